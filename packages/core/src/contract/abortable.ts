@@ -1,0 +1,27 @@
+/**
+ * The last argument of every asynchronous call.
+ *
+ * An abort rejects the call with `signal.reason`, unchanged: cancellation is the caller's own value, never an
+ * {@link InstanceError}. What an abort undoes is said by each method.
+ */
+export interface Abortable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A duration after which a call gives up, in milliseconds. `Infinity` waits for ever. */
+export interface Timed {
+  readonly timeout?: number | undefined;
+}
+
+/** How far a long operation is. Sizes are bytes; `total` is absent where nobody knows it yet. */
+export interface Progress {
+  /** What is under way, as a word a person can read: `"fetch"`, `"unpack"`, `"verify"`, `"push"` … */
+  readonly phase: string;
+  readonly done: number;
+  readonly total?: number | undefined;
+}
+
+/** Options of calls that report {@link Progress}. The listener must not throw; what it throws rejects the call. */
+export interface ProgressOptions extends Abortable {
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}

@@ -1,0 +1,88 @@
+import type { Readable } from "node:stream";
+import type { Abortable } from "./abortable.ts";
+import type { CanFiles } from "./files.ts";
+import type { CanExec } from "./process.ts";
+
+export interface CanFreeze {
+  /** Stops every process of the instance where it stands. `running` → `frozen`. Idempotent while `frozen`. */
+  freeze(options?: Abortable): Promise<void>;
+  /** `frozen` → `running`. Idempotent while `running`. */
+  unfreeze(options?: Abortable): Promise<void>;
+}
+
+/** One address of one network interface of the instance. */
+export interface InterfaceAddress {
+  /** The interface's name inside the instance. */
+  readonly interface: string;
+  readonly family: "inet" | "inet6";
+  readonly address: string;
+  /** The length of the network prefix, in bits. */
+  readonly prefix: number;
+  /** Lower case, colon-separated. */
+  readonly mac: string;
+}
+
+export interface CanNetwork {
+  /** The addresses that the instance has now, loopback and link-local left out. Requires `running`. */
+  addresses(options?: Abortable): Promise<readonly InterfaceAddress[]>;
+}
+
+/** Live figures of an instance: the same meaning whatever runs it. */
+export interface InstanceMetrics {
+  /** Processor time consumed since start, in nanoseconds. */
+  readonly cpu: { readonly usage: number };
+  /** Bytes in use, page cache that can be dropped at once not counted; `limit` in bytes where there is one. */
+  readonly memory: { readonly usage: number; readonly limit?: number | undefined };
+  /** Processes inside, where they can be counted. */
+  readonly processes?: number | undefined;
+}
+
+export interface CanMetrics {
+  /** Requires `running` or `frozen`. */
+  metrics(options?: Abortable): Promise<InstanceMetrics>;
+}
+
+/** What an instance prints: an application container's two streams, or the console of a system. */
+export type LogStream = "stdout" | "stderr" | "console";
+
+export interface CanLogs {
+  /**
+   * What the instance printed since its last start, from the beginning up to now. Works while running and after.
+   *
+   * @throws {UnsupportedError} for a stream that this kind of instance does not have.
+   */
+  logs(stream: LogStream, options?: Abortable): Promise<Readable>;
+}
+
+/**
+ * Everything that some instance can do beyond the life cycle, by the name of its capability. A later capability
+ * (`snapshot`, `console`, `devices` …) is one more line here.
+ */
+export interface CapabilityOperations {
+  exec: CanExec;
+  files: CanFiles;
+  freeze: CanFreeze;
+  network: CanNetwork;
+  metrics: CanMetrics;
+  logs: CanLogs;
+}
+
+export type Capability = keyof CapabilityOperations;
+
+// A record, so that a capability without a place here does not compile.
+const ALL: Readonly<Record<Capability, true>> = {
+  exec: true,
+  files: true,
+  freeze: true,
+  network: true,
+  metrics: true,
+  logs: true,
+};
+
+/** All capabilities at run time, in the order of the documents. */
+export const CAPABILITIES = Object.keys(ALL) as readonly Capability[];
+
+type Intersect<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never;
+
+/** Exactly the operations of the capabilities `C`. */
+export type OperationsOf<C extends Capability> = [C] extends [never] ? unknown : Intersect<CapabilityOperations[C]>;

@@ -1,0 +1,246 @@
+import type { InstanceState } from "./state.ts";
+
+/**
+ * Every code that an error of this library can carry, with what it means to a caller. Codes are stable under
+ * semantic versioning; messages are not. `docs/errors.md` is generated from this table.
+ */
+export const ERROR_CODES = {
+  ERR_INSTANCE_NOT_FOUND: "The named instance, image, network or file does not exist.",
+  ERR_INSTANCE_EXISTS: "The name is taken.",
+  ERR_INSTANCE_STATE: "The instance is in a state in which the call is not legal.",
+  ERR_INSTANCE_UNSUPPORTED: "The driver, this host or this guest cannot do it; the reason is a field.",
+  ERR_INSTANCE_CONFIG: "The configuration or an argument is invalid; every issue is listed with its path.",
+  ERR_INSTANCE_HOST: "The host lacks something that the call needs; each missing thing carries its fix.",
+  ERR_INSTANCE_COMMAND: "A tool of the host ended with a failure; argv, exit code and stderr are fields.",
+  ERR_INSTANCE_PROTOCOL: "A peer (QMP, agent, registry) said something that its protocol does not allow.",
+  ERR_INSTANCE_CONNECTION: "The connection to a peer broke or could not be made.",
+  ERR_INSTANCE_TIMEOUT: "The deadline passed.",
+  ERR_INSTANCE_AGENT: "The agent in the guest refused or failed; its own code is a field.",
+  ERR_INSTANCE_IMAGE: "An image is malformed, hostile or not what its digest says.",
+  ERR_INSTANCE_FILE: "A file operation inside the instance failed; the system's error code is a field.",
+  ERR_INSTANCE_LOCKED: "Another process holds the lock of the instance.",
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+// Registered, so that two copies of this package in one process recognise each other's errors.
+const BRAND = Symbol.for("@pileus/core/InstanceError");
+
+/** The root of all errors that this library makes. Cancellation is not one of them: see {@link Abortable}. */
+export abstract class InstanceError extends Error {
+  abstract readonly code: ErrorCode;
+  get [BRAND](): true {
+    return true;
+  }
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** Narrows an unknown value to an error of this library, and to one code if given. Works across copies of core. */
+export function isInstanceError<C extends ErrorCode>(
+  error: unknown,
+  code?: C,
+): error is InstanceError & { readonly code: C } {
+  if (typeof error !== "object" || error === null || !(BRAND in error)) return false;
+  return code === undefined || (error as InstanceError).code === code;
+}
+
+export class NotFoundError extends InstanceError {
+  readonly code = "ERR_INSTANCE_NOT_FOUND";
+  readonly kind: string;
+  readonly subject: string;
+  /** `kind` is the noun (`"instance"`, `"image"`), `subject` its name. */
+  constructor(kind: string, subject: string, options?: ErrorOptions & { readonly hint?: string }) {
+    super(`no ${kind} "${subject}"${options?.hint ? `: ${options.hint}` : ""}`, options);
+    this.kind = kind;
+    this.subject = subject;
+  }
+}
+
+export class AlreadyExistsError extends InstanceError {
+  readonly code = "ERR_INSTANCE_EXISTS";
+  readonly kind: string;
+  readonly subject: string;
+  constructor(kind: string, subject: string, options?: ErrorOptions) {
+    super(`${kind} "${subject}" exists already: choose another name or delete it first`, options);
+    this.kind = kind;
+    this.subject = subject;
+  }
+}
+
+export class StateError extends InstanceError {
+  readonly code = "ERR_INSTANCE_STATE";
+  readonly instance: string;
+  readonly state: InstanceState | "deleted";
+  readonly expected: readonly InstanceState[];
+  constructor(
+    facts: {
+      readonly instance: string;
+      readonly verb: string;
+      readonly state: InstanceState | "deleted";
+      readonly expected: readonly InstanceState[];
+    },
+    options?: ErrorOptions,
+  ) {
+    super(
+      `cannot ${facts.verb} instance "${facts.instance}": it is ${facts.state}, and must be ${facts.expected.join(" or ")}`,
+      options,
+    );
+    this.instance = facts.instance;
+    this.state = facts.state;
+    this.expected = facts.expected;
+  }
+}
+
+export class UnsupportedError extends InstanceError {
+  readonly code = "ERR_INSTANCE_UNSUPPORTED";
+  /** The capability, or what else cannot be had (`"logs:stderr"`). */
+  readonly capability: string;
+  readonly reason: string;
+  constructor(facts: { readonly capability: string; readonly reason: string }, options?: ErrorOptions) {
+    super(`${facts.capability} is not supported: ${facts.reason}`, options);
+    this.capability = facts.capability;
+    this.reason = facts.reason;
+  }
+}
+
+/** One fault of a configuration or an argument: where it is, and what to do about it. */
+export interface ConfigIssue {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+export class ConfigError extends InstanceError {
+  readonly code = "ERR_INSTANCE_CONFIG";
+  readonly issues: readonly ConfigIssue[];
+  /** `subject` says what was read: `"instance config"`, `"exec options"`. */
+  constructor(subject: string, issues: readonly ConfigIssue[], options?: ErrorOptions) {
+    super(
+      `invalid ${subject}: ${issues.map((i) => (i.path.length > 0 ? `${i.path.join(".")}: ${i.message}` : i.message)).join("; ")}`,
+      options,
+    );
+    this.issues = issues;
+  }
+}
+
+/** One thing that the host lacks, and how to get it. */
+export interface Missing {
+  /** What is missing, as `doctor()` names it: `"binary:lxc-start"`, `"root"`, `"kvm"`. */
+  readonly need: string;
+  readonly reason: string;
+  /** What a person can do: a command where there is one. */
+  readonly fix: string;
+}
+
+export class HostError extends InstanceError {
+  readonly code = "ERR_INSTANCE_HOST";
+  readonly missing: readonly Missing[];
+  constructor(action: string, missing: readonly Missing[], options?: ErrorOptions) {
+    super(
+      `cannot ${action} on this host: ${missing.map((m) => `${m.need} (${m.reason}; fix: ${m.fix})`).join("; ")}`,
+      options,
+    );
+    this.missing = missing;
+  }
+}
+
+export class CommandError extends InstanceError {
+  readonly code = "ERR_INSTANCE_COMMAND";
+  readonly argv: readonly string[];
+  readonly exitCode: number | undefined;
+  readonly signal: NodeJS.Signals | undefined;
+  /** The last 4 KiB. */
+  readonly stderr: string;
+  constructor(
+    facts: {
+      readonly argv: readonly string[];
+      readonly exitCode?: number | undefined;
+      readonly signal?: NodeJS.Signals | undefined;
+      readonly stderr?: string;
+    },
+    options?: ErrorOptions,
+  ) {
+    const stderr = (facts.stderr ?? "").slice(-4096);
+    const how = facts.signal ? `was ended by ${facts.signal}` : `exited with ${facts.exitCode ?? "no code"}`;
+    const last = stderr.trim().split("\n").at(-1);
+    super(`${facts.argv[0] ?? "command"} ${how}${last ? `: ${last}` : ""}`, options);
+    this.argv = facts.argv;
+    this.exitCode = facts.exitCode;
+    this.signal = facts.signal;
+    this.stderr = stderr;
+  }
+}
+
+export class ProtocolError extends InstanceError {
+  readonly code = "ERR_INSTANCE_PROTOCOL";
+  /** What the peer sent, cut to 1 KiB. */
+  readonly received: string;
+  constructor(message: string, received: string, options?: ErrorOptions) {
+    super(message, options);
+    this.received = received.slice(0, 1024);
+  }
+}
+
+export class ConnectionError extends InstanceError {
+  readonly code = "ERR_INSTANCE_CONNECTION";
+  readonly peer: string;
+  constructor(peer: string, why: string, options?: ErrorOptions) {
+    super(`connection to ${peer}: ${why}`, options);
+    this.peer = peer;
+  }
+}
+
+export class TimeoutError extends InstanceError {
+  readonly code = "ERR_INSTANCE_TIMEOUT";
+  /** Milliseconds. */
+  readonly timeout: number;
+  constructor(action: string, timeout: number, options?: ErrorOptions & { readonly hint?: string }) {
+    super(`${action} did not finish within ${timeout} ms${options?.hint ? `: ${options.hint}` : ""}`, options);
+    this.timeout = timeout;
+  }
+}
+
+export class AgentError extends InstanceError {
+  readonly code = "ERR_INSTANCE_AGENT";
+  /** The guest's own word for it, such as an errno name. */
+  readonly reason: string;
+  constructor(message: string, reason: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+export class ImageError extends InstanceError {
+  readonly code = "ERR_INSTANCE_IMAGE";
+  readonly image: string;
+  constructor(image: string, why: string, options?: ErrorOptions) {
+    super(`image ${image}: ${why}`, options);
+    this.image = image;
+  }
+}
+
+/** A file operation inside an instance failed. `errno` is the system's name (`ENOENT`, `EACCES`, `EISDIR` …). */
+export class FileError extends InstanceError {
+  readonly code = "ERR_INSTANCE_FILE";
+  readonly path: string;
+  readonly errno: string;
+  constructor(
+    facts: { readonly verb: string; readonly path: string; readonly errno: string; readonly detail?: string },
+    options?: ErrorOptions,
+  ) {
+    super(`cannot ${facts.verb} ${facts.path}: ${facts.errno}${facts.detail ? `: ${facts.detail}` : ""}`, options);
+    this.path = facts.path;
+    this.errno = facts.errno;
+  }
+}
+
+export class LockedError extends InstanceError {
+  readonly code = "ERR_INSTANCE_LOCKED";
+  readonly subject: string;
+  constructor(subject: string, options?: ErrorOptions) {
+    super(`${subject} is locked by another process: wait for it to finish, or abort it there`, options);
+    this.subject = subject;
+  }
+}

@@ -1,0 +1,103 @@
+import type { Readable, Writable } from "node:stream";
+import type { Abortable, ProgressOptions } from "./abortable.ts";
+
+export type FileType = "file" | "directory" | "symlink" | "fifo" | "socket" | "character-device" | "block-device";
+
+/** What the instance knows of one of its files. Ids are those *inside* the instance. */
+export interface FileStat {
+  readonly type: FileType;
+  /** Bytes. */
+  readonly size: number;
+  /** Permission bits, `0o7777` at most. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Milliseconds since the epoch. */
+  readonly mtime: number;
+  /** Where a symlink points, as it is written in it. */
+  readonly target?: string | undefined;
+}
+
+export interface DirectoryEntry extends FileStat {
+  /** The name in its folder, without a slash. */
+  readonly name: string;
+}
+
+/** Owner and mode of what is made. Default owner 0:0. */
+export interface OwnerOptions extends Abortable {
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  /** Default 0o644 for a file, 0o755 for a folder. */
+  readonly mode?: number | undefined;
+}
+
+export interface MkdirOptions extends OwnerOptions {
+  /** Makes parents too, and is content with a folder that is there. Default false. */
+  readonly recursive?: boolean | undefined;
+}
+
+export interface RemoveOptions extends Abortable {
+  /** Removes what a folder holds, and is content where nothing is. Default false. */
+  readonly recursive?: boolean | undefined;
+}
+
+export interface PushOptions extends ProgressOptions {
+  /** The owner of all that arrives. Default 0:0; modes and times are those of the host's files. */
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+}
+
+/**
+ * The files of a running instance. Paths are absolute and inside; a symlink that is followed inside cannot lead
+ * outside. No tool is needed inside. A failure is a {@link FileError} with the system's error name.
+ */
+export interface InstanceFiles {
+  /** Streams a file's content. Devices, fifos and sockets are refused with `EINVAL`. The caller ends the stream. */
+  read(path: string, options?: Abortable): Promise<Readable>;
+  /** The whole of a file at once, of at most `maxSize` bytes (default 16 MiB, beyond it `EFBIG`). */
+  readAll(path: string, options?: Abortable & { readonly maxSize?: number | undefined }): Promise<Buffer>;
+  /**
+   * Writes a file from the beginning, atomically: readers see the old content or the whole new one. Resolves when it is
+   * in place. An abort or a failing source leaves the old content and no temporary file. Parents must exist.
+   */
+  write(path: string, data: string | Uint8Array | AsyncIterable<Uint8Array>, options?: OwnerOptions): Promise<void>;
+  /** Does not follow a symlink in the last component. */
+  stat(path: string, options?: Abortable): Promise<FileStat>;
+  /** The entries of a folder, sorted by name. */
+  list(path: string, options?: Abortable): Promise<readonly DirectoryEntry[]>;
+  mkdir(path: string, options?: MkdirOptions): Promise<void>;
+  remove(path: string, options?: RemoveOptions): Promise<void>;
+  /**
+   * Copies a file or folder of the host to exactly `path` inside: files, folders, symlinks (as they are), modes, times.
+   * Existing folders are merged, files replaced. Aborting leaves what had arrived.
+   */
+  push(source: string, path: string, options?: PushOptions): Promise<void>;
+  /**
+   * Copies a file or folder inside to exactly `target` on the host, owned by the caller, setuid bits dropped. What it
+   * writes stays under `target` whatever the instance sends; devices and sockets are left out.
+   */
+  pull(path: string, target: string, options?: ProgressOptions): Promise<void>;
+}
+
+/**
+ * What a driver supplies for {@link InstanceFiles}: the engine adds checks, whole-file calls, and both ends of trees on
+ * the host. A tree travels as a tar stream (POSIX pax), whose entry names are relative to the tree's root; a single file is one
+ * entry with the name `"."`.
+ */
+export interface FileOperations {
+  read(path: string, options: Abortable): Promise<Readable>;
+  /** Finishing the stream puts the file in place, destroying it leaves nothing. Resolved `done` is after both. */
+  write(path: string, options: OwnerOptions): Promise<{ readonly stream: Writable; readonly done: Promise<void> }>;
+  stat(path: string, options: Abortable): Promise<FileStat>;
+  list(path: string, options: Abortable): Promise<readonly DirectoryEntry[]>;
+  mkdir(path: string, options: MkdirOptions): Promise<void>;
+  remove(path: string, options: RemoveOptions): Promise<void>;
+  /** The tree at `path` as tar. */
+  readTree(path: string, options: Abortable): Promise<Readable>;
+  /** Unpacks a tar written to `stream` at `path`; `done` settles when all of it is in place. */
+  writeTree(path: string, options: Abortable): Promise<{ readonly stream: Writable; readonly done: Promise<void> }>;
+}
+
+export interface CanFiles {
+  readonly files: InstanceFiles;
+}

@@ -1,0 +1,80 @@
+import type { z } from "zod";
+import type { AnyDriver, HostReport } from "../driver/backend.ts";
+import type { CommonConfigInput } from "../model/config.ts";
+import type { Image } from "../model/image.ts";
+import type { Abortable, ProgressOptions } from "./abortable.ts";
+import type { Capability } from "./capability.ts";
+import type { Watchable } from "./events.ts";
+import type { Images } from "./images.ts";
+import type { Instance, InstanceInfo } from "./instance.ts";
+import type { Networks } from "./networks.ts";
+
+/** The capabilities of the driver named `N` among `D`. */
+export type CapabilitiesOf<D extends AnyDriver, N> = D extends {
+  name: N;
+  capabilities: ReadonlySet<infer C extends Capability>;
+}
+  ? C
+  : never;
+
+/**
+ * What `create()` takes: the common keys, and the section of the driver that `driver` names, typed by that driver.
+ * An image is a reference in the store, or what `images.import()` returned.
+ */
+export type CreateConfig<D extends AnyDriver> = D extends {
+  name: infer N extends string;
+  section: infer S extends z.ZodType;
+}
+  ? Omit<CommonConfigInput, "driver" | "image"> & { readonly driver: N; readonly image: string | Image } & {
+      readonly [K in N]?: z.input<S>;
+    }
+  : never;
+
+export interface OpenHostOptions<D extends AnyDriver> extends Abortable {
+  /** The folder that holds all state; made 0700 where it is missing. Several processes may open one at the same time. */
+  readonly root: string;
+  readonly drivers: readonly D[];
+}
+
+/** What `doctor()` found. */
+export interface DoctorReport {
+  readonly host: HostReport;
+  readonly drivers: Readonly<Record<string, HostReport>>;
+  /** Printed for a person, one line a fact and a fix a line. */
+  toString(): string;
+}
+
+/**
+ * One root folder, opened: instances, images and networks, and the drivers that run them. Disposing detaches from
+ * everything; whatever runs goes on.
+ */
+export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
+  readonly root: string;
+  readonly images: Images;
+  readonly networks: Networks;
+  /**
+   * Defines an instance and makes its writable root: `stopped`. All or nothing: a failure, an abort or a crash leaves no trace
+   * once the host is opened again.
+   *
+   * @throws {ConfigError} before anything is touched, naming every issue; an unknown key with the nearest known one.
+   * @throws {AlreadyExistsError} when the name is taken. @throws {NotFoundError} when the image or a network is missing.
+   */
+  create<C extends CreateConfig<D>>(
+    config: C,
+    options?: ProgressOptions,
+  ): Promise<Instance<CapabilitiesOf<D, C["driver"]>>>;
+  /** The instance by name, as far as all drivers go; with `driver`, typed by it. @throws {NotFoundError} */
+  get<N extends D["name"]>(
+    name: string,
+    options: Abortable & { readonly driver: N },
+  ): Promise<Instance<CapabilitiesOf<D, N>>>;
+  get(name: string, options?: Abortable): Promise<Instance>;
+  list(options?: Abortable): Promise<readonly InstanceInfo[]>;
+  /** Creates and starts an instance that is deleted when the handle is disposed. */
+  ephemeral<C extends CreateConfig<D>>(
+    config: C,
+    options?: ProgressOptions,
+  ): Promise<Instance<CapabilitiesOf<D, C["driver"]>>>;
+  /** Probes the host and each driver; changes nothing. */
+  doctor(options?: Abortable): Promise<DoctorReport>;
+}

@@ -1,0 +1,57 @@
+import type { Image } from "../model/image.ts";
+import type { Abortable, ProgressOptions } from "./abortable.ts";
+
+/** Credentials and transport for one registry. */
+export interface RegistryOptions {
+  /** Default true. False: plain HTTP, or HTTPS whose certificate is not checked. */
+  readonly tlsVerify?: boolean | undefined;
+  /** A folder with the CA certificate (`ca.crt`) to trust beside the system's. */
+  readonly certDir?: string | undefined;
+  /** A file as `containers-auth.json(5)` describes it. */
+  readonly authFile?: string | undefined;
+}
+
+export interface ImportOptions extends ProgressOptions {
+  /** Names to give it; a name in use moves to the new image. */
+  readonly aliases?: readonly string[] | undefined;
+  /** Refuses the source unless its content has this sha256 (of the file; of the manifest for OCI references). */
+  readonly digest?: string | undefined;
+  /** Default: the host's. */
+  readonly architecture?: "amd64" | "arm64" | undefined;
+  readonly registry?: RegistryOptions | undefined;
+}
+
+/** A Debian root file system to be made by mmdebstrap(1). */
+export interface DebianBootstrap {
+  readonly type: "debian";
+  /** `bookworm`, `trixie` … */
+  readonly suite: string;
+  readonly packages?: readonly string[] | undefined;
+  /** Default: the mirror that the host's apt uses. */
+  readonly mirror?: string | undefined;
+  readonly variant?: "minbase" | "apt" | "essential" | undefined;
+}
+
+/**
+ * Where an image comes from: a string with a prefix, or a bare path whose kind is read off its first bytes.
+ * `docker://host/name:tag[@digest]`, `oci:folder[:tag]`, `oci-archive:file[:tag]`, `docker-archive:file[:name]`,
+ * or a path to a rootfs tar (plain, gzip, xz, zstd), a squashfs, a folder, a qcow2 or a raw disk.
+ */
+export type ImageSource = string | DebianBootstrap;
+
+/** The images of a host: content-addressed, verified, shared by every driver and process on the root. */
+export interface Images {
+  /**
+   * Brings an image in and returns it; at once when the store has it. All or nothing: a failure, an abort or a crash leaves
+   * no trace once the host is opened again.
+   *
+   * @throws {ImageError} when it is malformed or hostile, leaves its root, or differs from its digest.
+   * @throws {HostError} when a tool for its source is missing.
+   */
+  import(source: ImageSource, options?: ImportOptions): Promise<Image>;
+  /** By fingerprint (with or without `sha256:`, or a unique prefix of 12 digits and more) or alias. */
+  get(reference: string, options?: Abortable): Promise<Image>;
+  list(options?: Abortable): Promise<readonly Image[]>;
+  /** Refused with a {@link ConfigError} while instances use it. Layers that other images share stay. */
+  delete(reference: string, options?: Abortable): Promise<void>;
+}

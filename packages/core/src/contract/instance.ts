@@ -1,0 +1,88 @@
+import type { InstanceConfig } from "../model/config.ts";
+import type { Abortable, Timed } from "./abortable.ts";
+import type { Capability, OperationsOf } from "./capability.ts";
+import type { Emitter, InstanceEvents, Watchable } from "./events.ts";
+import type { InstanceExit, InstanceState } from "./state.ts";
+
+/** What a kind of instance is, whichever driver runs it. */
+export type InstanceKind = "system-container" | "application-container" | "virtual-machine";
+
+/** One look at an instance: a copy, not a view. */
+export interface InstanceInfo {
+  readonly name: string;
+  /** RFC 9562 version 4, given at create and never used twice. */
+  readonly uuid: string;
+  readonly driver: string;
+  readonly kind: InstanceKind;
+  readonly state: InstanceState;
+  readonly config: InstanceConfig;
+  /** `sha256:…` of the image that it was created from. */
+  readonly image: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly startedAt?: number | undefined;
+  /** Absent where the instance does not run on this machine. */
+  readonly pid?: number | undefined;
+  /** The last stop; absent before the first. */
+  readonly exit?: InstanceExit | undefined;
+  /** Why `state` is `error`. */
+  readonly error?: string | undefined;
+}
+
+export interface StopOptions extends Abortable, Timed {
+  /**
+   * `ask` (default): init's halt signal, the image's stop signal or the power button, then wait for `timeout` (default
+   * 30 s) and reject with {@link TimeoutError}, the instance running on. `ask-then-kill`: the same, then kill.
+   * `kill`: at once.
+   */
+  readonly mode?: "ask" | "ask-then-kill" | "kill" | undefined;
+}
+
+/**
+ * An instance as every driver has it: a definition (the record on disk) and at most one running thing.
+ *
+ * Disposing detaches: listeners and watchers of this handle end. It never stops or deletes the instance.
+ * All calls on one instance are safe to make at the same time, from several processes too: a kernel lock puts those
+ * that change it in a row.
+ */
+export interface InstanceCore<C extends Capability = Capability> extends Watchable, AsyncDisposable {
+  readonly name: string;
+  /** For listeners; `watch()` for loops. */
+  readonly events: Emitter<InstanceEvents>;
+  /**
+   * Whether the capability can be used now, narrowing the type. False while the driver, this host or the guest lacks it;
+   * a stopped instance answers for its driver.
+   */
+  can<K extends Capability>(capability: K): this is Instance<C | K>;
+  state(options?: Abortable): Promise<InstanceState>;
+  inspect(options?: Abortable): Promise<InstanceInfo>;
+  /**
+   * `stopped` → `running`. Joins a start already under way; a no-op while running. Aborting the call that began the
+   * start undoes it; a call that joined merely stops waiting. A failed start leaves the instance `stopped`.
+   */
+  start(options?: Abortable): Promise<void>;
+  /**
+   * Resolves when the instance can be used: its init has come up far enough for `exec`, the agent answers, and each nic
+   * on a managed network has its address. Requires `running`.
+   *
+   * @throws {TimeoutError} after `timeout`, default 120 s.
+   */
+  ready(options?: Abortable & Timed): Promise<void>;
+  /**
+   * → `stopped`. Joins a stop already under way (a `kill` overtakes an `ask`); a no-op while stopped; works right after
+   * start, and on a frozen instance, which is unfrozen first. Aborting stops waiting; what was asked for stays asked for.
+   */
+  stop(options?: StopOptions): Promise<void>;
+  /** Stop, then start. */
+  restart(options?: StopOptions): Promise<void>;
+  /** Resolves with how it ended once it is stopped; at once when it is. Rejects with {@link StateError} if it never ran. */
+  wait(options?: Abortable): Promise<InstanceExit>;
+  /**
+   * Stops it by force if it runs, then removes all that it left: processes, mounts, cgroups, interfaces, files.
+   * Idempotent. Not undone by an abort; a delete cut short by a crash is finished at the next open.
+   */
+  delete(options?: Abortable): Promise<void>;
+}
+
+/** The core, and exactly the operations of the capabilities `C`. */
+export type Instance<C extends Capability = never> = InstanceCore<C> & OperationsOf<C>;

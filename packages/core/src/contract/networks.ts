@@ -1,0 +1,20 @@
+import type { NetworkConfig, NetworkConfigInput } from "../model/network.ts";
+import type { Abortable } from "./abortable.ts";
+
+export interface NetworkInfo extends NetworkConfig {
+  /** Whether the bridge and its DHCP and DNS server are up. */
+  readonly up: boolean;
+}
+
+/** The managed networks of a host: bridges with DHCP, DNS and NAT, which nics of every driver join by name. */
+export interface Networks {
+  /**
+   * Defines a network and brings it up. With the definition that it has already: a no-op that brings it up again if the machine
+   * was rebooted. @throws {AlreadyExistsError} when the name has another definition, or is that of an interface we did not make.
+   */
+  create(config: NetworkConfigInput, options?: Abortable): Promise<NetworkInfo>;
+  get(name: string, options?: Abortable): Promise<NetworkInfo>;
+  list(options?: Abortable): Promise<readonly NetworkInfo[]>;
+  /** Removes bridge, servers and firewall rules. Refused with a {@link ConfigError} while instances use it. Idempotent. */
+  delete(name: string, options?: Abortable): Promise<void>;
+}

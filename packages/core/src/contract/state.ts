@@ -1,0 +1,41 @@
+/**
+ * Where an instance stands. Legal transitions are in {@link TRANSITIONS}; `docs/contract.md` draws them.
+ *
+ * `error` means that the record and the host disagree in a way that the engine could not mend: the reason is in
+ * {@link InstanceInfo.error}, and `delete()` still works.
+ */
+export type InstanceState = "stopped" | "starting" | "running" | "freezing" | "frozen" | "stopping" | "error";
+
+/** The legal transitions, once, for the engine and for the documents. */
+export const TRANSITIONS: Readonly<Record<InstanceState, readonly InstanceState[]>> = {
+  stopped: ["starting"],
+  starting: ["running", "stopped", "error"],
+  running: ["freezing", "stopping", "stopped", "error"],
+  freezing: ["frozen", "running", "stopped", "error"],
+  frozen: ["running", "stopping", "stopped", "error"],
+  stopping: ["stopped", "running", "frozen", "error"],
+  error: ["stopped", "stopping"],
+};
+
+/**
+ * How a program ended: a main process (`wait()`) or one of `exec()`.
+ *
+ * A shell's 128 + n is `exited`: only a program that the kernel ended by a signal is `signaled`.
+ */
+export type ExitStatus =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "signaled"; readonly signal: NodeJS.Signals };
+
+/**
+ * Why and how an instance stopped the last time.
+ *
+ * `status` is absent where nobody could see it: a virtual machine has no exit code, and a main process that ended
+ * while no host was open may leave none behind.
+ */
+export interface InstanceExit {
+  /** `requested`: by `stop()`; `program`: the main process or guest ended itself; `lost`: found dead at open. */
+  readonly reason: "requested" | "program" | "lost";
+  readonly status?: ExitStatus | undefined;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}

@@ -1,0 +1,161 @@
+import type { Readable } from "node:stream";
+import type { z } from "zod";
+import type { Abortable, ProgressOptions } from "../contract/abortable.ts";
+import type { CanFreeze, CanMetrics, CanNetwork, Capability, LogStream } from "../contract/capability.ts";
+import type { Missing } from "../contract/errors.ts";
+import type { FileOperations } from "../contract/files.ts";
+import type { InstanceKind } from "../contract/instance.ts";
+import type { TerminalSize } from "../contract/process.ts";
+import type { ExitStatus } from "../contract/state.ts";
+import type { ImageTree } from "../images/tree.ts";
+import type { InstanceConfig } from "../model/config.ts";
+import type { Image } from "../model/image.ts";
+import type { NicAttachment } from "../network/attachment.ts";
+import type { ImageSourcePlugin } from "./image-source.ts";
+import type { BackendProcess } from "./process.ts";
+
+/** What a driver finds on this host. */
+export interface HostReport {
+  /** Whether instances can be created and started. */
+  readonly usable: boolean;
+  /** What is lacking for use. Empty exactly when `usable`. */
+  readonly missing: readonly Missing[];
+  /** Facts worth knowing, in the order to print them: versions, the accelerator in use and why, the cgroup layout. */
+  readonly facts: readonly { readonly name: string; readonly value: string }[];
+}
+
+/**
+ * A driver, as `lxc()` and its like return it and `openHost()` takes it. The type parameters carry, in this order, its
+ * name, what its instances can do, and the schema of its section of the configuration.
+ */
+export interface Driver<N extends string = string, C extends Capability = Capability, S extends z.ZodType = z.ZodType> {
+  readonly name: N;
+  readonly kind: InstanceKind;
+  /** What instances of this driver can ever do. What one can do *now* is asked of it. */
+  readonly capabilities: ReadonlySet<C>;
+  /** The section of an instance's configuration that bears the driver's name; must accept `undefined`. */
+  readonly section: S;
+  /** Which images it can run. */
+  readonly accepts: readonly Image["kind"][];
+  /** Kinds of source that the driver's package adds to `images.import()`. */
+  readonly sources?: readonly ImageSourcePlugin[] | undefined;
+  /** Looks at the host; changes nothing. */
+  probe(options?: Abortable): Promise<HostReport>;
+  /** Called once by `openHost()`. Must be cheap and touch nothing. */
+  open(context: DriverContext): Backend<C>;
+}
+
+/** Any driver: what `openHost()` takes. A driver that can do more is assignable to it. */
+export interface AnyDriver extends Omit<Driver<string, Capability>, "open"> {
+  open(context: DriverContext): Backend<never>;
+}
+
+/** What the engine lends to a driver for as long as the host is open. */
+export interface DriverContext {
+  /** `root/drivers/<name>`, made on first use by the driver: caches shared by its instances. 0700. */
+  readonly folder: string;
+  /** Ten characters that tell this root from others on the machine: for names of cgroups, interfaces and the like. */
+  readonly hostId: string;
+}
+
+/** One instance, as the engine shows it to a driver. A plain value: nothing here changes under the driver's hands. */
+export interface InstanceContext {
+  readonly name: string;
+  readonly uuid: string;
+  /** Valid, defaults filled in, the driver's own section included. */
+  readonly config: InstanceConfig;
+  readonly image: Image;
+  /** The image's content as files of this host. */
+  readonly tree: ImageTree;
+  /** The nics of `config.devices`, with the address and the bridge that the network reserved for each. */
+  readonly nics: readonly NicAttachment[];
+  /** `root/instances/<name>`: the driver's, but for `instance.json`. 0700; deleted as a whole by the engine. */
+  readonly folder: string;
+  /** `folder/run`, emptied before each launch: sockets, pid files. */
+  readonly run: string;
+  /** `folder/log`, kept over restarts. */
+  readonly log: string;
+}
+
+/** What becomes of each changed key when a configuration is replaced. */
+export interface Plan {
+  readonly changes: readonly {
+    readonly path: string;
+    readonly effect: "live" | "next-start" | "unsupported";
+    /** Required where unsupported. */
+    readonly reason?: string | undefined;
+  }[];
+}
+
+/**
+ * What an author of a driver writes; the engine completes it. The engine calls at most one of these at a time for one
+ * instance, holding its lock; it has checked the state, and undoes by `kill()` and `remove()` what fails or is aborted.
+ */
+export interface Backend<C extends Capability = Capability> {
+  /**
+   * Pure. `before` is absent at create, where `after` must be refused as far as it can never work: a limit that the
+   * driver cannot set is `unsupported` with the reason, and the create fails before anything is touched.
+   */
+  plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan;
+  /** Makes, once, what outlives starts and stops: the writable root. In the image's size, O(1). */
+  materialize(instance: InstanceContext, options: ProgressOptions): Promise<void>;
+  /** Starts it. Resolves when it runs (not: is ready). What it leaves behind on failure, `remove()` and `launch()` must cope with. */
+  launch(instance: InstanceContext, options: Abortable): Promise<Running<C>>;
+  /**
+   * Finds what a former process started and still runs; `undefined` when nothing does, after cleaning up what a dead one
+   * left (mounts, cgroups, interfaces).
+   */
+  adopt(instance: InstanceContext, options: Abortable): Promise<Running<C> | undefined>;
+  /** Removes what `materialize()` made outside of the instance's folder, and any mount within it. Idempotent. Nothing runs any more. */
+  remove(instance: InstanceContext, options: Abortable): Promise<void>;
+  /** Required with the capability `logs`: works stopped, too. */
+  logs?(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable>;
+}
+
+/** What a launch or an adoption leaves in the engine's hands: one run of an instance, from start to stop. */
+export type Running<C extends Capability = Capability> = RunningCore & RunningOperations<C>;
+
+export interface RunningCore {
+  /** Absent where the instance runs on another machine. */
+  readonly pid?: number | undefined;
+  /**
+   * Resolves, exactly once and never rejecting, when the instance has stopped *and* what the run held on the host
+   * (mounts, interfaces, cgroups, sockets) is released. `undefined`: ended, nobody knows how.
+   */
+  readonly exited: Promise<ExitStatus | undefined>;
+  /** Whether it is frozen, asked of the system: matters after an adoption. */
+  isFrozen?(options: Abortable): Promise<boolean>;
+  /** A reason why the capability is lacking *now*, though the driver has it: no agent in this guest. */
+  lacks?(capability: Capability): string | undefined;
+  /** See {@link InstanceCore.ready}. Absent: ready as soon as it runs. */
+  ready?(options: Abortable): Promise<void>;
+  /** Asks for an orderly end; returns when asked, not when ended. May be called right after launch. */
+  shutdown(options: Abortable): Promise<void>;
+  /** Ends it by force; must work when `shutdown()` or anything else is under way. Resolves when told, not when ended. */
+  kill(): Promise<void>;
+  /** Lets go of sockets and listeners and leaves the instance running; `exited` then never settles. */
+  detach(): Promise<void>;
+}
+
+/** What the engine asks of a driver for one `exec`, every default resolved but those that need the instance's files. */
+export interface ExecRequest {
+  readonly argv: readonly string[];
+  /** The config's `env`, then the call's. The driver puts the image's and `PATH HOME USER TERM` below it. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | undefined;
+  readonly user: string | undefined;
+  readonly tty: TerminalSize | undefined;
+}
+
+/** The operations of a running instance that the engine builds the public ones on. */
+export interface RunningCapabilities {
+  exec: { exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> };
+  files: { readonly files: FileOperations };
+  freeze: CanFreeze;
+  network: CanNetwork;
+  metrics: CanMetrics;
+  logs: unknown;
+}
+
+type Intersect<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never;
+export type RunningOperations<C extends Capability> = [C] extends [never] ? unknown : Intersect<RunningCapabilities[C]>;

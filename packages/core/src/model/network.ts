@@ -1,0 +1,20 @@
+import { z } from "zod";
+import { InterfaceNameSchema } from "./name.ts";
+
+/** A managed bridge network. */
+export const NetworkConfigSchema = z.strictObject({
+  /** Also the bridge's name on the host. */
+  name: InterfaceNameSchema,
+  /** The bridge's own address and the network, as in `10.90.0.1/24`. Default: a free /24 of 10.64.0.0/10. */
+  "ipv4.address": z.cidrv4().optional(),
+  /** Masquerades what leaves the network. Default true. */
+  "ipv4.nat": z.boolean().default(true),
+  /** The domain in which instances' names resolve. */
+  "dns.domain": z
+    .string()
+    .regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/, "a domain is labels of a-z, 0-9 and -, joined by dots")
+    .default("pileus"),
+});
+export type NetworkConfigInput = z.input<typeof NetworkConfigSchema>;
+/** With its address chosen. */
+export type NetworkConfig = z.output<typeof NetworkConfigSchema> & { readonly "ipv4.address": string };

@@ -1,0 +1,57 @@
+import { execa } from "execa";
+import type { Abortable } from "../contract/abortable.ts";
+import { CommandError, HostError } from "../contract/errors.ts";
+
+export interface SpawnOptions extends Abortable {
+  readonly cwd?: string | undefined;
+  /** The whole environment; default: `PATH` and the `C.UTF-8` locale alone. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly stdin?: string | Uint8Array | undefined;
+  /** Exit codes that are no failure. Default: 0. */
+  readonly allow?: readonly number[] | undefined;
+}
+
+/** Runs a tool of the host to its end and returns what it printed. @throws {CommandError} @throws {HostError} when it is not there */
+export type Spawn = (
+  argv: readonly string[],
+  options?: SpawnOptions,
+) => Promise<{ stdout: string; stderr: string; exitCode: number }>;
+
+/** The environment of tools that we start: no variable of the caller's reaches one by accident. */
+export const TOOL_ENV: Readonly<Record<string, string>> = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  LANG: "C.UTF-8",
+  LC_ALL: "C.UTF-8",
+};
+
+export const spawn: Spawn = async (argv, options = {}) => {
+  const [file, ...rest] = argv;
+  if (file === undefined) throw new TypeError("spawn: empty argv");
+  options.signal?.throwIfAborted();
+  const result = await execa(file, rest, {
+    cwd: options.cwd ?? "/",
+    env: options.env ?? TOOL_ENV,
+    extendEnv: false,
+    ...(options.stdin === undefined ? { stdin: "ignore" as const } : { input: options.stdin }),
+    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    forceKillAfterDelay: 2000,
+    reject: false,
+    stripFinalNewline: false,
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  options.signal?.throwIfAborted();
+  if (result.code === "ENOENT")
+    throw new HostError(
+      `run ${file}`,
+      [{ need: `binary:${file}`, reason: "not on PATH", fix: `install the package that has ${file}` }],
+      { cause: result.cause },
+    );
+  const exitCode = result.exitCode;
+  if (exitCode === undefined || !(options.allow ?? [0]).includes(exitCode)) {
+    throw new CommandError(
+      { argv, exitCode, signal: result.signal, stderr: String(result.stderr) },
+      { cause: result.cause },
+    );
+  }
+  return { stdout: String(result.stdout), stderr: String(result.stderr), exitCode };
+};

@@ -1,0 +1,163 @@
+import { closeSync } from "node:fs";
+import koffi from "koffi";
+
+/**
+ * System calls that Node does not offer, and the only importer of the FFI. Each runs on the calling thread and returns at
+ * once; a failure is thrown as a Node-style error with `code` and `syscall`. Numbers are those of x86-64 and arm64 where they differ:
+ * asm/unistd.h.
+ */
+const X64 = process.arch === "x64";
+const NUMBER = {
+  openat2: 437,
+  open_tree: 428,
+  move_mount: 429,
+  mount_setattr: 442,
+  setfsuid: X64 ? 122 : 151,
+  setfsgid: X64 ? 123 : 152,
+} as const;
+
+type Native = (...args: unknown[]) => number;
+
+function load() {
+  const libc = koffi.load(null);
+  return {
+    flock: libc.func("int flock(int fd, int operation)") as Native,
+    mount: libc.func("int mount(str source, str target, str type, ulong flags, str data)") as Native,
+    umount2: libc.func("int umount2(str target, int flags)") as Native,
+    mknod: libc.func("int mknod(str path, uint mode, ulong device)") as Native,
+    lsetxattr: libc.func("int lsetxattr(str path, str name, uint8_t *value, size_t size, int flags)") as Native,
+    syscall: libc.func("long syscall(long number, ...)") as Native,
+  };
+}
+
+let loaded: ReturnType<typeof load> | undefined;
+// Loaded on first use: importing the package must not need the native library.
+function native(): ReturnType<typeof load> {
+  loaded ??= load();
+  return loaded;
+}
+
+/** An error of a system call, as `node:fs` makes them. */
+export interface SystemError extends Error {
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+}
+
+function check(name: string, result: number): number {
+  if (result >= 0) return result;
+  const errno = koffi.errno();
+  const code = Object.entries(koffi.os.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+  throw Object.assign(new Error(`${name}: ${code}`), { code, errno, syscall: name }) satisfies SystemError;
+}
+
+/** Takes or drops the lock of an open file without waiting. False when another open file holds it. flock(2). */
+export function flock(fd: number, operation: "exclusive" | "shared" | "unlock"): boolean {
+  const LOCK_NB = 4;
+  const code = { shared: 1, exclusive: 2, unlock: 8 }[operation];
+  try {
+    check("flock", native().flock(fd, code | LOCK_NB));
+    return true;
+  } catch (error) {
+    if ((error as SystemError).code === "EAGAIN" || (error as SystemError).code === "EWOULDBLOCK") return false;
+    throw error;
+  }
+}
+
+/** Flags of openat2(2)'s `resolve`. */
+export const RESOLVE = { NO_MAGICLINKS: 0x02, BENEATH: 0x08, IN_ROOT: 0x10 } as const;
+
+/** openat2(2); `flags` and `mode` as open(2) has them. Always close-on-exec. */
+export function openat2(directory: number, path: string, flags: number, mode: number, resolve: number): number {
+  const O_CLOEXEC = 0o2000000;
+  const how = Buffer.alloc(24);
+  how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
+  how.writeBigUInt64LE(BigInt(mode), 8);
+  how.writeBigUInt64LE(BigInt(resolve), 16);
+  return check(
+    "openat2",
+    native().syscall(NUMBER.openat2, "int", directory, "str", path, "uint8_t *", how, "size_t", how.length),
+  );
+}
+
+/** mount(2). `data` is the file system's own option string: build it with one function that escapes. */
+export function mount(source: string, target: string, type: string, flags: number, data: string): void {
+  check("mount", native().mount(source, target, type, flags, data));
+}
+
+/** umount2(2); `lazy` detaches a busy mount (MNT_DETACH). Never follows a symlink. */
+export function umount(target: string, options: { readonly lazy?: boolean } = {}): void {
+  const MNT_DETACH = 2;
+  const UMOUNT_NOFOLLOW = 8;
+  check("umount2", native().umount2(target, (options.lazy ? MNT_DETACH : 0) | UMOUNT_NOFOLLOW));
+}
+
+/**
+ * Mounts `source` at `target` a second time with its owners mapped by the user namespace open at `userNamespace`:
+ * open_tree(2), mount_setattr(2), move_mount(2). Needs Linux 5.12 and a file system that can.
+ */
+export function mountIdmapped(source: string, target: string, userNamespace: number): void {
+  const AT_FDCWD = -100;
+  const AT_EMPTY_PATH = 0x1000;
+  const OPEN_TREE_CLONE = 1;
+  const O_CLOEXEC = 0o2000000;
+  const MOUNT_ATTR_IDMAP = 0x00100000n;
+  const MOVE_MOUNT_F_EMPTY_PATH = 4;
+  const { syscall } = native();
+  const tree = check(
+    "open_tree",
+    syscall(NUMBER.open_tree, "int", AT_FDCWD, "str", source, "uint", OPEN_TREE_CLONE | O_CLOEXEC),
+  );
+  try {
+    const attributes = Buffer.alloc(32);
+    attributes.writeBigUInt64LE(MOUNT_ATTR_IDMAP, 0);
+    attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
+    check(
+      "mount_setattr",
+      syscall(
+        NUMBER.mount_setattr,
+        "int",
+        tree,
+        "str",
+        "",
+        "uint",
+        AT_EMPTY_PATH,
+        "uint8_t *",
+        attributes,
+        "size_t",
+        32,
+      ),
+    );
+    check(
+      "move_mount",
+      syscall(
+        NUMBER.move_mount,
+        "int",
+        tree,
+        "str",
+        "",
+        "int",
+        AT_FDCWD,
+        "str",
+        target,
+        "uint",
+        MOVE_MOUNT_F_EMPTY_PATH,
+      ),
+    );
+  } finally {
+    closeSync(tree);
+  }
+}
+
+/** mknod(2). `mode` includes the type bits. */
+export function mknod(path: string, mode: number, device: { readonly major: number; readonly minor: number }): void {
+  // makedev(3) of glibc.
+  const { major, minor } = device;
+  const dev = (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
+  check("mknod", native().mknod(path, mode, dev));
+}
+
+/** lsetxattr(2): does not follow a symlink. */
+export function lsetxattr(path: string, name: string, value: Uint8Array): void {
+  check("lsetxattr", native().lsetxattr(path, name, Buffer.from(value), value.length, 0));
+}

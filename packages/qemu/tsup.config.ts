@@ -1,0 +1,12 @@
+import { defineConfig } from "tsup";
+
+export default defineConfig({
+  entry: { index: "src/index.ts", "qmp/index": "src/qmp/index.ts" },
+  format: "esm",
+  target: "node20",
+  platform: "node",
+  dts: false,
+  sourcemap: true,
+  clean: true,
+  splitting: true,
+});

@@ -1,0 +1,31 @@
+import { defineConfig } from "vitest/config";
+
+const conditions = ["@pileus/source", "node", "import", "module", "default"];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: ["@pileus/source"] } },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["packages/*/test/**/*.test.ts"],
+          exclude: ["**/*.{conformance,root}.test.ts"],
+        },
+      },
+      { extends: true, test: { name: "conformance", include: ["packages/*/test/**/*.conformance.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "root",
+          include: ["packages/*/test/**/*.root.test.ts"],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});
