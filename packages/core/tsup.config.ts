@@ -1,7 +1,12 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: { index: "src/index.ts", "driver/index": "src/driver/index.ts", "testing/index": "src/testing/index.ts" },
+  entry: {
+    index: "src/index.ts",
+    "driver/index": "src/driver/index.ts",
+    "files/index": "src/files/index.ts",
+    "testing/index": "src/testing/index.ts",
+  },
   format: "esm",
   target: "node20",
   platform: "node",
