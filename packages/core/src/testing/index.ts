@@ -1,0 +1,7 @@
+/**
+ * What tests of drivers, and of programs that use instances, import.
+ *
+ * For authors of drivers: the conformance kit, which any test runner can run. For authors of applications: an in-memory
+ * driver to test against. Not for production code.
+ */
+export { type BusyboxRootfsOptions, type ExtraFile, FIXTURE_USER, makeBusyboxRootfs } from "./busybox-rootfs.ts";
