@@ -6,3 +6,34 @@
  * Start reading at `contract/instance.ts`. Durations are milliseconds and sizes are bytes, everywhere.
  */
 export type { Abortable, Progress, ProgressOptions, Timed } from "./contract/abortable.ts";
+export {
+  CAPABILITIES,
+  type CanFreeze,
+  type CanLogs,
+  type CanMetrics,
+  type CanNetwork,
+  type Capability,
+  type CapabilityOperations,
+  type InstanceMetrics,
+  type InterfaceAddress,
+  type LogStream,
+  type OperationsOf,
+} from "./contract/capability.ts";
+export * from "./contract/errors.ts";
+export type { Emitter, InstanceEvent, InstanceEvents, Watchable } from "./contract/events.ts";
+export type * from "./contract/files.ts";
+export type * from "./contract/host.ts";
+export type * from "./contract/images.ts";
+export type * from "./contract/instance.ts";
+export type * from "./contract/networks.ts";
+export type * from "./contract/process.ts";
+export { type ExitStatus, type InstanceExit, type InstanceState, TRANSITIONS } from "./contract/state.ts";
+export type { AnyDriver, Driver, HostReport } from "./driver/backend.ts";
+export * from "./model/config.ts";
+export { type Device, type DeviceInput, DeviceSchema, type Devices, DevicesSchema } from "./model/device/device.ts";
+export { type Nic, type NicInput, NicSchema } from "./model/device/nic.ts";
+export * from "./model/image.ts";
+export { type Limits, type LimitsInput, LimitsSchema } from "./model/limits.ts";
+export { EnvSchema, NameSchema } from "./model/name.ts";
+export { type NetworkConfig, type NetworkConfigInput, NetworkConfigSchema } from "./model/network.ts";
+export { BytesSchema } from "./model/units.ts";

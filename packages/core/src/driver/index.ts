@@ -1,3 +1,7 @@
+export type { FileOperations } from "../contract/files.ts";
+export type { ImageTree } from "../images/tree.ts";
+export type { NicAttachment } from "../network/attachment.ts";
+export { type Spawn, type SpawnOptions, spawn, TOOL_ENV } from "../system/spawn.ts";
 export type {
   Backend,
   Driver,
@@ -11,4 +15,5 @@ export type {
   RunningCore,
   RunningOperations,
 } from "./backend.ts";
+export type { ImageDescription, ImageDraft, ImageSourcePlugin, LayerSource } from "./image-source.ts";
 export type { BackendProcess } from "./process.ts";
