@@ -1,0 +1,51 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { PACKAGES } from "./packages.mjs";
+
+const PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+function present(probe) {
+  if (probe.startsWith("/")) return existsSync(probe);
+  return [...PATH, ...(process.env.PATH ?? "").split(delimiter)].some((folder) => existsSync(join(folder, probe)));
+}
+
+/** The packages whose files are not on this host. */
+export function missingPackages() {
+  return PACKAGES.filter((entry) => !present(entry.probe));
+}
+
+/** Why packages cannot be installed here, or undefined when they can. */
+export function aptObstacle() {
+  if (process.platform !== "linux") return `this is ${process.platform}, and Pileus runs instances on Linux alone`;
+  if (!present("apt-get")) return "this is no Debian or Ubuntu (no apt-get)";
+  if (process.getuid?.() !== 0) return "this is not root";
+  return undefined;
+}
+
+/**
+ * Installs what is missing, saying so first. Returns the names that are missing still, which is all of them where
+ * nothing can be installed; the caller then runs what it can.
+ */
+export function installPackages(say) {
+  const missing = missingPackages();
+  if (missing.length === 0) {
+    say(`packages: all ${PACKAGES.length} are here`);
+    return [];
+  }
+  const names = missing.map((entry) => entry.name);
+  const obstacle = aptObstacle();
+  if (obstacle !== undefined) {
+    say(`packages: cannot install, because ${obstacle}; missing:`);
+    for (const entry of missing) say(`  ${entry.name.padEnd(20)} ${entry.use}`);
+    say(`  on Debian or Ubuntu, as root: apt-get install --no-install-recommends ${names.join(" ")}`);
+    return names;
+  }
+  say(`packages: installing ${names.join(" ")}`);
+  const options = { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
+  const apt = (...argv) => spawnSync("apt-get", ["-q", ...argv], options).status === 0;
+  if (!apt("update") || !apt("install", "-y", "--no-install-recommends", ...names)) {
+    say("packages: apt-get failed; its own message is above");
+  }
+  return missingPackages().map((entry) => entry.name);
+}

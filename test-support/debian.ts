@@ -1,0 +1,31 @@
+import { existsSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { spawn } from "@pileus/core/driver";
+import { cacheFolder } from "../scripts/setup/folders.mjs";
+
+const SUITE = "bookworm";
+/** Enough for systemd to boot, for a shell to be of use, and for redis's libraries to be found. */
+const PACKAGES = ["systemd", "systemd-sysv", "dbus", "udev", "iproute2", "ca-certificates"];
+
+/**
+ * The tar of a small Debian with systemd, bootstrapped once into the cache. The quickstart's three instances and the
+ * root tests are made of this one file.
+ */
+export async function debianTar(say: (line: string) => void = () => {}): Promise<string> {
+  const folder = join(cacheFolder(), "images");
+  const file = join(folder, `debian-${SUITE}-v1.tar`);
+  if (existsSync(file)) return file;
+  await mkdir(folder, { recursive: true });
+  const draft = `${file}.${process.pid}.tar`;
+  say(`bootstrapping Debian ${SUITE} with mmdebstrap (about half a minute, once)`);
+  try {
+    await spawn(["mmdebstrap", "--variant=minbase", `--include=${PACKAGES.join(",")}`, SUITE, draft], {
+      env: { ...(process.env as Record<string, string>), LC_ALL: "C.UTF-8" },
+    });
+    await rename(draft, file);
+  } finally {
+    await rm(draft, { force: true });
+  }
+  return file;
+}
