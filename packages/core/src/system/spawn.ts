@@ -7,6 +7,8 @@ export interface SpawnOptions extends Abortable {
   /** The whole environment; default: `PATH` and the `C.UTF-8` locale alone. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly stdin?: string | Uint8Array | undefined;
+  /** Open descriptors of ours that the tool inherits, as its 3, 4 and so on. */
+  readonly descriptors?: readonly number[] | undefined;
   /** Exit codes that are no failure. Default: 0. */
   readonly allow?: readonly number[] | undefined;
 }
@@ -32,7 +34,9 @@ export const spawn: Spawn = async (argv, options = {}) => {
     cwd: options.cwd ?? "/",
     env: options.env ?? TOOL_ENV,
     extendEnv: false,
-    ...(options.stdin === undefined ? { stdin: "ignore" as const } : { input: options.stdin }),
+    // execa's types know descriptors up to 9 only; it passes on any.
+    stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...((options.descriptors ?? []) as 3[])],
+    ...(options.stdin === undefined ? {} : { input: options.stdin }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     forceKillAfterDelay: 2000,
     reject: false,

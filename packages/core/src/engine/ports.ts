@@ -1,0 +1,42 @@
+import type { Abortable } from "../contract/abortable.ts";
+import type { Images } from "../contract/images.ts";
+import type { Networks } from "../contract/networks.ts";
+import type { ImageTree } from "../images/tree.ts";
+import type { Devices } from "../model/device/device.ts";
+import type { Image } from "../model/image.ts";
+import type { NicAttachment } from "../network/attachment.ts";
+
+/** Which instances use an image, by name: told by the records, so that a crash cannot leave a hold behind. */
+export type ImageUsers = (fingerprint: string) => Promise<readonly string[]>;
+
+/**
+ * The images of a host, as the engine needs them: what callers see, and their content as files.
+ *
+ * The engine writes the record that names an image *before* it asks for the image's tree. A store that deletes under the lock that
+ * `tree()` shares, asking {@link ImageUsers} within it, can therefore never take an image from an instance.
+ */
+export interface ImageStore extends Images, AsyncDisposable {
+  /** The content of an image. @throws {NotFoundError} when it is no longer in the store. */
+  tree(image: Image, options?: Abortable): Promise<ImageTree>;
+}
+
+/** Whose nics are meant. Reservations are by `uuid`; `name` is what DNS resolves. */
+export interface NicOwner {
+  readonly name: string;
+  readonly uuid: string;
+}
+
+/** The networks of a host, as the engine needs them: what callers see, and a place on them for each nic of an instance. */
+export interface NetworkManager extends Networks, AsyncDisposable {
+  /**
+   * Gives each nic of `devices` its address and its name on the host, kept on disk until {@link release}. All or nothing;
+   * safe to repeat. @throws {NotFoundError} when a network is missing. @throws {ConfigError} when an address is taken or out of range.
+   */
+  reserve(owner: NicOwner, devices: Devices, options?: Abortable): Promise<readonly NicAttachment[]>;
+  /** What was reserved, by device name in order; empty where nothing is. Reads only. */
+  attachments(owner: NicOwner, options?: Abortable): Promise<readonly NicAttachment[]>;
+  /** Called before each launch: makes the owner's networks work again where a reboot took them down. */
+  bringUp(owner: NicOwner, options?: Abortable): Promise<void>;
+  /** Gives everything back. Idempotent. */
+  release(owner: NicOwner, options?: Abortable): Promise<void>;
+}

@@ -1,0 +1,110 @@
+import { spawn as spawnProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { acquireLock, tryLock } from "../../src/engine/lock.ts";
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "pileus-lock-"));
+  path = join(folder, "instance-a");
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** Another process that holds the lock until its standard input ends, or it is killed. */
+async function holder() {
+  const child = spawnProcess("flock", ["--exclusive", path, "sh", "-c", "echo held; exec cat"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  return child;
+}
+
+describe("a lock", () => {
+  it("is had at once while nobody holds it, and again after its release", async () => {
+    for (let round = 0; round < 3; round++) {
+      const lock = await acquireLock(path);
+      expect(await tryLock(path)).toBeUndefined();
+      await lock.release();
+      await lock.release();
+    }
+  });
+
+  it("is waited for within one process, first come first served or not, but one at a time", async () => {
+    let inside = 0;
+    let most = 0;
+    await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const lock = await acquireLock(path);
+        most = Math.max(most, ++inside);
+        await new Promise(setImmediate);
+        inside--;
+        await lock.release();
+      }),
+    );
+    expect(most).toBe(1);
+  });
+
+  it("is waited for while another process holds it", async () => {
+    const child = await holder();
+    expect(await tryLock(path)).toBeUndefined();
+    let had = false;
+    const waiting = acquireLock(path).then((lock) => {
+      had = true;
+      return lock;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(had).toBe(false);
+    child.stdin.end();
+    await (await waiting).release();
+  });
+
+  it("is freed by the kernel when its holder is killed by SIGKILL", async () => {
+    const child = spawnProcess("flock", ["--exclusive", "--no-fork", path, "sh", "-c", "echo held; exec cat"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    await once(child.stdout, "data");
+    const waiting = acquireLock(path);
+    child.kill("SIGKILL");
+    await (await waiting).release();
+  });
+
+  it("stops waiting on abort with the caller's reason, and does not hold the lock afterwards", async () => {
+    const child = await holder();
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const waiting = acquireLock(path, { signal: controller.signal });
+    setImmediate(() => controller.abort(reason));
+    await expect(waiting).rejects.toBe(reason);
+    child.stdin.end();
+    await once(child, "exit");
+    const lock = await tryLock(path);
+    expect(lock).toBeDefined();
+    await lock?.release();
+  });
+
+  it("can be shared by readers, and then not be had alone", async () => {
+    const one = await acquireLock(path, { mode: "shared" });
+    const two = await acquireLock(path, { mode: "shared" });
+    expect(await tryLock(path)).toBeUndefined();
+    await one.release();
+    await two.release();
+    await (await acquireLock(path)).release();
+  });
+
+  it("retired while others wait goes to them on a new file", async () => {
+    const first = await acquireLock(path);
+    const waiting = acquireLock(path);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await first.retire();
+    const second = await waiting;
+    expect(existsSync(path)).toBe(true);
+    expect(await tryLock(path)).toBeUndefined();
+    await second.retire();
+    expect(existsSync(path)).toBe(false);
+  });
+});
