@@ -1,1 +1,1 @@
-export {};
+export { type OciLayoutOptions, writeOciLayout } from "./image/write.ts";

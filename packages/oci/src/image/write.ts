@@ -1,0 +1,170 @@
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { PassThrough, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import { type Abortable, type Architecture, ImageError, type OciProcess, OciProcessSchema } from "@pileus/core";
+import { z } from "zod";
+import { type Descriptor, DescriptorSchema, digestOf, IndexSchema, parseDocument } from "./manifest.ts";
+import { OCI } from "./media-type.ts";
+
+/** What {@link writeOciLayout} makes an image of. */
+export interface OciLayoutOptions extends Abortable {
+  /** The layout; made where it is missing. One that is there keeps its other images, and the blobs it has. */
+  readonly folder: string;
+  /** The image's name in the layout: `oci:<folder>:<tag>`. Moves to the new image if it is taken. */
+  readonly tag: string;
+  /** Bottom first: uncompressed tars, in which `.wh.` names are whiteouts (image-spec, layer.md). */
+  readonly layers: readonly { readonly tar: string }[];
+  /** What it runs. Default: nothing, which an instance then has to say. */
+  readonly config?: z.input<typeof OciProcessSchema> | undefined;
+  /** Default: this host's. */
+  readonly architecture?: Architecture | undefined;
+  /** Default `gzip`. */
+  readonly compression?: "gzip" | "none" | undefined;
+}
+
+/**
+ * Writes an image from tars, as an OCI layout: no registry, no build tool. The same input gives the same digests. Push it with
+ * `skopeo copy oci:<folder>:<tag> docker://…`, or import it as `oci:<folder>:<tag>`.
+ *
+ * An abort leaves a valid layout without the image. Not for two writers of one layout at a time.
+ *
+ * @throws {ImageError} when a layer is compressed already.
+ */
+export async function writeOciLayout(
+  options: OciLayoutOptions,
+): Promise<{ readonly manifest: string; readonly config: string; readonly diffIds: readonly string[] }> {
+  const { folder, signal } = options;
+  const program = OciProcessSchema.parse(options.config ?? {});
+  await mkdir(join(folder, "blobs", "sha256"), { recursive: true });
+  const layers = [];
+  for (const { tar } of options.layers) layers.push(await writeLayer(folder, tar, options));
+  const diffIds = layers.map((layer) => layer.diffId);
+  const config = await writeDocument(folder, OCI.config, {
+    architecture: options.architecture ?? hostArchitecture(),
+    os: "linux",
+    config: renderProcess(program),
+    rootfs: { type: "layers", diff_ids: diffIds },
+  });
+  const manifest = await writeDocument(folder, OCI.manifest, {
+    schemaVersion: 2,
+    mediaType: OCI.manifest,
+    config,
+    layers: layers.map((layer) => layer.descriptor),
+  });
+  signal?.throwIfAborted();
+  await writeIndex(folder, options.tag, manifest);
+  return { manifest: manifest.digest, config: config.digest, diffIds };
+}
+
+/** This machine's architecture by its OCI name. @throws {ImageError} on one that images cannot be for */
+export function hostArchitecture(): Architecture {
+  if (process.arch === "x64") return "amd64";
+  if (process.arch === "arm64") return "arm64";
+  throw new ImageError("for this host", `its architecture ${process.arch} is neither amd64 nor arm64`);
+}
+
+/** The `config` object of image-spec, config.md: keys without a value are left out. */
+function renderProcess(program: OciProcess): Record<string, unknown> {
+  const names = (list: readonly string[]) => Object.fromEntries(list.map((name) => [name, {}]));
+  return {
+    ...(program.user === "" ? {} : { User: program.user }),
+    ...(program.exposedPorts.length === 0 ? {} : { ExposedPorts: names(program.exposedPorts) }),
+    ...(program.env.length === 0 ? {} : { Env: program.env }),
+    ...(program.entrypoint.length === 0 ? {} : { Entrypoint: program.entrypoint }),
+    ...(program.cmd.length === 0 ? {} : { Cmd: program.cmd }),
+    ...(program.volumes.length === 0 ? {} : { Volumes: names(program.volumes) }),
+    WorkingDir: program.workdir,
+    ...(Object.keys(program.labels).length === 0 ? {} : { Labels: program.labels }),
+    ...(program.stopSignal === undefined ? {} : { StopSignal: program.stopSignal }),
+  };
+}
+
+async function writeLayer(
+  folder: string,
+  tar: string,
+  { compression = "gzip", signal }: OciLayoutOptions,
+): Promise<{ readonly descriptor: Descriptor; readonly diffId: string }> {
+  const plain = meter();
+  const packed = meter();
+  const temporary = join(folder, `.layer-${randomUUID()}`);
+  try {
+    await pipeline(
+      createReadStream(tar, { highWaterMark: 1 << 20 }),
+      plain.stream,
+      compression === "gzip" ? createGzip() : new PassThrough(),
+      packed.stream,
+      createWriteStream(temporary, { flags: "wx" }),
+      { signal },
+    );
+    if (plain.first()?.equals(Buffer.from([0x1f, 0x8b])))
+      throw new ImageError(tar, "a layer to write must be an uncompressed tar, and it is gzip");
+    const digest = packed.digest();
+    await rename(temporary, blobPath(folder, digest));
+    const mediaType = compression === "gzip" ? OCI.layerGzip : OCI.layer;
+    return { descriptor: { mediaType, digest, size: packed.size() }, diffId: plain.digest() };
+  } catch (error) {
+    await rm(temporary, { force: true });
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+/** A stream that passes bytes on, and knows their digest and number afterwards. */
+function meter() {
+  const hash = createHash("sha256");
+  let size = 0;
+  let first: Buffer | undefined;
+  const stream = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      first ??= Buffer.from(chunk.subarray(0, 2));
+      hash.update(chunk);
+      size += chunk.length;
+      done(null, chunk);
+    },
+  });
+  return { stream, size: () => size, first: () => first, digest: () => `sha256:${hash.digest("hex")}` };
+}
+
+function blobPath(folder: string, digest: string): string {
+  return join(folder, "blobs", "sha256", digest.slice("sha256:".length));
+}
+
+async function writeDocument(folder: string, mediaType: string, document: unknown): Promise<Descriptor> {
+  const bytes = Buffer.from(JSON.stringify(document));
+  const digest = digestOf(bytes);
+  await replace(blobPath(folder, digest), bytes);
+  return { mediaType, digest, size: bytes.length };
+}
+
+async function writeIndex(folder: string, tag: string, manifest: Descriptor): Promise<void> {
+  const path = join(folder, "index.json");
+  const before = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  const others = before === undefined ? [] : parseDocument(folder, "index", before, LooseIndexSchema).manifests;
+  const manifests = others.filter((entry) => entry.annotations?.[REF_NAME] !== tag);
+  await replace(join(folder, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
+  const index = {
+    schemaVersion: 2,
+    mediaType: OCI.index,
+    manifests: [...manifests, { ...manifest, annotations: { [REF_NAME]: tag } }],
+  };
+  await replace(path, JSON.stringify(index));
+}
+
+// What stands in an index and we do not know is kept.
+const LooseIndexSchema = IndexSchema.extend({ manifests: z.array(DescriptorSchema.loose()) });
+
+/** The annotation that names an image in a layout: image-spec, annotations.md. */
+export const REF_NAME = "org.opencontainers.image.ref.name";
+
+async function replace(path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = `${path}.${randomUUID()}`;
+  await writeFile(temporary, data, { flag: "wx" });
+  await rename(temporary, path);
+}

@@ -1,0 +1,64 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { digestOf } from "../../src/image/manifest.ts";
+import { writeOciLayout } from "../../src/image/write.ts";
+
+let folder: string;
+let tar: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "pileus-oci-write-"));
+  tar = join(folder, "layer.tar");
+  await writeFile(tar, Buffer.alloc(1024));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe("writeOciLayout", () => {
+  it("names every blob by the digest of its content", async () => {
+    const layout = join(folder, "layout");
+    await writeOciLayout({ folder: layout, tag: "one", layers: [{ tar }], config: { cmd: ["/bin/true"] } });
+    const names = await readdir(join(layout, "blobs", "sha256"));
+    expect(names).toHaveLength(3);
+    for (const name of names)
+      expect(digestOf(await readFile(join(layout, "blobs", "sha256", name)))).toBe(`sha256:${name}`);
+  });
+
+  it("gives the same digests for the same input", async () => {
+    const first = await writeOciLayout({ folder: join(folder, "a"), tag: "x", layers: [{ tar }] });
+    const second = await writeOciLayout({ folder: join(folder, "b"), tag: "x", layers: [{ tar }] });
+    expect(second).toEqual(first);
+  });
+
+  it("keeps the other images of a layout, and moves a tag that is taken", async () => {
+    const layout = join(folder, "layout");
+    const write = (tag: string, cmd: string[]) =>
+      writeOciLayout({ folder: layout, tag, layers: [{ tar }], config: { cmd } });
+    const kept = await write("kept", ["a"]);
+    await write("moved", ["b"]);
+    const moved = await write("moved", ["c"]);
+    const index = JSON.parse(await readFile(join(layout, "index.json"), "utf8"));
+    expect(index.manifests.map((entry: { digest: string }) => entry.digest)).toEqual([kept.manifest, moved.manifest]);
+  });
+
+  it("refuses a layer that is compressed already and leaves no part of it", async () => {
+    await writeFile(tar, gzipSync(Buffer.alloc(1024)));
+    const layout = join(folder, "layout");
+    await expect(writeOciLayout({ folder: layout, tag: "x", layers: [{ tar }] })).rejects.toMatchObject({
+      code: "ERR_INSTANCE_IMAGE",
+    });
+    expect(await readdir(layout)).toEqual(["blobs"]);
+    expect(await readdir(join(layout, "blobs", "sha256"))).toEqual([]);
+  });
+
+  it("rejects with the reason of an abort", async () => {
+    const reason = new Error("enough");
+    const layout = join(folder, "layout");
+    await expect(
+      writeOciLayout({ folder: layout, tag: "x", layers: [{ tar }], signal: AbortSignal.abort(reason) }),
+    ).rejects.toBe(reason);
+    expect(await readdir(join(layout, "blobs", "sha256"))).toEqual([]);
+  });
+});
