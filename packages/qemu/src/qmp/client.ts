@@ -1,0 +1,234 @@
+import type { Duplex } from "node:stream";
+import { type Abortable, ConnectionError, ProtocolError } from "@pileus/core";
+import {
+  QMP_COMMANDS,
+  type QmpArguments,
+  type QmpCommandName,
+  type QmpPlainCommandName,
+  type QmpReturn,
+} from "./commands.ts";
+import { QmpBusyError, QmpCommandError } from "./errors.ts";
+import { parseEvent, type QmpEvent, QmpEvents } from "./events.ts";
+import { parseMessage, type QmpGreeting, type QmpMessage } from "./message.ts";
+import { connectSocket, LineTransport, MAX_LINE } from "./transport.ts";
+
+export interface QmpOptions extends Abortable {
+  /** How long the greeting is waited for, in milliseconds. Default 5000. */
+  readonly greetingTimeout?: number | undefined;
+  /** The longest line taken, in bytes. Default 8 MiB. */
+  readonly maxLine?: number | undefined;
+  /** Hears of lines that could not be read; the session goes on. */
+  readonly onProtocolError?: ((error: ProtocolError) => void) | undefined;
+}
+
+interface Pending {
+  readonly command: string;
+  resolve(value: unknown): void;
+  reject(reason: unknown): void;
+}
+
+/**
+ * One session with a QEMU monitor (QMP): commands, each with its answer, and events. Commands may be called at the same time; QEMU
+ * answers them in order. Disposing closes the connection and leaves the machine alone.
+ */
+export class QmpClient implements AsyncDisposable {
+  /** What a connection to it is called in errors. */
+  readonly peer: string;
+  readonly events = new QmpEvents();
+  /** Resolves when the session has ended: with the failure, or `undefined` after `close()` and an orderly end. */
+  readonly closed: Promise<Error | undefined>;
+  readonly #transport: LineTransport;
+  readonly #pending = new Map<number, Pending>();
+  readonly #onProtocolError: (error: ProtocolError) => void;
+  #onGreeting: ((greeting: QmpGreeting) => void) | undefined;
+  #greeting: QmpGreeting | undefined;
+  #settleClosed: (failure: Error | undefined) => void = () => undefined;
+  // Ids never repeat in a session: a late answer to an aborted command must find no owner.
+  #lastId = 0;
+  #ended: Error | undefined;
+
+  private constructor(peer: string, stream: Duplex, options: QmpOptions) {
+    this.peer = peer;
+    this.#onProtocolError = options.onProtocolError ?? (() => undefined);
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
+    this.#transport = new LineTransport(
+      stream,
+      {
+        line: (text) => this.#read(text),
+        oversized: (start) => this.#unreadable(new ProtocolError("QMP: a line is longer than the limit", start)),
+        end: (error) => this.#end(error),
+      },
+      options.maxLine ?? MAX_LINE,
+    );
+  }
+
+  /**
+   * Connects to a monitor's unix socket and negotiates. @throws {QmpBusyError} when another client has the monitor.
+   * @throws {ConnectionError}
+   */
+  static async connect(path: string, options: QmpOptions = {}): Promise<QmpClient> {
+    return QmpClient.open(await connectSocket(path, options), path, options);
+  }
+
+  /** The same over any byte stream, which it takes over. */
+  static async open(stream: Duplex, peer: string, options: QmpOptions = {}): Promise<QmpClient> {
+    const client = new QmpClient(peer, stream, options);
+    try {
+      await client.#greet(options);
+      await client.execute("qmp_capabilities", {}, { signal: options.signal });
+      return client;
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+  }
+
+  /** What the monitor said first: version and capabilities. */
+  get greeting(): QmpGreeting {
+    if (this.#greeting === undefined) throw new TypeError("a QmpClient is handed out after its greeting");
+    return this.#greeting;
+  }
+
+  /**
+   * Runs a command and returns its checked result. Aborting stops waiting; whether QEMU did it is then unknown.
+   *
+   * @throws {QmpCommandError} when QEMU refuses it. @throws {ConnectionError} when the session ends first.
+   * @throws {ProtocolError} when the answer cannot be read, or another line could not be while this one waited.
+   */
+  execute<C extends QmpPlainCommandName>(
+    command: C,
+    args?: QmpArguments<C>,
+    options?: Abortable,
+  ): Promise<QmpReturn<C>>;
+  execute<C extends QmpCommandName>(command: C, args: QmpArguments<C>, options?: Abortable): Promise<QmpReturn<C>>;
+  async execute<C extends QmpCommandName>(
+    command: C,
+    args?: QmpArguments<C>,
+    options: Abortable = {},
+  ): Promise<QmpReturn<C>> {
+    const schema = QMP_COMMANDS[command];
+    const value = await this.call(command, schema.arguments.parse(args ?? {}) as Record<string, unknown>, options);
+    const result = schema.return.safeParse(value);
+    if (result.success) return result.data as QmpReturn<C>;
+    throw new ProtocolError(`QMP: ${command} returned something else than it should`, JSON.stringify(value), {
+      cause: result.error,
+    });
+  }
+
+  /** Runs any command, unchecked. As `execute()` otherwise. */
+  async call(command: string, args: Readonly<Record<string, unknown>> = {}, options: Abortable = {}): Promise<unknown> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    if (this.#ended !== undefined) throw this.#lost(`${command} was not sent`);
+    const id = ++this.#lastId;
+    let abort: (() => void) | undefined;
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#pending.set(id, { command, resolve, reject });
+        abort = () => reject(signal?.reason);
+        signal?.addEventListener("abort", abort, { once: true });
+        this.#transport.write(JSON.stringify({ execute: command, arguments: args, id }));
+      });
+    } finally {
+      this.#pending.delete(id);
+      if (abort !== undefined) signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Ends the session. Pending commands fail with a {@link ConnectionError}. Idempotent. */
+  async close(): Promise<void> {
+    this.#end(undefined);
+    this.#transport.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #greet(options: QmpOptions): Promise<void> {
+    const { signal, greetingTimeout = 5000 } = options;
+    let cleanUp = () => {};
+    try {
+      this.#greeting = await new Promise((resolve, reject) => {
+        const timer = setTimeout(() => reject(new QmpBusyError(this.peer, greetingTimeout)), greetingTimeout);
+        const abort = () => reject(signal?.reason);
+        signal?.addEventListener("abort", abort, { once: true });
+        cleanUp = () => {
+          clearTimeout(timer);
+          signal?.removeEventListener("abort", abort);
+        };
+        this.#onGreeting = resolve;
+        void this.closed.then(() => reject(this.#lost("it ended before its greeting")));
+        if (signal?.aborted) abort();
+      });
+    } finally {
+      cleanUp();
+      this.#onGreeting = undefined;
+    }
+  }
+
+  #read(line: string): void {
+    let message: QmpMessage;
+    try {
+      message = parseMessage(line);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#unreadable(error);
+      return;
+    }
+    if (message.kind === "event") {
+      this.#readEvent(message);
+      return;
+    }
+    if (message.kind === "greeting") {
+      if (this.#onGreeting === undefined) this.#unreadable(new ProtocolError("QMP: a second greeting", line));
+      this.#onGreeting?.(message.greeting);
+      return;
+    }
+    const { id } = message;
+    if (id === undefined && message.kind === "error") {
+      this.#unreadable(new ProtocolError(`QMP: the server could not read its input: ${message.description}`, line));
+      return;
+    }
+    const pending = typeof id === "number" ? this.#pending.get(id) : undefined;
+    if (pending === undefined) return;
+    if (message.kind === "return") pending.resolve(message.value);
+    else pending.reject(new QmpCommandError({ ...message, command: pending.command }));
+  }
+
+  #readEvent(message: Extract<QmpMessage, { kind: "event" }>): void {
+    let event: QmpEvent;
+    try {
+      event = parseEvent(message.name, message.data, message.at);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#onProtocolError(error);
+      return;
+    }
+    this.events.emit(event);
+  }
+
+  // What cannot be read may have been anybody's answer: none of the waiting may wait for ever.
+  #unreadable(error: ProtocolError): void {
+    for (const pending of this.#pending.values()) {
+      const message = `QMP: the answer to ${pending.command} may be among what could not be read`;
+      pending.reject(new ProtocolError(message, error.received, { cause: error }));
+    }
+    this.#onProtocolError(error);
+  }
+
+  #end(failure: Error | undefined): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = failure ?? new Error("closed");
+    for (const pending of this.#pending.values()) pending.reject(this.#lost(`${pending.command} was not answered`));
+    this.events.end();
+    this.#settleClosed(failure);
+  }
+
+  #lost(consequence: string): ConnectionError {
+    const why = this.#ended?.message ?? "closed";
+    return new ConnectionError(this.peer, `${why}: ${consequence}`, { cause: this.#ended });
+  }
+}

@@ -1,0 +1,12 @@
+/**
+ * A typed client of QMP, QEMU's machine protocol, useful by itself.
+ *
+ * `await using qmp = await QmpClient.connect("/run/vm/qmp.sock")`, then `qmp.execute("query-status")`. Commands and events
+ * that the tables know are typed and checked; `qmp.call()` and events named `other` carry the rest. Not for
+ * starting QEMU: that is `qemu()` of `@pileus/qemu`. Start reading at `client.ts`.
+ */
+export { QmpClient, type QmpOptions } from "./client.ts";
+export { QMP_COMMANDS, type QmpArguments, type QmpCommandName, type QmpReturn } from "./commands.ts";
+export { QmpBusyError, QmpCommandError } from "./errors.ts";
+export { QMP_EVENTS, type QmpEvent, type QmpEventName, type QmpKnownEvent, type QmpOtherEvent } from "./events.ts";
+export type { QmpGreeting } from "./message.ts";

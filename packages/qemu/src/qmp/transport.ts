@@ -1,0 +1,97 @@
+import { connect } from "node:net";
+import type { Duplex } from "node:stream";
+import { type Abortable, ConnectionError } from "@pileus/core";
+
+/** The longest line taken, in bytes. The longest that QEMU has is its schema, of about 250 kB. */
+export const MAX_LINE = 8 * 1024 * 1024;
+
+export interface LineListeners {
+  line(text: string): void;
+  /** A line longer than the limit was dropped; `start` is its beginning. */
+  oversized(start: string): void;
+  /** The other end closed, or the connection broke with `error`. Called once, last. */
+  end(error: Error | undefined): void;
+}
+
+/** Cuts what arrives on a stream into lines of bounded length. Takes over the stream. */
+export class LineTransport {
+  readonly #stream: Duplex;
+  readonly #maxLine: number;
+  #parts: Buffer[] = [];
+  #length = 0;
+  #skipping = false;
+  #error: Error | undefined;
+
+  constructor(stream: Duplex, listeners: LineListeners, maxLine: number = MAX_LINE) {
+    this.#stream = stream;
+    this.#maxLine = maxLine;
+    stream.on("data", (chunk: Buffer) => this.#accept(chunk, listeners));
+    stream.on("error", (error) => {
+      this.#error = error;
+    });
+    // A peer that half-closes has nothing more to say to us; "close" follows.
+    stream.on("end", () => stream.destroy());
+    stream.once("close", () => listeners.end(this.#error));
+  }
+
+  /** Queues one line; what happens to it is seen by the answer or by `end`. */
+  write(text: string): void {
+    this.#stream.write(`${text}\n`);
+  }
+
+  close(): void {
+    this.#stream.destroy();
+  }
+
+  #accept(chunk: Buffer, listeners: LineListeners): void {
+    let from = 0;
+    for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, from)) {
+      this.#keep(chunk.subarray(from, at), listeners);
+      const text = Buffer.concat(this.#parts).toString("utf8").trim();
+      const complete = !this.#skipping;
+      this.#parts = [];
+      this.#length = 0;
+      this.#skipping = false;
+      from = at + 1;
+      if (complete && text !== "") listeners.line(text);
+    }
+    this.#keep(chunk.subarray(from), listeners);
+  }
+
+  #keep(part: Buffer, listeners: LineListeners): void {
+    if (this.#skipping || part.length === 0) return;
+    this.#parts.push(part);
+    this.#length += part.length;
+    if (this.#length <= this.#maxLine) return;
+    const start = Buffer.concat(this.#parts).subarray(0, 1024).toString("utf8");
+    this.#parts = [];
+    this.#length = 0;
+    this.#skipping = true;
+    listeners.oversized(start);
+  }
+}
+
+/** Connects to a unix socket. @throws {ConnectionError} */
+export async function connectSocket(path: string, options: Abortable = {}): Promise<Duplex> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const socket = connect(path);
+  return new Promise((resolve, reject) => {
+    const settle = (outcome: () => void) => {
+      signal?.removeEventListener("abort", onAbort);
+      socket.off("connect", onConnect).off("error", onError);
+      outcome();
+    };
+    const onConnect = () => settle(() => resolve(socket));
+    const onError = (cause: Error) =>
+      settle(() => reject(new ConnectionError(path, `cannot connect: ${cause.message}`, { cause })));
+    const onAbort = () =>
+      settle(() => {
+        // Torn down on purpose: an error that is still on its way has nobody to hear it.
+        socket.on("error", () => undefined).destroy();
+        reject(signal?.reason);
+      });
+    socket.once("connect", onConnect).once("error", onError);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

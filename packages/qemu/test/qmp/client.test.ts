@@ -1,0 +1,127 @@
+import { ConnectionError, ProtocolError } from "@pileus/core";
+import { expect, it } from "vitest";
+import { QmpBusyError, QmpClient, QmpCommandError } from "../../src/qmp/index.ts";
+import { FakeFailure, FakeMonitor, GREETING, SILENCE } from "../support/fake-monitor.ts";
+
+const status = { status: "running", running: true, singlestep: false };
+
+it("greets, negotiates and answers a command with its checked result", async () => {
+  await using monitor = await FakeMonitor.start(() => status);
+  await using client = await QmpClient.connect(monitor.path);
+  expect(client.greeting).toEqual(GREETING);
+  expect(await client.execute("query-status")).toEqual({ status: "running", running: true });
+  expect(monitor.received.map((c) => c.execute)).toEqual(["qmp_capabilities", "query-status"]);
+});
+
+it("rejects with QmpBusyError when another client holds the monitor", async () => {
+  await using monitor = await FakeMonitor.start(() => ({}));
+  await using first = await QmpClient.connect(monitor.path);
+  await expect(QmpClient.connect(monitor.path, { greetingTimeout: 30 })).rejects.toThrow(QmpBusyError);
+  expect(first.greeting).toEqual(GREETING);
+});
+
+it("rejects with ConnectionError when nothing listens", async () => {
+  await expect(QmpClient.connect("/nonexistent/qmp.sock")).rejects.toThrow(ConnectionError);
+});
+
+it("rejects with QmpCommandError that carries command and class", async () => {
+  await using monitor = await FakeMonitor.start(() => {
+    throw new FakeFailure("GenericError", "no such thing");
+  });
+  await using client = await QmpClient.connect(monitor.path);
+  const error = await client.execute("cont").catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(QmpCommandError);
+  expect(error).toMatchObject({ command: "cont", errorClass: "GenericError", code: "ERR_INSTANCE_PROTOCOL" });
+});
+
+it("rejects with ProtocolError when the result has another shape", async () => {
+  await using monitor = await FakeMonitor.start(() => ({ status: 5 }));
+  await using client = await QmpClient.connect(monitor.path);
+  await expect(client.execute("query-status")).rejects.toThrow(ProtocolError);
+});
+
+it("answers concurrent commands by id, in whatever order the answers come", async () => {
+  await using monitor = await FakeMonitor.start((command, m) => {
+    if (command.arguments["property"] === "first") return SILENCE;
+    m.send({ return: "second", id: command.id });
+    m.send({ return: "first", id: command.id - 1 });
+    return SILENCE;
+  });
+  await using client = await QmpClient.connect(monitor.path);
+  const answers = await Promise.all([
+    client.execute("qom-get", { path: "/", property: "first" }),
+    client.execute("qom-get", { path: "/", property: "second" }),
+  ]);
+  expect(answers).toEqual(["first", "second"]);
+});
+
+it("rejects an aborted command with the reason, and its late answer finds no owner", async () => {
+  await using monitor = await FakeMonitor.start((command) => (command.execute === "stop" ? SILENCE : status));
+  await using client = await QmpClient.connect(monitor.path);
+  const reason = new Error("changed my mind");
+  const controller = new AbortController();
+  const stopped = client.execute("stop", {}, { signal: controller.signal });
+  controller.abort(reason);
+  await expect(stopped).rejects.toBe(reason);
+  monitor.send({ return: {}, id: 2 });
+  expect(await client.execute("query-status")).toEqual({ status: "running", running: true });
+  expect(new Set(monitor.received.map((c) => c.id)).size).toBe(monitor.received.length);
+});
+
+it("does not send a command whose signal is aborted already", async () => {
+  await using monitor = await FakeMonitor.start(() => ({}));
+  await using client = await QmpClient.connect(monitor.path);
+  const reason = new Error("never");
+  await expect(client.execute("stop", {}, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  expect(monitor.received).toHaveLength(1);
+});
+
+it("fails every pending command with ConnectionError when the machine goes away, and settles closed", async () => {
+  await using monitor = await FakeMonitor.start((command, m) => {
+    if (command.execute === "cont") m.hangUp();
+    return SILENCE;
+  });
+  await using client = await QmpClient.connect(monitor.path);
+  const results = await Promise.allSettled([client.execute("stop"), client.execute("cont")]);
+  for (const result of results) {
+    expect(result.status).toBe("rejected");
+    expect(result.status === "rejected" && result.reason).toBeInstanceOf(ConnectionError);
+  }
+  await client.closed;
+  await expect(client.execute("stop")).rejects.toThrow(ConnectionError);
+});
+
+it("survives a line that is not JSON: what waits fails with ProtocolError, what follows works", async () => {
+  const heard: ProtocolError[] = [];
+  await using monitor = await FakeMonitor.start((command, m) => {
+    if (command.execute !== "stop") return status;
+    m.raw("{nonsense\n");
+    return SILENCE;
+  });
+  await using client = await QmpClient.connect(monitor.path, { onProtocolError: (error) => heard.push(error) });
+  await expect(client.execute("stop")).rejects.toThrow(ProtocolError);
+  expect(await client.execute("query-status")).toMatchObject({ running: true });
+  expect(heard.map((e) => e.received)).toEqual(["{nonsense"]);
+});
+
+it("drops a line longer than the limit without keeping it, and reads on", async () => {
+  const heard: ProtocolError[] = [];
+  await using monitor = await FakeMonitor.start((command, m) => {
+    if (command.execute !== "stop") return status;
+    m.raw(`{"return": "${"x".repeat(300_000)}", "id": 2}\n`);
+    return SILENCE;
+  });
+  const options = { maxLine: 10_000, onProtocolError: (error: ProtocolError) => heard.push(error) };
+  await using client = await QmpClient.connect(monitor.path, options);
+  await expect(client.execute("stop")).rejects.toThrow(ProtocolError);
+  expect(await client.execute("query-status")).toMatchObject({ running: true });
+  expect(heard).toHaveLength(1);
+});
+
+it("closes twice without harm", async () => {
+  await using monitor = await FakeMonitor.start(() => ({}));
+  const client = await QmpClient.connect(monitor.path);
+  await client.close();
+  await client.close();
+  expect(await client.closed).toBeUndefined();
+});

@@ -1,0 +1,68 @@
+import { Duplex } from "node:stream";
+import { ProtocolError } from "@pileus/core";
+import { expect, it } from "vitest";
+import { QmpClient } from "../../src/qmp/index.ts";
+import { parseMessage } from "../../src/qmp/message.ts";
+import { GREETING } from "../support/fake-monitor.ts";
+
+// mulberry32: small, seeded, good enough to vary input.
+function random(seed: number): () => number {
+  let a = seed;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const SEEDS = [
+  JSON.stringify(GREETING),
+  '{"return": {}, "id": 1}',
+  '{"error": {"class": "GenericError", "desc": "x"}, "id": 2}',
+  '{"event": "STOP", "timestamp": {"seconds": 1, "microseconds": 2}}',
+  '{"return": [[[[{"a": null}]]]], "id": "text"}',
+];
+
+function mutate(next: () => number): Buffer {
+  const bytes = Buffer.from(SEEDS[Math.floor(next() * SEEDS.length)] ?? "");
+  for (let n = Math.floor(next() * 6); n > 0; n--) bytes[Math.floor(next() * bytes.length)] = Math.floor(next() * 256);
+  return bytes.subarray(0, Math.floor(next() * (bytes.length + 1)));
+}
+
+it("reads any line as a message or rejects it with ProtocolError", () => {
+  const next = random(20_260_101);
+  for (let i = 0; i < 5000; i++) {
+    const line = mutate(next).toString("utf8");
+    try {
+      expect(["greeting", "return", "error", "event"]).toContain(parseMessage(line).kind);
+    } catch (error) {
+      expect(error).toBeInstanceOf(ProtocolError);
+    }
+  }
+});
+
+it("keeps a session through any input, in chunks of any size", async () => {
+  const next = random(7);
+  const sent: string[] = [];
+  const stream = new Duplex({
+    read: () => undefined,
+    write(chunk: Buffer, _encoding, done) {
+      sent.push(chunk.toString());
+      done();
+      const { id, execute } = JSON.parse(chunk.toString()) as { id: number; execute: string };
+      if (execute !== "stop") this.push(`${JSON.stringify({ return: { status: "x", running: true }, id })}\r\n`);
+    },
+  });
+  stream.push(`${JSON.stringify(GREETING)}\r\n`);
+  await using client = await QmpClient.open(stream, "fuzz", { maxLine: 200 });
+  for (let i = 0; i < 3000; i++) {
+    const bytes = mutate(next);
+    const cut = Math.floor(next() * bytes.length);
+    stream.push(bytes.subarray(0, cut));
+    stream.push(Buffer.concat([bytes.subarray(cut), Buffer.from(next() < 0.9 ? "\n" : "")]));
+  }
+  stream.push("\n");
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await client.execute("query-status")).toEqual({ status: "x", running: true });
+});
