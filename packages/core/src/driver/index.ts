@@ -1,6 +1,15 @@
 export type { FileOperations } from "../contract/files.ts";
 export type { ImageTree } from "../images/tree.ts";
 export type { NicAttachment } from "../network/attachment.ts";
+export {
+  identifyProcess,
+  isAlive,
+  type ProcessIdentity,
+  ProcessIdentitySchema,
+  processArguments,
+  signalProcess,
+  waitForEnd,
+} from "../system/process-identity.ts";
 export { type Spawn, type SpawnOptions, spawn, TOOL_ENV } from "../system/spawn.ts";
 export type {
   Backend,

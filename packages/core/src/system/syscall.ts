@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { constants } from "node:os";
 import koffi from "koffi";
 
 /**
@@ -12,6 +13,8 @@ const NUMBER = {
   open_tree: 428,
   move_mount: 429,
   mount_setattr: 442,
+  pidfd_open: 434,
+  pidfd_send_signal: 424,
   setfsuid: X64 ? 122 : 151,
   setfsgid: X64 ? 123 : 152,
 } as const;
@@ -26,6 +29,7 @@ function load() {
     umount2: libc.func("int umount2(str target, int flags)") as Native,
     mknod: libc.func("int mknod(str path, uint mode, ulong device)") as Native,
     lsetxattr: libc.func("int lsetxattr(str path, str name, uint8_t *value, size_t size, int flags)") as Native,
+    poll: libc.func("int poll(_Inout_ uint8_t *fds, ulong count, int timeout)") as Native & { readonly async: Native },
     syscall: libc.func("long syscall(long number, ...)") as Native,
   };
 }
@@ -160,4 +164,36 @@ export function mknod(path: string, mode: number, device: { readonly major: numb
 /** lsetxattr(2): does not follow a symlink. */
 export function lsetxattr(path: string, name: string, value: Uint8Array): void {
   check("lsetxattr", native().lsetxattr(path, name, Buffer.from(value), value.length, 0));
+}
+
+/** pidfd_open(2): a descriptor that stands for one process, whoever gets its pid later. Close-on-exec. ESRCH when there is none. */
+export function pidfdOpen(pid: number): number {
+  return check("pidfd_open", native().syscall(NUMBER.pidfd_open, "int", pid, "uint", 0));
+}
+
+/** pidfd_send_signal(2). ESRCH when the process has ended. */
+export function pidfdSendSignal(pidfd: number, signal: NodeJS.Signals): void {
+  const number = constants.signals[signal];
+  check(
+    "pidfd_send_signal",
+    native().syscall(NUMBER.pidfd_send_signal, "int", pidfd, "int", number, "void *", null, "uint", 0),
+  );
+}
+
+/**
+ * poll(2) for reading, off the main thread: it holds one of libuv's few workers until then, so keep `timeout` (milliseconds)
+ * short. False when the time passed first.
+ */
+export async function pollReadable(fd: number, timeout: number): Promise<boolean> {
+  const POLLIN = 1;
+  const pollfd = Buffer.alloc(8);
+  pollfd.writeInt32LE(fd, 0);
+  pollfd.writeInt16LE(POLLIN, 4);
+  return new Promise((resolve, reject) => {
+    native().poll.async(pollfd, 1, Math.ceil(timeout), (error: Error | null, ready: number) => {
+      if (error !== null) reject(error);
+      else if (ready < 0) reject(new Error("poll: interrupted or out of memory"));
+      else resolve(ready > 0);
+    });
+  });
 }

@@ -1,0 +1,110 @@
+import { closeSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import type { Abortable, Timed } from "../contract/abortable.ts";
+import { TimeoutError } from "../contract/errors.ts";
+import { pidfdOpen, pidfdSendSignal, pollReadable, type SystemError } from "./syscall.ts";
+
+/**
+ * One process, for as long as there are files to write it into: a pid alone is given to another process in time, and its start
+ * time comes again after a reboot.
+ */
+export const ProcessIdentitySchema = z.strictObject({
+  pid: z.number().int().positive(),
+  /** Clock ticks after boot. proc_pid_stat(5), field 22. */
+  startTime: z.number().int().nonnegative(),
+  /** The kernel's random name for this boot: /proc/sys/kernel/random/boot_id. */
+  boot: z.string(),
+});
+export type ProcessIdentity = z.output<typeof ProcessIdentitySchema>;
+
+/** Who has this pid now; `undefined` when nobody has, or only what is left of a dead process that its parent did not reap yet. */
+export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {
+  const stat = await readProcess(`/proc/${pid}/stat`);
+  const found = stat === undefined ? undefined : parseProcessStat(stat);
+  if (found === undefined || found.state === "Z" || found.state === "X") return undefined;
+  const boot = (await readFile("/proc/sys/kernel/random/boot_id", "latin1")).trim();
+  return { pid, startTime: found.startTime, boot };
+}
+
+/** Whether that very process still runs. */
+export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
+  const now = await identifyProcess(identity.pid);
+  return now !== undefined && now.startTime === identity.startTime && now.boot === identity.boot;
+}
+
+/** Signals that very process and no other. False when it has ended. */
+export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<boolean> {
+  return (await withPidfd(identity, async (pidfd) => sendSignal(pidfd, signal))) ?? false;
+}
+
+/**
+ * Resolves when that very process has ended, whoever its parent is; at once if it has. For the short wait after a signal: it
+ * holds a worker thread.
+ *
+ * @throws {TimeoutError} after `timeout`, default 5 s.
+ */
+export async function waitForEnd(identity: ProcessIdentity, options: Abortable & Timed = {}): Promise<void> {
+  options.signal?.throwIfAborted();
+  const timeout = options.timeout ?? 5000;
+  const ended = withPidfd(identity, (pidfd) => pollReadable(pidfd, timeout));
+  if ((await untilAborted(ended, options.signal)) === false)
+    throw new TimeoutError(`the end of process ${identity.pid}`, timeout);
+}
+
+/** The arguments of a process; `undefined` when there is none. Kernel threads and zombies have none at all. */
+export async function processArguments(pid: number): Promise<readonly string[] | undefined> {
+  return (await readProcess(`/proc/${pid}/cmdline`))?.split("\0").slice(0, -1);
+}
+
+/** Exported for its tests. proc_pid_stat(5): the second field is the command in parentheses, and may hold spaces and parentheses itself. */
+export function parseProcessStat(stat: string): { readonly state: string; readonly startTime: number } | undefined {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state, startTime] = [fields[0], Number(fields[19])];
+  return state === undefined || !Number.isSafeInteger(startTime) ? undefined : { state, startTime };
+}
+
+// The identity is checked while the descriptor is open: from then on it is that process or nobody.
+async function withPidfd<T>(identity: ProcessIdentity, use: (pidfd: number) => Promise<T>): Promise<T | undefined> {
+  let pidfd: number;
+  try {
+    pidfd = pidfdOpen(identity.pid);
+  } catch (error) {
+    if ((error as SystemError).code === "ESRCH") return undefined;
+    throw error;
+  }
+  try {
+    return (await isAlive(identity)) ? await use(pidfd) : undefined;
+  } finally {
+    closeSync(pidfd);
+  }
+}
+
+function sendSignal(pidfd: number, signal: NodeJS.Signals): boolean {
+  try {
+    pidfdSendSignal(pidfd, signal);
+    return true;
+  } catch (error) {
+    if ((error as SystemError).code === "ESRCH") return false;
+    throw error;
+  }
+}
+
+async function readProcess(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    // ESRCH: it ended between open and read.
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}
+
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

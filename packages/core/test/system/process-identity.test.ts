@@ -1,0 +1,86 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { describe, expect, it } from "vitest";
+import { TimeoutError } from "../../src/contract/errors.ts";
+import {
+  identifyProcess,
+  isAlive,
+  type ProcessIdentity,
+  parseProcessStat,
+  processArguments,
+  signalProcess,
+  waitForEnd,
+} from "../../src/system/process-identity.ts";
+
+async function sleeper(): Promise<{ identity: ProcessIdentity; end: () => Promise<void> }> {
+  const child = spawn("sleep", ["1000"], { stdio: "ignore" });
+  await once(child, "spawn");
+  const exit = once(child, "exit");
+  const identity = await identifyProcess(child.pid as number);
+  if (identity === undefined) throw new Error("sleep is not there");
+  return {
+    identity,
+    end: async () => {
+      child.kill("SIGKILL");
+      await exit;
+    },
+  };
+}
+
+describe("the identity of a process", () => {
+  it("stays the same while it runs, and is nobody's after its end", async () => {
+    const { identity, end } = await sleeper();
+    expect(await identifyProcess(identity.pid)).toEqual(identity);
+    expect(await isAlive(identity)).toBe(true);
+    await end();
+    expect(await isAlive(identity)).toBe(false);
+    expect(await identifyProcess(identity.pid)).toBeUndefined();
+  });
+
+  it("is not that of a process with the same pid and another start, or of another boot: such a one gets no signal", async () => {
+    const { identity, end } = await sleeper();
+    for (const other of [
+      { ...identity, startTime: identity.startTime - 1 },
+      { ...identity, boot: "00000000-0000-0000-0000-000000000000" },
+    ]) {
+      expect(await isAlive(other)).toBe(false);
+      expect(await signalProcess(other, "SIGKILL")).toBe(false);
+      await waitForEnd(other);
+    }
+    expect(await isAlive(identity)).toBe(true);
+    await end();
+  });
+
+  it("waits for the end of a process, its parent or not", async () => {
+    const { identity, end } = await sleeper();
+    const ended = waitForEnd(identity);
+    expect(await signalProcess(identity, "SIGTERM")).toBe(true);
+    await ended;
+    await end();
+    expect(await signalProcess(identity, "SIGTERM")).toBe(false);
+  });
+
+  it("gives up waiting at the deadline with TimeoutError, and at an abort with its reason", async () => {
+    const { identity, end } = await sleeper();
+    await expect(waitForEnd(identity, { timeout: 20 })).rejects.toBeInstanceOf(TimeoutError);
+    const reason = new Error("enough");
+    const controller = new AbortController();
+    const waiting = waitForEnd(identity, { signal: controller.signal, timeout: 200 });
+    controller.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+    await end();
+  });
+
+  it("reads the state behind a command name made to confuse", () => {
+    const rest = `S 1 ${"0 ".repeat(17)}4711 9 9`;
+    expect(parseProcessStat(`42 (a) R 1 (b)) ${rest}`)).toEqual({ state: "S", startTime: 4711 });
+    expect(parseProcessStat("")).toBeUndefined();
+  });
+
+  it("gives the arguments of a process one by one", async () => {
+    const { identity, end } = await sleeper();
+    expect(await processArguments(identity.pid)).toEqual(["sleep", "1000"]);
+    await end();
+    expect(await processArguments(4_194_305)).toBeUndefined();
+  });
+});
