@@ -1,4 +1,5 @@
 export type { FileOperations } from "../contract/files.ts";
+export { acquireLock, type Lock, type LockOptions } from "../engine/lock.ts";
 export type { ImageTree } from "../images/tree.ts";
 export type { NicAttachment } from "../network/attachment.ts";
 export {
@@ -10,7 +11,9 @@ export {
   signalProcess,
   waitForEnd,
 } from "../system/process-identity.ts";
+export { replaceFile } from "../system/replace-file.ts";
 export { type Spawn, type SpawnOptions, spawn, TOOL_ENV } from "../system/spawn.ts";
+export { connectUnix, listenUnix } from "../system/unix-socket.ts";
 export type {
   Backend,
   Driver,

@@ -29,6 +29,9 @@ function load() {
     umount2: libc.func("int umount2(str target, int flags)") as Native,
     mknod: libc.func("int mknod(str path, uint mode, ulong device)") as Native,
     lsetxattr: libc.func("int lsetxattr(str path, str name, uint8_t *value, size_t size, int flags)") as Native,
+    socket: libc.func("int socket(int domain, int type, int protocol)") as Native,
+    bind: libc.func("int bind(int fd, const uint8_t *address, uint length)") as Native,
+    listen: libc.func("int listen(int fd, int backlog)") as Native,
     poll: libc.func("int poll(_Inout_ uint8_t *fds, ulong count, int timeout)") as Native & { readonly async: Native },
     syscall: libc.func("long syscall(long number, ...)") as Native,
   };
@@ -196,4 +199,26 @@ export async function pollReadable(fd: number, timeout: number): Promise<boolean
       else resolve(ready > 0);
     });
   });
+}
+
+/**
+ * A listening unix stream socket, bound to a name of at most 107 bytes (unix(7)), which must not exist. Close-on-exec. Unlike a
+ * server of `node:net` its file stays when the descriptor is closed: for handing to another program.
+ */
+export function listenUnixSocket(path: string): number {
+  const AF_UNIX = 1;
+  const SOCK_STREAM = 1;
+  const SOCK_CLOEXEC = 0o2000000;
+  const address = Buffer.alloc(110);
+  address.writeUInt16LE(AF_UNIX, 0);
+  address.write(path, 2);
+  const fd = check("socket", native().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  try {
+    check("bind", native().bind(fd, address, address.length));
+    check("listen", native().listen(fd, 8));
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }

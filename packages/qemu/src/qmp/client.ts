@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import { type Abortable, ConnectionError, ProtocolError } from "@pileus/core";
+import { connectUnix } from "@pileus/core/driver";
 import {
   QMP_COMMANDS,
   type QmpArguments,
@@ -10,7 +11,7 @@ import {
 import { QmpBusyError, QmpCommandError } from "./errors.ts";
 import { parseEvent, type QmpEvent, QmpEvents } from "./events.ts";
 import { parseMessage, type QmpGreeting, type QmpMessage } from "./message.ts";
-import { connectSocket, LineTransport, MAX_LINE } from "./transport.ts";
+import { LineTransport, MAX_LINE } from "./transport.ts";
 
 export interface QmpOptions extends Abortable {
   /** How long the greeting is waited for, in milliseconds. Default 5000. */
@@ -69,7 +70,7 @@ export class QmpClient implements AsyncDisposable {
    * @throws {ConnectionError}
    */
   static async connect(path: string, options: QmpOptions = {}): Promise<QmpClient> {
-    return QmpClient.open(await connectSocket(path, options), path, options);
+    return QmpClient.open(await connectUnix(path, options), path, options);
   }
 
   /** The same over any byte stream, which it takes over. */

@@ -1,6 +1,4 @@
-import { connect } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Abortable, ConnectionError } from "@pileus/core";
 
 /** The longest line taken, in bytes. The longest that QEMU has is its schema, of about 250 kB. */
 export const MAX_LINE = 8 * 1024 * 1024;
@@ -69,29 +67,4 @@ export class LineTransport {
     this.#skipping = true;
     listeners.oversized(start);
   }
-}
-
-/** Connects to a unix socket. @throws {ConnectionError} */
-export async function connectSocket(path: string, options: Abortable = {}): Promise<Duplex> {
-  const { signal } = options;
-  signal?.throwIfAborted();
-  const socket = connect(path);
-  return new Promise((resolve, reject) => {
-    const settle = (outcome: () => void) => {
-      signal?.removeEventListener("abort", onAbort);
-      socket.off("connect", onConnect).off("error", onError);
-      outcome();
-    };
-    const onConnect = () => settle(() => resolve(socket));
-    const onError = (cause: Error) =>
-      settle(() => reject(new ConnectionError(path, `cannot connect: ${cause.message}`, { cause })));
-    const onAbort = () =>
-      settle(() => {
-        // Torn down on purpose: an error that is still on its way has nobody to hear it.
-        socket.on("error", () => undefined).destroy();
-        reject(signal?.reason);
-      });
-    socket.once("connect", onConnect).once("error", onError);
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
 }

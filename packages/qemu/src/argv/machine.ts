@@ -1,0 +1,50 @@
+import type { MachineSpec } from "./machine-spec.ts";
+import { renderOption } from "./option.ts";
+
+/** The board, what it is called, and how it is emulated. */
+export function renderMachine(spec: MachineSpec): string[] {
+  const board =
+    spec.type === "q35"
+      ? // No floppy, parallel port or VMware port is emulated; the i8042 stays, which firmware and kernels probe.
+        renderOption("q35", { vmport: false })
+      : // ACPI stays on: Debian's kernel cannot be told of virtio-mmio devices on its command line, and the power button is ACPI's.
+        renderOption("microvm", { acpi: true, rtc: true, "isa-serial": true, "x-option-roms": false });
+  return [
+    "-name",
+    renderOption(undefined, { guest: spec.name, "debug-threads": true }),
+    "-uuid",
+    spec.uuid,
+    "-machine",
+    board,
+    "-accel",
+    spec.accelerator === "tcg" ? renderOption("tcg", { thread: "multi" }) : "kvm",
+    "-no-user-config",
+    "-nodefaults",
+    "-display",
+    "none",
+    "-pidfile",
+    spec.pidFile,
+    ...renderPanic(spec),
+  ];
+}
+
+// A kernel that panics reboots at once (panic=-1). With the device it tells QEMU first, which ends instead of booting for ever.
+function renderPanic(spec: MachineSpec): string[] {
+  return spec.type === "q35"
+    ? [
+        "-device",
+        renderOption("pvpanic-pci", { id: "pvpanic" }),
+        "-action",
+        renderOption(undefined, { panic: "shutdown" }),
+      ]
+    : [];
+}
+
+/**
+ * QEMU gives up what it does not need once it runs: no new programs, no other ids, no other priorities, no obsolete system calls.
+ * `spawn=deny` rules out `-daemonize`, so QEMU is started detached instead.
+ */
+export function renderSandbox(): string[] {
+  const deny = { obsolete: "deny", elevateprivileges: "deny", spawn: "deny", resourcecontrol: "deny" };
+  return ["-sandbox", renderOption("on", deny)];
+}

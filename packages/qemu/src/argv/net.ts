@@ -1,0 +1,18 @@
+import { type MachineSpec, virtioDevice } from "./machine-spec.ts";
+import { renderOption } from "./option.ts";
+
+/** One virtio nic on a tap each. No script runs: the tap is on its bridge already. */
+export function renderNet(spec: MachineSpec): string[] {
+  return spec.nics.flatMap((nic) => [
+    "-netdev",
+    renderOption("tap", { id: nic.id, ifname: nic.tap, script: "no", downscript: "no", vhost: false }),
+    "-device",
+    renderOption(virtioDevice(spec.type, "net"), {
+      id: `${nic.id}-nic`,
+      netdev: nic.id,
+      mac: nic.mac,
+      // The option ROM is for booting from the network.
+      romfile: spec.type === "q35" ? "" : undefined,
+    }),
+  ]);
+}

@@ -1,0 +1,37 @@
+import { type MachineSpec, virtioDevice } from "./machine-spec.ts";
+import { renderOption } from "./option.ts";
+
+/** The monitors: each serves one client at a time, so several processes need several. */
+export function renderMonitors(spec: MachineSpec): string[] {
+  return spec.sockets.monitors.flatMap((descriptor, index) => [
+    "-chardev",
+    renderOption("socket", { id: `monitor${index}`, fd: descriptor, server: true, wait: false }),
+    "-mon",
+    renderOption(undefined, { chardev: `monitor${index}`, mode: "control" }),
+  ]);
+}
+
+/** The serial console: a live socket, and a log from the first byte on. */
+export function renderConsole(spec: MachineSpec): string[] {
+  const { console: descriptor } = spec.sockets;
+  return [
+    "-chardev",
+    renderOption("socket", { id: "console", fd: descriptor, server: true, wait: false, logfile: spec.consoleLog }),
+    "-serial",
+    "chardev:console",
+  ];
+}
+
+/** The virtio-serial port of the agent, which the guest finds by its name. */
+export function renderAgent(spec: MachineSpec): string[] {
+  const { agent } = spec.sockets;
+  if (agent === undefined) return [];
+  return [
+    "-device",
+    renderOption(virtioDevice(spec.type, "serial"), { id: "ports" }),
+    "-chardev",
+    renderOption("socket", { id: "agent", fd: agent.descriptor, server: true, wait: false }),
+    "-device",
+    renderOption("virtserialport", { bus: "ports.0", chardev: "agent", id: "agent-port", name: agent.port }),
+  ];
+}
