@@ -1,0 +1,21 @@
+/** An application container from a registry: run a program to its end, with its output and its exit code. */
+import { openHost } from "@pileus/core";
+import { oci } from "@pileus/oci";
+
+const [reference = "docker://127.0.0.1:5000/redis:7", ...argv] = process.argv.slice(2);
+await using host = await openHost({ root: "/var/lib/pileus", drivers: [oci()] });
+const image = await host.images.import(reference, {
+  // Only for a registry of one's own, without TLS.
+  registry: { tlsVerify: !reference.startsWith("docker://127.0.0.1:") },
+  onProgress: ({ phase, done, total }) => process.stderr.write(`\r${phase} ${done}${total ? ` of ${total}` : ""} `),
+});
+await using app = await host.ephemeral({
+  driver: "oci",
+  name: "app",
+  image,
+  ...(argv.length > 0 ? { oci: { entrypoint: argv, cmd: [] } } : {}),
+});
+const { reason, status } = await app.wait();
+for await (const chunk of await app.logs("stdout")) process.stdout.write(chunk);
+for await (const chunk of await app.logs("stderr")) process.stderr.write(chunk);
+console.log(reason, status);

@@ -1,0 +1,20 @@
+/** What happens on a host, as a loop; and a unit test's way to run without one: the in-memory driver. */
+import { openHost } from "@pileus/core";
+import { fake } from "@pileus/core/testing";
+
+const root = process.argv[2] ?? "./fake-host";
+await using host = await openHost({ root, drivers: [fake()] });
+const controller = new AbortController();
+const watching = (async () => {
+  for await (const event of host.watch({ signal: controller.signal })) {
+    console.log(event.type, event.instance, event.type === "state" ? event.state : "");
+    if (event.type === "deleted") return;
+  }
+})();
+
+await using instance = await host.create({ driver: "fake", name: "demo", image: await host.images.import(root) });
+await instance.start();
+console.log((await instance.run(["echo", "hello"])).stdout.trim());
+await instance.stop();
+await instance.delete();
+await watching;
