@@ -1,0 +1,96 @@
+import { type FSWatcher, watch } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Progress } from "@pileus/core";
+
+/** At most one look at the folder in this time, in milliseconds: the kernel tells of every single write. */
+const PACE = 100;
+
+/**
+ * Reports how many bytes skopeo has written to a layout. It has no machine-readable progress, so the kernel is asked: each blob grows
+ * as a temporary file in the layout's folder and is then renamed into `blobs/sha256` (containers/image, oci_dest.go).
+ */
+export class FetchProgress implements Disposable {
+  readonly #folder: string;
+  readonly #total: number;
+  readonly #report: (progress: Progress) => void;
+  readonly #ignored: ReadonlySet<string>;
+  readonly #watchers: readonly FSWatcher[];
+  #last = 0;
+  #looking = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  /** `folder/blobs/sha256` must exist. `ignored` blobs (by hexadecimal digest) were there before. */
+  constructor(
+    folder: string,
+    options: {
+      readonly total: number;
+      readonly ignored: ReadonlySet<string>;
+      readonly onProgress: (progress: Progress) => void;
+    },
+  ) {
+    this.#folder = folder;
+    this.#total = options.total;
+    this.#report = options.onProgress;
+    this.#ignored = options.ignored;
+    this.#watchers = [folder, join(folder, "blobs", "sha256")].flatMap((path) => this.#watch(path));
+    this.#tell(0);
+  }
+
+  #watch(path: string): FSWatcher[] {
+    try {
+      // An error ends the watch, and with it no more than the figures between the first and the last.
+      return [watch(path, () => this.#changed()).on("error", () => {})];
+    } catch {
+      // inotify(7): the user's watches are used up. The same applies.
+      return [];
+    }
+  }
+
+  /** Reports that all is there. @throws what the listener threw at any time before */
+  finish(): void {
+    this[Symbol.dispose]();
+    this.#tell(this.#total);
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  [Symbol.dispose](): void {
+    for (const watcher of this.#watchers) watcher.close();
+    this.#last = Number.POSITIVE_INFINITY;
+  }
+
+  #changed(): void {
+    const now = performance.now();
+    if (this.#looking || now - this.#last < PACE) return;
+    this.#last = now;
+    this.#looking = true;
+    this.#written().then(
+      (bytes) => {
+        this.#looking = false;
+        if (this.#last !== Number.POSITIVE_INFINITY) this.#tell(Math.min(bytes, this.#total));
+      },
+      () => {
+        // A file that was renamed between the listing and the look: the next change counts it.
+        this.#looking = false;
+      },
+    );
+  }
+
+  async #written(): Promise<number> {
+    const blobs = join(this.#folder, "blobs", "sha256");
+    const done = (await readdir(blobs)).filter((name) => !this.#ignored.has(name)).map((name) => join(blobs, name));
+    const growing = (await readdir(this.#folder))
+      .filter((name) => name.startsWith("oci-put-blob"))
+      .map((name) => join(this.#folder, name));
+    const sizes = await Promise.all([...done, ...growing].map(async (path) => (await stat(path)).size));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
+  #tell(done: number): void {
+    try {
+      this.#report({ phase: "fetch", done, total: this.#total });
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+  }
+}

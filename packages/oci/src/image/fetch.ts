@@ -1,0 +1,65 @@
+import { mkdir, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import type { ProgressOptions } from "@pileus/core";
+import type { Spawn } from "@pileus/core/driver";
+import { FetchProgress } from "./fetch-progress.ts";
+import { OciLayout } from "./layout.ts";
+import { renderReference } from "./reference.ts";
+import type { SelectedImage } from "./select.ts";
+import { renderCopy, runSkopeo, type SkopeoContext } from "./skopeo.ts";
+
+/**
+ * Opens layers of an image by number, bottom first. The first call fetches that layer and all above it with one skopeo; what
+ * is below is then known to be in the store. An image of which nothing is lacking is not fetched at all.
+ */
+export function fetchLayers(
+  spawn: Spawn,
+  context: SkopeoContext,
+  image: SelectedImage,
+  options: ProgressOptions,
+): (index: number) => Promise<Readable> {
+  const layout = new OciLayout(join(context.folder, "layout"), renderReference(context.reference));
+  let fetched: Promise<void> | undefined;
+  return async (index) => {
+    fetched ??= fetchFrom(spawn, context, image, index, options);
+    await fetched;
+    const layer = image.manifest.layers[index];
+    if (layer === undefined) throw new RangeError(`no layer ${index}`);
+    return layout.stream(layer);
+  };
+}
+
+async function fetchFrom(
+  spawn: Spawn,
+  context: SkopeoContext,
+  image: SelectedImage,
+  first: number,
+  options: ProgressOptions,
+): Promise<void> {
+  const blobs = join(context.folder, "layout", "blobs", "sha256");
+  await mkdir(blobs, { recursive: true });
+  const needed = new Map(image.manifest.layers.slice(first).map(({ digest, size }) => [digest, size]));
+  // A layer can stand in an image twice: what is needed above stays needed.
+  const present = image.manifest.layers.slice(0, first).filter(({ digest }) => !needed.has(digest));
+  for (const { digest, size } of present) {
+    // Skopeo takes a blob that is there as it is (containers/image, oci_dest.go, TryReusingBlob), so that an empty file of the
+    // right size saves its transfer. Nobody reads it: the store has the layer.
+    const path = join(blobs, digest.slice("sha256:".length));
+    await writeFile(path, "");
+    await truncate(path, size);
+  }
+  const copy = () => {
+    const digest = context.reference.transport === "docker" ? image.digest : undefined;
+    return runSkopeo(spawn, context, renderCopy(context, { digest }), options);
+  };
+  const { onProgress } = options;
+  if (onProgress === undefined) return void (await copy());
+  using progress = new FetchProgress(join(context.folder, "layout"), {
+    total: [...needed.values()].reduce((sum, size) => sum + size, 0),
+    ignored: new Set(present.map(({ digest }) => digest.slice("sha256:".length))),
+    onProgress,
+  });
+  await copy();
+  progress.finish();
+}

@@ -1,0 +1,85 @@
+import { constants } from "node:fs";
+import { open, realpath } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { ImageError, NotFoundError } from "@pileus/core";
+import { assertDigest, type Descriptor, type Index, IndexSchema, MAX_DOCUMENT, parseDocument } from "./manifest.ts";
+import { mediaKind } from "./media-type.ts";
+import { REF_NAME } from "./write.ts";
+
+/**
+ * An OCI image layout (image-spec, image-layout.md): a folder of blobs. Whoever wrote it is not trusted, so a blob is opened
+ * without following a link and must be a regular file: no fifo can hold us up, no device be read.
+ */
+export class OciLayout {
+  readonly #folder: string;
+  readonly #image: string;
+
+  /** `image` is what errors call it. */
+  constructor(folder: string, image: string) {
+    this.#folder = folder;
+    this.#image = image;
+  }
+
+  /**
+   * The manifest or index of the named image; without a name, of the only one there is.
+   *
+   * @throws {NotFoundError} when there is no layout, or no such image. @throws {ImageError}
+   */
+  async find(tag: string | undefined): Promise<Descriptor> {
+    const folder = await realpath(this.#folder).catch((cause: unknown) => {
+      throw new NotFoundError("image", this.#image, { cause, hint: `there is no folder ${this.#folder}` });
+    });
+    const index: Index = parseDocument(
+      this.#image,
+      "index.json",
+      await this.#document(join(folder, "index.json"), "index.json"),
+      IndexSchema,
+    );
+    const images = index.manifests.filter(({ mediaType }) => ["manifest", "index"].includes(mediaKind(mediaType)));
+    const found = tag === undefined ? images : images.filter((entry) => entry.annotations?.[REF_NAME] === tag);
+    const [only, ...others] = found;
+    if (only !== undefined && others.every(({ digest }) => digest === only.digest)) return only;
+    if (only !== undefined) throw new ImageError(this.#image, `there are ${found.length} images: name one by its tag`);
+    const tags = images.flatMap((entry) => entry.annotations?.[REF_NAME] ?? []);
+    throw new NotFoundError("image", this.#image, {
+      hint: tags.length === 0 ? "the layout has no image" : `the layout has ${tags.slice(0, 20).join(", ")}`,
+    });
+  }
+
+  /** A whole small blob, verified. @throws {ImageError} */
+  async read(descriptor: Descriptor, what: string): Promise<Buffer> {
+    const bytes = await this.#document(this.#path(descriptor), what);
+    assertDigest(this.#image, what, bytes, descriptor.digest);
+    return bytes;
+  }
+
+  /** A blob as a stream; its digest is for the reader to check. @throws {ImageError} when it is not there */
+  async stream(descriptor: Descriptor): Promise<Readable> {
+    const file = await this.#open(this.#path(descriptor), `blob ${descriptor.digest}`);
+    // The stream closes the handle.
+    return file.createReadStream({ highWaterMark: 1 << 20 });
+  }
+
+  #path({ digest }: Descriptor): string {
+    return join(this.#folder, "blobs", "sha256", digest.slice("sha256:".length));
+  }
+
+  async #document(path: string, what: string): Promise<Buffer> {
+    await using file = await this.#open(path, what);
+    const { size } = await file.stat();
+    if (size > MAX_DOCUMENT)
+      throw new ImageError(this.#image, `its ${what} is ${size} bytes long, more than ${MAX_DOCUMENT}`);
+    return await file.readFile();
+  }
+
+  async #open(path: string, what: string) {
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const file = await open(path, flags).catch((cause: unknown) => {
+      throw new ImageError(this.#image, `its ${what} cannot be read`, { cause });
+    });
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+    throw new ImageError(this.#image, `its ${what} is no regular file`);
+  }
+}

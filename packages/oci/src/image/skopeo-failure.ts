@@ -1,0 +1,81 @@
+import { type CommandError, ConnectionError, ImageError, type InstanceError, NotFoundError } from "@pileus/core";
+import { type ImageReference, renderReference } from "./reference.ts";
+
+/**
+ * What skopeo's last words mean, in the order of asking. It has no exit codes of its own (always 1), so its text, and that of
+ * the libraries in it (containers/image, distribution, Go's net/http and crypto/x509), is all there is. Anything unknown
+ * stays the {@link CommandError} that it was.
+ */
+const MEANINGS: readonly {
+  readonly pattern: RegExp;
+  readonly error: (image: ImageReference, cause: CommandError) => InstanceError;
+}[] = [
+  {
+    pattern:
+      /manifest unknown|name unknown|repository name not known|unable to find image|reference .* not found|no descriptor found for reference/i,
+    error: (image, cause) =>
+      new NotFoundError("image", renderReference(image), {
+        cause,
+        hint: "the registry or archive has no such name or tag",
+      }),
+  },
+  {
+    pattern: /no such file or directory/i,
+    error: (image, cause) =>
+      new NotFoundError("image", renderReference(image), { cause, hint: "there is no such file" }),
+  },
+  {
+    pattern: /server gave HTTP response to HTTPS client/i,
+    error: (image, cause) =>
+      new ConnectionError(peer(image), "it speaks plain HTTP: pass registry: { tlsVerify: false } if that is meant", {
+        cause,
+      }),
+  },
+  {
+    pattern: /x509:|tls: /i,
+    error: (image, cause) =>
+      new ConnectionError(
+        peer(image),
+        "its TLS certificate is not trusted: pass registry: { certDir } with the CA's ca.crt",
+        { cause },
+      ),
+  },
+  {
+    pattern: /unauthorized|authentication required|access to the resource is denied|invalid username\/password/i,
+    error: (image, cause) =>
+      new ConnectionError(peer(image), "it refused the credentials, or wants some: pass registry: { authFile }", {
+        cause,
+      }),
+  },
+  {
+    pattern: /digest did not match|does not match .*digest|digest mismatch|invalid status code from registry 4\d\d/i,
+    error: (image, cause) =>
+      new ImageError(renderReference(image), "the registry's content differs from its digest", { cause }),
+  },
+  {
+    pattern: /archive\/tar:|untarring file|loading tar component|not found in archive/i,
+    error: (image, cause) =>
+      new ImageError(renderReference(image), "it is no archive of this kind, or is damaged", { cause }),
+  },
+  {
+    pattern: /source image rejected|signature/i,
+    error: (image, cause) => new ImageError(renderReference(image), "the trust policy refuses it", { cause }),
+  },
+  {
+    pattern:
+      /connection refused|connection reset|no such host|i\/o timeout|network is unreachable|no route to host|unexpected EOF|: EOF|server misbehaving|broken pipe/i,
+    error: (image, cause) => new ConnectionError(peer(image), "the registry cannot be reached, or hung up", { cause }),
+  },
+];
+
+/** The contract's error for a failure of skopeo. */
+export function translateFailure(image: ImageReference, cause: CommandError): InstanceError {
+  // Only its own line: earlier ones are warnings. And without what the caller chose, which may read like anything.
+  const chosen = image.transport === "docker" ? `${image.registry}/${image.name}` : image.path;
+  const last = (cause.stderr.trim().split("\n").at(-1) ?? "").replaceAll(chosen, "");
+  return MEANINGS.find(({ pattern }) => pattern.test(last))?.error(image, cause) ?? cause;
+}
+
+function peer(image: ImageReference): string {
+  return image.transport === "docker" ? `registry ${image.registry}` : image.path;
+}

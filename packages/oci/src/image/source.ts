@@ -1,0 +1,176 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import {
+  ConfigError,
+  DigestSchema,
+  ImageError,
+  type ImportOptions,
+  NotFoundError,
+  type RegistryOptions,
+} from "@pileus/core";
+import type { ImageDescription, ImageDraft, ImageSourcePlugin, Spawn } from "@pileus/core/driver";
+import { fetchLayers } from "./fetch.ts";
+import { OciLayout } from "./layout.ts";
+import type { Descriptor } from "./manifest.ts";
+import { type ImageReference, PREFIXES, parseReference, renderReference } from "./reference.ts";
+import { type Documents, type SelectedImage, selectImage } from "./select.ts";
+import { renderCopy, renderInspect, runSkopeo, type SkopeoContext, trustPolicy } from "./skopeo.ts";
+import { hostArchitecture } from "./write.ts";
+
+export interface OciSourceOptions {
+  /** Credentials and transport by registry (`"127.0.0.1:5000"`); what an import says itself goes before. */
+  readonly registries?: Readonly<Record<string, RegistryOptions>> | undefined;
+  /** A trust policy (containers-policy.json(5)). Default: `/etc/containers/policy.json`, else unsigned images are accepted. */
+  readonly policy?: string | undefined;
+}
+
+/** Opens the compressed bytes of layer number `index`, bottom first. */
+type OpenLayer = (index: number) => Promise<Readable>;
+
+/**
+ * The kinds of source that this package adds to `images.import()`: registries and archives by skopeo, OCI layouts read
+ * where they are. Documents are read and verified first; layers are fetched only if the store lacks one, and only those it lacks.
+ */
+export function ociSource(spawn: Spawn, defaults: OciSourceOptions = {}): ImageSourcePlugin {
+  return {
+    prefixes: PREFIXES,
+    async import(source, draft, options) {
+      const reference = parseReference(source);
+      const pins = parsePins(options);
+      const registry = registryOptions(reference, defaults, options);
+      const context: SkopeoContext = {
+        reference,
+        registry,
+        folder: draft.folder,
+        policy: await trustPolicy(draft.folder, defaults.policy),
+      };
+      await mkdir(join(draft.folder, "tmp"), { recursive: true });
+      const [documents, layers] = await open(spawn, context, pins, options);
+      const image = await selectImage(source, documents, {
+        architecture: options.architecture ?? hostArchitecture(),
+        // The digest of a docker-archive is its file's: its manifest is made up by whoever reads it.
+        pins: reference.transport === "docker-archive" ? [] : pins,
+      });
+      return addLayers(source, image, layers(image), draft);
+    },
+  };
+}
+
+/** Where the documents are read, and once they are, where the layers are. */
+async function open(
+  spawn: Spawn,
+  context: SkopeoContext,
+  pins: readonly string[],
+  options: ImportOptions,
+): Promise<[Documents, (image: SelectedImage) => OpenLayer]> {
+  const { reference } = context;
+  switch (reference.transport) {
+    case "docker-archive":
+      await assertFileDigest(reference.path, pins, options);
+      return [inspected(spawn, context, options), (image) => fetchLayers(spawn, context, image, options)];
+    case "docker":
+      return [inspected(spawn, context, options), (image) => fetchLayers(spawn, context, image, options)];
+    case "oci": {
+      const layout = new OciLayout(reference.path, renderReference(reference));
+      return [fromLayout(layout, reference.tag), (image) => (index) => layout.stream(layerOf(image, index))];
+    }
+    case "oci-archive": {
+      // All platforms: an archive gives no access to one of them by its digest.
+      await runSkopeo(spawn, context, renderCopy(context, { all: true }), options);
+      const layout = new OciLayout(join(context.folder, "layout"), renderReference(reference));
+      return [fromLayout(layout, undefined), (image) => (index) => layout.stream(layerOf(image, index))];
+    }
+    default:
+      return reference satisfies never;
+  }
+}
+
+function inspected(spawn: Spawn, context: SkopeoContext, options: ImportOptions): Documents {
+  const inspect = async (what: "manifest" | "config", digest?: string) =>
+    Buffer.from(await runSkopeo(spawn, context, renderInspect(context, what, digest), options));
+  const pinned = (digest: string) => (context.reference.transport === "docker" ? digest : undefined);
+  return {
+    manifest: (digest) => inspect("manifest", digest),
+    config: (manifest) => inspect("config", pinned(manifest)),
+  };
+}
+
+function fromLayout(layout: OciLayout, tag: string | undefined): Documents {
+  return {
+    async manifest(digest) {
+      const found = await layout.find(tag);
+      return layout.read(digest === undefined ? found : { ...found, digest }, "manifest");
+    },
+    config: (_manifest, config) => layout.read(config, "config"),
+  };
+}
+
+async function addLayers(
+  source: string,
+  image: SelectedImage,
+  open: OpenLayer,
+  draft: ImageDraft,
+): Promise<ImageDescription> {
+  for (const [index, diffId] of image.diffIds.entries()) {
+    const { digest, size } = layerOf(image, index);
+    const layer = await draft.addLayer({ open: () => open(index), diffId, digest, size, whiteouts: true });
+    if (layer.diffId !== diffId)
+      throw new ImageError(source, `layer ${index} has diff ID ${layer.diffId}, not ${diffId}`);
+  }
+  return {
+    kind: "oci",
+    // The config names the diff IDs of the layers, so its digest covers content and config: it is what Docker calls the image ID.
+    // That of the manifest would change with mere recompression.
+    fingerprint: image.manifest.config.digest,
+    architecture: image.architecture,
+    process: image.process,
+    properties: { "oci.manifest": image.digest },
+  };
+}
+
+function layerOf({ manifest }: SelectedImage, index: number): Descriptor {
+  const layer = manifest.layers[index];
+  if (layer === undefined) throw new RangeError(`no layer ${index}`);
+  return layer;
+}
+
+function parsePins({ digest }: ImportOptions): readonly string[] {
+  if (digest === undefined) return [];
+  const parsed = DigestSchema.safeParse(digest);
+  if (parsed.success) return [digest];
+  throw new ConfigError("import options", [
+    { path: ["digest"], message: "a digest is sha256: and 64 hexadecimal digits" },
+  ]);
+}
+
+/** The import's own options before those for the registry, key by key. Skopeo runs in another folder: paths become absolute. */
+function registryOptions(
+  reference: ImageReference,
+  { registries = {} }: OciSourceOptions,
+  { registry = {} }: ImportOptions,
+): RegistryOptions {
+  const known = reference.transport === "docker" ? (registries[reference.registry] ?? {}) : {};
+  const certDir = registry.certDir ?? known.certDir;
+  const authFile = registry.authFile ?? known.authFile;
+  return {
+    tlsVerify: registry.tlsVerify ?? known.tlsVerify ?? true,
+    certDir: certDir === undefined ? undefined : resolve(certDir),
+    authFile: authFile === undefined ? undefined : resolve(authFile),
+  };
+}
+
+async function assertFileDigest(path: string, pins: readonly string[], { signal }: ImportOptions): Promise<void> {
+  if (pins.length === 0) return;
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash, { signal }).catch((cause: NodeJS.ErrnoException) => {
+    signal?.throwIfAborted();
+    if (cause.code === "ENOENT") throw new NotFoundError("file", path, { cause });
+    throw new ImageError(path, "it cannot be read", { cause });
+  });
+  const digest = `sha256:${hash.digest("hex")}`;
+  for (const pin of pins) if (digest !== pin) throw new ImageError(path, `the file has digest ${digest}, not ${pin}`);
+}

@@ -1,0 +1,141 @@
+import { isInstanceError } from "@pileus/core";
+import { describe, expect, it } from "vitest";
+import { type ImageReference, parseReference, renderReference } from "../../src/image/reference.ts";
+
+const DIGEST = `sha256:${"0123456789abcdef".repeat(4)}`;
+
+describe("parseReference", () => {
+  const docker = (registry: string, name: string, tag?: string, digest?: string): ImageReference => ({
+    transport: "docker",
+    registry,
+    name,
+    tag,
+    digest,
+  });
+
+  it.each<[string, ImageReference]>([
+    ["docker://127.0.0.1:5000/redis:7", docker("127.0.0.1:5000", "redis", "7")],
+    ["docker://[::1]:5000/a", docker("[::1]:5000", "a", "latest")],
+    ["docker://localhost/a", docker("localhost", "a", "latest")],
+    ["docker://redis", docker("docker.io", "library/redis", "latest")],
+    ["docker://redis:7", docker("docker.io", "library/redis", "7")],
+    ["docker://team/app", docker("docker.io", "team/app", "latest")],
+    ["docker://ghcr.io/a/b__c/d-e.f:V1.0_x", docker("ghcr.io", "a/b__c/d-e.f", "V1.0_x")],
+    [`docker://h:1/a@${DIGEST}`, docker("h:1", "a", undefined, DIGEST)],
+    [`docker://h:1/a:t@${DIGEST}`, docker("h:1", "a", "t", DIGEST)],
+    ["oci:/srv/layout", { transport: "oci", path: "/srv/layout", tag: undefined }],
+    ["oci:/srv/layout:a/b:1", { transport: "oci", path: "/srv/layout", tag: "a/b:1" }],
+    ["oci:/srv/../etc/./x:1", { transport: "oci", path: "/etc/x", tag: "1" }],
+    ["oci-archive:/a b.tar", { transport: "oci-archive", path: "/a b.tar", tag: undefined }],
+    ["docker-archive:/a.tar", { transport: "docker-archive", path: "/a.tar", name: undefined }],
+    ["docker-archive:/a.tar:redis:7", { transport: "docker-archive", path: "/a.tar", name: "redis:7" }],
+    ["docker-archive:/a.tar:@0", { transport: "docker-archive", path: "/a.tar", name: "@0" }],
+  ])("reads %s", (text, expected) => {
+    expect(parseReference(text)).toEqual(expected);
+  });
+
+  it.each([
+    ["", "must begin with"],
+    ["redis", "must begin with"],
+    ["docker:redis", "must begin with"],
+    ["docker://", "cannot stand in a repository's name"],
+    ["docker:///a", "cannot stand in"],
+    ["docker://host.x/", "cannot stand in"],
+    ["docker://host.x/A", "cannot stand in"],
+    ["docker://host.x/a//b", "cannot stand in"],
+    ["docker://host.x/a/../b", "cannot stand in"],
+    ["docker://host.x/a___b", "cannot stand in"],
+    ["docker://host.x/a:", "is no tag"],
+    ["docker://host.x/a:.t", "is no tag"],
+    [`docker://host.x/a:${"t".repeat(129)}`, "is no tag"],
+    ["docker://host.x/a@sha256:1234", "is no digest"],
+    [`docker://host.x/a@md5:${"0".repeat(32)}`, "is no digest"],
+    ["docker://host.x:99999/a", "is no host"],
+    ["docker://user@host.x/a", "is no digest"],
+    ["docker://-host.x/a", "is no host"],
+    ["docker://host.x/a b", "cannot stand in"],
+    ["docker://host.x/a\n", "cannot stand in"],
+    [`docker://host.x/${"a".repeat(256)}`, "longer than 255"],
+    ["oci:", "names no path"],
+    ["oci::tag", "names no path"],
+    ["oci:/a\0b", "control character"],
+    ["oci:/a\nb", "control character"],
+    ["oci:/a:--policy", "no name of an image"],
+    ["oci:/a:x y", "no name of an image"],
+    ["docker-archive:/a:UPPER", "cannot stand in"],
+    [`docker-archive:/a:x@${DIGEST}`, "no digests"],
+    [`oci:/${"a".repeat(5000)}`, "longer than 4096"],
+  ])("refuses %j, saying that %s", (text, message) => {
+    expect(() => parseReference(text)).toThrow(message);
+  });
+
+  it("gives back what skopeo can take, or refuses, whatever it is given", () => {
+    const parts = [
+      "docker://",
+      "oci:",
+      "oci-archive:",
+      "docker-archive:",
+      "a",
+      "B",
+      "/",
+      ":",
+      "@",
+      "-",
+      "--",
+      ".",
+      "_",
+    ];
+    parts.push("\n", "\0", " ", "é", "[::1]", "localhost", "1", DIGEST, "..", "h.x", ":5000/", "'", '"', "$(x)");
+    const random = generator(42);
+    let accepted = 0;
+    for (let round = 0; round < 20_000; round++) {
+      const text = Array.from({ length: 1 + random(9) }, () => parts[random(parts.length)]).join("");
+      let reference: ImageReference;
+      try {
+        reference = parseReference(text);
+      } catch (error) {
+        if (!isInstanceError(error, "ERR_INSTANCE_CONFIG")) throw error;
+        continue;
+      }
+      accepted++;
+      const rendered = renderReference(reference);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
+      expect(rendered).not.toMatch(/[\0-\x1f]/);
+      expect(renderReference(parseReference(rendered))).toBe(rendered);
+    }
+    expect(accepted).toBeGreaterThan(100);
+  });
+
+  it("answers in linear time", () => {
+    for (const piece of ["a-", "a.", "a_", "-", "a/", "a:", "@"]) {
+      const started = performance.now();
+      for (const prefix of ["docker://h.x/", "oci:/x:", "docker://"])
+        try {
+          parseReference(`${prefix}${piece.repeat(1900)}!`);
+        } catch (error) {
+          if (!isInstanceError(error)) throw error;
+        }
+      expect(performance.now() - started).toBeLessThan(500);
+    }
+  });
+});
+
+describe("renderReference", () => {
+  it("prefers a digest to a tag, since skopeo refuses both at once", () => {
+    const reference = parseReference(`docker://h.x/a:t@${DIGEST}`);
+    expect(renderReference(reference)).toBe(`docker://h.x/a@${DIGEST}`);
+    const other = `sha256:${"f".repeat(64)}`;
+    expect(renderReference(reference, other)).toBe(`docker://h.x/a@${other}`);
+  });
+});
+
+/** Numbers below `limit`, the same in every run (mulberry32). */
+function generator(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % limit;
+  };
+}

@@ -1,0 +1,71 @@
+import { CommandError } from "@pileus/core";
+import { describe, expect, it } from "vitest";
+import { parseReference } from "../../src/image/reference.ts";
+import { renderCopy, renderInspect, type SkopeoContext } from "../../src/image/skopeo.ts";
+import { translateFailure } from "../../src/image/skopeo-failure.ts";
+
+const DIGEST = `sha256:${"a".repeat(64)}`;
+const context = (reference: string, registry: SkopeoContext["registry"] = {}): SkopeoContext => ({
+  reference: parseReference(reference),
+  registry,
+  folder: "/scratch",
+  policy: "/p.json",
+});
+
+describe("renderInspect", () => {
+  it("verifies TLS unless told otherwise", () => {
+    expect(renderInspect(context("docker://h.x/a:1"), "manifest")).toEqual(
+      "skopeo --policy /p.json --tmpdir tmp inspect --raw docker://h.x/a:1".split(" "),
+    );
+    expect(renderInspect(context("docker://h.x/a:1", { tlsVerify: false }), "config", DIGEST)).toEqual(
+      `skopeo --policy /p.json --tmpdir tmp inspect --raw --config --tls-verify=false docker://h.x/a@${DIGEST}`.split(
+        " ",
+      ),
+    );
+  });
+});
+
+describe("renderCopy", () => {
+  it("keeps layers as they are and passes on certificates and credentials", () => {
+    const options = { certDir: "/ca dir", authFile: "/auth.json" };
+    expect(renderCopy(context("docker://h.x/a:1", options), { digest: DIGEST })).toEqual([
+      ..."skopeo --policy /p.json --tmpdir tmp copy --quiet --dest-oci-accept-uncompressed-layers".split(" "),
+      ..."--remove-signatures --src-cert-dir".split(" "),
+      "/ca dir",
+      ...`--src-authfile /auth.json docker://h.x/a@${DIGEST} oci:layout:image`.split(" "),
+    ]);
+  });
+});
+
+describe("translateFailure", () => {
+  const fail = (message: string, reference = "docker://h.x/a:1") =>
+    translateFailure(
+      parseReference(reference),
+      new CommandError({
+        argv: ["skopeo"],
+        exitCode: 1,
+        stderr: `level=warning msg="unauthorized"\nlevel=fatal msg="${message}"\n`,
+      }),
+    );
+
+  it.each([
+    ["reading manifest 1 in h.x/a: manifest unknown: manifest unknown", "ERR_INSTANCE_NOT_FOUND"],
+    ["open /nope: no such file or directory", "ERR_INSTANCE_NOT_FOUND"],
+    ["http: server gave HTTP response to HTTPS client", "ERR_INSTANCE_CONNECTION"],
+    ["x509: certificate signed by unknown authority", "ERR_INSTANCE_CONNECTION"],
+    ["unauthorized: authentication required", "ERR_INSTANCE_CONNECTION"],
+    ["dial tcp 127.0.0.1:1: connect: connection refused", "ERR_INSTANCE_CONNECTION"],
+    ["Digest did not match, expected sha256:a, got sha256:b", "ERR_INSTANCE_IMAGE"],
+    ["loading tar component manifest.json: archive/tar: invalid tar header", "ERR_INSTANCE_IMAGE"],
+    ["Source image rejected: Running image docker://h.x/a:1 is rejected by policy.", "ERR_INSTANCE_IMAGE"],
+    ["no space left on device", "ERR_INSTANCE_COMMAND"],
+  ])("reads %j as %s", (message, code) => {
+    expect(fail(message)).toMatchObject({ code });
+  });
+
+  it("is not misled by a name that reads like a failure", () => {
+    expect(fail("h.x/unauthorized/x509: broken in a new way", "docker://h.x/unauthorized/x509")).toMatchObject({
+      code: "ERR_INSTANCE_COMMAND",
+    });
+  });
+});

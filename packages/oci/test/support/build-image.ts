@@ -1,0 +1,57 @@
+import { chmod, chown, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { OciProcess } from "@pileus/core";
+import { spawn } from "@pileus/core/driver";
+import { makeBusyboxRootfs } from "@pileus/core/testing";
+import { writeOciLayout } from "../../src/image/write.ts";
+
+/** One entry of a layer: text is a file 0644 of root. */
+export type Entry =
+  | string
+  | { readonly text: string; readonly mode?: number; readonly uid?: number; readonly gid?: number }
+  | { readonly folder: true; readonly mode?: number; readonly uid?: number; readonly gid?: number }
+  | { readonly link: string };
+
+/** By path inside, without a leading slash. `busybox` is the fixture's whole root file system. */
+export type LayerContent = "busybox" | Readonly<Record<string, Entry>>;
+
+/** Makes an uncompressed tar of a layer's content. Needs root, for the owners. */
+export async function buildLayer(folder: string, content: LayerContent): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  const draft = await mkdtemp(join(folder, "layer-"));
+  const tree = join(draft, "tree");
+  if (content === "busybox") await makeBusyboxRootfs(tree);
+  else {
+    await mkdir(tree);
+    for (const [path, entry] of Object.entries(content)) await put(join(tree, path), entry);
+  }
+  const tar = `${draft}.tar`;
+  await spawn(["tar", "--sort=name", "--mtime=@1700000000", "--numeric-owner", "-C", tree, "-cf", tar, "."]);
+  await rm(draft, { recursive: true });
+  return tar;
+}
+
+async function put(path: string, entry: Entry): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  if (typeof entry === "string") return writeFile(path, entry);
+  if ("link" in entry) return symlink(entry.link, path);
+  if ("folder" in entry) await mkdir(path, { recursive: true });
+  else await writeFile(path, entry.text);
+  await chmod(path, entry.mode ?? ((await lstat(path)).isDirectory() ? 0o755 : 0o644));
+  await chown(path, entry.uid ?? 0, entry.gid ?? 0);
+}
+
+/** Builds layers and writes them as an image into the layout `folder/layout`. */
+export async function buildImage(
+  folder: string,
+  tag: string,
+  layers: readonly LayerContent[],
+  config: Partial<OciProcess> = {},
+  compression: "gzip" | "none" = "gzip",
+) {
+  const tars = [];
+  for (const content of layers) tars.push({ tar: await buildLayer(folder, content) });
+  const layout = join(folder, "layout");
+  const written = await writeOciLayout({ folder: layout, tag, layers: tars, config, compression });
+  return { ...written, source: `oci:${layout}:${tag}` };
+}
