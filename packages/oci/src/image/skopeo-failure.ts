@@ -12,17 +12,12 @@ const MEANINGS: readonly {
 }[] = [
   {
     pattern:
-      /manifest unknown|name unknown|repository name not known|unable to find image|reference .* not found|no descriptor found for reference/i,
+      /manifest unknown|name unknown|repository name not known|unable to find image|reference .* not found|no descriptor found for reference|\bTag \S+ not found/i,
     error: (image, cause) =>
       new NotFoundError("image", renderReference(image), {
         cause,
         hint: "the registry or archive has no such name or tag",
       }),
-  },
-  {
-    pattern: /no such file or directory/i,
-    error: (image, cause) =>
-      new NotFoundError("image", renderReference(image), { cause, hint: "there is no such file" }),
   },
   {
     pattern: /server gave HTTP response to HTTPS client/i,
@@ -70,6 +65,8 @@ const MEANINGS: readonly {
 
 /** The contract's error for a failure of skopeo. */
 export function translateFailure(image: ImageReference, cause: CommandError): InstanceError {
+  if (image.transport !== "docker" && /no such file or directory/.test(cause.stderr))
+    return new NotFoundError("image", renderReference(image), { cause, hint: "there is no such file" });
   // Only its own line: earlier ones are warnings. And without what the caller chose, which may read like anything.
   const chosen = image.transport === "docker" ? `${image.registry}/${image.name}` : image.path;
   const last = (cause.stderr.trim().split("\n").at(-1) ?? "").replaceAll(chosen, "");

@@ -50,7 +50,7 @@ describe("translateFailure", () => {
 
   it.each([
     ["reading manifest 1 in h.x/a: manifest unknown: manifest unknown", "ERR_INSTANCE_NOT_FOUND"],
-    ["open /nope: no such file or directory", "ERR_INSTANCE_NOT_FOUND"],
+    ["open /certificates: no such file or directory", "ERR_INSTANCE_COMMAND"],
     ["http: server gave HTTP response to HTTPS client", "ERR_INSTANCE_CONNECTION"],
     ["x509: certificate signed by unknown authority", "ERR_INSTANCE_CONNECTION"],
     ["unauthorized: authentication required", "ERR_INSTANCE_CONNECTION"],
@@ -61,6 +61,12 @@ describe("translateFailure", () => {
     ["no space left on device", "ERR_INSTANCE_COMMAND"],
   ])("reads %j as %s", (message, code) => {
     expect(fail(message)).toMatchObject({ code });
+  });
+
+  it("reads a missing archive as ERR_INSTANCE_NOT_FOUND", () => {
+    expect(fail("open /a: no such file or directory", "oci-archive:/a")).toMatchObject({
+      code: "ERR_INSTANCE_NOT_FOUND",
+    });
   });
 
   it("is not misled by a name that reads like a failure", () => {
