@@ -1,0 +1,81 @@
+import type { Duplex, Readable } from "node:stream";
+import { PassThrough } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { ImageError } from "../../contract/errors.ts";
+import { startTool } from "../tool.ts";
+import { type Compression, compressionOf, MAGIC_LENGTH } from "./compression.ts";
+
+export interface Decompression {
+  readonly compression: Compression;
+  /** To be put into a pipeline after the source. */
+  readonly stream: Duplex;
+  /** Settles when the decompressor has ended. @throws {ImageError} when it did not like what it got */
+  readonly finished: Promise<void>;
+}
+
+// One read of the source is one turn through JavaScript: large pieces keep it out of the way.
+const CHUNK = 256 * 1024;
+
+/** A decompressor for what begins with `head`. Gzip is Node's own, on a thread and faster than gzip(1); the rest are the host's tools. */
+export function decompressor(image: string, head: Buffer, signal: AbortSignal): Decompression {
+  const compression = compressionOf(head);
+  switch (compression) {
+    case "none":
+      return { compression, stream: new PassThrough({ highWaterMark: CHUNK }), finished: Promise.resolve() };
+    case "gzip":
+      return { compression, stream: createGunzip({ chunkSize: CHUNK }), finished: Promise.resolve() };
+    case "xz":
+      return byTool(image, compression, ["xz", "-dc", "-T0", "--memlimit-decompress=2GiB"], "xz-utils", signal);
+    case "zstd":
+      return byTool(image, compression, ["zstd", "-dc", "-q", "--long=31"], "zstd", signal);
+    default:
+      return compression satisfies never;
+  }
+}
+
+function byTool(
+  image: string,
+  compression: Compression,
+  argv: readonly string[],
+  fromPackage: string,
+  signal: AbortSignal,
+): Decompression {
+  const tool = startTool(argv, { fromPackage, signal });
+  return {
+    compression,
+    stream: tool.duplex(),
+    finished: tool.succeeded().catch((error: unknown) => {
+      throw tool.missing ? error : new ImageError(image, `its ${compression} data are corrupt`, { cause: error });
+    }),
+  };
+}
+
+/** The first bytes of a stream, put back: fewer than asked only at its end. */
+export async function peek(source: Readable): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  while (length < MAGIC_LENGTH) {
+    const chunk: Buffer | null = source.read();
+    if (chunk !== null) {
+      parts.push(chunk);
+      length += chunk.length;
+    } else if (source.readableEnded || !(await readable(source))) break;
+  }
+  const head = Buffer.concat(parts);
+  if (head.length > 0) source.unshift(head);
+  return head;
+}
+
+/** Waits until there is more to read; false at the end. */
+function readable(source: Readable): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => () => {
+      source.off("readable", onReadable).off("end", onEnd).off("close", onEnd).off("error", onError);
+      act();
+    };
+    const onReadable = settle(() => resolve(true));
+    const onEnd = settle(() => resolve(false));
+    const onError = (error: Error) => settle(() => reject(error))();
+    source.on("readable", onReadable).on("end", onEnd).on("close", onEnd).on("error", onError);
+  });
+}

@@ -1,0 +1,293 @@
+import { ImageError } from "../../contract/errors.ts";
+import { shown, type TarEntry } from "../tar/entry.ts";
+import type { TarSink } from "../tar/reader.ts";
+import { TarWriter } from "../tar/writer.ts";
+import type { LayerLimits } from "./limits.ts";
+import { folderEntry, type LowerLayers, symlinkTarget } from "./lower-layers.ts";
+import { entryPath, linkPath } from "./path.ts";
+import { isKeptXattr } from "./xattr.ts";
+
+export interface LayerFilterOptions {
+  /** For messages. */
+  readonly image: string;
+  readonly lower: LowerLayers;
+  readonly limits: LayerLimits;
+  /** Whether `.wh.` names are whiteouts. */
+  readonly whiteouts: boolean;
+}
+
+/** What a layer turned out to hold. Paths are byte strings, relative to its root. */
+export interface LayerFindings {
+  readonly entries: number;
+  /** Device nodes that were left out. */
+  readonly devices: number;
+  /** Folders that hide what lies beneath them. */
+  readonly opaque: readonly string[];
+  /** Hard links whose target is in a lower layer: path here, file there. */
+  readonly lowerLinks: ReadonlyMap<string, Buffer>;
+}
+
+type Kind = "directory" | "file" | "symlink" | "lower-link";
+
+const WHITEOUT = ".wh.";
+const OPAQUE = ".wh..wh..opq";
+/** Of AUFS itself, and no whiteouts (OCI image-spec, layer.md, names of this prefix are reserved). */
+const AUFS = ".wh..wh.";
+/** As the kernel bounds it (path_resolution(7)). */
+const MAX_SYMLINKS = 40;
+
+/**
+ * Judges each entry of a layer's tar and writes what may be unpacked to {@link output}, as another tar: one that
+ * unpacks safely in an empty folder whatever the unpacker does about links, and that is already in overlayfs' form.
+ *
+ * What comes out has only names beneath the root, made of plain components; each folder before what is in it; symlinks after everything
+ * else, so that nothing can be written through one; hard links only to files that came out before; no devices but whiteouts.
+ */
+export class LayerFilter implements TarSink {
+  readonly output = new TarWriter();
+  readonly #options: LayerFilterOptions;
+  readonly #kinds = new Map<string, Kind>();
+  readonly #folders = new Map<string, TarEntry>();
+  readonly #symlinks = new Map<string, TarEntry>();
+  /** Hard links to symlinks: come out after them. */
+  readonly #symlinkLinks = new Map<string, TarEntry>();
+  readonly #lowerLinks = new Map<string, Buffer>();
+  readonly #whiteouts = new Set<string>();
+  readonly #opaque = new Set<string>();
+  /** Where the folder of each name as written leads. */
+  readonly #resolved = new Map<string, string[]>();
+  #entries = 0;
+  #bytes = 0;
+  #devices = 0;
+  readonly #leftOut = new Set<string>();
+  /** Whether a symlink beneath led any name elsewhere: a folder of this layer may yet take its place. */
+  #detours = false;
+  #rootGiven = false;
+  /** Whether the data that follow belong to what came out. */
+  #passing = false;
+
+  constructor(options: LayerFilterOptions) {
+    this.#options = options;
+    this.#kinds.set("", "directory");
+  }
+
+  entry(entry: TarEntry): void {
+    const { image, limits, whiteouts } = this.#options;
+    this.#passing = false;
+    this.#entries++;
+    this.#bytes += entry.size;
+    if (this.#entries > limits.entries)
+      throw new ImageError(image, `it has more than ${limits.entries} entries, the limit for a layer`);
+    if (this.#bytes > limits.bytes)
+      this.#refuse(entry.name, `goes beyond ${limits.bytes} bytes, the limit for a layer`);
+    const parts = entryPath(image, entry.name);
+    const base = parts.pop();
+    if (base === undefined) {
+      if (entry.type !== "directory") this.#refuse(entry.name, `makes the root a ${entry.type}`);
+      this.#rootGiven = true;
+      this.#folder("", { ...entry, name: "./" });
+      return;
+    }
+    if (whiteouts && parts.some((part) => part.startsWith(WHITEOUT)))
+      this.#refuse(entry.name, "lies in a folder whose name is a whiteout");
+    const folder = this.#resolve(entry.name, parts);
+    if (whiteouts && base.startsWith(WHITEOUT)) this.#whiteout(entry.name, folder, base);
+    else this.#place([...folder, base].join("/"), entry);
+  }
+
+  data(bytes: Buffer): void {
+    if (this.#passing) this.output.data(bytes);
+  }
+
+  /** Writes what had to wait for the end. */
+  finish(): LayerFindings {
+    const { lower } = this.#options;
+    if (!this.#rootGiven) this.#folder("", folderEntry("./", lower.find([])));
+    this.#emptyRoot();
+    for (const path of this.#whiteouts) {
+      const kind = this.#kinds.get(path);
+      // layer.md: a whiteout is for lower layers only. A folder of this layer beside it shows its own content alone.
+      if (kind === "directory") this.#opaque.add(path);
+      else if (kind === undefined) this.output.entry({ ...folderEntry(path, undefined), type: "character", mode: 0 });
+    }
+    this.#opaque.delete("");
+    const opaque = [...this.#opaque].filter((path) => lower.find(path.split("/"))?.kind === "directory");
+    for (const path of opaque) this.#markOpaque(path);
+    for (const [path, entry] of this.#symlinks) this.output.entry({ ...entry, name: path });
+    for (const [path, entry] of this.#symlinkLinks) this.output.entry({ ...entry, name: path });
+    this.output.end();
+    return { entries: this.#entries, devices: this.#devices, opaque, lowerLinks: this.#lowerLinks };
+  }
+
+  #place(path: string, entry: TarEntry): void {
+    switch (entry.type) {
+      case "directory":
+        this.#folder(path, { ...entry, name: path });
+        return;
+      case "character":
+      case "block":
+        this.#leaveOut(path);
+        return;
+      case "symlink":
+        this.#claim(path, "symlink", entry);
+        if (entry.target === "" || entry.target.includes("\0")) this.#refuse(entry.name, "is a symlink to nothing");
+        this.#symlinks.set(path, { ...entry, xattrs: new Map() });
+        return;
+      case "link":
+        this.#link(path, entry);
+        return;
+      case "file":
+      case "fifo":
+        this.#claim(path, "file", entry);
+        this.#passing = true;
+        this.output.entry({ ...entry, name: path, target: "", xattrs: kept(entry) });
+        return;
+      default:
+        entry.type satisfies never;
+    }
+  }
+
+  #link(path: string, entry: TarEntry): void {
+    const parts = linkPath(this.#options.image, entry.name, entry.target);
+    const base = parts.pop() as string;
+    const folder = this.#walk(entry.name, parts, false);
+    const target = folder && [...folder, base].join("/");
+    const kind = target === undefined ? undefined : this.#kinds.get(target);
+    if (target !== undefined && this.#leftOut.has(target)) {
+      this.#leaveOut(path);
+      return;
+    }
+    if (target === path) this.#refuse(entry.name, "is a hard link to itself");
+    if (kind === "directory") this.#refuse(entry.name, `is a hard link to the folder ${shown(entry.target)}`);
+    const link = { ...entry, target: target ?? "", mode: entry.mode, xattrs: new Map<string, string>() };
+    if (target !== undefined && kind === "file") {
+      this.#claim(path, "file", entry);
+      this.output.entry({ ...link, name: path });
+    } else if (target !== undefined && kind === "symlink") {
+      this.#claim(path, "symlink", entry);
+      this.#symlinkLinks.set(path, link);
+    } else {
+      const hidden = target === undefined || this.#whiteouts.has(target);
+      const source =
+        kind === "lower-link" ? this.#lowerLinks.get(target as string) : hidden ? undefined : this.#lowerFile(target);
+      if (source === undefined)
+        this.#refuse(entry.name, `is a hard link to ${shown(entry.target)}, which is no file of the image`);
+      this.#claim(path, "lower-link", entry);
+      this.#lowerLinks.set(path, source);
+    }
+  }
+
+  /** A node in the store would be a way to the host's own device; a container gets its devices from its driver. */
+  #leaveOut(path: string): void {
+    this.#devices++;
+    this.#leftOut.add(path);
+    if (this.#options.lower.find(path.split("/")) !== undefined) this.#whiteouts.add(path);
+  }
+
+  #lowerFile(target: string): Buffer | undefined {
+    const found = this.#options.lower.find(target.split("/"));
+    return found?.kind === "file" ? found.host : undefined;
+  }
+
+  #whiteout(name: string, folder: readonly string[], base: string): void {
+    if (base === OPAQUE) {
+      this.#opaque.add(folder.join("/"));
+      return;
+    }
+    if (base.startsWith(AUFS)) return;
+    const hidden = base.slice(WHITEOUT.length);
+    if (hidden === "" || hidden === "." || hidden === "..") this.#refuse(name, "is a whiteout of nothing");
+    const parts = [...folder, hidden];
+    // Where nothing is hidden the node would show in listings (overlayfs filters only folders that it merges).
+    if (this.#options.lower.find(parts) !== undefined) this.#whiteouts.add(parts.join("/"));
+  }
+
+  /** overlayfs does not look for its mark on the root of a layer: hides each name there instead. */
+  #emptyRoot(): void {
+    if (!this.#opaque.has("")) return;
+    for (const name of this.#options.lower.rootNames()) this.#whiteouts.add(name);
+  }
+
+  #markOpaque(path: string): void {
+    const entry = this.#folders.get(path) as TarEntry;
+    // overlayfs.rst: "y" in trusted.overlay.opaque.
+    this.output.entry({ ...entry, xattrs: new Map([...entry.xattrs, ["trusted.overlay.opaque", "y"]]) });
+  }
+
+  #folder(path: string, entry: TarEntry): void {
+    if (path !== "") this.#claim(path, "directory", entry);
+    const folder = { ...entry, target: "", xattrs: kept(entry) };
+    this.#folders.set(path, folder);
+    this.output.entry(folder);
+  }
+
+  /** A later entry of the same name replaces the earlier one, but no folder becomes something else or the reverse. */
+  #claim(path: string, kind: Kind, entry: TarEntry): void {
+    const before = this.#kinds.get(path);
+    if (before !== undefined && (before === "directory") !== (kind === "directory"))
+      this.#refuse(entry.name, "has the name of an entry before it, and one of them is a folder");
+    if (this.#detours && before === undefined) this.#resolved.clear();
+    this.#symlinks.delete(path);
+    this.#symlinkLinks.delete(path);
+    this.#lowerLinks.delete(path);
+    this.#kinds.set(path, kind);
+  }
+
+  #resolve(name: string, parts: readonly string[]): string[] {
+    const key = parts.join("/");
+    const known = this.#resolved.get(key);
+    if (known !== undefined) return known;
+    const folder = this.#walk(name, parts, true) as string[];
+    this.#resolved.set(key, folder);
+    return folder;
+  }
+
+  /**
+   * The folder that `parts` lead to: through this layer's own folders, then those of the layers beneath, whose symlinks count (a layer
+   * for `/bin/x` on a merged `/usr`), held within the root. Makes folders that this layer lacks, like those beneath; or
+   * without `make` returns nothing where there is none.
+   */
+  #walk(name: string, parts: readonly string[], make: boolean): string[] | undefined {
+    const { lower } = this.#options;
+    let at: string[] = [];
+    const todo = [...parts].reverse();
+    let symlinks = 0;
+    for (let part = todo.pop(); part !== undefined; part = todo.pop()) {
+      if (part === "" || part === ".") continue;
+      if (part === "..") {
+        at = at.slice(0, -1);
+        continue;
+      }
+      const next = [...at, part];
+      const path = next.join("/");
+      const kind = this.#kinds.get(path);
+      if (kind === "symlink") this.#refuse(name, `goes through the symlink ${shown(path)} of the same archive`);
+      if (kind === "file" || kind === "lower-link")
+        this.#refuse(name, `lies beneath ${shown(path)}, which is no folder`);
+      if (kind === undefined) {
+        const found = this.#whiteouts.has(path) ? undefined : lower.find(next);
+        if (found?.kind === "symlink") {
+          if (++symlinks > MAX_SYMLINKS) this.#refuse(name, "goes through too many symlinks of the layers beneath");
+          this.#detours = true;
+          const target = symlinkTarget(found);
+          if (target.startsWith("/")) at = [];
+          todo.push(...target.split("/").reverse());
+          continue;
+        }
+        if (make) this.#folder(path, folderEntry(path, found));
+        else if (found?.kind !== "directory") return undefined;
+      }
+      at = next;
+    }
+    return at;
+  }
+
+  #refuse(name: string, why: string): never {
+    throw new ImageError(this.#options.image, `the tar entry ${shown(name)} ${why}`);
+  }
+}
+
+function kept(entry: TarEntry): ReadonlyMap<string, string> {
+  if (entry.xattrs.size === 0) return entry.xattrs;
+  return new Map([...entry.xattrs].filter(([name]) => isKeptXattr(name)));
+}

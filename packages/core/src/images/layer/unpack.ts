@@ -1,0 +1,257 @@
+import { createHash, type Hash } from "node:crypto";
+import { link, mkdir, rm, stat, utimes } from "node:fs/promises";
+import { type Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ProgressOptions } from "../../contract/abortable.ts";
+import { CommandError, HostError, ImageError, isInstanceError } from "../../contract/errors.ts";
+import { TarReader } from "../tar/reader.ts";
+import { startTool } from "../tool.ts";
+import { decompressor, peek } from "./decompress.ts";
+import { LayerFilter, type LayerFindings } from "./filter.ts";
+import type { LayerLimits } from "./limits.ts";
+import { type LayerFolder, LowerLayers } from "./lower-layers.ts";
+
+export interface UnpackOptions extends ProgressOptions {
+  /** For messages. */
+  readonly image: string;
+  /** The layers beneath, bottom first. */
+  readonly lower: readonly LayerFolder[];
+  readonly limits: LayerLimits;
+  readonly whiteouts: boolean;
+  /** What the bytes as they come must hash to. */
+  readonly digest?: string | undefined;
+  /** What the uncompressed bytes must hash to. */
+  readonly diffId?: string | undefined;
+  /** Bytes as they come, for progress. */
+  readonly size?: number | undefined;
+}
+
+export interface Unpacked extends LayerFindings {
+  readonly diffId: string;
+  /** Of the bytes as they came. */
+  readonly digest: string;
+  /** Bytes of the uncompressed tar. */
+  readonly size: number;
+}
+
+/**
+ * Unpacks a tar into `tree`, which it makes, as a layer in overlayfs' form. What is there is good only when it returns: the caller
+ * removes the folder otherwise.
+ *
+ * The archive is judged in this process and written anew for tar(1), which only ever sees what {@link LayerFilter} let
+ * through. docs/design/0003-unpacking.md has the figures.
+ *
+ * @throws {ImageError} for a malformed or hostile archive, or a wrong digest. @throws {HostError} for a missing tool or a full disk.
+ */
+export async function unpackLayer(source: Readable, tree: string, options: UnpackOptions): Promise<Unpacked> {
+  const { image } = options;
+  options.signal?.throwIfAborted();
+  // Ends the tools when anything fails, not only when the caller aborts.
+  const failing = new AbortController();
+  const abort = () => failing.abort(options.signal?.reason);
+  options.signal?.addEventListener("abort", abort, { once: true });
+  const ends: Promise<void>[] = [];
+  try {
+    await mkdir(tree, { mode: 0o755 });
+    const filter = new LayerFilter({ ...options, lower: new LowerLayers(options.lower) });
+    const compressed = new Meter(options);
+    const head = await peek(source);
+    const decompression = decompressor(image, head, failing.signal);
+    const plain = decompression.compression === "none";
+    const stage = new FilterStage(image, filter, options.limits);
+    let full = false;
+    const tar = startTool(extractArgv(tree), {
+      fromPackage: "tar",
+      signal: failing.signal,
+      onLine: (line) => {
+        // It would go on with the next file, and fail at each.
+        if (!/No space left on device|Disk quota exceeded/.test(line)) return;
+        full = true;
+        failing.abort();
+      },
+    });
+    tar.stdout.resume();
+    ends.push(
+      tar.gone(),
+      decompression.finished.catch(() => undefined),
+    );
+    try {
+      await pipeline(source, compressed.stage(plain), decompression.stream, stage, tar.stdin, {
+        signal: failing.signal,
+      });
+      await decompression.finished;
+      await tar.succeeded();
+    } catch (error) {
+      failing.abort();
+      options.signal?.throwIfAborted();
+      if (full) throw diskFull(image, error);
+      throw await firstCause(error, image, decompression.finished, tar.succeeded());
+    }
+    const diffId = stage.digest();
+    const digest = plain ? diffId : compressed.digest();
+    if (options.digest !== undefined && digest !== options.digest)
+      throw mismatch(image, "digest", options.digest, digest);
+    if (options.diffId !== undefined && diffId !== options.diffId)
+      throw mismatch(image, "diff ID", options.diffId, diffId);
+    const findings = stage.findings();
+    await linkLower(tree, findings.lowerLinks);
+    return { ...findings, diffId, digest, size: stage.size };
+  } finally {
+    options.signal?.removeEventListener("abort", abort);
+    failing.abort();
+    source.destroy();
+    await Promise.all(ends);
+  }
+}
+
+function extractArgv(tree: string): string[] {
+  return [
+    "tar",
+    "--extract",
+    "--file=-",
+    `--directory=${tree}`,
+    "--numeric-owner",
+    "--same-owner",
+    "--same-permissions",
+    // Folders come again, with their mark, after what is in them.
+    "--delay-directory-restore",
+    "--xattrs",
+    "--xattrs-include=*",
+    "--warning=no-timestamp",
+    // Records of 256 KiB: fewer reads.
+    "--blocking-factor=512",
+  ];
+}
+
+/** Judges and rewrites what passes; hashes and counts it as it was. */
+class FilterStage extends Transform {
+  size = 0;
+  readonly #filter: LayerFilter;
+  readonly #reader: TarReader;
+  readonly #hash = createHash("sha256");
+  readonly #image: string;
+  readonly #limits: LayerLimits;
+  #findings: LayerFindings | undefined;
+
+  constructor(image: string, filter: LayerFilter, limits: LayerLimits) {
+    super({ highWaterMark: 1024 * 1024 });
+    this.#filter = filter;
+    this.#reader = new TarReader(image, filter);
+    this.#image = image;
+    this.#limits = limits;
+  }
+
+  override _transform(
+    chunk: Buffer,
+    _encoding: BufferEncoding,
+    done: (error?: Error | null, data?: Buffer) => void,
+  ): void {
+    try {
+      this.size += chunk.length;
+      if (this.size > this.#limits.bytes)
+        throw new ImageError(this.#image, `it unpacks to more than ${this.#limits.bytes} bytes, the limit for a layer`);
+      this.#hash.update(chunk);
+      this.#reader.push(chunk);
+      const bytes = this.#filter.output.take();
+      if (bytes.length > 0) done(null, bytes);
+      else done();
+    } catch (error) {
+      done(error as Error);
+    }
+  }
+
+  override _flush(done: (error?: Error | null, data?: Buffer) => void): void {
+    try {
+      this.#reader.end();
+      this.#findings = this.#filter.finish();
+      done(null, this.#filter.output.take());
+    } catch (error) {
+      done(error as Error);
+    }
+  }
+
+  digest(): string {
+    return `sha256:${this.#hash.digest("hex")}`;
+  }
+
+  findings(): LayerFindings {
+    if (this.#findings === undefined) throw new Error("the archive has not ended");
+    return this.#findings;
+  }
+}
+
+/** Hashes and counts bytes as they came. */
+class Meter {
+  readonly #options: UnpackOptions;
+  readonly #hash: Hash = createHash("sha256");
+  #done = 0;
+  constructor(options: UnpackOptions) {
+    this.#options = options;
+  }
+
+  stage(uncompressed: boolean): Transform {
+    const { onProgress, size } = this.#options;
+    return new Transform({
+      highWaterMark: 256 * 1024,
+      transform: (chunk: Buffer, _encoding, done) => {
+        try {
+          // What is not compressed is hashed once, as the diff ID.
+          if (!uncompressed) this.#hash.update(chunk);
+          this.#done += chunk.length;
+          onProgress?.({ phase: "unpack", done: this.#done, total: size });
+          done(null, chunk);
+        } catch (error) {
+          done(error as Error);
+        }
+      },
+    });
+  }
+
+  digest(): string {
+    return `sha256:${this.#hash.digest("hex")}`;
+  }
+}
+
+/** The failure that began it: a tool that ended early breaks its neighbours' pipes, and what the pipeline says is then only a consequence. */
+async function firstCause(error: unknown, image: string, ...tools: Promise<void>[]): Promise<unknown> {
+  if (isInstanceError(error)) return error;
+  for (const result of await Promise.allSettled(tools)) {
+    if (result.status === "fulfilled") continue;
+    const reason: unknown = result.reason;
+    // Those that we killed say nothing.
+    if (reason instanceof CommandError && reason.signal !== "SIGKILL")
+      return new ImageError(image, `it cannot be unpacked: ${reason.message}`, { cause: reason });
+    if (isInstanceError(reason) && !(reason instanceof CommandError)) return reason;
+  }
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code?.startsWith("Z_"))
+    return new ImageError(image, `its gzip data are corrupt: ${(error as Error).message}`, { cause: error });
+  if (code === "ENOSPC" || code === "EDQUOT") return diskFull(image, error);
+  return error;
+}
+
+/** The error for a file system that has no room for an image. */
+export function diskFull(image: string, cause: unknown): HostError {
+  const need = {
+    need: "disk-space",
+    reason: "no space is left on the file system of the image store",
+    fix: "free some, or open the host with a root on a larger file system",
+  };
+  return new HostError(`store image ${image}`, [need], { cause });
+}
+
+function mismatch(image: string, what: string, expected: string, actual: string): ImageError {
+  return new ImageError(image, `its ${what} is ${actual}, not ${expected}`);
+}
+
+/** Makes hard links to files of lower layers. Layers never change, so sharing a file between two is safe. */
+async function linkLower(tree: string, links: ReadonlyMap<string, Buffer>): Promise<void> {
+  for (const [path, target] of links) {
+    const place = Buffer.concat([Buffer.from(`${tree}/`), Buffer.from(path, "latin1")]);
+    const folder = place.subarray(0, place.lastIndexOf("/"));
+    const { atime, mtime } = await stat(folder);
+    await rm(place, { force: true });
+    await link(target, place);
+    await utimes(folder, atime, mtime);
+  }
+}

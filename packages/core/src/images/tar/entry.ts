@@ -1,0 +1,30 @@
+/**
+ * What one entry of a tar says, after its extensions (pax, GNU) are applied.
+ *
+ * Names are byte strings: each character is one byte (latin1), because a file name on Linux is bytes and must come
+ * out as it went in. {@link shown} makes one readable.
+ */
+export interface TarEntry {
+  readonly type: TarEntryType;
+  /** As written: not yet judged. */
+  readonly name: string;
+  /** Of links; as written. */
+  readonly target: string;
+  /** Permission bits and setuid, setgid, sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since the epoch, a decimal with any number of places. */
+  readonly mtime: string;
+  /** Bytes of data that follow; 0 for everything but files. */
+  readonly size: number;
+  readonly xattrs: ReadonlyMap<string, string>;
+}
+
+export type TarEntryType = "file" | "link" | "symlink" | "character" | "block" | "directory" | "fifo";
+
+/** A byte string as text for a message. */
+export function shown(name: string): string {
+  const text = Buffer.from(name, "latin1").toString("utf8");
+  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
+}

@@ -1,0 +1,46 @@
+import { TarFault } from "./header.ts";
+
+/** The records of a pax header: `length key=value\n` (pax(1), "pax Extended Header"). Values are byte strings. */
+export function parsePax(body: Buffer): Map<string, string> {
+  const records = new Map<string, string>();
+  let at = 0;
+  while (at < body.length) {
+    // GNU and Go tolerate NULs after the last record.
+    if (body[at] === 0) break;
+    const space = body.indexOf(32, at);
+    if (space < 0 || space - at > 10) throw new TarFault("has a malformed pax header");
+    const digits = body.toString("latin1", at, space);
+    const end = at + Number(digits);
+    if (!/^[0-9]+$/.test(digits) || end > body.length || end <= space + 2 || body[end - 1] !== 10)
+      throw new TarFault("has a malformed pax header");
+    const record = body.toString("latin1", space + 1, end - 1);
+    const equals = record.indexOf("=");
+    if (equals < 1) throw new TarFault("has a malformed pax header");
+    records.set(record.slice(0, equals), record.slice(equals + 1));
+    at = end;
+  }
+  return records;
+}
+
+/** One record; its length counts its own digits. */
+export function renderPaxRecord(key: string, value: string): string {
+  const rest = ` ${key}=${value}\n`.length;
+  let length = rest + String(rest).length;
+  if (rest + String(length).length !== length) length = rest + String(length).length;
+  return `${length} ${key}=${value}\n`;
+}
+
+const XATTR = "SCHILY.xattr.";
+
+/** The extended attributes among pax records, by name (star(5) and what GNU tar and Go write). */
+export function paxXattrs(records: ReadonlyMap<string, string>): Map<string, string> {
+  const xattrs = new Map<string, string>();
+  for (const [key, value] of records) {
+    if (key.startsWith(XATTR)) xattrs.set(key.slice(XATTR.length), value);
+  }
+  return xattrs;
+}
+
+export function paxXattrKey(name: string): string {
+  return XATTR + name;
+}

@@ -1,0 +1,241 @@
+import { ImageError } from "../../contract/errors.ts";
+import type { TarEntry, TarEntryType } from "./entry.ts";
+import { shown } from "./entry.ts";
+import { BLOCK, isZeroBlock, parseTarHeader, TarFault, type TarHeader } from "./header.ts";
+import { parsePax, paxXattrs } from "./pax.ts";
+
+/** What a reader finds, in the order of the archive. `data` is the body of the file entry before it, in pieces. */
+export interface TarSink {
+  entry(entry: TarEntry): void;
+  data(bytes: Buffer): void;
+}
+
+const TYPES: Readonly<Record<string, TarEntryType>> = {
+  "0": "file",
+  "1": "link",
+  "2": "symlink",
+  "3": "character",
+  "4": "block",
+  "5": "directory",
+  "6": "fifo",
+  // Contiguous files: no system has told them from others for decades.
+  "7": "file",
+};
+
+/** More than any honest path or set of attributes needs: the kernel bounds one attribute to 64 KiB. */
+const MAX_EXTENSION = 1024 * 1024;
+
+/** Meaning that a global header must not change: nobody writes it, and readers differ about it. */
+const GLOBAL_REFUSED = /^(path|linkpath|size|GNU\.|SCHILY\.)/;
+
+/**
+ * Reads a tar as it arrives, in pieces of any size: ustar, pax, GNU long names, V7; with or without padding at its end.
+ * Sparse, multi-volume and incremental archives are refused.
+ *
+ * Any fault is an {@link ImageError} of `image` that names the entry, or its offset where it has no name yet.
+ */
+export class TarReader {
+  readonly #image: string;
+  readonly #sink: TarSink;
+  #offset = 0;
+  /** A header block that came in two pieces. */
+  #partial: Buffer = Buffer.alloc(0);
+  /** Bytes of the body, then of the padding, still to come. */
+  #body = 0;
+  #padding = 0;
+  /** Set while the body is that of an extension. */
+  #extension: { readonly flag: string; readonly parts: Buffer[] } | undefined;
+  #pax: Map<string, string> | undefined;
+  #longName: string | undefined;
+  #longTarget: string | undefined;
+  #zeroBlocks = 0;
+  #current = "";
+  #skip = false;
+
+  constructor(image: string, sink: TarSink) {
+    this.#image = image;
+    this.#sink = sink;
+  }
+
+  /** True once the two blocks that end an archive were read; what follows them has no meaning. */
+  get ended(): boolean {
+    return this.#zeroBlocks >= 2;
+  }
+
+  push(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.length && !this.ended) {
+      const left = chunk.length - at;
+      if (this.#body > 0) {
+        const take = Math.min(left, this.#body);
+        this.#take(chunk.subarray(at, at + take));
+        at += take;
+      } else if (this.#padding > 0) {
+        const take = Math.min(left, this.#padding);
+        this.#padding -= take;
+        at += take;
+      } else if (this.#partial.length === 0 && left >= BLOCK) {
+        this.#block(chunk.subarray(at, at + BLOCK));
+        at += BLOCK;
+      } else {
+        const take = Math.min(left, BLOCK - this.#partial.length);
+        this.#partial = Buffer.concat([this.#partial, chunk.subarray(at, at + take)]);
+        at += take;
+        if (this.#partial.length === BLOCK) {
+          const block = this.#partial;
+          this.#partial = Buffer.alloc(0);
+          this.#block(block);
+        }
+      }
+    }
+    this.#offset += chunk.length;
+  }
+
+  /** Says that nothing more comes. @throws {ImageError} when the archive breaks off in an entry */
+  end(): void {
+    if (this.ended) return;
+    // umoci 0.4.7 writes neither the end blocks nor the last padding: only a body or header that breaks off is a fault.
+    if (this.#body > 0 || this.#partial.length > 0 || this.#pending())
+      this.#fail(this.#current === "" ? "ends in the middle of a header" : "ends in the middle of it");
+    if (this.#offset > 0 && this.#current === "" && this.#zeroBlocks === 0)
+      throw new ImageError(this.#image, "holds no tar entries");
+  }
+
+  #pending(): boolean {
+    return this.#pax !== undefined || this.#longName !== undefined || this.#longTarget !== undefined;
+  }
+
+  #take(bytes: Buffer): void {
+    this.#body -= bytes.length;
+    if (this.#extension === undefined) {
+      if (!this.#skip) this.#sink.data(bytes);
+      return;
+    }
+    // Copied: the chunk it lies in may be reused by its stream.
+    this.#extension.parts.push(Buffer.from(bytes));
+    if (this.#body > 0) return;
+    const { flag, parts } = this.#extension;
+    this.#extension = undefined;
+    this.#guard(() => this.#extend(flag, Buffer.concat(parts)));
+  }
+
+  #block(block: Buffer): void {
+    if (isZeroBlock(block)) {
+      this.#zeroBlocks++;
+      if (this.#pending()) this.#fail("is announced by an extension, then missing");
+      return;
+    }
+    if (this.#zeroBlocks > 0) this.#fail("is followed by a lone empty block");
+    this.#guard(() => this.#header(parseTarHeader(block)));
+  }
+
+  #header(header: TarHeader): void {
+    this.#skip = false;
+    if (header.size < 0) throw new TarFault("has a negative size");
+    if ("xgXLK".includes(header.flag)) {
+      if (header.size === 0 && (header.flag === "L" || header.flag === "K"))
+        throw new TarFault("has an empty long name");
+      if (header.size > MAX_EXTENSION) throw new TarFault(`has an extension of ${header.size} bytes`);
+      if (header.size === 0) return;
+      this.#follow(header.size);
+      this.#extension = { flag: header.flag, parts: [] };
+      return;
+    }
+    // GNU's volume label: a name, no file.
+    if (header.flag === "V") {
+      this.#follow(header.size);
+      this.#skip = true;
+      return;
+    }
+    this.#entry(header);
+  }
+
+  #entry(header: TarHeader): void {
+    const pax = this.#pax ?? new Map<string, string>();
+    const name = pax.get("path") ?? this.#longName ?? header.name;
+    this.#current = name;
+    const type = TYPES[header.flag];
+    if (type === undefined || [...pax.keys()].some((key) => key.startsWith("GNU.sparse.")))
+      throw new TarFault(
+        type === undefined && header.flag !== "S"
+          ? `is of type ${shown(header.flag)}, which is no kind of file`
+          : "is stored sparse: write the archive without --sparse",
+      );
+    // A name that ends in a slash was V7's way to say directory; GNU tar and Go agree.
+    const asDirectory = type === "file" && name.endsWith("/");
+    const stated = natural(pax.get("size"), "size") ?? header.size;
+    // A link states its target's size and carries no data (GNU tar and Go agree); for the rest readers differ.
+    const size = type === "link" ? 0 : stated;
+    if (size > 0 && (type !== "file" || asDirectory)) throw new TarFault("has a size, which only a file can have");
+    const entry: TarEntry = {
+      type: asDirectory ? "directory" : type,
+      name,
+      target: pax.get("linkpath") ?? this.#longTarget ?? header.target,
+      mode: header.mode,
+      uid: owner(natural(pax.get("uid"), "uid") ?? header.uid),
+      gid: owner(natural(pax.get("gid"), "gid") ?? header.gid),
+      mtime: time(pax.get("mtime") ?? String(header.mtime)),
+      size,
+      xattrs: paxXattrs(pax),
+    };
+    this.#pax = undefined;
+    this.#longName = undefined;
+    this.#longTarget = undefined;
+    this.#follow(size);
+    this.#sink.entry(entry);
+  }
+
+  #extend(flag: string, body: Buffer): void {
+    if (flag === "L" || flag === "K") {
+      const end = body.indexOf(0);
+      const text = body.toString("latin1", 0, end < 0 ? body.length : end);
+      if (flag === "L") this.#longName = text;
+      else this.#longTarget = text;
+      return;
+    }
+    const records = parsePax(body);
+    if (flag === "g") {
+      const refused = [...records.keys()].find((key) => GLOBAL_REFUSED.test(key));
+      if (refused !== undefined) throw new TarFault(`has ${shown(refused)} in a global header`);
+      return;
+    }
+    this.#pax = new Map([...(this.#pax ?? []), ...records]);
+  }
+
+  #follow(size: number): void {
+    this.#body = size;
+    this.#padding = (BLOCK - (size % BLOCK)) % BLOCK;
+  }
+
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (error instanceof TarFault) this.#fail(error.message);
+      throw error;
+    }
+  }
+
+  #fail(why: string): never {
+    const where = this.#current === "" ? `at byte ${this.#offset}` : `in or after ${shown(this.#current)}`;
+    throw new ImageError(this.#image, `the tar entry ${where} ${why}`);
+  }
+}
+
+function natural(text: string | undefined, field: string): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!/^[0-9]{1,16}$/.test(text) || !Number.isSafeInteger(value)) throw new TarFault(`has a ${field} out of range`);
+  return value;
+}
+
+function owner(id: number): number {
+  // (uid_t)-1 means "leave it" to chown(2).
+  if (id < 0 || id >= 0xffffffff) throw new TarFault("has an owner out of range");
+  return id;
+}
+
+function time(text: string): string {
+  if (!/^-?[0-9]{1,15}(\.[0-9]{1,30})?$/.test(text)) throw new TarFault("has a time out of range");
+  return text;
+}

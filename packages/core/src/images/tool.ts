@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn as start } from "node:child_process";
+import { Duplex, type Readable, type Writable } from "node:stream";
+import { CommandError, HostError } from "../contract/errors.ts";
+import { TOOL_ENV } from "../system/spawn.ts";
+
+export interface ToolOptions {
+  /** Ends the tool at once, with SIGKILL: all that it made is in a scratch folder. */
+  readonly signal: AbortSignal;
+  /** The Debian package that has it, for the fix. */
+  readonly fromPackage: string;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Each line of standard error as it comes. */
+  readonly onLine?: ((line: string) => void) | undefined;
+}
+
+/** A tool of the host that bytes stream through. `spawn()` is for those that just run. */
+export interface Tool {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** True when it is not on this host. Known once {@link succeeded} has settled. */
+  readonly missing: boolean;
+  /** Both ends as one stage of a pipeline. */
+  duplex(): Duplex;
+  /** Resolves when it has exited with 0. @throws {HostError} when it is not there. @throws {CommandError} */
+  succeeded(): Promise<void>;
+  /** Resolves when it is gone, however it ended. */
+  gone(): Promise<void>;
+}
+
+export function startTool(argv: readonly string[], options: ToolOptions): Tool {
+  const [file = "", ...rest] = argv;
+  const child = start(file, rest, {
+    cwd: "/",
+    env: { ...(options.env ?? TOOL_ENV) },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const kill = () => child.kill("SIGKILL");
+  options.signal.addEventListener("abort", kill, { once: true });
+  if (options.signal.aborted) kill();
+  const stderr = collect(child.stderr, options.onLine);
+  let missing = false;
+  const ended = new Promise<void>((resolve, reject) => {
+    child.on("error", (cause: NodeJS.ErrnoException) => {
+      missing = cause.code === "ENOENT";
+      reject(missing ? notThere(file, options.fromPackage, cause) : cause);
+    });
+    child.on("close", (exitCode, signal) => {
+      if (exitCode === 0) resolve();
+      else reject(commandError(argv, exitCode, signal, stderr()));
+    });
+  }).finally(() => options.signal.removeEventListener("abort", kill));
+  // Whoever streams may fail before anyone waits for the end.
+  ended.catch(() => undefined);
+  // A tool that ends early breaks the pipe; how it ended says why.
+  child.stdin.on("error", () => undefined);
+  return {
+    stdin: child.stdin,
+    stdout: child.stdout,
+    get missing() {
+      return missing;
+    },
+    duplex: () => Duplex.from({ writable: child.stdin, readable: child.stdout }),
+    succeeded: () => ended,
+    gone: () => ended.catch(() => undefined),
+  };
+}
+
+function commandError(
+  argv: readonly string[],
+  exitCode: ChildProcess["exitCode"],
+  signal: NodeJS.Signals | null,
+  stderr: string,
+): CommandError {
+  return new CommandError({ argv, exitCode: exitCode ?? undefined, signal: signal ?? undefined, stderr });
+}
+
+function notThere(file: string, fromPackage: string, cause: unknown): HostError {
+  const need = { need: `binary:${file}`, reason: "not on PATH", fix: `apt-get install ${fromPackage}` };
+  return new HostError(`run ${file}`, [need], { cause });
+}
+
+/** Keeps the last 64 KiB. */
+function collect(stream: Readable, onLine: ((line: string) => void) | undefined): () => string {
+  let text = "";
+  let line = "";
+  stream.setEncoding("utf8").on("data", (piece: string) => {
+    text = (text + piece).slice(-65536);
+    if (onLine === undefined) return;
+    const lines = (line + piece).split("\n");
+    line = (lines.pop() ?? "").slice(-4096);
+    for (const one of lines) onLine(one);
+  });
+  return () => text;
+}
