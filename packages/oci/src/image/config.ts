@@ -58,7 +58,12 @@ function processOf(image: string, { config }: ImageConfig): OciProcess {
     exposedPorts: Object.keys(config?.ExposedPorts ?? {}),
     volumes: Object.keys(config?.Volumes ?? {}),
   };
-  const texts = [...process.entrypoint, ...process.cmd, ...process.env, process.workdir, process.user];
+  const texts = [...process.entrypoint, ...process.cmd, ...process.env];
+  if (process.env.some((entry) => !/^[^=\0\n]+(?:=|$)/.test(entry)))
+    throw new ImageError(image, "its config has an environment variable without a proper name");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+  if (/[\0-\x1f\x7f]/.test(process.workdir + process.user))
+    throw new ImageError(image, "its config has a control character in its working directory or user");
   // execve(2) takes strings that end with a NUL: one inside would silently cut the rest off.
   if (texts.some((text) => text.includes("\0"))) throw new ImageError(image, "its config has a NUL in a string");
   return process;

@@ -155,6 +155,9 @@ describe("parseImageConfig", () => {
     ["another system", { os: "windows" }, "not for linux"],
     ["another architecture", { architecture: "mips" }, "neither amd64 nor arm64"],
     ["a NUL in an argument", { config: { Cmd: ["a\0b"] } }, "NUL"],
+    ["an environment variable without a name", { config: { Env: ["=x"] } }, "without a proper name"],
+    ["a newline in the name of a variable", { config: { Env: ["A\nB=x"] } }, "without a proper name"],
+    ["a newline in the working directory", { config: { WorkingDir: "/a\nb" } }, "control character"],
     ["no diff IDs", { rootfs: { type: "layers" } }, "rootfs.diff_ids"],
   ])("refuses %s", (_name, changes, message) => {
     expect(() => parseImageConfig("x", bytes(config(changes)))).toThrow(message);

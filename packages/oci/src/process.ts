@@ -1,0 +1,66 @@
+import { posix } from "node:path";
+import { ConfigError, type OciProcess } from "@pileus/core";
+import type { OciSection } from "./section.ts";
+import { parseSignal } from "./signal.ts";
+
+/** The main program of an instance: what its image says, as far as its configuration says nothing else. */
+export interface Program {
+  /** Exactly what becomes of `argv` in the program: never seen by a shell, never split. At least one. */
+  readonly argv: readonly string[];
+  /** Without `HOME`, which depends on the user. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute. */
+  readonly workdir: string;
+  /** As image-spec writes it, `""` for root; see `resolveAccount()`. */
+  readonly user: string;
+  /** The number of the signal that asks it to end. */
+  readonly stopSignal: number;
+}
+
+/** What Docker sets when the image does not: moby, daemon/oci_linux.go. */
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const SIGTERM = 15;
+
+/**
+ * The program of an instance. Pure.
+ *
+ * @throws {ConfigError} when neither image nor configuration names one, or the image's stop signal does not exist
+ */
+export function resolveProgram(
+  image: OciProcess,
+  section: OciSection,
+  instance: { readonly name: string; readonly env: Readonly<Record<string, string>> },
+): Program {
+  // As Docker merges them (moby, daemon/commit.go): the image's cmd is meant for the image's entrypoint, and stays where the
+  // entrypoint is merely taken away.
+  const entrypoint = section.entrypoint ?? image.entrypoint;
+  const cmd = section.cmd ?? (section.entrypoint?.length ? [] : image.cmd);
+  const argv = [...entrypoint, ...cmd];
+  if (argv[0] === undefined || argv[0] === "")
+    throw new ConfigError("instance config", [
+      { path: ["oci", "cmd"], message: "the image has neither entrypoint nor cmd: name the program to run" },
+    ]);
+  const signal = section.stopSignal ?? image.stopSignal;
+  const stopSignal = signal === undefined ? SIGTERM : parseSignal(signal);
+  if (stopSignal === undefined)
+    throw new ConfigError("instance config", [
+      { path: ["oci", "stopSignal"], message: `the image's ${JSON.stringify(signal)} is no signal: name another one` },
+    ]);
+  return {
+    argv,
+    env: { PATH: DEFAULT_PATH, HOSTNAME: instance.name, ...parseEnvironment(image.env), ...instance.env },
+    workdir: section.workdir ?? posix.resolve("/", image.workdir),
+    user: section.user ?? image.user,
+    stopSignal,
+  };
+}
+
+/** `NAME=value` entries as a record; the last of a name wins, and a name alone is empty. */
+export function parseEnvironment(entries: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.map((entry) => {
+      const equals = entry.indexOf("=");
+      return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
+    }),
+  );
+}

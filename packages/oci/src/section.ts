@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { parseSignal } from "./signal.ts";
+
+// execve(2): one string of argv has at most 128 KiB (MAX_ARG_STRLEN), its NUL included, and ends at the first NUL.
+const ArgumentSchema = z
+  .string()
+  .refine((text) => !text.includes("\0"), "an argument has no NUL")
+  .refine((text) => Buffer.byteLength(text) < 131_072, "an argument is shorter than 128 KiB");
+
+/** The keys of an instance's configuration under `oci`. What is left out is the image's. */
+export const OciSectionSchema = z
+  .strictObject({
+    /** Replaces the image's entrypoint, and with it drops the image's `cmd`. */
+    entrypoint: z.array(ArgumentSchema).max(10_000).optional(),
+    /** Replaces the image's `cmd`: the arguments of the entrypoint, or the program itself where there is none. */
+    cmd: z.array(ArgumentSchema).max(10_000).optional(),
+    /** Made where it is missing. */
+    workdir: z
+      .string()
+      .max(4096)
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+      .regex(/^\/[^\0-\x1f\x7f]*$/, "a working directory is an absolute path without control characters")
+      .optional(),
+    /** `name`, `uid`, `name:group` or `uid:gid`; names are those of the instance's own `/etc/passwd` and `/etc/group`. */
+    user: z
+      .string()
+      .max(255)
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+      .regex(/^[^\0-\x20\x7f:]+(?::[^\0-\x20\x7f:]+)?$/, "a user is name, uid, name:group or uid:gid")
+      .optional(),
+    /** What `stop()` sends: `SIGINT`, `SIGRTMIN+3`, `15`. The program gets all of the stop's timeout to end. */
+    stopSignal: z
+      .string()
+      .refine((text) => parseSignal(text) !== undefined, "no such signal: write SIGTERM, SIGRTMIN+3 or a number")
+      .optional(),
+    /** Root inside is root of the host. Default false: the instance's ids are shifted. */
+    privileged: z.boolean().default(false),
+  })
+  .prefault({});
+export type OciSectionInput = z.input<typeof OciSectionSchema>;
+export type OciSection = z.output<typeof OciSectionSchema>;

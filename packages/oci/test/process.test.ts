@@ -1,0 +1,107 @@
+import { OciProcessSchema } from "@pileus/core";
+import { describe, expect, it } from "vitest";
+import { resolveProgram } from "../src/process.ts";
+import { type OciSectionInput, OciSectionSchema } from "../src/section.ts";
+import { parseSignal } from "../src/signal.ts";
+
+const image = (changes: object = {}) => OciProcessSchema.parse({ entrypoint: ["/e"], cmd: ["c"], ...changes });
+const resolve = (section: OciSectionInput = {}, changes: object = {}, env: Record<string, string> = {}) =>
+  resolveProgram(image(changes), OciSectionSchema.parse(section), { name: "box", env });
+
+describe("resolveProgram", () => {
+  it("joins the image's entrypoint and cmd", () => {
+    expect(resolve().argv).toEqual(["/e", "c"]);
+    expect(resolve({}, { entrypoint: [] }).argv).toEqual(["c"]);
+  });
+
+  it("drops the image's cmd with the image's entrypoint", () => {
+    expect(resolve({ entrypoint: ["/mine"] }).argv).toEqual(["/mine"]);
+    expect(resolve({ entrypoint: ["/mine"], cmd: ["x"] }).argv).toEqual(["/mine", "x"]);
+  });
+
+  it("keeps the image's cmd where the entrypoint is merely taken away", () => {
+    expect(resolve({ entrypoint: [] }).argv).toEqual(["c"]);
+  });
+
+  it("puts another cmd behind the image's entrypoint", () => {
+    expect(resolve({ cmd: ["x", ""] }).argv).toEqual(["/e", "x", ""]);
+    expect(resolve({ cmd: [] }).argv).toEqual(["/e"]);
+  });
+
+  it("keeps spaces, quotes, newlines and empty arguments", () => {
+    const cmd = ["a b", "", `'"\\`, "new\nline", "$HOME", "-", "é"];
+    expect(resolve({ cmd }).argv.slice(1)).toEqual(cmd);
+  });
+
+  it("refuses an image that names no program when nobody else does", () => {
+    const nothing = { entrypoint: [], cmd: [] };
+    expect(() => resolve({}, nothing)).toThrow(expect.objectContaining({ code: "ERR_INSTANCE_CONFIG" }));
+    expect(() => resolve({ entrypoint: [""] }, nothing)).toThrow("name the program");
+    expect(resolve({ cmd: ["/bin/sh"] }, nothing).argv).toEqual(["/bin/sh"]);
+  });
+
+  it("puts the instance's environment above the image's, and that above the defaults", () => {
+    const { env } = resolve({}, { env: ["A=image", "B=1=2", "PATH=/only", "C", "A=last"] }, { B: "mine\nnew" });
+    expect(env).toEqual({ PATH: "/only", HOSTNAME: "box", A: "last", B: "mine\nnew", C: "" });
+    expect(resolve().env["PATH"]).toContain("/usr/local/sbin:");
+  });
+
+  it("takes workdir, user and stop signal from the section before the image", () => {
+    const said = { workdir: "/w", user: "u", stopSignal: "SIGINT" };
+    expect(resolve({}, said)).toMatchObject({ workdir: "/w", user: "u", stopSignal: 2 });
+    expect(resolve({ workdir: "/x", user: "1:2", stopSignal: "SIGQUIT" }, said)).toMatchObject({
+      workdir: "/x",
+      user: "1:2",
+      stopSignal: 3,
+    });
+    expect(resolve()).toMatchObject({ workdir: "/", user: "", stopSignal: 15 });
+    expect(resolve({}, { workdir: "rel/../a" }).workdir).toBe("/a");
+  });
+
+  it("refuses an image's stop signal that does not exist, unless another is named", () => {
+    expect(() => resolve({}, { stopSignal: "SIGNONE" })).toThrow("no signal");
+    expect(resolve({ stopSignal: "9" }, { stopSignal: "SIGNONE" }).stopSignal).toBe(9);
+  });
+});
+
+describe("parseSignal", () => {
+  it.each([
+    ["SIGTERM", 15],
+    ["term", 15],
+    ["15", 15],
+    ["SIGRTMIN", 34],
+    ["SIGRTMIN+3", 37],
+    ["RTMAX-1", 63],
+    ["64", 64],
+  ])("reads %s as %d", (text, number) => {
+    expect(parseSignal(text)).toBe(number);
+  });
+
+  it.each(["", "0", "65", "SIG", "SIGNONE", "SIGRTMIN+31", "SIGRTMIN-1", "SIGRTMAX+1", "15 ", "15\n", "constructor"])(
+    "knows no signal %j",
+    (text) => {
+      expect(parseSignal(text)).toBeUndefined();
+    },
+  );
+});
+
+describe("OciSectionSchema", () => {
+  it("may be absent", () => {
+    expect(OciSectionSchema.parse(undefined)).toEqual({ privileged: false });
+  });
+
+  it.each<[string, unknown]>([
+    ["an unknown key", { command: ["x"] }],
+    ["a NUL in an argument", { cmd: ["a\0b"] }],
+    ["an argument of 128 KiB", { cmd: ["x".repeat(131_072)] }],
+    ["a relative working directory", { workdir: "a" }],
+    ["a newline in the working directory", { workdir: "/a\nlxc.hook.pre-start = /x" }],
+    ["a newline at the end of the working directory", { workdir: "/a\n" }],
+    ["a newline in the user", { user: "a\nb" }],
+    ["two colons in the user", { user: "a:b:c" }],
+    ["a signal that does not exist", { stopSignal: "SIGNONE" }],
+    ["a shell's string for cmd", { cmd: "ls -l" }],
+  ])("refuses %s", (_name, section) => {
+    expect(OciSectionSchema.safeParse(section).success).toBe(false);
+  });
+});
