@@ -1,0 +1,79 @@
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Image, ImageError, isInstanceError, type ProgressOptions } from "@pileus/core";
+import { acquireLock, type Spawn } from "@pileus/core/driver";
+
+export interface BaseDisk {
+  /** The folder of all bases; made where it is missing. */
+  readonly folder: string;
+  readonly image: Image;
+  /** The image's files, merged into one tree. Called only where the base must be made. */
+  readonly tree: () => Promise<string>;
+  /** Bytes of the file system that a guest sees. */
+  readonly size: number;
+  readonly spawn: Spawn;
+}
+
+/**
+ * The file system that all root disks of one image and size are copies of: a sparse raw ext4, made from the tree by mke2fs(8) without a
+ * mount, at first need. A file in place is complete; calls at the same time, from several processes too, make it once.
+ *
+ * @throws {ImageError} when the tree does not fit.
+ */
+export async function ensureBaseDisk(base: BaseDisk, options: ProgressOptions): Promise<string> {
+  const { folder, image, size } = base;
+  const { signal } = options;
+  const name = `${image.fingerprint.replace(":", "-")}-${size}`;
+  const path = join(folder, `${name}.ext4`);
+  if (await exists(path)) return path;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await using _lock = await acquireLock(join(folder, `${name}.lock`), { signal });
+  if (await exists(path)) return path;
+  const draft = join(folder, `.${name}.draft`);
+  // Of a process that was killed: nobody but the holder of the lock writes it.
+  await rm(draft, { force: true });
+  try {
+    await make(base, draft, options);
+    await rename(draft, path);
+    return path;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function make(base: BaseDisk, draft: string, options: ProgressOptions): Promise<void> {
+  const { image, size } = base;
+  options.onProgress?.({ phase: "make root disk", done: 0, total: image.size });
+  const tree = await base.tree();
+  const file = await open(draft, "wx", 0o600);
+  try {
+    await file.truncate(size);
+    await makeFileSystem(base, tree, draft, options);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  options.onProgress?.({ phase: "make root disk", done: image.size, total: image.size });
+}
+
+async function makeFileSystem(base: BaseDisk, tree: string, draft: string, options: ProgressOptions): Promise<void> {
+  // -m 0: no blocks kept back for root, who is the only user of the disk. Each overlay is one guest's own, so one UUID in many is no harm.
+  const argv = ["mkfs.ext4", "-q", "-F", "-m", "0", "-L", "root", "-d", tree, draft];
+  try {
+    await base.spawn(argv, { signal: options.signal });
+  } catch (error) {
+    if (!isInstanceError(error, "ERR_INSTANCE_COMMAND")) throw error;
+    const why = `cannot be made into a root disk of ${base.size} bytes (raise qemu.rootSize if it is too small)`;
+    throw new ImageError(base.image.fingerprint, why, { cause: error });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}

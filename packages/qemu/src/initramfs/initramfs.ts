@@ -1,0 +1,144 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { type Abortable, HostError } from "@pileus/core";
+import { replaceFile } from "@pileus/core/driver";
+import type { GuestKernel } from "../kernel/kernel.ts";
+import { collectModules, type KernelModule } from "../kernel/modules.ts";
+import { type CpioEntry, renderCpio } from "./cpio.ts";
+import { FALLBACK_INIT_SCRIPT, INIT_SCRIPT, LEASE_SCRIPT, SETTLE_SCRIPT } from "./init-script.ts";
+
+/** Needed to find and mount the root, and to reach the network. */
+const FIRST_MODULES = [
+  ...["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net", "virtio_console"],
+  ...["af_packet", "ext4", "squashfs", "erofs"],
+];
+/** Needed by the time that the guest's own init runs. Its root has no modules of this kernel to load. */
+const SECOND_MODULES = ["virtio_rng", "pvpanic_pci", "button", "evdev", "overlay", "fuse", "autofs4"];
+
+/** How the agent gets started in the guest: rendered by the agent's package. */
+export interface AgentStart {
+  /** A systemd unit that starts it. */
+  readonly unit: string;
+  /** A script for `sh` that starts it and again whenever it ends, without systemd. */
+  readonly script: string;
+}
+
+/** The applets that the scripts call. */
+const APPLETS = [
+  ...["[", "cat", "chroot", "cp", "hostname", "insmod", "ip", "ln", "mkdir", "mount", "poweroff"],
+  ...["readlink", "setsid", "sh", "sleep", "switch_root", "sync", "udhcpc"],
+];
+
+/**
+ * The file of the initramfs for a kernel, made at first need. Named after all that goes into it, so that it is made anew when the
+ * kernel, this package or the agent change, and one that exists is right.
+ */
+export async function ensureInitramfs(
+  folder: string,
+  kernel: GuestKernel,
+  agent: AgentStart,
+  options: Abortable = {},
+): Promise<string> {
+  const busybox = await readStaticBusybox();
+  const key = createHash("sha256");
+  for (const part of [busybox, await identifyKernel(kernel), ...Object.values(scripts(agent))]) {
+    key.update(part).update("\0");
+  }
+  for (const name of [...FIRST_MODULES, ...SECOND_MODULES]) key.update(name).update("\0");
+  const path = join(folder, `initramfs-${key.digest("hex").slice(0, 16)}`);
+  if (await exists(path)) return path;
+  const first = await modulesOf(kernel, FIRST_MODULES, options);
+  const both = await modulesOf(kernel, [...FIRST_MODULES, ...SECOND_MODULES], options);
+  const second = both.filter((module) => !first.some((other) => other.name === module.name));
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await replaceFile(path, renderInitramfs({ busybox, first, second, agent }));
+  return path;
+}
+
+/** The archive. Pure. */
+export function renderInitramfs(content: {
+  readonly busybox: Buffer;
+  readonly first: readonly KernelModule[];
+  readonly second: readonly KernelModule[];
+  readonly agent: AgentStart;
+}): Buffer {
+  const { busybox, first, second, agent } = content;
+  const directory = (name: string): CpioEntry => ({ name, type: "directory", mode: 0o755 });
+  const file = (name: string, data: Uint8Array | string, mode = 0o644): CpioEntry => ({
+    name,
+    type: "file",
+    mode,
+    data,
+  });
+  const list = (modules: readonly KernelModule[]) => modules.map((module) => `${module.name}\n`).join("");
+  return renderCpio([
+    ...["bin", "dev", "modules", "newroot", "proc", "sys"].map(directory),
+    // The kernel opens it for process 1 before anything can be mounted.
+    { name: "dev/console", type: "character-device", mode: 0o600, device: { major: 5, minor: 1 } },
+    file("bin/busybox", busybox, 0o755),
+    ...APPLETS.map((name): CpioEntry => ({ name: `bin/${name}`, type: "symlink", mode: 0o777, data: "busybox" })),
+    ...Object.entries(scripts(agent)).map(([name, text]) => file(name, text, 0o755)),
+    ...[...first, ...second].map((module) => file(`modules/${module.name}.ko`, module.content)),
+    file("modules/first", list(first)),
+    file("modules/second", list(second)),
+  ]);
+}
+
+function scripts(agent: AgentStart): Readonly<Record<string, string>> {
+  return {
+    init: INIT_SCRIPT,
+    lease: LEASE_SCRIPT,
+    settle: SETTLE_SCRIPT,
+    "fallback-init": FALLBACK_INIT_SCRIPT,
+    "start-agent": agent.script,
+    "pileus-agent.service": agent.unit,
+  };
+}
+
+function modulesOf(kernel: GuestKernel, wanted: readonly string[], options: Abortable) {
+  return kernel.modules === undefined ? [] : collectModules(kernel.modules, wanted, options);
+}
+
+// Size and time instead of content: the image has megabytes, and this is asked at each start.
+async function identifyKernel(kernel: GuestKernel): Promise<string> {
+  const paths = kernel.modules === undefined ? [kernel.image] : [kernel.image, kernel.modules];
+  const parts = paths.map(async (path) => {
+    const { size, mtimeMs, ino } = await stat(path);
+    return `${path} ${size} ${mtimeMs} ${ino}`;
+  });
+  return (await Promise.all(parts)).join("\n");
+}
+
+/** The host's BusyBox. @throws {HostError} when it is missing, or needs libraries. */
+export async function readStaticBusybox(): Promise<Buffer> {
+  const path = "/bin/busybox";
+  const fix = "apt-get install busybox-static";
+  let binary: Buffer;
+  try {
+    binary = await readFile(path);
+  } catch (cause) {
+    throw new HostError("build an initramfs", [{ need: "binary:busybox", reason: `no ${path}`, fix }], { cause });
+  }
+  if (isStatic(binary)) return binary;
+  throw new HostError("build an initramfs", [{ need: "binary:busybox", reason: `${path} is not static`, fix }]);
+}
+
+// elf(5): a program that wants a dynamic loader has a header of type PT_INTERP (3). Offsets are those of 64-bit files.
+function isStatic(elf: Buffer): boolean {
+  const start = Number(elf.readBigUInt64LE(32));
+  const size = elf.readUInt16LE(54);
+  const count = elf.readUInt16LE(56);
+  for (let index = 0; index < count; index++) if (elf.readUInt32LE(start + index * size) === 3) return false;
+  return true;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A kernel that guests are booted with. */
+export interface GuestKernel {
+  /** A bzImage or an ELF image. */
+  readonly image: string;
+  /** The `modules/<release>` folder that belongs to it. Absent: everything needed is built in. */
+  readonly modules?: string | undefined;
+}
+
+// What `ensureDebianKernel()` writes; a folder bears this name only when it is complete.
+const FOLDER = /^kernel-(.+)$/;
+
+/** Where the kernel with this release stands in a cache folder. */
+export function kernelFolder(cache: string, release: string): string {
+  return join(cache, `kernel-${release}`);
+}
+
+/** The newest kernel in a cache folder; `undefined` where there is none. */
+export async function findCachedKernel(cache: string): Promise<GuestKernel | undefined> {
+  const releases = (await entries(cache)).flatMap((name) => FOLDER.exec(name)?.[1] ?? []);
+  const newest = releases.sort(compareReleases).at(-1);
+  if (newest === undefined) return undefined;
+  return kernelIn(kernelFolder(cache, newest));
+}
+
+/** The kernel whose folder this is. */
+export function kernelIn(folder: string): GuestKernel {
+  return { image: join(folder, "kernel"), modules: join(folder, "modules") };
+}
+
+/** Orders `6.1.0-56-cloud-amd64` before `6.12.3-1-cloud-amd64`: by the numbers in it. */
+export function compareReleases(a: string, b: string): number {
+  return a.localeCompare(b, "en", { numeric: true });
+}
+
+async function entries(folder: string): Promise<readonly string[]> {
+  try {
+    if (!(await stat(folder)).isDirectory()) return [];
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}

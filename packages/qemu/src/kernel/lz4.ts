@@ -1,0 +1,54 @@
+/**
+ * Unpacks LZ4's legacy frame, the one that the kernel's build uses (lz4_Frame_format.md, "Legacy frame"): a magic number, then blocks
+ * of at most 8 MiB, each after its packed size. Node has no LZ4.
+ *
+ * @throws {RangeError} when the data leave their bounds.
+ */
+export function unpackLz4Legacy(packed: Buffer, size: number): Buffer {
+  const out = Buffer.alloc(size);
+  let from = 4;
+  let to = 0;
+  while (to < size) {
+    const length = packed.readUInt32LE(from);
+    from += 4;
+    to = unpackBlock(packed.subarray(from, from + length), out, to);
+    from += length;
+  }
+  return out;
+}
+
+// lz4_Block_format.md: sequences of a token, literals, and a copy from what was written before.
+function unpackBlock(block: Buffer, out: Buffer, start: number): number {
+  let from = 0;
+  let to = start;
+  // A length of 15 goes on in bytes of 255 and one that is less.
+  const length = (nibble: number): number => {
+    let total = nibble;
+    if (nibble === 15) {
+      let more: number;
+      do {
+        more = block.readUInt8(from++);
+        total += more;
+      } while (more === 255);
+    }
+    return total;
+  };
+  while (from < block.length) {
+    const token = block.readUInt8(from++);
+    const literals = length(token >> 4);
+    if (from + literals > block.length || to + literals > out.length)
+      throw new RangeError("lz4: literals out of bounds");
+    block.copy(out, to, from, from + literals);
+    from += literals;
+    to += literals;
+    // The last sequence has literals only.
+    if (from >= block.length) break;
+    const distance = block.readUInt16LE(from);
+    from += 2;
+    const end = to + length(token & 15) + 4;
+    if (distance === 0 || distance > to || end > out.length) throw new RangeError("lz4: match out of bounds");
+    // A match may overlap what it writes: it is copied in pieces no longer than its distance.
+    while (to < end) to += out.copy(out, to, to - distance, Math.min(to, end - distance));
+  }
+  return to;
+}

@@ -1,0 +1,97 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CommandError, HostError } from "@pileus/core";
+import type { Spawn } from "@pileus/core/driver";
+import { expect, it } from "vitest";
+import { ensureDebianKernel, parseDepends } from "../../src/kernel/debian.ts";
+import { compareReleases } from "../../src/kernel/kernel.ts";
+
+async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-kernel-"));
+  try {
+    await use(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const RELEASE = "6.1.0-56-cloud-amd64";
+
+/** apt and dpkg-deb, as far as they are called, with or without lists of packages. */
+function fakeTools(options: { readonly lists: boolean }): { spawn: Spawn; calls: string[] } {
+  const calls: string[] = [];
+  let lists = options.lists;
+  const spawn: Spawn = async (argv, { cwd } = {}) => {
+    const words = argv.filter((word) => !word.startsWith("-") && !word.startsWith("Dir::"));
+    calls.push(words.slice(0, 3).join(" "));
+    const [tool, verb, name] = words;
+    let stdout = "";
+    if (tool === "apt-cache") {
+      if (!lists) throw new CommandError({ argv, exitCode: 100 });
+      stdout = name?.includes("6.1")
+        ? "Depends: kmod, linux-base (>= 4.3~)\n"
+        : `Package: x\nDepends: linux-image-${RELEASE} (= 1)\n`;
+    } else if (verb === "update") lists = true;
+    else if (verb === "download") await writeFile(join(cwd ?? "", `${name}_1_amd64.deb`), "");
+    else if (tool === "dpkg-deb") {
+      const root = words.at(-1) ?? "";
+      await mkdir(join(root, "boot"), { recursive: true });
+      await mkdir(join(root, "lib/modules", RELEASE, "kernel"), { recursive: true });
+      await writeFile(join(root, "boot", `vmlinuz-${RELEASE}`), "bzImage");
+    }
+    return { stdout, stderr: "", exitCode: 0 };
+  };
+  return { spawn, calls };
+}
+
+it("downloads what the meta package depends on, and takes it from the folder the next time", () =>
+  inFolder(async (folder) => {
+    const { spawn, calls } = fakeTools({ lists: true });
+    const kernel = await ensureDebianKernel({ folder, spawn });
+    expect(await readFile(kernel.image, "utf8")).toBe("bzImage");
+    expect(await readdir(kernel.modules ?? "")).toEqual(["kernel"]);
+    expect(calls).toContain(`apt-get download linux-image-${RELEASE}`);
+    const before = calls.length;
+    expect(await ensureDebianKernel({ folder, spawn })).toEqual(kernel);
+    expect(calls).toHaveLength(before);
+    expect((await readdir(folder)).sort()).toEqual([`kernel-${RELEASE}`, "lock"]);
+  }));
+
+it("fetches lists of packages of its own where the host has none", () =>
+  inFolder(async (folder) => {
+    const { spawn, calls } = fakeTools({ lists: false });
+    await ensureDebianKernel({ folder, spawn });
+    expect(calls).toContain("apt-get update");
+  }));
+
+it("downloads once for two calls at a time", () =>
+  inFolder(async (folder) => {
+    const { spawn, calls } = fakeTools({ lists: true });
+    await Promise.all([ensureDebianKernel({ folder, spawn }), ensureDebianKernel({ folder, spawn })]);
+    expect(calls.filter((call) => call.startsWith("apt-get download"))).toHaveLength(1);
+  }));
+
+it("rejects with HostError and leaves nothing when apt knows no such kernel", () =>
+  inFolder(async (folder) => {
+    const spawn: Spawn = async (argv) => {
+      if (argv[0] === "apt-cache") throw new CommandError({ argv, exitCode: 100 });
+      return { stdout: "", stderr: "", exitCode: 0 };
+    };
+    await expect(ensureDebianKernel({ folder, spawn })).rejects.toThrow(HostError);
+    expect(await readdir(folder)).toEqual(["lock"]);
+  }));
+
+it("reads names out of Depends, over continued lines and alternatives", () => {
+  const record =
+    "Package: a\nDepends: linux-image-6.1 (= 1), initramfs-tools (>= 0.120+) | dracut,\n kmod:any\nSize: 1\n";
+  expect(parseDepends(record)).toEqual(["linux-image-6.1", "initramfs-tools", "dracut", "kmod"]);
+});
+
+it("orders releases by their numbers", () => {
+  expect(["6.12.3-1-cloud-amd64", "6.1.0-56-cloud-amd64", "6.1.0-9-cloud-amd64"].sort(compareReleases)).toEqual([
+    "6.1.0-9-cloud-amd64",
+    "6.1.0-56-cloud-amd64",
+    "6.12.3-1-cloud-amd64",
+  ]);
+});
