@@ -1,7 +1,14 @@
+export type { InstanceMetrics, InterfaceAddress, LogStream } from "../contract/capability.ts";
 export type { FileOperations } from "../contract/files.ts";
 export { acquireLock, type Lock, type LockOptions } from "../engine/lock.ts";
 export type { ImageTree } from "../images/tree.ts";
+export type { Limits } from "../model/limits.ts";
 export type { NicAttachment } from "../network/attachment.ts";
+export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
+export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
+export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/idmap.ts";
+export { mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
+export { mountsBelow } from "../system/mounts.ts";
 export {
   identifyProcess,
   isAlive,
@@ -13,6 +20,7 @@ export {
 } from "../system/process-identity.ts";
 export { replaceFile } from "../system/replace-file.ts";
 export { type Spawn, type SpawnOptions, spawn, TOOL_ENV } from "../system/spawn.ts";
+export { pipe, sealedFile } from "../system/syscall.ts";
 export { connectUnix, listenUnix } from "../system/unix-socket.ts";
 export type {
   Backend,

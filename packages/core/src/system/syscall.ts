@@ -1,4 +1,4 @@
-import { closeSync } from "node:fs";
+import { closeSync, fchmodSync, writeSync } from "node:fs";
 import { constants } from "node:os";
 import koffi from "koffi";
 
@@ -15,8 +15,11 @@ const NUMBER = {
   mount_setattr: 442,
   pidfd_open: 434,
   pidfd_send_signal: 424,
+  capget: X64 ? 125 : 90,
+  capset: X64 ? 126 : 91,
   setfsuid: X64 ? 122 : 151,
   setfsgid: X64 ? 123 : 152,
+  memfd_create: X64 ? 319 : 279,
 } as const;
 
 type Native = (...args: unknown[]) => number;
@@ -32,6 +35,8 @@ function load() {
     socket: libc.func("int socket(int domain, int type, int protocol)") as Native,
     bind: libc.func("int bind(int fd, const uint8_t *address, uint length)") as Native,
     listen: libc.func("int listen(int fd, int backlog)") as Native,
+    pipe2: libc.func("int pipe2(_Out_ int *fds, int flags)") as Native,
+    fcntl: libc.func("int fcntl(int fd, int command, ulong argument)") as Native,
     poll: libc.func("int poll(_Inout_ uint8_t *fds, ulong count, int timeout)") as Native & { readonly async: Native },
     syscall: libc.func("long syscall(long number, ...)") as Native,
   };
@@ -100,7 +105,7 @@ export function umount(target: string, options: { readonly lazy?: boolean } = {}
 }
 
 /**
- * Mounts `source` at `target` a second time with its owners mapped by the user namespace open at `userNamespace`:
+ * Mounts `source` at `target` a second time, read-only, with its owners mapped by the user namespace open at `userNamespace`:
  * open_tree(2), mount_setattr(2), move_mount(2). Needs Linux 5.12 and a file system that can.
  */
 export function mountIdmapped(source: string, target: string, userNamespace: number): void {
@@ -109,6 +114,7 @@ export function mountIdmapped(source: string, target: string, userNamespace: num
   const OPEN_TREE_CLONE = 1;
   const O_CLOEXEC = 0o2000000;
   const MOUNT_ATTR_IDMAP = 0x00100000n;
+  const MOUNT_ATTR_RDONLY = 0x1n;
   const MOVE_MOUNT_F_EMPTY_PATH = 4;
   const { syscall } = native();
   const tree = check(
@@ -117,7 +123,8 @@ export function mountIdmapped(source: string, target: string, userNamespace: num
   );
   try {
     const attributes = Buffer.alloc(32);
-    attributes.writeBigUInt64LE(MOUNT_ATTR_IDMAP, 0);
+    // Read-only: what removes the folder around a forgotten mount must not reach what it shows.
+    attributes.writeBigUInt64LE(MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY, 0);
     attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
     check(
       "mount_setattr",
@@ -167,6 +174,64 @@ export function mknod(path: string, mode: number, device: { readonly major: numb
 /** lsetxattr(2): does not follow a symlink. */
 export function lsetxattr(path: string, name: string, value: Uint8Array): void {
   check("lsetxattr", native().lsetxattr(path, name, Buffer.from(value), value.length, 0));
+}
+
+/**
+ * Runs `make` with the file system identity `uid` and `gid`: what it creates belongs to them, though the process keeps all its
+ * rights over files. Only this thread changes, so `make` must be synchronous. setfsuid(2), capset(2). Needs root.
+ */
+export function withFileIdentity<T>(uid: number, gid: number, make: () => T): T {
+  const { syscall } = native();
+  const set = (name: "setfsuid" | "setfsgid", id: number) => {
+    // They return the previous id, and nothing about success: asking with -1 tells.
+    syscall(NUMBER[name], "uint", id);
+    if (syscall(NUMBER[name], "uint", 0xffffffff) !== id) throw new Error(`${name} ${id}: not permitted`);
+  };
+  const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(LINUX_CAPABILITY_VERSION_3, 0);
+  const capabilities = Buffer.alloc(24);
+  check("capget", syscall(NUMBER.capget, "uint8_t *", header, "_Out_ uint8_t *", capabilities));
+  const before = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  try {
+    set("setfsgid", gid);
+    set("setfsuid", uid);
+    // Leaving uid 0 dropped the capabilities that concern files (capabilities(7)).
+    check("capset", syscall(NUMBER.capset, "uint8_t *", header, "uint8_t *", capabilities));
+    return make();
+  } finally {
+    set("setfsuid", before.uid);
+    set("setfsgid", before.gid);
+  }
+}
+
+/** pipe2(2), close-on-exec. Unlike the sockets that `node:child_process` calls pipes, a program can open its end by /dev/stdout. */
+export function pipe(): { readonly read: number; readonly write: number } {
+  const O_CLOEXEC = 0o2000000;
+  const fds = [0, 0];
+  check("pipe2", native().pipe2(fds, O_CLOEXEC));
+  return { read: fds[0] as number, write: fds[1] as number };
+}
+
+/** A file without a name that holds `content` and can be executed, but never changed again by anybody. memfd_create(2), fcntl(2). */
+export function sealedFile(name: string, content: Uint8Array): number {
+  const MFD_CLOEXEC = 1;
+  const MFD_ALLOW_SEALING = 2;
+  const F_ADD_SEALS = 1033;
+  const SEAL_SHRINK_GROW_WRITE_SEAL = 0x0f;
+  const fd = check(
+    "memfd_create",
+    native().syscall(NUMBER.memfd_create, "str", name, "uint", MFD_CLOEXEC | MFD_ALLOW_SEALING),
+  );
+  try {
+    for (let at = 0; at < content.length; ) at += writeSync(fd, content, at);
+    fchmodSync(fd, 0o555);
+    check("fcntl", native().fcntl(fd, F_ADD_SEALS, SEAL_SHRINK_GROW_WRITE_SEAL));
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 /** pidfd_open(2): a descriptor that stands for one process, whoever gets its pid later. Close-on-exec. ESRCH when there is none. */

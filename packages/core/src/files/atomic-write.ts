@@ -1,0 +1,48 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, constants, fchmodSync, openSync, renameSync, unlinkSync } from "node:fs";
+import { isAbsent } from "./file-stat.ts";
+import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
+
+/** A name in a folder that nothing else uses, for what will be renamed into place. */
+export function temporaryName(): string {
+  return `.pileus-${randomBytes(8).toString("hex")}`;
+}
+
+/** A new file beside its final name: written through `fd`, then kept by `commit()` or removed by `discard()`, either of them once. */
+export interface PendingFile {
+  readonly fd: number;
+  /** Puts it in place. Does not close `fd`. */
+  commit(): void;
+  discard(): void;
+}
+
+/** Opens a file to be renamed to `name` in `folder`, which must stay open until commit or discard. */
+export function openPending(
+  access: TreeAccess,
+  folder: FolderHandle,
+  name: string,
+  facts: Owner & { readonly mode: number },
+): PendingFile {
+  const path = folder.path(temporaryName());
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  const fd = access.create(path, facts, () => openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+  try {
+    // After the owner: a change of owner drops setuid.
+    fchmodSync(fd, facts.mode);
+  } catch (error) {
+    closeSync(fd);
+    unlinkSync(path);
+    throw error;
+  }
+  return {
+    fd,
+    commit: () => renameSync(path, folder.path(name)),
+    discard() {
+      try {
+        unlinkSync(path);
+      } catch (error) {
+        if (!isAbsent(error)) throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,17 @@
+import { FileError } from "../contract/errors.ts";
+
+/** What `node:fs` or a system call threw, as the contract's error; anything else as it is. */
+export function fileError(verb: string, path: string, error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  if (error instanceof FileError || typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code)) return error;
+  return new FileError({ verb, path, errno: code }, { cause: error });
+}
+
+/** Runs one file operation, its failure as {@link FileError}. */
+export async function fileCall<T>(verb: string, path: string, call: () => T | Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw fileError(verb, path, error);
+  }
+}

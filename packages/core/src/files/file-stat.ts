@@ -1,0 +1,31 @@
+import { lstatSync, readlinkSync, type Stats } from "node:fs";
+import type { FileStat, FileType } from "../contract/files.ts";
+import type { TreeAccess } from "./tree-access.ts";
+
+export function fileType(stat: Stats): FileType {
+  if (stat.isFile()) return "file";
+  if (stat.isDirectory()) return "directory";
+  if (stat.isSymbolicLink()) return "symlink";
+  if (stat.isFIFO()) return "fifo";
+  if (stat.isSocket()) return "socket";
+  return stat.isBlockDevice() ? "block-device" : "character-device";
+}
+
+/** What is at a path of {@link FolderHandle.path}, as the tree's own ids count. */
+export function readStat(access: TreeAccess, path: string): FileStat {
+  const stat = lstatSync(path);
+  const type = fileType(stat);
+  return {
+    type,
+    size: stat.size,
+    mode: stat.mode & 0o7777,
+    ...access.inside({ uid: stat.uid, gid: stat.gid }),
+    mtime: stat.mtimeMs,
+    ...(type === "symlink" ? { target: readlinkSync(path) } : {}),
+  };
+}
+
+/** Whether the error means that there is nothing at the path. */
+export function isAbsent(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | null)?.code === "ENOENT";
+}

@@ -1,0 +1,31 @@
+import { closeSync, constants, fchmodSync, openSync } from "node:fs";
+import type { FolderHandle } from "./tree-access.ts";
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+/** A folder that is open as `fd`, which the handle owns from now on. Needs /proc. */
+export function folderOf(fd: number): FolderHandle {
+  let open = true;
+  return {
+    path: (name) => `/proc/self/fd/${fd}/${name}`,
+    [Symbol.dispose]() {
+      if (open) closeSync(fd);
+      open = false;
+    },
+  };
+}
+
+/** Opens the folder at a path of {@link FolderHandle.path}; a symlink there is refused with `ENOTDIR`. */
+export function openFolderAt(path: string | Buffer): FolderHandle {
+  return folderOf(openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+}
+
+/** chmod(2) of a folder, but never of what a symlink in its place points to. */
+export function chmodFolder(path: string, mode: number): void {
+  const fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    fchmodSync(fd, mode);
+  } finally {
+    closeSync(fd);
+  }
+}

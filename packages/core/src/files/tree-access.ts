@@ -1,0 +1,37 @@
+/** An owner as the tree itself counts: for a container, ids inside it. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * One folder of a tree, held open: a name in it means the same place however the tree is renamed or relinked meanwhile.
+ */
+export interface FolderHandle extends Disposable {
+  /**
+   * A path of the host that reaches `name` in this folder. Only the last component can be a symlink: use calls that do not follow
+   * one. Valid until disposed. `name` is one component, `"."` for the folder itself, or empty for its
+   * path with a slash at the end, to which a name can be added as bytes.
+   */
+  path(name: string): string;
+}
+
+/** How {@link LocalFiles} reaches a tree of files: plainly, or contained so that a hostile tree cannot lead outside. */
+export interface TreeAccess {
+  /**
+   * Opens the folder at an absolute path of the tree; symlinks on the way are followed as seen from inside.
+   * @throws a Node-style error with `code` (`ENOENT`, `ENOTDIR`, `ELOOP` …).
+   */
+  openFolder(path: string): FolderHandle;
+  /**
+   * Opens a regular file for reading, following symlinks, and returns the descriptor. Never waits: what is no regular file is refused
+   * with `EINVAL` (`EISDIR` for a folder) before it is opened.
+   */
+  openFile(path: string): number;
+  /** Runs `make`, which creates a thing at `path`, so that it belongs to `owner`. `path` is one of {@link FolderHandle.path}. */
+  create<T>(path: string, owner: Owner, make: () => T): T;
+  /** Gives an existing thing, never through a symlink, to `owner`. `path` is one of {@link FolderHandle.path}. */
+  chown(path: string, owner: Owner): void;
+  /** The owner inside of something whose ids on the host are these. */
+  inside(owner: Owner): Owner;
+}

@@ -1,0 +1,70 @@
+import { closeSync, constants, fstatSync, lchownSync, openSync } from "node:fs";
+import { folderOf } from "../files/folder-descriptor.ts";
+import { systemError } from "../files/plain-access.ts";
+import type { Owner, TreeAccess } from "../files/tree-access.ts";
+import { type Idmap, idInside, idOutside } from "./idmap.ts";
+import { openat2, RESOLVE, type SystemError, withFileIdentity } from "./syscall.ts";
+
+const { O_RDONLY, O_DIRECTORY, O_NONBLOCK, O_NOCTTY } = constants;
+const O_PATH = 0o10000000;
+
+export interface ContainedAccessOptions {
+  /** Opens the folder that is the tree's root, as of now. The access closes it after each use. */
+  readonly openRoot: () => number;
+  /** How the tree's ids stand on the host. Default: as they are. */
+  readonly idmap?: Idmap | undefined;
+}
+
+/**
+ * A tree whose content is hostile: no symlink, `..` or magic link in it leads outside, however it is changed meanwhile
+ * (openat2(2), RESOLVE_IN_ROOT), and nothing is waited for. Needs root and /proc.
+ */
+export function containedAccess(options: ContainedAccessOptions): TreeAccess {
+  const outside = (owner: Owner) => ({
+    uid: idOutside(options.idmap, owner.uid),
+    gid: idOutside(options.idmap, owner.gid),
+  });
+  return {
+    openFolder: (path) => folderOf(resolve(options, path, O_PATH | O_DIRECTORY)),
+    openFile(path) {
+      const found = resolve(options, path, O_PATH);
+      try {
+        const stat = fstatSync(found);
+        if (!stat.isFile()) throw systemError(stat.isDirectory() ? "EISDIR" : "EINVAL", path);
+        // Not even the holder of a lease makes this wait. fcntl(2), F_SETLEASE.
+        return openSync(`/proc/self/fd/${found}`, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+      } finally {
+        closeSync(found);
+      }
+    },
+    create(_path, owner, make) {
+      const { uid, gid } = outside(owner);
+      return uid === 0 && gid === 0 ? make() : withFileIdentity(uid, gid, make);
+    },
+    chown(path, owner) {
+      const { uid, gid } = outside(owner);
+      lchownSync(path, uid, gid);
+    },
+    inside: (owner) => ({ uid: idInside(options.idmap, owner.uid), gid: idInside(options.idmap, owner.gid) }),
+  };
+}
+
+function resolve(options: ContainedAccessOptions, path: string, flags: number): number {
+  const root = options.openRoot();
+  try {
+    return resolveIn(root, path, flags);
+  } finally {
+    closeSync(root);
+  }
+}
+
+// openat2(2): EAGAIN when a rename anywhere on the system crossed the walk over a ".."; to be tried again.
+function resolveIn(root: number, path: string, flags: number): number {
+  for (let left = 64; ; left -= 1) {
+    try {
+      return openat2(root, path, flags, 0, RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS);
+    } catch (error) {
+      if ((error as SystemError).code !== "EAGAIN" || left === 0) throw error;
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import { spawn as spawnProcess } from "node:child_process";
+import { once } from "node:events";
+import { openSync, writeFileSync } from "node:fs";
+import type { Abortable } from "../contract/abortable.ts";
+import { HostError } from "../contract/errors.ts";
+import { systemError } from "../files/plain-access.ts";
+import { TOOL_ENV } from "./spawn.ts";
+
+/** The ids 0 to `count` - 1 inside are `base` and up on the host: for uids and gids both. user_namespaces(7). */
+export interface Idmap {
+  readonly base: number;
+  readonly count: number;
+}
+
+/** What the kernel shows for an id that is not mapped: /proc/sys/kernel/overflowuid. */
+const OVERFLOW = 65534;
+
+/** @throws an error with `code` `EINVAL` for an id that the map has no place for. */
+export function idOutside(idmap: Idmap | undefined, id: number): number {
+  if (idmap === undefined) return id;
+  if (id >= idmap.count) throw systemError("EINVAL", `id ${id}`);
+  return idmap.base + id;
+}
+
+export function idInside(idmap: Idmap | undefined, id: number): number {
+  if (idmap === undefined) return id;
+  return id >= idmap.base && id < idmap.base + idmap.count ? id - idmap.base : OVERFLOW;
+}
+
+/**
+ * A user namespace with this map and no process in it, as a descriptor that the caller closes: what idmapped mounts are made
+ * with. About 4 ms.
+ */
+export async function openUserNamespace(idmap: Idmap, options: Abortable = {}): Promise<number> {
+  options.signal?.throwIfAborted();
+  // unshare(2) refuses CLONE_NEWUSER to a process with threads, as ours is; a child does it and waits until we hold it.
+  const child = spawnProcess("unshare", ["--user", "cat"], {
+    stdio: ["pipe", "pipe", "ignore"],
+    env: TOOL_ENV,
+    cwd: "/",
+  });
+  child.once("error", () => undefined);
+  if (child.pid === undefined) throw new HostError("map ids", [missingUnshare]);
+  const ended = once(child, "exit");
+  try {
+    child.stdin.write("\n");
+    // An echo means that cat runs: inside of the namespace.
+    await Promise.race([once(child.stdout, "data"), ended]);
+    if (child.exitCode !== null) throw new HostError("map ids", [noUserNamespaces]);
+    const map = `0 ${idmap.base} ${idmap.count}\n`;
+    for (const kind of ["uid_map", "gid_map"]) writeFileSync(`/proc/${child.pid}/${kind}`, map);
+    return openSync(`/proc/${child.pid}/ns/user`, "r");
+  } finally {
+    child.stdin.end();
+    await ended;
+  }
+}
+
+const missingUnshare = { need: "binary:unshare", reason: "not on PATH", fix: "apt-get install util-linux" };
+const noUserNamespaces = {
+  need: "user namespaces",
+  reason: "the kernel refused to make one",
+  fix: "sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone",
+};

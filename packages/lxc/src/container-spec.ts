@@ -1,0 +1,63 @@
+import type { Idmap, Limits, NicAttachment } from "@pileus/core/driver";
+
+/**
+ * One container, as far as liblxc must know it: whatever runs as its PID 1. A plain value; the same one is given to
+ * launch, adopt and release.
+ */
+export interface ContainerSpec {
+  /** An RFC 1123 label: liblxc's name of the container, and its host name. */
+  readonly name: string;
+  /** Tells this root from others on the machine, as `DriverContext.hostId`: for names of cgroups. */
+  readonly hostId: string;
+  readonly root: RootSpec;
+  /** How ids inside stand on the host. Absent: privileged, ids are the host's own. */
+  readonly idmap: Idmap | undefined;
+  readonly init: InitSpec;
+  /** A folder of the run, emptied by the caller before each launch and 0700: liblxc's path, its config and log. */
+  readonly run: string;
+  /**
+   * Where PID 1's output goes. `console`: its /dev/console, whose text is kept in `file`; stdin, stdout and stderr are that terminal.
+   * `files`: stdout and stderr, each appended to a file of its own, stdin at its end, no terminal.
+   */
+  readonly output:
+    | { readonly kind: "console"; readonly file: string }
+    | { readonly kind: "files"; readonly stdout: string; readonly stderr: string };
+  readonly nics: readonly NicAttachment[];
+  readonly limits: Limits;
+  /** Empty folders in memory, mounted before PID 1 starts: absolute paths inside. Made where they are missing. */
+  readonly tmpfs?: readonly string[] | undefined;
+  /** What every `exec` starts from; the request's own win. */
+  readonly exec?: ExecDefaults | undefined;
+}
+
+/** The writable root: an overlay over an image's layers. All folders are the host's, absolute. */
+export interface RootSpec {
+  /** Bottom first, in overlayfs' own form, owners as the image has them: `ImageTree.layers`. */
+  readonly layers: readonly string[];
+  /** What the instance changed; made by {@link makeRoot} with its `work` beside it. */
+  readonly folder: string;
+}
+
+export interface InitSpec {
+  /** The program and its arguments, exactly: quotes, spaces, newlines and empty arguments survive. Found by absolute path, or by PATH of `env`. */
+  readonly argv: readonly string[];
+  /** Ids inside. Default 0. */
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly groups?: readonly number[] | undefined;
+  /** Absolute, inside; must exist. Default `/`. */
+  readonly cwd?: string | undefined;
+  /** The whole environment but for `container=lxc`, which liblxc adds. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Asks for an orderly end: a name (`SIGTERM`, `SIGRTMIN+3`) or a number. */
+  readonly haltSignal: string;
+  /** Forbids to gain rights by executing a file: setuid bits do nothing. Default false. */
+  readonly noNewPrivileges?: boolean | undefined;
+}
+
+export interface ExecDefaults {
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly cwd?: string | undefined;
+  /** As in `ExecOptions.user`. */
+  readonly user?: string | undefined;
+}
