@@ -5,3 +5,7 @@
  * driver to test against. Not for production code.
  */
 export { type BusyboxRootfsOptions, type ExtraFile, FIXTURE_USER, makeBusyboxRootfs } from "./busybox-rootfs.ts";
+export type { FakeFaults, FakeStep } from "./fake/backend.ts";
+export type { FakeCall, FakeProgram } from "./fake/process.ts";
+export { FakeWorld } from "./fake/world.ts";
+export { type FakeConfig, type FakeConfigInput, FakeConfigSchema, type FakeOptions, fake } from "./fake-driver.ts";

@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { CAPABILITIES, type Capability } from "../contract/capability.ts";
+import type { InstanceKind } from "../contract/instance.ts";
+import type { Backend, Driver, HostReport } from "../driver/backend.ts";
+import { FakeBackend, type FakeFaults } from "./fake/backend.ts";
+import type { FakeProgram } from "./fake/process.ts";
+import { PROGRAMS } from "./fake/programs.ts";
+import { FakeWorld } from "./fake/world.ts";
+
+/** The section of a fake instance's configuration. */
+export const FakeConfigSchema = z
+  .strictObject({
+    /** Ignores being asked to stop: only force ends it. */
+    stubborn: z.boolean().default(false),
+  })
+  .prefault({});
+export type FakeConfig = z.output<typeof FakeConfigSchema>;
+export type FakeConfigInput = z.input<typeof FakeConfigSchema>;
+
+export interface FakeOptions<N extends string = "fake", C extends Capability = Capability> {
+  /** Default `fake`. */
+  readonly name?: N | undefined;
+  /** Default: all. */
+  readonly capabilities?: readonly C[] | undefined;
+  /** Default `system-container`. */
+  readonly kind?: InstanceKind | undefined;
+  /** Where its instances run. Default: a world of its own. */
+  readonly world?: FakeWorld | undefined;
+  /** Programs beside the built-in ones, or in their place, by name. */
+  readonly programs?: Readonly<Record<string, FakeProgram>> | undefined;
+  readonly faults?: FakeFaults | undefined;
+}
+
+/**
+ * A driver whose instances are in memory: a tree of files copied from the image, and programs that are functions. It keeps every promise
+ * of the contract that needs no kernel, so that a program which uses instances can be tested without root, and fast.
+ */
+export function fake<const N extends string = "fake", C extends Capability = Capability>(
+  options: FakeOptions<N, C> = {},
+): Driver<N, C, typeof FakeConfigSchema> {
+  const name = options.name ?? ("fake" as N);
+  const capabilities = new Set(options.capabilities ?? (CAPABILITIES as readonly C[]));
+  const world = options.world ?? new FakeWorld();
+  return {
+    name,
+    kind: options.kind ?? "system-container",
+    capabilities,
+    section: FakeConfigSchema,
+    accepts: ["rootfs", "oci", "disk"],
+    probe: async (): Promise<HostReport> => ({
+      usable: true,
+      missing: [],
+      facts: [{ name: "instances", value: `${world.machines.size} running, in memory` }],
+    }),
+    open: () =>
+      new FakeBackend({
+        driver: name,
+        capabilities,
+        world,
+        programs: { ...PROGRAMS, ...options.programs },
+        faults: options.faults ?? {},
+      }) as Backend<Capability> as Backend<C>,
+  };
+}

@@ -1,0 +1,27 @@
+/** What a frozen instance's programs wait at. */
+export class Gate {
+  #closed: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
+
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  close(): void {
+    if (this.#closed !== undefined) return;
+    let open = () => {};
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    this.#closed = { opened, open };
+  }
+
+  open(): void {
+    this.#closed?.open();
+    this.#closed = undefined;
+  }
+
+  /** Resolves when the gate is open: at once if it is. */
+  async pass(): Promise<void> {
+    while (this.#closed !== undefined) await this.#closed.opened;
+  }
+}

@@ -1,0 +1,173 @@
+import { posix } from "node:path";
+import type { ExitStatus } from "../../contract/state.ts";
+import { Gate } from "./gate.ts";
+import { type FakeCall, FakeProcess, type FakeProgram, writeTo } from "./process.ts";
+import type { Stdio } from "./stdio.ts";
+import type { FakeTerminal } from "./terminal.ts";
+import type { FakeTree } from "./tree.ts";
+import type { FakeUser } from "./users.ts";
+
+/** What a program is started with. */
+export interface Start {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly user: FakeUser;
+  readonly stdio: Stdio;
+  readonly terminal?: FakeTerminal | undefined;
+  /** Default: a group of its own. */
+  readonly group?: number | undefined;
+}
+
+/** The running part of a fake instance: processes over a tree of files. Belongs to a world, and outlives the host that made it. */
+export class FakeMachine {
+  readonly tree: FakeTree;
+  readonly programs: Readonly<Record<string, FakeProgram>>;
+  readonly gate = new Gate();
+  readonly startedAt = Date.now();
+  /** Whether it does as it is asked by `shutdown()`. */
+  readonly obeys: boolean;
+  readonly ended: Promise<ExitStatus>;
+  readonly #processes = new Map<number, FakeProcess>();
+  #settle: (status: ExitStatus) => void = () => {};
+  #lastPid = 1;
+  #over = false;
+
+  constructor(tree: FakeTree, programs: Readonly<Record<string, FakeProgram>>, obeys: boolean) {
+    this.tree = tree;
+    this.programs = programs;
+    this.obeys = obeys;
+    this.ended = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  /** Process 1 counts. */
+  get processes(): number {
+    return this.#processes.size + 1;
+  }
+
+  /** Process 1 ends, and with it everything. */
+  end(status: ExitStatus): void {
+    this.#over = true;
+    for (const process of [...this.#processes.values()]) process.end({ kind: "signaled", signal: "SIGKILL" });
+    this.gate.open();
+    this.#settle(status);
+  }
+
+  /** See {@link FakeCall.kill}. */
+  kill(pid: number, signal: NodeJS.Signals | 0): boolean {
+    if (pid === 1) {
+      // Process 1 is an init: what asks it to end is heard, and the kernel drops the rest.
+      if (signal === "SIGTERM" || signal === "SIGPWR" || signal === "SIGUSR2") this.end({ kind: "exited", code: 0 });
+      return true;
+    }
+    const hit = [...this.#processes.values()].filter((one) => (pid < 0 ? one.group === -pid : one.pid === pid));
+    if (signal !== 0) for (const process of hit) process.deliver(signal);
+    return hit.length > 0;
+  }
+
+  start(start: Start): FakeProcess {
+    this.#lastPid += 1;
+    const pid = this.#lastPid;
+    const process = new FakeProcess(pid, start.group ?? pid, start.argv, start.stdio);
+    if (this.#over) {
+      process.end({ kind: "signaled", signal: "SIGKILL" });
+      return process;
+    }
+    this.#processes.set(pid, process);
+    void process.exit.then(() => this.#processes.delete(pid));
+    void this.#run(process, start);
+    return process;
+  }
+
+  async #run(process: FakeProcess, start: Start): Promise<void> {
+    const call = this.#call(process, start);
+    try {
+      const code = await this.#program(start)(call);
+      process.end({ kind: "exited", code: code & 0xff });
+    } catch (error) {
+      if (process.killed.aborted) return;
+      const why = error instanceof Error ? error.message : String(error);
+      await call.complain(`${start.argv[0]}: ${why}\n`).catch(() => undefined);
+      process.end({ kind: "exited", code: 1 });
+    }
+  }
+
+  #call(process: FakeProcess, start: Start): FakeCall {
+    const { stdio } = start;
+    const signal = process.killed;
+    const pass = () => this.gate.pass();
+    const { pid, group } = process;
+    return {
+      ...start,
+      terminal: start.terminal,
+      pid,
+      signal,
+      tree: this.tree,
+      read: () => stdio.stdin.take(signal),
+      print: async (data) => {
+        await pass();
+        await writeTo(stdio.stdout, data, signal);
+      },
+      complain: async (data) => {
+        await pass();
+        await writeTo(stdio.stderr, data, signal);
+      },
+      sleep: async (duration) => {
+        await pause(duration, signal);
+        await pass();
+      },
+      start: (argv, changes) => this.start({ ...start, ...changes, argv, group }),
+      become: async (argv, changes) => {
+        const next = { ...start, ...changes, argv };
+        return await this.#program(next)(this.#call(process, next));
+      },
+      kill: (target, name) => this.kill(target, name),
+    };
+  }
+
+  /** A program of this machine; one that explains what is wrong, and exits as a shell would, where there is none. */
+  #program({ argv, env, cwd }: Start): FakeProgram {
+    const [name = ""] = argv;
+    const program = Object.hasOwn(this.programs, posix.basename(name))
+      ? this.programs[posix.basename(name)]
+      : undefined;
+    const folders = name.includes("/") ? [""] : (env["PATH"] ?? "").split(":");
+    const found = folders
+      .map((folder) => this.tree.find(posix.resolve(cwd, folder, name)))
+      .find((node) => node !== undefined && (name.includes("/") || node.type === "file"));
+    if (found !== undefined && (found.type !== "file" || (found.mode & 0o111) === 0)) {
+      return async (call) => {
+        await call.complain(`${name}: permission denied\n`);
+        return 126;
+      };
+    }
+    if (program !== undefined) return program;
+    const script = found?.content.toString("latin1", 0, 64).startsWith("#!") ? this.programs["sh"] : undefined;
+    if (script !== undefined && name.includes("/")) return (call) => script({ ...call, argv: ["sh", ...argv] });
+    return async (call) => {
+      await call.complain(`${name}: ${found === undefined ? "not found" : "a fake instance has no such program"}\n`);
+      return 127;
+    };
+  }
+}
+
+function pause(duration: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    };
+    // setTimeout(3) of Node: at most 2^31 - 1.
+    const timer = setTimeout(
+      () => {
+        signal.removeEventListener("abort", stop);
+        resolve();
+      },
+      Math.min(duration, 2 ** 31 - 1),
+    );
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+  });
+}

@@ -1,0 +1,89 @@
+import type { ExitStatus } from "../../contract/state.ts";
+import { anyOf, type Stdio } from "./stdio.ts";
+import type { FakeTerminal } from "./terminal.ts";
+import type { FakeTree } from "./tree.ts";
+import type { FakeUser } from "./users.ts";
+
+/** What a program of a fake instance has to work with. Its end by a signal rejects whatever it waits for. */
+export interface FakeCall {
+  /** The program's own name first. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly user: FakeUser;
+  readonly pid: number;
+  /** The files of its instance. */
+  readonly tree: FakeTree;
+  readonly terminal: FakeTerminal | undefined;
+  readonly stdio: Stdio;
+  /** Aborts when a signal ends the program. */
+  readonly signal: AbortSignal;
+  /** The next of standard input; `undefined` at its end. */
+  read(): Promise<Buffer | undefined>;
+  /** To standard output; resolves when there is room for more. */
+  print(data: string | Uint8Array): Promise<void>;
+  /** To standard error. */
+  complain(data: string): Promise<void>;
+  /** Milliseconds. Time does not pass for a frozen instance. */
+  sleep(duration: number): Promise<void>;
+  /** Starts a program as its child, in the same process group. */
+  start(argv: readonly string[], changes?: Partial<Pick<FakeCall, "env" | "cwd" | "stdio">>): FakeProcess;
+  /** Runs a program in this one's place. */
+  become(argv: readonly string[], changes?: Partial<Pick<FakeCall, "env" | "cwd" | "stdio">>): Promise<number>;
+  /** Sends a signal to a process of the instance, or with a negative number to a group; 0 only asks. False: there is none. */
+  kill(pid: number, signal: NodeJS.Signals | 0): boolean;
+}
+
+/** A program: returns its exit code. An error that it throws is exit code 1, and the message is on standard error. */
+export type FakeProgram = (call: FakeCall) => number | Promise<number>;
+
+// signal(7): those whose default is not to end the process.
+const HARMLESS: ReadonlySet<NodeJS.Signals> = new Set(["SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH"]);
+
+/** A program under way in a fake instance. */
+export class FakeProcess {
+  readonly pid: number;
+  readonly group: number;
+  readonly argv: readonly string[];
+  readonly exit: Promise<ExitStatus>;
+  readonly #killed = new AbortController();
+  readonly #stdio: Stdio;
+  #settle: (status: ExitStatus) => void = () => {};
+  #ended = false;
+
+  constructor(pid: number, group: number, argv: readonly string[], stdio: Stdio) {
+    this.pid = pid;
+    this.group = group;
+    this.argv = argv;
+    this.#stdio = stdio;
+    this.exit = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    for (const stream of [stdio.stdin, stdio.stdout, stdio.stderr]) stream.hold();
+  }
+
+  get killed(): AbortSignal {
+    return this.#killed.signal;
+  }
+
+  deliver(signal: NodeJS.Signals): void {
+    if (HARMLESS.has(signal)) return;
+    this.end({ kind: "signaled", signal });
+  }
+
+  end(status: ExitStatus): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (status.kind === "signaled") this.#killed.abort(new Error(`ended by ${status.signal}`));
+    for (const stream of [this.#stdio.stdin, this.#stdio.stdout, this.#stdio.stderr]) stream.release();
+    this.#settle(status);
+  }
+}
+
+/** Writes, and waits for room. @throws the reason of an abort; an error where nobody reads any more. */
+export async function writeTo(stdio: Stdio["stdout"], data: string | Uint8Array, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { stream } = stdio;
+  if (stream.destroyed || stream.writableEnded) throw new Error("broken pipe");
+  if (!stream.write(data)) await anyOf(stream, ["drain", "close"], signal);
+}

@@ -1,0 +1,141 @@
+import type { Abortable } from "../../contract/abortable.ts";
+import type { InstanceMetrics, InterfaceAddress } from "../../contract/capability.ts";
+import type { ExecRequest, InstanceContext, Running, RunningCapabilities, RunningCore } from "../../driver/backend.ts";
+import type { BackendProcess } from "../../driver/process.ts";
+import type { BackendOptions } from "./backend.ts";
+import type { FakeMachine } from "./machine.ts";
+import { pipes } from "./stdio.ts";
+import { FakeTerminal } from "./terminal.ts";
+import { FakeFiles } from "./tree-files.ts";
+import { findUser } from "./users.ts";
+import type { FakeDisk } from "./world.ts";
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** What a program is said to use of memory, bytes; and of a processor, as a share. */
+const MEMORY_EACH = 2 ** 20;
+const BUSY = 0.01;
+
+export interface RunningOptions extends BackendOptions {
+  readonly instance: InstanceContext;
+  readonly machine: FakeMachine;
+  readonly disk: FakeDisk;
+}
+
+/** One run of a fake instance, in the hands of one host. */
+export class FakeRunning {
+  readonly #options: RunningOptions;
+  readonly #machine: FakeMachine;
+  #detached = false;
+
+  constructor(options: RunningOptions) {
+    this.#options = options;
+    this.#machine = options.machine;
+  }
+
+  /** With the operations of the driver's capabilities, and no others. */
+  asRunning(): Running {
+    const operations: { [C in keyof RunningCapabilities]: RunningCapabilities[C] } = {
+      exec: { exec: (request, options) => this.#exec(request, options) },
+      files: { files: new FakeFiles(this.#machine.tree) },
+      freeze: {
+        freeze: async () => this.#machine.gate.close(),
+        unfreeze: async () => this.#machine.gate.open(),
+      },
+      network: { addresses: async () => this.#addresses() },
+      metrics: { metrics: async () => this.#metrics() },
+      logs: {},
+    };
+    const mine = Object.entries(operations).filter(([name]) =>
+      this.#options.capabilities.has(name as keyof typeof operations),
+    );
+    return Object.assign(this.#core(), ...mine.map(([, methods]) => methods)) as Running;
+  }
+
+  #core(): RunningCore {
+    const { world, faults, instance } = this.#options;
+    const machine = this.#machine;
+    return {
+      exited: new Promise((resolve) => {
+        void machine.ended.then((status) => {
+          if (!this.#detached) resolve(status);
+        });
+      }),
+      isFrozen: async () => machine.gate.closed,
+      lacks: (capability) => world.lacking.get(capability),
+      shutdown: async (options) => {
+        await faults.shutdown?.(instance, options);
+        if (machine.obeys) machine.end({ kind: "exited", code: 0 });
+      },
+      kill: async () => {
+        await faults.kill?.(instance, {});
+        machine.end({ kind: "signaled", signal: "SIGKILL" });
+      },
+      detach: async () => {
+        this.#detached = true;
+      },
+    };
+  }
+
+  async #exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
+    const machine = this.#machine;
+    const { instance, faults } = this.#options;
+    await faults.exec?.(instance, options);
+    options.signal?.throwIfAborted();
+    const { process: image } = instance.image;
+    const user = findUser(machine.tree, request.user ?? (image?.user || undefined));
+    const env = {
+      PATH,
+      HOME: user.home,
+      USER: user.name,
+      ...(request.tty === undefined ? {} : { TERM: "xterm-256color" }),
+      ...Object.fromEntries((image?.env ?? []).map((pair) => pair.split(/=([\s\S]*)/, 2))),
+      ...request.env,
+    };
+    const start = { argv: request.argv, env, cwd: request.cwd ?? image?.workdir ?? "/", user };
+    if (request.tty === undefined) {
+      const { stdio, host } = pipes(machine.gate);
+      const process = machine.start({ ...start, stdio });
+      return this.#handle(process, { kind: "pipes", ...host }, undefined);
+    }
+    const terminal = new FakeTerminal(request.tty, machine.gate, (signal) => machine.kill(-process.group, signal));
+    const process = machine.start({ ...start, stdio: terminal.stdio, terminal });
+    return this.#handle(process, { kind: "tty", tty: terminal.stream }, terminal);
+  }
+
+  #handle(
+    process: { readonly group: number; readonly exit: BackendProcess["exit"] },
+    streams: BackendProcess["streams"],
+    terminal: FakeTerminal | undefined,
+  ): BackendProcess {
+    return {
+      streams,
+      exit: process.exit,
+      kill: async (signal) => void this.#machine.kill(-process.group, signal),
+      resize: async (size) => {
+        if (terminal === undefined) return;
+        terminal.size = size;
+        this.#machine.kill(-process.group, "SIGWINCH");
+      },
+    };
+  }
+
+  #addresses(): InterfaceAddress[] {
+    return this.#options.instance.nics.map(({ device, ipv4, mac }) => ({
+      interface: device,
+      family: "inet",
+      address: ipv4.address,
+      prefix: ipv4.prefix,
+      mac,
+    }));
+  }
+
+  #metrics(): InstanceMetrics {
+    const { processes, startedAt } = this.#machine;
+    const { memory: limit } = this.#options.instance.config.limits;
+    return {
+      cpu: { usage: Math.round((Date.now() - startedAt) * 1e6 * BUSY) },
+      memory: { usage: processes * MEMORY_EACH, ...(limit === undefined ? {} : { limit }) },
+      processes,
+    };
+  }
+}

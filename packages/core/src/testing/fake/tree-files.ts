@@ -1,0 +1,140 @@
+import { addAbortSignal, Readable, Writable } from "node:stream";
+import type { Abortable } from "../../contract/abortable.ts";
+import { FileError } from "../../contract/errors.ts";
+import type {
+  DirectoryEntry,
+  FileOperations,
+  FileStat,
+  MkdirOptions,
+  OwnerOptions,
+  RemoveOptions,
+} from "../../contract/files.ts";
+import { type FakeTree, folderNode, refuseOther, statOf, type TreeNode } from "./tree.ts";
+import { packNode, unpackInto } from "./tree-tar.ts";
+
+const CHUNK = 64 * 1024;
+
+/** The contract's file operations over a tree in memory. */
+export class FakeFiles implements FileOperations {
+  readonly #tree: FakeTree;
+
+  constructor(tree: FakeTree) {
+    this.#tree = tree;
+  }
+
+  async read(path: string, options: Abortable): Promise<Readable> {
+    const content = this.#tree.content("read", path);
+    return abortable(Readable.from(chunks(content), { objectMode: false, highWaterMark: CHUNK }), options);
+  }
+
+  async write(path: string, options: OwnerOptions) {
+    refuseOther(path, this.#tree.place("write", path, { follow: true }).node);
+    const parts: Buffer[] = [];
+    const stream = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        parts.push(chunk);
+        done();
+      },
+      final: (done) => {
+        try {
+          this.#tree.write(path, Buffer.concat(parts), ownerOf(options, 0o644));
+          done();
+        } catch (error) {
+          done(error as Error);
+        }
+      },
+    });
+    return { stream: abortable(stream, options), done: settled(stream, options) };
+  }
+
+  async stat(path: string): Promise<FileStat> {
+    return statOf(this.#present("stat", path));
+  }
+
+  async list(path: string): Promise<readonly DirectoryEntry[]> {
+    const node = this.#tree.node("list", path);
+    if (node.type !== "directory") throw new FileError({ verb: "list", path, errno: "ENOTDIR" });
+    const names = [...node.entries.keys()].sort();
+    return names.flatMap((name) => {
+      const entry = node.entries.get(name);
+      return entry === undefined ? [] : [{ name, ...statOf(entry) }];
+    });
+  }
+
+  async mkdir(path: string, options: MkdirOptions): Promise<void> {
+    const facts = ownerOf(options, 0o755);
+    if (options.recursive) {
+      this.#tree.makeFolders(path, facts);
+      return;
+    }
+    const { folder, name, node } = this.#tree.place("mkdir", path, { follow: false });
+    if (node !== undefined) throw new FileError({ verb: "mkdir", path, errno: "EEXIST" });
+    folder.entries.set(name, folderNode(facts));
+  }
+
+  async remove(path: string, options: RemoveOptions): Promise<void> {
+    if (options.recursive && this.#absent(path)) return;
+    const { folder, name } = this.#tree.place("remove", path, { follow: false });
+    if (name === ".") throw new FileError({ verb: "remove", path, errno: "EBUSY" });
+    const node = this.#present("remove", path);
+    if (node.type === "directory" && node.entries.size > 0 && !options.recursive)
+      throw new FileError({ verb: "remove", path, errno: "ENOTEMPTY" });
+    folder.entries.delete(name);
+  }
+
+  async readTree(path: string, options: Abortable): Promise<Readable> {
+    return abortable(packNode(this.#present("read", path)), options);
+  }
+
+  async writeTree(path: string, options: Abortable) {
+    this.#tree.place("write", path, { follow: false });
+    const { stream, done } = unpackInto(this.#tree, path);
+    addAbort(stream, options);
+    return { stream, done };
+  }
+
+  #present(verb: string, path: string): TreeNode {
+    const { node } = this.#tree.place(verb, path, { follow: false });
+    if (node === undefined) throw new FileError({ verb, path, errno: "ENOENT" });
+    return node;
+  }
+
+  #absent(path: string): boolean {
+    try {
+      return this.#tree.place("remove", path, { follow: false }).node === undefined;
+    } catch (error) {
+      if (error instanceof FileError && error.errno === "ENOENT") return true;
+      throw error;
+    }
+  }
+}
+
+function ownerOf(options: OwnerOptions, mode: number) {
+  return { uid: options.uid ?? 0, gid: options.gid ?? 0, mode: options.mode ?? mode };
+}
+
+function* chunks(content: Buffer): Generator<Buffer> {
+  for (let at = 0; at < content.length; at += CHUNK) yield content.subarray(at, at + CHUNK);
+}
+
+function abortable<T extends Readable | Writable>(stream: T, options: Abortable): T {
+  addAbort(stream, options);
+  return stream;
+}
+
+function addAbort(stream: Readable | Writable, { signal }: Abortable): void {
+  if (signal !== undefined) addAbortSignal(signal, stream);
+}
+
+function settled(stream: Writable, { signal }: Abortable): Promise<void> {
+  const done = new Promise<void>((resolve, reject) => {
+    stream.once("error", () => undefined);
+    stream.once("close", () => {
+      if (stream.writableFinished || stream.errored === null) resolve();
+      else reject(signal?.aborted ? signal.reason : stream.errored);
+    });
+  });
+  // A caller who destroys the stream need not look at the outcome.
+  done.catch(() => undefined);
+  return done;
+}

@@ -1,0 +1,38 @@
+import { lstat, readdir, readFile, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Abortable } from "../../contract/abortable.ts";
+import type { ImageTree } from "../../images/tree.ts";
+import { FakeTree, type FolderNode, fileNode, folderNode, linkNode } from "./tree.ts";
+
+const STANDARD: Readonly<Record<string, string>> = {
+  "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\n",
+  "/etc/group": "root:x:0:\ndaemon:x:1:\n",
+};
+
+/** An image's files, copied into memory, and what every instance has: `/tmp`, `/root`, a `passwd` and a `group`. */
+export async function loadTree(image: ImageTree, options: Abortable): Promise<FakeTree> {
+  const tree = new FakeTree();
+  if (image.kind === "layers") await copyFolder(await image.merged(options), tree.root, options);
+  for (const folder of ["/bin", "/dev", "/etc", "/root", "/run"]) tree.makeFolders(folder);
+  tree.makeFolders("/tmp", { mode: 0o1777 });
+  for (const [path, content] of Object.entries(STANDARD)) {
+    if (tree.find(path) === undefined) tree.write(path, Buffer.from(content));
+  }
+  return tree;
+}
+
+async function copyFolder(source: string, target: FolderNode, options: Abortable): Promise<void> {
+  for (const name of await readdir(source)) {
+    options.signal?.throwIfAborted();
+    const path = join(source, name);
+    const stat = await lstat(path);
+    const facts = { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, mtime: stat.mtimeMs };
+    if (stat.isDirectory()) {
+      const folder = folderNode(facts);
+      target.entries.set(name, folder);
+      await copyFolder(path, folder, options);
+    } else if (stat.isSymbolicLink()) target.entries.set(name, linkNode(await readlink(path), facts));
+    else if (stat.isFile()) target.entries.set(name, fileNode(await readFile(path), facts));
+    else if (stat.isFIFO()) target.entries.set(name, { type: "fifo", ...facts });
+  }
+}

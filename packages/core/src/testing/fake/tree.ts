@@ -1,0 +1,150 @@
+import { FileError } from "../../contract/errors.ts";
+import type { FileStat, FileType } from "../../contract/files.ts";
+
+interface NodeFacts {
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Milliseconds since the epoch. */
+  mtime: number;
+}
+
+/** Content is replaced, never changed: whoever read it keeps what it was. */
+export interface FileNode extends NodeFacts {
+  readonly type: "file";
+  content: Buffer;
+}
+export interface FolderNode extends NodeFacts {
+  readonly type: "directory";
+  readonly entries: Map<string, TreeNode>;
+}
+export interface LinkNode extends NodeFacts {
+  readonly type: "symlink";
+  readonly target: string;
+}
+export interface SpecialNode extends NodeFacts {
+  readonly type: Exclude<FileType, "file" | "directory" | "symlink">;
+}
+export type TreeNode = FileNode | FolderNode | LinkNode | SpecialNode;
+
+/** A place in the tree: a name in a folder, taken or not. */
+export interface Place {
+  readonly folder: FolderNode;
+  readonly name: string;
+  readonly node: TreeNode | undefined;
+}
+
+/** As the kernel: path_resolution(7). */
+const MAX_LINKS = 40;
+
+export function folderNode(facts: Partial<NodeFacts> = {}): FolderNode {
+  return { type: "directory", entries: new Map(), mode: 0o755, uid: 0, gid: 0, mtime: Date.now(), ...facts };
+}
+export function fileNode(content: Buffer, facts: Partial<NodeFacts> = {}): FileNode {
+  return { type: "file", content, mode: 0o644, uid: 0, gid: 0, mtime: Date.now(), ...facts };
+}
+export function linkNode(target: string, facts: Partial<NodeFacts> = {}): LinkNode {
+  return { type: "symlink", target, mode: 0o777, uid: 0, gid: 0, mtime: Date.now(), ...facts };
+}
+
+/** The files of a fake instance, in memory. Permissions are kept, but nobody is refused by them. */
+export class FakeTree {
+  readonly root: FolderNode = folderNode();
+
+  /**
+   * Where an absolute path leads. Every folder on the way must be there; symlinks on the way are followed, and the last one with
+   * `follow`. @throws {FileError} `ENOENT`, `ENOTDIR`, `ELOOP`; `EINVAL` for a path that is not absolute.
+   */
+  place(verb: string, path: string, options: { readonly follow: boolean }): Place {
+    const fail = (errno: string) => new FileError({ verb, path, errno });
+    if (!path.startsWith("/")) throw fail("EINVAL");
+    let names = split(path);
+    // The folders from the root to where we are, so that ".." cannot leave it.
+    const trail: FolderNode[] = [this.root];
+    for (let links = 0; ; ) {
+      const folder = trail.at(-1) ?? this.root;
+      const name = names.shift();
+      if (name === undefined) return { folder, name: ".", node: folder };
+      if (name === "..") {
+        if (trail.length > 1) trail.pop();
+        continue;
+      }
+      const node = folder.entries.get(name);
+      const last = names.length === 0;
+      if (node?.type === "symlink" && (!last || options.follow)) {
+        links += 1;
+        if (links > MAX_LINKS) throw fail("ELOOP");
+        if (node.target.startsWith("/")) trail.splice(1);
+        names = [...split(node.target), ...names];
+      } else if (last) {
+        if (path.endsWith("/") && node !== undefined && node.type !== "directory") throw fail("ENOTDIR");
+        return { folder, name, node };
+      } else if (node === undefined) throw fail("ENOENT");
+      else if (node.type !== "directory") throw fail("ENOTDIR");
+      else trail.push(node);
+    }
+  }
+
+  /** What is at the path, symlinks followed. @throws {FileError} */
+  node(verb: string, path: string): TreeNode {
+    const { node } = this.place(verb, path, { follow: true });
+    if (node === undefined) throw new FileError({ verb, path, errno: "ENOENT" });
+    return node;
+  }
+
+  /** The same, `undefined` where nothing is. */
+  find(path: string): TreeNode | undefined {
+    try {
+      return this.node("find", path);
+    } catch (error) {
+      if (error instanceof FileError) return undefined;
+      throw error;
+    }
+  }
+
+  /** A file's content. @throws {FileError} */
+  content(verb: string, path: string): Buffer {
+    const node = this.node(verb, path);
+    if (node.type === "file") return node.content;
+    throw new FileError({ verb, path, errno: node.type === "directory" ? "EISDIR" : "EINVAL" });
+  }
+
+  /** Puts a file in place of what is there, if anything, through a symlink where there is one. @throws {FileError} */
+  write(path: string, content: Buffer, facts: Partial<NodeFacts> = {}): void {
+    const { folder, name, node } = this.place("write", path, { follow: true });
+    refuseOther(path, node);
+    folder.entries.set(name, fileNode(content, facts));
+    folder.mtime = Date.now();
+  }
+
+  /** Makes a folder and its parents where they are missing, and returns it. @throws {FileError} */
+  makeFolders(path: string, facts: Partial<NodeFacts> = {}): FolderNode {
+    const names = split(path);
+    for (let depth = 1; depth <= names.length; depth++) {
+      const at = `/${names.slice(0, depth).join("/")}`;
+      const place = this.place("mkdir", at, { follow: true });
+      if (place.node === undefined) place.folder.entries.set(place.name, folderNode(facts));
+      else if (place.node.type !== "directory")
+        throw new FileError({ verb: "mkdir", path, errno: depth === names.length ? "EEXIST" : "ENOTDIR" });
+    }
+    const made = this.node("mkdir", path);
+    if (made.type !== "directory") throw new FileError({ verb: "mkdir", path, errno: "ENOTDIR" });
+    return made;
+  }
+}
+
+/** Only a regular file is replaced by a write. @throws {FileError} */
+export function refuseOther(path: string, node: TreeNode | undefined): void {
+  if (node === undefined || node.type === "file") return;
+  throw new FileError({ verb: "write", path, errno: node.type === "directory" ? "EISDIR" : "EINVAL" });
+}
+
+export function split(path: string): string[] {
+  return path.split("/").filter((part) => part !== "" && part !== ".");
+}
+
+export function statOf(node: TreeNode): FileStat {
+  const { type, mode, uid, gid, mtime } = node;
+  const size = type === "file" ? node.content.length : type === "symlink" ? Buffer.byteLength(node.target) : 0;
+  return { type, size, mode, uid, gid, mtime, ...(type === "symlink" ? { target: node.target } : {}) };
+}
