@@ -4,8 +4,19 @@ export { acquireLock, type Lock, type LockOptions } from "../engine/lock.ts";
 export type { ImageTree } from "../images/tree.ts";
 export type { Limits } from "../model/limits.ts";
 export type { NicAttachment } from "../network/attachment.ts";
+export {
+  createTap,
+  createTap,
+  joinBridge,
+  type LinkOptions,
+  removeInterface,
+  removeInterface,
+  type TapOptions,
+  type TapOptions,
+} from "../network/link.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
+export { findTool } from "../system/find-tool.ts";
 export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/idmap.ts";
 export { mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
 export { mountsBelow } from "../system/mounts.ts";
@@ -35,5 +46,7 @@ export type {
   RunningCore,
   RunningOperations,
 } from "./backend.ts";
+export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
+export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";
 export type { ImageDescription, ImageDraft, ImageSourcePlugin, LayerSource } from "./image-source.ts";
 export type { BackendProcess } from "./process.ts";

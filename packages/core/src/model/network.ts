@@ -12,7 +12,11 @@ export const NetworkConfigSchema = z.strictObject({
   /** The domain in which instances' names resolve. */
   "dns.domain": z
     .string()
-    .regex(/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/, "a domain is labels of a-z, 0-9 and -, joined by dots")
+    .max(189, "a domain has at most 189 characters, so that every name in it has at most 253 (RFC 1035)")
+    .regex(
+      /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/,
+      "a domain is labels of a-z, 0-9 and -, joined by dots",
+    )
     .default("pileus"),
 });
 export type NetworkConfigInput = z.input<typeof NetworkConfigSchema>;

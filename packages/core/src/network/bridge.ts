@@ -1,0 +1,75 @@
+import { z } from "zod";
+import { AlreadyExistsError, ProtocolError } from "../contract/errors.ts";
+import { spawn as run, type Spawn } from "../system/spawn.ts";
+import { type Route, RouteSchema } from "./choose-subnet.ts";
+import { ipBatch, type LinkOptions } from "./link.ts";
+import { bridgeMac, ownerAlias } from "./names.ts";
+
+/** A bridge that should be: `name` is its own and its network's. */
+export interface BridgeFacts {
+  readonly hostId: string;
+  readonly name: string;
+  readonly "ipv4.address": string;
+}
+
+/** One interface of `ip -j addr show`, as far as it matters here. */
+const InterfaceSchema = z.object({
+  flags: z.array(z.string()),
+  address: z.string().optional(),
+  ifalias: z.string().optional(),
+  addr_info: z.array(z.object({ local: z.string().optional(), prefixlen: z.number() })),
+});
+
+/** `foreign`: an interface has the name that this root did not make. */
+export type BridgeState = "absent" | "foreign" | "down" | "up";
+
+/** Looks at the bridge; changes nothing. */
+export async function bridgeState(facts: BridgeFacts, options: LinkOptions = {}): Promise<BridgeState> {
+  const argv = ["ip", "-j", "addr", "show", "dev", facts.name];
+  // ip(8) exits with 1 for an interface that does not exist, and prints nothing.
+  const { stdout, stderr } = await (options.spawn ?? run)(argv, { signal: options.signal, allow: [0, 1] });
+  if (stdout.trim() === "" && /does not exist/.test(stderr)) return "absent";
+  const [found] = parseIp(stdout, z.array(InterfaceSchema));
+  if (found === undefined) throw new ProtocolError(`ip addr show ${facts.name}: ${stderr.trim()}`, stdout);
+  // The alias is set a moment after the bridge is made, the hardware address with it: whoever was killed between left the latter.
+  const ours =
+    found.ifalias === ownerAlias(facts.hostId) ||
+    (found.ifalias === undefined && found.address === bridgeMac(facts.hostId, facts.name));
+  if (!ours) return "foreign";
+  const addressed = found.addr_info.some((a) => `${a.local}/${a.prefixlen}` === facts["ipv4.address"]);
+  return addressed && found.flags.includes("UP") && found.ifalias !== undefined ? "up" : "down";
+}
+
+/** Makes the bridge what it should be. `state` is what {@link bridgeState} found. @throws {AlreadyExistsError} when it is `foreign`. */
+export async function raiseBridge(facts: BridgeFacts, state: BridgeState, options: LinkOptions = {}): Promise<void> {
+  if (state === "up") return;
+  if (state === "foreign") throw new AlreadyExistsError("interface", facts.name);
+  const { name, hostId } = facts;
+  await ipBatch(
+    [
+      ...(state === "absent"
+        ? [`link add name ${name} address ${bridgeMac(hostId, name)} type bridge forward_delay 0`]
+        : []),
+      // No link-local address of its own: nothing on the host listens to the instances but what the network serves.
+      `link set dev ${name} alias ${ownerAlias(hostId)} addrgenmode none up`,
+      `addr replace ${facts["ipv4.address"]} brd + dev ${name}`,
+    ],
+    options,
+  );
+}
+
+/** The machine's IPv4 routes. */
+export async function readRoutes(options: LinkOptions = {}): Promise<readonly Route[]> {
+  const spawn: Spawn = options.spawn ?? run;
+  const { stdout } = await spawn(["ip", "-j", "-4", "route", "show"], { signal: options.signal });
+  return parseIp(stdout, z.array(RouteSchema));
+}
+
+// `ip -j` prints nothing at all, instead of an empty list, where there is nothing to show.
+function parseIp<S extends z.ZodType>(text: string, schema: S): z.output<S> {
+  try {
+    return schema.parse(text.trim() === "" ? [] : JSON.parse(text));
+  } catch (cause) {
+    throw new ProtocolError("ip -j printed something else than expected", text, { cause });
+  }
+}

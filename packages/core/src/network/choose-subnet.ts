@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { ConfigError } from "../contract/errors.ts";
+import { overlaps, parseSubnet, renderAddress, renderNetwork, type Subnet, seededStart } from "./subnet.ts";
+
+/** One line of `ip -j -4 route show`, as far as it matters here. */
+export const RouteSchema = z.object({
+  /** `default`, an address, or a network. */
+  dst: z.string(),
+  dev: z.string().optional(),
+  gateway: z.string().optional(),
+});
+export type Route = z.output<typeof RouteSchema>;
+
+/** A network that the machine has already, and where it was seen. */
+export interface TakenSubnet {
+  readonly subnet: Subnet;
+  /** For the message: `the route to 10.0.0.0/8 by eth0`. */
+  readonly where: string;
+  /** Whether it lies behind a router, so that a smaller network can be carved out of it on purpose. */
+  readonly routed: boolean;
+}
+
+/** What the machine's routes take, the bridge `except` left out. The default route takes nothing. */
+export function takenByRoutes(routes: readonly Route[], except: string): readonly TakenSubnet[] {
+  return routes
+    .filter((route) => route.dst !== "default" && route.dev !== except)
+    .map((route) => ({
+      subnet: parseSubnet(route.dst),
+      where: `the route to ${route.dst}${route.dev === undefined ? "" : ` by ${route.dev}`}`,
+      routed: route.gateway !== undefined,
+    }));
+}
+
+// RFC 1918's 10/8, without the low quarter that home routers, clouds and container engines begin with.
+const POOL = parseSubnet("10.64.0.0/10");
+const COUNT = 2 ** (24 - POOL.prefix);
+
+/**
+ * The bridge's address in a /24 of 10.64.0.0/10 that overlaps nothing taken. `seed` decides where the search begins, so that two
+ * roots on one machine seldom meet.
+ *
+ * @throws {ConfigError} when there is none.
+ */
+export function chooseSubnet(taken: readonly TakenSubnet[], seed: string): string {
+  const start = seededStart(COUNT, seed);
+  for (let i = 0; i < COUNT; i++) {
+    const first = POOL.first + ((start + i) % COUNT) * 256;
+    const text = `${renderAddress(first + 1)}/24`;
+    if (!taken.some((other) => overlaps(other.subnet, parseSubnet(text)))) return text;
+  }
+  throw new ConfigError("network config", [
+    { path: ["ipv4.address"], message: `no /24 of ${renderNetwork(POOL)} is free on this host: give an address` },
+  ]);
+}
+
+/**
+ * Checks an address that the caller chose: a bridge's address with room beside it, in a network that is nobody's. A small network
+ * within a bigger one that is reached by a router is allowed: there, the caller knows why.
+ *
+ * @throws {ConfigError} with the network that it collides with.
+ */
+export function assertUsableSubnet(text: string, taken: readonly TakenSubnet[]): void {
+  const subnet = parseSubnet(text);
+  const message = faultOf(subnet, taken);
+  if (message !== undefined) throw new ConfigError("network config", [{ path: ["ipv4.address"], message }]);
+}
+
+function faultOf(subnet: Subnet, taken: readonly TakenSubnet[]): string | undefined {
+  if (subnet.prefix < 8 || subnet.prefix > 30)
+    return "the prefix must be 8 to 30 bits: the bridge and an instance need room";
+  if (subnet.address === subnet.first || subnet.address === subnet.last)
+    return `the bridge needs an address within the network, such as ${renderAddress(subnet.first + 1)}/${subnet.prefix}`;
+  if (subnet.first >= 0xe0000000 || subnet.first < 0x01000000 || overlaps(subnet, parseSubnet("127.0.0.0/8")))
+    return "not an address that a host can have";
+  const other = taken.find((t) => overlaps(t.subnet, subnet) && !(t.routed && t.subnet.prefix < subnet.prefix));
+  return other === undefined ? undefined : `${renderNetwork(subnet)} overlaps ${other.where}: choose another`;
+}

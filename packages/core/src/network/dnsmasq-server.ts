@@ -1,0 +1,171 @@
+import { once } from "node:events";
+import { watch } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { CommandError, HostError, isInstanceError } from "../contract/errors.ts";
+import type { NetworkConfig } from "../model/network.ts";
+import {
+  identifyProcess,
+  type ProcessIdentity,
+  processArguments,
+  signalProcess,
+  waitForEnd,
+} from "../system/process-identity.ts";
+import { replaceFile } from "../system/replace-file.ts";
+import type { Spawn } from "../system/spawn.ts";
+import { readIfThere } from "./definition.ts";
+import { type Lease, parseLeases, sendDhcpReleases, withoutLeases } from "./lease.ts";
+import { renderDnsmasq } from "./render-dnsmasq.ts";
+import type { Reservation } from "./reservation.ts";
+import { ServedFiles } from "./served-files.ts";
+
+/**
+ * The start of a server, its arguments as `$@`. Its log ends at 8 MiB (16384 blocks of 512 bytes: ulimit(1p)), for instances can
+ * make it write a line whenever they like; at the limit a write then fails instead of ending it.
+ */
+const START = 'trap "" XFSZ; ulimit -f 16384; exec dnsmasq "$@"';
+
+/** How long dnsmasq may take to act on what it was told, in milliseconds. It takes some ten. */
+const PATIENCE = 2000;
+
+/**
+ * The DHCP and DNS server of one network: a dnsmasq that lives on when we die, and that any process finds again. Call under
+ * the network's lock.
+ */
+export class DnsmasqServer {
+  readonly #folder: string;
+  readonly #served: ServedFiles;
+  readonly #spawn: Spawn;
+
+  /** `folder` is the network's, `served` that of {@link ServedFiles}. */
+  constructor(options: { readonly folder: string; readonly served: string; readonly spawn: Spawn }) {
+    this.#folder = options.folder;
+    this.#served = new ServedFiles(options.served);
+    this.#spawn = options.spawn;
+  }
+
+  /** The server, if it runs: who has the pid of the pid file *and* was started with our configuration file. */
+  async find(): Promise<ProcessIdentity | undefined> {
+    const pid = Number(await readIfThere(this.#file("pid")));
+    if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
+    const identity = await identifyProcess(pid);
+    return (await processArguments(pid))?.includes(this.#configArgument) ? identity : undefined;
+  }
+
+  /** Starts it unless it runs, to serve `reservations`. Resolves when it answers. @throws {HostError} when its ports are taken. */
+  async ensure(config: NetworkConfig, reservations: readonly Reservation[]): Promise<void> {
+    if ((await this.find()) !== undefined) return;
+    await this.#served.reset(reservations);
+    await this.#start(config);
+  }
+
+  /** Begins to serve a reservation. `changed`: the same instance had another one. */
+  async serve(config: NetworkConfig, reservation: Reservation, changed: boolean): Promise<void> {
+    const identity = await this.find();
+    if (identity !== undefined) await this.#served.put(reservation);
+    const { nics } = reservation;
+    // Who has the address or is the nic, and not both: left by a crash, and in the way.
+    await this.#forget(config, (lease) =>
+      nics.some((nic) => (nic.mac === lease.mac) !== (nic.address === lease.address)),
+    );
+    if (changed && identity !== undefined) await signalProcess(identity, "SIGHUP");
+  }
+
+  /** Serves a reservation no more, and ends its leases: its name is gone from DNS when this resolves. */
+  async forget(config: NetworkConfig, { uuid, nics }: Reservation): Promise<void> {
+    await this.#served.drop(uuid);
+    await this.#forget(config, (lease) => nics.some((nic) => nic.mac === lease.mac));
+    const identity = await this.find();
+    if (identity !== undefined) await signalProcess(identity, "SIGHUP");
+  }
+
+  /** Ends it and removes what it served from. Idempotent. */
+  async stop(): Promise<void> {
+    await this.#end();
+    await this.#served.remove();
+  }
+
+  async #start(config: NetworkConfig): Promise<void> {
+    await replaceFile(this.#file("conf"), renderDnsmasq({ ...config, served: this.#served.folder }));
+    await rm(this.#file("log"), { force: true });
+    // dnsmasq's first process ends when the daemon serves, or says on stderr why it cannot. Not to be aborted between: what
+    // is half started cannot be found.
+    try {
+      await this.#spawn([
+        ...["sh", "-c", START, "sh"],
+        this.#configArgument,
+        `--pid-file=${this.#file("pid")}`,
+        `--dhcp-leasefile=${this.#file("leases")}`,
+        `--log-facility=${this.#file("log")}`,
+      ]);
+    } catch (error) {
+      throw portTaken(config, error) ?? error;
+    }
+  }
+
+  async #end(): Promise<void> {
+    const identity = await this.find();
+    if (identity === undefined) return;
+    await signalProcess(identity, "SIGTERM");
+    try {
+      await waitForEnd(identity, { timeout: PATIENCE });
+    } catch (error) {
+      if (!isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) throw error;
+      await signalProcess(identity, "SIGKILL");
+      await waitForEnd(identity);
+    }
+  }
+
+  async #forget(config: NetworkConfig, drop: (lease: Lease) => boolean): Promise<void> {
+    const leases = (await this.#leases()).filter(drop);
+    if (leases.length === 0) return;
+    const running = (await this.find()) !== undefined;
+    if (running && (await this.#release(config, leases, drop))) return;
+    // It does not hear us, or somebody floods it: what it is to forget it does not find when it starts anew.
+    await this.#end();
+    const text = (await readIfThere(this.#file("leases"))) ?? "";
+    await replaceFile(this.#file("leases"), withoutLeases(text, drop));
+    if (running) await this.#start(config);
+  }
+
+  async #release(config: NetworkConfig, leases: readonly Lease[], drop: (lease: Lease) => boolean): Promise<boolean> {
+    const [gateway = ""] = config["ipv4.address"].split("/");
+    const watcher = watch(this.#file("leases"));
+    const signal = AbortSignal.timeout(PATIENCE);
+    try {
+      await sendDhcpReleases(leases, gateway);
+      for (;;) {
+        const changed = once(watcher, "change", { signal }).then(
+          () => true,
+          () => false,
+        );
+        if (!(await this.#leases()).some(drop)) return true;
+        if (!(await changed)) return false;
+      }
+    } finally {
+      watcher.close();
+    }
+  }
+
+  async #leases(): Promise<readonly Lease[]> {
+    return parseLeases((await readIfThere(this.#file("leases"))) ?? "");
+  }
+
+  get #configArgument(): string {
+    return `--conf-file=${this.#file("conf")}`;
+  }
+
+  #file(kind: "conf" | "pid" | "log" | "leases"): string {
+    return join(this.#folder, `dnsmasq.${kind}`);
+  }
+}
+
+function portTaken(config: NetworkConfig, error: unknown): HostError | undefined {
+  if (!(error instanceof CommandError) || !/Address already in use/.test(error.stderr)) return undefined;
+  const need = {
+    need: "port:53",
+    reason: error.stderr.trim().split("\n").at(-1) ?? "",
+    fix: "find who listens with `ss -lntup`, and keep it to its own interfaces (dnsmasq: bind-interfaces) or stop it",
+  };
+  return new HostError(`serve DHCP and DNS on network "${config.name}"`, [need], { cause: error });
+}

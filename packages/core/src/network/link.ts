@@ -1,0 +1,70 @@
+import { readFile } from "node:fs/promises";
+import type { Abortable } from "../contract/abortable.ts";
+import { CommandError } from "../contract/errors.ts";
+import { InterfaceNameSchema } from "../model/name.ts";
+import { spawn as run, type Spawn } from "../system/spawn.ts";
+
+export interface LinkOptions extends Abortable {
+  readonly spawn?: Spawn | undefined;
+}
+
+/** The names of all interfaces, without a process. proc_pid_net(5): `dev`. */
+export async function interfaceNames(): Promise<ReadonlySet<string>> {
+  const [, , ...lines] = (await readFile("/proc/self/net/dev", "utf8")).split("\n");
+  return new Set(lines.map((line) => line.slice(0, line.lastIndexOf(":")).trim()).filter((name) => name !== ""));
+}
+
+/** Runs commands of ip(8) in one process; the first that fails ends it. No value in them may have a blank: their schemas see to it. */
+export async function ipBatch(commands: readonly string[], options: LinkOptions = {}): Promise<void> {
+  const spawn = options.spawn ?? run;
+  await spawn(["ip", "-batch", "-"], { stdin: `${commands.join("\n")}\n`, signal: options.signal });
+}
+
+export interface TapOptions extends LinkOptions {
+  /** The host's end, as {@link NicAttachment.hostInterface} names it. */
+  readonly name: string;
+  readonly bridge: string;
+  /** The user that may open it without being root, as a number. Default: root alone. */
+  readonly owner?: number | undefined;
+}
+
+/**
+ * Makes a tap that a virtual machine's nic can open by name, up and on the bridge. It stays, machine or none, until
+ * {@link removeInterface}. One that a dead machine left under the name is replaced.
+ */
+export async function createTap(options: TapOptions): Promise<void> {
+  const [name, bridge] = [InterfaceNameSchema.parse(options.name), InterfaceNameSchema.parse(options.bridge)];
+  const stale = (await interfaceNames()).has(name);
+  const owner = options.owner === undefined ? "" : ` user ${options.owner}`;
+  try {
+    await ipBatch(
+      [
+        // By its kind too: what has the name and is no tap is not ours to remove.
+        ...(stale ? [`tuntap del dev ${name} mode tap`] : []),
+        `tuntap add dev ${name} mode tap${owner} vnet_hdr`,
+        `link set dev ${name} addrgenmode none master ${bridge} up`,
+      ],
+      options,
+    );
+  } catch (error) {
+    if (!stale) await removeInterface(name, { spawn: options.spawn });
+    throw error;
+  }
+}
+
+/** Puts an interface on a bridge and sets it up. */
+export async function joinBridge(name: string, bridge: string, options: LinkOptions = {}): Promise<void> {
+  const [port, master] = [InterfaceNameSchema.parse(name), InterfaceNameSchema.parse(bridge)];
+  await ipBatch([`link set dev ${port} addrgenmode none master ${master} up`], options);
+}
+
+/** Removes an interface of any kind; a veth's other end goes with it. Idempotent. */
+export async function removeInterface(name: string, options: LinkOptions = {}): Promise<void> {
+  if (!(await interfaceNames()).has(InterfaceNameSchema.parse(name))) return;
+  try {
+    await ipBatch([`link del dev ${name}`], options);
+  } catch (error) {
+    // It can go by itself at any moment: with its network namespace, or with a process that holds it.
+    if (!(error instanceof CommandError) || (await interfaceNames()).has(name)) throw error;
+  }
+}

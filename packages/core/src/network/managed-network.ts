@@ -1,0 +1,184 @@
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Abortable } from "../contract/abortable.ts";
+import type { NicOwner } from "../engine/ports.ts";
+import type { Nic } from "../model/device/nic.ts";
+import type { NetworkConfig } from "../model/network.ts";
+import { replaceFile } from "../system/replace-file.ts";
+import type { Spawn } from "../system/spawn.ts";
+import type { NicAttachment } from "./attachment.ts";
+import { bridgeState, raiseBridge, readRoutes } from "./bridge.ts";
+import { assertUsableSubnet, takenByRoutes } from "./choose-subnet.ts";
+import { parseStored, readDefinition, readIfThere, writeDefinition } from "./definition.ts";
+import { DnsmasqServer } from "./dnsmasq-server.ts";
+import { applyFirewall, removeFirewall } from "./firewall.ts";
+import { enableForwarding } from "./forwarding.ts";
+import { removeInterface } from "./link.ts";
+import { planReservation, type Reservation, ReservationSchema } from "./reservation.ts";
+import { parseSubnet, renderAddress } from "./subnet.ts";
+
+export interface ManagedNetworkOptions {
+  readonly name: string;
+  /** The network's own folder; there or not. */
+  readonly folder: string;
+  /** Where its server reads from, outside of the host's root. */
+  readonly served: string;
+  readonly hostId: string;
+  readonly spawn: Spawn;
+}
+
+/**
+ * One network: its files and what it has on the machine. Knows no locks: call what changes something under the network's, and
+ * {@link raise} and {@link tearDown} under the machine's too.
+ */
+export class ManagedNetwork {
+  readonly name: string;
+  readonly folder: string;
+  readonly #hostId: string;
+  readonly #spawn: Spawn;
+  readonly #server: DnsmasqServer;
+
+  constructor(options: ManagedNetworkOptions) {
+    this.name = options.name;
+    this.folder = options.folder;
+    this.#hostId = options.hostId;
+    this.#spawn = options.spawn;
+    this.#server = new DnsmasqServer(options);
+  }
+
+  definition(): Promise<NetworkConfig | undefined> {
+    return readDefinition(this.#definitionPath);
+  }
+
+  /** Whether the bridge is up with its address and the server runs. Starts no process. */
+  async isUp(config: NetworkConfig): Promise<boolean> {
+    // proc_net(5), `route`: lists a network only while its interface is up; addresses are hexadecimal in the host's byte order.
+    const routes = (await readIfThere("/proc/self/net/route")) ?? "";
+    const { first } = parseSubnet(config["ipv4.address"]);
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(first);
+    const line = `${this.name}\t${bytes.toString("hex").toUpperCase()}\t`;
+    return routes.split("\n").some((route) => route.startsWith(line)) && (await this.#server.find()) !== undefined;
+  }
+
+  bridge(options: Abortable = {}): ReturnType<typeof bridgeState> {
+    const facts = { name: this.name, hostId: this.#hostId, "ipv4.address": "" };
+    return bridgeState(facts, { ...options, spawn: this.#spawn });
+  }
+
+  /** Writes the definition, the address chosen. */
+  async define(config: NetworkConfig): Promise<void> {
+    await mkdir(join(this.folder, "reservations"), { recursive: true, mode: 0o700 });
+    await writeDefinition(this.#definitionPath, config);
+  }
+
+  /** Makes all of it work, as far as it does not. Idempotent. @throws {AlreadyExistsError} when an interface of another has the name. */
+  async raise(config: NetworkConfig, options: Abortable = {}): Promise<void> {
+    const facts = { ...config, hostId: this.#hostId };
+    const link = { ...options, spawn: this.#spawn };
+    const state = await bridgeState(facts, link);
+    if (state === "absent")
+      assertUsableSubnet(config["ipv4.address"], takenByRoutes(await readRoutes(link), this.name));
+    await raiseBridge(facts, state, link);
+    await enableForwarding();
+    await applyFirewall(config, this.#spawn, options);
+    await this.#server.ensure(config, await this.reservations());
+    options.signal?.throwIfAborted();
+  }
+
+  /** Removes what the network has on the machine: server, rules, bridge. Idempotent; leaves an interface of another alone. */
+  async tearDown(): Promise<void> {
+    await this.#server.stop();
+    // A table is under the name of its bridge, so it is theirs then.
+    if ((await this.bridge()) === "foreign") return;
+    await removeFirewall(this.name, this.#spawn);
+    await removeInterface(this.name, { spawn: this.#spawn });
+  }
+
+  /** Removes the files, the definition last: a removal cut short can be begun again. */
+  async remove(): Promise<void> {
+    for (const entry of await namesIn(this.folder))
+      if (entry !== "network.json") await rm(join(this.folder, entry), { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async reservations(): Promise<readonly Reservation[]> {
+    const found: Reservation[] = [];
+    for (const file of await namesIn(join(this.folder, "reservations"))) {
+      if (!file.endsWith(".json")) continue; // a temporary file that a crash left
+      const reservation = await this.reservation(file.slice(0, -".json".length));
+      if (reservation !== undefined) found.push(reservation);
+    }
+    return found;
+  }
+
+  async reservation(uuid: string): Promise<Reservation | undefined> {
+    const path = this.#reservationPath(uuid);
+    const text = await readIfThere(path);
+    return text === undefined ? undefined : parseStored(path, text, ReservationSchema);
+  }
+
+  /** Reserves for one instance's nics on this network; replaces what it held. Returns how to undo that. */
+  async reserve(
+    config: NetworkConfig,
+    owner: NicOwner,
+    nics: readonly (readonly [string, Nic])[],
+  ): Promise<() => Promise<void>> {
+    const all = await this.reservations();
+    const held = all.find(({ uuid }) => uuid === owner.uuid);
+    const others = all.filter(({ uuid }) => uuid !== owner.uuid);
+    const subnet = parseSubnet(config["ipv4.address"]);
+    const plan = planReservation({ hostId: this.#hostId, network: this.name, owner, subnet, nics, held, others });
+    await this.#keep(config, plan, held);
+    return () => (held === undefined ? this.release(owner.uuid) : this.#keep(config, held, plan));
+  }
+
+  /** Gives back what one instance held, and removes the host's ends of its nics. Idempotent. */
+  async release(uuid: string): Promise<void> {
+    const held = await this.reservation(uuid);
+    if (held === undefined) return;
+    for (const nic of held.nics) await removeInterface(nic.hostInterface, { spawn: this.#spawn });
+    const config = await this.definition();
+    if (config !== undefined) await this.#server.forget(config, held);
+    await rm(this.#reservationPath(uuid), { force: true });
+  }
+
+  async #keep(config: NetworkConfig, reservation: Reservation, before: Reservation | undefined): Promise<void> {
+    if (before !== undefined && JSON.stringify(before) === JSON.stringify(reservation)) return;
+    await replaceFile(this.#reservationPath(reservation.uuid), `${JSON.stringify(reservation, undefined, 2)}\n`);
+    await this.#server.serve(config, reservation, before !== undefined);
+  }
+
+  get #definitionPath(): string {
+    return join(this.folder, "network.json");
+  }
+
+  #reservationPath(uuid: string): string {
+    return join(this.folder, "reservations", `${uuid}.json`);
+  }
+}
+
+/** What a reservation means to a driver. */
+export function attachmentsOf(config: NetworkConfig, reservation: Reservation): readonly NicAttachment[] {
+  const { address, prefix } = parseSubnet(config["ipv4.address"]);
+  const gateway = renderAddress(address);
+  return reservation.nics.map((nic) => ({
+    device: nic.device,
+    network: config.name,
+    bridge: config.name,
+    hostInterface: nic.hostInterface,
+    mac: nic.mac,
+    ipv4: { address: nic.address, prefix, gateway },
+    dns: { servers: [gateway], domain: config["dns.domain"] },
+  }));
+}
+
+/** The names in a folder in order; none where there is no folder. */
+export async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}

@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+
+// Every name here is derived, not stored: a process that comes after a crash finds the same.
+
+function hex(digits: number, ...words: readonly string[]): string {
+  return createHash("sha256").update(words.join("\0")).digest("hex").slice(0, digits);
+}
+
+// IEEE 802: the second lowest bit of the first octet says locally administered, the lowest says group.
+function localMac(...words: readonly string[]): string {
+  return `02:${hex(10, ...words)
+    .match(/../g)
+    ?.join(":")}`;
+}
+
+/** The hardware address of a nic that the caller gave none. */
+export function nicMac(uuid: string, device: string): string {
+  return localMac("nic", uuid, device);
+}
+
+/**
+ * The hardware address of a bridge. Set when it is made, it keeps the bridge from taking its lowest port's, which would change under
+ * the instances' feet; and marks it as ours from its first moment, as the alias cannot.
+ */
+export function bridgeMac(hostId: string, network: string): string {
+  return localMac("bridge", hostId, network);
+}
+
+/** The alias of interfaces that we make: `ip link` shows whose they are. */
+export function ownerAlias(hostId: string): string {
+  return `pileus:${hostId}`;
+}
+
+/** The name of the host's end of a nic: 15 characters, all that an interface may have (IFNAMSIZ less the NUL, if.h). */
+export function hostInterfaceName(hostId: string, uuid: string, device: string): string {
+  return `pil${hex(12, hostId, uuid, device)}`;
+}
+
+/** The table of a network's rules. nft(8): identifiers have the characters that interface names have. */
+export function tableName(network: string): string {
+  return `pileus_${network}`;
+}

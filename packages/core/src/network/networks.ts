@@ -1,0 +1,256 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Abortable } from "../contract/abortable.ts";
+import { AlreadyExistsError, ConfigError, NotFoundError } from "../contract/errors.ts";
+import type { NetworkInfo } from "../contract/networks.ts";
+import { allOrNothing } from "../driver/cleanup.ts";
+import { acquireLock } from "../engine/lock.ts";
+import type { NetworkManager, NicOwner } from "../engine/ports.ts";
+import type { Devices } from "../model/device/device.ts";
+import type { Nic } from "../model/device/nic.ts";
+import { InterfaceNameSchema } from "../model/name.ts";
+import type { NetworkConfig, NetworkConfigInput } from "../model/network.ts";
+import { type Spawn, spawn } from "../system/spawn.ts";
+import type { NicAttachment } from "./attachment.ts";
+import { readRoutes } from "./bridge.ts";
+import { assertUsableSubnet, chooseSubnet, type TakenSubnet, takenByRoutes } from "./choose-subnet.ts";
+import { parseNetworkConfig } from "./definition.ts";
+import { attachmentsOf, ManagedNetwork, namesIn } from "./managed-network.ts";
+import { requireNetworkTools } from "./probe.ts";
+import { parseSubnet } from "./subnet.ts";
+
+/** Which instances use a network, by name: told by the records, as for images. */
+export type NetworkUsers = (network: string) => Promise<readonly string[]>;
+
+export interface OpenNetworksOptions {
+  /** `root/networks`; made when the first network is. */
+  readonly folder: string;
+  /** Tells this root from others on the machine: see {@link DriverContext.hostId}. */
+  readonly hostId: string;
+  /** Default: those that hold reservations. */
+  readonly users?: NetworkUsers | undefined;
+  readonly spawn?: Spawn | undefined;
+  /** Where servers read from and the machine's lock is: a folder that every user may enter and that a reboot empties. Default `/run`. */
+  readonly runFolder?: string | undefined;
+}
+
+/** The managed networks of a root. Opening touches nothing and disposing leaves all up. */
+export function openNetworks(options: OpenNetworksOptions): NetworkManager {
+  return new ManagedNetworks(options);
+}
+
+class ManagedNetworks implements NetworkManager {
+  readonly #folder: string;
+  readonly #hostId: string;
+  readonly #spawn: Spawn;
+  readonly #runFolder: string;
+  readonly #users: NetworkUsers;
+
+  constructor(options: OpenNetworksOptions) {
+    this.#folder = options.folder;
+    this.#hostId = options.hostId;
+    this.#spawn = options.spawn ?? spawn;
+    this.#runFolder = options.runFolder ?? "/run";
+    this.#users =
+      options.users ?? (async (name) => (await this.#network(name).reservations()).map(({ instance }) => instance));
+  }
+
+  async create(input: NetworkConfigInput, options: Abortable = {}): Promise<NetworkInfo> {
+    const wanted = parseNetworkConfig(input);
+    await requireNetworkTools(`create network "${wanted.name}"`);
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    return this.#locked(wanted.name, options, async (network) => {
+      const defined = await network.definition();
+      const same = { ...wanted, "ipv4.address": wanted["ipv4.address"] ?? defined?.["ipv4.address"] };
+      if (defined !== undefined && !isSame(defined, same)) throw new AlreadyExistsError("network", wanted.name);
+      if (defined !== undefined) await this.#raise(network, defined, options);
+      return { ...(defined ?? (await this.#make(network, wanted, options))), up: true };
+    });
+  }
+
+  async get(name: string, options: Abortable = {}): Promise<NetworkInfo> {
+    options.signal?.throwIfAborted();
+    const network = this.#network(name);
+    const config = isName(name) ? await network.definition() : undefined;
+    if (config === undefined) throw new NotFoundError("network", name, { hint: "make it with networks.create()" });
+    return { ...config, up: await network.isUp(config) };
+  }
+
+  async list(options: Abortable = {}): Promise<readonly NetworkInfo[]> {
+    const found: NetworkInfo[] = [];
+    for (const name of await this.#names()) {
+      options.signal?.throwIfAborted();
+      const config = await this.#network(name).definition();
+      if (config !== undefined) found.push({ ...config, up: await this.#network(name).isUp(config) });
+    }
+    return found;
+  }
+
+  async delete(name: string, options: Abortable = {}): Promise<void> {
+    options.signal?.throwIfAborted();
+    if (!(await this.#names()).includes(name)) return;
+    await requireNetworkTools(`delete network "${name}"`);
+    await this.#locked(name, options, async (network) => {
+      const users = await this.#users(name);
+      if (users.length > 0) {
+        const message = `network "${name}" is used by ${users.join(", ")}: delete them or take it from their devices first`;
+        throw new ConfigError("network to delete", [{ path: [], message }]);
+      }
+      await this.#onMachine(options, () => network.tearDown());
+      await network.remove();
+    });
+  }
+
+  async reserve(owner: NicOwner, devices: Devices, options: Abortable = {}): Promise<readonly NicAttachment[]> {
+    const wanted = byNetwork(devices);
+    for (const name of wanted.keys()) await this.get(name, options);
+    await allOrNothing(async (undo) => {
+      for (const [name, nics] of wanted)
+        await this.#locked(name, options, async (network) => {
+          const undoReserve = await network.reserve(await defined(network), owner, nics);
+          undo(() => this.#locked(name, {}, undoReserve));
+        });
+    });
+    for (const name of await this.#holding(owner)) if (!wanted.has(name)) await this.#release(name, owner);
+    return this.attachments(owner, options);
+  }
+
+  async attachments(owner: NicOwner, options: Abortable = {}): Promise<readonly NicAttachment[]> {
+    const found: NicAttachment[] = [];
+    for (const name of await this.#names()) {
+      options.signal?.throwIfAborted();
+      const network = this.#network(name);
+      const reservation = await network.reservation(owner.uuid);
+      if (reservation !== undefined) found.push(...attachmentsOf(await defined(network), reservation));
+    }
+    return found.sort((a, b) => (a.device < b.device ? -1 : 1));
+  }
+
+  async bringUp(owner: NicOwner, options: Abortable = {}): Promise<void> {
+    const names = await this.#holding(owner);
+    if (names.length > 0) await requireNetworkTools(`bring up the networks of instance "${owner.name}"`);
+    for (const name of names)
+      await this.#locked(name, options, async (network) => this.#raise(network, await defined(network), options));
+  }
+
+  async release(owner: NicOwner, options: Abortable = {}): Promise<void> {
+    options.signal?.throwIfAborted();
+    for (const name of await this.#holding(owner)) await this.#release(name, owner);
+  }
+
+  // Nothing is held between calls: what runs belongs to the machine.
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #release(name: string, owner: NicOwner): Promise<void> {
+    return this.#locked(name, {}, (network) => network.release(owner.uuid));
+  }
+
+  /** Chooses the address and writes the definition; on failure, leaves nothing. */
+  async #make(
+    network: ManagedNetwork,
+    wanted: Omit<NetworkConfig, "ipv4.address"> & { readonly "ipv4.address"?: string | undefined },
+    options: Abortable,
+  ): Promise<NetworkConfig> {
+    return this.#onMachine(options, () =>
+      allOrNothing(async (undo) => {
+        if ((await network.bridge(options)) === "foreign") throw new AlreadyExistsError("interface", wanted.name);
+        const routes = await readRoutes({ ...options, spawn: this.#spawn });
+        const taken = [...takenByRoutes(routes, wanted.name), ...(await this.#takenByOurs(wanted.name))];
+        if (wanted["ipv4.address"] !== undefined) assertUsableSubnet(wanted["ipv4.address"], taken);
+        const address = wanted["ipv4.address"] ?? chooseSubnet(taken, `${this.#hostId}/${wanted.name}`);
+        const config = { ...wanted, "ipv4.address": address };
+        undo(() => network.remove());
+        undo(() => network.tearDown());
+        await network.define(config);
+        await network.raise(config, options);
+        return config;
+      }),
+    );
+  }
+
+  // Other networks of this root can be down, and so without a route, after a reboot.
+  async #takenByOurs(except: string): Promise<readonly TakenSubnet[]> {
+    const taken: TakenSubnet[] = [];
+    for (const name of await this.#names()) {
+      const config = name === except ? undefined : await this.#network(name).definition();
+      if (config === undefined) continue;
+      taken.push({ subnet: parseSubnet(config["ipv4.address"]), where: `network "${name}"`, routed: false });
+    }
+    return taken;
+  }
+
+  #raise(network: ManagedNetwork, config: NetworkConfig, options: Abortable): Promise<void> {
+    return this.#onMachine(options, () => network.raise(config, options));
+  }
+
+  async #holding(owner: NicOwner): Promise<readonly string[]> {
+    const names: string[] = [];
+    for (const name of await this.#names())
+      if ((await this.#network(name).reservation(owner.uuid)) !== undefined) names.push(name);
+    return names;
+  }
+
+  /** Every folder: also that of a network whose deletion was cut short. */
+  async #names(): Promise<readonly string[]> {
+    return (await namesIn(this.#folder)).filter(isName);
+  }
+
+  #network(name: string): ManagedNetwork {
+    return new ManagedNetwork({
+      name,
+      folder: join(this.#folder, name),
+      served: join(this.#runFolder, `pileus-${this.#hostId}-${name}`),
+      hostId: this.#hostId,
+      spawn: this.#spawn,
+    });
+  }
+
+  // No name of a network begins with a dot.
+  #lockPath(name: string): string {
+    return join(this.#folder, `.lock-${name}`);
+  }
+
+  async #locked<T>(name: string, options: Abortable, work: (network: ManagedNetwork) => Promise<T>): Promise<T> {
+    const network = this.#network(name);
+    const lock = await acquireLock(this.#lockPath(name), options);
+    try {
+      return await work(network);
+    } finally {
+      await (existsSync(network.folder) ? lock.release() : lock.retire());
+    }
+  }
+
+  /** All roots of the machine in a row: of two that choose a network or a bridge's name at once, one sees the other's. */
+  async #onMachine<T>(options: Abortable, work: () => Promise<T>): Promise<T> {
+    const lock = await acquireLock(join(this.#runFolder, "pileus-network.lock"), options);
+    try {
+      return await work();
+    } finally {
+      await lock.retire();
+    }
+  }
+}
+
+function isName(name: string): boolean {
+  return InterfaceNameSchema.safeParse(name).success;
+}
+
+function isSame(a: NetworkConfig, b: { readonly [key: string]: unknown }): boolean {
+  return Object.entries(a).every(([key, value]) => b[key] === value);
+}
+
+async function defined(network: ManagedNetwork): Promise<NetworkConfig> {
+  const config = await network.definition();
+  if (config === undefined) throw new NotFoundError("network", network.name);
+  return config;
+}
+
+/** The nics by their networks, both in order: every process then takes the locks of several in the same one. */
+function byNetwork(devices: Devices): ReadonlyMap<string, readonly (readonly [string, Nic])[]> {
+  const nics = Object.entries(devices).filter((entry): entry is [string, Nic] => entry[1].type === "nic");
+  const names = [...new Set(nics.map(([, nic]) => nic.network))].sort();
+  return new Map(
+    names.map((name) => [name, nics.filter(([, nic]) => nic.network === name).sort(([a], [b]) => (a < b ? -1 : 1))]),
+  );
+}

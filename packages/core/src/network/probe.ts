@@ -1,0 +1,97 @@
+import { constants } from "node:fs";
+import { access, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Abortable } from "../contract/abortable.ts";
+import { HostError, isInstanceError, type Missing } from "../contract/errors.ts";
+import { spawn as run, type Spawn, TOOL_ENV } from "../system/spawn.ts";
+
+/** The tools of managed networks, with Debian's package and how each tells its version. */
+const TOOLS = [
+  { name: "ip", package: "iproute2", version: ["-V"] },
+  { name: "nft", package: "nftables", version: ["--version"] },
+  { name: "dnsmasq", package: "dnsmasq-base", version: ["--version"] },
+] as const;
+
+export interface NetworkReport {
+  /** Empty exactly when managed networks can be made here. */
+  readonly missing: readonly Missing[];
+  readonly facts: readonly { readonly name: string; readonly value: string }[];
+}
+
+export interface ProbeNetworkOptions extends Abortable {
+  readonly spawn?: Spawn | undefined;
+  /** Where to look for tools, as `PATH` has it. Default: where we start them from. */
+  readonly path?: string | undefined;
+}
+
+/** What this host has for managed networks and what it lacks. Changes nothing. */
+export async function probeNetwork(options: ProbeNetworkOptions = {}): Promise<NetworkReport> {
+  const { spawn = run, signal } = options;
+  const missing = [...(await missingForNetworks(options.path))];
+  const facts: { name: string; value: string }[] = [];
+  for (const tool of TOOLS) {
+    if (missing.some(({ need }) => need === `binary:${tool.name}`)) continue;
+    const { stdout } = await spawn([tool.name, ...tool.version], { signal });
+    facts.push({ name: tool.name, value: stdout.split("\n", 1)[0]?.trim() ?? "" });
+  }
+  if (missing.length === 0) missing.push(...(await missingInKernel(spawn, options)));
+  const forward = (await readFile("/proc/sys/net/ipv4/ip_forward", "latin1")).trim();
+  facts.push({
+    name: "net.ipv4.ip_forward",
+    value: forward === "1" ? "1" : `${forward} (the first network sets it to 1)`,
+  });
+  return { missing, facts };
+}
+
+/** @throws {HostError} naming all that is missing, before anything is touched. Starts no process. */
+export async function requireNetworkTools(action: string): Promise<void> {
+  const missing = await missingForNetworks();
+  if (missing.length > 0) throw new HostError(action, missing);
+}
+
+async function missingForNetworks(path = TOOL_ENV["PATH"] ?? ""): Promise<readonly Missing[]> {
+  const missing: Missing[] = [];
+  if (!(await mayAdministerNetworks()))
+    missing.push({
+      need: "root",
+      reason: "bridges and firewall rules need CAP_NET_ADMIN",
+      fix: "run as root, or leave nics out of the configuration",
+    });
+  for (const tool of TOOLS)
+    if (!(await isOnPath(tool.name, path)))
+      missing.push({
+        need: `binary:${tool.name}`,
+        reason: `not on ${path}`,
+        fix: `apt-get install ${tool.package}`,
+      });
+  return missing;
+}
+
+// capability.h: CAP_NET_ADMIN is 12. Being root alone does not tell, in a container.
+async function mayAdministerNetworks(): Promise<boolean> {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(await readFile("/proc/self/status", "latin1"))?.[1] ?? "0";
+  return process.geteuid?.() === 0 && ((BigInt(`0x${effective}`) >> 12n) & 1n) === 1n;
+}
+
+async function isOnPath(name: string, path: string): Promise<boolean> {
+  for (const folder of path.split(":")) {
+    const found = await access(join(folder, name), constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return true;
+  }
+  return false;
+}
+
+async function missingInKernel(spawn: Spawn, options: Abortable): Promise<readonly Missing[]> {
+  try {
+    await spawn(["nft", "list", "tables"], { signal: options.signal });
+    return [];
+  } catch (error) {
+    if (!isInstanceError(error, "ERR_INSTANCE_COMMAND")) throw error;
+    return [
+      { need: "kernel:nf_tables", reason: error.message, fix: "load the module nf_tables, or use a kernel with it" },
+    ];
+  }
+}

@@ -1,0 +1,59 @@
+import { parseSubnet, renderAddress, renderMask } from "./subnet.ts";
+
+/** What the server of a network depends on. `name` is the bridge's. */
+export interface DnsmasqFacts {
+  readonly name: string;
+  readonly "ipv4.address": string;
+  readonly "dns.domain": string;
+  /** The folder with `dhcp/` and `dns/`, readable by the server's user. Ours: no character in it has a meaning to dnsmasq. */
+  readonly served: string;
+}
+
+/** The configuration file of a network's DHCP and DNS server. Option names are dnsmasq(8)'s. */
+export function renderDnsmasq(facts: DnsmasqFacts): string {
+  const subnet = parseSubnet(facts["ipv4.address"]);
+  const domain = facts["dns.domain"];
+  return `# Made by Pileus; changes are lost.
+user=nobody
+interface=${facts.name}
+except-interface=lo
+bind-interfaces
+
+# DHCP: only who has a reservation gets an address, and gets just that. Hardware addresses alone tell clients apart.
+dhcp-range=${renderAddress(subnet.first)},static,${renderMask(subnet)},infinite
+dhcp-hostsdir=${facts.served}/dhcp
+dhcp-authoritative
+dhcp-no-override
+dhcp-ignore-clid
+dhcp-ignore-names
+quiet-dhcp
+
+# DNS: the instances' names are answered here and never leave; the rest goes to the host's resolvers.
+domain=${domain}
+local=/${domain}/
+hostsdir=${facts.served}/dns
+expand-hosts
+no-hosts
+domain-needed
+bogus-priv
+`;
+}
+
+/** What dnsmasq serves to one nic. */
+export interface ServedNic {
+  readonly mac: string;
+  readonly address: string;
+}
+
+/**
+ * The DHCP reservations of one instance: a file of `dhcp-hostsdir`. Without its name, which dnsmasq would take for a keyword or a
+ * lease time where it looks like one (`ignore`, `30m`); it tells clients the name that the address has in `hostsdir`.
+ */
+export function renderDhcpHosts(nics: readonly ServedNic[]): string {
+  return nics.map((nic) => `${nic.mac},${nic.address},infinite\n`).join("");
+}
+
+/** The names of one instance: a file of `hostsdir`, in the form of hosts(5). `expand-hosts` adds the domain. */
+export function renderDnsHosts(instance: string, nics: readonly ServedNic[]): string {
+  return nics.map((nic) => `${nic.address} ${instance}\n`).join("");
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import { ConfigError } from "../../src/contract/errors.ts";
+import { assertUsableSubnet, chooseSubnet, takenByRoutes } from "../../src/network/choose-subnet.ts";
+import { overlaps, parseSubnet, renderMask, renderNetwork } from "../../src/network/subnet.ts";
+
+const routes = (...list: { dst: string; dev?: string; gateway?: string }[]) => takenByRoutes(list, "br0");
+
+describe("an address written with its prefix", () => {
+  it.each([
+    ["10.90.0.1/24", "10.90.0.0/24", "255.255.255.0"],
+    ["10.64.3.9/22", "10.64.0.0/22", "255.255.252.0"],
+    ["255.255.255.255/8", "255.0.0.0/8", "255.0.0.0"],
+    ["192.0.2.7", "192.0.2.7/32", "255.255.255.255"],
+    ["0.0.0.0/0", "0.0.0.0/0", "0.0.0.0"],
+  ])("%s is in %s, with the mask %s", (text, network, mask) => {
+    expect(renderNetwork(parseSubnet(text))).toBe(network);
+    expect(renderMask(parseSubnet(text))).toBe(mask);
+  });
+});
+
+describe("the network chosen by default", () => {
+  it("is a /24 of 10.64.0.0/10, the bridge its first address, the same for the same seed", () => {
+    for (let i = 0; i < 200; i++) {
+      const chosen = chooseSubnet([], `host/${i}`);
+      expect(chosen).toMatch(/^10\.\d+\.\d+\.1\/24$/);
+      expect(overlaps(parseSubnet(chosen), parseSubnet("10.64.0.0/10"))).toBe(true);
+      expect(chooseSubnet([], `host/${i}`)).toBe(chosen);
+    }
+    expect(new Set(Array.from({ length: 200 }, (_, i) => chooseSubnet([], `host/${i}`))).size).toBeGreaterThan(190);
+  });
+
+  it("overlaps no route, and takes the last free one", () => {
+    const halves = ["10.64.0.0/11", "10.96.0.0/12", "10.112.0.0/13", "10.120.0.0/14", "10.124.0.0/15", "10.126.0.0/16"];
+    const most = [
+      ...halves,
+      "10.127.0.0/17",
+      "10.127.128.0/18",
+      "10.127.192.0/19",
+      "10.127.224.0/20",
+      "10.127.240.0/21",
+    ];
+    const rest = ["10.127.248.0/22", "10.127.252.0/23", "10.127.255.7"];
+    const taken = routes({ dst: "default", gateway: "192.0.2.1" }, ...[...most, ...rest].map((dst) => ({ dst })));
+    expect(chooseSubnet(taken, "any")).toBe("10.127.254.1/24");
+  });
+
+  it("is refused with ConfigError when a route covers all", () => {
+    const taken = routes({ dst: "10.0.0.0/8", dev: "vpn0", gateway: "192.0.2.9" });
+    expect(() => chooseSubnet(taken, "any")).toThrow(ConfigError);
+  });
+});
+
+describe("the network chosen by the caller", () => {
+  it.each([
+    ["10.90.0.0/24", "10.90.0.1/24"],
+    ["10.90.0.255/24", "10.90.0.1/24"],
+    ["10.90.0.1/31", "8 to 30 bits"],
+    ["10.90.0.1/7", "8 to 30 bits"],
+    ["127.1.0.1/24", "not an address"],
+    ["224.0.0.1/24", "not an address"],
+    ["0.0.0.1/24", "not an address"],
+  ])("is refused as %s, saying: %s", (address, message) => {
+    expect(() => assertUsableSubnet(address, [])).toThrow(message);
+  });
+
+  it("is refused where it overlaps a network that an interface is on, naming both", () => {
+    const taken = routes({ dst: "192.0.2.0/24", dev: "eth0" });
+    expect(() => assertUsableSubnet("192.0.2.129/25", taken)).toThrow(
+      "192.0.2.128/25 overlaps the route to 192.0.2.0/24 by eth0",
+    );
+    expect(() => assertUsableSubnet("192.0.0.1/16", taken)).toThrow(ConfigError);
+  });
+
+  it("may lie in a bigger network behind a router, but not be one or hold one", () => {
+    const taken = routes({ dst: "10.0.0.0/8", gateway: "192.0.2.9" }, { dst: "10.91.0.0/24", gateway: "192.0.2.9" });
+    assertUsableSubnet("10.90.0.1/24", taken);
+    expect(() => assertUsableSubnet("10.91.0.1/24", taken)).toThrow(ConfigError);
+    expect(() => assertUsableSubnet("10.90.0.1/15", taken)).toThrow(ConfigError);
+  });
+
+  it("does not collide with the default route, nor with its own bridge's", () => {
+    assertUsableSubnet("10.90.0.1/24", routes({ dst: "default" }, { dst: "10.90.0.0/24", dev: "br0" }));
+  });
+});

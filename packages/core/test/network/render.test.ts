@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import { NetworkConfigSchema } from "../../src/model/network.ts";
+import { renderDhcpHosts, renderDnsHosts, renderDnsmasq } from "../../src/network/render-dnsmasq.ts";
+import { renderNftables, renderNftablesRemoval } from "../../src/network/render-nftables.ts";
+
+const facts = {
+  name: "pileus0",
+  "ipv4.address": "10.90.0.1/24",
+  "ipv4.nat": true,
+  "dns.domain": "pileus",
+  served: "/run/pileus-0123456789-pileus0",
+};
+const nics = [
+  { mac: "02:00:00:00:00:01", address: "10.90.0.7" },
+  { mac: "02:00:00:00:00:02", address: "10.90.0.8" },
+];
+
+describe("the rules of a network", () => {
+  it("are the table that was reviewed", async () => {
+    await expect(renderNftables(facts)).toMatchFileSnapshot("golden/nat.nft");
+  });
+
+  it("masquerade nothing without nat", async () => {
+    const rules = renderNftables({ ...facts, name: "a-b.c", "ipv4.address": "10.64.3.9/22", "ipv4.nat": false });
+    await expect(rules).toMatchFileSnapshot("golden/no-nat.nft");
+  });
+
+  it("are removed, there or not, by a table made and deleted", () => {
+    expect(renderNftablesRemoval("pileus0")).toBe("table inet pileus_pileus0\ndelete table inet pileus_pileus0\n");
+  });
+});
+
+describe("the server of a network", () => {
+  it("is configured as was reviewed", async () => {
+    await expect(renderDnsmasq(facts)).toMatchFileSnapshot("golden/dnsmasq.conf");
+  });
+
+  it("gives each nic the address of its own, for ever, and no name that it could take for a keyword", () => {
+    expect(renderDhcpHosts(nics)).toBe("02:00:00:00:00:01,10.90.0.7,infinite\n02:00:00:00:00:02,10.90.0.8,infinite\n");
+  });
+
+  it("knows an instance by each of its addresses", () => {
+    expect(renderDnsHosts("ignore", nics)).toBe("10.90.0.7 ignore\n10.90.0.8 ignore\n");
+  });
+});
+
+describe("the configuration of a network", () => {
+  it.each([
+    { name: "br0\nuser=root" },
+    { name: "br0; drop" },
+    { name: "a-name-of-sixteen" },
+    { name: "../escape" },
+    { name: "br0", "dns.domain": "x\nserver=192.0.2.1" },
+    { name: "br0", "dns.domain": "a..b" },
+    { name: "br0", "dns.domain": "-a.b" },
+    { name: "br0", "ipv4.address": "10.0.0.1/24 dev eth0" },
+    { name: "br0", "ipv4.address": "10.0.0.1" },
+    { name: "br0", "ipv4.address": "010.0.0.1/24" },
+    { name: "br0", nat: true },
+  ])("refuses %o", (input) => {
+    expect(NetworkConfigSchema.safeParse(input).success).toBe(false);
+  });
+
+  it("defaults to masquerading, and a domain for the instances' names", () => {
+    const config = NetworkConfigSchema.parse({ name: "br0" });
+    expect(config).toEqual({ name: "br0", "ipv4.nat": true, "dns.domain": "pileus" });
+    expect(NetworkConfigSchema.parse({ ...config, "dns.domain": "a.b-c.example" })["dns.domain"]).toBe("a.b-c.example");
+  });
+});
