@@ -4,16 +4,7 @@ export { acquireLock, type Lock, type LockOptions } from "../engine/lock.ts";
 export type { ImageTree } from "../images/tree.ts";
 export type { Limits } from "../model/limits.ts";
 export type { NicAttachment } from "../network/attachment.ts";
-export {
-  createTap,
-  createTap,
-  joinBridge,
-  type LinkOptions,
-  removeInterface,
-  removeInterface,
-  type TapOptions,
-  type TapOptions,
-} from "../network/link.ts";
+export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
 export { findTool } from "../system/find-tool.ts";

@@ -1,6 +1,4 @@
-import { constants } from "node:fs";
-import { access, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import type { Abortable } from "../contract/abortable.ts";
 import { HostError, isInstanceError, type Missing } from "../contract/errors.ts";
 import { spawn as run, type Spawn, TOOL_ENV } from "../system/spawn.ts";
@@ -20,14 +18,13 @@ export interface NetworkReport {
 
 export interface ProbeNetworkOptions extends Abortable {
   readonly spawn?: Spawn | undefined;
-  /** Where to look for tools, as `PATH` has it. Default: where we start them from. */
-  readonly path?: string | undefined;
+  readonly find?: typeof findTool | undefined;
 }
 
 /** What this host has for managed networks and what it lacks. Changes nothing. */
 export async function probeNetwork(options: ProbeNetworkOptions = {}): Promise<NetworkReport> {
   const { spawn = run, signal } = options;
-  const missing = [...(await missingForNetworks(options.path))];
+  const missing = [...(await missingForNetworks(options.find))];
   const facts: { name: string; value: string }[] = [];
   for (const tool of TOOLS) {
     if (missing.some(({ need }) => need === `binary:${tool.name}`)) continue;
@@ -49,7 +46,7 @@ export async function requireNetworkTools(action: string): Promise<void> {
   if (missing.length > 0) throw new HostError(action, missing);
 }
 
-async function missingForNetworks(path = TOOL_ENV["PATH"] ?? ""): Promise<readonly Missing[]> {
+async function missingForNetworks(find = findTool): Promise<readonly Missing[]> {
   const missing: Missing[] = [];
   if (!(await mayAdministerNetworks()))
     missing.push({
@@ -58,10 +55,10 @@ async function missingForNetworks(path = TOOL_ENV["PATH"] ?? ""): Promise<readon
       fix: "run as root, or leave nics out of the configuration",
     });
   for (const tool of TOOLS)
-    if (!(await isOnPath(tool.name, path)))
+    if ((await find(tool.name)) === undefined)
       missing.push({
         need: `binary:${tool.name}`,
-        reason: `not on ${path}`,
+        reason: `not on ${TOOL_ENV["PATH"]}`,
         fix: `apt-get install ${tool.package}`,
       });
   return missing;
@@ -71,17 +68,6 @@ async function missingForNetworks(path = TOOL_ENV["PATH"] ?? ""): Promise<readon
 async function mayAdministerNetworks(): Promise<boolean> {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(await readFile("/proc/self/status", "latin1"))?.[1] ?? "0";
   return process.geteuid?.() === 0 && ((BigInt(`0x${effective}`) >> 12n) & 1n) === 1n;
-}
-
-async function isOnPath(name: string, path: string): Promise<boolean> {
-  for (const folder of path.split(":")) {
-    const found = await access(join(folder, name), constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return true;
-  }
-  return false;
 }
 
 async function missingInKernel(spawn: Spawn, options: Abortable): Promise<readonly Missing[]> {

@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest";
+import { probeNetwork } from "../../src/network/probe.ts";
+import type { Spawn } from "../../src/system/spawn.ts";
+
+const versions: Spawn = async (argv) => ({ stdout: `${argv[0]} 1.2\nmore\n`, stderr: "", exitCode: 0 });
+
+describe("the probe of managed networks", () => {
+  it("names each missing tool with the package to install, and starts none of them", async () => {
+    const started: string[] = [];
+    const spawn: Spawn = async (argv) => {
+      started.push(argv[0] ?? "");
+      return versions(argv);
+    };
+    const find = async (name: string) => (name === "ip" ? "/sbin/ip" : undefined);
+    const { missing, facts } = await probeNetwork({ spawn, find });
+    const tools = missing.filter(({ need }) => need.startsWith("binary:"));
+    expect(tools).toMatchObject([
+      { need: "binary:nft", fix: "apt-get install nftables" },
+      { need: "binary:dnsmasq", fix: "apt-get install dnsmasq-base" },
+    ]);
+    expect(started).toEqual(["ip"]);
+    expect(facts[0]).toEqual({ name: "ip", value: "ip 1.2" });
+  });
+
+  it("tells the versions of what is there, and whether the machine forwards", async () => {
+    const { facts } = await probeNetwork({ spawn: versions, find: async (name) => `/sbin/${name}` });
+    expect(facts.map(({ name }) => name)).toEqual(["ip", "nft", "dnsmasq", "net.ipv4.ip_forward"]);
+  });
+});
