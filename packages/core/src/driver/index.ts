@@ -1,8 +1,10 @@
 export type { InstanceMetrics, InterfaceAddress, LogStream } from "../contract/capability.ts";
+export * from "../contract/errors.ts";
 export type { FileOperations } from "../contract/files.ts";
 export { acquireLock, type Lock, type LockOptions } from "../engine/lock.ts";
 export type { ImageTree } from "../images/tree.ts";
 export type { Limits } from "../model/limits.ts";
+export { parse } from "../model/parse.ts";
 export type { NicAttachment } from "../network/attachment.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";

@@ -1,0 +1,63 @@
+/** Takes note of how to undo what was just done. */
+export type Undo = (undo: () => unknown) => void;
+
+/**
+ * Runs `work`; when it fails, undoes in reverse all that it gave to `undo`, then throws. What `work` keeps is what it returns.
+ * Undoing goes on past a failure of its own.
+ *
+ * @throws what `work` threw, itself; where undoing failed too an `AggregateError` of all, with the first failure as `cause`.
+ */
+export async function allOrNothing<T>(work: (undo: Undo) => Promise<T>): Promise<T> {
+  const steps: (() => unknown)[] = [];
+  try {
+    return await work((step) => steps.push(step));
+  } catch (error) {
+    throw joinFailures([error, ...(await runReversed(steps))]);
+  }
+}
+
+/**
+ * What a holder of several things gives back at its end, in reverse: `AsyncDisposableStack` for Node 20. Disposing twice does
+ * nothing the second time.
+ */
+export class CleanupStack implements AsyncDisposable {
+  readonly #steps: (() => unknown)[] = [];
+
+  defer(step: () => unknown): void {
+    this.#steps.push(step);
+  }
+
+  /** Disposes of `resource` with the stack. */
+  use<T extends AsyncDisposable>(resource: T): T {
+    this.defer(() => resource[Symbol.asyncDispose]());
+    return resource;
+  }
+
+  /** @throws the first failure; where there are several an `AggregateError` of all, with the first as `cause`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const failures = await runReversed(this.#steps.splice(0));
+    if (failures.length > 0) throw joinFailures(failures);
+  }
+}
+
+/** One failure is itself; several are an `AggregateError` with the first as `cause`. */
+export function joinFailures(failures: readonly unknown[]): unknown {
+  const [first] = failures;
+  if (failures.length === 1) return first;
+  const message = first instanceof Error ? first.message : String(first);
+  return new AggregateError(failures, `${message} (and ${failures.length - 1} more while cleaning up)`, {
+    cause: first,
+  });
+}
+
+async function runReversed(steps: readonly (() => unknown)[]): Promise<unknown[]> {
+  const failures: unknown[] = [];
+  for (const step of steps.toReversed()) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  return failures;
+}

@@ -1,0 +1,101 @@
+import type { Abortable } from "../contract/abortable.ts";
+import { TimeoutError } from "../contract/errors.ts";
+
+/** Waits for `promise` no longer than until `signal` aborts; what it stands for goes on. @throws `signal.reason` */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  // The promise lost interest, not its value: a late rejection must not count as unhandled.
+  promise.catch(() => undefined);
+  signal.throwIfAborted();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    const listener = () => reject(signal.reason);
+    signal.addEventListener("abort", listener, { once: true });
+    stop = () => signal.removeEventListener("abort", listener);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    stop();
+  }
+}
+
+export interface DeadlineOptions extends Abortable {
+  /** What is under way, for the message: `"stop of web"`. */
+  readonly action: string;
+  /** Milliseconds; `Infinity` never passes. */
+  readonly timeout: number;
+  /** What a person can check. */
+  readonly hint?: string | undefined;
+}
+
+/** The longest delay of a timer, in milliseconds: a longer one fires at once (Node, "Timers"). */
+const LONGEST = 2 ** 31 - 1;
+
+/**
+ * A signal that aborts with a {@link TimeoutError} when `timeout` has passed, or with the caller's own reason before. Dispose of
+ * it when the work is done: it holds a timer and a listener on the caller's signal.
+ */
+export class Deadline implements Disposable {
+  readonly signal: AbortSignal;
+  readonly #dispose: () => void;
+
+  constructor(options: DeadlineOptions) {
+    const linked = linkSignals(options.signal);
+    this.signal = linked.signal;
+    const { action, timeout, hint } = options;
+    const pass = () => linked.abort(new TimeoutError(action, timeout, hint === undefined ? {} : { hint }));
+    const timer = timeout > LONGEST ? undefined : setTimeout(pass, Math.max(timeout, 0));
+    this.#dispose = () => {
+      clearTimeout(timer);
+      linked[Symbol.dispose]();
+    };
+  }
+
+  /** Whether it was the time that ran out. */
+  get passed(): boolean {
+    return this.signal.reason instanceof TimeoutError;
+  }
+
+  [Symbol.dispose](): void {
+    this.#dispose();
+  }
+}
+
+/** Runs `work` under a {@link Deadline} and stops waiting for it when that has passed. */
+export async function withDeadline<T>(options: DeadlineOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const deadline = new Deadline(options);
+  try {
+    return await abortable(work(deadline.signal), deadline.signal);
+  } finally {
+    deadline[Symbol.dispose]();
+  }
+}
+
+export interface LinkedSignal extends Disposable {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+}
+
+/**
+ * A signal that aborts when one of `signals` does, with its reason, until disposed. `AbortSignal.any()` cannot be
+ * disposed: on a long-lived signal its dependants add up (nodejs/node#54614).
+ */
+export function linkSignals(...signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
+  const controller = new AbortController();
+  const listening: (() => void)[] = [];
+  for (const signal of signals) {
+    if (signal === undefined) continue;
+    const listener = () => controller.abort(signal.reason);
+    if (signal.aborted) listener();
+    signal.addEventListener("abort", listener, { once: true });
+    listening.push(() => signal.removeEventListener("abort", listener));
+  }
+  return {
+    signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
+    [Symbol.dispose]: () => {
+      for (const stop of listening.splice(0)) stop();
+    },
+  };
+}

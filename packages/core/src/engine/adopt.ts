@@ -1,0 +1,75 @@
+import { randomUUID } from "node:crypto";
+import { joinFailures } from "../driver/cleanup.ts";
+import { instanceContext } from "./context.ts";
+import { recordEnd } from "./exit.ts";
+import type { ManagedInstance } from "./managed-instance.ts";
+import type { InstanceRecord } from "./record.ts";
+import { type AnyRunning, Run } from "./run.ts";
+
+/**
+ * Finds what runs of an instance whose record says that it does, and makes the record true again: the run, held from now on; or
+ * nothing, and then it is `stopped`. A start that a crash cut short is undone. Only under the lock.
+ *
+ * What the driver cannot tell leaves `error` on record with the reason, and is asked again by the next verb.
+ */
+export async function findAgain(
+  instance: ManagedInstance,
+  record: InstanceRecord,
+  signal: AbortSignal,
+): Promise<Run | undefined> {
+  const { backend } = instance.driver;
+  let running: AnyRunning | undefined;
+  try {
+    running = await backend.adopt(await instanceContext(instance.engine, record, { signal }), { signal });
+    if (running !== undefined && record.state === "starting") {
+      await endByForce(running);
+      running = undefined;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    await instance.change(record, { state: "error", error: error instanceof Error ? error.message : String(error) });
+    throw error;
+  }
+  if (running === undefined) {
+    // A start that never finished is not a run that was lost: there is nothing to tell about its end.
+    const reason = record.asked ? "requested" : "lost";
+    await recordEnd(instance, record, record.state === "starting" ? undefined : { reason, at: Date.now() });
+    return undefined;
+  }
+  const run = new Run(record.run ?? randomUUID(), running);
+  // `stopping`, too, becomes `running`: nobody may be waiting for the end any more. That it was asked for stays on record.
+  const state = (await running.isFrozen?.({ signal })) ? "frozen" : "running";
+  await instance.change(record, { state, run: run.id, error: undefined });
+  instance.hold(run);
+  return run;
+}
+
+/** Ends what runs and waits until nothing of it is left. */
+export async function endByForce(running: AnyRunning): Promise<void> {
+  await running.kill();
+  await running.exited;
+}
+
+/**
+ * Undoes a launch that failed or was given up: ends what it started, if anything, and has the driver clear what it left.
+ *
+ * @returns what to throw: `cause`, joined with what went wrong on the way.
+ */
+export async function undoLaunch(
+  instance: ManagedInstance,
+  record: InstanceRecord,
+  running: AnyRunning | undefined,
+  cause: unknown,
+): Promise<unknown> {
+  try {
+    const left = running ?? (await adoptLeft(instance, record));
+    if (left !== undefined) await endByForce(left);
+    return cause;
+  } catch (error) {
+    return joinFailures([cause, error]);
+  }
+}
+
+async function adoptLeft(instance: ManagedInstance, record: InstanceRecord): Promise<AnyRunning | undefined> {
+  return instance.driver.backend.adopt(await instanceContext(instance.engine, record, {}), {});
+}

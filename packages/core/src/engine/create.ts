@@ -1,0 +1,130 @@
+import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import type { ProgressOptions } from "../contract/abortable.ts";
+import { AlreadyExistsError, ConfigError, type ConfigIssue } from "../contract/errors.ts";
+import { allOrNothing, type Undo } from "../driver/cleanup.ts";
+import { linkSignals } from "../driver/deadline.ts";
+import type { InstanceConfig } from "../model/config.ts";
+import type { Image } from "../model/image.ts";
+import { instanceContext } from "./context.ts";
+import { removeTraces } from "./delete.ts";
+import { type Engine, type OpenDriver, track } from "./engine.ts";
+import { parseInstanceConfig } from "./instance-config.ts";
+import { acquireLock, type Lock } from "./lock.ts";
+import { ManagedInstance } from "./managed-instance.ts";
+import { type InstanceRecord, RECORD_VERSION, readRecord, writeRecord } from "./record.ts";
+import { removeAbandonedFolder, removeInstanceFolder } from "./remove-folder.ts";
+
+/** Defines an instance and makes its writable root, or leaves nothing. */
+export async function create(engine: Engine, input: unknown, options: ProgressOptions = {}): Promise<ManagedInstance> {
+  options.signal?.throwIfAborted();
+  const linked = linkSignals(options.signal, engine.closing);
+  try {
+    const { config, open } = parseInstanceConfig(engine.drivers, input);
+    const image = await checkAgainstHost(engine, open, config, linked.signal);
+    const record: InstanceRecord = {
+      version: RECORD_VERSION,
+      uuid: randomUUID(),
+      kind: open.driver.kind,
+      config,
+      image,
+      createdAt: Date.now(),
+      phase: "creating",
+      state: "stopped",
+    };
+    return await track(engine, make(engine, open, record, { ...options, signal: linked.signal }));
+  } finally {
+    linked[Symbol.dispose]();
+  }
+}
+
+/** Everything that can be refused before anything is touched. */
+async function checkAgainstHost(
+  engine: Engine,
+  { driver, backend }: OpenDriver,
+  config: InstanceConfig,
+  signal: AbortSignal,
+): Promise<Image> {
+  const refused: ConfigIssue[] = backend
+    .plan(undefined, config)
+    .changes.filter((change) => change.effect === "unsupported")
+    .map((change) => ({
+      path: change.path.split("."),
+      message: change.reason ?? `the driver "${driver.name}" cannot do it`,
+    }));
+  if (refused.length > 0) throw new ConfigError("instance config", refused);
+  const image = await engine.images.get(config.image, { signal });
+  if (!driver.accepts.includes(image.kind)) {
+    const message = `the driver "${driver.name}" runs images of kind ${driver.accepts.join(" or ")}, and this one is of kind ${image.kind}`;
+    throw new ConfigError("instance config", [{ path: ["image"], message }]);
+  }
+  for (const device of Object.values(config.devices)) {
+    if (device.type === "nic") await engine.networks.get(device.network, { signal });
+  }
+  return image;
+}
+
+async function make(
+  engine: Engine,
+  open: OpenDriver,
+  record: InstanceRecord,
+  options: ProgressOptions,
+): Promise<ManagedInstance> {
+  const lock = await acquireLock(engine.layout.instanceLock(record.config.name), options);
+  try {
+    return await allOrNothing(async (undo) => {
+      await claimName(engine, record.config.name, lock, undo);
+      return materialize(engine, open, record, options, undo);
+    });
+  } finally {
+    await lock.release();
+  }
+}
+
+/** @throws {AlreadyExistsError} What a creator that died left of the name is removed. */
+async function claimName(engine: Engine, name: string, lock: Lock, undo: Undo): Promise<void> {
+  const { layout } = engine;
+  const reading = await readRecord(layout.record(name));
+  if (reading.kind === "record" && reading.record.phase !== "ready") {
+    const open = engine.drivers.get(reading.record.config.driver);
+    if (open !== undefined) await removeTraces(engine, open, reading.record);
+  } else if (reading.kind === "absent") {
+    await removeAbandonedFolder(layout.instance(name));
+  }
+  try {
+    await mkdir(layout.instance(name), { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST")
+      throw new AlreadyExistsError("instance", name, { cause: error });
+    throw error;
+  }
+  undo(() => lock.retire());
+  undo(() => removeInstanceFolder(layout.instance(name)));
+}
+
+async function materialize(
+  engine: Engine,
+  { backend }: OpenDriver,
+  record: InstanceRecord,
+  options: ProgressOptions,
+  undo: Undo,
+): Promise<ManagedInstance> {
+  const { layout, networks } = engine;
+  const { name, devices } = record.config;
+  const owner = { name, uuid: record.uuid };
+  await writeRecord(layout.record(name), record);
+  await mkdir(layout.run(name), { mode: 0o700 });
+  await mkdir(layout.log(name), { mode: 0o700 });
+  undo(() => networks.release(owner));
+  await networks.reserve(owner, devices, options);
+  const context = await instanceContext(engine, record, options);
+  undo(() => backend.remove(context, {}));
+  await backend.materialize(context, options);
+  options.signal?.throwIfAborted();
+  const ready: InstanceRecord = { ...record, phase: "ready" };
+  await writeRecord(layout.record(name), ready);
+  const instance = new ManagedInstance(engine, ready);
+  engine.instances.set(name, instance);
+  engine.events.publish({ type: "created", instance: name, at: Date.now() });
+  return instance;
+}

@@ -1,0 +1,90 @@
+import type { Abortable } from "../contract/abortable.ts";
+import { isInstanceError, NotFoundError } from "../contract/errors.ts";
+import type { InstanceContext } from "../driver/backend.ts";
+import { joinFailures } from "../driver/cleanup.ts";
+import { abortable } from "../driver/deadline.ts";
+import { contextWith, instanceContext } from "./context.ts";
+import type { Engine, OpenDriver } from "./engine.ts";
+import { recordExit } from "./exit.ts";
+import type { ManagedInstance } from "./managed-instance.ts";
+import { type InstanceRecord, readRecord } from "./record.ts";
+import { removeInstanceFolder } from "./remove-folder.ts";
+import type { Run } from "./run.ts";
+
+/** Deletes an instance and all that it left. Goes on when the caller stops waiting. */
+export async function remove(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
+  options.signal?.throwIfAborted();
+  if (instance.deleting === undefined) {
+    const underway = deleteInBackground(instance);
+    instance.deleting = underway;
+    const forget = () => {
+      instance.deleting = undefined;
+    };
+    void underway.then(forget, forget);
+  }
+  return abortable(instance.deleting, options.signal);
+}
+
+async function deleteInBackground(instance: ManagedInstance): Promise<void> {
+  const { engine, name, uuid } = instance;
+  const path = engine.layout.record(name);
+  await instance.locked({}, async (lock, signal) => {
+    const reading = await readRecord(path);
+    if (reading.kind !== "record" || reading.record.uuid !== uuid) return forgetInstance(instance);
+    const { record } = reading;
+    const driver = instance.driver;
+    const failure = await endWhatRuns(instance, record, signal);
+    try {
+      const ended = record.phase === "deleting" ? record : await instance.read("delete");
+      await removeTraces(engine, driver, await instance.change(ended, { phase: "deleting" }));
+    } catch (error) {
+      throw failure === undefined ? error : joinFailures([failure, error]);
+    }
+    await lock.retire();
+    forgetInstance(instance);
+    engine.events.publish({ type: "deleted", instance: name, at: Date.now() });
+  });
+}
+
+function forgetInstance({ engine, name, uuid }: ManagedInstance): void {
+  if (engine.instances.get(name)?.uuid === uuid) engine.instances.delete(name);
+}
+
+/** Returns why the driver could not tell whether anything runs: no reason to keep it if its removal then works. */
+async function endWhatRuns(instance: ManagedInstance, record: InstanceRecord, signal: AbortSignal): Promise<unknown> {
+  let run: Run | undefined;
+  try {
+    run = await instance.currentRun(record, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    return error;
+  }
+  if (run === undefined) return undefined;
+  await instance.change(await instance.read("delete"), { state: "stopping", asked: true });
+  await run.running.kill();
+  run.end = { status: await abortable(run.running.exited, signal) };
+  await recordExit(instance, run);
+  return undefined;
+}
+
+/**
+ * Removes all that create made of an instance that does not run, whether it was finished or not, in an order that can be cut short and
+ * begun again: the record goes last. Only under its lock.
+ */
+export async function removeTraces(engine: Engine, driver: OpenDriver, record: InstanceRecord): Promise<void> {
+  const context = await contextToRemove(engine, record);
+  await driver.backend.remove(context, {});
+  await engine.networks.release({ name: context.name, uuid: context.uuid });
+  await removeInstanceFolder(context.folder);
+}
+
+/** As {@link instanceContext}, but an image that was lost is no reason to keep the instance: it then has no layers. */
+async function contextToRemove(engine: Engine, record: InstanceRecord): Promise<InstanceContext> {
+  try {
+    return await instanceContext(engine, record, {});
+  } catch (error) {
+    if (!isInstanceError(error, "ERR_INSTANCE_NOT_FOUND")) throw error;
+    const merged = () => Promise.reject(new NotFoundError("image", record.image.fingerprint));
+    return contextWith(engine, record, { kind: "layers", layers: [], merged }, []);
+  }
+}

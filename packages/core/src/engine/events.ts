@@ -1,0 +1,94 @@
+import { EventEmitter } from "node:events";
+import type { Abortable } from "../contract/abortable.ts";
+import type { Emitter, InstanceEvent, InstanceEvents } from "../contract/events.ts";
+import { EventQueue } from "./event-queue.ts";
+
+/** All events of one host, on their way to listeners and watchers. */
+export class EventBus {
+  readonly #taps = new Set<EventTap>();
+
+  publish(event: InstanceEvent): void {
+    for (const tap of this.#taps) tap.deliver(event);
+  }
+
+  /** What a reader takes events from: all, or those of one instance. */
+  tap(instance?: string): EventTap {
+    const tap: EventTap = new EventTap(instance, () => this.#taps.delete(tap));
+    this.#taps.add(tap);
+    return tap;
+  }
+
+  /** Ends all readers. */
+  close(): void {
+    for (const tap of this.#taps) tap.close();
+  }
+}
+
+/**
+ * One reader's share of the bus: an emitter for listeners and any number of queues. Ends by {@link close}, and by itself
+ * after the `deleted` of its own instance.
+ */
+export class EventTap {
+  readonly emitter = new EventEmitter() as Emitter<InstanceEvents>;
+  readonly #instance: string | undefined;
+  readonly #queues = new Set<EventQueue>();
+  readonly #onClose: () => void;
+  #closed = false;
+
+  constructor(instance: string | undefined, onClose: () => void) {
+    this.#instance = instance;
+    this.#onClose = onClose;
+  }
+
+  /** Called by the bus. */
+  deliver(event: InstanceEvent): void {
+    if (this.#instance !== undefined && event.instance !== this.#instance) return;
+    for (const queue of this.#queues) queue.push(event);
+    // In a task of its own: what a listener throws is its owner's uncaught exception, not a failure of the engine's verb.
+    queueMicrotask(() => this.#emit(event));
+    if (this.#instance !== undefined && event.type === "deleted") this.close();
+  }
+
+  #emit(event: InstanceEvent): void {
+    switch (event.type) {
+      case "created":
+        this.emitter.emit("created", event);
+        break;
+      case "state":
+        this.emitter.emit("state", event);
+        break;
+      case "exit":
+        this.emitter.emit("exit", event);
+        break;
+      case "deleted":
+        this.emitter.emit("deleted", event);
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+
+  watch(options: Abortable = {}): AsyncIterable<InstanceEvent> {
+    const { signal } = options;
+    const abort = () => queue.fail(signal?.reason);
+    const queue = new EventQueue(() => {
+      this.#queues.delete(queue);
+      signal?.removeEventListener("abort", abort);
+    });
+    this.#queues.add(queue);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    else if (this.#closed) queue.close();
+    return queue;
+  }
+
+  /** Ends listeners and watchers. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onClose();
+    for (const queue of this.#queues) queue.close();
+    // After what was delivered above has reached the listeners.
+    queueMicrotask(() => this.emitter.removeAllListeners());
+  }
+}

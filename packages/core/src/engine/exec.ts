@@ -1,0 +1,54 @@
+import type { ExecOptions, InstanceProcess, PipeProcess, TtyExecOptions, TtyProcess } from "../contract/process.ts";
+import type { ExecRequest } from "../driver/backend.ts";
+import type { BackendProcess } from "../driver/process.ts";
+import { ExecSchema } from "../model/exec.ts";
+import { parse } from "../model/parse.ts";
+import type { ManagedInstance } from "./managed-instance.ts";
+import { pipeProcess, ttyProcess } from "./process.ts";
+import type { AnyRunning } from "./run.ts";
+
+/** Starts a program inside; the terminal, if asked for, decides what is returned. */
+export async function exec(
+  instance: ManagedInstance,
+  argv: readonly string[],
+  options: ExecOptions & { readonly tty?: TtyExecOptions["tty"] | undefined } = {},
+): Promise<PipeProcess | TtyProcess> {
+  options.signal?.throwIfAborted();
+  const { env, cwd, user, tty } = options;
+  const asked = parse(ExecSchema, { argv, env, cwd, user, tty }, "exec");
+  const record = await instance.read("exec in");
+  const { running } = await instance.running("exec in", { ...options, capability: "exec" });
+  const request: ExecRequest = {
+    argv: asked.argv,
+    env: { ...record.config.env, ...asked.env },
+    cwd: asked.cwd,
+    user: asked.user,
+    tty: asked.tty,
+  };
+  const started = await startProcess(running, request, options.signal);
+  const { streams } = started;
+  return streams.kind === "tty" ? ttyProcess(started, streams) : pipeProcess(started, streams);
+}
+
+async function startProcess(
+  running: AnyRunning,
+  request: ExecRequest,
+  signal: AbortSignal | undefined,
+): Promise<BackendProcess> {
+  if (running.exec === undefined) throw new TypeError("the driver declares exec and has none");
+  const started = await running.exec(request, { signal });
+  if (signal?.aborted) {
+    // Too late for the driver to have noticed.
+    await endProcess(started);
+    throw signal.reason;
+  }
+  return started;
+}
+
+/** Kills a program inside and waits for its end. */
+export async function endProcess(process: BackendProcess): Promise<void> {
+  await process.kill("SIGKILL");
+  await process.exit;
+}
+
+export type AnyProcess = InstanceProcess;

@@ -1,0 +1,43 @@
+import type { InstanceExit } from "../contract/state.ts";
+import type { ManagedInstance } from "./managed-instance.ts";
+import { type InstanceRecord, readRecord } from "./record.ts";
+import type { Run } from "./run.ts";
+
+/** What a record says of an instance once nothing of its last run is left. */
+export const STOPPED = { state: "stopped", asked: undefined, error: undefined } as const;
+
+/**
+ * Puts the end of a run on record and tells of it, once; does nothing when this was done for the run before. Another process that held
+ * the same run may have been first: then its word stands, and the watchers here learn of it. Only under the lock.
+ */
+export async function recordExit(instance: ManagedInstance, run: Run): Promise<void> {
+  if (instance.run !== run || run.end === undefined) return;
+  const reading = await readRecord(instance.engine.layout.record(instance.name));
+  if (reading.kind === "record" && reading.record.uuid === instance.uuid && reading.record.run === run.id) {
+    const { record } = reading;
+    run.exit = record.state === "stopped" ? record.exit : exitOf(record, run);
+    await recordEnd(instance, record, run.exit);
+  }
+  instance.run = undefined;
+  run.settle();
+}
+
+/** Records that nothing of a run is left, with how it ended if there is anything to tell, and tells of it. Only under the lock. */
+export async function recordEnd(
+  instance: ManagedInstance,
+  record: InstanceRecord,
+  exit: InstanceExit | undefined,
+): Promise<void> {
+  await instance.change(record, { ...STOPPED, exit });
+  if (exit === undefined) return;
+  instance.engine.events.publish({ type: "exit", instance: instance.name, at: Date.now(), exit });
+}
+
+function exitOf(record: InstanceRecord, run: Run): InstanceExit {
+  const status = run.end?.status;
+  return {
+    reason: record.asked ? "requested" : "program",
+    ...(status === undefined ? {} : { status }),
+    at: Date.now(),
+  };
+}

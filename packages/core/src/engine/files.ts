@@ -1,0 +1,122 @@
+import { resolve } from "node:path";
+import type { Readable } from "node:stream";
+import type { Abortable, ProgressOptions } from "../contract/abortable.ts";
+import { FileError } from "../contract/errors.ts";
+import type {
+  DirectoryEntry,
+  FileOperations,
+  FileStat,
+  InstanceFiles,
+  MkdirOptions,
+  OwnerOptions,
+  PushOptions,
+  RemoveOptions,
+} from "../contract/files.ts";
+import { InsidePathSchema } from "../model/exec.ts";
+import { OwnerSchema } from "../model/owner.ts";
+import { parse } from "../model/parse.ts";
+import { feed } from "./feed.ts";
+import type { ManagedInstance } from "./managed-instance.ts";
+import { packHostTree } from "./pack-host-tree.ts";
+import { unpackOnHost } from "./unpack-on-host.ts";
+
+/** The most that `readAll()` reads, in bytes, unless its caller says otherwise. */
+export const READ_ALL_SIZE = 16 * 1024 * 1024;
+
+/** The files of an instance: the driver's operations, behind checks of state and arguments, and both ends of trees on the host. */
+export class ManagedFiles implements InstanceFiles {
+  readonly #instance: ManagedInstance;
+
+  constructor(instance: ManagedInstance) {
+    this.#instance = instance;
+  }
+
+  async read(path: string, options: Abortable = {}): Promise<Readable> {
+    return (await this.#at(path, options)).read(path, options);
+  }
+
+  async readAll(path: string, options: Abortable & { readonly maxSize?: number | undefined } = {}): Promise<Buffer> {
+    const limit = options.maxSize ?? READ_ALL_SIZE;
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const stream = await this.read(path, options);
+    // Leaving the loop, also by a throw, destroys the stream.
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      options.signal?.throwIfAborted();
+      size += chunk.length;
+      if (size > limit)
+        throw new FileError({ verb: "read all of", path, errno: "EFBIG", detail: `more than ${limit} bytes` });
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+
+  async write(
+    path: string,
+    data: string | Uint8Array | AsyncIterable<Uint8Array>,
+    options: OwnerOptions = {},
+  ): Promise<void> {
+    const files = await this.#at(path, options);
+    checkOwner(options);
+    await feed(await files.write(path, options), toChunks(data), options.signal);
+  }
+
+  async stat(path: string, options: Abortable = {}): Promise<FileStat> {
+    return (await this.#at(path, options)).stat(path, options);
+  }
+
+  async list(path: string, options: Abortable = {}): Promise<readonly DirectoryEntry[]> {
+    const entries = await (await this.#at(path, options)).list(path, options);
+    return [...entries].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async mkdir(path: string, options: MkdirOptions = {}): Promise<void> {
+    checkOwner(options);
+    await (await this.#at(path, options)).mkdir(path, options);
+  }
+
+  async remove(path: string, options: RemoveOptions = {}): Promise<void> {
+    await (await this.#at(path, options)).remove(path, options);
+  }
+
+  async push(source: string, path: string, options: PushOptions = {}): Promise<void> {
+    checkOwner(options);
+    const files = await this.#at(path, options);
+    const tree = packHostTree(resolve(source), options);
+    // Before the driver makes anything inside: a source that is not there must not leave an empty file.
+    const first = await tree.next();
+    await feed(await files.writeTree(path, options), resumed(first, tree), options.signal);
+  }
+
+  async pull(path: string, target: string, options: ProgressOptions = {}): Promise<void> {
+    const files = await this.#at(path, options);
+    await unpackOnHost(
+      await files.readTree(path, options),
+      { instance: this.#instance.name, path, target: resolve(target) },
+      options,
+    );
+  }
+
+  async #at(path: string, options: Abortable): Promise<FileOperations> {
+    options.signal?.throwIfAborted();
+    parse(InsidePathSchema, path, "file path");
+    const { running } = await this.#instance.running("reach files of", { ...options, capability: "files" });
+    if (running.files === undefined) throw new TypeError("the driver declares files and has none");
+    return running.files;
+  }
+}
+
+function checkOwner({ uid, gid, mode }: Omit<OwnerOptions, "signal">): void {
+  parse(OwnerSchema, { uid, gid, mode }, "file options");
+}
+
+async function* toChunks(data: string | Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  if (typeof data === "string") yield Buffer.from(data);
+  else if (data instanceof Uint8Array) yield data;
+  else yield* data;
+}
+
+async function* resumed<T>(first: IteratorResult<T>, rest: AsyncGenerator<T>): AsyncGenerator<T> {
+  if (first.done !== true) yield first.value;
+  yield* rest;
+}

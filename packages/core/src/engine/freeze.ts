@@ -1,0 +1,35 @@
+import type { Abortable } from "../contract/abortable.ts";
+import { StateError } from "../contract/errors.ts";
+import type { InstanceState } from "../contract/state.ts";
+import type { ManagedInstance } from "./managed-instance.ts";
+
+/** `running` → `frozen`; a no-op while frozen. */
+export function freeze(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
+  return toggle(instance, "freeze", options);
+}
+
+/** `frozen` → `running`; a no-op while running. */
+export function unfreeze(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
+  return toggle(instance, "unfreeze", options);
+}
+
+async function toggle(instance: ManagedInstance, verb: "freeze" | "unfreeze", options: Abortable): Promise<void> {
+  const [from, to] = verb === "freeze" ? (["running", "frozen"] as const) : (["frozen", "running"] as const);
+  const expected: InstanceState[] = ["running", "frozen"];
+  const { running } = await instance.running(verb, { ...options, capability: "freeze", expected });
+  await instance.exclusively(verb, options, async (record) => {
+    if (record.state === to) return;
+    if (record.state !== from || instance.run?.running !== running)
+      throw new StateError({ instance: instance.name, verb, state: record.state, expected });
+    if (verb === "freeze") instance.passThrough("freezing");
+    try {
+      await running[verb]?.(options);
+    } catch (error) {
+      // It may have been done all the same: an abort can come too late.
+      const state = (await running.isFrozen?.({})) ? "frozen" : "running";
+      await instance.change(record, { state });
+      throw error;
+    }
+    await instance.change(record, { state: to });
+  });
+}

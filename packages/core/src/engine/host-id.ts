@@ -1,0 +1,42 @@
+import { randomInt } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import { ConfigError } from "../contract/errors.ts";
+import { replaceFile } from "../system/replace-file.ts";
+import { acquireLock } from "./lock.ts";
+
+const IdentitySchema = z.strictObject({ version: z.literal(1), id: z.string().regex(/^[a-z0-9]{10}$/) });
+
+/** Ten characters that tell this root from all others, made when it is first opened. */
+export async function hostId(path: string, lockPath: string, signal: AbortSignal | undefined): Promise<string> {
+  const known = await readIdentity(path);
+  if (known !== undefined) return known;
+  const lock = await acquireLock(lockPath, { signal });
+  try {
+    const meanwhile = await readIdentity(path);
+    if (meanwhile !== undefined) return meanwhile;
+    const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
+    const id = Array.from({ length: 10 }, () => alphabet[randomInt(alphabet.length)]).join("");
+    await replaceFile(path, `${JSON.stringify({ version: 1, id })}\n`);
+    return id;
+  } finally {
+    await lock.release();
+  }
+}
+
+async function readIdentity(path: string): Promise<string | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    return IdentitySchema.parse(JSON.parse(text)).id;
+  } catch (error) {
+    throw new ConfigError("host root", [{ path: [], message: `${path} is not a file of this release's making` }], {
+      cause: error,
+    });
+  }
+}

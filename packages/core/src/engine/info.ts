@@ -1,0 +1,23 @@
+import type { InstanceInfo } from "../contract/instance.ts";
+import type { InstanceRecord } from "./record.ts";
+import type { Run } from "./run.ts";
+
+/** What a record, and the run if this process holds it, tell of an instance. */
+export function instanceInfo(record: InstanceRecord, run: Run | undefined): InstanceInfo {
+  const { config, uuid, kind, state, createdAt, startedAt, exit, error } = record;
+  const pid = run?.id === record.run ? run?.running.pid : undefined;
+  return {
+    name: config.name,
+    uuid,
+    driver: config.driver,
+    kind,
+    state,
+    config,
+    image: record.image.fingerprint,
+    createdAt,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(pid === undefined ? {} : { pid }),
+    ...(exit === undefined ? {} : { exit }),
+    ...(error === undefined ? {} : { error }),
+  };
+}

@@ -1,0 +1,29 @@
+import type { Abortable } from "../contract/abortable.ts";
+import type { InstanceInfo } from "../contract/instance.ts";
+import { instanceInfo } from "./info.ts";
+import type { ManagedInstance } from "./managed-instance.ts";
+import type { InstanceRecord } from "./record.ts";
+
+/** One look, true to the host: what the record says is checked against what runs, where this process does not watch it already. */
+export async function inspect(instance: ManagedInstance, options: Abortable = {}): Promise<InstanceInfo> {
+  options.signal?.throwIfAborted();
+  const record = await instance.read("inspect");
+  const watched = instance.run !== undefined && instance.run.id === record.run && instance.run.end === undefined;
+  // A start under way holds the lock for as long as it takes, and is the truth meanwhile.
+  if (record.state === "stopped" || watched || instance.starting !== undefined)
+    return instanceInfo(record, instance.run);
+  return instance.exclusively("inspect", options, async (current, signal) => {
+    if (instance.engine.drivers.has(instance.driverName)) await lookAgain(instance, current, signal);
+    return instanceInfo(await instance.read("inspect"), instance.run);
+  });
+}
+
+async function lookAgain(instance: ManagedInstance, record: InstanceRecord, signal: AbortSignal): Promise<void> {
+  try {
+    await instance.currentRun(record, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    // The reason is on record now, and in what is returned, if it is about the instance.
+    if ((await instance.read("inspect")).state !== "error") throw error;
+  }
+}

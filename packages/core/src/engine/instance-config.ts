@@ -1,0 +1,37 @@
+import { z } from "zod";
+import { CommonConfigSchema, type InstanceConfig } from "../model/config.ts";
+import { parse } from "../model/parse.ts";
+import type { OpenDriver } from "./engine.ts";
+
+/**
+ * Reads what a caller gave to `create()`: the common keys, and the section of the driver that it names.
+ *
+ * @throws {ConfigError} with every issue.
+ */
+export function parseInstanceConfig(
+  drivers: ReadonlyMap<string, OpenDriver>,
+  input: unknown,
+): { readonly config: InstanceConfig; readonly open: OpenDriver } {
+  const plain = withImageReference(input);
+  const { driver: name } = parse(driverSchema(drivers), plain, "instance config");
+  const open = drivers.get(name);
+  if (open === undefined) throw new TypeError(`no driver "${name}"`);
+  const schema = z.strictObject({ ...CommonConfigSchema.shape, [name]: open.driver.section });
+  return { config: parse(schema, plain, "instance config") as InstanceConfig, open };
+}
+
+// On its own and first: which other keys there are hangs on it.
+function driverSchema(drivers: ReadonlyMap<string, OpenDriver>) {
+  const known = [...drivers.keys()].join(", ");
+  return z.looseObject({
+    driver: z.string().refine((name) => drivers.has(name), `this host has no such driver; it was opened with ${known}`),
+  });
+}
+
+// An image as `images.import()` returned it stands for its fingerprint.
+function withImageReference(input: unknown): unknown {
+  if (typeof input !== "object" || input === null || !("image" in input)) return input;
+  const { image } = input;
+  if (typeof image !== "object" || image === null || !("fingerprint" in image)) return input;
+  return { ...input, image: image.fingerprint };
+}

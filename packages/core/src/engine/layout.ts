@@ -1,0 +1,46 @@
+import { join } from "node:path";
+
+/** Where things are under a host's root. The one place that knows the folders' names. */
+export class Layout {
+  readonly root: string;
+  constructor(root: string) {
+    this.root = root;
+  }
+  get images(): string {
+    return join(this.root, "images");
+  }
+  get networks(): string {
+    return join(this.root, "networks");
+  }
+  get instances(): string {
+    return join(this.root, "instances");
+  }
+  get locks(): string {
+    return join(this.root, "locks");
+  }
+  /** What the host is, whoever opens it: see `host-id.ts`. */
+  get identity(): string {
+    return join(this.root, "host.json");
+  }
+  get hostLock(): string {
+    return join(this.locks, "host");
+  }
+  driver(name: string): string {
+    return join(this.root, "drivers", name);
+  }
+  instance(name: string): string {
+    return join(this.instances, name);
+  }
+  record(name: string): string {
+    return join(this.instance(name), "instance.json");
+  }
+  run(name: string): string {
+    return join(this.instance(name), "run");
+  }
+  log(name: string): string {
+    return join(this.instance(name), "log");
+  }
+  instanceLock(name: string): string {
+    return join(this.locks, `instance-${name}`);
+  }
+}

@@ -1,0 +1,192 @@
+import type { Abortable } from "../contract/abortable.ts";
+import type { Capability } from "../contract/capability.ts";
+import { HostError, StateError, UnsupportedError } from "../contract/errors.ts";
+import type { InstanceState } from "../contract/state.ts";
+import { linkSignals } from "../driver/deadline.ts";
+import { findAgain } from "./adopt.ts";
+import { type Engine, type OpenDriver, track } from "./engine.ts";
+import { recordExit } from "./exit.ts";
+import { acquireLock, type Lock } from "./lock.ts";
+import { Mutex } from "./mutex.ts";
+import { type InstanceRecord, readRecord, writeRecord } from "./record.ts";
+import type { Run } from "./run.ts";
+
+/**
+ * One instance as this process knows it: the way to its record and its lock, and the run that it holds. Every verb is a
+ * file of its own that works on this.
+ */
+export class ManagedInstance {
+  readonly engine: Engine;
+  readonly name: string;
+  /** Tells it from a later instance of the same name. */
+  readonly uuid: string;
+  readonly driverName: string;
+  /** The run that this process holds; another process may have begun a later one. */
+  run: Run | undefined;
+  /** A start under way in this process, for others to join. */
+  starting: { readonly done: Promise<void>; readonly signal: AbortSignal | undefined } | undefined;
+  /** A deletion under way in this process. */
+  deleting: Promise<void> | undefined;
+  /** Stops under way in this process. */
+  readonly stopping = new Set<Promise<void>>();
+  readonly #mutex = new Mutex();
+  #announced: InstanceState;
+
+  constructor(engine: Engine, record: InstanceRecord) {
+    this.engine = engine;
+    this.name = record.config.name;
+    this.uuid = record.uuid;
+    this.driverName = record.config.driver;
+    this.#announced = record.state;
+  }
+
+  /** The record as it is on disk now, without the lock. @throws {StateError} `deleted` */
+  async read(verb: string): Promise<InstanceRecord> {
+    const reading = await readRecord(this.engine.layout.record(this.name));
+    if (reading.kind === "record" && reading.record.uuid === this.uuid && reading.record.phase !== "deleting")
+      return reading.record;
+    throw new StateError({ instance: this.name, verb, state: "deleted", expected: ["stopped", "running"] });
+  }
+
+  /**
+   * Runs `work` while nobody else, in whatever process, changes the instance; with the record as it then is, and a signal
+   * that the host's disposal aborts too.
+   */
+  async exclusively<T>(
+    verb: string,
+    options: Abortable,
+    work: (record: InstanceRecord, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return this.locked(options, async (_lock, signal) => {
+      const record = await this.read(verb);
+      this.#announce(record.state);
+      return work(record, signal);
+    });
+  }
+
+  /** The lock alone: for a verb that copes with whatever it finds. */
+  async locked<T>(options: Abortable, work: (lock: Lock, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const linked = linkSignals(options.signal, this.engine.closing);
+    const { signal } = linked;
+    const turn = this.#mutex.run(
+      async () => {
+        const lock = await acquireLock(this.engine.layout.instanceLock(this.name), { signal });
+        try {
+          return await work(lock, signal);
+        } finally {
+          await lock.release();
+        }
+      },
+      { signal },
+    );
+    try {
+      return await track(this.engine, turn);
+    } finally {
+      linked[Symbol.dispose]();
+    }
+  }
+
+  /** Changes the record and tells of a new state. Only under the lock. */
+  async change(record: InstanceRecord, patch: Partial<InstanceRecord>): Promise<InstanceRecord> {
+    const changed = { ...record, ...patch };
+    await writeRecord(this.engine.layout.record(this.name), changed);
+    this.#announce(changed.state);
+    return changed;
+  }
+
+  /** Tells of a state that is passed through and not worth a record. Only under the lock. */
+  passThrough(state: InstanceState): void {
+    this.#announce(state);
+  }
+
+  #announce(state: InstanceState): void {
+    if (state === this.#announced) return;
+    const previous = this.#announced;
+    this.#announced = state;
+    this.engine.events.publish({ type: "state", instance: this.name, at: Date.now(), state, previous });
+  }
+
+  /**
+   * The run under way, found again where another process began it; `undefined` when the instance does not run, which is then on
+   * record. Only under the lock.
+   */
+  async currentRun(record: InstanceRecord, signal: AbortSignal): Promise<Run | undefined> {
+    if (record.state === "stopped") return undefined;
+    const { run } = this;
+    if (run === undefined || run.id !== record.run) return findAgain(this, record, signal);
+    if (run.end === undefined) return run;
+    await recordExit(this, run);
+    return undefined;
+  }
+
+  /** Takes the run into this process' hands: its end will be put on record when it comes. */
+  hold(run: Run): void {
+    this.run = run;
+    void run.running.exited.then((status) => {
+      run.end = { status };
+      this.locked({}, () => recordExit(this, run)).catch(run.fail);
+    });
+  }
+
+  /** Its driver. @throws {HostError} when this host was opened without it */
+  get driver(): OpenDriver {
+    const open = this.engine.drivers.get(this.driverName);
+    if (open !== undefined) return open;
+    throw new HostError(`use instance "${this.name}"`, [
+      {
+        need: `driver:${this.driverName}`,
+        reason: "the host was opened without it",
+        fix: `pass it to openHost(), as in { drivers: [${this.driverName}()] }`,
+      },
+    ]);
+  }
+
+  /** Whether its driver can ever do it. */
+  hasCapability(capability: Capability): boolean {
+    const driver = this.engine.drivers.get(this.driverName)?.driver;
+    return (driver?.capabilities as ReadonlySet<Capability> | undefined)?.has(capability) === true;
+  }
+
+  /** @throws {UnsupportedError} when its driver, or the run as it is now, lacks the capability. @throws {HostError} */
+  requireCapability(capability: Capability, run?: Run): void {
+    const { driver } = this.driver;
+    const reason = this.hasCapability(capability)
+      ? run?.lacks(capability)
+      : `the driver "${driver.name}" does not have it`;
+    if (reason !== undefined) throw new UnsupportedError({ capability, reason });
+  }
+
+  /**
+   * The run, in a state in which `verb` is legal. @throws {UnsupportedError} when the driver or, now, the instance lacks
+   * `capability`. @throws {StateError}
+   */
+  async running(
+    verb: string,
+    options: Abortable & {
+      readonly capability?: Capability | undefined;
+      readonly expected?: readonly InstanceState[] | undefined;
+    },
+  ): Promise<Run> {
+    options.signal?.throwIfAborted();
+    const expected = options.expected ?? ["running"];
+    const { capability } = options;
+    const record = await this.read(verb);
+    if (capability !== undefined) this.requireCapability(capability);
+    const { run: held } = this;
+    const usable = held?.id === record.run && held?.end === undefined && expected.includes(record.state);
+    const run = usable ? held : await this.#runUnderLock(verb, expected, options);
+    if (run === undefined) throw new StateError({ instance: this.name, verb, state: "stopped", expected });
+    if (capability !== undefined) this.requireCapability(capability, run);
+    return run;
+  }
+
+  #runUnderLock(verb: string, expected: readonly InstanceState[], options: Abortable): Promise<Run | undefined> {
+    return this.exclusively(verb, options, async (record, signal) => {
+      const run = await this.currentRun(record, signal);
+      if (run === undefined) return undefined;
+      const { state } = await this.read(verb);
+      if (!expected.includes(state)) throw new StateError({ instance: this.name, verb, state, expected });
+      return run;
+    });
+  }
+}

@@ -1,0 +1,23 @@
+import type { Abortable } from "../contract/abortable.ts";
+import { abortable } from "../driver/deadline.ts";
+
+/** One at a time within this process, in order of arrival. What a kernel lock would do at the price of a child process. */
+export class Mutex {
+  #last: Promise<void> = Promise.resolve();
+
+  async run<T>(work: () => Promise<T>, options: Abortable = {}): Promise<T> {
+    const before = this.#last;
+    let leave = () => {};
+    const turn = new Promise<void>((resolve) => {
+      leave = resolve;
+    });
+    // Whoever gives up waiting must not let its successors overtake its predecessor.
+    this.#last = before.then(() => turn);
+    try {
+      await abortable(before, options.signal);
+      return await work();
+    } finally {
+      leave();
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import { mkdir } from "node:fs/promises";
+import { ConfigError } from "../contract/errors.ts";
+import type { AnyDriver } from "../driver/backend.ts";
+import { CommonConfigSchema } from "../model/config.ts";
+import { NameSchema } from "../model/name.ts";
+import type { Engine, OpenDriver } from "./engine.ts";
+import { EventBus } from "./events.ts";
+import { hostId } from "./host-id.ts";
+import type { Layout } from "./layout.ts";
+import { allRecords } from "./list.ts";
+import type { ImageStore, ImageUsers, NetworkManager } from "./ports.ts";
+
+/** What makes the parts of a host that the engine does not have itself. */
+export interface EngineParts {
+  openImages(options: { readonly users: ImageUsers; readonly signal: AbortSignal | undefined }): Promise<ImageStore>;
+  openNetworks(options: { readonly hostId: string }): Promise<NetworkManager>;
+}
+
+/** Makes the root's folders where they are missing, and puts the engine together. */
+export async function openEngine(
+  layout: Layout,
+  drivers: readonly AnyDriver[],
+  parts: EngineParts,
+  options: { readonly signal: AbortSignal | undefined; readonly closing: AbortSignal },
+): Promise<Engine> {
+  const { signal, closing } = options;
+  assertDriverNames(drivers);
+  await mkdir(layout.root, { recursive: true, mode: 0o700 });
+  for (const folder of [layout.instances, layout.locks]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  const id = await hostId(layout.identity, layout.hostLock, signal);
+  const users: ImageUsers = async (fingerprint) =>
+    (await allRecords(layout))
+      .filter((record) => record.image.fingerprint === fingerprint)
+      .map((record) => record.config.name);
+  return {
+    layout,
+    drivers: new Map(
+      drivers.map((driver): [string, OpenDriver] => [
+        driver.name,
+        { driver, backend: driver.open({ folder: layout.driver(driver.name), hostId: id }) },
+      ]),
+    ),
+    images: await parts.openImages({ users, signal }),
+    networks: await parts.openNetworks({ hostId: id }),
+    events: new EventBus(),
+    instances: new Map(),
+    closing,
+    work: new Set(),
+  };
+}
+
+/** @throws {ConfigError} */
+function assertDriverNames(drivers: readonly AnyDriver[]): void {
+  const names = drivers.map((driver) => driver.name);
+  const issues = names.flatMap((name, index) => {
+    const path = ["drivers", index];
+    if (!NameSchema.safeParse(name).success || name in CommonConfigSchema.shape)
+      return [
+        { path, message: `"${name}" cannot be the name of a driver: it is a label, and no key of every configuration` },
+      ];
+    if (names.indexOf(name) !== index) return [{ path, message: `there are two drivers named "${name}"` }];
+    return [];
+  });
+  if (issues.length > 0) throw new ConfigError("host options", issues);
+}

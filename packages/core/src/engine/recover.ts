@@ -1,0 +1,99 @@
+import { linkSignals } from "../driver/deadline.ts";
+import { removeTraces } from "./delete.ts";
+import type { Engine } from "./engine.ts";
+import { forEachLimited } from "./limited.ts";
+import { instanceNames } from "./list.ts";
+import { tryLock } from "./lock.ts";
+import { ManagedInstance } from "./managed-instance.ts";
+import { type InstanceRecord, type RecordReading, readRecord, setRecordAside } from "./record.ts";
+import { removeAbandonedFolder } from "./remove-folder.ts";
+
+/** How many instances are looked at at a time. */
+const AT_ONCE = 32;
+
+/** An instance that could not be recovered, for `doctor()` to tell. */
+export interface Trouble {
+  readonly instance: string;
+  readonly reason: string;
+}
+
+/**
+ * Makes the root true to the host after whatever ended its last users: undoes creates and finishes deletes that were cut short, and finds
+ * again what runs. What another process is at work on is left to it. One instance's trouble does not keep the host from opening.
+ */
+export async function recover(engine: Engine, signal: AbortSignal | undefined): Promise<readonly Trouble[]> {
+  const linked = linkSignals(signal, engine.closing);
+  const troubles: Trouble[] = [];
+  try {
+    await forEachLimited(await instanceNames(engine.layout), AT_ONCE, async (name) => {
+      linked.signal.throwIfAborted();
+      try {
+        const reason = await recoverOne(engine, name, linked.signal);
+        if (reason !== undefined) troubles.push({ instance: name, reason });
+      } catch (error) {
+        linked.signal.throwIfAborted();
+        troubles.push({ instance: name, reason: error instanceof Error ? error.message : String(error) });
+      }
+    });
+  } finally {
+    linked[Symbol.dispose]();
+  }
+  return troubles;
+}
+
+/** Returns what a person should know. */
+async function recoverOne(engine: Engine, name: string, signal: AbortSignal): Promise<string | undefined> {
+  const path = engine.layout.record(name);
+  const reading = await readRecord(path);
+  if (reading.kind === "newer") return newer(path, reading.version);
+  if (reading.kind === "record" && reading.record.phase === "ready") {
+    await recoverRun(engine, reading.record, signal);
+    return undefined;
+  }
+  const lock = await tryLock(engine.layout.instanceLock(name));
+  // Somebody is creating or deleting it right now.
+  if (lock === undefined) return undefined;
+  try {
+    const now = await readRecord(path);
+    if (now.kind === "record" && now.record.phase === "ready") return undefined;
+    const trouble = await clearRemains(engine, name, now);
+    if (trouble === undefined) await lock.retire();
+    return trouble;
+  } finally {
+    await lock.release();
+  }
+}
+
+async function recoverRun(engine: Engine, record: InstanceRecord, signal: AbortSignal): Promise<void> {
+  const instance = new ManagedInstance(engine, record);
+  engine.instances.set(instance.name, instance);
+  if (record.state === "stopped" || !engine.drivers.has(instance.driverName)) return;
+  await instance.exclusively("recover", { signal }, (current, linked) => instance.currentRun(current, linked));
+}
+
+async function clearRemains(engine: Engine, name: string, reading: RecordReading): Promise<string | undefined> {
+  const path = engine.layout.record(name);
+  switch (reading.kind) {
+    case "newer":
+      return newer(path, reading.version);
+    case "garbage":
+      return `its record cannot be read (${reading.reason}) and was set aside as ${await setRecordAside(path)}`;
+    case "absent":
+      return (await removeAbandonedFolder(engine.layout.instance(name)))
+        ? undefined
+        : `its folder ${engine.layout.instance(name)} has no record: look at what was set aside there, or remove it`;
+    case "record": {
+      const driver = engine.drivers.get(reading.record.config.driver);
+      if (driver === undefined)
+        return `its ${reading.record.phase} was cut short; open the host with the driver "${reading.record.config.driver}" to clear it`;
+      await removeTraces(engine, driver, reading.record);
+      return undefined;
+    }
+    default:
+      return reading satisfies never;
+  }
+}
+
+function newer(path: string, version: number): string {
+  return `its record ${path} is of version ${version}, which a later release wrote: use that release`;
+}

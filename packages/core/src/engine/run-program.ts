@@ -1,0 +1,71 @@
+import { Readable, type Writable } from "node:stream";
+import { finished, pipeline } from "node:stream/promises";
+import type { PipeProcess, RunOptions, RunResult } from "../contract/process.ts";
+import { abortable, Deadline } from "../driver/deadline.ts";
+import { exec } from "./exec.ts";
+import type { ManagedInstance } from "./managed-instance.ts";
+
+/** The most that `run()` keeps of each stream, in bytes, unless its caller says otherwise. */
+export const RUN_OUTPUT = 16 * 1024 * 1024;
+
+/** Runs a program to its end and collects what it printed. Whatever cuts it short, the program is dead when this rejects. */
+export async function runProgram(
+  instance: ManagedInstance,
+  argv: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const timeout = options.timeout ?? Number.POSITIVE_INFINITY;
+  const deadline = new Deadline({ action: `${argv[0]} in "${instance.name}"`, timeout, signal: options.signal });
+  try {
+    const { env, cwd, user } = options;
+    const process = (await exec(instance, argv, { env, cwd, user, signal: deadline.signal })) as PipeProcess;
+    try {
+      return await abortable(collect(process, options), deadline.signal);
+    } finally {
+      await process[Symbol.asyncDispose]();
+    }
+  } finally {
+    deadline[Symbol.dispose]();
+  }
+}
+
+async function collect(process: PipeProcess, options: RunOptions): Promise<RunResult> {
+  const limit = options.maxOutput ?? RUN_OUTPUT;
+  const overflow = () => process.kill("SIGKILL");
+  const [stdout, stderr, exit] = await Promise.all([
+    collectText(process.stdout, limit, overflow),
+    collectText(process.stderr, limit, overflow),
+    process.exit,
+    feed(process.stdin, options.stdin),
+  ]);
+  return { stdout, stderr, exit };
+}
+
+async function feed(stdin: Writable, data: RunOptions["stdin"]): Promise<void> {
+  try {
+    if (data === undefined || typeof data === "string" || data instanceof Uint8Array) {
+      stdin.end(data);
+      await finished(stdin, { readable: false });
+    } else await pipeline(Readable.from(data), stdin);
+  } catch (error) {
+    // A program may end, or close its input, without having read it all.
+    if (!isClosedPipe(error)) throw error;
+  }
+}
+
+function isClosedPipe(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === "EPIPE" || code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE";
+}
+
+async function collectText(stream: Readable, limit: number, overflow: () => Promise<void>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const room = limit - size;
+    if (room > 0) chunks.push(chunk.subarray(0, room));
+    if (size <= limit && size + chunk.length > limit) await overflow();
+    size += chunk.length;
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

@@ -1,0 +1,51 @@
+import type { Capability } from "../contract/capability.ts";
+import type { ExitStatus, InstanceExit } from "../contract/state.ts";
+import type { RunningCapabilities, RunningCore } from "../driver/backend.ts";
+
+/** A running instance of whatever driver: what its capabilities promise is there, nothing else is. */
+export type AnyRunning = RunningCore &
+  Partial<
+    RunningCapabilities["exec"] &
+      RunningCapabilities["files"] &
+      RunningCapabilities["freeze"] &
+      RunningCapabilities["network"] &
+      RunningCapabilities["metrics"]
+  >;
+
+/** One run of an instance, from start to stop, as this process holds it. */
+export class Run {
+  /** {@link InstanceRecord.run}. */
+  readonly id: string;
+  readonly running: AnyRunning;
+  /** Resolves when the end of this run is on record; rejects when it could not be put there. */
+  readonly settled: Promise<void>;
+  /** How it ended, once it has. `undefined` inside: nobody knows how. */
+  end: { readonly status: ExitStatus | undefined } | undefined;
+  /** What was put on record of it. */
+  exit: InstanceExit | undefined;
+  /** Calls of `stop()` that wait for its end. */
+  stops = 0;
+  /** Called when the end is on record. */
+  readonly settle: () => void;
+  readonly fail: (error: unknown) => void;
+
+  constructor(id: string, running: AnyRunning) {
+    this.id = id;
+    this.running = running;
+    let settle = () => {};
+    let fail: (error: unknown) => void = () => {};
+    this.settled = new Promise((resolve, reject) => {
+      settle = resolve;
+      fail = reject;
+    });
+    this.settle = settle;
+    this.fail = fail;
+    // Nobody may be waiting.
+    this.settled.catch(() => undefined);
+  }
+
+  /** Why the capability cannot be used now; `undefined` if it can. */
+  lacks(capability: Capability): string | undefined {
+    return this.running.lacks?.(capability);
+  }
+}

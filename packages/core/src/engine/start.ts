@@ -1,0 +1,77 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import type { Abortable } from "../contract/abortable.ts";
+import { StateError } from "../contract/errors.ts";
+import { abortable, linkSignals } from "../driver/deadline.ts";
+import { undoLaunch } from "./adopt.ts";
+import { instanceContext } from "./context.ts";
+import { STOPPED } from "./exit.ts";
+import type { ManagedInstance } from "./managed-instance.ts";
+import type { InstanceRecord } from "./record.ts";
+import { type AnyRunning, Run } from "./run.ts";
+
+/** Starts an instance, or joins the start under way. The call that began a start can undo it by its signal. */
+export async function start(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  for (;;) {
+    const underway = instance.starting;
+    if (underway === undefined) return begin(instance, signal);
+    try {
+      return await abortable(underway.done, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      // The one who began it changed its mind; we did not.
+      if (underway.signal?.aborted !== true) throw error;
+    }
+  }
+}
+
+async function begin(instance: ManagedInstance, signal: AbortSignal | undefined): Promise<void> {
+  const linked = linkSignals(signal, instance.engine.closing);
+  const done = startOnceStopped(instance, linked.signal);
+  instance.starting = { done, signal };
+  try {
+    await done;
+  } finally {
+    instance.starting = undefined;
+    linked[Symbol.dispose]();
+  }
+}
+
+async function startOnceStopped(instance: ManagedInstance, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const stops = await instance.exclusively("start", { signal }, async (record) => {
+      const run = await instance.currentRun(record, signal);
+      if (run === undefined) return launch(instance, await instance.read("start"), signal);
+      if (run.stops > 0) return [...instance.stopping];
+      const { state } = await instance.read("start");
+      if (state === "running") return undefined;
+      throw new StateError({ instance: instance.name, verb: "start", state, expected: ["stopped", "running"] });
+    });
+    if (stops === undefined) return;
+    await abortable(Promise.allSettled(stops), signal);
+  }
+}
+
+async function launch(instance: ManagedInstance, record: InstanceRecord, signal: AbortSignal): Promise<undefined> {
+  const { engine, name, uuid } = instance;
+  const { backend } = instance.driver;
+  const starting = await instance.change(record, { state: "starting", run: randomUUID() });
+  let running: AnyRunning | undefined;
+  try {
+    await engine.networks.bringUp({ name, uuid }, { signal });
+    const context = await instanceContext(engine, starting, { signal });
+    await rm(context.run, { recursive: true, force: true });
+    await mkdir(context.run, { mode: 0o700 });
+    running = await backend.launch(context, { signal });
+    signal.throwIfAborted();
+    await instance.change(starting, { state: "running", startedAt: Date.now() });
+  } catch (error) {
+    const failure = await undoLaunch(instance, starting, running, error);
+    await instance.change(starting, STOPPED);
+    throw failure;
+  }
+  instance.hold(new Run(starting.run ?? uuid, running));
+  return undefined;
+}

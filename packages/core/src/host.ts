@@ -1,0 +1,125 @@
+import { resolve } from "node:path";
+import type { Abortable, ProgressOptions } from "./contract/abortable.ts";
+import { NotFoundError } from "./contract/errors.ts";
+import type { InstanceEvent } from "./contract/events.ts";
+import type { DoctorReport, Host, OpenHostOptions } from "./contract/host.ts";
+import type { Images } from "./contract/images.ts";
+import type { InstanceInfo } from "./contract/instance.ts";
+import type { Networks } from "./contract/networks.ts";
+import type { AnyDriver, HostReport } from "./driver/backend.ts";
+import { create } from "./engine/create.ts";
+import { detach } from "./engine/dispose.ts";
+import type { Engine } from "./engine/engine.ts";
+import { ephemeral } from "./engine/ephemeral.ts";
+import type { EventTap } from "./engine/events.ts";
+import { InstanceHandle } from "./engine/handle.ts";
+import { Layout } from "./engine/layout.ts";
+import { find, list } from "./engine/list.ts";
+import { type EngineParts, openEngine } from "./engine/open-engine.ts";
+import { recover, type Trouble } from "./engine/recover.ts";
+import { openImageStore } from "./images/store.ts";
+import { openNetworks } from "./network/networks.ts";
+import { doctorReport, probeHost } from "./system/doctor.ts";
+
+/**
+ * Opens the root folder that holds all state: undoes what a crash cut short, and finds again what runs.
+ *
+ * @throws {ConfigError} when two drivers have one name.
+ */
+export function openHost<const D extends AnyDriver>(options: OpenHostOptions<D>): Promise<Host<D>> {
+  const layout = new Layout(resolve(options.root));
+  const plugins = options.drivers.flatMap((driver) => driver.sources ?? []);
+  return openHostWith(options, {
+    openImages: ({ users, signal }) => openImageStore({ folder: layout.images, plugins, users, signal }),
+    openNetworks: async ({ hostId }) => openNetworks({ folder: layout.networks, hostId }),
+  });
+}
+
+/** As {@link openHost}, on images and networks of the caller's making. */
+export async function openHostWith<const D extends AnyDriver>(
+  options: OpenHostOptions<D>,
+  parts: EngineParts,
+): Promise<Host<D>> {
+  const { signal, drivers, root } = options;
+  signal?.throwIfAborted();
+  const closing = new AbortController();
+  const engine = await openEngine(new Layout(resolve(root)), drivers, parts, { signal, closing: closing.signal });
+  try {
+    const troubles = await recover(engine, signal);
+    // The class says at run time what the interface's overloads say of types.
+    return new OpenHost(engine, closing, troubles) as unknown as Host<D>;
+  } catch (error) {
+    await detach(engine, closing);
+    throw error;
+  }
+}
+
+class OpenHost {
+  readonly root: string;
+  readonly images: Images;
+  readonly networks: Networks;
+  readonly #engine: Engine;
+  readonly #tap: EventTap;
+  readonly #closing: AbortController;
+  readonly #troubles: readonly Trouble[];
+  #disposed: Promise<void> | undefined;
+
+  constructor(engine: Engine, closing: AbortController, troubles: readonly Trouble[]) {
+    this.root = engine.layout.root;
+    this.images = engine.images;
+    this.networks = engine.networks;
+    this.#engine = engine;
+    this.#closing = closing;
+    this.#troubles = troubles;
+    this.#tap = engine.events.tap();
+  }
+
+  async create(config: unknown, options?: ProgressOptions): Promise<InstanceHandle> {
+    this.#assertOpen();
+    return new InstanceHandle(await create(this.#engine, config, options));
+  }
+
+  async get(name: string, options: Abortable & { readonly driver?: string | undefined } = {}): Promise<InstanceHandle> {
+    this.#assertOpen();
+    const instance = await find(this.#engine, name, options);
+    if (options.driver !== undefined && options.driver !== instance.driverName) {
+      const hint = `its driver is "${instance.driverName}", not "${options.driver}"`;
+      throw new NotFoundError("instance", name, { hint });
+    }
+    return new InstanceHandle(instance);
+  }
+
+  async list(options?: Abortable): Promise<readonly InstanceInfo[]> {
+    this.#assertOpen();
+    return list(this.#engine, options);
+  }
+
+  async ephemeral(config: unknown, options?: ProgressOptions): Promise<InstanceHandle> {
+    this.#assertOpen();
+    return ephemeral(this.#engine, config, options);
+  }
+
+  watch(options?: Abortable): AsyncIterable<InstanceEvent> {
+    return this.#tap.watch(options);
+  }
+
+  async doctor(options: Abortable = {}): Promise<DoctorReport> {
+    this.#assertOpen();
+    const probes = [...this.#engine.drivers].map(
+      async ([name, { driver }]): Promise<[string, HostReport]> => [name, await driver.probe(options)],
+    );
+    const [host, ...reports] = await Promise.all([probeHost(this.root), ...probes]);
+    const troubles = this.#troubles.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason }));
+    return doctorReport({ ...host, facts: [...host.facts, ...troubles] }, Object.fromEntries(reports));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= detach(this.#engine, this.#closing);
+    return this.#disposed;
+  }
+
+  /** @throws the reason with which everything under way was ended. */
+  #assertOpen(): void {
+    this.#closing.signal.throwIfAborted();
+  }
+}

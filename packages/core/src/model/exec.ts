@@ -1,0 +1,28 @@
+import { z } from "zod";
+import { EnvSchema } from "./name.ts";
+
+const noNul = (what: string) => z.string().regex(/^[^\0]*$/, `${what} has no NUL`);
+
+/** A path inside an instance: absolute, of at most 4095 bytes (PATH_MAX less the NUL, limits.h). */
+export const InsidePathSchema = noNul("a path")
+  .regex(/^\//, "a path inside an instance is absolute")
+  .refine((path) => Buffer.byteLength(path) <= 4095, "a path has at most 4095 bytes");
+
+const CellsSchema = z.number().int().min(1).max(65535);
+
+/** A terminal's size: the kernel keeps it in 16 bits (struct winsize, ioctl_tty(2)). */
+export const TerminalSizeSchema = z.strictObject({ columns: CellsSchema, rows: CellsSchema });
+
+/** A user of the instance: a name, a number, or two numbers. A name cannot hold what separates the fields of passwd(5). */
+const UserSchema = z
+  .string()
+  .regex(/^(?:\d+(?::\d+)?|[a-zA-Z_][^\0-\x20:/]{0,255})$/, "a user is a name, a uid, or uid:gid");
+
+/** What is checked of a call of `exec()` before the driver sees it. */
+export const ExecSchema = z.strictObject({
+  argv: z.tuple([noNul("a program's name").min(1, "a program has a name")]).rest(noNul("an argument")),
+  env: EnvSchema.default({}),
+  cwd: InsidePathSchema.optional(),
+  user: UserSchema.optional(),
+  tty: TerminalSizeSchema.optional(),
+});

@@ -1,0 +1,43 @@
+import type { z } from "zod";
+import { ConfigError, type ConfigIssue } from "../contract/errors.ts";
+import { nearest } from "./nearest.ts";
+import { discriminatorsAt, keysAt } from "./schema-keys.ts";
+
+/**
+ * Reads what a caller wrote. @throws {ConfigError} with every issue, where an unknown key comes with the known one that is nearest.
+ * `subject` says what is read, as in `"instance config"`.
+ */
+export function parse<S extends z.ZodType>(schema: S, value: unknown, subject: string): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(
+    subject,
+    parsed.error.issues.flatMap((issue) => configIssues(schema, value, issue)),
+    { cause: parsed.error },
+  );
+}
+
+function configIssues(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue): ConfigIssue[] {
+  const path = issue.path.map((key) => (typeof key === "symbol" ? String(key) : key));
+  switch (issue.code) {
+    case "unrecognized_keys": {
+      const known = keysAt(schema, value, path);
+      return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, known) }));
+    }
+    case "invalid_key":
+      return [{ path, message: issue.issues.map((inner) => inner.message).join("; ") }];
+    case "invalid_union": {
+      const known = discriminatorsAt(schema, value, path.slice(0, -1));
+      if (known.length > 0) return [{ path, message: `must be ${known.join(" or ")}` }];
+      return [{ path, message: issue.message }];
+    }
+    default:
+      return [{ path, message: issue.message }];
+  }
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const guess = nearest(key, known);
+  if (guess !== undefined) return `unknown key; did you mean "${guess}"?`;
+  return known.length > 0 ? `unknown key; known are ${known.join(", ")}` : "unknown key";
+}
