@@ -13,7 +13,7 @@ export interface ToolOptions {
   readonly onLine?: ((line: string) => void) | undefined;
 }
 
-/** A tool of the host that bytes stream through. `spawn()` is for those that just run. */
+/** A tool of the host that bytes stream through; it dies with this process. `spawn()` is for those that just run. */
 export interface Tool {
   readonly stdin: Writable;
   readonly stdout: Readable;
@@ -28,8 +28,7 @@ export interface Tool {
 }
 
 export function startTool(argv: readonly string[], options: ToolOptions): Tool {
-  const [file = "", ...rest] = argv;
-  const child = start(file, rest, {
+  const child = start("setpriv", ["--pdeathsig=KILL", "--", ...argv], {
     cwd: "/",
     env: { ...(options.env ?? TOOL_ENV) },
     stdio: ["pipe", "pipe", "pipe"],
@@ -42,11 +41,14 @@ export function startTool(argv: readonly string[], options: ToolOptions): Tool {
   const ended = new Promise<void>((resolve, reject) => {
     child.on("error", (cause: NodeJS.ErrnoException) => {
       missing = cause.code === "ENOENT";
-      reject(missing ? notThere(file, options.fromPackage, cause) : cause);
+      reject(missing ? notThere("setpriv", "util-linux", cause) : cause);
     });
     child.on("close", (exitCode, signal) => {
       if (exitCode === 0) resolve();
-      else reject(commandError(argv, exitCode, signal, stderr()));
+      const failure = commandError(argv, exitCode, signal, stderr());
+      // setpriv(1) exits as env(1) does.
+      missing ||= exitCode === 127;
+      reject(missing ? notThere(argv[0] ?? "", options.fromPackage, failure) : failure);
     });
   }).finally(() => options.signal.removeEventListener("abort", kill));
   // Whoever streams may fail before anyone waits for the end.
@@ -91,4 +93,25 @@ function collect(stream: Readable, onLine: ((line: string) => void) | undefined)
     for (const one of lines) onLine(one);
   });
   return () => text;
+}
+
+/** Runs a tool to its end and returns what it printed, 64 MiB at most. @throws {HostError} @throws {CommandError} */
+export async function runTool(
+  argv: readonly string[],
+  options: Omit<ToolOptions, "signal"> & { readonly signal?: AbortSignal | undefined },
+): Promise<string> {
+  options.signal?.throwIfAborted();
+  const tool = startTool(argv, { ...options, signal: options.signal ?? new AbortController().signal });
+  tool.stdin.end();
+  let output = "";
+  tool.stdout.setEncoding("utf8").on("data", (piece: string) => {
+    if (output.length < 64 * 2 ** 20) output += piece;
+  });
+  try {
+    await tool.succeeded();
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw error;
+  }
+  return output;
 }

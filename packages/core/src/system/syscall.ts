@@ -31,6 +31,7 @@ function load() {
     mount: libc.func("int mount(str source, str target, str type, ulong flags, str data)") as Native,
     umount2: libc.func("int umount2(str target, int flags)") as Native,
     mknod: libc.func("int mknod(str path, uint mode, ulong device)") as Native,
+    lremovexattr: libc.func("int lremovexattr(uint8_t *path, str name)") as Native,
     lsetxattr: libc.func("int lsetxattr(str path, str name, uint8_t *value, size_t size, int flags)") as Native,
     socket: libc.func("int socket(int domain, int type, int protocol)") as Native,
     bind: libc.func("int bind(int fd, const uint8_t *address, uint length)") as Native,
@@ -169,6 +170,11 @@ export function mknod(path: string, mode: number, device: { readonly major: numb
   const { major, minor } = device;
   const dev = (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
   check("mknod", native().mknod(path, mode, dev));
+}
+
+/** lremovexattr(2): does not follow a symlink. The path is bytes, as file names are. */
+export function lremovexattr(path: Uint8Array, name: string): void {
+  check("lremovexattr", native().lremovexattr(Buffer.concat([path, Buffer.alloc(1)]), name));
 }
 
 /** lsetxattr(2): does not follow a symlink. */

@@ -3,7 +3,7 @@ import { shown, type TarEntry } from "../tar/entry.ts";
 import type { TarSink } from "../tar/reader.ts";
 import { TarWriter } from "../tar/writer.ts";
 import type { LayerLimits } from "./limits.ts";
-import { folderEntry, type LowerLayers, symlinkTarget } from "./lower-layers.ts";
+import { folderEntry, type LowerLayers, MAX_SYMLINKS, symlinkTarget } from "./lower-layers.ts";
 import { entryPath, linkPath } from "./path.ts";
 import { isKeptXattr } from "./xattr.ts";
 
@@ -33,8 +33,6 @@ const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
 /** Of AUFS itself, and no whiteouts (OCI image-spec, layer.md, names of this prefix are reserved). */
 const AUFS = ".wh..wh.";
-/** As the kernel bounds it (path_resolution(7)). */
-const MAX_SYMLINKS = 40;
 
 /**
  * Judges each entry of a layer's tar and writes what may be unpacked to {@link output}, as another tar: one that

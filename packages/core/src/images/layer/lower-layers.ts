@@ -8,6 +8,9 @@ export interface LayerFolder {
   readonly opaque: readonly string[];
 }
 
+/** As the kernel bounds it (path_resolution(7)). */
+export const MAX_SYMLINKS = 40;
+
 export type LowerKind = "directory" | "symlink" | "file" | "other";
 
 export interface LowerEntry {
@@ -38,6 +41,29 @@ export class LowerLayers {
       if (found !== "absent") return found;
     }
     return undefined;
+  }
+
+  /** What `parts` lead to when symlinks are followed, all the way within the root. */
+  follow(parts: readonly string[]): LowerEntry | undefined {
+    let at: string[] = [];
+    let symlinks = 0;
+    const todo = [...parts].reverse();
+    let found = this.find([]);
+    for (let part = todo.pop(); part !== undefined; part = todo.pop()) {
+      if (part === "" || part === ".") continue;
+      const next = part === ".." ? at.slice(0, -1) : [...at, part];
+      found = this.find(next);
+      if (found?.kind !== "symlink") {
+        at = next;
+        continue;
+      }
+      if (++symlinks > MAX_SYMLINKS) return undefined;
+      const target = symlinkTarget(found);
+      if (target.startsWith("/")) at = [];
+      todo.push(...target.split("/").reverse());
+      found = this.find(at);
+    }
+    return found;
   }
 
   /** The names in the root. */

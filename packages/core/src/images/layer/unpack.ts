@@ -3,7 +3,8 @@ import { link, mkdir, rm, stat, utimes } from "node:fs/promises";
 import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ProgressOptions } from "../../contract/abortable.ts";
-import { CommandError, HostError, ImageError, isInstanceError } from "../../contract/errors.ts";
+import { CommandError, ImageError, isInstanceError } from "../../contract/errors.ts";
+import { diskFull, isDiskFull } from "../disk-full.ts";
 import { TarReader } from "../tar/reader.ts";
 import { startTool } from "../tool.ts";
 import { decompressor, peek } from "./decompress.ts";
@@ -84,7 +85,7 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
     } catch (error) {
       failing.abort();
       options.signal?.throwIfAborted();
-      if (full) throw diskFull(image, error);
+      if (full || isDiskFull(error)) throw diskFull(image, error);
       throw await firstCause(error, image, decompression.finished, tar.succeeded());
     }
     const diffId = stage.digest();
@@ -226,18 +227,7 @@ async function firstCause(error: unknown, image: string, ...tools: Promise<void>
   const code = (error as NodeJS.ErrnoException).code;
   if (code?.startsWith("Z_"))
     return new ImageError(image, `its gzip data are corrupt: ${(error as Error).message}`, { cause: error });
-  if (code === "ENOSPC" || code === "EDQUOT") return diskFull(image, error);
   return error;
-}
-
-/** The error for a file system that has no room for an image. */
-export function diskFull(image: string, cause: unknown): HostError {
-  const need = {
-    need: "disk-space",
-    reason: "no space is left on the file system of the image store",
-    fix: "free some, or open the host with a root on a larger file system",
-  };
-  return new HostError(`store image ${image}`, [need], { cause });
 }
 
 function mismatch(image: string, what: string, expected: string, actual: string): ImageError {

@@ -1,0 +1,142 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ProgressOptions } from "../contract/abortable.ts";
+import { HostError } from "../contract/errors.ts";
+import type { ImageDraft, LayerSource } from "../driver/image-source.ts";
+import { acquireLock, type Lock } from "../engine/lock.ts";
+import { Mutex } from "../engine/mutex.ts";
+import type { Layer } from "../model/image.ts";
+import { spawn } from "../system/spawn.ts";
+import type { ImageFolders } from "./folders.ts";
+import type { LayerLimits } from "./layer/limits.ts";
+import type { LayerFolder } from "./layer/lower-layers.ts";
+import { unpackLayer } from "./layer/unpack.ts";
+import { asFolder, asLayer, chainId, describeLayer, hexOf, type LayerStore, type StoredLayer } from "./layer-store.ts";
+
+export interface DraftOptions extends ProgressOptions {
+  /** For messages. */
+  readonly image: string;
+  readonly limits: LayerLimits;
+}
+
+interface DraftLayer {
+  readonly stored: StoredLayer;
+  /** Where it is now, until it is committed. Absent for one that the store has. */
+  readonly place?: string | undefined;
+  readonly folder: LayerFolder;
+}
+
+/** An import under way: scratch space under a lock that a dead process lets go, so that the next open can clear it. */
+export class Draft implements ImageDraft, AsyncDisposable {
+  readonly folder: string;
+  readonly #home: string;
+  readonly #lock: Lock;
+  readonly #folders: ImageFolders;
+  readonly #store: LayerStore;
+  readonly #options: DraftOptions;
+  readonly #order = new Mutex();
+  readonly #layers: DraftLayer[] = [];
+  /** A disk that was put in place, with its digest. */
+  disk: { readonly path: string; readonly digest: string; readonly size: number } | undefined;
+
+  private constructor(home: string, lock: Lock, folders: ImageFolders, store: LayerStore, options: DraftOptions) {
+    this.#home = home;
+    this.folder = join(home, "work");
+    this.#lock = lock;
+    this.#folders = folders;
+    this.#store = store;
+    this.#options = options;
+  }
+
+  static async open(folders: ImageFolders, store: LayerStore, options: DraftOptions): Promise<Draft> {
+    await mkdir(folders.drafts, { recursive: true });
+    const home = join(folders.drafts, randomUUID());
+    const lock = await acquireLock(`${home}.lock`, options);
+    const draft = new Draft(home, lock, folders, store, options);
+    try {
+      for (const name of ["work", "layers", "pins"]) await mkdir(join(home, name), { recursive: true, mode: 0o700 });
+      return draft;
+    } catch (error) {
+      await draft[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get layers(): readonly DraftLayer[] {
+    return this.#layers;
+  }
+
+  get folderOfLayers(): readonly LayerFolder[] {
+    return this.#layers.map(({ folder }) => folder);
+  }
+
+  addLayer(source: LayerSource): Promise<Layer> {
+    return this.#order.run(async () => {
+      const layer = (await this.#reuse(source)) ?? (await this.#unpack(source));
+      this.#layers.push(layer);
+      return asLayer(layer.stored);
+    }, this.#options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await removeTree(this.#home);
+    await this.#lock.retire();
+  }
+
+  get #parent(): string | undefined {
+    return this.#layers.at(-1)?.stored.chainId;
+  }
+
+  async #reuse(source: LayerSource): Promise<DraftLayer | undefined> {
+    if (source.diffId === undefined) return undefined;
+    const chain = chainId(this.#parent, source.diffId);
+    await using _lock = await acquireLock(this.#folders.storeLock, { ...this.#options, mode: "shared" });
+    const stored = await this.#store.read(chain);
+    if (stored === undefined) return undefined;
+    // Whoever deletes an image meanwhile sees that this layer is wanted.
+    await writeFile(join(this.#home, "pins", hexOf(chain)), "");
+    return { stored, folder: asFolder(this.#store.tree(chain), stored) };
+  }
+
+  async #unpack(source: LayerSource): Promise<DraftLayer> {
+    const { image, limits, signal, onProgress } = this.#options;
+    assertRoot(image);
+    const place = join(this.#home, "layers", String(this.#layers.length));
+    const tree = join(place, "tree");
+    await mkdir(place, { mode: 0o700 });
+    signal?.throwIfAborted();
+    const found = await unpackLayer(await source.open(), tree, {
+      image,
+      limits,
+      signal,
+      onProgress,
+      lower: this.folderOfLayers,
+      whiteouts: source.whiteouts,
+      digest: source.digest,
+      diffId: source.diffId,
+      size: source.size,
+    });
+    const stored: StoredLayer = {
+      diffId: found.diffId,
+      chainId: chainId(this.#parent, found.diffId),
+      size: found.size,
+      entries: found.entries,
+      devices: found.devices,
+      opaque: [...found.opaque],
+    };
+    await describeLayer(place, stored);
+    return { stored, place, folder: asFolder(tree, stored) };
+  }
+}
+
+function assertRoot(image: string): void {
+  if (process.geteuid?.() === 0) return;
+  const reason = "only root can give files the owners that an image says";
+  throw new HostError(`unpack image ${image}`, [{ need: "root", reason, fix: "run as root" }]);
+}
+
+/** Removes a tree of any size, in a process of its own. Not aborted by anything. */
+export async function removeTree(path: string): Promise<void> {
+  await spawn(["rm", "-rf", "--one-file-system", "--", path]);
+}

@@ -1,0 +1,58 @@
+import { z } from "zod";
+import { ConfigError, NotFoundError } from "../contract/errors.ts";
+import { DigestSchema } from "../model/image.ts";
+
+const HEX_PREFIX = /^(?:sha256:)?([0-9a-f]{12,64})$/;
+
+/** A name for an image. What reads as a fingerprint, or the beginning of one, is none. */
+export const AliasSchema = z
+  .string()
+  .regex(
+    /^[a-zA-Z0-9][a-zA-Z0-9._:/@-]{0,127}$/,
+    "an alias is 1 to 128 letters, digits and . _ : / @ -, and begins with a letter or digit",
+  )
+  .refine((alias) => !HEX_PREFIX.test(alias), "an alias must not look like a fingerprint");
+
+/**
+ * The fingerprint that a caller means by an alias, a fingerprint or 12 and more of its first digits.
+ *
+ * @throws {NotFoundError} when there is none. @throws {ConfigError} when several begin so.
+ */
+export function resolveReference(
+  reference: string,
+  fingerprints: readonly string[],
+  aliases: Readonly<Record<string, string>>,
+): string {
+  const named = Object.hasOwn(aliases, reference) ? aliases[reference] : undefined;
+  if (named !== undefined && fingerprints.includes(named)) return named;
+  const digits = HEX_PREFIX.exec(reference)?.[1];
+  if (digits === undefined)
+    throw new NotFoundError("image", reference, { hint: "import it first, or list() what there is" });
+  const matches = fingerprints.filter((fingerprint) => fingerprint.startsWith(`sha256:${digits}`));
+  const [match] = matches;
+  if (match === undefined) throw new NotFoundError("image", reference);
+  if (matches.length > 1)
+    throw new ConfigError("image reference", [
+      { path: [], message: `"${reference}" is the beginning of ${matches.length} fingerprints: give more digits` },
+    ]);
+  return match;
+}
+
+const ImportOptionsSchema = z.looseObject({
+  aliases: z.array(AliasSchema).optional(),
+  digest: DigestSchema.optional(),
+  architecture: z.enum(["amd64", "arm64"]).optional(),
+});
+
+/** @throws {ConfigError} */
+export function assertImportOptions(options: object): void {
+  const parsed = ImportOptionsSchema.safeParse(options);
+  if (!parsed.success) throw new ConfigError("import options", issuesOf(parsed.error));
+}
+
+export function issuesOf(error: z.ZodError): { path: (string | number)[]; message: string }[] {
+  return error.issues.map(({ path, message }) => ({
+    path: path.map((key) => (typeof key === "number" ? key : String(key))),
+    message,
+  }));
+}

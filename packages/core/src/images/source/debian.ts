@@ -1,0 +1,142 @@
+import { z } from "zod";
+import { CommandError, ConfigError, HostError, ImageError } from "../../contract/errors.ts";
+import type { DebianBootstrap, ImportOptions } from "../../contract/images.ts";
+import { TOOL_ENV } from "../../system/spawn.ts";
+import { hashOf } from "../fingerprint.ts";
+import { issuesOf } from "../reference.ts";
+import { hostArchitecture } from "../rootfs-facts.ts";
+import { runTool, startTool } from "../tool.ts";
+import type { Origin } from "./origin.ts";
+import { describeRootfs } from "./rootfs.ts";
+
+// deb-src-control(5), deb-version(7): what names and versions are made of; apt takes `name/suite`, `name=version` and `name:arch`.
+const PACKAGE = /^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?$/;
+
+const DebianSchema = z.strictObject({
+  type: z.literal("debian"),
+  suite: z.string().regex(/^[a-z][a-z0-9-]*$/, "a suite is a name such as bookworm"),
+  packages: z.array(z.string().regex(PACKAGE, "not the name of a package")).default([]),
+  mirror: z
+    .string()
+    .regex(/^(https?|file|copy):\/{1,3}[^\s,[\]]+$/, "a mirror is an http, https, file or copy URL")
+    .optional(),
+  variant: z.enum(["minbase", "apt", "essential"]).default("minbase"),
+});
+
+const DEFAULT_MIRROR = "http://deb.debian.org/debian";
+
+/**
+ * A Debian made here by mmdebstrap(1), which checks the signatures of all that it fetches. What identifies it is what was asked for: it is made once,
+ * and again only after the image was deleted.
+ *
+ * @throws {ConfigError}
+ */
+export async function debianOrigin(source: DebianBootstrap, options: ImportOptions): Promise<Origin> {
+  const parsed = DebianSchema.safeParse(source);
+  if (!parsed.success) throw new ConfigError("image source", issuesOf(parsed.error));
+  if (options.digest !== undefined)
+    throw new ConfigError("import options", [
+      { path: ["digest"], message: "a bootstrap has none that is known before" },
+    ]);
+  const { suite, variant } = parsed.data;
+  const packages = [...new Set(parsed.data.packages)].sort();
+  const mirror = parsed.data.mirror ?? (await hostMirror(options.signal)) ?? DEFAULT_MIRROR;
+  const architecture = options.architecture ?? hostArchitecture();
+  const identity = { type: "debian", suite, variant, packages, mirror, architecture };
+  const name = ["debian", suite, ...(packages.length > 0 ? [packages.join(",")] : [])].join(":");
+  return {
+    name,
+    lock: identity,
+    identity,
+    async load(draft, { signal, onProgress }) {
+      const failing = new AbortController();
+      const abort = () => failing.abort();
+      signal?.addEventListener("abort", abort, { once: true });
+      const tool = startTool(bootstrapArgv({ suite, variant, packages, mirror, architecture }), {
+        fromPackage: "mmdebstrap",
+        signal: failing.signal,
+        env: { ...TOOL_ENV, ...proxies(), TMPDIR: draft.folder },
+        onLine: (line) => {
+          const step = /^I: ([a-z][^/]{0,80}?)(\.\.\.)?$/.exec(line)?.[1];
+          if (step !== undefined) report(step);
+        },
+      });
+      let listenerFailure: { readonly error: unknown } | undefined;
+      const report = (step: string) => {
+        try {
+          onProgress?.({ phase: `bootstrap: ${step}`, done: 0 });
+        } catch (error) {
+          listenerFailure = { error };
+          failing.abort();
+        }
+      };
+      tool.stdin.end();
+      try {
+        await draft.addLayer({ open: async () => tool.stdout, whiteouts: false });
+        await tool.succeeded();
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (listenerFailure !== undefined) throw listenerFailure.error;
+        throw await explain(name, error, tool.succeeded(), tool.stdout.readableEnded);
+      } finally {
+        signal?.removeEventListener("abort", abort);
+        failing.abort();
+        await tool.gone();
+      }
+      return describeRootfs(name, draft, architecture, { suite, variant, mirror, bootstrap: hashOf(identity) });
+    },
+  };
+}
+
+/** A bootstrap that fails gives an archive that is empty or cut off: its own words are the cause. */
+async function explain(name: string, error: unknown, end: Promise<void>, ended: boolean): Promise<unknown> {
+  if (!ended) return error;
+  const [result] = await Promise.allSettled([end]);
+  if (result.status === "fulfilled") return error;
+  const failure: unknown = result.reason;
+  if (failure instanceof HostError || !(failure instanceof CommandError)) return failure;
+  const line = failure.stderr.split("\n").findLast((one) => /^(E:|W: .*not trusted)/.test(one));
+  return new ImageError(name, `mmdebstrap failed${line ? `: ${line}` : ""}`, { cause: failure });
+}
+
+function bootstrapArgv(what: {
+  readonly suite: string;
+  readonly variant: string;
+  readonly packages: readonly string[];
+  readonly mirror: string;
+  readonly architecture: string;
+}): string[] {
+  return [
+    // In a pid namespace of its own: whatever it started dies with it, and its mounts with their namespace.
+    ...["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"],
+    ...["mmdebstrap", "--mode=root", "--format=tar", `--variant=${what.variant}`],
+    `--architectures=${what.architecture}`,
+    ...(what.packages.length > 0 ? [`--include=${what.packages.join(",")}`] : []),
+    what.suite,
+    "-",
+    // Without a mirror it takes Debian's own with the security and update archives.
+    ...(what.mirror.replace(/\/$/, "") === DEFAULT_MIRROR ? [] : [what.mirror]),
+  ];
+}
+
+/** Where the host's apt gets Debian from; nothing on other systems. */
+async function hostMirror(signal: AbortSignal | undefined): Promise<string | undefined> {
+  const options = { fromPackage: "apt", signal };
+  const uris = await runTool(["apt-get", "update", "--print-uris"], options).catch((error: unknown) => {
+    if (error instanceof HostError || error instanceof CommandError) return "";
+    throw error;
+  });
+  return parseMirror(uris);
+}
+
+/** The first archive that is a mirror of Debian's by its path: other vendors' lie deeper, security updates beside it. */
+export function parseMirror(printedUris: string): string | undefined {
+  return /^'(https?:\/\/[^/\s']+\/debian)\/dists\/[a-z]+\/InRelease'/m.exec(printedUris)?.[1];
+}
+
+/** How this process reaches the network, as apt and others take it from the environment. */
+function proxies(): Record<string, string> {
+  const names = ["http_proxy", "https_proxy", "no_proxy"];
+  const pairs = names.map((name) => [name, process.env[name] ?? process.env[name.toUpperCase()]] as const);
+  return Object.fromEntries(pairs.filter((pair): pair is readonly [string, string] => Boolean(pair[1])));
+}

@@ -1,0 +1,74 @@
+import { createReadStream } from "node:fs";
+import { chmod, open, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { CommandError, ImageError } from "../../contract/errors.ts";
+import { digestOf } from "../digest.ts";
+import { assertSelfContained, QCOW2_HEADER } from "../disk/qcow2.ts";
+import { fingerprintOf } from "../fingerprint.ts";
+import { hostArchitecture } from "../rootfs-facts.ts";
+import { runTool } from "../tool.ts";
+import type { LocalSource } from "./detect.ts";
+import type { Origin } from "./origin.ts";
+import { fileIdentity } from "./tar.ts";
+
+/** A whole disk, copied as it is. All checks are made on the copy, which nobody else can change. */
+export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | "raw"): Origin {
+  return {
+    name,
+    lock: source.path,
+    identity: fileIdentity(source),
+    async load(draft, options) {
+      const { signal, onProgress } = options;
+      const path = join(draft.folder, "disk");
+      const total = source.stats.size;
+      onProgress?.({ phase: "copy", done: 0, total });
+      const copy = ["cp", "--reflink=auto", "--sparse=always", "--", source.path, path];
+      await runTool(copy, { fromPackage: "coreutils", signal });
+      onProgress?.({ phase: "copy", done: total, total });
+      await chmod(path, 0o600);
+      const properties: Record<string, string> = format === "qcow2" ? await inspect(name, path, signal) : {};
+      const { size } = await stat(path);
+      const digest = await digestOf(createReadStream(path, { highWaterMark: 2 ** 20 }), {
+        signal,
+        onProgress,
+        total: size,
+      });
+      if (options.digest !== undefined && digest !== options.digest)
+        throw new ImageError(name, `its digest is ${digest}, not ${options.digest}`);
+      draft.disk = { path, digest, size };
+      const architecture = options.architecture ?? hostArchitecture();
+      return {
+        kind: "disk",
+        architecture,
+        fingerprint: fingerprintOf({ kind: "disk", architecture, format, digest }),
+        disk: { format, digest },
+        properties: { virtualSize: String(size), ...properties },
+      };
+    },
+  };
+}
+
+const InfoSchema = z.object({ "virtual-size": z.number().int().positive(), format: z.literal("qcow2") });
+
+async function inspect(name: string, path: string, signal: AbortSignal | undefined): Promise<{ virtualSize: string }> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(QCOW2_HEADER), 0, QCOW2_HEADER, 0);
+    assertSelfContained(name, buffer.subarray(0, bytesRead));
+  } finally {
+    await file.close();
+  }
+  try {
+    // Bounded: a hostile table of contents must not take the host's memory or time.
+    const bounded = ["prlimit", `--as=${2 ** 31}`, "--cpu=30", "--"];
+    const json = await runTool([...bounded, "qemu-img", "info", "--output=json", "-f", "qcow2", path], {
+      fromPackage: "qemu-utils",
+      signal,
+    });
+    return { virtualSize: String(InfoSchema.parse(JSON.parse(json))["virtual-size"]) };
+  } catch (error) {
+    if (!(error instanceof CommandError) && !(error instanceof z.ZodError)) throw error;
+    throw new ImageError(name, `qemu-img does not take it as a qcow2: ${error.message}`, { cause: error });
+  }
+}

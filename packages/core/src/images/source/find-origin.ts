@@ -1,0 +1,51 @@
+import { ConfigError } from "../../contract/errors.ts";
+import type { ImageSource, ImportOptions } from "../../contract/images.ts";
+import type { ImageSourcePlugin } from "../../driver/image-source.ts";
+import type { LayerLimits } from "../layer/limits.ts";
+import { debianOrigin } from "./debian.ts";
+import { detectSource } from "./detect.ts";
+import { diskOrigin } from "./disk.ts";
+import { folderOrigin } from "./folder.ts";
+import type { Origin } from "./origin.ts";
+import { squashfsOrigin } from "./squashfs.ts";
+import { tarOrigin } from "./tar.ts";
+
+/** Prefixes of `@pileus/oci`, to tell its absence from a missing file. */
+const OCI_PREFIX = /^(docker:\/\/|oci:|oci-archive:|docker-archive:)/;
+
+/** Who can read a source. @throws {ConfigError} @throws {NotFoundError} @throws {ImageError} */
+export async function findOrigin(
+  source: ImageSource,
+  plugins: readonly ImageSourcePlugin[],
+  limits: LayerLimits,
+  options: ImportOptions,
+): Promise<Origin> {
+  if (typeof source !== "string") return debianOrigin(source, options);
+  if (source === "" || source.includes("\0"))
+    throw new ConfigError("image source", [{ path: [], message: "an empty string, or one with a NUL, names nothing" }]);
+  const plugin = plugins.find(({ prefixes }) => prefixes.some((prefix) => source.startsWith(prefix)));
+  if (plugin !== undefined)
+    return {
+      name: source,
+      lock: { source, architecture: options.architecture },
+      load: (draft) => plugin.import(source, draft, options),
+    };
+  if (OCI_PREFIX.test(source))
+    throw new ConfigError("image source", [
+      { path: [], message: `${source} needs a driver that reads OCI images: give oci() of @pileus/oci to openHost()` },
+    ]);
+  const local = await detectSource(source);
+  switch (local.kind) {
+    case "tar":
+      return tarOrigin(source, local);
+    case "squashfs":
+      return squashfsOrigin(source, local, limits);
+    case "folder":
+      return folderOrigin(source, local);
+    case "qcow2":
+    case "raw":
+      return diskOrigin(source, local, local.kind);
+    default:
+      return local.kind satisfies never;
+  }
+}

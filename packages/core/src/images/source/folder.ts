@@ -1,0 +1,70 @@
+import { CommandError, ImageError } from "../../contract/errors.ts";
+import type { ImportOptions } from "../../contract/images.ts";
+import type { Draft } from "../draft.ts";
+import { startTool } from "../tool.ts";
+import type { LocalSource } from "./detect.ts";
+import type { Origin } from "./origin.ts";
+import { describeRootfs } from "./rootfs.ts";
+
+/** A root file system in a folder. Only reading it tells whether it is still the same, so it has no identity. */
+export function folderOrigin(name: string, source: LocalSource): Origin {
+  return {
+    name,
+    lock: source.path,
+    async load(draft, options) {
+      await addFolder(name, draft, source.path, options);
+      return describeRootfs(name, draft, options.architecture);
+    },
+  };
+}
+
+/**
+ * Adds a folder as a layer, through a tar that depends on nothing but the tree: equal trees have equal diff IDs. What is mounted in
+ * it stays out.
+ */
+export async function addFolder(name: string, draft: Draft, folder: string, options: ImportOptions): Promise<void> {
+  const failing = new AbortController();
+  const abort = () => failing.abort();
+  options.signal?.addEventListener("abort", abort, { once: true });
+  const tar = startTool(createArgv(folder), { fromPackage: "tar", signal: failing.signal });
+  tar.stdin.end();
+  try {
+    await draft.addLayer({ open: async () => tar.stdout, digest: options.digest, whiteouts: false });
+    await tar.succeeded();
+  } catch (error) {
+    // An archive that ends too soon is what a failure of tar looks like from the other side.
+    const failure =
+      error instanceof ImageError ? await failureOf(tar.succeeded(), tar.stdout.readableEnded) : undefined;
+    if (failure === undefined) throw error;
+    throw new ImageError(name, `the folder cannot be read: ${failure.message}`, { cause: failure });
+  } finally {
+    options.signal?.removeEventListener("abort", abort);
+    failing.abort();
+    await tar.gone();
+  }
+}
+
+async function failureOf(end: Promise<void>, ended: boolean): Promise<CommandError | undefined> {
+  if (!ended) return undefined;
+  const [result] = await Promise.allSettled([end]);
+  return result.status === "rejected" && result.reason instanceof CommandError ? result.reason : undefined;
+}
+
+function createArgv(folder: string): string[] {
+  return [
+    "tar",
+    "--create",
+    "--file=-",
+    `--directory=${folder}`,
+    "--sort=name",
+    "--numeric-owner",
+    "--one-file-system",
+    "--xattrs",
+    "--xattrs-include=*",
+    "--format=posix",
+    // By default the name holds tar's pid, and the times are those of reading.
+    "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
+    "--blocking-factor=512",
+    ".",
+  ];
+}

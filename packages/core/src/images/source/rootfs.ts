@@ -1,0 +1,30 @@
+import { ImageError } from "../../contract/errors.ts";
+import type { ImageDescription } from "../../driver/image-source.ts";
+import type { Architecture } from "../../model/image.ts";
+import type { Draft } from "../draft.ts";
+import { fingerprintOf } from "../fingerprint.ts";
+import { hostArchitecture, rootfsFacts } from "../rootfs-facts.ts";
+
+/** Describes the layers of a draft as a rootfs image, by what its tree says. @throws {ImageError} when it is for another architecture */
+export async function describeRootfs(
+  name: string,
+  draft: Draft,
+  wanted: Architecture | undefined,
+  properties: Readonly<Record<string, string>> = {},
+): Promise<ImageDescription> {
+  const layers = draft.layers.map(({ stored }) => stored);
+  if (layers.every(({ entries }) => entries === 0)) throw new ImageError(name, "it is empty");
+  const { architecture: found, os, release } = await rootfsFacts(name, draft.folderOfLayers);
+  if (found !== undefined && wanted !== undefined && found !== wanted)
+    throw new ImageError(name, `its programs are for ${found}, not ${wanted}`);
+  const architecture = found ?? wanted ?? hostArchitecture();
+  const diffIds = layers.map(({ diffId }) => diffId);
+  return {
+    kind: "rootfs",
+    architecture,
+    fingerprint: fingerprintOf({ kind: "rootfs", architecture, diffIds }),
+    os,
+    release,
+    properties: { ...properties },
+  };
+}

@@ -1,0 +1,231 @@
+import { mkdir, rename, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Abortable } from "../contract/abortable.ts";
+import { ConfigError, NotFoundError } from "../contract/errors.ts";
+import type { ImageSource, ImportOptions } from "../contract/images.ts";
+import type { ImageDescription, ImageSourcePlugin } from "../driver/image-source.ts";
+import { acquireLock } from "../engine/lock.ts";
+import type { ImageStore, ImageUsers } from "../engine/ports.ts";
+import type { Image } from "../model/image.ts";
+import { diskFull, isDiskFull } from "./disk-full.ts";
+import { Draft } from "./draft.ts";
+import { hashOf } from "./fingerprint.ts";
+import { ImageFolders } from "./folders.ts";
+import { KnownSources } from "./known-sources.ts";
+import { DEFAULT_LAYER_LIMITS, type LayerLimits } from "./layer/limits.ts";
+import { asFolder, hexOf, LayerStore } from "./layer-store.ts";
+import { mergeLayers } from "./merge.ts";
+import { ImageAliases, type ImageRecord, ImageRecords, imageRecord, withAliases } from "./records.ts";
+import { assertImportOptions, resolveReference } from "./reference.ts";
+import { findOrigin } from "./source/find-origin.ts";
+import type { Origin } from "./source/origin.ts";
+import { discardUnused, emptyTrash, recoverStore } from "./sweep.ts";
+import type { ImageTree } from "./tree.ts";
+
+export interface OpenImageStoreOptions extends Abortable {
+  /** Made 0700 where it is missing. Several processes may have it open at the same time. */
+  readonly folder: string;
+  /** Sources beside core's own. */
+  readonly plugins?: readonly ImageSourcePlugin[] | undefined;
+  /** Asked before an image is deleted. Default: nobody uses any. */
+  readonly users?: ImageUsers | undefined;
+  /** Default: 64 GiB and four million entries. */
+  readonly limits?: Partial<LayerLimits> | undefined;
+}
+
+/** Opens the store of images in a folder, after clearing away what imports that died left there. */
+export async function openImageStore(options: OpenImageStoreOptions): Promise<ImageStore> {
+  const folders = new ImageFolders(options.folder);
+  await mkdir(folders.root, { recursive: true, mode: 0o700 });
+  await mkdir(folders.locks, { recursive: true });
+  await recoverStore(folders, options);
+  return new FolderImageStore(folders, options);
+}
+
+class FolderImageStore implements ImageStore {
+  readonly #folders: ImageFolders;
+  readonly #plugins: readonly ImageSourcePlugin[];
+  readonly #users: ImageUsers;
+  readonly #limits: LayerLimits;
+  readonly #layers: LayerStore;
+  readonly #records: ImageRecords;
+  readonly #aliases: ImageAliases;
+  readonly #known: KnownSources;
+
+  constructor(folders: ImageFolders, { plugins, users, limits }: OpenImageStoreOptions) {
+    this.#folders = folders;
+    this.#plugins = plugins ?? [];
+    this.#users = users ?? (async () => []);
+    this.#limits = { ...DEFAULT_LAYER_LIMITS, ...limits };
+    this.#layers = new LayerStore(folders.layers);
+    this.#records = new ImageRecords(folders.records);
+    this.#aliases = new ImageAliases(folders.aliases);
+    this.#known = new KnownSources(folders.sources);
+  }
+
+  async import(source: ImageSource, options: ImportOptions = {}): Promise<Image> {
+    assertImportOptions(options);
+    options.signal?.throwIfAborted();
+    const origin = await findOrigin(source, this.#plugins, this.#limits, options);
+    // Whoever imports the same meanwhile waits here, then finds it.
+    const lock = await acquireLock(this.#lockOf("import", origin.lock), options);
+    try {
+      return (await this.#find(origin, options)) ?? (await this.#load(origin, options));
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      throw isDiskFull(error) ? diskFull(origin.name, error) : error;
+    } finally {
+      await lock.retire();
+    }
+  }
+
+  async get(reference: string, _options?: Abortable): Promise<Image> {
+    const [records, aliases] = await Promise.all([this.#records.list(), this.#aliases.read()]);
+    const fingerprints = records.map(({ fingerprint }) => fingerprint);
+    const fingerprint = resolveReference(reference, fingerprints, aliases);
+    const record = records.find((one) => one.fingerprint === fingerprint) as ImageRecord;
+    return withAliases(record, aliases);
+  }
+
+  async list(_options?: Abortable): Promise<readonly Image[]> {
+    const [records, aliases] = await Promise.all([this.#records.list(), this.#aliases.read()]);
+    return records.map((record) => withAliases(record, aliases));
+  }
+
+  async delete(reference: string, options: Abortable = {}): Promise<void> {
+    {
+      await using _lock = await acquireLock(this.#folders.storeLock, options);
+      const { fingerprint } = await this.get(reference);
+      const users = await this.#users(fingerprint);
+      if (users.length > 0)
+        throw new ConfigError("image", [
+          { path: [], message: `${reference} is used by ${users.join(", ")}: delete them first` },
+        ]);
+      options.signal?.throwIfAborted();
+      await this.#records.remove(fingerprint);
+      await this.#aliases.removeAll(fingerprint);
+      await discardUnused(this.#folders);
+    }
+    await emptyTrash(this.#folders);
+  }
+
+  async tree(image: Image, options: Abortable = {}): Promise<ImageTree> {
+    await using _lock = await acquireLock(this.#folders.storeLock, { ...options, mode: "shared" });
+    const record = await this.#records.read(image.fingerprint);
+    if (record === undefined) throw new NotFoundError("image", image.fingerprint);
+    if (record.disk !== undefined)
+      return { kind: "disk", path: this.#blob(record.disk.digest), format: record.disk.format };
+    return {
+      kind: "layers",
+      layers: record.layers.map(({ chainId }) => this.#layers.tree(chainId)),
+      merged: (mergeOptions = {}) => this.#merged(record, mergeOptions),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Nothing is held between calls.
+  }
+
+  async #find(origin: Origin, options: ImportOptions): Promise<Image | undefined> {
+    if (origin.identity === undefined) return undefined;
+    const known = await this.#known.find(identityOf(origin, options));
+    if (known === undefined || (options.digest !== undefined && options.digest !== known.digest)) return undefined;
+    await using _lock = await acquireLock(this.#folders.storeLock, options);
+    const record = await this.#records.read(known.fingerprint);
+    return record && (await this.#name(record, options));
+  }
+
+  async #load(origin: Origin, options: ImportOptions): Promise<Image> {
+    const { name: image } = origin;
+    await using draft = await Draft.open(this.#folders, this.#layers, { ...options, image, limits: this.#limits });
+    const description = await origin.load(draft, options);
+    options.signal?.throwIfAborted();
+    return await this.#commit(draft, description, origin, options);
+  }
+
+  /** From here on nothing aborts: it is a handful of renames, and the record, written last, is what makes the image exist. */
+  async #commit(draft: Draft, description: ImageDescription, origin: Origin, options: ImportOptions): Promise<Image> {
+    await using _lock = await acquireLock(this.#folders.storeLock);
+    const before = await this.#records.read(description.fingerprint);
+    const record = before ?? imageRecord(draft, description, origin.name);
+    if (before === undefined) {
+      for (const { stored, place } of draft.layers)
+        if (place !== undefined) await this.#layers.adopt(stored.chainId, place);
+      if (draft.disk !== undefined) {
+        await mkdir(this.#folders.blobs, { recursive: true });
+        await rename(draft.disk.path, this.#blob(draft.disk.digest));
+      }
+      await this.#records.write(record);
+    }
+    if (origin.identity !== undefined)
+      await this.#known.remember(identityOf(origin, options), {
+        fingerprint: record.fingerprint,
+        digest: options.digest,
+      });
+    return await this.#name(record, options);
+  }
+
+  /** Only under the store's lock. */
+  async #name(record: ImageRecord, { aliases = [] }: ImportOptions): Promise<Image> {
+    await this.#aliases.assign(aliases, record.fingerprint);
+    return withAliases(record, await this.#aliases.read());
+  }
+
+  async #merged(record: ImageRecord, options: Abortable): Promise<string> {
+    const top = record.layers.at(-1);
+    if (top === undefined) throw new NotFoundError("layer of image", record.fingerprint);
+    if (record.layers.length === 1) return this.#layers.tree(top.chainId);
+    const place = join(this.#folders.merged, hexOf(top.chainId));
+    const lock = await acquireLock(this.#lockOf("merge", top.chainId), options);
+    try {
+      if (await exists(place)) return join(place, "tree");
+      const folders = await Promise.all(
+        record.layers.map(async ({ chainId }) => {
+          const stored = await this.#layers.read(chainId);
+          if (stored === undefined) throw new NotFoundError("image", record.fingerprint);
+          return asFolder(this.#layers.tree(chainId), stored);
+        }),
+      );
+      await using draft = await Draft.open(this.#folders, this.#layers, {
+        ...options,
+        image: record.fingerprint,
+        limits: this.#limits,
+      });
+      await mergeLayers(folders, join(draft.folder, "tree"), options);
+      await using _lock = await acquireLock(this.#folders.storeLock, options);
+      if ((await this.#records.read(record.fingerprint)) === undefined)
+        throw new NotFoundError("image", record.fingerprint);
+      await mkdir(this.#folders.merged, { recursive: true });
+      await rename(draft.folder, place);
+      return join(place, "tree");
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      throw isDiskFull(error) ? diskFull(record.fingerprint, error) : error;
+    } finally {
+      await lock.retire();
+    }
+  }
+
+  #blob(digest: string): string {
+    return join(this.#folders.blobs, hexOf(digest));
+  }
+
+  #lockOf(verb: "import" | "merge", subject: unknown): string {
+    return join(this.#folders.locks, `${verb}-${hexOf(hashOf(subject)).slice(0, 32)}`);
+  }
+}
+
+/** What an import gives depends on what was asked of it too. */
+function identityOf({ identity }: Origin, { architecture }: ImportOptions): unknown {
+  return { identity, architecture };
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}
