@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Abortable } from "../contract/abortable.ts";
 import { HostError, isInstanceError, type Missing } from "../contract/errors.ts";
+import { findTool } from "../system/find-tool.ts";
 import { spawn as run, type Spawn, TOOL_ENV } from "../system/spawn.ts";
 
 /** The tools of managed networks, with Debian's package and how each tells its version. */
