@@ -9,6 +9,7 @@ export type { NicAttachment } from "../network/attachment.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
+export { pipe, sealedFile } from "../system/descriptor.ts";
 export { findTool } from "../system/find-tool.ts";
 export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/idmap.ts";
 export { mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
@@ -24,7 +25,7 @@ export {
 } from "../system/process-identity.ts";
 export { replaceFile } from "../system/replace-file.ts";
 export { type Spawn, type SpawnOptions, spawn, TOOL_ENV } from "../system/spawn.ts";
-export { pipe, sealedFile } from "../system/syscall.ts";
+export { connectAbstractSocket } from "../system/syscall.ts";
 export { connectUnix, listenUnix } from "../system/unix-socket.ts";
 export type {
   Backend,

@@ -2,8 +2,9 @@ import { closeSync, constants, fstatSync, lchownSync, openSync } from "node:fs";
 import { folderOf } from "../files/folder-descriptor.ts";
 import { systemError } from "../files/plain-access.ts";
 import type { Owner, TreeAccess } from "../files/tree-access.ts";
+import { withFileIdentity } from "./file-identity.ts";
 import { type Idmap, idInside, idOutside } from "./idmap.ts";
-import { openat2, RESOLVE, type SystemError, withFileIdentity } from "./syscall.ts";
+import { openat2, RESOLVE, type SystemError } from "./syscall.ts";
 
 const { O_RDONLY, O_DIRECTORY, O_NONBLOCK, O_NOCTTY } = constants;
 const O_PATH = 0o10000000;

@@ -33,8 +33,8 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   return now !== undefined && now.startTime === identity.startTime && now.boot === identity.boot;
 }
 
-/** Signals that very process and no other. False when it has ended. */
-export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<boolean> {
+/** Signals that very process and no other; real-time signals are given by number. False when it has ended. */
+export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals | number): Promise<boolean> {
   return (await withPidfd(identity, async (pidfd) => sendSignal(pidfd, signal))) ?? false;
 }
 
@@ -80,7 +80,7 @@ async function withPidfd<T>(identity: ProcessIdentity, use: (pidfd: number) => P
   }
 }
 
-function sendSignal(pidfd: number, signal: NodeJS.Signals): boolean {
+function sendSignal(pidfd: number, signal: NodeJS.Signals | number): boolean {
   try {
     pidfdSendSignal(pidfd, signal);
     return true;

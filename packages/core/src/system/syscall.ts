@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, writeSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import koffi from "koffi";
 
@@ -8,7 +8,7 @@ import koffi from "koffi";
  * asm/unistd.h.
  */
 const X64 = process.arch === "x64";
-const NUMBER = {
+export const NUMBER = {
   openat2: 437,
   open_tree: 428,
   move_mount: 429,
@@ -35,6 +35,7 @@ function load() {
     lsetxattr: libc.func("int lsetxattr(str path, str name, uint8_t *value, size_t size, int flags)") as Native,
     socket: libc.func("int socket(int domain, int type, int protocol)") as Native,
     bind: libc.func("int bind(int fd, const uint8_t *address, uint length)") as Native,
+    connect: libc.func("int connect(int fd, const uint8_t *address, uint length)") as Native,
     listen: libc.func("int listen(int fd, int backlog)") as Native,
     pipe2: libc.func("int pipe2(_Out_ int *fds, int flags)") as Native,
     fcntl: libc.func("int fcntl(int fd, int command, ulong argument)") as Native,
@@ -45,7 +46,8 @@ function load() {
 
 let loaded: ReturnType<typeof load> | undefined;
 // Loaded on first use: importing the package must not need the native library.
-function native(): ReturnType<typeof load> {
+/** For the files beside this one that hold more calls: syscall-*.ts. */
+export function native(): ReturnType<typeof load> {
   loaded ??= load();
   return loaded;
 }
@@ -57,7 +59,8 @@ export interface SystemError extends Error {
   readonly syscall: string;
 }
 
-function check(name: string, result: number): number {
+/** @throws {SystemError} when the result is an error; else returns it. */
+export function check(name: string, result: number): number {
   if (result >= 0) return result;
   const errno = koffi.errno();
   const code = Object.entries(koffi.os.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
@@ -182,72 +185,14 @@ export function lsetxattr(path: string, name: string, value: Uint8Array): void {
   check("lsetxattr", native().lsetxattr(path, name, Buffer.from(value), value.length, 0));
 }
 
-/**
- * Runs `make` with the file system identity `uid` and `gid`: what it creates belongs to them, though the process keeps all its
- * rights over files. Only this thread changes, so `make` must be synchronous. setfsuid(2), capset(2). Needs root.
- */
-export function withFileIdentity<T>(uid: number, gid: number, make: () => T): T {
-  const { syscall } = native();
-  const set = (name: "setfsuid" | "setfsgid", id: number) => {
-    // They return the previous id, and nothing about success: asking with -1 tells.
-    syscall(NUMBER[name], "uint", id);
-    if (syscall(NUMBER[name], "uint", 0xffffffff) !== id) throw new Error(`${name} ${id}: not permitted`);
-  };
-  const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
-  const header = Buffer.alloc(8);
-  header.writeUInt32LE(LINUX_CAPABILITY_VERSION_3, 0);
-  const capabilities = Buffer.alloc(24);
-  check("capget", syscall(NUMBER.capget, "uint8_t *", header, "_Out_ uint8_t *", capabilities));
-  const before = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-  try {
-    set("setfsgid", gid);
-    set("setfsuid", uid);
-    // Leaving uid 0 dropped the capabilities that concern files (capabilities(7)).
-    check("capset", syscall(NUMBER.capset, "uint8_t *", header, "uint8_t *", capabilities));
-    return make();
-  } finally {
-    set("setfsuid", before.uid);
-    set("setfsgid", before.gid);
-  }
-}
-
-/** pipe2(2), close-on-exec. Unlike the sockets that `node:child_process` calls pipes, a program can open its end by /dev/stdout. */
-export function pipe(): { readonly read: number; readonly write: number } {
-  const O_CLOEXEC = 0o2000000;
-  const fds = [0, 0];
-  check("pipe2", native().pipe2(fds, O_CLOEXEC));
-  return { read: fds[0] as number, write: fds[1] as number };
-}
-
-/** A file without a name that holds `content` and can be executed, but never changed again by anybody. memfd_create(2), fcntl(2). */
-export function sealedFile(name: string, content: Uint8Array): number {
-  const MFD_CLOEXEC = 1;
-  const MFD_ALLOW_SEALING = 2;
-  const F_ADD_SEALS = 1033;
-  const SEAL_SHRINK_GROW_WRITE_SEAL = 0x0f;
-  const fd = check(
-    "memfd_create",
-    native().syscall(NUMBER.memfd_create, "str", name, "uint", MFD_CLOEXEC | MFD_ALLOW_SEALING),
-  );
-  try {
-    for (let at = 0; at < content.length; ) at += writeSync(fd, content, at);
-    fchmodSync(fd, 0o555);
-    check("fcntl", native().fcntl(fd, F_ADD_SEALS, SEAL_SHRINK_GROW_WRITE_SEAL));
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-}
-
 /** pidfd_open(2): a descriptor that stands for one process, whoever gets its pid later. Close-on-exec. ESRCH when there is none. */
 export function pidfdOpen(pid: number): number {
   return check("pidfd_open", native().syscall(NUMBER.pidfd_open, "int", pid, "uint", 0));
 }
 
 /** pidfd_send_signal(2). ESRCH when the process has ended. */
-export function pidfdSendSignal(pidfd: number, signal: NodeJS.Signals): void {
-  const number = constants.signals[signal];
+export function pidfdSendSignal(pidfd: number, signal: NodeJS.Signals | number): void {
+  const number = typeof signal === "number" ? signal : constants.signals[signal];
   check(
     "pidfd_send_signal",
     native().syscall(NUMBER.pidfd_send_signal, "int", pidfd, "int", number, "void *", null, "uint", 0),
@@ -287,6 +232,26 @@ export function listenUnixSocket(path: string): number {
   try {
     check("bind", native().bind(fd, address, address.length));
     check("listen", native().listen(fd, 8));
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/**
+ * A connection to a unix stream socket with an abstract name (unix(7)), which `node:net` of Node 20 pads and so misses.
+ * Close-on-exec. ECONNREFUSED when nobody listens.
+ */
+export function connectAbstractSocket(name: string): number {
+  const AF_UNIX = 1;
+  const SOCK_STREAM = 1;
+  const SOCK_NONBLOCK = 0o4000;
+  const SOCK_CLOEXEC = 0o2000000;
+  const address = Buffer.concat([Buffer.from([AF_UNIX, 0, 0]), Buffer.from(name)]);
+  const fd = check("socket", native().socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  try {
+    check("connect", native().connect(fd, address, address.length));
     return fd;
   } catch (error) {
     closeSync(fd);

@@ -1,0 +1,31 @@
+import { closeSync, fchmodSync, writeSync } from "node:fs";
+import { check, NUMBER, native } from "./syscall.ts";
+
+/** pipe2(2), close-on-exec. Unlike the sockets that `node:child_process` calls pipes, a program can open its end by /dev/stdout. */
+export function pipe(): { readonly read: number; readonly write: number } {
+  const O_CLOEXEC = 0o2000000;
+  const fds = [0, 0];
+  check("pipe2", native().pipe2(fds, O_CLOEXEC));
+  return { read: fds[0] as number, write: fds[1] as number };
+}
+
+/** A file without a name that holds `content` and can be executed, but never changed again by anybody. memfd_create(2), fcntl(2). */
+export function sealedFile(name: string, content: Uint8Array): number {
+  const MFD_CLOEXEC = 1;
+  const MFD_ALLOW_SEALING = 2;
+  const F_ADD_SEALS = 1033;
+  const SEAL_SHRINK_GROW_WRITE_SEAL = 0x0f;
+  const fd = check(
+    "memfd_create",
+    native().syscall(NUMBER.memfd_create, "str", name, "uint", MFD_CLOEXEC | MFD_ALLOW_SEALING),
+  );
+  try {
+    for (let at = 0; at < content.length; ) at += writeSync(fd, content, at);
+    fchmodSync(fd, 0o555);
+    check("fcntl", native().fcntl(fd, F_ADD_SEALS, SEAL_SHRINK_GROW_WRITE_SEAL));
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}

@@ -1,0 +1,333 @@
+/*
+ * The last step of an exec in a container, run inside of it in place of the program by lxc-attach(1), which has no working
+ * directory, no supplementary groups, no way to signal the program, and cannot tell "exited with 143" from "killed by 15".
+ *
+ * One static executable without a libc, given to the container as a sealed descriptor: it needs nothing inside but /proc,
+ * and for a terminal /dev/pts. It has exactly the rights of the container, and trusts what comes over CONTROL, from the host.
+ *
+ * Protocol, all numbers 32 bits, little-endian:
+ *   host → helper, once:  length of the rest, flags, uid, gid, columns, rows, count of groups, count of arguments, count of
+ *                         variables, the groups, then as strings with a NUL: cwd, arguments, variables.
+ *   host → helper:        kind, value        SIGNAL number | RESIZE columns << 16 | rows. End of file: kill the program.
+ *   helper → host:        kind, value        STARTED pid | FAILED exit code | ENDED wait status
+ */
+typedef unsigned int u32;
+typedef unsigned long u64;
+
+#define CONTROL 3
+#define HELPER 4
+#define FLAG_TERMINAL 1
+#define MAX_REQUEST (4u << 20)
+
+enum { SIGNAL = 1, RESIZE = 2 };
+enum { STARTED = 1, FAILED = 2, ENDED = 3 };
+
+#if defined(__x86_64__)
+enum {
+  SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_rt_sigaction = 13, SYS_rt_sigprocmask = 14, SYS_ioctl = 16,
+  SYS_clone = 56, SYS_execve = 59, SYS_wait4 = 61, SYS_kill = 62, SYS_fcntl = 72, SYS_chdir = 80, SYS_fchown = 93,
+  SYS_setuid = 105, SYS_setgid = 106, SYS_setsid = 112, SYS_setgroups = 116, SYS_exit_group = 231, SYS_openat = 257,
+  SYS_ppoll = 271, SYS_dup3 = 292, SYS_pipe2 = 293, SYS_close_range = 436,
+};
+static long call6(long n, long a, long b, long c, long d, long e, long f) {
+  long r;
+  register long r10 __asm__("r10") = d;
+  register long r8 __asm__("r8") = e;
+  register long r9 __asm__("r9") = f;
+  __asm__ volatile("syscall" : "=a"(r) : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+  return r;
+}
+__asm__(".globl _start\n_start: xor %ebp,%ebp; and $-16,%rsp; call run\n");
+#elif defined(__aarch64__)
+enum {
+  SYS_dup3 = 24, SYS_fcntl = 25, SYS_ioctl = 29, SYS_chdir = 49, SYS_fchown = 55, SYS_openat = 56, SYS_close = 57, SYS_pipe2 = 59,
+  SYS_read = 63, SYS_write = 64, SYS_ppoll = 73, SYS_exit_group = 94, SYS_kill = 129, SYS_rt_sigaction = 134,
+  SYS_rt_sigprocmask = 135, SYS_setgid = 144, SYS_setuid = 146, SYS_setsid = 157, SYS_setgroups = 159, SYS_clone = 220,
+  SYS_execve = 221, SYS_mmap = 222, SYS_wait4 = 260, SYS_close_range = 436,
+};
+static long call6(long n, long a, long b, long c, long d, long e, long f) {
+  register long x8 __asm__("x8") = n;
+  register long x0 __asm__("x0") = a;
+  register long x1 __asm__("x1") = b;
+  register long x2 __asm__("x2") = c;
+  register long x3 __asm__("x3") = d;
+  register long x4 __asm__("x4") = e;
+  register long x5 __asm__("x5") = f;
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+  return x0;
+}
+__asm__(".globl _start\n_start: mov x29,#0; mov x30,#0; b run\n");
+#else
+#error "no system calls for this architecture"
+#endif
+
+#define call(n, a, b, c, d) call6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+
+enum { EINTR = 4, EAGAIN = 11, EACCES = 13, ENOENT = 2, ENOTDIR = 20, EIO = 5 };
+enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIG_SETMASK = 2 };
+enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16 };
+enum { F_SETFD = 2, F_SETFL = 4, FD_CLOEXEC = 1, O_RDWR = 2, O_NOCTTY = 0400, O_NONBLOCK = 04000, O_CLOEXEC = 02000000 };
+enum { TIOCSCTTY = 0x540e, TIOCSWINSZ = 0x5414, TIOCSPTLCK = 0x40045431, TIOCGPTPEER = 0x5441 };
+#define CLONE_PIDFD 0x1000
+
+struct request {
+  u32 flags, uid, gid, columns, rows, groups, arguments, variables;
+};
+struct pollfd {
+  int fd;
+  short events, revents;
+};
+
+static void leave(int code) {
+  for (;;) call(SYS_exit_group, code, 0, 0, 0);
+}
+
+/* True when all of it was read; false at the end of the file. */
+static int read_all(int fd, void *to, u64 length) {
+  for (u64 at = 0; at < length;) {
+    long n = call(SYS_read, fd, (char *)to + at, length - at, 0);
+    if (n == -EINTR) continue;
+    if (n <= 0) return 0;
+    at += n;
+  }
+  return 1;
+}
+
+static void tell(u32 kind, u32 value) {
+  u32 frame[2] = {kind, value};
+  call(SYS_write, CONTROL, frame, sizeof frame, 0);
+}
+
+static u64 length_of(const char *text) {
+  u64 n = 0;
+  while (text[n]) n++;
+  return n;
+}
+
+static void complain(const char *what, const char *which, long error) {
+  char line[512], digits[12];
+  u64 at = 0, n = 0;
+  const char *why = error == ENOENT ? "not found" : error == EACCES ? "permission denied" : error == ENOTDIR ? "not a folder" : "error ";
+  const char *parts[] = {"exec: ", what, " ", which, ": ", why};
+  for (int i = 0; i < 6; i++)
+    for (const char *c = parts[i]; *c && at < 480; c++) line[at++] = *c;
+  if (error != ENOENT && error != EACCES && error != ENOTDIR) {
+    do digits[n++] = '0' + error % 10;
+    while (error /= 10);
+    while (n) line[at++] = digits[--n];
+  }
+  line[at++] = '\n';
+  call(SYS_write, 2, line, at, 0);
+}
+
+/* Returns the error that execvp(3) would: of the last place where there was something. */
+static long execute(char **argv, char **envp) {
+  const char *name = argv[0];
+  for (const char *c = name; *c; c++)
+    if (*c == '/') return -call(SYS_execve, name, argv, envp, 0);
+  const char *path = "";
+  for (char **e = envp; *e; e++)
+    if ((*e)[0] == 'P' && (*e)[1] == 'A' && (*e)[2] == 'T' && (*e)[3] == 'H' && (*e)[4] == '=') path = *e + 5;
+  long found = ENOENT;
+  u64 length = length_of(name);
+  if (length == 0) return ENOENT;
+  for (;;) {
+    static char full[8192];
+    u64 n = 0;
+    while (path[n] && path[n] != ':') n++;
+    if (n + length + 2 <= sizeof full) {
+      u64 at = 0;
+      for (u64 i = 0; i < n; i++) full[at++] = path[i];
+      if (n) full[at++] = '/';
+      for (u64 i = 0; i <= length; i++) full[at++] = name[i];
+      long error = -call(SYS_execve, full, argv, envp, 0);
+      if (error != ENOENT && error != ENOTDIR) found = error;
+    }
+    if (!path[n]) return found;
+    path += n + 1;
+  }
+}
+
+/* In the child: becomes the program, or says on stderr and in `status` why not. */
+static void become(const struct request *r, const u32 *groups, const char *cwd, char **argv, char **envp, int terminal, int status) {
+  u64 none = 0, action[4] = {0, 0, 0, 0};
+  for (int s = 1; s <= 64; s++) call(SYS_rt_sigaction, s, action, 0, 8);
+  call(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+  call(SYS_setsid, 0, 0, 0, 0);
+  if (terminal >= 0) {
+    call(SYS_ioctl, terminal, TIOCSCTTY, 0, 0);
+    for (int fd = 0; fd < 3; fd++) call(SYS_dup3, terminal, fd, 0, 0);
+  }
+  const char *what = "cannot become the user for";
+  const char *which = argv[0];
+  long error = -call(SYS_setgroups, r->groups, groups, 0, 0);
+  if (!error) error = -call(SYS_setgid, r->gid, 0, 0, 0);
+  if (!error) error = -call(SYS_setuid, r->uid, 0, 0, 0);
+  if (!error) {
+    what = "cannot enter", which = cwd;
+    error = -call(SYS_chdir, cwd, 0, 0, 0);
+  }
+  u32 code = 126;
+  if (!error) {
+    what = "cannot run", which = argv[0];
+    error = execute(argv, envp);
+    if (error == ENOENT) code = 127;
+  }
+  complain(what, which, error);
+  call(SYS_write, status, &code, sizeof code, 0);
+  leave(code);
+}
+
+static void resize(int terminal, u32 columns, u32 rows) {
+  unsigned short size[4] = {(unsigned short)rows, (unsigned short)columns, 0, 0};
+  call(SYS_ioctl, terminal, TIOCSWINSZ, size, 0);
+}
+
+static int open_terminal(const struct request *r, int *slave) {
+  int unlocked = 0;
+  long master = call(SYS_openat, -100, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
+  if (master < 0) master = call(SYS_openat, -100, "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
+  if (master < 0) return (int)master;
+  call(SYS_ioctl, master, TIOCSPTLCK, &unlocked, 0);
+  long peer = call(SYS_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
+  if (peer < 0) return (int)peer;
+  resize((int)master, r->columns, r->rows);
+  call(SYS_fchown, peer, r->uid, -1, 0);
+  call(SYS_fcntl, master, F_SETFL, O_RDWR | O_NONBLOCK, 0);
+  *slave = (int)peer;
+  return (int)master;
+}
+
+/* What is on its way in one direction of a terminal. Full or empty: never both ends wait for each other. */
+struct relay {
+  int from, to, ended;
+  u64 at, length;
+  char bytes[16384];
+};
+
+/* One step, without waiting where the descriptors do not. */
+static void move(struct relay *r, int readable, int writable) {
+  if (r->at == r->length && readable && !r->ended) {
+    long n = call(SYS_read, r->from, r->bytes, sizeof r->bytes, 0);
+    if (n > 0) r->at = 0, r->length = n, writable = 1;
+    else if (n != -EAGAIN && n != -EINTR) r->ended = 1;
+  }
+  if (r->at < r->length && writable) {
+    long n = call(SYS_write, r->to, r->bytes + r->at, r->length - r->at, 0);
+    if (n > 0) r->at += n;
+    else if (n != -EAGAIN && n != -EINTR) r->at = r->length = 0, r->ended = 1;
+  }
+}
+
+static struct relay input, output;
+
+/* Serves the program until it has ended; returns its wait status. */
+static int serve(int pid, int pidfd, int master) {
+  int status = 0, control = 1;
+  input.from = 0, input.to = output.from = master, output.to = 1;
+  if (master < 0) input.ended = output.ended = 1;
+  for (;;) {
+    int in_empty = input.at == input.length, out_empty = output.at == output.length;
+    struct pollfd fds[] = {
+      {pidfd, POLLIN, 0},
+      {control ? CONTROL : -1, POLLIN, 0},
+      {in_empty && !input.ended ? 0 : -1, POLLIN, 0},
+      {!output.ended || !in_empty ? master : -1, (short)((out_empty && !output.ended ? POLLIN : 0) | (in_empty ? 0 : POLLOUT)), 0},
+      {out_empty ? -1 : 1, POLLOUT, 0},
+    };
+    /* A terminal that nobody has open says HUP whatever it is asked: do not ask for nothing. */
+    if (fds[3].events == 0) fds[3].fd = -1;
+    if (call6(SYS_ppoll, (long)fds, 5, 0, 0, 8, 0) < 0) continue;
+    if (fds[1].revents) {
+      u32 frame[2];
+      if (!read_all(CONTROL, frame, sizeof frame)) control = 0, call(SYS_kill, -pid, SIGKILL, 0, 0);
+      else if (frame[0] == SIGNAL) call(SYS_kill, -pid, frame[1], 0, 0);
+      else if (frame[0] == RESIZE && master >= 0) resize(master, frame[1] >> 16, frame[1] & 0xffff);
+    }
+    if (fds[3].revents & POLLHUP) input.at = input.length, input.ended = 1;
+    if (fds[2].revents || (fds[3].revents & POLLOUT)) move(&input, fds[2].revents, fds[3].revents & POLLOUT);
+    if (fds[3].revents & ~POLLOUT || fds[4].revents) move(&output, fds[3].revents & ~POLLOUT, fds[4].revents);
+    if (fds[0].revents && call(SYS_wait4, pid, &status, 0, 0) == pid) return status;
+  }
+}
+
+/* What the program left in the terminal. The reader decides the pace; its absence ends it. */
+static void drain(int master) {
+  call(SYS_fcntl, 1, F_SETFL, 1, 0);
+  for (;;) {
+    while (output.at < output.length && !output.ended) move(&output, 0, 1);
+    if (output.ended) return;
+    long n = call(SYS_read, master, output.bytes, sizeof output.bytes, 0);
+    if (n <= 0) return;
+    output.at = 0, output.length = n;
+  }
+}
+
+__attribute__((used, noreturn)) void run(void) {
+  u32 length;
+  /* A reader that has gone must not end us before the program: its end is news, too. */
+  u64 ignore[4] = {1, 0, 0, 0};
+  call(SYS_rt_sigaction, SIGPIPE, ignore, 0, 8);
+  call(SYS_fcntl, CONTROL, F_SETFD, FD_CLOEXEC, 0);
+  call(SYS_close_range, HELPER, ~0u, 0, 0);
+  call(SYS_setsid, 0, 0, 0, 0);
+  if (!read_all(CONTROL, &length, sizeof length) || length < sizeof(struct request) || length > MAX_REQUEST) leave(126);
+  /* PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS; one byte more, so that the last string ends. */
+  char *memory = (char *)call6(SYS_mmap, 0, length + 1, 3, 0x22, -1, 0);
+  if ((u64)memory > -4096ul || !read_all(CONTROL, memory, length)) leave(126);
+  const struct request *r = (const struct request *)memory;
+  const u32 *groups = (const u32 *)(memory + sizeof *r);
+  u64 pointers = ((u64)r->arguments + r->variables + 2) * sizeof(char *);
+  if (r->groups > 65536 || (u64)r->groups * 4 + sizeof *r > length || r->arguments == 0 || pointers > 8 * MAX_REQUEST) leave(126);
+  char **argv = (char **)call6(SYS_mmap, 0, pointers, 3, 0x22, -1, 0);
+  if ((u64)argv > -4096ul) leave(126);
+  char **envp = argv + r->arguments + 1;
+  char *at = (char *)(groups + r->groups), *end = memory + length;
+  const char *cwd = at;
+  for (u32 i = 0; i <= r->arguments + r->variables; i++) {
+    if (at >= end) leave(126);
+    if (i > 0 && i <= r->arguments) argv[i - 1] = at;
+    if (i > r->arguments) envp[i - 1 - r->arguments] = at;
+    at += length_of(at) + 1;
+  }
+
+  int master = -1, slave = -1, pidfd = -1, status[2];
+  if (r->flags & FLAG_TERMINAL) {
+    master = open_terminal(r, &slave);
+    if (master < 0) {
+      complain("cannot open a terminal for", argv[0], -master);
+      tell(FAILED, 126);
+      leave(126);
+    }
+  }
+  if (call(SYS_pipe2, status, O_CLOEXEC, 0, 0) < 0) leave(126);
+  int pid = (int)call6(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, (long)&pidfd, 0, 0, 0);
+  if (pid == 0) become(r, groups, cwd, argv, envp, slave, status[1]);
+  if (pid < 0) {
+    complain("cannot start", argv[0], -pid);
+    tell(FAILED, 126);
+    leave(126);
+  }
+  call(SYS_close, status[1], 0, 0, 0);
+  if (slave >= 0) {
+    call(SYS_close, slave, 0, 0, 0);
+    call(SYS_fcntl, 0, F_SETFL, O_NONBLOCK, 0);
+    call(SYS_fcntl, 1, F_SETFL, 1 | O_NONBLOCK, 0);
+  } else {
+    /* The program's alone: when it closes one, the other side must see it. */
+    for (int fd = 0; fd < 3; fd++) call(SYS_close, fd, 0, 0, 0);
+  }
+  u32 failure;
+  if (read_all(status[0], &failure, sizeof failure)) {
+    if (master >= 0) output.from = master, output.to = 1, drain(master);
+    call(SYS_wait4, pid, 0, 0, 0);
+    tell(FAILED, failure);
+    leave((int)failure);
+  }
+  call(SYS_close, status[0], 0, 0, 0);
+  tell(STARTED, (u32)pid);
+  tell(ENDED, (u32)serve(pid, pidfd, master));
+  if (master >= 0) drain(master);
+  leave(0);
+  __builtin_unreachable();
+}
