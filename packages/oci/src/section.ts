@@ -25,7 +25,6 @@ export const OciSectionSchema = z
     user: z
       .string()
       .max(255)
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
       .regex(/^[^\0-\x20\x7f:]+(?::[^\0-\x20\x7f:]+)?$/, "a user is name, uid, name:group or uid:gid")
       .optional(),
     /** What `stop()` sends: `SIGINT`, `SIGRTMIN+3`, `15`. The program gets all of the stop's timeout to end. */

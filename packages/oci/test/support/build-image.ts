@@ -1,4 +1,4 @@
-import { chmod, chown, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, link, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { OciProcess } from "@pileus/core";
 import { spawn } from "@pileus/core/driver";
@@ -10,7 +10,11 @@ export type Entry =
   | string
   | { readonly text: string; readonly mode?: number; readonly uid?: number; readonly gid?: number }
   | { readonly folder: true; readonly mode?: number; readonly uid?: number; readonly gid?: number }
-  | { readonly link: string };
+  | { readonly link: string }
+  /** Another name of a file of this layer, without a leading slash. */
+  | { readonly same: string }
+  /** mknod(1)'s arguments after the path. */
+  | { readonly node: readonly string[] };
 
 /** By path inside, without a leading slash. `busybox` is the fixture's whole root file system. */
 export type LayerContent = "busybox" | Readonly<Record<string, Entry>>;
@@ -23,7 +27,10 @@ export async function buildLayer(folder: string, content: LayerContent): Promise
   if (content === "busybox") await makeBusyboxRootfs(tree);
   else {
     await mkdir(tree);
-    for (const [path, entry] of Object.entries(content)) await put(join(tree, path), entry);
+    for (const [path, entry] of Object.entries(content)) {
+      if (typeof entry === "object" && "same" in entry) await link(join(tree, entry.same), join(tree, path));
+      else await put(join(tree, path), entry);
+    }
   }
   const tar = `${draft}.tar`;
   await spawn(["tar", "--sort=name", "--mtime=@1700000000", "--numeric-owner", "-C", tree, "-cf", tar, "."]);
@@ -31,10 +38,11 @@ export async function buildLayer(folder: string, content: LayerContent): Promise
   return tar;
 }
 
-async function put(path: string, entry: Entry): Promise<void> {
+async function put(path: string, entry: Exclude<Entry, { same: string }>): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   if (typeof entry === "string") return writeFile(path, entry);
   if ("link" in entry) return symlink(entry.link, path);
+  if ("node" in entry) return void (await spawn(["mknod", path, ...entry.node]));
   if ("folder" in entry) await mkdir(path, { recursive: true });
   else await writeFile(path, entry.text);
   await chmod(path, entry.mode ?? ((await lstat(path)).isDirectory() ? 0o755 : 0o644));
