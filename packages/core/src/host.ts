@@ -7,6 +7,7 @@ import type { Images } from "./contract/images.ts";
 import type { InstanceInfo } from "./contract/instance.ts";
 import type { Networks } from "./contract/networks.ts";
 import type { AnyDriver, HostReport } from "./driver/backend.ts";
+import { unlimitedController } from "./driver/deadline.ts";
 import { create } from "./engine/create.ts";
 import { detach } from "./engine/dispose.ts";
 import type { Engine } from "./engine/engine.ts";
@@ -42,7 +43,7 @@ export async function openHostWith<const D extends AnyDriver>(
 ): Promise<Host<D>> {
   const { signal, drivers, root } = options;
   signal?.throwIfAborted();
-  const closing = new AbortController();
+  const closing = unlimitedController();
   const engine = await openEngine(new Layout(resolve(root)), drivers, parts, { signal, closing: closing.signal });
   try {
     const troubles = await recover(engine, signal);

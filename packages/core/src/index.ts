@@ -6,9 +6,20 @@
  * Start reading at `contract/instance.ts`. Durations are milliseconds and sizes are bytes, everywhere.
  */
 
-// Options and errors of every call
-export type { Abortable, Progress, ProgressOptions, Timed } from "./contract/abortable.ts";
-// What instances can do
+// — The host —
+
+export type * from "./contract/host.ts";
+export type { AnyDriver, Driver, HostReport } from "./driver/backend.ts";
+export { openHost } from "./host.ts";
+
+// — Instances —
+
+export type { Emitter, InstanceEvent, InstanceEvents, Watchable } from "./contract/events.ts";
+export type * from "./contract/instance.ts";
+export { type ExitStatus, type InstanceExit, type InstanceState, TRANSITIONS } from "./contract/state.ts";
+
+// — What instances can do —
+
 export {
   CAPABILITIES,
   type CanFreeze,
@@ -22,22 +33,21 @@ export {
   type LogStream,
   type OperationsOf,
 } from "./contract/capability.ts";
-export * from "./contract/errors.ts";
-export type { Emitter, InstanceEvent, InstanceEvents, Watchable } from "./contract/events.ts";
 export type * from "./contract/files.ts";
-export type * from "./contract/host.ts";
-// Images and networks
-export type * from "./contract/images.ts";
-// Instances
-export type * from "./contract/instance.ts";
-export type * from "./contract/networks.ts";
 export type * from "./contract/process.ts";
-export { type ExitStatus, type InstanceExit, type InstanceState, TRANSITIONS } from "./contract/state.ts";
-export type { AnyDriver, Driver, HostReport } from "./driver/backend.ts";
-// The host
-export { openHost } from "./host.ts";
 
-// Configuration
+// — Images and networks —
+
+export type * from "./contract/images.ts";
+export type * from "./contract/networks.ts";
+
+// — Options and errors of every call —
+
+export type { Abortable, Progress, ProgressOptions, Timed } from "./contract/abortable.ts";
+export * from "./contract/errors.ts";
+
+// — Configuration: each schema with its types —
+
 export * from "./model/config.ts";
 export { type Device, type DeviceInput, DeviceSchema, type Devices, DevicesSchema } from "./model/device/device.ts";
 export { type Nic, type NicInput, NicSchema } from "./model/device/nic.ts";

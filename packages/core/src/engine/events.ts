@@ -6,6 +6,7 @@ import { EventQueue } from "./event-queue.ts";
 /** All events of one host, on their way to listeners and watchers. */
 export class EventBus {
   readonly #taps = new Set<EventTap>();
+  #closed = false;
 
   publish(event: InstanceEvent): void {
     for (const tap of this.#taps) tap.deliver(event);
@@ -15,11 +16,13 @@ export class EventBus {
   tap(instance?: string): EventTap {
     const tap: EventTap = new EventTap(instance, () => this.#taps.delete(tap));
     this.#taps.add(tap);
+    if (this.#closed) tap.close();
     return tap;
   }
 
-  /** Ends all readers. */
+  /** Ends all readers, and those who come later at once. */
   close(): void {
+    this.#closed = true;
     for (const tap of this.#taps) tap.close();
   }
 }

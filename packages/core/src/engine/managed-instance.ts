@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Abortable } from "../contract/abortable.ts";
 import type { Capability } from "../contract/capability.ts";
 import { HostError, StateError, UnsupportedError } from "../contract/errors.ts";
@@ -74,7 +75,9 @@ export class ManagedInstance {
         try {
           return await work(lock, signal);
         } finally {
-          await lock.release();
+          // The lock of what does not exist would be a file that nobody removes.
+          if (existsSync(this.engine.layout.instance(this.name))) await lock.release();
+          else await lock.retire();
         }
       },
       { signal },
@@ -124,7 +127,9 @@ export class ManagedInstance {
     this.run = run;
     void run.running.exited.then((status) => {
       run.end = { status };
-      this.locked({}, () => recordExit(this, run)).catch(run.fail);
+      // Else a verb that held the lock has recorded it, or a later run was found.
+      if (this.run === run) this.locked({}, () => recordExit(this, run)).catch(run.fail);
+      else run.settle();
     });
   }
 

@@ -67,8 +67,9 @@ async function beginStop(
 
 // Outside of the lock, so that a kill can overtake.
 async function askAndWait(run: Run, joined: boolean, signal: AbortSignal): Promise<void> {
-  if (!joined) await abortable(run.running.shutdown({ signal }), signal);
-  await abortable(run.settled, signal);
+  // Its end counts even while the driver still asks.
+  const asked = joined ? run.settled : run.running.shutdown({ signal }).then(() => run.settled);
+  await abortable(Promise.race([asked, run.settled]), signal);
 }
 
 async function killAndWait(run: Run, closing: AbortSignal): Promise<void> {

@@ -1,0 +1,180 @@
+import { existsSync } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { gate, IMAGE, scriptedRoot, untilAborted } from "./scripted.ts";
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+const CONFIG = { driver: "scripted", name: "a", image: "base" } as const;
+
+async function nothingIsLeft() {
+  expect(await readdir(`${place.root}/instances`)).toEqual([]);
+  expect(await readdir(`${place.root}/locks`)).toEqual(["host"]);
+  expect(place.reserved.size).toBe(0);
+}
+
+describe("create", () => {
+  it("makes a stopped instance with its defaults filled in, and folders of its own", async () => {
+    const host = await place.open();
+    const instance = await host.create({
+      ...CONFIG,
+      image: IMAGE,
+      devices: { eth0: { type: "nic", network: "net0" } },
+    });
+    expect(await instance.inspect()).toMatchObject({
+      name: "a",
+      driver: "scripted",
+      kind: "system-container",
+      state: "stopped",
+      image: IMAGE.fingerprint,
+      config: { limits: {}, env: {}, scripted: { colour: "red" } },
+    });
+    for (const folder of ["", "/instances", "/instances/a", "/instances/a/log"])
+      expect((await stat(place.root + folder)).mode & 0o777).toBe(0o700);
+    expect((await stat(`${place.root}/instances/a/instance.json`)).mode & 0o777).toBe(0o600);
+    expect(place.reserved).toEqual(new Set(["a"]));
+    expect((await host.list()).map((info) => info.name)).toEqual(["a"]);
+  });
+
+  it.each([
+    ["an unknown key", { ...CONFIG, limitz: {} }, ["limitz"], 'did you mean "limits"?'],
+    ["an unknown key within", { ...CONFIG, limits: { memroy: 1 } }, ["limits", "memroy"], 'did you mean "memory"?'],
+    ["one in the driver's section", { ...CONFIG, scripted: { color: "red" } }, ["scripted", "color"], '"colour"'],
+    ["one of a device", nic({ netwrok: "x", network: "net0" }), ["devices", "eth0", "netwrok"], '"network"'],
+    ["an unknown type of device", nic({ type: "nix" }), ["devices", "eth0", "type"], "must be nic"],
+    ["an illegal name", { ...CONFIG, name: "A" }, ["name"], "1 to 63"],
+    ["a name that leaves the folder", { ...CONFIG, name: "../x" }, ["name"], "1 to 63"],
+    ["an unknown driver", { ...CONFIG, driver: "lxd" }, ["driver"], "scripted"],
+    ["a size that is none", { ...CONFIG, limits: { memory: "many" } }, ["limits", "memory"], "is no size"],
+    ["an image of a kind that the driver cannot run", { ...CONFIG, image: "disk" }, ["image"], "of kind disk"],
+    ["the section of another driver", { ...CONFIG, lxc: {} }, ["lxc"], "unknown key"],
+    ["what is no object at all", "web", [], "expected object"],
+  ])("refuses %s before anything is touched, saying where", async (_, config, path, words) => {
+    const host = await place.open();
+    const creating = host.create(config as never);
+    await expect(creating).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG", issues: [{ path }] });
+    await expect(creating).rejects.toThrow(words);
+    expect(place.scripted.calls).toEqual([]);
+    await nothingIsLeft();
+  });
+
+  it("tells every issue at once", async () => {
+    const host = await place.open();
+    await expect(host.create({ ...CONFIG, name: "-", limits: { cpu: -1 }, extra: 1 } as never)).rejects.toMatchObject({
+      issues: [{ path: ["name"] }, { path: ["limits", "cpu"] }, { path: ["extra"] }],
+    });
+  });
+
+  it("refuses what the driver's plan says can never work, with its reason", async () => {
+    place.scripted.script.plan = () => ({
+      changes: [
+        { path: "limits.memory", effect: "unsupported", reason: "this host has no memory controller" },
+        { path: "limits.cpu", effect: "next-start" },
+      ],
+    });
+    const host = await place.open();
+    await expect(host.create(CONFIG)).rejects.toMatchObject({
+      issues: [{ path: ["limits", "memory"], message: "this host has no memory controller" }],
+    });
+    await nothingIsLeft();
+  });
+
+  it.each([
+    ["image", { ...CONFIG, image: "ghost" }],
+    ["network", nic({ network: "ghost" })],
+  ])("refuses a missing %s", async (kind, config) => {
+    const host = await place.open();
+    await expect(host.create(config as never)).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND", kind });
+    await nothingIsLeft();
+  });
+
+  it("refuses a name that is taken, also by one on its way", async () => {
+    const host = await place.open();
+    const outcomes = await Promise.allSettled([host.create(CONFIG), host.create(CONFIG), host.create(CONFIG)]);
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    for (const outcome of outcomes) {
+      if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "ERR_INSTANCE_EXISTS" });
+    }
+    expect(await host.list()).toHaveLength(1);
+  });
+
+  it("that fails in the driver leaves nothing, and the name free", async () => {
+    const host = await place.open();
+    const fault = new Error("disk full");
+    place.scripted.script.materialize = () => Promise.reject(fault);
+    await expect(host.create(nic({ network: "net0" }) as never)).rejects.toBe(fault);
+    expect(place.scripted.calls).toEqual(["materialize a", "remove a"]);
+    await nothingIsLeft();
+    place.scripted.script = {};
+    await host.create(CONFIG);
+  });
+
+  it("whose undoing fails too tells both, the first failure first", async () => {
+    const host = await place.open();
+    const fault = new Error("disk full");
+    place.scripted.script.materialize = () => Promise.reject(fault);
+    place.scripted.script.remove = () => Promise.reject(new Error("busy"));
+    const failure = await host.create(CONFIG).catch((error) => error);
+    expect(failure).toBeInstanceOf(AggregateError);
+    expect(failure.cause).toBe(fault);
+    expect(failure.errors).toMatchObject([{ message: "disk full" }, { message: "busy" }]);
+  });
+
+  it("aborted is undone and rejects with the reason itself", async () => {
+    const host = await place.open();
+    const controller = new AbortController();
+    const busy = gate();
+    place.scripted.script.materialize = ({ signal }) => {
+      void busy.pass();
+      return untilAborted(signal);
+    };
+    const creating = host.create(CONFIG, { signal: controller.signal });
+    await busy.arrived;
+    controller.abort("stop it");
+    await expect(creating).rejects.toBe("stop it");
+    await nothingIsLeft();
+  });
+
+  it("under way when the host is disposed of is undone", async () => {
+    const host = await place.open();
+    const busy = gate();
+    place.scripted.script.materialize = ({ signal }) => {
+      void busy.pass();
+      return untilAborted(signal);
+    };
+    const creating = host.create(CONFIG);
+    await busy.arrived;
+    const outcome = expect(creating).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    await host[Symbol.asyncDispose]();
+    await outcome;
+    await nothingIsLeft();
+  });
+});
+
+describe("ephemeral", () => {
+  it("starts, and deletes when its handle is disposed", async () => {
+    const host = await place.open();
+    const instance = await host.ephemeral(CONFIG);
+    expect(await instance.state()).toBe("running");
+    await instance[Symbol.asyncDispose]();
+    await instance[Symbol.asyncDispose]();
+    expect(place.scripted.machines.size).toBe(0);
+    await nothingIsLeft();
+  });
+
+  it("that cannot start leaves nothing", async () => {
+    const host = await place.open();
+    place.scripted.script.launch = () => Promise.reject(new Error("no power"));
+    await expect(host.ephemeral(CONFIG)).rejects.toThrow("no power");
+    expect(existsSync(`${place.root}/instances/a`)).toBe(false);
+    await nothingIsLeft();
+  });
+});
+
+function nic(device: Record<string, unknown>) {
+  return { ...CONFIG, devices: { eth0: { type: "nic", ...device } } };
+}

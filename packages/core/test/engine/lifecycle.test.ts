@@ -1,0 +1,318 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { StateError, TimeoutError } from "../../src/contract/errors.ts";
+import type { InstanceEvent } from "../../src/contract/events.ts";
+import { gate, scriptedRoot, untilAborted } from "./scripted.ts";
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+const CONFIG = { driver: "scripted", name: "a", image: "base" } as const;
+
+async function created() {
+  const host = await place.open();
+  return { host, instance: await host.create(CONFIG) };
+}
+
+const launches = () => place.scripted.calls.filter((call) => call.startsWith("launch")).length;
+
+describe("start", () => {
+  it("launches once for all that ask at the same time, and not at all while running", async () => {
+    const { instance } = await created();
+    await Promise.all([instance.start(), instance.start(), instance.start()]);
+    await instance.start();
+    expect(launches()).toBe(1);
+    expect(await instance.state()).toBe("running");
+    expect((await instance.inspect()).pid).toBe(4242);
+  });
+
+  it("that fails leaves the instance stopped, cleared up by the driver, and can be repeated", async () => {
+    const { instance } = await created();
+    const fault = new Error("no power");
+    place.scripted.script.launch = () => Promise.reject(fault);
+    await expect(instance.start()).rejects.toBe(fault);
+    expect(place.scripted.calls.slice(-2)).toEqual(["launch a", "adopt a"]);
+    expect(await instance.state()).toBe("stopped");
+    place.scripted.script = {};
+    await instance.start();
+    expect(await instance.state()).toBe("running");
+  });
+
+  it("aborted by the call that began it is undone and rejects with the reason itself", async () => {
+    const { instance } = await created();
+    const controller = new AbortController();
+    const reason = { not: "an error" };
+    place.scripted.script.launch = ({ signal }) => untilAborted(signal);
+    const starting = instance.start({ signal: controller.signal });
+    setImmediate(() => controller.abort(reason));
+    await expect(starting).rejects.toBe(reason);
+    expect(await instance.state()).toBe("stopped");
+  });
+
+  it("aborted too late for the driver to notice kills what it launched", async () => {
+    const { instance } = await created();
+    const controller = new AbortController();
+    place.scripted.script.launch = () => controller.abort(new Error("late"));
+    await expect(instance.start({ signal: controller.signal })).rejects.toThrow("late");
+    expect(place.scripted.machines.size).toBe(0);
+    expect(await instance.state()).toBe("stopped");
+  });
+
+  it("goes on for those who joined when the one who began it gives up", async () => {
+    const { instance } = await created();
+    const controller = new AbortController();
+    let first = true;
+    const launching = gate();
+    place.scripted.script.launch = async ({ signal }) => {
+      if (!first) return;
+      first = false;
+      void launching.pass();
+      await untilAborted(signal);
+    };
+    const began = instance.start({ signal: controller.signal });
+    const joined = instance.start();
+    await launching.arrived;
+    controller.abort(new Error("never mind"));
+    await expect(began).rejects.toThrow("never mind");
+    await joined;
+    expect(await instance.state()).toBe("running");
+  });
+
+  it("is not undone when one who joined gives up", async () => {
+    const { instance } = await created();
+    const launching = gate();
+    place.scripted.script.launch = launching.pass;
+    const began = instance.start();
+    await launching.arrived;
+    const controller = new AbortController();
+    const joined = instance.start({ signal: controller.signal });
+    controller.abort(new Error("bored"));
+    await expect(joined).rejects.toThrow("bored");
+    launching.open();
+    await began;
+    expect(await instance.state()).toBe("running");
+  });
+
+  it("during a stop waits for it, then starts", async () => {
+    const { instance } = await created();
+    await instance.start();
+    const asked = gate();
+    place.scripted.script.shutdown = asked.pass;
+    const stopping = instance.stop();
+    await asked.arrived;
+    const starting = instance.start();
+    place.scripted.machine("a").end({ kind: "exited", code: 0 });
+    asked.open();
+    await stopping;
+    await starting;
+    expect(await instance.state()).toBe("running");
+    expect(launches()).toBe(2);
+  });
+});
+
+describe("stop", () => {
+  it("asks, waits for the end, and tells how it ended", async () => {
+    const { instance } = await created();
+    await instance.start();
+    await instance.stop();
+    expect(await instance.state()).toBe("stopped");
+    expect((await instance.inspect()).exit).toMatchObject({ reason: "requested", status: { kind: "exited", code: 0 } });
+    expect(place.scripted.calls).not.toContain("kill a");
+  });
+
+  it("is a no-op while stopped, and one stop for all that ask", async () => {
+    const { instance } = await created();
+    await instance.stop();
+    await instance.start();
+    await Promise.all([instance.stop(), instance.stop(), instance.stop()]);
+    await instance.stop();
+    expect(place.scripted.calls.filter((call) => call === "shutdown a")).toHaveLength(1);
+  });
+
+  it("that is not heeded times out, the instance running on", async () => {
+    const { instance } = await created();
+    await instance.start();
+    place.scripted.script.shutdown = () => {};
+    await expect(instance.stop({ timeout: 20 })).rejects.toBeInstanceOf(TimeoutError);
+    expect(await instance.state()).toBe("running");
+  });
+
+  it("that may kill does so when its time is up", async () => {
+    const { instance } = await created();
+    await instance.start();
+    place.scripted.script.shutdown = () => {};
+    await instance.stop({ mode: "ask-then-kill", timeout: 20 });
+    expect((await instance.inspect()).exit).toMatchObject({ reason: "requested", status: { signal: "SIGKILL" } });
+  });
+
+  it("by force overtakes one that asks, even one whose driver hangs in asking", async () => {
+    const { instance } = await created();
+    await instance.start();
+    const asked = gate();
+    place.scripted.script.shutdown = asked.pass;
+    const asking = instance.stop({ timeout: Number.POSITIVE_INFINITY });
+    await asked.arrived;
+    await instance.stop({ mode: "kill" });
+    await asking;
+    expect(await instance.state()).toBe("stopped");
+  });
+
+  it("aborted stops waiting; what was asked for stays asked for", async () => {
+    const { instance } = await created();
+    await instance.start();
+    const asked = gate();
+    place.scripted.script.shutdown = asked.pass;
+    const controller = new AbortController();
+    const stopping = instance.stop({ signal: controller.signal });
+    await asked.arrived;
+    controller.abort(new Error("cannot wait"));
+    await expect(stopping).rejects.toThrow("cannot wait");
+    asked.open();
+    place.scripted.machine("a").end({ kind: "exited", code: 3 });
+    expect(await instance.wait()).toMatchObject({ reason: "requested", status: { kind: "exited", code: 3 } });
+  });
+
+  it("right after start, without waiting for it, works", async () => {
+    const { instance } = await created();
+    const starting = instance.start();
+    await instance.stop();
+    await starting;
+    expect(["stopped", "running"]).toContain(await instance.state());
+    await instance.stop();
+    expect(await instance.state()).toBe("stopped");
+  });
+
+  it("unfreezes a frozen instance first", async () => {
+    const { instance } = await created();
+    await instance.start();
+    await instance.freeze();
+    await instance.freeze();
+    expect(await instance.state()).toBe("frozen");
+    place.scripted.script.shutdown = ({ name }) => {
+      expect(place.scripted.machine(name).frozen).toBe(false);
+      place.scripted.machine(name).end({ kind: "exited", code: 0 });
+    };
+    await instance.stop();
+    expect(await instance.state()).toBe("stopped");
+  });
+
+  it("whose asking fails leaves the instance running and tells why", async () => {
+    const { instance } = await created();
+    await instance.start();
+    place.scripted.script.shutdown = () => Promise.reject(new Error("no power button"));
+    await expect(instance.stop()).rejects.toThrow("no power button");
+    expect(await instance.state()).toBe("running");
+  });
+});
+
+describe("the end of a run", () => {
+  it("that nobody asked for is told by wait(), the record and the events", async () => {
+    const { host, instance } = await created();
+    await instance.start();
+    const events: InstanceEvent[] = [];
+    const watching = (async () => {
+      for await (const event of host.watch()) {
+        events.push(event);
+        if (event.type === "exit") return;
+      }
+    })();
+    const waiting = instance.wait();
+    place.scripted.machine("a").end({ kind: "exited", code: 7 });
+    expect(await waiting).toMatchObject({ reason: "program", status: { kind: "exited", code: 7 } });
+    await watching;
+    expect(events).toMatchObject([
+      { type: "state", previous: "running", state: "stopped" },
+      { type: "exit", exit: { reason: "program" } },
+    ]);
+    expect(await instance.wait()).toEqual((await instance.inspect()).exit);
+  });
+
+  it("of an instance that never ran cannot be waited for", async () => {
+    const { instance } = await created();
+    await expect(instance.wait()).rejects.toBeInstanceOf(StateError);
+  });
+
+  it("ends a wait for readiness", async () => {
+    const { instance } = await created();
+    await instance.start();
+    await instance.ready();
+    await instance.stop();
+    await expect(instance.ready()).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE", state: "stopped" });
+  });
+});
+
+describe("delete", () => {
+  it("ends by force what runs and leaves no file and no lock", async () => {
+    const { host, instance } = await created();
+    await instance.start();
+    const watching = (async () => {
+      const types: string[] = [];
+      for await (const event of instance.watch()) types.push(event.type);
+      return types;
+    })();
+    await instance.delete();
+    await instance.delete();
+    expect(place.scripted.machines.size).toBe(0);
+    expect(await watching).toEqual(["state", "state", "exit", "deleted"]);
+    expect(await readdir(`${place.root}/instances`)).toEqual([]);
+    expect(await readdir(`${place.root}/locks`)).toEqual(["host"]);
+    await expect(host.get("a")).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
+    await expect(instance.start()).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE", state: "deleted" });
+  });
+
+  it("leaves a later instance of the same name alone", async () => {
+    const { host, instance } = await created();
+    await instance.delete();
+    const second = await host.create(CONFIG);
+    await instance.delete();
+    expect(await second.state()).toBe("stopped");
+    await expect(instance.state()).rejects.toMatchObject({ state: "deleted" });
+  });
+
+  it("that fails can be repeated, and is finished at the next open", async () => {
+    const { host, instance } = await created();
+    place.scripted.script.remove = () => Promise.reject(new Error("busy"));
+    await expect(instance.delete()).rejects.toThrow("busy");
+    expect(await host.list()).toEqual([]);
+    place.scripted.script = {};
+    await place.open();
+    expect(existsSync(`${place.root}/instances/a`)).toBe(false);
+  });
+});
+
+describe("restart", () => {
+  it("stops, then starts", async () => {
+    const { instance } = await created();
+    await instance.start();
+    await instance.restart();
+    expect(await instance.state()).toBe("running");
+    expect(launches()).toBe(2);
+  });
+});
+
+describe("freeze and unfreeze", () => {
+  it("pass through the states of the contract", async () => {
+    const { host, instance } = await created();
+    await instance.start();
+    const states: string[] = [];
+    instance.events.on("state", (event) => states.push(event.state));
+    await instance.freeze();
+    await instance.unfreeze();
+    await instance.unfreeze();
+    expect(states).toEqual(["freezing", "frozen", "running"]);
+    await host[Symbol.asyncDispose]();
+  });
+
+  it("are refused while stopped, and exec while frozen", async () => {
+    const { instance } = await created();
+    await expect(instance.freeze()).rejects.toBeInstanceOf(StateError);
+    await instance.start();
+    await instance.freeze();
+    await expect(instance.exec(["true"])).rejects.toMatchObject({ state: "frozen", expected: ["running"] });
+    expect((await instance.metrics()).memory.usage).toBe(2);
+  });
+});

@@ -1,0 +1,268 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough, type Readable } from "node:stream";
+import { z } from "zod";
+import type { Capability } from "../../src/contract/capability.ts";
+import { NotFoundError } from "../../src/contract/errors.ts";
+import type { FileOperations } from "../../src/contract/files.ts";
+import type { ExitStatus } from "../../src/contract/state.ts";
+import type { Backend, Driver, ExecRequest, InstanceContext } from "../../src/driver/backend.ts";
+import type { BackendProcess } from "../../src/driver/process.ts";
+import type { ImageStore, NetworkManager } from "../../src/engine/ports.ts";
+import type { AnyRunning } from "../../src/engine/run.ts";
+import { openHostWith } from "../../src/host.ts";
+import type { Image } from "../../src/model/image.ts";
+
+/** What a test lets the scripted driver do at one step: fail, wait, take note. */
+export type Step = (context: { readonly name: string; readonly signal?: AbortSignal | undefined }) => unknown;
+
+export interface Script {
+  materialize?: Step;
+  launch?: Step;
+  adopt?: Step;
+  shutdown?: Step;
+  kill?: Step;
+  remove?: Step;
+  exec?: (request: ExecRequest, signal: AbortSignal | undefined) => Promise<ScriptedProcess>;
+  files?: Partial<FileOperations>;
+  plan?: Backend["plan"];
+  lacks?: (capability: Capability) => string | undefined;
+}
+
+/** One run in the scripted world: outlives the host, as a real one does. */
+export class Machine {
+  readonly exited: Promise<ExitStatus | undefined>;
+  frozen = false;
+  end: (status?: ExitStatus) => void = () => {};
+  constructor() {
+    this.exited = new Promise((resolve) => {
+      this.end = resolve;
+    });
+  }
+}
+
+export class ScriptedProcess implements BackendProcess {
+  readonly stdin = new PassThrough();
+  readonly stdout = new PassThrough();
+  readonly stderr = new PassThrough();
+  readonly tty = new PassThrough();
+  readonly streams: BackendProcess["streams"];
+  readonly exit: Promise<ExitStatus>;
+  readonly signals: string[] = [];
+  finish: (status: ExitStatus) => void = () => {};
+  constructor(kind: "pipes" | "tty" = "pipes") {
+    const { stdin, stdout, stderr, tty } = this;
+    this.streams = kind === "tty" ? { kind, tty } : { kind, stdin, stdout, stderr };
+    this.exit = new Promise((resolve) => {
+      this.finish = (status) => {
+        for (const stream of [stdout, stderr, tty]) stream.end();
+        resolve(status);
+      };
+    });
+  }
+  async kill(signal: NodeJS.Signals) {
+    this.signals.push(signal);
+    this.finish({ kind: "signaled", signal });
+  }
+  async resize() {}
+}
+
+/** A driver whose every step a test can script, with its world of what runs and the calls that it got. */
+export class Scripted {
+  script: Script = {};
+  readonly calls: string[] = [];
+  readonly machines = new Map<string, Machine>();
+
+  driver<const C extends Capability = Capability>(
+    capabilities: readonly C[] = ["exec", "files", "freeze", "network", "metrics", "logs"] as unknown as readonly C[],
+  ): Driver<"scripted", C, z.ZodType> {
+    const section = z.strictObject({ colour: z.enum(["red", "green"]).default("red") }).prefault({});
+    return {
+      name: "scripted",
+      kind: "system-container",
+      capabilities: new Set(capabilities),
+      section,
+      accepts: ["rootfs"],
+      probe: async () => ({
+        usable: false,
+        missing: [{ need: "binary:ghost", reason: "not on PATH", fix: "apt-get install ghost" }],
+        facts: [{ name: "version", value: "1" }],
+      }),
+      open: () => this.#backend() as Backend<C>,
+    };
+  }
+
+  machine(name: string): Machine {
+    const machine = this.machines.get(name);
+    if (machine === undefined) throw new Error(`${name} does not run`);
+    return machine;
+  }
+
+  async #step(verb: keyof Script & string, name: string, signal?: AbortSignal | undefined) {
+    this.calls.push(`${verb} ${name}`);
+    await (this.script[verb] as Step | undefined)?.({ name, signal });
+  }
+
+  #backend(): Backend<never> {
+    return {
+      plan: (before, after) => this.script.plan?.(before, after) ?? { changes: [] },
+      materialize: ({ name }, { signal }) => this.#step("materialize", name, signal),
+      launch: async ({ name }, { signal }) => {
+        await this.#step("launch", name, signal);
+        const machine = new Machine();
+        this.machines.set(name, machine);
+        void machine.exited.then(() => this.machines.delete(name));
+        return this.#running(name, machine);
+      },
+      adopt: async ({ name }, { signal }) => {
+        await this.#step("adopt", name, signal);
+        const machine = this.machines.get(name);
+        return machine && this.#running(name, machine);
+      },
+      remove: ({ name }, { signal }) => this.#step("remove", name, signal),
+      logs: async (context: InstanceContext): Promise<Readable> => {
+        const stream = new PassThrough();
+        stream.end(`log of ${context.name}`);
+        return stream;
+      },
+    };
+  }
+
+  #running(name: string, machine: Machine): AnyRunning {
+    let detached = () => {};
+    const gone = new Promise<void>((resolve) => {
+      detached = resolve;
+    });
+    // After detach() nothing is told any more.
+    const exited = new Promise<ExitStatus | undefined>((resolve) => {
+      void Promise.race([machine.exited.then((status) => resolve(status)), gone]);
+    });
+    return {
+      pid: 4242,
+      exited,
+      isFrozen: async () => machine.frozen,
+      lacks: (capability) => this.script.lacks?.(capability),
+      shutdown: async ({ signal }) => {
+        await this.#step("shutdown", name, signal);
+        if (this.script.shutdown === undefined) machine.end({ kind: "exited", code: 0 });
+      },
+      kill: async () => {
+        await this.#step("kill", name);
+        machine.end({ kind: "signaled", signal: "SIGKILL" });
+      },
+      detach: async () => {
+        this.calls.push(`detach ${name}`);
+        detached();
+      },
+      exec: async (request, { signal }) =>
+        this.script.exec?.(request, signal) ?? new ScriptedProcess(request.tty ? "tty" : "pipes"),
+      files: this.script.files as FileOperations,
+      freeze: async () => {
+        machine.frozen = true;
+      },
+      unfreeze: async () => {
+        machine.frozen = false;
+      },
+      addresses: async () => [],
+      metrics: async () => ({ cpu: { usage: 1 }, memory: { usage: 2 } }),
+    };
+  }
+}
+
+export const IMAGE: Image = {
+  kind: "rootfs",
+  fingerprint: `sha256:${"a".repeat(64)}`,
+  architecture: "amd64",
+  size: 1,
+  createdAt: 0,
+  source: "test",
+  aliases: ["base"],
+  layers: [],
+  properties: {},
+};
+
+/** A store that has one image, and networks that have none but `net0`; with what is reserved on it. */
+export function smallParts() {
+  const reserved = new Set<string>();
+  const unused = () => Promise.reject(new Error("not part of this test"));
+  const images: ImageStore = {
+    get: async (reference) => {
+      if (reference === "base" || reference === IMAGE.fingerprint) return IMAGE;
+      if (reference === "disk") return { ...IMAGE, kind: "disk" };
+      throw new NotFoundError("image", reference);
+    },
+    tree: async () => ({ kind: "layers", layers: [], merged: unused }),
+    import: unused,
+    list: unused,
+    delete: unused,
+    [Symbol.asyncDispose]: async () => {},
+  };
+  const networks: NetworkManager = {
+    get: async (name) => {
+      if (name !== "net0") throw new NotFoundError("network", name);
+      return { name, up: true, "ipv4.address": "10.0.0.1/24", "ipv4.nat": true, "dns.domain": "x" };
+    },
+    reserve: async (owner) => {
+      reserved.add(owner.name);
+      return [];
+    },
+    release: async (owner) => {
+      reserved.delete(owner.name);
+    },
+    attachments: async () => [],
+    bringUp: async () => {},
+    create: unused,
+    list: unused,
+    delete: unused,
+    [Symbol.asyncDispose]: async () => {},
+  };
+  return { reserved, parts: { openImages: async () => images, openNetworks: async () => networks } };
+}
+
+/** A root of its own, on which hosts are opened one after another or side by side. Dispose of it last. */
+export async function scriptedRoot() {
+  const root = join(await mkdtemp(join(tmpdir(), "pileus-engine-")), "root");
+  const scripted = new Scripted();
+  const { parts, reserved } = smallParts();
+  const hosts: AsyncDisposable[] = [];
+  return {
+    root,
+    scripted,
+    reserved,
+    open: async <const C extends Capability = Capability>(capabilities?: readonly C[]) => {
+      const host = await openHostWith({ root, drivers: [scripted.driver<C>(capabilities)] }, parts);
+      hosts.push(host);
+      return host;
+    },
+    dispose: async () => {
+      for (const host of hosts) await host[Symbol.asyncDispose]();
+      await rm(join(root, ".."), { recursive: true, force: true });
+    },
+  };
+}
+
+/** A promise that a test settles by hand, and that tells when somebody has come to wait for it. */
+export function gate() {
+  let open = () => {};
+  let arrive = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  const pass = () => {
+    arrive();
+    return opened;
+  };
+  return { open, arrived, pass };
+}
+
+/** Rejects with the signal's reason when it aborts; never resolves. */
+export function untilAborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal?.aborted) reject(signal.reason);
+    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
