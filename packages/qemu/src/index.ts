@@ -1,1 +1,13 @@
-export {};
+/**
+ * Virtual machines: a driver over QEMU, controlled by QMP, with the agent of `@pileus/agent` in the guest.
+ *
+ * `openHost({ drivers: [qemu()] })` is all that a caller needs. Guests are booted from the same root file system images as
+ * system containers, by a kernel that is downloaded and never installed. Not for images that bring a kernel and a
+ * boot loader. `@pileus/qemu/qmp` is the QMP client by itself. Start reading at `qemu.ts`, then `backend.ts`.
+ */
+export type { Accelerator, MachineType } from "./argv/machine-spec.ts";
+export { type DebianKernelOptions, ensureDebianKernel } from "./kernel/debian.ts";
+export type { GuestKernel } from "./kernel/kernel.ts";
+export { type QemuOptions, qemu } from "./qemu.ts";
+export type { QemuCapability } from "./running.ts";
+export { type QemuSection, type QemuSectionInput, QemuSectionSchema } from "./section.ts";

@@ -1,3 +1,12 @@
+import { posix } from "node:path";
+import { RUNTIME_DRIVE_SERIAL, RUNTIME_FOLDER } from "@pileus/agent";
+
+/** What the guest finds its root by. */
+export const ROOT_DISK_SERIAL = "pileus-root";
+
+/** The BusyBox that the runtime drive carries, as the guest sees it. */
+const BUSYBOX = `${RUNTIME_FOLDER}/bin/busybox`;
+
 /**
  * Process 1 of our initramfs, in the language of BusyBox' shell. It makes the disks and nics appear, mounts the root,
  * configures the nics by DHCP, arranges for the agent to be started, and hands over to the guest's own init.
@@ -65,19 +74,19 @@ for nic in $nics; do
   number=$((number + 1))
 done
 
-root=$(disk pileus-root)
-[ -n "$root" ] || fail "no disk has the serial pileus-root"
+root=$(disk ${ROOT_DISK_SERIAL})
+[ -n "$root" ] || fail "no disk has the serial ${ROOT_DISK_SERIAL}"
 mount -t ext4 -o rw "$root" /newroot || fail "the root file system on $root cannot be mounted"
 for name in dev proc sys run; do [ -d "/newroot/$name" ] || mkdir -p "/newroot/$name"; done
 [ -h /newroot/run ] && fail "/run of the root file system is a symbolic link"
 mount -t tmpfs -o mode=0755,nosuid,nodev run /newroot/run
-mkdir -p /newroot/run/pileus/runtime
-runtime=$(disk pileus-runtime)
-[ -n "$runtime" ] && mount -o ro "$runtime" /newroot/run/pileus/runtime
+mkdir -p "/newroot${RUNTIME_FOLDER}"
+runtime=$(disk ${RUNTIME_DRIVE_SERIAL})
+[ -n "$runtime" ] || fail "no disk has the serial ${RUNTIME_DRIVE_SERIAL}"
+mount -o ro "$runtime" "/newroot${RUNTIME_FOLDER}" || fail "the runtime drive on $runtime cannot be mounted"
 
-# Whatever is read or written in the root is so from inside of it: its symbolic links mean its own files. The tool goes along.
-cp /bin/busybox /newroot/run/pileus/busybox
-inside() { chroot /newroot /run/pileus/busybox "$@"; }
+# Whatever is read or written in the root is so from inside of it: its symbolic links mean its own files.
+inside() { chroot /newroot ${BUSYBOX} "$@"; }
 
 load /modules/second
 mount -o move /dev /newroot/dev
@@ -100,7 +109,7 @@ case "$(inside readlink -f "$init")" in
     cp /pileus-agent.service /newroot/run/systemd/system/
     ln -s ../pileus-agent.service /newroot/run/systemd/system/sysinit.target.wants/
     ;;
-  *) [ -n "$runtime" ] && inside setsid sh /run/pileus/start-agent & ;;
+  *) inside setsid sh /run/pileus/start-agent & ;;
 esac
 exec switch_root /newroot "$init"
 `;
@@ -127,8 +136,8 @@ done
  * Writes into the root, running inside of it: the name that the guest is to have, and the resolvers. A resolv.conf that is a link belongs
  * to a program in the guest: it gets a first content where it has none, and is left alone otherwise.
  */
-export const SETTLE_SCRIPT = `#!/run/pileus/busybox sh
-export PATH=/run/pileus
+export const SETTLE_SCRIPT = `#!${BUSYBOX} sh
+export PATH=${posix.dirname(BUSYBOX)}
 busybox mkdir -p /etc
 [ "$(busybox cat /etc/hostname 2>/dev/null)" = "$1" ] || echo "$1" >/etc/hostname
 [ -s /run/pileus/resolv.conf ] || exit 0
@@ -143,16 +152,16 @@ busybox cat /run/pileus/resolv.conf >/etc/resolv.conf
  * Process 1 for a root that has no init: reaps orphans, and ends the machine by the signals of BusyBox' init
  * (USR2: power off, TERM: reboot, USR1: halt).
  */
-export const FALLBACK_INIT_SCRIPT = `#!/run/pileus/busybox sh
+export const FALLBACK_INIT_SCRIPT = `#!${BUSYBOX} sh
 trap 'end poweroff' USR2 USR1 PWR
 trap 'end reboot' TERM INT
 end() {
-  /run/pileus/busybox sync
-  /run/pileus/busybox umount -a -r 2>/dev/null
-  /run/pileus/busybox "$1" -f
+  ${BUSYBOX} sync
+  ${BUSYBOX} umount -a -r 2>/dev/null
+  ${BUSYBOX} "$1" -f
 }
-/run/pileus/busybox mkdir -p /dev/pts /dev/shm /tmp
-/run/pileus/busybox mount -t devpts -o mode=0620,gid=5,ptmxmode=0666 devpts /dev/pts
-/run/pileus/busybox mount -t tmpfs -o mode=1777 shm /dev/shm
-while :; do /run/pileus/busybox sleep 2147483647 & wait $!; done
+${BUSYBOX} mkdir -p /dev/pts /dev/shm /tmp
+${BUSYBOX} mount -t devpts -o mode=0620,gid=5,ptmxmode=0666 devpts /dev/pts
+${BUSYBOX} mount -t tmpfs -o mode=1777 shm /dev/shm
+while :; do ${BUSYBOX} sleep 2147483647 & wait $!; done
 `;

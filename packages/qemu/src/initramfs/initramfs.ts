@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { renderStartScript, renderSystemdUnit } from "@pileus/agent";
 import { type Abortable, HostError } from "@pileus/core";
 import { replaceFile } from "@pileus/core/driver";
 import type { GuestKernel } from "../kernel/kernel.ts";
@@ -16,13 +17,14 @@ const FIRST_MODULES = [
 /** Needed by the time that the guest's own init runs. Its root has no modules of this kernel to load. */
 const SECOND_MODULES = ["virtio_rng", "pvpanic_pci", "button", "evdev", "overlay", "fuse", "autofs4"];
 
-/** How the agent gets started in the guest: rendered by the agent's package. */
-export interface AgentStart {
-  /** A systemd unit that starts it. */
-  readonly unit: string;
-  /** A script for `sh` that starts it and again whenever it ends, without systemd. */
-  readonly script: string;
-}
+const SCRIPTS: Readonly<Record<string, string>> = {
+  init: INIT_SCRIPT,
+  lease: LEASE_SCRIPT,
+  settle: SETTLE_SCRIPT,
+  "fallback-init": FALLBACK_INIT_SCRIPT,
+  "start-agent": renderStartScript(),
+  "pileus-agent.service": renderSystemdUnit(),
+};
 
 /** The applets that the scripts call. */
 const APPLETS = [
@@ -34,15 +36,10 @@ const APPLETS = [
  * The file of the initramfs for a kernel, made at first need. Named after all that goes into it, so that it is made anew when the
  * kernel, this package or the agent change, and one that exists is right.
  */
-export async function ensureInitramfs(
-  folder: string,
-  kernel: GuestKernel,
-  agent: AgentStart,
-  options: Abortable = {},
-): Promise<string> {
+export async function ensureInitramfs(folder: string, kernel: GuestKernel, options: Abortable = {}): Promise<string> {
   const busybox = await readStaticBusybox();
   const key = createHash("sha256");
-  for (const part of [busybox, await identifyKernel(kernel), ...Object.values(scripts(agent))]) {
+  for (const part of [busybox, await identifyKernel(kernel), ...Object.values(SCRIPTS)]) {
     key.update(part).update("\0");
   }
   for (const name of [...FIRST_MODULES, ...SECOND_MODULES]) key.update(name).update("\0");
@@ -52,7 +49,7 @@ export async function ensureInitramfs(
   const both = await modulesOf(kernel, [...FIRST_MODULES, ...SECOND_MODULES], options);
   const second = both.filter((module) => !first.some((other) => other.name === module.name));
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await replaceFile(path, renderInitramfs({ busybox, first, second, agent }));
+  await replaceFile(path, renderInitramfs({ busybox, first, second }));
   return path;
 }
 
@@ -61,9 +58,8 @@ export function renderInitramfs(content: {
   readonly busybox: Buffer;
   readonly first: readonly KernelModule[];
   readonly second: readonly KernelModule[];
-  readonly agent: AgentStart;
 }): Buffer {
-  const { busybox, first, second, agent } = content;
+  const { busybox, first, second } = content;
   const directory = (name: string): CpioEntry => ({ name, type: "directory", mode: 0o755 });
   const file = (name: string, data: Uint8Array | string, mode = 0o644): CpioEntry => ({
     name,
@@ -78,22 +74,11 @@ export function renderInitramfs(content: {
     { name: "dev/console", type: "character-device", mode: 0o600, device: { major: 5, minor: 1 } },
     file("bin/busybox", busybox, 0o755),
     ...APPLETS.map((name): CpioEntry => ({ name: `bin/${name}`, type: "symlink", mode: 0o777, data: "busybox" })),
-    ...Object.entries(scripts(agent)).map(([name, text]) => file(name, text, 0o755)),
+    ...Object.entries(SCRIPTS).map(([name, text]) => file(name, text, 0o755)),
     ...[...first, ...second].map((module) => file(`modules/${module.name}.ko`, module.content)),
     file("modules/first", list(first)),
     file("modules/second", list(second)),
   ]);
-}
-
-function scripts(agent: AgentStart): Readonly<Record<string, string>> {
-  return {
-    init: INIT_SCRIPT,
-    lease: LEASE_SCRIPT,
-    settle: SETTLE_SCRIPT,
-    "fallback-init": FALLBACK_INIT_SCRIPT,
-    "start-agent": agent.script,
-    "pileus-agent.service": agent.unit,
-  };
 }
 
 function modulesOf(kernel: GuestKernel, wanted: readonly string[], options: Abortable) {

@@ -1,0 +1,103 @@
+import type { AgentClient } from "@pileus/agent";
+import { type Abortable, ConnectionError, isInstanceError } from "@pileus/core";
+import { abortable, linkSignals, withDeadline } from "@pileus/core/driver";
+
+/** Opens a session with the agent, waiting for as long as it takes the guest to bring it up. */
+export type OpenSession = (options: Abortable) => Promise<AgentClient>;
+
+/** How long an operation waits for the agent of a guest that boots, in milliseconds. */
+const AGENT_TIMEOUT = 120_000;
+
+/**
+ * The link to a guest's agent for as long as its machine runs: connects from the start on, and again whenever a session ends
+ * (the guest rebooted, its agent was restarted). An agent that breaks the protocol, or refuses us, is not asked again.
+ */
+export class AgentLink {
+  readonly #open: OpenSession;
+  readonly #end = linkSignals();
+  readonly #loop: Promise<void>;
+  #current: AgentClient | undefined;
+  #failure: Error | undefined;
+  #next: Promise<AgentClient>;
+  #settle: { resolve(agent: AgentClient): void; reject(error: Error): void };
+  #onSession: (agent: AgentClient) => void = () => undefined;
+
+  constructor(open: OpenSession) {
+    this.#open = open;
+    [this.#next, this.#settle] = expectSession();
+    this.#loop = this.#run();
+  }
+
+  /** The session under way, if there is one. */
+  get current(): AgentClient | undefined {
+    return this.#current;
+  }
+
+  /** Why there is no session, nor will be. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** Sets who is told of each session to come. */
+  set onSession(listener: (agent: AgentClient) => void) {
+    this.#onSession = listener;
+  }
+
+  /**
+   * The session, waited for. @throws {TimeoutError} after two minutes. @throws {ConnectionError} when the machine has ended or was let go.
+   */
+  async session(options: Abortable = {}): Promise<AgentClient> {
+    options.signal?.throwIfAborted();
+    if (this.#current !== undefined) return this.#current;
+    const deadline = { action: "waiting for the guest's agent", timeout: AGENT_TIMEOUT, signal: options.signal };
+    return withDeadline(deadline, (signal) => abortable(this.#next, signal));
+  }
+
+  /** Ends the session and stops connecting. The guest's agent goes on. Idempotent. */
+  async close(): Promise<void> {
+    this.#end.abort(new ConnectionError("the guest's agent", "its machine has ended or was let go"));
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#end;
+    try {
+      for (;;) {
+        const agent = await this.#open({ signal });
+        this.#current = agent;
+        this.#onSession(agent);
+        this.#settle.resolve(agent);
+        const reason = await this.#ended(agent);
+        [this.#next, this.#settle] = expectSession();
+        this.#current = undefined;
+        signal.throwIfAborted();
+        if (isInstanceError(reason, "ERR_INSTANCE_PROTOCOL")) throw reason;
+      }
+    } catch (error) {
+      // A socket that is gone went with its machine, which the monitor tells.
+      this.#failure = error instanceof Error ? error : new ConnectionError("the guest's agent", String(error));
+      this.#settle.reject(this.#failure);
+    }
+  }
+
+  async #ended(agent: AgentClient): Promise<Error | undefined> {
+    const close = () => agent.close();
+    this.#end.signal.addEventListener("abort", close, { once: true });
+    if (this.#end.signal.aborted) close();
+    try {
+      return await agent.closed;
+    } finally {
+      this.#end.signal.removeEventListener("abort", close);
+    }
+  }
+}
+
+function expectSession(): [Promise<AgentClient>, { resolve(agent: AgentClient): void; reject(error: Error): void }] {
+  let settle = { resolve: (_: AgentClient) => {}, reject: (_: Error) => {} };
+  const promise = new Promise<AgentClient>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  // Nobody may be waiting for it.
+  promise.catch(() => undefined);
+  return [promise, settle];
+}

@@ -1,0 +1,113 @@
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { connectAgent } from "@pileus/agent";
+import type { Abortable, InstanceConfig, LogStream, ProgressOptions } from "@pileus/core";
+import { ConfigError, ConnectionError, UnsupportedError } from "@pileus/core";
+import type { Backend, DriverContext, InstanceContext, Plan, Running, Spawn } from "@pileus/core/driver";
+import { connectUnix } from "@pileus/core/driver";
+import type { AcceleratorChoice } from "./accelerator.ts";
+import { AgentLink } from "./agent-link.ts";
+import { ensureBaseDisk } from "./disk/base-disk.ts";
+import { createOverlay } from "./disk/overlay.ts";
+import { ensureInitramfs } from "./initramfs/initramfs.ts";
+import type { KernelSupply } from "./kernel/supply.ts";
+import { launch } from "./launch.ts";
+import { type BootAssets, sectionOf } from "./machine.ts";
+import { connectMonitor } from "./monitor.ts";
+import { plan } from "./plan.ts";
+import { findQemu } from "./qemu-process.ts";
+import { runFiles } from "./run-files.ts";
+import { type QemuCapability, QemuRunning, releaseHost } from "./running.ts";
+
+export interface QemuBackendParts {
+  readonly context: DriverContext;
+  readonly spawn: Spawn;
+  readonly kernel: KernelSupply;
+  readonly accelerator: () => Promise<AcceleratorChoice>;
+  /** Where what all machines share is kept. */
+  readonly cache: string;
+}
+
+/** What the engine calls: see `Backend` of `@pileus/core/driver`. */
+export class QemuBackend implements Backend<QemuCapability> {
+  readonly #parts: QemuBackendParts;
+
+  constructor(parts: QemuBackendParts) {
+    this.#parts = parts;
+  }
+
+  plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
+    return plan(before, after);
+  }
+
+  /** An overlay on the image's root disk, which is made with the first instance of the image. */
+  async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {
+    const { spawn, context } = this.#parts;
+    const { tree, image } = instance;
+    const { disk } = runFiles(instance);
+    if (tree.kind === "disk") throw new ConfigError("image", [{ path: ["image"], message: "a disk image" }]);
+    const folder = join(context.folder, "bases");
+    const size = sectionOf(instance.config).rootSize;
+    const base = { folder, image, size, spawn, tree: () => tree.merged(options) };
+    await createOverlay(disk, { path: await ensureBaseDisk(base, options), format: "raw" }, spawn, options);
+  }
+
+  async launch(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability>> {
+    const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), this.#bootAssets(options)]);
+    const { identity, qmp } = await launch(instance, { accelerator, boot }, options);
+    return new QemuRunning({ instance, identity, qmp, agent: agentOf(instance) });
+  }
+
+  async adopt(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability> | undefined> {
+    const files = runFiles(instance);
+    const identity = await findQemu(instance.uuid, files.pid, options);
+    if (identity === undefined) {
+      await releaseHost(instance);
+      return undefined;
+    }
+    const qmp = await connectMonitor(files.monitors, options);
+    const { UUID } = await qmp.execute("query-uuid", {}, options);
+    if (UUID !== instance.uuid) {
+      await qmp.close();
+      throw new ConnectionError(files.monitors[0] ?? "monitor", `another machine answers: ${UUID}`);
+    }
+    return new QemuRunning({ instance, identity, qmp, agent: agentOf(instance) });
+  }
+
+  /** The overlay lies in the instance's folder; interfaces alone are outside. */
+  async remove(instance: InstanceContext): Promise<void> {
+    await releaseHost(instance);
+  }
+
+  async logs(instance: InstanceContext, stream: LogStream): Promise<Readable> {
+    if (stream !== "console") {
+      const reason = "a virtual machine prints to its console only";
+      throw new UnsupportedError({ capability: `logs:${stream}`, reason });
+    }
+    try {
+      const file = await open(runFiles(instance).consoleLog, "r");
+      return file.createReadStream();
+    } catch (error) {
+      // It has not been started yet.
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return Readable.from([]);
+      throw error;
+    }
+  }
+
+  async #bootAssets(options: Abortable): Promise<BootAssets> {
+    const { cache, kernel: supply } = this.#parts;
+    const [kernel, runtimeDrive] = await Promise.all([
+      supply.get(options),
+      ensureRuntimeDrive({ folder: cache, signal: options.signal }),
+    ]);
+    const initramfs = await ensureInitramfs(cache, kernel, options);
+    return { kernel: kernel.image, initramfs, runtimeDrive };
+  }
+}
+
+function agentOf(instance: InstanceContext): AgentLink {
+  const connect = () => connectUnix(runFiles(instance).agent);
+  // However long the guest takes to boot: who waits for its agent has a deadline of his own.
+  return new AgentLink((options) => connectAgent({ ...options, connect, timeout: Number.POSITIVE_INFINITY }));
+}

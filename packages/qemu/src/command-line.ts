@@ -1,0 +1,37 @@
+import type { NicAttachment } from "@pileus/core/driver";
+import type { Accelerator, MachineType } from "./argv/machine-spec.ts";
+
+export interface CommandLineParts {
+  readonly hostname: string;
+  readonly nics: readonly Pick<NicAttachment, "device" | "mac">[];
+  readonly type: MachineType;
+  readonly accelerator: Accelerator;
+  /** The rate of this host's time stamp counter, in kHz, which TCG hands to its guests. */
+  readonly tscKhz?: number | undefined;
+}
+
+/**
+ * The kernel's command line: what makes it start quickly, and what our initramfs must know (see `initramfs/init-script.ts`). Names and
+ * addresses are what their schemas allow: no blank, no comma.
+ */
+export function renderCommandLine(parts: CommandLineParts): string {
+  const { hostname, nics, type, accelerator, tscKhz } = parts;
+  // Attacks on speculation are not emulated; nor is a measured processor worth testing timers and ciphers on.
+  const emulated = ["mitigations=off", "nokaslr", "no_timer_check", "cryptomgr.notests", "rcupdate.rcu_expedited=1"];
+  return [
+    "console=ttyS0",
+    "quiet",
+    "rw",
+    // A panic ends or resets the machine at once; microvm knows no other reset than a triple fault.
+    "panic=-1",
+    "reboot=t",
+    "random.trust_cpu=on",
+    // Interfaces have the names that the initramfs gave them.
+    "net.ifnames=0",
+    ...(accelerator === "tcg" ? emulated : []),
+    // Under TCG on a busy host microvm fails to measure its counter against the PIT, and hangs. A PC has more clocks to ask.
+    ...(accelerator === "tcg" && type === "microvm" && tscKhz !== undefined ? [`tsc_early_khz=${tscKhz}`] : []),
+    `pileus.hostname=${hostname}`,
+    ...nics.map((nic) => `pileus.nic=${nic.device},${nic.mac}`),
+  ].join(" ");
+}

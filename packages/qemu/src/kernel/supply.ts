@@ -1,0 +1,44 @@
+import type { Missing, ProgressOptions } from "@pileus/core";
+import { findTool, type Spawn } from "@pileus/core/driver";
+import { ensureDebianKernel } from "./debian.ts";
+import { findCachedKernel, type GuestKernel } from "./kernel.ts";
+
+export interface KernelSupplyOptions {
+  /** Used as it is. */
+  readonly given: GuestKernel | undefined;
+  /** Where downloaded kernels are; asked late, for it can depend on the host that is opened. */
+  readonly cache: () => string | undefined;
+  readonly spawn: Spawn;
+}
+
+/** Where guests get their kernel from: the one given, else the newest in the cache, else a download into it. */
+export class KernelSupply {
+  readonly #options: KernelSupplyOptions;
+
+  constructor(options: KernelSupplyOptions) {
+    this.#options = options;
+  }
+
+  /** Downloads at first need. @throws {HostError} */
+  async get(options: ProgressOptions = {}): Promise<GuestKernel> {
+    const { given, cache, spawn } = this.#options;
+    if (given !== undefined) return given;
+    const folder = cache();
+    if (folder === undefined) throw new TypeError("a kernel is asked for before the host is open");
+    return ensureDebianKernel({ ...options, folder, spawn });
+  }
+
+  /** What `get()` will do. Changes nothing. */
+  async describe(): Promise<
+    { readonly fact: string; readonly missing?: undefined } | { readonly fact?: undefined; readonly missing: Missing }
+  > {
+    const { given, cache } = this.#options;
+    const folder = cache();
+    const known = given ?? (folder === undefined ? undefined : await findCachedKernel(folder));
+    if (known !== undefined) return { fact: known.image };
+    const apt = (await findTool("apt-get")) !== undefined && (await findTool("dpkg-deb")) !== undefined;
+    if (apt) return { fact: "Debian's for virtual machines: downloaded by apt when first needed, not installed" };
+    const fix = "give qemu({ kernel: { image, modules } }), or share a cacheDir that has one";
+    return { missing: { need: "kernel", reason: "no kernel in the cache, and no apt to download one", fix } };
+  }
+}

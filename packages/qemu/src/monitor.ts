@@ -1,0 +1,39 @@
+import { type Abortable, ConnectionError } from "@pileus/core";
+import { linkSignals } from "@pileus/core/driver";
+import { QmpBusyError, QmpClient } from "./qmp/index.ts";
+
+export interface MonitorOptions extends Abortable {
+  /** How long a monitor may take to greet, in milliseconds. Default 5000: a free one takes a few. */
+  readonly greetingTimeout?: number | undefined;
+}
+
+/**
+ * Connects to the first of a machine's monitors that is free, trying all at once.
+ *
+ * @throws {ConnectionError} when none is: others hold them, or nothing listens.
+ */
+export async function connectMonitor(paths: readonly string[], options: MonitorOptions = {}): Promise<QmpClient> {
+  const losers = linkSignals(options.signal);
+  const attempts = paths.map((path) =>
+    QmpClient.connect(path, { signal: losers.signal, greetingTimeout: options.greetingTimeout }),
+  );
+  try {
+    const winner = await Promise.any(attempts);
+    losers.abort(new Error("another monitor was sooner"));
+    for (const attempt of attempts) {
+      void attempt.then(
+        (client) => (client === winner ? undefined : client.close()),
+        () => undefined,
+      );
+    }
+    return winner;
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    const failures: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
+    const busy = failures.some((failure) => failure instanceof QmpBusyError);
+    const why = busy ? `other processes hold all ${paths.length} monitors of the machine` : "no monitor answers";
+    throw new ConnectionError(paths[0] ?? "monitor", why, { cause: failures[0] });
+  } finally {
+    losers[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,56 @@
+import { type Abortable, type HostError, type HostReport, isInstanceError, type Missing } from "@pileus/core";
+import { findTool, type Spawn } from "@pileus/core/driver";
+import type { AcceleratorChoice } from "./accelerator.ts";
+import { QEMU } from "./argv/argv.ts";
+import { readStaticBusybox } from "./initramfs/initramfs.ts";
+import type { KernelSupply } from "./kernel/supply.ts";
+
+/** The tools that this package runs, with Debian's package for each. */
+const TOOLS: Readonly<Record<string, string>> = {
+  [QEMU]: "qemu-system-x86",
+  "qemu-img": "qemu-utils",
+  "mkfs.ext4": "e2fsprogs",
+  mksquashfs: "squashfs-tools",
+};
+
+export interface ProbeParts extends Abortable {
+  readonly spawn: Spawn;
+  readonly kernel: KernelSupply;
+  readonly accelerator: () => Promise<AcceleratorChoice>;
+}
+
+/** What this host has for virtual machines and what it lacks. Changes nothing. */
+export async function probe(parts: ProbeParts): Promise<HostReport> {
+  const missing: Missing[] = [];
+  const facts: { name: string; value: string }[] = [];
+  if (process.arch !== "x64") {
+    const reason = `this host is ${process.arch}`;
+    missing.push({ need: "architecture:x64", reason, fix: "use a host with x86-64 processors" });
+  }
+  for (const [tool, name] of Object.entries(TOOLS)) {
+    if ((await findTool(tool)) === undefined) {
+      missing.push({ need: `binary:${tool}`, reason: "not on PATH", fix: `apt-get install ${name}` });
+    }
+  }
+  missing.push(...(await lacks(readStaticBusybox)));
+  const kernel = await parts.kernel.describe();
+  if (kernel.missing === undefined) facts.push({ name: "kernel", value: kernel.fact });
+  else missing.push(kernel.missing);
+  if (!missing.some(({ need }) => need === `binary:${QEMU}`)) {
+    const { stdout } = await parts.spawn([QEMU, "--version"], { signal: parts.signal });
+    facts.unshift({ name: "qemu", value: /version (\S+)/.exec(stdout)?.[1] ?? stdout.trim() });
+    const { accelerator, reason } = await parts.accelerator();
+    facts.push({ name: "accelerator", value: `${accelerator} (${reason})` });
+  }
+  return { usable: missing.length === 0, missing, facts };
+}
+
+async function lacks(check: () => Promise<unknown>): Promise<readonly Missing[]> {
+  try {
+    await check();
+    return [];
+  } catch (error) {
+    if (isInstanceError(error, "ERR_INSTANCE_HOST")) return (error as HostError).missing;
+    throw error;
+  }
+}

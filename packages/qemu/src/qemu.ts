@@ -1,0 +1,48 @@
+import { join } from "node:path";
+import { type Driver, type DriverContext, type Spawn, spawn } from "@pileus/core/driver";
+import { type AcceleratorChoice, chooseAccelerator } from "./accelerator.ts";
+import { QemuBackend } from "./backend.ts";
+import type { GuestKernel } from "./kernel/kernel.ts";
+import { KernelSupply } from "./kernel/supply.ts";
+import { probe } from "./probe.ts";
+import type { QemuCapability } from "./running.ts";
+import { QemuSectionSchema } from "./section.ts";
+
+export interface QemuOptions {
+  /** Boots every guest. Default: the distribution's kernel for virtual machines, downloaded by apt when first needed. */
+  readonly kernel?: GuestKernel | undefined;
+  /**
+   * Where kernels, initramfs and runtime drive are kept: several hosts can share one. Default: in the host's own folder.
+   */
+  readonly cacheDir?: string | undefined;
+  /** Runs the tools of the host; for tests. */
+  readonly spawn?: Spawn | undefined;
+}
+
+const CAPABILITIES: ReadonlySet<QemuCapability> = new Set(["exec", "files", "freeze", "network", "metrics", "logs"]);
+
+/** The driver of virtual machines: `openHost({ drivers: [qemu()] })`. Makes nothing and starts nothing. */
+export function qemu(options: QemuOptions = {}): Driver<"qemu", QemuCapability, typeof QemuSectionSchema> {
+  const run = options.spawn ?? spawn;
+  let context: DriverContext | undefined;
+  const cache = () => options.cacheDir ?? (context === undefined ? undefined : join(context.folder, "cache"));
+  const kernel = new KernelSupply({ given: options.kernel, cache, spawn: run });
+  let choice: Promise<AcceleratorChoice> | undefined;
+  // Asked once: what it finds does not change while the kernel runs, and the trial takes its time.
+  const accelerator = () => {
+    choice ??= chooseAccelerator(run);
+    return choice;
+  };
+  return {
+    name: "qemu",
+    kind: "virtual-machine",
+    capabilities: CAPABILITIES,
+    section: QemuSectionSchema,
+    accepts: ["rootfs"],
+    probe: ({ signal } = {}) => probe({ spawn: run, kernel, accelerator, signal }),
+    open(opened) {
+      context = opened;
+      return new QemuBackend({ context: opened, spawn: run, kernel, accelerator, cache: cache() ?? opened.folder });
+    },
+  };
+}

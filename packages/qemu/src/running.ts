@@ -1,0 +1,198 @@
+import { rm } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import type { AgentClient } from "@pileus/agent";
+import type {
+  Abortable,
+  Capability,
+  ExitStatus,
+  FileOperations,
+  InstanceMetrics,
+  InterfaceAddress,
+} from "@pileus/core";
+import { isInstanceError, UnsupportedError } from "@pileus/core";
+import {
+  type BackendProcess,
+  type ExecRequest,
+  type InstanceContext,
+  type ProcessIdentity,
+  type Running,
+  removeInterface,
+  signalProcess,
+  waitForEnd,
+} from "@pileus/core/driver";
+import type { AgentLink } from "./agent-link.ts";
+import { GuestFiles } from "./guest-files.ts";
+import { memoryOf } from "./machine.ts";
+import { readProcessUsage } from "./metrics.ts";
+import { connectMonitor } from "./monitor.ts";
+import type { QmpClient } from "./qmp/index.ts";
+import { runFiles, socketsOf } from "./run-files.ts";
+
+export type QemuCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
+
+export interface QemuRunningParts {
+  readonly instance: InstanceContext;
+  readonly identity: ProcessIdentity;
+  readonly qmp: QmpClient;
+  /** Absent: this guest has no agent of ours. */
+  readonly agent: AgentLink | undefined;
+}
+
+/** How often addresses are looked at that a guest does not have yet, in milliseconds: nothing in a guest tells when one comes. */
+const ADDRESS_INTERVAL = 200;
+
+/** One run of a virtual machine: its QEMU process, a monitor of it, and the agent inside. */
+export class QemuRunning implements Running<QemuCapability> {
+  readonly pid: number;
+  readonly exited: Promise<ExitStatus | undefined>;
+  readonly files: FileOperations;
+  readonly #instance: InstanceContext;
+  readonly #identity: ProcessIdentity;
+  readonly #agent: AgentLink | undefined;
+  #qmp: QmpClient;
+  #detached = false;
+  #shutdownAsked = false;
+  // What the guest said of itself last before it was frozen: nothing of it changes meanwhile.
+  #frozenMetrics: InstanceMetrics | undefined;
+
+  constructor(parts: QemuRunningParts) {
+    this.#instance = parts.instance;
+    this.#identity = parts.identity;
+    this.#qmp = parts.qmp;
+    this.#agent = parts.agent;
+    this.pid = parts.identity.pid;
+    this.files = new GuestFiles((options) => this.#session(options));
+    if (this.#agent !== undefined) {
+      this.#agent.onSession = (agent) => {
+        if (this.#shutdownAsked) void powerOff(agent, {});
+      };
+    }
+    this.exited = this.#watch();
+  }
+
+  lacks(capability: Capability): string | undefined {
+    const needsAgent = capability === "exec" || capability === "files" || capability === "network";
+    if (!needsAgent) return undefined;
+    return this.#agent === undefined ? NO_AGENT : this.#agent.failure?.message;
+  }
+
+  /** Until the agent answers and each nic has the address that its network reserved. At once for a guest without an agent. */
+  async ready(options: Abortable): Promise<void> {
+    if (this.#agent === undefined) return;
+    for (;;) {
+      const present = new Set((await this.addresses(options)).map(({ address }) => address));
+      if (this.#instance.nics.every((nic) => present.has(nic.ipv4.address))) return;
+      await delay(ADDRESS_INTERVAL, undefined, { signal: options.signal }).catch(() =>
+        options.signal?.throwIfAborted(),
+      );
+    }
+  }
+
+  async exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
+    return (await this.#session(options)).exec(request, options);
+  }
+
+  async addresses(options: Abortable = {}): Promise<readonly InterfaceAddress[]> {
+    return (await this.#session(options)).addresses(options);
+  }
+
+  /** Processor time is what the machine used of this host; memory and processes are as its guest counts them. */
+  async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
+    const host = await readProcessUsage(this.pid);
+    const guest = (await this.isFrozen(options)) ? this.#frozenMetrics : await this.#agent?.current?.metrics(options);
+    return {
+      cpu: { usage: host.cpu },
+      memory: { usage: guest?.memory.usage ?? host.memory, limit: memoryOf(this.#instance.config) },
+      processes: guest?.processes,
+    };
+  }
+
+  async freeze(options: Abortable = {}): Promise<void> {
+    this.#frozenMetrics = await this.#agent?.current?.metrics(options);
+    await this.#qmp.execute("stop", {}, options);
+  }
+
+  async unfreeze(options: Abortable = {}): Promise<void> {
+    await this.#qmp.execute("cont", {}, options);
+  }
+
+  async isFrozen(options: Abortable): Promise<boolean> {
+    return (await this.#qmp.execute("query-status", {}, options)).status === "paused";
+  }
+
+  /**
+   * Asks the agent, and presses the power button where there is none to ask yet. Right after a start nobody in the guest
+   * minds the button: whoever comes first is asked, the agent as soon as it is there.
+   */
+  async shutdown(options: Abortable): Promise<void> {
+    this.#shutdownAsked = true;
+    const agent = this.#agent?.current;
+    if (agent !== undefined) await powerOff(agent, options);
+    else await this.#qmp.execute("system_powerdown", {}, options);
+  }
+
+  async kill(): Promise<void> {
+    await signalProcess(this.#identity, "SIGKILL");
+  }
+
+  async detach(): Promise<void> {
+    this.#detached = true;
+    await Promise.all([this.#agent?.close(), this.#qmp.close()]);
+  }
+
+  #session(options: Abortable): Promise<AgentClient> {
+    if (this.#agent === undefined) throw new UnsupportedError({ capability: "exec", reason: NO_AGENT });
+    return this.#agent.session(options);
+  }
+
+  // QEMU closes its monitors as it ends; that is how its end is seen, ours or not, without a process that waits.
+  async #watch(): Promise<undefined> {
+    for (;;) {
+      await this.#qmp.closed;
+      if (this.#detached) return new Promise(() => undefined);
+      if (await this.#hasEnded()) break;
+      // It lives, so the session broke by itself: another one tells of the end.
+      this.#qmp = await this.#reconnect();
+    }
+    // What cannot be given back now is so before the next start, and at the next open.
+    await Promise.allSettled([this.#agent?.close(), releaseHost(this.#instance)]);
+    return undefined;
+  }
+
+  async #hasEnded(): Promise<boolean> {
+    try {
+      await waitForEnd(this.#identity);
+      return true;
+    } catch (error) {
+      if (isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) return false;
+      throw error;
+    }
+  }
+
+  async #reconnect(): Promise<QmpClient> {
+    try {
+      return await connectMonitor(runFiles(this.#instance).monitors);
+    } catch (error) {
+      // All monitors held by others, or a QEMU that hangs: its end is still its end.
+      if (isInstanceError(error, "ERR_INSTANCE_CONNECTION")) return this.#qmp;
+      throw error;
+    }
+  }
+}
+
+const NO_AGENT = "this guest was booted from a disk of its own, without our agent";
+
+/** Gives back what a machine that has ended held on the host. Idempotent. */
+export async function releaseHost(instance: InstanceContext): Promise<void> {
+  for (const nic of instance.nics) await removeInterface(nic.hostInterface);
+  for (const path of socketsOf(runFiles(instance))) await rm(path, { force: true });
+}
+
+// A guest on its way down may take its agent along before that has answered.
+async function powerOff(agent: AgentClient, options: Abortable): Promise<void> {
+  try {
+    await agent.shutdown(options);
+  } catch (error) {
+    if (!isInstanceError(error, "ERR_INSTANCE_CONNECTION")) throw error;
+  }
+}

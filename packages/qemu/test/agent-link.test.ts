@@ -1,0 +1,70 @@
+import type { AgentClient } from "@pileus/agent";
+import { AgentError, ConnectionError, ProtocolError } from "@pileus/core";
+import { expect, it } from "vitest";
+import { AgentLink } from "../src/agent-link.ts";
+
+/** A session that ends when told to. */
+function makeSession(): { readonly client: AgentClient; end(reason?: Error): void } {
+  let end: (reason?: Error) => void = () => undefined;
+  const closed = new Promise<Error | undefined>((resolve) => {
+    end = resolve;
+  });
+  const client = { closed, close: () => end() } as unknown as AgentClient;
+  return { client, end };
+}
+
+const never = () => new Promise<never>(() => undefined);
+
+it("waits for the session, then hands it to all", async () => {
+  const session = makeSession();
+  const told: AgentClient[] = [];
+  const link = new AgentLink(async () => session.client);
+  link.onSession = (agent) => told.push(agent);
+  expect(await link.session()).toBe(session.client);
+  expect(link.current).toBe(session.client);
+  expect(told).toEqual([session.client]);
+  await link.close();
+});
+
+it("opens another session when one ends", async () => {
+  const sessions = [makeSession(), makeSession()];
+  let opened = 0;
+  const link = new AgentLink(() => (opened < 2 ? Promise.resolve((sessions[opened++] as never)["client"]) : never()));
+  await link.session();
+  sessions[0]?.end(new ConnectionError("agent", "the guest rebooted"));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await link.session()).toBe(sessions[1]?.client);
+  await link.close();
+});
+
+it("asks no more of an agent that broke the protocol, nor of one that refuses", async () => {
+  const session = makeSession();
+  let opened = 0;
+  const link = new AgentLink(async () => {
+    opened++;
+    return session.client;
+  });
+  await link.session();
+  session.end(new ProtocolError("nonsense", ""));
+  await new Promise((resolve) => setImmediate(resolve));
+  await expect(link.session()).rejects.toThrow(ProtocolError);
+  expect(opened).toBe(1);
+  const refused = new AgentLink(() => Promise.reject(new AgentError("another host has it", "EBUSY")));
+  await expect(refused.session()).rejects.toThrow(AgentError);
+  expect(refused.failure).toBeInstanceOf(AgentError);
+});
+
+it("rejects those who wait when it is closed, and those who abort with their reason", async () => {
+  const link = new AgentLink(
+    ({ signal }) =>
+      new Promise((_, reject) => {
+        signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+      }),
+  );
+  const reason = new Error("enough");
+  await expect(link.session({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  const waiting = link.session();
+  await link.close();
+  await link.close();
+  await expect(waiting).rejects.toThrow(ConnectionError);
+});

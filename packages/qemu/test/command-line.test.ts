@@ -1,0 +1,24 @@
+import { expect, it } from "vitest";
+import { renderCommandLine } from "../src/command-line.ts";
+
+const parts = {
+  hostname: "web",
+  nics: [{ device: "eth0", mac: "02:00:00:aa:bb:cc" }],
+  type: "q35",
+  accelerator: "tcg",
+  tscKhz: 2_596_140,
+} as const;
+
+it("tells the initramfs the name and the nics of the instance", () => {
+  expect(renderCommandLine(parts)).toContain(" pileus.hostname=web pileus.nic=eth0,02:00:00:aa:bb:cc");
+});
+
+it("gives the rate of the time stamp counter to a microvm under TCG alone", () => {
+  expect(renderCommandLine({ ...parts, type: "microvm" })).toContain("tsc_early_khz=2596140");
+  expect(renderCommandLine(parts)).not.toContain("tsc_early_khz");
+  expect(renderCommandLine({ ...parts, type: "microvm", accelerator: "kvm" })).not.toContain("tsc_early_khz");
+});
+
+it("leaves the kernel's protections on where guests run on the real processor", () => {
+  expect(renderCommandLine({ ...parts, accelerator: "kvm" })).not.toMatch(/mitigations|nokaslr/);
+});
