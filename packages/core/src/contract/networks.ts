@@ -10,7 +10,9 @@ export interface NetworkInfo extends NetworkConfig {
 export interface Networks {
   /**
    * Defines a network and brings it up. With the definition that it has already: a no-op that brings it up again if the machine
-   * was rebooted. @throws {AlreadyExistsError} when the name has another definition, or is that of an interface we did not make.
+   * was rebooted. Aborting a first create undoes it. @throws {AlreadyExistsError} when the name has another definition, or is that
+   * of an interface we did not make. @throws {ConfigError} when the address overlaps a network that the machine is on.
+   * @throws {HostError} before anything is touched, when a tool or the right to use it is missing.
    */
   create(config: NetworkConfigInput, options?: Abortable): Promise<NetworkInfo>;
   get(name: string, options?: Abortable): Promise<NetworkInfo>;

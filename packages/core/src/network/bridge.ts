@@ -25,7 +25,8 @@ export type BridgeState = "absent" | "foreign" | "down" | "up";
 
 /** Looks at the bridge; changes nothing. */
 export async function bridgeState(facts: BridgeFacts, options: LinkOptions = {}): Promise<BridgeState> {
-  const argv = ["ip", "-j", "addr", "show", "dev", facts.name];
+  // Without -d, ip-address(8) leaves out the alias.
+  const argv = ["ip", "-j", "-d", "addr", "show", "dev", facts.name];
   // ip(8) exits with 1 for an interface that does not exist, and prints nothing.
   const { stdout, stderr } = await (options.spawn ?? run)(argv, { signal: options.signal, allow: [0, 1] });
   if (stdout.trim() === "" && /does not exist/.test(stderr)) return "absent";

@@ -7,12 +7,12 @@ import type { NetworkConfig } from "../model/network.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
 import type { NicAttachment } from "./attachment.ts";
-import { bridgeState, raiseBridge, readRoutes } from "./bridge.ts";
+import { type BridgeState, bridgeState, raiseBridge, readRoutes } from "./bridge.ts";
 import { assertUsableSubnet, takenByRoutes } from "./choose-subnet.ts";
 import { parseStored, readDefinition, readIfThere, writeDefinition } from "./definition.ts";
 import { DnsmasqServer } from "./dnsmasq-server.ts";
-import { applyFirewall, removeFirewall } from "./firewall.ts";
-import { enableForwarding } from "./forwarding.ts";
+import { applyFirewall, isFirewallApplied, removeFirewall } from "./firewall.ts";
+import { enableForwarding, isForwarding } from "./forwarding.ts";
 import { removeInterface } from "./link.ts";
 import { planReservation, type Reservation, ReservationSchema } from "./reservation.ts";
 import { parseSubnet, renderAddress } from "./subnet.ts";
@@ -61,8 +61,19 @@ export class ManagedNetwork {
     return routes.split("\n").some((route) => route.startsWith(line)) && (await this.#server.find()) !== undefined;
   }
 
-  bridge(options: Abortable = {}): ReturnType<typeof bridgeState> {
-    const facts = { name: this.name, hostId: this.#hostId, "ipv4.address": "" };
+  /** Whether all of it works, looked at closely: bridge, rules, forwarding and server. */
+  async isWhole(config: NetworkConfig, options: Abortable = {}): Promise<boolean> {
+    const parts = await Promise.all([
+      this.bridge(options, config["ipv4.address"]).then((state) => state === "up"),
+      isFirewallApplied(config, this.#spawn, options),
+      isForwarding(),
+      this.#server.find().then((server) => server !== undefined),
+    ]);
+    return parts.every(Boolean);
+  }
+
+  bridge(options: Abortable = {}, address = ""): Promise<BridgeState> {
+    const facts = { name: this.name, hostId: this.#hostId, "ipv4.address": address };
     return bridgeState(facts, { ...options, spawn: this.#spawn });
   }
 

@@ -180,8 +180,8 @@ class ManagedNetworks implements NetworkManager {
     return taken;
   }
 
-  #raise(network: ManagedNetwork, config: NetworkConfig, options: Abortable): Promise<void> {
-    return this.#onMachine(options, () => network.raise(config, options));
+  async #raise(network: ManagedNetwork, config: NetworkConfig, options: Abortable): Promise<void> {
+    if (!(await network.isWhole(config, options))) await this.#onMachine(options, () => network.raise(config, options));
   }
 
   async #holding(owner: NicOwner): Promise<readonly string[]> {

@@ -8,13 +8,17 @@ export interface FirewallFacts {
   readonly "ipv4.nat": boolean;
 }
 
+/** The rules of one network, as a script that `nft -f -` applies as a whole or not at all, whatever the table had before. */
+export function renderNftables(facts: FirewallFacts): string {
+  return renderNftablesRemoval(facts.name) + renderNftablesTable(facts);
+}
+
 /**
- * The rules of one network, as a script that `nft -f -` applies as a whole or not at all, whatever the table had before. All
- * values come from schemas that allow no character with a meaning to nft.
+ * The table of one network. All values come from schemas that allow no character with a meaning to nft.
  *
  * The accepts matter where another table's chain does not drop: an accept ends one chain, not all (nft(8), "verdict statement").
  */
-export function renderNftables(facts: FirewallFacts): string {
+export function renderNftablesTable(facts: FirewallFacts): string {
   const bridge = `"${facts.name}"`;
   const network = renderNetwork(parseSubnet(facts["ipv4.address"]));
   const nat = `
@@ -23,7 +27,7 @@ export function renderNftables(facts: FirewallFacts): string {
     ip saddr ${network} ip daddr != ${network} masquerade
   }
 `;
-  return `${renderNftablesRemoval(facts.name)}table inet ${tableName(facts.name)} {
+  return `table inet ${tableName(facts.name)} {
   chain input {
     type filter hook input priority filter; policy accept;
     iifname ${bridge} udp dport { 53, 67 } accept

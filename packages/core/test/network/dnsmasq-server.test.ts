@@ -1,0 +1,79 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { CommandError } from "../../src/contract/errors.ts";
+import { DnsmasqServer } from "../../src/network/dnsmasq-server.ts";
+import type { Reservation } from "../../src/network/reservation.ts";
+import type { Spawn } from "../../src/system/spawn.ts";
+
+const config = { name: "br0", "ipv4.address": "10.90.0.1/24", "ipv4.nat": true, "dns.domain": "pileus" };
+const reservation: Reservation = {
+  version: 1,
+  instance: "web",
+  uuid: "u1",
+  nics: [{ device: "eth0", mac: "02:00:00:00:00:01", address: "10.90.0.7", hostInterface: "pil000000000000" }],
+};
+
+let folder: string;
+let started: (readonly string[])[];
+const record: Spawn = async (argv) => {
+  started.push(argv);
+  return { stdout: "", stderr: "", exitCode: 0 };
+};
+const server = (spawn: Spawn = record) => new DnsmasqServer({ folder, served: join(folder, "served"), spawn });
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "pileus-dnsmasq-"));
+  started = [];
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe("the server of a network, when it starts", () => {
+  it("serves what is reserved, readable for its user whatever our umask", async () => {
+    const before = process.umask(0o077);
+    try {
+      await server().ensure(config, [reservation]);
+    } finally {
+      process.umask(before);
+    }
+    for (const kind of ["dhcp", "dns"]) {
+      expect(await readdir(join(folder, "served", kind))).toEqual(["u1"]);
+      expect((await stat(join(folder, "served", kind))).mode & 0o777).toBe(0o755);
+      expect((await stat(join(folder, "served", kind, "u1"))).mode & 0o777).toBe(0o644);
+    }
+    expect(started[0]?.slice(-4)).toEqual([
+      `--conf-file=${folder}/dnsmasq.conf`,
+      `--pid-file=${folder}/dnsmasq.pid`,
+      `--dhcp-leasefile=${folder}/dnsmasq.leases`,
+      `--log-facility=${folder}/dnsmasq.log`,
+    ]);
+  });
+
+  it("throws HostError with the fix when another has its port", async () => {
+    // As dnsmasq 2.90 says it.
+    const stderr = "\ndnsmasq: failed to create listening socket for 10.90.0.1: Address already in use\n";
+    const failing: Spawn = async (argv) => {
+      throw new CommandError({ argv, exitCode: 2, stderr });
+    };
+    await expect(server(failing).ensure(config, [])).rejects.toMatchObject({
+      code: "ERR_INSTANCE_HOST",
+      missing: [{ need: "port:53", reason: stderr.trim() }],
+    });
+  });
+
+  it("is not taken to run because a process has the pid of its pid file", async () => {
+    await writeFile(join(folder, "dnsmasq.pid"), `${process.pid}\n`);
+    expect(await server().find()).toBeUndefined();
+    await server().stop();
+    await server().ensure(config, []);
+    expect(started).toHaveLength(1);
+  });
+
+  it("drops what a crash left in its lease file before the address is given to another", async () => {
+    const leases = join(folder, "dnsmasq.leases");
+    await writeFile(leases, "0 02:00:00:00:00:09 10.90.0.7 old *\n0 02:00:00:00:00:02 10.90.0.8 db *\n");
+    await server().serve(config, reservation, false);
+    expect(await readFile(leases, "utf8")).toBe("0 02:00:00:00:00:02 10.90.0.8 db *\n");
+  });
+});
