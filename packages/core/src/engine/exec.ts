@@ -3,6 +3,7 @@ import type { ExecRequest } from "../driver/backend.ts";
 import type { BackendProcess } from "../driver/process.ts";
 import { ExecSchema } from "../model/exec.ts";
 import { parse } from "../model/parse.ts";
+import { implemented } from "./implemented.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import { pipeProcess, ttyProcess } from "./process.ts";
 import type { AnyRunning } from "./run.ts";
@@ -16,8 +17,7 @@ export async function exec(
   options.signal?.throwIfAborted();
   const { env, cwd, user, tty } = options;
   const asked = parse(ExecSchema, { argv, env, cwd, user, tty }, "exec");
-  const record = await instance.read("exec in");
-  const { running } = await instance.running("exec in", { ...options, capability: "exec" });
+  const { record, run } = await instance.use("exec in", { ...options, capability: "exec" });
   const request: ExecRequest = {
     argv: asked.argv,
     env: { ...record.config.env, ...asked.env },
@@ -25,7 +25,7 @@ export async function exec(
     user: asked.user,
     tty: asked.tty,
   };
-  const started = await startProcess(running, request, options.signal);
+  const started = await startProcess(run.running, request, options.signal);
   const { streams } = started;
   return streams.kind === "tty" ? ttyProcess(started, streams) : pipeProcess(started, streams);
 }
@@ -35,8 +35,7 @@ async function startProcess(
   request: ExecRequest,
   signal: AbortSignal | undefined,
 ): Promise<BackendProcess> {
-  if (running.exec === undefined) throw new TypeError("the driver declares exec and has none");
-  const started = await running.exec(request, { signal });
+  const started = await implemented(running.exec, "exec").call(running, request, { signal });
   if (signal?.aborted) {
     // Too late for the driver to have noticed.
     await endProcess(started);

@@ -16,6 +16,7 @@ import { InsidePathSchema } from "../model/exec.ts";
 import { OwnerSchema } from "../model/owner.ts";
 import { parse } from "../model/parse.ts";
 import { feed } from "./feed.ts";
+import { implemented } from "./implemented.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import { packHostTree } from "./pack-host-tree.ts";
 import { unpackOnHost } from "./unpack-on-host.ts";
@@ -100,9 +101,10 @@ export class ManagedFiles implements InstanceFiles {
   async #at(path: string, options: Abortable): Promise<FileOperations> {
     options.signal?.throwIfAborted();
     parse(InsidePathSchema, path, "file path");
-    const { running } = await this.#instance.running("reach files of", { ...options, capability: "files" });
-    if (running.files === undefined) throw new TypeError("the driver declares files and has none");
-    return running.files;
+    const {
+      run: { running },
+    } = await this.#instance.use("reach files of", { ...options, capability: "files" });
+    return implemented(running.files, "files");
   }
 }
 

@@ -16,7 +16,9 @@ export function unfreeze(instance: ManagedInstance, options: Abortable = {}): Pr
 async function toggle(instance: ManagedInstance, verb: "freeze" | "unfreeze", options: Abortable): Promise<void> {
   const [from, to] = verb === "freeze" ? (["running", "frozen"] as const) : (["frozen", "running"] as const);
   const expected: InstanceState[] = ["running", "frozen"];
-  const { running } = await instance.running(verb, { ...options, capability: "freeze", expected });
+  const {
+    run: { running },
+  } = await instance.use(verb, { ...options, capability: "freeze", expected });
   await instance.exclusively(verb, options, async (record) => {
     if (record.state === to) return;
     if (record.state !== from || instance.run?.running !== running)

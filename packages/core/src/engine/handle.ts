@@ -1,7 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Abortable, Timed } from "../contract/abortable.ts";
 import type { Capability, InstanceMetrics, InterfaceAddress, LogStream } from "../contract/capability.ts";
-import { UnsupportedError } from "../contract/errors.ts";
 import type { Emitter, InstanceEvent, InstanceEvents } from "../contract/events.ts";
 import type { InstanceFiles } from "../contract/files.ts";
 import type { Instance, InstanceInfo, StopOptions } from "../contract/instance.ts";
@@ -12,6 +11,7 @@ import type { EventTap } from "./events.ts";
 import { exec } from "./exec.ts";
 import { ManagedFiles } from "./files.ts";
 import { freeze, unfreeze } from "./freeze.ts";
+import { implemented } from "./implemented.ts";
 import { inspect } from "./inspect.ts";
 import { logs } from "./logs.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
@@ -109,12 +109,16 @@ export class InstanceHandle implements Instance<Capability> {
   }
 
   async addresses(options: Abortable = {}): Promise<readonly InterfaceAddress[]> {
-    const { running } = await this.#instance.running("read the addresses of", { ...options, capability: "network" });
+    const {
+      run: { running },
+    } = await this.#instance.use("read the addresses of", { ...options, capability: "network" });
     return implemented(running.addresses, "network").call(running, options);
   }
 
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
-    const { running } = await this.#instance.running("measure", {
+    const {
+      run: { running },
+    } = await this.#instance.use("measure", {
       ...options,
       capability: "metrics",
       expected: ["running", "frozen"],
@@ -131,9 +135,4 @@ export class InstanceHandle implements Instance<Capability> {
     this.#tap?.close();
     await this.#onDispose?.();
   }
-}
-
-function implemented<T>(operation: T | undefined, capability: Capability): T {
-  if (operation !== undefined) return operation;
-  throw new UnsupportedError({ capability, reason: "the driver declares it and does not have it" });
 }

@@ -12,6 +12,13 @@ import { Mutex } from "./mutex.ts";
 import { type InstanceRecord, readRecord, writeRecord } from "./record.ts";
 import type { Run } from "./run.ts";
 
+interface UseOptions extends Abortable {
+  /** What the verb needs of the driver and, now, of the instance. */
+  readonly capability?: Capability | undefined;
+  /** Default: `running` alone. */
+  readonly expected?: readonly InstanceState[] | undefined;
+}
+
 /**
  * One instance as this process knows it: the way to its record and its lock, and the run that it holds. Every verb is a
  * file of its own that works on this.
@@ -162,19 +169,13 @@ export class ManagedInstance {
   }
 
   /**
-   * The run, in a state in which `verb` is legal. @throws {UnsupportedError} when the driver or, now, the instance lacks
-   * `capability`. @throws {StateError}
+   * What a verb on a running instance works with: the record, and the run in a state in which `verb` is legal.
+   *
+   * @throws {UnsupportedError} when the driver or, now, the instance lacks `capability`. @throws {StateError}
    */
-  async running(
-    verb: string,
-    options: Abortable & {
-      readonly capability?: Capability | undefined;
-      readonly expected?: readonly InstanceState[] | undefined;
-    },
-  ): Promise<Run> {
+  async use(verb: string, options: UseOptions): Promise<{ readonly record: InstanceRecord; readonly run: Run }> {
     options.signal?.throwIfAborted();
-    const expected = options.expected ?? ["running"];
-    const { capability } = options;
+    const { capability, expected = ["running"] } = options;
     const record = await this.read(verb);
     if (capability !== undefined) this.requireCapability(capability);
     const { run: held } = this;
@@ -182,7 +183,7 @@ export class ManagedInstance {
     const run = usable ? held : await this.#runUnderLock(verb, expected, options);
     if (run === undefined) throw new StateError({ instance: this.name, verb, state: "stopped", expected });
     if (capability !== undefined) this.requireCapability(capability, run);
-    return run;
+    return { record, run };
   }
 
   #runUnderLock(verb: string, expected: readonly InstanceState[], options: Abortable): Promise<Run | undefined> {

@@ -36,7 +36,8 @@ async function collect(process: PipeProcess, options: RunOptions): Promise<RunRe
     collectText(process.stdout, limit, overflow),
     collectText(process.stderr, limit, overflow),
     process.exit,
-    feed(process.stdin, options.stdin),
+    // A program that has ended reads no more, whether its driver says so on the stream or not.
+    Promise.race([feed(process.stdin, options.stdin), process.exit]),
   ]);
   return { stdout, stderr, exit };
 }

@@ -22,7 +22,7 @@ export async function wait(instance: ManagedInstance, options: Abortable = {}): 
 
 /** Waits until the instance can be used. */
 export async function ready(instance: ManagedInstance, options: Abortable & Timed = {}): Promise<void> {
-  const run = await instance.running("wait for", options);
+  const { run } = await instance.use("wait for", options);
   const timeout = options.timeout ?? READY_TIMEOUT;
   const action = `waiting for instance "${instance.name}" to be ready`;
   await withDeadline({ action, timeout, signal: options.signal }, async (signal) => {

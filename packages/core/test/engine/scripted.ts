@@ -130,6 +130,7 @@ export class Scripted {
   }
 
   #running(name: string, machine: Machine): AnyRunning {
+    const files = () => this.script.files as FileOperations;
     let detached = () => {};
     const gone = new Promise<void>((resolve) => {
       detached = resolve;
@@ -157,7 +158,9 @@ export class Scripted {
       },
       exec: async (request, { signal }) =>
         this.script.exec?.(request, signal) ?? new ScriptedProcess(request.tty ? "tty" : "pipes"),
-      files: this.script.files as FileOperations,
+      get files() {
+        return files();
+      },
       freeze: async () => {
         machine.frozen = true;
       },

@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { allOrNothing, CleanupStack } from "../../src/driver/cleanup.ts";
+
+describe("allOrNothing", () => {
+  it("undoes nothing when all went well", async () => {
+    const undone: number[] = [];
+    const made = await allOrNothing(async (undo) => {
+      undo(() => undone.push(1));
+      return "made";
+    });
+    expect(made).toBe("made");
+    expect(undone).toEqual([]);
+  });
+
+  it("undoes in reverse and throws the failure itself", async () => {
+    const undone: number[] = [];
+    const fault = new Error("third step");
+    const work = allOrNothing(async (undo) => {
+      undo(() => undone.push(1));
+      undo(async () => undone.push(2));
+      throw fault;
+    });
+    await expect(work).rejects.toBe(fault);
+    expect(undone).toEqual([2, 1]);
+  });
+
+  it("goes on past a failure to undo, and throws all of them with the first as cause", async () => {
+    const undone: number[] = [];
+    const fault = new Error("third step");
+    const work = allOrNothing(async (undo) => {
+      undo(() => undone.push(1));
+      undo(() => {
+        throw new Error("cannot undo");
+      });
+      throw fault;
+    });
+    const failure = await work.catch((error: AggregateError) => error);
+    expect(failure).toBeInstanceOf(AggregateError);
+    expect(failure).toMatchObject({ cause: fault, errors: [fault, { message: "cannot undo" }] });
+    expect(undone).toEqual([1]);
+  });
+});
+
+describe("a clean-up stack", () => {
+  it("gives back in reverse, once", async () => {
+    const stack = new CleanupStack();
+    const seen: string[] = [];
+    stack.defer(() => seen.push("first"));
+    stack.use({
+      [Symbol.asyncDispose]: async () => {
+        seen.push("second");
+      },
+    });
+    await stack[Symbol.asyncDispose]();
+    await stack[Symbol.asyncDispose]();
+    expect(seen).toEqual(["second", "first"]);
+  });
+});

@@ -1,0 +1,74 @@
+import { getEventListeners } from "node:events";
+import { describe, expect, it } from "vitest";
+import { TimeoutError } from "../../src/contract/errors.ts";
+import { abortable, Deadline, linkSignals, withDeadline } from "../../src/driver/deadline.ts";
+
+const never = new Promise<never>(() => {});
+const listeners = (signal: AbortSignal) => getEventListeners(signal, "abort").length;
+
+describe("abortable", () => {
+  it("gives the value, or the reason itself, and leaves no listener behind either way", async () => {
+    const controller = new AbortController();
+    expect(await abortable(Promise.resolve(1), controller.signal)).toBe(1);
+    expect(listeners(controller.signal)).toBe(0);
+    const waiting = abortable(never, controller.signal);
+    controller.abort("enough");
+    await expect(waiting).rejects.toBe("enough");
+    expect(listeners(controller.signal)).toBe(0);
+    await expect(abortable(never, controller.signal)).rejects.toBe("enough");
+  });
+
+  it("makes a failure that comes after the abort nobody's unhandled rejection", async () => {
+    const controller = new AbortController();
+    let fail: (error: Error) => void = () => {};
+    const late = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    const waiting = abortable(late, controller.signal);
+    controller.abort("enough");
+    await expect(waiting).rejects.toBe("enough");
+    fail(new Error("late"));
+    await new Promise(setImmediate);
+  });
+});
+
+describe("a deadline", () => {
+  it("rejects with a TimeoutError that names the action, whether the work heeds its signal or not", async () => {
+    const outcome = withDeadline({ action: "boot of web", timeout: 5, hint: "see its console" }, () => never);
+    await expect(outcome).rejects.toBeInstanceOf(TimeoutError);
+    await expect(outcome).rejects.toThrow("boot of web did not finish within 5 ms: see its console");
+  });
+
+  it("rejects with the caller's own reason when that comes first, and lets go of the caller's signal", async () => {
+    const controller = new AbortController();
+    const outcome = withDeadline({ action: "x", timeout: 60_000, signal: controller.signal }, () => never);
+    controller.abort("enough");
+    await expect(outcome).rejects.toBe("enough");
+    expect(listeners(controller.signal)).toBe(0);
+  });
+
+  it("never passes at Infinity, nor beyond what a timer can count", async () => {
+    for (const timeout of [Number.POSITIVE_INFINITY, 2 ** 40]) {
+      const deadline = new Deadline({ action: "x", timeout });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(deadline.signal.aborted).toBe(false);
+      deadline[Symbol.dispose]();
+    }
+  });
+});
+
+describe("linked signals", () => {
+  it("abort with the first reason, also one that was there before, until disposed of", () => {
+    const [a, b] = [new AbortController(), new AbortController()];
+    const linked = linkSignals(a.signal, undefined, b.signal);
+    b.abort("b");
+    a.abort("a");
+    expect(linked.signal.reason).toBe("b");
+    expect(linkSignals(a.signal).signal.reason).toBe("a");
+    const c = new AbortController();
+    const unlinked = linkSignals(c.signal);
+    unlinked[Symbol.dispose]();
+    c.abort();
+    expect(unlinked.signal.aborted).toBe(false);
+  });
+});

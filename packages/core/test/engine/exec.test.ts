@@ -1,0 +1,219 @@
+import { Readable } from "node:stream";
+import { buffer, text } from "node:stream/consumers";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ConnectionError, TimeoutError } from "../../src/contract/errors.ts";
+import type { ExecRequest } from "../../src/driver/backend.ts";
+import { ScriptedProcess, scriptedRoot, untilAborted } from "./scripted.ts";
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+/** A running instance in which every exec gives `process`; with the requests that reached the driver. */
+async function running(process: ScriptedProcess = new ScriptedProcess(), env: Record<string, string> = {}) {
+  const host = await place.open();
+  const instance = await host.create({ driver: "scripted", name: "a", image: "base", env });
+  await instance.start();
+  const requests: ExecRequest[] = [];
+  place.scripted.script.exec = async (request) => {
+    requests.push(request);
+    return process;
+  };
+  return { instance, process, requests };
+}
+
+const EXITED = { kind: "exited", code: 0 } as const;
+
+describe("exec", () => {
+  it("hands the driver what was asked for, the call's environment over the configuration's", async () => {
+    const { instance, requests } = await running(new ScriptedProcess(), { A: "1", B: "1" });
+    await instance.exec(["ls", "-l", ""], { env: { B: "2" }, cwd: "/tmp", user: "1000:100" });
+    expect(requests).toEqual([
+      { argv: ["ls", "-l", ""], env: { A: "1", B: "2" }, cwd: "/tmp", user: "1000:100", tty: undefined },
+    ]);
+  });
+
+  it.each([
+    ["an empty argv", [], {}, ["argv", 0]],
+    ["an empty program name", [""], {}, ["argv", 0]],
+    ["a NUL in an argument", ["a", "b\0c"], {}, ["argv", 1]],
+    ["an argument that is no string", ["a", 1], {}, ["argv", 1]],
+    ["a relative folder", ["a"], { cwd: "tmp" }, ["cwd"]],
+    ["a variable with an equals sign in its name", ["a"], { env: { "A=B": "1" } }, ["env", "A=B"]],
+    ["a NUL in a variable", ["a"], { env: { A: "\0" } }, ["env", "A"]],
+    ["a user that passwd cannot hold", ["a"], { user: "root:x" }, ["user"]],
+    ["a terminal without columns", ["a"], { tty: { columns: 0, rows: 1 } }, ["tty", "columns"]],
+  ])("refuses %s before the driver sees it", async (_, argv, options, path) => {
+    const { instance, requests } = await running();
+    await expect(instance.exec(argv as string[], options as never)).rejects.toMatchObject({
+      code: "ERR_INSTANCE_CONFIG",
+      issues: [{ path }],
+    });
+    expect(requests).toEqual([]);
+  });
+
+  it("gives three streams, or with a terminal one", async () => {
+    const { instance } = await running();
+    const piped = await instance.exec(["cat"]);
+    expect(Object.keys(piped)).toEqual(expect.arrayContaining(["stdin", "stdout", "stderr", "exit"]));
+    place.scripted.script.exec = async () => new ScriptedProcess("tty");
+    const terminal = await instance.exec(["sh"], { tty: { columns: 80, rows: 24 } });
+    await terminal.resize({ columns: 100, rows: 30 });
+    await expect(terminal.resize({ columns: -1, rows: 30 })).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+    expect("stderr" in terminal).toBe(false);
+  });
+
+  it("kills inside what the driver started too late to notice the abort", async () => {
+    const { instance, process } = await running();
+    const controller = new AbortController();
+    place.scripted.script.exec = async () => {
+      controller.abort("changed my mind");
+      return process;
+    };
+    await expect(instance.exec(["sleep"], { signal: controller.signal })).rejects.toBe("changed my mind");
+    expect(process.signals).toEqual(["SIGKILL"]);
+  });
+
+  it("is the handle's affair once it has returned: a later abort changes nothing", async () => {
+    const { instance, process } = await running();
+    const controller = new AbortController();
+    await instance.exec(["sleep"], { signal: controller.signal });
+    controller.abort();
+    await new Promise(setImmediate);
+    expect(process.signals).toEqual([]);
+  });
+
+  it("kills by name of signal, SIGTERM unless told otherwise, and not after the end", async () => {
+    const { instance, process } = await running();
+    const handle = await instance.exec(["sleep"]);
+    await expect(handle.kill("SIGNONE" as never)).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+    await handle.kill();
+    expect(await handle.exit).toEqual({ kind: "signaled", signal: "SIGTERM" });
+    await handle.kill("SIGKILL");
+    expect(process.signals).toEqual(["SIGTERM"]);
+  });
+
+  it("disposed of kills and waits; twice is once", async () => {
+    const { instance, process } = await running();
+    const handle = await instance.exec(["sleep"]);
+    await handle[Symbol.asyncDispose]();
+    await handle[Symbol.asyncDispose]();
+    expect(process.signals).toEqual(["SIGKILL"]);
+    expect(process.stdout.destroyed).toBe(true);
+  });
+
+  it("whose connection is lost and that nobody looks at is no unhandled rejection", async () => {
+    const { instance, process } = await running();
+    place.scripted.script.exec = async () =>
+      Object.assign(process, { exit: Promise.reject(new ConnectionError("agent", "gone")) });
+    const handle = await instance.exec(["sleep"]);
+    await new Promise(setImmediate);
+    await handle[Symbol.asyncDispose]();
+  });
+
+  it("is refused while stopped, and where the driver lacks it or the instance does now", async () => {
+    const { instance } = await running();
+    place.scripted.script.lacks = (capability) => (capability === "exec" ? "no agent in this guest" : undefined);
+    expect(instance.can("exec")).toBe(false);
+    await expect(instance.exec(["a"])).rejects.toMatchObject({
+      code: "ERR_INSTANCE_UNSUPPORTED",
+      capability: "exec",
+      reason: "no agent in this guest",
+    });
+    await instance.stop();
+    expect(instance.can("exec")).toBe(true);
+    await expect(instance.exec(["a"])).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE", state: "stopped" });
+  });
+});
+
+describe("run", () => {
+  it("collects both streams and the exit, and feeds and ends the input", async () => {
+    const { instance, process } = await running();
+    const input = text(process.stdin);
+    const result = instance.run(["cat"], { stdin: Readable.from([Buffer.from("a"), Buffer.from("b")]) });
+    expect(await input).toBe("ab");
+    process.stdout.write("out");
+    process.stderr.write("err");
+    process.finish({ kind: "exited", code: 3 });
+    expect(await result).toEqual({ stdout: "out", stderr: "err", exit: { kind: "exited", code: 3 } });
+  });
+
+  it("ends the input at once where there is none", async () => {
+    const { instance, process } = await running();
+    const result = instance.run(["cat"]);
+    expect(await buffer(process.stdin)).toHaveLength(0);
+    process.finish(EXITED);
+    await result;
+  });
+
+  it("does not wait for a program to read what it does not want", async () => {
+    const { instance, process } = await running();
+    const result = instance.run(["true"], { stdin: Buffer.alloc(1024 * 1024) });
+    process.finish(EXITED);
+    expect((await result).exit).toEqual(EXITED);
+  });
+
+  it("kills the program when its time is up, and says so", async () => {
+    const { instance, process } = await running();
+    await expect(instance.run(["sleep"], { timeout: 10 })).rejects.toBeInstanceOf(TimeoutError);
+    expect(process.signals).toEqual(["SIGKILL"]);
+  });
+
+  it("aborted kills the program and rejects with the reason itself", async () => {
+    const { instance, process } = await running();
+    const controller = new AbortController();
+    const running_ = instance.run(["sleep"], { signal: controller.signal });
+    setTimeout(() => controller.abort("enough"), 20);
+    await expect(running_).rejects.toBe("enough");
+    expect(process.signals).toEqual(["SIGKILL"]);
+  });
+
+  it("kills the program whose input fails, and rejects with that failure", async () => {
+    const { instance, process } = await running();
+    const fault = new Error("source broke");
+    const stdin = (async function* () {
+      yield Buffer.from("a");
+      throw fault;
+    })();
+    await expect(instance.run(["cat"], { stdin })).rejects.toBe(fault);
+    expect(process.signals).toEqual(["SIGKILL"]);
+  });
+
+  it("keeps of each stream no more than it was told, and kills beyond", async () => {
+    const { instance, process } = await running();
+    const result = instance.run(["yes"], { maxOutput: 5 });
+    process.stdout.write("yyyy");
+    process.stdout.write("yyyy");
+    expect(await result).toEqual({ stdout: "yyyyy", stderr: "", exit: { kind: "signaled", signal: "SIGKILL" } });
+  });
+
+  it("leaves the driver to end what it is still starting on abort", async () => {
+    const { instance } = await running();
+    place.scripted.script.exec = (_, signal) => untilAborted(signal);
+    await expect(instance.run(["a"], { timeout: 10 })).rejects.toBeInstanceOf(TimeoutError);
+  });
+});
+
+describe("an instance whose driver lacks a capability", () => {
+  it("answers every call of it with UnsupportedError, never with TypeError", async () => {
+    const host = await place.open(["freeze"]);
+    const instance = await host.create({ driver: "scripted", name: "a", image: "base" });
+    await instance.start();
+    // What plain JavaScript could call.
+    const anything = (await host.get("a")) as import("../../src/contract/instance.ts").Instance<
+      "exec" | "files" | "network" | "metrics" | "logs"
+    >;
+    for (const call of [
+      () => anything.exec(["a"]),
+      () => anything.run(["a"]),
+      () => anything.files.stat("/"),
+      () => anything.addresses(),
+      () => anything.metrics(),
+      () => anything.logs("stdout"),
+    ])
+      await expect(call()).rejects.toMatchObject({ code: "ERR_INSTANCE_UNSUPPORTED" });
+    expect([instance.can("freeze"), instance.can("exec")]).toEqual([true, false]);
+  });
+});

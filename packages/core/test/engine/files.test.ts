@@ -1,0 +1,157 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough, Readable, Writable } from "node:stream";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FileError } from "../../src/contract/errors.ts";
+import { scriptedRoot } from "./scripted.ts";
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+async function running() {
+  const host = await place.open();
+  const instance = await host.create({ driver: "scripted", name: "a", image: "base" });
+  await instance.start();
+  return instance;
+}
+
+/** What a driver's `write()` gives: takes note of what came, and of how it ended. */
+function receiver(failure?: Error) {
+  const seen = { content: "", outcome: "open" };
+  let settle: (error?: Error) => void = () => {};
+  const done = new Promise<void>((resolve, reject) => {
+    settle = (error) => (error === undefined ? resolve() : reject(error));
+  });
+  const stream = new Writable({
+    write(chunk, _, next) {
+      seen.content += chunk;
+      next(failure);
+    },
+    final(next) {
+      seen.outcome = "in place";
+      settle();
+      next();
+    },
+    destroy(error, next) {
+      if (seen.outcome === "open") {
+        seen.outcome = "gone";
+        settle(failure ?? error ?? new Error("destroyed"));
+      }
+      next(error);
+    },
+  });
+  return { seen, stream, done };
+}
+
+describe("write", () => {
+  it.each([
+    ["a string", () => "hello"],
+    ["bytes", () => Buffer.from("hello")],
+    ["a stream", () => Readable.from([Buffer.from("hel"), Buffer.from("lo")])],
+  ])("takes %s and resolves when it is in place", async (_, data) => {
+    const instance = await running();
+    const to = receiver();
+    place.scripted.script.files = { write: async () => to };
+    await instance.files.write("/f", data());
+    expect(to.seen).toEqual({ content: "hello", outcome: "in place" });
+  });
+
+  it("whose source fails leaves nothing and rejects with the source's own error", async () => {
+    const instance = await running();
+    const to = receiver();
+    place.scripted.script.files = { write: async () => to };
+    const fault = new Error("source broke");
+    const source = (async function* () {
+      yield Buffer.from("a");
+      throw fault;
+    })();
+    await expect(instance.files.write("/f", source)).rejects.toBe(fault);
+    expect(to.seen.outcome).toBe("gone");
+  });
+
+  it("that the instance refuses tells its reason, not that of the broken pipe", async () => {
+    const instance = await running();
+    const refused = new FileError({ verb: "write", path: "/f", errno: "ENOSPC" });
+    place.scripted.script.files = { write: async () => receiver(refused) };
+    await expect(instance.files.write("/f", "hello")).rejects.toBe(refused);
+  });
+
+  it("aborted leaves nothing and rejects with the reason itself", async () => {
+    const instance = await running();
+    const to = receiver();
+    place.scripted.script.files = { write: async () => to };
+    const controller = new AbortController();
+    const source = (async function* () {
+      yield Buffer.from("a");
+      controller.abort("enough");
+      yield Buffer.from("b");
+    })();
+    await expect(instance.files.write("/f", source, { signal: controller.signal })).rejects.toBe("enough");
+    expect(to.seen.outcome).toBe("gone");
+  });
+});
+
+describe("readAll", () => {
+  it("reads to the end, and refuses more than it was told", async () => {
+    const instance = await running();
+    const streams: PassThrough[] = [];
+    place.scripted.script.files = {
+      read: async () => {
+        const stream = new PassThrough();
+        streams.push(stream);
+        stream.end("hello");
+        return stream;
+      },
+    };
+    expect((await instance.files.readAll("/f")).toString()).toBe("hello");
+    await expect(instance.files.readAll("/f", { maxSize: 4 })).rejects.toMatchObject({ errno: "EFBIG" });
+    expect(streams.every((stream) => stream.destroyed)).toBe(true);
+  });
+});
+
+describe("paths and owners", () => {
+  it.each(["relative", "", "/a\0b", `/${"x".repeat(4096)}`])(
+    "%j is refused before the driver sees it",
+    async (path) => {
+      const instance = await running();
+      await expect(instance.files.stat(path)).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+    },
+  );
+
+  it("an owner or mode that cannot be is refused", async () => {
+    const instance = await running();
+    for (const options of [{ uid: -1 }, { gid: 2 ** 32 - 1 }, { mode: 0o10000 }])
+      await expect(instance.files.mkdir("/d", options)).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+  });
+});
+
+describe("push", () => {
+  it("of what is not there does not reach the instance", async () => {
+    const instance = await running();
+    place.scripted.script.files = { writeTree: () => Promise.reject(new Error("reached")) };
+    await expect(instance.files.push("/nowhere/at/all", "/x")).rejects.toMatchObject({ errno: "ENOENT" });
+  });
+
+  it("reports its progress in bytes of content", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "pileus-push-"));
+    await writeFile(join(folder, "f"), "hello");
+    const instance = await running();
+    place.scripted.script.files = { writeTree: async () => receiver() };
+    const progress: unknown[] = [];
+    await instance.files.push(folder, "/x", { onProgress: (step) => progress.push(step) });
+    expect(progress).toEqual([{ phase: "push", done: 5 }]);
+    await rm(folder, { recursive: true });
+  });
+});
+
+describe("files of a stopped instance", () => {
+  it("are refused for its state", async () => {
+    const instance = await running();
+    await instance.stop();
+    await expect(instance.files.list("/")).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE", state: "stopped" });
+  });
+});

@@ -1,0 +1,254 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
+import {
+  chmod,
+  link,
+  lutimes,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { packHostTree } from "../../src/engine/pack-host-tree.ts";
+import { unpackOnHost } from "../../src/engine/unpack-on-host.ts";
+import type { TarEntry } from "../../src/images/tar/entry.ts";
+import { TarWriter } from "../../src/images/tar/writer.ts";
+
+let folder: string;
+let target: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "pileus-transfer-"));
+  target = join(folder, "target");
+  await writeFile(join(folder, "outside"), "precious");
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+type Sent = Partial<TarEntry> & { readonly name: string; readonly content?: string };
+
+/** What a guest might send. */
+function tar(...entries: readonly Sent[]): Readable {
+  const writer = new TarWriter();
+  for (const { content = "", ...entry } of entries) {
+    const defaults = {
+      type: "file",
+      target: "",
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      mtime: "1000",
+      xattrs: new Map(),
+    } as const;
+    const size = Buffer.byteLength(content);
+    writer.entry({ ...defaults, size, ...entry });
+    writer.data(Buffer.from(content));
+  }
+  writer.end();
+  return Readable.from([writer.take()]);
+}
+
+const pull = (stream: Readable, signal?: AbortSignal) =>
+  unpackOnHost(stream, { instance: "a", path: "/data", target }, { signal });
+
+function expectOutsideUntouched() {
+  expect(readFileSync(join(folder, "outside"), "utf8")).toBe("precious");
+  expect(lstatSync(join(folder, "outside")).mode & 0o7777).toBe(0o644);
+}
+
+describe("what is pulled", () => {
+  it("arrives with its content, modes and times; a folder's are set after what it holds", async () => {
+    await pull(
+      tar(
+        { name: ".", type: "directory", mode: 0o750, mtime: "2000.5" },
+        { name: "sub", type: "directory", mode: 0o500 },
+        { name: "sub/file", content: "hello", mode: 0o640 },
+        { name: "sub/link", type: "symlink", target: "../../x" },
+        { name: "sub/hard", type: "link", target: "sub/file" },
+      ),
+    );
+    expect(readFileSync(join(target, "sub/file"), "utf8")).toBe("hello");
+    expect(readlinkSync(join(target, "sub/link"))).toBe("../../x");
+    expect(lstatSync(join(target, "sub/hard")).ino).toBe(lstatSync(join(target, "sub/file")).ino);
+    expect(lstatSync(target).mode & 0o777).toBe(0o750);
+    expect(lstatSync(target).mtimeMs).toBe(2_000_500);
+    expect(lstatSync(join(target, "sub")).mode & 0o777).toBe(0o500);
+    expect(lstatSync(join(target, "sub/file"))).toMatchObject({ mtimeMs: 1_000_000 });
+    await chmod(join(target, "sub"), 0o700);
+  });
+
+  it("can be one file, at exactly the target, in the place of one that was there", async () => {
+    await writeFile(target, "a longer old content");
+    await pull(tar({ name: ".", content: "new" }));
+    expect(readFileSync(target, "utf8")).toBe("new");
+  });
+
+  it("merges with a folder that is there, and replaces a symlink rather than writing through it", async () => {
+    await mkdir(target);
+    await writeFile(join(target, "kept"), "kept");
+    await symlink("../outside", join(target, "file"));
+    await pull(tar({ name: "file", content: "new" }));
+    expect((await readdir(target)).sort()).toEqual(["file", "kept"]);
+    expect(lstatSync(join(target, "file")).isFile()).toBe(true);
+    expectOutsideUntouched();
+  });
+
+  it("has no setuid, setgid or sticky bit, no device and no fifo", async () => {
+    await pull(
+      tar(
+        { name: "su", content: "x", mode: 0o6755 },
+        { name: "d", type: "directory", mode: 0o3777 },
+        { name: "null", type: "character" },
+        { name: "disk", type: "block" },
+        { name: "pipe", type: "fifo" },
+      ),
+    );
+    expect((await readdir(target)).sort()).toEqual(["d", "su"]);
+    expect(lstatSync(join(target, "su")).mode & 0o7777).toBe(0o755);
+    expect(lstatSync(join(target, "d")).mode & 0o7777).toBe(0o777);
+  });
+});
+
+describe("a hostile tree stays under the target:", () => {
+  it.each([
+    ["a name with ..", [{ name: "../outside", content: "evil" }]],
+    ["a name with .. further in", [{ name: "a/../../outside", content: "evil" }]],
+    ["an absolute name", [{ name: "/etc/evil", content: "evil" }]],
+    ["a hard link to the outside", [{ name: "x", type: "link" as const, target: "../outside" }]],
+    ["an empty name", [{ name: "", content: "evil" }]],
+  ])("%s is refused", async (_, entries) => {
+    await expect(pull(tar(...entries))).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
+    expectOutsideUntouched();
+    expect(existsSync("/etc/evil")).toBe(false);
+  });
+
+  it.each([
+    ["a file", { name: "way/outside", content: "evil" }],
+    ["a folder", { name: "way/evil", type: "directory" as const }],
+    ["a symlink", { name: "way/evil", type: "symlink" as const, target: "x" }],
+    ["a hard link", { name: "way/evil", type: "link" as const, target: "file" }],
+    ["the folder itself again", { name: "way", type: "directory" as const, mode: 0o777 }],
+    ["a hard link from there", { name: "stolen", type: "link" as const, target: "way/outside" }],
+  ])("%s through a symlink that it made is refused", async (_, last) => {
+    const sent = tar({ name: "file", content: "x" }, { name: "way", type: "symlink", target: ".." }, last);
+    await expect(pull(sent)).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "ENOTDIR" });
+    expect((await readdir(folder)).sort()).toEqual(["outside", "target"]);
+    expectOutsideUntouched();
+  });
+
+  it("a hard link to a symlink, which would be followed later, is refused", async () => {
+    const sent = tar(
+      { name: "s", type: "symlink", target: "../outside" },
+      { name: "h", type: "link", target: "s" },
+      { name: "h", content: "evil" },
+    );
+    await expect(pull(sent)).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE" });
+    expectOutsideUntouched();
+  });
+
+  it("a file in the place of a folder, to swap it for a symlink, is refused", async () => {
+    const sent = tar({ name: "d", type: "directory" }, { name: "d", type: "symlink", target: ".." });
+    await expect(pull(sent)).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EISDIR" });
+  });
+
+  it("a file that replaces a symlink of the same name is written beside, not through it", async () => {
+    await pull(tar({ name: "f", type: "symlink", target: "../outside" }, { name: "f", content: "evil" }));
+    expect(lstatSync(join(target, "f")).isFile()).toBe(true);
+    expectOutsideUntouched();
+  });
+
+  it("what is no tar, or breaks off, is refused", async () => {
+    await expect(pull(Readable.from([Buffer.alloc(2048, 65)]))).rejects.toMatchObject({
+      code: "ERR_INSTANCE_PROTOCOL",
+    });
+    const whole: Buffer = (await tar({ name: "f", content: "x".repeat(5000) }).toArray())[0];
+    const cut = Readable.from([whole.subarray(0, 2000)]);
+    await expect(pull(cut)).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
+  });
+});
+
+describe("a pull", () => {
+  it("aborted rejects with the reason itself and ends the stream", async () => {
+    const controller = new AbortController();
+    const whole: Buffer = (await tar({ name: "f", content: "x".repeat(5000) }).toArray())[0];
+    const stream = Readable.from(
+      (async function* () {
+        yield whole.subarray(0, 1024);
+        controller.abort("enough");
+        yield whole.subarray(1024);
+      })(),
+    );
+    await expect(pull(stream, controller.signal)).rejects.toBe("enough");
+    expect(stream.destroyed).toBe(true);
+  });
+});
+
+describe("what is pushed", () => {
+  async function pack(source: string, owner = {}) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of packHostTree(source, owner)) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  it("is the tree as GNU tar understands it: names, modes, times, owners as asked, symlinks as they are", async () => {
+    const source = join(folder, "source");
+    const long = "d".repeat(120);
+    await mkdir(join(source, long), { recursive: true });
+    await writeFile(join(source, "ünï"), "x".repeat(300_000));
+    await writeFile(join(source, long, "f"), "");
+    await chmod(join(source, "ünï"), 0o4711);
+    await symlink("/nowhere", join(source, "link"));
+    await link(join(source, "ünï"), join(source, "zweit"));
+    execFileSync("mkfifo", [join(source, "pipe")]);
+    await utimes(join(source, "ünï"), 5, 5.25);
+    await lutimes(join(source, "link"), 7, 7);
+    const archive = await pack(source, { uid: 3_000_000, gid: 5 });
+    const listing = execFileSync("tar", ["--numeric-owner", "--full-time", "-tvf", "-"], {
+      input: archive,
+      encoding: "utf8",
+      env: { LC_ALL: "C.UTF-8", TZ: "UTC", PATH: process.env["PATH"] },
+    });
+    const lines = listing.trim().split("\n");
+    expect(lines.map((line) => line.split(/ +/).slice(5).join(" "))).toEqual([
+      ".",
+      long,
+      `${long}/f`,
+      "link -> /nowhere",
+      "zweit",
+      "ünï",
+    ]);
+    expect(lines.at(-1)).toMatch(/^-rws--x--x 3000000\/5 +300000 1970-01-01 00:00:05.25 +ünï$/);
+  });
+
+  it("and pulled is the same", async () => {
+    const source = join(folder, "source");
+    await mkdir(join(source, "a/b"), { recursive: true });
+    await writeFile(join(source, "a/b/c"), "content");
+    await pull(Readable.from([await pack(source)]));
+    expect(readFileSync(join(target, "a/b/c"), "utf8")).toBe("content");
+    expect(execFileSync("diff", ["-r", source, target], { encoding: "utf8" })).toBe("");
+  });
+
+  it("that is not there is an error that names it", async () => {
+    await expect(pack(join(folder, "ghost"))).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "ENOENT" });
+  });
+
+  it("that shrinks while it is read is an error, not a padded file", async () => {
+    const file = join(folder, "big");
+    await writeFile(file, Buffer.alloc(2 * 1024 * 1024, 1));
+    const chunks = packHostTree(file, {});
+    await chunks.next();
+    await truncate(file, 10);
+    await expect(Array.fromAsync?.(chunks) ?? drain(chunks)).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE" });
+  });
+
+  async function drain(chunks: AsyncIterable<unknown>) {
+    for await (const _ of chunks);
+  }
+});

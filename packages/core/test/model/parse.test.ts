@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { ConfigError } from "../../src/contract/errors.ts";
+import { editDistance, nearest } from "../../src/model/nearest.ts";
+import { parse } from "../../src/model/parse.ts";
+
+const Schema = z.strictObject({
+  limits: z.strictObject({ memory: z.number().optional(), cpu: z.number().optional() }).default({}),
+  disks: z.array(z.strictObject({ source: z.string() })).default([]),
+  devices: z
+    .record(
+      z.string().regex(/^[a-z0-9]+$/, "a device's name is of a-z, 0-9"),
+      z.discriminatedUnion("type", [
+        z.strictObject({ type: z.literal("nic"), network: z.string() }),
+        z.strictObject({ type: z.literal("disk"), source: z.string(), readonly: z.boolean().optional() }),
+      ]),
+    )
+    .default({}),
+});
+
+function issuesOf(value: unknown) {
+  try {
+    parse(Schema, value, "test config");
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+  }
+  return [];
+}
+
+describe("parse", () => {
+  it("fills defaults in", () => {
+    expect(parse(Schema, {}, "test config")).toEqual({ limits: {}, disks: [], devices: {} });
+  });
+
+  it.each([
+    [{ limts: {} }, 'limts: unknown key; did you mean "limits"?'],
+    [{ limits: { meomry: 1 } }, 'limits.meomry: unknown key; did you mean "memory"?'],
+    [{ limits: { wholly: 1 } }, "limits.wholly: unknown key; known are memory, cpu"],
+    [{ disks: [{ source: "a" }, { source: "b", sorce: "c" }] }, 'disks.1.sorce: unknown key; did you mean "source"?'],
+    [
+      { devices: { root: { type: "disk", source: "a", readOnly: true } } },
+      'devices.root.readOnly: unknown key; did you mean "readonly"?',
+    ],
+    [{ devices: { e: { type: "nick" } } }, "devices.e.type: must be nic or disk"],
+    [{ devices: { "E!": { type: "nic", network: "x" } } }, "devices.E!: a device's name is of a-z, 0-9"],
+  ])("of %j says %s", (value, issue) => {
+    expect(issuesOf(value)).toEqual([issue]);
+  });
+
+  it("names every issue in one error, on one line", () => {
+    const value = { limits: { cpu: "x" }, a: 1, b: 2 };
+    expect(issuesOf(value)).toHaveLength(3);
+    expect(() => parse(Schema, value, "test config")).toThrow(/^invalid test config: limits\.cpu: [^\n]+; a: unknown/);
+  });
+});
+
+describe("the nearest known key", () => {
+  it.each([
+    ["kitten", "sitting", 3],
+    ["ab", "ba", 1],
+    ["", "abc", 3],
+    ["same", "same", 0],
+  ])("counts the edits from %j to %j as %i", (a, b, distance) => {
+    expect(editDistance(a, b)).toBe(distance);
+  });
+
+  it("is none where all are far, and takes no notice of case", () => {
+    expect(nearest("Network", ["network", "name"])).toBe("network");
+    expect(nearest("zzzzzz", ["network", "name"])).toBeUndefined();
+  });
+});
