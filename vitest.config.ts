@@ -11,7 +11,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["packages/*/test/**/*.test.ts"],
+          include: ["{packages/*,examples}/test/**/*.test.ts"],
           exclude: ["**/*.{conformance,root}.test.ts"],
         },
       },
@@ -20,7 +20,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "root",
-          include: ["packages/*/test/**/*.root.test.ts"],
+          include: ["{packages/*,examples}/test/**/*.root.test.ts"],
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 180_000,

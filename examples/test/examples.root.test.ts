@@ -1,0 +1,100 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { spawn } from "@pileus/core/driver";
+import { requires } from "@pileus/core/testing";
+import { writeOciLayout } from "@pileus/oci";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cacheFolder, checkout } from "../../scripts/setup/folders.mjs";
+import { debianTar } from "../../test-support/debian.ts";
+
+/** Long enough for a Debian to be bootstrapped and booted under emulation. */
+const TIMEOUT = 300_000;
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "pileus-examples-"));
+  await mkdir(join(folder, "source"));
+  await writeFile(join(folder, "source", "one"), "1\n");
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/**
+ * Runs an example as its reader would, on a state folder of the tests: in a mount namespace of its own, in which
+ * `/var/lib/pileus` is that folder.
+ */
+async function run(example: string, argv: readonly string[] = [], allow: readonly number[] = [0]): Promise<string> {
+  const state = join(cacheFolder(), "examples");
+  await mkdir(state, { recursive: true });
+  const tsx = [process.execPath, join(checkout, "node_modules/tsx/dist/cli.mjs"), "--conditions=@pileus/source"];
+  const script = 'mkdir -p /var/lib/pileus && mount --bind "$0" /var/lib/pileus && exec "$@"';
+  const { stdout } = await spawn(
+    [
+      "unshare",
+      "--mount",
+      "sh",
+      "-c",
+      script,
+      state,
+      ...tsx,
+      fileURLToPath(new URL(`../${example}`, import.meta.url)),
+      ...argv,
+    ],
+    { cwd: folder, env: { ...(process.env as Record<string, string>) }, allow },
+  );
+  return stdout;
+}
+
+describe("examples", { timeout: TIMEOUT }, () => {
+  const needs = ["root", "binary:lxc-start", "binary:mmdebstrap", "binary:qemu-system-x86_64"];
+
+  it(
+    "01 runs the same call in a system container and in a virtual machine",
+    requires(needs, async () => {
+      const output = await run("01-run-anywhere.ts");
+      expect(output).toMatch(/the same call, in a system-container\n/);
+      expect(output).toMatch(/the same call, in a virtual-machine\n/);
+      expect(output.match(/kind: 'exited', code: 0/g)).toHaveLength(2);
+    }),
+  );
+
+  it(
+    "02 pushes a folder, works on it and pulls the result",
+    requires(needs, async () => {
+      const output = await run("02-share-files.ts", [join(folder, "source"), join(folder, "sums")]);
+      expect(output).toContain("1 ../sums");
+      expect(await readFile(join(folder, "sums"), "utf8")).toMatch(/^[0-9a-f]{64} {2}\.\/one\n$/);
+    }),
+  );
+
+  it(
+    "03 runs an image to its end and tells how it ended",
+    requires([...needs, "binary:skopeo"], async () => {
+      const layout = join(folder, "layout");
+      await writeOciLayout({ folder: layout, tag: "debian", layers: [{ tar: await debianTar() }] });
+      const output = await run("03-run-image.ts", [`oci:${layout}:debian`, "sh", "-c", "echo from inside; exit 4"]);
+      expect(output).toContain("from inside\n");
+      expect(output).toContain("program { kind: 'exited', code: 4 }");
+    }),
+  );
+
+  it(
+    "04 finds after a crash what the first run left",
+    requires(needs, async () => {
+      expect(await run("04-survive-a-crash.ts", [], [137])).toMatch(/left behind: \d+/);
+      expect(await run("04-survive-a-crash.ts")).toContain("found: running written before the crash");
+    }),
+  );
+
+  it(
+    "05 tells the whole life of an instance",
+    requires([], async () => {
+      const output = await run("05-watch-events.ts", [join(folder, "fake-host")]);
+      expect(output).toMatch(
+        /created demo[\s\S]*state demo running[\s\S]*hello[\s\S]*state demo stopped[\s\S]*deleted demo/,
+      );
+    }),
+  );
+});
