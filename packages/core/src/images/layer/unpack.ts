@@ -86,7 +86,7 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
       failing.abort();
       options.signal?.throwIfAborted();
       if (full || isDiskFull(error)) throw diskFull(image, error);
-      throw await firstCause(error, image, decompression.finished, tar.succeeded());
+      throw await firstCause(error, image, [decompression.finished, tar.succeeded()]);
     }
     const diffId = stage.digest();
     const digest = plain ? diffId : compressed.digest();
@@ -213,21 +213,26 @@ class Meter {
   }
 }
 
-/** The failure that began it: a tool that ended early breaks its neighbours' pipes, and what the pipeline says is then only a consequence. */
-async function firstCause(error: unknown, image: string, ...tools: Promise<void>[]): Promise<unknown> {
+/** What a stream says when its neighbour in the pipeline went away: a consequence, never the cause. */
+const BROKEN = ["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED", "ABORT_ERR"];
+
+/** The failure that began it: a tool that ends early breaks its neighbours' pipes. */
+async function firstCause(error: unknown, image: string, tools: readonly Promise<void>[]): Promise<unknown> {
+  if (error instanceof CommandError)
+    return new ImageError(image, `it cannot be unpacked: ${error.message}`, { cause: error });
   if (isInstanceError(error)) return error;
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  if (code.startsWith("Z_"))
+    return new ImageError(image, `its gzip data are corrupt: ${(error as Error).message}`, { cause: error });
+  if (!BROKEN.includes(code)) return error;
   for (const result of await Promise.allSettled(tools)) {
     if (result.status === "fulfilled") continue;
     const reason: unknown = result.reason;
     // Those that we killed say nothing.
-    if (reason instanceof CommandError && reason.signal !== "SIGKILL")
-      return new ImageError(image, `it cannot be unpacked: ${reason.message}`, { cause: reason });
-    if (isInstanceError(reason) && !(reason instanceof CommandError)) return reason;
+    if (!(reason instanceof CommandError)) return reason;
+    if (reason.signal !== "SIGKILL") return firstCause(reason, image, []);
   }
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code?.startsWith("Z_"))
-    return new ImageError(image, `its gzip data are corrupt: ${(error as Error).message}`, { cause: error });
-  return error;
+  return new ImageError(image, "its content broke off", { cause: error });
 }
 
 function mismatch(image: string, what: string, expected: string, actual: string): ImageError {

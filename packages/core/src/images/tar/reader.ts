@@ -32,7 +32,7 @@ const GLOBAL_REFUSED = /^(path|linkpath|size|GNU\.|SCHILY\.)/;
  * Reads a tar as it arrives, in pieces of any size: ustar, pax, GNU long names, V7; with or without padding at its end.
  * Sparse, multi-volume and incremental archives are refused.
  *
- * Any fault is an {@link ImageError} of `image` that names the entry, or its offset where it has no name yet.
+ * Any fault is an {@link ImageError} of `image` that names the entry, or the one before it where it has no name yet.
  */
 export class TarReader {
   readonly #image: string;
@@ -50,6 +50,8 @@ export class TarReader {
   #longTarget: string | undefined;
   #zeroBlocks = 0;
   #current = "";
+  /** Whether it is `#current` that is read, or what comes after it. */
+  #inside = false;
   #skip = false;
 
   constructor(image: string, sink: TarSink) {
@@ -95,12 +97,11 @@ export class TarReader {
   end(): void {
     if (this.ended) return;
     // umoci 0.4.7 writes neither the end blocks nor the last padding: only a body or header that breaks off is a fault.
-    if (this.#body > 0 || this.#partial.length > 0 || this.#pending())
-      this.#fail(this.#current === "" ? "ends in the middle of a header" : "ends in the middle of it");
-    if (this.#offset > 0 && this.#current === "" && this.#zeroBlocks === 0)
-      throw new ImageError(this.#image, "holds no tar entries");
+    if (this.#body === 0) this.#inside = false;
+    if (this.#body > 0 || this.#partial.length > 0 || this.#pending()) this.#fail("is cut off");
   }
 
+  /** Whether an extension waits for its entry. */
   #pending(): boolean {
     return this.#pax !== undefined || this.#longName !== undefined || this.#longTarget !== undefined;
   }
@@ -120,12 +121,13 @@ export class TarReader {
   }
 
   #block(block: Buffer): void {
+    this.#inside = false;
     if (isZeroBlock(block)) {
       this.#zeroBlocks++;
-      if (this.#pending()) this.#fail("is announced by an extension, then missing");
+      if (this.#pending()) this.#fail("is announced by an extension, and missing");
       return;
     }
-    if (this.#zeroBlocks > 0) this.#fail("is followed by a lone empty block");
+    if (this.#zeroBlocks > 0) this.#fail("comes after a lone empty block");
     this.#guard(() => this.#header(parseTarHeader(block)));
   }
 
@@ -154,6 +156,7 @@ export class TarReader {
     const pax = this.#pax ?? new Map<string, string>();
     const name = pax.get("path") ?? this.#longName ?? header.name;
     this.#current = name;
+    this.#inside = true;
     const type = TYPES[header.flag];
     if (type === undefined || [...pax.keys()].some((key) => key.startsWith("GNU.sparse.")))
       throw new TarFault(
@@ -217,8 +220,11 @@ export class TarReader {
   }
 
   #fail(why: string): never {
-    const where = this.#current === "" ? `at byte ${this.#offset}` : `in or after ${shown(this.#current)}`;
-    throw new ImageError(this.#image, `the tar entry ${where} ${why}`);
+    const subject =
+      this.#current === ""
+        ? "the first tar entry"
+        : `the tar entry ${this.#inside ? "" : "after "}${shown(this.#current)}`;
+    throw new ImageError(this.#image, `${subject} ${why}`);
   }
 }
 

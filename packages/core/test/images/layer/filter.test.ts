@@ -1,0 +1,230 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ImageError } from "../../../src/contract/errors.ts";
+import { LayerFilter, type LayerFindings } from "../../../src/images/layer/filter.ts";
+import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";
+import type { TarEntry } from "../../../src/images/tar/entry.ts";
+import { TarReader } from "../../../src/images/tar/reader.ts";
+import { file, folder, hardLink, paxBytes, type RawEntry, symlink, tarBytes } from "../support/tar-bytes.ts";
+
+interface Filtered {
+  readonly findings: LayerFindings;
+  readonly entries: TarEntry[];
+}
+
+let base: string;
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), "pileus-images-filter-"));
+});
+afterEach(() => rmSync(base, { recursive: true, force: true }));
+
+function filtered(
+  entries: readonly (RawEntry | Buffer)[],
+  options: { lower?: boolean; whiteouts?: boolean; bytes?: number; count?: number } = {},
+): Filtered {
+  const lower = new LowerLayers(options.lower ? [{ tree: base, opaque: [] }] : []);
+  const filter = new LayerFilter({
+    image: "img",
+    lower,
+    whiteouts: options.whiteouts ?? true,
+    limits: { bytes: options.bytes ?? 1e6, entries: options.count ?? 1000 },
+  });
+  const reader = new TarReader("img", filter);
+  reader.push(tarBytes(...entries));
+  reader.end();
+  const findings = filter.finish();
+  const out: TarEntry[] = [];
+  const check = new TarReader("out", { entry: (entry) => out.push(entry), data: () => undefined });
+  check.push(filter.output.take());
+  check.end();
+  return { findings, entries: out };
+}
+
+const lines = ({ entries }: Filtered) =>
+  entries.map(({ type, name, target }) => `${type} ${name}${target === "" ? "" : ` -> ${target}`}`);
+
+describe("LayerFilter refuses", () => {
+  it.each<[string, (RawEntry | Buffer)[], RegExp]>([
+    ["an absolute name", [file("/etc/passwd")], /"\/etc\/passwd" leaves the root: its name is absolute/],
+    ["an absolute name by pax", [paxBytes({ path: "/etc/passwd" }), file("ok")], /"\/etc\/passwd" leaves the root/],
+    ["a name that climbs", [file("../x")], /"\.\.\/x" leaves the root/],
+    ["a name that climbs later", [file("a/b/../../../x")], /leaves the root/],
+    ["a name that climbs and stays", [file("a/../x")], /leaves the root/],
+    ["a name that is dots", [folder("..")], /leaves the root/],
+    ["an absolute name of dots", [folder("/..")], /leaves the root/],
+    ["an empty name", [file("")], /has an empty name/],
+    ["a NUL in a name", [paxBytes({ path: "a\0b" }), file("x")], /NUL in its name/],
+    ["a component too long", [paxBytes({ path: "n".repeat(300) }), file("x")], /component of 300 bytes/],
+    ["a name too long", [paxBytes({ path: `${"n/".repeat(2100)}n` }), file("x")], /name of 4201 bytes/],
+    ["a write through a symlink", [symlink("l", "/etc"), file("l/passwd")], /"l\/passwd" goes through the symlink "l"/],
+    ["a folder in a symlink", [symlink("l", "/etc"), folder("l/d/")], /goes through the symlink "l"/],
+    ["a symlink below a symlink", [symlink("a", "b"), symlink("a/c", "/")], /goes through the symlink "a"/],
+    ["a write below a file", [file("f"), file("f/g")], /lies beneath "f", which is no folder/],
+    ["a folder that becomes a symlink", [folder("d/"), symlink("d", "/etc")], /has the name of an entry before it/],
+    [
+      "a folder made on the way that becomes a symlink",
+      [file("d/f"), symlink("d", "/etc")],
+      /name of an entry before it/,
+    ],
+    ["a symlink that becomes a folder", [symlink("d", "/etc"), folder("d/")], /has the name of an entry before it/],
+    ["a clash by trailing slash", [file("d"), folder("d/")], /has the name of an entry before it/],
+    ["a hard link that climbs", [hardLink("h", "../../etc/shadow")], /"h" leaves the root/],
+    [
+      "a hard link to the host's file",
+      [hardLink("h", "/etc/shadow")],
+      /"h" is a hard link to "\/etc\/shadow", which is no file/,
+    ],
+    [
+      "a hard link through a symlink",
+      [symlink("l", "/etc"), hardLink("h", "l/shadow")],
+      /"h" goes through the symlink "l"/,
+    ],
+    ["a hard link to what comes later", [hardLink("h", "f"), file("f")], /which is no file of the image/],
+    ["a hard link to a folder", [folder("d/"), hardLink("h", "d")], /hard link to the folder "d"/],
+    ["a hard link to itself", [file("f"), hardLink("f", "./f")], /hard link to itself/],
+    ["a hard link to the root", [hardLink("f", ".")], /hard link to the root/],
+    ["a root that is a symlink", [symlink("./", "/etc")], /makes the root a symlink/],
+    ["a symlink to nothing", [symlink("l", "")], /symlink to nothing/],
+    ["a whiteout of the folder itself", [file("a/.wh..", "")], /whiteout of nothing/],
+    ["a whiteout of the parent", [file("a/.wh...", "")], /whiteout of nothing/],
+    ["something in a whiteout", [file(".wh.a/b")], /whose name is a whiteout/],
+  ])("%s", (_what, entries, message) => {
+    expect(() => filtered(entries)).toThrow(ImageError);
+    expect(() => filtered(entries)).toThrow(message);
+  });
+
+  it("a bomb, before its content comes", () => {
+    expect(() => filtered([{ name: "f", size: 2 ** 32 }])).toThrow(/"f" goes beyond 1000000 bytes, the limit/);
+    expect(() => filtered([file("a"), file("b"), file("c")], { count: 2 })).toThrow(/more than 2 entries/);
+  });
+});
+
+describe("LayerFilter writes", () => {
+  it("plain names, folders before what is in them, and symlinks last", () => {
+    const result = filtered(
+      [folder("./"), symlink("./l", "../../x"), file("./a//b/./f"), hardLink("k", "l"), file("/")].slice(0, 4),
+    );
+    expect(lines(result)).toEqual([
+      "directory ./",
+      "directory a",
+      "directory a/b",
+      "file a/b/f",
+      "symlink l -> ../../x",
+      "link k -> l",
+    ]);
+  });
+
+  it("the root when the archive has none", () => {
+    expect(lines(filtered([file("f")]))).toEqual(["file f", "directory ./"]);
+  });
+
+  it("no devices, and says how many it left out", () => {
+    const result = filtered([
+      { name: "sda", flag: "4" },
+      { name: "null", flag: "3" },
+      hardLink("n", "null"),
+      file("f"),
+    ]);
+    expect(lines(result)).toEqual(["file f", "directory ./"]);
+    expect(result.findings.devices).toBe(3);
+  });
+
+  it("file capabilities and ACLs, and nothing that overlayfs or a security module reads", () => {
+    const kept = { "SCHILY.xattr.security.capability": "c", "SCHILY.xattr.user.a": "b" };
+    const dropped = {
+      "SCHILY.xattr.trusted.overlay.redirect": "/x",
+      "SCHILY.xattr.security.selinux": "s",
+      "SCHILY.xattr.user.": "",
+    };
+    const { entries } = filtered([paxBytes({ ...kept, ...dropped }), file("f")]);
+    expect([...(entries[0]?.xattrs.keys() ?? [])]).toEqual(["security.capability", "user.a"]);
+  });
+
+  it("the later of two entries with one name", () => {
+    expect(lines(filtered([symlink("f", "x"), file("f", "y")]))).toEqual(["file f", "directory ./"]);
+    expect(lines(filtered([file("f"), symlink("f", "x")]))).toEqual(["file f", "directory ./", "symlink f -> x"]);
+  });
+
+  it("whiteout names as they are when they are files", () => {
+    expect(lines(filtered([file(".wh.a")], { whiteouts: false }))).toEqual(["file .wh.a", "directory ./"]);
+  });
+});
+
+describe("LayerFilter over lower layers", () => {
+  beforeEach(() => {
+    mkdirSync(join(base, "usr/bin"), { recursive: true, mode: 0o700 });
+    mkdirSync(join(base, "d/inner"), { recursive: true });
+    writeFileSync(join(base, "usr/bin/old"), "");
+    symlinkSync("usr/bin", join(base, "bin"));
+    symlinkSync("/../../usr", join(base, "abs"));
+    symlinkSync("loop", join(base, "loop"));
+  });
+  const over = (...entries: (RawEntry | Buffer)[]) => filtered([folder("./"), ...entries], { lower: true });
+
+  it("follows their symlinks, held within the root, and keeps the attributes of folders on the way", () => {
+    const result = over(file("bin/new"), file("abs/x"));
+    expect(lines(result)).toEqual([
+      "directory ./",
+      "directory usr",
+      "directory usr/bin",
+      "file usr/bin/new",
+      "file usr/x",
+    ]);
+    expect(result.entries[2]?.mode).toBe(0o700);
+  });
+
+  it("puts a folder in the place of a symlink when the layer says so", () => {
+    expect(lines(over(file("bin/a"), folder("bin/"), file("bin/b"))).slice(-2)).toEqual([
+      "directory bin",
+      "file bin/b",
+    ]);
+  });
+
+  it("ends at a loop of symlinks", () => {
+    expect(() => over(file("loop/x"))).toThrow(/too many symlinks/);
+  });
+
+  it("turns whiteouts into 0/0 devices, and drops those that hide nothing", () => {
+    const result = over(file("usr/bin/.wh.old", ""), file("usr/.wh.none", ""));
+    expect(lines(result).at(-1)).toBe("character usr/bin/old");
+    expect(result.entries.filter(({ type }) => type === "character")).toHaveLength(1);
+  });
+
+  it("hides only what lies beneath: what the layer itself has stays", () => {
+    const result = over(
+      file("usr/bin/old"),
+      file("usr/bin/.wh.old", ""),
+      folder("d/"),
+      file("d/new"),
+      file(".wh.d", ""),
+    );
+    expect(result.entries.some(({ type }) => type === "character")).toBe(false);
+    expect(result.findings.opaque).toEqual(["d"]);
+  });
+
+  it("marks opaque folders once they are known to be", () => {
+    const result = over(folder("d/", { mode: 0o711 }), file("d/.wh..wh..opq", ""), file("d/new"));
+    const marked = result.entries.findLast(({ name }) => name === "d");
+    expect(marked).toMatchObject({ type: "directory", mode: 0o711 });
+    expect(marked?.xattrs).toEqual(new Map([["trusted.overlay.opaque", "y"]]));
+  });
+
+  it("hides every name in the root when the root is opaque", () => {
+    const result = over(file(".wh..wh..opq", ""), folder("usr/"));
+    expect(
+      lines(result)
+        .filter((line) => line.startsWith("character"))
+        .sort(),
+    ).toEqual(["abs", "bin", "d", "loop"].map((name) => `character ${name}`));
+    expect(result.findings.opaque).toEqual(["usr"]);
+  });
+
+  it("links to files of lower layers, but not to what a whiteout hides", () => {
+    const result = over(hardLink("copy", "bin/old"));
+    expect([...result.findings.lowerLinks]).toEqual([["copy", Buffer.from(join(base, "usr/bin/old"))]]);
+    expect(() => over(file("usr/bin/.wh.old", ""), hardLink("copy", "usr/bin/old"))).toThrow(/no file of the image/);
+    expect(() => over(hardLink("copy", "bin"))).toThrow(/no file of the image/);
+  });
+});

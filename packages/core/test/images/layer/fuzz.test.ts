@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+import { ImageError } from "../../../src/contract/errors.ts";
+import { LayerFilter } from "../../../src/images/layer/filter.ts";
+import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";
+import { TarReader } from "../../../src/images/tar/reader.ts";
+import { randomOf } from "../support/random.ts";
+import { file, folder, hardLink, paxBytes, sealed, symlink, tarBytes } from "../support/tar-bytes.ts";
+
+const HARMLESS = ["a", "b", "c", "d", ".", "", "\xff", "etc", "l"];
+const WORDS = ["..", "/", ".wh.a", ".wh..wh..opq", "\0", "etc/passwd", ...HARMLESS, ...HARMLESS, ...HARMLESS];
+const FLAGS = "0123456SxgLKMV\0Q";
+
+describe("the tar reader and the layer filter, fed with damaged archives", () => {
+  const random = randomOf(20_260_101);
+  const name = () => Array.from({ length: 1 + random(4) }, () => WORDS[random(WORDS.length)] ?? "").join("/");
+  const archive = () =>
+    tarBytes(
+      ...Array.from({ length: 1 + random(8) }, () => {
+        switch (random(7)) {
+          case 0:
+            return folder(name());
+          case 1:
+            return symlink(name(), name());
+          case 2:
+            return hardLink(name(), name());
+          case 3:
+            return paxBytes({ path: name(), linkpath: name(), size: String(random(2000)) });
+          case 4:
+            return { name: name(), flag: FLAGS[random(FLAGS.length)] ?? "0", body: "y".repeat(random(700)) };
+          default:
+            return file(name(), "x".repeat(random(1200)));
+        }
+      }),
+    );
+
+  it("throw nothing but ImageError, and let nothing through that could leave the folder", () => {
+    let passed = 0;
+    for (let round = 0; round < 4000; round++) {
+      let bytes = archive();
+      for (let hits = random(3); hits > 0; hits--) {
+        const at = random(bytes.length);
+        bytes[at] = random(256);
+        // Half of the time the checksum fits, so that the damage is read.
+        if (random(2) === 0) {
+          const start = at - (at % 512);
+          sealed(bytes.subarray(start, start + 512));
+        }
+      }
+      if (random(4) === 0) bytes = bytes.subarray(0, random(bytes.length));
+      try {
+        assertHarmless(filter(bytes, 1 + random(2000)));
+        passed++;
+      } catch (error) {
+        if (!(error instanceof ImageError)) throw error;
+      }
+    }
+    expect(passed).toBeGreaterThan(100);
+  });
+});
+
+function filter(bytes: Buffer, piece: number): Buffer {
+  const judge = new LayerFilter({
+    image: "img",
+    lower: new LowerLayers([]),
+    limits: { bytes: 1e6, entries: 100 },
+    whiteouts: true,
+  });
+  const reader = new TarReader("img", judge);
+  for (let at = 0; at < bytes.length; at += piece) reader.push(bytes.subarray(at, at + piece));
+  reader.end();
+  judge.finish();
+  return judge.output.take();
+}
+
+function assertHarmless(bytes: Buffer): void {
+  const folders = new Set([""]);
+  const files = new Set<string>();
+  let symlinks = false;
+  const reader = new TarReader("out", {
+    entry: ({ type, name, target }) => {
+      const path = name === "./" ? "" : name;
+      const parent = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
+      expect(folders.has(parent), `${name} lies in a folder`).toBe(true);
+      expect(path.split("/").includes("..")).toBe(false);
+      if (type === "directory") folders.add(path);
+      if (type === "file" || type === "fifo") {
+        expect(symlinks, "no file after a symlink").toBe(false);
+        files.add(path);
+      }
+      if (type === "link" && !symlinks) expect(files.has(target)).toBe(true);
+      if (type === "link") files.add(path);
+      if (type === "symlink") symlinks = true;
+      expect(type).not.toBe("block");
+      expect(type).not.toBe("character");
+    },
+    data: () => undefined,
+  });
+  reader.push(bytes);
+  reader.end();
+}

@@ -1,0 +1,171 @@
+import { link, mkdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { ImageError } from "../../../src/contract/errors.ts";
+import { spawn } from "../../../src/system/spawn.ts";
+import { lsetxattr } from "../../../src/system/syscall.ts";
+import { makeBusyboxRootfs } from "../../../src/testing/busybox-rootfs.ts";
+import { requires } from "../../../src/testing/requires.ts";
+import { listing, Scratch } from "../support/scratch.ts";
+import { entryBytes, file, folder, hardLink, paxBytes, type RawEntry, tarBytes } from "../support/tar-bytes.ts";
+
+const NEEDS = ["root", "binary:tar", "binary:xz", "binary:zstd", "binary:busybox"] as const;
+
+/** A tree with one of everything that a layer may hold. */
+async function makeTree(tree: string): Promise<void> {
+  await makeBusyboxRootfs(tree);
+  const deep = `${tree}/${"long-name-of-a-folder/".repeat(9)}`;
+  await mkdir(deep, { recursive: true });
+  await writeFile(`${deep}${"f".repeat(200)}`, "deep");
+  await symlink("t".repeat(150), `${tree}/long-link`);
+  await symlink("/etc/passwd", `${tree}/absolute`);
+  await symlink("../../../..", `${tree}/climbing`);
+  await writeFile(Buffer.concat([Buffer.from(`${tree}/`), Buffer.from([0xff, 0xfe, 0x0a, 0x20])]), "bytes");
+  await mkdir(`${tree}/long-name`);
+  await writeFile(Buffer.concat([Buffer.from(`${tree}/long-name/`), Buffer.alloc(150, 0xff)]), "long bytes");
+  await writeFile(`${tree}/setuid`, "s");
+  await link(`${tree}/setuid`, `${tree}/same`);
+  await link(`${tree}/long-link`, `${tree}/linked-link`);
+  await spawn([
+    "sh",
+    "-c",
+    'cd "$1" && chown 12:34 setuid && chmod 6755 setuid && mkfifo -m 600 fifo && chown -h 1:2 absolute',
+    "sh",
+    tree,
+  ]);
+  await spawn(["sh", "-c", 'cd "$1" && mkdir sticky && chmod 1777 sticky && chown 3000000:4000000 sticky', "sh", tree]);
+  lsetxattr(`${tree}/same`, "user.note", Buffer.from("a=b\n\0c"));
+  // VFS_CAP_REVISION_2 with cap_net_raw; linux/capability.h.
+  lsetxattr(
+    `${tree}/bin/busybox`,
+    "security.capability",
+    Buffer.from("0100000200200000000000000000000000000000", "hex"),
+  );
+  await utimes(`${tree}/etc`, 1_000_000_000, 1_000_000_000.123);
+  await utimes(`${tree}/sticky`, 1, 1);
+}
+
+const PLAIN = ["tar", "-x", "--numeric-owner", "-p", "--xattrs", "--xattrs-include=*"];
+
+const EXOTIC = ["long-name-of-a-folder", "long-name", "long-link", "linked-link", "sticky"];
+
+describe("a tar that is imported", () => {
+  it.for([
+    ["gnu", "none"],
+    ["posix", "gzip"],
+    ["posix", "xz"],
+    ["gnu", "zstd"],
+    ["ustar", "none"],
+  ] as const)("gives the tree that tar(1) gives: format %s, compression %s", ([format, compression], context) =>
+    requires(NEEDS, async () => {
+      await using scratch = await Scratch.make();
+      const tree = scratch.path("tree");
+      await makeTree(tree);
+      // What that format cannot say.
+      if (format === "ustar") await Promise.all(EXOTIC.map((name) => rm(`${tree}/${name}`, { recursive: true })));
+      const archive = scratch.path("rootfs");
+      const xattrs = format === "posix" ? ["--xattrs", "--xattrs-include=*"] : [];
+      const compress = compression === "none" ? [] : [`--${compression}`];
+      await spawn(["tar", "-c", `--format=${format}`, ...xattrs, ...compress, "-f", archive, "-C", tree, "."]);
+      await mkdir(scratch.path("plain"));
+      await spawn([...PLAIN, "-f", archive, "-C", scratch.path("plain")]);
+      await using store = await scratch.open();
+      const image = await store.import(archive);
+      const content = await store.tree(image);
+      if (content.kind !== "layers") throw new Error("no layers");
+      expect(image).toMatchObject({ architecture: "amd64", os: "busybox", release: "1", properties: {} });
+      expect(await listing(content.layers[0] ?? "")).toEqual(await listing(scratch.path("plain")));
+      expect(await content.merged()).toBe(content.layers[0]);
+    })(context),
+  );
+
+  it(
+    "may lack its end, as umoci writes it, and may hold devices, which are left out and counted",
+    requires(NEEDS, async () => {
+      await using scratch = await Scratch.make();
+      const entries = [folder("./"), { name: "dev/sda", flag: "4" }, { name: "dev/null", flag: "3" }, file("f")];
+      const archive = await scratch.write("t.tar", Buffer.concat(entries.map(entryBytes)).subarray(0, -500));
+      await using store = await scratch.open();
+      const image = await store.import(archive);
+      expect(image.properties).toEqual({ devicesLeftOut: "2" });
+      const content = await store.tree(image);
+      const lines = content.kind === "layers" ? await listing(content.layers[0] ?? "") : [];
+      expect(lines.map((line) => line.split(" ").slice(0, 2).join(" "))).toEqual([". d", "./dev d", "./f f", ""]);
+    }),
+  );
+});
+
+/** `$` stands for the folder with the canary. */
+const HOSTILE: readonly (readonly [what: string, entries: readonly (RawEntry | Buffer)[], message: RegExp])[] = [
+  ["an absolute name", [file("$/new")], /outside\/new" leaves the root/],
+  [
+    "an absolute name in pax",
+    [paxBytes({ path: "/tmp/pileus-canary" }), file("f")],
+    /"\/tmp\/pileus-canary" leaves the root/,
+  ],
+  ["a climbing name", [file("../../../../outside/canary")], /canary" leaves the root/],
+  [
+    "a write through a symlink",
+    [symlinkTo("l", "$"), file("l/canary", "dead")],
+    /"l\/canary" goes through the symlink/,
+  ],
+  ["a write through a chain", [folder("d"), symlinkTo("d/l", ".."), symlinkTo("d/l/m", "$")], /"d\/l\/m" goes through/],
+  ["a symlink in a folder's place", [folder("d"), symlinkTo("d", "$"), file("d/canary", "dead")], /"d" has the name/],
+  ["a hard link out", [hardLink("h", "$/canary"), file("h", "dead")], /"h" is a hard link to/],
+  ["a hard link that climbs", [hardLink("h", "../../../../outside/canary")], /"h" leaves the root/],
+  ["a hard link through a symlink", [symlinkTo("l", "$"), hardLink("h", "l/canary")], /"h" goes through the symlink/],
+  ["a bomb", [{ name: "big", size: 2 ** 32 }], /"big" goes beyond 1048576 bytes/],
+  ["a bomb of entries", Array.from({ length: 101 }, (_, i) => file(`f${i}`)), /more than 100 entries/],
+  [
+    "a broken checksum after good files",
+    [file("good"), Buffer.alloc(512, "1")],
+    /after "good" has a header with a wrong/,
+  ],
+  ["an archive cut off", [file("good"), entryBytes(file("cut", "y".repeat(600))).subarray(0, 700)], /"cut" is cut off/],
+];
+
+function symlinkTo(name: string, target: string): RawEntry {
+  return { name, flag: "2", target };
+}
+
+describe("a hostile tar", () => {
+  it.for(HOSTILE)(
+    "with %s is refused by name, reaches nothing outside and leaves nothing",
+    ([, entries, message], context) =>
+      requires(NEEDS, async () => {
+        await using scratch = await Scratch.make();
+        const at = (text: string | undefined) => text?.replace("$", scratch.path("outside"));
+        const placed = entries.map((entry) =>
+          Buffer.isBuffer(entry) ? entry : { ...entry, name: at(entry.name) ?? "", target: at(entry.target) ?? "" },
+        );
+        const cut = placed.some((entry) => Buffer.isBuffer(entry) && entry.length % 512 !== 0);
+        const archive = await scratch.write("t.tar", tarBytes(...placed).subarray(0, cut ? -1024 : undefined));
+        await using store = await scratch.open({ limits: { bytes: 2 ** 20, entries: 100 } });
+        const error = await store.import(archive).catch((reason: unknown) => reason);
+        expect(error).toBeInstanceOf(ImageError);
+        expect(String(error)).toMatch(message);
+        expect(await scratch.outside()).toBe("canaryalive");
+        expect(await scratch.remains()).toEqual([]);
+      })(context),
+  );
+
+  it.for(["gzip", "xz", "zstd"])("is refused when its %s is cut off or damaged", (compression, context) =>
+    requires(NEEDS, async () => {
+      await using scratch = await Scratch.make();
+      await makeBusyboxRootfs(scratch.path("tree"));
+      const archive = scratch.path("t");
+      await spawn(["tar", "-c", `--${compression}`, "-f", archive, "-C", scratch.path("tree"), "."]);
+      const bytes = await readFile(archive);
+      const middle = Math.floor(bytes.length / 2);
+      const damaged = Buffer.from(bytes).fill(0x55, middle, middle + 64);
+      await using store = await scratch.open();
+      for (const [name, content] of [
+        ["cut", bytes.subarray(0, middle)],
+        ["damaged", damaged],
+      ] as const) {
+        const error = await store.import(await scratch.write(name, content)).catch((reason: unknown) => reason);
+        expect(error).toBeInstanceOf(ImageError);
+        expect(await scratch.remains()).toEqual([]);
+      }
+    })(context),
+  );
+});

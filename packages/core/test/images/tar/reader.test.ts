@@ -1,0 +1,127 @@
+import { describe, expect, it } from "vitest";
+import { ImageError } from "../../../src/contract/errors.ts";
+import type { TarEntry } from "../../../src/images/tar/entry.ts";
+import { TarReader } from "../../../src/images/tar/reader.ts";
+import { entryBytes, file, folder, hardLink, paxBytes, symlink, tarBytes } from "../support/tar-bytes.ts";
+
+function read(archive: Buffer, piece = archive.length): { entries: TarEntry[]; bodies: string[]; ended: boolean } {
+  const entries: TarEntry[] = [];
+  const bodies: string[] = [];
+  const reader = new TarReader("img", {
+    entry: (entry) => {
+      entries.push(entry);
+      bodies.push("");
+    },
+    data: (bytes) => {
+      bodies[bodies.length - 1] += bytes.toString("latin1");
+    },
+  });
+  for (let at = 0; at < archive.length; at += piece) reader.push(archive.subarray(at, at + piece));
+  reader.end();
+  return { entries, bodies, ended: reader.ended };
+}
+
+const names = (archive: Buffer) => read(archive).entries.map(({ name }) => name);
+const long = `${"d/".repeat(80)}f`;
+
+describe("TarReader", () => {
+  const archive = tarBytes(
+    folder("a/"),
+    file("a/b", "hello"),
+    paxBytes({ path: "über", mtime: "1600000000.25", "SCHILY.xattr.user.x": "1=2\n3" }),
+    file("short", "y".repeat(1300)),
+    symlink("l", "/etc/passwd"),
+    hardLink("h", "a/b"),
+  );
+
+  it("gives entries and bodies in order", () => {
+    const { entries, bodies, ended } = read(archive);
+    expect(ended).toBe(true);
+    expect(entries.map(({ type, name, target, size }) => [type, name, target, size])).toEqual([
+      ["directory", "a/", "", 0],
+      ["file", "a/b", "", 5],
+      ["file", "über", "", 1300],
+      ["symlink", "l", "/etc/passwd", 0],
+      ["link", "h", "a/b", 0],
+    ]);
+    expect(bodies[1]).toBe("hello");
+    expect(bodies[2]).toBe("y".repeat(1300));
+    expect(entries[2]).toMatchObject({ mtime: "1600000000.25", xattrs: new Map([["user.x", "1=2\n3"]]) });
+  });
+
+  it.each([1, 7, 511, 512, 513, 1024])("gives the same whatever the pieces: %i bytes", (piece) => {
+    expect(read(archive, piece)).toEqual(read(archive));
+  });
+
+  it.each([
+    ["a GNU long name", tarBytes({ name: "././@LongLink", flag: "L", body: `${long}\0` }, file("cut")), [long]],
+    ["a pax path", tarBytes(paxBytes({ path: long }), file("cut")), [long]],
+    ["a ustar prefix", tarBytes(file("name", "x", { raw: [[345, Buffer.from("pre/fix")]] })), ["pre/fix/name"]],
+    [
+      "no prefix with GNU's magic",
+      tarBytes(file("n", "x", { magic: "ustar  \0", raw: [[345, Buffer.from("z")]] })),
+      ["n"],
+    ],
+    ["a V7 header", tarBytes(file("v7", "x", { magic: "\0\0\0\0\0\0\0\0", flag: "\0" })), ["v7"]],
+    ["a volume label", tarBytes({ name: "label", flag: "V" }, file("f")), ["f"]],
+    ["a global comment", tarBytes(paxBytes({ comment: "commit" }, "g"), file("f")), ["f"]],
+  ])("reads %s", (_what, bytes, expected) => {
+    expect(names(bytes)).toEqual(expected);
+  });
+
+  it("takes a file whose name ends in a slash for a folder, as V7 wrote them", () => {
+    expect(read(tarBytes({ name: "d/", flag: "0" })).entries[0]?.type).toBe("directory");
+  });
+
+  it("reads sizes and owners in base 256", () => {
+    const field = Buffer.from([0x80, 0, 0, 0, 0, 0, 0, 3]);
+    expect(read(tarBytes(file("f", "x", { raw: [[108, field]] }))).entries[0]?.uid).toBe(3);
+  });
+
+  it("accepts an archive with neither end blocks nor the last padding", () => {
+    const whole = entryBytes(file("f", "hello"));
+    expect(names(whole)).toEqual(["f"]);
+    expect(names(whole.subarray(0, 512 + 5))).toEqual(["f"]);
+  });
+
+  it("gives no meaning to what follows the end", () => {
+    expect(names(Buffer.concat([tarBytes(file("f")), tarBytes(file("g"))]))).toEqual(["f"]);
+    expect(names(Buffer.concat([tarBytes(file("f")), Buffer.from("garbage")]))).toEqual(["f"]);
+  });
+
+  it.each([
+    ["breaks off in a body", entryBytes(file("f", "hello")).subarray(0, 514), /"f" is cut off/],
+    ["breaks off in a header", tarBytes(file("f")).subarray(0, 1024 + 10), /after "f" is cut off/],
+    [
+      "has a wrong checksum",
+      tarBytes(file("f"), Buffer.alloc(512, "1")),
+      /after "f" has a header with a wrong checksum/,
+    ],
+    ["has a lone zero block", Buffer.concat([Buffer.alloc(512), entryBytes(file("f"))]), /lone empty block/],
+    ["has a sparse file", tarBytes({ name: "f", flag: "S" }), /"f" is stored sparse/],
+    ["has a pax sparse file", tarBytes(paxBytes({ "GNU.sparse.major": "1" }), file("f")), /stored sparse/],
+    ["has an unknown type", tarBytes({ name: "f", flag: "Q" }), /is of type "Q"/],
+    ["continues another volume", tarBytes({ name: "f", flag: "M" }), /is of type "M"/],
+    ["has a symlink with a body", tarBytes({ name: "f", flag: "2", target: "x", body: "y" }), /has a size/],
+    ["has a pax size beyond all", tarBytes(paxBytes({ size: "99999999999999999999" }), file("f")), /size out of range/],
+    ["has a negative pax size", tarBytes(paxBytes({ size: "-1" }), file("f")), /size out of range/],
+    [
+      "has a malformed pax header",
+      tarBytes({ name: "p", flag: "x", body: "999 path=x\n" }, file("f")),
+      /malformed pax/,
+    ],
+    ["has a giant extension", tarBytes({ name: "p", flag: "x", size: 2 ** 30 }), /extension of 1073741824 bytes/],
+    ["renames all by a global header", tarBytes(paxBytes({ path: "x" }, "g"), file("f")), /in a global header/],
+    ["announces an entry that is missing", tarBytes(paxBytes({ path: "x" })), /missing/],
+    ["has the owner that means nobody", tarBytes(paxBytes({ uid: "4294967295" }), file("f")), /owner out of range/],
+    [
+      "has a letter in a number",
+      tarBytes(file("f", "x", { raw: [[100, Buffer.from("00x0644\0")]] })),
+      /no octal number/,
+    ],
+    ["has no entries but bytes", Buffer.alloc(700), /the first tar entry is cut off/],
+  ])("refuses an archive that %s", (_what, bytes, message) => {
+    expect(() => read(bytes)).toThrow(ImageError);
+    expect(() => read(bytes)).toThrow(message);
+  });
+});
