@@ -9,13 +9,13 @@ import type { Images } from "./images.ts";
 import type { Instance, InstanceInfo } from "./instance.ts";
 import type { Networks } from "./networks.ts";
 
-/** The capabilities of the driver named `N` among `D`. */
-export type CapabilitiesOf<D extends AnyDriver, N> = D extends {
-  name: N;
-  capabilities: ReadonlySet<infer C extends Capability>;
-}
-  ? C
-  : never;
+/** The capabilities of the driver named `N` among `D`; of several, those that all of them have. */
+export type CapabilitiesOf<D extends AnyDriver, N> = CommonCapabilities<D extends { name: N } ? D : never>;
+
+type CommonCapabilities<D> = [D] extends [never]
+  ? never
+  : { [K in Capability]: [Lacking<D, K>] extends [never] ? K : never }[Capability];
+type Lacking<D, K> = D extends { capabilities: ReadonlySet<infer C> } ? (K extends C ? never : D) : never;
 
 /**
  * What `create()` takes: the common keys, and the section of the driver that `driver` names, typed by that driver.
@@ -59,10 +59,10 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
    * @throws {ConfigError} before anything is touched, naming every issue; an unknown key with the nearest known one.
    * @throws {AlreadyExistsError} when the name is taken. @throws {NotFoundError} when the image or a network is missing.
    */
-  create<C extends CreateConfig<D>>(
-    config: C,
+  create<N extends D["name"]>(
+    config: CreateConfig<D> & { readonly driver: N },
     options?: ProgressOptions,
-  ): Promise<Instance<CapabilitiesOf<D, C["driver"]>>>;
+  ): Promise<Instance<CapabilitiesOf<D, N>>>;
   /** The instance by name, as far as all drivers go; with `driver`, typed by it. @throws {NotFoundError} */
   get<N extends D["name"]>(
     name: string,
@@ -71,10 +71,10 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
   get(name: string, options?: Abortable): Promise<Instance>;
   list(options?: Abortable): Promise<readonly InstanceInfo[]>;
   /** Creates and starts an instance that is deleted when the handle is disposed. */
-  ephemeral<C extends CreateConfig<D>>(
-    config: C,
+  ephemeral<N extends D["name"]>(
+    config: CreateConfig<D> & { readonly driver: N },
     options?: ProgressOptions,
-  ): Promise<Instance<CapabilitiesOf<D, C["driver"]>>>;
+  ): Promise<Instance<CapabilitiesOf<D, N>>>;
   /** Probes the host and each driver; changes nothing. */
   doctor(options?: Abortable): Promise<DoctorReport>;
 }
