@@ -19,6 +19,7 @@ export {
   isAlive,
   type ProcessIdentity,
   ProcessIdentitySchema,
+  parseProcessStat,
   processArguments,
   signalProcess,
   waitForEnd,

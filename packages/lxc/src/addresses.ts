@@ -1,0 +1,34 @@
+import type { Abortable, InterfaceAddress } from "@pileus/core";
+import { type Spawn, spawn as spawnTool } from "@pileus/core/driver";
+import { z } from "zod";
+
+// ip-address(8), --json. The kernel speaks here, not the container.
+const InterfacesSchema = z.array(
+  z.object({
+    ifname: z.string(),
+    link_type: z.string(),
+    address: z.string().optional(),
+    addr_info: z
+      .array(z.object({ family: z.string(), local: z.string(), prefixlen: z.number(), scope: z.string() }))
+      .default([]),
+  }),
+);
+
+/** The addresses in the network namespace of a process, loopback and link-local left out. */
+export async function readAddresses(
+  pid: number,
+  options: Abortable = {},
+  spawn: Spawn = spawnTool,
+): Promise<readonly InterfaceAddress[]> {
+  const argv = ["nsenter", `--net=/proc/${pid}/ns/net`, "ip", "-json", "address", "show"];
+  return parseAddresses((await spawn(argv, options)).stdout);
+}
+
+export function parseAddresses(json: string): readonly InterfaceAddress[] {
+  return InterfacesSchema.parse(JSON.parse(json)).flatMap(({ ifname, link_type, address, addr_info }) =>
+    addr_info.flatMap(({ family, local, prefixlen, scope }) => {
+      if (link_type === "loopback" || scope !== "global" || (family !== "inet" && family !== "inet6")) return [];
+      return [{ interface: ifname, family, address: local, prefix: prefixlen, mac: address ?? "" } as const];
+    }),
+  );
+}

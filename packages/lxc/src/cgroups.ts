@@ -1,0 +1,97 @@
+import { readFileSync } from "node:fs";
+import { readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import type { CgroupLayout } from "@pileus/core/driver";
+import type { ContainerSpec } from "./container-spec.ts";
+import { cgroupNames } from "./paths.ts";
+
+/** How long a removed cgroup may still count a process that has ended but that its parent did not reap, in milliseconds. */
+const REAP_TIME = 2000;
+
+/** The folder of a container's own cgroup for a controller: what holds its limits. `undefined` where the host has none. */
+export function containerCgroup(
+  layout: CgroupLayout,
+  spec: Pick<ContainerSpec, "name" | "hostId">,
+  init: number,
+  controller: string,
+): string | undefined {
+  const folder = layout.folderOf(readFileSync(`/proc/${init}/cgroup`, "utf8"), controller);
+  // Its init lives below, and moves itself further down where it is systemd.
+  const { container } = cgroupNames(spec);
+  const at = folder?.split("/").lastIndexOf(container) ?? -1;
+  return at < 0
+    ? undefined
+    : folder
+        ?.split("/")
+        .slice(0, at + 1)
+        .join("/");
+}
+
+/** Whether the monitor ended without removing the container's cgroups: it was killed. */
+export async function hasContainerCgroup(layout: CgroupLayout, spec: ContainerSpec): Promise<boolean> {
+  const { container } = cgroupNames(spec);
+  const folders = await Promise.all(layout.hierarchies.map(({ path }) => listFolders(join(path, container))));
+  return folders.some((found) => found !== undefined);
+}
+
+/**
+ * Kills what is left in a container's cgroups and removes them. liblxc removes its own at an orderly end, all but the one that its
+ * monitor withdraws to. Idempotent.
+ */
+export async function removeCgroups(layout: CgroupLayout, spec: Pick<ContainerSpec, "name" | "hostId">): Promise<void> {
+  const { container, monitor, pivot } = cgroupNames(spec);
+  const folders = layout.hierarchies.flatMap(({ path }) => [container, monitor, pivot].map((name) => join(path, name)));
+  await Promise.all(folders.map((folder) => removeCgroup(folder, Date.now() + REAP_TIME)));
+}
+
+async function removeCgroup(folder: string, deadline: number): Promise<void> {
+  const children = await listFolders(folder);
+  if (children === undefined) return;
+  await Promise.all(children.map((child) => removeCgroup(join(folder, child), deadline)));
+  for (;;) {
+    try {
+      return await rmdir(folder);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return;
+      if (code !== "EBUSY" || Date.now() > deadline) throw error;
+    }
+    await killAll(folder);
+    // No event tells when a process was reaped by a parent that is not us.
+    await setTimeout(5);
+  }
+}
+
+async function killAll(folder: string): Promise<void> {
+  const pids = await readIfThere(join(folder, "cgroup.procs"));
+  for (const pid of pids.split("\n").filter(Boolean).map(Number)) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
+  // Version 1: what is frozen does not even die.
+  if ((await readIfThere(join(folder, "freezer.state"))) !== "")
+    await writeFile(join(folder, "freezer.state"), "THAWED");
+}
+
+async function listFolders(folder: string): Promise<readonly string[] | undefined> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function readIfThere(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (["ENOENT", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
+    throw error;
+  }
+}

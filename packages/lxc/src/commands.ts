@@ -1,0 +1,18 @@
+import type { ContainerSpec } from "./container-spec.ts";
+import { containerPaths, type PlacedSpec } from "./paths.ts";
+
+/** argv of lxc-start(1), in the foreground: it is the container's monitor, for as long as it runs. */
+export function startArgv(tool: string, spec: ContainerSpec): readonly string[] {
+  const { log } = containerPaths(spec);
+  return [...monitorArgv(tool, spec), "--logpriority", "INFO", "--logfile", log, "--", ...spec.init.argv];
+}
+
+/** How each monitor's argv begins: by it one is found that was started a moment before our process died. */
+export function monitorArgv(tool: string, spec: PlacedSpec): readonly string[] {
+  return [tool, "--foreground", "--lxcpath", containerPaths(spec).lxcpath, "--name", spec.name];
+}
+
+/** argv of lxc-attach(1) with a program by descriptor: what it runs, and for whom, it is told there. */
+export function attachArgv(tool: string, spec: ContainerSpec, program: string): readonly string[] {
+  return [tool, "--lxcpath", containerPaths(spec).lxcpath, "--name", spec.name, "--clear-env", "--", program];
+}

@@ -1,0 +1,22 @@
+import type { CgroupLayout } from "@pileus/core/driver";
+import type { ContainerSpec } from "../container-spec.ts";
+import { limitEntries } from "../limits.ts";
+import type { ConfigEntry } from "./render.ts";
+
+/** Device nodes that programs expect, as in common.conf of lxc: making any node, using these. */
+const DEVICES = [
+  "c *:* m",
+  "b *:* m",
+  ...["1:3", "1:5", "1:7", "5:0", "5:1", "5:2", "1:8", "1:9", "136:*"].map((n) => `c ${n} rwm`),
+];
+
+/** Limits and allowed devices, each for the version of cgroups that its controller has on this host. */
+export function cgroupEntries(spec: ContainerSpec, cgroups: Pick<CgroupLayout, "controller">): readonly ConfigEntry[] {
+  // Version 2 has no such controller but a program of liblxc's (BPF) under the same keys.
+  const prefix = cgroups.controller("devices") === undefined ? "lxc.cgroup2" : "lxc.cgroup";
+  return [
+    [`${prefix}.devices.deny`, "a"],
+    ...DEVICES.map((device): ConfigEntry => [`${prefix}.devices.allow`, device]),
+    ...limitEntries(spec.limits, cgroups),
+  ];
+}

@@ -1,0 +1,43 @@
+import type { CgroupLayout } from "@pileus/core/driver";
+import type { ContainerSpec } from "../container-spec.ts";
+import { cgroupNames, containerPaths } from "../paths.ts";
+import { cgroupEntries } from "./cgroup.ts";
+import { initEntries } from "./init.ts";
+import { networkEntries } from "./network.ts";
+import type { ConfigEntry } from "./render.ts";
+import { type SecurityFacts, securityEntries } from "./security.ts";
+
+/** What a configuration depends on beside the container itself. */
+export interface ConfigFacts extends SecurityFacts {
+  readonly cgroups: Pick<CgroupLayout, "controller">;
+}
+
+/** All of a container's configuration. Pure. */
+export function containerConfig(spec: ContainerSpec, facts: ConfigFacts): readonly ConfigEntry[] {
+  const names = cgroupNames(spec);
+  return [
+    ["lxc.uts.name", spec.name],
+    ["lxc.rootfs.path", `dir:${containerPaths(spec).root}`],
+    ["lxc.mount.auto", "proc:mixed sys:mixed cgroup:mixed"],
+    ...(spec.tmpfs ?? []).map((path): ConfigEntry => ["lxc.mount.entry", tmpfsEntry(path)]),
+    ["lxc.tty.max", 0],
+    ["lxc.pty.max", 1024],
+    ...initEntries(spec),
+    ...securityEntries(spec, facts),
+    // Not lxc.cgroup.dir, which leaves empty cgroups behind.
+    ["lxc.cgroup.dir.container", names.container],
+    ["lxc.cgroup.dir.container.inner", names.inner],
+    ["lxc.cgroup.dir.monitor", names.monitor],
+    ["lxc.cgroup.dir.monitor.pivot", names.pivot],
+    ...cgroupEntries(spec, facts.cgroups),
+    ...networkEntries(spec.nics),
+  ];
+}
+
+// fstab(5): blanks and backslashes are octal.
+function tmpfsEntry(path: string): string {
+  const target = path
+    .replace(/^\/+/, "")
+    .replaceAll(/[\s\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`);
+  return `tmpfs ${target} tmpfs rw,nosuid,nodev,mode=755,create=dir 0 0`;
+}

@@ -1,0 +1,22 @@
+import type { ContainerSpec } from "../container-spec.ts";
+import { inheritedVariables } from "../environment.ts";
+import type { ConfigEntry } from "./render.ts";
+
+/** PID 1: its identity, place, environment, terminal and halt signal. Its argv is not here: lxc.init.cmd cannot quote. */
+export function initEntries({ init, output }: ContainerSpec): readonly ConfigEntry[] {
+  const inherited = inheritedVariables(init.env ?? {});
+  return [
+    ["lxc.init.uid", init.uid ?? 0],
+    ["lxc.init.gid", init.gid ?? 0],
+    ...(init.groups?.length ? [["lxc.init.groups", init.groups.join(",")] as const] : []),
+    ["lxc.init.cwd", init.cwd ?? "/"],
+    ...Object.entries(init.env ?? {}).map(
+      ([name, value]): ConfigEntry => ["lxc.environment", name in inherited ? name : `${name}=${value}`],
+    ),
+    ["lxc.signal.halt", init.haltSignal],
+    ...(output.kind === "console"
+      ? [["lxc.console.logfile", output.file] as const]
+      : // The program's descriptors are then those of lxc-start.
+        [["lxc.console.path", "none"] as const]),
+  ];
+}

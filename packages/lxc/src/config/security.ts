@@ -1,0 +1,27 @@
+import type { ContainerSpec } from "../container-spec.ts";
+import type { ConfigEntry } from "./render.ts";
+
+export interface SecurityFacts {
+  /** A seccomp profile of the host, where it has one. */
+  readonly seccompProfile: string | undefined;
+  readonly apparmor: boolean;
+}
+
+/** Capabilities that reach past the container; common.conf of lxc. With an idmap they reach nowhere, and are kept. */
+const DROPPED = ["mac_admin", "mac_override", "sys_time", "sys_module", "sys_rawio"];
+
+/** Who the container is to the kernel: its ids, capabilities, system calls. */
+export function securityEntries({ idmap, init }: ContainerSpec, facts: SecurityFacts): readonly ConfigEntry[] {
+  return [
+    ...(idmap === undefined
+      ? [["lxc.cap.drop", DROPPED.join(" ")] as const]
+      : [
+          ["lxc.idmap", `u 0 ${idmap.base} ${idmap.count}`] as const,
+          ["lxc.idmap", `g 0 ${idmap.base} ${idmap.count}`] as const,
+        ]),
+    ...(init.noNewPrivileges ? [["lxc.no_new_privs", 1] as const] : []),
+    ...(facts.seccompProfile === undefined ? [] : [["lxc.seccomp.profile", facts.seccompProfile] as const]),
+    // Without AppArmor liblxc warns about its own default.
+    ...(facts.apparmor ? [] : [["lxc.apparmor.profile", "unconfined"] as const]),
+  ];
+}

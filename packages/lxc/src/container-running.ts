@@ -1,0 +1,136 @@
+import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
+import type { Abortable, ExitStatus, InstanceMetrics, InterfaceAddress } from "@pileus/core";
+import {
+  type BackendProcess,
+  containedAccess,
+  type ExecRequest,
+  type FileOperations,
+  type Running,
+  signalProcess,
+} from "@pileus/core/driver";
+import { LocalFiles } from "@pileus/core/files";
+import { readAddresses } from "./addresses.ts";
+import { containerCgroup, hasContainerCgroup } from "./cgroups.ts";
+import { attachArgv } from "./commands.ts";
+import type { ContainerSpec } from "./container-spec.ts";
+import { execInside } from "./exec/exec.ts";
+import { completeRequest } from "./exec/request.ts";
+import { type Freezer, isFrozen, setFrozen } from "./freezer.ts";
+import { askToHalt } from "./halt.ts";
+import type { HostFacts } from "./host-facts.ts";
+import { readMetrics } from "./metrics.ts";
+import type { Monitor } from "./monitor.ts";
+import { parseMonitorLog } from "./monitor-log.ts";
+import { containerPaths } from "./paths.ts";
+import { releaseContainer } from "./release.ts";
+
+/** Where the helper is among the descriptors that lxc-attach inherits. The container's own /proc is asked. */
+const HELPER_INSIDE = "/proc/self/fd/4";
+const O_PATH = 0o10000000;
+
+/** One run of a container, as `launchContainer()` and `adoptContainer()` hand it out. */
+export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "network" | "metrics" | "logs"> {
+  readonly exited: Promise<ExitStatus | undefined>;
+  readonly files: FileOperations;
+  readonly #spec: ContainerSpec;
+  readonly #facts: HostFacts;
+  readonly #monitor: Monitor;
+  /** Aborted when nobody asks the init for anything any more. */
+  readonly #over = new AbortController();
+
+  constructor(spec: ContainerSpec, facts: HostFacts, monitor: Monitor) {
+    this.#spec = spec;
+    this.#facts = facts;
+    this.#monitor = monitor;
+    this.files = new LocalFiles(containedAccess({ openRoot: () => this.#openRoot(), idmap: spec.idmap }));
+    this.exited = this.#awaitEnd();
+  }
+
+  /** PID 1, as the host counts. */
+  get pid(): number | undefined {
+    return this.#monitor.init.find()?.pid;
+  }
+
+  async exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
+    options.signal?.throwIfAborted();
+    const complete = await completeRequest(request, this.#spec.exec ?? {}, this.files);
+    const argv = attachArgv(this.#facts.tools.attach, this.#spec, HELPER_INSIDE);
+    return execInside({ name: this.#spec.name, argv, idmap: this.#spec.idmap }, complete, options);
+  }
+
+  async freeze(options: Abortable = {}): Promise<void> {
+    await setFrozen(this.#freezer(), true, options);
+  }
+
+  async unfreeze(options: Abortable = {}): Promise<void> {
+    await setFrozen(this.#freezer(), false, options);
+  }
+
+  async isFrozen(): Promise<boolean> {
+    return await isFrozen(this.#freezer());
+  }
+
+  addresses(options: Abortable = {}): Promise<readonly InterfaceAddress[]> {
+    return readAddresses(this.#monitor.init.current().pid, options);
+  }
+
+  async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
+    options.signal?.throwIfAborted();
+    return await readMetrics(this.#facts.cgroups, (controller) => this.#cgroup(controller));
+  }
+
+  async shutdown(options: Abortable): Promise<void> {
+    options.signal?.throwIfAborted();
+    // Goes on by itself: what was asked for stays asked for.
+    void askToHalt(this.#monitor.init.current(), this.#spec.init.haltSignal, { signal: this.#over.signal });
+  }
+
+  async kill(): Promise<void> {
+    this.#over.abort();
+    const init = this.#monitor.init.find();
+    // Its whole pid namespace dies with it. Between two inits of a reboot there is only the monitor to end.
+    if (init !== undefined) await signalProcess(init, "SIGKILL");
+    else await signalProcess(this.#monitor.identity, "SIGKILL");
+    const freezer = this.#cgroup("freezer") === undefined ? undefined : this.#freezer();
+    // What is frozen by version 1 does not die before it is thawed.
+    if (freezer?.version === 1 && existsSync(freezer.folder)) await setFrozen(freezer, false).catch(() => undefined);
+  }
+
+  async detach(): Promise<void> {
+    this.#over.abort();
+    this.#monitor.detach();
+  }
+
+  #cgroup(controller: string): string | undefined {
+    const init = this.#monitor.init.find();
+    return init === undefined ? undefined : containerCgroup(this.#facts.cgroups, this.#spec, init.pid, controller);
+  }
+
+  #freezer(): Freezer {
+    const version = this.#facts.cgroups.controller("freezer")?.version ?? 2;
+    const folder = containerCgroup(this.#facts.cgroups, this.#spec, this.#monitor.init.current().pid, "freezer");
+    if (folder === undefined) throw new Error(`no freezer cgroup of container "${this.#spec.name}"`);
+    return { version, folder };
+  }
+
+  /** The root as the container sees it now, mounts included. */
+  #openRoot(): number {
+    const { pid } = this.#monitor.init.current();
+    const root = openSync(`/proc/${pid}/root`, O_PATH | constants.O_DIRECTORY);
+    // Asked again: the pid could have been another's in the meantime.
+    if (this.#monitor.init.find()?.pid === pid) return root;
+    closeSync(root);
+    return this.#openRoot();
+  }
+
+  async #awaitEnd(): Promise<ExitStatus | undefined> {
+    await this.#monitor.ended;
+    this.#over.abort();
+    const { ended } = parseMonitorLog(readFileSync(containerPaths(this.#spec).log, "utf8"));
+    // An end with code 0 is not in the log; a monitor that was killed leaves its cgroups behind.
+    const killed = ended === undefined && (await hasContainerCgroup(this.#facts.cgroups, this.#spec));
+    // What cannot be given back now will be tried again by the next launch, adoption or removal.
+    await releaseContainer(this.#spec).catch(() => undefined);
+    return killed ? undefined : (ended ?? { kind: "exited", code: 0 });
+  }
+}

@@ -1,0 +1,37 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Abortable } from "@pileus/core";
+import { containerConfig } from "./config/container-config.ts";
+import { renderConfig } from "./config/render.ts";
+import { ContainerRunning } from "./container-running.ts";
+import type { ContainerSpec } from "./container-spec.ts";
+import { readHostFacts } from "./host-facts.ts";
+import { findMonitor, startMonitor } from "./monitor.ts";
+import { containerPaths } from "./paths.ts";
+import { releaseContainer } from "./release.ts";
+
+/**
+ * Starts the container on its open root ({@link openRoot}). Resolves when PID 1's program runs. A failure or an abort leaves nothing
+ * running and nothing mounted.
+ */
+export async function launchContainer(spec: ContainerSpec, options: Abortable = {}): Promise<ContainerRunning> {
+  try {
+    const facts = await readHostFacts();
+    const { config } = containerPaths(spec);
+    mkdirSync(dirname(config), { recursive: true, mode: 0o700 });
+    writeFileSync(config, renderConfig(containerConfig(spec, facts)), { mode: 0o600 });
+    return new ContainerRunning(spec, facts, await startMonitor(facts.tools.start, spec, options));
+  } catch (error) {
+    await releaseContainer(spec);
+    throw error;
+  }
+}
+
+/** Finds the container running that another process launched; else cleans up after it, and returns `undefined`. */
+export async function adoptContainer(spec: ContainerSpec): Promise<ContainerRunning | undefined> {
+  const monitor = await findMonitor(spec);
+  if (monitor?.init.find() !== undefined) return new ContainerRunning(spec, await readHostFacts(), monitor);
+  monitor?.detach();
+  await releaseContainer(spec);
+  return undefined;
+}

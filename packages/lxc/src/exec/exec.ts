@@ -1,0 +1,143 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Duplex } from "node:stream";
+import { type Abortable, ConnectionError, type ExitStatus } from "@pileus/core";
+import type { BackendProcess, Idmap } from "@pileus/core/driver";
+import { helperDescriptor } from "./helper.ts";
+import {
+  decodeNews,
+  encodeRequest,
+  encodeResize,
+  encodeSignal,
+  type HelperNews,
+  type HelperRequest,
+} from "./protocol.ts";
+import { openPipes, type ProgramPipes, terminalStream } from "./streams.ts";
+
+/** What an exec needs to know of the container that it goes to. */
+export interface ExecTarget {
+  readonly name: string;
+  /** argv that runs the program at descriptor 4 inside: lxc-attach(1). */
+  readonly argv: readonly string[];
+  readonly idmap: Idmap | undefined;
+}
+
+/**
+ * Starts a program inside: lxc-attach enters the container with all that confines it, and our helper, executed there by
+ * descriptor, becomes the program and stays its parent. See docs/design/0002-exec-in-containers.md.
+ */
+export async function execInside(
+  target: ExecTarget,
+  request: HelperRequest,
+  options: Abortable,
+): Promise<BackendProcess> {
+  options.signal?.throwIfAborted();
+  const pipes = openPipes(target.idmap, request);
+  let program: AttachedProgram;
+  try {
+    program = new AttachedProgram(target, pipes, request.tty !== undefined);
+  } catch (error) {
+    pipes.destroy();
+    throw error;
+  }
+  const abort = () => program.abandon();
+  options.signal?.addEventListener("abort", abort, { once: true });
+  try {
+    program.send(encodeRequest(request));
+    await program.begun;
+    options.signal?.throwIfAborted();
+  } catch (error) {
+    program.abandon();
+    await program.left;
+    pipes.destroy();
+    options.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    options.signal?.removeEventListener("abort", abort);
+  }
+  return {
+    streams:
+      request.tty === undefined
+        ? { kind: "pipes", stdin: pipes.stdin, stdout: pipes.stdout, stderr: pipes.stderr }
+        : { kind: "tty", tty: terminalStream(pipes) },
+    exit: program.exit,
+    kill: async (signal) => program.send(encodeSignal(signal)),
+    resize: async (size) => program.send(encodeResize(size)),
+  };
+}
+
+/** One lxc-attach with our helper behind it, and the connection to it. */
+class AttachedProgram {
+  readonly #child: ChildProcess;
+  readonly #control: Duplex;
+  /** Settles when the program runs, or could not be started: then `exit` says so. */
+  readonly begun: Promise<void>;
+  readonly exit: Promise<ExitStatus>;
+  /** Resolves when nothing of it is left on the host. */
+  readonly left: Promise<unknown>;
+  #unread: Buffer = Buffer.alloc(0);
+
+  constructor(target: ExecTarget, pipes: ProgramPipes, terminal: boolean) {
+    const [file = "", ...args] = target.argv;
+    const [stdin, stdout, stderr] = pipes.theirs;
+    // A session of its own: a ^C at our terminal is not for it. The helper ends it when the control connection closes, however we ended.
+    this.#child = spawn(file, args, {
+      stdio: [stdin, stdout, terminal ? stdout : stderr, "pipe", helperDescriptor()],
+      detached: true,
+      cwd: "/",
+      env: {},
+    });
+    pipes.handOver();
+    this.left = once(this.#child, "close");
+    this.#control = this.#child.stdio[3] as Duplex;
+    // A broken connection shows as its end.
+    this.#control.on("error", () => undefined);
+    const begun = deferred<void>();
+    const exit = deferred<ExitStatus>();
+    this.begun = begun.promise;
+    this.exit = exit.promise;
+    this.#control.on("data", (bytes: Buffer) => {
+      for (const news of this.#decode(bytes)) {
+        if (news.kind === "failed") exit.resolve({ kind: "exited", code: news.code });
+        if (news.kind === "ended") exit.resolve(news.status);
+        begun.resolve();
+      }
+    });
+    const lost = (cause?: unknown) => {
+      const error = new ConnectionError(`a program in container "${target.name}"`, "it ended without a word", {
+        cause,
+      });
+      begun.reject(error);
+      exit.reject(error);
+    };
+    this.#child.once("error", lost);
+    this.#control.once("close", () => lost());
+  }
+
+  send(frame: Buffer): void {
+    if (this.#control.writable) this.#control.write(frame);
+  }
+
+  /** Ends the program's process group, or keeps it from starting. */
+  abandon(): void {
+    this.#control.destroy();
+  }
+
+  #decode(bytes: Buffer): readonly HelperNews[] {
+    const { news, rest } = decodeNews(Buffer.concat([this.#unread, bytes]));
+    this.#unread = rest;
+    return news;
+  }
+}
+
+function deferred<T>() {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  // Nobody may be looking.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,93 @@
+import { constants } from "node:os";
+import type { ExitStatus, TerminalSize } from "@pileus/core";
+
+/** What the helper is asked to become. The frames are described in helper/exec-helper.c. Pure. */
+export interface HelperRequest {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly tty: TerminalSize | undefined;
+}
+
+const FLAG_TERMINAL = 1;
+const SIGNAL = 1;
+const RESIZE = 2;
+const FRAME = 8;
+
+export function encodeRequest(request: HelperRequest): Buffer {
+  const { argv, env, tty, groups } = request;
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const numbers = [
+    tty === undefined ? 0 : FLAG_TERMINAL,
+    request.uid,
+    request.gid,
+    tty?.columns ?? 0,
+    tty?.rows ?? 0,
+    groups.length,
+    argv.length,
+    variables.length,
+    ...groups,
+  ];
+  const strings = Buffer.from([request.cwd, ...argv, ...variables].map((text) => `${text}\0`).join(""));
+  const head = words([numbers.length * 4 + strings.length, ...numbers]);
+  return Buffer.concat([head, strings]);
+}
+
+/** `signal` goes to the program's process group. */
+export function encodeSignal(signal: NodeJS.Signals): Buffer {
+  return words([SIGNAL, constants.signals[signal]]);
+}
+
+export function encodeResize({ columns, rows }: TerminalSize): Buffer {
+  return words([RESIZE, ((columns & 0xffff) << 16) | (rows & 0xffff)]);
+}
+
+export type HelperNews =
+  | { readonly kind: "started"; readonly pid: number }
+  /** The program could not be started; the reason is on its standard error. */
+  | { readonly kind: "failed"; readonly code: number }
+  | { readonly kind: "ended"; readonly status: ExitStatus };
+
+/** The news in `bytes`, and what is left of the last. What is no news is left out: the container could have sent it. */
+export function decodeNews(bytes: Buffer): { readonly news: readonly HelperNews[]; readonly rest: Buffer } {
+  const news: HelperNews[] = [];
+  let at = 0;
+  for (; at + FRAME <= bytes.length; at += FRAME) {
+    const value = bytes.readUInt32LE(at + 4);
+    switch (bytes.readUInt32LE(at)) {
+      case 1:
+        news.push({ kind: "started", pid: value });
+        break;
+      case 2:
+        news.push({ kind: "failed", code: value & 0xff });
+        break;
+      case 3:
+        news.push({ kind: "ended", status: waitStatus(value) });
+        break;
+    }
+  }
+  return { news, rest: bytes.subarray(at) };
+}
+
+/** wait(2), WIFSIGNALED. */
+export function waitStatus(status: number): ExitStatus {
+  const signal = status & 0x7f;
+  return signal === 0
+    ? { kind: "exited", code: (status >> 8) & 0xff }
+    : { kind: "signaled", signal: signalName(signal) };
+}
+
+/** The name of a signal. Real-time signals have none in Node's list. */
+export function signalName(number: number): NodeJS.Signals {
+  const entry = Object.entries(constants.signals).find(([, value]) => value === number);
+  return (entry?.[0] ?? `SIG${number}`) as NodeJS.Signals;
+}
+
+function words(numbers: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(numbers.length * 4);
+  for (const [index, number] of numbers.entries()) bytes.writeUInt32LE(number >>> 0, index * 4);
+  return bytes;
+}

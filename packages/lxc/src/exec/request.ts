@@ -1,0 +1,31 @@
+import type { ExecRequest, FileOperations } from "@pileus/core/driver";
+import type { ExecDefaults } from "../container-spec.ts";
+import { resolveUser } from "../user.ts";
+import type { HelperRequest } from "./protocol.ts";
+
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Fills in what needs the instance's own files: who the user is, and what follows from it. */
+export async function completeRequest(
+  request: ExecRequest,
+  defaults: ExecDefaults,
+  files: FileOperations,
+): Promise<HelperRequest> {
+  const user = await resolveUser(files, request.user ?? defaults.user);
+  return {
+    argv: request.argv,
+    env: {
+      PATH: DEFAULT_PATH,
+      HOME: user.home,
+      USER: user.name,
+      ...(request.tty === undefined ? {} : { TERM: "xterm-256color" }),
+      ...defaults.env,
+      ...request.env,
+    },
+    cwd: request.cwd ?? defaults.cwd ?? "/",
+    uid: user.uid,
+    gid: user.gid,
+    groups: user.groups,
+    tty: request.tty,
+  };
+}

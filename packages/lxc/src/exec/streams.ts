@@ -1,0 +1,56 @@
+import { closeSync, fchownSync } from "node:fs";
+import { Socket } from "node:net";
+import { Duplex, type Readable, type Writable } from "node:stream";
+import { type Idmap, idOutside, pipe } from "@pileus/core/driver";
+
+/** The three pipes of a program: our ends as streams, its ends as descriptors until it has them. */
+export interface ProgramPipes {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** In the order 0, 1, 2. */
+  readonly theirs: readonly [number, number, number];
+  /** Closes the program's ends: it has its own now. */
+  handOver(): void;
+  /** Closes everything. */
+  destroy(): void;
+}
+
+/**
+ * Opens three real pipes: the socket pairs that `node:child_process` makes cannot be opened by /dev/stdout. They belong to the
+ * program's user for the same reason.
+ */
+export function openPipes(
+  idmap: Idmap | undefined,
+  owner: { readonly uid: number; readonly gid: number },
+): ProgramPipes {
+  const [input, output, errors] = [pipe(), pipe(), pipe()];
+  for (const { read } of [input, output, errors]) {
+    fchownSync(read, idOutside(idmap, owner.uid), idOutside(idmap, owner.gid));
+  }
+  const theirs = [input.read, output.write, errors.write] as const;
+  const stdin = new Socket({ fd: input.write, readable: false, writable: true });
+  const stdout = new Socket({ fd: output.read, readable: true, writable: false });
+  const stderr = new Socket({ fd: errors.read, readable: true, writable: false });
+  let open = true;
+  const handOver = () => {
+    if (open) for (const fd of theirs) closeSync(fd);
+    open = false;
+  };
+  return {
+    stdin,
+    stdout,
+    stderr,
+    theirs,
+    handOver,
+    destroy() {
+      handOver();
+      for (const stream of [stdin, stdout, stderr]) stream.destroy();
+    },
+  };
+}
+
+/** A terminal's two directions as one stream. */
+export function terminalStream({ stdin, stdout }: ProgramPipes): Duplex {
+  return Duplex.from({ writable: stdin, readable: stdout });
+}

@@ -1,0 +1,46 @@
+import { watch } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import type { Abortable } from "@pileus/core";
+
+/** Where a container is frozen: its cgroup's folder of the freezer. */
+export interface Freezer {
+  readonly version: 1 | 2;
+  readonly folder: string;
+}
+
+/** Freezes or thaws all of it; resolves when every process stands still, or none does. */
+export async function setFrozen(freezer: Freezer, frozen: boolean, options: Abortable = {}): Promise<void> {
+  options.signal?.throwIfAborted();
+  if (freezer.version === 1) {
+    // cgroup-v1/freezer-subsystem.rst: FREEZING until the last process has stopped; reading the state brings it up to date, and nothing tells.
+    await writeFile(join(freezer.folder, "freezer.state"), frozen ? "FROZEN" : "THAWED");
+    while ((await isFrozen(freezer)) !== frozen) await setTimeout(2, undefined, { signal: options.signal });
+    return;
+  }
+  // cgroup-v2.rst, cgroup.freeze: a change of cgroup.events is seen by inotify(7).
+  const events = watch(join(freezer.folder, "cgroup.events"));
+  try {
+    await writeFile(join(freezer.folder, "cgroup.freeze"), frozen ? "1" : "0");
+    while ((await isFrozen(freezer)) !== frozen) {
+      await new Promise<void>((resolve, reject) => {
+        const abort = () => reject(options.signal?.reason);
+        options.signal?.addEventListener("abort", abort, { once: true });
+        events.once("change", () => {
+          options.signal?.removeEventListener("abort", abort);
+          resolve();
+        });
+      });
+    }
+  } finally {
+    events.close();
+  }
+}
+
+export async function isFrozen(freezer: Freezer): Promise<boolean> {
+  if (freezer.version === 1) {
+    return (await readFile(join(freezer.folder, "freezer.state"), "utf8")).trim() === "FROZEN";
+  }
+  return /^frozen 1$/m.test(await readFile(join(freezer.folder, "cgroup.events"), "utf8"));
+}

@@ -1,0 +1,59 @@
+import { access, constants, readFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { HostError } from "@pileus/core";
+import { type CgroupLayout, readCgroupLayout, TOOL_ENV } from "@pileus/core/driver";
+import type { ConfigFacts } from "./config/container-config.ts";
+
+/** What a launch must know of the host. */
+export interface HostFacts extends ConfigFacts {
+  readonly cgroups: CgroupLayout;
+  readonly tools: { readonly start: string; readonly attach: string };
+}
+
+/** Debian's and Alpine's place; installed with liblxc. */
+const SECCOMP_PROFILE = "/usr/share/lxc/config/common.seccomp";
+
+/** Read anew each time: a millisecond, and hosts change. @throws {HostError} when liblxc's tools are not there. */
+export async function readHostFacts(): Promise<HostFacts> {
+  const [start, attach, seccomp, apparmor] = await Promise.all([
+    requireTool("lxc-start"),
+    requireTool("lxc-attach"),
+    isReadable(SECCOMP_PROFILE),
+    readFile("/sys/module/apparmor/parameters/enabled", "latin1").catch(() => "N"),
+  ]);
+  return {
+    cgroups: readCgroupLayout(),
+    tools: { start, attach },
+    seccompProfile: seccomp ? SECCOMP_PROFILE : undefined,
+    apparmor: apparmor.trim() === "Y",
+  };
+}
+
+/** The absolute path of a tool: it is run with another PATH, or none. */
+export async function findTool(name: string): Promise<string | undefined> {
+  for (const folder of (TOOL_ENV["PATH"] ?? "").split(delimiter)) {
+    if (await isExecutable(join(folder, name))) return join(folder, name);
+  }
+  return undefined;
+}
+
+async function requireTool(name: string): Promise<string> {
+  const found = await findTool(name);
+  if (found !== undefined) return found;
+  const missing = { need: `binary:${name}`, reason: "not on PATH", fix: "apt-get install lxc" };
+  throw new HostError("run containers", [missing]);
+}
+
+async function isReadable(path: string): Promise<boolean> {
+  return await access(path, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return await access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}

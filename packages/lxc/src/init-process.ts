@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { ConnectionError } from "@pileus/core";
+import { type ProcessIdentity, parseProcessStat } from "@pileus/core/driver";
+import { parseMonitorLog } from "./monitor-log.ts";
+
+/**
+ * PID 1 of a container as the host knows it: another process after each reboot inside. Synchronous, so that what is done with the
+ * pid is done before anything else can happen in this process.
+ */
+export class InitProcess {
+  readonly #container: string;
+  readonly #log: string;
+  readonly #monitor: ProcessIdentity;
+  #known: ProcessIdentity | undefined;
+
+  constructor(container: string, log: string, monitor: ProcessIdentity) {
+    this.#container = container;
+    this.#log = log;
+    this.#monitor = monitor;
+  }
+
+  /** @throws {ConnectionError} while there is none: at the end, or in the midst of a reboot. */
+  current(): ProcessIdentity {
+    const found = this.find();
+    if (found !== undefined) return found;
+    throw new ConnectionError(`container "${this.#container}"`, "its init has ended");
+  }
+
+  find(): ProcessIdentity | undefined {
+    if (this.#known !== undefined && this.#isOurs(this.#known.pid, this.#known.startTime)) return this.#known;
+    const pid = parseMonitorLog(readFileSync(this.#log, "utf8")).init;
+    const startTime = pid === undefined ? undefined : this.#startTime(pid);
+    this.#known =
+      pid === undefined || startTime === undefined ? undefined : { pid, startTime, boot: this.#monitor.boot };
+    return this.#known;
+  }
+
+  #isOurs(pid: number, startTime: number): boolean {
+    return this.#startTime(pid) === startTime;
+  }
+
+  /** Only of a live child of the monitor: the log is partly the container's own words. */
+  #startTime(pid: number): number | undefined {
+    const stat = readStat(pid);
+    const found = stat === undefined ? undefined : parseProcessStat(stat);
+    if (stat === undefined || found === undefined || "ZX".includes(found.state)) return undefined;
+    return parentOf(stat) === this.#monitor.pid ? found.startTime : undefined;
+  }
+}
+
+/** The parent's pid from the text of /proc/PID/stat. proc_pid_stat(5): the command before it may hold anything. */
+export function parentOf(stat: string): number {
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+}
+
+function readStat(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,167 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync, watch, writeFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { type Abortable, CommandError } from "@pileus/core";
+import { identifyProcess, type ProcessIdentity, processArguments, waitForEnd } from "@pileus/core/driver";
+import { connectMonitor } from "./command-socket.ts";
+import { monitorArgv, startArgv } from "./commands.ts";
+import type { ContainerSpec } from "./container-spec.ts";
+import { inheritedVariables } from "./environment.ts";
+import { InitProcess } from "./init-process.ts";
+import { parseMonitorLog } from "./monitor-log.ts";
+import { containerPaths, type PlacedSpec } from "./paths.ts";
+
+/** The lxc-start of one run: parent of PID 1, and who cleans up after it. It outlives our process. */
+export interface Monitor {
+  readonly identity: ProcessIdentity;
+  readonly init: InitProcess;
+  /** Resolves when the monitor is gone. A reboot inside is not its end. */
+  readonly ended: Promise<void>;
+  /** Lets it run on without us: `ended` then never settles. */
+  detach(): void;
+}
+
+/** Starts PID 1. Resolves when it runs: its program was executed. Needs the configuration in place. */
+export async function startMonitor(tool: string, spec: ContainerSpec, options: Abortable): Promise<Monitor> {
+  options.signal?.throwIfAborted();
+  const { log } = containerPaths(spec);
+  writeFileSync(log, "", { mode: 0o600 });
+  const [file = "", ...args] = startArgv(tool, spec);
+  const stdio = openOutput(spec);
+  let child: ChildProcess;
+  try {
+    child = spawn(file, args, {
+      cwd: "/",
+      stdio: ["ignore", ...stdio],
+      // A session of its own: it must survive our terminal and us.
+      detached: true,
+      // No PATH on which newuidmap is: it would ask /etc/subuid, where root mostly has no line. Root writes the map itself.
+      env: inheritedVariables(spec.init.env ?? {}),
+    });
+  } finally {
+    for (const fd of stdio) if (typeof fd === "number") closeSync(fd);
+  }
+  const exit = once(child, "exit");
+  // A failure to spawn shows below.
+  exit.catch(() => undefined);
+  try {
+    const started = await untilStarted(log, child, exit, options);
+    const identity = child.pid === undefined ? undefined : await identifyProcess(child.pid);
+    if (!started || identity === undefined) throw startFailure([file, ...args], child, log);
+    return {
+      identity,
+      init: new InitProcess(spec.name, log, identity),
+      ended: exit.then(() => undefined),
+      detach: () => child.unref(),
+    };
+  } catch (error) {
+    child.kill("SIGKILL");
+    await exit.catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The monitor of a run that another process started; `undefined` when there is none that has come so far as to run PID 1. */
+export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefined> {
+  const { lxcpath, log } = containerPaths(spec);
+  const socket = connectMonitor(lxcpath, spec.name);
+  if (socket === undefined) return undefined;
+  const pid = (await monitorPids(spec))[0];
+  const identity = pid === undefined ? undefined : await identifyProcess(pid);
+  if (identity === undefined) {
+    socket.destroy();
+    return undefined;
+  }
+  let held = socket;
+  const init = new InitProcess(spec.name, log, identity);
+  return {
+    identity,
+    init,
+    ended: (async () => {
+      for (let next: Socket | undefined = socket; next !== undefined; next = await reconnect(spec, identity)) {
+        held = next;
+        await once(next, "close");
+      }
+      await waitForEnd(identity);
+    })(),
+    detach: () => void held.removeAllListeners("close").destroy(),
+  };
+}
+
+/** The processes that are monitors of this container, whatever stage they have reached. */
+export async function monitorPids(spec: PlacedSpec): Promise<readonly number[]> {
+  const begin = monitorArgv("", spec).slice(1);
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const argv = (await processArguments(pid)) ?? [];
+      return begin.every((argument, index) => argv[index + 1] === argument) ? [pid] : [];
+    }),
+  );
+  return found.flat();
+}
+
+/** After a reboot inside the same monitor listens anew, once PID 1 runs again. */
+async function reconnect(spec: ContainerSpec, monitor: ProcessIdentity): Promise<Socket | undefined> {
+  const { lxcpath, log } = containerPaths(spec);
+  const events = watch(log);
+  try {
+    for (;;) {
+      const changed = once(events, "change");
+      const { rebooting } = parseMonitorLog(readFileSync(log, "utf8"));
+      const socket = connectMonitor(lxcpath, spec.name);
+      if (socket !== undefined || !rebooting) return socket;
+      const gone = waitForEnd(monitor, { timeout: 10_000 }).then(() => "gone");
+      if ((await Promise.race([changed, gone])) === "gone") return undefined;
+    }
+  } finally {
+    events.close();
+  }
+}
+
+type Output = "ignore" | number;
+
+function openOutput({ output }: ContainerSpec): [Output, Output] {
+  if (output.kind === "console") return ["ignore", "ignore"];
+  const stdout = openSync(output.stdout, "a", 0o600);
+  return [stdout, output.stderr === output.stdout ? stdout : openSync(output.stderr, "a", 0o600)];
+}
+
+/** False when it ended before it had started anything. */
+async function untilStarted(
+  log: string,
+  child: ChildProcess,
+  exit: Promise<unknown>,
+  { signal }: Abortable,
+): Promise<boolean> {
+  const events = watch(log);
+  try {
+    return await new Promise<boolean>((resolve, reject) => {
+      const look = () => {
+        if (parseMonitorLog(readFileSync(log, "utf8")).init !== undefined) resolve(true);
+      };
+      events.on("change", look);
+      exit.then(
+        () => resolve(parseMonitorLog(readFileSync(log, "utf8")).init !== undefined),
+        (error) => reject(error),
+      );
+      signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+      if (child.exitCode !== null) resolve(false);
+      look();
+    });
+  } finally {
+    events.close();
+  }
+}
+
+function startFailure(argv: readonly string[], child: ChildProcess, log: string): CommandError {
+  const text = readFileSync(log, "utf8");
+  return new CommandError({
+    argv,
+    exitCode: child.exitCode ?? undefined,
+    signal: child.signalCode ?? undefined,
+    stderr: `${text}\n${parseMonitorLog(text).failure ?? ""}`,
+  });
+}

@@ -1,0 +1,35 @@
+import { join } from "node:path";
+import type { ContainerSpec } from "./container-spec.ts";
+
+/** What of a container its places on the host follow from. */
+export type PlacedSpec = Pick<ContainerSpec, "name" | "hostId" | "run" | "root" | "idmap">;
+
+/** The files of one container on the host, by what they are for. */
+export function containerPaths(spec: PlacedSpec) {
+  const gate = spec.idmap === undefined ? spec.root.folder : `/run/pileus/${spec.hostId}-${spec.name}`;
+  return {
+    /**
+     * The folder of the mounted root, which the container's own root user must get to (liblxc opens it as that user), and nobody else:
+     * setuid programs of an image are not for the host's users.
+     */
+    gate,
+    /** `lxc.rootfs.path`: the mounted root. */
+    root: join(gate, "rootfs"),
+    upper: join(spec.root.folder, "upper"),
+    work: join(spec.root.folder, "work"),
+    staging: join(spec.root.folder, "layers"),
+    /** liblxc's `--lxcpath`. */
+    lxcpath: spec.run,
+    config: join(spec.run, spec.name, "config"),
+    /** What the monitor says, level INFO: how PID 1 ended stands nowhere else. */
+    log: join(spec.run, "monitor.log"),
+    /** liblxc's own lock, made for every tool that names the container and never removed (lxclock.c, lxclock_name). */
+    lock: join("/run/lxc/lock", spec.run, `.${spec.name}`),
+  };
+}
+
+/** Our cgroups, by their names under the base of each hierarchy. lxc.container.conf(5), lxc.cgroup.dir. */
+export function cgroupNames(spec: Pick<ContainerSpec, "name" | "hostId">) {
+  const container = `pileus-${spec.hostId}-${spec.name}`;
+  return { container, inner: "init", monitor: `${container}.monitor`, pivot: `${container}.pivot` };
+}

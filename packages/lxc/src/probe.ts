@@ -1,0 +1,78 @@
+import { readFile } from "node:fs/promises";
+import { release } from "node:os";
+import type { Abortable, HostReport } from "@pileus/core";
+import { type CgroupLayout, readCgroupLayout, spawn } from "@pileus/core/driver";
+import { findTool } from "./host-facts.ts";
+
+type Missing = HostReport["missing"][number];
+
+/** The tools and the packages of Debian that have them. */
+const TOOLS = {
+  "lxc-start": "lxc",
+  "lxc-attach": "lxc",
+  unshare: "util-linux",
+  nsenter: "util-linux",
+  ip: "iproute2",
+} as const;
+
+/** Overlays over idmapped layers: Linux 5.19. */
+const LEAST_KERNEL = [5, 19] as const;
+
+/** Whether containers can run on this host; for every driver that runs them by liblxc. Changes nothing. */
+export async function probeRuntime(options: Abortable = {}): Promise<HostReport> {
+  const cgroups = readCgroupLayout();
+  const [tools, overlay, version] = await Promise.all([missingTools(), hasOverlay(), liblxcVersion(options)]);
+  const missing = [
+    ...(process.geteuid?.() === 0 ? [] : [{ need: "root", reason: "containers are made by root", fix: "run as root" }]),
+    ...tools,
+    ...missingKernel(overlay),
+    ...missingCgroups(cgroups, version),
+  ];
+  return {
+    usable: missing.length === 0,
+    missing,
+    facts: [
+      { name: "liblxc", value: version ?? "absent" },
+      { name: "kernel", value: release() },
+      { name: "cgroups", value: cgroups.kind },
+    ],
+  };
+}
+
+async function missingTools(): Promise<readonly Missing[]> {
+  const found = await Promise.all(
+    Object.entries(TOOLS).map(async ([tool, name]) => {
+      if ((await findTool(tool)) !== undefined) return [];
+      return [{ need: `binary:${tool}`, reason: "not on PATH", fix: `apt-get install ${name}` }];
+    }),
+  );
+  return found.flat();
+}
+
+function missingKernel(overlay: boolean): readonly Missing[] {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  const old = major < LEAST_KERNEL[0] || (major === LEAST_KERNEL[0] && minor < LEAST_KERNEL[1]);
+  return [
+    ...(old
+      ? [{ need: "kernel:5.19", reason: `Linux ${release()} cannot stack idmapped layers`, fix: "boot a newer kernel" }]
+      : []),
+    ...(overlay ? [] : [{ need: "kernel:overlay", reason: "no overlay file system", fix: "modprobe overlay" }]),
+  ];
+}
+
+function missingCgroups(cgroups: CgroupLayout, version: string | undefined): readonly Missing[] {
+  const major = Number(version?.split(".")[0] ?? 0);
+  // LXC 7: "Unsupported cgroup layout".
+  if (major < 7 || cgroups.kind === "unified") return [];
+  const fix = "boot with systemd.unified_cgroup_hierarchy=1, or install lxc 6";
+  return [{ need: "cgroup2", reason: `liblxc ${version} refuses a ${cgroups.kind} layout`, fix }];
+}
+
+async function hasOverlay(): Promise<boolean> {
+  return /\boverlay$/m.test(await readFile("/proc/filesystems", "latin1"));
+}
+
+async function liblxcVersion(options: Abortable): Promise<string | undefined> {
+  if ((await findTool("lxc-start")) === undefined) return undefined;
+  return (await spawn(["lxc-start", "--version"], options)).stdout.trim();
+}

@@ -1,0 +1,80 @@
+import { chmodSync, closeSync, constants, lchownSync, mkdirSync, openSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Abortable } from "@pileus/core";
+import {
+  containedAccess,
+  type FileOperations,
+  type Idmap,
+  idOutside,
+  mountOverlay,
+  mountsBelow,
+  openUserNamespace,
+  unmountBelow,
+} from "@pileus/core/driver";
+import { LocalFiles } from "@pileus/core/files";
+import { removeEmptyFolder } from "./empty-folder.ts";
+import { containerPaths, type PlacedSpec } from "./paths.ts";
+
+/** A mounted root, before its PID 1 starts and while it runs. */
+export interface OpenRoot {
+  /** On the host. Reach into it through `files` alone: symlinks in it are the instance's. */
+  readonly path: string;
+  readonly files: FileOperations;
+}
+
+/** Makes the writable part of a root, empty: it takes as long for a large image as for a small one. */
+export function makeRoot(spec: PlacedSpec): void {
+  const { upper, work } = containerPaths(spec);
+  for (const folder of [work, upper]) mkdirSync(folder, { mode: 0o700, recursive: true });
+  // The root folder itself shows what the upper says of it: let that be what the image says.
+  const top = spec.root.layers.at(-1);
+  const image = top === undefined ? { mode: 0o755, uid: 0, gid: 0 } : statSync(top);
+  chmodSync(upper, image.mode & 0o7777);
+  lchownSync(upper, idOutside(spec.idmap, image.uid), idOutside(spec.idmap, image.gid));
+}
+
+/** Mounts the root, unless it is mounted. It stays so until {@link releaseContainer} or {@link removeRoot}. */
+export async function openRoot(spec: PlacedSpec, options: Abortable = {}): Promise<OpenRoot> {
+  const { gate, root, upper, work, staging } = containerPaths(spec);
+  if ((await mountsBelow(root)).length === 0) {
+    const userNamespace = spec.idmap === undefined ? undefined : await openUserNamespace(spec.idmap, options);
+    try {
+      options.signal?.throwIfAborted();
+      makeGate(gate, root, spec.idmap);
+      // A device node in an image must be nothing but a name to who cannot make one.
+      const nodev = spec.idmap !== undefined;
+      mountOverlay({ layers: spec.root.layers, upper, work, target: root, staging, userNamespace, nodev });
+    } finally {
+      if (userNamespace !== undefined) closeSync(userNamespace);
+    }
+  }
+  return { path: root, files: rootFiles(root, spec.idmap) };
+}
+
+/** Unmounts the root. Idempotent. */
+export async function closeRoot(spec: PlacedSpec): Promise<void> {
+  const { gate, root, staging } = containerPaths(spec);
+  for (const folder of [root, staging]) await unmountBelow(folder);
+  for (const folder of spec.idmap === undefined ? [root] : [root, gate]) removeEmptyFolder(folder);
+}
+
+/** Unmounts and removes all that {@link makeRoot} made. Idempotent. Nothing may run on it. */
+export async function removeRoot(spec: PlacedSpec): Promise<void> {
+  await closeRoot(spec);
+  await rm(spec.root.folder, { recursive: true, force: true });
+}
+
+function rootFiles(path: string, idmap: Idmap | undefined): FileOperations {
+  const O_PATH = 0o10000000;
+  return new LocalFiles(
+    containedAccess({ openRoot: () => openSync(path, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW), idmap }),
+  );
+}
+
+function makeGate(gate: string, root: string, idmap: Idmap | undefined): void {
+  if (idmap !== undefined) mkdirSync(dirname(gate), { recursive: true, mode: 0o711 });
+  mkdirSync(gate, { recursive: true, mode: 0o700 });
+  if (idmap !== undefined) lchownSync(gate, idmap.base, idmap.base);
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+}

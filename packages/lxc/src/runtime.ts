@@ -1,0 +1,18 @@
+/**
+ * `@pileus/lxc/runtime`: a container of liblxc with any program as PID 1, on a copy-on-write root.
+ *
+ * What `lxc()` is made of, and what `@pileus/oci` builds on. In the order of use: {@link makeRoot} once, then for each run
+ * {@link openRoot} (whose `files` can be prepared), {@link launchContainer}, and {@link releaseContainer} whatever happened.
+ * After a crash of ours: {@link adoptContainer}. Not for callers, who open a host with a driver.
+ */
+
+export { adoptContainer, launchContainer } from "./container.ts";
+export type { ContainerRunning } from "./container-running.ts";
+export type { ContainerSpec, ExecDefaults, InitSpec, RootSpec } from "./container-spec.ts";
+export { DEFAULT_IDMAP } from "./idmap.ts";
+export { refusedLimits } from "./limits.ts";
+export { containerLog } from "./log.ts";
+export { probeRuntime } from "./probe.ts";
+export { type ReleaseSpec, releaseContainer } from "./release.ts";
+export { makeRoot, type OpenRoot, openRoot, removeRoot } from "./root.ts";
+export { resolveUser, type User } from "./user.ts";
