@@ -9,6 +9,12 @@ const ZEROS = Buffer.alloc(64 * 1024);
 export const PROGRAMS: Readonly<Record<string, FakeProgram>> = {
   sh,
   true: () => 0,
+  sync: () => 0,
+  mkfifo(call) {
+    const { folder, name } = call.tree.place("mkfifo", posix.resolve(call.cwd, call.argv[1] ?? ""), { follow: false });
+    folder.entries.set(name, { type: "fifo", mode: 0o644, uid: call.user.uid, gid: call.user.gid, mtime: Date.now() });
+    return 0;
+  },
   false: () => 1,
   echo: (call) => printed(call, `${call.argv.slice(1).join(" ")}\n`),
   pwd: (call) => printed(call, `${call.cwd}\n`),

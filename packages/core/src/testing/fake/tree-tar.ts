@@ -39,9 +39,15 @@ export function packNode(node: TreeNode): Readable {
 
 function put(archive: ReturnType<typeof pack>, header: Headers, content: Buffer = Buffer.alloc(0)): Promise<void> {
   return new Promise((resolve, reject) => {
-    archive.entry({ ...header, size: content.length }, content, (error) => (error ? reject(error) : resolve()));
     // A reader that went away calls nothing back.
-    (archive as unknown as Readable).once("close", () => reject(new Error("the reader of the tree went away")));
+    const gone = () => reject(new Error("the reader of the tree went away"));
+    const stream = archive as unknown as Readable;
+    stream.once("close", gone);
+    archive.entry({ ...header, size: content.length }, content, (error) => {
+      stream.off("close", gone);
+      if (error) reject(error);
+      else resolve();
+    });
   });
 }
 
@@ -71,7 +77,7 @@ function unpackEntry(tree: FakeTree, root: string, header: Headers, content: Buf
     mode: header.mode ?? 0o644,
     uid: header.uid ?? 0,
     gid: header.gid ?? 0,
-    mtime: header.mtime?.getTime() ?? Date.now(),
+    mtime: modified(header),
   };
   if (header.type === "directory") {
     if (node?.type === "directory") Object.assign(node, facts);
@@ -84,4 +90,10 @@ function unpackEntry(tree: FakeTree, root: string, header: Headers, content: Buf
   else if (header.type === "fifo") folder.entries.set(name, { type: "fifo", ...facts });
   else if (header.type === "file") folder.entries.set(name, fileNode(content, facts));
   else throw new FileError({ verb: "write", path, errno: "EINVAL", detail: `an entry of type ${header.type}` });
+}
+
+/** A pax record wins over the header, which has whole seconds; tar-stream leaves that to its reader, and its types do not tell. */
+function modified(header: Headers & { readonly pax?: Readonly<Record<string, string>> | null }): number {
+  const record = header.pax?.["mtime"];
+  return record === undefined ? (header.mtime?.getTime() ?? Date.now()) : Math.round(Number(record) * 1000);
 }

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import type { Bench } from "../kit/bench.ts";
+import { rejectsExactly, within } from "../kit/expect.ts";
+import { CALLS } from "./errors.ts";
+
+/** Chapter: callers who change their mind. */
+export function describeCancel(bench: Bench): void {
+  const reason = new Error("changed my mind");
+  const aborted = () => ({ signal: AbortSignal.abort(reason) });
+
+  bench.describe("a signal that was aborted before", () => {
+    bench.it("rejects every call of the host with its reason", async () => {
+      const host = await bench.host();
+      const before = await host.list();
+      await rejectsExactly(host.create(await bench.config(), aborted()), reason);
+      await rejectsExactly(host.ephemeral(await bench.config(), aborted()), reason);
+      await rejectsExactly(host.get("kit-none", aborted()), reason);
+      await rejectsExactly(host.list(aborted()), reason);
+      await rejectsExactly(host.doctor(aborted()), reason);
+      await rejectsExactly(host.images.get("none", aborted()), reason);
+      await rejectsExactly(host.images.list(aborted()), reason);
+      await rejectsExactly(host.images.import("/nowhere", aborted()), reason);
+      await rejectsExactly(host.images.delete("none", aborted()), reason);
+      await rejectsExactly(host.networks.create({ name: "kitnet9" }, aborted()), reason);
+      await rejectsExactly(host.networks.get("kitnet9", aborted()), reason);
+      await rejectsExactly(host.networks.list(aborted()), reason);
+      await rejectsExactly(host.networks.delete("kitnet9", aborted()), reason);
+      assert.deepEqual(await host.list(), before);
+    });
+    bench.it("rejects every call of an instance with its reason, and does nothing", async () => {
+      const instance = await bench.stopped();
+      await rejectsExactly(instance.start(aborted()), reason);
+      assert.equal(await instance.state(), "stopped");
+      await bench.running();
+      for (const verb of ["state", "inspect", "start", "ready", "stop", "restart", "wait", "delete"] as const) {
+        await rejectsExactly(instance[verb](aborted()), reason);
+      }
+      assert.equal(await instance.state(), "running");
+      for (const capability of bench.subject.capabilities) {
+        for (const call of CALLS[capability]) await rejectsExactly(call(instance, aborted()), reason);
+      }
+      assert.equal(await instance.state(), "running");
+    });
+  });
+
+  bench.describe("an abort", () => {
+    bench.it("of a create leaves nothing, whenever it comes", async () => {
+      const host = await bench.host();
+      for (const delay of [undefined, 0, 3, 10]) {
+        const abort = new AbortController();
+        const name = bench.name();
+        const create = host.create(await bench.config(name), { signal: abort.signal });
+        create.catch(() => undefined);
+        await after(delay);
+        abort.abort(reason);
+        const [outcome] = await Promise.allSettled([create]);
+        const there = (await host.list()).some((info) => info.name === name);
+        if (outcome.status === "rejected") {
+          assert.equal(outcome.reason, reason);
+          assert.equal(there, false, "it is there all the same");
+        } else {
+          assert.notEqual(delay, undefined, "an abort within the same turn came too late");
+          assert.equal(there, true);
+          await outcome.value.delete();
+        }
+        // Nothing stands in the way of another of the name.
+        await (await bench.create(name)).delete();
+      }
+    });
+    bench.it("of a create from its own progress listener leaves nothing", async () => {
+      const host = await bench.host();
+      const abort = new AbortController();
+      const name = bench.name();
+      const create = host.create(await bench.config(name), {
+        signal: abort.signal,
+        onProgress: () => abort.abort(reason),
+      });
+      // A driver need not report anything.
+      const [outcome] = await Promise.allSettled([create]);
+      if (outcome.status === "rejected") assert.equal(outcome.reason, reason);
+      else await outcome.value.delete();
+      assert.equal(
+        (await host.list()).some((info) => info.name === name),
+        false,
+      );
+    });
+    bench.it("of a start undoes it, whenever it comes, and the next start works", async () => {
+      const instance = await bench.stopped();
+      for (const delay of [undefined, 0, 5, 25]) {
+        const abort = new AbortController();
+        const start = instance.start({ signal: abort.signal });
+        start.catch(() => undefined);
+        await after(delay);
+        abort.abort(reason);
+        const [outcome] = await Promise.allSettled([start]);
+        if (outcome.status === "rejected") {
+          assert.equal(outcome.reason, reason);
+          assert.equal(await instance.state(), "stopped");
+        } else {
+          assert.notEqual(delay, undefined, "an abort within the same turn came too late");
+          assert.equal(await instance.state(), "running");
+          await instance.stop({ mode: "kill" });
+        }
+      }
+      await instance.start();
+      await instance.ready({ timeout: bench.deadline });
+    });
+    bench.it("of a start that was joined stops the waiting alone", async () => {
+      const instance = await bench.stopped();
+      const abort = new AbortController();
+      const first = instance.start();
+      const second = instance.start({ signal: abort.signal });
+      second.catch(() => undefined);
+      abort.abort(reason);
+      await rejectsExactly(second, reason);
+      await first;
+      assert.equal(await instance.state(), "running");
+    });
+    bench.it("of a stop stops the waiting alone: what was asked for stays asked for", async () => {
+      const instance = await bench.running();
+      const abort = new AbortController();
+      const stop = instance.stop({ signal: abort.signal, timeout: bench.deadline });
+      stop.catch(() => undefined);
+      abort.abort(reason);
+      await rejectsExactly(stop, reason);
+      await within(bench.deadline, "the end that was asked for", instance.wait());
+      assert.equal(await instance.state(), "stopped");
+    });
+    bench.it("of a wait leaves the instance alone", async () => {
+      const instance = await bench.running();
+      const abort = new AbortController();
+      const wait = instance.wait({ signal: abort.signal });
+      wait.catch(() => undefined);
+      abort.abort(reason);
+      await rejectsExactly(wait, reason);
+      assert.equal(await instance.state(), "running");
+    });
+  });
+}
+
+/** Milliseconds; `undefined`: within the same turn. */
+async function after(delay: number | undefined): Promise<void> {
+  if (delay !== undefined) await new Promise((resolve) => setTimeout(resolve, delay));
+}

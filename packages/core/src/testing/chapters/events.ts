@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import type { InstanceEvent } from "../../contract/events.ts";
+import type { Bench } from "../kit/bench.ts";
+import { rejectsExactly, within } from "../kit/expect.ts";
+
+/** Chapter: what is told of an instance, to whom, in what order. */
+export function describeEvents(bench: Bench): void {
+  const end = <T>(promise: Promise<T>) => within(bench.deadline * 2, "the end of the events", promise);
+
+  bench.describe("events", () => {
+    bench.it("tell a whole life in order, to every watcher of host and instance", async () => {
+      const host = await bench.host();
+      const name = bench.name();
+      const abort = new AbortController();
+      const ofHost = collect(host.watch({ signal: abort.signal }), (event) => event.type === "deleted");
+      const instance = await bench.create(name);
+      const ofInstance = collect(instance.watch());
+      const ofOther = collect((await host.get(name)).watch());
+      await instance.start();
+      await instance.ready({ timeout: bench.deadline });
+      if (bench.has("freeze")) {
+        await instance.freeze();
+        await instance.unfreeze();
+      }
+      await instance.stop({ mode: "kill" });
+      await instance.delete();
+      const frozen = bench.has("freeze") ? ["running→freezing", "freezing→frozen", "frozen→running"] : [];
+      const life = [
+        "stopped→starting",
+        "starting→running",
+        ...frozen,
+        "running→stopping",
+        "stopping→stopped",
+        "exit requested",
+        "deleted",
+      ];
+      assert.deepEqual((await end(ofInstance)).map(word), life);
+      assert.deepEqual((await end(ofOther)).map(word), life);
+      const all = await end(ofHost);
+      assert.deepEqual(all.map(word), ["created", ...life]);
+      assert.ok(all.every((event) => event.instance === name));
+      const times = all.map(({ at }) => at);
+      assert.deepEqual(
+        times,
+        [...times].sort((a, b) => a - b),
+      );
+      assert.ok(times.every((at) => Math.abs(at - Date.now()) < 3600_000));
+    });
+    bench.it("reach listeners by type, until they are taken off or the handle is disposed", async () => {
+      await bench.using(async (instance) => {
+        const other = (await (await bench.host()).get(instance.name)) as typeof instance;
+        const [mine, others]: [string[], string[]] = [[], []];
+        instance.events.on("state", (event) => void mine.push(event.state));
+        other.events.on("state", (event) => void others.push(event.state));
+        const deleted = new Promise<InstanceEvent>((resolve) => instance.events.once("deleted", resolve));
+        await instance.start();
+        await other[Symbol.asyncDispose]();
+        await instance.stop({ mode: "kill" });
+        await instance.delete();
+        assert.equal((await end(deleted)).instance, instance.name);
+        assert.deepEqual(mine, ["starting", "running", "stopping", "stopped"]);
+        assert.deepEqual(others, ["starting", "running"]);
+      });
+    });
+    bench.it("of one instance are not told to the watchers of another", async () => {
+      await bench.using(async (one) => {
+        await bench.using(async (other) => {
+          const seen = collect(one.watch());
+          await other.delete();
+          await one.delete();
+          assert.deepEqual((await end(seen)).map(word), ["deleted"]);
+        });
+      });
+    });
+    bench.it("begin with the call of watch, not with the first read", async () => {
+      await bench.using(async (instance) => {
+        const events = instance.watch();
+        await instance.delete();
+        assert.deepEqual((await end(collect(events))).map(word), ["deleted"]);
+      });
+    });
+    bench.it("throw the signal's reason into the loop when aborted", async () => {
+      await bench.using(async (instance) => {
+        const abort = new AbortController();
+        const reason = new Error("seen enough");
+        const seen = collect(instance.watch({ signal: abort.signal }));
+        abort.abort(reason);
+        await end(rejectsExactly(seen, reason));
+        await end(rejectsExactly(collect(instance.watch({ signal: abort.signal })), reason));
+      });
+    });
+    bench.it("end when the handle is disposed, and for a loop that is left", async () => {
+      await bench.using(async (instance) => {
+        const handle = await (await bench.host()).get(instance.name);
+        const seen = collect(handle.watch());
+        const left = collect(instance.watch(), () => true);
+        await handle[Symbol.asyncDispose]();
+        assert.deepEqual(await end(seen), []);
+        await instance.delete();
+        assert.deepEqual((await end(left)).map(word), ["deleted"]);
+      });
+    });
+  });
+}
+
+async function collect(events: AsyncIterable<InstanceEvent>, last?: (event: InstanceEvent) => boolean) {
+  const seen: InstanceEvent[] = [];
+  for await (const event of events) {
+    seen.push(event);
+    if (last?.(event)) break;
+  }
+  return seen;
+}
+
+function word(event: InstanceEvent): string {
+  if (event.type === "state") return `${event.previous}→${event.state}`;
+  return event.type === "exit" ? `exit ${event.exit.reason}` : event.type;
+}

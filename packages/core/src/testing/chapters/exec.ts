@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import type { ExitStatus } from "../../contract/state.ts";
+import type { AnyInstance, Bench } from "../kit/bench.ts";
+import { eventually, noise, rejectsExactly, rejectsWith, Transcript, turns, within } from "../kit/expect.ts";
+import { execTable, exitOf, PLANTED, TTY_TABLE } from "./exec-table.ts";
+
+const SIZE = { columns: 80, rows: 24 };
+
+/** Chapter: programs inside. Two tables of what goes in and comes out, and what no table can say. */
+export function describeExec(bench: Bench): void {
+  const it = (name: string, test: (instance: AnyInstance) => Promise<void>) =>
+    bench.it(name, async () => test(await bench.running()), "exec");
+
+  bench.describe("run", () => {
+    for (const row of execTable(bench.account)) {
+      it(row.name, async (instance) => {
+        const { argv, stdin, env, cwd, user } = row;
+        const result = await planted(() => instance.run(argv, { stdin, env, cwd, user }));
+        matches(result.stdout, row.stdout ?? "", "stdout");
+        matches(result.stderr, row.stderr ?? "", "stderr");
+        assert.deepEqual(result.exit, exitOf(row));
+      });
+    }
+    it("rejects for a user that the instance does not know", async (instance) => {
+      await rejectsWith(instance.run(["true"], { user: "nobody-of-this-name" }), "ERR_INSTANCE_NOT_FOUND");
+    });
+    it("refuses an empty argv, a NUL and a relative cwd before anything is started", async (instance) => {
+      await rejectsWith(instance.run([]), "ERR_INSTANCE_CONFIG");
+      await rejectsWith(instance.run(["echo", "a\0b"]), "ERR_INSTANCE_CONFIG");
+      await rejectsWith(instance.run(["true"], { cwd: "tmp" }), "ERR_INSTANCE_CONFIG");
+      await rejectsWith(instance.run(["true"], { env: { "A=B": "1" } }), "ERR_INSTANCE_CONFIG");
+    });
+    it("runs eight programs at once and mixes nothing up", async (instance) => {
+      const numbers = [1, 2, 3, 4, 5, 6, 7, 8];
+      const runs = numbers.map((n) => instance.run(["sh", "-c", `echo ${n}; cat; exit ${n}`], { stdin: `in ${n}` }));
+      const expected = numbers.map((n) => ({ stdout: `${n}\nin ${n}`, stderr: "", exit: { kind: "exited", code: n } }));
+      assert.deepEqual(await Promise.all(runs), expected);
+    });
+    it("keeps maxOutput bytes and kills a program that prints more", async (instance) => {
+      const { stdout, exit } = await instance.run(["yes"], { maxOutput: 5000 });
+      assert.equal(stdout, "y\n".repeat(2500));
+      assert.equal(exit.kind, "signaled");
+    });
+    it("rejects with TimeoutError when timeout has passed, the program inside being dead", async (instance) => {
+      // The program must have begun to be seen dead, and cannot say so but by a file.
+      const run = instance.run(["sh", "-c", "echo $$ >/tmp/kit-timeout; exec sleep 1000"], {
+        timeout: bench.deadline / 10,
+      });
+      await rejectsWith(run, "ERR_INSTANCE_TIMEOUT");
+      const { stdout } = await instance.run(["cat", "/tmp/kit-timeout"]);
+      await isGone(instance, Number(stdout));
+    });
+    it("rejects with the signal's reason when aborted, the program inside being dead", async (instance) => {
+      const abort = new AbortController();
+      const run = instance.run(["sh", "-c", "echo $$ >/tmp/kit-abort; exec sleep 1000"], { signal: abort.signal });
+      run.catch(() => undefined);
+      const pid = await eventually(bench.deadline, "the program's start", async () => {
+        const { stdout } = await instance.run(["sh", "-c", "cat /tmp/kit-abort 2>/dev/null"]);
+        return stdout.endsWith("\n") ? Number(stdout) : undefined;
+      });
+      const reason = new Error("changed my mind");
+      abort.abort(reason);
+      await rejectsExactly(run, reason);
+      await isGone(instance, pid);
+    });
+    it("takes stdin from a stream", async (instance) => {
+      async function* source() {
+        for (const part of ["one ", "two ", "three"]) yield Buffer.from(part);
+      }
+      assert.equal((await instance.run(["cat"], { stdin: source() })).stdout, "one two three");
+    });
+  });
+
+  bench.describe("exec on pipes", () => {
+    it("answers while stdin is still open, and ends when it is closed", async (instance) => {
+      await using process = await instance.exec(["cat"]);
+      const out = new Transcript(process.stdout);
+      process.stdin.write("first\n");
+      await out.until(bench.deadline, /^first\n$/);
+      process.stdin.end("second\n");
+      await out.until(bench.deadline, /^first\nsecond\n$/);
+      await out.ended;
+      assert.deepEqual(await ended(process), { kind: "exited", code: 0 });
+    });
+    it("carries binary bytes exactly", async (instance) => {
+      const bytes = noise(2 ** 20 + 7);
+      await using process = await instance.exec(["cat"]);
+      const hash = createHash("sha256");
+      await Promise.all([pipeline([bytes], process.stdin), pipeline(process.stdout, hash)]);
+      assert.equal(hash.digest("hex"), createHash("sha256").update(bytes).digest("hex"));
+    });
+    it("holds a program back whose output nobody reads, and loses nothing of it", async (instance) => {
+      const size = 24 * 2 ** 20;
+      await using process = await instance.exec(["head", "-c", String(size), "/dev/zero"]);
+      await eventually(bench.deadline, "some output", async () => process.stdout.readableLength > 0 || undefined);
+      // Time enough for a program that is not held back to be seen to end, in the currency of this very instance.
+      for (let i = 0; i < 5; i++) await instance.run(["true"]);
+      await turns();
+      assert.equal(await Promise.race([process.exit, Promise.resolve("under way")]), "under way");
+      assert.ok(process.stdout.readableLength < size / 2, "the whole output is in our memory");
+      let read = 0;
+      for await (const chunk of process.stdout as AsyncIterable<Buffer>) read += chunk.length;
+      assert.equal(read, size);
+      assert.deepEqual(await ended(process), { kind: "exited", code: 0 });
+    });
+    it("keeps what was printed before the end for a reader who comes late", async (instance) => {
+      await using process = await instance.exec(["sh", "-c", "echo out; echo err >&2; exit 3"]);
+      assert.deepEqual(await ended(process), { kind: "exited", code: 3 });
+      assert.deepEqual(await Promise.all([text(process.stdout), text(process.stderr)]), ["out\n", "err\n"]);
+    });
+    for (const signal of ["SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGUSR1"] as const) {
+      it(`ends a program by ${signal}`, async (instance) => {
+        await using process = await instance.exec(["sleep", "1000"]);
+        await process.kill(signal);
+        assert.deepEqual(await ended(process), { kind: "signaled", signal });
+        await process.kill(signal);
+      });
+    }
+    it("sends signals to the whole process group inside", async (instance) => {
+      await using process = await instance.exec(["sh", "-c", "sleep 1000 & echo $!; wait"]);
+      const [, child] = await new Transcript(process.stdout).until(bench.deadline, /(\d+)\n/);
+      await process.kill();
+      assert.deepEqual(await ended(process), { kind: "signaled", signal: "SIGTERM" });
+      await isGone(instance, Number(child));
+    });
+    it("kills the program inside when disposed, twice if need be", async (instance) => {
+      const process = await instance.exec(["sh", "-c", "echo $$; exec sleep 1000"]);
+      const [, pid] = await new Transcript(process.stdout).until(bench.deadline, /(\d+)\n/);
+      await process[Symbol.asyncDispose]();
+      await process[Symbol.asyncDispose]();
+      assert.deepEqual(await ended(process), { kind: "signaled", signal: "SIGKILL" });
+      await isGone(instance, Number(pid));
+    });
+    it("settles exit when the program has ended, though a child holds its output", async (instance) => {
+      await using process = await instance.exec(["sh", "-c", "sleep 1000 & echo $!; exit 4"]);
+      const [, child] = await new Transcript(process.stdout).until(bench.deadline, /(\d+)\n/);
+      assert.deepEqual(await ended(process), { kind: "exited", code: 4 });
+      await instance.run(["kill", "-KILL", child ?? ""]);
+    });
+    it("refuses a signal that there is not", async (instance) => {
+      await using process = await instance.exec(["sleep", "1000"]);
+      await rejectsWith(process.kill("SIGNONE" as NodeJS.Signals), "ERR_INSTANCE_CONFIG");
+    });
+  });
+
+  bench.describe("exec on a terminal", () => {
+    for (const row of TTY_TABLE) {
+      it(row.name, async (instance) => {
+        const { argv, env, cwd, user, tty } = row;
+        await using process = await instance.exec(argv, { tty, env, cwd, user });
+        const out = new Transcript(process.tty);
+        assert.deepEqual(await ended(process), exitOf(row));
+        await within(bench.deadline, "the end of the terminal", out.ended);
+        matches(out.text, row.stdout ?? "", "the terminal");
+      });
+    }
+    it("is resized", async (instance) => {
+      await using process = await instance.exec(["sh", "-c", "stty -echo; stty size; read line; stty size"], {
+        tty: SIZE,
+      });
+      const out = new Transcript(process.tty);
+      await out.until(bench.deadline, /24 80\r\n/);
+      await process.resize({ columns: 132, rows: 50 });
+      process.tty.write("\n");
+      await out.until(bench.deadline, /50 132\r\n/);
+      await rejectsWith(process.resize({ columns: 0, rows: -1 }), "ERR_INSTANCE_CONFIG");
+    });
+    it("echoes what is typed and hands over lines", async (instance) => {
+      await using process = await instance.exec(["sh", "-c", "echo ready; read line; echo got $line"], { tty: SIZE });
+      const out = new Transcript(process.tty);
+      await out.until(bench.deadline, /ready\r\n/);
+      process.tty.write("hello\r");
+      await out.until(bench.deadline, /hello\r\ngot hello\r\n/);
+    });
+    it("turns Ctrl-C into SIGINT for the program", async (instance) => {
+      await using process = await instance.exec(["sh", "-c", "echo ready; exec sleep 1000"], { tty: SIZE });
+      await new Transcript(process.tty).until(bench.deadline, /ready\r\n/);
+      process.tty.write("\x03");
+      assert.deepEqual(await ended(process), { kind: "signaled", signal: "SIGINT" });
+    });
+    it("takes Ctrl-D as the end of the input", async (instance) => {
+      await using process = await instance.exec(["sh", "-c", "echo ready; exec cat"], { tty: SIZE });
+      const out = new Transcript(process.tty);
+      await out.until(bench.deadline, /ready\r\n/);
+      process.tty.write("\x04");
+      assert.deepEqual(await ended(process), { kind: "exited", code: 0 });
+    });
+    it("kills the program inside when disposed", async (instance) => {
+      const process = await instance.exec(["sh", "-c", "echo $$; exec sleep 1000"], { tty: SIZE });
+      const [, pid] = await new Transcript(process.tty).until(bench.deadline, /(\d+)\r\n/);
+      await process[Symbol.asyncDispose]();
+      await isGone(instance, Number(pid));
+    });
+  });
+
+  const ended = (process: { readonly exit: Promise<ExitStatus> }) =>
+    within(bench.deadline, "the program's end", process.exit);
+
+  /** Whether a process inside is there can only be asked inside. It may be a zombie for as long as its parent takes. */
+  async function isGone(instance: AnyInstance, pid: number): Promise<void> {
+    assert.ok(pid > 1, `${pid} is no process id`);
+    await eventually(bench.deadline, `the end of process ${pid} inside`, async () => {
+      const { exit } = await instance.run(["sh", "-c", `kill -0 ${pid} 2>/dev/null`]);
+      return exit.kind === "exited" && exit.code !== 0 ? true : undefined;
+    });
+  }
+}
+
+async function planted<T>(action: () => Promise<T>): Promise<T> {
+  Object.assign(process.env, PLANTED);
+  try {
+    return await action();
+  } finally {
+    for (const name of Object.keys(PLANTED)) delete process.env[name];
+  }
+}
+
+function matches(actual: string, expected: string | RegExp, what: string): void {
+  if (typeof expected !== "string") assert.match(actual, expected, what);
+  // A mebibyte in a message helps nobody.
+  else if (expected.length > 4096)
+    assert.ok(actual === expected, `${what}: ${actual.length} characters, other than the ${expected.length} expected`);
+  else assert.equal(actual, expected, what);
+}

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { isIPv4, isIPv6 } from "node:net";
+import { text } from "node:stream/consumers";
+import type { LogStream } from "../../contract/capability.ts";
+import { isInstanceError } from "../../contract/errors.ts";
+import type { Bench } from "../kit/bench.ts";
+import { eventually, rejectsWith } from "../kit/expect.ts";
+
+/** Chapter: what can be seen of an instance from outside: figures, addresses, what it prints. */
+export function describeObservation(bench: Bench): void {
+  const { prints } = bench.subject;
+
+  bench.describe("metrics", () => {
+    bench.it(
+      "count upwards while it runs, and need it to run",
+      async () => {
+        const instance = await bench.running();
+        const first = await instance.metrics();
+        assert.ok(first.cpu.usage >= 0 && Number.isFinite(first.cpu.usage));
+        assert.ok(first.memory.usage > 0);
+        if (first.memory.limit !== undefined) assert.ok(first.memory.limit >= first.memory.usage);
+        if (first.processes !== undefined) assert.ok(first.processes >= 1);
+        if (bench.has("exec")) await instance.run(["head", "-c", "4194304", "/dev/zero"]);
+        const later = await instance.metrics();
+        assert.ok(later.cpu.usage >= first.cpu.usage, "processor time ran backwards");
+        await instance.stop({ mode: "kill" });
+        await rejectsWith(instance.metrics(), "ERR_INSTANCE_STATE");
+      },
+      "metrics",
+    );
+    bench.it(
+      "count the processes inside, where they are counted",
+      async () => {
+        const instance = await bench.running();
+        const { processes } = await instance.metrics();
+        if (processes === undefined) return;
+        await using _sleeper = await instance.exec(["sleep", "1000"]);
+        await eventually(bench.deadline, "one process more", async () => {
+          const now = (await instance.metrics()).processes ?? 0;
+          return now > processes || undefined;
+        });
+      },
+      "metrics",
+      "exec",
+    );
+    bench.it(
+      "can be had of a frozen instance",
+      async () => {
+        const instance = await bench.running();
+        await instance.freeze();
+        assert.ok((await instance.metrics()).memory.usage > 0);
+        await instance.unfreeze();
+      },
+      "metrics",
+      "freeze",
+    );
+  });
+
+  bench.describe("addresses", () => {
+    bench.it(
+      "are those of each nic, loopback and link-local left out",
+      async () => {
+        const instance = await bench.running();
+        const { config } = await instance.inspect();
+        const addresses = await instance.addresses();
+        for (const { address, family, prefix, mac } of addresses) {
+          assert.ok(family === "inet" ? isIPv4(address) : isIPv6(address), `${address} is no ${family} address`);
+          assert.ok(!/^(?:127\.|169\.254\.|::1$|fe80:)/.test(address), `${address} is of no use to others`);
+          assert.ok(Number.isInteger(prefix) && prefix > 0 && prefix <= 128);
+          assert.match(mac, /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/);
+        }
+        const nics = Object.entries(config.devices).filter(([, device]) => device.type === "nic");
+        const inet = addresses.filter(({ family }) => family === "inet");
+        // A guest names its interfaces itself, so by number and not by name.
+        assert.ok(inet.length >= nics.length, `${nics.length} nics, and ${inet.length} IPv4 addresses`);
+        await instance.stop({ mode: "kill" });
+        await rejectsWith(instance.addresses(), "ERR_INSTANCE_STATE");
+      },
+      "network",
+    );
+  });
+
+  bench.describe("logs", () => {
+    if (prints === undefined) return;
+    bench.it(
+      "have what it printed since its last start, while it runs and after",
+      async () => {
+        const instance = await bench.stopped();
+        await instance.start();
+        const printed = () =>
+          eventually(bench.deadline, `${prints.text} in its ${prints.stream}`, async () => {
+            const log = await text(await instance.logs(prints.stream));
+            return prints.text.test(log) ? log : undefined;
+          });
+        const while_ = await printed();
+        await instance.stop({ mode: "kill" });
+        const after = await text(await instance.logs(prints.stream));
+        assert.ok(after.startsWith(while_), "what was there while it ran is not there any more");
+        await instance.start();
+        const again = await printed();
+        const count = again.match(new RegExp(prints.text.source, "g"))?.length;
+        assert.equal(count, while_.match(new RegExp(prints.text.source, "g"))?.length, "the former run is in it too");
+      },
+      "logs",
+    );
+    bench.it(
+      "reject with UnsupportedError for a stream that this kind does not have",
+      async () => {
+        const instance = await bench.running();
+        for (const stream of ["stdout", "stderr", "console"] satisfies LogStream[]) {
+          try {
+            (await instance.logs(stream)).destroy();
+          } catch (error) {
+            assert.ok(isInstanceError(error, "ERR_INSTANCE_UNSUPPORTED"), `${stream}: ${String(error)}`);
+            assert.notEqual(stream, prints.stream);
+          }
+        }
+      },
+      "logs",
+    );
+  });
+}

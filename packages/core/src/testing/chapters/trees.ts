@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Progress } from "../../contract/abortable.ts";
+import type { AnyInstance, Bench } from "../kit/bench.ts";
+import { noise, rejectsExactly, rejectsWith } from "../kit/expect.ts";
+import { fails } from "./files.ts";
+
+/** Chapter: trees of files between host and instance, and symlinks that want to lead outside. */
+export function describeTrees(bench: Bench): void {
+  /** `test` gets the instance and an empty folder of the host. `/srv/kit` inside is empty too. */
+  const it = (name: string, test: (instance: AnyInstance, host: string) => Promise<void>) =>
+    bench.it(
+      name,
+      async () => {
+        const instance = await bench.running();
+        await instance.files.remove("/srv/kit", { recursive: true });
+        await instance.files.mkdir("/srv/kit", { recursive: true });
+        const host = await mkdtemp(join(tmpdir(), "pileus-kit-tree-"));
+        try {
+          await test(instance, host);
+        } finally {
+          await rm(host, { recursive: true, force: true });
+        }
+      },
+      "files",
+    );
+
+  bench.describe("push and pull", () => {
+    it("bring a folder there and back, byte for byte", async ({ files }, host) => {
+      await makeTree(join(host, "tree"));
+      await files.push(join(host, "tree"), "/srv/kit/tree");
+      await files.pull("/srv/kit/tree", join(host, "back"));
+      assert.deepEqual(await lookAt(join(host, "back")), await lookAt(join(host, "tree")));
+    });
+    it("bring a single file there and back", async ({ files }, host) => {
+      const bytes = noise(100_003);
+      await writeFile(join(host, "f"), bytes);
+      await chmod(join(host, "f"), 0o640);
+      await files.push(join(host, "f"), "/srv/kit/other name");
+      assert.equal((await files.stat("/srv/kit/other name")).mode, 0o640);
+      await files.pull("/srv/kit/other name", join(host, "back"));
+      assert.ok((await readFile(join(host, "back"))).equals(bytes));
+    });
+    it("give what arrives inside to root, or to the owner asked for", async ({ files }, host) => {
+      const { uid, gid } = bench.account;
+      await makeTree(join(host, "tree"));
+      await files.push(join(host, "tree"), "/srv/kit/root");
+      await files.push(join(host, "tree"), "/srv/kit/mine", { uid, gid });
+      for (const [folder, owner] of [
+        ["root", [0, 0]],
+        ["mine", [uid, gid]],
+      ] as const) {
+        for (const path of [`/srv/kit/${folder}`, `/srv/kit/${folder}/file`, `/srv/kit/${folder}/link`]) {
+          const stat = await files.stat(path);
+          assert.deepEqual([stat.uid, stat.gid], owner, path);
+        }
+      }
+    });
+    it("merge into a folder that is there, and replace files", async ({ files }, host) => {
+      await mkdir(join(host, "tree/sub"), { recursive: true });
+      await writeFile(join(host, "tree/sub/f"), "new");
+      await files.mkdir("/srv/kit/tree/sub", { recursive: true });
+      await files.write("/srv/kit/tree/sub/f", "the old one");
+      await files.write("/srv/kit/tree/sub/kept", "kept");
+      await files.push(join(host, "tree"), "/srv/kit/tree");
+      assert.equal(String(await files.readAll("/srv/kit/tree/sub/f")), "new");
+      assert.equal(String(await files.readAll("/srv/kit/tree/sub/kept")), "kept");
+    });
+    it("drop setuid bits on the way out", async ({ files }, host) => {
+      await files.write("/srv/kit/f", "x", { mode: 0o6755 });
+      await files.pull("/srv/kit", join(host, "back"));
+      assert.equal((await lstat(join(host, "back/f"))).mode & 0o7777, 0o755);
+    });
+    it("report progress that only grows", async ({ files }, host) => {
+      await makeTree(join(host, "tree"));
+      for (const way of ["push", "pull"] as const) {
+        const seen: Progress[] = [];
+        const onProgress = (progress: Progress) => void seen.push(progress);
+        if (way === "push") await files.push(join(host, "tree"), "/srv/kit/tree", { onProgress });
+        else await files.pull("/srv/kit/tree", join(host, "back"), { onProgress });
+        assert.ok(seen.length > 0, `${way} reported nothing`);
+        assert.deepEqual(
+          seen.map(({ done }) => done),
+          seen.map(({ done }) => done).sort((a, b) => a - b),
+        );
+        assert.ok((seen.at(-1)?.done ?? 0) >= 2 ** 20, `${way} reported ${seen.at(-1)?.done} bytes at its end`);
+      }
+    });
+    it("reject with the reason when aborted, and the instance goes on", async ({ files }, host) => {
+      await makeTree(join(host, "tree"));
+      for (const way of ["push", "pull"] as const) {
+        const abort = new AbortController();
+        const reason = new Error(`no ${way}`);
+        const options = { signal: abort.signal, onProgress: () => abort.abort(reason) };
+        if (way === "push") await rejectsExactly(files.push(join(host, "tree"), "/srv/kit/tree", options), reason);
+        else await rejectsExactly(files.pull("/srv/kit/tree", join(host, "back"), options), reason);
+        await files.push(join(host, "tree"), "/srv/kit/tree");
+      }
+    });
+    it("say what is not there", async ({ files }, host) => {
+      await fails(files.push(join(host, "none"), "/srv/kit/none"), "ENOENT");
+      await fails(files.stat("/srv/kit/none"), "ENOENT");
+      await fails(files.pull("/srv/kit/none", join(host, "none")), "ENOENT");
+      await rejectsWith(files.push(host, "relative"), "ERR_INSTANCE_CONFIG");
+    });
+  });
+
+  bench.describe("symlinks inside", () => {
+    it("are told apart by stat and list, and followed by read", async ({ files }, host) => {
+      await symlink("f", join(host, "link"));
+      await writeFile(join(host, "f"), "content");
+      await files.push(host, "/srv/kit/d");
+      const { type, target } = await files.stat("/srv/kit/d/link");
+      assert.deepEqual([type, target], ["symlink", "f"]);
+      assert.deepEqual(
+        (await files.list("/srv/kit/d")).map((entry) => [entry.name, entry.target]),
+        [
+          ["f", undefined],
+          ["link", "f"],
+        ],
+      );
+      assert.equal(String(await files.readAll("/srv/kit/d/link")), "content");
+    });
+    it("cannot lead outside, whether absolute or relative", async ({ files }, host) => {
+      await writeFile(join(host, "secret"), "of the host");
+      await mkdir(join(host, "links"));
+      const up = "../".repeat(30);
+      await symlink(join(host, "secret"), join(host, "links/absolute"));
+      await symlink(`${up}${host.slice(1)}/secret`, join(host, "links/relative"));
+      await symlink(host, join(host, "links/folder"));
+      await files.push(join(host, "links"), "/srv/kit/links");
+      for (const path of ["absolute", "relative", "folder/secret", `${up}${host.slice(1)}/secret`]) {
+        await fails(files.readAll(`/srv/kit/links/${path}`), "ENOENT");
+        await fails(files.write(`/srv/kit/links/${path}`, "overwritten"), "ENOENT");
+        await files.remove(`/srv/kit/links/folder/secret`, { recursive: true });
+      }
+      await fails(files.list("/srv/kit/links/folder"), "ENOENT");
+      await fails(files.push(join(host, "secret"), "/srv/kit/links/folder/planted"), "ENOENT");
+      assert.deepEqual((await readdir(host)).sort(), ["links", "secret"]);
+      assert.equal(await readFile(join(host, "secret"), "utf8"), "of the host");
+    });
+    it("stay symlinks when pulled, and nothing is written through them", async ({ files }, host) => {
+      await writeFile(join(host, "secret"), "of the host");
+      await mkdir(join(host, "links"));
+      await symlink(join(host, "secret"), join(host, "links/f"));
+      await files.push(join(host, "links"), "/srv/kit/links");
+      await files.pull("/srv/kit/links", join(host, "back"));
+      assert.equal(await readlink(join(host, "back/f")), join(host, "secret"));
+      // Now a file inside has the name of a symlink on the host.
+      await files.remove("/srv/kit/links/f");
+      await files.write("/srv/kit/links/f", "from inside");
+      await files.pull("/srv/kit/links", join(host, "back"));
+      assert.equal(await readFile(join(host, "secret"), "utf8"), "of the host");
+    });
+    it("of the instance's own /etc/passwd are its own", async ({ files }, host) => {
+      await symlink("/etc/passwd", join(host, "passwd"));
+      await files.push(host, "/srv/kit/d");
+      assert.ok((await files.readAll("/srv/kit/d/passwd")).equals(await files.readAll("/etc/passwd")));
+    });
+  });
+}
+
+async function makeTree(root: string): Promise<void> {
+  const long = "a-rather-long-name-".repeat(10);
+  for (const folder of ["", "empty", "deep/er/est", "ünï ☁", long])
+    await mkdir(join(root, folder), { recursive: true });
+  await writeFile(join(root, "file"), "content\n");
+  await writeFile(join(root, "nothing"), "");
+  await writeFile(join(root, "deep/er/est/large"), noise(2 ** 20 + 512 + 1));
+  await writeFile(join(root, "ünï ☁", "-name with\nnewline"), "x");
+  await writeFile(join(root, long, long), long);
+  await symlink("deep/er", join(root, "link"));
+  await symlink("/nowhere/at all", join(root, "dangling"));
+  await chmod(join(root, "file"), 0o600);
+  await chmod(join(root, "nothing"), 0o755);
+  await chmod(join(root, "empty"), 0o700);
+  await utimes(join(root, "file"), 1_000_000_000, 1_000_000_000);
+}
+
+/** What matters of a tree on the host, by relative path. */
+async function lookAt(root: string): Promise<Record<string, unknown>> {
+  const found: Record<string, unknown> = {};
+  const visit = async (path: string): Promise<void> => {
+    const stat = await lstat(join(root, path));
+    const mode = (stat.mode & 0o7777).toString(8);
+    if (stat.isSymbolicLink()) found[path] = { target: await readlink(join(root, path)) };
+    else if (stat.isFile()) {
+      const sha256 = createHash("sha256")
+        .update(await readFile(join(root, path)))
+        .digest("hex");
+      found[path] = { mode, size: stat.size, sha256, mtime: Math.floor(stat.mtimeMs / 1000) };
+    } else {
+      found[path] = { mode };
+      for (const name of await readdir(join(root, path))) await visit(join(path, name));
+    }
+  };
+  await visit(".");
+  return found;
+}

@@ -1,0 +1,32 @@
+import { describeCancel } from "./chapters/cancel.ts";
+import { describeErrors } from "./chapters/errors.ts";
+import { describeEvents } from "./chapters/events.ts";
+import { describeExec } from "./chapters/exec.ts";
+import { describeFiles } from "./chapters/files.ts";
+import { describeLifecycle } from "./chapters/lifecycle.ts";
+import { describeObservation } from "./chapters/observation.ts";
+import { describeRecover } from "./chapters/recover.ts";
+import { describeTrees } from "./chapters/trees.ts";
+import { Bench } from "./kit/bench.ts";
+import type { DriverSubject, Runner } from "./kit/subject.ts";
+
+/**
+ * The conformance kit: what the contract promises, asked of a driver. A driver that passes can be used by whoever knows the contract.
+ *
+ * Call it once in a test file, with the functions of the test runner. Under `node:test` give its `after` as `afterAll`.
+ */
+export function describeDriver(runner: Runner, subject: DriverSubject): void {
+  runner.describe(`the driver ${subject.driver}`, () => {
+    const bench = new Bench(runner, subject);
+    describeErrors(bench);
+    describeLifecycle(bench);
+    describeObservation(bench);
+    describeExec(bench);
+    describeFiles(bench);
+    describeTrees(bench);
+    describeEvents(bench);
+    describeCancel(bench);
+    describeRecover(bench);
+    runner.afterAll(() => bench.close(), bench.deadline * 10);
+  });
+}

@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import type { Capability } from "../../contract/capability.ts";
+import type { Host } from "../../contract/host.ts";
+import type { Instance } from "../../contract/instance.ts";
+import type { AnyDriver } from "../../driver/backend.ts";
+import type { Image } from "../../model/image.ts";
+import { requires, type SkipContext } from "../requires.ts";
+import { eventually } from "./expect.ts";
+import type { DriverSubject, Runner, SubjectAccount, SubjectConfig } from "./subject.ts";
+
+/** What every instance of the kit is given by its configuration. */
+export const CONFIG_ENV = { KIT_CONFIG: "from the config" };
+const SHARED = "kit-shared";
+/** How many verbs one test may take the whole deadline of. */
+const VERBS = 6;
+
+export type AnyInstance = Instance<Capability>;
+
+/** One state folder, one open host, one image, and an instance that tests share, because booting one can take long. */
+export class Bench {
+  readonly subject: DriverSubject;
+  readonly #runner: Runner;
+  /** Of the suite that is being described. */
+  readonly #tests: (() => unknown)[] = [];
+  #root: Promise<string> | undefined;
+  #host: Promise<Host<AnyDriver>> | undefined;
+  #image: Promise<Image> | undefined;
+  #count = 0;
+
+  constructor(runner: Runner, subject: DriverSubject) {
+    this.#runner = runner;
+    this.subject = subject;
+  }
+
+  get deadline(): number {
+    return this.subject.deadline ?? 10_000;
+  }
+  get account(): SubjectAccount {
+    return this.subject.account ?? { name: "daemon", uid: 1, gid: 1, groups: [1] };
+  }
+  has(capability: Capability): boolean {
+    return this.subject.capabilities.includes(capability);
+  }
+
+  /** A test; without one of the capabilities it is left out, for then the errors chapter has the promise. */
+  it(name: string, test: () => Promise<void>, ...capabilities: readonly Capability[]): void {
+    if (!capabilities.every((capability) => this.has(capability))) return;
+    const told = async () => {
+      try {
+        await test();
+      } catch (error) {
+        throw await this.#explain(error);
+      }
+    };
+    const { needs = [] } = this.subject;
+    const options = { timeout: this.deadline * VERBS };
+    this.#tests.push(() => this.#runner.it(name, options, requires<SkipContext>(needs, told)));
+  }
+  /** The tests that `body` makes; none where all are left out, for an empty suite is a failure to vitest. */
+  describe(name: string, body: () => void): void {
+    body();
+    const tests = this.#tests.splice(0);
+    if (tests.length > 0) this.#runner.describe(name, () => tests.forEach((register) => void register()));
+  }
+
+  root(): Promise<string> {
+    this.#root ??= mkdtemp(join(this.subject.folder ?? tmpdir(), "pileus-kit-"));
+    return this.#root;
+  }
+  host(): Promise<Host<AnyDriver>> {
+    this.#host ??= this.root().then((root) => this.subject.open(root));
+    return this.#host;
+  }
+  image(): Promise<Image> {
+    this.#image ??= this.host().then((host) => this.subject.image(host));
+    return this.#image;
+  }
+
+  /** Another host on the folder, in place of the first. */
+  async reopen(): Promise<Host<AnyDriver>> {
+    const former = this.#host;
+    this.#host = undefined;
+    await (await former)?.[Symbol.asyncDispose]();
+    return this.host();
+  }
+
+  name(): string {
+    this.#count += 1;
+    return `kit-${this.#count}`;
+  }
+  /** What to create an instance with. */
+  async config(name = this.name(), more: SubjectConfig = {}) {
+    return createConfig(this.subject, await this.host(), await this.image(), name, more);
+  }
+  async create(name = this.name(), more: SubjectConfig = {}): Promise<AnyInstance> {
+    return (await this.host()).create(await this.config(name, more));
+  }
+  /** An instance of the test's own, deleted after it. */
+  async using(test: (instance: AnyInstance) => Promise<void>, more: SubjectConfig = {}): Promise<void> {
+    const instance = await this.create(undefined, more);
+    try {
+      await test(instance);
+    } finally {
+      await instance.delete();
+    }
+  }
+
+  /** The shared instance, stopped. */
+  async stopped(): Promise<AnyInstance> {
+    const host = await this.host();
+    const known = (await host.list()).some(({ name }) => name === SHARED);
+    const instance = known ? ((await host.get(SHARED)) as AnyInstance) : await this.create(SHARED);
+    if ((await instance.state()) !== "stopped") await instance.stop({ mode: "kill" });
+    return instance;
+  }
+  /** The shared instance, running and ready. */
+  async running(): Promise<AnyInstance> {
+    const host = await this.host();
+    const known = (await host.list()).find(({ name }) => name === SHARED);
+    const instance = known ? ((await host.get(SHARED)) as AnyInstance) : await this.create(SHARED);
+    if (known?.state === "frozen") await instance.unfreeze();
+    else if (known?.state !== "running") await instance.start();
+    await instance.ready({ timeout: this.deadline });
+    return instance;
+  }
+
+  /** Deletes every instance. */
+  async deleteAll(): Promise<void> {
+    const host = await this.host();
+    for (const { name } of await host.list()) await (await host.get(name)).delete();
+  }
+  /** Fails with what is left of any instance, once another host on the folder has had its time to let go of it. */
+  async assertNothingLeft(): Promise<void> {
+    let left: readonly string[] = [];
+    const empty = async () => {
+      left = await this.#leftovers();
+      return left.length === 0 || undefined;
+    };
+    await eventually(this.deadline / 4, "nothing left", empty).catch(() => assert.deepEqual(left, []));
+  }
+  async #leftovers(): Promise<readonly string[]> {
+    const root = await this.root();
+    const inside = async (folder: string) => {
+      const names = await readdir(join(root, folder)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return [];
+        throw error;
+      });
+      return names
+        .filter((name) => folder !== "locks" || name.startsWith("instance-"))
+        .map((name) => join(folder, name));
+    };
+    const beside = (await this.subject.leftovers?.(root)) ?? [];
+    return [...(await inside("instances")), ...(await inside("locks")), ...beside];
+  }
+  async close(): Promise<void> {
+    if (this.#root === undefined) return;
+    try {
+      if (this.#host !== undefined) {
+        await this.deleteAll();
+        const host = await this.#host;
+        await this.subject.cleanUp?.(host);
+        await host[Symbol.asyncDispose]();
+      }
+    } finally {
+      if (!process.env["PILEUS_KEEP"]) await rm(await this.#root, { recursive: true, force: true });
+    }
+  }
+
+  /** The failure, and what helps to see why: where the state is, and what the shared instance printed last. */
+  async #explain(error: unknown): Promise<unknown> {
+    if (!(error instanceof Error)) return error;
+    const lines = [`state folder: ${await this.root()} (kept with PILEUS_KEEP=1)`];
+    const { prints } = this.subject;
+    if (prints !== undefined && this.has("logs")) {
+      const told = await this.#lastLines(prints.stream).catch((why: unknown) => String(why));
+      lines.push(`its ${prints.stream}: ${told}`);
+    }
+    error.message += `\n  ${lines.join("\n  ")}`;
+    return error;
+  }
+  async #lastLines(stream: "stdout" | "stderr" | "console"): Promise<string> {
+    const instance = (await (await this.host()).get(SHARED)) as AnyInstance;
+    return (await text(await instance.logs(stream))).trimEnd().split("\n").slice(-20).join("\n    ");
+  }
+}
+
+export async function createConfig(
+  subject: DriverSubject,
+  host: Host<AnyDriver>,
+  image: Image,
+  name: string,
+  more: SubjectConfig = {},
+) {
+  const own = typeof subject.config === "function" ? await subject.config(host) : subject.config;
+  return { env: CONFIG_ENV, ...own, ...more, name, driver: subject.driver, image };
+}

@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Host } from "../../contract/host.ts";
+import type { InstanceInfo } from "../../contract/instance.ts";
+import type { AnyDriver } from "../../driver/backend.ts";
+import { type AnyInstance, type Bench, createConfig } from "./bench.ts";
+import { Transcript } from "./expect.ts";
+import type { DriverSubject } from "./subject.ts";
+
+/** What a host is to have done, or to be doing, when it dies. */
+export interface Victim {
+  readonly name: string;
+  /** `creating` and `starting`: under way, for `delay` milliseconds. */
+  readonly state: "stopped" | "running" | "frozen" | "creating" | "starting";
+  readonly delay?: number | undefined;
+}
+
+const READY = "victims in place";
+
+/** Brings instances to where they are to be found, and never disposes the host. Printed on stdout: when that is so. */
+export async function prepareVictims(
+  subject: DriverSubject,
+  root: string,
+  victims: readonly Victim[],
+): Promise<Host<AnyDriver>> {
+  const host = await subject.open(root);
+  const image = await subject.image(host);
+  for (const { name, state } of victims) {
+    const config = await createConfig(subject, host, image, name);
+    const created = host.create(config) as Promise<AnyInstance>;
+    if (state === "creating") continue;
+    const instance = await created;
+    const started = state === "stopped" ? undefined : instance.start();
+    if (state === "starting") continue;
+    await started;
+    if (started !== undefined) await instance.ready({ timeout: subject.deadline ?? 10_000 });
+    if (state === "frozen") await instance.freeze();
+  }
+  return host;
+}
+
+/** The whole life of a process that is to be killed. */
+export async function liveUntilKilled(
+  subject: DriverSubject,
+  root: string,
+  victims: readonly Victim[],
+): Promise<never> {
+  // Held, or Node would end with nothing to wait for.
+  setInterval(() => undefined, 2 ** 30);
+  await prepareVictims(subject, root, victims);
+  process.stdout.write(`${READY}\n`);
+  return new Promise(() => undefined);
+}
+
+/**
+ * Has a host die over its instances; `meanwhile` is called for each that runs, once it is dead. The bench's own host on the folder is
+ * disposed before, so that what is told afterwards is told by one that saw nothing.
+ */
+export async function crashHost(
+  bench: Bench,
+  victims: readonly Victim[],
+  meanwhile?: (info: InstanceInfo) => Promise<void>,
+): Promise<void> {
+  const { subject } = bench;
+  const root = await bench.root();
+  const before = await bench.reopen();
+  await before[Symbol.asyncDispose]();
+  if (subject.crash.how === "abandon") {
+    const host = await prepareVictims(subject, root, victims);
+    if (meanwhile === undefined) return;
+    const running = (await host.list()).filter(({ state }) => state === "running");
+    // An abandoned host has eyes still: it must not see what happens.
+    await host[Symbol.asyncDispose]();
+    for (const info of running) await meanwhile(info);
+    return;
+  }
+  const child = startChild(subject.crash.module, root, victims);
+  const output = new Transcript(child.stdout);
+  const errors = new Transcript(child.stderr);
+  try {
+    await output.until(bench.deadline * 4, new RegExp(READY)).catch((error: Error) => {
+      throw new Error(`${error.message}; ${errors.text}`, { cause: error });
+    });
+    const delay = Math.max(0, ...victims.map((victim) => victim.delay ?? 0));
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+    const running = meanwhile === undefined ? [] : await look(bench);
+    await kill(child);
+    for (const info of running) await meanwhile?.(info);
+  } finally {
+    await kill(child);
+  }
+}
+
+/** What runs, by a host of its own that is gone again when this returns. */
+async function look(bench: Bench): Promise<InstanceInfo[]> {
+  const host = await bench.subject.open(await bench.root());
+  const running = (await host.list()).filter(({ state }) => state === "running");
+  await host[Symbol.asyncDispose]();
+  return running;
+}
+
+function startChild(module: string, root: string, victims: readonly Victim[]) {
+  const path = module.startsWith("file:") ? fileURLToPath(module) : module;
+  const [url, ...rest] = [pathToFileURL(path).href, root, victims].map((value) => JSON.stringify(value));
+  const script = [
+    'import { liveUntilKilled } from "@pileus/core/testing";',
+    `const { subject } = await import(${url});`,
+    `await liveUntilKilled(subject, ${rest.join(", ")});`,
+  ].join("\n");
+  // Sources are run as the tests run them; what is built, as it is.
+  const { resolve } = createRequire(path);
+  const loader = path.endsWith(".ts")
+    ? ["--import", pathToFileURL(resolve("tsx")).href, "--conditions=@pileus/source"]
+    : [];
+  return spawn(process.execPath, [...loader, "--input-type=module", "--eval", script], {
+    cwd: dirname(path),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}

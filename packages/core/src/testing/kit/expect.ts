@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import type { Readable } from "node:stream";
+import { type ErrorCode, isInstanceError } from "../../contract/errors.ts";
+
+/** The promise must reject with an error of this library that has the code; returns it. */
+export async function rejectsWith<C extends ErrorCode>(promise: Promise<unknown>, code: C): Promise<Error> {
+  const error = await failureOf(promise);
+  assert.ok(isInstanceError(error, code), `expected a rejection with ${code}, got ${describe(error)}`);
+  return error;
+}
+
+/** The promise must reject with exactly this value. */
+export async function rejectsExactly(promise: Promise<unknown>, reason: unknown): Promise<void> {
+  const error = await failureOf(promise);
+  assert.ok(error === reason, `expected a rejection with the signal's own reason, got ${describe(error)}`);
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  let value: unknown;
+  try {
+    value = await promise;
+  } catch (error) {
+    return error;
+  }
+  assert.fail(`expected a rejection, got ${describe(value)}`);
+}
+
+function describe(value: unknown): string {
+  return value instanceof Error ? `${value.name}: ${value.message}` : String(value);
+}
+
+/** The promise must settle within `deadline` milliseconds. */
+export async function within<T>(deadline: number, what: string, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new assert.AssertionError({ message: `${what}: not within ${deadline} ms` })),
+      deadline,
+    );
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * The check must come to return something but `undefined`, asked again and again. Only for what no event tells: a process inside that
+ * nobody out here is the parent of.
+ */
+export async function eventually<T>(deadline: number, what: string, check: () => Promise<T | undefined>): Promise<T> {
+  const end = Date.now() + deadline;
+  for (;;) {
+    const found = await check();
+    if (found !== undefined) return found;
+    if (Date.now() > end) assert.fail(`${what}: not within ${deadline} ms`);
+    await turns();
+  }
+}
+
+/** Lets whatever is ready happen. */
+export function turns(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** What comes out of a terminal or a pipe, to be waited for piece by piece. */
+export class Transcript {
+  text = "";
+  /** Resolves at the end of the stream. */
+  readonly ended: Promise<void>;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(stream: Readable) {
+    stream.on("data", (chunk: Buffer) => {
+      this.text += chunk.toString("utf8");
+      for (const look of this.#waiting) look();
+    });
+    this.ended = new Promise((resolve) => {
+      stream.once("end", resolve);
+      stream.once("close", resolve);
+    });
+  }
+
+  /** Resolves with the match when all that has come so far has one. */
+  until(deadline: number, pattern: RegExp): Promise<RegExpExecArray> {
+    const found = new Promise<RegExpExecArray>((resolve, reject) => {
+      const look = () => {
+        const match = pattern.exec(this.text);
+        if (match === null) return;
+        this.#waiting.delete(look);
+        resolve(match);
+      };
+      this.#waiting.add(look);
+      look();
+      void this.ended.then(() => {
+        look();
+        reject(new assert.AssertionError({ message: `ended without ${pattern}: ${JSON.stringify(this.text)}` }));
+      });
+    });
+    return within(deadline, `${pattern} in the output`, found);
+  }
+}
+
+/** Pseudo-random bytes, the same every time. */
+export function noise(size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size);
+  // xorshift32, Marsaglia 2003.
+  for (let at = 0, x = 2463534242; at < size; at++) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    bytes[at] = x & 0xff;
+  }
+  return bytes;
+}
