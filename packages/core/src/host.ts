@@ -106,6 +106,7 @@ class OpenHost {
 
   async doctor(options: Abortable = {}): Promise<DoctorReport> {
     this.#assertOpen();
+    options.signal?.throwIfAborted();
     const probes = [...this.#engine.drivers].map(
       async ([name, { driver }]): Promise<[string, HostReport]> => [name, await driver.probe(options)],
     );

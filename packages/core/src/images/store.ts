@@ -79,7 +79,8 @@ class FolderImageStore implements ImageStore {
     }
   }
 
-  async get(reference: string, _options?: Abortable): Promise<Image> {
+  async get(reference: string, options: Abortable = {}): Promise<Image> {
+    options.signal?.throwIfAborted();
     const [records, aliases] = await Promise.all([this.#records.list(), this.#aliases.read()]);
     const fingerprints = records.map(({ fingerprint }) => fingerprint);
     const fingerprint = resolveReference(reference, fingerprints, aliases);
@@ -87,7 +88,8 @@ class FolderImageStore implements ImageStore {
     return withAliases(record, aliases);
   }
 
-  async list(_options?: Abortable): Promise<readonly Image[]> {
+  async list(options: Abortable = {}): Promise<readonly Image[]> {
+    options.signal?.throwIfAborted();
     const [records, aliases] = await Promise.all([this.#records.list(), this.#aliases.read()]);
     return records.map((record) => withAliases(record, aliases));
   }

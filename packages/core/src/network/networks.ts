@@ -57,6 +57,7 @@ class ManagedNetworks implements NetworkManager {
   }
 
   async create(input: NetworkConfigInput, options: Abortable = {}): Promise<NetworkInfo> {
+    options.signal?.throwIfAborted();
     const wanted = parseNetworkConfig(input);
     await requireNetworkTools(`create network "${wanted.name}"`);
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
@@ -78,6 +79,7 @@ class ManagedNetworks implements NetworkManager {
   }
 
   async list(options: Abortable = {}): Promise<readonly NetworkInfo[]> {
+    options.signal?.throwIfAborted();
     const found: NetworkInfo[] = [];
     for (const name of await this.#names()) {
       options.signal?.throwIfAborted();
