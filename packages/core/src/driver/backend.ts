@@ -106,6 +106,11 @@ export interface Backend<C extends Capability = Capability> {
    * left (mounts, cgroups, interfaces).
    */
   adopt(instance: InstanceContext, options: Abortable): Promise<Running<C> | undefined>;
+  /**
+   * How a run ended that `adopt()` did not find any more: asked right after it. Left out, or `undefined`, where nobody can know:
+   * the instance is then said to be `lost`.
+   */
+  lastExit?(instance: InstanceContext, options: Abortable): Promise<ExitStatus | undefined>;
   /** Removes what `materialize()` made outside of the instance's folder, and any mount within it. Idempotent. Nothing runs any more. */
   remove(instance: InstanceContext, options: Abortable): Promise<void>;
   /** Required with the capability `logs`: works stopped, too. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { ExitStatus, InstanceExit } from "../contract/state.ts";
 import { joinFailures } from "../driver/cleanup.ts";
 import { instanceContext } from "./context.ts";
 import { recordEnd } from "./exit.ts";
@@ -19,8 +20,11 @@ export async function findAgain(
 ): Promise<Run | undefined> {
   const { backend } = instance.driver;
   let running: AnyRunning | undefined;
+  let status: ExitStatus | undefined;
   try {
-    running = await backend.adopt(await instanceContext(instance.engine, record, { signal }), { signal });
+    const context = await instanceContext(instance.engine, record, { signal });
+    running = await backend.adopt(context, { signal });
+    status = running === undefined ? await backend.lastExit?.(context, { signal }) : undefined;
     if (running !== undefined && record.state === "starting") {
       await endByForce(running);
       running = undefined;
@@ -32,8 +36,8 @@ export async function findAgain(
   }
   if (running === undefined) {
     // A start that never finished is not a run that was lost: there is nothing to tell about its end.
-    const reason = record.asked ? "requested" : "lost";
-    await recordEnd(instance, record, record.state === "starting" ? undefined : { reason, at: Date.now() });
+    const exit = record.state === "starting" ? undefined : exitBehindOurBack(record, status);
+    await recordEnd(instance, record, exit);
     return undefined;
   }
   const run = new Run(record.run ?? randomUUID(), running);
@@ -42,6 +46,11 @@ export async function findAgain(
   await instance.change(record, { state, run: run.id, error: undefined });
   instance.hold(run);
   return run;
+}
+
+function exitBehindOurBack(record: InstanceRecord, status: ExitStatus | undefined): InstanceExit {
+  const reason = record.asked ? "requested" : status === undefined ? "lost" : "program";
+  return { reason, ...(status === undefined ? {} : { status }), at: Date.now() };
 }
 
 /** Ends what runs and waits until nothing of it is left. */

@@ -53,6 +53,15 @@ describe("opening a root again", () => {
     expect(await (await host.get("a")).inspect()).toMatchObject({ state: "stopped", exit: { reason: "lost" } });
   });
 
+  it("says how what ended meanwhile ended, where the driver can tell", async () => {
+    await aHostThatWentAway(true);
+    place.scripted.machine("a").end();
+    place.scripted.script.lastExit = { kind: "exited", code: 7 };
+    const host = await place.open();
+    const exit = { reason: "program", status: { kind: "exited", code: 7 } };
+    expect(await (await host.get("a")).inspect()).toMatchObject({ state: "stopped", exit });
+  });
+
   it("undoes a start that was cut short", async () => {
     await aHostThatWentAway(true);
     await patchRecord({ state: "starting" });

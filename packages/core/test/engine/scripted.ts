@@ -27,6 +27,7 @@ export interface Script {
   exec?: (request: ExecRequest, signal: AbortSignal | undefined) => Promise<ScriptedProcess>;
   files?: Partial<FileOperations>;
   plan?: Backend["plan"];
+  lastExit?: ExitStatus;
   lacks?: (capability: Capability) => string | undefined;
 }
 
@@ -120,6 +121,7 @@ export class Scripted {
         const machine = this.machines.get(name);
         return machine && this.#running(name, machine);
       },
+      lastExit: async () => this.script.lastExit,
       remove: ({ name }, { signal }) => this.#step("remove", name, signal),
       logs: async (context: InstanceContext): Promise<Readable> => {
         const stream = new PassThrough();
