@@ -8,7 +8,7 @@ import {
   type Running,
   signalProcess,
 } from "@pileus/core/driver";
-import { LocalFiles } from "@pileus/core/files";
+import { LocalFiles, type TreeAccess } from "@pileus/core/files";
 import { readAddresses } from "./addresses.ts";
 import { containerCgroup, hasContainerCgroup } from "./cgroups.ts";
 import { attachArgv } from "./commands.ts";
@@ -23,6 +23,7 @@ import type { Monitor } from "./monitor.ts";
 import { parseMonitorLog } from "./monitor-log.ts";
 import { containerPaths } from "./paths.ts";
 import { releaseContainer } from "./release.ts";
+import { waitForSystemd } from "./systemd.ts";
 
 /** Where the helper is among the descriptors that lxc-attach inherits. The container's own /proc is asked. */
 const HELPER_INSIDE = "/proc/self/fd/4";
@@ -33,6 +34,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   readonly exited: Promise<ExitStatus | undefined>;
   readonly files: FileOperations;
   readonly #spec: ContainerSpec;
+  readonly #access: TreeAccess;
   readonly #facts: HostFacts;
   readonly #monitor: Monitor;
   /** Aborted when nobody asks the init for anything any more. */
@@ -42,7 +44,8 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     this.#spec = spec;
     this.#facts = facts;
     this.#monitor = monitor;
-    this.files = new LocalFiles(containedAccess({ openRoot: () => this.#openRoot(), idmap: spec.idmap }));
+    this.#access = containedAccess({ openRoot: () => this.#openRoot(), idmap: spec.idmap });
+    this.files = new LocalFiles(this.#access);
     this.exited = this.#awaitEnd();
   }
 
@@ -77,6 +80,13 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
     options.signal?.throwIfAborted();
     return await readMetrics(this.#facts.cgroups, (controller) => this.#cgroup(controller));
+  }
+
+  /** Its addresses are there from the start. */
+  async ready(options: Abortable): Promise<void> {
+    if (this.#spec.init.kind !== "systemd") return;
+    const { name } = this.#spec;
+    await waitForSystemd({ name, access: this.#access, exec: (request, of) => this.exec(request, of) }, options);
   }
 
   async shutdown(options: Abortable): Promise<void> {

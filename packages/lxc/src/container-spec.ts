@@ -39,6 +39,8 @@ export interface RootSpec {
 }
 
 export interface InitSpec {
+  /** What kind of program it is, where that matters: `ready()` of a `systemd` waits for the end of its boot. Default `other`. */
+  readonly kind?: "systemd" | "other" | undefined;
   /** The program and its arguments, exactly: quotes, spaces, newlines and empty arguments survive. Found by absolute path, or by PATH of `env`. */
   readonly argv: readonly string[];
   /** Ids inside. Default 0. */

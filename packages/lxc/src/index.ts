@@ -1,1 +1,11 @@
-export {};
+/**
+ * System containers: a driver over liblxc.
+ *
+ * `openHost({ drivers: [lxc()] })` is all that a caller needs. A container runs the image's own init on the host's kernel, unprivileged
+ * unless asked otherwise, on a copy-on-write root over the shared image. Not for programs of OCI images (`@pileus/oci`), nor for
+ * kernels of their own (`@pileus/qemu`). For what both container drivers are made of see `@pileus/lxc/runtime`. Start reading at
+ * `lxc.ts`, then `backend.ts`.
+ */
+export type { LxcCapability } from "./backend.ts";
+export { lxc } from "./lxc.ts";
+export { type LxcSection, type LxcSectionInput, LxcSectionSchema } from "./section.ts";

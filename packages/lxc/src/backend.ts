@@ -1,0 +1,114 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { type Abortable, ImageError, type InstanceConfig, type LogStream } from "@pileus/core";
+import {
+  type Backend,
+  type DriverContext,
+  type InstanceContext,
+  type Plan,
+  type Running,
+  readCgroupLayout,
+} from "@pileus/core/driver";
+import { adoptContainer, launchContainer } from "./container.ts";
+import type { ContainerSpec } from "./container-spec.ts";
+import { DEFAULT_IDMAP } from "./idmap.ts";
+import { detectInit, type InitSystem, InitSystemSchema } from "./init-system.ts";
+import { refusedLimits } from "./limits.ts";
+import { containerLog } from "./log.ts";
+import { writeNetworkFiles } from "./network-files.ts";
+import { plan } from "./plan.ts";
+import { releaseContainer } from "./release.ts";
+import { makeRoot, openRoot, removeRoot } from "./root.ts";
+import type { LxcSection } from "./section.ts";
+
+export type LxcCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
+
+/** What is not known before the root is open: until then this stands for it. */
+const UNKNOWN_INIT: InitSystem = { argv: ["/sbin/init"], haltSignal: "SIGPWR", kind: "other" };
+
+/** System containers on the runtime of this package: the image's own init as PID 1, its console in a file. */
+export class LxcBackend implements Backend<LxcCapability> {
+  readonly #hostId: string;
+
+  constructor(context: DriverContext) {
+    this.#hostId = context.hostId;
+  }
+
+  plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
+    return plan(before, after, refusedLimits(after.limits, readCgroupLayout()));
+  }
+
+  async materialize(instance: InstanceContext, options: Abortable): Promise<void> {
+    options.signal?.throwIfAborted();
+    makeRoot(this.#container(instance));
+  }
+
+  async launch(instance: InstanceContext, options: Abortable): Promise<Running<LxcCapability>> {
+    const container = this.#container(instance);
+    try {
+      const { files } = await openRoot(container, options);
+      const init = await detectInit(files, sectionOf(instance));
+      await writeNetworkFiles(files, instance, options);
+      writeFileSync(initFile(instance), JSON.stringify(init), { mode: 0o600 });
+      if (container.output.kind === "console") rmSync(container.output.file, { force: true });
+      return await launchContainer(this.#container(instance, init), options);
+    } catch (error) {
+      await releaseContainer(container);
+      throw error;
+    }
+  }
+
+  async adopt(instance: InstanceContext): Promise<Running<LxcCapability> | undefined> {
+    return await adoptContainer(this.#container(instance, await readInit(instance)));
+  }
+
+  async remove(instance: InstanceContext): Promise<void> {
+    const container = this.#container(instance);
+    await releaseContainer(container);
+    await removeRoot(container);
+  }
+
+  logs(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable> {
+    return containerLog(this.#container(instance), stream, options);
+  }
+
+  #container(instance: InstanceContext, init: InitSystem = UNKNOWN_INIT): ContainerSpec {
+    const { name, config, tree } = instance;
+    if (tree.kind !== "layers")
+      throw new ImageError(instance.image.fingerprint, "a container needs a tree of files, not a disk");
+    return {
+      name,
+      hostId: this.#hostId,
+      root: { layers: tree.layers, folder: join(instance.folder, "root") },
+      idmap: sectionOf(instance).privileged ? undefined : DEFAULT_IDMAP,
+      init: { ...init, env: config.env },
+      run: instance.run,
+      output: { kind: "console", file: join(instance.log, "console.log") },
+      nics: instance.nics,
+      limits: config.limits,
+      // systemd keeps one that it finds there; from outside, its arrival would be no event.
+      tmpfs: init.kind === "systemd" ? ["/run"] : [],
+    };
+  }
+}
+
+function sectionOf(instance: InstanceContext): LxcSection {
+  return instance.config["lxc"] as LxcSection;
+}
+
+function initFile(instance: InstanceContext): string {
+  return join(instance.run, "init.json");
+}
+
+/** Of the run under way, if there is one. */
+async function readInit(instance: InstanceContext): Promise<InitSystem> {
+  try {
+    return InitSystemSchema.parse(JSON.parse(await readFile(initFile(instance), "utf8")));
+  } catch (error) {
+    // The launch did not get so far, and nothing runs.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return UNKNOWN_INIT;
+    throw error;
+  }
+}

@@ -1,0 +1,60 @@
+import { posix } from "node:path";
+import { isInstanceError } from "@pileus/core";
+import type { FileOperations } from "@pileus/core/driver";
+import { z } from "zod";
+import type { InitSpec } from "./container-spec.ts";
+import type { LxcSection } from "./section.ts";
+
+/** As the kernel: path_resolution(7). */
+const MAX_LINKS = 40;
+
+/** What is known of the init of a run; kept with the run, for whoever adopts it. */
+export const InitSystemSchema = z.strictObject({
+  argv: z.array(z.string()).min(1),
+  haltSignal: z.string(),
+  kind: z.enum(["systemd", "other"]),
+});
+export type InitSystem = z.output<typeof InitSystemSchema> & Pick<InitSpec, "kind">;
+
+/** Looks at what PID 1 will be, and how it wants to be asked for an orderly end. */
+export async function detectInit(files: FileOperations, section: LxcSection): Promise<InitSystem> {
+  const argv = section.init ?? ["/sbin/init"];
+  const program = posix.basename(await followLinks(files, argv[0] as string));
+  const kind = program === "systemd" ? "systemd" : "other";
+  return { argv: [...argv], haltSignal: section.haltSignal ?? haltSignalOf(program), kind };
+}
+
+function haltSignalOf(program: string): string {
+  switch (program) {
+    // systemd(1), "Signals": starts halt.target.
+    case "systemd":
+      return "SIGRTMIN+3";
+    // init.c: halts at SIGUSR1, powers off at SIGUSR2.
+    case "busybox":
+      return "SIGUSR2";
+    // What liblxc sends when it knows nothing: sysvinit and OpenRC take it as a power failure.
+    default:
+      return "SIGPWR";
+  }
+}
+
+async function followLinks(files: FileOperations, path: string): Promise<string> {
+  let at = path;
+  for (let hop = 0; hop < MAX_LINKS; hop += 1) {
+    const target = await readLink(files, at);
+    if (target === undefined) return at;
+    // Not made shorter: ".." after a symlink is not the folder before it.
+    at = target.startsWith("/") ? target : `${posix.dirname(at)}/${target}`;
+  }
+  return at;
+}
+
+async function readLink(files: FileOperations, path: string): Promise<string | undefined> {
+  try {
+    return (await files.stat(path, {})).target;
+  } catch (error) {
+    // Nothing there: the start will say so.
+    if (isInstanceError(error, "ERR_INSTANCE_FILE")) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,19 @@
+import type { Driver } from "@pileus/core/driver";
+import { LxcBackend, type LxcCapability } from "./backend.ts";
+import { probeRuntime } from "./probe.ts";
+import { LxcSectionSchema } from "./section.ts";
+
+const CAPABILITIES: ReadonlySet<LxcCapability> = new Set(["exec", "files", "freeze", "network", "metrics", "logs"]);
+
+/** The driver of system containers: `openHost({ drivers: [lxc()] })`. Makes nothing and starts nothing. */
+export function lxc(): Driver<"lxc", LxcCapability, typeof LxcSectionSchema> {
+  return {
+    name: "lxc",
+    kind: "system-container",
+    capabilities: CAPABILITIES,
+    section: LxcSectionSchema,
+    accepts: ["rootfs"],
+    probe: probeRuntime,
+    open: (context) => new LxcBackend(context),
+  };
+}

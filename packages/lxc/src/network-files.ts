@@ -1,0 +1,53 @@
+import { text } from "node:stream/consumers";
+import { type Abortable, isInstanceError } from "@pileus/core";
+import type { FileOperations, NicAttachment } from "@pileus/core/driver";
+
+/**
+ * Writes what a system reads about its own name and its resolvers, before it starts. `/etc/hosts` is the instance's own as soon
+ * as it has its name in it.
+ */
+export async function writeNetworkFiles(
+  files: FileOperations,
+  instance: { readonly name: string; readonly nics: readonly NicAttachment[] },
+  options: Abortable,
+): Promise<void> {
+  const { name, nics } = instance;
+  await files.mkdir("/etc", { ...options, recursive: true });
+  await replace(files, "/etc/hostname", `${name}\n`, options);
+  const hosts = await readIfThere(files, "/etc/hosts");
+  if (!hosts.split(/\s+/).includes(name)) await replace(files, "/etc/hosts", renderHosts(name, nics, hosts), options);
+  if (nics.length > 0) await replace(files, "/etc/resolv.conf", renderResolvConf(nics), options);
+}
+
+/** hosts(5): what was there, and the instance's name at its addresses. */
+export function renderHosts(name: string, nics: readonly NicAttachment[], before = ""): string {
+  const standard = before.trim() === "" ? "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n" : before;
+  const addresses = nics.length === 0 ? ["127.0.1.1"] : nics.map(({ ipv4 }) => ipv4.address);
+  return `${standard.replace(/\n*$/, "\n")}${addresses.map((address) => `${address} ${name}\n`).join("")}`;
+}
+
+/** resolv.conf(5): the C libraries read three servers at most. */
+export function renderResolvConf(nics: readonly NicAttachment[]): string {
+  const servers = [...new Set(nics.flatMap(({ dns }) => dns.servers))].slice(0, 3);
+  const domains = [...new Set(nics.map(({ dns }) => dns.domain))];
+  return [`search ${domains.join(" ")}`, ...servers.map((server) => `nameserver ${server}`), ""].join("\n");
+}
+
+/** In place of whatever is there: distributions have a symlink to what a service would write. */
+async function replace(files: FileOperations, path: string, content: string, options: Abortable): Promise<void> {
+  await files.remove(path, { ...options, recursive: true });
+  const { stream, done } = await files.write(path, options);
+  stream.end(content);
+  await done;
+}
+
+async function readIfThere(files: FileOperations, path: string): Promise<string> {
+  try {
+    const { size, type } = await files.stat(path, {});
+    // More is nothing that a person wrote.
+    return type === "file" && size < 1024 * 1024 ? await text(await files.read(path, {})) : "";
+  } catch (error) {
+    if (isInstanceError(error, "ERR_INSTANCE_FILE")) return "";
+    throw error;
+  }
+}

@@ -1,0 +1,27 @@
+import { z } from "zod";
+import { signalNumber } from "./halt.ts";
+
+/** The section `lxc` of an instance's configuration. */
+export const LxcSectionSchema = z
+  .strictObject({
+    /** Ids inside are the host's own. Root inside is then root outside, held back by capabilities and cgroups alone. */
+    privileged: z.boolean().default(false),
+    /** argv of PID 1. Default `/sbin/init`. */
+    init: z
+      .array(z.string().regex(/^[^\0]*$/, "an argument has no NUL"))
+      .min(1)
+      .optional(),
+    /** What asks PID 1 for an orderly end. Default: what the program that `init` leads to is known to take. */
+    haltSignal: z.string().refine(isSignal, "a signal is a name as in SIGTERM or SIGRTMIN+3, or a number").optional(),
+  })
+  .prefault({});
+export type LxcSection = z.output<typeof LxcSectionSchema>;
+export type LxcSectionInput = z.input<typeof LxcSectionSchema>;
+
+function isSignal(text: string): boolean {
+  try {
+    return signalNumber(text) > 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,59 @@
+import { once } from "node:events";
+import { lstatSync, watch } from "node:fs";
+import { text } from "node:stream/consumers";
+import { type Abortable, ConnectionError } from "@pileus/core";
+import type { BackendProcess, ExecRequest } from "@pileus/core/driver";
+import type { TreeAccess } from "@pileus/core/files";
+
+/** What of a container must be had to wait for its systemd. */
+export interface BootingSystem {
+  readonly name: string;
+  readonly access: TreeAccess;
+  exec(request: ExecRequest, options: Abortable): Promise<BackendProcess>;
+}
+
+/** What `is-system-running` prints of a system that has come up: systemctl(1). With a failed unit it is `degraded`. */
+const UP = ["running", "degraded", "maintenance"];
+
+/** Resolves when systemd has finished its boot. */
+export async function waitForSystemd(system: BootingSystem, options: Abortable): Promise<void> {
+  // systemctl fails, whatever it is told, before the manager listens.
+  await waitForEntry(system.access, "/run", "systemd", options);
+  await waitForEntry(system.access, "/run/systemd", "private", options);
+  const argv = ["systemctl", "is-system-running", "--wait"];
+  const program = await system.exec({ argv, env: {}, cwd: "/", user: undefined, tty: undefined }, options);
+  const abort = () => void program.kill("SIGKILL");
+  options.signal?.addEventListener("abort", abort, { once: true });
+  try {
+    if (program.streams.kind !== "pipes") throw new TypeError("asked for pipes");
+    const { stdin, stdout, stderr } = program.streams;
+    stdin.end();
+    const [state, complaint] = await Promise.all([text(stdout), text(stderr), program.exit]);
+    options.signal?.throwIfAborted();
+    if (!UP.includes(state.trim())) {
+      throw new ConnectionError(`systemd in "${system.name}"`, `it is "${state.trim()}" ${complaint.trim()}`);
+    }
+  } finally {
+    options.signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** Resolves when `folder` holds `name`: told by inotify(7), on the folder as the container sees it. */
+async function waitForEntry(access: TreeAccess, folder: string, name: string, options: Abortable): Promise<void> {
+  options.signal?.throwIfAborted();
+  const handle = access.openFolder(folder);
+  const events = watch(handle.path("."));
+  try {
+    while (!exists(handle.path(name))) await once(events, "change", { signal: options.signal });
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    events.close();
+    handle[Symbol.dispose]();
+  }
+}
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
