@@ -6,7 +6,7 @@ import type { DoctorReport, Host, OpenHostOptions } from "./contract/host.ts";
 import type { Images } from "./contract/images.ts";
 import type { InstanceInfo } from "./contract/instance.ts";
 import type { Networks } from "./contract/networks.ts";
-import type { AnyDriver, HostReport } from "./driver/backend.ts";
+import type { AnyDriver } from "./driver/backend.ts";
 import { unlimitedController } from "./driver/deadline.ts";
 import { create } from "./engine/create.ts";
 import { detach } from "./engine/dispose.ts";
@@ -20,7 +20,8 @@ import { type EngineParts, openEngine } from "./engine/open-engine.ts";
 import { recover, type Trouble } from "./engine/recover.ts";
 import { openImageStore } from "./images/store.ts";
 import { openNetworks } from "./network/networks.ts";
-import { doctorReport, probeHost } from "./system/doctor.ts";
+import { probeNetwork } from "./network/probe.ts";
+import { examine } from "./system/doctor.ts";
 
 /**
  * Opens the root folder that holds all state: undoes what a crash cut short, and finds again what runs.
@@ -33,6 +34,7 @@ export function openHost<const D extends AnyDriver>(options: OpenHostOptions<D>)
   return openHostWith(options, {
     openImages: ({ users, signal }) => openImageStore({ folder: layout.images, plugins, users, signal }),
     openNetworks: async ({ hostId }) => openNetworks({ folder: layout.networks, hostId }),
+    probeNetworks: probeNetwork,
   });
 }
 
@@ -48,7 +50,7 @@ export async function openHostWith<const D extends AnyDriver>(
   try {
     const troubles = await recover(engine, signal);
     // The class says at run time what the interface's overloads say of types.
-    return new OpenHost(engine, closing, troubles) as unknown as Host<D>;
+    return new OpenHost(engine, closing, troubles, parts.probeNetworks) as unknown as Host<D>;
   } catch (error) {
     await detach(engine, closing);
     throw error;
@@ -63,15 +65,22 @@ class OpenHost {
   readonly #tap: EventTap;
   readonly #closing: AbortController;
   readonly #troubles: readonly Trouble[];
+  readonly #probeNetworks: EngineParts["probeNetworks"];
   #disposed: Promise<void> | undefined;
 
-  constructor(engine: Engine, closing: AbortController, troubles: readonly Trouble[]) {
+  constructor(
+    engine: Engine,
+    closing: AbortController,
+    troubles: readonly Trouble[],
+    probeNetworks: EngineParts["probeNetworks"],
+  ) {
     this.root = engine.layout.root;
     this.images = engine.images;
     this.networks = engine.networks;
     this.#engine = engine;
     this.#closing = closing;
     this.#troubles = troubles;
+    this.#probeNetworks = probeNetworks;
     this.#tap = engine.events.tap();
   }
 
@@ -107,12 +116,8 @@ class OpenHost {
   async doctor(options: Abortable = {}): Promise<DoctorReport> {
     this.#assertOpen();
     options.signal?.throwIfAborted();
-    const probes = [...this.#engine.drivers].map(
-      async ([name, { driver }]): Promise<[string, HostReport]> => [name, await driver.probe(options)],
-    );
-    const [host, ...reports] = await Promise.all([probeHost(this.root), ...probes]);
     const troubles = this.#troubles.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason }));
-    return doctorReport({ ...host, facts: [...host.facts, ...troubles] }, Object.fromEntries(reports));
+    return examine(this.root, troubles, [...this.#engine.drivers.values()], this.#probeNetworks, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -17,7 +17,8 @@ export const ERROR_CODES = {
   ERR_INSTANCE_TIMEOUT: "The deadline passed.",
   ERR_INSTANCE_AGENT: "The agent in the guest refused or failed; its own code is a field.",
   ERR_INSTANCE_IMAGE: "An image is malformed, hostile or not what its digest says.",
-  ERR_INSTANCE_FILE: "A file operation inside the instance failed; the system's error code is a field.",
+  ERR_INSTANCE_FILE:
+    "A file operation failed, inside the instance or on the host's end of a transfer; the system's error name is a field.",
   ERR_INSTANCE_LOCKED: "Another process holds the lock of the instance.",
 } as const;
 
@@ -221,7 +222,7 @@ export class ImageError extends InstanceError {
   }
 }
 
-/** A file operation inside an instance failed. `errno` is the system's name (`ENOENT`, `EACCES`, `EISDIR` …). */
+/** A file operation failed, inside an instance or on the host's end of a push or pull. `errno` is the system's name (`ENOENT`, `EACCES`, `EISDIR` …). */
 export class FileError extends InstanceError {
   readonly code = "ERR_INSTANCE_FILE";
   readonly path: string;

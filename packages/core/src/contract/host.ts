@@ -38,7 +38,10 @@ export interface OpenHostOptions<D extends AnyDriver> extends Abortable {
 
 /** What `doctor()` found. */
 export interface DoctorReport {
+  /** The machine itself, and what a person should know of the root. */
   readonly host: HostReport;
+  /** What managed networks need. Instances without nics run where it is lacking. */
+  readonly networks: HostReport;
   readonly drivers: Readonly<Record<string, HostReport>>;
   /** Printed for a person, one line a fact and a fix a line. */
   toString(): string;

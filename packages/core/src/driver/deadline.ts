@@ -53,11 +53,6 @@ export class Deadline implements Disposable {
     };
   }
 
-  /** Whether it was the time that ran out. */
-  get passed(): boolean {
-    return this.signal.reason instanceof TimeoutError;
-  }
-
   [Symbol.dispose](): void {
     this.#dispose();
   }

@@ -12,7 +12,7 @@ import { type Engine, type OpenDriver, track } from "./engine.ts";
 import { parseInstanceConfig } from "./instance-config.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { ManagedInstance } from "./managed-instance.ts";
-import { type InstanceRecord, RECORD_VERSION, readRecord, writeRecord } from "./record.ts";
+import { type InstanceRecord, RECORD_VERSION, writeRecord } from "./record.ts";
 import { removeAbandonedFolder, removeInstanceFolder } from "./remove-folder.ts";
 
 /** Defines an instance and makes its writable root, or leaves nothing. */
@@ -84,7 +84,7 @@ async function make(
 /** @throws {AlreadyExistsError} What a creator that died left of the name is removed. */
 async function claimName(engine: Engine, name: string, lock: Lock, undo: Undo): Promise<void> {
   const { layout } = engine;
-  const reading = await readRecord(layout.record(name));
+  const reading = engine.records.read(name);
   if (reading.kind === "record" && reading.record.phase !== "ready") {
     const open = engine.drivers.get(reading.record.config.driver);
     if (open !== undefined) await removeTraces(engine, open, reading.record);

@@ -7,7 +7,7 @@ import { contextWith, instanceContext } from "./context.ts";
 import type { Engine, OpenDriver } from "./engine.ts";
 import { recordExit } from "./exit.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
-import { type InstanceRecord, readRecord } from "./record.ts";
+import type { InstanceRecord } from "./record.ts";
 import { removeInstanceFolder } from "./remove-folder.ts";
 import type { Run } from "./run.ts";
 
@@ -27,9 +27,8 @@ export async function remove(instance: ManagedInstance, options: Abortable = {})
 
 async function deleteInBackground(instance: ManagedInstance): Promise<void> {
   const { engine, name, uuid } = instance;
-  const path = engine.layout.record(name);
   await instance.locked({}, async (lock, signal) => {
-    const reading = await readRecord(path);
+    const reading = engine.records.read(name);
     if (reading.kind !== "record" || reading.record.uuid !== uuid) return forgetInstance(instance);
     const { record } = reading;
     const driver = instance.driver;

@@ -3,6 +3,7 @@ import type { EventBus } from "./events.ts";
 import type { Layout } from "./layout.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import type { ImageStore, NetworkManager } from "./ports.ts";
+import type { Records } from "./records.ts";
 
 /** A driver of this host, opened. */
 export interface OpenDriver {
@@ -13,6 +14,7 @@ export interface OpenDriver {
 /** What all verbs of one open host share. */
 export interface Engine {
   readonly layout: Layout;
+  readonly records: Records;
   readonly drivers: ReadonlyMap<string, OpenDriver>;
   readonly images: ImageStore;
   readonly networks: NetworkManager;

@@ -1,6 +1,6 @@
 import type { InstanceExit } from "../contract/state.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
-import { type InstanceRecord, readRecord } from "./record.ts";
+import type { InstanceRecord } from "./record.ts";
 import type { Run } from "./run.ts";
 
 /** What a record says of an instance once nothing of its last run is left. */
@@ -12,7 +12,7 @@ export const STOPPED = { state: "stopped", asked: undefined, error: undefined } 
  */
 export async function recordExit(instance: ManagedInstance, run: Run): Promise<void> {
   if (instance.run !== run || run.end === undefined) return;
-  const reading = await readRecord(instance.engine.layout.record(instance.name));
+  const reading = instance.engine.records.read(instance.name);
   if (reading.kind === "record" && reading.record.uuid === instance.uuid && reading.record.run === run.id) {
     const { record } = reading;
     run.exit = record.state === "stopped" ? record.exit : exitOf(record, run);

@@ -12,7 +12,8 @@ export function instanceInfo(record: InstanceRecord, run: Run | undefined): Inst
     driver: config.driver,
     kind,
     state,
-    config,
+    // A copy: what the caller does to it must not reach the record.
+    config: structuredClone(config),
     image: record.image.fingerprint,
     createdAt,
     ...(startedAt === undefined ? {} : { startedAt }),

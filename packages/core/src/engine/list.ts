@@ -6,28 +6,30 @@ import { NameSchema } from "../model/name.ts";
 import type { Engine } from "./engine.ts";
 import { instanceInfo } from "./info.ts";
 import type { Layout } from "./layout.ts";
-import { forEachLimited } from "./limited.ts";
 import { ManagedInstance } from "./managed-instance.ts";
-import { type InstanceRecord, readRecord } from "./record.ts";
+import type { InstanceRecord } from "./record.ts";
+import type { Records } from "./records.ts";
 
 /** All instances by name, as their records tell: nothing is asked of any driver. */
 export async function list(engine: Engine, options: Abortable = {}): Promise<readonly InstanceInfo[]> {
-  const records = await allRecords(engine.layout, options);
+  const records = await allRecords(engine.layout, engine.records, options);
   return records
     .filter((record) => record.phase === "ready")
     .map((record) => instanceInfo(record, engine.instances.get(record.config.name)?.run));
 }
 
 /** Every record that can be read, by name; those of instances half made and half deleted too. */
-export async function allRecords(layout: Layout, options: Abortable = {}): Promise<readonly InstanceRecord[]> {
+export async function allRecords(
+  layout: Layout,
+  records: Records,
+  options: Abortable = {},
+): Promise<readonly InstanceRecord[]> {
   const names = await instanceNames(layout);
-  const found = new Map<string, InstanceRecord>();
-  await forEachLimited(names, 64, async (name) => {
-    options.signal?.throwIfAborted();
-    const reading = await readRecord(layout.record(name));
-    if (reading.kind === "record") found.set(name, reading.record);
+  options.signal?.throwIfAborted();
+  return names.flatMap((name) => {
+    const reading = records.read(name);
+    return reading.kind === "record" ? reading.record : [];
   });
-  return names.flatMap((name) => found.get(name) ?? []);
 }
 
 /** The names for which there is a folder, sorted. */
@@ -41,7 +43,7 @@ export async function find(engine: Engine, name: string, options: Abortable = {}
   options.signal?.throwIfAborted();
   // What is no name is no path either.
   const legal = NameSchema.safeParse(name).success;
-  const reading = legal ? await readRecord(engine.layout.record(name)) : undefined;
+  const reading = legal ? engine.records.read(name) : undefined;
   if (reading?.kind !== "record" || reading.record.phase !== "ready") throw new NotFoundError("instance", name);
   const known = engine.instances.get(name);
   if (known?.uuid === reading.record.uuid) return known;

@@ -9,7 +9,7 @@ import { type Engine, type OpenDriver, track } from "./engine.ts";
 import { recordExit } from "./exit.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { Mutex } from "./mutex.ts";
-import { type InstanceRecord, readRecord, writeRecord } from "./record.ts";
+import { type InstanceRecord, writeRecord } from "./record.ts";
 import type { Run } from "./run.ts";
 
 interface UseOptions extends Abortable {
@@ -50,7 +50,7 @@ export class ManagedInstance {
 
   /** The record as it is on disk now, without the lock. @throws {StateError} `deleted` */
   async read(verb: string): Promise<InstanceRecord> {
-    const reading = await readRecord(this.engine.layout.record(this.name));
+    const reading = this.engine.records.read(this.name);
     if (reading.kind === "record" && reading.record.uuid === this.uuid && reading.record.phase !== "deleting")
       return reading.record;
     throw new StateError({ instance: this.name, verb, state: "deleted", expected: ["stopped", "running"] });

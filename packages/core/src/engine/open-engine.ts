@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
+import type { Abortable } from "../contract/abortable.ts";
 import { ConfigError } from "../contract/errors.ts";
-import type { AnyDriver } from "../driver/backend.ts";
+import type { AnyDriver, HostReport } from "../driver/backend.ts";
 import { CommonConfigSchema } from "../model/config.ts";
 import { NameSchema } from "../model/name.ts";
 import type { Engine, OpenDriver } from "./engine.ts";
@@ -9,11 +10,13 @@ import { hostId } from "./host-id.ts";
 import type { Layout } from "./layout.ts";
 import { allRecords } from "./list.ts";
 import type { ImageStore, ImageUsers, NetworkManager } from "./ports.ts";
+import { Records } from "./records.ts";
 
 /** What makes the parts of a host that the engine does not have itself. */
 export interface EngineParts {
   openImages(options: { readonly users: ImageUsers; readonly signal: AbortSignal | undefined }): Promise<ImageStore>;
   openNetworks(options: { readonly hostId: string }): Promise<NetworkManager>;
+  probeNetworks(options: Abortable): Promise<Omit<HostReport, "usable">>;
 }
 
 /** Makes the root's folders where they are missing, and puts the engine together. */
@@ -28,12 +31,14 @@ export async function openEngine(
   await mkdir(layout.root, { recursive: true, mode: 0o700 });
   for (const folder of [layout.instances, layout.locks]) await mkdir(folder, { recursive: true, mode: 0o700 });
   const id = await hostId(layout.identity, layout.hostLock, signal);
+  const records = new Records(layout);
   const users: ImageUsers = async (fingerprint) =>
-    (await allRecords(layout))
+    (await allRecords(layout, records))
       .filter((record) => record.image.fingerprint === fingerprint)
       .map((record) => record.config.name);
   return {
     layout,
+    records,
     drivers: new Map(
       drivers.map((driver): [string, OpenDriver] => [
         driver.name,

@@ -1,4 +1,4 @@
-import { readFile, rename } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { z } from "zod";
 import type { InstanceKind } from "../contract/instance.ts";
 import type { InstanceState } from "../contract/state.ts";
@@ -66,17 +66,6 @@ export type RecordReading =
   /** Written by a later release, which may be at work on it: left where it is. */
   | { readonly kind: "newer"; readonly version: number }
   | { readonly kind: "garbage"; readonly reason: string };
-
-export async function readRecord(path: string): Promise<RecordReading> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { kind: "absent" };
-    throw error;
-  }
-  return parseRecord(text);
-}
 
 export function parseRecord(text: string): RecordReading {
   let json: unknown;

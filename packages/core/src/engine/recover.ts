@@ -5,7 +5,7 @@ import { forEachLimited } from "./limited.ts";
 import { instanceNames } from "./list.ts";
 import { tryLock } from "./lock.ts";
 import { ManagedInstance } from "./managed-instance.ts";
-import { type InstanceRecord, type RecordReading, readRecord, setRecordAside } from "./record.ts";
+import { type InstanceRecord, type RecordReading, setRecordAside } from "./record.ts";
 import { removeAbandonedFolder } from "./remove-folder.ts";
 
 /** How many instances are looked at at a time. */
@@ -44,7 +44,7 @@ export async function recover(engine: Engine, signal: AbortSignal | undefined): 
 /** Returns what a person should know. */
 async function recoverOne(engine: Engine, name: string, signal: AbortSignal): Promise<string | undefined> {
   const path = engine.layout.record(name);
-  const reading = await readRecord(path);
+  const reading = engine.records.read(name);
   if (reading.kind === "newer") return newer(path, reading.version);
   if (reading.kind === "record" && reading.record.phase === "ready") {
     await recoverRun(engine, reading.record, signal);
@@ -54,7 +54,7 @@ async function recoverOne(engine: Engine, name: string, signal: AbortSignal): Pr
   // Somebody is creating or deleting it right now.
   if (lock === undefined) return undefined;
   try {
-    const now = await readRecord(path);
+    const now = engine.records.read(name);
     if (now.kind === "record" && now.record.phase === "ready") return undefined;
     const trouble = await clearRemains(engine, name, now);
     if (trouble === undefined) await lock.retire();

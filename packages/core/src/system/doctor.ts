@@ -1,14 +1,36 @@
-import { existsSync } from "node:fs";
-import { readFile, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { release } from "node:os";
+import type { Abortable } from "../contract/abortable.ts";
 import type { Missing } from "../contract/errors.ts";
 import type { DoctorReport } from "../contract/host.ts";
-import type { HostReport } from "../driver/backend.ts";
+import type { AnyDriver, HostReport } from "../driver/backend.ts";
+import { readCgroupLayout } from "./cgroup.ts";
 
-type Fact = HostReport["facts"][number];
+type Facts = HostReport["facts"];
 
-/** What any driver needs to know of this machine. Changes nothing. */
-export async function probeHost(root: string): Promise<HostReport> {
+/** Asks the machine, the networks and every driver what there is and what is lacking. Changes nothing. */
+export async function examine(
+  root: string,
+  troubles: Facts,
+  drivers: readonly { readonly driver: AnyDriver }[],
+  probeNetworks: (options: Abortable) => Promise<Omit<HostReport, "usable">>,
+  options: Abortable,
+): Promise<DoctorReport> {
+  const [host, networks, ...reports] = await Promise.all([
+    probeMachine(root),
+    probeNetworks(options),
+    ...drivers.map(async ({ driver }): Promise<[string, HostReport]> => [driver.name, await driver.probe(options)]),
+  ]);
+  const report = {
+    host: { ...host, facts: [...host.facts, ...troubles] },
+    networks: { ...networks, usable: networks.missing.length === 0 },
+    drivers: Object.fromEntries(reports),
+  };
+  return { ...report, toString: () => renderReport(report) };
+}
+
+/** What any driver needs to know of this machine. */
+async function probeMachine(root: string): Promise<HostReport> {
   const missing: Missing[] = [];
   if (process.platform !== "linux")
     missing.push({
@@ -16,29 +38,19 @@ export async function probeHost(root: string): Promise<HostReport> {
       reason: `this is ${process.platform}`,
       fix: "run it on Linux, or in a virtual machine",
     });
-  const facts: Fact[] = [
+  const facts: Facts = [
     { name: "node", value: process.version },
     { name: "kernel", value: `${release()} ${process.arch}` },
     { name: "user", value: process.getuid?.() === 0 ? "root" : `uid ${process.getuid?.()}` },
-    { name: "cgroups", value: await cgroupLayout() },
+    { name: "cgroups", value: cgroups() },
     { name: "disk", value: await diskSpace(root) },
   ];
   return { usable: missing.length === 0, missing, facts };
 }
 
-/** The layout that systemd's documentation names so (CGROUP_DELEGATION, "Three Scenarios"), and the controllers of each side. */
-async function cgroupLayout(): Promise<string> {
-  const unified = "/sys/fs/cgroup/cgroup.controllers";
-  if (existsSync(unified)) return `unified: ${(await readFile(unified, "utf8")).trim() || "no controllers"}`;
-  // The third field of mountinfo after the separator is the source, the first the type: proc_pid_mountinfo(5).
-  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").map((line) => line.split(" - "));
-  const legacy = mounts
-    .filter(([, rest]) => rest?.startsWith("cgroup "))
-    .flatMap(([place]) => place?.split(" ")[4] ?? []);
-  const hybrid = mounts.some(([, rest]) => rest?.startsWith("cgroup2 "));
-  if (legacy.length === 0) return hybrid ? "unified" : "none";
-  const names = legacy.map((path) => path.slice(path.lastIndexOf("/") + 1)).join(" ");
-  return `${hybrid ? "hybrid" : "legacy"}: ${names}`;
+function cgroups(): string {
+  const layout = readCgroupLayout();
+  return `${layout.kind}, at ${layout.hierarchies.map(({ path }) => path).join(" ")}`;
 }
 
 async function diskSpace(root: string): Promise<string> {
@@ -47,15 +59,10 @@ async function diskSpace(root: string): Promise<string> {
   return `${gib(bavail)} GiB free of ${gib(blocks)} GiB at ${root}`;
 }
 
-/** The report with its printed form. */
-export function doctorReport(host: HostReport, drivers: Readonly<Record<string, HostReport>>): DoctorReport {
-  return { host, drivers, toString: () => renderReport(host, drivers) };
-}
-
-function renderReport(host: HostReport, drivers: Readonly<Record<string, HostReport>>): string {
-  return [["host", host] as const, ...Object.entries(drivers)]
-    .flatMap(([name, report]) => renderPart(name, report))
-    .join("\n");
+/** One line a fact, one a missing thing and one its fix. Pure. */
+export function renderReport({ host, networks, drivers }: Pick<DoctorReport, "host" | "networks" | "drivers">): string {
+  const parts = [["host", host] as const, ["networks", networks] as const, ...Object.entries(drivers)];
+  return parts.flatMap(([name, report]) => renderPart(name, report)).join("\n");
 }
 
 function renderPart(name: string, { usable, missing, facts }: HostReport): string[] {

@@ -162,7 +162,7 @@ describe("ephemeral", () => {
     expect(await instance.state()).toBe("running");
     await instance[Symbol.asyncDispose]();
     await instance[Symbol.asyncDispose]();
-    expect(place.scripted.machines.size).toBe(0);
+    expect(place.scripted.runs.size).toBe(0);
     await nothingIsLeft();
   });
 

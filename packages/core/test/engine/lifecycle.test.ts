@@ -58,7 +58,7 @@ describe("start", () => {
     const controller = new AbortController();
     place.scripted.script.launch = () => controller.abort(new Error("late"));
     await expect(instance.start({ signal: controller.signal })).rejects.toThrow("late");
-    expect(place.scripted.machines.size).toBe(0);
+    expect(place.scripted.runs.size).toBe(0);
     expect(await instance.state()).toBe("stopped");
   });
 
@@ -105,7 +105,7 @@ describe("start", () => {
     const stopping = instance.stop();
     await asked.arrived;
     const starting = instance.start();
-    place.scripted.machine("a").end({ kind: "exited", code: 0 });
+    place.scripted.run("a").end({ kind: "exited", code: 0 });
     asked.open();
     await stopping;
     await starting;
@@ -172,7 +172,7 @@ describe("stop", () => {
     controller.abort(new Error("cannot wait"));
     await expect(stopping).rejects.toThrow("cannot wait");
     asked.open();
-    place.scripted.machine("a").end({ kind: "exited", code: 3 });
+    place.scripted.run("a").end({ kind: "exited", code: 3 });
     expect(await instance.wait()).toMatchObject({ reason: "requested", status: { kind: "exited", code: 3 } });
   });
 
@@ -193,8 +193,8 @@ describe("stop", () => {
     await instance.freeze();
     expect(await instance.state()).toBe("frozen");
     place.scripted.script.shutdown = ({ name }) => {
-      expect(place.scripted.machine(name).frozen).toBe(false);
-      place.scripted.machine(name).end({ kind: "exited", code: 0 });
+      expect(place.scripted.run(name).frozen).toBe(false);
+      place.scripted.run(name).end({ kind: "exited", code: 0 });
     };
     await instance.stop();
     expect(await instance.state()).toBe("stopped");
@@ -221,7 +221,7 @@ describe("the end of a run", () => {
       }
     })();
     const waiting = instance.wait();
-    place.scripted.machine("a").end({ kind: "exited", code: 7 });
+    place.scripted.run("a").end({ kind: "exited", code: 7 });
     expect(await waiting).toMatchObject({ reason: "program", status: { kind: "exited", code: 7 } });
     await watching;
     expect(events).toMatchObject([
@@ -256,7 +256,7 @@ describe("delete", () => {
     })();
     await instance.delete();
     await instance.delete();
-    expect(place.scripted.machines.size).toBe(0);
+    expect(place.scripted.runs.size).toBe(0);
     expect(await watching).toEqual(["state", "state", "exit", "deleted"]);
     expect(await readdir(`${place.root}/instances`)).toEqual([]);
     expect(await readdir(`${place.root}/locks`)).toEqual(["host"]);

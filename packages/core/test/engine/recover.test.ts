@@ -35,27 +35,27 @@ describe("opening a root again", () => {
     expect(place.scripted.calls).toEqual(["adopt a"]);
     const instance = await host.get("a", { driver: "scripted" });
     expect(await instance.state()).toBe("running");
-    place.scripted.machine("a").end({ kind: "signaled", signal: "SIGSEGV" });
+    place.scripted.run("a").end({ kind: "signaled", signal: "SIGSEGV" });
     expect(await instance.wait()).toMatchObject({ reason: "program", status: { signal: "SIGSEGV" } });
   });
 
   it("finds a frozen one frozen", async () => {
     await aHostThatWentAway(true);
-    place.scripted.machine("a").frozen = true;
+    place.scripted.run("a").frozen = true;
     const host = await place.open();
     expect(await (await host.get("a")).state()).toBe("frozen");
   });
 
   it("says that what ended meanwhile was lost", async () => {
     await aHostThatWentAway(true);
-    place.scripted.machine("a").end();
+    place.scripted.run("a").end();
     const host = await place.open();
     expect(await (await host.get("a")).inspect()).toMatchObject({ state: "stopped", exit: { reason: "lost" } });
   });
 
   it("says how what ended meanwhile ended, where the driver can tell", async () => {
     await aHostThatWentAway(true);
-    place.scripted.machine("a").end();
+    place.scripted.run("a").end();
     place.scripted.script.lastExit = { kind: "exited", code: 7 };
     const host = await place.open();
     const exit = { reason: "program", status: { kind: "exited", code: 7 } };
@@ -76,7 +76,7 @@ describe("opening a root again", () => {
     const host = await place.open();
     const instance = await host.get("a");
     expect(await instance.state()).toBe("running");
-    place.scripted.machine("a").end({ kind: "exited", code: 0 });
+    place.scripted.run("a").end({ kind: "exited", code: 0 });
     expect(await instance.wait()).toMatchObject({ reason: "requested" });
   });
 
@@ -217,7 +217,7 @@ describe("disposing of a host", () => {
     await host[Symbol.asyncDispose]();
     await watching;
     expect(place.scripted.calls).toContain("detach a");
-    expect(place.scripted.machines.size).toBe(1);
+    expect(place.scripted.runs.size).toBe(1);
     await expect(host.create(CONFIG)).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
     await expect(instance.stop()).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
   });

@@ -32,7 +32,7 @@ export interface Script {
 }
 
 /** One run in the scripted world: outlives the host, as a real one does. */
-export class Machine {
+export class ScriptedRun {
   readonly exited: Promise<ExitStatus | undefined>;
   frozen = false;
   end: (status?: ExitStatus) => void = () => {};
@@ -73,7 +73,7 @@ export class ScriptedProcess implements BackendProcess {
 export class Scripted {
   script: Script = {};
   readonly calls: string[] = [];
-  readonly machines = new Map<string, Machine>();
+  readonly runs = new Map<string, ScriptedRun>();
 
   driver<const C extends Capability = Capability>(
     capabilities: readonly C[] = ["exec", "files", "freeze", "network", "metrics", "logs"] as unknown as readonly C[],
@@ -94,10 +94,10 @@ export class Scripted {
     };
   }
 
-  machine(name: string): Machine {
-    const machine = this.machines.get(name);
-    if (machine === undefined) throw new Error(`${name} does not run`);
-    return machine;
+  run(name: string): ScriptedRun {
+    const run = this.runs.get(name);
+    if (run === undefined) throw new Error(`${name} does not run`);
+    return run;
   }
 
   async #step(verb: keyof Script & string, name: string, signal?: AbortSignal | undefined) {
@@ -111,15 +111,15 @@ export class Scripted {
       materialize: ({ name }, { signal }) => this.#step("materialize", name, signal),
       launch: async ({ name }, { signal }) => {
         await this.#step("launch", name, signal);
-        const machine = new Machine();
-        this.machines.set(name, machine);
-        void machine.exited.then(() => this.machines.delete(name));
-        return this.#running(name, machine);
+        const run = new ScriptedRun();
+        this.runs.set(name, run);
+        void run.exited.then(() => this.runs.delete(name));
+        return this.#running(name, run);
       },
       adopt: async ({ name }, { signal }) => {
         await this.#step("adopt", name, signal);
-        const machine = this.machines.get(name);
-        return machine && this.#running(name, machine);
+        const run = this.runs.get(name);
+        return run && this.#running(name, run);
       },
       lastExit: async () => this.script.lastExit,
       remove: ({ name }, { signal }) => this.#step("remove", name, signal),
@@ -131,7 +131,7 @@ export class Scripted {
     };
   }
 
-  #running(name: string, machine: Machine): AnyRunning {
+  #running(name: string, run: ScriptedRun): AnyRunning {
     const files = () => this.script.files as FileOperations;
     let detached = () => {};
     const gone = new Promise<void>((resolve) => {
@@ -139,20 +139,20 @@ export class Scripted {
     });
     // After detach() nothing is told any more.
     const exited = new Promise<ExitStatus | undefined>((resolve) => {
-      void Promise.race([machine.exited.then((status) => resolve(status)), gone]);
+      void Promise.race([run.exited.then((status) => resolve(status)), gone]);
     });
     return {
       pid: 4242,
       exited,
-      isFrozen: async () => machine.frozen,
+      isFrozen: async () => run.frozen,
       lacks: (capability) => this.script.lacks?.(capability),
       shutdown: async ({ signal }) => {
         await this.#step("shutdown", name, signal);
-        if (this.script.shutdown === undefined) machine.end({ kind: "exited", code: 0 });
+        if (this.script.shutdown === undefined) run.end({ kind: "exited", code: 0 });
       },
       kill: async () => {
         await this.#step("kill", name);
-        machine.end({ kind: "signaled", signal: "SIGKILL" });
+        run.end({ kind: "signaled", signal: "SIGKILL" });
       },
       detach: async () => {
         this.calls.push(`detach ${name}`);
@@ -164,10 +164,10 @@ export class Scripted {
         return files();
       },
       freeze: async () => {
-        machine.frozen = true;
+        run.frozen = true;
       },
       unfreeze: async () => {
-        machine.frozen = false;
+        run.frozen = false;
       },
       addresses: async () => [],
       metrics: async () => ({ cpu: { usage: 1 }, memory: { usage: 2 } }),
@@ -222,7 +222,8 @@ export function smallParts() {
     delete: unused,
     [Symbol.asyncDispose]: async () => {},
   };
-  return { reserved, parts: { openImages: async () => images, openNetworks: async () => networks } };
+  const probeNetworks = async () => ({ missing: [], facts: [] });
+  return { reserved, parts: { openImages: async () => images, openNetworks: async () => networks, probeNetworks } };
 }
 
 /** A root of its own, on which hosts are opened one after another or side by side. Dispose of it last. */
