@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { connectAgent } from "@pileus/agent";
 import type { Abortable, InstanceConfig, LogStream, ProgressOptions } from "@pileus/core";
-import { ConfigError, ConnectionError, UnsupportedError } from "@pileus/core";
+import { ConnectionError, UnsupportedError } from "@pileus/core";
 import type { Backend, DriverContext, InstanceContext, Plan, Running, Spawn } from "@pileus/core/driver";
 import { connectUnix } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { AgentLink } from "./agent-link.ts";
 import { ensureBaseDisk } from "./disk/base-disk.ts";
+import { assertSelfContained } from "./disk/disk-image.ts";
 import { createOverlay } from "./disk/overlay.ts";
 import { ensureInitramfs } from "./initramfs/initramfs.ts";
 import type { KernelSupply } from "./kernel/supply.ts";
@@ -25,6 +26,8 @@ export interface QemuBackendParts {
   readonly spawn: Spawn;
   readonly kernel: KernelSupply;
   readonly accelerator: () => Promise<AcceleratorChoice>;
+  /** The file of the agent's runtime drive, made at first need. */
+  readonly runtimeDrive: (options: Abortable) => Promise<string>;
   /** Where what all machines share is kept. */
   readonly cache: string;
 }
@@ -41,20 +44,28 @@ export class QemuBackend implements Backend<QemuCapability> {
     return plan(before, after);
   }
 
-  /** An overlay on the image's root disk, which is made with the first instance of the image. */
+  /** An overlay: on the image's root disk, which is made with its first instance, or on the disk that the image is. */
   async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {
     const { spawn, context } = this.#parts;
     const { tree, image } = instance;
-    const { disk } = runFiles(instance);
-    if (tree.kind === "disk") throw new ConfigError("image", [{ path: ["image"], message: "a disk image" }]);
+    if (tree.kind === "disk") await assertSelfContained(tree, spawn, options);
     const folder = join(context.folder, "bases");
     const size = sectionOf(instance.config).rootSize;
-    const base = { folder, image, size, spawn, tree: () => tree.merged(options) };
-    await createOverlay(disk, { path: await ensureBaseDisk(base, options), format: "raw" }, spawn, options);
+    const backing =
+      tree.kind === "disk"
+        ? { path: tree.path, format: tree.format }
+        : {
+            path: await ensureBaseDisk({ folder, image, size, spawn, tree: () => tree.merged(options) }, options),
+            format: "raw" as const,
+          };
+    await createOverlay(runFiles(instance).disk, backing, spawn, options);
   }
 
   async launch(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability>> {
-    const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), this.#bootAssets(options)]);
+    const bootable = instance.tree.kind === "disk";
+    if (bootable && sectionOf(instance.config).machine === "microvm") throw new UnsupportedError(NO_FIRMWARE);
+    const assets = bootable ? undefined : this.#bootAssets(options);
+    const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), assets]);
     const { identity, qmp } = await launch(instance, { accelerator, boot }, options);
     return new QemuRunning({ instance, identity, qmp, agent: agentOf(instance) });
   }
@@ -97,16 +108,16 @@ export class QemuBackend implements Backend<QemuCapability> {
 
   async #bootAssets(options: Abortable): Promise<BootAssets> {
     const { cache, kernel: supply } = this.#parts;
-    const [kernel, runtimeDrive] = await Promise.all([
-      supply.get(options),
-      ensureRuntimeDrive({ folder: cache, signal: options.signal }),
-    ]);
+    const [kernel, runtimeDrive] = await Promise.all([supply.get(options), this.#parts.runtimeDrive(options)]);
     const initramfs = await ensureInitramfs(cache, kernel, options);
     return { kernel: kernel.image, initramfs, runtimeDrive };
   }
 }
 
-function agentOf(instance: InstanceContext): AgentLink {
+const NO_FIRMWARE = { capability: "disk image on microvm", reason: "no firmware of a microvm boots a disk: use q35" };
+
+function agentOf(instance: InstanceContext): AgentLink | undefined {
+  if (instance.tree.kind === "disk") return undefined;
   const connect = () => connectUnix(runFiles(instance).agent);
   // However long the guest takes to boot: who waits for its agent has a deadline of his own.
   return new AgentLink((options) => connectAgent({ ...options, connect, timeout: Number.POSITIVE_INFINITY }));

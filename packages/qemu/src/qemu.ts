@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { buildRuntimeDrive } from "@pileus/agent";
+import type { Abortable } from "@pileus/core";
 import { type Driver, type DriverContext, type Spawn, spawn } from "@pileus/core/driver";
 import { type AcceleratorChoice, chooseAccelerator } from "./accelerator.ts";
 import { QemuBackend } from "./backend.ts";
@@ -38,11 +40,13 @@ export function qemu(options: QemuOptions = {}): Driver<"qemu", QemuCapability, 
     kind: "virtual-machine",
     capabilities: CAPABILITIES,
     section: QemuSectionSchema,
-    accepts: ["rootfs"],
+    accepts: ["rootfs", "disk"],
     probe: ({ signal } = {}) => probe({ spawn: run, kernel, accelerator, signal }),
     open(opened) {
       context = opened;
-      return new QemuBackend({ context: opened, spawn: run, kernel, accelerator, cache: cache() ?? opened.folder });
+      const folder = options.cacheDir ?? join(opened.folder, "cache");
+      const runtimeDrive = ({ signal }: Abortable) => buildRuntimeDrive({ folder, signal });
+      return new QemuBackend({ context: opened, spawn: run, kernel, accelerator, cache: folder, runtimeDrive });
     },
   };
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { chmodSync, closeSync, openSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { basename, dirname } from "node:path";
 import type { Abortable } from "../contract/abortable.ts";
@@ -9,11 +9,13 @@ import { listenUnixSocket } from "./syscall.ts";
 const MAX_PATH = 107;
 
 /**
- * Makes a listening unix socket at a path of any length, for a program that inherits the descriptor. The caller closes it and removes
- * the file. Connections are taken from now on, before that program even runs.
+ * Makes a listening unix socket at a path of any length, for its owner alone, and for a program that inherits the descriptor. The
+ * caller closes it and removes the file. Connections are taken from now on, before that program even runs.
  */
 export function listenUnix(path: string): number {
-  return withShortPath(path, listenUnixSocket);
+  const descriptor = withShortPath(path, listenUnixSocket);
+  chmodSync(path, 0o600);
+  return descriptor;
 }
 
 /** Connects to a unix socket at a path of any length. The caller owns the socket. @throws {ConnectionError} */

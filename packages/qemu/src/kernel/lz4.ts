@@ -38,7 +38,9 @@ function unpackBlock(block: Buffer, out: Buffer, start: number): number {
     const literals = length(token >> 4);
     if (from + literals > block.length || to + literals > out.length)
       throw new RangeError("lz4: literals out of bounds");
-    block.copy(out, to, from, from + literals);
+    // Most pieces are short: a loop is sooner done than a call.
+    if (literals < 32) for (let i = 0; i < literals; i++) out[to + i] = block[from + i] as number;
+    else block.copy(out, to, from, from + literals);
     from += literals;
     to += literals;
     // The last sequence has literals only.
@@ -47,8 +49,9 @@ function unpackBlock(block: Buffer, out: Buffer, start: number): number {
     from += 2;
     const end = to + length(token & 15) + 4;
     if (distance === 0 || distance > to || end > out.length) throw new RangeError("lz4: match out of bounds");
-    // A match may overlap what it writes: it is copied in pieces no longer than its distance.
-    while (to < end) to += out.copy(out, to, to - distance, Math.min(to, end - distance));
+    // A match may overlap what it writes, so byte by byte; a long one that does not, at once.
+    if (end - to < 64 || distance < end - to) for (; to < end; to++) out[to] = out[to - distance] as number;
+    else to += out.copy(out, to, to - distance, end - distance);
   }
   return to;
 }
