@@ -6,19 +6,19 @@ import type { InstanceFiles } from "../contract/files.ts";
 import type { Instance, InstanceInfo, StopOptions } from "../contract/instance.ts";
 import type { CanExec, RunOptions, RunResult } from "../contract/process.ts";
 import type { InstanceExit, InstanceState } from "../contract/state.ts";
-import { remove } from "./delete.ts";
 import type { EventTap } from "./events.ts";
-import { exec } from "./exec.ts";
-import { ManagedFiles } from "./files.ts";
-import { freeze, unfreeze } from "./freeze.ts";
 import { implemented } from "./implemented.ts";
-import { inspect } from "./inspect.ts";
-import { logs } from "./logs.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
-import { runProgram } from "./run-program.ts";
-import { start } from "./start.ts";
-import { stop } from "./stop.ts";
-import { ready, wait } from "./wait.ts";
+import { remove } from "./verbs/delete.ts";
+import { exec } from "./verbs/exec.ts";
+import { ManagedFiles } from "./verbs/files.ts";
+import { freeze, unfreeze } from "./verbs/freeze.ts";
+import { inspect } from "./verbs/inspect.ts";
+import { logs } from "./verbs/logs.ts";
+import { runProgram } from "./verbs/run-program.ts";
+import { start } from "./verbs/start.ts";
+import { stop } from "./verbs/stop.ts";
+import { ready, wait } from "./verbs/wait.ts";
 
 /**
  * What a caller holds: every verb of the contract, each a call of the file that does it. It has the verbs of all

@@ -8,9 +8,9 @@ import type { Engine, OpenDriver } from "./engine.ts";
 import { EventBus } from "./events.ts";
 import { hostId } from "./host-id.ts";
 import type { Layout } from "./layout.ts";
-import { allRecords } from "./list.ts";
 import type { ImageStore, ImageUsers, NetworkManager } from "./ports.ts";
 import { Records } from "./records.ts";
+import { allRecords } from "./verbs/list.ts";
 
 /** What makes the parts of a host that the engine does not have itself. */
 export interface EngineParts {

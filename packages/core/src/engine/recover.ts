@@ -1,12 +1,12 @@
 import { linkSignals } from "../driver/deadline.ts";
-import { removeTraces } from "./delete.ts";
 import type { Engine } from "./engine.ts";
 import { forEachLimited } from "./limited.ts";
-import { instanceNames } from "./list.ts";
 import { tryLock } from "./lock.ts";
 import { ManagedInstance } from "./managed-instance.ts";
 import { type InstanceRecord, type RecordReading, setRecordAside } from "./record.ts";
 import { removeAbandonedFolder } from "./remove-folder.ts";
+import { removeTraces } from "./verbs/delete.ts";
+import { instanceNames } from "./verbs/list.ts";
 
 /** How many instances are looked at at a time. */
 const AT_ONCE = 32;

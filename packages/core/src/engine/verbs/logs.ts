@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
-import type { Abortable } from "../contract/abortable.ts";
-import type { LogStream } from "../contract/capability.ts";
-import { UnsupportedError } from "../contract/errors.ts";
-import { instanceContext } from "./context.ts";
-import type { ManagedInstance } from "./managed-instance.ts";
+import type { Abortable } from "../../contract/abortable.ts";
+import type { LogStream } from "../../contract/capability.ts";
+import { UnsupportedError } from "../../contract/errors.ts";
+import { instanceContext } from "../context.ts";
+import type { ManagedInstance } from "../managed-instance.ts";
 
 /** What the instance printed since its last start, whether it runs or not. */
 export async function logs(instance: ManagedInstance, stream: LogStream, options: Abortable = {}): Promise<Readable> {

@@ -1,12 +1,12 @@
-import type { ExecOptions, InstanceProcess, PipeProcess, TtyExecOptions, TtyProcess } from "../contract/process.ts";
-import type { ExecRequest } from "../driver/backend.ts";
-import type { BackendProcess } from "../driver/process.ts";
-import { ExecSchema } from "../model/exec.ts";
-import { parse } from "../model/parse.ts";
-import { implemented } from "./implemented.ts";
-import type { ManagedInstance } from "./managed-instance.ts";
-import { pipeProcess, ttyProcess } from "./process.ts";
-import type { AnyRunning } from "./run.ts";
+import type { ExecOptions, InstanceProcess, PipeProcess, TtyExecOptions, TtyProcess } from "../../contract/process.ts";
+import type { ExecRequest } from "../../driver/backend.ts";
+import type { BackendProcess } from "../../driver/process.ts";
+import { ExecSchema } from "../../model/exec.ts";
+import { parse } from "../../model/parse.ts";
+import { implemented } from "../implemented.ts";
+import type { ManagedInstance } from "../managed-instance.ts";
+import { pipeProcess, ttyProcess } from "../process.ts";
+import type { AnyRunning } from "../run.ts";
 
 /** Starts a program inside; the terminal, if asked for, decides what is returned. */
 export async function exec(

@@ -1,14 +1,14 @@
 import { readdir } from "node:fs/promises";
-import type { Abortable } from "../contract/abortable.ts";
-import { NotFoundError } from "../contract/errors.ts";
-import type { InstanceInfo } from "../contract/instance.ts";
-import { NameSchema } from "../model/name.ts";
-import type { Engine } from "./engine.ts";
-import { instanceInfo } from "./info.ts";
-import type { Layout } from "./layout.ts";
-import { ManagedInstance } from "./managed-instance.ts";
-import type { InstanceRecord } from "./record.ts";
-import type { Records } from "./records.ts";
+import type { Abortable } from "../../contract/abortable.ts";
+import { NotFoundError } from "../../contract/errors.ts";
+import type { InstanceInfo } from "../../contract/instance.ts";
+import { NameSchema } from "../../model/name.ts";
+import type { Engine } from "../engine.ts";
+import { instanceInfo } from "../info.ts";
+import type { Layout } from "../layout.ts";
+import { ManagedInstance } from "../managed-instance.ts";
+import type { InstanceRecord } from "../record.ts";
+import type { Records } from "../records.ts";
 
 /** All instances by name, as their records tell: nothing is asked of any driver. */
 export async function list(engine: Engine, options: Abortable = {}): Promise<readonly InstanceInfo[]> {

@@ -1,10 +1,10 @@
 import { closeSync, futimesSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
-import type { ProgressOptions } from "../contract/abortable.ts";
-import { isInstanceError, ProtocolError } from "../contract/errors.ts";
-import { entryPath, linkPath } from "../images/layer/path.ts";
-import type { TarEntry } from "../images/tar/entry.ts";
-import { TarReader, type TarSink } from "../images/tar/reader.ts";
+import type { ProgressOptions } from "../../contract/abortable.ts";
+import { isInstanceError, ProtocolError } from "../../contract/errors.ts";
+import { entryPath, linkPath } from "../../images/layer/path.ts";
+import type { TarEntry } from "../../images/tar/entry.ts";
+import { TarReader, type TarSink } from "../../images/tar/reader.ts";
 import { hostFileError } from "./host-file-error.ts";
 import { HostFolder } from "./host-folder.ts";
 

@@ -1,8 +1,8 @@
-import type { Abortable } from "../contract/abortable.ts";
-import type { InstanceInfo } from "../contract/instance.ts";
-import { instanceInfo } from "./info.ts";
-import type { ManagedInstance } from "./managed-instance.ts";
-import type { InstanceRecord } from "./record.ts";
+import type { Abortable } from "../../contract/abortable.ts";
+import type { InstanceInfo } from "../../contract/instance.ts";
+import { instanceInfo } from "../info.ts";
+import type { ManagedInstance } from "../managed-instance.ts";
+import type { InstanceRecord } from "../record.ts";
 
 /** One look, true to the host: what the record says is checked against what runs, where this process does not watch it already. */
 export async function inspect(instance: ManagedInstance, options: Abortable = {}): Promise<InstanceInfo> {

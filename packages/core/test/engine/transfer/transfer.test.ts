@@ -17,10 +17,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { packHostTree } from "../../src/engine/pack-host-tree.ts";
-import { unpackOnHost } from "../../src/engine/unpack-on-host.ts";
-import type { TarEntry } from "../../src/images/tar/entry.ts";
-import { TarWriter } from "../../src/images/tar/writer.ts";
+import { packHostTree } from "../../../src/engine/transfer/pack-host-tree.ts";
+import { unpackOnHost } from "../../../src/engine/transfer/unpack-on-host.ts";
+import type { TarEntry } from "../../../src/images/tar/entry.ts";
+import { TarWriter } from "../../../src/images/tar/writer.ts";
 
 let folder: string;
 let target: string;

@@ -1,8 +1,8 @@
-import type { Abortable, Timed } from "../contract/abortable.ts";
-import { StateError } from "../contract/errors.ts";
-import type { InstanceExit } from "../contract/state.ts";
-import { abortable, withDeadline } from "../driver/deadline.ts";
-import type { ManagedInstance } from "./managed-instance.ts";
+import type { Abortable, Timed } from "../../contract/abortable.ts";
+import { StateError } from "../../contract/errors.ts";
+import type { InstanceExit } from "../../contract/state.ts";
+import { abortable, withDeadline } from "../../driver/deadline.ts";
+import type { ManagedInstance } from "../managed-instance.ts";
 
 /** How long `ready()` waits, in milliseconds, unless its caller says otherwise. */
 export const READY_TIMEOUT = 120_000;

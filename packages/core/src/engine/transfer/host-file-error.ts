@@ -1,4 +1,4 @@
-import { FileError, isInstanceError } from "../contract/errors.ts";
+import { FileError, isInstanceError } from "../../contract/errors.ts";
 
 /** A failure of `node:fs` on the host's end of a transfer, as the contract tells it; anything else as it is. */
 export function hostFileError(verb: string, path: string, error: unknown): unknown {

@@ -1,9 +1,9 @@
-import type { ProgressOptions } from "../contract/abortable.ts";
-import { allOrNothing } from "../driver/cleanup.ts";
+import type { ProgressOptions } from "../../contract/abortable.ts";
+import { allOrNothing } from "../../driver/cleanup.ts";
+import type { Engine } from "../engine.ts";
+import { InstanceHandle } from "../handle.ts";
 import { create } from "./create.ts";
 import { remove } from "./delete.ts";
-import type { Engine } from "./engine.ts";
-import { InstanceHandle } from "./handle.ts";
 import { start } from "./start.ts";
 
 /** Creates and starts an instance whose handle deletes it when disposed; leaves nothing when that fails. */

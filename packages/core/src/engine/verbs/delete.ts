@@ -1,15 +1,15 @@
-import type { Abortable } from "../contract/abortable.ts";
-import { isInstanceError, NotFoundError } from "../contract/errors.ts";
-import type { InstanceContext } from "../driver/backend.ts";
-import { joinFailures } from "../driver/cleanup.ts";
-import { abortable } from "../driver/deadline.ts";
-import { contextWith, instanceContext } from "./context.ts";
-import type { Engine, OpenDriver } from "./engine.ts";
-import { recordExit } from "./exit.ts";
-import type { ManagedInstance } from "./managed-instance.ts";
-import type { InstanceRecord } from "./record.ts";
-import { removeInstanceFolder } from "./remove-folder.ts";
-import type { Run } from "./run.ts";
+import type { Abortable } from "../../contract/abortable.ts";
+import { isInstanceError, NotFoundError } from "../../contract/errors.ts";
+import type { InstanceContext } from "../../driver/backend.ts";
+import { joinFailures } from "../../driver/cleanup.ts";
+import { abortable } from "../../driver/deadline.ts";
+import { contextWith, instanceContext } from "../context.ts";
+import type { Engine, OpenDriver } from "../engine.ts";
+import { recordExit } from "../exit.ts";
+import type { ManagedInstance } from "../managed-instance.ts";
+import type { InstanceRecord } from "../record.ts";
+import { removeInstanceFolder } from "../remove-folder.ts";
+import type { Run } from "../run.ts";
 
 /** Deletes an instance and all that it left. Goes on when the caller stops waiting. */
 export async function remove(instance: ManagedInstance, options: Abortable = {}): Promise<void> {

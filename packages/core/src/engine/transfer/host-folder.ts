@@ -13,7 +13,7 @@ import {
   unlinkSync,
   utimesSync,
 } from "node:fs";
-import { FileError } from "../contract/errors.ts";
+import { FileError } from "../../contract/errors.ts";
 
 /** Components of a name below the target, as byte strings (latin1); the target itself is `[]`. */
 type Parts = readonly string[];

@@ -1,19 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
-import type { ProgressOptions } from "../contract/abortable.ts";
-import { AlreadyExistsError, ConfigError, type ConfigIssue } from "../contract/errors.ts";
-import { allOrNothing, type Undo } from "../driver/cleanup.ts";
-import { linkSignals } from "../driver/deadline.ts";
-import type { InstanceConfig } from "../model/config.ts";
-import type { Image } from "../model/image.ts";
-import { instanceContext } from "./context.ts";
+import type { ProgressOptions } from "../../contract/abortable.ts";
+import { AlreadyExistsError, ConfigError, type ConfigIssue } from "../../contract/errors.ts";
+import { allOrNothing, type Undo } from "../../driver/cleanup.ts";
+import { linkSignals } from "../../driver/deadline.ts";
+import type { InstanceConfig } from "../../model/config.ts";
+import type { Image } from "../../model/image.ts";
+import { instanceContext } from "../context.ts";
+import { type Engine, type OpenDriver, track } from "../engine.ts";
+import { parseInstanceConfig } from "../instance-config.ts";
+import { acquireLock, type Lock } from "../lock.ts";
+import { ManagedInstance } from "../managed-instance.ts";
+import { type InstanceRecord, RECORD_VERSION, writeRecord } from "../record.ts";
+import { removeAbandonedFolder, removeInstanceFolder } from "../remove-folder.ts";
 import { removeTraces } from "./delete.ts";
-import { type Engine, type OpenDriver, track } from "./engine.ts";
-import { parseInstanceConfig } from "./instance-config.ts";
-import { acquireLock, type Lock } from "./lock.ts";
-import { ManagedInstance } from "./managed-instance.ts";
-import { type InstanceRecord, RECORD_VERSION, writeRecord } from "./record.ts";
-import { removeAbandonedFolder, removeInstanceFolder } from "./remove-folder.ts";
 
 /** Defines an instance and makes its writable root, or leaves nothing. */
 export async function create(engine: Engine, input: unknown, options: ProgressOptions = {}): Promise<ManagedInstance> {

@@ -1,7 +1,7 @@
-import type { Abortable } from "../contract/abortable.ts";
-import { StateError } from "../contract/errors.ts";
-import type { InstanceState } from "../contract/state.ts";
-import type { ManagedInstance } from "./managed-instance.ts";
+import type { Abortable } from "../../contract/abortable.ts";
+import { StateError } from "../../contract/errors.ts";
+import type { InstanceState } from "../../contract/state.ts";
+import type { ManagedInstance } from "../managed-instance.ts";
 
 /** `running` → `frozen`; a no-op while frozen. */
 export function freeze(instance: ManagedInstance, options: Abortable = {}): Promise<void> {

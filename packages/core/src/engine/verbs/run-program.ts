@@ -1,9 +1,9 @@
 import { Readable, type Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
-import type { PipeProcess, RunOptions, RunResult } from "../contract/process.ts";
-import { abortable, Deadline } from "../driver/deadline.ts";
+import type { PipeProcess, RunOptions, RunResult } from "../../contract/process.ts";
+import { abortable, Deadline } from "../../driver/deadline.ts";
+import type { ManagedInstance } from "../managed-instance.ts";
 import { exec } from "./exec.ts";
-import type { ManagedInstance } from "./managed-instance.ts";
 
 /** The most that `run()` keeps of each stream, in bytes, unless its caller says otherwise. */
 export const RUN_OUTPUT = 16 * 1024 * 1024;

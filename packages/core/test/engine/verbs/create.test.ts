@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { gate, IMAGE, scriptedRoot, untilAborted } from "./scripted.ts";
+import { gate, IMAGE, scriptedRoot, untilAborted } from "../scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
 beforeEach(async () => {

@@ -1,7 +1,7 @@
-import type { StopOptions } from "../contract/instance.ts";
-import { abortable, Deadline } from "../driver/deadline.ts";
-import type { ManagedInstance } from "./managed-instance.ts";
-import type { Run } from "./run.ts";
+import type { StopOptions } from "../../contract/instance.ts";
+import { abortable, Deadline } from "../../driver/deadline.ts";
+import type { ManagedInstance } from "../managed-instance.ts";
+import type { Run } from "../run.ts";
 
 /** How long a stop waits for an orderly end, in milliseconds, unless its caller says otherwise. */
 export const STOP_TIMEOUT = 30_000;

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
-import type { Abortable, ProgressOptions } from "../contract/abortable.ts";
-import { FileError } from "../contract/errors.ts";
+import type { Abortable, ProgressOptions } from "../../contract/abortable.ts";
+import { FileError } from "../../contract/errors.ts";
 import type {
   DirectoryEntry,
   FileOperations,
@@ -11,15 +11,15 @@ import type {
   OwnerOptions,
   PushOptions,
   RemoveOptions,
-} from "../contract/files.ts";
-import { InsidePathSchema } from "../model/exec.ts";
-import { OwnerSchema } from "../model/owner.ts";
-import { parse } from "../model/parse.ts";
-import { feed } from "./feed.ts";
-import { implemented } from "./implemented.ts";
-import type { ManagedInstance } from "./managed-instance.ts";
-import { packHostTree } from "./pack-host-tree.ts";
-import { unpackOnHost } from "./unpack-on-host.ts";
+} from "../../contract/files.ts";
+import { InsidePathSchema } from "../../model/exec.ts";
+import { OwnerSchema } from "../../model/owner.ts";
+import { parse } from "../../model/parse.ts";
+import { implemented } from "../implemented.ts";
+import type { ManagedInstance } from "../managed-instance.ts";
+import { feed } from "../transfer/feed.ts";
+import { packHostTree } from "../transfer/pack-host-tree.ts";
+import { unpackOnHost } from "../transfer/unpack-on-host.ts";
 
 /** The most that `readAll()` reads, in bytes, unless its caller says otherwise. */
 export const READ_ALL_SIZE = 16 * 1024 * 1024;

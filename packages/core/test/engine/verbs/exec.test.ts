@@ -1,9 +1,9 @@
 import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ConnectionError, TimeoutError } from "../../src/contract/errors.ts";
-import type { ExecRequest } from "../../src/driver/backend.ts";
-import { ScriptedProcess, scriptedRoot, untilAborted } from "./scripted.ts";
+import { ConnectionError, TimeoutError } from "../../../src/contract/errors.ts";
+import type { ExecRequest } from "../../../src/driver/backend.ts";
+import { ScriptedProcess, scriptedRoot, untilAborted } from "../scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
 beforeEach(async () => {
@@ -202,7 +202,7 @@ describe("an instance whose driver lacks a capability", () => {
     const instance = await host.create({ driver: "scripted", name: "a", image: "base" });
     await instance.start();
     // What plain JavaScript could call.
-    const anything = (await host.get("a")) as import("../../src/contract/instance.ts").Instance<
+    const anything = (await host.get("a")) as import("../../../src/contract/instance.ts").Instance<
       "exec" | "files" | "network" | "metrics" | "logs"
     >;
     for (const call of [
