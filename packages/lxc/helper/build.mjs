@@ -38,7 +38,9 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
 
 function readPrevious() {
   try {
-    return Object.fromEntries([...readFileSync(target, "utf8").matchAll(/(\w+):\s+"([^"]+)"/g)].map(([, a, b]) => [a, b]));
+    return Object.fromEntries(
+      [...readFileSync(target, "utf8").matchAll(/(\w+):\s+"([^"]+)"/g)].map(([, a, b]) => [a, b]),
+    );
   } catch {
     return {};
   }

@@ -13,7 +13,7 @@ export interface ContainerSpec {
   /** How ids inside stand on the host. Absent: privileged, ids are the host's own. */
   readonly idmap: Idmap | undefined;
   readonly init: InitSpec;
-  /** A folder of the run, emptied by the caller before each launch and 0700: liblxc's path, its config and log. */
+  /** A folder of the run, emptied by the caller before each launch and 0700: for the monitor's log. */
   readonly run: string;
   /**
    * Where PID 1's output goes. `console`: its /dev/console, whose text is kept in `file`; stdin, stdout and stderr are that terminal.

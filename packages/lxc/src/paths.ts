@@ -6,25 +6,24 @@ export type PlacedSpec = Pick<ContainerSpec, "name" | "hostId" | "run" | "root" 
 
 /** The files of one container on the host, by what they are for. */
 export function containerPaths(spec: PlacedSpec) {
-  const gate = spec.idmap === undefined ? spec.root.folder : `/run/pileus/${spec.hostId}-${spec.name}`;
+  // Short, for the sake of the socket's name, and on a file system that a reboot empties.
+  const lxcpath = `/run/pileus/${spec.hostId}-${spec.name}`;
   return {
     /**
-     * The folder of the mounted root, which the container's own root user must get to (liblxc opens it as that user), and nobody else:
-     * setuid programs of an image are not for the host's users.
+     * liblxc's `--lxcpath`, with the mount point of the root. The container's own root user must get in (liblxc looks as that user),
+     * and nobody else: setuid programs of an image are not for the host's users.
      */
-    gate,
+    lxcpath,
     /** `lxc.rootfs.path`: the mounted root. */
-    root: join(gate, "rootfs"),
+    root: join(lxcpath, "rootfs"),
+    config: join(lxcpath, spec.name, "config"),
     upper: join(spec.root.folder, "upper"),
     work: join(spec.root.folder, "work"),
     staging: join(spec.root.folder, "layers"),
-    /** liblxc's `--lxcpath`. */
-    lxcpath: spec.run,
-    config: join(spec.run, spec.name, "config"),
     /** What the monitor says, level INFO: how PID 1 ended stands nowhere else. */
     log: join(spec.run, "monitor.log"),
     /** liblxc's own lock, made for every tool that names the container and never removed (lxclock.c, lxclock_name). */
-    lock: join("/run/lxc/lock", spec.run, `.${spec.name}`),
+    lock: join("/run/lxc/lock", lxcpath, `.${spec.name}`),
   };
 }
 

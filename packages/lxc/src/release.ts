@@ -17,7 +17,7 @@ export type ReleaseSpec = PlacedSpec & Pick<ContainerSpec, "nics">;
  * Idempotent. Its files stay.
  */
 export async function releaseContainer(spec: ReleaseSpec): Promise<void> {
-  const { lock } = containerPaths(spec);
+  const { config, lock, lxcpath } = containerPaths(spec);
   for (const pid of await monitorPids(spec)) {
     const monitor = await identifyProcess(pid);
     if (monitor === undefined) continue;
@@ -28,7 +28,8 @@ export async function releaseContainer(spec: ReleaseSpec): Promise<void> {
   await removeInterfaces(spec);
   await closeRoot(spec);
   rmSync(lock, { force: true });
-  removeEmptyFolder(dirname(lock));
+  rmSync(dirname(config), { recursive: true, force: true });
+  for (const folder of [dirname(lock), lxcpath]) removeEmptyFolder(folder);
 }
 
 /** A veth goes with either end: there is none left unless the container's namespace is still being taken down. */

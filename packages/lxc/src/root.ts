@@ -36,12 +36,12 @@ export function makeRoot(spec: PlacedSpec): void {
 
 /** Mounts the root, unless it is mounted. It stays so until {@link releaseContainer} or {@link removeRoot}. */
 export async function openRoot(spec: PlacedSpec, options: Abortable = {}): Promise<OpenRoot> {
-  const { gate, root, upper, work, staging } = containerPaths(spec);
+  const { lxcpath, root, upper, work, staging } = containerPaths(spec);
   if ((await mountsBelow(root)).length === 0) {
     const userNamespace = spec.idmap === undefined ? undefined : await openUserNamespace(spec.idmap, options);
     try {
       options.signal?.throwIfAborted();
-      makeGate(gate, root, spec.idmap);
+      makeMountPoint(lxcpath, root, spec.idmap);
       // A device node in an image must be nothing but a name to who cannot make one.
       const nodev = spec.idmap !== undefined;
       mountOverlay({ layers: spec.root.layers, upper, work, target: root, staging, userNamespace, nodev });
@@ -54,9 +54,9 @@ export async function openRoot(spec: PlacedSpec, options: Abortable = {}): Promi
 
 /** Unmounts the root. Idempotent. */
 export async function closeRoot(spec: PlacedSpec): Promise<void> {
-  const { gate, root, staging } = containerPaths(spec);
+  const { root, staging } = containerPaths(spec);
   for (const folder of [root, staging]) await unmountBelow(folder);
-  for (const folder of spec.idmap === undefined ? [root] : [root, gate]) removeEmptyFolder(folder);
+  removeEmptyFolder(root);
 }
 
 /** Unmounts and removes all that {@link makeRoot} made. Idempotent. Nothing may run on it. */
@@ -72,9 +72,9 @@ function rootFiles(path: string, idmap: Idmap | undefined): FileOperations {
   );
 }
 
-function makeGate(gate: string, root: string, idmap: Idmap | undefined): void {
-  if (idmap !== undefined) mkdirSync(dirname(gate), { recursive: true, mode: 0o711 });
-  mkdirSync(gate, { recursive: true, mode: 0o700 });
-  if (idmap !== undefined) lchownSync(gate, idmap.base, idmap.base);
+function makeMountPoint(lxcpath: string, root: string, idmap: Idmap | undefined): void {
+  mkdirSync(dirname(lxcpath), { recursive: true, mode: 0o711 });
+  mkdirSync(lxcpath, { recursive: true, mode: 0o700 });
+  if (idmap !== undefined) lchownSync(lxcpath, idmap.base, idmap.base);
   mkdirSync(root, { recursive: true, mode: 0o700 });
 }

@@ -1,0 +1,48 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { processArguments } from "@pileus/core/driver";
+
+/** What there is on this machine of any container of a root: processes, mounts, cgroups, liblxc's locks. */
+export async function leftovers(root: string): Promise<readonly string[]> {
+  const id = await hostId(root);
+  return [
+    ...(await processesOf(id)),
+    ...(await mountsOf(id)),
+    ...(await cgroupsOf(id)),
+    ...(await entries("/run/pileus", (name) => name.startsWith(`${id}-`))),
+    ...(await entries("/run/lxc/lock/run/pileus", (name) => name.startsWith(`${id}-`))),
+  ];
+}
+
+async function hostId(root: string): Promise<string> {
+  const text = await readFile(join(root, "host.json"), "utf8");
+  return (JSON.parse(text) as { id: string }).id;
+}
+
+async function processesOf(id: string): Promise<readonly string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const argv = (await processArguments(pid)) ?? [];
+      return argv[0]?.includes("lxc-") && argv.some((argument) => argument.includes(`/${id}-`)) ? [argv.join(" ")] : [];
+    }),
+  );
+  return found.flat().map((argv) => `process ${argv}`);
+}
+
+async function mountsOf(id: string): Promise<readonly string[]> {
+  const lines = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
+  return lines.filter((line) => line.includes(id)).map((line) => `mount ${line.split(" ")[4]}`);
+}
+
+async function cgroupsOf(id: string): Promise<readonly string[]> {
+  const hierarchies = (await readdir("/sys/fs/cgroup")).map((name) => join("/sys/fs/cgroup", name));
+  const folders = ["/sys/fs/cgroup", ...hierarchies];
+  return (await Promise.all(folders.map((folder) => entries(folder, (name) => name.includes(id))))).flat();
+}
+
+async function entries(folder: string, isLeft: (name: string) => boolean): Promise<readonly string[]> {
+  const found = await stat(folder).catch(() => undefined);
+  if (!found?.isDirectory()) return [];
+  return (await readdir(folder)).filter(isLeft).map((name) => join(folder, name));
+}
