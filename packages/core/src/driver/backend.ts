@@ -159,7 +159,8 @@ export interface RunningCapabilities {
   freeze: CanFreeze;
   network: CanNetwork;
   metrics: CanMetrics;
-  logs: unknown;
+  // Nothing of a run: {@link Backend.logs}. Not `unknown`, which would swallow the other members of the union.
+  logs: object;
 }
 
 type Intersect<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Bench } from "../kit/bench.ts";
-import { rejectsExactly, within } from "../kit/expect.ts";
+import { passing, rejectsExactly, within } from "../kit/expect.ts";
 import { CALLS } from "./errors.ts";
 
 /** Chapter: callers who change their mind. */
@@ -46,12 +46,14 @@ export function describeCancel(bench: Bench): void {
   bench.describe("an abort", () => {
     bench.it("of a create leaves nothing, whenever it comes", async () => {
       const host = await bench.host();
+      const before = await bench.leftovers();
       for (const delay of [undefined, 0, 3, 10]) {
         const abort = new AbortController();
         const name = bench.name();
         const create = host.create(await bench.config(name), { signal: abort.signal });
         create.catch(() => undefined);
-        await after(delay);
+        // Without a delay: within the same turn.
+        if (delay !== undefined) await passing(delay);
         abort.abort(reason);
         const [outcome] = await Promise.allSettled([create]);
         const there = (await host.list()).some((info) => info.name === name);
@@ -63,6 +65,7 @@ export function describeCancel(bench: Bench): void {
           assert.equal(there, true);
           await outcome.value.delete();
         }
+        assert.deepEqual(await bench.leftovers(), before);
         // Nothing stands in the way of another of the name.
         await (await bench.create(name)).delete();
       }
@@ -90,7 +93,8 @@ export function describeCancel(bench: Bench): void {
         const abort = new AbortController();
         const start = instance.start({ signal: abort.signal });
         start.catch(() => undefined);
-        await after(delay);
+        // Without a delay: within the same turn.
+        if (delay !== undefined) await passing(delay);
         abort.abort(reason);
         const [outcome] = await Promise.allSettled([start]);
         if (outcome.status === "rejected") {
@@ -136,9 +140,4 @@ export function describeCancel(bench: Bench): void {
       assert.equal(await instance.state(), "running");
     });
   });
-}
-
-/** Milliseconds; `undefined`: within the same turn. */
-async function after(delay: number | undefined): Promise<void> {
-  if (delay !== undefined) await new Promise((resolve) => setTimeout(resolve, delay));
 }

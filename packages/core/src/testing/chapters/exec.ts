@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type { ExitStatus } from "../../contract/state.ts";
 import type { AnyInstance, Bench } from "../kit/bench.ts";
-import { eventually, noise, rejectsExactly, rejectsWith, Transcript, turns, within } from "../kit/expect.ts";
+import { eventually, noise, passing, rejectsExactly, rejectsWith, Transcript, within } from "../kit/expect.ts";
 import { execTable, exitOf, PLANTED, TTY_TABLE } from "./exec-table.ts";
 
 const SIZE = { columns: 80, rows: 24 };
@@ -98,7 +98,7 @@ export function describeExec(bench: Bench): void {
       await eventually(bench.deadline, "some output", async () => process.stdout.readableLength > 0 || undefined);
       // Time enough for a program that is not held back to be seen to end, in the currency of this very instance.
       for (let i = 0; i < 5; i++) await instance.run(["true"]);
-      await turns();
+      await passing();
       assert.equal(await Promise.race([process.exit, Promise.resolve("under way")]), "under way");
       assert.ok(process.stdout.readableLength < size / 2, "the whole output is in our memory");
       let read = 0;

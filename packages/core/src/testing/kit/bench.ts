@@ -137,12 +137,13 @@ export class Bench {
   async assertNothingLeft(): Promise<void> {
     let left: readonly string[] = [];
     const empty = async () => {
-      left = await this.#leftovers();
+      left = await this.leftovers();
       return left.length === 0 || undefined;
     };
     await eventually(this.deadline / 4, "nothing left", empty).catch(() => assert.deepEqual(left, []));
   }
-  async #leftovers(): Promise<readonly string[]> {
+  /** What is there of any instance, as words. */
+  async leftovers(): Promise<readonly string[]> {
     const root = await this.root();
     const inside = async (folder: string) => {
       const names = await readdir(join(root, folder)).catch((error: NodeJS.ErrnoException) => {

@@ -55,13 +55,13 @@ export async function eventually<T>(deadline: number, what: string, check: () =>
     const found = await check();
     if (found !== undefined) return found;
     if (Date.now() > end) assert.fail(`${what}: not within ${deadline} ms`);
-    await turns();
+    await passing();
   }
 }
 
-/** Lets whatever is ready happen. */
-export function turns(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
+/** Lets time pass, in milliseconds: the only proof that something does not happen. */
+export function passing(duration = 20): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, duration));
 }
 
 /** What comes out of a terminal or a pipe, to be waited for piece by piece. */

@@ -1,0 +1,24 @@
+import { type Driver, openHost } from "@pileus/core";
+import { type DriverSubject, type FakeWorld, FIXTURE_USER, importFakeImage } from "@pileus/core/testing";
+
+/** What the kit is told of a fake driver. `capabilities` are what it is to have, whatever the driver says. */
+export function fakeSubject(
+  world: FakeWorld,
+  driver: Driver,
+  capabilities: DriverSubject["capabilities"] = [...driver.capabilities],
+): DriverSubject {
+  const { name, uid, gid, groupId } = FIXTURE_USER;
+  return {
+    driver: driver.name,
+    capabilities,
+    open: (root) => openHost({ root, drivers: [driver] }),
+    image: (host) => importFakeImage(host),
+    stubborn: { [driver.name]: { stubborn: true } },
+    account: { name, uid, gid, groups: [gid, groupId] },
+    prints: { stream: "console", text: /kit-shared: up\n/ },
+    crash: { how: "abandon" },
+    lose: async ({ uuid }) => world.machines.get(uuid)?.end({ kind: "signaled", signal: "SIGKILL" }),
+    leftovers: async () => world.leftovers(),
+    deadline: 3000,
+  };
+}
