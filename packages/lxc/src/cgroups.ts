@@ -16,7 +16,7 @@ export function containerCgroup(
   init: number,
   controller: string,
 ): string | undefined {
-  const folder = layout.folderOf(readFileSync(`/proc/${init}/cgroup`, "utf8"), controller);
+  const folder = layout.folderOf(readCgroups(init), controller);
   // Its init lives below, and moves itself further down where it is systemd.
   const { container } = cgroupNames(spec);
   const at = folder?.split("/").lastIndexOf(container) ?? -1;
@@ -26,6 +26,16 @@ export function containerCgroup(
         ?.split("/")
         .slice(0, at + 1)
         .join("/");
+}
+
+function readCgroups(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, "utf8");
+  } catch (error) {
+    // Ended since we looked.
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
+    throw error;
+  }
 }
 
 /** Whether the monitor ended without removing the container's cgroups: it was killed. */

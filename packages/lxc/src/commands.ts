@@ -14,5 +14,8 @@ export function monitorArgv(tool: string, spec: PlacedSpec): readonly string[] {
 
 /** argv of lxc-attach(1) with a program by descriptor: what it runs, and for whom, it is told there. */
 export function attachArgv(tool: string, spec: ContainerSpec, program: string): readonly string[] {
-  return [tool, "--lxcpath", containerPaths(spec).lxcpath, "--name", spec.name, "--clear-env", "--", program];
+  const { lxcpath } = containerPaths(spec);
+  // As root, from whom one can become anybody: left out, it is whoever PID 1 is (attach.c, lxc_attach_get_init_uidgid).
+  const root = ["--uid", "0", "--gid", "0"];
+  return [tool, "--lxcpath", lxcpath, "--name", spec.name, ...root, "--clear-env", "--", program];
 }

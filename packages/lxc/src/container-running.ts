@@ -1,5 +1,11 @@
-import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
-import type { Abortable, ExitStatus, InstanceMetrics, InterfaceAddress } from "@pileus/core";
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import {
+  type Abortable,
+  ConnectionError,
+  type ExitStatus,
+  type InstanceMetrics,
+  type InterfaceAddress,
+} from "@pileus/core";
 import {
   type BackendProcess,
   containedAccess,
@@ -13,9 +19,10 @@ import { readAddresses } from "./addresses.ts";
 import { containerCgroup, hasContainerCgroup } from "./cgroups.ts";
 import { attachArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
+import { inheritedVariables } from "./environment.ts";
 import { execInside } from "./exec/exec.ts";
 import { completeRequest } from "./exec/request.ts";
-import { type Freezer, isFrozen, setFrozen } from "./freezer.ts";
+import { type Freezer, isFrozen, setFrozen, thawIfThere } from "./freezer.ts";
 import { askToHalt } from "./halt.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { readMetrics } from "./metrics.ts";
@@ -58,7 +65,9 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     options.signal?.throwIfAborted();
     const complete = await completeRequest(request, this.#spec.exec ?? {}, this.files);
     const argv = attachArgv(this.#facts.tools.attach, this.#spec, HELPER_INSIDE);
-    return execInside({ name: this.#spec.name, argv, idmap: this.#spec.idmap }, complete, options);
+    // lxc-attach reads the configuration, too, and refuses the name of a variable that it does not have itself.
+    const env = inheritedVariables(this.#spec.init.env ?? {});
+    return execInside({ name: this.#spec.name, argv, env, idmap: this.#spec.idmap }, complete, options);
   }
 
   async freeze(options: Abortable = {}): Promise<void> {
@@ -98,12 +107,11 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   async kill(): Promise<void> {
     this.#over.abort();
     const init = this.#monitor.init.find();
+    const freezer = init === undefined ? undefined : this.#cgroup("freezer");
     // Its whole pid namespace dies with it. Between two inits of a reboot there is only the monitor to end.
-    if (init !== undefined) await signalProcess(init, "SIGKILL");
-    else await signalProcess(this.#monitor.identity, "SIGKILL");
-    const freezer = this.#cgroup("freezer") === undefined ? undefined : this.#freezer();
+    await signalProcess(init ?? this.#monitor.identity, "SIGKILL");
     // What is frozen by version 1 does not die before it is thawed.
-    if (freezer?.version === 1 && existsSync(freezer.folder)) await setFrozen(freezer, false).catch(() => undefined);
+    if (freezer !== undefined && this.#facts.cgroups.controller("freezer")?.version === 1) thawIfThere(freezer);
   }
 
   async detach(): Promise<void> {
@@ -118,8 +126,10 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
 
   #freezer(): Freezer {
     const version = this.#facts.cgroups.controller("freezer")?.version ?? 2;
-    const folder = containerCgroup(this.#facts.cgroups, this.#spec, this.#monitor.init.current().pid, "freezer");
-    if (folder === undefined) throw new Error(`no freezer cgroup of container "${this.#spec.name}"`);
+    const folder = this.#cgroup("freezer");
+    if (folder === undefined) {
+      throw new ConnectionError(`container "${this.#spec.name}"`, "it has ended, or this host has no freezer");
+    }
     return { version, folder };
   }
 

@@ -1,4 +1,4 @@
-import { watch } from "node:fs";
+import { watch, writeFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -43,4 +43,13 @@ export async function isFrozen(freezer: Freezer): Promise<boolean> {
     return (await readFile(join(freezer.folder, "freezer.state"), "utf8")).trim() === "FROZEN";
   }
   return /^frozen 1$/m.test(await readFile(join(freezer.folder, "cgroup.events"), "utf8"));
+}
+
+/** For version 1, at the end of a container: its processes have been killed, and may be gone with the cgroup. */
+export function thawIfThere(folder: string): void {
+  try {
+    writeFileSync(join(folder, "freezer.state"), "THAWED");
+  } catch (error) {
+    if (!["ENOENT", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
 }

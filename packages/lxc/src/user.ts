@@ -1,4 +1,4 @@
-import { ConfigError, isInstanceError } from "@pileus/core";
+import { isInstanceError, NotFoundError } from "@pileus/core";
 import type { FileOperations } from "@pileus/core/driver";
 
 /** Somebody inside: ids are those of the instance. */
@@ -20,7 +20,7 @@ const MAX_FILE = 4 * 1024 * 1024;
  * Finds a user by `name`, `uid`, `name:group` or `uid:gid` in the instance's own /etc/passwd and /etc/group. Numbers need not be
  * there; with a group given there are no supplementary ones, as Docker has it. Default: root.
  *
- * @throws {ConfigError} when a name is not there.
+ * @throws {NotFoundError} when a name is not there.
  */
 export async function resolveUser(files: FileOperations, user = "0"): Promise<User> {
   const [who = "", group] = user === "" ? ["0"] : user.split(":");
@@ -29,11 +29,13 @@ export async function resolveUser(files: FileOperations, user = "0"): Promise<Us
     ([name, , uid = "", gid = ""]) =>
       isId(uid) && isId(gid) && (isId(who) ? Number(uid) === Number(who) : name === who),
   );
-  if (entry === undefined && !isId(who)) throw unknownName("user", who, "/etc/passwd");
+  if (entry === undefined && !isId(who))
+    throw new NotFoundError("user", who, { hint: "it is not in the instance's /etc/passwd" });
   const uid = Number(entry?.[2] ?? who);
   const groups = await readTable(files, "/etc/group");
   const named = groups.find(([name, , gid = ""]) => name === group && isId(gid));
-  if (group !== undefined && !isId(group) && named === undefined) throw unknownName("group", group, "/etc/group");
+  if (group !== undefined && !isId(group) && named === undefined)
+    throw new NotFoundError("group", group, { hint: "it is not in the instance's /etc/group" });
   const gid = group === undefined ? Number(entry?.[3] ?? 0) : Number(named?.[2] ?? group);
   const name = entry?.[0] ?? String(uid);
   return {
@@ -76,8 +78,4 @@ async function readTable(files: FileOperations, path: string): Promise<readonly 
     if (isInstanceError(error, "ERR_INSTANCE_FILE")) return [];
     throw error;
   }
-}
-
-function unknownName(kind: "user" | "group", name: string, file: string): ConfigError {
-  return new ConfigError("user", [{ path: [kind], message: `the instance's ${file} has no "${name}"` }]);
 }

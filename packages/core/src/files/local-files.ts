@@ -49,6 +49,8 @@ export class LocalFiles implements FileOperations {
     return fileCall("read", path, () => {
       options.signal?.throwIfAborted();
       const stream = createReadStream("", { fd: this.#access.openFile(path), highWaterMark: CHUNK });
+      // Whoever reads sees a failure; one who has left by an abort must not be followed by it.
+      stream.on("error", () => undefined);
       return options.signal === undefined ? stream : addAbortSignal(options.signal, stream);
     });
   }

@@ -42,6 +42,8 @@ export function packTree(access: TreeAccess, path: string, options: Abortable): 
     .finally(() => folder[Symbol.dispose]());
   const stream = Readable.from(archive, { objectMode: false, signal: options.signal });
   stream.once("close", () => archive.destroy());
+  // Whoever reads sees a failure; one who has left by an abort must not be followed by it.
+  stream.on("error", () => undefined);
   void work;
   return stream;
 }

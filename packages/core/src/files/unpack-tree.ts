@@ -221,7 +221,7 @@ class Unpacking {
     return {
       owner: this.#options.owner ?? { uid: header.uid ?? 0, gid: header.gid ?? 0 },
       mode: (header.mode ?? 0o644) & (this.#options.modeMask ?? 0o7777),
-      mtime: header.mtime ?? new Date(),
+      mtime: modified(header),
     };
   }
 }
@@ -238,4 +238,10 @@ function removeIfThere(path: string): void {
   } catch (error) {
     if (!isAbsent(error)) throw error;
   }
+}
+
+/** pax(1), "mtime": with a fraction, and instead of the header's. */
+function modified(header: Headers & { readonly pax?: Readonly<Record<string, string>> | undefined }): Date {
+  const seconds = Number(header.pax?.["mtime"] ?? Number.NaN);
+  return Number.isFinite(seconds) ? new Date(seconds * 1000) : (header.mtime ?? new Date());
 }

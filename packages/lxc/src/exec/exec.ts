@@ -19,6 +19,8 @@ export interface ExecTarget {
   readonly name: string;
   /** argv that runs the program at descriptor 4 inside: lxc-attach(1). */
   readonly argv: readonly string[];
+  /** Of the tool itself, which lets none of it through. */
+  readonly env: Readonly<Record<string, string>>;
   readonly idmap: Idmap | undefined;
 }
 
@@ -85,7 +87,7 @@ class AttachedProgram {
       stdio: [stdin, stdout, terminal ? stdout : stderr, "pipe", helperDescriptor()],
       detached: true,
       cwd: "/",
-      env: {},
+      env: target.env,
     });
     pipes.handOver();
     this.left = once(this.#child, "close");

@@ -50,7 +50,24 @@ export function openPipes(
   };
 }
 
-/** A terminal's two directions as one stream. */
+/** A terminal's two directions as one stream. Ending it leaves the terminal open: a program reads an end by its own convention (^D). */
 export function terminalStream({ stdin, stdout }: ProgramPipes): Duplex {
-  return Duplex.from({ writable: stdin, readable: stdout });
+  const terminal = new Duplex({
+    read: () => void stdout.resume(),
+    write: (chunk, _encoding, callback) => void stdin.write(chunk, callback),
+    final: (callback) => void stdin.end(callback),
+    destroy(error, callback) {
+      stdin.destroy();
+      stdout.destroy();
+      callback(error);
+    },
+  });
+  stdout.on("data", (chunk) => {
+    if (!terminal.push(chunk)) stdout.pause();
+  });
+  stdout.once("end", () => terminal.push(null));
+  stdout.on("error", (error) => terminal.destroy(error));
+  // The program has gone: that shows as the end of what it prints.
+  stdin.on("error", () => undefined);
+  return terminal;
 }
