@@ -1,4 +1,4 @@
-import type { InstanceConfig } from "@pileus/core";
+import type { ConfigIssue, InstanceConfig } from "@pileus/core";
 import type { Plan } from "@pileus/core/driver";
 
 type Change = Plan["changes"][number];
@@ -18,17 +18,15 @@ const EFFECTS: Readonly<Record<string, Change["effect"]>> = {
   "oci.stopSignal": "next-start",
 };
 
-/** See `Backend.plan()`. `refused` are the limits that this host cannot set, by path, with the reason. */
-export function plan(
-  before: InstanceConfig | undefined,
-  after: InstanceConfig,
-  refused: ReadonlyMap<string, string>,
-): Plan {
-  const refusals = [...refused].map(([path, reason]): Change => ({ path, effect: "unsupported", reason }));
+/** See `Backend.plan()`. `refused` are the limits that this host cannot set. */
+export function plan(before: InstanceConfig | undefined, after: InstanceConfig, refused: readonly ConfigIssue[]): Plan {
+  const refusals = refused.map(({ path, message }) => unsupported(path.join("."), message));
   if (before === undefined) return { changes: refusals };
   const [old, now] = [flatten(before), flatten(after)];
   const changed = [...new Set([...old.keys(), ...now.keys()])].filter(
-    (path) => !refused.has(path) && JSON.stringify(old.get(path)) !== JSON.stringify(now.get(path)),
+    (path) =>
+      refusals.every((refusal) => refusal.path !== path) &&
+      JSON.stringify(old.get(path)) !== JSON.stringify(now.get(path)),
   );
   return { changes: [...refusals, ...changed.map(effectOf)] };
 }
@@ -37,7 +35,11 @@ function effectOf(path: string): Change {
   const effect = EFFECTS[path];
   if (effect !== undefined) return { path, effect };
   // The ids of `privileged` are on the disk; name, driver and image are what the instance is.
-  return { path, effect: "unsupported", reason: "it is fixed when the instance is created" };
+  return unsupported(path, "it is fixed when the instance is created");
+}
+
+function unsupported(path: string, reason: string): Change {
+  return { path, effect: "unsupported", reason };
 }
 
 function flatten(config: InstanceConfig): ReadonlyMap<string, unknown> {

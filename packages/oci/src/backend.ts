@@ -1,0 +1,128 @@
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import {
+  type Abortable,
+  type InstanceConfig,
+  type LogStream,
+  type OciProcess,
+  OciProcessSchema,
+  type ProgressOptions,
+} from "@pileus/core";
+import {
+  type Backend,
+  type DriverContext,
+  type InstanceContext,
+  idOutside,
+  type Plan,
+  type Running,
+  readCgroupLayout,
+} from "@pileus/core/driver";
+import {
+  adoptContainer,
+  type ContainerSpec,
+  DEFAULT_IDMAP,
+  type ExecDefaults,
+  type InitSpec,
+  launchContainer,
+  makeRoot,
+  openRoot,
+  refusedLimits,
+  releaseContainer,
+  removeRoot,
+  type User,
+} from "@pileus/lxc/runtime";
+import { logFiles, prepareLogs, readLog } from "./logs.ts";
+import { plan } from "./plan.ts";
+import { prepareRoot } from "./prepare.ts";
+import { type Program, resolveProgram } from "./process.ts";
+import type { OciSection } from "./section.ts";
+
+export type OciCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
+
+/** Application containers on the runtime of `@pileus/lxc`: an image's program as PID 1, its output in two files. */
+export class OciBackend implements Backend<OciCapability> {
+  readonly #hostId: string;
+
+  constructor(context: DriverContext) {
+    this.#hostId = context.hostId;
+  }
+
+  plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
+    return plan(before, after, refusedLimits(after.limits, readCgroupLayout()));
+  }
+
+  async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {
+    programOf(instance);
+    options.signal?.throwIfAborted();
+    makeRoot(this.#container(instance));
+  }
+
+  async launch(instance: InstanceContext, options: Abortable): Promise<Running<OciCapability>> {
+    const program = programOf(instance);
+    const container = this.#container(instance);
+    const { files } = await openRoot(container, options);
+    const user = await prepareRoot(files, { name: instance.name, program, nics: instance.nics }, options);
+    const { idmap } = container;
+    await prepareLogs(instance.log, { uid: idOutside(idmap, user.uid), gid: idOutside(idmap, user.gid) });
+    return await launchContainer({ ...container, ...programSpec(program, user) }, options);
+  }
+
+  async adopt(instance: InstanceContext): Promise<Running<OciCapability> | undefined> {
+    return await adoptContainer({ ...this.#container(instance), ...programSpec(programOf(instance)) });
+  }
+
+  async remove(instance: InstanceContext): Promise<void> {
+    const container = this.#container(instance);
+    await releaseContainer(container);
+    await removeRoot(container);
+  }
+
+  logs(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable> {
+    return readLog(instance.log, stream, options);
+  }
+
+  /** All of a container but what runs in it. */
+  #container(instance: InstanceContext): ContainerSpec {
+    if (instance.tree.kind !== "layers") throw new TypeError("an OCI image has layers");
+    return {
+      name: instance.name,
+      hostId: this.#hostId,
+      root: { layers: instance.tree.layers, folder: join(instance.folder, "root") },
+      idmap: sectionOf(instance).privileged ? undefined : DEFAULT_IDMAP,
+      init: { argv: [], haltSignal: "SIGTERM" },
+      run: instance.run,
+      output: { kind: "files", ...logFiles(instance.log) },
+      nics: instance.nics,
+      limits: instance.config.limits,
+    };
+  }
+}
+
+function sectionOf(instance: InstanceContext): OciSection {
+  return instance.config["oci"] as OciSection;
+}
+
+/** @throws {ConfigError} when there is nothing to run */
+function programOf(instance: InstanceContext): Program {
+  const { name, config, image } = instance;
+  return resolveProgram(image.process ?? NO_PROCESS, sectionOf(instance), { name, env: config.env });
+}
+
+const NO_PROCESS: OciProcess = OciProcessSchema.parse({});
+
+/** The program as PID 1, and what it lends to every `exec`. The user is of no concern once it runs. */
+function programSpec(program: Program, user?: User): { readonly init: InitSpec; readonly exec: ExecDefaults } {
+  const { argv, env, workdir: cwd, stopSignal } = program;
+  return {
+    init: {
+      argv,
+      uid: user?.uid,
+      gid: user?.gid,
+      groups: user?.groups,
+      cwd,
+      env: { ...(user === undefined ? {} : { HOME: user.home }), ...env },
+      haltSignal: String(stopSignal),
+    },
+    exec: { env, cwd },
+  };
+}

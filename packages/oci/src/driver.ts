@@ -1,0 +1,24 @@
+import { type Driver, spawn } from "@pileus/core/driver";
+import { OciBackend, type OciCapability } from "./backend.ts";
+import { type OciSourceOptions, ociSource } from "./image/source.ts";
+import { probe } from "./probe.ts";
+import { OciSectionSchema } from "./section.ts";
+
+/** What `oci()` takes: how its images are fetched. */
+export type OciOptions = OciSourceOptions;
+
+const CAPABILITIES: ReadonlySet<OciCapability> = new Set(["exec", "files", "freeze", "network", "metrics", "logs"]);
+
+/** The driver for application containers: one program of an OCI image as PID 1, unprivileged unless asked otherwise. */
+export function oci(options: OciOptions = {}): Driver<"oci", OciCapability, typeof OciSectionSchema> {
+  return {
+    name: "oci",
+    kind: "application-container",
+    capabilities: CAPABILITIES,
+    section: OciSectionSchema,
+    accepts: ["oci"],
+    sources: [ociSource(spawn, options)],
+    probe: (probeOptions = {}) => probe(spawn, probeOptions),
+    open: (context) => new OciBackend(context),
+  };
+}
