@@ -13,7 +13,8 @@ import type { DriverSubject, Runner } from "./kit/subject.ts";
 /**
  * The conformance kit: what the contract promises, asked of a driver. A driver that passes can be used by whoever knows the contract.
  *
- * Call it once in a test file, with the functions of the test runner. Under `node:test` give its `after` as `afterAll`.
+ * Call it once a driver, in a test file, with the functions of the test runner: those of vitest as they are, those of `node:test` as
+ * `{ describe, it, afterAll: (hook) => after(hook) }`.
  */
 export function describeDriver(runner: Runner, subject: DriverSubject): void {
   runner.describe(`the driver ${subject.driver}`, () => {

@@ -1,4 +1,4 @@
-import type { Readable, Writable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { finished } from "node:stream/promises";
 import { extract, type Headers, pack } from "tar-stream";
@@ -33,18 +33,19 @@ export function packNode(node: TreeNode): Readable {
     () => archive.finalize(),
     (error: unknown) => archive.destroy(error as Error),
   );
-  // tar-stream's streams are those of the package `streamx`, which have the interface of Node's.
-  return archive as unknown as Readable;
+  // One of Node's: tar-stream's own are those of the package `streamx`, whose errors after the end of a loop nobody hears.
+  const stream = Readable.from(archive, { objectMode: false });
+  stream.once("close", () => archive.destroy());
+  return stream;
 }
 
 function put(archive: ReturnType<typeof pack>, header: Headers, content: Buffer = Buffer.alloc(0)): Promise<void> {
   return new Promise((resolve, reject) => {
     // A reader that went away calls nothing back.
     const gone = () => reject(new Error("the reader of the tree went away"));
-    const stream = archive as unknown as Readable;
-    stream.once("close", gone);
+    archive.once("close", gone);
     archive.entry({ ...header, size: content.length }, content, (error) => {
-      stream.off("close", gone);
+      archive.off("close", gone);
       if (error) reject(error);
       else resolve();
     });

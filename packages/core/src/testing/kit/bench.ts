@@ -80,11 +80,14 @@ export class Bench {
     return this.#image;
   }
 
-  /** Another host on the folder, in place of the first. */
-  async reopen(): Promise<Host<AnyDriver>> {
+  /** Disposes the host: the next that is asked for is another one on the same folder. */
+  async leave(): Promise<void> {
     const former = this.#host;
     this.#host = undefined;
     await (await former)?.[Symbol.asyncDispose]();
+  }
+  async reopen(): Promise<Host<AnyDriver>> {
+    await this.leave();
     return this.host();
   }
 

@@ -66,8 +66,7 @@ export async function crashHost(
 ): Promise<void> {
   const { subject } = bench;
   const root = await bench.root();
-  const before = await bench.reopen();
-  await before[Symbol.asyncDispose]();
+  await bench.leave();
   if (subject.crash.how === "abandon") {
     const host = await prepareVictims(subject, root, victims);
     if (meanwhile === undefined) return;

@@ -5,7 +5,7 @@ import type { AnyDriver } from "../../driver/backend.ts";
 import type { Image } from "../../model/image.ts";
 import type { Need, SkipContext } from "../requires.ts";
 
-/** What the kit needs of a test runner: what vitest and `node:test` (its `before` is not used, its `after` is `afterAll`) both have. */
+/** What the kit needs of a test runner: what vitest has, and `node:test` but for the name of its `after`. */
 export interface Runner {
   describe(name: string, body: () => void): unknown;
   /** `timeout` in milliseconds. */
