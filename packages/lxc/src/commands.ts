@@ -4,7 +4,9 @@ import { containerPaths, type PlacedSpec } from "./paths.ts";
 /** argv of lxc-start(1), in the foreground: it is the container's monitor, for as long as it runs. */
 export function startArgv(tool: string, spec: ContainerSpec): readonly string[] {
   const { log } = containerPaths(spec);
-  return [...monitorArgv(tool, spec), "--logpriority", "INFO", "--logfile", log, "--", ...spec.init.argv];
+  // What our process was started with open must not reach the container. Standard input and output stay.
+  const closed = "--close-all-fds";
+  return [...monitorArgv(tool, spec), closed, "--logpriority", "INFO", "--logfile", log, "--", ...spec.init.argv];
 }
 
 /** How each monitor's argv begins: by it one is found that was started a moment before our process died. */

@@ -1,8 +1,10 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
+import { identifyProcess, signalProcess, waitForEnd } from "@pileus/core/driver";
 import { type DriverSubject, FIXTURE_USER } from "@pileus/core/testing";
+import { leftovers } from "../../../lxc/test/support/leftovers.ts";
 import { oci } from "../../src/index.ts";
 import { buildImage } from "./build-image.ts";
 
@@ -30,21 +32,13 @@ export const subject: DriverSubject = {
   endsItself: ["kill", "-TERM", "1"],
   prints: { stream: "stdout", text: /^up\n/ },
   crash: { how: "kill", module: import.meta.url },
-  leftovers: async (root) => [...(await mounts(root)), ...(await processes(root))],
+  // Its whole namespace dies with process 1, which takes a moment.
+  async lose({ pid }) {
+    const program = pid === undefined ? undefined : await identifyProcess(pid);
+    if (program === undefined) throw new Error("it does not run");
+    await signalProcess(program, "SIGKILL");
+    await waitForEnd(program);
+  },
+  leftovers,
   needs: ["root", "cgroup", "overlay", "binary:lxc-start"],
 };
-
-async function mounts(root: string): Promise<string[]> {
-  const lines = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
-  return lines.filter((line) => line.includes(` ${root}/`)).map((line) => `mount ${line.split(" ")[4]}`);
-}
-
-async function processes(root: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const pid of (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry) && entry !== String(process.pid))) {
-    const argv = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-    if (argv.split("\0").some((argument) => argument.startsWith(`${root}/`)))
-      found.push(`process ${pid} ${argv.split("\0")[0]}`);
-  }
-  return found;
-}
