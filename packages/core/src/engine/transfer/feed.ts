@@ -1,5 +1,5 @@
-import type { Readable, Writable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { finished, type Writable } from "node:stream";
+import { abortable } from "../../driver/deadline.ts";
 
 /** Where a driver takes content: its stream, and when what was written is in place or gone. */
 export interface Receiver {
@@ -8,30 +8,60 @@ export interface Receiver {
 }
 
 /**
- * Writes all of `source` and waits until it is in place; after a failure or an abort, until nothing of it is left.
+ * Writes all of `source` and waits until it is in place; after a failure or an abort, until nothing of it is left. A source that stalls
+ * holds up neither: `pipeline()` of node:stream would wait for it.
  *
- * @throws the source's own error, `signal.reason`, or what the receiver reports, in this order: what follows from another is not told.
+ * @throws `signal.reason`, the source's own error, or what the receiver reports: never what merely follows from one of them.
  */
 export async function feed(
   receiver: Receiver,
-  source: AsyncIterable<Uint8Array> | Readable,
+  source: AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  let fault: { readonly error: unknown } | undefined;
-  async function* watched() {
-    try {
-      yield* source;
-    } catch (error) {
-      fault = { error };
-      throw error;
+  const { stream, done } = receiver;
+  const iterator = source[Symbol.asyncIterator]();
+  // Reported below, or told by what came before it.
+  done.catch(() => undefined);
+  try {
+    await abortable(pump(iterator, stream), signal);
+  } catch (error) {
+    stream.destroy();
+    await Promise.allSettled([done]);
+    throw error;
+  } finally {
+    // Not waited for: a generator that stalls would never return.
+    iterator.return?.().catch(() => undefined);
+  }
+  await abortable(done, signal).catch(async (error) => {
+    stream.destroy();
+    await Promise.allSettled([done]);
+    throw error;
+  });
+}
+
+/** Ends the stream after the last chunk. Returns early when the stream's other end has gone: it knows why. */
+async function pump(iterator: AsyncIterator<Uint8Array>, stream: Writable): Promise<void> {
+  let gone = false;
+  let wake = () => {};
+  finished(stream, { readable: false }, () => {
+    gone = true;
+    wake();
+  });
+  while (!gone) {
+    const next = await new Promise<IteratorResult<Uint8Array> | undefined>((resolve, reject) => {
+      wake = () => resolve(undefined);
+      iterator.next().then(resolve, reject);
+    });
+    if (next === undefined) return;
+    if (next.done === true) {
+      stream.end();
+      return;
+    }
+    if (!stream.write(next.value) && !gone) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        stream.once("drain", resolve);
+      });
     }
   }
-  const [fed, placed] = await Promise.allSettled([
-    pipeline(watched, receiver.stream, signal === undefined ? {} : { signal }),
-    receiver.done,
-  ]);
-  signal?.throwIfAborted();
-  if (fault !== undefined) throw fault.error;
-  if (placed.status === "rejected") throw placed.reason;
-  if (fed.status === "rejected") throw fed.reason;
 }

@@ -5,6 +5,7 @@ import { isInstanceError, ProtocolError } from "../../contract/errors.ts";
 import { entryPath, linkPath } from "../../images/layer/path.ts";
 import type { TarEntry } from "../../images/tar/entry.ts";
 import { TarReader, type TarSink } from "../../images/tar/reader.ts";
+import { chunksOf } from "./chunks.ts";
 import { hostFileError } from "./host-file-error.ts";
 import { HostFolder } from "./host-folder.ts";
 
@@ -25,11 +26,8 @@ export async function unpackOnHost(stream: Readable, pull: Pull, options: Progre
   const unpacking = new Unpacking(pull, options);
   const reader = new TarReader(`from instance "${pull.instance}"`, unpacking);
   try {
-    // Leaving the loop, also by a throw, destroys the stream. All of it is read, past the archive's end too: its writer must not hang.
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      options.signal?.throwIfAborted();
-      reader.push(chunk);
-    }
+    // All of it is read, past the archive's end too: its writer must not hang.
+    for await (const chunk of chunksOf(stream, options.signal)) reader.push(chunk);
     reader.end();
     unpacking.finish();
   } catch (error) {

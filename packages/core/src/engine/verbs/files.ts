@@ -17,6 +17,7 @@ import { OwnerSchema } from "../../model/owner.ts";
 import { parse } from "../../model/parse.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
+import { chunksOf } from "../transfer/chunks.ts";
 import { feed } from "../transfer/feed.ts";
 import { packHostTree } from "../transfer/pack-host-tree.ts";
 import { unpackOnHost } from "../transfer/unpack-on-host.ts";
@@ -40,10 +41,7 @@ export class ManagedFiles implements InstanceFiles {
     const limit = options.maxSize ?? READ_ALL_SIZE;
     const chunks: Buffer[] = [];
     let size = 0;
-    const stream = await this.read(path, options);
-    // Leaving the loop, also by a throw, destroys the stream.
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      options.signal?.throwIfAborted();
+    for await (const chunk of chunksOf(await this.read(path, options), options.signal)) {
       size += chunk.length;
       if (size > limit)
         throw new FileError({ verb: "read all of", path, errno: "EFBIG", detail: `more than ${limit} bytes` });

@@ -34,9 +34,14 @@ export function packNode(node: TreeNode): Readable {
     (error: unknown) => archive.destroy(error as Error),
   );
   // One of Node's: tar-stream's own are those of the package `streamx`, whose errors after the end of a loop nobody hears.
-  const stream = Readable.from(archive, { objectMode: false });
+  const stream = Readable.from(chunksOf(archive), { objectMode: false });
   stream.once("close", () => archive.destroy());
   return stream;
+}
+
+// Readable.from() throws a reader's error into what it iterates; it must end here, for the entries under way have no listener for it.
+async function* chunksOf(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of archive) yield chunk;
 }
 
 function put(archive: ReturnType<typeof pack>, header: Headers, content: Buffer = Buffer.alloc(0)): Promise<void> {

@@ -15,7 +15,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { packHostTree } from "../../../src/engine/transfer/pack-host-tree.ts";
 import { unpackOnHost } from "../../../src/engine/transfer/unpack-on-host.ts";
@@ -184,6 +184,16 @@ describe("a pull", () => {
         yield whole.subarray(1024);
       })(),
     );
+    await expect(pull(stream, controller.signal)).rejects.toBe("enough");
+    expect(stream.destroyed).toBe(true);
+  });
+});
+
+describe("a pull of a stream that stalls", () => {
+  it("is ended by an abort, with the reason itself", async () => {
+    const controller = new AbortController();
+    const stream = new PassThrough();
+    setTimeout(() => controller.abort("enough"), 20);
     await expect(pull(stream, controller.signal)).rejects.toBe("enough");
     expect(stream.destroyed).toBe(true);
   });

@@ -80,6 +80,31 @@ describe("write", () => {
     await expect(instance.files.write("/f", "hello")).rejects.toBe(refused);
   });
 
+  it("aborted while its source stalls does not wait for the source", async () => {
+    const instance = await running();
+    const to = receiver();
+    place.scripted.script.files = { write: async () => to };
+    const controller = new AbortController();
+    const source = (async function* () {
+      yield Buffer.from("a");
+      controller.abort("enough");
+      await new Promise(() => {});
+    })();
+    await expect(instance.files.write("/f", source, { signal: controller.signal })).rejects.toBe("enough");
+    expect(to.seen.outcome).toBe("gone");
+  });
+
+  it("that is refused while its source stalls does not wait for the source", async () => {
+    const instance = await running();
+    const refused = new FileError({ verb: "write", path: "/f", errno: "EIO" });
+    place.scripted.script.files = { write: async () => receiver(refused) };
+    const source = (async function* () {
+      yield Buffer.from("a");
+      await new Promise(() => {});
+    })();
+    await expect(instance.files.write("/f", source)).rejects.toBe(refused);
+  });
+
   it("aborted leaves nothing and rejects with the reason itself", async () => {
     const instance = await running();
     const to = receiver();
@@ -110,6 +135,20 @@ describe("readAll", () => {
     expect((await instance.files.readAll("/f")).toString()).toBe("hello");
     await expect(instance.files.readAll("/f", { maxSize: 4 })).rejects.toMatchObject({ errno: "EFBIG" });
     expect(streams.every((stream) => stream.destroyed)).toBe(true);
+  });
+});
+
+describe("readAll of a stream that stalls", () => {
+  it("is ended by an abort, with the reason itself", async () => {
+    const instance = await running();
+    const stream = new PassThrough();
+    stream.write("a");
+    place.scripted.script.files = { read: async () => stream };
+    const controller = new AbortController();
+    const reading = instance.files.readAll("/f", { signal: controller.signal });
+    setTimeout(() => controller.abort("enough"), 20);
+    await expect(reading).rejects.toBe("enough");
+    expect(stream.destroyed).toBe(true);
   });
 });
 
