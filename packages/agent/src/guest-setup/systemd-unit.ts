@@ -19,7 +19,6 @@ Environment=UV_THREADPOOL_SIZE=8
 Restart=always
 RestartSec=100ms
 # What a program of ours does to memory must not take the agent with it.
-OOMScoreAdjust=-900
 OOMPolicy=continue
 TasksMax=infinity
 StandardOutput=journal

@@ -1,0 +1,115 @@
+import type { Duplex } from "node:stream";
+import type { Abortable, InstanceMetrics, InterfaceAddress, Timed } from "@pileus/core";
+import type { BackendProcess, ExecRequest, FileOperations } from "@pileus/core/driver";
+import { z } from "zod";
+import { streamLink } from "../protocol/link.ts";
+import { AddressesSchema, type AgentInfo, InfoSchema, MetricsSchema, type Welcome } from "../protocol/messages.ts";
+import { within } from "./deadline.ts";
+import { HostSession } from "./host-session.ts";
+import { RemoteFiles } from "./remote-files.ts";
+import { startProcess } from "./remote-process.ts";
+
+export interface ConnectAgentOptions extends Abortable, Timed {
+  /** Opens the stream to the guest's port: a new one, that nobody else uses. The client owns it. */
+  readonly connect: () => Duplex | Promise<Duplex>;
+  /** The longest that a call without streams, or the start of one with, may take. Default 60 s. */
+  readonly callTimeout?: number | undefined;
+}
+
+/**
+ * One session with the agent of one guest. It ends with the stream, when the agent starts anew (the guest rebooted), or when
+ * the guest breaks the protocol; then every call rejects, and a new client is to be made. Disposing closes it, which kills
+ * what runs for it in the guest.
+ */
+export interface AgentClient extends AsyncDisposable {
+  /** What the agent said of itself. `bootId` differs each time that the guest booted. */
+  readonly welcome: Welcome;
+  /** Resolves when the session is over: with the reason, or with nothing after `close()`. */
+  readonly closed: Promise<Error | undefined>;
+  readonly files: FileOperations;
+  exec(request: ExecRequest, options?: Abortable): Promise<BackendProcess>;
+  addresses(options?: Abortable): Promise<readonly InterfaceAddress[]>;
+  metrics(options?: Abortable): Promise<InstanceMetrics>;
+  info(options?: Abortable): Promise<AgentInfo>;
+  ping(options?: Abortable): Promise<void>;
+  /** Asks the guest's init to power off; resolves when it was asked. */
+  shutdown(options?: Abortable): Promise<void>;
+  reboot(options?: Abortable): Promise<void>;
+  close(): void;
+}
+
+/**
+ * Opens a session with a guest's agent, waiting for it to come up if need be: what is said to a port that the guest has not opened
+ * yet stays in the pipe, and an agent that starts greets. A session of another client on the same port ends; the
+ * stream may still hold bytes of it, which are discarded.
+ *
+ * @throws {TimeoutError} after `timeout` (default 120 s): no agent, or another process holds the port.
+ * @throws {AgentError} when the agent refuses the session.
+ * @throws {ConnectionError} when the stream breaks.
+ */
+export async function connectAgent(options: ConnectAgentOptions): Promise<AgentClient> {
+  const { signal, timeout = 120_000, callTimeout = 60_000 } = options;
+  signal?.throwIfAborted();
+  const stream = await options.connect();
+  const session = new HostSession(streamLink(stream));
+  const abandon = () => session.close();
+  const welcome = await within(session.welcome, "the handshake with the guest agent", { signal, timeout }, abandon);
+  return new SessionClient(session, welcome, callTimeout);
+}
+
+class SessionClient implements AgentClient {
+  readonly welcome: Welcome;
+  readonly closed: Promise<Error | undefined>;
+  readonly files: FileOperations;
+  readonly #session: HostSession;
+  readonly #timeout: number;
+
+  constructor(session: HostSession, welcome: Welcome, timeout: number) {
+    this.#session = session;
+    this.#timeout = timeout;
+    this.welcome = welcome;
+    this.closed = session.closed;
+    this.files = new RemoteFiles(session, timeout);
+  }
+
+  exec(request: ExecRequest, options: Abortable = {}): Promise<BackendProcess> {
+    return startProcess(this.#session, request, this.#limits(options));
+  }
+
+  addresses(options: Abortable = {}): Promise<readonly InterfaceAddress[]> {
+    return this.#session.ask({ method: "addresses" }, AddressesSchema, this.#limits(options));
+  }
+
+  metrics(options: Abortable = {}): Promise<InstanceMetrics> {
+    return this.#session.ask({ method: "metrics" }, MetricsSchema, this.#limits(options));
+  }
+
+  info(options: Abortable = {}): Promise<AgentInfo> {
+    return this.#session.ask({ method: "info" }, InfoSchema, this.#limits(options));
+  }
+
+  async ping(options: Abortable = {}): Promise<void> {
+    await this.#session.ask({ method: "ping" }, z.unknown(), this.#limits(options));
+  }
+
+  async shutdown(options: Abortable = {}): Promise<void> {
+    await this.#session.ask({ method: "power", action: "off" }, z.unknown(), this.#limits(options));
+  }
+
+  async reboot(options: Abortable = {}): Promise<void> {
+    await this.#session.ask({ method: "power", action: "reboot" }, z.unknown(), this.#limits(options));
+  }
+
+  close(): void {
+    this.#session.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await this.closed;
+  }
+
+  #limits(options: Abortable) {
+    return { signal: options.signal, timeout: this.#timeout };
+  }
+}

@@ -1,0 +1,252 @@
+import { Buffer } from "node:buffer";
+import { randomBytes } from "node:crypto";
+import { AgentError, ConfigError, ConnectionError, FileError, ProtocolError } from "@pileus/core/driver";
+import type { z } from "zod";
+import type { Call } from "../protocol/call.ts";
+import { Deframer } from "../protocol/deframer.ts";
+import { MAX_CALL, MAX_CALLS, MAX_DATA } from "../protocol/frame.ts";
+import type { Link } from "../protocol/link.ts";
+import {
+  type AgentMessage,
+  AgentMessageSchema,
+  type CallRequest,
+  type Failure,
+  type Hello,
+  OutcomeSchema,
+  RefuseSchema,
+  type Welcome,
+  WelcomeSchema,
+} from "../protocol/messages.ts";
+import { Multiplexer } from "../protocol/multiplexer.ts";
+import { encodeRecord, PROTOCOLS, type RecordKind } from "../protocol/record.ts";
+import { within } from "./deadline.ts";
+
+const PEER = "the guest agent";
+
+// One hello is due for each greeting. A guest that boots greets once; one that never stops greeting is hostile.
+const MAX_GREETINGS = 64;
+
+/** A call under way, as the client's operations see it. */
+export interface Begun {
+  readonly call: Call;
+  /** The program runs, the file is open. Rejects as `outcome` does, if that is first. */
+  readonly started: Promise<void>;
+  /** What the agent closed the call with. */
+  readonly outcome: Promise<unknown>;
+}
+
+/**
+ * The host's half of a link: one handshake, then one session until it breaks. All that arrives is checked against the protocol; what is
+ * wrong ends the session, and every call in it, with {@link ProtocolError}.
+ */
+export class HostSession {
+  readonly closed: Promise<Error | undefined>;
+  /** Resolves with the agent's welcome once the session stands. */
+  readonly welcome: Promise<Welcome>;
+  readonly #link: Link;
+  readonly #deframer: Deframer;
+  readonly #calls: Multiplexer;
+  #token = "";
+  #greetings = 0;
+  #state: "greeting" | "open" | "closed" = "greeting";
+  #settleWelcome: { resolve: (welcome: Welcome) => void; reject: (error: Error) => void } | undefined;
+  #settleClosed: ((error: Error | undefined) => void) | undefined;
+
+  constructor(link: Link) {
+    this.#link = link;
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
+    this.welcome = new Promise((resolve, reject) => {
+      this.#settleWelcome = { resolve, reject };
+    });
+    this.welcome.catch(() => undefined);
+    this.#calls = new Multiplexer({
+      link,
+      side: "host",
+      dataSize: MAX_DATA,
+      violated: (reason, received) => this.#violated(reason, received),
+    });
+    this.#deframer = new Deframer({
+      record: (kind, payload) => this.#record(kind, payload),
+      frame: (header, payload) => this.#calls.frame(header, payload),
+      data: (header, piece, first) => this.#calls.data(header, piece, first),
+      malformed: (reason, received) => {
+        // Before the welcome it is what a dead session has left in the pipe.
+        if (this.#state === "open") this.#violated(reason, received);
+      },
+    });
+    link.listen({
+      data: (chunk) => this.#deframer.feed(chunk),
+      drain: () => this.#calls.drain(),
+      missing: () => this.#deframer.missing,
+      lost: (error) => {
+        const why = error === undefined ? "it closed" : error.message;
+        this.#end(new ConnectionError(PEER, why, { cause: error }));
+      },
+    });
+    this.#hello();
+  }
+
+  /** Ends the session: what runs for it in the guest is killed. Idempotent. */
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#link.send([encodeRecord("bye")]);
+    this.#end(undefined);
+  }
+
+  /** Begins a call. `prepare` makes its channels. @throws {ConfigError} for a request that is too large */
+  begin(request: CallRequest, prepare: (call: Call) => void = () => undefined): Begun {
+    if (this.#state !== "open") throw new ConnectionError(PEER, "the session is over");
+    if (this.#calls.size >= MAX_CALLS)
+      throw new AgentError(`${MAX_CALLS} calls are under way already: wait for some to end`, "EBUSY");
+    const payload = Buffer.from(JSON.stringify(request));
+    if (payload.length > MAX_CALL) {
+      const message = `${payload.length} bytes of arguments and environment, and ${MAX_CALL} at most`;
+      throw new ConfigError(`${request.method} request`, [{ path: [], message }]);
+    }
+    const { promise: started, resolve: start, reject: failStart } = settler<void>();
+    const { promise: outcome, resolve, reject } = settler<unknown>();
+    const fail = (error: Error): Error => {
+      failStart(error);
+      reject(error);
+      return error;
+    };
+    const call = this.#calls.open(payload, (made) => {
+      prepare(made);
+      const { message } = made.handlers;
+      made.handlers = {
+        message: (said) =>
+          this.#parse(AgentMessageSchema, said, (parsed: AgentMessage) => {
+            if (parsed.type === "started") start();
+            message?.(parsed);
+          }),
+        closed: (said) => {
+          const parsed = OutcomeSchema.safeParse(said);
+          if (!parsed.success) return this.#violated("an outcome of unknown shape", said);
+          if (!parsed.data.ok) return fail(callError(request, parsed.data.error));
+          start();
+          resolve(parsed.data.result);
+          return undefined;
+        },
+        failed: fail,
+      };
+    });
+    return { call, started, outcome };
+  }
+
+  /** Makes a call without channels and returns its result, parsed. */
+  async ask<T>(
+    request: CallRequest,
+    schema: z.ZodType<T>,
+    limits: { readonly signal?: AbortSignal | undefined; readonly timeout: number },
+  ): Promise<T> {
+    limits.signal?.throwIfAborted();
+    const { call, outcome } = this.begin(request);
+    const result = await within(outcome, `${request.method} of ${PEER}`, limits, () => call.cancel());
+    return this.checked(schema, result);
+  }
+
+  /** What the guest said, parsed; anything else ends the session. @throws {ProtocolError} */
+  checked<T>(schema: z.ZodType<T>, value: unknown): T {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw this.#violated(`a result of unknown shape: ${parsed.error.issues[0]?.message}`, value);
+  }
+
+  #parse<T>(schema: z.ZodType<T>, value: unknown, use: (parsed: T) => void): void {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) use(parsed.data);
+    else this.#violated("a message of unknown shape", value);
+  }
+
+  #hello(): void {
+    // Another token each time: the agent answers every hello, and only the last answer stands.
+    this.#token = randomBytes(16).toString("hex");
+    const hello: Hello = { token: this.#token, protocols: [...PROTOCOLS] };
+    this.#link.send([encodeRecord("hello", hello)]);
+  }
+
+  /** Whether frames may follow the record. */
+  #record(kind: RecordKind, payload: Buffer): boolean {
+    if (this.#state === "open") return this.#recordWhileOpen(kind);
+    if (this.#state === "closed") return false;
+    if (kind === "here") {
+      this.#greetings += 1;
+      if (this.#greetings > MAX_GREETINGS) this.#violated("one greeting after another", payload);
+      else this.#hello();
+    } else if (kind === "refuse") this.#refused(parseJson(payload));
+    else if (kind === "welcome") return this.#welcomed(parseJson(payload));
+    return false;
+  }
+
+  #recordWhileOpen(kind: RecordKind): false {
+    if (kind === "here") this.#end(new ConnectionError(PEER, "it started anew, or gave the session up"));
+    else this.#violated(`a ${kind} record within a session`, Buffer.alloc(0));
+    return false;
+  }
+
+  #welcomed(said: unknown): boolean {
+    const parsed = WelcomeSchema.safeParse(said);
+    // Of another host's session, from before our hello.
+    if (!parsed.success || parsed.data.token !== this.#token) return false;
+    if (!PROTOCOLS.includes(parsed.data.protocol)) {
+      this.#violated(`protocol ${parsed.data.protocol}, which was not offered`, said);
+      return false;
+    }
+    this.#state = "open";
+    this.#settleWelcome?.resolve(parsed.data);
+    return true;
+  }
+
+  #refused(said: unknown): void {
+    const parsed = RefuseSchema.safeParse(said);
+    if (!parsed.success || (parsed.data.token !== undefined && parsed.data.token !== this.#token)) return;
+    this.#end(new AgentError(`the guest agent refused the session: ${parsed.data.reason}`, "EBUSY"));
+  }
+
+  #violated(reason: string, received: unknown): Error {
+    const shown = Buffer.isBuffer(received) ? received.toString("latin1") : JSON.stringify(received);
+    const error = new ProtocolError(`the guest agent broke its protocol: ${reason}`, shown ?? "");
+    this.#end(error);
+    return error;
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    const reason = error ?? new ConnectionError(PEER, "this client was closed");
+    this.#deframer.seek();
+    this.#settleWelcome?.reject(reason);
+    this.#calls.destroy(reason);
+    this.#link.close();
+    this.#settleClosed?.(error);
+  }
+}
+
+/** What the guest says of a failure, in the contract's words: the path and the verb are ours, not its. */
+function callError(request: CallRequest, said: Failure): Error {
+  if ("path" in request && /^E[A-Z0-9]{2,}$/.test(said.reason) && said.reason !== "EFAIL")
+    return new FileError({ verb: request.method, path: request.path, errno: said.reason });
+  return new AgentError(`the guest agent could not do ${request.method}: ${said.message}`, said.reason);
+}
+
+function parseJson(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+function settler<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<T>((settle, fail) => {
+    resolve = settle;
+    reject = fail;
+  });
+  // Nobody may be waiting: an outcome after its call was abandoned.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}

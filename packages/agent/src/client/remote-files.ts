@@ -1,0 +1,142 @@
+import { Buffer } from "node:buffer";
+import type { Readable, Writable } from "node:stream";
+import type { Abortable, DirectoryEntry, FileStat, MkdirOptions, OwnerOptions, RemoveOptions } from "@pileus/core";
+import { FileError, type FileOperations } from "@pileus/core/driver";
+import { z } from "zod";
+import type { ChannelReader } from "../protocol/channel-reader.ts";
+import type { ChannelWriter } from "../protocol/channel-writer.ts";
+import { type CallRequest, DirectoryEntrySchema, FileStatSchema } from "../protocol/messages.ts";
+import { within } from "./deadline.ts";
+import type { Begun, HostSession } from "./host-session.ts";
+
+// What a guest can make us hold for one `list`.
+const MAX_LISTING = 64 * 1024 * 1024;
+// How long an aborted write waits for the guest to have cleaned up.
+const CLEAN_UP = 5_000;
+
+/** The guest's files over a session. Paths and errors are the contract's; `timeout` is for calls that move no bytes. */
+export class RemoteFiles implements FileOperations {
+  readonly #session: HostSession;
+  readonly #timeout: number;
+
+  constructor(session: HostSession, timeout: number) {
+    this.#session = session;
+    this.#timeout = timeout;
+  }
+
+  read(path: string, options: Abortable): Promise<Readable> {
+    return this.#give({ method: "read", path }, options);
+  }
+
+  readTree(path: string, options: Abortable): Promise<Readable> {
+    return this.#give({ method: "readTree", path }, options);
+  }
+
+  write(path: string, options: OwnerOptions): Promise<{ readonly stream: Writable; readonly done: Promise<void> }> {
+    const { uid, gid, mode } = options;
+    return this.#take({ method: "write", path, options: { uid, gid, mode } }, options);
+  }
+
+  writeTree(path: string, options: Abortable): Promise<{ readonly stream: Writable; readonly done: Promise<void> }> {
+    return this.#take({ method: "writeTree", path }, options);
+  }
+
+  stat(path: string, options: Abortable): Promise<FileStat> {
+    return this.#session.ask({ method: "stat", path }, FileStatSchema, this.#limits(options));
+  }
+
+  async list(path: string, options: Abortable): Promise<readonly DirectoryEntry[]> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of await this.#give({ method: "list", path }, options)) {
+      size += (chunk as Buffer).length;
+      if (size > MAX_LISTING) throw new FileError({ verb: "list", path, errno: "EFBIG", detail: "too many entries" });
+      chunks.push(chunk as Buffer);
+    }
+    const lines = Buffer.concat(chunks).toString().split("\n").slice(0, -1);
+    return lines.map((line) => this.#session.checked(DirectoryEntrySchema, parseLine(line)));
+  }
+
+  async mkdir(path: string, options: MkdirOptions): Promise<void> {
+    const { uid, gid, mode, recursive } = options;
+    const request: CallRequest = { method: "mkdir", path, options: { uid, gid, mode, recursive } };
+    await this.#session.ask(request, z.unknown(), this.#limits(options));
+  }
+
+  async remove(path: string, options: RemoveOptions): Promise<void> {
+    const request: CallRequest = { method: "remove", path, recursive: options.recursive ?? false };
+    // A large tree takes its time.
+    await this.#session.ask(request, z.unknown(), { signal: options.signal, timeout: Number.POSITIVE_INFINITY });
+  }
+
+  #limits(options: Abortable) {
+    return { signal: options.signal, timeout: this.#timeout };
+  }
+
+  async #give(request: CallRequest, options: Abortable): Promise<Readable> {
+    options.signal?.throwIfAborted();
+    let reader: ChannelReader | undefined;
+    const begun = this.#session.begin(request, (call) => {
+      reader = call.reader(1);
+    });
+    await this.#started(begun, request, options);
+    const stream = reader as unknown as ChannelReader;
+    cancelOnAbort(begun, options.signal);
+    return stream;
+  }
+
+  async #take(request: CallRequest, options: Abortable) {
+    options.signal?.throwIfAborted();
+    let writer: ChannelWriter | undefined;
+    const begun = this.#session.begin(request, (call) => {
+      writer = call.writer(0, "cancel");
+    });
+    await this.#started(begun, request, options);
+    const stream = writer as unknown as ChannelWriter;
+    cancelOnAbort(begun, options.signal);
+    const done = this.#settled(begun, stream, options.signal);
+    // A caller who destroys the stream need not look at the outcome.
+    done.catch(() => undefined);
+    return { stream, done };
+  }
+
+  #started(begun: Begun, request: CallRequest, options: Abortable): Promise<void> {
+    return within(begun.started, `${request.method} in the guest`, this.#limits(options), () => begun.call.cancel());
+  }
+
+  /** The end of a write: the file is in place, or nothing is left of it. */
+  async #settled(begun: Begun, stream: ChannelWriter, signal: AbortSignal | undefined): Promise<void> {
+    const gaveUp = new Promise<void>((resolve) => {
+      stream.once("close", () => {
+        if (begun.call.cancelled) resolve();
+      });
+    });
+    const first = await Promise.race([
+      begun.outcome.then(() => "done" as const),
+      gaveUp.then(() => "gave up" as const),
+    ]);
+    if (first === "done") return;
+    const cleaned = begun.outcome.catch(() => undefined);
+    await within(cleaned, "cleaning up in the guest", { timeout: CLEAN_UP }, () => undefined).catch(() => undefined);
+    signal?.throwIfAborted();
+    if (stream.errored !== null) throw stream.errored;
+  }
+}
+
+// An abort after the stream was handed over ends the stream and the call with the caller's reason.
+function cancelOnAbort(begun: Begun, signal: AbortSignal | undefined): void {
+  if (signal === undefined) return;
+  const aborted = () => begun.call.cancel(signal.reason);
+  signal.addEventListener("abort", aborted, { once: true });
+  const over = () => signal.removeEventListener("abort", aborted);
+  begun.outcome.then(over, over);
+  if (signal.aborted) aborted();
+}
+
+function parseLine(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

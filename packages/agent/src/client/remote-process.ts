@@ -1,0 +1,58 @@
+import type { ExitStatus, TerminalSize } from "@pileus/core";
+import { type BackendProcess, ConnectionError, type ExecRequest } from "@pileus/core/driver";
+import type { Call } from "../protocol/call.ts";
+import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
+import { type Limits, within } from "./deadline.ts";
+import type { HostSession } from "./host-session.ts";
+import { TerminalStream } from "./terminal-stream.ts";
+
+/** Starts a program in the guest. Giving up before it returned kills it there. */
+export async function startProcess(
+  session: HostSession,
+  request: ExecRequest,
+  limits: Limits,
+): Promise<BackendProcess> {
+  limits.signal?.throwIfAborted();
+  let settleExit: (status: ExitStatus) => void = () => undefined;
+  let failExit: (error: Error) => void = () => undefined;
+  const exit = new Promise<ExitStatus>((resolve, reject) => {
+    settleExit = resolve;
+    failExit = reject;
+  });
+  // The streams of a lost session tell it, too.
+  exit.catch(() => undefined);
+  let streams: BackendProcess["streams"] | undefined;
+  const { argv, env, cwd, user, tty } = request;
+  const asked: CallRequest = { method: "exec", argv, env, cwd, user, tty };
+  const { call, started, outcome } = session.begin(asked, (made) => {
+    streams = makeStreams(made, request.tty !== undefined);
+    made.handlers = {
+      message: (said) => {
+        const message = said as AgentMessage;
+        if (message.type === "exit") settleExit(message.status as ExitStatus);
+      },
+    };
+  });
+  outcome.then(
+    () => failExit(new ConnectionError("the guest agent", "it closed a program without an exit status")),
+    failExit,
+  );
+  await within(started, `start of ${request.argv[0]} in the guest`, limits, () => call.cancel());
+  return {
+    streams: streams as BackendProcess["streams"],
+    exit,
+    async kill(signal) {
+      call.send({ type: "signal", signal } satisfies HostMessage);
+    },
+    async resize(size: TerminalSize) {
+      call.send({ type: "resize", columns: size.columns, rows: size.rows } satisfies HostMessage);
+    },
+  };
+}
+
+function makeStreams(call: Call, terminal: boolean): BackendProcess["streams"] {
+  const stdin = call.writer(0, "end");
+  const stdout = call.reader(1);
+  if (terminal) return { kind: "tty", tty: new TerminalStream(stdin, stdout) };
+  return { kind: "pipes", stdin, stdout, stderr: call.reader(2) };
+}

@@ -1,0 +1,217 @@
+import { Buffer } from "node:buffer";
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:os";
+import { pipeline } from "node:stream";
+import type { Call } from "../protocol/call.ts";
+import type { ChannelReader } from "../protocol/channel-reader.ts";
+import type { ChannelWriter } from "../protocol/channel-writer.ts";
+import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
+import { findUser, type GuestUser } from "./passwd.ts";
+import { DEFAULT_PATH, findProgram } from "./program.ts";
+import type { Terminal, TerminalStarter } from "./pty.ts";
+
+type ExecRequest = Extract<CallRequest, { method: "exec" }>;
+type ExitStatus = Extract<AgentMessage, { type: "exit" }>["status"];
+
+/** What programs are started with. */
+export interface ExecTools {
+  readonly terminals: TerminalStarter;
+  /** A static BusyBox: sets supplementary groups, which neither Node nor libuv leaves a program with. */
+  readonly busybox: string;
+}
+
+interface Start {
+  readonly file: string;
+  readonly user: GuestUser;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Runs a program for a call, from its start to the end of its output. Whatever ends the call kills its process group. */
+export function exec(call: Call, request: ExecRequest, tools: ExecTools): void {
+  const stdin = call.reader(0);
+  const outputs =
+    request.tty === undefined ? [call.writer(1, "nothing"), call.writer(2, "nothing")] : [call.writer(1, "nothing")];
+  const start = prepare(request);
+  if ("code" in start) {
+    refuse(call, outputs, start.code, start.reason);
+    return;
+  }
+  try {
+    if (request.tty === undefined) onPipes(call, request, start, tools, stdin, outputs);
+    else onTerminal(call, request, request.tty, start, tools, stdin, outputs);
+  } catch (error) {
+    refuse(call, outputs, 126, (error as Error).message);
+  }
+}
+
+function prepare(request: ExecRequest): Start | { readonly code: number; readonly reason: string } {
+  const user = findUser(request.user);
+  if (user === undefined) return { code: 126, reason: `no user ${request.user} in /etc/passwd` };
+  const env = {
+    PATH: DEFAULT_PATH,
+    HOME: user.home,
+    USER: user.name ?? String(user.uid),
+    ...(request.tty === undefined ? {} : { TERM: "xterm-256color" }),
+    ...request.env,
+  };
+  const cwd = request.cwd ?? "/";
+  const program = findProgram(request.argv[0] ?? "", cwd, env.PATH);
+  return program.kind === "failed" ? program : { file: program.file, user, cwd, env };
+}
+
+function onPipes(
+  call: Call,
+  request: ExecRequest,
+  start: Start,
+  tools: ExecTools,
+  stdin: ChannelReader,
+  outputs: readonly ChannelWriter[],
+): void {
+  const child = spawnProgram(request.argv, start, tools);
+  const end = new ExecEnd(call, outputs);
+  child.once("error", (error: NodeJS.ErrnoException) => {
+    const missing = error.code === "ENOENT";
+    refuse(call, outputs, missing ? 127 : 126, `${request.argv[0]}: ${error.code ?? error.message}`);
+  });
+  child.once("exit", (code, signal) => {
+    stdin.destroy();
+    end.exited(signal === null ? { kind: "exited", code: code ?? 255 } : { kind: "signaled", signal });
+  });
+  // Node reports a failed start a moment after spawn() returned, but has no pid then.
+  if (child.pid === undefined) return;
+  const [out, err] = outputs as [ChannelWriter, ChannelWriter];
+  if (child.stdin === null || child.stdout === null || child.stderr === null) throw new Error("no pipes");
+  pipeline(stdin, child.stdin, () => undefined);
+  pipeline(child.stdout, out, () => undefined);
+  pipeline(child.stderr, err, () => undefined);
+  call.handlers = groupHandlers(child.pid, end, () => undefined);
+  call.send({ type: "started" } satisfies AgentMessage);
+}
+
+function spawnProgram(argv: readonly string[], start: Start, tools: ExecTools): ChildProcess {
+  const { file, user, cwd, env } = start;
+  // Its own session: signals reach the whole group, and no terminal of ours does.
+  const common = { cwd, env, detached: true, stdio: "pipe" } as const;
+  if (user.name !== undefined && user.groups.length > 0) {
+    // libuv drops all supplementary groups when it sets a uid; BusyBox' start-stop-daemon takes those of /etc/group. It
+    // execs what follows, here BusyBox once more, which execs the program. The file of pids must be one that does not exist.
+    const who = `${user.name}:${user.gid}`;
+    const as = ["start-stop-daemon", "-S", "-c", who, "-p", "/proc/self/none", "-a", tools.busybox];
+    return spawn(tools.busybox, [...as, "--", "setpriv", "--", file, ...argv.slice(1)], common);
+  }
+  const ids =
+    user.uid === process.getuid?.() && user.gid === process.getgid?.() ? {} : { uid: user.uid, gid: user.gid };
+  return spawn(file, argv.slice(1), { ...common, ...ids, argv0: argv[0] });
+}
+
+function onTerminal(
+  call: Call,
+  request: ExecRequest,
+  size: { readonly columns: number; readonly rows: number },
+  start: Start,
+  tools: ExecTools,
+  input: ChannelReader,
+  outputs: readonly ChannelWriter[],
+): void {
+  const out = outputs[0] as ChannelWriter;
+  const end = new ExecEnd(call, outputs);
+  const { uid, gid, groups } = start.user;
+  const terminal = tools.terminals.start({
+    file: start.file,
+    args: request.argv.slice(1),
+    env: start.env,
+    cwd: start.cwd,
+    ...size,
+    uid,
+    gid,
+    groups,
+    onExit: (code, signal) => {
+      input.destroy();
+      end.exited(signal === 0 ? { kind: "exited", code } : { kind: "signaled", signal: signalName(signal) });
+    },
+  });
+  connectTerminal(terminal, input, out);
+  call.handlers = groupHandlers(terminal.pid, end, (width, height) => terminal.resize(width, height));
+  call.send({ type: "started" } satisfies AgentMessage);
+}
+
+function connectTerminal(terminal: Terminal, input: ChannelReader, out: ChannelWriter): void {
+  const { stream } = terminal;
+  stream.on("data", (chunk: Buffer) => {
+    if (!out.write(chunk)) stream.pause();
+  });
+  out.on("drain", () => stream.resume());
+  // Closing our end hangs up: the program gets SIGHUP.
+  out.once("close", () => stream.destroy());
+  // EIO: nobody has the terminal open any more (Linux, drivers/tty/n_tty.c). What was printed has been read before it.
+  stream.once("error", () => out.end());
+  stream.once("end", () => out.end());
+  stream.once("close", () => out.end());
+  input.on("data", (chunk: Buffer) => {
+    if (!stream.write(chunk)) input.pause();
+  });
+  stream.on("drain", () => input.resume());
+}
+
+function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows: number) => void): Call["handlers"] {
+  const signal = (name: NodeJS.Signals): void => {
+    if (end.status !== undefined) return;
+    try {
+      process.kill(-pid, name);
+    } catch {
+      // Gone already, or a name that this system does not have: nothing to reach.
+    }
+  };
+  const kill = () => signal("SIGKILL");
+  return {
+    message(message) {
+      const said = message as HostMessage;
+      if (said.type === "signal") signal(said.signal);
+      else if (end.status === undefined) resize(said.columns, said.rows);
+    },
+    cancelled: kill,
+    failed: kill,
+  };
+}
+
+/** Closes the call when the program has ended and its output has left. */
+class ExecEnd {
+  readonly #call: Call;
+  #open: number;
+  status: ExitStatus | undefined;
+
+  constructor(call: Call, outputs: readonly ChannelWriter[]) {
+    this.#call = call;
+    this.#open = outputs.length;
+    for (const output of outputs)
+      output.once("close", () => {
+        this.#open -= 1;
+        this.#settle();
+      });
+  }
+
+  exited(status: ExitStatus): void {
+    this.status = status;
+    this.#call.send({ type: "exit", status } satisfies AgentMessage);
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.status !== undefined && this.#open === 0) this.#call.close({ ok: true });
+  }
+}
+
+// A program that could not be started, as a shell would tell it.
+function refuse(call: Call, outputs: readonly ChannelWriter[], code: number, reason: string): void {
+  const end = new ExecEnd(call, outputs);
+  call.send({ type: "started" } satisfies AgentMessage);
+  outputs.at(-1)?.write(Buffer.from(`pileus: ${reason}\n`));
+  for (const output of outputs) output.end();
+  end.exited({ kind: "exited", code });
+}
+
+function signalName(number: number): NodeJS.Signals {
+  const found = Object.entries(constants.signals).find(([, value]) => value === number);
+  return (found?.[0] ?? `SIGRT${number}`) as NodeJS.Signals;
+}

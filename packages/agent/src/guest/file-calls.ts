@@ -1,0 +1,97 @@
+import { Buffer } from "node:buffer";
+import { pipeline, type Readable, type Writable } from "node:stream";
+import { LocalFiles, plainAccess } from "@pileus/core/files";
+import type { Call } from "../protocol/call.ts";
+import type { AgentMessage, CallRequest, Outcome } from "../protocol/messages.ts";
+import { failure } from "./failure.ts";
+
+type FileRequest = Extract<CallRequest, { readonly path: string }>;
+
+const STARTED: AgentMessage = { type: "started" };
+
+/** The guest's files: the whole guest, as the agent sees it. */
+const files = new LocalFiles(plainAccess());
+
+/** Serves one file operation. The host's giving it up aborts it and leaves nothing half-made. */
+export function fileCall(call: Call, request: FileRequest): void {
+  const abort = new AbortController();
+  const { signal } = abort;
+  const stop = () => abort.abort(new Error("the host gave the call up"));
+  call.handlers = { cancelled: stop, failed: stop };
+  switch (request.method) {
+    case "stat":
+      answer(call, files.stat(request.path, { signal }));
+      return;
+    case "mkdir":
+      answer(call, files.mkdir(request.path, { ...request.options, signal }));
+      return;
+    case "remove":
+      answer(call, files.remove(request.path, { recursive: request.recursive, signal }));
+      return;
+    case "list":
+      give(call, listing(request.path, signal));
+      return;
+    case "read":
+      give(call, files.read(request.path, { signal }));
+      return;
+    case "readTree":
+      give(call, files.readTree(request.path, { signal }));
+      return;
+    case "write":
+      take(call, files.write(request.path, { ...request.options, signal }));
+      return;
+    case "writeTree":
+      take(call, files.writeTree(request.path, { signal }));
+      return;
+    default:
+      request satisfies never;
+  }
+}
+
+/** Closes the call with what the promise becomes. */
+export function answer(call: Call, promise: Promise<unknown>): void {
+  promise.then(
+    (result) => call.close({ ok: true, result }),
+    (error: unknown) => call.close(failed(error)),
+  );
+}
+
+// The host makes no list of it before it is there: one line of JSON for each entry, with the credit that streams have.
+async function listing(path: string, signal: AbortSignal): Promise<readonly Buffer[]> {
+  const lines = (await files.list(path, { signal })).map((entry) => `${JSON.stringify(entry)}\n`);
+  return [Buffer.from(lines.join(""))];
+}
+
+/** Streams bytes out of the guest. */
+function give(call: Call, source: Promise<Readable | readonly Buffer[]>): void {
+  const out = call.writer(1, "nothing");
+  source.then(
+    (stream) => {
+      call.send(STARTED);
+      pipeline(stream, out, (error) => call.close(error ? failed(error) : { ok: true }));
+    },
+    (error: unknown) => call.close(failed(error)),
+  );
+}
+
+/** Streams bytes into the guest. */
+function take(call: Call, sink: Promise<{ readonly stream: Writable; readonly done: Promise<void> }>): void {
+  const input = call.reader(0);
+  sink.then(
+    ({ stream, done }) => {
+      call.send(STARTED);
+      // Not a pipeline: the sink's own error is the one to tell, and the call is closed before the input is.
+      stream.on("error", () => undefined);
+      input.once("close", () => {
+        if (!input.readableEnded) stream.destroy();
+      });
+      input.pipe(stream);
+      answer(call, done);
+    },
+    (error: unknown) => call.close(failed(error)),
+  );
+}
+
+function failed(error: unknown): Outcome {
+  return { ok: false, error: failure(error) };
+}

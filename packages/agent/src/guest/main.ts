@@ -1,0 +1,72 @@
+import { openSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { dirname, join } from "node:path";
+import { HEADER_SIZE, MAX_DATA } from "../protocol/frame.ts";
+import { streamLink } from "../protocol/link.ts";
+import { encodeRecord } from "../protocol/record.ts";
+import { findPort } from "./find-port.ts";
+import { PortLink } from "./port-link.ts";
+import { TerminalStarter } from "./pty.ts";
+import { type AgentOptions, AgentSession } from "./session.ts";
+
+/**
+ * The agent's process: `agent.cjs --port NAME` serves a virtio-serial port, `agent.cjs --socket PATH` a unix socket.
+ * `--tools FOLDER` (default: where it lies) has `pty.node` and `bin/busybox`.
+ */
+declare const AGENT_VERSION: string;
+
+// A port takes 32 KiB in one write: a whole frame, then.
+const PORT_DATA = 32 * 1024 - HEADER_SIZE;
+
+function main(argv: readonly string[]): void {
+  const options = new Map<string, string>();
+  for (let at = 0; at + 1 < argv.length; at += 2) options.set(argv[at] as string, argv[at + 1] as string);
+  const folder = options.get("--tools") ?? dirname(process.argv[1] ?? "/");
+  const tools = { terminals: new TerminalStarter(join(folder, "pty.node")), busybox: join(folder, "bin/busybox") };
+  // Programs that run as others must not inherit groups of ours.
+  if (process.getuid?.() === 0) process.setgroups?.([]);
+  process.umask(0o022);
+  const port = options.get("--port");
+  const socket = options.get("--socket");
+  if (port !== undefined) servePort(port, { tools, version: AGENT_VERSION, dataSize: PORT_DATA });
+  else if (socket !== undefined) serveSocket(socket, { tools, version: AGENT_VERSION, dataSize: MAX_DATA });
+  else fail("usage: agent (--port NAME | --socket PATH) [--tools FOLDER]");
+}
+
+function servePort(name: string, options: AgentOptions): void {
+  const device = findPort(name);
+  if (device === undefined) {
+    fail(`there is no virtio-serial port ${name}`);
+    return;
+  }
+  const link = new PortLink(openSync(device, "r+"), () => encodeRecord("here"));
+  new AgentSession(link, options).listen((error) => {
+    // A read under way on another thread would keep exit() waiting for ever.
+    if (error !== undefined) fail(`the port ${name} failed: ${error.message}`);
+  });
+}
+
+/** One host at a time, as on a port: who comes second is refused. */
+function serveSocket(path: string, options: AgentOptions): void {
+  let current: Socket | undefined;
+  const server = createServer({ noDelay: true }, (socket) => {
+    if (current !== undefined) {
+      socket.on("error", () => undefined);
+      socket.end(encodeRecord("refuse", { reason: "another host holds the session" }));
+      return;
+    }
+    current = socket;
+    socket.write(encodeRecord("here"));
+    new AgentSession(streamLink(socket), options).listen(() => {
+      current = undefined;
+    });
+  });
+  server.listen(path);
+}
+
+function fail(reason: string): void {
+  process.stderr.write(`pileus-agent: ${reason}\n`);
+  process.kill(process.pid, "SIGKILL");
+}
+
+main(process.argv.slice(2));

@@ -1,0 +1,75 @@
+import type { Call } from "../protocol/call.ts";
+import type { CallRequest, Method } from "../protocol/messages.ts";
+import { type ExecTools, exec } from "./exec.ts";
+import { failure } from "./failure.ts";
+import { answer, fileCall } from "./file-calls.ts";
+import { power } from "./power.ts";
+import { addresses, info, metrics } from "./system.ts";
+
+// A record, so that a method without a place here does not compile.
+const METHODS: Readonly<Record<Method, true>> = {
+  exec: true,
+  read: true,
+  write: true,
+  stat: true,
+  list: true,
+  mkdir: true,
+  remove: true,
+  readTree: true,
+  writeTree: true,
+  ping: true,
+  addresses: true,
+  metrics: true,
+  info: true,
+  power: true,
+};
+
+/** What this agent can be asked for. */
+export const methods = Object.keys(METHODS) as readonly Method[];
+
+/** Serves one call. Makes the call's readers before it returns. */
+export function serveCall(call: Call, request: CallRequest, tools: ExecTools): void {
+  try {
+    route(call, request, tools);
+  } catch (error) {
+    call.close({ ok: false, error: failure(error) });
+  }
+}
+
+function route(call: Call, request: CallRequest, tools: ExecTools): void {
+  switch (request.method) {
+    case "exec":
+      exec(call, request, tools);
+      return;
+    case "ping":
+      call.close({ ok: true });
+      return;
+    case "addresses":
+      call.close({ ok: true, result: addresses() });
+      return;
+    case "metrics":
+      call.close({ ok: true, result: metrics() });
+      return;
+    case "info":
+      call.close({ ok: true, result: info() });
+      return;
+    case "power":
+      answer(call, power(request.action, tools.busybox));
+      return;
+    case "read":
+    case "write":
+    case "stat":
+    case "list":
+    case "mkdir":
+    case "remove":
+    case "readTree":
+    case "writeTree":
+      fileCall(call, request);
+      return;
+    default: {
+      const { method } = request as { readonly method: string };
+      call.close({ ok: false, error: { reason: "ENOSYS", message: `this agent has no method ${method}` } });
+      request satisfies never;
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { arch, hostname, networkInterfaces, release } from "node:os";
+import type { InstanceMetrics, InterfaceAddress } from "@pileus/core";
+import type { AgentInfo } from "../protocol/messages.ts";
+
+/** The addresses of the guest, loopback and link-local left out. */
+export function addresses(): InterfaceAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, list]) =>
+    (list ?? [])
+      .filter((entry) => !entry.internal && !/^(169\.254\.|fe[89ab])/i.test(entry.address))
+      .map((entry) => ({
+        interface: name,
+        family: entry.family === "IPv6" ? ("inet6" as const) : ("inet" as const),
+        address: entry.address,
+        prefix: Number(entry.cidr?.split("/")[1] ?? 0),
+        mac: entry.mac,
+      })),
+  );
+}
+
+// sysconf(3), _SC_CLK_TCK: 100 on every Linux that Node runs on.
+const TICKS = 100;
+
+/** What the whole guest uses, by its kernel's own figures. */
+export function metrics(proc = "/proc"): InstanceMetrics {
+  const memory = new Map(
+    readFileSync(`${proc}/meminfo`, "utf8")
+      .split("\n")
+      .map((line) => /^(\w+):\s+(\d+) kB$/.exec(line))
+      .flatMap((match) => (match === null ? [] : [[match[1], Number(match[2]) * 1024] as const])),
+  );
+  const total = memory.get("MemTotal") ?? 0;
+  return {
+    cpu: { usage: busyTicks(readFileSync(`${proc}/stat`, "utf8")) * (1e9 / TICKS) },
+    memory: { usage: total - (memory.get("MemAvailable") ?? 0), limit: total },
+    processes: readdirSync(proc).filter((name) => /^\d+$/.test(name)).length,
+  };
+}
+
+// proc_stat(5): user nice system idle iowait irq softirq steal guest guest_nice; guest time is within user.
+function busyTicks(stat: string): number {
+  const fields = stat.slice(0, stat.indexOf("\n")).split(/\s+/).slice(1).map(Number);
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = fields;
+  return user + nice + system + irq + softirq;
+}
+
+/** What the guest is. */
+export function info(): AgentInfo {
+  return {
+    kernel: release(),
+    architecture: arch(),
+    hostname: hostname(),
+    init: readFileSync("/proc/1/comm", "utf8").trim().slice(0, 64),
+    agentMemory: process.memoryUsage().rss,
+  };
+}
+
+/** Another one each time the kernel boots. random(4). */
+export function bootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}

@@ -1,0 +1,144 @@
+import { z } from "zod";
+
+/**
+ * What records, calls and their messages carry. The host parses everything that the guest says by these; the agent
+ * trusts its host and uses the types alone, so that no schema library is loaded under an emulated processor.
+ */
+
+export const HelloSchema = z.strictObject({
+  token: z.string().regex(/^[0-9a-f]{32}$/),
+  protocols: z.array(z.int()).min(1).max(16),
+});
+export type Hello = z.output<typeof HelloSchema>;
+
+// Not strict: an agent newer than the host may say more.
+export const WelcomeSchema = z.object({
+  token: z.string().max(64),
+  protocol: z.int(),
+  /** The version of the agent's package. */
+  agent: z.string().max(64),
+  /** The methods that it knows. */
+  methods: z.array(z.string().max(64)).max(64),
+  /** Another one each time the guest's kernel boots. */
+  bootId: z.string().max(64),
+});
+export type Welcome = z.output<typeof WelcomeSchema>;
+
+export const RefuseSchema = z.object({ token: z.string().max(64).optional(), reason: z.string().max(256) });
+export type Refuse = z.output<typeof RefuseSchema>;
+
+/** What a call asks for. Channel 0 is bytes into the guest; 1, and for `exec` 2, are bytes out of it. */
+export type CallRequest =
+  | {
+      readonly method: "exec";
+      readonly argv: readonly string[];
+      readonly env: Readonly<Record<string, string>>;
+      readonly cwd?: string | undefined;
+      readonly user?: string | undefined;
+      readonly tty?: { readonly columns: number; readonly rows: number } | undefined;
+    }
+  | { readonly method: "read" | "stat" | "list" | "readTree" | "writeTree"; readonly path: string }
+  | { readonly method: "write"; readonly path: string; readonly options: OwnerFields }
+  | {
+      readonly method: "mkdir";
+      readonly path: string;
+      readonly options: OwnerFields & { readonly recursive?: boolean | undefined };
+    }
+  | { readonly method: "remove"; readonly path: string; readonly recursive: boolean }
+  | { readonly method: "ping" | "addresses" | "metrics" | "info" }
+  | { readonly method: "power"; readonly action: "off" | "reboot" };
+
+export type Method = CallRequest["method"];
+
+export interface OwnerFields {
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly mode?: number | undefined;
+}
+
+/** What the host says about a call under way. */
+export type HostMessage =
+  | { readonly type: "signal"; readonly signal: NodeJS.Signals }
+  | { readonly type: "resize"; readonly columns: number; readonly rows: number };
+
+const SignalSchema = z
+  .string()
+  .regex(/^SIG[A-Z0-9+]{2,12}$/)
+  .transform((name) => name as NodeJS.Signals);
+
+export const ExitStatusSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("exited"), code: z.int().min(0).max(255) }),
+  z.object({ kind: z.literal("signaled"), signal: SignalSchema }),
+]);
+
+/** What the agent says about a call under way. */
+export const AgentMessageSchema = z.discriminatedUnion("type", [
+  /** The program runs, the file is open: bytes may follow. */
+  z.object({ type: z.literal("started") }),
+  /** The program ended; its output may still be on the way. */
+  z.object({ type: z.literal("exit"), status: ExitStatusSchema }),
+]);
+export type AgentMessage = z.output<typeof AgentMessageSchema>;
+
+const FailureSchema = z.object({
+  /** An errno name, or another short word. */
+  reason: z.string().max(64),
+  message: z.string().max(4096),
+});
+export type Failure = z.output<typeof FailureSchema>;
+
+/** How a call ended. */
+export const OutcomeSchema = z.discriminatedUnion("ok", [
+  z.object({ ok: z.literal(true), result: z.unknown().optional() }),
+  z.object({ ok: z.literal(false), error: FailureSchema }),
+]);
+export type Outcome = z.output<typeof OutcomeSchema>;
+
+const id = z.int().min(0).max(0xffffffff);
+
+export const FileStatSchema = z.object({
+  type: z.enum(["file", "directory", "symlink", "fifo", "socket", "character-device", "block-device"]),
+  size: z.number().min(0),
+  mode: z.int().min(0).max(0o7777),
+  uid: id,
+  gid: id,
+  mtime: z.number(),
+  target: z.string().max(8192).optional(),
+});
+
+export const DirectoryEntrySchema = FileStatSchema.extend({
+  name: z
+    .string()
+    .min(1)
+    .max(1024)
+    .regex(/^[^/\0]+$/),
+});
+
+export const AddressesSchema = z
+  .array(
+    z.object({
+      interface: z.string().max(64),
+      family: z.enum(["inet", "inet6"]),
+      address: z.string().max(64),
+      prefix: z.int().min(0).max(128),
+      mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
+    }),
+  )
+  .max(1024);
+
+export const MetricsSchema = z.object({
+  cpu: z.object({ usage: z.number().min(0) }),
+  memory: z.object({ usage: z.number().min(0), limit: z.number().min(0).optional() }),
+  processes: z.int().min(0).optional(),
+});
+
+export const InfoSchema = z.object({
+  kernel: z.string().max(256),
+  architecture: z.string().max(32),
+  hostname: z.string().max(256),
+  /** The name of process 1. */
+  init: z.string().max(64),
+  /** What the agent itself holds in memory, in bytes. */
+  agentMemory: z.number().min(0),
+});
+export type AgentInfo = z.output<typeof InfoSchema>;

@@ -1,0 +1,207 @@
+import { Buffer } from "node:buffer";
+import { Call, type CallOwner } from "./call.ts";
+import type { ChannelWriter } from "./channel-writer.ts";
+import { encodeFrame, encodeHeader, FRAME, type FrameHeader, type FrameType, MAX_CALLS } from "./frame.ts";
+import type { Link } from "./link.ts";
+
+/** What a {@link Multiplexer} is told and tells. */
+export interface MultiplexerOptions {
+  readonly link: Link;
+  readonly side: "host" | "agent";
+  /** The most payload bytes in a DATA frame that it sends. */
+  readonly dataSize: number;
+  /** At the agent: a call begins. Must make the call's readers before it returns. */
+  readonly accept?: ((call: Call, request: unknown) => void) | undefined;
+  /** The peer broke the protocol. */
+  readonly violated: (reason: string, received: Buffer) => void;
+}
+
+interface Ready {
+  readonly call: Call;
+  readonly channel: number;
+  readonly writer: ChannelWriter;
+}
+
+/**
+ * Many calls over one link. Messages go before data, and channels with data take turns, one frame each, so that no
+ * transfer holds up another. What a peer sends without credit, or for a call that is not there, ends the session.
+ */
+export class Multiplexer implements CallOwner {
+  readonly #options: MultiplexerOptions;
+  readonly #calls = new Map<number, Call>();
+  readonly #control: Buffer[] = [];
+  readonly #ready: Ready[] = [];
+  readonly #waiting = new Set<ChannelWriter>();
+  #next = 1;
+  #room = true;
+  #pumping = false;
+  #dead: Error | undefined;
+
+  constructor(options: MultiplexerOptions) {
+    this.#options = options;
+  }
+
+  /** How many calls are under way, those that were cancelled and not yet closed by the agent included. */
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  /** At the host: begins a call. `prepare` makes its channels and handlers. */
+  open(request: Buffer, prepare: (call: Call) => void): Call {
+    const call = new Call(this, this.#next);
+    // Numbers never repeat in a session: a late frame must find no other owner.
+    this.#next += 1;
+    prepare(call);
+    this.#calls.set(call.id, call);
+    this.control(FRAME.call, call.id, 0, request);
+    return call;
+  }
+
+  control(type: FrameType, call: number, channel: number, payload?: Buffer): void {
+    if (this.#dead !== undefined) return;
+    this.#control.push(encodeFrame(type, call, channel, payload));
+    this.#pump();
+  }
+
+  ready(call: Call, channel: number, writer: ChannelWriter): void {
+    if (this.#dead !== undefined || this.#waiting.has(writer)) return;
+    this.#waiting.add(writer);
+    this.#ready.push({ call, channel, writer });
+    this.#pump();
+  }
+
+  forget(call: Call): void {
+    this.#calls.delete(call.id);
+  }
+
+  /** The link has room again. */
+  drain(): void {
+    this.#room = true;
+    this.#pump();
+  }
+
+  /** Ends the session: every call fails with the error. */
+  destroy(error: Error): void {
+    if (this.#dead !== undefined) return;
+    this.#dead = error;
+    this.#control.length = 0;
+    this.#ready.length = 0;
+    for (const call of [...this.#calls.values()]) call.fail(error);
+  }
+
+  #pump(): void {
+    // A completed write may begin the next from within.
+    if (this.#pumping) return;
+    this.#pumping = true;
+    const { link, dataSize } = this.#options;
+    while (this.#room && this.#dead === undefined) {
+      if (this.#control.length > 0) {
+        this.#room = link.send(this.#control.splice(0));
+        continue;
+      }
+      const next = this.#ready.shift();
+      if (next === undefined) break;
+      const { call, channel, writer } = next;
+      this.#waiting.delete(writer);
+      const taken = writer.take(dataSize);
+      if (taken === undefined) continue;
+      if (taken === "end") this.#room = link.send([encodeHeader(FRAME.end, call.id, channel, 0)]);
+      else this.#room = link.send([encodeHeader(FRAME.data, call.id, channel, taken.length), taken]);
+      if (writer.waiting) this.ready(call, channel, writer);
+    }
+    this.#pumping = false;
+  }
+
+  /** A whole frame that is not DATA. */
+  frame(header: FrameHeader, payload: Buffer): void {
+    const { side } = this.#options;
+    const call = this.#calls.get(header.call);
+    if (header.type === FRAME.call) {
+      this.#accept(header, payload);
+      return;
+    }
+    if (call === undefined) {
+      // What the host sent before it knew that the call was over. The agent closes a call last, so there is no such excuse for it.
+      if (side === "host") this.#violated(`a frame of type ${header.type} for call ${header.call}, which is not open`);
+      return;
+    }
+    switch (header.type) {
+      case FRAME.message:
+        this.#json(payload, (message) => call.handlers.message?.(message));
+        return;
+      case FRAME.end: {
+        const reader = call.readerOf(header.channel);
+        if (reader?.finish() !== true) this.#violated(`an END of channel ${header.channel}, which is not open`);
+        return;
+      }
+      case FRAME.stop:
+        call.writerOf(header.channel)?.halt();
+        return;
+      case FRAME.window: {
+        const writer = call.writerOf(header.channel);
+        if (writer?.grant(payload.readUInt32BE(0)) !== true) this.#violated("a WINDOW for no channel, or too large");
+        return;
+      }
+      case FRAME.cancel:
+        if (side === "host") {
+          this.#violated("a CANCEL from the agent");
+          return;
+        }
+        call.abandon();
+        return;
+      case FRAME.close:
+        if (side === "agent") {
+          this.#violated("a CLOSE from the host");
+          return;
+        }
+        this.#json(payload, (outcome) => call.over(call.handlers.closed?.(outcome)));
+        return;
+    }
+  }
+
+  /** Bytes of a DATA frame. */
+  data(header: FrameHeader, piece: Buffer, first: boolean): void {
+    const call = this.#calls.get(header.call);
+    if (call === undefined) {
+      if (this.#options.side === "host") this.#violated(`DATA for call ${header.call}, which is not open`);
+      return;
+    }
+    const reader = call.readerOf(header.channel);
+    if (reader?.deliver(piece, first ? header.length : undefined) !== true)
+      this.#violated(`DATA for channel ${header.channel}, which is not open or has no credit`);
+  }
+
+  #accept(header: FrameHeader, payload: Buffer): void {
+    const { accept } = this.#options;
+    if (accept === undefined) {
+      this.#violated("a CALL from the agent");
+      return;
+    }
+    if (this.#calls.has(header.call)) {
+      this.#violated(`CALL ${header.call}, which is open already`);
+      return;
+    }
+    this.#json(payload, (request) => {
+      const call = new Call(this, header.call);
+      this.#calls.set(call.id, call);
+      if (this.#calls.size > MAX_CALLS)
+        call.close({ ok: false, error: { reason: "EBUSY", message: "too many calls at once" } });
+      else accept(call, request);
+    });
+  }
+
+  #json(payload: Buffer, use: (value: unknown) => void): void {
+    let value: unknown;
+    try {
+      value = JSON.parse(payload.toString());
+    } catch {
+      this.#violated("a payload that is not JSON", payload);
+      return;
+    }
+    use(value);
+  }
+
+  #violated(reason: string, received: Buffer = Buffer.alloc(0)): void {
+    if (this.#dead === undefined) this.#options.violated(reason, received);
+  }
+}
