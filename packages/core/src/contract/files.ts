@@ -68,8 +68,8 @@ export interface InstanceFiles {
   mkdir(path: string, options?: MkdirOptions): Promise<void>;
   remove(path: string, options?: RemoveOptions): Promise<void>;
   /**
-   * Copies a file or folder of the host to exactly `path` inside: files, folders, symlinks (as they are), modes, times.
-   * Existing folders are merged, files replaced. Aborting leaves what had arrived.
+   * Copies a file or folder of the host to exactly `path` inside: files, folders, symlinks (as they are), modes, times; the
+   * rest is left out. Existing folders are merged, files replaced. Aborting leaves what had arrived.
    */
   push(source: string, path: string, options?: PushOptions): Promise<void>;
   /**

@@ -89,7 +89,8 @@ export interface Plan {
 
 /**
  * What an author of a driver writes; the engine completes it. The engine calls at most one of these at a time for one
- * instance, holding its lock; it has checked the state, and undoes by `kill()` and `remove()` what fails or is aborted.
+ * instance, holding its lock; it has checked the state. What fails or is aborted it undoes: a create by `remove()`, a launch by `adopt()`, which finds or clears
+ * what was left, and `kill()`.
  */
 export interface Backend<C extends Capability = Capability> {
   /**
@@ -99,7 +100,7 @@ export interface Backend<C extends Capability = Capability> {
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan;
   /** Makes, once, what outlives starts and stops: the writable root. In the image's size, O(1). */
   materialize(instance: InstanceContext, options: ProgressOptions): Promise<void>;
-  /** Starts it. Resolves when it runs (not: is ready). What it leaves behind on failure, `remove()` and `launch()` must cope with. */
+  /** Starts it. Resolves when it runs (not: is ready). What it leaves behind on failure, `adopt()` clears. */
   launch(instance: InstanceContext, options: Abortable): Promise<Running<C>>;
   /**
    * Finds what a former process started and still runs; `undefined` when nothing does, after cleaning up what a dead one
@@ -134,7 +135,7 @@ export interface RunningCore {
   lacks?(capability: Capability): string | undefined;
   /** See {@link InstanceCore.ready}. Absent: ready as soon as it runs. */
   ready?(options: Abortable): Promise<void>;
-  /** Asks for an orderly end; returns when asked, not when ended. May be called right after launch. */
+  /** Asks for an orderly end; returns when asked, not when ended. May be called right after launch; resolves when it has ended already. */
   shutdown(options: Abortable): Promise<void>;
   /** Ends it by force; must work when `shutdown()` or anything else is under way. Resolves when told, not when ended. */
   kill(): Promise<void>;
