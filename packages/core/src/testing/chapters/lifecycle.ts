@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import type { Readable } from "node:stream";
-import type { InstanceEvent } from "../../contract/events.ts";
 import type { AnyInstance, Bench } from "../kit/bench.ts";
-import { passing, rejectsWith, within } from "../kit/expect.ts";
+import { rejectsWith, within } from "../kit/expect.ts";
+import { collectStates } from "../kit/states.ts";
 
 /** Chapter: from create to delete. */
 export function describeLifecycle(bench: Bench): void {
@@ -77,7 +76,7 @@ export function describeLifecycle(bench: Bench): void {
     bench.it("joins a start under way: two calls, one launch", async () => {
       const instance = await bench.stopped();
       const other = await (await bench.host()).get(instance.name);
-      const seen = collect(instance);
+      const seen = collectStates(instance);
       await Promise.all([instance.start(), other.start(), instance.start()]);
       assert.deepEqual(await seen.states(), ["starting", "running"]);
     });
@@ -86,88 +85,6 @@ export function describeLifecycle(bench: Bench): void {
       await instance.ready({ timeout: bench.deadline });
       if (bench.has("exec")) assert.equal((await instance.run(["echo", "ready"])).stdout, "ready\n");
     });
-  });
-
-  bench.describe("stop", () => {
-    bench.it("asks for an orderly end, and is a no-op while stopped", async () => {
-      const instance = await bench.running();
-      await instance.stop({ timeout: bench.deadline });
-      assert.equal(await instance.state(), "stopped");
-      const { exit, pid } = await instance.inspect();
-      assert.equal(exit?.reason, "requested");
-      assert.equal(pid, undefined);
-      await instance.stop();
-      await instance.stop({ mode: "kill" });
-    });
-    bench.it("works right after start", async () => {
-      const instance = await bench.stopped();
-      await instance.start();
-      await instance.stop({ timeout: bench.deadline });
-      assert.equal(await instance.state(), "stopped");
-    });
-    bench.it("kills at once with mode kill", async () => {
-      const instance = await bench.running();
-      await instance.stop({ mode: "kill" });
-      const { exit, state } = await instance.inspect();
-      assert.equal(state, "stopped");
-      assert.equal(exit?.reason, "requested");
-    });
-    bench.it("joins a stop under way", async () => {
-      const instance = await bench.running();
-      const seen = collect(instance);
-      await Promise.all([instance.stop({ timeout: bench.deadline }), instance.stop({ timeout: bench.deadline })]);
-      assert.deepEqual(await seen.states(), ["stopping", "stopped"]);
-    });
-    bench.it(
-      "stops a frozen instance",
-      async () => {
-        const instance = await bench.running();
-        await instance.freeze();
-        await instance.stop({ timeout: bench.deadline });
-        assert.equal(await instance.state(), "stopped");
-      },
-      "freeze",
-    );
-    bench.it("restarts: the same instance, started later", async () => {
-      const instance = await bench.running();
-      const before = await instance.inspect();
-      await instance.restart({ timeout: bench.deadline });
-      const after = await instance.inspect();
-      assert.equal(after.state, "running");
-      assert.equal(after.uuid, before.uuid);
-      assert.ok((after.startedAt ?? 0) > (before.startedAt ?? 0));
-    });
-    if (subject.stubborn !== undefined) {
-      const timeout = bench.deadline / 10;
-      const stubborn = async (test: (instance: AnyInstance) => Promise<void>) => {
-        const { stubborn } = subject;
-        const keys = typeof stubborn === "function" ? await stubborn(await bench.host()) : stubborn;
-        await bench.using(async (instance) => {
-          await instance.start();
-          await instance.ready({ timeout: bench.deadline });
-          await test(instance);
-        }, keys);
-      };
-      bench.it(
-        "rejects with TimeoutError on one that does not obey, which runs on, and then kills if asked to",
-        async () =>
-          stubborn(async (instance) => {
-            await rejectsWith(instance.stop({ mode: "ask", timeout }), "ERR_INSTANCE_TIMEOUT");
-            assert.equal(await instance.state(), "running");
-            await instance.stop({ mode: "ask-then-kill", timeout });
-            const { exit, state } = await instance.inspect();
-            assert.deepEqual([state, exit?.reason], ["stopped", "requested"]);
-          }),
-      );
-      bench.it("lets a kill overtake an ask", async () =>
-        stubborn(async (instance) => {
-          const asked = instance.stop({ mode: "ask", timeout: bench.deadline * 100 });
-          await instance.stop({ mode: "kill" });
-          await within(bench.deadline, "the first stop", asked);
-          assert.equal(await instance.state(), "stopped");
-        }),
-      );
-    }
   });
 
   bench.describe("wait", () => {
@@ -200,59 +117,6 @@ export function describeLifecycle(bench: Bench): void {
         await rejectsWith(instance.wait(), "ERR_INSTANCE_STATE");
       });
     });
-  });
-
-  bench.describe("freeze", () => {
-    bench.it(
-      "freezes and unfreezes, again and again",
-      async () => {
-        const instance = await bench.running();
-        await instance.freeze();
-        assert.equal(await instance.state(), "frozen");
-        await instance.freeze();
-        await instance.unfreeze();
-        assert.equal(await instance.state(), "running");
-        await instance.unfreeze();
-        await instance.freeze();
-        await instance.unfreeze();
-        await instance.ready({ timeout: bench.deadline });
-      },
-      "freeze",
-    );
-    bench.it(
-      "holds programs where they stand, and lets them go on",
-      async () => {
-        const instance = await bench.running();
-        await using process = await instance.exec(["cat"]);
-        const asked = performance.now();
-        process.stdin.write("a");
-        await within(bench.deadline, "an answer", read(process.stdout, "a"));
-        const pace = performance.now() - asked;
-        await instance.freeze();
-        process.stdin.write("b");
-        await passing(50 + pace * 5);
-        assert.equal(process.stdout.read(), null, "a frozen program answers");
-        await instance.unfreeze();
-        await within(bench.deadline, "an answer", read(process.stdout, "b"));
-      },
-      "freeze",
-      "exec",
-    );
-    bench.it(
-      "makes exec reject with StateError, also of a stopped instance",
-      async () => {
-        const instance = await bench.running();
-        await instance.freeze();
-        await rejectsWith(instance.run(["true"]), "ERR_INSTANCE_STATE");
-        await instance.unfreeze();
-        assert.deepEqual((await instance.run(["true"])).exit, { kind: "exited", code: 0 });
-        await instance.stop({ mode: "kill" });
-        await rejectsWith(instance.run(["true"]), "ERR_INSTANCE_STATE");
-        await rejectsWith(instance.freeze(), "ERR_INSTANCE_STATE");
-      },
-      "freeze",
-      "exec",
-    );
   });
 
   bench.describe("what an instance holds", () => {
@@ -313,27 +177,4 @@ export function describeLifecycle(bench: Bench): void {
       await rejectsWith(host.get("kit-ephemeral"), "ERR_INSTANCE_NOT_FOUND");
     });
   });
-}
-
-/** The states that an instance goes through from now on. */
-function collect(instance: AnyInstance) {
-  const states: string[] = [];
-  const listen = (event: Extract<InstanceEvent, { type: "state" }>) => void states.push(event.state);
-  instance.events.on("state", listen);
-  return {
-    /** Those up to now, no more being listened to. */
-    async states(): Promise<string[]> {
-      await new Promise((resolve) => setImmediate(resolve));
-      instance.events.off("state", listen);
-      return states;
-    },
-  };
-}
-
-async function read(stream: Readable, expected: string): Promise<void> {
-  for (;;) {
-    const chunk: Buffer | null = stream.read();
-    if (chunk !== null) return assert.equal(String(chunk), expected);
-    await new Promise((resolve) => stream.once("readable", resolve));
-  }
 }

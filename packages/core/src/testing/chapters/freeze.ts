@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import type { Readable } from "node:stream";
+import type { Bench } from "../kit/bench.ts";
+import { passing, rejectsWith, within } from "../kit/expect.ts";
+
+/** Chapter: standing still. */
+export function describeFreeze(bench: Bench): void {
+  bench.describe("freeze", () => {
+    bench.it(
+      "freezes and unfreezes, again and again",
+      async () => {
+        const instance = await bench.running();
+        await instance.freeze();
+        assert.equal(await instance.state(), "frozen");
+        await instance.freeze();
+        await instance.unfreeze();
+        assert.equal(await instance.state(), "running");
+        await instance.unfreeze();
+        await instance.freeze();
+        await instance.unfreeze();
+        await instance.ready({ timeout: bench.deadline });
+      },
+      "freeze",
+    );
+    bench.it(
+      "holds programs where they stand, and lets them go on",
+      async () => {
+        const instance = await bench.running();
+        await using process = await instance.exec(["cat"]);
+        const asked = performance.now();
+        process.stdin.write("a");
+        await within(bench.deadline, "an answer", read(process.stdout, "a"));
+        const pace = performance.now() - asked;
+        await instance.freeze();
+        process.stdin.write("b");
+        await passing(50 + pace * 5);
+        assert.equal(process.stdout.read(), null, "a frozen program answers");
+        await instance.unfreeze();
+        await within(bench.deadline, "an answer", read(process.stdout, "b"));
+      },
+      "freeze",
+      "exec",
+    );
+    bench.it(
+      "makes exec reject with StateError, also of a stopped instance",
+      async () => {
+        const instance = await bench.running();
+        await instance.freeze();
+        await rejectsWith(instance.run(["true"]), "ERR_INSTANCE_STATE");
+        await instance.unfreeze();
+        assert.deepEqual((await instance.run(["true"])).exit, { kind: "exited", code: 0 });
+        await instance.stop({ mode: "kill" });
+        await rejectsWith(instance.run(["true"]), "ERR_INSTANCE_STATE");
+        await rejectsWith(instance.freeze(), "ERR_INSTANCE_STATE");
+      },
+      "freeze",
+      "exec",
+    );
+  });
+}
+
+async function read(stream: Readable, expected: string): Promise<void> {
+  for (;;) {
+    const chunk: Buffer | null = stream.read();
+    if (chunk !== null) return assert.equal(String(chunk), expected);
+    await new Promise((resolve) => stream.once("readable", resolve));
+  }
+}
