@@ -29,7 +29,7 @@ import { readMetrics } from "./metrics.ts";
 import type { Monitor } from "./monitor.ts";
 import { parseMonitorLog } from "./monitor-log.ts";
 import { containerPaths } from "./paths.ts";
-import { releaseContainer } from "./release.ts";
+import { releaseHost } from "./release.ts";
 import { waitForSystemd } from "./systemd.ts";
 
 /** Where the helper is among the descriptors that lxc-attach inherits. The container's own /proc is asked. */
@@ -63,11 +63,12 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
 
   async exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
     options.signal?.throwIfAborted();
-    const complete = await completeRequest(request, this.#spec.exec ?? {}, this.files);
+    const { name, idmap, init, exec = {} } = this.#spec;
     const argv = attachArgv(this.#facts.tools.attach, this.#spec, HELPER_INSIDE);
     // lxc-attach reads the configuration, too, and refuses the name of a variable that it does not have itself.
-    const env = inheritedVariables(this.#spec.init.env ?? {});
-    return execInside({ name: this.#spec.name, argv, env, idmap: this.#spec.idmap }, complete, options);
+    const env = inheritedVariables(init.env ?? {});
+    const kind = request.tty === undefined ? "pipes" : "tty";
+    return await execInside({ name, argv, env, idmap }, kind, completeRequest(request, exec, this.files), options);
   }
 
   async freeze(options: Abortable = {}): Promise<void> {
@@ -150,7 +151,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     // An end with code 0 is not in the log; a monitor that was killed leaves its cgroups behind.
     const killed = ended === undefined && (await hasContainerCgroup(this.#facts.cgroups, this.#spec));
     // What cannot be given back now will be tried again by the next launch, adoption or removal.
-    await releaseContainer(this.#spec).catch(() => undefined);
+    await releaseHost(this.#spec).catch(() => undefined);
     return killed ? undefined : (ended ?? { kind: "exited", code: 0 });
   }
 }

@@ -47,7 +47,7 @@ export async function startMonitor(tool: string, spec: ContainerSpec, options: A
   // A failure to spawn shows below.
   exit.catch(() => undefined);
   try {
-    const started = await untilStarted(log, child, exit, options);
+    const started = await untilStarted(log, exit, options);
     const identity = child.pid === undefined ? undefined : await identifyProcess(child.pid);
     if (!started || identity === undefined) throw startFailure([file, ...args], child, log);
     return {
@@ -130,28 +130,22 @@ function openOutput({ output }: ContainerSpec): [Output, Output] {
 }
 
 /** False when it ended before it had started anything. */
-async function untilStarted(
-  log: string,
-  child: ChildProcess,
-  exit: Promise<unknown>,
-  { signal }: Abortable,
-): Promise<boolean> {
+async function untilStarted(log: string, exit: Promise<unknown>, { signal }: Abortable): Promise<boolean> {
   const events = watch(log);
+  const hasStarted = () => parseMonitorLog(readFileSync(log, "utf8")).init !== undefined;
+  let abort = () => {};
   try {
     return await new Promise<boolean>((resolve, reject) => {
-      const look = () => {
-        if (parseMonitorLog(readFileSync(log, "utf8")).init !== undefined) resolve(true);
-      };
-      events.on("change", look);
-      exit.then(
-        () => resolve(parseMonitorLog(readFileSync(log, "utf8")).init !== undefined),
-        (error) => reject(error),
-      );
-      signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
-      if (child.exitCode !== null) resolve(false);
-      look();
+      // Dozens of lines come before the one: only it is worth a closer look.
+      events.on("change", () => {
+        if (readFileSync(log, "latin1").includes(" - Started ") && hasStarted()) resolve(true);
+      });
+      exit.then(() => resolve(hasStarted()), reject);
+      abort = () => reject(signal?.reason);
+      signal?.addEventListener("abort", abort, { once: true });
     });
   } finally {
+    signal?.removeEventListener("abort", abort);
     events.close();
   }
 }

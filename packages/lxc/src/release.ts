@@ -17,17 +17,22 @@ export type ReleaseSpec = PlacedSpec & Pick<ContainerSpec, "nics">;
  * Idempotent. Its files stay.
  */
 export async function releaseContainer(spec: ReleaseSpec): Promise<void> {
-  const { config, lock, lxcpath } = containerPaths(spec);
   for (const pid of await monitorPids(spec)) {
     const monitor = await identifyProcess(pid);
     if (monitor === undefined) continue;
     await signalProcess(monitor, "SIGKILL");
     await waitForEnd(monitor);
   }
+  await releaseHost(spec);
+}
+
+/** The same, once its monitor is known to have ended. */
+export async function releaseHost(spec: ReleaseSpec): Promise<void> {
+  const { config, initHelper, lock, lxcpath } = containerPaths(spec);
   await removeCgroups((await readHostFacts()).cgroups, spec);
   await removeInterfaces(spec);
   await closeRoot(spec);
-  rmSync(lock, { force: true });
+  for (const file of [lock, initHelper]) rmSync(file, { force: true });
   rmSync(dirname(config), { recursive: true, force: true });
   for (const folder of [dirname(lock), lxcpath]) removeEmptyFolder(folder);
 }

@@ -38,16 +38,12 @@ export function makeRoot(spec: PlacedSpec): void {
 export async function openRoot(spec: PlacedSpec, options: Abortable = {}): Promise<OpenRoot> {
   const { lxcpath, root, upper, work, staging } = containerPaths(spec);
   if ((await mountsBelow(root)).length === 0) {
-    const userNamespace = spec.idmap === undefined ? undefined : await openUserNamespace(spec.idmap, options);
-    try {
-      options.signal?.throwIfAborted();
-      makeMountPoint(lxcpath, root, spec.idmap);
-      // A device node in an image must be nothing but a name to who cannot make one.
-      const nodev = spec.idmap !== undefined;
-      mountOverlay({ layers: spec.root.layers, upper, work, target: root, staging, userNamespace, nodev });
-    } finally {
-      if (userNamespace !== undefined) closeSync(userNamespace);
-    }
+    const userNamespace = spec.idmap === undefined ? undefined : await userNamespaceOf(spec.idmap, options);
+    options.signal?.throwIfAborted();
+    makeMountPoint(lxcpath, root, spec.idmap);
+    // A device node in an image must be nothing but a name to who cannot make one.
+    const nodev = spec.idmap !== undefined;
+    mountOverlay({ layers: spec.root.layers, upper, work, target: root, staging, userNamespace, nodev });
   }
   return { path: root, files: rootFiles(root, spec.idmap) };
 }
@@ -70,6 +66,20 @@ function rootFiles(path: string, idmap: Idmap | undefined): FileOperations {
   return new LocalFiles(
     containedAccess({ openRoot: () => openSync(path, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW), idmap }),
   );
+}
+
+/** A user namespace never changes once it has its map, and takes a process to make: kept, by map, for as long as this process lives. */
+const userNamespaces = new Map<string, number>();
+
+async function userNamespaceOf(idmap: Idmap, options: Abortable): Promise<number> {
+  const key = `${idmap.base}+${idmap.count}`;
+  const known = userNamespaces.get(key);
+  if (known !== undefined) return known;
+  const made = await openUserNamespace(idmap, options);
+  const meanwhile = userNamespaces.get(key);
+  if (meanwhile === undefined) userNamespaces.set(key, made);
+  else closeSync(made);
+  return meanwhile ?? made;
 }
 
 function makeMountPoint(lxcpath: string, root: string, idmap: Idmap | undefined): void {

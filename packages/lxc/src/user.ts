@@ -24,7 +24,7 @@ const MAX_FILE = 4 * 1024 * 1024;
  */
 export async function resolveUser(files: FileOperations, user = "0"): Promise<User> {
   const [who = "", group] = user === "" ? ["0"] : user.split(":");
-  const passwd = await readTable(files, "/etc/passwd");
+  const [passwd, groups] = await Promise.all([readTable(files, "/etc/passwd"), readTable(files, "/etc/group")]);
   const entry = passwd.find(
     ([name, , uid = "", gid = ""]) =>
       isId(uid) && isId(gid) && (isId(who) ? Number(uid) === Number(who) : name === who),
@@ -32,7 +32,6 @@ export async function resolveUser(files: FileOperations, user = "0"): Promise<Us
   if (entry === undefined && !isId(who))
     throw new NotFoundError("user", who, { hint: "it is not in the instance's /etc/passwd" });
   const uid = Number(entry?.[2] ?? who);
-  const groups = await readTable(files, "/etc/group");
   const named = groups.find(([name, , gid = ""]) => name === group && isId(gid));
   if (group !== undefined && !isId(group) && named === undefined)
     throw new NotFoundError("group", group, { hint: "it is not in the instance's /etc/group" });

@@ -40,6 +40,8 @@ export function packTree(access: TreeAccess, path: string, options: Abortable): 
       (error: unknown) => archive.destroy(fileError("read", path, error) as Error),
     )
     .finally(() => folder[Symbol.dispose]());
+  // Shows in `stream`, which reads it.
+  archive.on("error", () => undefined);
   const stream = Readable.from(archive, { objectMode: false, signal: options.signal });
   stream.once("close", () => archive.destroy());
   // Whoever reads sees a failure; one who has left by an abort must not be followed by it.

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import { type Abortable, ConnectionError, type ExitStatus } from "@pileus/core";
-import type { BackendProcess, Idmap } from "@pileus/core/driver";
+import { type BackendProcess, type Idmap, idOutside } from "@pileus/core/driver";
 import { helperDescriptor } from "./helper.ts";
 import {
   decodeNews,
@@ -27,17 +27,21 @@ export interface ExecTarget {
 /**
  * Starts a program inside: lxc-attach enters the container with all that confines it, and our helper, executed there by
  * descriptor, becomes the program and stays its parent. See docs/design/0002-exec-in-containers.md.
+ *
+ * `asked` may still be on its way: entering takes longer than to find out about a user.
  */
 export async function execInside(
   target: ExecTarget,
-  request: HelperRequest,
+  kind: BackendProcess["streams"]["kind"],
+  asked: Promise<HelperRequest>,
   options: Abortable,
 ): Promise<BackendProcess> {
-  options.signal?.throwIfAborted();
-  const pipes = openPipes(target.idmap, request);
+  // Looked at below, if we get there.
+  asked.catch(() => undefined);
+  const pipes = openPipes();
   let program: AttachedProgram;
   try {
-    program = new AttachedProgram(target, pipes, request.tty !== undefined);
+    program = new AttachedProgram(target, pipes, kind);
   } catch (error) {
     pipes.destroy();
     throw error;
@@ -45,6 +49,8 @@ export async function execInside(
   const abort = () => program.abandon();
   options.signal?.addEventListener("abort", abort, { once: true });
   try {
+    const request = await asked;
+    pipes.give(idOutside(target.idmap, request.uid), idOutside(target.idmap, request.gid));
     program.send(encodeRequest(request));
     await program.begun;
     options.signal?.throwIfAborted();
@@ -57,11 +63,9 @@ export async function execInside(
   } finally {
     options.signal?.removeEventListener("abort", abort);
   }
+  const { stdin, stdout, stderr } = pipes;
   return {
-    streams:
-      request.tty === undefined
-        ? { kind: "pipes", stdin: pipes.stdin, stdout: pipes.stdout, stderr: pipes.stderr }
-        : { kind: "tty", tty: terminalStream(pipes) },
+    streams: kind === "pipes" ? { kind, stdin, stdout, stderr } : { kind, tty: terminalStream(pipes) },
     exit: program.exit,
     kill: async (signal) => program.send(encodeSignal(signal)),
     resize: async (size) => program.send(encodeResize(size)),
@@ -79,12 +83,12 @@ class AttachedProgram {
   readonly left: Promise<unknown>;
   #unread: Buffer = Buffer.alloc(0);
 
-  constructor(target: ExecTarget, pipes: ProgramPipes, terminal: boolean) {
+  constructor(target: ExecTarget, pipes: ProgramPipes, kind: BackendProcess["streams"]["kind"]) {
     const [file = "", ...args] = target.argv;
     const [stdin, stdout, stderr] = pipes.theirs;
     // A session of its own: a ^C at our terminal is not for it. The helper ends it when the control connection closes, however we ended.
     this.#child = spawn(file, args, {
-      stdio: [stdin, stdout, terminal ? stdout : stderr, "pipe", helperDescriptor()],
+      stdio: [stdin, stdout, kind === "tty" ? stdout : stderr, "pipe", helperDescriptor()],
       detached: true,
       cwd: "/",
       env: target.env,

@@ -1,7 +1,7 @@
 import { closeSync, fchownSync } from "node:fs";
 import { Socket } from "node:net";
 import { Duplex, type Readable, type Writable } from "node:stream";
-import { type Idmap, idOutside, pipe } from "@pileus/core/driver";
+import { pipe } from "@pileus/core/driver";
 
 /** The three pipes of a program: our ends as streams, its ends as descriptors until it has them. */
 export interface ProgramPipes {
@@ -10,6 +10,8 @@ export interface ProgramPipes {
   readonly stderr: Readable;
   /** In the order 0, 1, 2. */
   readonly theirs: readonly [number, number, number];
+  /** Gives them to an owner, by ids of the host: only who owns a pipe can open it by /dev/stdout. Before they are handed over or after. */
+  give(uid: number, gid: number): void;
   /** Closes the program's ends: it has its own now. */
   handOver(): void;
   /** Closes everything. */
@@ -20,18 +22,13 @@ export interface ProgramPipes {
  * Opens three real pipes: the socket pairs that `node:child_process` makes cannot be opened by /dev/stdout. They belong to the
  * program's user for the same reason.
  */
-export function openPipes(
-  idmap: Idmap | undefined,
-  owner: { readonly uid: number; readonly gid: number },
-): ProgramPipes {
+export function openPipes(): ProgramPipes {
   const [input, output, errors] = [pipe(), pipe(), pipe()];
-  for (const { read } of [input, output, errors]) {
-    fchownSync(read, idOutside(idmap, owner.uid), idOutside(idmap, owner.gid));
-  }
   const theirs = [input.read, output.write, errors.write] as const;
   const stdin = new Socket({ fd: input.write, readable: false, writable: true });
   const stdout = new Socket({ fd: output.read, readable: true, writable: false });
   const stderr = new Socket({ fd: errors.read, readable: true, writable: false });
+  const ours = [input.write, output.read, errors.read];
   let open = true;
   const handOver = () => {
     if (open) for (const fd of theirs) closeSync(fd);
@@ -42,6 +39,9 @@ export function openPipes(
     stdout,
     stderr,
     theirs,
+    give(uid, gid) {
+      for (const fd of ours) fchownSync(fd, uid, gid);
+    },
     handOver,
     destroy() {
       handOver();
