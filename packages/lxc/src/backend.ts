@@ -89,7 +89,7 @@ export class LxcBackend implements Backend<LxcCapability> {
       nics: instance.nics,
       limits: config.limits,
       // systemd keeps one that it finds there; from outside, its arrival would be no event.
-      tmpfs: init.kind === "systemd" ? ["/run"] : [],
+      tmpfs: init.kind === "systemd" ? [{ path: "/run" }] : [],
     };
   }
 }

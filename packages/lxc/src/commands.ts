@@ -1,4 +1,5 @@
 import type { ContainerSpec } from "./container-spec.ts";
+import { initArgv } from "./init-helper.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
 
 /** argv of lxc-start(1), in the foreground: it is the container's monitor, for as long as it runs. */
@@ -6,7 +7,7 @@ export function startArgv(tool: string, spec: ContainerSpec): readonly string[] 
   const { log } = containerPaths(spec);
   // What our process was started with open must not reach the container. Standard input and output stay.
   const closed = "--close-all-fds";
-  return [...monitorArgv(tool, spec), closed, "--logpriority", "INFO", "--logfile", log, "--", ...spec.init.argv];
+  return [...monitorArgv(tool, spec), closed, "--logpriority", "INFO", "--logfile", log, "--", ...initArgv(spec)];
 }
 
 /** How each monitor's argv begins: by it one is found that was started a moment before our process died. */

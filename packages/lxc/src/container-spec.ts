@@ -24,8 +24,8 @@ export interface ContainerSpec {
     | { readonly kind: "files"; readonly stdout: string; readonly stderr: string };
   readonly nics: readonly NicAttachment[];
   readonly limits: Limits;
-  /** Empty folders in memory, mounted before PID 1 starts: absolute paths inside. Made where they are missing. */
-  readonly tmpfs?: readonly string[] | undefined;
+  /** Empty folders in memory, mounted before PID 1 starts. */
+  readonly tmpfs?: readonly TmpfsSpec[] | undefined;
   /** What every `exec` starts from; the request's own win. */
   readonly exec?: ExecDefaults | undefined;
 }
@@ -36,6 +36,13 @@ export interface RootSpec {
   readonly layers: readonly string[];
   /** What the instance changed; made by {@link makeRoot} with its `work` beside it. */
   readonly folder: string;
+}
+
+export interface TmpfsSpec {
+  /** Absolute, inside. Made where it is missing. */
+  readonly path: string;
+  /** Default 0o755. */
+  readonly mode?: number | undefined;
 }
 
 export interface InitSpec {

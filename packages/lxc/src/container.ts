@@ -6,6 +6,7 @@ import { renderConfig } from "./config/render.ts";
 import { ContainerRunning } from "./container-running.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { readHostFacts } from "./host-facts.ts";
+import { writeInitHelper } from "./init-helper.ts";
 import { findMonitor, startMonitor } from "./monitor.ts";
 import { containerPaths } from "./paths.ts";
 import { releaseContainer } from "./release.ts";
@@ -20,6 +21,7 @@ export async function launchContainer(spec: ContainerSpec, options: Abortable = 
     const { config } = containerPaths(spec);
     mkdirSync(dirname(config), { recursive: true, mode: 0o700 });
     writeFileSync(config, renderConfig(containerConfig(spec, facts)), { mode: 0o600 });
+    writeInitHelper(spec);
     return new ContainerRunning(spec, facts, await startMonitor(facts.tools.start, spec, options));
   } catch (error) {
     await releaseContainer(spec);

@@ -94,6 +94,8 @@ export class OciBackend implements Backend<OciCapability> {
       output: { kind: "files", ...logFiles(instance.log) },
       nics: instance.nics,
       limits: instance.config.limits,
+      // Every program may count on POSIX shared memory: shm_open(3).
+      tmpfs: [{ path: "/dev/shm", mode: 0o1777 }],
     };
   }
 }

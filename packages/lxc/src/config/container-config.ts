@@ -1,5 +1,6 @@
 import type { CgroupLayout } from "@pileus/core/driver";
-import type { ContainerSpec } from "../container-spec.ts";
+import type { ContainerSpec, TmpfsSpec } from "../container-spec.ts";
+import { initHelperMount } from "../init-helper.ts";
 import { cgroupNames, containerPaths } from "../paths.ts";
 import { cgroupEntries } from "./cgroup.ts";
 import { initEntries } from "./init.ts";
@@ -19,7 +20,8 @@ export function containerConfig(spec: ContainerSpec, facts: ConfigFacts): readon
     ["lxc.uts.name", spec.name],
     ["lxc.rootfs.path", `dir:${containerPaths(spec).root}`],
     ["lxc.mount.auto", "proc:mixed sys:mixed cgroup:mixed"],
-    ...(spec.tmpfs ?? []).map((path): ConfigEntry => ["lxc.mount.entry", tmpfsEntry(path)]),
+    ...(spec.tmpfs ?? []).map((tmpfs): ConfigEntry => ["lxc.mount.entry", tmpfsEntry(tmpfs)]),
+    ...initHelperMount(spec),
     ["lxc.tty.max", 0],
     ["lxc.pty.max", 1024],
     ...initEntries(spec),
@@ -35,9 +37,9 @@ export function containerConfig(spec: ContainerSpec, facts: ConfigFacts): readon
 }
 
 // fstab(5): blanks and backslashes are octal.
-function tmpfsEntry(path: string): string {
+function tmpfsEntry({ path, mode = 0o755 }: TmpfsSpec): string {
   const target = path
     .replace(/^\/+/, "")
     .replaceAll(/[\s\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`);
-  return `tmpfs ${target} tmpfs rw,nosuid,nodev,mode=755,create=dir 0 0`;
+  return `tmpfs ${target} tmpfs rw,nosuid,nodev,mode=${mode.toString(8)},create=dir 0 0`;
 }

@@ -1,14 +1,14 @@
 import type { ContainerSpec } from "../container-spec.ts";
 import { inheritedVariables } from "../environment.ts";
+import { initIdentity } from "../init-helper.ts";
 import type { ConfigEntry } from "./render.ts";
 
 /** PID 1: its identity, place, environment, terminal and halt signal. Its argv is not here: lxc.init.cmd cannot quote. */
-export function initEntries({ init, output }: ContainerSpec): readonly ConfigEntry[] {
+export function initEntries(spec: ContainerSpec): readonly ConfigEntry[] {
+  const { init, output } = spec;
   const inherited = inheritedVariables(init.env ?? {});
   return [
-    ["lxc.init.uid", init.uid ?? 0],
-    ["lxc.init.gid", init.gid ?? 0],
-    ...(init.groups?.length ? [["lxc.init.groups", init.groups.join(",")] as const] : []),
+    ...initIdentity(spec),
     ["lxc.init.cwd", init.cwd ?? "/"],
     ...Object.entries(init.env ?? {}).map(
       ([name, value]): ConfigEntry => ["lxc.environment", name in inherited ? name : `${name}=${value}`],
