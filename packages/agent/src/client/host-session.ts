@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { AgentError, ConfigError, ConnectionError, FileError, ProtocolError } from "@pileus/core/driver";
+import { AgentError, ConfigError, ConnectionError, FileError, NotFoundError, ProtocolError } from "@pileus/core/driver";
 import type { z } from "zod";
 import type { Call } from "../protocol/call.ts";
 import { Deframer } from "../protocol/deframer.ts";
@@ -18,6 +18,7 @@ import {
   WelcomeSchema,
 } from "../protocol/messages.ts";
 import { Multiplexer } from "../protocol/multiplexer.ts";
+import { BUSY, UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
 import { encodeRecord, PROTOCOLS, type RecordKind } from "../protocol/record.ts";
 import { within } from "./deadline.ts";
 
@@ -99,7 +100,7 @@ export class HostSession {
   begin(request: CallRequest, prepare: (call: Call) => void = () => undefined): Begun {
     if (this.#state !== "open") throw new ConnectionError(PEER, "the session is over");
     if (this.#calls.size >= MAX_CALLS)
-      throw new AgentError(`${MAX_CALLS} calls are under way already: wait for some to end`, "EBUSY");
+      throw new AgentError(`${MAX_CALLS} calls are under way already: wait for some to end`, BUSY);
     const payload = Buffer.from(JSON.stringify(request));
     if (payload.length > MAX_CALL) {
       const message = `${payload.length} bytes of arguments and environment, and ${MAX_CALL} at most`;
@@ -202,7 +203,7 @@ export class HostSession {
   #refused(said: unknown): void {
     const parsed = RefuseSchema.safeParse(said);
     if (!parsed.success || (parsed.data.token !== undefined && parsed.data.token !== this.#token)) return;
-    this.#end(new AgentError(`the guest agent refused the session: ${parsed.data.reason}`, "EBUSY"));
+    this.#end(new AgentError(`the guest agent refused the session: ${parsed.data.reason}`, BUSY));
   }
 
   #violated(reason: string, received: unknown): Error {
@@ -226,6 +227,11 @@ export class HostSession {
 
 /** What the guest says of a failure, in the contract's words: the path and the verb are ours, not its. */
 function callError(request: CallRequest, said: Failure): Error {
+  if (request.method === "exec") {
+    const [user = "", group = ""] = (request.user ?? "").split(":");
+    if (said.reason === UNKNOWN_ACCOUNT.user) return new NotFoundError("user", user, { hint: "the guest has none" });
+    if (said.reason === UNKNOWN_ACCOUNT.group) return new NotFoundError("group", group, { hint: "the guest has none" });
+  }
   if ("path" in request && /^E[A-Z0-9]{2,}$/.test(said.reason) && said.reason !== "EFAIL")
     return new FileError({ verb: request.method, path: request.path, errno: said.reason });
   return new AgentError(`the guest agent could not do ${request.method}: ${said.message}`, said.reason);

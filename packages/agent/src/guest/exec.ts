@@ -6,7 +6,8 @@ import type { Call } from "../protocol/call.ts";
 import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
 import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
-import { findUser, type GuestUser } from "./passwd.ts";
+import { UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
+import { findUser, type GuestUser, type UnknownAccount } from "./passwd.ts";
 import { DEFAULT_PATH, findProgram } from "./program.ts";
 import type { Terminal, TerminalStarter } from "./pty.ts";
 
@@ -33,6 +34,11 @@ export function exec(call: Call, request: ExecRequest, tools: ExecTools): void {
   const outputs =
     request.tty === undefined ? [call.writer(1, "nothing"), call.writer(2, "nothing")] : [call.writer(1, "nothing")];
   const start = prepare(request);
+  if ("unknown" in start) {
+    const message = `no ${start.unknown} for ${request.user} in the guest's own files`;
+    call.close({ ok: false, error: { reason: UNKNOWN_ACCOUNT[start.unknown], message } });
+    return;
+  }
   if ("code" in start) {
     refuse(call, outputs, start.code, start.reason);
     return;
@@ -45,13 +51,13 @@ export function exec(call: Call, request: ExecRequest, tools: ExecTools): void {
   }
 }
 
-function prepare(request: ExecRequest): Start | { readonly code: number; readonly reason: string } {
+function prepare(request: ExecRequest): Start | UnknownAccount | { readonly code: number; readonly reason: string } {
   const user = findUser(request.user);
-  if (user === undefined) return { code: 126, reason: `no user ${request.user} in /etc/passwd` };
+  if ("unknown" in user) return user;
   const env = {
     PATH: DEFAULT_PATH,
     HOME: user.home,
-    USER: user.name ?? String(user.uid),
+    USER: user.name,
     ...(request.tty === undefined ? {} : { TERM: "xterm-256color" }),
     ...request.env,
   };
@@ -93,7 +99,7 @@ function spawnProgram(argv: readonly string[], start: Start, tools: ExecTools): 
   const { file, user, cwd, env } = start;
   // Its own session: signals reach the whole group, and no terminal of ours does.
   const common = { cwd, env, detached: true, stdio: "pipe" } as const;
-  if (user.name !== undefined && user.groups.length > 0) {
+  if (user.groups.length > 0) {
     // libuv drops all supplementary groups when it sets a uid; BusyBox' start-stop-daemon takes those of /etc/group. It
     // execs what follows, here BusyBox once more, which execs the program. The file of pids must be one that does not exist.
     const who = `${user.name}:${user.gid}`;

@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 
 /** Who a program runs as. */
 export interface GuestUser {
-  readonly name: string | undefined;
+  /** The number where there is no name. */
+  readonly name: string;
   readonly uid: number;
   readonly gid: number;
   readonly home: string;
@@ -10,38 +11,42 @@ export interface GuestUser {
   readonly groups: readonly number[];
 }
 
-/** The folder with `passwd` and `group`: the guest's own, and another in tests. */
-export const ETC = "/etc";
-
-/** Finds `user`, by name or as `uid` or `uid:gid`, in the guest's own files. Undefined: there is no such name. */
-export function findUser(user: string | undefined, etc: string = ETC): GuestUser | undefined {
-  if (user === undefined) return { name: "root", uid: 0, gid: 0, home: homeOf(0, etc), groups: [] };
-  const numeric = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(user);
-  const entries = lines(`${etc}/passwd`);
-  const uid = numeric === null ? undefined : Number(numeric[1]);
-  const entry = entries.find((fields) => (uid === undefined ? fields[0] === user : Number(fields[2]) === uid));
-  if (entry === undefined && uid === undefined) return undefined;
-  const name = entry?.[0];
-  const gid = numeric?.[2] === undefined ? Number(entry?.[3] ?? 0) : Number(numeric[2]);
-  // A group that was asked for by number stands alone.
-  const groups = name === undefined || numeric?.[2] !== undefined ? [] : groupsOf(name, gid, etc);
-  return { name, uid: uid ?? Number(entry?.[2]), gid, home: entry?.[5] || "/", groups };
+/** A name that the guest does not have. */
+export interface UnknownAccount {
+  readonly unknown: "user" | "group";
 }
 
-function homeOf(uid: number, etc: string): string {
-  const entry = lines(`${etc}/passwd`).find((fields) => Number(fields[2]) === uid);
-  return entry?.[5] || "/root";
-}
-
-function groupsOf(name: string, gid: number, etc: string): number[] {
-  return lines(`${etc}/group`)
+/**
+ * Finds `user`, as a name, `uid`, `name:group` or `uid:gid`, in the guest's own passwd(5) and group(5). Numbers need not be
+ * there. With a group given there are no supplementary ones, as Docker has it. Default: root, without any.
+ */
+export function findUser(user: string | undefined, etc = "/etc"): GuestUser | UnknownAccount {
+  const [who = "", group] = (user || "0:0").split(":");
+  const accounts = table(`${etc}/passwd`);
+  const entry = accounts.find((fields) => (isId(who) ? Number(fields[2]) === Number(who) : fields[0] === who));
+  if (entry === undefined && !isId(who)) return { unknown: "user" };
+  const uid = Number(entry?.[2] ?? who);
+  const name = entry?.[0] ?? (uid === 0 ? "root" : String(uid));
+  const home = entry?.[5] || (uid === 0 ? "/root" : "/");
+  if (group !== undefined) {
+    const gid = isId(group) ? group : table(`${etc}/group`).find((fields) => fields[0] === group)?.[2];
+    return gid === undefined ? { unknown: "group" } : { name, uid, gid: Number(gid), home, groups: [] };
+  }
+  const gid = Number(entry?.[3] ?? 0);
+  if (entry === undefined) return { name, uid, gid, home, groups: [] };
+  const memberships = table(`${etc}/group`)
     .filter((fields) => (fields[3] ?? "").split(",").includes(name))
-    .map((fields) => Number(fields[2]))
-    .filter((group) => group !== gid && Number.isInteger(group));
+    .map((fields) => Number(fields[2]));
+  return { name, uid, gid, home, groups: [...new Set(memberships)].filter((id) => id !== gid && Number.isInteger(id)) };
 }
 
-// passwd(5), group(5). A guest without the file has no names.
-function lines(file: string): string[][] {
+/** An id that a process can have: -1 means "unchanged" to the kernel. */
+function isId(text: string): boolean {
+  return /^[0-9]{1,10}$/.test(text) && Number(text) < 0xffffffff;
+}
+
+// A guest without the file has no names.
+function table(file: string): string[][] {
   try {
     return readFileSync(file, "utf8")
       .split("\n")

@@ -27,6 +27,8 @@ export class ChannelReader extends Readable {
   constructor(owner: ReaderOwner) {
     super({ highWaterMark: 64 * 1024 });
     this.#owner = owner;
+    // Takes in a first bufferful before anybody asks, as Node's own pipes do.
+    this.read(0);
   }
 
   /** Takes what arrived; `frame` is the length of the frame that begins with it, if one does. False: beyond its credit. */

@@ -3,6 +3,7 @@ import { Call, type CallOwner } from "./call.ts";
 import type { ChannelWriter } from "./channel-writer.ts";
 import { encodeFrame, encodeHeader, FRAME, type FrameHeader, type FrameType, MAX_CALLS } from "./frame.ts";
 import type { Link } from "./link.ts";
+import { BUSY } from "./reasons.ts";
 
 /** What a {@link Multiplexer} is told and tells. */
 export interface MultiplexerOptions {
@@ -185,7 +186,7 @@ export class Multiplexer implements CallOwner {
       const call = new Call(this, header.call);
       this.#calls.set(call.id, call);
       if (this.#calls.size > MAX_CALLS)
-        call.close({ ok: false, error: { reason: "EBUSY", message: "too many calls at once" } });
+        call.close({ ok: false, error: { reason: BUSY, message: "too many calls at once" } });
       else accept(call, request);
     });
   }

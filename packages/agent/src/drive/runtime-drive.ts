@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { constants } from "node:fs";
+import { access, copyFile, mkdir, mkdtemp, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Abortable } from "@pileus/core";
+import { acquireLock, type Spawn, spawn } from "@pileus/core/driver";
+import { RUNTIME_DRIVE_FILESYSTEM } from "../guest-setup/paths.ts";
+import { findRuntimeFiles, type RuntimeFile } from "./runtime-files.ts";
+
+export interface RuntimeDriveOptions extends Abortable {
+  /** Where drives are kept, made if it is not there; hosts and processes can share it. */
+  readonly folder: string;
+  /** Runs the tools of the host; for tests. */
+  readonly spawn?: Spawn | undefined;
+}
+
+const TEMPORARY = ".runtime-";
+
+// Changed whenever the same files would make another drive.
+const LAYOUT = "1";
+
+/**
+ * The path of a read-only disk image that carries the agent and all that it needs into any Linux guest, built unless a
+ * drive of the very same files is there. Several callers may ask at once: one builds, the others wait. A build that
+ * fails or is aborted leaves nothing; what one that was killed has left, the next removes. About 105 MB, uncompressed:
+ * see docs/design/0004.
+ *
+ * @throws {HostError} naming what is missing and how to get it.
+ */
+export async function buildRuntimeDrive(options: RuntimeDriveOptions): Promise<string> {
+  const { folder, signal, spawn: run = spawn } = options;
+  signal?.throwIfAborted();
+  const files = await findRuntimeFiles({ signal, spawn: run });
+  const target = join(folder, `runtime-${await identify(files)}.${RUNTIME_DRIVE_FILESYSTEM}`);
+  if (await exists(target)) return target;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const lock = await acquireLock(join(folder, "runtime.lock"), { signal });
+  try {
+    if (await exists(target)) return target;
+    await removeLeftovers(folder);
+    const scratch = await mkdtemp(join(folder, TEMPORARY));
+    try {
+      await rename(await build(files, scratch, run, signal), target);
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+    return target;
+  } finally {
+    await lock.release();
+  }
+}
+
+// By what a package manager cannot but change when it replaces a file: reading 100 MB at each start would cost more than it proves.
+async function identify(files: readonly RuntimeFile[]): Promise<string> {
+  const hash = createHash("sha256").update(LAYOUT);
+  for (const { path, source } of files) {
+    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(source, { bigint: true });
+    hash.update(`\0${[path, source, dev, ino, size, mtimeNs, ctimeNs].join("\0")}`);
+  }
+  return hash.digest("hex").slice(0, 24);
+}
+
+async function build(
+  files: readonly RuntimeFile[],
+  scratch: string,
+  run: Spawn,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const tree = join(scratch, "tree");
+  for (const { path, source } of files) {
+    signal?.throwIfAborted();
+    const copy = join(tree, path);
+    await mkdir(dirname(copy), { recursive: true });
+    await copyFile(source, copy, constants.COPYFILE_FICLONE);
+  }
+  const image = join(scratch, "image");
+  const uncompressed = ["-noI", "-noD", "-noF", "-noX"];
+  const plain = ["-all-root", "-no-xattrs", "-no-exports", "-no-progress", "-quiet"];
+  await run(["mksquashfs", tree, image, ...uncompressed, ...plain], { signal });
+  const file = await open(image, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return image;
+}
+
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(TEMPORARY)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

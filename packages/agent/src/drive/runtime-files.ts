@@ -1,0 +1,95 @@
+import { access } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { basename, dirname, join } from "node:path";
+import type { Abortable } from "@pileus/core";
+import { findTool, HostError, type Missing, type Spawn } from "@pileus/core/driver";
+import { readInterpreter } from "./elf.ts";
+
+/** One file of the drive: its place there, and where it comes from on this host. */
+export interface RuntimeFile {
+  readonly path: string;
+  readonly source: string;
+}
+
+/**
+ * What the drive carries: this process's own Node binary with its dynamic linker and libraries, the agent's bundle, node-pty's native
+ * module, and a static BusyBox.
+ *
+ * @throws {HostError} naming what is missing and how to get it.
+ */
+export async function findRuntimeFiles(options: Abortable & { readonly spawn: Spawn }): Promise<RuntimeFile[]> {
+  const missing: Missing[] = [];
+  const node = process.execPath;
+  const [linker, busybox, bundle] = await Promise.all([
+    readInterpreter(node),
+    findBusybox(missing),
+    findBundle(missing),
+  ]);
+  const pty = findPty(missing);
+  if ((await findTool("mksquashfs")) === undefined) missing.push(tool("mksquashfs", "squashfs-tools"));
+  if (linker === undefined) {
+    const fix = "run a Node binary that is linked with a C library, as nodejs.org and the distributions have it";
+    missing.push({ need: "node", reason: `${node} is static: it cannot load node-pty`, fix });
+  }
+  if (missing.length > 0 || linker === undefined || !busybox || !bundle || !pty)
+    throw new HostError("build the agent's runtime drive", missing);
+  const libraries = await Promise.all([node, pty].map((file) => listLibraries(linker, file, options)));
+  return [
+    { path: "bin/node", source: node },
+    { path: "bin/busybox", source: busybox },
+    { path: "agent.cjs", source: bundle },
+    { path: "pty.node", source: pty },
+    { path: "lib/ld-linux.so", source: linker },
+    ...new Map(
+      libraries.flat().map((source) => [basename(source), { path: `lib/${basename(source)}`, source }]),
+    ).values(),
+  ];
+}
+
+/** The libraries that a file needs, found as the dynamic linker itself finds them: `ld.so --list` (ld.so(8)). */
+async function listLibraries(
+  linker: string,
+  file: string,
+  options: Abortable & { readonly spawn: Spawn },
+): Promise<string[]> {
+  const { stdout } = await options.spawn([linker, "--list", file], { signal: options.signal });
+  return [...stdout.matchAll(/=> (\/\S+) \(0x/g)].map((match) => match[1] as string).filter((path) => path !== linker);
+}
+
+async function findBusybox(missing: Missing[]): Promise<string | undefined> {
+  const path = await findTool("busybox");
+  if (path !== undefined && (await readInterpreter(path)) === undefined) return path;
+  const reason = path === undefined ? "not on PATH" : `${path} is not static`;
+  missing.push({ ...tool("busybox", "busybox-static"), reason });
+  return undefined;
+}
+
+/** The agent's own file, which the package's build makes beside its code. */
+async function findBundle(missing: Missing[]): Promise<string | undefined> {
+  const self = createRequire(import.meta.url).resolve("@pileus/agent/package.json");
+  const path = join(dirname(self), "dist", "guest.cjs");
+  try {
+    await access(path);
+    return path;
+  } catch {
+    missing.push({ need: "file:guest.cjs", reason: `${path} has not been built`, fix: "npx pnpm run build" });
+    return undefined;
+  }
+}
+
+function findPty(missing: Missing[]): string | undefined {
+  const name = `@lydell/node-pty-${process.platform}-${process.arch}`;
+  try {
+    // An optional dependency of node-pty: to be found from there.
+    const owner = createRequire(import.meta.url).resolve("@lydell/node-pty/package.json");
+    return createRequire(owner).resolve(`${name}/pty.node`);
+  } catch {
+    const fix = "install without --no-optional (npm: --omit=optional)";
+    missing.push({ need: `package:${name}`, reason: "not installed", fix });
+    return undefined;
+  }
+}
+
+function tool(name: string, aptPackage: string): Missing {
+  return { need: `binary:${name}`, reason: "not on PATH", fix: `apt-get install ${aptPackage}` };
+}
