@@ -1,12 +1,15 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { ERROR_CODES, type ErrorCode } from "@pileus/core";
+import { renderCapabilities, renderReadme } from "./capability-table.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
 /** The documents that are made from code, by their path from the root. A further one is one more line here. */
 export const DOCUMENTS: Readonly<Record<string, () => Promise<string>>> = {
   "docs/errors.md": renderErrors,
+  "docs/capabilities.md": renderCapabilities,
+  "README.md": renderReadme,
 };
 
 async function renderErrors(): Promise<string> {

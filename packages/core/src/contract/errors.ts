@@ -19,7 +19,6 @@ export const ERROR_CODES = {
   ERR_INSTANCE_IMAGE: "An image is malformed, hostile or not what its digest says.",
   ERR_INSTANCE_FILE:
     "A file operation failed, inside the instance or on the host's end of a transfer; the system's error name is a field.",
-  ERR_INSTANCE_LOCKED: "Another process holds the lock of the instance.",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -234,14 +233,5 @@ export class FileError extends InstanceError {
     super(`cannot ${facts.verb} ${facts.path}: ${facts.errno}${facts.detail ? `: ${facts.detail}` : ""}`, options);
     this.path = facts.path;
     this.errno = facts.errno;
-  }
-}
-
-export class LockedError extends InstanceError {
-  readonly code = "ERR_INSTANCE_LOCKED";
-  readonly subject: string;
-  constructor(subject: string, options?: ErrorOptions) {
-    super(`${subject} is locked by another process: wait for it to finish, or abort it there`, options);
-    this.subject = subject;
   }
 }
