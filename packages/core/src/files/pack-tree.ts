@@ -119,7 +119,7 @@ class Packing {
 
   /** A file that shrinks while it is read is filled up with zeros, one that grows is cut: the header's size is promised. */
   async #stream(fd: number, entry: Headers & { size: number }): Promise<void> {
-    const sink = this.#archive.entry(entry);
+    const sink = this.#open(entry);
     for (let at = 0; at < entry.size; ) {
       this.#signal?.throwIfAborted();
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK, entry.size - at));
@@ -135,10 +135,17 @@ class Packing {
   }
 
   async #entry(entry: Headers, content: Buffer = Buffer.alloc(0)): Promise<void> {
-    const sink = this.#archive.entry(entry);
+    const sink = this.#open(entry);
     const ended = this.#settled(sink);
     sink.end(content);
     await ended;
+  }
+
+  #open(entry: Headers): NodeJS.WritableStream {
+    const sink = this.#archive.entry(entry);
+    // Its failure is the archive's, and may come while nobody waits for it.
+    sink.on("error", () => undefined);
+    return sink;
   }
 
   #drained(sink: NodeJS.WritableStream): Promise<void> {
@@ -158,7 +165,6 @@ class Packing {
         if (this.#archive.destroyed) reject(new Error("the reader of the tree went away"));
         else resolve();
       };
-      sink.on("error", reject);
       sink.on("close", settle);
       if (event === "drain") sink.on("drain", settle);
     });

@@ -51,6 +51,7 @@ export async function execInside(
   try {
     const request = await asked;
     pipes.give(idOutside(target.idmap, request.uid), idOutside(target.idmap, request.gid));
+    pipes.handOver();
     program.send(encodeRequest(request));
     await program.begun;
     options.signal?.throwIfAborted();
@@ -93,7 +94,6 @@ class AttachedProgram {
       cwd: "/",
       env: target.env,
     });
-    pipes.handOver();
     this.left = once(this.#child, "close");
     this.#control = this.#child.stdio[3] as Duplex;
     // A broken connection shows as its end.

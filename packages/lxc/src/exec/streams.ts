@@ -10,9 +10,9 @@ export interface ProgramPipes {
   readonly stderr: Readable;
   /** In the order 0, 1, 2. */
   readonly theirs: readonly [number, number, number];
-  /** Gives them to an owner, by ids of the host: only who owns a pipe can open it by /dev/stdout. Before they are handed over or after. */
+  /** Gives them to an owner, by ids of the host: only who owns a pipe can open it by /dev/stdout. Before they are handed over. */
   give(uid: number, gid: number): void;
-  /** Closes the program's ends: it has its own now. */
+  /** Closes the program's ends, once it has its own. */
   handOver(): void;
   /** Closes everything. */
   destroy(): void;
@@ -28,7 +28,6 @@ export function openPipes(): ProgramPipes {
   const stdin = new Socket({ fd: input.write, readable: false, writable: true });
   const stdout = new Socket({ fd: output.read, readable: true, writable: false });
   const stderr = new Socket({ fd: errors.read, readable: true, writable: false });
-  const ours = [input.write, output.read, errors.read];
   let open = true;
   const handOver = () => {
     if (open) for (const fd of theirs) closeSync(fd);
@@ -40,7 +39,7 @@ export function openPipes(): ProgramPipes {
     stderr,
     theirs,
     give(uid, gid) {
-      for (const fd of ours) fchownSync(fd, uid, gid);
+      for (const fd of theirs) fchownSync(fd, uid, gid);
     },
     handOver,
     destroy() {
