@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { type Abortable, ImageError, type InstanceConfig, type LogStream } from "@pileus/core";
+import { type Abortable, type ExitStatus, ImageError, type InstanceConfig, type LogStream } from "@pileus/core";
 import {
   type Backend,
   type DriverContext,
@@ -15,6 +15,7 @@ import { adoptContainer, launchContainer } from "./container.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { DEFAULT_IDMAP } from "./idmap.ts";
 import { detectInit, type InitSystem, InitSystemSchema } from "./init-system.ts";
+import { lastExit } from "./last-exit.ts";
 import { refusedLimits } from "./limits.ts";
 import { containerLog } from "./log.ts";
 import { writeNetworkFiles } from "./network-files.ts";
@@ -62,6 +63,10 @@ export class LxcBackend implements Backend<LxcCapability> {
 
   async adopt(instance: InstanceContext): Promise<Running<LxcCapability> | undefined> {
     return await adoptContainer(this.#container(instance, await readInit(instance)));
+  }
+
+  lastExit(instance: InstanceContext): Promise<ExitStatus | undefined> {
+    return lastExit(this.#container(instance));
   }
 
   async remove(instance: InstanceContext): Promise<void> {

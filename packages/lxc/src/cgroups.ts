@@ -38,13 +38,6 @@ function readCgroups(pid: number): string {
   }
 }
 
-/** Whether the monitor ended without removing the container's cgroups: it was killed. */
-export async function hasContainerCgroup(layout: CgroupLayout, spec: ContainerSpec): Promise<boolean> {
-  const { container } = cgroupNames(spec);
-  const folders = await Promise.all(layout.hierarchies.map(({ path }) => listFolders(join(path, container))));
-  return folders.some((found) => found !== undefined);
-}
-
 /**
  * Kills what is left in a container's cgroups and removes them. liblxc removes its own at an orderly end, all but the one that its
  * monitor withdraws to. Idempotent.

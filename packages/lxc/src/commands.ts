@@ -7,7 +7,7 @@ export function startArgv(tool: string, spec: ContainerSpec): readonly string[] 
   const { log } = containerPaths(spec);
   // What our process was started with open must not reach the container. Standard input and output stay.
   const closed = "--close-all-fds";
-  return [...monitorArgv(tool, spec), closed, "--logpriority", "INFO", "--logfile", log, "--", ...initArgv(spec)];
+  return [...monitorArgv(tool, spec), closed, "--logpriority", "DEBUG", "--logfile", log, "--", ...initArgv(spec)];
 }
 
 /** How each monitor's argv begins: by it one is found that was started a moment before our process died. */

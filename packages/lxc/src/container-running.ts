@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import {
   type Abortable,
   ConnectionError,
@@ -16,7 +16,7 @@ import {
 } from "@pileus/core/driver";
 import { LocalFiles, type TreeAccess } from "@pileus/core/files";
 import { readAddresses } from "./addresses.ts";
-import { containerCgroup, hasContainerCgroup } from "./cgroups.ts";
+import { containerCgroup } from "./cgroups.ts";
 import { attachArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { inheritedVariables } from "./environment.ts";
@@ -25,10 +25,9 @@ import { completeRequest } from "./exec/request.ts";
 import { type Freezer, isFrozen, setFrozen, thawIfThere } from "./freezer.ts";
 import { askToHalt } from "./halt.ts";
 import type { HostFacts } from "./host-facts.ts";
+import { lastExit } from "./last-exit.ts";
 import { readMetrics } from "./metrics.ts";
 import type { Monitor } from "./monitor.ts";
-import { parseMonitorLog } from "./monitor-log.ts";
-import { containerPaths } from "./paths.ts";
 import { releaseHost } from "./release.ts";
 import { waitForSystemd } from "./systemd.ts";
 
@@ -147,11 +146,9 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   async #awaitEnd(): Promise<ExitStatus | undefined> {
     await this.#monitor.ended;
     this.#over.abort();
-    const { ended } = parseMonitorLog(readFileSync(containerPaths(this.#spec).log, "utf8"));
-    // An end with code 0 is not in the log; a monitor that was killed leaves its cgroups behind.
-    const killed = ended === undefined && (await hasContainerCgroup(this.#facts.cgroups, this.#spec));
+    const status = await lastExit(this.#spec);
     // What cannot be given back now will be tried again by the next launch, adoption or removal.
     await releaseHost(this.#spec).catch(() => undefined);
-    return killed ? undefined : (ended ?? { kind: "exited", code: 0 });
+    return status;
   }
 }

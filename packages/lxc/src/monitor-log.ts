@@ -5,8 +5,10 @@ import { signalName } from "./exec/protocol.ts";
 export interface MonitorLog {
   /** PID 1 on the host, of the latest start: a reboot inside is a start, too. */
   readonly init: number | undefined;
-  /** How that one ended. `exited` 0 is never in the log. */
+  /** How that one ended, as far as it is told: `exited` 0 never is. */
   readonly ended: ExitStatus | undefined;
+  /** Whether the monitor saw it end and cleaned up after it. */
+  readonly orderly: boolean;
   /** Whether it asked for a reboot. */
   readonly rebooting: boolean;
   /** The first error of a start that failed: the cause of those after it. */
@@ -15,10 +17,11 @@ export interface MonitorLog {
 
 const LINE = /^lxc-start \S+ \d+\.\d+ (\w+) +(\S+) - \.{0,2}\/?(?:[\w./-]+):\w+:\d+ - (.*)$/;
 
-/** Reads a log of level INFO. start.c (post_start, do_start), error.c (lxc_error_set_and_log) of liblxc 5 and 6. */
+/** Reads a log of level DEBUG. start.c (post_start, do_start), error.c (lxc_error_set_and_log), network.c (lxc_delete_network) of liblxc 5 and 6. */
 export function parseMonitorLog(text: string): MonitorLog {
   let init: number | undefined;
   let ended: ExitStatus | undefined;
+  let orderly = false;
   let rebooting = false;
   let failure: string | undefined;
   for (const line of text.split("\n")) {
@@ -28,6 +31,7 @@ export function parseMonitorLog(text: string): MonitorLog {
     if (started !== undefined) {
       init = Number(started);
       ended = undefined;
+      orderly = false;
       rebooting = false;
     } else if (end !== null && Number(end[1]) === init) {
       const signal = Number(end[3] ?? 0);
@@ -39,7 +43,18 @@ export function parseMonitorLog(text: string): MonitorLog {
           : signal === 2
             ? { kind: "exited", code: 0 }
             : { kind: "signaled", signal: signalName(signal) };
-    } else if (level === "ERROR") failure ??= message;
+    } else if (/^(?:Deleted|Failed to delete) network devices$/.test(message)) orderly = true;
+    else if (level === "ERROR") failure ??= message;
   }
-  return { init, ended, rebooting, failure };
+  return { init, ended, orderly, rebooting, failure };
+}
+
+/**
+ * How the last run ended by its log, once its monitor is gone: also when nobody was there to see it. `undefined` when the monitor did not
+ * live to tell.
+ */
+export function exitOfLog(text: string): ExitStatus | undefined {
+  const { init, ended, orderly } = parseMonitorLog(text);
+  if (ended !== undefined || init === undefined) return ended;
+  return orderly ? { kind: "exited", code: 0 } : undefined;
 }

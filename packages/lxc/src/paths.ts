@@ -22,7 +22,7 @@ export function containerPaths(spec: PlacedSpec) {
     upper: join(spec.root.folder, "upper"),
     work: join(spec.root.folder, "work"),
     staging: join(spec.root.folder, "layers"),
-    /** What the monitor says, level INFO: how PID 1 ended stands nowhere else. */
+    /** What the monitor says, level DEBUG: how PID 1 ended stands nowhere else. */
     log: join(spec.run, "monitor.log"),
     /** liblxc's own lock, made for every tool that names the container and never removed (lxclock.c, lxclock_name). */
     lock: join("/run/lxc/lock", lxcpath, `.${spec.name}`),

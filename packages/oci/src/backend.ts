@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import {
   type Abortable,
+  type ExitStatus,
   type InstanceConfig,
   type LogStream,
   type OciProcess,
@@ -20,9 +21,11 @@ import {
 import {
   adoptContainer,
   type ContainerSpec,
+  containerLog,
   DEFAULT_IDMAP,
   type ExecDefaults,
   type InitSpec,
+  lastExit,
   launchContainer,
   makeRoot,
   openRoot,
@@ -31,7 +34,7 @@ import {
   removeRoot,
   type User,
 } from "@pileus/lxc/runtime";
-import { logFiles, prepareLogs, readLog } from "./logs.ts";
+import { logFiles, prepareLogs } from "./logs.ts";
 import { plan } from "./plan.ts";
 import { prepareRoot } from "./prepare.ts";
 import { type Program, resolveProgram } from "./process.ts";
@@ -71,6 +74,10 @@ export class OciBackend implements Backend<OciCapability> {
     return await adoptContainer({ ...this.#container(instance), ...programSpec(programOf(instance)) });
   }
 
+  lastExit(instance: InstanceContext): Promise<ExitStatus | undefined> {
+    return lastExit(this.#container(instance));
+  }
+
   async remove(instance: InstanceContext): Promise<void> {
     const container = this.#container(instance);
     await releaseContainer(container);
@@ -78,7 +85,7 @@ export class OciBackend implements Backend<OciCapability> {
   }
 
   logs(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable> {
-    return readLog(instance.log, stream, options);
+    return containerLog(this.#container(instance), stream, options);
   }
 
   /** All of a container but what runs in it. */

@@ -1,7 +1,5 @@
-import { chown, open, writeFile } from "node:fs/promises";
+import { chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { type Abortable, type LogStream, UnsupportedError } from "@pileus/core";
 
 /** The files that take the program's output, in the instance's folder `log`: written by the program itself, nobody between. */
 export function logFiles(folder: string): { readonly stdout: string; readonly stderr: string } {
@@ -20,27 +18,4 @@ export async function prepareLogs(
     await writeFile(path, "", { mode: 0o600 });
     await chown(path, owner.uid, owner.gid);
   }
-}
-
-/** See `Backend.logs()`: up to now, and empty before the first start. @throws {UnsupportedError} for the console */
-export async function readLog(folder: string, stream: LogStream, options: Abortable): Promise<Readable> {
-  if (stream === "console")
-    throw new UnsupportedError({
-      capability: "logs:console",
-      reason: "an application container has no console: ask for stdout or stderr",
-    });
-  options.signal?.throwIfAborted();
-  const path = logFiles(folder)[stream];
-  const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  if (file === undefined) return Readable.from([], { objectMode: false });
-  const { size } = await file.stat();
-  if (size === 0) {
-    await file.close();
-    return Readable.from([], { objectMode: false });
-  }
-  // What is written from now on would make the end of a busy program's log recede for ever.
-  return file.createReadStream({ start: 0, end: size - 1, signal: options.signal });
 }

@@ -7,7 +7,7 @@ import { containedAccess, spawn } from "@pileus/core/driver";
 import { LocalFiles } from "@pileus/core/files";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { requires } from "../../core/src/testing/requires.ts";
-import { prepareRoot, renderResolvConf } from "../src/prepare.ts";
+import { prepareRoot } from "../src/prepare.ts";
 import type { Program } from "../src/process.ts";
 
 const real = (test: () => Promise<void>) => requires(["root"], test);
@@ -77,7 +77,7 @@ describe("prepareRoot", () => {
       await writeFile(join(root, "etc/passwd"), "app:x:1000:1001::/home/app:/bin/sh\n");
       await writeFile(join(root, "etc/group"), "shared:x:2000:app\n");
       expect(await prepare({ user: "app" })).toMatchObject({ uid: 1000, gid: 1001, groups: [2000], home: "/home/app" });
-      await expect(prepare({ user: "other" })).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+      await expect(prepare({ user: "other" })).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
     }),
   );
 
@@ -86,13 +86,13 @@ describe("prepareRoot", () => {
     real(async () => {
       const passwd = join(root, "etc/passwd");
       await symlink(join(folder, "outside"), passwd);
-      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
       await rm(passwd);
       await symlink("/../../outside", passwd);
-      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
       await rm(passwd);
       await spawn(["mkfifo", passwd]);
-      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
       expect(await prepare({ user: "7" })).toMatchObject({ uid: 7, gid: 0 });
     }),
   );
@@ -121,13 +121,4 @@ describe("prepareRoot", () => {
       expect(await prepare()).toMatchObject({ uid: 0, gid: 0, groups: [], home: "/root" });
     }),
   );
-});
-
-describe("renderResolvConf", () => {
-  it("names each server once and three at most, as C libraries read them", () => {
-    const dns = { servers: ["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"], domain: "a" };
-    expect(renderResolvConf([nic, nic, { ...nic, dns }])).toBe(
-      "search pileus a\nnameserver 10.1.2.1\nnameserver 1.1.1.1\nnameserver 2.2.2.2\n",
-    );
-  });
 });

@@ -1,0 +1,17 @@
+import { readFile } from "node:fs/promises";
+import type { ExitStatus } from "@pileus/core";
+import { exitOfLog } from "./monitor-log.ts";
+import { containerPaths, type PlacedSpec } from "./paths.ts";
+
+/**
+ * How the last run of a container ended, once it has: told by its monitor's log, so that nobody need have been there. `undefined` when it
+ * never ran, or the monitor did not live to tell.
+ */
+export async function lastExit(spec: PlacedSpec): Promise<ExitStatus | undefined> {
+  try {
+    return exitOfLog(await readFile(containerPaths(spec).log, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
