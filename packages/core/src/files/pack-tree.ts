@@ -156,8 +156,8 @@ class Packing {
     return this.#event(sink, "close");
   }
 
-  // A destroyed archive destroys its sink: `close` comes in every case, `drain` need not.
-  #event(sink: NodeJS.WritableStream, event: "drain" | "close"): Promise<void> {
+  // A destroyed archive destroys its sink: `close` comes in every case, `drain` need not, and neither comes twice.
+  #event(sink: NodeJS.WritableStream & { readonly destroyed?: boolean }, event: "drain" | "close"): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = () => {
         sink.off("drain", settle);
@@ -165,6 +165,7 @@ class Packing {
         if (this.#archive.destroyed) reject(new Error("the reader of the tree went away"));
         else resolve();
       };
+      if (sink.destroyed) return settle();
       sink.on("close", settle);
       if (event === "drain") sink.on("drain", settle);
     });

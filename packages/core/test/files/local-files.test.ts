@@ -1,0 +1,236 @@
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { buffer, text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import { extract, pack } from "tar-stream";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LocalFiles, plainAccess } from "../../src/files/index.ts";
+
+// Whoever runs this owns what is made: other owners need root, and are tested in the root tier.
+const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+let root: string;
+let files: LocalFiles;
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "pileus-files-"));
+  files = new LocalFiles(plainAccess(root));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+async function write(path: string, content: string, mode?: number): Promise<void> {
+  const { stream, done } = await files.write(path, { ...owner, mode });
+  stream.end(content);
+  await done;
+}
+
+async function unpack(archive: Readable, path: string, signal?: AbortSignal): Promise<void> {
+  const { stream, done } = await files.writeTree(path, { signal });
+  await Promise.all([pipeline(archive, stream), done]);
+}
+
+describe("write", () => {
+  it("puts the file in place when the stream is finished, with the mode that was asked for", async () => {
+    await write("/file", "content", 0o640);
+    expect(await readFile(join(root, "file"), "utf8")).toBe("content");
+    expect((await files.stat("/file")).mode).toBe(0o640);
+  });
+  it("shows readers the old content until then", async () => {
+    await write("/file", "old");
+    const { stream, done } = await files.write("/file", owner);
+    stream.write("ne");
+    expect(await text(await files.read("/file"))).toBe("old");
+    stream.end("w");
+    await done;
+    expect(await text(await files.read("/file"))).toBe("new");
+  });
+  it("leaves the old content and no temporary file when the stream is destroyed", async () => {
+    await write("/file", "old");
+    const { stream, done } = await files.write("/file", owner);
+    stream.write("new");
+    stream.destroy();
+    await done;
+    expect(await readdir(root)).toEqual(["file"]);
+    expect(await readFile(join(root, "file"), "utf8")).toBe("old");
+  });
+  it("rejects with the reason of an abort, which leaves nothing", async () => {
+    const controller = new AbortController();
+    const { stream, done } = await files.write("/file", { ...owner, signal: controller.signal });
+    stream.on("error", () => undefined);
+    stream.write("new");
+    controller.abort(new Error("enough"));
+    await expect(done).rejects.toThrow("enough");
+    expect(await readdir(root)).toEqual([]);
+  });
+  it("writes the file that a symlink points to", async () => {
+    await mkdir(join(root, "real"));
+    await symlink("real/file", join(root, "link"));
+    await write("/link", "content");
+    expect(await readFile(join(root, "real/file"), "utf8")).toBe("content");
+    expect((await files.stat("/link")).target).toBe("real/file");
+  });
+  it("gives up on symlinks that lead in a circle", async () => {
+    await symlink("two", join(root, "one"));
+    await symlink("one", join(root, "two"));
+    await expect(files.write("/one", owner)).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "ELOOP" });
+  });
+  it("refuses a folder with EISDIR, and a missing parent with ENOENT", async () => {
+    await mkdir(join(root, "folder"));
+    await expect(files.write("/folder", owner)).rejects.toMatchObject({ errno: "EISDIR", path: "/folder" });
+    await expect(files.write("/", owner)).rejects.toMatchObject({ errno: "EISDIR" });
+    await expect(files.write("/no/file", owner)).rejects.toMatchObject({ errno: "ENOENT" });
+  });
+});
+
+describe("stat and list", () => {
+  it("tell what is there, sorted, and do not follow the last symlink", async () => {
+    await write("/b", "12345", 0o600);
+    await symlink("/b", join(root, "a"));
+    await mkdir(join(root, "c"));
+    const entries = await files.list("/");
+    expect(entries.map(({ name, type, size, target }) => [name, type, type === "file" ? size : 0, target])).toEqual([
+      ["a", "symlink", 0, "/b"],
+      ["b", "file", 5, undefined],
+      ["c", "directory", 0, undefined],
+    ]);
+    expect(entries[1]).toMatchObject({ mode: 0o600, ...owner });
+  });
+  it("name the path and the system's error", async () => {
+    await expect(files.stat("/nothing")).rejects.toMatchObject({ errno: "ENOENT", path: "/nothing" });
+    await write("/file", "");
+    await expect(files.list("/file")).rejects.toMatchObject({ errno: "ENOTDIR" });
+  });
+});
+
+describe("mkdir and remove", () => {
+  it("make parents only when asked, and are then content with what is there", async () => {
+    await expect(files.mkdir("/a/b", owner)).rejects.toMatchObject({ errno: "ENOENT" });
+    await files.mkdir("/a/b/c", { ...owner, recursive: true, mode: 0o711 });
+    await files.mkdir("/a/b/c", { ...owner, recursive: true });
+    expect((await files.stat("/a/b/c")).mode).toBe(0o711);
+    await expect(files.mkdir("/a", owner)).rejects.toMatchObject({ errno: "EEXIST" });
+    await write("/a/file", "");
+    await expect(files.mkdir("/a/file", { ...owner, recursive: true })).rejects.toMatchObject({ errno: "ENOTDIR" });
+  });
+  it("remove a tree without following its symlinks, whatever bytes its names have", async () => {
+    await mkdir(join(root, "outside"));
+    await write("/outside/kept", "");
+    await mkdir(join(root, "tree/deep"), { recursive: true });
+    await symlink("../outside", join(root, "tree/link"));
+    await writeFile(Buffer.concat([Buffer.from(`${root}/tree/deep/`), Buffer.from([0xff, 0xfe])]), "");
+    await expect(files.remove("/tree", {})).rejects.toMatchObject({ errno: "ENOTEMPTY" });
+    await files.remove("/tree", { recursive: true });
+    await files.remove("/tree", { recursive: true });
+    expect(await readdir(root)).toEqual(["outside"]);
+    expect(await readdir(join(root, "outside"))).toEqual(["kept"]);
+    await expect(files.remove("/tree", {})).rejects.toMatchObject({ errno: "ENOENT" });
+  });
+});
+
+describe("trees", () => {
+  it("come out as they went in: files of any size, folders, symlinks, modes, times", async () => {
+    await mkdir(join(root, "from/empty"), { recursive: true });
+    const large = Buffer.alloc(3 * 1024 * 1024 + 7, "large ");
+    await writeFile(join(root, "from/large"), large);
+    await writeFile(join(root, `from/${"long".repeat(60)}`), "ünï");
+    await chmod(join(root, "from/large"), 0o4711);
+    await utimes(join(root, "from/large"), 1e9, 1e9);
+    await utimes(join(root, "from/empty"), 2e9, 2e9);
+    await symlink("/nowhere", join(root, "from/link"));
+    await unpack(await files.readTree("/from"), "/to");
+    expect((await files.list("/to")).map(({ name }) => name)).toEqual(
+      (await files.list("/from")).map(({ name }) => name),
+    );
+    expect(large.equals(await readFile(join(root, "to/large")))).toBe(true);
+    expect(await files.stat("/to/large")).toMatchObject({ mode: 0o4711, mtime: 1e12 });
+    expect(await files.stat("/to/empty")).toMatchObject({ mtime: 2e12 });
+    expect(await files.stat("/to/link")).toMatchObject({ target: "/nowhere" });
+    expect(await readFile(join(root, `to/${"long".repeat(60)}`), "utf8")).toBe("ünï");
+  });
+  it("of a single file are one entry named .", async () => {
+    await write("/file", "content");
+    const reader = extract();
+    const names: string[] = [];
+    reader.on("entry", (header, stream, next) => {
+      names.push(header.name);
+      stream.resume();
+      next();
+    });
+    await pipeline(await files.readTree("/file"), reader);
+    expect(names).toEqual(["."]);
+    await unpack(await files.readTree("/file"), "/copy");
+    expect(await readFile(join(root, "copy"), "utf8")).toBe("content");
+  });
+  it("leave a folder that exists as it is, and a symlink to one in its place", async () => {
+    await mkdir(join(root, "usr/lib"), { recursive: true, mode: 0o700 });
+    await symlink("usr/lib", join(root, "lib"));
+    await unpack(archive([{ name: "lib", type: "directory", mode: 0o755 }, { name: "lib/new" }]), "/");
+    expect((await files.stat("/lib")).type).toBe("symlink");
+    expect((await files.stat("/usr/lib")).mode).toBe(0o700);
+    expect(await readdir(join(root, "usr/lib"))).toEqual(["new"]);
+  });
+  it("replace a symlink by a file instead of writing through it", async () => {
+    await write("/victim", "kept");
+    await symlink("victim", join(root, "entry"));
+    await unpack(archive([{ name: "entry" }]), "/");
+    expect(await readFile(join(root, "victim"), "utf8")).toBe("kept");
+    expect((await lstat(join(root, "entry"))).isFile()).toBe(true);
+  });
+  it.each(["../up", "/absolute", "a/../../up", ".."])("refuse the name %j", async (name) => {
+    const { stream, done } = await files.writeTree("/", {});
+    stream.on("error", () => undefined);
+    archive([{ name }]).pipe(stream);
+    await expect(done).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE" });
+    expect(await readdir(root)).toEqual([]);
+  });
+  it("refuse devices", async () => {
+    const { stream, done } = await files.writeTree("/", {});
+    stream.on("error", () => undefined);
+    archive([{ name: "null", type: "character-device" }]).pipe(stream);
+    await expect(done).rejects.toMatchObject({ errno: "EINVAL" });
+  });
+  it("refuse a header that claims more names than an honest one needs", async () => {
+    const bomb = await buffer(archive([{ name: "x".repeat(8 * 1024 * 1024) }]));
+    const { stream, done } = await files.writeTree("/", {});
+    stream.on("error", () => undefined);
+    Readable.from(slices(bomb)).pipe(stream);
+    await expect(done).rejects.toMatchObject({ errno: "EFBIG" });
+  });
+  it("end with an error when the archive is cut short", async () => {
+    const whole = await buffer(archive([{ name: "file", content: "x".repeat(2000) }]));
+    const { stream, done } = await files.writeTree("/", {});
+    stream.on("error", () => undefined);
+    stream.end(whole.subarray(0, 1024));
+    await expect(done).rejects.toThrow();
+    expect(await readdir(root)).toEqual([]);
+  });
+  it("let go of their files when the reader leaves in the middle", async () => {
+    await writeFile(join(root, "large"), Buffer.alloc(8 * 1024 * 1024));
+    const before = (await readdir("/proc/self/fd")).length;
+    const stream = await files.readTree("/large");
+    for await (const _ of stream) break;
+    expect(stream.destroyed).toBe(true);
+    await expect.poll(async () => (await readdir("/proc/self/fd")).length).toBeLessThanOrEqual(before);
+  });
+});
+
+interface Entry {
+  readonly name: string;
+  readonly type?: "file" | "directory" | "character-device";
+  readonly mode?: number;
+  readonly content?: string;
+}
+
+function archive(entries: readonly Entry[]): Readable {
+  const tar = pack();
+  for (const { name, type = "file", mode = 0o644, content = "" } of entries) {
+    tar.entry({ name, type, mode, ...owner }, type === "file" ? content : undefined);
+  }
+  tar.finalize();
+  return Readable.from(tar, { objectMode: false });
+}
+
+function* slices(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+}
