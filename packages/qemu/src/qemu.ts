@@ -13,10 +13,8 @@ import { QemuSectionSchema } from "./section.ts";
 export interface QemuOptions {
   /** Boots every guest. Default: the distribution's kernel for virtual machines, downloaded by apt when first needed. */
   readonly kernel?: GuestKernel | undefined;
-  /**
-   * Where kernels, initramfs and runtime drive are kept: several hosts can share one. Default: in the host's own folder.
-   */
-  readonly cacheDir?: string | undefined;
+  /** A folder in which `qemu/` keeps kernel, initramfs and runtime drive: hosts can share one. Default: the host's own. */
+  readonly cache?: string | undefined;
   /** Runs the tools of the host; for tests. */
   readonly spawn?: Spawn | undefined;
 }
@@ -27,12 +25,19 @@ const CAPABILITIES: ReadonlySet<QemuCapability> = new Set(["exec", "files", "fre
 export function qemu(options: QemuOptions = {}): Driver<"qemu", QemuCapability, typeof QemuSectionSchema> {
   const run = options.spawn ?? spawn;
   let context: DriverContext | undefined;
-  const cache = () => options.cacheDir ?? (context === undefined ? undefined : join(context.folder, "cache"));
+  const own = options.cache === undefined ? undefined : join(options.cache, "qemu");
+  const cache = () => own ?? (context === undefined ? undefined : join(context.folder, "cache"));
   const kernel = new KernelSupply({ given: options.kernel, cache, spawn: run });
   let choice: Promise<AcceleratorChoice> | undefined;
   // Asked once: what it finds does not change while the kernel runs, and the trial takes its time.
   const accelerator = () => {
-    choice ??= chooseAccelerator(run);
+    if (choice === undefined) {
+      choice = chooseAccelerator(run);
+      // A failure says nothing about the next time.
+      choice.catch(() => {
+        choice = undefined;
+      });
+    }
     return choice;
   };
   return {
@@ -44,7 +49,7 @@ export function qemu(options: QemuOptions = {}): Driver<"qemu", QemuCapability, 
     probe: ({ signal } = {}) => probe({ spawn: run, kernel, accelerator, signal }),
     open(opened) {
       context = opened;
-      const folder = options.cacheDir ?? join(opened.folder, "cache");
+      const folder = own ?? join(opened.folder, "cache");
       const runtimeDrive = ({ signal }: Abortable) => buildRuntimeDrive({ folder, signal });
       return new QemuBackend({ context: opened, spawn: run, kernel, accelerator, cache: folder, runtimeDrive });
     },

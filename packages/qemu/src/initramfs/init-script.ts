@@ -1,4 +1,3 @@
-import { posix } from "node:path";
 import { RUNTIME_DRIVE_SERIAL, RUNTIME_FOLDER } from "@pileus/agent";
 
 /** What the guest finds its root by. */
@@ -64,13 +63,9 @@ for nic in $nics; do
   done
   number=$((number + 1))
 done
-mkdir -p /leases
 number=0
 for nic in $nics; do
-  name=\${nic%,*}
-  ip link set "pileus-nic$number" name "$name" && ip link set "$name" up
-  # Asks three times, two seconds each, then gives up: a network without DHCP must not keep the guest from booting.
-  METRIC=$number udhcpc -i "$name" -f -q -n -t 3 -T 2 -s /lease </dev/null >/dev/null 2>&1 &
+  ip link set "pileus-nic$number" name "\${nic%,*}" && ip link set "\${nic%,*}" up
   number=$((number + 1))
 done
 
@@ -88,21 +83,17 @@ mount -o ro "$runtime" "/newroot${RUNTIME_FOLDER}" || fail "the runtime drive on
 # Whatever is read or written in the root is so from inside of it: its symbolic links mean its own files.
 inside() { chroot /newroot ${BUSYBOX} "$@"; }
 
-load /modules/second
-mount -o move /dev /newroot/dev
-mount -o move /sys /newroot/sys
-mount -o move /proc /newroot/proc
+for name in dev sys proc; do mount -o move "/$name" "/newroot/$name"; done
 exec 0</newroot/dev/console 1>/newroot/dev/console 2>&1
-wait
-cat /leases/* 2>/dev/null >/newroot/run/pileus/resolv.conf
-cp /settle /start-agent /fallback-init /newroot/run/pileus/
-inside sh /run/pileus/settle "$hostname"
+mkdir /newroot/run/pileus/leases
+cp /settle /lease /start-agent /fallback-init /newroot/run/pileus/
 
 init=
 for path in /sbin/init /etc/init /bin/init /lib/systemd/systemd; do
   [ -z "$init" ] && inside [ -x "$path" ] && init=$path
 done
 [ -z "$init" ] && init=/run/pileus/fallback-init
+# The agent takes longest to start, so it is first; systemd has a unit for it, and is its parent then.
 case "$(inside readlink -f "$init")" in
   */systemd)
     mkdir -p /newroot/run/systemd/system/sysinit.target.wants
@@ -111,41 +102,53 @@ case "$(inside readlink -f "$init")" in
     ;;
   *) inside setsid sh /run/pileus/start-agent & ;;
 esac
+
+# Each nic asks three times, two seconds apart; then the guest boots without an address, and the asking goes on behind it.
+number=0
+clients=
+for nic in $nics; do
+  METRIC=$number inside udhcpc -i "\${nic%,*}" -b -q -t 3 -T 2 -s /run/pileus/lease </dev/null >/dev/null 2>&1 &
+  clients="$clients $!"
+  number=$((number + 1))
+done
+load /modules/second
+inside sh /run/pileus/settle "$hostname"
+[ -n "$clients" ] && wait $clients
 exec switch_root /newroot "$init"
 `;
 
-/** What udhcpc(8) calls with a lease in its environment; `METRIC` keeps the routes of several nics apart. */
-export const LEASE_SCRIPT = `#!/bin/busybox sh
+/**
+ * What udhcpc(8) calls with a lease in its environment, inside of the root; `METRIC` keeps the routes of several nics apart. A resolv.conf
+ * that is a link belongs to a program of the guest: it gets a first content where it has none, and is left alone otherwise.
+ */
+export const LEASE_SCRIPT = `#!${BUSYBOX} sh
+alias busybox=${BUSYBOX}
 case "$1" in
   bound | renew) ;;
   *) exit 0 ;;
 esac
-ip address flush dev "$interface"
-ip address add "$ip/$mask" broadcast + dev "$interface"
+busybox ip address flush dev "$interface"
+busybox ip address add "$ip/$mask" broadcast + dev "$interface"
 for gateway in $router; do
-  ip route add default via "$gateway" dev "$interface" metric "$METRIC"
+  busybox ip route add default via "$gateway" dev "$interface" metric "$METRIC"
   break
 done
 {
   [ -n "$domain" ] && echo "search $domain"
   for server in $dns; do echo "nameserver $server"; done
-} >"/leases/$interface"
-`;
-
-/**
- * Writes into the root, running inside of it: the name that the guest is to have, and the resolvers. A resolv.conf that is a link belongs
- * to a program in the guest: it gets a first content where it has none, and is left alone otherwise.
- */
-export const SETTLE_SCRIPT = `#!${BUSYBOX} sh
-export PATH=${posix.dirname(BUSYBOX)}
-busybox mkdir -p /etc
-[ "$(busybox cat /etc/hostname 2>/dev/null)" = "$1" ] || echo "$1" >/etc/hostname
-[ -s /run/pileus/resolv.conf ] || exit 0
+} >"/run/pileus/leases/$interface"
 if [ -h /etc/resolv.conf ]; then
   target=$(busybox readlink -f /etc/resolv.conf) && [ ! -e "$target" ] || exit 0
   busybox mkdir -p "\${target%/*}"
 fi
-busybox cat /run/pileus/resolv.conf >/etc/resolv.conf
+busybox cat /run/pileus/leases/* >/etc/resolv.conf
+`;
+
+/** Gives the guest its name, running inside of the root. */
+export const SETTLE_SCRIPT = `#!${BUSYBOX} sh
+alias busybox=${BUSYBOX}
+busybox mkdir -p /etc
+[ "$(busybox cat /etc/hostname 2>/dev/null)" = "$1" ] || echo "$1" >/etc/hostname
 `;
 
 /**
@@ -153,15 +156,16 @@ busybox cat /run/pileus/resolv.conf >/etc/resolv.conf
  * (USR2: power off, TERM: reboot, USR1: halt).
  */
 export const FALLBACK_INIT_SCRIPT = `#!${BUSYBOX} sh
+alias busybox=${BUSYBOX}
 trap 'end poweroff' USR2 USR1 PWR
 trap 'end reboot' TERM INT
 end() {
-  ${BUSYBOX} sync
-  ${BUSYBOX} umount -a -r 2>/dev/null
-  ${BUSYBOX} "$1" -f
+  busybox sync
+  busybox umount -a -r 2>/dev/null
+  busybox "$1" -f
 }
-${BUSYBOX} mkdir -p /dev/pts /dev/shm /tmp
-${BUSYBOX} mount -t devpts -o mode=0620,gid=5,ptmxmode=0666 devpts /dev/pts
-${BUSYBOX} mount -t tmpfs -o mode=1777 shm /dev/shm
-while :; do ${BUSYBOX} sleep 2147483647 & wait $!; done
+busybox mkdir -p /dev/pts /dev/shm /tmp
+busybox mount -t devpts -o mode=0620,gid=5,ptmxmode=0666 devpts /dev/pts
+busybox mount -t tmpfs -o mode=1777 shm /dev/shm
+while :; do busybox sleep 2147483647 & wait $!; done
 `;

@@ -39,10 +39,9 @@ const APPLETS = [
 export async function ensureInitramfs(folder: string, kernel: GuestKernel, options: Abortable = {}): Promise<string> {
   const busybox = await readStaticBusybox();
   const key = createHash("sha256");
-  for (const part of [busybox, await identifyKernel(kernel), ...Object.values(SCRIPTS)]) {
-    key.update(part).update("\0");
-  }
-  for (const name of [...FIRST_MODULES, ...SECOND_MODULES]) key.update(name).update("\0");
+  // The archive without its modules stands for all of it that this package decides.
+  key.update(renderInitramfs({ busybox, first: [], second: [] }));
+  key.update([...FIRST_MODULES, ...SECOND_MODULES, await identifyKernel(kernel)].join("\n"));
   const path = join(folder, `initramfs-${key.digest("hex").slice(0, 16)}`);
   if (await exists(path)) return path;
   const first = await modulesOf(kernel, FIRST_MODULES, options);
@@ -70,8 +69,10 @@ export function renderInitramfs(content: {
   const list = (modules: readonly KernelModule[]) => modules.map((module) => `${module.name}\n`).join("");
   return renderCpio([
     ...["bin", "dev", "modules", "newroot", "proc", "sys"].map(directory),
-    // The kernel opens it for process 1 before anything can be mounted.
+    // The kernel opens the console for process 1 before anything can be mounted. The shell opens /dev/null for what it runs in the
+    // background, also once the /dev with devices in it was handed over.
     { name: "dev/console", type: "character-device", mode: 0o600, device: { major: 5, minor: 1 } },
+    { name: "dev/null", type: "character-device", mode: 0o666, device: { major: 1, minor: 3 } },
     file("bin/busybox", busybox, 0o755),
     ...APPLETS.map((name): CpioEntry => ({ name: `bin/${name}`, type: "symlink", mode: 0o777, data: "busybox" })),
     ...Object.entries(SCRIPTS).map(([name, text]) => file(name, text, 0o755)),

@@ -38,7 +38,7 @@ export class KernelSupply {
     if (known !== undefined) return { fact: known.image };
     const apt = (await findTool("apt-get")) !== undefined && (await findTool("dpkg-deb")) !== undefined;
     if (apt) return { fact: "Debian's for virtual machines: downloaded by apt when first needed, not installed" };
-    const fix = "give qemu({ kernel: { image, modules } }), or share a cacheDir that has one";
+    const fix = "give qemu({ kernel: { image, modules } }), or qemu({ cache }) with a folder that has one";
     return { missing: { need: "kernel", reason: "no kernel in the cache, and no apt to download one", fix } };
   }
 }

@@ -1,0 +1,67 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openHost } from "@pileus/core";
+import { processArguments } from "@pileus/core/driver";
+import { type DriverSubject, FIXTURE_USER, makeBusyboxRootfs } from "@pileus/core/testing";
+import { cacheFolder } from "../../../../scripts/setup/folders.mjs";
+import { qemu } from "../../src/index.ts";
+
+const { name, uid, gid, groupId } = FIXTURE_USER;
+
+/** Where tests keep what all machines share: the kernel is downloaded once. */
+export const cache = cacheFolder();
+
+/** What a machine with a nic needs of the host. */
+export const MACHINE_NEEDS = [
+  "root",
+  "tun",
+  "binary:qemu-system-x86_64",
+  "binary:qemu-img",
+  "binary:mkfs.ext4",
+] as const;
+
+/** The driver on a BusyBox with a shell script as init, on the machine of the given type. */
+export function qemuSubject(machine: "q35" | "microvm", module: string): DriverSubject {
+  return {
+    driver: "qemu",
+    capabilities: ["exec", "files", "freeze", "network", "metrics", "logs"],
+    open: (root) => openHost({ root, drivers: [qemu({ cache })] }),
+    async image(host) {
+      const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-image-"));
+      try {
+        await makeBusyboxRootfs(join(folder, "rootfs"));
+        return await host.images.import(join(folder, "rootfs"));
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    },
+    config: { limits: { memory: "192MiB" }, qemu: { machine, rootSize: "64MiB" } },
+    account: { name, uid, gid, groups: [gid, groupId] },
+    prints: { stream: "console", text: /init: up/ },
+    crash: { how: "kill", module },
+    leftovers: machinesOf,
+    // An emulated processor, shared with whatever else runs here.
+    deadline: 60_000,
+    needs: MACHINE_NEEDS,
+  };
+}
+
+/** The processes whose arguments name files of the root. */
+export async function machinesOf(root: string): Promise<readonly string[]> {
+  const pids = (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry)).map(Number);
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const argv = (await processArguments(pid)) ?? [];
+      const isOurs = argv[0]?.startsWith("qemu") && argv.some((argument) => argument.includes(`${root}/`));
+      return isOurs ? [`process ${pid}`] : [];
+    }),
+  );
+  return found.flat();
+}
+
+/** Interfaces of this machine whose names begin so. */
+export async function interfacesWith(prefix: string): Promise<readonly string[]> {
+  const lines = (await readFile("/proc/self/net/dev", "utf8")).split("\n");
+  return lines.map((line) => line.split(":")[0]?.trim() ?? "").filter((found) => found.startsWith(prefix));
+}

@@ -1,0 +1,58 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openHost } from "@pileus/core";
+import { requires } from "@pileus/core/testing";
+import { expect, it } from "vitest";
+import { debianTar } from "../../../test-support/debian.ts";
+import { qemu } from "../src/index.ts";
+import { cache, interfacesWith, MACHINE_NEEDS, machinesOf } from "./support/qemu-subject.ts";
+
+const NETWORK = { name: "pileusqsd", "ipv4.address": "10.93.41.1/24" } as const;
+const TIMEOUT = 240_000;
+
+it(
+  "boots a Debian with systemd from the image of a system container, with the agent as a unit of it",
+  { timeout: TIMEOUT },
+  requires([...MACHINE_NEEDS, "binary:mmdebstrap", "binary:dnsmasq"], async () => {
+    const root = await mkdtemp(join(tmpdir(), "pileus-qemu-systemd-"));
+    const signal = AbortSignal.timeout(TIMEOUT);
+    try {
+      await using host = await openHost({ root, drivers: [qemu({ cache })], signal });
+      const image = await host.images.import(await debianTar(), { signal });
+      await host.networks.create(NETWORK, { signal });
+      try {
+        await using machine = await host.ephemeral(
+          {
+            driver: "qemu",
+            name: "debian",
+            image,
+            limits: { cpu: 2 },
+            devices: { lan0: { type: "nic", network: NETWORK.name } },
+          },
+          { signal },
+        );
+        await machine.ready({ signal });
+        const [address] = await machine.addresses({ signal });
+        expect(address).toMatchObject({ interface: "lan0", family: "inet", prefix: 24 });
+        const run = async (...argv: string[]) => (await machine.run(argv, { signal })).stdout.trim();
+        expect(await run("cat", "/proc/1/comm")).toBe("systemd");
+        expect(await run("uname", "-n")).toBe("debian");
+        expect(await run("cat", "/etc/resolv.conf")).toContain("nameserver 10.93.41.1");
+        expect(await run("systemctl", "is-active", "pileus-agent.service")).toBe("active");
+        // Until it has booted: a bus, and no failed unit of our making.
+        expect(await run("systemctl", "is-system-running", "--wait")).toMatch(/running|degraded/);
+        expect(await run("systemctl", "--failed", "--quiet", "--no-legend", "--plain")).not.toContain("pileus");
+        await machine.stop({ signal, timeout: 60_000 });
+        const { exit, pid } = await machine.inspect({ signal });
+        expect([exit?.reason, pid]).toEqual(["requested", undefined]);
+      } finally {
+        await host.networks.delete(NETWORK.name);
+      }
+    } finally {
+      expect(await machinesOf(root)).toEqual([]);
+      expect(await interfacesWith(NETWORK.name)).toEqual([]);
+      await rm(root, { recursive: true });
+    }
+  }),
+);
