@@ -1,0 +1,161 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, openSync } from "node:fs";
+import { chown, lstat, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buffer, text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import { LocalFiles } from "@pileus/core/files";
+import { requires } from "@pileus/core/testing";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { containedAccess } from "../../src/system/contained-access.ts";
+
+const O_PATH = 0o10000000;
+const IDMAP = { base: 100_000, count: 65_536 };
+let folder: string;
+let root: string;
+let secret: string;
+let files: LocalFiles;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "pileus-contained-"));
+  root = join(folder, "root");
+  secret = join(folder, "secret");
+  await mkdir(root);
+  await mkdir(secret);
+  await writeFile(join(secret, "file"), "the host's");
+  files = filesOf(root);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+function filesOf(path: string, idmap?: typeof IDMAP): LocalFiles {
+  return new LocalFiles(containedAccess({ openRoot: () => openSync(path, O_PATH | constants.O_DIRECTORY), idmap }));
+}
+
+async function write(path: string, content: string, owner = {}): Promise<void> {
+  const { stream, done } = await files.write(path, owner);
+  stream.end(content);
+  await done;
+}
+
+/** What the instance would do all the time: the folder a is a folder, nothing, a symlink to the host, in turn. */
+const SWAP = `
+  const { renameSync } = require("node:fs");
+  const steps = [["a", "kept"], ["evil", "a"], ["a", "evil"], ["kept", "a"]];
+  for (;;) for (const [from, to] of steps) try { renameSync(from, to); } catch {}
+`;
+
+describe("a hostile tree", () => {
+  it(
+    "leads nowhere outside by an absolute symlink, a relative one, or a chain of both",
+    requires(["root"], async () => {
+      await symlink(secret, join(root, "absolute"));
+      await symlink("../../../../../../../../..".concat(secret), join(root, "relative"));
+      await symlink("absolute/file", join(root, "chain"));
+      await symlink("/proc/self/root", join(root, "magic"));
+      for (const link of ["/absolute/file", "/relative/file", "/chain", `/magic${secret}/file`]) {
+        await expect(files.read(link)).rejects.toMatchObject({ errno: "ENOENT" });
+        await expect(files.write(link)).rejects.toMatchObject({ errno: "ENOENT" });
+      }
+      await expect(files.list("/absolute")).rejects.toMatchObject({ errno: "ENOENT" });
+      await expect(files.readTree(`/../../../..${secret}`)).rejects.toMatchObject({ errno: "ENOENT" });
+      await files.remove("/absolute", { recursive: true });
+      expect(await readFile(join(secret, "file"), "utf8")).toBe("the host's");
+    }),
+  );
+  it(
+    "takes what is written through an absolute symlink to the place inside of that name",
+    requires(["root"], async () => {
+      await mkdir(join(root, secret), { recursive: true });
+      await symlink(secret, join(root, "link"));
+      await write("/link/file", "inside");
+      expect(await readFile(join(root, secret, "file"), "utf8")).toBe("inside");
+      expect(await readFile(join(secret, "file"), "utf8")).toBe("the host's");
+    }),
+  );
+  it(
+    "cannot make a call wait by a fifo, a socket or a device in the place of a file",
+    requires(["root", "binary:mkfifo", "binary:mknod"], async () => {
+      execFileSync("mkfifo", [join(root, "fifo")]);
+      execFileSync("mknod", [join(root, "tty"), "c", "5", "0"]);
+      for (const name of ["/fifo", "/tty"]) {
+        await expect(files.read(name)).rejects.toMatchObject({ errno: "EINVAL" });
+        await expect(files.write(name)).rejects.toMatchObject({ errno: "EINVAL" });
+      }
+      await mkdir(join(root, "tree"));
+      await rename(join(root, "fifo"), join(root, "tree/fifo"));
+      const tar = await buffer(await files.readTree("/tree"));
+      expect(tar.length).toBeGreaterThan(0);
+    }),
+  );
+  it(
+    "stays contained while folders are swapped for symlinks under every call",
+    requires(["root"], async () => {
+      await mkdir(join(root, "a/inner"), { recursive: true });
+      await symlink(secret, join(root, "evil"));
+      const swapper = spawn(process.execPath, ["-e", SWAP], { cwd: root, stdio: "ignore" });
+      const ignore = (error: unknown) => expect(error).toMatchObject({ code: "ERR_INSTANCE_FILE" });
+      for (let round = 0; round < 300; round += 1) {
+        await write("/a/file", "inside").catch(ignore);
+        await files.mkdir("/a/made", { recursive: true }).catch(ignore);
+        await files.remove("/a/inner", { recursive: true }).catch(ignore);
+        await files.remove("/a", { recursive: true }).catch(ignore);
+        await files.mkdir("/a/inner", { recursive: true }).catch(ignore);
+      }
+      swapper.kill();
+      await once(swapper, "exit");
+      expect(await readFile(join(secret, "file"), "utf8")).toBe("the host's");
+      await expect(stat(join(secret, "made"))).rejects.toThrow("ENOENT");
+    }),
+  );
+});
+
+describe("owners", () => {
+  it(
+    "are those inside, whatever they are outside",
+    requires(["root"], async () => {
+      files = filesOf(root, IDMAP);
+      await chown(root, IDMAP.base, IDMAP.base);
+      await write("/file", "content", { uid: 1000, gid: 50, mode: 0o4755 });
+      await files.mkdir("/folder", { uid: 7, gid: 8 });
+      expect(await stat(join(root, "file"))).toMatchObject({ uid: 101_000, gid: 100_050, mode: 0o104755 });
+      expect(await lstat(join(root, "folder"))).toMatchObject({ uid: 100_007, gid: 100_008 });
+      expect(await files.stat("/file")).toMatchObject({ uid: 1000, gid: 50 });
+      await writeFile(join(root, "foreign"), "");
+      expect(await files.stat("/foreign")).toMatchObject({ uid: 65_534, gid: 65_534 });
+      await expect(files.write("/file", { uid: 65_536 })).rejects.toMatchObject({ errno: "EINVAL" });
+      expect(process.geteuid?.()).toBe(0);
+    }),
+  );
+  it(
+    "of a tree are its own, and it can be written into a folder that only its owner may enter",
+    requires(["root"], async () => {
+      await mkdir(join(root, "from"));
+      await write("/from/file", "x", { uid: 5, gid: 6 });
+      await symlink("file", join(root, "from/link"));
+      const mapped = filesOf(root, IDMAP);
+      await mapped.mkdir("/private", { uid: 9, gid: 9, mode: 0o700 });
+      const { stream, done } = await mapped.writeTree("/private", {});
+      await Promise.all([pipeline(await files.readTree("/from"), stream), done]);
+      expect(await mapped.stat("/private/file")).toMatchObject({ uid: 5, gid: 6 });
+      expect(await text(await mapped.read("/private/link"))).toBe("x");
+      expect(await mapped.stat("/private")).toMatchObject({ uid: 9, mode: 0o700 });
+    }),
+  );
+  it(
+    "do not cost the process a right: what it may afterwards is what it might before",
+    requires(["root"], async () => {
+      files = filesOf(root, IDMAP);
+      const before = await readFile("/proc/thread-self/status", "utf8");
+      await write("/file", "content", { uid: 1 });
+      await expect(files.mkdir("/no/where", { uid: 1 })).rejects.toMatchObject({ errno: "ENOENT" });
+      const capabilities = (status: string) => /CapEff:.*/.exec(status)?.[0];
+      expect(capabilities(await readFile(`/proc/${process.pid}/status`, "utf8"))).toBe(capabilities(before));
+      const mine = join(folder, "mine");
+      closeSync(openSync(mine, "w"));
+      expect((await stat(mine)).uid).toBe(0);
+      await unlink(mine);
+    }),
+  );
+});
