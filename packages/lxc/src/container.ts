@@ -1,13 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Abortable } from "@pileus/core";
+import { type Abortable, isInstanceError } from "@pileus/core";
+import { identifyProcess, waitForEnd } from "@pileus/core/driver";
 import { containerConfig } from "./config/container-config.ts";
 import { renderConfig } from "./config/render.ts";
 import { ContainerRunning } from "./container-running.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { writeInitHelper } from "./init-helper.ts";
-import { findMonitor, startMonitor } from "./monitor.ts";
+import { findMonitor, monitorPids, startMonitor } from "./monitor.ts";
 import { containerPaths } from "./paths.ts";
 import { releaseContainer } from "./release.ts";
 
@@ -34,6 +35,21 @@ export async function adoptContainer(spec: ContainerSpec): Promise<ContainerRunn
   const monitor = await findMonitor(spec);
   if (monitor?.init.find() !== undefined) return new ContainerRunning(spec, await readHostFacts(), monitor);
   monitor?.detach();
+  await letFinish(spec);
   await releaseContainer(spec);
   return undefined;
+}
+
+/** Milliseconds that a monitor gets to write down how its PID 1 ended and to clean up. It mostly takes twenty. */
+const FINISH = 2000;
+
+async function letFinish(spec: ContainerSpec): Promise<void> {
+  for (const pid of await monitorPids(spec)) {
+    const monitor = await identifyProcess(pid);
+    if (monitor === undefined) continue;
+    await waitForEnd(monitor, { timeout: FINISH }).catch((error) => {
+      // Its last word is then not to be had: it is ended by force.
+      if (!isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) throw error;
+    });
+  }
 }

@@ -47,8 +47,11 @@ export async function startMonitor(tool: string, spec: ContainerSpec, options: A
   // A failure to spawn shows below.
   exit.catch(() => undefined);
   try {
-    const started = await untilStarted(log, exit, options);
-    const identity = child.pid === undefined ? undefined : await identifyProcess(child.pid);
+    // Now: a short program and its monitor have come and gone by the time the start is seen.
+    const [identity, started] = await Promise.all([
+      child.pid === undefined ? undefined : identifyProcess(child.pid),
+      untilStarted(log, exit, options),
+    ]);
     if (!started || identity === undefined) throw startFailure([file, ...args], child, log);
     return {
       identity,

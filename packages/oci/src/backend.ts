@@ -39,6 +39,7 @@ import { plan } from "./plan.ts";
 import { prepareRoot } from "./prepare.ts";
 import { type Program, resolveProgram } from "./process.ts";
 import type { OciSection } from "./section.ts";
+import { translateStartFailure } from "./start-failure.ts";
 
 export type OciCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
 
@@ -67,7 +68,11 @@ export class OciBackend implements Backend<OciCapability> {
     const user = await prepareRoot(files, { name: instance.name, program, nics: instance.nics }, options);
     const { idmap } = container;
     await prepareLogs(instance.log, { uid: idOutside(idmap, user.uid), gid: idOutside(idmap, user.gid) });
-    return await launchContainer({ ...container, ...programSpec(program, user) }, options);
+    try {
+      return await launchContainer({ ...container, ...programSpec(program, user) }, options);
+    } catch (error) {
+      throw translateStartFailure(error, program.argv[0] ?? "");
+    }
   }
 
   async adopt(instance: InstanceContext): Promise<Running<OciCapability> | undefined> {

@@ -8,7 +8,7 @@ import { writeOciLayout } from "../../src/image/write.ts";
 /** One entry of a layer: text is a file 0644 of root. */
 export type Entry =
   | string
-  | { readonly text: string; readonly mode?: number; readonly uid?: number; readonly gid?: number }
+  | { readonly text: string | Uint8Array; readonly mode?: number; readonly uid?: number; readonly gid?: number }
   | { readonly folder: true; readonly mode?: number; readonly uid?: number; readonly gid?: number }
   | { readonly link: string }
   /** Another name of a file of this layer, without a leading slash. */
