@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import { renderConfig } from "../../src/config/render.ts";
+
+/** What liblxc makes of a configuration: confile.c, parse_line and the callers of it. */
+function readAsLiblxc(text: string): [string, string][] {
+  return text
+    .split("\n")
+    .map((line) => line.trimStart())
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => {
+      const cut = line.indexOf("=");
+      let value = line.slice(cut + 1).trim();
+      const [first, last] = [value[0], value.at(-1)];
+      if (value.length > 1 && (first === '"' || first === "'") && first === last) value = value.slice(1, -1);
+      return [line.slice(0, cut).trim(), value];
+    });
+}
+
+/** Linear congruential, so that a failure comes again. Numerical Recipes' constants. */
+function* random(seed: number): Generator<number> {
+  for (let state = seed; ; ) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    yield state / 2 ** 32;
+  }
+}
+
+describe("the renderer", () => {
+  it("keeps every value on its line, and liblxc reads exactly it", () => {
+    const alphabet = [
+      "a",
+      " ",
+      "\t",
+      '"',
+      "'",
+      "=",
+      "#",
+      "\\",
+      "$",
+      "lxc.",
+      "lxc.hook.pre-start = x",
+      ",",
+      ":",
+      "ü",
+      "\u2028",
+      "",
+    ];
+    const numbers = random(20_260_801);
+    const draw = () => numbers.next().value as number;
+    for (let round = 0; round < 5000; round += 1) {
+      const pieces = Array.from(
+        { length: Math.floor(draw() * 6) },
+        () => alphabet[Math.floor(draw() * alphabet.length)],
+      );
+      const value = pieces.join("");
+      const text = renderConfig([["lxc.environment", value]]);
+      expect(readAsLiblxc(text), JSON.stringify(value)).toEqual([["lxc.environment", value]]);
+    }
+  });
+  it.each(["a\nlxc.hook.start = /bin/sh", "a\rb", "a\0b"])("refuses %j, which no line can hold", (value) => {
+    expect(() => renderConfig([["lxc.uts.name", value]])).toThrow(/line break or NUL/);
+  });
+  it("writes no key that is not one of liblxc", () => {
+    expect(() => renderConfig([["lxc.uts.name = x\nlxc.rootfs.path", "y"]])).toThrow(/no key of liblxc/);
+  });
+});

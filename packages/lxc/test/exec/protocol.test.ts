@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import {
+  decodeNews,
+  encodeRequest,
+  encodeResize,
+  encodeSignal,
+  signalName,
+  waitStatus,
+} from "../../src/exec/protocol.ts";
+
+const REQUEST = { argv: ["a"], env: {}, cwd: "/", uid: 1, gid: 2, groups: [], tty: undefined } as const;
+
+describe("the request to the helper", () => {
+  it("has its length, numbers and strings in the order that the helper reads them in", () => {
+    const tty = { columns: 80, rows: 24 };
+    const bytes = encodeRequest({
+      ...REQUEST,
+      argv: ["sh", "", "ü"],
+      env: { A: "b=c" },
+      groups: [7, 4_294_967_290],
+      tty,
+    });
+    const words = Array.from({ length: 11 }, (_, index) => bytes.readUInt32LE(index * 4));
+    expect(words).toEqual([bytes.length - 4, 1, 1, 2, 80, 24, 2, 3, 1, 7, 4_294_967_290]);
+    expect(bytes.subarray(44).toString()).toBe("/\0sh\0\0ü\0A=b=c\0");
+  });
+  it("is followed by frames of two words", () => {
+    expect([...encodeSignal("SIGTERM")]).toEqual([1, 0, 0, 0, 15, 0, 0, 0]);
+    expect(encodeResize({ columns: 300, rows: 2 }).readUInt32LE(4)).toBe((300 << 16) | 2);
+  });
+});
+
+describe("the news from the helper", () => {
+  it("are read across pieces of any size", () => {
+    const bytes = Buffer.alloc(24);
+    for (const [index, word] of [1, 77, 3, 9, 9, 9].entries()) bytes.writeUInt32LE(word, index * 4);
+    const first = decodeNews(bytes.subarray(0, 13));
+    expect(first.news).toEqual([{ kind: "started", pid: 77 }]);
+    const second = decodeNews(Buffer.concat([first.rest, bytes.subarray(13)]));
+    expect(second.news).toEqual([{ kind: "ended", status: { kind: "signaled", signal: "SIGKILL" } }]);
+    expect(second.rest.length).toBe(0);
+  });
+  it("tell an exit with 143 from an end by SIGTERM", () => {
+    expect(waitStatus(143 << 8)).toEqual({ kind: "exited", code: 143 });
+    expect(waitStatus(15)).toEqual({ kind: "signaled", signal: "SIGTERM" });
+    expect(waitStatus(15 | 0x80)).toEqual({ kind: "signaled", signal: "SIGTERM" });
+    expect(signalName(37)).toBe("SIG37");
+  });
+});

@@ -1,0 +1,51 @@
+import { CommonConfigSchema, type InstanceConfig } from "@pileus/core";
+import { describe, expect, it } from "vitest";
+import { refusedLimits } from "../src/limits.ts";
+import { plan } from "../src/plan.ts";
+import { LxcSectionSchema } from "../src/section.ts";
+import { LEGACY_FACTS, UNIFIED_FACTS } from "./support/spec.ts";
+
+function config(more: Record<string, unknown> = {}, lxc?: unknown): InstanceConfig {
+  const common = CommonConfigSchema.parse({ name: "web", driver: "lxc", image: "debian", ...more });
+  return { ...common, lxc: LxcSectionSchema.parse(lxc) };
+}
+
+describe("the plan of a change", () => {
+  it("is empty for what stays the same, and at create", () => {
+    expect(plan(config(), config(), []).changes).toEqual([]);
+    expect(plan(undefined, config({ limits: { cpu: 1 } }), []).changes).toEqual([]);
+  });
+  it("tells live from next-start from what cannot be", () => {
+    const after = config({ labels: { a: "b" }, limits: { memory: "1GiB" }, image: "other" }, { privileged: true });
+    expect(Object.fromEntries(plan(config(), after, []).changes.map(({ path, effect }) => [path, effect]))).toEqual({
+      image: "unsupported",
+      labels: "live",
+      "limits.memory": "next-start",
+      "lxc.privileged": "unsupported",
+    });
+  });
+  it("refuses limits that this host cannot keep, with the reason", () => {
+    const { limits } = config({ limits: { cpu: 0.001, processes: 5 } });
+    expect(refusedLimits(limits, LEGACY_FACTS.cgroups).map(({ path }) => path)).toEqual([["limits", "cpu"]]);
+    const without = {
+      controller: (name: string) => (name === "cpu" ? UNIFIED_FACTS.cgroups.controller("cpu") : undefined),
+    };
+    const { changes } = plan(undefined, config({ limits }), refusedLimits(limits, without));
+    expect(changes.map(({ path, effect }) => [path, effect])).toEqual([
+      ["limits.processes", "unsupported"],
+      ["limits.cpu", "unsupported"],
+    ]);
+  });
+});
+
+describe("the section lxc", () => {
+  it("is unprivileged unless it says otherwise", () => {
+    expect(LxcSectionSchema.parse(undefined)).toEqual({ privileged: false });
+  });
+  it.each([{ init: [] }, { init: ["a\0b"] }, { haltSignal: "SIGNONE" }, { privilege: true }])(
+    "refuses %j",
+    (section) => {
+      expect(LxcSectionSchema.safeParse(section).success).toBe(false);
+    },
+  );
+});

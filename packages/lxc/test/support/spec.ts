@@ -1,0 +1,75 @@
+import { parseCgroupLayout } from "../../../core/src/system/cgroup.ts";
+import type { ConfigFacts } from "../../src/config/container-config.ts";
+import type { ContainerSpec } from "../../src/container-spec.ts";
+
+/** A container with something of everything. */
+export const FULL_SPEC: ContainerSpec = {
+  name: "web",
+  hostId: "abcdefghij",
+  root: { layers: ["/store/one", "/store/two"], folder: "/state/instances/web/root" },
+  idmap: { base: 100_000, count: 65_536 },
+  init: {
+    kind: "systemd",
+    argv: ["/sbin/init"],
+    env: { LANG: "C.UTF-8", QUOTED: '"a b" ', LINES: "one\ntwo" },
+    haltSignal: "SIGRTMIN+3",
+  },
+  run: "/state/instances/web/run",
+  output: { kind: "console", file: "/state/instances/web/log/console.log" },
+  nics: [
+    {
+      device: "eth0",
+      network: "pileus0",
+      bridge: "pileus0",
+      hostInterface: "plabc0",
+      mac: "02:00:00:aa:bb:cc",
+      ipv4: { address: "10.90.0.7", prefix: 24, gateway: "10.90.0.1" },
+      dns: { servers: ["10.90.0.1"], domain: "pileus" },
+    },
+    {
+      device: "eth1",
+      network: "back",
+      bridge: "back",
+      hostInterface: "plabc1",
+      mac: "02:00:00:aa:bb:cd",
+      ipv4: { address: "10.91.0.7", prefix: 16, gateway: "10.91.0.1" },
+      dns: { servers: ["10.91.0.1"], domain: "back" },
+    },
+  ],
+  limits: { memory: 268_435_456, cpu: 1.5, processes: 200 },
+  tmpfs: [{ path: "/run" }, { path: "/with space", mode: 0o1777 }],
+};
+
+/** An application container as the driver of OCI images asks for it. */
+export const PROGRAM_SPEC: ContainerSpec = {
+  ...FULL_SPEC,
+  name: "cache",
+  idmap: undefined,
+  init: {
+    argv: ["redis-server", "a b", ""],
+    uid: 999,
+    gid: 998,
+    cwd: "/data",
+    haltSignal: "15",
+    noNewPrivileges: true,
+  },
+  output: { kind: "files", stdout: "/state/out", stderr: "/state/err" },
+  nics: [],
+  tmpfs: [],
+};
+
+const V1 = ["cpu", "memory", "devices", "freezer", "pids"].map(
+  (name) => `32 31 0:29 / /sys/fs/cgroup/${name} rw - cgroup cgroup rw,${name}`,
+);
+
+export const LEGACY_FACTS: ConfigFacts = {
+  cgroups: parseCgroupLayout(V1.join("\n"), () => ""),
+  seccompProfile: "/usr/share/lxc/config/common.seccomp",
+  apparmor: false,
+};
+
+export const UNIFIED_FACTS: ConfigFacts = {
+  cgroups: parseCgroupLayout("41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", () => "cpu memory pids"),
+  seccompProfile: undefined,
+  apparmor: true,
+};
