@@ -4,7 +4,13 @@ import { closeSync, openSync, readFileSync, watch, writeFileSync } from "node:fs
 import { readdir } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { type Abortable, CommandError } from "@pileus/core";
-import { identifyProcess, type ProcessIdentity, processArguments, waitForEnd } from "@pileus/core/driver";
+import {
+  identifyChild,
+  identifyProcess,
+  type ProcessIdentity,
+  processArguments,
+  waitForEnd,
+} from "@pileus/core/driver";
 import { connectMonitor } from "./command-socket.ts";
 import { monitorArgv, startArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
@@ -47,11 +53,9 @@ export async function startMonitor(tool: string, spec: ContainerSpec, options: A
   // A failure to spawn shows below.
   exit.catch(() => undefined);
   try {
-    // Now: a short program and its monitor have come and gone by the time the start is seen.
-    const [identity, started] = await Promise.all([
-      child.pid === undefined ? undefined : identifyProcess(child.pid),
-      untilStarted(log, exit, options),
-    ]);
+    // At once: a short program and its monitor have come and gone by the time the start is seen.
+    const identity = child.pid === undefined ? undefined : identifyChild(child.pid);
+    const started = await untilStarted(log, exit, options);
     if (!started || identity === undefined) throw startFailure([file, ...args], child, log);
     return {
       identity,

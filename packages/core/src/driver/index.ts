@@ -15,6 +15,7 @@ export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/id
 export { mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
 export { mountsBelow } from "../system/mounts.ts";
 export {
+  identifyChild,
   identifyProcess,
   isAlive,
   type ProcessIdentity,

@@ -1,4 +1,4 @@
-import { closeSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { Abortable, Timed } from "../contract/abortable.ts";
@@ -25,6 +25,16 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity | un
   if (found === undefined || found.state === "Z" || found.state === "X") return undefined;
   const boot = (await readFile("/proc/sys/kernel/random/boot_id", "latin1")).trim();
   return { pid, startTime: found.startTime, boot };
+}
+
+/**
+ * A child that was spawned in this very turn of the event loop: nobody can have reaped it, so it is found even if it has ended
+ * already. Synchronous for that reason.
+ */
+export function identifyChild(pid: number): ProcessIdentity {
+  const found = parseProcessStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  if (found === undefined) throw new TypeError(`/proc/${pid}/stat is of another kernel`);
+  return { pid, startTime: found.startTime, boot: readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim() };
 }
 
 /** Whether that very process still runs. */

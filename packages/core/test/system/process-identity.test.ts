@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { TimeoutError } from "../../src/contract/errors.ts";
 import {
+  identifyChild,
   identifyProcess,
   isAlive,
   type ProcessIdentity,
@@ -82,5 +84,19 @@ describe("the identity of a process", () => {
     expect(await processArguments(identity.pid)).toEqual(["sleep", "1000"]);
     await end();
     expect(await processArguments(4_194_305)).toBeUndefined();
+  });
+});
+
+describe("identifyChild", () => {
+  it("finds a child that has ended already, as the process that it was", async () => {
+    const child = spawn("true");
+    const ended = once(child, "exit");
+    const pid = child.pid as number;
+    // In this one turn of the event loop, which cannot reap it meanwhile.
+    let state: string | undefined;
+    do state = parseProcessStat(readFileSync(`/proc/${pid}/stat`, "utf8"))?.state;
+    while (state !== "Z");
+    expect(identifyChild(pid)).toMatchObject({ pid });
+    await ended;
   });
 });
