@@ -58,7 +58,7 @@ export class TerminalStarter {
     const env = Object.entries(request.env).map(([name, value]) => `${name}=${value}`);
     // The module sets neither groups nor clears them: the program inherits those of the moment of the fork, which is within this call.
     const asRoot = process.getuid?.() === 0;
-    if (asRoot) process.setgroups?.([...request.groups]);
+    if (asRoot) process.setgroups?.([request.gid, ...request.groups]);
     try {
       const { fd, pid } = binding.fork(file, args, env, cwd, columns, rows, uid, gid, true, "", request.onExit);
       return { pid, stream: new ReadStream(fd), resize: (width, height) => binding.resize(fd, width, height) };

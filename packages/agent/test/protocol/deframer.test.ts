@@ -1,0 +1,155 @@
+import { describe, expect, it } from "vitest";
+import { Deframer } from "../../src/protocol/deframer.ts";
+import { encodeFrame, encodeHeader, FRAME, MAX_CALL, MAX_DATA } from "../../src/protocol/frame.ts";
+import { encodeRecord, MARKER } from "../../src/protocol/record.ts";
+import { seeded } from "../support/random.ts";
+
+/** What a deframer finds, the pieces of one DATA frame joined. */
+class Found {
+  readonly events: string[] = [];
+  readonly deframer: Deframer;
+  #data: Buffer[] = [];
+
+  constructor(accept: (payload: string) => boolean = () => true) {
+    this.deframer = new Deframer({
+      record: (kind, payload) => {
+        this.#flush();
+        this.events.push(`${kind} ${payload}`);
+        return accept(payload.toString());
+      },
+      frame: (header, payload) => {
+        this.#flush();
+        this.events.push(`frame ${header.type} ${header.call} ${payload}`);
+      },
+      data: (header, piece, first) => {
+        if (first) {
+          this.#flush();
+          this.events.push(`data ${header.call}`);
+        }
+        this.#data.push(Buffer.from(piece));
+      },
+      malformed: (reason) => {
+        this.#flush();
+        this.events.push(`malformed ${reason}`);
+      },
+    });
+  }
+
+  #flush(): void {
+    if (this.#data.length > 0) this.events[this.events.length - 1] += ` ${Buffer.concat(this.#data).toString("hex")}`;
+    this.#data = [];
+  }
+
+  get all(): string[] {
+    this.#flush();
+    return this.events;
+  }
+}
+
+const here = encodeRecord("here");
+const close = encodeFrame(FRAME.close, 1, 0, Buffer.from('{"ok":true}'));
+
+function inChunks(bytes: Buffer, size: number): Found {
+  const found = new Found();
+  for (let at = 0; at < bytes.length; at += size) found.deframer.feed(bytes.subarray(at, at + size));
+  return found;
+}
+
+describe("Deframer", () => {
+  it("discards everything before the first marker", () => {
+    const found = new Found();
+    found.deframer.feed(Buffer.concat([Buffer.from("stale \0\0 bytes"), close, MARKER.subarray(0, 9), here, close]));
+    expect(found.all).toEqual(["here ", 'frame 8 1 {"ok":true}']);
+  });
+
+  it("finds the same whatever the chunks are", () => {
+    const data = Buffer.concat([
+      Buffer.alloc(50, 7),
+      MARKER.subarray(0, 15),
+      Buffer.alloc(3, 1),
+      MARKER.subarray(0, 4),
+    ]);
+    const stream = Buffer.concat([
+      Buffer.from("stale"),
+      encodeRecord("hello", { token: "t" }),
+      encodeFrame(FRAME.data, 9, 1, data),
+      encodeFrame(FRAME.end, 9, 1),
+      encodeFrame(FRAME.data, 10, 1),
+      close,
+      // A frame that its sender did not live to finish, and the next session.
+      encodeFrame(FRAME.data, 9, 1, data).subarray(0, 40),
+      encodeRecord("hello", { token: "u" }),
+      close,
+    ]);
+    const whole = inChunks(stream, stream.length).all;
+    expect(whole).toEqual([
+      'hello {"token":"t"}',
+      `data 9 ${data.toString("hex")}`,
+      "frame 4 9 ",
+      "data 10 ",
+      'frame 8 1 {"ok":true}',
+      `data 9 ${data.subarray(0, 28).toString("hex")}`,
+      'hello {"token":"u"}',
+      'frame 8 1 {"ok":true}',
+    ]);
+    for (let size = 1; size < 60; size += 1) expect(inChunks(stream, size).all).toEqual(whole);
+  });
+
+  it("hands data over that ends like a marker, though nothing follows", () => {
+    const found = new Found();
+    const data = Buffer.concat([Buffer.from("x"), MARKER.subarray(0, 5)]);
+    found.deframer.feed(Buffer.concat([here, encodeFrame(FRAME.data, 1, 0, data)]));
+    expect(found.all).toEqual(["here ", `data 1 ${data.toString("hex")}`]);
+  });
+
+  it("goes on discarding after a record that is not for us", () => {
+    const found = new Found((payload) => payload.includes("mine"));
+    found.deframer.feed(Buffer.concat([encodeRecord("welcome", { token: "other" }), close, close]));
+    found.deframer.feed(Buffer.concat([encodeRecord("welcome", { token: "mine" }), close]));
+    expect(found.all).toEqual(['welcome {"token":"other"}', 'welcome {"token":"mine"}', 'frame 8 1 {"ok":true}']);
+  });
+
+  it("says how many bytes of a frame are still to come", () => {
+    const found = new Found();
+    const frame = encodeFrame(FRAME.data, 1, 0, Buffer.alloc(100));
+    found.deframer.feed(here);
+    expect(found.deframer.missing).toBe(0);
+    found.deframer.feed(frame.subarray(0, 5));
+    expect(found.deframer.missing).toBe(7);
+    found.deframer.feed(frame.subarray(5, 50));
+    expect(found.deframer.missing).toBe(62);
+    found.deframer.feed(frame.subarray(50));
+    expect(found.deframer.missing).toBe(0);
+  });
+
+  it.each([
+    ["an unknown type", encodeHeader(99 as never, 1, 0, 0)],
+    ["too much data", encodeHeader(FRAME.data, 1, 0, MAX_DATA + 1)],
+    ["too large a call", encodeHeader(FRAME.call, 1, 0, MAX_CALL + 1)],
+    ["an END with a payload", encodeHeader(FRAME.end, 1, 0, 1)],
+    ["a WINDOW without its number", encodeHeader(FRAME.window, 1, 0, 2)],
+    ["a channel that there is not", encodeHeader(FRAME.data, 1, 3, 0)],
+    ["a header that is none", Buffer.alloc(12, 0x41)],
+  ])("refuses %s once, and discards up to the next marker", (_, bytes) => {
+    const found = new Found();
+    found.deframer.feed(Buffer.concat([here, bytes, close, close]));
+    found.deframer.feed(Buffer.concat([here, close]));
+    expect(found.all.map((event) => event.split(" ")[0])).toEqual(["here", "malformed", "here", "frame"]);
+  });
+
+  it("survives noise, and finds the session after it (seed 4)", () => {
+    const random = seeded(4);
+    for (let round = 0; round < 300; round += 1) {
+      const found = new Found();
+      found.deframer.feed(here);
+      const noise = Buffer.from(Array.from({ length: Math.floor(random() * 400) }, () => Math.floor(random() * 256)));
+      for (const edge of [MARKER, close, Buffer.alloc(12)]) {
+        if (random() < 0.5)
+          edge.copy(noise, Math.floor(random() * noise.length), 0, Math.floor(random() * edge.length));
+      }
+      found.deframer.feed(noise);
+      found.deframer.feed(Buffer.concat([here, close]));
+      expect(found.all.slice(-2)).toEqual(["here ", 'frame 8 1 {"ok":true}']);
+    }
+  });
+});
