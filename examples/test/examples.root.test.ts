@@ -48,7 +48,7 @@ async function run(example: string, argv: readonly string[] = [], allow: readonl
 }
 
 describe("examples", { timeout: TIMEOUT }, () => {
-  const needs = ["root", "binary:lxc-start", "binary:mmdebstrap", "binary:qemu-system-x86_64"];
+  const needs = ["root", "binary:lxc-start", "binary:mmdebstrap", "binary:qemu-system-x86_64"] as const;
 
   it(
     "01 runs the same call in a system container and in a virtual machine",
