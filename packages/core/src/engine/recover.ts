@@ -1,5 +1,9 @@
+import { readdir } from "node:fs/promises";
+import { basename } from "node:path";
 import { linkSignals } from "../driver/deadline.ts";
+import { NameSchema } from "../model/name.ts";
 import type { Engine } from "./engine.ts";
+import type { Layout } from "./layout.ts";
 import { forEachLimited } from "./limited.ts";
 import { tryLock } from "./lock.ts";
 import { ManagedInstance } from "./managed-instance.ts";
@@ -25,7 +29,7 @@ export async function recover(engine: Engine, signal: AbortSignal | undefined): 
   const linked = linkSignals(signal, engine.closing);
   const troubles: Trouble[] = [];
   try {
-    await forEachLimited(await instanceNames(engine.layout), AT_ONCE, async (name) => {
+    await forEachLimited(await namesWithTraces(engine.layout), AT_ONCE, async (name) => {
       linked.signal.throwIfAborted();
       try {
         const reason = await recoverOne(engine, name, linked.signal);
@@ -39,6 +43,14 @@ export async function recover(engine: Engine, signal: AbortSignal | undefined): 
     linked[Symbol.dispose]();
   }
   return troubles;
+}
+
+/** Those that have a folder, and those of which there is but the lock: a create takes it first, and a delete gives it back last. */
+async function namesWithTraces(layout: Layout): Promise<readonly string[]> {
+  const prefix = basename(layout.instanceLock(""));
+  const locks = (await readdir(layout.locks)).filter((file) => file.startsWith(prefix));
+  const locked = locks.map((file) => file.slice(prefix.length)).filter((name) => NameSchema.safeParse(name).success);
+  return [...new Set([...(await instanceNames(layout)), ...locked])];
 }
 
 /** Returns what a person should know. */

@@ -113,6 +113,13 @@ describe("opening a root again", () => {
     expect(await readdir(`${place.root}/instances`)).toEqual([]);
   });
 
+  it("clears away the lock of a create that had nothing else yet", async () => {
+    await place.open();
+    await writeFile(`${place.root}/locks/instance-a`, "");
+    await place.open();
+    expect(await readdir(`${place.root}/locks`)).toEqual(["host"]);
+  });
+
   it("gives the name of a create that died to the next create, without a new open", async () => {
     const host = await place.open();
     await host.create(CONFIG);
