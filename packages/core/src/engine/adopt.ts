@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { ExitStatus, InstanceExit } from "../contract/state.ts";
 import { joinFailures } from "../driver/cleanup.ts";
 import { instanceContext } from "./context.ts";
-import { recordEnd } from "./exit.ts";
+import { recordEnd, STOPPED } from "./exit.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import type { InstanceRecord } from "./record.ts";
 import { type AnyRunning, Run } from "./run.ts";
@@ -40,6 +40,20 @@ export async function findAgain(
     await recordEnd(instance, record, exit);
     return undefined;
   }
+  try {
+    return await takeOver(instance, record, running, signal);
+  } catch (error) {
+    await running.detach();
+    throw error;
+  }
+}
+
+async function takeOver(
+  instance: ManagedInstance,
+  record: InstanceRecord,
+  running: AnyRunning,
+  signal: AbortSignal,
+): Promise<Run> {
   const run = new Run(record.run ?? randomUUID(), running);
   // `stopping`, too, becomes `running`: nobody may be waiting for the end any more. That it was asked for stays on record.
   const state = (await running.isFrozen?.({ signal })) ? "frozen" : "running";
@@ -60,7 +74,8 @@ export async function endByForce(running: AnyRunning): Promise<void> {
 }
 
 /**
- * Undoes a launch that failed or was given up: ends what it started, if anything, and has the driver clear what it left.
+ * Undoes a launch that failed or was given up: ends what it started, if anything, has the driver clear what it left, and records the
+ * instance as stopped; where that fails the record still says `starting`, which the next verb undoes.
  *
  * @returns what to throw: `cause`, joined with what went wrong on the way.
  */
@@ -73,6 +88,7 @@ export async function undoLaunch(
   try {
     const left = running ?? (await adoptLeft(instance, record));
     if (left !== undefined) await endByForce(left);
+    await instance.change(record, STOPPED);
     return cause;
   } catch (error) {
     return joinFailures([cause, error]);

@@ -84,8 +84,11 @@ function heldLock(file: FileHandle, path: string): Lock {
   return {
     release,
     retire: async () => {
-      if (held) await unlink(path);
-      await release();
+      try {
+        if (held) await unlink(path);
+      } finally {
+        await release();
+      }
     },
     [Symbol.asyncDispose]: release,
   };

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { StateError, TimeoutError } from "../../src/contract/errors.ts";
+import { StateError } from "../../src/contract/errors.ts";
 import type { InstanceEvent } from "../../src/contract/events.ts";
 import { gate, scriptedRoot, untilAborted } from "./scripted.ts";
 
@@ -40,6 +40,19 @@ describe("start", () => {
     place.scripted.script = {};
     await instance.start();
     expect(await instance.state()).toBe("running");
+  });
+
+  it("whose undoing fails too tells of both, and is undone by the next verb", async () => {
+    const { instance } = await created();
+    place.scripted.script.launch = () => Promise.reject(new Error("no power"));
+    place.scripted.script.adopt = () => Promise.reject(new Error("no answer"));
+    await expect(instance.start()).rejects.toMatchObject({
+      cause: { message: "no power" },
+      errors: [{ message: "no power" }, { message: "no answer" }],
+    });
+    place.scripted.script = {};
+    expect(await instance.state()).toBe("stopped");
+    await instance.start();
   });
 
   it("aborted by the call that began it is undone and rejects with the reason itself", async () => {
@@ -111,101 +124,6 @@ describe("start", () => {
     await starting;
     expect(await instance.state()).toBe("running");
     expect(launches()).toBe(2);
-  });
-});
-
-describe("stop", () => {
-  it("asks, waits for the end, and tells how it ended", async () => {
-    const { instance } = await created();
-    await instance.start();
-    await instance.stop();
-    expect(await instance.state()).toBe("stopped");
-    expect((await instance.inspect()).exit).toMatchObject({ reason: "requested", status: { kind: "exited", code: 0 } });
-    expect(place.scripted.calls).not.toContain("kill a");
-  });
-
-  it("is a no-op while stopped, and one stop for all that ask", async () => {
-    const { instance } = await created();
-    await instance.stop();
-    await instance.start();
-    await Promise.all([instance.stop(), instance.stop(), instance.stop()]);
-    await instance.stop();
-    expect(place.scripted.calls.filter((call) => call === "shutdown a")).toHaveLength(1);
-  });
-
-  it("that is not heeded times out, the instance running on", async () => {
-    const { instance } = await created();
-    await instance.start();
-    place.scripted.script.shutdown = () => {};
-    await expect(instance.stop({ timeout: 20 })).rejects.toBeInstanceOf(TimeoutError);
-    expect(await instance.state()).toBe("running");
-  });
-
-  it("that may kill does so when its time is up", async () => {
-    const { instance } = await created();
-    await instance.start();
-    place.scripted.script.shutdown = () => {};
-    await instance.stop({ mode: "ask-then-kill", timeout: 20 });
-    expect((await instance.inspect()).exit).toMatchObject({ reason: "requested", status: { signal: "SIGKILL" } });
-  });
-
-  it("by force overtakes one that asks, even one whose driver hangs in asking", async () => {
-    const { instance } = await created();
-    await instance.start();
-    const asked = gate();
-    place.scripted.script.shutdown = asked.pass;
-    const asking = instance.stop({ timeout: Number.POSITIVE_INFINITY });
-    await asked.arrived;
-    await instance.stop({ mode: "kill" });
-    await asking;
-    expect(await instance.state()).toBe("stopped");
-  });
-
-  it("aborted stops waiting; what was asked for stays asked for", async () => {
-    const { instance } = await created();
-    await instance.start();
-    const asked = gate();
-    place.scripted.script.shutdown = asked.pass;
-    const controller = new AbortController();
-    const stopping = instance.stop({ signal: controller.signal });
-    await asked.arrived;
-    controller.abort(new Error("cannot wait"));
-    await expect(stopping).rejects.toThrow("cannot wait");
-    asked.open();
-    place.scripted.run("a").end({ kind: "exited", code: 3 });
-    expect(await instance.wait()).toMatchObject({ reason: "requested", status: { kind: "exited", code: 3 } });
-  });
-
-  it("right after start, without waiting for it, works", async () => {
-    const { instance } = await created();
-    const starting = instance.start();
-    await instance.stop();
-    await starting;
-    expect(["stopped", "running"]).toContain(await instance.state());
-    await instance.stop();
-    expect(await instance.state()).toBe("stopped");
-  });
-
-  it("unfreezes a frozen instance first", async () => {
-    const { instance } = await created();
-    await instance.start();
-    await instance.freeze();
-    await instance.freeze();
-    expect(await instance.state()).toBe("frozen");
-    place.scripted.script.shutdown = ({ name }) => {
-      expect(place.scripted.run(name).frozen).toBe(false);
-      place.scripted.run(name).end({ kind: "exited", code: 0 });
-    };
-    await instance.stop();
-    expect(await instance.state()).toBe("stopped");
-  });
-
-  it("whose asking fails leaves the instance running and tells why", async () => {
-    const { instance } = await created();
-    await instance.start();
-    place.scripted.script.shutdown = () => Promise.reject(new Error("no power button"));
-    await expect(instance.stop()).rejects.toThrow("no power button");
-    expect(await instance.state()).toBe("running");
   });
 });
 
@@ -291,28 +209,5 @@ describe("restart", () => {
     await instance.restart();
     expect(await instance.state()).toBe("running");
     expect(launches()).toBe(2);
-  });
-});
-
-describe("freeze and unfreeze", () => {
-  it("pass through the states of the contract", async () => {
-    const { host, instance } = await created();
-    await instance.start();
-    const states: string[] = [];
-    instance.events.on("state", (event) => states.push(event.state));
-    await instance.freeze();
-    await instance.unfreeze();
-    await instance.unfreeze();
-    expect(states).toEqual(["freezing", "frozen", "running"]);
-    await host[Symbol.asyncDispose]();
-  });
-
-  it("are refused while stopped, and exec while frozen", async () => {
-    const { instance } = await created();
-    await expect(instance.freeze()).rejects.toBeInstanceOf(StateError);
-    await instance.start();
-    await instance.freeze();
-    await expect(instance.exec(["true"])).rejects.toMatchObject({ state: "frozen", expected: ["running"] });
-    expect((await instance.metrics()).memory.usage).toBe(2);
   });
 });

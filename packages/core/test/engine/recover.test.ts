@@ -168,6 +168,16 @@ describe("opening a root again", () => {
     await instance.stop();
   });
 
+  it("lets go of a run that cannot say what it is, and finds it again when asked", async () => {
+    await aHostThatWentAway(true);
+    place.scripted.script.isFrozen = () => Promise.reject(new Error("no answer"));
+    const host = await place.open();
+    expect(place.scripted.calls).toEqual(["adopt a", "detach a"]);
+    expect(String(await host.doctor())).toContain("no answer");
+    place.scripted.script = {};
+    expect(await (await host.get("a")).state()).toBe("running");
+  });
+
   it("can delete an instance in error", async () => {
     await aHostThatWentAway(true);
     place.scripted.script.adopt = () => Promise.reject(new Error("monitor does not answer"));

@@ -24,10 +24,14 @@ export interface Script {
   shutdown?: Step;
   kill?: Step;
   remove?: Step;
+  freeze?: Step;
+  isFrozen?: Step;
   exec?: (request: ExecRequest, signal: AbortSignal | undefined) => Promise<ScriptedProcess>;
   files?: Partial<FileOperations>;
   plan?: Backend["plan"];
   lastExit?: ExitStatus;
+  /** What a run does not have, though the driver declares it. */
+  without?: readonly "freeze"[];
   lacks?: (capability: Capability) => string | undefined;
 }
 
@@ -141,10 +145,13 @@ export class Scripted {
     const exited = new Promise<ExitStatus | undefined>((resolve) => {
       void Promise.race([run.exited.then((status) => resolve(status)), gone]);
     });
-    return {
+    const running: AnyRunning = {
       pid: 4242,
       exited,
-      isFrozen: async () => run.frozen,
+      isFrozen: async ({ signal }) => {
+        await this.script.isFrozen?.({ name, signal });
+        return run.frozen;
+      },
       lacks: (capability) => this.script.lacks?.(capability),
       shutdown: async ({ signal }) => {
         await this.#step("shutdown", name, signal);
@@ -163,7 +170,8 @@ export class Scripted {
       get files() {
         return files();
       },
-      freeze: async () => {
+      freeze: async ({ signal } = {}) => {
+        await this.script.freeze?.({ name, signal });
         run.frozen = true;
       },
       unfreeze: async () => {
@@ -172,6 +180,8 @@ export class Scripted {
       addresses: async () => [],
       metrics: async () => ({ cpu: { usage: 1 }, memory: { usage: 2 } }),
     };
+    for (const operation of this.script.without ?? []) delete running[operation];
+    return running;
   }
 }
 

@@ -15,6 +15,7 @@ import type {
 import { InsidePathSchema } from "../../model/exec.ts";
 import { OwnerSchema } from "../../model/owner.ts";
 import { parse } from "../../model/parse.ts";
+import { ReadAllOptionsSchema } from "../../model/verb-options.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import { chunksOf } from "../transfer/chunks.ts";
@@ -38,7 +39,11 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async readAll(path: string, options: Abortable & { readonly maxSize?: number | undefined } = {}): Promise<Buffer> {
-    const limit = options.maxSize ?? READ_ALL_SIZE;
+    const { maxSize: limit } = parse(
+      ReadAllOptionsSchema,
+      { maxSize: options.maxSize ?? READ_ALL_SIZE },
+      "file options",
+    );
     const chunks: Buffer[] = [];
     let size = 0;
     for await (const chunk of chunksOf(await this.read(path, options), options.signal)) {
@@ -82,9 +87,14 @@ export class ManagedFiles implements InstanceFiles {
     checkOwner(options);
     const files = await this.#at(path, options);
     const tree = packHostTree(resolve(source), options);
-    // Before the driver makes anything inside: a source that is not there must not leave an empty file.
-    const first = await tree.next();
-    await feed(await files.writeTree(path, options), resumed(first, tree), options.signal);
+    try {
+      // Before the driver makes anything inside: a source that is not there must not leave an empty file.
+      const first = await tree.next();
+      await feed(await files.writeTree(path, options), resumed(first, tree), options.signal);
+    } finally {
+      // It may stand in the middle of a file, which it has open. Not waited for: the host's disk may stall.
+      tree.return().catch(() => undefined);
+    }
   }
 
   async pull(path: string, target: string, options: ProgressOptions = {}): Promise<void> {

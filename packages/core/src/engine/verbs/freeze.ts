@@ -1,7 +1,11 @@
 import type { Abortable } from "../../contract/abortable.ts";
 import { StateError } from "../../contract/errors.ts";
 import type { InstanceState } from "../../contract/state.ts";
+import { joinFailures } from "../../driver/cleanup.ts";
+import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
+import type { InstanceRecord } from "../record.ts";
+import type { AnyRunning } from "../run.ts";
 
 /** `running` → `frozen`; a no-op while frozen. */
 export function freeze(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
@@ -25,13 +29,25 @@ async function toggle(instance: ManagedInstance, verb: "freeze" | "unfreeze", op
       throw new StateError({ instance: instance.name, verb, state: record.state, expected });
     if (verb === "freeze") instance.passThrough("freezing");
     try {
-      await running[verb]?.(options);
+      await implemented(running[verb], "freeze").call(running, options);
     } catch (error) {
-      // It may have been done all the same: an abort can come too late.
-      const state = (await running.isFrozen?.({})) ? "frozen" : "running";
-      await instance.change(record, { state });
-      throw error;
+      throw await recordAsItIs(instance, record, running, error);
     }
     await instance.change(record, { state: to });
   });
+}
+
+/** It may have been done all the same: an abort can come too late. Returns what to throw. */
+async function recordAsItIs(
+  instance: ManagedInstance,
+  record: InstanceRecord,
+  running: AnyRunning,
+  failure: unknown,
+): Promise<unknown> {
+  try {
+    await instance.change(record, { state: (await running.isFrozen?.({})) ? "frozen" : "running" });
+    return failure;
+  } catch (error) {
+    return joinFailures([failure, error]);
+  }
 }

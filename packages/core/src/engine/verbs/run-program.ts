@@ -2,6 +2,8 @@ import { Readable, type Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
 import type { PipeProcess, RunOptions, RunResult } from "../../contract/process.ts";
 import { abortable, Deadline } from "../../driver/deadline.ts";
+import { parse } from "../../model/parse.ts";
+import { RunLimitsSchema } from "../../model/verb-options.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import { exec } from "./exec.ts";
 
@@ -14,13 +16,14 @@ export async function runProgram(
   argv: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const timeout = options.timeout ?? Number.POSITIVE_INFINITY;
+  const limits = { timeout: options.timeout ?? Number.POSITIVE_INFINITY, maxOutput: options.maxOutput ?? RUN_OUTPUT };
+  const { timeout, maxOutput } = parse(RunLimitsSchema, limits, "options of run");
   const deadline = new Deadline({ action: `${argv[0]} in "${instance.name}"`, timeout, signal: options.signal });
   try {
     const { env, cwd, user } = options;
     const process = (await exec(instance, argv, { env, cwd, user, signal: deadline.signal })) as PipeProcess;
     try {
-      return await abortable(collect(process, options), deadline.signal);
+      return await abortable(collect(process, options.stdin, maxOutput), deadline.signal);
     } finally {
       await process[Symbol.asyncDispose]();
     }
@@ -29,15 +32,14 @@ export async function runProgram(
   }
 }
 
-async function collect(process: PipeProcess, options: RunOptions): Promise<RunResult> {
-  const limit = options.maxOutput ?? RUN_OUTPUT;
+async function collect(process: PipeProcess, stdin: RunOptions["stdin"], limit: number): Promise<RunResult> {
   const overflow = () => process.kill("SIGKILL");
   const [stdout, stderr, exit] = await Promise.all([
     collectText(process.stdout, limit, overflow),
     collectText(process.stderr, limit, overflow),
     process.exit,
     // A program that has ended reads no more, whether its driver says so on the stream or not.
-    Promise.race([feed(process.stdin, options.stdin), process.exit]),
+    Promise.race([feed(process.stdin, stdin), process.exit]),
   ]);
   return { stdout, stderr, exit };
 }

@@ -5,7 +5,6 @@ import { StateError } from "../../contract/errors.ts";
 import { abortable, linkSignals } from "../../driver/deadline.ts";
 import { undoLaunch } from "../adopt.ts";
 import { instanceContext } from "../context.ts";
-import { STOPPED } from "../exit.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { InstanceRecord } from "../record.ts";
 import { type AnyRunning, Run } from "../run.ts";
@@ -68,9 +67,7 @@ async function launch(instance: ManagedInstance, record: InstanceRecord, signal:
     signal.throwIfAborted();
     await instance.change(starting, { state: "running", startedAt: Date.now() });
   } catch (error) {
-    const failure = await undoLaunch(instance, starting, running, error);
-    await instance.change(starting, STOPPED);
-    throw failure;
+    throw await undoLaunch(instance, starting, running, error);
   }
   instance.hold(new Run(starting.run ?? uuid, running));
   return undefined;

@@ -1,5 +1,7 @@
 import type { StopOptions } from "../../contract/instance.ts";
 import { abortable, Deadline } from "../../driver/deadline.ts";
+import { parse } from "../../model/parse.ts";
+import { StopOptionsSchema } from "../../model/verb-options.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { Run } from "../run.ts";
 
@@ -9,7 +11,9 @@ export const STOP_TIMEOUT = 30_000;
 /** Stops an instance. What was asked for goes on when the caller stops waiting. */
 export async function stop(instance: ManagedInstance, options: StopOptions = {}): Promise<void> {
   options.signal?.throwIfAborted();
-  const underway = stopInBackground(instance, options.mode ?? "ask", options.timeout ?? STOP_TIMEOUT);
+  const asked = { mode: options.mode ?? "ask", timeout: options.timeout ?? STOP_TIMEOUT };
+  const { mode, timeout } = parse(StopOptionsSchema, asked, "stop options");
+  const underway = stopInBackground(instance, mode, timeout);
   instance.stopping.add(underway);
   const forget = () => instance.stopping.delete(underway);
   void underway.then(forget, forget);

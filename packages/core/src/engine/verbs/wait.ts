@@ -2,6 +2,8 @@ import type { Abortable, Timed } from "../../contract/abortable.ts";
 import { StateError } from "../../contract/errors.ts";
 import type { InstanceExit } from "../../contract/state.ts";
 import { abortable, withDeadline } from "../../driver/deadline.ts";
+import { parse } from "../../model/parse.ts";
+import { ReadyOptionsSchema } from "../../model/verb-options.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 
 /** How long `ready()` waits, in milliseconds, unless its caller says otherwise. */
@@ -22,8 +24,8 @@ export async function wait(instance: ManagedInstance, options: Abortable = {}): 
 
 /** Waits until the instance can be used. */
 export async function ready(instance: ManagedInstance, options: Abortable & Timed = {}): Promise<void> {
+  const { timeout } = parse(ReadyOptionsSchema, { timeout: options.timeout ?? READY_TIMEOUT }, "options of ready");
   const { run } = await instance.use("wait for", options);
-  const timeout = options.timeout ?? READY_TIMEOUT;
   const action = `waiting for instance "${instance.name}" to be ready`;
   await withDeadline({ action, timeout, signal: options.signal }, async (signal) => {
     const ended = run.settled.then(() => {

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ConnectionError, TimeoutError } from "../../../src/contract/errors.ts";
+import { ConfigError, ConnectionError, TimeoutError } from "../../../src/contract/errors.ts";
 import type { ExecRequest } from "../../../src/driver/backend.ts";
 import { ScriptedProcess, scriptedRoot, untilAborted } from "../scripted.ts";
 
@@ -188,6 +188,15 @@ describe("run", () => {
     process.stdout.write("yyyy");
     expect(await result).toEqual({ stdout: "yyyyy", stderr: "", exit: { kind: "signaled", signal: "SIGKILL" } });
   });
+
+  it.each([{ maxOutput: Number.NaN }, { timeout: -1 }])(
+    "with %j is refused, for it would limit nothing",
+    async (options) => {
+      const { instance, process } = await running();
+      await expect(instance.run(["a"], options)).rejects.toThrow(ConfigError);
+      expect(process.signals).toEqual([]);
+    },
+  );
 
   it("leaves the driver to end what it is still starting on abort", async () => {
     const { instance } = await running();

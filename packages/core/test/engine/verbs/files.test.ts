@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable, Writable } from "node:stream";
@@ -45,6 +45,12 @@ function receiver(failure?: Error) {
     },
   });
   return { seen, stream, done };
+}
+
+/** What this process has open, by path. */
+async function openFiles(): Promise<readonly string[]> {
+  const paths = (await readdir("/proc/self/fd")).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ""));
+  return Promise.all(paths);
 }
 
 describe("write", () => {
@@ -173,6 +179,20 @@ describe("push", () => {
     const instance = await running();
     place.scripted.script.files = { writeTree: () => Promise.reject(new Error("reached")) };
     await expect(instance.files.push("/nowhere/at/all", "/x")).rejects.toMatchObject({ errno: "ENOENT" });
+  });
+
+  it("that the instance refuses leaves no file of the host open", async () => {
+    const instance = await running();
+    const folder = await mkdtemp(join(tmpdir(), "pileus-push-"));
+    const source = join(folder, "big");
+    await writeFile(source, Buffer.alloc(2 ** 20));
+    const refused = new FileError({ verb: "write", path: "/t", errno: "EROFS" });
+    for (const writeTree of [() => Promise.reject(refused), async () => receiver(refused)]) {
+      place.scripted.script.files = { writeTree };
+      await expect(instance.files.push(source, "/t")).rejects.toBe(refused);
+    }
+    expect(await openFiles()).not.toContain(source);
+    await rm(folder, { recursive: true });
   });
 
   it("reports its progress in bytes of content", async () => {

@@ -1,0 +1,55 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { StateError, UnsupportedError } from "../../../src/contract/errors.ts";
+import { scriptedRoot } from "../scripted.ts";
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+async function created() {
+  const host = await place.open();
+  return { host, instance: await host.create({ driver: "scripted", name: "a", image: "base" }) };
+}
+
+describe("freeze and unfreeze", () => {
+  it("pass through the states of the contract", async () => {
+    const { host, instance } = await created();
+    await instance.start();
+    const states: string[] = [];
+    instance.events.on("state", (event) => states.push(event.state));
+    await instance.freeze();
+    await instance.unfreeze();
+    await instance.unfreeze();
+    expect(states).toEqual(["freezing", "frozen", "running"]);
+    await host[Symbol.asyncDispose]();
+  });
+
+  it("are refused while stopped, and exec while frozen", async () => {
+    const { instance } = await created();
+    await expect(instance.freeze()).rejects.toBeInstanceOf(StateError);
+    await instance.start();
+    await instance.freeze();
+    await expect(instance.exec(["true"])).rejects.toMatchObject({ state: "frozen", expected: ["running"] });
+    expect((await instance.metrics()).memory.usage).toBe(2);
+  });
+
+  it("of a driver that promised it and cannot is refused, and nothing is said to be frozen", async () => {
+    const { instance } = await created();
+    await instance.start();
+    place.scripted.script.without = ["freeze"];
+    await instance.stop();
+    await instance.start();
+    await expect(instance.freeze()).rejects.toThrow(UnsupportedError);
+    expect(await instance.state()).toBe("running");
+  });
+
+  it("that fails tells of its own failure, though what the instance is cannot be told either", async () => {
+    const { instance } = await created();
+    await instance.start();
+    place.scripted.script.freeze = () => Promise.reject(new Error("no freezer"));
+    place.scripted.script.isFrozen = () => Promise.reject(new Error("no answer"));
+    await expect(instance.freeze()).rejects.toMatchObject({ cause: { message: "no freezer" } });
+  });
+});

@@ -1,0 +1,122 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ConfigError, TimeoutError } from "../../../src/contract/errors.ts";
+import { gate, scriptedRoot } from "../scripted.ts";
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+async function created() {
+  const host = await place.open();
+  return { host, instance: await host.create({ driver: "scripted", name: "a", image: "base" }) };
+}
+
+describe("stop", () => {
+  it("asks, waits for the end, and tells how it ended", async () => {
+    const { instance } = await created();
+    await instance.start();
+    await instance.stop();
+    expect(await instance.state()).toBe("stopped");
+    expect((await instance.inspect()).exit).toMatchObject({ reason: "requested", status: { kind: "exited", code: 0 } });
+    expect(place.scripted.calls).not.toContain("kill a");
+  });
+
+  it("is a no-op while stopped, and one stop for all that ask", async () => {
+    const { instance } = await created();
+    await instance.stop();
+    await instance.start();
+    await Promise.all([instance.stop(), instance.stop(), instance.stop()]);
+    await instance.stop();
+    expect(place.scripted.calls.filter((call) => call === "shutdown a")).toHaveLength(1);
+  });
+
+  it("that is not heeded times out, the instance running on", async () => {
+    const { instance } = await created();
+    await instance.start();
+    place.scripted.script.shutdown = () => {};
+    await expect(instance.stop({ timeout: 20 })).rejects.toBeInstanceOf(TimeoutError);
+    expect(await instance.state()).toBe("running");
+  });
+
+  it("that may kill does so when its time is up", async () => {
+    const { instance } = await created();
+    await instance.start();
+    place.scripted.script.shutdown = () => {};
+    await instance.stop({ mode: "ask-then-kill", timeout: 20 });
+    expect((await instance.inspect()).exit).toMatchObject({ reason: "requested", status: { signal: "SIGKILL" } });
+  });
+
+  it("by force overtakes one that asks, even one whose driver hangs in asking", async () => {
+    const { instance } = await created();
+    await instance.start();
+    const asked = gate();
+    place.scripted.script.shutdown = asked.pass;
+    const asking = instance.stop({ timeout: Number.POSITIVE_INFINITY });
+    await asked.arrived;
+    await instance.stop({ mode: "kill" });
+    await asking;
+    expect(await instance.state()).toBe("stopped");
+  });
+
+  it("aborted stops waiting; what was asked for stays asked for", async () => {
+    const { instance } = await created();
+    await instance.start();
+    const asked = gate();
+    place.scripted.script.shutdown = asked.pass;
+    const controller = new AbortController();
+    const stopping = instance.stop({ signal: controller.signal });
+    await asked.arrived;
+    controller.abort(new Error("cannot wait"));
+    await expect(stopping).rejects.toThrow("cannot wait");
+    asked.open();
+    place.scripted.run("a").end({ kind: "exited", code: 3 });
+    expect(await instance.wait()).toMatchObject({ reason: "requested", status: { kind: "exited", code: 3 } });
+  });
+
+  it("right after start, without waiting for it, works", async () => {
+    const { instance } = await created();
+    const starting = instance.start();
+    await instance.stop();
+    await starting;
+    expect(["stopped", "running"]).toContain(await instance.state());
+    await instance.stop();
+    expect(await instance.state()).toBe("stopped");
+  });
+
+  it("unfreezes a frozen instance first", async () => {
+    const { instance } = await created();
+    await instance.start();
+    await instance.freeze();
+    await instance.freeze();
+    expect(await instance.state()).toBe("frozen");
+    place.scripted.script.shutdown = ({ name }) => {
+      expect(place.scripted.run(name).frozen).toBe(false);
+      place.scripted.run(name).end({ kind: "exited", code: 0 });
+    };
+    await instance.stop();
+    expect(await instance.state()).toBe("stopped");
+  });
+
+  it("whose asking fails leaves the instance running and tells why", async () => {
+    const { instance } = await created();
+    await instance.start();
+    place.scripted.script.shutdown = () => Promise.reject(new Error("no power button"));
+    await expect(instance.stop()).rejects.toThrow("no power button");
+    expect(await instance.state()).toBe("running");
+  });
+
+  it.each([
+    ["a mode that there is not", { mode: "asks" as "ask" }],
+    ["a timeout that is no number", { timeout: Number.NaN }],
+    ["a negative timeout", { timeout: -1 }],
+  ])("with %s is refused before anything is asked of the instance", async (_, options) => {
+    const { instance } = await created();
+    await instance.start();
+    const before = place.scripted.calls.length;
+    await expect(instance.stop(options)).rejects.toThrow(ConfigError);
+    expect(place.scripted.calls.slice(before)).toEqual([]);
+    expect(await instance.state()).toBe("running");
+  });
+});
