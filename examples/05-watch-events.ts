@@ -1,6 +1,6 @@
 /** What happens on a host, as a loop; and a unit test's way to run without one: the in-memory driver. */
 import { openHost } from "@pileus/core";
-import { fake } from "@pileus/core/testing";
+import { fake, importFakeImage } from "@pileus/core/testing";
 
 const root = process.argv[2] ?? "./fake-host";
 await using host = await openHost({ root, drivers: [fake()] });
@@ -12,7 +12,8 @@ const watching = (async () => {
   }
 })();
 
-await using instance = await host.create({ driver: "fake", name: "demo", image: await host.images.import(root) });
+const image = await importFakeImage(host);
+await using instance = await host.create({ driver: "fake", name: "demo", image });
 await instance.start();
 console.log((await instance.run(["echo", "hello"])).stdout.trim());
 await instance.stop();
