@@ -6,6 +6,7 @@
  * `@pileus/lxc` runs, nor for building images, but for `writeOciLayout()`, which makes one of tars.
  * Start reading at `driver.ts`; how an image comes in is `image/source.ts`, what becomes of its config `process.ts`.
  */
+export type { OciCapability } from "./backend.ts";
 export { type OciOptions, oci } from "./driver.ts";
 export { type OciLayoutOptions, writeOciLayout } from "./image/write.ts";
 export { type OciSection, type OciSectionInput, OciSectionSchema } from "./section.ts";

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import type { NicAttachment } from "@pileus/core/driver";
 import { containedAccess, spawn } from "@pileus/core/driver";
 import { LocalFiles } from "@pileus/core/files";
+import { requires } from "@pileus/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { requires } from "../../core/src/testing/requires.ts";
 import { prepareRoot } from "../src/prepare.ts";
 import type { Program } from "../src/process.ts";
 

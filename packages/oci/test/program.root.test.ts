@@ -2,12 +2,12 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { type OciProcess, openHost } from "@pileus/core";
+import { type Instance, type OciProcess, openHost } from "@pileus/core";
 import { identifyProcess, signalProcess, waitForEnd } from "@pileus/core/driver";
 import { lacking, requires } from "@pileus/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { leftovers } from "../../lxc/test/support/leftovers.ts";
-import { oci } from "../src/index.ts";
+import { type OciCapability, oci } from "../src/index.ts";
 import type { OciSectionInput } from "../src/section.ts";
 import { buildImage, type LayerContent } from "./support/build-image.ts";
 
@@ -34,9 +34,7 @@ function next(): number {
 /** Runs an instance for the length of a test. */
 async function using(
   section: OciSectionInput,
-  test: (
-    instance: Awaited<ReturnType<typeof host.create<{ driver: "oci"; name: string; image: string }>>>,
-  ) => Promise<void>,
+  test: (instance: Instance<OciCapability>) => Promise<void>,
   more: {
     readonly image?: string;
     readonly env?: Record<string, string>;

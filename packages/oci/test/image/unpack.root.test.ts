@@ -3,9 +3,9 @@ import { appendFile, lstat, mkdtemp, readdir, readFile, readlink, rm, writeFile 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "@pileus/core/driver";
+import { requires } from "@pileus/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openImageStore } from "../../../core/src/images/store.ts";
-import { requires } from "../../../core/src/testing/requires.ts";
 import { ociSource } from "../../src/image/source.ts";
 import { buildImage, type LayerContent } from "../support/build-image.ts";
 
