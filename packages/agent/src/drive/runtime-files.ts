@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import type { Abortable } from "@pileus/core";
 import { findTool, HostError, type Missing, type Spawn } from "@pileus/core/driver";
 import { readInterpreter } from "./elf.ts";
+import { findNativeModule, NATIVE_MODULES, type NativeModule } from "./native-modules.ts";
 
 /** One file of the drive: its place there, and where it comes from on this host. */
 export interface RuntimeFile {
@@ -25,20 +26,22 @@ export async function findRuntimeFiles(options: Abortable & { readonly spawn: Sp
     findBusybox(missing),
     findBundle(missing),
   ]);
-  const pty = findPty(missing);
+  const pty = findNative("pty.node", missing);
+  const koffi = findNative("koffi.node", missing);
   if ((await findTool("mksquashfs")) === undefined) missing.push(tool("mksquashfs", "squashfs-tools"));
   if (linker === undefined) {
     const fix = "run a Node binary that is linked with a C library, as nodejs.org and the distributions have it";
     missing.push({ need: "node", reason: `${node} is static: it cannot load node-pty`, fix });
   }
-  if (missing.length > 0 || linker === undefined || !busybox || !bundle || !pty)
+  if (missing.length > 0 || linker === undefined || !busybox || !bundle || !pty || !koffi)
     throw new HostError("build the agent's runtime drive", missing);
-  const libraries = await Promise.all([node, pty].map((file) => listLibraries(linker, file, options)));
+  const libraries = await Promise.all([node, pty, koffi].map((file) => listLibraries(linker, file, options)));
   return [
     { path: "bin/node", source: node },
     { path: "bin/busybox", source: busybox },
     { path: "agent.cjs", source: bundle },
     { path: "pty.node", source: pty },
+    { path: "koffi.node", source: koffi },
     { path: "lib/ld-linux.so", source: linker },
     ...new Map(
       libraries.flat().map((source) => [basename(source), { path: `lib/${basename(source)}`, source }]),
@@ -77,17 +80,11 @@ async function findBundle(missing: Missing[]): Promise<string | undefined> {
   }
 }
 
-function findPty(missing: Missing[]): string | undefined {
-  const name = `@lydell/node-pty-${process.platform}-${process.arch}`;
-  try {
-    // An optional dependency of node-pty: to be found from there.
-    const owner = createRequire(import.meta.url).resolve("@lydell/node-pty/package.json");
-    return createRequire(owner).resolve(`${name}/pty.node`);
-  } catch {
-    const fix = "install without --no-optional (npm: --omit=optional)";
-    missing.push({ need: `package:${name}`, reason: "not installed", fix });
-    return undefined;
-  }
+function findNative(name: NativeModule, missing: Missing[]): string | undefined {
+  const path = findNativeModule(name);
+  const fix = "install without --no-optional (npm: --omit=optional)";
+  if (path === undefined) missing.push({ need: `file:${NATIVE_MODULES[name].file}`, reason: "not installed", fix });
+  return path;
 }
 
 function tool(name: string, aptPackage: string): Missing {

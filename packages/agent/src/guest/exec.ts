@@ -8,15 +8,20 @@ import type { ChannelWriter } from "../protocol/channel-writer.ts";
 import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
 import { UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
 import { findUser, type GuestUser, type UnknownAccount } from "./passwd.ts";
+import { closeEnds, openEnd, type PipeMaker, type ProgramPipe } from "./pipe.ts";
 import { DEFAULT_PATH, findProgram } from "./program.ts";
-import type { Terminal, TerminalStarter } from "./pty.ts";
+import type { TerminalStarter } from "./pty.ts";
 
 type ExecRequest = Extract<CallRequest, { method: "exec" }>;
 type ExitStatus = Extract<AgentMessage, { type: "exit" }>["status"];
 
+/** Of a program's standard streams. */
+const DIRECTIONS = ["in", "out", "out"] as const;
+
 /** What programs are started with. */
 export interface ExecTools {
   readonly terminals: TerminalStarter;
+  readonly pipes: PipeMaker;
   /** A static BusyBox: sets supplementary groups, which neither Node nor libuv leaves a program with. */
   readonly busybox: string;
 }
@@ -74,31 +79,49 @@ function onPipes(
   stdin: ChannelReader,
   outputs: readonly ChannelWriter[],
 ): void {
-  const child = spawnProgram(request.argv, start, tools);
-  const end = new ExecEnd(call, outputs);
+  const pipes: ProgramPipe[] = [];
+  let child: ChildProcess;
+  try {
+    for (const direction of DIRECTIONS) pipes.push(tools.pipes.make(direction, start.user));
+    child = spawnProgram(request.argv, start, tools, pipes);
+  } catch (error) {
+    closeEnds(pipes, ["ours", "theirs"]);
+    throw error;
+  }
+  closeEnds(pipes, ["theirs"]);
   child.once("error", (error: NodeJS.ErrnoException) => {
-    const missing = error.code === "ENOENT";
-    refuse(call, outputs, missing ? 127 : 126, `${request.argv[0]}: ${error.code ?? error.message}`);
+    const code = error.code === "ENOENT" ? 127 : 126;
+    refuse(call, outputs, code, `${request.argv[0]}: ${error.code ?? error.message}`);
   });
+  // Node tells a failed start a moment after spawn() returned, but has no pid then.
+  if (child.pid === undefined) {
+    closeEnds(pipes, ["ours"]);
+    return;
+  }
+  const end = new ExecEnd(call, outputs);
   child.once("exit", (code, signal) => {
     stdin.destroy();
     end.exited(signal === null ? { kind: "exited", code: code ?? 255 } : { kind: "signaled", signal });
   });
-  // Node reports a failed start a moment after spawn() returned, but has no pid then.
-  if (child.pid === undefined) return;
-  const [out, err] = outputs as [ChannelWriter, ChannelWriter];
-  if (child.stdin === null || child.stdout === null || child.stderr === null) throw new Error("no pipes");
-  pipeline(stdin, child.stdin, () => undefined);
-  pipeline(child.stdout, out, () => undefined);
-  pipeline(child.stderr, err, () => undefined);
+  const [input, output, errors] = pipes.map((pipe, index) => openEnd(pipe, index === 0 ? "in" : "out"));
+  const [out, err] = outputs;
+  if (!input || !output || !errors || !out || !err) throw new RangeError("three pipes, two outputs");
+  pipeline(stdin, input, () => undefined);
+  pipeline(output, out, () => undefined);
+  pipeline(errors, err, () => undefined);
   call.handlers = groupHandlers(child.pid, end, () => undefined);
   call.send({ type: "started" } satisfies AgentMessage);
 }
 
-function spawnProgram(argv: readonly string[], start: Start, tools: ExecTools): ChildProcess {
+function spawnProgram(
+  argv: readonly string[],
+  start: Start,
+  tools: ExecTools,
+  pipes: readonly ProgramPipe[],
+): ChildProcess {
   const { file, user, cwd, env } = start;
   // Its own session: signals reach the whole group, and no terminal of ours does.
-  const common = { cwd, env, detached: true, stdio: "pipe" } as const;
+  const common = { cwd, env, detached: true, stdio: pipes.map((pipe) => pipe.theirs) };
   if (user.groups.length > 0) {
     // libuv drops all supplementary groups when it sets a uid; BusyBox' start-stop-daemon takes those of /etc/group. It
     // execs what follows, here BusyBox once more, which execs the program. The file of pids must be one that does not exist.
@@ -135,29 +158,12 @@ function onTerminal(
     onExit: (code, signal) => {
       input.destroy();
       end.exited(signal === 0 ? { kind: "exited", code } : { kind: "signaled", signal: signalName(signal) });
+      terminal.drain(out);
     },
   });
-  connectTerminal(terminal, input, out);
+  terminal.connect(input, out);
   call.handlers = groupHandlers(terminal.pid, end, (width, height) => terminal.resize(width, height));
   call.send({ type: "started" } satisfies AgentMessage);
-}
-
-function connectTerminal(terminal: Terminal, input: ChannelReader, out: ChannelWriter): void {
-  const { stream } = terminal;
-  stream.on("data", (chunk: Buffer) => {
-    if (!out.write(chunk)) stream.pause();
-  });
-  out.on("drain", () => stream.resume());
-  // Closing our end hangs up: the program gets SIGHUP.
-  out.once("close", () => stream.destroy());
-  // EIO: nobody has the terminal open any more (Linux, drivers/tty/n_tty.c). What was printed has been read before it.
-  stream.once("error", () => out.end());
-  stream.once("end", () => out.end());
-  stream.once("close", () => out.end());
-  input.on("data", (chunk: Buffer) => {
-    if (!stream.write(chunk)) input.pause();
-  });
-  stream.on("drain", () => input.resume());
 }
 
 function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows: number) => void): Call["handlers"] {

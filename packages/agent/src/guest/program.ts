@@ -27,14 +27,12 @@ export function findProgram(name: string, cwd: string, path: string): Program {
 }
 
 function judge(file: string): "ok" | "refused" | "absent" {
-  const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined) return "absent";
-  if (!stat.isFile()) return "refused";
   try {
+    if (!statSync(file).isFile()) return "refused";
     accessSync(file, constants.X_OK);
     return "ok";
-  } catch {
-    return "refused";
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EACCES" ? "refused" : "absent";
   }
 }
 

@@ -1,3 +1,6 @@
+import { Buffer } from "node:buffer";
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
 import { ReadStream } from "node:tty";
 
 /** node-pty's native half, as `unixTerminal.js` of version 1.1.0 calls it. */
@@ -14,15 +17,93 @@ interface Binding {
     utf8: boolean,
     helper: string,
     onExit: (code: number, signal: number) => void,
-  ): { readonly fd: number; readonly pid: number };
+  ): { readonly fd: number; readonly pid: number; readonly pty: string };
   resize(fd: number, columns: number, rows: number): void;
 }
 
-/** A program on a terminal: its process, and our end of the terminal. */
-export interface Terminal {
+/**
+ * A program on a terminal, and our end of that.
+ *
+ * The program's end is kept open here, too: when the last one closes it, libuv takes the first short read for the end of all
+ * (uv__stream_io, POLLHUP), and a terminal's reads are short; up to 64 KiB would be lost. So the end is told by the program's exit, after
+ * which `drain()` takes what is left.
+ */
+export class Terminal {
   readonly pid: number;
-  readonly stream: ReadStream;
-  resize(columns: number, rows: number): void;
+  readonly #binding: Binding;
+  readonly #fd: number;
+  readonly #stream: ReadStream;
+  readonly #held: number;
+  #closed = false;
+
+  constructor(binding: Binding, started: { readonly fd: number; readonly pid: number; readonly pty: string }) {
+    this.pid = started.pid;
+    this.#binding = binding;
+    this.#fd = started.fd;
+    this.#held = openSync(started.pty, constants.O_RDWR | constants.O_NOCTTY);
+    this.#stream = new ReadStream(started.fd);
+    this.#stream.on("error", () => undefined);
+  }
+
+  /** Carries bytes both ways until `drain()` or `close()`. */
+  connect(input: Readable, output: Writable): void {
+    const stream = this.#stream;
+    stream.on("data", (chunk: Buffer) => {
+      if (!output.write(chunk)) stream.pause();
+    });
+    output.on("drain", () => {
+      if (!this.#closed) stream.resume();
+    });
+    output.once("close", () => this.close());
+    input.on("data", (chunk: Buffer) => {
+      if (!stream.write(chunk)) input.pause();
+    });
+    stream.on("drain", () => input.resume());
+  }
+
+  /** After the program's end: writes what it has left to `output`, as fast as that takes it, then ends it. */
+  drain(output: Writable): void {
+    this.#stream.pause();
+    this.#stream.removeAllListeners("data");
+    output.removeAllListeners("drain");
+    const step = (): void => {
+      while (!this.#closed) {
+        const chunk: Buffer | undefined = this.#stream.read() ?? readNow(this.#fd);
+        if (chunk === undefined) break;
+        if (output.write(chunk)) continue;
+        output.once("drain", step);
+        return;
+      }
+      this.close();
+      output.end();
+    };
+    step();
+  }
+
+  /** Hangs up: what still runs on the terminal gets SIGHUP. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    closeSync(this.#held);
+    this.#stream.destroy();
+  }
+
+  resize(columns: number, rows: number): void {
+    if (!this.#closed) this.#binding.resize(this.#fd, columns, rows);
+  }
+}
+
+/** What can be read without waiting; libuv has made the descriptor so. */
+function readNow(fd: number): Buffer | undefined {
+  const buffer = Buffer.allocUnsafe(4096);
+  try {
+    const count = readSync(fd, buffer, 0, buffer.length, null);
+    return count === 0 ? undefined : buffer.subarray(0, count);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EAGAIN" || code === "EIO") return undefined;
+    throw error;
+  }
 }
 
 export interface TerminalRequest {
@@ -60,8 +141,8 @@ export class TerminalStarter {
     const asRoot = process.getuid?.() === 0;
     if (asRoot) process.setgroups?.([request.gid, ...request.groups]);
     try {
-      const { fd, pid } = binding.fork(file, args, env, cwd, columns, rows, uid, gid, true, "", request.onExit);
-      return { pid, stream: new ReadStream(fd), resize: (width, height) => binding.resize(fd, width, height) };
+      const started = binding.fork(file, args, env, cwd, columns, rows, uid, gid, true, "", request.onExit);
+      return new Terminal(binding, started);
     } finally {
       if (asRoot) process.setgroups?.([]);
     }

@@ -1,0 +1,27 @@
+import { createRequire } from "node:module";
+
+const PLATFORM = `${process.platform}-${process.arch}`;
+
+/** The native modules that the agent loads, by their names beside it. Each is an optional dependency of a package of ours. */
+export const NATIVE_MODULES = {
+  "pty.node": { through: ["@lydell/node-pty"], file: `@lydell/node-pty-${PLATFORM}/pty.node` },
+  "koffi.node": {
+    through: ["@pileus/core/package.json", "koffi"],
+    file: `@koromix/koffi-${PLATFORM}/linux_${process.arch}/koffi.node`,
+  },
+} as const;
+
+export type NativeModule = keyof typeof NATIVE_MODULES;
+
+/** Where a native module is on this host; undefined where it was not installed. */
+export function findNativeModule(name: NativeModule): string | undefined {
+  const { through, file } = NATIVE_MODULES[name];
+  try {
+    let from = import.meta.url;
+    for (const owner of through) from = createRequire(from).resolve(owner);
+    return createRequire(from).resolve(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,218 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AgentClient } from "../src/index.ts";
+import { AgentProcess, request } from "./support/agent-process.ts";
+import { run, runOnTerminal } from "./support/run.ts";
+
+let agent: AgentProcess;
+let client: AgentClient;
+
+beforeAll(async () => {
+  agent = await AgentProcess.start();
+  client = await agent.client();
+}, 60_000);
+
+afterAll(async () => {
+  client?.close();
+  await agent?.[Symbol.asyncDispose]();
+});
+
+const sh = (script: string) => ["sh", "-c", script];
+const exited = (code: number) => ({ kind: "exited", code });
+
+/** Whether a process is there and not merely waiting to be reaped. */
+function lives(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
+}
+
+async function firstLine(stream: NodeJS.ReadableStream): Promise<string> {
+  let all = "";
+  while (!all.includes("\n")) all += String((await once(stream, "data"))[0]);
+  return all.trim();
+}
+
+describe("exec on pipes", () => {
+  it.each([
+    ["keeps stdout and stderr apart", sh("echo out; echo err >&2"), {}, "out\n", "err\n", 0],
+    ["returns the exit code", sh("exit 7"), {}, "", "", 7],
+    ["closes stdin at its end", ["cat"], { stdin: "unended" }, "unended", "", 0],
+    ["copes with a program that reads no stdin", ["true"], { stdin: Buffer.alloc(2 ** 20) }, "", "", 0],
+    ["gives 127 for a name on no path", ["no-such"], {}, "", "pileus: no-such: not found\n", 127],
+    ["gives 127 for a path that is not there", ["/no/such"], {}, "", "pileus: /no/such: not found\n", 127],
+    ["gives 126 for a folder", ["/etc"], {}, "", "pileus: /etc: permission denied\n", 126],
+    ["gives 126 for a file without the x bit", ["./passwd"], { cwd: "/etc" }, "", /permission denied\n$/, 126],
+    ["gives 126 for a cwd that is not there", ["true"], { cwd: "/no" }, "", /\/no: no such folder/, 126],
+    ["gives 127 for a script whose interpreter is missing", ["/dev/fd/0/x"], {}, "", /not found\n$/, 127],
+    ["starts in cwd", ["pwd"], { cwd: "/tmp" }, "/tmp\n", "", 0],
+    ["passes each argument as it is", ["printf", "[%s]", "a b", "", "$x\n"], {}, "[a b][][$x\n]", "", 0],
+    ["keeps the program's name as it was called", sh("tr '\\0' ' ' </proc/$$/cmdline"), {}, /^sh -c /, "", 0],
+    ["passes env and nothing of its own", ["env"], { env: { A: "1\n2" } }, /^(?!.*UV_)[\s\S]*A=1\n2\n/, "", 0],
+    [
+      "lets a program open its streams by name",
+      sh("cat /dev/stdin >/dev/stdout; echo e >/dev/stderr"),
+      { stdin: "x" },
+      "x",
+      "e\n",
+      0,
+    ],
+    ["gives PATH to find by", ["env"], { env: { PATH: "/none" } }, "", "pileus: env: not found\n", 127],
+  ] as const)("%s", async (_, argv, more, stdout, stderr, code) => {
+    const result = await run(client, argv, more);
+    expect(result.stdout).toEqual(typeof stdout === "string" ? stdout : expect.stringMatching(stdout));
+    expect(result.stderr).toEqual(typeof stderr === "string" ? stderr : expect.stringMatching(stderr));
+    expect(result.exit).toEqual(exited(code));
+  });
+
+  it("tells an end by a signal", async () => {
+    expect((await run(client, sh("kill -TERM $$"))).exit).toEqual({ kind: "signaled", signal: "SIGTERM" });
+  });
+
+  it("carries a mebibyte both ways", async () => {
+    const stdin = "0123456789abcdef".repeat(2 ** 16);
+    expect((await run(client, ["cat"], { stdin })).stdout).toBe(stdin);
+  });
+
+  it("runs a hundred programs at once and mixes nothing up", async () => {
+    const numbers = Array.from({ length: 100 }, (_, i) => i);
+    const results = await Promise.all(numbers.map((n) => run(client, sh(`cat; exit ${n}`), { stdin: `in ${n}` })));
+    expect(results).toEqual(numbers.map((n) => ({ stdout: `in ${n}`, stderr: "", exit: exited(n) })));
+  });
+
+  it("holds back a program whose output nobody reads, while others go on", async () => {
+    const size = 24 * 2 ** 20;
+    const { streams, exit } = await client.exec(request(["head", "-c", String(size), "/dev/zero"]));
+    if (streams.kind !== "pipes") throw new Error("not on pipes");
+    for (let i = 0; i < 20; i += 1) expect((await run(client, ["echo", "hi"])).stdout).toBe("hi\n");
+    await expect(Promise.race([exit, Promise.resolve("under way")])).resolves.toBe("under way");
+    expect(streams.stdout.readableLength).toBeGreaterThan(0);
+    expect(streams.stdout.readableLength).toBeLessThan(2 ** 20);
+    expect((await text(streams.stdout)).length).toBe(size);
+    expect(await exit).toEqual(exited(0));
+  });
+
+  it("sends signals to the program's whole group", async () => {
+    const process = await client.exec(request(sh("sleep 1000 & echo $!; wait")));
+    if (process.streams.kind !== "pipes") throw new Error("not on pipes");
+    const child = Number(await firstLine(process.streams.stdout));
+    const closed = once(process.streams.stdout, "close");
+    await process.kill("SIGKILL");
+    expect(await process.exit).toEqual({ kind: "signaled", signal: "SIGKILL" });
+    await closed;
+    expect(lives(child)).toBe(false);
+    // After its end: nothing.
+    await process.kill("SIGKILL");
+  });
+
+  it("ends the writing of a program whose reader was destroyed", async () => {
+    const { streams, exit } = await client.exec(request(["yes"]));
+    if (streams.kind !== "pipes") throw new Error("not on pipes");
+    streams.stdout.destroy();
+    expect(await exit).toEqual({ kind: "signaled", signal: "SIGPIPE" });
+  });
+
+  it("tells the exit at once, though a program in the background holds the output", async () => {
+    const { streams, exit } = await client.exec(request(sh("sleep 1000 & echo $!; exit 3")));
+    if (streams.kind !== "pipes") throw new Error("not on pipes");
+    const pid = Number(await firstLine(streams.stdout));
+    expect(await exit).toEqual(exited(3));
+    process.kill(pid, "SIGKILL");
+    streams.stdout.resume();
+    await once(streams.stdout, "end");
+  });
+
+  it("rejects with the signal's reason when aborted before it returned", async () => {
+    const reason = new Error("changed my mind");
+    const abort = new AbortController();
+    const begun = client.exec(request(["sleep", "1000"]), { signal: abort.signal });
+    abort.abort(reason);
+    await expect(begun).rejects.toBe(reason);
+    await expect(client.exec(request(["true"]), { signal: abort.signal })).rejects.toBe(reason);
+    await client.ping();
+    const { stdout } = await run(client, sh(`cat /proc/${agent.pid}/task/*/children`));
+    for (const child of stdout.split(/\s+/).filter(Boolean).map(Number)) {
+      if (lives(child)) expect(readFileSync(`/proc/${child}/cmdline`, "latin1")).not.toMatch(/^sleep/);
+    }
+  });
+
+  it("rejects with NotFoundError for a user and a group that the guest does not have", async () => {
+    const unknown = { code: "ERR_INSTANCE_NOT_FOUND" };
+    await expect(run(client, ["true"], { user: "nobody-of-this-name" })).rejects.toMatchObject({
+      ...unknown,
+      kind: "user",
+    });
+    await expect(run(client, ["true"], { user: "0:no-such-group" })).rejects.toMatchObject({
+      ...unknown,
+      kind: "group",
+    });
+  });
+
+  it("rejects with ConfigError what is too large for one call", async () => {
+    await expect(run(client, ["true", "x".repeat(2 ** 20)])).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+  });
+});
+
+describe("exec on a terminal", () => {
+  it("is a terminal of the size that was asked for, with TERM", async () => {
+    const { output, exit } = await runOnTerminal(client, sh("test -t 2 && stty size; echo $TERM; exit 3"));
+    expect(output).toBe("17 91\r\nxterm-256color\r\n");
+    expect(exit).toEqual(exited(3));
+  });
+
+  it("tells an end by a signal, and 127 in its one stream", async () => {
+    expect((await runOnTerminal(client, sh("kill -TERM $$"))).exit).toEqual({ kind: "signaled", signal: "SIGTERM" });
+    const missing = await runOnTerminal(client, ["no-such"]);
+    expect(missing).toEqual({ output: "pileus: no-such: not found\n", exit: exited(127) });
+  });
+
+  it("resizes, takes input, and hands signals on", async () => {
+    const process = await client.exec(
+      request(
+        sh("trap 'stty size' WINCH; trap 'exit 9' INT; echo ready; while :; do read line && echo got $line; done"),
+        {
+          tty: { columns: 80, rows: 24 },
+        },
+      ),
+    );
+    if (process.streams.kind !== "tty") throw new Error("not on a terminal");
+    const { tty } = process.streams;
+    let all = "";
+    tty.on("data", (chunk) => {
+      all += chunk;
+    });
+    const until = async (pattern: RegExp) => {
+      while (!pattern.test(all)) await once(tty, "data");
+    };
+    await until(/ready/);
+    tty.write("hello\n");
+    await until(/got hello/);
+    await process.resize({ columns: 100, rows: 50 });
+    await until(/50 100/);
+    // The terminal's own interrupt character.
+    tty.write("\x03");
+    expect(await process.exit).toEqual(exited(9));
+  });
+
+  it("loses nothing of what a slow reader takes after the program's end", async () => {
+    const { streams, exit } = await client.exec(request(["seq", "100000"], { tty: { columns: 80, rows: 24 } }));
+    if (streams.kind !== "tty") throw new Error("not on a terminal");
+    await run(client, ["true"]);
+    expect((await text(streams.tty)).split("\r\n").slice(-2)).toEqual(["100000", ""]);
+    expect(await exit).toEqual(exited(0));
+  });
+
+  it("hangs up when it is destroyed", async () => {
+    const { streams, exit } = await client.exec(
+      request(sh("echo ready; exec sleep 1000"), { tty: { columns: 80, rows: 24 } }),
+    );
+    if (streams.kind !== "tty") throw new Error("not on a terminal");
+    expect(await firstLine(streams.tty)).toBe("ready");
+    streams.tty.destroy();
+    expect(await exit).toEqual({ kind: "signaled", signal: "SIGHUP" });
+  });
+});

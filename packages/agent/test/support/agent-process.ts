@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, watch } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ExecRequest } from "@pileus/core/driver";
+import { build } from "tsup";
+import { findNativeModule } from "../../src/drive/native-modules.ts";
+import { type AgentClient, type ConnectAgentOptions, connectAgent } from "../../src/index.ts";
+import { guest } from "../../tsup.guest.config.ts";
+
+/** How long anything may take here: a deadline, not a delay. */
+export const DEADLINE = 20_000;
+
+/** A real agent, bundled from the sources and run as a process of this host on a unix socket. */
+export class AgentProcess implements AsyncDisposable {
+  readonly folder: string;
+  readonly socket: string;
+  readonly #child: ChildProcess;
+
+  private constructor(folder: string, child: ChildProcess) {
+    this.folder = folder;
+    this.socket = join(folder, "agent.sock");
+    this.#child = child;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  static async start(): Promise<AgentProcess> {
+    const folder = mkdtempSync(join(tmpdir(), "pileus-agent-test-"));
+    const cwd = new URL("../..", import.meta.url).pathname;
+    await build({
+      ...guest,
+      entry: { guest: join(cwd, guest.entry.guest) },
+      noExternal: [...guest.noExternal],
+      tsconfig: join(cwd, "tsconfig.json"),
+      outDir: folder,
+      config: false,
+      silent: true,
+    });
+    mkdirSync(join(folder, "bin"));
+    for (const name of ["pty.node", "koffi.node"] as const)
+      symlinkSync(findNativeModule(name) ?? "/nonexistent", join(folder, name));
+    symlinkSync("/bin/busybox", join(folder, "bin/busybox"));
+    const log = openSync(join(folder, "agent.log"), "w");
+    const argv = [join(folder, "guest.cjs"), "--socket", join(folder, "agent.sock")];
+    const child = spawn(process.execPath, argv, { stdio: ["ignore", log, log] });
+    const agent = new AgentProcess(folder, child);
+    await agent.#listening();
+    return agent;
+  }
+
+  async #listening(): Promise<void> {
+    const watcher = watch(this.folder);
+    try {
+      while (!existsSync(this.socket)) await once(watcher, "change", { signal: AbortSignal.timeout(DEADLINE) });
+    } finally {
+      watcher.close();
+    }
+  }
+
+  connect(): Socket {
+    return connect(this.socket);
+  }
+
+  client(options: Partial<ConnectAgentOptions> = {}): Promise<AgentClient> {
+    return connectAgent({ connect: () => this.connect(), timeout: DEADLINE, ...options });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await ended;
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A request with the defaults that the engine would fill in. */
+export function request(argv: readonly string[], more: Partial<ExecRequest> = {}): ExecRequest {
+  return { argv, env: {}, cwd: undefined, user: undefined, tty: undefined, ...more };
+}
