@@ -1,0 +1,122 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Host, type Image, openHost } from "@pileus/core";
+import { requires } from "@pileus/core/testing";
+import { afterAll, describe, expect, it } from "vitest";
+import { lxc } from "../src/index.ts";
+import { leftovers } from "./support/leftovers.ts";
+import { subject } from "./support/lxc-subject.ts";
+
+const NEEDS = subject.needs ?? [];
+type LxcHost = Host<ReturnType<typeof lxc>>;
+
+let opened: Promise<{ readonly root: string; readonly host: LxcHost; readonly image: Image }> | undefined;
+function bench() {
+  opened ??= (async () => {
+    const root = await mkdtemp(join(tmpdir(), "pileus-lxc-"));
+    const host = await openHost({ root, drivers: [lxc()] });
+    return { root, host, image: await subject.image(host) };
+  })();
+  return opened;
+}
+afterAll(async () => {
+  if (opened === undefined) return;
+  const { root, host } = await opened;
+  await host[Symbol.asyncDispose]();
+  const left = await leftovers(root);
+  await rm(root, { recursive: true });
+  expect(left).toEqual([]);
+});
+
+describe("a system container", () => {
+  it(
+    "hands its environment to PID 1 exactly, line breaks, quotes and blanks included",
+    requires(NEEDS, async () => {
+      const { host, image } = await bench();
+      const env = { LINES: "one\ntwo\n", QUOTED: '"a b"', BLANKS: "  x  ", HASH: "# no comment", EMPTY: "" };
+      await using system = await host.ephemeral({ driver: "lxc", name: "env", image, env });
+      const environ = (await system.run(["cat", "/proc/1/environ"])).stdout.split("\0");
+      for (const [name, value] of Object.entries(env)) expect(environ).toContain(`${name}=${value}`);
+      expect(environ.filter((entry) => /^(LANG|LC_ALL|PWD|npm_)/.test(entry))).toEqual([]);
+    }),
+  );
+  it(
+    "can have the longest of names, and is found again by another host",
+    requires(NEEDS, async () => {
+      const { root, host, image } = await bench();
+      const name = `n${"-0123456789".repeat(5)}-abcdef`;
+      expect(name.length).toBe(63);
+      const system = await host.create({ driver: "lxc", name, image });
+      await system.start();
+      const other = await openHost({ root, drivers: [lxc()] });
+      try {
+        const found = await other.get(name, { driver: "lxc" });
+        expect((await found.run(["hostname"])).stdout).toBe(`${name}\n`);
+        await found.stop({ mode: "kill" });
+        expect((await found.inspect()).exit).toMatchObject({ reason: "requested" });
+      } finally {
+        await other[Symbol.asyncDispose]();
+      }
+      await system.delete();
+    }),
+  );
+  it(
+    "is unprivileged: ids are mapped, root inside has no right over what the host's root owns, seccomp is on",
+    requires(NEEDS, async () => {
+      const { host, image } = await bench();
+      await using system = await host.ephemeral({ driver: "lxc", name: "plain", image });
+      const { pid } = await system.inspect();
+      expect(await readFile(`/proc/${pid}/uid_map`, "latin1")).toMatch(/^\s*0\s+100000\s+65536\n$/);
+      const status = (await system.run(["cat", "/proc/self/status"])).stdout;
+      expect(/Seccomp:\s*(\d)/.exec(status)?.[1]).toBe("2");
+      for (const attempt of [
+        "echo 1 > /proc/sys/kernel/panic",
+        "echo x > /proc/sysrq-trigger",
+        "mknod /tmp/disk b 254 0",
+        "mount -t debugfs none /mnt",
+        "echo 1 > /sys/fs/cgroup/memory/memory.force_empty",
+      ]) {
+        expect((await system.run(["sh", "-c", attempt])).exit, attempt).not.toEqual({ kind: "exited", code: 0 });
+      }
+    }),
+  );
+  it(
+    "cannot use a device node that its image brought",
+    requires(NEEDS, async () => {
+      const { host, image } = await bench();
+      await using system = await host.ephemeral({ driver: "lxc", name: "nodev", image });
+      const { stdout } = await system.run(["cat", "/proc/mounts"]);
+      expect(/^\S+ \/ overlay (\S+)/m.exec(stdout)?.[1]?.split(",")).toContain("nodev");
+    }),
+  );
+  it(
+    "is privileged when asked: root inside is root, less some capabilities",
+    requires(NEEDS, async () => {
+      const { host, image } = await bench();
+      await using system = await host.ephemeral({ driver: "lxc", name: "priv", image, lxc: { privileged: true } });
+      const { pid } = await system.inspect();
+      expect(await readFile(`/proc/${pid}/uid_map`, "latin1")).toMatch(/^\s*0\s+0\s+4294967295\n$/);
+      const status = (await system.run(["cat", "/proc/self/status"])).stdout;
+      const effective = BigInt(`0x${/CapEff:\s*([0-9a-f]+)/.exec(status)?.[1]}`);
+      // capability.h: CAP_SYS_MODULE 16, CAP_SYS_TIME 25.
+      expect([effective & (1n << 16n), effective & (1n << 25n)]).toEqual([0n, 0n]);
+      await system.files.write("/etc/new", "content");
+      expect((await system.files.readAll("/etc/new")).toString()).toBe("content");
+      expect((await system.files.stat("/etc/new")).uid).toBe(0);
+    }),
+  );
+  it(
+    "keeps to its limits",
+    requires(NEEDS, async () => {
+      const { host, image } = await bench();
+      const limits = { memory: "32MiB", processes: 12 } as const;
+      await using system = await host.ephemeral({ driver: "lxc", name: "limits", image, limits });
+      expect((await system.metrics()).memory.limit).toBe(32 * 2 ** 20);
+      const forks = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do sleep 5 & done";
+      expect((await system.run(["sh", "-c", forks])).stderr).toMatch(/fork/);
+      const greedy = await system.run(["sh", "-c", "head -c 200000000 /dev/zero | tail -c 100000000 | wc -c"]);
+      expect(greedy.stdout.trim()).not.toBe("100000000");
+    }),
+  );
+});
