@@ -3,25 +3,31 @@ import { openHost } from "@pileus/core";
 import { lxc } from "@pileus/lxc";
 
 await using host = await openHost({ root: "/var/lib/pileus", drivers: [lxc()] });
-await host.networks.create({ name: "pileus0" });
+await host.networks.create({ name: "example0" });
 const image = await host.images.import({ type: "debian", suite: "bookworm", packages: ["systemd-sysv"] });
 
-await using builder = await host.ephemeral({
-  driver: "lxc",
-  name: "builder",
-  image,
-  limits: { memory: "512MiB", cpu: 1 },
-  devices: { eth0: { type: "nic", network: "pileus0" } },
-});
-await builder.ready();
-console.log("addresses:", await builder.addresses());
+{
+  await using builder = await host.ephemeral({
+    driver: "lxc",
+    name: "builder",
+    image,
+    limits: { memory: "512MiB", cpu: 1 },
+    devices: { eth0: { type: "nic", network: "example0" } },
+  });
+  await builder.ready();
+  console.log("addresses:", await builder.addresses());
 
-const [source = ".", target = "./result"] = process.argv.slice(2);
-await builder.files.push(source, "/root/source");
-const { stdout, exit } = await builder.run(["sh", "-c", "find . -type f | xargs sha256sum > ../sums; wc -l ../sums"], {
-  cwd: "/root/source",
-  timeout: 60_000,
-});
-console.log(stdout.trim(), exit);
-await builder.files.pull("/root/sums", target);
-console.log("metrics:", await builder.metrics());
+  const [source = ".", target = "./result"] = process.argv.slice(2);
+  await builder.files.push(source, "/root/source");
+  const { stdout, exit } = await builder.run(
+    ["sh", "-c", "find . -type f | xargs sha256sum > ../sums; wc -l ../sums"],
+    {
+      cwd: "/root/source",
+      timeout: 60_000,
+    },
+  );
+  console.log(stdout.trim(), exit);
+  await builder.files.pull("/root/sums", target);
+  console.log("metrics:", await builder.metrics());
+}
+await host.networks.delete("example0");

@@ -12,7 +12,7 @@ import { exercise } from "./exercise.ts";
 import { prepareImages } from "./images.ts";
 import { renderTable, Stopwatch } from "./table.ts";
 
-const NETWORK = "pileus0";
+const NETWORK = "quickstart0";
 const state = join(cacheFolder(), "quickstart");
 const controller = new AbortController();
 process.once("SIGINT", () => controller.abort(new Error("interrupted")));
