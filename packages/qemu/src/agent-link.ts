@@ -53,6 +53,11 @@ export class AgentLink {
     return withDeadline(deadline, (signal) => abortable(this.#next, signal));
   }
 
+  /** The guest let go of the port: what the session still waits for does not come. Another one is opened. */
+  drop(): void {
+    this.#current?.close();
+  }
+
   /** Ends the session and stops connecting. The guest's agent goes on. Idempotent. */
   async close(): Promise<void> {
     this.#end.abort(new ConnectionError("the guest's agent", "its machine has ended or was let go"));

@@ -21,6 +21,7 @@ import {
   waitForEnd,
 } from "@pileus/core/driver";
 import type { AgentLink } from "./agent-link.ts";
+import { AGENT_PORT_ID } from "./argv/serial.ts";
 import { GuestFiles } from "./guest-files.ts";
 import { memoryOf } from "./machine.ts";
 import { readProcessUsage } from "./metrics.ts";
@@ -58,7 +59,7 @@ export class QemuRunning implements Running<QemuCapability> {
   constructor(parts: QemuRunningParts) {
     this.#instance = parts.instance;
     this.#identity = parts.identity;
-    this.#qmp = parts.qmp;
+    this.#qmp = this.#listen(parts.qmp);
     this.#agent = parts.agent;
     this.pid = parts.identity.pid;
     this.files = new GuestFiles((options) => this.#session(options));
@@ -80,11 +81,22 @@ export class QemuRunning implements Running<QemuCapability> {
   async ready(options: Abortable): Promise<void> {
     if (this.#agent === undefined) return;
     for (;;) {
-      const present = new Set((await this.addresses(options)).map(({ address }) => address));
-      if (this.#instance.nics.every((nic) => present.has(nic.ipv4.address))) return;
+      if (await this.#hasAddresses(options)) return;
       await delay(ADDRESS_INTERVAL, undefined, { signal: options.signal }).catch(() =>
         options.signal?.throwIfAborted(),
       );
+    }
+  }
+
+  async #hasAddresses(options: Abortable): Promise<boolean> {
+    const agent = await this.#session(options);
+    try {
+      const present = new Set((await agent.addresses(options)).map(({ address }) => address));
+      return this.#instance.nics.every((nic) => present.has(nic.ipv4.address));
+    } catch (error) {
+      // The guest reboots: it is ready when its next agent says so.
+      if (isInstanceError(error, "ERR_INSTANCE_CONNECTION")) return false;
+      throw error;
     }
   }
 
@@ -99,10 +111,11 @@ export class QemuRunning implements Running<QemuCapability> {
   /** Processor time is what the machine used of this host; memory and processes are as its guest counts them. */
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
     const host = await readProcessUsage(this.pid);
+    const limit = memoryOf(this.#instance.config);
     const guest = (await this.isFrozen(options)) ? this.#frozenMetrics : await this.#agent?.current?.metrics(options);
     return {
       cpu: { usage: host.cpu },
-      memory: { usage: guest?.memory.usage ?? host.memory, limit: memoryOf(this.#instance.config) },
+      memory: { usage: guest?.memory.usage ?? Math.min(host.memory, limit), limit },
       processes: guest?.processes,
     };
   }
@@ -152,11 +165,19 @@ export class QemuRunning implements Running<QemuCapability> {
       if (this.#detached) return new Promise(() => undefined);
       if (await this.#hasEnded()) break;
       // It lives, so the session broke by itself: another one tells of the end.
-      this.#qmp = await this.#reconnect();
+      this.#qmp = this.#listen(await this.#reconnect());
     }
     // What cannot be given back now is so before the next start, and at the next open.
     await Promise.allSettled([this.#agent?.close(), releaseHost(this.#instance)]);
     return undefined;
+  }
+
+  // A guest that reboots, or whose agent dies, says nothing over the port: QEMU sees it close.
+  #listen(qmp: QmpClient): QmpClient {
+    qmp.events.on("VSERPORT_CHANGE", ({ data }) => {
+      if (data.id === AGENT_PORT_ID && !data.open) this.#agent?.drop();
+    });
+    return qmp;
   }
 
   async #hasEnded(): Promise<boolean> {

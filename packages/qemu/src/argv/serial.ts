@@ -22,6 +22,9 @@ export function renderConsole(spec: MachineSpec): string[] {
   ];
 }
 
+/** What QEMU calls the agent's port in events. */
+export const AGENT_PORT_ID = "agent-port";
+
 /** The virtio-serial port of the agent, which the guest finds by its name. */
 export function renderAgent(spec: MachineSpec): string[] {
   const { agent } = spec.sockets;
@@ -32,6 +35,6 @@ export function renderAgent(spec: MachineSpec): string[] {
     "-chardev",
     renderOption("socket", { id: "agent", fd: agent.descriptor, server: true, wait: false }),
     "-device",
-    renderOption("virtserialport", { bus: "ports.0", chardev: "agent", id: "agent-port", name: agent.port }),
+    renderOption("virtserialport", { bus: "ports.0", chardev: "agent", id: AGENT_PORT_ID, name: agent.port }),
   ];
 }

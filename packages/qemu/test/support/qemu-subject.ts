@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
@@ -36,11 +37,20 @@ export function qemuSubject(machine: "q35" | "microvm", module: string): DriverS
         await rm(folder, { recursive: true });
       }
     },
-    config: { limits: { memory: "192MiB" }, qemu: { machine, rootSize: "64MiB" } },
+    async config(host) {
+      const network = networkOf(host.root);
+      await host.networks.create({ name: network });
+      return {
+        limits: { memory: "192MiB" },
+        devices: { eth0: { type: "nic", network } },
+        qemu: { machine, rootSize: "64MiB" },
+      };
+    },
+    cleanUp: (host) => host.networks.delete(networkOf(host.root)),
     account: { name, uid, gid, groups: [gid, groupId] },
     prints: { stream: "console", text: /init: up/ },
     crash: { how: "kill", module },
-    leftovers: machinesOf,
+    leftovers: async (root) => [...(await machinesOf(root)), ...(await portsOf(networkOf(root)))],
     // An emulated processor, shared with whatever else runs here.
     deadline: 60_000,
     needs: MACHINE_NEEDS,
@@ -60,8 +70,17 @@ export async function machinesOf(root: string): Promise<readonly string[]> {
   return found.flat();
 }
 
-/** Interfaces of this machine whose names begin so. */
-export async function interfacesWith(prefix: string): Promise<readonly string[]> {
-  const lines = (await readFile("/proc/self/net/dev", "utf8")).split("\n");
-  return lines.map((line) => line.split(":")[0]?.trim() ?? "").filter((found) => found.startsWith(prefix));
+/** The name of a root's network: two test runs at a time do not meet. */
+export function networkOf(root: string): string {
+  return `pq${createHash("sha256").update(root).digest("hex").slice(0, 10)}`;
+}
+
+/** The interfaces on a bridge; none where there is no bridge. */
+export async function portsOf(bridge: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(`/sys/class/net/${bridge}/brif`)).map((name) => `interface ${name}`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }

@@ -1,0 +1,92 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { ConnectionError, openHost } from "@pileus/core";
+import { makeBusyboxRootfs, requires } from "@pileus/core/testing";
+import { expect, it } from "vitest";
+import { qemu } from "../src/index.ts";
+import { cache, MACHINE_NEEDS, machinesOf, networkOf, portsOf } from "./support/qemu-subject.ts";
+
+const TIMEOUT = 120_000;
+const SMALL = { limits: { memory: "192MiB" } } as const;
+const open = (root: string) => openHost({ root, drivers: [qemu({ cache })] });
+type QemuHost = Awaited<ReturnType<typeof open>>;
+
+/** A host with a network, both gone after the test; fails when the test left something. */
+async function onHost(test: (host: QemuHost, network: string, folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-guests-"));
+  const root = join(folder, "host");
+  const network = networkOf(root);
+  try {
+    await using host = await open(root);
+    await host.networks.create({ name: network });
+    try {
+      await test(host, network, folder);
+    } finally {
+      await host.networks.delete(network);
+    }
+  } finally {
+    expect([...(await machinesOf(root)), ...(await portsOf(network))]).toEqual([]);
+    await rm(folder, { recursive: true });
+  }
+}
+
+it(
+  "boots a microvm with two nics, each with the name, address and order of its device",
+  { timeout: TIMEOUT },
+  requires(MACHINE_NEEDS, () =>
+    onHost(async (host, network, folder) => {
+      await makeBusyboxRootfs(join(folder, "rootfs"));
+      const image = await host.images.import(join(folder, "rootfs"));
+      const devices = { wan1: { type: "nic", network }, eth0: { type: "nic", network } } as const;
+      const section = { machine: "microvm", rootSize: "64MiB" } as const;
+      await using machine = await host.ephemeral({
+        driver: "qemu",
+        name: "micro",
+        image,
+        devices,
+        ...SMALL,
+        qemu: section,
+      });
+      await machine.ready({ timeout: TIMEOUT });
+      const addresses = await machine.addresses();
+      expect(addresses.map((address) => address.interface).sort()).toEqual(["eth0", "wan1"]);
+      expect((await machine.run(["uname", "-n"])).stdout).toBe("micro\n");
+      expect(await text(await machine.logs("console"))).toContain("init: up");
+      await machine.stop({ timeout: 60_000 });
+      expect((await machine.inspect()).exit?.reason).toBe("requested");
+    }),
+  ),
+);
+
+it(
+  "boots a root without any init, shuts it down, and finds its agent again after a reboot from within",
+  { timeout: TIMEOUT },
+  requires(MACHINE_NEEDS, () =>
+    onHost(async (host, _network, folder) => {
+      const rootfs = join(folder, "rootfs");
+      await mkdir(join(rootfs, "etc"), { recursive: true });
+      const image = await host.images.import(rootfs);
+      await using machine = await host.ephemeral({
+        driver: "qemu",
+        name: "bare",
+        image,
+        ...SMALL,
+        qemu: { rootSize: "64MiB" },
+      });
+      await machine.ready({ timeout: TIMEOUT });
+      const busybox = "/run/pileus/runtime/bin/busybox";
+      const bootId = async () => (await machine.run([busybox, "cat", "/proc/sys/kernel/random/boot_id"])).stdout;
+      const before = await bootId();
+      const { pid } = await machine.inspect();
+      // The guest is gone before it can say how the program ended.
+      await expect(machine.run([busybox, "reboot", "-f"])).rejects.toThrow(ConnectionError);
+      await machine.ready({ timeout: TIMEOUT });
+      expect(await bootId()).not.toBe(before);
+      expect((await machine.inspect()).pid).toBe(pid);
+      await machine.stop({ timeout: 60_000 });
+      expect((await machine.inspect()).exit?.reason).toBe("requested");
+    }),
+  ),
+);
