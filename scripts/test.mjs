@@ -73,7 +73,7 @@ if (wanted("root")) {
   }
   // Where everything was promised, a need that is not met is a failure and not a skip.
   const promised =
-    obstacle || missing.length > 0 ? {} : { PILEUS_REQUIRE: process.env.PILEUS_REQUIRE ?? "root,binary" };
+    obstacle || missing.length > 0 ? {} : { PILEUS_REQUIRE: process.env.PILEUS_REQUIRE ?? "all" };
   vitest("root", ["root"], { env: promised });
   if (!obstacle && missing.length === 0) check("quickstart", run(QUICKSTART));
 }
