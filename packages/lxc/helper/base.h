@@ -11,7 +11,7 @@ enum {
   SYS_clone = 56, SYS_execve = 59, SYS_wait4 = 61, SYS_kill = 62, SYS_fcntl = 72, SYS_chdir = 80, SYS_fchown = 93,
   SYS_setuid = 105, SYS_setgid = 106, SYS_setsid = 112, SYS_setgroups = 116, SYS_umount2 = 166, SYS_exit_group = 231,
   SYS_openat = 257, SYS_unlinkat = 263,
-  SYS_ppoll = 271, SYS_dup3 = 292, SYS_pipe2 = 293, SYS_close_range = 436,
+  SYS_ppoll = 271, SYS_dup3 = 292, SYS_pipe2 = 293, SYS_pidfd_open = 434, SYS_close_range = 436,
 };
 static long call6(long n, long a, long b, long c, long d, long e, long f) {
   long r;
@@ -27,7 +27,7 @@ enum {
   SYS_dup3 = 24, SYS_fcntl = 25, SYS_ioctl = 29, SYS_unlinkat = 35, SYS_umount2 = 39, SYS_chdir = 49, SYS_fchown = 55, SYS_openat = 56, SYS_close = 57, SYS_pipe2 = 59,
   SYS_read = 63, SYS_write = 64, SYS_ppoll = 73, SYS_exit_group = 94, SYS_kill = 129, SYS_rt_sigaction = 134,
   SYS_rt_sigprocmask = 135, SYS_setgid = 144, SYS_setuid = 146, SYS_setsid = 157, SYS_setgroups = 159, SYS_clone = 220,
-  SYS_execve = 221, SYS_mmap = 222, SYS_wait4 = 260, SYS_close_range = 436,
+  SYS_execve = 221, SYS_mmap = 222, SYS_wait4 = 260, SYS_pidfd_open = 434, SYS_close_range = 436,
 };
 static long call6(long n, long a, long b, long c, long d, long e, long f) {
   register long x8 __asm__("x8") = n;

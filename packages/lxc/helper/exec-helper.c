@@ -25,7 +25,6 @@ enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIG_SETMASK = 2 };
 enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16 };
 enum { F_SETFD = 2, F_SETFL = 4, FD_CLOEXEC = 1, O_RDWR = 2, O_NOCTTY = 0400, O_NONBLOCK = 04000, O_CLOEXEC = 02000000 };
 enum { TIOCSCTTY = 0x540e, TIOCSWINSZ = 0x5414, TIOCSPTLCK = 0x40045431, TIOCGPTPEER = 0x5441 };
-#define CLONE_PIDFD 0x1000
 
 struct request {
   u32 flags, uid, gid, columns, rows, groups, arguments, variables;
@@ -194,7 +193,7 @@ __attribute__((used, noreturn)) void run(void) {
     at += length_of(at) + 1;
   }
 
-  int master = -1, slave = -1, pidfd = -1, status[2];
+  int master = -1, slave = -1, status[2];
   if (r->flags & FLAG_TERMINAL) {
     master = open_terminal(r, &slave);
     if (master < 0) {
@@ -204,7 +203,7 @@ __attribute__((used, noreturn)) void run(void) {
     }
   }
   if (call(SYS_pipe2, status, O_CLOEXEC, 0, 0) < 0) leave(126);
-  int pid = (int)call6(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, (long)&pidfd, 0, 0, 0);
+  int pid = (int)call(SYS_clone, SIGCHLD, 0, 0, 0);
   if (pid == 0) become(r, groups, cwd, argv, envp, slave, status[1]);
   if (pid < 0) {
     complain("exec", "cannot start", argv[0], -pid);
@@ -229,7 +228,7 @@ __attribute__((used, noreturn)) void run(void) {
   }
   call(SYS_close, status[0], 0, 0, 0);
   tell(STARTED, (u32)pid);
-  tell(ENDED, (u32)serve(pid, pidfd, master));
+  tell(ENDED, (u32)serve(pid, (int)call(SYS_pidfd_open, pid, 0, 0, 0), master));
   if (master >= 0) drain(master);
   leave(0);
   __builtin_unreachable();
