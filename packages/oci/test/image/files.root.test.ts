@@ -1,0 +1,99 @@
+import { existsSync } from "node:fs";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { spawn } from "@pileus/core/driver";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { digestOf } from "../../src/image/manifest.ts";
+import { buildImage } from "../support/build-image.ts";
+import { real, SourceFixture } from "../support/source-fixture.ts";
+
+let fixture: SourceFixture;
+beforeAll(async () => {
+  const opened = await SourceFixture.open();
+  if (opened === undefined) return;
+  fixture = opened;
+  await buildImage(fixture.folder, "twice", [{ a: "a" }]);
+});
+afterAll(() => fixture?.close());
+
+describe("an import from a folder or file", () => {
+  it(
+    "reads a layout where it is",
+    real(async () => {
+      const { draft, description } = await fixture.load(fixture.image.source, {});
+      expect(draft.opened).toEqual(fixture.image.diffIds);
+      expect(description.fingerprint).toBe(fixture.image.config);
+      expect(existsSync(join(draft.folder, "layout"))).toBe(false);
+    }),
+  );
+
+  it(
+    "wants a tag where a layout has several images, and names those there are",
+    real(async () => {
+      await expect(fixture.load(`oci:${fixture.folder}/layout`, {})).rejects.toThrow("name one by its tag");
+      await expect(fixture.load(`oci:${fixture.folder}/layout:none`, {})).rejects.toThrow(/the layout has .*twice/);
+      await expect(fixture.load(`oci:${fixture.folder}/nowhere`, {})).rejects.toMatchObject({
+        code: "ERR_INSTANCE_NOT_FOUND",
+      });
+      await expect(fixture.load(`oci:${fixture.folder}`, {})).rejects.toMatchObject({ code: "ERR_INSTANCE_IMAGE" });
+    }),
+  );
+
+  it(
+    "opens neither a fifo nor a link in a layout's place of a blob",
+    real(async () => {
+      for (const [name, argv] of [
+        ["fifo", ["mkfifo"]],
+        ["link", ["ln", "-s", "/dev/zero"]],
+      ] as const) {
+        const { layout } = await fixture.writeIndex(name);
+        const blob = join(layout, "blobs/sha256", fixture.image.config.slice("sha256:".length));
+        await rm(blob);
+        await spawn([...argv, blob]);
+        await expect(fixture.load(`oci:${layout}:all`, {})).rejects.toThrow("its config");
+      }
+    }),
+  );
+
+  it(
+    "reads an OCI archive of several platforms",
+    real(async () => {
+      const { layout, digest } = await fixture.writeIndex("archive");
+      const archive = join(fixture.folder, "oci.tar");
+      await spawn(["skopeo", "copy", "--quiet", "--all", `oci:${layout}:all`, `oci-archive:${archive}:tag`]);
+      for (const from of [`oci-archive:${archive}:tag`, `oci-archive:${archive}`]) {
+        const { draft, description } = await fixture.load(from, { digest });
+        expect(draft.opened).toEqual(fixture.image.diffIds);
+        expect(description.fingerprint).toBe(fixture.image.config);
+      }
+    }),
+  );
+
+  it(
+    "reads a Docker archive, whose digest is the file's",
+    real(async () => {
+      const archive = join(fixture.folder, "docker.tar");
+      await spawn(["skopeo", "copy", "--quiet", fixture.image.source, `docker-archive:${archive}:name:1`]);
+      const digest = digestOf(await readFile(archive));
+      const { draft, description } = await fixture.load(`docker-archive:${archive}:name:1`, { digest });
+      expect(draft.opened).toEqual(fixture.image.diffIds);
+      expect(description.process?.entrypoint).toEqual(["/bin/sh", "-c"]);
+      const other = { digest: `sha256:${"0".repeat(64)}` };
+      await expect(fixture.load(`docker-archive:${archive}`, other)).rejects.toThrow("the file has digest");
+      await expect(fixture.load(`docker-archive:${archive}:other:1`, {})).rejects.toMatchObject({
+        code: "ERR_INSTANCE_NOT_FOUND",
+      });
+    }),
+  );
+
+  for (const kind of ["oci-archive", "docker-archive"])
+    it(
+      `rejects with ImageError for a file that is no ${kind}`,
+      real(async () => {
+        const junk = join(fixture.folder, "junk");
+        await writeFile(junk, "junk".repeat(1000));
+        await expect(fixture.load(`${kind}:${junk}`, {})).rejects.toMatchObject({ code: "ERR_INSTANCE_IMAGE" });
+        await expect(fixture.load(`${kind}:${junk}-not`, {})).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
+      }),
+    );
+});

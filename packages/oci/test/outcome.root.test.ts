@@ -1,0 +1,159 @@
+import { text } from "node:stream/consumers";
+import { identifyProcess, signalProcess, waitForEnd } from "@pileus/core/driver";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { exited, ProgramFixture, real, sh } from "./support/program-fixture.ts";
+
+let fixture: ProgramFixture;
+beforeAll(async () => {
+  const opened = await ProgramFixture.open();
+  if (opened !== undefined) fixture = opened;
+});
+afterAll(async () => {
+  if (fixture !== undefined) expect(await fixture.close()).toEqual([]);
+});
+
+describe("its end", () => {
+  it.for([0, 1, 7, 255])("by exit code %d is kept", (code, context) =>
+    real(async () => {
+      expect((await fixture.outcome(sh(`exit ${code}`))).status).toEqual(exited(code));
+    })(context),
+  );
+
+  it(
+    "by a signal is kept as that",
+    real(async () => {
+      await fixture.using({}, async (instance) => {
+        await instance.start();
+        const program = await identifyProcess((await instance.inspect()).pid ?? 0);
+        if (program !== undefined) await signalProcess(program, "SIGKILL");
+        expect(await instance.wait()).toMatchObject({
+          reason: "program",
+          status: { kind: "signaled", signal: "SIGKILL" },
+        });
+      });
+    }),
+  );
+
+  it.for([0, 7])("by exit code %d is kept though no process of ours was there to see it", (code, context) =>
+    real(async () => {
+      const ends = { ...sh(`trap 'exit ${code}' TERM; while :; do sleep 1 & wait $!; done`), stopSignal: "SIGTERM" };
+      const name = `alone-${code}`;
+      const instance = await fixture.host.create({ driver: "oci", name, image: fixture.image, oci: ends });
+      await instance.start();
+      await instance.run(["sh", "-c", "until grep -q 'SigCgt:.*[4-7c-f]...$' /proc/1/status; do :; done"]);
+      const program = await identifyProcess((await instance.inspect()).pid ?? 0);
+      await fixture.host[Symbol.asyncDispose]();
+      if (program === undefined) throw new Error("it does not run");
+      await signalProcess(program, "SIGTERM");
+      await waitForEnd(program);
+      await fixture.reopen();
+      const again = await fixture.host.get(name);
+      expect((await again.inspect()).exit).toMatchObject({ reason: "program", status: exited(code) });
+      await again.delete();
+    })(context),
+  );
+
+  it(
+    "comes by the image's stop signal, in its own time",
+    real(async () => {
+      await fixture.using({}, async (instance) => {
+        await instance.start();
+        // Longer than the second after which liblxc's own init would have killed everything.
+        await instance.stop({ timeout: 20_000 });
+        expect(await instance.wait()).toMatchObject({ reason: "requested", status: exited(3) });
+        expect(await text(await instance.logs("stdout"))).toBe("up\nasked\ndone\n");
+      });
+    }),
+  );
+});
+
+describe("its output", () => {
+  it(
+    "is kept apart, of the last start only, and can be read when it is stopped",
+    real(async () => {
+      await fixture.using(sh("echo out; echo err >&2"), async (instance) => {
+        expect(await text(await instance.logs("stdout"))).toBe("");
+        for (let round = 0; round < 2; round++) {
+          await instance.start();
+          await instance.wait();
+          expect(await text(await instance.logs("stdout"))).toBe("out\n");
+          expect(await text(await instance.logs("stderr"))).toBe("err\n");
+        }
+        await expect(instance.logs("console")).rejects.toMatchObject({ code: "ERR_INSTANCE_UNSUPPORTED" });
+      });
+    }),
+  );
+
+  it(
+    "can be reopened by name by a program that is not root",
+    real(async () => {
+      const { stdout, stderr } = await fixture.outcome(
+        sh("echo a >>/dev/stdout; echo b >>/dev/stderr; echo c >>/proc/self/fd/1"),
+      );
+      expect([stdout, stderr]).toEqual(["a\nc\n", "b\n"]);
+    }),
+  );
+});
+
+describe("its network", () => {
+  it(
+    "has its address, its names and its way out before it starts",
+    real(async () => {
+      const script =
+        "ip -4 -o addr show eth0; ip route; cat /etc/resolv.conf; hostname -i; ping -c 1 -W 5 10.231.77.1 >/dev/null && echo reached; sleep 1000";
+      await fixture.using(
+        { ...sh(script), user: "root" },
+        async (instance) => {
+          await instance.start();
+          const [address] = await instance.addresses();
+          expect(address).toMatchObject({ interface: "eth0", family: "inet", prefix: 24 });
+          expect(address?.address).toMatch(/^10\.231\.77\.\d+$/);
+          await instance.run(["sh", "-c", "until tail -n 1 /proc/1/fd/1 | grep -q reached; do sleep 0.05; done"], {
+            timeout: 10_000,
+          });
+          const printed = await text(await instance.logs("stdout"));
+          expect(printed).toContain(`inet ${address?.address}/24`);
+          expect(printed).toContain("default via 10.231.77.1 dev eth0");
+          expect(printed).toContain("search pileus\nnameserver 10.231.77.1");
+          expect(printed).toContain(`\n${address?.address}\n`);
+        },
+        { network: true },
+      );
+    }),
+  );
+});
+
+describe("exec", () => {
+  it(
+    "starts from the image's environment, path and working directory, as root",
+    real(async () => {
+      await fixture.using({}, async (instance) => {
+        await instance.start();
+        const { stdout } = await instance.run(["sh", "-c", 'id -u; pwd; echo $FROM; echo $HOME; echo "$LINES"']);
+        expect(stdout).toBe("0\n/srv/made here\nimage\n/root\na\nb\n");
+        const { stdout: other } = await instance.run(["sh", "-c", "id -G; pwd; echo $HOME $FROM"], {
+          user: "app",
+          cwd: "/tmp",
+          env: { FROM: "me" },
+        });
+        expect(other).toBe("1000 2000\n/tmp\n/home/app me\n");
+      });
+    }),
+  );
+});
+
+describe("its limits", () => {
+  it(
+    "are what its metrics say",
+    real(async () => {
+      await fixture.using(
+        {},
+        async (instance) => {
+          await instance.start();
+          expect((await instance.metrics()).memory.limit).toBe(64 * 1024 * 1024);
+        },
+        { limits: { memory: "64MiB" } },
+      );
+    }),
+  );
+});

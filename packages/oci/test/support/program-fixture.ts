@@ -1,0 +1,115 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { type Instance, type OciProcess, openHost } from "@pileus/core";
+import { lacking, requires } from "@pileus/core/testing";
+import { leftovers } from "../../../lxc/test/support/leftovers.ts";
+import { type OciCapability, oci } from "../../src/index.ts";
+import type { OciSectionInput } from "../../src/section.ts";
+import { buildImage, type LayerContent } from "./build-image.ts";
+
+const NEEDS = ["root", "cgroup", "overlay", "binary:lxc-start"] as const;
+const NETWORK = { name: "pileus-oci0", "ipv4.address": "10.231.77.1/24" };
+const open = (root: string) => openHost({ root, drivers: [oci()] });
+
+export const real = (test: () => Promise<void>) => requires(NEEDS, test);
+export const sh = (script: string, ...args: string[]) => ({ entrypoint: ["/bin/sh", "-c", script, "sh", ...args] });
+export const exited = (code: number) => ({ kind: "exited", code });
+
+export interface More {
+  readonly image?: string;
+  readonly env?: Record<string, string>;
+  /** With a nic on the fixture's network. */
+  readonly network?: true;
+  readonly limits?: { readonly memory?: string };
+}
+
+/** A host with an image whose program says `up`, and takes two seconds to end by SIGUSR1 with code 3. */
+export class ProgramFixture {
+  readonly folder: string;
+  host: Awaited<ReturnType<typeof open>>;
+  image = "";
+  #count = 0;
+
+  private constructor(folder: string, host: Awaited<ReturnType<typeof open>>) {
+    this.folder = folder;
+    this.host = host;
+  }
+
+  /** `undefined` where no test will run. */
+  static async open(): Promise<ProgramFixture | undefined> {
+    if (NEEDS.some((need) => lacking(need) !== undefined)) return undefined;
+    const folder = await mkdtemp(join(tmpdir(), "pileus-oci-program-"));
+    const fixture = new ProgramFixture(folder, await open(join(folder, "root")));
+    fixture.image = await fixture.load(["busybox"], {
+      cmd: [
+        "/bin/sh",
+        "-c",
+        "trap 'echo asked; sleep 2; echo done; exit 3' USR1; echo up; while :; do sleep 1 & wait $!; done",
+      ],
+      env: ["FROM=image", "LINES=a\nb", "BOTH=image"],
+      workdir: "/srv/made here",
+      user: "app",
+      stopSignal: "SIGUSR1",
+    });
+    return fixture;
+  }
+
+  /** Returns what is left of any instance. */
+  async close(): Promise<readonly string[]> {
+    await this.host.networks.delete(NETWORK.name);
+    const left = await this.leftovers();
+    await this.host[Symbol.asyncDispose]();
+    await rm(this.folder, { recursive: true, force: true });
+    return left;
+  }
+
+  leftovers(): Promise<readonly string[]> {
+    return leftovers(join(this.folder, "root"));
+  }
+
+  async reopen(): Promise<void> {
+    this.host = await open(join(this.folder, "root"));
+  }
+
+  async load(layers: readonly LayerContent[], config: Partial<OciProcess> = {}): Promise<string> {
+    const { source } = await buildImage(this.folder, this.#name("image"), layers, config);
+    return (await this.host.images.import(source)).fingerprint;
+  }
+
+  /** An instance for the length of a test. */
+  async using(
+    section: OciSectionInput,
+    test: (instance: Instance<OciCapability>) => Promise<void>,
+    { image = this.image, env = {}, network, limits = {} }: More = {},
+  ): Promise<void> {
+    if (network) await this.host.networks.create(NETWORK);
+    const devices = network ? { eth0: { type: "nic" as const, network: NETWORK.name } } : {};
+    const config = { driver: "oci", name: this.#name("box"), image, oci: section, env, devices, limits } as const;
+    const instance = await this.host.create(config);
+    try {
+      await test(instance);
+    } finally {
+      await instance.delete();
+    }
+  }
+
+  /** What a program says and how it ends, when it is left alone. */
+  async outcome(section: OciSectionInput, more: More = {}) {
+    const result = { stdout: "", stderr: "", status: undefined as unknown };
+    const test = async (instance: Instance<OciCapability>) => {
+      await instance.start();
+      result.status = (await instance.wait()).status;
+      result.stdout = await text(await instance.logs("stdout"));
+      result.stderr = await text(await instance.logs("stderr"));
+    };
+    await this.using(section, test, more);
+    return result;
+  }
+
+  #name(kind: string): string {
+    this.#count += 1;
+    return `${kind}-${this.#count}`;
+  }
+}
