@@ -1,10 +1,11 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
 import { spawn } from "@pileus/core/driver";
 import { makeBusyboxRootfs } from "@pileus/core/testing";
 import { lxc } from "@pileus/lxc";
 import { compare, type Row, time } from "./measure.ts";
+import { rawEnvironment } from "./raw-environment.ts";
 
 /** start and exec of a BusyBox container, against lxc-start and lxc-attach on the same root file system. */
 export async function benchLxc(folder: string): Promise<Row[]> {
@@ -78,23 +79,11 @@ async function rawContainer(folder: string, rootfs: string) {
       "",
     ].join("\n"),
   );
-  // newuidmap, where it is on PATH, wants a line for root in /etc/subuid.
-  const env = { PATH: await pathWithoutNewuidmap(folder), LC_ALL: "C.UTF-8" };
+  const env = await rawEnvironment(folder);
   const at = ["--name", name, "--lxcpath", path];
   return {
     start: () => spawn(["lxc-start", ...at], { env }),
     stop: () => spawn(["lxc-stop", ...at, "--kill"], { env, allow: [0, 2] }),
     exec: () => spawn(["lxc-attach", ...at, "--clear-env", "--", "true"], { env }),
   };
-}
-
-async function pathWithoutNewuidmap(folder: string): Promise<string> {
-  const subuid = await readFile("/etc/subuid", "utf8").catch(() => "");
-  if (subuid.includes("root:100000:65536")) return "/usr/sbin:/usr/bin:/sbin:/bin";
-  const bin = join(folder, "bin");
-  await mkdir(bin, { recursive: true });
-  for (const tool of ["lxc-start", "lxc-stop", "lxc-attach", "cp"]) {
-    await spawn(["ln", "-sf", `/usr/bin/${tool}`, join(bin, tool)]);
-  }
-  return bin;
 }

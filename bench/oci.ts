@@ -5,6 +5,7 @@ import { spawn } from "@pileus/core/driver";
 import { makeBusyboxRootfs } from "@pileus/core/testing";
 import { oci, writeOciLayout } from "@pileus/oci";
 import { compare, type Row, time } from "./measure.ts";
+import { rawEnvironment } from "./raw-environment.ts";
 
 /** `true` in a container that is there, from start to its exit code, against lxc-start -F and runc. */
 export async function benchOci(folder: string): Promise<Row[]> {
@@ -23,6 +24,7 @@ export async function benchOci(folder: string): Promise<Row[]> {
   await using instance = await host.create({ driver: "oci", name: "bench", image });
   const bundle = await runcBundle(folder, rootfs);
   const config = await lxcConfig(folder, rootfs);
+  const env = await rawEnvironment(folder);
   try {
     return await compare(
       "run true to exit",
@@ -39,18 +41,10 @@ export async function benchOci(folder: string): Promise<Row[]> {
           name: "lxc-start -F",
           once: () =>
             time(() =>
-              spawn([
-                "lxc-start",
-                "-F",
-                "--name",
-                "bench-raw",
-                "--lxcpath",
-                folder,
-                "--rcfile",
-                config,
-                "--",
-                "/bin/true",
-              ]),
+              spawn(
+                ["lxc-start", "-F", "--name", "bench-raw", "--lxcpath", folder, "--rcfile", config, "--", "/bin/true"],
+                { env },
+              ),
             ),
         },
         {
@@ -83,6 +77,9 @@ async function lxcConfig(folder: string, rootfs: string): Promise<string> {
   const file = join(folder, "raw.conf");
   const lines = [
     `lxc.rootfs.path = dir:${rootfs}`,
+    "lxc.rootfs.options = idmap=container",
+    "lxc.idmap = u 0 100000 65536",
+    "lxc.idmap = g 0 100000 65536",
     "lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed",
     "lxc.tty.max = 0",
     "lxc.apparmor.profile = unconfined",
