@@ -206,6 +206,18 @@ describe("exec on a terminal", () => {
     expect(await exit).toEqual(exited(0));
   });
 
+  it("lets no other program inherit it", async () => {
+    // What the agent itself was started with is the starter's business.
+    const descriptors = async () => (await run(client, sh("cd /proc/self/fd; echo *"))).stdout;
+    const before = await descriptors();
+    const terminal = await client.exec(request(sh("echo ready; exec sleep 1000"), { tty: { columns: 80, rows: 24 } }));
+    if (terminal.streams.kind !== "tty") throw new Error("not on a terminal");
+    expect(await firstLine(terminal.streams.tty)).toBe("ready");
+    expect(await descriptors()).toBe(before);
+    await terminal.kill("SIGKILL");
+    await terminal.exit;
+  });
+
   it("hangs up when it is destroyed", async () => {
     const { streams, exit } = await client.exec(
       request(sh("echo ready; exec sleep 1000"), { tty: { columns: 80, rows: 24 } }),

@@ -8,9 +8,10 @@ import type { ChannelWriter } from "../protocol/channel-writer.ts";
 import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
 import { UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
 import { findUser, type GuestUser, type UnknownAccount } from "./passwd.ts";
-import { closeEnds, openEnd, type PipeMaker, type ProgramPipe } from "./pipe.ts";
+import { closeEnds, makePipe, openEnd, type ProgramPipe } from "./pipe.ts";
 import { DEFAULT_PATH, findProgram } from "./program.ts";
 import type { TerminalStarter } from "./pty.ts";
+import type { SystemCalls } from "./system-calls.ts";
 
 type ExecRequest = Extract<CallRequest, { method: "exec" }>;
 type ExitStatus = Extract<AgentMessage, { type: "exit" }>["status"];
@@ -21,7 +22,7 @@ const DIRECTIONS = ["in", "out", "out"] as const;
 /** What programs are started with. */
 export interface ExecTools {
   readonly terminals: TerminalStarter;
-  readonly pipes: PipeMaker;
+  readonly calls: SystemCalls;
   /** A static BusyBox: sets supplementary groups, which neither Node nor libuv leaves a program with. */
   readonly busybox: string;
 }
@@ -82,7 +83,7 @@ function onPipes(
   const pipes: ProgramPipe[] = [];
   let child: ChildProcess;
   try {
-    for (const direction of DIRECTIONS) pipes.push(tools.pipes.make(direction, start.user));
+    for (const direction of DIRECTIONS) pipes.push(makePipe(tools.calls, direction, start.user));
     child = spawnProgram(request.argv, start, tools, pipes);
   } catch (error) {
     closeEnds(pipes, ["ours", "theirs"]);

@@ -5,13 +5,14 @@ import { HEADER_SIZE, MAX_DATA } from "../protocol/frame.ts";
 import { streamLink } from "../protocol/link.ts";
 import { encodeRecord } from "../protocol/record.ts";
 import { findPort } from "./find-port.ts";
-import { PipeMaker } from "./pipe.ts";
 import { PortLink } from "./port-link.ts";
 import { TerminalStarter } from "./pty.ts";
 import { type AgentOptions, AgentSession } from "./session.ts";
+import { SystemCalls } from "./system-calls.ts";
 
 /**
- * The agent's process: `agent.cjs --port NAME` serves a virtio-serial port, `agent.cjs --socket PATH` a unix socket.
+ * The agent's process: `agent.cjs --port NAME` serves a virtio-serial port, `agent.cjs --socket PATH` a unix
+ * socket, and says so on its standard output once it can be reached.
  * `--tools FOLDER` (default: where it lies) has `pty.node`, `koffi.node` and `bin/busybox`.
  */
 declare const AGENT_VERSION: string;
@@ -23,9 +24,10 @@ function main(argv: readonly string[]): void {
   const options = new Map<string, string>();
   for (let at = 0; at + 1 < argv.length; at += 2) options.set(argv[at] as string, argv[at + 1] as string);
   const folder = options.get("--tools") ?? dirname(process.argv[1] ?? "/");
+  const calls = new SystemCalls(join(folder, "koffi.node"));
   const tools = {
-    terminals: new TerminalStarter(join(folder, "pty.node")),
-    pipes: new PipeMaker(join(folder, "koffi.node")),
+    calls,
+    terminals: new TerminalStarter(join(folder, "pty.node"), calls),
     busybox: join(folder, "bin/busybox"),
   };
   // Programs that run as others must not inherit groups of ours.
@@ -66,7 +68,7 @@ function serveSocket(path: string, options: AgentOptions): void {
       current = undefined;
     });
   });
-  server.listen(path);
+  server.listen(path, () => process.stdout.write("listening\n"));
 }
 
 function fail(reason: string): void {

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { ReadStream } from "node:tty";
+import type { SystemCalls } from "./system-calls.ts";
 
 /** node-pty's native half, as `unixTerminal.js` of version 1.1.0 calls it. */
 interface Binding {
@@ -125,11 +126,13 @@ export interface TerminalRequest {
  */
 export class TerminalStarter {
   readonly #path: string;
+  readonly #calls: SystemCalls;
   #binding: Binding | undefined;
 
   /** `path`: of `pty.node`. Loaded on first use. */
-  constructor(path: string) {
+  constructor(path: string, calls: SystemCalls) {
     this.#path = path;
+    this.#calls = calls;
   }
 
   start(request: TerminalRequest): Terminal {
@@ -142,6 +145,8 @@ export class TerminalStarter {
     if (asRoot) process.setgroups?.([request.gid, ...request.groups]);
     try {
       const started = binding.fork(file, args, env, cwd, columns, rows, uid, gid, true, "", request.onExit);
+      // The module leaves our end open to every program that is started after this one.
+      this.#calls.closeOnExec(started.fd);
       return new Terminal(binding, started);
     } finally {
       if (asRoot) process.setgroups?.([]);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, watch } from "node:fs";
+import { mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -47,19 +47,10 @@ export class AgentProcess implements AsyncDisposable {
     symlinkSync("/bin/busybox", join(folder, "bin/busybox"));
     const log = openSync(join(folder, "agent.log"), "w");
     const argv = [join(folder, "guest.cjs"), "--socket", join(folder, "agent.sock")];
-    const child = spawn(process.execPath, argv, { stdio: ["ignore", log, log] });
-    const agent = new AgentProcess(folder, child);
-    await agent.#listening();
-    return agent;
-  }
-
-  async #listening(): Promise<void> {
-    const watcher = watch(this.folder);
-    try {
-      while (!existsSync(this.socket)) await once(watcher, "change", { signal: AbortSignal.timeout(DEADLINE) });
-    } finally {
-      watcher.close();
-    }
+    const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", log] });
+    if (child.stdout === null) throw new Error("no pipe");
+    await once(child.stdout, "data", { signal: AbortSignal.timeout(DEADLINE) });
+    return new AgentProcess(folder, child);
   }
 
   connect(): Socket {

@@ -1,0 +1,172 @@
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import { extract, pack } from "tar-stream";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { AgentClient } from "../src/index.ts";
+import { AgentProcess } from "./support/agent-process.ts";
+
+let agent: AgentProcess;
+let client: AgentClient;
+let folder: string;
+let count = 0;
+
+beforeAll(async () => {
+  agent = await AgentProcess.start();
+  client = await agent.client();
+}, 60_000);
+
+afterAll(async () => {
+  client?.close();
+  await agent?.[Symbol.asyncDispose]();
+});
+
+beforeEach(() => {
+  count += 1;
+  folder = join(agent.folder, `files-${count}`);
+  mkdirSync(folder);
+});
+
+const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+const fails = (errno: string) => ({ code: "ERR_INSTANCE_FILE", errno });
+
+describe("files of the guest", () => {
+  it("writes and reads a file of megabytes, with owner and mode", async () => {
+    const path = join(folder, "large");
+    const bytes = Buffer.alloc(3 * 2 ** 20 + 7, "0123456789");
+    const { stream, done } = await client.files.write(path, { ...own, mode: 0o640 });
+    stream.end(bytes);
+    await done;
+    expect(readFileSync(path).equals(bytes)).toBe(true);
+    expect(await client.files.stat(path, {})).toMatchObject({ type: "file", size: bytes.length, mode: 0o640, ...own });
+    expect((await buffer(await client.files.read(path, {}))).equals(bytes)).toBe(true);
+  });
+
+  it("writes and reads an empty file", async () => {
+    const { stream, done } = await client.files.write(join(folder, "empty"), own);
+    stream.end();
+    await done;
+    expect(await buffer(await client.files.read(join(folder, "empty"), {}))).toHaveLength(0);
+  });
+
+  it("leaves the old content and nothing else when a write is destroyed", async () => {
+    writeFileSync(join(folder, "file"), "old");
+    const { stream, done } = await client.files.write(join(folder, "file"), own);
+    await new Promise((resolve) => stream.write(Buffer.alloc(100_000), resolve));
+    stream.destroy();
+    await done;
+    expect(readdirSync(folder)).toEqual(["file"]);
+    expect(readFileSync(join(folder, "file"), "utf8")).toBe("old");
+  });
+
+  it("rejects with the signal's reason when a write is aborted, nothing being left", async () => {
+    const abort = new AbortController();
+    const { stream, done } = await client.files.write(join(folder, "file"), { ...own, signal: abort.signal });
+    stream.write("begun");
+    const reason = new Error("changed my mind");
+    abort.abort(reason);
+    await expect(done).rejects.toBe(reason);
+    expect(stream.errored).toBe(reason);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("ends a read with the signal's reason", async () => {
+    writeFileSync(join(folder, "file"), Buffer.alloc(2 ** 22));
+    const abort = new AbortController();
+    const stream = await client.files.read(join(folder, "file"), { signal: abort.signal });
+    const reason = new Error("changed my mind");
+    const failed = once(stream, "error");
+    abort.abort(reason);
+    expect((await failed)[0]).toBe(reason);
+  });
+
+  it("lists, makes, removes, and tells each kind of file", async () => {
+    await client.files.mkdir(join(folder, "a/b"), { ...own, recursive: true, mode: 0o700 });
+    symlinkSync("b", join(folder, "a/link"));
+    writeFileSync(join(folder, "a/ü\n☁"), "x");
+    const entries = await client.files.list(join(folder, "a"), {});
+    expect(entries.map(({ name, type, target }) => [name, type, target])).toEqual([
+      ["b", "directory", undefined],
+      ["link", "symlink", "b"],
+      ["ü\n☁", "file", undefined],
+    ]);
+    await expect(client.files.remove(join(folder, "a"), {})).rejects.toMatchObject(fails("ENOTEMPTY"));
+    await client.files.remove(join(folder, "a"), { recursive: true });
+    expect(existsSync(join(folder, "a"))).toBe(false);
+  });
+
+  it("lists a folder of thousands", async () => {
+    for (let i = 0; i < 3000; i += 1) writeFileSync(join(folder, `file-${i}`), "");
+    expect(await client.files.list(folder, {})).toHaveLength(3000);
+    expect(await client.files.list(join(folder, "."), {})).toHaveLength(3000);
+  });
+
+  it("fails with the errno and the path as it was asked for", async () => {
+    const { files } = client;
+    const none = join(folder, "none");
+    await expect(files.read(none, {})).rejects.toMatchObject({ ...fails("ENOENT"), path: none });
+    await expect(files.read(folder, {})).rejects.toMatchObject(fails("EISDIR"));
+    await expect(files.stat(none, {})).rejects.toMatchObject(fails("ENOENT"));
+    await expect(files.list(none, {})).rejects.toMatchObject(fails("ENOENT"));
+    await expect(files.mkdir(folder, own)).rejects.toMatchObject(fails("EEXIST"));
+    await expect(files.remove(none, {})).rejects.toMatchObject(fails("ENOENT"));
+    await expect(files.write(join(none, "x"), own)).rejects.toMatchObject(fails("ENOENT"));
+    await expect(files.readTree(none, {})).rejects.toMatchObject(fails("ENOENT"));
+  });
+
+  it("carries a tree both ways as tar", async () => {
+    const archive = pack();
+    for (const name of [".", "dir", "dir/sub"]) archive.entry({ name, type: "directory", mode: 0o755, ...own });
+    archive.entry({ name: "dir/sub/file", mode: 0o600, ...own }, "content");
+    archive.entry({ name: "dir/link", type: "symlink", linkname: "sub/file", ...own });
+    archive.finalize();
+    const { stream, done } = await client.files.writeTree(join(folder, "tree"), {});
+    await pipeline(Readable.from(archive), stream);
+    await done;
+    expect(readFileSync(join(folder, "tree/dir/link"), "utf8")).toBe("content");
+    const found = new Map<string, string>();
+    const reader = extract();
+    reader.on("entry", (header, body, next) => {
+      void buffer(body).then((content) => {
+        found.set(header.name.replace(/\/$/, ""), `${header.type} ${header.linkname ?? ""}${content}`);
+        next();
+      });
+    });
+    await pipeline(await client.files.readTree(join(folder, "tree"), {}), reader);
+    expect(found.get("dir/sub/file")).toBe("file content");
+    expect(found.get("dir/link")).toBe("symlink sub/file");
+  });
+});
+
+describe("facts of the guest", () => {
+  it("answers a ping, and says what it is", async () => {
+    await client.ping();
+    expect(await client.info()).toMatchObject({ architecture: process.arch });
+    expect(client.welcome.methods).toContain("exec");
+  });
+
+  it("gives metrics that count up", async () => {
+    const before = await client.metrics();
+    const after = await client.metrics();
+    expect(after.cpu.usage).toBeGreaterThanOrEqual(before.cpu.usage);
+    expect(after.memory.usage).toBeGreaterThan(0);
+    expect(after.memory.usage).toBeLessThan(after.memory.limit ?? 0);
+    expect(after.processes).toBeGreaterThan(1);
+  });
+
+  it("gives addresses without loopback", async () => {
+    for (const { address, prefix } of await client.addresses()) {
+      expect(address).not.toMatch(/^(127\.|::1$|fe80)/);
+      expect(prefix).toBeGreaterThan(0);
+    }
+  });
+
+  it("rejects with the signal's reason, and goes on", async () => {
+    const reason = new Error("changed my mind");
+    await expect(client.ping({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await client.ping();
+  });
+});

@@ -1,0 +1,248 @@
+import type { Duplex } from "node:stream";
+import { describe, expect, it } from "vitest";
+import { type AgentClient, connectAgent } from "../src/index.ts";
+import { Deframer } from "../src/protocol/deframer.ts";
+import { encodeFrame, encodeHeader, FRAME, type FrameType, INITIAL_CREDIT, MAX_DATA } from "../src/protocol/frame.ts";
+import { encodeRecord, MARKER } from "../src/protocol/record.ts";
+import { request } from "./support/agent-process.ts";
+import { seeded } from "./support/random.ts";
+import { streamPair } from "./support/stream-pair.ts";
+
+/** A guest that shakes hands as it should, and from then on says what the test wants. */
+async function guest(options: { callTimeout?: number } = {}) {
+  const [host, inside] = streamPair();
+  const calls: { id: number; method: string }[] = [];
+  const deframer = new Deframer({
+    record: (kind, payload) => {
+      if (kind !== "hello") return false;
+      const { token } = JSON.parse(payload.toString());
+      inside.write(encodeRecord("welcome", { token, protocol: 1, agent: "evil", methods: [], bootId: "b" }));
+      return true;
+    },
+    frame: (header, payload) => {
+      if (header.type === FRAME.call) calls.push({ id: header.call, method: JSON.parse(payload.toString()).method });
+    },
+    data: () => undefined,
+    malformed: () => undefined,
+  });
+  inside.on("data", (chunk) => deframer.feed(chunk));
+  inside.on("error", () => undefined);
+  const client = await connectAgent({ connect: () => host, timeout: 5_000, callTimeout: 5_000, ...options });
+  return { client, inside, calls };
+}
+
+const json = (value: unknown) => Buffer.from(JSON.stringify(value));
+const frame = (type: FrameType, call: number, channel: number, payload?: Buffer) =>
+  encodeFrame(type, call, channel, payload);
+const protocolError = { code: "ERR_INSTANCE_PROTOCOL" };
+
+/** Begins a call and says something to it. */
+async function answered(begin: (client: AgentClient) => Promise<unknown>, ...said: Buffer[]) {
+  const { client, inside } = await guest();
+  const outcome = begin(client);
+  outcome.catch(() => undefined);
+  inside.write(Buffer.concat(said));
+  return { client, inside, outcome };
+}
+
+const started = frame(FRAME.message, 1, 0, json({ type: "started" }));
+const chunk = frame(FRAME.data, 1, 1, Buffer.alloc(MAX_DATA));
+
+describe("a hostile guest ends its own session with ProtocolError", () => {
+  it.each<[string, (client: AgentClient) => Promise<unknown>, Buffer[]]>([
+    [
+      "a result of another shape",
+      (c) => c.metrics(),
+      [frame(FRAME.close, 1, 0, json({ ok: true, result: { cpu: "much" } }))],
+    ],
+    ["an outcome of another shape", (c) => c.ping(), [frame(FRAME.close, 1, 0, json({ fine: 1 }))]],
+    ["a payload that is no JSON", (c) => c.ping(), [frame(FRAME.close, 1, 0, Buffer.from("{"))]],
+    ["a call of its own", (c) => c.ping(), [frame(FRAME.call, 1, 0, json({ method: "exec" }))]],
+    ["a CANCEL", (c) => c.ping(), [frame(FRAME.cancel, 1, 0)]],
+    ["a frame for a call that is not open", (c) => c.ping(), [frame(FRAME.message, 77, 0, json({ type: "started" }))]],
+    ["data for a call that is not open", (c) => c.ping(), [frame(FRAME.data, 77, 1, Buffer.from("x"))]],
+    ["data for a channel that is not open", (c) => c.ping(), [frame(FRAME.data, 1, 1, Buffer.from("x"))]],
+    ["a message of an unknown type", (c) => c.exec(request(["x"])), [frame(FRAME.message, 1, 0, json({ type: "?" }))]],
+    [
+      "an exit that is none",
+      (c) => c.exec(request(["x"])),
+      [frame(FRAME.message, 1, 0, json({ type: "exit", status: { kind: "exited", code: 4096 } }))],
+    ],
+    ["data beyond its credit", (c) => c.exec(request(["x"])), Array(INITIAL_CREDIT / MAX_DATA + 1).fill(chunk)],
+    [
+      "a flood of tiny frames",
+      (c) => c.exec(request(["x"])),
+      Array(1025).fill(frame(FRAME.data, 1, 1, Buffer.from("x"))),
+    ],
+    ["a flood of empty frames", (c) => c.exec(request(["x"])), Array(1025).fill(frame(FRAME.data, 1, 1))],
+    ["data after END", (c) => c.exec(request(["x"])), [frame(FRAME.end, 1, 1), chunk]],
+    ["END twice", (c) => c.exec(request(["x"])), [frame(FRAME.end, 1, 1), frame(FRAME.end, 1, 1)]],
+    [
+      "more credit than a channel may hold",
+      (c) => c.exec(request(["x"])),
+      [frame(FRAME.window, 1, 0, Buffer.from([0x7f, 0, 0, 0]))],
+    ],
+    ["a frame that is too long", (c) => c.ping(), [encodeHeader(FRAME.data, 1, 1, MAX_DATA + 1)]],
+    ["a message that is too long", (c) => c.ping(), [encodeHeader(FRAME.close, 1, 0, 2 ** 31)]],
+    ["an unknown type", (c) => c.ping(), [encodeHeader(42 as never, 1, 0, 0)]],
+    ["a welcome within the session", (c) => c.ping(), [encodeRecord("welcome", { token: "x" })]],
+    ["a hello", (c) => c.ping(), [encodeRecord("hello", { token: "x", protocols: [1] })]],
+  ])("after %s", async (_, begin, said) => {
+    const { client, outcome } = await answered(begin, ...said);
+    expect(await client.closed).toMatchObject(protocolError);
+    // exec may have begun before the breach.
+    await outcome.then(
+      () => undefined,
+      (error) => expect(error).toMatchObject(protocolError),
+    );
+    await expect(client.ping()).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+  });
+
+  it("fails programs and streams under way, and crashes nobody who does not look", async () => {
+    const { client, inside, outcome } = await answered((c) => c.exec(request(["x"])), started);
+    const process = (await outcome) as Awaited<ReturnType<AgentClient["exec"]>>;
+    inside.write(encodeHeader(42 as never, 1, 0, 0));
+    await expect(process.exit).rejects.toMatchObject(protocolError);
+    if (process.streams.kind !== "pipes") throw new Error("not on pipes");
+    expect(process.streams.stdout.errored).toMatchObject(protocolError);
+    await client.closed;
+  });
+
+  it("after a listing without end", async () => {
+    const { client, inside, outcome } = await answered((c) => c.files.list("/", {}), started);
+    const line = Buffer.from(
+      `${JSON.stringify({ name: "a/b", type: "file", size: 0, mode: 0, uid: 0, gid: 0, mtime: 0 })}\n`,
+    );
+    inside.write(
+      Buffer.concat([
+        frame(FRAME.data, 1, 1, line),
+        frame(FRAME.end, 1, 1),
+        frame(FRAME.close, 1, 0, json({ ok: true })),
+      ]),
+    );
+    await expect(outcome).rejects.toMatchObject(protocolError);
+    expect(await client.closed).toMatchObject(protocolError);
+  });
+});
+
+describe("a guest that is merely silent or broken", () => {
+  it("lets a call end with TimeoutError, and the session go on", async () => {
+    const { client, inside } = await guest({ callTimeout: 50 });
+    await expect(client.ping()).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
+    // Late, but not wrong.
+    inside.write(frame(FRAME.close, 1, 0, json({ ok: true })));
+    const next = client.ping();
+    inside.write(frame(FRAME.close, 2, 0, json({ ok: true })));
+    await next;
+  });
+
+  it("lets the handshake end with TimeoutError", async () => {
+    const [host] = streamPair();
+    const opening = connectAgent({ connect: () => host, timeout: 50 });
+    await expect(opening).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
+    expect(host.destroyed).toBe(true);
+  });
+
+  it("is answered a greeting with a hello, but not for ever", async () => {
+    const [host, inside] = streamPair();
+    let hellos = 0;
+    const deframer = new Deframer({
+      record: (kind) => {
+        if (kind === "hello") hellos += 1;
+        return false;
+      },
+      frame: () => undefined,
+      data: () => undefined,
+      malformed: () => undefined,
+    });
+    inside.on("data", (bytes) => deframer.feed(bytes));
+    const opening = connectAgent({ connect: () => host, timeout: 5_000 });
+    inside.write(Buffer.concat(Array(1000).fill(encodeRecord("here"))));
+    await expect(opening).rejects.toMatchObject(protocolError);
+    expect(hellos).toBeLessThanOrEqual(65);
+  });
+
+  it("tells by a greeting in mid-session that it started anew", async () => {
+    const { client, inside } = await guest();
+    const call = client.ping();
+    inside.write(encodeRecord("here"));
+    await expect(call).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    expect(await client.closed).toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+  });
+
+  it("loses its session with the stream", async () => {
+    const { client, inside } = await guest();
+    const call = client.ping();
+    inside.destroy();
+    await expect(call).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+  });
+
+  it("may refuse the session, and only this one", async () => {
+    const [host, inside] = streamPair();
+    const opening = connectAgent({ connect: () => host, timeout: 5_000 });
+    inside.write(encodeRecord("refuse", { token: "another", reason: "not you" }));
+    inside.write(encodeRecord("refuse", { reason: "full" }));
+    await expect(opening).rejects.toMatchObject({ code: "ERR_INSTANCE_AGENT" });
+  });
+});
+
+/** Mutates what an honest guest would say. */
+function mutate(bytes: Buffer, random: () => number): Buffer {
+  const copy = Buffer.from(bytes);
+  const at = Math.floor(random() * copy.length);
+  switch (Math.floor(random() * 5)) {
+    case 0:
+      copy[at] = Math.floor(random() * 256);
+      return copy;
+    case 1:
+      return copy.subarray(0, at);
+    case 2:
+      return Buffer.concat([copy, copy]);
+    case 3:
+      return Buffer.concat([copy.subarray(0, at), MARKER.subarray(0, Math.floor(random() * 17)), copy.subarray(at)]);
+    default:
+      return Buffer.concat([copy.subarray(at), copy.subarray(0, at)]);
+  }
+}
+
+describe("fuzz", () => {
+  it("ends every mutated session within its deadline, with an error of ours (seed 2024)", async () => {
+    const random = seeded(2024);
+    const honest = [
+      started,
+      frame(FRAME.data, 1, 1, Buffer.from("out")),
+      frame(FRAME.data, 1, 2, Buffer.from("err")),
+      frame(FRAME.window, 1, 0, Buffer.from([0, 2, 0, 0])),
+      frame(FRAME.stop, 1, 0),
+      frame(FRAME.message, 1, 0, json({ type: "exit", status: { kind: "exited", code: 0 } })),
+      frame(FRAME.end, 1, 1),
+      frame(FRAME.end, 1, 2),
+      frame(FRAME.close, 1, 0, json({ ok: true })),
+      frame(FRAME.close, 2, 0, json({ ok: true, result: { cpu: { usage: 1 }, memory: { usage: 1 } } })),
+    ];
+    for (let round = 0; round < 400; round += 1) {
+      const { client, inside } = await guest();
+      const calls = [client.exec(request(["x"])).then(({ exit }) => exit), client.metrics()];
+      const settled = Promise.allSettled(calls);
+      const said = honest.map((bytes) => (random() < 0.2 ? mutate(bytes, random) : bytes));
+      if (random() < 0.2) said.sort(() => random() - 0.5);
+      say(inside, Buffer.concat(said), random);
+      // What still waits then waits for a guest that went silent: the stream ends, and everything with it.
+      inside.end();
+      inside.destroy();
+      for (const result of await settled) {
+        if (result.status === "rejected")
+          expect(result.reason.code).toMatch(/^ERR_INSTANCE_(PROTOCOL|CONNECTION|AGENT)$/);
+      }
+      await client.closed;
+    }
+  }, 60_000);
+});
+
+function say(stream: Duplex, bytes: Buffer, random: () => number): void {
+  for (let at = 0; at < bytes.length; ) {
+    const size = 1 + Math.floor(random() * 40);
+    stream.write(bytes.subarray(at, at + size));
+    at += size;
+  }
+}
