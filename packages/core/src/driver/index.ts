@@ -45,4 +45,5 @@ export type {
 export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
 export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";
 export type { ImageDescription, ImageDraft, ImageSourcePlugin, LayerSource } from "./image-source.ts";
+export { type PlanRules, renderPlan } from "./plan.ts";
 export type { BackendProcess } from "./process.ts";
