@@ -49,7 +49,8 @@ export class AgentLink {
   async session(options: Abortable = {}): Promise<AgentClient> {
     options.signal?.throwIfAborted();
     if (this.#current !== undefined) return this.#current;
-    const deadline = { action: "waiting for the guest's agent", timeout: AGENT_TIMEOUT, signal: options.signal };
+    const hint = "is the guest still booting, or does another process hold its agent?";
+    const deadline = { action: "waiting for the guest's agent", timeout: AGENT_TIMEOUT, hint, signal: options.signal };
     return withDeadline(deadline, (signal) => abortable(this.#next, signal));
   }
 

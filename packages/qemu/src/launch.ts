@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import type { Abortable } from "@pileus/core";
+import { type Abortable, isInstanceError } from "@pileus/core";
 import {
   allOrNothing,
   createTap,
@@ -55,9 +55,7 @@ export async function launch(
     if (identity === undefined) return failure;
     undo(() => endNow(identity));
     const monitor = connectMonitor(files.monitors, { signal, greetingTimeout: START_TIMEOUT });
-    // Whichever is first, the other one has nobody to hear of it.
-    monitor.catch(() => undefined);
-    const qmp = await Promise.race([monitor, failure]);
+    const qmp = await monitor.catch((error: unknown) => explain(error, identity, failure));
     return { identity, qmp };
   });
 }
@@ -74,6 +72,18 @@ async function withSockets<T>(
   } finally {
     descriptors.forEach(closeSync);
   }
+}
+
+/** A QEMU that ends closes its monitors first, and then says why: that is the better reason. */
+async function explain(error: unknown, identity: ProcessIdentity, failure: Promise<never>): Promise<never> {
+  if (!isInstanceError(error, "ERR_INSTANCE_CONNECTION")) throw error;
+  try {
+    await waitForEnd(identity);
+  } catch {
+    // It lives, and does not answer: the connection's error is all there is.
+    throw error;
+  }
+  return failure;
 }
 
 async function endNow(identity: ProcessIdentity): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { ConnectionError, openHost } from "@pileus/core";
+import { CommandError, ConnectionError, openHost } from "@pileus/core";
 import { makeBusyboxRootfs, requires } from "@pileus/core/testing";
 import { expect, it } from "vitest";
 import { qemu } from "../src/index.ts";
@@ -24,6 +24,7 @@ async function onHost(test: (host: QemuHost, network: string, folder: string) =>
     try {
       await test(host, network, folder);
     } finally {
+      for (const { name } of await host.list()) await (await host.get(name)).delete();
       await host.networks.delete(network);
     }
   } finally {
@@ -87,6 +88,58 @@ it(
       expect((await machine.inspect()).pid).toBe(pid);
       await machine.stop({ timeout: 60_000 });
       expect((await machine.inspect()).exit?.reason).toBe("requested");
+    }),
+  ),
+);
+
+it(
+  "rejects with what QEMU said when it does not start, and leaves the instance stopped",
+  { timeout: TIMEOUT },
+  requires(MACHINE_NEEDS, () =>
+    onHost(async (host, network, folder) => {
+      await makeBusyboxRootfs(join(folder, "rootfs"));
+      const image = await host.images.import(join(folder, "rootfs"));
+      const machine = await host.create({
+        driver: "qemu",
+        name: "broken",
+        image,
+        devices: { eth0: { type: "nic", network } },
+        qemu: { rootSize: "64MiB", cpuModel: "no-such-model" },
+      });
+      const error = await machine.start().catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(CommandError);
+      expect((error as CommandError).stderr).toContain("no-such-model");
+      expect(await machine.state()).toBe("stopped");
+      expect(await portsOf(network)).toEqual([]);
+    }),
+  ),
+);
+
+it(
+  "refuses at create what a virtual machine can never have",
+  requires(MACHINE_NEEDS, () =>
+    onHost(async (host, _network, folder) => {
+      await makeBusyboxRootfs(join(folder, "rootfs"));
+      const image = await host.images.import(join(folder, "rootfs"));
+      const half = host.create({ driver: "qemu", name: "half", image, limits: { cpu: 0.5 } });
+      await expect(half).rejects.toThrow(/limits\.cpu.*whole processors/);
+      expect(await host.list()).toEqual([]);
+    }),
+  ),
+);
+
+it(
+  "tells doctor() what it runs guests with, and why, within a second or so",
+  requires(MACHINE_NEEDS, () =>
+    onHost(async (host) => {
+      const started = performance.now();
+      const report = (await host.doctor()).drivers["qemu"];
+      expect(performance.now() - started).toBeLessThan(5000);
+      expect(report).toMatchObject({ usable: true, missing: [] });
+      const facts = Object.fromEntries(report?.facts.map(({ name, value }) => [name, value]) ?? []);
+      expect(facts["qemu"]).toMatch(/^\d+\.\d+/);
+      expect(facts["accelerator"]).toMatch(/^(?:kvm|tcg) \(.+\)$/);
+      expect(facts["kernel"]).toBeTruthy();
     }),
   ),
 );

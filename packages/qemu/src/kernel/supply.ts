@@ -1,4 +1,5 @@
-import type { Missing, ProgressOptions } from "@pileus/core";
+import { access } from "node:fs/promises";
+import { HostError, type Missing, type ProgressOptions } from "@pileus/core";
 import { findTool, type Spawn } from "@pileus/core/driver";
 import { ensureDebianKernel } from "./debian.ts";
 import { findCachedKernel, type GuestKernel } from "./kernel.ts";
@@ -22,6 +23,8 @@ export class KernelSupply {
   /** Downloads at first need. @throws {HostError} */
   async get(options: ProgressOptions = {}): Promise<GuestKernel> {
     const { given, cache, spawn } = this.#options;
+    const lacking = given === undefined ? undefined : await lackingFile(given);
+    if (lacking !== undefined) throw new HostError("boot a virtual machine", [lacking]);
     if (given !== undefined) return given;
     const folder = cache();
     if (folder === undefined) throw new TypeError("a kernel is asked for before the host is open");
@@ -33,6 +36,8 @@ export class KernelSupply {
     { readonly fact: string; readonly missing?: undefined } | { readonly fact?: undefined; readonly missing: Missing }
   > {
     const { given, cache } = this.#options;
+    const lacking = given === undefined ? undefined : await lackingFile(given);
+    if (lacking !== undefined) return { missing: lacking };
     const folder = cache();
     const known = given ?? (folder === undefined ? undefined : await findCachedKernel(folder));
     if (known !== undefined) return { fact: known.image };
@@ -41,4 +46,17 @@ export class KernelSupply {
     const fix = "give qemu({ kernel: { image, modules } }), or qemu({ cache }) with a folder that has one";
     return { missing: { need: "kernel", reason: "no kernel in the cache, and no apt to download one", fix } };
   }
+}
+
+async function lackingFile(kernel: GuestKernel): Promise<Missing | undefined> {
+  for (const path of [kernel.image, kernel.modules]) {
+    if (path === undefined) continue;
+    try {
+      await access(path);
+    } catch (error) {
+      const fix = "give qemu({ kernel }) paths that exist, or leave it out";
+      return { need: `file:${path}`, reason: (error as NodeJS.ErrnoException).code ?? String(error), fix };
+    }
+  }
+  return undefined;
 }
