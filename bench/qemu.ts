@@ -2,7 +2,7 @@ import { type ChildProcess, spawn as start } from "node:child_process";
 import { once } from "node:events";
 import { watch } from "node:fs";
 import { readFile, truncate } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { openHost } from "@pileus/core";
 import { makeBusyboxRootfs } from "@pileus/core/testing";
 import { qemu } from "@pileus/qemu";
@@ -57,7 +57,11 @@ function consoleLog(argv: readonly string[]): string {
 
 async function bootToInit(argv: readonly string[], log: string): Promise<number> {
   await truncate(log);
-  const [file = "", ...rest] = argv;
+  const [file = "", ...inherited] = argv;
+  // The driver's QEMU inherits listening sockets; this one makes its own.
+  const rest = inherited.map((word) =>
+    word.replace(/\bfd=(\d+)/, (_, fd) => `path=${join(dirname(log), `raw-${fd}.sock`)}`),
+  );
   let child: ChildProcess | undefined;
   try {
     return await time(async () => {

@@ -24,11 +24,10 @@ export const SILENCE = Symbol("silence");
 
 /** Throw it from a script to answer with a QMP error. */
 export class FakeFailure extends Error {
-  constructor(
-    readonly errorClass: string,
-    message: string,
-  ) {
+  readonly errorClass: string;
+  constructor(errorClass: string, message: string) {
     super(message);
+    this.errorClass = errorClass;
   }
 }
 
