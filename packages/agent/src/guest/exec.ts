@@ -23,7 +23,7 @@ const DIRECTIONS = ["in", "out", "out"] as const;
 export interface ExecTools {
   readonly terminals: TerminalStarter;
   readonly calls: SystemCalls;
-  /** A static BusyBox: sets supplementary groups, which neither Node nor libuv leaves a program with. */
+  /** A static BusyBox: powers off a guest whose init cannot be asked. */
   readonly busybox: string;
 }
 
@@ -121,18 +121,9 @@ function spawnProgram(
   pipes: readonly ProgramPipe[],
 ): ChildProcess {
   const { file, user, cwd, env } = start;
+  const stdio = pipes.map((pipe) => pipe.theirs);
   // Its own session: signals reach the whole group, and no terminal of ours does.
-  const common = { cwd, env, detached: true, stdio: pipes.map((pipe) => pipe.theirs) };
-  if (user.groups.length > 0) {
-    // libuv drops all supplementary groups when it sets a uid; BusyBox' start-stop-daemon takes those of /etc/group. It
-    // execs what follows, here BusyBox once more, which execs the program. The file of pids must be one that does not exist.
-    const who = `${user.name}:${user.gid}`;
-    const as = ["start-stop-daemon", "-S", "-c", who, "-p", "/proc/self/none", "-a", tools.busybox];
-    return spawn(tools.busybox, [...as, "--", "setpriv", "--", file, ...argv.slice(1)], common);
-  }
-  const ids =
-    user.uid === process.getuid?.() && user.gid === process.getgid?.() ? {} : { uid: user.uid, gid: user.gid };
-  return spawn(file, argv.slice(1), { ...common, ...ids, argv0: argv[0] });
+  return tools.calls.as(user, () => spawn(file, argv.slice(1), { argv0: argv[0], cwd, env, detached: true, stdio }));
 }
 
 function onTerminal(
@@ -146,16 +137,13 @@ function onTerminal(
 ): void {
   const out = outputs[0] as ChannelWriter;
   const end = new ExecEnd(call, outputs);
-  const { uid, gid, groups } = start.user;
   const terminal = tools.terminals.start({
     file: start.file,
     args: request.argv.slice(1),
     env: start.env,
     cwd: start.cwd,
     ...size,
-    uid,
-    gid,
-    groups,
+    user: start.user,
     onExit: (code, signal) => {
       input.destroy();
       end.exited(signal === 0 ? { kind: "exited", code } : { kind: "signaled", signal: signalName(signal) });

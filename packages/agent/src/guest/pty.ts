@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { ReadStream } from "node:tty";
-import type { SystemCalls } from "./system-calls.ts";
+import type { Credentials, SystemCalls } from "./system-calls.ts";
 
 /** node-pty's native half, as `unixTerminal.js` of version 1.1.0 calls it. */
 interface Binding {
@@ -114,9 +114,7 @@ export interface TerminalRequest {
   readonly cwd: string;
   readonly columns: number;
   readonly rows: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly groups: readonly number[];
+  readonly user: Credentials;
   readonly onExit: (code: number, signal: number) => void;
 }
 
@@ -138,19 +136,15 @@ export class TerminalStarter {
   start(request: TerminalRequest): Terminal {
     this.#binding ??= load(this.#path);
     const binding = this.#binding;
-    const { file, args, cwd, columns, rows, uid, gid } = request;
+    const { file, args, cwd, columns, rows, user, onExit } = request;
     const env = Object.entries(request.env).map(([name, value]) => `${name}=${value}`);
-    // The module sets neither groups nor clears them: the program inherits those of the moment of the fork, which is within this call.
-    const asRoot = process.getuid?.() === 0;
-    if (asRoot) process.setgroups?.([request.gid, ...request.groups]);
-    try {
-      const started = binding.fork(file, args, env, cwd, columns, rows, uid, gid, true, "", request.onExit);
-      // The module leaves our end open to every program that is started after this one.
-      this.#calls.closeOnExec(started.fd);
-      return new Terminal(binding, started);
-    } finally {
-      if (asRoot) process.setgroups?.([]);
-    }
+    const started = this.#calls.as(user, () =>
+      // -1: the ids that it has. The terminal is made by who will use it, and so is his.
+      binding.fork(file, args, env, cwd, columns, rows, -1, -1, true, "", onExit),
+    );
+    // The module leaves our end open to every program that is started after this one.
+    this.#calls.closeOnExec(started.fd);
+    return new Terminal(binding, started);
   }
 }
 

@@ -1,0 +1,80 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Spawn, spawn } from "@pileus/core/driver";
+import { requires } from "@pileus/core/testing";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { agentCommand, buildRuntimeDrive } from "../../src/index.ts";
+
+const NEEDS = ["binary:mksquashfs", "binary:busybox"] as const;
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "pileus-drive-"));
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const images = () => readdirSync(folder).filter((name) => name.endsWith(".squashfs"));
+
+describe("buildRuntimeDrive", () => {
+  it(
+    "carries an agent that runs from it with no library of the guest's",
+    requires([...NEEDS, "binary:unsquashfs"], async () => {
+      const path = await buildRuntimeDrive({ folder });
+      const drive = join(folder, "drive");
+      execFileSync("unsquashfs", ["-q", "-n", "-d", drive, path]);
+      const [linker = "", ...rest] = agentCommand(drive);
+      // Asks the linker what it would load: each library is one of the drive.
+      const listed = execFileSync(linker, ["--list", ...rest.slice(0, 3)], { encoding: "utf8", env: {} });
+      for (const [, file] of listed.matchAll(/=> (\S+)/g)) expect(file).toMatch(new RegExp(`^${drive}/lib/`));
+      const argv = [...rest.slice(0, 3), "-e"];
+      const load = `for (const name of ["pty", "koffi"]) process.dlopen({ exports: {} }, "${drive}/" + name + ".node"); console.log("loaded")`;
+      expect(execFileSync(linker, [...argv, load], { encoding: "utf8", env: {} })).toBe("loaded\n");
+      expect(execFileSync(join(drive, "bin/busybox"), ["echo", "here"], { encoding: "utf8" })).toBe("here\n");
+    }),
+  );
+
+  it(
+    "is built once for callers at the same time and for those who come later, and leaves nothing else",
+    requires(NEEDS, async () => {
+      let built = 0;
+      const counting: Spawn = (argv, options) => {
+        if (argv[0] === "mksquashfs") built += 1;
+        return spawn(argv, options);
+      };
+      const all = await Promise.all([1, 2, 3].map(() => buildRuntimeDrive({ folder, spawn: counting })));
+      expect(new Set([...all, await buildRuntimeDrive({ folder, spawn: counting })]).size).toBe(1);
+      expect(built).toBe(1);
+      expect(readdirSync(folder).sort()).toEqual([...images(), "runtime.lock"]);
+    }),
+  );
+
+  it(
+    "leaves nothing when it is aborted, and clears away what a killed build has left",
+    requires(NEEDS, async () => {
+      mkdirSync(join(folder, ".runtime-killed"));
+      writeFileSync(join(folder, ".runtime-killed/half"), "x");
+      const abort = new AbortController();
+      const reason = new Error("changed my mind");
+      const aborting: Spawn = (argv, options) => {
+        if (argv[0] === "mksquashfs") abort.abort(reason);
+        return spawn(argv, options);
+      };
+      await expect(buildRuntimeDrive({ folder, spawn: aborting, signal: abort.signal })).rejects.toBe(reason);
+      expect(readdirSync(folder)).toEqual(["runtime.lock"]);
+    }),
+  );
+
+  it(
+    "tells a failing mksquashfs, and leaves nothing",
+    requires(NEEDS, async () => {
+      const failing: Spawn = (argv, options) => spawn(argv[0] === "mksquashfs" ? ["false"] : argv, options);
+      await expect(buildRuntimeDrive({ folder, spawn: failing })).rejects.toMatchObject({
+        code: "ERR_INSTANCE_COMMAND",
+      });
+      expect(images()).toEqual([]);
+    }),
+  );
+});

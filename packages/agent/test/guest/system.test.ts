@@ -1,0 +1,27 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { metrics } from "../../src/guest/system.ts";
+
+let proc: string;
+
+beforeEach(() => {
+  proc = mkdtempSync(join(tmpdir(), "pileus-proc-"));
+});
+
+afterEach(() => rmSync(proc, { recursive: true }));
+
+it("counts processor time without idling and waiting, memory without what can be had at once, and processes", () => {
+  writeFileSync(join(proc, "stat"), "cpu  100 20 30 5000 400 5 6 7 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\nintr 5\n");
+  writeFileSync(
+    join(proc, "meminfo"),
+    "MemTotal:        1000 kB\nMemFree:          1 kB\nMemAvailable:     400 kB\nHugePages_Total: 0\n",
+  );
+  for (const name of ["1", "42", "self", "sys"]) mkdirSync(join(proc, name));
+  expect(metrics(proc)).toEqual({
+    cpu: { usage: 161 * 1e7 },
+    memory: { usage: 600 * 1024, limit: 1000 * 1024 },
+    processes: 2,
+  });
+});
