@@ -72,8 +72,7 @@ if (wanted("root")) {
     say(`root tier: what lacks its needs is skipped with the reason (${obstacle ?? `missing ${missing.join(", ")}`})`);
   }
   // Where everything was promised, a need that is not met is a failure and not a skip.
-  const promised =
-    obstacle || missing.length > 0 ? {} : { PILEUS_REQUIRE: process.env.PILEUS_REQUIRE ?? "all" };
+  const promised = obstacle || missing.length > 0 ? {} : { PILEUS_REQUIRE: process.env.PILEUS_REQUIRE ?? "all" };
   vitest("root", ["root"], { env: promised });
   if (!obstacle && missing.length === 0) check("quickstart", run(QUICKSTART));
 }

@@ -7,6 +7,6 @@
  * Start reading at `driver.ts`; how an image comes in is `image/source.ts`, what becomes of its config `process.ts`.
  */
 export type { OciCapability } from "./backend.ts";
-export { type OciOptions, oci } from "./oci.ts";
 export { type OciLayoutOptions, writeOciLayout } from "./image/write.ts";
+export { type OciOptions, oci } from "./oci.ts";
 export { type OciSection, type OciSectionInput, OciSectionSchema } from "./section.ts";
