@@ -1,9 +1,9 @@
 import { type Dirent, lstatSync } from "node:fs";
 import { lstat, mkdir, readdir, rm, unlink, utimes } from "node:fs/promises";
 import type { Abortable } from "../contract/abortable.ts";
+import { spawn } from "../system/spawn.ts";
 import { lremovexattr } from "../system/syscall.ts";
 import type { LayerFolder } from "./layer/lower-layers.ts";
-import { runTool } from "./tool.ts";
 
 /** Copies layers, bottom first, into the new folder `target` as the one tree that an overlay of them shows. */
 export async function mergeLayers(layers: readonly LayerFolder[], target: string, options: Abortable): Promise<void> {
@@ -12,7 +12,7 @@ export async function mergeLayers(layers: readonly LayerFolder[], target: string
     const whiteouts = await clearTheWay(layer, target, options);
     // Removed first: writing to a file in place would write to all its hard links.
     const copy = ["cp", "--archive", "--reflink=auto", "--remove-destination", "--", `${layer.tree}/.`, target];
-    await runTool(copy, { fromPackage: "coreutils", signal: options.signal });
+    await spawn(copy, { fromPackage: "coreutils", diesWithUs: true, signal: options.signal });
     for (const { place, folder } of whiteouts) {
       await unlink(place);
       const { atime, mtime } = await lstat(folder.from);

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn as start } from "node:child_process";
 import { Duplex, type Readable, type Writable } from "node:stream";
-import { CommandError, HostError } from "../contract/errors.ts";
-import { TOOL_ENV } from "../system/spawn.ts";
+import { CommandError } from "../contract/errors.ts";
+import { DYING_WITH_US, notOnPath, TOOL_ENV } from "../system/spawn.ts";
 
 export interface ToolOptions {
   /** Ends the tool at once, with SIGKILL: all that it made is in a scratch folder. */
@@ -28,7 +28,8 @@ export interface Tool {
 }
 
 export function startTool(argv: readonly string[], options: ToolOptions): Tool {
-  const child = start("setpriv", ["--pdeathsig=KILL", "--", ...argv], {
+  const [setpriv, ...rest] = DYING_WITH_US;
+  const child = start(setpriv, [...rest, ...argv], {
     cwd: "/",
     env: { ...(options.env ?? TOOL_ENV) },
     stdio: ["pipe", "pipe", "pipe"],
@@ -41,14 +42,14 @@ export function startTool(argv: readonly string[], options: ToolOptions): Tool {
   const ended = new Promise<void>((resolve, reject) => {
     child.on("error", (cause: NodeJS.ErrnoException) => {
       missing = cause.code === "ENOENT";
-      reject(missing ? notThere("setpriv", "util-linux", cause) : cause);
+      reject(missing ? notOnPath("setpriv", "util-linux", cause) : cause);
     });
     child.on("close", (exitCode, signal) => {
       if (exitCode === 0) resolve();
       const failure = commandError(argv, exitCode, signal, stderr());
       // setpriv(1) exits as env(1) does.
       missing ||= exitCode === 127;
-      reject(missing ? notThere(argv[0] ?? "", options.fromPackage, failure) : failure);
+      reject(missing ? notOnPath(argv[0] ?? "", options.fromPackage, failure) : failure);
     });
   }).finally(() => options.signal.removeEventListener("abort", kill));
   // Whoever streams may fail before anyone waits for the end.
@@ -76,11 +77,6 @@ function commandError(
   return new CommandError({ argv, exitCode: exitCode ?? undefined, signal: signal ?? undefined, stderr });
 }
 
-function notThere(file: string, fromPackage: string, cause: unknown): HostError {
-  const need = { need: `binary:${file}`, reason: "not on PATH", fix: `apt-get install ${fromPackage}` };
-  return new HostError(`run ${file}`, [need], { cause });
-}
-
 /** Keeps the last 64 KiB. */
 function collect(stream: Readable, onLine: ((line: string) => void) | undefined): () => string {
   let text = "";
@@ -93,25 +89,4 @@ function collect(stream: Readable, onLine: ((line: string) => void) | undefined)
     for (const one of lines) onLine(one);
   });
   return () => text;
-}
-
-/** Runs a tool to its end and returns what it printed, 64 MiB at most. @throws {HostError} @throws {CommandError} */
-export async function runTool(
-  argv: readonly string[],
-  options: Omit<ToolOptions, "signal"> & { readonly signal?: AbortSignal | undefined },
-): Promise<string> {
-  options.signal?.throwIfAborted();
-  const tool = startTool(argv, { ...options, signal: options.signal ?? new AbortController().signal });
-  tool.stdin.end();
-  let output = "";
-  tool.stdout.setEncoding("utf8").on("data", (piece: string) => {
-    if (output.length < 64 * 2 ** 20) output += piece;
-  });
-  try {
-    await tool.succeeded();
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    throw error;
-  }
-  return output;
 }

@@ -9,6 +9,10 @@ export interface SpawnOptions extends Abortable {
   readonly stdin?: string | Uint8Array | undefined;
   /** Open descriptors of ours that the tool inherits, as its 3, 4 and so on. */
   readonly descriptors?: readonly number[] | undefined;
+  /** Ends the tool at once when this process dies, however it dies: for one that fills a folder which a crash has removed. */
+  readonly diesWithUs?: boolean | undefined;
+  /** The Debian package that has it, for the fix. */
+  readonly fromPackage?: string | undefined;
   /** Exit codes that are no failure. Default: 0. */
   readonly allow?: readonly number[] | undefined;
 }
@@ -26,10 +30,14 @@ export const TOOL_ENV: Readonly<Record<string, string>> = {
   LC_ALL: "C.UTF-8",
 };
 
+/** What to begin an argv with, so that the tool gets SIGKILL when this process dies. prctl(2), PR_SET_PDEATHSIG. */
+export const DYING_WITH_US = ["setpriv", "--pdeathsig=KILL", "--"] as const;
+
 export const spawn: Spawn = async (argv, options = {}) => {
-  const [file, ...rest] = argv;
-  if (file === undefined) throw new TypeError("spawn: empty argv");
+  const [tool] = argv;
+  if (tool === undefined) throw new TypeError("spawn: empty argv");
   options.signal?.throwIfAborted();
+  const [file = tool, ...rest] = options.diesWithUs ? [...DYING_WITH_US, ...argv] : argv;
   const result = await execa(file, rest, {
     cwd: options.cwd ?? "/",
     env: options.env ?? TOOL_ENV,
@@ -45,12 +53,10 @@ export const spawn: Spawn = async (argv, options = {}) => {
   });
   options.signal?.throwIfAborted();
   if (result.code === "ENOENT")
-    throw new HostError(
-      `run ${file}`,
-      [{ need: `binary:${file}`, reason: "not on PATH", fix: `install the package that has ${file}` }],
-      { cause: result.cause },
-    );
+    throw notOnPath(file, options.diesWithUs ? "util-linux" : options.fromPackage, result.cause);
   const exitCode = result.exitCode;
+  // setpriv(1) exits as env(1) does.
+  if (options.diesWithUs && exitCode === 127) throw notOnPath(tool, options.fromPackage, result.cause);
   if (exitCode === undefined || !(options.allow ?? [0]).includes(exitCode)) {
     throw new CommandError(
       { argv, exitCode, signal: result.signal, stderr: String(result.stderr) },
@@ -59,3 +65,9 @@ export const spawn: Spawn = async (argv, options = {}) => {
   }
   return { stdout: String(result.stdout), stderr: String(result.stderr), exitCode };
 };
+
+/** What to throw where a tool is not there. */
+export function notOnPath(file: string, fromPackage: string | undefined, cause: unknown): HostError {
+  const fix = fromPackage === undefined ? `install the package that has ${file}` : `apt-get install ${fromPackage}`;
+  return new HostError(`run ${file}`, [{ need: `binary:${file}`, reason: "not on PATH", fix }], { cause });
+}

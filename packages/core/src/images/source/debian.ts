@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { CommandError, ConfigError, HostError, ImageError } from "../../contract/errors.ts";
 import type { DebianBootstrap, ImportOptions } from "../../contract/images.ts";
-import { TOOL_ENV } from "../../system/spawn.ts";
+import { spawn, TOOL_ENV } from "../../system/spawn.ts";
 import { hashOf } from "../fingerprint.ts";
 import { issuesOf } from "../reference.ts";
 import { hostArchitecture } from "../rootfs-facts.ts";
-import { runTool, startTool } from "../tool.ts";
+import { startTool } from "../tool.ts";
 import type { Origin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";
 
@@ -121,12 +121,12 @@ function bootstrapArgv(what: {
 
 /** Where the host's apt gets Debian from; nothing on other systems. */
 async function hostMirror(signal: AbortSignal | undefined): Promise<string | undefined> {
-  const options = { fromPackage: "apt", signal };
-  const uris = await runTool(["apt-get", "update", "--print-uris"], options).catch((error: unknown) => {
-    if (error instanceof HostError || error instanceof CommandError) return "";
+  try {
+    return parseMirror((await spawn(["apt-get", "update", "--print-uris"], { signal })).stdout);
+  } catch (error) {
+    if (error instanceof HostError || error instanceof CommandError) return undefined;
     throw error;
-  });
-  return parseMirror(uris);
+  }
 }
 
 /** The first archive that is a mirror of Debian's by its path: other vendors' lie deeper, security updates beside it. */

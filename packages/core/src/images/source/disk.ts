@@ -3,11 +3,11 @@ import { chmod, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CommandError, ImageError } from "../../contract/errors.ts";
+import { spawn } from "../../system/spawn.ts";
 import { digestOf } from "../digest.ts";
 import { assertSelfContained, QCOW2_HEADER } from "../disk/qcow2.ts";
 import { fingerprintOf } from "../fingerprint.ts";
 import { hostArchitecture } from "../rootfs-facts.ts";
-import { runTool } from "../tool.ts";
 import type { LocalSource } from "./detect.ts";
 import type { Origin } from "./origin.ts";
 import { fileIdentity } from "./tar.ts";
@@ -24,7 +24,7 @@ export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | 
       const total = source.stats.size;
       onProgress?.({ phase: "copy", done: 0, total });
       const copy = ["cp", "--reflink=auto", "--sparse=always", "--", source.path, path];
-      await runTool(copy, { fromPackage: "coreutils", signal });
+      await spawn(copy, { fromPackage: "coreutils", diesWithUs: true, signal });
       onProgress?.({ phase: "copy", done: total, total });
       await chmod(path, 0o600);
       const properties: Record<string, string> = format === "qcow2" ? await inspect(name, path, signal) : {};
@@ -62,11 +62,12 @@ async function inspect(name: string, path: string, signal: AbortSignal | undefin
   try {
     // Bounded: a hostile table of contents must not take the host's memory or time.
     const bounded = ["prlimit", `--as=${2 ** 31}`, "--cpu=30", "--"];
-    const json = await runTool([...bounded, "qemu-img", "info", "--output=json", "-f", "qcow2", path], {
+    const { stdout } = await spawn([...bounded, "qemu-img", "info", "--output=json", "-f", "qcow2", path], {
       fromPackage: "qemu-utils",
+      diesWithUs: true,
       signal,
     });
-    return { virtualSize: String(InfoSchema.parse(JSON.parse(json))["virtual-size"]) };
+    return { virtualSize: String(InfoSchema.parse(JSON.parse(stdout))["virtual-size"]) };
   } catch (error) {
     if (!(error instanceof CommandError) && !(error instanceof z.ZodError)) throw error;
     throw new ImageError(name, `qemu-img does not take it as a qcow2: ${error.message}`, { cause: error });

@@ -1,10 +1,10 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { CommandError, ImageError } from "../../contract/errors.ts";
+import { spawn } from "../../system/spawn.ts";
 import { digestOf } from "../digest.ts";
 import { isDiskFull } from "../disk-full.ts";
 import type { LayerLimits } from "../layer/limits.ts";
-import { runTool } from "../tool.ts";
 import type { LocalSource } from "./detect.ts";
 import { addFolder } from "./folder.ts";
 import type { Origin } from "./origin.ts";
@@ -26,13 +26,13 @@ export function squashfsOrigin(name: string, source: LocalSource, limits: LayerL
         const actual = await digestOf(createReadStream(source.path), { signal, onProgress, total: source.stats.size });
         if (actual !== digest) throw new ImageError(name, `its digest is ${actual}, not ${digest}`);
       }
-      const tool = { fromPackage: "squashfs-tools", signal };
+      const tool = { fromPackage: "squashfs-tools", diesWithUs: true, signal };
       try {
-        const listing = await runTool(["unsquashfs", "-lln", source.path], tool);
-        assertWithin(name, listing, limits);
+        const listing = await spawn(["unsquashfs", "-lln", source.path], tool);
+        assertWithin(name, listing.stdout, limits);
         onProgress?.({ phase: "unsquash", done: 0, total: source.stats.size });
         const folder = join(draft.folder, "tree");
-        await runTool(["unsquashfs", "-no-progress", "-quiet", "-dest", folder, source.path], tool);
+        await spawn(["unsquashfs", "-no-progress", "-quiet", "-dest", folder, source.path], tool);
         onProgress?.({ phase: "unsquash", done: source.stats.size, total: source.stats.size });
         await assertUnchanged(name, source);
         await addFolder(name, draft, folder, { ...options, digest: undefined });

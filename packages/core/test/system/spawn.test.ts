@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { CommandError, HostError } from "../../src/contract/errors.ts";
+import { spawn } from "../../src/system/spawn.ts";
+
+const failure = (promise: Promise<unknown>) => promise.catch((reason: unknown) => reason);
+
+describe.each([{ diesWithUs: false }, { diesWithUs: true }])("a tool run with %j", ({ diesWithUs }) => {
+  it("rejects with HostError and the package to install when it is missing", async () => {
+    const error = await failure(spawn(["pileus-no-such-tool"], { diesWithUs, fromPackage: "some-package" }));
+    expect(error).toBeInstanceOf(HostError);
+    expect(error instanceof HostError && error.missing).toEqual([
+      { need: "binary:pileus-no-such-tool", reason: "not on PATH", fix: "apt-get install some-package" },
+    ]);
+  });
+
+  it("rejects with what it said last when it fails", async () => {
+    const argv = ["sh", "-c", "echo broken >&2; exit 3"];
+    const error = await failure(spawn(argv, { diesWithUs }));
+    expect(error).toBeInstanceOf(CommandError);
+    expect(error).toMatchObject({ exitCode: 3, stderr: "broken\n", argv });
+  });
+
+  it("is ended by an abort, which rejects with its own reason", async () => {
+    const controller = new AbortController();
+    const run = spawn(["sleep", "1000"], { diesWithUs, signal: controller.signal });
+    controller.abort("enough");
+    expect(await failure(run)).toBe("enough");
+  });
+
+  it("gets nothing of this process's environment", async () => {
+    process.env["PILEUS_SECRET"] = "x";
+    try {
+      expect((await spawn(["env"], { diesWithUs })).stdout).not.toContain("SECRET");
+    } finally {
+      delete process.env["PILEUS_SECRET"];
+    }
+  });
+});
