@@ -40,10 +40,14 @@ export function describeErrors(bench: Bench): void {
       const config = { ...(await bench.config()), image: "no-such-image" };
       await rejectsWith((await bench.host()).create(config), "ERR_INSTANCE_NOT_FOUND");
     });
-    bench.it("a network that is not there", async () => {
-      const config = { ...(await bench.config()), devices: { eth0: { type: "nic" as const, network: "nonet9" } } };
-      await rejectsWith((await bench.host()).create(config), "ERR_INSTANCE_NOT_FOUND");
-    });
+    bench.it(
+      "a network that is not there",
+      async () => {
+        const config = { ...(await bench.config()), devices: { eth0: { type: "nic" as const, network: "nonet9" } } };
+        await rejectsWith((await bench.host()).create(config), "ERR_INSTANCE_NOT_FOUND");
+      },
+      "network",
+    );
     bench.it("a name that is taken, and one of two who want it at once", async () => {
       await bench.using(async ({ name }) => {
         await rejectsWith(bench.create(name), "ERR_INSTANCE_EXISTS");

@@ -1,0 +1,144 @@
+/**
+ * A whole driver of one's own, in two files: programs of an image on the host's kernel with a root folder of their own, by chroot(1).
+ * No sandbox: what runs as root inside is root of the host. It has the capability `exec` alone; the engine refuses the rest. An instance
+ * ends when its init and all that came of that have ended.
+ */
+import { spawn as start } from "node:child_process";
+import { open, readdir, readFile, readlink, realpath, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ExitStatus } from "@pileus/core";
+import {
+  acquireLock,
+  type Backend,
+  type Driver,
+  findTool,
+  type InstanceContext,
+  identifyProcess,
+  isAlive,
+  type Plan,
+  type ProcessIdentity,
+  ProcessIdentitySchema,
+  type Running,
+  signalProcess,
+  spawn,
+  TOOL_ENV,
+} from "@pileus/core/driver";
+import { z } from "zod";
+import { argvInside, exec } from "./exec.ts";
+
+const Section = z.strictObject({ init: z.array(z.string()).min(1).default(["/sbin/init"]) }).prefault({});
+
+export function chroot(): Driver<"chroot", "exec", typeof Section> {
+  return {
+    name: "chroot",
+    kind: "application-container",
+    capabilities: new Set(["exec"] as const),
+    section: Section,
+    accepts: ["rootfs"],
+    probe: async () => {
+      const missing = [];
+      if (process.geteuid?.() !== 0)
+        missing.push({ need: "root", reason: "chroot(2) asks for it", fix: "run as root" });
+      for (const [tool, from] of Object.entries({ chroot: "coreutils", setpriv: "util-linux" }))
+        if ((await findTool(tool)) === undefined)
+          missing.push({ need: `binary:${tool}`, reason: "not on PATH", fix: `apt-get install ${from}` });
+      return { usable: missing.length === 0, missing, facts: [] };
+    },
+    open: () => new ChrootBackend(),
+  };
+}
+
+class ChrootBackend implements Backend<"exec"> {
+  plan(_before: unknown, { limits, devices }: InstanceContext["config"]): Plan {
+    const reason = "a chroot has none";
+    const asked = { limits, devices };
+    const refused = Object.entries(asked).filter(([, value]) => Object.keys(value).length > 0);
+    return { changes: refused.map(([path]) => ({ path, effect: "unsupported", reason })) };
+  }
+
+  // A copy, where a driver worth its name would mount an overlay.
+  async materialize({ tree, folder }: InstanceContext, { signal }: { signal?: AbortSignal | undefined }) {
+    if (tree.kind !== "layers") throw new TypeError("an image of kind rootfs has layers");
+    const dev = join(folder, "root/dev");
+    // After a crash the engine removes the folder: nobody may then be filling it.
+    const options = { signal, diesWithUs: true };
+    await spawn(["cp", "--archive", "--reflink=auto", await tree.merged({ signal }), join(folder, "root")], options);
+    await spawn(["cp", "--archive", "/dev/null", "/dev/zero", "/dev/tty", "/dev/urandom", dev], options);
+  }
+
+  async launch(instance: InstanceContext, { signal }: { signal?: AbortSignal | undefined }): Promise<Running<"exec">> {
+    const root = await realpath(join(instance.folder, "root"));
+    const { init } = instance.config["chroot"] as z.output<typeof Section>;
+    const env = { ...TOOL_ENV, container: "chroot", ...instance.config.env };
+    // Held by the open file, and so for as long as any process has it: what tells us of the end, after an adoption too.
+    const alive = await open(join(instance.run, "alive"), "w");
+    try {
+      await spawn(["flock", "3"], { descriptors: [alive.fd], signal });
+      // It goes on when it is told to, and ends if we die before it is on file.
+      const argv = ["-c", 'read -r go && exec "$@" </dev/null', "sh", ...argvInside(root, { argv: init })];
+      const child = start("/bin/sh", argv, { detached: true, env, stdio: ["pipe", "ignore", "ignore", alive.fd] });
+      const status = new Promise<ExitStatus>((resolve) => {
+        child.on("exit", (code, by) =>
+          resolve(by ? { kind: "signaled", signal: by } : { kind: "exited", code: code ?? 0 }),
+        );
+      });
+      const identity = await identifyProcess(child.pid ?? 0);
+      if (identity === undefined) throw new Error("sh has ended before it began");
+      await writeFile(join(instance.run, "init.json"), JSON.stringify(identity));
+      child.stdin?.end("go\n");
+      child.unref();
+      return running(instance, root, identity, status);
+    } finally {
+      await alive.close();
+    }
+  }
+
+  async adopt(instance: InstanceContext): Promise<Running<"exec"> | undefined> {
+    const root = await realpath(join(instance.folder, "root"));
+    const text = await readFile(join(instance.run, "init.json"), "utf8").catch(() => "");
+    const identity = text === "" ? undefined : ProcessIdentitySchema.parse(JSON.parse(text));
+    if (identity !== undefined && (await isAlive(identity))) return running(instance, root, identity, undefined);
+    await endAllIn(root);
+    return undefined;
+  }
+
+  // All is in the instance's folder, which the engine removes.
+  async remove(): Promise<void> {}
+}
+
+function running(
+  instance: InstanceContext,
+  root: string,
+  init: ProcessIdentity,
+  status: Promise<ExitStatus> | undefined,
+): Running<"exec"> {
+  const detached = new AbortController();
+  const { signal } = detached;
+  const end = async () => {
+    await using _ = await acquireLock(join(instance.run, "alive"), { signal });
+    await endAllIn(root);
+    return status;
+  };
+  return {
+    pid: init.pid,
+    exited: end().catch(() => new Promise<undefined>(() => undefined)),
+    shutdown: async () => {
+      if (await isAlive(init)) process.kill(-init.pid, "SIGTERM");
+    },
+    kill: async () => {
+      await signalProcess(init, "SIGKILL");
+      await endAllIn(root);
+    },
+    detach: async () => detached.abort(),
+    exec: (request, options) => exec(root, request, options),
+  };
+}
+
+/** Programs too that were started by `exec()`: whatever has this root. */
+async function endAllIn(root: string): Promise<void> {
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const identity = await identifyProcess(Number(pid));
+    const its = await readlink(`/proc/${pid}/root`).catch(() => undefined);
+    if (its === root && identity !== undefined) await signalProcess(identity, "SIGKILL");
+  }
+}

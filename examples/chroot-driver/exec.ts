@@ -1,0 +1,111 @@
+import { spawn as start } from "node:child_process";
+import { closeSync, constants, openSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { constants as os } from "node:os";
+import { join } from "node:path";
+import { Duplex, PassThrough } from "node:stream";
+import { spawn as startOnTerminal } from "@lydell/node-pty";
+import type { ExitStatus } from "@pileus/core";
+import { type BackendProcess, type ExecRequest, NotFoundError, TOOL_ENV } from "@pileus/core/driver";
+
+const ROOT = { uid: "0", gid: "0", groups: ["0"], name: "root", home: "/root" };
+
+/** What to run on the host so that `argv` runs inside. */
+export function argvInside(root: string, to: { argv: readonly string[]; cwd?: string | undefined }, user = ROOT) {
+  const { uid, gid, groups } = user;
+  // reboot(2) of a chroot would be the host's.
+  const enter = [
+    "setpriv",
+    "--bounding-set=-sys_boot",
+    "chroot",
+    `--userspec=${uid}:${gid}`,
+    `--groups=${groups}`,
+    root,
+  ];
+  return [...enter, "sh", "-c", 'cd "$0" && exec "$@"', to.cwd ?? "/", ...to.argv];
+}
+
+/** A program inside: its process is a child of ours, in a group of its own, so that pids and signals are simply the host's. */
+export async function exec(
+  root: string,
+  request: ExecRequest,
+  { signal }: { signal?: AbortSignal | undefined },
+): Promise<BackendProcess> {
+  const user = await findUser(root, request.user);
+  signal?.throwIfAborted();
+  const env = { ...TOOL_ENV, HOME: user.home, USER: user.name, ...request.env };
+  const argv = argvInside(root, request, user);
+  return request.tty === undefined
+    ? onPipes(argv, env)
+    : onTerminal(argv, { ...env, TERM: "xterm-256color" }, request.tty);
+}
+
+function onPipes(argv: readonly string[], env: Record<string, string>): BackendProcess {
+  const child = start("/usr/bin/env", argv, { detached: true, env });
+  // The reader of a broken pipe is told by the program's end.
+  child.stdin.on("error", () => undefined);
+  const exit = new Promise<ExitStatus>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("exit", (code, by) =>
+      resolve(by ? { kind: "signaled", signal: by } : { kind: "exited", code: code ?? 0 }),
+    );
+  });
+  // Through a stream of ours: what a child left unread at its end, Node throws away.
+  const [stdout, stderr] = [child.stdout.pipe(new PassThrough()), child.stderr.pipe(new PassThrough())];
+  const streams = { kind: "pipes", stdin: child.stdin, stdout, stderr } as const;
+  return { streams, exit, kill: async (signal) => signalGroup(child.pid, signal), resize: async () => undefined };
+}
+
+function onTerminal(
+  argv: readonly string[],
+  env: Record<string, string>,
+  { columns: cols, rows }: { readonly columns: number; readonly rows: number },
+): BackendProcess {
+  const terminal = startOnTerminal("/usr/bin/env", [...argv], { env, cwd: "/", cols, rows, encoding: null });
+  // Else the end of the last program on it would be the end of what is still to be read (libuv, uv__stream_io, POLLHUP).
+  const held = openSync((terminal as unknown as { ptsName: string }).ptsName, constants.O_RDWR | constants.O_NOCTTY);
+  const tty = new Duplex({
+    read: () => terminal.resume(),
+    write: (chunk: Buffer, _, next) => {
+      // Bytes, both ways, though its types do not say so.
+      terminal.write(chunk as unknown as string);
+      next();
+    },
+  });
+  terminal.onData((chunk) => {
+    if (!tty.push(chunk)) terminal.pause();
+  });
+  const exit = new Promise<ExitStatus>((resolve) => {
+    terminal.onExit(({ exitCode, signal }) => {
+      closeSync(held);
+      tty.push(null);
+      const name = Object.entries(os.signals).find(([, number]) => number === signal)?.[0] as NodeJS.Signals;
+      resolve(signal ? { kind: "signaled", signal: name } : { kind: "exited", code: exitCode });
+    });
+  });
+  const resize: BackendProcess["resize"] = async (size) => terminal.resize(size.columns, size.rows);
+  return { streams: { kind: "tty", tty }, exit, kill: async (signal) => signalGroup(terminal.pid, signal), resize };
+}
+
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** A user by the image's own passwd(5) and group(5), or by number. */
+async function findUser(root: string, asked = "0"): Promise<typeof ROOT> {
+  const table = async (name: string) =>
+    (await readFile(join(root, "etc", name), "utf8")).split("\n").map((line) => line.split(":"));
+  const [user = "", group] = asked.split(":");
+  const entry = (await table("passwd")).find(([name, , uid]) => name === user || uid === user);
+  if (entry === undefined && !/^\d+$/.test(user)) throw new NotFoundError("user", user);
+  const [name = user, , uid = user, itsGid = "0", , home = "/"] = entry ?? [];
+  const gid = group ?? itsGid;
+  const more = (await table("group"))
+    .filter(([, , , members]) => members?.split(",").includes(name))
+    .map(([, , id = ""]) => id);
+  return { uid, gid, groups: group === undefined ? [gid, ...more] : [gid], name, home };
+}

@@ -1,0 +1,38 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openHost } from "@pileus/core";
+import { spawn } from "@pileus/core/driver";
+import { type DriverSubject, FIXTURE_USER, makeBusyboxRootfs } from "@pileus/core/testing";
+import { chroot } from "../chroot-driver/chroot.ts";
+
+const { name, uid, gid, groupId } = FIXTURE_USER;
+const wait = "while :; do sleep 1000 & wait $!; done";
+
+/** What the kit is told of the chroot driver. */
+export const subject: DriverSubject = {
+  driver: "chroot",
+  capabilities: ["exec"],
+  open: (root) => openHost({ root, drivers: [chroot()] }),
+  async image(host) {
+    const folder = await mkdtemp(join(tmpdir(), "pileus-chroot-image-"));
+    try {
+      await makeBusyboxRootfs(join(folder, "rootfs"));
+      return await host.images.import(join(folder, "rootfs"));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+  config: { chroot: { init: ["sh", "-c", `echo $$ >/run/init; trap 'exit 0' TERM; ${wait}`] } },
+  stubborn: { chroot: { init: ["sh", "-c", `trap '' TERM; ${wait}`] } },
+  account: { name, uid, gid, groups: [gid, groupId] },
+  endsItself: ["sh", "-c", "kill -TERM -$(cat /run/init)"],
+  crash: { how: "kill", module: import.meta.url },
+  // The roots that processes have: how many share one is no matter.
+  leftovers: async (root) => {
+    const find = ["find", "/proc", "-maxdepth", "2", "-name", "root", "-lname", `${root}/*`, "-printf", "%l\n"];
+    const { stdout } = await spawn(find, { allow: [0, 1] });
+    return [...new Set(stdout.split("\n").filter((line) => line !== ""))];
+  },
+  needs: ["root", "binary:chroot", "binary:setpriv", "binary:busybox"],
+};
