@@ -33,8 +33,22 @@ export function metrics(proc = "/proc"): InstanceMetrics {
   return {
     cpu: { usage: busyTicks(readFileSync(`${proc}/stat`, "utf8")) * (1e9 / TICKS) },
     memory: { usage: total - (memory.get("MemAvailable") ?? 0), limit: total },
-    processes: readdirSync(proc).filter((name) => /^\d+$/.test(name)).length,
+    processes: readdirSync(proc).filter((name) => /^\d+$/.test(name) && isProgram(`${proc}/${name}/stat`)).length,
   };
+}
+
+/** Not one of the kernel's own threads, which no container counts either. proc_pid_stat(5), field 9; PF_KTHREAD of linux/sched.h. */
+function isProgram(path: string): boolean {
+  const PF_KTHREAD = 0x00200000;
+  try {
+    const stat = readFileSync(path, "latin1");
+    const flags = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[6]);
+    return (flags & PF_KTHREAD) === 0;
+  } catch (error) {
+    // It ended meanwhile.
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+    throw error;
+  }
 }
 
 // proc_stat(5): user nice system idle iowait irq softirq steal guest guest_nice; guest time is within user.

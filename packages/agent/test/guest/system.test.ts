@@ -18,7 +18,12 @@ it("counts processor time without idling and waiting, memory without what can be
     join(proc, "meminfo"),
     "MemTotal:        1000 kB\nMemFree:          1 kB\nMemAvailable:     400 kB\nHugePages_Total: 0\n",
   );
-  for (const name of ["1", "42", "self", "sys"]) mkdirSync(join(proc, name));
+  const stat = (name: string, flags: number) => `${name} (a) b) S 1 1 1 0 -1 ${flags} 0 0 0\n`;
+  for (const name of ["1", "2", "42", "77", "self", "sys"]) mkdirSync(join(proc, name));
+  writeFileSync(join(proc, "1", "stat"), stat("1", 0x400100));
+  // A thread of the kernel, and one that ends between list and look: 77.
+  writeFileSync(join(proc, "2", "stat"), stat("2", 0x208040));
+  writeFileSync(join(proc, "42", "stat"), stat("42", 0x400000));
   expect(metrics(proc)).toEqual({
     cpu: { usage: 161 * 1e7 },
     memory: { usage: 600 * 1024, limit: 1000 * 1024 },
