@@ -5,16 +5,15 @@ import { connectAgent } from "@pileus/agent";
 import type { Abortable, InstanceConfig, LogStream, ProgressOptions } from "@pileus/core";
 import { ConnectionError, UnsupportedError } from "@pileus/core";
 import type { Backend, DriverContext, InstanceContext, Plan, Running, Spawn } from "@pileus/core/driver";
-import { connectUnix } from "@pileus/core/driver";
+import { allOrNothing, connectUnix } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { AgentLink } from "./agent-link.ts";
+import type { BootAssetSupply } from "./boot-assets.ts";
 import { ensureBaseDisk } from "./disk/base-disk.ts";
 import { assertSelfContained } from "./disk/disk-image.ts";
 import { createOverlay } from "./disk/overlay.ts";
-import { ensureInitramfs } from "./initramfs/initramfs.ts";
-import type { KernelSupply } from "./kernel/supply.ts";
 import { launch } from "./launch.ts";
-import { type BootAssets, sectionOf } from "./machine.ts";
+import { sectionOf } from "./machine.ts";
 import { connectMonitor } from "./monitor.ts";
 import { plan } from "./plan.ts";
 import { findQemu } from "./qemu-process.ts";
@@ -24,12 +23,8 @@ import { type QemuCapability, QemuRunning, releaseHost } from "./running.ts";
 export interface QemuBackendParts {
   readonly context: DriverContext;
   readonly spawn: Spawn;
-  readonly kernel: KernelSupply;
   readonly accelerator: () => Promise<AcceleratorChoice>;
-  /** The file of the agent's runtime drive, made at first need. */
-  readonly runtimeDrive: (options: Abortable) => Promise<string>;
-  /** Where what all machines share is kept. */
-  readonly cache: string;
+  readonly bootAssets: BootAssetSupply;
 }
 
 /** What the engine calls: see `Backend` of `@pileus/core/driver`. */
@@ -64,7 +59,7 @@ export class QemuBackend implements Backend<QemuCapability> {
   async launch(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability>> {
     const bootable = instance.tree.kind === "disk";
     if (bootable && sectionOf(instance.config).machine === "microvm") throw new UnsupportedError(NO_FIRMWARE);
-    const assets = bootable ? undefined : this.#bootAssets(options);
+    const assets = bootable ? undefined : this.#parts.bootAssets.get(options);
     const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), assets]);
     const { identity, qmp } = await launch(instance, { accelerator, boot }, options);
     return new QemuRunning({ instance, identity, qmp, agent: agentOf(instance) });
@@ -77,13 +72,13 @@ export class QemuBackend implements Backend<QemuCapability> {
       await releaseHost(instance);
       return undefined;
     }
-    const qmp = await connectMonitor(files.monitors, options);
-    const { UUID } = await qmp.execute("query-uuid", {}, options);
-    if (UUID !== instance.uuid) {
-      await qmp.close();
-      throw new ConnectionError(files.monitors[0] ?? "monitor", `another machine answers: ${UUID}`);
-    }
-    return new QemuRunning({ instance, identity, qmp, agent: agentOf(instance) });
+    return allOrNothing(async (undo) => {
+      const qmp = await connectMonitor(files.monitors, options);
+      undo(() => qmp.close());
+      const { UUID } = await qmp.execute("query-uuid", {}, options);
+      if (UUID !== instance.uuid) throw new ConnectionError(qmp.peer, `another machine answers: ${UUID}`);
+      return new QemuRunning({ instance, identity, qmp, agent: agentOf(instance) });
+    });
   }
 
   /** The overlay lies in the instance's folder; interfaces alone are outside. */
@@ -104,13 +99,6 @@ export class QemuBackend implements Backend<QemuCapability> {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return Readable.from([]);
       throw error;
     }
-  }
-
-  async #bootAssets(options: Abortable): Promise<BootAssets> {
-    const { cache, kernel: supply } = this.#parts;
-    const [kernel, runtimeDrive] = await Promise.all([supply.get(options), this.#parts.runtimeDrive(options)]);
-    const initramfs = await ensureInitramfs(cache, kernel, options);
-    return { kernel: kernel.image, initramfs, runtimeDrive };
   }
 }
 

@@ -4,6 +4,7 @@ import type { InstanceConfig } from "@pileus/core";
 import type { InstanceContext } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import type { MachineSpec, SocketSpec } from "./argv/machine-spec.ts";
+import type { BootAssets } from "./boot-assets.ts";
 import { renderCommandLine } from "./command-line.ts";
 import { ROOT_DISK_SERIAL } from "./initramfs/init-script.ts";
 import { runFiles } from "./run-files.ts";
@@ -17,12 +18,6 @@ export interface MachineAssets {
   readonly accelerator: AcceleratorChoice;
   /** Of a guest that we boot; absent for one that boots from a disk of its own. */
   readonly boot?: BootAssets | undefined;
-}
-
-export interface BootAssets {
-  readonly kernel: string;
-  readonly initramfs: string;
-  readonly runtimeDrive: string;
 }
 
 export function sectionOf(config: InstanceConfig): QemuSection {

@@ -4,6 +4,7 @@ import type { Abortable } from "@pileus/core";
 import { type Driver, type DriverContext, type Spawn, spawn } from "@pileus/core/driver";
 import { type AcceleratorChoice, chooseAccelerator } from "./accelerator.ts";
 import { QemuBackend } from "./backend.ts";
+import { BootAssetSupply } from "./boot-assets.ts";
 import type { GuestKernel } from "./kernel/kernel.ts";
 import { KernelSupply } from "./kernel/supply.ts";
 import { probe } from "./probe.ts";
@@ -51,7 +52,8 @@ export function qemu(options: QemuOptions = {}): Driver<"qemu", QemuCapability, 
       context = opened;
       const folder = own ?? join(opened.folder, "cache");
       const runtimeDrive = ({ signal }: Abortable) => buildRuntimeDrive({ folder, signal });
-      return new QemuBackend({ context: opened, spawn: run, kernel, accelerator, cache: folder, runtimeDrive });
+      const bootAssets = new BootAssetSupply({ cache: folder, kernel, runtimeDrive });
+      return new QemuBackend({ context: opened, spawn: run, accelerator, bootAssets });
     },
   };
 }
