@@ -12,6 +12,7 @@ export default defineConfig({
   platform: "node",
   dts: false,
   sourcemap: true,
-  clean: true,
+  // Else `tsc -b` takes the declarations, which are cleaned too, for still there.
+  clean: [".tsbuildinfo"],
   splitting: true,
 });
