@@ -1,0 +1,33 @@
+import { closeSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { listenUnix } from "@pileus/core/driver";
+import { requires } from "@pileus/core/testing";
+import { expect, it } from "vitest";
+import { startQemu } from "../../src/qemu-process.ts";
+import { QMP_COMMANDS, QMP_EVENTS, QmpClient } from "../../src/qmp/index.ts";
+
+it(
+  "knows commands and events by the names that the installed QEMU has for them",
+  requires(["binary:qemu-system-x86_64"], async () => {
+    const folder = await mkdtemp(join(tmpdir(), "pileus-qmp-names-"));
+    const path = join(folder, "qmp.sock");
+    const descriptor = listenUnix(path);
+    const monitor = ["-chardev", "socket,id=m,fd=3,server=on,wait=off", "-mon", "chardev=m,mode=control"];
+    const argv = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", ...monitor];
+    try {
+      await startQemu(argv, { cwd: folder, log: join(folder, "log"), descriptors: [descriptor] });
+      await using client = await QmpClient.connect(path, { greetingTimeout: 30_000 });
+      const schema = (await client.call("query-qmp-schema")) as readonly { "meta-type": string; name: string }[];
+      const names = (type: string) => schema.filter((entry) => entry["meta-type"] === type).map(({ name }) => name);
+      expect(names("command")).toEqual(expect.arrayContaining(Object.keys(QMP_COMMANDS)));
+      expect(names("event")).toEqual(expect.arrayContaining(Object.keys(QMP_EVENTS)));
+      await client.execute("quit");
+      await client.closed;
+    } finally {
+      closeSync(descriptor);
+      await rm(folder, { recursive: true });
+    }
+  }),
+);
