@@ -35,7 +35,7 @@ export function describeObservation(bench: Bench): void {
         const { processes } = await instance.metrics();
         if (processes === undefined) return;
         // Many, for what an instance still does as it comes up may end meanwhile.
-        const sleepers = "for i in 0 1 2 3 4 5 6 7 8 9; do sleep 1000 & done; wait";
+        const sleepers = `${"sleep 1000 & ".repeat(10)}wait`;
         await using _sleepers = await instance.exec(["sh", "-c", sleepers]);
         await eventually(bench.deadline, "some processes more", async () => {
           const now = (await instance.metrics()).processes ?? 0;
