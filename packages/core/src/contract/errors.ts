@@ -221,7 +221,10 @@ export class ImageError extends InstanceError {
   }
 }
 
-/** A file operation failed, inside an instance or on the host's end of a push or pull. `errno` is the system's name (`ENOENT`, `EACCES`, `EISDIR` …). */
+/**
+ * A file operation failed, inside an instance or on the host's end of a push or pull. `errno` is the system's name
+ * (`ENOENT`, `EACCES`, `EISDIR` …).
+ */
 export class FileError extends InstanceError {
   readonly code = "ERR_INSTANCE_FILE";
   readonly path: string;

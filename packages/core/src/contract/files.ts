@@ -68,8 +68,8 @@ export interface InstanceFiles {
   mkdir(path: string, options?: MkdirOptions): Promise<void>;
   remove(path: string, options?: RemoveOptions): Promise<void>;
   /**
-   * Copies a file or folder of the host to exactly `path` inside: files, folders, symlinks (as they are), modes, times; the
-   * rest is left out. Existing folders are merged, files replaced. Aborting leaves what had arrived.
+   * Copies a file or folder of the host to exactly `path` inside: files, folders, symlinks (as they are), modes, times;
+   * the rest is left out. Existing folders are merged, files replaced. Aborting leaves what had arrived.
    */
   push(source: string, path: string, options?: PushOptions): Promise<void>;
   /**
@@ -81,8 +81,8 @@ export interface InstanceFiles {
 
 /**
  * What a driver supplies for {@link InstanceFiles}: the engine adds checks, whole-file calls, and both ends of trees on
- * the host. A tree travels as a tar stream (POSIX pax), whose entry names are relative to the tree's root; a single file is one
- * entry with the name `"."`.
+ * the host. A tree travels as a tar stream (POSIX pax), whose entry names are relative to the tree's root; a single
+ * file is one entry with the name `"."`.
  */
 export interface FileOperations {
   read(path: string, options: Abortable): Promise<Readable>;

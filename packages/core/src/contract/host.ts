@@ -31,7 +31,9 @@ export type CreateConfig<D extends AnyDriver> = D extends {
   : never;
 
 export interface OpenHostOptions<D extends AnyDriver> extends Abortable {
-  /** The folder that holds all state; made 0700 where it is missing. Several processes may open one at the same time. */
+  /**
+   * The folder that holds all state; made 0700 where it is missing. Several processes may open one at the same time.
+   */
   readonly root: string;
   readonly drivers: readonly D[];
 }
@@ -56,11 +58,12 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
   readonly images: Images;
   readonly networks: Networks;
   /**
-   * Defines an instance and makes its writable root: `stopped`. All or nothing: a failure, an abort or a crash leaves no trace
-   * once the host is opened again.
+   * Defines an instance and makes its writable root: `stopped`. All or nothing: a failure, an abort or a crash leaves
+   * no trace once the host is opened again.
    *
    * @throws {ConfigError} before anything is touched, naming every issue; an unknown key with the nearest known one.
-   * @throws {AlreadyExistsError} when the name is taken. @throws {NotFoundError} when the image or a network is missing.
+   * @throws {AlreadyExistsError} when the name is taken. @throws {NotFoundError} when the image or a network is
+   * missing.
    */
   create<N extends D["name"]>(
     config: CreateConfig<D> & { readonly driver: N },

@@ -42,8 +42,8 @@ export type ImageSource = string | DebianBootstrap;
 /** The images of a host: content-addressed, verified, shared by every driver and process on the root. */
 export interface Images {
   /**
-   * Brings an image in and returns it; at once when the store has it. All or nothing: a failure, an abort or a crash leaves
-   * no trace once the host is opened again.
+   * Brings an image in and returns it; at once when the store has it. All or nothing: a failure, an abort or a crash
+   * leaves no trace once the host is opened again.
    *
    * @throws {ImageError} when it is malformed or hostile, leaves its root, or differs from its digest.
    * @throws {HostError} when a tool for its source is missing.

@@ -50,8 +50,8 @@ export interface InstanceCore<C extends Capability = Capability> extends Watchab
   /** For listeners; `watch()` for loops. */
   readonly events: Emitter<InstanceEvents>;
   /**
-   * Whether the capability can be used now, narrowing the type. False while the driver, this host or the guest lacks it;
-   * a stopped instance answers for its driver.
+   * Whether the capability can be used now, narrowing the type. False while the driver, this host or the guest lacks
+   * it; a stopped instance answers for its driver.
    */
   can<K extends Capability>(capability: K): this is Instance<C | K>;
   state(options?: Abortable): Promise<InstanceState>;
@@ -70,12 +70,15 @@ export interface InstanceCore<C extends Capability = Capability> extends Watchab
   ready(options?: Abortable & Timed): Promise<void>;
   /**
    * → `stopped`. Joins a stop already under way (a `kill` overtakes an `ask`); a no-op while stopped; works right after
-   * start, and on a frozen instance, which is unfrozen first. Aborting stops waiting; what was asked for stays asked for.
+   * start, and on a frozen instance, which is unfrozen first. Aborting stops waiting; what was asked for stays asked
+   * for.
    */
   stop(options?: StopOptions): Promise<void>;
   /** Stop, then start. */
   restart(options?: StopOptions): Promise<void>;
-  /** Resolves with how it ended once it is stopped; at once when it is. Rejects with {@link StateError} if it never ran. */
+  /**
+   * Resolves with how it ended once it is stopped; at once when it is. Rejects with {@link StateError} if it never ran.
+   */
   wait(options?: Abortable): Promise<InstanceExit>;
   /**
    * Stops it by force if it runs, then removes all that it left: processes, mounts, cgroups, interfaces, files.

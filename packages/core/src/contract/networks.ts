@@ -9,14 +9,17 @@ export interface NetworkInfo extends NetworkConfig {
 /** The managed networks of a host: bridges with DHCP, DNS and NAT, which nics of every driver join by name. */
 export interface Networks {
   /**
-   * Defines a network and brings it up. With the definition that it has already: a no-op that brings it up again if the machine
-   * was rebooted. Aborting a first create undoes it. @throws {AlreadyExistsError} when the name has another definition, or is that
-   * of an interface we did not make. @throws {ConfigError} when the address overlaps a network that the machine is on.
+   * Defines a network and brings it up. With the definition that it has already: a no-op that brings it up again if the
+   * machine was rebooted. Aborting a first create undoes it. @throws {AlreadyExistsError} when the name has another
+   * definition, or is that of an interface we did not make. @throws {ConfigError} when the address overlaps a network
+   * that the machine is on.
    * @throws {HostError} before anything is touched, when a tool or the right to use it is missing.
    */
   create(config: NetworkConfigInput, options?: Abortable): Promise<NetworkInfo>;
   get(name: string, options?: Abortable): Promise<NetworkInfo>;
   list(options?: Abortable): Promise<readonly NetworkInfo[]>;
-  /** Removes bridge, servers and firewall rules. Refused with a {@link ConfigError} while instances use it. Idempotent. */
+  /**
+   * Removes bridge, servers and firewall rules. Refused with a {@link ConfigError} while instances use it. Idempotent.
+   */
   delete(name: string, options?: Abortable): Promise<void>;
 }

@@ -33,7 +33,10 @@ export type ExitStatus =
  * while no host was open may leave none behind.
  */
 export interface InstanceExit {
-  /** `requested`: by `stop()`; `program`: the main process or guest ended itself; `lost`: found dead at open, nobody knows how. */
+  /**
+   * `requested`: by `stop()`; `program`: the main process or guest ended itself; `lost`: found dead at open, nobody
+   * knows how.
+   */
   readonly reason: "requested" | "program" | "lost";
   readonly status?: ExitStatus | undefined;
   /** Milliseconds since the epoch. */

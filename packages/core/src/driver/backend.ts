@@ -89,8 +89,8 @@ export interface Plan {
 
 /**
  * What an author of a driver writes; the engine completes it. The engine calls at most one of these at a time for one
- * instance, holding its lock; it has checked the state. What fails or is aborted it undoes: a create by `remove()`, a launch by `adopt()`, which finds or clears
- * what was left, and `kill()`.
+ * instance, holding its lock; it has checked the state. What fails or is aborted it undoes: a create by `remove()`, a
+ * launch by `adopt()`, which finds or clears what was left, and `kill()`.
  */
 export interface Backend<C extends Capability = Capability> {
   /**
@@ -103,16 +103,19 @@ export interface Backend<C extends Capability = Capability> {
   /** Starts it. Resolves when it runs (not: is ready). What it leaves behind on failure, `adopt()` clears. */
   launch(instance: InstanceContext, options: Abortable): Promise<Running<C>>;
   /**
-   * Finds what a former process started and still runs; `undefined` when nothing does, after cleaning up what a dead one
-   * left (mounts, cgroups, interfaces).
+   * Finds what a former process started and still runs; `undefined` when nothing does, after cleaning up what a dead
+   * one left (mounts, cgroups, interfaces).
    */
   adopt(instance: InstanceContext, options: Abortable): Promise<Running<C> | undefined>;
   /**
-   * How a run ended that `adopt()` did not find any more: asked right after it. Left out, or `undefined`, where nobody can know:
-   * the instance is then said to be `lost`.
+   * How a run ended that `adopt()` did not find any more: asked right after it. Left out, or `undefined`, where nobody
+   * can know: the instance is then said to be `lost`.
    */
   lastExit?(instance: InstanceContext, options: Abortable): Promise<ExitStatus | undefined>;
-  /** Removes what `materialize()` made outside of the instance's folder, and any mount within it. Idempotent. Nothing runs any more. */
+  /**
+   * Removes what `materialize()` made outside of the instance's folder, and any mount within it. Idempotent. Nothing
+   * runs any more.
+   */
   remove(instance: InstanceContext, options: Abortable): Promise<void>;
   /** Required with the capability `logs`: works stopped, too. */
   logs?(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable>;
@@ -135,9 +138,14 @@ export interface RunningCore {
   lacks?(capability: Capability): string | undefined;
   /** See {@link InstanceCore.ready}. Absent: ready as soon as it runs. */
   ready?(options: Abortable): Promise<void>;
-  /** Asks for an orderly end; returns when asked, not when ended. May be called right after launch; resolves when it has ended already. */
+  /**
+   * Asks for an orderly end; returns when asked, not when ended. May be called right after launch; resolves when it has
+   * ended already.
+   */
   shutdown(options: Abortable): Promise<void>;
-  /** Ends it by force; must work when `shutdown()` or anything else is under way. Resolves when told, not when ended. */
+  /**
+   * Ends it by force; must work when `shutdown()` or anything else is under way. Resolves when told, not when ended.
+   */
   kill(): Promise<void>;
   /** Lets go of sockets and listeners and leaves the instance running; `exited` then never settles. */
   detach(): Promise<void>;

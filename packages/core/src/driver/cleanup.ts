@@ -2,10 +2,11 @@
 export type Undo = (undo: () => unknown) => void;
 
 /**
- * Runs `work`; when it fails, undoes in reverse all that it gave to `undo`, then throws. What `work` keeps is what it returns.
- * Undoing goes on past a failure of its own.
+ * Runs `work`; when it fails, undoes in reverse all that it gave to `undo`, then throws. What `work` keeps is what it
+ * returns. Undoing goes on past a failure of its own.
  *
- * @throws what `work` threw, itself; where undoing failed too an `AggregateError` of all, with the first failure as `cause`.
+ * @throws what `work` threw, itself; where undoing failed too an `AggregateError` of all, with the first failure as
+ * `cause`.
  */
 export async function allOrNothing<T>(work: (undo: Undo) => Promise<T>): Promise<T> {
   const steps: (() => unknown)[] = [];
@@ -17,8 +18,8 @@ export async function allOrNothing<T>(work: (undo: Undo) => Promise<T>): Promise
 }
 
 /**
- * What a holder of several things gives back at its end, in reverse: `AsyncDisposableStack` for Node 20. Disposing twice does
- * nothing the second time.
+ * What a holder of several things gives back at its end, in reverse: `AsyncDisposableStack` for Node 20. Disposing
+ * twice does nothing the second time.
  */
 export class CleanupStack implements AsyncDisposable {
   readonly #steps: (() => unknown)[] = [];

@@ -34,8 +34,8 @@ export interface DeadlineOptions extends Abortable {
 const LONGEST = 2 ** 31 - 1;
 
 /**
- * A signal that aborts with a {@link TimeoutError} when `timeout` has passed, or with the caller's own reason before. Dispose of
- * it when the work is done: it holds a timer and a listener on the caller's signal.
+ * A signal that aborts with a {@link TimeoutError} when `timeout` has passed, or with the caller's own reason before.
+ * Dispose of it when the work is done: it holds a timer and a listener on the caller's signal.
  */
 export class Deadline implements Disposable {
   readonly signal: AbortSignal;
@@ -96,7 +96,10 @@ export function linkSignals(...signals: readonly (AbortSignal | undefined)[]): L
   };
 }
 
-/** A controller whose signal many may listen to at once: Node 20 takes eleven listeners for a leak, and says so on stderr. */
+/**
+ * A controller whose signal many may listen to at once: Node 20 takes eleven listeners for a leak, and says so on
+ * stderr.
+ */
 export function unlimitedController(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);

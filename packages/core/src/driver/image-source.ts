@@ -18,8 +18,8 @@ export interface ImageDraft {
   readonly folder: string;
   /**
    * Adds the next layer, bottom first. With `diffId` and a store that has the layer on the same parents, `open` is not
-   * called. The content is checked while it is unpacked: paths, links, devices, `digest` of the compressed and `diffId` of the
-   * uncompressed bytes. @throws {ImageError}
+   * called. The content is checked while it is unpacked: paths, links, devices, `digest` of the compressed and `diffId`
+   * of the uncompressed bytes. @throws {ImageError}
    */
   addLayer(layer: LayerSource): Promise<Layer>;
 }

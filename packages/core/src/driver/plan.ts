@@ -4,7 +4,9 @@ import type { Plan } from "./backend.ts";
 
 type Change = Plan["changes"][number];
 
-/** What a driver says of its keys, for {@link renderPlan}. Keys of `limits` and of its section are written `limits.cpu`. */
+/**
+ * What a driver says of its keys, for {@link renderPlan}. Keys of `limits` and of its section are written `limits.cpu`.
+ */
 export interface PlanRules {
   /** The name of the driver's section. */
   readonly section: string;

@@ -2,7 +2,9 @@ import type { Duplex, Readable, Writable } from "node:stream";
 import type { TerminalSize } from "../contract/process.ts";
 import type { ExitStatus } from "../contract/state.ts";
 
-/** One program inside, as a driver hands it over. The engine wraps it into the contract's `PipeProcess` or `TtyProcess`. */
+/**
+ * One program inside, as a driver hands it over. The engine wraps it into the contract's `PipeProcess` or `TtyProcess`.
+ */
 export interface BackendProcess {
   /** Three pipes, or one terminal: what the request asked for. */
   readonly streams:

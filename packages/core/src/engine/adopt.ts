@@ -8,8 +8,8 @@ import type { InstanceRecord } from "./record.ts";
 import { type AnyRunning, Run } from "./run.ts";
 
 /**
- * Finds what runs of an instance whose record says that it does, and makes the record true again: the run, held from now on; or
- * nothing, and then it is `stopped`. A start that a crash cut short is undone. Only under the lock.
+ * Finds what runs of an instance whose record says that it does, and makes the record true again: the run, held from
+ * now on; or nothing, and then it is `stopped`. A start that a crash cut short is undone. Only under the lock.
  *
  * What the driver cannot tell leaves `error` on record with the reason, and is asked again by the next verb.
  */
@@ -55,7 +55,8 @@ async function takeOver(
   signal: AbortSignal,
 ): Promise<Run> {
   const run = new Run(record.run ?? randomUUID(), running);
-  // `stopping`, too, becomes `running`: nobody may be waiting for the end any more. That it was asked for stays on record.
+  // `stopping`, too, becomes `running`: nobody may be waiting for the end any more. That it was asked for stays on
+  // record.
   const state = (await running.isFrozen?.({ signal })) ? "frozen" : "running";
   await instance.change(record, { state, run: run.id, error: undefined });
   instance.hold(run);
@@ -74,8 +75,8 @@ export async function endByForce(running: AnyRunning): Promise<void> {
 }
 
 /**
- * Undoes a launch that failed or was given up: ends what it started, if anything, has the driver clear what it left, and records the
- * instance as stopped; where that fails the record still says `starting`, which the next verb undoes.
+ * Undoes a launch that failed or was given up: ends what it started, if anything, has the driver clear what it left,
+ * and records the instance as stopped; where that fails the record still says `starting`, which the next verb undoes.
  *
  * @returns what to throw: `cause`, joined with what went wrong on the way.
  */

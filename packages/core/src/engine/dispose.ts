@@ -3,8 +3,8 @@ import { CleanupStack } from "../driver/cleanup.ts";
 import type { Engine } from "./engine.ts";
 
 /**
- * Lets go of everything: what waits ends, what can be undone is, and what runs goes on without us. `closing` is the controller of
- * {@link Engine.closing}.
+ * Lets go of everything: what waits ends, what can be undone is, and what runs goes on without us. `closing` is the
+ * controller of {@link Engine.closing}.
  */
 export async function detach(engine: Engine, closing: AbortController): Promise<void> {
   closing.abort(new ConnectionError(`the host at ${engine.layout.root}`, "it was disposed of"));

@@ -28,8 +28,8 @@ export class EventBus {
 }
 
 /**
- * One reader's share of the bus: an emitter for listeners and any number of queues. Ends by {@link close}, and by itself
- * after the `deleted` of its own instance.
+ * One reader's share of the bus: an emitter for listeners and any number of queues. Ends by {@link close}, and by
+ * itself after the `deleted` of its own instance.
  */
 export class EventTap {
   readonly emitter = new EventEmitter() as Emitter<InstanceEvents>;
@@ -47,7 +47,8 @@ export class EventTap {
   deliver(event: InstanceEvent): void {
     if (this.#instance !== undefined && event.instance !== this.#instance) return;
     for (const queue of this.#queues) queue.push(event);
-    // In a task of its own: what a listener throws is its owner's uncaught exception, not a failure of the engine's verb.
+    // In a task of its own: what a listener throws is its owner's uncaught exception, not a failure of the engine's
+    // verb.
     queueMicrotask(() => this.#emit(event));
     if (this.#instance !== undefined && event.type === "deleted") this.close();
   }

@@ -7,8 +7,9 @@ import type { Run } from "./run.ts";
 export const STOPPED = { state: "stopped", asked: undefined, error: undefined } as const;
 
 /**
- * Puts the end of a run on record and tells of it, once; does nothing when this was done for the run before. Another process that held
- * the same run may have been first: then its word stands, and the watchers here learn of it. Only under the lock.
+ * Puts the end of a run on record and tells of it, once; does nothing when this was done for the run before. Another
+ * process that held the same run may have been first: then its word stands, and the watchers here learn of it. Only
+ * under the lock.
  */
 export async function recordExit(instance: ManagedInstance, run: Run): Promise<void> {
   if (instance.run !== run || run.end === undefined) return;
@@ -22,7 +23,10 @@ export async function recordExit(instance: ManagedInstance, run: Run): Promise<v
   run.settle();
 }
 
-/** Records that nothing of a run is left, with how it ended if there is anything to tell, and tells of it. Only under the lock. */
+/**
+ * Records that nothing of a run is left, with how it ended if there is anything to tell, and tells of it. Only under
+ * the lock.
+ */
 export async function recordEnd(
   instance: ManagedInstance,
   record: InstanceRecord,

@@ -18,11 +18,11 @@ export interface Lock extends AsyncDisposable {
 }
 
 /**
- * Takes the lock that the file at `path` stands for, waiting for as long as another holds it; makes the file where it is missing.
- * The holder can be this process too: each call has its own open file, and flock(2) is between open files.
+ * Takes the lock that the file at `path` stands for, waiting for as long as another holds it; makes the file where it
+ * is missing. The holder can be this process too: each call has its own open file, and flock(2) is between open files.
  *
- * Without contention no process is started. With it, a child `flock(1)` waits on our own open file, handed down, so that
- * the wait costs nothing and an abort ends it at once.
+ * Without contention no process is started. With it, a child `flock(1)` waits on our own open file, handed down, so
+ * that the wait costs nothing and an abort ends it at once.
  */
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<Lock> {
   const mode = options.mode ?? "exclusive";

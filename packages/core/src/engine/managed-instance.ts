@@ -57,8 +57,8 @@ export class ManagedInstance {
   }
 
   /**
-   * Runs `work` while nobody else, in whatever process, changes the instance; with the record as it then is, and a signal
-   * that the host's disposal aborts too.
+   * Runs `work` while nobody else, in whatever process, changes the instance; with the record as it then is, and a
+   * signal that the host's disposal aborts too.
    */
   async exclusively<T>(
     verb: string,
@@ -117,8 +117,8 @@ export class ManagedInstance {
   }
 
   /**
-   * The run under way, found again where another process began it; `undefined` when the instance does not run, which is then on
-   * record. Only under the lock.
+   * The run under way, found again where another process began it; `undefined` when the instance does not run, which is
+   * then on record. Only under the lock.
    */
   async currentRun(record: InstanceRecord, signal: AbortSignal): Promise<Run | undefined> {
     if (record.state === "stopped") return undefined;

@@ -1,7 +1,9 @@
 import type { Abortable } from "../contract/abortable.ts";
 import { abortable } from "../driver/deadline.ts";
 
-/** One at a time within this process, in order of arrival. What a kernel lock would do at the price of a child process. */
+/**
+ * One at a time within this process, in order of arrival. What a kernel lock would do at the price of a child process.
+ */
 export class Mutex {
   #last: Promise<void> = Promise.resolve();
 

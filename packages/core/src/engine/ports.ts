@@ -12,8 +12,9 @@ export type ImageUsers = (fingerprint: string) => Promise<readonly string[]>;
 /**
  * The images of a host, as the engine needs them: what callers see, and their content as files.
  *
- * The engine writes the record that names an image *before* it asks for the image's tree. A store that deletes under the lock that
- * `tree()` shares, asking {@link ImageUsers} within it, can therefore never take an image from an instance.
+ * The engine writes the record that names an image *before* it asks for the image's tree. A store that deletes under
+ * the lock that `tree()` shares, asking {@link ImageUsers} within it, can therefore never take an image from an
+ * instance.
  */
 export interface ImageStore extends Images, AsyncDisposable {
   /** The content of an image. @throws {NotFoundError} when it is no longer in the store. */
@@ -26,11 +27,14 @@ export interface NicOwner {
   readonly uuid: string;
 }
 
-/** The networks of a host, as the engine needs them: what callers see, and a place on them for each nic of an instance. */
+/**
+ * The networks of a host, as the engine needs them: what callers see, and a place on them for each nic of an instance.
+ */
 export interface NetworkManager extends Networks, AsyncDisposable {
   /**
-   * Gives each nic of `devices` its address and its name on the host, kept on disk until {@link release}. All or nothing;
-   * safe to repeat. @throws {NotFoundError} when a network is missing. @throws {ConfigError} when an address is taken or out of range.
+   * Gives each nic of `devices` its address and its name on the host, kept on disk until {@link release}. All or
+   * nothing; safe to repeat. @throws {NotFoundError} when a network is missing. @throws {ConfigError} when an address
+   * is taken or out of range.
    */
   reserve(owner: NicOwner, devices: Devices, options?: Abortable): Promise<readonly NicAttachment[]>;
   /** What was reserved, by device name in order; empty where nothing is. Reads only. */

@@ -43,7 +43,10 @@ export const InstanceRecordSchema = z.strictObject({
   phase: z.enum(["creating", "ready", "deleting"]),
   /** As last known. `starting`, `freezing` and `stopping` under a free lock may be what a crash cut short. */
   state: z.enum(Object.keys(STATES) as InstanceState[]),
-  /** Tells the run under way, or the last one, from every other: a late word about an older one is then not taken for it. */
+  /**
+   * Tells the run under way, or the last one, from every other: a late word about an older one is then not taken for
+   * it.
+   */
   run: z.uuid().optional(),
   /** A stop was asked for in this run, and nobody has given up on it since. */
   asked: z.boolean().optional(),
@@ -86,7 +89,10 @@ export function writeRecord(path: string, record: InstanceRecord): Promise<void>
   return replaceFile(path, `${JSON.stringify(record, undefined, 2)}\n`);
 }
 
-/** Moves a record that cannot be read out of the way, to be looked at by a person. Returns where it is now. Only under the lock. */
+/**
+ * Moves a record that cannot be read out of the way, to be looked at by a person. Returns where it is now. Only under
+ * the lock.
+ */
 export async function setRecordAside(path: string): Promise<string> {
   const aside = `${path}.unreadable`;
   await rename(path, aside);

@@ -3,8 +3,9 @@ import type { Layout } from "./layout.ts";
 import { parseRecord, type RecordReading } from "./record.ts";
 
 /**
- * The records of a root as they are on disk now. Every verb reads one, so reading is cheap: synchronous, for a small local file costs less
- * than a trip through the thread pool (9 against 130 µs), and parsed again only when its text has changed (70 µs).
+ * The records of a root as they are on disk now. Every verb reads one, so reading is cheap: synchronous, for a small
+ * local file costs less than a trip through the thread pool (9 against 130 µs), and parsed again only when its text has
+ * changed (70 µs).
  */
 export class Records {
   readonly #layout: Layout;

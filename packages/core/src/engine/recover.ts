@@ -22,8 +22,9 @@ export interface Trouble {
 }
 
 /**
- * Makes the root true to the host after whatever ended its last users: undoes creates and finishes deletes that were cut short, and finds
- * again what runs. What another process is at work on is left to it. One instance's trouble does not keep the host from opening.
+ * Makes the root true to the host after whatever ended its last users: undoes creates and finishes deletes that were
+ * cut short, and finds again what runs. What another process is at work on is left to it. One instance's trouble does
+ * not keep the host from opening.
  */
 export async function recover(engine: Engine, signal: AbortSignal | undefined): Promise<readonly Trouble[]> {
   const linked = linkSignals(signal, engine.closing);
@@ -45,7 +46,10 @@ export async function recover(engine: Engine, signal: AbortSignal | undefined): 
   return troubles;
 }
 
-/** Those that have a folder, and those of which there is but the lock: a create takes it first, and a delete gives it back last. */
+/**
+ * Those that have a folder, and those of which there is but the lock: a create takes it first, and a delete gives it
+ * back last.
+ */
 async function namesWithTraces(layout: Layout): Promise<readonly string[]> {
   const prefix = basename(layout.instanceLock(""));
   const locks = (await readdir(layout.locks)).filter((file) => file.startsWith(prefix));

@@ -4,8 +4,8 @@ import { HostError } from "../contract/errors.ts";
 import { mountsBelow } from "../system/mounts.ts";
 
 /**
- * Removes an instance's folder, its record last, so that a removal cut short is known for one. Refuses to go through a mount: what
- * is mounted there may be somebody else's files.
+ * Removes an instance's folder, its record last, so that a removal cut short is known for one. Refuses to go through a
+ * mount: what is mounted there may be somebody else's files.
  */
 export async function removeInstanceFolder(folder: string, recordName = "instance.json"): Promise<void> {
   const mounts = await mountsBelow(folder);
@@ -25,8 +25,8 @@ export async function removeInstanceFolder(folder: string, recordName = "instanc
 }
 
 /**
- * Removes a folder that has no record because its creation or removal was cut short: it then holds nothing but, at most, the beginning of a
- * record. Anything else stays. Only under the lock. Returns whether nothing is there any more.
+ * Removes a folder that has no record because its creation or removal was cut short: it then holds nothing but, at
+ * most, the beginning of a record. Anything else stays. Only under the lock. Returns whether nothing is there any more.
  */
 export async function removeAbandonedFolder(folder: string): Promise<boolean> {
   const names = await namesIn(folder);

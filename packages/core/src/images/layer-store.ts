@@ -56,7 +56,10 @@ export class LayerStore {
     }
   }
 
-  /** Moves a described layer in. One that is there already stays: both have the same content. Only under the store's lock. */
+  /**
+   * Moves a described layer in. One that is there already stays: both have the same content. Only under the store's
+   * lock.
+   */
   async adopt(chain: string, from: string): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     if ((await this.read(chain)) === undefined) await rename(from, this.place(chain));

@@ -32,7 +32,10 @@ interface Whiteout {
   readonly folder: { readonly from: Buffer; readonly to: Buffer };
 }
 
-/** Removes from `target` what the layer hides or replaces by another kind of file. Returns the layer's whiteouts, which the copy brings along. */
+/**
+ * Removes from `target` what the layer hides or replaces by another kind of file. Returns the layer's whiteouts, which
+ * the copy brings along.
+ */
 async function clearTheWay(layer: LayerFolder, target: string, { signal }: Abortable): Promise<Whiteout[]> {
   const opaque = new Set(layer.opaque);
   const whiteouts: Whiteout[] = [];

@@ -24,7 +24,9 @@ const PROGRAMS = [
   "init",
 ];
 
-/** Reads a tree's facts, never leaving it. @throws {ImageError} when its programs are for no architecture that we know. */
+/**
+ * Reads a tree's facts, never leaving it. @throws {ImageError} when its programs are for no architecture that we know.
+ */
 export async function rootfsFacts(image: string, layers: readonly LayerFolder[]): Promise<RootfsFacts> {
   const tree = new LowerLayers(layers);
   const release = parseOsRelease((await head(tree, "etc/os-release", 65536))?.toString("utf8") ?? "");

@@ -145,7 +145,10 @@ class FolderImageStore implements ImageStore {
     return await this.#commit(draft, description, origin, options);
   }
 
-  /** From here on nothing aborts: it is a handful of renames, and the record, written last, is what makes the image exist. */
+  /**
+   * From here on nothing aborts: it is a handful of renames, and the record, written last, is what makes the image
+   * exist.
+   */
   async #commit(draft: Draft, description: ImageDescription, origin: Origin, options: ImportOptions): Promise<Image> {
     await using _lock = await acquireLock(this.#folders.storeLock);
     const before = await this.#records.read(description.fingerprint);

@@ -7,11 +7,14 @@ import type { Abortable } from "../contract/abortable.ts";
 export type ImageTree =
   | {
       readonly kind: "layers";
-      /** Absolute folders, bottom first, in overlayfs' own form: whiteouts are 0/0 devices, opaque folders have the xattr `trusted.overlay.opaque`. Owners are the image's. */
+      /**
+       * Absolute folders, bottom first, in overlayfs' own form: whiteouts are 0/0 devices, opaque folders have the
+       * xattr `trusted.overlay.opaque`. Owners are the image's.
+       */
       readonly layers: readonly string[];
       /**
-       * One folder that shows all the layers merged: the layer itself where there is one. Otherwise made on first call and kept in
-       * the store, without a mount.
+       * One folder that shows all the layers merged: the layer itself where there is one. Otherwise made on first call
+       * and kept in the store, without a mount.
        */
       merged(options?: Abortable): Promise<string>;
     }

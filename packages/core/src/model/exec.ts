@@ -13,7 +13,9 @@ const CellsSchema = z.number().int().min(1).max(65535);
 /** A terminal's size: the kernel keeps it in 16 bits (struct winsize, ioctl_tty(2)). */
 export const TerminalSizeSchema = z.strictObject({ columns: CellsSchema, rows: CellsSchema });
 
-/** A user of the instance: a name, a number, or two numbers. A name cannot hold what separates the fields of passwd(5). */
+/**
+ * A user of the instance: a name, a number, or two numbers. A name cannot hold what separates the fields of passwd(5).
+ */
 const UserSchema = z
   .string()
   .regex(/^(?:\d+(?::\d+)?|[a-zA-Z_][^\0-\x20:/]{0,255})$/, "a user is a name, a uid, or uid:gid");

@@ -1,6 +1,9 @@
 import { z } from "zod";
 
-/** An RFC 1123 label: 1 to 63 of a-z, 0-9 and `-`, neither first nor last a hyphen. It is a host name and a path segment. */
+/**
+ * An RFC 1123 label: 1 to 63 of a-z, 0-9 and `-`, neither first nor last a hyphen. It is a host name and a path
+ * segment.
+ */
 export const NameSchema = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "a name is 1 to 63 of a-z, 0-9 and -, with no - at either end");

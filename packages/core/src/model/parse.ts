@@ -4,8 +4,8 @@ import { nearest } from "./nearest.ts";
 import { discriminatorsAt, keysAt } from "./schema-keys.ts";
 
 /**
- * Reads what a caller wrote. @throws {ConfigError} with every issue, where an unknown key comes with the known one that is nearest.
- * `subject` says what is read, as in `"instance config"`.
+ * Reads what a caller wrote. @throws {ConfigError} with every issue, where an unknown key comes with the known one that
+ * is nearest. `subject` says what is read, as in `"instance config"`.
  */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, subject: string): z.output<S> {
   const parsed = schema.safeParse(value);

@@ -6,7 +6,10 @@ const AmountSchema = (what: string) =>
 const TimeoutSchema = AmountSchema("a number of milliseconds");
 const SizeSchema = AmountSchema("a number of bytes");
 
-/** What is checked of the options of `stop()` before anything is asked of the instance: a word that is no mode must not kill. */
+/**
+ * What is checked of the options of `stop()` before anything is asked of the instance: a word that is no mode must not
+ * kill.
+ */
 export const StopOptionsSchema = z.strictObject({
   mode: z.enum(["ask", "ask-then-kill", "kill"]),
   timeout: TimeoutSchema,

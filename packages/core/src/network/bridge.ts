@@ -32,7 +32,8 @@ export async function bridgeState(facts: BridgeFacts, options: LinkOptions = {})
   if (stdout.trim() === "" && /does not exist/.test(stderr)) return "absent";
   const [found] = parseIp(stdout, z.array(InterfaceSchema));
   if (found === undefined) throw new ProtocolError(`ip addr show ${facts.name}: ${stderr.trim()}`, stdout);
-  // The alias is set a moment after the bridge is made, the hardware address with it: whoever was killed between left the latter.
+  // The alias is set a moment after the bridge is made, the hardware address with it: whoever was killed between left
+  // the latter.
   const ours =
     found.ifalias === ownerAlias(facts.hostId) ||
     (found.ifalias === undefined && found.address === bridgeMac(facts.hostId, facts.name));
@@ -41,7 +42,10 @@ export async function bridgeState(facts: BridgeFacts, options: LinkOptions = {})
   return addressed && found.flags.includes("UP") && found.ifalias !== undefined ? "up" : "down";
 }
 
-/** Makes the bridge what it should be. `state` is what {@link bridgeState} found. @throws {AlreadyExistsError} when it is `foreign`. */
+/**
+ * Makes the bridge what it should be. `state` is what {@link bridgeState} found. @throws {AlreadyExistsError} when it
+ * is `foreign`.
+ */
 export async function raiseBridge(facts: BridgeFacts, state: BridgeState, options: LinkOptions = {}): Promise<void> {
   if (state === "up") return;
   if (state === "foreign") throw new AlreadyExistsError("interface", facts.name);

@@ -36,8 +36,8 @@ const POOL = parseSubnet("10.64.0.0/10");
 const COUNT = 2 ** (24 - POOL.prefix);
 
 /**
- * The bridge's address in a /24 of 10.64.0.0/10 that overlaps nothing taken. `seed` decides where the search begins, so that two
- * roots on one machine seldom meet.
+ * The bridge's address in a /24 of 10.64.0.0/10 that overlaps nothing taken. `seed` decides where the search begins, so
+ * that two roots on one machine seldom meet.
  *
  * @throws {ConfigError} when there is none.
  */
@@ -54,8 +54,8 @@ export function chooseSubnet(taken: readonly TakenSubnet[], seed: string): strin
 }
 
 /**
- * Checks an address that the caller chose: a bridge's address with room beside it, in a network that is nobody's. A small network
- * within a bigger one that is reached by a router is allowed: there, the caller knows why.
+ * Checks an address that the caller chose: a bridge's address with room beside it, in a network that is nobody's. A
+ * small network within a bigger one that is reached by a router is allowed: there, the caller knows why.
  *
  * @throws {ConfigError} with the network that it collides with.
  */

@@ -24,7 +24,9 @@ export function parseNetworkConfig(input: unknown): z.output<typeof NetworkConfi
   );
 }
 
-/** The definition at `path`; `undefined` where there is none. @throws {ProtocolError} when the file is not one of ours. */
+/**
+ * The definition at `path`; `undefined` where there is none. @throws {ProtocolError} when the file is not one of ours.
+ */
 export async function readDefinition(path: string): Promise<NetworkConfig | undefined> {
   const text = await readIfThere(path);
   return text === undefined ? undefined : parseStored(path, text, DefinitionSchema).config;

@@ -20,8 +20,8 @@ import type { Reservation } from "./reservation.ts";
 import { ServedFiles } from "./served-files.ts";
 
 /**
- * The start of a server, its arguments as `$@`. Its log ends at 8 MiB (16384 blocks of 512 bytes: ulimit(1p)), for instances can
- * make it write a line whenever they like; at the limit a write then fails instead of ending it.
+ * The start of a server, its arguments as `$@`. Its log ends at 8 MiB (16384 blocks of 512 bytes: ulimit(1p)), for
+ * instances can make it write a line whenever they like; at the limit a write then fails instead of ending it.
  */
 const START = 'trap "" XFSZ; ulimit -f 16384; exec dnsmasq "$@"';
 
@@ -29,8 +29,8 @@ const START = 'trap "" XFSZ; ulimit -f 16384; exec dnsmasq "$@"';
 const PATIENCE = 2000;
 
 /**
- * The DHCP and DNS server of one network: a dnsmasq that lives on when we die, and that any process finds again. Call under
- * the network's lock.
+ * The DHCP and DNS server of one network: a dnsmasq that lives on when we die, and that any process finds again. Call
+ * under the network's lock.
  */
 export class DnsmasqServer {
   readonly #folder: string;
@@ -52,7 +52,10 @@ export class DnsmasqServer {
     return (await processArguments(pid))?.includes(this.#configArgument) ? identity : undefined;
   }
 
-  /** Starts it unless it runs, to serve `reservations`. Resolves when it answers. @throws {HostError} when its ports are taken. */
+  /**
+   * Starts it unless it runs, to serve `reservations`. Resolves when it answers. @throws {HostError} when its ports are
+   * taken.
+   */
   async ensure(config: NetworkConfig, reservations: readonly Reservation[]): Promise<void> {
     if ((await this.find()) !== undefined) return;
     await this.#served.reset(reservations);
@@ -88,8 +91,8 @@ export class DnsmasqServer {
   async #start(config: NetworkConfig): Promise<void> {
     await replaceFile(this.#file("conf"), renderDnsmasq({ ...config, served: this.#served.folder }));
     await rm(this.#file("log"), { force: true });
-    // dnsmasq's first process ends when the daemon serves, or says on stderr why it cannot. Not to be aborted between: what
-    // is half started cannot be found.
+    // dnsmasq's first process ends when the daemon serves, or says on stderr why it cannot. Not to be aborted between:
+    // what is half started cannot be found.
     try {
       await this.#spawn([
         ...["sh", "-c", START, "sh"],

@@ -8,7 +8,10 @@ export async function isForwarding(): Promise<boolean> {
   return (await readFile(PATH, "latin1")).trim() === "1";
 }
 
-/** Lets the machine forward IPv4 between interfaces. Never undone: others may have come to rely on it. @throws {HostError} */
+/**
+ * Lets the machine forward IPv4 between interfaces. Never undone: others may have come to rely on it. @throws
+ * {HostError}
+ */
 export async function enableForwarding(): Promise<void> {
   // Only when it is off: a write resets other settings of the same kind (kernel, ip-sysctl.rst).
   if (await isForwarding()) return;

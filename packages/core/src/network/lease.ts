@@ -44,8 +44,8 @@ export function renderDhcpRelease(lease: Lease, server: string): Uint8Array {
 }
 
 /**
- * Tells the server, on this machine, that leases have ended. From its own address to its own: Linux then shows the bridge as the
- * interface of arrival, on which the server insists.
+ * Tells the server, on this machine, that leases have ended. From its own address to its own: Linux then shows the
+ * bridge as the interface of arrival, on which the server insists.
  */
 export async function sendDhcpReleases(leases: readonly Lease[], server: string): Promise<void> {
   const socket = createSocket("udp4");

@@ -14,7 +14,10 @@ export async function interfaceNames(): Promise<ReadonlySet<string>> {
   return new Set(lines.map((line) => line.slice(0, line.lastIndexOf(":")).trim()).filter((name) => name !== ""));
 }
 
-/** Runs commands of ip(8) in one process; the first that fails ends it. No value in them may have a blank: their schemas see to it. */
+/**
+ * Runs commands of ip(8) in one process; the first that fails ends it. No value in them may have a blank: their schemas
+ * see to it.
+ */
 export async function ipBatch(commands: readonly string[], options: LinkOptions = {}): Promise<void> {
   const spawn = options.spawn ?? run;
   await spawn(["ip", "-batch", "-"], { stdin: `${commands.join("\n")}\n`, signal: options.signal });

@@ -28,8 +28,8 @@ export interface ManagedNetworkOptions {
 }
 
 /**
- * One network: its files and what it has on the machine. Knows no locks: call what changes something under the network's, and
- * {@link raise} and {@link tearDown} under the machine's too.
+ * One network: its files and what it has on the machine. Knows no locks: call what changes something under the
+ * network's, and {@link raise} and {@link tearDown} under the machine's too.
  */
 export class ManagedNetwork {
   readonly name: string;
@@ -52,7 +52,8 @@ export class ManagedNetwork {
 
   /** Whether the bridge is up with its address and the server runs. Starts no process. */
   async isUp(config: NetworkConfig): Promise<boolean> {
-    // proc_net(5), `route`: lists a network only while its interface is up; addresses are hexadecimal in the host's byte order.
+    // proc_net(5), `route`: lists a network only while its interface is up; addresses are hexadecimal in the host's
+    // byte order.
     const routes = (await readIfThere("/proc/self/net/route")) ?? "";
     const { first } = parseSubnet(config["ipv4.address"]);
     const bytes = Buffer.alloc(4);
@@ -83,7 +84,10 @@ export class ManagedNetwork {
     await writeDefinition(this.#definitionPath, config);
   }
 
-  /** Makes all of it work, as far as it does not. Idempotent. @throws {AlreadyExistsError} when an interface of another has the name. */
+  /**
+   * Makes all of it work, as far as it does not. Idempotent. @throws {AlreadyExistsError} when an interface of another
+   * has the name.
+   */
   async raise(config: NetworkConfig, options: Abortable = {}): Promise<void> {
     const facts = { ...config, hostId: this.#hostId };
     const link = { ...options, spawn: this.#spawn };
@@ -97,7 +101,10 @@ export class ManagedNetwork {
     options.signal?.throwIfAborted();
   }
 
-  /** Removes what the network has on the machine: server, rules, bridge. Idempotent; leaves an interface of another alone. */
+  /**
+   * Removes what the network has on the machine: server, rules, bridge. Idempotent; leaves an interface of another
+   * alone.
+   */
   async tearDown(): Promise<void> {
     await this.#server.stop();
     // A table is under the name of its bridge, so it is theirs then.

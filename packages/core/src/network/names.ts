@@ -19,8 +19,8 @@ export function nicMac(uuid: string, device: string): string {
 }
 
 /**
- * The hardware address of a bridge. Set when it is made, it keeps the bridge from taking its lowest port's, which would change under
- * the instances' feet; and marks it as ours from its first moment, as the alias cannot.
+ * The hardware address of a bridge. Set when it is made, it keeps the bridge from taking its lowest port's, which would
+ * change under the instances' feet; and marks it as ours from its first moment, as the alias cannot.
  */
 export function bridgeMac(hostId: string, network: string): string {
   return localMac("bridge", hostId, network);

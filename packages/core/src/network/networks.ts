@@ -31,7 +31,10 @@ export interface OpenNetworksOptions {
   /** Default: those that hold reservations. */
   readonly users?: NetworkUsers | undefined;
   readonly spawn?: Spawn | undefined;
-  /** Where servers read from and the machine's lock is: a folder that every user may enter and that a reboot empties. Default `/run`. */
+  /**
+   * Where servers read from and the machine's lock is: a folder that every user may enter and that a reboot empties.
+   * Default `/run`.
+   */
   readonly runFolder?: string | undefined;
 }
 
@@ -223,7 +226,9 @@ class ManagedNetworks implements NetworkManager {
     }
   }
 
-  /** All roots of the machine in a row: of two that choose a network or a bridge's name at once, one sees the other's. */
+  /**
+   * All roots of the machine in a row: of two that choose a network or a bridge's name at once, one sees the other's.
+   */
   async #onMachine<T>(options: Abortable, work: () => Promise<T>): Promise<T> {
     const lock = await acquireLock(join(this.#runFolder, "pileus-network.lock"), options);
     try {

@@ -5,7 +5,10 @@ export interface DnsmasqFacts {
   readonly name: string;
   readonly "ipv4.address": string;
   readonly "dns.domain": string;
-  /** The folder with `dhcp/` and `dns/`, readable by the server's user. Ours: no character in it has a meaning to dnsmasq. */
+  /**
+   * The folder with `dhcp/` and `dns/`, readable by the server's user. Ours: no character in it has a meaning to
+   * dnsmasq.
+   */
   readonly served: string;
 }
 
@@ -46,8 +49,9 @@ export interface ServedNic {
 }
 
 /**
- * The DHCP reservations of one instance: a file of `dhcp-hostsdir`. Without its name, which dnsmasq would take for a keyword or a
- * lease time where it looks like one (`ignore`, `30m`); it tells clients the name that the address has in `hostsdir`.
+ * The DHCP reservations of one instance: a file of `dhcp-hostsdir`. Without its name, which dnsmasq would take for a
+ * keyword or a lease time where it looks like one (`ignore`, `30m`); it tells clients the name that the address has in
+ * `hostsdir`.
  */
 export function renderDhcpHosts(nics: readonly ServedNic[]): string {
   return nics.map((nic) => `${nic.mac},${nic.address},infinite\n`).join("");

@@ -8,7 +8,10 @@ export interface FirewallFacts {
   readonly "ipv4.nat": boolean;
 }
 
-/** The rules of one network, as a script that `nft -f -` applies as a whole or not at all, whatever the table had before. */
+/**
+ * The rules of one network, as a script that `nft -f -` applies as a whole or not at all, whatever the table had
+ * before.
+ */
 export function renderNftables(facts: FirewallFacts): string {
   return renderNftablesRemoval(facts.name) + renderNftablesTable(facts);
 }
@@ -16,7 +19,8 @@ export function renderNftables(facts: FirewallFacts): string {
 /**
  * The table of one network. All values come from schemas that allow no character with a meaning to nft.
  *
- * The accepts matter where another table's chain does not drop: an accept ends one chain, not all (nft(8), "verdict statement").
+ * The accepts matter where another table's chain does not drop: an accept ends one chain, not all (nft(8), "verdict
+ * statement").
  */
 export function renderNftablesTable(facts: FirewallFacts): string {
   const bridge = `"${facts.name}"`;
@@ -43,7 +47,10 @@ ${facts["ipv4.nat"] ? nat : ""}}
 `;
 }
 
-/** A script that removes the table, there or not: the first line makes it where it is missing, so that the second cannot fail. */
+/**
+ * A script that removes the table, there or not: the first line makes it where it is missing, so that the second cannot
+ * fail.
+ */
 export function renderNftablesRemoval(name: string): string {
   return `table inet ${tableName(name)}\ndelete table inet ${tableName(name)}\n`;
 }

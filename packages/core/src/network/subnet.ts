@@ -50,8 +50,8 @@ export function isHostAddress(subnet: Subnet, address: number): boolean {
 }
 
 /**
- * A number below `bound` that looks random and is the same for the same words. Choices begin there and go on in order: what was
- * given back is then seldom given out again at once, while neighbours still remember who had it.
+ * A number below `bound` that looks random and is the same for the same words. Choices begin there and go on in order:
+ * what was given back is then seldom given out again at once, while neighbours still remember who had it.
  */
 export function seededStart(bound: number, ...words: readonly string[]): number {
   return createHash("sha256").update(words.join("\0")).digest().readUInt32BE(0) % bound;

@@ -1,7 +1,10 @@
 import { closeSync, fchmodSync, writeSync } from "node:fs";
 import { check, NUMBER, native } from "./syscall.ts";
 
-/** pipe2(2), close-on-exec. Unlike the sockets that `node:child_process` calls pipes, a program can open its end by /dev/stdout. */
+/**
+ * pipe2(2), close-on-exec. Unlike the sockets that `node:child_process` calls pipes, a program can open its end by
+ * /dev/stdout.
+ */
 export function pipe(): { readonly read: number; readonly write: number } {
   const O_CLOEXEC = 0o2000000;
   const fds = [0, 0];
@@ -9,7 +12,10 @@ export function pipe(): { readonly read: number; readonly write: number } {
   return { read: fds[0] as number, write: fds[1] as number };
 }
 
-/** A file without a name that holds `content` and can be executed, but never changed again by anybody. memfd_create(2), fcntl(2). */
+/**
+ * A file without a name that holds `content` and can be executed, but never changed again by anybody. memfd_create(2),
+ * fcntl(2).
+ */
 export function sealedFile(name: string, content: Uint8Array): number {
   const MFD_CLOEXEC = 1;
   const MFD_ALLOW_SEALING = 2;

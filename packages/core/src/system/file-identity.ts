@@ -1,8 +1,9 @@
 import { check, NUMBER, native } from "./syscall.ts";
 
 /**
- * Runs `make` with the file system identity `uid` and `gid`: what it creates belongs to them, though the process keeps all its
- * rights over files. Only this thread changes, so `make` must be synchronous. setfsuid(2), capset(2). Needs root.
+ * Runs `make` with the file system identity `uid` and `gid`: what it creates belongs to them, though the process keeps
+ * all its rights over files. Only this thread changes, so `make` must be synchronous. setfsuid(2), capset(2). Needs
+ * root.
  */
 export function withFileIdentity<T>(uid: number, gid: number, make: () => T): T {
   const { syscall } = native();

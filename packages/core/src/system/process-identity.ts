@@ -6,8 +6,8 @@ import { TimeoutError } from "../contract/errors.ts";
 import { pidfdOpen, pidfdSendSignal, pollReadable, type SystemError } from "./syscall.ts";
 
 /**
- * One process, for as long as there are files to write it into: a pid alone is given to another process in time, and its start
- * time comes again after a reboot.
+ * One process, for as long as there are files to write it into: a pid alone is given to another process in time, and
+ * its start time comes again after a reboot.
  */
 export const ProcessIdentitySchema = z.strictObject({
   pid: z.number().int().positive(),
@@ -18,7 +18,10 @@ export const ProcessIdentitySchema = z.strictObject({
 });
 export type ProcessIdentity = z.output<typeof ProcessIdentitySchema>;
 
-/** Who has this pid now; `undefined` when nobody has, or only what is left of a dead process that its parent did not reap yet. */
+/**
+ * Who has this pid now; `undefined` when nobody has, or only what is left of a dead process that its parent did not
+ * reap yet.
+ */
 export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {
   const stat = await readProcess(`/proc/${pid}/stat`);
   const found = stat === undefined ? undefined : parseProcessStat(stat);
@@ -28,8 +31,8 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity | un
 }
 
 /**
- * A child that was spawned in this very turn of the event loop: nobody can have reaped it, so it is found even if it has ended
- * already. Synchronous for that reason.
+ * A child that was spawned in this very turn of the event loop: nobody can have reaped it, so it is found even if it
+ * has ended already. Synchronous for that reason.
  */
 export function identifyChild(pid: number): ProcessIdentity {
   const found = parseProcessStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
@@ -49,8 +52,8 @@ export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Si
 }
 
 /**
- * Resolves when that very process has ended, whoever its parent is; at once if it has. For the short wait after a signal: it
- * holds a worker thread.
+ * Resolves when that very process has ended, whoever its parent is; at once if it has. For the short wait after a
+ * signal: it holds a worker thread.
  *
  * @throws {TimeoutError} after `timeout`, default 5 s.
  */
@@ -67,7 +70,10 @@ export async function processArguments(pid: number): Promise<readonly string[] |
   return (await readProcess(`/proc/${pid}/cmdline`))?.split("\0").slice(0, -1);
 }
 
-/** Exported for its tests. proc_pid_stat(5): the second field is the command in parentheses, and may hold spaces and parentheses itself. */
+/**
+ * Exported for its tests. proc_pid_stat(5): the second field is the command in parentheses, and may hold spaces and
+ * parentheses itself.
+ */
 export function parseProcessStat(stat: string): { readonly state: string; readonly startTime: number } | undefined {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [state, startTime] = [fields[0], Number(fields[19])];

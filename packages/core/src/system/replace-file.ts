@@ -3,8 +3,9 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /**
- * Replaces a file atomically and durably: after a crash of the machine at any moment the old content is there or the new one, whole.
- * Writes beside it, fsyncs, renames, fsyncs the folder. The temporary file's name is `.<name>.<uuid>.tmp`; a crash can leave one behind.
+ * Replaces a file atomically and durably: after a crash of the machine at any moment the old content is there or the
+ * new one, whole. Writes beside it, fsyncs, renames, fsyncs the folder. The temporary file's name is
+ * `.<name>.<uuid>.tmp`; a crash can leave one behind.
  */
 export async function replaceFile(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   const folder = dirname(path);

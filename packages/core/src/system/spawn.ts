@@ -9,7 +9,10 @@ export interface SpawnOptions extends Abortable {
   readonly stdin?: string | Uint8Array | undefined;
   /** Open descriptors of ours that the tool inherits, as its 3, 4 and so on. */
   readonly descriptors?: readonly number[] | undefined;
-  /** Ends the tool at once when this process dies, however it dies: for one that fills a folder which a crash has removed. */
+  /**
+   * Ends the tool at once when this process dies, however it dies: for one that fills a folder which a crash has
+   * removed.
+   */
   readonly diesWithUs?: boolean | undefined;
   /** The Debian package that has it, for the fix. */
   readonly fromPackage?: string | undefined;
@@ -17,7 +20,10 @@ export interface SpawnOptions extends Abortable {
   readonly allow?: readonly number[] | undefined;
 }
 
-/** Runs a tool of the host to its end and returns what it printed. @throws {CommandError} @throws {HostError} when it is not there */
+/**
+ * Runs a tool of the host to its end and returns what it printed. @throws {CommandError} @throws {HostError} when it is
+ * not there
+ */
 export type Spawn = (
   argv: readonly string[],
   options?: SpawnOptions,

@@ -3,9 +3,9 @@ import { constants } from "node:os";
 import koffi from "koffi";
 
 /**
- * System calls that Node does not offer, and the only importer of the FFI. Each runs on the calling thread and returns at
- * once; a failure is thrown as a Node-style error with `code` and `syscall`. Numbers are those of x86-64 and arm64 where they differ:
- * asm/unistd.h.
+ * System calls that Node does not offer, and the only importer of the FFI. Each runs on the calling thread and returns
+ * at once; a failure is thrown as a Node-style error with `code` and `syscall`. Numbers are those of x86-64 and arm64
+ * where they differ: asm/unistd.h.
  */
 const X64 = process.arch === "x64";
 export const NUMBER = {
@@ -109,8 +109,8 @@ export function umount(target: string, options: { readonly lazy?: boolean } = {}
 }
 
 /**
- * Mounts `source` at `target` a second time, read-only, with its owners mapped by the user namespace open at `userNamespace`:
- * open_tree(2), mount_setattr(2), move_mount(2). Needs Linux 5.12 and a file system that can.
+ * Mounts `source` at `target` a second time, read-only, with its owners mapped by the user namespace open at
+ * `userNamespace`: open_tree(2), mount_setattr(2), move_mount(2). Needs Linux 5.12 and a file system that can.
  */
 export function mountIdmapped(source: string, target: string, userNamespace: number): void {
   const AT_FDCWD = -100;
@@ -185,7 +185,10 @@ export function lsetxattr(path: string, name: string, value: Uint8Array): void {
   check("lsetxattr", native().lsetxattr(path, name, Buffer.from(value), value.length, 0));
 }
 
-/** pidfd_open(2): a descriptor that stands for one process, whoever gets its pid later. Close-on-exec. ESRCH when there is none. */
+/**
+ * pidfd_open(2): a descriptor that stands for one process, whoever gets its pid later. Close-on-exec. ESRCH when there
+ * is none.
+ */
 export function pidfdOpen(pid: number): number {
   return check("pidfd_open", native().syscall(NUMBER.pidfd_open, "int", pid, "uint", 0));
 }
@@ -200,8 +203,8 @@ export function pidfdSendSignal(pidfd: number, signal: NodeJS.Signals | number):
 }
 
 /**
- * poll(2) for reading, off the main thread: it holds one of libuv's few workers until then, so keep `timeout` (milliseconds)
- * short. False when the time passed first.
+ * poll(2) for reading, off the main thread: it holds one of libuv's few workers until then, so keep `timeout`
+ * (milliseconds) short. False when the time passed first.
  */
 export async function pollReadable(fd: number, timeout: number): Promise<boolean> {
   const POLLIN = 1;
@@ -218,8 +221,8 @@ export async function pollReadable(fd: number, timeout: number): Promise<boolean
 }
 
 /**
- * A listening unix stream socket, bound to a name of at most 107 bytes (unix(7)), which must not exist. Close-on-exec. Unlike a
- * server of `node:net` its file stays when the descriptor is closed: for handing to another program.
+ * A listening unix stream socket, bound to a name of at most 107 bytes (unix(7)), which must not exist. Close-on-exec.
+ * Unlike a server of `node:net` its file stays when the descriptor is closed: for handing to another program.
  */
 export function listenUnixSocket(path: string): number {
   const AF_UNIX = 1;

@@ -9,8 +9,9 @@ import { listenUnixSocket } from "./syscall.ts";
 const MAX_PATH = 107;
 
 /**
- * Makes a listening unix socket at a path of any length, for its owner alone, and for a program that inherits the descriptor. The
- * caller closes it and removes the file. Connections are taken from now on, before that program even runs.
+ * Makes a listening unix socket at a path of any length, for its owner alone, and for a program that inherits the
+ * descriptor. The caller closes it and removes the file. Connections are taken from now on, before that program even
+ * runs.
  */
 export function listenUnix(path: string): number {
   const descriptor = withShortPath(path, listenUnixSocket);
@@ -44,7 +45,10 @@ export async function connectUnix(path: string, options: Abortable = {}): Promis
   });
 }
 
-/** A name for the same file that fits into a socket address: through a descriptor of its folder, where the path is too long. */
+/**
+ * A name for the same file that fits into a socket address: through a descriptor of its folder, where the path is too
+ * long.
+ */
 function withShortPath<T>(path: string, use: (path: string) => T): T {
   if (Buffer.byteLength(path) <= MAX_PATH) return use(path);
   const folder = openSync(dirname(path), "r");

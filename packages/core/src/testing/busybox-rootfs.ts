@@ -92,9 +92,9 @@ const FOLDERS: Readonly<Record<string, number>> = {
 
 /**
  * Makes a root file system of about 2 MB in `folder`, which must be empty or missing: a static BusyBox with all its
- * applets, the users `root`, `daemon`, `nobody` and {@link FIXTURE_USER}, and an init that boots as process 1 of a container
- * (`container` set in its environment, as liblxc does) and of a virtual machine. Executable files in `/etc/rc.d` run at boot.
- * Owners are right only when made as root.
+ * applets, the users `root`, `daemon`, `nobody` and {@link FIXTURE_USER}, and an init that boots as process 1 of a
+ * container (`container` set in its environment, as liblxc does) and of a virtual machine. Executable files in
+ * `/etc/rc.d` run at boot. Owners are right only when made as root.
  *
  * @throws {HostError} when the host's `/bin/busybox` is missing or not static.
  */

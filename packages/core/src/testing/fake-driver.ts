@@ -32,8 +32,9 @@ export interface FakeOptions<N extends string = "fake", C extends Capability = C
 }
 
 /**
- * A driver whose instances are in memory: a tree of files copied from the image, and programs that are functions. It keeps every promise
- * of the contract that needs no kernel, so that a program which uses instances can be tested without root, and fast.
+ * A driver whose instances are in memory: a tree of files copied from the image, and programs that are functions. It
+ * keeps every promise of the contract that needs no kernel, so that a program which uses instances can be tested
+ * without root, and fast.
  */
 export function fake<const N extends string = "fake", C extends Capability = Capability>(
   options: FakeOptions<N, C> = {},

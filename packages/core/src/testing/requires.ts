@@ -51,8 +51,8 @@ export function lacking(need: Need): string | undefined {
 }
 
 /**
- * A test that needs hardware, a tool or a right: skipped with the reason where it lacks one, unless `PILEUS_REQUIRE` (a comma-separated
- * list of needs, or `all`) promises it; then it fails.
+ * A test that needs hardware, a tool or a right: skipped with the reason where it lacks one, unless `PILEUS_REQUIRE` (a
+ * comma-separated list of needs, or `all`) promises it; then it fails.
  */
 export function requires<C extends SkipContext>(
   needs: readonly Need[],

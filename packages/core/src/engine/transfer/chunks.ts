@@ -1,6 +1,9 @@
 import type { Readable } from "node:stream";
 
-/** The chunks of a stream, which is destroyed at the end of the loop however it ends. An abort does not wait for the next chunk. */
+/**
+ * The chunks of a stream, which is destroyed at the end of the loop however it ends. An abort does not wait for the
+ * next chunk.
+ */
 export async function* chunksOf(stream: Readable, signal: AbortSignal | undefined): AsyncGenerator<Buffer, void> {
   // Its own error is never seen: the reason, which need not be an Error, is thrown instead.
   const abort = () => stream.destroy(new Error("aborted"));

@@ -8,10 +8,11 @@ export interface Receiver {
 }
 
 /**
- * Writes all of `source` and waits until it is in place; after a failure or an abort, until nothing of it is left. A source that stalls
- * holds up neither: `pipeline()` of node:stream would wait for it.
+ * Writes all of `source` and waits until it is in place; after a failure or an abort, until nothing of it is left. A
+ * source that stalls holds up neither: `pipeline()` of node:stream would wait for it.
  *
- * @throws `signal.reason`, the source's own error, or what the receiver reports: never what merely follows from one of them.
+ * @throws `signal.reason`, the source's own error, or what the receiver reports: never what merely follows from one of
+ * them.
  */
 export async function feed(
   receiver: Receiver,

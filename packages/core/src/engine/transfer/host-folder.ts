@@ -25,8 +25,9 @@ interface FolderFacts {
 }
 
 /**
- * A place on the host where a stranger's tree is put. No component below the target is ever followed if it is a symlink, and a folder that
- * was checked is never replaced: so the check holds for as long as the caller's own users leave the place alone.
+ * A place on the host where a stranger's tree is put. No component below the target is ever followed if it is a
+ * symlink, and a folder that was checked is never replaced: so the check holds for as long as the caller's own users
+ * leave the place alone.
  */
 export class HostFolder {
   readonly #target: string;

@@ -37,8 +37,8 @@ export async function* packHostTree(source: string, options: PushOptions): Async
   }
 }
 
-// Metadata is read synchronously: a local call is an order of magnitude cheaper than a trip through the thread pool, and the consumer's
-// backpressure gives other work its turn.
+// Metadata is read synchronously: a local call is an order of magnitude cheaper than a trip through the thread pool,
+// and the consumer's backpressure gives other work its turn.
 class Packing {
   readonly writer = new TarWriter();
   readonly #options: PushOptions;

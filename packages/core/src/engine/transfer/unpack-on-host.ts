@@ -17,8 +17,9 @@ export interface Pull {
 }
 
 /**
- * Unpacks a tree that an instance sent, at exactly `target` on the host. The sender is not trusted: whatever it says, nothing outside of
- * `target` is touched, nothing is followed that it could have made, and no device, fifo or setuid bit comes to be.
+ * Unpacks a tree that an instance sent, at exactly `target` on the host. The sender is not trusted: whatever it says,
+ * nothing outside of `target` is touched, nothing is followed that it could have made, and no device, fifo or setuid
+ * bit comes to be.
  *
  * @throws {ProtocolError} when the stream is no honest tree. @throws {FileError} when the host refuses a write.
  */

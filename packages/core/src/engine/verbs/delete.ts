@@ -67,8 +67,8 @@ async function endWhatRuns(instance: ManagedInstance, record: InstanceRecord, si
 }
 
 /**
- * Removes all that create made of an instance that does not run, whether it was finished or not, in an order that can be cut short and
- * begun again: the record goes last. Only under its lock.
+ * Removes all that create made of an instance that does not run, whether it was finished or not, in an order that can
+ * be cut short and begun again: the record goes last. Only under its lock.
  */
 export async function removeTraces(engine: Engine, driver: OpenDriver, record: InstanceRecord): Promise<void> {
   const context = await contextToRemove(engine, record);

@@ -26,7 +26,10 @@ import { unpackOnHost } from "../transfer/unpack-on-host.ts";
 /** The most that `readAll()` reads, in bytes, unless its caller says otherwise. */
 export const READ_ALL_SIZE = 16 * 1024 * 1024;
 
-/** The files of an instance: the driver's operations, behind checks of state and arguments, and both ends of trees on the host. */
+/**
+ * The files of an instance: the driver's operations, behind checks of state and arguments, and both ends of trees on
+ * the host.
+ */
 export class ManagedFiles implements InstanceFiles {
   readonly #instance: ManagedInstance;
 

@@ -4,7 +4,10 @@ import { instanceInfo } from "../info.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { InstanceRecord } from "../record.ts";
 
-/** One look, true to the host: what the record says is checked against what runs, where this process does not watch it already. */
+/**
+ * One look, true to the host: what the record says is checked against what runs, where this process does not watch it
+ * already.
+ */
 export async function inspect(instance: ManagedInstance, options: Abortable = {}): Promise<InstanceInfo> {
   options.signal?.throwIfAborted();
   const record = await instance.read("inspect");

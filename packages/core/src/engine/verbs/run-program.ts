@@ -10,7 +10,10 @@ import { exec } from "./exec.ts";
 /** The most that `run()` keeps of each stream, in bytes, unless its caller says otherwise. */
 export const RUN_OUTPUT = 16 * 1024 * 1024;
 
-/** Runs a program to its end and collects what it printed. Whatever cuts it short, the program is dead when this rejects. */
+/**
+ * Runs a program to its end and collects what it printed. Whatever cuts it short, the program is dead when this
+ * rejects.
+ */
 export async function runProgram(
   instance: ManagedInstance,
   argv: readonly string[],

@@ -82,8 +82,8 @@ async function killAndWait(run: Run, closing: AbortSignal): Promise<void> {
 }
 
 /**
- * The instance runs on: says so on record, unless another stop still waits for its end; then throws `error`. Returns if it
- * has ended after all. When the host is being disposed the record stays as it is, for whoever opens the root next.
+ * The instance runs on: says so on record, unless another stop still waits for its end; then throws `error`. Returns if
+ * it has ended after all. When the host is being disposed the record stays as it is, for whoever opens the root next.
  */
 async function giveUp(instance: ManagedInstance, run: Run, error: unknown): Promise<void> {
   if (instance.engine.closing.aborted) throw error;

@@ -1,6 +1,9 @@
 import { ImageError } from "../../contract/errors.ts";
 
-/** Bytes of a qcow2 that {@link assertSelfContained} looks at: the header lies in the first cluster, of 64 KiB by default. */
+/**
+ * Bytes of a qcow2 that {@link assertSelfContained} looks at: the header lies in the first cluster, of 64 KiB by
+ * default.
+ */
 export const QCOW2_HEADER = 65536;
 
 // qemu, docs/interop/qcow2.txt, "Header" and "Header extensions".
@@ -11,8 +14,8 @@ const HARMLESS = (1n << 0n) | (1n << 3n) | (1n << 4n);
 const EXTENSION = { end: 0, backingFormat: 0xe2792aca, externalDataName: 0x44415441 };
 
 /**
- * Refuses a qcow2 that would make whoever opens it open another file of the host, or that its own header says is broken. Reads bytes alone:
- * qemu-img(1) itself follows such names (CVE-2024-4467), so it must not see the file before.
+ * Refuses a qcow2 that would make whoever opens it open another file of the host, or that its own header says is
+ * broken. Reads bytes alone: qemu-img(1) itself follows such names (CVE-2024-4467), so it must not see the file before.
  *
  * @throws {ImageError}
  */

@@ -16,7 +16,10 @@ export interface Decompression {
 // One read of the source is one turn through JavaScript: large pieces keep it out of the way.
 const CHUNK = 256 * 1024;
 
-/** A decompressor for what begins with `head`. Gzip is Node's own, on a thread and faster than gzip(1); the rest are the host's tools. */
+/**
+ * A decompressor for what begins with `head`. Gzip is Node's own, on a thread and faster than gzip(1); the rest are the
+ * host's tools.
+ */
 export function decompressor(image: string, head: Buffer, signal: AbortSignal): Decompression {
   const compression = compressionOf(head);
   switch (compression) {

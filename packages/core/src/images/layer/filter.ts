@@ -38,8 +38,9 @@ const AUFS = ".wh..wh.";
  * Judges each entry of a layer's tar and writes what may be unpacked to {@link output}, as another tar: one that
  * unpacks safely in an empty folder whatever the unpacker does about links, and that is already in overlayfs' form.
  *
- * What comes out has only names beneath the root, made of plain components; each folder before what is in it; symlinks after everything
- * else, so that nothing can be written through one; hard links only to files that came out before; no devices but whiteouts.
+ * What comes out has only names beneath the root, made of plain components; each folder before what is in it; symlinks
+ * after everything else, so that nothing can be written through one; hard links only to files that came out before; no
+ * devices but whiteouts.
  */
 export class LayerFilter implements TarSink {
   readonly output = new TarWriter();
@@ -241,9 +242,9 @@ export class LayerFilter implements TarSink {
   }
 
   /**
-   * The folder that `parts` lead to: through this layer's own folders, then those of the layers beneath, whose symlinks count (a layer
-   * for `/bin/x` on a merged `/usr`), held within the root. Makes folders that this layer lacks, like those beneath; or
-   * without `make` returns nothing where there is none.
+   * The folder that `parts` lead to: through this layer's own folders, then those of the layers beneath, whose symlinks
+   * count (a layer for `/bin/x` on a merged `/usr`), held within the root. Makes folders that this layer lacks, like
+   * those beneath; or without `make` returns nothing where there is none.
    */
   #walk(name: string, parts: readonly string[], make: boolean): string[] | undefined {
     const { lower } = this.#options;

@@ -21,8 +21,9 @@ export interface LowerEntry {
 }
 
 /**
- * The tree that lies beneath a layer while it is unpacked. Looked up without ever following a symlink; answers are those of an
- * overlay of the layers. Synchronous: a lookup is microseconds, and the reader of the tar needs its answer at once.
+ * The tree that lies beneath a layer while it is unpacked. Looked up without ever following a symlink; answers are
+ * those of an overlay of the layers. Synchronous: a lookup is microseconds, and the reader of the tar needs its answer
+ * at once.
  */
 export class LowerLayers {
   /** Top first. */

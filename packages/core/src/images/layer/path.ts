@@ -6,7 +6,8 @@ const PATH_MAX = 4096;
 const NAME_MAX = 255;
 
 /**
- * The components of a name in a tar, all of them beneath the root: `./a//b/` is `["a", "b"]`; the root itself (`.`, `./`, `/`) is `[]`.
+ * The components of a name in a tar, all of them beneath the root: `./a//b/` is `["a", "b"]`; the root itself (`.`,
+ * `./`, `/`) is `[]`.
  *
  * @throws {ImageError} for an absolute name, a `..` anywhere, a NUL, and what no file system takes.
  */

@@ -36,13 +36,14 @@ export interface Unpacked extends LayerFindings {
 }
 
 /**
- * Unpacks a tar into `tree`, which it makes, as a layer in overlayfs' form. What is there is good only when it returns: the caller
- * removes the folder otherwise.
+ * Unpacks a tar into `tree`, which it makes, as a layer in overlayfs' form. What is there is good only when it returns:
+ * the caller removes the folder otherwise.
  *
  * The archive is judged in this process and written anew for tar(1), which only ever sees what {@link LayerFilter} let
  * through. docs/design/0003-unpacking.md has the figures.
  *
- * @throws {ImageError} for a malformed or hostile archive, or a wrong digest. @throws {HostError} for a missing tool or a full disk.
+ * @throws {ImageError} for a malformed or hostile archive, or a wrong digest. @throws {HostError} for a missing tool or
+ * a full disk.
  */
 export async function unpackLayer(source: Readable, tree: string, options: UnpackOptions): Promise<Unpacked> {
   const { image } = options;

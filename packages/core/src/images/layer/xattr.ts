@@ -1,7 +1,7 @@
 /**
- * Whether an extended attribute of an image is unpacked: file capabilities, POSIX ACLs and what programs keep (xattr(7)). Left out
- * are labels of a security module, which belong to a host's policy, and `trusted.*`: in the store that is overlayfs' own, and
- * `trusted.overlay.redirect` would lead it anywhere in the lower layers.
+ * Whether an extended attribute of an image is unpacked: file capabilities, POSIX ACLs and what programs keep
+ * (xattr(7)). Left out are labels of a security module, which belong to a host's policy, and `trusted.*`: in the store
+ * that is overlayfs' own, and `trusted.overlay.redirect` would lead it anywhere in the lower layers.
  */
 export function isKeptXattr(name: string): boolean {
   return (

@@ -9,7 +9,8 @@ import { startTool } from "../tool.ts";
 import type { Origin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";
 
-// deb-src-control(5), deb-version(7): what names and versions are made of; apt takes `name/suite`, `name=version` and `name:arch`.
+// deb-src-control(5), deb-version(7): what names and versions are made of; apt takes `name/suite`, `name=version` and
+// `name:arch`.
 const PACKAGE = /^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?$/;
 
 const DebianSchema = z.strictObject({
@@ -26,8 +27,8 @@ const DebianSchema = z.strictObject({
 const DEFAULT_MIRROR = "http://deb.debian.org/debian";
 
 /**
- * A Debian made here by mmdebstrap(1), which checks the signatures of all that it fetches. What identifies it is what was asked for: it is made once,
- * and again only after the image was deleted.
+ * A Debian made here by mmdebstrap(1), which checks the signatures of all that it fetches. What identifies it is what
+ * was asked for: it is made once, and again only after the image was deleted.
  *
  * @throws {ConfigError}
  */
@@ -129,7 +130,9 @@ async function hostMirror(signal: AbortSignal | undefined): Promise<string | und
   }
 }
 
-/** The first archive that is a mirror of Debian's by its path: other vendors' lie deeper, security updates beside it. */
+/**
+ * The first archive that is a mirror of Debian's by its path: other vendors' lie deeper, security updates beside it.
+ */
 export function parseMirror(printedUris: string): string | undefined {
   return /^'(https?:\/\/[^/\s']+\/debian)\/dists\/[a-z]+\/InRelease'/m.exec(printedUris)?.[1];
 }

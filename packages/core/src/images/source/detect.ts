@@ -14,7 +14,10 @@ export interface LocalSource {
   readonly stats: Stats;
 }
 
-/** Reads off the first bytes what a path is. @throws {NotFoundError} @throws {ImageError} when it is nothing that we take */
+/**
+ * Reads off the first bytes what a path is. @throws {NotFoundError} @throws {ImageError} when it is nothing that we
+ * take
+ */
 export async function detectSource(source: string): Promise<LocalSource> {
   const path = resolve(source);
   const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {

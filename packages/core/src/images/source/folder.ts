@@ -19,8 +19,8 @@ export function folderOrigin(name: string, source: LocalSource): Origin {
 }
 
 /**
- * Adds a folder as a layer, through a tar that depends on nothing but the tree: equal trees have equal diff IDs. What is mounted in
- * it stays out.
+ * Adds a folder as a layer, through a tar that depends on nothing but the tree: equal trees have equal diff IDs. What
+ * is mounted in it stays out.
  */
 export async function addFolder(name: string, draft: Draft, folder: string, options: ImportOptions): Promise<void> {
   const failing = new AbortController();

@@ -5,7 +5,10 @@ import type { Draft } from "../draft.ts";
 import { fingerprintOf } from "../fingerprint.ts";
 import { hostArchitecture, rootfsFacts } from "../rootfs-facts.ts";
 
-/** Describes the layers of a draft as a rootfs image, by what its tree says. @throws {ImageError} when it is for another architecture */
+/**
+ * Describes the layers of a draft as a rootfs image, by what its tree says. @throws {ImageError} when it is for another
+ * architecture
+ */
 export async function describeRootfs(
   name: string,
   draft: Draft,

@@ -12,8 +12,8 @@ import { describeRootfs } from "./rootfs.ts";
 import { assertUnchanged, fileIdentity } from "./tar.ts";
 
 /**
- * A root file system in a squashfs. unsquashfs(1) unpacks it into scratch space, and what came out goes the way of a folder:
- * the same rules, and the same diff ID as that folder's.
+ * A root file system in a squashfs. unsquashfs(1) unpacks it into scratch space, and what came out goes the way of a
+ * folder: the same rules, and the same diff ID as that folder's.
  */
 export function squashfsOrigin(name: string, source: LocalSource, limits: LayerLimits): Origin {
   return {

@@ -6,8 +6,8 @@ const FLAGS = { file: "0", link: "1", symlink: "2", character: "3", block: "4", 
 const ZEROES = Buffer.alloc(2 * BLOCK);
 
 /**
- * Writes tar in one canonical form, ustar with pax where ustar cannot say it, into memory that {@link take} empties. Device
- * numbers are always 0/0.
+ * Writes tar in one canonical form, ustar with pax where ustar cannot say it, into memory that {@link take} empties.
+ * Device numbers are always 0/0.
  */
 export class TarWriter {
   #parts: Buffer[] = [];

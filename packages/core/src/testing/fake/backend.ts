@@ -14,8 +14,8 @@ import type { FakeDisk, FakeWorld } from "./world.ts";
 export type FakeStep = "materialize" | "launch" | "adopt" | "remove" | "shutdown" | "kill" | "exec";
 
 /**
- * Called before the step of that name: what it throws is what the step fails with, and a step goes on when it returns. One that
- * waits must heed the signal.
+ * Called before the step of that name: what it throws is what the step fails with, and a step goes on when it returns.
+ * One that waits must heed the signal.
  */
 export type FakeFaults = {
   readonly [S in FakeStep]?: ((instance: InstanceContext, options: Abortable) => void | Promise<void>) | undefined;

@@ -19,7 +19,10 @@ export interface Start {
   readonly group?: number | undefined;
 }
 
-/** The running part of a fake instance: processes over a tree of files. Belongs to a world, and outlives the host that made it. */
+/**
+ * The running part of a fake instance: processes over a tree of files. Belongs to a world, and outlives the host that
+ * made it.
+ */
 export class FakeMachine {
   readonly tree: FakeTree;
   readonly programs: Readonly<Record<string, FakeProgram>>;

@@ -30,7 +30,10 @@ export interface FakeCall {
   start(argv: readonly string[], changes?: Partial<Pick<FakeCall, "env" | "cwd" | "stdio">>): FakeProcess;
   /** Runs a program in this one's place. */
   become(argv: readonly string[], changes?: Partial<Pick<FakeCall, "env" | "cwd" | "stdio">>): Promise<number>;
-  /** Sends a signal to a process of the instance, or with a negative number to a group; 0 only asks. False: there is none. */
+  /**
+   * Sends a signal to a process of the instance, or with a negative number to a group; 0 only asks. False: there is
+   * none.
+   */
   kill(pid: number, signal: NodeJS.Signals | 0): boolean;
 }
 

@@ -8,8 +8,9 @@ import { type Command, parseScript, type Redirection, type Word } from "./shell-
 import { fileSink, nothing, nowhere, Source, type Stdio } from "./stdio.ts";
 
 /**
- * `sh -c SCRIPT [NAME [ARGUMENT …]]` or `sh FILE`: words, quotes, variables and `$1 $@ $# $? $$ $!`, redirections, `;`, `&`, `&&`, `||`,
- * and the built-ins `: cd exec exit export kill read wait`. No pipes, no control flow, no substitution of commands.
+ * `sh -c SCRIPT [NAME [ARGUMENT …]]` or `sh FILE`: words, quotes, variables and `$1 $@ $# $? $$ $!`, redirections, `;`,
+ * `&`, `&&`, `||`, and the built-ins `: cd exec exit export kill read wait`. No pipes, no control flow, no substitution
+ * of commands.
  */
 export const sh: FakeProgram = async (call) => {
   const [, first, ...rest] = call.argv;

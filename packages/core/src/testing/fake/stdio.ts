@@ -4,12 +4,12 @@ import type { FakeTree } from "./tree.ts";
 
 const BUFFER = 64 * 1024;
 
-/** The end that programs write to: ends when the last program that holds it has ended, as a pipe does. */
-export class Sink {
-  readonly stream: Writable;
+/** One end of a pipe, which several programs may hold: closed when the last of them has ended. */
+abstract class HeldEnd<S extends Readable | Writable> {
+  readonly stream: S;
   #holders = 0;
 
-  constructor(stream: Writable) {
+  constructor(stream: S) {
     this.stream = stream;
     stream.on("error", () => undefined);
   }
@@ -18,25 +18,22 @@ export class Sink {
   }
   release(): void {
     this.#holders -= 1;
-    if (this.#holders === 0) this.stream.end();
+    if (this.#holders === 0) this.close();
+  }
+  protected abstract close(): void;
+}
+
+/** The end that programs write to. */
+export class Sink extends HeldEnd<Writable> {
+  protected override close(): void {
+    this.stream.end();
   }
 }
 
-/** The end that programs read from: closed when the last of them has ended. */
-export class Source {
-  readonly stream: Readable;
-  #holders = 0;
-
-  constructor(stream: Readable) {
-    this.stream = stream;
-    stream.on("error", () => undefined);
-  }
-  hold(): void {
-    this.#holders += 1;
-  }
-  release(): void {
-    this.#holders -= 1;
-    if (this.#holders === 0) this.stream.destroy();
+/** The end that programs read from. */
+export class Source extends HeldEnd<Readable> {
+  protected override close(): void {
+    this.stream.destroy();
   }
   /** What is there, or the next that comes; `undefined` at the end. Rejects with the reason of an abort. */
   async take(signal: AbortSignal): Promise<Buffer | undefined> {

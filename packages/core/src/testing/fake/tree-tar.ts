@@ -33,13 +33,15 @@ export function packNode(node: TreeNode): Readable {
     () => archive.finalize(),
     (error: unknown) => archive.destroy(error as Error),
   );
-  // One of Node's: tar-stream's own are those of the package `streamx`, whose errors after the end of a loop nobody hears.
+  // One of Node's: tar-stream's own are those of the package `streamx`, whose errors after the end of a loop nobody
+  // hears.
   const stream = Readable.from(chunksOf(archive), { objectMode: false });
   stream.once("close", () => archive.destroy());
   return stream;
 }
 
-// Readable.from() throws a reader's error into what it iterates; it must end here, for the entries under way have no listener for it.
+// Readable.from() throws a reader's error into what it iterates; it must end here, for the entries under way have no
+// listener for it.
 async function* chunksOf(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const chunk of archive) yield chunk;
 }
@@ -98,7 +100,10 @@ function unpackEntry(tree: FakeTree, root: string, header: Headers, content: Buf
   else throw new FileError({ verb: "write", path, errno: "EINVAL", detail: `an entry of type ${header.type}` });
 }
 
-/** A pax record wins over the header, which has whole seconds; tar-stream leaves that to its reader, and its types do not tell. */
+/**
+ * A pax record wins over the header, which has whole seconds; tar-stream leaves that to its reader, and its types do
+ * not tell.
+ */
 function modified(header: Headers & { readonly pax?: Readonly<Record<string, string>> | null }): number {
   const record = header.pax?.["mtime"];
   return record === undefined ? (header.mtime?.getTime() ?? Date.now()) : Math.round(Number(record) * 1000);

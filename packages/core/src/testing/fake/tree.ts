@@ -52,8 +52,8 @@ export class FakeTree {
   readonly root: FolderNode = folderNode();
 
   /**
-   * Where an absolute path leads. Every folder on the way must be there; symlinks on the way are followed, and the last one with
-   * `follow`. @throws {FileError} `ENOENT`, `ENOTDIR`, `ELOOP`; `EINVAL` for a path that is not absolute.
+   * Where an absolute path leads. Every folder on the way must be there; symlinks on the way are followed, and the last
+   * one with `follow`. @throws {FileError} `ENOENT`, `ENOTDIR`, `ELOOP`; `EINVAL` for a path that is not absolute.
    */
   place(verb: string, path: string, options: { readonly follow: boolean }): Place {
     const fail = (errno: string) => new FileError({ verb, path, errno });

@@ -56,8 +56,8 @@ export async function liveUntilKilled(
 }
 
 /**
- * Has a host die over its instances; `meanwhile` is called for each that runs, once it is dead. The bench's own host on the folder is
- * disposed before, so that what is told afterwards is told by one that saw nothing.
+ * Has a host die over its instances; `meanwhile` is called for each that runs, once it is dead. The bench's own host on
+ * the folder is disposed before, so that what is told afterwards is told by one that saw nothing.
  */
 export async function crashHost(
   bench: Bench,

@@ -46,8 +46,8 @@ export async function within<T>(deadline: number, what: string, promise: Promise
 }
 
 /**
- * The check must come to return something but `undefined`, asked again and again. Only for what no event tells: a process inside that
- * nobody out here is the parent of.
+ * The check must come to return something but `undefined`, asked again and again. Only for what no event tells: a
+ * process inside that nobody out here is the parent of.
  */
 export async function eventually<T>(deadline: number, what: string, check: () => Promise<T | undefined>): Promise<T> {
   const end = Date.now() + deadline;

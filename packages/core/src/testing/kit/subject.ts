@@ -34,7 +34,9 @@ export interface DriverSubject {
   image(host: Host<AnyDriver>): Promise<Image>;
   /** More keys for every create: a nic, limits, the driver's section. */
   readonly config?: SubjectConfig | ((host: Host<AnyDriver>) => Promise<SubjectConfig>) | undefined;
-  /** The keys that make an instance ignore being asked to stop. Without it the promises about such ones are not checked. */
+  /**
+   * The keys that make an instance ignore being asked to stop. Without it the promises about such ones are not checked.
+   */
   readonly stubborn?: SubjectConfig | ((host: Host<AnyDriver>) => Promise<SubjectConfig>) | undefined;
   /** Default: `daemon`, 1:1. */
   readonly account?: SubjectAccount | undefined;
@@ -43,8 +45,9 @@ export interface DriverSubject {
   /** What an instance prints as it comes up, with the capability `logs`. */
   readonly prints?: { readonly stream: LogStream; readonly text: RegExp } | undefined;
   /**
-   * How the recover chapter has a host die. `kill`: in a process of its own, by SIGKILL; `module` is the URL of a module that
-   * exports `subject`, this very object. `abandon`: the host is left as it is, for a driver whose instances cannot outlive the process.
+   * How the recover chapter has a host die. `kill`: in a process of its own, by SIGKILL; `module` is the URL of a
+   * module that exports `subject`, this very object. `abandon`: the host is left as it is, for a driver whose instances
+   * cannot outlive the process.
    */
   readonly crash: { readonly how: "kill"; readonly module: string } | { readonly how: "abandon" };
   /** Ends an instance behind the host's back. Default: SIGKILL to `info.pid`. */
