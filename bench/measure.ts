@@ -1,3 +1,5 @@
+import { setTimeout } from "node:timers/promises";
+
 /** One measured operation: what it is called, and how to do it once. Only what lies between `begin` and `end` counts. */
 export interface Subject {
   readonly name: string;
@@ -13,6 +15,12 @@ export interface Row {
   /** Against the first subject, pair by pair. Absent for the first. */
   readonly ratio?: number | undefined;
 }
+
+/**
+ * Before each measurement, in milliseconds. The kernel's lock over cgroup migrations is cheap for whoever comes right after
+ * another (percpu-rwsem and its RCU grace period: lxc-start 9 ms then, 22 ms after a pause), and a real start comes alone.
+ */
+const PAUSE = 60;
 
 /** The time of one piece of work, in milliseconds. */
 export async function time(work: () => Promise<unknown>): Promise<number> {
@@ -38,6 +46,7 @@ export async function compare(
   const times = subjects.map((): number[] => []);
   for (let round = -1; round < rounds; round += 1) {
     for (const [index, subject] of subjects.entries()) {
+      await setTimeout(PAUSE);
       const elapsed = await subject.once();
       if (round >= 0) times[index]?.push(elapsed);
     }

@@ -33,8 +33,9 @@ export function renderResolvConf(nics: readonly NicAttachment[]): string {
   return [`search ${domains.join(" ")}`, ...servers.map((server) => `nameserver ${server}`), ""].join("\n");
 }
 
-/** In place of whatever is there: distributions have a symlink to what a service would write. */
+/** In place of whatever is there: distributions have a symlink to what a service would write. Most starts find it done. */
 async function replace(files: FileOperations, path: string, content: string, options: Abortable): Promise<void> {
+  if ((await readIfThere(files, path)) === content) return;
   await files.remove(path, { ...options, recursive: true });
   const { stream, done } = await files.write(path, options);
   stream.end(content);
