@@ -55,6 +55,21 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
       (c) => c.metrics(),
       [frame(FRAME.close, 1, 0, json({ ok: true, result: { cpu: "much" } }))],
     ],
+    [
+      "an address that is none",
+      (c) => c.addresses(),
+      [
+        frame(
+          FRAME.close,
+          1,
+          0,
+          json({
+            ok: true,
+            result: [{ interface: "eth0", family: "inet", address: "$(id)", prefix: 24, mac: "52:54:00:00:00:01" }],
+          }),
+        ),
+      ],
+    ],
     ["an outcome of another shape", (c) => c.ping(), [frame(FRAME.close, 1, 0, json({ fine: 1 }))]],
     ["a payload that is no JSON", (c) => c.ping(), [frame(FRAME.close, 1, 0, Buffer.from("{"))]],
     ["a call of its own", (c) => c.ping(), [frame(FRAME.call, 1, 0, json({ method: "exec" }))]],
@@ -108,11 +123,9 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
     await client.closed;
   });
 
-  it("after a listing without end", async () => {
+  it.each(["a/b", ".."])("after a listing with an entry named %s", async (name) => {
     const { client, inside, outcome } = await answered((c) => c.files.list("/", {}), started);
-    const line = Buffer.from(
-      `${JSON.stringify({ name: "a/b", type: "file", size: 0, mode: 0, uid: 0, gid: 0, mtime: 0 })}\n`,
-    );
+    const line = Buffer.from(`${JSON.stringify({ name, type: "file", size: 0, mode: 0, uid: 0, gid: 0, mtime: 0 })}\n`);
     inside.write(
       Buffer.concat([
         frame(FRAME.data, 1, 1, line),
@@ -126,6 +139,16 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
 });
 
 describe("a guest that is merely silent or broken", () => {
+  it("cannot write lines or escape sequences of its own into errors", async () => {
+    const { client, inside } = await guest();
+    const call = client.ping();
+    const message = "no\n\u001b]0;owned\u0007\u009b2J";
+    inside.write(frame(FRAME.close, 1, 0, json({ ok: false, error: { reason: "EFAIL", message } })));
+    const error = await call.catch((failure: Error) => failure);
+    expect(error).toMatchObject({ code: "ERR_INSTANCE_AGENT" });
+    expect((error as Error).message).toMatch(/no\ufffd\ufffd\]0;owned\ufffd\ufffd2J$/);
+  });
+
   it("lets a call end with TimeoutError, and the session go on", async () => {
     const { client, inside } = await guest({ callTimeout: 50 });
     await expect(client.ping()).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { z } from "zod";
 
 /**
@@ -24,7 +25,14 @@ export const WelcomeSchema = z.object({
 });
 export type Welcome = z.output<typeof WelcomeSchema>;
 
-export const RefuseSchema = z.object({ token: z.string().max(64).optional(), reason: z.string().max(256) });
+// It ends up in errors, and those on terminals and in logs: no line of its own, no escape sequence.
+const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .transform((said) => said.replace(/\p{Cc}/gu, "\ufffd"));
+
+export const RefuseSchema = z.object({ token: z.string().max(64).optional(), reason: text(256) });
 export type Refuse = z.output<typeof RefuseSchema>;
 
 /** What a call asks for. Channel 0 is bytes into the guest; 1, and for `exec` 2, are bytes out of it. */
@@ -82,8 +90,8 @@ export type AgentMessage = z.output<typeof AgentMessageSchema>;
 
 const FailureSchema = z.object({
   /** An errno name, or another short word. */
-  reason: z.string().max(64),
-  message: z.string().max(4096),
+  reason: text(64),
+  message: text(4096),
 });
 export type Failure = z.output<typeof FailureSchema>;
 
@@ -111,18 +119,23 @@ export const DirectoryEntrySchema = FileStatSchema.extend({
     .string()
     .min(1)
     .max(1024)
-    .regex(/^[^/\0]+$/),
+    .regex(/^[^/\0]+$/)
+    // Callers make paths of their own host of it.
+    .refine((name) => name !== "." && name !== ".."),
 });
 
 export const AddressesSchema = z
   .array(
-    z.object({
-      interface: z.string().max(64),
-      family: z.enum(["inet", "inet6"]),
-      address: z.string().max(64),
-      prefix: z.int().min(0).max(128),
-      mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
-    }),
+    z
+      .object({
+        // Linux, net/core/dev.c, dev_valid_name(): neither slash nor blank.
+        interface: z.string().regex(/^[^\s/\p{Cc}]{1,64}$/u),
+        family: z.enum(["inet", "inet6"]),
+        address: z.string().max(64),
+        prefix: z.int().min(0).max(128),
+        mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
+      })
+      .refine(({ family, address }) => isIP(address) === (family === "inet" ? 4 : 6)),
   )
   .max(1024);
 
