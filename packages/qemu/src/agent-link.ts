@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { AgentClient } from "@pileus/agent";
 import { type Abortable, ConnectionError, isInstanceError } from "@pileus/core";
 import { abortable, linkSignals, withDeadline } from "@pileus/core/driver";
@@ -7,6 +8,12 @@ export type OpenSession = (options: Abortable) => Promise<AgentClient>;
 
 /** How long an operation waits for the agent of a guest that boots, in milliseconds. */
 const AGENT_TIMEOUT = 120_000;
+
+/**
+ * The least time from the beginning of one session to the opening of the next, in milliseconds: a guest that ends each at once must not
+ * keep us busy. An agent that starts anew takes longer by itself.
+ */
+const SESSION_INTERVAL = 100;
 
 /**
  * The link to a guest's agent for as long as its machine runs: connects from the start on, and again whenever a session ends
@@ -70,6 +77,7 @@ export class AgentLink {
     try {
       for (;;) {
         const agent = await this.#open({ signal });
+        const began = performance.now();
         this.#current = agent;
         this.#onSession(agent);
         this.#settle.resolve(agent);
@@ -78,6 +86,8 @@ export class AgentLink {
         this.#current = undefined;
         signal.throwIfAborted();
         if (isInstanceError(reason, "ERR_INSTANCE_PROTOCOL")) throw reason;
+        const early = began + SESSION_INTERVAL - performance.now();
+        if (early > 0) await delay(early, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
     } catch (error) {
       // A socket that is gone went with its machine, which the monitor tells.

@@ -37,6 +37,22 @@ it("opens another session when one ends", async () => {
   await link.close();
 });
 
+it("is not kept busy by a guest that ends each session at once", async () => {
+  let opened = 0;
+  const link = new AgentLink(async () => {
+    opened++;
+    const { client, end } = makeSession();
+    end(new ConnectionError("agent", "it started anew"));
+    return client;
+  });
+  const since = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  const spent = performance.now() - since;
+  await link.close();
+  expect(opened).toBeGreaterThan(1);
+  expect(opened).toBeLessThanOrEqual(1 + spent / 90);
+});
+
 it("asks no more of an agent that broke the protocol, nor of one that refuses", async () => {
   const session = makeSession();
   let opened = 0;
