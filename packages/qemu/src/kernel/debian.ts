@@ -12,6 +12,8 @@ export interface DebianKernelOptions extends ProgressOptions {
   readonly spawn?: Spawn | undefined;
 }
 
+const SCRATCH = ".download-";
+
 /** The packages that depend on the newest kernel for virtual machines: Debian's, then Ubuntu's. */
 const META_PACKAGES = ["linux-image-cloud-amd64", "linux-image-virtual"] as const;
 
@@ -31,7 +33,11 @@ export async function ensureDebianKernel(options: DebianKernelOptions): Promise<
   await using _lock = await acquireLock(join(folder, "lock"), { signal });
   const meanwhile = await findCachedKernel(folder);
   if (meanwhile !== undefined) return meanwhile;
-  const scratch = await mkdtemp(join(folder, ".download-"));
+  // Of a process that was killed: nobody but the holder of the lock downloads.
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(SCRATCH)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+  const scratch = await mkdtemp(join(folder, SCRATCH));
   try {
     return await download(scratch, options);
   } finally {

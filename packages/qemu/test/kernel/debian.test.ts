@@ -58,6 +58,14 @@ it("downloads what the meta package depends on, and takes it from the folder the
     expect((await readdir(folder)).sort()).toEqual([`kernel-${RELEASE}`, "lock"]);
   }));
 
+it("removes what a download that was killed has left", () =>
+  inFolder(async (folder) => {
+    await mkdir(join(folder, ".download-killed"));
+    await writeFile(join(folder, ".download-killed", "half.deb"), "");
+    await ensureDebianKernel({ folder, spawn: fakeTools({ lists: true }).spawn });
+    expect((await readdir(folder)).sort()).toEqual([`kernel-${RELEASE}`, "lock"]);
+  }));
+
 it("fetches lists of packages of its own where the host has none", () =>
   inFolder(async (folder) => {
     const { spawn, calls } = fakeTools({ lists: false });
