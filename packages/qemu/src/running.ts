@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AgentClient } from "@pileus/agent";
@@ -19,6 +20,7 @@ import {
   removeInterface,
   signalProcess,
   waitForEnd,
+  withDeadline,
 } from "@pileus/core/driver";
 import type { AgentLink } from "./agent-link.ts";
 import { AGENT_PORT_ID } from "./argv/serial.ts";
@@ -41,6 +43,9 @@ export interface QemuRunningParts {
 
 /** How often addresses are looked at that a guest does not have yet, in milliseconds: nothing in a guest tells when one comes. */
 const ADDRESS_INTERVAL = 200;
+
+/** How long a guest may take to tell its figures before it is frozen without, in milliseconds. */
+const FIGURES_TIMEOUT = 5000;
 
 /** One run of a virtual machine: its QEMU process, a monitor of it, and the agent inside. */
 export class QemuRunning implements Running<QemuCapability> {
@@ -65,7 +70,8 @@ export class QemuRunning implements Running<QemuCapability> {
     this.files = new GuestFiles((options) => this.#session(options));
     if (this.#agent !== undefined) {
       this.#agent.onSession = (agent) => {
-        if (this.#shutdownAsked) void powerOff(agent, {});
+        // Whoever asked waits for the end of the machine, and no longer than he wants: what a guest says instead is nobody's error.
+        if (this.#shutdownAsked) powerOff(agent, {}).catch(() => undefined);
       };
     }
     this.exited = this.#watch();
@@ -121,8 +127,21 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   async freeze(options: Abortable = {}): Promise<void> {
-    this.#frozenMetrics = await this.#agent?.current?.metrics(options);
+    this.#frozenMetrics = await this.#figuresToFreeze(options);
     await this.#qmp.execute("stop", {}, options);
+  }
+
+  // A guest that answers nothing, or nonsense, is frozen all the same.
+  async #figuresToFreeze({ signal }: Abortable): Promise<InstanceMetrics | undefined> {
+    const agent = this.#agent?.current;
+    if (agent === undefined) return undefined;
+    const deadline = { action: "figures of a guest to freeze", timeout: FIGURES_TIMEOUT, signal };
+    try {
+      return await withDeadline(deadline, (limited) => agent.metrics({ signal: limited }));
+    } catch {
+      signal?.throwIfAborted();
+      return undefined;
+    }
   }
 
   async unfreeze(options: Abortable = {}): Promise<void> {
@@ -160,16 +179,25 @@ export class QemuRunning implements Running<QemuCapability> {
 
   // QEMU closes its monitors as it ends; that is how its end is seen, ours or not, without a process that waits.
   async #watch(): Promise<undefined> {
+    // Now, before anybody else can have begun another run.
+    const mark = markOf(this.#instance);
     for (;;) {
       await this.#qmp.closed;
       if (this.#detached) return new Promise(() => undefined);
       if (await this.#hasEnded()) break;
       // It lives, so the session broke by itself: another one tells of the end.
-      this.#qmp = this.#listen(await this.#reconnect());
+      const next = await this.#reconnect();
+      if (this.#detached) await next.close();
+      else if (next !== this.#qmp) this.#qmp = this.#listen(next);
     }
     // What cannot be given back now is so before the next start, and at the next open.
-    await Promise.allSettled([this.#agent?.close(), releaseHost(this.#instance)]);
+    await Promise.allSettled([this.#agent?.close(), this.#release(mark)]);
     return undefined;
+  }
+
+  // Another process that held the machine too may have given all back, and begun the next run under the same names.
+  async #release(mark: string | undefined): Promise<void> {
+    if (markOf(this.#instance) === mark) await releaseHost(this.#instance);
   }
 
   // A guest that reboots, or whose agent dies, says nothing over the port: QEMU sees it close.
@@ -202,6 +230,13 @@ export class QemuRunning implements Running<QemuCapability> {
 }
 
 const NO_AGENT = "this guest was booted from a disk of its own, without our agent";
+
+/** Tells the sockets of one run from those of a later one; `undefined` where there are none. */
+function markOf(instance: InstanceContext): string | undefined {
+  const found = statSync(runFiles(instance).console, { bigint: true, throwIfNoEntry: false });
+  // The time, too: a number of a file that was removed is given to the next.
+  return found === undefined ? undefined : `${found.ino} ${found.ctimeNs}`;
+}
 
 /** Gives back what a machine that has ended held on the host. Idempotent. */
 export async function releaseHost(instance: InstanceContext): Promise<void> {

@@ -1,8 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import type { AgentClient } from "@pileus/agent";
+import { AgentError, ProtocolError } from "@pileus/core";
 import { identifyProcess } from "@pileus/core/driver";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
+import { AgentLink } from "../src/agent-link.ts";
 import { QmpClient } from "../src/qmp/index.ts";
+import { runFiles } from "../src/run-files.ts";
 import { QemuRunning } from "../src/running.ts";
 import { FakeMonitor } from "./support/fake-monitor.ts";
 import { makeInstance } from "./support/instance.ts";
@@ -11,10 +16,12 @@ interface Machine extends AsyncDisposable {
   readonly running: QemuRunning;
   readonly monitor: FakeMonitor;
   readonly child: ChildProcess;
+  /** Of its host. */
+  readonly console: string;
 }
 
-/** A run whose QEMU is a sleeping process beside a scripted monitor, in a guest without an agent. */
-async function startMachine(): Promise<Machine> {
+/** A run whose QEMU is a sleeping process beside a scripted monitor, in a guest without an agent, or with one that is given. */
+async function startMachine(agent?: AgentLink): Promise<Machine> {
   let status = "running";
   const monitor = await FakeMonitor.start(({ execute }) => {
     if (execute === "stop") status = "paused";
@@ -26,12 +33,15 @@ async function startMachine(): Promise<Machine> {
   const identity = await identifyProcess(child.pid ?? 0);
   if (identity === undefined) throw new Error("the stand-in did not start");
   const instance = await makeInstance();
+  const { console } = runFiles(instance.context);
+  await writeFile(console, "of this run");
   const qmp = await QmpClient.connect(monitor.path);
-  const running = new QemuRunning({ instance: instance.context, identity, qmp, agent: undefined });
+  const running = new QemuRunning({ instance: instance.context, identity, qmp, agent });
   return {
     running,
     monitor,
     child,
+    console,
     async [Symbol.asyncDispose]() {
       await running.detach();
       child.kill("SIGKILL");
@@ -47,6 +57,18 @@ it("settles exited when the process has ended and its monitor with it", async ()
   await once(machine.child, "exit");
   machine.monitor.hangUp();
   expect(await machine.running.exited).toBeUndefined();
+  await expect(readFile(machine.console)).rejects.toThrow("ENOENT");
+});
+
+it("leaves alone what another process has begun under the same names when it sees the end late", async () => {
+  await using machine = await startMachine();
+  await writeFile(`${machine.console}.next`, "of the next run");
+  await rename(`${machine.console}.next`, machine.console);
+  await machine.running.kill();
+  await once(machine.child, "exit");
+  machine.monitor.hangUp();
+  await machine.running.exited;
+  expect(await readFile(machine.console, "utf8")).toBe("of the next run");
 });
 
 it("freezes, tells that it is frozen, and unfreezes", async () => {
@@ -56,6 +78,43 @@ it("freezes, tells that it is frozen, and unfreezes", async () => {
   expect(await machine.running.isFrozen({})).toBe(true);
   await machine.running.unfreeze();
   expect(await machine.running.isFrozen({})).toBe(false);
+});
+
+/** A session with an agent of which the test says how it answers. */
+function session(answers: Partial<AgentClient>): AgentClient {
+  let end: (reason?: Error) => void = () => undefined;
+  const closed = new Promise<Error | undefined>((resolve) => {
+    end = resolve;
+  });
+  return { ...answers, closed, close: () => end() } as AgentClient;
+}
+
+it("freezes a guest whose agent answers nonsense when it is asked for its figures", async () => {
+  const metrics = () => Promise.reject(new ProtocolError("nonsense", ""));
+  const link = new AgentLink(async () => session({ metrics }));
+  await using machine = await startMachine(link);
+  await link.session();
+  await machine.running.freeze();
+  expect(await machine.running.isFrozen({})).toBe(true);
+});
+
+it("survives an agent that comes up after a shutdown was asked for, and refuses it", async () => {
+  let come: (agent: AgentClient) => void = () => undefined;
+  const coming = new Promise<AgentClient>((resolve) => {
+    come = resolve;
+  });
+  const shutdown = vi.fn(() => Promise.reject(new AgentError("I will not", "EPERM")));
+  const unhandled = vi.fn();
+  process.on("unhandledRejection", unhandled);
+  const link = new AgentLink(() => coming);
+  await using machine = await startMachine(link);
+  await machine.running.shutdown({});
+  come(session({ shutdown }));
+  await link.session();
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("unhandledRejection", unhandled);
+  expect(shutdown).toHaveBeenCalledOnce();
+  expect(unhandled).not.toHaveBeenCalled();
 });
 
 it("presses the power button of a guest without an agent", async () => {
