@@ -110,9 +110,8 @@ class AttachedProgram {
       }
     });
     const lost = (cause?: unknown) => {
-      const error = new ConnectionError(`a program in container "${target.name}"`, "it ended without a word", {
-        cause,
-      });
+      const why = "it ended without a word: the container stopped, or is at its limit of processes or memory";
+      const error = new ConnectionError(`a program in container "${target.name}"`, why, { cause });
       begun.reject(error);
       exit.reject(error);
     };
