@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, fchmodSync, openSync, renameSync, unlinkSync } from "node:fs";
-import { isAbsent } from "./file-stat.ts";
 import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
 
 /** A name in a folder that nothing else uses, for what will be renamed into place. */
@@ -13,6 +12,7 @@ export interface PendingFile {
   readonly fd: number;
   /** Puts it in place. Does not close `fd`. */
   commit(): void;
+  /** Never fails because of what is in the tree: it is called where nobody could hear of that. */
   discard(): void;
 }
 
@@ -41,7 +41,8 @@ export function openPending(
       try {
         unlinkSync(path);
       } catch (error) {
-        if (!isAbsent(error)) throw error;
+        // Whoever lives in the tree may have put a folder in its place, or made this one unchangeable: nothing of ours is there.
+        if (typeof (error as NodeJS.ErrnoException).errno !== "number") throw error;
       }
     },
   };

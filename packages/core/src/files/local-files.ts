@@ -1,5 +1,4 @@
 import {
-  chmodSync,
   createReadStream,
   createWriteStream,
   lstatSync,
@@ -22,6 +21,7 @@ import type {
 import { openPending } from "./atomic-write.ts";
 import { fileCall, fileError } from "./file-error.ts";
 import { isAbsent, readStat } from "./file-stat.ts";
+import { chmodFolder } from "./folder-descriptor.ts";
 import { packTree } from "./pack-tree.ts";
 import { systemError } from "./plain-access.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -155,7 +155,7 @@ export class LocalFiles implements FileOperations {
         this.#access.openFolder(path)[Symbol.dispose]();
         return;
       }
-      chmodSync(at, options.mode ?? 0o755);
+      chmodFolder(at, options.mode ?? 0o755);
     });
   }
 

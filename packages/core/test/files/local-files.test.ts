@@ -1,3 +1,4 @@
+import { rmdirSync, symlinkSync } from "node:fs";
 import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,6 +30,34 @@ async function unpack(archive: Readable, path: string, signal?: AbortSignal): Pr
   const { stream, done } = await files.writeTree(path, { signal });
   await Promise.all([pipeline(archive, stream), done]);
 }
+
+describe("a tree that changes under the call", () => {
+  it("never has mkdir change the mode of what a symlink in the folder's place leads to", async () => {
+    await writeFile(join(root, "secret"), "", { mode: 0o600 });
+    const plain = plainAccess(root);
+    const swapped = new LocalFiles({
+      ...plain,
+      create(path, as, make) {
+        const made = plain.create(path, as, make);
+        rmdirSync(path);
+        symlinkSync(join(root, "secret"), path);
+        return made;
+      },
+    });
+    await expect(swapped.mkdir("/folder", owner)).rejects.toMatchObject({ errno: "ENOTDIR" });
+    expect((await lstat(join(root, "secret"))).mode & 0o777).toBe(0o600);
+  });
+  it("fails a write whose temporary file has become a folder, and nothing else", async () => {
+    const { stream, done } = await files.write("/file", owner);
+    const [temporary = ""] = await readdir(root);
+    await rm(join(root, temporary));
+    await mkdir(join(root, temporary));
+    await writeFile(join(root, "file"), "old");
+    stream.end("new");
+    await expect(done).rejects.toMatchObject({ errno: "ENOTDIR" });
+    expect(await readFile(join(root, "file"), "utf8")).toBe("old");
+  });
+});
 
 describe("write", () => {
   it("puts the file in place when the stream is finished, with the mode that was asked for", async () => {
