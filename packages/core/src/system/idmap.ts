@@ -15,11 +15,17 @@ export interface Idmap {
 /** What the kernel shows for an id that is not mapped: /proc/sys/kernel/overflowuid. */
 const OVERFLOW = 65534;
 
-/** @throws an error with `code` `EINVAL` for an id that the map has no place for. */
+/** One more than the largest id: -1 means "unchanged" to the kernel (chown(2)). */
+const IDS = 0xffff_ffff;
+
+/**
+ * @throws an error with `code` `EINVAL` for an id that the map has no place for. Archives can hold negative ones, which would
+ * lead to the host's own.
+ */
 export function idOutside(idmap: Idmap | undefined, id: number): number {
-  if (idmap === undefined) return id;
-  if (id >= idmap.count) throw systemError("EINVAL", `id ${id}`);
-  return idmap.base + id;
+  const { base, count } = idmap ?? { base: 0, count: IDS };
+  if (!Number.isInteger(id) || id < 0 || id >= count) throw systemError("EINVAL", `id ${id}`);
+  return base + id;
 }
 
 export function idInside(idmap: Idmap | undefined, id: number): number {
