@@ -26,8 +26,8 @@ const RECORD_HEAD = 3;
 export class Deframer {
   readonly #sink: DeframerSink;
   #mode: Mode = "seeking";
-  // Bytes of a unit that came in parts: a record, a header, or a payload that must be whole.
-  #parts: Buffer[] = [];
+  // A unit that came in parts: a record as far as it is here, or a header or payload in its full size, filled up to here.
+  #unit: Buffer = EMPTY;
   #gathered = 0;
   #header: FrameHeader | undefined;
   #left = 0;
@@ -69,7 +69,7 @@ export class Deframer {
 
   #become(mode: Mode): void {
     this.#mode = mode;
-    this.#parts = [];
+    this.#unit = EMPTY;
     this.#gathered = 0;
   }
 
@@ -83,12 +83,12 @@ export class Deframer {
   }
 
   #record(chunk: Buffer): Buffer {
-    const all = this.#gathered > 0 ? Buffer.concat([...this.#parts, chunk]) : chunk;
+    const all = this.#gathered > 0 ? Buffer.concat([this.#unit, chunk]) : chunk;
     const length = all.length < RECORD_HEAD ? 0 : all.readUInt16BE(1);
     const kind = recordKind(all[0] ?? 0);
     if (kind === undefined || length > MAX_RECORD) return this.#malformed("a record of unknown kind or size", all);
     if (all.length < RECORD_HEAD || all.length < RECORD_HEAD + length) {
-      this.#parts = [Buffer.from(all)];
+      this.#unit = Buffer.from(all);
       this.#gathered = all.length;
       return EMPTY;
     }
@@ -139,9 +139,11 @@ export class Deframer {
   #take(chunk: Buffer, size: number): { whole: Buffer; consumed: number } | undefined {
     const consumed = Math.min(size - this.#gathered, chunk.length);
     if (this.#gathered === 0 && consumed === size) return { whole: chunk.subarray(0, size), consumed };
-    this.#parts.push(Buffer.from(chunk.subarray(0, consumed)));
+    // In one buffer: a list of single bytes, as a guest may send them, would take a hundred times their room.
+    if (this.#gathered === 0) this.#unit = Buffer.allocUnsafeSlow(size);
+    chunk.copy(this.#unit, this.#gathered, 0, consumed);
     this.#gathered += consumed;
-    return this.#gathered < size ? undefined : { whole: Buffer.concat(this.#parts), consumed };
+    return this.#gathered < size ? undefined : { whole: this.#unit, consumed };
   }
 
   #malformed(reason: string, received: Buffer): Buffer {

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { Deframer } from "../../src/protocol/deframer.ts";
 import { encodeFrame, encodeHeader, FRAME, MAX_CALL, MAX_DATA } from "../../src/protocol/frame.ts";
@@ -135,6 +137,23 @@ describe("Deframer", () => {
     found.deframer.feed(Buffer.concat([here, bytes, close, close]));
     found.deframer.feed(Buffer.concat([here, close]));
     expect(found.all.map((event) => event.split(" ")[0])).toEqual(["here", "malformed", "here", "frame"]);
+  });
+
+  it("holds a frame that comes byte by byte in little more than its size", () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const used = () => {
+      collect();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    const { deframer } = new Found();
+    deframer.feed(Buffer.concat([here, encodeHeader(FRAME.call, 1, 0, MAX_CALL)]));
+    const before = used();
+    const byte = Buffer.alloc(1);
+    for (let at = 0; at < MAX_CALL / 4; at += 1) deframer.feed(byte);
+    expect(used() - before).toBeLessThan(4 * MAX_CALL);
+    deframer.feed(byte);
   });
 
   it("survives noise, and finds the session after it (seed 4)", () => {
