@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import { type Abortable, ConnectionError, type ExitStatus } from "@pileus/core";
 import { type BackendProcess, type Idmap, idOutside } from "@pileus/core/driver";
@@ -13,6 +12,9 @@ import {
   type HelperRequest,
 } from "./protocol.ts";
 import { openPipes, type ProgramPipes, terminalStream } from "./streams.ts";
+
+/** Milliseconds that an abandoned helper gets to end its program, and with it lxc-attach. It mostly takes five. */
+const PATIENCE = 1000;
 
 /** What an exec needs to know of the container that it goes to. */
 export interface ExecTarget {
@@ -56,8 +58,7 @@ export async function execInside(
     await program.begun;
     options.signal?.throwIfAborted();
   } catch (error) {
-    program.abandon();
-    await program.left;
+    await program.dismiss();
     pipes.destroy();
     options.signal?.throwIfAborted();
     throw error;
@@ -81,7 +82,7 @@ class AttachedProgram {
   readonly begun: Promise<void>;
   readonly exit: Promise<ExitStatus>;
   /** Resolves when nothing of it is left on the host. */
-  readonly left: Promise<unknown>;
+  readonly left: Promise<void>;
   #unread: Buffer = Buffer.alloc(0);
 
   constructor(target: ExecTarget, pipes: ProgramPipes, kind: BackendProcess["streams"]["kind"]) {
@@ -94,7 +95,11 @@ class AttachedProgram {
       cwd: "/",
       env: target.env,
     });
-    this.left = once(this.#child, "close");
+    this.left = new Promise<void>((resolve) => {
+      this.#child.once("close", () => resolve());
+      // It was never there.
+      this.#child.once("error", () => resolve());
+    });
     this.#control = this.#child.stdio[3] as Duplex;
     // A broken connection shows as its end.
     this.#control.on("error", () => undefined);
@@ -126,6 +131,14 @@ class AttachedProgram {
   /** Ends the program's process group, or keeps it from starting. */
   abandon(): void {
     this.#control.destroy();
+  }
+
+  /** Abandons it and resolves when nothing of it is left on the host: also where what is inside stands still, or is made to. */
+  async dismiss(): Promise<void> {
+    this.abandon();
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE);
+    await this.left;
+    clearTimeout(late);
   }
 
   #decode(bytes: Buffer): readonly HelperNews[] {

@@ -1,0 +1,25 @@
+import { setTimeout } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { execInside } from "../../src/exec/exec.ts";
+import type { HelperRequest } from "../../src/exec/protocol.ts";
+
+const US = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+const REQUEST: HelperRequest = { argv: ["true"], env: {}, cwd: "/", ...US, groups: [], tty: undefined };
+const target = (argv: readonly string[]) => ({ name: "box", argv, env: {}, idmap: undefined });
+
+describe("execInside", () => {
+  it("rejects when lxc-attach is not there, however long the request takes", async () => {
+    const asked = setTimeout(50, REQUEST);
+    await expect(execInside(target(["/nowhere/lxc-attach"]), "pipes", asked, {})).rejects.toMatchObject({
+      code: "ERR_INSTANCE_CONNECTION",
+      cause: { code: "ENOENT" },
+    });
+  });
+  it("can be aborted while nothing inside moves", async () => {
+    const controller = new AbortController();
+    const stuck = target(["/bin/sh", "-c", "exec sleep 60"]);
+    const started = execInside(stuck, "pipes", Promise.resolve(REQUEST), { signal: controller.signal });
+    setTimeout(50).then(() => controller.abort(new Error("enough")));
+    await expect(started).rejects.toThrow("enough");
+  });
+});
