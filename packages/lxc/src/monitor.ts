@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync, watch, writeFileSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, readlink, stat } from "node:fs/promises";
 import type { Socket } from "node:net";
-import { type Abortable, CommandError } from "@pileus/core";
+import { type Abortable, CommandError, isInstanceError } from "@pileus/core";
 import {
   identifyChild,
   identifyProcess,
@@ -89,7 +89,7 @@ export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefi
     ended: (async () => {
       for (let next: Socket | undefined = socket; next !== undefined; next = await reconnect(spec, identity)) {
         held = next;
-        await once(next, "close");
+        await closed(next);
       }
       await waitForEnd(identity);
     })(),
@@ -97,35 +97,75 @@ export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefi
   };
 }
 
-/** The processes that are monitors of this container, whatever stage they have reached. */
+/**
+ * The processes that are monitors of this container, whatever stage they have reached. Anybody can call himself one, in a container too,
+ * so only our own user's in our own pid namespace are taken.
+ */
 export async function monitorPids(spec: PlacedSpec): Promise<readonly number[]> {
   const begin = monitorArgv("", spec).slice(1);
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   const found = await Promise.all(
     pids.map(async (pid) => {
       const argv = (await processArguments(pid)) ?? [];
-      return begin.every((argument, index) => argv[index + 1] === argument) ? [pid] : [];
+      const claims = begin.every((argument, index) => argv[index + 1] === argument);
+      return claims && (await isOurKind(pid)) ? [pid] : [];
     }),
   );
   return found.flat();
+}
+
+/** Whether a process is of our user and in our pid namespace: no container's is. */
+async function isOurKind(pid: number): Promise<boolean> {
+  try {
+    const [{ uid }, theirs, ours] = await Promise.all([
+      stat(`/proc/${pid}`),
+      readlink(`/proc/${pid}/ns/pid`),
+      readlink("/proc/self/ns/pid"),
+    ]);
+    return uid === process.geteuid?.() && theirs === ours;
+  } catch (error) {
+    // Ended since its arguments were read; or another user's, where we are not root.
+    if (["ENOENT", "ESRCH", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+    throw error;
+  }
 }
 
 /** After a reboot inside the same monitor listens anew, once PID 1 runs again. */
 async function reconnect(spec: ContainerSpec, monitor: ProcessIdentity): Promise<Socket | undefined> {
   const { lxcpath, log } = containerPaths(spec);
   const events = watch(log);
+  // One at a time: each holds a worker thread, and the log changes a hundred times in a reboot.
+  let end: Promise<"gone" | "there"> | undefined;
   try {
     for (;;) {
       const changed = once(events, "change");
       const { rebooting } = parseMonitorLog(readFileSync(log, "utf8"));
       const socket = connectMonitor(lxcpath, spec.name);
       if (socket !== undefined || !rebooting) return socket;
-      const gone = waitForEnd(monitor, { timeout: 10_000 }).then(() => "gone");
-      if ((await Promise.race([changed, gone])) === "gone") return undefined;
+      end ??= endOf(monitor);
+      const news = await Promise.race([changed, end]);
+      if (news === "gone") return undefined;
+      if (news === "there") end = undefined;
     }
   } finally {
     events.close();
   }
+}
+
+/** Whether a monitor has ended, or is still there a second later. */
+async function endOf(monitor: ProcessIdentity): Promise<"gone" | "there"> {
+  try {
+    await waitForEnd(monitor, { timeout: 1000 });
+    return "gone";
+  } catch (error) {
+    if (isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) return "there";
+    throw error;
+  }
+}
+
+// Not once() of node:events, which rejects on an error: a monitor that dies before it accepts resets the connection.
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once("close", () => resolve()));
 }
 
 type Output = "ignore" | number;
