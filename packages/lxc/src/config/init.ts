@@ -11,7 +11,7 @@ export function initEntries(spec: ContainerSpec): readonly ConfigEntry[] {
     ...initIdentity(spec),
     ["lxc.init.cwd", init.cwd ?? "/"],
     ...Object.entries(init.env ?? {}).map(
-      ([name, value]): ConfigEntry => ["lxc.environment", name in inherited ? name : `${name}=${value}`],
+      ([name, value]): ConfigEntry => ["lxc.environment", Object.hasOwn(inherited, name) ? name : `${name}=${value}`],
     ),
     ["lxc.signal.halt", init.haltSignal],
     ...(output.kind === "console"

@@ -16,4 +16,9 @@ describe("a container's configuration", () => {
     const text = renderConfig(containerConfig(PROGRAM_SPEC, LEGACY_FACTS));
     await expect(text).toMatchFileSnapshot("../golden/program.conf");
   });
+  it("gives variables their values, whatever they are called", () => {
+    const init = { ...FULL_SPEC.init, env: { constructor: "x" } };
+    const text = renderConfig(containerConfig({ ...FULL_SPEC, init }, LEGACY_FACTS));
+    expect(text).toContain("lxc.environment = constructor=x\n");
+  });
 });
