@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { lstatSync, watch } from "node:fs";
-import { text } from "node:stream/consumers";
+import type { Readable } from "node:stream";
 import { type Abortable, ConnectionError } from "@pileus/core";
 import type { BackendProcess, ExecRequest } from "@pileus/core/driver";
 import type { TreeAccess } from "@pileus/core/files";
@@ -15,6 +15,8 @@ export interface BootingSystem {
 /** What `is-system-running` prints of a system that has come up: systemctl(1). With a failed unit it is `degraded`. */
 const UP = ["running", "degraded", "maintenance"];
 
+const MAX_ANSWER = 4096;
+
 /** Resolves when systemd has finished its boot. */
 export async function waitForSystemd(system: BootingSystem, options: Abortable): Promise<void> {
   // systemctl fails, whatever it is told, before the manager listens.
@@ -22,20 +24,39 @@ export async function waitForSystemd(system: BootingSystem, options: Abortable):
   await waitForEntry(system.access, "/run/systemd", "private", options);
   const argv = ["systemctl", "is-system-running", "--wait"];
   const program = await system.exec({ argv, env: {}, cwd: "/", user: undefined, tty: undefined }, options);
-  const abort = () => void program.kill("SIGKILL");
+  const abort = () => {
+    void program.kill("SIGKILL");
+    // It need not obey: what calls itself systemctl is the container's.
+    if (program.streams.kind === "pipes")
+      for (const end of [program.streams.stdout, program.streams.stderr]) end.destroy();
+  };
   options.signal?.addEventListener("abort", abort, { once: true });
   try {
     if (program.streams.kind !== "pipes") throw new TypeError("asked for pipes");
     const { stdin, stdout, stderr } = program.streams;
     stdin.end();
-    const [state, complaint] = await Promise.all([text(stdout), text(stderr), program.exit]);
+    const [state, complaint] = await Promise.all([shortText(stdout), shortText(stderr)]);
     options.signal?.throwIfAborted();
     if (!UP.includes(state.trim())) {
       throw new ConnectionError(`systemd in "${system.name}"`, `it is "${state.trim()}" ${complaint.trim()}`);
     }
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw error;
   } finally {
+    abort();
     options.signal?.removeEventListener("abort", abort);
   }
+}
+
+/** What a program of the container prints, as far as an honest one would go on. */
+async function shortText(stream: Readable): Promise<string> {
+  let printed = "";
+  for await (const chunk of stream) {
+    printed += String(chunk);
+    if (printed.length > MAX_ANSWER) break;
+  }
+  return printed.slice(0, MAX_ANSWER);
 }
 
 /** Resolves when `folder` holds `name`: told by inotify(7), on the folder as the container sees it. */

@@ -1,0 +1,43 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { setTimeout } from "node:timers/promises";
+import type { BackendProcess } from "@pileus/core/driver";
+import { plainAccess } from "@pileus/core/files";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { waitForSystemd } from "../src/systemd.ts";
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "pileus-systemd-"));
+  await mkdir(join(root, "run/systemd"), { recursive: true });
+  await writeFile(join(root, "run/systemd/private"), "");
+});
+afterEach(() => rm(root, { recursive: true }));
+
+/** A systemctl that prints this, and never ends. */
+function systemWith(stdout: Readable) {
+  const kill = vi.fn(async () => undefined);
+  const streams = { kind: "pipes", stdin: new PassThrough(), stdout, stderr: Readable.from([]) } as const;
+  const program: BackendProcess = { streams, exit: new Promise(() => undefined), kill, resize: async () => undefined };
+  return { kill, system: { name: "box", access: plainAccess(root), exec: async () => program } };
+}
+
+describe("waitForSystemd", () => {
+  it("resolves when systemctl says that it is up", async () => {
+    await waitForSystemd(systemWith(Readable.from(["degraded\n"])).system, {});
+  });
+  it("reads no endless answer, and ends who gives it", async () => {
+    const endless = new Readable({ read: (size) => void endless.push("y".repeat(size)) });
+    const { system, kill } = systemWith(endless);
+    await expect(waitForSystemd(system, {})).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    expect(kill).toHaveBeenCalled();
+  });
+  it("rejects with the reason of an abort, though systemctl obeys no signal", async () => {
+    const controller = new AbortController();
+    setTimeout(20).then(() => controller.abort(new Error("enough")));
+    const { system } = systemWith(new PassThrough());
+    await expect(waitForSystemd(system, { signal: controller.signal })).rejects.toThrow("enough");
+  });
+});
