@@ -159,6 +159,18 @@ describe("a guest that is merely silent or broken", () => {
     await next;
   });
 
+  it("lets a program that it does not end when it is killed end with TimeoutError", async () => {
+    const { client, inside } = await guest({ callTimeout: 50 });
+    const starting = client.exec(request(["x"]));
+    inside.write(started);
+    const process = await starting;
+    await process.kill("SIGTERM");
+    await process.kill("SIGKILL");
+    await expect(process.exit).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
+    if (process.streams.kind !== "pipes") throw new Error("not on pipes");
+    expect(process.streams.stdout.destroyed).toBe(true);
+  });
+
   it("lets the handshake end with TimeoutError", async () => {
     const [host] = streamPair();
     const opening = connectAgent({ connect: () => host, timeout: 50 });

@@ -43,6 +43,10 @@ export async function startProcess(
     exit,
     async kill(signal) {
       call.send({ type: "signal", signal } satisfies HostMessage);
+      if (signal !== "SIGKILL") return;
+      // No program outlives it: a guest that tells of no end is not waited for any longer than for another answer.
+      const { timeout } = limits;
+      within(exit, `end of ${request.argv[0]} in the guest`, { timeout }, () => call.cancel()).catch(failExit);
     },
     async resize(size: TerminalSize) {
       call.send({ type: "resize", columns: size.columns, rows: size.rows } satisfies HostMessage);
