@@ -47,6 +47,8 @@ export async function openUserNamespace(idmap: Idmap, options: Abortable = {}): 
   });
   child.once("error", () => undefined);
   if (child.pid === undefined) throw new HostError("map ids", [missingUnshare]);
+  // Where namespaces are refused it may be gone before we write: that it has ended says so.
+  child.stdin.once("error", () => undefined);
   const ended = once(child, "exit");
   try {
     child.stdin.write("\n");

@@ -26,6 +26,7 @@ export interface OverlayMount {
  */
 export function mountOverlay(options: OverlayMount): void {
   const opened: number[] = [];
+  const made: string[] = [];
   const mounted: string[] = [];
   // By descriptor: whatever the folders are called needs no escaping, and a hundred layers fit the 4096 bytes of mount(2).
   const name = (folder: string) => {
@@ -37,6 +38,7 @@ export function mountOverlay(options: OverlayMount): void {
       if (options.userNamespace === undefined) return name(layer);
       const staged = `${options.staging}/${index}`;
       mkdirSync(staged, { recursive: true, mode: 0o700 });
+      made.push(staged);
       mountIdmapped(layer, staged, options.userNamespace);
       mounted.push(staged);
       return name(staged);
@@ -46,11 +48,9 @@ export function mountOverlay(options: OverlayMount): void {
     mount("overlay", options.target, "overlay", options.nodev ? MS_NODEV : 0, data);
   } finally {
     for (const fd of opened) closeSync(fd);
-    for (const staged of mounted) {
-      umount(staged, { lazy: true });
-      rmdirSync(staged);
-    }
-    if (mounted.length > 0) rmdirSync(options.staging);
+    for (const staged of mounted) umount(staged, { lazy: true });
+    for (const staged of made) rmdirSync(staged);
+    if (made.length > 0) rmdirSync(options.staging);
   }
 }
 
