@@ -10,6 +10,7 @@ import {
   mountOverlay,
   mountsBelow,
   openUserNamespace,
+  spawn,
   unmountBelow,
 } from "@pileus/core/driver";
 import { LocalFiles } from "@pileus/core/files";
@@ -58,7 +59,18 @@ export async function closeRoot(spec: PlacedSpec): Promise<void> {
 /** Unmounts and removes all that {@link makeRoot} made. Idempotent. Nothing may run on it. */
 export async function removeRoot(spec: PlacedSpec): Promise<void> {
   await closeRoot(spec);
-  await rm(spec.root.folder, { recursive: true, force: true });
+  await removeFolder(spec.root.folder);
+}
+
+/** Whoever was root inside may have made folders in folders beyond the longest path, through which `node:fs` goes. */
+async function removeFolder(folder: string): Promise<void> {
+  try {
+    await rm(folder, { recursive: true, force: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENAMETOOLONG") throw error;
+    // Goes from folder to folder.
+    await spawn(["rm", "-rf", "--one-file-system", "--", folder], { fromPackage: "coreutils" });
+  }
 }
 
 function rootFiles(path: string, idmap: Idmap | undefined): FileOperations {
