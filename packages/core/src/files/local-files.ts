@@ -27,6 +27,7 @@ import { systemError } from "./plain-access.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { joinPath, splitPath } from "./tree-path.ts";
+import { everySoOften } from "./turn.ts";
 import { unpackStream } from "./unpack-tree.ts";
 
 /** As the kernel: path_resolution(7). */
@@ -79,13 +80,17 @@ export class LocalFiles implements FileOperations {
   }
 
   list(path: string, options: Abortable = {}): Promise<readonly DirectoryEntry[]> {
-    return fileCall("list", path, () => {
+    return fileCall("list", path, async () => {
       options.signal?.throwIfAborted();
       const folder = this.#access.openFolder(path);
       try {
-        return readdirSync(folder.path("."))
-          .sort()
-          .flatMap((name) => this.#entry(folder, name));
+        const turn = everySoOften(options.signal);
+        const entries: DirectoryEntry[] = [];
+        for (const name of readdirSync(folder.path(".")).sort()) {
+          await turn();
+          entries.push(...this.#entry(folder, name));
+        }
+        return entries;
       } finally {
         folder[Symbol.dispose]();
       }

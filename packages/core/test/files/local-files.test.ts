@@ -59,6 +59,16 @@ describe("a tree that changes under the call", () => {
   });
 });
 
+describe("list", () => {
+  it("lets others work while it looks at many entries", async () => {
+    await Promise.all(Array.from({ length: 300 }, (_, index) => writeFile(join(root, `f${index}`), "")));
+    let turns = 0;
+    setImmediate(() => (turns += 1));
+    expect(await files.list("/")).toHaveLength(300);
+    expect(turns).toBe(1);
+  });
+});
+
 describe("write", () => {
   it("puts the file in place when the stream is finished, with the mode that was asked for", async () => {
     await write("/file", "content", 0o640);
