@@ -53,11 +53,16 @@ export function ociSource(spawn: Spawn, defaults: OciSourceOptions = {}): ImageS
       const image = await selectImage(source, documents, {
         architecture: options.architecture ?? hostArchitecture(),
         // The digest of a docker-archive is its file's: its manifest is made up by whoever reads it.
-        pins: reference.transport === "docker-archive" ? [] : pins,
+        pins: reference.transport === "docker-archive" ? [] : [...pins, ...pinsOf(reference)],
       });
       return addLayers(source, image, layers(image), draft);
     },
   };
+}
+
+/** What the reference itself demands. Skopeo looks at it too. */
+function pinsOf(reference: ImageReference): readonly string[] {
+  return reference.transport === "docker" && reference.digest !== undefined ? [reference.digest] : [];
 }
 
 /** Where the documents are read, and once they are, where the layers are. */

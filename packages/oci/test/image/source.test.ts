@@ -1,0 +1,17 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { ociSource } from "../../src/image/source.ts";
+
+it("refuses a manifest that is not the one of the reference's digest, whatever skopeo lets through", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-oci-source-"));
+  try {
+    const source = ociSource(async () => ({ stdout: "{}", stderr: "", exitCode: 0 }));
+    const draft = { folder, addLayer: () => Promise.reject(new Error("nothing is to be added")) };
+    const imported = source.import(`docker://h.x/a@sha256:${"a".repeat(64)}`, draft, {});
+    await expect(imported).rejects.toMatchObject({ code: "ERR_INSTANCE_IMAGE", message: /its manifest has digest/ });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
