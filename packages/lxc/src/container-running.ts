@@ -101,7 +101,9 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   async shutdown(options: Abortable): Promise<void> {
     options.signal?.throwIfAborted();
     // Goes on by itself: what was asked for stays asked for.
-    void askToHalt(this.#monitor.init.current(), this.#spec.init.haltSignal, { signal: this.#over.signal });
+    const asked = askToHalt(this.#monitor.init.current(), this.#spec.init.haltSignal, { signal: this.#over.signal });
+    // Nobody waits for it: whoever stops a container sees whether it ends, and ends it by force where it does not.
+    asked.catch(() => undefined);
   }
 
   async kill(): Promise<void> {
