@@ -79,6 +79,8 @@ class ExtensionGuard extends Transform {
   fault: Error | undefined;
 
   account(header: Headers): void {
+    // The parser would wait for ever for the end of less than nothing; where it cannot read a number it says null.
+    if (!Number.isSafeInteger(header.size) || Number(header.size) < 0) throw systemError("EINVAL", header.name);
     this.#unexplained -= Math.ceil((header.size ?? 0) / 512) * 512;
   }
 

@@ -59,6 +59,31 @@ describe("a tree that changes under the call", () => {
   });
 });
 
+describe("an archive with a size of less than nothing", () => {
+  it("is refused", async () => {
+    // ustar, with the size in base 256 as GNU tar writes large ones: here a negative one.
+    const header = Buffer.alloc(512);
+    for (const [text, at] of [
+      ["file", 0],
+      ["0000644", 100],
+      ["0000000", 108],
+      ["0000000", 116],
+    ] as const)
+      header.write(text, at);
+    header.fill(0xff, 124, 136).writeUInt8(0xf0, 135);
+    header.write("00000000000", 136);
+    header.write("0", 156);
+    header.write("ustar\x0000", 257);
+    header.fill(" ", 148, 156);
+    const sum = header.reduce((total, byte) => total + byte, 0);
+    header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+    const { stream, done } = await files.writeTree("/");
+    stream.on("error", () => undefined);
+    stream.write(Buffer.concat([header, Buffer.alloc(4096)]));
+    await expect(done).rejects.toMatchObject({ errno: "EINVAL" });
+  });
+});
+
 describe("list", () => {
   it("lets others work while it looks at many entries", async () => {
     await Promise.all(Array.from({ length: 300 }, (_, index) => writeFile(join(root, `f${index}`), "")));
