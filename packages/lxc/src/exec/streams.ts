@@ -3,6 +3,8 @@ import { Socket } from "node:net";
 import { Duplex, type Readable, type Writable } from "node:stream";
 import { pipe } from "@pileus/core/driver";
 
+type Pipe = ReturnType<typeof pipe>;
+
 /** The three pipes of a program: our ends as streams, its ends as descriptors until it has them. */
 export interface ProgramPipes {
   readonly stdin: Writable;
@@ -23,7 +25,7 @@ export interface ProgramPipes {
  * program's user for the same reason.
  */
 export function openPipes(): ProgramPipes {
-  const [input, output, errors] = [pipe(), pipe(), pipe()];
+  const [input, output, errors] = threePipes();
   const theirs = [input.read, output.write, errors.write] as const;
   const stdin = new Socket({ fd: input.write, readable: false, writable: true });
   const stdout = new Socket({ fd: output.read, readable: true, writable: false });
@@ -47,6 +49,18 @@ export function openPipes(): ProgramPipes {
       for (const stream of [stdin, stdout, stderr]) stream.destroy();
     },
   };
+}
+
+/** All three, or none: where descriptors run out each attempt would otherwise take some more. */
+function threePipes(): [Pipe, Pipe, Pipe] {
+  const made: Pipe[] = [];
+  try {
+    for (let count = 0; count < 3; count += 1) made.push(pipe());
+    return made as [Pipe, Pipe, Pipe];
+  } catch (error) {
+    for (const { read, write } of made) for (const fd of [read, write]) closeSync(fd);
+    throw error;
+  }
 }
 
 /** A terminal's two directions as one stream. Ending it leaves the terminal open: a program reads an end by its own convention (^D). */
