@@ -1,9 +1,10 @@
 import { closeSync, constants, fstatSync, openSync, read, readdirSync, readSync } from "node:fs";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
-import { type Headers, pack } from "tar-stream";
 import type { Abortable } from "../contract/abortable.ts";
 import type { FileStat } from "../contract/files.ts";
+import { byteString, type TarEntry } from "../tar/entry.ts";
+import { TarWriter } from "../tar/writer.ts";
 import { fileError } from "./file-error.ts";
 import { isAbsent, readStat } from "./file-stat.ts";
 import { openFolderAt } from "./folder-descriptor.ts";
@@ -15,8 +16,8 @@ const readAsync = promisify(read);
 /** Files of up to this many bytes are read within one turn: a trip through the thread pool costs more than they do. */
 const SMALL = 64 * 1024;
 const CHUNK = 1024 * 1024;
-
-type Pack = ReturnType<typeof pack>;
+/** Bytes that are gathered before they are handed on, which also lets other work have its turn. */
+const GATHERED = 64 * 1024;
 
 /**
  * The tree at `path` as a POSIX pax tar: names relative to it, parents before what they hold, sorted; `"."` for the root itself. Symlinks
@@ -32,37 +33,39 @@ export function packTree(access: TreeAccess, path: string, options: Abortable): 
     folder[Symbol.dispose]();
     throw error;
   }
-  const archive = pack();
-  const work = new Packing(access, archive, options.signal)
-    .add(folder, name, ".")
-    .then(
-      () => archive.finalize(),
-      (error: unknown) => archive.destroy(fileError("read", path, error) as Error),
-    )
-    .finally(() => folder[Symbol.dispose]());
-  // Shows in `stream`, which reads it.
-  archive.on("error", () => undefined);
-  const stream = Readable.from(archive, { objectMode: false, signal: options.signal });
-  stream.once("close", () => archive.destroy());
+  const packing = new Packing(access, options.signal);
+  const stream = Readable.from(packing.archive(path, folder, name), { objectMode: false, signal: options.signal });
+  // Not in the generator, which never runs when nobody reads; by now it has come to its end.
+  stream.once("close", () => folder[Symbol.dispose]());
   // Whoever reads sees a failure; one who has left by an abort must not be followed by it.
   stream.on("error", () => undefined);
-  void work;
   return stream;
 }
 
 class Packing {
   readonly #access: TreeAccess;
-  readonly #archive: Pack;
   readonly #signal: AbortSignal | undefined;
+  readonly #writer = new TarWriter();
+  #gathered = 0;
 
-  constructor(access: TreeAccess, archive: Pack, signal: AbortSignal | undefined) {
+  constructor(access: TreeAccess, signal: AbortSignal | undefined) {
     this.#access = access;
-    this.#archive = archive;
     this.#signal = signal;
   }
 
+  /** All of the archive, whose root is `name` in `folder`. `path` is for messages. */
+  async *archive(path: string, folder: FolderHandle, name: string): AsyncGenerator<Buffer, void> {
+    try {
+      yield* this.#add(folder, name, ".");
+      this.#writer.end();
+      yield this.#writer.take();
+    } catch (error) {
+      throw fileError("read", path, error);
+    }
+  }
+
   /** `name` in `folder`, as the entry `as`. */
-  async add(folder: FolderHandle, name: string, as: string): Promise<void> {
+  async *#add(folder: FolderHandle, name: string, as: string): AsyncGenerator<Buffer, void> {
     this.#signal?.throwIfAborted();
     let stat: FileStat;
     try {
@@ -75,103 +78,77 @@ class Packing {
     }
     switch (stat.type) {
       case "directory":
-        return await this.#addFolder(folder, name, as, stat);
+        return yield* this.#addFolder(folder, name, as, stat);
       case "file":
-        return await this.#addFile(folder, name, as, stat);
+        return yield* this.#addFile(folder, name, as, stat);
       case "symlink":
-        return await this.#entry({ ...header(as, stat), type: "symlink", linkname: stat.target ?? "", size: 0 });
+        return yield* this.#entry({ ...facts(as, stat), type: "symlink", target: byteString(stat.target ?? "") });
       case "fifo":
-        return await this.#entry({ ...header(as, stat), type: "fifo", size: 0 });
+        return yield* this.#entry({ ...facts(as, stat), type: "fifo" });
       default:
         return;
     }
   }
 
-  async #addFolder(folder: FolderHandle, name: string, as: string, stat: FileStat): Promise<void> {
-    await this.#entry({ ...header(as, stat), type: "directory", size: 0 });
+  async *#addFolder(folder: FolderHandle, name: string, as: string, stat: FileStat): AsyncGenerator<Buffer, void> {
+    yield* this.#entry({ ...facts(as, stat), type: "directory" });
     const child = openFolderAt(folder.path(name));
     try {
       for (const entry of readdirSync(child.path(".")).sort()) {
-        await this.add(child, entry, as === "." ? entry : `${as}/${entry}`);
+        yield* this.#add(child, entry, as === "." ? entry : `${as}/${entry}`);
       }
     } finally {
       child[Symbol.dispose]();
     }
   }
 
-  async #addFile(folder: FolderHandle, name: string, as: string, stat: FileStat): Promise<void> {
+  async *#addFile(folder: FolderHandle, name: string, as: string, stat: FileStat): AsyncGenerator<Buffer, void> {
     const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
     const fd = openSync(folder.path(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     try {
       const opened = fstatSync(fd);
       if (!opened.isFile()) return;
-      const entry = { ...header(as, stat), type: "file" as const, size: opened.size };
-      if (opened.size <= SMALL) {
-        const content = Buffer.alloc(opened.size);
-        readSync(fd, content, 0, content.length, 0);
-        return await this.#entry(entry, content);
-      }
-      await this.#stream(fd, entry);
+      yield* this.#entry({ ...facts(as, stat), type: "file", size: opened.size });
+      if (opened.size > SMALL) return yield* this.#content(fd, opened.size);
+      const content = Buffer.alloc(opened.size);
+      readSync(fd, content, 0, content.length, 0);
+      this.#writer.data(content);
+      yield* this.#gather(content.length);
     } finally {
       closeSync(fd);
     }
   }
 
   /** A file that shrinks while it is read is filled up with zeros, one that grows is cut: the header's size is promised. */
-  async #stream(fd: number, entry: Headers & { size: number }): Promise<void> {
-    const sink = this.#open(entry);
-    for (let at = 0; at < entry.size; ) {
+  async *#content(fd: number, size: number): AsyncGenerator<Buffer, void> {
+    for (let at = 0; at < size; ) {
       this.#signal?.throwIfAborted();
-      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, entry.size - at));
+      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size - at));
       const { bytesRead } = await readAsync(fd, buffer, 0, buffer.length, at);
       if (bytesRead === 0) buffer.fill(0);
       const chunk = buffer.subarray(0, bytesRead === 0 ? buffer.length : bytesRead);
       at += chunk.length;
-      if (!sink.write(chunk)) await this.#drained(sink);
+      this.#writer.data(chunk);
+      yield* this.#gather(chunk.length);
     }
-    const ended = this.#settled(sink);
-    sink.end();
-    await ended;
   }
 
-  async #entry(entry: Headers, content: Buffer = Buffer.alloc(0)): Promise<void> {
-    const sink = this.#open(entry);
-    const ended = this.#settled(sink);
-    sink.end(content);
-    await ended;
+  *#entry(entry: TarEntry): Generator<Buffer, void> {
+    this.#writer.entry(entry);
+    yield* this.#gather(512);
   }
 
-  #open(entry: Headers): NodeJS.WritableStream {
-    const sink = this.#archive.entry(entry);
-    // Its failure is the archive's, and may come while nobody waits for it.
-    sink.on("error", () => undefined);
-    return sink;
-  }
-
-  #drained(sink: NodeJS.WritableStream): Promise<void> {
-    return this.#event(sink, "drain");
-  }
-
-  #settled(sink: NodeJS.WritableStream): Promise<void> {
-    return this.#event(sink, "close");
-  }
-
-  // A destroyed archive destroys its sink: `close` comes in every case, `drain` need not, and neither comes twice.
-  #event(sink: NodeJS.WritableStream & { readonly destroyed?: boolean }, event: "drain" | "close"): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        sink.off("drain", settle);
-        sink.off("close", settle);
-        if (this.#archive.destroyed) reject(new Error("the reader of the tree went away"));
-        else resolve();
-      };
-      if (sink.destroyed) return settle();
-      sink.on("close", settle);
-      if (event === "drain") sink.on("drain", settle);
-    });
+  *#gather(bytes: number): Generator<Buffer, void> {
+    this.#gathered += bytes;
+    if (this.#gathered < GATHERED) return;
+    this.#gathered = 0;
+    yield this.#writer.take();
   }
 }
 
-function header(name: string, stat: FileStat) {
-  return { name, mode: stat.mode, uid: stat.uid, gid: stat.gid, mtime: new Date(stat.mtime) };
+function facts(name: string, stat: FileStat) {
+  const { mode, uid, gid } = stat;
+  // Whole seconds: what fits the header. More would cost each entry a kilobyte.
+  const mtime = String(Math.floor(stat.mtime / 1000));
+  return { name: byteString(name), target: "", mode, uid, gid, mtime, size: 0, xattrs: new Map<string, string>() };
 }

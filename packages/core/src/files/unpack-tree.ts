@@ -10,11 +10,14 @@ import {
   write,
   writeSync,
 } from "node:fs";
-import { Transform, type Writable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { addAbortSignal, Writable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { promisify } from "node:util";
-import { extract, type Headers } from "tar-stream";
-import { openPending, temporaryName } from "./atomic-write.ts";
+import { FileError } from "../contract/errors.ts";
+import { type TarEntry, textOf } from "../tar/entry.ts";
+import type { TarFault } from "../tar/header.ts";
+import { TarReader } from "../tar/reader.ts";
+import { openPending, type PendingFile, temporaryName } from "./atomic-write.ts";
 import { fileError } from "./file-error.ts";
 import { isAbsent } from "./file-stat.ts";
 import { chmodFolder } from "./folder-descriptor.ts";
@@ -24,8 +27,6 @@ import { joinPath, splitPath } from "./tree-path.ts";
 
 const writeAsync = promisify(write);
 const SMALL = 64 * 1024;
-/** More than any honest entry's names need: what exceeds it is an attempt to fill our memory. */
-const MAX_EXTENSION = 1024 * 1024;
 
 /** How what arrives is changed on its way. */
 export interface UnpackOptions {
@@ -48,106 +49,174 @@ export function unpackStream(
   path: string,
   options: UnpackOptions = {},
 ): { readonly stream: Writable; readonly done: Promise<void> } {
-  const archive = extract();
-  const guard = new ExtensionGuard();
   const unpacking = new Unpacking(access, path, options);
-  const done = (async () => {
-    const fed = pipeline(guard, archive, { signal: options.signal });
-    // Its failure shows in the loop below.
-    fed.catch(() => undefined);
-    try {
-      for await (const entry of archive) {
-        guard.account(entry.header);
-        await unpacking.add(entry.header, entry);
-      }
-      await fed;
-      unpacking.finish();
-    } catch (error) {
-      if (!guard.destroyed) guard.destroy();
-      await fed.catch(() => undefined);
-      options.signal?.throwIfAborted();
-      throw fileError("write", path, guard.fault ?? error);
-    }
-  })();
+  let busy = Promise.resolve();
+  const run = (work: Promise<void>, settle: (error?: Error) => void) => {
+    busy = work.then(
+      () => settle(),
+      (error: unknown) => settle(fileError("write", path, error) as Error),
+    );
+  };
+  const stream = new Writable({
+    write: (chunk: Buffer, _encoding, settle) => run(unpacking.take(chunk), settle),
+    final: (settle) => run(unpacking.finish(), settle),
+    // A write under way still needs the file that is let go of here.
+    destroy(error, settle) {
+      busy.then(() => unpacking.discard()).then(() => settle(error), settle);
+    },
+  });
+  if (options.signal !== undefined) addAbortSignal(options.signal, stream);
+  const done = finished(stream).catch((error: unknown) => {
+    // An abort shows its own reason, which the stream has wrapped.
+    options.signal?.throwIfAborted();
+    throw error;
+  });
+  // A caller who destroys the stream need not look at the outcome.
   done.catch(() => undefined);
-  return { stream: guard, done };
+  return { stream, done };
 }
 
-/** Counts what the archive's entries explain; the rest can only be extension headers, which the parser holds in memory. */
-class ExtensionGuard extends Transform {
-  #unexplained = 0;
-  fault: Error | undefined;
+/** Where an entry goes: a name in a folder that is open, and the path that it has. */
+interface Place {
+  readonly folder: FolderHandle;
+  readonly name: string;
+  readonly path: string;
+}
 
-  account(header: Headers): void {
-    // The parser would wait for ever for the end of less than nothing; where it cannot read a number it says null.
-    if (!Number.isSafeInteger(header.size) || Number(header.size) < 0) throw systemError("EINVAL", header.name);
-    this.#unexplained -= Math.ceil((header.size ?? 0) / 512) * 512;
-  }
-
-  override _transform(chunk: Buffer, _encoding: string, callback: (error?: Error | null, data?: Buffer) => void): void {
-    this.#unexplained += chunk.length;
-    this.fault = this.#unexplained > MAX_EXTENSION + this.readableLength ? systemError("EFBIG", "tar") : undefined;
-    callback(this.fault, chunk);
-  }
+/** The file whose content is arriving. */
+interface Arriving {
+  readonly path: string;
+  readonly folder: FolderHandle;
+  readonly pending: PendingFile;
+  readonly mtime: Date;
+  /** Bytes still to come. */
+  left: number;
 }
 
 class Unpacking {
   readonly #access: TreeAccess;
   readonly #root: string;
   readonly #options: UnpackOptions;
+  readonly #reader: TarReader;
+  /** What the reader found in the chunk at hand: it cannot wait for the file system. */
+  readonly #found: (TarEntry | Buffer)[] = [];
   readonly #folders: { readonly path: string; readonly mtime: Date }[] = [];
+  #file: Arriving | undefined;
 
   constructor(access: TreeAccess, root: string, options: UnpackOptions) {
     this.#access = access;
     this.#root = root;
     this.#options = options;
+    const refusal = ({ message, tooLarge }: TarFault) =>
+      new FileError({ verb: "write", path: root, errno: tooLarge ? "EFBIG" : "EINVAL", detail: message });
+    this.#reader = new TarReader(refusal, {
+      entry: (entry) => this.#found.push(entry),
+      data: (bytes) => this.#found.push(bytes),
+    });
   }
 
-  async add(header: Headers, content: AsyncIterable<Buffer>): Promise<void> {
-    this.#options.signal?.throwIfAborted();
-    const path = this.#locate(header.name);
-    const { parent, name } = splitPath(path);
-    const folder = this.#access.openFolder(parent);
+  async take(chunk: Buffer): Promise<void> {
     try {
-      await this.#make(header, content, { folder, name, path });
-    } catch (error) {
-      throw fileError("write", path, error);
+      this.#reader.push(chunk);
     } finally {
-      folder[Symbol.dispose]();
+      // Also what came before a fault: what arrives must not depend on how the archive was cut into chunks.
+      for (const found of this.#found.splice(0)) {
+        this.#options.signal?.throwIfAborted();
+        if (Buffer.isBuffer(found)) await this.#write(found);
+        else this.#add(found);
+      }
     }
-    // Unread content would hold back the entries after it.
-    for await (const _ of content);
   }
 
   /** Folders get their times last: what is put into them changes those. */
-  finish(): void {
+  async finish(): Promise<void> {
+    this.#reader.end();
     for (const { path, mtime } of this.#folders.reverse()) {
       this.#at(path, (folder, name) => lutimesSync(folder.path(name), mtime, mtime));
     }
   }
 
-  async #make(
-    header: Headers,
-    content: AsyncIterable<Buffer>,
-    at: { readonly folder: FolderHandle; readonly name: string; readonly path: string },
-  ): Promise<void> {
-    switch (header.type) {
-      case "directory":
-        return this.#makeFolder(header, at.folder.path(at.name), at.path);
-      case "symlink":
-        return this.#makeLink(at.folder, at.name, header);
-      case "link":
-        return this.#makeHardLink(at.folder, at.name, header.linkname ?? "");
-      case "file":
-      case "contiguous-file":
-        return await this.#makeFile(at.folder, at.name, header, content);
-      default:
-        if (this.#options.special !== "skip") throw systemError("EINVAL", header.name);
+  /** Lets go of the file under way, if there is one, which leaves nothing of it. */
+  discard(): void {
+    const file = this.#file;
+    if (file === undefined) return;
+    this.#file = undefined;
+    try {
+      closeSync(file.pending.fd);
+      file.pending.discard();
+    } finally {
+      file.folder[Symbol.dispose]();
     }
   }
 
-  #makeFolder(header: Headers, at: string, path: string): void {
-    const { owner, mode, mtime } = this.#facts(header);
+  #add(entry: TarEntry): void {
+    const path = this.#locate(entry.name);
+    const { parent, name } = splitPath(path);
+    const folder = this.#access.openFolder(parent);
+    try {
+      if (entry.type === "file") this.#openFile(entry, { folder, name, path });
+      else this.#make(entry, { folder, name, path });
+    } catch (error) {
+      throw fileError("write", path, error);
+    } finally {
+      if (this.#file?.folder !== folder) folder[Symbol.dispose]();
+    }
+    if (this.#file?.left === 0) this.#keep(this.#file);
+  }
+
+  #openFile(entry: TarEntry, { folder, name, path }: Place): void {
+    const { owner, mode, mtime } = this.#facts(entry);
+    const pending = openPending(this.#access, folder, name, { ...owner, mode });
+    this.#file = { path, folder, pending, mtime, left: entry.size };
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    const file = this.#file;
+    if (file === undefined) return;
+    try {
+      await writeAll(file.pending.fd, bytes);
+    } catch (error) {
+      throw fileError("write", file.path, error);
+    }
+    file.left -= bytes.length;
+    if (file.left === 0) this.#keep(file);
+  }
+
+  #keep({ path, folder, pending, mtime }: Arriving): void {
+    this.#file = undefined;
+    try {
+      try {
+        futimesSync(pending.fd, mtime, mtime);
+      } finally {
+        closeSync(pending.fd);
+      }
+      pending.commit();
+    } catch (error) {
+      pending.discard();
+      throw fileError("write", path, error);
+    } finally {
+      folder[Symbol.dispose]();
+    }
+  }
+
+  #make(entry: TarEntry, { folder, name, path }: Place): void {
+    switch (entry.type) {
+      case "directory":
+        this.#makeFolder(entry, folder.path(name), path);
+        break;
+      case "symlink":
+        this.#makeLink(folder, name, entry);
+        break;
+      case "link":
+        this.#makeHardLink(folder, name, entry.target);
+        break;
+      default:
+        if (this.#options.special !== "skip") throw systemError("EINVAL", textOf(entry.name));
+    }
+  }
+
+  #makeFolder(entry: TarEntry, at: string, path: string): void {
+    const { owner, mode, mtime } = this.#facts(entry);
     try {
       this.#access.create(at, owner, () => mkdirSync(at, 0o700));
     } catch (error) {
@@ -160,27 +229,10 @@ class Unpacking {
     this.#folders.push({ path, mtime });
   }
 
-  async #makeFile(folder: FolderHandle, name: string, header: Headers, content: AsyncIterable<Buffer>): Promise<void> {
-    const { owner, mode, mtime } = this.#facts(header);
-    const pending = openPending(this.#access, folder, name, { ...owner, mode });
-    try {
-      try {
-        for await (const chunk of content) await writeAll(pending.fd, chunk);
-        futimesSync(pending.fd, mtime, mtime);
-      } finally {
-        closeSync(pending.fd);
-      }
-      pending.commit();
-    } catch (error) {
-      pending.discard();
-      throw error;
-    }
-  }
-
-  #makeLink(folder: FolderHandle, name: string, header: Headers): void {
-    const { owner, mtime } = this.#facts(header);
+  #makeLink(folder: FolderHandle, name: string, entry: TarEntry): void {
+    const { owner, mtime } = this.#facts(entry);
     this.#replace(folder, name, (at) => {
-      this.#access.create(at, owner, () => symlinkSync(header.linkname ?? "", at));
+      this.#access.create(at, owner, () => symlinkSync(textOf(entry.target), at));
       lutimesSync(at, mtime, mtime);
     });
   }
@@ -213,17 +265,18 @@ class Unpacking {
   }
 
   /** The path of an entry. Only names that go down are taken: an archive has no business with any other. */
-  #locate(name: string): string {
+  #locate(bytes: string): string {
+    const name = textOf(bytes);
     const parts = name.split("/").filter((part) => part !== "" && part !== ".");
     if (name.startsWith("/") || parts.includes("..") || name.includes("\0")) throw systemError("EINVAL", name);
     return joinPath(this.#root, parts.length === 0 ? "." : parts.join("/"));
   }
 
-  #facts(header: Headers): { readonly owner: Owner; readonly mode: number; readonly mtime: Date } {
+  #facts(entry: TarEntry): { readonly owner: Owner; readonly mode: number; readonly mtime: Date } {
     return {
-      owner: this.#options.owner ?? { uid: header.uid ?? 0, gid: header.gid ?? 0 },
-      mode: (header.mode ?? 0o644) & (this.#options.modeMask ?? 0o7777),
-      mtime: modified(header),
+      owner: this.#options.owner ?? { uid: entry.uid, gid: entry.gid },
+      mode: entry.mode & (this.#options.modeMask ?? 0o7777),
+      mtime: new Date(Number(entry.mtime) * 1000),
     };
   }
 }
@@ -240,10 +293,4 @@ function removeIfThere(path: string): void {
   } catch (error) {
     if (!isAbsent(error)) throw error;
   }
-}
-
-/** pax(1), "mtime": with a fraction, and instead of the header's. */
-function modified(header: Headers & { readonly pax?: Readonly<Record<string, string>> | undefined }): Date {
-  const seconds = Number(header.pax?.["mtime"] ?? Number.NaN);
-  return Number.isFinite(seconds) ? new Date(seconds * 1000) : (header.mtime ?? new Date());
 }

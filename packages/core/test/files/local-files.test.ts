@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { rmdirSync, symlinkSync } from "node:fs";
 import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -261,13 +262,76 @@ describe("trees", () => {
     Readable.from(slices(bomb)).pipe(stream);
     await expect(done).rejects.toMatchObject({ errno: "EFBIG" });
   });
-  it("end with an error when the archive is cut short", async () => {
+  it("end with a FileError when the archive is cut short", async () => {
     const whole = await buffer(archive([{ name: "file", content: "x".repeat(2000) }]));
     const { stream, done } = await files.writeTree("/", {});
     stream.on("error", () => undefined);
     stream.end(whole.subarray(0, 1024));
-    await expect(done).rejects.toThrow();
+    await expect(done).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EINVAL" });
     expect(await readdir(root)).toEqual([]);
+  });
+  it("end with the reason of an abort, and leave nothing of the file under way", async () => {
+    const whole = await buffer(
+      archive([
+        { name: "first", content: "kept" },
+        { name: "file", content: "x".repeat(9000) },
+      ]),
+    );
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const before = (await readdir("/proc/self/fd")).length;
+    const { stream, done } = await files.writeTree("/", { signal: controller.signal });
+    await new Promise((resolve) => stream.write(whole.subarray(0, 4096), resolve));
+    controller.abort(reason);
+    await expect(done).rejects.toBe(reason);
+    expect(await readdir(root)).toEqual(["first"]);
+    expect((await readdir("/proc/self/fd")).length).toBeLessThanOrEqual(before);
+  });
+  it("leave nothing of the file under way when the stream is destroyed while it is written", async () => {
+    const whole = await buffer(archive([{ name: "file", content: "x".repeat(1024 * 1024) }]));
+    const { stream, done } = await files.writeTree("/", {});
+    stream.write(whole.subarray(0, 900_000));
+    stream.destroy();
+    await expect(done).rejects.toMatchObject({ code: "ERR_STREAM_PREMATURE_CLOSE" });
+    expect(await readdir(root)).toEqual([]);
+  });
+  it.each([1, 511, 4096])("take an archive in pieces of %i bytes", async (piece) => {
+    await mkdir(join(root, "from/ünï"), { recursive: true });
+    await writeFile(join(root, "from/ünï", "☁".repeat(80)), "x".repeat(1500));
+    await writeFile(join(root, "from/empty"), "");
+    await symlink("ünï", join(root, "from/link"));
+    const whole = await buffer(await files.readTree("/from"));
+    const pieces = Array.from({ length: Math.ceil(whole.length / piece) }, (_, i) =>
+      whole.subarray(i * piece, (i + 1) * piece),
+    );
+    await unpack(Readable.from(pieces), "/to");
+    expect(await readdir(join(root, "to"))).toEqual(["empty", "link", "ünï"]);
+    expect(await readFile(join(root, "to/link", "☁".repeat(80)), "utf8")).toBe("x".repeat(1500));
+  });
+  it("take an archive that comes in one chunk of megabytes", async () => {
+    await mkdir(join(root, "from"));
+    for (const name of ["a", "b", "c"]) await writeFile(join(root, "from", name), Buffer.alloc(1024 * 1024, name));
+    await unpack(Readable.from([await buffer(await files.readTree("/from"))]), "/to");
+    expect(await readFile(join(root, "to/c"), "utf8")).toBe("c".repeat(1024 * 1024));
+  });
+  it("let go of their folder when nobody reads them", async () => {
+    const plain = plainAccess(root);
+    let open = 0;
+    const openFolder = (path: string) => {
+      const folder = plain.openFolder(path);
+      open += 1;
+      const close = () => {
+        open -= 1;
+        folder[Symbol.dispose]();
+      };
+      return { ...folder, [Symbol.dispose]: close };
+    };
+    const stream = await new LocalFiles({ ...plain, openFolder }).readTree("/");
+    expect(open).toBe(1);
+    const closed = once(stream, "close");
+    stream.destroy();
+    await closed;
+    expect(open).toBe(0);
   });
   it("let go of their files when the reader leaves in the middle", async () => {
     await writeFile(join(root, "large"), Buffer.alloc(8 * 1024 * 1024));

@@ -12,8 +12,8 @@ import {
 import { promisify } from "node:util";
 import { FileError } from "../../contract/errors.ts";
 import type { PushOptions } from "../../contract/files.ts";
-import type { TarEntry } from "../../images/tar/entry.ts";
-import { TarWriter } from "../../images/tar/writer.ts";
+import type { TarEntry } from "../../tar/entry.ts";
+import { TarWriter } from "../../tar/writer.ts";
 import { hostFileError } from "./host-file-error.ts";
 
 const readAsync = promisify(read);

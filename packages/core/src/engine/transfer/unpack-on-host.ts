@@ -1,10 +1,10 @@
 import { closeSync, futimesSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import type { ProgressOptions } from "../../contract/abortable.ts";
-import { isInstanceError, ProtocolError } from "../../contract/errors.ts";
+import { ImageError, isInstanceError, ProtocolError } from "../../contract/errors.ts";
 import { entryPath, linkPath } from "../../images/layer/path.ts";
-import type { TarEntry } from "../../images/tar/entry.ts";
-import { TarReader, type TarSink } from "../../images/tar/reader.ts";
+import type { TarEntry } from "../../tar/entry.ts";
+import { TarReader, type TarSink } from "../../tar/reader.ts";
 import { chunksOf } from "./chunks.ts";
 import { hostFileError } from "./host-file-error.ts";
 import { HostFolder } from "./host-folder.ts";
@@ -25,7 +25,8 @@ export interface Pull {
  */
 export async function unpackOnHost(stream: Readable, pull: Pull, options: ProgressOptions): Promise<void> {
   const unpacking = new Unpacking(pull, options);
-  const reader = new TarReader(`from instance "${pull.instance}"`, unpacking);
+  const refusal = (fault: Error) => new ImageError(`from instance "${pull.instance}"`, fault.message);
+  const reader = new TarReader(refusal, unpacking);
   try {
     // All of it is read, past the archive's end too: its writer must not hang.
     for await (const chunk of chunksOf(stream, options.signal)) reader.push(chunk);

@@ -1,7 +1,7 @@
 import { ImageError } from "../../contract/errors.ts";
-import { shown, type TarEntry } from "../tar/entry.ts";
-import type { TarSink } from "../tar/reader.ts";
-import { TarWriter } from "../tar/writer.ts";
+import { shown, type TarEntry } from "../../tar/entry.ts";
+import type { TarSink } from "../../tar/reader.ts";
+import { TarWriter } from "../../tar/writer.ts";
 import type { LayerLimits } from "./limits.ts";
 import { folderEntry, type LowerLayers, MAX_SYMLINKS, symlinkTarget } from "./lower-layers.ts";
 import { entryPath, linkPath } from "./path.ts";

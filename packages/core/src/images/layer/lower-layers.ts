@@ -1,5 +1,5 @@
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from "node:fs";
-import type { TarEntry } from "../tar/entry.ts";
+import type { TarEntry } from "../../tar/entry.ts";
 
 /** A layer folder, in overlayfs' own form. */
 export interface LayerFolder {

@@ -1,5 +1,5 @@
 import { ImageError } from "../../contract/errors.ts";
-import { shown } from "../tar/entry.ts";
+import { shown } from "../../tar/entry.ts";
 
 // linux/limits.h: PATH_MAX with its NUL, NAME_MAX.
 const PATH_MAX = 4096;

@@ -4,8 +4,8 @@ import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ProgressOptions } from "../../contract/abortable.ts";
 import { CommandError, ImageError, isInstanceError } from "../../contract/errors.ts";
+import { TarReader } from "../../tar/reader.ts";
 import { diskFull, isDiskFull } from "../disk-full.ts";
-import { TarReader } from "../tar/reader.ts";
 import { startTool } from "../tool.ts";
 import { decompressor, peek } from "./decompress.ts";
 import { LayerFilter, type LayerFindings } from "./filter.ts";
@@ -138,7 +138,7 @@ class FilterStage extends Transform {
   constructor(image: string, filter: LayerFilter, limits: LayerLimits) {
     super({ highWaterMark: 1024 * 1024 });
     this.#filter = filter;
-    this.#reader = new TarReader(image, filter);
+    this.#reader = new TarReader((fault) => new ImageError(image, fault.message), filter);
     this.#image = image;
     this.#limits = limits;
   }

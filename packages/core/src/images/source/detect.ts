@@ -2,8 +2,8 @@ import type { Stats } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ConfigError, ImageError, NotFoundError } from "../../contract/errors.ts";
+import { BLOCK, isZeroBlock, parseTarHeader, TarFault } from "../../tar/header.ts";
 import { compressionOf } from "../layer/compression.ts";
-import { BLOCK, isZeroBlock, parseTarHeader, TarFault } from "../tar/header.ts";
 
 export type FileKind = "tar" | "squashfs" | "folder" | "qcow2" | "raw";
 

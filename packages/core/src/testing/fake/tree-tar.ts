@@ -1,110 +1,120 @@
-import { Readable, type Writable } from "node:stream";
-import { buffer } from "node:stream/consumers";
+import { Readable, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
-import { extract, type Headers, pack } from "tar-stream";
 import { FileError } from "../../contract/errors.ts";
+import { byteString, type TarEntry, textOf } from "../../tar/entry.ts";
+import { TarReader, type TarSink } from "../../tar/reader.ts";
+import { TarWriter } from "../../tar/writer.ts";
 import { type FakeTree, fileNode, folderNode, linkNode, split, type TreeNode } from "./tree.ts";
 
 /** The tree below `node` as a tar: names relative to it, `"."` for itself, parents before what they hold. */
 export function packNode(node: TreeNode): Readable {
-  const archive = pack();
-  const add = async (entry: TreeNode, name: string): Promise<void> => {
-    const header = { name, mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: new Date(entry.mtime) };
-    switch (entry.type) {
-      case "file":
-        return await put(archive, { ...header, type: "file" }, entry.content);
-      case "symlink":
-        return await put(archive, { ...header, type: "symlink", linkname: entry.target });
-      case "directory":
-        await put(archive, { ...header, type: "directory" });
-        for (const child of [...entry.entries.keys()].sort()) {
-          const found = entry.entries.get(child);
-          if (found !== undefined) await add(found, name === "." ? child : `${name}/${child}`);
-        }
-        return;
-      case "fifo":
-        return await put(archive, { ...header, type: "fifo" });
-      default:
-        // Sockets and devices are left out, for nothing could be done with them elsewhere.
-        return;
-    }
-  };
-  add(node, ".").then(
-    () => archive.finalize(),
-    (error: unknown) => archive.destroy(error as Error),
-  );
-  // One of Node's: tar-stream's own are those of the package `streamx`, whose errors after the end of a loop nobody
-  // hears.
-  const stream = Readable.from(chunksOf(archive), { objectMode: false });
-  stream.once("close", () => archive.destroy());
-  return stream;
+  return Readable.from(chunksOf(node), { objectMode: false });
 }
 
-// Readable.from() throws a reader's error into what it iterates; it must end here, for the entries under way have no
-// listener for it.
-async function* chunksOf(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of archive) yield chunk;
+function* chunksOf(node: TreeNode): Generator<Buffer> {
+  const writer = new TarWriter();
+  for (const [entry, content] of entriesOf(node, ".")) {
+    writer.entry(entry);
+    writer.data(content);
+    yield writer.take();
+  }
+  writer.end();
+  yield writer.take();
 }
 
-function put(archive: ReturnType<typeof pack>, header: Headers, content: Buffer = Buffer.alloc(0)): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // A reader that went away calls nothing back.
-    const gone = () => reject(new Error("the reader of the tree went away"));
-    archive.once("close", gone);
-    archive.entry({ ...header, size: content.length }, content, (error) => {
-      archive.off("close", gone);
-      if (error) reject(error);
-      else resolve();
-    });
-  });
+const NOTHING = Buffer.alloc(0);
+
+function* entriesOf(node: TreeNode, name: string): Generator<readonly [TarEntry, Buffer]> {
+  const { mode, uid, gid } = node;
+  const mtime = String(Math.floor(node.mtime / 1000));
+  const facts = { name: byteString(name), target: "", mode, uid, gid, mtime, size: 0, xattrs: new Map() };
+  switch (node.type) {
+    case "file":
+      yield [{ ...facts, type: "file", size: node.content.length }, node.content];
+      return;
+    case "symlink":
+      yield [{ ...facts, type: "symlink", target: byteString(node.target) }, NOTHING];
+      return;
+    case "directory":
+      yield [{ ...facts, type: "directory" }, NOTHING];
+      for (const child of [...node.entries.keys()].sort()) {
+        const found = node.entries.get(child);
+        if (found !== undefined) yield* entriesOf(found, name === "." ? child : `${name}/${child}`);
+      }
+      return;
+    case "fifo":
+      yield [{ ...facts, type: "fifo" }, NOTHING];
+      return;
+    default:
+      // Sockets and devices are left out, for nothing could be done with them elsewhere.
+      return;
+  }
 }
 
 /** Takes a tar and puts what is in it at `path`: folders are merged, everything else replaced. */
 export function unpackInto(tree: FakeTree, path: string): { readonly stream: Writable; readonly done: Promise<void> } {
-  const archive = extract();
-  archive.on("entry", (header, content, next) => {
-    buffer(content as unknown as Readable)
-      .then((bytes) => {
-        unpackEntry(tree, path, header, bytes);
-        next();
-      })
-      .catch((error: unknown) => next(error));
+  const refusal = (fault: Error) => new FileError({ verb: "write", path, errno: "EINVAL", detail: fault.message });
+  const reader = new TarReader(refusal, new Unpacking(tree, path));
+  const stream = new Writable({
+    write: (chunk: Buffer, _encoding, settle) => attempt(() => reader.push(chunk), settle),
+    final: (settle) => attempt(() => reader.end(), settle),
   });
-  const stream = archive as unknown as Writable;
   const done = finished(stream);
   done.catch(() => undefined);
   return { stream, done };
 }
 
-function unpackEntry(tree: FakeTree, root: string, header: Headers, content: Buffer): void {
-  const names = split(header.name);
+function attempt(step: () => void, settle: (error?: Error) => void): void {
+  try {
+    step();
+  } catch (error) {
+    settle(error as Error);
+    return;
+  }
+  settle();
+}
+
+class Unpacking implements TarSink {
+  readonly #tree: FakeTree;
+  readonly #path: string;
+  #file: { readonly entry: TarEntry; readonly parts: Buffer[]; left: number } | undefined;
+
+  constructor(tree: FakeTree, path: string) {
+    this.#tree = tree;
+    this.#path = path;
+  }
+
+  entry(entry: TarEntry): void {
+    if (entry.size > 0) this.#file = { entry, parts: [], left: entry.size };
+    else unpackEntry(this.#tree, this.#path, entry, NOTHING);
+  }
+
+  data(bytes: Buffer): void {
+    const file = this.#file;
+    if (file === undefined) return;
+    // Copied: its stream may use the chunk again.
+    file.parts.push(Buffer.from(bytes));
+    file.left -= bytes.length;
+    if (file.left === 0) unpackEntry(this.#tree, this.#path, file.entry, Buffer.concat(file.parts));
+  }
+}
+
+function unpackEntry(tree: FakeTree, root: string, entry: TarEntry, content: Buffer): void {
+  const names = split(textOf(entry.name));
   const path = [root === "/" ? "" : root, ...names].join("/") || "/";
   if (names.includes("..")) throw new FileError({ verb: "write", path, errno: "EINVAL", detail: "it leaves the tree" });
   const { folder, name, node } = tree.place("write", path, { follow: false });
-  const facts = {
-    mode: header.mode ?? 0o644,
-    uid: header.uid ?? 0,
-    gid: header.gid ?? 0,
-    mtime: modified(header),
-  };
-  if (header.type === "directory") {
+  const { mode, uid, gid } = entry;
+  const facts = { mode, uid, gid, mtime: Math.round(Number(entry.mtime) * 1000) };
+  if (entry.type === "directory") {
     if (node?.type === "directory") Object.assign(node, facts);
     else if (node === undefined) folder.entries.set(name, folderNode(facts));
     else throw new FileError({ verb: "write", path, errno: "ENOTDIR" });
     return;
   }
   if (node?.type === "directory") throw new FileError({ verb: "write", path, errno: "EISDIR" });
-  if (header.type === "symlink") folder.entries.set(name, linkNode(header.linkname ?? "", { ...facts, mode: 0o777 }));
-  else if (header.type === "fifo") folder.entries.set(name, { type: "fifo", ...facts });
-  else if (header.type === "file") folder.entries.set(name, fileNode(content, facts));
-  else throw new FileError({ verb: "write", path, errno: "EINVAL", detail: `an entry of type ${header.type}` });
-}
-
-/**
- * A pax record wins over the header, which has whole seconds; tar-stream leaves that to its reader, and its types do
- * not tell.
- */
-function modified(header: Headers & { readonly pax?: Readonly<Record<string, string>> | null }): number {
-  const record = header.pax?.["mtime"];
-  return record === undefined ? (header.mtime?.getTime() ?? Date.now()) : Math.round(Number(record) * 1000);
+  if (entry.type === "symlink") folder.entries.set(name, linkNode(textOf(entry.target), { ...facts, mode: 0o777 }));
+  else if (entry.type === "fifo") folder.entries.set(name, { type: "fifo", ...facts });
+  else if (entry.type === "file") folder.entries.set(name, fileNode(content, facts));
+  else throw new FileError({ verb: "write", path, errno: "EINVAL", detail: `an entry of type ${entry.type}` });
 }

@@ -19,8 +19,8 @@ import { PassThrough, Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { packHostTree } from "../../../src/engine/transfer/pack-host-tree.ts";
 import { unpackOnHost } from "../../../src/engine/transfer/unpack-on-host.ts";
-import type { TarEntry } from "../../../src/images/tar/entry.ts";
-import { TarWriter } from "../../../src/images/tar/writer.ts";
+import type { TarEntry } from "../../../src/tar/entry.ts";
+import { TarWriter } from "../../../src/tar/writer.ts";
 
 let folder: string;
 let target: string;

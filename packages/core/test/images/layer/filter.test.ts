@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ImageError } from "../../../src/contract/errors.ts";
 import { LayerFilter, type LayerFindings } from "../../../src/images/layer/filter.ts";
 import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";
-import type { TarEntry } from "../../../src/images/tar/entry.ts";
-import { TarReader } from "../../../src/images/tar/reader.ts";
+import type { TarEntry } from "../../../src/tar/entry.ts";
+import { TarReader } from "../../../src/tar/reader.ts";
 import { file, folder, hardLink, paxBytes, type RawEntry, symlink, tarBytes } from "../support/tar-bytes.ts";
 
 interface Filtered {
@@ -31,12 +31,15 @@ function filtered(
     whiteouts: options.whiteouts ?? true,
     limits: { bytes: options.bytes ?? 1e6, entries: options.count ?? 1000 },
   });
-  const reader = new TarReader("img", filter);
+  const reader = new TarReader((fault) => new ImageError("img", fault.message), filter);
   reader.push(tarBytes(...entries));
   reader.end();
   const findings = filter.finish();
   const out: TarEntry[] = [];
-  const check = new TarReader("out", { entry: (entry) => out.push(entry), data: () => undefined });
+  const check = new TarReader((fault) => new ImageError("out", fault.message), {
+    entry: (entry) => out.push(entry),
+    data: () => undefined,
+  });
   check.push(filter.output.take());
   check.end();
   return { findings, entries: out };

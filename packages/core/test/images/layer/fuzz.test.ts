@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ImageError } from "../../../src/contract/errors.ts";
 import { LayerFilter } from "../../../src/images/layer/filter.ts";
 import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";
-import { TarReader } from "../../../src/images/tar/reader.ts";
+import { TarReader } from "../../../src/tar/reader.ts";
 import { randomOf } from "../support/random.ts";
 import { file, folder, hardLink, paxBytes, sealed, symlink, tarBytes } from "../support/tar-bytes.ts";
 
@@ -65,7 +65,7 @@ function filter(bytes: Buffer, piece: number): Buffer {
     limits: { bytes: 1e6, entries: 100 },
     whiteouts: true,
   });
-  const reader = new TarReader("img", judge);
+  const reader = new TarReader((fault) => new ImageError("img", fault.message), judge);
   for (let at = 0; at < bytes.length; at += piece) reader.push(bytes.subarray(at, at + piece));
   reader.end();
   judge.finish();
@@ -76,7 +76,7 @@ function assertHarmless(bytes: Buffer): void {
   const folders = new Set([""]);
   const files = new Set<string>();
   let symlinks = false;
-  const reader = new TarReader("out", {
+  const reader = new TarReader((fault) => new ImageError("out", fault.message), {
     entry: ({ type, name, target }) => {
       const path = name === "./" ? "" : name;
       const parent = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";

@@ -1,4 +1,3 @@
-import { ImageError } from "../../contract/errors.ts";
 import type { TarEntry, TarEntryType } from "./entry.ts";
 import { shown } from "./entry.ts";
 import { BLOCK, isZeroBlock, parseTarHeader, TarFault, type TarHeader } from "./header.ts";
@@ -22,7 +21,7 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
   "7": "file",
 };
 
-/** More than any honest path or set of attributes needs: the kernel bounds one attribute to 64 KiB. */
+/** For all that comes before one entry. More than any honest path and attributes need: the kernel bounds one to 64 KiB. */
 const MAX_EXTENSION = 1024 * 1024;
 
 /** Meaning that a global header must not change: nobody writes it, and readers differ about it. */
@@ -32,10 +31,11 @@ const GLOBAL_REFUSED = /^(path|linkpath|size|GNU\.|SCHILY\.)/;
  * Reads a tar as it arrives, in pieces of any size: ustar, pax, GNU long names, V7; with or without padding at its end.
  * Sparse, multi-volume and incremental archives are refused.
  *
- * Any fault is an {@link ImageError} of `image` that names the entry, or the one before it where it has no name yet.
+ * Any fault names the entry, or the one before it where it has no name yet, and is thrown as what `refusal` makes of it.
+ * What the sink throws comes out as it is. Memory is bounded: bodies pass through, names and attributes have a limit.
  */
 export class TarReader {
-  readonly #image: string;
+  readonly #refusal: (fault: TarFault) => Error;
   readonly #sink: TarSink;
   #offset = 0;
   /** A header block that came in two pieces. */
@@ -43,6 +43,8 @@ export class TarReader {
   /** Bytes of the body, then of the padding, still to come. */
   #body = 0;
   #padding = 0;
+  /** Bytes of extensions since the last entry. */
+  #extended = 0;
   /** Set while the body is that of an extension. */
   #extension: { readonly flag: string; readonly parts: Buffer[] } | undefined;
   #pax: Map<string, string> | undefined;
@@ -54,8 +56,8 @@ export class TarReader {
   #inside = false;
   #skip = false;
 
-  constructor(image: string, sink: TarSink) {
-    this.#image = image;
+  constructor(refusal: (fault: TarFault) => Error, sink: TarSink) {
+    this.#refusal = refusal;
     this.#sink = sink;
   }
 
@@ -93,7 +95,7 @@ export class TarReader {
     this.#offset += chunk.length;
   }
 
-  /** Says that nothing more comes. @throws {ImageError} when the archive breaks off in an entry */
+  /** Says that nothing more comes. @throws the refusal when the archive breaks off in an entry */
   end(): void {
     if (this.ended) return;
     // umoci 0.4.7 writes neither the end blocks nor the last padding: only a body or header that breaks off is a fault.
@@ -137,7 +139,9 @@ export class TarReader {
     if ("xgXLK".includes(header.flag)) {
       if (header.size === 0 && (header.flag === "L" || header.flag === "K"))
         throw new TarFault("has an empty long name");
-      if (header.size > MAX_EXTENSION) throw new TarFault(`has an extension of ${header.size} bytes`);
+      this.#extended += header.size;
+      if (this.#extended > MAX_EXTENSION)
+        throw new TarFault(`has an extension of ${this.#extended} bytes`, { tooLarge: true });
       if (header.size === 0) return;
       this.#follow(header.size);
       this.#extension = { flag: header.flag, parts: [] };
@@ -184,6 +188,7 @@ export class TarReader {
     this.#pax = undefined;
     this.#longName = undefined;
     this.#longTarget = undefined;
+    this.#extended = 0;
     this.#follow(size);
     this.#sink.entry(entry);
   }
@@ -214,17 +219,17 @@ export class TarReader {
     try {
       step();
     } catch (error) {
-      if (error instanceof TarFault) this.#fail(error.message);
+      if (error instanceof TarFault) this.#fail(error.message, error.tooLarge);
       throw error;
     }
   }
 
-  #fail(why: string): never {
+  #fail(why: string, tooLarge = false): never {
     const subject =
       this.#current === ""
         ? "the first tar entry"
         : `the tar entry ${this.#inside ? "" : "after "}${shown(this.#current)}`;
-    throw new ImageError(this.#image, `${subject} ${why}`);
+    throw this.#refusal(new TarFault(`${subject} ${why}`, { tooLarge }));
   }
 }
 

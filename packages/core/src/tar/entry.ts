@@ -23,8 +23,18 @@ export interface TarEntry {
 
 export type TarEntryType = "file" | "link" | "symlink" | "character" | "block" | "directory" | "fifo";
 
+/** Text as the byte string of its UTF-8. */
+export function byteString(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** A byte string as the text that it is in UTF-8; what is none becomes U+FFFD. */
+export function textOf(name: string): string {
+  return Buffer.from(name, "latin1").toString("utf8");
+}
+
 /** A byte string as text for a message. */
 export function shown(name: string): string {
-  const text = Buffer.from(name, "latin1").toString("utf8");
+  const text = textOf(name);
   return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 }

@@ -1,9 +1,9 @@
 import { Readable } from "node:stream";
 import { extract } from "tar-stream";
 import { describe, expect, it } from "vitest";
-import type { TarEntry } from "../../../src/images/tar/entry.ts";
-import { TarReader } from "../../../src/images/tar/reader.ts";
-import { TarWriter } from "../../../src/images/tar/writer.ts";
+import type { TarEntry } from "../../src/tar/entry.ts";
+import { TarReader } from "../../src/tar/reader.ts";
+import { TarWriter } from "../../src/tar/writer.ts";
 
 const plain: TarEntry = {
   type: "file",
@@ -39,7 +39,7 @@ function written(entry: TarEntry): Buffer {
 describe("TarWriter", () => {
   it.each(CASES)("writes %s so that the reader gives it back", (_what, entry) => {
     const found: TarEntry[] = [];
-    const reader = new TarReader("img", { entry: (one) => found.push(one), data: () => undefined });
+    const reader = new TarReader((fault) => fault, { entry: (one) => found.push(one), data: () => undefined });
     reader.push(written(entry));
     reader.end();
     expect(found).toEqual([entry]);

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { ImageError } from "../../../src/contract/errors.ts";
-import type { TarEntry } from "../../../src/images/tar/entry.ts";
-import { TarReader } from "../../../src/images/tar/reader.ts";
-import { entryBytes, file, folder, hardLink, paxBytes, symlink, tarBytes } from "../support/tar-bytes.ts";
+import type { TarEntry } from "../../src/tar/entry.ts";
+import { TarFault } from "../../src/tar/header.ts";
+import { TarReader } from "../../src/tar/reader.ts";
+import { entryBytes, file, folder, hardLink, paxBytes, symlink, tarBytes } from "../images/support/tar-bytes.ts";
 
 function read(archive: Buffer, piece = archive.length): { entries: TarEntry[]; bodies: string[]; ended: boolean } {
   const entries: TarEntry[] = [];
   const bodies: string[] = [];
-  const reader = new TarReader("img", {
+  const reader = new TarReader((fault) => fault, {
     entry: (entry) => {
       entries.push(entry);
       bodies.push("");
@@ -111,6 +111,11 @@ describe("TarReader", () => {
       /malformed pax/,
     ],
     ["has a giant extension", tarBytes({ name: "p", flag: "x", size: 2 ** 30 }), /extension of 1073741824 bytes/],
+    [
+      "has many extensions for one entry",
+      tarBytes(...Array.from({ length: 20 }, (_, i) => paxBytes({ [`note.${i}`]: "x".repeat(60_000) })), file("f")),
+      /has an extension of 1[0-9]{6} bytes/,
+    ],
     ["renames all by a global header", tarBytes(paxBytes({ path: "x" }, "g"), file("f")), /in a global header/],
     ["announces an entry that is missing", tarBytes(paxBytes({ path: "x" })), /missing/],
     ["has the owner that means nobody", tarBytes(paxBytes({ uid: "4294967295" }), file("f")), /owner out of range/],
@@ -121,7 +126,7 @@ describe("TarReader", () => {
     ],
     ["has no entries but bytes", Buffer.alloc(700), /the first tar entry is cut off/],
   ])("refuses an archive that %s", (_what, bytes, message) => {
-    expect(() => read(bytes)).toThrow(ImageError);
+    expect(() => read(bytes)).toThrow(TarFault);
     expect(() => read(bytes)).toThrow(message);
   });
 });

@@ -4,7 +4,15 @@
  */
 export const BLOCK = 512;
 
-export class TarFault extends Error {}
+/** What is wrong with an archive. */
+export class TarFault extends Error {
+  /** Whether it is a size that is refused, not a form. */
+  readonly tooLarge: boolean;
+  constructor(message: string, facts: { readonly tooLarge?: boolean } = {}) {
+    super(message);
+    this.tooLarge = facts.tooLarge ?? false;
+  }
+}
 
 export interface TarHeader {
   readonly name: string;
