@@ -18,13 +18,13 @@ export async function readHostFacts(): Promise<HostFacts> {
   const [start, attach, seccomp, apparmor] = await Promise.all([
     requireTool("lxc-start"),
     requireTool("lxc-attach"),
-    isReadable(SECCOMP_PROFILE),
+    findSeccompProfile(),
     readFile("/sys/module/apparmor/parameters/enabled", "latin1").catch(() => "N"),
   ]);
   return {
     cgroups: readCgroupLayout(),
     tools: { start, attach },
-    seccompProfile: seccomp ? SECCOMP_PROFILE : undefined,
+    seccompProfile: seccomp,
     apparmor: apparmor.trim() === "Y",
   };
 }
@@ -42,6 +42,11 @@ async function requireTool(name: string): Promise<string> {
   if (found !== undefined) return found;
   const missing = { need: `binary:${name}`, reason: "not on PATH", fix: "apt-get install lxc" };
   throw new HostError("run containers", [missing]);
+}
+
+/** The system calls that containers are refused: liblxc's own list, where it is installed. */
+export async function findSeccompProfile(): Promise<string | undefined> {
+  return (await isReadable(SECCOMP_PROFILE)) ? SECCOMP_PROFILE : undefined;
 }
 
 async function isReadable(path: string): Promise<boolean> {

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { release } from "node:os";
 import type { Abortable, HostReport } from "@pileus/core";
 import { type CgroupLayout, readCgroupLayout, spawn } from "@pileus/core/driver";
-import { findTool } from "./host-facts.ts";
+import { findSeccompProfile, findTool } from "./host-facts.ts";
 
 type Missing = HostReport["missing"][number];
 
@@ -21,7 +21,12 @@ const LEAST_KERNEL = [5, 19] as const;
 /** Whether containers can run on this host; for every driver that runs them by liblxc. Changes nothing. */
 export async function probeRuntime(options: Abortable = {}): Promise<HostReport> {
   const cgroups = readCgroupLayout();
-  const [tools, overlay, version] = await Promise.all([missingTools(), hasOverlay(), liblxcVersion(options)]);
+  const [tools, overlay, version, seccomp] = await Promise.all([
+    missingTools(),
+    hasOverlay(),
+    liblxcVersion(options),
+    findSeccompProfile(),
+  ]);
   const missing = [
     ...(process.geteuid?.() === 0 ? [] : [{ need: "root", reason: "containers are made by root", fix: "run as root" }]),
     ...tools,
@@ -35,6 +40,7 @@ export async function probeRuntime(options: Abortable = {}): Promise<HostReport>
       { name: "liblxc", value: version ?? "absent" },
       { name: "kernel", value: release() },
       { name: "cgroups", value: cgroups.kind },
+      { name: "seccomp", value: seccomp ?? "no profile is installed: containers may use every system call" },
     ],
   };
 }
