@@ -65,7 +65,7 @@ async function throughRegistry(tars: readonly string[], images: Images, say: Say
 }
 
 /** Says each phase once, and then each quarter of it. */
-function reporter(say: Say): (progress: { phase: string; done: number; total?: number | undefined }) => void {
+export function reporter(say: Say): (progress: { phase: string; done: number; total?: number | undefined }) => void {
   let last = "";
   return ({ phase, done, total }) => {
     const part = total ? ` ${Math.floor((done / total) * 4) * 25} %` : "";

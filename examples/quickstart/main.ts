@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { openHost } from "@pileus/core";
 import { lxc } from "@pileus/lxc";
 import { oci } from "@pileus/oci";
-import { qemu } from "@pileus/qemu";
+import { ensureDebianKernel, qemu } from "@pileus/qemu";
 import { cacheFolder } from "../../scripts/setup/folders.mjs";
 import { exercise } from "./exercise.ts";
-import { prepareImages } from "./images.ts";
+import { prepareImages, reporter } from "./images.ts";
 import { renderTable, Stopwatch } from "./table.ts";
 
 const NETWORK = "quickstart0";
@@ -25,6 +25,8 @@ await using host = await openHost({
   signal,
 });
 const images = await prepareImages(host.images, say, signal);
+say("the kernel of virtual machines: downloaded once, unpacked and not installed");
+await ensureDebianKernel({ folder: join(cacheFolder(), "qemu"), onProgress: reporter(say), signal });
 await host.networks.create({ name: NETWORK }, { signal });
 
 const eth0 = { type: "nic", network: NETWORK } as const;
