@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { aptObstacle, installPackages } from "./setup/apt.mjs";
 import { cacheFolder } from "./setup/folders.mjs";
+import { restoreForwardingAtExit } from "./setup/forwarding.mjs";
 import { pnpm, prepareWorkspace, run } from "./setup/workspace.mjs";
 
 /** Node versions beside the one that runs this: npm packages that carry the binary. */
@@ -56,6 +57,7 @@ function vitest(name, projects, { node, env } = {}) {
 }
 
 say(`downloads and state: ${cacheFolder()}`);
+restoreForwardingAtExit();
 const missing = installPackages(say);
 prepareWorkspace(say);
 const wanted = (tier) => only === undefined || only === tier;
