@@ -3,7 +3,7 @@
 //   --only TIER  one of check, unit, root, matrix
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, join, relative } from "node:path";
 import { aptObstacle, installPackages } from "./setup/apt.mjs";
 import { cacheFolder } from "./setup/folders.mjs";
 import { restoreForwardingAtExit } from "./setup/forwarding.mjs";
@@ -23,10 +23,33 @@ const say = (line) => console.log(`[test] ${line}`);
 const argv = process.argv.slice(2);
 const only = argv.includes("--only") ? argv[argv.indexOf("--only") + 1] : undefined;
 const tally = { passed: 0, failed: 0, skipped: 0 };
+/** Said again at the end, where a reader of a long log looks first. */
+const failures = [];
 
 function check(name, ok) {
   tally[ok ? "passed" : "failed"] += 1;
   say(`${ok ? "passed" : "FAILED"}: ${name}`);
+  if (!ok) failures.push(name);
+}
+
+/** An error's text without the frames of the test runner. */
+const withoutVitest = (text) =>
+  text
+    .split("\n")
+    .filter((line) => !/^\s+at .*node_modules/.test(line))
+    .join("\n");
+
+/** One text for each failed test of vitest's JSON report: where it stands, its name, the errors. */
+function failedTests(name, report) {
+  return report.testResults.flatMap(({ name: file, message, assertionResults }) => {
+    const place = `${name}: ${relative(process.cwd(), file)}`;
+    const tests = assertionResults
+      .filter(({ status }) => status === "failed")
+      .map(({ fullName, failureMessages }) =>
+        [`${place}: ${fullName}`, ...failureMessages.map(withoutVitest)].join("\n"),
+      );
+    return message ? [`${place}\n${message}`, ...tests] : tests;
+  });
 }
 
 /** Runs vitest projects and adds their figures. A run that reports nothing counts as failed. */
@@ -48,6 +71,7 @@ function vitest(name, projects, { node, env } = {}) {
     tally.passed += report.numPassedTests;
     tally.failed += report.numFailedTests;
     tally.skipped += report.numPendingTests;
+    failures.push(...failedTests(name, report));
     if (!ok && report.numFailedTests === 0) check(`${name}: vitest itself`, false);
   } catch (error) {
     check(`${name}: no report (${error.message})`, false);
@@ -100,6 +124,7 @@ if (only === "matrix" || (only === undefined && argv.includes("--matrix"))) {
   }
 }
 
+for (const failure of failures) console.log(`\nFAILED ${failure}`);
 const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";
 console.log(`${tally.passed} passed, ${tally.failed} failed${skipped}`);
 process.exitCode = tally.failed > 0 || tally.passed === 0 ? 1 : 0;
