@@ -79,7 +79,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   }
 
   async isFrozen(): Promise<boolean> {
-    return await isFrozen(this.#freezer());
+    return isFrozen(this.#freezer());
   }
 
   addresses(options: Abortable = {}): Promise<readonly InterfaceAddress[]> {

@@ -1,5 +1,4 @@
-import { watch, writeFileSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFileSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Abortable } from "@pileus/core";
@@ -15,15 +14,15 @@ export async function setFrozen(freezer: Freezer, frozen: boolean, options: Abor
   options.signal?.throwIfAborted();
   if (freezer.version === 1) {
     // cgroup-v1/freezer-subsystem.rst: FREEZING until the last process has stopped; reading the state brings it up to date, and nothing tells.
-    await writeFile(join(freezer.folder, "freezer.state"), frozen ? "FROZEN" : "THAWED");
-    while ((await isFrozen(freezer)) !== frozen) await setTimeout(2, undefined, { signal: options.signal });
+    writeFileSync(join(freezer.folder, "freezer.state"), frozen ? "FROZEN" : "THAWED");
+    while (isFrozen(freezer) !== frozen) await setTimeout(2, undefined, { signal: options.signal });
     return;
   }
   // cgroup-v2.rst, cgroup.freeze: a change of cgroup.events is seen by inotify(7).
   const events = watch(join(freezer.folder, "cgroup.events"));
   try {
-    await writeFile(join(freezer.folder, "cgroup.freeze"), frozen ? "1" : "0");
-    while ((await isFrozen(freezer)) !== frozen) {
+    writeFileSync(join(freezer.folder, "cgroup.freeze"), frozen ? "1" : "0");
+    while (isFrozen(freezer) !== frozen) {
       await new Promise<void>((resolve, reject) => {
         const abort = () => reject(options.signal?.reason);
         options.signal?.addEventListener("abort", abort, { once: true });
@@ -38,11 +37,10 @@ export async function setFrozen(freezer: Freezer, frozen: boolean, options: Abor
   }
 }
 
-export async function isFrozen(freezer: Freezer): Promise<boolean> {
-  if (freezer.version === 1) {
-    return (await readFile(join(freezer.folder, "freezer.state"), "utf8")).trim() === "FROZEN";
-  }
-  return /^frozen 1$/m.test(await readFile(join(freezer.folder, "cgroup.events"), "utf8"));
+/** Synchronous, so that no change can come between a look and the wait for the next one. */
+export function isFrozen(freezer: Freezer): boolean {
+  if (freezer.version === 1) return readFileSync(join(freezer.folder, "freezer.state"), "utf8").trim() === "FROZEN";
+  return /^frozen 1$/m.test(readFileSync(join(freezer.folder, "cgroup.events"), "utf8"));
 }
 
 /** For version 1, at the end of a container: its processes have been killed, and may be gone with the cgroup. */

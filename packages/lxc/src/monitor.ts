@@ -184,9 +184,12 @@ async function untilStarted(log: string, exit: Promise<unknown>, { signal }: Abo
   try {
     return await new Promise<boolean>((resolve, reject) => {
       // Dozens of lines come before the one: only it is worth a closer look.
-      events.on("change", () => {
+      const look = () => {
         if (readFileSync(log, "latin1").includes(" - Started ") && hasStarted()) resolve(true);
-      });
+      };
+      events.on("change", look);
+      // The line may have been written before the watch was there, and may be the last for long.
+      look();
       exit.then(() => resolve(hasStarted()), reject);
       abort = () => reject(signal?.reason);
       signal?.addEventListener("abort", abort, { once: true });

@@ -1,0 +1,52 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Freezer, isFrozen, setFrozen } from "../src/freezer.ts";
+
+// Plain files stand for the cgroup: inotify(7) tells of both alike. What the kernel would answer, the test writes.
+describe("the freezer of cgroup version 2", () => {
+  let freezer: Freezer;
+  const kernelSays = (frozen: 0 | 1) =>
+    writeFileSync(join(freezer.folder, "cgroup.events"), `populated 1\nfrozen ${frozen}\n`);
+  const asked = () => readFileSync(join(freezer.folder, "cgroup.freeze"), "utf8");
+
+  beforeEach(() => {
+    freezer = { version: 2, folder: mkdtempSync(join(tmpdir(), "pileus-freezer-")) };
+    kernelSays(0);
+  });
+  afterEach(() => rmSync(freezer.folder, { recursive: true }));
+
+  it("asks, and resolves when the kernel tells that every process stands still", async () => {
+    let done = false;
+    const frozen = setFrozen(freezer, true).then(() => {
+      done = true;
+    });
+    expect(asked()).toBe("1");
+    await new Promise(setImmediate);
+    expect(done).toBe(false);
+    kernelSays(1);
+    await frozen;
+    expect(isFrozen(freezer)).toBe(true);
+  });
+
+  it("goes on waiting when something else in the group changed", async () => {
+    const frozen = setFrozen(freezer, true);
+    kernelSays(0);
+    await new Promise(setImmediate);
+    kernelSays(1);
+    await frozen;
+  });
+
+  it("resolves at once when it is as asked already", async () => {
+    await setFrozen(freezer, false);
+    expect(asked()).toBe("0");
+  });
+
+  it("rejects with the reason of an abort", async () => {
+    const controller = new AbortController();
+    const frozen = setFrozen(freezer, true, { signal: controller.signal });
+    controller.abort("enough");
+    await expect(frozen).rejects.toBe("enough");
+  });
+});
