@@ -9,7 +9,7 @@ import { describeObservation } from "./chapters/observation.ts";
 import { describeRecover } from "./chapters/recover.ts";
 import { describeStop } from "./chapters/stop.ts";
 import { describeTrees } from "./chapters/trees.ts";
-import { Bench } from "./kit/bench.ts";
+import { Fixture } from "./kit/fixture.ts";
 import type { DriverSubject, Runner } from "./kit/subject.ts";
 
 /**
@@ -21,18 +21,18 @@ import type { DriverSubject, Runner } from "./kit/subject.ts";
  */
 export function describeDriver(runner: Runner, subject: DriverSubject): void {
   runner.describe(`the driver ${subject.driver}`, () => {
-    const bench = new Bench(runner, subject);
-    describeErrors(bench);
-    describeLifecycle(bench);
-    describeStop(bench);
-    describeFreeze(bench);
-    describeObservation(bench);
-    describeExec(bench);
-    describeFiles(bench);
-    describeTrees(bench);
-    describeEvents(bench);
-    describeCancel(bench);
-    describeRecover(bench);
-    runner.afterAll(() => bench.close(), bench.deadline * 10);
+    const fixture = new Fixture(runner, subject);
+    describeErrors(fixture);
+    describeLifecycle(fixture);
+    describeStop(fixture);
+    describeFreeze(fixture);
+    describeObservation(fixture);
+    describeExec(fixture);
+    describeFiles(fixture);
+    describeTrees(fixture);
+    describeEvents(fixture);
+    describeCancel(fixture);
+    describeRecover(fixture);
+    runner.afterAll(() => fixture.close(), fixture.deadline * 10);
   });
 }

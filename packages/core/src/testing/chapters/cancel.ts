@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
-import type { Bench } from "../kit/bench.ts";
 import { passing, rejectsExactly, within } from "../kit/expect.ts";
+import type { Fixture } from "../kit/fixture.ts";
 import { CALLS } from "./errors.ts";
 
 /** Chapter: callers who change their mind. */
-export function describeCancel(bench: Bench): void {
+export function describeCancel(fixture: Fixture): void {
   const reason = new Error("changed my mind");
   const aborted = () => ({ signal: AbortSignal.abort(reason) });
 
-  bench.describe("a signal that was aborted before", () => {
-    bench.it("rejects every call of the host with its reason", async () => {
-      const host = await bench.host();
+  fixture.describe("a signal that was aborted before", () => {
+    fixture.it("rejects every call of the host with its reason", async () => {
+      const host = await fixture.host();
       const before = await host.list();
-      await rejectsExactly(host.create(await bench.config(), aborted()), reason);
-      await rejectsExactly(host.ephemeral(await bench.config(), aborted()), reason);
+      await rejectsExactly(host.create(await fixture.config(), aborted()), reason);
+      await rejectsExactly(host.ephemeral(await fixture.config(), aborted()), reason);
       await rejectsExactly(host.get("kit-none", aborted()), reason);
       await rejectsExactly(host.list(aborted()), reason);
       await rejectsExactly(host.doctor(aborted()), reason);
@@ -27,30 +27,30 @@ export function describeCancel(bench: Bench): void {
       await rejectsExactly(host.networks.delete("kitnet9", aborted()), reason);
       assert.deepEqual(await host.list(), before);
     });
-    bench.it("rejects every call of an instance with its reason, and does nothing", async () => {
-      const instance = await bench.stopped();
+    fixture.it("rejects every call of an instance with its reason, and does nothing", async () => {
+      const instance = await fixture.stopped();
       await rejectsExactly(instance.start(aborted()), reason);
       assert.equal(await instance.state(), "stopped");
-      await bench.running();
+      await fixture.running();
       for (const verb of ["state", "inspect", "start", "ready", "stop", "restart", "wait", "delete"] as const) {
         await rejectsExactly(instance[verb](aborted()), reason);
       }
       assert.equal(await instance.state(), "running");
-      for (const capability of bench.subject.capabilities) {
+      for (const capability of fixture.subject.capabilities) {
         for (const call of CALLS[capability]) await rejectsExactly(call(instance, aborted()), reason);
       }
       assert.equal(await instance.state(), "running");
     });
   });
 
-  bench.describe("an abort", () => {
-    bench.it("of a create leaves nothing, whenever it comes", async () => {
-      const host = await bench.host();
-      const before = await bench.leftovers();
+  fixture.describe("an abort", () => {
+    fixture.it("of a create leaves nothing, whenever it comes", async () => {
+      const host = await fixture.host();
+      const before = await fixture.leftovers();
       for (const delay of [undefined, 0, 3, 10]) {
         const abort = new AbortController();
-        const name = bench.name();
-        const create = host.create(await bench.config(name), { signal: abort.signal });
+        const name = fixture.name();
+        const create = host.create(await fixture.config(name), { signal: abort.signal });
         create.catch(() => undefined);
         // Without a delay: within the same turn.
         if (delay !== undefined) await passing(delay);
@@ -65,16 +65,16 @@ export function describeCancel(bench: Bench): void {
           assert.equal(there, true);
           await outcome.value.delete();
         }
-        assert.deepEqual(await bench.leftovers(), before);
+        assert.deepEqual(await fixture.leftovers(), before);
         // Nothing stands in the way of another of the name.
-        await (await bench.create(name)).delete();
+        await (await fixture.create(name)).delete();
       }
     });
-    bench.it("of a create from its own progress listener leaves nothing", async () => {
-      const host = await bench.host();
+    fixture.it("of a create from its own progress listener leaves nothing", async () => {
+      const host = await fixture.host();
       const abort = new AbortController();
-      const name = bench.name();
-      const create = host.create(await bench.config(name), {
+      const name = fixture.name();
+      const create = host.create(await fixture.config(name), {
         signal: abort.signal,
         onProgress: () => abort.abort(reason),
       });
@@ -87,8 +87,8 @@ export function describeCancel(bench: Bench): void {
         false,
       );
     });
-    bench.it("of a start undoes it, whenever it comes, and the next start works", async () => {
-      const instance = await bench.stopped();
+    fixture.it("of a start undoes it, whenever it comes, and the next start works", async () => {
+      const instance = await fixture.stopped();
       for (const delay of [undefined, 0, 5, 25]) {
         const abort = new AbortController();
         const start = instance.start({ signal: abort.signal });
@@ -107,10 +107,10 @@ export function describeCancel(bench: Bench): void {
         }
       }
       await instance.start();
-      await instance.ready({ timeout: bench.deadline });
+      await instance.ready({ timeout: fixture.deadline });
     });
-    bench.it("of a start that was joined stops the waiting alone", async () => {
-      const instance = await bench.stopped();
+    fixture.it("of a start that was joined stops the waiting alone", async () => {
+      const instance = await fixture.stopped();
       const abort = new AbortController();
       const first = instance.start();
       const second = instance.start({ signal: abort.signal });
@@ -120,18 +120,18 @@ export function describeCancel(bench: Bench): void {
       await first;
       assert.equal(await instance.state(), "running");
     });
-    bench.it("of a stop stops the waiting alone: what was asked for stays asked for", async () => {
-      const instance = await bench.running();
+    fixture.it("of a stop stops the waiting alone: what was asked for stays asked for", async () => {
+      const instance = await fixture.running();
       const abort = new AbortController();
-      const stop = instance.stop({ signal: abort.signal, timeout: bench.deadline });
+      const stop = instance.stop({ signal: abort.signal, timeout: fixture.deadline });
       stop.catch(() => undefined);
       abort.abort(reason);
       await rejectsExactly(stop, reason);
-      await within(bench.deadline, "the end that was asked for", instance.wait());
+      await within(fixture.deadline, "the end that was asked for", instance.wait());
       assert.equal(await instance.state(), "stopped");
     });
-    bench.it("of a wait leaves the instance alone", async () => {
-      const instance = await bench.running();
+    fixture.it("of a wait leaves the instance alone", async () => {
+      const instance = await fixture.running();
       const abort = new AbortController();
       const wait = instance.wait({ signal: abort.signal });
       wait.catch(() => undefined);

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { CAPABILITIES, type Capability } from "../../contract/capability.ts";
 import type { UnsupportedError } from "../../contract/errors.ts";
-import type { AnyInstance, Bench } from "../kit/bench.ts";
 import { rejectsWith } from "../kit/expect.ts";
+import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 
 /** Chapter: what is refused, and with what. */
-export function describeErrors(bench: Bench): void {
-  bench.describe("create refuses", () => {
+export function describeErrors(fixture: Fixture): void {
+  fixture.describe("create refuses", () => {
     const refuses = (what: string, keys: Readonly<Record<string, unknown>>, told: RegExp) =>
-      bench.it(what, async () => {
-        const host = await bench.host();
+      fixture.it(what, async () => {
+        const host = await fixture.host();
         const before = await host.list();
-        const config = { ...(await bench.config()), ...keys } as Awaited<ReturnType<Bench["config"]>>;
+        const config = { ...(await fixture.config()), ...keys } as Awaited<ReturnType<Fixture["config"]>>;
         const error = await rejectsWith(host.create(config), "ERR_INSTANCE_CONFIG");
         assert.match(error.message, told);
         assert.deepEqual(await host.list(), before);
@@ -25,62 +25,62 @@ export function describeErrors(bench: Bench): void {
     refuses(
       "an unknown driver, naming those that there are",
       { driver: "no-such-driver" },
-      new RegExp(bench.subject.driver),
+      new RegExp(fixture.subject.driver),
     );
     for (const name of ["", "UPPER", "under_score", "-first", "last-", "a".repeat(64), "../up", "a/b", "a\nb", "☁"]) {
       refuses(`the name ${JSON.stringify(name)}`, { name }, /name/);
     }
-    bench.it("everything that is wrong at once", async () => {
-      const config = { ...(await bench.config()), name: "-", limits: { cpu: 0 } };
-      const error = await rejectsWith((await bench.host()).create(config), "ERR_INSTANCE_CONFIG");
+    fixture.it("everything that is wrong at once", async () => {
+      const config = { ...(await fixture.config()), name: "-", limits: { cpu: 0 } };
+      const error = await rejectsWith((await fixture.host()).create(config), "ERR_INSTANCE_CONFIG");
       const { issues } = error as unknown as { issues: readonly { path: readonly unknown[] }[] };
       assert.deepEqual(issues.map(({ path }) => path.join(".")).sort(), ["limits.cpu", "name"]);
     });
-    bench.it("an image that is not there", async () => {
-      const config = { ...(await bench.config()), image: "no-such-image" };
-      await rejectsWith((await bench.host()).create(config), "ERR_INSTANCE_NOT_FOUND");
+    fixture.it("an image that is not there", async () => {
+      const config = { ...(await fixture.config()), image: "no-such-image" };
+      await rejectsWith((await fixture.host()).create(config), "ERR_INSTANCE_NOT_FOUND");
     });
-    bench.it(
+    fixture.it(
       "a network that is not there",
       async () => {
-        const config = { ...(await bench.config()), devices: { eth0: { type: "nic" as const, network: "nonet9" } } };
-        await rejectsWith((await bench.host()).create(config), "ERR_INSTANCE_NOT_FOUND");
+        const config = { ...(await fixture.config()), devices: { eth0: { type: "nic" as const, network: "nonet9" } } };
+        await rejectsWith((await fixture.host()).create(config), "ERR_INSTANCE_NOT_FOUND");
       },
       "network",
     );
-    bench.it("a name that is taken, and one of two who want it at once", async () => {
-      await bench.using(async ({ name }) => {
-        await rejectsWith(bench.create(name), "ERR_INSTANCE_EXISTS");
-        assert.equal(await (await (await bench.host()).get(name)).state(), "stopped");
+    fixture.it("a name that is taken, and one of two who want it at once", async () => {
+      await fixture.using(async ({ name }) => {
+        await rejectsWith(fixture.create(name), "ERR_INSTANCE_EXISTS");
+        assert.equal(await (await (await fixture.host()).get(name)).state(), "stopped");
       });
-      const name = bench.name();
-      const both = await Promise.allSettled([bench.create(name), bench.create(name)]);
+      const name = fixture.name();
+      const both = await Promise.allSettled([fixture.create(name), fixture.create(name)]);
       assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
       const [lost] = both.filter((result) => result.status === "rejected");
       await rejectsWith(Promise.reject(lost?.reason), "ERR_INSTANCE_EXISTS");
-      await (await (await bench.host()).get(name)).delete();
+      await (await (await fixture.host()).get(name)).delete();
     });
   });
 
-  bench.describe("the host", () => {
-    bench.it("rejects with NotFoundError for an instance that is not there", async () => {
-      const host = await bench.host();
+  fixture.describe("the host", () => {
+    fixture.it("rejects with NotFoundError for an instance that is not there", async () => {
+      const host = await fixture.host();
       await rejectsWith(host.get("kit-none"), "ERR_INSTANCE_NOT_FOUND");
       await rejectsWith(host.get("../instances"), "ERR_INSTANCE_NOT_FOUND");
     });
-    bench.it("answers doctor() with what it found of the driver", async () => {
-      const report = await (await bench.host()).doctor();
-      const found = report.drivers[bench.subject.driver];
+    fixture.it("answers doctor() with what it found of the driver", async () => {
+      const report = await (await fixture.host()).doctor();
+      const found = report.drivers[fixture.subject.driver];
       assert.ok(found !== undefined);
       assert.deepEqual(found.missing, []);
       assert.equal(found.usable, true);
-      assert.ok(String(report).includes(bench.subject.driver));
+      assert.ok(String(report).includes(fixture.subject.driver));
     });
   });
 
-  bench.describe("a deleted instance", () => {
-    bench.it("rejects with StateError whatever is asked of it", async () => {
-      const instance = await bench.create();
+  fixture.describe("a deleted instance", () => {
+    fixture.it("rejects with StateError whatever is asked of it", async () => {
+      const instance = await fixture.create();
       await instance.delete();
       await rejectsWith(instance.start(), "ERR_INSTANCE_STATE");
       await rejectsWith(instance.stop(), "ERR_INSTANCE_STATE");
@@ -89,27 +89,27 @@ export function describeErrors(bench: Bench): void {
     });
   });
 
-  bench.describe("a stopped instance", () => {
-    bench.it("rejects with StateError what needs it to run", async () => {
-      const instance = await bench.stopped();
+  fixture.describe("a stopped instance", () => {
+    fixture.it("rejects with StateError what needs it to run", async () => {
+      const instance = await fixture.stopped();
       await rejectsWith(instance.ready(), "ERR_INSTANCE_STATE");
-      for (const capability of bench.subject.capabilities) {
+      for (const capability of fixture.subject.capabilities) {
         if (capability === "logs") continue;
         for (const call of CALLS[capability]) await rejectsWith(call(instance), "ERR_INSTANCE_STATE");
       }
     });
   });
 
-  bench.describe("capabilities", () => {
-    bench.it("are those that the driver declares", async () => {
-      const instance = await bench.stopped();
+  fixture.describe("capabilities", () => {
+    fixture.it("are those that the driver declares", async () => {
+      const instance = await fixture.stopped();
       for (const capability of CAPABILITIES) {
-        assert.equal(instance.can(capability), bench.has(capability), capability);
+        assert.equal(instance.can(capability), fixture.has(capability), capability);
       }
     });
-    for (const capability of CAPABILITIES.filter((one) => !bench.has(one))) {
-      bench.it(`without ${capability}, its calls reject with UnsupportedError`, async () => {
-        for (const instance of [await bench.stopped(), await bench.running()]) {
+    for (const capability of CAPABILITIES.filter((one) => !fixture.has(one))) {
+      fixture.it(`without ${capability}, its calls reject with UnsupportedError`, async () => {
+        for (const instance of [await fixture.stopped(), await fixture.running()]) {
           for (const call of CALLS[capability]) {
             const error = await rejectsWith(call(instance), "ERR_INSTANCE_UNSUPPORTED");
             assert.equal((error as UnsupportedError).capability, capability);

@@ -1,30 +1,30 @@
 import assert from "node:assert/strict";
 import type { InstanceEvent } from "../../contract/events.ts";
-import type { Bench } from "../kit/bench.ts";
 import { rejectsExactly, within } from "../kit/expect.ts";
+import type { Fixture } from "../kit/fixture.ts";
 
 /** Chapter: what is told of an instance, to whom, in what order. */
-export function describeEvents(bench: Bench): void {
-  const end = <T>(promise: Promise<T>) => within(bench.deadline * 2, "the end of the events", promise);
+export function describeEvents(fixture: Fixture): void {
+  const end = <T>(promise: Promise<T>) => within(fixture.deadline * 2, "the end of the events", promise);
 
-  bench.describe("events", () => {
-    bench.it("tell a whole life in order, to every watcher of host and instance", async () => {
-      const host = await bench.host();
-      const name = bench.name();
+  fixture.describe("events", () => {
+    fixture.it("tell a whole life in order, to every watcher of host and instance", async () => {
+      const host = await fixture.host();
+      const name = fixture.name();
       const abort = new AbortController();
       const ofHost = collect(host.watch({ signal: abort.signal }), (event) => event.type === "deleted");
-      const instance = await bench.create(name);
+      const instance = await fixture.create(name);
       const ofInstance = collect(instance.watch());
       const ofOther = collect((await host.get(name)).watch());
       await instance.start();
-      await instance.ready({ timeout: bench.deadline });
-      if (bench.has("freeze")) {
+      await instance.ready({ timeout: fixture.deadline });
+      if (fixture.has("freeze")) {
         await instance.freeze();
         await instance.unfreeze();
       }
       await instance.stop({ mode: "kill" });
       await instance.delete();
-      const frozen = bench.has("freeze") ? ["running→freezing", "freezing→frozen", "frozen→running"] : [];
+      const frozen = fixture.has("freeze") ? ["running→freezing", "freezing→frozen", "frozen→running"] : [];
       const life = [
         "stopped→starting",
         "starting→running",
@@ -46,9 +46,9 @@ export function describeEvents(bench: Bench): void {
       );
       assert.ok(times.every((at) => Math.abs(at - Date.now()) < 3600_000));
     });
-    bench.it("reach listeners by type, until they are taken off or the handle is disposed", async () => {
-      await bench.using(async (instance) => {
-        const other = (await (await bench.host()).get(instance.name)) as typeof instance;
+    fixture.it("reach listeners by type, until they are taken off or the handle is disposed", async () => {
+      await fixture.using(async (instance) => {
+        const other = (await (await fixture.host()).get(instance.name)) as typeof instance;
         const [mine, others]: [string[], string[]] = [[], []];
         instance.events.on("state", (event) => void mine.push(event.state));
         other.events.on("state", (event) => void others.push(event.state));
@@ -62,9 +62,9 @@ export function describeEvents(bench: Bench): void {
         assert.deepEqual(others, ["starting", "running"]);
       });
     });
-    bench.it("of one instance are not told to the watchers of another", async () => {
-      await bench.using(async (one) => {
-        await bench.using(async (other) => {
+    fixture.it("of one instance are not told to the watchers of another", async () => {
+      await fixture.using(async (one) => {
+        await fixture.using(async (other) => {
           const seen = collect(one.watch());
           await other.delete();
           await one.delete();
@@ -72,15 +72,15 @@ export function describeEvents(bench: Bench): void {
         });
       });
     });
-    bench.it("begin with the call of watch, not with the first read", async () => {
-      await bench.using(async (instance) => {
+    fixture.it("begin with the call of watch, not with the first read", async () => {
+      await fixture.using(async (instance) => {
         const events = instance.watch();
         await instance.delete();
         assert.deepEqual((await end(collect(events))).map(word), ["deleted"]);
       });
     });
-    bench.it("throw the signal's reason into the loop when aborted", async () => {
-      await bench.using(async (instance) => {
+    fixture.it("throw the signal's reason into the loop when aborted", async () => {
+      await fixture.using(async (instance) => {
         const abort = new AbortController();
         const reason = new Error("seen enough");
         const seen = collect(instance.watch({ signal: abort.signal }));
@@ -89,9 +89,9 @@ export function describeEvents(bench: Bench): void {
         await end(rejectsExactly(collect(instance.watch({ signal: abort.signal })), reason));
       });
     });
-    bench.it("end when the handle is disposed, and for a loop that is left", async () => {
-      await bench.using(async (instance) => {
-        const handle = await (await bench.host()).get(instance.name);
+    fixture.it("end when the handle is disposed, and for a loop that is left", async () => {
+      await fixture.using(async (instance) => {
+        const handle = await (await fixture.host()).get(instance.name);
         const seen = collect(handle.watch());
         const left = collect(instance.watch(), () => true);
         await handle[Symbol.asyncDispose]();

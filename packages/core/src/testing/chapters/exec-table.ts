@@ -1,6 +1,6 @@
 import type { TerminalSize } from "../../contract/process.ts";
 import type { ExitStatus } from "../../contract/state.ts";
-import { CONFIG_ENV } from "../kit/bench.ts";
+import { CONFIG_ENV } from "../kit/fixture.ts";
 import type { SubjectAccount } from "../kit/subject.ts";
 
 /** One promise about `run()`: what goes in, and what must come out. */

@@ -3,19 +3,19 @@ import { createHash } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import type { ExitStatus } from "../../contract/state.ts";
-import type { AnyInstance, Bench } from "../kit/bench.ts";
 import { eventually, noise, passing, rejectsExactly, rejectsWith, Transcript, within } from "../kit/expect.ts";
+import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { execTable, exitOf, PLANTED, TTY_TABLE } from "./exec-table.ts";
 
 const SIZE = { columns: 80, rows: 24 };
 
 /** Chapter: programs inside. Two tables of what goes in and comes out, and what no table can say. */
-export function describeExec(bench: Bench): void {
+export function describeExec(fixture: Fixture): void {
   const it = (name: string, test: (instance: AnyInstance) => Promise<void>) =>
-    bench.it(name, async () => test(await bench.running()), "exec");
+    fixture.it(name, async () => test(await fixture.running()), "exec");
 
-  bench.describe("run", () => {
-    for (const row of execTable(bench.account)) {
+  fixture.describe("run", () => {
+    for (const row of execTable(fixture.account)) {
       it(row.name, async (instance) => {
         const { argv, stdin, env, cwd, user } = row;
         const result = await planted(() => instance.run(argv, { stdin, env, cwd, user }));
@@ -47,7 +47,7 @@ export function describeExec(bench: Bench): void {
     it("rejects with TimeoutError when timeout has passed, the program inside being dead", async (instance) => {
       // The program must have begun to be seen dead, and cannot say so but by a file.
       const run = instance.run(["sh", "-c", "echo $$ >/tmp/kit-timeout; exec sleep 1000"], {
-        timeout: bench.deadline / 10,
+        timeout: fixture.deadline / 10,
       });
       await rejectsWith(run, "ERR_INSTANCE_TIMEOUT");
       const { stdout } = await instance.run(["cat", "/tmp/kit-timeout"]);
@@ -57,7 +57,7 @@ export function describeExec(bench: Bench): void {
       const abort = new AbortController();
       const run = instance.run(["sh", "-c", "echo $$ >/tmp/kit-abort; exec sleep 1000"], { signal: abort.signal });
       run.catch(() => undefined);
-      const pid = await eventually(bench.deadline, "the program's start", async () => {
+      const pid = await eventually(fixture.deadline, "the program's start", async () => {
         const { stdout } = await instance.run(["sh", "-c", "cat /tmp/kit-abort 2>/dev/null"]);
         return stdout.endsWith("\n") ? Number(stdout) : undefined;
       });
@@ -74,14 +74,14 @@ export function describeExec(bench: Bench): void {
     });
   });
 
-  bench.describe("exec on pipes", () => {
+  fixture.describe("exec on pipes", () => {
     it("answers while stdin is still open, and ends when it is closed", async (instance) => {
       await using process = await instance.exec(["cat"]);
       const out = new Transcript(process.stdout);
       process.stdin.write("first\n");
-      await out.until(bench.deadline, /^first\n$/);
+      await out.until(fixture.deadline, /^first\n$/);
       process.stdin.end("second\n");
-      await out.until(bench.deadline, /^first\nsecond\n$/);
+      await out.until(fixture.deadline, /^first\nsecond\n$/);
       await out.ended;
       assert.deepEqual(await ended(process), { kind: "exited", code: 0 });
     });
@@ -95,7 +95,7 @@ export function describeExec(bench: Bench): void {
     it("holds a program back whose output nobody reads, and loses nothing of it", async (instance) => {
       const size = 24 * 2 ** 20;
       await using process = await instance.exec(["head", "-c", String(size), "/dev/zero"]);
-      await eventually(bench.deadline, "some output", async () => process.stdout.readableLength > 0 || undefined);
+      await eventually(fixture.deadline, "some output", async () => process.stdout.readableLength > 0 || undefined);
       // Time enough for a program that is not held back to be seen to end, in the currency of this very instance.
       for (let i = 0; i < 5; i++) await instance.run(["true"]);
       await passing();
@@ -121,14 +121,14 @@ export function describeExec(bench: Bench): void {
     }
     it("sends signals to the whole process group inside", async (instance) => {
       await using process = await instance.exec(["sh", "-c", "sleep 1000 & echo $!; wait"]);
-      const [, child] = await new Transcript(process.stdout).until(bench.deadline, /(\d+)\n/);
+      const [, child] = await new Transcript(process.stdout).until(fixture.deadline, /(\d+)\n/);
       await process.kill();
       assert.deepEqual(await ended(process), { kind: "signaled", signal: "SIGTERM" });
       await isGone(instance, Number(child));
     });
     it("kills the program inside when disposed, twice if need be", async (instance) => {
       const process = await instance.exec(["sh", "-c", "echo $$; exec sleep 1000"]);
-      const [, pid] = await new Transcript(process.stdout).until(bench.deadline, /(\d+)\n/);
+      const [, pid] = await new Transcript(process.stdout).until(fixture.deadline, /(\d+)\n/);
       await process[Symbol.asyncDispose]();
       await process[Symbol.asyncDispose]();
       assert.deepEqual(await ended(process), { kind: "signaled", signal: "SIGKILL" });
@@ -136,7 +136,7 @@ export function describeExec(bench: Bench): void {
     });
     it("settles exit when the program has ended, though a child holds its output", async (instance) => {
       await using process = await instance.exec(["sh", "-c", "sleep 1000 & echo $!; exit 4"]);
-      const [, child] = await new Transcript(process.stdout).until(bench.deadline, /(\d+)\n/);
+      const [, child] = await new Transcript(process.stdout).until(fixture.deadline, /(\d+)\n/);
       assert.deepEqual(await ended(process), { kind: "exited", code: 4 });
       await instance.run(["kill", "-KILL", child ?? ""]);
     });
@@ -146,14 +146,14 @@ export function describeExec(bench: Bench): void {
     });
   });
 
-  bench.describe("exec on a terminal", () => {
+  fixture.describe("exec on a terminal", () => {
     for (const row of TTY_TABLE) {
       it(row.name, async (instance) => {
         const { argv, env, cwd, user, tty } = row;
         await using process = await instance.exec(argv, { tty, env, cwd, user });
         const out = new Transcript(process.tty);
         assert.deepEqual(await ended(process), exitOf(row));
-        await within(bench.deadline, "the end of the terminal", out.ended);
+        await within(fixture.deadline, "the end of the terminal", out.ended);
         matches(out.text, row.stdout ?? "", "the terminal");
       });
     }
@@ -162,47 +162,47 @@ export function describeExec(bench: Bench): void {
         tty: SIZE,
       });
       const out = new Transcript(process.tty);
-      await out.until(bench.deadline, /24 80\r\n/);
+      await out.until(fixture.deadline, /24 80\r\n/);
       await process.resize({ columns: 132, rows: 50 });
       process.tty.write("\n");
-      await out.until(bench.deadline, /50 132\r\n/);
+      await out.until(fixture.deadline, /50 132\r\n/);
       await rejectsWith(process.resize({ columns: 0, rows: -1 }), "ERR_INSTANCE_CONFIG");
     });
     it("echoes what is typed and hands over lines", async (instance) => {
       await using process = await instance.exec(["sh", "-c", "echo ready; read line; echo got $line"], { tty: SIZE });
       const out = new Transcript(process.tty);
-      await out.until(bench.deadline, /ready\r\n/);
+      await out.until(fixture.deadline, /ready\r\n/);
       process.tty.write("hello\r");
-      await out.until(bench.deadline, /hello\r\ngot hello\r\n/);
+      await out.until(fixture.deadline, /hello\r\ngot hello\r\n/);
     });
     it("turns Ctrl-C into SIGINT for the program", async (instance) => {
       await using process = await instance.exec(["sh", "-c", "echo ready; exec sleep 1000"], { tty: SIZE });
-      await new Transcript(process.tty).until(bench.deadline, /ready\r\n/);
+      await new Transcript(process.tty).until(fixture.deadline, /ready\r\n/);
       process.tty.write("\x03");
       assert.deepEqual(await ended(process), { kind: "signaled", signal: "SIGINT" });
     });
     it("takes Ctrl-D as the end of the input", async (instance) => {
       await using process = await instance.exec(["sh", "-c", "echo ready; exec cat"], { tty: SIZE });
       const out = new Transcript(process.tty);
-      await out.until(bench.deadline, /ready\r\n/);
+      await out.until(fixture.deadline, /ready\r\n/);
       process.tty.write("\x04");
       assert.deepEqual(await ended(process), { kind: "exited", code: 0 });
     });
     it("kills the program inside when disposed", async (instance) => {
       const process = await instance.exec(["sh", "-c", "echo $$; exec sleep 1000"], { tty: SIZE });
-      const [, pid] = await new Transcript(process.tty).until(bench.deadline, /(\d+)\r\n/);
+      const [, pid] = await new Transcript(process.tty).until(fixture.deadline, /(\d+)\r\n/);
       await process[Symbol.asyncDispose]();
       await isGone(instance, Number(pid));
     });
   });
 
   const ended = (process: { readonly exit: Promise<ExitStatus> }) =>
-    within(bench.deadline, "the program's end", process.exit);
+    within(fixture.deadline, "the program's end", process.exit);
 
   /** Whether a process inside is there can only be asked inside. It may be a zombie for as long as its parent takes. */
   async function isGone(instance: AnyInstance, pid: number): Promise<void> {
     assert.ok(pid > 1, `${pid} is no process id`);
-    await eventually(bench.deadline, `the end of process ${pid} inside`, async () => {
+    await eventually(fixture.deadline, `the end of process ${pid} inside`, async () => {
       const { exit } = await instance.run(["sh", "-c", `kill -0 ${pid} 2>/dev/null`]);
       return exit.kind === "exited" && exit.code !== 0 ? true : undefined;
     });

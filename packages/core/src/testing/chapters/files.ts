@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { buffer } from "node:stream/consumers";
 import type { FileError } from "../../contract/errors.ts";
-import type { AnyInstance, Bench } from "../kit/bench.ts";
 import { noise, rejectsExactly, rejectsWith } from "../kit/expect.ts";
+import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 
 /** Chapter: single files and folders inside. */
-export function describeFiles(bench: Bench): void {
+export function describeFiles(fixture: Fixture): void {
   const it = (name: string, test: (instance: AnyInstance, folder: string) => Promise<void>) =>
-    bench.it(
+    fixture.it(
       name,
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         await instance.files.remove("/srv/kit", { recursive: true });
         await instance.files.mkdir("/srv/kit", { recursive: true });
         await test(instance, "/srv/kit");
@@ -18,7 +18,7 @@ export function describeFiles(bench: Bench): void {
       "files",
     );
 
-  bench.describe("files", () => {
+  fixture.describe("files", () => {
     const contents: readonly [string, Buffer][] = [
       ["text", Buffer.from("hello ☁\n")],
       ["nothing", Buffer.alloc(0)],
@@ -79,7 +79,7 @@ export function describeFiles(bench: Bench): void {
       assert.deepEqual(facts(await files.stat(`${folder}/d`)), { type: "directory", mode: 0o755, uid: 0, gid: 0 });
     });
     it("gives a file and a folder the owner and mode that were asked for", async ({ files }, folder) => {
-      const { uid, gid } = bench.account;
+      const { uid, gid } = fixture.account;
       await files.write(`${folder}/f`, "x", { uid, gid, mode: 0o4750 });
       await files.mkdir(`${folder}/d`, { uid, gid, mode: 0o1700 });
       assert.deepEqual(facts(await files.stat(`${folder}/f`)), { type: "file", mode: 0o4750, uid, gid });
@@ -157,9 +157,9 @@ export function describeFiles(bench: Bench): void {
     });
   });
 
-  bench.describe("files and programs", () => {
+  fixture.describe("files and programs", () => {
     const both = (name: string, test: (instance: AnyInstance, folder: string) => Promise<void>) => {
-      if (bench.has("exec")) it(name, test);
+      if (fixture.has("exec")) it(name, test);
     };
     both("see the same files", async (instance, folder) => {
       await instance.files.write(`${folder}/in`, "from outside");

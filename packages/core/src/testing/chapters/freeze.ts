@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import type { Readable } from "node:stream";
-import type { Bench } from "../kit/bench.ts";
 import { passing, rejectsWith, within } from "../kit/expect.ts";
+import type { Fixture } from "../kit/fixture.ts";
 
 /** Chapter: standing still. */
-export function describeFreeze(bench: Bench): void {
-  bench.describe("freeze", () => {
-    bench.it(
+export function describeFreeze(fixture: Fixture): void {
+  fixture.describe("freeze", () => {
+    fixture.it(
       "freezes and unfreezes, again and again",
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         await instance.freeze();
         assert.equal(await instance.state(), "frozen");
         await instance.freeze();
@@ -18,33 +18,33 @@ export function describeFreeze(bench: Bench): void {
         await instance.unfreeze();
         await instance.freeze();
         await instance.unfreeze();
-        await instance.ready({ timeout: bench.deadline });
+        await instance.ready({ timeout: fixture.deadline });
       },
       "freeze",
     );
-    bench.it(
+    fixture.it(
       "holds programs where they stand, and lets them go on",
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         await using process = await instance.exec(["cat"]);
         const asked = performance.now();
         process.stdin.write("a");
-        await within(bench.deadline, "an answer", read(process.stdout, "a"));
+        await within(fixture.deadline, "an answer", read(process.stdout, "a"));
         const pace = performance.now() - asked;
         await instance.freeze();
         process.stdin.write("b");
         await passing(50 + pace * 5);
         assert.equal(process.stdout.read(), null, "a frozen program answers");
         await instance.unfreeze();
-        await within(bench.deadline, "an answer", read(process.stdout, "b"));
+        await within(fixture.deadline, "an answer", read(process.stdout, "b"));
       },
       "freeze",
       "exec",
     );
-    bench.it(
+    fixture.it(
       "makes exec reject with StateError, also of a stopped instance",
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         await instance.freeze();
         await rejectsWith(instance.run(["true"]), "ERR_INSTANCE_STATE");
         await instance.unfreeze();

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import type { AnyInstance, Bench } from "../kit/bench.ts";
 import { rejectsWith, within } from "../kit/expect.ts";
+import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { collectStates } from "../kit/states.ts";
 
 /** Chapter: from create to delete. */
-export function describeLifecycle(bench: Bench): void {
-  const { subject } = bench;
+export function describeLifecycle(fixture: Fixture): void {
+  const { subject } = fixture;
 
-  bench.describe("create and delete", () => {
-    bench.it("makes a stopped instance that the host knows", async () => {
+  fixture.describe("create and delete", () => {
+    fixture.it("makes a stopped instance that the host knows", async () => {
       const before = Date.now();
-      const image = await bench.image();
-      await bench.using(async (instance) => {
+      const image = await fixture.image();
+      await fixture.using(async (instance) => {
         assert.equal(await instance.state(), "stopped");
         const info = await instance.inspect();
         assert.equal(info.name, instance.name);
@@ -24,19 +24,19 @@ export function describeLifecycle(bench: Bench): void {
           [undefined, undefined, undefined, undefined],
         );
         assert.deepEqual(
-          (await (await bench.host()).list()).find(({ name }) => name === instance.name),
+          (await (await fixture.host()).list()).find(({ name }) => name === instance.name),
           info,
         );
       });
     });
-    bench.it("deletes, twice if need be, and frees the name for another instance", async () => {
-      const host = await bench.host();
-      const first = await bench.create("kit-again");
+    fixture.it("deletes, twice if need be, and frees the name for another instance", async () => {
+      const host = await fixture.host();
+      const first = await fixture.create("kit-again");
       const { uuid } = await first.inspect();
       await first.delete();
       await first.delete();
       await rejectsWith(host.get("kit-again"), "ERR_INSTANCE_NOT_FOUND");
-      const second = await bench.create("kit-again");
+      const second = await fixture.create("kit-again");
       assert.notEqual((await second.inspect()).uuid, uuid);
       // The first handle is of the first instance, not of whatever has its name.
       await first.delete();
@@ -44,27 +44,27 @@ export function describeLifecycle(bench: Bench): void {
       assert.equal(await second.state(), "stopped");
       await second.delete();
     });
-    bench.it("deletes a running instance", async () => {
-      await bench.using(async (instance) => {
+    fixture.it("deletes a running instance", async () => {
+      await fixture.using(async (instance) => {
         await instance.start();
         await instance.delete();
-        await rejectsWith((await bench.host()).get(instance.name), "ERR_INSTANCE_NOT_FOUND");
+        await rejectsWith((await fixture.host()).get(instance.name), "ERR_INSTANCE_NOT_FOUND");
       });
     });
-    bench.it("deletes an instance that another caller starts meanwhile, or rather whoever is first", async () => {
-      await bench.using(async (instance) => {
+    fixture.it("deletes an instance that another caller starts meanwhile, or rather whoever is first", async () => {
+      await fixture.using(async (instance) => {
         const start = instance.start();
         start.catch(() => undefined);
         await instance.delete();
         await start.catch((error) => assert.match(String(error), /StateError|deleted/));
-        await rejectsWith((await bench.host()).get(instance.name), "ERR_INSTANCE_NOT_FOUND");
+        await rejectsWith((await fixture.host()).get(instance.name), "ERR_INSTANCE_NOT_FOUND");
       });
     });
   });
 
-  bench.describe("start", () => {
-    bench.it("runs a stopped instance, and is a no-op while it runs", async () => {
-      const instance = await bench.stopped();
+  fixture.describe("start", () => {
+    fixture.it("runs a stopped instance, and is a no-op while it runs", async () => {
+      const instance = await fixture.stopped();
       const before = Date.now();
       await instance.start();
       assert.equal(await instance.state(), "running");
@@ -73,29 +73,29 @@ export function describeLifecycle(bench: Bench): void {
       await instance.start();
       assert.equal((await instance.inspect()).startedAt, startedAt);
     });
-    bench.it("joins a start under way: two calls, one launch", async () => {
-      const instance = await bench.stopped();
-      const other = await (await bench.host()).get(instance.name);
+    fixture.it("joins a start under way: two calls, one launch", async () => {
+      const instance = await fixture.stopped();
+      const other = await (await fixture.host()).get(instance.name);
       const seen = collectStates(instance);
       await Promise.all([instance.start(), other.start(), instance.start()]);
       assert.deepEqual(await seen.states(), ["starting", "running"]);
     });
-    bench.it("is followed by ready(), after which the instance can be used", async () => {
-      const instance = await bench.running();
-      await instance.ready({ timeout: bench.deadline });
-      if (bench.has("exec")) assert.equal((await instance.run(["echo", "ready"])).stdout, "ready\n");
+    fixture.it("is followed by ready(), after which the instance can be used", async () => {
+      const instance = await fixture.running();
+      await instance.ready({ timeout: fixture.deadline });
+      if (fixture.has("exec")) assert.equal((await instance.run(["echo", "ready"])).stdout, "ready\n");
     });
   });
 
-  bench.describe("wait", () => {
-    bench.it(
+  fixture.describe("wait", () => {
+    fixture.it(
       "tells that the program ended by itself",
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         const end = instance.wait();
         // Ends with the instance, one way or the other: it may be gone before it could tell that it had started.
         instance.run(subject.endsItself ?? ["poweroff"]).catch(() => undefined);
-        const exit = await within(bench.deadline, "the end of the instance", end);
+        const exit = await within(fixture.deadline, "the end of the instance", end);
         assert.equal(exit.reason, "program");
         assert.equal(await instance.state(), "stopped");
         assert.deepEqual(await instance.wait(), exit);
@@ -103,45 +103,45 @@ export function describeLifecycle(bench: Bench): void {
       },
       "exec",
     );
-    bench.it("tells that it was stopped, to whoever waited before and asks after", async () => {
-      const instance = await bench.running();
+    fixture.it("tells that it was stopped, to whoever waited before and asks after", async () => {
+      const instance = await fixture.running();
       const end = instance.wait();
       await instance.stop({ mode: "kill" });
-      const exit = await within(bench.deadline, "wait()", end);
+      const exit = await within(fixture.deadline, "wait()", end);
       assert.equal(exit.reason, "requested");
       assert.deepEqual(await instance.wait(), exit);
     });
-    bench.it("rejects with StateError for an instance that never ran", async () => {
-      await bench.using(async (instance) => {
+    fixture.it("rejects with StateError for an instance that never ran", async () => {
+      await fixture.using(async (instance) => {
         await rejectsWith(instance.wait(), "ERR_INSTANCE_STATE");
       });
     });
   });
 
-  bench.describe("what an instance holds", () => {
-    bench.it(
+  fixture.describe("what an instance holds", () => {
+    fixture.it(
       "keeps its files over a stop, forced or not",
       async () => {
         for (const mode of ["ask", "kill"] as const) {
-          const first = await bench.running();
+          const first = await fixture.running();
           await first.files.write("/root/kept", mode);
           // A kill is a power cut: what a guest has not written to its disk is lost.
-          if (bench.has("exec")) await first.run(["sync"]);
-          await first.stop({ mode, timeout: bench.deadline });
-          const second = await bench.running();
+          if (fixture.has("exec")) await first.run(["sync"]);
+          await first.stop({ mode, timeout: fixture.deadline });
+          const second = await fixture.running();
           assert.equal(String(await second.files.readAll("/root/kept")), mode);
         }
       },
       "files",
     );
-    bench.it(
+    fixture.it(
       "shows nothing of its files to another instance of the same image",
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         await instance.files.write("/root/mine", "secret");
-        await bench.using(async (other) => {
+        await fixture.using(async (other) => {
           await other.start();
-          await other.ready({ timeout: bench.deadline });
+          await other.ready({ timeout: fixture.deadline });
           await rejectsWith(other.files.stat("/root/mine"), "ERR_INSTANCE_FILE");
         });
       },
@@ -149,27 +149,27 @@ export function describeLifecycle(bench: Bench): void {
     );
   });
 
-  bench.describe("handles", () => {
-    bench.it("leave the instance running when disposed, twice if need be", async () => {
-      const { name } = await bench.running();
-      const host = await bench.host();
+  fixture.describe("handles", () => {
+    fixture.it("leave the instance running when disposed, twice if need be", async () => {
+      const { name } = await fixture.running();
+      const host = await fixture.host();
       const handle = await host.get(name);
       await handle[Symbol.asyncDispose]();
       await handle[Symbol.asyncDispose]();
       assert.equal(await (await host.get(name)).state(), "running");
     });
-    bench.it("of a host that is disposed leave everything running for the next", async () => {
-      const before = await (await bench.running()).inspect();
-      const former = await bench.host();
-      const host = await bench.reopen();
+    fixture.it("of a host that is disposed leave everything running for the next", async () => {
+      const before = await (await fixture.running()).inspect();
+      const former = await fixture.host();
+      const host = await fixture.reopen();
       await former[Symbol.asyncDispose]();
       const instance = await host.get(before.name);
       assert.deepEqual(await instance.inspect(), before);
-      if (bench.has("exec")) assert.equal((await (instance as AnyInstance).run(["echo", "here"])).stdout, "here\n");
+      if (fixture.has("exec")) assert.equal((await (instance as AnyInstance).run(["echo", "here"])).stdout, "here\n");
     });
-    bench.it("of an ephemeral instance delete it when disposed", async () => {
-      const host = await bench.host();
-      const instance = await host.ephemeral(await bench.config("kit-ephemeral"));
+    fixture.it("of an ephemeral instance delete it when disposed", async () => {
+      const host = await fixture.host();
+      const instance = await host.ephemeral(await fixture.config("kit-ephemeral"));
       assert.equal(await instance.state(), "running");
       await instance[Symbol.asyncDispose]();
       await instance[Symbol.asyncDispose]();

@@ -3,24 +3,24 @@ import { isIPv4, isIPv6 } from "node:net";
 import { text } from "node:stream/consumers";
 import type { LogStream } from "../../contract/capability.ts";
 import { isInstanceError } from "../../contract/errors.ts";
-import type { Bench } from "../kit/bench.ts";
 import { eventually, rejectsWith } from "../kit/expect.ts";
+import type { Fixture } from "../kit/fixture.ts";
 
 /** Chapter: what can be seen of an instance from outside: figures, addresses, what it prints. */
-export function describeObservation(bench: Bench): void {
-  const { prints } = bench.subject;
+export function describeObservation(fixture: Fixture): void {
+  const { prints } = fixture.subject;
 
-  bench.describe("metrics", () => {
-    bench.it(
+  fixture.describe("metrics", () => {
+    fixture.it(
       "count upwards while it runs, and need it to run",
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         const first = await instance.metrics();
         assert.ok(first.cpu.usage >= 0 && Number.isFinite(first.cpu.usage));
         assert.ok(first.memory.usage > 0);
         if (first.memory.limit !== undefined) assert.ok(first.memory.limit >= first.memory.usage);
         if (first.processes !== undefined) assert.ok(first.processes >= 1);
-        if (bench.has("exec")) await instance.run(["head", "-c", "4194304", "/dev/zero"]);
+        if (fixture.has("exec")) await instance.run(["head", "-c", "4194304", "/dev/zero"]);
         const later = await instance.metrics();
         assert.ok(later.cpu.usage >= first.cpu.usage, "processor time ran backwards");
         await instance.stop({ mode: "kill" });
@@ -28,16 +28,16 @@ export function describeObservation(bench: Bench): void {
       },
       "metrics",
     );
-    bench.it(
+    fixture.it(
       "count the processes inside, where they are counted",
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         const { processes } = await instance.metrics();
         if (processes === undefined) return;
         // Many, for what an instance still does as it comes up may end meanwhile.
         const sleepers = `${"sleep 1000 & ".repeat(10)}wait`;
         await using _sleepers = await instance.exec(["sh", "-c", sleepers]);
-        await eventually(bench.deadline, "some processes more", async () => {
+        await eventually(fixture.deadline, "some processes more", async () => {
           const now = (await instance.metrics()).processes ?? 0;
           return now > processes + 2 || undefined;
         });
@@ -45,10 +45,10 @@ export function describeObservation(bench: Bench): void {
       "metrics",
       "exec",
     );
-    bench.it(
+    fixture.it(
       "can be had of a frozen instance",
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         await instance.freeze();
         assert.ok((await instance.metrics()).memory.usage > 0);
         await instance.unfreeze();
@@ -58,11 +58,11 @@ export function describeObservation(bench: Bench): void {
     );
   });
 
-  bench.describe("addresses", () => {
-    bench.it(
+  fixture.describe("addresses", () => {
+    fixture.it(
       "are those of each nic, loopback and link-local left out",
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         const { config } = await instance.inspect();
         const addresses = await instance.addresses();
         for (const { address, family, prefix, mac } of addresses) {
@@ -82,15 +82,15 @@ export function describeObservation(bench: Bench): void {
     );
   });
 
-  bench.describe("logs", () => {
+  fixture.describe("logs", () => {
     if (prints === undefined) return;
-    bench.it(
+    fixture.it(
       "have what it printed since its last start, while it runs and after",
       async () => {
-        const instance = await bench.stopped();
+        const instance = await fixture.stopped();
         await instance.start();
         const printed = () =>
-          eventually(bench.deadline, `${prints.text} in its ${prints.stream}`, async () => {
+          eventually(fixture.deadline, `${prints.text} in its ${prints.stream}`, async () => {
             const log = await text(await instance.logs(prints.stream));
             return prints.text.test(log) ? log : undefined;
           });
@@ -105,10 +105,10 @@ export function describeObservation(bench: Bench): void {
       },
       "logs",
     );
-    bench.it(
+    fixture.it(
       "reject with UnsupportedError for a stream that this kind does not have",
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         for (const stream of ["stdout", "stderr", "console"] satisfies LogStream[]) {
           try {
             (await instance.logs(stream)).destroy();

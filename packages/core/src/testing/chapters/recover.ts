@@ -2,30 +2,30 @@ import assert from "node:assert/strict";
 import type { Host } from "../../contract/host.ts";
 import type { InstanceInfo } from "../../contract/instance.ts";
 import type { AnyDriver } from "../../driver/backend.ts";
-import type { AnyInstance, Bench } from "../kit/bench.ts";
 import { crashHost } from "../kit/crash.ts";
 import { rejectsWith, within } from "../kit/expect.ts";
+import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 
 /** Chapter: the process that held the host is gone, and another opens the folder. */
-export function describeRecover(bench: Bench): void {
-  const { subject } = bench;
+export function describeRecover(fixture: Fixture): void {
+  const { subject } = fixture;
   const names = { running: "kit-survivor", frozen: "kit-sleeper", stopped: "kit-idle", lost: "kit-lost" } as const;
   const find = async (host: Host<AnyDriver>, name: string) => (await host.get(name)) as AnyInstance;
   const infos = async (host: Host<AnyDriver>) =>
     new Map((await host.list()).map((info): [string, InstanceInfo] => [info.name, info]));
 
-  bench.describe("after its process was killed, another host on the folder", () => {
-    bench.it("finds every instance in the state in which it was", async () => {
-      await bench.deleteAll();
-      await bench.image();
-      await crashHost(bench, [
+  fixture.describe("after its process was killed, another host on the folder", () => {
+    fixture.it("finds every instance in the state in which it was", async () => {
+      await fixture.deleteAll();
+      await fixture.image();
+      await crashHost(fixture, [
         { name: names.running, state: "running" },
         { name: names.stopped, state: "stopped" },
-        ...(bench.has("freeze") ? [{ name: names.frozen, state: "frozen" as const }] : []),
+        ...(fixture.has("freeze") ? [{ name: names.frozen, state: "frozen" as const }] : []),
       ]);
-      const found = await infos(await bench.reopen());
+      const found = await infos(await fixture.reopen());
       const expected = Object.entries(names).filter(
-        ([state]) => state !== "lost" && (state !== "frozen" || bench.has("freeze")),
+        ([state]) => state !== "lost" && (state !== "frozen" || fixture.has("freeze")),
       );
       assert.deepEqual(
         [...found.values()].map(({ name, state }) => [name, state]).sort(),
@@ -33,86 +33,86 @@ export function describeRecover(bench: Bench): void {
       );
       for (const { error, exit } of found.values()) assert.deepEqual([error, exit], [undefined, undefined]);
     });
-    bench.it("uses what it found", async () => {
-      const host = await bench.host();
+    fixture.it("uses what it found", async () => {
+      const host = await fixture.host();
       const instance = await find(host, names.running);
-      await instance.ready({ timeout: bench.deadline });
+      await instance.ready({ timeout: fixture.deadline });
       const { startedAt } = await instance.inspect();
       await instance.start();
       assert.equal((await instance.inspect()).startedAt, startedAt, "it was started a second time");
-      if (bench.has("exec")) {
+      if (fixture.has("exec")) {
         assert.equal((await instance.run(["cat"], { stdin: "still here" })).stdout, "still here");
       }
-      if (bench.has("files")) assert.ok((await instance.files.list("/")).length > 0);
-      if (bench.has("freeze")) {
+      if (fixture.has("files")) assert.ok((await instance.files.list("/")).length > 0);
+      if (fixture.has("freeze")) {
         const sleeper = await find(host, names.frozen);
         await sleeper.unfreeze();
-        await sleeper.ready({ timeout: bench.deadline });
+        await sleeper.ready({ timeout: fixture.deadline });
       }
     });
-    bench.it("learns of the end of what it found", async () => {
-      const instance = await find(await bench.host(), names.running);
+    fixture.it("learns of the end of what it found", async () => {
+      const instance = await find(await fixture.host(), names.running);
       const end = instance.wait();
-      await instance.stop({ timeout: bench.deadline });
-      assert.equal((await within(bench.deadline, "wait()", end)).reason, "requested");
+      await instance.stop({ timeout: fixture.deadline });
+      assert.equal((await within(fixture.deadline, "wait()", end)).reason, "requested");
       assert.equal(await instance.state(), "stopped");
       await instance.start();
       assert.equal(await instance.state(), "running");
     });
-    bench.it("deletes what it found", async () => {
-      await bench.deleteAll();
-      assert.deepEqual(await (await bench.host()).list(), []);
-      await bench.assertNothingLeft();
+    fixture.it("deletes what it found", async () => {
+      await fixture.deleteAll();
+      assert.deepEqual(await (await fixture.host()).list(), []);
+      await fixture.assertNothingLeft();
     });
-    bench.it("tells which instance died while nobody looked, and starts it again", async () => {
-      await bench.image();
-      await crashHost(bench, [{ name: names.lost, state: "running" }], async (info) => {
+    fixture.it("tells which instance died while nobody looked, and starts it again", async () => {
+      await fixture.image();
+      await crashHost(fixture, [{ name: names.lost, state: "running" }], async (info) => {
         if (subject.lose !== undefined) return subject.lose(info);
         assert.ok(info.pid !== undefined, "say in the subject how to lose an instance that has no pid");
         process.kill(info.pid, "SIGKILL");
       });
-      const host = await bench.reopen();
+      const host = await fixture.reopen();
       const instance = await find(host, names.lost);
       const { state, exit, error } = await instance.inspect();
       assert.deepEqual([state, error], ["stopped", undefined]);
       assert.ok(exit?.reason === "lost" || exit?.reason === "program", `its exit is ${JSON.stringify(exit)}`);
       await instance.start();
-      await instance.ready({ timeout: bench.deadline });
+      await instance.ready({ timeout: fixture.deadline });
       await instance.delete();
     });
     if (subject.crash.how === "kill") {
-      bench.it("finds no half of an instance whose create was cut short", async () => {
-        await bench.image();
+      fixture.it("finds no half of an instance whose create was cut short", async () => {
+        await fixture.image();
         for (const delay of [0, 10, 40]) {
-          await crashHost(bench, [{ name: "kit-half", state: "creating", delay }]);
-          const host = await bench.reopen();
+          await crashHost(fixture, [{ name: "kit-half", state: "creating", delay }]);
+          const host = await fixture.reopen();
           const found = (await host.list()).find(({ name }) => name === "kit-half");
           if (found === undefined) {
             await rejectsWith(host.get("kit-half"), "ERR_INSTANCE_NOT_FOUND");
-            await bench.assertNothingLeft();
-            await bench.create("kit-half");
+            await fixture.assertNothingLeft();
+            await fixture.create("kit-half");
           } else assert.equal(found.state, "stopped");
           const instance = await find(host, "kit-half");
           await instance.start();
           await instance.delete();
         }
       });
-      bench.it("finds an instance whose start was cut short stopped or running, and can start it", async () => {
-        await bench.image();
+      fixture.it("finds an instance whose start was cut short stopped or running, and can start it", async () => {
+        await fixture.image();
         for (const delay of [0, 20, 80]) {
-          await crashHost(bench, [{ name: "kit-half", state: "starting", delay }]);
-          const instance = await find(await bench.reopen(), "kit-half");
+          await crashHost(fixture, [{ name: "kit-half", state: "starting", delay }]);
+          const instance = await find(await fixture.reopen(), "kit-half");
           assert.match(await instance.state(), /^(?:stopped|running)$/);
           await instance.start();
-          await instance.ready({ timeout: bench.deadline });
+          await instance.ready({ timeout: fixture.deadline });
           await instance.delete();
         }
       });
     }
-    bench.it("leaves nothing of any instance, once all are deleted", async () => {
-      await bench.deleteAll();
-      await bench.reopen();
-      await bench.assertNothingLeft();
+    fixture.it("leaves nothing of any instance, once all are deleted", async () => {
+      await fixture.deleteAll();
+      await fixture.reopen();
+      await fixture.assertNothingLeft();
     });
   });
 }

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import type { AnyInstance, Bench } from "../kit/bench.ts";
 import { rejectsWith, within } from "../kit/expect.ts";
+import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { collectStates } from "../kit/states.ts";
 
 /** Chapter: the ways to an end. */
-export function describeStop(bench: Bench): void {
-  const { subject } = bench;
+export function describeStop(fixture: Fixture): void {
+  const { subject } = fixture;
 
-  bench.describe("stop", () => {
-    bench.it("asks for an orderly end, and is a no-op while stopped", async () => {
-      const instance = await bench.running();
-      await instance.stop({ timeout: bench.deadline });
+  fixture.describe("stop", () => {
+    fixture.it("asks for an orderly end, and is a no-op while stopped", async () => {
+      const instance = await fixture.running();
+      await instance.stop({ timeout: fixture.deadline });
       assert.equal(await instance.state(), "stopped");
       const { exit, pid } = await instance.inspect();
       assert.equal(exit?.reason, "requested");
@@ -18,56 +18,56 @@ export function describeStop(bench: Bench): void {
       await instance.stop();
       await instance.stop({ mode: "kill" });
     });
-    bench.it("works right after start", async () => {
-      const instance = await bench.stopped();
+    fixture.it("works right after start", async () => {
+      const instance = await fixture.stopped();
       await instance.start();
-      await instance.stop({ timeout: bench.deadline });
+      await instance.stop({ timeout: fixture.deadline });
       assert.equal(await instance.state(), "stopped");
     });
-    bench.it("kills at once with mode kill", async () => {
-      const instance = await bench.running();
+    fixture.it("kills at once with mode kill", async () => {
+      const instance = await fixture.running();
       await instance.stop({ mode: "kill" });
       const { exit, state } = await instance.inspect();
       assert.equal(state, "stopped");
       assert.equal(exit?.reason, "requested");
     });
-    bench.it("joins a stop under way", async () => {
-      const instance = await bench.running();
+    fixture.it("joins a stop under way", async () => {
+      const instance = await fixture.running();
       const seen = collectStates(instance);
-      await Promise.all([instance.stop({ timeout: bench.deadline }), instance.stop({ timeout: bench.deadline })]);
+      await Promise.all([instance.stop({ timeout: fixture.deadline }), instance.stop({ timeout: fixture.deadline })]);
       assert.deepEqual(await seen.states(), ["stopping", "stopped"]);
     });
-    bench.it(
+    fixture.it(
       "stops a frozen instance",
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         await instance.freeze();
-        await instance.stop({ timeout: bench.deadline });
+        await instance.stop({ timeout: fixture.deadline });
         assert.equal(await instance.state(), "stopped");
       },
       "freeze",
     );
-    bench.it("restarts: the same instance, started later", async () => {
-      const instance = await bench.running();
+    fixture.it("restarts: the same instance, started later", async () => {
+      const instance = await fixture.running();
       const before = await instance.inspect();
-      await instance.restart({ timeout: bench.deadline });
+      await instance.restart({ timeout: fixture.deadline });
       const after = await instance.inspect();
       assert.equal(after.state, "running");
       assert.equal(after.uuid, before.uuid);
       assert.ok((after.startedAt ?? 0) > (before.startedAt ?? 0));
     });
     if (subject.stubborn !== undefined) {
-      const timeout = bench.deadline / 10;
+      const timeout = fixture.deadline / 10;
       const stubborn = async (test: (instance: AnyInstance) => Promise<void>) => {
         const { stubborn } = subject;
-        const keys = typeof stubborn === "function" ? await stubborn(await bench.host()) : stubborn;
-        await bench.using(async (instance) => {
+        const keys = typeof stubborn === "function" ? await stubborn(await fixture.host()) : stubborn;
+        await fixture.using(async (instance) => {
           await instance.start();
-          await instance.ready({ timeout: bench.deadline });
+          await instance.ready({ timeout: fixture.deadline });
           await test(instance);
         }, keys);
       };
-      bench.it(
+      fixture.it(
         "rejects with TimeoutError on one that does not obey, which runs on, and then kills if asked to",
         async () =>
           stubborn(async (instance) => {
@@ -78,11 +78,11 @@ export function describeStop(bench: Bench): void {
             assert.deepEqual([state, exit?.reason], ["stopped", "requested"]);
           }),
       );
-      bench.it("lets a kill overtake an ask", async () =>
+      fixture.it("lets a kill overtake an ask", async () =>
         stubborn(async (instance) => {
-          const asked = instance.stop({ mode: "ask", timeout: bench.deadline * 100 });
+          const asked = instance.stop({ mode: "ask", timeout: fixture.deadline * 100 });
           await instance.stop({ mode: "kill" });
-          await within(bench.deadline, "the first stop", asked);
+          await within(fixture.deadline, "the first stop", asked);
           assert.equal(await instance.state(), "stopped");
         }),
       );

@@ -16,18 +16,18 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Progress } from "../../contract/abortable.ts";
-import type { AnyInstance, Bench } from "../kit/bench.ts";
 import { noise, rejectsExactly, rejectsWith } from "../kit/expect.ts";
+import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { fails } from "./files.ts";
 
 /** Chapter: trees of files between host and instance, and symlinks that want to lead outside. */
-export function describeTrees(bench: Bench): void {
+export function describeTrees(fixture: Fixture): void {
   /** `test` gets the instance and an empty folder of the host. `/srv/kit` inside is empty too. */
   const it = (name: string, test: (instance: AnyInstance, host: string) => Promise<void>) =>
-    bench.it(
+    fixture.it(
       name,
       async () => {
-        const instance = await bench.running();
+        const instance = await fixture.running();
         await instance.files.remove("/srv/kit", { recursive: true });
         await instance.files.mkdir("/srv/kit", { recursive: true });
         const host = await mkdtemp(join(tmpdir(), "pileus-kit-tree-"));
@@ -40,7 +40,7 @@ export function describeTrees(bench: Bench): void {
       "files",
     );
 
-  bench.describe("push and pull", () => {
+  fixture.describe("push and pull", () => {
     it("bring a folder there and back, byte for byte", async ({ files }, host) => {
       await makeTree(join(host, "tree"));
       await files.push(join(host, "tree"), "/srv/kit/tree");
@@ -57,7 +57,7 @@ export function describeTrees(bench: Bench): void {
       assert.ok((await readFile(join(host, "back"))).equals(bytes));
     });
     it("give what arrives inside to root, or to the owner asked for", async ({ files }, host) => {
-      const { uid, gid } = bench.account;
+      const { uid, gid } = fixture.account;
       await makeTree(join(host, "tree"));
       await files.push(join(host, "tree"), "/srv/kit/root");
       await files.push(join(host, "tree"), "/srv/kit/mine", { uid, gid });
@@ -120,7 +120,7 @@ export function describeTrees(bench: Bench): void {
     });
   });
 
-  bench.describe("symlinks inside", () => {
+  fixture.describe("symlinks inside", () => {
     it("are told apart by stat and list, and followed by read", async ({ files }, host) => {
       await symlink("f", join(host, "link"));
       await writeFile(join(host, "f"), "content");

@@ -6,8 +6,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Host } from "../../contract/host.ts";
 import type { InstanceInfo } from "../../contract/instance.ts";
 import type { AnyDriver } from "../../driver/backend.ts";
-import { type AnyInstance, type Bench, createConfig } from "./bench.ts";
 import { Transcript } from "./expect.ts";
+import { type AnyInstance, createConfig, type Fixture } from "./fixture.ts";
 import type { DriverSubject } from "./subject.ts";
 
 /** What a host is to have done, or to be doing, when it dies. */
@@ -56,17 +56,17 @@ export async function liveUntilKilled(
 }
 
 /**
- * Has a host die over its instances; `meanwhile` is called for each that runs, once it is dead. The bench's own host on
+ * Has a host die over its instances; `meanwhile` is called for each that runs, once it is dead. The fixture's own host on
  * the folder is disposed before, so that what is told afterwards is told by one that saw nothing.
  */
 export async function crashHost(
-  bench: Bench,
+  fixture: Fixture,
   victims: readonly Victim[],
   meanwhile?: (info: InstanceInfo) => Promise<void>,
 ): Promise<void> {
-  const { subject } = bench;
-  const root = await bench.root();
-  await bench.leave();
+  const { subject } = fixture;
+  const root = await fixture.root();
+  await fixture.leave();
   if (subject.crash.how === "abandon") {
     const host = await prepareVictims(subject, root, victims);
     if (meanwhile === undefined) return;
@@ -80,12 +80,12 @@ export async function crashHost(
   const output = new Transcript(child.stdout);
   const errors = new Transcript(child.stderr);
   try {
-    await output.until(bench.deadline * 4, new RegExp(READY)).catch((error: Error) => {
+    await output.until(fixture.deadline * 4, new RegExp(READY)).catch((error: Error) => {
       throw new Error(`${error.message}; ${errors.text}`, { cause: error });
     });
     const delay = Math.max(0, ...victims.map((victim) => victim.delay ?? 0));
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
-    const running = meanwhile === undefined ? [] : await look(bench);
+    const running = meanwhile === undefined ? [] : await look(fixture);
     await kill(child);
     for (const info of running) await meanwhile?.(info);
   } finally {
@@ -94,8 +94,8 @@ export async function crashHost(
 }
 
 /** What runs, by a host of its own that is gone again when this returns. */
-async function look(bench: Bench): Promise<InstanceInfo[]> {
-  const host = await bench.subject.open(await bench.root());
+async function look(fixture: Fixture): Promise<InstanceInfo[]> {
+  const host = await fixture.subject.open(await fixture.root());
   const running = (await host.list()).filter(({ state }) => state === "running");
   await host[Symbol.asyncDispose]();
   return running;

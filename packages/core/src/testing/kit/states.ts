@@ -1,5 +1,5 @@
 import type { InstanceEvent } from "../../contract/events.ts";
-import type { AnyInstance } from "./bench.ts";
+import type { AnyInstance } from "./fixture.ts";
 
 /** The states that an instance goes through from now on. */
 export function collectStates(instance: AnyInstance) {

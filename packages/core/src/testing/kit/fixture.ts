@@ -21,7 +21,7 @@ const VERBS = 6;
 export type AnyInstance = Instance<Capability>;
 
 /** One state folder, one open host, one image, and an instance that tests share, because booting one can take long. */
-export class Bench {
+export class Fixture {
   readonly subject: DriverSubject;
   readonly #runner: Runner;
   /** Of the suite that is being described. */
