@@ -6,11 +6,12 @@
 import { spawn as start } from "node:child_process";
 import { open, readdir, readFile, readlink, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ExitStatus } from "@pileus/core";
 import {
+  type Abortable,
   acquireLock,
   type Backend,
   type Driver,
+  type ExitStatus,
   findTool,
   type InstanceContext,
   identifyProcess,
@@ -57,7 +58,7 @@ class ChrootBackend implements Backend<"exec"> {
   }
 
   // A copy, where a driver worth its name would mount an overlay.
-  async materialize({ tree, folder }: InstanceContext, { signal }: { signal?: AbortSignal | undefined }) {
+  async materialize({ tree, folder }: InstanceContext, { signal }: Abortable) {
     if (tree.kind !== "layers") throw new TypeError("an image of kind rootfs has layers");
     const dev = join(folder, "root/dev");
     // After a crash the engine removes the folder: nobody may then be filling it.
@@ -66,7 +67,7 @@ class ChrootBackend implements Backend<"exec"> {
     await spawn(["cp", "--archive", "/dev/null", "/dev/zero", "/dev/tty", "/dev/urandom", dev], options);
   }
 
-  async launch(instance: InstanceContext, { signal }: { signal?: AbortSignal | undefined }): Promise<Running<"exec">> {
+  async launch(instance: InstanceContext, { signal }: Abortable): Promise<Running<"exec">> {
     const root = await realpath(join(instance.folder, "root"));
     const { init } = instance.config["chroot"] as z.output<typeof Section>;
     const env = { ...TOOL_ENV, container: "chroot", ...instance.config.env };

@@ -5,8 +5,14 @@ import { constants as os } from "node:os";
 import { join } from "node:path";
 import { Duplex, PassThrough } from "node:stream";
 import { spawn as startOnTerminal } from "@lydell/node-pty";
-import type { ExitStatus } from "@pileus/core";
-import { type BackendProcess, type ExecRequest, NotFoundError, TOOL_ENV } from "@pileus/core/driver";
+import {
+  type Abortable,
+  type BackendProcess,
+  type ExecRequest,
+  type ExitStatus,
+  NotFoundError,
+  TOOL_ENV,
+} from "@pileus/core/driver";
 
 const ROOT = { uid: "0", gid: "0", groups: ["0"], name: "root", home: "/root" };
 
@@ -26,11 +32,7 @@ export function argvInside(root: string, to: { argv: readonly string[]; cwd?: st
 }
 
 /** A program inside: its process is a child of ours, in a group of its own, so that pids and signals are simply the host's. */
-export async function exec(
-  root: string,
-  request: ExecRequest,
-  { signal }: { signal?: AbortSignal | undefined },
-): Promise<BackendProcess> {
+export async function exec(root: string, request: ExecRequest, { signal }: Abortable): Promise<BackendProcess> {
   const user = await findUser(root, request.user);
   signal?.throwIfAborted();
   const env = { ...TOOL_ENV, HOME: user.home, USER: user.name, ...request.env };

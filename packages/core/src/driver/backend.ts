@@ -29,7 +29,12 @@ export interface HostReport {
  * name, what its instances can do, and the schema of its section of the configuration.
  */
 export interface Driver<N extends string = string, C extends Capability = Capability, S extends z.ZodType = z.ZodType> {
+  /**
+   * What a configuration picks it by, and the key of its section there: an RFC 1123 label that is no other key of a
+   * configuration.
+   */
   readonly name: N;
+  /** What its instances are. */
   readonly kind: InstanceKind;
   /** What instances of this driver can ever do. What one can do *now* is asked of it. */
   readonly capabilities: ReadonlySet<C>;
@@ -60,10 +65,13 @@ export interface DriverContext {
 
 /** One instance, as the engine shows it to a driver. A plain value: nothing here changes under the driver's hands. */
 export interface InstanceContext {
+  /** Free for another instance once this one is deleted. */
   readonly name: string;
+  /** Its own for ever. */
   readonly uuid: string;
   /** Valid, defaults filled in, the driver's own section included. */
   readonly config: InstanceConfig;
+  /** What it was made of, with what an OCI image says of its process. */
   readonly image: Image;
   /** The image's content as files of this host. */
   readonly tree: ImageTree;
@@ -79,7 +87,9 @@ export interface InstanceContext {
 
 /** What becomes of each changed key when a configuration is replaced. */
 export interface Plan {
+  /** Empty: nothing to object to, and nothing changes. */
   readonly changes: readonly {
+    /** The key, as a person writes it: `limits.memory`. */
     readonly path: string;
     readonly effect: "live" | "next-start" | "unsupported";
     /** Required where unsupported. */
@@ -124,6 +134,7 @@ export interface Backend<C extends Capability = Capability> {
 /** What a launch or an adoption leaves in the engine's hands: one run of an instance, from start to stop. */
 export type Running<C extends Capability = Capability> = RunningCore & RunningOperations<C>;
 
+/** What every run has, whatever the driver can do. */
 export interface RunningCore {
   /** Absent where the instance runs on another machine. */
   readonly pid?: number | undefined;
@@ -132,8 +143,6 @@ export interface RunningCore {
    * (mounts, interfaces, cgroups, sockets) is released. `undefined`: ended, nobody knows how.
    */
   readonly exited: Promise<ExitStatus | undefined>;
-  /** Whether it is frozen, asked of the system: matters after an adoption. */
-  isFrozen?(options: Abortable): Promise<boolean>;
   /** A reason why the capability is lacking *now*, though the driver has it: no agent in this guest. */
   lacks?(capability: Capability): string | undefined;
   /** See {@link InstanceCore.ready}. Absent: ready as soon as it runs. */
@@ -153,11 +162,15 @@ export interface RunningCore {
 
 /** What the engine asks of a driver for one `exec`, every default resolved but those that need the instance's files. */
 export interface ExecRequest {
+  /** At least one word; the first is looked up on the PATH inside. */
   readonly argv: readonly string[];
   /** The config's `env`, then the call's. The driver puts the image's and `PATH HOME USER TERM` below it. */
   readonly env: Readonly<Record<string, string>>;
+  /** Absent: the image's working directory, else `/`. */
   readonly cwd: string | undefined;
+  /** A name, `uid` or `uid:gid`, by the instance's own `/etc/passwd`. Absent: root. */
   readonly user: string | undefined;
+  /** A terminal of this size; absent: three pipes. */
   readonly tty: TerminalSize | undefined;
 }
 
@@ -165,7 +178,10 @@ export interface ExecRequest {
 export interface RunningCapabilities {
   exec: { exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> };
   files: { readonly files: FileOperations };
-  freeze: CanFreeze;
+  freeze: CanFreeze & {
+    /** Whether it is frozen, asked of the system: what the record says after an adoption, or a freeze that failed. */
+    isFrozen(options: Abortable): Promise<boolean>;
+  };
   network: CanNetwork;
   metrics: CanMetrics;
   // Nothing of a run: {@link Backend.logs}. Not `unknown`, which would swallow the other members of the union.
@@ -173,4 +189,5 @@ export interface RunningCapabilities {
 }
 
 type Intersect<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never;
+/** What a run has beside {@link RunningCore} for the capabilities `C`; for none, nothing. */
 export type RunningOperations<C extends Capability> = [C] extends [never] ? unknown : Intersect<RunningCapabilities[C]>;

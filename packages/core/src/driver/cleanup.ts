@@ -24,6 +24,7 @@ export async function allOrNothing<T>(work: (undo: Undo) => Promise<T>): Promise
 export class CleanupStack implements AsyncDisposable {
   readonly #steps: (() => unknown)[] = [];
 
+  /** Has `step` called at the end, before all that was deferred earlier. */
   defer(step: () => unknown): void {
     this.#steps.push(step);
   }

@@ -21,6 +21,7 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
   }
 }
 
+/** Options of {@link Deadline} and {@link withDeadline}. */
 export interface DeadlineOptions extends Abortable {
   /** What is under way, for the message: `"stop of web"`. */
   readonly action: string;
@@ -38,6 +39,7 @@ const LONGEST = 2 ** 31 - 1;
  * Dispose of it when the work is done: it holds a timer and a listener on the caller's signal.
  */
 export class Deadline implements Disposable {
+  /** For what is done under the deadline. */
   readonly signal: AbortSignal;
   readonly #dispose: () => void;
 
@@ -68,8 +70,10 @@ export async function withDeadline<T>(options: DeadlineOptions, work: (signal: A
   }
 }
 
+/** What {@link linkSignals} returns. Disposing stops listening to the signals it was made of. */
 export interface LinkedSignal extends Disposable {
   readonly signal: AbortSignal;
+  /** Aborts `signal` for a reason of one's own. */
   abort(reason: unknown): void;
 }
 

@@ -15,6 +15,7 @@ export interface ImageSourcePlugin {
 
 /** An image on its way into the store: nothing of it is visible before the import has returned. */
 export interface ImageDraft {
+  /** An empty folder for the import's own use. */
   readonly folder: string;
   /**
    * Adds the next layer, bottom first. With `diffId` and a store that has the layer on the same parents, `open` is not
@@ -24,9 +25,11 @@ export interface ImageDraft {
   addLayer(layer: LayerSource): Promise<Layer>;
 }
 
+/** One layer on its way into the store. Digests are written `sha256:…`. */
 export interface LayerSource {
   /** The tar: plain, gzip, xz or zstd, told by its first bytes. */
   open(): Promise<Readable>;
+  /** Of the uncompressed tar. */
   readonly diffId?: string | undefined;
   /** Of the bytes as `open()` gives them. */
   readonly digest?: string | undefined;

@@ -1,11 +1,74 @@
-export type { InstanceMetrics, InterfaceAddress, LogStream } from "../contract/capability.ts";
+/**
+ * What authors of drivers import: the little that a driver supplies, all types that it speaks of, and the helpers that
+ * the drivers of Pileus are made with.
+ *
+ * Start reading at `backend.ts`: a package exports a function that returns a `Driver`, its `open()` returns a `Backend`,
+ * whose `launch()` and `adopt()` return a `Running`. Not for callers, who begin at `@pileus/core`; nor for tests: the
+ * conformance kit is `@pileus/core/testing`. In prose: docs/writing-a-driver.md. Durations are milliseconds and sizes
+ * are bytes, everywhere.
+ */
+
+// — What a driver is —
+
+export type {
+  AnyDriver,
+  Backend,
+  Driver,
+  DriverContext,
+  ExecRequest,
+  HostReport,
+  InstanceContext,
+  Plan,
+  Running,
+  RunningCapabilities,
+  RunningCore,
+  RunningOperations,
+} from "./backend.ts";
+export type { ImageDescription, ImageDraft, ImageSourcePlugin, LayerSource } from "./image-source.ts";
+export type { BackendProcess } from "./process.ts";
+
+// — What these speak of —
+
+export type { Abortable, Progress, ProgressOptions, Timed } from "../contract/abortable.ts";
+export type {
+  CanFreeze,
+  CanMetrics,
+  CanNetwork,
+  Capability,
+  InstanceMetrics,
+  InterfaceAddress,
+  LogStream,
+} from "../contract/capability.ts";
 export * from "../contract/errors.ts";
-export type { FileOperations } from "../contract/files.ts";
-export { acquireLock, type Lock, type LockOptions } from "../engine/lock.ts";
+export type {
+  DirectoryEntry,
+  FileOperations,
+  FileStat,
+  FileType,
+  MkdirOptions,
+  OwnerOptions,
+  RemoveOptions,
+} from "../contract/files.ts";
+export type { ImportOptions } from "../contract/images.ts";
+export type { InstanceKind } from "../contract/instance.ts";
+export type { TerminalSize } from "../contract/process.ts";
+export type { ExitStatus } from "../contract/state.ts";
 export type { ImageTree } from "../images/tree.ts";
+export type { InstanceConfig } from "../model/config.ts";
+export type { Image, Layer } from "../model/image.ts";
 export type { Limits } from "../model/limits.ts";
-export { parse } from "../model/parse.ts";
 export type { NicAttachment } from "../network/attachment.ts";
+
+// — Helpers of any driver —
+
+export { parse } from "../model/parse.ts";
+export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
+export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";
+export { type PlanRules, renderPlan } from "./plan.ts";
+
+// — The host: tools, processes, files, mounts, interfaces —
+
+export { acquireLock, type Lock, type LockOptions } from "../engine/lock.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
@@ -29,21 +92,3 @@ export { replaceFile } from "../system/replace-file.ts";
 export { type Spawn, type SpawnOptions, spawn, TOOL_ENV } from "../system/spawn.ts";
 export { connectAbstractSocket } from "../system/syscall.ts";
 export { connectUnix, listenUnix } from "../system/unix-socket.ts";
-export type {
-  Backend,
-  Driver,
-  DriverContext,
-  ExecRequest,
-  HostReport,
-  InstanceContext,
-  Plan,
-  Running,
-  RunningCapabilities,
-  RunningCore,
-  RunningOperations,
-} from "./backend.ts";
-export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
-export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";
-export type { ImageDescription, ImageDraft, ImageSourcePlugin, LayerSource } from "./image-source.ts";
-export { type PlanRules, renderPlan } from "./plan.ts";
-export type { BackendProcess } from "./process.ts";

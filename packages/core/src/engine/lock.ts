@@ -4,6 +4,7 @@ import type { Abortable } from "../contract/abortable.ts";
 import { spawn } from "../system/spawn.ts";
 import { flock } from "../system/syscall.ts";
 
+/** Options of {@link acquireLock}. An abort ends the wait. */
 export interface LockOptions extends Abortable {
   /** Default `exclusive`. */
   readonly mode?: "exclusive" | "shared" | undefined;

@@ -2,6 +2,7 @@
 export interface NicAttachment {
   /** The device's name in the configuration; the interface's inside a container. */
   readonly device: string;
+  /** The network's name. */
   readonly network: string;
   /** The bridge on the host to join. */
   readonly bridge: string;

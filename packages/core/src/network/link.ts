@@ -4,7 +4,9 @@ import { CommandError } from "../contract/errors.ts";
 import { InterfaceNameSchema } from "../model/name.ts";
 import { spawn as run, type Spawn } from "../system/spawn.ts";
 
+/** Options of what changes the host's interfaces. */
 export interface LinkOptions extends Abortable {
+  /** Runs ip(8). Default: the `spawn` of this package. */
   readonly spawn?: Spawn | undefined;
 }
 
@@ -23,9 +25,11 @@ export async function ipBatch(commands: readonly string[], options: LinkOptions 
   await spawn(["ip", "-batch", "-"], { stdin: `${commands.join("\n")}\n`, signal: options.signal });
 }
 
+/** Options of {@link createTap}. */
 export interface TapOptions extends LinkOptions {
   /** The host's end, as {@link NicAttachment.hostInterface} names it. */
   readonly name: string;
+  /** The bridge to put it on, as {@link NicAttachment.bridge} names it. */
   readonly bridge: string;
   /** The user that may open it without being root, as a number. Default: root alone. */
   readonly owner?: number | undefined;

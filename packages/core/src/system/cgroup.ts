@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 
 /** Where one controller is managed on this host. cgroups(7). */
 export interface ControllerMount {
+  /** Which files there are in its folders. */
   readonly version: 1 | 2;
   /** The mount point. */
   readonly path: string;
@@ -34,6 +35,7 @@ export class CgroupLayout {
     return all.filter((mount, index) => all.findIndex(({ path }) => path === mount.path) === index);
   }
 
+  /** Where a controller is managed; `undefined` where this host does not have it. */
   controller(name: string): ControllerMount | undefined {
     return this.#controllers.get(name);
   }

@@ -9,6 +9,7 @@ import { openat2, RESOLVE, type SystemError } from "./syscall.ts";
 const { O_RDONLY, O_DIRECTORY, O_NONBLOCK, O_NOCTTY } = constants;
 const O_PATH = 0o10000000;
 
+/** Options of {@link containedAccess}. */
 export interface ContainedAccessOptions {
   /** Opens the folder that is the tree's root, as of now. The access closes it after each use. */
   readonly openRoot: () => number;

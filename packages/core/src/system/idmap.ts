@@ -8,7 +8,9 @@ import { TOOL_ENV } from "./spawn.ts";
 
 /** The ids 0 to `count` - 1 inside are `base` and up on the host: for uids and gids both. user_namespaces(7). */
 export interface Idmap {
+  /** What id 0 inside is on the host. */
   readonly base: number;
+  /** How many ids there are inside. */
   readonly count: number;
 }
 
@@ -19,6 +21,8 @@ const OVERFLOW = 65534;
 const IDS = 0xffff_ffff;
 
 /**
+ * What an id inside is on the host; without a map it is the same.
+ *
  * @throws an error with `code` `EINVAL` for an id that the map has no place for. Archives can hold negative ones, which would
  * lead to the host's own.
  */
@@ -28,6 +32,7 @@ export function idOutside(idmap: Idmap | undefined, id: number): number {
   return base + id;
 }
 
+/** What an id of the host is inside, as the kernel shows it there: 65534 where the map has none. */
 export function idInside(idmap: Idmap | undefined, id: number): number {
   if (idmap === undefined) return id;
   return id >= idmap.base && id < idmap.base + idmap.count ? id - idmap.base : OVERFLOW;

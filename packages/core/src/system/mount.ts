@@ -5,12 +5,15 @@ import { mount, mountIdmapped, umount } from "./syscall.ts";
 const MS_NODEV = 4;
 const O_PATH = 0o10000000;
 
+/** Options of {@link mountOverlay}. Every path is absolute. */
 export interface OverlayMount {
-  /** Absolute folders, bottom first, in overlayfs' own form. */
+  /** Folders, bottom first, in overlayfs' own form. */
   readonly layers: readonly string[];
+  /** The folder that takes what is written. */
   readonly upper: string;
   /** An empty folder on the file system of `upper`. */
   readonly work: string;
+  /** The folder to mount at. */
   readonly target: string;
   /** A folder to put mounts into for the moment of the call; made, and removed if it is empty again. */
   readonly staging: string;

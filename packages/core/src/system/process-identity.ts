@@ -16,6 +16,7 @@ export const ProcessIdentitySchema = z.strictObject({
   /** The kernel's random name for this boot: /proc/sys/kernel/random/boot_id. */
   boot: z.string(),
 });
+/** One process: see {@link ProcessIdentitySchema}, which reads it from a file. */
 export type ProcessIdentity = z.output<typeof ProcessIdentitySchema>;
 
 /**

@@ -2,10 +2,13 @@ import { execa } from "execa";
 import type { Abortable } from "../contract/abortable.ts";
 import { CommandError, HostError } from "../contract/errors.ts";
 
+/** Options of {@link spawn}. An abort ends the tool: SIGTERM, and SIGKILL 2 s later. */
 export interface SpawnOptions extends Abortable {
+  /** Default: `/`. */
   readonly cwd?: string | undefined;
   /** The whole environment; default: `PATH` and the `C.UTF-8` locale alone. */
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Default: nothing, `/dev/null`. */
   readonly stdin?: string | Uint8Array | undefined;
   /** Open descriptors of ours that the tool inherits, as its 3, 4 and so on. */
   readonly descriptors?: readonly number[] | undefined;
@@ -20,10 +23,7 @@ export interface SpawnOptions extends Abortable {
   readonly allow?: readonly number[] | undefined;
 }
 
-/**
- * Runs a tool of the host to its end and returns what it printed. @throws {CommandError} @throws {HostError} when it is
- * not there
- */
+/** What {@link spawn} is: for those who take it as an argument, so that their tests need no tool. */
 export type Spawn = (
   argv: readonly string[],
   options?: SpawnOptions,
@@ -39,6 +39,12 @@ export const TOOL_ENV: Readonly<Record<string, string>> = {
 /** What to begin an argv with, so that the tool gets SIGKILL when this process dies. prctl(2), PR_SET_PDEATHSIG. */
 export const DYING_WITH_US = ["setpriv", "--pdeathsig=KILL", "--"] as const;
 
+/**
+ * Runs a tool of the host to its end, never by a shell, and returns what it printed: at most 64 MiB.
+ *
+ * @throws {CommandError} when a signal ended it, or its exit code is not one of `allow`: with argv, code and stderr.
+ * @throws {HostError} when it is not on PATH.
+ */
 export const spawn: Spawn = async (argv, options = {}) => {
   const [tool] = argv;
   if (tool === undefined) throw new TypeError("spawn: empty argv");

@@ -5,11 +5,13 @@ import { spawn } from "../system/spawn.ts";
 
 /** A file to put into the tree beside the standard ones. */
 export interface ExtraFile {
+  /** Text is written as UTF-8. */
   readonly content: string | Uint8Array;
   /** Default 0o644. */
   readonly mode?: number | undefined;
 }
 
+/** Options of {@link makeBusyboxRootfs}. */
 export interface BusyboxRootfsOptions {
   /** By absolute path inside; parents are made. */
   readonly extra?: Readonly<Record<string, string | ExtraFile>> | undefined;

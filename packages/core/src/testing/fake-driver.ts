@@ -14,9 +14,12 @@ export const FakeConfigSchema = z
     stubborn: z.boolean().default(false),
   })
   .prefault({});
+/** The section, as an instance's configuration has it: every default filled in. */
 export type FakeConfig = z.output<typeof FakeConfigSchema>;
+/** The section, as a caller writes it. */
 export type FakeConfigInput = z.input<typeof FakeConfigSchema>;
 
+/** Options of {@link fake}: `N` is the name, and `C` what its instances can do. */
 export interface FakeOptions<N extends string = "fake", C extends Capability = Capability> {
   /** Default `fake`. */
   readonly name?: N | undefined;
@@ -28,6 +31,7 @@ export interface FakeOptions<N extends string = "fake", C extends Capability = C
   readonly world?: FakeWorld | undefined;
   /** Programs beside the built-in ones, or in their place, by name. */
   readonly programs?: Readonly<Record<string, FakeProgram>> | undefined;
+  /** Default: none. */
   readonly faults?: FakeFaults | undefined;
 }
 

@@ -22,6 +22,7 @@ export type Need =
 
 /** What both vitest and `node:test` hand to a test. */
 export interface SkipContext {
+  /** Ends the test as one that was left out. */
   skip(reason?: string): void;
 }
 

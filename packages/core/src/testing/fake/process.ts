@@ -8,13 +8,19 @@ import type { FakeUser } from "./users.ts";
 export interface FakeCall {
   /** The program's own name first. */
   readonly argv: readonly string[];
+  /** All of its environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** An absolute path inside. */
   readonly cwd: string;
+  /** Who it runs as. */
   readonly user: FakeUser;
+  /** Its number inside. */
   readonly pid: number;
   /** The files of its instance. */
   readonly tree: FakeTree;
+  /** What it was started on, where that is a terminal. */
   readonly terminal: FakeTerminal | undefined;
+  /** The ends of its pipes or its terminal: for a child that is to have others than its parent's. */
   readonly stdio: Stdio;
   /** Aborts when a signal ends the program. */
   readonly signal: AbortSignal;

@@ -40,6 +40,7 @@ export class FakeRunning {
       freeze: {
         freeze: async () => this.#machine.gate.close(),
         unfreeze: async () => this.#machine.gate.open(),
+        isFrozen: async () => this.#machine.gate.closed,
       },
       network: { addresses: async () => this.#addresses() },
       metrics: { metrics: async () => this.#metrics() },
@@ -60,7 +61,6 @@ export class FakeRunning {
           if (!this.#detached) resolve(status);
         });
       }),
-      isFrozen: async () => machine.gate.closed,
       lacks: (capability) => world.lacking.get(capability),
       shutdown: async (options) => {
         await faults.shutdown?.(instance, options);

@@ -7,9 +7,11 @@ import type { Need, SkipContext } from "../requires.ts";
 
 /** What the kit needs of a test runner: what vitest has, and `node:test` but for the name of its `after`. */
 export interface Runner {
+  /** A suite; `body` is called at once and names its tests. */
   describe(name: string, body: () => void): unknown;
-  /** `timeout` in milliseconds. */
+  /** One test; `timeout` in milliseconds. */
   it(name: string, options: { readonly timeout: number }, test: (context: SkipContext) => Promise<void>): unknown;
+  /** Has `hook` called after the tests of the suite that is being described; `timeout` in milliseconds. */
   afterAll(hook: () => Promise<void>, timeout?: number): unknown;
 }
 
