@@ -157,6 +157,14 @@ const FAULTS: readonly Fault[] = [
     broken: (driver) => withRunning(driver, (running) => ({ detach: () => running.kill() })),
   },
   {
+    what: "fails instead of telling the end",
+    seenBy: ["stop > asks for an orderly end, and is a no-op while stopped"],
+    broken: (driver) =>
+      withRunning(driver, ({ exited }) => ({
+        exited: exited.then(() => Promise.reject(new Error("nobody knows"))),
+      })),
+  },
+  {
     what: "does not freeze",
     seenBy: ["freeze > holds programs where they stand, and lets them go on"],
     broken: (driver) => withRunning(driver, () => ({ freeze: async () => undefined, unfreeze: async () => undefined })),

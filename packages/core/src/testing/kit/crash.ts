@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Host } from "../../contract/host.ts";
@@ -8,6 +7,7 @@ import type { InstanceInfo } from "../../contract/instance.ts";
 import type { AnyDriver } from "../../driver/backend.ts";
 import { Transcript } from "./expect.ts";
 import { type AnyInstance, createConfig, type Fixture } from "./fixture.ts";
+import { nodeFlags } from "./node-flags.ts";
 import type { DriverSubject } from "./subject.ts";
 
 /** What a host is to have done, or to be doing, when it dies. */
@@ -109,12 +109,7 @@ function startChild(module: string, root: string, victims: readonly Victim[]) {
     `const { subject } = await import(${url});`,
     `await liveUntilKilled(subject, ${rest.join(", ")});`,
   ].join("\n");
-  // Sources are run as the tests run them; what is built, as it is.
-  const { resolve } = createRequire(path);
-  const loader = path.endsWith(".ts")
-    ? ["--import", pathToFileURL(resolve("tsx")).href, "--conditions=@pileus/source"]
-    : [];
-  return spawn(process.execPath, [...loader, "--input-type=module", "--eval", script], {
+  return spawn(process.execPath, [...nodeFlags(path), "--input-type=module", "--eval", script], {
     cwd: dirname(path),
     stdio: ["ignore", "pipe", "pipe"],
   });
