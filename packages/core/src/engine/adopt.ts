@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { ExitStatus, InstanceExit } from "../contract/state.ts";
 import { joinFailures } from "../driver/cleanup.ts";
 import { instanceContext } from "./context.ts";
-import { recordEnd, STOPPED } from "./exit.ts";
+import { recordEnd, recordError, STOPPED } from "./exit.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import type { InstanceRecord } from "./record.ts";
 import { type AnyRunning, Run } from "./run.ts";
@@ -31,7 +31,7 @@ export async function findAgain(
     }
   } catch (error) {
     signal.throwIfAborted();
-    await instance.change(record, { state: "error", error: error instanceof Error ? error.message : String(error) });
+    await recordError(instance, record, error);
     throw error;
   }
   if (running === undefined) {

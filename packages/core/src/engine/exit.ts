@@ -1,4 +1,5 @@
 import type { InstanceExit } from "../contract/state.ts";
+import { joinFailures } from "../driver/cleanup.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import type { InstanceRecord } from "./record.ts";
 import type { Run } from "./run.ts";
@@ -21,6 +22,30 @@ export async function recordExit(instance: ManagedInstance, run: Run): Promise<v
   }
   instance.run = undefined;
   run.settle();
+}
+
+/**
+ * Lets go of a run whose end its driver cannot tell, against its promise: `error` is then on record with the reason, and
+ * the next verb looks for what there is. Only under the lock. Returns what to throw.
+ */
+export async function recordUnknownEnd(instance: ManagedInstance, run: Run, failure: unknown): Promise<unknown> {
+  if (instance.run !== run) return failure;
+  instance.run = undefined;
+  try {
+    const reading = instance.engine.records.read(instance.name);
+    if (reading.kind === "record" && reading.record.run === run.id && reading.record.state !== "stopped")
+      await recordError(instance, reading.record, failure);
+    await run.running.detach();
+    return failure;
+  } catch (error) {
+    return joinFailures([failure, error]);
+  }
+}
+
+/** Records that the engine cannot tell how the instance is, and why. Only under the lock. */
+export async function recordError(instance: ManagedInstance, record: InstanceRecord, failure: unknown): Promise<void> {
+  const error = failure instanceof Error ? failure.message : String(failure);
+  await instance.change(record, { state: "error", error });
 }
 
 /**

@@ -6,7 +6,7 @@ import type { InstanceState } from "../contract/state.ts";
 import { linkSignals } from "../driver/deadline.ts";
 import { findAgain } from "./adopt.ts";
 import { type Engine, type OpenDriver, track } from "./engine.ts";
-import { recordExit } from "./exit.ts";
+import { recordExit, recordUnknownEnd } from "./exit.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { Mutex } from "./mutex.ts";
 import { type InstanceRecord, writeRecord } from "./record.ts";
@@ -132,12 +132,18 @@ export class ManagedInstance {
   /** Takes the run into this process' hands: its end will be put on record when it comes. */
   hold(run: Run): void {
     this.run = run;
-    void run.running.exited.then((status) => {
-      run.end = { status };
-      // Else a verb that held the lock has recorded it, or a later run was found.
-      if (this.run === run) this.locked({}, () => recordExit(this, run)).catch(run.fail);
-      else run.settle();
-    });
+    this.#awaitEnd(run).catch(run.fail);
+  }
+
+  async #awaitEnd(run: Run): Promise<void> {
+    try {
+      run.end = { status: await run.running.exited };
+    } catch (error) {
+      throw await this.locked({}, () => recordUnknownEnd(this, run, error));
+    }
+    // Else a verb that held the lock has recorded it, or a later run was found.
+    if (this.run === run) await this.locked({}, () => recordExit(this, run));
+    else run.settle();
   }
 
   /** Its driver. @throws {HostError} when this host was opened without it */

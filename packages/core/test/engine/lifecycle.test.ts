@@ -149,6 +149,21 @@ describe("the end of a run", () => {
     expect(await instance.wait()).toEqual((await instance.inspect()).exit);
   });
 
+  it("that its driver cannot tell is an error on record, until the next look tells what there is", async () => {
+    const { host, instance } = await created();
+    await instance.start();
+    const changed = host.watch()[Symbol.asyncIterator]();
+    place.scripted.script.kill = () => place.scripted.run("a").breakPromise(new Error("the monitor talks nonsense"));
+    await expect(instance.stop({ mode: "kill" })).rejects.toThrow("the monitor talks nonsense");
+    await changed.next();
+    expect((await changed.next()).value).toMatchObject({ previous: "stopping", state: "error" });
+    expect(await host.list()).toMatchObject([{ state: "error", error: "the monitor talks nonsense" }]);
+    expect(place.scripted.calls).toContain("detach a");
+    place.scripted.runs.clear();
+    expect(await instance.state()).toBe("stopped");
+    expect((await instance.inspect()).error).toBeUndefined();
+  });
+
   it("of an instance that never ran cannot be waited for", async () => {
     const { instance } = await created();
     await expect(instance.wait()).rejects.toBeInstanceOf(StateError);

@@ -40,9 +40,12 @@ export class ScriptedRun {
   readonly exited: Promise<ExitStatus | undefined>;
   frozen = false;
   end: (status?: ExitStatus) => void = () => {};
+  /** Breaks the promise that `exited` never rejects. */
+  breakPromise: (reason: unknown) => void = () => {};
   constructor() {
-    this.exited = new Promise((resolve) => {
+    this.exited = new Promise((resolve, reject) => {
       this.end = resolve;
+      this.breakPromise = reject;
     });
   }
 }
@@ -117,7 +120,10 @@ export class Scripted {
         await this.#step("launch", name, signal);
         const run = new ScriptedRun();
         this.runs.set(name, run);
-        void run.exited.then(() => this.runs.delete(name));
+        run.exited.then(
+          () => this.runs.delete(name),
+          () => undefined,
+        );
         return this.#running(name, run);
       },
       adopt: async ({ name }, { signal }) => {
@@ -142,8 +148,8 @@ export class Scripted {
       detached = resolve;
     });
     // After detach() nothing is told any more.
-    const exited = new Promise<ExitStatus | undefined>((resolve) => {
-      void Promise.race([run.exited.then((status) => resolve(status)), gone]);
+    const exited = new Promise<ExitStatus | undefined>((resolve, reject) => {
+      void Promise.race([run.exited.then(resolve, reject), gone]);
     });
     const running: AnyRunning = {
       pid: 4242,
