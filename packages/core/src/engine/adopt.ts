@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import type { ExitStatus, InstanceExit } from "../contract/state.ts";
+import type { ExitStatus, InstanceExit, InstanceState } from "../contract/state.ts";
 import { joinFailures } from "../driver/cleanup.ts";
 import { instanceContext } from "./context.ts";
 import { recordEnd, recordError, STOPPED } from "./exit.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import type { InstanceRecord } from "./record.ts";
 import { type AnyRunning, Run } from "./run.ts";
+import { isStopUnderWay } from "./stop-mark.ts";
 
 /**
  * Finds what runs of an instance whose record says that it does, and makes the record true again: the run, held from
@@ -55,12 +56,25 @@ async function takeOver(
   signal: AbortSignal,
 ): Promise<Run> {
   const run = new Run(record.run ?? randomUUID(), running);
-  // `stopping`, too, becomes `running`: nobody may be waiting for the end any more. That it was asked for stays on
-  // record.
-  const state = (await running.isFrozen?.({ signal })) ? "frozen" : "running";
-  await instance.change(record, { state, run: run.id, error: undefined });
+  await instance.change(record, {
+    state: await stateOf(instance, record, running, signal),
+    run: run.id,
+    error: undefined,
+  });
   instance.hold(run);
   return run;
+}
+
+async function stateOf(
+  instance: ManagedInstance,
+  record: InstanceRecord,
+  running: AnyRunning,
+  signal: AbortSignal,
+): Promise<InstanceState> {
+  if (record.state === "stopping" && (await isStopUnderWay(instance))) return "stopping";
+  // A stop that was cut short makes it `running`, too: nobody waits for the end any more. That it was asked for stays on
+  // record.
+  return (await running.isFrozen?.({ signal })) ? "frozen" : "running";
 }
 
 function exitBehindOurBack(record: InstanceRecord, status: ExitStatus | undefined): InstanceExit {

@@ -43,4 +43,7 @@ export class Layout {
   instanceLock(name: string): string {
     return join(this.locks, `instance-${name}`);
   }
+  stopLock(name: string): string {
+    return join(this.locks, `stop-${name}`);
+  }
 }

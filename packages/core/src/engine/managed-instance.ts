@@ -11,6 +11,7 @@ import { acquireLock, type Lock } from "./lock.ts";
 import { Mutex } from "./mutex.ts";
 import { type InstanceRecord, writeRecord } from "./record.ts";
 import type { Run } from "./run.ts";
+import { isStopUnderWay } from "./stop-mark.ts";
 
 interface UseOptions extends Abortable {
   /** What the verb needs of the driver and, now, of the instance. */
@@ -35,8 +36,6 @@ export class ManagedInstance {
   starting: { readonly done: Promise<void>; readonly signal: AbortSignal | undefined } | undefined;
   /** A deletion under way in this process. */
   deleting: Promise<void> | undefined;
-  /** Stops under way in this process. */
-  readonly stopping = new Set<Promise<void>>();
   readonly #mutex = new Mutex();
   #announced: InstanceState;
 
@@ -124,9 +123,13 @@ export class ManagedInstance {
     if (record.state === "stopped") return undefined;
     const { run } = this;
     if (run === undefined || run.id !== record.run) return findAgain(this, record, signal);
-    if (run.end === undefined) return run;
-    await recordExit(this, run);
-    return undefined;
+    if (run.end !== undefined) {
+      await recordExit(this, run);
+      return undefined;
+    }
+    // Whoever asked for its end has died since.
+    if (record.state === "stopping" && !(await isStopUnderWay(this))) await this.change(record, { state: "running" });
+    return run;
   }
 
   /** Takes the run into this process' hands: its end will be put on record when it comes. */

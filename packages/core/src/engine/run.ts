@@ -23,8 +23,6 @@ export class Run {
   end: { readonly status: ExitStatus | undefined } | undefined;
   /** What was put on record of it. */
   exit: InstanceExit | undefined;
-  /** Calls of `stop()` that wait for its end. */
-  stops = 0;
   /** Called when the end is on record. */
   readonly settle: () => void;
   readonly fail: (error: unknown) => void;

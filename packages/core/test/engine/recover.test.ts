@@ -206,6 +206,47 @@ describe("two hosts on one root", () => {
     await expect(theirs.state()).rejects.toMatchObject({ state: "deleted" });
   });
 
+  it("see a stop under way for one, wait for it with a start, and do not cut it short", async () => {
+    const one = await place.open();
+    const two = await place.open();
+    const mine = await one.create(CONFIG);
+    const theirs = await two.get("a");
+    await mine.start();
+    const asked = gate();
+    place.scripted.script.shutdown = asked.pass;
+    const stopping = mine.stop();
+    await asked.arrived;
+    expect(await theirs.state()).toBe("stopping");
+    await expect(theirs.stop({ timeout: 20 })).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
+    expect(await mine.state()).toBe("stopping");
+    const starting = theirs.start();
+    place.scripted.run("a").end({ kind: "exited", code: 0 });
+    asked.open();
+    await stopping;
+    await starting;
+    expect(await theirs.state()).toBe("running");
+    expect(place.scripted.calls.filter((call) => call === "launch a")).toHaveLength(2);
+    expect(place.scripted.calls.filter((call) => call === "shutdown a")).toHaveLength(1);
+    expect((await readdir(`${place.root}/locks`)).sort()).toEqual(["host", "instance-a"]);
+  });
+
+  it("take the instance for running again when the one that stops it goes away", async () => {
+    const one = await place.open();
+    const two = await place.open();
+    const mine = await one.create(CONFIG);
+    const theirs = await two.get("a");
+    await mine.start();
+    const asked = gate();
+    place.scripted.script.shutdown = asked.pass;
+    const stopping = mine.stop();
+    await asked.arrived;
+    const starting = theirs.start();
+    await Promise.all([one[Symbol.asyncDispose](), expect(stopping).rejects.toThrow("disposed")]);
+    await starting;
+    expect(await theirs.state()).toBe("running");
+    expect(place.scripted.calls.filter((call) => call === "launch a")).toHaveLength(1);
+  });
+
   it("launch once when both are asked to start", async () => {
     const one = await place.open();
     const two = await place.open();

@@ -8,6 +8,7 @@ import { instanceContext } from "../context.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { InstanceRecord } from "../record.ts";
 import { type AnyRunning, Run } from "../run.ts";
+import { untilNoStopIsUnderWay } from "../stop-mark.ts";
 
 /** Starts an instance, or joins the start under way. The call that began a start can undo it by its signal. */
 export async function start(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
@@ -40,20 +41,25 @@ async function begin(instance: ManagedInstance, signal: AbortSignal | undefined)
 
 async function startOnceStopped(instance: ManagedInstance, signal: AbortSignal): Promise<void> {
   for (;;) {
-    const stops = await instance.exclusively("start", { signal }, async (record) => {
+    const stopping = await instance.exclusively("start", { signal }, async (record) => {
       const run = await instance.currentRun(record, signal);
-      if (run === undefined) return launch(instance, await instance.read("start"), signal);
-      if (run.stops > 0) return [...instance.stopping];
-      const { state } = await instance.read("start");
-      if (state === "running") return undefined;
-      throw new StateError({ instance: instance.name, verb: "start", state, expected: ["stopped", "running"] });
+      const now = await instance.read("start");
+      if (run === undefined) await launch(instance, now, signal);
+      else if (now.state !== "running" && now.state !== "stopping")
+        throw new StateError({
+          instance: instance.name,
+          verb: "start",
+          state: now.state,
+          expected: ["stopped", "running"],
+        });
+      return now.state === "stopping";
     });
-    if (stops === undefined) return;
-    await abortable(Promise.allSettled(stops), signal);
+    if (!stopping) return;
+    await untilNoStopIsUnderWay(instance, signal);
   }
 }
 
-async function launch(instance: ManagedInstance, record: InstanceRecord, signal: AbortSignal): Promise<undefined> {
+async function launch(instance: ManagedInstance, record: InstanceRecord, signal: AbortSignal): Promise<void> {
   const { engine, name, uuid } = instance;
   const { backend } = instance.driver;
   const starting = await instance.change(record, { state: "starting", run: randomUUID() });
@@ -70,5 +76,4 @@ async function launch(instance: ManagedInstance, record: InstanceRecord, signal:
     throw await undoLaunch(instance, starting, running, error);
   }
   instance.hold(new Run(starting.run ?? uuid, running));
-  return undefined;
 }

@@ -4,6 +4,7 @@ import { parse } from "../../model/parse.ts";
 import { StopOptionsSchema } from "../../model/verb-options.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { Run } from "../run.ts";
+import { isStopUnderWay, markStop } from "../stop-mark.ts";
 
 /** How long a stop waits for an orderly end, in milliseconds, unless its caller says otherwise. */
 export const STOP_TIMEOUT = 30_000;
@@ -13,11 +14,7 @@ export async function stop(instance: ManagedInstance, options: StopOptions = {})
   options.signal?.throwIfAborted();
   const asked = { mode: options.mode ?? "ask", timeout: options.timeout ?? STOP_TIMEOUT };
   const { mode, timeout } = parse(StopOptionsSchema, asked, "stop options");
-  const underway = stopInBackground(instance, mode, timeout);
-  instance.stopping.add(underway);
-  const forget = () => instance.stopping.delete(underway);
-  void underway.then(forget, forget);
-  return abortable(underway, options.signal);
+  return abortable(stopInBackground(instance, mode, timeout), options.signal);
 }
 
 async function stopInBackground(
@@ -35,37 +32,41 @@ async function stopInBackground(
   try {
     const begun = await beginStop(instance, mode === "ask" ? deadline.signal : closing);
     if (begun === undefined) return;
-    const { run, joined } = begun;
+    const { run, joined, unmark } = begun;
     try {
       if (mode !== "kill") await askAndWait(run, joined, deadline.signal);
       else await killAndWait(run, closing);
     } catch (error) {
       if (run.end !== undefined) await abortable(run.settled, closing);
       else if (mode === "ask-then-kill" && !closing.aborted) await killAndWait(run, closing);
-      else await giveUp(instance, run, error);
+      else await giveUp(instance, begun, error);
     } finally {
-      run.stops--;
+      await unmark();
     }
   } finally {
     deadline[Symbol.dispose]();
   }
 }
 
+interface BegunStop {
+  readonly run: Run;
+  /** Another stop, in whatever process, has asked already. */
+  readonly joined: boolean;
+  /** See {@link markStop}. */
+  readonly unmark: () => Promise<void>;
+}
+
 /** Marks the run as about to end; `undefined` when there is none. */
-async function beginStop(
-  instance: ManagedInstance,
-  deadline: AbortSignal,
-): Promise<{ readonly run: Run; readonly joined: boolean } | undefined> {
+async function beginStop(instance: ManagedInstance, deadline: AbortSignal): Promise<BegunStop | undefined> {
   return instance.exclusively("stop", { signal: deadline }, async (before, signal) => {
     const run = await instance.currentRun(before, signal);
     if (run === undefined) return undefined;
     const record = await instance.read("stop");
     // A frozen process takes no signal, and liblxc hangs on a frozen container.
     if (record.state === "frozen") await run.running.unfreeze?.({ signal });
-    if (record.state !== "stopping") await instance.change(record, { state: "stopping", asked: true });
-    const joined = run.stops > 0;
-    run.stops++;
-    return { run, joined };
+    const joined = record.state === "stopping";
+    if (!joined) await instance.change(record, { state: "stopping", asked: true });
+    return { run, joined, unmark: await markStop(instance) };
   });
 }
 
@@ -85,10 +86,11 @@ async function killAndWait(run: Run, closing: AbortSignal): Promise<void> {
  * The instance runs on: says so on record, unless another stop still waits for its end; then throws `error`. Returns if
  * it has ended after all. When the host is being disposed the record stays as it is, for whoever opens the root next.
  */
-async function giveUp(instance: ManagedInstance, run: Run, error: unknown): Promise<void> {
+async function giveUp(instance: ManagedInstance, { run, unmark }: BegunStop, error: unknown): Promise<void> {
   if (instance.engine.closing.aborted) throw error;
   await instance.locked({}, async () => {
-    if (run.end !== undefined || run.stops > 1) return;
+    await unmark();
+    if (run.end !== undefined || (await isStopUnderWay(instance))) return;
     const record = await instance.read("stop");
     if (record.run === run.id && record.state === "stopping")
       await instance.change(record, { state: "running", asked: undefined });
