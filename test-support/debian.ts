@@ -12,7 +12,7 @@ const PACKAGES = ["systemd", "systemd-sysv", "dbus", "udev", "iproute2", "ca-cer
  * The tar of a small Debian with systemd, bootstrapped once into the cache. The quickstart's three instances and the
  * root tests are made of this one file.
  */
-export async function debianTar(say: (line: string) => void = () => {}): Promise<string> {
+export async function debianTar(say: (line: string) => void = () => {}, signal?: AbortSignal): Promise<string> {
   const folder = join(cacheFolder(), "images");
   const file = join(folder, `debian-${SUITE}-v1.tar`);
   if (existsSync(file)) return file;
@@ -22,6 +22,8 @@ export async function debianTar(say: (line: string) => void = () => {}): Promise
   try {
     await spawn(["mmdebstrap", "--variant=minbase", `--include=${PACKAGES.join(",")}`, SUITE, draft], {
       env: { ...(process.env as Record<string, string>), LC_ALL: "C.UTF-8" },
+      fromPackage: "mmdebstrap",
+      signal,
     });
     await rename(draft, file);
   } finally {

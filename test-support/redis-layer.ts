@@ -7,7 +7,11 @@ import { writeLayerDiff } from "./layer-diff.ts";
 /**
  * The layer that turns the Debian of `debianTar()` into one with redis from Debian's packages: made once, beside it.
  */
-export async function redisLayerTar(base: string, say: (line: string) => void = () => {}): Promise<string> {
+export async function redisLayerTar(
+  base: string,
+  say: (line: string) => void = () => {},
+  signal?: AbortSignal,
+): Promise<string> {
   const layer = join(dirname(base), "redis-layer-v1.tar");
   if (existsSync(layer)) return layer;
   const full = `${layer}.${process.pid}.full.tar`;
@@ -24,7 +28,7 @@ export async function redisLayerTar(base: string, say: (line: string) => void = 
         "bookworm",
         full,
       ],
-      { env: { ...(process.env as Record<string, string>), LC_ALL: "C.UTF-8" } },
+      { env: { ...(process.env as Record<string, string>), LC_ALL: "C.UTF-8" }, fromPackage: "mmdebstrap", signal },
     );
     await writeLayerDiff(base, full, draft);
     await rename(draft, layer);

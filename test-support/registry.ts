@@ -18,7 +18,7 @@ export interface Registry extends AsyncDisposable {
 /**
  * The registry's program, unpacked from Debian's package rather than installed: the package would start a service.
  */
-async function registryProgram(): Promise<string> {
+async function registryProgram(signal: AbortSignal | undefined): Promise<string> {
   const folder = join(cacheFolder(), "docker-registry");
   const program = join(folder, "usr/bin/docker-registry");
   if (existsSync(program)) return program;
@@ -30,6 +30,7 @@ async function registryProgram(): Promise<string> {
       {
         cwd: draft,
         env: { ...(process.env as Record<string, string>), LC_ALL: "C.UTF-8" },
+        signal,
       },
     );
     if (!existsSync(program)) await rename(join(draft, "tree"), folder);
@@ -54,8 +55,10 @@ export interface RegistryTls {
   readonly key: string;
 }
 
-export async function startRegistry(options: { readonly tls?: RegistryTls } = {}): Promise<Registry> {
-  const program = await registryProgram();
+export async function startRegistry(
+  options: { readonly tls?: RegistryTls; readonly signal?: AbortSignal } = {},
+): Promise<Registry> {
+  const program = await registryProgram(options.signal);
   const folder = await mkdtemp(join(tmpdir(), "pileus-registry-"));
   const address = `127.0.0.1:${await freePort()}`;
   const config = {

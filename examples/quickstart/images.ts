@@ -10,21 +10,19 @@ import { startRegistry } from "../../test-support/registry.ts";
 
 type Say = (line: string) => void;
 
-/**
- * A Debian root file system, bootstrapped once, and redis as a two-layer OCI image on top of the same tar: built, pushed to a
- * registry on 127.0.0.1 and imported from there.
- */
-export async function prepareImages(
-  images: Images,
-  say: Say,
-  signal: AbortSignal,
-): Promise<{ debian: Image; redis: Image }> {
-  const base = await debianTar(say);
-  const layer = await redisLayerTar(base, say);
+/** A Debian root file system, bootstrapped once. */
+export async function importDebian(images: Images, say: Say, signal: AbortSignal): Promise<Image> {
+  const base = await debianTar(say, signal);
   say("importing the Debian root file system");
-  const debian = await images.import(base, { aliases: ["debian"], onProgress: reporter(say), signal });
-  const redis = await throughRegistry([base, layer], images, say, signal);
-  return { debian, redis };
+  return images.import(base, { aliases: ["debian"], onProgress: reporter(say), signal });
+}
+
+/**
+ * Redis as a two-layer OCI image, the same Debian below: built, pushed to a registry on 127.0.0.1 and imported from there.
+ */
+export async function importRedis(images: Images, say: Say, signal: AbortSignal): Promise<Image> {
+  const base = await debianTar(say, signal);
+  return throughRegistry([base, await redisLayerTar(base, say, signal)], images, say, signal);
 }
 
 async function throughRegistry(tars: readonly string[], images: Images, say: Say, signal: AbortSignal): Promise<Image> {
@@ -46,7 +44,7 @@ async function throughRegistry(tars: readonly string[], images: Images, say: Say
       },
       signal,
     });
-    await using registry = await startRegistry();
+    await using registry = await startRegistry({ signal });
     const reference = `docker://${registry.address}/redis:7`;
     say(`pushing it to ${reference}`);
     await spawn(["skopeo", "copy", "--insecure-policy", "--dest-tls-verify=false", `oci:${folder}:redis`, reference], {

@@ -1,29 +1,42 @@
-/** Times the steps of one instance, and keeps what went wrong. After a failure the later steps are not run. */
+/**
+ * Times the steps of one subject, and keeps what went wrong. After a failure, and once the signal is aborted, no step is run
+ * but `delete`.
+ */
 export class Stopwatch {
-  readonly instance: string;
+  readonly name: string;
   readonly driver: string;
-  kind = "";
-  readonly times = new Map<string, number>();
+  kind: string;
+  /** In milliseconds; of a step that failed, the word. */
+  readonly times = new Map<string, number | "FAILED">();
   readonly failures: string[] = [];
   readonly #say: (line: string) => void;
+  readonly #signal: AbortSignal;
 
-  constructor(instance: string, driver: string, say: (line: string) => void) {
-    this.instance = instance;
-    this.driver = driver;
-    this.#say = say;
+  constructor(
+    subject: { readonly name: string; readonly kind: string; readonly driver: string },
+    options: { readonly say: (line: string) => void; readonly signal: AbortSignal },
+  ) {
+    this.name = subject.name;
+    this.kind = subject.kind;
+    this.driver = subject.driver;
+    this.#say = options.say;
+    this.#signal = options.signal;
   }
 
-  /** Runs a step, unless one before it failed; `delete` always runs. */
+  /** The step's result; undefined when it was not run, was interrupted or failed. */
   async step<T>(name: string, work: () => Promise<T>): Promise<T | undefined> {
-    if (this.failures.length > 0 && name !== "delete") return undefined;
+    const wanted = name === "delete" || (this.failures.length === 0 && !this.#signal.aborted);
+    if (!wanted) return undefined;
     const begin = performance.now();
     try {
       const result = await work();
       this.times.set(name, performance.now() - begin);
-      this.#say(`${this.instance}: ${name.padEnd(10)} ${milliseconds(performance.now() - begin)}${describe(result)}`);
+      this.#say(`${this.name}: ${name.padEnd(10)} ${milliseconds(performance.now() - begin)}${describe(result)}`);
       return result;
     } catch (error) {
-      this.failures.push(`${this.instance}: ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      if (this.#signal.aborted && name !== "delete") return undefined;
+      this.times.set(name, "FAILED");
+      this.failures.push(`${this.name}: ${name}: ${error instanceof Error ? error.message : String(error)}`);
       console.error(error);
       return undefined;
     }
@@ -38,23 +51,23 @@ function milliseconds(time: number): string {
   return `${time.toFixed(time < 100 ? 1 : 0)} ms`.padStart(9);
 }
 
-/** One line an instance, one column a step. */
+/** One column a subject, one line a step. */
 export function renderTable(rows: readonly Stopwatch[]): string {
   const steps = [...new Set(rows.flatMap((row) => [...row.times.keys()]))];
-  const head = ["instance", "kind", "driver", ...steps];
-  const body = rows.map((row) => [
-    row.instance,
-    row.kind,
-    row.driver,
-    ...steps.map((step) => {
-      const time = row.times.get(step);
-      return time === undefined ? "–" : milliseconds(time).trim();
-    }),
-  ]);
-  const widths = head.map((title, column) => Math.max(title.length, ...body.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => (column < 3 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join("  ");
-  return [line(head), line(widths.map((width) => "─".repeat(width))), ...body.map(line)].join("\n");
+  const columns = [
+    ["name", "kind", "driver", ...steps],
+    ...rows.map((row) => [row.name, row.kind, row.driver, ...steps.map((step) => cell(row.times.get(step)))]),
+  ];
+  const widths = columns.map((column) => Math.max(...column.map((text) => text.length)));
+  return ["name", "kind", "driver", ...steps]
+    .map((_, line) => columns.map((column, index) => pad(column[line] ?? "", index, widths[index] ?? 0)).join("  "))
+    .join("\n");
+}
+
+function cell(time: number | "FAILED" | undefined): string {
+  return typeof time === "number" ? milliseconds(time).trim() : (time ?? "–");
+}
+
+function pad(text: string, column: number, width: number): string {
+  return column === 0 ? text.padEnd(width) : text.padStart(width);
 }

@@ -1,7 +1,7 @@
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { PACKAGES } from "./packages.mjs";
+import { run } from "./workspace.mjs";
 
 const PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
@@ -27,7 +27,7 @@ export function aptObstacle() {
  * Installs what is missing, saying so first. Returns the names that are missing still, which is all of them where
  * nothing can be installed; the caller then runs what it can.
  */
-export function installPackages(say) {
+export async function installPackages(say) {
   const missing = missingPackages();
   if (missing.length === 0) {
     say(`packages: all ${PACKAGES.length} are here`);
@@ -42,9 +42,8 @@ export function installPackages(say) {
     return names;
   }
   say(`packages: installing ${names.join(" ")}`);
-  const options = { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
-  const apt = (...argv) => spawnSync("apt-get", ["-q", ...argv], options).status === 0;
-  if (!apt("update") || !apt("install", "-y", "--no-install-recommends", ...names)) {
+  const apt = (...argv) => run(["apt-get", "-q", ...argv], { ...process.env, DEBIAN_FRONTEND: "noninteractive" });
+  if (!(await apt("update")) || !(await apt("install", "-y", "--no-install-recommends", ...names))) {
     say("packages: apt-get failed; its own message is above");
   }
   return missingPackages().map((entry) => entry.name);

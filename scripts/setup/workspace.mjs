@@ -1,14 +1,43 @@
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { checkout } from "./folders.mjs";
 
 const { packageManager } = JSON.parse(readFileSync(join(checkout, "package.json"), "utf8"));
 
-/** Runs a command in the checkout with its output shown. True when it exits with 0. */
-export function run(argv, env = process.env) {
+/**
+ * Runs a command in the checkout with its output shown. True when it exits with 0.
+ *
+ * An interrupt ends this process too, but after the command, which may have much to remove. The terminal sends SIGINT and
+ * SIGHUP to both; SIGTERM is passed on.
+ */
+export async function run(argv, env = process.env) {
   const [file, ...rest] = argv;
-  return spawnSync(file, rest, { cwd: checkout, stdio: "inherit", env }).status === 0;
+  const child = spawn(file, rest, { cwd: checkout, stdio: "inherit", env });
+  let interrupt;
+  const interrupted = (signal) => {
+    interrupt = signal;
+    if (signal === "SIGTERM") child.kill(signal);
+  };
+  const signals = ["SIGINT", "SIGHUP", "SIGTERM"];
+  for (const signal of signals) process.on(signal, interrupted);
+  try {
+    const [code] = await once(child, "close");
+    if (interrupt !== undefined) process.exit(128 + constants.signals[interrupt]);
+    return code === 0;
+  } finally {
+    for (const signal of signals) process.off(signal, interrupted);
+  }
+}
+
+/**
+ * Runs a program of this repository from its sources. Node itself, with tsx loaded: the command `tsx` kills a program that
+ * does not answer an interrupt within 60 ms.
+ */
+export function runSource(file, ...argv) {
+  return run([process.execPath, "--import", "tsx", "--conditions=@pileus/source", file, ...argv]);
 }
 
 /** pnpm in the version that the workspace pins, without installing it. */
@@ -17,10 +46,10 @@ export function pnpm(...argv) {
 }
 
 /** Installs the npm packages and builds ours. Throws with the step that failed. */
-export function prepareWorkspace(say) {
+export async function prepareWorkspace(say) {
   say(`npm packages: ${packageManager} install`);
-  if (!pnpm("install", "--frozen-lockfile", "--reporter=append-only")) throw new Error("pnpm install failed");
+  if (!(await pnpm("install", "--frozen-lockfile", "--reporter=append-only"))) throw new Error("pnpm install failed");
   say("packages of this repository: build");
-  if (!pnpm("-r", "--sort", "--filter", "./packages/*", "--reporter-hide-prefix", "run", "build", "--silent"))
-    throw new Error("the build failed");
+  const build = ["-r", "--sort", "--filter", "./packages/*", "--reporter-hide-prefix", "run", "build", "--silent"];
+  if (!(await pnpm(...build))) throw new Error("the build failed");
 }
