@@ -6,7 +6,10 @@
  */
 export type InstanceState = "stopped" | "starting" | "running" | "freezing" | "frozen" | "stopping" | "error";
 
-/** The legal transitions, once, for the engine and for the documents. */
+/**
+ * The legal transitions: the engine takes no step that is not here, and every `state` event of the process that acts is
+ * one of these steps. An observer in another process sees where it has come to, and can miss steps between.
+ */
 export const TRANSITIONS: Readonly<Record<InstanceState, readonly InstanceState[]>> = {
   stopped: ["starting"],
   starting: ["running", "stopped", "error"],
@@ -14,7 +17,7 @@ export const TRANSITIONS: Readonly<Record<InstanceState, readonly InstanceState[
   freezing: ["frozen", "running", "stopped", "error"],
   frozen: ["running", "stopping", "stopped", "error"],
   stopping: ["stopped", "running", "frozen", "error"],
-  error: ["stopped", "stopping"],
+  error: ["running", "frozen", "stopped", "stopping"],
 };
 
 /**

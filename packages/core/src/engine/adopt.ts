@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ExitStatus, InstanceExit, InstanceState } from "../contract/state.ts";
-import { joinFailures } from "../driver/cleanup.ts";
 import { instanceContext } from "./context.ts";
-import { recordEnd, recordError, STOPPED } from "./exit.ts";
+import { recordEnd, recordError } from "./exit.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import type { InstanceRecord } from "./record.ts";
 import { type AnyRunning, Run } from "./run.ts";
@@ -56,11 +55,11 @@ async function takeOver(
   signal: AbortSignal,
 ): Promise<Run> {
   const run = new Run(record.run ?? randomUUID(), running);
-  await instance.change(record, {
-    state: await stateOf(instance, record, running, signal),
-    run: run.id,
-    error: undefined,
-  });
+  const state = await stateOf(instance, record, running, signal);
+  // A freeze that was cut short had come far enough.
+  const frozen = record.state === "running" && state === "frozen";
+  const before = frozen ? instance.passThrough(record, "freezing") : record;
+  await instance.change(before, { state, run: run.id, error: undefined });
   instance.hold(run);
   return run;
 }
@@ -86,30 +85,4 @@ function exitBehindOurBack(record: InstanceRecord, status: ExitStatus | undefine
 export async function endByForce(running: AnyRunning): Promise<void> {
   await running.kill();
   await running.exited;
-}
-
-/**
- * Undoes a launch that failed or was given up: ends what it started, if anything, has the driver clear what it left,
- * and records the instance as stopped; where that fails the record still says `starting`, which the next verb undoes.
- *
- * @returns what to throw: `cause`, joined with what went wrong on the way.
- */
-export async function undoLaunch(
-  instance: ManagedInstance,
-  record: InstanceRecord,
-  running: AnyRunning | undefined,
-  cause: unknown,
-): Promise<unknown> {
-  try {
-    const left = running ?? (await adoptLeft(instance, record));
-    if (left !== undefined) await endByForce(left);
-    await instance.change(record, STOPPED);
-    return cause;
-  } catch (error) {
-    return joinFailures([cause, error]);
-  }
-}
-
-async function adoptLeft(instance: ManagedInstance, record: InstanceRecord): Promise<AnyRunning | undefined> {
-  return instance.driver.backend.adopt(await instanceContext(instance.engine, record, {}), {});
 }

@@ -12,6 +12,7 @@ import { Mutex } from "./mutex.ts";
 import { type InstanceRecord, writeRecord } from "./record.ts";
 import type { Run } from "./run.ts";
 import { isStopUnderWay } from "./stop-mark.ts";
+import { assertTransition } from "./transition.ts";
 
 interface UseOptions extends Abortable {
   /** What the verb needs of the driver and, now, of the instance. */
@@ -95,17 +96,23 @@ export class ManagedInstance {
     }
   }
 
-  /** Changes the record and tells of a new state. Only under the lock. */
+  /** Changes the record and tells of a new state. Only under the lock. @throws {StateError} when the step is not legal */
   async change(record: InstanceRecord, patch: Partial<InstanceRecord>): Promise<InstanceRecord> {
     const changed = { ...record, ...patch };
+    assertTransition(this.name, record.state, changed.state);
     await writeRecord(this.engine.layout.record(this.name), changed);
     this.#announce(changed.state);
     return changed;
   }
 
-  /** Tells of a state that is passed through and not worth a record. Only under the lock. */
-  passThrough(state: InstanceState): void {
+  /**
+   * Tells of a state that is passed through and not worth a record; what is returned is to be changed on from. Only
+   * under the lock.
+   */
+  passThrough(record: InstanceRecord, state: InstanceState): InstanceRecord {
+    assertTransition(this.name, record.state, state);
     this.#announce(state);
+    return { ...record, state };
   }
 
   #announce(state: InstanceState): void {

@@ -41,7 +41,10 @@ export const InstanceRecordSchema = z.strictObject({
   createdAt: z.number(),
   /** `creating` and `deleting` under a free lock are what a crash cut short: undone and finished at the next open. */
   phase: z.enum(["creating", "ready", "deleting"]),
-  /** As last known. `starting`, `freezing` and `stopping` under a free lock may be what a crash cut short. */
+  /**
+   * As last known. `starting` under a free lock, and `stopping` while nobody waits for the end, are what a crash cut
+   * short. `freezing` is passed through and never on record.
+   */
   state: z.enum(Object.keys(STATES) as InstanceState[]),
   /**
    * Tells the run under way, or the last one, from every other: a late word about an older one is then not taken for

@@ -39,7 +39,7 @@ describe("opening a root again", () => {
     expect(await instance.wait()).toMatchObject({ reason: "program", status: { signal: "SIGSEGV" } });
   });
 
-  it("finds a frozen one frozen", async () => {
+  it("finds a frozen one frozen, though its freeze was cut short of being on record", async () => {
     await aHostThatWentAway(true);
     place.scripted.run("a").frozen = true;
     const host = await place.open();

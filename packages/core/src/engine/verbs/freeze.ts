@@ -27,13 +27,13 @@ async function toggle(instance: ManagedInstance, verb: "freeze" | "unfreeze", op
     if (record.state === to) return;
     if (record.state !== from || instance.run?.running !== running)
       throw new StateError({ instance: instance.name, verb, state: record.state, expected });
-    if (verb === "freeze") instance.passThrough("freezing");
+    const before = verb === "freeze" ? instance.passThrough(record, "freezing") : record;
     try {
       await implemented(running[verb], "freeze").call(running, options);
     } catch (error) {
-      throw await recordAsItIs(instance, record, running, error);
+      throw await recordAsItIs(instance, before, running, error);
     }
-    await instance.change(record, { state: to });
+    await instance.change(before, { state: to });
   });
 }
 

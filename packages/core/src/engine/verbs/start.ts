@@ -3,12 +3,12 @@ import { mkdir, rm } from "node:fs/promises";
 import type { Abortable } from "../../contract/abortable.ts";
 import { StateError } from "../../contract/errors.ts";
 import { abortable, linkSignals } from "../../driver/deadline.ts";
-import { undoLaunch } from "../adopt.ts";
 import { instanceContext } from "../context.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { InstanceRecord } from "../record.ts";
 import { type AnyRunning, Run } from "../run.ts";
 import { untilNoStopIsUnderWay } from "../stop-mark.ts";
+import { undoLaunch } from "../undo-launch.ts";
 
 /** Starts an instance, or joins the start under way. The call that began a start can undo it by its signal. */
 export async function start(instance: ManagedInstance, options: Abortable = {}): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { InstanceEvent } from "../../contract/events.ts";
+import { TRANSITIONS } from "../../contract/state.ts";
 import { rejectsExactly, within } from "../kit/expect.ts";
 import type { Fixture } from "../kit/fixture.ts";
 
@@ -45,6 +46,24 @@ export function describeEvents(fixture: Fixture): void {
         [...times].sort((a, b) => a - b),
       );
       assert.ok(times.every((at) => Math.abs(at - Date.now()) < 3600_000));
+    });
+    fixture.it("tell of no step that the contract does not know, and leave none out", async () => {
+      await fixture.using(async (instance) => {
+        const seen = collect(instance.watch());
+        await instance.start();
+        await instance.restart({ mode: "kill" });
+        if (fixture.has("freeze")) await instance.freeze();
+        await instance.stop({ mode: "kill" });
+        await instance.start();
+        await instance.delete();
+        const steps = (await end(seen)).filter((event) => event.type === "state");
+        const wrong = steps.filter(({ previous, state }, at) => {
+          const before = at === 0 ? "stopped" : steps[at - 1]?.state;
+          return previous !== before || !TRANSITIONS[previous].includes(state);
+        });
+        assert.deepEqual(wrong.map(word), []);
+        assert.equal(steps.at(-1)?.state, "stopped");
+      });
     });
     fixture.it("reach listeners by type, until they are taken off or the handle is disposed", async () => {
       await fixture.using(async (instance) => {
