@@ -1,7 +1,6 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { type Abortable, type LogStream, UnsupportedError } from "@pileus/core";
+import { readLogFile } from "@pileus/core/driver";
 import type { ContainerSpec } from "./container-spec.ts";
 
 /** What PID 1 printed since the files of `spec.output` were last emptied, up to now. Works running and stopped. */
@@ -10,17 +9,7 @@ export async function containerLog(
   stream: LogStream,
   options: Abortable = {},
 ): Promise<Readable> {
-  const file = fileOf(spec.output, stream);
-  const size = await stat(file).then(
-    (found) => found.size,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return 0;
-      throw error;
-    },
-  );
-  options.signal?.throwIfAborted();
-  // Cut at what was there: a busy writer must not make it endless.
-  return size === 0 ? Readable.from([]) : createReadStream(file, { end: size - 1, signal: options.signal });
+  return readLogFile(fileOf(spec.output, stream), options);
 }
 
 function fileOf(output: ContainerSpec["output"], stream: LogStream): string {

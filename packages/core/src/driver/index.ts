@@ -64,6 +64,7 @@ export type { NicAttachment } from "../network/attachment.ts";
 export { parse } from "../model/parse.ts";
 export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
 export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";
+export { readLogFile } from "./log-file.ts";
 export { type PlanRules, renderPlan } from "./plan.ts";
 
 // — The host: tools, processes, files, mounts, interfaces —
