@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import { type CommandError, ConnectionError, ImageError, type InstanceError, NotFoundError } from "@pileus/core";
 import { type ImageReference, renderReference } from "./reference.ts";
 
@@ -8,7 +9,7 @@ import { type ImageReference, renderReference } from "./reference.ts";
  */
 const MEANINGS: readonly {
   readonly pattern: RegExp;
-  readonly error: (image: ImageReference, cause: CommandError) => InstanceError;
+  readonly error: (image: ImageReference, cause: CommandError, status: string) => InstanceError;
 }[] = [
   {
     pattern:
@@ -43,9 +44,24 @@ const MEANINGS: readonly {
       }),
   },
   {
-    pattern: /digest did not match|does not match .*digest|digest mismatch|invalid status code from registry 4\d\d/i,
+    pattern: /digest did not match|does not match .*digest|digest mismatch/i,
     error: (image, cause) =>
       new ImageError(renderReference(image), "the registry's content differs from its digest", { cause }),
+  },
+  {
+    pattern: /toomanyrequests|too many requests/i,
+    error: (image, cause) => new ConnectionError(peer(image), refusal("429"), { cause }),
+  },
+  {
+    // client.go, registryHTTPResponseToError, and httpResponseToError of containers/image; errors.go of distribution.
+    pattern: /(?:invalid status code from registry|StatusCode:|received unexpected HTTP status:) (\d{3})\b/,
+    error: (image, cause, status) =>
+      status === "404"
+        ? new NotFoundError("image", renderReference(image), {
+            cause,
+            hint: "the registry does not have it, or has lost a part of it",
+          })
+        : new ConnectionError(peer(image), refusal(status), { cause }),
   },
   {
     pattern: /archive\/tar:|untarring file|loading tar component|not found in archive/i,
@@ -70,7 +86,15 @@ export function translateFailure(image: ImageReference, cause: CommandError): In
   // Only its own line: earlier ones are warnings. And without what the caller chose, which may read like anything.
   const chosen = image.transport === "docker" ? `${image.registry}/${image.name}` : image.path;
   const last = (cause.stderr.trim().split("\n").at(-1) ?? "").replaceAll(chosen, "");
-  return MEANINGS.find(({ pattern }) => pattern.test(last))?.error(image, cause) ?? cause;
+  for (const { pattern, error } of MEANINGS) {
+    const match = pattern.exec(last);
+    if (match !== null) return error(image, cause, match[1] ?? "");
+  }
+  return cause;
+}
+
+function refusal(status: string): string {
+  return `the registry refused: ${status} ${STATUS_CODES[status] ?? ""}`.trim();
 }
 
 function peer(image: ImageReference): string {

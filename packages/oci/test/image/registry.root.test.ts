@@ -208,9 +208,13 @@ describe("an import from a registry", () => {
 });
 
 describe("an import from a damaged registry", () => {
-  for (const how of ["changed", "cut short", "missing"])
+  for (const [how, code] of [
+    ["changed", "ERR_INSTANCE_IMAGE"],
+    ["cut short", "ERR_INSTANCE_IMAGE"],
+    ["missing", "ERR_INSTANCE_NOT_FOUND"],
+  ] as const)
     it(
-      `rejects a layer that was ${how} on its disk`,
+      `rejects a layer that was ${how} on its disk with ${code}`,
       real(async () => {
         const name = how.replace(" ", "");
         const victim = await buildImage(fixture.folder, name, [{ only: randomBytes(8192).toString("hex") }]);
@@ -224,7 +228,7 @@ describe("an import from a damaged registry", () => {
           bytes[3000] = 1 ^ (bytes[3000] ?? 0);
           await writeFile(blob, bytes);
         }
-        await expect(load(from)).rejects.toMatchObject({ code: "ERR_INSTANCE_IMAGE" });
+        await expect(load(from)).rejects.toMatchObject({ code });
       }),
     );
 });

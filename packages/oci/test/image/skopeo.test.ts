@@ -56,11 +56,24 @@ describe("translateFailure", () => {
     ["unauthorized: authentication required", "ERR_INSTANCE_CONNECTION"],
     ["dial tcp 127.0.0.1:1: connect: connection refused", "ERR_INSTANCE_CONNECTION"],
     ["Digest did not match, expected sha256:a, got sha256:b", "ERR_INSTANCE_IMAGE"],
+    ["Error fetching blob: invalid status code from registry 403 (Forbidden)", "ERR_INSTANCE_CONNECTION"],
+    ["pinging container registry h.x: invalid status code from registry 503 (x)", "ERR_INSTANCE_CONNECTION"],
+    ["reading manifest 1 in h.x/a: received unexpected HTTP status: 502 Bad Gateway", "ERR_INSTANCE_CONNECTION"],
+    ["toomanyrequests: You have reached your pull rate limit.", "ERR_INSTANCE_CONNECTION"],
+    ["Error fetching blob: invalid status code from registry 404 (Not Found)", "ERR_INSTANCE_NOT_FOUND"],
+    ["reading manifest 1 in h.x/a: StatusCode: 404, nothing here", "ERR_INSTANCE_NOT_FOUND"],
     ["loading tar component manifest.json: archive/tar: invalid tar header", "ERR_INSTANCE_IMAGE"],
     ["Source image rejected: Running image docker://h.x/a:1 is rejected by policy.", "ERR_INSTANCE_IMAGE"],
     ["no space left on device", "ERR_INSTANCE_COMMAND"],
   ])("reads %j as %s", (message, code) => {
     expect(fail(message)).toMatchObject({ code });
+  });
+
+  it("says with which status a registry refused", () => {
+    expect(fail("reading manifest 1 in h.x/a: StatusCode: 403, x").message).toContain(
+      "the registry refused: 403 Forbidden",
+    );
+    expect(fail("initializing source: too many requests to registry").message).toContain("429 Too Many Requests");
   });
 
   it("reads a missing archive as ERR_INSTANCE_NOT_FOUND", () => {
