@@ -1,11 +1,10 @@
-import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { connectAgent } from "@pileus/agent";
 import type { Abortable, InstanceConfig, LogStream, ProgressOptions } from "@pileus/core";
 import { ConnectionError, UnsupportedError } from "@pileus/core";
 import type { Backend, DriverContext, InstanceContext, Plan, Running, Spawn } from "@pileus/core/driver";
-import { allOrNothing, connectUnix } from "@pileus/core/driver";
+import { allOrNothing, connectUnix, readLogFile } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { AgentLink } from "./agent-link.ts";
 import type { BootAssetSupply } from "./boot-assets.ts";
@@ -43,9 +42,10 @@ export class QemuBackend implements Backend<QemuCapability> {
   async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {
     const { spawn, context } = this.#parts;
     const { tree, image } = instance;
+    const { machine, rootSize: size } = sectionOf(instance.config);
+    if (tree.kind === "disk" && machine === "microvm") throw new UnsupportedError(NO_FIRMWARE);
     if (tree.kind === "disk") await assertSelfContained(tree, spawn, options);
     const folder = join(context.folder, "bases");
-    const size = sectionOf(instance.config).rootSize;
     const backing =
       tree.kind === "disk"
         ? { path: tree.path, format: tree.format }
@@ -57,9 +57,7 @@ export class QemuBackend implements Backend<QemuCapability> {
   }
 
   async launch(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability>> {
-    const bootable = instance.tree.kind === "disk";
-    if (bootable && sectionOf(instance.config).machine === "microvm") throw new UnsupportedError(NO_FIRMWARE);
-    const assets = bootable ? undefined : this.#parts.bootAssets.get(options);
+    const assets = instance.tree.kind === "disk" ? undefined : this.#parts.bootAssets.get(options);
     const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), assets]);
     const { identity, qmp } = await launch(instance, { accelerator, boot }, options);
     return new QemuRunning({ instance, identity, qmp, agent: agentOf(instance) });
@@ -86,19 +84,12 @@ export class QemuBackend implements Backend<QemuCapability> {
     await releaseHost(instance);
   }
 
-  async logs(instance: InstanceContext, stream: LogStream): Promise<Readable> {
+  async logs(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable> {
     if (stream !== "console") {
       const reason = "a virtual machine prints to its console only";
       throw new UnsupportedError({ capability: `logs:${stream}`, reason });
     }
-    try {
-      const file = await open(runFiles(instance).consoleLog, "r");
-      return file.createReadStream();
-    } catch (error) {
-      // It has not been started yet.
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return Readable.from([]);
-      throw error;
-    }
+    return readLogFile(runFiles(instance).consoleLog, options);
   }
 }
 

@@ -37,9 +37,9 @@ it(
       await machine.freeze();
       await machine.unfreeze();
       await machine.stop({ mode: "kill" });
-      await expect(
-        host.ephemeral({ driver: "qemu", name: "micro", image, qemu: { machine: "microvm" } }),
-      ).rejects.toThrow(UnsupportedError);
+      const micro = host.create({ driver: "qemu", name: "micro", image, qemu: { machine: "microvm" } });
+      await expect(micro).rejects.toThrow(UnsupportedError);
+      expect((await host.list()).map((found) => found.name)).toEqual(["disk"]);
     } finally {
       expect(await machinesOf(root)).toEqual([]);
       await rm(folder, { recursive: true });

@@ -1,0 +1,35 @@
+import { appendFile, writeFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { UnsupportedError } from "@pileus/core";
+import { expect, it } from "vitest";
+import { QemuBackend } from "../src/backend.ts";
+import { runFiles } from "../src/run-files.ts";
+import { makeInstance } from "./support/instance.ts";
+
+const unused = (): never => {
+  throw new Error("nothing of the host is needed for this");
+};
+
+function backend(folder: string): QemuBackend {
+  const context = { folder, hostId: "abcdefghij" };
+  return new QemuBackend({ context, spawn: unused, accelerator: unused, bootAssets: { get: unused } as never });
+}
+
+it("refuses a disk image on a microvm when the instance is made, and makes nothing", async () => {
+  const tree = { kind: "disk", path: "/nowhere", format: "raw" } as const;
+  await using instance = await makeInstance({ tree, config: { qemu: { machine: "microvm" } } });
+  const { context } = instance;
+  await expect(backend(context.folder).materialize(context, {})).rejects.toThrow(UnsupportedError);
+});
+
+it("gives the console's text up to now, none before the first start, and no other stream", async () => {
+  await using instance = await makeInstance();
+  const { context } = instance;
+  const logs = async () => backend(context.folder).logs(context, "console", {});
+  expect(await text(await logs())).toBe("");
+  await writeFile(runFiles(context).consoleLog, "up to now");
+  const stream = await logs();
+  await appendFile(runFiles(context).consoleLog, ", and after");
+  expect(await text(stream)).toBe("up to now");
+  await expect(backend(context.folder).logs(context, "stdout", {})).rejects.toThrow(UnsupportedError);
+});
