@@ -145,10 +145,11 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     return this.#openRoot();
   }
 
+  // Never rejects: what cannot be read of how it ended is not known.
   async #awaitEnd(): Promise<ExitStatus | undefined> {
     await this.#monitor.ended;
     this.#over.abort();
-    const status = await lastExit(this.#spec);
+    const status = await lastExit(this.#spec).catch(() => undefined);
     // What cannot be given back now will be tried again by the next launch, adoption or removal.
     await releaseHost(this.#spec).catch(() => undefined);
     return status;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync, watch, writeFileSync } from "node:fs";
 import { readdir, readlink, stat } from "node:fs/promises";
 import type { Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { type Abortable, CommandError, isInstanceError } from "@pileus/core";
 import {
   identifyChild,
@@ -23,7 +24,7 @@ import { containerPaths, type PlacedSpec } from "./paths.ts";
 export interface Monitor {
   readonly identity: ProcessIdentity;
   readonly init: InitProcess;
-  /** Resolves when the monitor is gone. A reboot inside is not its end. */
+  /** Resolves when the monitor is gone, and never rejects. A reboot inside is not its end. */
   readonly ended: Promise<void>;
   /** Lets it run on without us: `ended` then never settles. */
   detach(): void;
@@ -87,11 +88,13 @@ export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefi
     identity,
     init,
     ended: (async () => {
-      for (let next: Socket | undefined = socket; next !== undefined; next = await reconnect(spec, identity)) {
+      for (let next: Socket | undefined = socket; next !== undefined; ) {
         held = next;
         await closed(next);
+        // Whatever keeps us from its socket: the process tells of its end, too.
+        next = await reconnect(spec, identity).catch(() => undefined);
       }
-      await waitForEnd(identity);
+      while ((await endOf(identity)) === "there");
     })(),
     detach: () => void held.removeAllListeners("close").destroy(),
   };
@@ -152,14 +155,18 @@ async function reconnect(spec: ContainerSpec, monitor: ProcessIdentity): Promise
   }
 }
 
+/** How soon it is asked again whether a monitor has ended, where this could not be told, in milliseconds. */
+const END_INTERVAL = 200;
+
 /** Whether a monitor has ended, or is still there a second later. */
 async function endOf(monitor: ProcessIdentity): Promise<"gone" | "there"> {
   try {
     await waitForEnd(monitor, { timeout: 1000 });
     return "gone";
   } catch (error) {
-    if (isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) return "there";
-    throw error;
+    // A host that has no descriptor to spare, say, cannot tell now: it is asked again.
+    if (!isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) await setTimeout(END_INTERVAL);
+    return "there";
   }
 }
 

@@ -44,6 +44,9 @@ export interface QemuRunningParts {
 /** How often addresses are looked at that a guest does not have yet, in milliseconds: nothing in a guest tells when one comes. */
 const ADDRESS_INTERVAL = 200;
 
+/** How soon it is asked again whether a machine has ended, where this could not be told, in milliseconds. */
+const END_INTERVAL = 200;
+
 /** How long a guest may take to tell its figures before it is frozen without, in milliseconds. */
 const FIGURES_TIMEOUT = 5000;
 
@@ -74,7 +77,8 @@ export class QemuRunning implements Running<QemuCapability> {
         if (this.#shutdownAsked) powerOff(agent, {}).catch(() => undefined);
       };
     }
-    this.exited = this.#watch();
+    // Read now, before anybody else can have begun another run.
+    this.exited = this.#watch(markOf(parts.instance));
   }
 
   lacks(capability: Capability): string | undefined {
@@ -177,10 +181,8 @@ export class QemuRunning implements Running<QemuCapability> {
     return this.#agent.session(options);
   }
 
-  // QEMU closes its monitors as it ends; that is how its end is seen, ours or not, without a process that waits.
-  async #watch(): Promise<undefined> {
-    // Now, before anybody else can have begun another run.
-    const mark = markOf(this.#instance);
+  // QEMU closes its monitors as it ends; that is how its end is seen, ours or not, without a process that waits. Never rejects.
+  async #watch(mark: string | undefined): Promise<undefined> {
     for (;;) {
       await this.#qmp.closed;
       if (this.#detached) return new Promise(() => undefined);
@@ -213,18 +215,18 @@ export class QemuRunning implements Running<QemuCapability> {
       await waitForEnd(this.#identity);
       return true;
     } catch (error) {
-      if (isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) return false;
-      throw error;
+      // A host that has no descriptor to spare, say, cannot tell now. Nobody can be told of that: it is asked again.
+      if (!isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) await delay(END_INTERVAL);
+      return false;
     }
   }
 
   async #reconnect(): Promise<QmpClient> {
     try {
       return await connectMonitor(runFiles(this.#instance).monitors);
-    } catch (error) {
+    } catch {
       // All monitors held by others, or a QEMU that hangs: its end is still its end.
-      if (isInstanceError(error, "ERR_INSTANCE_CONNECTION")) return this.#qmp;
-      throw error;
+      return this.#qmp;
     }
   }
 }

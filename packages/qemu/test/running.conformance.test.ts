@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import type { AgentClient } from "@pileus/agent";
 import { AgentError, ProtocolError } from "@pileus/core";
-import { identifyProcess } from "@pileus/core/driver";
+import { identifyProcess, type ProcessIdentity } from "@pileus/core/driver";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
 import { QmpClient } from "../src/qmp/index.ts";
@@ -20,8 +20,15 @@ interface Machine extends AsyncDisposable {
   readonly console: string;
 }
 
-/** A run whose QEMU is a sleeping process beside a scripted monitor, in a guest without an agent, or with one that is given. */
-async function startMachine(agent?: AgentLink): Promise<Machine> {
+interface MachineOptions {
+  /** Absent: a guest without an agent. */
+  readonly agent?: AgentLink;
+  /** What the run takes for its process; by default that process. */
+  readonly see?: (identity: ProcessIdentity) => ProcessIdentity;
+}
+
+/** A run whose QEMU is a sleeping process beside a scripted monitor. */
+async function startMachine({ agent, see = (identity) => identity }: MachineOptions = {}): Promise<Machine> {
   let status = "running";
   const monitor = await FakeMonitor.start(({ execute }) => {
     if (execute === "stop") status = "paused";
@@ -36,7 +43,7 @@ async function startMachine(agent?: AgentLink): Promise<Machine> {
   const { console } = runFiles(instance.context);
   await writeFile(console, "of this run");
   const qmp = await QmpClient.connect(monitor.path);
-  const running = new QemuRunning({ instance: instance.context, identity, qmp, agent });
+  const running = new QemuRunning({ instance: instance.context, identity: see(identity), qmp, agent });
   return {
     running,
     monitor,
@@ -58,6 +65,31 @@ it("settles exited when the process has ended and its monitor with it", async ()
   machine.monitor.hangUp();
   expect(await machine.running.exited).toBeUndefined();
   await expect(readFile(machine.console)).rejects.toThrow("ENOENT");
+});
+
+it("settles exited, and does not reject it, when the host could not tell at first whether the process has ended", async () => {
+  let blind = true;
+  let looks = 0;
+  const see = (identity: ProcessIdentity) => ({
+    ...identity,
+    // pidfd_open(2) refuses 0.
+    get pid() {
+      looks++;
+      return blind ? 0 : identity.pid;
+    },
+  });
+  const unhandled = vi.fn();
+  process.on("unhandledRejection", unhandled);
+  await using machine = await startMachine({ see });
+  const before = looks;
+  machine.child.kill("SIGKILL");
+  await once(machine.child, "exit");
+  machine.monitor.hangUp();
+  await vi.waitFor(() => expect(looks).toBeGreaterThan(before + 1), 10_000);
+  blind = false;
+  expect(await machine.running.exited).toBeUndefined();
+  process.off("unhandledRejection", unhandled);
+  expect(unhandled).not.toHaveBeenCalled();
 });
 
 it("leaves alone what another process has begun under the same names when it sees the end late", async () => {
@@ -92,7 +124,7 @@ function session(answers: Partial<AgentClient>): AgentClient {
 it("freezes a guest whose agent answers nonsense when it is asked for its figures", async () => {
   const metrics = () => Promise.reject(new ProtocolError("nonsense", ""));
   const link = new AgentLink(async () => session({ metrics }));
-  await using machine = await startMachine(link);
+  await using machine = await startMachine({ agent: link });
   await link.session();
   await machine.running.freeze();
   expect(await machine.running.isFrozen({})).toBe(true);
@@ -107,7 +139,7 @@ it("survives an agent that comes up after a shutdown was asked for, and refuses 
   const unhandled = vi.fn();
   process.on("unhandledRejection", unhandled);
   const link = new AgentLink(() => coming);
-  await using machine = await startMachine(link);
+  await using machine = await startMachine({ agent: link });
   await machine.running.shutdown({});
   come(session({ shutdown }));
   await link.session();
