@@ -100,11 +100,11 @@ describe("exec on pipes", () => {
     const process = await client.exec(request(sh("sleep 1000 & echo $!; wait")));
     if (process.streams.kind !== "pipes") throw new Error("not on pipes");
     const child = Number(await firstLine(process.streams.stdout));
-    const closed = once(process.streams.stdout, "close");
+    const identity = await identifyProcess(child);
+    if (identity === undefined) throw new Error("the child ended by itself");
     await process.kill("SIGKILL");
     expect(await process.exit).toEqual({ kind: "signaled", signal: "SIGKILL" });
-    await closed;
-    expect(lives(child)).toBe(false);
+    await waitForEnd(identity, { timeout: DEADLINE });
     // After its end: nothing.
     await process.kill("SIGKILL");
   });
