@@ -1,9 +1,11 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { constants } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Abortable, type ExitStatus, ImageError, type InstanceConfig, type LogStream } from "@pileus/core";
 import {
+  allOrNothing,
   type Backend,
   type DriverContext,
   type InstanceContext,
@@ -27,7 +29,7 @@ import type { LxcSection } from "./section.ts";
 export type LxcCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
 
 /** What is not known before the root is open: until then this stands for it. */
-const UNKNOWN_INIT: InitSystem = { argv: ["/sbin/init"], haltSignal: "SIGPWR", kind: "other" };
+const UNKNOWN_INIT: InitSystem = { argv: ["/sbin/init"], haltSignal: constants.signals.SIGPWR, kind: "other" };
 
 /** System containers on the runtime of this package: the image's own init as PID 1, its console in a file. */
 export class LxcBackend implements Backend<LxcCapability> {
@@ -48,17 +50,15 @@ export class LxcBackend implements Backend<LxcCapability> {
 
   async launch(instance: InstanceContext, options: Abortable): Promise<Running<LxcCapability>> {
     const container = this.#container(instance);
-    try {
+    return allOrNothing(async (undo) => {
+      undo(() => releaseContainer(container));
       const { files } = await openRoot(container, options);
       const init = await detectInit(files, sectionOf(instance));
       await writeNetworkFiles(files, instance, options);
       writeFileSync(initFile(instance), JSON.stringify(init), { mode: 0o600 });
       if (container.output.kind === "console") rmSync(container.output.file, { force: true });
       return await launchContainer(this.#container(instance, init), options);
-    } catch (error) {
-      await releaseContainer(container);
-      throw error;
-    }
+    });
   }
 
   async adopt(instance: InstanceContext): Promise<Running<LxcCapability> | undefined> {

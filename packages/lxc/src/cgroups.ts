@@ -67,8 +67,7 @@ async function removeCgroup(folder: string, deadline: number): Promise<void> {
 }
 
 async function killAll(folder: string): Promise<void> {
-  const pids = await readIfThere(join(folder, "cgroup.procs"));
-  for (const pid of pids.split("\n").filter(Boolean).map(Number)) {
+  for (const pid of parsePids(await readIfThere(join(folder, "cgroup.procs")))) {
     try {
       process.kill(pid, "SIGKILL");
     } catch (error) {
@@ -78,6 +77,14 @@ async function killAll(folder: string): Promise<void> {
   // Version 1: what is frozen does not even die.
   if ((await readIfThere(join(folder, "freezer.state"))) !== "")
     await writeFile(join(folder, "freezer.state"), "THAWED");
+}
+
+/** Who is in a cgroup, by its `cgroup.procs`. A process of another pid namespace is listed as 0, which to kill(2) is our own group. */
+export function parsePids(procs: string): readonly number[] {
+  return procs
+    .split("\n")
+    .map(Number)
+    .filter((pid) => pid > 0);
 }
 
 async function listFolders(folder: string): Promise<readonly string[] | undefined> {

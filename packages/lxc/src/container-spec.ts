@@ -58,8 +58,8 @@ export interface InitSpec {
   readonly cwd?: string | undefined;
   /** The whole environment but for `container=lxc`, which liblxc adds. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Asks for an orderly end: a name (`SIGTERM`, `SIGRTMIN+3`) or a number. */
-  readonly haltSignal: string;
+  /** The number of the signal that asks for an orderly end. */
+  readonly haltSignal: number;
   /** Forbids to gain rights by executing a file: setuid bits do nothing. Default false. */
   readonly noNewPrivileges?: boolean | undefined;
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Abortable, isInstanceError } from "@pileus/core";
-import { identifyProcess, waitForEnd } from "@pileus/core/driver";
+import { allOrNothing, identifyProcess, waitForEnd } from "@pileus/core/driver";
 import { containerConfig } from "./config/container-config.ts";
 import { renderConfig } from "./config/render.ts";
 import { ContainerRunning } from "./container-running.ts";
@@ -17,17 +17,15 @@ import { releaseContainer } from "./release.ts";
  * running and nothing mounted.
  */
 export async function launchContainer(spec: ContainerSpec, options: Abortable = {}): Promise<ContainerRunning> {
-  try {
+  return allOrNothing(async (undo) => {
+    undo(() => releaseContainer(spec));
     const facts = await readHostFacts();
     const { config } = containerPaths(spec);
     mkdirSync(dirname(config), { recursive: true, mode: 0o700 });
     writeFileSync(config, renderConfig(containerConfig(spec, facts)), { mode: 0o600 });
     writeInitHelper(spec);
     return new ContainerRunning(spec, facts, await startMonitor(facts.tools.start, spec, options));
-  } catch (error) {
-    await releaseContainer(spec);
-    throw error;
-  }
+  });
 }
 
 /** Finds the container running that another process launched; else cleans up after it, and returns `undefined`. */

@@ -1,7 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { constants } from "node:os";
 import { setTimeout } from "node:timers/promises";
-import { ConfigError } from "@pileus/core";
 import { type ProcessIdentity, signalProcess } from "@pileus/core/driver";
 
 /** How long PID 1 is left alone before it is asked once more, while it cannot hear: milliseconds, growing to the second. */
@@ -13,14 +11,13 @@ const PAUSE = [10, 250] as const;
  */
 export async function askToHalt(
   init: ProcessIdentity,
-  haltSignal: string,
+  haltSignal: number,
   options: { readonly signal: AbortSignal },
 ): Promise<void> {
-  const number = signalNumber(haltSignal);
   for (let pause: number = PAUSE[0]; !options.signal.aborted; pause = Math.min(PAUSE[1], pause * 2)) {
-    const hears = await isReadyFor(init.pid, number);
+    const hears = await isReadyFor(init.pid, haltSignal);
     // Sent in any case: an init that waits in sigtimedwait(2), as busybox does, shows no readiness at all.
-    if (!(await signalProcess(init, number)) || hears) return;
+    if (!(await signalProcess(init, haltSignal)) || hears) return;
     await setTimeout(pause, undefined, { signal: options.signal }).catch(() => undefined);
   }
 }
@@ -34,24 +31,4 @@ async function isReadyFor(pid: number, number: number): Promise<boolean> {
   // All signals blocked at once, SIGSEGV too: about to fork, and not ready yet.
   const forking = has("SigBlk", 1n << 10n);
   return has("SigCgt") || (has("SigBlk") && !forking);
-}
-
-/** Linux keeps the first two real-time signals for threads (glibc's SIGRTMIN): signal(7). */
-const SIGRTMIN = 34;
-
-/** The number of `SIGTERM`, `TERM`, `SIGRTMIN+3`, `RTMAX-1` or `37`. @throws {ConfigError} */
-export function signalNumber(name: string): number {
-  const plain = name.toUpperCase().replace(/^SIG/, "");
-  const relative = /^RT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(plain);
-  const offset = Number(relative?.[3] ?? 0) * (relative?.[2] === "-" ? -1 : 1);
-  const number =
-    relative !== null
-      ? (relative[1] === "MIN" ? SIGRTMIN : 64) + offset
-      : /^\d+$/.test(plain)
-        ? Number(plain)
-        : constants.signals[`SIG${plain}` as NodeJS.Signals];
-  if (number === undefined || number < 1 || number > 64) {
-    throw new ConfigError("halt signal", [{ path: [], message: `"${name}" is no signal` }]);
-  }
-  return number;
 }

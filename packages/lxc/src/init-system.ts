@@ -1,9 +1,11 @@
+import { constants } from "node:os";
 import { posix } from "node:path";
 import { isInstanceError } from "@pileus/core";
 import type { FileOperations } from "@pileus/core/driver";
 import { z } from "zod";
 import type { InitSpec } from "./container-spec.ts";
 import type { LxcSection } from "./section.ts";
+import { parseSignal, SIGRTMIN } from "./signal.ts";
 
 /** As the kernel: path_resolution(7). */
 const MAX_LINKS = 40;
@@ -11,7 +13,7 @@ const MAX_LINKS = 40;
 /** What is known of the init of a run; kept with the run, for whoever adopts it. */
 export const InitSystemSchema = z.strictObject({
   argv: z.array(z.string()).min(1),
-  haltSignal: z.string(),
+  haltSignal: z.number().int().positive(),
   kind: z.enum(["systemd", "other"]),
 });
 export type InitSystem = z.output<typeof InitSystemSchema> & Pick<InitSpec, "kind">;
@@ -21,20 +23,21 @@ export async function detectInit(files: FileOperations, section: LxcSection): Pr
   const argv = section.init ?? ["/sbin/init"];
   const program = posix.basename(await followLinks(files, argv[0] as string));
   const kind = program === "systemd" ? "systemd" : "other";
-  return { argv: [...argv], haltSignal: section.haltSignal ?? haltSignalOf(program), kind };
+  const asked = section.haltSignal === undefined ? undefined : parseSignal(section.haltSignal);
+  return { argv: [...argv], haltSignal: asked ?? haltSignalOf(program), kind };
 }
 
-function haltSignalOf(program: string): string {
+function haltSignalOf(program: string): number {
   switch (program) {
-    // systemd(1), "Signals": starts halt.target.
+    // systemd(1), "Signals": SIGRTMIN+3 starts halt.target.
     case "systemd":
-      return "SIGRTMIN+3";
+      return SIGRTMIN + 3;
     // init.c: halts at SIGUSR1, powers off at SIGUSR2.
     case "busybox":
-      return "SIGUSR2";
+      return constants.signals.SIGUSR2;
     // What liblxc sends when it knows nothing: sysvinit and OpenRC take it as a power failure.
     default:
-      return "SIGPWR";
+      return constants.signals.SIGPWR;
   }
 }
 

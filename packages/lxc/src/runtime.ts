@@ -17,4 +17,5 @@ export { writeNetworkFiles } from "./network-files.ts";
 export { probeRuntime } from "./probe.ts";
 export { type ReleaseSpec, releaseContainer } from "./release.ts";
 export { makeRoot, type OpenRoot, openRoot, removeRoot } from "./root.ts";
+export { parseSignal } from "./signal.ts";
 export { resolveUser, type User } from "./user.ts";

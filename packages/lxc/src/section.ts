@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { signalNumber } from "./halt.ts";
+import { parseSignal } from "./signal.ts";
 
 /** The section `lxc` of an instance's configuration. */
 export const LxcSectionSchema = z
@@ -12,16 +12,11 @@ export const LxcSectionSchema = z
       .min(1)
       .optional(),
     /** What asks PID 1 for an orderly end. Default: what the program that `init` leads to is known to take. */
-    haltSignal: z.string().refine(isSignal, "a signal is a name as in SIGTERM or SIGRTMIN+3, or a number").optional(),
+    haltSignal: z
+      .string()
+      .refine((text) => parseSignal(text) !== undefined, "no such signal: write SIGTERM, SIGRTMIN+3 or a number")
+      .optional(),
   })
   .prefault({});
 export type LxcSection = z.output<typeof LxcSectionSchema>;
 export type LxcSectionInput = z.input<typeof LxcSectionSchema>;
-
-function isSignal(text: string): boolean {
-  try {
-    return signalNumber(text) > 0;
-  } catch {
-    return false;
-  }
-}

@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import {
@@ -101,7 +102,7 @@ export class OciBackend implements Backend<OciCapability> {
       hostId: this.#hostId,
       root: { layers: instance.tree.layers, folder: join(instance.folder, "root") },
       idmap: sectionOf(instance).privileged ? undefined : DEFAULT_IDMAP,
-      init: { argv: [], haltSignal: "SIGTERM" },
+      init: { argv: [], haltSignal: constants.signals.SIGTERM },
       run: instance.run,
       output: { kind: "files", ...logFiles(instance.log) },
       nics: instance.nics,
@@ -135,7 +136,7 @@ function programSpec(program: Program, user?: User): { readonly init: InitSpec; 
       groups: user?.groups,
       cwd,
       env: { ...(user === undefined ? {} : { HOME: user.home }), ...env },
-      haltSignal: String(stopSignal),
+      haltSignal: stopSignal,
     },
     exec: { env, cwd },
   };

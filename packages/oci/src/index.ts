@@ -4,7 +4,7 @@
  * For whoever runs images of a registry without a daemon: `openHost({ root, drivers: [oci()] })`, then
  * `host.images.import("docker://…")` and `host.create({ driver: "oci", … })`. Not for a whole distribution with its own init, which
  * `@pileus/lxc` runs, nor for building images, but for `writeOciLayout()`, which makes one of tars.
- * Start reading at `driver.ts`; how an image comes in is `image/source.ts`, what becomes of its config `process.ts`.
+ * Start reading at `oci.ts`; how an image comes in is `image/source.ts`, what becomes of its config `process.ts`.
  */
 export type { OciCapability } from "./backend.ts";
 export { type OciLayoutOptions, writeOciLayout } from "./image/write.ts";

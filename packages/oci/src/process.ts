@@ -1,7 +1,8 @@
+import { constants } from "node:os";
 import { posix } from "node:path";
 import { ConfigError, type OciProcess } from "@pileus/core";
+import { parseSignal } from "@pileus/lxc/runtime";
 import type { OciSection } from "./section.ts";
-import { parseSignal } from "./signal.ts";
 
 /** The main program of an instance: what its image says, as far as its configuration says nothing else. */
 export interface Program {
@@ -11,7 +12,7 @@ export interface Program {
   readonly env: Readonly<Record<string, string>>;
   /** Absolute. */
   readonly workdir: string;
-  /** As image-spec writes it, `""` for root; see `resolveAccount()`. */
+  /** As image-spec writes it, `""` for root; see `resolveUser()`. */
   readonly user: string;
   /** The number of the signal that asks it to end. */
   readonly stopSignal: number;
@@ -19,7 +20,6 @@ export interface Program {
 
 /** What Docker sets when the image does not: moby, daemon/oci_linux.go. */
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const SIGTERM = 15;
 
 /**
  * The program of an instance. Pure.
@@ -41,7 +41,7 @@ export function resolveProgram(
       { path: ["oci", "cmd"], message: "the image has neither entrypoint nor cmd: name the program to run" },
     ]);
   const signal = section.stopSignal ?? image.stopSignal;
-  const stopSignal = signal === undefined ? SIGTERM : parseSignal(signal);
+  const stopSignal = signal === undefined ? constants.signals.SIGTERM : parseSignal(signal);
   if (stopSignal === undefined)
     throw new ConfigError("instance config", [
       { path: ["oci", "stopSignal"], message: `the image's ${JSON.stringify(signal)} is no signal: name another one` },

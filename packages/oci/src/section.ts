@@ -1,5 +1,5 @@
+import { parseSignal } from "@pileus/lxc/runtime";
 import { z } from "zod";
-import { parseSignal } from "./signal.ts";
 
 // execve(2): one string of argv has at most 128 KiB (MAX_ARG_STRLEN), its NUL included, and ends at the first NUL.
 const ArgumentSchema = z

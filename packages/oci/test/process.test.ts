@@ -2,7 +2,6 @@ import { OciProcessSchema } from "@pileus/core";
 import { describe, expect, it } from "vitest";
 import { resolveProgram } from "../src/process.ts";
 import { type OciSectionInput, OciSectionSchema } from "../src/section.ts";
-import { parseSignal } from "../src/signal.ts";
 
 const image = (changes: object = {}) => OciProcessSchema.parse({ entrypoint: ["/e"], cmd: ["c"], ...changes });
 const resolve = (section: OciSectionInput = {}, changes: object = {}, env: Record<string, string> = {}) =>
@@ -62,27 +61,6 @@ describe("resolveProgram", () => {
     expect(() => resolve({}, { stopSignal: "SIGNONE" })).toThrow("no signal");
     expect(resolve({ stopSignal: "9" }, { stopSignal: "SIGNONE" }).stopSignal).toBe(9);
   });
-});
-
-describe("parseSignal", () => {
-  it.each([
-    ["SIGTERM", 15],
-    ["term", 15],
-    ["15", 15],
-    ["SIGRTMIN", 34],
-    ["SIGRTMIN+3", 37],
-    ["RTMAX-1", 63],
-    ["64", 64],
-  ])("reads %s as %d", (text, number) => {
-    expect(parseSignal(text)).toBe(number);
-  });
-
-  it.each(["", "0", "65", "SIG", "SIGNONE", "SIGRTMIN+31", "SIGRTMIN-1", "SIGRTMAX+1", "15 ", "15\n", "constructor"])(
-    "knows no signal %j",
-    (text) => {
-      expect(parseSignal(text)).toBeUndefined();
-    },
-  );
 });
 
 describe("OciSectionSchema", () => {

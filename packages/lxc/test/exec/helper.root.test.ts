@@ -112,8 +112,10 @@ describe("the helper", () => {
       );
       const pid = Number(String(await new Promise((resolve) => asker.stdout.once("data", resolve))));
       expect(await readFile(`/proc/${pid}/comm`, "utf8")).toBe("sh\n");
+      const identity = await identifyProcess(pid);
+      if (identity === undefined) throw new Error("the program ended by itself");
       asker.kill("SIGKILL");
-      await expect.poll(() => readFile(`/proc/${pid}/comm`, "utf8").catch(() => "gone")).toBe("gone");
+      await waitForEnd(identity, { timeout: 20_000 });
     }),
   );
   it(

@@ -17,6 +17,7 @@ export class FetchProgress implements Disposable {
   readonly #ignored: ReadonlySet<string>;
   readonly #watchers: readonly FSWatcher[];
   #last = 0;
+  #done = 0;
   #looking = false;
   #failure: { readonly error: unknown } | undefined;
 
@@ -67,7 +68,9 @@ export class FetchProgress implements Disposable {
     this.#written().then(
       (bytes) => {
         this.#looking = false;
-        if (this.#last !== Number.POSITIVE_INFINITY) this.#tell(Math.min(bytes, this.#total));
+        // A blob that was renamed between the two listings is in neither: what was told stays told.
+        this.#done = Math.max(this.#done, Math.min(bytes, this.#total));
+        if (this.#last !== Number.POSITIVE_INFINITY) this.#tell(this.#done);
       },
       () => {
         // A file that was renamed between the listing and the look: the next change counts it.

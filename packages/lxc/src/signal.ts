@@ -1,12 +1,12 @@
 import { constants } from "node:os";
 
 // signal(7): what glibc and musl both leave to programs. Docker and liblxc count from the same number.
-const SIGRTMIN = 34;
+export const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 
 /**
  * The number of a signal as image-spec (config.md, StopSignal) and Docker write it: `SIGTERM`, `term`, `15`, `SIGRTMIN+3`.
- * Undefined when there is no such signal.
+ * `undefined` when there is no such signal.
  */
 export function parseSignal(text: string): number | undefined {
   if (/^\d{1,2}$/.test(text)) return within(Number(text), 1);

@@ -1,0 +1,23 @@
+import { describe, expect, it } from "vitest";
+import { parseSignal } from "../src/signal.ts";
+
+describe("parseSignal", () => {
+  it.each([
+    ["SIGTERM", 15],
+    ["term", 15],
+    ["15", 15],
+    ["SIGRTMIN", 34],
+    ["SIGRTMIN+3", 37],
+    ["RTMAX-1", 63],
+    ["64", 64],
+  ])("reads %s as %d", (text, number) => {
+    expect(parseSignal(text)).toBe(number);
+  });
+
+  it.each(["", "0", "65", "SIG", "SIGNONE", "SIGRTMIN+31", "SIGRTMIN-1", "SIGRTMAX+1", "15 ", "15\n", "constructor"])(
+    "knows no signal %j",
+    (text) => {
+      expect(parseSignal(text)).toBeUndefined();
+    },
+  );
+});
