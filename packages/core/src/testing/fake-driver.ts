@@ -29,7 +29,10 @@ export interface FakeOptions<N extends string = "fake", C extends Capability = C
   readonly kind?: InstanceKind | undefined;
   /** Where its instances run. Default: a world of its own. */
   readonly world?: FakeWorld | undefined;
-  /** Programs beside the built-in ones, or in their place, by name. */
+  /**
+   * Programs beside the built-in ones, or in their place, by name. Built in are small `cat echo env false head id kill
+   * ls mkfifo poweroff printf pwd sleep stty sync test true tty yes`, and a `sh -c` without pipes and control flow.
+   */
   readonly programs?: Readonly<Record<string, FakeProgram>> | undefined;
   /** Default: none. */
   readonly faults?: FakeFaults | undefined;
@@ -38,7 +41,7 @@ export interface FakeOptions<N extends string = "fake", C extends Capability = C
 /**
  * A driver whose instances are in memory: a tree of files copied from the image, and programs that are functions. It
  * keeps every promise of the contract that needs no kernel, so that a program which uses instances can be tested
- * without root, and fast.
+ * without root, and fast. Its image is one of {@link importFakeImage}.
  */
 export function fake<const N extends string = "fake", C extends Capability = Capability>(
   options: FakeOptions<N, C> = {},

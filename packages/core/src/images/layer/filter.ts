@@ -1,4 +1,4 @@
-import { ImageError } from "../../contract/errors.ts";
+import { HostError, ImageError } from "../../contract/errors.ts";
 import { shown, type TarEntry } from "../../tar/entry.ts";
 import type { TarSink } from "../../tar/reader.ts";
 import { TarWriter } from "../../tar/writer.ts";
@@ -14,6 +14,8 @@ export interface LayerFilterOptions {
   readonly limits: LayerLimits;
   /** Whether `.wh.` names are whiteouts. */
   readonly whiteouts: boolean;
+  /** Who all of it must belong to, for an unpacker that cannot give files away. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
 }
 
 /** What a layer turned out to hold. Paths are byte strings, relative to its root. */
@@ -107,13 +109,13 @@ export class LayerFilter implements TarSink {
       const kind = this.#kinds.get(path);
       // layer.md: a whiteout is for lower layers only. A folder of this layer beside it shows its own content alone.
       if (kind === "directory") this.#opaque.add(path);
-      else if (kind === undefined) this.output.entry({ ...folderEntry(path, undefined), type: "character", mode: 0 });
+      else if (kind === undefined) this.#write({ ...folderEntry(path, undefined), type: "character", mode: 0 });
     }
     this.#opaque.delete("");
     const opaque = [...this.#opaque].filter((path) => lower.find(path.split("/"))?.kind === "directory");
     for (const path of opaque) this.#markOpaque(path);
-    for (const [path, entry] of this.#symlinks) this.output.entry({ ...entry, name: path });
-    for (const [path, entry] of this.#symlinkLinks) this.output.entry({ ...entry, name: path });
+    for (const [path, entry] of this.#symlinks) this.#write({ ...entry, name: path });
+    for (const [path, entry] of this.#symlinkLinks) this.#write({ ...entry, name: path });
     this.output.end();
     return { entries: this.#entries, devices: this.#devices, opaque, lowerLinks: this.#lowerLinks };
   }
@@ -139,7 +141,7 @@ export class LayerFilter implements TarSink {
       case "fifo":
         this.#claim(path, "file", entry);
         this.#passing = true;
-        this.output.entry({ ...entry, name: path, target: "", xattrs: kept(entry) });
+        this.#write({ ...entry, name: path, target: "", xattrs: kept(entry) });
         return;
       default:
         entry.type satisfies never;
@@ -161,7 +163,7 @@ export class LayerFilter implements TarSink {
     const link = { ...entry, target: target ?? "", mode: entry.mode, xattrs: new Map<string, string>() };
     if (target !== undefined && kind === "file") {
       this.#claim(path, "file", entry);
-      this.output.entry({ ...link, name: path });
+      this.#write({ ...link, name: path });
     } else if (target !== undefined && kind === "symlink") {
       this.#claim(path, "symlink", entry);
       this.#symlinkLinks.set(path, link);
@@ -210,14 +212,14 @@ export class LayerFilter implements TarSink {
   #markOpaque(path: string): void {
     const entry = this.#folders.get(path) as TarEntry;
     // overlayfs.rst: "y" in trusted.overlay.opaque.
-    this.output.entry({ ...entry, xattrs: new Map([...entry.xattrs, ["trusted.overlay.opaque", "y"]]) });
+    this.#write({ ...entry, xattrs: new Map([...entry.xattrs, ["trusted.overlay.opaque", "y"]]) });
   }
 
   #folder(path: string, entry: TarEntry): void {
     if (path !== "") this.#claim(path, "directory", entry);
     const folder = { ...entry, target: "", xattrs: kept(entry) };
     this.#folders.set(path, folder);
-    this.output.entry(folder);
+    this.#write(folder);
   }
 
   /** A later entry of the same name replaces the earlier one, but no folder becomes something else or the reverse. */
@@ -279,6 +281,15 @@ export class LayerFilter implements TarSink {
       at = next;
     }
     return at;
+  }
+
+  #write(entry: TarEntry): void {
+    const { image, owner } = this.#options;
+    if (owner !== undefined && (entry.uid !== owner.uid || entry.gid !== owner.gid)) {
+      const reason = `it has files of ${entry.uid}:${entry.gid}, and only root can give files to others`;
+      throw new HostError(`unpack image ${image}`, [{ need: "root", reason, fix: "run as root" }]);
+    }
+    this.output.entry(entry);
   }
 
   #refuse(name: string, why: string): never {

@@ -42,8 +42,8 @@ export interface Unpacked extends LayerFindings {
  * The archive is judged in this process and written anew for tar(1), which only ever sees what {@link LayerFilter} let
  * through. docs/design/0003-unpacking.md has the figures.
  *
- * @throws {ImageError} for a malformed or hostile archive, or a wrong digest. @throws {HostError} for a missing tool or
- * a full disk.
+ * @throws {ImageError} for a malformed or hostile archive, or a wrong digest. @throws {HostError} for a missing tool, a
+ * full disk, or owners that only root can give.
  */
 export async function unpackLayer(source: Readable, tree: string, options: UnpackOptions): Promise<Unpacked> {
   const { image } = options;
@@ -55,7 +55,7 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
   const ends: Promise<void>[] = [];
   try {
     await mkdir(tree, { mode: 0o755 });
-    const filter = new LayerFilter({ ...options, lower: new LowerLayers(options.lower) });
+    const filter = new LayerFilter({ ...options, lower: new LowerLayers(options.lower), owner: onlyOwner() });
     const compressed = new Meter(options);
     const head = await peek(source);
     const decompression = decompressor(image, head, failing.signal);
@@ -104,6 +104,12 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
     source.destroy();
     await Promise.all(ends);
   }
+}
+
+/** Whoever is not root can unpack what is theirs alone: enough for unit tests, which need no other owner. */
+function onlyOwner(): { readonly uid: number; readonly gid: number } | undefined {
+  const [uid = 0, gid = 0] = [process.geteuid?.(), process.getegid?.()];
+  return uid === 0 ? undefined : { uid, gid };
 }
 
 function extractArgv(tree: string): string[] {

@@ -26,7 +26,7 @@ async function copyFolder(source: string, target: FolderNode, options: Abortable
     options.signal?.throwIfAborted();
     const path = join(source, name);
     const stat = await lstat(path);
-    const facts = { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, mtime: stat.mtimeMs };
+    const facts = { mode: stat.mode & 0o7777, ...ownerInside(stat), mtime: stat.mtimeMs };
     if (stat.isDirectory()) {
       const folder = folderNode(facts);
       target.entries.set(name, folder);
@@ -35,4 +35,9 @@ async function copyFolder(source: string, target: FolderNode, options: Abortable
     else if (stat.isFile()) target.entries.set(name, fileNode(await readFile(path), facts));
     else if (stat.isFIFO()) target.entries.set(name, { type: "fifo", ...facts });
   }
+}
+
+/** What belongs to whoever runs the tests, who need not be root, belongs to root inside. */
+function ownerInside({ uid, gid }: { readonly uid: number; readonly gid: number }) {
+  return { uid: uid === process.geteuid?.() ? 0 : uid, gid: gid === process.getegid?.() ? 0 : gid };
 }

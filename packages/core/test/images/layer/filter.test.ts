@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ImageError } from "../../../src/contract/errors.ts";
+import { HostError, ImageError } from "../../../src/contract/errors.ts";
 import { LayerFilter, type LayerFindings } from "../../../src/images/layer/filter.ts";
 import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";
 import type { TarEntry } from "../../../src/tar/entry.ts";
@@ -22,7 +22,13 @@ afterEach(() => rmSync(base, { recursive: true, force: true }));
 
 function filtered(
   entries: readonly (RawEntry | Buffer)[],
-  options: { lower?: boolean; whiteouts?: boolean; bytes?: number; count?: number } = {},
+  options: {
+    lower?: boolean;
+    whiteouts?: boolean;
+    bytes?: number;
+    count?: number;
+    owner?: { uid: number; gid: number };
+  } = {},
 ): Filtered {
   const lower = new LowerLayers(options.lower ? [{ tree: base, opaque: [] }] : []);
   const filter = new LayerFilter({
@@ -30,6 +36,7 @@ function filtered(
     lower,
     whiteouts: options.whiteouts ?? true,
     limits: { bytes: options.bytes ?? 1e6, entries: options.count ?? 1000 },
+    owner: options.owner,
   });
   const reader = new TarReader((fault) => new ImageError("img", fault.message), filter);
   reader.push(tarBytes(...entries));
@@ -229,5 +236,24 @@ describe("LayerFilter over lower layers", () => {
     expect([...result.findings.lowerLinks]).toEqual([["copy", Buffer.from(join(base, "usr/bin/old"))]]);
     expect(() => over(file("usr/bin/.wh.old", ""), hardLink("copy", "usr/bin/old"))).toThrow(/no file of the image/);
     expect(() => over(hardLink("copy", "bin"))).toThrow(/no file of the image/);
+  });
+});
+
+describe("LayerFilter for one who cannot give files away", () => {
+  const owner = { uid: 1000, gid: 1000 };
+
+  it("passes what is theirs", () => {
+    const result = filtered([folder("./", owner), folder("d/", owner), file("d/f", "x", owner)], { owner });
+    expect(lines(result)).toEqual(["directory ./", "directory d", "file d/f"]);
+  });
+
+  it.each([
+    ["of another user", file("f", "x", { uid: 1001, gid: 1000 }), /it has files of 1001:1000.*root/],
+    ["of another group", file("f", "x", { uid: 1000, gid: 1001 }), /it has files of 1000:1001.*root/],
+    ["in a folder that the archive does not give an owner", file("d/f", "x", owner), /it has files of 0:0.*root/],
+  ])("refuses a file %s with HostError", (_, entry, told) => {
+    const refused = () => filtered([folder("./", owner), entry], { owner });
+    expect(refused).toThrow(HostError);
+    expect(refused).toThrow(told);
   });
 });
