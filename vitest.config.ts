@@ -6,6 +6,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: ["@pileus/source"] } },
   test: {
+    // Not a measure of speed: a machine may be slow, and what hangs is what a limit finds.
+    testTimeout: 30_000,
     projects: [
       {
         extends: true,

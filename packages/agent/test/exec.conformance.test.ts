@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
+import { identifyProcess, waitForEnd } from "@pileus/core/driver";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AgentClient } from "../src/index.ts";
-import { AgentProcess, request } from "./support/agent-process.ts";
+import { AgentProcess, DEADLINE, request } from "./support/agent-process.ts";
 import { run, runOnTerminal } from "./support/run.ts";
 
 let agent: AgentProcess;

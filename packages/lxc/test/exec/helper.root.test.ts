@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { buffer, text } from "node:stream/consumers";
-import type { BackendProcess } from "@pileus/core/driver";
+import { type BackendProcess, identifyProcess, waitForEnd } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { describe, expect, it } from "vitest";
 import { execInside } from "../../src/exec/exec.ts";

@@ -69,8 +69,8 @@ class Packing {
   async *#entry(name: string, stat: Stats, type: TarEntry["type"], target = ""): AsyncGenerator<Buffer, void> {
     const { uid = 0, gid = 0 } = this.#options;
     const size = type === "file" ? stat.size : 0;
-    // Three decimals: what a JavaScript number of milliseconds can say of a time.
-    const mtime = (stat.mtimeMs / 1000).toFixed(3);
+    // Three decimals: what a JavaScript number of milliseconds can say of a time. Cut, not rounded: no file is of a later second.
+    const mtime = (Math.floor(stat.mtimeMs) / 1000).toFixed(3);
     this.writer.entry({ type, name, target, mode: stat.mode & 0o7777, uid, gid, mtime, size, xattrs: new Map() });
     yield* this.#gather(512);
   }

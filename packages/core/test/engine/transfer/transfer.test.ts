@@ -240,8 +240,11 @@ describe("what is pushed", () => {
     const source = join(folder, "source");
     await mkdir(join(source, "a/b"), { recursive: true });
     await writeFile(join(source, "a/b/c"), "content");
+    await utimes(join(source, "a/b/c"), 5, 5.9996);
     await pull(Readable.from([await pack(source)]));
     expect(readFileSync(join(target, "a/b/c"), "utf8")).toBe("content");
+    // To the millisecond, and of the second that it was.
+    expect(Math.floor(lstatSync(join(target, "a/b/c")).mtimeMs / 1000)).toBe(5);
     expect(execFileSync("diff", ["-r", source, target], { encoding: "utf8" })).toBe("");
   });
 
