@@ -5,8 +5,10 @@ import type { InstanceState } from "./state.ts";
  * semantic versioning; messages are not. `docs/errors.md` is generated from this table.
  */
 export const ERROR_CODES = {
-  ERR_INSTANCE_NOT_FOUND: "The named instance, image, network or file does not exist.",
+  ERR_INSTANCE_NOT_FOUND:
+    "There is no instance, image or network of that name; or, inside an instance, no such user, group or program.",
   ERR_INSTANCE_EXISTS: "The name is taken.",
+  ERR_INSTANCE_IN_USE: "Instances use the image or network that was to be deleted; their names are a field.",
   ERR_INSTANCE_STATE: "The instance is in a state in which the call is not legal.",
   ERR_INSTANCE_UNSUPPORTED: "The driver, this host or this guest cannot do it; the reason is a field.",
   ERR_INSTANCE_CONFIG: "The configuration or an argument is invalid; every issue is listed with its path.",
@@ -15,10 +17,11 @@ export const ERROR_CODES = {
   ERR_INSTANCE_PROTOCOL: "A peer (QMP, agent, registry) said something that its protocol does not allow.",
   ERR_INSTANCE_CONNECTION: "The connection to a peer broke or could not be made.",
   ERR_INSTANCE_TIMEOUT: "The deadline passed.",
+  ERR_INSTANCE_OVERRUN: "A reader of `watch()` fell too far behind: events were lost, so look and watch anew.",
   ERR_INSTANCE_AGENT: "The agent in the guest refused or failed; its own code is a field.",
   ERR_INSTANCE_IMAGE: "An image is malformed, hostile or not what its digest says.",
   ERR_INSTANCE_FILE:
-    "A file operation failed, inside the instance or on the host's end of a transfer; the system's error name is a field.",
+    "A file operation failed, inside the instance or on the host's end of a transfer; the system's error name is a field, `ENOENT` for a file that is not there.",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -47,6 +50,7 @@ export function isInstanceError<C extends ErrorCode>(
   return code === undefined || (error as InstanceError).code === code;
 }
 
+/** What was named does not exist. Of a file that does not exist a {@link FileError} tells. */
 export class NotFoundError extends InstanceError {
   readonly code = "ERR_INSTANCE_NOT_FOUND";
   readonly kind: string;
@@ -59,6 +63,7 @@ export class NotFoundError extends InstanceError {
   }
 }
 
+/** The name is taken: by an instance, by another definition of a network, by an interface of the machine. */
 export class AlreadyExistsError extends InstanceError {
   readonly code = "ERR_INSTANCE_EXISTS";
   readonly kind: string;
@@ -70,10 +75,30 @@ export class AlreadyExistsError extends InstanceError {
   }
 }
 
+/** An image or a network cannot be deleted while instances use it. */
+export class InUseError extends InstanceError {
+  readonly code = "ERR_INSTANCE_IN_USE";
+  readonly kind: string;
+  readonly subject: string;
+  /** The instances, by name. */
+  readonly users: readonly string[];
+  /** `kind` is the noun (`"image"`, `"network"`), `subject` its name. */
+  constructor(kind: string, subject: string, users: readonly string[], options?: ErrorOptions) {
+    super(`${kind} "${subject}" is used by ${users.join(", ")}: delete them first`, options);
+    this.kind = kind;
+    this.subject = subject;
+    this.users = users;
+  }
+}
+
+/**
+ * The instance is in a state in which the call is not legal, or was deleted. `expected` are the states in which it is.
+ */
 export class StateError extends InstanceError {
   readonly code = "ERR_INSTANCE_STATE";
   readonly instance: string;
   readonly state: InstanceState | "deleted";
+  /** Empty of an instance that was deleted. */
   readonly expected: readonly InstanceState[];
   constructor(
     facts: {
@@ -84,16 +109,16 @@ export class StateError extends InstanceError {
     },
     options?: ErrorOptions,
   ) {
-    super(
-      `cannot ${facts.verb} instance "${facts.instance}": it is ${facts.state}, and must be ${facts.expected.join(" or ")}`,
-      options,
-    );
+    const why =
+      facts.state === "deleted" ? "it was deleted" : `it is ${facts.state}, and must be ${facts.expected.join(" or ")}`;
+    super(`cannot ${facts.verb} instance "${facts.instance}": ${why}`, options);
     this.instance = facts.instance;
     this.state = facts.state;
     this.expected = facts.expected;
   }
 }
 
+/** The driver can never do it, or this host or this guest cannot do it now: `reason` says which. */
 export class UnsupportedError extends InstanceError {
   readonly code = "ERR_INSTANCE_UNSUPPORTED";
   /** The capability, or what else cannot be had (`"logs:stderr"`). */
@@ -112,6 +137,7 @@ export interface ConfigIssue {
   readonly message: string;
 }
 
+/** A configuration or an argument is invalid; nothing was touched. Every issue is in `issues`. */
 export class ConfigError extends InstanceError {
   readonly code = "ERR_INSTANCE_CONFIG";
   readonly issues: readonly ConfigIssue[];
@@ -134,6 +160,7 @@ export interface Missing {
   readonly fix: string;
 }
 
+/** The host lacks what a call needs: a tool, a right, a feature of the kernel. Each comes with its fix. */
 export class HostError extends InstanceError {
   readonly code = "ERR_INSTANCE_HOST";
   readonly missing: readonly Missing[];
@@ -146,6 +173,7 @@ export class HostError extends InstanceError {
   }
 }
 
+/** A tool of the host failed, and nothing better is known of why. */
 export class CommandError extends InstanceError {
   readonly code = "ERR_INSTANCE_COMMAND";
   readonly argv: readonly string[];
@@ -173,6 +201,7 @@ export class CommandError extends InstanceError {
   }
 }
 
+/** A peer, or a file that we keep, said something that its protocol does not allow. */
 export class ProtocolError extends InstanceError {
   readonly code = "ERR_INSTANCE_PROTOCOL";
   /** What the peer sent, cut to 1 KiB. */
@@ -183,6 +212,7 @@ export class ProtocolError extends InstanceError {
   }
 }
 
+/** The connection to a peer broke, could not be made, or was let go because the host was disposed. */
 export class ConnectionError extends InstanceError {
   readonly code = "ERR_INSTANCE_CONNECTION";
   readonly peer: string;
@@ -192,6 +222,7 @@ export class ConnectionError extends InstanceError {
   }
 }
 
+/** A deadline passed: the caller's, or a default that the call's documentation names. */
 export class TimeoutError extends InstanceError {
   readonly code = "ERR_INSTANCE_TIMEOUT";
   /** Milliseconds. */
@@ -202,6 +233,18 @@ export class TimeoutError extends InstanceError {
   }
 }
 
+/** A reader of `watch()` fell so far behind that events would have been lost silently. */
+export class OverrunError extends InstanceError {
+  readonly code = "ERR_INSTANCE_OVERRUN";
+  /** The most events that a reader may be behind. */
+  readonly limit: number;
+  constructor(limit: number, options?: ErrorOptions) {
+    super(`a watcher fell more than ${limit} events behind: look at the instances anew, and read faster`, options);
+    this.limit = limit;
+  }
+}
+
+/** The agent in a guest refused a call or failed in it. */
 export class AgentError extends InstanceError {
   readonly code = "ERR_INSTANCE_AGENT";
   /** The guest's own word for it, such as an errno name. */
@@ -212,6 +255,7 @@ export class AgentError extends InstanceError {
   }
 }
 
+/** An image is malformed or hostile, or its content differs from its digest. */
 export class ImageError extends InstanceError {
   readonly code = "ERR_INSTANCE_IMAGE";
   readonly image: string;

@@ -28,7 +28,7 @@ export interface Watchable {
   /**
    * Yields events from now on. Ends when what is watched is deleted or disposed; throws `signal.reason` on abort.
    * Leaving the loop frees the queue. A reader who falls more than 4096 events behind gets a thrown
-   * {@link ProtocolError} rather than silently missing some.
+   * {@link OverrunError} rather than silently missing some.
    */
   watch(options?: Abortable): AsyncIterable<InstanceEvent>;
 }

@@ -49,9 +49,18 @@ export interface Images {
    * @throws {HostError} when a tool for its source is missing.
    */
   import(source: ImageSource, options?: ImportOptions): Promise<Image>;
-  /** By fingerprint (with or without `sha256:`, or a unique prefix of 12 digits and more) or alias. */
+  /**
+   * By fingerprint (with or without `sha256:`, or a unique prefix of 12 digits and more) or alias.
+   *
+   * @throws {NotFoundError} @throws {ConfigError} when a prefix is that of several.
+   */
   get(reference: string, options?: Abortable): Promise<Image>;
+  /** Every image of the store, in no particular order. */
   list(options?: Abortable): Promise<readonly Image[]>;
-  /** Refused with a {@link ConfigError} while instances use it. Layers that other images share stay. */
+  /**
+   * Removes an image and all its names. Layers that other images share stay.
+   *
+   * @throws {InUseError} while instances use it. @throws {NotFoundError}
+   */
   delete(reference: string, options?: Abortable): Promise<void>;
 }

@@ -16,10 +16,10 @@ export interface Networks {
    * @throws {HostError} before anything is touched, when a tool or the right to use it is missing.
    */
   create(config: NetworkConfigInput, options?: Abortable): Promise<NetworkInfo>;
+  /** A network's definition, and whether it is up now. @throws {NotFoundError} */
   get(name: string, options?: Abortable): Promise<NetworkInfo>;
+  /** Every network that is defined on this root, each as {@link get} tells it. */
   list(options?: Abortable): Promise<readonly NetworkInfo[]>;
-  /**
-   * Removes bridge, servers and firewall rules. Refused with a {@link ConfigError} while instances use it. Idempotent.
-   */
+  /** Removes bridge, servers and firewall rules. Idempotent. @throws {InUseError} while instances use it. */
   delete(name: string, options?: Abortable): Promise<void>;
 }

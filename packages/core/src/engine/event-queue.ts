@@ -1,4 +1,4 @@
-import { ProtocolError } from "../contract/errors.ts";
+import { OverrunError } from "../contract/errors.ts";
 import type { InstanceEvent } from "../contract/events.ts";
 
 /** How many events a reader of `watch()` may be behind. */
@@ -19,7 +19,7 @@ export class EventQueue implements AsyncIterableIterator<InstanceEvent> {
   push(event: InstanceEvent): void {
     if (this.#end !== undefined) return;
     if (this.#waiting.length >= QUEUE_LIMIT) {
-      this.fail(new ProtocolError(`a watcher fell more than ${QUEUE_LIMIT} events behind: read it faster`, event.type));
+      this.fail(new OverrunError(QUEUE_LIMIT));
       return;
     }
     this.#waiting.push(event);

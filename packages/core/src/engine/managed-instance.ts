@@ -53,7 +53,7 @@ export class ManagedInstance {
     const reading = this.engine.records.read(this.name);
     if (reading.kind === "record" && reading.record.uuid === this.uuid && reading.record.phase !== "deleting")
       return reading.record;
-    throw new StateError({ instance: this.name, verb, state: "deleted", expected: ["stopped", "running"] });
+    throw new StateError({ instance: this.name, verb, state: "deleted", expected: [] });
   }
 
   /**

@@ -1,7 +1,7 @@
 import { mkdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Abortable } from "../contract/abortable.ts";
-import { ConfigError, NotFoundError } from "../contract/errors.ts";
+import { InUseError, NotFoundError } from "../contract/errors.ts";
 import type { ImageSource, ImportOptions } from "../contract/images.ts";
 import type { ImageDescription, ImageSourcePlugin } from "../driver/image-source.ts";
 import { acquireLock } from "../engine/lock.ts";
@@ -99,10 +99,7 @@ class FolderImageStore implements ImageStore {
       await using _lock = await acquireLock(this.#folders.storeLock, options);
       const { fingerprint } = await this.get(reference);
       const users = await this.#users(fingerprint);
-      if (users.length > 0)
-        throw new ConfigError("image", [
-          { path: [], message: `${reference} is used by ${users.join(", ")}: delete them first` },
-        ]);
+      if (users.length > 0) throw new InUseError("image", reference, users);
       options.signal?.throwIfAborted();
       await this.#records.remove(fingerprint);
       await this.#aliases.removeAll(fingerprint);

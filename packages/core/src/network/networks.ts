@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Abortable } from "../contract/abortable.ts";
-import { AlreadyExistsError, ConfigError, NotFoundError } from "../contract/errors.ts";
+import { AlreadyExistsError, InUseError, NotFoundError } from "../contract/errors.ts";
 import type { NetworkInfo } from "../contract/networks.ts";
 import { allOrNothing } from "../driver/cleanup.ts";
 import { acquireLock } from "../engine/lock.ts";
@@ -98,10 +98,7 @@ class ManagedNetworks implements NetworkManager {
     await requireNetworkTools(`delete network "${name}"`);
     await this.#locked(name, options, async (network) => {
       const users = await this.#users(name);
-      if (users.length > 0) {
-        const message = `network "${name}" is used by ${users.join(", ")}: delete them or take it from their devices first`;
-        throw new ConfigError("network to delete", [{ path: [], message }]);
-      }
+      if (users.length > 0) throw new InUseError("network", name, users);
       await this.#onMachine(options, () => network.tearDown());
       await network.remove();
     });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ProtocolError } from "../../src/contract/errors.ts";
+import { OverrunError } from "../../src/contract/errors.ts";
 import type { InstanceEvent } from "../../src/contract/events.ts";
 import { QUEUE_LIMIT } from "../../src/engine/event-queue.ts";
 import { EventBus } from "../../src/engine/events.ts";
@@ -54,7 +54,7 @@ describe("watch", () => {
     const bus = new EventBus();
     const events = bus.tap().watch();
     for (let i = 0; i <= QUEUE_LIMIT; i++) bus.publish(created("a"));
-    await expect(names(events)).rejects.toBeInstanceOf(ProtocolError);
+    await expect(names(events)).rejects.toBeInstanceOf(OverrunError);
     expect(await names(events)).toEqual([]);
   });
 
