@@ -26,7 +26,8 @@ import { examine } from "./system/doctor.ts";
 /**
  * Opens the root folder that holds all state: undoes what a crash cut short, and finds again what runs.
  *
- * @throws {ConfigError} when two drivers have one name.
+ * @throws {ConfigError} when two drivers have one name, or one has a name that a driver cannot have.
+ * @throws {HostError} when this user may not write to the root folder.
  */
 export function openHost<const D extends AnyDriver>(options: OpenHostOptions<D>): Promise<Host<D>> {
   const layout = new Layout(resolve(options.root));

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import type { Abortable } from "../contract/abortable.ts";
-import { ConfigError } from "../contract/errors.ts";
+import { ConfigError, HostError } from "../contract/errors.ts";
 import type { AnyDriver, HostReport } from "../driver/backend.ts";
 import { CommonConfigSchema } from "../model/config.ts";
 import { NameSchema } from "../model/name.ts";
@@ -28,8 +28,7 @@ export async function openEngine(
 ): Promise<Engine> {
   const { signal, closing } = options;
   assertDriverNames(drivers);
-  await mkdir(layout.root, { recursive: true, mode: 0o700 });
-  for (const folder of [layout.instances, layout.locks]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolders(layout);
   const id = await hostId(layout.identity, layout.hostLock, signal);
   const records = new Records(layout);
   const users: ImageUsers = async (fingerprint) =>
@@ -54,15 +53,29 @@ export async function openEngine(
   };
 }
 
+/** @throws {HostError} when this user may not write there. */
+async function makeFolders(layout: Layout): Promise<void> {
+  try {
+    for (const folder of [layout.root, layout.instances, layout.locks])
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EACCES" && code !== "EPERM") throw error;
+    const reason = `uid ${process.geteuid?.()} may not write to the host's folder ${layout.root}: ${code}`;
+    const fix = "run as root, or open a root folder that is yours";
+    throw new HostError("open the host", [{ need: "root", reason, fix }], { cause: error });
+  }
+}
+
 /** @throws {ConfigError} */
 function assertDriverNames(drivers: readonly AnyDriver[]): void {
   const names = drivers.map((driver) => driver.name);
   const issues = names.flatMap((name, index) => {
     const path = ["drivers", index];
-    if (!NameSchema.safeParse(name).success || name in CommonConfigSchema.shape)
-      return [
-        { path, message: `"${name}" cannot be the name of a driver: it is a label, and no key of every configuration` },
-      ];
+    if (!NameSchema.safeParse(name).success)
+      return [{ path, message: `"${name}" cannot be the name of a driver: a driver's name is an RFC 1123 label` }];
+    if (name in CommonConfigSchema.shape)
+      return [{ path, message: `a driver cannot be named "${name}", which is a key of every configuration` }];
     if (names.indexOf(name) !== index) return [{ path, message: `there are two drivers named "${name}"` }];
     return [];
   });
