@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { AgentClient } from "@pileus/agent";
 import { type Abortable, ConnectionError, isInstanceError } from "@pileus/core";
 import { abortable, linkSignals, withDeadline } from "@pileus/core/driver";
+import type { PortClaim } from "./port-claim.ts";
 
 /** Opens a session with the agent, waiting for as long as it takes the guest to bring it up. */
 export type OpenSession = (options: Abortable) => Promise<AgentClient>;
@@ -17,10 +18,12 @@ const SESSION_INTERVAL = 100;
 
 /**
  * The link to a guest's agent for as long as its machine runs: connects from the start on, and again whenever a session ends
- * (the guest rebooted, its agent was restarted). An agent that breaks the protocol, or refuses us, is not asked again.
+ * (the guest rebooted, its agent was restarted). An agent that breaks the protocol, or refuses us, is not asked again. While another
+ * process has the agent, this waits for its turn.
  */
 export class AgentLink {
   readonly #open: OpenSession;
+  readonly #claim: PortClaim | undefined;
   readonly #end = linkSignals();
   readonly #loop: Promise<void>;
   #current: AgentClient | undefined;
@@ -29,8 +32,10 @@ export class AgentLink {
   #settle: { resolve(agent: AgentClient): void; reject(error: Error): void };
   #onSession: (agent: AgentClient) => void = () => undefined;
 
-  constructor(open: OpenSession) {
+  /** `claim`: the right to the agent, where several processes may want it; owned from now on. */
+  constructor(open: OpenSession, claim?: PortClaim) {
     this.#open = open;
+    this.#claim = claim;
     [this.#next, this.#settle] = expectSession();
     this.#loop = this.#run();
   }
@@ -40,9 +45,10 @@ export class AgentLink {
     return this.#current;
   }
 
-  /** Why there is no session, nor will be. */
+  /** Why there is no session, nor will be as things stand: it failed, or another process has the agent. */
   get failure(): Error | undefined {
-    return this.#failure;
+    if (this.#failure !== undefined || this.#claim?.held !== false) return this.#failure;
+    return new ConnectionError("the guest's agent", "another process has it, and it serves one at a time");
   }
 
   /** Sets who is told of each session to come. */
@@ -51,12 +57,15 @@ export class AgentLink {
   }
 
   /**
-   * The session, waited for. @throws {TimeoutError} after two minutes. @throws {ConnectionError} when the machine has ended or was let go.
+   * The session, waited for. @throws {TimeoutError} after two minutes. @throws {ConnectionError} when the machine has ended or was let
+   * go, and at once while another process has the agent.
    */
   async session(options: Abortable = {}): Promise<AgentClient> {
     options.signal?.throwIfAborted();
     if (this.#current !== undefined) return this.#current;
-    const hint = "is the guest still booting, or does another process hold its agent?";
+    const { failure } = this;
+    if (failure !== undefined) throw failure;
+    const hint = "is the guest still booting?";
     const deadline = { action: "waiting for the guest's agent", timeout: AGENT_TIMEOUT, hint, signal: options.signal };
     return withDeadline(deadline, (signal) => abortable(this.#next, signal));
   }
@@ -75,6 +84,7 @@ export class AgentLink {
   async #run(): Promise<void> {
     const { signal } = this.#end;
     try {
+      await this.#claim?.wait({ signal });
       for (;;) {
         const agent = await this.#open({ signal });
         const began = performance.now();
@@ -93,6 +103,8 @@ export class AgentLink {
       // A socket that is gone went with its machine, which the monitor tells.
       this.#failure = error instanceof Error ? error : new ConnectionError("the guest's agent", String(error));
       this.#settle.reject(this.#failure);
+    } finally {
+      await this.#claim?.[Symbol.asyncDispose]();
     }
   }
 

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { connectAgent } from "@pileus/agent";
@@ -15,6 +16,7 @@ import { launch } from "./launch.ts";
 import { sectionOf } from "./machine.ts";
 import { connectMonitor } from "./monitor.ts";
 import { plan } from "./plan.ts";
+import { PortClaim } from "./port-claim.ts";
 import { findQemu } from "./qemu-process.ts";
 import { runFiles } from "./run-files.ts";
 import { type QemuCapability, QemuRunning, releaseHost } from "./running.ts";
@@ -59,8 +61,11 @@ export class QemuBackend implements Backend<QemuCapability> {
   async launch(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability>> {
     const assets = instance.tree.kind === "disk" ? undefined : this.#parts.bootAssets.get(options);
     const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), assets]);
-    const { identity, qmp } = await launch(instance, { accelerator, boot }, options);
-    return new QemuRunning({ instance, identity, qmp, agent: agentOf(instance) });
+    return allOrNothing(async (undo) => {
+      const { identity, qmp } = await launch(instance, { accelerator, boot }, options);
+      undo(() => qmp.close());
+      return new QemuRunning({ instance, identity, qmp, agent: await this.#agentOf(instance) });
+    });
   }
 
   async adopt(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability> | undefined> {
@@ -75,13 +80,14 @@ export class QemuBackend implements Backend<QemuCapability> {
       undo(() => qmp.close());
       const { UUID } = await qmp.execute("query-uuid", {}, options);
       if (UUID !== instance.uuid) throw new ConnectionError(qmp.peer, `another machine answers: ${UUID}`);
-      return new QemuRunning({ instance, identity, qmp, agent: agentOf(instance) });
+      return new QemuRunning({ instance, identity, qmp, agent: await this.#agentOf(instance) });
     });
   }
 
-  /** The overlay lies in the instance's folder; interfaces alone are outside. */
+  /** The overlay lies in the instance's folder; interfaces and the claim on the agent alone are outside. */
   async remove(instance: InstanceContext): Promise<void> {
     await releaseHost(instance);
+    await rm(this.#claimOf(instance), { force: true });
   }
 
   async logs(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable> {
@@ -91,13 +97,19 @@ export class QemuBackend implements Backend<QemuCapability> {
     }
     return readLogFile(runFiles(instance).consoleLog, options);
   }
+
+  async #agentOf(instance: InstanceContext): Promise<AgentLink | undefined> {
+    if (instance.tree.kind === "disk") return undefined;
+    const connect = () => connectUnix(runFiles(instance).agent);
+    // However long the guest takes to boot: who waits for its agent has a deadline of his own.
+    const open = (options: Abortable) => connectAgent({ ...options, connect, timeout: Number.POSITIVE_INFINITY });
+    return new AgentLink(open, await PortClaim.open(this.#claimOf(instance)));
+  }
+
+  // Not in the instance's folder: whoever waits for a lock makes its file anew, and would do so while the folder is being removed.
+  #claimOf(instance: InstanceContext): string {
+    return join(this.#parts.context.folder, "agents", `${instance.uuid}.lock`);
+  }
 }
 
 const NO_FIRMWARE = { capability: "disk image on microvm", reason: "no firmware of a microvm boots a disk: use q35" };
-
-function agentOf(instance: InstanceContext): AgentLink | undefined {
-  if (instance.tree.kind === "disk") return undefined;
-  const connect = () => connectUnix(runFiles(instance).agent);
-  // However long the guest takes to boot: who waits for its agent has a deadline of his own.
-  return new AgentLink((options) => connectAgent({ ...options, connect, timeout: Number.POSITIVE_INFINITY }));
-}

@@ -1,7 +1,11 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
 import { AgentError, ConnectionError, ProtocolError } from "@pileus/core";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
+import { PortClaim } from "../src/port-claim.ts";
 
 /** A session that ends when told to. */
 function makeSession(): { readonly client: AgentClient; end(reason?: Error): void } {
@@ -68,6 +72,29 @@ it("asks no more of an agent that broke the protocol, nor of one that refuses", 
   const refused = new AgentLink(() => Promise.reject(new AgentError("another host has it", "EBUSY")));
   await expect(refused.session()).rejects.toThrow(AgentError);
   expect(refused.failure).toBeInstanceOf(AgentError);
+});
+
+it("leaves the agent to the process that has it, says so at once, and follows when that lets go", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
+  const path = join(folder, "agents", "one.lock");
+  try {
+    const first = new AgentLink(async () => makeSession().client, await PortClaim.open(path));
+    await first.session();
+    const session = makeSession();
+    const open = vi.fn(async () => session.client);
+    const second = new AgentLink(open, await PortClaim.open(path));
+    await expect(second.session()).rejects.toThrow("another process has it");
+    expect(second.failure).toBeInstanceOf(ConnectionError);
+    expect(open).not.toHaveBeenCalled();
+    await first.close();
+    await vi.waitFor(() => expect(second.failure).toBeUndefined());
+    expect(await second.session()).toBe(session.client);
+    const third = new AgentLink(open, await PortClaim.open(path));
+    await third.close();
+    await second.close();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 it("rejects those who wait when it is closed, and those who abort with their reason", async () => {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { CommandError, ConnectionError, openHost } from "@pileus/core";
+import { CommandError, ConnectionError, openHost, UnsupportedError } from "@pileus/core";
 import { makeBusyboxRootfs, requires } from "@pileus/core/testing";
 import { expect, it } from "vitest";
 import { qemu } from "../src/index.ts";
@@ -88,6 +88,32 @@ it(
       expect((await machine.inspect()).pid).toBe(pid);
       await machine.stop({ timeout: 60_000 });
       expect((await machine.inspect()).exit?.reason).toBe("requested");
+    }),
+  ),
+);
+
+it(
+  "serves one process's exec and files at a time: another is told so at once, and is served when the first lets go",
+  { timeout: TIMEOUT },
+  requires(MACHINE_NEEDS, () =>
+    onHost(async (host, _network, folder) => {
+      await makeBusyboxRootfs(join(folder, "rootfs"));
+      const image = await host.images.import(join(folder, "rootfs"));
+      await using other = await open(host.root);
+      const machine = await other.create({ driver: "qemu", name: "one", image, ...SMALL, qemu: { rootSize: "64MiB" } });
+      await machine.start();
+      await machine.ready({ timeout: TIMEOUT });
+      const seen = await host.get("one");
+      await seen.inspect();
+      expect(seen.can("exec")).toBe(false);
+      const began = performance.now();
+      await expect((seen as typeof machine).run(["true"])).rejects.toThrow(UnsupportedError);
+      await expect(seen.ready()).rejects.toThrow(ConnectionError);
+      expect(performance.now() - began).toBeLessThan(5000);
+      expect((await machine.run(["echo", "here"])).stdout).toBe("here\n");
+      await other[Symbol.asyncDispose]();
+      await expect.poll(() => seen.can("exec"), { timeout: 10_000 }).toBe(true);
+      expect((await (seen as typeof machine).run(["echo", "there"])).stdout).toBe("there\n");
     }),
   ),
 );

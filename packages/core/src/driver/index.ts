@@ -69,7 +69,7 @@ export { type PlanRules, renderPlan } from "./plan.ts";
 
 // — The host: tools, processes, files, mounts, interfaces —
 
-export { acquireLock, type Lock, type LockOptions } from "../engine/lock.ts";
+export { acquireLock, type Lock, type LockOptions, tryLock } from "../engine/lock.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
