@@ -26,6 +26,7 @@ import { releaseContainer } from "./release.ts";
 import { makeRoot, openRoot, removeRoot } from "./root.ts";
 import type { LxcSection } from "./section.ts";
 
+/** What system containers can do. */
 export type LxcCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
 
 /** What is not known before the root is open: until then this stands for it. */

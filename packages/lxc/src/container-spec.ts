@@ -38,6 +38,7 @@ export interface RootSpec {
   readonly folder: string;
 }
 
+/** A folder in memory. */
 export interface TmpfsSpec {
   /** Absolute, inside. Made where it is missing. */
   readonly path: string;
@@ -45,6 +46,7 @@ export interface TmpfsSpec {
   readonly mode?: number | undefined;
 }
 
+/** PID 1: what it is, whom it runs as, and how it is asked to end. */
 export interface InitSpec {
   /** What kind of program it is, where that matters: `ready()` of a `systemd` waits for the end of its boot. Default `other`. */
   readonly kind?: "systemd" | "other" | undefined;
@@ -64,6 +66,7 @@ export interface InitSpec {
   readonly noNewPrivileges?: boolean | undefined;
 }
 
+/** What every program of `exec` has that its request does not say. */
 export interface ExecDefaults {
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd?: string | undefined;

@@ -18,5 +18,7 @@ export const LxcSectionSchema = z
       .optional(),
   })
   .prefault({});
+/** The section as the driver reads it, with its defaults. */
 export type LxcSection = z.output<typeof LxcSectionSchema>;
+/** The section as a caller writes it. */
 export type LxcSectionInput = z.input<typeof LxcSectionSchema>;

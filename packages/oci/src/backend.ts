@@ -42,6 +42,7 @@ import { type Program, resolveProgram } from "./process.ts";
 import type { OciSection } from "./section.ts";
 import { translateStartFailure } from "./start-failure.ts";
 
+/** What application containers can do. */
 export type OciCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
 
 /** Application containers on the runtime of `@pileus/lxc`: an image's program as PID 1, its output in two files. */

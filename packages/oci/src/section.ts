@@ -36,5 +36,7 @@ export const OciSectionSchema = z
     privileged: z.boolean().default(false),
   })
   .prefault({});
+/** The section as a caller writes it. */
 export type OciSectionInput = z.input<typeof OciSectionSchema>;
+/** The section as the driver reads it, with its defaults. */
 export type OciSection = z.output<typeof OciSectionSchema>;

@@ -11,6 +11,7 @@ import { probe } from "./probe.ts";
 import type { QemuCapability } from "./running.ts";
 import { QemuSectionSchema } from "./section.ts";
 
+/** What `qemu()` takes: with nothing given, the host and its distribution have all that is needed. */
 export interface QemuOptions {
   /** Boots every guest. Default: the distribution's kernel for virtual machines, downloaded by apt when first needed. */
   readonly kernel?: GuestKernel | undefined;

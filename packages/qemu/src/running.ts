@@ -31,6 +31,7 @@ import { connectMonitor } from "./monitor.ts";
 import type { QmpClient } from "./qmp/index.ts";
 import { runFiles, socketsOf } from "./run-files.ts";
 
+/** What virtual machines can ever do. A guest without our agent lacks `exec`, `files` and `network`. */
 export type QemuCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
 
 export interface QemuRunningParts {

@@ -17,5 +17,7 @@ export const QemuSectionSchema = z
       .optional(),
   })
   .prefault({});
+/** The section as the driver reads it, with its defaults. */
 export type QemuSection = z.output<typeof QemuSectionSchema>;
+/** The section as a caller writes it. */
 export type QemuSectionInput = z.input<typeof QemuSectionSchema>;

@@ -9,6 +9,7 @@ import { HostSession } from "./host-session.ts";
 import { RemoteFiles } from "./remote-files.ts";
 import { startProcess } from "./remote-process.ts";
 
+/** How a session is opened: `timeout` is for the handshake, in milliseconds, default 120 s. */
 export interface ConnectAgentOptions extends Abortable, Timed {
   /** Opens the stream to the guest's port: a new one, that nobody else uses. The client owns it. */
   readonly connect: () => Duplex | Promise<Duplex>;

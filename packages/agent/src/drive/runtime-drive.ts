@@ -7,6 +7,7 @@ import { acquireLock, type Spawn, spawn } from "@pileus/core/driver";
 import { RUNTIME_DRIVE_FILESYSTEM } from "../guest-setup/paths.ts";
 import { findRuntimeFiles, type RuntimeFile } from "./runtime-files.ts";
 
+/** Where runtime drives are kept. */
 export interface RuntimeDriveOptions extends Abortable {
   /** Where drives are kept, made if it is not there; hosts and processes can share it. */
   readonly folder: string;

@@ -23,6 +23,7 @@ export const WelcomeSchema = z.object({
   /** Another one each time the guest's kernel boots. */
   bootId: z.string().max(64),
 });
+/** What an agent says of itself when a session begins. */
 export type Welcome = z.output<typeof WelcomeSchema>;
 
 // It ends up in errors, and those on terminals and in logs: no line of its own, no escape sequence.
@@ -154,4 +155,5 @@ export const InfoSchema = z.object({
   /** What the agent itself holds in memory, in bytes. */
   agentMemory: z.number().min(0),
 });
+/** What an agent tells of its guest and of itself. */
 export type AgentInfo = z.output<typeof InfoSchema>;

@@ -21,6 +21,7 @@ import { type Documents, type SelectedImage, selectImage } from "./select.ts";
 import { renderCopy, renderInspect, runSkopeo, type SkopeoContext, trustPolicy } from "./skopeo.ts";
 import { hostArchitecture } from "./write.ts";
 
+/** How images are fetched: the registries' credentials and certificates, and the policy of trust. */
 export interface OciSourceOptions {
   /** Credentials and transport by registry (`"127.0.0.1:5000"`); what an import says itself goes before. */
   readonly registries?: Readonly<Record<string, RegistryOptions>> | undefined;

@@ -1,4 +1,6 @@
+/** The kind of computer that QEMU shows to a guest: a PC with PCI, or the least that Linux boots on. */
 export type MachineType = "q35" | "microvm";
+/** Who runs the guest's instructions: the processor, or QEMU's emulation of one. */
 export type Accelerator = "kvm" | "tcg";
 
 /** A disk as the guest gets it. */
@@ -12,6 +14,7 @@ export interface DiskSpec {
   readonly readOnly: boolean;
 }
 
+/** A network interface as the guest gets it. */
 export interface NicSpec {
   readonly id: string;
   /** A tap interface that exists. */

@@ -5,6 +5,7 @@ import { acquireLock, type Spawn, type SpawnOptions, spawn } from "@pileus/core/
 import { findCachedKernel, type GuestKernel, kernelFolder, kernelIn } from "./kernel.ts";
 import { extractVmlinux } from "./vmlinux.ts";
 
+/** Where {@link ensureDebianKernel} keeps the kernel, and how far its download is. */
 export interface DebianKernelOptions extends ProgressOptions {
   /** Where it is kept; made where it is missing. Safe to share between hosts and processes. */
   readonly folder: string;

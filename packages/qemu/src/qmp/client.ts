@@ -13,6 +13,7 @@ import { parseEvent, type QmpEvent, QmpEvents } from "./events.ts";
 import { parseMessage, type QmpGreeting, type QmpMessage } from "./message.ts";
 import { LineTransport, MAX_LINE } from "./transport.ts";
 
+/** How a session with a monitor is opened, and what it puts up with. */
 export interface QmpOptions extends Abortable {
   /** How long the greeting is waited for, in milliseconds. Default 5000. */
   readonly greetingTimeout?: number | undefined;

@@ -42,8 +42,11 @@ export const QMP_COMMANDS = {
   system_reset: { arguments: Nothing, return: Done },
 } as const satisfies Readonly<Record<string, { readonly arguments: z.ZodType; readonly return: z.ZodType }>>;
 
+/** A command that the table knows; `QmpClient.call()` runs the others. */
 export type QmpCommandName = keyof typeof QMP_COMMANDS;
+/** The arguments of a command. */
 export type QmpArguments<C extends QmpCommandName> = z.input<(typeof QMP_COMMANDS)[C]["arguments"]>;
+/** What a command returns, once checked. */
 export type QmpReturn<C extends QmpCommandName> = z.output<(typeof QMP_COMMANDS)[C]["return"]>;
 
 /** The commands that can be called without arguments. */

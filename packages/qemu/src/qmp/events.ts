@@ -19,6 +19,7 @@ export const QMP_EVENTS = {
   DEVICE_DELETED: z.object({ device: z.string().optional(), path: z.string() }),
 } as const satisfies Readonly<Record<string, z.ZodType>>;
 
+/** An event that the table knows; the others are named `other`. */
 export type QmpEventName = keyof typeof QMP_EVENTS;
 
 /** An event whose data has the type that belongs to its name. `at`: milliseconds since the epoch. */
@@ -34,6 +35,7 @@ export interface QmpOtherEvent {
   readonly at: number;
 }
 
+/** Whatever a monitor can tell unasked. */
 export type QmpEvent = QmpKnownEvent | QmpOtherEvent;
 
 /** How far a reader may fall behind. */

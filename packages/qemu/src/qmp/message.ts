@@ -13,6 +13,7 @@ export const QmpGreetingSchema = z.object({
     capabilities: z.array(z.string()),
   }),
 });
+/** What a monitor says first. */
 export type QmpGreeting = z.output<typeof QmpGreetingSchema>;
 
 /** qmp-spec 2.4.1. Our ids are numbers; what carries another one answers nobody. */
