@@ -2,6 +2,7 @@ import { z } from "zod";
 import { AlreadyExistsError, ProtocolError } from "../contract/errors.ts";
 import { spawn as run, type Spawn } from "../system/spawn.ts";
 import { type Route, RouteSchema } from "./choose-subnet.ts";
+import { isIpv6Off, turnIpv6Off } from "./ipv6.ts";
 import { ipBatch, type LinkOptions } from "./link.ts";
 import { bridgeMac, ownerAlias } from "./names.ts";
 
@@ -20,7 +21,7 @@ const InterfaceSchema = z.object({
   addr_info: z.array(z.object({ local: z.string().optional(), prefixlen: z.number() })),
 });
 
-/** `foreign`: an interface has the name that this root did not make. */
+/** `foreign`: an interface has the name that this root did not make. `down`: ours, and not all that it should be. */
 export type BridgeState = "absent" | "foreign" | "down" | "up";
 
 /** Looks at the bridge; changes nothing. */
@@ -39,7 +40,8 @@ export async function bridgeState(facts: BridgeFacts, options: LinkOptions = {})
     (found.ifalias === undefined && found.address === bridgeMac(facts.hostId, facts.name));
   if (!ours) return "foreign";
   const addressed = found.addr_info.some((a) => `${a.local}/${a.prefixlen}` === facts["ipv4.address"]);
-  return addressed && found.flags.includes("UP") && found.ifalias !== undefined ? "up" : "down";
+  const up = addressed && found.flags.includes("UP") && found.ifalias !== undefined;
+  return up && (await isIpv6Off(facts.name)) ? "up" : "down";
 }
 
 /**
@@ -50,15 +52,11 @@ export async function raiseBridge(facts: BridgeFacts, state: BridgeState, option
   if (state === "up") return;
   if (state === "foreign") throw new AlreadyExistsError("interface", facts.name);
   const { name, hostId } = facts;
+  if (state === "absent")
+    await ipBatch([`link add name ${name} address ${bridgeMac(hostId, name)} type bridge forward_delay 0`], options);
+  await turnIpv6Off(name); // before it is up, and hears anyone
   await ipBatch(
-    [
-      ...(state === "absent"
-        ? [`link add name ${name} address ${bridgeMac(hostId, name)} type bridge forward_delay 0`]
-        : []),
-      // No link-local address of its own: nothing on the host listens to the instances but what the network serves.
-      `link set dev ${name} alias ${ownerAlias(hostId)} addrgenmode none up`,
-      `addr replace ${facts["ipv4.address"]} brd + dev ${name}`,
-    ],
+    [`link set dev ${name} alias ${ownerAlias(hostId)} up`, `addr replace ${facts["ipv4.address"]} brd + dev ${name}`],
     options,
   );
 }

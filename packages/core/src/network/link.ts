@@ -49,7 +49,7 @@ export async function createTap(options: TapOptions): Promise<void> {
         // By its kind too: what has the name and is no tap is not ours to remove.
         ...(stale ? [`tuntap del dev ${name} mode tap`] : []),
         `tuntap add dev ${name} mode tap${owner} vnet_hdr`,
-        `link set dev ${name} addrgenmode none master ${bridge} up`,
+        ...joinCommands(name, bridge),
       ],
       options,
     );
@@ -62,7 +62,12 @@ export async function createTap(options: TapOptions): Promise<void> {
 /** Puts an interface on a bridge and sets it up. */
 export async function joinBridge(name: string, bridge: string, options: LinkOptions = {}): Promise<void> {
   const [port, master] = [InterfaceNameSchema.parse(name), InterfaceNameSchema.parse(bridge)];
-  await ipBatch([`link set dev ${port} addrgenmode none master ${master} up`], options);
+  await ipBatch(joinCommands(port, master), options);
+}
+
+// Up last: an interface on a bridge hands all that it hears to the bridge, and one that is up on none to the host.
+function joinCommands(port: string, bridge: string): readonly string[] {
+  return [`link set dev ${port} addrgenmode none master ${bridge}`, `link set dev ${port} up`];
 }
 
 /** Removes an interface of any kind; a veth's other end goes with it. Idempotent. */
