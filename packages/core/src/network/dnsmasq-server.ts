@@ -52,12 +52,19 @@ export class DnsmasqServer {
     return (await processArguments(pid))?.includes(this.#configArgument) ? identity : undefined;
   }
 
+  /** Whether it runs, and as it should: an earlier version of this package may have started it otherwise. */
+  async isCurrent(config: NetworkConfig): Promise<boolean> {
+    if ((await this.find()) === undefined) return false;
+    return (await readIfThere(this.#file("conf"))) === this.#render(config);
+  }
+
   /**
-   * Starts it unless it runs, to serve `reservations`. Resolves when it answers. @throws {HostError} when its ports are
-   * taken.
+   * Starts it unless it runs as it should, to serve `reservations`. Resolves when it answers. @throws {HostError} when
+   * its ports are taken.
    */
   async ensure(config: NetworkConfig, reservations: readonly Reservation[]): Promise<void> {
-    if ((await this.find()) !== undefined) return;
+    if (await this.isCurrent(config)) return;
+    await this.#end();
     await this.#served.reset(reservations);
     await this.#start(config);
   }
@@ -89,7 +96,7 @@ export class DnsmasqServer {
   }
 
   async #start(config: NetworkConfig): Promise<void> {
-    await replaceFile(this.#file("conf"), renderDnsmasq({ ...config, served: this.#served.folder }));
+    await replaceFile(this.#file("conf"), this.#render(config));
     await rm(this.#file("log"), { force: true });
     // dnsmasq's first process ends when the daemon serves, or says on stderr why it cannot. Not to be aborted between:
     // what is half started cannot be found.
@@ -152,6 +159,10 @@ export class DnsmasqServer {
 
   async #leases(): Promise<readonly Lease[]> {
     return parseLeases((await readIfThere(this.#file("leases"))) ?? "");
+  }
+
+  #render(config: NetworkConfig): string {
+    return renderDnsmasq({ ...config, served: this.#served.folder });
   }
 
   get #configArgument(): string {

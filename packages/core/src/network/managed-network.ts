@@ -68,7 +68,7 @@ export class ManagedNetwork {
       this.bridge(options, config["ipv4.address"]).then((state) => state === "up"),
       isFirewallApplied(config, this.#spawn, options),
       isForwarding(),
-      this.#server.find().then((server) => server !== undefined),
+      this.#server.isCurrent(config),
     ]);
     return parts.every(Boolean);
   }

@@ -12,7 +12,13 @@ export interface DnsmasqFacts {
   readonly served: string;
 }
 
-/** The configuration file of a network's DHCP and DNS server. Option names are dnsmasq(8)'s. */
+/**
+ * The configuration file of a network's DHCP and DNS server. Option names are dnsmasq(8)'s.
+ *
+ * `bind-dynamic` listens to the same addresses as `bind-interfaces`, and undisturbed by other servers too, but drops
+ * what did not arrive by the bridge: with the latter, any other network's instances could ask at the bridge's address
+ * (CVE-2012-3411).
+ */
 export function renderDnsmasq(facts: DnsmasqFacts): string {
   const subnet = parseSubnet(facts["ipv4.address"]);
   const domain = facts["dns.domain"];
@@ -20,7 +26,7 @@ export function renderDnsmasq(facts: DnsmasqFacts): string {
 user=nobody
 interface=${facts.name}
 except-interface=lo
-bind-interfaces
+bind-dynamic
 
 # DHCP: only who has a reservation gets an address, and gets just that. Hardware addresses alone tell clients apart.
 dhcp-range=${renderAddress(subnet.first)},static,${renderMask(subnet)},infinite

@@ -1,7 +1,7 @@
 import { spawn as spawnProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -224,6 +224,22 @@ describe("a managed network", () => {
       await recording.bringUp(owner("a"));
       expect(started.toSorted()).toEqual(["ip", "nft"]); // a look at each, for nothing is amiss
       expect((await spawn(["nft", "list", "table", "inet", `pileus_${NAME}`])).stdout).toContain("masquerade");
+    }),
+  );
+
+  it(
+    "gets a new server when the one that runs was started with another configuration",
+    requires(NEEDS, async () => {
+      await networks.create({ name: NAME });
+      const { attachment, namespace } = await instance("a");
+      const before = await serverPid();
+      const path = join(folder, "networks", NAME, "dnsmasq.conf");
+      const conf = await readFile(path, "utf8");
+      await writeFile(path, `${conf}# by an earlier version\n`);
+      await networks.bringUp(owner("a"));
+      expect(await serverPid()).not.toBe(before);
+      expect(await readFile(path, "utf8")).toBe(conf);
+      expect((await namespace.dhcp(folder))["ip"]).toBe(attachment.ipv4.address);
     }),
   );
 
