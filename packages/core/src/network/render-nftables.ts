@@ -20,11 +20,18 @@ export function renderNftables(facts: FirewallFacts): string {
  * The table of one network. All values come from schemas that allow no character with a meaning to nft.
  *
  * The accepts matter where another table's chain does not drop: an accept ends one chain, not all (nft(8), "verdict
- * statement").
+ * statement"). So do the first two lines of forward: what stays on the bridge comes by here only where br_netfilter is
+ * loaded, and is nobody's business; what leaves it has an address of the network, or is forged. To the host itself, DHCP
+ * clients also speak before they have an address.
  */
 export function renderNftablesTable(facts: FirewallFacts): string {
   const bridge = `"${facts.name}"`;
   const network = renderNetwork(parseSubnet(facts["ipv4.address"]));
+  const into = facts["ipv4.nat"]
+    ? `oifname ${bridge} ct state established,related accept
+    oifname ${bridge} ct status dnat accept
+    oifname ${bridge} reject with icmpx admin-prohibited`
+    : `oifname ${bridge} accept`;
   const nat = `
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
@@ -34,14 +41,17 @@ export function renderNftablesTable(facts: FirewallFacts): string {
   return `table inet ${tableName(facts.name)} {
   chain input {
     type filter hook input priority filter; policy accept;
+    iifname ${bridge} ip saddr != { 0.0.0.0, ${network} } drop
     iifname ${bridge} udp dport { 53, 67 } accept
     iifname ${bridge} tcp dport 53 accept
   }
 
   chain forward {
     type filter hook forward priority filter; policy accept;
+    iifname ${bridge} oifname ${bridge} accept
+    iifname ${bridge} ip saddr != ${network} drop
     iifname ${bridge} accept
-    oifname ${bridge} accept
+    ${into}
   }
 ${facts["ipv4.nat"] ? nat : ""}}
 `;

@@ -1,0 +1,228 @@
+import { spawn as spawnProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { NetworkManager } from "../../src/engine/ports.ts";
+import { DevicesSchema } from "../../src/model/device/device.ts";
+import { removeInterface } from "../../src/network/link.ts";
+import { openNetworks } from "../../src/network/networks.ts";
+import { spawn } from "../../src/system/spawn.ts";
+import { requires } from "../../src/testing/requires.ts";
+import { Namespace } from "./fixtures/namespace.ts";
+
+const NEEDS = ["root", "binary:ip", "binary:nft", "binary:dnsmasq", "binary:busybox"] as const;
+const NAME = `pilb${process.pid}`;
+const OTHER = `${NAME}z`;
+// RFC 5737: TEST-NET-2 is the machine's and its neighbour's, TEST-NET-1 is nobody's.
+const MACHINE = "198.51.100.77";
+const NEIGHBOUR = "198.51.100.78";
+const FORGED = "192.0.2.77";
+
+let folder: string;
+let networks: NetworkManager;
+let cleanup: (() => Promise<unknown>)[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "pileus-boundary-"));
+  networks = openNetworks({ folder: join(folder, "networks"), hostId: `b${process.pid}`.padEnd(10, "0") });
+  cleanup = [() => rm(folder, { recursive: true })];
+});
+
+afterEach(async () => {
+  for (const step of cleanup.reverse()) await step();
+});
+
+async function create(name: string, nat = true): Promise<void> {
+  await networks.create({ name, "ipv4.nat": nat });
+  cleanup.push(() => networks.delete(name));
+}
+
+/** A namespace as an instance on the network would be, its address and route set. */
+async function instance(name: string, network: string) {
+  const owner = { name, uuid: `00000000-0000-4000-8000-${name.padStart(12, "0")}` };
+  const [attachment] = await networks.reserve(owner, DevicesSchema.parse({ eth0: { type: "nic", network } }));
+  if (attachment === undefined) throw new Error("nothing was reserved");
+  cleanup.push(() => networks.release(owner));
+  const namespace = await made();
+  await namespace.plug(attachment);
+  const { address, prefix, gateway } = attachment.ipv4;
+  await namespace.run(..."ip addr add".split(" "), `${address}/${prefix}`, "dev", "eth0");
+  await namespace.run(..."ip route add default via".split(" "), gateway);
+  return { namespace, address, gateway };
+}
+
+/** A namespace as a neighbour of the machine would be, who sends to our networks by way of it. */
+async function neighbour(): Promise<Namespace> {
+  const namespace = await made();
+  const veth = `pob${process.pid}`;
+  await spawn(`ip link add name ${veth} type veth peer name eth0 netns ${namespace.pid}`.split(" "));
+  cleanup.push(() => removeInterface(veth));
+  await spawn(`ip addr add ${MACHINE}/30 dev ${veth}`.split(" "));
+  await spawn(`ip link set dev ${veth} up`.split(" "));
+  await namespace.run(..."ip link set eth0 up".split(" "));
+  await namespace.run(...`ip addr add ${NEIGHBOUR}/30 dev eth0`.split(" "));
+  await namespace.run(...`ip route add default via ${MACHINE}`.split(" "));
+  return namespace;
+}
+
+async function made(): Promise<Namespace> {
+  const namespace = await Namespace.make();
+  cleanup.push(() => namespace[Symbol.asyncDispose]());
+  return namespace;
+}
+
+const PING = "busybox ping -c 1 -W 1".split(" ");
+const hears = (answer: string) => answer.includes("1 packets received");
+const reaches = async (from: Namespace, to: string) => hears(await from.run(...PING, to));
+
+/** Sends from an address that is not the sender's, then honestly: what comes second arrives second. */
+async function forge(from: Namespace, to: string): Promise<void> {
+  await from.run(...`ip addr replace ${FORGED}/32 dev eth0`.split(" "));
+  await from.run(...PING, "-I", FORGED, to);
+  expect(await reaches(from, to)).toBe(true);
+}
+
+const COUNTER = "pileus_boundary_test";
+
+/** A script of nft(8) that counts what a hook sees from the forged address. */
+function countForged(hook: "input" | "prerouting"): string {
+  return `table ip ${COUNTER} {
+  chain seen {
+    type filter hook ${hook} priority 100
+    ip saddr ${FORGED} counter
+  }
+}
+`;
+}
+
+describe("a managed network and the host's IPv6", () => {
+  /** Has one instance advertise itself as a router to the whole network; another, as gullible as a host is, heard it. */
+  async function advertise(): Promise<void> {
+    const [router, believer] = [await instance("router", NAME), await instance("believer", NAME)];
+    for (const { namespace } of [router, believer]) {
+      // As the bridge: no link-local address of its own, and so no question that would be answered to it alone.
+      await namespace.run(..."ip link set dev eth0 addrgenmode none".split(" "));
+      await namespace.run(..."ip -6 addr flush dev eth0".split(" "));
+    }
+    for (const address of ["fe80::77/64", "2001:db8:77::1/64"])
+      await router.namespace.run(..."ip -6 addr add".split(" "), address, "dev", "eth0", "nodad");
+    const server = spawnProcess("nsenter", [
+      ...["--net", "--target", `${router.namespace.pid}`, "dnsmasq", "--keep-in-foreground", "--log-facility=-"],
+      ...["--conf-file=/dev/null", "--port=0", "--pid-file=", "--interface=eth0", "--enable-ra"],
+      ...["--dhcp-range=2001:db8:77::,ra-only", `--dhcp-leasefile=${join(folder, "ra.leases")}`],
+    ]);
+    const exit = once(server, "exit");
+    // It writes this before it sends, and hears the signal after.
+    for await (const line of createInterface(server.stderr)) if (line.includes("RTR-ADVERT(eth0)")) break;
+    server.kill();
+    await exit;
+    expect(await believer.namespace.run(..."ip -6 route show default".split(" "))).toContain("via fe80::77");
+  }
+
+  const setting = `/proc/sys/net/ipv6/conf/${NAME}/disable_ipv6`;
+
+  it(
+    "has nothing of it, so that no instance can advertise itself as the host's router",
+    requires([...NEEDS, `file:/proc/sys/net/ipv6/conf/all/disable_ipv6`], async () => {
+      await create(NAME);
+      await advertise();
+      expect((await spawn(["ip", "-6", "route", "show", "dev", NAME])).stdout).toBe("");
+      expect((await spawn(["ip", "-6", "addr", "show", "dev", NAME])).stdout).toBe("");
+    }),
+  );
+
+  it(
+    "loses it again at the next look when it was turned on",
+    requires([...NEEDS, `file:/proc/sys/net/ipv6/conf/all/disable_ipv6`], async () => {
+      await create(NAME);
+      await writeFile(setting, "0");
+      await networks.create({ name: NAME });
+      expect(await readFile(setting, "utf8")).toBe("1\n");
+    }),
+  );
+});
+
+describe("a managed network's DNS server", () => {
+  it(
+    "answers its own instances, and nobody on another network",
+    requires(NEEDS, async () => {
+      await create(NAME);
+      await create(OTHER);
+      const a = await instance("a", NAME);
+      const b = await instance("b", OTHER);
+      const ask = (from: Namespace) =>
+        from.run(..."busybox nslookup -timeout=1 -retry=1 -type=a a.pileus".split(" "), a.gateway);
+      expect(await ask(a.namespace)).toContain(`Address: ${a.address}`);
+      expect(await ask(b.namespace)).not.toContain(a.address);
+    }),
+  );
+});
+
+describe("a managed network's instances", () => {
+  for (const nat of [true, false])
+    it(
+      `reach nobody from an address that is not the network's, with ipv4.nat ${nat ? "on" : "off"}`,
+      requires(NEEDS, async () => {
+        await create(NAME, nat);
+        const { namespace: a, gateway } = await instance("a", NAME);
+        const outside = await neighbour();
+        await spawn(["nft", "-f", "-"], { stdin: countForged("input") });
+        cleanup.push(() => spawn(["nft", "delete", "table", "ip", COUNTER]));
+        await writeFile(join(folder, "count.nft"), countForged("prerouting"));
+        await outside.run("nft", "-f", join(folder, "count.nft"));
+
+        await forge(a, gateway);
+        await forge(a, NEIGHBOUR);
+        const list = ["nft", "list", "table", "ip", COUNTER];
+        const counters = { host: (await spawn(list)).stdout, outside: await outside.run(...list) };
+        const none = expect.stringContaining("counter packets 0 ");
+        expect(counters).toEqual({ host: none, outside: none });
+      }),
+    );
+
+  it(
+    "are reached from elsewhere only where the network is not masqueraded; by the host and by each other always",
+    requires(NEEDS, async () => {
+      await create(NAME);
+      await create(OTHER, false);
+      const a = await instance("a", NAME);
+      const c = await instance("c", NAME);
+      const b = await instance("b", OTHER);
+      const outside = await neighbour();
+      expect(await reaches(b.namespace, a.address)).toBe(false);
+      expect(await reaches(outside, a.address)).toBe(false);
+      expect(await reaches(a.namespace, b.address)).toBe(true);
+      expect(await reaches(outside, b.address)).toBe(true);
+      for (const { address } of [a, b]) expect(hears((await spawn([...PING, address])).stdout)).toBe(true);
+      expect(await reaches(c.namespace, a.address)).toBe(true);
+      expect(await reaches(a.namespace, NEIGHBOUR)).toBe(true);
+    }),
+  );
+
+  it(
+    "are reached from elsewhere by what the host's own rules forward to them",
+    requires(NEEDS, async () => {
+      await create(NAME);
+      const a = await instance("a", NAME);
+      const outside = await neighbour();
+      const table = `pileus_boundary_${process.pid}`;
+      await spawn(["nft", "-f", "-"], {
+        stdin: `table ip ${table} {
+  chain prerouting {
+    type nat hook prerouting priority dstnat
+    ip daddr ${MACHINE} icmp type echo-request dnat to ${a.address}
+  }
+}
+`,
+      });
+      cleanup.push(() => spawn(["nft", "delete", "table", "ip", table]));
+      // Whether the instance answered, and not the machine: who has no network answers nobody.
+      expect(await reaches(outside, MACHINE)).toBe(true);
+      await a.namespace.run(..."ip link set eth0 down".split(" "));
+      expect(await reaches(outside, MACHINE)).toBe(false);
+    }),
+  );
+});
