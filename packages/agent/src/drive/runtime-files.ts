@@ -75,14 +75,15 @@ async function findBundle(missing: Missing[]): Promise<string | undefined> {
     await access(path);
     return path;
   } catch {
-    missing.push({ need: "file:guest.cjs", reason: `${path} has not been built`, fix: "npx pnpm run build" });
+    const fix = "reinstall @pileus/agent; in a checkout of Pileus: npx pnpm run build";
+    missing.push({ need: "file:guest.cjs", reason: `${path} is missing`, fix });
     return undefined;
   }
 }
 
 function findNative(name: NativeModule, missing: Missing[]): string | undefined {
   const path = findNativeModule(name);
-  const fix = "install without --no-optional (npm: --omit=optional)";
+  const fix = "reinstall with optional dependencies: `npm install --include=optional`";
   if (path === undefined) missing.push({ need: `file:${NATIVE_MODULES[name].file}`, reason: "not installed", fix });
   return path;
 }
