@@ -15,10 +15,11 @@ import { ManagedFiles } from "./verbs/files.ts";
 import { freeze, unfreeze } from "./verbs/freeze.ts";
 import { inspect } from "./verbs/inspect.ts";
 import { logs } from "./verbs/logs.ts";
+import { ready } from "./verbs/ready.ts";
 import { runProgram } from "./verbs/run-program.ts";
 import { start } from "./verbs/start.ts";
 import { stop } from "./verbs/stop.ts";
-import { ready, wait } from "./verbs/wait.ts";
+import { wait } from "./verbs/wait.ts";
 
 /**
  * What a caller holds: every verb of the contract, each a call of the file that does it. It has the verbs of all

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { DevicesSchema } from "./device/device.ts";
+import { EnvSchema } from "./env.ts";
 import { LimitsSchema } from "./limits.ts";
-import { EnvSchema, NameSchema } from "./name.ts";
+import { NameSchema } from "./name.ts";
 
 /** A string of an image: its fingerprint, a unique prefix of at least 12 digits, or an alias. */
 const ImageReferenceSchema = z.string().min(1).max(255);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { EnvSchema } from "./name.ts";
+import { EnvSchema } from "./env.ts";
 
 const noNul = (what: string) => z.string().regex(/^[^\0]*$/, `${what} has no NUL`);
 

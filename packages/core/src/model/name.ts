@@ -12,9 +12,3 @@ export const NameSchema = z
 export const InterfaceNameSchema = z
   .string()
   .regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,14}$/, "an interface name is a letter, then up to 14 of a-z, A-Z, 0-9, _ . -");
-
-/** An environment variable's name, and a value that can stand in one: no NUL (environ(7)). */
-export const EnvSchema = z.record(
-  z.string().regex(/^[^=\0\n]+$/, "the name of a variable has no =, newline or NUL"),
-  z.string().regex(/^[^\0]*$/, "a variable's value has no NUL"),
-);

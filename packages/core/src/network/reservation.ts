@@ -10,7 +10,6 @@ const ReservedNicSchema = z.strictObject({
   address: z.string(),
   hostInterface: z.string(),
 });
-export type ReservedNic = z.output<typeof ReservedNicSchema>;
 
 /** What one instance holds on one network: `reservations/<uuid>.json`. */
 export const ReservationSchema = z.strictObject({

@@ -1,4 +1,4 @@
-import type { ExecOptions, InstanceProcess, PipeProcess, TtyExecOptions, TtyProcess } from "../../contract/process.ts";
+import type { ExecOptions, PipeProcess, TtyExecOptions, TtyProcess } from "../../contract/process.ts";
 import type { ExecRequest } from "../../driver/backend.ts";
 import type { BackendProcess } from "../../driver/process.ts";
 import { ExecSchema } from "../../model/exec.ts";
@@ -49,5 +49,3 @@ export async function endProcess(process: BackendProcess): Promise<void> {
   await process.kill("SIGKILL");
   await process.exit;
 }
-
-export type AnyProcess = InstanceProcess;

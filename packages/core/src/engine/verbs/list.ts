@@ -1,12 +1,10 @@
 import { readdir } from "node:fs/promises";
 import type { Abortable } from "../../contract/abortable.ts";
-import { NotFoundError } from "../../contract/errors.ts";
 import type { InstanceInfo } from "../../contract/instance.ts";
 import { NameSchema } from "../../model/name.ts";
 import type { Engine } from "../engine.ts";
 import { instanceInfo } from "../info.ts";
 import type { Layout } from "../layout.ts";
-import { ManagedInstance } from "../managed-instance.ts";
 import type { InstanceRecord } from "../record.ts";
 import type { Records } from "../records.ts";
 
@@ -36,18 +34,4 @@ export async function allRecords(
 export async function instanceNames(layout: Layout): Promise<readonly string[]> {
   const names = await readdir(layout.instances);
   return names.filter((name) => NameSchema.safeParse(name).success).sort();
-}
-
-/** The instance by name. @throws {NotFoundError} */
-export async function find(engine: Engine, name: string, options: Abortable = {}): Promise<ManagedInstance> {
-  options.signal?.throwIfAborted();
-  // What is no name is no path either.
-  const legal = NameSchema.safeParse(name).success;
-  const reading = legal ? engine.records.read(name) : undefined;
-  if (reading?.kind !== "record" || reading.record.phase !== "ready") throw new NotFoundError("instance", name);
-  const known = engine.instances.get(name);
-  if (known?.uuid === reading.record.uuid) return known;
-  const instance = new ManagedInstance(engine, reading.record);
-  engine.instances.set(name, instance);
-  return instance;
 }

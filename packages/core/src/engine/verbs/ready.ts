@@ -1,0 +1,26 @@
+import type { Abortable, Timed } from "../../contract/abortable.ts";
+import { StateError } from "../../contract/errors.ts";
+import { abortable, withDeadline } from "../../driver/deadline.ts";
+import { parse } from "../../model/parse.ts";
+import { ReadyOptionsSchema } from "../../model/verb-options.ts";
+import type { ManagedInstance } from "../managed-instance.ts";
+
+/** How long `ready()` waits, in milliseconds, unless its caller says otherwise. */
+export const READY_TIMEOUT = 120_000;
+
+/** Waits until the instance can be used. */
+export async function ready(instance: ManagedInstance, options: Abortable & Timed = {}): Promise<void> {
+  const { timeout } = parse(ReadyOptionsSchema, { timeout: options.timeout ?? READY_TIMEOUT }, "options of ready");
+  const { run } = await instance.use("wait for", options);
+  const action = `waiting for instance "${instance.name}" to be ready`;
+  await withDeadline({ action, timeout, signal: options.signal }, async (signal) => {
+    const ended = run.settled.then(() => {
+      throw new StateError({ instance: instance.name, verb: "wait for", state: "stopped", expected: ["running"] });
+    });
+    // Its own failure, when the instance ends, tells less than that it has ended.
+    const up = run.running
+      .ready?.({ signal })
+      ?.catch((error) => (run.end === undefined ? Promise.reject(error) : ended));
+    await abortable(Promise.race([up, ended]), instance.engine.closing);
+  });
+}
