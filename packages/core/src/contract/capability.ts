@@ -3,6 +3,7 @@ import type { Abortable } from "./abortable.ts";
 import type { CanFiles } from "./files.ts";
 import type { CanExec } from "./process.ts";
 
+/** Standing still: every process of the instance at once, its memory and its connections kept. */
 export interface CanFreeze {
   /** Stops every process of the instance where it stands. `running` → `frozen`. Idempotent while `frozen`. */
   freeze(options?: Abortable): Promise<void>;
@@ -22,12 +23,17 @@ export interface InterfaceAddress {
   readonly mac: string;
 }
 
+/** The instance's own view of its network. */
 export interface CanNetwork {
   /** The addresses that the instance has now, loopback and link-local left out. Requires `running`. */
   addresses(options?: Abortable): Promise<readonly InterfaceAddress[]>;
 }
 
-/** Live figures of an instance: the same meaning whatever runs it. */
+/**
+ * Live figures of an instance: the same meaning whatever runs it, as near as can be. A container's are the kernel's count
+ * of its processes. A virtual machine's processor time is what it took of the host, devices and all; its memory and its
+ * processes are as its guest counts them, or where no agent tells, the memory that it holds of the host.
+ */
 export interface InstanceMetrics {
   /** Processor time consumed since start, in nanoseconds. */
   readonly cpu: { readonly usage: number };
@@ -37,14 +43,16 @@ export interface InstanceMetrics {
   readonly processes?: number | undefined;
 }
 
+/** What the instance uses. */
 export interface CanMetrics {
-  /** Requires `running` or `frozen`. */
+  /** The figures at this moment. Requires `running` or `frozen`. */
   metrics(options?: Abortable): Promise<InstanceMetrics>;
 }
 
 /** What an instance prints: an application container's two streams, or the console of a system. */
 export type LogStream = "stdout" | "stderr" | "console";
 
+/** What the instance printed. */
 export interface CanLogs {
   /**
    * What the instance printed since its last start, from the beginning up to now. Works while running and after.

@@ -65,7 +65,9 @@ export interface InstanceFiles {
   stat(path: string, options?: Abortable): Promise<FileStat>;
   /** The entries of a folder, sorted by name. */
   list(path: string, options?: Abortable): Promise<readonly DirectoryEntry[]>;
+  /** Makes a folder. Fails with `EEXIST` where something is, unless `recursive` finds a folder there. */
   mkdir(path: string, options?: MkdirOptions): Promise<void>;
+  /** Removes a file, a symlink itself, or an empty folder; a folder with all that it holds when `recursive`. */
   remove(path: string, options?: RemoveOptions): Promise<void>;
   /**
    * Copies a file or folder of the host to exactly `path` inside: files, folders, symlinks (as they are), modes, times;
@@ -98,6 +100,7 @@ export interface FileOperations {
   writeTree(path: string, options: Abortable): Promise<{ readonly stream: Writable; readonly done: Promise<void> }>;
 }
 
+/** Files inside. Of a virtual machine, to one process of the host at a time: see {@link CanExec}. */
 export interface CanFiles {
   readonly files: InstanceFiles;
 }

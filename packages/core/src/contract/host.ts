@@ -30,11 +30,13 @@ export type CreateConfig<D extends AnyDriver> = D extends {
     }
   : never;
 
+/** What `openHost()` takes. Aborting `signal` ends the opening; it has no effect on the host once it is open. */
 export interface OpenHostOptions<D extends AnyDriver> extends Abortable {
   /**
    * The folder that holds all state; made 0700 where it is missing. Several processes may open one at the same time.
    */
   readonly root: string;
+  /** Those whose instances are to be used; their names must differ. Instances of others are listed, and left alone. */
   readonly drivers: readonly D[];
 }
 
@@ -75,8 +77,15 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
     options: Abortable & { readonly driver: N },
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
   get(name: string, options?: Abortable): Promise<Instance>;
+  /**
+   * Every instance, sorted by name, as it was last put on record: no driver is asked, so a run that ended while no process
+   * held it still shows. `get(name)` and its `state()` look.
+   */
   list(options?: Abortable): Promise<readonly InstanceInfo[]>;
-  /** Creates and starts an instance that is deleted when the handle is disposed. */
+  /**
+   * Creates and starts an instance that is deleted when the handle is disposed. A process that dies before, by `^C` too,
+   * leaves it and its name taken: the next one removes it by `(await host.get(name)).delete()`.
+   */
   ephemeral<N extends D["name"]>(
     config: CreateConfig<D> & { readonly driver: N },
     options?: ProgressOptions,

@@ -29,6 +29,7 @@ export interface InstanceInfo {
   readonly error?: string | undefined;
 }
 
+/** Options of {@link InstanceCore.stop} and {@link InstanceCore.restart}. */
 export interface StopOptions extends Abortable, Timed {
   /**
    * `ask` (default): init's halt signal, the image's stop signal or the power button, then wait for `timeout` (default
@@ -43,7 +44,8 @@ export interface StopOptions extends Abortable, Timed {
  *
  * Disposing detaches: listeners and watchers of this handle end. It never stops or deletes the instance.
  * All calls on one instance are safe to make at the same time, from several processes too: a kernel lock puts those
- * that change it in a row.
+ * that change it in a row. What goes through the agent of a virtual machine is for one process at a time: see
+ * {@link CanExec}.
  */
 export interface InstanceCore<C extends Capability = Capability> extends Watchable, AsyncDisposable {
   readonly name: string;
@@ -54,10 +56,13 @@ export interface InstanceCore<C extends Capability = Capability> extends Watchab
    * it; a stopped instance answers for its driver.
    */
   can<K extends Capability>(capability: K): this is Instance<C | K>;
+  /** Where it stands now: asked of its driver, unless this process holds the run and is told of its end anyway. */
   state(options?: Abortable): Promise<InstanceState>;
+  /** All that is known of it, after the same look as {@link state}. @throws {StateError} when it was deleted. */
   inspect(options?: Abortable): Promise<InstanceInfo>;
   /**
-   * `stopped` → `running`. Joins a start already under way; a no-op while running. Aborting the call that began the
+   * `stopped` → `running`. Joins a start already under way; a no-op while running; waits for a stop under way, in
+   * whatever process, and starts it again. Aborting the call that began the
    * start undoes it; a call that joined merely stops waiting. A failed start leaves the instance `stopped`.
    */
   start(options?: Abortable): Promise<void>;

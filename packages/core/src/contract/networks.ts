@@ -1,6 +1,7 @@
 import type { NetworkConfig, NetworkConfigInput } from "../model/network.ts";
 import type { Abortable } from "./abortable.ts";
 
+/** A managed network as it is defined, with its address, and as it is. */
 export interface NetworkInfo extends NetworkConfig {
   /** Whether the bridge and its DHCP and DNS server are up. */
   readonly up: boolean;

@@ -66,6 +66,10 @@ export interface TtyProcess extends InstanceProcess {
   resize(size: TerminalSize, options?: Abortable): Promise<void>;
 }
 
+/**
+ * Programs inside. The agent of a virtual machine serves one process of the host at a time: while one has it, `can("exec")`
+ * is false in another, whose calls reject with {@link UnsupportedError} at once.
+ */
 export interface CanExec {
   /**
    * Starts a program by argv, never by a shell. Requires `running`. A program that cannot be started is a result as a

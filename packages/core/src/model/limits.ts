@@ -1,7 +1,10 @@
 import { z } from "zod";
 import { BytesSchema } from "./units.ts";
 
-/** What an instance may use at most. A limit left out is no limit for a container, a default for a virtual machine. */
+/**
+ * What an instance may use at most. A limit left out is no limit for a container, and for a virtual machine its size by
+ * default: one processor, 512 MiB.
+ */
 export const LimitsSchema = z.strictObject({
   /** Processors: whole ones for a virtual machine, fractions too for a container (`0.5`). */
   cpu: z.number().positive().max(4096).optional(),
