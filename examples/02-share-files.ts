@@ -1,6 +1,13 @@
-/** A system container on a managed network: push a folder in, work on it, pull the result out. */
+/**
+ * A system container on a managed network: push a folder in, work on it, pull the result out.
+ *
+ *     02-share-files.ts FOLDER RESULT
+ */
 import { openHost } from "@pileus/core";
 import { lxc } from "@pileus/lxc";
+
+const [source, target] = process.argv.slice(2);
+if (source === undefined || target === undefined) throw new Error("usage: 02-share-files.ts FOLDER RESULT");
 
 await using host = await openHost({ root: "/var/lib/pileus", drivers: [lxc()] });
 await host.networks.create({ name: "example0" });
@@ -17,7 +24,6 @@ const image = await host.images.import({ type: "debian", suite: "bookworm", pack
   await builder.ready();
   console.log("addresses:", await builder.addresses());
 
-  const [source = ".", target = "./result"] = process.argv.slice(2);
   await builder.files.push(source, "/root/source");
   const { stdout, exit } = await builder.run(
     ["sh", "-c", "find . -type f | xargs sha256sum > ../sums; wc -l ../sums"],

@@ -1,8 +1,14 @@
-/** An application container from a registry: run a program to its end, with its output and its exit code. */
+/**
+ * An application container from a registry: run a program to its end, with its output and its exit code.
+ *
+ *     03-run-image.ts docker://127.0.0.1:5000/redis:7 redis-server --version
+ */
 import { openHost } from "@pileus/core";
 import { oci } from "@pileus/oci";
 
-const [reference = "docker://127.0.0.1:5000/redis:7", ...argv] = process.argv.slice(2);
+const [reference, ...argv] = process.argv.slice(2);
+if (reference === undefined) throw new Error("usage: 03-run-image.ts REFERENCE [PROGRAM [ARGUMENT …]]");
+
 await using host = await openHost({ root: "/var/lib/pileus", drivers: [oci()] });
 const image = await host.images.import(reference, {
   // Only for a registry of one's own, without TLS.

@@ -48,6 +48,7 @@ async function throughRegistry(tars: readonly string[], images: Images, say: Say
     const reference = `docker://${registry.address}/redis:7`;
     say(`pushing it to ${reference}`);
     await spawn(["skopeo", "copy", "--insecure-policy", "--dest-tls-verify=false", `oci:${folder}:redis`, reference], {
+      fromPackage: "skopeo",
       signal,
     });
     say("importing it from there");

@@ -70,6 +70,14 @@ describe("examples", { timeout: TIMEOUT }, () => {
   );
 
   it(
+    "02 and 03 say what they want to be told, before they do anything",
+    requires(["root"], async () => {
+      await expect(run("02-share-files.ts")).rejects.toThrow("usage: 02-share-files.ts FOLDER RESULT");
+      await expect(run("03-run-image.ts")).rejects.toThrow("usage: 03-run-image.ts REFERENCE");
+    }),
+  );
+
+  it(
     "03 runs an image to its end and tells how it ended",
     requires([...needs, "binary:skopeo"], async () => {
       const layout = join(folder, "layout");
@@ -91,7 +99,7 @@ describe("examples", { timeout: TIMEOUT }, () => {
   it(
     "05 tells the whole life of an instance",
     requires([], async () => {
-      const output = await run("05-watch-events.ts", [join(folder, "fake-host")]);
+      const output = await run("05-watch-events.ts");
       expect(output).toMatch(
         /created demo[\s\S]*state demo running[\s\S]*hello[\s\S]*state demo stopped[\s\S]*deleted demo/,
       );

@@ -1,8 +1,7 @@
 /** What of Debian the quickstart and the tests need, and what for. A package is there when its `probe` is. */
 export const PACKAGES = [
   { name: "lxc", probe: "lxc-start", use: "containers" },
-  { name: "uidmap", probe: "newuidmap", use: "containers" },
-  { name: "iproute2", probe: "ip", use: "networks" },
+  { name: "iproute2", probe: "ip", use: "containers and networks" },
   { name: "dnsmasq-base", probe: "dnsmasq", use: "networks" },
   { name: "nftables", probe: "nft", use: "networks" },
   { name: "skopeo", probe: "skopeo", use: "OCI images" },
