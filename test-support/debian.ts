@@ -1,12 +1,15 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { HostError } from "@pileus/core";
 import { spawn } from "@pileus/core/driver";
 import { cacheFolder } from "../scripts/setup/folders.mjs";
 
 const SUITE = "bookworm";
 /** Enough for systemd to boot, for a shell to be of use, and for redis's libraries to be found. */
 const PACKAGES = ["systemd", "systemd-sysv", "dbus", "udev", "iproute2", "ca-certificates"];
+
+const NO_ROOT = { need: "root", reason: "its files belong to several users", fix: "run as root" };
 
 /**
  * The tar of a small Debian with systemd, bootstrapped once into the cache. The quickstart's three instances and the
@@ -16,6 +19,7 @@ export async function debianTar(say: (line: string) => void = () => {}, signal?:
   const folder = join(cacheFolder(), "images");
   const file = join(folder, `debian-${SUITE}-v1.tar`);
   if (existsSync(file)) return file;
+  if (process.geteuid?.() !== 0) throw new HostError("bootstrap a Debian", [NO_ROOT]);
   await mkdir(folder, { recursive: true });
   const draft = `${file}.${process.pid}.tar`;
   say(`bootstrapping Debian ${SUITE} with mmdebstrap (about half a minute, once)`);

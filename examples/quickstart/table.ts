@@ -1,3 +1,5 @@
+import { isInstanceError } from "@pileus/core";
+
 /**
  * Times the steps of one subject, and keeps what went wrong. After a failure, and once the signal is aborted, no step is run
  * but `delete`.
@@ -37,7 +39,9 @@ export class Stopwatch {
       if (this.#signal.aborted && name !== "delete") return undefined;
       this.times.set(name, "FAILED");
       this.failures.push(`${this.name}: ${name}: ${error instanceof Error ? error.message : String(error)}`);
-      console.error(error);
+      // What this host lacks is said in one line; the rest is for whoever looks for its cause.
+      if (isInstanceError(error, "ERR_INSTANCE_HOST")) this.#say(`${this.name}: ${name} FAILED: ${error.message}`);
+      else console.error(error);
       return undefined;
     }
   }
