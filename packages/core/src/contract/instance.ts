@@ -74,9 +74,9 @@ export interface InstanceCore<C extends Capability = Capability> extends Watchab
    */
   ready(options?: Abortable & Timed): Promise<void>;
   /**
-   * → `stopped`. Joins a stop already under way (a `kill` overtakes an `ask`); a no-op while stopped; works right after
-   * start, and on a frozen instance, which is unfrozen first. Aborting stops waiting; what was asked for stays asked
-   * for.
+   * → `stopped`. Joins a stop already under way, in whatever process (a `kill` overtakes an `ask`); a no-op while
+   * stopped; works right after start, and on a frozen instance, which is unfrozen first. Aborting stops waiting; what was
+   * asked for stays asked for.
    */
   stop(options?: StopOptions): Promise<void>;
   /** Stop, then start. */
