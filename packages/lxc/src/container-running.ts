@@ -28,7 +28,7 @@ import type { HostFacts } from "./host-facts.ts";
 import { lastExit } from "./last-exit.ts";
 import { readMetrics } from "./metrics.ts";
 import type { Monitor } from "./monitor.ts";
-import { releaseHost } from "./release.ts";
+import { markOf, releaseRun } from "./release.ts";
 import { waitForSystemd } from "./systemd.ts";
 
 /** Where the helper is among the descriptors that lxc-attach inherits. The container's own /proc is asked. */
@@ -52,7 +52,8 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     this.#monitor = monitor;
     this.#access = containedAccess({ openRoot: () => this.#openRoot(), idmap: spec.idmap });
     this.files = new LocalFiles(this.#access);
-    this.exited = this.#awaitEnd();
+    // Read now, before anybody else can have begun another run.
+    this.exited = this.#awaitEnd(markOf(spec));
   }
 
   /** PID 1, as the host counts. */
@@ -146,12 +147,12 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   }
 
   // Never rejects: what cannot be read of how it ended is not known.
-  async #awaitEnd(): Promise<ExitStatus | undefined> {
+  async #awaitEnd(mark: string | undefined): Promise<ExitStatus | undefined> {
     await this.#monitor.ended;
     this.#over.abort();
     const status = await lastExit(this.#spec).catch(() => undefined);
     // What cannot be given back now will be tried again by the next launch, adoption or removal.
-    await releaseHost(this.#spec).catch(() => undefined);
+    await releaseRun(this.#spec, mark).catch(() => undefined);
     return status;
   }
 }

@@ -8,6 +8,7 @@ import { type Abortable, CommandError, isInstanceError } from "@pileus/core";
 import {
   identifyChild,
   identifyProcess,
+  isAlive,
   type ProcessIdentity,
   processArguments,
   waitForEnd,
@@ -133,7 +134,7 @@ async function isOurKind(pid: number): Promise<boolean> {
   }
 }
 
-/** After a reboot inside the same monitor listens anew, once PID 1 runs again. */
+/** After a reboot inside the same monitor listens anew, once PID 1 runs again; `undefined` when it has ended. */
 async function reconnect(spec: ContainerSpec, monitor: ProcessIdentity): Promise<Socket | undefined> {
   const { lxcpath, log } = containerPaths(spec);
   const events = watch(log);
@@ -144,7 +145,13 @@ async function reconnect(spec: ContainerSpec, monitor: ProcessIdentity): Promise
       const changed = once(events, "change");
       const { rebooting } = parseMonitorLog(readFileSync(log, "utf8"));
       const socket = connectMonitor(lxcpath, spec.name);
-      if (socket !== undefined || !rebooting) return socket;
+      if (socket !== undefined) {
+        // While it lives the name is its own; later, the next run's monitor's.
+        if (await isAlive(monitor)) return socket;
+        socket.destroy();
+        return undefined;
+      }
+      if (!rebooting) return undefined;
       end ??= endOf(monitor);
       const news = await Promise.race([changed, end]);
       if (news === "gone") return undefined;

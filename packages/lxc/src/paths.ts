@@ -17,6 +17,8 @@ export function containerPaths(spec: PlacedSpec) {
     /** `lxc.rootfs.path`: the mounted root. */
     root: join(lxcpath, "rootfs"),
     config: join(lxcpath, spec.name, "config"),
+    /** Held by whoever gives back what a run held. */
+    releaseLock: `${lxcpath}.lock`,
     /** See init-helper.ts. */
     initHelper: join(lxcpath, "init-helper"),
     upper: join(spec.root.folder, "upper"),

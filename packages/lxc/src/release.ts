@@ -1,6 +1,6 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { identifyProcess, signalProcess, spawn, waitForEnd } from "@pileus/core/driver";
+import { acquireLock, identifyProcess, signalProcess, spawn, waitForEnd } from "@pileus/core/driver";
 import { removeCgroups } from "./cgroups.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { removeEmptyFolder } from "./empty-folder.ts";
@@ -23,17 +23,46 @@ export async function releaseContainer(spec: ReleaseSpec): Promise<void> {
     await signalProcess(monitor, "SIGKILL");
     await waitForEnd(monitor);
   }
-  await releaseHost(spec);
+  await alone(spec, () => releaseHost(spec));
 }
 
-/** The same, once its monitor is known to have ended. */
-export async function releaseHost(spec: ReleaseSpec): Promise<void> {
+/**
+ * The same for one run whose monitor has ended. Nothing where another process that held it, too, has done so: what is there
+ * under the same names may be the next run's.
+ */
+export async function releaseRun(spec: ReleaseSpec, mark: string | undefined): Promise<void> {
+  await alone(spec, async () => {
+    if (mark !== undefined && markOf(spec) === mark) await releaseHost(spec);
+  });
+}
+
+/** Tells a run from a later one by its configuration, which is written anew for each; `undefined` when there is none. */
+export function markOf(spec: PlacedSpec): string | undefined {
+  const found = statSync(containerPaths(spec).config, { bigint: true, throwIfNoEntry: false });
+  // The time, too: a number of a file that was removed is given to the next.
+  return found === undefined ? undefined : `${found.ino} ${found.ctimeNs}`;
+}
+
+/** One process at a time, so that a run of which one has begun to give back everything is over for the others when it has. */
+async function alone(spec: PlacedSpec, work: () => Promise<void>): Promise<void> {
+  const { releaseLock } = containerPaths(spec);
+  mkdirSync(dirname(releaseLock), { recursive: true, mode: 0o711 });
+  const lock = await acquireLock(releaseLock);
+  try {
+    await work();
+  } finally {
+    await lock.retire();
+  }
+}
+
+async function releaseHost(spec: ReleaseSpec): Promise<void> {
   const { config, initHelper, lock, lxcpath } = containerPaths(spec);
+  // First: from here on it is nobody's run, should a step below fail, too.
+  rmSync(dirname(config), { recursive: true, force: true });
   await removeCgroups((await readHostFacts()).cgroups, spec);
   await removeInterfaces(spec);
   await closeRoot(spec);
   for (const file of [lock, initHelper]) rmSync(file, { force: true });
-  rmSync(dirname(config), { recursive: true, force: true });
   for (const folder of [dirname(lock), lxcpath]) removeEmptyFolder(folder);
 }
 
