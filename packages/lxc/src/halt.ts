@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { type ProcessIdentity, signalProcess } from "@pileus/core/driver";
 
@@ -15,20 +15,34 @@ export async function askToHalt(
   options: { readonly signal: AbortSignal },
 ): Promise<void> {
   for (let pause: number = PAUSE[0]; !options.signal.aborted; pause = Math.min(PAUSE[1], pause * 2)) {
-    const hears = await isReadyFor(init.pid, haltSignal);
+    let hears = false;
+    // As late as can be: one who gets ready after the look hears this one, and would be asked again.
+    const look = () => {
+      hears = isReadyFor(init.pid, haltSignal);
+    };
     // Sent in any case: an init that waits in sigtimedwait(2), as busybox does, shows no readiness at all.
-    if (!(await signalProcess(init, haltSignal)) || hears) return;
+    if (!(await signalProcess(init, haltSignal, look)) || hears) return;
     await setTimeout(pause, undefined, { signal: options.signal }).catch(() => undefined);
   }
 }
 
 /** Blocked (and so kept for signalfd(2), as systemd has it) or caught. proc_pid_status(5). */
-async function isReadyFor(pid: number, number: number): Promise<boolean> {
-  const status = await readFile(`/proc/${pid}/status`, "latin1").catch(() => "");
+function isReadyFor(pid: number, number: number): boolean {
+  const status = readStatus(pid);
   const bit = 1n << BigInt(number - 1);
   const has = (mask: string, of = bit) =>
     (BigInt(`0x${new RegExp(`^${mask}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0"}`) & of) !== 0n;
   // All signals blocked at once, SIGSEGV too: about to fork, and not ready yet.
   const forking = has("SigBlk", 1n << 10n);
   return has("SigCgt") || (has("SigBlk") && !forking);
+}
+
+function readStatus(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "latin1");
+  } catch (error) {
+    // It has ended: nothing is heard any more.
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
+    throw error;
+  }
 }

@@ -47,9 +47,20 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   return now !== undefined && now.startTime === identity.startTime && now.boot === identity.boot;
 }
 
-/** Signals that very process and no other; real-time signals are given by number. False when it has ended. */
-export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals | number): Promise<boolean> {
-  return (await withPidfd(identity, async (pidfd) => sendSignal(pidfd, signal))) ?? false;
+/**
+ * Signals that very process and no other; real-time signals are given by number. False when it has ended. `before` is
+ * called right before the signal is sent, in the same turn of the event loop: for a last look at the process.
+ */
+export async function signalProcess(
+  identity: ProcessIdentity,
+  signal: NodeJS.Signals | number,
+  before?: () => void,
+): Promise<boolean> {
+  const send = async (pidfd: number) => {
+    before?.();
+    return sendSignal(pidfd, signal);
+  };
+  return (await withPidfd(identity, send)) ?? false;
 }
 
 /**

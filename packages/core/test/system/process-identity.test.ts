@@ -53,6 +53,25 @@ describe("the identity of a process", () => {
     await end();
   });
 
+  it("lets the process be looked at right before it is signalled", async () => {
+    const { identity, end } = await sleeper();
+    const status = () => readFileSync(`/proc/${identity.pid}/status`, "latin1");
+    const isPending = () => /^ShdPnd:.*[4-7c-f]...$/m.test(status());
+    // It does not take what it is sent: it can be seen when it was.
+    process.kill(identity.pid, "SIGSTOP");
+    while (!/^State:\tT/m.test(status()));
+    const seen: boolean[] = [];
+    const look = () => {
+      seen.push(isPending());
+      queueMicrotask(() => seen.push(isPending()));
+    };
+    expect(await signalProcess(identity, "SIGTERM", look)).toBe(true);
+    expect(seen).toEqual([false, true]);
+    await end();
+    expect(await signalProcess(identity, "SIGTERM", () => seen.push(false))).toBe(false);
+    expect(seen).toHaveLength(2);
+  });
+
   it("waits for the end of a process, its parent or not", async () => {
     const { identity, end } = await sleeper();
     const ended = waitForEnd(identity);
