@@ -58,6 +58,8 @@ describe("its end", () => {
     real(async () => {
       await fixture.using({}, async (instance) => {
         await instance.start();
+        // Asked any earlier, it would end without having said so.
+        await instance.run(["sh", "-c", "until grep -q up /proc/1/fd/1; do :; done"], { timeout: 10_000 });
         // Longer than the second after which liblxc's own init would have killed everything.
         await instance.stop({ timeout: 20_000 });
         expect(await instance.wait()).toMatchObject({ reason: "requested", status: exited(3) });
