@@ -29,7 +29,7 @@ export interface OpenImageStoreOptions extends Abortable {
   readonly plugins?: readonly ImageSourcePlugin[] | undefined;
   /** Asked before an image is deleted. Default: nobody uses any. */
   readonly users?: ImageUsers | undefined;
-  /** Default: 64 GiB and four million entries. */
+  /** Default: 64 GiB, a million entries, and 256 MiB of memory for their names. */
   readonly limits?: Partial<LayerLimits> | undefined;
 }
 

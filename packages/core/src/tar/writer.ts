@@ -12,42 +12,55 @@ const ZEROES = Buffer.alloc(2 * BLOCK);
 export class TarWriter {
   #parts: Buffer[] = [];
   #padding = 0;
+  #length = 0;
+
+  /** Bytes that {@link take} would give. */
+  get length(): number {
+    return this.#length;
+  }
 
   entry(entry: TarEntry): void {
     this.#pad();
     const records = paxRecords(entry);
     if (records !== "") {
       const body = Buffer.from(records, "latin1");
-      this.#parts.push(renderHeader("x", "PaxHeaders/entry", "", 0o644, 0, 0, 0, body.length), body);
+      this.#push(renderHeader("x", "PaxHeaders/entry", "", 0o644, 0, 0, 0, body.length));
+      this.#push(body);
       this.#padding = (BLOCK - (body.length % BLOCK)) % BLOCK;
       this.#pad();
     }
     const { name, target, mode, uid, gid, mtime, size } = entry;
     const seconds = /^[0-9]+$/.test(mtime) ? Number(mtime) : 0;
-    this.#parts.push(
+    this.#push(
       renderHeader(FLAGS[entry.type], name.slice(0, 100), target.slice(0, 100), mode, uid, gid, seconds, size),
     );
     this.#padding = (BLOCK - (size % BLOCK)) % BLOCK;
   }
 
   data(bytes: Buffer): void {
-    this.#parts.push(bytes);
+    this.#push(bytes);
   }
 
   end(): void {
     this.#pad();
-    this.#parts.push(ZEROES);
+    this.#push(ZEROES);
   }
 
   /** What was written since the last call. */
   take(): Buffer {
     const bytes = this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts);
     this.#parts = [];
+    this.#length = 0;
     return bytes;
   }
 
+  #push(bytes: Buffer): void {
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+  }
+
   #pad(): void {
-    if (this.#padding > 0) this.#parts.push(ZEROES.subarray(0, this.#padding));
+    if (this.#padding > 0) this.#push(ZEROES.subarray(0, this.#padding));
     this.#padding = 0;
   }
 }

@@ -66,6 +66,7 @@ const UPPER = [
   file("bin/new", "new"),
   folder("opaque/", { mode: 0o700 }),
   file("opaque/.wh..wh..opq", ""),
+  file("opaque/.wh.gone", ""),
   file("opaque/fresh", "fresh"),
   file("swap", "now a file"),
   file("linked", "two"),

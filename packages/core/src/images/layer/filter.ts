@@ -2,9 +2,11 @@ import { HostError, ImageError } from "../../contract/errors.ts";
 import { shown, type TarEntry } from "../../tar/entry.ts";
 import type { TarSink } from "../../tar/reader.ts";
 import { TarWriter } from "../../tar/writer.ts";
+import { LayerBudget } from "./budget.ts";
 import type { LayerLimits } from "./limits.ts";
 import { folderEntry, type LowerLayers, MAX_SYMLINKS, symlinkTarget } from "./lower-layers.ts";
 import { entryPath, linkPath } from "./path.ts";
+import { Whiteouts } from "./whiteouts.ts";
 import { isKeptXattr } from "./xattr.ts";
 
 export interface LayerFilterOptions {
@@ -29,7 +31,7 @@ export interface LayerFindings {
   readonly lowerLinks: ReadonlyMap<string, Buffer>;
 }
 
-type Kind = "directory" | "file" | "symlink" | "lower-link";
+type Kind = "directory" | "file" | "symlink" | "lower-link" | "device";
 
 const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
@@ -53,14 +55,11 @@ export class LayerFilter implements TarSink {
   /** Hard links to symlinks: come out after them. */
   readonly #symlinkLinks = new Map<string, TarEntry>();
   readonly #lowerLinks = new Map<string, Buffer>();
-  readonly #whiteouts = new Set<string>();
-  readonly #opaque = new Set<string>();
-  /** Where the folder of each name as written leads. */
-  readonly #resolved = new Map<string, string[]>();
-  #entries = 0;
-  #bytes = 0;
+  readonly #whiteouts: Whiteouts;
+  readonly #budget: LayerBudget;
+  /** Where the folder of the last name as written leads: the next name is mostly in the same. */
+  #resolved: { readonly name: string; readonly folder: readonly string[] } | undefined;
   #devices = 0;
-  readonly #leftOut = new Set<string>();
   /** Whether a symlink beneath led any name elsewhere: a folder of this layer may yet take its place. */
   #detours = false;
   #rootGiven = false;
@@ -69,18 +68,15 @@ export class LayerFilter implements TarSink {
 
   constructor(options: LayerFilterOptions) {
     this.#options = options;
+    this.#budget = new LayerBudget(options.image, options.limits);
+    this.#whiteouts = new Whiteouts(options.lower);
     this.#kinds.set("", "directory");
   }
 
   entry(entry: TarEntry): void {
-    const { image, limits, whiteouts } = this.#options;
+    const { image, whiteouts } = this.#options;
     this.#passing = false;
-    this.#entries++;
-    this.#bytes += entry.size;
-    if (this.#entries > limits.entries)
-      throw new ImageError(image, `it has more than ${limits.entries} entries, the limit for a layer`);
-    if (this.#bytes > limits.bytes)
-      this.#refuse(entry.name, `goes beyond ${limits.bytes} bytes, the limit for a layer`);
+    this.#budget.entry(entry);
     const parts = entryPath(image, entry.name);
     const base = parts.pop();
     if (base === undefined) {
@@ -89,9 +85,11 @@ export class LayerFilter implements TarSink {
       this.#folder("", { ...entry, name: "./" });
       return;
     }
-    if (whiteouts && parts.some((part) => part.startsWith(WHITEOUT)))
-      this.#refuse(entry.name, "lies in a folder whose name is a whiteout");
+    const within = whiteouts ? parts.find((part) => part.startsWith(WHITEOUT)) : undefined;
+    if (within?.startsWith(AUFS)) return;
+    if (within !== undefined) this.#refuse(entry.name, "lies in a folder whose name is a whiteout");
     const folder = this.#resolve(entry.name, parts);
+    this.#budget.path(entry.name, [...folder, base]);
     if (whiteouts && base.startsWith(WHITEOUT)) this.#whiteout(entry.name, folder, base);
     else this.#place([...folder, base].join("/"), entry);
   }
@@ -100,24 +98,20 @@ export class LayerFilter implements TarSink {
     if (this.#passing) this.output.data(bytes);
   }
 
-  /** Writes what had to wait for the end. */
-  finish(): LayerFindings {
+  /** Writes what had to wait for the end, an entry a step: together they are too much for memory. */
+  *finish(): Generator<void, LayerFindings> {
     const { lower } = this.#options;
     if (!this.#rootGiven) this.#folder("", folderEntry("./", lower.find([])));
-    this.#emptyRoot();
-    for (const path of this.#whiteouts) {
+    const { nodes, opaque } = this.#whiteouts.resolve((path) => {
       const kind = this.#kinds.get(path);
-      // layer.md: a whiteout is for lower layers only. A folder of this layer beside it shows its own content alone.
-      if (kind === "directory") this.#opaque.add(path);
-      else if (kind === undefined) this.#write({ ...folderEntry(path, undefined), type: "character", mode: 0 });
-    }
-    this.#opaque.delete("");
-    const opaque = [...this.#opaque].filter((path) => lower.find(path.split("/"))?.kind === "directory");
-    for (const path of opaque) this.#markOpaque(path);
-    for (const [path, entry] of this.#symlinks) this.#write({ ...entry, name: path });
-    for (const [path, entry] of this.#symlinkLinks) this.#write({ ...entry, name: path });
+      return kind === "device" ? undefined : kind === "directory" ? kind : kind && "other";
+    });
+    for (const path of nodes) yield this.#write({ ...folderEntry(path, undefined), type: "character", mode: 0 });
+    for (const path of opaque) yield this.#markOpaque(path);
+    for (const [path, entry] of this.#symlinks) yield this.#write({ ...entry, name: path });
+    for (const [path, entry] of this.#symlinkLinks) yield this.#write({ ...entry, name: path });
     this.output.end();
-    return { entries: this.#entries, devices: this.#devices, opaque, lowerLinks: this.#lowerLinks };
+    return { entries: this.#budget.entries, devices: this.#devices, opaque, lowerLinks: this.#lowerLinks };
   }
 
   #place(path: string, entry: TarEntry): void {
@@ -127,7 +121,7 @@ export class LayerFilter implements TarSink {
         return;
       case "character":
       case "block":
-        this.#leaveOut(path);
+        this.#leaveOut(path, entry);
         return;
       case "symlink":
         this.#claim(path, "symlink", entry);
@@ -154,8 +148,8 @@ export class LayerFilter implements TarSink {
     const folder = this.#walk(entry.name, parts, false);
     const target = folder && [...folder, base].join("/");
     const kind = target === undefined ? undefined : this.#kinds.get(target);
-    if (target !== undefined && this.#leftOut.has(target)) {
-      this.#leaveOut(path);
+    if (kind === "device") {
+      this.#leaveOut(path, entry);
       return;
     }
     if (target === path) this.#refuse(entry.name, "is a hard link to itself");
@@ -168,7 +162,7 @@ export class LayerFilter implements TarSink {
       this.#claim(path, "symlink", entry);
       this.#symlinkLinks.set(path, link);
     } else {
-      const hidden = target === undefined || this.#whiteouts.has(target);
+      const hidden = target === undefined || this.#whiteouts.hides(target);
       const source =
         kind === "lower-link" ? this.#lowerLinks.get(target as string) : hidden ? undefined : this.#lowerFile(target);
       if (source === undefined)
@@ -179,10 +173,13 @@ export class LayerFilter implements TarSink {
   }
 
   /** A node in the store would be a way to the host's own device; a container gets its devices from its driver. */
-  #leaveOut(path: string): void {
+  #leaveOut(path: string, entry: TarEntry): void {
+    const before = this.#kinds.get(path);
+    // It came out already.
+    if (before === "file") this.#refuse(entry.name, "is a device with the name of a file before it");
+    this.#claim(path, "device", entry);
     this.#devices++;
-    this.#leftOut.add(path);
-    if (this.#options.lower.find(path.split("/")) !== undefined) this.#whiteouts.add(path);
+    this.#whiteouts.hide(path);
   }
 
   #lowerFile(target: string): Buffer | undefined {
@@ -192,21 +189,15 @@ export class LayerFilter implements TarSink {
 
   #whiteout(name: string, folder: readonly string[], base: string): void {
     if (base === OPAQUE) {
-      this.#opaque.add(folder.join("/"));
+      this.#whiteouts.hideContent(folder.join("/"));
       return;
     }
     if (base.startsWith(AUFS)) return;
     const hidden = base.slice(WHITEOUT.length);
     if (hidden === "" || hidden === "." || hidden === "..") this.#refuse(name, "is a whiteout of nothing");
-    const parts = [...folder, hidden];
-    // Where nothing is hidden the node would show in listings (overlayfs filters only folders that it merges).
-    if (this.#options.lower.find(parts) !== undefined) this.#whiteouts.add(parts.join("/"));
-  }
-
-  /** overlayfs does not look for its mark on the root of a layer: hides each name there instead. */
-  #emptyRoot(): void {
-    if (!this.#opaque.has("")) return;
-    for (const name of this.#options.lower.rootNames()) this.#whiteouts.add(name);
+    const path = [...folder, hidden].join("/");
+    this.#budget.hold(name, path);
+    this.#whiteouts.hide(path);
   }
 
   #markOpaque(path: string): void {
@@ -227,19 +218,19 @@ export class LayerFilter implements TarSink {
     const before = this.#kinds.get(path);
     if (before !== undefined && (before === "directory") !== (kind === "directory"))
       this.#refuse(entry.name, "has the name of an entry before it, and one of them is a folder");
-    if (this.#detours && before === undefined) this.#resolved.clear();
+    if (this.#detours && before === undefined) this.#resolved = undefined;
+    this.#budget.hold(entry.name, path, entry);
     this.#symlinks.delete(path);
     this.#symlinkLinks.delete(path);
     this.#lowerLinks.delete(path);
     this.#kinds.set(path, kind);
   }
 
-  #resolve(name: string, parts: readonly string[]): string[] {
+  #resolve(name: string, parts: readonly string[]): readonly string[] {
     const key = parts.join("/");
-    const known = this.#resolved.get(key);
-    if (known !== undefined) return known;
+    if (this.#resolved?.name === key) return this.#resolved.folder;
     const folder = this.#walk(name, parts, true) as string[];
-    this.#resolved.set(key, folder);
+    this.#resolved = { name: key, folder };
     return folder;
   }
 
@@ -260,13 +251,14 @@ export class LayerFilter implements TarSink {
         continue;
       }
       const next = [...at, part];
+      this.#budget.path(name, next);
       const path = next.join("/");
       const kind = this.#kinds.get(path);
       if (kind === "symlink") this.#refuse(name, `goes through the symlink ${shown(path)} of the same archive`);
-      if (kind === "file" || kind === "lower-link")
+      if (kind === "file" || kind === "lower-link" || kind === "device")
         this.#refuse(name, `lies beneath ${shown(path)}, which is no folder`);
       if (kind === undefined) {
-        const found = this.#whiteouts.has(path) ? undefined : lower.find(next);
+        const found = this.#whiteouts.hides(path) ? undefined : lower.find(next);
         if (found?.kind === "symlink") {
           if (++symlinks > MAX_SYMLINKS) this.#refuse(name, "goes through too many symlinks of the layers beneath");
           this.#detours = true;
@@ -275,8 +267,10 @@ export class LayerFilter implements TarSink {
           todo.push(...target.split("/").reverse());
           continue;
         }
-        if (make) this.#folder(path, folderEntry(path, found));
-        else if (found?.kind !== "directory") return undefined;
+        if (make) {
+          this.#budget.folder(name);
+          this.#folder(path, folderEntry(path, found));
+        } else if (found?.kind !== "directory") return undefined;
       }
       at = next;
     }

@@ -1,9 +1,21 @@
+import { ImageError } from "../../contract/errors.ts";
+import { shown } from "../../tar/entry.ts";
+
 /** What one layer may hold at most. An archive that goes beyond is a bomb, and refused with an ImageError. */
 export interface LayerLimits {
   /** Bytes of the uncompressed tar. */
   readonly bytes: number;
-  /** Entries of the tar. */
+  /** Entries of the tar, and folders that it only passes through. */
   readonly entries: number;
+  /** Bytes of memory for names, link targets and attributes: they are held until the archive ends. */
+  readonly memory: number;
 }
 
-export const DEFAULT_LAYER_LIMITS: LayerLimits = { bytes: 64 * 2 ** 30, entries: 4_000_000 };
+/** The memory holds as many entries with names of 170 bytes. */
+export const DEFAULT_LAYER_LIMITS: LayerLimits = { bytes: 64 * 2 ** 30, entries: 1_000_000, memory: 256 * 2 ** 20 };
+
+/** The one error for what goes beyond a limit: `limit` names it, `entry` is the tar entry with which it was reached. */
+export function beyondLimit(image: string, limit: string, entry?: string): ImageError {
+  const subject = entry === undefined ? "it" : `the tar entry ${shown(entry)}`;
+  return new ImageError(image, `${subject} goes beyond ${limit}, the limit for a layer`);
+}

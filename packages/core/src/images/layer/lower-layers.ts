@@ -10,6 +10,8 @@ export interface LayerFolder {
 
 /** As the kernel bounds it (path_resolution(7)). */
 export const MAX_SYMLINKS = 40;
+/** linux/limits.h */
+const NAME_MAX = 255;
 
 export type LowerKind = "directory" | "symlink" | "file" | "other";
 
@@ -20,28 +22,52 @@ export interface LowerEntry {
   readonly stats: BigIntStats;
 }
 
+/** A folder of one layer. */
+interface Folder {
+  readonly layer: { readonly opaque: ReadonlySet<string> };
+  readonly host: Buffer;
+  /** Relative to the layer's root. */
+  readonly path: string;
+}
+
+/** What a path leads to, and the folders that show there as one, top first. */
+interface Place {
+  readonly entry: LowerEntry | undefined;
+  readonly folders: readonly Folder[];
+}
+
 /**
  * The tree that lies beneath a layer while it is unpacked. Looked up without ever following a symlink; answers are
  * those of an overlay of the layers. Synchronous: a lookup is microseconds, and the reader of the tar needs its answer
  * at once.
  */
 export class LowerLayers {
-  /** Top first. */
-  readonly #layers: readonly { readonly tree: string; readonly opaque: ReadonlySet<string> }[];
+  readonly #root: Place;
+  /** The path of the last lookup with the place of each of its prefixes: the next is mostly beside or beneath it. */
+  #parts: readonly string[] = [];
+  #places: Place[];
 
   /** `layers` bottom first. */
   constructor(layers: readonly LayerFolder[]) {
-    this.#layers = layers.toReversed().map(({ tree, opaque }) => ({ tree, opaque: new Set(opaque) }));
+    const folders = layers.toReversed().map(({ tree, opaque }) => {
+      return { layer: { opaque: new Set(opaque) }, host: Buffer.from(tree), path: "" };
+    });
+    const [top] = folders;
+    const stats = top && lstatSync(top.host, { bigint: true });
+    this.#root = { entry: stats && { kind: "directory", host: top.host, stats }, folders };
+    this.#places = [this.#root];
   }
 
   /** What is at `parts`, or nothing: no file, or hidden by a whiteout, an opaque folder or a file in the way. */
   find(parts: readonly string[]): LowerEntry | undefined {
-    for (const layer of this.#layers) {
-      const found = lookup(layer, parts);
-      if (found === "hidden") return undefined;
-      if (found !== "absent") return found;
+    let known = 0;
+    while (known < parts.length && this.#parts[known] === parts[known]) known++;
+    if (known < parts.length) {
+      this.#places.length = known + 1;
+      for (const part of parts.slice(known)) this.#places.push(inside(this.#places.at(-1) ?? this.#root, part));
+      this.#parts = [...parts];
     }
-    return undefined;
+    return this.#places[parts.length]?.entry;
   }
 
   /** What `parts` lead to when symlinks are followed, all the way within the root. */
@@ -70,29 +96,31 @@ export class LowerLayers {
   /** The names in the root. */
   rootNames(): string[] {
     const names = new Set<string>();
-    for (const { tree } of this.#layers) for (const name of readdirSync(tree, "latin1")) names.add(name);
+    for (const { host } of this.#root.folders) for (const name of readdirSync(host, "latin1")) names.add(name);
     return [...names].filter((name) => this.find([name]) !== undefined);
   }
 }
 
-function lookup(
-  layer: { readonly tree: string; readonly opaque: ReadonlySet<string> },
-  parts: readonly string[],
-): LowerEntry | "absent" | "hidden" {
-  let host = layer.tree;
-  let hidden = false;
-  for (const [index, part] of ["", ...parts].entries()) {
-    if (index > 0) host = `${host}/${part}`;
-    const bytes = Buffer.concat([Buffer.from(layer.tree), Buffer.from(host.slice(layer.tree.length), "latin1")]);
-    const stats = lstatSync(bytes, { bigint: true, throwIfNoEntry: false });
-    if (stats === undefined) return hidden ? "hidden" : "absent";
+/** What a name leads to in a place. */
+function inside({ folders }: Place, name: string): Place {
+  const merged: Folder[] = [];
+  let entry: LowerEntry | undefined;
+  // The target of a symlink may have any names.
+  if (name.length > NAME_MAX) return { entry, folders: merged };
+  for (const { layer, host: folder, path: above } of folders) {
+    const host = Buffer.concat([folder, Buffer.from(`/${name}`, "latin1")]);
+    const stats = lstatSync(host, { bigint: true, throwIfNoEntry: false });
+    if (stats === undefined) continue;
     // overlayfs.rst: a whiteout is a character device 0/0.
-    if (stats.isCharacterDevice() && stats.rdev === 0n) return "hidden";
-    if (index === parts.length) return { kind: kindOf(stats), host: bytes, stats };
-    if (!stats.isDirectory()) return "hidden";
-    hidden ||= layer.opaque.has(parts.slice(0, index).join("/"));
+    if (stats.isCharacterDevice() && stats.rdev === 0n) break;
+    const kind = kindOf(stats);
+    entry ??= { kind, host, stats };
+    if (kind !== "directory") break;
+    const path = above === "" ? name : `${above}/${name}`;
+    merged.push({ layer, host, path });
+    if (layer.opaque.has(path)) break;
   }
-  return "absent";
+  return { entry, folders: merged };
 }
 
 function kindOf(stats: BigIntStats): LowerKind {

@@ -4,11 +4,11 @@ import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ProgressOptions } from "../../contract/abortable.ts";
 import { CommandError, ImageError, isInstanceError } from "../../contract/errors.ts";
-import { TarReader } from "../../tar/reader.ts";
 import { diskFull, isDiskFull } from "../disk-full.ts";
 import { startTool } from "../tool.ts";
 import { decompressor, peek } from "./decompress.ts";
 import { LayerFilter, type LayerFindings } from "./filter.ts";
+import { Judge } from "./judge.ts";
 import type { LayerLimits } from "./limits.ts";
 import { type LayerFolder, LowerLayers } from "./lower-layers.ts";
 
@@ -60,7 +60,7 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
     const head = await peek(source);
     const decompression = decompressor(image, head, failing.signal);
     const plain = decompression.compression === "none";
-    const stage = new FilterStage(image, filter, options.limits);
+    const judge = new Judge(image, filter, options.limits);
     let full = false;
     const tar = startTool(extractArgv(tree), {
       fromPackage: "tar",
@@ -78,9 +78,9 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
       decompression.finished.catch(() => undefined),
     );
     try {
-      await pipeline(source, compressed.stage(plain), decompression.stream, stage, tar.stdin, {
-        signal: failing.signal,
-      });
+      const stages = [compressed.stage(plain), decompression.stream] as const;
+      const judged = (chunks: AsyncIterable<Buffer>) => judge.rewrite(chunks, failing.signal);
+      await pipeline(source, ...stages, judged, tar.stdin, { signal: failing.signal });
       await decompression.finished;
       await tar.succeeded();
     } catch (error) {
@@ -89,15 +89,15 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
       if (full || isDiskFull(error)) throw diskFull(image, error);
       throw await firstCause(error, image, [decompression.finished, tar.succeeded()]);
     }
-    const diffId = stage.digest();
+    const diffId = judge.digest();
     const digest = plain ? diffId : compressed.digest();
     if (options.digest !== undefined && digest !== options.digest)
       throw mismatch(image, "digest", options.digest, digest);
     if (options.diffId !== undefined && diffId !== options.diffId)
       throw mismatch(image, "diff ID", options.diffId, diffId);
-    const findings = stage.findings();
+    const findings = judge.findings();
     await linkLower(tree, findings.lowerLinks);
-    return { ...findings, diffId, digest, size: stage.size };
+    return { ...findings, diffId, digest, size: judge.size };
   } finally {
     options.signal?.removeEventListener("abort", abort);
     failing.abort();
@@ -129,63 +129,6 @@ function extractArgv(tree: string): string[] {
     // Records of 256 KiB: fewer reads.
     "--blocking-factor=512",
   ];
-}
-
-/** Judges and rewrites what passes; hashes and counts it as it was. */
-class FilterStage extends Transform {
-  size = 0;
-  readonly #filter: LayerFilter;
-  readonly #reader: TarReader;
-  readonly #hash = createHash("sha256");
-  readonly #image: string;
-  readonly #limits: LayerLimits;
-  #findings: LayerFindings | undefined;
-
-  constructor(image: string, filter: LayerFilter, limits: LayerLimits) {
-    super({ highWaterMark: 1024 * 1024 });
-    this.#filter = filter;
-    this.#reader = new TarReader((fault) => new ImageError(image, fault.message), filter);
-    this.#image = image;
-    this.#limits = limits;
-  }
-
-  override _transform(
-    chunk: Buffer,
-    _encoding: BufferEncoding,
-    done: (error?: Error | null, data?: Buffer) => void,
-  ): void {
-    try {
-      this.size += chunk.length;
-      if (this.size > this.#limits.bytes)
-        throw new ImageError(this.#image, `it unpacks to more than ${this.#limits.bytes} bytes, the limit for a layer`);
-      this.#hash.update(chunk);
-      this.#reader.push(chunk);
-      const bytes = this.#filter.output.take();
-      if (bytes.length > 0) done(null, bytes);
-      else done();
-    } catch (error) {
-      done(error as Error);
-    }
-  }
-
-  override _flush(done: (error?: Error | null, data?: Buffer) => void): void {
-    try {
-      this.#reader.end();
-      this.#findings = this.#filter.finish();
-      done(null, this.#filter.output.take());
-    } catch (error) {
-      done(error as Error);
-    }
-  }
-
-  digest(): string {
-    return `sha256:${this.#hash.digest("hex")}`;
-  }
-
-  findings(): LayerFindings {
-    if (this.#findings === undefined) throw new Error("the archive has not ended");
-    return this.#findings;
-  }
 }
 
 /** Hashes and counts bytes as they came. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { HostError, ImageError } from "../../../src/contract/errors.ts";
 import { LayerFilter, type LayerFindings } from "../../../src/images/layer/filter.ts";
+import type { LayerLimits } from "../../../src/images/layer/limits.ts";
 import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";
 import type { TarEntry } from "../../../src/tar/entry.ts";
 import { TarReader } from "../../../src/tar/reader.ts";
@@ -22,26 +23,20 @@ afterEach(() => rmSync(base, { recursive: true, force: true }));
 
 function filtered(
   entries: readonly (RawEntry | Buffer)[],
-  options: {
-    lower?: boolean;
-    whiteouts?: boolean;
-    bytes?: number;
-    count?: number;
-    owner?: { uid: number; gid: number };
-  } = {},
+  options: { lower?: boolean; whiteouts?: boolean; owner?: { uid: number; gid: number } } & Partial<LayerLimits> = {},
 ): Filtered {
   const lower = new LowerLayers(options.lower ? [{ tree: base, opaque: [] }] : []);
   const filter = new LayerFilter({
     image: "img",
     lower,
     whiteouts: options.whiteouts ?? true,
-    limits: { bytes: options.bytes ?? 1e6, entries: options.count ?? 1000 },
+    limits: { bytes: 1e6, entries: 1000, memory: 1e6, ...options },
     owner: options.owner,
   });
   const reader = new TarReader((fault) => new ImageError("img", fault.message), filter);
   reader.push(tarBytes(...entries));
   reader.end();
-  const findings = filter.finish();
+  const findings = finished(filter);
   const out: TarEntry[] = [];
   const check = new TarReader((fault) => new ImageError("out", fault.message), {
     entry: (entry) => out.push(entry),
@@ -50,6 +45,15 @@ function filtered(
   check.push(filter.output.take());
   check.end();
   return { findings, entries: out };
+}
+
+/** Takes all steps of the end. */
+function finished(filter: LayerFilter): LayerFindings {
+  const steps = filter.finish();
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
 }
 
 const lines = ({ entries }: Filtered) =>
@@ -99,6 +103,8 @@ describe("LayerFilter refuses", () => {
     ["a symlink to nothing", [symlink("l", "")], /symlink to nothing/],
     ["a whiteout of the folder itself", [file("a/.wh..", "")], /whiteout of nothing/],
     ["a whiteout of the parent", [file("a/.wh...", "")], /whiteout of nothing/],
+    ["a device in a file's place", [file("f"), { name: "f", flag: "3" }], /"f" is a device with the name of a file/],
+    ["something in a device", [{ name: "d", flag: "4" }, file("d/f")], /lies beneath "d", which is no folder/],
     ["something in a whiteout", [file(".wh.a/b")], /whose name is a whiteout/],
   ])("%s", (_what, entries, message) => {
     expect(() => filtered(entries)).toThrow(ImageError);
@@ -107,7 +113,40 @@ describe("LayerFilter refuses", () => {
 
   it("a bomb, before its content comes", () => {
     expect(() => filtered([{ name: "f", size: 2 ** 32 }])).toThrow(/"f" goes beyond 1000000 bytes, the limit/);
-    expect(() => filtered([file("a"), file("b"), file("c")], { count: 2 })).toThrow(/more than 2 entries/);
+    expect(() => filtered([file("a"), file("b"), file("c")], { entries: 2 })).toThrow(/"c" goes beyond 2 entries, the/);
+  });
+
+  it("a bomb of folders that no entry lists", () => {
+    expect(() => filtered([file("a/b/c/f")], { entries: 3 })).toThrow(/"a\/b\/c\/f" goes beyond 3 entries, the limit/);
+    const deep = (depth: number) => paxBytes({ path: `${"d/".repeat(depth)}f` });
+    expect(filtered([deep(255), file("x")]).findings.entries).toBe(256);
+    expect(() => filtered([deep(256), file("x")])).toThrow(/goes beyond 256 folders in one another, the limit/);
+  });
+
+  it("what would not fit in memory, whatever holds it", () => {
+    const long = "n".repeat(200);
+    for (const entries of [
+      Array.from({ length: 5 }, (_, i) => [paxBytes({ path: long + i }), file("x")]),
+      Array.from({ length: 5 }, (_, i) => [paxBytes({ linkpath: long }), symlink(`l${i}`, "x")]),
+      Array.from({ length: 5 }, (_, i) => [paxBytes({ "SCHILY.xattr.user.a": long }), folder(`d${i}`)]),
+      Array.from({ length: 5 }, (_, i) => [paxBytes({ path: long + i }), { name: "x", flag: "3" }]),
+    ])
+      expect(() => filtered(entries.flat(), { memory: 1200 })).toThrow(
+        /goes beyond 1200 bytes of names, link targets and attributes, the limit/,
+      );
+  });
+
+  it("what no file system takes", () => {
+    const path = `${"n".repeat(200)}/`.repeat(15);
+    expect(filtered([paxBytes({ path: path.slice(1) }), folder("x")]).findings.entries).toBe(15);
+    expect(() => filtered([paxBytes({ path: `${path}${"n".repeat(100)}` }), file("x")])).toThrow(
+      /3072 bytes of a path/,
+    );
+    expect(() => filtered([paxBytes({ linkpath: "t".repeat(4096) }), symlink("l", "x")])).toThrow(
+      /"l" goes beyond 4095 bytes of a link's target, the limit/,
+    );
+    const big = { "SCHILY.xattr.user.a": "v".repeat(40_000), "SCHILY.xattr.user.b": "v".repeat(40_000) };
+    expect(() => filtered([paxBytes(big), file("f")])).toThrow(/"f" goes beyond 65536 bytes of attributes, the limit/);
   });
 });
 
@@ -139,6 +178,19 @@ describe("LayerFilter writes", () => {
     ]);
     expect(lines(result)).toEqual(["file f", "directory ./"]);
     expect(result.findings.devices).toBe(3);
+  });
+
+  it("a hard link to what took the place of a device", () => {
+    const result = filtered([{ name: "n", flag: "3" }, file("n"), hardLink("h", "n")]);
+    expect(lines(result)).toEqual(["file n", "link h -> n", "directory ./"]);
+    expect(lines(filtered([symlink("l", "x"), { name: "l", flag: "3" }]))).toEqual(["directory ./"]);
+  });
+
+  it("nothing of what AUFS keeps for itself, wherever", () => {
+    const names = [".wh..wh.plnk/", ".wh..wh.plnk/12.34", ".wh..wh.aufs", "d/.wh..wh.orph/x"];
+    expect(lines(filtered(names.map((name) => (name.endsWith("/") ? folder(name) : file(name)))))).toEqual([
+      "directory ./",
+    ]);
   });
 
   it("file capabilities and ACLs, and nothing that overlayfs or a security module reads", () => {
@@ -192,6 +244,29 @@ describe("LayerFilter over lower layers", () => {
     ]);
   });
 
+  it("finds what several layers share, as an overlay of them shows it", () => {
+    const [below, above] = ["below", "above"].map((name) => join(base, name)) as [string, string];
+    for (const tree of [below, above]) mkdirSync(join(tree, "both/opaque"), { recursive: true });
+    mkdirSync(join(below, "file/hidden"), { recursive: true });
+    for (const path of ["both/opaque/hidden", "both/low", "both/same"]) writeFileSync(join(below, path), "");
+    for (const path of ["both/opaque/shown", "file", "both/same"]) writeFileSync(join(above, path), "");
+    const lower = new LowerLayers([
+      { tree: below, opaque: [] },
+      { tree: above, opaque: ["both/opaque"] },
+    ]);
+    const found = (path: string) =>
+      lower
+        .find(path.split("/"))
+        ?.host.toString()
+        .slice(base.length + 1);
+    expect(found("both/low")).toBe("below/both/low");
+    expect(found("both/same")).toBe("above/both/same");
+    expect(found("both/opaque/shown")).toBe("above/both/opaque/shown");
+    expect(found("both/opaque")).toBe("above/both/opaque");
+    for (const path of ["both/opaque/hidden", "file/hidden", "none/at/all", `both/${"n".repeat(300)}`])
+      expect(found(path)).toBeUndefined();
+  });
+
   it("ends at a loop of symlinks", () => {
     expect(() => over(file("loop/x"))).toThrow(/too many symlinks/);
   });
@@ -219,6 +294,20 @@ describe("LayerFilter over lower layers", () => {
     const marked = result.entries.findLast(({ name }) => name === "d");
     expect(marked).toMatchObject({ type: "directory", mode: 0o711 });
     expect(marked?.xattrs).toEqual(new Map([["trusted.overlay.opaque", "y"]]));
+  });
+
+  it("hides nothing by itself in an opaque folder, where it would show", () => {
+    for (const opaque of ["d/.wh..wh..opq", ".wh.d"]) {
+      const result = over(folder("d/"), file("d/.wh.inner", ""), file(opaque, ""), folder("d/sub/"));
+      expect(result.entries.some(({ type }) => type === "character")).toBe(false);
+      expect(result.findings.opaque).toEqual(["d"]);
+    }
+  });
+
+  it("hides what a device would have been put over, and what took its place is seen", () => {
+    const device = { name: "usr/bin/old", flag: "3" };
+    expect(lines(over(device)).at(-1)).toBe("character usr/bin/old");
+    expect(lines(over(device, file("usr/bin/old"))).at(-1)).toBe("file usr/bin/old");
   });
 
   it("hides every name in the root when the root is opaque", () => {

@@ -62,13 +62,13 @@ function filter(bytes: Buffer, piece: number): Buffer {
   const judge = new LayerFilter({
     image: "img",
     lower: new LowerLayers([]),
-    limits: { bytes: 1e6, entries: 100 },
+    limits: { bytes: 1e6, entries: 100, memory: 1e6 },
     whiteouts: true,
   });
   const reader = new TarReader((fault) => new ImageError("img", fault.message), judge);
   for (let at = 0; at < bytes.length; at += piece) reader.push(bytes.subarray(at, at + piece));
   reader.end();
-  judge.finish();
+  for (const _step of judge.finish());
   return judge.output.take();
 }
 

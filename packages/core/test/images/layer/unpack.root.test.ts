@@ -114,7 +114,7 @@ const HOSTILE: readonly (readonly [what: string, entries: readonly (RawEntry | B
   ["a hard link that climbs", [hardLink("h", "../../../../outside/canary")], /"h" leaves the root/],
   ["a hard link through a symlink", [symlinkTo("l", "$"), hardLink("h", "l/canary")], /"h" goes through the symlink/],
   ["a bomb", [{ name: "big", size: 2 ** 32 }], /"big" goes beyond 1048576 bytes/],
-  ["a bomb of entries", Array.from({ length: 101 }, (_, i) => file(`f${i}`)), /more than 100 entries/],
+  ["a bomb of entries", Array.from({ length: 101 }, (_, i) => file(`f${i}`)), /"f100" goes beyond 100 entries/],
   [
     "a broken checksum after good files",
     [file("good"), Buffer.alloc(512, "1")],

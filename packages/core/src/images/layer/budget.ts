@@ -1,0 +1,68 @@
+import type { TarEntry } from "../../tar/entry.ts";
+import { beyondLimit, type LayerLimits } from "./limits.ts";
+
+/** Folders in one another. The deepest honest trees, of node_modules in each other, have some dozens. */
+const DEPTH = 256;
+/** Bytes of a path in a layer: less than PATH_MAX (linux/limits.h) by what leads to the layer in the store. */
+const PATH = 3072;
+/** Bytes of a symlink's target: PATH_MAX less the NUL. */
+const TARGET = 4095;
+/** Bytes of the names and values of one entry's attributes; a single value has at most as many (XATTR_SIZE_MAX). */
+const XATTRS = 65_536;
+/** Bytes that the records of one path take beside the path itself. */
+const RECORD = 100;
+
+/** Counts what a layer costs, and ends it with one kind of error where a limit is reached. */
+export class LayerBudget {
+  readonly #image: string;
+  readonly #limits: LayerLimits;
+  #entries = 0;
+  #bytes = 0;
+  #memory = 0;
+
+  constructor(image: string, limits: LayerLimits) {
+    this.#image = image;
+    this.#limits = limits;
+  }
+
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** An entry of the archive. @throws {ImageError} as every method here */
+  entry(entry: TarEntry): void {
+    this.folder(entry.name);
+    this.#bytes += entry.size;
+    if (this.#bytes > this.#limits.bytes) this.#end(`${this.#limits.bytes} bytes`, entry.name);
+    if (entry.target.length > TARGET) this.#end(`${TARGET} bytes of a link's target`, entry.name);
+    if (sizeOf(entry.xattrs) > XATTRS) this.#end(`${XATTRS} bytes of attributes`, entry.name);
+  }
+
+  /** A folder that the archive does not list, made for the entry `name`. */
+  folder(name: string): void {
+    if (++this.#entries > this.#limits.entries) this.#end(`${this.#limits.entries} entries`, name);
+  }
+
+  /** A path that the entry `name` leads to. */
+  path(name: string, parts: readonly string[]): void {
+    if (parts.length > DEPTH) this.#end(`${DEPTH} folders in one another`, name);
+    if (parts.reduce((sum, part) => sum + part.length + 1, -1) > PATH) this.#end(`${PATH} bytes of a path`, name);
+  }
+
+  /** What is held of a path until the end. */
+  hold(name: string, path: string, entry?: TarEntry): void {
+    this.#memory += RECORD + path.length + (entry === undefined ? 0 : entry.target.length + sizeOf(entry.xattrs));
+    if (this.#memory > this.#limits.memory)
+      this.#end(`${this.#limits.memory} bytes of names, link targets and attributes`, name);
+  }
+
+  #end(limit: string, name: string): never {
+    throw beyondLimit(this.#image, limit, name);
+  }
+}
+
+function sizeOf(xattrs: ReadonlyMap<string, string>): number {
+  let sum = 0;
+  for (const [name, value] of xattrs) sum += name.length + value.length;
+  return sum;
+}
