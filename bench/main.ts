@@ -1,10 +1,12 @@
 /** Every hot path beside the raw tool, in one run. `pnpm bench`, or `pnpm bench lxc qemu` for some. */
+import { execFileSync } from "node:child_process";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { arch, cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type Row, renderRows } from "./measure.ts";
 
-/** Each gets a scratch folder and returns rows to print. Imported when wanted: the memory of one is not the other's. */
+/** Each gets a scratch folder and returns rows to print. */
 const SUITES: Readonly<Record<string, () => Promise<(folder: string) => Promise<Row[]>>>> = {
   lxc: async () => (await import("./lxc.ts")).benchLxc,
   oci: async () => (await import("./oci.ts")).benchOci,
@@ -24,7 +26,13 @@ try {
   for (const [name, suite] of Object.entries(SUITES)) {
     if (wanted(name)) console.log(`${renderRows(await (await suite())(join(folder, name)))}\n`);
   }
-  if (wanted("memory")) console.log(await (await import("./memory.ts")).benchMemory(join(folder, "memory")));
+  if (wanted("memory")) measureMemory(join(folder, "memory"));
 } finally {
   await rm(folder, { recursive: true, force: true });
+}
+
+/** In a process of its own. */
+function measureMemory(folder: string): void {
+  const program = fileURLToPath(new URL("memory.ts", import.meta.url));
+  execFileSync(process.execPath, [...process.execArgv, "--expose-gc", program, folder], { stdio: "inherit" });
 }

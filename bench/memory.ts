@@ -1,3 +1,7 @@
+/**
+ * What our process weighs with twenty running containers, and with none. A program of its own, for what other measurements
+ * leave in a process is not theirs: `node --expose-gc`, and the folder as argument.
+ */
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
 import { makeBusyboxRootfs } from "@pileus/core/testing";
@@ -5,30 +9,40 @@ import { lxc } from "@pileus/lxc";
 
 const CONTAINERS = 20;
 
-/** What our process weighs with twenty running containers, and what it weighed with none. */
-export async function benchMemory(folder: string): Promise<string> {
-  const rootfs = join(folder, "rootfs");
-  await makeBusyboxRootfs(rootfs);
-  await using host = await openHost({ root: join(folder, "host"), drivers: [lxc()] });
-  const image = await host.images.import(rootfs);
-  const before = resident();
-  const instances = [];
-  try {
-    for (let index = 0; index < CONTAINERS; index += 1) {
-      const instance = await host.create({ driver: "lxc", name: `memory-${index}`, image });
-      instances.push(instance);
-      await instance.start();
-    }
-    const after = resident();
-    const each = ((after - before) / CONTAINERS) * 1024;
-    return `memory of this process: ${before.toFixed(1)} MiB, with ${CONTAINERS} running containers ${after.toFixed(1)} MiB (${each.toFixed(0)} KiB each)`;
-  } finally {
-    for (const instance of instances) await instance.delete();
+const [folder] = process.argv.slice(2);
+if (folder === undefined || globalThis.gc === undefined) throw new Error("usage: node --expose-gc memory.ts FOLDER");
+
+const rootfs = join(folder, "rootfs");
+await makeBusyboxRootfs(rootfs);
+await using host = await openHost({ root: join(folder, "host"), drivers: [lxc()] });
+const image = await host.images.import(rootfs);
+const instances: Awaited<ReturnType<typeof start>>[] = [];
+try {
+  // What the first start loads, once for a process, is no container's.
+  await (await start("first")).delete();
+  const before = weigh();
+  for (let index = 0; index < CONTAINERS; index += 1) instances.push(await start(`memory-${index}`));
+  const after = weigh();
+  console.log(`memory with ${CONTAINERS} running containers, and with none:`);
+  for (const kind of ["resident", "in use"] as const) {
+    const each = ((after[kind] - before[kind]) / CONTAINERS) * 1024;
+    console.log(
+      `  ${kind.padEnd(8)}  ${after[kind].toFixed(1)} MiB, ${before[kind].toFixed(1)} MiB (${each.toFixed(0)} KiB each)`,
+    );
   }
+} finally {
+  for (const instance of instances) await instance.delete();
 }
 
-/** Resident memory in MiB, after a collection where Node was started with --expose-gc. */
-function resident(): number {
+async function start(name: string) {
+  const instance = await host.create({ driver: "lxc", name, image });
+  await instance.start();
+  return instance;
+}
+
+/** In MiB, after a collection. What is in use is objects and buffers; the rest of what is resident is the engine's to keep. */
+function weigh() {
   globalThis.gc?.();
-  return process.memoryUsage.rss() / 2 ** 20;
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { resident: rss / 2 ** 20, "in use": (heapUsed + external) / 2 ** 20 };
 }
