@@ -40,7 +40,7 @@ async function start(name: string) {
   return instance;
 }
 
-/** In MiB, after a collection. What is in use is objects and buffers; the rest of what is resident is the engine's to keep. */
+/** In MiB, after a collection. What is in use is objects and buffers; the rest of what is resident is kept by V8 and malloc. */
 function weigh() {
   globalThis.gc?.();
   const { rss, heapUsed, external } = process.memoryUsage();
