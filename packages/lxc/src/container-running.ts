@@ -22,7 +22,7 @@ import type { ContainerSpec } from "./container-spec.ts";
 import { inheritedVariables } from "./environment.ts";
 import { execInside } from "./exec/exec.ts";
 import { completeRequest } from "./exec/request.ts";
-import { type Freezer, isFrozen, setFrozen, thawIfThere } from "./freezer.ts";
+import { type Freezer, isFrozenIfThere, setFrozen, thawIfThere } from "./freezer.ts";
 import { askToHalt } from "./halt.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { lastExit } from "./last-exit.ts";
@@ -79,8 +79,10 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     await setFrozen(this.#freezer(), false, options);
   }
 
+  /** A container in the midst of its end has left its cgroups, and is not. */
   async isFrozen(): Promise<boolean> {
-    return isFrozen(this.#freezer());
+    const freezer = this.#findFreezer();
+    return freezer !== undefined && isFrozenIfThere(freezer);
   }
 
   addresses(options: Abortable = {}): Promise<readonly InterfaceAddress[]> {
@@ -128,12 +130,14 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   }
 
   #freezer(): Freezer {
-    const version = this.#facts.cgroups.controller("freezer")?.version ?? 2;
+    const found = this.#findFreezer();
+    if (found !== undefined) return found;
+    throw new ConnectionError(`container "${this.#spec.name}"`, "it has ended, or this host has no freezer");
+  }
+
+  #findFreezer(): Freezer | undefined {
     const folder = this.#cgroup("freezer");
-    if (folder === undefined) {
-      throw new ConnectionError(`container "${this.#spec.name}"`, "it has ended, or this host has no freezer");
-    }
-    return { version, folder };
+    return folder && { version: this.#facts.cgroups.controller("freezer")?.version ?? 2, folder };
   }
 
   /** The root as the container sees it now, mounts included. */

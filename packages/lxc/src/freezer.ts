@@ -43,11 +43,21 @@ export function isFrozen(freezer: Freezer): boolean {
   return /^frozen 1$/m.test(readFileSync(join(freezer.folder, "cgroup.events"), "utf8"));
 }
 
+/** The same at a time when the container may be ending: what is gone is not frozen. */
+export function isFrozenIfThere(freezer: Freezer): boolean {
+  return ifThere(() => isFrozen(freezer)) ?? false;
+}
+
 /** For version 1, at the end of a container: its processes have been killed, and may be gone with the cgroup. */
 export function thawIfThere(folder: string): void {
+  ifThere(() => writeFileSync(join(folder, "freezer.state"), "THAWED"));
+}
+
+function ifThere<T>(work: () => T): T | undefined {
   try {
-    writeFileSync(join(folder, "freezer.state"), "THAWED");
+    return work();
   } catch (error) {
-    if (!["ENOENT", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    if (["ENOENT", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
   }
 }

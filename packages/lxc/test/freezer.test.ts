@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Freezer, isFrozen, setFrozen } from "../src/freezer.ts";
+import { type Freezer, isFrozen, isFrozenIfThere, setFrozen } from "../src/freezer.ts";
 
 // Plain files stand for the cgroup: inotify(7) tells of both alike. What the kernel would answer, the test writes.
 describe("the freezer of cgroup version 2", () => {
@@ -49,4 +49,8 @@ describe("the freezer of cgroup version 2", () => {
     controller.abort("enough");
     await expect(frozen).rejects.toBe("enough");
   });
+});
+
+it.each([1, 2] as const)("is not frozen where the cgroup of version %d is gone", (version) => {
+  expect(isFrozenIfThere({ version, folder: "/sys/fs/cgroup/pileus-gone" })).toBe(false);
 });
