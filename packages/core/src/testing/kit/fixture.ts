@@ -181,13 +181,15 @@ export class Fixture {
     const { prints } = this.subject;
     if (prints !== undefined && this.has("logs")) {
       const told = await this.#lastLines(prints.stream).catch((why: unknown) => String(why));
-      lines.push(`its ${prints.stream}: ${told}`);
+      if (told !== undefined) lines.push(`its ${prints.stream}: ${told}`);
     }
     error.message += `\n  ${lines.join("\n  ")}`;
     return error;
   }
-  async #lastLines(stream: "stdout" | "stderr" | "console"): Promise<string> {
-    const instance = (await (await this.host()).get(SHARED)) as AnyInstance;
+  async #lastLines(stream: "stdout" | "stderr" | "console"): Promise<string | undefined> {
+    const host = await this.host();
+    if (!(await host.list()).some(({ name }) => name === SHARED)) return undefined;
+    const instance = (await host.get(SHARED)) as AnyInstance;
     return (await text(await instance.logs(stream))).trimEnd().split("\n").slice(-20).join("\n    ");
   }
 }
