@@ -2,7 +2,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
-import { identifyProcess, signalProcess, waitForEnd } from "@pileus/core/driver";
 import { type DriverSubject, FIXTURE_USER } from "@pileus/core/testing";
 import { leftovers } from "../../../lxc/test/support/leftovers.ts";
 import { oci } from "../../src/index.ts";
@@ -32,13 +31,6 @@ export const subject: DriverSubject = {
   endsItself: ["kill", "-TERM", "1"],
   prints: { stream: "stdout", text: /^up\n/ },
   crash: { how: "kill", module: import.meta.url },
-  // Its whole namespace dies with process 1, which takes a moment.
-  async lose({ pid }) {
-    const program = pid === undefined ? undefined : await identifyProcess(pid);
-    if (program === undefined) throw new Error("it does not run");
-    await signalProcess(program, "SIGKILL");
-    await waitForEnd(program);
-  },
   leftovers,
   needs: ["root", "cgroup", "overlay", "binary:lxc-start"],
 };

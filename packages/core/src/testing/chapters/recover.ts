@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Host } from "../../contract/host.ts";
 import type { InstanceInfo } from "../../contract/instance.ts";
 import type { AnyDriver } from "../../driver/backend.ts";
+import { identifyProcess, signalProcess, waitForEnd } from "../../system/process-identity.ts";
 import { crashHost } from "../kit/crash.ts";
 import { rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
@@ -66,11 +67,8 @@ export function describeRecover(fixture: Fixture): void {
     });
     fixture.it("tells which instance died while nobody looked, and starts it again", async () => {
       await fixture.image();
-      await crashHost(fixture, [{ name: names.lost, state: "running" }], async (info) => {
-        if (subject.lose !== undefined) return subject.lose(info);
-        assert.ok(info.pid !== undefined, "say in the subject how to lose an instance that has no pid");
-        process.kill(info.pid, "SIGKILL");
-      });
+      const lose = async (info: InstanceInfo) => (subject.lose === undefined ? killInstance(info) : subject.lose(info));
+      await crashHost(fixture, [{ name: names.lost, state: "running" }], lose);
       const host = await fixture.reopen();
       const instance = await find(host, names.lost);
       const { state, exit, error } = await instance.inspect();
@@ -115,4 +113,13 @@ export function describeRecover(fixture: Fixture): void {
       await fixture.assertNothingLeft();
     });
   });
+}
+
+/** Waits for the end, too: all that an instance has may take a moment to die with its process. */
+async function killInstance({ pid }: InstanceInfo): Promise<void> {
+  assert.ok(pid !== undefined, "say in the subject how to lose an instance that has no pid");
+  const identity = await identifyProcess(pid);
+  assert.ok(identity !== undefined, `process ${pid} does not run`);
+  await signalProcess(identity, "SIGKILL");
+  await waitForEnd(identity);
 }
