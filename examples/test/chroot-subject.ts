@@ -24,7 +24,8 @@ export const subject: DriverSubject = {
     }
   },
   config: { chroot: { init: ["sh", "-c", `echo $$ >/run/init; trap 'exit 0' TERM; ${wait}`] } },
-  stubborn: { chroot: { init: ["sh", "-c", `trap '' TERM; ${wait}`] } },
+  stubborn: { chroot: { init: ["sh", "-c", `trap '' TERM; : >/run/deaf; ${wait}`] } },
+  stubbornOnce: ["test", "-e", "/run/deaf"],
   account: { name, uid, gid, groups: [gid, groupId] },
   endsItself: ["sh", "-c", "kill -TERM -$(cat /run/init)"],
   crash: { how: "kill", module: import.meta.url },

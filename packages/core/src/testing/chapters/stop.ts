@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rejectsWith, within } from "../kit/expect.ts";
+import { eventually, rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { collectStates } from "../kit/states.ts";
 
@@ -59,11 +59,17 @@ export function describeStop(fixture: Fixture): void {
     if (subject.stubborn !== undefined) {
       const timeout = fixture.deadline / 10;
       const stubborn = async (test: (instance: AnyInstance) => Promise<void>) => {
-        const { stubborn } = subject;
+        const { stubborn, stubbornOnce } = subject;
         const keys = typeof stubborn === "function" ? await stubborn(await fixture.host()) : stubborn;
         await fixture.using(async (instance) => {
           await instance.start();
           await instance.ready({ timeout: fixture.deadline });
+          if (stubbornOnce !== undefined) {
+            await eventually(fixture.deadline, "an instance that does not obey", async () => {
+              const { exit } = await instance.run(stubbornOnce);
+              return (exit.kind === "exited" && exit.code === 0) || undefined;
+            });
+          }
           await test(instance);
         }, keys);
       };

@@ -40,6 +40,8 @@ export interface DriverSubject {
    * The keys that make an instance ignore being asked to stop. Without it the promises about such ones are not checked.
    */
   readonly stubborn?: SubjectConfig | ((host: Host<AnyDriver>) => Promise<SubjectConfig>) | undefined;
+  /** What succeeds inside once such an instance ignores it, where it obeys at first. Needs the capability `exec`. */
+  readonly stubbornOnce?: readonly string[] | undefined;
   /** Default: `daemon`, 1:1. */
   readonly account?: SubjectAccount | undefined;
   /** What a program inside runs to end the instance from within. Default: `poweroff`. */
@@ -52,7 +54,7 @@ export interface DriverSubject {
    * cannot outlive the process.
    */
   readonly crash: { readonly how: "kill"; readonly module: string } | { readonly how: "abandon" };
-  /** Ends an instance behind the host's back. Default: SIGKILL to `info.pid`. */
+  /** Ends an instance behind the host's back; resolves when it has ended. Default: by SIGKILL to `info.pid`. */
   lose?(info: InstanceInfo): Promise<void>;
   /** What is there of any instance of the root, outside of the root too: processes, mounts, interfaces … as words. */
   leftovers?(root: string): Promise<readonly string[]>;
