@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn as start } from "node:child_process";
 import { Duplex, type Readable, type Writable } from "node:stream";
 import { CommandError } from "../contract/errors.ts";
-import { DYING_WITH_US, notOnPath, TOOL_ENV } from "../system/spawn.ts";
+import { dyingWithUs, notOnPath, TOOL_ENV } from "../system/spawn.ts";
 
 export interface ToolOptions {
   /** Ends the tool at once, with SIGKILL: all that it made is in a scratch folder. */
@@ -28,8 +28,8 @@ export interface Tool {
 }
 
 export function startTool(argv: readonly string[], options: ToolOptions): Tool {
-  const [setpriv, ...rest] = DYING_WITH_US;
-  const child = start(setpriv, [...rest, ...argv], {
+  const [setpriv, ...args] = dyingWithUs(argv);
+  const child = start(setpriv, args, {
     cwd: "/",
     env: { ...(options.env ?? TOOL_ENV) },
     stdio: ["pipe", "pipe", "pipe"],
@@ -47,7 +47,7 @@ export function startTool(argv: readonly string[], options: ToolOptions): Tool {
     child.on("close", (exitCode, signal) => {
       if (exitCode === 0) resolve();
       const failure = commandError(argv, exitCode, signal, stderr());
-      // setpriv(1) exits as env(1) does.
+      // sh(1) exits as env(1) does.
       missing ||= exitCode === 127;
       reject(missing ? notOnPath(argv[0] ?? "", options.fromPackage, failure) : failure);
     });

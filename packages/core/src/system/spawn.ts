@@ -36,8 +36,14 @@ export const TOOL_ENV: Readonly<Record<string, string>> = {
   LC_ALL: "C.UTF-8",
 };
 
-/** What to begin an argv with, so that the tool gets SIGKILL when this process dies. prctl(2), PR_SET_PDEATHSIG. */
-export const DYING_WITH_US = ["setpriv", "--pdeathsig=KILL", "--"] as const;
+/**
+ * What to run as a child of this process so that `argv` runs and gets SIGKILL when this process dies: prctl(2),
+ * PR_SET_PDEATHSIG. If it has died before that was asked for, another is the parent by then, and `argv` does not run.
+ */
+export function dyingWithUs(argv: readonly string[]): [tool: string, ...args: string[]] {
+  const orNotAtAll = ["sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', String(process.pid)];
+  return ["setpriv", "--pdeathsig=KILL", "--", ...orNotAtAll, ...argv];
+}
 
 /**
  * Runs a tool of the host to its end, never by a shell, and returns what it printed: at most 64 MiB.
@@ -49,7 +55,7 @@ export const spawn: Spawn = async (argv, options = {}) => {
   const [tool] = argv;
   if (tool === undefined) throw new TypeError("spawn: empty argv");
   options.signal?.throwIfAborted();
-  const [file = tool, ...rest] = options.diesWithUs ? [...DYING_WITH_US, ...argv] : argv;
+  const [file = tool, ...rest] = options.diesWithUs ? dyingWithUs(argv) : argv;
   const result = await execa(file, rest, {
     cwd: options.cwd ?? "/",
     env: options.env ?? TOOL_ENV,
@@ -67,7 +73,7 @@ export const spawn: Spawn = async (argv, options = {}) => {
   if (result.code === "ENOENT")
     throw notOnPath(file, options.diesWithUs ? "util-linux" : options.fromPackage, result.cause);
   const exitCode = result.exitCode;
-  // setpriv(1) exits as env(1) does.
+  // sh(1) exits as env(1) does.
   if (options.diesWithUs && exitCode === 127) throw notOnPath(tool, options.fromPackage, result.cause);
   if (exitCode === undefined || !(options.allow ?? [0]).includes(exitCode)) {
     throw new CommandError(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { CommandError, HostError } from "../../src/contract/errors.ts";
-import { spawn } from "../../src/system/spawn.ts";
+import { dyingWithUs, spawn } from "../../src/system/spawn.ts";
 
 const failure = (promise: Promise<unknown>) => promise.catch((reason: unknown) => reason);
 
@@ -35,4 +35,10 @@ describe.each([{ diesWithUs: false }, { diesWithUs: true }])("a tool run with %j
       delete process.env["PILEUS_SECRET"];
     }
   });
+});
+
+it("does not run what is to die with this process once another is its parent", async () => {
+  const argv = dyingWithUs(["echo", "running"]);
+  expect((await spawn(["sh", "-c", '"$@"; echo $?', "sh", ...argv])).stdout).toBe("1\n");
+  expect((await spawn(argv)).stdout).toBe("running\n");
 });
