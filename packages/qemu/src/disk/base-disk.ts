@@ -60,7 +60,8 @@ async function makeFileSystem(base: BaseDisk, tree: string, draft: string, optio
   // -m 0: no blocks kept back for root, who is the only user of the disk. Each overlay is one guest's own, so one UUID in many is no harm.
   const argv = ["mkfs.ext4", "-q", "-F", "-m", "0", "-L", "root", "-d", tree, draft];
   try {
-    await base.spawn(argv, { signal: options.signal });
+    // After a crash the next process makes the draft anew: nobody may then be writing it.
+    await base.spawn(argv, { signal: options.signal, diesWithUs: true });
   } catch (error) {
     if (!isInstanceError(error, "ERR_INSTANCE_COMMAND")) throw error;
     const why = `cannot be made into a root disk of ${base.size} bytes (raise qemu.rootSize if it is too small)`;

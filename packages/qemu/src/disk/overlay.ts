@@ -13,5 +13,7 @@ export async function createOverlay(
   options: Abortable = {},
 ): Promise<void> {
   const settings = renderOption(undefined, { backing_file: backing.path, backing_fmt: backing.format });
-  await spawn(["qemu-img", "create", "-q", "-f", "qcow2", "-o", settings, path], options);
+  // After a crash the engine removes the folder: nobody may then be making a file in it.
+  const argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", settings, path];
+  await spawn(argv, { signal: options.signal, diesWithUs: true });
 }

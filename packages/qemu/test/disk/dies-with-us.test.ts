@@ -1,0 +1,30 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Spawn } from "@pileus/core/driver";
+import { expect, it } from "vitest";
+import { ensureBaseDisk } from "../../src/disk/base-disk.ts";
+import { createOverlay } from "../../src/disk/overlay.ts";
+import { makeInstance } from "../support/instance.ts";
+
+it("has the tools that make disks die with this process", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-disk-"));
+  await using instance = await makeInstance();
+  const started: unknown[] = [];
+  const spawn: Spawn = async ([tool], options) => {
+    started.push([tool, options?.diesWithUs]);
+    return { stdout: "", stderr: "", exitCode: 0 };
+  };
+  try {
+    const { image } = instance.context;
+    const base = { folder, image, size: 4096, spawn, tree: async () => folder };
+    const path = await ensureBaseDisk(base, {});
+    await createOverlay(join(folder, "overlay.qcow2"), { path, format: "raw" }, spawn);
+    expect(started).toEqual([
+      ["mkfs.ext4", true],
+      ["qemu-img", true],
+    ]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
