@@ -80,6 +80,7 @@ export function describeRecover(fixture: Fixture): void {
     });
     if (subject.crash.how === "kill") {
       fixture.it("finds no half of an instance whose create was cut short", async () => {
+        await fixture.deleteAll();
         await fixture.image();
         for (const delay of [0, 10, 40]) {
           await crashHost(fixture, [{ name: "kit-half", state: "creating", delay }]);
@@ -96,6 +97,7 @@ export function describeRecover(fixture: Fixture): void {
         }
       });
       fixture.it("finds an instance whose start was cut short stopped or running, and can start it", async () => {
+        await fixture.deleteAll();
         await fixture.image();
         for (const delay of [0, 20, 80]) {
           await crashHost(fixture, [{ name: "kit-half", state: "starting", delay }]);
