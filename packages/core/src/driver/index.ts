@@ -71,6 +71,7 @@ export { type PlanRules, renderPlan } from "./plan.ts";
 
 export { acquireLock, type Lock, type LockOptions, tryLock } from "../engine/lock.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
+export type { Bounds } from "../system/bounded.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
 export { pipe, sealedFile } from "../system/descriptor.ts";

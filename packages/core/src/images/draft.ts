@@ -62,6 +62,10 @@ export class Draft implements ImageDraft, AsyncDisposable {
     }
   }
 
+  get maxBytes(): number {
+    return this.#options.limits.bytes;
+  }
+
   get layers(): readonly DraftLayer[] {
     return this.#layers;
   }

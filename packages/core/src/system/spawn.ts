@@ -1,6 +1,7 @@
 import { execa } from "execa";
 import type { Abortable } from "../contract/abortable.ts";
 import { CommandError, HostError } from "../contract/errors.ts";
+import { type Bounds, bounded } from "./bounded.ts";
 
 /** Options of {@link spawn}. An abort ends the tool: SIGTERM, and SIGKILL 2 s later. */
 export interface SpawnOptions extends Abortable {
@@ -17,6 +18,8 @@ export interface SpawnOptions extends Abortable {
    * removed.
    */
   readonly diesWithUs?: boolean | undefined;
+  /** For one that reads what a stranger made. */
+  readonly bounds?: Bounds | undefined;
   /** The Debian package that has it, for the fix. */
   readonly fromPackage?: string | undefined;
   /** Exit codes that are no failure. Default: 0. */
@@ -55,7 +58,9 @@ export const spawn: Spawn = async (argv, options = {}) => {
   const [tool] = argv;
   if (tool === undefined) throw new TypeError("spawn: empty argv");
   options.signal?.throwIfAborted();
-  const [file = tool, ...rest] = options.diesWithUs ? dyingWithUs(argv) : argv;
+  const command = options.bounds === undefined ? argv : bounded(argv, options.bounds);
+  const [file = tool, ...rest] = options.diesWithUs ? dyingWithUs(command) : command;
+  const wrapped = file !== tool;
   const result = await execa(file, rest, {
     cwd: options.cwd ?? "/",
     env: options.env ?? TOOL_ENV,
@@ -70,11 +75,10 @@ export const spawn: Spawn = async (argv, options = {}) => {
     maxBuffer: 64 * 1024 * 1024,
   });
   options.signal?.throwIfAborted();
-  if (result.code === "ENOENT")
-    throw notOnPath(file, options.diesWithUs ? "util-linux" : options.fromPackage, result.cause);
+  if (result.code === "ENOENT") throw notOnPath(file, wrapped ? "util-linux" : options.fromPackage, result.cause);
   const exitCode = result.exitCode;
-  // sh(1) exits as env(1) does.
-  if (options.diesWithUs && exitCode === 127) throw notOnPath(tool, options.fromPackage, result.cause);
+  // sh(1) and prlimit(1) exit as env(1) does.
+  if (wrapped && exitCode === 127) throw notOnPath(tool, options.fromPackage, result.cause);
   if (exitCode === undefined || !(options.allow ?? [0]).includes(exitCode)) {
     throw new CommandError(
       { argv, exitCode, signal: result.signal, stderr: String(result.stderr) },

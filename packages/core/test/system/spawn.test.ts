@@ -1,12 +1,17 @@
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CommandError, HostError } from "../../src/contract/errors.ts";
 import { dyingWithUs, spawn } from "../../src/system/spawn.ts";
 
 const failure = (promise: Promise<unknown>) => promise.catch((reason: unknown) => reason);
 
-describe.each([{ diesWithUs: false }, { diesWithUs: true }])("a tool run with %j", ({ diesWithUs }) => {
+const HOW = [{}, { diesWithUs: true }, { bounds: { cpu: 9 } }, { diesWithUs: true, bounds: { memory: 2 ** 30 } }];
+
+describe.each(HOW)("a tool run with %j", (how) => {
   it("rejects with HostError and the package to install when it is missing", async () => {
-    const error = await failure(spawn(["pileus-no-such-tool"], { diesWithUs, fromPackage: "some-package" }));
+    const error = await failure(spawn(["pileus-no-such-tool"], { ...how, fromPackage: "some-package" }));
     expect(error).toBeInstanceOf(HostError);
     expect(error instanceof HostError && error.missing).toEqual([
       { need: "binary:pileus-no-such-tool", reason: "not on PATH", fix: "apt-get install some-package" },
@@ -15,14 +20,14 @@ describe.each([{ diesWithUs: false }, { diesWithUs: true }])("a tool run with %j
 
   it("rejects with what it said last when it fails", async () => {
     const argv = ["sh", "-c", "echo broken >&2; exit 3"];
-    const error = await failure(spawn(argv, { diesWithUs }));
+    const error = await failure(spawn(argv, how));
     expect(error).toBeInstanceOf(CommandError);
     expect(error).toMatchObject({ exitCode: 3, stderr: "broken\n", argv });
   });
 
   it("is ended by an abort, which rejects with its own reason", async () => {
     const controller = new AbortController();
-    const run = spawn(["sleep", "1000"], { diesWithUs, signal: controller.signal });
+    const run = spawn(["sleep", "1000"], { ...how, signal: controller.signal });
     controller.abort("enough");
     expect(await failure(run)).toBe("enough");
   });
@@ -30,7 +35,7 @@ describe.each([{ diesWithUs: false }, { diesWithUs: true }])("a tool run with %j
   it("gets nothing of this process's environment", async () => {
     process.env["PILEUS_SECRET"] = "x";
     try {
-      expect((await spawn(["env"], { diesWithUs })).stdout).not.toContain("SECRET");
+      expect((await spawn(["env"], how)).stdout).not.toContain("SECRET");
     } finally {
       delete process.env["PILEUS_SECRET"];
     }
@@ -41,4 +46,15 @@ it("does not run what is to die with this process once another is its parent", a
   const argv = dyingWithUs(["echo", "running"]);
   expect((await spawn(["sh", "-c", '"$@"; echo $?', "sh", ...argv])).stdout).toBe("1\n");
   expect((await spawn(argv)).stdout).toBe("running\n");
+});
+
+it("keeps a tool to the longest file that it may write", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "pileus-spawn-"));
+  try {
+    const error = await failure(spawn(["cp", "/bin/sh", folder], { bounds: { file: 1000 } }));
+    expect(error).toBeInstanceOf(CommandError);
+    expect(statSync(join(folder, "sh")).size).toBe(1000);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

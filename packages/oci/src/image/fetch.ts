@@ -1,10 +1,11 @@
 import { mkdir, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import type { ProgressOptions } from "@pileus/core";
+import { ImageError, type ProgressOptions } from "@pileus/core";
 import type { Spawn } from "@pileus/core/driver";
 import { FetchProgress } from "./fetch-progress.ts";
 import { OciLayout } from "./layout.ts";
+import { MAX_DOCUMENT } from "./manifest.ts";
 import { renderReference } from "./reference.ts";
 import type { SelectedImage } from "./select.ts";
 import { renderCopy, runSkopeo, type SkopeoContext } from "./skopeo.ts";
@@ -19,7 +20,11 @@ export function fetchLayers(
   image: SelectedImage,
   options: ProgressOptions,
 ): (index: number) => Promise<Readable> {
-  const layout = new OciLayout(join(context.folder, "layout"), renderReference(context.reference));
+  const name = renderReference(context.reference);
+  const sizes = image.manifest.layers.map(({ size }) => size);
+  if (sizes.reduce((sum, size) => sum + size, 0) > context.maxBytes)
+    throw new ImageError(name, `its layers have more than ${context.maxBytes} bytes, the most that it may have`);
+  const layout = new OciLayout(join(context.folder, "layout"), name);
   let fetched: Promise<void> | undefined;
   return async (index) => {
     fetched ??= fetchFrom(spawn, context, image, index, options);
@@ -49,11 +54,14 @@ async function fetchFrom(
     await writeFile(path, "");
     await truncate(path, size);
   }
+  const { onProgress, signal } = options;
+  const fromRegistry = context.reference.transport === "docker";
   const copy = () => {
-    const digest = context.reference.transport === "docker" ? image.digest : undefined;
-    return runSkopeo(spawn, context, renderCopy(context, { digest }), options);
+    const digest = fromRegistry ? image.digest : undefined;
+    // An archive that is compressed becomes one file first. A registry sends no more than its manifest says.
+    const maxFile = fromRegistry ? Math.max(MAX_DOCUMENT, ...needed.values()) : context.maxBytes;
+    return runSkopeo(spawn, context, renderCopy(context, { digest }), { signal, maxFile });
   };
-  const { onProgress } = options;
   if (onProgress === undefined) return void (await copy());
   using progress = new FetchProgress(join(context.folder, "layout"), {
     total: [...needed.values()].reduce((sum, size) => sum + size, 0),

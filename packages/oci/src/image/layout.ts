@@ -5,6 +5,7 @@ import type { Readable } from "node:stream";
 import { ImageError, NotFoundError } from "@pileus/core";
 import { assertDigest, type Descriptor, type Index, IndexSchema, MAX_DOCUMENT, parseDocument } from "./manifest.ts";
 import { mediaKind } from "./media-type.ts";
+import { printable } from "./printable.ts";
 import { REF_NAME } from "./write.ts";
 
 /**
@@ -43,7 +44,8 @@ export class OciLayout {
     if (only !== undefined) throw new ImageError(this.#image, `there are ${found.length} images: name one by its tag`);
     const tags = images.flatMap((entry) => entry.annotations?.[REF_NAME] ?? []);
     throw new NotFoundError("image", this.#image, {
-      hint: tags.length === 0 ? "the layout has no image" : `the layout has ${tags.slice(0, 20).join(", ")}`,
+      hint:
+        tags.length === 0 ? "the layout has no image" : `the layout has ${tags.slice(0, 20).map(printable).join(", ")}`,
     });
   }
 

@@ -2,12 +2,14 @@ import { createHash } from "node:crypto";
 import { type Architecture, DigestSchema, ImageError } from "@pileus/core";
 import { z } from "zod";
 import { mediaKind } from "./media-type.ts";
+import { printable } from "./printable.ts";
 
 /** A pointer to a blob (image-spec, descriptor.md). Keys that we do not read are dropped. */
 export const DescriptorSchema = z.object({
   mediaType: z.string().min(1).max(255),
   digest: DigestSchema,
   size: z.number().int().nonnegative(),
+  urls: z.array(z.string()).nullish(),
   annotations: z.record(z.string(), z.string()).nullish(),
 });
 export type Descriptor = z.output<typeof DescriptorSchema>;
@@ -68,7 +70,9 @@ export function parseDocument<S extends z.ZodType>(
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const faults = result.error.issues.slice(0, 3).map((issue) => `${issue.path.join(".") || "(top)"}: ${issue.message}`);
+  const faults = result.error.issues
+    .slice(0, 3)
+    .map((issue) => `${printable(issue.path.join(".")) || "(top)"}: ${issue.message}`);
   throw new ImageError(image, `its ${what} is malformed: ${faults.join("; ")}`, { cause: result.error });
 }
 
@@ -118,6 +122,12 @@ function assertImage(image: string, manifest: Manifest): void {
         image,
         `layer ${number} (${layer.digest}) is foreign (${layer.mediaType}): its content lies outside of the registry`,
       );
+    // Skopeo leaves it out without a word (containers/image, copy/single.go), so that a blob would be missing later.
+    if (layer.urls?.length)
+      throw new ImageError(
+        image,
+        `layer ${number} (${layer.digest}) has urls: its content lies outside of the registry, and is not fetched`,
+      );
     if (kind !== "layer")
       throw new ImageError(image, `layer ${number} (${layer.digest}) is no tar but ${JSON.stringify(layer.mediaType)}`);
   }
@@ -141,6 +151,6 @@ export function choosePlatform(image: string, index: Index, architecture: Archit
     .filter((name) => name !== "" && !name.startsWith("unknown"));
   throw new ImageError(
     image,
-    `it has no linux/${architecture}; there is ${known.length === 0 ? "nothing that names its platform" : known.slice(0, 20).join(", ")}`,
+    `it has no linux/${architecture}; there is ${known.length === 0 ? "nothing that names its platform" : known.slice(0, 20).map(printable).join(", ")}`,
   );
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { type Abortable, CommandError, HostError, type RegistryOptions } from "@pileus/core";
+import { type Abortable, CommandError, HostError, ImageError, type RegistryOptions } from "@pileus/core";
 import { type Spawn, TOOL_ENV } from "@pileus/core/driver";
 import { type ImageReference, renderReference } from "./reference.ts";
 import { translateFailure } from "./skopeo-failure.ts";
@@ -14,6 +14,8 @@ export interface SkopeoContext {
   readonly policy: string;
   /** Scratch space, on the store's own file system. Skopeo runs in it: what a path of the store looks like cannot confuse its syntax. */
   readonly folder: string;
+  /** Bytes of the longest file that an archive may be unpacked to. */
+  readonly maxBytes: number;
 }
 
 /** The trust policy of the system, where an administrator has put it. */
@@ -73,22 +75,35 @@ function renderGlobal({ policy }: SkopeoContext): string[] {
   return ["skopeo", "--policy", policy, "--tmpdir", "tmp"];
 }
 
-/** Runs skopeo. An abort ends it. What it complains about becomes an error of the contract, which it is the cause of. */
+/**
+ * Runs skopeo, which writes no file longer than `maxFile`: it takes whatever a registry sends, declared or not. An abort
+ * ends it. What it complains about becomes an error of the contract, which it is the cause of. */
 export async function runSkopeo(
   spawn: Spawn,
   context: SkopeoContext,
   argv: readonly string[],
-  options: Abortable,
+  options: Abortable & { readonly maxFile: number },
 ): Promise<string> {
+  const surroundings = { cwd: context.folder, env: skopeoEnvironment(), diesWithUs: true };
   try {
-    const { stdout } = await spawn(argv, { signal: options.signal, cwd: context.folder, env: skopeoEnvironment() });
+    const bounds = { file: options.maxFile };
+    const { stdout } = await spawn(argv, { ...surroundings, bounds, signal: options.signal });
     return stdout;
   } catch (error) {
+    if (error instanceof CommandError && TOO_LONG.test(error.stderr))
+      throw new ImageError(
+        renderReference(context.reference),
+        `it has a file of more than ${options.maxFile} bytes, the most that it may have, or the disk is full`,
+        { cause: error },
+      );
     if (error instanceof CommandError) throw translateFailure(context.reference, error);
     if (error instanceof HostError) throw new HostError("import an OCI image", [SKOPEO_MISSING], { cause: error });
     throw error;
   }
 }
+
+/** setrlimit(2), RLIMIT_FSIZE: a write beyond it gives EFBIG. Of a compressed docker-archive only this much is said. */
+const TOO_LONG = /file too large|short write/i;
 
 export const SKOPEO_MISSING = { need: "binary:skopeo", reason: "not on PATH", fix: "apt-get install skopeo" } as const;
 

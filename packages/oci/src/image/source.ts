@@ -1,21 +1,12 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import {
-  ConfigError,
-  DigestSchema,
-  ImageError,
-  type ImportOptions,
-  NotFoundError,
-  type RegistryOptions,
-} from "@pileus/core";
+import { ConfigError, DigestSchema, ImageError, type ImportOptions, type RegistryOptions } from "@pileus/core";
 import type { ImageDescription, ImageDraft, ImageSourcePlugin, Spawn } from "@pileus/core/driver";
 import { fetchLayers } from "./fetch.ts";
 import { OciLayout } from "./layout.ts";
-import type { Descriptor } from "./manifest.ts";
+import { type Descriptor, MAX_DOCUMENT } from "./manifest.ts";
+import { pinFile } from "./pinned-file.ts";
 import { type ImageReference, PREFIXES, parseReference, renderReference } from "./reference.ts";
 import { type Documents, type SelectedImage, selectImage } from "./select.ts";
 import { renderCopy, renderInspect, runSkopeo, type SkopeoContext, trustPolicy } from "./skopeo.ts";
@@ -47,16 +38,21 @@ export function ociSource(spawn: Spawn, defaults: OciSourceOptions = {}): ImageS
         reference,
         registry,
         folder: draft.folder,
+        maxBytes: draft.maxBytes,
         policy: await trustPolicy(draft.folder, defaults.policy),
       };
       await mkdir(join(draft.folder, "tmp"), { recursive: true });
-      const [documents, layers] = await open(spawn, context, pins, options);
+      // The digest of a docker-archive is its file's: its manifest is made up by whoever reads it.
+      const ofFile = reference.transport === "docker-archive";
+      const assertUnchanged = ofFile ? await pinFile(reference.path, pins, options) : undefined;
+      const [documents, layers] = await open(spawn, context, options);
       const image = await selectImage(source, documents, {
         architecture: options.architecture ?? hostArchitecture(),
-        // The digest of a docker-archive is its file's: its manifest is made up by whoever reads it.
-        pins: reference.transport === "docker-archive" ? [] : [...pins, ...pinsOf(reference)],
+        pins: ofFile ? [] : [...pins, ...pinsOf(reference)],
       });
-      return addLayers(source, image, layers(image), draft);
+      const description = await addLayers(source, image, layers(image), draft);
+      await assertUnchanged?.();
+      return description;
     },
   };
 }
@@ -70,14 +66,11 @@ function pinsOf(reference: ImageReference): readonly string[] {
 async function open(
   spawn: Spawn,
   context: SkopeoContext,
-  pins: readonly string[],
   options: ImportOptions,
 ): Promise<[Documents, (image: SelectedImage) => OpenLayer]> {
   const { reference } = context;
   switch (reference.transport) {
     case "docker-archive":
-      await assertFileDigest(reference.path, pins, options);
-      return [inspected(spawn, context, options), (image) => fetchLayers(spawn, context, image, options)];
     case "docker":
       return [inspected(spawn, context, options), (image) => fetchLayers(spawn, context, image, options)];
     case "oci": {
@@ -86,7 +79,7 @@ async function open(
     }
     case "oci-archive": {
       // All platforms: an archive gives no access to one of them by its digest.
-      await runSkopeo(spawn, context, renderCopy(context, { all: true }), options);
+      await runSkopeo(spawn, context, renderCopy(context, { all: true }), { ...options, maxFile: context.maxBytes });
       const layout = new OciLayout(join(context.folder, "layout"), renderReference(reference));
       return [fromLayout(layout, undefined), (image) => (index) => layout.stream(layerOf(image, index))];
     }
@@ -96,9 +89,11 @@ async function open(
 }
 
 function inspected(spawn: Spawn, context: SkopeoContext, options: ImportOptions): Documents {
+  const fromRegistry = context.reference.transport === "docker";
+  const bounds = { signal: options.signal, maxFile: fromRegistry ? MAX_DOCUMENT : context.maxBytes };
   const inspect = async (what: "manifest" | "config", digest?: string) =>
-    Buffer.from(await runSkopeo(spawn, context, renderInspect(context, what, digest), options));
-  const pinned = (digest: string) => (context.reference.transport === "docker" ? digest : undefined);
+    Buffer.from(await runSkopeo(spawn, context, renderInspect(context, what, digest), bounds));
+  const pinned = (digest: string) => (fromRegistry ? digest : undefined);
   return {
     manifest: (digest) => inspect("manifest", digest),
     config: (manifest) => inspect("config", pinned(manifest)),
@@ -167,16 +162,4 @@ function registryOptions(
     certDir: certDir === undefined ? undefined : resolve(certDir),
     authFile: authFile === undefined ? undefined : resolve(authFile),
   };
-}
-
-async function assertFileDigest(path: string, pins: readonly string[], { signal }: ImportOptions): Promise<void> {
-  if (pins.length === 0) return;
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash, { signal }).catch((cause: NodeJS.ErrnoException) => {
-    signal?.throwIfAborted();
-    if (cause.code === "ENOENT") throw new NotFoundError("file", path, { cause });
-    throw new ImageError(path, "it cannot be read", { cause });
-  });
-  const digest = `sha256:${hash.digest("hex")}`;
-  for (const pin of pins) if (digest !== pin) throw new ImageError(path, `the file has digest ${digest}, not ${pin}`);
 }

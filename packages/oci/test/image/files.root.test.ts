@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { spawn } from "@pileus/core/driver";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/image/manifest.ts";
+import { ociSource } from "../../src/image/source.ts";
 import { buildImage } from "../support/build-image.ts";
-import { real, SourceFixture } from "../support/source-fixture.ts";
+import { fakeDraft } from "../support/fake-draft.ts";
+import { real, SourceFixture, source } from "../support/source-fixture.ts";
 
 let fixture: SourceFixture;
 beforeAll(async () => {
@@ -83,6 +85,39 @@ describe("an import from a folder or file", () => {
       await expect(fixture.load(`docker-archive:${archive}:other:1`, {})).rejects.toMatchObject({
         code: "ERR_INSTANCE_NOT_FOUND",
       });
+    }),
+  );
+
+  it(
+    "refuses a pinned Docker archive that was changed after its digest was taken",
+    real(async () => {
+      const archive = join(fixture.folder, "swapped.tar");
+      await spawn(["skopeo", "copy", "--quiet", fixture.image.source, `docker-archive:${archive}:name:1`]);
+      const digest = digestOf(await readFile(archive));
+      const swapping = ociSource(async (argv, options) => {
+        if (argv.includes("copy")) await writeFile(archive, await readFile(archive));
+        return spawn(argv, options);
+      });
+      await expect(fixture.load(`docker-archive:${archive}`, { digest }, [], swapping)).rejects.toMatchObject({
+        code: "ERR_INSTANCE_IMAGE",
+        message: expect.stringContaining("it changed while it was read"),
+      });
+    }),
+  );
+
+  it(
+    "unpacks no compressed archive beyond the limit",
+    real(async () => {
+      for (const kind of ["oci-archive", "docker-archive"]) {
+        const archive = join(fixture.folder, `${kind}.tar`);
+        await spawn(["skopeo", "copy", "--quiet", fixture.image.source, `${kind}:${archive}:name:1`]);
+        await spawn(["gzip", archive]);
+        const draft = { ...(await fakeDraft(fixture.folder)), maxBytes: 100_000 };
+        await expect(source.import(`${kind}:${archive}.gz`, draft, {})).rejects.toMatchObject({
+          code: "ERR_INSTANCE_IMAGE",
+          message: expect.stringContaining("more than 100000 bytes"),
+        });
+      }
     }),
   );
 

@@ -54,6 +54,11 @@ describe("parseManifest", () => {
       bytes(manifest({ layers: [descriptor(`${OCI}.layer.nondistributable.v1.tar`)] })),
       "is foreign",
     ],
+    [
+      "a layer whose content is elsewhere",
+      bytes(manifest({ layers: [{ ...descriptor(`${OCI}.layer.v1.tar`), urls: ["https://h.x/layer"] }] })),
+      `layer 0 (${digest("a")}) has urls`,
+    ],
     ["a layer that is no tar", bytes(manifest({ layers: [descriptor("application/vnd.in-toto+json")] })), "is no tar"],
     [
       "an artifact",
@@ -107,6 +112,14 @@ describe("choosePlatform", () => {
     expect(() => choosePlatform("x", index("linux/s390x", "linux/arm/v7", "unknown/unknown"), "amd64")).toThrow(
       "it has no linux/amd64; there is linux/s390x, linux/arm/v7",
     );
+  });
+
+  it("shows what a stranger wrote so that it steers no terminal", () => {
+    expect(() => choosePlatform("x", index("li\x1b[2Jnux/\x9bm\n"), "amd64")).toThrow(
+      "there is li\\u{1b}[2Jnux/\\u{9b}m\\u{a}",
+    );
+    const labels = { config: { Labels: { "\x1b[2J": 1 } } };
+    expect(() => parseImageConfig("x", bytes(config(labels)))).toThrow("config.Labels.\\u{1b}[2J: ");
   });
 });
 

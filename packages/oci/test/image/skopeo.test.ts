@@ -9,6 +9,7 @@ const context = (reference: string, registry: SkopeoContext["registry"] = {}): S
   reference: parseReference(reference),
   registry,
   folder: "/scratch",
+  maxBytes: 1e6,
   policy: "/p.json",
 });
 

@@ -61,8 +61,8 @@ async function inspect(name: string, path: string, signal: AbortSignal | undefin
   }
   try {
     // Bounded: a hostile table of contents must not take the host's memory or time.
-    const bounded = ["prlimit", `--as=${2 ** 31}`, "--cpu=30", "--"];
-    const { stdout } = await spawn([...bounded, "qemu-img", "info", "--output=json", "-f", "qcow2", path], {
+    const { stdout } = await spawn(["qemu-img", "info", "--output=json", "-f", "qcow2", path], {
+      bounds: { memory: 2 ** 31, cpu: 30 },
       fromPackage: "qemu-utils",
       diesWithUs: true,
       signal,

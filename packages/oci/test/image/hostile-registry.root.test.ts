@@ -1,0 +1,85 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { digestOf } from "../../src/image/manifest.ts";
+import { real, SourceFixture } from "../support/source-fixture.ts";
+
+const OCI = "application/vnd.oci.image";
+let fixture: SourceFixture;
+beforeAll(async () => {
+  fixture = (await SourceFixture.open()) as SourceFixture;
+});
+afterAll(() => fixture?.close());
+
+/** A registry whose one image has a layer that it says is of `size` bytes, and that never ends. */
+class EndlessRegistry implements AsyncDisposable {
+  sent = 0;
+  readonly #server = createServer();
+
+  static async start(size: number): Promise<EndlessRegistry> {
+    const layer = { mediaType: `${OCI}.layer.v1.tar`, digest: `sha256:${"e".repeat(64)}`, size };
+    const config = Buffer.from(
+      JSON.stringify({
+        architecture: process.arch === "arm64" ? "arm64" : "amd64",
+        os: "linux",
+        rootfs: { type: "layers", diff_ids: [layer.digest] },
+      }),
+    );
+    const mediaType = `${OCI}.manifest.v1+json`;
+    const configAs = { mediaType: `${OCI}.config.v1+json`, digest: digestOf(config), size: config.length };
+    const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config: configAs, layers: [layer] }));
+    const registry = new EndlessRegistry();
+    registry.#server.on("request", (request, response) => {
+      const { url = "" } = request;
+      if (url.includes("/manifests/")) response.setHeader("Content-Type", mediaType).end(manifest);
+      else if (url.endsWith(configAs.digest)) response.end(config);
+      else if (url.endsWith(layer.digest)) {
+        const zeros = Buffer.alloc(2 ** 20);
+        const more = () => {
+          while (!response.destroyed && response.write(zeros)) registry.sent += zeros.length;
+        };
+        response.on("drain", more);
+        more();
+      } else response.end("{}");
+    });
+    await new Promise<void>((resolve) => registry.#server.listen(0, "127.0.0.1", resolve));
+    return registry;
+  }
+
+  get reference(): string {
+    return `docker://127.0.0.1:${(this.#server.address() as AddressInfo).port}/a:1`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+describe("an import from a registry that lies", () => {
+  const plain = { registry: { tlsVerify: false } };
+
+  it(
+    "ends a layer that is longer than its manifest says, with ImageError",
+    real(async () => {
+      await using registry = await EndlessRegistry.start(1000);
+      await expect(fixture.load(registry.reference, plain)).rejects.toMatchObject({
+        code: "ERR_INSTANCE_IMAGE",
+        message: expect.stringContaining("more than 4194304 bytes, the most that it may have"),
+      });
+      expect(registry.sent).toBeLessThan(64 * 2 ** 20);
+    }),
+  );
+
+  it(
+    "does not begin with layers that say they are longer than the limit",
+    real(async () => {
+      await using registry = await EndlessRegistry.start(Number.MAX_SAFE_INTEGER);
+      await expect(fixture.load(registry.reference, plain)).rejects.toMatchObject({
+        code: "ERR_INSTANCE_IMAGE",
+        message: expect.stringContaining("layers have more than 1073741824 bytes"),
+      });
+      expect(registry.sent).toBe(0);
+    }),
+  );
+});
