@@ -15,7 +15,7 @@ const { packageManager } = JSON.parse(readFileSync(join(checkout, "package.json"
  */
 export async function run(argv, env = process.env) {
   const [file, ...rest] = argv;
-  const child = spawn(file, rest, { cwd: checkout, stdio: "inherit", env });
+  let child;
   let interrupt;
   const interrupted = (signal) => {
     interrupt = signal;
@@ -24,6 +24,7 @@ export async function run(argv, env = process.env) {
   const signals = ["SIGINT", "SIGHUP", "SIGTERM"];
   for (const signal of signals) process.on(signal, interrupted);
   try {
+    child = spawn(file, rest, { cwd: checkout, stdio: "inherit", env });
     const [code] = await once(child, "close");
     if (interrupt !== undefined) process.exit(128 + constants.signals[interrupt]);
     return code === 0;
