@@ -137,7 +137,8 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
 
   #findFreezer(): Freezer | undefined {
     const folder = this.#cgroup("freezer");
-    return folder && { version: this.#facts.cgroups.controller("freezer")?.version ?? 2, folder };
+    if (folder === undefined) return undefined;
+    return { version: this.#facts.cgroups.controller("freezer")?.version ?? 2, folder };
   }
 
   /** The root as the container sees it now, mounts included. */
