@@ -49,6 +49,8 @@ export async function openUserNamespace(idmap: Idmap, options: Abortable = {}): 
     stdio: ["pipe", "pipe", "ignore"],
     env: TOOL_ENV,
     cwd: "/",
+    // An interrupt on our terminal is for us to answer. It ends with us all the same: its input does.
+    detached: true,
   });
   child.once("error", () => undefined);
   if (child.pid === undefined) throw new HostError("map ids", [missingUnshare]);
@@ -59,7 +61,7 @@ export async function openUserNamespace(idmap: Idmap, options: Abortable = {}): 
     child.stdin.write("\n");
     // An echo means that cat runs: inside of the namespace.
     await Promise.race([once(child.stdout, "data"), ended]);
-    if (child.exitCode !== null) throw new HostError("map ids", [noUserNamespaces]);
+    if (child.exitCode !== null || child.signalCode !== null) throw new HostError("map ids", [noUserNamespaces]);
     const map = `0 ${idmap.base} ${idmap.count}\n`;
     for (const kind of ["uid_map", "gid_map"]) writeFileSync(`/proc/${child.pid}/${kind}`, map);
     return openSync(`/proc/${child.pid}/ns/user`, "r");
