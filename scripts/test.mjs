@@ -20,10 +20,10 @@ const tally = { passed: 0, failed: 0, skipped: 0 };
 /** Said again at the end, where a reader of a long log looks first. */
 const failures = [];
 
-function check(name, ok) {
+function check(name, ok, detail = "") {
   tally[ok ? "passed" : "failed"] += 1;
   say(`${ok ? "passed" : "FAILED"}: ${name}`);
-  if (!ok) failures.push(name);
+  if (!ok) failures.push(`${name}\n${detail}`);
 }
 
 /** An error's text without the frames of the test runner. */
@@ -59,7 +59,7 @@ async function vitest(name, projects, { node, env } = {}) {
     "--reporter=json",
     `--outputFile.json=${file}`,
   ];
-  const ok = await run(command, { ...process.env, ...env });
+  const ok = await run(command, { env: { ...process.env, ...env } });
   try {
     const report = JSON.parse(readFileSync(file, "utf8"));
     tally.passed += report.numPassedTests;
@@ -94,7 +94,13 @@ if (wanted("root")) {
   // Where everything was promised, a need that is not met is a failure and not a skip.
   const promised = obstacle || missing.length > 0 ? {} : { PILEUS_REQUIRE: process.env.PILEUS_REQUIRE ?? "all" };
   await vitest("root", ["root"], { env: promised });
-  if (!obstacle && missing.length === 0) check("quickstart", await runSource("examples/quickstart/main.ts"));
+  if (!obstacle && missing.length === 0) {
+    let errors = "";
+    const onError = (text) => {
+      errors += text;
+    };
+    check("quickstart", await runSource("examples/quickstart/main.ts", { onError }), errors);
+  }
 }
 if (only === "matrix" || (only === undefined && argv.includes("--matrix"))) {
   for (const version of MATRIX) {

@@ -42,7 +42,8 @@ export async function installPackages(say) {
     return names;
   }
   say(`packages: installing ${names.join(" ")}`);
-  const apt = (...argv) => run(["apt-get", "-q", ...argv], { ...process.env, DEBIAN_FRONTEND: "noninteractive" });
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const apt = (...argv) => run(["apt-get", "-q", ...argv], { env });
   if (!(await apt("update")) || !(await apt("install", "-y", "--no-install-recommends", ...names))) {
     say("packages: apt-get failed; its own message is above");
   }

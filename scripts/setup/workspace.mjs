@@ -8,12 +8,12 @@ import { checkout } from "./folders.mjs";
 const { packageManager } = JSON.parse(readFileSync(join(checkout, "package.json"), "utf8"));
 
 /**
- * Runs a command in the checkout with its output shown. True when it exits with 0.
+ * Runs a command in the checkout with its output shown. True when it exits with 0. `onError` gets what it says on stderr, too.
  *
  * An interrupt ends this process too, but after the command, which may have much to remove. The terminal sends SIGINT and
  * SIGHUP to both; SIGTERM is passed on.
  */
-export async function run(argv, env = process.env) {
+export async function run(argv, { env = process.env, onError } = {}) {
   const [file, ...rest] = argv;
   let child;
   let interrupt;
@@ -24,7 +24,11 @@ export async function run(argv, env = process.env) {
   const signals = ["SIGINT", "SIGHUP", "SIGTERM"];
   for (const signal of signals) process.on(signal, interrupted);
   try {
-    child = spawn(file, rest, { cwd: checkout, stdio: "inherit", env });
+    child = spawn(file, rest, { cwd: checkout, stdio: ["inherit", "inherit", onError ? "pipe" : "inherit"], env });
+    child.stderr?.on("data", (chunk) => {
+      process.stderr.write(chunk);
+      onError(String(chunk));
+    });
     const [code] = await once(child, "close");
     if (interrupt !== undefined) process.exit(128 + constants.signals[interrupt]);
     return code === 0;
@@ -37,8 +41,8 @@ export async function run(argv, env = process.env) {
  * Runs a program of this repository from its sources. Node itself, with tsx loaded: the command `tsx` kills a program that
  * does not answer an interrupt within 60 ms.
  */
-export function runSource(file, ...argv) {
-  return run([process.execPath, "--import", "tsx", "--conditions=@pileus/source", file, ...argv]);
+export function runSource(file, options) {
+  return run([process.execPath, "--import", "tsx", "--conditions=@pileus/source", file], options);
 }
 
 /** pnpm in the version that the workspace pins, without installing it. */
