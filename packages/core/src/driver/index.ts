@@ -70,6 +70,7 @@ export { type PlanRules, renderPlan } from "./plan.ts";
 // — The host: tools, processes, files, mounts, interfaces —
 
 export { acquireLock, type Lock, type LockOptions, tryLock } from "../engine/lock.ts";
+export { assertDiskSize } from "../images/disk/size.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
 export type { Bounds } from "../system/bounded.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";

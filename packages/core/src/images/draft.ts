@@ -92,7 +92,8 @@ export class Draft implements ImageDraft, AsyncDisposable {
   }
 
   async #reuse(source: LayerSource): Promise<DraftLayer | undefined> {
-    if (source.diffId === undefined) return undefined;
+    // Only reading tells whether a tar without whiteouts is the same tree: see chainId().
+    if (source.diffId === undefined || !source.whiteouts) return undefined;
     const chain = chainId(this.#parent, source.diffId);
     await using _lock = await acquireLock(this.#folders.storeLock, { ...this.#options, mode: "shared" });
     const stored = await this.#store.read(chain);
@@ -121,7 +122,7 @@ export class Draft implements ImageDraft, AsyncDisposable {
     });
     const stored: StoredLayer = {
       diffId: found.diffId,
-      chainId: chainId(this.#parent, found.diffId),
+      chainId: chainId(this.#parent, found.diffId, found.literal),
       size: found.size,
       entries: found.entries,
       devices: found.devices,

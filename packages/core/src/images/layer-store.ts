@@ -17,10 +17,14 @@ const StoredLayerSchema = z.strictObject({
 });
 export type StoredLayer = z.output<typeof StoredLayerSchema>;
 
-/** The chain ID of a layer on its parents (OCI image-spec, config.md, "Layer ChainID"). */
-export function chainId(parent: string | undefined, diffId: string): string {
-  if (parent === undefined) return diffId;
-  return `sha256:${createHash("sha256").update(`${parent} ${diffId}`).digest("hex")}`;
+/**
+ * The chain ID of a layer on its parents (OCI image-spec, config.md, "Layer ChainID"). A `literal` layer, whose `.wh.`
+ * names are files, is another tree than a layer of the same bytes that hides something: it has an ID of its own.
+ */
+export function chainId(parent: string | undefined, diffId: string, literal = false): string {
+  if (parent === undefined && !literal) return diffId;
+  const chain = [parent ?? "", diffId, ...(literal ? ["literal"] : [])].join(" ");
+  return `sha256:${createHash("sha256").update(chain).digest("hex")}`;
 }
 
 export function hexOf(digest: string): string {

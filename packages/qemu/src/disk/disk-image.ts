@@ -1,17 +1,21 @@
 import { type Abortable, ImageError, ProtocolError } from "@pileus/core";
-import type { Spawn } from "@pileus/core/driver";
+import { assertDiskSize, type Bounds, type Spawn } from "@pileus/core/driver";
 import { z } from "zod";
 
 // qapi/block-core.json, ImageInfo; the names are absent where there is no such file.
 const ImageInfoSchema = z.object({
   format: z.string(),
+  "virtual-size": z.number(),
   "backing-filename": z.string().optional(),
   "format-specific": z.object({ data: z.object({ "data-file": z.string().optional() }).optional() }).optional(),
 });
 
+/** What qemu-img(1) may take for an image: a hostile table of contents must not take the host's memory or time. */
+export const IMAGE_BOUNDS: Bounds = { memory: 2 ** 31, cpu: 30 };
+
 /**
- * Refuses a disk image that has QEMU open other files of the host, as qcow2 can by its backing file and its data file: an image is what
- * a stranger made, and its guest would read them.
+ * Refuses a disk image that has QEMU open other files of the host, as qcow2 can by its backing file and its data file,
+ * or whose guest could fill the host's disk: an image is what a stranger made.
  *
  * @throws {ImageError}
  */
@@ -20,11 +24,15 @@ export async function assertSelfContained(
   spawn: Spawn,
   options: Abortable = {},
 ): Promise<void> {
-  const { stdout } = await spawn(["qemu-img", "info", "--output=json", "-f", disk.format, disk.path], options);
+  const { stdout } = await spawn(["qemu-img", "info", "--output=json", "-f", disk.format, disk.path], {
+    ...options,
+    bounds: IMAGE_BOUNDS,
+  });
   const info = ImageInfoSchema.safeParse(JSON.parse(stdout));
   if (!info.success) throw new ProtocolError("qemu-img info: an unknown answer", stdout, { cause: info.error });
   const backing = info.data["backing-filename"];
   const data = info.data["format-specific"]?.data?.["data-file"];
+  assertDiskSize(disk.path, info.data["virtual-size"]);
   if (backing !== undefined) throw new ImageError(disk.path, `it has a backing file, ${JSON.stringify(backing)}`);
   if (data !== undefined) throw new ImageError(disk.path, `it has an external data file, ${JSON.stringify(data)}`);
 }

@@ -1,10 +1,11 @@
 import type { Abortable } from "@pileus/core";
 import type { Spawn } from "@pileus/core/driver";
 import { renderOption } from "../argv/option.ts";
+import { IMAGE_BOUNDS } from "./disk-image.ts";
 
 /**
- * Makes a qcow2 disk that starts as a copy of `backing` and takes up what is written to it. In the size of `backing`, O(1).
- * `size` in bytes; default: that of `backing`.
+ * Makes a qcow2 disk of the size of `backing` that starts as a copy of it and takes up what is written. However large
+ * `backing` is, it takes no longer.
  */
 export async function createOverlay(
   path: string,
@@ -15,5 +16,5 @@ export async function createOverlay(
   const settings = renderOption(undefined, { backing_file: backing.path, backing_fmt: backing.format });
   // After a crash the engine removes the folder: nobody may then be making a file in it.
   const argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", settings, path];
-  await spawn(argv, { signal: options.signal, diesWithUs: true });
+  await spawn(argv, { signal: options.signal, diesWithUs: true, bounds: IMAGE_BOUNDS });
 }

@@ -72,7 +72,7 @@ it(
 );
 
 it(
-  "refuses a qcow2 that would have QEMU open another file of the host",
+  "refuses a qcow2 that would have QEMU open another file of the host, or a guest fill its disk",
   requires(needs, () =>
     inFolder(async (folder) => {
       const [secret, disk, plain] = ["secret", "disk.qcow2", "plain.qcow2"].map((name) => join(folder, name)) as [
@@ -85,6 +85,8 @@ it(
       await expect(assertSelfContained({ path: disk, format: "qcow2" }, spawn)).rejects.toThrow(ImageError);
       await spawn(["qemu-img", "create", "-q", "-f", "qcow2", "-o", `data_file=${secret}`, disk, "64k"]);
       await expect(assertSelfContained({ path: disk, format: "qcow2" }, spawn)).rejects.toThrow(ImageError);
+      await spawn(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8T"]);
+      await expect(assertSelfContained({ path: disk, format: "qcow2" }, spawn)).rejects.toThrow("the limit for a disk");
       await spawn(["qemu-img", "create", "-q", "-f", "qcow2", plain, "64k"]);
       await assertSelfContained({ path: plain, format: "qcow2" }, spawn);
     }),

@@ -1,7 +1,7 @@
 import type { Duplex, Readable } from "node:stream";
 import { PassThrough } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { ImageError } from "../../contract/errors.ts";
+import { CommandError, ImageError } from "../../contract/errors.ts";
 import { startTool } from "../tool.ts";
 import { type Compression, compressionOf, MAGIC_LENGTH } from "./compression.ts";
 
@@ -16,6 +16,11 @@ export interface Decompression {
 // One read of the source is one turn through JavaScript: large pieces keep it out of the way.
 const CHUNK = 256 * 1024;
 
+// An archive chooses how much memory reading it takes. xz -9 needs 65 MiB a thread; 128 MiB (2^27) is what zstd(1) takes
+// unless told otherwise.
+const XZ = ["xz", "-dc", "-T0", "--memlimit-decompress=512MiB"];
+const ZSTD = ["zstd", "-dc", "-q", "--long=27"];
+
 /**
  * A decompressor for what begins with `head`. Gzip is Node's own, on a thread and faster than gzip(1); the rest are the
  * host's tools.
@@ -28,9 +33,9 @@ export function decompressor(image: string, head: Buffer, signal: AbortSignal): 
     case "gzip":
       return { compression, stream: createGunzip({ chunkSize: CHUNK }), finished: Promise.resolve() };
     case "xz":
-      return byTool(image, compression, ["xz", "-dc", "-T0", "--memlimit-decompress=2GiB"], "xz-utils", signal);
+      return byTool(image, compression, XZ, "xz-utils", signal);
     case "zstd":
-      return byTool(image, compression, ["zstd", "-dc", "-q", "--long=31"], "zstd", signal);
+      return byTool(image, compression, ZSTD, "zstd", signal);
     default:
       return compression satisfies never;
   }
@@ -48,7 +53,10 @@ function byTool(
     compression,
     stream: tool.duplex(),
     finished: tool.succeeded().catch((error: unknown) => {
-      throw tool.missing ? error : new ImageError(image, `its ${compression} data are corrupt`, { cause: error });
+      if (tool.missing) throw error;
+      const needy = error instanceof CommandError && /memory/i.test(error.stderr);
+      const why = needy ? "take too much memory to decompress" : "are corrupt";
+      throw new ImageError(image, `its ${compression} data ${why}`, { cause: error });
     }),
   };
 }

@@ -7,7 +7,7 @@ import type { LayerLimits } from "./limits.ts";
 import { folderEntry, type LowerLayers, MAX_SYMLINKS, symlinkTarget } from "./lower-layers.ts";
 import { entryPath, linkPath } from "./path.ts";
 import { Whiteouts } from "./whiteouts.ts";
-import { isKeptXattr } from "./xattr.ts";
+import { keptXattrs } from "./xattr.ts";
 
 export interface LayerFilterOptions {
   /** For messages. */
@@ -25,6 +25,8 @@ export interface LayerFindings {
   readonly entries: number;
   /** Device nodes that were left out. */
   readonly devices: number;
+  /** Whether names that would be whiteouts are files. */
+  readonly literal: boolean;
   /** Folders that hide what lies beneath them. */
   readonly opaque: readonly string[];
   /** Hard links whose target is in a lower layer: path here, file there. */
@@ -62,6 +64,7 @@ export class LayerFilter implements TarSink {
   #devices = 0;
   /** Whether a symlink beneath led any name elsewhere: a folder of this layer may yet take its place. */
   #detours = false;
+  #literal = false;
   #rootGiven = false;
   /** Whether the data that follow belong to what came out. */
   #passing = false;
@@ -85,6 +88,7 @@ export class LayerFilter implements TarSink {
       this.#folder("", { ...entry, name: "./" });
       return;
     }
+    this.#literal ||= !whiteouts && [...parts, base].some((part) => part.startsWith(WHITEOUT));
     const within = whiteouts ? parts.find((part) => part.startsWith(WHITEOUT)) : undefined;
     if (within?.startsWith(AUFS)) return;
     if (within !== undefined) this.#refuse(entry.name, "lies in a folder whose name is a whiteout");
@@ -111,7 +115,8 @@ export class LayerFilter implements TarSink {
     for (const [path, entry] of this.#symlinks) yield this.#write({ ...entry, name: path });
     for (const [path, entry] of this.#symlinkLinks) yield this.#write({ ...entry, name: path });
     this.output.end();
-    return { entries: this.#budget.entries, devices: this.#devices, opaque, lowerLinks: this.#lowerLinks };
+    const { entries } = this.#budget;
+    return { entries, devices: this.#devices, literal: this.#literal, opaque, lowerLinks: this.#lowerLinks };
   }
 
   #place(path: string, entry: TarEntry): void {
@@ -135,7 +140,7 @@ export class LayerFilter implements TarSink {
       case "fifo":
         this.#claim(path, "file", entry);
         this.#passing = true;
-        this.#write({ ...entry, name: path, target: "", xattrs: kept(entry) });
+        this.#write({ ...entry, name: path, target: "", xattrs: keptXattrs(entry.xattrs) });
         return;
       default:
         entry.type satisfies never;
@@ -208,7 +213,7 @@ export class LayerFilter implements TarSink {
 
   #folder(path: string, entry: TarEntry): void {
     if (path !== "") this.#claim(path, "directory", entry);
-    const folder = { ...entry, target: "", xattrs: kept(entry) };
+    const folder = { ...entry, target: "", xattrs: keptXattrs(entry.xattrs) };
     this.#folders.set(path, folder);
     this.#write(folder);
   }
@@ -289,9 +294,4 @@ export class LayerFilter implements TarSink {
   #refuse(name: string, why: string): never {
     throw new ImageError(this.#options.image, `the tar entry ${shown(name)} ${why}`);
   }
-}
-
-function kept(entry: TarEntry): ReadonlyMap<string, string> {
-  if (entry.xattrs.size === 0) return entry.xattrs;
-  return new Map([...entry.xattrs].filter(([name]) => isKeptXattr(name)));
 }

@@ -6,6 +6,7 @@ import { CommandError, ImageError } from "../../contract/errors.ts";
 import { spawn } from "../../system/spawn.ts";
 import { digestOf } from "../digest.ts";
 import { assertSelfContained, QCOW2_HEADER } from "../disk/qcow2.ts";
+import { assertDiskSize } from "../disk/size.ts";
 import { fingerprintOf } from "../fingerprint.ts";
 import { hostArchitecture } from "../rootfs-facts.ts";
 import type { LocalSource } from "./detect.ts";
@@ -22,6 +23,7 @@ export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | 
       const { signal, onProgress } = options;
       const path = join(draft.folder, "disk");
       const total = source.stats.size;
+      assertDiskSize(name, total);
       onProgress?.({ phase: "copy", done: 0, total });
       const copy = ["cp", "--reflink=auto", "--sparse=always", "--", source.path, path];
       await spawn(copy, { fromPackage: "coreutils", diesWithUs: true, signal });
@@ -67,7 +69,9 @@ async function inspect(name: string, path: string, signal: AbortSignal | undefin
       diesWithUs: true,
       signal,
     });
-    return { virtualSize: String(InfoSchema.parse(JSON.parse(stdout))["virtual-size"]) };
+    const { "virtual-size": virtualSize } = InfoSchema.parse(JSON.parse(stdout));
+    assertDiskSize(name, virtualSize);
+    return { virtualSize: String(virtualSize) };
   } catch (error) {
     if (!(error instanceof CommandError) && !(error instanceof z.ZodError)) throw error;
     throw new ImageError(name, `qemu-img does not take it as a qcow2: ${error.message}`, { cause: error });

@@ -1,4 +1,5 @@
 import { link, mkdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { ImageError } from "../../../src/contract/errors.ts";
 import { spawn } from "../../../src/system/spawn.ts";
@@ -146,6 +147,29 @@ describe("a hostile tar", () => {
         expect(await scratch.outside()).toBe("canaryalive");
         expect(await scratch.remains()).toEqual([]);
       })(context),
+  );
+
+  it.for(["xz", "zstd"] as const)("is refused when its %s would take much memory", (compression, context) =>
+    requires(NEEDS, async () => {
+      await using scratch = await Scratch.make();
+      const plain = await scratch.write("plain.tar", tarBytes(file("f")));
+      if (compression === "zstd") {
+        // A stream of unknown length says how much of it must be kept.
+        await spawn(["sh", "-c", 'zstd -q --long=28 < "$0" > "$1"', plain, scratch.path("t")]);
+      } else {
+        await spawn(["xz", "-k", plain]);
+        const bytes = await readFile(`${plain}.xz`);
+        // xz file format, 3.1 and 5.3.1: the first block's header, its LZMA2 filter's dictionary (37: 1.5 GiB), its CRC.
+        const end = 12 + ((bytes[12] ?? 0) + 1) * 4 - 4;
+        bytes[bytes.indexOf(Buffer.from([0x21, 0x01]), 12) + 2] = 37;
+        bytes.writeUInt32LE(crc32(bytes.subarray(12, end)), end);
+        await scratch.write("t", bytes);
+      }
+      await using store = await scratch.open();
+      const error = await store.import(scratch.path("t")).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(ImageError);
+      expect(String(error)).toContain(`its ${compression} data take too much memory`);
+    })(context),
   );
 
   it.for(["gzip", "xz", "zstd"])("is refused when its %s is cut off or damaged", (compression, context) =>
