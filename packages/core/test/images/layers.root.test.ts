@@ -1,9 +1,12 @@
-import { createReadStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { createReadStream, type FSWatcher, watch } from "node:fs";
+import { mkdir, readdir } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { ImageError } from "../../src/contract/errors.ts";
 import type { ImageDescription, ImageSourcePlugin, LayerSource } from "../../src/driver/image-source.ts";
 import { hashOf } from "../../src/images/fingerprint.ts";
+import { DEFAULT_LAYER_LIMITS } from "../../src/images/layer/limits.ts";
+import { unpackLayer } from "../../src/images/layer/unpack.ts";
 import type { Layer } from "../../src/model/image.ts";
 import { mount, umount } from "../../src/system/syscall.ts";
 import { requires } from "../../src/testing/requires.ts";
@@ -139,6 +142,52 @@ describe("layers", () => {
       await store.delete(b.fingerprint);
       expect(await store.list()).toEqual([]);
       expect(await scratch.remains()).toEqual(["aliases.json"]);
+    }),
+  );
+
+  it.for(["layers first", "rootfs first"])(
+    "give what they say, and a rootfs of the same bytes its own, whichever comes first: %s",
+    (order, context) =>
+      requires(NEEDS, async () => {
+        await using scratch = await Scratch.make();
+        const plugin = new LayeredSource(scratch);
+        const hiding = [folder("./"), folder("etc/"), file("etc/.wh.old", "", { mode: 0o600 })];
+        plugin.images["layers:a"] = [hiding];
+        const archive = await scratch.write("rootfs.tar", tarBytes(...hiding));
+        await using store = await scratch.open({ plugins: [plugin] });
+        const sources = ["layers:a", archive];
+        const found: Record<string, string[]> = {};
+        for (const source of order === "layers first" ? sources : sources.toReversed()) {
+          const content = await store.tree(await store.import(source));
+          const lines = content.kind === "layers" ? await listing(content.layers[0] ?? "") : [];
+          found[source] = lines.map((line) => line.split(" ")[0] ?? "").filter((name) => name !== "");
+        }
+        expect(found).toEqual({ "layers:a": [".", "./etc"], [archive]: [".", "./etc", "./etc/.wh.old"] });
+      })(context),
+  );
+
+  it(
+    "can be aborted while they are linked to what lies beneath",
+    requires(NEEDS, async () => {
+      await using scratch = await Scratch.make();
+      const [below, above] = [scratch.path("below"), scratch.path("above")];
+      const given = { image: "img", limits: DEFAULT_LAYER_LIMITS, whiteouts: true };
+      await unpackLayer(Readable.from([tarBytes(file("f"))]), below, { ...given, lower: [] });
+      const links = Array.from({ length: 20_000 }, (_, index) => hardLink(`l${index}`, "f"));
+      const controller = new AbortController();
+      const reason = new Error("enough");
+      let watcher: FSWatcher | undefined;
+      const unpacking = unpackLayer(Readable.from([tarBytes(...links)]), above, {
+        ...given,
+        lower: [{ tree: below, opaque: [] }],
+        signal: controller.signal,
+        onProgress: () => {
+          watcher ??= watch(above, (_event, name) => name === "l0" && controller.abort(reason));
+        },
+      });
+      await expect(unpacking).rejects.toBe(reason);
+      watcher?.close();
+      expect((await readdir(above)).length).toBeLessThan(links.length);
     }),
   );
 

@@ -132,6 +132,21 @@ describe("the image store", () => {
   );
 
   it(
+    "counts what a squashfs holds, however long its listing is, and refuses it before it is unpacked",
+    requires([...NEEDS, "binary:mksquashfs", "binary:unsquashfs"], async () => {
+      await using scratch = await Scratch.make();
+      const folder = `${scratch.path("tree")}/${`${"n".repeat(250)}/`.repeat(11)}`;
+      await mkdir(folder, { recursive: true });
+      // A listing of 70 MB.
+      await spawn(["sh", "-c", 'cd "$0" && seq 24100 | xargs touch', folder]);
+      await spawn(["mksquashfs", scratch.path("tree"), scratch.path("s"), "-no-progress", "-quiet"]);
+      await using store = await scratch.open({ limits: { entries: 24_000 } });
+      expect(String(await failure(store.import(scratch.path("s"))))).toContain("goes beyond 24000 entries, the limit");
+      expect(await scratch.remains()).toEqual([]);
+    }),
+  );
+
+  it(
     "keeps an image that instances use, and names them",
     requires(NEEDS, async () => {
       await using scratch = await Scratch.make();
@@ -169,6 +184,10 @@ describe("the image store", () => {
       expect(raw).toMatchObject({ disk: { format: "raw", digest: await sha256(at("raw")) }, size: 2 ** 24 });
       const content = await store.tree(raw);
       expect(content.kind === "disk" && (await sha256(content.path))).toBe(raw.disk?.digest);
+      await spawn(["qemu-img", "create", "-q", "-f", "qcow2", at("huge.qcow2"), "8T"]);
+      await spawn(["sh", "-c", 'cp "$0" "$1" && truncate -s 1T "$1"', at("raw"), at("huge.raw")]);
+      for (const name of ["huge.qcow2", "huge.raw"])
+        expect(String(await failure(store.import(at(name))))).toMatch(/goes beyond \d+ bytes, the limit for a disk/);
       for (const name of ["b.qcow2", "x.qcow2"])
         expect(await failure(store.import(at(name)))).toBeInstanceOf(ImageError);
       expect(await failure(store.import(at("raw"), { digest: disk.disk?.digest }))).toBeInstanceOf(ImageError);

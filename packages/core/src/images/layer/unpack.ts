@@ -4,7 +4,8 @@ import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ProgressOptions } from "../../contract/abortable.ts";
 import { CommandError, ImageError, isInstanceError } from "../../contract/errors.ts";
-import { diskFull, isDiskFull } from "../disk-full.ts";
+import { shown } from "../../tar/entry.ts";
+import { diskFull, isDiskFull, saysDiskFull } from "../disk-full.ts";
 import { startTool } from "../tool.ts";
 import { decompressor, peek } from "./decompress.ts";
 import { LayerFilter, type LayerFindings } from "./filter.ts";
@@ -67,7 +68,7 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
       signal: failing.signal,
       onLine: (line) => {
         // It would go on with the next file, and fail at each.
-        if (!/No space left on device|Disk quota exceeded/.test(line)) return;
+        if (!saysDiskFull(line)) return;
         full = true;
         failing.abort();
       },
@@ -96,7 +97,7 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
     if (options.diffId !== undefined && diffId !== options.diffId)
       throw mismatch(image, "diff ID", options.diffId, diffId);
     const findings = judge.findings();
-    await linkLower(tree, findings.lowerLinks);
+    await linkLower(image, tree, findings.lowerLinks, options.signal);
     return { ...findings, diffId, digest, size: judge.size };
   } finally {
     options.signal?.removeEventListener("abort", abort);
@@ -190,13 +191,23 @@ function mismatch(image: string, what: string, expected: string, actual: string)
 }
 
 /** Makes hard links to files of lower layers. Layers never change, so sharing a file between two is safe. */
-async function linkLower(tree: string, links: ReadonlyMap<string, Buffer>): Promise<void> {
+async function linkLower(
+  image: string,
+  tree: string,
+  links: ReadonlyMap<string, Buffer>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   for (const [path, target] of links) {
+    signal?.throwIfAborted();
     const place = Buffer.concat([Buffer.from(`${tree}/`), Buffer.from(path, "latin1")]);
     const folder = place.subarray(0, place.lastIndexOf("/"));
     const { atime, mtime } = await stat(folder);
     await rm(place, { force: true });
-    await link(target, place);
+    await link(target, place).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EMLINK") throw error;
+      const why = `${shown(path)} would be one name too many of a file in a layer beneath, for the store's file system`;
+      throw new ImageError(image, why, { cause: error });
+    });
     await utimes(folder, atime, mtime);
   }
 }

@@ -1,10 +1,12 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { CommandError, ImageError } from "../../contract/errors.ts";
 import { spawn } from "../../system/spawn.ts";
 import { digestOf } from "../digest.ts";
 import { isDiskFull } from "../disk-full.ts";
-import type { LayerLimits } from "../layer/limits.ts";
+import { beyondLimit, type LayerLimits } from "../layer/limits.ts";
+import { startTool } from "../tool.ts";
 import type { LocalSource } from "./detect.ts";
 import { addFolder } from "./folder.ts";
 import type { Origin } from "./origin.ts";
@@ -26,13 +28,12 @@ export function squashfsOrigin(name: string, source: LocalSource, limits: LayerL
         const actual = await digestOf(createReadStream(source.path), { signal, onProgress, total: source.stats.size });
         if (actual !== digest) throw new ImageError(name, `its digest is ${actual}, not ${digest}`);
       }
-      const tool = { fromPackage: "squashfs-tools", diesWithUs: true, signal };
       try {
-        const listing = await spawn(["unsquashfs", "-lln", source.path], tool);
-        assertWithin(name, listing.stdout, limits);
+        await assertWithin(name, source.path, limits, signal);
         onProgress?.({ phase: "unsquash", done: 0, total: source.stats.size });
         const folder = join(draft.folder, "tree");
-        await spawn(["unsquashfs", "-no-progress", "-quiet", "-dest", folder, source.path], tool);
+        const unsquash = ["unsquashfs", "-no-progress", "-quiet", "-dest", folder, source.path];
+        await spawn(unsquash, { fromPackage: "squashfs-tools", diesWithUs: true, signal });
         onProgress?.({ phase: "unsquash", done: source.stats.size, total: source.stats.size });
         await assertUnchanged(name, source);
         await addFolder(name, draft, folder, { ...options, digest: undefined });
@@ -45,14 +46,46 @@ export function squashfsOrigin(name: string, source: LocalSource, limits: LayerL
   };
 }
 
-/** Refuses a bomb before it goes off. A line of a file's name can only add to the sum. */
-function assertWithin(name: string, listing: string, limits: LayerLimits): void {
-  let bytes = 0;
-  let entries = 0;
-  for (const match of listing.matchAll(/^[a-zA-Z-]{10} +[0-9]+\/[0-9]+ +([0-9]+) /gm)) {
-    entries++;
-    if (match[0].startsWith("-")) bytes += Number(match[1]);
+/** Refuses a bomb before it goes off, as soon as its listing goes beyond a limit. */
+async function assertWithin(
+  name: string,
+  path: string,
+  limits: LayerLimits,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const listed = new AbortController();
+  const abort = () => listed.abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  const tool = startTool(["unsquashfs", "-lln", path], { fromPackage: "squashfs-tools", signal: listed.signal });
+  tool.stdin.end();
+  try {
+    let bytes = 0;
+    let entries = 0;
+    for await (const line of linesOf(tool.stdout)) {
+      // A line of a file's name can only add to the sum.
+      const match = /^[a-zA-Z-]{10} +[0-9]+\/[0-9]+ +([0-9]+) /.exec(line);
+      if (match === null) continue;
+      if (++entries > limits.entries) throw beyondLimit(name, `${limits.entries} entries`);
+      if (line.startsWith("-")) bytes += Number(match[1]);
+      if (bytes > limits.bytes) throw beyondLimit(name, `${limits.bytes} bytes`);
+    }
+    await tool.succeeded();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    listed.abort();
+    await tool.gone();
   }
-  if (bytes > limits.bytes || entries > limits.entries)
-    throw new ImageError(name, `it unpacks to ${bytes} bytes and ${entries} entries, beyond the limit for a layer`);
+}
+
+/** The beginning of each line: a path may be of any length. */
+async function* linesOf(stream: Readable): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const lines = (rest + chunk.toString("latin1")).split("\n");
+    rest = (lines.pop() ?? "").slice(0, 200);
+    yield* lines;
+  }
 }
