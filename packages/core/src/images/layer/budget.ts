@@ -9,8 +9,9 @@ const PATH = 3072;
 const TARGET = 4095;
 /** Bytes of the names and values of one entry's attributes; a single value has at most as many (XATTR_SIZE_MAX). */
 const XATTRS = 65_536;
-/** Bytes that the records of one path take beside the path itself. */
+/** Bytes that a path, or an attribute, takes in memory beside its text; and an entry that waits for the end. Measured. */
 const RECORD = 100;
+const ENTRY = 300;
 
 /** Counts what a layer costs, and ends it with one kind of error where a limit is reached. */
 export class LayerBudget {
@@ -49,9 +50,10 @@ export class LayerBudget {
     if (parts.reduce((sum, part) => sum + part.length + 1, -1) > PATH) this.#end(`${PATH} bytes of a path`, name);
   }
 
-  /** What is held of a path until the end. */
+  /** A path that is held until the end, and with it an `entry`. */
   hold(name: string, path: string, entry?: TarEntry): void {
-    this.#memory += RECORD + path.length + (entry === undefined ? 0 : entry.target.length + sizeOf(entry.xattrs));
+    this.#memory += RECORD + path.length;
+    if (entry !== undefined) this.#memory += ENTRY + entry.target.length + sizeOf(entry.xattrs);
     if (this.#memory > this.#limits.memory)
       this.#end(`${this.#limits.memory} bytes of names, link targets and attributes`, name);
   }
@@ -63,6 +65,6 @@ export class LayerBudget {
 
 function sizeOf(xattrs: ReadonlyMap<string, string>): number {
   let sum = 0;
-  for (const [name, value] of xattrs) sum += name.length + value.length;
+  for (const [name, value] of xattrs) sum += RECORD + name.length + value.length;
   return sum;
 }

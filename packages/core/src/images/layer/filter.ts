@@ -35,6 +35,8 @@ export interface LayerFindings {
 
 type Kind = "directory" | "file" | "symlink" | "lower-link" | "device";
 
+const NONE: ReadonlyMap<string, string> = new Map();
+
 const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
 /** Of AUFS itself, and no whiteouts (OCI image-spec, layer.md, names of this prefix are reserved). */
@@ -131,7 +133,7 @@ export class LayerFilter implements TarSink {
       case "symlink":
         this.#claim(path, "symlink", entry);
         if (entry.target === "" || entry.target.includes("\0")) this.#refuse(entry.name, "is a symlink to nothing");
-        this.#symlinks.set(path, { ...entry, xattrs: new Map() });
+        this.#symlinks.set(path, { ...entry, xattrs: NONE });
         return;
       case "link":
         this.#link(path, entry);
@@ -159,7 +161,7 @@ export class LayerFilter implements TarSink {
     }
     if (target === path) this.#refuse(entry.name, "is a hard link to itself");
     if (kind === "directory") this.#refuse(entry.name, `is a hard link to the folder ${shown(entry.target)}`);
-    const link = { ...entry, target: target ?? "", mode: entry.mode, xattrs: new Map<string, string>() };
+    const link = { ...entry, target: target ?? "", mode: entry.mode, xattrs: NONE };
     if (target !== undefined && kind === "file") {
       this.#claim(path, "file", entry);
       this.#write({ ...link, name: path });
@@ -224,7 +226,7 @@ export class LayerFilter implements TarSink {
     if (before !== undefined && (before === "directory") !== (kind === "directory"))
       this.#refuse(entry.name, "has the name of an entry before it, and one of them is a folder");
     if (this.#detours && before === undefined) this.#resolved = undefined;
-    this.#budget.hold(entry.name, path, entry);
+    this.#budget.hold(entry.name, path, kind === "file" ? undefined : entry);
     this.#symlinks.delete(path);
     this.#symlinkLinks.delete(path);
     this.#lowerLinks.delete(path);

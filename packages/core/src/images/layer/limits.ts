@@ -11,7 +11,7 @@ export interface LayerLimits {
   readonly memory: number;
 }
 
-/** The memory holds as many entries with names of 170 bytes. */
+/** The memory holds as many files with paths of 168 bytes. */
 export const DEFAULT_LAYER_LIMITS: LayerLimits = { bytes: 64 * 2 ** 30, entries: 1_000_000, memory: 256 * 2 ** 20 };
 
 /** The one error for what goes beyond a limit: `limit` names it, `entry` is the tar entry with which it was reached. */

@@ -128,6 +128,7 @@ describe("LayerFilter refuses", () => {
     for (const entries of [
       Array.from({ length: 5 }, (_, i) => [paxBytes({ path: long + i }), file("x")]),
       Array.from({ length: 5 }, (_, i) => [paxBytes({ linkpath: long }), symlink(`l${i}`, "x")]),
+      Array.from({ length: 5 }, (_, i) => [symlink(`l${i}`, "x")]),
       Array.from({ length: 5 }, (_, i) => [paxBytes({ "SCHILY.xattr.user.a": long }), folder(`d${i}`)]),
       Array.from({ length: 5 }, (_, i) => [paxBytes({ path: long + i }), { name: "x", flag: "3" }]),
     ])
