@@ -75,5 +75,5 @@ const missingUnshare = { need: "binary:unshare", reason: "not on PATH", fix: "ap
 const noUserNamespaces = {
   need: "user namespaces",
   reason: "the kernel refused to make one",
-  fix: "sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone",
+  fix: "sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone; a process in a chroot gets none (unshare(2))",
 };
