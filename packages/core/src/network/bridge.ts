@@ -56,7 +56,10 @@ export async function raiseBridge(facts: BridgeFacts, state: BridgeState, option
     await ipBatch([`link add name ${name} address ${bridgeMac(hostId, name)} type bridge forward_delay 0`], options);
   await turnIpv6Off(name); // before it is up, and hears anyone
   await ipBatch(
-    [`link set dev ${name} alias ${ownerAlias(hostId)} up`, `addr replace ${facts["ipv4.address"]} brd + dev ${name}`],
+    [
+      `link set dev ${name} alias ${ownerAlias(hostId)} addrgenmode none up`,
+      `addr replace ${facts["ipv4.address"]} brd + dev ${name}`,
+    ],
     options,
   );
 }

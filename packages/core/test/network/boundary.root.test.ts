@@ -135,10 +135,12 @@ describe("a managed network and the host's IPv6", () => {
   );
 
   it(
-    "loses it again at the next look when it was turned on",
+    "believes no router while somebody has turned it on, and loses it again at the next look",
     requires([...NEEDS, `file:/proc/sys/net/ipv6/conf/all/disable_ipv6`], async () => {
       await create(NAME);
       await writeFile(setting, "0");
+      await advertise();
+      expect((await spawn(["ip", "-6", "route", "show", "default", "dev", NAME])).stdout).toBe("");
       await networks.create({ name: NAME });
       expect(await readFile(setting, "utf8")).toBe("1\n");
     }),

@@ -65,8 +65,7 @@ const MEANINGS: readonly {
   },
   {
     pattern: /archive\/tar:|untarring file|loading tar component|not found in archive/i,
-    error: (image, cause) =>
-      new ImageError(renderReference(image), "it is no archive of this kind, or is damaged", { cause }),
+    error: (image, cause) => damaged(image, cause),
   },
   {
     pattern: /source image rejected|signature/i,
@@ -81,16 +80,25 @@ const MEANINGS: readonly {
 
 /** The contract's error for a failure of skopeo. */
 export function translateFailure(image: ImageReference, cause: CommandError): InstanceError {
-  if (image.transport !== "docker" && /no such file or directory/.test(cause.stderr))
-    return new NotFoundError("image", renderReference(image), { cause, hint: "there is no such file" });
-  // Only its own line: earlier ones are warnings. And without what the caller chose, which may read like anything.
+  // Only its own line: earlier ones are warnings.
+  const line = cause.stderr.trim().split("\n").at(-1) ?? "";
+  if (image.transport !== "docker") {
+    if (line.includes(image.path) && /no such file or directory/.test(line))
+      return new NotFoundError("image", renderReference(image), { cause, hint: "there is no such file" });
+    if (/unexpected EOF|: EOF/.test(line)) return damaged(image, cause);
+  }
+  // Without what the caller chose, which may read like anything.
   const chosen = image.transport === "docker" ? `${image.registry}/${image.name}` : image.path;
-  const last = (cause.stderr.trim().split("\n").at(-1) ?? "").replaceAll(chosen, "");
+  const last = line.replaceAll(chosen, "");
   for (const { pattern, error } of MEANINGS) {
     const match = pattern.exec(last);
     if (match !== null) return error(image, cause, match[1] ?? "");
   }
   return cause;
+}
+
+function damaged(image: ImageReference, cause: CommandError): ImageError {
+  return new ImageError(renderReference(image), "it is no archive of this kind, or is damaged", { cause });
 }
 
 function refusal(status: string): string {

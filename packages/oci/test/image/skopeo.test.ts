@@ -81,6 +81,18 @@ describe("translateFailure", () => {
     expect(fail("open /a: no such file or directory", "oci-archive:/a")).toMatchObject({
       code: "ERR_INSTANCE_NOT_FOUND",
     });
+    // Not the archive, but what the host was to read beside it.
+    expect(fail("open /policy.json: no such file or directory", "oci-archive:/a")).toMatchObject({
+      code: "ERR_INSTANCE_COMMAND",
+    });
+  });
+
+  it.each([
+    "Error retrieving manifest for image: unexpected EOF",
+    "copying contents to temporary file /tmp/x: unexpected EOF",
+  ])("reads %j as a damaged archive, and as a registry that hung up", (message) => {
+    expect(fail(message, "docker-archive:/a")).toMatchObject({ code: "ERR_INSTANCE_IMAGE" });
+    expect(fail(message)).toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
   });
 
   it("is not misled by a name that reads like a failure", () => {
