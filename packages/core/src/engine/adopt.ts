@@ -70,7 +70,8 @@ async function stateOf(
   running: AnyRunning,
   signal: AbortSignal,
 ): Promise<InstanceState> {
-  if (record.state === "stopping" && (await isStopUnderWay(instance))) return "stopping";
+  // `error` may have come over `stopping`.
+  if (["stopping", "error"].includes(record.state) && (await isStopUnderWay(instance))) return "stopping";
   // A stop that was cut short makes it `running`, too: nobody waits for the end any more. That it was asked for stays on
   // record.
   return (await running.isFrozen?.({ signal })) ? "frozen" : "running";

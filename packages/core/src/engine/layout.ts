@@ -40,10 +40,11 @@ export class Layout {
   log(name: string): string {
     return join(this.instance(name), "log");
   }
+  /** A lock for each stop under way. */
+  stops(name: string): string {
+    return join(this.instance(name), "stops");
+  }
   instanceLock(name: string): string {
     return join(this.locks, `instance-${name}`);
-  }
-  stopLock(name: string): string {
-    return join(this.locks, `stop-${name}`);
   }
 }

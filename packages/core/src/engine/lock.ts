@@ -31,12 +31,7 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
     options.signal?.throwIfAborted();
     const file = await openLockFile(path);
     try {
-      if (!flock(file.fd, mode)) {
-        await spawn(["flock", mode === "shared" ? "--shared" : "--exclusive", "3"], {
-          descriptors: [file.fd],
-          signal: options.signal,
-        });
-      }
+      if (!flock(file.fd, mode)) await waitForLock(file, mode, options);
       if (await isStillAt(file, path)) return heldLock(file, path);
     } catch (error) {
       await file.close();
@@ -58,6 +53,41 @@ export async function tryLock(path: string): Promise<Lock | undefined> {
   }
   await file.close();
   return undefined;
+}
+
+/** Whether anybody holds the lock exclusively. Makes no file. */
+export async function isHeld(path: string): Promise<boolean> {
+  const file = await openIfThere(path);
+  if (file === undefined) return false;
+  try {
+    return !flock(file.fd, "shared");
+  } finally {
+    await file.close();
+  }
+}
+
+/** Waits until nobody holds the lock exclusively: at once where there is no such file. */
+export async function untilFree(path: string, options: Abortable = {}): Promise<void> {
+  const file = await openIfThere(path);
+  if (file === undefined) return;
+  try {
+    if (!flock(file.fd, "shared")) await waitForLock(file, "shared", options);
+  } finally {
+    await file.close();
+  }
+}
+
+async function waitForLock(file: FileHandle, mode: "exclusive" | "shared", { signal }: Abortable): Promise<void> {
+  await spawn(["flock", `--${mode}`, "3"], { descriptors: [file.fd], diesWithUs: true, signal });
+}
+
+async function openIfThere(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 function openLockFile(path: string): Promise<FileHandle> {

@@ -1,31 +1,52 @@
-import { acquireLock, tryLock } from "./lock.ts";
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { acquireLock, isHeld, untilFree } from "./lock.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 
 /**
  * Marks, for every process on the root, that a stop of the instance is under way, until what is returned is called or
- * this process dies. Stops that overlap have a mark each. Only under the instance's lock.
+ * this process dies. Only under the instance's lock.
+ *
+ * Each stop has a lock of its own, held exclusively: who looks, or waits, takes it shared, and is never taken for a stop.
  */
 export async function markStop(instance: ManagedInstance): Promise<() => Promise<void>> {
-  const lock = await acquireLock(pathOf(instance), { mode: "shared" });
+  const folder = folderOf(instance);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, randomUUID());
+  const lock = await acquireLock(path);
   return async () => {
+    // Without the file where that can be. It may be gone with the instance, and one that is left marks nothing.
+    await rm(path, { force: true }).catch(() => undefined);
     await lock.release();
-    // The last takes the file away.
-    await isStopUnderWay(instance);
   };
 }
 
+/** Only under the instance's lock. */
 export async function isStopUnderWay(instance: ManagedInstance): Promise<boolean> {
-  const lock = await tryLock(pathOf(instance));
-  await lock?.retire();
-  return lock === undefined;
+  for (const path of await marksOf(instance)) {
+    if (await isHeld(path)) return true;
+    // Of a process that died.
+    await rm(path, { force: true });
+  }
+  return false;
 }
 
-/** Waits until no stop is under way. Not under the instance's lock, which the end of a stop takes. */
+/** Waits for the end of the stops under way. Not under the instance's lock, which the end of a stop takes. */
 export async function untilNoStopIsUnderWay(instance: ManagedInstance, signal: AbortSignal): Promise<void> {
-  const lock = await acquireLock(pathOf(instance), { signal });
-  await lock.retire();
+  for (const path of await marksOf(instance)) await untilFree(path, { signal });
 }
 
-function pathOf({ engine, name }: ManagedInstance): string {
-  return engine.layout.stopLock(name);
+async function marksOf(instance: ManagedInstance): Promise<readonly string[]> {
+  const folder = folderOf(instance);
+  try {
+    return (await readdir(folder)).map((name) => join(folder, name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function folderOf({ engine, name }: ManagedInstance): string {
+  return engine.layout.stops(name);
 }

@@ -2,6 +2,7 @@ import type { StopOptions } from "../../contract/instance.ts";
 import { abortable, Deadline } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
 import { StopOptionsSchema } from "../../model/verb-options.ts";
+import { track } from "../engine.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { Run } from "../run.ts";
 import { isStopUnderWay, markStop } from "../stop-mark.ts";
@@ -14,7 +15,7 @@ export async function stop(instance: ManagedInstance, options: StopOptions = {})
   options.signal?.throwIfAborted();
   const asked = { mode: options.mode ?? "ask", timeout: options.timeout ?? STOP_TIMEOUT };
   const { mode, timeout } = parse(StopOptionsSchema, asked, "stop options");
-  return abortable(stopInBackground(instance, mode, timeout), options.signal);
+  return abortable(track(instance.engine, stopInBackground(instance, mode, timeout)), options.signal);
 }
 
 async function stopInBackground(
@@ -78,7 +79,7 @@ async function askAndWait(run: Run, joined: boolean, signal: AbortSignal): Promi
 }
 
 async function killAndWait(run: Run, closing: AbortSignal): Promise<void> {
-  await run.running.kill();
+  await abortable(run.running.kill(), closing);
   await abortable(run.settled, closing);
 }
 

@@ -40,6 +40,38 @@ describe("stop", () => {
     expect(await instance.state()).toBe("running");
   });
 
+  it("that is not heeded leaves nothing of itself, though a start, here and in another process, waits for it", async () => {
+    const { instance } = await created();
+    const elsewhere = await (await place.open()).get("a");
+    await instance.start();
+    const asked = gate();
+    place.scripted.script.shutdown = asked.pass;
+    const stop = instance.stop({ timeout: 200 });
+    await asked.arrived;
+    const starts = [instance.start(), elsewhere.start()];
+    await expect(stop).rejects.toBeInstanceOf(TimeoutError);
+    expect(await instance.state()).toBe("running");
+    await Promise.all(starts);
+    // Not "requested": nobody asks any more.
+    place.scripted.run("a").end({ kind: "exited", code: 3 });
+    await instance.wait();
+    expect((await instance.inspect()).exit).toMatchObject({ reason: "program" });
+  });
+
+  it("under way when the host is disposed is over when the disposal is, and is not taken for one later", async () => {
+    const { host, instance } = await created();
+    await instance.start();
+    const asked = gate();
+    place.scripted.script.shutdown = asked.pass;
+    const stop = instance.stop({ timeout: Number.POSITIVE_INFINITY });
+    const failed = expect(stop).rejects.toThrow("disposed");
+    await asked.arrived;
+    await host[Symbol.asyncDispose]();
+    await failed;
+    const again = await (await place.open()).get("a");
+    expect(await again.state()).toBe("running");
+  });
+
   it("that may kill does so when its time is up", async () => {
     const { instance } = await created();
     await instance.start();
