@@ -7,7 +7,7 @@ const DEPTH = 256;
 const PATH = 3072;
 /** Bytes of a symlink's target: PATH_MAX less the NUL. */
 const TARGET = 4095;
-/** Bytes of the names and values of one entry's attributes; a single value has at most as many (XATTR_SIZE_MAX). */
+/** Bytes of all names of one entry's attributes, and of all values (linux/limits.h: XATTR_LIST_MAX, XATTR_SIZE_MAX). */
 const XATTRS = 65_536;
 /** Bytes that a path, or an attribute, takes in memory beside its text; and an entry that waits for the end. Measured. */
 const RECORD = 100;
@@ -30,13 +30,14 @@ export class LayerBudget {
     return this.#entries;
   }
 
-  /** An entry of the archive. @throws {ImageError} as every method here */
+  /** An entry of the archive, with the attributes that are kept of it. @throws {ImageError} as every method here */
   entry(entry: TarEntry): void {
     this.folder(entry.name);
     this.#bytes += entry.size;
     if (this.#bytes > this.#limits.bytes) this.#end(`${this.#limits.bytes} bytes`, entry.name);
     if (entry.target.length > TARGET) this.#end(`${TARGET} bytes of a link's target`, entry.name);
-    if (sizeOf(entry.xattrs) > XATTRS) this.#end(`${XATTRS} bytes of attributes`, entry.name);
+    if (sizeOf(entry.xattrs.keys()) > XATTRS || sizeOf(entry.xattrs.values()) > XATTRS)
+      this.#end(`${XATTRS} bytes of attributes`, entry.name);
   }
 
   /** A folder that the archive does not list, made for the entry `name`. */
@@ -53,7 +54,10 @@ export class LayerBudget {
   /** A path that is held until the end, and with it an `entry`. */
   hold(name: string, path: string, entry?: TarEntry): void {
     this.#memory += RECORD + path.length;
-    if (entry !== undefined) this.#memory += ENTRY + entry.target.length + sizeOf(entry.xattrs);
+    if (entry !== undefined) {
+      const { target, xattrs } = entry;
+      this.#memory += ENTRY + target.length + RECORD * xattrs.size + sizeOf(xattrs.keys()) + sizeOf(xattrs.values());
+    }
     if (this.#memory > this.#limits.memory)
       this.#end(`${this.#limits.memory} bytes of names, link targets and attributes`, name);
   }
@@ -63,8 +67,8 @@ export class LayerBudget {
   }
 }
 
-function sizeOf(xattrs: ReadonlyMap<string, string>): number {
+function sizeOf(texts: Iterable<string>): number {
   let sum = 0;
-  for (const [name, value] of xattrs) sum += RECORD + name.length + value.length;
+  for (const text of texts) sum += text.length;
   return sum;
 }

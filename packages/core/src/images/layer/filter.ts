@@ -6,6 +6,7 @@ import { LayerBudget } from "./budget.ts";
 import type { LayerLimits } from "./limits.ts";
 import { folderEntry, type LowerLayers, MAX_SYMLINKS, symlinkTarget } from "./lower-layers.ts";
 import { entryPath, linkPath } from "./path.ts";
+import { hiddenBy, isOfAufs, isOpaqueMark, isWhiteout } from "./whiteout-name.ts";
 import { Whiteouts } from "./whiteouts.ts";
 import { keptXattrs } from "./xattr.ts";
 
@@ -37,11 +38,6 @@ type Kind = "directory" | "file" | "symlink" | "lower-link" | "device";
 
 const NONE: ReadonlyMap<string, string> = new Map();
 
-const WHITEOUT = ".wh.";
-const OPAQUE = ".wh..wh..opq";
-/** Of AUFS itself, and no whiteouts (OCI image-spec, layer.md, names of this prefix are reserved). */
-const AUFS = ".wh..wh.";
-
 /**
  * Judges each entry of a layer's tar and writes what may be unpacked to {@link output}, as another tar: one that
  * unpacks safely in an empty folder whatever the unpacker does about links, and that is already in overlayfs' form.
@@ -64,7 +60,7 @@ export class LayerFilter implements TarSink {
   /** Where the folder of the last name as written leads: the next name is mostly in the same. */
   #resolved: { readonly name: string; readonly folder: readonly string[] } | undefined;
   #devices = 0;
-  /** Whether a symlink beneath led any name elsewhere: a folder of this layer may yet take its place. */
+  /** Whether a symlink beneath led any name elsewhere: this layer may yet put a folder in its place, or hide it. */
   #detours = false;
   #literal = false;
   #rootGiven = false;
@@ -78,8 +74,9 @@ export class LayerFilter implements TarSink {
     this.#kinds.set("", "directory");
   }
 
-  entry(entry: TarEntry): void {
+  entry(given: TarEntry): void {
     const { image, whiteouts } = this.#options;
+    const entry = { ...given, xattrs: keptXattrs(given.xattrs) };
     this.#passing = false;
     this.#budget.entry(entry);
     const parts = entryPath(image, entry.name);
@@ -90,13 +87,13 @@ export class LayerFilter implements TarSink {
       this.#folder("", { ...entry, name: "./" });
       return;
     }
-    this.#literal ||= !whiteouts && [...parts, base].some((part) => part.startsWith(WHITEOUT));
-    const within = whiteouts ? parts.find((part) => part.startsWith(WHITEOUT)) : undefined;
-    if (within?.startsWith(AUFS)) return;
+    this.#literal ||= !whiteouts && [...parts, base].some(isWhiteout);
+    const within = whiteouts ? parts.find(isWhiteout) : undefined;
+    if (within !== undefined && isOfAufs(within)) return;
     if (within !== undefined) this.#refuse(entry.name, "lies in a folder whose name is a whiteout");
     const folder = this.#resolve(entry.name, parts);
     this.#budget.path(entry.name, [...folder, base]);
-    if (whiteouts && base.startsWith(WHITEOUT)) this.#whiteout(entry.name, folder, base);
+    if (whiteouts && isWhiteout(base)) this.#whiteout(entry.name, folder, base);
     else this.#place([...folder, base].join("/"), entry);
   }
 
@@ -142,7 +139,7 @@ export class LayerFilter implements TarSink {
       case "fifo":
         this.#claim(path, "file", entry);
         this.#passing = true;
-        this.#write({ ...entry, name: path, target: "", xattrs: keptXattrs(entry.xattrs) });
+        this.#write({ ...entry, name: path, target: "" });
         return;
       default:
         entry.type satisfies never;
@@ -169,7 +166,7 @@ export class LayerFilter implements TarSink {
       this.#claim(path, "symlink", entry);
       this.#symlinkLinks.set(path, link);
     } else {
-      const hidden = target === undefined || this.#whiteouts.hides(target);
+      const hidden = target === undefined || this.#whiteouts.conceals(target);
       const source =
         kind === "lower-link" ? this.#lowerLinks.get(target as string) : hidden ? undefined : this.#lowerFile(target);
       if (source === undefined)
@@ -195,13 +192,14 @@ export class LayerFilter implements TarSink {
   }
 
   #whiteout(name: string, folder: readonly string[], base: string): void {
-    if (base === OPAQUE) {
+    if (this.#detours) this.#resolved = undefined;
+    if (isOpaqueMark(base)) {
       this.#whiteouts.hideContent(folder.join("/"));
       return;
     }
-    if (base.startsWith(AUFS)) return;
-    const hidden = base.slice(WHITEOUT.length);
-    if (hidden === "" || hidden === "." || hidden === "..") this.#refuse(name, "is a whiteout of nothing");
+    if (isOfAufs(base)) return;
+    const hidden = hiddenBy(base);
+    if (hidden === undefined) this.#refuse(name, "is a whiteout of nothing");
     const path = [...folder, hidden].join("/");
     this.#budget.hold(name, path);
     this.#whiteouts.hide(path);
@@ -215,7 +213,7 @@ export class LayerFilter implements TarSink {
 
   #folder(path: string, entry: TarEntry): void {
     if (path !== "") this.#claim(path, "directory", entry);
-    const folder = { ...entry, target: "", xattrs: keptXattrs(entry.xattrs) };
+    const folder = { ...entry, target: "" };
     this.#folders.set(path, folder);
     this.#write(folder);
   }
@@ -265,7 +263,7 @@ export class LayerFilter implements TarSink {
       if (kind === "file" || kind === "lower-link" || kind === "device")
         this.#refuse(name, `lies beneath ${shown(path)}, which is no folder`);
       if (kind === undefined) {
-        const found = this.#whiteouts.hides(path) ? undefined : lower.find(next);
+        const found = this.#whiteouts.conceals(path) ? undefined : lower.find(next);
         if (found?.kind === "symlink") {
           if (++symlinks > MAX_SYMLINKS) this.#refuse(name, "goes through too many symlinks of the layers beneath");
           this.#detours = true;

@@ -15,8 +15,15 @@ export class Whiteouts {
     if (this.#lower.find(path.split("/")) !== undefined) this.#hidden.add(path);
   }
 
-  hides(path: string): boolean {
-    return this.#hidden.has(path);
+  /**
+   * Whether what lower layers have at a path is out of sight, by itself or with a folder above it. Only whiteouts that
+   * came before count: by layer.md they "SHOULD appear before sibling directory entries", but are to be applied first
+   * wherever they stand. That would take a second reading; here, what an earlier entry was led by stays.
+   */
+  conceals(path: string): boolean {
+    return (
+      this.#hidden.has(path) || isWithin(path, this.#hidden) || this.#opaque.has("") || isWithin(path, this.#opaque)
+    );
   }
 
   /** Hides all that lies beneath a folder; the root is `""`. */
@@ -35,12 +42,13 @@ export class Whiteouts {
     for (const path of this.#hidden) if (kindOf(path) === "directory") this.#opaque.add(path);
     const opaque = [...this.#opaque].filter((path) => this.#lower.find(path.split("/"))?.kind === "directory");
     const marked = new Set(opaque);
+    // What is opaque is not merged, so that a node in it would show.
     const nodes = [...this.#hidden].filter((path) => kindOf(path) === undefined && !isWithin(path, marked));
     return { nodes, opaque };
   }
 }
 
-/** Whether a folder above `path` is one of these. What is opaque is not merged, so that a node in it would show. */
+/** Whether a folder above `path` is one of these. */
 function isWithin(path: string, folders: ReadonlySet<string>): boolean {
   for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1))
     if (folders.has(path.slice(0, end))) return true;

@@ -148,6 +148,8 @@ describe("LayerFilter refuses", () => {
     );
     const big = { "SCHILY.xattr.user.a": "v".repeat(40_000), "SCHILY.xattr.user.b": "v".repeat(40_000) };
     expect(() => filtered([paxBytes(big), file("f")])).toThrow(/"f" goes beyond 65536 bytes of attributes, the limit/);
+    const names = Array.from({ length: 300 }, (_, i) => [`SCHILY.xattr.user.${"n".repeat(230)}${i}`, ""]);
+    expect(() => filtered([paxBytes(Object.fromEntries(names)), file("f")])).toThrow(/65536 bytes of attributes/);
   });
 });
 
@@ -203,6 +205,12 @@ describe("LayerFilter writes", () => {
     };
     const { entries } = filtered([paxBytes({ ...kept, ...dropped }), file("f")]);
     expect([...(entries[0]?.xattrs.keys() ?? [])]).toEqual(["security.capability", "user.a"]);
+  });
+
+  it("the longest attribute that Linux takes, whatever is dropped beside it", () => {
+    const big = { "SCHILY.xattr.user.a": "v".repeat(65_536), "SCHILY.xattr.trusted.b": "v".repeat(65_536) };
+    const { entries } = filtered([paxBytes(big), file("f")]);
+    expect(entries[0]?.xattrs.get("user.a")).toHaveLength(65_536);
   });
 
   it("the later of two entries with one name", () => {
@@ -326,6 +334,28 @@ describe("LayerFilter over lower layers", () => {
     expect([...result.findings.lowerLinks]).toEqual([["copy", Buffer.from(join(base, "usr/bin/old"))]]);
     expect(() => over(file("usr/bin/.wh.old", ""), hardLink("copy", "usr/bin/old"))).toThrow(/no file of the image/);
     expect(() => over(hardLink("copy", "bin"))).toThrow(/no file of the image/);
+  });
+
+  it.each([
+    ["a whiteout", [file(".wh.usr", ""), folder("usr/")]],
+    ["a whiteout of an unlisted folder", [file(".wh.usr", "")]],
+    ["an opaque mark", [folder("usr/"), file("usr/.wh..wh..opq", "")]],
+    ["an opaque root", [file(".wh..wh..opq", "")]],
+  ])("takes nothing that %s above hides: no symlink, no attribute, no file", (_what, hiding) => {
+    symlinkSync("/d", join(base, "usr/cur"));
+    const result = over(...hiding, file("usr/cur/x"), file("usr/bin/x"));
+    expect(lines(result)).toContain("file usr/cur/x");
+    expect(result.entries.find(({ name }) => name === "usr/bin")?.mode).toBe(0o755);
+    for (const target of ["usr/bin/old", "usr/cur/f"]) {
+      writeFileSync(join(base, "d/f"), "");
+      expect(() => over(...hiding, hardLink("usr/copy", target))).toThrow(/no file of the image/);
+    }
+  });
+
+  it("follows no symlink once it is hidden, though the folder before was found through it", () => {
+    symlinkSync(".", join(base, "d/self"));
+    const result = over(file("d/self/a"), file("d/self/.wh..wh..opq", ""), file("d/self/b"));
+    expect(lines(result)).toEqual(expect.arrayContaining(["file d/a", "file d/self/b"]));
   });
 });
 
