@@ -17,7 +17,7 @@ export interface ImageSourcePlugin {
 export interface ImageDraft {
   /** An empty folder for the import's own use. */
   readonly folder: string;
-  /** Bytes that a source may take up in `folder`, and a layer uncompressed: whoever fetches goes no further. */
+  /** Bytes that one file of a source may have in `folder`, and a layer uncompressed: whoever fetches goes no further. */
   readonly maxBytes: number;
   /**
    * Adds the next layer, bottom first. With `diffId` and a store that has the layer on the same parents, `open` is not

@@ -21,9 +21,12 @@ export function fetchLayers(
   options: ProgressOptions,
 ): (index: number) => Promise<Readable> {
   const name = renderReference(context.reference);
-  const sizes = image.manifest.layers.map(({ size }) => size);
-  if (sizes.reduce((sum, size) => sum + size, 0) > context.maxBytes)
-    throw new ImageError(name, `its layers have more than ${context.maxBytes} bytes, the most that it may have`);
+  const tooLong = image.manifest.layers.findIndex(({ size }) => size > context.maxBytes);
+  if (tooLong !== -1)
+    throw new ImageError(
+      name,
+      `layer ${tooLong} has more than ${context.maxBytes} bytes, the most that a layer may have`,
+    );
   const layout = new OciLayout(join(context.folder, "layout"), name);
   let fetched: Promise<void> | undefined;
   return async (index) => {

@@ -77,7 +77,7 @@ describe("an import from a registry that lies", () => {
       await using registry = await EndlessRegistry.start(Number.MAX_SAFE_INTEGER);
       await expect(fixture.load(registry.reference, plain)).rejects.toMatchObject({
         code: "ERR_INSTANCE_IMAGE",
-        message: expect.stringContaining("layers have more than 1073741824 bytes"),
+        message: expect.stringContaining("layer 0 has more than 1073741824 bytes"),
       });
       expect(registry.sent).toBe(0);
     }),

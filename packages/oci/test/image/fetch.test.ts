@@ -1,0 +1,45 @@
+import type { Spawn } from "@pileus/core/driver";
+import { describe, expect, it } from "vitest";
+import { fetchLayers } from "../../src/image/fetch.ts";
+import { parseReference } from "../../src/image/reference.ts";
+import type { SelectedImage } from "../../src/image/select.ts";
+
+const context = {
+  reference: parseReference("docker-archive:/a.tar"),
+  registry: {},
+  policy: "/p.json",
+  folder: "/scratch",
+  maxBytes: 100,
+};
+const spawn: Spawn = () => expect.unreachable();
+
+function image(...sizes: number[]): SelectedImage {
+  const digest = (index: number) => `sha256:${String(index).repeat(64)}`;
+  const mediaType = "application/vnd.oci.image.layer.v1.tar";
+  const layers = sizes.map((size, index) => ({ mediaType, digest: digest(index), size }));
+  const config = { mediaType: "application/vnd.oci.image.config.v1+json", digest: digest(9), size: 2 };
+  const process = {
+    entrypoint: [],
+    cmd: [],
+    env: [],
+    workdir: "/",
+    user: "",
+    labels: {},
+    exposedPorts: [],
+    volumes: [],
+  };
+  const manifest = { schemaVersion: 2 as const, config, layers };
+  return { digest: digest(8), manifest, architecture: "amd64", diffIds: layers.map(({ digest }) => digest), process };
+}
+
+describe("fetchLayers", () => {
+  it("takes as many layers as there are, each up to the limit of one", () => {
+    expect(() => fetchLayers(spawn, context, image(100, 100, 60), {})).not.toThrow();
+  });
+
+  it("refuses a layer that says it is longer, before anything is fetched", () => {
+    expect(() => fetchLayers(spawn, context, image(60, 101), {})).toThrow(
+      "layer 1 has more than 100 bytes, the most that a layer may have",
+    );
+  });
+});
