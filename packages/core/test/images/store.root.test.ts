@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { utimesSync } from "node:fs";
+import { truncateSync, utimesSync } from "node:fs";
 import { cp, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { ConfigError, HostError, ImageError, InUseError, NotFoundError } from "../../src/contract/errors.ts";
+import { MAX_DISK } from "../../src/images/disk/size.ts";
 import { spawn } from "../../src/system/spawn.ts";
 import { mount, umount } from "../../src/system/syscall.ts";
 import { makeBusyboxRootfs } from "../../src/testing/busybox-rootfs.ts";
@@ -191,6 +192,9 @@ describe("the image store", () => {
       for (const name of ["b.qcow2", "x.qcow2"])
         expect(await failure(store.import(at(name)))).toBeInstanceOf(ImageError);
       expect(await failure(store.import(at("raw"), { digest: disk.disk?.digest }))).toBeInstanceOf(ImageError);
+      await spawn(["cp", at("raw"), at("grown")]);
+      const onProgress = () => truncateSync(at("grown"), MAX_DISK + 1);
+      expect(String(await failure(store.import(at("grown"), { onProgress })))).toMatch(/the limit for a disk/);
       for (const image of [disk, raw]) await store.delete(image.fingerprint);
       expect(await scratch.remains()).toEqual([]);
     }),

@@ -23,14 +23,16 @@ export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | 
       const { signal, onProgress } = options;
       const path = join(draft.folder, "disk");
       const total = source.stats.size;
+      // Saves the copy. The copy is measured too: the source may grow until then.
       assertDiskSize(name, total);
       onProgress?.({ phase: "copy", done: 0, total });
       const copy = ["cp", "--reflink=auto", "--sparse=always", "--", source.path, path];
       await spawn(copy, { fromPackage: "coreutils", diesWithUs: true, signal });
       onProgress?.({ phase: "copy", done: total, total });
       await chmod(path, 0o600);
-      const properties: Record<string, string> = format === "qcow2" ? await inspect(name, path, signal) : {};
       const { size } = await stat(path);
+      assertDiskSize(name, size);
+      const properties: Record<string, string> = format === "qcow2" ? await inspect(name, path, signal) : {};
       const digest = await digestOf(createReadStream(path, { highWaterMark: 2 ** 20 }), {
         signal,
         onProgress,
