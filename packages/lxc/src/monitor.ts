@@ -59,11 +59,15 @@ export async function startMonitor(tool: string, spec: ContainerSpec, options: A
     const identity = child.pid === undefined ? undefined : identifyChild(child.pid);
     const started = await untilStarted(log, exit, options);
     if (!started || identity === undefined) throw startFailure([file, ...args], child, log);
+    let detached = false;
     return {
       identity,
       init: new InitProcess(spec.name, log, identity),
-      ended: exit.then(() => undefined),
-      detach: () => child.unref(),
+      ended: exit.then(() => (detached ? new Promise(() => undefined) : undefined)),
+      detach: () => {
+        detached = true;
+        child.unref();
+      },
     };
   } catch (error) {
     child.kill("SIGKILL");
@@ -84,6 +88,8 @@ export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefi
     return undefined;
   }
   let held = socket;
+  const detached = new AbortController();
+  const { signal } = detached;
   const init = new InitProcess(spec.name, log, identity);
   return {
     identity,
@@ -93,11 +99,16 @@ export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefi
         held = next;
         await closed(next);
         // Whatever keeps us from its socket: the process tells of its end, too.
-        next = await reconnect(spec, identity).catch(() => undefined);
+        next = await reconnect(spec, identity, signal).catch(() => undefined);
+        if (signal.aborted) next?.destroy();
       }
-      while ((await endOf(identity)) === "there");
+      while (!signal.aborted && (await endOf(identity)) === "there");
+      return signal.aborted ? new Promise<never>(() => undefined) : undefined;
     })(),
-    detach: () => void held.removeAllListeners("close").destroy(),
+    detach: () => {
+      detached.abort();
+      held.destroy();
+    },
   };
 }
 
@@ -134,14 +145,18 @@ async function isOurKind(pid: number): Promise<boolean> {
   }
 }
 
-/** After a reboot inside the same monitor listens anew, once PID 1 runs again; `undefined` when it has ended. */
-async function reconnect(spec: ContainerSpec, monitor: ProcessIdentity): Promise<Socket | undefined> {
+/** After a reboot inside the same monitor listens anew, once PID 1 runs again; `undefined` when it has ended, or `signal` says to stop. */
+async function reconnect(
+  spec: ContainerSpec,
+  monitor: ProcessIdentity,
+  signal: AbortSignal,
+): Promise<Socket | undefined> {
   const { lxcpath, log } = containerPaths(spec);
   const events = watch(log);
   // One at a time: each holds a worker thread, and the log changes a hundred times in a reboot.
   let end: Promise<"gone" | "there"> | undefined;
   try {
-    for (;;) {
+    while (!signal.aborted) {
       const changed = once(events, "change");
       const { rebooting } = parseMonitorLog(readFileSync(log, "utf8"));
       const socket = connectMonitor(lxcpath, spec.name);
@@ -157,6 +172,7 @@ async function reconnect(spec: ContainerSpec, monitor: ProcessIdentity): Promise
       if (news === "gone") return undefined;
       if (news === "there") end = undefined;
     }
+    return undefined;
   } finally {
     events.close();
   }

@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requires } from "@pileus/core/testing";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
+import { commandSocketName } from "../src/command-socket.ts";
 import { monitorArgv } from "../src/commands.ts";
-import { monitorPids } from "../src/monitor.ts";
+import { findMonitor, monitorPids } from "../src/monitor.ts";
+import { containerPaths } from "../src/paths.ts";
 import { FULL_SPEC } from "./support/spec.ts";
 
 // yes(1) of busybox takes any argument, and says a line when it runs.
@@ -37,6 +39,49 @@ it(
       expect(await monitorPids(spec)).toHaveLength(1);
     } finally {
       for (const end of ends) await end();
+      await rm(folder, { recursive: true });
+    }
+  }),
+);
+
+// An abstract socket by its exact name (unix(7)): node:net of Node 20 pads it.
+const LISTEN = `
+  socket(S, 1, 1, 0) && bind(S, pack("S x a*", 1, $ARGV[0])) && listen(S, 8) or die $!;
+  $| = 1; print "listening"; sleep;`;
+
+it(
+  "asks no more for the end of a monitor that was let go in the midst of a reboot, and never tells of it",
+  requires(["root", "binary:busybox", "binary:perl"], async () => {
+    const folder = await mkdtemp(join(tmpdir(), "pileus-monitor-"));
+    const tool = join(folder, "yes");
+    await symlink("/bin/busybox", tool);
+    const spec = { ...FULL_SPEC, name: "rebooting", run: folder };
+    const { log, lxcpath } = containerPaths(spec);
+    const said = (from: string, message: string) =>
+      `lxc-start rebooting 20260101000000.000 NOTICE   ${from} - ../src/lxc/${from}.c:function:1 - ${message}\n`;
+    await writeFile(
+      log,
+      said("start", 'Started "/sbin/init" with pid "7"') + said("error", "Child <7> ended on signal Hangup(1)"),
+    );
+    const endSocket = await runAs([commandSocketName(lxcpath, spec.name)], ["perl", "-e", LISTEN]);
+    const endMonitor = await runAs(monitorArgv(tool, spec), []);
+    const watches = () => process.getActiveResourcesInfo().filter((resource) => resource === "FSEventWrap").length;
+    const before = watches();
+    try {
+      const monitor = await findMonitor(spec);
+      expect(monitor).toBeDefined();
+      let told = false;
+      void monitor?.ended.then(() => {
+        told = true;
+      });
+      await endSocket();
+      await vi.waitFor(() => expect(watches()).toBe(before + 1), 5000);
+      monitor?.detach();
+      await vi.waitFor(() => expect(watches()).toBe(before), 5000);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(told).toBe(false);
+    } finally {
+      await endMonitor();
       await rm(folder, { recursive: true });
     }
   }),

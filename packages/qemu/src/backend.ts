@@ -1,10 +1,17 @@
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { connectAgent } from "@pileus/agent";
 import type { Abortable, InstanceConfig, LogStream, ProgressOptions } from "@pileus/core";
 import { ConnectionError, UnsupportedError } from "@pileus/core";
-import type { Backend, DriverContext, InstanceContext, Plan, Running, Spawn } from "@pileus/core/driver";
+import type {
+  Backend,
+  DriverContext,
+  InstanceContext,
+  Plan,
+  ProcessIdentity,
+  Running,
+  Spawn,
+} from "@pileus/core/driver";
 import { allOrNothing, connectUnix, readLogFile } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { AgentLink } from "./agent-link.ts";
@@ -16,10 +23,12 @@ import { launch } from "./launch.ts";
 import { sectionOf } from "./machine.ts";
 import { connectMonitor } from "./monitor.ts";
 import { plan } from "./plan.ts";
-import { PortClaim } from "./port-claim.ts";
+import { claimPath, PortClaim, removeClaims } from "./port-claim.ts";
 import { findQemu } from "./qemu-process.ts";
+import type { QmpClient } from "./qmp/index.ts";
+import { type ReleaseSpec, releaseMachine } from "./release.ts";
 import { runFiles } from "./run-files.ts";
-import { type QemuCapability, QemuRunning, releaseHost } from "./running.ts";
+import { type QemuCapability, QemuRunning } from "./running.ts";
 
 export interface QemuBackendParts {
   readonly context: DriverContext;
@@ -64,7 +73,7 @@ export class QemuBackend implements Backend<QemuCapability> {
     return allOrNothing(async (undo) => {
       const { identity, qmp } = await launch(instance, { accelerator, boot }, options);
       undo(() => qmp.close());
-      return new QemuRunning({ instance, identity, qmp, agent: await this.#agentOf(instance) });
+      return this.#hold(instance, identity, qmp);
     });
   }
 
@@ -72,7 +81,7 @@ export class QemuBackend implements Backend<QemuCapability> {
     const files = runFiles(instance);
     const identity = await findQemu(instance.uuid, files.pid, options);
     if (identity === undefined) {
-      await releaseHost(instance);
+      await releaseMachine(this.#releaseSpec(instance));
       return undefined;
     }
     return allOrNothing(async (undo) => {
@@ -80,14 +89,14 @@ export class QemuBackend implements Backend<QemuCapability> {
       undo(() => qmp.close());
       const { UUID } = await qmp.execute("query-uuid", {}, options);
       if (UUID !== instance.uuid) throw new ConnectionError(qmp.peer, `another machine answers: ${UUID}`);
-      return new QemuRunning({ instance, identity, qmp, agent: await this.#agentOf(instance) });
+      return this.#hold(instance, identity, qmp);
     });
   }
 
-  /** The overlay lies in the instance's folder; interfaces and the claim on the agent alone are outside. */
+  /** The overlay lies in the instance's folder; interfaces, and claims on the agent that a crash left, alone are outside. */
   async remove(instance: InstanceContext): Promise<void> {
-    await releaseHost(instance);
-    await rm(this.#claimOf(instance), { force: true });
+    await releaseMachine(this.#releaseSpec(instance));
+    await removeClaims(this.#claims, instance.uuid);
   }
 
   async logs(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable> {
@@ -98,17 +107,26 @@ export class QemuBackend implements Backend<QemuCapability> {
     return readLogFile(runFiles(instance).consoleLog, options);
   }
 
-  async #agentOf(instance: InstanceContext): Promise<AgentLink | undefined> {
+  async #hold(instance: InstanceContext, identity: ProcessIdentity, qmp: QmpClient): Promise<QemuRunning> {
+    const agent = await this.#agentOf(instance, identity);
+    return new QemuRunning({ ...this.#releaseSpec(instance), identity, qmp, agent });
+  }
+
+  async #agentOf(instance: InstanceContext, identity: ProcessIdentity): Promise<AgentLink | undefined> {
     if (instance.tree.kind === "disk") return undefined;
     const connect = () => connectUnix(runFiles(instance).agent);
     // However long the guest takes to boot: who waits for its agent has a deadline of his own.
     const open = (options: Abortable) => connectAgent({ ...options, connect, timeout: Number.POSITIVE_INFINITY });
-    return new AgentLink(open, await PortClaim.open(this.#claimOf(instance)));
+    return new AgentLink(open, await PortClaim.open(claimPath(this.#claims, instance.uuid, identity)));
   }
 
-  // Not in the instance's folder: whoever waits for a lock makes its file anew, and would do so while the folder is being removed.
-  #claimOf(instance: InstanceContext): string {
-    return join(this.#parts.context.folder, "agents", `${instance.uuid}.lock`);
+  // Neither is in the instance's folder: whoever waits for a lock makes its file anew, and would do so while the folder is being removed.
+  get #claims(): string {
+    return join(this.#parts.context.folder, "agents");
+  }
+
+  #releaseSpec(instance: InstanceContext): ReleaseSpec {
+    return { instance, releaseLock: join(this.#parts.context.folder, "releases", `${instance.uuid}.lock`) };
   }
 }
 

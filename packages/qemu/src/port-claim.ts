@@ -1,7 +1,7 @@
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Abortable } from "@pileus/core";
-import { acquireLock, type Lock, tryLock } from "@pileus/core/driver";
+import { acquireLock, type Lock, type ProcessIdentity, tryLock } from "@pileus/core/driver";
 
 /**
  * The right to a guest's agent, which one process has at a time: QEMU serves one client of a port, and lets others wait without a
@@ -32,9 +32,22 @@ export class PortClaim implements AsyncDisposable {
     this.#lock ??= await acquireLock(this.#path, options);
   }
 
-  /** Lets others have it. */
+  /** Lets others have it; the last one leaves no file. Never rejects: a file that cannot be removed is in nobody's way. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lock?.release();
+    await this.#lock?.retire().catch(() => undefined);
     this.#lock = undefined;
+  }
+}
+
+/** Where the claim on the agent of one run is: who learns late that it ended is in nobody's way in the next. */
+export function claimPath(folder: string, uuid: string, run: ProcessIdentity): string {
+  return join(folder, `${uuid}-${run.pid}-${run.startTime}.lock`);
+}
+
+/** Removes what processes left that died with a claim on the agent of an instance. */
+export async function removeClaims(folder: string, uuid: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(`${uuid}-`)) await rm(join(folder, name), { force: true });
   }
 }

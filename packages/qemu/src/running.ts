@@ -1,5 +1,3 @@
-import { statSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AgentClient } from "@pileus/agent";
 import type {
@@ -17,7 +15,6 @@ import {
   type InstanceContext,
   type ProcessIdentity,
   type Running,
-  removeInterface,
   signalProcess,
   waitForEnd,
   withDeadline,
@@ -29,13 +26,13 @@ import { memoryOf } from "./machine.ts";
 import { readProcessUsage } from "./metrics.ts";
 import { connectMonitor } from "./monitor.ts";
 import type { QmpClient } from "./qmp/index.ts";
-import { runFiles, socketsOf } from "./run-files.ts";
+import { markOf, type ReleaseSpec, releaseRun } from "./release.ts";
+import { runFiles } from "./run-files.ts";
 
 /** What virtual machines can ever do. A guest without our agent lacks `exec`, `files` and `network`. */
 export type QemuCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
 
-export interface QemuRunningParts {
-  readonly instance: InstanceContext;
+export interface QemuRunningParts extends ReleaseSpec {
   readonly identity: ProcessIdentity;
   readonly qmp: QmpClient;
   /** Absent: this guest has no agent of ours. */
@@ -79,7 +76,7 @@ export class QemuRunning implements Running<QemuCapability> {
       };
     }
     // Read now, before anybody else can have begun another run.
-    this.exited = this.#watch(markOf(parts.instance));
+    this.exited = this.#watch(parts, markOf(parts.instance));
   }
 
   lacks(capability: Capability): string | undefined {
@@ -183,7 +180,7 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   // QEMU closes its monitors as it ends; that is how its end is seen, ours or not, without a process that waits. Never rejects.
-  async #watch(mark: string | undefined): Promise<undefined> {
+  async #watch(spec: ReleaseSpec, mark: string | undefined): Promise<undefined> {
     for (;;) {
       await this.#qmp.closed;
       if (this.#detached) return new Promise(() => undefined);
@@ -194,13 +191,8 @@ export class QemuRunning implements Running<QemuCapability> {
       else if (next !== this.#qmp) this.#qmp = this.#listen(next);
     }
     // What cannot be given back now is so before the next start, and at the next open.
-    await Promise.allSettled([this.#agent?.close(), this.#release(mark)]);
+    await Promise.allSettled([this.#agent?.close(), releaseRun(spec, mark)]);
     return undefined;
-  }
-
-  // Another process that held the machine too may have given all back, and begun the next run under the same names.
-  async #release(mark: string | undefined): Promise<void> {
-    if (markOf(this.#instance) === mark) await releaseHost(this.#instance);
   }
 
   // A guest that reboots, or whose agent dies, says nothing over the port: QEMU sees it close.
@@ -233,19 +225,6 @@ export class QemuRunning implements Running<QemuCapability> {
 }
 
 const NO_AGENT = "this guest was booted from a disk of its own, without our agent";
-
-/** Tells the sockets of one run from those of a later one; `undefined` where there are none. */
-function markOf(instance: InstanceContext): string | undefined {
-  const found = statSync(runFiles(instance).console, { bigint: true, throwIfNoEntry: false });
-  // The time, too: a number of a file that was removed is given to the next.
-  return found === undefined ? undefined : `${found.ino} ${found.ctimeNs}`;
-}
-
-/** Gives back what a machine that has ended held on the host. Idempotent. */
-export async function releaseHost(instance: InstanceContext): Promise<void> {
-  for (const nic of instance.nics) await removeInterface(nic.hostInterface);
-  for (const path of socketsOf(runFiles(instance))) await rm(path, { force: true });
-}
 
 // A guest on its way down may take its agent along before that has answered.
 async function powerOff(agent: AgentClient, options: Abortable): Promise<void> {

@@ -1,11 +1,12 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
 import { AgentError, ConnectionError, ProtocolError } from "@pileus/core";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
-import { PortClaim } from "../src/port-claim.ts";
+import { claimPath, PortClaim, removeClaims } from "../src/port-claim.ts";
+import { UUID } from "./support/instance.ts";
 
 /** A session that ends when told to. */
 function makeSession(): { readonly client: AgentClient; end(reason?: Error): void } {
@@ -92,6 +93,36 @@ it("leaves the agent to the process that has it, says so at once, and follows wh
     const third = new AgentLink(open, await PortClaim.open(path));
     await third.close();
     await second.close();
+    expect(await readdir(join(folder, "agents"))).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+it("leaves no claim behind when the instance is deleted while another process waits for it", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
+  const path = join(folder, `${UUID}-7-70.lock`);
+  try {
+    const first = await PortClaim.open(path);
+    const second = await PortClaim.open(path);
+    const turn = second.wait({});
+    await removeClaims(folder, UUID);
+    await first[Symbol.asyncDispose]();
+    await turn;
+    await second[Symbol.asyncDispose]();
+    expect(await readdir(folder)).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+it("claims the agent of a run whatever process still has the claim of the run before", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
+  const claim = (pid: number) => PortClaim.open(claimPath(folder, UUID, { pid, startTime: 70, boot: "boot" }));
+  try {
+    await using before = await claim(7);
+    await using now = await claim(8);
+    expect([before.held, now.held]).toEqual([true, true]);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
 import { AgentError, ProtocolError } from "@pileus/core";
-import { identifyProcess, type ProcessIdentity } from "@pileus/core/driver";
+import { acquireLock, identifyProcess, type ProcessIdentity } from "@pileus/core/driver";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
 import { QmpClient } from "../src/qmp/index.ts";
@@ -18,6 +19,7 @@ interface Machine extends AsyncDisposable {
   readonly child: ChildProcess;
   /** Of its host. */
   readonly console: string;
+  readonly releaseLock: string;
 }
 
 interface MachineOptions {
@@ -42,13 +44,15 @@ async function startMachine({ agent, see = (identity) => identity }: MachineOpti
   const instance = await makeInstance();
   const { console } = runFiles(instance.context);
   await writeFile(console, "of this run");
+  const releaseLock = join(instance.context.folder, "releases", "one.lock");
   const qmp = await QmpClient.connect(monitor.path);
-  const running = new QemuRunning({ instance: instance.context, identity: see(identity), qmp, agent });
+  const running = new QemuRunning({ instance: instance.context, releaseLock, identity: see(identity), qmp, agent });
   return {
     running,
     monitor,
     child,
     console,
+    releaseLock,
     async [Symbol.asyncDispose]() {
       await running.detach();
       child.kill("SIGKILL");
@@ -101,6 +105,25 @@ it("leaves alone what another process has begun under the same names when it see
   machine.monitor.hangUp();
   await machine.running.exited;
   expect(await readFile(machine.console, "utf8")).toBe("of the next run");
+});
+
+it("leaves alone what another process begins under the same names once that has given all back", async () => {
+  await using machine = await startMachine();
+  const { console, releaseLock } = machine;
+  await mkdir(dirname(releaseLock));
+  const other = await acquireLock(releaseLock);
+  await machine.running.kill();
+  await once(machine.child, "exit");
+  machine.monitor.hangUp();
+  // proc_locks(5): the arrow marks one who waits.
+  const waiting = new RegExp(`-> FLOCK .*:${(await stat(releaseLock)).ino} `);
+  await vi.waitFor(async () => expect(await readFile("/proc/locks", "latin1")).toMatch(waiting), 10_000);
+  await rm(console);
+  await writeFile(console, "of the next run");
+  await other.retire();
+  await machine.running.exited;
+  expect(await readFile(console, "utf8")).toBe("of the next run");
+  expect(await readdir(dirname(releaseLock))).toEqual([]);
 });
 
 it("freezes, tells that it is frozen, and unfreezes", async () => {

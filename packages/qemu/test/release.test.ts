@@ -1,0 +1,37 @@
+import { readdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { InstanceContext } from "@pileus/core/driver";
+import { expect, it } from "vitest";
+import { markOf, releaseMachine, releaseRun } from "../src/release.ts";
+import { runFiles, socketsOf } from "../src/run-files.ts";
+import { makeInstance } from "./support/instance.ts";
+
+it("gives back a run that bears the mark, and one without a mark only with its machine", async () => {
+  await using made = await makeInstance();
+  const spec = { instance: made.context, releaseLock: join(made.context.folder, "releases", "one.lock") };
+  const { run } = made.context;
+  const files = runFiles(made.context);
+  for (const path of socketsOf(files)) await writeFile(path, "");
+  const mark = markOf(made.context);
+  await releaseRun(spec, "of another run");
+  expect(await readdir(run)).toHaveLength(socketsOf(files).length);
+  await releaseRun(spec, mark);
+  expect(await readdir(run)).toEqual([]);
+  // A next run that has not come as far as its console.
+  await writeFile(files.agent, "");
+  await releaseRun(spec, undefined);
+  expect((await stat(files.agent)).isFile()).toBe(true);
+  await releaseMachine(spec);
+  expect(await readdir(run)).toEqual([]);
+});
+
+it("ends the mark of a run first, so that a release that fails is nobody else's to go on with", async () => {
+  await using made = await makeInstance();
+  const nic = { hostInterface: "no name of an interface" } as InstanceContext["nics"][number];
+  const instance = { ...made.context, nics: [nic] };
+  const spec = { instance, releaseLock: join(instance.folder, "releases", "one.lock") };
+  await writeFile(runFiles(instance).console, "");
+  await expect(releaseRun(spec, markOf(instance))).rejects.toThrow();
+  expect(markOf(instance)).toBeUndefined();
+  expect(await readdir(join(instance.folder, "releases"))).toEqual([]);
+});
