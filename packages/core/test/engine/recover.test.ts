@@ -207,16 +207,21 @@ describe("two hosts on one root", () => {
     await expect(theirs.state()).rejects.toMatchObject({ state: "deleted" });
   });
 
-  it("see a stop under way for one, wait for it with a start, and do not cut it short", async () => {
+  /** An instance in two hosts, the first of which waits for its end. */
+  async function stopUnderWay() {
     const one = await place.open();
-    const two = await place.open();
     const mine = await one.create(CONFIG);
-    const theirs = await two.get("a");
+    const theirs = await (await place.open()).get("a");
     await mine.start();
     const asked = gate();
     place.scripted.script.shutdown = asked.pass;
     const stopping = mine.stop();
     await asked.arrived;
+    return { one, mine, theirs, asked, stopping };
+  }
+
+  it("see a stop under way for one, wait for it with a start, and do not cut it short", async () => {
+    const { mine, theirs, asked, stopping } = await stopUnderWay();
     expect(await theirs.state()).toBe("stopping");
     await expect(theirs.stop({ timeout: 20 })).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
     expect(await mine.state()).toBe("stopping");
@@ -232,15 +237,7 @@ describe("two hosts on one root", () => {
   });
 
   it("take the instance for running again when the one that stops it goes away", async () => {
-    const one = await place.open();
-    const two = await place.open();
-    const mine = await one.create(CONFIG);
-    const theirs = await two.get("a");
-    await mine.start();
-    const asked = gate();
-    place.scripted.script.shutdown = asked.pass;
-    const stopping = mine.stop();
-    await asked.arrived;
+    const { one, theirs, stopping } = await stopUnderWay();
     const starting = theirs.start();
     await Promise.all([one[Symbol.asyncDispose](), expect(stopping).rejects.toThrow("disposed")]);
     await starting;

@@ -1,5 +1,6 @@
 import type { Spawn } from "@pileus/core/driver";
 import { describe, expect, it } from "vitest";
+import { parseImageConfig } from "../../src/image/config.ts";
 import { fetchLayers } from "../../src/image/fetch.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import type { SelectedImage } from "../../src/image/select.ts";
@@ -18,18 +19,10 @@ function image(...sizes: number[]): SelectedImage {
   const mediaType = "application/vnd.oci.image.layer.v1.tar";
   const layers = sizes.map((size, index) => ({ mediaType, digest: digest(index), size }));
   const config = { mediaType: "application/vnd.oci.image.config.v1+json", digest: digest(9), size: 2 };
-  const process = {
-    entrypoint: [],
-    cmd: [],
-    env: [],
-    workdir: "/",
-    user: "",
-    labels: {},
-    exposedPorts: [],
-    volumes: [],
-  };
+  const rootfs = { type: "layers", diff_ids: layers.map(({ digest }) => digest) };
+  const parsed = parseImageConfig("x", Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", rootfs })));
   const manifest = { schemaVersion: 2 as const, config, layers };
-  return { digest: digest(8), manifest, architecture: "amd64", diffIds: layers.map(({ digest }) => digest), process };
+  return { digest: digest(8), manifest, ...parsed };
 }
 
 describe("fetchLayers", () => {
