@@ -4,6 +4,9 @@ import { requires } from "@pileus/core/testing";
 import { expect, it } from "vitest";
 import { openPipes } from "../../src/exec/streams.ts";
 
+/** Held while descriptors are short, so that closing them leaves enough to start the program that lifts the limit. */
+const RESERVE = 32;
+
 const limit = (count: string) => execFileSync("prlimit", [`--pid=${process.pid}`, `--nofile=${count}:`]);
 const open = () => readdirSync("/proc/self/fd").length;
 
@@ -16,10 +19,10 @@ it(
     )?.[1];
     const filled: number[] = [];
     try {
-      // Room for a pipe and a half.
-      const highest = Math.max(...readdirSync("/proc/self/fd").map(Number)) + 1;
-      while ((filled.at(-1) ?? 0) < highest) filled.push(openSync("/dev/null", "r"));
-      limit(String(highest + 4));
+      const highest = Math.max(...readdirSync("/proc/self/fd").map(Number));
+      while (filled.length < RESERVE || (filled.at(-1) ?? 0) < highest) filled.push(openSync("/dev/null", "r"));
+      // Every descriptor below is taken: room for a pipe and a half.
+      limit(String((filled.at(-1) ?? 0) + 4));
       const held = open();
       expect(() => openPipes()).toThrow(expect.objectContaining({ code: "EMFILE" }));
       expect(open()).toBe(held);
