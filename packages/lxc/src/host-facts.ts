@@ -1,7 +1,6 @@
 import { access, constants, readFile } from "node:fs/promises";
-import { delimiter, join } from "node:path";
 import { HostError } from "@pileus/core";
-import { type CgroupLayout, readCgroupLayout, TOOL_ENV } from "@pileus/core/driver";
+import { type CgroupLayout, findTool, readCgroupLayout } from "@pileus/core/driver";
 import type { ConfigFacts } from "./config/container-config.ts";
 
 /** What a launch must know of the host. */
@@ -30,13 +29,6 @@ export async function readHostFacts(): Promise<HostFacts> {
 }
 
 /** The absolute path of a tool: it is run with another PATH, or none. */
-export async function findTool(name: string): Promise<string | undefined> {
-  for (const folder of (TOOL_ENV["PATH"] ?? "").split(delimiter)) {
-    if (await isExecutable(join(folder, name))) return join(folder, name);
-  }
-  return undefined;
-}
-
 async function requireTool(name: string): Promise<string> {
   const found = await findTool(name);
   if (found !== undefined) return found;
@@ -46,19 +38,8 @@ async function requireTool(name: string): Promise<string> {
 
 /** The system calls that containers are refused: liblxc's own list, where it is installed. */
 export async function findSeccompProfile(): Promise<string | undefined> {
-  return (await isReadable(SECCOMP_PROFILE)) ? SECCOMP_PROFILE : undefined;
-}
-
-async function isReadable(path: string): Promise<boolean> {
-  return await access(path, constants.R_OK).then(
-    () => true,
-    () => false,
-  );
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  return await access(path, constants.X_OK).then(
-    () => true,
-    () => false,
+  return await access(SECCOMP_PROFILE, constants.R_OK).then(
+    () => SECCOMP_PROFILE,
+    () => undefined,
   );
 }

@@ -1,10 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { release } from "node:os";
 import type { Abortable, HostReport } from "@pileus/core";
-import { type CgroupLayout, readCgroupLayout, spawn } from "@pileus/core/driver";
-import { findSeccompProfile, findTool } from "./host-facts.ts";
-
-type Missing = HostReport["missing"][number];
+import { type CgroupLayout, findTool, type Missing, readCgroupLayout, spawn } from "@pileus/core/driver";
+import { findSeccompProfile } from "./host-facts.ts";
 
 /** The tools and the packages of Debian that have them. */
 const TOOLS = {

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { acquireLock, identifyProcess, signalProcess, spawn, waitForEnd } from "@pileus/core/driver";
+import { acquireLock, identifyProcess, type Lock, signalProcess, spawn, waitForEnd } from "@pileus/core/driver";
 import { removeCgroups } from "./cgroups.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { removeEmptyFolder } from "./empty-folder.ts";
@@ -23,7 +23,8 @@ export async function releaseContainer(spec: ReleaseSpec): Promise<void> {
     await signalProcess(monitor, "SIGKILL");
     await waitForEnd(monitor);
   }
-  await alone(spec, () => releaseHost(spec));
+  await using _turn = await takeTurn(spec);
+  await releaseHost(spec);
 }
 
 /**
@@ -31,9 +32,8 @@ export async function releaseContainer(spec: ReleaseSpec): Promise<void> {
  * under the same names may be the next run's.
  */
 export async function releaseRun(spec: ReleaseSpec, mark: string | undefined): Promise<void> {
-  await alone(spec, async () => {
-    if (mark !== undefined && markOf(spec) === mark) await releaseHost(spec);
-  });
+  await using _turn = await takeTurn(spec);
+  if (mark !== undefined && markOf(spec) === mark) await releaseHost(spec);
 }
 
 /** Tells a run from a later one by its configuration, which is written anew for each; `undefined` when there is none. */
@@ -44,15 +44,10 @@ export function markOf(spec: PlacedSpec): string | undefined {
 }
 
 /** One process at a time, so that a run of which one has begun to give back everything is over for the others when it has. */
-async function alone(spec: PlacedSpec, work: () => Promise<void>): Promise<void> {
+async function takeTurn(spec: PlacedSpec): Promise<Lock> {
   const { releaseLock } = containerPaths(spec);
   mkdirSync(dirname(releaseLock), { recursive: true, mode: 0o711 });
-  const lock = await acquireLock(releaseLock);
-  try {
-    await work();
-  } finally {
-    await lock.retire();
-  }
+  return await acquireLock(releaseLock, { retire: true });
 }
 
 async function releaseHost(spec: ReleaseSpec): Promise<void> {

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { acquireLock, type InstanceContext, removeInterface } from "@pileus/core/driver";
+import { acquireLock, type InstanceContext, type Lock, removeInterface } from "@pileus/core/driver";
 import { runFiles, socketsOf } from "./run-files.ts";
 
 /** What of a machine must be known to clean up after it. */
@@ -13,7 +13,8 @@ export interface ReleaseSpec {
 
 /** Gives back what a machine that has ended held on the host. Idempotent. */
 export async function releaseMachine(spec: ReleaseSpec): Promise<void> {
-  await alone(spec, () => releaseHost(spec.instance));
+  await using _turn = await takeTurn(spec);
+  await releaseHost(spec.instance);
 }
 
 /**
@@ -21,9 +22,8 @@ export async function releaseMachine(spec: ReleaseSpec): Promise<void> {
  * names may be the next run's.
  */
 export async function releaseRun(spec: ReleaseSpec, mark: string | undefined): Promise<void> {
-  await alone(spec, async () => {
-    if (mark !== undefined && markOf(spec.instance) === mark) await releaseHost(spec.instance);
-  });
+  await using _turn = await takeTurn(spec);
+  if (mark !== undefined && markOf(spec.instance) === mark) await releaseHost(spec.instance);
 }
 
 /** Tells a run from a later one by its console's socket, which is made anew for each; `undefined` where there is none. */
@@ -34,14 +34,9 @@ export function markOf(instance: InstanceContext): string | undefined {
 }
 
 /** One process at a time, so that a run of which one has begun to give back everything is over for the others when it has. */
-async function alone({ releaseLock }: ReleaseSpec, work: () => Promise<void>): Promise<void> {
+async function takeTurn({ releaseLock }: ReleaseSpec): Promise<Lock> {
   await mkdir(dirname(releaseLock), { recursive: true, mode: 0o700 });
-  const lock = await acquireLock(releaseLock);
-  try {
-    await work();
-  } finally {
-    await lock.retire();
-  }
+  return await acquireLock(releaseLock, { retire: true });
 }
 
 async function releaseHost(instance: InstanceContext): Promise<void> {

@@ -35,20 +35,16 @@ export async function buildRuntimeDrive(options: RuntimeDriveOptions): Promise<s
   const target = join(folder, `runtime-${await identify(files)}.${RUNTIME_DRIVE_FILESYSTEM}`);
   if (await exists(target)) return target;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const lock = await acquireLock(join(folder, "runtime.lock"), { signal });
+  await using _lock = await acquireLock(join(folder, "runtime.lock"), { signal });
+  if (await exists(target)) return target;
+  await removeLeftovers(folder);
+  const scratch = await mkdtemp(join(folder, TEMPORARY));
   try {
-    if (await exists(target)) return target;
-    await removeLeftovers(folder);
-    const scratch = await mkdtemp(join(folder, TEMPORARY));
-    try {
-      await rename(await build(files, scratch, run, signal), target);
-    } finally {
-      await rm(scratch, { recursive: true, force: true });
-    }
-    return target;
+    await rename(await build(files, scratch, run, signal), target);
   } finally {
-    await lock.release();
+    await rm(scratch, { recursive: true, force: true });
   }
+  return target;
 }
 
 // By what a package manager cannot but change when it replaces a file: reading 100 MB at each start would cost more than it proves.

@@ -11,17 +11,13 @@ const IdentitySchema = z.strictObject({ version: z.literal(1), id: z.string().re
 export async function hostId(path: string, lockPath: string, signal: AbortSignal | undefined): Promise<string> {
   const known = await readIdentity(path);
   if (known !== undefined) return known;
-  const lock = await acquireLock(lockPath, { signal });
-  try {
-    const meanwhile = await readIdentity(path);
-    if (meanwhile !== undefined) return meanwhile;
-    const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
-    const id = Array.from({ length: 10 }, () => alphabet[randomInt(alphabet.length)]).join("");
-    await replaceFile(path, `${JSON.stringify({ version: 1, id })}\n`);
-    return id;
-  } finally {
-    await lock.release();
-  }
+  await using _lock = await acquireLock(lockPath, { signal });
+  const meanwhile = await readIdentity(path);
+  if (meanwhile !== undefined) return meanwhile;
+  const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
+  const id = Array.from({ length: 10 }, () => alphabet[randomInt(alphabet.length)]).join("");
+  await replaceFile(path, `${JSON.stringify({ version: 1, id })}\n`);
+  return id;
 }
 
 async function readIdentity(path: string): Promise<string | undefined> {

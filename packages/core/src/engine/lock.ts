@@ -8,13 +8,15 @@ import { flock } from "../system/syscall.ts";
 export interface LockOptions extends Abortable {
   /** Default `exclusive`. */
   readonly mode?: "exclusive" | "shared" | undefined;
+  /** Whether disposing removes the lock's file, too: for a turn at something that needs no lock between turns. Default false. */
+  readonly retire?: boolean | undefined;
 }
 
 /** A kernel lock that is held. The kernel drops it when the process dies, however it dies. */
 export interface Lock extends AsyncDisposable {
-  /** Lets go. Idempotent, as is disposing, which is the same. */
+  /** Lets go. Idempotent. So does disposing, or it retires: what {@link LockOptions} says. */
   release(): Promise<void>;
-  /** Removes the lock's file, then lets go: what the lock stood for is gone. Only with an exclusive lock. */
+  /** Removes the lock's file, then lets go: nobody needs it any more. Only with an exclusive lock. Idempotent. */
   retire(): Promise<void>;
 }
 
@@ -32,7 +34,7 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
     const file = await openLockFile(path);
     try {
       if (!flock(file.fd, mode)) await waitForLock(file, mode, options);
-      if (await isStillAt(file, path)) return heldLock(file, path);
+      if (await isStillAt(file, path)) return heldLock(file, path, options.retire);
     } catch (error) {
       await file.close();
       throw error;
@@ -105,22 +107,19 @@ async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
   }
 }
 
-function heldLock(file: FileHandle, path: string): Lock {
+function heldLock(file: FileHandle, path: string, retireOnDispose = false): Lock {
   let held = true;
   const release = async () => {
     if (!held) return;
     held = false;
     await file.close();
   };
-  return {
-    release,
-    retire: async () => {
-      try {
-        if (held) await unlink(path);
-      } finally {
-        await release();
-      }
-    },
-    [Symbol.asyncDispose]: release,
+  const retire = async () => {
+    try {
+      if (held) await unlink(path);
+    } finally {
+      await release();
+    }
   };
+  return { release, retire, [Symbol.asyncDispose]: retireOnDispose ? retire : release };
 }

@@ -68,14 +68,12 @@ class FolderImageStore implements ImageStore {
     options.signal?.throwIfAborted();
     const origin = await findOrigin(source, this.#plugins, this.#limits, options);
     // Whoever imports the same meanwhile waits here, then finds it.
-    const lock = await acquireLock(this.#lockOf("import", origin.lock), options);
+    await using _turn = await acquireLock(this.#lockOf("import", origin.lock), { ...options, retire: true });
     try {
       return (await this.#find(origin, options)) ?? (await this.#load(origin, options));
     } catch (error) {
       options.signal?.throwIfAborted();
       throw isDiskFull(error) ? diskFull(origin.name, error) : error;
-    } finally {
-      await lock.retire();
     }
   }
 
@@ -178,7 +176,7 @@ class FolderImageStore implements ImageStore {
     if (top === undefined) throw new NotFoundError("layer of image", record.fingerprint);
     if (record.layers.length === 1) return this.#layers.tree(top.chainId);
     const place = join(this.#folders.merged, hexOf(top.chainId));
-    const lock = await acquireLock(this.#lockOf("merge", top.chainId), options);
+    await using _turn = await acquireLock(this.#lockOf("merge", top.chainId), { ...options, retire: true });
     try {
       if (await exists(place)) return join(place, "tree");
       const folders = await Promise.all(
@@ -203,8 +201,6 @@ class FolderImageStore implements ImageStore {
     } catch (error) {
       options.signal?.throwIfAborted();
       throw isDiskFull(error) ? diskFull(record.fingerprint, error) : error;
-    } finally {
-      await lock.retire();
     }
   }
 

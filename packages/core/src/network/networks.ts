@@ -227,12 +227,8 @@ class ManagedNetworks implements NetworkManager {
    * All roots of the machine in a row: of two that choose a network or a bridge's name at once, one sees the other's.
    */
   async #onMachine<T>(options: Abortable, work: () => Promise<T>): Promise<T> {
-    const lock = await acquireLock(join(this.#runFolder, "pileus-network.lock"), options);
-    try {
-      return await work();
-    } finally {
-      await lock.retire();
-    }
+    await using _turn = await acquireLock(join(this.#runFolder, "pileus-network.lock"), { ...options, retire: true });
+    return await work();
   }
 }
 

@@ -1,6 +1,6 @@
 import { spawn as spawnProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +22,12 @@ async function holder() {
   });
   await once(child.stdout, "data");
   return child;
+}
+
+/** Resolves when somebody waits for the lock: proc_locks(5) shows that below the one who holds it. */
+async function waitedFor() {
+  const waiter = new RegExp(`-> FLOCK .*:${statSync(path).ino} `);
+  await expect.poll(() => readFileSync("/proc/locks", "utf8"), { timeout: 10_000, interval: 5 }).toMatch(waiter);
 }
 
 describe("a lock", () => {
@@ -57,7 +63,7 @@ describe("a lock", () => {
       had = true;
       return lock;
     });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await waitedFor();
     expect(had).toBe(false);
     child.stdin.end();
     await (await waiting).release();
@@ -99,12 +105,23 @@ describe("a lock", () => {
   it("retired while others wait goes to them on a new file", async () => {
     const first = await acquireLock(path);
     const waiting = acquireLock(path);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await waitedFor();
     await first.retire();
     const second = await waiting;
     expect(existsSync(path)).toBe(true);
     expect(await tryLock(path)).toBeUndefined();
     await second.retire();
     expect(existsSync(path)).toBe(false);
+  });
+
+  it("lets go when its block ends, and leaves its file or not, as asked", async () => {
+    for (const retire of [false, true]) {
+      {
+        await using _lock = await acquireLock(path, { retire });
+        expect(await tryLock(path)).toBeUndefined();
+      }
+      expect(existsSync(path)).toBe(!retire);
+      await (await tryLock(path))?.release();
+    }
   });
 });
