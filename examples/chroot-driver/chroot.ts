@@ -41,7 +41,7 @@ export function chroot(): Driver<"chroot", "exec", typeof Section> {
       if (process.geteuid?.() !== 0)
         missing.push({ need: "root", reason: "chroot(2) asks for it", fix: "run as root" });
       for (const [tool, from] of Object.entries({ chroot: "coreutils", setpriv: "util-linux" }))
-        if ((await findTool(tool)) === undefined)
+        if (findTool(tool) === undefined)
           missing.push({ need: `binary:${tool}`, reason: "not on PATH", fix: `apt-get install ${from}` });
       return { usable: missing.length === 0, missing, facts: [] };
     },

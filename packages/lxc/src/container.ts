@@ -19,7 +19,7 @@ import { releaseContainer } from "./release.ts";
 export async function launchContainer(spec: ContainerSpec, options: Abortable = {}): Promise<ContainerRunning> {
   return allOrNothing(async (undo) => {
     undo(() => releaseContainer(spec));
-    const facts = await readHostFacts();
+    const facts = readHostFacts();
     const { config } = containerPaths(spec);
     mkdirSync(dirname(config), { recursive: true, mode: 0o700 });
     writeFileSync(config, renderConfig(containerConfig(spec, facts)), { mode: 0o600 });
@@ -31,7 +31,7 @@ export async function launchContainer(spec: ContainerSpec, options: Abortable = 
 /** Finds the container running that another process launched; else cleans up after it, and returns `undefined`. */
 export async function adoptContainer(spec: ContainerSpec): Promise<ContainerRunning | undefined> {
   const monitor = await findMonitor(spec);
-  if (monitor?.init.find() !== undefined) return new ContainerRunning(spec, await readHostFacts(), monitor);
+  if (monitor?.init.find() !== undefined) return new ContainerRunning(spec, readHostFacts(), monitor);
   monitor?.detach();
   await letFinish(spec);
   await releaseContainer(spec);

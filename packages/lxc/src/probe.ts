@@ -19,15 +19,10 @@ const LEAST_KERNEL = [5, 19] as const;
 /** Whether containers can run on this host; for every driver that runs them by liblxc. Changes nothing. */
 export async function probeRuntime(options: Abortable = {}): Promise<HostReport> {
   const cgroups = readCgroupLayout();
-  const [tools, overlay, version, seccomp] = await Promise.all([
-    missingTools(),
-    hasOverlay(),
-    liblxcVersion(options),
-    findSeccompProfile(),
-  ]);
+  const [overlay, version] = await Promise.all([hasOverlay(), liblxcVersion(options)]);
   const missing = [
     ...(process.geteuid?.() === 0 ? [] : [{ need: "root", reason: "containers are made by root", fix: "run as root" }]),
-    ...tools,
+    ...missingTools(),
     ...missingKernel(overlay),
     ...missingCgroups(cgroups, version),
   ];
@@ -38,19 +33,18 @@ export async function probeRuntime(options: Abortable = {}): Promise<HostReport>
       { name: "liblxc", value: version ?? "absent" },
       { name: "kernel", value: release() },
       { name: "cgroups", value: cgroups.kind },
-      { name: "seccomp", value: seccomp ?? "no profile is installed: containers may use every system call" },
+      {
+        name: "seccomp",
+        value: findSeccompProfile() ?? "no profile is installed: containers may use every system call",
+      },
     ],
   };
 }
 
-async function missingTools(): Promise<readonly Missing[]> {
-  const found = await Promise.all(
-    Object.entries(TOOLS).map(async ([tool, name]) => {
-      if ((await findTool(tool)) !== undefined) return [];
-      return [{ need: `binary:${tool}`, reason: "not on PATH", fix: `apt-get install ${name}` }];
-    }),
-  );
-  return found.flat();
+function missingTools(): readonly Missing[] {
+  return Object.entries(TOOLS)
+    .filter(([tool]) => findTool(tool) === undefined)
+    .map(([tool, name]) => ({ need: `binary:${tool}`, reason: "not on PATH", fix: `apt-get install ${name}` }));
 }
 
 function missingKernel(overlay: boolean): readonly Missing[] {
@@ -77,6 +71,6 @@ async function hasOverlay(): Promise<boolean> {
 }
 
 async function liblxcVersion(options: Abortable): Promise<string | undefined> {
-  if ((await findTool("lxc-start")) === undefined) return undefined;
+  if (findTool("lxc-start") === undefined) return undefined;
   return (await spawn(["lxc-start", "--version"], options)).stdout.trim();
 }

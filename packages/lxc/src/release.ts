@@ -1,10 +1,17 @@
 import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { acquireLock, identifyProcess, type Lock, signalProcess, spawn, waitForEnd } from "@pileus/core/driver";
+import {
+  acquireLock,
+  identifyProcess,
+  type Lock,
+  readCgroupLayout,
+  signalProcess,
+  spawn,
+  waitForEnd,
+} from "@pileus/core/driver";
 import { removeCgroups } from "./cgroups.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { removeEmptyFolder } from "./empty-folder.ts";
-import { readHostFacts } from "./host-facts.ts";
 import { monitorPids } from "./monitor.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
 import { closeRoot } from "./root.ts";
@@ -54,7 +61,7 @@ async function releaseHost(spec: ReleaseSpec): Promise<void> {
   const { config, initHelper, lock, lxcpath } = containerPaths(spec);
   // First: from here on it is nobody's run, should a step below fail, too.
   rmSync(dirname(config), { recursive: true, force: true });
-  await removeCgroups((await readHostFacts()).cgroups, spec);
+  await removeCgroups(readCgroupLayout(), spec);
   await removeInterfaces(spec);
   await closeRoot(spec);
   for (const file of [lock, initHelper]) rmSync(file, { force: true });

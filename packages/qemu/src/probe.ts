@@ -28,7 +28,7 @@ export async function probe(parts: ProbeParts): Promise<HostReport> {
     missing.push({ need: "architecture:x64", reason, fix: "use a host with x86-64 processors" });
   }
   for (const [tool, name] of Object.entries(TOOLS)) {
-    if ((await findTool(tool)) === undefined) {
+    if (findTool(tool) === undefined) {
       missing.push({ need: `binary:${tool}`, reason: "not on PATH", fix: `apt-get install ${name}` });
     }
   }

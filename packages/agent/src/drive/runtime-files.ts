@@ -28,7 +28,7 @@ export async function findRuntimeFiles(options: Abortable & { readonly spawn: Sp
   ]);
   const pty = findNative("pty.node", missing);
   const koffi = findNative("koffi.node", missing);
-  if ((await findTool("mksquashfs")) === undefined) missing.push(tool("mksquashfs", "squashfs-tools"));
+  if (findTool("mksquashfs") === undefined) missing.push(tool("mksquashfs", "squashfs-tools"));
   if (linker === undefined) {
     const fix = "run a Node binary that is linked with a C library, as nodejs.org and the distributions have it";
     missing.push({ need: "node", reason: `${node} is static: it cannot load node-pty`, fix });
@@ -60,7 +60,7 @@ async function listLibraries(
 }
 
 async function findBusybox(missing: Missing[]): Promise<string | undefined> {
-  const path = await findTool("busybox");
+  const path = findTool("busybox");
   if (path !== undefined && (await readInterpreter(path)) === undefined) return path;
   const reason = path === undefined ? "not on PATH" : `${path} is not static`;
   missing.push({ ...tool("busybox", "busybox-static"), reason });

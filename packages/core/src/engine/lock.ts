@@ -1,5 +1,4 @@
-import { constants } from "node:fs";
-import { type FileHandle, open, stat, unlink } from "node:fs/promises";
+import { closeSync, constants, fstatSync, openSync, statSync, unlinkSync } from "node:fs";
 import type { Abortable } from "../contract/abortable.ts";
 import { spawn } from "../system/spawn.ts";
 import { flock } from "../system/syscall.ts";
@@ -31,92 +30,87 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
   const mode = options.mode ?? "exclusive";
   for (;;) {
     options.signal?.throwIfAborted();
-    const file = await openLockFile(path);
+    const file = openLockFile(path);
     try {
-      if (!flock(file.fd, mode)) await waitForLock(file, mode, options);
-      if (await isStillAt(file, path)) return heldLock(file, path, options.retire);
+      if (!flock(file, mode)) await waitForLock(file, mode, options);
+      if (isStillAt(file, path)) return heldLock(file, path, options.retire);
     } catch (error) {
-      await file.close();
+      closeSync(file);
       throw error;
     }
     // Its former holder retired the file while we waited: what we hold is a lock on nothing.
-    await file.close();
+    closeSync(file);
   }
 }
 
 /** Takes the lock if nobody holds it, without waiting; `undefined` if somebody does. */
 export async function tryLock(path: string): Promise<Lock | undefined> {
-  const file = await openLockFile(path);
+  const file = openLockFile(path);
   try {
-    if (flock(file.fd, "exclusive") && (await isStillAt(file, path))) return heldLock(file, path);
+    if (flock(file, "exclusive") && isStillAt(file, path)) return heldLock(file, path);
   } catch (error) {
-    await file.close();
+    closeSync(file);
     throw error;
   }
-  await file.close();
+  closeSync(file);
   return undefined;
 }
 
 /** Whether anybody holds the lock exclusively. Makes no file. */
 export async function isHeld(path: string): Promise<boolean> {
-  const file = await openIfThere(path);
+  const file = openIfThere(path);
   if (file === undefined) return false;
   try {
-    return !flock(file.fd, "shared");
+    return !flock(file, "shared");
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
 /** Waits until nobody holds the lock exclusively: at once where there is no such file. */
 export async function untilFree(path: string, options: Abortable = {}): Promise<void> {
-  const file = await openIfThere(path);
+  const file = openIfThere(path);
   if (file === undefined) return;
   try {
-    if (!flock(file.fd, "shared")) await waitForLock(file, "shared", options);
+    if (!flock(file, "shared")) await waitForLock(file, "shared", options);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
-async function waitForLock(file: FileHandle, mode: "exclusive" | "shared", { signal }: Abortable): Promise<void> {
-  await spawn(["flock", `--${mode}`, "3"], { descriptors: [file.fd], diesWithUs: true, signal });
+async function waitForLock(file: number, mode: "exclusive" | "shared", { signal }: Abortable): Promise<void> {
+  await spawn(["flock", `--${mode}`, "3"], { descriptors: [file], diesWithUs: true, signal });
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
+function openIfThere(path: string): number | undefined {
   try {
-    return await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
+    return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
 }
 
-function openLockFile(path: string): Promise<FileHandle> {
-  return open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+function openLockFile(path: string): number {
+  return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
 }
 
-async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
-  const mine = await file.stat();
-  try {
-    const there = await stat(path);
-    return there.ino === mine.ino && there.dev === mine.dev;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw error;
-  }
+function isStillAt(file: number, path: string): boolean {
+  const mine = fstatSync(file);
+  const there = statSync(path, { throwIfNoEntry: false });
+  return there !== undefined && there.ino === mine.ino && there.dev === mine.dev;
 }
 
-function heldLock(file: FileHandle, path: string, retireOnDispose = false): Lock {
+function heldLock(file: number, path: string, retireOnDispose = false): Lock {
   let held = true;
   const release = async () => {
     if (!held) return;
     held = false;
-    await file.close();
+    closeSync(file);
   };
   const retire = async () => {
     try {
-      if (held) await unlink(path);
+      if (held) unlinkSync(path);
     } finally {
       await release();
     }

@@ -56,7 +56,7 @@ async function missingForNetworks(find = findTool): Promise<readonly Missing[]> 
       fix: "run as root, or leave nics out of the configuration",
     });
   for (const tool of TOOLS)
-    if ((await find(tool.name)) === undefined)
+    if (find(tool.name) === undefined)
       missing.push({
         need: `binary:${tool.name}`,
         reason: `not on ${TOOL_ENV["PATH"]}`,

@@ -11,7 +11,7 @@ describe("the probe of managed networks", () => {
       started.push(argv[0] ?? "");
       return versions(argv);
     };
-    const find = async (name: string) => (name === "ip" ? "/sbin/ip" : undefined);
+    const find = (name: string) => (name === "ip" ? "/sbin/ip" : undefined);
     const { missing, facts } = await probeNetwork({ spawn, find });
     const tools = missing.filter(({ need }) => need.startsWith("binary:"));
     expect(tools).toMatchObject([
@@ -23,7 +23,7 @@ describe("the probe of managed networks", () => {
   });
 
   it("tells the versions of what is there, and whether the machine forwards", async () => {
-    const { facts } = await probeNetwork({ spawn: versions, find: async (name) => `/sbin/${name}` });
+    const { facts } = await probeNetwork({ spawn: versions, find: (name) => `/sbin/${name}` });
     expect(facts.map(({ name }) => name)).toEqual(["ip", "nft", "dnsmasq", "net.ipv4.ip_forward"]);
   });
 });

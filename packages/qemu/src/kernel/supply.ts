@@ -41,7 +41,7 @@ export class KernelSupply {
     const folder = cache();
     const known = given ?? (folder === undefined ? undefined : await findCachedKernel(folder));
     if (known !== undefined) return { fact: known.image };
-    const apt = (await findTool("apt-get")) !== undefined && (await findTool("dpkg-deb")) !== undefined;
+    const apt = findTool("apt-get") !== undefined && findTool("dpkg-deb") !== undefined;
     if (apt) return { fact: "Debian's for virtual machines: downloaded by apt when first needed, not installed" };
     const fix = "give qemu({ kernel: { image, modules } }), or qemu({ cache }) with a folder that has one";
     return { missing: { need: "kernel", reason: "no kernel in the cache, and no apt to download one", fix } };

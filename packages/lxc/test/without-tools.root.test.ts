@@ -1,0 +1,35 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openHost } from "@pileus/core";
+import { findTool, spawn } from "@pileus/core/driver";
+import { requires } from "@pileus/core/testing";
+import { expect, it } from "vitest";
+import { lxc } from "../src/index.ts";
+import { leftovers } from "./support/leftovers.ts";
+import { subject } from "./support/lxc-subject.ts";
+
+it(
+  "deletes a stopped container where liblxc's tools are no longer installed",
+  requires(subject.needs ?? [], async () => {
+    const root = await mkdtemp(join(tmpdir(), "pileus-lxc-tools-"));
+    try {
+      await using host = await openHost({ root, drivers: [lxc()] });
+      const instance = await host.create({ driver: "lxc", name: "bereft", image: await subject.image(host) });
+      await instance.start();
+      await instance.stop({ mode: "kill" });
+      // For the child alone: in a mount namespace of its own.
+      const hide = ["lxc-start", "lxc-attach"].map((tool) => `mount --bind /dev/null '${findTool(tool)}'`);
+      const script = fileURLToPath(new URL("support/delete.ts", import.meta.url));
+      const node = [process.execPath, "--import", "tsx", "--conditions=@pileus/source", script, root, "bereft"];
+      await spawn(["unshare", "--mount", "sh", "-c", `${hide.join(" && ")} && exec "$@"`, "sh", ...node], {
+        cwd: import.meta.dirname,
+      });
+      await expect(host.get("bereft")).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
+      expect(await leftovers(root)).toEqual([]);
+    } finally {
+      await rm(root, { recursive: true });
+    }
+  }),
+);
