@@ -49,7 +49,7 @@ export class ManagedInstance {
   }
 
   /** The record as it is on disk now, without the lock. @throws {StateError} `deleted` */
-  async read(verb: string): Promise<InstanceRecord> {
+  read(verb: string): InstanceRecord {
     const reading = this.engine.records.read(this.name);
     if (reading.kind === "record" && reading.record.uuid === this.uuid && reading.record.phase !== "deleting")
       return reading.record;
@@ -66,7 +66,7 @@ export class ManagedInstance {
     work: (record: InstanceRecord, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     return this.locked(options, async (_lock, signal) => {
-      const record = await this.read(verb);
+      const record = this.read(verb);
       this.#announce(record.state);
       return work(record, signal);
     });
@@ -192,7 +192,7 @@ export class ManagedInstance {
   async use(verb: string, options: UseOptions): Promise<{ readonly record: InstanceRecord; readonly run: Run }> {
     options.signal?.throwIfAborted();
     const { capability, expected = ["running"] } = options;
-    const record = await this.read(verb);
+    const record = this.read(verb);
     if (capability !== undefined) this.requireCapability(capability);
     const { run: held } = this;
     const usable = held?.id === record.run && held?.end === undefined && expected.includes(record.state);
@@ -206,7 +206,7 @@ export class ManagedInstance {
     return this.exclusively(verb, options, async (record, signal) => {
       const run = await this.currentRun(record, signal);
       if (run === undefined) return undefined;
-      const { state } = await this.read(verb);
+      const { state } = this.read(verb);
       if (!expected.includes(state)) throw new StateError({ instance: this.name, verb, state, expected });
       return run;
     });

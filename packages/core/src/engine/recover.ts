@@ -66,18 +66,14 @@ async function recoverOne(engine: Engine, name: string, signal: AbortSignal): Pr
     await recoverRun(engine, reading.record, signal);
     return undefined;
   }
-  const lock = await tryLock(engine.layout.instanceLock(name));
+  await using lock = await tryLock(engine.layout.instanceLock(name));
   // Somebody is creating or deleting it right now.
   if (lock === undefined) return undefined;
-  try {
-    const now = engine.records.read(name);
-    if (now.kind === "record" && now.record.phase === "ready") return undefined;
-    const trouble = await clearRemains(engine, name, now);
-    if (trouble === undefined) await lock.retire();
-    return trouble;
-  } finally {
-    await lock.release();
-  }
+  const now = engine.records.read(name);
+  if (now.kind === "record" && now.record.phase === "ready") return undefined;
+  const trouble = await clearRemains(engine, name, now);
+  if (trouble === undefined) await lock.retire();
+  return trouble;
 }
 
 async function recoverRun(engine: Engine, record: InstanceRecord, signal: AbortSignal): Promise<void> {

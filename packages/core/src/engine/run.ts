@@ -1,16 +1,9 @@
 import type { Capability } from "../contract/capability.ts";
 import type { ExitStatus, InstanceExit } from "../contract/state.ts";
-import type { RunningCapabilities, RunningCore } from "../driver/backend.ts";
+import type { RunningCore, RunningOperations } from "../driver/backend.ts";
 
 /** A running instance of whatever driver: what its capabilities promise is there, nothing else is. */
-export type AnyRunning = RunningCore &
-  Partial<
-    RunningCapabilities["exec"] &
-      RunningCapabilities["files"] &
-      RunningCapabilities["freeze"] &
-      RunningCapabilities["network"] &
-      RunningCapabilities["metrics"]
-  >;
+export type AnyRunning = RunningCore & Partial<RunningOperations<Capability>>;
 
 /** One run of an instance, from start to stop, as this process holds it. */
 export class Run {

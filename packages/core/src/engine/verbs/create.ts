@@ -70,15 +70,11 @@ async function make(
   record: InstanceRecord,
   options: ProgressOptions,
 ): Promise<ManagedInstance> {
-  const lock = await acquireLock(engine.layout.instanceLock(record.config.name), options);
-  try {
-    return await allOrNothing(async (undo) => {
-      await claimName(engine, record.config.name, lock, undo);
-      return materialize(engine, open, record, options, undo);
-    });
-  } finally {
-    await lock.release();
-  }
+  await using lock = await acquireLock(engine.layout.instanceLock(record.config.name), options);
+  return await allOrNothing(async (undo) => {
+    await claimName(engine, record.config.name, lock, undo);
+    return materialize(engine, open, record, options, undo);
+  });
 }
 
 /** @throws {AlreadyExistsError} What a creator that died left of the name is removed. */

@@ -34,7 +34,7 @@ async function deleteInBackground(instance: ManagedInstance): Promise<void> {
     const driver = instance.driver;
     const failure = await endWhatRuns(instance, record, signal);
     try {
-      const ended = record.phase === "deleting" ? record : await instance.read("delete");
+      const ended = record.phase === "deleting" ? record : instance.read("delete");
       await removeTraces(engine, driver, await instance.change(ended, { phase: "deleting" }));
     } catch (error) {
       throw failure === undefined ? error : joinFailures([failure, error]);
@@ -59,7 +59,7 @@ async function endWhatRuns(instance: ManagedInstance, record: InstanceRecord, si
     return error;
   }
   if (run === undefined) return undefined;
-  await instance.change(await instance.read("delete"), { state: "stopping", asked: true });
+  await instance.change(instance.read("delete"), { state: "stopping", asked: true });
   await run.running.kill();
   run.end = { status: await abortable(run.running.exited, signal) };
   await recordExit(instance, run);

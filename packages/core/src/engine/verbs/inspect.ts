@@ -10,14 +10,14 @@ import type { InstanceRecord } from "../record.ts";
  */
 export async function inspect(instance: ManagedInstance, options: Abortable = {}): Promise<InstanceInfo> {
   options.signal?.throwIfAborted();
-  const record = await instance.read("inspect");
+  const record = instance.read("inspect");
   const watched = instance.run !== undefined && instance.run.id === record.run && instance.run.end === undefined;
   // A start under way holds the lock for as long as it takes, and is the truth meanwhile.
   if (record.state === "stopped" || watched || instance.starting !== undefined)
     return instanceInfo(record, instance.run);
   return instance.exclusively("inspect", options, async (current, signal) => {
     if (instance.engine.drivers.has(instance.driverName)) await lookAgain(instance, current, signal);
-    return instanceInfo(await instance.read("inspect"), instance.run);
+    return instanceInfo(instance.read("inspect"), instance.run);
   });
 }
 
@@ -27,6 +27,6 @@ async function lookAgain(instance: ManagedInstance, record: InstanceRecord, sign
   } catch (error) {
     signal.throwIfAborted();
     // The reason is on record now, and in what is returned, if it is about the instance.
-    if ((await instance.read("inspect")).state !== "error") throw error;
+    if (instance.read("inspect").state !== "error") throw error;
   }
 }

@@ -8,7 +8,7 @@ import type { ManagedInstance } from "../managed-instance.ts";
 /** What the instance printed since its last start, whether it runs or not. */
 export async function logs(instance: ManagedInstance, stream: LogStream, options: Abortable = {}): Promise<Readable> {
   options.signal?.throwIfAborted();
-  const record = await instance.read("read the logs of");
+  const record = instance.read("read the logs of");
   instance.requireCapability("logs");
   const { driver, backend } = instance.driver;
   if (backend.logs === undefined)

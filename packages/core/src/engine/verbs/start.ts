@@ -43,7 +43,7 @@ async function startOnceStopped(instance: ManagedInstance, signal: AbortSignal):
   for (;;) {
     const stopping = await instance.exclusively("start", { signal }, async (record) => {
       const run = await instance.currentRun(record, signal);
-      const now = await instance.read("start");
+      const now = instance.read("start");
       if (run === undefined) await launch(instance, now, signal);
       else if (now.state !== "running" && now.state !== "stopping")
         throw new StateError({

@@ -62,7 +62,7 @@ async function beginStop(instance: ManagedInstance, deadline: AbortSignal): Prom
   return instance.exclusively("stop", { signal: deadline }, async (before, signal) => {
     const run = await instance.currentRun(before, signal);
     if (run === undefined) return undefined;
-    const record = await instance.read("stop");
+    const record = instance.read("stop");
     // A frozen process takes no signal, and liblxc hangs on a frozen container.
     if (record.state === "frozen") await run.running.unfreeze?.({ signal });
     const joined = record.state === "stopping";
@@ -92,7 +92,7 @@ async function giveUp(instance: ManagedInstance, { run, unmark }: BegunStop, err
   await instance.locked({}, async () => {
     await unmark();
     if (run.end !== undefined || (await isStopUnderWay(instance))) return;
-    const record = await instance.read("stop");
+    const record = instance.read("stop");
     if (record.run === run.id && record.state === "stopping")
       await instance.change(record, { state: "running", asked: undefined });
   });

@@ -12,7 +12,7 @@ export async function wait(instance: ManagedInstance, options: Abortable = {}): 
     await abortable(abortable(run.settled, instance.engine.closing), options.signal);
     if (run.exit !== undefined) return run.exit;
   }
-  const { exit } = await instance.read("wait for");
+  const { exit } = instance.read("wait for");
   if (exit !== undefined) return exit;
   throw new StateError({ instance: instance.name, verb: "wait for", state: "stopped", expected: ["running"] });
 }
