@@ -15,7 +15,12 @@ const VITEST = ["node_modules/vitest/vitest.mjs", "run"];
 
 const say = (line) => console.log(`[test] ${line}`);
 const argv = process.argv.slice(2);
-const only = argv.includes("--only") ? argv[argv.indexOf("--only") + 1] : undefined;
+const TIERS = ["check", "unit", "root", "matrix"];
+const only = argv.includes("--only") ? (argv[argv.indexOf("--only") + 1] ?? "") : undefined;
+if (only !== undefined && !TIERS.includes(only)) {
+  console.error(`--only "${only}": no such tier; there are ${TIERS.join(", ")}`);
+  process.exit(2);
+}
 const tally = { passed: 0, failed: 0, skipped: 0 };
 /** Said again at the end, where a reader of a long log looks first. */
 const failures = [];
