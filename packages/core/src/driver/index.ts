@@ -76,7 +76,7 @@ export type { Bounds } from "../system/bounded.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
 export { pipe, sealedFile } from "../system/descriptor.ts";
-export { findTool } from "../system/find-tool.ts";
+export { findTool, missingTool, missingTools } from "../system/find-tool.ts";
 export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/idmap.ts";
 export { mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
 export { mountsBelow } from "../system/mounts.ts";
@@ -92,6 +92,7 @@ export {
   waitForEnd,
 } from "../system/process-identity.ts";
 export { replaceFile } from "../system/replace-file.ts";
-export { type Spawn, type SpawnOptions, spawn, TOOL_ENV } from "../system/spawn.ts";
+export { type Spawn, type SpawnOptions, spawn } from "../system/spawn.ts";
 export { connectAbstractSocket } from "../system/syscall.ts";
+export { TOOL_ENV } from "../system/tool-env.ts";
 export { connectUnix, listenUnix } from "../system/unix-socket.ts";

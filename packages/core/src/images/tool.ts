@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn as start } from "node:child_process";
 import { Duplex, type Readable, type Writable } from "node:stream";
 import { CommandError } from "../contract/errors.ts";
-import { dyingWithUs, notOnPath, TOOL_ENV } from "../system/spawn.ts";
+import { dyingWithUs, notOnPath } from "../system/spawn.ts";
+import { TOOL_ENV } from "../system/tool-env.ts";
 
 export interface ToolOptions {
   /** Ends the tool at once, with SIGKILL: all that it made is in a scratch folder. */

@@ -1,15 +1,11 @@
 import { readFile } from "node:fs/promises";
 import type { Abortable } from "../contract/abortable.ts";
 import { HostError, isInstanceError, type Missing } from "../contract/errors.ts";
-import { findTool } from "../system/find-tool.ts";
-import { spawn as run, type Spawn, TOOL_ENV } from "../system/spawn.ts";
+import { type findTool, missingTools } from "../system/find-tool.ts";
+import { spawn as run, type Spawn } from "../system/spawn.ts";
 
-/** The tools of managed networks, with Debian's package and how each tells its version. */
-const TOOLS = [
-  { name: "ip", package: "iproute2", version: ["-V"] },
-  { name: "nft", package: "nftables", version: ["--version"] },
-  { name: "dnsmasq", package: "dnsmasq-base", version: ["--version"] },
-] as const;
+/** The tools of managed networks, each with Debian's package. */
+const TOOLS = { ip: "iproute2", nft: "nftables", dnsmasq: "dnsmasq-base" } as const;
 
 export interface NetworkReport {
   /** Empty exactly when managed networks can be made here. */
@@ -27,10 +23,10 @@ export async function probeNetwork(options: ProbeNetworkOptions = {}): Promise<N
   const { spawn = run, signal } = options;
   const missing = [...(await missingForNetworks(options.find))];
   const facts: { name: string; value: string }[] = [];
-  for (const tool of TOOLS) {
-    if (missing.some(({ need }) => need === `binary:${tool.name}`)) continue;
-    const { stdout } = await spawn([tool.name, ...tool.version], { signal });
-    facts.push({ name: tool.name, value: stdout.split("\n", 1)[0]?.trim() ?? "" });
+  for (const name of Object.keys(TOOLS)) {
+    if (missing.some(({ need }) => need === `binary:${name}`)) continue;
+    const { stdout } = await spawn([name, name === "ip" ? "-V" : "--version"], { signal });
+    facts.push({ name, value: stdout.split("\n", 1)[0]?.trim() ?? "" });
   }
   if (missing.length === 0) missing.push(...(await missingInKernel(spawn, options)));
   const forward = (await readFile("/proc/sys/net/ipv4/ip_forward", "latin1")).trim();
@@ -47,22 +43,11 @@ export async function requireNetworkTools(action: string): Promise<void> {
   if (missing.length > 0) throw new HostError(action, missing);
 }
 
-async function missingForNetworks(find = findTool): Promise<readonly Missing[]> {
-  const missing: Missing[] = [];
-  if (!(await mayAdministerNetworks()))
-    missing.push({
-      need: "root",
-      reason: "bridges and firewall rules need CAP_NET_ADMIN",
-      fix: "run as root, or leave nics out of the configuration",
-    });
-  for (const tool of TOOLS)
-    if (find(tool.name) === undefined)
-      missing.push({
-        need: `binary:${tool.name}`,
-        reason: `not on ${TOOL_ENV["PATH"]}`,
-        fix: `apt-get install ${tool.package}`,
-      });
-  return missing;
+async function missingForNetworks(find?: typeof findTool): Promise<readonly Missing[]> {
+  const missing = missingTools(TOOLS, find);
+  if (await mayAdministerNetworks()) return missing;
+  const reason = "bridges and firewall rules need CAP_NET_ADMIN";
+  return [{ need: "root", reason, fix: "run as root, or leave nics out of the configuration" }, ...missing];
 }
 
 // capability.h: CAP_NET_ADMIN is 12. Being root alone does not tell, in a container.

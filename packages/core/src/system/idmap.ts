@@ -4,7 +4,8 @@ import { openSync, writeFileSync } from "node:fs";
 import type { Abortable } from "../contract/abortable.ts";
 import { HostError } from "../contract/errors.ts";
 import { systemError } from "../files/plain-access.ts";
-import { TOOL_ENV } from "./spawn.ts";
+import { missingTool } from "./find-tool.ts";
+import { TOOL_ENV } from "./tool-env.ts";
 
 /** The ids 0 to `count` - 1 inside are `base` and up on the host: for uids and gids both. user_namespaces(7). */
 export interface Idmap {
@@ -53,7 +54,7 @@ export async function openUserNamespace(idmap: Idmap, options: Abortable = {}): 
     detached: true,
   });
   child.once("error", () => undefined);
-  if (child.pid === undefined) throw new HostError("map ids", [missingUnshare]);
+  if (child.pid === undefined) throw new HostError("map ids", [missingTool("unshare", "util-linux")]);
   // Where namespaces are refused it may be gone before we write: that it has ended says so.
   child.stdin.once("error", () => undefined);
   const ended = once(child, "exit");
@@ -71,7 +72,6 @@ export async function openUserNamespace(idmap: Idmap, options: Abortable = {}): 
   }
 }
 
-const missingUnshare = { need: "binary:unshare", reason: "not on PATH", fix: "apt-get install util-linux" };
 const noUserNamespaces = {
   need: "user namespaces",
   reason: "the kernel refused to make one",

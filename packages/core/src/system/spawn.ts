@@ -2,6 +2,8 @@ import { execa } from "execa";
 import type { Abortable } from "../contract/abortable.ts";
 import { CommandError, HostError } from "../contract/errors.ts";
 import { type Bounds, bounded } from "./bounded.ts";
+import { missingTool } from "./find-tool.ts";
+import { TOOL_ENV } from "./tool-env.ts";
 
 /** Options of {@link spawn}. An abort ends the tool: SIGTERM, and SIGKILL 2 s later. */
 export interface SpawnOptions extends Abortable {
@@ -31,13 +33,6 @@ export type Spawn = (
   argv: readonly string[],
   options?: SpawnOptions,
 ) => Promise<{ stdout: string; stderr: string; exitCode: number }>;
-
-/** The environment of tools that we start: no variable of the caller's reaches one by accident. */
-export const TOOL_ENV: Readonly<Record<string, string>> = {
-  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-  LANG: "C.UTF-8",
-  LC_ALL: "C.UTF-8",
-};
 
 /**
  * What to run as a child of this process so that `argv` runs and gets SIGKILL when this process dies: prctl(2),
@@ -90,6 +85,5 @@ export const spawn: Spawn = async (argv, options = {}) => {
 
 /** What to throw where a tool is not there. */
 export function notOnPath(file: string, fromPackage: string | undefined, cause: unknown): HostError {
-  const fix = fromPackage === undefined ? `install the package that has ${file}` : `apt-get install ${fromPackage}`;
-  return new HostError(`run ${file}`, [{ need: `binary:${file}`, reason: "not on PATH", fix }], { cause });
+  return new HostError(`run ${file}`, [missingTool(file, fromPackage)], { cause });
 }

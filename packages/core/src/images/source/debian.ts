@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { CommandError, ConfigError, HostError, ImageError } from "../../contract/errors.ts";
 import type { DebianBootstrap, ImportOptions } from "../../contract/images.ts";
-import { spawn, TOOL_ENV } from "../../system/spawn.ts";
+import { spawn } from "../../system/spawn.ts";
+import { TOOL_ENV } from "../../system/tool-env.ts";
 import { hashOf } from "../fingerprint.ts";
 import { issuesOf } from "../reference.ts";
 import { hostArchitecture } from "../rootfs-facts.ts";
