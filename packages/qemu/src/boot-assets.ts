@@ -34,7 +34,7 @@ export class BootAssetSupply {
     const known = this.#known;
     if (known !== undefined && (await allExist(Object.values(known)))) return known;
     const { cache, kernel: supply } = this.#parts;
-    const kernel = await supply.get(options);
+    const kernel = await supply.get(cache, options);
     const runtimeDrive = await this.#parts.runtimeDrive(options);
     const initramfs = await ensureInitramfs(cache, kernel, options);
     this.#known = { kernel: kernel.image, initramfs, runtimeDrive };

@@ -16,6 +16,8 @@ const TOOLS: Readonly<Record<string, string>> = {
 export interface ProbeParts extends Abortable {
   readonly spawn: Spawn;
   readonly kernel: KernelSupply;
+  /** Where kernels are downloaded to, as far as that is known. */
+  readonly cache: string | undefined;
   readonly accelerator: () => Promise<AcceleratorChoice>;
 }
 
@@ -33,7 +35,7 @@ export async function probe(parts: ProbeParts): Promise<HostReport> {
     }
   }
   missing.push(...(await lacks(readStaticBusybox)));
-  const kernel = await parts.kernel.describe();
+  const kernel = await parts.kernel.describe(parts.cache);
   if (kernel.missing === undefined) facts.push({ name: "kernel", value: kernel.fact });
   else missing.push(kernel.missing);
   if (!missing.some(({ need }) => need === `binary:${QEMU}`)) {

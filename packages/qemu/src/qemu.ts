@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { buildRuntimeDrive } from "@pileus/agent";
 import type { Abortable } from "@pileus/core";
-import { type Driver, type DriverContext, type Spawn, spawn } from "@pileus/core/driver";
+import { type Driver, type Spawn, spawn } from "@pileus/core/driver";
 import { type AcceleratorChoice, chooseAccelerator } from "./accelerator.ts";
 import { QemuBackend } from "./backend.ts";
 import { BootAssetSupply } from "./boot-assets.ts";
@@ -26,10 +26,10 @@ const CAPABILITIES: ReadonlySet<QemuCapability> = new Set(["exec", "files", "fre
 /** The driver of virtual machines: `openHost({ drivers: [qemu()] })`. Makes nothing and starts nothing. */
 export function qemu(options: QemuOptions = {}): Driver<"qemu", QemuCapability, typeof QemuSectionSchema> {
   const run = options.spawn ?? spawn;
-  let context: DriverContext | undefined;
-  const own = options.cache === undefined ? undefined : join(options.cache, "qemu");
-  const cache = () => own ?? (context === undefined ? undefined : join(context.folder, "cache"));
-  const kernel = new KernelSupply({ given: options.kernel, cache, spawn: run });
+  const shared = options.cache === undefined ? undefined : join(options.cache, "qemu");
+  // What `doctor()` looks into: of several hosts, which it does not tell apart, the one that was opened last.
+  let latest = shared;
+  const kernel = new KernelSupply({ given: options.kernel, spawn: run });
   let choice: Promise<AcceleratorChoice> | undefined;
   // Asked once: what it finds does not change while the kernel runs, and the trial takes its time.
   const accelerator = () => {
@@ -48,13 +48,13 @@ export function qemu(options: QemuOptions = {}): Driver<"qemu", QemuCapability, 
     capabilities: CAPABILITIES,
     section: QemuSectionSchema,
     accepts: ["rootfs", "disk"],
-    probe: ({ signal } = {}) => probe({ spawn: run, kernel, accelerator, signal }),
-    open(opened) {
-      context = opened;
-      const folder = own ?? join(opened.folder, "cache");
+    probe: ({ signal } = {}) => probe({ spawn: run, kernel, cache: latest, accelerator, signal }),
+    open(context) {
+      const folder = shared ?? join(context.folder, "cache");
+      latest = folder;
       const runtimeDrive = ({ signal }: Abortable) => buildRuntimeDrive({ folder, signal });
       const bootAssets = new BootAssetSupply({ cache: folder, kernel, runtimeDrive });
-      return new QemuBackend({ context: opened, spawn: run, accelerator, bootAssets });
+      return new QemuBackend({ context, spawn: run, accelerator, bootAssets });
     },
   };
 }

@@ -7,12 +7,10 @@ import { findCachedKernel, type GuestKernel } from "./kernel.ts";
 export interface KernelSupplyOptions {
   /** Used as it is. */
   readonly given: GuestKernel | undefined;
-  /** Where downloaded kernels are; asked late, for it can depend on the host that is opened. */
-  readonly cache: () => string | undefined;
   readonly spawn: Spawn;
 }
 
-/** Where guests get their kernel from: the one given, else the newest in the cache, else a download into it. */
+/** Where guests get their kernel from: the one given, else the newest in a cache folder, else a download into it. */
 export class KernelSupply {
   readonly #options: KernelSupplyOptions;
 
@@ -20,25 +18,24 @@ export class KernelSupply {
     this.#options = options;
   }
 
-  /** Downloads at first need. @throws {HostError} */
-  async get(options: ProgressOptions = {}): Promise<GuestKernel> {
-    const { given, cache, spawn } = this.#options;
+  /** Downloads into the folder at first need. @throws {HostError} */
+  async get(folder: string, options: ProgressOptions = {}): Promise<GuestKernel> {
+    const { given, spawn } = this.#options;
     const lacking = given === undefined ? undefined : await lackingFile(given);
     if (lacking !== undefined) throw new HostError("boot a virtual machine", [lacking]);
     if (given !== undefined) return given;
-    const folder = cache();
-    if (folder === undefined) throw new TypeError("a kernel is asked for before the host is open");
     return ensureDebianKernel({ ...options, folder, spawn });
   }
 
-  /** What `get()` will do. Changes nothing. */
-  async describe(): Promise<
+  /** What `get()` will do; `folder` is absent where no host is open yet that would have one. Changes nothing. */
+  async describe(
+    folder: string | undefined,
+  ): Promise<
     { readonly fact: string; readonly missing?: undefined } | { readonly fact?: undefined; readonly missing: Missing }
   > {
-    const { given, cache } = this.#options;
+    const { given } = this.#options;
     const lacking = given === undefined ? undefined : await lackingFile(given);
     if (lacking !== undefined) return { missing: lacking };
-    const folder = cache();
     const known = given ?? (folder === undefined ? undefined : await findCachedKernel(folder));
     if (known !== undefined) return { fact: known.image };
     const apt = findTool("apt-get") !== undefined && findTool("dpkg-deb") !== undefined;

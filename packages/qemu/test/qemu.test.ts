@@ -1,0 +1,29 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CommandError } from "@pileus/core";
+import type { Spawn } from "@pileus/core/driver";
+import { expect, it } from "vitest";
+import { qemu } from "../src/index.ts";
+import { makeInstance } from "./support/instance.ts";
+
+it("keeps what it downloads with the host whose machine is started, also where another was opened since", async () => {
+  const root = await mkdtemp(join(tmpdir(), "pileus-hosts-"));
+  try {
+    const folders: string[] = [];
+    const spawn: Spawn = async (argv, options) => {
+      if (argv[0]?.startsWith("apt-")) folders.push(options?.cwd ?? "");
+      throw new CommandError({ argv, exitCode: 100 });
+    };
+    const driver = qemu({ spawn });
+    const [first, second] = ["first", "second"].map((name) => join(root, name)) as [string, string];
+    const backend = driver.open({ folder: first, hostId: "abcdefghij" });
+    driver.open({ folder: second, hostId: "jihgfedcba" });
+    await using instance = await makeInstance();
+    await expect(backend.launch(instance.context, {})).rejects.toThrow(CommandError);
+    expect(folders.length).toBeGreaterThan(0);
+    expect(folders.filter((folder) => !folder.startsWith(`${first}/`))).toEqual([]);
+  } finally {
+    await rm(root, { recursive: true });
+  }
+});
