@@ -19,6 +19,7 @@ import type { BootAssetSupply } from "./boot-assets.ts";
 import { ensureBaseDisk } from "./disk/base-disk.ts";
 import { assertSelfContained } from "./disk/disk-image.ts";
 import { createOverlay } from "./disk/overlay.ts";
+import { readHostMemory } from "./host-memory.ts";
 import { launch } from "./launch.ts";
 import { sectionOf } from "./machine.ts";
 import { connectMonitor } from "./monitor.ts";
@@ -46,7 +47,7 @@ export class QemuBackend implements Backend<QemuCapability> {
   }
 
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
-    return plan(before, after);
+    return plan(before, after, readHostMemory());
   }
 
   /** An overlay: on the image's root disk, which is made with its first instance, or on the disk that the image is. */

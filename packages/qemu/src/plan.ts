@@ -2,8 +2,15 @@ import type { ConfigIssue, InstanceConfig } from "@pileus/core";
 import { type Plan, renderPlan } from "@pileus/core/driver";
 
 const MIB = 2 ** 20;
+const GIB = 2 ** 30;
 /** Below it the guest's kernel, its init and the agent do not fit together: 128 MiB leave them 60 MiB. */
 export const MIN_MEMORY = 128 * MIB;
+
+/**
+ * Both machine types say 288 (`query-machines`, QEMU 7.2), and QEMU refuses more than 255 where KVM has no x2APIC; with it, a
+ * guest needs an IOMMU besides, which our machines have not (libvirt, formatdomain, "eim", draws the line at 255, too).
+ */
+const MAX_CPUS = 255;
 
 const EFFECTS = {
   labels: "live",
@@ -15,22 +22,31 @@ const EFFECTS = {
   "qemu.cpuModel": "next-start",
 } as const;
 
-/** See `Backend.plan()`. */
-export function plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
-  return renderPlan(before, after, { section: "qemu", effects: EFFECTS, refused: refusals(after) });
+/** See `Backend.plan()`. `hostMemory`: the host's memory and swap space, in bytes. */
+export function plan(before: InstanceConfig | undefined, after: InstanceConfig, hostMemory: number): Plan {
+  return renderPlan(before, after, { section: "qemu", effects: EFFECTS, refused: refusals(after, hostMemory) });
 }
 
-/** What can never work. */
-function refusals({ limits: { cpu, memory, processes } }: InstanceConfig): readonly ConfigIssue[] {
+/** What can never work on this host. */
+function refusals({ limits }: InstanceConfig, hostMemory: number): readonly ConfigIssue[] {
+  const { cpu, memory, processes } = limits;
   const refused: ConfigIssue[] = [];
-  if (cpu !== undefined && !Number.isInteger(cpu)) {
+  if (cpu !== undefined && cpu <= MAX_CPUS && !Number.isInteger(cpu)) {
     refused.push({
       path: ["limits", "cpu"],
       message: `a virtual machine has whole processors: write ${Math.ceil(cpu)}`,
     });
   }
+  if (cpu !== undefined && cpu > MAX_CPUS) {
+    refused.push({ path: ["limits", "cpu"], message: `a virtual machine has at most ${MAX_CPUS} processors` });
+  }
   if (memory !== undefined && memory < MIN_MEMORY) {
     refused.push({ path: ["limits", "memory"], message: `a virtual machine needs at least ${MIN_MEMORY / MIB}MiB` });
+  }
+  // Linux refuses it as an "obvious overcommit" (proc_sys_vm(5), overcommit_memory); where it is told not to, nothing backs it.
+  if (memory !== undefined && memory > hostMemory) {
+    const have = `${(hostMemory / GIB).toFixed(1)}GiB`;
+    refused.push({ path: ["limits", "memory"], message: `this host has ${have}, its swap space included` });
   }
   if (processes !== undefined) {
     const message = "the kernel of a virtual machine counts its own processes";

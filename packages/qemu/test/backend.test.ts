@@ -22,6 +22,12 @@ it("refuses a disk image on a microvm when the instance is made, and makes nothi
   await expect(backend(context.folder).materialize(context, {})).rejects.toThrow(UnsupportedError);
 });
 
+it("refuses a machine that is larger than this host", async () => {
+  await using instance = await makeInstance({ config: { limits: { memory: "900TiB" } } });
+  const { changes } = backend(instance.context.folder).plan(undefined, instance.context.config);
+  expect(changes).toMatchObject([{ path: "limits.memory", effect: "unsupported" }]);
+});
+
 it("gives the console's text up to now, none before the first start, and no other stream", async () => {
   await using instance = await makeInstance();
   const { context } = instance;

@@ -1,7 +1,10 @@
 import { CommonConfigSchema, type InstanceConfig } from "@pileus/core";
 import { expect, it } from "vitest";
+import { parseMeminfo } from "../src/host-memory.ts";
 import { plan } from "../src/plan.ts";
 import { QemuSectionSchema } from "../src/section.ts";
+
+const HOST_MEMORY = 8 * 2 ** 30;
 
 function config(changes: { readonly [key: string]: unknown } = {}): InstanceConfig {
   const { qemu, ...common } = changes;
@@ -10,17 +13,33 @@ function config(changes: { readonly [key: string]: unknown } = {}): InstanceConf
 }
 
 it("finds nothing to say of a config that can work", () => {
-  expect(plan(undefined, config({ limits: { cpu: 2, memory: "256MiB" } }))).toEqual({ changes: [] });
+  expect(plan(undefined, config({ limits: { cpu: 2, memory: "256MiB" } }), HOST_MEMORY)).toEqual({ changes: [] });
 });
 
 it("refuses what a virtual machine can never have, each with its reason", () => {
-  const { changes } = plan(undefined, config({ limits: { cpu: 0.5, memory: "64MiB", processes: 10 } }));
+  const { changes } = plan(undefined, config({ limits: { cpu: 0.5, memory: "64MiB", processes: 10 } }), HOST_MEMORY);
   expect(changes.map((change) => [change.path, change.effect])).toEqual([
     ["limits.cpu", "unsupported"],
     ["limits.memory", "unsupported"],
     ["limits.processes", "unsupported"],
   ]);
   expect(changes.every((change) => change.reason !== undefined)).toBe(true);
+});
+
+it("refuses more processors than a machine can have, and more memory than the host has, but not as much", () => {
+  const refused = (limits: Record<string, unknown>) =>
+    plan(undefined, config({ limits }), HOST_MEMORY).changes.map(({ path, reason }) => `${path}: ${reason}`);
+  expect(refused({ cpu: 255, memory: "8GiB" })).toEqual([]);
+  expect(refused({ cpu: 256, memory: "900TiB" })).toEqual([
+    "limits.cpu: a virtual machine has at most 255 processors",
+    "limits.memory: this host has 8.0GiB, its swap space included",
+  ]);
+  expect(refused({ cpu: 4095.5 })).toHaveLength(1);
+});
+
+it("counts the memory and the swap space of the host", () => {
+  const meminfo = "MemTotal:       24684096 kB\nMemFree:        22422956 kB\nSwapTotal:       1048576 kB\n";
+  expect(parseMeminfo(meminfo)).toBe((24684096 + 1048576) * 1024);
 });
 
 it("says of each changed key whether it is live, comes with the next start, or cannot change", () => {
@@ -30,7 +49,9 @@ it("says of each changed key whether it is live, comes with the next start, or c
     devices: { eth0: { type: "nic", network: "net0" } },
     qemu: { machine: "microvm", rootSize: "8GiB" },
   });
-  const effects = Object.fromEntries(plan(config(), after).changes.map(({ path, effect }) => [path, effect]));
+  const effects = Object.fromEntries(
+    plan(config(), after, HOST_MEMORY).changes.map(({ path, effect }) => [path, effect]),
+  );
   expect(effects).toEqual({
     labels: "live",
     devices: "next-start",
