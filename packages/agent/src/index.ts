@@ -7,6 +7,7 @@
  * docs/agent-protocol.md; start reading at `client/agent-client.ts` on the host, and at `guest/session.ts` in the guest.
  */
 export { type AgentClient, type ConnectAgentOptions, connectAgent } from "./client/agent-client.ts";
+export { type BusyboxSearch, findStaticBusybox } from "./drive/busybox.ts";
 export { buildRuntimeDrive, type RuntimeDriveOptions } from "./drive/runtime-drive.ts";
 export {
   AGENT_PORT,

@@ -1,8 +1,8 @@
-import { type Abortable, type HostError, type HostReport, isInstanceError, type Missing } from "@pileus/core";
-import { findTool, type Spawn } from "@pileus/core/driver";
+import { findStaticBusybox } from "@pileus/agent";
+import type { Abortable, HostReport, Missing } from "@pileus/core";
+import { missingTools, type Spawn } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { QEMU } from "./argv/argv.ts";
-import { readStaticBusybox } from "./initramfs/initramfs.ts";
 import type { KernelSupply } from "./kernel/supply.ts";
 
 /** The tools that this package runs, with Debian's package for each. */
@@ -29,12 +29,9 @@ export async function probe(parts: ProbeParts): Promise<HostReport> {
     const reason = `this host is ${process.arch}`;
     missing.push({ need: "architecture:x64", reason, fix: "use a host with x86-64 processors" });
   }
-  for (const [tool, name] of Object.entries(TOOLS)) {
-    if (findTool(tool) === undefined) {
-      missing.push({ need: `binary:${tool}`, reason: "not on PATH", fix: `apt-get install ${name}` });
-    }
-  }
-  missing.push(...(await lacks(readStaticBusybox)));
+  missing.push(...missingTools(TOOLS));
+  const busybox = await findStaticBusybox();
+  if (busybox.missing !== undefined) missing.push(busybox.missing);
   const kernel = await parts.kernel.describe(parts.cache);
   if (kernel.missing === undefined) facts.push({ name: "kernel", value: kernel.fact });
   else missing.push(kernel.missing);
@@ -45,14 +42,4 @@ export async function probe(parts: ProbeParts): Promise<HostReport> {
     facts.push({ name: "accelerator", value: `${accelerator} (${reason})` });
   }
   return { usable: missing.length === 0, missing, facts };
-}
-
-async function lacks(check: () => Promise<unknown>): Promise<readonly Missing[]> {
-  try {
-    await check();
-    return [];
-  } catch (error) {
-    if (isInstanceError(error, "ERR_INSTANCE_HOST")) return (error as HostError).missing;
-    throw error;
-  }
 }

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type FileHandle, open, readdir, readFile } from "node:fs/promises";
 import { type Abortable, CommandError, HostError } from "@pileus/core";
-import { identifyProcess, type ProcessIdentity, processArguments, TOOL_ENV } from "@pileus/core/driver";
+import { identifyProcess, missingTool, type ProcessIdentity, processArguments, TOOL_ENV } from "@pileus/core/driver";
 
 /** A QEMU that was just started and is not known to work yet. */
 export interface StartedQemu {
@@ -44,8 +44,7 @@ export async function startQemu(
     return { pid: child.pid ?? 0, failure: ended };
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
-    const missing = { need: `binary:${file}`, reason: "not on PATH", fix: "apt-get install qemu-system-x86" };
-    throw new HostError("start a virtual machine", [missing], { cause });
+    throw new HostError("start a virtual machine", [missingTool(file, "qemu-system-x86")], { cause });
   } finally {
     await log.close();
   }

@@ -2,7 +2,8 @@ import { access } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import type { Abortable } from "@pileus/core";
-import { findTool, HostError, type Missing, type Spawn } from "@pileus/core/driver";
+import { HostError, type Missing, missingTools, type Spawn } from "@pileus/core/driver";
+import { findStaticBusybox } from "./busybox.ts";
 import { readInterpreter } from "./elf.ts";
 import { findNativeModule, NATIVE_MODULES, type NativeModule } from "./native-modules.ts";
 
@@ -19,26 +20,26 @@ export interface RuntimeFile {
  * @throws {HostError} naming what is missing and how to get it.
  */
 export async function findRuntimeFiles(options: Abortable & { readonly spawn: Spawn }): Promise<RuntimeFile[]> {
-  const missing: Missing[] = [];
+  const missing: Missing[] = missingTools({ mksquashfs: "squashfs-tools" });
   const node = process.execPath;
   const [linker, busybox, bundle] = await Promise.all([
     readInterpreter(node),
-    findBusybox(missing),
+    findStaticBusybox(),
     findBundle(missing),
   ]);
   const pty = findNative("pty.node", missing);
   const koffi = findNative("koffi.node", missing);
-  if (findTool("mksquashfs") === undefined) missing.push(tool("mksquashfs", "squashfs-tools"));
+  if (busybox.missing !== undefined) missing.push(busybox.missing);
   if (linker === undefined) {
     const fix = "run a Node binary that is linked with a C library, as nodejs.org and the distributions have it";
     missing.push({ need: "node", reason: `${node} is static: it cannot load node-pty`, fix });
   }
-  if (missing.length > 0 || linker === undefined || !busybox || !bundle || !pty || !koffi)
+  if (missing.length > 0 || linker === undefined || !busybox.path || !bundle || !pty || !koffi)
     throw new HostError("build the agent's runtime drive", missing);
   const libraries = await Promise.all([node, pty, koffi].map((file) => listLibraries(linker, file, options)));
   return [
     { path: "bin/node", source: node },
-    { path: "bin/busybox", source: busybox },
+    { path: "bin/busybox", source: busybox.path },
     { path: "agent.cjs", source: bundle },
     { path: "pty.node", source: pty },
     { path: "koffi.node", source: koffi },
@@ -57,14 +58,6 @@ async function listLibraries(
 ): Promise<string[]> {
   const { stdout } = await options.spawn([linker, "--list", file], { signal: options.signal });
   return [...stdout.matchAll(/=> (\/\S+) \(0x/g)].map((match) => match[1] as string).filter((path) => path !== linker);
-}
-
-async function findBusybox(missing: Missing[]): Promise<string | undefined> {
-  const path = findTool("busybox");
-  if (path !== undefined && (await readInterpreter(path)) === undefined) return path;
-  const reason = path === undefined ? "not on PATH" : `${path} is not static`;
-  missing.push({ ...tool("busybox", "busybox-static"), reason });
-  return undefined;
 }
 
 /** The agent's own file, which the package's build makes beside its code. */
@@ -86,8 +79,4 @@ function findNative(name: NativeModule, missing: Missing[]): string | undefined 
   const fix = "reinstall with optional dependencies: `npm install --include=optional`";
   if (path === undefined) missing.push({ need: `file:${NATIVE_MODULES[name].file}`, reason: "not installed", fix });
   return path;
-}
-
-function tool(name: string, aptPackage: string): Missing {
-  return { need: `binary:${name}`, reason: "not on PATH", fix: `apt-get install ${aptPackage}` };
 }

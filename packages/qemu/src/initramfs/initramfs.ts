@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { renderStartScript, renderSystemdUnit } from "@pileus/agent";
+import { findStaticBusybox, renderStartScript, renderSystemdUnit } from "@pileus/agent";
 import { type Abortable, HostError } from "@pileus/core";
 import { replaceFile } from "@pileus/core/driver";
 import type { GuestKernel } from "../kernel/kernel.ts";
@@ -35,9 +35,11 @@ const APPLETS = [
 /**
  * The file of the initramfs for a kernel, made at first need. Named after all that goes into it, so that it is made anew when the
  * kernel, this package or the agent change, and one that exists is right.
+ *
+ * @throws {HostError} where the host has no static BusyBox.
  */
 export async function ensureInitramfs(folder: string, kernel: GuestKernel, options: Abortable = {}): Promise<string> {
-  const busybox = await readStaticBusybox();
+  const busybox = await readBusybox();
   const key = createHash("sha256");
   // The archive without its modules stands for all of it that this package decides.
   key.update(renderInitramfs({ busybox, first: [], second: [] }));
@@ -96,27 +98,10 @@ async function identifyKernel(kernel: GuestKernel): Promise<string> {
   return (await Promise.all(parts)).join("\n");
 }
 
-/** The host's BusyBox. @throws {HostError} when it is missing, or needs libraries. */
-export async function readStaticBusybox(): Promise<Buffer> {
-  const path = "/bin/busybox";
-  const fix = "apt-get install busybox-static";
-  let binary: Buffer;
-  try {
-    binary = await readFile(path);
-  } catch (cause) {
-    throw new HostError("build an initramfs", [{ need: "binary:busybox", reason: `no ${path}`, fix }], { cause });
-  }
-  if (isStatic(binary)) return binary;
-  throw new HostError("build an initramfs", [{ need: "binary:busybox", reason: `${path} is not static`, fix }]);
-}
-
-// elf(5): a program that wants a dynamic loader has a header of type PT_INTERP (3). Offsets are those of 64-bit files.
-function isStatic(elf: Buffer): boolean {
-  const start = Number(elf.readBigUInt64LE(32));
-  const size = elf.readUInt16LE(54);
-  const count = elf.readUInt16LE(56);
-  for (let index = 0; index < count; index++) if (elf.readUInt32LE(start + index * size) === 3) return false;
-  return true;
+async function readBusybox(): Promise<Buffer> {
+  const { path, missing } = await findStaticBusybox();
+  if (missing !== undefined) throw new HostError("build an initramfs", [missing]);
+  return readFile(path);
 }
 
 async function exists(path: string): Promise<boolean> {

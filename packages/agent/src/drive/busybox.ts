@@ -1,0 +1,23 @@
+import { findTool, type Missing, missingTool } from "@pileus/core/driver";
+import { readInterpreter } from "./elf.ts";
+
+/** What {@link findStaticBusybox} found: the file, or why there is none that a guest could run. */
+export type BusyboxSearch =
+  | { readonly path: string; readonly missing?: undefined }
+  | { readonly path?: undefined; readonly missing: Missing };
+
+/**
+ * The host's BusyBox, for guests: one that needs no libraries. Looked for where tools are; `found` is for tests.
+ */
+export async function findStaticBusybox(found = findTool("busybox")): Promise<BusyboxSearch> {
+  const missing = missingTool("busybox", "busybox-static");
+  if (found === undefined) return { missing };
+  try {
+    const interpreter = await readInterpreter(found);
+    if (interpreter === undefined) return { path: found };
+    return { missing: { ...missing, reason: `${found} is not static` } };
+  } catch (error) {
+    if (error instanceof TypeError) return { missing: { ...missing, reason: error.message } };
+    throw error;
+  }
+}
