@@ -12,6 +12,7 @@ import { detach } from "./engine/dispose.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { EventTap } from "./engine/events.ts";
 import { InstanceHandle } from "./engine/handle.ts";
+import { parseHostOptions } from "./engine/host-options.ts";
 import { Layout } from "./engine/layout.ts";
 import { type EngineParts, openEngine } from "./engine/open-engine.ts";
 import { recover, type Trouble } from "./engine/recover.ts";
@@ -19,25 +20,27 @@ import { create } from "./engine/verbs/create.ts";
 import { ephemeral } from "./engine/verbs/ephemeral.ts";
 import { find } from "./engine/verbs/find.ts";
 import { list } from "./engine/verbs/list.ts";
+import { imagesWhileOpen, networksWhileOpen } from "./engine/while-open.ts";
 import { openImageStore } from "./images/store.ts";
 import { openNetworks } from "./network/networks.ts";
 import { probeNetwork } from "./network/probe.ts";
 import { examine } from "./system/doctor.ts";
 
+const PARTS: EngineParts = {
+  openImages: openImageStore,
+  openNetworks: async (options) => openNetworks(options),
+  probeNetworks: probeNetwork,
+};
+
 /**
  * Opens the root folder that holds all state: undoes what a crash cut short, and finds again what runs.
  *
- * @throws {ConfigError} when two drivers have one name, or one has a name that a driver cannot have.
+ * @throws {ConfigError} before anything is touched, for options that are none; also when two drivers have one name, or
+ * one has a name that a driver cannot have, and when no folder can be at `root`.
  * @throws {HostError} when this user may not write to the root folder.
  */
 export function openHost<const D extends AnyDriver>(options: OpenHostOptions<D>): Promise<Host<D>> {
-  const layout = new Layout(resolve(options.root));
-  const plugins = options.drivers.flatMap((driver) => driver.sources ?? []);
-  return openHostWith(options, {
-    openImages: ({ users, signal }) => openImageStore({ folder: layout.images, plugins, users, signal }),
-    openNetworks: async ({ hostId }) => openNetworks({ folder: layout.networks, hostId }),
-    probeNetworks: probeNetwork,
-  });
+  return openHostWith(options, PARTS);
 }
 
 /** As {@link openHost}, on images and networks of the caller's making. */
@@ -45,7 +48,7 @@ export async function openHostWith<const D extends AnyDriver>(
   options: OpenHostOptions<D>,
   parts: EngineParts,
 ): Promise<Host<D>> {
-  const { signal, drivers, root } = options;
+  const { signal, drivers, root } = parseHostOptions(options);
   signal?.throwIfAborted();
   const closing = unlimitedController();
   const engine = await openEngine(new Layout(resolve(root)), drivers, parts, { signal, closing: closing.signal });
@@ -77,8 +80,8 @@ class OpenHost {
     probeNetworks: EngineParts["probeNetworks"],
   ) {
     this.root = engine.layout.root;
-    this.images = engine.images;
-    this.networks = engine.networks;
+    this.images = imagesWhileOpen(engine);
+    this.networks = networksWhileOpen(engine);
     this.#engine = engine;
     this.#closing = closing;
     this.#troubles = troubles;

@@ -53,7 +53,8 @@ export interface DoctorReport {
 
 /**
  * One root folder, opened: instances, images and networks, and the drivers that run them. Disposing detaches from
- * everything; whatever runs goes on.
+ * everything; whatever runs goes on. Calls under way, of images and networks too, reject with {@link ConnectionError}, and
+ * disposing waits until they have undone what they did; so do later calls, at once.
  */
 export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
   readonly root: string;

@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { ConfigError } from "../contract/errors.ts";
+import type { AnyDriver } from "../driver/backend.ts";
+import { SignalSchema } from "../model/call-options.ts";
+import { CommonConfigSchema } from "../model/config.ts";
+import { NameSchema } from "../model/name.ts";
+import { parse } from "../model/parse.ts";
+
+const HostOptionsSchema = z.strictObject({
+  root: z
+    .string("must be the path of a folder")
+    .min(1, "must be the path of a folder, and is empty")
+    .regex(/^[^\0]*$/, "a path has no NUL"),
+  drivers: z.array(
+    z.custom<AnyDriver>(isDriver, "is no driver: pass what lxc(), oci() or qemu() return"),
+    "must be an array of drivers, as in [lxc()]",
+  ),
+  signal: SignalSchema.optional(),
+});
+
+/** Reads what a caller gave to `openHost()`. @throws {ConfigError} */
+export function parseHostOptions(input: unknown): z.output<typeof HostOptionsSchema> {
+  const options = parse(HostOptionsSchema, input, "host options");
+  assertDriverNames(options.drivers);
+  return options;
+}
+
+function isDriver(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, capabilities, accepts, section, open } = value as Partial<AnyDriver>;
+  return (
+    typeof name === "string" &&
+    typeof open === "function" &&
+    typeof capabilities?.has === "function" &&
+    Array.isArray(accepts) &&
+    typeof section === "object"
+  );
+}
+
+function assertDriverNames(drivers: readonly AnyDriver[]): void {
+  const names = drivers.map((driver) => driver.name);
+  const issues = names.flatMap((name, index) => {
+    const path = ["drivers", index];
+    if (!NameSchema.safeParse(name).success)
+      return [{ path, message: `"${name}" cannot be the name of a driver: a driver's name is an RFC 1123 label` }];
+    if (name in CommonConfigSchema.shape)
+      return [{ path, message: `a driver cannot be named "${name}", which is a key of every configuration` }];
+    if (names.indexOf(name) !== index) return [{ path, message: `there are two drivers named "${name}"` }];
+    return [];
+  });
+  if (issues.length > 0) throw new ConfigError("host options", issues);
+}

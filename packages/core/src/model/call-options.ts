@@ -1,0 +1,16 @@
+import { z } from "zod";
+
+/** An `AbortSignal` of whatever realm. */
+export const SignalSchema = z.custom<AbortSignal>(isSignal, "must be an AbortSignal");
+
+/** What {@link ProgressOptions.onProgress} can be. */
+export const ProgressListenerSchema = z.custom<(...told: never[]) => void>(
+  (value) => typeof value === "function",
+  "must be a function",
+);
+
+function isSignal(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { throwIfAborted, addEventListener } = value as Partial<AbortSignal>;
+  return typeof throwIfAborted === "function" && typeof addEventListener === "function";
+}
