@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { ConfigError, NotFoundError } from "../contract/errors.ts";
-import { DigestSchema } from "../model/image.ts";
 
 const HEX_PREFIX = /^(?:sha256:)?([0-9a-f]{12,64})$/;
 
@@ -36,23 +35,4 @@ export function resolveReference(
       { path: [], message: `"${reference}" is the beginning of ${matches.length} fingerprints: give more digits` },
     ]);
   return match;
-}
-
-const ImportOptionsSchema = z.looseObject({
-  aliases: z.array(AliasSchema).optional(),
-  digest: DigestSchema.optional(),
-  architecture: z.enum(["amd64", "arm64"]).optional(),
-});
-
-/** @throws {ConfigError} */
-export function assertImportOptions(options: object): void {
-  const parsed = ImportOptionsSchema.safeParse(options);
-  if (!parsed.success) throw new ConfigError("import options", issuesOf(parsed.error));
-}
-
-export function issuesOf(error: z.ZodError): { path: (string | number)[]; message: string }[] {
-  return error.issues.map(({ path, message }) => ({
-    path: path.map((key) => (typeof key === "number" ? key : String(key))),
-    message,
-  }));
 }

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { ConfigError, ProtocolError } from "../contract/errors.ts";
+import { ProtocolError } from "../contract/errors.ts";
 import { type NetworkConfig, NetworkConfigSchema } from "../model/network.ts";
 import { replaceFile } from "../system/replace-file.ts";
 
@@ -9,20 +9,6 @@ const DefinitionSchema = z.strictObject({
   version: z.literal(1),
   config: NetworkConfigSchema.required({ "ipv4.address": true }),
 });
-
-/** @throws {ConfigError} naming every issue. */
-export function parseNetworkConfig(input: unknown): z.output<typeof NetworkConfigSchema> {
-  const result = NetworkConfigSchema.safeParse(input);
-  if (result.success) return result.data;
-  throw new ConfigError(
-    "network config",
-    result.error.issues.map((issue) => ({
-      path: issue.path.map((key) => (typeof key === "symbol" ? String(key) : key)),
-      message: issue.message,
-    })),
-    { cause: result.error },
-  );
-}
 
 /**
  * The definition at `path`; `undefined` where there is none. @throws {ProtocolError} when the file is not one of ours.

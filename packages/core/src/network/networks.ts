@@ -10,12 +10,12 @@ import type { NetworkManager, NicOwner } from "../engine/ports.ts";
 import type { Devices } from "../model/device/device.ts";
 import type { Nic } from "../model/device/nic.ts";
 import { InterfaceNameSchema } from "../model/name.ts";
-import type { NetworkConfig, NetworkConfigInput } from "../model/network.ts";
+import { type NetworkConfig, type NetworkConfigInput, NetworkConfigSchema } from "../model/network.ts";
+import { parse } from "../model/parse.ts";
 import { type Spawn, spawn } from "../system/spawn.ts";
 import type { NicAttachment } from "./attachment.ts";
 import { readRoutes } from "./bridge.ts";
 import { assertUsableSubnet, chooseSubnet, type TakenSubnet, takenByRoutes } from "./choose-subnet.ts";
-import { parseNetworkConfig } from "./definition.ts";
 import { attachmentsOf, ManagedNetwork, namesIn } from "./managed-network.ts";
 import { requireNetworkTools } from "./probe.ts";
 import { parseSubnet } from "./subnet.ts";
@@ -61,7 +61,7 @@ class ManagedNetworks implements NetworkManager {
 
   async create(input: NetworkConfigInput, options: Abortable = {}): Promise<NetworkInfo> {
     options.signal?.throwIfAborted();
-    const wanted = parseNetworkConfig(input);
+    const wanted = parse(NetworkConfigSchema, input, "network config");
     await requireNetworkTools(`create network "${wanted.name}"`);
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     return this.#locked(wanted.name, options, async (network) => {
@@ -75,10 +75,9 @@ class ManagedNetworks implements NetworkManager {
 
   async get(name: string, options: Abortable = {}): Promise<NetworkInfo> {
     options.signal?.throwIfAborted();
-    const network = this.#network(name);
-    const config = isName(name) ? await network.definition() : undefined;
+    const config = isName(name) ? await this.#network(name).definition() : undefined;
     if (config === undefined) throw new NotFoundError("network", name, { hint: "make it with networks.create()" });
-    return { ...config, up: await network.isUp(config) };
+    return { ...config, up: await this.#network(name).isUp(config) };
   }
 
   async list(options: Abortable = {}): Promise<readonly NetworkInfo[]> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, NotFoundError } from "../../src/contract/errors.ts";
-import { assertImportOptions, resolveReference } from "../../src/images/reference.ts";
+import { resolveReference } from "../../src/images/reference.ts";
 
 const first = `sha256:${"ab".repeat(32)}`;
 const second = `sha256:${"ab".repeat(8)}${"cd".repeat(24)}`;
@@ -25,22 +25,5 @@ describe("resolveReference", () => {
 
   it.each(["nothing", "abababababa", "gone", "__proto__", "", "ff".repeat(32)])("has no image for %j", (reference) => {
     expect(() => resolve(reference)).toThrow(NotFoundError);
-  });
-});
-
-describe("assertImportOptions", () => {
-  it.each([
-    [{ aliases: ["-x"] }, "aliases.0"],
-    [{ aliases: ["a b"] }, "aliases.0"],
-    [{ aliases: ["abcdefabcdef"] }, "aliases.0: an alias must not look like a fingerprint"],
-    [{ digest: "md5:1" }, "digest"],
-    [{ architecture: "vax" }, "architecture"],
-  ])("refuses %j", (options, message) => {
-    expect(() => assertImportOptions(options)).toThrow(ConfigError);
-    expect(() => assertImportOptions(options)).toThrow(message);
-  });
-
-  it("accepts names like those of registries", () => {
-    assertImportOptions({ aliases: ["debian/12", "127.0.0.1:5000/redis:7", "x"] });
   });
 });
