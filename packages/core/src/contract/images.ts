@@ -45,8 +45,9 @@ export interface Images {
    * Brings an image in and returns it; at once when the store has it. All or nothing: a failure, an abort or a crash
    * leaves no trace once the host is opened again.
    *
-   * @throws {ImageError} when it is malformed or hostile, leaves its root, or differs from its digest.
-   * @throws {HostError} when a tool for its source is missing.
+   * @throws {ConfigError} for an option that is unknown or wrong. @throws {NotFoundError} when there is no such file.
+   * @throws {ImageError} when it cannot be read, is malformed or hostile, leaves its root, or differs from its digest.
+   * @throws {HostError} when a tool for its source is missing, or it takes root.
    */
   import(source: ImageSource, options?: ImportOptions): Promise<Image>;
   /**

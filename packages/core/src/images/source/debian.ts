@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { CommandError, ConfigError, HostError, ImageError } from "../../contract/errors.ts";
 import type { DebianBootstrap, ImportOptions } from "../../contract/images.ts";
+import { parse } from "../../model/parse.ts";
 import { spawn } from "../../system/spawn.ts";
 import { TOOL_ENV } from "../../system/tool-env.ts";
 import { hashOf } from "../fingerprint.ts";
-import { issuesOf } from "../reference.ts";
 import { hostArchitecture } from "../rootfs-facts.ts";
 import { startTool } from "../tool.ts";
 import type { Origin } from "./origin.ts";
@@ -27,6 +27,12 @@ const DebianSchema = z.strictObject({
 
 const DEFAULT_MIRROR = "http://deb.debian.org/debian";
 
+const ROOT = {
+  need: "root",
+  reason: "mmdebstrap makes file systems of many owners and mounts in them",
+  fix: "run as root, or import a tar that was made elsewhere",
+};
+
 /**
  * A Debian made here by mmdebstrap(1), which checks the signatures of all that it fetches. What identifies it is what
  * was asked for: it is made once, and again only after the image was deleted.
@@ -34,15 +40,14 @@ const DEFAULT_MIRROR = "http://deb.debian.org/debian";
  * @throws {ConfigError}
  */
 export async function debianOrigin(source: DebianBootstrap, options: ImportOptions): Promise<Origin> {
-  const parsed = DebianSchema.safeParse(source);
-  if (!parsed.success) throw new ConfigError("image source", issuesOf(parsed.error));
+  const asked = parse(DebianSchema, source, "image source");
   if (options.digest !== undefined)
     throw new ConfigError("import options", [
       { path: ["digest"], message: "a bootstrap has none that is known before" },
     ]);
-  const { suite, variant } = parsed.data;
-  const packages = [...new Set(parsed.data.packages)].sort();
-  const mirror = parsed.data.mirror ?? (await hostMirror(options.signal)) ?? DEFAULT_MIRROR;
+  const { suite, variant } = asked;
+  const packages = [...new Set(asked.packages)].sort();
+  const mirror = asked.mirror ?? (await hostMirror(options.signal)) ?? DEFAULT_MIRROR;
   const architecture = options.architecture ?? hostArchitecture();
   const identity = { type: "debian", suite, variant, packages, mirror, architecture };
   const name = ["debian", suite, ...(packages.length > 0 ? [packages.join(",")] : [])].join(":");
@@ -51,6 +56,7 @@ export async function debianOrigin(source: DebianBootstrap, options: ImportOptio
     lock: identity,
     identity,
     async load(draft, { signal, onProgress }) {
+      if (process.geteuid?.() !== 0) throw new HostError(`make image ${name}`, [ROOT]);
       const failing = new AbortController();
       const abort = () => failing.abort();
       signal?.addEventListener("abort", abort, { once: true });
@@ -97,7 +103,13 @@ async function explain(name: string, error: unknown, end: Promise<void>, ended: 
   if (result.status === "fulfilled") return error;
   const failure: unknown = result.reason;
   if (failure instanceof HostError || !(failure instanceof CommandError)) return failure;
-  const line = failure.stderr.split("\n").findLast((one) => /^(E:|W: .*not trusted)/.test(one));
+  return bootstrapError(name, failure);
+}
+
+/** Exported for its tests. Not every failure is mmdebstrap's own: unshare(1) may be refused, or apt killed. */
+export function bootstrapError(name: string, failure: CommandError): ImageError {
+  const lines = failure.stderr.trimEnd().split("\n");
+  const line = lines.findLast((one) => /^(E:|W: .*not trusted)/.test(one)) ?? lines.at(-1);
   return new ImageError(name, `mmdebstrap failed${line ? `: ${line}` : ""}`, { cause: failure });
 }
 

@@ -15,16 +15,24 @@ export interface LocalSource {
 }
 
 /**
- * Reads off the first bytes what a path is. @throws {NotFoundError} @throws {ImageError} when it is nothing that we
- * take
+ * Reads off the first bytes what a path is. @throws {NotFoundError} with `hint`. @throws {ImageError} when it cannot be
+ * read, or is nothing that we take.
  */
-export async function detectSource(source: string): Promise<LocalSource> {
+export async function detectSource(source: string, hint: string): Promise<LocalSource> {
   const path = resolve(source);
-  const stats = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR")
-      throw new NotFoundError("image source", source, { cause: error, hint: "no such file or folder" });
-    throw error;
-  });
+  try {
+    return await detect(source, path);
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR")
+      throw new NotFoundError("image source", source, { cause: error, hint });
+    if (code === undefined || syscall === undefined) throw error;
+    throw new ImageError(source, `it cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function detect(source: string, path: string): Promise<LocalSource> {
+  const stats = await stat(path);
   if (stats.isDirectory()) return { kind: "folder", path, stats };
   // Opening a FIFO would wait for a writer, and a device has no size.
   if (!stats.isFile())

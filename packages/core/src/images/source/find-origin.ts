@@ -13,6 +13,9 @@ import { tarOrigin } from "./tar.ts";
 /** Prefixes of `@pileus/oci`, to tell its absence from a missing file. */
 const OCI_PREFIX = /^(docker:\/\/|oci:|oci-archive:|docker-archive:)/;
 
+/** `https://…`, `redis:7`, `127.0.0.1:5000/name@sha256:…`: more likely a reference of some kind than a path. */
+const REFERENCE = /^[^/.].*:/s;
+
 /** Who can read a source. @throws {ConfigError} @throws {NotFoundError} @throws {ImageError} */
 export async function findOrigin(
   source: ImageSource,
@@ -34,7 +37,7 @@ export async function findOrigin(
     throw new ConfigError("image source", [
       { path: [], message: `${source} needs a driver that reads OCI images: give oci() of @pileus/oci to openHost()` },
     ]);
-  const local = await detectSource(source);
+  const local = await detectSource(source, missingHint(source, plugins));
   switch (local.kind) {
     case "tar":
       return tarOrigin(source, local);
@@ -48,4 +51,17 @@ export async function findOrigin(
     default:
       return local.kind satisfies never;
   }
+}
+
+/** What to say where no file is: more where the source does not read as a path. */
+function missingHint(source: string, plugins: readonly ImageSourcePlugin[]): string {
+  const hint = "no such file or folder";
+  if (!REFERENCE.test(source)) return hint;
+  const prefixes = plugins.flatMap((plugin) => plugin.prefixes);
+  const others =
+    prefixes.length > 0
+      ? `or begins with ${prefixes.join(" or ")}`
+      : "and oci() of @pileus/oci, given to openHost(), reads registries and OCI archives";
+  const paths = "the path of a tar, squashfs, folder, qcow2 or raw disk";
+  return `${hint}; a source is ${paths}, or { type: "debian" }, ${others}`;
 }

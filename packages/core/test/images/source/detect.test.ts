@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ImageError } from "../../../src/contract/errors.ts";
 import { parseOsRelease } from "../../../src/images/rootfs-facts.ts";
-import { parseMirror } from "../../../src/images/source/debian.ts";
 import { kindOf } from "../../../src/images/source/detect.ts";
 import { file, tarBytes } from "../support/tar-bytes.ts";
 
@@ -43,18 +42,5 @@ describe("parseOsRelease", () => {
   it("reads assignments with and without quotes, and nothing else", () => {
     const text = "ID=debian\nVERSION_ID=\"12\"\nNAME='A b'\n# ID=x\nBAD LINE\nEMPTY=\nID_LIKE=$(x) y\n";
     expect(parseOsRelease(text)).toEqual({ ID: "debian", VERSION_ID: "12", NAME: "A b" });
-  });
-});
-
-describe("parseMirror", () => {
-  it("finds Debian's own archive among others", () => {
-    const uris = [
-      "'https://deb.nodesource.com/node_20.x/dists/nodistro/InRelease' x 0 ",
-      "'https://download.docker.com/linux/debian/dists/bookworm/InRelease' x 0 ",
-      "'http://deb.debian.org/debian-security/dists/bookworm-security/InRelease' x 0 ",
-      "'http://ftp.example.org/debian/dists/bookworm/InRelease' x 0 ",
-    ];
-    expect(parseMirror(uris.join("\n"))).toBe("http://ftp.example.org/debian");
-    expect(parseMirror(uris.slice(0, 3).join("\n"))).toBeUndefined();
   });
 });

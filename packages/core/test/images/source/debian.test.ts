@@ -1,0 +1,54 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { CommandError, ConfigError, HostError, ImageError } from "../../../src/contract/errors.ts";
+import type { DebianBootstrap } from "../../../src/contract/images.ts";
+import { bootstrapError, debianOrigin, parseMirror } from "../../../src/images/source/debian.ts";
+import { Scratch } from "../support/scratch.ts";
+
+const BOOKWORM: DebianBootstrap = { type: "debian", suite: "bookworm", mirror: "http://127.0.0.1:9/debian" };
+
+const failed = (stderr: string) =>
+  bootstrapError("debian:x", new CommandError({ argv: ["unshare"], exitCode: 1, stderr }));
+
+describe("a Debian to be made", () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it("names the key that was meant by an unknown one", async () => {
+    const source = { ...BOOKWORM, package: ["curl"] };
+    const error = await debianOrigin(source, {}).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(String(error)).toContain('package: unknown key; did you mean "packages"?');
+  });
+
+  it("is refused without root before anything is started, and leaves nothing", async () => {
+    await using scratch = await Scratch.make();
+    await using store = await scratch.open();
+    vi.spyOn(process, "geteuid").mockReturnValue(65534);
+    const error = await store.import(BOOKWORM).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(HostError);
+    expect(error).toMatchObject({ missing: [{ need: "root" }] });
+    expect(await scratch.remains()).toEqual([]);
+  });
+
+  it("fails with what mmdebstrap found wrong, or else with what was said last", () => {
+    const own = failed("I: running\nE: no such suite\nI: cleaning up\n");
+    expect(own).toBeInstanceOf(ImageError);
+    expect(own.message).toContain("mmdebstrap failed: E: no such suite");
+    expect(failed("unshare: unshare failed: Operation not permitted\n").message).toMatch(/Operation not permitted$/);
+    expect(failed("").message).toMatch(/mmdebstrap failed$/);
+  });
+});
+
+describe("parseMirror", () => {
+  it("finds Debian's own archive among others", () => {
+    const uris = [
+      "'https://deb.nodesource.com/node_20.x/dists/nodistro/InRelease' x 0 ",
+      "'https://download.docker.com/linux/debian/dists/bookworm/InRelease' x 0 ",
+      "'http://deb.debian.org/debian-security/dists/bookworm-security/InRelease' x 0 ",
+      "'http://ftp.example.org/debian/dists/bookworm/InRelease' x 0 ",
+    ];
+    expect(parseMirror(uris.join("\n"))).toBe("http://ftp.example.org/debian");
+    expect(parseMirror(uris.slice(0, 3).join("\n"))).toBeUndefined();
+  });
+});
