@@ -4,14 +4,7 @@ import { missingTools, type Spawn } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { QEMU } from "./argv/argv.ts";
 import type { KernelSupply } from "./kernel/supply.ts";
-
-/** The tools that this package runs, with Debian's package for each. */
-const TOOLS: Readonly<Record<string, string>> = {
-  [QEMU]: "qemu-system-x86",
-  "qemu-img": "qemu-utils",
-  "mkfs.ext4": "e2fsprogs",
-  mksquashfs: "squashfs-tools",
-};
+import { TOOLS } from "./tools.ts";
 
 export interface ProbeParts extends Abortable {
   readonly spawn: Spawn;

@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { type FileHandle, open, readdir, readFile } from "node:fs/promises";
 import { type Abortable, CommandError, HostError } from "@pileus/core";
 import { identifyProcess, missingTool, type ProcessIdentity, processArguments, TOOL_ENV } from "@pileus/core/driver";
+import { QEMU } from "./argv/argv.ts";
+import { TOOLS } from "./tools.ts";
 
 /** A QEMU that was just started and is not known to work yet. */
 export interface StartedQemu {
@@ -44,7 +46,7 @@ export async function startQemu(
     return { pid: child.pid ?? 0, failure: ended };
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
-    throw new HostError("start a virtual machine", [missingTool(file, "qemu-system-x86")], { cause });
+    throw new HostError("start a virtual machine", [missingTool(file, TOOLS[QEMU])], { cause });
   } finally {
     await log.close();
   }

@@ -73,7 +73,7 @@ async function build(
   const image = join(scratch, "image");
   const uncompressed = ["-noI", "-noD", "-noF", "-noX"];
   const plain = ["-all-root", "-no-xattrs", "-no-exports", "-no-progress", "-quiet"];
-  await run(["mksquashfs", tree, image, ...uncompressed, ...plain], { signal });
+  await run(["mksquashfs", tree, image, ...uncompressed, ...plain], { fromPackage: "squashfs-tools", signal });
   const file = await open(image, "r");
   try {
     await file.sync();

@@ -2,6 +2,7 @@ import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Image, ImageError, isInstanceError, type ProgressOptions } from "@pileus/core";
 import { acquireLock, type Spawn } from "@pileus/core/driver";
+import { TOOLS } from "../tools.ts";
 
 export interface BaseDisk {
   /** The folder of all bases; made where it is missing. */
@@ -61,7 +62,7 @@ async function makeFileSystem(base: BaseDisk, tree: string, draft: string, optio
   const argv = ["mkfs.ext4", "-q", "-F", "-m", "0", "-L", "root", "-d", tree, draft];
   try {
     // After a crash the next process makes the draft anew: nobody may then be writing it.
-    await base.spawn(argv, { signal: options.signal, diesWithUs: true });
+    await base.spawn(argv, { fromPackage: TOOLS["mkfs.ext4"], signal: options.signal, diesWithUs: true });
   } catch (error) {
     if (!isInstanceError(error, "ERR_INSTANCE_COMMAND")) throw error;
     const why = `cannot be made into a root disk of ${base.size} bytes (raise qemu.rootSize if it is too small)`;

@@ -1,6 +1,7 @@
 import { type Abortable, ImageError, ProtocolError } from "@pileus/core";
 import { assertDiskSize, type Bounds, type Spawn } from "@pileus/core/driver";
 import { z } from "zod";
+import { TOOLS } from "../tools.ts";
 
 // qapi/block-core.json, ImageInfo; the names are absent where there is no such file.
 const ImageInfoSchema = z.object({
@@ -26,6 +27,7 @@ export async function assertSelfContained(
 ): Promise<void> {
   const { stdout } = await spawn(["qemu-img", "info", "--output=json", "-f", disk.format, disk.path], {
     ...options,
+    fromPackage: TOOLS["qemu-img"],
     bounds: IMAGE_BOUNDS,
   });
   const info = ImageInfoSchema.safeParse(JSON.parse(stdout));

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { type Abortable, ConfigError } from "@pileus/core";
-import { spawn } from "@pileus/core/driver";
+import { type SpawnOptions, spawn } from "@pileus/core/driver";
 import { moduleName, parseModuleInfo } from "./module-info.ts";
 
 export interface KernelModule {
@@ -61,15 +61,15 @@ async function readModule(file: string, options: Abortable): Promise<Buffer> {
     case "gz":
       return gunzipSync(bytes);
     case "xz":
-      return decompress(["xz", "--decompress"], file, options);
+      return decompress(["xz", "--decompress"], file, { ...options, fromPackage: "xz-utils" });
     case "zst":
-      return decompress(["zstd", "--decompress", "--quiet", "--rm"], file, options);
+      return decompress(["zstd", "--decompress", "--quiet", "--rm"], file, { ...options, fromPackage: "zstd" });
     default:
       return bytes;
   }
 }
 
-async function decompress(argv: readonly string[], file: string, options: Abortable): Promise<Buffer> {
+async function decompress(argv: readonly string[], file: string, options: SpawnOptions): Promise<Buffer> {
   const scratch = await mkdtemp(join(tmpdir(), "pileus-module-"));
   try {
     const copy = join(scratch, basename(file));

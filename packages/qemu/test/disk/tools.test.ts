@@ -7,12 +7,12 @@ import { ensureBaseDisk } from "../../src/disk/base-disk.ts";
 import { createOverlay } from "../../src/disk/overlay.ts";
 import { makeInstance } from "../support/instance.ts";
 
-it("has the tools that make disks die with this process", async () => {
+it("has the tools that make disks die with this process, and says which packages have them", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-disk-"));
   await using instance = await makeInstance();
   const started: unknown[] = [];
   const spawn: Spawn = async ([tool], options) => {
-    started.push([tool, options?.diesWithUs]);
+    started.push([tool, options?.diesWithUs, options?.fromPackage]);
     return { stdout: "", stderr: "", exitCode: 0 };
   };
   try {
@@ -21,8 +21,8 @@ it("has the tools that make disks die with this process", async () => {
     const path = await ensureBaseDisk(base, {});
     await createOverlay(join(folder, "overlay.qcow2"), { path, format: "raw" }, spawn);
     expect(started).toEqual([
-      ["mkfs.ext4", true],
-      ["qemu-img", true],
+      ["mkfs.ext4", true, "e2fsprogs"],
+      ["qemu-img", true, "qemu-utils"],
     ]);
   } finally {
     await rm(folder, { recursive: true });
