@@ -233,13 +233,13 @@ export class TimeoutError extends InstanceError {
   }
 }
 
-/** A reader of `watch()` fell so far behind that events would have been lost silently. */
+/** A reader of events fell so far behind that some would have been lost silently. */
 export class OverrunError extends InstanceError {
   readonly code = "ERR_INSTANCE_OVERRUN";
   /** The most events that a reader may be behind. */
   readonly limit: number;
   constructor(limit: number, options?: ErrorOptions) {
-    super(`a watcher fell more than ${limit} events behind: look at the instances anew, and read faster`, options);
+    super(`a watcher fell more than ${limit} events behind: look anew at what it watches, and read faster`, options);
     this.limit = limit;
   }
 }

@@ -1,4 +1,4 @@
-import { type Abortable, ProtocolError } from "@pileus/core";
+import { type Abortable, OverrunError, ProtocolError } from "@pileus/core";
 import { z } from "zod";
 
 const Nothing = z.object({});
@@ -76,8 +76,8 @@ export class QmpEvents {
   }
 
   /**
-   * Yields all events from the moment of the call. Ends when the connection ends; throws `signal.reason` on abort, and a
-   * {@link ProtocolError} when the reader falls 4096 events behind.
+   * Yields all events from the moment of the call. Ends when the connection ends; throws `signal.reason` on abort, and an
+   * {@link OverrunError} when the reader falls more than 4096 events behind.
    */
   watch(options: Abortable = {}): AsyncIterable<QmpEvent> {
     const { signal } = options;
@@ -111,8 +111,7 @@ export class QmpEvents {
     for (const listener of this.#listeners.get(event.name) ?? []) (listener as (event: QmpEvent) => void)(event);
     for (const reader of this.#readers) {
       if (reader.queue.length >= MAX_QUEUE) {
-        const message = `QMP: a reader of events fell ${MAX_QUEUE} behind`;
-        this.#fail(reader, new ProtocolError(message, event.name));
+        this.#fail(reader, new OverrunError(MAX_QUEUE));
       } else {
         reader.queue.push(event);
         reader.wake();

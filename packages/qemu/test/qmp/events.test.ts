@@ -1,4 +1,4 @@
-import { ProtocolError } from "@pileus/core";
+import { OverrunError, type ProtocolError } from "@pileus/core";
 import { expect, it } from "vitest";
 import { QmpClient, type QmpEvent } from "../../src/qmp/index.ts";
 import { FakeMonitor } from "../support/fake-monitor.ts";
@@ -41,13 +41,13 @@ it("ends a loop by throwing the reason of its abort", async () => {
   await expect(loop).rejects.toBe(reason);
 });
 
-it("throws ProtocolError to a reader who falls 4096 events behind", async () => {
+it("throws OverrunError to a reader who falls more than 4096 events behind", async () => {
   await using monitor = await FakeMonitor.start(() => ({}));
   await using client = await QmpClient.connect(monitor.path);
   const events = client.events.watch();
   for (let i = 0; i <= 4096; i++) monitor.event("STOP");
   await client.execute("stop");
-  await expect(events[Symbol.asyncIterator]().next()).rejects.toThrow(ProtocolError);
+  await expect(events[Symbol.asyncIterator]().next()).rejects.toThrow(OverrunError);
 });
 
 it("reports a known event with wrong data and leaves pending commands alone", async () => {
