@@ -21,6 +21,7 @@ import { Multiplexer } from "../protocol/multiplexer.ts";
 import { BUSY, UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
 import { encodeRecord, PROTOCOLS, type RecordKind } from "../protocol/record.ts";
 import { within } from "./deadline.ts";
+import { deferred } from "./deferred.ts";
 
 const PEER = "the guest agent";
 
@@ -41,27 +42,17 @@ export interface Begun {
  * wrong ends the session, and every call in it, with {@link ProtocolError}.
  */
 export class HostSession {
-  readonly closed: Promise<Error | undefined>;
-  /** Resolves with the agent's welcome once the session stands. */
-  readonly welcome: Promise<Welcome>;
+  readonly #closed = deferred<Error | undefined>();
+  readonly #welcome = deferred<Welcome>();
   readonly #link: Link;
   readonly #deframer: Deframer;
   readonly #calls: Multiplexer;
   #token = "";
   #greetings = 0;
   #state: "greeting" | "open" | "closed" = "greeting";
-  #settleWelcome: { resolve: (welcome: Welcome) => void; reject: (error: Error) => void } | undefined;
-  #settleClosed: ((error: Error | undefined) => void) | undefined;
 
   constructor(link: Link) {
     this.#link = link;
-    this.closed = new Promise((resolve) => {
-      this.#settleClosed = resolve;
-    });
-    this.welcome = new Promise((resolve, reject) => {
-      this.#settleWelcome = { resolve, reject };
-    });
-    this.welcome.catch(() => undefined);
     this.#calls = new Multiplexer({
       link,
       side: "host",
@@ -89,6 +80,16 @@ export class HostSession {
     this.#hello();
   }
 
+  /** Resolves when the session is over: with the reason, or with nothing after `close()`. */
+  get closed(): Promise<Error | undefined> {
+    return this.#closed.promise;
+  }
+
+  /** Resolves with the agent's welcome once the session stands. */
+  get welcome(): Promise<Welcome> {
+    return this.#welcome.promise;
+  }
+
   /** Ends the session: what runs for it in the guest is killed. Idempotent. */
   close(): void {
     if (this.#state === "closed") return;
@@ -106,11 +107,12 @@ export class HostSession {
       const message = `${payload.length} bytes of arguments and environment, and ${MAX_CALL} at most`;
       throw new ConfigError(`${request.method} request`, [{ path: [], message }]);
     }
-    const { promise: started, resolve: start, reject: failStart } = settler<void>();
-    const { promise: outcome, resolve, reject } = settler<unknown>();
+    const started = deferred<void>();
+    // An outcome may come after its call was abandoned.
+    const outcome = deferred<unknown>();
     const fail = (error: Error): Error => {
-      failStart(error);
-      reject(error);
+      started.reject(error);
+      outcome.reject(error);
       return error;
     };
     const call = this.#calls.open(payload, (made) => {
@@ -119,21 +121,21 @@ export class HostSession {
       made.handlers = {
         message: (said) =>
           this.#parse(AgentMessageSchema, said, (parsed: AgentMessage) => {
-            if (parsed.type === "started") start();
+            if (parsed.type === "started") started.resolve();
             message?.(parsed);
           }),
         closed: (said) => {
           const parsed = OutcomeSchema.safeParse(said);
           if (!parsed.success) return this.#violated("an outcome of unknown shape", said);
           if (!parsed.data.ok) return fail(callError(request, parsed.data.error));
-          start();
-          resolve(parsed.data.result);
+          started.resolve();
+          outcome.resolve(parsed.data.result);
           return undefined;
         },
         failed: fail,
       };
     });
-    return { call, started, outcome };
+    return { call, started: started.promise, outcome: outcome.promise };
   }
 
   /** Makes a call without channels and returns its result, parsed. */
@@ -196,7 +198,7 @@ export class HostSession {
       return false;
     }
     this.#state = "open";
-    this.#settleWelcome?.resolve(parsed.data);
+    this.#welcome.resolve(parsed.data);
     return true;
   }
 
@@ -218,10 +220,10 @@ export class HostSession {
     this.#state = "closed";
     const reason = error ?? new ConnectionError(PEER, "this client was closed");
     this.#deframer.seek();
-    this.#settleWelcome?.reject(reason);
+    this.#welcome.reject(reason);
     this.#calls.destroy(reason);
     this.#link.close();
-    this.#settleClosed?.(error);
+    this.#closed.resolve(error);
   }
 }
 
@@ -243,16 +245,4 @@ function parseJson(payload: Buffer): unknown {
   } catch {
     return undefined;
   }
-}
-
-function settler<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<T>((settle, fail) => {
-    resolve = settle;
-    reject = fail;
-  });
-  // Nobody may be waiting: an outcome after its call was abandoned.
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
 }

@@ -3,6 +3,7 @@ import { type BackendProcess, ConnectionError, type ExecRequest } from "@pileus/
 import type { Call } from "../protocol/call.ts";
 import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
 import { type Limits, within } from "./deadline.ts";
+import { deferred } from "./deferred.ts";
 import type { HostSession } from "./host-session.ts";
 import { TerminalStream } from "./terminal-stream.ts";
 
@@ -13,14 +14,8 @@ export async function startProcess(
   limits: Limits,
 ): Promise<BackendProcess> {
   limits.signal?.throwIfAborted();
-  let settleExit: (status: ExitStatus) => void = () => undefined;
-  let failExit: (error: Error) => void = () => undefined;
-  const exit = new Promise<ExitStatus>((resolve, reject) => {
-    settleExit = resolve;
-    failExit = reject;
-  });
   // The streams of a lost session tell it, too.
-  exit.catch(() => undefined);
+  const exit = deferred<ExitStatus>();
   let streams: BackendProcess["streams"] | undefined;
   const { argv, env, cwd, user, tty } = request;
   const asked: CallRequest = { method: "exec", argv, env, cwd, user, tty };
@@ -29,24 +24,26 @@ export async function startProcess(
     made.handlers = {
       message: (said) => {
         const message = said as AgentMessage;
-        if (message.type === "exit") settleExit(message.status as ExitStatus);
+        if (message.type === "exit") exit.resolve(message.status as ExitStatus);
       },
     };
   });
   outcome.then(
-    () => failExit(new ConnectionError("the guest agent", "it closed a program without an exit status")),
-    failExit,
+    () => exit.reject(new ConnectionError("the guest agent", "it closed a program without an exit status")),
+    exit.reject,
   );
   await within(started, `start of ${request.argv[0]} in the guest`, limits, () => call.cancel());
   return {
     streams: streams as BackendProcess["streams"],
-    exit,
+    exit: exit.promise,
     async kill(signal) {
       call.send({ type: "signal", signal } satisfies HostMessage);
       if (signal !== "SIGKILL") return;
       // No program outlives it: a guest that tells of no end is not waited for any longer than for another answer.
       const { timeout } = limits;
-      within(exit, `end of ${request.argv[0]} in the guest`, { timeout }, () => call.cancel()).catch(failExit);
+      within(exit.promise, `end of ${request.argv[0]} in the guest`, { timeout }, () => call.cancel()).catch(
+        exit.reject,
+      );
     },
     async resize(size: TerminalSize) {
       call.send({ type: "resize", columns: size.columns, rows: size.rows } satisfies HostMessage);

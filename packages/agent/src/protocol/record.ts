@@ -24,7 +24,7 @@ export const MAX_RECORD = 4096;
 export const RECORD = {
   /** Host: begins a session and ends any before it. `{ token, protocols }` */
   hello: 0x48,
-  /** Agent: the answer. `{ token, protocol, agent, features, bootId }`; frames follow in both directions. */
+  /** Agent: the answer. `{ token, protocol, agent, methods, bootId }`; frames follow in both directions. */
   welcome: 0x57,
   /** Agent: just started, or the host was gone; there is no session. The host says hello (again). */
   here: 0x47,
