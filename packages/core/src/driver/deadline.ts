@@ -73,8 +73,8 @@ export async function withDeadline<T>(options: DeadlineOptions, work: (signal: A
 /** What {@link linkSignals} returns. Disposing stops listening to the signals it was made of. */
 export interface LinkedSignal extends Disposable {
   readonly signal: AbortSignal;
-  /** Aborts `signal` for a reason of one's own. */
-  abort(reason: unknown): void;
+  /** Aborts `signal` for a reason of one's own, or for none. */
+  abort(reason?: unknown): void;
 }
 
 /**

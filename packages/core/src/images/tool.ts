@@ -28,7 +28,9 @@ export interface Tool {
   gone(): Promise<void>;
 }
 
+/** Starts a tool, unless the signal has aborted: then throws its reason. */
 export function startTool(argv: readonly string[], options: ToolOptions): Tool {
+  options.signal.throwIfAborted();
   const [setpriv, ...args] = dyingWithUs(argv);
   const child = start(setpriv, args, {
     cwd: "/",
@@ -37,7 +39,6 @@ export function startTool(argv: readonly string[], options: ToolOptions): Tool {
   });
   const kill = () => child.kill("SIGKILL");
   options.signal.addEventListener("abort", kill, { once: true });
-  if (options.signal.aborted) kill();
   const stderr = collect(child.stderr, options.onLine);
   let missing = false;
   const ended = new Promise<void>((resolve, reject) => {

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { Abortable, Timed } from "../contract/abortable.ts";
 import { TimeoutError } from "../contract/errors.ts";
+import { abortable } from "../driver/deadline.ts";
 import { pidfdOpen, pidfdSendSignal, pollReadable, type SystemError } from "./syscall.ts";
 
 /**
@@ -73,7 +74,7 @@ export async function waitForEnd(identity: ProcessIdentity, options: Abortable &
   options.signal?.throwIfAborted();
   const timeout = options.timeout ?? 5000;
   const ended = withPidfd(identity, (pidfd) => pollReadable(pidfd, timeout));
-  if ((await untilAborted(ended, options.signal)) === false)
+  if ((await abortable(ended, options.signal)) === false)
     throw new TimeoutError(`the end of process ${identity.pid}`, timeout);
 }
 
@@ -82,14 +83,25 @@ export async function processArguments(pid: number): Promise<readonly string[] |
   return (await readProcess(`/proc/${pid}/cmdline`))?.split("\0").slice(0, -1);
 }
 
-/**
- * Exported for its tests. proc_pid_stat(5): the second field is the command in parentheses, and may hold spaces and
- * parentheses itself.
- */
-export function parseProcessStat(stat: string): { readonly state: string; readonly startTime: number } | undefined {
+/** A part of /proc/PID/stat: proc_pid_stat(5). */
+export interface ProcessStat {
+  /** One letter: `Z` of one that nobody has reaped yet. */
+  readonly state: string;
+  /** Clock ticks after boot. */
+  readonly startTime: number;
+  /** Clock ticks that it ran, in the kernel too. */
+  readonly cpuTicks: number;
+  readonly residentPages: number;
+}
+
+/** Reads /proc/PID/stat: the second field is the command in parentheses, and may hold spaces and parentheses itself. */
+export function parseProcessStat(stat: string): ProcessStat | undefined {
+  // What follows the command begins with field 3.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const [state, startTime] = [fields[0], Number(fields[19])];
-  return state === undefined || !Number.isSafeInteger(startTime) ? undefined : { state, startTime };
+  const number = (field: number) => Number(fields[field - 3]);
+  const [state, startTime] = [fields[0], number(22)];
+  if (state === undefined || !Number.isSafeInteger(startTime)) return undefined;
+  return { state, startTime, cpuTicks: number(14) + number(15), residentPages: number(24) };
 }
 
 // The identity is checked while the descriptor is open: from then on it is that process or nobody.
@@ -126,13 +138,4 @@ async function readProcess(path: string): Promise<string | undefined> {
     if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;
   }
-}
-
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

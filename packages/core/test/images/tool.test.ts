@@ -17,6 +17,12 @@ describe("a tool that bytes stream through", () => {
     expect(lines).toEqual(["up"]);
   });
 
+  it("is not started once the signal has aborted", () => {
+    const signal = AbortSignal.abort("enough");
+    const start = () => startTool(["cat"], { fromPackage: "coreutils", signal });
+    expect(start).toThrow("enough");
+  });
+
   it("rejects with HostError and the package to install when it is missing", async () => {
     const { signal } = new AbortController();
     const tool = startTool(["pileus-no-such-tool"], { fromPackage: "some-package", signal });

@@ -4,6 +4,7 @@ import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ProgressOptions } from "../../contract/abortable.ts";
 import { CommandError, ImageError, isInstanceError } from "../../contract/errors.ts";
+import { linkSignals } from "../../driver/deadline.ts";
 import { shown } from "../../tar/entry.ts";
 import { diskFull, isDiskFull, saysDiskFull } from "../disk-full.ts";
 import { startTool } from "../tool.ts";
@@ -48,13 +49,11 @@ export interface Unpacked extends LayerFindings {
  */
 export async function unpackLayer(source: Readable, tree: string, options: UnpackOptions): Promise<Unpacked> {
   const { image } = options;
-  options.signal?.throwIfAborted();
   // Ends the tools when anything fails, not only when the caller aborts.
-  const failing = new AbortController();
-  const abort = () => failing.abort(options.signal?.reason);
-  options.signal?.addEventListener("abort", abort, { once: true });
+  using failing = linkSignals(options.signal);
   const ends: Promise<void>[] = [];
   try {
+    options.signal?.throwIfAborted();
     await mkdir(tree, { mode: 0o755 });
     const filter = new LayerFilter({ ...options, lower: new LowerLayers(options.lower), owner: onlyOwner() });
     const compressed = new Meter(options);
@@ -100,7 +99,6 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
     await linkLower(image, tree, findings.lowerLinks, options.signal);
     return { ...findings, diffId, digest, size: judge.size };
   } finally {
-    options.signal?.removeEventListener("abort", abort);
     failing.abort();
     source.destroy();
     await Promise.all(ends);

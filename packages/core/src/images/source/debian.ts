@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CommandError, ConfigError, HostError, ImageError } from "../../contract/errors.ts";
 import type { DebianBootstrap, ImportOptions } from "../../contract/images.ts";
+import { linkSignals } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
 import { spawn } from "../../system/spawn.ts";
 import { TOOL_ENV } from "../../system/tool-env.ts";
@@ -57,9 +58,7 @@ export async function debianOrigin(source: DebianBootstrap, options: ImportOptio
     identity,
     async load(draft, { signal, onProgress }) {
       if (process.geteuid?.() !== 0) throw new HostError(`make image ${name}`, [ROOT]);
-      const failing = new AbortController();
-      const abort = () => failing.abort();
-      signal?.addEventListener("abort", abort, { once: true });
+      using failing = linkSignals(signal);
       const tool = startTool(bootstrapArgv({ suite, variant, packages, mirror, architecture }), {
         fromPackage: "mmdebstrap",
         signal: failing.signal,
@@ -75,7 +74,7 @@ export async function debianOrigin(source: DebianBootstrap, options: ImportOptio
           onProgress?.({ phase: `bootstrap: ${step}`, done: 0 });
         } catch (error) {
           listenerFailure = { error };
-          failing.abort();
+          failing.abort(error);
         }
       };
       tool.stdin.end();
@@ -87,7 +86,6 @@ export async function debianOrigin(source: DebianBootstrap, options: ImportOptio
         if (listenerFailure !== undefined) throw listenerFailure.error;
         throw await explain(name, error, tool.succeeded(), tool.stdout.readableEnded);
       } finally {
-        signal?.removeEventListener("abort", abort);
         failing.abort();
         await tool.gone();
       }

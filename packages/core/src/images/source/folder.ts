@@ -1,5 +1,6 @@
 import { CommandError, ImageError } from "../../contract/errors.ts";
 import type { ImportOptions } from "../../contract/images.ts";
+import { linkSignals } from "../../driver/deadline.ts";
 import type { Draft } from "../draft.ts";
 import { startTool } from "../tool.ts";
 import type { LocalSource } from "./detect.ts";
@@ -23,22 +24,20 @@ export function folderOrigin(name: string, source: LocalSource): Origin {
  * is mounted in it stays out.
  */
 export async function addFolder(name: string, draft: Draft, folder: string, options: ImportOptions): Promise<void> {
-  const failing = new AbortController();
-  const abort = () => failing.abort();
-  options.signal?.addEventListener("abort", abort, { once: true });
+  using failing = linkSignals(options.signal);
   const tar = startTool(createArgv(folder), { fromPackage: "tar", signal: failing.signal });
   tar.stdin.end();
   try {
     await draft.addLayer({ open: async () => tar.stdout, digest: options.digest, whiteouts: false });
     await tar.succeeded();
   } catch (error) {
+    options.signal?.throwIfAborted();
     // An archive that ends too soon is what a failure of tar looks like from the other side.
     const failure =
       error instanceof ImageError ? await failureOf(tar.succeeded(), tar.stdout.readableEnded) : undefined;
     if (failure === undefined) throw error;
     throw new ImageError(name, `the folder cannot be read: ${failure.message}`, { cause: failure });
   } finally {
-    options.signal?.removeEventListener("abort", abort);
     failing.abort();
     await tar.gone();
   }

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { CommandError, ImageError } from "../../contract/errors.ts";
+import { linkSignals } from "../../driver/deadline.ts";
 import { spawn } from "../../system/spawn.ts";
 import { digestOf } from "../digest.ts";
 import { isDiskFull } from "../disk-full.ts";
@@ -53,9 +54,7 @@ async function assertWithin(
   limits: LayerLimits,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const listed = new AbortController();
-  const abort = () => listed.abort();
-  signal?.addEventListener("abort", abort, { once: true });
+  using listed = linkSignals(signal);
   const tool = startTool(["unsquashfs", "-lln", path], { fromPackage: "squashfs-tools", signal: listed.signal });
   tool.stdin.end();
   try {
@@ -74,7 +73,6 @@ async function assertWithin(
     signal?.throwIfAborted();
     throw error;
   } finally {
-    signal?.removeEventListener("abort", abort);
     listed.abort();
     await tool.gone();
   }
