@@ -8,7 +8,7 @@ import type {
   InstanceMetrics,
   InterfaceAddress,
 } from "@pileus/core";
-import { isInstanceError, UnsupportedError } from "@pileus/core";
+import { ConnectionError, isInstanceError, UnsupportedError } from "@pileus/core";
 import {
   type BackendProcess,
   type ExecRequest,
@@ -116,9 +116,14 @@ export class QemuRunning implements Running<QemuCapability> {
     return (await this.#session(options)).addresses(options);
   }
 
-  /** Processor time is what the machine used of this host; memory and processes are as its guest counts them. */
+  /**
+   * Processor time is what the machine used of this host; memory and processes are as its guest counts them.
+   *
+   * @throws {ConnectionError} when the machine has ended.
+   */
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
-    const host = await readProcessUsage(this.pid);
+    const host = await readProcessUsage(this.#identity);
+    if (host === undefined) throw new ConnectionError(this.#qmp.peer, "the machine has ended");
     const limit = memoryOf(this.#instance.config);
     const guest = (await this.isFrozen(options)) ? this.#frozenMetrics : await this.#agent?.current?.metrics(options);
     return {

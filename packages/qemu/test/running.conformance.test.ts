@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
-import { AgentError, ProtocolError } from "@pileus/core";
+import { AgentError, ConnectionError, ProtocolError } from "@pileus/core";
 import { acquireLock, identifyProcess, type ProcessIdentity } from "@pileus/core/driver";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
@@ -69,6 +69,16 @@ it("settles exited when the process has ended and its monitor with it", async ()
   machine.monitor.hangUp();
   expect(await machine.running.exited).toBeUndefined();
   await expect(readFile(machine.console)).rejects.toThrow("ENOENT");
+});
+
+it("tells what a machine uses, and of one that has ended that it has, however late its monitor closes", async () => {
+  await using machine = await startMachine();
+  const { cpu, memory } = await machine.running.metrics();
+  expect(cpu.usage).toBeGreaterThanOrEqual(0);
+  expect(memory.usage).toBeGreaterThan(0);
+  await machine.running.kill();
+  await once(machine.child, "exit");
+  await expect(machine.running.metrics()).rejects.toThrow(ConnectionError);
 });
 
 it("settles exited, and does not reject it, when the host could not tell at first whether the process has ended", async () => {

@@ -86,6 +86,7 @@ export {
   isAlive,
   type ProcessIdentity,
   ProcessIdentitySchema,
+  type ProcessStat,
   parseProcessStat,
   processArguments,
   signalProcess,

@@ -92,9 +92,10 @@ describe("the identity of a process", () => {
     await end();
   });
 
-  it("reads the state behind a command name made to confuse", () => {
-    const rest = `S 1 ${"0 ".repeat(17)}4711 9 9`;
-    expect(parseProcessStat(`42 (a) R 1 (b)) ${rest}`)).toEqual({ state: "S", startTime: 4711 });
+  it("reads what follows a command name made to confuse", () => {
+    const rest = `S 1 ${"0 ".repeat(9)}30 12 ${"0 ".repeat(6)}4711 9 8`;
+    const read = { state: "S", startTime: 4711, cpuTicks: 42, residentPages: 8 };
+    expect(parseProcessStat(`42 (a) R 1 (b)) ${rest}`)).toEqual(read);
     expect(parseProcessStat("")).toBeUndefined();
   });
 
