@@ -1,7 +1,9 @@
+import { once } from "node:events";
 import { readFileSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Abortable } from "@pileus/core";
+import { abortable } from "@pileus/core/driver";
 
 /** Where a container is frozen: its cgroup's folder of the freezer. */
 export interface Freezer {
@@ -15,23 +17,14 @@ export async function setFrozen(freezer: Freezer, frozen: boolean, options: Abor
   if (freezer.version === 1) {
     // cgroup-v1/freezer-subsystem.rst: FREEZING until the last process has stopped; reading the state brings it up to date, and nothing tells.
     writeFileSync(join(freezer.folder, "freezer.state"), frozen ? "FROZEN" : "THAWED");
-    while (isFrozen(freezer) !== frozen) await setTimeout(2, undefined, { signal: options.signal });
+    while (isFrozen(freezer) !== frozen) await abortable(setTimeout(2), options.signal);
     return;
   }
   // cgroup-v2.rst, cgroup.freeze: a change of cgroup.events is seen by inotify(7).
   const events = watch(join(freezer.folder, "cgroup.events"));
   try {
     writeFileSync(join(freezer.folder, "cgroup.freeze"), frozen ? "1" : "0");
-    while (isFrozen(freezer) !== frozen) {
-      await new Promise<void>((resolve, reject) => {
-        const abort = () => reject(options.signal?.reason);
-        options.signal?.addEventListener("abort", abort, { once: true });
-        events.once("change", () => {
-          options.signal?.removeEventListener("abort", abort);
-          resolve();
-        });
-      });
-    }
+    while (isFrozen(freezer) !== frozen) await abortable(once(events, "change"), options.signal);
   } finally {
     events.close();
   }

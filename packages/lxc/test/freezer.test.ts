@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -42,12 +42,22 @@ describe("the freezer of cgroup version 2", () => {
     await setFrozen(freezer, false);
     expect(asked()).toBe("0");
   });
+});
 
+describe.each([1, 2] as const)("a freeze by cgroup version %d", (version) => {
   it("rejects with the reason of an abort", async () => {
-    const controller = new AbortController();
-    const frozen = setFrozen(freezer, true, { signal: controller.signal });
-    controller.abort("enough");
-    await expect(frozen).rejects.toBe("enough");
+    const freezer: Freezer = { version, folder: mkdtempSync(join(tmpdir(), "pileus-freezer-")) };
+    try {
+      // A kernel that never says that it is frozen.
+      writeFileSync(join(freezer.folder, "cgroup.events"), "populated 1\nfrozen 0\n");
+      if (version === 1) symlinkSync("/dev/null", join(freezer.folder, "freezer.state"));
+      const controller = new AbortController();
+      const frozen = setFrozen(freezer, true, { signal: controller.signal });
+      controller.abort("enough");
+      await expect(frozen).rejects.toBe("enough");
+    } finally {
+      rmSync(freezer.folder, { recursive: true });
+    }
   });
 });
 
