@@ -4,26 +4,18 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Abortable, type ExitStatus, ImageError, type InstanceConfig, type LogStream } from "@pileus/core";
-import {
-  allOrNothing,
-  type Backend,
-  type DriverContext,
-  type InstanceContext,
-  type Plan,
-  type Running,
-  readCgroupLayout,
-} from "@pileus/core/driver";
+import type { Backend, DriverContext, InstanceContext, Plan, Running } from "@pileus/core/driver";
 import { adoptContainer, launchContainer } from "./container.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { DEFAULT_IDMAP } from "./idmap.ts";
 import { detectInit, type InitSystem, InitSystemSchema } from "./init-system.ts";
 import { lastExit } from "./last-exit.ts";
-import { refusedLimits } from "./limits.ts";
 import { containerLog } from "./log.ts";
 import { writeNetworkFiles } from "./network-files.ts";
 import { plan } from "./plan.ts";
-import { releaseContainer } from "./release.ts";
-import { makeRoot, openRoot, removeRoot } from "./root.ts";
+import { refusals } from "./refusals.ts";
+import { removeContainer } from "./release.ts";
+import { makeRoot, openRoot } from "./root.ts";
 import type { LxcSection } from "./section.ts";
 
 /** What system containers can do. */
@@ -41,7 +33,7 @@ export class LxcBackend implements Backend<LxcCapability> {
   }
 
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
-    return plan(before, after, refusedLimits(after.limits, readCgroupLayout()));
+    return plan(before, after, refusals(after));
   }
 
   async materialize(instance: InstanceContext, options: Abortable): Promise<void> {
@@ -51,15 +43,12 @@ export class LxcBackend implements Backend<LxcCapability> {
 
   async launch(instance: InstanceContext, options: Abortable): Promise<Running<LxcCapability>> {
     const container = this.#container(instance);
-    return allOrNothing(async (undo) => {
-      undo(() => releaseContainer(container));
-      const { files } = await openRoot(container, options);
-      const init = await detectInit(files, sectionOf(instance));
-      await writeNetworkFiles(files, instance, options);
-      writeFileSync(initFile(instance), JSON.stringify(init), { mode: 0o600 });
-      if (container.output.kind === "console") rmSync(container.output.file, { force: true });
-      return await launchContainer(this.#container(instance, init), options);
-    });
+    const { files } = await openRoot(container, options);
+    const init = await detectInit(files, sectionOf(instance));
+    await writeNetworkFiles(files, instance, options);
+    writeFileSync(initFile(instance), JSON.stringify(init), { mode: 0o600 });
+    if (container.output.kind === "console") rmSync(container.output.file, { force: true });
+    return await launchContainer(this.#container(instance, init), options);
   }
 
   async adopt(instance: InstanceContext): Promise<Running<LxcCapability> | undefined> {
@@ -71,9 +60,7 @@ export class LxcBackend implements Backend<LxcCapability> {
   }
 
   async remove(instance: InstanceContext): Promise<void> {
-    const container = this.#container(instance);
-    await releaseContainer(container);
-    await removeRoot(container);
+    await removeContainer(this.#container(instance));
   }
 
   logs(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable> {

@@ -1,14 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Abortable, isInstanceError } from "@pileus/core";
-import { allOrNothing, identifyProcess, waitForEnd } from "@pileus/core/driver";
+import { allOrNothing, waitForEnd } from "@pileus/core/driver";
 import { containerConfig } from "./config/container-config.ts";
 import { renderConfig } from "./config/render.ts";
 import { ContainerRunning } from "./container-running.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { writeInitHelper } from "./init-helper.ts";
-import { findMonitor, monitorPids, startMonitor } from "./monitor.ts";
+import { findMonitor, monitors, startMonitor } from "./monitor.ts";
 import { containerPaths } from "./paths.ts";
 import { releaseContainer } from "./release.ts";
 
@@ -42,9 +42,7 @@ export async function adoptContainer(spec: ContainerSpec): Promise<ContainerRunn
 const FINISH = 2000;
 
 async function letFinish(spec: ContainerSpec): Promise<void> {
-  for (const pid of await monitorPids(spec)) {
-    const monitor = await identifyProcess(pid);
-    if (monitor === undefined) continue;
+  for (const monitor of await monitors(spec)) {
     await waitForEnd(monitor, { timeout: FINISH }).catch((error) => {
       // Its last word is then not to be had: it is ended by force.
       if (!isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) throw error;

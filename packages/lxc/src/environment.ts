@@ -1,22 +1,29 @@
-import { ConfigError } from "@pileus/core";
+import { ConfigError, type ConfigIssue } from "@pileus/core";
 
 /** What lxc-start itself, a program of the host, would act on. */
 const READ_BY_TOOLS = /^(LD_|GLIBC_|GCONV_|LOCPATH|MALLOC_|LXC_|PATH$|HOME$|TMPDIR$|XDG_)/;
+
+type Variables = Readonly<Record<string, string>>;
+
+/** The variables that no program can be given, with the reason: what has a line break must go by way of lxc-start. */
+export function refusedVariables(env: Variables): readonly ConfigIssue[] {
+  return multiline(env)
+    .filter(([name]) => READ_BY_TOOLS.test(name) || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+    .map(([name]) => ({ path: ["env", name], message: "this variable cannot hold a line break" }));
+}
 
 /**
  * The variables that no line of the configuration can hold because of a line break: lxc-start is given those and passes them on
  * (lxc.container.conf(5), lxc.environment without a value).
  *
- * @throws {ConfigError} for one that would change what lxc-start does.
+ * @throws {ConfigError} for those of {@link refusedVariables}: they would change what lxc-start does.
  */
-export function inheritedVariables(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const inherited = Object.entries(env).filter(([, value]) => /[\n\r]/.test(value));
-  for (const [name] of inherited) {
-    if (READ_BY_TOOLS.test(name) || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      throw new ConfigError("environment", [
-        { path: ["env", name], message: "this variable cannot hold a line break" },
-      ]);
-    }
-  }
-  return Object.fromEntries(inherited);
+export function inheritedVariables(env: Variables): Variables {
+  const refused = refusedVariables(env);
+  if (refused.length > 0) throw new ConfigError("environment", refused);
+  return Object.fromEntries(multiline(env));
+}
+
+function multiline(env: Variables): readonly (readonly [name: string, value: string])[] {
+  return Object.entries(env).filter(([, value]) => /[\n\r]/.test(value));
 }

@@ -1,6 +1,6 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { HostError } from "@pileus/core";
-import { type CgroupLayout, findTool, readCgroupLayout } from "@pileus/core/driver";
+import { type CgroupLayout, findTool, type Missing, missingTool, readCgroupLayout } from "@pileus/core/driver";
 import type { ConfigFacts } from "./config/container-config.ts";
 
 /** What a launch must know of the host. */
@@ -11,6 +11,19 @@ export interface HostFacts extends ConfigFacts {
 
 /** Debian's and Alpine's place; installed with liblxc. */
 const SECCOMP_PROFILE = "/usr/share/lxc/config/common.seccomp";
+
+const ROOT: Missing = { need: "root", reason: "containers are made by root", fix: "run as root" };
+
+/** What is lacking where we are not root, whom all else asks for. */
+export function missingRoot(): readonly Missing[] {
+  return process.geteuid?.() === 0 ? [] : [ROOT];
+}
+
+/** @throws {HostError} unless we are root */
+export function requireRoot(): void {
+  const missing = missingRoot();
+  if (missing.length > 0) throw new HostError("make a container", missing);
+}
 
 /** Read anew each time: it takes a fraction of a millisecond, and hosts change. @throws {HostError} without liblxc's tools */
 export function readHostFacts(): HostFacts {
@@ -26,8 +39,7 @@ export function readHostFacts(): HostFacts {
 function requireTool(name: string): string {
   const found = findTool(name);
   if (found !== undefined) return found;
-  const missing = { need: `binary:${name}`, reason: "not on PATH", fix: "apt-get install lxc" };
-  throw new HostError("run containers", [missing]);
+  throw new HostError("run containers", [missingTool(name, "lxc")]);
 }
 
 /** The system calls that containers are refused: liblxc's own list, where it is installed. */

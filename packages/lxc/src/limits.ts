@@ -10,6 +10,9 @@ const CONTROLLERS = { cpu: "cpu", memory: "memory", processes: "pids" } as const
 const PERIOD = 100_000;
 const LEAST_CPU = 0.01;
 
+/** Bytes. With less, not even BusyBox can be entered; with 128 KiB a start stands still for ever, instead of failing (Linux 6.18). */
+const LEAST_MEMORY = 2 ** 20;
+
 /** The limits as cgroups have them. Those whose controller is missing are left out: {@link refusedLimits} has named them. */
 export function limitEntries(limits: Limits, cgroups: Controllers): readonly ConfigEntry[] {
   const entries: ConfigEntry[] = [];
@@ -43,6 +46,9 @@ export function refusedLimits(limits: Limits, cgroups: Controllers): readonly Co
   }
   if (limits.cpu !== undefined && limits.cpu < LEAST_CPU) {
     issues.push({ path: ["limits", "cpu"], message: `the least share that the kernel can keep to is ${LEAST_CPU}` });
+  }
+  if (limits.memory !== undefined && limits.memory < LEAST_MEMORY) {
+    issues.push({ path: ["limits", "memory"], message: "no container can start in less than 1 MiB" });
   }
   return issues;
 }

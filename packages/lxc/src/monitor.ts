@@ -81,8 +81,7 @@ export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefi
   const { lxcpath, log } = containerPaths(spec);
   const socket = connectMonitor(lxcpath, spec.name);
   if (socket === undefined) return undefined;
-  const pid = (await monitorPids(spec))[0];
-  const identity = pid === undefined ? undefined : await identifyProcess(pid);
+  const [identity] = await monitors(spec);
   if (identity === undefined) {
     socket.destroy();
     return undefined;
@@ -116,14 +115,15 @@ export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefi
  * The processes that are monitors of this container, whatever stage they have reached. Anybody can call himself one, in a container too,
  * so only our own user's in our own pid namespace are taken.
  */
-export async function monitorPids(spec: PlacedSpec): Promise<readonly number[]> {
+export async function monitors(spec: PlacedSpec): Promise<readonly ProcessIdentity[]> {
   const begin = monitorArgv("", spec).slice(1);
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   const found = await Promise.all(
     pids.map(async (pid) => {
       const argv = (await processArguments(pid)) ?? [];
       const claims = begin.every((argument, index) => argv[index + 1] === argument);
-      return claims && (await isOurKind(pid)) ? [pid] : [];
+      if (!claims || !(await isOurKind(pid))) return [];
+      return (await identifyProcess(pid)) ?? [];
     }),
   );
   return found.flat();

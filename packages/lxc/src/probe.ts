@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { release } from "node:os";
 import type { Abortable, HostReport } from "@pileus/core";
-import { type CgroupLayout, findTool, type Missing, readCgroupLayout, spawn } from "@pileus/core/driver";
-import { findSeccompProfile } from "./host-facts.ts";
+import { type CgroupLayout, findTool, type Missing, missingTools, readCgroupLayout, spawn } from "@pileus/core/driver";
+import { findSeccompProfile, missingRoot } from "./host-facts.ts";
 
 /** The tools and the packages of Debian that have them. */
 const TOOLS = {
@@ -13,6 +13,8 @@ const TOOLS = {
   ip: "iproute2",
 } as const;
 
+const LEAST_LIBLXC = 5;
+
 /** Overlays over idmapped layers: Linux 5.19. */
 const LEAST_KERNEL = [5, 19] as const;
 
@@ -21,8 +23,9 @@ export async function probeRuntime(options: Abortable = {}): Promise<HostReport>
   const cgroups = readCgroupLayout();
   const [overlay, version] = await Promise.all([hasOverlay(), liblxcVersion(options)]);
   const missing = [
-    ...(process.geteuid?.() === 0 ? [] : [{ need: "root", reason: "containers are made by root", fix: "run as root" }]),
-    ...missingTools(),
+    ...missingRoot(),
+    ...missingTools(TOOLS),
+    ...missingLiblxc(version),
     ...missingKernel(overlay),
     ...missingCgroups(cgroups, version),
   ];
@@ -41,10 +44,17 @@ export async function probeRuntime(options: Abortable = {}): Promise<HostReport>
   };
 }
 
-function missingTools(): readonly Missing[] {
-  return Object.entries(TOOLS)
-    .filter(([tool]) => findTool(tool) === undefined)
-    .map(([tool, name]) => ({ need: `binary:${tool}`, reason: "not on PATH", fix: `apt-get install ${name}` }));
+/** What is lacking where liblxc is of this version; `undefined`: it is not there, which its tools tell. */
+export function missingLiblxc(version: string | undefined): readonly Missing[] {
+  if (version === undefined || !(majorOf(version) < LEAST_LIBLXC)) return [];
+  const fix = `install lxc ${LEAST_LIBLXC} or later`;
+  return [
+    { need: `liblxc:${LEAST_LIBLXC}`, reason: `liblxc ${version} is too old: containers are not tried on it`, fix },
+  ];
+}
+
+function majorOf(version: string): number {
+  return Number.parseInt(version, 10);
 }
 
 function missingKernel(overlay: boolean): readonly Missing[] {
@@ -59,9 +69,8 @@ function missingKernel(overlay: boolean): readonly Missing[] {
 }
 
 function missingCgroups(cgroups: CgroupLayout, version: string | undefined): readonly Missing[] {
-  const major = Number(version?.split(".")[0] ?? 0);
   // LXC 7: "Unsupported cgroup layout".
-  if (major < 7 || cgroups.kind === "unified") return [];
+  if (version === undefined || majorOf(version) < 7 || cgroups.kind === "unified") return [];
   const fix = "boot with systemd.unified_cgroup_hierarchy=1, or install lxc 6";
   return [{ need: "cgroup2", reason: `liblxc ${version} refuses a ${cgroups.kind} layout`, fix }];
 }

@@ -2,19 +2,18 @@ import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import {
   acquireLock,
-  identifyProcess,
   type Lock,
   readCgroupLayout,
+  removeInterface,
   signalProcess,
-  spawn,
   waitForEnd,
 } from "@pileus/core/driver";
 import { removeCgroups } from "./cgroups.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { removeEmptyFolder } from "./empty-folder.ts";
-import { monitorPids } from "./monitor.ts";
+import { monitors } from "./monitor.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
-import { closeRoot } from "./root.ts";
+import { closeRoot, removeRoot } from "./root.ts";
 
 /** What of a container must be known to clean up after it. */
 export type ReleaseSpec = PlacedSpec & Pick<ContainerSpec, "nics">;
@@ -24,9 +23,7 @@ export type ReleaseSpec = PlacedSpec & Pick<ContainerSpec, "nics">;
  * Idempotent. Its files stay.
  */
 export async function releaseContainer(spec: ReleaseSpec): Promise<void> {
-  for (const pid of await monitorPids(spec)) {
-    const monitor = await identifyProcess(pid);
-    if (monitor === undefined) continue;
+  for (const monitor of await monitors(spec)) {
     await signalProcess(monitor, "SIGKILL");
     await waitForEnd(monitor);
   }
@@ -34,8 +31,16 @@ export async function releaseContainer(spec: ReleaseSpec): Promise<void> {
   await releaseHost(spec);
 }
 
+/** Releases the container and removes its root. Idempotent; where neither was ever made it takes no root user. */
+export async function removeContainer(spec: ReleaseSpec): Promise<void> {
+  // The first thing that is made of it, and of a run.
+  if (![spec.root.folder, containerPaths(spec).lxcpath].some((path) => existsSync(path))) return;
+  await releaseContainer(spec);
+  await removeRoot(spec);
+}
+
 /**
- * The same for one run whose monitor has ended. Nothing where another process that held it, too, has done so: what is there
+ * Releases one run whose monitor has ended. Nothing where another process that held it, too, has done so: what is there
  * under the same names may be the next run's.
  */
 export async function releaseRun(spec: ReleaseSpec, mark: string | undefined): Promise<void> {
@@ -62,17 +67,9 @@ async function releaseHost(spec: ReleaseSpec): Promise<void> {
   // First: from here on it is nobody's run, should a step below fail, too.
   rmSync(dirname(config), { recursive: true, force: true });
   await removeCgroups(readCgroupLayout(), spec);
-  await removeInterfaces(spec);
+  // A veth goes with either end: there is none left unless the container's namespace is still being taken down.
+  for (const { hostInterface } of spec.nics) await removeInterface(hostInterface);
   await closeRoot(spec);
   for (const file of [lock, initHelper]) rmSync(file, { force: true });
   for (const folder of [dirname(lock), lxcpath]) removeEmptyFolder(folder);
-}
-
-/** A veth goes with either end: there is none left unless the container's namespace is still being taken down. */
-async function removeInterfaces({ nics }: Pick<ContainerSpec, "nics">): Promise<void> {
-  for (const { hostInterface } of nics) {
-    if (!existsSync(`/sys/class/net/${hostInterface}`)) continue;
-    // 1: gone since we looked.
-    await spawn(["ip", "link", "delete", hostInterface], { allow: [0, 1] });
-  }
 }

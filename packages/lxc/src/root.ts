@@ -15,6 +15,7 @@ import {
 } from "@pileus/core/driver";
 import { LocalFiles } from "@pileus/core/files";
 import { removeEmptyFolder } from "./empty-folder.ts";
+import { requireRoot } from "./host-facts.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
 
 /** A mounted root, before its PID 1 starts and while it runs. */
@@ -24,8 +25,13 @@ export interface OpenRoot {
   readonly files: FileOperations;
 }
 
-/** Makes the writable part of a root, empty: it takes as long for a large image as for a small one. */
+/**
+ * Makes the writable part of a root, empty: it takes as long for a large image as for a small one.
+ *
+ * @throws {HostError} unless we are root; nothing is made then.
+ */
 export function makeRoot(spec: PlacedSpec): void {
+  requireRoot();
   const { upper, work } = containerPaths(spec);
   for (const folder of [work, upper]) mkdirSync(folder, { mode: 0o700, recursive: true });
   // The root folder itself shows what the upper says of it: let that be what the image says.

@@ -3,19 +3,20 @@
  *
  * What `lxc()` is made of, and what `@pileus/oci` builds on. In the order of use: {@link makeRoot} once, then for each run
  * {@link openRoot} (whose `files` can be prepared), {@link launchContainer}, and {@link releaseContainer} whatever happened.
- * After a crash of ours: {@link adoptContainer}. Not for callers, who open a host with a driver.
+ * After a crash of ours: {@link adoptContainer}. At the end of all: {@link removeContainer}. Not for callers, who open a host with a driver.
  */
 
 export { adoptContainer, launchContainer } from "./container.ts";
 export type { ContainerRunning } from "./container-running.ts";
 export type { ContainerSpec, ExecDefaults, InitSpec, RootSpec } from "./container-spec.ts";
+export { refusedVariables } from "./environment.ts";
 export { DEFAULT_IDMAP } from "./idmap.ts";
 export { lastExit } from "./last-exit.ts";
-export { refusedLimits } from "./limits.ts";
 export { containerLog } from "./log.ts";
 export { writeNetworkFiles } from "./network-files.ts";
 export { probeRuntime } from "./probe.ts";
-export { type ReleaseSpec, releaseContainer } from "./release.ts";
-export { makeRoot, type OpenRoot, openRoot, removeRoot } from "./root.ts";
+export { refusals } from "./refusals.ts";
+export { type ReleaseSpec, releaseContainer, removeContainer } from "./release.ts";
+export { makeRoot, type OpenRoot, openRoot } from "./root.ts";
 export { parseSignal } from "./signal.ts";
 export { resolveUser, type User } from "./user.ts";

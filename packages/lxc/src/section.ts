@@ -10,6 +10,7 @@ export const LxcSectionSchema = z
     init: z
       .array(z.string().regex(/^[^\0]*$/, "an argument has no NUL"))
       .min(1)
+      .refine(([program]) => program !== "", "the first word is the program: it has a name")
       .optional(),
     /** What asks PID 1 for an orderly end. Default: what the program that `init` leads to is known to take. */
     haltSignal: z

@@ -7,7 +7,7 @@ import { requires } from "@pileus/core/testing";
 import { expect, it, vi } from "vitest";
 import { commandSocketName } from "../src/command-socket.ts";
 import { monitorArgv } from "../src/commands.ts";
-import { findMonitor, monitorPids } from "../src/monitor.ts";
+import { findMonitor, monitors } from "../src/monitor.ts";
 import { containerPaths } from "../src/paths.ts";
 import { FULL_SPEC } from "./support/spec.ts";
 
@@ -34,9 +34,9 @@ it(
       const claim = monitorArgv(tool, spec);
       ends.push(await runAs(claim, ["unshare", "--pid", "--fork", "--kill-child"]));
       ends.push(await runAs(claim, ["setpriv", "--reuid=65534", "--clear-groups", "--"]));
-      expect(await monitorPids(spec)).toEqual([]);
+      expect(await monitors(spec)).toEqual([]);
       ends.push(await runAs(claim, []));
-      expect(await monitorPids(spec)).toHaveLength(1);
+      expect(await monitors(spec)).toHaveLength(1);
     } finally {
       for (const end of ends) await end();
       await rm(folder, { recursive: true });

@@ -2,6 +2,7 @@ import { CommonConfigSchema, type InstanceConfig } from "@pileus/core";
 import { describe, expect, it } from "vitest";
 import { refusedLimits } from "../src/limits.ts";
 import { plan } from "../src/plan.ts";
+import { refusals } from "../src/refusals.ts";
 import { LxcSectionSchema } from "../src/section.ts";
 import { LEGACY_FACTS, UNIFIED_FACTS } from "./support/spec.ts";
 
@@ -24,6 +25,18 @@ describe("the plan of a change", () => {
       "lxc.privileged": "unsupported",
     });
   });
+  it("refuses what no container can have, with the reason", () => {
+    const issues = (more: Record<string, unknown>) =>
+      refusals(config(more), LEGACY_FACTS.cgroups).map(({ path, message }) => `${path.join(".")}: ${message}`);
+    expect(issues({ limits: { memory: 2 ** 20 - 1 } })).toEqual([
+      "limits.memory: no container can start in less than 1 MiB",
+    ]);
+    expect(issues({ env: { PATH: "a\nb", A: "a\nb", "a-b": "\r" } })).toEqual([
+      "env.PATH: this variable cannot hold a line break",
+      "env.a-b: this variable cannot hold a line break",
+    ]);
+    expect(issues({ limits: { memory: 2 ** 20 }, env: { PATH: "a", "a-b": "c" } })).toEqual([]);
+  });
   it("refuses limits that this host cannot keep, with the reason", () => {
     const { limits } = config({ limits: { cpu: 0.001, processes: 5 } });
     expect(refusedLimits(limits, LEGACY_FACTS.cgroups).map(({ path }) => path)).toEqual([["limits", "cpu"]]);
@@ -42,7 +55,7 @@ describe("the section lxc", () => {
   it("is unprivileged unless it says otherwise", () => {
     expect(LxcSectionSchema.parse(undefined)).toEqual({ privileged: false });
   });
-  it.each([{ init: [] }, { init: ["a\0b"] }, { haltSignal: "SIGNONE" }, { privilege: true }])(
+  it.each([{ init: [] }, { init: [""] }, { init: ["a\0b"] }, { haltSignal: "SIGNONE" }, { privilege: true }])(
     "refuses %j",
     (section) => {
       expect(LxcSectionSchema.safeParse(section).success).toBe(false);

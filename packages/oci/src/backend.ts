@@ -17,7 +17,6 @@ import {
   idOutside,
   type Plan,
   type Running,
-  readCgroupLayout,
 } from "@pileus/core/driver";
 import {
   adoptContainer,
@@ -30,9 +29,8 @@ import {
   launchContainer,
   makeRoot,
   openRoot,
-  refusedLimits,
-  releaseContainer,
-  removeRoot,
+  refusals,
+  removeContainer,
   type User,
 } from "@pileus/lxc/runtime";
 import { logFiles, prepareLogs } from "./logs.ts";
@@ -54,7 +52,7 @@ export class OciBackend implements Backend<OciCapability> {
   }
 
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
-    return plan(before, after, refusedLimits(after.limits, readCgroupLayout()));
+    return plan(before, after, refusals(after));
   }
 
   async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {
@@ -86,9 +84,7 @@ export class OciBackend implements Backend<OciCapability> {
   }
 
   async remove(instance: InstanceContext): Promise<void> {
-    const container = this.#container(instance);
-    await releaseContainer(container);
-    await removeRoot(container);
+    await removeContainer(this.#container(instance));
   }
 
   logs(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable> {

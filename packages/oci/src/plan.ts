@@ -16,7 +16,7 @@ const EFFECTS = {
   "oci.stopSignal": "next-start",
 } as const;
 
-/** See `Backend.plan()`. `refused` are the limits that this host cannot set. */
+/** See `Backend.plan()`. `refused` is what no container can have. */
 export function plan(before: InstanceConfig | undefined, after: InstanceConfig, refused: readonly ConfigIssue[]): Plan {
   return renderPlan(before, after, { section: "oci", effects: EFFECTS, refused });
 }

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { posix } from "node:path";
 import { ConfigError, type OciProcess } from "@pileus/core";
-import { parseSignal } from "@pileus/lxc/runtime";
+import { parseSignal, refusedVariables } from "@pileus/lxc/runtime";
 import type { OciSection } from "./section.ts";
 
 /** The main program of an instance: what its image says, as far as its configuration says nothing else. */
@@ -24,7 +24,8 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /**
  * The program of an instance. Pure.
  *
- * @throws {ConfigError} when neither image nor configuration names one, or the image's stop signal does not exist
+ * @throws {ConfigError} when neither image nor configuration names one, or the image's stop signal does not exist, or one of its
+ * variables cannot be had
  */
 export function resolveProgram(
   image: OciProcess,
@@ -46,9 +47,12 @@ export function resolveProgram(
     throw new ConfigError("instance config", [
       { path: ["oci", "stopSignal"], message: `the image's ${JSON.stringify(signal)} is no signal: name another one` },
     ]);
+  const env = { PATH: DEFAULT_PATH, HOSTNAME: instance.name, ...parseEnvironment(image.env), ...instance.env };
+  const refused = refusedVariables(env);
+  if (refused.length > 0) throw new ConfigError("instance config", refused);
   return {
     argv,
-    env: { PATH: DEFAULT_PATH, HOSTNAME: instance.name, ...parseEnvironment(image.env), ...instance.env },
+    env,
     workdir: section.workdir ?? posix.resolve("/", image.workdir),
     user: section.user ?? image.user,
     stopSignal,

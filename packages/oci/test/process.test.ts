@@ -45,6 +45,12 @@ describe("resolveProgram", () => {
     expect(resolve().env["PATH"]).toContain("/usr/local/sbin:");
   });
 
+  it("refuses an image's variable that no program can be given, unless the instance has another", () => {
+    const said = { env: ["PATH=/a\n/b"] };
+    expect(() => resolve({}, said)).toThrow("env.PATH: this variable cannot hold a line break");
+    expect(resolve({}, said, { PATH: "/a" }).env["PATH"]).toBe("/a");
+  });
+
   it("takes workdir, user and stop signal from the section before the image", () => {
     const said = { workdir: "/w", user: "u", stopSignal: "SIGINT" };
     expect(resolve({}, said)).toMatchObject({ workdir: "/w", user: "u", stopSignal: 2 });
