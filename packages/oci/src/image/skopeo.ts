@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { type Abortable, CommandError, HostError, ImageError, type RegistryOptions } from "@pileus/core";
+import { type Abortable, CommandError, ImageError, type RegistryOptions } from "@pileus/core";
 import { type Spawn, TOOL_ENV } from "@pileus/core/driver";
 import { type ImageReference, renderReference } from "./reference.ts";
 import { translateFailure } from "./skopeo-failure.ts";
@@ -72,7 +72,7 @@ export function renderCopy(
 }
 
 function renderGlobal({ policy }: SkopeoContext): string[] {
-  return ["skopeo", "--policy", policy, "--tmpdir", "tmp"];
+  return [SKOPEO, "--policy", policy, "--tmpdir", "tmp"];
 }
 
 /**
@@ -87,7 +87,7 @@ export async function runSkopeo(
   const surroundings = { cwd: context.folder, env: skopeoEnvironment(), diesWithUs: true };
   try {
     const bounds = { file: options.maxFile };
-    const { stdout } = await spawn(argv, { ...surroundings, bounds, signal: options.signal });
+    const { stdout } = await spawn(argv, { ...surroundings, bounds, fromPackage: SKOPEO, signal: options.signal });
     return stdout;
   } catch (error) {
     if (error instanceof CommandError && TOO_LONG.test(error.stderr))
@@ -97,7 +97,6 @@ export async function runSkopeo(
         { cause: error },
       );
     if (error instanceof CommandError) throw translateFailure(context.reference, error);
-    if (error instanceof HostError) throw new HostError("import an OCI image", [SKOPEO_MISSING], { cause: error });
     throw error;
   }
 }
@@ -105,7 +104,8 @@ export async function runSkopeo(
 /** setrlimit(2), RLIMIT_FSIZE: a write beyond it gives EFBIG. Of a compressed docker-archive only this much is said. */
 const TOO_LONG = /file too large|short write/i;
 
-export const SKOPEO_MISSING = { need: "binary:skopeo", reason: "not on PATH", fix: "apt-get install skopeo" } as const;
+/** The tool, and the package of Debian that has it. */
+export const SKOPEO = "skopeo";
 
 /** Tools get none of our environment, but a proxy is the host's own fact: net/http of Go reads these. */
 function skopeoEnvironment(): Record<string, string> {

@@ -1,7 +1,7 @@
-import { CommandError } from "@pileus/core";
+import { CommandError, HostError } from "@pileus/core";
 import { describe, expect, it } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
-import { renderCopy, renderInspect, type SkopeoContext } from "../../src/image/skopeo.ts";
+import { renderCopy, renderInspect, runSkopeo, type SkopeoContext } from "../../src/image/skopeo.ts";
 import { translateFailure } from "../../src/image/skopeo-failure.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
@@ -35,6 +35,26 @@ describe("renderCopy", () => {
       "/ca dir",
       ...`--src-authfile /auth.json docker://h.x/a@${DIGEST} oci:layout:image`.split(" "),
     ]);
+  });
+});
+
+describe("runSkopeo", () => {
+  it("tells of what is missing as spawn() does, be it skopeo or a tool that it is run by", async () => {
+    const missing = new HostError("run setpriv", [
+      { need: "binary:setpriv", reason: "not on PATH", fix: "apt-get install util-linux" },
+    ]);
+    const asked: unknown[] = [];
+    const run = runSkopeo(
+      async (argv, options) => {
+        asked.push([argv[0], options?.fromPackage]);
+        throw missing;
+      },
+      context("docker://h.x/a:1"),
+      ["skopeo", "--version"],
+      { maxFile: 1 },
+    );
+    await expect(run).rejects.toBe(missing);
+    expect(asked).toEqual([["skopeo", "skopeo"]]);
   });
 });
 
