@@ -7,6 +7,7 @@
  * Start reading at `oci.ts`; how an image comes in is `image/source.ts`, what becomes of its config `process.ts`.
  */
 export type { OciCapability } from "./backend.ts";
-export { type OciLayoutOptions, writeOciLayout } from "./image/write.ts";
+export { writeOciLayout } from "./image/write.ts";
+export type { OciLayoutOptions } from "./image/write-options.ts";
 export { type OciOptions, oci } from "./oci.ts";
 export { type OciSection, type OciSectionInput, OciSectionSchema } from "./section.ts";

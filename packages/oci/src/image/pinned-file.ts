@@ -35,7 +35,8 @@ async function identityOf(path: string): Promise<string> {
   return [dev, ino, size, mtimeMs, ctimeMs].join();
 }
 
-function unreadable(path: string, cause: unknown): Error {
+/** What to throw where a file that the caller named cannot be read. */
+export function unreadable(path: string, cause: unknown): Error {
   return (cause as NodeJS.ErrnoException).code === "ENOENT"
     ? new NotFoundError("file", path, { cause })
     : new ImageError(path, "it cannot be read", { cause });

@@ -63,9 +63,14 @@ export function parseReference(text: string): ImageReference {
     }
     return { transport, path: resolve(path), name };
   }
-  if (name !== undefined && (name.length > 255 || !REF_NAME.test(name)))
+  if (name !== undefined && !isRefName(name))
     fail(`${JSON.stringify(name)} is no name of an image in a layout (a path must not have a colon)`);
   return { transport, path: resolve(path), tag: name };
+}
+
+/** Whether an image in a layout can be called so. */
+export function isRefName(name: string): boolean {
+  return name.length <= 255 && REF_NAME.test(name);
 }
 
 function parseDocker(text: string, fail: (message: string) => never) {

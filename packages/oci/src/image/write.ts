@@ -1,30 +1,16 @@
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createWriteStream } from "node:fs";
+import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { type Abortable, type Architecture, ImageError, type OciProcess, OciProcessSchema } from "@pileus/core";
+import { type Architecture, ImageError, type OciProcess } from "@pileus/core";
 import { z } from "zod";
 import { type Descriptor, DescriptorSchema, digestOf, IndexSchema, parseDocument } from "./manifest.ts";
 import { OCI } from "./media-type.ts";
-
-/** What {@link writeOciLayout} makes an image of. */
-export interface OciLayoutOptions extends Abortable {
-  /** The layout; made where it is missing. One that is there keeps its other images, and the blobs it has. */
-  readonly folder: string;
-  /** The image's name in the layout: `oci:<folder>:<tag>`. Moves to the new image if it is taken. */
-  readonly tag: string;
-  /** Bottom first: uncompressed tars, in which `.wh.` names are whiteouts (image-spec, layer.md). */
-  readonly layers: readonly { readonly tar: string }[];
-  /** What it runs. Default: nothing, which an instance then has to say. */
-  readonly config?: z.input<typeof OciProcessSchema> | undefined;
-  /** Default: this host's. */
-  readonly architecture?: Architecture | undefined;
-  /** Default `gzip`. */
-  readonly compression?: "gzip" | "none" | undefined;
-}
+import { unreadable } from "./pinned-file.ts";
+import { type OciLayoutOptions, type ParsedLayoutOptions, parseLayoutOptions } from "./write-options.ts";
 
 /**
  * Writes an image from tars, as an OCI layout: no registry, no build tool. The same input gives the same digests. Push it with
@@ -32,13 +18,14 @@ export interface OciLayoutOptions extends Abortable {
  *
  * An abort leaves a valid layout without the image. Not for two writers of one layout at a time.
  *
- * @throws {ImageError} when a layer is compressed already.
+ * @throws {ConfigError} for options that are none, and before anything is written.
+ * @throws {NotFoundError} when there is no such tar. @throws {ImageError} when it cannot be read, or is compressed already.
  */
 export async function writeOciLayout(
-  options: OciLayoutOptions,
+  given: OciLayoutOptions,
 ): Promise<{ readonly manifest: string; readonly config: string; readonly diffIds: readonly string[] }> {
+  const options = parseLayoutOptions(given);
   const { folder, signal } = options;
-  const program = OciProcessSchema.parse(options.config ?? {});
   await mkdir(join(folder, "blobs", "sha256"), { recursive: true });
   const layers = [];
   for (const { tar } of options.layers) layers.push(await writeLayer(folder, tar, options));
@@ -46,7 +33,7 @@ export async function writeOciLayout(
   const config = await writeDocument(folder, OCI.config, {
     architecture: options.architecture ?? hostArchitecture(),
     os: "linux",
-    config: renderProcess(program),
+    config: renderProcess(options.config),
     rootfs: { type: "layers", diff_ids: diffIds },
   });
   const manifest = await writeDocument(folder, OCI.manifest, {
@@ -86,14 +73,18 @@ function renderProcess(program: OciProcess): Record<string, unknown> {
 async function writeLayer(
   folder: string,
   tar: string,
-  { compression = "gzip", signal }: OciLayoutOptions,
+  { compression, signal }: ParsedLayoutOptions,
 ): Promise<{ readonly descriptor: Descriptor; readonly diffId: string }> {
+  signal?.throwIfAborted();
+  const source = await open(tar).catch((cause: unknown) => {
+    throw unreadable(tar, cause);
+  });
   const plain = meter();
   const packed = meter();
   const temporary = join(folder, `.layer-${randomUUID()}`);
   try {
     await pipeline(
-      createReadStream(tar, { highWaterMark: 1 << 20 }),
+      source.createReadStream({ highWaterMark: 1 << 20 }),
       plain.stream,
       compression === "gzip" ? createGzip() : new PassThrough(),
       packed.stream,
@@ -109,7 +100,8 @@ async function writeLayer(
   } catch (error) {
     await rm(temporary, { force: true });
     signal?.throwIfAborted();
-    throw error;
+    // Where it is a folder, only its first byte tells.
+    throw (error as NodeJS.ErrnoException).code === "EISDIR" ? unreadable(tar, error) : error;
   }
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,6 +52,29 @@ describe("writeOciLayout", () => {
     });
     expect(await readdir(layout)).toEqual(["blobs"]);
     expect(await readdir(join(layout, "blobs", "sha256"))).toEqual([]);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ["a misspelled key of the program", { config: { entryPoint: ["/x"] } }, /config\.entryPoint: .*"entrypoint"/],
+    ["a command that is no list", { config: { cmd: "/x" } }, /config\.cmd: /],
+    ["a misspelled option", { compress: "none" }, /compress: .*"compression"/],
+    ["a tag that no import could name", { tag: "a b" }, /tag: it is no name/],
+    ["no tag", { tag: undefined }, /tag: /],
+  ])("refuses %s, and writes nothing", async (_what, more, message) => {
+    const layout = join(folder, "layout");
+    const written = writeOciLayout({ folder: layout, tag: "x", layers: [{ tar }], ...more });
+    await expect(written).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG", message });
+    expect(existsSync(layout)).toBe(false);
+  });
+
+  it.each([
+    ["a tar that is not there", "none.tar", "ERR_INSTANCE_NOT_FOUND"],
+    ["a folder for a tar", ".", "ERR_INSTANCE_IMAGE"],
+  ])("refuses %s", async (_what, name, code) => {
+    const layout = join(folder, "layout");
+    const written = writeOciLayout({ folder: layout, tag: "x", layers: [{ tar: join(folder, name) }] });
+    await expect(written).rejects.toMatchObject({ code, cause: expect.anything() });
+    expect(await readdir(layout)).toEqual(["blobs"]);
   });
 
   it("rejects with the reason of an abort", async () => {
