@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { SignalSchema } from "./call-options.ts";
 import { EnvSchema } from "./env.ts";
 
 const noNul = (what: string) => z.string().regex(/^[^\0]*$/, `${what} has no NUL`);
@@ -20,11 +21,12 @@ const UserSchema = z
   .string()
   .regex(/^(?:\d+(?::\d+)?|[a-zA-Z_][^\0-\x20:/]{0,255})$/, "a user is a name, a uid, or uid:gid");
 
-/** What is checked of a call of `exec()` before the driver sees it. */
+/** What is checked of a call of `exec()` before the driver sees it: a misspelt `user` must not run as root. */
 export const ExecSchema = z.strictObject({
   argv: z.tuple([noNul("a program's name").min(1, "a program has a name")]).rest(noNul("an argument")),
   env: EnvSchema.default({}),
   cwd: InsidePathSchema.optional(),
   user: UserSchema.optional(),
   tty: TerminalSizeSchema.optional(),
+  signal: SignalSchema.optional(),
 });

@@ -14,9 +14,8 @@ export async function exec(
   argv: readonly string[],
   options: ExecOptions & { readonly tty?: TtyExecOptions["tty"] | undefined } = {},
 ): Promise<PipeProcess | TtyProcess> {
+  const asked = parse(ExecSchema, { ...options, argv }, "exec");
   options.signal?.throwIfAborted();
-  const { env, cwd, user, tty } = options;
-  const asked = parse(ExecSchema, { argv, env, cwd, user, tty }, "exec");
   const { record, run } = await instance.use("exec in", { ...options, capability: "exec" });
   const request: ExecRequest = {
     argv: asked.argv,

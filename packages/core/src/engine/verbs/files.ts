@@ -12,19 +12,24 @@ import type {
   PushOptions,
   RemoveOptions,
 } from "../../contract/files.ts";
+import { ContentSchema } from "../../model/content.ts";
 import { InsidePathSchema } from "../../model/exec.ts";
-import { OwnerSchema } from "../../model/owner.ts";
+import {
+  HostPathSchema,
+  MkdirOptionsSchema,
+  PullOptionsSchema,
+  PushOptionsSchema,
+  ReadAllOptionsSchema,
+  RemoveOptionsSchema,
+  WriteOptionsSchema,
+} from "../../model/file-options.ts";
 import { parse } from "../../model/parse.ts";
-import { ReadAllOptionsSchema } from "../../model/verb-options.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import { chunksOf } from "../transfer/chunks.ts";
 import { feed } from "../transfer/feed.ts";
 import { packHostTree } from "../transfer/pack-host-tree.ts";
 import { unpackOnHost } from "../transfer/unpack-on-host.ts";
-
-/** The most that `readAll()` reads, in bytes, unless its caller says otherwise. */
-export const READ_ALL_SIZE = 16 * 1024 * 1024;
 
 /**
  * The files of an instance: the driver's operations, behind checks of state and arguments, and both ends of trees on
@@ -42,14 +47,11 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async readAll(path: string, options: Abortable & { readonly maxSize?: number | undefined } = {}): Promise<Buffer> {
-    const { maxSize: limit } = parse(
-      ReadAllOptionsSchema,
-      { maxSize: options.maxSize ?? READ_ALL_SIZE },
-      "file options",
-    );
+    const { maxSize: limit } = parse(ReadAllOptionsSchema, options, "file options");
     const chunks: Buffer[] = [];
     let size = 0;
-    for await (const chunk of chunksOf(await this.read(path, options), options.signal)) {
+    const { signal } = options;
+    for await (const chunk of chunksOf(await this.read(path, { signal }), signal)) {
       size += chunk.length;
       if (size > limit)
         throw new FileError({ verb: "read all of", path, errno: "EFBIG", detail: `more than ${limit} bytes` });
@@ -63,8 +65,9 @@ export class ManagedFiles implements InstanceFiles {
     data: string | Uint8Array | AsyncIterable<Uint8Array>,
     options: OwnerOptions = {},
   ): Promise<void> {
+    parse(WriteOptionsSchema, options, "file options");
+    parse(ContentSchema, data, "file content");
     const files = await this.#at(path, options);
-    checkOwner(options);
     await feed(await files.write(path, options), toChunks(data), options.signal);
   }
 
@@ -78,18 +81,19 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async mkdir(path: string, options: MkdirOptions = {}): Promise<void> {
-    checkOwner(options);
+    parse(MkdirOptionsSchema, options, "file options");
     await (await this.#at(path, options)).mkdir(path, options);
   }
 
   async remove(path: string, options: RemoveOptions = {}): Promise<void> {
+    parse(RemoveOptionsSchema, options, "file options");
     await (await this.#at(path, options)).remove(path, options);
   }
 
   async push(source: string, path: string, options: PushOptions = {}): Promise<void> {
-    checkOwner(options);
+    parse(PushOptionsSchema, options, "file options");
+    const tree = packHostTree(hostPath(source), options);
     const files = await this.#at(path, options);
-    const tree = packHostTree(resolve(source), options);
     try {
       // Before the driver makes anything inside: a source that is not there must not leave an empty file.
       const first = await tree.next();
@@ -101,12 +105,10 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async pull(path: string, target: string, options: ProgressOptions = {}): Promise<void> {
+    parse(PullOptionsSchema, options, "file options");
+    const on = { instance: this.#instance.name, path, target: hostPath(target) };
     const files = await this.#at(path, options);
-    await unpackOnHost(
-      await files.readTree(path, options),
-      { instance: this.#instance.name, path, target: resolve(target) },
-      options,
-    );
+    await unpackOnHost(await files.readTree(path, options), on, options);
   }
 
   async #at(path: string, options: Abortable): Promise<FileOperations> {
@@ -119,8 +121,8 @@ export class ManagedFiles implements InstanceFiles {
   }
 }
 
-function checkOwner({ uid, gid, mode }: Omit<OwnerOptions, "signal">): void {
-  parse(OwnerSchema, { uid, gid, mode }, "file options");
+function hostPath(path: string): string {
+  return resolve(parse(HostPathSchema, path, "path"));
 }
 
 async function* toChunks(data: string | Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -5,12 +5,9 @@ import { parse } from "../../model/parse.ts";
 import { ReadyOptionsSchema } from "../../model/verb-options.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 
-/** How long `ready()` waits, in milliseconds, unless its caller says otherwise. */
-export const READY_TIMEOUT = 120_000;
-
 /** Waits until the instance can be used. */
 export async function ready(instance: ManagedInstance, options: Abortable & Timed = {}): Promise<void> {
-  const { timeout } = parse(ReadyOptionsSchema, { timeout: options.timeout ?? READY_TIMEOUT }, "options of ready");
+  const { timeout } = parse(ReadyOptionsSchema, options, "options of ready");
   const { run } = await instance.use("wait for", options);
   const action = `waiting for instance "${instance.name}" to be ready`;
   await withDeadline({ action, timeout, signal: options.signal }, async (signal) => {

@@ -3,12 +3,9 @@ import { finished, pipeline } from "node:stream/promises";
 import type { PipeProcess, RunOptions, RunResult } from "../../contract/process.ts";
 import { abortable, Deadline } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
-import { RunLimitsSchema } from "../../model/verb-options.ts";
+import { RunSchema } from "../../model/verb-options.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import { exec } from "./exec.ts";
-
-/** The most that `run()` keeps of each stream, in bytes, unless its caller says otherwise. */
-export const RUN_OUTPUT = 16 * 1024 * 1024;
 
 /**
  * Runs a program to its end and collects what it printed. Whatever cuts it short, the program is dead when this
@@ -19,8 +16,7 @@ export async function runProgram(
   argv: readonly string[],
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const limits = { timeout: options.timeout ?? Number.POSITIVE_INFINITY, maxOutput: options.maxOutput ?? RUN_OUTPUT };
-  const { timeout, maxOutput } = parse(RunLimitsSchema, limits, "options of run");
+  const { timeout, maxOutput } = parse(RunSchema, { ...options, argv }, "run");
   const deadline = new Deadline({ action: `${argv[0]} in "${instance.name}"`, timeout, signal: options.signal });
   try {
     const { env, cwd, user } = options;

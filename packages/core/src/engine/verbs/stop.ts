@@ -7,14 +7,10 @@ import type { ManagedInstance } from "../managed-instance.ts";
 import type { Run } from "../run.ts";
 import { isStopUnderWay, markStop } from "../stop-mark.ts";
 
-/** How long a stop waits for an orderly end, in milliseconds, unless its caller says otherwise. */
-export const STOP_TIMEOUT = 30_000;
-
 /** Stops an instance. What was asked for goes on when the caller stops waiting. */
 export async function stop(instance: ManagedInstance, options: StopOptions = {}): Promise<void> {
+  const { mode, timeout } = parse(StopOptionsSchema, options, "stop options");
   options.signal?.throwIfAborted();
-  const asked = { mode: options.mode ?? "ask", timeout: options.timeout ?? STOP_TIMEOUT };
-  const { mode, timeout } = parse(StopOptionsSchema, asked, "stop options");
   return abortable(track(instance.engine, stopInBackground(instance, mode, timeout)), options.signal);
 }
 

@@ -45,6 +45,8 @@ describe("exec", () => {
     ["a NUL in a variable", ["a"], { env: { A: "\0" } }, ["env", "A"]],
     ["a user that passwd cannot hold", ["a"], { user: "root:x" }, ["user"]],
     ["a terminal without columns", ["a"], { tty: { columns: 0, rows: 1 } }, ["tty", "columns"]],
+    ["a signal that is none", ["a"], { signal: "SIGTERM" }, ["signal"]],
+    ["a misspelt user", ["a"], { uesr: "nobody" }, ["uesr"]],
   ])("refuses %s before the driver sees it", async (_, argv, options, path) => {
     const { instance, requests } = await running();
     await expect(instance.exec(argv as string[], options as never)).rejects.toMatchObject({
@@ -197,6 +199,19 @@ describe("run", () => {
       expect(process.signals).toEqual([]);
     },
   );
+
+  it.each([
+    [{ uesr: "nobody" }, /uesr: unknown key; did you mean "user"/],
+    [{ timout: 5 }, /timout: unknown key; did you mean "timeout"/],
+    [{ tty: { columns: 80, rows: 24 } }, /tty: unknown key/],
+    [{ stdin: 5 }, /stdin: must be a string, a Uint8Array/],
+  ])("with %j is refused before anything runs, and says what was meant", async (options, told) => {
+    const { instance, requests } = await running();
+    const error: unknown = await instance.run(["id"], options as never).catch((one: unknown) => one);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(String(error)).toMatch(told);
+    expect(requests).toEqual([]);
+  });
 
   it("leaves the driver to end what it is still starting on abort", async () => {
     const { instance } = await running();

@@ -172,6 +172,32 @@ describe("paths and owners", () => {
     for (const options of [{ uid: -1 }, { gid: 2 ** 32 - 1 }, { mode: 0o10000 }])
       await expect(instance.files.mkdir("/d", options)).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
   });
+
+  it("a misspelt option is refused: a mode that is dropped would let others read", async () => {
+    const { files } = await running();
+    const options = { mod: 0o600 } as object;
+    for (const call of [
+      () => files.write("/f", "secret", options),
+      () => files.mkdir("/d", options),
+      () => files.remove("/d", options),
+      () => files.readAll("/f", options),
+      () => files.push("/etc/hostname", "/f", options),
+      () => files.pull("/f", "/nowhere/f", options),
+    ])
+      await expect(call()).rejects.toThrow(/mod: unknown key/);
+  });
+
+  it.each([5, null, undefined, {}, ["a"]])("%j is no content of a file", async (data) => {
+    const { files } = await running();
+    await expect(files.write("/f", data as never)).rejects.toThrow(/file content: must be a string/);
+  });
+
+  it.each(["", "/tmp/a\0b", undefined])("%j is no path on the host, and nothing is pushed or pulled", async (path) => {
+    const { files } = await running();
+    const refusal = { code: "ERR_INSTANCE_CONFIG", message: expect.stringMatching(/path on the host|no NUL/) };
+    await expect(files.push(path as string, "/f")).rejects.toMatchObject(refusal);
+    await expect(files.pull("/f", path as string)).rejects.toMatchObject(refusal);
+  });
 });
 
 describe("push", () => {

@@ -151,4 +151,15 @@ describe("stop", () => {
     expect(place.scripted.calls.slice(before)).toEqual([]);
     expect(await instance.state()).toBe("running");
   });
+
+  it("with a misspelt key is refused, as are a restart and a wait for readiness, naming the key that was meant", async () => {
+    const { instance } = await created();
+    await instance.start();
+    const before = place.scripted.calls.length;
+    const options = { mod: "kill", timout: 5 } as object;
+    await expect(instance.stop(options)).rejects.toThrow(/mod: unknown key; did you mean "mode".*mean "timeout"/);
+    await expect(instance.restart(options)).rejects.toThrow(ConfigError);
+    await expect(instance.ready({ timout: 5 } as object)).rejects.toThrow(/did you mean "timeout"/);
+    expect(place.scripted.calls.slice(before)).toEqual([]);
+  });
 });
