@@ -72,6 +72,7 @@ export { type PlanRules, renderPlan } from "./plan.ts";
 export { acquireLock, type Lock, type LockOptions, tryLock } from "../engine/lock.ts";
 export { assertDiskSize } from "../images/disk/size.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
+export { hostArchitecture } from "../system/architecture.ts";
 export type { Bounds } from "../system/bounded.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";

@@ -78,8 +78,3 @@ export function parseOsRelease(text: string): Readonly<Record<string, string>> {
   }
   return values;
 }
-
-/** This host's architecture, by its OCI name. */
-export function hostArchitecture(): Architecture {
-  return process.arch === "arm64" ? "arm64" : "amd64";
-}

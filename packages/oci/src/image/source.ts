@@ -2,7 +2,13 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { ImageError, type ImportOptions, type RegistryOptions } from "@pileus/core";
-import type { ImageDescription, ImageDraft, ImageSourcePlugin, Spawn } from "@pileus/core/driver";
+import {
+  hostArchitecture,
+  type ImageDescription,
+  type ImageDraft,
+  type ImageSourcePlugin,
+  type Spawn,
+} from "@pileus/core/driver";
 import { fetchLayers } from "./fetch.ts";
 import { OciLayout } from "./layout.ts";
 import { type Descriptor, MAX_DOCUMENT } from "./manifest.ts";
@@ -10,7 +16,6 @@ import { pinFile } from "./pinned-file.ts";
 import { type ImageReference, PREFIXES, parseReference, renderReference } from "./reference.ts";
 import { type Documents, type SelectedImage, selectImage } from "./select.ts";
 import { renderCopy, renderInspect, runSkopeo, type SkopeoContext, trustPolicy } from "./skopeo.ts";
-import { hostArchitecture } from "./write.ts";
 
 /** How images are fetched: the registries' credentials and certificates, and the policy of trust. */
 export interface OciSourceOptions {

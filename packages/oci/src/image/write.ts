@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { PassThrough, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import { type Architecture, ImageError, type OciProcess } from "@pileus/core";
+import { ImageError, type OciProcess } from "@pileus/core";
+import { hostArchitecture } from "@pileus/core/driver";
 import { z } from "zod";
 import { type Descriptor, DescriptorSchema, digestOf, IndexSchema, parseDocument } from "./manifest.ts";
 import { OCI } from "./media-type.ts";
@@ -45,13 +46,6 @@ export async function writeOciLayout(
   signal?.throwIfAborted();
   await writeIndex(folder, options.tag, manifest);
   return { manifest: manifest.digest, config: config.digest, diffIds };
-}
-
-/** This machine's architecture by its OCI name. @throws {ImageError} on one that images cannot be for */
-export function hostArchitecture(): Architecture {
-  if (process.arch === "x64") return "amd64";
-  if (process.arch === "arm64") return "arm64";
-  throw new ImageError("for this host", `its architecture ${process.arch} is neither amd64 nor arm64`);
 }
 
 /** The `config` object of image-spec, config.md: keys without a value are left out. */

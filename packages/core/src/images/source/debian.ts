@@ -3,10 +3,10 @@ import { CommandError, ConfigError, HostError, ImageError } from "../../contract
 import type { DebianBootstrap, ImportOptions } from "../../contract/images.ts";
 import { linkSignals } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
+import { hostArchitecture } from "../../system/architecture.ts";
 import { spawn } from "../../system/spawn.ts";
 import { TOOL_ENV } from "../../system/tool-env.ts";
 import { hashOf } from "../fingerprint.ts";
-import { hostArchitecture } from "../rootfs-facts.ts";
 import { startTool } from "../tool.ts";
 import type { Origin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";

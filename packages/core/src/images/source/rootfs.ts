@@ -1,9 +1,10 @@
 import { ImageError } from "../../contract/errors.ts";
 import type { ImageDescription } from "../../driver/image-source.ts";
 import type { Architecture } from "../../model/image.ts";
+import { hostArchitecture } from "../../system/architecture.ts";
 import type { Draft } from "../draft.ts";
 import { fingerprintOf } from "../fingerprint.ts";
-import { hostArchitecture, rootfsFacts } from "../rootfs-facts.ts";
+import { rootfsFacts } from "../rootfs-facts.ts";
 
 /**
  * Describes the layers of a draft as a rootfs image, by what its tree says. @throws {ImageError} when it is for another
