@@ -29,7 +29,6 @@ export function plainAccess(root = "/"): TreeAccess {
       lchownSync(path, owner.uid, owner.gid);
       return made;
     },
-    chown: (path, owner) => lchownSync(path, owner.uid, owner.gid),
     inside: (owner) => owner,
   };
 }

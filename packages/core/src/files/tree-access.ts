@@ -30,8 +30,6 @@ export interface TreeAccess {
   openFile(path: string): number;
   /** Runs `make`, which creates a thing at `path`, so that it belongs to `owner`. `path` is one of {@link FolderHandle.path}. */
   create<T>(path: string, owner: Owner, make: () => T): T;
-  /** Gives an existing thing, never through a symlink, to `owner`. `path` is one of {@link FolderHandle.path}. */
-  chown(path: string, owner: Owner): void;
   /** The owner inside of something whose ids on the host are these. */
   inside(owner: Owner): Owner;
 }

@@ -13,6 +13,7 @@ import {
 import { addAbortSignal, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { promisify } from "node:util";
+import type { Abortable } from "../contract/abortable.ts";
 import { FileError } from "../contract/errors.ts";
 import { type TarEntry, textOf } from "../tar/entry.ts";
 import type { TarFault } from "../tar/header.ts";
@@ -28,28 +29,17 @@ import { joinPath, splitPath } from "./tree-path.ts";
 const writeAsync = promisify(write);
 const SMALL = 64 * 1024;
 
-/** How what arrives is changed on its way. */
-export interface UnpackOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Default: as the archive says. */
-  readonly owner?: Owner | undefined;
-  /** Permission bits that may be set. Default `0o7777`. */
-  readonly modeMask?: number | undefined;
-  /** What to do with fifos and devices: refuse the archive (default), or leave them out. */
-  readonly special?: "refuse" | "skip" | undefined;
-}
-
 /**
  * Unpacks a tar written to `stream` at `path`: folders that exist (and symlinks to folders) stay as they are and are merged, other things are replaced, each file
- * atomically. Names that leave the tree are refused with `EINVAL`. `done` settles once all is in place with its times; a failure
+ * atomically. Names that leave the tree, fifos and devices are refused with `EINVAL`. `done` settles once all is in place with its times; a failure
  * or an abort leaves what had arrived.
  */
 export function unpackStream(
   access: TreeAccess,
   path: string,
-  options: UnpackOptions = {},
+  options: Abortable = {},
 ): { readonly stream: Writable; readonly done: Promise<void> } {
-  const unpacking = new Unpacking(access, path, options);
+  const unpacking = new Unpacking(access, path, options.signal);
   let busy = Promise.resolve();
   const run = (work: Promise<void>, settle: (error?: Error) => void) => {
     busy = work.then(
@@ -96,17 +86,17 @@ interface Arriving {
 class Unpacking {
   readonly #access: TreeAccess;
   readonly #root: string;
-  readonly #options: UnpackOptions;
+  readonly #signal: AbortSignal | undefined;
   readonly #reader: TarReader;
   /** What the reader found in the chunk at hand: it cannot wait for the file system. */
   readonly #found: (TarEntry | Buffer)[] = [];
   readonly #folders: { readonly path: string; readonly mtime: Date }[] = [];
   #file: Arriving | undefined;
 
-  constructor(access: TreeAccess, root: string, options: UnpackOptions) {
+  constructor(access: TreeAccess, root: string, signal: AbortSignal | undefined) {
     this.#access = access;
     this.#root = root;
-    this.#options = options;
+    this.#signal = signal;
     const refusal = ({ message, tooLarge }: TarFault) =>
       new FileError({ verb: "write", path: root, errno: tooLarge ? "EFBIG" : "EINVAL", detail: message });
     this.#reader = new TarReader(refusal, {
@@ -121,7 +111,7 @@ class Unpacking {
     } finally {
       // Also what came before a fault: what arrives must not depend on how the archive was cut into chunks.
       for (const found of this.#found.splice(0)) {
-        this.#options.signal?.throwIfAborted();
+        this.#signal?.throwIfAborted();
         if (Buffer.isBuffer(found)) await this.#write(found);
         else this.#add(found);
       }
@@ -211,7 +201,7 @@ class Unpacking {
         this.#makeHardLink(folder, name, entry.target);
         break;
       default:
-        if (this.#options.special !== "skip") throw systemError("EINVAL", textOf(entry.name));
+        throw systemError("EINVAL", textOf(entry.name));
     }
   }
 
@@ -274,8 +264,8 @@ class Unpacking {
 
   #facts(entry: TarEntry): { readonly owner: Owner; readonly mode: number; readonly mtime: Date } {
     return {
-      owner: this.#options.owner ?? { uid: entry.uid, gid: entry.gid },
-      mode: entry.mode & (this.#options.modeMask ?? 0o7777),
+      owner: { uid: entry.uid, gid: entry.gid },
+      mode: entry.mode & 0o7777,
       mtime: new Date(Number(entry.mtime) * 1000),
     };
   }

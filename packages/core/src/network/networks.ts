@@ -20,16 +20,11 @@ import { attachmentsOf, ManagedNetwork, namesIn } from "./managed-network.ts";
 import { requireNetworkTools } from "./probe.ts";
 import { parseSubnet } from "./subnet.ts";
 
-/** Which instances use a network, by name: told by the records, as for images. */
-export type NetworkUsers = (network: string) => Promise<readonly string[]>;
-
 export interface OpenNetworksOptions {
   /** `root/networks`; made when the first network is. */
   readonly folder: string;
   /** Tells this root from others on the machine: see {@link DriverContext.hostId}. */
   readonly hostId: string;
-  /** Default: those that hold reservations. */
-  readonly users?: NetworkUsers | undefined;
   readonly spawn?: Spawn | undefined;
   /**
    * Where servers read from and the machine's lock is: a folder that every user may enter and that a reboot empties.
@@ -48,15 +43,12 @@ class ManagedNetworks implements NetworkManager {
   readonly #hostId: string;
   readonly #spawn: Spawn;
   readonly #runFolder: string;
-  readonly #users: NetworkUsers;
 
   constructor(options: OpenNetworksOptions) {
     this.#folder = options.folder;
     this.#hostId = options.hostId;
     this.#spawn = options.spawn ?? spawn;
     this.#runFolder = options.runFolder ?? "/run";
-    this.#users =
-      options.users ?? (async (name) => (await this.#network(name).reservations()).map(({ instance }) => instance));
   }
 
   async create(input: NetworkConfigInput, options: Abortable = {}): Promise<NetworkInfo> {
@@ -96,7 +88,7 @@ class ManagedNetworks implements NetworkManager {
     if (!(await this.#names()).includes(name)) return;
     await requireNetworkTools(`delete network "${name}"`);
     await this.#locked(name, options, async (network) => {
-      const users = await this.#users(name);
+      const users = (await network.reservations()).map(({ instance }) => instance);
       if (users.length > 0) throw new InUseError("network", name, users);
       await this.#onMachine(options, () => network.tearDown());
       await network.remove();

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, lchownSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { folderOf } from "../files/folder-descriptor.ts";
 import { systemError } from "../files/plain-access.ts";
 import type { Owner, TreeAccess } from "../files/tree-access.ts";
@@ -42,10 +42,6 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
     create(_path, owner, make) {
       const { uid, gid } = outside(owner);
       return uid === 0 && gid === 0 ? make() : withFileIdentity(uid, gid, make);
-    },
-    chown(path, owner) {
-      const { uid, gid } = outside(owner);
-      lchownSync(path, uid, gid);
     },
     inside: (owner) => ({ uid: idInside(options.idmap, owner.uid), gid: idInside(options.idmap, owner.gid) }),
   };

@@ -2,12 +2,11 @@ import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import koffi from "koffi";
 
-/**
- * System calls that Node does not offer, and the only importer of the FFI. Each runs on the calling thread and returns
- * at once; a failure is thrown as a Node-style error with `code` and `syscall`. Numbers are those of x86-64 and arm64
- * where they differ: asm/unistd.h.
- */
+// System calls that Node does not offer, and the only importer of the FFI. Each runs on the calling thread and returns at
+// once, but for pollReadable(); a failure is thrown as a Node-style error with `code` and `syscall`.
+
 const X64 = process.arch === "x64";
+/** What we call by number, on x86-64 and arm64: asm/unistd.h. */
 export const NUMBER = {
   openat2: 437,
   open_tree: 428,
@@ -30,7 +29,6 @@ function load() {
     flock: libc.func("int flock(int fd, int operation)") as Native,
     mount: libc.func("int mount(str source, str target, str type, ulong flags, str data)") as Native,
     umount2: libc.func("int umount2(str target, int flags)") as Native,
-    mknod: libc.func("int mknod(str path, uint mode, ulong device)") as Native,
     lremovexattr: libc.func("int lremovexattr(uint8_t *path, str name)") as Native,
     lsetxattr: libc.func("int lsetxattr(str path, str name, uint8_t *value, size_t size, int flags)") as Native,
     socket: libc.func("int socket(int domain, int type, int protocol)") as Native,
@@ -46,7 +44,7 @@ function load() {
 
 let loaded: ReturnType<typeof load> | undefined;
 // Loaded on first use: importing the package must not need the native library.
-/** For the files beside this one that hold more calls: syscall-*.ts. */
+/** The C library: for the files beside this one that hold more calls, each on a subject. */
 export function native(): ReturnType<typeof load> {
   loaded ??= load();
   return loaded;
@@ -67,10 +65,12 @@ export function check(name: string, result: number): number {
   throw Object.assign(new Error(`${name}: ${code}`), { code, errno, syscall: name }) satisfies SystemError;
 }
 
-/** Takes or drops the lock of an open file without waiting. False when another open file holds it. flock(2). */
-export function flock(fd: number, operation: "exclusive" | "shared" | "unlock"): boolean {
+/**
+ * Takes the lock of an open file without waiting, until that is closed. False when another open file holds it. flock(2).
+ */
+export function flock(fd: number, mode: "exclusive" | "shared"): boolean {
   const LOCK_NB = 4;
-  const code = { shared: 1, exclusive: 2, unlock: 8 }[operation];
+  const code = { shared: 1, exclusive: 2 }[mode];
   try {
     check("flock", native().flock(fd, code | LOCK_NB));
     return true;
@@ -81,7 +81,7 @@ export function flock(fd: number, operation: "exclusive" | "shared" | "unlock"):
 }
 
 /** Flags of openat2(2)'s `resolve`. */
-export const RESOLVE = { NO_MAGICLINKS: 0x02, BENEATH: 0x08, IN_ROOT: 0x10 } as const;
+export const RESOLVE = { NO_MAGICLINKS: 0x02, IN_ROOT: 0x10 } as const;
 
 /** openat2(2); `flags` and `mode` as open(2) has them. Always close-on-exec. */
 export function openat2(directory: number, path: string, flags: number, mode: number, resolve: number): number {
@@ -165,14 +165,6 @@ export function mountIdmapped(source: string, target: string, userNamespace: num
   } finally {
     closeSync(tree);
   }
-}
-
-/** mknod(2). `mode` includes the type bits. */
-export function mknod(path: string, mode: number, device: { readonly major: number; readonly minor: number }): void {
-  // makedev(3) of glibc.
-  const { major, minor } = device;
-  const dev = (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
-  check("mknod", native().mknod(path, mode, dev));
 }
 
 /** lremovexattr(2): does not follow a symlink. The path is bytes, as file names are. */
