@@ -70,7 +70,7 @@ export class Draft implements ImageDraft, AsyncDisposable {
     return this.#layers;
   }
 
-  get folderOfLayers(): readonly LayerFolder[] {
+  get layerFolders(): readonly LayerFolder[] {
     return this.#layers.map(({ folder }) => folder);
   }
 
@@ -83,7 +83,7 @@ export class Draft implements ImageDraft, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await removeTree(this.#home);
+    await removeByTool(this.#home);
     await this.#lock.retire();
   }
 
@@ -114,7 +114,7 @@ export class Draft implements ImageDraft, AsyncDisposable {
       limits,
       signal,
       onProgress,
-      lower: this.folderOfLayers,
+      lower: this.layerFolders,
       whiteouts: source.whiteouts,
       digest: source.digest,
       diffId: source.diffId,
@@ -134,6 +134,6 @@ export class Draft implements ImageDraft, AsyncDisposable {
 }
 
 /** Removes a tree of any size, in a process of its own. Not aborted by anything. */
-export async function removeTree(path: string): Promise<void> {
+export async function removeByTool(path: string): Promise<void> {
   await spawn(["rm", "-rf", "--one-file-system", "--", path]);
 }

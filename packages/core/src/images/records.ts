@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ImageError } from "../contract/errors.ts";
 import type { ImageDescription } from "../driver/image-source.ts";
-import { DigestSchema, type Image, ImageSchema } from "../model/image.ts";
+import { type Image, ImageSchema } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { Draft } from "./draft.ts";
 import { asLayer, hexOf } from "./layer-store.ts";
@@ -65,48 +65,6 @@ export function imageRecord(draft: Draft, description: ImageDescription, source:
     createdAt: Date.now(),
     source,
   });
-}
-
-/** An image as callers see it. */
-export function withAliases(record: ImageRecord, aliases: Readonly<Record<string, string>>): Image {
-  const names = Object.entries(aliases).filter(([, fingerprint]) => fingerprint === record.fingerprint);
-  return { ...record, aliases: names.map(([alias]) => alias) };
-}
-
-const AliasesSchema = z.record(z.string(), DigestSchema);
-
-/** Names of images: one file, replaced as a whole. Change it only under the store's lock. */
-export class ImageAliases {
-  readonly #path: string;
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  async read(): Promise<Readonly<Record<string, string>>> {
-    try {
-      return AliasesSchema.parse(JSON.parse(await readFile(this.#path, "utf8")));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-      throw error;
-    }
-  }
-
-  /** Points each name at the image, wherever it pointed before. */
-  async assign(names: readonly string[], fingerprint: string): Promise<void> {
-    const before = await this.read();
-    if (names.every((name) => before[name] === fingerprint)) return;
-    await this.#write({ ...before, ...Object.fromEntries(names.map((name) => [name, fingerprint])) });
-  }
-
-  async removeAll(fingerprint: string): Promise<void> {
-    const entries = Object.entries(await this.read());
-    const left = entries.filter(([, target]) => target !== fingerprint);
-    if (left.length < entries.length) await this.#write(Object.fromEntries(left));
-  }
-
-  async #write(aliases: Readonly<Record<string, string>>): Promise<void> {
-    await replaceFile(this.#path, `${JSON.stringify(aliases, undefined, 2)}\n`);
-  }
 }
 
 /** The names in a folder; none where there is no folder. */

@@ -7,6 +7,7 @@ import type { ImageDescription, ImageSourcePlugin } from "../driver/image-source
 import { acquireLock } from "../engine/lock.ts";
 import type { ImageStore, ImageUsers } from "../engine/ports.ts";
 import type { Image } from "../model/image.ts";
+import { ImageAliases, withAliases } from "./aliases.ts";
 import { diskFull, isDiskFull } from "./disk-full.ts";
 import { Draft } from "./draft.ts";
 import { hashOf } from "./fingerprint.ts";
@@ -16,7 +17,7 @@ import { KnownSources } from "./known-sources.ts";
 import { DEFAULT_LAYER_LIMITS, type LayerLimits } from "./layer/limits.ts";
 import { asFolder, hexOf, LayerStore } from "./layer-store.ts";
 import { mergeLayers } from "./merge.ts";
-import { ImageAliases, type ImageRecord, ImageRecords, imageRecord, withAliases } from "./records.ts";
+import { type ImageRecord, ImageRecords, imageRecord } from "./records.ts";
 import { resolveReference } from "./reference.ts";
 import { findOrigin } from "./source/find-origin.ts";
 import type { Origin } from "./source/origin.ts";

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Abortable } from "../contract/abortable.ts";
 import { acquireLock, tryLock } from "../engine/lock.ts";
-import { removeTree } from "./draft.ts";
+import { removeByTool } from "./draft.ts";
 import type { ImageFolders } from "./folders.ts";
 import { hexOf } from "./layer-store.ts";
 import { ImageRecords, listed } from "./records.ts";
@@ -14,7 +14,7 @@ export async function recoverStore(folders: ImageFolders, options: Abortable): P
   for (const id of drafts) {
     const lock = await tryLock(join(folders.drafts, `${id}.lock`));
     if (lock === undefined) continue;
-    await removeTree(join(folders.drafts, id));
+    await removeByTool(join(folders.drafts, id));
     await lock.retire();
   }
   for (const name of await listed(folders.locks)) {
@@ -56,7 +56,7 @@ export async function discardUnused(folders: ImageFolders): Promise<void> {
 
 export async function emptyTrash(folders: ImageFolders): Promise<void> {
   if ((await listed(folders.trash)).length === 0) return;
-  for (const name of await readdir(folders.trash)) await removeTree(join(folders.trash, name));
+  for (const name of await readdir(folders.trash)) await removeByTool(join(folders.trash, name));
 }
 
 function fingerprintIn(text: string): string {

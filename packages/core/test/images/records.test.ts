@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ImageError } from "../../src/contract/errors.ts";
-import { ImageAliases, type ImageRecord, ImageRecords, withAliases } from "../../src/images/records.ts";
+import { type ImageRecord, ImageRecords } from "../../src/images/records.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -44,18 +44,5 @@ describe("ImageRecords", () => {
     const error = await new ImageRecords(folder).list().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(ImageError);
     expect(String(error)).toContain(path);
-  });
-});
-
-describe("ImageAliases", () => {
-  it("moves a name that is in use to the new image", async () => {
-    const aliases = new ImageAliases(join(folder, "aliases.json"));
-    expect(await aliases.read()).toEqual({});
-    await aliases.assign(["x", "y"], digest("a"));
-    await aliases.assign(["y"], digest("b"));
-    expect(await aliases.read()).toEqual({ x: digest("a"), y: digest("b") });
-    expect(withAliases(record("b", 1), await aliases.read()).aliases).toEqual(["y"]);
-    await aliases.removeAll(digest("a"));
-    expect(await aliases.read()).toEqual({ y: digest("b") });
   });
 });

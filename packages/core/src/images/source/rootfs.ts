@@ -18,7 +18,7 @@ export async function describeRootfs(
 ): Promise<ImageDescription> {
   const layers = draft.layers.map(({ stored }) => stored);
   if (layers.every(({ entries }) => entries === 0)) throw new ImageError(name, "it is empty");
-  const { architecture: found, os, release } = await rootfsFacts(name, draft.folderOfLayers);
+  const { architecture: found, os, release } = await rootfsFacts(name, draft.layerFolders);
   if (found !== undefined && wanted !== undefined && found !== wanted)
     throw new ImageError(name, `its programs are for ${found}, not ${wanted}`);
   const architecture = found ?? wanted ?? hostArchitecture();
