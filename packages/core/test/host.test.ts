@@ -6,7 +6,7 @@ import { type Driver, isInstanceError, openHost } from "@pileus/core";
 import type { ImageSourcePlugin } from "@pileus/core/driver";
 import { fake, importFakeImage } from "@pileus/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { gate, untilAborted } from "./engine/scripted.ts";
+import { FOREIGN, gate, untilAborted } from "./engine/scripted.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -75,6 +75,16 @@ it("openHost makes the parents of its root", async () => {
   await using host = await openHost({ root, drivers: [fake()] });
   expect(host.root).toBe(root);
   expect(existsSync(join(root, "instances"))).toBe(true);
+});
+
+it("an image for other processors is for a driver that says that it has them, as the one in memory does", async () => {
+  const [one, other] = [fake(), { ...fake({ name: "other" }), architectures: undefined }];
+  await using host = await openHost({ root: join(folder, "root"), drivers: [one, other] });
+  await mkdir(join(folder, "tree"));
+  const image = await host.images.import(join(folder, "tree"), { architecture: FOREIGN });
+  expect(image.architecture).toBe(FOREIGN);
+  await host.create({ driver: "fake", name: "a", image });
+  await expect(host.create({ driver: "other", name: "b", image })).rejects.toThrow(FOREIGN);
 });
 
 describe("disposing a host", () => {

@@ -64,7 +64,8 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
    * Defines an instance and makes its writable root: `stopped`. All or nothing: a failure, an abort or a crash leaves
    * no trace once the host is opened again.
    *
-   * @throws {ConfigError} before anything is touched, naming every issue; an unknown key with the nearest known one.
+   * @throws {ConfigError} before anything is touched, naming every issue; an unknown key with the nearest known one. Also
+   * for an image that the driver cannot run: of another kind, or for other processors than it has.
    * @throws {AlreadyExistsError} when the name is taken. @throws {NotFoundError} when the image or a network is
    * missing.
    */

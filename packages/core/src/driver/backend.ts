@@ -9,7 +9,7 @@ import type { TerminalSize } from "../contract/process.ts";
 import type { ExitStatus } from "../contract/state.ts";
 import type { ImageTree } from "../images/tree.ts";
 import type { InstanceConfig } from "../model/config.ts";
-import type { Image } from "../model/image.ts";
+import type { Architecture, Image } from "../model/image.ts";
 import type { NicAttachment } from "../network/attachment.ts";
 import type { ImageSourcePlugin } from "./image-source.ts";
 import type { BackendProcess } from "./process.ts";
@@ -42,6 +42,8 @@ export interface Driver<N extends string = string, C extends Capability = Capabi
   readonly section: S;
   /** Which images it can run. */
   readonly accepts: readonly Image["kind"][];
+  /** For which architectures. Default: the host's own, as for programs that the host's processors run. */
+  readonly architectures?: readonly Architecture[] | undefined;
   /** Kinds of source that the driver's package adds to `images.import()`. */
   readonly sources?: readonly ImageSourcePlugin[] | undefined;
   /** Looks at the host; changes nothing. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { CAPABILITIES, type Capability } from "../contract/capability.ts";
 import type { InstanceKind } from "../contract/instance.ts";
 import type { Backend, Driver, HostReport } from "../driver/backend.ts";
+import { ArchitectureSchema } from "../model/image.ts";
 import { FakeBackend, type FakeFaults } from "./fake/backend.ts";
 import type { FakeProgram } from "./fake/process.ts";
 import { PROGRAMS } from "./fake/programs.ts";
@@ -55,6 +56,8 @@ export function fake<const N extends string = "fake", C extends Capability = Cap
     capabilities,
     section: FakeConfigSchema,
     accepts: ["rootfs", "oci", "disk"],
+    // No program of the image is ever run.
+    architectures: ArchitectureSchema.options,
     probe: async (): Promise<HostReport> => ({
       usable: true,
       missing: [],

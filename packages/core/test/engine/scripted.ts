@@ -12,7 +12,8 @@ import type { BackendProcess } from "../../src/driver/process.ts";
 import type { ImageStore, NetworkManager } from "../../src/engine/ports.ts";
 import type { AnyRunning } from "../../src/engine/run.ts";
 import { openHostWith } from "../../src/host.ts";
-import type { Image } from "../../src/model/image.ts";
+import type { Architecture, Image } from "../../src/model/image.ts";
+import { hostArchitecture } from "../../src/system/architecture.ts";
 
 /** What a test lets the scripted driver do at one step: fail, wait, take note. */
 export type Step = (context: { readonly name: string; readonly signal?: AbortSignal | undefined }) => unknown;
@@ -191,10 +192,13 @@ export class Scripted {
   }
 }
 
+/** An architecture that this host does not have. */
+export const FOREIGN: Architecture = hostArchitecture() === "amd64" ? "arm64" : "amd64";
+
 export const IMAGE: Image = {
   kind: "rootfs",
   fingerprint: `sha256:${"a".repeat(64)}`,
-  architecture: "amd64",
+  architecture: hostArchitecture(),
   size: 1,
   createdAt: 0,
   source: "test",
@@ -211,6 +215,7 @@ export function smallParts() {
     get: async (reference) => {
       if (reference === "base" || reference === IMAGE.fingerprint) return IMAGE;
       if (reference === "disk") return { ...IMAGE, kind: "disk" };
+      if (reference === "foreign") return { ...IMAGE, architecture: FOREIGN };
       throw new NotFoundError("image", reference);
     },
     tree: async () => ({ kind: "layers", layers: [], merged: unused }),

@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import type { ProgressOptions } from "../../contract/abortable.ts";
 import { AlreadyExistsError, ConfigError, type ConfigIssue } from "../../contract/errors.ts";
+import type { AnyDriver } from "../../driver/backend.ts";
 import { allOrNothing, type Undo } from "../../driver/cleanup.ts";
 import { linkSignals } from "../../driver/deadline.ts";
 import type { InstanceConfig } from "../../model/config.ts";
 import type { Image } from "../../model/image.ts";
+import { hostArchitecture } from "../../system/architecture.ts";
 import { instanceContext } from "../context.ts";
 import { type Engine, type OpenDriver, track } from "../engine.ts";
 import { parseInstanceConfig } from "../instance-config.ts";
@@ -54,14 +56,25 @@ async function checkAgainstHost(
     }));
   if (refused.length > 0) throw new ConfigError("instance config", refused);
   const image = await engine.images.get(config.image, { signal });
-  if (!driver.accepts.includes(image.kind)) {
-    const message = `the driver "${driver.name}" runs images of kind ${driver.accepts.join(" or ")}, and this one is of kind ${image.kind}`;
-    throw new ConfigError("instance config", [{ path: ["image"], message }]);
-  }
+  assertRunnable(driver, image);
   for (const device of Object.values(config.devices)) {
     if (device.type === "nic") await engine.networks.get(device.network, { signal });
   }
   return image;
+}
+
+/** @throws {ConfigError} when the image is none for this driver. */
+function assertRunnable({ name, accepts, architectures }: AnyDriver, image: Image): void {
+  const refuse = (message: string) => new ConfigError("instance config", [{ path: ["image"], message }]);
+  if (!accepts.includes(image.kind))
+    throw refuse(
+      `the driver "${name}" runs images of kind ${accepts.join(" or ")}, and this one is of kind ${image.kind}`,
+    );
+  const runs = architectures ?? [hostArchitecture()];
+  if (!runs.includes(image.architecture))
+    throw refuse(
+      `the driver "${name}" runs images for ${runs.join(" or ")} here, and this one is for ${image.architecture}`,
+    );
 }
 
 async function make(

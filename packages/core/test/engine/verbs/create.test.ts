@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { gate, IMAGE, scriptedRoot, untilAborted } from "../scripted.ts";
+import { FOREIGN, gate, IMAGE, scriptedRoot, untilAborted } from "../scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
 beforeEach(async () => {
@@ -10,6 +10,8 @@ beforeEach(async () => {
 afterEach(() => place.dispose());
 
 const CONFIG = { driver: "scripted", name: "a", image: "base" } as const;
+
+const OTHER = `images for ${IMAGE.architecture} here, and this one is for ${FOREIGN}`;
 
 async function nothingIsLeft() {
   expect(await readdir(`${place.root}/instances`)).toEqual([]);
@@ -51,6 +53,7 @@ describe("create", () => {
     ["an unknown driver", { ...CONFIG, driver: "lxd" }, ["driver"], "scripted"],
     ["a size that is none", { ...CONFIG, limits: { memory: "many" } }, ["limits", "memory"], "is no size"],
     ["an image of a kind that the driver cannot run", { ...CONFIG, image: "disk" }, ["image"], "of kind disk"],
+    ["an image for other processors", { ...CONFIG, image: "foreign" }, ["image"], OTHER],
     ["the section of another driver", { ...CONFIG, lxc: {} }, ["lxc"], "unknown key"],
     ["what is no object at all", "web", [], "expected object"],
   ])("refuses %s before anything is touched, saying where", async (_, config, path, words) => {
