@@ -167,7 +167,7 @@ describe("exec on a terminal", () => {
 
   it("tells an end by a signal, and 127 in its one stream", async () => {
     expect((await runOnTerminal(client, sh("kill -TERM $$"))).exit).toEqual({ kind: "signaled", signal: "SIGTERM" });
-    expect((await runOnTerminal(client, sh("kill -34 $$"))).exit).toEqual({ kind: "signaled", signal: "SIGRT34" });
+    expect((await runOnTerminal(client, sh("kill -37 $$"))).exit).toEqual({ kind: "signaled", signal: "SIGRTMIN+3" });
     const missing = await runOnTerminal(client, ["no-such"]);
     expect(missing).toEqual({ output: "pileus: no-such: not found\n", exit: exited(127) });
   });

@@ -1,5 +1,5 @@
 import type { ExitStatus } from "@pileus/core";
-import { signalName } from "./exec/protocol.ts";
+import { signalName } from "@pileus/core/files";
 
 /** What the log of a container's monitor says so far. The text is partly the container's: take a pid only after checking whose it is. */
 export interface MonitorLog {

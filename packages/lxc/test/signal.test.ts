@@ -1,3 +1,4 @@
+import { signalName } from "@pileus/core/files";
 import { describe, expect, it } from "vitest";
 import { parseSignal } from "../src/signal.ts";
 
@@ -12,6 +13,11 @@ describe("parseSignal", () => {
     ["64", 64],
   ])("reads %s as %d", (text, number) => {
     expect(parseSignal(text)).toBe(number);
+  });
+
+  it("reads every name that an exit status can have", () => {
+    const numbers = Array.from({ length: 64 }, (_, index) => index + 1).filter((number) => ![32, 33].includes(number));
+    expect(numbers.map((number) => parseSignal(signalName(number)))).toEqual(numbers);
   });
 
   it.each(["", "0", "65", "SIG", "SIGNONE", "SIGRTMIN+31", "SIGRTMIN-1", "SIGRTMAX+1", "15 ", "15\n", "constructor"])(

@@ -18,6 +18,7 @@ import {
   type Plan,
   type Running,
 } from "@pileus/core/driver";
+import type { Account } from "@pileus/core/files";
 import {
   adoptContainer,
   type ContainerSpec,
@@ -31,7 +32,6 @@ import {
   openRoot,
   refusals,
   removeContainer,
-  type User,
 } from "@pileus/lxc/runtime";
 import { logFiles, prepareLogs } from "./logs.ts";
 import { plan } from "./plan.ts";
@@ -123,7 +123,7 @@ function programOf(instance: InstanceContext): Program {
 const NO_PROCESS: OciProcess = OciProcessSchema.parse({});
 
 /** The program as PID 1, and what it lends to every `exec`. The user is of no concern once it runs. */
-function programSpec(program: Program, user?: User): { readonly init: InitSpec; readonly exec: ExecDefaults } {
+function programSpec(program: Program, user?: Account): { readonly init: InitSpec; readonly exec: ExecDefaults } {
   const { argv, env, workdir: cwd, stopSignal } = program;
   return {
     init: {

@@ -1,6 +1,7 @@
 import type { Abortable } from "@pileus/core";
 import type { FileOperations, NicAttachment } from "@pileus/core/driver";
-import { resolveUser, type User, writeNetworkFiles } from "@pileus/lxc/runtime";
+import type { Account } from "@pileus/core/files";
+import { resolveUser, writeNetworkFiles } from "@pileus/lxc/runtime";
 import type { Program } from "./process.ts";
 
 /** What has to stand in an instance's root before its program starts. All paths are followed inside of the root only. */
@@ -20,7 +21,7 @@ export async function prepareRoot(
   files: FileOperations,
   { name, program, nics }: Preparation,
   options: Abortable,
-): Promise<User> {
+): Promise<Account> {
   const user = await resolveUser(files, program.user);
   if (program.workdir !== "/") await files.mkdir(program.workdir, { ...options, recursive: true });
   await writeNetworkFiles(files, { name, nics }, options);

@@ -1,13 +1,13 @@
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
-import { constants } from "node:os";
 import { pipeline } from "node:stream";
+import { type Account, signalName, type UnknownAccount } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
 import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
 import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
 import { UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
-import { findUser, type GuestUser, type UnknownAccount } from "./passwd.ts";
+import { findUser } from "./passwd.ts";
 import { closeEnds, makePipe, openEnd, type ProgramPipe } from "./pipe.ts";
 import { DEFAULT_PATH, findProgram } from "./program.ts";
 import type { TerminalStarter } from "./pty.ts";
@@ -29,7 +29,7 @@ export interface ExecTools {
 
 interface Start {
   readonly file: string;
-  readonly user: GuestUser;
+  readonly user: Account;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
 }
@@ -210,9 +210,4 @@ function refuse(call: Call, outputs: readonly ChannelWriter[], code: number, rea
   outputs.at(-1)?.write(Buffer.from(`pileus: ${reason}\n`));
   for (const output of outputs) output.end();
   end.exited({ kind: "exited", code });
-}
-
-function signalName(number: number): NodeJS.Signals {
-  const found = Object.entries(constants.signals).find(([, value]) => value === number);
-  return (found?.[0] ?? `SIGRT${number}`) as NodeJS.Signals;
 }

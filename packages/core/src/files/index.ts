@@ -1,9 +1,12 @@
 /**
- * `@pileus/core/files`: the contract's file operations over a tree of files that this process can reach.
+ * `@pileus/core/files`: the contract's file operations over a tree of files that this process can reach, and what such a tree says of
+ * the accounts in it.
  *
  * For drivers whose instances' files are local (containers) and for the guest agent (the whole guest). Imports neither the FFI nor
  * a tool, so that it can be bundled into the agent. Not for callers, who use `instance.files`. Start at `local-files.ts`.
  */
+export { type Account, findAccount, type UnknownAccount } from "./accounts.ts";
 export { LocalFiles } from "./local-files.ts";
 export { plainAccess } from "./plain-access.ts";
+export { signalName } from "./signal-name.ts";
 export type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";

@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import type { ExitStatus, TerminalSize } from "@pileus/core";
+import { signalName } from "@pileus/core/files";
 
 /** What the helper is asked to become. The frames are described in helper/exec-helper.c. Pure. */
 export interface HelperRequest {
@@ -78,12 +79,6 @@ export function waitStatus(status: number): ExitStatus {
   return signal === 0
     ? { kind: "exited", code: (status >> 8) & 0xff }
     : { kind: "signaled", signal: signalName(signal) };
-}
-
-/** The name of a signal. Real-time signals have none in Node's list. */
-export function signalName(number: number): NodeJS.Signals {
-  const entry = Object.entries(constants.signals).find(([, value]) => value === number);
-  return (entry?.[0] ?? `SIG${number}`) as NodeJS.Signals;
 }
 
 function words(numbers: readonly number[]): Buffer {

@@ -1,0 +1,73 @@
+/** Somebody inside of an instance: ids are those of the instance. */
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups, the primary one not among them. */
+  readonly groups: readonly number[];
+  /** A folder that need not exist. */
+  readonly home: string;
+  /** The number where there is no name. */
+  readonly name: string;
+}
+
+/** A name that the instance does not have. */
+export interface UnknownAccount {
+  readonly unknown: "user" | "group";
+}
+
+/** The texts of an instance's own passwd(5) and group(5); `""` where it has none. */
+export interface AccountFiles {
+  readonly passwd: string;
+  readonly group: string;
+}
+
+/**
+ * Finds a user by `name`, `uid`, `name:group` or `uid:gid`. Numbers need not be there. With a group given there are no
+ * supplementary ones, as Docker has it. `undefined` and `""`: root, with the groups that root is in. Pure.
+ */
+export function findAccount(user: string | undefined, files: AccountFiles): Account | UnknownAccount {
+  const [who = "", group] = (user || "0").split(":");
+  const entry = entries(files.passwd).find(
+    ([name, , uid = "", gid = ""]) =>
+      isId(uid) && isId(gid) && (isId(who) ? Number(uid) === Number(who) : name === who),
+  );
+  if (entry === undefined && !isId(who)) return { unknown: "user" };
+  const uid = Number(entry?.[2] ?? who);
+  const primary = group === undefined ? Number(entry?.[3] ?? 0) : groupId(group, files);
+  if (primary === undefined) return { unknown: "group" };
+  return {
+    uid,
+    gid: primary,
+    groups: group === undefined && entry !== undefined ? memberships(entry[0] ?? "", primary, files) : [],
+    home: entry?.[5] || (uid === 0 ? "/root" : "/"),
+    name: entry?.[0] ?? (uid === 0 ? "root" : String(uid)),
+  };
+}
+
+function groupId(group: string, files: AccountFiles): number | undefined {
+  if (isId(group)) return Number(group);
+  const named = entries(files.group).find(([name, , gid = ""]) => name === group && isId(gid));
+  return named === undefined ? undefined : Number(named[2]);
+}
+
+function memberships(name: string, primary: number, files: AccountFiles): readonly number[] {
+  const ids = entries(files.group)
+    .filter(([, , gid = "", members = ""]) => isId(gid) && members.split(",").includes(name))
+    .map(([, , gid]) => Number(gid));
+  return [...new Set(ids)].filter((gid) => gid !== primary);
+}
+
+/**
+ * An id that a process can have: -1 means "unchanged" to the kernel. An entry without is none: `+::::::` is for another
+ * directory (nsswitch.conf(5), compat).
+ */
+function isId(text: string): boolean {
+  return /^[0-9]{1,10}$/.test(text) && Number(text) < 0xffffffff;
+}
+
+function entries(text: string): readonly (readonly string[])[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => line.split(":"));
+}
