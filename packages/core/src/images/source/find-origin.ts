@@ -60,8 +60,8 @@ function missingHint(source: string, plugins: readonly ImageSourcePlugin[]): str
   const prefixes = plugins.flatMap((plugin) => plugin.prefixes);
   const others =
     prefixes.length > 0
-      ? `or begins with ${prefixes.join(" or ")}`
-      : "and oci() of @pileus/oci, given to openHost(), reads registries and OCI archives";
+      ? `, or begins with ${prefixes.join(" or ")}`
+      : "; oci() of @pileus/oci, given to openHost(), reads registries and OCI archives";
   const paths = "the path of a tar, squashfs, folder, qcow2 or raw disk";
-  return `${hint}; a source is ${paths}, or { type: "debian" }, ${others}`;
+  return `${hint}; a source is ${paths}, or { type: "debian" }${others}`;
 }
