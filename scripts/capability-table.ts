@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { CAPABILITIES } from "@pileus/core";
+import { CAPABILITIES, LOG_STREAMS } from "@pileus/core";
 import { fake } from "@pileus/core/testing";
 import { lxc } from "@pileus/lxc";
 import { oci } from "@pileus/oci";
@@ -15,11 +15,14 @@ function renderTable(): string {
     const cells = drivers.map((driver) => ((driver.capabilities as ReadonlySet<string>).has(capability) ? "yes" : "–"));
     return `| \`${capability}\` | ${cells.join(" | ")} |`;
   });
+  const has = (driver: (typeof drivers)[number]) => (driver.capabilities as ReadonlySet<string>).has("logs");
+  const streams = drivers.map((driver) => (has(driver) ? LOG_STREAMS[driver.kind].join(", ") : "–"));
   const images = drivers.map((driver) => driver.accepts.join(", "));
   return [
     `| | ${drivers.map((driver) => `\`${driver.name}\``).join(" | ")} |`,
     `|---|${drivers.map(() => "---").join("|")}|`,
     ...rows,
+    `| streams of \`logs\` | ${streams.join(" | ")} |`,
     `| images of kind | ${images.join(" | ")} |`,
   ].join("\n");
 }

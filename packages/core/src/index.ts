@@ -30,6 +30,7 @@ export {
   type CapabilityOperations,
   type InstanceMetrics,
   type InterfaceAddress,
+  LOG_STREAMS,
   type LogStream,
   type OperationsOf,
 } from "./contract/capability.ts";

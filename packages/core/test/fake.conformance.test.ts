@@ -10,8 +10,13 @@ const all = new FakeWorld();
 describeDriver(runner, fakeSubject(all, fake({ world: all })));
 
 const some = new FakeWorld();
-const narrow = fake({ name: "narrow", capabilities: ["exec", "logs"], world: some });
-describeDriver(runner, fakeSubject(some, narrow as unknown as Driver));
+const narrow = fake({
+  name: "narrow",
+  kind: "application-container",
+  capabilities: ["exec", "logs"],
+  world: some,
+}) as unknown as Driver;
+describeDriver(runner, { ...fakeSubject(some, narrow), prints: { stream: "stdout", text: /kit-shared: up\n/ } });
 
 const none = new FakeWorld();
 const bare = fake({ name: "bare", capabilities: [], world: none });

@@ -1,6 +1,9 @@
 import type { Readable } from "node:stream";
+import type { z } from "zod";
+import type { LogStreamSchema } from "../model/log-stream.ts";
 import type { Abortable } from "./abortable.ts";
 import type { CanFiles } from "./files.ts";
+import type { InstanceKind } from "./instance.ts";
 import type { CanExec } from "./process.ts";
 
 /** Standing still: every process of the instance at once, its memory and its connections kept. */
@@ -50,14 +53,21 @@ export interface CanMetrics {
 }
 
 /** What an instance prints: an application container's two streams, or the console of a system. */
-export type LogStream = "stdout" | "stderr" | "console";
+export type LogStream = z.output<typeof LogStreamSchema>;
+
+/** The streams that instances of each kind have. */
+export const LOG_STREAMS: Readonly<Record<InstanceKind, readonly LogStream[]>> = {
+  "system-container": ["console"],
+  "application-container": ["stdout", "stderr"],
+  "virtual-machine": ["console"],
+};
 
 /** What the instance printed. */
 export interface CanLogs {
   /**
    * What the instance printed since its last start, from the beginning up to now. Works while running and after.
    *
-   * @throws {UnsupportedError} for a stream that this kind of instance does not have.
+   * @throws {UnsupportedError} for a stream that this kind of instance does not have: see {@link LOG_STREAMS}.
    */
   logs(stream: LogStream, options?: Abortable): Promise<Readable>;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CAPABILITIES, type Capability } from "../contract/capability.ts";
+import { CAPABILITIES, type Capability, LOG_STREAMS } from "../contract/capability.ts";
 import type { InstanceKind } from "../contract/instance.ts";
 import type { Backend, Driver, HostReport } from "../driver/backend.ts";
 import { ArchitectureSchema } from "../model/image.ts";
@@ -50,9 +50,10 @@ export function fake<const N extends string = "fake", C extends Capability = Cap
   const name = options.name ?? ("fake" as N);
   const capabilities = new Set(options.capabilities ?? (CAPABILITIES as readonly C[]));
   const world = options.world ?? new FakeWorld();
+  const kind = options.kind ?? "system-container";
   return {
     name,
-    kind: options.kind ?? "system-container",
+    kind,
     capabilities,
     section: FakeConfigSchema,
     accepts: ["rootfs", "oci", "disk"],
@@ -70,6 +71,7 @@ export function fake<const N extends string = "fake", C extends Capability = Cap
         world,
         programs: { ...PROGRAMS, ...options.programs },
         faults: options.faults ?? {},
+        streams: LOG_STREAMS[kind],
       }) as Backend<Capability> as Backend<C>,
   };
 }

@@ -34,6 +34,8 @@ const withPipes = (
 const withExit = (driver: Driver, change: (exit: ExitStatus) => ExitStatus) =>
   withProcess(driver, (process) => ({ exit: process.exit.then(change) }));
 
+const STREAMS = "logs > have the streams of this kind of instance, and reject with UnsupportedError for the others";
+
 const FAULTS: readonly Fault[] = [
   {
     what: "loses the exit code",
@@ -286,6 +288,19 @@ const FAULTS: readonly Fault[] = [
           return running;
         },
       })),
+  },
+  {
+    what: "gives its console out for streams that it does not have",
+    seenBy: [STREAMS],
+    broken: (driver) =>
+      withBackend(driver, (backend) => ({
+        logs: async (instance, _stream, options) => backend.logs?.(instance, "console", options) ?? Readable.from([]),
+      })),
+  },
+  {
+    what: "has no logs of a stream that its kind has",
+    seenBy: [STREAMS],
+    broken: (driver) => ({ ...driver, kind: "application-container" }),
   },
   {
     what: "measures backwards",

@@ -27,6 +27,8 @@ export interface BackendOptions {
   readonly world: FakeWorld;
   readonly programs: Readonly<Record<string, FakeProgram>>;
   readonly faults: FakeFaults;
+  /** What its instances have logs of. */
+  readonly streams: readonly LogStream[];
 }
 
 /** The section of the configuration that bears a fake driver's name. */
@@ -82,9 +84,13 @@ export class FakeBackend implements Backend {
   }
 
   async logs(instance: InstanceContext, stream: LogStream): Promise<Readable> {
-    if (stream !== "console")
-      throw new UnsupportedError({ capability: `logs:${stream}`, reason: "a fake instance has a console only" });
-    return Readable.from([this.#disk(instance).log], { objectMode: false });
+    const { streams } = this.#options;
+    if (!streams.includes(stream))
+      throw new UnsupportedError({
+        capability: `logs:${stream}`,
+        reason: `it prints to its ${streams.join(" and ")} only`,
+      });
+    return Readable.from(stream === "stderr" ? [] : [this.#disk(instance).log], { objectMode: false });
   }
 
   #disk(instance: InstanceContext): FakeDisk {
