@@ -65,7 +65,7 @@ const FILES: Readonly<Record<string, ExtraFile>> = {
     content: `root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nnobody:x:65534:65534:nobody:/:/bin/false\n${name}:x:${uid}:${gid}:${name}:${home}:/bin/sh\n`,
   },
   "/etc/group": {
-    content: `root:x:0:\ndaemon:x:1:\ntty:x:5:\nnogroup:x:65534:\n${name}:x:${gid}:\n${group}:x:${groupId}:${name}\n`,
+    content: `root:x:0:\ndaemon:x:1:\ntty:x:5:\nwheel:x:10:root\nnogroup:x:65534:\n${name}:x:${gid}:\n${group}:x:${groupId}:${name}\n`,
   },
   "/etc/shadow": { content: `root:*:19000:0:99999:7:::\n${name}:*:19000:0:99999:7:::\n`, mode: 0o640 },
   "/etc/hostname": { content: "fixture\n" },

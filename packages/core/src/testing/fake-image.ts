@@ -8,7 +8,7 @@ import { FIXTURE_USER } from "./busybox-rootfs.ts";
 const { name, uid, gid, home, group, groupId } = FIXTURE_USER;
 const FILES: Readonly<Record<string, string>> = {
   "/etc/passwd": `root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\n${name}:x:${uid}:${gid}:${name}:${home}:/bin/sh\n`,
-  "/etc/group": `root:x:0:\ndaemon:x:1:\n${name}:x:${gid}:\n${group}:x:${groupId}:${name}\n`,
+  "/etc/group": `root:x:0:\ndaemon:x:1:\nwheel:x:10:root\n${name}:x:${gid}:\n${group}:x:${groupId}:${name}\n`,
   "/etc/os-release": "ID=fake\nVERSION_ID=1\n",
 };
 

@@ -24,6 +24,11 @@ export function describeExec(fixture: Fixture): void {
         assert.deepEqual(result.exit, exitOf(row));
       });
     }
+    it("gives root, whom a program runs as by default, the groups that it is in", async (instance) => {
+      const groups = async (...of: string[]) =>
+        (await instance.run(["id", "-G", ...of])).stdout.trim().split(" ").sort();
+      assert.deepEqual(await groups(), await groups("root"));
+    });
     it("rejects for a user that the instance does not know", async (instance) => {
       await rejectsWith(instance.run(["true"], { user: "nobody-of-this-name" }), "ERR_INSTANCE_NOT_FOUND");
     });
