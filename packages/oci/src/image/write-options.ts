@@ -27,7 +27,12 @@ const SCHEMA = z.strictObject({
   config: z.strictObject(OciProcessSchema.shape).prefault({}),
   architecture: ArchitectureSchema.optional(),
   compression: z.enum(["gzip", "none"]).default("gzip"),
-  signal: z.instanceof(AbortSignal).optional(),
+  signal: z
+    .custom<AbortSignal>(
+      (value) => typeof value === "object" && value !== null && "aborted" in value,
+      "it is no AbortSignal",
+    )
+    .optional(),
 } satisfies { readonly [K in keyof Required<OciLayoutOptions>]: z.ZodType });
 
 /** The options with their defaults. */
