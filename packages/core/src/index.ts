@@ -50,11 +50,9 @@ export * from "./contract/errors.ts";
 // — Configuration: each schema with its types —
 
 export * from "./model/config.ts";
-export { type Device, type DeviceInput, DeviceSchema, type Devices, DevicesSchema } from "./model/device/device.ts";
+export * from "./model/device/device.ts";
 export { type Nic, type NicInput, NicSchema } from "./model/device/nic.ts";
-export { EnvSchema } from "./model/env.ts";
 export * from "./model/image.ts";
 export { type Limits, type LimitsInput, LimitsSchema } from "./model/limits.ts";
-export { NameSchema } from "./model/name.ts";
 export { type NetworkConfig, type NetworkConfigInput, NetworkConfigSchema } from "./model/network.ts";
-export { BytesSchema } from "./model/units.ts";
+export { type Bytes, type BytesInput, BytesSchema } from "./model/units.ts";

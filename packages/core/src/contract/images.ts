@@ -1,4 +1,6 @@
-import type { Image } from "../model/image.ts";
+import type { z } from "zod";
+import type { DebianSchema } from "../model/debian.ts";
+import type { Architecture, Image } from "../model/image.ts";
 import type { Abortable, ProgressOptions } from "./abortable.ts";
 
 /** Credentials and transport for one registry. */
@@ -17,20 +19,12 @@ export interface ImportOptions extends ProgressOptions {
   /** Refuses the source unless its content has this sha256 (of the file; of the manifest for OCI references). */
   readonly digest?: string | undefined;
   /** Default: the host's. */
-  readonly architecture?: "amd64" | "arm64" | undefined;
+  readonly architecture?: Architecture | undefined;
   readonly registry?: RegistryOptions | undefined;
 }
 
 /** A Debian root file system to be made by mmdebstrap(1). */
-export interface DebianBootstrap {
-  readonly type: "debian";
-  /** `bookworm`, `trixie` … */
-  readonly suite: string;
-  readonly packages?: readonly string[] | undefined;
-  /** Default: the mirror that the host's apt uses. */
-  readonly mirror?: string | undefined;
-  readonly variant?: "minbase" | "apt" | "essential" | undefined;
-}
+export type DebianBootstrap = Readonly<z.input<typeof DebianSchema>>;
 
 /**
  * Where an image comes from: a string with a prefix, or a bare path whose kind is read off its first bytes.

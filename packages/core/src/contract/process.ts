@@ -1,12 +1,11 @@
 import type { Duplex, Readable, Writable } from "node:stream";
+import type { z } from "zod";
+import type { TerminalSizeSchema } from "../model/exec.ts";
 import type { Abortable, Timed } from "./abortable.ts";
 import type { ExitStatus } from "./state.ts";
 
 /** The size of a terminal, in character cells. */
-export interface TerminalSize {
-  readonly columns: number;
-  readonly rows: number;
-}
+export type TerminalSize = Readonly<z.output<typeof TerminalSizeSchema>>;
 
 /** Options of {@link CanExec.exec}. Nothing of the host's environment reaches the program. */
 export interface ExecOptions extends Abortable {

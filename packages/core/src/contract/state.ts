@@ -1,3 +1,6 @@
+import type { z } from "zod";
+import type { ExitStatusSchema, InstanceExitSchema } from "../model/exit.ts";
+
 /**
  * Where an instance stands. Legal transitions are in {@link TRANSITIONS}; `docs/contract.md` draws them.
  *
@@ -25,9 +28,7 @@ export const TRANSITIONS: Readonly<Record<InstanceState, readonly InstanceState[
  *
  * A shell's 128 + n is `exited`: only a program that the kernel ended by a signal is `signaled`.
  */
-export type ExitStatus =
-  | { readonly kind: "exited"; readonly code: number }
-  | { readonly kind: "signaled"; readonly signal: NodeJS.Signals };
+export type ExitStatus = Readonly<z.output<typeof ExitStatusSchema>>;
 
 /**
  * Why and how an instance stopped the last time.
@@ -35,13 +36,4 @@ export type ExitStatus =
  * `status` is absent where nobody could see it: a virtual machine has no exit code, and a main process that ended
  * while no host was open may leave none behind.
  */
-export interface InstanceExit {
-  /**
-   * `requested`: by `stop()`; `program`: the main process or guest ended itself; `lost`: found dead at open, nobody
-   * knows how.
-   */
-  readonly reason: "requested" | "program" | "lost";
-  readonly status?: ExitStatus | undefined;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-}
+export type InstanceExit = Readonly<z.output<typeof InstanceExitSchema>>;

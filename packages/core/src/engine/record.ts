@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { InstanceKind } from "../contract/instance.ts";
 import type { InstanceState } from "../contract/state.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../model/config.ts";
+import { InstanceExitSchema } from "../model/exit.ts";
 import { ImageSchema } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
 
@@ -20,11 +21,6 @@ const STATES: Readonly<Record<InstanceState, true>> = {
   stopping: true,
   error: true,
 };
-
-const ExitStatusSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("exited"), code: z.number().int() }),
-  z.strictObject({ kind: z.literal("signaled"), signal: z.string().transform((name) => name as NodeJS.Signals) }),
-]);
 
 /** The version of the format that this release writes. A reader refuses a later one. */
 export const RECORD_VERSION = 1;
@@ -54,13 +50,7 @@ export const InstanceRecordSchema = z.strictObject({
   /** A stop was asked for in this run, and nobody has given up on it since. */
   asked: z.boolean().optional(),
   startedAt: z.number().optional(),
-  exit: z
-    .strictObject({
-      reason: z.enum(["requested", "program", "lost"]),
-      status: ExitStatusSchema.optional(),
-      at: z.number(),
-    })
-    .optional(),
+  exit: InstanceExitSchema.optional(),
   error: z.string().optional(),
 });
 export type InstanceRecord = z.output<typeof InstanceRecordSchema>;

@@ -1,10 +1,14 @@
 import { z } from "zod";
 
+/** `sha256:` and 64 hexadecimal digits. */
 export const DigestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, "a digest is sha256: and 64 hexadecimal digits");
+export type Digest = z.output<typeof DigestSchema>;
+export type DigestInput = z.input<typeof DigestSchema>;
 
 /** The architecture, by the names of the OCI image specification (GOARCH). */
 export const ArchitectureSchema = z.enum(["amd64", "arm64"]);
 export type Architecture = z.output<typeof ArchitectureSchema>;
+export type ArchitectureInput = z.input<typeof ArchitectureSchema>;
 
 /**
  * The runtime part of an OCI image's config (image-spec, config.md), with its defaults. A rootfs image has none.
@@ -22,6 +26,7 @@ export const OciProcessSchema = z.object({
   volumes: z.array(z.string()).default([]),
 });
 export type OciProcess = z.output<typeof OciProcessSchema>;
+export type OciProcessInput = z.input<typeof OciProcessSchema>;
 
 /** One layer of an image's tree, in the store. */
 export const LayerSchema = z.strictObject({
@@ -33,6 +38,7 @@ export const LayerSchema = z.strictObject({
   size: z.number().int().nonnegative(),
 });
 export type Layer = z.output<typeof LayerSchema>;
+export type LayerInput = z.input<typeof LayerSchema>;
 
 /** An image in the store: what is written beside its blobs, and what `images.list()` returns. */
 export const ImageSchema = z.strictObject({
@@ -59,3 +65,4 @@ export const ImageSchema = z.strictObject({
   properties: z.record(z.string(), z.string()).default({}),
 });
 export type Image = z.output<typeof ImageSchema>;
+export type ImageInput = z.input<typeof ImageSchema>;

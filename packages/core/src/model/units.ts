@@ -25,6 +25,9 @@ export const BytesSchema = z.union([z.number(), z.string()]).transform((value, c
   });
   return z.NEVER;
 });
+/** Bytes. */
+export type Bytes = z.output<typeof BytesSchema>;
+export type BytesInput = z.input<typeof BytesSchema>;
 
 function parseBytes(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ?([kKMGT]?i?B)$/.exec(text.trim());

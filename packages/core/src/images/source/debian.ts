@@ -1,7 +1,7 @@
-import { z } from "zod";
 import { CommandError, ConfigError, HostError, ImageError } from "../../contract/errors.ts";
 import type { DebianBootstrap, ImportOptions } from "../../contract/images.ts";
 import { linkSignals } from "../../driver/deadline.ts";
+import { DebianSchema } from "../../model/debian.ts";
 import { parse } from "../../model/parse.ts";
 import { hostArchitecture } from "../../system/architecture.ts";
 import { spawn } from "../../system/spawn.ts";
@@ -10,21 +10,6 @@ import { hashOf } from "../fingerprint.ts";
 import { startTool } from "../tool.ts";
 import type { Origin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";
-
-// deb-src-control(5), deb-version(7): what names and versions are made of; apt takes `name/suite`, `name=version` and
-// `name:arch`.
-const PACKAGE = /^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?$/;
-
-const DebianSchema = z.strictObject({
-  type: z.literal("debian"),
-  suite: z.string().regex(/^[a-z][a-z0-9-]*$/, "a suite is a name such as bookworm"),
-  packages: z.array(z.string().regex(PACKAGE, "not the name of a package")).default([]),
-  mirror: z
-    .string()
-    .regex(/^(https?|file|copy):\/{1,3}[^\s,[\]]+$/, "a mirror is an http, https, file or copy URL")
-    .optional(),
-  variant: z.enum(["minbase", "apt", "essential"]).default("minbase"),
-});
 
 const DEFAULT_MIRROR = "http://deb.debian.org/debian";
 

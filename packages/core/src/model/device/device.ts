@@ -10,3 +10,4 @@ export type DeviceInput = z.input<typeof DeviceSchema>;
 /** Devices by name. The name of a nic is that of its interface inside a container. */
 export const DevicesSchema = z.record(InterfaceNameSchema, DeviceSchema);
 export type Devices = z.output<typeof DevicesSchema>;
+export type DevicesInput = z.input<typeof DevicesSchema>;

@@ -1,0 +1,19 @@
+import { z } from "zod";
+
+// deb-src-control(5), deb-version(7): what names and versions are made of; apt takes `name/suite`, `name=version` and
+// `name:arch`.
+const PACKAGE = /^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?$/;
+
+/** A Debian root file system to be made: see {@link DebianBootstrap}. */
+export const DebianSchema = z.strictObject({
+  type: z.literal("debian"),
+  /** `bookworm`, `trixie` … */
+  suite: z.string().regex(/^[a-z][a-z0-9-]*$/, "a suite is a name such as bookworm"),
+  packages: z.array(z.string().regex(PACKAGE, "not the name of a package")).readonly().default([]),
+  /** Default: the mirror that the host's apt uses. */
+  mirror: z
+    .string()
+    .regex(/^(https?|file|copy):\/{1,3}[^\s,[\]]+$/, "a mirror is an http, https, file or copy URL")
+    .optional(),
+  variant: z.enum(["minbase", "apt", "essential"]).default("minbase"),
+});

@@ -1,0 +1,20 @@
+import { z } from "zod";
+
+/** How a program ended: see {@link ExitStatus}. */
+export const ExitStatusSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("exited"), code: z.number().int() }),
+  // Any name: a kernel may have signals that this Node does not know.
+  z.strictObject({ kind: z.literal("signaled"), signal: z.custom<NodeJS.Signals>((name) => typeof name === "string") }),
+]);
+
+/** How an instance stopped: see {@link InstanceExit}. */
+export const InstanceExitSchema = z.strictObject({
+  /**
+   * `requested`: by `stop()`; `program`: the main process or guest ended itself; `lost`: found dead at open, nobody
+   * knows how.
+   */
+  reason: z.enum(["requested", "program", "lost"]),
+  status: ExitStatusSchema.optional(),
+  /** Milliseconds since the epoch. */
+  at: z.number(),
+});
