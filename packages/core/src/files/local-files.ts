@@ -180,7 +180,13 @@ export class LocalFiles implements FileOperations {
     for (let hop = 0; hop < MAX_LINKS; hop += 1) {
       const { parent, name } = splitPath(at);
       const folder = this.#access.openFolder(parent);
-      const target = readTarget(folder.path(name));
+      let target: string | undefined;
+      try {
+        target = readTarget(folder.path(name));
+      } catch (error) {
+        folder[Symbol.dispose]();
+        throw error;
+      }
       if (target === undefined) return { folder, name };
       folder[Symbol.dispose]();
       at = target.startsWith("/") ? target : joinPath(parent, target);

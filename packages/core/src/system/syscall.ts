@@ -199,6 +199,16 @@ export function pidfdSendSignal(pidfd: number, signal: NodeJS.Signals | number):
  * (milliseconds) short. False when the time passed first.
  */
 export async function pollReadable(fd: number, timeout: number): Promise<boolean> {
+  const end = performance.now() + timeout;
+  for (let left = timeout; left >= 0; left = end - performance.now()) {
+    const ready = await poll(fd, left);
+    if (ready >= 0) return ready > 0;
+    // EINTR: while Node starts a child its main thread takes no signal, and a SIGCHLD comes to a worker.
+  }
+  return false;
+}
+
+async function poll(fd: number, timeout: number): Promise<number> {
   const POLLIN = 1;
   const pollfd = Buffer.alloc(8);
   pollfd.writeInt32LE(fd, 0);
@@ -206,8 +216,7 @@ export async function pollReadable(fd: number, timeout: number): Promise<boolean
   return new Promise((resolve, reject) => {
     native().poll.async(pollfd, 1, Math.ceil(timeout), (error: Error | null, ready: number) => {
       if (error !== null) reject(error);
-      else if (ready < 0) reject(new Error("poll: interrupted or out of memory"));
-      else resolve(ready > 0);
+      else resolve(ready);
     });
   });
 }

@@ -215,6 +215,20 @@ describe("delete", () => {
     await place.open();
     expect(existsSync(`${place.root}/instances/a`)).toBe(false);
   });
+
+  it("that could not even tell what runs ends it when it is repeated", async () => {
+    const { host, instance } = await created();
+    await instance.start();
+    await host[Symbol.asyncDispose]();
+    const fail = () => Promise.reject(new Error("no descriptor left"));
+    place.scripted.script = { adopt: fail, remove: fail };
+    const found = await (await place.open()).get("a");
+    await expect(found.delete()).rejects.toThrow("no descriptor left");
+    place.scripted.script = {};
+    await found.delete();
+    expect(place.scripted.runs.size).toBe(0);
+    expect(await readdir(`${place.root}/instances`)).toEqual([]);
+  });
 });
 
 describe("restart", () => {

@@ -21,6 +21,7 @@ export type Step = (context: { readonly name: string; readonly signal?: AbortSig
 export interface Script {
   materialize?: Step;
   launch?: Step;
+  ready?: Step;
   adopt?: Step;
   shutdown?: Step;
   kill?: Step;
@@ -187,6 +188,8 @@ export class Scripted {
       addresses: async () => [],
       metrics: async () => ({ cpu: { usage: 1 }, memory: { usage: 2 } }),
     };
+    const { ready } = this.script;
+    if (ready !== undefined) running.ready = async ({ signal }) => void (await ready({ name, signal }));
     for (const operation of this.script.without ?? []) delete running[operation];
     return running;
   }

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import koffi from "koffi";
 import { describe, expect, it } from "vitest";
 import { TimeoutError } from "../../src/contract/errors.ts";
 import {
@@ -90,6 +91,21 @@ describe("the identity of a process", () => {
     controller.abort(reason);
     await expect(waiting).rejects.toBe(reason);
     await end();
+  });
+
+  it("waits on when a signal of this process comes to the thread that waits", async () => {
+    const { identity, end } = await sleeper();
+    const tgkill = koffi.load("libc.so.6").func("int tgkill(int, int, int)");
+    const waiting = waitForEnd(identity);
+    // proc_pid_syscall(5): the number, its arguments and two registers; the call of poll(2) that has one descriptor.
+    const polls = (thread: string) =>
+      /^(7|73) 0x\w+ 0x1 /.test(readFileSync(`/proc/self/task/${thread}/syscall`, "latin1"));
+    const find = () => readdirSync("/proc/self/task").find(polls);
+    await expect.poll(find, { timeout: 10_000, interval: 5 }).toBeDefined();
+    expect(tgkill(process.pid, Number(find()), 17)).toBe(0);
+    expect(await isAlive(identity)).toBe(true);
+    await end();
+    await waiting;
   });
 
   it("reads what follows a command name made to confuse", () => {

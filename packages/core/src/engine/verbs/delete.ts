@@ -34,8 +34,7 @@ async function deleteInBackground(instance: ManagedInstance): Promise<void> {
     const driver = instance.driver;
     const failure = await endWhatRuns(instance, record, signal);
     try {
-      const ended = record.phase === "deleting" ? record : instance.read("delete");
-      await removeTraces(engine, driver, await instance.change(ended, { phase: "deleting" }));
+      await removeTraces(engine, driver, await instance.change(asItIs(instance, record), { phase: "deleting" }));
     } catch (error) {
       throw failure === undefined ? error : joinFailures([failure, error]);
     }
@@ -59,11 +58,17 @@ async function endWhatRuns(instance: ManagedInstance, record: InstanceRecord, si
     return error;
   }
   if (run === undefined) return undefined;
-  await instance.change(instance.read("delete"), { state: "stopping", asked: true });
+  await instance.change(asItIs(instance, record), { state: "stopping", asked: true });
   await run.running.kill();
   run.end = { status: await abortable(run.running.exited, signal) };
   await recordExit(instance, run);
   return undefined;
+}
+
+/** The record as it is now, of an instance that is half deleted already, too. */
+function asItIs({ engine, name }: ManagedInstance, before: InstanceRecord): InstanceRecord {
+  const reading = engine.records.read(name);
+  return reading.kind === "record" ? reading.record : before;
 }
 
 /**

@@ -2,10 +2,14 @@ import type { Abortable } from "../../contract/abortable.ts";
 import { StateError } from "../../contract/errors.ts";
 import type { InstanceState } from "../../contract/state.ts";
 import { joinFailures } from "../../driver/cleanup.ts";
+import { withDeadline } from "../../driver/deadline.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { InstanceRecord } from "../record.ts";
 import type { AnyRunning } from "../run.ts";
+
+/** Milliseconds for a driver to say, after a failure, whether the instance is frozen. */
+const ANSWER = 5000;
 
 /** `running` → `frozen`; a no-op while frozen. */
 export function freeze(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
@@ -23,13 +27,13 @@ async function toggle(instance: ManagedInstance, verb: "freeze" | "unfreeze", op
   const {
     run: { running },
   } = await instance.use(verb, { ...options, capability: "freeze", expected });
-  await instance.exclusively(verb, options, async (record) => {
+  await instance.exclusively(verb, options, async (record, signal) => {
     if (record.state === to) return;
     if (record.state !== from || instance.run?.running !== running)
       throw new StateError({ instance: instance.name, verb, state: record.state, expected });
     const before = verb === "freeze" ? instance.passThrough(record, "freezing") : record;
     try {
-      await implemented(running[verb], "freeze").call(running, options);
+      await implemented(running[verb], "freeze").call(running, { ...options, signal });
     } catch (error) {
       throw await recordAsItIs(instance, before, running, error);
     }
@@ -45,7 +49,13 @@ async function recordAsItIs(
   failure: unknown,
 ): Promise<unknown> {
   try {
-    await instance.change(record, { state: (await running.isFrozen?.({})) ? "frozen" : "running" });
+    const deadline = {
+      action: `a look at instance "${instance.name}"`,
+      timeout: ANSWER,
+      signal: instance.engine.closing,
+    };
+    const frozen = await withDeadline(deadline, async (signal) => running.isFrozen?.({ signal }));
+    await instance.change(record, { state: frozen ? "frozen" : "running" });
     return failure;
   } catch (error) {
     return joinFailures([failure, error]);

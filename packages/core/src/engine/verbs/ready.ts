@@ -1,6 +1,6 @@
 import type { Abortable, Timed } from "../../contract/abortable.ts";
 import { StateError } from "../../contract/errors.ts";
-import { abortable, withDeadline } from "../../driver/deadline.ts";
+import { abortable, linkSignals, withDeadline } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
 import { ReadyOptionsSchema } from "../../model/verb-options.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
@@ -10,14 +10,20 @@ export async function ready(instance: ManagedInstance, options: Abortable & Time
   const { timeout } = parse(ReadyOptionsSchema, options, "options of ready");
   const { run } = await instance.use("wait for", options);
   const action = `waiting for instance "${instance.name}" to be ready`;
-  await withDeadline({ action, timeout, signal: options.signal }, async (signal) => {
+  await withDeadline({ action, timeout, signal: options.signal }, async (deadline) => {
+    using waiting = linkSignals(deadline, instance.engine.closing);
     const ended = run.settled.then(() => {
       throw new StateError({ instance: instance.name, verb: "wait for", state: "stopped", expected: ["running"] });
     });
     // Its own failure, when the instance ends, tells less than that it has ended.
     const up = run.running
-      .ready?.({ signal })
+      .ready?.({ signal: waiting.signal })
       ?.catch((error) => (run.end === undefined ? Promise.reject(error) : ended));
-    await abortable(Promise.race([up, ended]), instance.engine.closing);
+    try {
+      await abortable(Promise.race([up, ended]), waiting.signal);
+    } finally {
+      // The driver may be waiting still, for what will not come.
+      waiting.abort();
+    }
   });
 }

@@ -47,14 +47,14 @@ export function describeStop(fixture: Fixture): void {
       },
       "freeze",
     );
-    fixture.it("restarts: the same instance, started later", async () => {
+    fixture.it("restarts: the same instance, stopped and started", async () => {
       const instance = await fixture.running();
-      const before = await instance.inspect();
+      const { uuid } = await instance.inspect();
+      const states: string[] = [];
+      instance.events.on("state", ({ state }) => states.push(state));
       await instance.restart({ timeout: fixture.deadline });
-      const after = await instance.inspect();
-      assert.equal(after.state, "running");
-      assert.equal(after.uuid, before.uuid);
-      assert.ok((after.startedAt ?? 0) > (before.startedAt ?? 0));
+      assert.deepEqual(states, ["stopping", "stopped", "starting", "running"]);
+      assert.equal((await instance.inspect()).uuid, uuid);
     });
     if (subject.stubborn !== undefined) {
       const timeout = fixture.deadline / 10;

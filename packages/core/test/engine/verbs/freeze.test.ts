@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { StateError, UnsupportedError } from "../../../src/contract/errors.ts";
-import { scriptedRoot } from "../scripted.ts";
+import { gate, scriptedRoot, untilAborted } from "../scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
 beforeEach(async () => {
@@ -43,6 +43,21 @@ describe("freeze and unfreeze", () => {
     await instance.start();
     await expect(instance.freeze()).rejects.toThrow(UnsupportedError);
     expect(await instance.state()).toBe("running");
+  });
+
+  it("of a driver that does not answer ends with the host", async () => {
+    const { host, instance } = await created();
+    await instance.start();
+    const asked = gate();
+    place.scripted.script.freeze = ({ signal }) => {
+      void asked.pass();
+      return untilAborted(signal);
+    };
+    place.scripted.script.isFrozen = ({ signal }) => untilAborted(signal);
+    const failed = expect(instance.freeze()).rejects.toThrow("disposed");
+    await asked.arrived;
+    await host[Symbol.asyncDispose]();
+    await failed;
   });
 
   it("that fails tells of its own failure, though what the instance is cannot be told either", async () => {

@@ -1,0 +1,29 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { gate, scriptedRoot } from "../scripted.ts";
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+it.each([
+  ["the instance ends", "ERR_INSTANCE_STATE"],
+  ["the host is disposed", "ERR_INSTANCE_CONNECTION"],
+] as const)("ready() tells the driver that nobody waits any more when %s", async (how, code) => {
+  const host = await place.open();
+  const instance = await host.create({ driver: "scripted", name: "a", image: "base" });
+  const asked = gate();
+  let given: AbortSignal | undefined;
+  place.scripted.script.ready = ({ signal }) => {
+    given = signal;
+    return asked.pass();
+  };
+  await instance.start();
+  const failed = expect(instance.ready()).rejects.toMatchObject({ code });
+  await asked.arrived;
+  if (how === "the instance ends") place.scripted.run("a").end();
+  else await host[Symbol.asyncDispose]();
+  await failed;
+  expect(given?.aborted).toBe(true);
+});
