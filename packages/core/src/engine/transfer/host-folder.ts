@@ -34,7 +34,7 @@ export class HostFolder {
   /** Folders known to be real ones, by path. */
   readonly #checked = new Set<string>();
   /** Modes and times are set last: a folder may be read-only, and filling it changes its time. */
-  readonly #facts: { readonly path: Buffer; readonly facts: FolderFacts }[] = [];
+  readonly #facts = new Map<string, { readonly path: Buffer; readonly facts: FolderFacts }>();
 
   constructor(target: string) {
     this.#target = target;
@@ -42,7 +42,8 @@ export class HostFolder {
 
   addFolder(parts: Parts, facts: FolderFacts): void {
     const path = this.#enter(parts);
-    this.#facts.push({ path, facts });
+    // A tree can name a folder as often as it likes: the last word counts.
+    this.#facts.set(path.toString("latin1"), { path, facts });
   }
 
   /** Opens a new file for writing, in the place of whatever is there but a folder. */
@@ -71,7 +72,7 @@ export class HostFolder {
   }
 
   finish(): void {
-    for (const { path, facts } of this.#facts.reverse()) {
+    for (const { path, facts } of [...this.#facts.values()].reverse()) {
       chmodSync(path, facts.mode);
       utimesSync(path, facts.mtime, facts.mtime);
     }

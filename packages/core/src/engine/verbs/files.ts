@@ -24,6 +24,7 @@ import {
   WriteOptionsSchema,
 } from "../../model/file-options.ts";
 import { parse } from "../../model/parse.ts";
+import { ByteCollector } from "../../system/byte-collector.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import { chunksOf } from "../transfer/chunks.ts";
@@ -48,16 +49,14 @@ export class ManagedFiles implements InstanceFiles {
 
   async readAll(path: string, options: Abortable & { readonly maxSize?: number | undefined } = {}): Promise<Buffer> {
     const { maxSize: limit } = parse(ReadAllOptionsSchema, options, "file options");
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const collected = new ByteCollector();
     const { signal } = options;
     for await (const chunk of chunksOf(await this.read(path, { signal }), signal)) {
-      size += chunk.length;
-      if (size > limit)
+      if (collected.size + chunk.length > limit)
         throw new FileError({ verb: "read all of", path, errno: "EFBIG", detail: `more than ${limit} bytes` });
-      chunks.push(chunk);
+      collected.append(chunk);
     }
-    return Buffer.concat(chunks);
+    return collected.bytes();
   }
 
   async write(

@@ -4,6 +4,7 @@ import type { PipeProcess, RunOptions, RunResult } from "../../contract/process.
 import { abortable, Deadline } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
 import { RunSchema } from "../../model/verb-options.ts";
+import { ByteCollector } from "../../system/byte-collector.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import { exec } from "./exec.ts";
 
@@ -61,13 +62,14 @@ function isClosedPipe(error: unknown): boolean {
 }
 
 async function collectText(stream: Readable, limit: number, overflow: () => Promise<void>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const collected = new ByteCollector();
+  let over = false;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
-    const room = limit - size;
-    if (room > 0) chunks.push(chunk.subarray(0, room));
-    if (size <= limit && size + chunk.length > limit) await overflow();
-    size += chunk.length;
+    const room = limit - collected.size;
+    collected.append(chunk.subarray(0, room));
+    if (over || chunk.length <= room) continue;
+    over = true;
+    await overflow();
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return collected.bytes().toString("utf8");
 }

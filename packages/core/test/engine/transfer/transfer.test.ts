@@ -83,6 +83,12 @@ describe("what is pulled", () => {
     await chmod(join(target, "sub"), 0o700);
   });
 
+  it("can say twice how a folder is: the last word counts", async () => {
+    const sub = { name: "sub", type: "directory" as const };
+    await pull(tar({ ...sub, mode: 0o700 }, { name: "sub/file", content: "x" }, { ...sub, mode: 0o750 }));
+    expect(lstatSync(join(target, "sub")).mode & 0o777).toBe(0o750);
+  });
+
   it("can be one file, at exactly the target, in the place of one that was there", async () => {
     await writeFile(target, "a longer old content");
     await pull(tar({ name: ".", content: "new" }));
