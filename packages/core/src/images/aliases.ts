@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
+import { ImageError } from "../contract/errors.ts";
 import { DigestSchema, type Image } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { ImageRecord } from "./records.ts";
@@ -13,12 +14,14 @@ export class ImageAliases {
     this.#path = path;
   }
 
+  /** @throws {ImageError} when the file cannot be read, naming it. */
   async read(): Promise<Readonly<Record<string, string>>> {
     try {
       return AliasesSchema.parse(JSON.parse(await readFile(this.#path, "utf8")));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-      throw error;
+      const why = `cannot be read: see ${this.#path}; without that file images are known by their fingerprints`;
+      throw new ImageError("aliases", why, { cause: error });
     }
   }
 

@@ -16,12 +16,12 @@ export class KnownSources {
     this.#folder = folder;
   }
 
+  /** `undefined` for what cannot be read, too: the import is then done once more, and remembered anew. */
   async find(identity: unknown): Promise<KnownSource | undefined> {
     try {
       return KnownSchema.parse(JSON.parse(await readFile(this.#path(identity), "utf8")));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
+    } catch {
+      return undefined;
     }
   }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -33,5 +33,12 @@ describe("ImageAliases", () => {
     expect(withAliases(record, await aliases.read()).aliases).toEqual(["y"]);
     await aliases.removeAll(digest("a"));
     expect(await aliases.read()).toEqual({ y: digest("b") });
+  });
+
+  it.each(["{", '{"x": 1}'])("says which file it is that cannot be read: %s", async (text) => {
+    const path = join(folder, "aliases.json");
+    await writeFile(path, text);
+    const refused = { code: "ERR_INSTANCE_IMAGE", message: expect.stringContaining(path) };
+    await expect(new ImageAliases(path).read()).rejects.toMatchObject(refused);
   });
 });
