@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
 import type { Abortable } from "../../contract/abortable.ts";
 import { StateError } from "../../contract/errors.ts";
 import { abortable, linkSignals } from "../../driver/deadline.ts";
@@ -67,8 +67,8 @@ async function launch(instance: ManagedInstance, record: InstanceRecord, signal:
   try {
     await engine.networks.bringUp({ name, uuid }, { signal });
     const context = await instanceContext(engine, starting, { signal });
-    rmSync(context.run, { recursive: true, force: true });
-    mkdirSync(context.run, { mode: 0o700 });
+    await rm(context.run, { recursive: true, force: true });
+    await mkdir(context.run, { mode: 0o700 });
     running = await backend.launch(context, { signal });
     signal.throwIfAborted();
     await instance.change(starting, { state: "running", startedAt: Date.now() });
