@@ -103,8 +103,10 @@ class ChrootBackend implements Backend<"exec"> {
     return undefined;
   }
 
-  // All is in the instance's folder, which the engine removes.
-  async remove(): Promise<void> {}
+  // All is in the instance's folder, which the engine removes: nothing may run there that adopt() failed to find.
+  async remove({ folder }: InstanceContext): Promise<void> {
+    await endAllIn(join(await realpath(folder), "root"));
+  }
 }
 
 function running(

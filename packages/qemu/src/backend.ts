@@ -25,7 +25,7 @@ import { sectionOf } from "./machine.ts";
 import { connectMonitor } from "./monitor.ts";
 import { plan } from "./plan.ts";
 import { claimPath, PortClaim, removeClaims } from "./port-claim.ts";
-import { findQemu } from "./qemu-process.ts";
+import { findQemu, killQemu } from "./qemu-process.ts";
 import type { QmpClient } from "./qmp/index.ts";
 import { type ReleaseSpec, releaseMachine } from "./release.ts";
 import { runFiles } from "./run-files.ts";
@@ -94,8 +94,12 @@ export class QemuBackend implements Backend<QemuCapability> {
     });
   }
 
-  /** The overlay lies in the instance's folder; interfaces, and claims on the agent that a crash left, alone are outside. */
+  /**
+   * Ends by force what still runs: adopt() finds no QEMU that answers nobody. The overlay lies in the instance's folder; interfaces, and
+   * claims on the agent that a crash left, alone are outside.
+   */
   async remove(instance: InstanceContext): Promise<void> {
+    await killQemu(instance.uuid, runFiles(instance).pid);
     await releaseMachine(this.#releaseSpec(instance));
     await removeClaims(this.#claims, instance.uuid);
   }

@@ -2,7 +2,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type FileHandle, open, readdir, readFile } from "node:fs/promises";
 import { type Abortable, CommandError, HostError } from "@pileus/core";
-import { identifyProcess, missingTool, type ProcessIdentity, processArguments, TOOL_ENV } from "@pileus/core/driver";
+import {
+  identifyProcess,
+  missingTool,
+  type ProcessIdentity,
+  processArguments,
+  signalProcess,
+  TOOL_ENV,
+  waitForEnd,
+} from "@pileus/core/driver";
 import { QEMU } from "./argv/argv.ts";
 import { TOOLS } from "./tools.ts";
 
@@ -68,6 +76,21 @@ export async function findQemu(
     if (/^\d+$/.test(name) && (await runs(Number(name), uuid))) return identifyProcess(Number(name));
   }
   return undefined;
+}
+
+/**
+ * Ends the QEMU that runs the machine with this UUID, whatever state it is in, and returns when it is gone; so with any other that claims
+ * to be it, behind which it would not be found. At once where there is none.
+ *
+ * @throws {TimeoutError} when one does not end within 5 s: the kernel waits for a disk, say.
+ */
+export async function killQemu(uuid: string, pidFile: string): Promise<void> {
+  for (;;) {
+    const identity = await findQemu(uuid, pidFile);
+    if (identity === undefined) return;
+    await signalProcess(identity, "SIGKILL");
+    await waitForEnd(identity);
+  }
 }
 
 async function runs(pid: number, uuid: string): Promise<boolean> {

@@ -125,8 +125,8 @@ export interface Backend<C extends Capability = Capability> {
    */
   lastExit?(instance: InstanceContext, options: Abortable): Promise<ExitStatus | undefined>;
   /**
-   * Removes what `materialize()` made outside of the instance's folder, and any mount within it. Idempotent. Nothing
-   * runs any more.
+   * Removes what `materialize()` made outside of the instance's folder, and any mount within it. Idempotent. Ends by
+   * force what still runs: mostly nothing does, but an `adopt()` that failed is no reason to keep an instance.
    */
   remove(instance: InstanceContext, options: Abortable): Promise<void>;
   /** Required with the capability `logs`: works stopped, too. */
