@@ -16,10 +16,13 @@ const AGENT_TIMEOUT = 120_000;
  */
 const SESSION_INTERVAL = 100;
 
+/** How soon is tried again what this host could not do now, in milliseconds. */
+const RETRY_INTERVAL = 200;
+
 /**
  * The link to a guest's agent for as long as its machine runs: connects from the start on, and again whenever a session ends
- * (the guest rebooted, its agent was restarted). An agent that breaks the protocol, or refuses us, is not asked again. While another
- * process has the agent, this waits for its turn.
+ * (the guest rebooted, its agent was restarted), or could not be opened: a host short of descriptors or processes is so for a while. An
+ * agent that breaks the protocol, or refuses us, is not asked again. While another process has the agent, this waits for its turn.
  */
 export class AgentLink {
   readonly #open: OpenSession;
@@ -84,9 +87,9 @@ export class AgentLink {
   async #run(): Promise<void> {
     const { signal } = this.#end;
     try {
-      await this.#claim?.wait({ signal });
+      await this.#insist(async () => this.#claim?.wait({ signal }));
       for (;;) {
-        const agent = await this.#open({ signal });
+        const agent = await this.#insist(() => this.#open({ signal }));
         const began = performance.now();
         this.#current = agent;
         this.#onSession(agent);
@@ -97,14 +100,27 @@ export class AgentLink {
         signal.throwIfAborted();
         if (isInstanceError(reason, "ERR_INSTANCE_PROTOCOL")) throw reason;
         const early = began + SESSION_INTERVAL - performance.now();
-        if (early > 0) await delay(early, undefined, { signal }).catch(() => signal.throwIfAborted());
+        if (early > 0) await pause(early, signal);
       }
     } catch (error) {
-      // A socket that is gone went with its machine, which the monitor tells.
       this.#failure = error instanceof Error ? error : new ConnectionError("the guest's agent", String(error));
       this.#settle.reject(this.#failure);
     } finally {
       await this.#claim?.[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Does it until it works. A socket that is gone went with its machine: the monitor tells, and we are closed. */
+  async #insist<T>(attempt: () => Promise<T>): Promise<T> {
+    const { signal } = this.#end;
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        signal.throwIfAborted();
+        if (LASTING.some((code) => isInstanceError(error, code))) throw error;
+      }
+      await pause(RETRY_INTERVAL, signal);
     }
   }
 
@@ -118,6 +134,13 @@ export class AgentLink {
       this.#end.signal.removeEventListener("abort", close);
     }
   }
+}
+
+/** What time does not mend: an agent that speaks wrongly or refuses us, a host without flock(1). */
+const LASTING = ["ERR_INSTANCE_PROTOCOL", "ERR_INSTANCE_AGENT", "ERR_INSTANCE_HOST"] as const;
+
+async function pause(time: number, signal: AbortSignal): Promise<void> {
+  await delay(time, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 function expectSession(): [Promise<AgentClient>, { resolve(agent: AgentClient): void; reject(error: Error): void }] {

@@ -78,6 +78,34 @@ it("asks no more of an agent that broke the protocol, nor of one that refuses", 
   expect(refused.failure).toBeInstanceOf(AgentError);
 });
 
+it("tries again when this host could not do it now, for whoever waits meanwhile and for those who come later", async () => {
+  const full = () => Promise.reject(Object.assign(new Error("too many open files"), { code: "EMFILE" }));
+  const first = makeSession();
+  const attempts = [full, () => Promise.reject(new ConnectionError("agent", "reset")), async () => first.client, full];
+  const second = makeSession();
+  const link = new AgentLink(() => (attempts.shift() ?? (async () => second.client))());
+  expect(await link.session()).toBe(first.client);
+  first.end(new ConnectionError("agent", "the guest rebooted"));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await link.session()).toBe(second.client);
+  expect(attempts).toEqual([]);
+  await link.close();
+});
+
+it("tries again to wait for its turn, and stops when it is closed", async () => {
+  const wait = vi.fn().mockRejectedValueOnce(new Error("no process to spare")).mockResolvedValue(undefined);
+  const claim = { held: true, wait, [Symbol.asyncDispose]: async () => undefined } as unknown as PortClaim;
+  const session = makeSession();
+  const link = new AgentLink(async () => session.client, claim);
+  expect(await link.session()).toBe(session.client);
+  expect(wait).toHaveBeenCalledTimes(2);
+  await link.close();
+  const hopeless = new AgentLink(() => Promise.reject(new Error("no process to spare")));
+  const waiting = hopeless.session();
+  await hopeless.close();
+  await expect(waiting).rejects.toThrow("let go");
+});
+
 it("leaves the agent to the process that has it, says so at once, and follows when that lets go", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
   const path = join(folder, "agents", "one.lock");
@@ -91,7 +119,7 @@ it("leaves the agent to the process that has it, says so at once, and follows wh
     expect(second.failure).toBeInstanceOf(ConnectionError);
     expect(open).not.toHaveBeenCalled();
     await first.close();
-    await vi.waitFor(() => expect(second.failure).toBeUndefined());
+    await vi.waitFor(() => expect(second.failure).toBeUndefined(), { timeout: 10_000 });
     expect(await second.session()).toBe(session.client);
     const third = new AgentLink(open, await PortClaim.open(path));
     await third.close();
