@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { access, copyFile, mkdir, mkdtemp, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { access, copyFile, mkdir, mkdtemp, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Abortable } from "@pileus/core";
 import { acquireLock, type Spawn, spawn } from "@pileus/core/driver";
@@ -17,6 +17,11 @@ export interface RuntimeDriveOptions extends Abortable {
 
 const TEMPORARY = ".runtime-";
 
+/** How many drives stay: versions of Node or of this package can share a folder without building theirs again and again. */
+const KEPT = 3;
+
+const DRIVE = new RegExp(`^runtime-[0-9a-f]{24}\\.${RUNTIME_DRIVE_FILESYSTEM}$`);
+
 // Changed whenever the same files would make another drive.
 const LAYOUT = "1";
 
@@ -24,7 +29,8 @@ const LAYOUT = "1";
  * The path of a read-only disk image that carries the agent and all that it needs into any Linux guest, built unless a
  * drive of the very same files is there. Several callers may ask at once: one builds, the others wait. A build that
  * fails or is aborted leaves nothing; what one that was killed has left, the next removes. About 105 MB, uncompressed:
- * see docs/design/0004.
+ * see docs/design/0004. A build leaves three drives, the new one and the two that were asked for last: a machine that
+ * runs has its drive open and does not mind.
  *
  * @throws {HostError} naming what is missing and how to get it.
  */
@@ -33,11 +39,12 @@ export async function buildRuntimeDrive(options: RuntimeDriveOptions): Promise<s
   signal?.throwIfAborted();
   const files = await findRuntimeFiles({ signal, spawn: run });
   const target = join(folder, `runtime-${await identify(files)}.${RUNTIME_DRIVE_FILESYSTEM}`);
-  if (await exists(target)) return target;
+  if (await isThere(target)) return target;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await using _lock = await acquireLock(join(folder, "runtime.lock"), { signal });
-  if (await exists(target)) return target;
+  if (await isThere(target)) return target;
   await removeLeftovers(folder);
+  await removeOldDrives(folder);
   const scratch = await mkdtemp(join(folder, TEMPORARY));
   try {
     await rename(await build(files, scratch, run, signal), target);
@@ -89,9 +96,27 @@ async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
+// Before the new one is made: it may need their space.
+async function removeOldDrives(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => DRIVE.test(name));
+  const drives = await Promise.all(
+    names.map(async (name) => ({ path: join(folder, name), asked: (await stat(join(folder, name))).mtimeMs })),
   );
+  drives.sort((a, b) => b.asked - a.asked);
+  for (const { path } of drives.slice(KEPT - 1)) await rm(path, { force: true });
+}
+
+/** Whether a drive is there; if so, it is now the one that was asked for last. */
+async function isThere(path: string): Promise<boolean> {
+  const now = new Date();
+  try {
+    await utimes(path, now, now);
+    return true;
+  } catch {
+    // On a file system that is read-only now a drive is of use, too.
+    return access(path).then(
+      () => true,
+      () => false,
+    );
+  }
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Spawn, spawn } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -64,6 +64,22 @@ describe("buildRuntimeDrive", () => {
       };
       await expect(buildRuntimeDrive({ folder, spawn: aborting, signal: abort.signal })).rejects.toBe(reason);
       expect(readdirSync(folder)).toEqual(["runtime.lock"]);
+    }),
+  );
+
+  it(
+    "keeps beside a new drive the two that were asked for last, and what is no drive",
+    requires(NEEDS, async () => {
+      const old = ["a", "b", "c"].map((letter) => `runtime-${letter.repeat(24)}.squashfs`);
+      for (const [index, name] of [...old, "runtime-mine.squashfs"].entries()) {
+        writeFileSync(join(folder, name), "");
+        utimesSync(join(folder, name), 1000 - index, 1000 - index);
+      }
+      const built = basename(await buildRuntimeDrive({ folder }));
+      expect(images()).toEqual([...old.slice(0, 2), built, "runtime-mine.squashfs"].sort());
+      utimesSync(join(folder, built), 10, 10);
+      await buildRuntimeDrive({ folder });
+      expect(statSync(join(folder, built)).mtimeMs).toBeGreaterThan(1_000_000);
     }),
   );
 
