@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { spawn } from "@pileus/core/driver";
-import { requires } from "@pileus/core/testing";
+import { lacking, requires } from "@pileus/core/testing";
 import { writeOciLayout } from "@pileus/oci";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cacheFolder, checkout } from "../../scripts/setup/folders.mjs";
@@ -14,11 +14,14 @@ const TIMEOUT = 300_000;
 
 let folder: string;
 
+const NEEDS = ["root", "binary:lxc-start", "binary:mmdebstrap", "binary:qemu-system-x86_64"] as const;
+
 beforeAll(async () => {
+  if (NEEDS.every((need) => lacking(need) === undefined)) await debianTar();
   folder = await mkdtemp(join(tmpdir(), "pileus-examples-"));
   await mkdir(join(folder, "source"));
   await writeFile(join(folder, "source", "one"), "1\n");
-});
+}, 600_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /**
@@ -48,11 +51,9 @@ async function run(example: string, argv: readonly string[] = [], allow: readonl
 }
 
 describe("examples", { timeout: TIMEOUT }, () => {
-  const needs = ["root", "binary:lxc-start", "binary:mmdebstrap", "binary:qemu-system-x86_64"] as const;
-
   it(
     "01 runs the same call in a system container and in a virtual machine",
-    requires(needs, async () => {
+    requires(NEEDS, async () => {
       const output = await run("01-run-anywhere.ts");
       expect(output).toMatch(/the same call, in a system-container\n/);
       expect(output).toMatch(/the same call, in a virtual-machine\n/);
@@ -62,7 +63,7 @@ describe("examples", { timeout: TIMEOUT }, () => {
 
   it(
     "02 pushes a folder, works on it and pulls the result",
-    requires(needs, async () => {
+    requires(NEEDS, async () => {
       const output = await run("02-share-files.ts", [join(folder, "source"), join(folder, "sums")]);
       expect(output).toContain("1 ../sums");
       expect(await readFile(join(folder, "sums"), "utf8")).toMatch(/^[0-9a-f]{64} {2}\.\/one\n$/);
@@ -82,7 +83,7 @@ describe("examples", { timeout: TIMEOUT }, () => {
 
   it(
     "03 runs an image to its end and tells how it ended",
-    requires([...needs, "binary:skopeo"], async () => {
+    requires([...NEEDS, "binary:skopeo"], async () => {
       const layout = join(folder, "layout");
       await writeOciLayout({ folder: layout, tag: "debian", layers: [{ tar: await debianTar() }] });
       const output = await run("03-run-image.ts", [`oci:${layout}:debian`, "sh", "-c", "echo from inside; exit 4"]);
@@ -93,7 +94,7 @@ describe("examples", { timeout: TIMEOUT }, () => {
 
   it(
     "04 finds after a crash what the first run left",
-    requires(needs, async () => {
+    requires(NEEDS, async () => {
       expect(await run("04-survive-a-crash.ts", [], [137])).toMatch(/left behind: \d+/);
       expect(await run("04-survive-a-crash.ts")).toContain("found: running written before the crash");
     }),

@@ -3,19 +3,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { openHost } from "@pileus/core";
-import { requires } from "@pileus/core/testing";
-import { expect, it } from "vitest";
+import { lacking, requires } from "@pileus/core/testing";
+import { beforeAll, expect, it } from "vitest";
 import { debianTar } from "../../../test-support/debian.ts";
 import { lxc } from "../src/index.ts";
 import { leftovers } from "./support/leftovers.ts";
 
 const NETWORK = { name: "pileuslsd", "ipv4.address": "10.93.42.1/24" } as const;
 const TIMEOUT = 120_000;
+const NEEDS = ["root", "cgroup", "overlay", "binary:lxc-start", "binary:mmdebstrap", "binary:dnsmasq"] as const;
+
+// Bootstrapped once for a machine: no test pays for it.
+beforeAll(async () => {
+  if (NEEDS.every((need) => lacking(need) === undefined)) await debianTar();
+}, 600_000);
 
 it(
   "runs a Debian with systemd: boots, has its address, reboots itself, and halts in order, even right after its start",
   { timeout: TIMEOUT },
-  requires(["root", "cgroup", "overlay", "binary:lxc-start", "binary:mmdebstrap", "binary:dnsmasq"], async () => {
+  requires(NEEDS, async () => {
     const root = await mkdtemp(join(tmpdir(), "pileus-lxc-systemd-"));
     const signal = AbortSignal.timeout(TIMEOUT);
     let undo = async () => {};

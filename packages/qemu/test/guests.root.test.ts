@@ -4,14 +4,16 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { CommandError, ConnectionError, openHost, UnsupportedError } from "@pileus/core";
 import { makeBusyboxRootfs, requires } from "@pileus/core/testing";
-import { expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import { qemu } from "../src/index.ts";
-import { cache, MACHINE_NEEDS, machinesOf, networkOf, portsOf } from "./support/qemu-subject.ts";
+import { cache, MACHINE_NEEDS, machinesOf, networkOf, portsOf, WARMING, warmCache } from "./support/qemu-subject.ts";
 
 const TIMEOUT = 120_000;
 const SMALL = { limits: { memory: "192MiB" } } as const;
 const open = (root: string) => openHost({ root, drivers: [qemu({ cache })] });
 type QemuHost = Awaited<ReturnType<typeof open>>;
+
+beforeAll(warmCache, WARMING);
 
 /** A host with a network, both gone after the test; fails when the test left something. */
 async function onHost(test: (host: QemuHost, network: string, folder: string) => Promise<void>): Promise<void> {
@@ -114,6 +116,32 @@ it(
       await other[Symbol.asyncDispose]();
       await expect.poll(() => seen.can("exec"), { timeout: 10_000 }).toBe(true);
       expect((await (seen as typeof machine).run(["echo", "there"])).stdout).toBe("there\n");
+    }),
+  ),
+);
+
+it(
+  "deletes a machine whose QEMU does not answer, with the QEMU",
+  { timeout: TIMEOUT },
+  requires(MACHINE_NEEDS, () =>
+    onHost(async (host, _network, folder) => {
+      await makeBusyboxRootfs(join(folder, "rootfs"));
+      const image = await host.images.import(join(folder, "rootfs"));
+      const other = await open(host.root);
+      const machine = await other.create({
+        driver: "qemu",
+        name: "hung",
+        image,
+        ...SMALL,
+        qemu: { rootSize: "64MiB" },
+      });
+      await machine.start();
+      const { pid } = await machine.inspect();
+      await other[Symbol.asyncDispose]();
+      process.kill(pid ?? Number.NaN, "SIGSTOP");
+      await (await host.get("hung")).delete();
+      expect(await machinesOf(host.root)).toEqual([]);
+      expect(await host.list()).toEqual([]);
     }),
   ),
 );

@@ -2,18 +2,25 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
-import { requires } from "@pileus/core/testing";
-import { expect, it } from "vitest";
+import { lacking, requires } from "@pileus/core/testing";
+import { beforeAll, expect, it } from "vitest";
 import { debianTar } from "../../../test-support/debian.ts";
 import { qemu } from "../src/index.ts";
-import { cache, MACHINE_NEEDS, machinesOf, networkOf, portsOf } from "./support/qemu-subject.ts";
+import { cache, MACHINE_NEEDS, machinesOf, networkOf, portsOf, WARMING, warmCache } from "./support/qemu-subject.ts";
 
 const TIMEOUT = 240_000;
+const NEEDS = [...MACHINE_NEEDS, "binary:mmdebstrap"] as const;
+
+beforeAll(async () => {
+  if (NEEDS.some((need) => lacking(need) !== undefined)) return;
+  await warmCache();
+  await debianTar();
+}, WARMING);
 
 it(
   "boots a Debian with systemd from the image of a system container, with the agent as a unit of it",
   { timeout: TIMEOUT },
-  requires([...MACHINE_NEEDS, "binary:mmdebstrap"], async () => {
+  requires(NEEDS, async () => {
     const root = await mkdtemp(join(tmpdir(), "pileus-qemu-systemd-"));
     const network = networkOf(root);
     const signal = AbortSignal.timeout(TIMEOUT);

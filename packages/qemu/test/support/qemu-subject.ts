@@ -2,11 +2,14 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buildRuntimeDrive } from "@pileus/agent";
 import { openHost } from "@pileus/core";
-import { processArguments } from "@pileus/core/driver";
-import { type DriverSubject, FIXTURE_USER, makeBusyboxRootfs } from "@pileus/core/testing";
+import { processArguments, spawn } from "@pileus/core/driver";
+import { type DriverSubject, FIXTURE_USER, lacking, makeBusyboxRootfs } from "@pileus/core/testing";
 import { cacheFolder } from "../../../../scripts/setup/folders.mjs";
+import { BootAssetSupply } from "../../src/boot-assets.ts";
 import { qemu } from "../../src/index.ts";
+import { KernelSupply } from "../../src/kernel/supply.ts";
 
 const { name, uid, gid, groupId } = FIXTURE_USER;
 
@@ -21,6 +24,22 @@ export const MACHINE_NEEDS = [
   "binary:qemu-img",
   "binary:mkfs.ext4",
 ] as const;
+
+/** How long {@link warmCache} may take on a machine that has nothing yet, in milliseconds. */
+export const WARMING = 600_000;
+
+/** Makes what all machines share, a download by apt in it, so that no test pays for it. Nothing where no machine can run. */
+export async function warmCache(): Promise<void> {
+  if (MACHINE_NEEDS.some((need) => lacking(need) !== undefined)) return;
+  const folder = join(cache, "qemu");
+  const kernel = new KernelSupply({ given: undefined, spawn });
+  const assets = new BootAssetSupply({
+    cache: folder,
+    kernel,
+    runtimeDrive: ({ signal }) => buildRuntimeDrive({ folder, signal }),
+  });
+  await assets.get({});
+}
 
 /** The driver on a BusyBox with a shell script as init, on the machine of the given type. */
 export function qemuSubject(machine: "q35" | "microvm", module: string): DriverSubject {
