@@ -1,0 +1,37 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createTap, interfaceNames, removeInterface } from "../../src/network/link.ts";
+import { spawn } from "../../src/system/spawn.ts";
+import { requires } from "../../src/testing/requires.ts";
+import { ManagedPlace, NEEDS } from "./fixtures/managed-place.ts";
+
+const NAME = `pill${process.pid}`;
+
+let place: ManagedPlace;
+
+beforeEach(async () => {
+  place = await ManagedPlace.make(NAME, `l${process.pid}`.padEnd(10, "0"));
+});
+afterEach(() => place[Symbol.asyncDispose]());
+
+describe("a tap", () => {
+  it(
+    "is made on the bridge, made anew over one that a dead machine left, and removed for good",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      const { hostInterface: name } = await place.reserve("a");
+      for (const owner of [undefined, 65534]) {
+        await createTap({ name, bridge: NAME, owner });
+        const { stdout } = await spawn(["ip", "-d", "link", "show", "dev", name]);
+        expect(stdout).toContain(`master ${NAME}`);
+        expect(stdout).toContain("tun type tap");
+        expect(stdout.includes("user nobody")).toBe(owner !== undefined);
+      }
+      await removeInterface(name);
+      await removeInterface(name);
+      expect(await interfaceNames()).not.toContain(name);
+      await expect(createTap({ name, bridge: "nobridge" })).rejects.toMatchObject({ code: "ERR_INSTANCE_COMMAND" });
+      expect(await interfaceNames()).not.toContain(name);
+      await expect(createTap({ name: "lo", bridge: NAME })).rejects.toMatchObject({ code: "ERR_INSTANCE_COMMAND" });
+    }),
+  );
+});

@@ -1,0 +1,137 @@
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { removeInterface } from "../../src/network/link.ts";
+import { openNetworks } from "../../src/network/networks.ts";
+import { spawn } from "../../src/system/spawn.ts";
+import { requires } from "../../src/testing/requires.ts";
+import { ManagedPlace, NEEDS, owner } from "./fixtures/managed-place.ts";
+
+const NAME = `pilv${process.pid}`;
+const HOST = `v${process.pid}`.padEnd(10, "0");
+
+let place: ManagedPlace;
+
+beforeEach(async () => {
+  place = await ManagedPlace.make(NAME, HOST);
+});
+afterEach(() => place[Symbol.asyncDispose]());
+
+describe("a managed network", () => {
+  it(
+    "lives on when its creator is killed, and is found by the next process",
+    requires(NEEDS, async () => {
+      const creator = await place.startCreator(-1);
+      await creator.kill();
+      const before = await place.serverPid();
+      expect(await place.networks.get(NAME)).toMatchObject({ up: true });
+      expect(await place.networks.create({ name: NAME })).toMatchObject({ up: true });
+      expect(await place.serverPid()).toBe(before);
+      const a = await place.instance("a");
+      expect((await a.namespace.dhcp(place.folder))["ip"]).toBe(a.attachment.ipv4.address);
+    }),
+  );
+
+  it(
+    "is whole or gone at the next call, whichever command its creator was killed before",
+    requires(NEEDS, async () => {
+      for (let command = 0; ; command++) {
+        const creator = await place.startCreator(command);
+        await creator.kill();
+        if (creator.said === "created") break;
+        expect(command).toBeLessThan(20);
+        if (command % 2 === 0) expect(await place.networks.create({ name: NAME })).toMatchObject({ up: true });
+        await place.networks.delete(NAME);
+        expect(await place.traces()).toEqual([]);
+      }
+    }),
+  );
+
+  it(
+    "comes back at the first launch after a reboot, with what was reserved",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      const { attachment, namespace } = await place.instance("a");
+      await place.reserve("b");
+      process.kill(await place.serverPid(), "SIGKILL");
+      await removeInterface(NAME);
+      await spawn(["nft", "delete", "table", "inet", `pileus_${NAME}`]);
+      await rm(`/run/pileus-${HOST}-${NAME}`, { recursive: true });
+      expect(await place.networks.get(NAME)).toMatchObject({ up: false });
+
+      await place.networks.bringUp(owner("a"));
+      expect(await place.networks.get(NAME)).toMatchObject({ up: true });
+      expect(await place.networks.attachments(owner("a"))).toEqual([attachment]);
+      await spawn(`ip link set dev ${attachment.hostInterface} master ${NAME}`.split(" "));
+      expect((await namespace.dhcp(place.folder))["ip"]).toBe(attachment.ipv4.address);
+      const [b] = await place.networks.attachments(owner("b"));
+      expect(await namespace.resolve("b.pileus", attachment.ipv4.gateway)).toEqual([b?.ipv4.address]);
+    }),
+  );
+
+  it(
+    "gets its rules back at the next launch when the host's firewall was flushed",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      await place.reserve("a");
+      await spawn(["nft", "delete", "table", "inet", `pileus_${NAME}`]);
+      const started: string[] = [];
+      const recording = openNetworks({
+        folder: join(place.folder, "networks"),
+        hostId: HOST,
+        spawn: (argv, options) => {
+          started.push(argv[0] ?? "");
+          return spawn(argv, options);
+        },
+      });
+      await recording.bringUp(owner("a"));
+      started.length = 0;
+      await recording.bringUp(owner("a"));
+      expect(started.toSorted()).toEqual(["ip", "nft"]); // a look at each, for nothing is amiss
+      expect((await spawn(["nft", "list", "table", "inet", `pileus_${NAME}`])).stdout).toContain("masquerade");
+    }),
+  );
+
+  it(
+    "gets a new server when the one that runs was started with another configuration",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      const { attachment, namespace } = await place.instance("a");
+      const before = await place.serverPid();
+      const path = join(place.folder, "networks", NAME, "dnsmasq.conf");
+      const conf = await readFile(path, "utf8");
+      await writeFile(path, `${conf}# by an earlier version\n`);
+      await place.networks.bringUp(owner("a"));
+      expect(await place.serverPid()).not.toBe(before);
+      expect(await readFile(path, "utf8")).toBe(conf);
+      expect((await namespace.dhcp(place.folder))["ip"]).toBe(attachment.ipv4.address);
+    }),
+  );
+
+  it(
+    "is undone by an abort at any moment, which rejects with its reason",
+    requires(NEEDS, async () => {
+      for (let command = 0; ; command++) {
+        const controller = new AbortController();
+        const reason = new Error(`enough ${command}`);
+        let started = 0;
+        const aborting = openNetworks({
+          folder: join(place.folder, "networks"),
+          hostId: HOST,
+          spawn: (argv, options) => {
+            if (started++ === command) controller.abort(reason);
+            return spawn(argv, options);
+          },
+        });
+        const outcome: unknown = await aborting
+          .create({ name: NAME }, { signal: controller.signal })
+          .catch((error: unknown) => error);
+        if (!controller.signal.aborted) break;
+        expect(outcome).toBe(reason);
+        expect(await place.traces()).toEqual([]);
+        expect(await readdir(join(place.folder, "networks"))).toEqual([]);
+        expect(command).toBeLessThan(20);
+      }
+    }),
+  );
+});
