@@ -1,0 +1,53 @@
+import { ImageError } from "../../../src/contract/errors.ts";
+import { LayerFilter, type LayerFindings } from "../../../src/images/layer/filter.ts";
+import type { LayerLimits } from "../../../src/images/layer/limits.ts";
+import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";
+import type { TarEntry } from "../../../src/tar/entry.ts";
+import { TarReader } from "../../../src/tar/reader.ts";
+import { type RawEntry, tarBytes } from "./tar-bytes.ts";
+
+/** What the filter found in a layer, and what it let through. */
+export interface Filtered {
+  readonly findings: LayerFindings;
+  readonly entries: TarEntry[];
+}
+
+/** Filters a layer of such entries, over the tree `lower` when there is one. */
+export function filtered(
+  entries: readonly (RawEntry | Buffer)[],
+  options: { lower?: string; whiteouts?: boolean; owner?: { uid: number; gid: number } } & Partial<LayerLimits> = {},
+): Filtered {
+  const lower = new LowerLayers(options.lower === undefined ? [] : [{ tree: options.lower, opaque: [] }]);
+  const filter = new LayerFilter({
+    image: "img",
+    lower,
+    whiteouts: options.whiteouts ?? true,
+    limits: { bytes: 1e6, entries: 1000, memory: 1e6, ...options },
+    owner: options.owner,
+  });
+  const reader = new TarReader((fault) => new ImageError("img", fault.message), filter);
+  reader.push(tarBytes(...entries));
+  reader.end();
+  const findings = finished(filter);
+  const out: TarEntry[] = [];
+  const check = new TarReader((fault) => new ImageError("out", fault.message), {
+    entry: (entry) => out.push(entry),
+    data: () => undefined,
+  });
+  check.push(filter.output.take());
+  check.end();
+  return { findings, entries: out };
+}
+
+/** Takes all steps of the end. */
+function finished(filter: LayerFilter): LayerFindings {
+  const steps = filter.finish();
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** What was let through, an entry a line. */
+export const lines = ({ entries }: Filtered) =>
+  entries.map(({ type, name, target }) => `${type} ${name}${target === "" ? "" : ` -> ${target}`}`);
