@@ -1,0 +1,137 @@
+import { PassThrough, Readable, Writable } from "node:stream";
+import type { Driver, ExitStatus } from "@pileus/core";
+import type { BackendProcess } from "@pileus/core/driver";
+import { withProcess, withRequest } from "../broken.ts";
+import type { Fault } from "./fault.ts";
+
+const numbers: Readonly<Record<string, number>> = { SIGTERM: 15, SIGKILL: 9, SIGINT: 2 };
+const pipesOf = ({ streams }: BackendProcess) => {
+  if (streams.kind !== "pipes") throw new TypeError("a terminal");
+  return streams;
+};
+/** Changes the pipes of a program, and leaves terminals. */
+const withPipes = (
+  driver: Driver,
+  change: (pipes: ReturnType<typeof pipesOf>) => Partial<ReturnType<typeof pipesOf>>,
+) =>
+  withProcess(driver, (process) => {
+    if (process.streams.kind !== "pipes") return {};
+    return { streams: { ...process.streams, ...change(process.streams) } };
+  });
+const withExit = (driver: Driver, change: (exit: ExitStatus) => ExitStatus) =>
+  withProcess(driver, (process) => ({ exit: process.exit.then(change) }));
+
+/** Of running programs inside. */
+export const EXEC_FAULTS: readonly Fault[] = [
+  {
+    what: "loses the exit code",
+    seenBy: ["run > returns the exit code", "exec on a terminal > keeps the exit code"],
+    broken: (driver) => withExit(driver, (exit) => (exit.kind === "exited" ? { kind: "exited", code: 0 } : exit)),
+  },
+  {
+    what: "tells a signal as a shell would",
+    seenBy: ["run > tells a program that ended by SIGTERM", "exec on pipes > ends a program by SIGKILL"],
+    broken: (driver) =>
+      withExit(driver, (exit) =>
+        exit.kind === "signaled" ? { kind: "exited", code: 128 + (numbers[exit.signal] ?? 0) } : exit,
+      ),
+  },
+  {
+    what: "takes exit code 143 for SIGTERM",
+    seenBy: ["run > tells exit code 143 from an end by SIGTERM"],
+    broken: (driver) =>
+      withExit(driver, (exit) =>
+        exit.kind === "exited" && exit.code === 143 ? { kind: "signaled", signal: "SIGTERM" } : exit,
+      ),
+  },
+  {
+    what: "merges stderr into stdout",
+    seenBy: [
+      "run > keeps stdout and stderr apart",
+      "exec on pipes > keeps what was printed before the end for a reader who comes late",
+    ],
+    broken: (driver) =>
+      withPipes(driver, ({ stdout, stderr }) => {
+        async function* both() {
+          yield* stdout;
+          yield* stderr;
+        }
+        return { stdout: Readable.from(both(), { objectMode: false }), stderr: Readable.from([]) };
+      }),
+  },
+  {
+    what: "never closes stdin",
+    seenBy: ["run > closes stdin at once when there is none to feed"],
+    broken: (driver) =>
+      withPipes(driver, ({ stdin }) => ({
+        stdin: new Writable({ write: (chunk, _encoding, done) => void stdin.write(chunk, done) }),
+      })),
+  },
+  {
+    what: "lets the host's environment in",
+    seenBy: ["run > lets nothing of the host's environment in"],
+    broken: (driver) =>
+      withRequest(driver, (request) => ({
+        ...request,
+        env: { ...(process.env as Record<string, string>), ...request.env },
+      })),
+  },
+  {
+    what: "joins the arguments by spaces",
+    seenBy: ["run > takes each argument as it is"],
+    broken: (driver) =>
+      withRequest(driver, (request) => ({ ...request, argv: request.argv.flatMap((word) => word.split(" ")) })),
+  },
+  {
+    what: "ignores cwd",
+    seenBy: ["run > starts in cwd"],
+    broken: (driver) => withRequest(driver, (request) => ({ ...request, cwd: undefined })),
+  },
+  {
+    what: "ignores the user",
+    seenBy: ["run > runs as a user by name", "run > runs as user and group by number"],
+    broken: (driver) => withRequest(driver, (request) => ({ ...request, user: undefined })),
+  },
+  {
+    what: "forgets supplementary groups",
+    seenBy: ["run > gives a named user its groups"],
+    broken: (driver) =>
+      withRequest(driver, ({ user, ...request }) => ({ ...request, user: user === "app" ? "1000:1000" : user })),
+  },
+  {
+    what: "does not resize",
+    seenBy: ["exec on a terminal > is resized"],
+    broken: (driver) => withProcess(driver, () => ({ resize: async () => undefined })),
+  },
+  {
+    what: "gives every terminal one size",
+    seenBy: ["exec on a terminal > has the size that was asked for"],
+    broken: (driver) =>
+      withRequest(driver, (request) => ({ ...request, tty: request.tty && { columns: 80, rows: 24 } })),
+  },
+  {
+    what: "kills its own end, and leaves the program inside",
+    seenBy: ["exec on pipes > kills the program inside when disposed, twice if need be"],
+    broken: (driver) =>
+      withProcess(driver, (process) => {
+        let settle: (exit: ExitStatus) => void = () => {};
+        const killed = new Promise<ExitStatus>((resolve) => {
+          settle = resolve;
+        });
+        return {
+          exit: Promise.race([process.exit, killed]),
+          kill: async (signal) => settle({ kind: "signaled", signal }),
+        };
+      }),
+  },
+  {
+    what: "reads all output into memory",
+    seenBy: ["exec on pipes > holds a program back whose output nobody reads, and loses nothing of it"],
+    broken: (driver) =>
+      withPipes(driver, ({ stdout }) => {
+        const all = new PassThrough({ highWaterMark: 2 ** 30 });
+        stdout.pipe(all);
+        return { stdout: all };
+      }),
+  },
+];

@@ -1,0 +1,62 @@
+import { withBackend, withRunning } from "../broken.ts";
+import type { Fault } from "./fault.ts";
+
+/** Of what starts, stops, freezes, deletes and finds again. */
+export const LIFECYCLE_FAULTS: readonly Fault[] = [
+  {
+    what: "ignores being asked to stop",
+    seenBy: ["stop > asks for an orderly end, and is a no-op while stopped"],
+    broken: (driver) => withRunning(driver, () => ({ shutdown: async () => undefined })),
+  },
+  {
+    what: "ends when asked, and says that it was lost in between",
+    seenBy: ["handles > of a host that is disposed leave everything running for the next"],
+    broken: (driver) => withRunning(driver, (running) => ({ detach: () => running.kill() })),
+  },
+  {
+    what: "fails instead of telling the end",
+    seenBy: ["stop > asks for an orderly end, and is a no-op while stopped"],
+    broken: (driver) =>
+      withRunning(driver, ({ exited }) => ({
+        exited: exited.then(() => Promise.reject(new Error("nobody knows"))),
+      })),
+  },
+  {
+    what: "does not freeze",
+    seenBy: ["freeze > holds programs where they stand, and lets them go on"],
+    broken: (driver) => withRunning(driver, () => ({ freeze: async () => undefined, unfreeze: async () => undefined })),
+  },
+  {
+    what: "leaves something behind when deleted",
+    seenBy: [
+      "an abort > of a create leaves nothing, whenever it comes",
+      "after its process was killed, another host on the folder > leaves nothing of any instance, once all are deleted",
+    ],
+    broken: (driver) => withBackend(driver, () => ({ remove: async () => undefined })),
+  },
+  {
+    what: "finds nothing again",
+    seenBy: [
+      "after its process was killed, another host on the folder > finds every instance in the state in which it was",
+    ],
+    broken: (driver) => withBackend(driver, () => ({ adopt: async () => undefined })),
+  },
+  {
+    what: "finds again what is frozen as running",
+    seenBy: [
+      "after its process was killed, another host on the folder > finds every instance in the state in which it was",
+    ],
+    broken: (driver) => withRunning(driver, () => ({ isFrozen: async () => false })),
+  },
+  {
+    what: "loses its files at each start",
+    seenBy: ["what an instance holds > keeps its files over a stop, forced or not"],
+    broken: (driver) =>
+      withBackend(driver, (backend) => ({
+        launch: async (instance, options) => {
+          await backend.materialize(instance, options);
+          return backend.launch(instance, options);
+        },
+      })),
+  },
+];
