@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import { type Abortable, ConnectionError, type ExitStatus } from "@pileus/core";
 import { type BackendProcess, type Idmap, idOutside } from "@pileus/core/driver";
 import { helperDescriptor } from "./helper.ts";
@@ -100,7 +100,9 @@ class AttachedProgram {
       // It was never there.
       this.#child.once("error", () => resolve());
     });
-    this.#control = this.#child.stdio[3] as Duplex;
+    // Where descriptors run out node:child_process makes no stream at all, whatever its types say: its error tells of that.
+    const streams: readonly unknown[] | undefined = this.#child.stdio;
+    this.#control = (streams?.[3] as Duplex | undefined) ?? new Duplex().destroy();
     // A broken connection shows as its end.
     this.#control.on("error", () => undefined);
     const begun = deferred<void>();
@@ -115,7 +117,10 @@ class AttachedProgram {
       }
     });
     const lost = (cause?: unknown) => {
-      const why = "it ended without a word: the container stopped, or is at its limit of processes or memory";
+      const why =
+        cause instanceof Error
+          ? `its tool did not start: ${cause.message}`
+          : "it ended without a word: the container stopped, or is at its limit of processes or memory";
       const error = new ConnectionError(`a program in container "${target.name}"`, why, { cause });
       begun.reject(error);
       exit.reject(error);

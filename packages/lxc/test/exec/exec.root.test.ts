@@ -1,0 +1,27 @@
+import { requires } from "@pileus/core/testing";
+import { expect, it } from "vitest";
+import { execInside } from "../../src/exec/exec.ts";
+import { helperDescriptor } from "../../src/exec/helper.ts";
+import type { HelperRequest } from "../../src/exec/protocol.ts";
+import { leaveDescriptors } from "../support/descriptors.ts";
+
+const REQUEST: HelperRequest = { argv: ["true"], env: {}, cwd: "/", uid: 0, gid: 0, groups: [], tty: undefined };
+
+it(
+  "says so when descriptors run out once the pipes are open",
+  requires(["root", "binary:prlimit"], async () => {
+    helperDescriptor();
+    const target = { name: "box", argv: ["true"], env: {}, idmap: undefined };
+    // Room for three pipes.
+    const restore = leaveDescriptors(6);
+    try {
+      await expect(execInside(target, "pipes", Promise.resolve(REQUEST), {})).rejects.toMatchObject({
+        code: "ERR_INSTANCE_CONNECTION",
+        message: expect.stringContaining("EMFILE"),
+        cause: { code: "EMFILE" },
+      });
+    } finally {
+      restore();
+    }
+  }),
+);
