@@ -28,6 +28,15 @@ export function connectMonitor(lxcpath: string, name: string): Socket | undefine
   }
 }
 
+/** Resolves when a connection of {@link connectMonitor} is over, at once if it is: it may have come to its end while something else was awaited. */
+export function untilClosed(socket: Socket): Promise<void> {
+  // Not once() of node:events, which rejects on an error: a monitor that dies before it accepts resets the connection.
+  return new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.once("close", () => resolve());
+  });
+}
+
 // utils.c, fnv_64a_buf.
 function fnv1a(text: string): bigint {
   let hash = 0xcbf29ce484222325n;

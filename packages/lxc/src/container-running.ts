@@ -11,8 +11,8 @@ import {
   containedAccess,
   type ExecRequest,
   type FileOperations,
+  type ProcessIdentity,
   type Running,
-  signalProcess,
 } from "@pileus/core/driver";
 import { LocalFiles, type TreeAccess } from "@pileus/core/files";
 import { readAddresses } from "./addresses.ts";
@@ -25,6 +25,7 @@ import { completeRequest } from "./exec/request.ts";
 import { type Freezer, isFrozenIfThere, setFrozen, thawIfThere } from "./freezer.ts";
 import { askToHalt } from "./halt.ts";
 import type { HostFacts } from "./host-facts.ts";
+import { type KillTarget, kill } from "./kill.ts";
 import { lastExit } from "./last-exit.ts";
 import { readMetrics } from "./metrics.ts";
 import type { Monitor } from "./monitor.ts";
@@ -45,6 +46,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   readonly #monitor: Monitor;
   /** Aborted when nobody asks the init for anything any more. */
   readonly #over = new AbortController();
+  readonly #detached = new AbortController();
 
   constructor(spec: ContainerSpec, facts: HostFacts, monitor: Monitor) {
     this.#spec = spec;
@@ -111,17 +113,22 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
 
   async kill(): Promise<void> {
     this.#over.abort();
-    const init = this.#monitor.init.find();
-    const freezer = init === undefined ? undefined : this.#cgroup("freezer");
-    // Its whole pid namespace dies with it. Between two inits of a reboot there is only the monitor to end.
-    await signalProcess(init ?? this.#monitor.identity, "SIGKILL");
-    // What is frozen by version 1 does not die before it is thawed.
-    if (freezer !== undefined && this.#facts.cgroups.controller("freezer")?.version === 1) thawIfThere(freezer);
+    const makeSure = await kill({ monitor: this.#monitor, thaw: (init) => this.#thaw(init) });
+    void makeSure(this.#detached.signal);
   }
 
   async detach(): Promise<void> {
     this.#over.abort();
+    this.#detached.abort();
     this.#monitor.detach();
+  }
+
+  // What is frozen by version 1 does not die before it is thawed, and has left its cgroups once it is killed.
+  #thaw({ pid }: ProcessIdentity): ReturnType<KillTarget["thaw"]> {
+    const { cgroups } = this.#facts;
+    const freezer = containerCgroup(cgroups, this.#spec, pid, "freezer");
+    if (freezer === undefined || cgroups.controller("freezer")?.version !== 1) return () => undefined;
+    return () => thawIfThere(freezer);
   }
 
   #cgroup(controller: string): string | undefined {

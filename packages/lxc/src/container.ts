@@ -8,6 +8,7 @@ import { ContainerRunning } from "./container-running.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { writeInitHelper } from "./init-helper.ts";
+import { FINISH } from "./kill.ts";
 import { findMonitor, monitors, startMonitor } from "./monitor.ts";
 import { containerPaths } from "./paths.ts";
 import { releaseContainer } from "./release.ts";
@@ -37,9 +38,6 @@ export async function adoptContainer(spec: ContainerSpec): Promise<ContainerRunn
   await releaseContainer(spec);
   return undefined;
 }
-
-/** Milliseconds that a monitor gets to write down how its PID 1 ended and to clean up. It mostly takes twenty. */
-const FINISH = 2000;
 
 async function letFinish(spec: ContainerSpec): Promise<void> {
   for (const monitor of await monitors(spec)) {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { ConnectionError } from "@pileus/core";
 import { type ProcessIdentity, parseProcessStat } from "@pileus/core/driver";
-import { parseMonitorLog } from "./monitor-log.ts";
+import { readMonitorLog } from "./read-monitor-log.ts";
 
 /**
  * PID 1 of a container as the host knows it: another process after each reboot inside. Synchronous, so that what is done with the
@@ -28,11 +28,16 @@ export class InitProcess {
 
   find(): ProcessIdentity | undefined {
     if (this.#known !== undefined && this.#isOurs(this.#known.pid, this.#known.startTime)) return this.#known;
-    const pid = parseMonitorLog(readFileSync(this.#log, "utf8")).init;
+    const pid = readMonitorLog(this.#log).init;
     const startTime = pid === undefined ? undefined : this.#startTime(pid);
     this.#known =
       pid === undefined || startTime === undefined ? undefined : { pid, startTime, boot: this.#monitor.boot };
     return this.#known;
+  }
+
+  /** Whether the latest ended with a reboot: its monitor is about to start another. */
+  isRebooting(): boolean {
+    return readMonitorLog(this.#log).rebooting;
   }
 
   #isOurs(pid: number, startTime: number): boolean {

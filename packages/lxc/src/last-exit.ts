@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import type { ExitStatus } from "@pileus/core";
 import { exitOfLog } from "./monitor-log.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
+import { readMonitorLog } from "./read-monitor-log.ts";
 
 /**
  * How the last run of a container ended, once it has: told by its monitor's log, so that nobody need have been there. `undefined` when it
@@ -9,7 +9,7 @@ import { containerPaths, type PlacedSpec } from "./paths.ts";
  */
 export async function lastExit(spec: PlacedSpec): Promise<ExitStatus | undefined> {
   try {
-    return exitOfLog(await readFile(containerPaths(spec).log, "utf8"));
+    return exitOfLog(readMonitorLog(containerPaths(spec).log));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;

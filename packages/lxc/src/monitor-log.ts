@@ -53,8 +53,7 @@ export function parseMonitorLog(text: string): MonitorLog {
  * How the last run ended by its log, once its monitor is gone: also when nobody was there to see it. `undefined` when the monitor did not
  * live to tell.
  */
-export function exitOfLog(text: string): ExitStatus | undefined {
-  const { init, ended, orderly } = parseMonitorLog(text);
+export function exitOfLog({ init, ended, orderly }: MonitorLog): ExitStatus | undefined {
   if (ended !== undefined || init === undefined) return ended;
   return orderly ? { kind: "exited", code: 0 } : undefined;
 }

@@ -13,13 +13,14 @@ import {
   processArguments,
   waitForEnd,
 } from "@pileus/core/driver";
-import { connectMonitor } from "./command-socket.ts";
+import { connectMonitor, untilClosed } from "./command-socket.ts";
 import { monitorArgv, startArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { inheritedVariables } from "./environment.ts";
 import { InitProcess } from "./init-process.ts";
 import { parseMonitorLog } from "./monitor-log.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
+import { readMonitorLog } from "./read-monitor-log.ts";
 
 /** The lxc-start of one run: parent of PID 1, and who cleans up after it. It outlives our process. */
 export interface Monitor {
@@ -78,25 +79,30 @@ export async function startMonitor(tool: string, spec: ContainerSpec, options: A
 
 /** The monitor of a run that another process started; `undefined` when there is none that has come so far as to run PID 1. */
 export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefined> {
-  const { lxcpath, log } = containerPaths(spec);
-  const socket = connectMonitor(lxcpath, spec.name);
+  const socket = connectMonitor(containerPaths(spec).lxcpath, spec.name);
   if (socket === undefined) return undefined;
-  const [identity] = await monitors(spec);
-  if (identity === undefined) {
-    socket.destroy();
-    return undefined;
+  let identity: ProcessIdentity | undefined;
+  try {
+    [identity] = await monitors(spec);
+  } finally {
+    if (identity === undefined) socket.destroy();
   }
+  if (identity === undefined) return undefined;
+  return heldMonitor(spec, identity, socket);
+}
+
+function heldMonitor(spec: ContainerSpec, identity: ProcessIdentity, socket: Socket): Monitor {
   let held = socket;
   const detached = new AbortController();
   const { signal } = detached;
-  const init = new InitProcess(spec.name, log, identity);
+  const init = new InitProcess(spec.name, containerPaths(spec).log, identity);
   return {
     identity,
     init,
     ended: (async () => {
       for (let next: Socket | undefined = socket; next !== undefined; ) {
         held = next;
-        await closed(next);
+        await untilClosed(next);
         // Whatever keeps us from its socket: the process tells of its end, too.
         next = await reconnect(spec, identity, signal).catch(() => undefined);
         if (signal.aborted) next?.destroy();
@@ -158,13 +164,17 @@ async function reconnect(
   try {
     while (!signal.aborted) {
       const changed = once(events, "change");
-      const { rebooting } = parseMonitorLog(readFileSync(log, "utf8"));
+      const { rebooting } = readMonitorLog(log);
       const socket = connectMonitor(lxcpath, spec.name);
       if (socket !== undefined) {
-        // While it lives the name is its own; later, the next run's monitor's.
-        if (await isAlive(monitor)) return socket;
-        socket.destroy();
-        return undefined;
+        let kept = false;
+        try {
+          // While it lives the name is its own; later, the next run's monitor's.
+          kept = await isAlive(monitor);
+          return kept ? socket : undefined;
+        } finally {
+          if (!kept) socket.destroy();
+        }
       }
       if (!rebooting) return undefined;
       end ??= endOf(monitor);
@@ -193,23 +203,23 @@ async function endOf(monitor: ProcessIdentity): Promise<"gone" | "there"> {
   }
 }
 
-// Not once() of node:events, which rejects on an error: a monitor that dies before it accepts resets the connection.
-function closed(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.once("close", () => resolve()));
-}
-
 type Output = "ignore" | number;
 
 function openOutput({ output }: ContainerSpec): [Output, Output] {
   if (output.kind === "console") return ["ignore", "ignore"];
   const stdout = openSync(output.stdout, "a", 0o600);
-  return [stdout, output.stderr === output.stdout ? stdout : openSync(output.stderr, "a", 0o600)];
+  try {
+    return [stdout, output.stderr === output.stdout ? stdout : openSync(output.stderr, "a", 0o600)];
+  } catch (error) {
+    closeSync(stdout);
+    throw error;
+  }
 }
 
 /** False when it ended before it had started anything. */
 async function untilStarted(log: string, exit: Promise<unknown>, { signal }: Abortable): Promise<boolean> {
   const events = watch(log);
-  const hasStarted = () => parseMonitorLog(readFileSync(log, "utf8")).init !== undefined;
+  const hasStarted = () => readMonitorLog(log).init !== undefined;
   let abort = () => {};
   try {
     return await new Promise<boolean>((resolve, reject) => {

@@ -1,5 +1,7 @@
+import { once } from "node:events";
+import { Socket } from "node:net";
 import { expect, it } from "vitest";
-import { commandSocketName } from "../src/command-socket.ts";
+import { commandSocketName, untilClosed } from "../src/command-socket.ts";
 
 it("is named after path and container as long as the name fits a socket", () => {
   expect(commandSocketName("/run/pileus/abc-web", "web")).toBe("/run/pileus/abc-web/web/command");
@@ -9,4 +11,13 @@ it("has a hash for a name where it does not fit", () => {
   const name = "a".repeat(63);
   // Seen in /proc/net/unix for this very container.
   expect(commandSocketName(`/run/pileus/abcdefghij-${name}`, name)).toMatch(/^lxc\/[0-9a-f]{16}\/command$/);
+});
+
+it("tells of the end of a connection, also when that came before anybody asked", async () => {
+  const socket = new Socket();
+  socket.destroy();
+  const asked = untilClosed(socket);
+  await once(socket, "close");
+  await asked;
+  await untilClosed(socket);
 });

@@ -9,25 +9,27 @@ const killed = (pid: number, signal: number) =>
   line("INFO", "error", `Child <${pid}> ended on signal Killed(${signal})`);
 const cleaned = line("DEBUG", "network", "Deleted network devices");
 
+const exitOf = (text: string) => exitOfLog(parseMonitorLog(text));
+
 describe("exitOfLog", () => {
   it("tells an exit code and a signal", () => {
-    expect(exitOfLog(started(7) + failed(7, 3) + cleaned)).toEqual({ kind: "exited", code: 3 });
-    expect(exitOfLog(started(7) + killed(7, 9) + cleaned)).toEqual({ kind: "signaled", signal: "SIGKILL" });
+    expect(exitOf(started(7) + failed(7, 3) + cleaned)).toEqual({ kind: "exited", code: 3 });
+    expect(exitOf(started(7) + killed(7, 9) + cleaned)).toEqual({ kind: "signaled", signal: "SIGKILL" });
   });
 
   it("takes an orderly end of which nothing is said for code 0", () => {
-    expect(exitOfLog(started(7) + cleaned)).toEqual({ kind: "exited", code: 0 });
+    expect(exitOf(started(7) + cleaned)).toEqual({ kind: "exited", code: 0 });
   });
 
   it("knows nothing where the monitor did not live to tell, or nothing ran", () => {
-    expect(exitOfLog(started(7))).toBeUndefined();
-    expect(exitOfLog("")).toBeUndefined();
-    expect(exitOfLog(line("ERROR", "start", "Failed to spawn container") + cleaned)).toBeUndefined();
+    expect(exitOf(started(7))).toBeUndefined();
+    expect(exitOf("")).toBeUndefined();
+    expect(exitOf(line("ERROR", "start", "Failed to spawn container") + cleaned)).toBeUndefined();
   });
 
   it("tells of the last start alone, and of nobody else's child", () => {
-    expect(exitOfLog(started(7) + failed(7, 3) + cleaned + started(8))).toBeUndefined();
-    expect(exitOfLog(started(7) + failed(8, 3) + cleaned)).toEqual({ kind: "exited", code: 0 });
+    expect(exitOf(started(7) + failed(7, 3) + cleaned + started(8))).toBeUndefined();
+    expect(exitOf(started(7) + failed(8, 3) + cleaned)).toEqual({ kind: "exited", code: 0 });
   });
 });
 

@@ -9,6 +9,7 @@ import { commandSocketName } from "../src/command-socket.ts";
 import { monitorArgv } from "../src/commands.ts";
 import { findMonitor, monitors } from "../src/monitor.ts";
 import { containerPaths } from "../src/paths.ts";
+import { leaveDescriptors, openDescriptors } from "./support/descriptors.ts";
 import { FULL_SPEC } from "./support/spec.ts";
 
 // yes(1) of busybox takes any argument, and says a line when it runs.
@@ -83,6 +84,24 @@ it(
     } finally {
       await endMonitor();
       await rm(folder, { recursive: true });
+    }
+  }),
+);
+
+it(
+  "keeps no connection to a monitor where descriptors run out",
+  requires(["root", "binary:perl", "binary:prlimit"], async () => {
+    const spec = { ...FULL_SPEC, name: "short" };
+    const endSocket = await runAs([commandSocketName(containerPaths(spec).lxcpath, spec.name)], ["perl", "-e", LISTEN]);
+    // Room for the connection.
+    const restore = leaveDescriptors(1);
+    try {
+      const held = openDescriptors();
+      await expect(findMonitor(spec)).rejects.toMatchObject({ code: "EMFILE" });
+      await vi.waitFor(() => expect(openDescriptors()).toBe(held), 5000);
+    } finally {
+      restore();
+      await endSocket();
     }
   }),
 );

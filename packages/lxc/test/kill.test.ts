@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { identifyChild, type ProcessIdentity } from "@pileus/core/driver";
+import { afterEach, expect, it } from "vitest";
+import { kill } from "../src/kill.ts";
+
+// Programs that sleep stand for the monitor and its inits; what the log would tell, the test says.
+const children: ChildProcess[] = [];
+function program() {
+  const child = spawn("sleep", ["2147483647"], { stdio: "ignore" });
+  children.push(child);
+  const ended = once(child, "exit").then(() => undefined);
+  return { identity: identifyChild(child.pid ?? 0), ended, child };
+}
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+});
+
+const NEVER = new AbortController().signal;
+const stands = () => () => undefined;
+function target(
+  monitor: ReturnType<typeof program>,
+  find: () => ProcessIdentity | undefined,
+  isRebooting: () => boolean,
+) {
+  return { monitor: { ...monitor, init: { find, isRebooting } }, thaw: stands };
+}
+
+it("kills the init that a reboot has put in the place of one that had ended before the signal came", async () => {
+  const [monitor, before, after] = [program(), program(), program()];
+  before.child.kill("SIGKILL");
+  await before.ended;
+  const inits = [before.identity, after.identity];
+  const find = () => (inits.length > 0 ? inits.shift() : undefined);
+  const makeSure = await kill(target(monitor, find, () => false));
+  void makeSure(NEVER);
+  await after.ended;
+});
+
+it("kills the monitor that is about to start another init, though the signal reached the one before", async () => {
+  const [monitor, init] = [program(), program()];
+  let rebooting = false;
+  const alive = () => (init.child.signalCode === null ? init.identity : undefined);
+  void init.ended.then(() => {
+    rebooting = true;
+  });
+  const makeSure = await kill(target(monitor, alive, () => rebooting));
+  await makeSure(NEVER);
+  expect(monitor.child.signalCode).toBe("SIGKILL");
+});
+
+it("lets a monitor write down how its init ended", async () => {
+  const [monitor, init] = [program(), program()];
+  const alive = () => (init.child.signalCode === null ? init.identity : undefined);
+  const makeSure = await kill(target(monitor, alive, () => false));
+  await init.ended;
+  const gone = makeSure(NEVER);
+  monitor.child.kill("SIGTERM");
+  await gone;
+  expect(monitor.child.signalCode).toBe("SIGTERM");
+});
+
+it("goes on when a look fails, and gives up when told", async () => {
+  const [monitor, init] = [program(), program()];
+  const looks = [init.identity, new Error("EMFILE"), init.identity];
+  let over = false;
+  const controller = new AbortController();
+  const find = () => {
+    const look = looks.shift();
+    if (look instanceof Error) throw look;
+    if (look === undefined) controller.abort();
+    return look;
+  };
+  const makeSure = await kill(target(monitor, find, () => false));
+  await makeSure(controller.signal).then(() => {
+    over = true;
+  });
+  expect([over, looks, monitor.child.signalCode]).toEqual([true, [], null]);
+});

@@ -1,0 +1,45 @@
+import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { parseMonitorLog } from "../src/monitor-log.ts";
+import { readMonitorLog } from "../src/read-monitor-log.ts";
+
+const line = (message: string) =>
+  `lxc-start a 20260101000000.000 DEBUG    start - ../src/lxc/start.c:function:1 - ${message}\n`;
+const started = (pid: number) => line(`Started "/sbin/init" with pid "${pid}"`);
+const chatter = (bytes: number) => line("Processing").repeat(Math.ceil(bytes / line("Processing").length));
+
+let folder: string;
+let file: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "pileus-log-"));
+  file = join(folder, "monitor.log");
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+it("says what the whole log says of the latest start, however much was said since and before", () => {
+  const end = line("Child <8> ended on signal Hangup(1)");
+  for (const size of [0, 1000, 65_536, 65_600, 200_000, 1_000_000]) {
+    const text = chatter(size) + started(7) + chatter(100) + started(8) + chatter(size) + end;
+    writeFileSync(file, text);
+    expect(readMonitorLog(file)).toEqual(parseMonitorLog(text));
+    expect(readMonitorLog(file)).toMatchObject({ init: 8, rebooting: true });
+  }
+});
+
+it("names the failure of a start that never came to an init", () => {
+  const text = chatter(200_000) + line("x").replace("DEBUG", "ERROR") + chatter(200_000);
+  writeFileSync(file, text);
+  expect(readMonitorLog(file)).toMatchObject({ init: undefined, failure: "x" });
+});
+
+it("reads no more of a log of gigabytes than its end", () => {
+  writeFileSync(file, started(7));
+  // A hole: nothing of it is on the disk.
+  truncateSync(file, 8 * 2 ** 30);
+  appendFileSync(file, `\n${started(9)}`);
+  expect(readMonitorLog(file).init).toBe(9);
+});
