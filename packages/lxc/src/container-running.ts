@@ -44,6 +44,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   readonly #access: TreeAccess;
   readonly #facts: HostFacts;
   readonly #monitor: Monitor;
+  readonly #mark: string | undefined;
   /** Aborted when nobody asks the init for anything any more. */
   readonly #over = new AbortController();
   readonly #detached = new AbortController();
@@ -55,7 +56,8 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     this.#access = containedAccess({ openRoot: () => this.#openRoot(), idmap: spec.idmap });
     this.files = new LocalFiles(this.#access);
     // Read now, before anybody else can have begun another run.
-    this.exited = this.#awaitEnd(markOf(spec));
+    this.#mark = markOf(spec);
+    this.exited = this.#awaitEnd();
   }
 
   /** PID 1, as the host counts. */
@@ -113,7 +115,11 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
 
   async kill(): Promise<void> {
     this.#over.abort();
-    const makeSure = await kill({ monitor: this.#monitor, thaw: (init) => this.#thaw(init) });
+    const makeSure = await kill({
+      monitor: this.#monitor,
+      thaw: (init) => this.#thaw(init),
+      release: () => releaseRun(this.#spec, this.#mark),
+    });
     void makeSure(this.#detached.signal);
   }
 
@@ -159,12 +165,12 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   }
 
   // Never rejects: what cannot be read of how it ended is not known.
-  async #awaitEnd(mark: string | undefined): Promise<ExitStatus | undefined> {
+  async #awaitEnd(): Promise<ExitStatus | undefined> {
     await this.#monitor.ended;
     this.#over.abort();
     const status = await lastExit(this.#spec).catch(() => undefined);
     // What cannot be given back now will be tried again by the next launch, adoption or removal.
-    await releaseRun(this.#spec, mark).catch(() => undefined);
+    await releaseRun(this.#spec, this.#mark).catch(() => undefined);
     return status;
   }
 }

@@ -9,7 +9,7 @@ import type { ContainerSpec } from "./container-spec.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { writeInitHelper } from "./init-helper.ts";
 import { FINISH } from "./kill.ts";
-import { findMonitor, monitors, startMonitor } from "./monitor.ts";
+import { findMonitor, type Monitor, monitors, startMonitor } from "./monitor.ts";
 import { containerPaths } from "./paths.ts";
 import { releaseContainer } from "./release.ts";
 
@@ -29,20 +29,29 @@ export async function launchContainer(spec: ContainerSpec, options: Abortable = 
   });
 }
 
+/** How soon it is looked again whether a monitor that has no PID 1 has started one: milliseconds. */
+const LOOK_INTERVAL = 50;
+
 /** Finds the container running that another process launched; else cleans up after it, and returns `undefined`. */
 export async function adoptContainer(spec: ContainerSpec): Promise<ContainerRunning | undefined> {
-  const monitor = await findMonitor(spec);
-  if (monitor?.init.find() !== undefined) return new ContainerRunning(spec, readHostFacts(), monitor);
-  monitor?.detach();
-  await letFinish(spec);
+  const monitor = await findRunning(spec);
+  if (monitor !== undefined) return new ContainerRunning(spec, readHostFacts(), monitor);
   await releaseContainer(spec);
   return undefined;
 }
 
-async function letFinish(spec: ContainerSpec): Promise<void> {
-  for (const monitor of await monitors(spec)) {
-    await waitForEnd(monitor, { timeout: FINISH }).catch((error) => {
-      // Its last word is then not to be had: it is ended by force.
+/**
+ * A monitor with a PID 1, or in the midst of a reboot. One that has none gets the time to finish: to end, with its last word, or to start
+ * the next PID 1 of a reboot of which its log did not tell yet.
+ */
+async function findRunning(spec: ContainerSpec): Promise<Monitor | undefined> {
+  for (const end = performance.now() + FINISH; ; ) {
+    const monitor = await findMonitor(spec);
+    if (monitor?.init.find() !== undefined || monitor?.init.isRebooting()) return monitor;
+    monitor?.detach();
+    const [finishing] = await monitors(spec);
+    if (finishing === undefined || performance.now() > end) return undefined;
+    await waitForEnd(finishing, { timeout: LOOK_INTERVAL }).catch((error) => {
       if (!isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) throw error;
     });
   }

@@ -8,6 +8,8 @@ export interface KillTarget {
   readonly monitor: Pick<Monitor, "identity" | "ended"> & { readonly init: Pick<InitProcess, "find" | "isRebooting"> };
   /** Looks at an init that is about to be killed; what it returns is called once it was, and lets it die where it stands still. */
   thaw(init: ProcessIdentity): () => void;
+  /** Ends what is left of it in its cgroups, once the monitor is gone. */
+  release(): Promise<void>;
 }
 
 /** Milliseconds that a monitor gets to write down how its PID 1 ended and to clean up. It mostly takes twenty. */
@@ -39,7 +41,7 @@ export async function kill(target: KillTarget): Promise<(signal: AbortSignal) =>
   };
 }
 
-function striker({ monitor, thaw }: KillTarget): () => Promise<void> {
+function striker({ monitor, thaw, release }: KillTarget): () => Promise<void> {
   let finishing: number | undefined;
   return async () => {
     const init = monitor.init.find();
@@ -52,6 +54,8 @@ function striker({ monitor, thaw }: KillTarget): () => Promise<void> {
       return;
     }
     finishing ??= performance.now() + FINISH;
-    if (monitor.init.isRebooting() || performance.now() > finishing) await signalProcess(monitor.identity, "SIGKILL");
+    if (!monitor.init.isRebooting() && performance.now() < finishing) return;
+    // A child that it had just made does not die with it yet (start.c, do_start), and holds its socket open: its end would not be seen.
+    if (!(await signalProcess(monitor.identity, "SIGKILL"))) await release();
   };
 }

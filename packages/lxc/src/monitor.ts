@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readFileSync, watch, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, watch, writeFileSync } from "node:fs";
 import { readdir, readlink, stat } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
@@ -77,21 +77,25 @@ export async function startMonitor(tool: string, spec: ContainerSpec, options: A
   }
 }
 
-/** The monitor of a run that another process started; `undefined` when there is none that has come so far as to run PID 1. */
+/**
+ * The monitor of a run that another process started; `undefined` when there is none that has come so far as to take commands. In the midst
+ * of a reboot it takes none, and is found all the same.
+ */
 export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefined> {
-  const socket = connectMonitor(containerPaths(spec).lxcpath, spec.name);
-  if (socket === undefined) return undefined;
+  const { log, lxcpath } = containerPaths(spec);
+  const socket = connectMonitor(lxcpath, spec.name);
+  if (socket === undefined && !(existsSync(log) && readMonitorLog(log).rebooting)) return undefined;
   let identity: ProcessIdentity | undefined;
   try {
     [identity] = await monitors(spec);
   } finally {
-    if (identity === undefined) socket.destroy();
+    if (identity === undefined) socket?.destroy();
   }
   if (identity === undefined) return undefined;
   return heldMonitor(spec, identity, socket);
 }
 
-function heldMonitor(spec: ContainerSpec, identity: ProcessIdentity, socket: Socket): Monitor {
+function heldMonitor(spec: ContainerSpec, identity: ProcessIdentity, socket: Socket | undefined): Monitor {
   let held = socket;
   const detached = new AbortController();
   const { signal } = detached;
@@ -100,19 +104,18 @@ function heldMonitor(spec: ContainerSpec, identity: ProcessIdentity, socket: Soc
     identity,
     init,
     ended: (async () => {
-      for (let next: Socket | undefined = socket; next !== undefined; ) {
-        held = next;
-        await untilClosed(next);
+      do {
+        if (held !== undefined) await untilClosed(held);
         // Whatever keeps us from its socket: the process tells of its end, too.
-        next = await reconnect(spec, identity, signal).catch(() => undefined);
-        if (signal.aborted) next?.destroy();
-      }
+        held = await reconnect(spec, identity, signal).catch(() => undefined);
+        if (signal.aborted) held?.destroy();
+      } while (held !== undefined);
       while (!signal.aborted && (await endOf(identity)) === "there");
       return signal.aborted ? new Promise<never>(() => undefined) : undefined;
     })(),
     detach: () => {
       detached.abort();
-      held.destroy();
+      held?.destroy();
     },
   };
 }

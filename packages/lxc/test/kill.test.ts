@@ -6,7 +6,7 @@ import { kill } from "../src/kill.ts";
 
 // Programs that sleep stand for the monitor and its inits; what the log would tell, the test says.
 const children: ChildProcess[] = [];
-function program() {
+function program(): { identity: ProcessIdentity; ended: Promise<void>; child: ChildProcess } {
   const child = spawn("sleep", ["2147483647"], { stdio: "ignore" });
   children.push(child);
   const ended = once(child, "exit").then(() => undefined);
@@ -23,7 +23,7 @@ function target(
   find: () => ProcessIdentity | undefined,
   isRebooting: () => boolean,
 ) {
-  return { monitor: { ...monitor, init: { find, isRebooting } }, thaw: stands };
+  return { monitor: { ...monitor, init: { find, isRebooting } }, thaw: stands, release: async () => {} };
 }
 
 it("kills the init that a reboot has put in the place of one that had ended before the signal came", async () => {
@@ -76,4 +76,26 @@ it("goes on when a look fails, and gives up when told", async () => {
     over = true;
   });
   expect([over, looks, monitor.child.signalCode]).toEqual([true, [], null]);
+});
+
+it("ends what a monitor that was killed leaves behind, without which its end is not seen", async () => {
+  const monitor = program();
+  let seen = () => {};
+  const ended = new Promise<void>((resolve) => {
+    seen = resolve;
+  });
+  const released: unknown[] = [];
+  const release = async () => {
+    released.push(monitor.child.signalCode);
+    seen();
+  };
+  const rebooting = target(
+    { ...monitor, ended },
+    () => undefined,
+    () => true,
+  );
+  const makeSure = await kill({ ...rebooting, release });
+  await monitor.ended;
+  await makeSure(NEVER);
+  expect(released).toEqual(["SIGKILL"]);
 });
