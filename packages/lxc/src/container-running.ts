@@ -29,6 +29,8 @@ import { type KillTarget, kill } from "./kill.ts";
 import { lastExit } from "./last-exit.ts";
 import { readMetrics } from "./metrics.ts";
 import type { Monitor } from "./monitor.ts";
+import { containerPaths } from "./paths.ts";
+import { keepTrimmed } from "./read-monitor-log.ts";
 import { markOf, releaseRun } from "./release.ts";
 import { waitForSystemd } from "./systemd.ts";
 
@@ -45,6 +47,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   readonly #facts: HostFacts;
   readonly #monitor: Monitor;
   readonly #mark: string | undefined;
+  readonly #leaveLog: () => void;
   /** Aborted when nobody asks the init for anything any more. */
   readonly #over = new AbortController();
   readonly #detached = new AbortController();
@@ -57,6 +60,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     this.files = new LocalFiles(this.#access);
     // Read now, before anybody else can have begun another run.
     this.#mark = markOf(spec);
+    this.#leaveLog = keepTrimmed(containerPaths(spec).log);
     this.exited = this.#awaitEnd();
   }
 
@@ -126,6 +130,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   async detach(): Promise<void> {
     this.#over.abort();
     this.#detached.abort();
+    this.#leaveLog();
     this.#monitor.detach();
   }
 
@@ -168,6 +173,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   async #awaitEnd(): Promise<ExitStatus | undefined> {
     await this.#monitor.ended;
     this.#over.abort();
+    this.#leaveLog();
     const status = await lastExit(this.#spec).catch(() => undefined);
     // What cannot be given back now will be tried again by the next launch, adoption or removal.
     await releaseRun(this.#spec, this.#mark).catch(() => undefined);

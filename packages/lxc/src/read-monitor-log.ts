@@ -1,8 +1,12 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, unwatchFile, watchFile } from "node:fs";
+import { punchHole } from "@pileus/core/driver";
 import { type MonitorLog, parseMonitorLog } from "./monitor-log.ts";
 
 /** Bytes that are read first, from the end: one start is told in a quarter of it. */
 const TAIL = 64 * 1024;
+
+/** Bytes that a log may take on the disk before what it says of earlier starts is given back. */
+const LIMIT = 1024 * 1024;
 
 /**
  * What a monitor's log says of the latest start, and nothing of those before: the container reboots as often as it likes, and each time
@@ -11,14 +15,50 @@ const TAIL = 64 * 1024;
 export function readMonitorLog(file: string): MonitorLog {
   const fd = openSync(file, "r");
   try {
-    const { size } = fstatSync(fd);
-    for (let length = TAIL; ; length *= 2) {
-      const from = Math.max(0, size - length);
-      const log = parseMonitorLog(readFrom(fd, from, size - from));
-      if (log.init !== undefined || from === 0) return log;
-    }
+    return readLatest(fd).log;
   } finally {
     closeSync(fd);
+  }
+}
+
+/**
+ * Gives back what a log of more than a mebibyte says of starts before the latest. The monitor goes on writing at its end, and nobody need
+ * know: cutting the file short could lose what it writes at the same moment.
+ */
+export function trimMonitorLog(file: string): void {
+  const fd = openSync(file, "r+");
+  try {
+    // stat(2): blocks of 512 bytes, whatever the file system's own are.
+    if (fstatSync(fd).blocks * 512 <= LIMIT) return;
+    const { from } = readLatest(fd);
+    if (from > 0) punchHole(fd, from);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** How often it is looked at a log that may have grown: milliseconds. */
+const TRIM_INTERVAL = 5000;
+
+/** Has a log trimmed as it grows, looking every `interval` milliseconds, until what is returned is called. */
+export function keepTrimmed(file: string, interval = TRIM_INTERVAL): () => void {
+  const look = () => {
+    try {
+      trimMonitorLog(file);
+    } catch {
+      // It is gone, or cannot be trimmed on its file system: nothing depends on it.
+    }
+  };
+  watchFile(file, { interval, persistent: false }, look);
+  return () => unwatchFile(file, look);
+}
+
+function readLatest(fd: number): { readonly log: MonitorLog; readonly from: number } {
+  const { size } = fstatSync(fd);
+  for (let length = TAIL; ; length *= 2) {
+    const from = Math.max(0, size - length);
+    const log = parseMonitorLog(readFrom(fd, from, size - from));
+    if (log.init !== undefined || from === 0) return { log, from };
   }
 }
 

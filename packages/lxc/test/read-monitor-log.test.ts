@@ -1,9 +1,9 @@
-import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { parseMonitorLog } from "../src/monitor-log.ts";
-import { readMonitorLog } from "../src/read-monitor-log.ts";
+import { keepTrimmed, readMonitorLog, trimMonitorLog } from "../src/read-monitor-log.ts";
 
 const line = (message: string) =>
   `lxc-start a 20260101000000.000 DEBUG    start - ../src/lxc/start.c:function:1 - ${message}\n`;
@@ -42,4 +42,35 @@ it("reads no more of a log of gigabytes than its end", () => {
   truncateSync(file, 8 * 2 ** 30);
   appendFileSync(file, `\n${started(9)}`);
   expect(readMonitorLog(file).init).toBe(9);
+});
+
+const onDisk = () => statSync(file).blocks * 512;
+
+it("gives back what a long log says of earlier starts, and leaves a short one and the latest start as they are", () => {
+  writeFileSync(file, started(7) + chatter(900_000) + started(8));
+  const short = readFileSync(file);
+  trimMonitorLog(file);
+  expect(readFileSync(file).equals(short)).toBe(true);
+  const latest = started(9) + chatter(100_000) + line("Child <9> ended on signal Hangup(1)");
+  appendFileSync(file, chatter(4_000_000) + latest);
+  const { size } = statSync(file);
+  expect(onDisk()).toBeGreaterThan(4_000_000);
+  trimMonitorLog(file);
+  expect(onDisk()).toBeLessThan(400_000);
+  expect(statSync(file).size).toBe(size);
+  expect(readFileSync(file, "utf8").endsWith(latest)).toBe(true);
+  expect(readMonitorLog(file)).toMatchObject({ init: 9, rebooting: true });
+});
+
+it("keeps a log that grows trimmed, until told to leave it", async () => {
+  writeFileSync(file, chatter(4_000_000) + started(8));
+  const leave = keepTrimmed(file, 10);
+  const trimmed = () => {
+    // What it was when the watch began is no change.
+    appendFileSync(file, line("Processing"));
+    return onDisk();
+  };
+  await expect.poll(trimmed, { timeout: 5000 }).toBeLessThan(400_000);
+  leave();
+  expect(readMonitorLog(file).init).toBe(8);
 });

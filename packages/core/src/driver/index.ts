@@ -76,7 +76,7 @@ export { hostArchitecture } from "../system/architecture.ts";
 export type { Bounds } from "../system/bounded.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
-export { pipe, sealedFile } from "../system/descriptor.ts";
+export { pipe, punchHole, sealedFile } from "../system/descriptor.ts";
 export { findTool, missingTool, missingTools } from "../system/find-tool.ts";
 export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/idmap.ts";
 export { mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";

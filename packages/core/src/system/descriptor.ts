@@ -35,3 +35,14 @@ export function sealedFile(name: string, content: Uint8Array): number {
     throw error;
   }
 }
+
+/**
+ * Gives back what the first `length` bytes of a file take on its disk: they are zeros from then on, and its size stays. fallocate(2).
+ *
+ * @throws {SystemError} EOPNOTSUPP where the file system cannot.
+ */
+export function punchHole(fd: number, length: number): void {
+  const FALLOC_FL_KEEP_SIZE = 1;
+  const FALLOC_FL_PUNCH_HOLE = 2;
+  check("fallocate", native().fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, length));
+}
