@@ -37,7 +37,8 @@ export function sealedFile(name: string, content: Uint8Array): number {
 }
 
 /**
- * Gives back what the first `length` bytes of a file take on its disk: they are zeros from then on, and its size stays. fallocate(2).
+ * Gives back what the first `length` bytes of a file take on its disk: they are zeros from then on, and its size stays.
+ * fallocate(2).
  *
  * @throws {SystemError} EOPNOTSUPP where the file system cannot.
  */
