@@ -104,7 +104,7 @@ describe("the program of an instance", () => {
     "that does not exist fails the start, which leaves the instance stopped",
     real(async () => {
       for (const entrypoint of [["nowhere"], ["/no/where"]])
-        await fixture.using({ entrypoint, user: "root" }, async (instance) => {
+        await fixture.using({ entrypoint, user: "0:0" }, async (instance) => {
           await expect(instance.start()).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND", kind: "program" });
           expect(await instance.state()).toBe("stopped");
           expect(await fixture.leftovers()).toEqual([]);
