@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, unwatchFile, watchFile } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, watch } from "node:fs";
 import { punchHole } from "@pileus/core/driver";
 import { type MonitorLog, parseMonitorLog } from "./monitor-log.ts";
 
@@ -37,20 +37,35 @@ export function trimMonitorLog(file: string): void {
   }
 }
 
-/** How often it is looked at a log that may have grown: milliseconds. */
-const TRIM_INTERVAL = 5000;
+/** How soon after a change it is looked at a log, in milliseconds: it changes a hundred times in a reboot. */
+const TRIM_DELAY = 5000;
 
-/** Has a log trimmed as it grows, looking every `interval` milliseconds, until what is returned is called. */
-export function keepTrimmed(file: string, interval = TRIM_INTERVAL): () => void {
+/** Has a log trimmed as it grows, `delay` milliseconds after it did, until what is returned is called. */
+export function keepTrimmed(file: string, delay = TRIM_DELAY): () => void {
+  let planned: NodeJS.Timeout | undefined;
   const look = () => {
-    try {
-      trimMonitorLog(file);
-    } catch {
-      // It is gone, or cannot be trimmed on its file system: nothing depends on it.
-    }
+    planned = undefined;
+    // It is gone, or cannot be trimmed on its file system: nothing depends on it.
+    attempt(() => trimMonitorLog(file));
   };
-  watchFile(file, { interval, persistent: false }, look);
-  return () => unwatchFile(file, look);
+  const plan = () => {
+    planned ??= setTimeout(look, delay).unref();
+  };
+  // None where the host has no watch to spare.
+  const events = attempt(() => watch(file, { persistent: false }, plan));
+  events?.on("error", () => undefined);
+  return () => {
+    events?.close();
+    clearTimeout(planned);
+  };
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
 }
 
 function readLatest(fd: number): { readonly log: MonitorLog; readonly from: number } {
