@@ -1,7 +1,7 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import type { Readable, Writable } from "node:stream";
 import type { Abortable, DirectoryEntry, FileStat, MkdirOptions, OwnerOptions, RemoveOptions } from "@pileus/core";
-import { FileError, type FileOperations } from "@pileus/core/driver";
+import { ByteCollector, FileError, type FileOperations } from "@pileus/core/driver";
 import { z } from "zod";
 import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
@@ -46,14 +46,13 @@ export class RemoteFiles implements FileOperations {
   }
 
   async list(path: string, options: Abortable): Promise<readonly DirectoryEntry[]> {
-    const chunks: Buffer[] = [];
-    let size = 0;
+    const collected = new ByteCollector();
     for await (const chunk of await this.#give({ method: "list", path }, options)) {
-      size += (chunk as Buffer).length;
-      if (size > MAX_LISTING) throw new FileError({ verb: "list", path, errno: "EFBIG", detail: "too many entries" });
-      chunks.push(chunk as Buffer);
+      collected.append(chunk as Buffer);
+      if (collected.size > MAX_LISTING)
+        throw new FileError({ verb: "list", path, errno: "EFBIG", detail: "too many entries" });
     }
-    const lines = Buffer.concat(chunks).toString().split("\n").slice(0, -1);
+    const lines = collected.bytes().toString().split("\n").slice(0, -1);
     return lines.map((line) => this.#session.checked(DirectoryEntrySchema, parseLine(line)));
   }
 

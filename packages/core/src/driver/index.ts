@@ -74,6 +74,7 @@ export { assertDiskSize } from "../images/disk/size.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
 export { hostArchitecture } from "../system/architecture.ts";
 export type { Bounds } from "../system/bounded.ts";
+export { ByteCollector } from "../system/byte-collector.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
 export { pipe, punchHole, sealedFile } from "../system/descriptor.ts";

@@ -1,18 +1,16 @@
 import { rmdirSync, symlinkSync } from "node:fs";
-import { lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LocalFiles, plainAccess } from "../../src/files/index.ts";
-import { owner, write } from "./support/write.ts";
+import { makeRoot, owner, write } from "./support/root.ts";
 
 let root: string;
 let files: LocalFiles;
 
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), "pileus-files-"));
-  files = new LocalFiles(plainAccess(root));
+  ({ root, files } = await makeRoot());
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 

@@ -1,6 +1,5 @@
 import { once } from "node:events";
-import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, lstat, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
@@ -8,14 +7,13 @@ import { pipeline } from "node:stream/promises";
 import { extract, pack } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LocalFiles, plainAccess } from "../../src/files/index.ts";
-import { owner, write } from "./support/write.ts";
+import { makeRoot, owner, write } from "./support/root.ts";
 
 let root: string;
 let files: LocalFiles;
 
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), "pileus-files-"));
-  files = new LocalFiles(plainAccess(root));
+  ({ root, files } = await makeRoot());
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
