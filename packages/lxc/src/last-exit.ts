@@ -8,10 +8,5 @@ import { readMonitorLog } from "./read-monitor-log.ts";
  * never ran, or the monitor did not live to tell.
  */
 export async function lastExit(spec: PlacedSpec): Promise<ExitStatus | undefined> {
-  try {
-    return exitOfLog(readMonitorLog(containerPaths(spec).log));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  return exitOfLog(readMonitorLog(containerPaths(spec).log));
 }

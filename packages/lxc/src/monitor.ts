@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, readFileSync, watch, writeFileSync } from "node:fs";
+import { closeSync, openSync, watch, writeFileSync } from "node:fs";
 import { readdir, readlink, stat } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
@@ -20,7 +20,7 @@ import { inheritedVariables } from "./environment.ts";
 import { InitProcess } from "./init-process.ts";
 import { parseMonitorLog } from "./monitor-log.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
-import { readMonitorLog } from "./read-monitor-log.ts";
+import { monitorLogText, readMonitorLog } from "./read-monitor-log.ts";
 
 /** The lxc-start of one run: parent of PID 1, and who cleans up after it. It outlives our process. */
 export interface Monitor {
@@ -84,7 +84,7 @@ export async function startMonitor(tool: string, spec: ContainerSpec, options: A
 export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefined> {
   const { log, lxcpath } = containerPaths(spec);
   const socket = connectMonitor(lxcpath, spec.name);
-  if (socket === undefined && !(existsSync(log) && readMonitorLog(log).rebooting)) return undefined;
+  if (socket === undefined && !readMonitorLog(log).rebooting) return undefined;
   let identity: ProcessIdentity | undefined;
   try {
     [identity] = await monitors(spec);
@@ -167,6 +167,8 @@ async function reconnect(
   try {
     while (!signal.aborted) {
       const changed = once(events, "change");
+      // An error of the watch can come before anybody waits for it below.
+      changed.catch(() => undefined);
       const { rebooting } = readMonitorLog(log);
       const socket = connectMonitor(lxcpath, spec.name);
       if (socket !== undefined) {
@@ -228,12 +230,16 @@ async function untilStarted(log: string, exit: Promise<unknown>, { signal }: Abo
     return await new Promise<boolean>((resolve, reject) => {
       // Dozens of lines come before the one: only it is worth a closer look.
       const look = () => {
-        if (readFileSync(log, "latin1").includes(" - Started ") && hasStarted()) resolve(true);
+        try {
+          if (monitorLogText(log).includes(" - Started ") && hasStarted()) resolve(true);
+        } catch (error) {
+          reject(error);
+        }
       };
-      events.on("change", look);
+      events.on("change", look).on("error", reject);
       // The line may have been written before the watch was there, and may be the last for long.
       look();
-      exit.then(() => resolve(hasStarted()), reject);
+      exit.then(() => resolve(hasStarted())).catch(reject);
       abort = () => reject(signal?.reason);
       signal?.addEventListener("abort", abort, { once: true });
     });
@@ -244,7 +250,7 @@ async function untilStarted(log: string, exit: Promise<unknown>, { signal }: Abo
 }
 
 function startFailure(argv: readonly string[], child: ChildProcess, log: string): CommandError {
-  const text = readFileSync(log, "utf8");
+  const text = monitorLogText(log);
   return new CommandError({
     argv,
     exitCode: child.exitCode ?? undefined,

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, watch } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, watch } from "node:fs";
 import { punchHole } from "@pileus/core/driver";
 import { type MonitorLog, parseMonitorLog } from "./monitor-log.ts";
 
@@ -10,14 +10,30 @@ const LIMIT = 1024 * 1024;
 
 /**
  * What a monitor's log says of the latest start, and nothing of those before: the container reboots as often as it likes, and each time
- * adds to the log. Synchronous: see InitProcess.
+ * adds to the log. A log that is not there says nothing: another process removes it with the instance, or before its next run, at any
+ * moment. Synchronous: see InitProcess.
  */
 export function readMonitorLog(file: string): MonitorLog {
-  const fd = openSync(file, "r");
+  const fd = ifThere(() => openSync(file, "r"));
+  if (fd === undefined) return parseMonitorLog("");
   try {
     return readLatest(fd).log;
   } finally {
     closeSync(fd);
+  }
+}
+
+/** All that a monitor's log says, while a first start is under way: dozens of lines. Empty where there is no log. */
+export function monitorLogText(file: string): string {
+  return ifThere(() => readFileSync(file, "utf8")) ?? "";
+}
+
+function ifThere<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
   }
 }
 

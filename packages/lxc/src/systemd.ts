@@ -25,7 +25,8 @@ export async function waitForSystemd(system: BootingSystem, options: Abortable):
   const argv = ["systemctl", "is-system-running", "--wait"];
   const program = await system.exec({ argv, env: {}, cwd: "/", user: undefined, tty: undefined }, options);
   const abort = () => {
-    void program.kill("SIGKILL");
+    // Where it cannot be signalled it has ended, or its connection has.
+    program.kill("SIGKILL").catch(() => undefined);
     // It need not obey: what calls itself systemctl is the container's.
     if (program.streams.kind === "pipes")
       for (const end of [program.streams.stdout, program.streams.stderr]) end.destroy();

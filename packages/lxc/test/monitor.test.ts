@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -25,6 +25,41 @@ it("keeps no file of the output open when the other cannot be", async () => {
     await expect(started).rejects.toMatchObject({ code: "ENOENT" });
     expect(openFiles()).not.toContain(stdout);
   } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** Stands in for lxc-start: says in its log that it has started, and ends when the file `go` is there. */
+const STAND_IN = `#!/bin/sh
+for argument; do
+  [ "$before" = --logfile ] && log=$argument
+  before=$argument
+done
+echo "lxc-start a 20260101000000.000 DEBUG    start - ../src/lxc/start.c:post_start:1 - Started \\"x\\" with pid \\"$$\\"" >>"$log"
+until [ -e "$0.go" ]; do sleep 0.01; done
+`;
+
+it("takes no harm when another process has removed the log of a run before its end is seen here", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "pileus-monitor-"));
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => unhandled.push(reason);
+  process.on("unhandledRejection", note);
+  try {
+    const tool = join(folder, "lxc-start");
+    writeFileSync(tool, STAND_IN, { mode: 0o755 });
+    const run = mkdtempSync(join(folder, "run-"));
+    const output = { kind: "console", file: join(folder, "console") } as const;
+    const monitor = await startMonitor(tool, { ...PROGRAM_SPEC, run, output }, {});
+    rmSync(run, { recursive: true });
+    writeFileSync(`${tool}.go`, "");
+    await monitor.ended;
+    // Rejections that nobody handled are told of after the microtasks.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).toEqual([]);
+    expect(monitor.init.find()).toBeUndefined();
+    expect(monitor.init.isRebooting()).toBe(false);
+  } finally {
+    process.off("unhandledRejection", note);
     rmSync(folder, { recursive: true });
   }
 });
