@@ -1,3 +1,4 @@
+import { printable } from "../text/printable.ts";
 import type { InstanceState } from "./state.ts";
 
 /**
@@ -29,14 +30,22 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 // Registered, so that two copies of this package in one process recognise each other's errors.
 const BRAND = Symbol.for("@pileus/core/InstanceError");
 
-/** The root of all errors that this library makes. Cancellation is not one of them: see {@link Abortable}. */
+// No message of ours is so long; one that quotes a stranger may be.
+const MAX_MESSAGE = 8192;
+
+/**
+ * The root of all errors that this library makes. Cancellation is not one of them: see {@link Abortable}.
+ *
+ * A message is one printable line, whoever is quoted in it: a guest, an image, a registry, a tool. What could steer a terminal
+ * or forge a line of a log is U+FFFD there. Fields have what was said as it was said, unless they say otherwise.
+ */
 export abstract class InstanceError extends Error {
   abstract readonly code: ErrorCode;
   get [BRAND](): true {
     return true;
   }
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message, MAX_MESSAGE), options);
     this.name = new.target.name;
   }
 }
@@ -179,7 +188,7 @@ export class CommandError extends InstanceError {
   readonly argv: readonly string[];
   readonly exitCode: number | undefined;
   readonly signal: NodeJS.Signals | undefined;
-  /** The last 4 KiB. */
+  /** The last 4 KiB, as the tool wrote them: not for a terminal. */
   readonly stderr: string;
   constructor(
     facts: {
@@ -193,7 +202,7 @@ export class CommandError extends InstanceError {
     const stderr = (facts.stderr ?? "").slice(-4096);
     const how = facts.signal ? `was ended by ${facts.signal}` : `exited with ${facts.exitCode ?? "no code"}`;
     const last = stderr.trim().split("\n").at(-1);
-    super(`${facts.argv[0] ?? "command"} ${how}${last ? `: ${last}` : ""}`, options);
+    super(`${facts.argv[0] ?? "command"} ${how}${last ? `: ${printable(last, 1024)}` : ""}`, options);
     this.argv = facts.argv;
     this.exitCode = facts.exitCode;
     this.signal = facts.signal;
@@ -204,11 +213,11 @@ export class CommandError extends InstanceError {
 /** A peer, or a file that we keep, said something that its protocol does not allow. */
 export class ProtocolError extends InstanceError {
   readonly code = "ERR_INSTANCE_PROTOCOL";
-  /** What the peer sent, cut to 1 KiB. */
+  /** How what the peer sent begins: at most 1 KiB of it, printable. */
   readonly received: string;
   constructor(message: string, received: string, options?: ErrorOptions) {
     super(message, options);
-    this.received = received.slice(0, 1024);
+    this.received = printable(received, 1024);
   }
 }
 

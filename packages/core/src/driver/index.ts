@@ -99,3 +99,8 @@ export { type Spawn, type SpawnOptions, spawn } from "../system/spawn.ts";
 export { connectAbstractSocket } from "../system/syscall.ts";
 export { TOOL_ENV } from "../system/tool-env.ts";
 export { connectUnix, listenUnix } from "../system/unix-socket.ts";
+
+// — What strangers say —
+
+export { type JsonBounds, MAX_JSON_DEPTH, parseJson } from "../text/bounded-json.ts";
+export { printable } from "../text/printable.ts";

@@ -5,6 +5,8 @@
  * For drivers whose instances' files are local (containers) and for the guest agent (the whole guest). Imports neither the FFI nor
  * a tool, so that it can be bundled into the agent. Not for callers, who use `instance.files`. Start at `local-files.ts`.
  */
+// The agent reads what its host says as warily.
+export { parseJson } from "../text/bounded-json.ts";
 export { type Account, findAccount, type UnknownAccount } from "./accounts.ts";
 export { LocalFiles } from "./local-files.ts";
 export { plainAccess } from "./plain-access.ts";

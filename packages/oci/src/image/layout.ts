@@ -3,9 +3,9 @@ import { open, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { ImageError, NotFoundError } from "@pileus/core";
+import { printable } from "@pileus/core/driver";
 import { assertDigest, type Descriptor, type Index, IndexSchema, MAX_DOCUMENT, parseDocument } from "./manifest.ts";
 import { mediaKind } from "./media-type.ts";
-import { printable } from "./printable.ts";
 import { REF_NAME } from "./write.ts";
 
 /**
@@ -45,7 +45,12 @@ export class OciLayout {
     const tags = images.flatMap((entry) => entry.annotations?.[REF_NAME] ?? []);
     throw new NotFoundError("image", this.#image, {
       hint:
-        tags.length === 0 ? "the layout has no image" : `the layout has ${tags.slice(0, 20).map(printable).join(", ")}`,
+        tags.length === 0
+          ? "the layout has no image"
+          : `the layout has ${tags
+              .slice(0, 20)
+              .map((tag) => printable(tag, 200))
+              .join(", ")}`,
     });
   }
 

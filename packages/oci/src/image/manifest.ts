@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { type Architecture, DigestSchema, ImageError } from "@pileus/core";
+import { parseJson, printable } from "@pileus/core/driver";
 import { z } from "zod";
 import { mediaKind } from "./media-type.ts";
-import { printable } from "./printable.ts";
 
 /** A pointer to a blob (image-spec, descriptor.md). Keys that we do not read are dropped. */
 export const DescriptorSchema = z.object({
@@ -64,7 +64,7 @@ export function parseDocument<S extends z.ZodType>(
     throw new ImageError(image, `its ${what} is ${bytes.length} bytes long, more than ${MAX_DOCUMENT}`);
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    value = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new ImageError(image, `its ${what} is not JSON`, { cause });
   }
@@ -72,7 +72,7 @@ export function parseDocument<S extends z.ZodType>(
   if (result.success) return result.data;
   const faults = result.error.issues
     .slice(0, 3)
-    .map((issue) => `${printable(issue.path.join(".")) || "(top)"}: ${issue.message}`);
+    .map((issue) => `${printable(issue.path.join("."), 200) || "(top)"}: ${issue.message}`);
   throw new ImageError(image, `its ${what} is malformed: ${faults.join("; ")}`, { cause: result.error });
 }
 
@@ -151,6 +151,13 @@ export function choosePlatform(image: string, index: Index, architecture: Archit
     .filter((name) => name !== "" && !name.startsWith("unknown"));
   throw new ImageError(
     image,
-    `it has no linux/${architecture}; there is ${known.length === 0 ? "nothing that names its platform" : known.slice(0, 20).map(printable).join(", ")}`,
+    `it has no linux/${architecture}; there is ${
+      known.length === 0
+        ? "nothing that names its platform"
+        : known
+            .slice(0, 20)
+            .map((name) => printable(name, 200))
+            .join(", ")
+    }`,
   );
 }

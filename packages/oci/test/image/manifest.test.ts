@@ -116,7 +116,7 @@ describe("choosePlatform", () => {
 
   it("shows what a stranger wrote so that it steers no terminal", () => {
     expect(() => choosePlatform("x", index("li\x1b[2Jnux/\x9bm\n"), "amd64")).toThrow(
-      "there is li\\u{1b}[2Jnux/\\u{9b}m\\u{a}",
+      "there is li\ufffd[2Jnux/\ufffdm\ufffd",
     );
     const labels = { config: { Labels: { "\x1b[2J": 1 } } };
     expect(() => parseImageConfig("x", bytes(config(labels)))).toThrow("config.Labels.\\u{1b}[2J: ");

@@ -1,0 +1,45 @@
+import { printable } from "./printable.ts";
+
+/** What {@link parseJson} puts up with. */
+export interface JsonBounds {
+  /** The most arrays and objects within one another. Default {@link MAX_JSON_DEPTH}. */
+  readonly maxDepth?: number | undefined;
+}
+
+/** Far more than any document of QMP, OCI, `ip` or `qemu-img` has; and far less than the stack of who walks it holds. */
+export const MAX_JSON_DEPTH = 64;
+
+/**
+ * Parses JSON that a stranger wrote. `JSON.parse` takes any nesting, but whatever walks the value recursively, such as
+ * `JSON.stringify` or a schema, overflows the stack from some thousand levels on: so it is counted first.
+ *
+ * @throws {SyntaxError} for a text that is not JSON or is nested too deeply. Its message is short and printable.
+ */
+export function parseJson(text: string, bounds: JsonBounds = {}): unknown {
+  const { maxDepth = MAX_JSON_DEPTH } = bounds;
+  if (isDeeper(text, maxDepth)) throw new SyntaxError(`arrays or objects are nested more than ${maxDepth} deep`);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // V8 quotes the text.
+    throw new SyntaxError(printable((error as SyntaxError).message, 200));
+  }
+}
+
+// Of a text that is not JSON it may say either; JSON.parse refuses that in any case.
+function isDeeper(text: string, maxDepth: number): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '"') quoted = !quoted;
+    else if (quoted && character === "\\") at++;
+    else if (quoted) continue;
+    else if (character === "]" || character === "}") depth--;
+    else if (character === "[" || character === "{") {
+      depth++;
+      if (depth > maxDepth) return true;
+    }
+  }
+  return false;
+}
