@@ -45,6 +45,21 @@ describe("files of the guest", () => {
     expect((await buffer(await client.files.read(path, {}))).equals(bytes)).toBe(true);
   });
 
+  it("tells of names and targets that are no UTF-8 in a text that leads back to them", async () => {
+    const name = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]);
+    symlinkSync(Buffer.from([0xe8, 0xe9]), name);
+    expect(await client.files.list(folder, {})).toMatchObject([{ name: "\udcff", target: "\udce8\udce9" }]);
+    expect(await client.files.stat(`${folder}/\udcff`, {})).toMatchObject({ target: "\udce8\udce9" });
+    const { stream, done } = await client.files.write(`${folder}/\udcff`, own);
+    stream.end("through the link");
+    await done;
+    expect(readFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xe8, 0xe9])]), "utf8")).toBe(
+      "through the link",
+    );
+    await client.files.remove(`${folder}/\udcff`, {});
+    expect(readdirSync(folder, "buffer")).toEqual([Buffer.from([0xe8, 0xe9])]);
+  });
+
   it("writes and reads an empty file", async () => {
     const { stream, done } = await client.files.write(join(folder, "empty"), own);
     stream.end();

@@ -76,6 +76,6 @@ async function waitForEntry(access: TreeAccess, folder: string, name: string, op
   }
 }
 
-function exists(path: string): boolean {
+function exists(path: Buffer): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

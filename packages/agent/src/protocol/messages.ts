@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { isNameText } from "@pileus/core/files";
 import { z } from "zod";
 
 /**
@@ -112,7 +113,7 @@ export const FileStatSchema = z.object({
   uid: id,
   gid: id,
   mtime: z.number(),
-  target: z.string().max(8192).optional(),
+  target: z.string().max(8192).refine(isNameText).optional(),
 });
 
 export const DirectoryEntrySchema = FileStatSchema.extend({
@@ -121,6 +122,7 @@ export const DirectoryEntrySchema = FileStatSchema.extend({
     .min(1)
     .max(1024)
     .regex(/^[^/\0]+$/)
+    .refine(isNameText)
     // Callers make paths of their own host of it.
     .refine((name) => name !== "." && name !== ".."),
 });

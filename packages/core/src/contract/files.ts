@@ -50,6 +50,10 @@ export interface PushOptions extends ProgressOptions {
 /**
  * The files of a running instance. Paths are absolute and inside; a symlink that is followed inside cannot lead
  * outside. No tool is needed inside. A failure is a {@link FileError} with the system's error name.
+ *
+ * Names, paths and targets of symlinks are bytes to Linux. As text they are their UTF-8; each byte that is part of no character is a
+ * lone surrogate, U+DC80 to U+DCFF for 0x80 to 0xff (PEP 383, as Python's `os.fsdecode` has it). What `list` and `stat` tell is
+ * a path that reaches the same file.
  */
 export interface InstanceFiles {
   /** Streams a file's content. Devices, fifos and sockets are refused with `EINVAL`. The caller ends the stream. */

@@ -1,5 +1,6 @@
 import { lstatSync, readlinkSync, type Stats } from "node:fs";
 import type { FileStat, FileType } from "../contract/files.ts";
+import { nameText } from "./byte-name.ts";
 import type { TreeAccess } from "./tree-access.ts";
 
 export function fileType(stat: Stats): FileType {
@@ -12,7 +13,7 @@ export function fileType(stat: Stats): FileType {
 }
 
 /** What is at a path of {@link FolderHandle.path}, as the tree's own ids count. */
-export function readStat(access: TreeAccess, path: string): FileStat {
+export function readStat(access: TreeAccess, path: Buffer): FileStat {
   const stat = lstatSync(path);
   const type = fileType(stat);
   return {
@@ -21,7 +22,7 @@ export function readStat(access: TreeAccess, path: string): FileStat {
     mode: stat.mode & 0o7777,
     ...access.inside({ uid: stat.uid, gid: stat.gid }),
     mtime: stat.mtimeMs,
-    ...(type === "symlink" ? { target: readlinkSync(path) } : {}),
+    ...(type === "symlink" ? { target: nameText(readlinkSync(path, "buffer")) } : {}),
   };
 }
 

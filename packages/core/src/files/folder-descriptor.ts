@@ -1,4 +1,5 @@
 import { closeSync, constants, fchmodSync, openSync } from "node:fs";
+import { nameBytes } from "./byte-name.ts";
 import type { FolderHandle } from "./tree-access.ts";
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -6,8 +7,10 @@ const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 /** A folder that is open as `fd`, which the handle owns from now on. Needs /proc. */
 export function folderOf(fd: number): FolderHandle {
   let open = true;
+  const prefix = Buffer.from(`/proc/self/fd/${fd}/`);
   return {
-    path: (name) => `/proc/self/fd/${fd}/${name}`,
+    fd,
+    path: (name) => Buffer.concat([prefix, typeof name === "string" ? nameBytes(name) : name]),
     [Symbol.dispose]() {
       if (open) closeSync(fd);
       open = false;
@@ -21,7 +24,7 @@ export function openFolderAt(path: string | Buffer): FolderHandle {
 }
 
 /** chmod(2) of a folder, but never of what a symlink in its place points to. */
-export function chmodFolder(path: string, mode: number): void {
+export function chmodFolder(path: string | Buffer, mode: number): void {
   const fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
   try {
     fchmodSync(fd, mode);

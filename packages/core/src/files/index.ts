@@ -8,6 +8,7 @@
 // The agent reads what its host says as warily.
 export { parseJson } from "../text/bounded-json.ts";
 export { type Account, findAccount, type UnknownAccount } from "./accounts.ts";
+export { isNameText, nameBytes, nameText } from "./byte-name.ts";
 export { LocalFiles } from "./local-files.ts";
 export { plainAccess } from "./plain-access.ts";
 export { signalName } from "./signal-name.ts";

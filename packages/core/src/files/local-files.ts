@@ -19,6 +19,7 @@ import type {
   RemoveOptions,
 } from "../contract/files.ts";
 import { openPending } from "./atomic-write.ts";
+import { nameText } from "./byte-name.ts";
 import { fileCall, fileError } from "./file-error.ts";
 import { isAbsent, readStat } from "./file-stat.ts";
 import { chmodFolder } from "./folder-descriptor.ts";
@@ -86,7 +87,7 @@ export class LocalFiles implements FileOperations {
       try {
         const turn = everySoOften(options.signal);
         const entries: DirectoryEntry[] = [];
-        for (const name of readdirSync(folder.path(".")).sort()) {
+        for (const name of readdirSync(folder.path("."), "buffer")) {
           await turn();
           entries.push(...this.#entry(folder, name));
         }
@@ -139,9 +140,9 @@ export class LocalFiles implements FileOperations {
     });
   }
 
-  #entry(folder: FolderHandle, name: string): DirectoryEntry[] {
+  #entry(folder: FolderHandle, name: Buffer): DirectoryEntry[] {
     try {
-      return [{ name, ...readStat(this.#access, folder.path(name)) }];
+      return [{ name: nameText(name), ...readStat(this.#access, folder.path(name)) }];
     } catch (error) {
       // Removed since the folder was read.
       if (isAbsent(error)) return [];
@@ -195,7 +196,7 @@ export class LocalFiles implements FileOperations {
   }
 
   #writeAt(path: string, folder: FolderHandle, name: string, options: OwnerOptions) {
-    refuseOther(folder.path(name));
+    refuseOther(folder.path(name), path);
     const facts = { uid: options.uid ?? 0, gid: options.gid ?? 0, mode: options.mode ?? 0o644 };
     const pending = openPending(this.#access, folder, name, facts);
     const stream = createWriteStream("", { fd: pending.fd, highWaterMark: CHUNK });
@@ -224,9 +225,9 @@ export class LocalFiles implements FileOperations {
   }
 }
 
-function readTarget(path: string): string | undefined {
+function readTarget(path: Buffer): string | undefined {
   try {
-    return readlinkSync(path);
+    return nameText(readlinkSync(path, "buffer"));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EINVAL" || code === "ENOENT") return undefined;
@@ -235,9 +236,9 @@ function readTarget(path: string): string | undefined {
 }
 
 /** Only a regular file is replaced by a write: never a folder, a device, a fifo or a socket. */
-function refuseOther(path: string): void {
+function refuseOther(at: Buffer, path: string): void {
   try {
-    const stat = lstatSync(path);
+    const stat = lstatSync(at);
     if (stat.isFile()) return;
     throw systemError(stat.isDirectory() ? "EISDIR" : "EINVAL", path);
   } catch (error) {

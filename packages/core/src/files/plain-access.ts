@@ -1,28 +1,28 @@
 import { closeSync, constants, fstatSync, lchownSync, openSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { nameBytes } from "./byte-name.ts";
+import { folderOf } from "./folder-descriptor.ts";
 import type { TreeAccess } from "./tree-access.ts";
+
+const O_PATH = 0o10000000;
 
 /**
  * The tree as this process sees it, from `root` down (default `/`), with no containment: for the guest agent, whose whole
- * world is the guest. Needs root for owners other than our own.
+ * world is the guest. Needs root for owners other than our own, and /proc.
  */
 export function plainAccess(root = "/"): TreeAccess {
-  const resolve = (path: string) => join(root, path);
+  // Nothing lexical: what ".." leads to depends on symlinks.
+  const resolve = (path: string) => nameBytes(`${root === "/" ? "" : root}${path}`);
   return {
-    openFolder(path) {
-      const folder = resolve(path);
-      if (!statSync(folder).isDirectory()) throw systemError("ENOTDIR", folder);
-      return { path: (name) => `${folder}/${name}`, [Symbol.dispose]: () => undefined };
-    },
+    openFolder: (path) => folderOf(openSync(resolve(path), O_PATH | constants.O_DIRECTORY)),
     openFile(path) {
       const file = resolve(path);
       const stat = statSync(file);
-      if (!stat.isFile()) throw systemError(stat.isDirectory() ? "EISDIR" : "EINVAL", file);
+      if (!stat.isFile()) throw systemError(stat.isDirectory() ? "EISDIR" : "EINVAL", path);
       // Without O_NONBLOCK a fifo put here since the stat would be waited on for ever.
       const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
       if (fstatSync(fd).isFile()) return fd;
       closeSync(fd);
-      throw systemError("EINVAL", file);
+      throw systemError("EINVAL", path);
     },
     create(path, owner, make) {
       const made = make();

@@ -32,7 +32,7 @@ async function removeEntry(
   turn: () => Promise<void> | undefined,
 ): Promise<void> {
   await turn();
-  const at = Buffer.concat([Buffer.from(folder.path("")), Buffer.from(name)]);
+  const at = folder.path(name);
   try {
     if (!lstatSync(at).isDirectory()) return unlinkSync(at);
     const child = openFolderAt(at);

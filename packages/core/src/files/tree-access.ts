@@ -8,18 +8,20 @@ export interface Owner {
  * One folder of a tree, held open: a name in it means the same place however the tree is renamed or relinked meanwhile.
  */
 export interface FolderHandle extends Disposable {
+  /** The open folder itself. The handle owns it. */
+  readonly fd: number;
   /**
-   * A path of the host that reaches `name` in this folder. Only the last component can be a symlink: use calls that do not follow
-   * one. Valid until disposed. `name` is one component, `"."` for the folder itself, or empty for its
-   * path with a slash at the end, to which a name can be added as bytes.
+   * A path of the host that reaches `name` in this folder, as bytes. Only the last component can be a symlink: use calls that do
+   * not follow one. Valid until disposed. `name` is one component, as bytes or as the text that stands for them
+   * (byte-name.ts), or `"."` for the folder itself.
    */
-  path(name: string): string;
+  path(name: string | Buffer): Buffer;
 }
 
 /** How {@link LocalFiles} reaches a tree of files: plainly, or contained so that a hostile tree cannot lead outside. */
 export interface TreeAccess {
   /**
-   * Opens the folder at an absolute path of the tree; symlinks on the way are followed as seen from inside.
+   * Opens the folder at an absolute path of the tree, in the text that stands for its bytes (byte-name.ts); symlinks on the way are followed as seen from inside.
    * @throws a Node-style error with `code` (`ENOENT`, `ENOTDIR`, `ELOOP` …).
    */
   openFolder(path: string): FolderHandle;
@@ -29,7 +31,7 @@ export interface TreeAccess {
    */
   openFile(path: string): number;
   /** Runs `make`, which creates a thing at `path`, so that it belongs to `owner`. `path` is one of {@link FolderHandle.path}. */
-  create<T>(path: string, owner: Owner, make: () => T): T;
+  create<T>(path: Buffer, owner: Owner, make: () => T): T;
   /** The owner inside of something whose ids on the host are these. */
   inside(owner: Owner): Owner;
 }

@@ -205,7 +205,7 @@ class Unpacking {
     }
   }
 
-  #makeFolder(entry: TarEntry, at: string, path: string): void {
+  #makeFolder(entry: TarEntry, at: Buffer, path: string): void {
     const { owner, mode, mtime } = this.#facts(entry);
     try {
       this.#access.create(at, owner, () => mkdirSync(at, 0o700));
@@ -233,7 +233,7 @@ class Unpacking {
     );
   }
 
-  #replace(folder: FolderHandle, name: string, make: (at: string) => void): void {
+  #replace(folder: FolderHandle, name: string, make: (at: Buffer) => void): void {
     const at = folder.path(temporaryName());
     try {
       make(at);
@@ -277,7 +277,7 @@ async function writeAll(fd: number, chunk: Buffer): Promise<void> {
   }
 }
 
-function removeIfThere(path: string): void {
+function removeIfThere(path: Buffer): void {
   try {
     unlinkSync(path);
   } catch (error) {

@@ -1,13 +1,21 @@
 import { z } from "zod";
+import { isNameText, nameBytes } from "../files/byte-name.ts";
 import { SignalSchema } from "./call-options.ts";
 import { EnvSchema } from "./env.ts";
 
 const noNul = (what: string) => z.string().regex(/^[^\0]*$/, `${what} has no NUL`);
 
-/** A path inside an instance: absolute, of at most 4095 bytes (PATH_MAX less the NUL, limits.h). */
+/**
+ * A path inside an instance: absolute, of at most 4095 bytes (PATH_MAX less the NUL, limits.h), in the text that stands for its
+ * bytes (files/byte-name.ts).
+ */
 export const InsidePathSchema = noNul("a path")
   .regex(/^\//, "a path inside an instance is absolute")
-  .refine((path) => Buffer.byteLength(path) <= 4095, "a path has at most 4095 bytes");
+  .refine(isNameText, {
+    error: "a path has no lone surrogate but U+DC80 to U+DCFF, which stand for bytes",
+    abort: true,
+  })
+  .refine((path) => nameBytes(path).length <= 4095, "a path has at most 4095 bytes");
 
 const CellsSchema = z.number().int().min(1).max(65535);
 
@@ -25,7 +33,7 @@ const UserSchema = z
 export const ExecSchema = z.strictObject({
   argv: z.tuple([noNul("a program's name").min(1, "a program has a name")]).rest(noNul("an argument")),
   env: EnvSchema.default({}),
-  cwd: InsidePathSchema.optional(),
+  cwd: InsidePathSchema.refine((path) => !/\p{Surrogate}/u.test(path), "a working directory is UTF-8").optional(),
   user: UserSchema.optional(),
   tty: TerminalSizeSchema.optional(),
   signal: SignalSchema.optional(),

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { nameBytes } from "../files/byte-name.ts";
 import { folderOf } from "../files/folder-descriptor.ts";
 import { systemError } from "../files/plain-access.ts";
 import type { Owner, TreeAccess } from "../files/tree-access.ts";
@@ -60,7 +61,7 @@ function resolve(options: ContainedAccessOptions, path: string, flags: number): 
 function resolveIn(root: number, path: string, flags: number): number {
   for (let left = 64; ; left -= 1) {
     try {
-      return openat2(root, path, flags, 0, RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS);
+      return openat2(root, nameBytes(path), flags, 0, RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS);
     } catch (error) {
       if ((error as SystemError).code !== "EAGAIN" || left === 0) throw error;
     }

@@ -84,16 +84,17 @@ export function flock(fd: number, mode: "exclusive" | "shared"): boolean {
 /** Flags of openat2(2)'s `resolve`. */
 export const RESOLVE = { NO_MAGICLINKS: 0x02, IN_ROOT: 0x10 } as const;
 
-/** openat2(2); `flags` and `mode` as open(2) has them. Always close-on-exec. */
-export function openat2(directory: number, path: string, flags: number, mode: number, resolve: number): number {
+/** openat2(2); `path` is bytes, `flags` and `mode` as open(2) has them. Always close-on-exec. */
+export function openat2(directory: number, path: Uint8Array, flags: number, mode: number, resolve: number): number {
   const O_CLOEXEC = 0o2000000;
+  const terminated = Buffer.concat([path, Buffer.alloc(1)]);
   const how = Buffer.alloc(24);
   how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
   how.writeBigUInt64LE(BigInt(mode), 8);
   how.writeBigUInt64LE(BigInt(resolve), 16);
   return check(
     "openat2",
-    native().syscall(NUMBER.openat2, "int", directory, "str", path, "uint8_t *", how, "size_t", how.length),
+    native().syscall(NUMBER.openat2, "int", directory, "uint8_t *", terminated, "uint8_t *", how, "size_t", how.length),
   );
 }
 

@@ -106,6 +106,26 @@ export function describeFiles(fixture: Fixture): void {
         ],
       );
     });
+    it("keeps names that are no UTF-8: a byte that is part of no character is a surrogate, U+DC80 to U+DCFF", async ({
+      files,
+    }, folder) => {
+      const odd = ["\udce8", "\udce9", "a\udcff☁\udc80"];
+      await files.mkdir(`${folder}/\udcc0/\udcff`, { recursive: true });
+      for (const name of odd) await files.write(`${folder}/\udcc0/${name}`, name);
+      assert.deepEqual(await names(files, folder), ["\udcc0"]);
+      assert.deepEqual(await names(files, `${folder}/\udcc0`), [...odd, "\udcff"].sort());
+      for (const name of odd) {
+        assert.equal((await files.stat(`${folder}/\udcc0/${name}`)).size, Buffer.byteLength(name));
+        await files.remove(`${folder}/\udcc0/${name}`);
+      }
+      // The same bytes, though written otherwise.
+      await files.write(`${folder}/\udcc3\udca9`, "");
+      await files.remove(`${folder}/é`);
+      await files.remove(`${folder}/\udcc0`, { recursive: true });
+      assert.deepEqual(await names(files, folder), []);
+      await rejectsWith(files.stat(`${folder}/\ud800`), "ERR_INSTANCE_CONFIG");
+      await rejectsWith(files.stat(`${folder}/\udc2f`), "ERR_INSTANCE_CONFIG");
+    });
     it("makes a folder once, and with recursive its parents too, again and again", async ({ files }, folder) => {
       await fails(files.mkdir(`${folder}/a/b/c`), "ENOENT");
       await files.mkdir(`${folder}/a/b/c`, { recursive: true });

@@ -1,5 +1,6 @@
 import { FileError } from "../../contract/errors.ts";
 import type { FileStat, FileType } from "../../contract/files.ts";
+import { nameBytes, nameText } from "../../files/byte-name.ts";
 
 interface NodeFacts {
   mode: number;
@@ -139,12 +140,15 @@ export function refuseOther(path: string, node: TreeNode | undefined): void {
   throw new FileError({ verb: "write", path, errno: node.type === "directory" ? "EISDIR" : "EINVAL" });
 }
 
+/** The names in a path, each in the one text that stands for its bytes. */
 export function split(path: string): string[] {
-  return path.split("/").filter((part) => part !== "" && part !== ".");
+  return nameText(nameBytes(path))
+    .split("/")
+    .filter((part) => part !== "" && part !== ".");
 }
 
 export function statOf(node: TreeNode): FileStat {
   const { type, mode, uid, gid, mtime } = node;
-  const size = type === "file" ? node.content.length : type === "symlink" ? Buffer.byteLength(node.target) : 0;
+  const size = type === "file" ? node.content.length : type === "symlink" ? nameBytes(node.target).length : 0;
   return { type, size, mode, uid, gid, mtime, ...(type === "symlink" ? { target: node.target } : {}) };
 }
