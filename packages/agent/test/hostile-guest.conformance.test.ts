@@ -48,6 +48,9 @@ async function answered(begin: (client: AgentClient) => Promise<unknown>, ...sai
 const started = frame(FRAME.message, 1, 0, json({ type: "started" }));
 const chunk = frame(FRAME.data, 1, 1, Buffer.alloc(MAX_DATA));
 
+// As deep as a message can be.
+const nested = Buffer.from("[".repeat(30_000) + "]".repeat(30_000));
+
 describe("a hostile guest ends its own session with ProtocolError", () => {
   it.each<[string, (client: AgentClient) => Promise<unknown>, Buffer[]]>([
     [
@@ -72,6 +75,17 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
     ],
     ["an outcome of another shape", (c) => c.ping(), [frame(FRAME.close, 1, 0, json({ fine: 1 }))]],
     ["a payload that is no JSON", (c) => c.ping(), [frame(FRAME.close, 1, 0, Buffer.from("{"))]],
+    ["an outcome of 30,000 arrays within one another", (c) => c.metrics(), [frame(FRAME.close, 1, 0, nested)]],
+    [
+      "a result of 30,000 arrays within one another",
+      (c) => c.metrics(),
+      [frame(FRAME.close, 1, 0, Buffer.from(`{"ok":true,"result":${nested}}`))],
+    ],
+    [
+      "a message of 30,000 arrays within one another",
+      (c) => c.exec(request(["x"])),
+      [frame(FRAME.message, 1, 0, nested)],
+    ],
     ["a call of its own", (c) => c.ping(), [frame(FRAME.call, 1, 0, json({ method: "exec" }))]],
     ["a CANCEL", (c) => c.ping(), [frame(FRAME.cancel, 1, 0)]],
     ["a frame for a call that is not open", (c) => c.ping(), [frame(FRAME.message, 77, 0, json({ type: "started" }))]],
@@ -123,9 +137,14 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
     await client.closed;
   });
 
-  it.each(["a/b", ".."])("after a listing with an entry named %s", async (name) => {
+  const entry = (name: string) => JSON.stringify({ name, type: "file", size: 0, mode: 0, uid: 0, gid: 0, mtime: 0 });
+  it.each([
+    ["an entry named a/b", entry("a/b")],
+    ["an entry named ..", entry("..")],
+    ["30,000 arrays within one another", nested.toString()],
+  ])("after a listing with %s", async (_, said) => {
     const { client, inside, outcome } = await answered((c) => c.files.list("/", {}), started);
-    const line = Buffer.from(`${JSON.stringify({ name, type: "file", size: 0, mode: 0, uid: 0, gid: 0, mtime: 0 })}\n`);
+    const line = Buffer.from(`${said}\n`);
     inside.write(
       Buffer.concat([
         frame(FRAME.data, 1, 1, line),

@@ -1,5 +1,5 @@
-import type { Abortable, InterfaceAddress } from "@pileus/core";
-import { type Spawn, spawn as spawnTool } from "@pileus/core/driver";
+import { type Abortable, type InterfaceAddress, ProtocolError } from "@pileus/core";
+import { parseJson, type Spawn, spawn as spawnTool } from "@pileus/core/driver";
 import { z } from "zod";
 
 // ip-address(8), --json. The kernel speaks here, not the container.
@@ -24,11 +24,20 @@ export async function readAddresses(
   return parseAddresses((await spawn(argv, options)).stdout);
 }
 
+/** @throws {ProtocolError} */
 export function parseAddresses(json: string): readonly InterfaceAddress[] {
-  return InterfacesSchema.parse(JSON.parse(json)).flatMap(({ ifname, link_type, address, addr_info }) =>
+  return parseInterfaces(json).flatMap(({ ifname, link_type, address, addr_info }) =>
     addr_info.flatMap(({ family, local, prefixlen, scope }) => {
       if (link_type === "loopback" || scope !== "global" || (family !== "inet" && family !== "inet6")) return [];
       return [{ interface: ifname, family, address: local, prefix: prefixlen, mac: address ?? "" } as const];
     }),
   );
+}
+
+function parseInterfaces(json: string): z.output<typeof InterfacesSchema> {
+  try {
+    return InterfacesSchema.parse(parseJson(json));
+  } catch (cause) {
+    throw new ProtocolError("ip -json printed something else than expected", json, { cause });
+  }
 }

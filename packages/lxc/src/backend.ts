@@ -4,7 +4,14 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Abortable, type ExitStatus, ImageError, type InstanceConfig, type LogStream } from "@pileus/core";
-import type { Backend, DriverContext, InstanceContext, Plan, Running } from "@pileus/core/driver";
+import {
+  type Backend,
+  type DriverContext,
+  type InstanceContext,
+  type Plan,
+  parseJson,
+  type Running,
+} from "@pileus/core/driver";
 import { adoptContainer, launchContainer } from "./container.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { DEFAULT_IDMAP } from "./idmap.ts";
@@ -98,7 +105,7 @@ function initFile(instance: InstanceContext): string {
 /** Of the run under way, if there is one. */
 async function readInit(instance: InstanceContext): Promise<InitSystem> {
   try {
-    return InitSystemSchema.parse(JSON.parse(await readFile(initFile(instance), "utf8")));
+    return InitSystemSchema.parse(parseJson(await readFile(initFile(instance), "utf8")));
   } catch (error) {
     // The launch did not get so far, and nothing runs.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return UNKNOWN_INIT;

@@ -1,6 +1,14 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { AgentError, ConfigError, ConnectionError, FileError, NotFoundError, ProtocolError } from "@pileus/core/driver";
+import {
+  AgentError,
+  ConfigError,
+  ConnectionError,
+  FileError,
+  NotFoundError,
+  ProtocolError,
+  parseJson,
+} from "@pileus/core/driver";
 import type { z } from "zod";
 import type { Call } from "../protocol/call.ts";
 import { Deframer } from "../protocol/deframer.ts";
@@ -34,7 +42,13 @@ export interface Begun {
   /** The program runs, the file is open. Rejects as `outcome` does, if that is first. */
   readonly started: Promise<void>;
   /** What the agent closed the call with. */
-  readonly outcome: Promise<unknown>;
+  readonly outcome: Promise<Result>;
+}
+
+/** What a call that succeeded returned, unchecked, and as it stood on the wire. */
+export interface Result {
+  readonly value: unknown;
+  readonly payload: Buffer;
 }
 
 /**
@@ -109,7 +123,7 @@ export class HostSession {
     }
     const started = deferred<void>();
     // An outcome may come after its call was abandoned.
-    const outcome = deferred<unknown>();
+    const outcome = deferred<Result>();
     const fail = (error: Error): Error => {
       started.reject(error);
       outcome.reject(error);
@@ -119,17 +133,21 @@ export class HostSession {
       prepare(made);
       const { message } = made.handlers;
       made.handlers = {
-        message: (said) =>
-          this.#parse(AgentMessageSchema, said, (parsed: AgentMessage) => {
-            if (parsed.type === "started") started.resolve();
-            message?.(parsed);
-          }),
-        closed: (said) => {
+        message: (said, payload) => {
+          const parsed = AgentMessageSchema.safeParse(said);
+          if (!parsed.success) {
+            this.#violated("a message of unknown shape", payload);
+            return;
+          }
+          if (parsed.data.type === "started") started.resolve();
+          message?.(parsed.data satisfies AgentMessage, payload);
+        },
+        closed: (said, payload) => {
           const parsed = OutcomeSchema.safeParse(said);
-          if (!parsed.success) return this.#violated("an outcome of unknown shape", said);
+          if (!parsed.success) return this.#violated("an outcome of unknown shape", payload);
           if (!parsed.data.ok) return fail(callError(request, parsed.data.error));
           started.resolve();
-          outcome.resolve(parsed.data.result);
+          outcome.resolve({ value: parsed.data.result, payload });
           return undefined;
         },
         failed: fail,
@@ -146,21 +164,15 @@ export class HostSession {
   ): Promise<T> {
     limits.signal?.throwIfAborted();
     const { call, outcome } = this.begin(request);
-    const result = await within(outcome, `${request.method} of ${PEER}`, limits, () => call.cancel());
-    return this.checked(schema, result);
+    const { value, payload } = await within(outcome, `${request.method} of ${PEER}`, limits, () => call.cancel());
+    return this.checked(schema, value, payload);
   }
 
-  /** What the guest said, parsed; anything else ends the session. @throws {ProtocolError} */
-  checked<T>(schema: z.ZodType<T>, value: unknown): T {
+  /** What the guest said in `received`, by the schema; anything else ends the session. @throws {ProtocolError} */
+  checked<T>(schema: z.ZodType<T>, value: unknown, received: Buffer): T {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
-    throw this.#violated(`a result of unknown shape: ${parsed.error.issues[0]?.message}`, value);
-  }
-
-  #parse<T>(schema: z.ZodType<T>, value: unknown, use: (parsed: T) => void): void {
-    const parsed = schema.safeParse(value);
-    if (parsed.success) use(parsed.data);
-    else this.#violated("a message of unknown shape", value);
+    throw this.#violated(`a result of unknown shape: ${parsed.error.issues[0]?.message}`, received);
   }
 
   #hello(): void {
@@ -178,8 +190,8 @@ export class HostSession {
       this.#greetings += 1;
       if (this.#greetings > MAX_GREETINGS) this.#violated("one greeting after another", payload);
       else this.#hello();
-    } else if (kind === "refuse") this.#refused(parseJson(payload));
-    else if (kind === "welcome") return this.#welcomed(parseJson(payload));
+    } else if (kind === "refuse") this.#refused(jsonOf(payload));
+    else if (kind === "welcome") return this.#welcomed(payload);
     return false;
   }
 
@@ -189,12 +201,12 @@ export class HostSession {
     return false;
   }
 
-  #welcomed(said: unknown): boolean {
-    const parsed = WelcomeSchema.safeParse(said);
+  #welcomed(payload: Buffer): boolean {
+    const parsed = WelcomeSchema.safeParse(jsonOf(payload));
     // Of another host's session, from before our hello.
     if (!parsed.success || parsed.data.token !== this.#token) return false;
     if (!PROTOCOLS.includes(parsed.data.protocol)) {
-      this.#violated(`protocol ${parsed.data.protocol}, which was not offered`, said);
+      this.#violated(`protocol ${parsed.data.protocol}, which was not offered`, payload);
       return false;
     }
     this.#state = "open";
@@ -208,9 +220,8 @@ export class HostSession {
     this.#end(new AgentError(`the guest agent refused the session: ${parsed.data.reason}`, BUSY));
   }
 
-  #violated(reason: string, received: unknown): Error {
-    const shown = Buffer.isBuffer(received) ? received.toString("latin1") : JSON.stringify(received);
-    const error = new ProtocolError(`the guest agent broke its protocol: ${reason}`, shown ?? "");
+  #violated(reason: string, received: Buffer): Error {
+    const error = new ProtocolError(`the guest agent broke its protocol: ${reason}`, received.toString("latin1"));
     this.#end(error);
     return error;
   }
@@ -239,9 +250,9 @@ function callError(request: CallRequest, said: Failure): Error {
   return new AgentError(`the guest agent could not do ${request.method}: ${said.message}`, said.reason);
 }
 
-function parseJson(payload: Buffer): unknown {
+function jsonOf(payload: Buffer): unknown {
   try {
-    return JSON.parse(payload.toString());
+    return parseJson(payload.toString());
   } catch {
     return undefined;
   }

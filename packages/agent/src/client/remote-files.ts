@@ -1,7 +1,7 @@
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import type { Readable, Writable } from "node:stream";
 import type { Abortable, DirectoryEntry, FileStat, MkdirOptions, OwnerOptions, RemoveOptions } from "@pileus/core";
-import { ByteCollector, FileError, type FileOperations } from "@pileus/core/driver";
+import { ByteCollector, FileError, type FileOperations, parseJson } from "@pileus/core/driver";
 import { z } from "zod";
 import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
@@ -53,7 +53,7 @@ export class RemoteFiles implements FileOperations {
         throw new FileError({ verb: "list", path, errno: "EFBIG", detail: "too many entries" });
     }
     const lines = collected.bytes().toString().split("\n").slice(0, -1);
-    return lines.map((line) => this.#session.checked(DirectoryEntrySchema, parseLine(line)));
+    return lines.map((line) => this.#session.checked(DirectoryEntrySchema, parseLine(line), Buffer.from(line)));
   }
 
   async mkdir(path: string, options: MkdirOptions): Promise<void> {
@@ -134,7 +134,7 @@ function cancelOnAbort(begun: Begun, signal: AbortSignal | undefined): void {
 
 function parseLine(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return parseJson(line);
   } catch {
     return undefined;
   }

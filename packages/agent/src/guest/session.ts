@@ -1,3 +1,4 @@
+import { parseJson } from "@pileus/core/files";
 import { Deframer } from "../protocol/deframer.ts";
 import type { Link } from "../protocol/link.ts";
 import type { CallRequest, Hello, Welcome } from "../protocol/messages.ts";
@@ -94,7 +95,7 @@ export class AgentSession {
 
 function parseHello(text: string): Hello | undefined {
   try {
-    const hello = JSON.parse(text) as Hello;
+    const hello = parseJson(text) as Hello;
     return typeof hello.token === "string" && Array.isArray(hello.protocols) ? hello : undefined;
   } catch {
     return undefined;

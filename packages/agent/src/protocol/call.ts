@@ -13,11 +13,11 @@ export interface CallOwner {
 
 /** What happens to a call. Those of the peer's side never come. */
 export interface CallHandlers {
-  message?(message: unknown): void;
+  message?(message: unknown, payload: Buffer): void;
   /** At the agent: the host gave it up. */
   cancelled?(): void;
   /** At the host: it is over. What it returns, streams that have not ended fail with. */
-  closed?(outcome: unknown): Error | undefined;
+  closed?(outcome: unknown, payload: Buffer): Error | undefined;
   /** The session broke under it. */
   failed?(error: Error): void;
 }

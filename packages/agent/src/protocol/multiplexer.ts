@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { parseJson } from "@pileus/core/files";
 import { Call, type CallOwner } from "./call.ts";
 import type { ChannelWriter } from "./channel-writer.ts";
 import { encodeFrame, encodeHeader, FRAME, type FrameHeader, type FrameType, MAX_CALLS } from "./frame.ts";
@@ -128,7 +129,7 @@ export class Multiplexer implements CallOwner {
     }
     switch (header.type) {
       case FRAME.message:
-        this.#json(payload, (message) => call.handlers.message?.(message));
+        this.#json(payload, (message) => call.handlers.message?.(message, payload));
         return;
       case FRAME.end: {
         const reader = call.readerOf(header.channel);
@@ -155,7 +156,7 @@ export class Multiplexer implements CallOwner {
           this.#violated("a CLOSE from the host");
           return;
         }
-        this.#json(payload, (outcome) => call.over(call.handlers.closed?.(outcome)));
+        this.#json(payload, (outcome) => call.over(call.handlers.closed?.(outcome, payload)));
         return;
     }
   }
@@ -194,9 +195,9 @@ export class Multiplexer implements CallOwner {
   #json(payload: Buffer, use: (value: unknown) => void): void {
     let value: unknown;
     try {
-      value = JSON.parse(payload.toString());
+      value = parseJson(payload.toString());
     } catch {
-      this.#violated("a payload that is not JSON", payload);
+      this.#violated("a payload that is not JSON, or nested too deeply", payload);
       return;
     }
     use(value);

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { ConfigError } from "../contract/errors.ts";
 import { replaceFile } from "../system/replace-file.ts";
+import { parseJson } from "../text/bounded-json.ts";
 import { acquireLock } from "./lock.ts";
 
 const IdentitySchema = z.strictObject({ version: z.literal(1), id: z.string().regex(/^[a-z0-9]{10}$/) });
@@ -29,7 +30,7 @@ async function readIdentity(path: string): Promise<string | undefined> {
     throw error;
   }
   try {
-    return IdentitySchema.parse(JSON.parse(text)).id;
+    return IdentitySchema.parse(parseJson(text)).id;
   } catch (error) {
     throw new ConfigError("host root", [{ path: [], message: `${path} is not a file of this release's making` }], {
       cause: error,

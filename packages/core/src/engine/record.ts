@@ -6,6 +6,7 @@ import { CommonConfigSchema, type InstanceConfig } from "../model/config.ts";
 import { InstanceExitSchema } from "../model/exit.ts";
 import { ImageSchema } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
+import { parseJson } from "../text/bounded-json.ts";
 
 const KINDS: Readonly<Record<InstanceKind, true>> = {
   "system-container": true,
@@ -66,7 +67,7 @@ export type RecordReading =
 export function parseRecord(text: string): RecordReading {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (error) {
     return { kind: "garbage", reason: (error as SyntaxError).message };
   }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { ImageError } from "../contract/errors.ts";
 import { DigestSchema, type Image } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
+import { parseJson } from "../text/bounded-json.ts";
 import type { ImageRecord } from "./records.ts";
 
 const AliasesSchema = z.record(z.string(), DigestSchema);
@@ -17,7 +18,7 @@ export class ImageAliases {
   /** @throws {ImageError} when the file cannot be read, naming it. */
   async read(): Promise<Readonly<Record<string, string>>> {
     try {
-      return AliasesSchema.parse(JSON.parse(await readFile(this.#path, "utf8")));
+      return AliasesSchema.parse(parseJson(await readFile(this.#path, "utf8")));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
       const why = `cannot be read: see ${this.#path}; without that file images are known by their fingerprints`;

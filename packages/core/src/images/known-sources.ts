@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { DigestSchema } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
+import { parseJson } from "../text/bounded-json.ts";
 import { hashOf } from "./fingerprint.ts";
 import { hexOf } from "./layer-store.ts";
 
@@ -19,7 +20,7 @@ export class KnownSources {
   /** `undefined` for what cannot be read, too: the import is then done once more, and remembered anew. */
   async find(identity: unknown): Promise<KnownSource | undefined> {
     try {
-      return KnownSchema.parse(JSON.parse(await readFile(this.#path(identity), "utf8")));
+      return KnownSchema.parse(parseJson(await readFile(this.#path(identity), "utf8")));
     } catch {
       return undefined;
     }

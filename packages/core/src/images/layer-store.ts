@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { type Layer, LayerSchema } from "../model/image.ts";
+import { parseJson } from "../text/bounded-json.ts";
 import type { LayerFolder } from "./layer/lower-layers.ts";
 
 /** `layer.json`, beside a layer's tree. */
@@ -53,7 +54,7 @@ export class LayerStore {
 
   async read(chain: string): Promise<StoredLayer | undefined> {
     try {
-      return StoredLayerSchema.parse(JSON.parse(await readFile(join(this.place(chain), "layer.json"), "utf8")));
+      return StoredLayerSchema.parse(parseJson(await readFile(join(this.place(chain), "layer.json"), "utf8")));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw error;

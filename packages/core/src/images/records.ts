@@ -5,6 +5,7 @@ import { ImageError } from "../contract/errors.ts";
 import type { ImageDescription } from "../driver/image-source.ts";
 import { type Image, ImageSchema } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
+import { parseJson } from "../text/bounded-json.ts";
 import type { Draft } from "./draft.ts";
 import { asLayer, hexOf } from "./layer-store.ts";
 
@@ -45,7 +46,7 @@ export class ImageRecords {
   async #read(name: string): Promise<ImageRecord | undefined> {
     const path = join(this.#folder, name);
     try {
-      return RecordSchema.parse(JSON.parse(await readFile(path, "utf8"))).image;
+      return RecordSchema.parse(parseJson(await readFile(path, "utf8"))).image;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw new ImageError(name.slice(0, 12), `its record cannot be read: see ${path}`, { cause: error });

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Abortable } from "../contract/abortable.ts";
 import { acquireLock, tryLock } from "../engine/lock.ts";
+import { parseJson } from "../text/bounded-json.ts";
 import { removeByTool } from "./draft.ts";
 import type { ImageFolders } from "./folders.ts";
 import { hexOf } from "./layer-store.ts";
@@ -60,7 +61,7 @@ export async function emptyTrash(folders: ImageFolders): Promise<void> {
 }
 
 function fingerprintIn(text: string): string {
-  return (JSON.parse(text) as { fingerprint: string }).fingerprint;
+  return (parseJson(text) as { fingerprint: string }).fingerprint;
 }
 
 function noFolder(error: NodeJS.ErrnoException): string[] {

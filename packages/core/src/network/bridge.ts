@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { AlreadyExistsError, ProtocolError } from "../contract/errors.ts";
 import { spawn as run, type Spawn } from "../system/spawn.ts";
+import { parseJson } from "../text/bounded-json.ts";
 import { type Route, RouteSchema } from "./choose-subnet.ts";
 import { isIpv6Off, turnIpv6Off } from "./ipv6.ts";
 import { ipBatch, type LinkOptions } from "./link.ts";
@@ -74,7 +75,7 @@ export async function readRoutes(options: LinkOptions = {}): Promise<readonly Ro
 // `ip -j` prints nothing at all, instead of an empty list, where there is nothing to show.
 function parseIp<S extends z.ZodType>(text: string, schema: S): z.output<S> {
   try {
-    return schema.parse(text.trim() === "" ? [] : JSON.parse(text));
+    return schema.parse(text.trim() === "" ? [] : parseJson(text));
   } catch (cause) {
     throw new ProtocolError("ip -j printed something else than expected", text, { cause });
   }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { ProtocolError } from "../contract/errors.ts";
 import { type NetworkConfig, NetworkConfigSchema } from "../model/network.ts";
 import { replaceFile } from "../system/replace-file.ts";
+import { parseJson } from "../text/bounded-json.ts";
 
 /** What `network.json` holds: the definition of a network, its address chosen. */
 const DefinitionSchema = z.strictObject({
@@ -35,7 +36,7 @@ export async function readIfThere(path: string): Promise<string | undefined> {
 /** Reads JSON that an earlier process of ours wrote. @throws {ProtocolError} naming the file. */
 export function parseStored<S extends z.ZodType>(path: string, text: string, schema: S): z.output<S> {
   try {
-    return schema.parse(JSON.parse(text));
+    return schema.parse(parseJson(text));
   } catch (cause) {
     throw new ProtocolError(`${path} is damaged or of another version: restore it or delete the network`, text, {
       cause,

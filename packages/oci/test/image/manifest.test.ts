@@ -119,7 +119,7 @@ describe("choosePlatform", () => {
       "there is li\ufffd[2Jnux/\ufffdm\ufffd",
     );
     const labels = { config: { Labels: { "\x1b[2J": 1 } } };
-    expect(() => parseImageConfig("x", bytes(config(labels)))).toThrow("config.Labels.\\u{1b}[2J: ");
+    expect(() => parseImageConfig("x", bytes(config(labels)))).toThrow("config.Labels.\ufffd[2J: ");
   });
 });
 

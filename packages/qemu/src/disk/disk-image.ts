@@ -1,5 +1,5 @@
 import { type Abortable, ImageError, ProtocolError } from "@pileus/core";
-import { assertDiskSize, type Bounds, type Spawn } from "@pileus/core/driver";
+import { assertDiskSize, type Bounds, parseJson, type Spawn } from "@pileus/core/driver";
 import { z } from "zod";
 import { TOOLS } from "../tools.ts";
 
@@ -30,11 +30,18 @@ export async function assertSelfContained(
     fromPackage: TOOLS["qemu-img"],
     bounds: IMAGE_BOUNDS,
   });
-  const info = ImageInfoSchema.safeParse(JSON.parse(stdout));
-  if (!info.success) throw new ProtocolError("qemu-img info: an unknown answer", stdout, { cause: info.error });
-  const backing = info.data["backing-filename"];
-  const data = info.data["format-specific"]?.data?.["data-file"];
-  assertDiskSize(disk.path, info.data["virtual-size"]);
+  const info = parseInfo(stdout);
+  const backing = info["backing-filename"];
+  const data = info["format-specific"]?.data?.["data-file"];
+  assertDiskSize(disk.path, info["virtual-size"]);
   if (backing !== undefined) throw new ImageError(disk.path, `it has a backing file, ${JSON.stringify(backing)}`);
   if (data !== undefined) throw new ImageError(disk.path, `it has an external data file, ${JSON.stringify(data)}`);
+}
+
+function parseInfo(stdout: string): z.output<typeof ImageInfoSchema> {
+  try {
+    return ImageInfoSchema.parse(parseJson(stdout));
+  } catch (cause) {
+    throw new ProtocolError("qemu-img info: an unknown answer", stdout, { cause });
+  }
 }

@@ -23,9 +23,15 @@ export interface QmpOptions extends Abortable {
   readonly onProtocolError?: ((error: ProtocolError) => void) | undefined;
 }
 
+/** What a command returned, and the whole line of it. */
+interface Answer {
+  readonly value: unknown;
+  readonly line: string;
+}
+
 interface Pending {
   readonly command: string;
-  resolve(value: unknown): void;
+  resolve(answer: Answer): void;
   reject(reason: unknown): void;
 }
 
@@ -111,16 +117,19 @@ export class QmpClient implements AsyncDisposable {
     options: Abortable = {},
   ): Promise<QmpReturn<C>> {
     const schema = QMP_COMMANDS[command];
-    const value = await this.call(command, schema.arguments.parse(args ?? {}) as Record<string, unknown>, options);
+    const checked = schema.arguments.parse(args ?? {}) as Record<string, unknown>;
+    const { value, line } = await this.#ask(command, checked, options);
     const result = schema.return.safeParse(value);
     if (result.success) return result.data as QmpReturn<C>;
-    throw new ProtocolError(`QMP: ${command} returned something else than it should`, JSON.stringify(value), {
-      cause: result.error,
-    });
+    throw new ProtocolError(`QMP: ${command} returned something else than it should`, line, { cause: result.error });
   }
 
   /** Runs any command, unchecked. As `execute()` otherwise. */
   async call(command: string, args: Readonly<Record<string, unknown>> = {}, options: Abortable = {}): Promise<unknown> {
+    return (await this.#ask(command, args, options)).value;
+  }
+
+  async #ask(command: string, args: Readonly<Record<string, unknown>>, options: Abortable): Promise<Answer> {
     const { signal } = options;
     signal?.throwIfAborted();
     if (this.#ended !== undefined) throw this.#lost(`${command} was not sent`);
@@ -181,7 +190,7 @@ export class QmpClient implements AsyncDisposable {
       return;
     }
     if (message.kind === "event") {
-      this.#readEvent(message);
+      this.#readEvent(message, line);
       return;
     }
     if (message.kind === "greeting") {
@@ -196,14 +205,14 @@ export class QmpClient implements AsyncDisposable {
     }
     const pending = typeof id === "number" ? this.#pending.get(id) : undefined;
     if (pending === undefined) return;
-    if (message.kind === "return") pending.resolve(message.value);
+    if (message.kind === "return") pending.resolve({ value: message.value, line });
     else pending.reject(new QmpCommandError({ ...message, command: pending.command }));
   }
 
-  #readEvent(message: Extract<QmpMessage, { kind: "event" }>): void {
+  #readEvent(message: Extract<QmpMessage, { kind: "event" }>, line: string): void {
     let event: QmpEvent;
     try {
-      event = parseEvent(message.name, message.data, message.at);
+      event = parseEvent(message.name, message.data, message.at, line);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#onProtocolError(error);

@@ -48,15 +48,13 @@ interface Reader {
   ended: boolean;
 }
 
-/** Gives an event its type. @throws {ProtocolError} when a known event carries other data than it should. */
-export function parseEvent(name: string, data: Record<string, unknown>, at: number): QmpEvent {
+/** Gives an event its type; `line` is all of it. @throws {ProtocolError} when a known event carries other data than it should. */
+export function parseEvent(name: string, data: Record<string, unknown>, at: number, line: string): QmpEvent {
   if (!Object.hasOwn(QMP_EVENTS, name)) return { name: "other", event: name, data, at };
   const known = name as QmpEventName;
   const parsed = QMP_EVENTS[known].safeParse(data);
   if (!parsed.success) {
-    throw new ProtocolError(`QMP: event ${name} carries other data than it should`, JSON.stringify(data), {
-      cause: parsed.error,
-    });
+    throw new ProtocolError(`QMP: event ${name} carries other data than it should`, line, { cause: parsed.error });
   }
   return { name: known, data: parsed.data, at } as QmpKnownEvent;
 }

@@ -1,4 +1,5 @@
 import { ProtocolError } from "@pileus/core";
+import { parseJson } from "@pileus/core/driver";
 import { z } from "zod";
 
 // The wire format is docs/interop/qmp-spec of QEMU. Objects are open: the spec asks clients to ignore unknown members.
@@ -38,13 +39,19 @@ export type QmpMessage =
   /** `at`: milliseconds since the epoch, by the clock of QEMU's host. */
   | { readonly kind: "event"; readonly name: string; readonly data: Record<string, unknown>; readonly at: number };
 
-/** Reads one line of the server. @throws {ProtocolError} when it is not JSON or no message of the protocol. */
+// QEMU takes no deeper message itself (qobject/json-streamer.c, MAX_NESTING), and sends one level for each image in a chain.
+const MAX_DEPTH = 1024;
+
+/**
+ * Reads one line of the server. @throws {ProtocolError} when it is not JSON, nested too deeply, or no message of the
+ * protocol.
+ */
 export function parseMessage(line: string): QmpMessage {
   let json: unknown;
   try {
-    json = JSON.parse(line);
+    json = parseJson(line, { maxDepth: MAX_DEPTH });
   } catch (cause) {
-    throw new ProtocolError("QMP: a line is not JSON", line, { cause });
+    throw new ProtocolError(`QMP: a line cannot be read: ${(cause as SyntaxError).message}`, line, { cause });
   }
   const returned = ReturnSchema.safeParse(json);
   if (returned.success) return { kind: "return", id: returned.data.id, value: returned.data.return };

@@ -104,6 +104,46 @@ it("survives a line that is not JSON: what waits fails with ProtocolError, what 
   expect(heard.map((e) => e.received)).toEqual(["{nonsense"]);
 });
 
+const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+
+it.each([
+  ["a line", nested(30_000)],
+  ["an answer", `{"return": ${nested(30_000)}, "id": 2}`],
+])("survives %s of 30,000 arrays within one another: ProtocolError, and what follows works", async (_, line) => {
+  const heard: ProtocolError[] = [];
+  await using monitor = await FakeMonitor.start((command, m) => {
+    if (command.execute !== "stop") return status;
+    m.raw(`${line}\n`);
+    return SILENCE;
+  });
+  await using client = await QmpClient.connect(monitor.path, { onProtocolError: (error) => heard.push(error) });
+  await expect(client.execute("stop")).rejects.toThrow(ProtocolError);
+  expect(await client.execute("query-status")).toMatchObject({ running: true });
+  expect(heard).toHaveLength(1);
+});
+
+it("survives an event of 30,000 arrays within one another", async () => {
+  const heard: ProtocolError[] = [];
+  await using monitor = await FakeMonitor.start((_, m) => {
+    m.raw(
+      `{"event": "SHUTDOWN", "data": {"guest": ${nested(30_000)}}, "timestamp": {"seconds": 1, "microseconds": 2}}\n`,
+    );
+    return status;
+  });
+  await using client = await QmpClient.connect(monitor.path, { onProtocolError: (error) => heard.push(error) });
+  await expect(client.execute("query-status")).rejects.toThrow(ProtocolError);
+  expect(heard).toHaveLength(1);
+});
+
+it("takes an answer as deep as QEMU itself takes one", async () => {
+  await using monitor = await FakeMonitor.start((_, m) => {
+    m.raw(`{"return": ${nested(1000)}, "id": 2}\n`);
+    return SILENCE;
+  });
+  await using client = await QmpClient.connect(monitor.path);
+  expect(JSON.stringify(await client.call("query-block"))).toBe(nested(1000));
+});
+
 it("drops a line longer than the limit without keeping it, and reads on", async () => {
   const heard: ProtocolError[] = [];
   await using monitor = await FakeMonitor.start((command, m) => {

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { CommandError, ImageError } from "../../contract/errors.ts";
 import { hostArchitecture } from "../../system/architecture.ts";
 import { spawn } from "../../system/spawn.ts";
+import { parseJson } from "../../text/bounded-json.ts";
 import { digestOf } from "../digest.ts";
 import { assertSelfContained, QCOW2_HEADER } from "../disk/qcow2.ts";
 import { assertDiskSize } from "../disk/size.ts";
@@ -71,11 +72,12 @@ async function inspect(name: string, path: string, signal: AbortSignal | undefin
       diesWithUs: true,
       signal,
     });
-    const { "virtual-size": virtualSize } = InfoSchema.parse(JSON.parse(stdout));
+    const { "virtual-size": virtualSize } = InfoSchema.parse(parseJson(stdout));
     assertDiskSize(name, virtualSize);
     return { virtualSize: String(virtualSize) };
   } catch (error) {
-    if (!(error instanceof CommandError) && !(error instanceof z.ZodError)) throw error;
-    throw new ImageError(name, `qemu-img does not take it as a qcow2: ${error.message}`, { cause: error });
+    const understood = [CommandError, z.ZodError, SyntaxError].some((type) => error instanceof type);
+    if (!understood) throw error;
+    throw new ImageError(name, `qemu-img does not take it as a qcow2: ${(error as Error).message}`, { cause: error });
   }
 }
