@@ -4,18 +4,11 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Abortable, type ExitStatus, ImageError, type InstanceConfig, type LogStream } from "@pileus/core";
-import {
-  type Backend,
-  type DriverContext,
-  type InstanceContext,
-  type Plan,
-  parseJson,
-  type Running,
-} from "@pileus/core/driver";
+import type { Backend, DriverContext, InstanceContext, Plan, Running } from "@pileus/core/driver";
 import { adoptContainer, launchContainer } from "./container.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { DEFAULT_IDMAP } from "./idmap.ts";
-import { detectInit, type InitSystem, InitSystemSchema } from "./init-system.ts";
+import { detectInit, type InitSystem, parseInitSystem } from "./init-system.ts";
 import { lastExit } from "./last-exit.ts";
 import { containerLog } from "./log.ts";
 import { writeNetworkFiles } from "./network-files.ts";
@@ -105,7 +98,7 @@ function initFile(instance: InstanceContext): string {
 /** Of the run under way, if there is one. */
 async function readInit(instance: InstanceContext): Promise<InitSystem> {
   try {
-    return InitSystemSchema.parse(parseJson(await readFile(initFile(instance), "utf8")));
+    return parseInitSystem(await readFile(initFile(instance), "utf8")) ?? UNKNOWN_INIT;
   } catch (error) {
     // The launch did not get so far, and nothing runs.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return UNKNOWN_INIT;

@@ -11,6 +11,7 @@ import {
   containedAccess,
   type ExecRequest,
   type FileOperations,
+  linkSignals,
   type ProcessIdentity,
   type Running,
 } from "@pileus/core/driver";
@@ -111,10 +112,12 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
 
   async shutdown(options: Abortable): Promise<void> {
     options.signal?.throwIfAborted();
-    // Goes on by itself: what was asked for stays asked for.
-    const asked = askToHalt(this.#monitor.init.current(), this.#spec.init.haltSignal, { signal: this.#over.signal });
+    // Goes on by itself for as long as somebody waits for the end.
+    const linked = linkSignals(options.signal, this.#over.signal);
+    const { init } = this.#monitor;
+    const asked = askToHalt(init.current(), this.#spec.init.haltSignal, { signal: linked.signal });
     // Nobody waits for it: whoever stops a container sees whether it ends, and ends it by force where it does not.
-    asked.catch(() => undefined);
+    asked.catch(() => undefined).finally(() => linked[Symbol.dispose]());
   }
 
   async kill(): Promise<void> {

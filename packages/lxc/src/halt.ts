@@ -7,7 +7,8 @@ const PAUSE = [10, 250] as const;
 
 /**
  * Asks PID 1 to end. The kernel drops a signal to a PID 1 that has not got ready for it (pid_namespaces(7)), and tells nobody when it
- * has: so right after a start this goes on asking in the background until it is ready, or `signal` is aborted.
+ * has: so right after a start this goes on asking in the background until it is ready, or `signal` is aborted. Nothing is sent from then
+ * on.
  */
 export async function askToHalt(
   init: ProcessIdentity,
@@ -18,6 +19,7 @@ export async function askToHalt(
     let hears = false;
     // As late as can be: one who gets ready after the look hears this one, and would be asked again.
     const look = () => {
+      options.signal.throwIfAborted();
       hears = isReadyFor(init.pid, haltSignal);
     };
     // Sent in any case: an init that waits in sigtimedwait(2), as busybox does, shows no readiness at all.

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
 import { posix } from "node:path";
 import { isInstanceError } from "@pileus/core";
-import type { FileOperations } from "@pileus/core/driver";
+import { type FileOperations, parseJson } from "@pileus/core/driver";
 import { z } from "zod";
 import type { InitSpec } from "./container-spec.ts";
 import type { LxcSection } from "./section.ts";
@@ -11,12 +11,24 @@ import { parseSignal, SIGRTMIN } from "./signal.ts";
 const MAX_LINKS = 40;
 
 /** What is known of the init of a run; kept with the run, for whoever adopts it. */
-export const InitSystemSchema = z.strictObject({
+const InitSystemSchema = z.looseObject({
   argv: z.array(z.string()).min(1),
   haltSignal: z.number().int().positive(),
   kind: z.enum(["systemd", "other"]),
 });
 export type InitSystem = z.output<typeof InitSystemSchema> & Pick<InitSpec, "kind">;
+
+/**
+ * Reads what was kept of the init of a run. It is written before anything is started: what is empty or cut short is of a launch that did
+ * not get so far, and tells nothing.
+ */
+export function parseInitSystem(text: string): InitSystem | undefined {
+  try {
+    return InitSystemSchema.parse(parseJson(text));
+  } catch {
+    return undefined;
+  }
+}
 
 /** Looks at what PID 1 will be, and how it wants to be asked for an orderly end. */
 export async function detectInit(files: FileOperations, section: LxcSection): Promise<InitSystem> {

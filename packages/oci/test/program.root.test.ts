@@ -86,6 +86,21 @@ describe("the program of an instance", () => {
   );
 
   it(
+    "is not struck by the signal of a stop that gave up on it, once it listens",
+    real(async () => {
+      const script =
+        "until [ -e /tmp/go ]; do sleep 0.05; done; trap 'echo struck; exit 0' USR1; : >/tmp/armed; while :; do sleep 0.05; done";
+      await fixture.using({ ...sh(script), user: "root" }, async (instance) => {
+        await instance.start();
+        await expect(instance.stop({ timeout: 300 })).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
+        // Longer than the pause between two signals.
+        await instance.run(["sh", "-c", ": >/tmp/go; until [ -e /tmp/armed ]; do sleep 0.05; done; sleep 0.7"]);
+        expect(await instance.state()).toBe("running");
+      });
+    }),
+  );
+
+  it(
     "finds its own files on /dev: shared memory for all, and no helper of ours",
     real(async () => {
       const { stdout } = await fixture.outcome(sh("stat -c %a /dev/shm; ls -A /dev | grep -c pileus"));

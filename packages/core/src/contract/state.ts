@@ -4,8 +4,8 @@ import type { ExitStatusSchema, InstanceExitSchema } from "../model/exit.ts";
 /**
  * Where an instance stands. Legal transitions are in {@link TRANSITIONS}; `docs/contract.md` draws them.
  *
- * `error` means that the record and the host disagree in a way that the engine could not mend: the reason is in
- * {@link InstanceInfo.error}, and `delete()` still works.
+ * `error` means that this process cannot tell how the instance is: the reason is in {@link InstanceInfo.error}, the next
+ * verb asks the driver again, and `delete()` works. Another process that holds the instance need not see it.
  */
 export type InstanceState = "stopped" | "starting" | "running" | "freezing" | "frozen" | "stopping" | "error";
 

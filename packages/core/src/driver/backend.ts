@@ -151,7 +151,8 @@ export interface RunningCore {
   ready?(options: Abortable): Promise<void>;
   /**
    * Asks for an orderly end; returns when asked, not when ended. May be called right after launch; resolves when it has
-   * ended already.
+   * ended already. Where it goes on asking, it stops when the signal aborts, later than its return too: nobody waits for
+   * the end any more.
    */
   shutdown(options: Abortable): Promise<void>;
   /**

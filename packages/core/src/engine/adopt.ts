@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ExitStatus, InstanceExit, InstanceState } from "../contract/state.ts";
 import { instanceContext } from "./context.ts";
-import { recordEnd, recordError } from "./exit.ts";
+import { recordEnd } from "./exit.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import type { InstanceRecord } from "./record.ts";
 import { type AnyRunning, Run } from "./run.ts";
@@ -11,7 +11,8 @@ import { isStopUnderWay } from "./stop-mark.ts";
  * Finds what runs of an instance whose record says that it does, and makes the record true again: the run, held from
  * now on; or nothing, and then it is `stopped`. A start that a crash cut short is undone. Only under the lock.
  *
- * What the driver cannot tell leaves `error` on record with the reason, and is asked again by the next verb.
+ * What the driver cannot tell is an `error` in this process alone, and is asked again by the next verb: the record stays
+ * as it is, for another process may hold what this one cannot reach.
  */
 export async function findAgain(
   instance: ManagedInstance,
@@ -31,7 +32,7 @@ export async function findAgain(
     }
   } catch (error) {
     signal.throwIfAborted();
-    await recordError(instance, record, error);
+    instance.loseSight(error);
     throw error;
   }
   if (running === undefined) {
@@ -55,7 +56,7 @@ async function takeOver(
   signal: AbortSignal,
 ): Promise<Run> {
   const run = new Run(record.run ?? randomUUID(), running);
-  const state = await stateOf(instance, record, running, signal);
+  const state = await runningState(instance, record, running, signal);
   // A freeze that was cut short had come far enough.
   const frozen = record.state === "running" && state === "frozen";
   const before = frozen ? instance.passThrough(record, "freezing") : record;
@@ -64,7 +65,8 @@ async function takeOver(
   return run;
 }
 
-async function stateOf(
+/** The state of an instance that runs, as the host tells it. Only under the lock. */
+export async function runningState(
   instance: ManagedInstance,
   record: InstanceRecord,
   running: AnyRunning,

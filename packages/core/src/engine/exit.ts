@@ -8,44 +8,39 @@ import type { Run } from "./run.ts";
 export const STOPPED = { state: "stopped", asked: undefined, error: undefined } as const;
 
 /**
- * Puts the end of a run on record and tells of it, once; does nothing when this was done for the run before. Another
- * process that held the same run may have been first: then its word stands, and the watchers here learn of it. Only
- * under the lock.
+ * Puts the end of a run on record and tells of it, once; then those who wait for it go on. Another process that held the
+ * same run may have been first, or may have begun the next one: then its word stands, and the watchers here learn of it.
+ * Only under the lock.
  */
 export async function recordExit(instance: ManagedInstance, run: Run): Promise<void> {
-  if (instance.run !== run || run.end === undefined) return;
-  const reading = instance.engine.records.read(instance.name);
-  if (reading.kind === "record" && reading.record.uuid === instance.uuid && reading.record.run === run.id) {
-    const { record } = reading;
-    run.exit = record.state === "stopped" ? record.exit : exitOf(record, run);
-    await recordEnd(instance, record, run.exit);
+  if (run.end === undefined) return;
+  // Else a verb has found a later run meanwhile, of which this end tells nothing.
+  if (instance.run === run) {
+    const reading = instance.engine.records.read(instance.name);
+    if (reading.kind === "record" && reading.record.uuid === instance.uuid && reading.record.run === run.id) {
+      const { record } = reading;
+      run.exit = record.state === "stopped" ? record.exit : exitOf(record, run);
+      await recordEnd(instance, record, run.exit);
+    }
+    instance.run = undefined;
   }
-  instance.run = undefined;
   run.settle();
 }
 
 /**
- * Lets go of a run whose end its driver cannot tell, against its promise: `error` is then on record with the reason, and
- * the next verb looks for what there is. Only under the lock. Returns what to throw.
+ * Lets go of a run whose end its driver cannot tell, against its promise: the next verb looks for what there is. Only
+ * under the lock. Returns what to throw.
  */
-export async function recordUnknownEnd(instance: ManagedInstance, run: Run, failure: unknown): Promise<unknown> {
+export async function letGoOfRun(instance: ManagedInstance, run: Run, failure: unknown): Promise<unknown> {
   if (instance.run !== run) return failure;
   instance.run = undefined;
+  instance.loseSight(failure);
   try {
-    const reading = instance.engine.records.read(instance.name);
-    if (reading.kind === "record" && reading.record.run === run.id && reading.record.state !== "stopped")
-      await recordError(instance, reading.record, failure);
     await run.running.detach();
     return failure;
   } catch (error) {
     return joinFailures([failure, error]);
   }
-}
-
-/** Records that the engine cannot tell how the instance is, and why. Only under the lock. */
-export async function recordError(instance: ManagedInstance, record: InstanceRecord, failure: unknown): Promise<void> {
-  const error = failure instanceof Error ? failure.message : String(failure);
-  await instance.change(record, { state: "error", error });
 }
 
 /**

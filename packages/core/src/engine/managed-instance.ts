@@ -4,9 +4,9 @@ import type { Capability } from "../contract/capability.ts";
 import { HostError, StateError, UnsupportedError } from "../contract/errors.ts";
 import type { InstanceState } from "../contract/state.ts";
 import { linkSignals } from "../driver/deadline.ts";
-import { findAgain } from "./adopt.ts";
+import { findAgain, runningState } from "./adopt.ts";
 import { type Engine, type OpenDriver, track } from "./engine.ts";
-import { recordExit, recordUnknownEnd } from "./exit.ts";
+import { letGoOfRun, recordExit } from "./exit.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { Mutex } from "./mutex.ts";
 import { type InstanceRecord, writeRecord } from "./record.ts";
@@ -39,6 +39,8 @@ export class ManagedInstance {
   deleting: Promise<void> | undefined;
   readonly #mutex = new Mutex();
   #announced: InstanceState;
+  /** Why this process cannot tell how the instance is. Its own affair: another may hold the run and know. */
+  #outOfSight: string | undefined;
 
   constructor(engine: Engine, record: InstanceRecord) {
     this.engine = engine;
@@ -67,7 +69,7 @@ export class ManagedInstance {
   ): Promise<T> {
     return this.locked(options, async (_lock, signal) => {
       const record = this.read(verb);
-      this.#announce(record.state);
+      this.#announce(this.shown(record).state);
       return work(record, signal);
     });
   }
@@ -101,6 +103,7 @@ export class ManagedInstance {
     const changed = { ...record, ...patch };
     assertTransition(this.name, record.state, changed.state);
     await writeRecord(this.engine.layout.record(this.name), changed);
+    this.#outOfSight = undefined;
     this.#announce(changed.state);
     return changed;
   }
@@ -122,6 +125,18 @@ export class ManagedInstance {
     this.engine.events.publish({ type: "state", instance: this.name, at: Date.now(), state, previous });
   }
 
+  /** The record as this process can vouch for it: in `error` while it cannot tell how the instance is. */
+  shown(record: InstanceRecord): InstanceRecord {
+    if (this.#outOfSight === undefined || record.state === "stopped") return record;
+    return { ...record, state: "error", error: this.#outOfSight };
+  }
+
+  /** Takes note that this process cannot tell how the instance is, until a verb finds it again. */
+  loseSight(failure: unknown): void {
+    this.#outOfSight = failure instanceof Error ? failure.message : String(failure);
+    this.#announce("error");
+  }
+
   /**
    * The run under way, found again where another process began it; `undefined` when the instance does not run, which is
    * then on record. Only under the lock.
@@ -134,8 +149,9 @@ export class ManagedInstance {
       await recordExit(this, run);
       return undefined;
     }
-    // Whoever asked for its end has died since.
-    if (record.state === "stopping" && !(await isStopUnderWay(this))) await this.change(record, { state: "running" });
+    // Whoever asked for its end has died since; or a process that could not reach it wrote `error` over what we hold.
+    if (record.state === "error" || (record.state === "stopping" && !(await isStopUnderWay(this))))
+      await this.change(record, { state: await runningState(this, record, run.running, signal), error: undefined });
     return run;
   }
 
@@ -149,7 +165,7 @@ export class ManagedInstance {
     try {
       run.end = { status: await run.running.exited };
     } catch (error) {
-      throw await this.locked({}, () => recordUnknownEnd(this, run, error));
+      throw await this.locked({}, () => letGoOfRun(this, run, error));
     }
     // Else a verb that held the lock has recorded it, or a later run was found.
     if (this.run === run) await this.locked({}, () => recordExit(this, run));

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { StateError } from "../../src/contract/errors.ts";
 import type { InstanceEvent } from "../../src/contract/events.ts";
@@ -149,7 +149,7 @@ describe("the end of a run", () => {
     expect(await instance.wait()).toEqual((await instance.inspect()).exit);
   });
 
-  it("that its driver cannot tell is an error on record, until the next look tells what there is", async () => {
+  it("that its driver cannot tell is an error in this process alone, until the next look tells what there is", async () => {
     const { host, instance } = await created();
     await instance.start();
     const changed = host.watch()[Symbol.asyncIterator]();
@@ -159,6 +159,8 @@ describe("the end of a run", () => {
     expect((await changed.next()).value).toMatchObject({ previous: "stopping", state: "error" });
     expect(await host.list()).toMatchObject([{ state: "error", error: "the monitor talks nonsense" }]);
     expect(place.scripted.calls).toContain("detach a");
+    const record = await readFile(`${place.root}/instances/a/instance.json`, "utf8");
+    expect(JSON.parse(record)).toMatchObject({ state: "stopping" });
     place.scripted.runs.clear();
     expect(await instance.state()).toBe("stopped");
     expect((await instance.inspect()).error).toBeUndefined();
@@ -214,6 +216,33 @@ describe("delete", () => {
     place.scripted.script = {};
     await place.open();
     expect(existsSync(`${place.root}/instances/a`)).toBe(false);
+  });
+
+  it("that failed halfway leaves an instance that no verb but another delete takes", async () => {
+    const { instance } = await created();
+    await instance.start();
+    place.scripted.script.remove = () => Promise.reject(new Error("busy"));
+    await expect(instance.delete()).rejects.toThrow("busy");
+    const refused = { code: "ERR_INSTANCE_STATE", state: "deleted" };
+    const verbs = [
+      "start",
+      "stop",
+      "restart",
+      "freeze",
+      "unfreeze",
+      "state",
+      "inspect",
+      "ready",
+      "wait",
+      "metrics",
+    ] as const;
+    for (const verb of verbs) await expect(instance[verb](), verb).rejects.toMatchObject(refused);
+    await expect(instance.exec(["true"])).rejects.toMatchObject(refused);
+    await expect(instance.files.list("/")).rejects.toMatchObject(refused);
+    await expect(instance.logs("console")).rejects.toMatchObject(refused);
+    place.scripted.script = {};
+    await instance.delete();
+    expect(await readdir(`${place.root}/instances`)).toEqual([]);
   });
 
   it("that could not even tell what runs ends it when it is repeated", async () => {

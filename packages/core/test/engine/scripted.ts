@@ -123,7 +123,7 @@ export class Scripted {
         const run = new ScriptedRun();
         this.runs.set(name, run);
         run.exited.then(
-          () => this.runs.delete(name),
+          () => this.runs.get(name) === run && this.runs.delete(name),
           () => undefined,
         );
         return this.#running(name, run);

@@ -1,6 +1,9 @@
-import { readdir } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { gate, scriptedRoot } from "./scripted.ts";
+import { acquireLock } from "../../src/engine/lock.ts";
+import { gate, ScriptedRun, scriptedRoot } from "./scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
 beforeEach(async () => {
@@ -65,6 +68,72 @@ describe("two hosts on one root", () => {
     await starting;
     expect(await theirs.state()).toBe("running");
     expect(place.scripted.calls.filter((call) => call === "launch a")).toHaveLength(1);
+  });
+
+  const recordPath = () => `${place.root}/instances/a/instance.json`;
+  const patchRecord = async (patch: object) =>
+    writeFile(recordPath(), JSON.stringify({ ...JSON.parse(await readFile(recordPath(), "utf8")), ...patch }));
+
+  it("learn of the end of a run though a verb has found the next one before it could be put on record", async () => {
+    const instance = await (await place.open()).create(CONFIG);
+    await instance.start();
+    const waiting = instance.wait();
+    // Takes its turn after the look with which waiting begins.
+    await instance.unfreeze();
+    const lock = await acquireLock(`${place.root}/locks/instance-a`);
+    const before = place.scripted.run("a");
+    // What another process does that stops the instance and starts it again.
+    place.scripted.runs.set("a", new ScriptedRun());
+    const exit = { reason: "requested", at: 1 };
+    await patchRecord({ run: randomUUID(), exit });
+    const measuring = instance.metrics();
+    before.end();
+    await setImmediate();
+    await lock.release();
+    await measuring;
+    expect(await waiting).toEqual(exit);
+    expect(await instance.state()).toBe("running");
+  });
+
+  it("stop and start one instance at the same time, over and over, and every call settles", async () => {
+    const mine = await (await place.open()).create(CONFIG);
+    const theirs = await (await place.open()).get("a");
+    for (let round = 0; round < 60; round += 1) {
+      await mine.start();
+      if (round % 2 === 0) await theirs.state();
+      await Promise.all([mine.stop({ mode: "kill" }), theirs.stop({ mode: "kill" }).then(() => theirs.start())]);
+    }
+    await mine.start();
+    expect(await theirs.state()).toBe("running");
+  });
+
+  it("keep what one of them cannot reach from the others", async () => {
+    const mine = await (await place.open()).create(CONFIG);
+    await mine.start();
+    place.scripted.script.adopt = () => Promise.reject(new Error("all monitors are taken"));
+    const two = await place.open();
+    const theirs = await two.get("a", { driver: "scripted" });
+    expect(await theirs.inspect()).toMatchObject({ state: "error", error: "all monitors are taken" });
+    expect(await two.list()).toMatchObject([{ state: "error", error: "all monitors are taken" }]);
+    await expect(theirs.metrics()).rejects.toThrow("all monitors are taken");
+    expect(await mine.inspect()).toMatchObject({ state: "running" });
+    expect((await mine.inspect()).error).toBeUndefined();
+    await mine.metrics();
+    await mine.freeze();
+    await mine.stop({ mode: "kill" });
+    expect(await theirs.state()).toBe("stopped");
+    expect(await two.list()).toMatchObject([{ state: "stopped" }]);
+  });
+
+  it("mend the error that another wrote over what they hold", async () => {
+    const mine = await (await place.open()).create(CONFIG);
+    await mine.start();
+    await patchRecord({ state: "error", error: "no answer" });
+    await mine.metrics();
+    expect(JSON.parse(await readFile(recordPath(), "utf8"))).toMatchObject({ state: "running" });
+    await mine.freeze();
+    await patchRecord({ state: "error", error: "no answer" });
+    expect(await mine.state()).toBe("frozen");
   });
 
   it("launch once when both are asked to start", async () => {

@@ -11,13 +11,14 @@ import type { InstanceRecord } from "../record.ts";
 export async function inspect(instance: ManagedInstance, options: Abortable = {}): Promise<InstanceInfo> {
   options.signal?.throwIfAborted();
   const record = instance.read("inspect");
-  const watched = instance.run !== undefined && instance.run.id === record.run && instance.run.end === undefined;
+  const { run } = instance;
+  const watched = run !== undefined && run.id === record.run && run.end === undefined && record.state !== "error";
   // A start under way holds the lock for as long as it takes, and is the truth meanwhile.
   if (record.state === "stopped" || watched || instance.starting !== undefined)
     return instanceInfo(record, instance.run);
   return instance.exclusively("inspect", options, async (current, signal) => {
     if (instance.engine.drivers.has(instance.driverName)) await lookAgain(instance, current, signal);
-    return instanceInfo(instance.read("inspect"), instance.run);
+    return instanceInfo(instance.shown(instance.read("inspect")), instance.run);
   });
 }
 
@@ -26,7 +27,7 @@ async function lookAgain(instance: ManagedInstance, record: InstanceRecord, sign
     await instance.currentRun(record, signal);
   } catch (error) {
     signal.throwIfAborted();
-    // The reason is on record now, and in what is returned, if it is about the instance.
-    if (instance.read("inspect").state !== "error") throw error;
+    // The reason is in what is returned, if it is about the instance.
+    if (instance.shown(record).state !== "error") throw error;
   }
 }

@@ -13,7 +13,12 @@ export async function list(engine: Engine, options: Abortable = {}): Promise<rea
   const records = await allRecords(engine.layout, engine.records, options);
   return records
     .filter((record) => record.phase === "ready")
-    .map((record) => instanceInfo(record, engine.instances.get(record.config.name)?.run));
+    .map((record) => {
+      const known = engine.instances.get(record.config.name);
+      return known?.uuid === record.uuid
+        ? instanceInfo(known.shown(record), known.run)
+        : instanceInfo(record, undefined);
+    });
 }
 
 /** Every record that can be read, by name; those of instances half made and half deleted too. */

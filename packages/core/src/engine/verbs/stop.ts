@@ -87,7 +87,8 @@ async function giveUp(instance: ManagedInstance, { run, unmark }: BegunStop, err
   if (instance.engine.closing.aborted) throw error;
   await instance.locked({}, async () => {
     await unmark();
-    if (run.end !== undefined || (await isStopUnderWay(instance))) return;
+    // What this process lost sight of it cannot say to run: who looks next finds a stop that nobody waits for any more.
+    if (run.end !== undefined || instance.run !== run || (await isStopUnderWay(instance))) return;
     const record = instance.read("stop");
     if (record.run === run.id && record.state === "stopping")
       await instance.change(record, { state: "running", asked: undefined });
