@@ -24,6 +24,8 @@ export interface ContainerSpec {
     | { readonly kind: "files"; readonly stdout: string; readonly stderr: string };
   readonly nics: readonly NicAttachment[];
   readonly limits: Limits;
+  /** Settings of the kernel that the container has for itself, those of its network namespace: sysctl(8). */
+  readonly sysctls?: Readonly<Record<string, string>> | undefined;
   /** Empty folders in memory, mounted before PID 1 starts. */
   readonly tmpfs?: readonly TmpfsSpec[] | undefined;
   /** What every `exec` starts from; the request's own win. */

@@ -104,6 +104,8 @@ export class OciBackend implements Backend<OciCapability> {
       output: { kind: "files", ...logFiles(instance.log) },
       nics: instance.nics,
       limits: instance.config.limits,
+      // Any user may listen to port 80, as in Docker: the ports are the container's own.
+      sysctls: { "net.ipv4.ip_unprivileged_port_start": "0" },
       // Every program may count on POSIX shared memory: shm_open(3).
       tmpfs: [{ path: "/dev/shm", mode: 0o1777 }],
     };

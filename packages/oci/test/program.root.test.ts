@@ -146,6 +146,15 @@ describe("the program of an instance", () => {
   );
 
   it(
+    "may listen to port 80 as any user",
+    real(async () => {
+      const listening = "until cat /proc/net/tcp* | grep -q :0050; do kill -0 $! || exit 1; done; kill $!; echo yes";
+      const { stdout } = await fixture.outcome(sh(`nc -l -p 80 & ${listening}`));
+      expect(stdout).toBe("yes\n");
+    }),
+  );
+
+  it(
     "that nobody names fails the create, which leaves nothing",
     real(async () => {
       const nothing = await fixture.load(["busybox"]);

@@ -33,6 +33,7 @@ export function containerConfig(spec: ContainerSpec, facts: ConfigFacts): readon
     ["lxc.cgroup.dir.monitor.pivot", names.pivot],
     ...cgroupEntries(spec, facts.cgroups),
     ...networkEntries(spec.nics),
+    ...Object.entries(spec.sysctls ?? {}).map(([name, value]): ConfigEntry => [`lxc.sysctl.${name}`, value]),
   ];
 }
 

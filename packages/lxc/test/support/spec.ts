@@ -55,6 +55,7 @@ export const PROGRAM_SPEC: ContainerSpec = {
   },
   output: { kind: "files", stdout: "/state/out", stderr: "/state/err" },
   nics: [],
+  sysctls: { "net.ipv4.ip_unprivileged_port_start": "0" },
   tmpfs: [],
 };
 
