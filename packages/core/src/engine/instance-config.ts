@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { ConfigError } from "../contract/errors.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../model/config.ts";
+import { whyNeverResolved } from "../model/host-name.ts";
 import { parse } from "../model/parse.ts";
 import type { OpenDriver } from "./engine.ts";
 
@@ -17,7 +19,17 @@ export function parseInstanceConfig(
   const open = drivers.get(name);
   if (open === undefined) throw new TypeError(`no driver "${name}"`);
   const schema = z.strictObject({ ...CommonConfigSchema.shape, [name]: open.driver.section });
-  return { config: parse(schema, plain, "instance config") as InstanceConfig, open };
+  const config = parse(schema, plain, "instance config") as InstanceConfig;
+  assertResolvable(config);
+  return { config, open };
+}
+
+/** @throws {ConfigError} when an instance on a network has a name by which no other would ever find it. */
+function assertResolvable({ name, devices }: InstanceConfig): void {
+  const why = Object.values(devices).some(({ type }) => type === "nic") ? whyNeverResolved(name) : undefined;
+  if (why === undefined) return;
+  const message = `${why}: an instance with a nic needs another name`;
+  throw new ConfigError("instance config", [{ path: ["name"], message }]);
 }
 
 // On its own and first: which other keys there are hangs on it.

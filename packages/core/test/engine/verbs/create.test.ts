@@ -50,6 +50,8 @@ describe("create", () => {
     ["an unknown type of device", nic({ type: "nix" }), ["devices", "eth0", "type"], "must be nic"],
     ["an illegal name", { ...CONFIG, name: "A" }, ["name"], "1 to 63"],
     ["a name that leaves the folder", { ...CONFIG, name: "../x" }, ["name"], "1 to 63"],
+    ["a number for the name of one with a nic", nic({ network: "net0" }, "42"), ["name"], "a number"],
+    ["an alias of the loopback for one", nic({ network: "net0" }, "localhost"), ["name"], "/etc/hosts"],
     ["an unknown driver", { ...CONFIG, driver: "lxd" }, ["driver"], "scripted"],
     ["a size that is none", { ...CONFIG, limits: { memory: "many" } }, ["limits", "memory"], "is no size"],
     ["an image of a kind that the driver cannot run", { ...CONFIG, image: "disk" }, ["image"], "of kind disk"],
@@ -178,6 +180,6 @@ describe("ephemeral", () => {
   });
 });
 
-function nic(device: Record<string, unknown>) {
-  return { ...CONFIG, devices: { eth0: { type: "nic", ...device } } };
+function nic(device: Record<string, unknown>, name = "a") {
+  return { ...CONFIG, name, devices: { eth0: { type: "nic", ...device } } };
 }
