@@ -122,7 +122,17 @@ class OpenHost {
     this.#assertOpen();
     options.signal?.throwIfAborted();
     const troubles = this.#troubles.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason }));
-    return examine(this.root, troubles, [...this.#engine.drivers.values()], this.#probeNetworks, options);
+    const networks = (probing: Abortable) => this.#examineNetworks(probing);
+    return examine(this.root, troubles, [...this.#engine.drivers.values()], networks, options);
+  }
+
+  async #examineNetworks(options: Abortable): ReturnType<EngineParts["probeNetworks"]> {
+    const [report, troubles] = await Promise.all([
+      this.#probeNetworks(options),
+      this.#engine.networks.troubles(options),
+    ]);
+    const facts = troubles.map(({ network, reason }) => ({ name: `network "${network}"`, value: reason }));
+    return { ...report, facts: [...report.facts, ...facts] };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,7 +7,11 @@ export interface NetworkInfo extends NetworkConfig {
   readonly up: boolean;
 }
 
-/** The managed networks of a host: bridges with DHCP, DNS and NAT, which nics of every driver join by name. */
+/**
+ * The managed networks of a host: bridges with DHCP, DNS and NAT, which nics of every driver join by name. Each call
+ * rejects with the reason of its signal within two seconds of the abort, and undoes the rest in the background where a
+ * tool of the host hangs.
+ */
 export interface Networks {
   /**
    * Defines a network and brings it up. With the definition that it has already: a no-op that brings it up again if the
@@ -19,7 +23,10 @@ export interface Networks {
   create(config: NetworkConfigInput, options?: Abortable): Promise<NetworkInfo>;
   /** A network's definition, and whether it is up now. @throws {NotFoundError} */
   get(name: string, options?: Abortable): Promise<NetworkInfo>;
-  /** Every network that is defined on this root, each as {@link get} tells it. */
+  /**
+   * Every network that is defined on this root, each as {@link get} tells it. One whose definition cannot be read is left
+   * out: `doctor()` names its file, and {@link get} throws a {@link ProtocolError}.
+   */
   list(options?: Abortable): Promise<readonly NetworkInfo[]>;
   /** Removes bridge, servers and firewall rules. Idempotent. @throws {InUseError} while instances use it. */
   delete(name: string, options?: Abortable): Promise<void>;

@@ -21,6 +21,31 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
   }
 }
 
+/**
+ * As {@link abortable}, but `promise` has `grace` milliseconds after the abort to settle by itself: for work that undoes
+ * what it did.
+ */
+export async function abortableWithin<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  grace: number,
+): Promise<T> {
+  if (signal === undefined) return promise;
+  const late = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const listener = () => {
+    timer = setTimeout(() => late.abort(signal.reason), grace);
+  };
+  if (signal.aborted) listener();
+  signal.addEventListener("abort", listener, { once: true });
+  try {
+    return await abortable(promise, late.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", listener);
+  }
+}
+
 /** Options of {@link Deadline} and {@link withDeadline}. */
 export interface DeadlineOptions extends Abortable {
   /** What is under way, for the message: `"stop of web"`. */

@@ -43,4 +43,12 @@ export interface NetworkManager extends Networks, AsyncDisposable {
   bringUp(owner: NicOwner, options?: Abortable): Promise<void>;
   /** Gives everything back. Idempotent. */
   release(owner: NicOwner, options?: Abortable): Promise<void>;
+  /** The files that cannot be read, for `doctor()`. Reads only. */
+  troubles(options?: Abortable): Promise<readonly NetworkTrouble[]>;
+}
+
+/** A file of a network that cannot be read; `reason` names it. What needs it fails with the same words. */
+export interface NetworkTrouble {
+  readonly network: string;
+  readonly reason: string;
 }

@@ -6,6 +6,7 @@ import { CommandError, HostError, isInstanceError } from "../contract/errors.ts"
 import type { NetworkConfig } from "../model/network.ts";
 import {
   identifyProcess,
+  isTrusted,
   type ProcessIdentity,
   processArguments,
   signalProcess,
@@ -24,6 +25,9 @@ import { ServedFiles } from "./served-files.ts";
  * instances can make it write a line whenever they like; at the limit a write then fails instead of ending it.
  */
 const START = 'trap "" XFSZ; ulimit -f 16384; exec dnsmasq "$@"';
+
+/** CAP_NET_ADMIN of capability.h: dnsmasq keeps it when it gives up root. */
+const NET_ADMIN = 12;
 
 /** How long dnsmasq may take to act on what it was told, in milliseconds. It takes some ten. */
 const PATIENCE = 2000;
@@ -44,17 +48,18 @@ export class DnsmasqServer {
     this.#spawn = options.spawn;
   }
 
-  /** The server, if it runs: who has the pid of the pid file *and* was started with our configuration file. */
+  /**
+   * The server, if it runs: the process with the pid of the pid file, if we trust it and it serves from our folder.
+   * That folder does not depend on where the root is: a root that was moved finds its server again.
+   */
   async find(): Promise<ProcessIdentity | undefined> {
-    const pid = Number(await readIfThere(this.#file("pid")));
-    if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
-    const identity = await identifyProcess(pid);
-    return (await processArguments(pid))?.includes(this.#configArgument) ? identity : undefined;
+    return (await this.#look())?.identity;
   }
 
   /** Whether it runs, and as it should: an earlier version of this package may have started it otherwise. */
   async isCurrent(config: NetworkConfig): Promise<boolean> {
-    if ((await this.find()) === undefined) return false;
+    const argv = (await this.#look())?.argv.slice(-this.#arguments.length);
+    if (argv === undefined || !this.#arguments.every((argument, index) => argument === argv[index])) return false;
     return (await readIfThere(this.#file("conf"))) === this.#render(config);
   }
 
@@ -95,19 +100,23 @@ export class DnsmasqServer {
     await this.#served.remove();
   }
 
+  async #look(): Promise<{ readonly identity: ProcessIdentity; readonly argv: readonly string[] } | undefined> {
+    const pid = Number(await readIfThere(this.#file("pid")));
+    if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
+    // First: a process that takes the pid after it gets no signal.
+    const identity = await identifyProcess(pid);
+    const argv = (await processArguments(pid)) ?? [];
+    if (identity === undefined || !argv.includes(this.#mark) || !(await isTrusted(pid, NET_ADMIN))) return undefined;
+    return { identity, argv };
+  }
+
   async #start(config: NetworkConfig): Promise<void> {
     await replaceFile(this.#file("conf"), this.#render(config));
     await rm(this.#file("log"), { force: true });
     // dnsmasq's first process ends when the daemon serves, or says on stderr why it cannot. Not to be aborted between:
     // what is half started cannot be found.
     try {
-      await this.#spawn([
-        ...["sh", "-c", START, "sh"],
-        this.#configArgument,
-        `--pid-file=${this.#file("pid")}`,
-        `--dhcp-leasefile=${this.#file("leases")}`,
-        `--log-facility=${this.#file("log")}`,
-      ]);
+      await this.#spawn(["sh", "-c", START, "sh", ...this.#arguments]);
     } catch (error) {
       throw portTaken(config, error) ?? error;
     }
@@ -165,8 +174,19 @@ export class DnsmasqServer {
     return renderDnsmasq({ ...config, served: this.#served.folder });
   }
 
-  get #configArgument(): string {
-    return `--conf-file=${this.#file("conf")}`;
+  /** What it is started with; its last argument tells it from every other. */
+  get #arguments(): readonly string[] {
+    return [
+      `--conf-file=${this.#file("conf")}`,
+      `--pid-file=${this.#file("pid")}`,
+      `--dhcp-leasefile=${this.#file("leases")}`,
+      `--log-facility=${this.#file("log")}`,
+      this.#mark,
+    ];
+  }
+
+  get #mark(): string {
+    return `--dhcp-hostsdir=${this.#served.folder}/dhcp`;
   }
 
   #file(kind: "conf" | "pid" | "log" | "leases"): string {

@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import type { Abortable } from "../contract/abortable.ts";
 import type { NicOwner } from "../engine/ports.ts";
 import type { Nic } from "../model/device/nic.ts";
@@ -9,7 +10,7 @@ import type { Spawn } from "../system/spawn.ts";
 import type { NicAttachment } from "./attachment.ts";
 import { type BridgeState, bridgeState, raiseBridge, readRoutes } from "./bridge.ts";
 import { assertUsableSubnet, takenByRoutes } from "./choose-subnet.ts";
-import { parseStored, readDefinition, readIfThere, writeDefinition } from "./definition.ts";
+import { parseStored, readDefinition, readIfThere, unlessDamaged, writeDefinition } from "./definition.ts";
 import { DnsmasqServer } from "./dnsmasq-server.ts";
 import { applyFirewall, isFirewallApplied, removeFirewall } from "./firewall.ts";
 import { enableForwarding, isForwarding } from "./forwarding.ts";
@@ -97,7 +98,14 @@ export class ManagedNetwork {
     await raiseBridge(facts, state, link);
     await enableForwarding();
     await applyFirewall(config, this.#spawn, options);
-    await this.#server.ensure(config, await this.reservations());
+    // One that cannot be read keeps its own instance from starting, and no other.
+    const reservations = await Promise.all(
+      (await this.#holders()).map((uuid) => unlessDamaged(this.reservation(uuid))),
+    );
+    await this.#server.ensure(
+      config,
+      reservations.filter((reservation) => reservation !== undefined),
+    );
     options.signal?.throwIfAborted();
   }
 
@@ -122,9 +130,8 @@ export class ManagedNetwork {
 
   async reservations(): Promise<readonly Reservation[]> {
     const found: Reservation[] = [];
-    for (const file of await namesIn(join(this.folder, "reservations"))) {
-      if (!file.endsWith(".json")) continue; // a temporary file that a crash left
-      const reservation = await this.reservation(file.slice(0, -".json".length));
+    for (const uuid of await this.#holders()) {
+      const reservation = await this.reservation(uuid);
       if (reservation !== undefined) found.push(reservation);
     }
     return found;
@@ -133,7 +140,17 @@ export class ManagedNetwork {
   async reservation(uuid: string): Promise<Reservation | undefined> {
     const path = this.#reservationPath(uuid);
     const text = await readIfThere(path);
-    return text === undefined ? undefined : parseStored(path, text, ReservationSchema);
+    return text === undefined
+      ? undefined
+      : parseStored(path, text, ReservationSchema.extend({ uuid: z.literal(uuid) }));
+  }
+
+  /** Why files of this network cannot be read, one text each; empty when all can. */
+  async damage(): Promise<readonly string[]> {
+    const holders = await this.#holders();
+    const reads = [this.definition(), ...holders.map((uuid) => this.reservation(uuid))];
+    const failures = (await Promise.allSettled(reads)).filter((result) => result.status === "rejected");
+    return failures.map(({ reason }) => (reason instanceof Error ? reason.message : String(reason)));
   }
 
   /** Reserves for one instance's nics on this network; replaces what it held. Returns how to undo that. */
@@ -167,6 +184,13 @@ export class ManagedNetwork {
     await this.#server.serve(config, reservation, before !== undefined);
   }
 
+  /** The instances that hold something here, by UUID. */
+  async #holders(): Promise<readonly string[]> {
+    const files = await namesIn(join(this.folder, "reservations"));
+    // Others are temporary ones that a crash left.
+    return files.filter((file) => file.endsWith(".json")).map((file) => file.slice(0, -".json".length));
+  }
+
   get #definitionPath(): string {
     return join(this.folder, "network.json");
   }
@@ -191,12 +215,25 @@ export function attachmentsOf(config: NetworkConfig, reservation: Reservation): 
   }));
 }
 
+/** The folders in a folder in order; none where there is no folder. */
+export async function foldersIn(folder: string): Promise<readonly string[]> {
+  const entries = await entriesOf(() => readdir(folder, { withFileTypes: true }));
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+}
+
 /** The names in a folder in order; none where there is no folder. */
 export async function namesIn(folder: string): Promise<readonly string[]> {
+  return (await entriesOf(() => readdir(folder))).sort();
+}
+
+async function entriesOf<T>(read: () => Promise<T[]>): Promise<T[]> {
   try {
-    return (await readdir(folder)).sort();
+    return await read();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import { AlreadyExistsError, InUseError, NotFoundError } from "../contract/error
 import type { NetworkInfo } from "../contract/networks.ts";
 import { allOrNothing } from "../driver/cleanup.ts";
 import { acquireLock } from "../engine/lock.ts";
-import type { NetworkManager, NicOwner } from "../engine/ports.ts";
+import type { NetworkManager, NetworkTrouble, NicOwner } from "../engine/ports.ts";
 import type { Devices } from "../model/device/device.ts";
 import type { Nic } from "../model/device/nic.ts";
 import { InterfaceNameSchema } from "../model/name.ts";
@@ -16,8 +16,10 @@ import { type Spawn, spawn } from "../system/spawn.ts";
 import type { NicAttachment } from "./attachment.ts";
 import { readRoutes } from "./bridge.ts";
 import { assertUsableSubnet, chooseSubnet, type TakenSubnet, takenByRoutes } from "./choose-subnet.ts";
-import { attachmentsOf, ManagedNetwork, namesIn } from "./managed-network.ts";
+import { unlessDamaged } from "./definition.ts";
+import { attachmentsOf, foldersIn, ManagedNetwork } from "./managed-network.ts";
 import { requireNetworkTools } from "./probe.ts";
+import { settling, withinTimeout } from "./settling.ts";
 import { parseSubnet } from "./subnet.ts";
 
 export interface OpenNetworksOptions {
@@ -47,69 +49,117 @@ class ManagedNetworks implements NetworkManager {
   constructor(options: OpenNetworksOptions) {
     this.#folder = options.folder;
     this.#hostId = options.hostId;
-    this.#spawn = options.spawn ?? spawn;
+    this.#spawn = withinTimeout(options.spawn ?? spawn);
     this.#runFolder = options.runFolder ?? "/run";
   }
 
-  async create(input: NetworkConfigInput, options: Abortable = {}): Promise<NetworkInfo> {
-    options.signal?.throwIfAborted();
-    const wanted = parse(NetworkConfigSchema, input, "network config");
-    await requireNetworkTools(`create network "${wanted.name}"`);
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    return this.#locked(wanted.name, options, async (network) => {
-      const defined = await network.definition();
-      const same = { ...wanted, "ipv4.address": wanted["ipv4.address"] ?? defined?.["ipv4.address"] };
-      if (defined !== undefined && !isSame(defined, same)) throw new AlreadyExistsError("network", wanted.name);
-      if (defined !== undefined) await this.#raise(network, defined, options);
-      return { ...(defined ?? (await this.#make(network, wanted, options))), up: true };
+  create(input: NetworkConfigInput, options: Abortable = {}): Promise<NetworkInfo> {
+    return settling("create a network", options, async () => {
+      const wanted = parse(NetworkConfigSchema, input, "network config");
+      await requireNetworkTools(`create network "${wanted.name}"`);
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      return this.#locked(wanted.name, options, async (network) => {
+        const defined = await network.definition();
+        const same = { ...wanted, "ipv4.address": wanted["ipv4.address"] ?? defined?.["ipv4.address"] };
+        if (defined !== undefined && !isSame(defined, same)) throw new AlreadyExistsError("network", wanted.name);
+        if (defined !== undefined) await this.#raise(network, defined, options);
+        return { ...(defined ?? (await this.#make(network, wanted, options))), up: true };
+      });
     });
   }
 
-  async get(name: string, options: Abortable = {}): Promise<NetworkInfo> {
-    options.signal?.throwIfAborted();
-    const config = isName(name) ? await this.#network(name).definition() : undefined;
-    if (config === undefined) throw new NotFoundError("network", name, { hint: "make it with networks.create()" });
-    return { ...config, up: await this.#network(name).isUp(config) };
+  get(name: string, options: Abortable = {}): Promise<NetworkInfo> {
+    return settling("look at a network", options, () => this.#get(name));
   }
 
-  async list(options: Abortable = {}): Promise<readonly NetworkInfo[]> {
-    options.signal?.throwIfAborted();
-    const found: NetworkInfo[] = [];
-    for (const name of await this.#names()) {
-      options.signal?.throwIfAborted();
-      const config = await this.#network(name).definition();
-      if (config !== undefined) found.push({ ...config, up: await this.#network(name).isUp(config) });
-    }
-    return found;
-  }
-
-  async delete(name: string, options: Abortable = {}): Promise<void> {
-    options.signal?.throwIfAborted();
-    if (!(await this.#names()).includes(name)) return;
-    await requireNetworkTools(`delete network "${name}"`);
-    await this.#locked(name, options, async (network) => {
-      const users = (await network.reservations()).map(({ instance }) => instance);
-      if (users.length > 0) throw new InUseError("network", name, users);
-      await this.#onMachine(options, () => network.tearDown());
-      await network.remove();
+  list(options: Abortable = {}): Promise<readonly NetworkInfo[]> {
+    return settling("list the networks", options, async () => {
+      const found: NetworkInfo[] = [];
+      for (const name of await this.#names()) {
+        options.signal?.throwIfAborted();
+        const info = await unlessDamaged(this.#find(name));
+        if (info !== undefined) found.push(info);
+      }
+      return found;
     });
   }
 
-  async reserve(owner: NicOwner, devices: Devices, options: Abortable = {}): Promise<readonly NicAttachment[]> {
-    const wanted = byNetwork(devices);
-    for (const name of wanted.keys()) await this.get(name, options);
-    await allOrNothing(async (undo) => {
-      for (const [name, nics] of wanted)
-        await this.#locked(name, options, async (network) => {
-          const undoReserve = await network.reserve(await defined(network), owner, nics);
-          undo(() => this.#locked(name, {}, undoReserve));
-        });
+  delete(name: string, options: Abortable = {}): Promise<void> {
+    return settling("delete a network", options, async () => {
+      if (!(await this.#names()).includes(name)) return;
+      await requireNetworkTools(`delete network "${name}"`);
+      await this.#locked(name, options, async (network) => {
+        const users = (await network.reservations()).map(({ instance }) => instance);
+        if (users.length > 0) throw new InUseError("network", name, users);
+        await this.#onMachine(options, () => network.tearDown());
+        await network.remove();
+      });
     });
-    for (const name of await this.#holding(owner)) if (!wanted.has(name)) await this.#release(name, owner);
-    return this.attachments(owner, options);
   }
 
-  async attachments(owner: NicOwner, options: Abortable = {}): Promise<readonly NicAttachment[]> {
+  reserve(owner: NicOwner, devices: Devices, options: Abortable = {}): Promise<readonly NicAttachment[]> {
+    return settling(`reserve addresses for instance "${owner.name}"`, options, async () => {
+      const wanted = byNetwork(devices);
+      for (const name of wanted.keys()) await this.#get(name);
+      await allOrNothing(async (undo) => {
+        for (const [name, nics] of wanted)
+          await this.#locked(name, options, async (network) => {
+            const undoReserve = await network.reserve(await defined(network), owner, nics);
+            undo(() => this.#locked(name, {}, undoReserve));
+          });
+      });
+      for (const name of await this.#holding(owner)) if (!wanted.has(name)) await this.#release(name, owner, options);
+      return this.#attachments(owner, options);
+    });
+  }
+
+  attachments(owner: NicOwner, options: Abortable = {}): Promise<readonly NicAttachment[]> {
+    return settling(`look at the addresses of instance "${owner.name}"`, options, () =>
+      this.#attachments(owner, options),
+    );
+  }
+
+  bringUp(owner: NicOwner, options: Abortable = {}): Promise<void> {
+    return settling(`bring up the networks of instance "${owner.name}"`, options, async () => {
+      const names = await this.#holding(owner);
+      if (names.length > 0) await requireNetworkTools(`bring up the networks of instance "${owner.name}"`);
+      for (const name of names)
+        await this.#locked(name, options, async (network) => this.#raise(network, await defined(network), options));
+    });
+  }
+
+  release(owner: NicOwner, options: Abortable = {}): Promise<void> {
+    return settling(`give back the addresses of instance "${owner.name}"`, options, async () => {
+      for (const name of await this.#holding(owner)) await this.#release(name, owner, options);
+    });
+  }
+
+  troubles(options: Abortable = {}): Promise<readonly NetworkTrouble[]> {
+    return settling("look at the networks", options, async () => {
+      const found: NetworkTrouble[] = [];
+      for (const network of await this.#names())
+        for (const reason of await this.#network(network).damage()) found.push({ network, reason });
+      return found;
+    });
+  }
+
+  // Nothing is held between calls: what runs belongs to the machine.
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** @throws {NotFoundError} */
+  async #get(name: string): Promise<NetworkInfo> {
+    const info = isName(name) ? await this.#find(name) : undefined;
+    if (info === undefined) throw new NotFoundError("network", name, { hint: "make it with networks.create()" });
+    return info;
+  }
+
+  async #find(name: string): Promise<NetworkInfo | undefined> {
+    const network = this.#network(name);
+    const config = await network.definition();
+    return config === undefined ? undefined : { ...config, up: await network.isUp(config) };
+  }
+
+  async #attachments(owner: NicOwner, options: Abortable): Promise<readonly NicAttachment[]> {
     const found: NicAttachment[] = [];
     for (const name of await this.#names()) {
       options.signal?.throwIfAborted();
@@ -120,23 +170,8 @@ class ManagedNetworks implements NetworkManager {
     return found.sort((a, b) => (a.device < b.device ? -1 : 1));
   }
 
-  async bringUp(owner: NicOwner, options: Abortable = {}): Promise<void> {
-    const names = await this.#holding(owner);
-    if (names.length > 0) await requireNetworkTools(`bring up the networks of instance "${owner.name}"`);
-    for (const name of names)
-      await this.#locked(name, options, async (network) => this.#raise(network, await defined(network), options));
-  }
-
-  async release(owner: NicOwner, options: Abortable = {}): Promise<void> {
-    options.signal?.throwIfAborted();
-    for (const name of await this.#holding(owner)) await this.#release(name, owner);
-  }
-
-  // Nothing is held between calls: what runs belongs to the machine.
-  async [Symbol.asyncDispose](): Promise<void> {}
-
-  #release(name: string, owner: NicOwner): Promise<void> {
-    return this.#locked(name, {}, (network) => network.release(owner.uuid));
+  #release(name: string, owner: NicOwner, options: Abortable): Promise<void> {
+    return this.#locked(name, options, (network) => network.release(owner.uuid));
   }
 
   /** Chooses the address and writes the definition; on failure, leaves nothing. */
@@ -166,7 +201,8 @@ class ManagedNetworks implements NetworkManager {
   async #takenByOurs(except: string): Promise<readonly TakenSubnet[]> {
     const taken: TakenSubnet[] = [];
     for (const name of await this.#names()) {
-      const config = name === except ? undefined : await this.#network(name).definition();
+      // Where a damaged one was, the routes tell while it is up.
+      const config = name === except ? undefined : await unlessDamaged(this.#network(name).definition());
       if (config === undefined) continue;
       taken.push({ subnet: parseSubnet(config["ipv4.address"]), where: `network "${name}"`, routed: false });
     }
@@ -186,7 +222,7 @@ class ManagedNetworks implements NetworkManager {
 
   /** Every folder: also that of a network whose deletion was cut short. */
   async #names(): Promise<readonly string[]> {
-    return (await namesIn(this.#folder)).filter(isName);
+    return (await foldersIn(this.#folder)).filter(isName);
   }
 
   #network(name: string): ManagedNetwork {

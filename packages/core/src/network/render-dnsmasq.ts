@@ -6,8 +6,8 @@ export interface DnsmasqFacts {
   readonly "ipv4.address": string;
   readonly "dns.domain": string;
   /**
-   * The folder with `dhcp/` and `dns/`, readable by the server's user. Ours: no character in it has a meaning to
-   * dnsmasq.
+   * The folder with `dns/`, and `dhcp/` that the command line names; readable by the server's user. Ours: no character
+   * in it has a meaning to dnsmasq.
    */
   readonly served: string;
 }
@@ -30,7 +30,6 @@ bind-dynamic
 
 # DHCP: only who has a reservation gets an address, and gets just that. Hardware addresses alone tell clients apart.
 dhcp-range=${renderAddress(subnet.first)},static,${renderMask(subnet)},infinite
-dhcp-hostsdir=${facts.served}/dhcp
 dhcp-authoritative
 dhcp-no-override
 dhcp-ignore-clid

@@ -1,21 +1,23 @@
 import { z } from "zod";
 import { ConfigError, type ConfigIssue, HostError } from "../contract/errors.ts";
-import type { Nic } from "../model/device/nic.ts";
+import { type Nic, NicSchema } from "../model/device/nic.ts";
+import { InterfaceNameSchema, NameSchema } from "../model/name.ts";
 import { hostInterfaceName, nicMac } from "./names.ts";
 import { isHostAddress, parseAddress, renderAddress, renderNetwork, type Subnet, seededStart } from "./subnet.ts";
 
+// As strict as what is made of it: a line of dnsmasq's, and the name of an interface that is removed.
 const ReservedNicSchema = z.strictObject({
-  device: z.string(),
-  mac: z.string(),
-  address: z.string(),
-  hostInterface: z.string(),
+  device: InterfaceNameSchema,
+  mac: NicSchema.shape.hwaddr.unwrap(),
+  address: z.ipv4(),
+  hostInterface: z.string().regex(/^pil[0-9a-f]{12}$/),
 });
 
 /** What one instance holds on one network: `reservations/<uuid>.json`. */
 export const ReservationSchema = z.strictObject({
   version: z.literal(1),
   /** The instance's name, which DNS resolves. */
-  instance: z.string(),
+  instance: NameSchema,
   uuid: z.string(),
   nics: z.array(ReservedNicSchema),
 });

@@ -241,6 +241,7 @@ export function smallParts() {
     },
     attachments: async () => [],
     bringUp: async () => {},
+    troubles: async () => [],
     create: unused,
     list: unused,
     delete: unused,

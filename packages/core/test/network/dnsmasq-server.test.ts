@@ -1,9 +1,12 @@
+import { spawn as spawnProcess } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CommandError } from "../../src/contract/errors.ts";
 import { DnsmasqServer } from "../../src/network/dnsmasq-server.ts";
+import { renderDnsmasq } from "../../src/network/render-dnsmasq.ts";
 import type { Reservation } from "../../src/network/reservation.ts";
 import type { Spawn } from "../../src/system/spawn.ts";
 
@@ -42,11 +45,12 @@ describe("the server of a network, when it starts", () => {
       expect((await stat(join(folder, "served", kind))).mode & 0o777).toBe(0o755);
       expect((await stat(join(folder, "served", kind, "u1"))).mode & 0o777).toBe(0o644);
     }
-    expect(started[0]?.slice(-4)).toEqual([
+    expect(started[0]?.slice(-5)).toEqual([
       `--conf-file=${folder}/dnsmasq.conf`,
       `--pid-file=${folder}/dnsmasq.pid`,
       `--dhcp-leasefile=${folder}/dnsmasq.leases`,
       `--log-facility=${folder}/dnsmasq.log`,
+      `--dhcp-hostsdir=${folder}/served/dhcp`,
     ]);
   });
 
@@ -67,6 +71,25 @@ describe("the server of a network, when it starts", () => {
     expect(await server().find()).toBeUndefined();
     await server().stop();
     await server().ensure(config, []);
+    expect(started).toHaveLength(1);
+  });
+
+  it("is found by the folder that it serves from, wherever its root is now, and then not taken as it should be", async () => {
+    const argv = [
+      "-c",
+      "read line",
+      "dnsmasq",
+      "--conf-file=/old/dnsmasq.conf",
+      `--dhcp-hostsdir=${folder}/served/dhcp`,
+    ];
+    const moved = spawnProcess("sh", argv, { stdio: ["pipe", "ignore", "ignore"] });
+    const ended = once(moved, "exit");
+    await writeFile(join(folder, "dnsmasq.pid"), `${moved.pid}\n`);
+    await writeFile(join(folder, "dnsmasq.conf"), renderDnsmasq({ ...config, served: join(folder, "served") }));
+    expect(await server().find()).toMatchObject({ pid: moved.pid });
+    expect(await server().isCurrent(config)).toBe(false);
+    await server().ensure(config, []);
+    expect(await ended).toEqual([null, "SIGTERM"]);
     expect(started).toHaveLength(1);
   });
 

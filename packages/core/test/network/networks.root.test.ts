@@ -135,6 +135,22 @@ describe("a managed network", () => {
   );
 
   it(
+    "leaves alone, when it is deleted, an interface that took its name since its bridge went, and that one's rules",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      await removeInterface(NAME);
+      await spawn(`ip link add name ${NAME} type bridge`.split(" "));
+      place.cleanup.push(
+        () => removeInterface(NAME),
+        () => spawn(["nft", "delete", "table", "inet", `pileus_${NAME}`]),
+      );
+      await place.networks.delete(NAME);
+      expect(await interfaceNames()).toContain(NAME);
+      expect((await spawn(["nft", "list", "table", "inet", `pileus_${NAME}`])).stdout).toContain("chain");
+    }),
+  );
+
+  it(
     "is not deleted while instances use it, and leaves nothing when it is",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });

@@ -1,10 +1,14 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { spawn as spawnProcess } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { removeInterface } from "../../src/network/link.ts";
 import { openNetworks } from "../../src/network/networks.ts";
+import { identifyProcess } from "../../src/system/process-identity.ts";
 import { spawn } from "../../src/system/spawn.ts";
 import { requires } from "../../src/testing/requires.ts";
+import { gate } from "../engine/scripted.ts";
 import { ManagedPlace, NEEDS, owner } from "./fixtures/managed-place.ts";
 
 const NAME = `pilv${process.pid}`;
@@ -105,6 +109,91 @@ describe("a managed network", () => {
       expect(await place.serverPid()).not.toBe(before);
       expect(await readFile(path, "utf8")).toBe(conf);
       expect((await namespace.dhcp(place.folder))["ip"]).toBe(attachment.ipv4.address);
+    }),
+  );
+
+  it(
+    "finds its server again when the root was moved, starts it anew where it is now, and leaves nothing when deleted",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      const before = await place.serverPid();
+      const folder = join(place.folder, "moved");
+      await rename(join(place.folder, "networks"), folder);
+      try {
+        const moved = openNetworks({ folder, hostId: HOST });
+        expect(await moved.get(NAME)).toMatchObject({ up: true });
+        expect(await moved.create({ name: NAME })).toMatchObject({ up: true });
+        const after = Number(await readFile(join(folder, NAME, "dnsmasq.pid"), "utf8"));
+        expect(after).not.toBe(before);
+        expect(await identifyProcess(before)).toBeUndefined();
+        await moved.delete(NAME);
+        expect(await place.traces()).toEqual([]);
+      } finally {
+        await rename(folder, join(place.folder, "networks"));
+      }
+    }),
+  );
+
+  it(
+    "takes no process for its server that another user or a container started, whatever it calls itself",
+    requires([...NEEDS, "binary:unshare", "binary:setpriv"], async () => {
+      await place.networks.create({ name: NAME });
+      const server = await place.serverPid();
+      const file = join(place.folder, "networks", NAME, "dnsmasq.pid");
+      const posing = ["sh", "-c", "echo ready; read line", "sh", `--dhcp-hostsdir=/run/pileus-${HOST}-${NAME}/dhcp`];
+      for (const [tool, ...args] of [
+        ["setpriv", "--reuid=65534", "--clear-groups", ...posing],
+        ["unshare", "--pid", "--fork", "--kill-child", ...posing],
+      ] as const) {
+        const child = spawnProcess(tool, args, { stdio: ["pipe", "pipe", "inherit"] });
+        await once(child.stdout, "data");
+        const [below] = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8")).trim().split(" ");
+        await writeFile(file, `${below || child.pid}\n`);
+        expect(await place.networks.get(NAME)).toMatchObject({ up: false });
+        const exit = once(child, "exit");
+        child.stdin.end("\n");
+        await exit;
+      }
+      await writeFile(file, `${server}\n`);
+      expect(await place.networks.get(NAME)).toMatchObject({ up: true });
+    }),
+  );
+
+  it(
+    "comes back with the reservations that can be read",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      await place.reserve("a");
+      await place.reserve("b");
+      const file = join(place.folder, "networks", NAME, "reservations", `${owner("b").uuid}.json`);
+      const whole = await readFile(file);
+      await writeFile(file, "{");
+      process.kill(await place.serverPid(), "SIGKILL");
+      await place.networks.bringUp(owner("a"));
+      expect(await place.networks.get(NAME)).toMatchObject({ up: true });
+      await expect(place.networks.bringUp(owner("b"))).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
+      await expect(place.networks.delete(NAME)).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
+      await writeFile(file, whole);
+    }),
+  );
+
+  it(
+    "rejects with the reason of its signal within two seconds when a tool hangs",
+    requires(NEEDS, async () => {
+      const controller = new AbortController();
+      const tool = gate();
+      const hanging = openNetworks({
+        folder: join(place.folder, "networks"),
+        hostId: HOST,
+        spawn: () => tool.pass().then(() => Promise.reject(new Error("the tool was ended"))),
+      });
+      const creating = hanging.create({ name: NAME }, { signal: controller.signal });
+      await tool.arrived;
+      const begun = performance.now();
+      controller.abort("enough");
+      await expect(creating).rejects.toBe("enough");
+      expect(performance.now() - begun).toBeLessThan(2000);
+      tool.open();
     }),
   );
 
