@@ -1,5 +1,7 @@
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { identifyProcess, waitForEnd } from "@pileus/core/driver";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -20,7 +22,7 @@ afterAll(async () => {
   await agent?.[Symbol.asyncDispose]();
 });
 
-const sh = (script: string) => ["sh", "-c", script];
+const sh = (script: string, ...args: string[]) => ["sh", "-c", script, ...args];
 const exited = (code: number) => ({ kind: "exited", code });
 
 /** Whether a process is there and not merely waiting to be reaped. */
@@ -44,12 +46,11 @@ describe("exec on pipes", () => {
     ["returns the exit code", sh("exit 7"), {}, "", "", 7],
     ["closes stdin at its end", ["cat"], { stdin: "unended" }, "unended", "", 0],
     ["copes with a program that reads no stdin", ["true"], { stdin: Buffer.alloc(2 ** 20) }, "", "", 0],
-    ["gives 127 for a name on no path", ["no-such"], {}, "", "pileus: no-such: not found\n", 127],
-    ["gives 127 for a path that is not there", ["/no/such"], {}, "", "pileus: /no/such: not found\n", 127],
-    ["gives 126 for a folder", ["/etc"], {}, "", "pileus: /etc: permission denied\n", 126],
+    ["gives 127 for a name on no path", ["no-such"], {}, "", "exec: cannot run no-such: not found\n", 127],
+    ["gives 127 for a path that is not there", ["/no/such"], {}, "", "exec: cannot run /no/such: not found\n", 127],
+    ["gives 126 for a folder", ["/etc"], {}, "", "exec: cannot run /etc: permission denied\n", 126],
     ["gives 126 for a file without the x bit", ["./passwd"], { cwd: "/etc" }, "", /permission denied\n$/, 126],
-    ["gives 126 for a cwd that is not there", ["true"], { cwd: "/no" }, "", /\/no: no such folder/, 126],
-    ["gives 127 for a script whose interpreter is missing", ["/dev/fd/0/x"], {}, "", /not found\n$/, 127],
+    ["gives 126 for a cwd that is not there", ["true"], { cwd: "/no" }, "", "exec: cannot enter /no: not found\n", 126],
     ["starts in cwd", ["pwd"], { cwd: "/tmp" }, "/tmp\n", "", 0],
     ["passes each argument as it is", ["printf", "[%s]", "a b", "", "$x\n"], {}, "[a b][][$x\n]", "", 0],
     ["keeps the program's name as it was called", sh("tr '\\0' ' ' </proc/$$/cmdline"), {}, /^sh -c /, "", 0],
@@ -62,7 +63,7 @@ describe("exec on pipes", () => {
       "e\n",
       0,
     ],
-    ["gives PATH to find by", ["env"], { env: { PATH: "/none" } }, "", "pileus: env: not found\n", 127],
+    ["gives PATH to find by", ["env"], { env: { PATH: "/none" } }, "", "exec: cannot run env: not found\n", 127],
   ] as const)("%s", async (_, argv, more, stdout, stderr, code) => {
     const result = await run(client, argv, more);
     expect(result.stdout).toEqual(typeof stdout === "string" ? stdout : expect.stringMatching(stdout));
@@ -154,7 +155,42 @@ describe("exec on pipes", () => {
   });
 
   it("rejects with ConfigError what is too large for one call", async () => {
-    await expect(run(client, ["true", "x".repeat(2 ** 20)])).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+    await expect(run(client, ["true", "x".repeat(2 ** 24)])).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+  });
+
+  it("takes as many arguments as Linux does, and names the error where there are more", async () => {
+    const hundred = "x".repeat(100_000);
+    const { stdout } = await run(
+      client,
+      sh('echo "$#" "$(printf %s "$1" | wc -c)"', "sh", ...Array<string>(18).fill(hundred)),
+    );
+    expect(stdout).toBe("18 100000\n");
+    for (const args of [["x".repeat(200_000)], Array<string>(80).fill(hundred)]) {
+      const { stderr, exit } = await run(client, ["true", ...args]);
+      expect([stderr, exit]).toEqual(["exec: cannot run true: E2BIG\n", exited(126)]);
+    }
+  });
+
+  it("keeps a variable whatever its name", async () => {
+    const env = JSON.parse('{"__proto__":"kept"}') as Record<string, string>;
+    expect((await run(client, ["env"], { env })).stdout).toContain("__proto__=kept\n");
+  });
+
+  it("gives HOSTNAME", async () => {
+    expect((await run(client, sh("echo $HOSTNAME"))).stdout).toBe(`${hostname()}\n`);
+  });
+
+  it("leaves a program nothing of the agent's own: umask, limit of open files, ignored signals", async () => {
+    const limits = await run(client, sh("umask; ulimit -Sn; grep -E '^Sig(Ign|Blk)' /proc/self/status"));
+    expect(limits.stdout).toBe("0022\n1024\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+  });
+
+  it.each([
+    [34, "SIGRTMIN"],
+    [37, "SIGRTMIN+3"],
+    [64, "SIGRTMIN+30"],
+  ])("tells an end by the real-time signal %i", async (number, signal) => {
+    expect((await run(client, sh(`kill -${number} $$`))).exit).toEqual({ kind: "signaled", signal });
   });
 });
 
@@ -169,7 +205,13 @@ describe("exec on a terminal", () => {
     expect((await runOnTerminal(client, sh("kill -TERM $$"))).exit).toEqual({ kind: "signaled", signal: "SIGTERM" });
     expect((await runOnTerminal(client, sh("kill -37 $$"))).exit).toEqual({ kind: "signaled", signal: "SIGRTMIN+3" });
     const missing = await runOnTerminal(client, ["no-such"]);
-    expect(missing).toEqual({ output: "pileus: no-such: not found\n", exit: exited(127) });
+    expect(missing).toEqual({ output: "exec: cannot run no-such: not found\n", exit: exited(127) });
+  });
+
+  it("is set as the kernel sets a new one, and erases whole UTF-8 characters", async () => {
+    // termbits.h: ICRNL IXON IUTF8; OPOST ONLCR; B38400 CS8 CREAD; ISIG ICANON ECHO ECHOE ECHOK ECHOCTL ECHOKE IEXTEN; then c_cc.
+    const { output } = await runOnTerminal(client, ["stty", "-g"]);
+    expect(output).toMatch(/^4500:5:bf:8a3b:3:1c:7f:15:4:0:1:0:11:13:1a:0:12:f:17:16:0:/);
   });
 
   it("resizes, takes input, and hands signals on", async () => {
@@ -228,5 +270,37 @@ describe("exec on a terminal", () => {
     expect(await firstLine(streams.tty)).toBe("ready");
     streams.tty.destroy();
     expect(await exit).toEqual({ kind: "signaled", signal: "SIGHUP" });
+  });
+});
+
+describe("a file that cannot be executed", () => {
+  let folder: string;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "pileus-programs-"));
+    const write = (name: string, text: string) => writeFileSync(join(folder, name), text, { mode: 0o755 });
+    write("text", 'echo "$0: $*"');
+    write("lost", "#!/no/such/interpreter\n");
+    write("elf", "\x7fELF and nothing more");
+    symlinkSync("loop", join(folder, "loop"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it("is run by the shell if it is a text", async () => {
+    const { stdout, exit } = await run(client, ["./text", "a", "b c"], { cwd: folder });
+    expect([stdout, exit]).toEqual(["./text: a b c\n", exited(0)]);
+    const terminal = await runOnTerminal(client, ["./text", "a"], { cwd: folder });
+    expect(terminal).toEqual({ output: "./text: a\r\n", exit: exited(0) });
+  });
+
+  it.each([
+    ["./lost", 127, "not found"],
+    ["./elf", 126, "ENOEXEC"],
+    ["./text/under", 126, "not a folder"],
+    ["./loop", 126, "ELOOP"],
+    ["x/".repeat(3000), 126, "ENAMETOOLONG"],
+  ])("is told by exit code and in words: %.12s", async (name, code, why) => {
+    const { stderr, exit } = await run(client, [name], { cwd: folder });
+    expect([stderr, exit]).toEqual([`exec: cannot run ${name}: ${why}\n`, exited(code)]);
   });
 });

@@ -1,4 +1,7 @@
 import { readFileSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { requires } from "@pileus/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AgentClient } from "../src/index.ts";
@@ -79,4 +82,29 @@ describe("programs as other users", () => {
       expect(stderr).toBe("err\n");
     }),
   );
+
+  it(
+    "are looked for as who they run as",
+    requires(["root"], async () => {
+      await using folder = await makeFolder();
+      await mkdir(join(folder.path, "closed"), { mode: 0o700 });
+      await writeFile(join(folder.path, "closed/tool"), "#!/bin/sh\necho root\n", { mode: 0o755 });
+      await writeFile(join(folder.path, "own"), "#!/bin/sh\necho root\n", { mode: 0o700 });
+      await mkdir(join(folder.path, "open"));
+      await writeFile(join(folder.path, "open/tool"), "#!/bin/sh\nid -u\n", { mode: 0o755 });
+      const env = { PATH: `${folder.path}/closed:${folder.path}/open:/usr/bin:/bin` };
+      expect((await run(client, ["tool"], { env })).stdout).toBe("root\n");
+      expect((await run(client, ["tool"], { env, user: "54321" })).stdout).toBe("54321\n");
+      const refused = await run(client, [`${folder.path}/own`], { user: "54321" });
+      expect(refused.exit).toEqual({ kind: "exited", code: 126 });
+      const outside = await run(client, ["true"], { cwd: `${folder.path}/closed`, user: "54321" });
+      expect(outside.stderr).toBe(`exec: cannot enter ${folder.path}/closed: permission denied\n`);
+    }),
+  );
 });
+
+async function makeFolder() {
+  const path = await mkdtemp(join(tmpdir(), "pileus-users-"));
+  await chmod(path, 0o755);
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}

@@ -74,6 +74,7 @@ export class HostSession {
       violated: (reason, received) => this.#violated(reason, received),
     });
     this.#deframer = new Deframer({
+      calls: false,
       record: (kind, payload) => this.#record(kind, payload),
       frame: (header, payload) => this.#calls.frame(header, payload),
       data: (header, piece, first) => this.#calls.data(header, piece, first),

@@ -4,7 +4,6 @@ const PLATFORM = `${process.platform}-${process.arch}`;
 
 /** The native modules that the agent loads, by their names beside it. Each is an optional dependency of a package of ours. */
 export const NATIVE_MODULES = {
-  "pty.node": { through: ["@lydell/node-pty"], file: `@lydell/node-pty-${PLATFORM}/pty.node` },
   "koffi.node": {
     through: ["@pileus/core/package.json", "koffi"],
     file: `@koromix/koffi-${PLATFORM}/linux_${process.arch}/koffi.node`,

@@ -14,8 +14,8 @@ export interface RuntimeFile {
 }
 
 /**
- * What the drive carries: this process's own Node binary with its dynamic linker and libraries, the agent's bundle, node-pty's native
- * module, and a static BusyBox.
+ * What the drive carries: this process's own Node binary with its dynamic linker and libraries, the agent's bundle, koffi's
+ * native module, and a static BusyBox.
  *
  * @throws {HostError} naming what is missing and how to get it.
  */
@@ -27,21 +27,19 @@ export async function findRuntimeFiles(options: Abortable & { readonly spawn: Sp
     findStaticBusybox(),
     findBundle(missing),
   ]);
-  const pty = findNative("pty.node", missing);
   const koffi = findNative("koffi.node", missing);
   if (busybox.missing !== undefined) missing.push(busybox.missing);
   if (linker === undefined) {
     const fix = "run a Node binary that is linked with a C library, as nodejs.org and the distributions have it";
-    missing.push({ need: "node", reason: `${node} is static: it cannot load node-pty`, fix });
+    missing.push({ need: "node", reason: `${node} is static: it cannot load koffi`, fix });
   }
-  if (missing.length > 0 || linker === undefined || !busybox.path || !bundle || !pty || !koffi)
+  if (missing.length > 0 || linker === undefined || !busybox.path || !bundle || !koffi)
     throw new HostError("build the agent's runtime drive", missing);
-  const libraries = await Promise.all([node, pty, koffi].map((file) => listLibraries(linker, file, options)));
+  const libraries = await Promise.all([node, koffi].map((file) => listLibraries(linker, file, options)));
   return [
     { path: "bin/node", source: node },
     { path: "bin/busybox", source: busybox.path },
     { path: "agent.cjs", source: bundle },
-    { path: "pty.node", source: pty },
     { path: "koffi.node", source: koffi },
     { path: "lib/ld-linux.so", source: linker },
     ...new Map(

@@ -1,16 +1,17 @@
 import { Buffer } from "node:buffer";
-import { type ChildProcess, spawn } from "node:child_process";
+import { hostname } from "node:os";
 import { pipeline } from "node:stream";
-import { type Account, signalName, type UnknownAccount } from "@pileus/core/files";
+import type { Account, UnknownAccount } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
 import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
 import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
 import { UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
+import type { Launcher } from "./launcher.ts";
 import { findUser } from "./passwd.ts";
 import { closeEnds, makePipe, openEnd, type ProgramPipe } from "./pipe.ts";
-import { DEFAULT_PATH, findProgram } from "./program.ts";
-import type { TerminalStarter } from "./pty.ts";
+import { DEFAULT_PATH, type ProgramRequest, type Refusal, startProgram } from "./program.ts";
+import { Terminal, type TerminalSize } from "./pty.ts";
 import type { SystemCalls } from "./system-calls.ts";
 
 type ExecRequest = Extract<CallRequest, { method: "exec" }>;
@@ -21,16 +22,15 @@ const DIRECTIONS = ["in", "out", "out"] as const;
 
 /** What programs are started with. */
 export interface ExecTools {
-  readonly terminals: TerminalStarter;
+  readonly launcher: Launcher;
   readonly calls: SystemCalls;
   /** A static BusyBox: powers off a guest whose init cannot be asked. */
   readonly busybox: string;
 }
 
 interface Start {
-  readonly file: string;
+  readonly request: ProgramRequest;
   readonly user: Account;
-  readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -45,114 +45,103 @@ export function exec(call: Call, request: ExecRequest, tools: ExecTools): void {
     call.close({ ok: false, error: { reason: UNKNOWN_ACCOUNT[start.unknown], message } });
     return;
   }
-  if ("code" in start) {
-    refuse(call, outputs, start.code, start.reason);
-    return;
-  }
   try {
-    if (request.tty === undefined) onPipes(call, request, start, tools, stdin, outputs);
-    else onTerminal(call, request, request.tty, start, tools, stdin, outputs);
+    const refused =
+      request.tty === undefined
+        ? onPipes(call, start, tools, stdin, outputs)
+        : onTerminal(call, request.tty, start, tools, stdin, outputs);
+    if (refused !== undefined) refuse(call, outputs, refused);
   } catch (error) {
-    refuse(call, outputs, 126, (error as Error).message);
+    refuse(call, outputs, { code: 126, reason: `cannot run ${request.argv[0]}: ${(error as Error).message}` });
   }
 }
 
-function prepare(request: ExecRequest): Start | UnknownAccount | { readonly code: number; readonly reason: string } {
-  const user = findUser(request.user);
+function prepare({ argv, cwd = "/", env, tty, user: asked }: ExecRequest): Start | UnknownAccount {
+  const user = findUser(asked);
   if ("unknown" in user) return user;
-  const env = {
+  const all = {
     PATH: DEFAULT_PATH,
     HOME: user.home,
     USER: user.name,
-    ...(request.tty === undefined ? {} : { TERM: "xterm-256color" }),
-    ...request.env,
+    HOSTNAME: hostname(),
+    ...(tty === undefined ? {} : { TERM: "xterm-256color" }),
+    ...env,
   };
-  const cwd = request.cwd ?? "/";
-  const program = findProgram(request.argv[0] ?? "", cwd, env.PATH);
-  return program.kind === "failed" ? program : { file: program.file, user, cwd, env };
+  return { request: { argv, cwd, path: all.PATH }, user, env: all };
 }
 
 function onPipes(
   call: Call,
-  request: ExecRequest,
   start: Start,
   tools: ExecTools,
   stdin: ChannelReader,
   outputs: readonly ChannelWriter[],
-): void {
-  const pipes: ProgramPipe[] = [];
-  let child: ChildProcess;
-  try {
-    for (const direction of DIRECTIONS) pipes.push(makePipe(tools.calls, direction, start.user));
-    child = spawnProgram(request.argv, start, tools, pipes);
-  } catch (error) {
-    closeEnds(pipes, ["ours", "theirs"]);
-    throw error;
-  }
-  closeEnds(pipes, ["theirs"]);
-  child.once("error", (error: NodeJS.ErrnoException) => {
-    const code = error.code === "ENOENT" ? 127 : 126;
-    refuse(call, outputs, code, `${request.argv[0]}: ${error.code ?? error.message}`);
-  });
-  // Node tells a failed start a moment after spawn() returned, but has no pid then.
-  if (child.pid === undefined) {
-    closeEnds(pipes, ["ours"]);
-    return;
-  }
+): Refusal | undefined {
+  const { calls, launcher } = tools;
+  const { request, user, env } = start;
   const end = new ExecEnd(call, outputs);
-  child.once("exit", (code, signal) => {
+  const onExit = (status: ExitStatus): void => {
     stdin.destroy();
-    end.exited(signal === null ? { kind: "exited", code: code ?? 255 } : { kind: "signaled", signal });
-  });
+    end.exited(status);
+  };
+  const pipes: ProgramPipe[] = [];
+  let started: { readonly pid: number } | Refusal | undefined;
+  try {
+    for (const direction of DIRECTIONS) pipes.push(makePipe(calls, direction, user));
+    const streams = pipes.map((pipe) => pipe.theirs) as [number, number, number];
+    started = startProgram(request, {
+      look: (look) => calls.as(user, look),
+      attempt: (file, argv) => launcher.start({ file, argv, env, cwd: request.cwd, user, streams }, onExit),
+    });
+  } finally {
+    closeEnds(pipes, started !== undefined && "pid" in started ? ["theirs"] : ["ours", "theirs"]);
+  }
+  if (!("pid" in started)) return started;
   const [input, output, errors] = pipes.map((pipe, index) => openEnd(pipe, index === 0 ? "in" : "out"));
   const [out, err] = outputs;
   if (!input || !output || !errors || !out || !err) throw new RangeError("three pipes, two outputs");
   pipeline(stdin, input, () => undefined);
   pipeline(output, out, () => undefined);
   pipeline(errors, err, () => undefined);
-  call.handlers = groupHandlers(child.pid, end, () => undefined);
+  call.handlers = groupHandlers(started.pid, end, () => undefined);
   call.send({ type: "started" } satisfies AgentMessage);
-}
-
-function spawnProgram(
-  argv: readonly string[],
-  start: Start,
-  tools: ExecTools,
-  pipes: readonly ProgramPipe[],
-): ChildProcess {
-  const { file, user, cwd, env } = start;
-  const stdio = pipes.map((pipe) => pipe.theirs);
-  // Its own session: signals reach the whole group, and no terminal of ours does.
-  return tools.calls.as(user, () => spawn(file, argv.slice(1), { argv0: argv[0], cwd, env, detached: true, stdio }));
+  return undefined;
 }
 
 function onTerminal(
   call: Call,
-  request: ExecRequest,
-  size: { readonly columns: number; readonly rows: number },
+  size: TerminalSize,
   start: Start,
   tools: ExecTools,
   input: ChannelReader,
   outputs: readonly ChannelWriter[],
-): void {
+): Refusal | undefined {
+  const { calls, launcher } = tools;
+  const { request, user, env } = start;
   const out = outputs[0] as ChannelWriter;
   const end = new ExecEnd(call, outputs);
-  const terminal = tools.terminals.start({
-    file: start.file,
-    args: request.argv.slice(1),
-    env: start.env,
-    cwd: start.cwd,
-    ...size,
-    user: start.user,
-    onExit: (code, signal) => {
-      input.destroy();
-      end.exited(signal === 0 ? { kind: "exited", code } : { kind: "signaled", signal: signalName(signal) });
-      terminal.drain(out);
+  const terminals: Terminal[] = [];
+  const started = startProgram(request, {
+    look: (look) => calls.as(user, look),
+    attempt: (file, argv) => {
+      // The end of an attempt that failed hangs up what it opened: each has a terminal of its own.
+      const terminal = new Terminal(calls.native, size, user.uid);
+      terminals.push(terminal);
+      const streams = { terminal: terminal.path };
+      return launcher.start({ file, argv, env, cwd: request.cwd, user, streams }, (status) => {
+        input.destroy();
+        end.exited(status);
+        terminal.drain(out);
+      });
     },
   });
+  const terminal = "pid" in started ? terminals.pop() : undefined;
+  for (const failed of terminals) failed.close();
+  if (!("pid" in started) || terminal === undefined) return started as Refusal;
   terminal.connect(input, out);
-  call.handlers = groupHandlers(terminal.pid, end, (width, height) => terminal.resize(width, height));
+  call.handlers = groupHandlers(started.pid, end, (columns, rows) => terminal.resize({ columns, rows }));
   call.send({ type: "started" } satisfies AgentMessage);
+  return undefined;
 }
 
 function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows: number) => void): Call["handlers"] {
@@ -204,10 +193,10 @@ class ExecEnd {
 }
 
 // A program that could not be started, as a shell would tell it.
-function refuse(call: Call, outputs: readonly ChannelWriter[], code: number, reason: string): void {
+function refuse(call: Call, outputs: readonly ChannelWriter[], { code, reason }: Refusal): void {
   const end = new ExecEnd(call, outputs);
   call.send({ type: "started" } satisfies AgentMessage);
-  outputs.at(-1)?.write(Buffer.from(`pileus: ${reason}\n`));
+  outputs.at(-1)?.write(Buffer.from(`exec: ${reason}\n`));
   for (const output of outputs) output.end();
   end.exited({ kind: "exited", code });
 }

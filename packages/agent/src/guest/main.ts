@@ -5,15 +5,15 @@ import { HEADER_SIZE, MAX_DATA } from "../protocol/frame.ts";
 import { streamLink } from "../protocol/link.ts";
 import { encodeRecord } from "../protocol/record.ts";
 import { findPort } from "./find-port.ts";
+import { Launcher } from "./launcher.ts";
 import { PortLink } from "./port-link.ts";
-import { TerminalStarter } from "./pty.ts";
 import { type AgentOptions, AgentSession } from "./session.ts";
 import { SystemCalls } from "./system-calls.ts";
 
 /**
  * The agent's process: `agent.cjs --port NAME` serves a virtio-serial port, `agent.cjs --socket PATH` a unix
  * socket, and says so on its standard output once it can be reached.
- * `--tools FOLDER` (default: where it lies) has `pty.node`, `koffi.node` and `bin/busybox`.
+ * `--tools FOLDER` (default: where it lies) has `koffi.node` and `bin/busybox`.
  */
 declare const AGENT_VERSION: string;
 
@@ -27,7 +27,7 @@ function main(argv: readonly string[]): void {
   const calls = new SystemCalls(join(folder, "koffi.node"));
   const tools = {
     calls,
-    terminals: new TerminalStarter(join(folder, "pty.node"), calls),
+    launcher: new Launcher(calls),
     busybox: join(folder, "bin/busybox"),
   };
   // Programs that run as others must not inherit groups of ours.

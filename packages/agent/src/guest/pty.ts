@@ -1,54 +1,67 @@
 import { Buffer } from "node:buffer";
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { closeSync, constants, fchownSync, openSync, readSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { ReadStream } from "node:tty";
-import type { Credentials, SystemCalls } from "./system-calls.ts";
+import type { Native } from "./native.ts";
 
-/** node-pty's native half, as `unixTerminal.js` of version 1.1.0 calls it. */
-interface Binding {
-  fork(
-    file: string,
-    args: readonly string[],
-    env: readonly string[],
-    cwd: string,
-    columns: number,
-    rows: number,
-    uid: number,
-    gid: number,
-    utf8: boolean,
-    helper: string,
-    onExit: (code: number, signal: number) => void,
-  ): { readonly fd: number; readonly pid: number; readonly pty: string };
-  resize(fd: number, columns: number, rows: number): void;
+// asm-generic/ioctls.h; the same on x86-64 and arm64.
+const TCGETS = 0x5401;
+const TCSETS = 0x5402;
+const TIOCSWINSZ = 0x5414;
+const TIOCGPTN = 0x80045430;
+const TIOCSPTLCK = 0x40045431;
+// termbits.h: c_iflag is the first field of struct termios.
+const IUTF8 = 0o40000;
+const TERMIOS = 64;
+
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
 }
 
 /**
- * A program on a terminal, and our end of that.
+ * A terminal for a program, and our end of that. It is set as the kernel sets a new one, and to erase whole UTF-8 characters.
  *
  * The program's end is kept open here, too: when the last one closes it, libuv takes the first short read for the end of all
  * (uv__stream_io, POLLHUP), and a terminal's reads are short; up to 64 KiB would be lost. So the end is told by the program's exit, after
  * which `drain()` takes what is left.
  */
 export class Terminal {
-  readonly pid: number;
-  readonly #binding: Binding;
+  /** What the program opens. */
+  readonly path: string;
+  readonly #native: Native;
   readonly #fd: number;
-  readonly #stream: ReadStream;
   readonly #held: number;
+  #stream: ReadStream | undefined;
   #closed = false;
 
-  constructor(binding: Binding, started: { readonly fd: number; readonly pid: number; readonly pty: string }) {
-    this.pid = started.pid;
-    this.#binding = binding;
-    this.#fd = started.fd;
-    this.#held = openSync(started.pty, constants.O_RDWR | constants.O_NOCTTY);
-    this.#stream = new ReadStream(started.fd);
-    this.#stream.on("error", () => undefined);
+  /** `owner`: the user whom the terminal belongs to. */
+  constructor(native: Native, size: TerminalSize, owner: number) {
+    this.#native = native;
+    this.#fd = openSync("/dev/ptmx", constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+    try {
+      const number = Buffer.alloc(4);
+      this.#control(TIOCGPTN, number);
+      this.#control(TIOCSPTLCK, Buffer.alloc(4));
+      this.path = `/dev/pts/${number.readUInt32LE()}`;
+      this.#held = openSync(this.path, constants.O_RDWR | constants.O_NOCTTY);
+    } catch (error) {
+      closeSync(this.#fd);
+      throw error;
+    }
+    if (process.getuid?.() === 0) fchownSync(this.#held, owner, -1);
+    const settings = Buffer.alloc(TERMIOS);
+    this.#control(TCGETS, settings);
+    settings.writeUInt32LE(settings.readUInt32LE() | IUTF8);
+    this.#control(TCSETS, settings);
+    this.resize(size);
   }
 
   /** Carries bytes both ways until `drain()` or `close()`. */
   connect(input: Readable, output: Writable): void {
-    const stream = this.#stream;
+    const stream = new ReadStream(this.#fd);
+    this.#stream = stream;
+    stream.on("error", () => undefined);
     stream.on("data", (chunk: Buffer) => {
       if (!output.write(chunk)) stream.pause();
     });
@@ -64,12 +77,12 @@ export class Terminal {
 
   /** After the program's end: writes what it has left to `output`, as fast as that takes it, then ends it. */
   drain(output: Writable): void {
-    this.#stream.pause();
-    this.#stream.removeAllListeners("data");
+    this.#stream?.pause();
+    this.#stream?.removeAllListeners("data");
     output.removeAllListeners("drain");
     const step = (): void => {
       while (!this.#closed) {
-        const chunk: Buffer | undefined = this.#stream.read() ?? readNow(this.#fd);
+        const chunk: Buffer | undefined = this.#stream?.read() ?? readNow(this.#fd);
         if (chunk === undefined) break;
         if (output.write(chunk)) continue;
         output.once("drain", step);
@@ -86,15 +99,20 @@ export class Terminal {
     if (this.#closed) return;
     this.#closed = true;
     closeSync(this.#held);
-    this.#stream.destroy();
+    if (this.#stream === undefined) closeSync(this.#fd);
+    else this.#stream.destroy();
   }
 
-  resize(columns: number, rows: number): void {
-    if (!this.#closed) this.#binding.resize(this.#fd, columns, rows);
+  resize({ columns, rows }: TerminalSize): void {
+    if (!this.#closed) this.#control(TIOCSWINSZ, Buffer.from(Uint16Array.of(rows, columns, 0, 0).buffer));
+  }
+
+  #control(request: number, argument: Buffer): void {
+    if (this.#native.ioctl(this.#fd, request, "void *", argument) !== 0) throw new Error("no terminal can be made");
   }
 }
 
-/** What can be read without waiting; libuv has made the descriptor so. */
+/** What can be read without waiting. */
 function readNow(fd: number): Buffer | undefined {
   const buffer = Buffer.allocUnsafe(4096);
   try {
@@ -105,51 +123,4 @@ function readNow(fd: number): Buffer | undefined {
     if (code === "EAGAIN" || code === "EIO") return undefined;
     throw error;
   }
-}
-
-export interface TerminalRequest {
-  readonly file: string;
-  readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
-  readonly columns: number;
-  readonly rows: number;
-  readonly user: Credentials;
-  readonly onExit: (code: number, signal: number) => void;
-}
-
-/**
- * Starts programs on terminals by node-pty's native module alone: its JavaScript half destroys the terminal 200 ms
- * after the program's end, and with it what a slow reader has not yet taken.
- */
-export class TerminalStarter {
-  readonly #path: string;
-  readonly #calls: SystemCalls;
-  #binding: Binding | undefined;
-
-  /** `path`: of `pty.node`. Loaded on first use. */
-  constructor(path: string, calls: SystemCalls) {
-    this.#path = path;
-    this.#calls = calls;
-  }
-
-  start(request: TerminalRequest): Terminal {
-    this.#binding ??= load(this.#path);
-    const binding = this.#binding;
-    const { file, args, cwd, columns, rows, user, onExit } = request;
-    const env = Object.entries(request.env).map(([name, value]) => `${name}=${value}`);
-    const started = this.#calls.as(user, () =>
-      // -1: the ids that it has. The terminal is made by who will use it, and so is his.
-      binding.fork(file, args, env, cwd, columns, rows, -1, -1, true, "", onExit),
-    );
-    // The module leaves our end open to every program that is started after this one.
-    this.#calls.closeOnExec(started.fd);
-    return new Terminal(binding, started);
-  }
-}
-
-function load(path: string): Binding {
-  const module = { exports: {} as Binding };
-  process.dlopen(module, path);
-  return module.exports;
 }

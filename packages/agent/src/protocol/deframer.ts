@@ -4,6 +4,8 @@ import { MARKER, MAX_RECORD, type RecordKind, recordKind } from "./record.ts";
 
 /** What a {@link Deframer} finds. It calls them in the order of the stream. */
 export interface DeframerSink {
+  /** Whether the peer may begin calls. Default true; false at the host, who would have to keep room for a guest's. */
+  readonly calls?: boolean;
   /** A record. False: not for us, and everything up to the next marker is to be discarded. */
   record(kind: RecordKind, payload: Buffer): boolean;
   /** A whole frame, except DATA. */
@@ -101,6 +103,8 @@ export class Deframer {
     if (bytes === undefined) return EMPTY;
     const used = bytes.consumed;
     const header = parseHeader(bytes.whole);
+    if (typeof header !== "string" && header.type === FRAME.call && this.#sink.calls === false)
+      return this.#malformed("a CALL from the agent", bytes.whole);
     if (typeof header === "string") return this.#malformed(header, bytes.whole);
     this.#header = header;
     this.#left = header.length;

@@ -32,8 +32,11 @@ export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
 /** The most bytes in one DATA frame. */
 export const MAX_DATA = 64 * 1024;
-/** The most bytes in a CALL: argv and environment. */
-export const MAX_CALL = 1024 * 1024;
+/**
+ * The most bytes in a CALL: the arguments and environment that Linux takes (execve(2): a quarter of the stack's limit of 8 MiB), each byte written
+ * as JSON's longest escape, and room to spare.
+ */
+export const MAX_CALL = 16 * 1024 * 1024;
 /** The most bytes in a MESSAGE or CLOSE. */
 export const MAX_MESSAGE = 64 * 1024;
 /** What a channel may send before its receiver grants more. */

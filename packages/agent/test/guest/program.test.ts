@@ -1,8 +1,10 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { findProgram } from "../../src/guest/program.ts";
+import { type ProgramActions, startProgram } from "../../src/guest/program.ts";
+
+const { E2BIG, EACCES, ENOENT, ENOEXEC, ENOTDIR } = constants.errno;
 
 let folder: string;
 
@@ -10,41 +12,68 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "pileus-path-"));
   for (const name of ["one", "two"]) mkdirSync(join(folder, name));
   writeFileSync(join(folder, "one/tool"), "");
-  writeFileSync(join(folder, "two/tool"), "");
+  writeFileSync(join(folder, "two/tool"), "echo");
+  writeFileSync(join(folder, "two/elf"), "\x7fELF of another machine");
   chmodSync(join(folder, "two/tool"), 0o755);
-  symlinkSync("tool", join(folder, "two/link"));
   symlinkSync("nowhere", join(folder, "two/broken"));
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe("findProgram", () => {
-  const find = (name: string, cwd = folder) => findProgram(name, cwd, `one:${folder}/two:relative`);
+/** What was executed, in order, and what became of it: the outcomes by the ends of their paths, else ENOENT. */
+function start(argv: readonly string[], outcomes: Readonly<Record<string, number | "runs">>, cwd = folder) {
+  const tried: string[] = [];
+  const actions: ProgramActions = {
+    look: (look) => look(),
+    attempt: (file, args) => {
+      tried.push([file, ...args].join(" "));
+      const [, outcome = ENOENT] = Object.entries(outcomes).find(([end]) => file.endsWith(end)) ?? [];
+      return outcome === "runs" ? { pid: 7 } : { errno: outcome };
+    },
+  };
+  return { tried, started: startProgram({ argv, cwd, path: `one:${folder}/two::none` }, actions) };
+}
 
-  it("takes the first on PATH that can be executed, as a shell does", () => {
-    expect(find("tool")).toEqual({ kind: "found", file: `${folder}/two/tool` });
-    expect(find("link")).toEqual({ kind: "found", file: `${folder}/two/link` });
+describe("startProgram", () => {
+  it("executes the first on PATH that can be, from the working folder, and passes over folders without it", () => {
+    expect(start(["tool", "a"], { "one/tool": EACCES, "two/tool": "runs" })).toEqual({
+      tried: ["one/tool tool a", `${folder}/two/tool tool a`],
+      started: { pid: 7 },
+    });
   });
 
-  it("takes a path as it is, from cwd", () => {
-    expect(find("two/tool")).toEqual({ kind: "found", file: `${folder}/two/tool` });
-    expect(find("./tool", `${folder}/two`)).toEqual({ kind: "found", file: `${folder}/two/tool` });
-    expect(find(`${folder}/two/tool`)).toEqual({ kind: "found", file: `${folder}/two/tool` });
+  it("takes a path as it is", () => {
+    expect(start(["two/tool"], { tool: "runs" })).toEqual({ tried: ["two/tool two/tool"], started: { pid: 7 } });
+  });
+
+  it("has the shell run a text that names no interpreter", () => {
+    expect(start(["two/tool", "a"], { "two/tool": ENOEXEC, "/bin/sh": "runs" })).toEqual({
+      tried: ["two/tool two/tool a", "/bin/sh /bin/sh two/tool a"],
+      started: { pid: 7 },
+    });
   });
 
   it.each([
-    ["one/tool", 126],
-    ["./two", 126],
-    ["broken", 127],
-    ["none", 127],
-    ["two/tool/none", 127],
-    ["", 127],
-  ])("gives for %s the code %i, with the reason", (name, code) => {
-    expect(find(name)).toEqual({ kind: "failed", code, reason: expect.any(String) });
+    [
+      "no shell takes a program for another machine",
+      "two/elf",
+      { "two/elf": ENOEXEC, "/bin/sh": "runs" },
+      126,
+      "ENOEXEC",
+    ],
+    ["a text stays what it is where there is no shell", "two/tool", { "two/tool": ENOEXEC }, 126, "ENOEXEC"],
+    ["what is refused is there", "tool", { "one/tool": EACCES }, 126, "permission denied"],
+    ["a link to nothing is not there", "broken", {}, 127, "not found"],
+    ["nothing has the empty name", "", {}, 127, "not found"],
+    ["a path through a file is none", "two/tool/none", { none: ENOTDIR }, 126, "not a folder"],
+    ["other errors have their names", "two/tool", { tool: E2BIG }, 126, "E2BIG"],
+  ] as const)("gives the exit code of a shell, and why: %s", (_, name, outcomes, code, why) => {
+    expect(start([name], outcomes).started).toEqual({ code, reason: `cannot run ${name}: ${why}` });
   });
 
   it("gives 126 for a working folder that is none", () => {
-    expect(find("tool", `${folder}/two/tool`)).toMatchObject({ kind: "failed", code: 126 });
-    expect(find("tool", "/nonexistent")).toMatchObject({ kind: "failed", code: 126 });
+    const file = `${folder}/two/tool`;
+    expect(start(["tool"], {}, file).started).toEqual({ code: 126, reason: `cannot enter ${file}: not a folder` });
+    expect(start(["tool"], {}, "/nonexistent").started).toMatchObject({ code: 126 });
   });
 });

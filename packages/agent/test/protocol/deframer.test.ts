@@ -12,8 +12,9 @@ class Found {
   readonly deframer: Deframer;
   #data: Buffer[] = [];
 
-  constructor(accept: (payload: string) => boolean = () => true) {
+  constructor(accept: (payload: string) => boolean = () => true, from: "host" | "agent" = "host") {
     this.deframer = new Deframer({
+      calls: from === "host",
       record: (kind, payload) => {
         this.#flush();
         this.events.push(`${kind} ${payload}`);
@@ -139,6 +140,12 @@ describe("Deframer", () => {
     expect(found.all.map((event) => event.split(" ")[0])).toEqual(["here", "malformed", "here", "frame"]);
   });
 
+  it("refuses a call from an agent by its header", () => {
+    const found = new Found(undefined, "agent");
+    found.deframer.feed(Buffer.concat([here, encodeHeader(FRAME.call, 1, 0, MAX_CALL)]));
+    expect(found.all).toEqual([expect.stringMatching(/^here/), expect.stringMatching(/^malformed/)]);
+  });
+
   it("holds a frame that comes byte by byte in little more than its size", () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
@@ -148,11 +155,12 @@ describe("Deframer", () => {
       return heapUsed + external;
     };
     const { deframer } = new Found();
-    deframer.feed(Buffer.concat([here, encodeHeader(FRAME.call, 1, 0, MAX_CALL)]));
+    const size = 2 ** 20;
+    deframer.feed(Buffer.concat([here, encodeHeader(FRAME.call, 1, 0, size)]));
     const before = used();
     const byte = Buffer.alloc(1);
-    for (let at = 0; at < MAX_CALL / 4; at += 1) deframer.feed(byte);
-    expect(used() - before).toBeLessThan(4 * MAX_CALL);
+    for (let at = 0; at < size / 4; at += 1) deframer.feed(byte);
+    expect(used() - before).toBeLessThan(4 * size);
     deframer.feed(byte);
   });
 

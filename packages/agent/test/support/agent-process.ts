@@ -42,8 +42,7 @@ export class AgentProcess implements AsyncDisposable {
       silent: true,
     });
     mkdirSync(join(folder, "bin"));
-    for (const name of ["pty.node", "koffi.node"] as const)
-      symlinkSync(findNativeModule(name) ?? "/nonexistent", join(folder, name));
+    symlinkSync(findNativeModule("koffi.node") ?? "/nonexistent", join(folder, "koffi.node"));
     symlinkSync("/bin/busybox", join(folder, "bin/busybox"));
     const log = openSync(join(folder, "agent.log"), "w");
     const argv = [join(folder, "guest.cjs"), "--socket", join(folder, "agent.sock")];
