@@ -79,8 +79,11 @@ export interface InstanceFiles {
    */
   push(source: string, path: string, options?: PushOptions): Promise<void>;
   /**
-   * Copies a file or folder inside to exactly `target` on the host, owned by the caller, setuid bits dropped. What it
-   * writes stays under `target` whatever the instance sends; devices and sockets are left out.
+   * Copies a file or folder inside to exactly `target` on the host, owned by the caller, setuid bits dropped. Existing
+   * folders are merged and keep their modes, files replaced. What it writes stays under `target` whatever the instance
+   * sends, and whoever changes the place meanwhile: no symlink in it is followed, nor `target` itself if it is one.
+   * Devices, fifos and sockets are left out.
+   * @throws {ProtocolError} when what the instance sends is no tree, or would lead through a symlink.
    */
   pull(path: string, target: string, options?: ProgressOptions): Promise<void>;
 }

@@ -20,7 +20,7 @@ export interface PendingFile {
 export function openPending(
   access: TreeAccess,
   folder: FolderHandle,
-  name: string,
+  name: string | Buffer,
   facts: Owner & { readonly mode: number },
 ): PendingFile {
   const path = folder.path(temporaryName());

@@ -3,6 +3,8 @@ import { nameBytes } from "./byte-name.ts";
 import type { FolderHandle } from "./tree-access.ts";
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
+/** open(2): a place in the tree, to which the folder's own permissions are nothing. */
+const O_PATH = 0o10000000;
 
 /** A folder that is open as `fd`, which the handle owns from now on. Needs /proc. */
 export function folderOf(fd: number): FolderHandle {
@@ -20,7 +22,7 @@ export function folderOf(fd: number): FolderHandle {
 
 /** Opens the folder at a path of {@link FolderHandle.path}; a symlink there is refused with `ENOTDIR`. */
 export function openFolderAt(path: string | Buffer): FolderHandle {
-  return folderOf(openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  return folderOf(openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW));
 }
 
 /** chmod(2) of a folder, but never of what a symlink in its place points to. */

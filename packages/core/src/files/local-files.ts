@@ -29,7 +29,7 @@ import { removeTree } from "./remove-tree.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { joinPath, splitPath } from "./tree-path.ts";
 import { everySoOften } from "./turn.ts";
-import { unpackStream } from "./unpack-tree.ts";
+import { unpackStream } from "./unpack-stream.ts";
 
 /** As the kernel: path_resolution(7). */
 const MAX_LINKS = 40;

@@ -12,3 +12,27 @@ export function splitPath(path: string): { readonly parent: string; readonly nam
 export function joinPath(path: string, name: string): string {
   return name === "." ? path : `${path === "/" ? "" : path}/${name}`;
 }
+
+/** Bytes of a name in a tree. Longer than a path can be (PATH_MAX), for a tree is walked folder by folder. */
+export const MAX_NAME = 64 * 1024;
+
+/**
+ * The name of an archive's entry, a byte string, without what says nothing: `"a/b"`, and `""` for the root of the tree.
+ * `undefined` for one that does not go down: an archive of a tree has no business with any other.
+ */
+export function treeName(name: string): string | undefined {
+  if (name === "" || name.startsWith("/") || name.includes("\0") || name.length > MAX_NAME) return undefined;
+  if (!/(?:^|\/)\.{0,2}(?:\/|$)/.test(name)) return name;
+  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+  return parts.includes("..") ? undefined : parts.join("/");
+}
+
+/** The name of the folder that holds `name`, as {@link treeName} gives it; `undefined` for what holds the root. */
+export function folderOfName(name: string): string | undefined {
+  return name === "" ? undefined : name.slice(0, Math.max(0, name.lastIndexOf("/")));
+}
+
+/** The last component of such a name. */
+export function lastOfName(name: string): string {
+  return name.slice(name.lastIndexOf("/") + 1);
+}

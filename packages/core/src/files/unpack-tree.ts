@@ -1,76 +1,49 @@
 import {
+  chmodSync,
   closeSync,
+  fstatSync,
+  ftruncateSync,
   futimesSync,
   linkSync,
+  lstatSync,
   lutimesSync,
   mkdirSync,
   renameSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   write,
   writeSync,
 } from "node:fs";
-import { addAbortSignal, Writable } from "node:stream";
-import { finished } from "node:stream/promises";
 import { promisify } from "node:util";
 import type { Abortable } from "../contract/abortable.ts";
-import { FileError } from "../contract/errors.ts";
-import { type TarEntry, textOf } from "../tar/entry.ts";
-import type { TarFault } from "../tar/header.ts";
+import { type Extent, shown, storedSize, type TarEntry } from "../tar/entry.ts";
+import { TarFault } from "../tar/header.ts";
 import { TarReader } from "../tar/reader.ts";
 import { openPending, type PendingFile, temporaryName } from "./atomic-write.ts";
-import { fileError } from "./file-error.ts";
+import { nameBytes, nameText } from "./byte-name.ts";
+import { Descent, identityOf } from "./descent.ts";
 import { isAbsent } from "./file-stat.ts";
-import { chmodFolder } from "./folder-descriptor.ts";
-import { systemError } from "./plain-access.ts";
-import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
-import { joinPath, splitPath } from "./tree-path.ts";
+import { openFolderAt } from "./folder-descriptor.ts";
+import type { FolderHandle, TreeAccess } from "./tree-access.ts";
+import { folderOfName, joinPath, lastOfName, splitPath, treeName } from "./tree-path.ts";
+import { everySoOften } from "./turn.ts";
 
 const writeAsync = promisify(write);
 const SMALL = 64 * 1024;
 
-/**
- * Unpacks a tar written to `stream` at `path`: folders that exist (and symlinks to folders) stay as they are and are merged, other things are replaced, each file
- * atomically. Names that leave the tree, fifos and devices are refused with `EINVAL`. `done` settles once all is in place with its times; a failure
- * or an abort leaves what had arrived.
- */
-export function unpackStream(
-  access: TreeAccess,
-  path: string,
-  options: Abortable = {},
-): { readonly stream: Writable; readonly done: Promise<void> } {
-  const unpacking = new Unpacking(access, path, options.signal);
-  let busy = Promise.resolve();
-  const run = (work: Promise<void>, settle: (error?: Error) => void) => {
-    busy = work.then(
-      () => settle(),
-      (error: unknown) => settle(fileError("write", path, error) as Error),
-    );
-  };
-  const stream = new Writable({
-    write: (chunk: Buffer, _encoding, settle) => run(unpacking.take(chunk), settle),
-    final: (settle) => run(unpacking.finish(), settle),
-    // A write under way still needs the file that is let go of here.
-    destroy(error, settle) {
-      busy.then(() => unpacking.discard()).then(() => settle(error), settle);
-    },
-  });
-  if (options.signal !== undefined) addAbortSignal(options.signal, stream);
-  const done = finished(stream).catch((error: unknown) => {
-    // An abort shows its own reason, which the stream has wrapped.
-    options.signal?.throwIfAborted();
-    throw error;
-  });
-  // A caller who destroys the stream need not look at the outcome.
-  done.catch(() => undefined);
-  return { stream, done };
-}
-
-/** Where an entry goes: a name in a folder that is open, and the path that it has. */
-interface Place {
-  readonly folder: FolderHandle;
-  readonly name: string;
-  readonly path: string;
+/** What an unpacking does where its users differ. */
+export interface UnpackRules extends Abortable {
+  /** Whether a symlink in a folder's place, which was there before, is entered: /lib of most distributions. */
+  readonly followLinks: boolean;
+  /** The entry as it is to be made; `undefined` leaves it out. */
+  admit(entry: TarEntry): TarEntry | undefined;
+  /** The error for an archive that is no honest tree. */
+  refusal(fault: TarFault): Error;
+  /** The error for what failed at a path of the access. */
+  failure(path: string, error: unknown): unknown;
+  /** Is told of bytes of content that are in place. */
+  onContent?(bytes: number): void;
 }
 
 /** The file whose content is arriving. */
@@ -79,27 +52,48 @@ interface Arriving {
   readonly folder: FolderHandle;
   readonly pending: PendingFile;
   readonly mtime: Date;
+  /** Where the next bytes belong, and after them. */
+  readonly extents: Extent[];
   /** Bytes still to come. */
   left: number;
 }
 
-class Unpacking {
+interface FolderFacts {
+  readonly mode: number;
+  readonly mtime: Date;
+}
+
+/**
+ * Unpacks a tar at `root`: folders that exist stay as they are and are merged, other things are replaced, each file atomically. What
+ * cannot be in a tree that was walked is refused. It goes from folder to folder by descriptors, so that nothing outside is reached
+ * however the tree is changed meanwhile, and archive names, which are byte strings, can be longer than a path.
+ */
+export class TreeUnpacking {
   readonly #access: TreeAccess;
   readonly #root: string;
-  readonly #signal: AbortSignal | undefined;
+  readonly #rules: UnpackRules;
   readonly #reader: TarReader;
+  readonly #turn: () => Promise<void> | undefined;
   /** What the reader found in the chunk at hand: it cannot wait for the file system. */
   readonly #found: (TarEntry | Buffer)[] = [];
-  readonly #folders: { readonly path: string; readonly mtime: Date }[] = [];
+  #descent: Descent | undefined;
+  /** The name of the folder that the descent is in; `""` is the tree's root, `undefined` what holds it. */
+  #here: string | undefined;
+  /** Folders that were made: they get their modes and times when they are left, for what is put into them changes those. */
+  readonly #folders = new Map<string, FolderFacts>();
+  /** Of each folder that the descent is in, its key in `#folders`. */
+  readonly #entered: string[] = [];
+  /** Files that were made, which hard links may be to. */
+  readonly #files = new Set<string>();
+  #kind: "folder" | "other" | undefined;
   #file: Arriving | undefined;
 
-  constructor(access: TreeAccess, root: string, signal: AbortSignal | undefined) {
+  constructor(access: TreeAccess, root: string, rules: UnpackRules) {
     this.#access = access;
     this.#root = root;
-    this.#signal = signal;
-    const refusal = ({ message, tooLarge }: TarFault) =>
-      new FileError({ verb: "write", path: root, errno: tooLarge ? "EFBIG" : "EINVAL", detail: message });
-    this.#reader = new TarReader(refusal, {
+    this.#rules = rules;
+    this.#turn = everySoOften(rules.signal);
+    this.#reader = new TarReader((fault) => rules.refusal(fault), {
       entry: (entry) => this.#found.push(entry),
       data: (bytes) => this.#found.push(bytes),
     });
@@ -111,63 +105,96 @@ class Unpacking {
     } finally {
       // Also what came before a fault: what arrives must not depend on how the archive was cut into chunks.
       for (const found of this.#found.splice(0)) {
-        this.#signal?.throwIfAborted();
+        await this.#turn();
         if (Buffer.isBuffer(found)) await this.#write(found);
         else this.#add(found);
       }
     }
   }
 
-  /** Folders get their times last: what is put into them changes those. */
   async finish(): Promise<void> {
     this.#reader.end();
-    for (const { path, mtime } of this.#folders.reverse()) {
-      this.#at(path, (folder, name) => lutimesSync(folder.path(name), mtime, mtime));
+    if (this.#kind === undefined) throw this.#rules.refusal(new TarFault("the archive has no entry"));
+    while (this.#entered.length > 0) {
+      await this.#turn();
+      this.#leave();
     }
+    this.#descent?.[Symbol.dispose]();
   }
 
-  /** Lets go of the file under way, if there is one, which leaves nothing of it. */
+  /** Lets go of all that is open. Of the file under way, if there is one, nothing is left. */
   discard(): void {
     const file = this.#file;
-    if (file === undefined) return;
     this.#file = undefined;
     try {
-      closeSync(file.pending.fd);
-      file.pending.discard();
+      if (file !== undefined) {
+        closeSync(file.pending.fd);
+        file.pending.discard();
+      }
     } finally {
-      file.folder[Symbol.dispose]();
+      file?.folder[Symbol.dispose]();
+      this.#descent?.[Symbol.dispose]();
     }
   }
 
   #add(entry: TarEntry): void {
-    const path = this.#locate(entry.name);
-    const { parent, name } = splitPath(path);
-    const folder = this.#access.openFolder(parent);
+    const name = treeName(entry.name);
+    if (name === undefined) this.#refuse(entry, "has a name that no tree has");
+    this.#judge(entry, name);
+    const admitted = this.#rules.admit(entry);
+    if (admitted === undefined) return;
     try {
-      if (entry.type === "file") this.#openFile(entry, { folder, name, path });
-      else this.#make(entry, { folder, name, path });
+      if (admitted.type === "directory") this.#makeFolder(admitted, name);
+      else if (admitted.type === "link") this.#makeHardLink(admitted, name);
+      else {
+        const folder = this.#enter(folderOfName(name), admitted);
+        if (admitted.type === "symlink") this.#makeSymlink(admitted, folder, this.#lastOf(name));
+        else this.#openFile(admitted, folder, name);
+      }
     } catch (error) {
-      throw fileError("write", path, error);
-    } finally {
-      if (this.#file?.folder !== folder) folder[Symbol.dispose]();
+      throw this.#rules.failure(this.#pathOf(name), error);
     }
     if (this.#file?.left === 0) this.#keep(this.#file);
   }
 
-  #openFile(entry: TarEntry, { folder, name, path }: Place): void {
-    const { owner, mode, mtime } = this.#facts(entry);
-    const pending = openPending(this.#access, folder, name, { ...owner, mode });
-    this.#file = { path, folder, pending, mtime, left: entry.size };
+  /** A tree is one folder, or one thing and nothing else. */
+  #judge(entry: TarEntry, name: string): void {
+    const kind = name === "" && entry.type !== "directory" ? "other" : "folder";
+    if (this.#kind === "other" || (this.#kind === "folder" && kind === "other"))
+      this.#refuse(entry, "contradicts an entry before it, for the root of a tree is one thing");
+    this.#kind = kind;
+  }
+
+  #openFile(entry: TarEntry, folder: FolderHandle, name: string): void {
+    // Its own: the descent may go on before all of the content is here.
+    const own = openFolderAt(folder.path("."));
+    try {
+      const last = this.#lastOf(name);
+      if (isFolder(placeOf(own, last))) throw Object.assign(new Error("EISDIR"), { code: "EISDIR" });
+      const pending = openPending(this.#access, own, bytesOf(last), {
+        uid: entry.uid,
+        gid: entry.gid,
+        mode: entry.mode,
+      });
+      const extents = [...(entry.sparse ?? [{ offset: 0, length: entry.size }])];
+      const left = storedSize(entry);
+      this.#file = { path: this.#pathOf(name), folder: own, pending, mtime: timeOf(entry), extents, left };
+      if (entry.sparse !== undefined) ftruncateSync(pending.fd, entry.size);
+    } catch (error) {
+      if (this.#file?.folder !== own) own[Symbol.dispose]();
+      throw error;
+    }
   }
 
   async #write(bytes: Buffer): Promise<void> {
     const file = this.#file;
     if (file === undefined) return;
     try {
-      await writeAll(file.pending.fd, bytes);
+      await writeExtents(file.pending.fd, bytes, file.extents);
     } catch (error) {
-      throw fileError("write", file.path, error);
+      throw this.#rules.failure(file.path, error);
     }
+    this.#rules.onContent?.(bytes.length);
     file.left -= bytes.length;
     if (file.left === 0) this.#keep(file);
   }
@@ -177,104 +204,183 @@ class Unpacking {
     try {
       try {
         futimesSync(pending.fd, mtime, mtime);
+        const { dev, ino } = fstatSync(pending.fd, { bigint: true });
+        this.#files.add(`${dev}:${ino}`);
       } finally {
         closeSync(pending.fd);
       }
       pending.commit();
     } catch (error) {
       pending.discard();
-      throw fileError("write", path, error);
+      throw this.#rules.failure(path, error);
     } finally {
       folder[Symbol.dispose]();
     }
   }
 
-  #make(entry: TarEntry, { folder, name, path }: Place): void {
-    switch (entry.type) {
-      case "directory":
-        this.#makeFolder(entry, folder.path(name), path);
-        break;
-      case "symlink":
-        this.#makeLink(folder, name, entry);
-        break;
-      case "link":
-        this.#makeHardLink(folder, name, entry.target);
-        break;
-      default:
-        throw systemError("EINVAL", textOf(entry.name));
-    }
+  #makeFolder(entry: TarEntry, name: string): void {
+    const folder = this.#enter(folderOfName(name), entry);
+    this.#enterOrMake(folder, this.#lastOf(name), name, entry);
+    // One that was there stays as it is. Of one that is named twice, the last word counts.
+    const key = this.#entered.at(-1) as string;
+    if (this.#folders.has(key)) this.#folders.set(key, { mode: entry.mode, mtime: timeOf(entry) });
   }
 
-  #makeFolder(entry: TarEntry, at: Buffer, path: string): void {
-    const { owner, mode, mtime } = this.#facts(entry);
-    try {
-      this.#access.create(at, owner, () => mkdirSync(at, 0o700));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      // A folder that is there, or a symlink to one (/lib in most distributions), stays as it is; opening refuses the rest.
-      this.#access.openFolder(path)[Symbol.dispose]();
-      return;
-    }
-    chmodFolder(at, mode);
-    this.#folders.push({ path, mtime });
-  }
-
-  #makeLink(folder: FolderHandle, name: string, entry: TarEntry): void {
-    const { owner, mtime } = this.#facts(entry);
-    this.#replace(folder, name, (at) => {
-      this.#access.create(at, owner, () => symlinkSync(textOf(entry.target), at));
+  #makeSymlink(entry: TarEntry, folder: FolderHandle, last: string): void {
+    const mtime = timeOf(entry);
+    replace(folder, last, (at) => {
+      this.#access.create(at, entry, () => symlinkSync(bytesOf(entry.target), at));
       lutimesSync(at, mtime, mtime);
     });
   }
 
-  #makeHardLink(folder: FolderHandle, name: string, target: string): void {
-    this.#at(this.#locate(target), (from, existing) =>
-      this.#replace(folder, name, (at) => linkSync(from.path(existing), at)),
-    );
-  }
-
-  #replace(folder: FolderHandle, name: string, make: (at: Buffer) => void): void {
-    const at = folder.path(temporaryName());
+  #makeHardLink(entry: TarEntry, name: string): void {
+    const target = treeName(entry.target);
+    if (target === undefined || target === "") this.#refuse(entry, "is a hard link to what no tree has");
+    const from = this.#enter(folderOfName(target), undefined);
+    const own = openFolderAt(from.path("."));
     try {
-      make(at);
-      renameSync(at, folder.path(name));
+      const existing = placeOf(own, lastOfName(target));
+      const { dev, ino } = lstatSync(existing, { bigint: true });
+      if (!this.#files.has(`${dev}:${ino}`)) this.#refuse(entry, "is a hard link to what was not sent before it");
+      replace(this.#enter(folderOfName(name), entry), this.#lastOf(name), (at) => linkSync(existing, at));
+    } catch (error) {
+      if (isAbsent(error)) this.#refuse(entry, "is a hard link to what was not sent before it");
+      throw error;
     } finally {
-      // Also after success: rename(2) does nothing where both names are links to one file.
-      removeIfThere(at);
+      own[Symbol.dispose]();
     }
   }
 
-  #at(path: string, act: (folder: FolderHandle, name: string) => void): void {
-    const { parent, name } = splitPath(path);
-    const folder = this.#access.openFolder(parent);
-    try {
-      act(folder, name);
-    } finally {
-      folder[Symbol.dispose]();
+  /** Goes to the folder of this name. What is missing of it is made, with the owner of the entry, if there is one. */
+  #enter(name: string | undefined, entry: TarEntry | undefined): FolderHandle {
+    this.#descent ??= new Descent(this.#access.openFolder(splitPath(this.#root).parent));
+    while (!isWithin(name, this.#here)) this.#leave();
+    if (name !== undefined && this.#here === undefined)
+      this.#enterOrMake(this.#descent.folder, this.#rootName, "", entry);
+    while (this.#here !== name) {
+      const start = this.#here === "" ? 0 : (this.#here as string).length + 1;
+      const end = (name as string).indexOf("/", start);
+      const next = end < 0 ? (name as string) : (name as string).slice(0, end);
+      this.#enterOrMake(this.#descent.folder, next.slice(start), next, entry);
     }
+    return this.#descent.folder;
   }
 
-  /** The path of an entry. Only names that go down are taken: an archive has no business with any other. */
-  #locate(bytes: string): string {
-    const name = textOf(bytes);
-    const parts = name.split("/").filter((part) => part !== "" && part !== ".");
-    if (name.startsWith("/") || parts.includes("..") || name.includes("\0")) throw systemError("EINVAL", name);
-    return joinPath(this.#root, parts.length === 0 ? "." : parts.join("/"));
+  /** Enters `last` of `folder`, where the descent is; its name in the tree is `name`. */
+  #enterOrMake(folder: FolderHandle, last: string, name: string, owner: TarEntry | undefined): void {
+    const descent = this.#descent as Descent;
+    let made = false;
+    try {
+      descent.enter(last);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" && owner !== undefined) {
+        const at = placeOf(folder, last);
+        this.#access.create(at, owner, () => mkdirSync(at, 0o700));
+        descent.enter(last);
+        made = true;
+      } else if (code === "ENOTDIR" && isSymlink(placeOf(folder, last))) {
+        if (!this.#rules.followLinks)
+          throw this.#rules.refusal(
+            new TarFault(`there is a symlink in the place of the folder ${shown(name || ".")}`),
+          );
+        descent.enterElsewhere(this.#access.openFolder(this.#pathOf(name)));
+      } else throw error;
+    }
+    const key = identityOf(descent.folder);
+    this.#entered.push(key);
+    this.#here = name;
+    if (made) this.#folders.set(key, { mode: 0o755, mtime: new Date() });
+    // One that was filled and left may be read-only by now.
+    else if (this.#folders.has(key)) chmodSync(selfOf(descent.folder), 0o700);
   }
 
-  #facts(entry: TarEntry): { readonly owner: Owner; readonly mode: number; readonly mtime: Date } {
-    return {
-      owner: { uid: entry.uid, gid: entry.gid },
-      mode: entry.mode & 0o7777,
-      mtime: new Date(Number(entry.mtime) * 1000),
-    };
+  #leave(): void {
+    const descent = this.#descent as Descent;
+    const facts = this.#folders.get(this.#entered.at(-1) as string);
+    if (facts !== undefined) {
+      chmodSync(selfOf(descent.folder), facts.mode);
+      utimesSync(selfOf(descent.folder), facts.mtime, facts.mtime);
+    }
+    descent.leave();
+    this.#entered.pop();
+    this.#here = folderOfName(this.#here as string);
+  }
+
+  get #rootName(): string {
+    return nameBytes(splitPath(this.#root).name).toString("latin1");
+  }
+
+  #lastOf(name: string): string {
+    return name === "" ? this.#rootName : lastOfName(name);
+  }
+
+  #pathOf(name: string): string {
+    return joinPath(this.#root, name === "" ? "." : nameText(bytesOf(name)));
+  }
+
+  #refuse(entry: TarEntry, why: string): never {
+    throw this.#rules.refusal(new TarFault(`the tar entry ${shown(entry.name)} ${why}`));
   }
 }
 
-async function writeAll(fd: number, chunk: Buffer): Promise<void> {
-  for (let at = 0; at < chunk.length; ) {
-    at += chunk.length <= SMALL ? writeSync(fd, chunk, at) : (await writeAsync(fd, chunk, at)).bytesWritten;
+/** Whether the folder `name` is `here` or lies in it. */
+function isWithin(name: string | undefined, here: string | undefined): boolean {
+  if (here === undefined) return true;
+  if (name === undefined) return false;
+  return here === "" || name === here || (name.startsWith(here) && name[here.length] === "/");
+}
+
+function timeOf(entry: TarEntry): Date {
+  return new Date(Number(entry.mtime) * 1000);
+}
+
+function bytesOf(name: string): Buffer {
+  return Buffer.from(name, "latin1");
+}
+
+/** A path of the folder itself, for which it need not be searchable. */
+function selfOf(folder: FolderHandle): string {
+  return `/proc/self/fd/${folder.fd}`;
+}
+
+function placeOf(folder: FolderHandle, name: string): Buffer {
+  return folder.path(bytesOf(name));
+}
+
+/** Puts what `make` makes in the place of `name`, unless a folder is there. */
+function replace(folder: FolderHandle, name: string, make: (at: Buffer) => void): void {
+  const at = folder.path(temporaryName());
+  try {
+    make(at);
+    renameSync(at, placeOf(folder, name));
+  } finally {
+    // Also after success: rename(2) does nothing where both names are links to one file.
+    removeIfThere(at);
   }
+}
+
+async function writeExtents(fd: number, bytes: Buffer, extents: Extent[]): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { offset, length } = extents[0] as Extent;
+    const chunk = bytes.subarray(at, at + length);
+    const written =
+      chunk.length <= SMALL
+        ? writeSync(fd, chunk, 0, chunk.length, offset)
+        : (await writeAsync(fd, chunk, 0, chunk.length, offset)).bytesWritten;
+    at += written;
+    if (written === length) extents.shift();
+    else extents[0] = { offset: offset + written, length: length - written };
+  }
+}
+
+function isFolder(path: Buffer): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function isSymlink(path: Buffer): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function removeIfThere(path: Buffer): void {

@@ -16,9 +16,22 @@ export interface TarEntry {
   readonly gid: number;
   /** Seconds since the epoch, a decimal with any number of places. */
   readonly mtime: string;
-  /** Bytes of data that follow; 0 for everything but files. */
+  /** Bytes of the file; 0 for everything but files. They follow as data, unless `sparse` is there. */
   readonly size: number;
+  /** The parts of a file with holes that follow as data, one after the other; ascending, none within another. */
+  readonly sparse?: readonly Extent[] | undefined;
   readonly xattrs: ReadonlyMap<string, string>;
+}
+
+/** A part of a file, in bytes. */
+export interface Extent {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Bytes of data that follow an entry. */
+export function storedSize({ size, sparse }: TarEntry): number {
+  return sparse === undefined ? size : sparse.reduce((total, { length }) => total + length, 0);
 }
 
 export type TarEntryType = "file" | "link" | "symlink" | "character" | "block" | "directory" | "fifo";

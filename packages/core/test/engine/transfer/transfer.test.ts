@@ -1,5 +1,6 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import {
   chmod,
   link,
@@ -105,6 +106,13 @@ describe("what is pulled", () => {
     expectOutsideUntouched();
   });
 
+  it("arrives where the symlinks on the way to the target lead", async () => {
+    await mkdir(join(folder, "real"));
+    await symlink("real", join(folder, "way"));
+    await unpackOnHost(tar({ name: "a/f", content: "x" }), { instance: "a", path: "/", target: `${folder}/way/t` }, {});
+    expect(readFileSync(join(folder, "real/t/a/f"), "utf8")).toBe("x");
+  });
+
   it("has no setuid, setgid or sticky bit, no device and no fifo", async () => {
     await pull(
       tar(
@@ -143,7 +151,7 @@ describe("a hostile tree stays under the target:", () => {
     ["a hard link from there", { name: "stolen", type: "link" as const, target: "way/outside" }],
   ])("%s through a symlink that it made is refused", async (_, last) => {
     const sent = tar({ name: "file", content: "x" }, { name: "way", type: "symlink", target: ".." }, last);
-    await expect(pull(sent)).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "ENOTDIR" });
+    await expect(pull(sent)).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
     expect((await readdir(folder)).sort()).toEqual(["outside", "target"]);
     expectOutsideUntouched();
   });
@@ -154,7 +162,7 @@ describe("a hostile tree stays under the target:", () => {
       { name: "h", type: "link", target: "s" },
       { name: "h", content: "evil" },
     );
-    await expect(pull(sent)).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE" });
+    await expect(pull(sent)).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
     expectOutsideUntouched();
   });
 
@@ -168,6 +176,83 @@ describe("a hostile tree stays under the target:", () => {
     expect(lstatSync(join(target, "f")).isFile()).toBe(true);
     expectOutsideUntouched();
   });
+
+  it.each([
+    ["a symlink, then something beneath it", [{ type: "symlink" as const, target: "." }, { name: "evil" }]],
+    ["a symlink, then a folder", [{ type: "symlink" as const, target: "." }, { type: "directory" as const }]],
+    ["a folder, then a symlink", [{ type: "directory" as const }, { type: "symlink" as const, target: "." }]],
+    ["a file, then something beneath it", [{ content: "x" }, { name: "evil" }]],
+    ["a file, then a folder", [{ content: "x" }, { type: "directory" as const }]],
+    ["a folder with content, then a file", [{ name: "sub/x" }, { content: "x" }]],
+    ["a file twice", [{ content: "x" }, { content: "y" }]],
+  ])("whose root is %s is refused", async (_, entries: readonly Partial<Sent>[]) => {
+    const sent = entries.map((entry) => ({ name: ".", ...entry }));
+    await expect(pull(tar(...sent))).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
+    expect(existsSync(join(folder, "evil"))).toBe(false);
+    expectOutsideUntouched();
+  });
+
+  it.each([
+    ["with its root", [{ name: ".", type: "directory" as const, mode: 0o777 }, { name: "evil" }]],
+    ["without its root", [{ name: "evil" }]],
+    ["which is deep", [{ name: "a/b/c", type: "directory" as const }]],
+  ])("a target that an earlier pull left as a symlink is not followed by a tree %s", async (_, entries) => {
+    await mkdir(join(folder, "elsewhere"), { mode: 0o700 });
+    await pull(tar({ name: ".", type: "symlink", target: "elsewhere" }));
+    await expect(pull(tar(...entries))).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
+    expect(readdirSync(join(folder, "elsewhere"))).toEqual([]);
+    expect(lstatSync(join(folder, "elsewhere")).mode & 0o777).toBe(0o700);
+  });
+
+  it("a file replaces a target that is a symlink", async () => {
+    await symlink("outside", target);
+    await pull(tar({ name: ".", content: "new" }));
+    expect(lstatSync(target).isFile()).toBe(true);
+    expectOutsideUntouched();
+  });
+
+  it("a hard link to a file that was there, and was not sent, is refused", async () => {
+    await mkdir(target);
+    await writeFile(join(target, "own"), "of the caller");
+    const sent = tar({ name: "stolen", type: "link", target: "own" }, { name: "stolen", content: "evil" });
+    await expect(pull(sent)).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
+    expect(await readdir(target)).toEqual(["own"]);
+  });
+
+  it("a stream without an entry is refused", async () => {
+    await expect(pull(tar())).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
+  });
+
+  it("folders that somebody swaps for symlinks meanwhile lead nowhere", async () => {
+    const elsewhere = join(folder, "elsewhere");
+    await mkdir(elsewhere);
+    const swap = `for (const end = Date.now() + 20_000; Date.now() < end; ) try {
+      require("fs").renameSync("target/way", "gone/" + Math.random());
+      require("fs").symlinkSync("../elsewhere", "target/way");
+      require("fs").unlinkSync("target/way");
+    } catch {}`;
+    await mkdir(join(folder, "gone"));
+    const swapper = spawn(process.execPath, ["-e", swap], { cwd: folder, stdio: "ignore" });
+    try {
+      await once(swapper, "spawn");
+      for (let round = 0; round < 40; round += 1) {
+        const files = Array.from({ length: 20 }, (_, i) => [
+          { name: "way", type: "directory" as const },
+          { name: `way/sub${i}`, type: "directory" as const },
+          { name: `way/sub${i}/file`, content: "evil" },
+          { name: `way/link${i}`, type: "symlink" as const, target: "x" },
+        ]);
+        // Whether it gets through depends on who is faster.
+        await pull(tar({ name: ".", type: "directory" }, ...files.flat())).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: expect.stringMatching(/^ERR_INSTANCE_(FILE|PROTOCOL)$/) });
+        });
+        expect(readdirSync(elsewhere)).toEqual([]);
+      }
+    } finally {
+      swapper.kill("SIGKILL");
+      await once(swapper, "exit");
+    }
+  }, 60_000);
 
   it("what is no tar, or breaks off, is refused", async () => {
     await expect(pull(Readable.from([Buffer.alloc(2048, 65)]))).rejects.toMatchObject({

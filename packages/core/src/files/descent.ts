@@ -1,0 +1,102 @@
+import { fstatSync } from "node:fs";
+import { openFolderAt } from "./folder-descriptor.ts";
+import { systemError } from "./plain-access.ts";
+import type { FolderHandle } from "./tree-access.ts";
+
+/** Folders that are held open, of the deepest on. */
+const HELD = 64;
+/** As the kernel for one path: path_resolution(7). */
+const MAX_LINKS = 40;
+
+interface Level {
+  /** `undefined` while it is closed; the last level never is. */
+  folder: FolderHandle | undefined;
+  /** Known once it was closed. */
+  identity: string | undefined;
+  /** Entered through a symlink: its ".." is not the level above. */
+  readonly elsewhere: boolean;
+}
+
+/**
+ * A way down a tree by descriptors, one folder at a time. Of a deep way only the last folders stay open: the way back
+ * is then "..", and must lead to the very folder that was left.
+ */
+export class Descent implements Disposable {
+  readonly #levels: Level[] = [];
+  #links = 0;
+
+  /** Owns `base` from now on. */
+  constructor(base: FolderHandle) {
+    this.#push(base, false);
+  }
+
+  /** How many folders are entered. */
+  get depth(): number {
+    return this.#levels.length - 1;
+  }
+
+  /** Where it is. Valid until the next step. */
+  get folder(): FolderHandle {
+    return this.#last.folder as FolderHandle;
+  }
+
+  /** Enters the folder `name`, a byte string, of this folder. @throws `ENOTDIR` for anything else, also a symlink */
+  enter(name: string): void {
+    this.#push(openFolderAt(this.folder.path(Buffer.from(name, "latin1"))), false);
+  }
+
+  /** Enters a folder that a symlink in this one leads to, and owns it. */
+  enterElsewhere(folder: FolderHandle): void {
+    if (this.#links === MAX_LINKS) {
+      folder[Symbol.dispose]();
+      throw systemError("ELOOP", "a folder beneath many symlinks");
+    }
+    this.#links += 1;
+    this.#push(folder, true);
+  }
+
+  /** Goes back to the folder that this one was entered from. @throws `ESTALE` when this one was moved meanwhile */
+  leave(): void {
+    const left = this.#levels.pop() as Level;
+    if (left.elsewhere) this.#links -= 1;
+    try {
+      const parent = this.#last;
+      parent.folder ??= reopen(left.folder as FolderHandle, parent.identity);
+    } finally {
+      left.folder?.[Symbol.dispose]();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const { folder } of this.#levels.splice(0)) folder?.[Symbol.dispose]();
+  }
+
+  get #last(): Level {
+    return this.#levels.at(-1) as Level;
+  }
+
+  #push(folder: FolderHandle, elsewhere: boolean): void {
+    this.#levels.push({ folder, identity: undefined, elsewhere });
+    const at = this.#levels.length - 1 - HELD;
+    const old = this.#levels[at];
+    // The first has none above that could be asked for it, nor has what only a symlink leads from.
+    if (at < 1 || old?.folder === undefined || this.#levels[at + 1]?.elsewhere === true) return;
+    old.identity = identityOf(old.folder);
+    old.folder[Symbol.dispose]();
+    old.folder = undefined;
+  }
+}
+
+/** The folder above, if it is still the one that it was. */
+function reopen(child: FolderHandle, identity: string | undefined): FolderHandle {
+  const folder = openFolderAt(child.path(".."));
+  if (identityOf(folder) === identity) return folder;
+  folder[Symbol.dispose]();
+  throw systemError("ESTALE", "a folder that was moved meanwhile");
+}
+
+/** What tells a folder from all others that exist. */
+export function identityOf(folder: FolderHandle): string {
+  const { dev, ino } = fstatSync(folder.fd, { bigint: true });
+  return `${dev}:${ino}`;
+}

@@ -1,0 +1,54 @@
+import { addAbortSignal, Writable } from "node:stream";
+import { finished } from "node:stream/promises";
+import type { Abortable } from "../contract/abortable.ts";
+import { FileError } from "../contract/errors.ts";
+import { shown, type TarEntry } from "../tar/entry.ts";
+import { fileError } from "./file-error.ts";
+import type { TreeAccess } from "./tree-access.ts";
+import { TreeUnpacking } from "./unpack-tree.ts";
+
+/**
+ * Unpacks a tar written to `stream` at `path`, owners and modes as it says. Names that leave the tree, fifos and devices are refused
+ * with `EINVAL`. `done` settles once all is in place with its times; a failure or an abort leaves what had arrived.
+ */
+export function unpackStream(
+  access: TreeAccess,
+  path: string,
+  { signal }: Abortable = {},
+): { readonly stream: Writable; readonly done: Promise<void> } {
+  const unpacking = new TreeUnpacking(access, path, {
+    signal,
+    followLinks: true,
+    admit(entry: TarEntry) {
+      if (entry.type !== "fifo" && entry.type !== "character" && entry.type !== "block") return entry;
+      throw new FileError({ verb: "write", path, errno: "EINVAL", detail: `${shown(entry.name)} is a ${entry.type}` });
+    },
+    refusal: ({ message, tooLarge }) =>
+      new FileError({ verb: "write", path, errno: tooLarge ? "EFBIG" : "EINVAL", detail: message }),
+    failure: (at, error) => fileError("write", at, error),
+  });
+  let busy = Promise.resolve();
+  const run = (work: Promise<void>, settle: (error?: Error) => void) => {
+    busy = work.then(
+      () => settle(),
+      (error: unknown) => settle(fileError("write", path, error) as Error),
+    );
+  };
+  const stream = new Writable({
+    write: (chunk: Buffer, _encoding, settle) => run(unpacking.take(chunk), settle),
+    final: (settle) => run(unpacking.finish(), settle),
+    // A write under way still needs the file that is let go of here.
+    destroy(error, settle) {
+      busy.then(() => unpacking.discard()).then(() => settle(error), settle);
+    },
+  });
+  if (signal !== undefined) addAbortSignal(signal, stream);
+  const done = finished(stream).catch((error: unknown) => {
+    // An abort shows its own reason, which the stream has wrapped.
+    signal?.throwIfAborted();
+    throw error;
+  });
+  // A caller who destroys the stream need not look at the outcome.
+  done.catch(() => undefined);
+  return { stream, done };
+}
