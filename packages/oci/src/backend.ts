@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import {
   type Abortable,
   type ExitStatus,
+  ImageError,
   type InstanceConfig,
   type LogStream,
   type OciProcess,
@@ -63,6 +64,7 @@ export class OciBackend implements Backend<OciCapability> {
 
   async launch(instance: InstanceContext, options: Abortable): Promise<Running<OciCapability>> {
     const program = programOf(instance);
+    assertNotEmpty(instance);
     const container = this.#container(instance);
     const { files } = await openRoot(container, options);
     const user = await prepareRoot(files, { name: instance.name, program, nics: instance.nics }, options);
@@ -120,6 +122,12 @@ function sectionOf(instance: InstanceContext): OciSection {
 function programOf(instance: InstanceContext): Program {
   const { name, config, image } = instance;
   return resolveProgram(image.process ?? NO_PROCESS, sectionOf(instance), { name, env: config.env });
+}
+
+/** An image may be metadata alone (`FROM scratch`): there is nothing to mount, nor to run. */
+function assertNotEmpty({ image }: InstanceContext): void {
+  if (image.layers.length === 0)
+    throw new ImageError(image.source, "it is empty: it has no layer, and so no program to start; use another image");
 }
 
 const NO_PROCESS: OciProcess = OciProcessSchema.parse({});

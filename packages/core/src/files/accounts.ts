@@ -23,10 +23,12 @@ export interface AccountFiles {
 
 /**
  * Finds a user by `name`, `uid`, `name:group` or `uid:gid`. Numbers need not be there. With a group given there are no
- * supplementary ones, as Docker has it. `undefined` and `""`: root, with the groups that root is in. Pure.
+ * supplementary ones, as Docker has it. A half that is empty is the default: root, or the user's own groups. Pure.
  */
 export function findAccount(user: string | undefined, files: AccountFiles): Account | UnknownAccount {
-  const [who = "", group] = (user || "0").split(":");
+  const [named = "", namedGroup = ""] = (user ?? "").split(":");
+  const who = named || "0";
+  const group = namedGroup || undefined;
   const entry = entries(files.passwd).find(
     ([name, , uid = "", gid = ""]) =>
       isId(uid) && isId(gid) && (isId(who) ? Number(uid) === Number(who) : name === who),

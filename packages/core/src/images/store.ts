@@ -1,7 +1,7 @@
 import { mkdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Abortable } from "../contract/abortable.ts";
-import { InUseError, NotFoundError } from "../contract/errors.ts";
+import { ImageError, InUseError, NotFoundError } from "../contract/errors.ts";
 import type { ImageSource, ImportOptions } from "../contract/images.ts";
 import type { ImageDescription, ImageSourcePlugin } from "../driver/image-source.ts";
 import { acquireLock } from "../engine/lock.ts";
@@ -175,7 +175,8 @@ class FolderImageStore implements ImageStore {
 
   async #merged(record: ImageRecord, options: Abortable): Promise<string> {
     const top = record.layers.at(-1);
-    if (top === undefined) throw new NotFoundError("layer of image", record.fingerprint);
+    if (top === undefined)
+      throw new ImageError(record.source, "it is empty: it has no layer, and so nothing to start; use another image");
     if (record.layers.length === 1) return this.#layers.tree(top.chainId);
     const place = join(this.#folders.merged, hexOf(top.chainId));
     await using _turn = await acquireLock(this.#lockOf("merge", top.chainId), { ...options, retire: true });

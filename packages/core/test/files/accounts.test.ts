@@ -37,6 +37,10 @@ describe("findAccount", () => {
     ["1000:0", { ...app, gid: 0, groups: [] }],
     ["4242", { uid: 4242, gid: 0, groups: [], home: "/", name: "4242" }],
     ["4242:4243", { uid: 4242, gid: 4243, groups: [], home: "/", name: "4242" }],
+    ["app:", { ...app, gid: 100, groups: [29, 44] }],
+    ["1000:", { ...app, gid: 100, groups: [29, 44] }],
+    [":1000", { ...root, gid: 1000, groups: [] }],
+    [":", { ...root, gid: 0, groups: [10] }],
     ["12", { uid: 12, gid: 0, groups: [], home: "/", name: "12" }],
     ["homeless", { uid: 15, gid: 16, groups: [], home: "/", name: "homeless" }],
   ])("finds %j", (user, account) => {
@@ -51,7 +55,6 @@ describe("findAccount", () => {
     ["-1", "user"],
     ["app:none", "group"],
     ["app:bad", "group"],
-    ["app:", "group"],
   ])("finds no %j", (user, unknown) => {
     expect(findAccount(user, { passwd, group })).toEqual({ unknown });
   });

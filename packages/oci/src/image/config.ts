@@ -1,6 +1,8 @@
 import { type Architecture, ArchitectureSchema, DigestSchema, ImageError, type OciProcess } from "@pileus/core";
+import { printable } from "@pileus/core/driver";
 import { z } from "zod";
 import { parseDocument } from "./manifest.ts";
+import { normalArchitecture, normalOs } from "./platform.ts";
 
 // Docker writes null for what is not set.
 const strings = z.array(z.string()).nullish();
@@ -8,8 +10,8 @@ const set = z.record(z.string(), z.unknown()).nullish();
 
 /** An image's configuration (image-spec, config.md). Keys that we do not read are dropped. */
 export const ImageConfigSchema = z.object({
-  architecture: z.string(),
-  os: z.string(),
+  architecture: z.string().nullish(),
+  os: z.string().nullish(),
   "os.version": z.string().nullish(),
   variant: z.string().nullish(),
   created: z.string().nullish(),
@@ -26,31 +28,54 @@ export const ImageConfigSchema = z.object({
       StopSignal: z.string().nullish(),
     })
     .nullish(),
-  rootfs: z.object({ type: z.literal("layers"), diff_ids: z.array(DigestSchema) }),
+  // An image without layers has null here, or nothing at all.
+  rootfs: z.object({ type: z.literal("layers"), diff_ids: z.array(DigestSchema).nullish() }).nullish(),
 });
 export type ImageConfig = z.output<typeof ImageConfigSchema>;
 
-/** @throws {ImageError} when it is malformed, or for another system than Linux. */
-export function parseImageConfig(
-  image: string,
-  bytes: Uint8Array,
-): { readonly architecture: Architecture; readonly diffIds: readonly string[]; readonly process: OciProcess } {
-  const config = parseDocument(image, "config", bytes, ImageConfigSchema);
-  if (config.os !== "linux") throw new ImageError(image, `it is for ${JSON.stringify(config.os)}, not for linux`);
-  const architecture = ArchitectureSchema.safeParse(config.architecture);
-  if (!architecture.success)
-    throw new ImageError(
-      image,
-      `its architecture is ${JSON.stringify(config.architecture)}: neither ${ArchitectureSchema.options.join(" nor ")}`,
-    );
-  return { architecture: architecture.data, diffIds: config.rootfs.diff_ids, process: processOf(image, config) };
+/** What a config says, as far as we use it. */
+export interface ParsedConfig {
+  /** Absent where the config names none: whoever led here decides. */
+  readonly architecture: Architecture | undefined;
+  readonly diffIds: readonly string[];
+  readonly process: OciProcess;
+  /** Entries of its environment that name no variable: they are left out of `process`, as Docker leaves them out. */
+  readonly envLeftOut: readonly string[];
 }
 
-function processOf(image: string, { config }: ImageConfig): OciProcess {
+/** @throws {ImageError} when it is malformed, or for another system than Linux. */
+export function parseImageConfig(image: string, bytes: Uint8Array): ParsedConfig {
+  const config = parseDocument(image, "config", bytes, ImageConfigSchema);
+  if (normalOs(config.os) !== "linux")
+    throw new ImageError(image, `it is for ${JSON.stringify(printable(config.os ?? ""))}, not for linux`);
+  const env = config.config?.Env ?? [];
+  return {
+    architecture: architectureOf(image, config.architecture),
+    diffIds: config.rootfs?.diff_ids ?? [],
+    process: processOf(image, config, env.filter(isVariable)),
+    envLeftOut: env.filter((entry) => !isVariable(entry)),
+  };
+}
+
+function architectureOf(image: string, stated: string | null | undefined): Architecture | undefined {
+  const name = normalArchitecture(stated);
+  if (name === undefined) return undefined;
+  const architecture = ArchitectureSchema.safeParse(name);
+  if (architecture.success) return architecture.data;
+  const known = ArchitectureSchema.options.join(" nor ");
+  throw new ImageError(image, `its architecture is ${JSON.stringify(printable(name))}: neither ${known}`);
+}
+
+/** moby, runconfig: an entry without `=` would take a variable away, and in an image there is none to take. */
+function isVariable(entry: string): boolean {
+  return /^[^=\0\n]+=/.test(entry);
+}
+
+function processOf(image: string, { config }: ImageConfig, env: string[]): OciProcess {
   const process: OciProcess = {
     entrypoint: config?.Entrypoint ?? [],
     cmd: config?.Cmd ?? [],
-    env: config?.Env ?? [],
+    env,
     workdir: config?.WorkingDir || "/",
     user: config?.User ?? "",
     ...(config?.StopSignal ? { stopSignal: config.StopSignal } : {}),
@@ -59,8 +84,6 @@ function processOf(image: string, { config }: ImageConfig): OciProcess {
     volumes: Object.keys(config?.Volumes ?? {}),
   };
   const texts = [...process.entrypoint, ...process.cmd, ...process.env];
-  if (process.env.some((entry) => !/^[^=\0\n]+(?:=|$)/.test(entry)))
-    throw new ImageError(image, "its config has an environment variable without a proper name");
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
   if (/[\0-\x1f\x7f]/.test(process.workdir + process.user))
     throw new ImageError(image, "its config has a control character in its working directory or user");

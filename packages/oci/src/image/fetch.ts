@@ -5,7 +5,7 @@ import { ImageError, type ProgressOptions } from "@pileus/core";
 import type { Spawn } from "@pileus/core/driver";
 import { FetchProgress } from "./fetch-progress.ts";
 import { OciLayout } from "./layout.ts";
-import { MAX_DOCUMENT } from "./manifest.ts";
+import { assertFetched, MAX_DOCUMENT } from "./manifest.ts";
 import { renderReference } from "./reference.ts";
 import type { SelectedImage } from "./select.ts";
 import { renderCopy, runSkopeo, type SkopeoContext } from "./skopeo.ts";
@@ -21,6 +21,7 @@ export function fetchLayers(
   options: ProgressOptions,
 ): (index: number) => Promise<Readable> {
   const name = renderReference(context.reference);
+  assertFetched(name, image.manifest.layers);
   const tooLong = image.manifest.layers.findIndex(({ size }) => size > context.maxBytes);
   if (tooLong !== -1)
     throw new ImageError(

@@ -4,7 +4,15 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { ImageError, NotFoundError } from "@pileus/core";
 import { printable } from "@pileus/core/driver";
-import { assertDigest, type Descriptor, type Index, IndexSchema, MAX_DOCUMENT, parseDocument } from "./manifest.ts";
+import {
+  assertDigest,
+  assertSize,
+  type Descriptor,
+  type Index,
+  IndexSchema,
+  MAX_DOCUMENT,
+  parseDocument,
+} from "./manifest.ts";
 import { mediaKind } from "./media-type.ts";
 import { REF_NAME } from "./write.ts";
 
@@ -61,9 +69,20 @@ export class OciLayout {
     return bytes;
   }
 
-  /** A blob as a stream; its digest is for the reader to check. @throws {ImageError} when it is not there */
+  /**
+   * A blob as a stream, of the size that its descriptor says; its digest is for the reader to check. @throws {ImageError}
+   * when it is not there
+   */
   async stream(descriptor: Descriptor): Promise<Readable> {
-    const file = await this.#open(this.#path(descriptor), `blob ${descriptor.digest}`);
+    const what = `blob ${descriptor.digest}`;
+    const elsewhere = descriptor.urls?.length ? ": it has urls, and its content may lie outside of the layout" : "";
+    const file = await this.#open(this.#path(descriptor), what, elsewhere);
+    try {
+      assertSize(this.#image, what, (await file.stat()).size, descriptor.size);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     // The stream closes the handle.
     return file.createReadStream({ highWaterMark: 1 << 20 });
   }
@@ -80,10 +99,11 @@ export class OciLayout {
     return await file.readFile();
   }
 
-  async #open(path: string, what: string) {
+  async #open(path: string, what: string, hint = "") {
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const file = await open(path, flags).catch((cause: unknown) => {
-      throw new ImageError(this.#image, `its ${what} cannot be read`, { cause });
+      const why = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "is not there" : "cannot be read";
+      throw new ImageError(this.#image, `its ${what} ${why}${hint}`, { cause });
     });
     if ((await file.stat()).isFile()) return file;
     await file.close();

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { type Architecture, DigestSchema, ImageError } from "@pileus/core";
+import { DigestSchema, ImageError } from "@pileus/core";
 import { parseJson, printable } from "@pileus/core/driver";
 import { z } from "zod";
 import { mediaKind } from "./media-type.ts";
 
 /** A pointer to a blob (image-spec, descriptor.md). Keys that we do not read are dropped. */
 export const DescriptorSchema = z.object({
-  mediaType: z.string().min(1).max(255),
+  mediaType: z.string().max(255),
   digest: DigestSchema,
   size: z.number().int().nonnegative(),
   urls: z.array(z.string()).nullish(),
@@ -15,8 +15,8 @@ export const DescriptorSchema = z.object({
 export type Descriptor = z.output<typeof DescriptorSchema>;
 
 const PlatformSchema = z.object({
-  architecture: z.string(),
-  os: z.string(),
+  architecture: z.string().nullish(),
+  os: z.string().nullish(),
   variant: z.string().nullish(),
 });
 
@@ -27,7 +27,12 @@ export const ManifestSchema = z.object({
   artifactType: z.string().optional(),
   config: DescriptorSchema,
   // 127 is the most that Docker's graph drivers stack; overlayfs takes 500. A bound keeps a hostile manifest finite.
-  layers: z.array(DescriptorSchema).max(500),
+  // Go writes null for none: an image may be metadata alone.
+  layers: z
+    .array(DescriptorSchema)
+    .max(500)
+    .nullish()
+    .transform((layers) => layers ?? []),
 });
 export type Manifest = z.output<typeof ManifestSchema>;
 
@@ -45,6 +50,17 @@ export const MAX_DOCUMENT = 4 * 1024 * 1024;
 /** `sha256:…` of some bytes. */
 export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+/** @throws {ImageError} unless the bytes are what a descriptor says: as many, of that digest. `what` is the noun. */
+export function assertBlob(image: string, what: string, bytes: Uint8Array, { digest, size }: Descriptor): void {
+  assertDigest(image, what, bytes, digest);
+  assertSize(image, what, bytes.length, size);
+}
+
+/** @throws {ImageError} */
+export function assertSize(image: string, what: string, actual: number, expected: number): void {
+  if (actual !== expected) throw new ImageError(image, `its ${what} has ${actual} bytes, not ${expected}`);
 }
 
 /** @throws {ImageError} unless the bytes have this digest. `what` is the noun: `"manifest"`. */
@@ -95,69 +111,49 @@ export function parseManifest(
       "its manifest has Docker's schema 1, which is obsolete: push the image again with a current tool",
     );
   // image-spec, manifest.md: mediaType is optional. A document that could be read both ways is an attack (CVE-2021-41190).
-  if (probe.manifests !== undefined && probe.layers !== undefined)
+  if (isThere(probe.manifests) && isThere(probe.layers))
     throw new ImageError(image, "its manifest has both layers and manifests");
-  if (probe.manifests !== undefined) {
+  if (isThere(probe.manifests)) {
     if (probe.mediaType !== undefined && mediaKind(probe.mediaType) !== "index")
-      throw new ImageError(image, `an index says that it is ${JSON.stringify(probe.mediaType)}`);
+      throw new ImageError(image, `an index says that it is ${JSON.stringify(printable(probe.mediaType))}`);
     return { kind: "index", index: parseDocument(image, "index", bytes, IndexSchema) };
   }
   if (probe.mediaType !== undefined && mediaKind(probe.mediaType) !== "manifest")
-    throw new ImageError(image, `a manifest says that it is ${JSON.stringify(probe.mediaType)}`);
+    throw new ImageError(image, `a manifest says that it is ${JSON.stringify(printable(probe.mediaType))}`);
   const manifest = parseDocument(image, "manifest", bytes, ManifestSchema);
   assertImage(image, manifest);
   return { kind: "manifest", manifest };
 }
 
+/** Go writes null for an empty list. */
+function isThere(list: unknown): boolean {
+  return list !== undefined && list !== null;
+}
+
 function assertImage(image: string, manifest: Manifest): void {
-  if (mediaKind(manifest.config.mediaType) !== "config")
+  const { mediaType } = manifest.config;
+  // moby, distribution/pull_v2.go: what old tools wrote for a config, before there was a type of it.
+  const unnamed = !manifest.artifactType && ["", "application/octet-stream"].includes(mediaType);
+  if (mediaKind(mediaType) !== "config" && !unnamed)
     throw new ImageError(
       image,
-      `it is an artifact (${JSON.stringify(manifest.artifactType ?? manifest.config.mediaType)}), not an image`,
+      `it is an artifact (${JSON.stringify(printable(manifest.artifactType ?? mediaType))}), not an image`,
     );
-  for (const [number, layer] of manifest.layers.entries()) {
-    const kind = mediaKind(layer.mediaType);
-    if (kind === "foreign-layer")
+  for (const [number, layer] of manifest.layers.entries())
+    if (!["layer", "foreign-layer"].includes(mediaKind(layer.mediaType)))
       throw new ImageError(
         image,
-        `layer ${number} (${layer.digest}) is foreign (${layer.mediaType}): its content lies outside of the registry`,
+        `layer ${number} (${layer.digest}) is no tar but ${JSON.stringify(printable(layer.mediaType))}`,
       );
-    // Skopeo leaves it out without a word (containers/image, copy/single.go), so that a blob would be missing later.
+}
+
+/** @throws {ImageError} when a layer is not fetched, since its content may lie outside of the registry. */
+export function assertFetched(image: string, layers: readonly Descriptor[]): void {
+  // Skopeo leaves it out without a word (containers/image, copy/single.go), so that a blob would be missing later.
+  for (const [number, layer] of layers.entries())
     if (layer.urls?.length)
       throw new ImageError(
         image,
         `layer ${number} (${layer.digest}) has urls: its content lies outside of the registry, and is not fetched`,
       );
-    if (kind !== "layer")
-      throw new ImageError(image, `layer ${number} (${layer.digest}) is no tar but ${JSON.stringify(layer.mediaType)}`);
-  }
-}
-
-/**
- * The descriptor of the image for Linux on an architecture. Among several variants (arm64 `v8`, amd64 `v2`) the most
- * basic wins, which every processor runs. @throws {ImageError} naming the platforms that there are
- */
-export function choosePlatform(image: string, index: Index, architecture: Architecture): Descriptor {
-  const baseline = architecture === "arm64" ? "v8" : "v1";
-  const rank = (variant: string | null | undefined): number => (!variant ? 0 : variant === baseline ? 1 : 2);
-  // Attestations stand in an index as manifests for unknown/unknown, and never match.
-  const candidates = index.manifests
-    .filter((entry) => entry.platform?.os === "linux" && entry.platform.architecture === architecture)
-    .sort((a, b) => rank(a.platform?.variant) - rank(b.platform?.variant));
-  const chosen = candidates[0];
-  if (chosen !== undefined && rank(chosen.platform?.variant) < 2) return chosen;
-  const known = index.manifests
-    .map(({ platform }) => [platform?.os, platform?.architecture, platform?.variant].filter(Boolean).join("/"))
-    .filter((name) => name !== "" && !name.startsWith("unknown"));
-  throw new ImageError(
-    image,
-    `it has no linux/${architecture}; there is ${
-      known.length === 0
-        ? "nothing that names its platform"
-        : known
-            .slice(0, 20)
-            .map((name) => printable(name, 200))
-            .join(", ")
-    }`,
-  );
 }

@@ -31,7 +31,7 @@ const KINDS: ReadonlyMap<string, MediaKind> = new Map<string, MediaKind>([
   [DOCKER.config, "config"],
   ...[OCI.layer, OCI.layerGzip, OCI.layerZstd].map((type) => [type, "layer"] as const),
   ...[DOCKER.layer, DOCKER.layerGzip, DOCKER.layerZstd].map((type) => [type, "layer"] as const),
-  // Content that a registry must not hand out, behind a URL that the image names: never fetched.
+  // Content that a registry need not hand out, often behind a URL that the image names. Taken where the blob is there.
   ["application/vnd.docker.image.rootfs.foreign.diff.tar", "foreign-layer"],
   ["application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "foreign-layer"],
   ["application/vnd.oci.image.layer.nondistributable.v1.tar", "foreign-layer"],

@@ -7,6 +7,7 @@ import {
   type ImageDescription,
   type ImageDraft,
   type ImageSourcePlugin,
+  printable,
   type Spawn,
 } from "@pileus/core/driver";
 import { fetchLayers } from "./fetch.ts";
@@ -134,8 +135,13 @@ async function addLayers(
     fingerprint: image.manifest.config.digest,
     architecture: image.architecture,
     process: image.process,
-    properties: { "oci.manifest": image.digest },
+    properties: { "oci.manifest": image.digest, ...envNote(image.envLeftOut) },
   };
+}
+
+/** A user who misses a variable finds it here. */
+function envNote(left: readonly string[]): Record<string, string> {
+  return left.length === 0 ? {} : { "oci.envLeftOut": left.map((entry) => JSON.stringify(printable(entry))).join(" ") };
 }
 
 function layerOf({ manifest }: SelectedImage, index: number): Descriptor {

@@ -22,12 +22,19 @@ function image(...sizes: number[]): SelectedImage {
   const rootfs = { type: "layers", diff_ids: layers.map(({ digest }) => digest) };
   const parsed = parseImageConfig("x", Buffer.from(JSON.stringify({ architecture: "amd64", os: "linux", rootfs })));
   const manifest = { schemaVersion: 2 as const, config, layers };
-  return { digest: digest(8), manifest, ...parsed };
+  return { digest: digest(8), manifest, ...parsed, architecture: "amd64" };
 }
 
 describe("fetchLayers", () => {
   it("takes as many layers as there are, each up to the limit of one", () => {
     expect(() => fetchLayers(spawn, context, image(100, 100, 60), {})).not.toThrow();
+  });
+
+  it("refuses a layer whose content may lie outside of the registry, before anything is fetched", () => {
+    const one = image(60);
+    const layers = one.manifest.layers.map((layer) => ({ ...layer, urls: ["https://h.x/layer"] }));
+    const elsewhere = { ...one, manifest: { ...one.manifest, layers } };
+    expect(() => fetchLayers(spawn, context, elsewhere, {})).toThrow(/layer 0 \(sha256:0+\) has urls/);
   });
 
   it("refuses a layer that says it is longer, before anything is fetched", () => {

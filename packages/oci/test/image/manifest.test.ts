@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseImageConfig } from "../../src/image/config.ts";
-import { choosePlatform, digestOf, parseManifest } from "../../src/image/manifest.ts";
+import { digestOf, parseManifest } from "../../src/image/manifest.ts";
+import { choosePlatform } from "../../src/image/platform.ts";
 import { selectImage } from "../../src/image/select.ts";
 
 const OCI = "application/vnd.oci.image";
@@ -33,8 +34,30 @@ describe("parseManifest", () => {
         layers: [descriptor(`${DOCKER}.image.rootfs.diff.tar.gzip`)],
       }),
     ],
+    [
+      "an old Docker manifest, whose config has no type of its own",
+      manifest({ config: descriptor("application/octet-stream") }),
+    ],
+    ["a manifest whose config has no type at all", manifest({ config: descriptor("") })],
+    [
+      "a manifest of layers that a registry need not hand out",
+      manifest({
+        layers: [
+          { ...descriptor(`${DOCKER}.image.rootfs.foreign.diff.tar.gzip`), urls: ["https://h.x/layer"] },
+          descriptor(`${OCI}.layer.nondistributable.v1.tar`),
+        ],
+      }),
+    ],
   ])("reads %s", (_name, document) => {
     expect(parseManifest("x", bytes(document)).kind).toBe("manifest");
+  });
+
+  it("reads a manifest without layers, where Go writes null", () => {
+    for (const layers of [null, [], undefined])
+      expect(parseManifest("x", bytes({ ...manifest(), layers, manifests: null }))).toMatchObject({
+        kind: "manifest",
+        manifest: { layers: [] },
+      });
   });
 
   it.each([
@@ -45,19 +68,9 @@ describe("parseManifest", () => {
     ["layers and manifests in one", bytes(manifest({ manifests: [] })), "both layers and manifests"],
     ["a manifest that says it is an index", bytes(manifest({ mediaType: `${OCI}.index.v1+json` })), "says that it is"],
     [
-      "a foreign layer",
-      bytes(manifest({ layers: [descriptor(`${DOCKER}.image.rootfs.foreign.diff.tar.gzip`)] })),
-      `layer 0 (${digest("a")}) is foreign`,
-    ],
-    [
-      "a nondistributable layer",
-      bytes(manifest({ layers: [descriptor(`${OCI}.layer.nondistributable.v1.tar`)] })),
-      "is foreign",
-    ],
-    [
-      "a layer whose content is elsewhere",
-      bytes(manifest({ layers: [{ ...descriptor(`${OCI}.layer.v1.tar`), urls: ["https://h.x/layer"] }] })),
-      `layer 0 (${digest("a")}) has urls`,
+      "an artifact whose config is of no type",
+      bytes(manifest({ config: descriptor("application/octet-stream"), artifactType: "application/x-model" })),
+      'an artifact ("application/x-model")',
     ],
     ["a layer that is no tar", bytes(manifest({ layers: [descriptor("application/vnd.in-toto+json")] })), "is no tar"],
     [
@@ -108,6 +121,16 @@ describe("choosePlatform", () => {
     expect(() => choosePlatform("x", index("linux/amd64/v3"), "amd64")).toThrow("there is linux/amd64/v3");
   });
 
+  it("knows the names that kernels have for architectures, and those of the baseline's variant", () => {
+    expect(choosePlatform("x", index("linux/aarch64/v8", "Linux/x86_64"), "amd64").digest).toBe(digest("1"));
+    expect(choosePlatform("x", index("linux/arm64/v9", "linux/aarch64/8"), "arm64").digest).toBe(digest("1"));
+  });
+
+  it("takes what names no platform where nothing else fits", () => {
+    expect(choosePlatform("x", index(undefined, "linux/amd64"), "amd64").digest).toBe(digest("1"));
+    expect(choosePlatform("x", index("linux/arm64", undefined), "amd64").digest).toBe(digest("1"));
+  });
+
   it("names the platforms that there are when none fits, attestations left out", () => {
     expect(() => choosePlatform("x", index("linux/s390x", "linux/arm/v7", "unknown/unknown"), "amd64")).toThrow(
       "it has no linux/amd64; there is linux/s390x, linux/arm/v7",
@@ -118,6 +141,7 @@ describe("choosePlatform", () => {
     expect(() => choosePlatform("x", index("li\x1b[2Jnux/\x9bm\n"), "amd64")).toThrow(
       "there is li\ufffd[2Jnux/\ufffdm\ufffd",
     );
+    expect(() => parseImageConfig("x", bytes(config({ architecture: "\x1b[2J" })))).not.toThrow("\x1b");
     const labels = { config: { Labels: { "\x1b[2J": 1 } } };
     expect(() => parseImageConfig("x", bytes(config(labels)))).toThrow("config.Labels.\ufffd[2J: ");
   });
@@ -154,6 +178,32 @@ describe("parseImageConfig", () => {
     });
   });
 
+  it.each([
+    ["amd64", "amd64"],
+    ["x86_64", "amd64"],
+    ["aarch64", "arm64"],
+    ["ARM64", "arm64"],
+    ["", undefined],
+    [null, undefined],
+  ])("reads the architecture %j as %j", (architecture, expected) => {
+    expect(parseImageConfig("x", bytes(config({ architecture }))).architecture).toBe(expected);
+  });
+
+  it("is for Linux where it names no system", () => {
+    expect(parseImageConfig("x", bytes(config({ os: "" }))).diffIds).toEqual([digest("d")]);
+  });
+
+  it("has no layers where Go writes null for its diff IDs, or nothing", () => {
+    for (const rootfs of [{ type: "layers", diff_ids: null }, null, undefined])
+      expect(parseImageConfig("x", bytes(config({ rootfs }))).diffIds).toEqual([]);
+  });
+
+  it("leaves out what names no variable, and says so", () => {
+    const parsed = parseImageConfig("x", bytes(config({ config: { Env: ["A=1", "", "=x", "NAME", "A\nB=x", "C="] } })));
+    expect(parsed.process.env).toEqual(["A=1", "C="]);
+    expect(parsed.envLeftOut).toEqual(["", "=x", "NAME", "A\nB=x"]);
+  });
+
   it("keeps every argument as it is", () => {
     const argv = ["a b", "", 'quo"te', "new\nline", "ünï", "$HOME"];
     expect(
@@ -168,10 +218,8 @@ describe("parseImageConfig", () => {
     ["another system", { os: "windows" }, "not for linux"],
     ["another architecture", { architecture: "mips" }, "neither amd64 nor arm64"],
     ["a NUL in an argument", { config: { Cmd: ["a\0b"] } }, "NUL"],
-    ["an environment variable without a name", { config: { Env: ["=x"] } }, "without a proper name"],
-    ["a newline in the name of a variable", { config: { Env: ["A\nB=x"] } }, "without a proper name"],
     ["a newline in the working directory", { config: { WorkingDir: "/a\nb" } }, "control character"],
-    ["no diff IDs", { rootfs: { type: "layers" } }, "rootfs.diff_ids"],
+    ["diff IDs that are none", { rootfs: { type: "layers", diff_ids: ["sha256:1"] } }, "rootfs.diff_ids.0"],
   ])("refuses %s", (_name, changes, message) => {
     expect(() => parseImageConfig("x", bytes(config(changes)))).toThrow(message);
   });
@@ -179,9 +227,12 @@ describe("parseImageConfig", () => {
 
 describe("selectImage", () => {
   const configBytes = bytes(config());
-  const manifestBytes = bytes(
-    manifest({ config: { ...descriptor(`${OCI}.config.v1+json`), digest: digestOf(configBytes) } }),
-  );
+  const describe = (what: string, content: Buffer) => ({
+    ...descriptor(`${OCI}.${what}.v1+json`),
+    digest: digestOf(content),
+    size: content.length,
+  });
+  const manifestBytes = bytes(manifest({ config: describe("config", configBytes) }));
   const documents = (changes: { manifest?: Buffer; config?: Buffer } = {}) => ({
     manifest: async () => changes.manifest ?? manifestBytes,
     config: async () => changes.config ?? configBytes,
@@ -225,9 +276,41 @@ describe("selectImage", () => {
 
   it("refuses a config with more or fewer diff IDs than there are layers", async () => {
     const two = bytes(config({ rootfs: { type: "layers", diff_ids: [digest("d"), digest("e")] } }));
-    const named = bytes(manifest({ config: { ...descriptor(`${OCI}.config.v1+json`), digest: digestOf(two) } }));
+    const named = bytes(manifest({ config: describe("config", two) }));
     await expect(selectImage("x", documents({ manifest: named, config: two }), options)).rejects.toThrow(
       "1 layers and its config 2",
     );
+  });
+
+  it("takes the architecture that was asked for where the config names none", async () => {
+    const silent = bytes(config({ architecture: "" }));
+    const named = bytes(manifest({ config: describe("config", silent) }));
+    const image = await selectImage("x", documents({ manifest: named, config: silent }), {
+      ...options,
+      architecture: "arm64",
+    });
+    expect(image.architecture).toBe("arm64");
+  });
+
+  it("refuses a document of another size than its descriptor says", async () => {
+    const lying = bytes(manifest({ config: { ...describe("config", configBytes), size: 1 } }));
+    await expect(selectImage("x", documents({ manifest: lying }), options)).rejects.toThrow(
+      `its config has ${configBytes.length} bytes, not 1`,
+    );
+  });
+
+  it("follows an index in an index, and no more than a few", async () => {
+    const nested = (depth: number) => {
+      const byDigest = new Map([[digestOf(manifestBytes), manifestBytes]]);
+      let top = manifestBytes;
+      for (let level = 0; level < depth; level++) {
+        const what = level === 0 ? "manifest" : "index";
+        top = bytes({ schemaVersion: 2, manifests: [describe(what, top)] });
+        byDigest.set(digestOf(top), top);
+      }
+      return { ...documents(), manifest: async (name?: string) => (name && byDigest.get(name)) || top };
+    };
+    expect((await selectImage("x", nested(3), options)).digest).toBe(digestOf(manifestBytes));
+    await expect(selectImage("x", nested(6), options)).rejects.toThrow("more than 4 indexes in one another");
   });
 });

@@ -1,0 +1,57 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spawn } from "@pileus/core/driver";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ociSource } from "../../src/image/source.ts";
+import { fakeDraft } from "../support/fake-draft.ts";
+import { type RawImage, rawLayout } from "../support/raw-layout.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "pileus-oci-layout-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const tar = Buffer.alloc(1024);
+
+async function load(image: RawImage) {
+  const draft = await fakeDraft(folder);
+  const description = await ociSource(spawn).import(await rawLayout(folder, image), draft, {});
+  return { draft, description };
+}
+
+describe("a layout", () => {
+  it("gives a layer that a registry need not hand out, where its blob is there", async () => {
+    const layer = {
+      mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+      urls: ["https://h.x/l"],
+    };
+    const { draft } = await load({ layers: [tar], layer });
+    expect(draft.tars).toHaveLength(1);
+    await expect(load({ layers: [tar], layer, lacking: [0] })).rejects.toMatchObject({
+      code: "ERR_INSTANCE_IMAGE",
+      message: expect.stringMatching(/blob sha256:\w+ is not there: it has urls/),
+    });
+  });
+
+  it("is refused where a layer has another size than its descriptor says", async () => {
+    await expect(load({ layers: [tar], layer: { size: 7 } })).rejects.toMatchObject({
+      code: "ERR_INSTANCE_IMAGE",
+      message: expect.stringMatching(/blob sha256:\w+ has \d+ bytes, not 7/),
+    });
+  });
+
+  it("may hold an image without layers", async () => {
+    const rootfs = { type: "layers", diff_ids: null };
+    const { draft, description } = await load({ config: { rootfs, config: null }, manifest: { layers: null } });
+    expect(draft.opened).toEqual([]);
+    expect(description.kind).toBe("oci");
+  });
+
+  it("says which entries of the environment name no variable", async () => {
+    const { description } = await load({ layers: [tar], config: { config: { Env: ["A=1", "", "=x", "\x1bB"] } } });
+    expect(description.process?.env).toEqual(["A=1"]);
+    expect(description.properties["oci.envLeftOut"]).toBe('"" "=x" "\ufffdB"');
+  });
+});
