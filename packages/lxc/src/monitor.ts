@@ -1,18 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, watch, writeFileSync } from "node:fs";
-import { readdir, readlink, stat } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { type Abortable, CommandError, isInstanceError } from "@pileus/core";
-import {
-  identifyChild,
-  identifyProcess,
-  isAlive,
-  type ProcessIdentity,
-  processArguments,
-  waitForEnd,
-} from "@pileus/core/driver";
+import { findProcesses, identifyChild, isAlive, type ProcessIdentity, waitForEnd } from "@pileus/core/driver";
 import { connectMonitor, untilClosed } from "./command-socket.ts";
 import { monitorArgv, startArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
@@ -120,38 +112,10 @@ function heldMonitor(spec: ContainerSpec, identity: ProcessIdentity, socket: Soc
   };
 }
 
-/**
- * The processes that are monitors of this container, whatever stage they have reached. Anybody can call himself one, in a container too,
- * so only our own user's in our own pid namespace are taken.
- */
-export async function monitors(spec: PlacedSpec): Promise<readonly ProcessIdentity[]> {
+/** The processes of ours that are monitors of this container, whatever stage they have reached. */
+export function monitors(spec: PlacedSpec): Promise<readonly ProcessIdentity[]> {
   const begin = monitorArgv("", spec).slice(1);
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const argv = (await processArguments(pid)) ?? [];
-      const claims = begin.every((argument, index) => argv[index + 1] === argument);
-      if (!claims || !(await isOurKind(pid))) return [];
-      return (await identifyProcess(pid)) ?? [];
-    }),
-  );
-  return found.flat();
-}
-
-/** Whether a process is of our user and in our pid namespace: no container's is. */
-async function isOurKind(pid: number): Promise<boolean> {
-  try {
-    const [{ uid }, theirs, ours] = await Promise.all([
-      stat(`/proc/${pid}`),
-      readlink(`/proc/${pid}/ns/pid`),
-      readlink("/proc/self/ns/pid"),
-    ]);
-    return uid === process.geteuid?.() && theirs === ours;
-  } catch (error) {
-    // Ended since its arguments were read; or another user's, where we are not root.
-    if (["ENOENT", "ESRCH", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
-    throw error;
-  }
+  return findProcesses((argv) => begin.every((argument, index) => argv[index + 1] === argument));
 }
 
 /** After a reboot inside the same monitor listens anew, once PID 1 runs again; `undefined` when it has ended, or `signal` says to stop. */

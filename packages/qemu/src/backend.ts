@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { connectAgent } from "@pileus/agent";
 import type { Abortable, InstanceConfig, LogStream, ProgressOptions } from "@pileus/core";
-import { ConnectionError, UnsupportedError } from "@pileus/core";
+import { ConnectionError, isInstanceError, UnsupportedError } from "@pileus/core";
 import type {
   Backend,
   DriverContext,
@@ -86,20 +86,21 @@ export class QemuBackend implements Backend<QemuCapability> {
       return undefined;
     }
     return allOrNothing(async (undo) => {
-      const qmp = await connectMonitor(files.monitors, options);
-      undo(() => qmp.close());
-      const { UUID } = await qmp.execute("query-uuid", {}, options);
-      if (UUID !== instance.uuid) throw new ConnectionError(qmp.peer, `another machine answers: ${UUID}`);
+      const qmp = await findMonitor(files.monitors, options);
+      undo(async () => qmp?.close());
+      const answer = await qmp?.execute("query-uuid", {}, options);
+      if (qmp !== undefined && answer?.UUID !== instance.uuid)
+        throw new ConnectionError(qmp.peer, `another machine answers: ${answer?.UUID}`);
       return this.#hold(instance, identity, qmp);
     });
   }
 
   /**
-   * Ends by force what still runs: adopt() finds no QEMU that answers nobody. The overlay lies in the instance's folder; interfaces, and
+   * Ends by force what still runs. The overlay lies in the instance's folder; interfaces, and
    * claims on the agent that a crash left, alone are outside.
    */
   async remove(instance: InstanceContext): Promise<void> {
-    await killQemu(instance.uuid, runFiles(instance).pid);
+    await killQemu(instance.uuid);
     await releaseMachine(this.#releaseSpec(instance));
     await removeClaims(this.#claims, instance.uuid);
   }
@@ -112,7 +113,7 @@ export class QemuBackend implements Backend<QemuCapability> {
     return readLogFile(runFiles(instance).consoleLog, options);
   }
 
-  async #hold(instance: InstanceContext, identity: ProcessIdentity, qmp: QmpClient): Promise<QemuRunning> {
+  async #hold(instance: InstanceContext, identity: ProcessIdentity, qmp: QmpClient | undefined): Promise<QemuRunning> {
     const agent = await this.#agentOf(instance, identity);
     return new QemuRunning({ ...this.#releaseSpec(instance), identity, qmp, agent });
   }
@@ -132,6 +133,17 @@ export class QemuBackend implements Backend<QemuCapability> {
 
   #releaseSpec(instance: InstanceContext): ReleaseSpec {
     return { instance, releaseLock: join(this.#parts.context.folder, "releases", `${instance.uuid}.lock`) };
+  }
+}
+
+// A machine whose monitors others hold, or that answers none for now, runs all the same: what needs none works.
+async function findMonitor(paths: readonly string[], options: Abortable): Promise<QmpClient | undefined> {
+  try {
+    return await connectMonitor(paths, options);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (isInstanceError(error)) return undefined;
+    throw error;
   }
 }
 

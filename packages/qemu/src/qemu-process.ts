@@ -1,12 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { type FileHandle, open, readdir, readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { type Abortable, CommandError, HostError } from "@pileus/core";
 import {
-  identifyProcess,
+  findProcesses,
   missingTool,
   type ProcessIdentity,
-  processArguments,
   signalProcess,
   TOOL_ENV,
   waitForEnd,
@@ -61,8 +60,8 @@ export async function startQemu(
 }
 
 /**
- * The QEMU that runs the machine with this UUID: the one that the pid file names, if it has the UUID among its arguments; else, where
- * a crash came before the file was written, any process that has.
+ * The QEMU of ours that runs the machine with this UUID: the one that the pid file names, if it has the UUID among its arguments;
+ * else, where a crash came before the file was written, any process that has.
  */
 export async function findQemu(
   uuid: string,
@@ -70,32 +69,25 @@ export async function findQemu(
   options: Abortable = {},
 ): Promise<ProcessIdentity | undefined> {
   const noted = Number(await readIfThere(pidFile));
-  if (Number.isSafeInteger(noted) && noted > 0 && (await runs(noted, uuid))) return identifyProcess(noted);
-  for (const name of await readdir("/proc")) {
-    options.signal?.throwIfAborted();
-    if (/^\d+$/.test(name) && (await runs(Number(name), uuid))) return identifyProcess(Number(name));
-  }
-  return undefined;
+  const likely = Number.isSafeInteger(noted) && noted > 0 ? noted : undefined;
+  return (await findProcesses((argv) => runs(argv, uuid), { ...options, likely }))[0];
 }
 
 /**
- * Ends the QEMU that runs the machine with this UUID, whatever state it is in, and returns when it is gone; so with any other that claims
- * to be it, behind which it would not be found. At once where there is none.
+ * Ends every QEMU of ours that runs the machine with this UUID, whatever state it is in, and returns when they are gone.
  *
  * @throws {TimeoutError} when one does not end within 5 s: the kernel waits for a disk, say.
  */
-export async function killQemu(uuid: string, pidFile: string): Promise<void> {
-  for (;;) {
-    const identity = await findQemu(uuid, pidFile);
-    if (identity === undefined) return;
+export async function killQemu(uuid: string): Promise<void> {
+  for (const identity of await findProcesses((argv) => runs(argv, uuid))) {
     await signalProcess(identity, "SIGKILL");
     await waitForEnd(identity);
   }
 }
 
-async function runs(pid: number, uuid: string): Promise<boolean> {
-  const argv = await processArguments(pid);
-  return argv?.[0]?.endsWith("qemu-system-x86_64") === true && argv[argv.indexOf("-uuid") + 1] === uuid;
+function runs(argv: readonly string[], uuid: string): boolean {
+  const at = argv.indexOf("-uuid");
+  return argv[0]?.endsWith("qemu-system-x86_64") === true && at > 0 && argv[at + 1] === uuid;
 }
 
 async function readTail(path: string): Promise<string> {

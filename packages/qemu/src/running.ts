@@ -34,7 +34,8 @@ export type QemuCapability = "exec" | "files" | "freeze" | "network" | "metrics"
 
 export interface QemuRunningParts extends ReleaseSpec {
   readonly identity: ProcessIdentity;
-  readonly qmp: QmpClient;
+  /** Absent: other processes hold all monitors of the machine, or it answers none. */
+  readonly qmp: QmpClient | undefined;
   /** Absent: this guest has no agent of ours. */
   readonly agent: AgentLink | undefined;
 }
@@ -56,7 +57,7 @@ export class QemuRunning implements Running<QemuCapability> {
   readonly #instance: InstanceContext;
   readonly #identity: ProcessIdentity;
   readonly #agent: AgentLink | undefined;
-  #qmp: QmpClient;
+  #qmp: QmpClient | undefined;
   #detached = false;
   #shutdownAsked = false;
   // What the guest said of itself last before it was frozen: nothing of it changes meanwhile.
@@ -65,7 +66,7 @@ export class QemuRunning implements Running<QemuCapability> {
   constructor(parts: QemuRunningParts) {
     this.#instance = parts.instance;
     this.#identity = parts.identity;
-    this.#qmp = this.#listen(parts.qmp);
+    if (parts.qmp !== undefined) this.#qmp = this.#listen(parts.qmp);
     this.#agent = parts.agent;
     this.pid = parts.identity.pid;
     this.files = new GuestFiles((options) => this.#session(options));
@@ -123,7 +124,7 @@ export class QemuRunning implements Running<QemuCapability> {
    */
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
     const host = await readProcessUsage(this.#identity);
-    if (host === undefined) throw new ConnectionError(this.#qmp.peer, "the machine has ended");
+    if (host === undefined) throw new ConnectionError(`the machine of "${this.#instance.name}"`, "it has ended");
     const limit = memoryOf(this.#instance.config);
     const guest = (await this.isFrozen(options)) ? this.#frozenMetrics : await this.#agent?.current?.metrics(options);
     return {
@@ -135,7 +136,7 @@ export class QemuRunning implements Running<QemuCapability> {
 
   async freeze(options: Abortable = {}): Promise<void> {
     this.#frozenMetrics = await this.#figuresToFreeze(options);
-    await this.#qmp.execute("stop", {}, options);
+    await this.#monitor.execute("stop", {}, options);
   }
 
   // A guest that answers nothing, or nonsense, is frozen all the same.
@@ -152,11 +153,19 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   async unfreeze(options: Abortable = {}): Promise<void> {
-    await this.#qmp.execute("cont", {}, options);
+    await this.#monitor.execute("cont", {}, options);
   }
 
-  async isFrozen(options: Abortable): Promise<boolean> {
+  async isFrozen(options: Abortable): Promise<boolean | undefined> {
+    if (this.#qmp === undefined) return undefined;
     return (await this.#qmp.execute("query-status", {}, options)).status === "paused";
+  }
+
+  /** @throws {ConnectionError} */
+  get #monitor(): QmpClient {
+    if (this.#qmp !== undefined) return this.#qmp;
+    const why = "other processes hold them all, or it answers none; what runs on, and a kill, need none";
+    throw new ConnectionError(`the monitors of "${this.#instance.name}"`, why);
   }
 
   /**
@@ -167,7 +176,7 @@ export class QemuRunning implements Running<QemuCapability> {
     this.#shutdownAsked = true;
     const agent = this.#agent?.current;
     if (agent !== undefined) await powerOff(agent, options);
-    else await this.#qmp.execute("system_powerdown", {}, options);
+    else await this.#monitor.execute("system_powerdown", {}, options);
   }
 
   async kill(): Promise<void> {
@@ -176,7 +185,7 @@ export class QemuRunning implements Running<QemuCapability> {
 
   async detach(): Promise<void> {
     this.#detached = true;
-    await Promise.all([this.#agent?.close(), this.#qmp.close()]);
+    await Promise.all([this.#agent?.close(), this.#qmp?.close()]);
   }
 
   #session(options: Abortable): Promise<AgentClient> {
@@ -187,13 +196,13 @@ export class QemuRunning implements Running<QemuCapability> {
   // QEMU closes its monitors as it ends; that is how its end is seen, ours or not, without a process that waits. Never rejects.
   async #watch(spec: ReleaseSpec, mark: string | undefined): Promise<undefined> {
     for (;;) {
-      await this.#qmp.closed;
+      await this.#qmp?.closed;
       if (this.#detached) return new Promise(() => undefined);
       if (await this.#hasEnded()) break;
       // It lives, so the session broke by itself: another one tells of the end.
       const next = await this.#reconnect();
-      if (this.#detached) await next.close();
-      else if (next !== this.#qmp) this.#qmp = this.#listen(next);
+      if (this.#detached) await next?.close();
+      else if (next !== undefined) this.#qmp = this.#listen(next);
     }
     // What cannot be given back now is so before the next start, and at the next open.
     await Promise.allSettled([this.#agent?.close(), releaseRun(spec, mark)]);
@@ -219,12 +228,12 @@ export class QemuRunning implements Running<QemuCapability> {
     }
   }
 
-  async #reconnect(): Promise<QmpClient> {
+  async #reconnect(): Promise<QmpClient | undefined> {
     try {
       return await connectMonitor(runFiles(this.#instance).monitors);
     } catch {
       // All monitors held by others, or a QEMU that hangs: its end is still its end.
-      return this.#qmp;
+      return undefined;
     }
   }
 }

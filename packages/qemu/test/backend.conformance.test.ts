@@ -21,16 +21,39 @@ async function startSilentQemu(uuid: string) {
   return child;
 }
 
-it("ends every QEMU that adopt() could not reach before it removes what the machine held", async () => {
+/** A backend over a folder, for what needs nothing of the host. */
+function backendIn(folder: string): QemuBackend {
+  const parts = { spawn: unused, accelerator: unused, bootAssets: { get: unused } as never };
+  return new QemuBackend({ context: { folder, hostId: "abcdefghij" }, ...parts });
+}
+
+it("finds again a machine whose monitors nobody can have, and kills it without them", async () => {
+  const uuid = randomUUID();
+  await using instance = await makeInstance({ uuid, tree: { kind: "disk", path: "/nowhere", format: "raw" } });
+  const { context } = instance;
+  const child = await startSilentQemu(uuid);
+  const ended = once(child, "exit");
+  try {
+    const running = await backendIn(context.folder).adopt(context, {});
+    expect(running?.pid).toBe(child.pid);
+    expect(await running?.isFrozen({})).toBeUndefined();
+    await expect(running?.freeze()).rejects.toThrow(ConnectionError);
+    await running?.kill();
+    expect(await ended).toEqual([null, "SIGKILL"]);
+    expect(await running?.exited).toBeUndefined();
+  } finally {
+    child.kill("SIGKILL");
+  }
+});
+
+it("ends every QEMU that answers nobody before it removes what the machine held", async () => {
   const uuid = randomUUID();
   await using instance = await makeInstance({ uuid });
   const { context } = instance;
-  const parts = { spawn: unused, accelerator: unused, bootAssets: { get: unused } as never };
-  const backend = new QemuBackend({ context: { folder: context.folder, hostId: "abcdefghij" }, ...parts });
+  const backend = backendIn(context.folder);
   const silent = [await startSilentQemu(uuid), await startSilentQemu(uuid)];
   try {
     const ends = silent.map((child) => once(child, "exit"));
-    await expect(backend.adopt(context, {})).rejects.toThrow(ConnectionError);
     await backend.remove(context);
     expect(await Promise.all(ends)).toEqual(silent.map(() => [null, "SIGKILL"]));
     await backend.remove(context);

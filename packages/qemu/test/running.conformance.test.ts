@@ -71,6 +71,15 @@ it("settles exited when the process has ended and its monitor with it", async ()
   await expect(readFile(machine.console)).rejects.toThrow("ENOENT");
 });
 
+it("kills a frozen machine whose monitor has closed", async () => {
+  await using machine = await startMachine();
+  await machine.running.freeze();
+  machine.monitor.hangUp();
+  await machine.running.kill();
+  await once(machine.child, "exit");
+  expect(await machine.running.exited).toBeUndefined();
+});
+
 it("tells what a machine uses, and of one that has ended that it has, however late its monitor closes", async () => {
   await using machine = await startMachine();
   const { cpu, memory } = await machine.running.metrics();

@@ -156,7 +156,8 @@ export interface RunningCore {
    */
   shutdown(options: Abortable): Promise<void>;
   /**
-   * Ends it by force; must work when `shutdown()` or anything else is under way. Resolves when told, not when ended.
+   * Ends it by force, frozen or not; must work when `shutdown()` or anything else is under way, and without an answer from
+   * anybody. Resolves when told, not when ended.
    */
   kill(): Promise<void>;
   /** Lets go of sockets and listeners and leaves the instance running; `exited` then never settles. */
@@ -182,8 +183,11 @@ export interface RunningCapabilities {
   exec: { exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> };
   files: { readonly files: FileOperations };
   freeze: CanFreeze & {
-    /** Whether it is frozen, asked of the system: what the record says after an adoption, or a freeze that failed. */
-    isFrozen(options: Abortable): Promise<boolean>;
+    /**
+     * Whether it is frozen, asked of the system: what the record says after an adoption, or a freeze that failed.
+     * `undefined` where that cannot be told now: what the record said stands.
+     */
+    isFrozen(options: Abortable): Promise<boolean | undefined>;
   };
   network: CanNetwork;
   metrics: CanMetrics;

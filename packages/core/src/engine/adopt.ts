@@ -76,7 +76,7 @@ export async function runningState(
   if (["stopping", "error"].includes(record.state) && (await isStopUnderWay(instance))) return "stopping";
   // A stop that was cut short makes it `running`, too: nobody waits for the end any more. That it was asked for stays on
   // record.
-  return (await running.isFrozen?.({ signal })) ? "frozen" : "running";
+  return ((await running.isFrozen?.({ signal })) ?? record.state === "frozen") ? "frozen" : "running";
 }
 
 function exitBehindOurBack(record: InstanceRecord, status: ExitStatus | undefined): InstanceExit {

@@ -46,6 +46,14 @@ describe("opening a root again", () => {
     expect(await (await host.get("a")).state()).toBe("frozen");
   });
 
+  it("leaves the record's word on a frozen one whose driver cannot tell", async () => {
+    await aHostThatWentAway(true);
+    await patchRecord({ state: "frozen" });
+    place.scripted.run("a").frozen = undefined;
+    const host = await place.open();
+    expect(await (await host.get("a")).state()).toBe("frozen");
+  });
+
   it("says that what ended meanwhile was lost", async () => {
     await aHostThatWentAway(true);
     place.scripted.run("a").end();

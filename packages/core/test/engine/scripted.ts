@@ -27,6 +27,7 @@ export interface Script {
   kill?: Step;
   remove?: Step;
   freeze?: Step;
+  unfreeze?: Step;
   isFrozen?: Step;
   exec?: (request: ExecRequest, signal: AbortSignal | undefined) => Promise<ScriptedProcess>;
   files?: Partial<FileOperations>;
@@ -40,7 +41,7 @@ export interface Script {
 /** One run in the scripted world: outlives the host, as a real one does. */
 export class ScriptedRun {
   readonly exited: Promise<ExitStatus | undefined>;
-  frozen = false;
+  frozen: boolean | undefined = false;
   end: (status?: ExitStatus) => void = () => {};
   /** Breaks the promise that `exited` never rejects. */
   breakPromise: (reason: unknown) => void = () => {};
@@ -182,7 +183,8 @@ export class Scripted {
         await this.script.freeze?.({ name, signal });
         run.frozen = true;
       },
-      unfreeze: async () => {
+      unfreeze: async ({ signal } = {}) => {
+        await this.script.unfreeze?.({ name, signal });
         run.frozen = false;
       },
       addresses: async () => [],

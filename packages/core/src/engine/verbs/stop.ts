@@ -27,7 +27,7 @@ async function stopInBackground(
     hint: 'it runs on; stop it with { mode: "kill" }, or see in its logs what it waits for',
   });
   try {
-    const begun = await beginStop(instance, mode === "ask" ? deadline.signal : closing);
+    const begun = await beginStop(instance, mode, mode === "ask" ? deadline.signal : closing);
     if (begun === undefined) return;
     const { run, joined, unmark } = begun;
     try {
@@ -54,13 +54,17 @@ interface BegunStop {
 }
 
 /** Marks the run as about to end; `undefined` when there is none. */
-async function beginStop(instance: ManagedInstance, deadline: AbortSignal): Promise<BegunStop | undefined> {
+async function beginStop(
+  instance: ManagedInstance,
+  mode: NonNullable<StopOptions["mode"]>,
+  deadline: AbortSignal,
+): Promise<BegunStop | undefined> {
   return instance.exclusively("stop", { signal: deadline }, async (before, signal) => {
     const run = await instance.currentRun(before, signal);
     if (run === undefined) return undefined;
     const record = instance.read("stop");
-    // A frozen process takes no signal, and liblxc hangs on a frozen container.
-    if (record.state === "frozen") await run.running.unfreeze?.({ signal });
+    // A frozen process takes no signal, and liblxc hangs on a frozen container. A kill strikes it as it is: nobody else is needed.
+    if (record.state === "frozen" && mode !== "kill") await run.running.unfreeze?.({ signal });
     const joined = record.state === "stopping";
     if (!joined) await instance.change(record, { state: "stopping", asked: true });
     return { run, joined, unmark: await markStop(instance) };

@@ -47,6 +47,17 @@ export function describeStop(fixture: Fixture): void {
       },
       "freeze",
     );
+    fixture.it(
+      "kills a frozen instance",
+      async () => {
+        const instance = await fixture.running();
+        await instance.freeze();
+        await instance.stop({ mode: "kill" });
+        assert.equal(await instance.state(), "stopped");
+        assert.equal((await instance.inspect()).exit?.reason, "requested");
+      },
+      "freeze",
+    );
     fixture.it("restarts: the same instance, stopped and started", async () => {
       const instance = await fixture.running();
       const { uuid } = await instance.inspect();

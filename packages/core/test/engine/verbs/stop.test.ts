@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ConfigError, TimeoutError } from "../../../src/contract/errors.ts";
+import { ConfigError, ConnectionError, TimeoutError } from "../../../src/contract/errors.ts";
 import { gate, scriptedRoot } from "../scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
@@ -21,6 +21,17 @@ describe("stop", () => {
     expect(await instance.state()).toBe("stopped");
     expect((await instance.inspect()).exit).toMatchObject({ reason: "requested", status: { kind: "exited", code: 0 } });
     expect(place.scripted.calls).not.toContain("kill a");
+  });
+
+  it("kills a frozen instance that cannot be thawed", async () => {
+    const { instance } = await created();
+    await instance.start();
+    await instance.freeze();
+    place.scripted.script.unfreeze = () => {
+      throw new ConnectionError("its monitor", "closed");
+    };
+    await instance.stop({ mode: "kill" });
+    expect(await instance.state()).toBe("stopped");
   });
 
   it("is a no-op while stopped, and one stop for all that ask", async () => {
