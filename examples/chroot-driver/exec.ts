@@ -1,7 +1,6 @@
 import { spawn as start } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { constants as os } from "node:os";
 import { join } from "node:path";
 import { Duplex, PassThrough } from "node:stream";
 import { spawn as startOnTerminal } from "@lydell/node-pty";
@@ -11,8 +10,10 @@ import {
   type ExecRequest,
   type ExitStatus,
   NotFoundError,
+  type SignalName,
   TOOL_ENV,
 } from "@pileus/core/driver";
+import { parseSignal, signalName } from "@pileus/core/files";
 
 const ROOT = { uid: "0", gid: "0", groups: ["0"], name: "root", home: "/root" };
 
@@ -81,17 +82,16 @@ function onTerminal(
     terminal.onExit(({ exitCode, signal }) => {
       closeSync(held);
       tty.push(null);
-      const name = Object.entries(os.signals).find(([, number]) => number === signal)?.[0] as NodeJS.Signals;
-      resolve(signal ? { kind: "signaled", signal: name } : { kind: "exited", code: exitCode });
+      resolve(signal ? { kind: "signaled", signal: signalName(signal) } : { kind: "exited", code: exitCode });
     });
   });
   const resize: BackendProcess["resize"] = async (size) => terminal.resize(size.columns, size.rows);
   return { streams: { kind: "tty", tty }, exit, kill: async (signal) => signalGroup(terminal.pid, signal), resize };
 }
 
-function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+function signalGroup(pid: number | undefined, signal: SignalName): void {
   try {
-    if (pid !== undefined) process.kill(-pid, signal);
+    if (pid !== undefined) process.kill(-pid, parseSignal(signal));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }

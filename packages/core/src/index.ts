@@ -16,7 +16,13 @@ export { openHost } from "./host.ts";
 
 export type { Emitter, InstanceEvent, InstanceEvents, Watchable } from "./contract/events.ts";
 export type * from "./contract/instance.ts";
-export { type ExitStatus, type InstanceExit, type InstanceState, TRANSITIONS } from "./contract/state.ts";
+export {
+  type ExitStatus,
+  type InstanceExit,
+  type InstanceState,
+  type SignalName,
+  TRANSITIONS,
+} from "./contract/state.ts";
 
 // — What instances can do —
 

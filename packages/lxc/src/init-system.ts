@@ -2,10 +2,13 @@ import { constants } from "node:os";
 import { posix } from "node:path";
 import { isInstanceError } from "@pileus/core";
 import { type FileOperations, parseJson } from "@pileus/core/driver";
+import { parseSignal } from "@pileus/core/files";
 import { z } from "zod";
 import type { InitSpec } from "./container-spec.ts";
 import type { LxcSection } from "./section.ts";
-import { parseSignal, SIGRTMIN } from "./signal.ts";
+
+/** SIGRTMIN+3, counted from the first that is left to programs: signal(7). */
+const SYSTEMD_HALT = 37;
 
 /** As the kernel: path_resolution(7). */
 const MAX_LINKS = 40;
@@ -43,7 +46,7 @@ function haltSignalOf(program: string): number {
   switch (program) {
     // systemd(1), "Signals": SIGRTMIN+3 starts halt.target.
     case "systemd":
-      return SIGRTMIN + 3;
+      return SYSTEMD_HALT;
     // init.c: halts at SIGUSR1, powers off at SIGUSR2.
     case "busybox":
       return constants.signals.SIGUSR2;

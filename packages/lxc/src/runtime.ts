@@ -18,5 +18,5 @@ export { probeRuntime } from "./probe.ts";
 export { refusals } from "./refusals.ts";
 export { type ReleaseSpec, releaseContainer, removeContainer } from "./release.ts";
 export { makeRoot, type OpenRoot, openRoot } from "./root.ts";
-export { parseSignal } from "./signal.ts";
+
 export { resolveUser } from "./user.ts";

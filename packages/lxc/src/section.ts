@@ -1,5 +1,5 @@
+import { parseSignal } from "@pileus/core/files";
 import { z } from "zod";
-import { parseSignal } from "./signal.ts";
 
 /** The section `lxc` of an instance's configuration. */
 export const LxcSectionSchema = z

@@ -1,7 +1,8 @@
 import { constants } from "node:os";
 import { posix } from "node:path";
 import { ConfigError, type OciProcess } from "@pileus/core";
-import { parseSignal, refusedVariables } from "@pileus/lxc/runtime";
+import { parseSignal } from "@pileus/core/files";
+import { refusedVariables } from "@pileus/lxc/runtime";
 import type { OciSection } from "./section.ts";
 
 /** The main program of an instance: what its image says, as far as its configuration says nothing else. */

@@ -1,4 +1,4 @@
-import { parseSignal } from "@pileus/lxc/runtime";
+import { parseSignal } from "@pileus/core/files";
 import { z } from "zod";
 
 // execve(2): one string of argv has at most 128 KiB (MAX_ARG_STRLEN), its NUL included, and ends at the first NUL.

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { hostname } from "node:os";
 import { pipeline } from "node:stream";
-import type { Account, UnknownAccount } from "@pileus/core/files";
+import { type Account, parseSignal, type UnknownAccount } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
 import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
@@ -145,10 +145,10 @@ function onTerminal(
 }
 
 function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows: number) => void): Call["handlers"] {
-  const signal = (name: NodeJS.Signals): void => {
+  const signal = (name: string): void => {
     if (end.status !== undefined) return;
     try {
-      process.kill(-pid, name);
+      process.kill(-pid, parseSignal(name) ?? 0);
     } catch {
       // Gone already, or a name that this system does not have: nothing to reach.
     }

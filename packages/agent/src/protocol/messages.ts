@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import type { SignalName } from "@pileus/core";
 import { isNameText } from "@pileus/core/files";
 import { z } from "zod";
 
@@ -68,13 +69,13 @@ export interface OwnerFields {
 
 /** What the host says about a call under way. */
 export type HostMessage =
-  | { readonly type: "signal"; readonly signal: NodeJS.Signals }
+  | { readonly type: "signal"; readonly signal: SignalName }
   | { readonly type: "resize"; readonly columns: number; readonly rows: number };
 
 const SignalSchema = z
   .string()
   .regex(/^SIG[A-Z0-9+]{2,12}$/)
-  .transform((name) => name as NodeJS.Signals);
+  .transform((name) => name as SignalName);
 
 export const ExitStatusSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("exited"), code: z.int().min(0).max(255) }),

@@ -24,6 +24,12 @@ export const TRANSITIONS: Readonly<Record<InstanceState, readonly InstanceState[
 };
 
 /**
+ * A signal by its name in signal(7). A real-time signal is counted from 34, whatever the C library: `SIGRTMIN+3` is 37. One that
+ * this Node has no name for is told so, too.
+ */
+export type SignalName = NodeJS.Signals | "SIGRTMIN" | "SIGRTMAX" | `SIGRTMIN+${number}` | `SIGRTMAX-${number}`;
+
+/**
  * How a program ended: a main process (`wait()`) or one of `exec()`.
  *
  * A shell's 128 + n is `exited`: only a program that the kernel ended by a signal is `signaled`.

@@ -52,7 +52,7 @@ export type {
 export type { ImportOptions } from "../contract/images.ts";
 export type { InstanceKind } from "../contract/instance.ts";
 export type { TerminalSize } from "../contract/process.ts";
-export type { ExitStatus } from "../contract/state.ts";
+export type { ExitStatus, SignalName } from "../contract/state.ts";
 export type { ImageTree } from "../images/tree.ts";
 export type { InstanceConfig } from "../model/config.ts";
 export type { Image, Layer } from "../model/image.ts";

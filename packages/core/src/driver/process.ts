@@ -1,6 +1,6 @@
 import type { Duplex, Readable, Writable } from "node:stream";
 import type { TerminalSize } from "../contract/process.ts";
-import type { ExitStatus } from "../contract/state.ts";
+import type { ExitStatus, SignalName } from "../contract/state.ts";
 
 /**
  * One program inside, as a driver hands it over. The engine wraps it into the contract's `PipeProcess` or `TtyProcess`.
@@ -13,7 +13,7 @@ export interface BackendProcess {
   /** Rejects only when the connection to the program is lost. */
   readonly exit: Promise<ExitStatus>;
   /** To the process group inside; nothing happens after the end. */
-  kill(signal: NodeJS.Signals): Promise<void>;
+  kill(signal: SignalName): Promise<void>;
   /** Only asked of a terminal. */
   resize(size: TerminalSize): Promise<void>;
 }

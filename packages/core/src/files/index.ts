@@ -11,5 +11,5 @@ export { type Account, findAccount, type UnknownAccount } from "./accounts.ts";
 export { isNameText, nameBytes, nameText } from "./byte-name.ts";
 export { LocalFiles } from "./local-files.ts";
 export { plainAccess } from "./plain-access.ts";
-export { signalName } from "./signal-name.ts";
+export { parseSignal, signalName } from "./signal-name.ts";
 export type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";

@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { isNameText, nameBytes } from "../files/byte-name.ts";
+import { isPassable, tooLong } from "./arguments.ts";
 import { SignalSchema } from "./call-options.ts";
 import { EnvSchema } from "./env.ts";
 
 const noNul = (what: string) => z.string().regex(/^[^\0]*$/, `${what} has no NUL`);
+const ArgumentSchema = noNul("an argument").refine(isPassable, tooLong("an argument"));
 
 /**
  * A path inside an instance: absolute, of at most 4095 bytes (PATH_MAX less the NUL, limits.h), in the text that stands for its
@@ -31,7 +33,7 @@ const UserSchema = z
 
 /** What is checked of a call of `exec()` before the driver sees it: a misspelt `user` must not run as root. */
 export const ExecSchema = z.strictObject({
-  argv: z.tuple([noNul("a program's name").min(1, "a program has a name")]).rest(noNul("an argument")),
+  argv: z.tuple([ArgumentSchema.min(1, "a program has a name")]).rest(ArgumentSchema),
   env: EnvSchema.default({}),
   cwd: InsidePathSchema.refine((path) => !/\p{Surrogate}/u.test(path), "a working directory is UTF-8").optional(),
   user: UserSchema.optional(),

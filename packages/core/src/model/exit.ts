@@ -1,10 +1,11 @@
 import { z } from "zod";
+import type { SignalName } from "../contract/state.ts";
 
 /** How a program ended: see {@link ExitStatus}. */
 export const ExitStatusSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("exited"), code: z.number().int() }),
   // Any name: a kernel may have signals that this Node does not know.
-  z.strictObject({ kind: z.literal("signaled"), signal: z.custom<NodeJS.Signals>((name) => typeof name === "string") }),
+  z.strictObject({ kind: z.literal("signaled"), signal: z.custom<SignalName>((name) => typeof name === "string") }),
 ]);
 
 /** How an instance stopped: see {@link InstanceExit}. */

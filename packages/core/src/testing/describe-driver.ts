@@ -2,6 +2,7 @@ import { describeCancel } from "./chapters/cancel.ts";
 import { describeErrors } from "./chapters/errors.ts";
 import { describeEvents } from "./chapters/events.ts";
 import { describeExec } from "./chapters/exec.ts";
+import { describeExecEnds } from "./chapters/exec-ends.ts";
 import { describeFiles } from "./chapters/files.ts";
 import { describeFreeze } from "./chapters/freeze.ts";
 import { describeLifecycle } from "./chapters/lifecycle.ts";
@@ -28,6 +29,7 @@ export function describeDriver(runner: Runner, subject: DriverSubject): void {
     describeFreeze(fixture);
     describeObservation(fixture);
     describeExec(fixture);
+    describeExecEnds(fixture);
     describeFiles(fixture);
     describeTrees(fixture);
     describeEvents(fixture);

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Capability } from "../../src/contract/capability.ts";
 import { NotFoundError } from "../../src/contract/errors.ts";
 import type { FileOperations } from "../../src/contract/files.ts";
-import type { ExitStatus } from "../../src/contract/state.ts";
+import type { ExitStatus, SignalName } from "../../src/contract/state.ts";
 import type { Backend, Driver, ExecRequest, InstanceContext } from "../../src/driver/backend.ts";
 import type { BackendProcess } from "../../src/driver/process.ts";
 import type { ImageStore, NetworkManager } from "../../src/engine/ports.ts";
@@ -72,7 +72,7 @@ export class ScriptedProcess implements BackendProcess {
       };
     });
   }
-  async kill(signal: NodeJS.Signals) {
+  async kill(signal: SignalName) {
     this.signals.push(signal);
     this.finish({ kind: "signaled", signal });
   }

@@ -8,6 +8,7 @@ import {
   isInstanceError,
   openHost,
   type PipeProcess,
+  type SignalName,
   type TtyProcess,
 } from "../../src/index.ts";
 
@@ -107,7 +108,7 @@ export async function modes(instance: Instance<"exec">) {
     case "exited":
       return exit.code satisfies number;
     case "signaled":
-      return exit.signal satisfies NodeJS.Signals;
+      return exit.signal satisfies SignalName;
     default:
       return exit satisfies never;
   }

@@ -1,6 +1,5 @@
-import { constants } from "node:os";
-import type { ExitStatus, TerminalSize } from "@pileus/core";
-import { signalName } from "@pileus/core/files";
+import type { ExitStatus, SignalName, TerminalSize } from "@pileus/core";
+import { parseSignal, signalName } from "@pileus/core/files";
 
 /** What the helper is asked to become. The frames are described in helper/exec-helper.c. Pure. */
 export interface HelperRequest {
@@ -38,8 +37,8 @@ export function encodeRequest(request: HelperRequest): Buffer {
 }
 
 /** `signal` goes to the program's process group. */
-export function encodeSignal(signal: NodeJS.Signals): Buffer {
-  return words([SIGNAL, constants.signals[signal]]);
+export function encodeSignal(signal: SignalName): Buffer {
+  return words([SIGNAL, parseSignal(signal) ?? 0]);
 }
 
 export function encodeResize({ columns, rows }: TerminalSize): Buffer {

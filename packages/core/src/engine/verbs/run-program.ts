@@ -1,5 +1,6 @@
 import { Readable, type Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import type { PipeProcess, RunOptions, RunResult } from "../../contract/process.ts";
 import { abortable, Deadline } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
@@ -9,8 +10,14 @@ import type { ManagedInstance } from "../managed-instance.ts";
 import { exec } from "./exec.ts";
 
 /**
+ * Milliseconds that a run reads on after its program's end, where something in the background holds the pipes: until nothing has
+ * come for the first, and for the second at most.
+ */
+const GRACE = { silence: 100, most: 1000 } as const;
+
+/**
  * Runs a program to its end and collects what it printed. Whatever cuts it short, the program is dead when this
- * rejects.
+ * rejects, unless it stands still: then it dies with the thaw.
  */
 export async function runProgram(
   instance: ManagedInstance,
@@ -27,6 +34,10 @@ export async function runProgram(
     } finally {
       await process[Symbol.asyncDispose]();
     }
+  } catch (error) {
+    // Whatever became of the clean-up.
+    deadline.signal.throwIfAborted();
+    throw error;
   } finally {
     deadline[Symbol.dispose]();
   }
@@ -34,14 +45,32 @@ export async function runProgram(
 
 async function collect(process: PipeProcess, stdin: RunOptions["stdin"], limit: number): Promise<RunResult> {
   const overflow = () => process.kill("SIGKILL");
-  const [stdout, stderr, exit] = await Promise.all([
-    collectText(process.stdout, limit, overflow),
-    collectText(process.stderr, limit, overflow),
-    process.exit,
-    // A program that has ended reads no more, whether its driver says so on the stream or not.
-    Promise.race([feed(process.stdin, stdin), process.exit]),
-  ]);
-  return { stdout, stderr, exit };
+  const stdout = new Output(process.stdout, limit, overflow);
+  const stderr = new Output(process.stderr, limit, overflow);
+  // A program that has ended reads no more, whether its driver says so on the stream or not.
+  const ended = Promise.all([process.exit, Promise.race([feed(process.stdin, stdin), process.exit])]);
+  const over = new AbortController();
+  try {
+    await Promise.race([
+      Promise.all([ended, stdout.ended, stderr.ended]),
+      ended.then(() => untilSilent([stdout, stderr], over.signal)),
+    ]);
+  } finally {
+    over.abort();
+  }
+  return { stdout: stdout.text(), stderr: stderr.text(), exit: await process.exit };
+}
+
+/** Resolves when nothing more comes, or what comes is no longer the program's own. */
+async function untilSilent(outputs: readonly Output[], signal: AbortSignal): Promise<void> {
+  const size = () => outputs.reduce((sum, { received }) => sum + received, 0);
+  const end = performance.now() + GRACE.most;
+  for (let heard = -1; heard !== size() && performance.now() < end; ) {
+    heard = size();
+    await setTimeout(GRACE.silence, undefined, { signal }).catch(() => undefined);
+    // A loop that was held up fires its timers before it reads what has come meanwhile.
+    await setImmediate();
+  }
 }
 
 async function feed(stdin: Writable, data: RunOptions["stdin"]): Promise<void> {
@@ -61,15 +90,30 @@ function isClosedPipe(error: unknown): boolean {
   return code === "EPIPE" || code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE";
 }
 
-async function collectText(stream: Readable, limit: number, overflow: () => Promise<void>): Promise<string> {
-  const collected = new ByteCollector();
-  let over = false;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    const room = limit - collected.size;
-    collected.append(chunk.subarray(0, room));
-    if (over || chunk.length <= room) continue;
-    over = true;
-    await overflow();
+/** What comes of one stream, as far as there is room for it. */
+class Output {
+  readonly ended: Promise<void>;
+  /** Bytes that have come, kept or not. */
+  received = 0;
+  readonly #kept = new ByteCollector();
+
+  constructor(stream: Readable, limit: number, overflow: () => Promise<void>) {
+    this.ended = this.#collect(stream, limit, overflow);
   }
-  return collected.bytes().toString("utf8");
+
+  text(): string {
+    return this.#kept.bytes().toString("utf8");
+  }
+
+  async #collect(stream: Readable, limit: number, overflow: () => Promise<void>): Promise<void> {
+    let over = false;
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      this.received += chunk.length;
+      const room = limit - this.#kept.size;
+      this.#kept.append(chunk.subarray(0, room));
+      if (over || chunk.length <= room) continue;
+      over = true;
+      await overflow();
+    }
+  }
 }

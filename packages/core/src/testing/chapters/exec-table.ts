@@ -1,6 +1,6 @@
 import type { TerminalSize } from "../../contract/process.ts";
 import type { ExitStatus } from "../../contract/state.ts";
-import { CONFIG_ENV } from "../kit/fixture.ts";
+import { CONFIG_ENV, SHARED } from "../kit/fixture.ts";
 import type { SubjectAccount } from "../kit/subject.ts";
 
 /** One promise about `run()`: what goes in, and what must come out. */
@@ -53,6 +53,8 @@ export function execTable({ name, uid, gid, groups }: SubjectAccount): readonly 
     { name: "gives 127 for a path that is not there", argv: ["/no/such/program"], stderr: SOMETHING, exit: 127 },
     { name: "gives 126 for a file that is not executable", argv: ["/etc/passwd"], stderr: SOMETHING, exit: 126 },
     { name: "gives 126 for a folder", argv: ["/etc"], stderr: SOMETHING, exit: 126 },
+    { name: "gives 126 for a path that leads through a file", argv: ["/etc/passwd/x"], stderr: SOMETHING, exit: 126 },
+    { name: "gives 126 for a name too long to be one", argv: [`/${"x".repeat(5000)}`], stderr: SOMETHING, exit: 126 },
     { name: "tells a program that ended by SIGTERM", argv: sh("kill -TERM $$"), exit: "SIGTERM" },
     { name: "tells a program that ended by SIGKILL", argv: sh("kill -KILL $$"), exit: "SIGKILL" },
     { name: "tells exit code 143 from an end by SIGTERM", argv: sh("exit 143"), exit: 143 },
@@ -96,6 +98,12 @@ export function execTable({ name, uid, gid, groups }: SubjectAccount): readonly 
       stdout: new RegExp(`^(?![\\s\\S]*${HOST_SECRET})`),
     },
     { name: "gives PATH, HOME and USER", argv: sh('echo "$HOME $USER"; test -n "$PATH"'), stdout: "/root root\n" },
+    { name: "gives HOSTNAME", argv: sh("echo $HOSTNAME"), stdout: `${SHARED}\n` },
+    {
+      name: "takes two megabytes of arguments, less what the instance needs itself",
+      argv: sh("echo $#", "x", ...Array.from({ length: 14 }, () => "x".repeat(131_071))),
+      stdout: "14\n",
+    },
     { name: "sets no TERM without a terminal", argv: sh('printf "[%s]" "$TERM"'), stdout: "[]" },
     { name: "starts in cwd", argv: ["pwd"], cwd: "/tmp", stdout: "/tmp\n" },
     { name: "finds a relative program from cwd", argv: ["./passwd"], cwd: "/etc", stderr: SOMETHING, exit: 126 },

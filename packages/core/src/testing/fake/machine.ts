@@ -1,11 +1,15 @@
 import { posix } from "node:path";
-import type { ExitStatus } from "../../contract/state.ts";
+import { FileError } from "../../contract/errors.ts";
+import type { ExitStatus, SignalName } from "../../contract/state.ts";
 import { Gate } from "./gate.ts";
 import { type FakeCall, FakeProcess, type FakeProgram, writeTo } from "./process.ts";
 import type { Stdio } from "./stdio.ts";
 import type { FakeTerminal } from "./terminal.ts";
 import type { FakeTree } from "./tree.ts";
 import type { FakeUser } from "./users.ts";
+
+/** limits.h, PATH_MAX less the NUL. */
+const LONGEST_PATH = 4095;
 
 /** What a program is started with. */
 export interface Start {
@@ -17,6 +21,8 @@ export interface Start {
   readonly terminal?: FakeTerminal | undefined;
   /** Default: a group of its own. */
   readonly group?: number | undefined;
+  /** The process that all this began with. Default: itself. */
+  readonly origin?: number | undefined;
 }
 
 /**
@@ -59,7 +65,7 @@ export class FakeMachine {
   }
 
   /** See {@link FakeCall.kill}. */
-  kill(pid: number, signal: NodeJS.Signals | 0): boolean {
+  kill(pid: number, signal: SignalName | 0): boolean {
     if (pid === 1) {
       // Process 1 is an init: what asks it to end is heard, and the kernel drops the rest.
       if (signal === "SIGTERM" || signal === "SIGPWR" || signal === "SIGUSR2") this.end({ kind: "exited", code: 0 });
@@ -70,10 +76,19 @@ export class FakeMachine {
     return hit.length > 0;
   }
 
+  /** Kills a process and all that it started, in whatever group. */
+  killAll(origin: number): void {
+    for (const process of [...this.#processes.values()]) if (process.origin === origin) process.deliver("SIGKILL");
+  }
+
   start(start: Start): FakeProcess {
     this.#lastPid += 1;
     const pid = this.#lastPid;
-    const process = new FakeProcess(pid, start.group ?? pid, start.argv, start.stdio);
+    const process = new FakeProcess(
+      { pid, group: start.group ?? pid, origin: start.origin ?? pid },
+      start.argv,
+      start.stdio,
+    );
     if (this.#over) {
       process.end({ kind: "signaled", signal: "SIGKILL" });
       return process;
@@ -101,7 +116,7 @@ export class FakeMachine {
     const { stdio } = start;
     const signal = process.killed;
     const pass = () => this.gate.pass();
-    const { pid, group } = process;
+    const { pid, group, origin } = process;
     return {
       ...start,
       terminal: start.terminal,
@@ -121,8 +136,10 @@ export class FakeMachine {
         await pause(duration, signal);
         await pass();
       },
-      start: (argv, changes) => this.start({ ...start, ...changes, argv, group }),
+      start: (argv, { apart = false, ...changes } = {}) =>
+        this.start({ ...start, ...changes, argv, origin, group: apart ? undefined : group }),
       become: async (argv, changes) => {
+        if (changes?.stdio !== undefined) process.use(changes.stdio);
         const next = { ...start, ...changes, argv };
         return await this.#program(next)(this.#call(process, next));
       },
@@ -130,9 +147,26 @@ export class FakeMachine {
     };
   }
 
+  /** Why nothing can be at a path, but that nothing is. */
+  #refusal(path: string): string | undefined {
+    if (Buffer.byteLength(path) > LONGEST_PATH) return "ENAMETOOLONG";
+    try {
+      this.tree.node("run", path);
+    } catch (error) {
+      if (error instanceof FileError && error.errno !== "ENOENT") return error.errno;
+    }
+    return undefined;
+  }
+
   /** A program of this machine; one that explains what is wrong, and exits as a shell would, where there is none. */
   #program({ argv, env, cwd }: Start): FakeProgram {
     const [name = ""] = argv;
+    const refused = name.includes("/") ? this.#refusal(posix.resolve(cwd, name)) : undefined;
+    if (refused !== undefined)
+      return async (call) => {
+        await call.complain(`${name}: ${refused}\n`);
+        return 126;
+      };
     const program = Object.hasOwn(this.programs, posix.basename(name))
       ? this.programs[posix.basename(name)]
       : undefined;
@@ -147,8 +181,13 @@ export class FakeMachine {
       };
     }
     if (program !== undefined) return program;
-    const script = found?.content.toString("latin1", 0, 64).startsWith("#!") ? this.programs["sh"] : undefined;
-    if (script !== undefined && name.includes("/")) return (call) => script({ ...call, argv: ["sh", ...argv] });
+    const script = this.programs["sh"];
+    if (script !== undefined && found?.type === "file" && found.content.length > 0) {
+      const file = folders
+        .map((folder) => posix.resolve(cwd, folder, name))
+        .find((path) => this.tree.find(path) === found);
+      return (call) => script({ ...call, argv: ["sh", file ?? name, ...argv.slice(1)] });
+    }
     return async (call) => {
       await call.complain(`${name}: ${found === undefined ? "not found" : "a fake instance has no such program"}\n`);
       return 127;

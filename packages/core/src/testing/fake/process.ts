@@ -1,4 +1,4 @@
-import type { ExitStatus } from "../../contract/state.ts";
+import type { ExitStatus, SignalName } from "../../contract/state.ts";
 import { anyOf, type Stdio } from "./stdio.ts";
 import type { FakeTerminal } from "./terminal.ts";
 import type { FakeTree } from "./tree.ts";
@@ -32,37 +32,46 @@ export interface FakeCall {
   complain(data: string): Promise<void>;
   /** Milliseconds. Time does not pass for a frozen instance. */
   sleep(duration: number): Promise<void>;
-  /** Starts a program as its child, in the same process group. */
-  start(argv: readonly string[], changes?: Partial<Pick<FakeCall, "env" | "cwd" | "stdio">>): FakeProcess;
+  /** Starts a program as its child, in the same process group unless it is to be `apart`. */
+  start(
+    argv: readonly string[],
+    changes?: Partial<Pick<FakeCall, "env" | "cwd" | "stdio">> & { readonly apart?: boolean },
+  ): FakeProcess;
   /** Runs a program in this one's place. */
   become(argv: readonly string[], changes?: Partial<Pick<FakeCall, "env" | "cwd" | "stdio">>): Promise<number>;
   /**
    * Sends a signal to a process of the instance, or with a negative number to a group; 0 only asks. False: there is
    * none.
    */
-  kill(pid: number, signal: NodeJS.Signals | 0): boolean;
+  kill(pid: number, signal: SignalName | 0): boolean;
 }
 
 /** A program: returns its exit code. An error that it throws is exit code 1, and the message is on standard error. */
 export type FakeProgram = (call: FakeCall) => number | Promise<number>;
 
 // signal(7): those whose default is not to end the process.
-const HARMLESS: ReadonlySet<NodeJS.Signals> = new Set(["SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH"]);
+const HARMLESS: ReadonlySet<SignalName> = new Set(["SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH"]);
 
 /** A program under way in a fake instance. */
 export class FakeProcess {
   readonly pid: number;
   readonly group: number;
+  readonly origin: number;
   readonly argv: readonly string[];
   readonly exit: Promise<ExitStatus>;
   readonly #killed = new AbortController();
-  readonly #stdio: Stdio;
+  #stdio: Stdio;
   #settle: (status: ExitStatus) => void = () => {};
   #ended = false;
 
-  constructor(pid: number, group: number, argv: readonly string[], stdio: Stdio) {
+  constructor(
+    { pid, group, origin }: Pick<FakeProcess, "pid" | "group" | "origin">,
+    argv: readonly string[],
+    stdio: Stdio,
+  ) {
     this.pid = pid;
     this.group = group;
+    this.origin = origin;
     this.argv = argv;
     this.#stdio = stdio;
     this.exit = new Promise((resolve) => {
@@ -71,11 +80,19 @@ export class FakeProcess {
     for (const stream of [stdio.stdin, stdio.stdout, stdio.stderr]) stream.hold();
   }
 
+  /** Has other streams from here on, and lets go of those that it had. */
+  use(stdio: Stdio): void {
+    const former = this.#stdio;
+    this.#stdio = stdio;
+    for (const stream of [stdio.stdin, stdio.stdout, stdio.stderr]) stream.hold();
+    for (const stream of [former.stdin, former.stdout, former.stderr]) stream.release();
+  }
+
   get killed(): AbortSignal {
     return this.#killed.signal;
   }
 
-  deliver(signal: NodeJS.Signals): void {
+  deliver(signal: SignalName): void {
     if (HARMLESS.has(signal)) return;
     this.end({ kind: "signaled", signal });
   }

@@ -10,6 +10,16 @@ export const PROGRAMS: Readonly<Record<string, FakeProgram>> = {
   sh,
   true: () => 0,
   sync: () => 0,
+  async setsid(call) {
+    const child = call.start(call.argv.slice(1), { apart: true });
+    const killed = new Promise<void>((resolve) =>
+      call.signal.addEventListener("abort", () => resolve(), { once: true }),
+    );
+    await Promise.race([child.exit, killed]);
+    call.signal.throwIfAborted();
+    const status = await child.exit;
+    return status.kind === "exited" ? status.code : 1;
+  },
   mkfifo(call) {
     const { folder, name } = call.tree.place("mkfifo", posix.resolve(call.cwd, call.argv[1] ?? ""), { follow: false });
     folder.entries.set(name, { type: "fifo", mode: 0o644, uid: call.user.uid, gid: call.user.gid, mtime: Date.now() });

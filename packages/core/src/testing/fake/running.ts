@@ -4,6 +4,7 @@ import type { ExecRequest, InstanceContext, Running, RunningCapabilities, Runnin
 import type { BackendProcess } from "../../driver/process.ts";
 import type { BackendOptions } from "./backend.ts";
 import type { FakeMachine } from "./machine.ts";
+import type { FakeProcess } from "./process.ts";
 import { pipes } from "./stdio.ts";
 import { FakeTerminal } from "./terminal.ts";
 import { FakeFiles } from "./tree-files.ts";
@@ -87,6 +88,7 @@ export class FakeRunning {
       PATH,
       HOME: user.home,
       USER: user.name,
+      HOSTNAME: instance.name,
       ...(request.tty === undefined ? {} : { TERM: "xterm-256color" }),
       ...Object.fromEntries((image?.env ?? []).map((pair) => pair.split(/=([\s\S]*)/, 2))),
       ...request.env,
@@ -103,14 +105,17 @@ export class FakeRunning {
   }
 
   #handle(
-    process: { readonly group: number; readonly exit: BackendProcess["exit"] },
+    process: Pick<FakeProcess, "group" | "origin" | "exit">,
     streams: BackendProcess["streams"],
     terminal: FakeTerminal | undefined,
   ): BackendProcess {
     return {
       streams,
       exit: process.exit,
-      kill: async (signal) => void this.#machine.kill(-process.group, signal),
+      kill: async (signal) => {
+        if (signal === "SIGKILL") this.#machine.killAll(process.origin);
+        else this.#machine.kill(-process.group, signal);
+      },
       resize: async (size) => {
         if (terminal === undefined) return;
         terminal.size = size;

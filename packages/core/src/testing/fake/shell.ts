@@ -1,8 +1,8 @@
-import { constants } from "node:os";
 import { posix } from "node:path";
 import { Readable } from "node:stream";
 import { FileError } from "../../contract/errors.ts";
 import type { ExitStatus } from "../../contract/state.ts";
+import { parseSignal } from "../../files/signal-name.ts";
 import type { FakeCall, FakeProgram } from "./process.ts";
 import { type Command, parseScript, type Redirection, type Word } from "./shell-parse.ts";
 import { fileSink, nothing, nowhere, Source, type Stdio } from "./stdio.ts";
@@ -130,7 +130,7 @@ class Shell {
         await Promise.race([child.exit, aborted(call.signal)]);
         call.signal.throwIfAborted();
         const status = await child.exit;
-        return status.kind === "exited" ? status.code : 128 + constants.signals[status.signal];
+        return status.kind === "exited" ? status.code : 128 + (parseSignal(status.signal) ?? 0);
       }
     }
   }

@@ -33,6 +33,10 @@ export class FakeTerminal {
           for (const byte of chunk) this.#key(byte);
           done();
         }),
+      destroy: (error, done) => {
+        this.#signal("SIGHUP");
+        done(error);
+      },
     });
     const output = new Writable({
       write: (chunk: Buffer, _encoding, done) => {

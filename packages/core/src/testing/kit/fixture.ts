@@ -14,7 +14,8 @@ import type { DriverSubject, Runner, SubjectAccount, SubjectConfig } from "./sub
 
 /** What every instance of the kit is given by its configuration. */
 export const CONFIG_ENV = { KIT_CONFIG: "from the config" };
-const SHARED = "kit-shared";
+/** The name of the instance that tests share. */
+export const SHARED = "kit-shared";
 /** How many verbs one test may take the whole deadline of. */
 const VERBS = 6;
 

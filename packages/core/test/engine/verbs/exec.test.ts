@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ConfigError, ConnectionError, TimeoutError } from "../../../src/contract/errors.ts";
+import type { ExitStatus, SignalName } from "../../../src/contract/state.ts";
 import type { ExecRequest } from "../../../src/driver/backend.ts";
 import { ScriptedProcess, scriptedRoot, untilAborted } from "../scripted.ts";
 
@@ -47,6 +48,10 @@ describe("exec", () => {
     ["a terminal without columns", ["a"], { tty: { columns: 0, rows: 1 } }, ["tty", "columns"]],
     ["a signal that is none", ["a"], { signal: "SIGTERM" }, ["signal"]],
     ["a misspelt user", ["a"], { uesr: "nobody" }, ["uesr"]],
+    ["a variable that an object cannot keep", ["a"], { env: JSON.parse('{"__proto__":"1"}') }, ["env", "__proto__"]],
+    ["one argument beyond what Linux takes", ["a", "x".repeat(131_072)], {}, ["argv", 1]],
+    ["one variable beyond what Linux takes", ["a"], { env: { A: "x".repeat(131_070) } }, ["env", "A"]],
+    ["more arguments than Linux takes", Array.from({ length: 60 }, () => "x".repeat(100_000)), {}, ["argv"]],
   ])("refuses %s before the driver sees it", async (_, argv, options, path) => {
     const { instance, requests } = await running();
     await expect(instance.exec(argv as string[], options as never)).rejects.toMatchObject({
@@ -97,6 +102,48 @@ describe("exec", () => {
     expect(process.signals).toEqual(["SIGTERM"]);
   });
 
+  it.each(["SIGRTMIN+3", "SIGRTMAX-27"])("kills by the real-time signal %s", async (name) => {
+    const { instance, process } = await running();
+    const handle = await instance.exec(["sleep"]);
+    await handle.kill(name as SignalName);
+    expect(process.signals).toEqual(["SIGRTMIN+3"]);
+  });
+
+  it("takes what is just within the bounds of arguments", async () => {
+    const { instance, requests } = await running();
+    await instance.exec(["a", ...Array.from({ length: 13 }, () => "x".repeat(131_071))], {
+      env: { A: "x".repeat(131_069) },
+    });
+    expect(requests).toHaveLength(1);
+  });
+
+  it.each(["pipes", "tty"] as const)("whose streams fail with nobody listening does no harm: %s", async (kind) => {
+    const { instance, process } = await running(new ScriptedProcess(kind));
+    if (kind === "tty") await instance.exec(["true"], { tty: { columns: 80, rows: 24 } });
+    else await instance.exec(["true"]);
+    for (const stream of kind === "tty" ? [process.tty] : [process.stdin, process.stdout, process.stderr])
+      stream.destroy(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+    await new Promise(setImmediate);
+  });
+
+  it("disposed of in a frozen instance does not wait for the thaw, by which the kill strikes", async () => {
+    const { instance, process } = await running();
+    const handle = await instance.exec(["sleep"]);
+    process.kill = async (signal) => void process.signals.push(signal);
+    await instance.freeze();
+    await handle[Symbol.asyncDispose]();
+    expect(process.signals).toEqual(["SIGKILL"]);
+  });
+
+  it("disposed of waits no longer than a second for a program that does not die", async () => {
+    const { instance, process } = await running();
+    const handle = await instance.exec(["sleep"]);
+    process.kill = async (signal) => void process.signals.push(signal);
+    const began = performance.now();
+    await handle[Symbol.asyncDispose]();
+    expect(performance.now() - began).toBeGreaterThan(900);
+  });
+
   it("disposed of kills and waits; twice is once", async () => {
     const { instance, process } = await running();
     const handle = await instance.exec(["sleep"]);
@@ -140,6 +187,40 @@ describe("run", () => {
     process.stderr.write("err");
     process.finish({ kind: "exited", code: 3 });
     expect(await result).toEqual({ stdout: "out", stderr: "err", exit: { kind: "exited", code: 3 } });
+  });
+
+  it("ends with its program, though something in the background holds its output", async () => {
+    const { instance, process } = await running();
+    let end: (status: ExitStatus) => void = () => {};
+    Object.assign(process, { exit: new Promise<ExitStatus>((resolve) => (end = resolve)) });
+    const result = instance.run(["sh"]);
+    process.stdout.write("hi\n");
+    end(EXITED);
+    setTimeout(() => process.stdout.write("late\n"), 50);
+    expect(await result).toEqual({ stdout: "hi\nlate\n", stderr: "", exit: EXITED });
+    expect([process.signals, process.stdout.destroyed]).toEqual([[], true]);
+  });
+
+  it("ends with its program, though something in the background prints on and on", async () => {
+    const { instance, process } = await running();
+    let end: (status: ExitStatus) => void = () => {};
+    Object.assign(process, { exit: new Promise<ExitStatus>((resolve) => (end = resolve)) });
+    const result = instance.run(["sh"]);
+    end(EXITED);
+    const chatter = setInterval(() => process.stdout.write("."), 20);
+    expect((await result).exit).toEqual(EXITED);
+    clearInterval(chatter);
+  });
+
+  it("rejects at once in a frozen instance when its time is up, and has asked for the kill", async () => {
+    const { instance, process } = await running();
+    process.kill = async (signal) => void process.signals.push(signal);
+    const run = instance.run(["sleep"], { timeout: 100 });
+    await instance.freeze();
+    const began = performance.now();
+    await expect(run).rejects.toBeInstanceOf(TimeoutError);
+    expect(performance.now() - began).toBeLessThan(700);
+    expect(process.signals).toEqual(["SIGKILL"]);
   });
 
   it("ends the input at once where there is none", async () => {

@@ -125,6 +125,33 @@ export const EXEC_FAULTS: readonly Fault[] = [
       }),
   },
   {
+    what: "tells a real-time signal by its number",
+    seenBy: ["the end of a program > can be by a real-time signal, which is told by its name"],
+    broken: (driver) =>
+      withExit(driver, (exit) =>
+        exit.kind === "signaled" && exit.signal.startsWith("SIGRT")
+          ? { kind: "signaled", signal: "SIG37" as never }
+          : exit,
+      ),
+  },
+  {
+    what: "ends a stream with the program alone",
+    seenBy: ["the end of a program > need not be for its output to end: a stream that it closes is at its end at once"],
+    broken: (driver) =>
+      withProcess(driver, ({ streams, exit }) => {
+        if (streams.kind !== "pipes") return {};
+        const stdout = streams.stdout.pipe(new PassThrough(), { end: false });
+        void exit.then(() => stdout.end());
+        return { streams: { ...streams, stdout } };
+      }),
+  },
+  {
+    what: "kills a program itself, and nothing that it started",
+    seenBy: ["the end of a program > by disposal is the end of all that it started"],
+    broken: (driver) =>
+      withProcess(driver, (process) => ({ kill: (signal) => process.kill(signal === "SIGKILL" ? "SIGINT" : signal) })),
+  },
+  {
     what: "reads all output into memory",
     seenBy: ["exec on pipes > holds a program back whose output nobody reads, and loses nothing of it"],
     broken: (driver) =>

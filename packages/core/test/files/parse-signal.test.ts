@@ -1,6 +1,5 @@
-import { signalName } from "@pileus/core/files";
 import { describe, expect, it } from "vitest";
-import { parseSignal } from "../src/signal.ts";
+import { parseSignal, signalName } from "../../src/files/signal-name.ts";
 
 describe("parseSignal", () => {
   it.each([

@@ -1,0 +1,33 @@
+import type { ConfigIssue } from "../contract/errors.ts";
+
+/** The most bytes of one argument, or of one variable with its name. execve(2): MAX_ARG_STRLEN, less the NUL. */
+const LONGEST = 131_071;
+
+/**
+ * The most bytes of all arguments and variables of a call, each with its NUL and a pointer. execve(2) takes 2 MiB, a quarter of the
+ * usual stack: the rest is left to the variables that image and driver add.
+ */
+const MOST = 1_966_080;
+const POINTER = 8;
+
+/** Whether the kernel takes a string as an argument, or as a variable. */
+export function isPassable(text: string): boolean {
+  return Buffer.byteLength(text) <= LONGEST;
+}
+
+/** Why it does not. */
+export function tooLong(what: string): string {
+  return `E2BIG: Linux takes ${what} of at most ${LONGEST} bytes: pass more by stdin or a file`;
+}
+
+/** What of a call is too much in all, for every kind of instance alike. */
+export function refusedArguments(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+): readonly ConfigIssue[] {
+  const strings = [...argv, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
+  const size = strings.reduce((sum, text) => sum + Buffer.byteLength(text) + 1 + POINTER, 0);
+  if (size <= MOST) return [];
+  const message = `E2BIG: arguments and variables take ${size} bytes, and can take ${MOST}: pass more by stdin or a file`;
+  return [{ path: ["argv"], message }];
+}

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { SignalName } from "../../contract/state.ts";
+import { eventually, rejectsExactly, rejectsWith, Transcript, within } from "../kit/expect.ts";
+import type { AnyInstance, Fixture } from "../kit/fixture.ts";
+
+const SIZE = { columns: 80, rows: 24 };
+
+/** Milliseconds: far from the grace that a run has, and from the deadline of a test. */
+const SOON = 3000;
+
+/** Chapter: how programs inside end, and what becomes of all that they started. */
+export function describeExecEnds(fixture: Fixture): void {
+  const it = (name: string, test: (instance: AnyInstance) => Promise<void>) =>
+    fixture.it(name, async () => test(await fixture.running()), "exec");
+
+  fixture.describe("the end of a program", () => {
+    it("is the end of run, and what it left in the background lives on", async (instance) => {
+      const run = instance.run(["sh", "-c", "sleep 1000 & echo $!; exit 5"], { timeout: fixture.deadline });
+      const { stdout, exit } = await within(fixture.deadline / 2, "the end of run", run);
+      assert.deepEqual(exit, { kind: "exited", code: 5 });
+      assert.match(stdout, /^\d+\n$/);
+      assert.deepEqual((await instance.run(["kill", "-0", stdout.trim()])).exit, { kind: "exited", code: 0 });
+      await instance.run(["kill", "-KILL", stdout.trim()]);
+    });
+    it("harms nobody who still writes to it and listens for no error", async (instance) => {
+      for (const argv of [["/no-such"], ["true"]]) {
+        const piped = await instance.exec(argv);
+        piped.stdin.end("x".repeat(1e6));
+        piped.stdout.resume();
+        piped.stderr.resume();
+        await within(fixture.deadline, "the program's end", piped.exit);
+        const terminal = await instance.exec(argv, { tty: SIZE });
+        terminal.tty.resume();
+        await within(fixture.deadline, "the program's end", terminal.exit);
+        terminal.tty.end("x".repeat(1e6));
+        // What is wrong would show as an uncaught exception, by now or in the course of this.
+        assert.deepEqual((await instance.run(["true"])).exit, { kind: "exited", code: 0 });
+        await Promise.all([piped[Symbol.asyncDispose](), terminal[Symbol.asyncDispose]()]);
+      }
+    });
+    it("by a timeout is the end of all that it started, in whatever session", async (instance) => {
+      const left = "sleep 1000 & echo $! >/tmp/kit-left";
+      const script = `sh -c '${left}-1'; setsid sh -c '${left}-2; wait' & ${left}-3; wait`;
+      await rejectsWith(instance.run(["sh", "-c", script], { timeout: fixture.deadline / 10 }), "ERR_INSTANCE_TIMEOUT");
+      for (const file of ["/tmp/kit-left-1", "/tmp/kit-left-2", "/tmp/kit-left-3"])
+        await isGone(instance, Number((await instance.run(["cat", file])).stdout));
+    });
+    it("by disposal is the end of all that it started", async (instance) => {
+      const process = await instance.exec(["sh", "-c", "setsid sh -c 'sleep 1000 & echo $!; wait' & wait"]);
+      const [, pid] = await new Transcript(process.stdout).until(fixture.deadline, /(\d+)\n/);
+      await process[Symbol.asyncDispose]();
+      await isGone(instance, Number(pid));
+    });
+    it("can be by a real-time signal, which is told by its name", async (instance) => {
+      for (const [signal, told] of [
+        ["SIGRTMIN", "SIGRTMIN"],
+        ["SIGRTMIN+3", "SIGRTMIN+3"],
+        ["SIGRTMAX", "SIGRTMIN+30"],
+      ] as const) {
+        await using process = await instance.exec(["sleep", "1000"]);
+        await process.kill(signal);
+        assert.deepEqual(await within(fixture.deadline, "the program's end", process.exit), {
+          kind: "signaled",
+          signal: told satisfies SignalName,
+        });
+      }
+    });
+    it("is SIGHUP for the program of a terminal that is destroyed", async (instance) => {
+      await using process = await instance.exec(["sleep", "1000"], { tty: SIZE });
+      process.tty.destroy();
+      const exit = await within(fixture.deadline, "the program's end", process.exit);
+      assert.deepEqual(exit, { kind: "signaled", signal: "SIGHUP" });
+    });
+    it("need not be for its output to end: a stream that it closes is at its end at once", async (instance) => {
+      await using process = await instance.exec(["sh", "-c", "echo out; exec sleep 1000 >/dev/null"]);
+      process.stdout.resume();
+      await within(Math.min(SOON, fixture.deadline), "the end of stdout", once(process.stdout, "end"));
+      assert.equal(await Promise.race([process.exit, Promise.resolve("under way")]), "under way");
+    });
+    fixture.it(
+      "that a frozen instance keeps from coming is not waited for, and comes with the thaw",
+      async () => {
+        const instance = await fixture.running();
+        const abort = new AbortController();
+        const reason = new Error("changed my mind");
+        const run = instance.run(["sh", "-c", "echo $$ >/tmp/kit-frozen; exec sleep 1000"], { signal: abort.signal });
+        run.catch(() => undefined);
+        const pid = await eventually(fixture.deadline, "the program's start", async () => {
+          const { stdout } = await instance.run(["sh", "-c", "cat /tmp/kit-frozen 2>/dev/null"]);
+          return stdout.endsWith("\n") ? Number(stdout) : undefined;
+        });
+        await instance.freeze();
+        abort.abort(reason);
+        try {
+          await within(Math.min(SOON, fixture.deadline), "the rejection", rejectsExactly(run, reason));
+        } finally {
+          await instance.unfreeze();
+        }
+        await isGone(instance, pid);
+      },
+      "exec",
+      "freeze",
+    );
+  });
+
+  fixture.describe("arguments", () => {
+    it("beyond what Linux takes are refused by the name of the error", async (instance) => {
+      const big = "x".repeat(131_072);
+      const some = Array.from({ length: 60 }, () => "x".repeat(100_000));
+      for (const call of [
+        instance.run(["true", big]),
+        instance.run(["true", ...some]),
+        instance.run(["true"], { env: { A: big } }),
+      ])
+        assert.match(String(await rejectsWith(call, "ERR_INSTANCE_CONFIG")), /E2BIG/);
+    });
+  });
+
+  fixture.describe("an executable text without an interpreter", () => {
+    fixture.it(
+      "is run by sh, whoever runs it",
+      async () => {
+        const instance = await fixture.running();
+        await instance.files.write("/tmp/kit-plain", "echo ran $1\n", { mode: 0o755 });
+        for (const user of ["root", fixture.account.name, "54321"]) {
+          const { stdout, stderr } = await instance.run(["/tmp/kit-plain", "it"], { user });
+          assert.deepEqual({ stdout, stderr }, { stdout: "ran it\n", stderr: "" });
+          const found = await instance.run(["kit-plain", "it"], { user, env: { PATH: "/tmp:/bin" } });
+          assert.equal(found.stdout, "ran it\n");
+        }
+      },
+      "exec",
+      "files",
+    );
+  });
+
+  /** Whether a process inside is there can only be asked inside. */
+  async function isGone(instance: AnyInstance, pid: number): Promise<void> {
+    assert.ok(pid > 1, `${pid} is no process id`);
+    await eventually(fixture.deadline, `the end of process ${pid} inside`, async () => {
+      const { exit } = await instance.run(["sh", "-c", `kill -0 ${pid} 2>/dev/null`]);
+      return exit.kind === "exited" && exit.code !== 0 ? true : undefined;
+    });
+  }
+}
