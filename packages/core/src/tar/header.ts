@@ -24,6 +24,14 @@ export interface TarHeader {
   readonly gid: number;
   readonly mtime: number;
   readonly size: number;
+  /** Of GNU tar's own sparse files (type `S`): the beginning of the map, and the size with the holes. */
+  readonly sparse?: (SparseNumbers & { readonly size: number }) | undefined;
+}
+
+/** Offsets and lengths by turns, and whether the next block has more. */
+export interface SparseNumbers {
+  readonly numbers: readonly number[];
+  readonly more: boolean;
 }
 
 /** @throws {TarFault} when the checksum or a number is wrong. */
@@ -43,7 +51,20 @@ export function parseTarHeader(block: Buffer): TarHeader {
     gid: number(block, 116, 8, "gid"),
     mtime: number(block, 136, 12, "mtime"),
     size: number(block, 124, 12, "size"),
+    // tar(5), "GNU tar Archives": four pairs from 386 on, isextended at 482, realsize.
+    ...(flag === "S"
+      ? { sparse: { ...parseSparseNumbers(block, 386, 4, 482), size: number(block, 483, 12, "size") } }
+      : {}),
   };
+}
+
+/** At most `pairs` pairs from `start` on, ended by an empty one, and a flag at `flag` for more in the next block. */
+export function parseSparseNumbers(block: Buffer, start: number, pairs: number, flag: number): SparseNumbers {
+  const numbers: number[] = [];
+  for (let at = start; at < start + pairs * 24 && block[at] !== 0; at += 24)
+    numbers.push(number(block, at, 12, "sparse map"), number(block, at + 12, 12, "sparse map"));
+  if (numbers.some((value) => value < 0)) throw new TarFault("has a sparse map out of range");
+  return { numbers, more: block[flag] !== 0 };
 }
 
 export function isZeroBlock(block: Buffer): boolean {

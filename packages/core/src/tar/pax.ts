@@ -16,7 +16,13 @@ export function parsePax(body: Buffer): Map<string, string> {
     const record = body.toString("latin1", space + 1, end - 1);
     const equals = record.indexOf("=");
     if (equals < 1) throw new TarFault("has a malformed pax header");
-    records.set(record.slice(0, equals), record.slice(equals + 1));
+    const key = record.slice(0, equals);
+    const value = record.slice(equals + 1);
+    if (SPARSE_0_0.has(key)) {
+      // The one key that comes again and again: kept in the form of pax 0.1.
+      const map = records.get(SPARSE_MAP);
+      records.set(SPARSE_MAP, map === undefined ? value : `${map},${value}`);
+    } else records.set(key, value);
     at = end;
   }
   return records;
@@ -29,6 +35,9 @@ export function renderPaxRecord(key: string, value: string): string {
   if (rest + String(length).length !== length) length = rest + String(length).length;
   return `${length} ${key}=${value}\n`;
 }
+
+const SPARSE_0_0: ReadonlySet<string> = new Set(["GNU.sparse.offset", "GNU.sparse.numbytes"]);
+const SPARSE_MAP = "GNU.sparse.map";
 
 const XATTR = "SCHILY.xattr.";
 

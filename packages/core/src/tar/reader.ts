@@ -2,11 +2,22 @@ import type { TarEntry, TarEntryType } from "./entry.ts";
 import { shown } from "./entry.ts";
 import { BLOCK, isZeroBlock, parseTarHeader, TarFault, type TarHeader } from "./header.ts";
 import { parsePax, paxXattrs } from "./pax.ts";
+import { SparseMap } from "./sparse.ts";
 
-/** What a reader finds, in the order of the archive. `data` is the body of the file entry before it, in pieces. */
+/**
+ * What a reader finds, in the order of the archive. `data` is the body of the file entry before it, in pieces: of one with
+ * holes, the parts that its `sparse` says, one after the other.
+ */
 export interface TarSink {
   entry(entry: TarEntry): void;
   data(bytes: Buffer): void;
+}
+
+/** An entry whose map of holes goes on after its header, and what is left of the size that it states. */
+interface Mapped {
+  readonly entry: TarEntry;
+  readonly map: SparseMap;
+  body: number;
 }
 
 const TYPES: Readonly<Record<string, TarEntryType>> = {
@@ -19,6 +30,8 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
   "6": "fifo",
   // Contiguous files: no system has told them from others for decades.
   "7": "file",
+  // GNU tar's own form of a file with holes.
+  S: "file",
 };
 
 /** For all that comes before one entry. More than any honest path and attributes need: the kernel bounds one to 64 KiB. */
@@ -28,8 +41,8 @@ const MAX_EXTENSION = 1024 * 1024;
 const GLOBAL_REFUSED = /^(path|linkpath|size|GNU\.|SCHILY\.)/;
 
 /**
- * Reads a tar as it arrives, in pieces of any size: ustar, pax, GNU long names, V7; with or without padding at its end.
- * Sparse, multi-volume and incremental archives are refused.
+ * Reads a tar as it arrives, in pieces of any size: ustar, pax, GNU long names, V7, files with holes; with or without padding at
+ * its end. Multi-volume and incremental archives are refused.
  *
  * Any fault names the entry, or the one before it where it has no name yet, and is thrown as what `refusal` makes of it.
  * What the sink throws comes out as it is. Memory is bounded: bodies pass through, names and attributes have a limit.
@@ -47,6 +60,7 @@ export class TarReader {
   #extended = 0;
   /** Set while the body is that of an extension. */
   #extension: { readonly flag: string; readonly parts: Buffer[] } | undefined;
+  #mapped: Mapped | undefined;
   #pax: Map<string, string> | undefined;
   #longName: string | undefined;
   #longTarget: string | undefined;
@@ -99,8 +113,9 @@ export class TarReader {
   end(): void {
     if (this.ended) return;
     // umoci 0.4.7 writes neither the end blocks nor the last padding: only a body or header that breaks off is a fault.
-    if (this.#body === 0) this.#inside = false;
-    if (this.#body > 0 || this.#partial.length > 0 || this.#pending()) this.#fail("is cut off");
+    if (this.#body === 0 && this.#mapped === undefined) this.#inside = false;
+    if (this.#mapped !== undefined || this.#body > 0 || this.#partial.length > 0 || this.#pending())
+      this.#fail("is cut off");
   }
 
   /** Whether an extension waits for its entry. */
@@ -123,6 +138,11 @@ export class TarReader {
   }
 
   #block(block: Buffer): void {
+    const mapped = this.#mapped;
+    if (mapped !== undefined) {
+      this.#guard(() => this.#mapBlock(mapped, block));
+      return;
+    }
     this.#inside = false;
     if (isZeroBlock(block)) {
       this.#zeroBlocks++;
@@ -139,9 +159,7 @@ export class TarReader {
     if ("xgXLK".includes(header.flag)) {
       if (header.size === 0 && (header.flag === "L" || header.flag === "K"))
         throw new TarFault("has an empty long name");
-      this.#extended += header.size;
-      if (this.#extended > MAX_EXTENSION)
-        throw new TarFault(`has an extension of ${this.#extended} bytes`, { tooLarge: true });
+      this.#claim(header.size);
       if (header.size === 0) return;
       this.#follow(header.size);
       this.#extension = { flag: header.flag, parts: [] };
@@ -158,22 +176,19 @@ export class TarReader {
 
   #entry(header: TarHeader): void {
     const pax = this.#pax ?? new Map<string, string>();
-    const name = pax.get("path") ?? this.#longName ?? header.name;
+    const name = pax.get("GNU.sparse.name") ?? pax.get("path") ?? this.#longName ?? header.name;
     this.#current = name;
     this.#inside = true;
     const type = TYPES[header.flag];
-    if (type === undefined || [...pax.keys()].some((key) => key.startsWith("GNU.sparse.")))
-      throw new TarFault(
-        type === undefined && header.flag !== "S"
-          ? `is of type ${shown(header.flag)}, which is no kind of file`
-          : "is stored sparse: write the archive without --sparse",
-      );
+    if (type === undefined) throw new TarFault(`is of type ${shown(header.flag)}, which is no kind of file`);
+    const map = SparseMap.of(header, pax);
     // A name that ends in a slash was V7's way to say directory; GNU tar and Go agree.
     const asDirectory = type === "file" && name.endsWith("/");
     const stated = natural(pax.get("size"), "size") ?? header.size;
     // A link states its target's size and carries no data (GNU tar and Go agree); for the rest readers differ.
     const size = type === "link" ? 0 : stated;
-    if (size > 0 && (type !== "file" || asDirectory)) throw new TarFault("has a size, which only a file can have");
+    if ((size > 0 || map !== undefined) && (type !== "file" || asDirectory))
+      throw new TarFault("has a size, which only a file can have");
     const entry: TarEntry = {
       type: asDirectory ? "directory" : type,
       name,
@@ -182,15 +197,39 @@ export class TarReader {
       uid: owner(natural(pax.get("uid"), "uid") ?? header.uid),
       gid: owner(natural(pax.get("gid"), "gid") ?? header.gid),
       mtime: time(pax.get("mtime") ?? String(header.mtime)),
-      size,
+      size: map?.size ?? size,
       xattrs: paxXattrs(pax),
     };
     this.#pax = undefined;
     this.#longName = undefined;
     this.#longTarget = undefined;
     this.#extended = 0;
-    this.#follow(size);
-    this.#sink.entry(entry);
+    if (map === undefined || map.complete) this.#give(entry, map, size);
+    else this.#mapped = { entry, map, body: size };
+  }
+
+  #mapBlock(mapped: Mapped, block: Buffer): void {
+    const { entry, map } = mapped;
+    this.#claim(BLOCK);
+    if (map.inBody) mapped.body -= BLOCK;
+    if (mapped.body < 0) throw new TarFault("has a sparse map that contradicts its size");
+    map.block(block);
+    if (!map.complete) return;
+    this.#mapped = undefined;
+    this.#extended = 0;
+    this.#give(entry, map, mapped.body);
+  }
+
+  #give(entry: TarEntry, map: SparseMap | undefined, body: number): void {
+    const sparse = map?.extents(body);
+    this.#follow(body);
+    this.#sink.entry(sparse === undefined ? entry : { ...entry, sparse });
+  }
+
+  #claim(bytes: number): void {
+    this.#extended += bytes;
+    if (this.#extended > MAX_EXTENSION)
+      throw new TarFault(`has an extension of ${this.#extended} bytes`, { tooLarge: true });
   }
 
   #extend(flag: string, body: Buffer): void {

@@ -1,6 +1,7 @@
-import type { TarEntry } from "./entry.ts";
+import { storedSize, type TarEntry } from "./entry.ts";
 import { BLOCK } from "./header.ts";
 import { paxXattrKey, renderPaxRecord } from "./pax.ts";
+import { renderSparseMap } from "./sparse.ts";
 
 const FLAGS = { file: "0", link: "1", symlink: "2", character: "3", block: "4", directory: "5", fifo: "6" } as const;
 const ZEROES = Buffer.alloc(2 * BLOCK);
@@ -13,6 +14,7 @@ export class TarWriter {
   #parts: Buffer[] = [];
   #padding = 0;
   #length = 0;
+  #lastPaxHeader: { readonly length: number; readonly block: Buffer } | undefined;
 
   /** Bytes that {@link take} would give. */
   get length(): number {
@@ -21,20 +23,23 @@ export class TarWriter {
 
   entry(entry: TarEntry): void {
     this.#pad();
-    const records = paxRecords(entry);
+    const map = entry.sparse && renderSparseMap(entry.sparse);
+    const stored = storedSize(entry) + (map?.length ?? 0);
+    const records = paxRecords(entry, stored);
     if (records !== "") {
       const body = Buffer.from(records, "latin1");
-      this.#push(renderHeader("x", "PaxHeaders/entry", "", 0o644, 0, 0, 0, body.length));
+      this.#push(this.#paxHeader(body.length));
       this.#push(body);
-      this.#padding = (BLOCK - (body.length % BLOCK)) % BLOCK;
+      this.#padding = paddingOf(body.length);
       this.#pad();
     }
-    const { name, target, mode, uid, gid, mtime, size } = entry;
+    const { name, target, mode, uid, gid, mtime } = entry;
     const seconds = /^[0-9]+$/.test(mtime) ? Number(mtime) : 0;
     this.#push(
-      renderHeader(FLAGS[entry.type], name.slice(0, 100), target.slice(0, 100), mode, uid, gid, seconds, size),
+      renderHeader(FLAGS[entry.type], name.slice(0, 100), target.slice(0, 100), mode, uid, gid, seconds, stored),
     );
-    this.#padding = (BLOCK - (size % BLOCK)) % BLOCK;
+    if (map !== undefined) this.#push(map);
+    this.#padding = paddingOf(stored);
   }
 
   data(bytes: Buffer): void {
@@ -54,6 +59,13 @@ export class TarWriter {
     return bytes;
   }
 
+  /** The same for all records of one length, which most are. */
+  #paxHeader(length: number): Buffer {
+    if (this.#lastPaxHeader?.length !== length)
+      this.#lastPaxHeader = { length, block: renderHeader("x", "PaxHeaders/entry", "", 0o644, 0, 0, 0, length) };
+    return this.#lastPaxHeader.block;
+  }
+
   #push(bytes: Buffer): void {
     this.#parts.push(bytes);
     this.#length += bytes.length;
@@ -65,16 +77,30 @@ export class TarWriter {
   }
 }
 
+function paddingOf(length: number): number {
+  return (BLOCK - (length % BLOCK)) % BLOCK;
+}
+
 const MAX_ID = 0o7777777;
 const MAX_SIZE = 0o77777777777;
 
-function paxRecords(entry: TarEntry): string {
+function paxRecords(entry: TarEntry, stored: number): string {
   let records = "";
   if (entry.name.length > 100) records += renderPaxRecord("path", entry.name);
   if (entry.target.length > 100) records += renderPaxRecord("linkpath", entry.target);
   if (entry.uid > MAX_ID) records += renderPaxRecord("uid", String(entry.uid));
   if (entry.gid > MAX_ID) records += renderPaxRecord("gid", String(entry.gid));
-  if (entry.size > MAX_SIZE) records += renderPaxRecord("size", String(entry.size));
+  if (entry.sparse !== undefined) {
+    // GNU tar's manual, "PAX Format, Version 1.0".
+    for (const [key, value] of [
+      ["major", "1"],
+      ["minor", "0"],
+      ["name", entry.name],
+      ["realsize", String(entry.size)],
+    ] as const)
+      records += renderPaxRecord(`GNU.sparse.${key}`, value);
+  }
+  if (stored > MAX_SIZE) records += renderPaxRecord("size", String(stored));
   if (!/^[0-9]{1,10}$/.test(entry.mtime)) records += renderPaxRecord("mtime", entry.mtime);
   for (const [name, value] of entry.xattrs) records += renderPaxRecord(paxXattrKey(name), value);
   return records;

@@ -1,3 +1,16 @@
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { TarEntry } from "../../src/tar/entry.ts";
 import { TarFault } from "../../src/tar/header.ts";
@@ -23,6 +36,14 @@ function read(archive: Buffer, piece = archive.length): { entries: TarEntry[]; b
 
 const names = (archive: Buffer) => read(archive).entries.map(({ name }) => name);
 const long = `${"d/".repeat(80)}f`;
+
+const pax01 = (map: string, size: string, body: string) =>
+  tarBytes(paxBytes({ "GNU.sparse.map": map, "GNU.sparse.size": size }), file("f", body));
+const pax10 = (body: string) =>
+  tarBytes(
+    paxBytes({ "GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9" }),
+    file("f", body.padEnd(Math.ceil(body.length / 512) * 512, "\0")),
+  );
 
 describe("TarReader", () => {
   const archive = tarBytes(
@@ -78,6 +99,46 @@ describe("TarReader", () => {
     expect(read(tarBytes(file("f", "x", { raw: [[108, field]] }))).entries[0]?.uid).toBe(3);
   });
 
+  it("reads many entries whose extensions are large together, but not for any one of them", () => {
+    const large = paxBytes({ note: "x".repeat(60_000) });
+    const archive = tarBytes(...Array.from({ length: 40 }, (_, i) => [large, file(`f${i}`)]).flat());
+    expect(read(archive).entries).toHaveLength(40);
+  });
+
+  it.each([
+    ["gnu", []],
+    ["pax 0.0", ["--sparse-version=0.0"]],
+    ["pax 0.1", ["--sparse-version=0.1"]],
+    ["pax 1.0", ["--sparse-version=1.0"]],
+  ])("reads files with holes as GNU tar writes them: %s", (form, options) => {
+    const place = mkdtempSync(join(tmpdir(), "pileus-sparse-"));
+    try {
+      // Fifty parts: more than the header of any form holds.
+      const parts = Array.from({ length: 50 }, (_, i) => ({ offset: (2 * i + 1) * 65_536, length: 4096 }));
+      const fd = openSync(join(place, "holes"), "w");
+      for (const [i, { offset, length }] of parts.entries())
+        writeSync(fd, Buffer.alloc(length, i + 1), 0, length, offset);
+      ftruncateSync(fd, 8_000_001);
+      closeSync(fd);
+      for (const name of ["all-hole", "after"]) writeFileSync(join(place, name), name === "after" ? "dense" : "");
+      truncateSync(join(place, "all-hole"), 1_000_000);
+      const args = [`--format=${form.split(" ")[0]}`, "--sparse", ...options, "-cf", "-", "holes", "all-hole", "after"];
+      const archive = execFileSync("tar", args, { cwd: place, maxBuffer: 2 ** 26 });
+      const { entries, bodies } = read(archive, 700);
+      expect(entries.map(({ name, size }) => [name, size])).toEqual([
+        ["holes", 8_000_001],
+        ["all-hole", 1_000_000],
+        ["after", 5],
+      ]);
+      expect(entries[0]?.sparse).toEqual(parts);
+      expect(entries[1]?.sparse).toEqual([]);
+      expect(bodies[0]).toBe(parts.map(({ length }, i) => String.fromCharCode(i + 1).repeat(length)).join(""));
+      expect(bodies.slice(1)).toEqual(["", "dense"]);
+    } finally {
+      rmSync(place, { recursive: true });
+    }
+  });
+
   it("accepts an archive with neither end blocks nor the last padding", () => {
     const whole = entryBytes(file("f", "hello"));
     expect(names(whole)).toEqual(["f"]);
@@ -98,8 +159,24 @@ describe("TarReader", () => {
       /after "f" has a header with a wrong checksum/,
     ],
     ["has a lone zero block", Buffer.concat([Buffer.alloc(512), entryBytes(file("f"))]), /lone empty block/],
-    ["has a sparse file", tarBytes({ name: "f", flag: "S" }), /"f" is stored sparse/],
-    ["has a pax sparse file", tarBytes(paxBytes({ "GNU.sparse.major": "1" }), file("f")), /stored sparse/],
+    [
+      "has a sparse file of a form to come",
+      tarBytes(paxBytes({ "GNU.sparse.major": "2" }), file("f")),
+      /"f" is stored sparse in a form that is not known/,
+    ],
+    [
+      "has holes in a folder",
+      tarBytes(paxBytes({ "GNU.sparse.map": "", "GNU.sparse.size": "1" }), folder("d/")),
+      /a file/,
+    ],
+    ["has parts within one another", pax01("0,4,3,4", "9", "12345678"), /"f" has a sparse map that contradicts itself/],
+    ["has a part beyond the end", pax01("8,4", "9", "1234"), /contradicts itself/],
+    ["has half a pair", pax01("0,4,8", "9", "1234"), /contradicts itself/],
+    ["has a map of another size", pax01("0,4", "9", "12345"), /contradicts its size/],
+    ["has letters in a map", pax01("0,x", "9", "1234"), /malformed sparse map/],
+    ["has a map in its body that never ends", pax10("5\n"), /"f" is cut off|contradicts its size/],
+    ["has a map in its body of letters", pax10("many\n"), /malformed sparse map/],
+    ["has a map of many blocks", pax10(`600000\n${"1\n1\n".repeat(600_000)}`), /an extension of 10[0-9]+ bytes/],
     ["has an unknown type", tarBytes({ name: "f", flag: "Q" }), /is of type "Q"/],
     ["continues another volume", tarBytes({ name: "f", flag: "M" }), /is of type "M"/],
     ["has a symlink with a body", tarBytes({ name: "f", flag: "2", target: "x", body: "y" }), /has a size/],

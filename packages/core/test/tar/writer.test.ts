@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { extract } from "tar-stream";
 import { describe, expect, it } from "vitest";
-import type { TarEntry } from "../../src/tar/entry.ts";
+import { storedSize, type TarEntry } from "../../src/tar/entry.ts";
 import { TarReader } from "../../src/tar/reader.ts";
 import { TarWriter } from "../../src/tar/writer.ts";
 
@@ -25,13 +25,25 @@ const CASES: readonly (readonly [what: string, entry: TarEntry])[] = [
   ["a time with places", { ...plain, mtime: "1600000000.123456789" }],
   ["a time before the epoch", { ...plain, mtime: "-1" }],
   ["attributes with any bytes", { ...plain, xattrs: new Map([["security.capability", "\x00\xff=\n"]]) }],
+  [
+    "a file with holes",
+    {
+      ...plain,
+      size: 1e12,
+      sparse: [
+        { offset: 7, length: 1 },
+        { offset: 1e11, length: 2 },
+      ],
+    },
+  ],
+  ["a file that is one hole", { ...plain, size: 1e12, sparse: [] }],
   ["a pax record whose length gains a digit", { ...plain, name: "n".repeat(100 - " path=\n".length - 2 + 100) }],
 ];
 
 function written(entry: TarEntry): Buffer {
   const writer = new TarWriter();
   writer.entry(entry);
-  if (entry.size > 0) writer.data(Buffer.from("abc"));
+  if (storedSize(entry) > 0) writer.data(Buffer.from("abc"));
   writer.end();
   return writer.take();
 }
