@@ -57,7 +57,12 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     this.#spec = spec;
     this.#facts = facts;
     this.#monitor = monitor;
-    this.#access = containedAccess({ openRoot: () => this.#openRoot(), idmap: spec.idmap });
+    this.#access = containedAccess({
+      openRoot: () => this.#openRoot(),
+      // What is open stays so when the container ends, and would go on into the next run.
+      assertCurrent: () => void monitor.init.current(),
+      idmap: spec.idmap,
+    });
     this.files = new LocalFiles(this.#access);
     // Read now, before anybody else can have begun another run.
     this.#mark = markOf(spec);
@@ -165,10 +170,15 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   /** The root as the container sees it now, mounts included. */
   #openRoot(): number {
     const { pid } = this.#monitor.init.current();
-    const root = openSync(`/proc/${pid}/root`, O_PATH | constants.O_DIRECTORY);
-    // Asked again: the pid could have been another's in the meantime.
-    if (this.#monitor.init.find()?.pid === pid) return root;
-    closeSync(root);
+    let root: number | undefined;
+    try {
+      root = openSync(`/proc/${pid}/root`, O_PATH | constants.O_DIRECTORY);
+    } catch (error) {
+      if (this.#monitor.init.find()?.pid === pid) throw error;
+    }
+    // Asked again: it has ended meanwhile, or its pid became another's.
+    if (root !== undefined && this.#monitor.init.find()?.pid === pid) return root;
+    if (root !== undefined) closeSync(root);
     return this.#openRoot();
   }
 

@@ -23,7 +23,10 @@ export interface DirectoryEntry extends FileStat {
   readonly name: string;
 }
 
-/** Owner and mode of what is made. Default owner 0:0. */
+/**
+ * Owner and mode of what is made. Default owner 0:0. An id that the instance does not have is refused with `EINVAL` and the
+ * range of its ids: those of a container are 0 to 65535.
+ */
 export interface OwnerOptions extends Abortable {
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
@@ -56,22 +59,33 @@ export interface PushOptions extends ProgressOptions {
  * a path that reaches the same file.
  */
 export interface InstanceFiles {
-  /** Streams a file's content. Devices, fifos and sockets are refused with `EINVAL`. The caller ends the stream. */
+  /**
+   * Streams a file's content. Devices, fifos and sockets are refused with `EINVAL`. The caller ends the stream; an abort destroys it
+   * with `signal.reason`.
+   */
   read(path: string, options?: Abortable): Promise<Readable>;
   /** The whole of a file at once, of at most `maxSize` bytes (default 16 MiB, beyond it `EFBIG`). */
   readAll(path: string, options?: Abortable & { readonly maxSize?: number | undefined }): Promise<Buffer>;
   /**
    * Writes a file from the beginning, atomically: readers see the old content or the whole new one. Resolves when it is
-   * in place. An abort or a failing source leaves the old content and no temporary file. Parents must exist.
+   * in place. An abort or a failing source leaves the old content and no temporary file. Parents must exist. A file that is there
+   * keeps its owner and mode, unless others are given.
+   *
+   * A file that is mounted in the place of another (`mount -o bind`) cannot be replaced: the content is copied into it once all of it
+   * has arrived, and readers may see a part. It must be the instance's own: else `EBUSY`, as for a file of a kernel's file
+   * system.
    */
   write(path: string, data: string | Uint8Array | AsyncIterable<Uint8Array>, options?: OwnerOptions): Promise<void>;
   /** Does not follow a symlink in the last component. */
   stat(path: string, options?: Abortable): Promise<FileStat>;
-  /** The entries of a folder, sorted by name. */
+  /** The entries of a folder, sorted by name, and 250,000 at most: beyond it `EFBIG`. */
   list(path: string, options?: Abortable): Promise<readonly DirectoryEntry[]>;
-  /** Makes a folder. Fails with `EEXIST` where something is, unless `recursive` finds a folder there. */
+  /** Makes a folder; parents that `recursive` makes have the owner, and mode 0755. Fails with `EEXIST` where something is, unless `recursive` finds a folder there. */
   mkdir(path: string, options?: MkdirOptions): Promise<void>;
-  /** Removes a file, a symlink itself, or an empty folder; a folder with all that it holds when `recursive`. */
+  /**
+   * Removes a file, a symlink itself, or an empty folder; a folder with all that it holds when `recursive`. `EBUSY` where something is
+   * mounted: what that shows stays.
+   */
   remove(path: string, options?: RemoveOptions): Promise<void>;
   /**
    * Copies a file or folder of the host to exactly `path` inside: files, folders, symlinks (as they are), modes, times;

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, fchmodSync, openSync, renameSync, unlinkSync } from "node:fs";
+import { writeMounted } from "./mounted-file.ts";
 import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
 
 /** A name in a folder that nothing else uses, for what will be renamed into place. */
@@ -7,11 +8,14 @@ export function temporaryName(): string {
   return `.pileus-${randomBytes(8).toString("hex")}`;
 }
 
-/** A new file beside its final name: written through `fd`, then kept by `commit()` or removed by `discard()`, either of them once. */
+/** A new file beside its final name: written through `fd`, then kept by `commit()` or removed by `discard()`. */
 export interface PendingFile {
   readonly fd: number;
-  /** Puts it in place. Does not close `fd`. */
-  commit(): void;
+  /**
+   * Puts it in place at once; where a file is mounted, into that file, which takes a while. Does not close `fd`. After a failure it is
+   * to be discarded.
+   */
+  commit(): Promise<void>;
   /** Never fails because of what is in the tree: it is called where nobody could hear of that. */
   discard(): void;
 }
@@ -34,16 +38,25 @@ export function openPending(
     unlinkSync(path);
     throw error;
   }
+  const discard = () => {
+    try {
+      unlinkSync(path);
+    } catch (error) {
+      // Whoever lives in the tree may have put a folder in its place, or made this one unchangeable: nothing of ours is there.
+      if (typeof (error as NodeJS.ErrnoException).errno !== "number") throw error;
+    }
+  };
   return {
     fd,
-    commit: () => renameSync(path, folder.path(name)),
-    discard() {
+    async commit() {
       try {
-        unlinkSync(path);
+        access.change(folder, name, () => renameSync(path, folder.path(name)));
       } catch (error) {
-        // Whoever lives in the tree may have put a folder in its place, or made this one unchangeable: nothing of ours is there.
-        if (typeof (error as NodeJS.ErrnoException).errno !== "number") throw error;
+        if ((error as NodeJS.ErrnoException).code !== "EBUSY") throw error;
+        await writeMounted(access, folder, name, path);
+        discard();
       }
     },
+    discard,
   };
 }

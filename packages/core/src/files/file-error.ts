@@ -2,9 +2,10 @@ import { FileError } from "../contract/errors.ts";
 
 /** What `node:fs` or a system call threw, as the contract's error; anything else as it is. */
 export function fileError(verb: string, path: string, error: unknown): unknown {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
+  const { code, detail } = (error ?? {}) as { readonly code?: unknown; readonly detail?: unknown };
   if (error instanceof FileError || typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code)) return error;
-  return new FileError({ verb, path, errno: code }, { cause: error });
+  const facts = { verb, path, errno: code, ...(typeof detail === "string" ? { detail } : {}) };
+  return new FileError(facts, { cause: error });
 }
 
 /** Runs one file operation, its failure as {@link FileError}. */

@@ -1,14 +1,5 @@
-import {
-  createReadStream,
-  createWriteStream,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readlinkSync,
-  rmdirSync,
-  unlinkSync,
-} from "node:fs";
-import { addAbortSignal, type Readable, type Writable } from "node:stream";
+import { createWriteStream, lstatSync, mkdirSync, readlinkSync, rmdirSync, unlinkSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
 import type { Abortable } from "../contract/abortable.ts";
 import type {
   DirectoryEntry,
@@ -20,11 +11,14 @@ import type {
 } from "../contract/files.ts";
 import { openPending } from "./atomic-write.ts";
 import { nameText } from "./byte-name.ts";
-import { fileCall, fileError } from "./file-error.ts";
+import { destroyOnAbort } from "./destroy-on-abort.ts";
+import { fileCall } from "./file-error.ts";
 import { isAbsent, readStat } from "./file-stat.ts";
 import { chmodFolder } from "./folder-descriptor.ts";
+import { folderNames } from "./folder-names.ts";
 import { packTree } from "./pack-tree.ts";
 import { systemError } from "./plain-access.ts";
+import { readStream } from "./read-stream.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { joinPath, splitPath } from "./tree-path.ts";
@@ -34,6 +28,8 @@ import { unpackStream } from "./unpack-stream.ts";
 /** As the kernel: path_resolution(7). */
 const MAX_LINKS = 40;
 const CHUNK = 256 * 1024;
+/** Entries of one listing: whoever lives in the tree decides how many there are, and they are held in memory. */
+const MAX_ENTRIES = 250_000;
 
 /**
  * The contract's file operations over a local tree. `read`, `write`, `list` and the folders on the way to anything follow symlinks
@@ -42,18 +38,17 @@ const CHUNK = 256 * 1024;
  */
 export class LocalFiles implements FileOperations {
   readonly #access: TreeAccess;
+  readonly #maxEntries: number;
 
-  constructor(access: TreeAccess) {
+  constructor(access: TreeAccess, limits: { readonly maxEntries?: number } = {}) {
     this.#access = access;
+    this.#maxEntries = limits.maxEntries ?? MAX_ENTRIES;
   }
 
   read(path: string, options: Abortable = {}): Promise<Readable> {
     return fileCall("read", path, () => {
       options.signal?.throwIfAborted();
-      const stream = createReadStream("", { fd: this.#access.openFile(path), highWaterMark: CHUNK });
-      // Whoever reads sees a failure; one who has left by an abort must not be followed by it.
-      stream.on("error", () => undefined);
-      return options.signal === undefined ? stream : addAbortSignal(options.signal, stream);
+      return readStream(this.#access.openFile(path), path, { ...options, chunk: CHUNK });
     });
   }
 
@@ -76,7 +71,9 @@ export class LocalFiles implements FileOperations {
   stat(path: string, options: Abortable = {}): Promise<FileStat> {
     return fileCall("stat", path, () => {
       options.signal?.throwIfAborted();
-      return this.#within(path, (folder, name) => readStat(this.#access, folder.path(name)));
+      // A slash at the end asks for a folder, also through a symlink: path_resolution(7).
+      const exact = path.endsWith("/") ? `${path}.` : path;
+      return this.#within(exact, (folder, name) => readStat(this.#access, folder.path(name)));
     });
   }
 
@@ -87,8 +84,10 @@ export class LocalFiles implements FileOperations {
       try {
         const turn = everySoOften(options.signal);
         const entries: DirectoryEntry[] = [];
-        for (const name of readdirSync(folder.path("."), "buffer")) {
+        for (const name of folderNames(folder)) {
           await turn();
+          if (entries.length === this.#maxEntries)
+            throw systemError("EFBIG", path, `more than ${this.#maxEntries} entries`);
           entries.push(...this.#entry(folder, name));
         }
         return entries;
@@ -104,7 +103,8 @@ export class LocalFiles implements FileOperations {
       const parts = path.split("/").filter((part) => part !== "" && part !== ".");
       if (options.recursive) {
         for (let depth = 1; depth <= parts.length; depth += 1) {
-          this.#makeFolder(`/${parts.slice(0, depth).join("/")}`, options, true);
+          const mode = depth === parts.length ? options.mode : undefined;
+          this.#makeFolder(`/${parts.slice(0, depth).join("/")}`, { ...options, mode }, true);
         }
       } else this.#makeFolder(path, options, false);
     });
@@ -117,8 +117,9 @@ export class LocalFiles implements FileOperations {
       this.#within(path, (folder, name) => {
         if (name === ".") throw systemError("EBUSY", path);
         const at = folder.path(name);
-        if (lstatSync(at).isDirectory()) rmdirSync(at);
-        else unlinkSync(at);
+        const isFolder = lstatSync(at).isDirectory();
+        if (!isFolder && path.endsWith("/")) throw systemError("ENOTDIR", path);
+        this.#access.change(folder, name, () => (isFolder ? rmdirSync(at) : unlinkSync(at)));
       });
     });
   }
@@ -138,6 +139,18 @@ export class LocalFiles implements FileOperations {
       options.signal?.throwIfAborted();
       return unpackStream(this.#access, path, options);
     });
+  }
+
+  /** The file that a write replaces. Nothing else is replaced by one: no folder, device, fifo or socket. */
+  #existing(at: Buffer, path: string): FileStat | undefined {
+    try {
+      const stat = readStat(this.#access, at);
+      if (stat.type === "file") return stat;
+      throw systemError(stat.type === "directory" ? "EISDIR" : "EINVAL", path);
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
   }
 
   #entry(folder: FolderHandle, name: Buffer): DirectoryEntry[] {
@@ -183,6 +196,8 @@ export class LocalFiles implements FileOperations {
       const folder = this.#access.openFolder(parent);
       let target: string | undefined;
       try {
+        // As open(2) with O_CREAT.
+        if (at.endsWith("/")) throw systemError("EISDIR", path);
         target = readTarget(folder.path(name));
       } catch (error) {
         folder[Symbol.dispose]();
@@ -196,29 +211,30 @@ export class LocalFiles implements FileOperations {
   }
 
   #writeAt(path: string, folder: FolderHandle, name: string, options: OwnerOptions) {
-    refuseOther(folder.path(name), path);
-    const facts = { uid: options.uid ?? 0, gid: options.gid ?? 0, mode: options.mode ?? 0o644 };
+    const { uid, gid, mode } = this.#existing(folder.path(name), path) ?? { uid: 0, gid: 0, mode: 0o644 };
+    const facts = { uid: options.uid ?? uid, gid: options.gid ?? gid, mode: options.mode ?? mode };
     const pending = openPending(this.#access, folder, name, facts);
     const stream = createWriteStream("", { fd: pending.fd, highWaterMark: CHUNK });
-    if (options.signal !== undefined) addAbortSignal(options.signal, stream);
-    const done = new Promise<void>((resolve, reject) => {
+    destroyOnAbort(stream, options.signal);
+    const closed = new Promise<void>((resolve) => {
       stream.once("error", () => undefined);
-      stream.once("close", () => {
-        try {
-          if (stream.writableFinished && stream.errored === null) pending.commit();
-          else pending.discard();
-          // An abort shows its own reason, which the stream has wrapped.
-          if (options.signal?.aborted && !stream.writableFinished) reject(options.signal.reason);
-          else if (stream.errored !== null) reject(fileError("write", path, stream.errored));
-          else resolve();
-        } catch (error) {
-          pending.discard();
-          reject(fileError("write", path, error));
-        } finally {
-          folder[Symbol.dispose]();
-        }
-      });
+      stream.once("close", resolve);
     });
+    const settle = async () => {
+      await closed;
+      try {
+        if (stream.writableFinished && !options.signal?.aborted) return await pending.commit();
+        options.signal?.throwIfAborted();
+        if (stream.errored !== null) throw stream.errored;
+        pending.discard();
+      } catch (error) {
+        pending.discard();
+        throw error;
+      } finally {
+        folder[Symbol.dispose]();
+      }
+    };
+    const done = fileCall("write", path, settle);
     // A caller who destroys the stream need not look at the outcome.
     done.catch(() => undefined);
     return { stream, done };
@@ -232,16 +248,5 @@ function readTarget(path: Buffer): string | undefined {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EINVAL" || code === "ENOENT") return undefined;
     throw error;
-  }
-}
-
-/** Only a regular file is replaced by a write: never a folder, a device, a fifo or a socket. */
-function refuseOther(at: Buffer, path: string): void {
-  try {
-    const stat = lstatSync(at);
-    if (stat.isFile()) return;
-    throw systemError(stat.isDirectory() ? "EISDIR" : "EINVAL", path);
-  } catch (error) {
-    if (!isAbsent(error)) throw error;
   }
 }

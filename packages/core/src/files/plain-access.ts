@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, lchownSync, openSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, lchownSync, openSync, readFileSync, statSync } from "node:fs";
 import { nameBytes } from "./byte-name.ts";
 import { folderOf } from "./folder-descriptor.ts";
 import type { TreeAccess } from "./tree-access.ts";
@@ -29,11 +29,27 @@ export function plainAccess(root = "/"): TreeAccess {
       lchownSync(path, owner.uid, owner.gid);
       return made;
     },
+    // Of a mount that it can see itself the kernel says EBUSY.
+    change: (_folder, _name, act) => act(),
+    isMountPoint(folder, name) {
+      const child = openSync(folder.path(name), O_PATH | constants.O_NOFOLLOW);
+      try {
+        return mountId(child) !== mountId(folder.fd);
+      } finally {
+        closeSync(child);
+      }
+    },
     inside: (owner) => owner,
+    owns: () => true,
   };
 }
 
-/** An error as `node:fs` makes them. */
-export function systemError(code: string, path: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${code}: ${path}`), { code, path });
+/** What tells mounts apart, of one file system too. proc_pid_fdinfo(5). */
+function mountId(fd: number): string | undefined {
+  return /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1];
+}
+
+/** An error as `node:fs` makes them. `detail` is for people, where the code does not say enough. */
+export function systemError(code: string, path: string, detail?: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${code}: ${path}`), { code, path, ...(detail === undefined ? {} : { detail }) });
 }

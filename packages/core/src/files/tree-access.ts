@@ -32,6 +32,15 @@ export interface TreeAccess {
   openFile(path: string): number;
   /** Runs `make`, which creates a thing at `path`, so that it belongs to `owner`. `path` is one of {@link FolderHandle.path}. */
   create<T>(path: Buffer, owner: Owner, make: () => T): T;
+  /**
+   * Runs `act`, which removes what is at `name` in the folder or puts something else there: rename, link, unlink, rmdir.
+   * @throws `EBUSY` where something is mounted: from outside, the kernel would unmount it inside.
+   */
+  change<T>(folder: FolderHandle, name: string | Buffer, act: () => T): T;
+  /** Whether something is mounted at `name` in the folder. @throws `ENOENT` */
+  isMountPoint(folder: FolderHandle, name: string | Buffer): boolean;
   /** The owner inside of something whose ids on the host are these. */
   inside(owner: Owner): Owner;
+  /** Whether something with these ids on the host belongs to somebody in the tree. */
+  owns(owner: Owner): boolean;
 }

@@ -107,7 +107,7 @@ export class TreeUnpacking {
       for (const found of this.#found.splice(0)) {
         await this.#turn();
         if (Buffer.isBuffer(found)) await this.#write(found);
-        else this.#add(found);
+        else await this.#add(found);
       }
     }
   }
@@ -137,7 +137,7 @@ export class TreeUnpacking {
     }
   }
 
-  #add(entry: TarEntry): void {
+  async #add(entry: TarEntry): Promise<void> {
     const name = treeName(entry.name);
     if (name === undefined) this.#refuse(entry, "has a name that no tree has");
     this.#judge(entry, name);
@@ -154,7 +154,7 @@ export class TreeUnpacking {
     } catch (error) {
       throw this.#rules.failure(this.#pathOf(name), error);
     }
-    if (this.#file?.left === 0) this.#keep(this.#file);
+    if (this.#file?.left === 0) await this.#keep(this.#file);
   }
 
   /** A tree is one folder, or one thing and nothing else. */
@@ -196,10 +196,10 @@ export class TreeUnpacking {
     }
     this.#rules.onContent?.(bytes.length);
     file.left -= bytes.length;
-    if (file.left === 0) this.#keep(file);
+    if (file.left === 0) await this.#keep(file);
   }
 
-  #keep({ path, folder, pending, mtime }: Arriving): void {
+  async #keep({ path, folder, pending, mtime }: Arriving): Promise<void> {
     this.#file = undefined;
     try {
       try {
@@ -209,7 +209,7 @@ export class TreeUnpacking {
       } finally {
         closeSync(pending.fd);
       }
-      pending.commit();
+      await pending.commit();
     } catch (error) {
       pending.discard();
       throw this.#rules.failure(path, error);
@@ -228,7 +228,7 @@ export class TreeUnpacking {
 
   #makeSymlink(entry: TarEntry, folder: FolderHandle, last: string): void {
     const mtime = timeOf(entry);
-    replace(folder, last, (at) => {
+    this.#replace(folder, last, (at) => {
       this.#access.create(at, entry, () => symlinkSync(bytesOf(entry.target), at));
       lutimesSync(at, mtime, mtime);
     });
@@ -243,7 +243,9 @@ export class TreeUnpacking {
       const existing = placeOf(own, lastOfName(target));
       const { dev, ino } = lstatSync(existing, { bigint: true });
       if (!this.#files.has(`${dev}:${ino}`)) this.#refuse(entry, "is a hard link to what was not sent before it");
-      replace(this.#enter(folderOfName(name), entry), this.#lastOf(name), (at) => linkSync(existing, at));
+      const folder = this.#enter(folderOfName(name), entry);
+      const last = this.#lastOf(name);
+      this.#replace(folder, last, (at) => this.#access.change(folder, bytesOf(last), () => linkSync(existing, at)));
     } catch (error) {
       if (isAbsent(error)) this.#refuse(entry, "is a hard link to what was not sent before it");
       throw error;
@@ -308,6 +310,18 @@ export class TreeUnpacking {
     this.#here = folderOfName(this.#here as string);
   }
 
+  /** Puts what `make` makes in the place of `name`, unless a folder is there. */
+  #replace(folder: FolderHandle, name: string, make: (at: Buffer) => void): void {
+    const at = folder.path(temporaryName());
+    try {
+      make(at);
+      this.#access.change(folder, bytesOf(name), () => renameSync(at, placeOf(folder, name)));
+    } finally {
+      // Also after success: rename(2) does nothing where both names are links to one file.
+      removeIfThere(at);
+    }
+  }
+
   get #rootName(): string {
     return nameBytes(splitPath(this.#root).name).toString("latin1");
   }
@@ -347,18 +361,6 @@ function selfOf(folder: FolderHandle): string {
 
 function placeOf(folder: FolderHandle, name: string): Buffer {
   return folder.path(bytesOf(name));
-}
-
-/** Puts what `make` makes in the place of `name`, unless a folder is there. */
-function replace(folder: FolderHandle, name: string, make: (at: Buffer) => void): void {
-  const at = folder.path(temporaryName());
-  try {
-    make(at);
-    renameSync(at, placeOf(folder, name));
-  } finally {
-    // Also after success: rename(2) does nothing where both names are links to one file.
-    removeIfThere(at);
-  }
 }
 
 async function writeExtents(fd: number, bytes: Buffer, extents: Extent[]): Promise<void> {

@@ -2,18 +2,20 @@ import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { nameBytes } from "../files/byte-name.ts";
 import { folderOf } from "../files/folder-descriptor.ts";
 import { systemError } from "../files/plain-access.ts";
-import type { Owner, TreeAccess } from "../files/tree-access.ts";
+import type { FolderHandle, Owner, TreeAccess } from "../files/tree-access.ts";
 import { withFileIdentity } from "./file-identity.ts";
-import { type Idmap, idInside, idOutside } from "./idmap.ts";
+import { type Idmap, idInside, idOutside, isMapped } from "./idmap.ts";
 import { openat2, RESOLVE, type SystemError } from "./syscall.ts";
 
-const { O_RDONLY, O_DIRECTORY, O_NONBLOCK, O_NOCTTY } = constants;
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
 const O_PATH = 0o10000000;
 
 /** Options of {@link containedAccess}. */
 export interface ContainedAccessOptions {
   /** Opens the folder that is the tree's root, as of now. The access closes it after each use. */
   readonly openRoot: () => number;
+  /** Called before each change to the tree: throws where there must be none any more. */
+  readonly assertCurrent?: (() => void) | undefined;
   /** How the tree's ids stand on the host. Default: as they are. */
   readonly idmap?: Idmap | undefined;
 }
@@ -41,11 +43,37 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
       }
     },
     create(_path, owner, make) {
-      const { uid, gid } = outside(owner);
-      return uid === 0 && gid === 0 ? make() : withFileIdentity(uid, gid, make);
+      options.assertCurrent?.();
+      return withOwner(outside(owner), make);
     },
+    change(folder, name, act) {
+      options.assertCurrent?.();
+      if (isMountPoint(folder, name)) throw systemError("EBUSY", name.toString(), "something is mounted there");
+      // A file system that was mounted in a user namespace takes a name only from an id that it knows, though root may do
+      // anything else: EOVERFLOW. linux/fs/namei.c, may_create().
+      return withOwner(outside({ uid: 0, gid: 0 }), act);
+    },
+    isMountPoint,
     inside: (owner) => ({ uid: idInside(options.idmap, owner.uid), gid: idInside(options.idmap, owner.gid) }),
+    owns: ({ uid, gid }) => isMapped(options.idmap, uid) && isMapped(options.idmap, gid),
   };
+}
+
+function withOwner<T>({ uid, gid }: Owner, make: () => T): T {
+  return uid === 0 && gid === 0 ? make() : withFileIdentity(uid, gid, make);
+}
+
+/** Also where one folder is mounted in the place of another of the same file system. */
+function isMountPoint(folder: FolderHandle, name: string | Buffer): boolean {
+  const bytes = typeof name === "string" ? nameBytes(name) : name;
+  try {
+    closeSync(openat2(folder.fd, bytes, O_PATH | O_NOFOLLOW, 0, RESOLVE.NO_XDEV));
+    return false;
+  } catch (error) {
+    if ((error as SystemError).code === "EXDEV") return true;
+    if ((error as SystemError).code === "ENOENT") return false;
+    throw error;
+  }
 }
 
 function resolve(options: ContainedAccessOptions, path: string, flags: number): number {

@@ -29,14 +29,20 @@ const IDS = 0xffff_ffff;
  */
 export function idOutside(idmap: Idmap | undefined, id: number): number {
   const { base, count } = idmap ?? { base: 0, count: IDS };
-  if (!Number.isInteger(id) || id < 0 || id >= count) throw systemError("EINVAL", `id ${id}`);
+  if (!Number.isInteger(id) || id < 0 || id >= count)
+    throw systemError("EINVAL", `id ${id}`, `the id ${id} is none of the instance, which has 0 to ${count - 1}`);
   return base + id;
 }
 
 /** What an id of the host is inside, as the kernel shows it there: 65534 where the map has none. */
 export function idInside(idmap: Idmap | undefined, id: number): number {
-  if (idmap === undefined) return id;
-  return id >= idmap.base && id < idmap.base + idmap.count ? id - idmap.base : OVERFLOW;
+  if (!isMapped(idmap, id)) return OVERFLOW;
+  return id - (idmap?.base ?? 0);
+}
+
+/** Whether an id of the host stands for one inside. */
+export function isMapped(idmap: Idmap | undefined, id: number): boolean {
+  return idmap === undefined || (id >= idmap.base && id < idmap.base + idmap.count);
 }
 
 /**

@@ -82,7 +82,7 @@ export function flock(fd: number, mode: "exclusive" | "shared"): boolean {
 }
 
 /** Flags of openat2(2)'s `resolve`. */
-export const RESOLVE = { NO_MAGICLINKS: 0x02, IN_ROOT: 0x10 } as const;
+export const RESOLVE = { NO_XDEV: 0x01, NO_MAGICLINKS: 0x02, IN_ROOT: 0x10 } as const;
 
 /** openat2(2); `path` is bytes, `flags` and `mode` as open(2) has them. Always close-on-exec. */
 export function openat2(directory: number, path: Uint8Array, flags: number, mode: number, resolve: number): number {

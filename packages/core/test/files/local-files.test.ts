@@ -43,12 +43,31 @@ describe("a tree that changes under the call", () => {
 });
 
 describe("list", () => {
+  it("refuses a folder of more entries than it may hold", async () => {
+    const bounded = new LocalFiles(plainAccess(root), { maxEntries: 3 });
+    for (const name of ["a", "b", "c"]) await write(bounded, `/${name}`, "");
+    expect(await bounded.list("/")).toHaveLength(3);
+    await write(bounded, "/d", "");
+    const message = expect.stringContaining("more than 3 entries");
+    await expect(bounded.list("/")).rejects.toMatchObject({ errno: "EFBIG", message });
+  });
   it("lets others work while it looks at many entries", async () => {
     await Promise.all(Array.from({ length: 300 }, (_, index) => writeFile(join(root, `f${index}`), "")));
     let turns = 0;
     setImmediate(() => (turns += 1));
     expect(await files.list("/")).toHaveLength(300);
     expect(turns).toBe(1);
+  });
+});
+
+describe("read", () => {
+  it("fails as the contract has it also when that shows while the content is read", async () => {
+    const stream = await new LocalFiles(plainAccess("/")).read("/proc/self/mem");
+    await expect(text(stream)).rejects.toMatchObject({
+      code: "ERR_INSTANCE_FILE",
+      errno: "EIO",
+      path: "/proc/self/mem",
+    });
   });
 });
 
@@ -105,12 +124,24 @@ describe("write", () => {
   });
 });
 
+describe("remove", () => {
+  it("fails at a mount point with EBUSY, and does not enter it", async () => {
+    const mounted = new LocalFiles({ ...plainAccess(root), isMountPoint: (_folder, name) => String(name) === "mnt" });
+    await mkdir(join(root, "top/mnt"), { recursive: true });
+    await writeFile(join(root, "top/mnt/kept"), "");
+    await expect(mounted.remove("/top", { recursive: true })).rejects.toMatchObject({ errno: "EBUSY" });
+    expect(await readdir(join(root, "top/mnt"))).toEqual(["kept"]);
+    const machine = new LocalFiles(plainAccess("/"));
+    await expect(machine.remove("/proc", { recursive: true })).rejects.toMatchObject({ errno: "EBUSY" });
+  });
+});
+
 describe("stat and list", () => {
-  it("tell what is there, sorted, and do not follow the last symlink", async () => {
+  it("tell what is there, and do not follow the last symlink", async () => {
     await write(files, "/b", "12345", 0o600);
     await symlink("/b", join(root, "a"));
     await mkdir(join(root, "c"));
-    const entries = await files.list("/");
+    const entries = [...(await files.list("/"))].sort((a, b) => (a.name < b.name ? -1 : 1));
     expect(entries.map(({ name, type, size, target }) => [name, type, type === "file" ? size : 0, target])).toEqual([
       ["a", "symlink", 0, "/b"],
       ["b", "file", 5, undefined],

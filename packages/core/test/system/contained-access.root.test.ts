@@ -1,7 +1,20 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, openSync } from "node:fs";
-import { chown, lstat, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, unlink, writeFile } from "node:fs/promises";
+import { closeSync, constants, openSync, writeFileSync } from "node:fs";
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
@@ -124,7 +137,10 @@ describe("owners", () => {
       expect(await files.stat("/file")).toMatchObject({ uid: 1000, gid: 50 });
       await writeFile(join(root, "foreign"), "");
       expect(await files.stat("/foreign")).toMatchObject({ uid: 65_534, gid: 65_534 });
-      await expect(files.write("/file", { uid: 65_536 })).rejects.toMatchObject({ errno: "EINVAL" });
+      await expect(files.write("/file", { uid: 65_536 })).rejects.toMatchObject({
+        errno: "EINVAL",
+        message: expect.stringContaining("the id 65536 is none of the instance, which has 0 to 65535"),
+      });
       expect(process.geteuid?.()).toBe(0);
     }),
   );
@@ -158,4 +174,108 @@ describe("owners", () => {
       await unlink(mine);
     }),
   );
+});
+
+/** Uses the tree as something that lives in it made it by `script`, in mount and user namespaces of its own. */
+async function inhabited(path: string, script: string, use: (files: LocalFiles) => Promise<void>): Promise<void> {
+  const child = spawn("unshare", ["--user", "--mount", "--propagation", "private", "cat"]);
+  try {
+    child.stdin.write("\n");
+    await once(child.stdout, "data");
+    const { pid } = child;
+    const map = `0 ${IDMAP.base} ${IDMAP.count}\n`;
+    for (const kind of ["uid_map", "gid_map"]) writeFileSync(`/proc/${pid}/${kind}`, map);
+    execFileSync("nsenter", [
+      "-t",
+      String(pid),
+      "-U",
+      "-m",
+      "-S",
+      "0",
+      "-G",
+      "0",
+      "sh",
+      "-ec",
+      `cd ${path}; ${script}`,
+    ]);
+    const openRoot = () => openSync(`/proc/${pid}/root${path}`, O_PATH | constants.O_DIRECTORY);
+    await use(new LocalFiles(containedAccess({ openRoot, idmap: IDMAP })));
+  } finally {
+    child.stdin.end();
+    await once(child, "exit");
+  }
+}
+
+describe("what is mounted in the tree", () => {
+  const inTree = (name: string, test: () => Promise<void>) =>
+    it(
+      name,
+      requires(["root", "binary:unshare", "binary:nsenter"], async () => {
+        for (const each of [folder, root]) await chown(each, IDMAP.base, IDMAP.base);
+        await chmod(folder, 0o755);
+        await test();
+      }),
+    );
+  inTree(
+    "takes files, folders, links and trees as the rest of it, in a file system of its own user namespace too",
+    () =>
+      inhabited(
+        root,
+        "mkdir mem from; mount -t tmpfs none mem; echo x >from/f; ln from/f from/hard; ln -s f from/link",
+        async (inside) => {
+          files = inside;
+          await write("/mem/file", "new", { uid: 5, gid: 6, mode: 0o640 });
+          await write("/mem/file", "newer");
+          expect(await text(await files.read("/mem/file"))).toBe("newer");
+          expect(await files.stat("/mem/file")).toMatchObject({ uid: 5, gid: 6, mode: 0o640 });
+          await files.mkdir("/mem/folder", {});
+          const { stream, done } = await files.writeTree("/mem/tree", {});
+          await Promise.all([pipeline(await files.readTree("/from"), stream), done]);
+          expect((await files.list("/mem/tree")).map(({ name }) => name).sort()).toEqual(["f", "hard", "link"]);
+          for (const name of ["file", "folder", "tree"]) await files.remove(`/mem/${name}`, { recursive: true });
+          expect(await files.list("/mem")).toEqual([]);
+        },
+      ),
+  );
+  inTree("stays mounted: to remove it, or what it is mounted in, fails and leaves what it shows", () =>
+    inhabited(
+      root,
+      "mkdir -p real top/a top/a/bound; echo x >real/kept; echo y >file; echo z >top/file; mount -o bind real top/a/bound; mount -o bind file top/file",
+      async (inside) => {
+        for (const path of ["/top/a/bound", "/top/file"]) {
+          await expect(inside.remove(path)).rejects.toMatchObject({ errno: "EBUSY" });
+          await expect(inside.remove(path, { recursive: true })).rejects.toMatchObject({ errno: "EBUSY" });
+        }
+        await expect(inside.remove("/top", { recursive: true })).rejects.toMatchObject({ errno: "EBUSY" });
+        expect(await text(await inside.read("/top/a/bound/kept"))).toBe("x\n");
+        await inside.remove("/real/kept");
+        expect(await inside.list("/top/a/bound")).toEqual([]);
+      },
+    ),
+  );
+  inTree("is written to in place where it is a file, and left as it was when the write fails", () =>
+    inhabited(root, "echo a >one; echo b >two; chmod 600 two; mount -o bind one two", async (inside) => {
+      files = inside;
+      const { stream, done } = await files.write("/two");
+      stream.write("half");
+      stream.destroy();
+      await done;
+      expect(await readFile(join(root, "one"), "utf8")).toBe("a\n");
+      await write("/two", "new", { mode: 0o751 });
+      expect(await readFile(join(root, "one"), "utf8")).toBe("new");
+      expect(await files.stat("/one")).toMatchObject({ mode: 0o751, uid: 0, gid: 0 });
+      expect(await text(await files.read("/two"))).toBe("new");
+      expect((await files.list("/")).map(({ name }) => name).sort()).toEqual(["one", "two"]);
+    }),
+  );
+  inTree("is not written to where it is a file of the host's, or a switch of the kernel's", async () => {
+    await chmod(secret, 0o755);
+    const script = `touch one two; mount -o bind ${secret}/file one; mount -o bind /proc/self/oom_score_adj two`;
+    await inhabited(root, script, async (inside) => {
+      files = inside;
+      for (const path of ["/one", "/two"])
+        await expect(write(path, "-5")).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EBUSY" });
+      expect(await readFile(join(secret, "file"), "utf8")).toBe("the host's");
+    });
+  });
 });

@@ -85,6 +85,71 @@ export function describeFiles(fixture: Fixture): void {
       assert.deepEqual(facts(await files.stat(`${folder}/f`)), { type: "file", mode: 0o4750, uid, gid });
       assert.deepEqual(facts(await files.stat(`${folder}/d`)), { type: "directory", mode: 0o1700, uid, gid });
     });
+    it("keeps the owner and the mode of a file that is written anew, unless others are asked for", async ({
+      files,
+    }, folder) => {
+      const { uid, gid } = fixture.account;
+      await files.write(`${folder}/f`, "first", { uid, gid, mode: 0o755 });
+      await files.write(`${folder}/f`, "second");
+      assert.equal(String(await files.readAll(`${folder}/f`)), "second");
+      assert.deepEqual(facts(await files.stat(`${folder}/f`)), { type: "file", mode: 0o755, uid, gid });
+      await files.write(`${folder}/f`, "third", { uid: 0, mode: 0o600 });
+      assert.deepEqual(facts(await files.stat(`${folder}/f`)), { type: "file", mode: 0o600, uid: 0, gid });
+    });
+    it("gives a mode to the folder that was asked for, and 0755 to the parents that it makes", async ({
+      files,
+    }, folder) => {
+      const { uid, gid } = fixture.account;
+      await files.mkdir(`${folder}/a/b/c`, { recursive: true, uid, gid, mode: 0o700 });
+      const made = [`${folder}/a`, `${folder}/a/b`, `${folder}/a/b/c`].map(async (path) =>
+        facts(await files.stat(path)),
+      );
+      const folders = [0o755, 0o755, 0o700].map((mode) => ({ type: "directory", mode, uid, gid }));
+      assert.deepEqual(await Promise.all(made), folders);
+    });
+    it("takes a slash at the end for a folder", async ({ files }, folder) => {
+      await files.write(`${folder}/f`, "");
+      await fails(files.write(`${folder}/new/`, "x"), "EISDIR");
+      await fails(files.write(`${folder}/f/`, "x"), "EISDIR");
+      await fails(files.write(`${folder}/none/new/`, "x"), "ENOENT");
+      await fails(files.readAll(`${folder}/f/`), "ENOTDIR");
+      await fails(files.stat(`${folder}/f/`), "ENOTDIR");
+      await fails(files.remove(`${folder}/f/`), "ENOTDIR");
+      await files.mkdir(`${folder}/d/`);
+      assert.equal((await files.stat(`${folder}/d/`)).type, "directory");
+      await files.remove(`${folder}/d/`);
+      assert.deepEqual(await names(files, folder), ["f"]);
+    });
+    it("removes nothing that is mounted, nor what it shows", async ({ files }) => {
+      const before = await names(files, "/proc");
+      await fails(files.remove("/proc"), "EBUSY");
+      await fails(files.remove("/proc", { recursive: true }), "EBUSY");
+      await fails(files.remove("/"), "EBUSY");
+      assert.equal((await files.stat("/proc")).type, "directory");
+      assert.equal(before.includes("self"), (await names(files, "/proc")).includes("self"));
+    });
+    it("writes to a file system in memory as to any other", async ({ files }) => {
+      const { uid, gid } = fixture.account;
+      await files.mkdir("/dev/kit", { recursive: true });
+      await files.write("/dev/kit/f", "first", { uid, gid, mode: 0o600 });
+      await files.write("/dev/kit/f", "second");
+      assert.equal(String(await files.readAll("/dev/kit/f")), "second");
+      assert.deepEqual(facts(await files.stat("/dev/kit/f")), { type: "file", mode: 0o600, uid, gid });
+      await files.remove("/dev/kit", { recursive: true });
+      await fails(files.stat("/dev/kit"), "ENOENT");
+    });
+    it("keeps an owner of a large id, or refuses it by its number and the range", async ({ files }, folder) => {
+      const uid = 1_000_621_001;
+      try {
+        await files.write(`${folder}/f`, "", { uid });
+      } catch (error) {
+        assert.match(String(error), /EINVAL: .*1000621001.* 0 to \d+/);
+        await fails(files.mkdir(`${folder}/d`, { uid }), "EINVAL");
+        assert.deepEqual(await names(files, folder), []);
+        return;
+      }
+      assert.equal((await files.stat(`${folder}/f`)).uid, uid);
+    });
     it("tells when a file was written", async ({ files }, folder) => {
       await files.write(`${folder}/f`, "x");
       const { mtime } = await files.stat(`${folder}/f`);
@@ -166,6 +231,20 @@ export function describeFiles(fixture: Fixture): void {
       await files.write(`${folder}/f`, "12345");
       assert.equal(String(await files.readAll(`${folder}/f`, { maxSize: 5 })), "12345");
       await fails(files.readAll(`${folder}/f`, { maxSize: 4 }), "EFBIG");
+    });
+    it("ends a stream that is read with the very reason of an abort", async ({ files }, folder) => {
+      await files.write(`${folder}/f`, noise(4 * 2 ** 20));
+      const abort = new AbortController();
+      const reason = new Error("enough");
+      const reading = async () => {
+        for await (const chunk of await files.read(`${folder}/f`, { signal: abort.signal })) {
+          assert.ok((chunk as Buffer).length > 0);
+          abort.abort(reason);
+        }
+      };
+      await rejectsExactly(reading(), reason);
+      await rejectsExactly(files.read(`${folder}/f`, { signal: abort.signal }), reason);
+      await rejectsExactly(files.readAll(`${folder}/f`, { signal: abort.signal }), reason);
     });
     it("lets a reader leave in the middle", async ({ files }, folder) => {
       await files.write(`${folder}/f`, noise(2 ** 20));

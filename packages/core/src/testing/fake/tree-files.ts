@@ -1,4 +1,4 @@
-import { addAbortSignal, Readable, Writable } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import type { Abortable } from "../../contract/abortable.ts";
 import { FileError } from "../../contract/errors.ts";
 import type {
@@ -9,6 +9,7 @@ import type {
   OwnerOptions,
   RemoveOptions,
 } from "../../contract/files.ts";
+import { destroyOnAbort } from "../../files/destroy-on-abort.ts";
 import { type FakeTree, folderNode, refuseOther, statOf, type TreeNode } from "./tree.ts";
 import { packNode, unpackInto } from "./tree-tar.ts";
 
@@ -28,7 +29,10 @@ export class FakeFiles implements FileOperations {
   }
 
   async write(path: string, options: OwnerOptions) {
-    refuseOther(path, this.#tree.place("write", path, { follow: true }).node);
+    const { node } = this.#tree.place("write", path.replace(/\/+$/, "") || "/", { follow: true });
+    // As open(2) with O_CREAT.
+    if (path.endsWith("/")) throw new FileError({ verb: "write", path, errno: "EISDIR" });
+    refuseOther(path, node);
     const parts: Buffer[] = [];
     const stream = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
@@ -37,7 +41,7 @@ export class FakeFiles implements FileOperations {
       },
       final: (done) => {
         try {
-          this.#tree.write(path, Buffer.concat(parts), ownerOf(options, 0o644));
+          this.#tree.write(path, Buffer.concat(parts), ownerOf(options, node ?? { uid: 0, gid: 0, mode: 0o644 }));
           done();
         } catch (error) {
           done(error as Error);
@@ -48,7 +52,7 @@ export class FakeFiles implements FileOperations {
   }
 
   async stat(path: string): Promise<FileStat> {
-    return statOf(this.#present("stat", path));
+    return statOf(path.endsWith("/") ? this.#tree.node("stat", path) : this.#present("stat", path));
   }
 
   async list(path: string): Promise<readonly DirectoryEntry[]> {
@@ -62,7 +66,7 @@ export class FakeFiles implements FileOperations {
   }
 
   async mkdir(path: string, options: MkdirOptions): Promise<void> {
-    const facts = ownerOf(options, 0o755);
+    const facts = ownerOf(options, { uid: 0, gid: 0, mode: 0o755 });
     if (options.recursive) {
       this.#tree.makeFolders(path, facts);
       return;
@@ -79,6 +83,7 @@ export class FakeFiles implements FileOperations {
     const node = this.#present("remove", path);
     if (node.type === "directory" && node.entries.size > 0 && !options.recursive)
       throw new FileError({ verb: "remove", path, errno: "ENOTEMPTY" });
+    if (holdsMount(node)) throw new FileError({ verb: "remove", path, errno: "EBUSY" });
     folder.entries.delete(name);
   }
 
@@ -109,8 +114,12 @@ export class FakeFiles implements FileOperations {
   }
 }
 
-function ownerOf(options: OwnerOptions, mode: number) {
-  return { uid: options.uid ?? 0, gid: options.gid ?? 0, mode: options.mode ?? mode };
+function holdsMount(node: TreeNode): boolean {
+  return node.type === "directory" && (node.mounted === true || [...node.entries.values()].some(holdsMount));
+}
+
+function ownerOf(options: OwnerOptions, { uid, gid, mode }: Pick<TreeNode, "uid" | "gid" | "mode">) {
+  return { uid: options.uid ?? uid, gid: options.gid ?? gid, mode: options.mode ?? mode };
 }
 
 function* chunks(content: Buffer): Generator<Buffer> {
@@ -123,12 +132,13 @@ function abortable<T extends Readable | Writable>(stream: T, options: Abortable)
 }
 
 function addAbort(stream: Readable | Writable, { signal }: Abortable): void {
-  if (signal !== undefined) addAbortSignal(signal, stream);
+  // Whoever reads sees a failure; one who has left by an abort must not be followed by it.
+  stream.on("error", () => undefined);
+  destroyOnAbort(stream, signal);
 }
 
 function settled(stream: Writable, { signal }: Abortable): Promise<void> {
   const done = new Promise<void>((resolve, reject) => {
-    stream.once("error", () => undefined);
     stream.once("close", () => {
       if (stream.writableFinished || stream.errored === null) resolve();
       else reject(signal?.aborted ? signal.reason : stream.errored);

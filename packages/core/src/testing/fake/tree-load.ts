@@ -15,6 +15,7 @@ export async function loadTree(image: ImageTree, options: Abortable): Promise<Fa
   if (image.kind === "layers") await copyFolder(await image.merged(options), tree.root, options);
   for (const folder of ["/bin", "/dev", "/etc", "/root", "/run"]) tree.makeFolders(folder);
   tree.makeFolders("/tmp", { mode: 0o1777 });
+  tree.makeFolders("/proc").mounted = true;
   for (const [path, content] of Object.entries(STANDARD)) {
     if (tree.find(path) === undefined) tree.write(path, Buffer.from(content));
   }

@@ -18,6 +18,8 @@ export interface FileNode extends NodeFacts {
 export interface FolderNode extends NodeFacts {
   readonly type: "directory";
   readonly entries: Map<string, TreeNode>;
+  /** Whether something is mounted there: then it cannot be removed. */
+  mounted?: boolean;
 }
 export interface LinkNode extends NodeFacts {
   readonly type: "symlink";
@@ -118,13 +120,15 @@ export class FakeTree {
     folder.mtime = Date.now();
   }
 
-  /** Makes a folder and its parents where they are missing, and returns it. @throws {FileError} */
+  /** Makes a folder, and its parents (of mode 0755) where they are missing, and returns it. @throws {FileError} */
   makeFolders(path: string, facts: Partial<NodeFacts> = {}): FolderNode {
     const names = split(path);
     for (let depth = 1; depth <= names.length; depth++) {
       const at = `/${names.slice(0, depth).join("/")}`;
       const place = this.place("mkdir", at, { follow: true });
-      if (place.node === undefined) place.folder.entries.set(place.name, folderNode(facts));
+      const { mode = 0o755, ...owner } = facts;
+      const made = folderNode({ ...owner, mode: depth === names.length ? mode : 0o755 });
+      if (place.node === undefined) place.folder.entries.set(place.name, made);
       else if (place.node.type !== "directory")
         throw new FileError({ verb: "mkdir", path, errno: depth === names.length ? "EEXIST" : "ENOTDIR" });
     }

@@ -1,5 +1,5 @@
 import { createReadStream, readdirSync, statSync } from "node:fs";
-import { Writable } from "node:stream";
+import { addAbortSignal, Writable } from "node:stream";
 import { withFiles } from "../broken.ts";
 import type { Fault } from "./fault.ts";
 
@@ -31,6 +31,64 @@ export const FILE_FAULTS: readonly Fault[] = [
       withFiles(driver, (files) => ({
         write: (path, { signal }) => files.write(path, { signal }),
         mkdir: (path, { signal, recursive }) => files.mkdir(path, { signal, recursive }),
+      })),
+  },
+  {
+    what: "gives a file that is written anew to root",
+    seenBy: ["files > keeps the owner and the mode of a file that is written anew, unless others are asked for"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        write: (path, { uid = 0, gid = 0, mode = 0o644, signal }) => files.write(path, { uid, gid, mode, signal }),
+      })),
+  },
+  {
+    what: "gives the mode of a folder to its parents",
+    seenBy: ["files > gives a mode to the folder that was asked for, and 0755 to the parents that it makes"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        mkdir: async (path, options) => {
+          const names = options.recursive ? path.split("/").slice(1, -1) : [];
+          for (const [index] of names.entries()) await files.mkdir(`/${names.slice(0, index + 1).join("/")}`, options);
+          await files.mkdir(path, options);
+        },
+      })),
+  },
+  {
+    what: "overlooks a slash at the end of a path",
+    seenBy: ["files > takes a slash at the end for a folder"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        write: (path, options) => files.write(path.replace(/\/$/, ""), options),
+      })),
+  },
+  {
+    what: "makes one name of all that are no UTF-8",
+    seenBy: [
+      "files > keeps names that are no UTF-8: a byte that is part of no character is a surrogate, U+DC80 to U+DCFF",
+    ],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        list: async (path, options) =>
+          (await files.list(path, options)).map((entry) => ({ ...entry, name: Buffer.from(entry.name).toString() })),
+      })),
+  },
+  {
+    what: "takes a mount point away",
+    seenBy: ["files > removes nothing that is mounted, nor what it shows"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        remove: async (path, options) => (path === "/proc" ? undefined : files.remove(path, options)),
+      })),
+  },
+  {
+    what: "wraps the reason for which a stream is aborted",
+    seenBy: ["files > ends a stream that is read with the very reason of an abort"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        read: async (path, { signal }) => {
+          const stream = await files.read(path, {});
+          return signal === undefined ? stream : addAbortSignal(signal, stream);
+        },
       })),
   },
   {

@@ -1,0 +1,90 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  read,
+  statfsSync,
+  write,
+} from "node:fs";
+import { promisify } from "node:util";
+import { systemError } from "./plain-access.ts";
+import type { FolderHandle, TreeAccess } from "./tree-access.ts";
+
+const readAsync = promisify(read);
+const writeAsync = promisify(write);
+const { O_RDONLY, O_WRONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
+const O_PATH = 0o10000000;
+const CHUNK = 256 * 1024;
+
+/**
+ * File systems of plain data: statfs(2), linux/magic.h. In others a write is a command to the kernel, or waits for whoever serves
+ * them: such a file may have been mounted in the place of another for just this.
+ */
+const DATA = new Set([
+  0x01021994, // tmpfs
+  0x0000ef53, // ext2 to ext4
+  0x58465342, // xfs
+  0x9123683e, // btrfs
+  0x794c7630, // overlayfs
+  0x2fc12fc1, // zfs
+  0xf2f52010, // f2fs
+  0xca451a4e, // bcachefs
+]);
+
+/**
+ * Puts the content, owner and mode of the file `source` into the file that is mounted at `name`: no other can take its place. Readers
+ * may see a part of it.
+ */
+export async function writeMounted(
+  access: TreeAccess,
+  folder: FolderHandle,
+  name: string | Buffer,
+  source: Buffer,
+): Promise<void> {
+  const from = openData(access, source, O_RDONLY);
+  try {
+    const to = openData(access, folder.path(name), O_WRONLY);
+    try {
+      const { uid, gid, mode } = fstatSync(from);
+      ftruncateSync(to, 0);
+      await copy(from, to);
+      fchownSync(to, uid, gid);
+      fchmodSync(to, mode & 0o7777);
+    } finally {
+      closeSync(to);
+    }
+  } finally {
+    closeSync(from);
+  }
+}
+
+/** Opens a file that the tree itself could write to, and that holds plain data. Looks at it before it is opened. */
+function openData(access: TreeAccess, path: Buffer, flags: number): number {
+  const found = openSync(path, O_PATH | O_NOFOLLOW);
+  try {
+    const self = `/proc/self/fd/${found}`;
+    const stat = fstatSync(found);
+    if (!stat.isFile()) throw systemError("EINVAL", self);
+    if (!DATA.has(statfsSync(self).type) || !access.owns(stat))
+      throw systemError("EBUSY", self, "what is mounted there is not the instance's own");
+    return openSync(self, flags | O_NONBLOCK | O_NOCTTY);
+  } finally {
+    closeSync(found);
+  }
+}
+
+async function copy(from: number, to: number): Promise<void> {
+  const buffer = Buffer.allocUnsafe(CHUNK);
+  for (let at = 0; ; ) {
+    const { bytesRead } = await readAsync(from, buffer, 0, CHUNK, at);
+    if (bytesRead === 0) return;
+    for (let done = 0; done < bytesRead; ) {
+      done += (await writeAsync(to, buffer, done, bytesRead - done, at + done)).bytesWritten;
+    }
+    at += bytesRead;
+  }
+}
