@@ -20,7 +20,7 @@ import { create } from "./engine/verbs/create.ts";
 import { ephemeral } from "./engine/verbs/ephemeral.ts";
 import { find } from "./engine/verbs/find.ts";
 import { list } from "./engine/verbs/list.ts";
-import { imagesWhileOpen, networksWhileOpen } from "./engine/while-open.ts";
+import { imagesWhileOpen, networksWhileOpen, verbWhileOpen } from "./engine/while-open.ts";
 import { openImageStore } from "./images/store.ts";
 import { openNetworks } from "./network/networks.ts";
 import { probeNetwork } from "./network/probe.ts";
@@ -89,41 +89,45 @@ class OpenHost {
     this.#tap = engine.events.tap();
   }
 
-  async create(config: unknown, options?: ProgressOptions): Promise<InstanceHandle> {
-    this.#assertOpen();
-    return new InstanceHandle(await create(this.#engine, config, options));
+  create(config: unknown, options?: ProgressOptions): Promise<InstanceHandle> {
+    return this.#verb("create an instance", options, async (linked) => {
+      return new InstanceHandle(await create(this.#engine, config, linked));
+    });
   }
 
-  async get(name: string, options: Abortable & { readonly driver?: string | undefined } = {}): Promise<InstanceHandle> {
-    this.#assertOpen();
-    const instance = await find(this.#engine, name, options);
-    if (options.driver !== undefined && options.driver !== instance.driverName) {
-      const hint = `its driver is "${instance.driverName}", not "${options.driver}"`;
-      throw new NotFoundError("instance", name, { hint });
-    }
-    return new InstanceHandle(instance);
+  get(name: string, options?: Abortable & { readonly driver?: string | undefined }): Promise<InstanceHandle> {
+    return this.#verb("find an instance", options, async (linked) => {
+      const instance = await find(this.#engine, name, linked);
+      if (linked.driver !== undefined && linked.driver !== instance.driverName) {
+        const hint = `its driver is "${instance.driverName}", not "${linked.driver}"`;
+        throw new NotFoundError("instance", name, { hint });
+      }
+      return new InstanceHandle(instance);
+    });
   }
 
-  async list(options?: Abortable): Promise<readonly InstanceInfo[]> {
-    this.#assertOpen();
-    return list(this.#engine, options);
+  list(options?: Abortable): Promise<readonly InstanceInfo[]> {
+    return this.#verb("list instances", options, (linked) => list(this.#engine, linked));
   }
 
-  async ephemeral(config: unknown, options?: ProgressOptions): Promise<InstanceHandle> {
-    this.#assertOpen();
-    return ephemeral(this.#engine, config, options);
+  ephemeral(config: unknown, options?: ProgressOptions): Promise<InstanceHandle> {
+    return this.#verb("create an instance", options, (linked) => ephemeral(this.#engine, config, linked));
   }
 
   watch(options?: Abortable): AsyncIterable<InstanceEvent> {
     return this.#tap.watch(options);
   }
 
-  async doctor(options: Abortable = {}): Promise<DoctorReport> {
-    this.#assertOpen();
-    options.signal?.throwIfAborted();
-    const troubles = this.#troubles.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason }));
-    const networks = (probing: Abortable) => this.#examineNetworks(probing);
-    return examine(this.root, troubles, [...this.#engine.drivers.values()], networks, options);
+  doctor(options?: Abortable): Promise<DoctorReport> {
+    return this.#verb("examine the host", options, async (linked) => {
+      linked.signal?.throwIfAborted();
+      const troubles = this.#troubles.map(({ instance, reason }) => ({
+        name: `instance "${instance}"`,
+        value: reason,
+      }));
+      const networks = (probing: Abortable) => this.#examineNetworks(probing);
+      return examine(this.root, troubles, [...this.#engine.drivers.values()], networks, linked);
+    });
   }
 
   async #examineNetworks(options: Abortable): ReturnType<EngineParts["probeNetworks"]> {
@@ -140,8 +144,7 @@ class OpenHost {
     return this.#disposed;
   }
 
-  /** @throws the reason with which everything under way was ended. */
-  #assertOpen(): void {
-    this.#closing.signal.throwIfAborted();
+  #verb<O extends Abortable, T>(action: string, options: O | undefined, call: (linked: O) => Promise<T>): Promise<T> {
+    return verbWhileOpen(this.#engine, action, options, call);
   }
 }

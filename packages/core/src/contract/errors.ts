@@ -41,6 +41,8 @@ const MAX_MESSAGE = 8192;
  */
 export abstract class InstanceError extends Error {
   abstract readonly code: ErrorCode;
+  /** What failed while the call undid what it had done. Absent where nothing did. */
+  declare readonly cleanupFailures?: readonly unknown[];
   get [BRAND](): true {
     return true;
   }

@@ -20,6 +20,7 @@ import { runProgram } from "./verbs/run-program.ts";
 import { start } from "./verbs/start.ts";
 import { stop } from "./verbs/stop.ts";
 import { wait } from "./verbs/wait.ts";
+import { filesWhileOpen, streamWhileOpen, verbWhileOpen, whileOpen } from "./while-open.ts";
 
 /**
  * What a caller holds: every verb of the contract, each a call of the file that does it. It has the verbs of all
@@ -40,9 +41,14 @@ export class InstanceHandle implements Instance<Capability> {
     this.name = instance.name;
     this.#instance = instance;
     this.#onDispose = onDispose;
-    this.files = new ManagedFiles(instance);
+    this.files = filesWhileOpen(instance.engine, new ManagedFiles(instance));
     // Which of the two results it is hangs on the options: the overloads say so, an implementation cannot.
-    this.exec = ((argv, options) => exec(instance, argv, options)) as CanExec["exec"];
+    this.exec = ((argv, options) =>
+      this.#verb("exec in", options, (linked) => exec(instance, argv, linked))) as CanExec["exec"];
+  }
+
+  #verb<O extends Abortable, T>(verb: string, options: O | undefined, call: (linked: O) => Promise<T>): Promise<T> {
+    return verbWhileOpen(this.#instance.engine, `${verb} instance "${this.name}"`, options, call);
   }
 
   get events(): Emitter<InstanceEvents> {
@@ -65,70 +71,70 @@ export class InstanceHandle implements Instance<Capability> {
   }
 
   async state(options?: Abortable): Promise<InstanceState> {
-    return (await inspect(this.#instance, options)).state;
+    return (await this.inspect(options)).state;
   }
 
   inspect(options?: Abortable): Promise<InstanceInfo> {
-    return inspect(this.#instance, options);
+    return this.#verb("inspect", options, (linked) => inspect(this.#instance, linked));
   }
 
   start(options?: Abortable): Promise<void> {
-    return start(this.#instance, options);
+    return this.#verb("start", options, (linked) => start(this.#instance, linked));
   }
 
   ready(options?: Abortable & Timed): Promise<void> {
-    return ready(this.#instance, options);
+    return this.#verb("wait for", options, (linked) => ready(this.#instance, linked));
   }
 
   stop(options?: StopOptions): Promise<void> {
-    return stop(this.#instance, options);
+    return this.#verb("stop", options, (linked) => stop(this.#instance, linked));
   }
 
-  async restart(options: StopOptions = {}): Promise<void> {
-    await stop(this.#instance, options);
-    await start(this.#instance, { signal: options.signal });
+  restart(options?: StopOptions): Promise<void> {
+    return this.#verb("restart", options, async (linked) => {
+      await stop(this.#instance, linked);
+      await start(this.#instance, { signal: linked.signal });
+    });
   }
 
   wait(options?: Abortable): Promise<InstanceExit> {
-    return wait(this.#instance, options);
+    return this.#verb("wait for", options, (linked) => wait(this.#instance, linked));
   }
 
   delete(options?: Abortable): Promise<void> {
-    return remove(this.#instance, options);
+    return this.#verb("delete", options, (linked) => remove(this.#instance, linked));
   }
 
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult> {
-    return runProgram(this.#instance, argv, options);
+    return whileOpen(this.#instance.engine, options, (linked) => runProgram(this.#instance, argv, linked));
   }
 
   freeze(options?: Abortable): Promise<void> {
-    return freeze(this.#instance, options);
+    return this.#verb("freeze", options, (linked) => freeze(this.#instance, linked));
   }
 
   unfreeze(options?: Abortable): Promise<void> {
-    return unfreeze(this.#instance, options);
+    return this.#verb("unfreeze", options, (linked) => unfreeze(this.#instance, linked));
   }
 
-  async addresses(options: Abortable = {}): Promise<readonly InterfaceAddress[]> {
-    const {
-      run: { running },
-    } = await this.#instance.use("read the addresses of", { ...options, capability: "network" });
-    return implemented(running.addresses, "network").call(running, options);
-  }
-
-  async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
-    const {
-      run: { running },
-    } = await this.#instance.use("measure", {
-      ...options,
-      capability: "metrics",
-      expected: ["running", "frozen"],
+  addresses(options?: Abortable): Promise<readonly InterfaceAddress[]> {
+    return this.#verb("read the addresses of", options, async (linked) => {
+      const use = { ...linked, capability: "network" } as const;
+      const { running } = (await this.#instance.use("read the addresses of", use)).run;
+      return implemented(running.addresses, "network").call(running, linked);
     });
-    return implemented(running.metrics, "metrics").call(running, options);
+  }
+
+  metrics(options?: Abortable): Promise<InstanceMetrics> {
+    return this.#verb("measure", options, async (linked) => {
+      const use = { ...linked, capability: "metrics", expected: ["running", "frozen"] } as const;
+      const { running } = (await this.#instance.use("measure", use)).run;
+      return implemented(running.metrics, "metrics").call(running, linked);
+    });
   }
 
   logs(stream: LogStream, options?: Abortable): Promise<Readable> {
-    return logs(this.#instance, stream, options);
+    return streamWhileOpen(this.#instance.engine, options, (linked) => logs(this.#instance, stream, linked));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,7 @@ import type { Abortable } from "../contract/abortable.ts";
 import type { Capability } from "../contract/capability.ts";
 import { HostError, StateError, UnsupportedError } from "../contract/errors.ts";
 import type { InstanceState } from "../contract/state.ts";
-import { linkSignals } from "../driver/deadline.ts";
+import { abortable, linkSignals } from "../driver/deadline.ts";
 import { findAgain, runningState } from "./adopt.ts";
 import { type Engine, type OpenDriver, track } from "./engine.ts";
 import { letGoOfRun, recordExit } from "./exit.ts";
@@ -19,6 +19,12 @@ interface UseOptions extends Abortable {
   readonly capability?: Capability | undefined;
   /** Default: `running` alone. */
   readonly expected?: readonly InstanceState[] | undefined;
+}
+
+/** Options of {@link ManagedInstance.locked}. An abort ends the wait for the lock; `work` is told of it. */
+export interface LockedOptions extends Abortable {
+  /** The instance's lock, where the caller has it already: it is let go afterwards. */
+  readonly lock?: Lock | undefined;
 }
 
 /**
@@ -64,7 +70,7 @@ export class ManagedInstance {
    */
   async exclusively<T>(
     verb: string,
-    options: Abortable,
+    options: LockedOptions,
     work: (record: InstanceRecord, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     return this.locked(options, async (_lock, signal) => {
@@ -75,12 +81,12 @@ export class ManagedInstance {
   }
 
   /** The lock alone: for a verb that copes with whatever it finds. */
-  async locked<T>(options: Abortable, work: (lock: Lock, signal: AbortSignal) => Promise<T>): Promise<T> {
+  async locked<T>(options: LockedOptions, work: (lock: Lock, signal: AbortSignal) => Promise<T>): Promise<T> {
     const linked = linkSignals(options.signal, this.engine.closing);
     const { signal } = linked;
     const turn = this.#mutex.run(
       async () => {
-        const lock = await acquireLock(this.engine.layout.instanceLock(this.name), { signal });
+        const lock = options.lock ?? (await acquireLock(this.engine.layout.instanceLock(this.name), { signal }));
         try {
           return await work(lock, signal);
         } finally {
@@ -219,12 +225,13 @@ export class ManagedInstance {
   }
 
   #runUnderLock(verb: string, expected: readonly InstanceState[], options: Abortable): Promise<Run | undefined> {
-    return this.exclusively(verb, options, async (record, signal) => {
+    const looking = this.exclusively(verb, options, async (record, signal) => {
       const run = await this.currentRun(record, signal);
       if (run === undefined) return undefined;
       const { state } = this.read(verb);
       if (!expected.includes(state)) throw new StateError({ instance: this.name, verb, state, expected });
       return run;
     });
+    return abortable(looking, options.signal);
   }
 }

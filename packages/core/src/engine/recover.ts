@@ -6,7 +6,7 @@ import type { Engine } from "./engine.ts";
 import type { Layout } from "./layout.ts";
 import { forEachLimited } from "./limited.ts";
 import { tryLock } from "./lock.ts";
-import { ManagedInstance } from "./managed-instance.ts";
+import { type LockedOptions, ManagedInstance } from "./managed-instance.ts";
 import { type InstanceRecord, type RecordReading, setRecordAside } from "./record.ts";
 import { removeAbandonedFolder } from "./remove-folder.ts";
 import { removeTraces } from "./verbs/delete.ts";
@@ -80,7 +80,12 @@ async function recoverRun(engine: Engine, record: InstanceRecord, signal: AbortS
   const instance = new ManagedInstance(engine, record);
   engine.instances.set(instance.name, instance);
   if (record.state === "stopped" || !engine.drivers.has(instance.driverName)) return;
-  await instance.exclusively("recover", { signal }, (current, linked) => instance.currentRun(current, linked));
+  const look = (options: LockedOptions) =>
+    instance.exclusively("recover", options, (current, linked) => instance.currentRun(current, linked));
+  await using lock = await tryLock(engine.layout.instanceLock(instance.name));
+  if (lock !== undefined) await look({ signal, lock });
+  // Another process has it in its hands, for as long as that takes: the host opens meanwhile.
+  else look({}).catch(() => undefined);
 }
 
 async function clearRemains(engine: Engine, name: string, reading: RecordReading): Promise<string | undefined> {

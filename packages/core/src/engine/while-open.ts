@@ -1,10 +1,92 @@
+import type { Readable } from "node:stream";
+import { z } from "zod";
 import type { Abortable } from "../contract/abortable.ts";
+import type { InstanceFiles } from "../contract/files.ts";
 import type { Images } from "../contract/images.ts";
 import type { Networks } from "../contract/networks.ts";
-import { linkSignals } from "../driver/deadline.ts";
+import { abortable, abortableWithin, type LinkedSignal, linkSignals } from "../driver/deadline.ts";
+import { SignalSchema } from "../model/call-options.ts";
+import { parse } from "../model/parse.ts";
 import { type Engine, track } from "./engine.ts";
+import { publicError } from "./public-error.ts";
 
-/** The images as callers have them: a call ends with the host, whose disposal waits for it. */
+/** Milliseconds that a call has to undo what an abort cut short, before it leaves that to go on behind. */
+const GRACE = 1000;
+
+const AbortableSchema = z.looseObject({ signal: SignalSchema.optional() });
+
+/**
+ * The gate that every call of the public interface passes. It is refused once the host is disposed of, and ends at once
+ * with it; an abort ends it within a second. What it still does then, the host's disposal waits for.
+ */
+export async function whileOpen<O extends Abortable, T>(
+  engine: Engine,
+  options: O | undefined,
+  call: (linked: O) => Promise<T>,
+): Promise<T> {
+  const linked = link(engine, options);
+  const work = async () => {
+    try {
+      return await call({ ...(options as O), signal: linked.signal });
+    } finally {
+      linked[Symbol.dispose]();
+    }
+  };
+  return untilClosed(engine, options, work());
+}
+
+/** As {@link whileOpen}, of a stream, which then ends with the host as well. */
+export async function streamWhileOpen<O extends Abortable>(
+  engine: Engine,
+  options: O | undefined,
+  call: (linked: O) => Promise<Readable>,
+): Promise<Readable> {
+  const linked = link(engine, options);
+  const work = async () => {
+    try {
+      const stream = await call({ ...(options as O), signal: linked.signal });
+      return stream.once("close", () => linked[Symbol.dispose]());
+    } catch (error) {
+      linked[Symbol.dispose]();
+      throw error;
+    }
+  };
+  return untilClosed(engine, options, work());
+}
+
+/** As {@link whileOpen}, for calls that touch no file and stream of the caller's own: see {@link publicError}. */
+export function verbWhileOpen<O extends Abortable, T>(
+  engine: Engine,
+  action: string,
+  options: O | undefined,
+  call: (linked: O) => Promise<T>,
+): Promise<T> {
+  return whileOpen(engine, options, async (linked) => {
+    try {
+      return await call(linked);
+    } catch (error) {
+      throw publicError(action, error);
+    }
+  });
+}
+
+async function untilClosed<T>(engine: Engine, options: Abortable | undefined, work: Promise<T>): Promise<T> {
+  try {
+    return await abortable(abortableWithin(track(engine, work), options?.signal, GRACE), engine.closing);
+  } catch (error) {
+    // Whatever the abort made fail.
+    options?.signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+function link(engine: Engine, options: Abortable | undefined): LinkedSignal {
+  engine.closing.throwIfAborted();
+  parse(AbortableSchema, options ?? {}, "options");
+  return linkSignals(options?.signal, engine.closing);
+}
+
+/** The images as callers have them. */
 export function imagesWhileOpen(engine: Engine): Images {
   const { images } = engine;
   return {
@@ -15,7 +97,7 @@ export function imagesWhileOpen(engine: Engine): Images {
   };
 }
 
-/** As {@link imagesWhileOpen}, of the networks. */
+/** The networks as callers have them. */
 export function networksWhileOpen(engine: Engine): Networks {
   const { networks } = engine;
   return {
@@ -26,16 +108,17 @@ export function networksWhileOpen(engine: Engine): Networks {
   };
 }
 
-async function whileOpen<O extends Abortable, T>(
-  engine: Engine,
-  options: O | undefined,
-  call: (linked: O & Abortable) => Promise<T>,
-): Promise<T> {
-  engine.closing.throwIfAborted();
-  const linked = linkSignals(options?.signal, engine.closing);
-  try {
-    return await track(engine, call({ ...(options as O), signal: linked.signal }));
-  } finally {
-    linked[Symbol.dispose]();
-  }
+/** The files of an instance as callers have them. */
+export function filesWhileOpen(engine: Engine, files: InstanceFiles): InstanceFiles {
+  return {
+    read: (path, options) => streamWhileOpen(engine, options, (linked) => files.read(path, linked)),
+    readAll: (path, options) => whileOpen(engine, options, (linked) => files.readAll(path, linked)),
+    write: (path, data, options) => whileOpen(engine, options, (linked) => files.write(path, data, linked)),
+    stat: (path, options) => whileOpen(engine, options, (linked) => files.stat(path, linked)),
+    list: (path, options) => whileOpen(engine, options, (linked) => files.list(path, linked)),
+    mkdir: (path, options) => whileOpen(engine, options, (linked) => files.mkdir(path, linked)),
+    remove: (path, options) => whileOpen(engine, options, (linked) => files.remove(path, linked)),
+    push: (source, path, options) => whileOpen(engine, options, (linked) => files.push(source, path, linked)),
+    pull: (path, target, options) => whileOpen(engine, options, (linked) => files.pull(path, target, linked)),
+  };
 }

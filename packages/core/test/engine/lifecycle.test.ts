@@ -47,8 +47,8 @@ describe("start", () => {
     place.scripted.script.launch = () => Promise.reject(new Error("no power"));
     place.scripted.script.adopt = () => Promise.reject(new Error("no answer"));
     await expect(instance.start()).rejects.toMatchObject({
-      cause: { message: "no power" },
-      errors: [{ message: "no power" }, { message: "no answer" }],
+      message: "no power",
+      cleanupFailures: [{ message: "no answer" }],
     });
     place.scripted.script = {};
     expect(await instance.state()).toBe("stopped");

@@ -8,9 +8,9 @@ import type { ManagedInstance } from "../managed-instance.ts";
 /** Waits until the instance can be used. */
 export async function ready(instance: ManagedInstance, options: Abortable & Timed = {}): Promise<void> {
   const { timeout } = parse(ReadyOptionsSchema, options, "options of ready");
-  const { run } = await instance.use("wait for", options);
   const action = `waiting for instance "${instance.name}" to be ready`;
   await withDeadline({ action, timeout, signal: options.signal }, async (deadline) => {
+    const { run } = await instance.use("wait for", { signal: deadline });
     using waiting = linkSignals(deadline, instance.engine.closing);
     const ended = run.settled.then(() => {
       throw new StateError({ instance: instance.name, verb: "wait for", state: "stopped", expected: ["running"] });

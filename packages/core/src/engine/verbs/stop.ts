@@ -1,11 +1,17 @@
 import type { StopOptions } from "../../contract/instance.ts";
-import { abortable, Deadline } from "../../driver/deadline.ts";
+import { abortable, abortableWithin, Deadline } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
 import { StopOptionsSchema } from "../../model/verb-options.ts";
 import { track } from "../engine.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { Run } from "../run.ts";
 import { isStopUnderWay, markStop } from "../stop-mark.ts";
+
+/**
+ * Milliseconds beyond its deadline that a stop has to begin: what began at the last moment is undone in order, and one
+ * that will kill is not kept from it.
+ */
+const PATIENCE = 800;
 
 /** Stops an instance. What was asked for goes on when the caller stops waiting. */
 export async function stop(instance: ManagedInstance, options: StopOptions = {}): Promise<void> {
@@ -26,8 +32,20 @@ async function stopInBackground(
     signal: closing,
     hint: 'it runs on; stop it with { mode: "kill" }, or see in its logs what it waits for',
   });
+  const turn = new Deadline({
+    action: `a turn to stop instance "${instance.name}"`,
+    timeout: mode === "kill" ? Number.POSITIVE_INFINITY : mode === "ask" ? timeout : timeout + PATIENCE,
+    signal: closing,
+    hint: "another call has been at work on it meanwhile, here or in another process",
+  });
   try {
-    const begun = await beginStop(instance, mode, mode === "ask" ? deadline.signal : closing);
+    const begin = beginStop(instance, mode, turn.signal);
+    const begun = await abortableWithin(begin, turn.signal, PATIENCE).catch((error) => {
+      // It may come about all the same, and nobody waits for the end then.
+      const late = begin.then(async (stop) => stop && giveUp(instance, stop, error));
+      track(instance.engine, late).catch(() => undefined);
+      throw error;
+    });
     if (begun === undefined) return;
     const { run, joined, unmark } = begun;
     try {
@@ -41,6 +59,7 @@ async function stopInBackground(
       await unmark();
     }
   } finally {
+    turn[Symbol.dispose]();
     deadline[Symbol.dispose]();
   }
 }
@@ -57,14 +76,16 @@ interface BegunStop {
 async function beginStop(
   instance: ManagedInstance,
   mode: NonNullable<StopOptions["mode"]>,
-  deadline: AbortSignal,
+  turn: AbortSignal,
 ): Promise<BegunStop | undefined> {
-  return instance.exclusively("stop", { signal: deadline }, async (before, signal) => {
+  return instance.exclusively("stop", { signal: turn }, async (before, signal) => {
     const run = await instance.currentRun(before, signal);
     if (run === undefined) return undefined;
     const record = instance.read("stop");
     // A frozen process takes no signal, and liblxc hangs on a frozen container. A kill strikes it as it is: nobody else is needed.
     if (record.state === "frozen" && mode !== "kill") await run.running.unfreeze?.({ signal });
+    // Nobody waits any more for what this stop would begin.
+    signal.throwIfAborted();
     const joined = record.state === "stopping";
     if (!joined) await instance.change(record, { state: "stopping", asked: true });
     return { run, joined, unmark: await markStop(instance) };

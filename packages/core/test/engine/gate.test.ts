@@ -1,0 +1,166 @@
+import { setTimeout } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { acquireLock } from "../../src/engine/lock.ts";
+import { gate, scriptedRoot } from "./scripted.ts";
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+const CONFIG = { driver: "scripted", name: "a", image: "base" } as const;
+const DISPOSED = { code: "ERR_INSTANCE_CONNECTION", message: expect.stringContaining("disposed") };
+
+async function running() {
+  const host = await place.open();
+  const instance = await host.create(CONFIG);
+  await instance.start();
+  return { host, instance };
+}
+
+/** Settles as `promise` does; fails when that takes two seconds. */
+function soon<T>(promise: Promise<T>): Promise<T> {
+  const late = setTimeout(2000, undefined, { ref: false }).then(() => Promise.reject(new Error("it is still waiting")));
+  return Promise.race([promise, late]);
+}
+
+type Opened = Awaited<ReturnType<typeof running>>;
+const CALLS: Readonly<Record<string, (opened: Opened) => Promise<unknown>>> = {
+  create: ({ host }) => host.create({ ...CONFIG, name: "b" }),
+  ephemeral: ({ host }) => host.ephemeral({ ...CONFIG, name: "b" }),
+  get: ({ host }) => host.get("a"),
+  list: ({ host }) => host.list(),
+  doctor: ({ host }) => host.doctor(),
+  "images.get": ({ host }) => host.images.get("base"),
+  "images.import": ({ host }) => host.images.import("x"),
+  "images.list": ({ host }) => host.images.list(),
+  "images.delete": ({ host }) => host.images.delete("base"),
+  "networks.create": ({ host }) => host.networks.create({ name: "n" }),
+  "networks.get": ({ host }) => host.networks.get("net0"),
+  "networks.list": ({ host }) => host.networks.list(),
+  "networks.delete": ({ host }) => host.networks.delete("net0"),
+  state: ({ instance }) => instance.state(),
+  inspect: ({ instance }) => instance.inspect(),
+  start: ({ instance }) => instance.start(),
+  ready: ({ instance }) => instance.ready(),
+  stop: ({ instance }) => instance.stop(),
+  restart: ({ instance }) => instance.restart(),
+  wait: ({ instance }) => instance.wait(),
+  delete: ({ instance }) => instance.delete(),
+  exec: ({ instance }) => instance.exec(["true"]),
+  run: ({ instance }) => instance.run(["true"]),
+  freeze: ({ instance }) => instance.freeze(),
+  unfreeze: ({ instance }) => instance.unfreeze(),
+  addresses: ({ instance }) => instance.addresses(),
+  metrics: ({ instance }) => instance.metrics(),
+  logs: ({ instance }) => instance.logs("console"),
+  "files.read": ({ instance }) => instance.files.read("/x"),
+  "files.readAll": ({ instance }) => instance.files.readAll("/x"),
+  "files.write": ({ instance }) => instance.files.write("/x", ""),
+  "files.stat": ({ instance }) => instance.files.stat("/x"),
+  "files.list": ({ instance }) => instance.files.list("/x"),
+  "files.mkdir": ({ instance }) => instance.files.mkdir("/x"),
+  "files.remove": ({ instance }) => instance.files.remove("/x"),
+  "files.push": ({ instance }) => instance.files.push("/x", "/x"),
+  "files.pull": ({ instance }) => instance.files.pull("/x", "/x"),
+};
+
+describe("a host that was disposed of", () => {
+  it("takes no call any more, on itself, its instances, their files, its images and its networks", async () => {
+    const opened = await running();
+    await opened.host[Symbol.asyncDispose]();
+    const calls = [...place.scripted.calls];
+    for (const [name, call] of Object.entries(CALLS)) await expect(call(opened), name).rejects.toMatchObject(DISPOSED);
+    expect(place.scripted.calls).toEqual(calls);
+  });
+
+  it("ends the calls under way at once, whatever their driver does, and waits for what they still do", async () => {
+    const { host, instance } = await running();
+    const [listing, freezing] = [gate(), gate()];
+    place.scripted.script.files = { list: () => listing.pass().then(() => []) };
+    place.scripted.script.freeze = freezing.pass;
+    const underWay = [instance.wait(), instance.run(["sleep"]), instance.files.list("/"), instance.freeze()];
+    const ended = underWay.map((call) => expect(call).rejects.toMatchObject(DISPOSED));
+    await Promise.all([listing.arrived, freezing.arrived]);
+    let disposed = false;
+    const disposing = host[Symbol.asyncDispose]().then(() => {
+      disposed = true;
+    });
+    await Promise.all(ended);
+    expect(disposed).toBe(false);
+    listing.open();
+    freezing.open();
+    await disposing;
+  });
+});
+
+describe("an abort", () => {
+  it("rejects soon with its reason though the clean-up hangs, which goes on and is waited for by the disposal", async () => {
+    const host = await place.open();
+    const instance = await host.create(CONFIG);
+    const [launching, releasing] = [gate(), gate()];
+    place.scripted.script.launch = launching.pass;
+    place.scripted.script.kill = releasing.pass;
+    const controller = new AbortController();
+    const starting = instance.start({ signal: controller.signal });
+    await launching.arrived;
+    controller.abort("enough");
+    launching.open();
+    await expect(soon(starting)).rejects.toBe("enough");
+    await releasing.arrived;
+    const looking = new AbortController();
+    const metrics = instance.metrics({ signal: looking.signal });
+    looking.abort("no time");
+    await expect(soon(metrics)).rejects.toBe("no time");
+    const disposing = host[Symbol.asyncDispose]();
+    releasing.open();
+    await disposing;
+    expect(place.scripted.runs.size).toBe(0);
+    expect(await (await place.open()).list()).toMatchObject([{ state: "stopped" }]);
+  });
+
+  it("rejects with its reason though the clean-up fails", async () => {
+    const host = await place.open();
+    const instance = await host.create(CONFIG);
+    const launching = gate();
+    place.scripted.script.launch = launching.pass;
+    place.scripted.script.kill = () => Promise.reject(new Error("no descriptor left"));
+    const controller = new AbortController();
+    const starting = instance.start({ signal: controller.signal });
+    await launching.arrived;
+    controller.abort("enough");
+    launching.open();
+    await expect(starting).rejects.toBe("enough");
+    place.scripted.script = {};
+    expect(await instance.state()).toBe("stopped");
+    expect(place.scripted.runs.size).toBe(0);
+  });
+
+  it("of no AbortSignal is refused", async () => {
+    const { instance } = await running();
+    const wrong = { signal: "now" } as never;
+    await expect(instance.freeze(wrong)).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+  });
+});
+
+describe("a lock that another process does not let go", () => {
+  it("holds up no call beyond its deadline, and no host that opens", async () => {
+    const { instance } = await running();
+    const lock = await acquireLock(`${place.root}/locks/instance-a`);
+    const other = await soon(place.open());
+    const theirs = await other.get("a");
+    const late = { code: "ERR_INSTANCE_TIMEOUT" };
+    await expect(soon(theirs.ready({ timeout: 20 }))).rejects.toMatchObject(late);
+    await expect(soon(instance.stop({ timeout: 20 }))).rejects.toMatchObject(late);
+    await expect(soon(instance.stop({ mode: "ask-then-kill", timeout: 20 }))).rejects.toMatchObject(late);
+    for (const verb of ["start", "freeze", "unfreeze", "stop", "delete", "wait", "state"] as const) {
+      const controller = new AbortController();
+      const call = theirs[verb as "start"]({ signal: controller.signal });
+      controller.abort(verb);
+      await expect(soon(call), verb).rejects.toBe(verb);
+    }
+    await lock.release();
+    await expect(theirs.state()).rejects.toMatchObject({ state: "deleted" });
+  });
+});

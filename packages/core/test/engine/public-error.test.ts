@@ -1,0 +1,41 @@
+import { expect, it } from "vitest";
+import { StateError } from "../../src/contract/errors.ts";
+import { publicError } from "../../src/engine/public-error.ts";
+
+const systemError = (code: string, syscall: string, path?: string) =>
+  Object.assign(new Error(`${code}: refused, ${syscall}`), { code, syscall, path });
+
+it.for([
+  ["ENOSPC", "write", "space"],
+  ["EDQUOT", "open", "space"],
+  ["ENOSPC", "watch", "inotify"],
+  ["EMFILE", "watch", "inotify"],
+  ["EMFILE", "open", "descriptors"],
+  ["ENFILE", "open", "descriptors"],
+  ["ENOMEM", "read", "memory"],
+  ["EAGAIN", "spawn flock", "processes"],
+  ["EROFS", "mkdir", "writable"],
+  ["EACCES", "open", "access"],
+  ["ENOENT", "open", "file:/x"],
+] as const)("tells what the host lacks where the system says %s of %s", ([code, syscall, need]) => {
+  const cause = systemError(code, syscall, "/x");
+  const error = publicError('start instance "a"', cause);
+  expect(error).toMatchObject({
+    code: "ERR_INSTANCE_HOST",
+    cause,
+    missing: [{ need, fix: expect.stringMatching(/./) }],
+  });
+  expect(String(error)).toContain('cannot start instance "a"');
+});
+
+it("leaves what is told already, and what the system did not say, as it is", () => {
+  const told = new StateError({ instance: "a", verb: "start", state: "frozen", expected: [] });
+  for (const error of [told, new TypeError("a fault"), "a string", undefined])
+    expect(publicError("x", error)).toBe(error);
+});
+
+it("of several failures throws the first, with what failed while cleaning up", () => {
+  const [first, second] = [systemError("ENOSPC", "write"), new Error("busy")];
+  const error = publicError("x", new AggregateError([new AggregateError([first]), second]));
+  expect(error).toMatchObject({ code: "ERR_INSTANCE_HOST", cause: first, cleanupFailures: [second] });
+});
