@@ -1,6 +1,6 @@
 import { text } from "node:stream/consumers";
 import { type Abortable, isInstanceError } from "@pileus/core";
-import type { FileOperations, NicAttachment } from "@pileus/core/driver";
+import { type FileOperations, type NicAttachment, renderHosts, renderResolvConf } from "@pileus/core/driver";
 
 /**
  * Writes what a system reads about its own name and its resolvers, before it starts. `/etc/hosts` is the instance's own as soon
@@ -17,20 +17,6 @@ export async function writeNetworkFiles(
   const hosts = await readIfThere(files, "/etc/hosts");
   if (!hosts.split(/\s+/).includes(name)) await replace(files, "/etc/hosts", renderHosts(name, nics, hosts), options);
   if (nics.length > 0) await replace(files, "/etc/resolv.conf", renderResolvConf(nics), options);
-}
-
-/** hosts(5): what was there, and the instance's name at its addresses. */
-export function renderHosts(name: string, nics: readonly NicAttachment[], before = ""): string {
-  const standard = before.trim() === "" ? "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n" : before;
-  const addresses = nics.length === 0 ? ["127.0.1.1"] : nics.map(({ ipv4 }) => ipv4.address);
-  return `${standard.replace(/\n*$/, "\n")}${addresses.map((address) => `${address} ${name}\n`).join("")}`;
-}
-
-/** resolv.conf(5): the C libraries read three servers at most. */
-export function renderResolvConf(nics: readonly NicAttachment[]): string {
-  const servers = [...new Set(nics.flatMap(({ dns }) => dns.servers))].slice(0, 3);
-  const domains = [...new Set(nics.map(({ dns }) => dns.domain))];
-  return [`search ${domains.join(" ")}`, ...servers.map((server) => `nameserver ${server}`), ""].join("\n");
 }
 
 /** In place of whatever is there: distributions have a symlink to what a service would write. Most starts find it done. */

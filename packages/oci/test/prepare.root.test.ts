@@ -104,7 +104,7 @@ describe("prepareRoot", () => {
       await symlink("../run/resolv.conf", join(root, "etc/resolv.conf"));
       await mkdir(join(root, "etc/hostname/odd"), { recursive: true });
       await prepare({}, [nic]);
-      expect(await readFile(join(root, "etc/hosts"), "utf8")).toContain("\n10.1.2.3 box\n");
+      expect(await readFile(join(root, "etc/hosts"), "utf8")).toContain("\n10.1.2.3 box.pileus box\n");
       expect(await readFile(join(root, "etc/hostname"), "utf8")).toBe("box\n");
       expect(await readFile(join(root, "etc/resolv.conf"), "utf8")).toBe("search pileus\nnameserver 10.1.2.1\n");
       expect(await readFile(join(folder, "outside"), "utf8")).toContain("/outside");

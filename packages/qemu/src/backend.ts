@@ -16,6 +16,7 @@ import { allOrNothing, connectUnix, readLogFile } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { AgentLink } from "./agent-link.ts";
 import type { BootAssetSupply } from "./boot-assets.ts";
+import { assertInit } from "./disk/assert-init.ts";
 import { ensureBaseDisk } from "./disk/base-disk.ts";
 import { assertSelfContained } from "./disk/disk-image.ts";
 import { createOverlay } from "./disk/overlay.ts";
@@ -69,7 +70,9 @@ export class QemuBackend implements Backend<QemuCapability> {
   }
 
   async launch(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability>> {
-    const assets = instance.tree.kind === "disk" ? undefined : this.#parts.bootAssets.get(options);
+    const { tree } = instance;
+    if (tree.kind === "layers") assertInit(await tree.merged(options));
+    const assets = tree.kind === "disk" ? undefined : this.#parts.bootAssets.get(options);
     const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), assets]);
     return allOrNothing(async (undo) => {
       const { identity, qmp } = await launch(instance, { accelerator, boot }, options);

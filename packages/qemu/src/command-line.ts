@@ -3,7 +3,7 @@ import type { Accelerator, MachineType } from "./argv/machine-spec.ts";
 
 export interface CommandLineParts {
   readonly hostname: string;
-  readonly nics: readonly Pick<NicAttachment, "device" | "mac">[];
+  readonly nics: readonly Pick<NicAttachment, "device" | "mac" | "ipv4" | "dns">[];
   readonly type: MachineType;
   readonly accelerator: Accelerator;
   /** The rate of this host's time stamp counter, in kHz, which TCG hands to its guests. */
@@ -32,6 +32,6 @@ export function renderCommandLine(parts: CommandLineParts): string {
     // Under TCG on a busy host microvm fails to measure its counter against the PIT, and hangs. A PC has more clocks to ask.
     ...(accelerator === "tcg" && type === "microvm" && tscKhz !== undefined ? [`tsc_early_khz=${tscKhz}`] : []),
     `pileus.hostname=${hostname}`,
-    ...nics.map((nic) => `pileus.nic=${nic.device},${nic.mac}`),
+    ...nics.map(({ device, mac, ipv4, dns }) => `pileus.nic=${[device, mac, ipv4.address, dns.domain].join(",")}`),
   ].join(" ");
 }

@@ -3,14 +3,21 @@ import { renderCommandLine } from "../src/command-line.ts";
 
 const parts = {
   hostname: "web",
-  nics: [{ device: "eth0", mac: "02:00:00:aa:bb:cc" }],
+  nics: [
+    {
+      device: "eth0",
+      mac: "02:00:00:aa:bb:cc",
+      ipv4: { address: "10.90.0.7", prefix: 24, gateway: "10.90.0.1" },
+      dns: { servers: ["10.90.0.1"], domain: "pileus" },
+    },
+  ],
   type: "q35",
   accelerator: "tcg",
   tscKhz: 2_596_140,
 } as const;
 
 it("tells the initramfs the name and the nics of the instance", () => {
-  expect(renderCommandLine(parts)).toContain(" pileus.hostname=web pileus.nic=eth0,02:00:00:aa:bb:cc");
+  expect(renderCommandLine(parts)).toContain(" pileus.hostname=web pileus.nic=eth0,02:00:00:aa:bb:cc,10.90.0.7,pileus");
 });
 
 it("gives the rate of the time stamp counter to a microvm under TCG alone", () => {

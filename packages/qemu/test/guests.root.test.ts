@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { CommandError, ConnectionError, openHost, UnsupportedError } from "@pileus/core";
+import { CommandError, ConnectionError, NotFoundError, openHost, UnsupportedError } from "@pileus/core";
 import { makeBusyboxRootfs, requires } from "@pileus/core/testing";
 import { beforeAll, expect, it } from "vitest";
 import { qemu } from "../src/index.ts";
@@ -64,30 +64,63 @@ it(
 );
 
 it(
-  "boots a root without any init, shuts it down, and finds its agent again after a reboot from within",
+  "rejects the start of a root without an init with NotFoundError, and ends one that its guest took the init from, with a word on the console",
   { timeout: TIMEOUT },
   requires(MACHINE_NEEDS, () =>
     onHost(async (host, _network, folder) => {
-      const rootfs = join(folder, "rootfs");
-      await mkdir(join(rootfs, "etc"), { recursive: true });
-      const image = await host.images.import(rootfs);
+      const config = { driver: "qemu", ...SMALL, qemu: { rootSize: "64MiB" } } as const;
+      await mkdir(join(folder, "bare/etc"), { recursive: true });
+      const bare = await host.create({
+        ...config,
+        name: "bare",
+        image: await host.images.import(join(folder, "bare")),
+      });
+      await expect(bare.start()).rejects.toThrow(NotFoundError);
+      expect(await bare.state()).toBe("stopped");
+      await makeBusyboxRootfs(join(folder, "rootfs"));
+      const image = await host.images.import(join(folder, "rootfs"));
+      await using robbed = await host.ephemeral({ ...config, name: "robbed", image });
+      await robbed.ready({ timeout: TIMEOUT });
+      await robbed.run(["rm", "/sbin/init"]);
+      await robbed.stop({ timeout: 60_000 });
+      await robbed.start();
+      await robbed.wait({ signal: AbortSignal.timeout(60_000) });
+      expect(await text(await robbed.logs("console"))).toContain("the root file system has no init");
+    }),
+  ),
+);
+
+it(
+  "finds the agent of a guest again after a reboot from within, and gives it its name, /etc/hosts and the streams' names in /dev",
+  { timeout: TIMEOUT },
+  requires(MACHINE_NEEDS, () =>
+    onHost(async (host, network, folder) => {
+      await makeBusyboxRootfs(join(folder, "rootfs"));
+      const image = await host.images.import(join(folder, "rootfs"));
       await using machine = await host.ephemeral({
         driver: "qemu",
-        name: "bare",
+        name: "again",
         image,
+        devices: { eth0: { type: "nic", network } },
         ...SMALL,
         qemu: { rootSize: "64MiB" },
       });
       await machine.ready({ timeout: TIMEOUT });
-      const busybox = "/run/pileus/runtime/bin/busybox";
-      const bootId = async () => (await machine.run([busybox, "cat", "/proc/sys/kernel/random/boot_id"])).stdout;
+      const bootId = async () => (await machine.run(["cat", "/proc/sys/kernel/random/boot_id"])).stdout;
       const before = await bootId();
       const { pid } = await machine.inspect();
       // The guest is gone before it can say how the program ended.
-      await expect(machine.run([busybox, "reboot", "-f"])).rejects.toThrow(ConnectionError);
+      await expect(machine.run(["reboot", "-f"])).rejects.toThrow(ConnectionError);
       await machine.ready({ timeout: TIMEOUT });
       expect(await bootId()).not.toBe(before);
       expect((await machine.inspect()).pid).toBe(pid);
+      const [{ address } = { address: "" }] = await machine.addresses();
+      const hosts = `127.0.0.1 localhost\n::1 localhost\n${address} again.pileus again\n`;
+      expect((await machine.run(["cat", "/etc/hosts"])).stdout).toBe(hosts);
+      expect((await machine.run(["hostname", "-f"])).stdout).toBe("again.pileus\n");
+      expect((await machine.run(["sh", "-c", "echo out >/dev/stdout; cat /dev/stdin"], { stdin: "in" })).stdout).toBe(
+        "out\nin",
+      );
       await machine.stop({ timeout: 60_000 });
       expect((await machine.inspect()).exit?.reason).toBe("requested");
     }),

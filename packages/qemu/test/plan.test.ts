@@ -34,6 +34,7 @@ it("refuses more processors than a machine can have, and more memory than the ho
     "limits.cpu: a virtual machine has at most 255 processors",
     "limits.memory: this host has 8.0GiB, its swap space included",
   ]);
+  expect(refused({ memory: HOST_MEMORY + 1 })).toHaveLength(1);
   expect(refused({ cpu: 4095.5 })).toHaveLength(1);
 });
 

@@ -71,7 +71,9 @@ export { type PlanRules, renderPlan } from "./plan.ts";
 
 export { acquireLock, type Lock, type LockOptions, tryLock } from "../engine/lock.ts";
 export { assertDiskSize } from "../images/disk/size.ts";
+export { explainDiskFull, isDiskFull } from "../images/disk-full.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
+export { renderHosts, renderResolvConf, STANDARD_HOSTS } from "../network/name-files.ts";
 export { hostArchitecture } from "../system/architecture.ts";
 export type { Bounds } from "../system/bounded.ts";
 export { ByteCollector } from "../system/byte-collector.ts";

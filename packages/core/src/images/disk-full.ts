@@ -10,6 +10,14 @@ export function diskFull(image: string, cause: unknown): HostError {
   return new HostError(`store image ${image}`, [need], { cause });
 }
 
+/** An error as it is, or as a {@link HostError} where it says that a file system had no room for what was to be made. */
+export function explainDiskFull(action: string, error: unknown): unknown {
+  if (!isDiskFull(error)) return error;
+  const reason = "no space is left on the file system of the folder that it goes to";
+  const need = { need: "disk-space", reason, fix: "free some, inodes too, or take a folder on a larger file system" };
+  return new HostError(action, [need], { cause: error });
+}
+
 /** As tools say it: the C library's words, and those of Go. */
 const NO_ROOM = /no space left on device|disk quota exceeded/i;
 

@@ -1,7 +1,7 @@
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Image, ImageError, isInstanceError, type ProgressOptions } from "@pileus/core";
-import { acquireLock, type Spawn } from "@pileus/core/driver";
+import { acquireLock, explainDiskFull, isDiskFull, type Spawn } from "@pileus/core/driver";
 import { TOOLS } from "../tools.ts";
 
 export interface BaseDisk {
@@ -26,10 +26,10 @@ export async function ensureBaseDisk(base: BaseDisk, options: ProgressOptions): 
   const { signal } = options;
   const name = `${image.fingerprint.replace(":", "-")}-${size}`;
   const path = join(folder, `${name}.ext4`);
-  if (await exists(path)) return path;
+  if (await isWhole(path, size)) return path;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await using _lock = await acquireLock(join(folder, `${name}.lock`), { signal });
-  if (await exists(path)) return path;
+  if (await isWhole(path, size)) return path;
   const draft = join(folder, `.${name}.draft`);
   // Of a process that was killed: nobody but the holder of the lock writes it.
   await rm(draft, { force: true });
@@ -37,6 +37,8 @@ export async function ensureBaseDisk(base: BaseDisk, options: ProgressOptions): 
     await make(base, draft, options);
     await rename(draft, path);
     return path;
+  } catch (error) {
+    throw explainDiskFull(`make the root disk of image ${image.fingerprint}`, error);
   } finally {
     await rm(draft, { force: true });
   }
@@ -64,16 +66,16 @@ async function makeFileSystem(base: BaseDisk, tree: string, draft: string, optio
     // After a crash the next process makes the draft anew: nobody may then be writing it.
     await base.spawn(argv, { fromPackage: TOOLS["mkfs.ext4"], signal: options.signal, diesWithUs: true });
   } catch (error) {
-    if (!isInstanceError(error, "ERR_INSTANCE_COMMAND")) throw error;
+    if (!isInstanceError(error, "ERR_INSTANCE_COMMAND") || isDiskFull(error)) throw error;
     const why = `cannot be made into a root disk of ${base.size} bytes (raise qemu.rootSize if it is too small)`;
     throw new ImageError(base.image.fingerprint, why, { cause: error });
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+/** A disk of another size was cut short by whatever else writes there, and is made anew. */
+async function isWhole(path: string, size: number): Promise<boolean> {
   try {
-    await stat(path);
-    return true;
+    return (await stat(path)).size === size;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw error;

@@ -1,5 +1,5 @@
 import type { Abortable } from "@pileus/core";
-import type { Spawn } from "@pileus/core/driver";
+import { explainDiskFull, type Spawn } from "@pileus/core/driver";
 import { renderOption } from "../argv/option.ts";
 import { TOOLS } from "../tools.ts";
 import { IMAGE_BOUNDS } from "./disk-image.ts";
@@ -17,5 +17,13 @@ export async function createOverlay(
   const settings = renderOption(undefined, { backing_file: backing.path, backing_fmt: backing.format });
   // After a crash the engine removes the folder: nobody may then be making a file in it.
   const argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", settings, path];
-  await spawn(argv, { fromPackage: TOOLS["qemu-img"], signal: options.signal, diesWithUs: true, bounds: IMAGE_BOUNDS });
+  const made = spawn(argv, {
+    fromPackage: TOOLS["qemu-img"],
+    signal: options.signal,
+    diesWithUs: true,
+    bounds: IMAGE_BOUNDS,
+  });
+  await made.catch((error: unknown) => {
+    throw explainDiskFull(`make the disk ${path}`, error);
+  });
 }

@@ -1,4 +1,8 @@
 import { RUNTIME_DRIVE_SERIAL, RUNTIME_FOLDER } from "@pileus/agent";
+import { STANDARD_HOSTS } from "@pileus/core/driver";
+
+/** Where a guest's own init is looked for, as the kernel does (init/main.c), and at systemd's place. */
+export const INIT_PATHS = ["/sbin/init", "/etc/init", "/bin/init", "/lib/systemd/systemd"] as const;
 
 /** What the guest finds its root by. */
 export const ROOT_DISK_SERIAL = "pileus-root";
@@ -11,12 +15,17 @@ const BUSYBOX = `${RUNTIME_FOLDER}/bin/busybox`;
  * configures the nics by DHCP, arranges for the agent to be started, and hands over to the guest's own init.
  *
  * What it must know of the instance it reads off the kernel's command line, so that one initramfs serves all:
- * `pileus.hostname=NAME`, and `pileus.nic=NAME,MAC` for each nic. Disks are found by their serials, for names in
+ * `pileus.hostname=NAME`, and `pileus.nic=NAME,MAC,ADDRESS,DOMAIN` for each nic. Disks are found by their serials, for names in
  * /dev are not stable. A failure ends the machine with a line on the console: there is nobody to ask.
  */
 export const INIT_SCRIPT = `#!/bin/busybox sh
 export PATH=/bin
 mount -t devtmpfs dev /dev
+# What udev or a container's runtime would make.
+ln -s /proc/self/fd /dev/fd
+ln -s fd/0 /dev/stdin
+ln -s fd/1 /dev/stdout
+ln -s fd/2 /dev/stderr
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 
@@ -41,6 +50,11 @@ disk() {
   done
 }
 
+# The Nth of several, separated by commas.
+field() {
+  echo "$2" | cut -d , -f "$1"
+}
+
 load /modules/first
 
 hostname=pileus
@@ -59,13 +73,13 @@ number=0
 for nic in $nics; do
   for folder in /sys/class/net/*; do
     read -r mac <"$folder/address"
-    [ "$mac" = "\${nic#*,}" ] && ip link set "\${folder##*/}" name "pileus-nic$number"
+    [ "$mac" = "$(field 2 "$nic")" ] && ip link set "\${folder##*/}" name "pileus-nic$number"
   done
   number=$((number + 1))
 done
 number=0
 for nic in $nics; do
-  ip link set "pileus-nic$number" name "\${nic%,*}" && ip link set "\${nic%,*}" up
+  ip link set "pileus-nic$number" name "\${nic%%,*}" && ip link set "\${nic%%,*}" up
   number=$((number + 1))
 done
 
@@ -86,13 +100,13 @@ inside() { chroot /newroot ${BUSYBOX} "$@"; }
 for name in dev sys proc; do mount -o move "/$name" "/newroot/$name"; done
 exec 0</newroot/dev/console 1>/newroot/dev/console 2>&1
 mkdir /newroot/run/pileus/leases
-cp /settle /lease /start-agent /fallback-init /newroot/run/pileus/
+cp /settle /lease /start-agent /newroot/run/pileus/
 
 init=
-for path in /sbin/init /etc/init /bin/init /lib/systemd/systemd; do
-  [ -z "$init" ] && inside [ -x "$path" ] && init=$path
+for path in ${INIT_PATHS.join(" ")}; do
+  [ -z "$init" ] && inside [ -f "$path" ] && inside [ -x "$path" ] && init=$path
 done
-[ -z "$init" ] && init=/run/pileus/fallback-init
+[ -n "$init" ] || fail "the root file system has no init: none of ${INIT_PATHS.join(" ")}"
 # The agent takes longest to start, so it is first; systemd has a unit for it, and is its parent then.
 case "$(inside readlink -f "$init")" in
   */systemd)
@@ -107,12 +121,12 @@ esac
 number=0
 clients=
 for nic in $nics; do
-  METRIC=$number inside udhcpc -i "\${nic%,*}" -b -q -t 3 -T 2 -s /run/pileus/lease </dev/null >/dev/null 2>&1 &
+  METRIC=$number inside udhcpc -i "\${nic%%,*}" -b -q -t 3 -T 2 -s /run/pileus/lease </dev/null >/dev/null 2>&1 &
   clients="$clients $!"
   number=$((number + 1))
 done
 load /modules/second
-inside sh /run/pileus/settle "$hostname"
+inside sh /run/pileus/settle "$hostname" $nics
 [ -n "$clients" ] && wait $clients
 exec switch_root /newroot "$init"
 `;
@@ -144,28 +158,26 @@ fi
 busybox cat /run/pileus/leases/* >/etc/resolv.conf
 `;
 
-/** Gives the guest its name, running inside of the root. */
+/**
+ * Gives the guest its name, running inside of the root: `settle NAME NIC…`, a nic as on the kernel's command line. `/etc/hosts` becomes what
+ * `renderHosts()` of core makes of it, unless it has the name already.
+ */
 export const SETTLE_SCRIPT = `#!${BUSYBOX} sh
 alias busybox=${BUSYBOX}
 busybox mkdir -p /etc
 [ "$(busybox cat /etc/hostname 2>/dev/null)" = "$1" ] || echo "$1" >/etc/hostname
-`;
-
-/**
- * Process 1 for a root that has no init: reaps orphans, and ends the machine by the signals of BusyBox' init
- * (USR2: power off, TERM: reboot, USR1: halt).
- */
-export const FALLBACK_INIT_SCRIPT = `#!${BUSYBOX} sh
-alias busybox=${BUSYBOX}
-trap 'end poweroff' USR2 USR1 PWR
-trap 'end reboot' TERM INT
-end() {
-  busybox sync
-  busybox umount -a -r 2>/dev/null
-  busybox "$1" -f
-}
-busybox mkdir -p /dev/pts /dev/shm /tmp
-busybox mount -t devpts -o mode=0620,gid=5,ptmxmode=0666 devpts /dev/pts
-busybox mount -t tmpfs -o mode=1777 shm /dev/shm
-while :; do busybox sleep 2147483647 & wait $!; done
+name=$1
+shift
+hosts=
+[ -f /etc/hosts ] && hosts=$(busybox cat /etc/hosts)
+for word in $hosts; do [ "$word" = "$name" ] && exit 0; done
+[ -n "$hosts" ] || hosts="${STANDARD_HOSTS.trimEnd()}"
+busybox rm -rf /etc/hosts
+{
+  echo "$hosts"
+  [ $# -gt 0 ] || echo "127.0.1.1 $name"
+  for nic in "$@"; do
+    echo "$nic" | { IFS=, read -r _ _ address domain && echo "$address $name.$domain $name"; }
+  done
+} >/etc/hosts
 `;

@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { findStaticBusybox, renderStartScript, renderSystemdUnit } from "@pileus/agent";
+import { type BusyboxSearch, findStaticBusybox, renderStartScript, renderSystemdUnit } from "@pileus/agent";
 import { type Abortable, HostError } from "@pileus/core";
-import { replaceFile } from "@pileus/core/driver";
+import { acquireLock, explainDiskFull, replaceFile } from "@pileus/core/driver";
 import type { GuestKernel } from "../kernel/kernel.ts";
 import { collectModules, type KernelModule } from "../kernel/modules.ts";
 import { type CpioEntry, renderCpio } from "./cpio.ts";
-import { FALLBACK_INIT_SCRIPT, INIT_SCRIPT, LEASE_SCRIPT, SETTLE_SCRIPT } from "./init-script.ts";
+import { INIT_SCRIPT, LEASE_SCRIPT, SETTLE_SCRIPT } from "./init-script.ts";
 
 /** Needed to find and mount the root, and to reach the network. */
 const FIRST_MODULES = [
@@ -21,16 +21,21 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   init: INIT_SCRIPT,
   lease: LEASE_SCRIPT,
   settle: SETTLE_SCRIPT,
-  "fallback-init": FALLBACK_INIT_SCRIPT,
   "start-agent": renderStartScript(),
   "pileus-agent.service": renderSystemdUnit(),
 };
 
 /** The applets that the scripts call. */
 const APPLETS = [
-  ...["[", "cat", "chroot", "cp", "hostname", "insmod", "ip", "ln", "mkdir", "mount", "poweroff"],
+  ...["[", "cat", "chroot", "cp", "cut", "hostname", "insmod", "ip", "ln", "mkdir", "mount", "poweroff"],
   ...["readlink", "setsid", "sh", "sleep", "switch_root", "sync", "udhcpc"],
 ];
+
+/** Options of {@link ensureInitramfs}. */
+export interface InitramfsOptions extends Abortable {
+  /** Finds a static BusyBox; for tests. */
+  readonly findBusybox?: (() => Promise<BusyboxSearch>) | undefined;
+}
 
 /**
  * The file of the initramfs for a kernel, made at first need. Named after all that goes into it, so that it is made anew when the
@@ -38,8 +43,12 @@ const APPLETS = [
  *
  * @throws {HostError} where the host has no static BusyBox.
  */
-export async function ensureInitramfs(folder: string, kernel: GuestKernel, options: Abortable = {}): Promise<string> {
-  const busybox = await readBusybox();
+export async function ensureInitramfs(
+  folder: string,
+  kernel: GuestKernel,
+  options: InitramfsOptions = {},
+): Promise<string> {
+  const busybox = await readBusybox(options.findBusybox ?? findStaticBusybox);
   const key = createHash("sha256");
   // The archive without its modules stands for all of it that this package decides.
   key.update(renderInitramfs({ busybox, first: [], second: [] }));
@@ -50,7 +59,12 @@ export async function ensureInitramfs(folder: string, kernel: GuestKernel, optio
   const both = await modulesOf(kernel, [...FIRST_MODULES, ...SECOND_MODULES], options);
   const second = both.filter((module) => !first.some((other) => other.name === module.name));
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await replaceFile(path, renderInitramfs({ busybox, first, second }));
+  await using _lock = await acquireLock(join(folder, "initramfs.lock"), options);
+  // Of a process that was killed: nobody but the holder of the lock writes one.
+  for (const name of await readdir(folder)) if (/^\.initramfs-.*\.tmp$/.test(name)) await rm(join(folder, name));
+  await replaceFile(path, renderInitramfs({ busybox, first, second })).catch((error: unknown) => {
+    throw explainDiskFull("build an initramfs", error);
+  });
   return path;
 }
 
@@ -98,8 +112,8 @@ async function identifyKernel(kernel: GuestKernel): Promise<string> {
   return (await Promise.all(parts)).join("\n");
 }
 
-async function readBusybox(): Promise<Buffer> {
-  const { path, missing } = await findStaticBusybox();
+async function readBusybox(find: () => Promise<BusyboxSearch>): Promise<Buffer> {
+  const { path, missing } = await find();
   if (missing !== undefined) throw new HostError("build an initramfs", [missing]);
   return readFile(path);
 }

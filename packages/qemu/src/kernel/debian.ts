@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandError, HostError, type ProgressOptions } from "@pileus/core";
-import { acquireLock, type Spawn, type SpawnOptions, spawn } from "@pileus/core/driver";
+import { acquireLock, explainDiskFull, type Spawn, type SpawnOptions, spawn } from "@pileus/core/driver";
 import { findCachedKernel, type GuestKernel, kernelFolder, kernelIn } from "./kernel.ts";
 import { extractVmlinux } from "./vmlinux.ts";
 
@@ -41,6 +41,8 @@ export async function ensureDebianKernel(options: DebianKernelOptions): Promise<
   const scratch = await mkdtemp(join(folder, SCRATCH));
   try {
     return await download(scratch, options);
+  } catch (error) {
+    throw explainDiskFull("get a kernel for virtual machines", error);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -62,11 +64,11 @@ async function download(scratch: string, options: DebianKernelOptions): Promise<
     onProgress?.({ phase: "unpack kernel", done: index, total: archives.length });
     await run(["dpkg-deb", "--extract", join(scratch, name), unpacked], { signal });
   }
-  return arrange(unpacked, scratch, folder);
+  return arrange(unpacked, scratch, folder, run);
 }
 
 // boot/vmlinuz-RELEASE and lib/modules/RELEASE (or usr/lib/modules) become one folder, put in place by one rename.
-async function arrange(unpacked: string, scratch: string, folder: string): Promise<GuestKernel> {
+async function arrange(unpacked: string, scratch: string, folder: string, run: Spawn): Promise<GuestKernel> {
   const image = (await readdir(join(unpacked, "boot"))).find((name) => name.startsWith("vmlinuz-"));
   if (image === undefined) throw noKernel("the package holds no boot/vmlinuz-*");
   const release = image.slice("vmlinuz-".length);
@@ -76,6 +78,8 @@ async function arrange(unpacked: string, scratch: string, folder: string): Promi
   await writeFile(join(ready, "kernel"), extractVmlinux(packed) ?? packed);
   const library = (await readdir(unpacked)).includes("lib") ? "lib" : "usr/lib";
   await rename(join(unpacked, library, "modules", release), join(ready, "modules"));
+  // The name says that all of it is there: after a crash of the machine, too. sync(1) of the file system, for it is hundreds of files.
+  await run(["sync", "-f", ready], { fromPackage: "coreutils" });
   const target = kernelFolder(folder, release);
   await rename(ready, target);
   return kernelIn(target);

@@ -58,6 +58,29 @@ it("downloads what the meta package depends on, and takes it from the folder the
     expect((await readdir(folder)).sort()).toEqual([`kernel-${RELEASE}`, "lock"]);
   }));
 
+it("has the kernel on the disk before it bears the name of a whole one, and tells a full disk as HostError", () =>
+  inFolder(async (folder) => {
+    const { spawn } = fakeTools({ lists: true });
+    let atSync: string[] | undefined;
+    await ensureDebianKernel({
+      folder,
+      spawn: async (argv, options) => {
+        if (argv[0] === "sync") atSync = (await readdir(folder)).filter((name) => name.startsWith("kernel-"));
+        return spawn(argv, options);
+      },
+    });
+    expect(atSync).toEqual([]);
+    const full: Spawn = async (argv) => {
+      throw new CommandError({ argv, exitCode: 1, stderr: "write error: No space left on device" });
+    };
+    await rm(join(folder, `kernel-${RELEASE}`), { recursive: true });
+    const failing: Spawn = (argv, options) => (argv[0] === "dpkg-deb" ? full : spawn)(argv, options);
+    const error = await ensureDebianKernel({ folder, spawn: failing }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(HostError);
+    expect(error).toMatchObject({ missing: [{ need: "disk-space" }] });
+    expect(await readdir(folder)).toEqual(["lock"]);
+  }));
+
 it("removes what a download that was killed has left", () =>
   inFolder(async (folder) => {
     await mkdir(join(folder, ".download-killed"));

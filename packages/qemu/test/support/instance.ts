@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommonConfigSchema } from "@pileus/core";
@@ -18,7 +18,8 @@ export async function makeInstance(
   const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-"));
   const { qemu, ...common } = options.config ?? {};
   const config = CommonConfigSchema.parse({ name: "vm", driver: "qemu", image: "fixture", ...common });
-  for (const name of ["run", "log"]) await mkdir(join(folder, name));
+  for (const name of ["run", "log", "sbin"]) await mkdir(join(folder, name));
+  await writeFile(join(folder, "sbin/init"), "", { mode: 0o755 });
   const layers = { kind: "layers", layers: [folder], merged: async () => folder } as const;
   return {
     context: {
