@@ -185,9 +185,9 @@ export class TarReader {
     // A name that ends in a slash was V7's way to say directory; GNU tar and Go agree.
     const asDirectory = type === "file" && name.endsWith("/");
     const stated = natural(pax.get("size"), "size") ?? header.size;
-    // A link states its target's size and carries no data (GNU tar and Go agree); for the rest readers differ.
-    const size = type === "link" ? 0 : stated;
-    if ((size > 0 || map !== undefined) && (type !== "file" || asDirectory))
+    // What is no file has no data, whatever size it states: as Go's reader has it (archive/tar, isHeaderOnly).
+    const size = type === "file" ? stated : 0;
+    if ((size > 0 && asDirectory) || (map !== undefined && (type !== "file" || asDirectory)))
       throw new TarFault("has a size, which only a file can have");
     const entry: TarEntry = {
       type: asDirectory ? "directory" : type,

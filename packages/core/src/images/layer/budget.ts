@@ -9,9 +9,11 @@ const PATH = 3072;
 const TARGET = 4095;
 /** Bytes of all names of one entry's attributes, and of all values (linux/limits.h: XATTR_LIST_MAX, XATTR_SIZE_MAX). */
 const XATTRS = 65_536;
+/** Bytes of all symlinks that names are led by: a long one that many names go through would make each of them dear. */
+const FOLLOWED = 16 * 2 ** 20;
 /** Bytes that a path, or an attribute, takes in memory beside its text; and an entry that waits for the end. Measured. */
 const RECORD = 100;
-const ENTRY = 300;
+const ENTRY = 150;
 
 /** Counts what a layer costs, and ends it with one kind of error where a limit is reached. */
 export class LayerBudget {
@@ -20,6 +22,7 @@ export class LayerBudget {
   #entries = 0;
   #bytes = 0;
   #memory = 0;
+  #followed = 0;
 
   constructor(image: string, limits: LayerLimits) {
     this.#image = image;
@@ -45,10 +48,16 @@ export class LayerBudget {
     if (++this.#entries > this.#limits.entries) this.#end(`${this.#limits.entries} entries`, name);
   }
 
-  /** A path that the entry `name` leads to. */
-  path(name: string, parts: readonly string[]): void {
-    if (parts.length > DEPTH) this.#end(`${DEPTH} folders in one another`, name);
-    if (parts.reduce((sum, part) => sum + part.length + 1, -1) > PATH) this.#end(`${PATH} bytes of a path`, name);
+  /** A path that the entry `name` leads to: so many components and bytes. */
+  path(name: string, depth: number, bytes: number): void {
+    if (depth > DEPTH) this.#end(`${DEPTH} folders in one another`, name);
+    if (bytes > PATH) this.#end(`${PATH} bytes of a path`, name);
+  }
+
+  /** A symlink that the entry `name` is led by. */
+  follow(name: string, target: string): void {
+    this.#followed += target.length;
+    if (this.#followed > FOLLOWED) this.#end(`${FOLLOWED} bytes of symlinks that names go through`, name);
   }
 
   /** A path that is held until the end, and with it an `entry`. */

@@ -12,9 +12,14 @@ const NAME_MAX = 255;
  * @throws {ImageError} for an absolute name, a `..` anywhere, a NUL, and what no file system takes.
  */
 export function entryPath(image: string, name: string): string[] {
-  // kaniko writes the root as "/"; nothing honest writes other names so.
+  // Some write the root as "/"; nothing honest writes other names so.
   if (name.startsWith("/") && /[^/.]/.test(name))
     throw new ImageError(image, `the tar entry ${shown(name)} leaves the root: its name is absolute`);
+  return components(image, name, name);
+}
+
+/** The same for a name in an image, where a leading slash means the image's root, as Docker takes it. */
+export function imagePath(image: string, name: string): string[] {
   return components(image, name, name);
 }
 

@@ -1,13 +1,13 @@
 import { createHash, type Hash } from "node:crypto";
-import { link, mkdir, rm, stat, utimes } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ProgressOptions } from "../../contract/abortable.ts";
 import { CommandError, ImageError, isInstanceError } from "../../contract/errors.ts";
 import { linkSignals } from "../../driver/deadline.ts";
-import { shown } from "../../tar/entry.ts";
 import { diskFull, isDiskFull, saysDiskFull } from "../disk-full.ts";
 import { startTool } from "../tool.ts";
+import { completeTree } from "./complete.ts";
 import { decompressor, peek } from "./decompress.ts";
 import { LayerFilter, type LayerFindings } from "./filter.ts";
 import { Judge } from "./judge.ts";
@@ -62,14 +62,15 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
     const plain = decompression.compression === "none";
     const judge = new Judge(image, filter, options.limits);
     let full = false;
+    let lost: ImageError | undefined;
     const tar = startTool(extractArgv(tree), {
       fromPackage: "tar",
       signal: failing.signal,
       onLine: (line) => {
-        // It would go on with the next file, and fail at each.
-        if (!saysDiskFull(line)) return;
-        full = true;
-        failing.abort();
+        // It would go on with the next file, and fail at each; of an attribute it only warns.
+        lost ??= lostAttribute(image, line);
+        full ||= saysDiskFull(line);
+        if (full || lost !== undefined) failing.abort();
       },
     });
     tar.stdout.resume();
@@ -86,6 +87,7 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
     } catch (error) {
       failing.abort();
       options.signal?.throwIfAborted();
+      if (lost !== undefined) throw lost;
       if (full || isDiskFull(error)) throw diskFull(image, error);
       throw await firstCause(error, image, [decompression.finished, tar.succeeded()]);
     }
@@ -96,7 +98,7 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
     if (options.diffId !== undefined && diffId !== options.diffId)
       throw mismatch(image, "diff ID", options.diffId, diffId);
     const findings = judge.findings();
-    await linkLower(image, tree, findings.lowerLinks, options.signal);
+    await completeTree(image, tree, findings, options);
     return { ...findings, diffId, digest, size: judge.size };
   } finally {
     failing.abort();
@@ -120,14 +122,30 @@ function extractArgv(tree: string): string[] {
     "--numeric-owner",
     "--same-owner",
     "--same-permissions",
-    // Folders come again, with their mark, after what is in them.
-    "--delay-directory-restore",
+    // Not --delay-directory-restore, whose time grows with the square of the folders: they come again after what is in them.
+    // Symlinks as they are and at once: tar puts off those that leave, and touches their folders after all. No name of ours does.
+    "--absolute-names",
     "--xattrs",
     "--xattrs-include=*",
     "--warning=no-timestamp",
     // Records of 256 KiB: fewer reads.
     "--blocking-factor=512",
   ];
+}
+
+/**
+ * An attribute that GNU tar could not set (xattrs.c), though it unpacked the file. A file system that has none at all is
+ * let pass, as Docker does.
+ */
+export function lostAttribute(image: string, line: string): ImageError | undefined {
+  const match = /Cannot set '(.+)' extended attribute for file '(.*)': (.+)$/s.exec(line);
+  if (match === null || /Operation not supported/.test(match[3] ?? "")) return undefined;
+  const [, name, file, reason] = match;
+  const hint = /No space/.test(reason ?? "") ? ", which has room for a few KiB of them beside a file" : "";
+  return new ImageError(
+    image,
+    `the attribute ${name} of "${file}" cannot be kept on the store's file system${hint}: ${reason}`,
+  );
 }
 
 /** Hashes and counts bytes as they came. */
@@ -186,26 +204,4 @@ async function firstCause(error: unknown, image: string, tools: readonly Promise
 
 function mismatch(image: string, what: string, expected: string, actual: string): ImageError {
   return new ImageError(image, `its ${what} is ${actual}, not ${expected}`);
-}
-
-/** Makes hard links to files of lower layers. Layers never change, so sharing a file between two is safe. */
-async function linkLower(
-  image: string,
-  tree: string,
-  links: ReadonlyMap<string, Buffer>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  for (const [path, target] of links) {
-    signal?.throwIfAborted();
-    const place = Buffer.concat([Buffer.from(`${tree}/`), Buffer.from(path, "latin1")]);
-    const folder = place.subarray(0, place.lastIndexOf("/"));
-    const { atime, mtime } = await stat(folder);
-    await rm(place, { force: true });
-    await link(target, place).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "EMLINK") throw error;
-      const why = `${shown(path)} would be one name too many of a file in a layer beneath, for the store's file system`;
-      throw new ImageError(image, why, { cause: error });
-    });
-    await utimes(folder, atime, mtime);
-  }
 }

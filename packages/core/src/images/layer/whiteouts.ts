@@ -16,14 +16,12 @@ export class Whiteouts {
   }
 
   /**
-   * Whether what lower layers have at a path is out of sight, by itself or with a folder above it. Only whiteouts that
-   * came before count: by layer.md they "SHOULD appear before sibling directory entries", but are to be applied first
-   * wherever they stand. That would take a second reading; here, what an earlier entry was led by stays.
+   * Whether what lower layers have at this very path is out of sight. Only whiteouts that came before count: by layer.md
+   * they "SHOULD appear before sibling directory entries", but are to be applied first wherever they stand. That would
+   * take a second reading; here, what an earlier entry was led by stays.
    */
-  conceals(path: string): boolean {
-    return (
-      this.#hidden.has(path) || isWithin(path, this.#hidden) || this.#opaque.has("") || isWithin(path, this.#opaque)
-    );
+  hides(path: string): boolean {
+    return this.#hidden.size > 0 && this.#hidden.has(path);
   }
 
   /** Hides all that lies beneath a folder; the root is `""`. */
@@ -31,26 +29,20 @@ export class Whiteouts {
     this.#opaque.add(folder);
   }
 
-  /** What a layer is to have for it, once its own content is known: 0/0 devices, and marks on its folders. */
-  resolve(kindOf: (path: string) => "directory" | "other" | undefined): {
-    readonly nodes: readonly string[];
-    readonly opaque: readonly string[];
-  } {
-    // overlayfs does not look for its mark on the root of a layer: each name there is hidden instead.
-    if (this.#opaque.delete("")) for (const name of this.#lower.rootNames()) this.#hidden.add(name);
-    // layer.md: a whiteout is for lower layers only. A folder of this layer beside it shows its own content alone.
-    for (const path of this.#hidden) if (kindOf(path) === "directory") this.#opaque.add(path);
-    const opaque = [...this.#opaque].filter((path) => this.#lower.find(path.split("/"))?.kind === "directory");
-    const marked = new Set(opaque);
-    // What is opaque is not merged, so that a node in it would show.
-    const nodes = [...this.#hidden].filter((path) => kindOf(path) === undefined && !isWithin(path, marked));
-    return { nodes, opaque };
+  /** Whether all that lower layers have in this very folder is out of sight. */
+  isOpaque(folder: string): boolean {
+    return this.#opaque.size > 0 && this.#opaque.has(folder);
   }
-}
 
-/** Whether a folder above `path` is one of these. */
-function isWithin(path: string, folders: ReadonlySet<string>): boolean {
-  for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1))
-    if (folders.has(path.slice(0, end))) return true;
-  return false;
+  /** Folders of which all that lower layers have in them is out of sight, but for the root. */
+  *contents(): Generator<string> {
+    for (const path of this.#opaque) if (path !== "") yield path;
+  }
+
+  /** What is out of sight by its own name. */
+  names(): Iterable<string> {
+    // overlayfs does not look for its mark on the root of a layer: each name there is hidden instead.
+    if (this.#opaque.has("")) for (const name of this.#lower.rootNames()) this.#hidden.add(name);
+    return this.#hidden;
+  }
 }

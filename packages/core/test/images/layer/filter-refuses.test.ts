@@ -5,8 +5,6 @@ import { file, folder, hardLink, paxBytes, type RawEntry, symlink } from "../sup
 
 describe("LayerFilter refuses", () => {
   it.each<[string, (RawEntry | Buffer)[], RegExp]>([
-    ["an absolute name", [file("/etc/passwd")], /"\/etc\/passwd" leaves the root: its name is absolute/],
-    ["an absolute name by pax", [paxBytes({ path: "/etc/passwd" }), file("ok")], /"\/etc\/passwd" leaves the root/],
     ["a name that climbs", [file("../x")], /"\.\.\/x" leaves the root/],
     ["a name that climbs later", [file("a/b/../../../x")], /leaves the root/],
     ["a name that climbs and stays", [file("a/../x")], /leaves the root/],
@@ -16,18 +14,7 @@ describe("LayerFilter refuses", () => {
     ["a NUL in a name", [paxBytes({ path: "a\0b" }), file("x")], /NUL in its name/],
     ["a component too long", [paxBytes({ path: "n".repeat(300) }), file("x")], /component of 300 bytes/],
     ["a name too long", [paxBytes({ path: `${"n/".repeat(2100)}n` }), file("x")], /name of 4201 bytes/],
-    ["a write through a symlink", [symlink("l", "/etc"), file("l/passwd")], /"l\/passwd" goes through the symlink "l"/],
-    ["a folder in a symlink", [symlink("l", "/etc"), folder("l/d/")], /goes through the symlink "l"/],
-    ["a symlink below a symlink", [symlink("a", "b"), symlink("a/c", "/")], /goes through the symlink "a"/],
     ["a write below a file", [file("f"), file("f/g")], /lies beneath "f", which is no folder/],
-    ["a folder that becomes a symlink", [folder("d/"), symlink("d", "/etc")], /has the name of an entry before it/],
-    [
-      "a folder made on the way that becomes a symlink",
-      [file("d/f"), symlink("d", "/etc")],
-      /name of an entry before it/,
-    ],
-    ["a symlink that becomes a folder", [symlink("d", "/etc"), folder("d/")], /has the name of an entry before it/],
-    ["a clash by trailing slash", [file("d"), folder("d/")], /has the name of an entry before it/],
     ["a hard link that climbs", [hardLink("h", "../../etc/shadow")], /"h" leaves the root/],
     [
       "a hard link to the host's file",
@@ -37,7 +24,7 @@ describe("LayerFilter refuses", () => {
     [
       "a hard link through a symlink",
       [symlink("l", "/etc"), hardLink("h", "l/shadow")],
-      /"h" goes through the symlink "l"/,
+      /"h" is a hard link to "l\/shadow", which is no file of the image/,
     ],
     ["a hard link to what comes later", [hardLink("h", "f"), file("f")], /which is no file of the image/],
     ["a hard link to a folder", [folder("d/"), hardLink("h", "d")], /hard link to the folder "d"/],
@@ -47,12 +34,25 @@ describe("LayerFilter refuses", () => {
     ["a symlink to nothing", [symlink("l", "")], /symlink to nothing/],
     ["a whiteout of the folder itself", [file("a/.wh..", "")], /whiteout of nothing/],
     ["a whiteout of the parent", [file("a/.wh...", "")], /whiteout of nothing/],
-    ["a device in a file's place", [file("f"), { name: "f", flag: "3" }], /"f" is a device with the name of a file/],
+    [
+      "a loop of symlinks",
+      [symlink("a", "b"), symlink("b", "a"), file("a/f")],
+      /"a\/f" goes through too many symlinks/,
+    ],
     ["something in a device", [{ name: "d", flag: "4" }, file("d/f")], /lies beneath "d", which is no folder/],
     ["something in a whiteout", [file(".wh.a/b")], /whose name is a whiteout/],
   ])("%s", (_what, entries, message) => {
     expect(() => filtered(entries)).toThrow(ImageError);
     expect(() => filtered(entries)).toThrow(message);
+  });
+
+  it("long symlinks that many names go through", () => {
+    const target = "./".repeat(2000);
+    const link = [paxBytes({ linkpath: target }), symlink("l", "x")];
+    const through = Array.from({ length: 5000 }, (_, i) => file(`l/f${i}`, ""));
+    expect(() => filtered([...link, ...through], { entries: 10_000, memory: 1e8 })).toThrow(
+      /goes beyond 16777216 bytes of symlinks that names go through, the limit/,
+    );
   });
 
   it("a bomb, before its content comes", () => {

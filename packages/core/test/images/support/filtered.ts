@@ -9,6 +9,7 @@ import { type RawEntry, tarBytes } from "./tar-bytes.ts";
 /** What the filter found in a layer, and what it let through. */
 export interface Filtered {
   readonly findings: LayerFindings;
+  /** In the order in which they first came; folders as they came last. The root comes last. */
   readonly entries: TarEntry[];
 }
 
@@ -30,8 +31,13 @@ export function filtered(
   reader.end();
   const findings = finished(filter);
   const out: TarEntry[] = [];
+  const folders = new Map<string, number>();
   const check = new TarReader((fault) => new ImageError("out", fault.message), {
-    entry: (entry) => out.push(entry),
+    entry: (entry) => {
+      const before = entry.type === "directory" ? folders.get(entry.name) : undefined;
+      if (entry.type === "directory") folders.set(entry.name, before ?? out.length);
+      out[before ?? out.length] = entry;
+    },
     data: () => undefined,
   });
   check.push(filter.output.take());
@@ -48,6 +54,22 @@ function finished(filter: LayerFilter): LayerFindings {
   }
 }
 
-/** What was let through, an entry a line. */
+/** What was let through but for the root, an entry a line. */
 export const lines = ({ entries }: Filtered) =>
-  entries.map(({ type, name, target }) => `${type} ${name}${target === "" ? "" : ` -> ${target}`}`);
+  entries
+    .filter(({ name }) => name !== "./")
+    .map(({ type, name, target }) => `${type} ${name}${target === "" ? "" : ` -> ${target}`}`);
+
+/** What is there in the end: what was let through, then links to lower layers and what takes the place of something. */
+export function finalLines(result: Filtered): string[] {
+  const { lowerLinks, replacements, staging } = result.findings;
+  let there = [...new Set(lines(result)), ...[...lowerLinks.keys()].map((name) => `lower-link ${name}`)];
+  const within = (name: string, folder: string) => name === folder || name.startsWith(`${folder}/`);
+  const nameOf = (line: string) => line.split(" ")[1] ?? "";
+  for (const { path, by } of replacements) {
+    there = there.filter((line) => !within(nameOf(line), path));
+    if (by === undefined) continue;
+    there = there.map((line) => (within(nameOf(line), by) ? line.replace(by, path) : line));
+  }
+  return there.filter((line) => staging === undefined || !within(nameOf(line), staging)).sort();
+}

@@ -1,0 +1,96 @@
+import { shown } from "../../tar/entry.ts";
+import type { LayerBudget } from "./budget.ts";
+import { type LowerEntry, type LowerLayers, MAX_SYMLINKS, symlinkTarget } from "./lower-layers.ts";
+import { below, childOf, type FolderNode } from "./nodes.ts";
+import type { Whiteouts } from "./whiteouts.ts";
+
+/** A folder that a name leads to, in the tree of this layer over those beneath. */
+export interface Reached {
+  /** From the root. */
+  readonly names: readonly string[];
+  readonly path: string;
+  /** Absent where only lower layers have it, and it was not to be made. */
+  readonly folder: FolderNode | undefined;
+  /** Whether what lower layers have in it is out of sight. */
+  readonly concealed: boolean;
+}
+
+/**
+ * What the walk is for. `make`: an entry is to be put there, so what this layer lacks is made, like in lower layers.
+ * `link`: a hard link's target is looked for. `hide`: a whiteout is for lower layers alone, where symlinks of this layer
+ * do not lead.
+ */
+export type Purpose = "make" | "link" | "hide";
+
+/** What a walk needs of the filter. */
+export interface Ground {
+  readonly root: FolderNode;
+  readonly lower: LowerLayers;
+  readonly whiteouts: Whiteouts;
+  readonly budget: LayerBudget;
+  /** Makes a folder that no entry lists, like that of the layers beneath, for the sake of `entry`. */
+  imply(parent: FolderNode, name: string, path: string, lower: LowerEntry | undefined, entry: string): FolderNode;
+  refuse(name: string, why: string): never;
+}
+
+interface Step extends Reached {
+  readonly bytes: number;
+}
+
+/**
+ * Walks `parts` from the root, through this layer's own folders and symlinks, then those of the layers beneath, as
+ * Docker and containerd do (a layer for `/bin/x` on a merged `/usr`): all the way within the root, where `..` of a link
+ * stays and an absolute link begins anew. Returns nothing where there is no such folder and none is to be made.
+ */
+export function walk(
+  ground: Ground,
+  name: string,
+  parts: readonly string[],
+  purpose: Purpose,
+): { readonly reached: Reached | undefined; readonly detour: boolean } {
+  const { lower, whiteouts, budget } = ground;
+  const root = { names: [], path: "", folder: ground.root, bytes: -1, concealed: whiteouts.isOpaque("") };
+  let stack: [Step, ...Step[]] = [root];
+  let symlinks = 0;
+  const todo = [...parts].reverse();
+  const follow = (target: string) => {
+    if (++symlinks > MAX_SYMLINKS) ground.refuse(name, "goes through too many symlinks");
+    budget.follow(name, target);
+    if (target.startsWith("/")) stack = [root];
+    todo.push(...target.split("/").reverse());
+  };
+  for (let part = todo.pop(); part !== undefined; part = todo.pop()) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") {
+      if (stack.length > 1) stack.pop();
+      continue;
+    }
+    const at = stack.at(-1) as Step;
+    const path = below(at.path, part);
+    const bytes = at.bytes + 1 + part.length;
+    budget.path(name, stack.length, bytes);
+    const node = childOf(at.folder, part);
+    if (node?.kind === "symlink" && purpose !== "hide") {
+      follow(node.target);
+      continue;
+    }
+    if (node !== undefined && node.kind !== "directory") {
+      if (purpose !== "make") return { reached: undefined, detour: symlinks > 0 };
+      ground.refuse(name, `lies beneath ${shown(path)}, which is no folder`);
+    }
+    const hidden = at.concealed || whiteouts.hides(path);
+    const names = [...at.names, part];
+    let folder: FolderNode | undefined = node;
+    if (folder === undefined) {
+      const found = hidden ? undefined : lower.find(names);
+      if (found?.kind === "symlink") {
+        follow(symlinkTarget(found));
+        continue;
+      }
+      if (purpose === "make") folder = ground.imply(at.folder as FolderNode, part, path, found, name);
+      else if (found?.kind !== "directory") return { reached: undefined, detour: symlinks > 0 };
+    }
+    stack.push({ names, path, folder, bytes, concealed: hidden || whiteouts.isOpaque(path) });
+  }
+  return { reached: stack.at(-1), detour: symlinks > 0 };
+}

@@ -1,0 +1,22 @@
+import { describe, expect, it } from "vitest";
+import { ImageError } from "../../../src/contract/errors.ts";
+import { lostAttribute } from "../../../src/images/layer/unpack.ts";
+
+describe("an attribute that tar could not set", () => {
+  const line = (reason: string) =>
+    `tar: setxattrat: Cannot set 'user.big' extended attribute for file 'd/f': ${reason}`;
+
+  it("is an error of the image by the attribute's name, whatever the disk has left", () => {
+    const error = lostAttribute("img", line("No space left on device"));
+    expect(error).toBeInstanceOf(ImageError);
+    expect(error?.message).toMatch(
+      /attribute user\.big of "d\/f" cannot be kept .* a few KiB .*: No space left on device/,
+    );
+    expect(lostAttribute("img", line("Argument list too long"))?.message).toMatch(/user\.big.*too long/);
+  });
+
+  it("is none where the file system has no attributes at all, and other words are none", () => {
+    expect(lostAttribute("img", line("Operation not supported"))).toBeUndefined();
+    expect(lostAttribute("img", "tar: f: Cannot write: No space left on device")).toBeUndefined();
+  });
+});
