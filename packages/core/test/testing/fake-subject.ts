@@ -1,5 +1,8 @@
-import { type Driver, openHost } from "@pileus/core";
+import type { Driver } from "@pileus/core";
 import { type DriverSubject, type FakeWorld, FIXTURE_USER, importFakeImage } from "@pileus/core/testing";
+import { openHostWith } from "../../src/host.ts";
+import { openImageStore } from "../../src/images/store.ts";
+import { FAKE_NETWORK, fakeNetworks } from "./fake-networks.ts";
 
 /** What the kit is told of a fake driver. `capabilities` are what it is to have, whatever the driver says. */
 export function fakeSubject(
@@ -8,10 +11,17 @@ export function fakeSubject(
   capabilities: DriverSubject["capabilities"] = [...driver.capabilities],
 ): DriverSubject {
   const { name, uid, gid, groupId } = FIXTURE_USER;
+  const networks = fakeNetworks();
+  const parts = {
+    openImages: openImageStore,
+    openNetworks: async () => networks,
+    probeNetworks: async () => ({ missing: [], facts: [] }),
+  };
   return {
     driver: driver.name,
     capabilities,
-    open: (root) => openHost({ root, drivers: [driver] }),
+    open: (root) => openHostWith({ root, drivers: [driver] }, parts),
+    config: { devices: { eth0: { type: "nic", network: FAKE_NETWORK } } },
     image: (host) => importFakeImage(host),
     stubborn: { [driver.name]: { stubborn: true } },
     account: { name, uid, gid, groups: [gid, groupId] },

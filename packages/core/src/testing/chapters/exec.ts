@@ -116,6 +116,18 @@ export function describeExec(fixture: Fixture): void {
       assert.deepEqual(await ended(process), { kind: "exited", code: 3 });
       assert.deepEqual(await Promise.all([text(process.stdout), text(process.stderr)]), ["out\n", "err\n"]);
     });
+    it("settles, and ends its streams, when its instance is stopped", async (instance) => {
+      const process = await instance.exec(["sleep", "1000"]);
+      const { exit, stdout, stderr } = process;
+      for (const stream of [process.stdin, stdout, stderr]) stream.on("error", () => undefined);
+      const lost = exit.then(
+        () => undefined,
+        (error: unknown) => rejectsWith(Promise.reject(error), "ERR_INSTANCE_CONNECTION"),
+      );
+      const streams = [stdout, stderr].map((stream) => new Transcript(stream).ended);
+      await instance.stop({ mode: "kill" });
+      await within(fixture.deadline, "the end of a program whose instance ended", Promise.all([lost, ...streams]));
+    });
     for (const signal of ["SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGUSR1"] as const) {
       it(`ends a program by ${signal}`, async (instance) => {
         await using process = await instance.exec(["sleep", "1000"]);

@@ -71,6 +71,14 @@ export function describeTrees(fixture: Fixture): void {
         }
       }
     });
+    it("leave a folder whole where a file is to come, and say EISDIR", async ({ files }, host) => {
+      await mkdir(join(host, "tree"));
+      await writeFile(join(host, "tree/x"), "a file");
+      await files.mkdir("/srv/kit/tree/x", { recursive: true });
+      await files.write("/srv/kit/tree/x/kept", "kept");
+      await fails(files.push(join(host, "tree"), "/srv/kit/tree"), "EISDIR");
+      assert.equal(String(await files.readAll("/srv/kit/tree/x/kept")), "kept");
+    });
     it("merge into a folder that is there, and replace files", async ({ files }, host) => {
       await mkdir(join(host, "tree/sub"), { recursive: true });
       await writeFile(join(host, "tree/sub/f"), "new");

@@ -152,6 +152,14 @@ export const EXEC_FAULTS: readonly Fault[] = [
       withProcess(driver, (process) => ({ kill: (signal) => process.kill(signal === "SIGKILL" ? "SIGINT" : signal) })),
   },
   {
+    what: "never tells the end of a program that ended with its instance",
+    seenBy: ["exec on pipes > settles, and ends its streams, when its instance is stopped"],
+    broken: (driver) =>
+      withProcess(driver, ({ exit }) => ({
+        exit: exit.then((status) => (status.kind === "signaled" ? new Promise<never>(() => {}) : status)),
+      })),
+  },
+  {
     what: "reads all output into memory",
     seenBy: ["exec on pipes > holds a program back whose output nobody reads, and loses nothing of it"],
     broken: (driver) =>

@@ -1,5 +1,7 @@
 import { createReadStream, readdirSync, statSync } from "node:fs";
-import { addAbortSignal, Writable } from "node:stream";
+import { addAbortSignal, PassThrough, Writable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { FileError } from "@pileus/core";
 import { withFiles } from "../broken.ts";
 import type { Fault } from "./fault.ts";
 
@@ -97,6 +99,29 @@ export const FILE_FAULTS: readonly Fault[] = [
     broken: (driver) =>
       withFiles(driver, (files) => ({
         list: async (path, options) => await files.list(path, options).catch(() => []),
+      })),
+  },
+  {
+    what: "makes way for a file where a folder is",
+    seenBy: ["push and pull > leave a folder whole where a file is to come, and say EISDIR"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        writeTree: async (path, options) => {
+          const stream = new PassThrough();
+          const unpack = async (tar: Buffer) => {
+            const inner = await files.writeTree(path, options);
+            inner.stream.on("error", () => undefined).end(tar);
+            await inner.done;
+          };
+          const done = buffer(stream).then((tar) =>
+            unpack(tar).catch(async (error: unknown) => {
+              if (!(error instanceof FileError)) throw error;
+              await files.remove(error.path, { ...options, recursive: true });
+              await unpack(tar);
+            }),
+          );
+          return { stream, done };
+        },
       })),
   },
   {

@@ -34,6 +34,17 @@ export const REPORT_FAULTS: readonly Fault[] = [
     broken: (driver) => ({ ...driver, kind: "application-container" }),
   },
   {
+    what: "has no addresses",
+    seenBy: ["addresses > are those of each nic, loopback and link-local left out"],
+    broken: (driver) => withRunning(driver, () => ({ addresses: async () => [] })),
+  },
+  {
+    what: "has counters that stand still",
+    seenBy: ["metrics > count upwards while it runs, and need it to run"],
+    broken: (driver) =>
+      withRunning(driver, () => ({ metrics: async () => ({ cpu: { usage: 1e6 }, memory: { usage: 1 } }) })),
+  },
+  {
     what: "measures backwards",
     seenBy: ["metrics > count upwards while it runs, and need it to run"],
     broken: (driver) => {
