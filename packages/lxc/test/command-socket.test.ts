@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Socket } from "node:net";
 import { expect, it } from "vitest";
+import { within } from "../../core/src/testing/kit/expect.ts";
 import { commandSocketName, untilClosed } from "../src/command-socket.ts";
 
 it("is named after path and container as long as the name fits a socket", () => {
@@ -18,6 +19,7 @@ it("tells of the end of a connection, also when that came before anybody asked",
   socket.destroy();
   const asked = untilClosed(socket);
   await once(socket, "close");
-  await asked;
-  await untilClosed(socket);
+  expect(socket.closed).toBe(true);
+  await within(1000, "the end that was waited for", asked);
+  await within(1000, "the end that had come", untilClosed(socket));
 });

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { identifyChild, type ProcessIdentity } from "@pileus/core/driver";
 import { afterEach, expect, it } from "vitest";
+import { within } from "../../core/src/testing/kit/expect.ts";
 import { kill } from "../src/kill.ts";
 
 // Programs that sleep stand for the monitor and its inits; what the log would tell, the test says.
@@ -34,7 +35,8 @@ it("kills the init that a reboot has put in the place of one that had ended befo
   const find = () => (inits.length > 0 ? inits.shift() : undefined);
   const makeSure = await kill(target(monitor, find, () => false));
   void makeSure(NEVER);
-  await after.ended;
+  await within(5000, "the end of the second init", after.ended);
+  expect(after.child.signalCode).toBe("SIGKILL");
 });
 
 it("kills the monitor that is about to start another init, though the signal reached the one before", async () => {

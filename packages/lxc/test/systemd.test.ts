@@ -25,9 +25,18 @@ function systemWith(stdout: Readable) {
 }
 
 describe("waitForSystemd", () => {
-  it("resolves when systemctl says that it is up", async () => {
-    await waitForSystemd(systemWith(Readable.from(["degraded\n"])).system, {});
+  it.each(["running", "degraded", "maintenance"])("resolves when systemctl says that it is %s", async (state) => {
+    await expect(waitForSystemd(systemWith(Readable.from([`${state}\n`])).system, {})).resolves.toBeUndefined();
   });
+  // The other states of systemctl(1).
+  it.each(["initializing", "starting", "stopping", "offline", "unknown", ""])(
+    "rejects when systemctl says that it is %j",
+    async (state) => {
+      const waiting = waitForSystemd(systemWith(Readable.from([`${state}\n`])).system, {});
+      await expect(waiting).rejects.toThrow(`it is "${state}"`);
+      await expect(waiting).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    },
+  );
   it("reads no endless answer, and ends who gives it", async () => {
     const endless = new Readable({ read: (size) => void endless.push("y".repeat(size)) });
     const { system, kill } = systemWith(endless);

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { describe, expect, it } from "vitest";
+import { within } from "../../../core/src/testing/kit/expect.ts";
 import type { Call } from "../../src/protocol/call.ts";
 import { Deframer } from "../../src/protocol/deframer.ts";
 import { INITIAL_CREDIT, MAX_CALLS } from "../../src/protocol/frame.ts";
@@ -106,7 +107,8 @@ describe("Multiplexer", () => {
     await once(output, "readable");
     output.destroy();
     if (sent === undefined) throw new Error("no call");
-    await once(sent, "close");
+    await within(5000, "word of the receiver", once(sent, "close"));
+    expect(sent.destroyed).toBe(true);
   });
 
   it("closes streams of a cancelled call at both ends, and forgets it when the agent has closed it", async () => {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { acquireLock, tryLock } from "../../src/engine/lock.ts";
+import { within } from "../../src/testing/kit/expect.ts";
 
 let folder: string;
 let path: string;
@@ -76,7 +77,9 @@ describe("a lock", () => {
     await once(child.stdout, "data");
     const waiting = acquireLock(path);
     child.kill("SIGKILL");
-    await (await waiting).release();
+    const lock = await within(5000, "the lock of a holder that was killed", waiting);
+    expect(await tryLock(path)).toBeUndefined();
+    await lock.release();
   });
 
   it("stops waiting on abort with the caller's reason, and does not hold the lock afterwards", async () => {

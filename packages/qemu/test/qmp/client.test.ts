@@ -55,7 +55,7 @@ it("answers concurrent commands by id, in whatever order the answers come", asyn
   expect(answers).toEqual(["first", "second"]);
 });
 
-it("rejects an aborted command with the reason, and its late answer finds no owner", async () => {
+it("rejects an aborted command with the reason, and takes its late answer for no other command's", async () => {
   await using monitor = await FakeMonitor.start((command) => (command.execute === "stop" ? SILENCE : status));
   await using client = await QmpClient.connect(monitor.path);
   const reason = new Error("changed my mind");
@@ -63,8 +63,10 @@ it("rejects an aborted command with the reason, and its late answer finds no own
   const stopped = client.execute("stop", {}, { signal: controller.signal });
   controller.abort(reason);
   await expect(stopped).rejects.toBe(reason);
+  const asking = client.execute("query-status");
   monitor.send({ return: {}, id: 2 });
-  expect(await client.execute("query-status")).toEqual({ status: "running", running: true });
+  expect(await asking).toEqual({ status: "running", running: true });
+  expect(monitor.received.find(({ execute }) => execute === "stop")?.id).toBe(2);
   expect(new Set(monitor.received.map((c) => c.id)).size).toBe(monitor.received.length);
 });
 
