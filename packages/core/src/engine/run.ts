@@ -1,6 +1,7 @@
 import type { Capability } from "../contract/capability.ts";
 import type { ExitStatus, InstanceExit } from "../contract/state.ts";
 import type { RunningCore, RunningOperations } from "../driver/backend.ts";
+import { unlimitedController } from "../driver/deadline.ts";
 
 /** A running instance of whatever driver: what its capabilities promise is there, nothing else is. */
 export type AnyRunning = RunningCore & Partial<RunningOperations<Capability>>;
@@ -10,6 +11,8 @@ export class Run {
   /** {@link InstanceRecord.run}. */
   readonly id: string;
   readonly running: AnyRunning;
+  /** Aborts when it ends. */
+  readonly over: AbortSignal;
   /** Resolves when the end of this run is on record; rejects when it could not be put there. */
   readonly settled: Promise<void>;
   /** How it ended, once it has. `undefined` inside: nobody knows how. */
@@ -23,6 +26,10 @@ export class Run {
   constructor(id: string, running: AnyRunning) {
     this.id = id;
     this.running = running;
+    const over = unlimitedController();
+    const end = () => over.abort();
+    running.exited.then(end, end);
+    this.over = over.signal;
     let settle = () => {};
     let fail: (error: unknown) => void = () => {};
     this.settled = new Promise((resolve, reject) => {

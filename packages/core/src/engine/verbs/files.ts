@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import type { Abortable, ProgressOptions } from "../../contract/abortable.ts";
-import { FileError } from "../../contract/errors.ts";
+import { FileError, StateError } from "../../contract/errors.ts";
 import type {
   DirectoryEntry,
   FileOperations,
@@ -12,6 +12,7 @@ import type {
   PushOptions,
   RemoveOptions,
 } from "../../contract/files.ts";
+import { linkSignals } from "../../driver/deadline.ts";
 import { ContentSchema } from "../../model/content.ts";
 import { InsidePathSchema } from "../../model/exec.ts";
 import {
@@ -27,10 +28,13 @@ import { parse } from "../../model/parse.ts";
 import { ByteCollector } from "../../system/byte-collector.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
+import type { Run } from "../run.ts";
 import { chunksOf } from "../transfer/chunks.ts";
 import { feed } from "../transfer/feed.ts";
 import { packHostTree } from "../transfer/pack-host-tree.ts";
 import { unpackOnHost } from "../transfer/unpack-on-host.ts";
+
+const VERB = "reach files of";
 
 /**
  * The files of an instance: the driver's operations, behind checks of state and arguments, and both ends of trees on
@@ -66,8 +70,10 @@ export class ManagedFiles implements InstanceFiles {
   ): Promise<void> {
     parse(WriteOptionsSchema, options, "file options");
     parse(ContentSchema, data, "file content");
-    const files = await this.#at(path, options);
-    await feed(await files.write(path, options), toChunks(data), options.signal);
+    const { files, run } = await this.#reach(path, options);
+    await this.#during(run, options, async (signal) => {
+      await feed(await files.write(path, { ...options, signal }), toChunks(data), signal);
+    });
   }
 
   async stat(path: string, options: Abortable = {}): Promise<FileStat> {
@@ -92,11 +98,13 @@ export class ManagedFiles implements InstanceFiles {
   async push(source: string, path: string, options: PushOptions = {}): Promise<void> {
     parse(PushOptionsSchema, options, "file options");
     const tree = packHostTree(hostPath(source), options);
-    const files = await this.#at(path, options);
+    const { files, run } = await this.#reach(path, options);
     try {
       // Before the driver makes anything inside: a source that is not there must not leave an empty file.
       const first = await tree.next();
-      await feed(await files.writeTree(path, options), resumed(first, tree), options.signal);
+      await this.#during(run, options, async (signal) => {
+        await feed(await files.writeTree(path, { signal }), resumed(first, tree), signal);
+      });
     } finally {
       // It may stand in the middle of a file, which it has open. Not waited for: the host's disk may stall.
       tree.return().catch(() => undefined);
@@ -111,12 +119,30 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async #at(path: string, options: Abortable): Promise<FileOperations> {
+    return (await this.#reach(path, options)).files;
+  }
+
+  async #reach(path: string, options: Abortable): Promise<{ readonly files: FileOperations; readonly run: Run }> {
     options.signal?.throwIfAborted();
     parse(InsidePathSchema, path, "file path");
-    const {
-      run: { running },
-    } = await this.#instance.use("reach files of", { ...options, capability: "files" });
-    return implemented(running.files, "files");
+    const { run } = await this.#instance.use(VERB, { ...options, capability: "files" });
+    return { files: implemented(run.running.files, "files"), run };
+  }
+
+  /** A write that the run does not outlive: what a source brings later belongs to no run. @throws {StateError} at its end */
+  async #during(run: Run, options: Abortable, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    using linked = linkSignals(options.signal);
+    const { name } = this.#instance;
+    const end = () =>
+      linked.abort(new StateError({ instance: name, verb: VERB, state: "stopped", expected: ["running"] }));
+    if (run.over.aborted) end();
+    run.over.addEventListener("abort", end, { once: true });
+    try {
+      linked.signal.throwIfAborted();
+      await work(linked.signal);
+    } finally {
+      run.over.removeEventListener("abort", end);
+    }
   }
 }
 

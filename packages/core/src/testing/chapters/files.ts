@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { buffer } from "node:stream/consumers";
-import type { FileError } from "../../contract/errors.ts";
+import type { FileError, InstanceError } from "../../contract/errors.ts";
 import { noise, rejectsExactly, rejectsWith } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 
@@ -245,6 +245,28 @@ export function describeFiles(fixture: Fixture): void {
       await rejectsExactly(reading(), reason);
       await rejectsExactly(files.read(`${folder}/f`, { signal: abort.signal }), reason);
       await rejectsExactly(files.readAll(`${folder}/f`, { signal: abort.signal }), reason);
+    });
+    it("rejects a write under way when the instance ends, and has nothing of it in the next run", async (instance) => {
+      let arrive = () => {};
+      const arrived = new Promise<void>((resolve) => {
+        arrive = resolve;
+      });
+      async function* source() {
+        yield noise(300_000);
+        arrive();
+        await new Promise<never>(() => undefined);
+      }
+      await instance.files.write("/root/late", "early");
+      const write = instance.files.write("/root/late", source());
+      const refused = assert.rejects(write, ({ code }: InstanceError) =>
+        ["ERR_INSTANCE_STATE", "ERR_INSTANCE_CONNECTION"].includes(code),
+      );
+      await arrived;
+      await instance.stop({ mode: "kill" });
+      await refused;
+      const { files } = await fixture.running();
+      assert.notEqual((await files.stat("/root/late").catch(() => undefined))?.size, 300_000);
+      await files.remove("/root/late", { recursive: true });
     });
     it("lets a reader leave in the middle", async ({ files }, folder) => {
       await files.write(`${folder}/f`, noise(2 ** 20));
