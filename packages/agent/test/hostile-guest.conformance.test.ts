@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { type AgentClient, connectAgent } from "../src/index.ts";
 import { Deframer } from "../src/protocol/deframer.ts";
@@ -45,6 +46,7 @@ async function answered(begin: (client: AgentClient) => Promise<unknown>, ...sai
   return { client, inside, outcome };
 }
 
+const stat = { type: "file", size: 1, mode: 0o644, uid: 0, gid: 0, mtime: 0 };
 const started = frame(FRAME.message, 1, 0, json({ type: "started" }));
 const chunk = frame(FRAME.data, 1, 1, Buffer.alloc(MAX_DATA));
 
@@ -154,6 +156,119 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
     );
     await expect(outcome).rejects.toMatchObject(protocolError);
     expect(await client.closed).toMatchObject(protocolError);
+  });
+});
+
+describe("what a guest tells of itself", () => {
+  const address = { interface: "eth0", family: "inet", address: "10.0.0.2", prefix: 24, mac: "52:54:00:00:00:01" };
+  it.each<[string, (client: AgentClient) => Promise<unknown>, unknown]>([
+    ["memory that no machine has", (c) => c.metrics(), { cpu: { usage: 1 }, memory: { usage: 1e308 } }],
+    ["a processor time of 1e308", (c) => c.metrics(), { cpu: { usage: 1e308 }, memory: { usage: 1 } }],
+    ["an IPv4 prefix of 128", (c) => c.addresses(), [{ ...address, prefix: 128 }]],
+    ["an IPv6 address with a zone", (c) => c.addresses(), [{ ...address, family: "inet6", address: "fe80::1%x" }]],
+    ["a size of 1e308", (c) => c.files.stat("/a", {}), { ...stat, size: 1e308 }],
+  ])("ends its session where it is %s", async (_, begin, result) => {
+    const { client, outcome } = await answered(begin, frame(FRAME.close, 1, 0, json({ ok: true, result })));
+    await expect(outcome).rejects.toMatchObject(protocolError);
+    expect(await client.closed).toMatchObject(protocolError);
+  });
+
+  it.each(["SIGZZZZ", "SIGRTMIN+99", "SIG", "constructor"])("ends its session where a signal is %s", async (signal) => {
+    const exit = frame(FRAME.message, 1, 0, json({ type: "exit", status: { kind: "signaled", signal } }));
+    const { client } = await answered((c) => c.exec(request(["x"])), started, exit);
+    expect(await client.closed).toMatchObject(protocolError);
+  });
+
+  it("is printable", async () => {
+    const said = { kernel: "6.1\u202e", architecture: "x\n", hostname: "\u001b[2J", init: "\u2028", agentMemory: 1 };
+    const { outcome } = await answered((c) => c.info(), frame(FRAME.close, 1, 0, json({ ok: true, result: said })));
+    expect(await outcome).toEqual({
+      kernel: "6.1\ufffd",
+      architecture: "x\ufffd",
+      hostname: "\ufffd[2J",
+      init: "\ufffd",
+      agentMemory: 1,
+    });
+  });
+
+  it("has dates, whatever it says they are", async () => {
+    const said = frame(FRAME.close, 1, 0, json({ ok: true, result: { ...stat, mtime: -1e308 } }));
+    const { outcome } = await answered((c) => c.files.stat("/a", {}), said);
+    expect(new Date(((await outcome) as { mtime: number }).mtime).getTime()).toBe(-8.64e15);
+  });
+});
+
+describe("a guest that says a call is over before its streams have ended", () => {
+  const over = frame(FRAME.close, 1, 0, json({ ok: true }));
+
+  it.each<[string, (client: AgentClient) => Promise<unknown>]>([
+    ["read", async (c) => buffer(await c.files.read("/a", {}))],
+    ["readTree", async (c) => buffer(await c.files.readTree("/a", {}))],
+    ["list", (c) => c.files.list("/a", {})],
+  ])("fails %s with ProtocolError, whatever came before", async (_, begin) => {
+    const { outcome } = await answered(begin, started, frame(FRAME.data, 1, 1, Buffer.from("x")), over);
+    await expect(outcome).rejects.toMatchObject(protocolError);
+  });
+
+  it("fails a program's output and exit with ProtocolError", async () => {
+    const { inside, outcome } = await answered((c) => c.exec(request(["x"])), started);
+    const { streams, exit } = (await outcome) as Awaited<ReturnType<AgentClient["exec"]>>;
+    if (streams.kind !== "pipes") throw new Error("not on pipes");
+    const output = buffer(streams.stdout);
+    inside.write(over);
+    await expect(output).rejects.toMatchObject(protocolError);
+    await expect(exit).rejects.toMatchObject(protocolError);
+  });
+
+  it("fails a write with ProtocolError before its content was taken", async () => {
+    const { inside, outcome } = await answered((c) => c.files.write("/a", {}), started);
+    const { stream, done } = (await outcome) as Awaited<ReturnType<AgentClient["files"]["write"]>>;
+    stream.write("some");
+    inside.write(over);
+    await expect(done).rejects.toMatchObject(protocolError);
+    expect(stream.errored).toMatchObject(protocolError);
+  });
+
+  it("lets the session go on", async () => {
+    const { client, inside, outcome } = await answered((c) => c.files.list("/a", {}), started, over);
+    await expect(outcome).rejects.toMatchObject(protocolError);
+    const next = client.ping();
+    inside.write(frame(FRAME.close, 2, 0, json({ ok: true })));
+    await next;
+  });
+});
+
+describe("a guest that falls silent once it has begun", () => {
+  const abortions: readonly [string, (client: AgentClient, signal: AbortSignal) => Promise<unknown>][] = [
+    ["read", async (c, signal) => buffer(await c.files.read("/a", { signal }))],
+    ["readTree", async (c, signal) => buffer(await c.files.readTree("/a", { signal }))],
+    ["list", (c, signal) => c.files.list("/a", { signal })],
+    ["write", async (c, signal) => (await c.files.write("/a", { signal })).done],
+    [
+      "write of which all was sent",
+      async (c, signal) => {
+        const { stream, done } = await c.files.write("/a", { signal });
+        stream.end("all");
+        return done;
+      },
+    ],
+  ];
+  it.each(abortions)("lets a %s end with the reason of its abort, within two seconds", async (_, begin) => {
+    const controller = new AbortController();
+    const { outcome } = await answered((c) => begin(c, controller.signal), started);
+    await new Promise((resolve) => setImmediate(resolve));
+    const reason = new Error("no longer wanted");
+    const aborted = performance.now();
+    controller.abort(reason);
+    await expect(outcome).rejects.toBe(reason);
+    expect(performance.now() - aborted).toBeLessThan(2000);
+  });
+
+  it("lets a listing end with TimeoutError", async () => {
+    const { client, inside } = await guest({ callTimeout: 100 });
+    const listing = client.files.list("/a", {});
+    inside.write(started);
+    await expect(listing).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
   });
 });
 

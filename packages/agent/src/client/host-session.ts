@@ -147,6 +147,9 @@ export class HostSession {
           const parsed = OutcomeSchema.safeParse(said);
           if (!parsed.success) return this.#violated("an outcome of unknown shape", payload);
           if (!parsed.data.ok) return fail(callError(request, parsed.data.error));
+          // A program may end without having read its input; nothing else may.
+          const whole = made.received && (request.method === "exec" || made.sent);
+          if (!whole && !made.cancelled) return fail(cutShort(request, payload));
           started.resolve();
           outcome.resolve({ value: parsed.data.result, payload });
           return undefined;
@@ -237,6 +240,11 @@ export class HostSession {
     this.#link.close();
     this.#closed.resolve(error);
   }
+}
+
+function cutShort({ method }: CallRequest, payload: Buffer): ProtocolError {
+  const message = `the guest agent broke its protocol: it said that ${method} is over before the streams of it had ended`;
+  return new ProtocolError(message, payload.toString("latin1"));
 }
 
 /** What the guest says of a failure, in the contract's words: the path and the verb are ours, not its. */

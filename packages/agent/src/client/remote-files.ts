@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Readable, Writable } from "node:stream";
 import type { Abortable, DirectoryEntry, FileStat, MkdirOptions, OwnerOptions, RemoveOptions } from "@pileus/core";
-import { ByteCollector, FileError, type FileOperations, parseJson } from "@pileus/core/driver";
+import { ByteCollector, FileError, type FileOperations, parseJson, TimeoutError } from "@pileus/core/driver";
 import { z } from "zod";
 import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
@@ -11,8 +11,10 @@ import type { Begun, HostSession } from "./host-session.ts";
 
 // What a guest can make us hold for one `list`.
 const MAX_LISTING = 64 * 1024 * 1024;
-// How long an aborted write waits for the guest to have cleaned up.
-const CLEAN_UP = 5_000;
+// How long an aborted write waits for the guest to have cleaned up, in milliseconds.
+const CLEAN_UP = 1_000;
+// Of a timer (Node, "Timers"): a longer one fires at once.
+const LONGEST = 2 ** 31 - 1;
 
 /** The guest's files over a session. Paths and errors are the contract's; `timeout` is for calls that move no bytes. */
 export class RemoteFiles implements FileOperations {
@@ -46,14 +48,31 @@ export class RemoteFiles implements FileOperations {
   }
 
   async list(path: string, options: Abortable): Promise<readonly DirectoryEntry[]> {
-    const collected = new ByteCollector();
-    for await (const chunk of await this.#give({ method: "list", path }, options)) {
-      collected.append(chunk as Buffer);
-      if (collected.size > MAX_LISTING)
-        throw new FileError({ verb: "list", path, errno: "EFBIG", detail: "too many entries" });
-    }
-    const lines = collected.bytes().toString().split("\n").slice(0, -1);
+    const lines = (await this.#listing(path, options)).toString().split("\n").slice(0, -1);
     return lines.map((line) => this.#session.checked(DirectoryEntrySchema, parseLine(line), Buffer.from(line)));
+  }
+
+  /** The lines of a listing. A guest that falls silent in it is waited for no longer than for any other answer. */
+  async #listing(path: string, options: Abortable): Promise<Buffer> {
+    const stream = await this.#give({ method: "list", path }, options);
+    const silent = () => stream.destroy(new TimeoutError("the rest of a listing in the guest", this.#timeout));
+    const timer = setTimeout(silent, Math.min(this.#timeout, LONGEST));
+    const collected = new ByteCollector();
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        timer.refresh();
+        collected.append(chunk);
+        if (collected.size > MAX_LISTING)
+          throw new FileError({ verb: "list", path, errno: "EFBIG", detail: "too many entries" });
+      }
+    } catch (error) {
+      // A reason need not be an Error, and a stream ends with no other.
+      options.signal?.throwIfAborted();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+    return collected.bytes();
   }
 
   async mkdir(path: string, options: MkdirOptions): Promise<void> {
@@ -105,16 +124,25 @@ export class RemoteFiles implements FileOperations {
 
   /** The end of a write: the file is in place, or nothing is left of it. */
   async #settled(begun: Begun, stream: ChannelWriter, signal: AbortSignal | undefined): Promise<void> {
+    let aborted = (): void => undefined;
     const gaveUp = new Promise<void>((resolve) => {
       stream.once("close", () => {
         if (begun.call.cancelled) resolve();
       });
+      // It may come when all has been sent, and the stream is closed.
+      aborted = resolve;
+      signal?.addEventListener("abort", aborted, { once: true });
+      if (signal?.aborted) aborted();
     });
-    const first = await Promise.race([
-      begun.outcome.then(() => "done" as const),
-      gaveUp.then(() => "gave up" as const),
-    ]);
-    if (first === "done") return;
+    try {
+      const first = await Promise.race([
+        begun.outcome.then(() => "done" as const),
+        gaveUp.then(() => "gave up" as const),
+      ]);
+      if (first === "done") return;
+    } finally {
+      signal?.removeEventListener("abort", aborted);
+    }
     const cleaned = begun.outcome.catch(() => undefined);
     await within(cleaned, "cleaning up in the guest", { timeout: CLEAN_UP }, () => undefined).catch(() => undefined);
     signal?.throwIfAborted();

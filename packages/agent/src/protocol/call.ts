@@ -77,6 +77,16 @@ export class Call {
     return this.#writers.get(channel);
   }
 
+  /** Whether the peer has sent all that we still want: each reader has had its END, or was destroyed by us. */
+  get received(): boolean {
+    return [...this.#readers.values()].every((reader) => reader.finished || reader.destroyed);
+  }
+
+  /** Whether all that was to be sent has left, with its END. */
+  get sent(): boolean {
+    return [...this.#writers.values()].every((writer) => writer.writableFinished);
+  }
+
   get cancelled(): boolean {
     return this.#cancelled;
   }

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import type { SignalName } from "@pileus/core";
-import { isNameText } from "@pileus/core/files";
+import { isNameText, parseSignal, printable } from "@pileus/core/files";
 import { z } from "zod";
 
 /**
@@ -14,26 +14,26 @@ export const HelloSchema = z.strictObject({
 });
 export type Hello = z.output<typeof HelloSchema>;
 
+// It ends up in errors, on terminals and in logs.
+const text = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .transform((said) => printable(said));
+
 // Not strict: an agent newer than the host may say more.
 export const WelcomeSchema = z.object({
   token: z.string().max(64),
   protocol: z.int(),
   /** The version of the agent's package. */
-  agent: z.string().max(64),
+  agent: text(64),
   /** The methods that it knows. */
-  methods: z.array(z.string().max(64)).max(64),
+  methods: z.array(text(64)).max(64),
   /** Another one each time the guest's kernel boots. */
-  bootId: z.string().max(64),
+  bootId: text(64),
 });
 /** What an agent says of itself when a session begins. */
 export type Welcome = z.output<typeof WelcomeSchema>;
-
-// It ends up in errors, and those on terminals and in logs: no line of its own, no escape sequence.
-const text = (max: number) =>
-  z
-    .string()
-    .max(max)
-    .transform((said) => said.replace(/\p{Cc}/gu, "\ufffd"));
 
 export const RefuseSchema = z.object({ token: z.string().max(64).optional(), reason: text(256) });
 export type Refuse = z.output<typeof RefuseSchema>;
@@ -72,9 +72,11 @@ export type HostMessage =
   | { readonly type: "signal"; readonly signal: SignalName }
   | { readonly type: "resize"; readonly columns: number; readonly rows: number };
 
+// signal(7): 32 and 33 are the C library's own, and have no names.
 const SignalSchema = z
   .string()
-  .regex(/^SIG[A-Z0-9+]{2,12}$/)
+  .max(16)
+  .refine((name) => /^SIG3[23]$/.test(name) || (name.startsWith("SIG") && parseSignal(name) !== undefined))
   .transform((name) => name as SignalName);
 
 export const ExitStatusSchema = z.discriminatedUnion("kind", [
@@ -105,15 +107,22 @@ export const OutcomeSchema = z.discriminatedUnion("ok", [
 ]);
 export type Outcome = z.output<typeof OutcomeSchema>;
 
+// Which numbers can be: what is beyond is nonsense, and no sum or date of it is one.
+const count = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+const date = z.number().transform((time) => Math.min(Math.max(time, -8.64e15), 8.64e15));
+
 const id = z.int().min(0).max(0xffffffff);
 
 export const FileStatSchema = z.object({
   type: z.enum(["file", "directory", "symlink", "fifo", "socket", "character-device", "block-device"]),
-  size: z.number().min(0),
+  size: z
+    .number()
+    .min(0)
+    .max(2 ** 63),
   mode: z.int().min(0).max(0o7777),
   uid: id,
   gid: id,
-  mtime: z.number(),
+  mtime: date,
   target: z.string().max(8192).refine(isNameText).optional(),
 });
 
@@ -133,30 +142,35 @@ export const AddressesSchema = z
     z
       .object({
         // Linux, net/core/dev.c, dev_valid_name(): neither slash nor blank.
-        interface: z.string().regex(/^[^\s/\p{Cc}]{1,64}$/u),
+        interface: z
+          .string()
+          .regex(/^[^\s/\p{Cc}]{1,64}$/u)
+          .transform((name) => printable(name)),
         family: z.enum(["inet", "inet6"]),
         address: z.string().max(64),
         prefix: z.int().min(0).max(128),
         mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
       })
-      .refine(({ family, address }) => isIP(address) === (family === "inet" ? 4 : 6)),
+      .refine(({ family, address, prefix }) =>
+        family === "inet" ? isIP(address) === 4 && prefix <= 32 : isIP(address) === 6 && !address.includes("%"),
+      ),
   )
   .max(1024);
 
 export const MetricsSchema = z.object({
-  cpu: z.object({ usage: z.number().min(0) }),
-  memory: z.object({ usage: z.number().min(0), limit: z.number().min(0).optional() }),
+  cpu: z.object({ usage: count }),
+  memory: z.object({ usage: count, limit: count.optional() }),
   processes: z.int().min(0).optional(),
 });
 
 export const InfoSchema = z.object({
-  kernel: z.string().max(256),
-  architecture: z.string().max(32),
-  hostname: z.string().max(256),
+  kernel: text(256),
+  architecture: text(32),
+  hostname: text(256),
   /** The name of process 1. */
-  init: z.string().max(64),
+  init: text(64),
   /** What the agent itself holds in memory, in bytes. */
-  agentMemory: z.number().min(0),
+  agentMemory: count,
 });
 /** What an agent tells of its guest and of itself. */
 export type AgentInfo = z.output<typeof InfoSchema>;

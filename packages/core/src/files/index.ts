@@ -7,6 +7,7 @@
  */
 // The agent reads what its host says as warily.
 export { parseJson } from "../text/bounded-json.ts";
+export { printable } from "../text/printable.ts";
 export { type Account, findAccount, type UnknownAccount } from "./accounts.ts";
 export { isNameText, nameBytes, nameText } from "./byte-name.ts";
 export { LocalFiles } from "./local-files.ts";
