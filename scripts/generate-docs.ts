@@ -21,7 +21,7 @@ async function renderErrors(): Promise<string> {
 
 Every error that Pileus makes is an \`InstanceError\` with a \`code\` that is stable under semantic versioning; its message is not.
 Narrow by code with \`isInstanceError(error, "ERR_INSTANCE_STATE")\`. Cancellation is not among them: an aborted call rejects with its
-signal's own reason. What fails while cleaning up after a failure joins it in an \`AggregateError\`, whose \`cause\` is the first failure.
+signal's own reason. What fails while cleaning up after a failure is in the \`cleanupFailures\` of its error.
 
 | code | class | what it means |
 |---|---|---|

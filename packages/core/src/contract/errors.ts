@@ -20,6 +20,8 @@ export const ERROR_CODES = {
   ERR_INSTANCE_TIMEOUT: "The deadline passed.",
   ERR_INSTANCE_OVERRUN: "A reader of `watch()` fell too far behind: events were lost, so look and watch anew.",
   ERR_INSTANCE_AGENT: "The agent in the guest refused or failed; its own code is a field.",
+  ERR_INSTANCE_DRIVER:
+    "The driver broke the promises that it makes to the engine; what it threw, if anything, is the cause. Tell its author.",
   ERR_INSTANCE_IMAGE: "An image is malformed, hostile or not what its digest says.",
   ERR_INSTANCE_FILE:
     "A file operation failed, inside the instance or on the host's end of a transfer; the system's error name is a field, `ENOENT` for a file that is not there.",
@@ -291,5 +293,23 @@ export class FileError extends InstanceError {
     super(`cannot ${facts.verb} ${facts.path}: ${facts.errno}${facts.detail ? `: ${facts.detail}` : ""}`, options);
     this.path = facts.path;
     this.errno = facts.errno;
+  }
+}
+
+/** A driver failed in a way that the driver interface does not allow, or answered something else than it promises. */
+export class DriverError extends InstanceError {
+  readonly code = "ERR_INSTANCE_DRIVER";
+  readonly driver: string;
+  readonly instance: string;
+  /** The step of the driver interface: `"launch"`, `"files.read"`. */
+  readonly step: string;
+  constructor(
+    facts: { readonly driver: string; readonly instance: string; readonly step: string; readonly why: string },
+    options?: ErrorOptions,
+  ) {
+    super(`driver "${facts.driver}", ${facts.step} of instance "${facts.instance}": ${facts.why}`, options);
+    this.driver = facts.driver;
+    this.instance = facts.instance;
+    this.step = facts.step;
   }
 }

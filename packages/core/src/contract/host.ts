@@ -54,7 +54,8 @@ export interface DoctorReport {
 /**
  * One root folder, opened: instances, images and networks, and the drivers that run them. Disposing detaches from
  * everything; whatever runs goes on. Calls under way, of images and networks too, reject with {@link ConnectionError}, and
- * disposing waits until they have undone what they did; so do later calls, at once.
+ * disposing waits until they have undone what they did; so do later calls, at once. A driver that does not answer holds
+ * disposing up for 10 s at most: then it rejects with {@link TimeoutError}, having let go of everything else.
  */
 export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
   readonly root: string;

@@ -5,8 +5,7 @@ export type Undo = (undo: () => unknown) => void;
  * Runs `work`; when it fails, undoes in reverse all that it gave to `undo`, then throws. What `work` keeps is what it
  * returns. Undoing goes on past a failure of its own.
  *
- * @throws what `work` threw, itself; where undoing failed too an `AggregateError` of all, with the first failure as
- * `cause`.
+ * @throws what `work` threw, itself: see {@link joinFailures}.
  */
 export async function allOrNothing<T>(work: (undo: Undo) => Promise<T>): Promise<T> {
   const steps: (() => unknown)[] = [];
@@ -35,21 +34,22 @@ export class CleanupStack implements AsyncDisposable {
     return resource;
   }
 
-  /** @throws the first failure; where there are several an `AggregateError` of all, with the first as `cause`. */
+  /** @throws the first failure: see {@link joinFailures}. */
   async [Symbol.asyncDispose](): Promise<void> {
     const failures = await runReversed(this.#steps.splice(0));
     if (failures.length > 0) throw joinFailures(failures);
   }
 }
 
-/** One failure is itself; several are an `AggregateError` with the first as `cause`. */
+/**
+ * What to throw where several things failed, one after another: the first, which is what the caller must know. The others,
+ * of undoing it, become its {@link InstanceError.cleanupFailures}.
+ */
 export function joinFailures(failures: readonly unknown[]): unknown {
-  const [first] = failures;
-  if (failures.length === 1) return first;
-  const message = first instanceof Error ? first.message : String(first);
-  return new AggregateError(failures, `${message} (and ${failures.length - 1} more while cleaning up)`, {
-    cause: first,
-  });
+  const [first, ...others] = failures;
+  if (!(first instanceof Error) || others.length === 0) return first;
+  const { cleanupFailures = [] } = first as { readonly cleanupFailures?: readonly unknown[] };
+  return Object.assign(first, { cleanupFailures: [...cleanupFailures, ...others] });
 }
 
 async function runReversed(steps: readonly (() => unknown)[]): Promise<unknown[]> {

@@ -3,6 +3,7 @@ import type { AnyDriver, HostReport } from "../driver/backend.ts";
 import type { ImageSourcePlugin } from "../driver/image-source.ts";
 import type { Engine, OpenDriver } from "./engine.ts";
 import { EventBus } from "./events.ts";
+import { gateBackend } from "./gate/gate.ts";
 import { hostId } from "./host-id.ts";
 import type { Layout } from "./layout.ts";
 import type { ImageStore, ImageUsers, NetworkManager } from "./ports.ts";
@@ -47,7 +48,10 @@ export async function openEngine(
     drivers: new Map(
       drivers.map((driver): [string, OpenDriver] => [
         driver.name,
-        { driver, backend: driver.open({ folder: layout.driver(driver.name), hostId: id }) },
+        {
+          driver,
+          backend: gateBackend(driver.name, driver.open({ folder: layout.driver(driver.name), hostId: id })),
+        },
       ]),
     ),
     images: await parts.openImages({

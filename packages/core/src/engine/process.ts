@@ -46,15 +46,18 @@ export function ttyProcess(started: StartedProcess, { tty }: Streams<"tty">): Tt
 export async function endProcess(started: StartedProcess): Promise<void> {
   const patience = new AbortController();
   try {
-    await started.kill("SIGKILL");
-    if (started.standsStill()) return;
-    await Promise.race([started.exit, setTimeout(PATIENCE, undefined, { signal: patience.signal })]);
+    await Promise.race([killed(started), setTimeout(PATIENCE, undefined, { signal: patience.signal })]);
   } catch (error) {
     // Gone with its instance or agent: there is nothing left to end.
     if (!isInstanceError(error, "ERR_INSTANCE_CONNECTION")) throw error;
   } finally {
     patience.abort();
   }
+}
+
+async function killed(started: StartedProcess): Promise<void> {
+  await started.kill("SIGKILL");
+  if (!started.standsStill()) await started.exit;
 }
 
 function ownedProcess(

@@ -7,8 +7,8 @@ import type { Networks } from "../contract/networks.ts";
 import { abortable, abortableWithin, type LinkedSignal, linkSignals } from "../driver/deadline.ts";
 import { SignalSchema } from "../model/call-options.ts";
 import { parse } from "../model/parse.ts";
+import { hostFailure } from "../system/host-failure.ts";
 import { type Engine, track } from "./engine.ts";
-import { publicError } from "./public-error.ts";
 
 /** Milliseconds that a call has to undo what an abort cut short, before it leaves that to go on behind. */
 const GRACE = 1000;
@@ -54,7 +54,7 @@ export async function streamWhileOpen<O extends Abortable>(
   return untilClosed(engine, options, work());
 }
 
-/** As {@link whileOpen}, for calls that touch no file and stream of the caller's own: see {@link publicError}. */
+/** As {@link whileOpen}, for calls that touch no file and stream of the caller's own: see {@link hostFailure}. */
 export function verbWhileOpen<O extends Abortable, T>(
   engine: Engine,
   action: string,
@@ -65,7 +65,7 @@ export function verbWhileOpen<O extends Abortable, T>(
     try {
       return await call(linked);
     } catch (error) {
-      throw publicError(action, error);
+      throw hostFailure(action, error);
     }
   });
 }

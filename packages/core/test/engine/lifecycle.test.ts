@@ -34,7 +34,7 @@ describe("start", () => {
     const { instance } = await created();
     const fault = new Error("no power");
     place.scripted.script.launch = () => Promise.reject(fault);
-    await expect(instance.start()).rejects.toBe(fault);
+    await expect(instance.start()).rejects.toMatchObject({ code: "ERR_INSTANCE_DRIVER", step: "launch", cause: fault });
     expect(place.scripted.calls.slice(-2)).toEqual(["launch a", "adopt a"]);
     expect(await instance.state()).toBe("stopped");
     place.scripted.script = {};
@@ -47,8 +47,8 @@ describe("start", () => {
     place.scripted.script.launch = () => Promise.reject(new Error("no power"));
     place.scripted.script.adopt = () => Promise.reject(new Error("no answer"));
     await expect(instance.start()).rejects.toMatchObject({
-      message: "no power",
-      cleanupFailures: [{ message: "no answer" }],
+      cause: { message: "no power" },
+      cleanupFailures: [{ step: "adopt", cause: { message: "no answer" } }],
     });
     place.scripted.script = {};
     expect(await instance.state()).toBe("stopped");
@@ -157,7 +157,9 @@ describe("the end of a run", () => {
     await expect(instance.stop({ mode: "kill" })).rejects.toThrow("the monitor talks nonsense");
     await changed.next();
     expect((await changed.next()).value).toMatchObject({ previous: "stopping", state: "error" });
-    expect(await host.list()).toMatchObject([{ state: "error", error: "the monitor talks nonsense" }]);
+    expect(await host.list()).toMatchObject([
+      { state: "error", error: expect.stringContaining("the monitor talks nonsense") },
+    ]);
     expect(place.scripted.calls).toContain("detach a");
     const record = await readFile(`${place.root}/instances/a/instance.json`, "utf8");
     expect(JSON.parse(record)).toMatchObject({ state: "stopping" });

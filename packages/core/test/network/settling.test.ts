@@ -44,9 +44,9 @@ describe("a call of the networks", () => {
   });
 
   it.each([
-    ["ENOSPC", "disk-space"],
+    ["ENOSPC", "space"],
     ["EMFILE", "descriptors"],
-    ["EEXIST", "host"],
+    ["EEXIST", "file:/root/x"],
   ])("says of a bare %s what was tried, where, and what to do", async (code, need) => {
     const cause = systemError(code);
     const error = await failing(cause).catch((reason: unknown) => reason);

@@ -111,7 +111,8 @@ describe("create", () => {
     const host = await place.open();
     const fault = new Error("disk full");
     place.scripted.script.materialize = () => Promise.reject(fault);
-    await expect(host.create(nic({ network: "net0" }) as never)).rejects.toBe(fault);
+    const told = { code: "ERR_INSTANCE_DRIVER", step: "materialize", cause: fault };
+    await expect(host.create(nic({ network: "net0" }) as never)).rejects.toMatchObject(told);
     expect(place.scripted.calls).toEqual(["materialize a", "remove a"]);
     await nothingIsLeft();
     place.scripted.script = {};
@@ -124,8 +125,7 @@ describe("create", () => {
     place.scripted.script.materialize = () => Promise.reject(fault);
     place.scripted.script.remove = () => Promise.reject(new Error("busy"));
     const failure = await host.create(CONFIG).catch((error) => error);
-    expect(failure).toBe(fault);
-    expect(failure.cleanupFailures).toMatchObject([{ message: "busy" }]);
+    expect(failure).toMatchObject({ cause: fault, cleanupFailures: [{ step: "remove", cause: { message: "busy" } }] });
   });
 
   it("aborted is undone and rejects with the reason itself", async () => {

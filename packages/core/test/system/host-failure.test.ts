@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { StateError } from "../../src/contract/errors.ts";
-import { publicError } from "../../src/engine/public-error.ts";
+import { joinFailures } from "../../src/driver/cleanup.ts";
+import { hostFailure } from "../../src/system/host-failure.ts";
 
 const systemError = (code: string, syscall: string, path?: string) =>
   Object.assign(new Error(`${code}: refused, ${syscall}`), { code, syscall, path });
@@ -19,7 +20,7 @@ it.for([
   ["ENOENT", "open", "file:/x"],
 ] as const)("tells what the host lacks where the system says %s of %s", ([code, syscall, need]) => {
   const cause = systemError(code, syscall, "/x");
-  const error = publicError('start instance "a"', cause);
+  const error = hostFailure('start instance "a"', cause);
   expect(error).toMatchObject({
     code: "ERR_INSTANCE_HOST",
     cause,
@@ -31,11 +32,11 @@ it.for([
 it("leaves what is told already, and what the system did not say, as it is", () => {
   const told = new StateError({ instance: "a", verb: "start", state: "frozen", expected: [] });
   for (const error of [told, new TypeError("a fault"), "a string", undefined])
-    expect(publicError("x", error)).toBe(error);
+    expect(hostFailure("x", error)).toBe(error);
 });
 
-it("of several failures throws the first, with what failed while cleaning up", () => {
+it("keeps with the first failure what failed while it was undone", () => {
   const [first, second] = [systemError("ENOSPC", "write"), new Error("busy")];
-  const error = publicError("x", new AggregateError([new AggregateError([first]), second]));
+  const error = hostFailure("x", joinFailures([first, second]));
   expect(error).toMatchObject({ code: "ERR_INSTANCE_HOST", cause: first, cleanupFailures: [second] });
 });

@@ -1,0 +1,57 @@
+// What the steps of the driver interface promise to answer, as far as the engine relies on it.
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null;
+const isFunction = (value: unknown): boolean => typeof value === "function";
+const isPromise = (value: unknown): boolean => isObject(value) && isFunction(value["then"]);
+const isCount = (value: unknown): boolean => typeof value === "number" && value >= 0;
+
+const isStream = (value: unknown, direction: "write" | "pipe"): boolean =>
+  isObject(value) && isFunction(value[direction]) && isFunction(value["destroy"]) && isFunction(value["on"]);
+
+export const isNothing = (_: unknown): boolean => true;
+export const isPlan = (value: unknown): boolean => isObject(value) && Array.isArray(value["changes"]);
+export const isReason = (value: unknown): boolean => value === undefined || typeof value === "string";
+export const isBooleanOrNone = (value: unknown): boolean => value === undefined || typeof value === "boolean";
+export const isList = (value: unknown): boolean => Array.isArray(value);
+export const isReadable = (value: unknown): boolean => isStream(value, "pipe");
+
+export const isRunning = (value: unknown): boolean =>
+  isObject(value) &&
+  isPromise(value["exited"]) &&
+  ["kill", "shutdown", "detach"].every((method) => isFunction(value[method]));
+
+export const isRunningOrNone = (value: unknown): boolean => value === undefined || isRunning(value);
+
+export const isExitStatusOrNone = (value: unknown): boolean =>
+  value === undefined || (isObject(value) && (value["kind"] === "exited" || value["kind"] === "signaled"));
+
+export const isReceiver = (value: unknown): boolean =>
+  isObject(value) && isStream(value["stream"], "write") && isPromise(value["done"]);
+
+/** Three pipes, or a terminal if that was asked for. */
+export const isProcess =
+  (terminal: boolean) =>
+  (value: unknown): boolean => {
+    if (!isObject(value) || !isPromise(value["exit"]) || !isFunction(value["kill"])) return false;
+    const { streams } = value;
+    if (!isObject(streams)) return false;
+    if (terminal)
+      return streams["kind"] === "tty" && isStream(streams["tty"], "pipe") && isStream(streams["tty"], "write");
+    return (
+      streams["kind"] === "pipes" &&
+      isStream(streams["stdin"], "write") &&
+      isStream(streams["stdout"], "pipe") &&
+      isStream(streams["stderr"], "pipe")
+    );
+  };
+
+export const isFileStat = (value: unknown): boolean =>
+  isObject(value) && typeof value["type"] === "string" && isCount(value["size"]);
+
+export const isMetrics = (value: unknown): boolean => {
+  if (!isObject(value)) return false;
+  const { cpu, memory } = value;
+  return isObject(cpu) && isCount(cpu["usage"]) && isObject(memory) && isCount(memory["usage"]);
+};

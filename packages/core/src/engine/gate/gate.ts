@@ -1,0 +1,191 @@
+import type { Readable } from "node:stream";
+import type { Abortable } from "../../contract/abortable.ts";
+import type { FileOperations } from "../../contract/files.ts";
+import type { Backend, InstanceContext, RunningCapabilities } from "../../driver/backend.ts";
+import type { BackendProcess } from "../../driver/process.ts";
+import type { AnyRunning } from "../run.ts";
+import * as answers from "./answers.ts";
+import { type Asked, ask, askNow, type Question, told } from "./ask.ts";
+
+/**
+ * A backend as the engine calls it: see {@link ask}. The steps that change an instance are waited for even past an abort,
+ * since the next one must not begin before; those that only look or open something are not.
+ */
+export function gateBackend(driver: string, backend: Backend<never>): Backend<never> {
+  const about = (instance: InstanceContext) => ({ driver, instance: instance.name });
+  const changing = <T>(
+    step: string,
+    instance: InstanceContext,
+    { signal }: Abortable,
+    isAnswer: Question<T>["isAnswer"],
+    call: () => Promise<T>,
+  ) => ask({ asked: about(instance), step, signal, isAnswer }, call);
+  const { logs } = backend;
+  return {
+    plan: (before, after) =>
+      askNow({ asked: { driver, instance: after.name }, step: "plan", isAnswer: answers.isPlan }, () =>
+        backend.plan(before, after),
+      ),
+    materialize: (instance, options) =>
+      changing("materialize", instance, options, answers.isNothing, () => backend.materialize(instance, options)),
+    launch: async (instance, options) =>
+      gateRunning(
+        about(instance),
+        await changing("launch", instance, options, answers.isRunning, () => backend.launch(instance, options)),
+      ),
+    adopt: async (instance, options) => {
+      const found = await changing("adopt", instance, options, answers.isRunningOrNone, () =>
+        backend.adopt(instance, options),
+      );
+      return found && gateRunning(about(instance), found);
+    },
+    ...(backend.lastExit && {
+      lastExit: (instance, options) =>
+        changing("lastExit", instance, options, answers.isExitStatusOrNone, async () =>
+          backend.lastExit?.(instance, options),
+        ),
+    }),
+    remove: (instance, options) =>
+      changing("remove", instance, options, answers.isNothing, () => backend.remove(instance, options)),
+    ...(logs && {
+      logs: (instance, stream, options) => {
+        const question = { asked: about(instance), step: "logs", signal: options.signal, isAnswer: answers.isReadable };
+        const opening = ask({ ...question, discard: destroy }, () => logs.call(backend, instance, stream, options));
+        return endingWith(options.signal, opening);
+      },
+    }),
+  } as Backend<never>;
+}
+
+/** One run, as the engine calls it. */
+function gateRunning(asked: Asked, running: AnyRunning): AnyRunning {
+  const looking = <T>(step: string, options: Abortable, isAnswer: Question<T>["isAnswer"], call: () => Promise<T>) =>
+    ask({ asked, step, signal: options.signal, isAnswer, discard: () => undefined }, call);
+  const { ready, lacks, exec, freeze, unfreeze, isFrozen, addresses, metrics } = running;
+  return {
+    get pid() {
+      return running.pid;
+    },
+    exited: running.exited.catch((error: unknown) => {
+      throw told(asked, "exited", error);
+    }),
+    ...(lacks && {
+      lacks: (capability) =>
+        askNow({ asked, step: "lacks", isAnswer: answers.isReason }, () => lacks.call(running, capability)),
+    }),
+    ...(ready && {
+      ready: (options) => looking("ready", options, answers.isNothing, () => ready.call(running, options)),
+    }),
+    shutdown: (options) => looking("shutdown", options, answers.isNothing, () => running.shutdown(options)),
+    kill: () => ask({ asked, step: "kill", isAnswer: answers.isNothing }, () => running.kill()),
+    detach: () => ask({ asked, step: "detach", isAnswer: answers.isNothing }, () => running.detach()),
+    ...(exec && {
+      exec: (request, options) => {
+        const isAnswer = answers.isProcess(request.tty !== undefined);
+        return ask({ asked, step: "exec", signal: options.signal, isAnswer, discard: endLate }, async () =>
+          gateProcess(asked, await exec.call(running, request, options)),
+        );
+      },
+    }),
+    get files() {
+      return running.files && gateFiles(asked, running.files);
+    },
+    ...(freeze && {
+      freeze: (options = {}) =>
+        ask({ asked, step: "freeze", signal: options.signal, isAnswer: answers.isNothing }, () =>
+          freeze.call(running, options),
+        ),
+    }),
+    ...(unfreeze && {
+      unfreeze: (options = {}) =>
+        ask({ asked, step: "unfreeze", signal: options.signal, isAnswer: answers.isNothing }, () =>
+          unfreeze.call(running, options),
+        ),
+    }),
+    ...(isFrozen && {
+      isFrozen: (options) =>
+        looking("isFrozen", options, answers.isBooleanOrNone, () => isFrozen.call(running, options)),
+    }),
+    ...(addresses && {
+      addresses: (options = {}) =>
+        looking("addresses", options, answers.isList, () => addresses.call(running, options)),
+    }),
+    ...(metrics && {
+      metrics: (options = {}) => looking("metrics", options, answers.isMetrics, () => metrics.call(running, options)),
+    }),
+  } as AnyRunning;
+}
+
+/** Returns what is no process as it is: its shape is judged by the caller. */
+function gateProcess(asked: Asked, process: BackendProcess): BackendProcess {
+  if (typeof process?.kill !== "function") return process;
+  return {
+    streams: process.streams,
+    exit: process.exit,
+    kill: (signal) =>
+      ask({ asked, step: "kill of a program", isAnswer: answers.isNothing }, () => process.kill(signal)),
+    resize: (size) => ask({ asked, step: "resize", isAnswer: answers.isNothing }, () => process.resize(size)),
+  };
+}
+
+function gateFiles(asked: Asked, files: FileOperations): RunningCapabilities["files"]["files"] {
+  const question = <T>(
+    step: string,
+    { signal }: Abortable,
+    isAnswer: Question<T>["isAnswer"],
+    discard: (late: T) => void,
+  ): Question<T> => ({ asked, step: `files.${step}`, signal, isAnswer, discard });
+  const nothing = () => undefined;
+  return {
+    read: (path, options) =>
+      endingWith(
+        options.signal,
+        ask(question("read", options, answers.isReadable, destroy), () => files.read(path, options)),
+      ),
+    write: (path, options) =>
+      ask(question("write", options, answers.isReceiver, destroyReceiver), () => files.write(path, options)),
+    stat: (path, options) =>
+      ask(question("stat", options, answers.isFileStat, nothing), () => files.stat(path, options)),
+    list: (path, options) => ask(question("list", options, answers.isList, nothing), () => files.list(path, options)),
+    mkdir: (path, options) =>
+      ask(question("mkdir", options, answers.isNothing, nothing), () => files.mkdir(path, options)),
+    remove: (path, options) =>
+      ask(question("remove", options, answers.isNothing, nothing), () => files.remove(path, options)),
+    readTree: (path, options) =>
+      endingWith(
+        options.signal,
+        ask(question("readTree", options, answers.isReadable, destroy), () => files.readTree(path, options)),
+      ),
+    writeTree: (path, options) =>
+      ask(question("writeTree", options, answers.isReceiver, destroyReceiver), () => files.writeTree(path, options)),
+  };
+}
+
+/** A stream that ends with `signal.reason` when the signal aborts, whatever its driver makes of the signal. */
+async function endingWith(signal: AbortSignal | undefined, opening: Promise<Readable>): Promise<Readable> {
+  const stream = await opening;
+  if (signal === undefined) return stream;
+  const end = () => stream.destroy(signal.reason);
+  signal.addEventListener("abort", end, { once: true });
+  stream.once("close", () => signal.removeEventListener("abort", end));
+  if (signal.aborted) end();
+  return stream;
+}
+
+function destroy(stream: { destroy(): unknown; on(event: "error", listener: () => void): unknown }): void {
+  stream.on("error", () => undefined);
+  stream.destroy();
+}
+
+function destroyReceiver({ stream, done }: Awaited<ReturnType<FileOperations["write"]>>): void {
+  done.catch(() => undefined);
+  destroy(stream);
+}
+
+/** A program that started too late to be wanted. */
+function endLate({ streams, exit, kill }: BackendProcess): void {
+  exit.catch(() => undefined);
+  kill("SIGKILL").catch(() => undefined);
+  const all = streams.kind === "tty" ? [streams.tty] : [streams.stdin, streams.stdout, streams.stderr];
+  for (const stream of all) destroy(stream);
+}
