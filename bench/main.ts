@@ -11,6 +11,7 @@ const SUITES: Readonly<Record<string, () => Promise<(folder: string) => Promise<
   lxc: async () => (await import("./lxc.ts")).benchLxc,
   oci: async () => (await import("./oci.ts")).benchOci,
   qemu: async () => (await import("./qemu.ts")).benchQemu,
+  images: async () => (await import("./images.ts")).benchImages,
 };
 
 const chosen = process.argv.slice(2);

@@ -121,10 +121,11 @@ class OpenHost {
   doctor(options?: Abortable): Promise<DoctorReport> {
     return this.#verb("examine the host", options, async (linked) => {
       linked.signal?.throwIfAborted();
-      const troubles = this.#troubles.map(({ instance, reason }) => ({
-        name: `instance "${instance}"`,
-        value: reason,
-      }));
+      const images = await this.#engine.images.troubles();
+      const troubles = [
+        ...this.#troubles.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason })),
+        ...images.map(({ image, reason }) => ({ name: `image ${image}`, value: reason })),
+      ];
       const networks = (probing: Abortable) => this.#examineNetworks(probing);
       return examine(this.root, troubles, [...this.#engine.drivers.values()], networks, linked);
     });

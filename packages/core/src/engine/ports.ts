@@ -19,6 +19,14 @@ export type ImageUsers = (fingerprint: string) => Promise<readonly string[]>;
 export interface ImageStore extends Images, AsyncDisposable {
   /** The content of an image. @throws {NotFoundError} when it is no longer in the store. */
   tree(image: Image, options?: Abortable): Promise<ImageTree>;
+  /** The files that cannot be read, for `doctor()`. Reads only. */
+  troubles(): Promise<readonly ImageTrouble[]>;
+}
+
+/** A file of the image store that cannot be read; `reason` names it. What needs it fails with the same words. */
+export interface ImageTrouble {
+  readonly image: string;
+  readonly reason: string;
 }
 
 /** Whose nics are meant. Reservations are by `uuid`; `name` is what DNS resolves. */

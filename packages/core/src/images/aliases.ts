@@ -1,9 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { ImageError } from "../contract/errors.ts";
 import { DigestSchema, type Image } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
-import { parseJson } from "../text/bounded-json.ts";
+import { readJson } from "./read-file.ts";
 import type { ImageRecord } from "./records.ts";
 
 const AliasesSchema = z.record(z.string(), DigestSchema);
@@ -18,23 +17,34 @@ export class ImageAliases {
   /** @throws {ImageError} when the file cannot be read, naming it. */
   async read(): Promise<Readonly<Record<string, string>>> {
     try {
-      return AliasesSchema.parse(parseJson(await readFile(this.#path, "utf8")));
+      return AliasesSchema.parse((await readJson(this.#path)) ?? {});
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
       const why = `cannot be read: see ${this.#path}; without that file images are known by their fingerprints`;
       throw new ImageError("aliases", why, { cause: error });
     }
   }
 
+  /** The same where a name is of no matter: an image is known without. */
+  async readable(): Promise<{ readonly aliases: Readonly<Record<string, string>>; readonly error?: ImageError }> {
+    try {
+      return { aliases: await this.read() };
+    } catch (error) {
+      if (error instanceof ImageError) return { aliases: {}, error };
+      throw error;
+    }
+  }
+
   /** Points each name at the image, wherever it pointed before. */
   async assign(names: readonly string[], fingerprint: string): Promise<void> {
+    if (names.length === 0) return;
     const before = await this.read();
     if (names.every((name) => before[name] === fingerprint)) return;
     await this.#write({ ...before, ...Object.fromEntries(names.map((name) => [name, fingerprint])) });
   }
 
+  /** Names of an image that is gone lead nowhere: a file that cannot be read stays as it is. */
   async removeAll(fingerprint: string): Promise<void> {
-    const entries = Object.entries(await this.read());
+    const entries = Object.entries((await this.readable()).aliases);
     const left = entries.filter(([, target]) => target !== fingerprint);
     if (left.length < entries.length) await this.#write(Object.fromEntries(left));
   }

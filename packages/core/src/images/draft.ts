@@ -66,6 +66,11 @@ export class Draft implements ImageDraft, AsyncDisposable {
     return this.#options.limits.bytes;
   }
 
+  /** Whether it holds anything that the store does not have. */
+  get hasContent(): boolean {
+    return this.disk !== undefined || this.#layers.some(({ place }) => place !== undefined);
+  }
+
   get layers(): readonly DraftLayer[] {
     return this.#layers;
   }
@@ -96,7 +101,7 @@ export class Draft implements ImageDraft, AsyncDisposable {
     if (source.diffId === undefined || !source.whiteouts) return undefined;
     const chain = chainId(this.#parent, source.diffId);
     await using _lock = await acquireLock(this.#folders.storeLock, { ...this.#options, mode: "shared" });
-    const stored = await this.#store.read(chain);
+    const stored = await this.#store.readable(chain);
     if (stored === undefined) return undefined;
     // Whoever deletes an image meanwhile sees that this layer is wanted.
     await writeFile(join(this.#home, "pins", hexOf(chain)), "");

@@ -1,11 +1,11 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { DigestSchema } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
-import { parseJson } from "../text/bounded-json.ts";
 import { hashOf } from "./fingerprint.ts";
 import { hexOf } from "./layer-store.ts";
+import { readJson } from "./read-file.ts";
 
 const KnownSchema = z.strictObject({ fingerprint: DigestSchema, digest: DigestSchema.optional() });
 export type KnownSource = z.output<typeof KnownSchema>;
@@ -17,13 +17,13 @@ export class KnownSources {
     this.#folder = folder;
   }
 
-  /** `undefined` for what cannot be read, too: the import is then done once more, and remembered anew. */
-  async find(identity: unknown): Promise<KnownSource | undefined> {
-    try {
-      return KnownSchema.parse(parseJson(await readFile(this.#path(identity), "utf8")));
-    } catch {
-      return undefined;
-    }
+  /**
+   * `undefined` where another digest is demanded than was checked then, and for what cannot be read: the import is then
+   * done once more, and remembered anew.
+   */
+  async find(identity: unknown, digest: string | undefined): Promise<KnownSource | undefined> {
+    const known = await readKnown(this.#path(identity));
+    return known === undefined || (digest !== undefined && digest !== known.digest) ? undefined : known;
   }
 
   async remember(identity: unknown, known: KnownSource): Promise<void> {
@@ -34,4 +34,11 @@ export class KnownSources {
   #path(identity: unknown): string {
     return join(this.#folder, `${hexOf(hashOf(identity))}.json`);
   }
+}
+
+/** What a file says; `undefined` where it cannot be read. */
+export async function readKnown(path: string): Promise<KnownSource | undefined> {
+  // What makes it unreadable is of no matter: it only saves time.
+  const content = await readJson(path).catch(() => undefined);
+  return KnownSchema.safeParse(content).data;
 }

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { ImageError } from "../contract/errors.ts";
 import { type Layer, LayerSchema } from "../model/image.ts";
-import { parseJson } from "../text/bounded-json.ts";
+import { replaceFile, syncFolder } from "../system/replace-file.ts";
 import type { LayerFolder } from "./layer/lower-layers.ts";
+import { readJson } from "./read-file.ts";
 
 /** `layer.json`, beside a layer's tree. */
 const StoredLayerSchema = z.strictObject({
@@ -34,7 +36,7 @@ export function hexOf(digest: string): string {
 
 /** Writes what is known of an unpacked layer beside its tree. */
 export async function describeLayer(folder: string, layer: StoredLayer): Promise<void> {
-  await writeFile(join(folder, "layer.json"), `${JSON.stringify(layer)}\n`);
+  await replaceFile(join(folder, "layer.json"), `${JSON.stringify(layer)}\n`);
 }
 
 /** The layers in a store: folders by chain ID, each whole or not there. */
@@ -52,22 +54,43 @@ export class LayerStore {
     return join(this.place(chain), "tree");
   }
 
+  /** @throws {ImageError} where it cannot be told what the layer is, naming the file. */
   async read(chain: string): Promise<StoredLayer | undefined> {
+    const path = join(this.place(chain), "layer.json");
     try {
-      return StoredLayerSchema.parse(parseJson(await readFile(join(this.place(chain), "layer.json"), "utf8")));
+      const content = await readJson(path);
+      return content === undefined ? undefined : StoredLayerSchema.parse(content);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
+      const why = `${path} cannot be read: import again an image that has this layer, which mends it`;
+      throw new ImageError(`layer ${hexOf(chain).slice(0, 12)}`, why, { cause: error });
     }
   }
 
+  /** The same; `undefined` also for a layer of which it cannot be told what it is. */
+  async readable(chain: string): Promise<StoredLayer | undefined> {
+    return this.read(chain).catch((error: unknown) => {
+      if (error instanceof ImageError) return undefined;
+      throw error;
+    });
+  }
+
   /**
-   * Moves a described layer in. One that is there already stays: both have the same content. Only under the store's
-   * lock.
+   * Moves described layers in, durably. One that is there already stays: both have the same content. Only under the
+   * store's lock.
    */
-  async adopt(chain: string, from: string): Promise<void> {
+  async adopt(layers: readonly { readonly stored: StoredLayer; readonly place?: string | undefined }[]): Promise<void> {
     await mkdir(this.folder, { recursive: true });
-    if ((await this.read(chain)) === undefined) await rename(from, this.place(chain));
+    for (const { stored, place } of layers) {
+      if (place === undefined) continue;
+      const home = this.place(stored.chainId);
+      if ((await this.readable(stored.chainId)) !== undefined) continue;
+      // Instances may have the tree of one that cannot be described any more: it stays, and is described anew.
+      await rename(place, home).catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+        await describeLayer(home, stored);
+      });
+    }
+    await syncFolder(this.folder);
   }
 }
 

@@ -1,19 +1,26 @@
-import { mkdir, readdir, readFile, unlink } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { ImageError } from "../contract/errors.ts";
 import type { ImageDescription } from "../driver/image-source.ts";
 import { type Image, ImageSchema } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
-import { parseJson } from "../text/bounded-json.ts";
 import type { Draft } from "./draft.ts";
 import { asLayer, hexOf } from "./layer-store.ts";
+import { readJson } from "./read-file.ts";
 
 const VERSION = 1;
 // Aliases are kept apart: one moves from image to image in one write.
 const RecordSchema = z.strictObject({ version: z.literal(VERSION), image: ImageSchema.omit({ aliases: true }) });
 
 export type ImageRecord = Omit<Image, "aliases">;
+
+/** A record that is there and cannot be read. It may vouch for any content of the store. */
+export interface UnreadableRecord {
+  readonly fingerprint: string;
+  /** Names the file, and the way out. */
+  readonly error: ImageError;
+}
 
 /** Which images there are: a file each, by fingerprint. An image is in the store exactly when its record is. */
 export class ImageRecords {
@@ -22,15 +29,24 @@ export class ImageRecords {
     this.#folder = folder;
   }
 
+  /** @throws {ImageError} for one that cannot be read, naming the file. */
   async read(fingerprint: string): Promise<ImageRecord | undefined> {
-    return this.#read(`${hexOf(fingerprint)}.json`);
+    const found = await this.#read(fingerprint);
+    if (found !== undefined && "error" in found) throw found.error;
+    return found;
   }
 
-  /** @throws {ImageError} for a record that cannot be read, naming the file. */
-  async list(): Promise<ImageRecord[]> {
+  /** All that can be read, oldest first, and those that cannot. */
+  async list(): Promise<{ readonly records: ImageRecord[]; readonly unreadable: UnreadableRecord[] }> {
     const names = (await listed(this.#folder)).filter((name) => /^[0-9a-f]{64}\.json$/.test(name));
-    const records = await Promise.all(names.map((name) => this.#read(name)));
-    return records.filter((record) => record !== undefined).sort((a, b) => a.createdAt - b.createdAt);
+    const found = await Promise.all(names.map((name) => this.#read(`sha256:${name.slice(0, 64)}`)));
+    const records: ImageRecord[] = [];
+    const unreadable: UnreadableRecord[] = [];
+    for (const one of found) {
+      if (one !== undefined && "error" in one) unreadable.push(one);
+      else if (one !== undefined) records.push(one);
+    }
+    return { records: records.sort((a, b) => a.createdAt - b.createdAt), unreadable };
   }
 
   async write(image: ImageRecord): Promise<void> {
@@ -39,18 +55,27 @@ export class ImageRecords {
     await replaceFile(join(this.#folder, `${hexOf(image.fingerprint)}.json`), text);
   }
 
+  /** One that cannot be read, too, whatever it is. */
   async remove(fingerprint: string): Promise<void> {
-    await unlink(join(this.#folder, `${hexOf(fingerprint)}.json`));
+    await rm(this.#path(fingerprint), { recursive: true });
   }
 
-  async #read(name: string): Promise<ImageRecord | undefined> {
-    const path = join(this.#folder, name);
+  async #read(fingerprint: string): Promise<ImageRecord | UnreadableRecord | undefined> {
+    const path = this.#path(fingerprint);
     try {
-      return RecordSchema.parse(parseJson(await readFile(path, "utf8"))).image;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw new ImageError(name.slice(0, 12), `its record cannot be read: see ${path}`, { cause: error });
+      const content = await readJson(path);
+      return content === undefined ? undefined : RecordSchema.parse(content).image;
+    } catch (cause) {
+      const way = "it is left as it is; delete the image by its fingerprint and import it again, or restore the file";
+      const error = new ImageError(hexOf(fingerprint).slice(0, 12), `its record ${path} cannot be read: ${way}`, {
+        cause,
+      });
+      return { fingerprint, error };
     }
+  }
+
+  #path(fingerprint: string): string {
+    return join(this.#folder, `${hexOf(fingerprint)}.json`);
   }
 }
 

@@ -5,11 +5,12 @@ import { ImageError, InUseError, NotFoundError } from "../contract/errors.ts";
 import type { ImageSource, ImportOptions } from "../contract/images.ts";
 import type { ImageDescription, ImageSourcePlugin } from "../driver/image-source.ts";
 import { acquireLock } from "../engine/lock.ts";
-import type { ImageStore, ImageUsers } from "../engine/ports.ts";
+import type { ImageStore, ImageTrouble, ImageUsers } from "../engine/ports.ts";
 import type { Image } from "../model/image.ts";
+import { syncFolder } from "../system/replace-file.ts";
 import { ImageAliases, withAliases } from "./aliases.ts";
-import { diskFull, isDiskFull } from "./disk-full.ts";
 import { Draft } from "./draft.ts";
+import { syncFileSystem } from "./durable.ts";
 import { hashOf } from "./fingerprint.ts";
 import { ImageFolders } from "./folders.ts";
 import { assertImportOptions } from "./import-options.ts";
@@ -21,7 +22,8 @@ import { type ImageRecord, ImageRecords, imageRecord } from "./records.ts";
 import { resolveReference } from "./reference.ts";
 import { findOrigin } from "./source/find-origin.ts";
 import type { Origin } from "./source/origin.ts";
-import { discardUnused, emptyTrash, recoverStore } from "./sweep.ts";
+import { storeError } from "./store-error.ts";
+import { discardUnused, emptyTrash, recoverStore, storeTroubles } from "./sweep.ts";
 import type { ImageTree } from "./tree.ts";
 
 export interface OpenImageStoreOptions extends Abortable {
@@ -68,47 +70,58 @@ class FolderImageStore implements ImageStore {
   async import(source: ImageSource, options: ImportOptions = {}): Promise<Image> {
     assertImportOptions(options);
     options.signal?.throwIfAborted();
+    const name = typeof source === "string" ? source : source.type;
+    return await this.#guarded(name, options, () => this.#import(source, options));
+  }
+
+  async #import(source: ImageSource, options: ImportOptions): Promise<Image> {
     const origin = await findOrigin(source, this.#plugins, this.#limits, options);
     // Whoever imports the same meanwhile waits here, then finds it.
     await using _turn = await acquireLock(this.#lockOf("import", origin.lock), { ...options, retire: true });
-    try {
-      return (await this.#find(origin, options)) ?? (await this.#load(origin, options));
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      throw isDiskFull(error) ? diskFull(origin.name, error) : error;
-    }
+    return (await this.#find(origin, options)) ?? (await this.#load(origin, options));
   }
 
   async get(reference: string, options: Abortable = {}): Promise<Image> {
     options.signal?.throwIfAborted();
-    const [records, aliases] = await Promise.all([this.#records.list(), this.#aliases.read()]);
-    const fingerprints = records.map(({ fingerprint }) => fingerprint);
-    const fingerprint = resolveReference(reference, fingerprints, aliases);
-    const record = records.find((one) => one.fingerprint === fingerprint) as ImageRecord;
-    return withAliases(record, aliases);
+    return await this.#guarded(reference, options, async () => {
+      const fingerprint = await this.#resolve(reference);
+      const record = await this.#records.read(fingerprint);
+      if (record === undefined) throw new NotFoundError("image", reference);
+      return withAliases(record, (await this.#aliases.readable()).aliases);
+    });
   }
 
   async list(options: Abortable = {}): Promise<readonly Image[]> {
     options.signal?.throwIfAborted();
-    const [records, aliases] = await Promise.all([this.#records.list(), this.#aliases.read()]);
-    return records.map((record) => withAliases(record, aliases));
+    return await this.#guarded("list", options, async () => {
+      const [{ records }, { aliases }] = await Promise.all([this.#records.list(), this.#aliases.readable()]);
+      return records.map((record) => withAliases(record, aliases));
+    });
   }
 
   async delete(reference: string, options: Abortable = {}): Promise<void> {
-    {
+    await this.#guarded(reference, options, async () => {
       await using _lock = await acquireLock(this.#folders.storeLock, options);
-      const { fingerprint } = await this.get(reference);
+      const fingerprint = await this.#resolve(reference);
       const users = await this.#users(fingerprint);
       if (users.length > 0) throw new InUseError("image", reference, users);
       options.signal?.throwIfAborted();
       await this.#records.remove(fingerprint);
       await this.#aliases.removeAll(fingerprint);
       await discardUnused(this.#folders);
-    }
-    await emptyTrash(this.#folders);
+    });
+    await this.#guarded(reference, {}, () => emptyTrash(this.#folders));
   }
 
   async tree(image: Image, options: Abortable = {}): Promise<ImageTree> {
+    return await this.#guarded(image.fingerprint, options, () => this.#tree(image, options));
+  }
+
+  troubles(): Promise<readonly ImageTrouble[]> {
+    return storeTroubles(this.#folders);
+  }
+
+  async #tree(image: Image, options: Abortable): Promise<ImageTree> {
     await using _lock = await acquireLock(this.#folders.storeLock, { ...options, mode: "shared" });
     const record = await this.#records.read(image.fingerprint);
     if (record === undefined) throw new NotFoundError("image", image.fingerprint);
@@ -117,8 +130,33 @@ class FolderImageStore implements ImageStore {
     return {
       kind: "layers",
       layers: record.layers.map(({ chainId }) => this.#layers.tree(chainId)),
-      merged: (mergeOptions = {}) => this.#merged(record, mergeOptions),
+      merged: (merge = {}) => this.#guarded(record.fingerprint, merge, () => this.#merged(record, merge)),
     };
+  }
+
+  /** The fingerprint that is meant, of an image whose record cannot be read, too. */
+  async #resolve(reference: string): Promise<string> {
+    const [{ records, unreadable }, { aliases, error }] = await Promise.all([
+      this.#records.list(),
+      this.#aliases.readable(),
+    ]);
+    const fingerprints = [...records, ...unreadable].map(({ fingerprint }) => fingerprint);
+    try {
+      return resolveReference(reference, fingerprints, aliases);
+    } catch (failure) {
+      // Whether there is such a name is not known then.
+      throw failure instanceof NotFoundError && error !== undefined ? error : failure;
+    }
+  }
+
+  /** The caller's reason wins, and what the system says comes out as what to do about it. */
+  async #guarded<T>(image: string, { signal }: Abortable, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw storeError(image, this.#folders.root, error);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -127,10 +165,11 @@ class FolderImageStore implements ImageStore {
 
   async #find(origin: Origin, options: ImportOptions): Promise<Image | undefined> {
     if (origin.identity === undefined) return undefined;
-    const known = await this.#known.find(identityOf(origin, options));
-    if (known === undefined || (options.digest !== undefined && options.digest !== known.digest)) return undefined;
+    const known = await this.#known.find(identityOf(origin, options), options.digest);
+    if (known === undefined) return undefined;
     await using _lock = await acquireLock(this.#folders.storeLock, options);
-    const record = await this.#records.read(known.fingerprint);
+    const { records } = await this.#records.list();
+    const record = records.find(({ fingerprint }) => fingerprint === known.fingerprint);
     return record && (await this.#name(record, options));
   }
 
@@ -138,6 +177,9 @@ class FolderImageStore implements ImageStore {
     const { name: image } = origin;
     await using draft = await Draft.open(this.#folders, this.#layers, { ...options, image, limits: this.#limits });
     const description = await origin.load(draft, options);
+    options.signal?.throwIfAborted();
+    // The record that vouches for it must not outlive it when the power goes.
+    if (draft.hasContent) await syncFileSystem(this.#folders.root, options);
     options.signal?.throwIfAborted();
     return await this.#commit(draft, description, origin, options);
   }
@@ -148,14 +190,16 @@ class FolderImageStore implements ImageStore {
    */
   async #commit(draft: Draft, description: ImageDescription, origin: Origin, options: ImportOptions): Promise<Image> {
     await using _lock = await acquireLock(this.#folders.storeLock);
-    const before = await this.#records.read(description.fingerprint);
+    const { records } = await this.#records.list();
+    // One that cannot be read is written anew.
+    const before = records.find(({ fingerprint }) => fingerprint === description.fingerprint);
     const record = before ?? imageRecord(draft, description, origin.name);
     if (before === undefined) {
-      for (const { stored, place } of draft.layers)
-        if (place !== undefined) await this.#layers.adopt(stored.chainId, place);
+      await this.#layers.adopt(draft.layers);
       if (draft.disk !== undefined) {
         await mkdir(this.#folders.blobs, { recursive: true });
         await rename(draft.disk.path, this.#blob(draft.disk.digest));
+        await syncFolder(this.#folders.blobs);
       }
       await this.#records.write(record);
     }
@@ -170,7 +214,7 @@ class FolderImageStore implements ImageStore {
   /** Only under the store's lock. */
   async #name(record: ImageRecord, { aliases = [] }: ImportOptions): Promise<Image> {
     await this.#aliases.assign(aliases, record.fingerprint);
-    return withAliases(record, await this.#aliases.read());
+    return withAliases(record, (await this.#aliases.readable()).aliases);
   }
 
   async #merged(record: ImageRecord, options: Abortable): Promise<string> {
@@ -180,31 +224,28 @@ class FolderImageStore implements ImageStore {
     if (record.layers.length === 1) return this.#layers.tree(top.chainId);
     const place = join(this.#folders.merged, hexOf(top.chainId));
     await using _turn = await acquireLock(this.#lockOf("merge", top.chainId), { ...options, retire: true });
-    try {
-      if (await exists(place)) return join(place, "tree");
-      const folders = await Promise.all(
-        record.layers.map(async ({ chainId }) => {
-          const stored = await this.#layers.read(chainId);
-          if (stored === undefined) throw new NotFoundError("image", record.fingerprint);
-          return asFolder(this.#layers.tree(chainId), stored);
-        }),
-      );
-      await using draft = await Draft.open(this.#folders, this.#layers, {
-        ...options,
-        image: record.fingerprint,
-        limits: this.#limits,
-      });
-      await mergeLayers(folders, join(draft.folder, "tree"), options);
-      await using _lock = await acquireLock(this.#folders.storeLock, options);
-      if ((await this.#records.read(record.fingerprint)) === undefined)
-        throw new NotFoundError("image", record.fingerprint);
-      await mkdir(this.#folders.merged, { recursive: true });
-      await rename(draft.folder, place);
-      return join(place, "tree");
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      throw isDiskFull(error) ? diskFull(record.fingerprint, error) : error;
-    }
+    if (await exists(place)) return join(place, "tree");
+    const folders = await Promise.all(
+      record.layers.map(async ({ chainId }) => {
+        const stored = await this.#layers.read(chainId);
+        if (stored === undefined) throw new NotFoundError("image", record.fingerprint);
+        return asFolder(this.#layers.tree(chainId), stored);
+      }),
+    );
+    await using draft = await Draft.open(this.#folders, this.#layers, {
+      ...options,
+      image: record.fingerprint,
+      limits: this.#limits,
+    });
+    await mergeLayers(folders, join(draft.folder, "tree"), options);
+    // It is taken for whole as soon as it has its name.
+    await syncFileSystem(this.#folders.root, options);
+    await using _lock = await acquireLock(this.#folders.storeLock, options);
+    if ((await this.#records.read(record.fingerprint)) === undefined)
+      throw new NotFoundError("image", record.fingerprint);
+    await mkdir(this.#folders.merged, { recursive: true });
+    await rename(draft.folder, place);
+    return join(place, "tree");
   }
 
   #blob(digest: string): string {

@@ -1,13 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { mkdir, readdir, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Abortable } from "../contract/abortable.ts";
 import { acquireLock, tryLock } from "../engine/lock.ts";
-import { parseJson } from "../text/bounded-json.ts";
+import type { ImageTrouble } from "../engine/ports.ts";
+import { ImageAliases } from "./aliases.ts";
 import { removeByTool } from "./draft.ts";
 import type { ImageFolders } from "./folders.ts";
+import { readKnown } from "./known-sources.ts";
 import { hexOf } from "./layer-store.ts";
-import { ImageRecords, listed } from "./records.ts";
+import { type ImageRecord, ImageRecords, listed } from "./records.ts";
 
 /** Removes what processes that died left behind: drafts whose lock is free, and content that no image has. */
 export async function recoverStore(folders: ImageFolders, options: Abortable): Promise<void> {
@@ -32,10 +34,26 @@ export async function recoverStore(folders: ImageFolders, options: Abortable): P
 /**
  * Moves to the trash what neither an image nor a draft refers to. Only under the store's exclusive lock; quick whatever
  * the size. {@link emptyTrash} does the work, without the lock.
+ *
+ * A record that cannot be read may refer to anything: while there is one, all content stays.
  */
 export async function discardUnused(folders: ImageFolders): Promise<void> {
-  const images = await new ImageRecords(folders.records).list();
-  const fingerprints = new Set(images.map(({ fingerprint }) => fingerprint));
+  const { records, unreadable } = await new ImageRecords(folders.records).list();
+  const unused = unreadable.length > 0 ? [] : await unusedContent(folders, records);
+  // replaceFile() of a process that died.
+  for (const folder of [folders.records, folders.sources, folders.root])
+    for (const name of await listed(folder)) if (/^\..*\.tmp$/.test(name)) unused.push(join(folder, name));
+  if (unused.length > 0) await mkdir(folders.trash, { recursive: true });
+  for (const path of unused) await rename(path, join(folders.trash, randomUUID()));
+  const known = new Set([...records, ...unreadable].map(({ fingerprint }) => fingerprint));
+  for (const name of await listed(folders.sources)) {
+    const path = join(folders.sources, name);
+    const source = await readKnown(path);
+    if (source !== undefined && !known.has(source.fingerprint)) await unlink(path);
+  }
+}
+
+async function unusedContent(folders: ImageFolders, images: readonly ImageRecord[]): Promise<string[]> {
   const layers = new Set(images.flatMap((image) => image.layers.map(({ chainId }) => hexOf(chainId))));
   const disks = new Set(images.map(({ disk }) => disk && hexOf(disk.digest)));
   for (const draft of await listed(folders.drafts))
@@ -44,24 +62,28 @@ export async function discardUnused(folders: ImageFolders): Promise<void> {
   for (const folder of [folders.layers, folders.merged])
     for (const name of await listed(folder)) if (!layers.has(name)) unused.push(join(folder, name));
   for (const name of await listed(folders.blobs)) if (!disks.has(name)) unused.push(join(folders.blobs, name));
-  // replaceFile() of a process that died.
-  for (const folder of [folders.records, folders.sources, folders.root])
-    for (const name of await listed(folder)) if (/^\..*\.tmp$/.test(name)) unused.push(join(folder, name));
-  if (unused.length > 0) await mkdir(folders.trash, { recursive: true });
-  for (const path of unused) await rename(path, join(folders.trash, randomUUID()));
+  return unused;
+}
+
+/** The files that cannot be read. What is in the way of nobody stays where it is. */
+export async function storeTroubles(folders: ImageFolders): Promise<readonly ImageTrouble[]> {
+  const troubles: ImageTrouble[] = [];
+  const { unreadable } = await new ImageRecords(folders.records).list();
+  for (const { fingerprint, error } of unreadable)
+    troubles.push({ image: hexOf(fingerprint).slice(0, 12), reason: error.message });
+  const { error } = await new ImageAliases(folders.aliases).readable();
+  if (error !== undefined) troubles.push({ image: "aliases", reason: error.message });
   for (const name of await listed(folders.sources)) {
     const path = join(folders.sources, name);
-    if (!fingerprints.has(await readFile(path, "utf8").then(fingerprintIn))) await unlink(path);
+    if (name.endsWith(".json") && (await readKnown(path)) === undefined)
+      troubles.push({ image: "sources", reason: `${path} cannot be read: remove it, it only saves time` });
   }
+  return troubles;
 }
 
 export async function emptyTrash(folders: ImageFolders): Promise<void> {
   if ((await listed(folders.trash)).length === 0) return;
   for (const name of await readdir(folders.trash)) await removeByTool(join(folders.trash, name));
-}
-
-function fingerprintIn(text: string): string {
-  return (parseJson(text) as { fingerprint: string }).fingerprint;
 }
 
 function noFolder(error: NodeJS.ErrnoException): string[] {

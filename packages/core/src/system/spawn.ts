@@ -17,7 +17,7 @@ export interface SpawnOptions extends Abortable {
   readonly descriptors?: readonly number[] | undefined;
   /**
    * Ends the tool at once when this process dies, however it dies: for one that fills a folder which a crash has
-   * removed.
+   * removed. An abort then ends whatever it has started, too.
    */
   readonly diesWithUs?: boolean | undefined;
   /** For one that reads what a stranger made. */
@@ -56,19 +56,22 @@ export const spawn: Spawn = async (argv, options = {}) => {
   const command = options.bounds === undefined ? argv : bounded(argv, options.bounds);
   const [file = tool, ...rest] = options.diesWithUs ? dyingWithUs(command) : command;
   const wrapped = file !== tool;
-  const result = await execa(file, rest, {
+  const child = execa(file, rest, {
     cwd: options.cwd ?? "/",
     env: options.env ?? TOOL_ENV,
     extendEnv: false,
     // execa's types know descriptors up to 9 only; it passes on any.
     stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...((options.descriptors ?? []) as 3[])],
     ...(options.stdin === undefined ? {} : { input: options.stdin }),
-    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    // It leads a group, by which what it has started is found.
+    detached: options.diesWithUs ?? false,
+    ...(options.signal === undefined || options.diesWithUs ? {} : { cancelSignal: options.signal }),
     forceKillAfterDelay: 2000,
     reject: false,
     stripFinalNewline: false,
     maxBuffer: 64 * 1024 * 1024,
   });
+  const result = await (options.diesWithUs ? endingGroup(child, child.pid, options.signal) : child);
   options.signal?.throwIfAborted();
   if (result.code === "ENOENT") throw notOnPath(file, wrapped ? "util-linux" : options.fromPackage, result.cause);
   const exitCode = result.exitCode;
@@ -82,6 +85,35 @@ export const spawn: Spawn = async (argv, options = {}) => {
   }
   return { stdout: String(result.stdout), stderr: String(result.stderr), exitCode };
 };
+
+/** Milliseconds that a group has to end by SIGTERM before it gets SIGKILL. */
+const GRACE = 1000;
+
+/** Waits for the leader of a group, all of which an abort ends: a child of a tool may hold the tool's output open. */
+async function endingGroup<T>(ended: Promise<T>, pid: number | undefined, signal: AbortSignal | undefined): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const end = () => {
+    killGroup(pid, "SIGTERM");
+    timer = setTimeout(() => killGroup(pid, "SIGKILL"), GRACE);
+  };
+  signal?.addEventListener("abort", end, { once: true });
+  try {
+    return await ended;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
+  }
+}
+
+/** Signals all of the group that a process leads, if there is any of it. */
+export function killGroup(leader: number | undefined, signal: NodeJS.Signals): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
 
 /** What to throw where a tool is not there. */
 export function notOnPath(file: string, fromPackage: string | undefined, cause: unknown): HostError {

@@ -217,6 +217,7 @@ export function smallParts() {
   const reserved = new Set<string>();
   const unused = () => Promise.reject(new Error("not part of this test"));
   const images: ImageStore = {
+    troubles: async () => [],
     get: async (reference) => {
       if (reference === "base" || reference === IMAGE.fingerprint) return IMAGE;
       if (reference === "disk") return { ...IMAGE, kind: "disk" };

@@ -28,21 +28,24 @@ describe("ImageRecords", () => {
     const records = new ImageRecords(folder);
     for (const one of [record("b", 2), record("a", 1), record("c", 3)]) await records.write(one);
     await records.remove(digest("c"));
-    expect(await records.list()).toEqual([record("a", 1), record("b", 2)]);
+    expect(await records.list()).toEqual({ records: [record("a", 1), record("b", 2)], unreadable: [] });
     expect(await records.read(digest("a"))).toEqual(record("a", 1));
     expect(await records.read(digest("c"))).toBeUndefined();
     expect(await readdir(folder)).toHaveLength(2);
   });
 
   it("lists nothing where no image was ever written", async () => {
-    expect(await new ImageRecords(join(folder, "none")).list()).toEqual([]);
+    expect(await new ImageRecords(join(folder, "none")).list()).toEqual({ records: [], unreadable: [] });
   });
 
-  it("rejects with an ImageError that names the file when a record cannot be read", async () => {
+  it("tells of a record that cannot be read beside the others, and rejects with an ImageError that names its file", async () => {
     const path = join(folder, `${"a".repeat(64)}.json`);
+    const records = new ImageRecords(folder);
+    await records.write(record("b", 2));
     await writeFile(path, '{"version":1');
-    const error = await new ImageRecords(folder).list().catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(ImageError);
-    expect(String(error)).toContain(path);
+    const { records: readable, unreadable } = await records.list();
+    expect(readable).toEqual([record("b", 2)]);
+    expect(unreadable).toEqual([{ fingerprint: digest("a"), error: expect.any(ImageError) }]);
+    await expect(records.read(digest("a"))).rejects.toThrow(path);
   });
 });

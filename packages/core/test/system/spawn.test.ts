@@ -42,6 +42,18 @@ describe.each(HOW)("a tool run with %j", (how) => {
   });
 });
 
+it("ends by an abort whatever was started by what is to die with this process, within seconds", async () => {
+  const controller = new AbortController();
+  const stubborn = ["sh", "-c", "trap '' TERM; (trap '' TERM; sleep 600) & kill -USR1 \"$1\"; sleep 600", "sh"];
+  const ready = new Promise<void>((resolve) => process.once("SIGUSR1", () => resolve()));
+  const ended = spawn([...stubborn, String(process.pid)], { diesWithUs: true, signal: controller.signal });
+  await ready;
+  const begin = performance.now();
+  controller.abort("enough");
+  await expect(ended).rejects.toBe("enough");
+  expect(performance.now() - begin).toBeLessThan(2000);
+});
+
 it("does not run what is to die with this process once another is its parent", async () => {
   const argv = dyingWithUs(["echo", "running"]);
   expect((await spawn(["sh", "-c", '"$@"; echo $?', "sh", ...argv])).stdout).toBe("1\n");

@@ -5,6 +5,7 @@ import { type Abortable, CommandError, ImageError, type RegistryOptions } from "
 import { type Spawn, TOOL_ENV } from "@pileus/core/driver";
 import { type ImageReference, renderReference } from "./reference.ts";
 import { translateFailure } from "./skopeo-failure.ts";
+import { STALL_TIMEOUT, StallWatch } from "./stall-watch.ts";
 
 /** What is the same for every call of skopeo during one import. */
 export interface SkopeoContext {
@@ -16,6 +17,8 @@ export interface SkopeoContext {
   readonly folder: string;
   /** Bytes of the longest file that an archive may be unpacked to. */
   readonly maxBytes: number;
+  /** Milliseconds in which something must arrive from a registry. Default: {@link STALL_TIMEOUT}. */
+  readonly stallTimeout?: number | undefined;
 }
 
 /** The trust policy of the system, where an administrator has put it. */
@@ -77,17 +80,28 @@ function renderGlobal({ policy }: SkopeoContext): string[] {
 
 /**
  * Runs skopeo, which writes no file longer than `maxFile`: it takes whatever a registry sends, declared or not. An abort
- * ends it. What it complains about becomes an error of the contract, which it is the cause of. */
+ * ends it, and so does a registry that says nothing for too long. What it complains about becomes an error of the contract, which it is the cause of. */
 export async function runSkopeo(
   spawn: Spawn,
   context: SkopeoContext,
   argv: readonly string[],
   options: Abortable & { readonly maxFile: number },
 ): Promise<string> {
+  const { reference, folder } = context;
+  using watch =
+    reference.transport === "docker"
+      ? new StallWatch({
+          folders: ["tmp", "layout", "layout/blobs/sha256"].map((name) => join(folder, name)),
+          timeout: context.stallTimeout ?? STALL_TIMEOUT,
+          peer: `registry ${reference.registry}`,
+          signal: options.signal,
+        })
+      : undefined;
+  const signal = watch?.signal ?? options.signal;
   const surroundings = { cwd: context.folder, env: skopeoEnvironment(), diesWithUs: true };
   try {
     const bounds = { file: options.maxFile };
-    const { stdout } = await spawn(argv, { ...surroundings, bounds, fromPackage: SKOPEO, signal: options.signal });
+    const { stdout } = await spawn(argv, { ...surroundings, bounds, fromPackage: SKOPEO, signal });
     return stdout;
   } catch (error) {
     if (error instanceof CommandError && TOO_LONG.test(error.stderr))

@@ -24,6 +24,8 @@ export interface OciSourceOptions {
   readonly registries?: Readonly<Record<string, RegistryOptions>> | undefined;
   /** A trust policy (containers-policy.json(5)). Default: `/etc/containers/policy.json`, else unsigned images are accepted. */
   readonly policy?: string | undefined;
+  /** Milliseconds: an import fails with a ConnectionError when nothing has come from a registry for so long. Default: 60,000. */
+  readonly stallTimeout?: number | undefined;
 }
 
 /** Opens the compressed bytes of layer number `index`, bottom first. */
@@ -46,6 +48,7 @@ export function ociSource(spawn: Spawn, defaults: OciSourceOptions = {}): ImageS
         folder: draft.folder,
         maxBytes: draft.maxBytes,
         policy: await trustPolicy(draft.folder, defaults.policy),
+        stallTimeout: defaults.stallTimeout,
       };
       await mkdir(join(draft.folder, "tmp"), { recursive: true });
       // The digest of a docker-archive is its file's: its manifest is made up by whoever reads it.

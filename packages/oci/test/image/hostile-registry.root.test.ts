@@ -1,7 +1,9 @@
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createSocketServer } from "node:net";
+import { spawn } from "@pileus/core/driver";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/image/manifest.ts";
+import { ociSource } from "../../src/image/source.ts";
 import { real, SourceFixture } from "../support/source-fixture.ts";
 
 const OCI = "application/vnd.oci.image";
@@ -81,5 +83,46 @@ describe("an import from a registry that lies", () => {
       });
       expect(registry.sent).toBe(0);
     }),
+  );
+});
+
+describe("an import from a registry that takes the connection and says nothing", () => {
+  const silent = async (use: (reference: string) => Promise<void>) => {
+    const sockets = new Set<{ destroy(): void }>();
+    const server = createSocketServer((socket) => sockets.add(socket.on("error", () => undefined)));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      await use(`docker://127.0.0.1:${(server.address() as AddressInfo).port}/a:1`);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  };
+
+  it(
+    "fails by itself, naming the registry",
+    real(() =>
+      silent(async (reference) => {
+        const impatient = ociSource(spawn, { stallTimeout: 600 });
+        await expect(fixture.load(reference, {}, [], impatient)).rejects.toMatchObject({
+          code: "ERR_INSTANCE_CONNECTION",
+          message: expect.stringMatching(/registry 127\.0\.0\.1:\d+: nothing has come from it for 600 ms/),
+        });
+      }),
+    ),
+  );
+
+  it(
+    "ends with the caller's signal, for the caller's reason",
+    real(() =>
+      silent(async (reference) => {
+        const reason = new Error("mine");
+        const begin = performance.now();
+        const signal = AbortSignal.timeout(300);
+        await expect(fixture.load(reference, { signal })).rejects.toMatchObject({ name: "TimeoutError" });
+        expect(performance.now() - begin).toBeLessThan(3000);
+        await expect(fixture.load(reference, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+      }),
+    ),
   );
 });

@@ -1,6 +1,6 @@
-import { CommandError, ConfigError, HostError, ImageError } from "../../contract/errors.ts";
+import { CommandError, ConfigError, HostError, ImageError, TimeoutError } from "../../contract/errors.ts";
 import type { DebianBootstrap, ImportOptions } from "../../contract/images.ts";
-import { linkSignals } from "../../driver/deadline.ts";
+import { Deadline, linkSignals } from "../../driver/deadline.ts";
 import { DebianSchema } from "../../model/debian.ts";
 import { parse } from "../../model/parse.ts";
 import { hostArchitecture } from "../../system/architecture.ts";
@@ -119,9 +119,13 @@ function bootstrapArgv(what: {
 /** Where the host's apt gets Debian from; nothing on other systems. */
 async function hostMirror(signal: AbortSignal | undefined): Promise<string | undefined> {
   try {
-    return parseMirror((await spawn(["apt-get", "update", "--print-uris"], { signal })).stdout);
+    // It asks nobody, and reads a few files.
+    using deadline = new Deadline({ action: "apt-get update --print-uris", timeout: 30_000, signal });
+    const options = { diesWithUs: true, signal: deadline.signal };
+    return parseMirror((await spawn(["apt-get", "update", "--print-uris"], options)).stdout);
   } catch (error) {
-    if (error instanceof HostError || error instanceof CommandError) return undefined;
+    signal?.throwIfAborted();
+    if ([HostError, CommandError, TimeoutError].some((kind) => error instanceof kind)) return undefined;
     throw error;
   }
 }

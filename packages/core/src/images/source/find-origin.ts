@@ -13,8 +13,11 @@ import { tarOrigin } from "./tar.ts";
 /** Prefixes of `@pileus/oci`, to tell its absence from a missing file. */
 const OCI_PREFIX = /^(docker:\/\/|oci:|oci-archive:|docker-archive:)/;
 
-/** `https://…`, `redis:7`, `127.0.0.1:5000/name@sha256:…`: more likely a reference of some kind than a path. */
-const REFERENCE = /^[^/.].*:/s;
+/** `https://…`, `redis:7`, `alpine`, `127.0.0.1:5000/name@sha256:…`: more likely a reference of some kind than a path. */
+const REFERENCE = /^[^/.].*:|^[a-z0-9][a-z0-9_-]*$/s;
+
+/** What a registry would take as it is, but for the prefix (distribution/reference, regexp.go). */
+const NAME_IN_REGISTRY = /^[a-z0-9][a-z0-9._/:@-]*$/;
 
 /** Who can read a source. @throws {ConfigError} @throws {NotFoundError} @throws {ImageError} */
 export async function findOrigin(
@@ -58,9 +61,10 @@ function missingHint(source: string, plugins: readonly ImageSourcePlugin[]): str
   const hint = "no such file or folder";
   if (!REFERENCE.test(source)) return hint;
   const prefixes = plugins.flatMap((plugin) => plugin.prefixes);
+  const registry = NAME_IN_REGISTRY.test(source) ? `; of a registry it is docker://${source}` : "";
   const others =
     prefixes.length > 0
-      ? `, or begins with ${prefixes.join(" or ")}`
+      ? `, or begins with ${prefixes.join(" or ")}${registry}`
       : "; oci() of @pileus/oci, given to openHost(), reads registries and OCI archives";
   const paths = "the path of a tar, squashfs, folder, qcow2 or raw disk";
   return `${hint}; a source is ${paths}, or { type: "debian" }${others}`;

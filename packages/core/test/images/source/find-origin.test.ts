@@ -1,5 +1,8 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ImageError, NotFoundError } from "../../../src/contract/errors.ts";
+import { ConfigError, ImageError, NotFoundError } from "../../../src/contract/errors.ts";
 import type { ImageSourcePlugin } from "../../../src/driver/image-source.ts";
 import { DEFAULT_LAYER_LIMITS } from "../../../src/images/layer/limits.ts";
 import { findOrigin } from "../../../src/images/source/find-origin.ts";
@@ -23,6 +26,10 @@ describe("a source that is no file", () => {
     },
   );
 
+  it.each(["alpine", "redis:7"])("is told how it is written where a registry has it: %s", async (source) => {
+    expect(String(await failure(source, [plugin]))).toContain(`of a registry it is docker://${source}`);
+  });
+
   it.each(["/nowhere/rootfs:1.tar", "./redis:7", "rootfs.tar"])("is not where it is a path: %s", async (source) => {
     const error = await failure(source, [plugin]);
     expect(error).toBeInstanceOf(NotFoundError);
@@ -40,4 +47,16 @@ describe("a source that cannot be read", () => {
     expect(error).toBeInstanceOf(ImageError);
     expect(String(error)).toContain(`image ${source}: it cannot be read: ${errno}: `);
   });
+});
+
+it("an OCI layout is taken for no root file system, and the error says how it is written", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-images-layout-"));
+  try {
+    await writeFile(join(folder, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+    const error = await failure(folder, [plugin]);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(String(error)).toContain(`write oci:${folder}`);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -1,0 +1,12 @@
+import type { Abortable } from "../contract/abortable.ts";
+import { abortable } from "../driver/deadline.ts";
+import { spawn } from "../system/spawn.ts";
+
+/**
+ * Makes all that was written to a folder's file system durable: syncfs(2), by sync(1), since it can take seconds. One
+ * call for a tree of any number of files; what other programs wrote there meanwhile goes along.
+ */
+export async function syncFileSystem(folder: string, { signal }: Abortable): Promise<void> {
+  // The kernel lets nobody end it before it is through; nothing depends on it once nobody waits.
+  await abortable(spawn(["sync", "--file-system", "--", folder], { fromPackage: "coreutils" }), signal);
+}

@@ -1,0 +1,108 @@
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openHost } from "../../src/host.ts";
+import { ImageFolders } from "../../src/images/folders.ts";
+import { type ImageRecord, ImageRecords } from "../../src/images/records.ts";
+import { openImageStore } from "../../src/images/store.ts";
+
+let folders: ImageFolders;
+beforeEach(async () => {
+  folders = new ImageFolders(await mkdtemp(join(tmpdir(), "pileus-images-damaged-")));
+  for (const letter of ["a", "b"]) {
+    await new ImageRecords(folders.records).write(record(letter));
+    await mkdir(join(folders.layers, letter.repeat(64), "tree"), { recursive: true });
+  }
+  await writeFile(folders.aliases, JSON.stringify({ one: digest("a"), two: digest("b") }));
+});
+afterEach(() => rm(folders.root, { recursive: true, force: true }));
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+const record = (letter: string): ImageRecord => ({
+  kind: "oci",
+  fingerprint: digest(letter),
+  architecture: "amd64",
+  size: 1,
+  createdAt: letter.charCodeAt(0),
+  source: "somewhere",
+  layers: [{ diffId: digest(letter), chainId: digest(letter), size: 1 }],
+  properties: {},
+});
+const recordOf = (letter: string) => join(folders.records, `${letter.repeat(64)}.json`);
+const layerOf = (letter: string) => join(folders.layers, letter.repeat(64));
+
+const DAMAGES: readonly (readonly [what: string, damage: (path: string) => Promise<unknown>])[] = [
+  ["empty", (path) => writeFile(path, "")],
+  ["cut off", (path) => writeFile(path, '{"version":1,')],
+  ["nested without end", (path) => writeFile(path, "[".repeat(50_000))],
+  ["of another version", (path) => writeFile(path, '{"version":9,"image":{}}')],
+  ["a folder", (path) => rm(path).then(() => mkdir(path))],
+  ["of 600 MB", (path) => truncate(path, 600e6)],
+];
+
+describe("a store with a record that is", () => {
+  it.each(DAMAGES)("%s opens, and keeps no other image from working", async (_what, damage) => {
+    await damage(recordOf("a"));
+    await using store = await openImageStore({ folder: folders.root });
+    expect((await store.list()).map(({ fingerprint }) => fingerprint)).toEqual([digest("b")]);
+    expect(await store.get("two")).toMatchObject({ fingerprint: digest("b"), aliases: ["two"] });
+    const named = { code: "ERR_INSTANCE_IMAGE", message: expect.stringContaining(recordOf("a")) };
+    await expect(store.get("one")).rejects.toMatchObject(named);
+    await expect(store.tree({ ...record("a"), aliases: [] })).rejects.toMatchObject(named);
+    expect(await store.troubles()).toEqual([{ image: "a".repeat(12), reason: expect.stringContaining(recordOf("a")) }]);
+  });
+
+  it.each(DAMAGES)("%s loses nothing that it may vouch for, until its image is deleted", async (_what, damage) => {
+    await damage(recordOf("a"));
+    await using store = await openImageStore({ folder: folders.root });
+    await store.delete("two");
+    expect([layerOf("a"), layerOf("b")].map((path) => existsSync(path))).toEqual([true, true]);
+    await store.delete(digest("a"));
+    expect([layerOf("a"), layerOf("b"), recordOf("a")].map((path) => existsSync(path))).toEqual([false, false, false]);
+    expect(await store.troubles()).toEqual([]);
+  });
+});
+
+it("a host opens over a damaged store, and its doctor names what is damaged", async () => {
+  const root = await mkdtemp(join(tmpdir(), "pileus-damaged-"));
+  try {
+    const images = new ImageFolders(join(root, "images"));
+    await new ImageRecords(images.records).write(record("a"));
+    const path = join(images.records, `${"a".repeat(64)}.json`);
+    await writeFile(path, "");
+    await using host = await openHost({ root, drivers: [] });
+    expect(await host.images.list()).toEqual([]);
+    expect(String(await host.doctor())).toContain(path);
+  } finally {
+    await rm(root, { recursive: true });
+  }
+});
+
+describe("a store whose file of names cannot be read", () => {
+  it("knows its images by their fingerprints, and says so of a name", async () => {
+    await writeFile(folders.aliases, "{");
+    await using store = await openImageStore({ folder: folders.root });
+    expect(await store.list()).toHaveLength(2);
+    expect((await store.get("a".repeat(12))).aliases).toEqual([]);
+    await expect(store.get("one")).rejects.toMatchObject({
+      code: "ERR_INSTANCE_IMAGE",
+      message: expect.stringContaining(folders.aliases),
+    });
+    expect(await store.troubles()).toMatchObject([{ image: "aliases" }]);
+    await store.delete(digest("a"));
+    expect(existsSync(layerOf("a"))).toBe(false);
+  });
+});
+
+describe("a store that cannot read which image a source gave", () => {
+  it("opens, and names the file", async () => {
+    const path = join(folders.sources, `${"c".repeat(64)}.json`);
+    await mkdir(folders.sources);
+    await writeFile(path, "{");
+    await using store = await openImageStore({ folder: folders.root });
+    expect(await store.list()).toHaveLength(2);
+    expect(await store.troubles()).toEqual([{ image: "sources", reason: expect.stringContaining(path) }]);
+  });
+});
