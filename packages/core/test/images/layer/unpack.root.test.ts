@@ -1,5 +1,5 @@
-import { link, mkdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
-import { crc32 } from "node:zlib";
+import { appendFile, link, mkdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import { crc32, gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { ImageError } from "../../../src/contract/errors.ts";
 import { spawn } from "../../../src/system/spawn.ts";
@@ -95,6 +95,32 @@ describe("a tar that is imported", () => {
   );
 });
 
+describe("an archive of files with holes", () => {
+  it.for([
+    ["gnu", []],
+    ["posix", ["--sparse-version=0.0"]],
+    ["posix", ["--sparse-version=0.1"]],
+    ["posix", ["--sparse-version=1.0"]],
+  ] as const)("is unpacked with them: format %s %s", ([format, version], context) =>
+    requires(NEEDS, async () => {
+      await using scratch = await Scratch.make();
+      const tree = scratch.path("tree");
+      await mkdir(tree);
+      await writeFile(`${tree}/holes`, "begin");
+      await truncate(`${tree}/holes`, 8 * 2 ** 20);
+      await appendFile(`${tree}/holes`, "end");
+      const archive = scratch.path("t.tar");
+      await spawn(["tar", "-c", "--sparse", `--format=${format}`, ...version, "-f", archive, "-C", tree, "holes"]);
+      expect((await stat(archive)).size).toBeLessThan(2 ** 20);
+      await using store = await scratch.open();
+      const content = await store.tree(await store.import(archive));
+      const file = content.kind === "layers" ? `${content.layers[0]}/holes` : "";
+      expect((await readFile(file)).equals(await readFile(`${tree}/holes`))).toBe(true);
+      expect((await stat(file)).blocks * 512).toBeLessThan(2 ** 20);
+    })(context),
+  );
+});
+
 /** `$` stands for the folder with the canary. */
 const HOSTILE: readonly (readonly [what: string, entries: readonly (RawEntry | Buffer)[], message: RegExp])[] = [
   ["a climbing name", [file("../../../../outside/canary")], /canary" leaves the root/],
@@ -177,6 +203,24 @@ describe("a hostile tar", () => {
         expect(await scratch.outside()).toBe("canaryalive");
         expect(await scratch.remains()).toEqual([]);
       })(context),
+  );
+
+  it(
+    "of a hundred thousand folders that no entry lists, in a few KiB, takes time in proportion to them",
+    requires(NEEDS, async () => {
+      await using scratch = await Scratch.make();
+      const deep = (index: number) => `${index}/${"d/".repeat(249)}f`;
+      const entries = Array.from({ length: 400 }, (_, index) => [paxBytes({ path: deep(index) }), file("x", "")]);
+      await using store = await scratch.open();
+      const blob = gzipSync(tarBytes(...entries.flat()), { level: 9 });
+      expect(blob.length).toBeLessThan(20_000);
+      const archive = await scratch.write("t.tar.gz", blob);
+      // With the square of the folders it was minutes.
+      const signal = AbortSignal.timeout(60_000);
+      const image = await store.import(archive, { signal });
+      await store.delete(image.fingerprint);
+    }),
+    90_000,
   );
 
   it.for(["xz", "zstd"] as const)("is refused when its %s would take much memory", (compression, context) =>
