@@ -18,3 +18,16 @@ export function* folderNames(folder: FolderHandle): Generator<Buffer, void> {
     reader.closeSync();
   }
 }
+
+/** Names that are sorted within one turn of the event loop. */
+const SORTED = 20_000;
+
+/** All names in a folder as byte strings (latin1), sorted unless there are very many of them. */
+export async function readNames(folder: FolderHandle, turn: () => Promise<void> | undefined): Promise<string[]> {
+  const names: string[] = [];
+  for (const name of folderNames(folder)) {
+    names.push(name.toString("latin1"));
+    if (names.length % SLICE === 0) await turn();
+  }
+  return names.length > SORTED ? names : names.sort();
+}

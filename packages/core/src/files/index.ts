@@ -10,6 +10,7 @@ export { parseJson } from "../text/bounded-json.ts";
 export { printable } from "../text/printable.ts";
 export { type Account, findAccount, type UnknownAccount } from "./accounts.ts";
 export { isNameText, nameBytes, nameText } from "./byte-name.ts";
+export { type FileCalls, fileCalls } from "./file-calls.ts";
 export { LocalFiles } from "./local-files.ts";
 export { plainAccess } from "./plain-access.ts";
 export { parseSignal, signalName } from "./signal-name.ts";

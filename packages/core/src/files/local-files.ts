@@ -16,7 +16,7 @@ import { fileCall } from "./file-error.ts";
 import { isAbsent, readStat } from "./file-stat.ts";
 import { chmodFolder } from "./folder-descriptor.ts";
 import { folderNames } from "./folder-names.ts";
-import { packTree } from "./pack-tree.ts";
+import { packStream } from "./pack-stream.ts";
 import { systemError } from "./plain-access.ts";
 import { readStream } from "./read-stream.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -127,7 +127,7 @@ export class LocalFiles implements FileOperations {
   readTree(path: string, options: Abortable = {}): Promise<Readable> {
     return fileCall("read", path, () => {
       options.signal?.throwIfAborted();
-      return packTree(this.#access, path, options);
+      return packStream(this.#access, path, options);
     });
   }
 

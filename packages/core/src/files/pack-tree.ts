@@ -1,154 +1,270 @@
-import { closeSync, constants, fstatSync, openSync, read, readdirSync, readSync } from "node:fs";
-import { Readable } from "node:stream";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  read,
+  readlinkSync,
+  readSync,
+} from "node:fs";
 import { promisify } from "node:util";
 import type { Abortable } from "../contract/abortable.ts";
-import type { FileStat } from "../contract/files.ts";
-import { byteString, type TarEntry } from "../tar/entry.ts";
+import { FileError } from "../contract/errors.ts";
+import type { Extent, TarEntry } from "../tar/entry.ts";
+import { mtimeText } from "../tar/time.ts";
 import { TarWriter } from "../tar/writer.ts";
-import { fileError } from "./file-error.ts";
-import { isAbsent, readStat } from "./file-stat.ts";
-import { openFolderAt } from "./folder-descriptor.ts";
+import { nameBytes, nameText } from "./byte-name.ts";
+import { Descent } from "./descent.ts";
+import { readNames } from "./folder-names.ts";
 import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
-import { splitPath } from "./tree-path.ts";
+import { joinPath, MAX_NAME, splitPath } from "./tree-path.ts";
+import { everySoOften } from "./turn.ts";
 
 const readAsync = promisify(read);
 /** Files of up to this many bytes are read within one turn: a trip through the thread pool costs more than they do. */
 const SMALL = 64 * 1024;
 const CHUNK = 1024 * 1024;
-/** Bytes that are gathered before they are handed on, which also lets other work have its turn. */
-const GATHERED = 64 * 1024;
+/** Bytes that are gathered before they are handed on. */
+const GATHERED = 256 * 1024;
+/** Of a file that states no size (/proc, /sys): it has to be in memory before its size is known. */
+const MAX_UNSIZED = 16 * 1024 * 1024;
+/** Parts of one file that are told from its holes; the rest of a file with more of them is one part. */
+const MAX_EXTENTS = 10_000;
 
-/**
- * The tree at `path` as a POSIX pax tar: names relative to it, parents before what they hold, sorted; `"."` for the root itself. Symlinks
- * are entries, also at the root. Sockets and devices are left out, for nothing could be done with them elsewhere.
- */
-export function packTree(access: TreeAccess, path: string, options: Abortable): Readable {
-  const { parent, name } = splitPath(path);
-  const folder = access.openFolder(parent);
-  try {
-    // Now, so that a tree that is not there is an error of the call rather than of the stream.
-    readStat(access, folder.path(name));
-  } catch (error) {
-    folder[Symbol.dispose]();
-    throw error;
-  }
-  const packing = new Packing(access, options.signal);
-  const stream = Readable.from(packing.archive(path, folder, name), { objectMode: false, signal: options.signal });
-  // Not in the generator, which never runs when nobody reads; by now it has come to its end.
-  stream.once("close", () => folder[Symbol.dispose]());
-  // Whoever reads sees a failure; one who has left by an abort must not be followed by it.
-  stream.on("error", () => undefined);
-  return stream;
+export interface PackOptions extends Abortable {
+  /** What is done, for messages. */
+  readonly verb: string;
+  /** The error for what failed at a path of the access. */
+  failure(path: string, error: unknown): unknown;
+  /** Is told of bytes of content that were read. */
+  onContent?(bytes: number): void;
 }
 
-class Packing {
+/** The folders below the root that are being packed. */
+interface Level {
+  /** The name of the folder with a slash, `""` for the root. */
+  readonly prefix: string;
+  /** What is left of it, the next one last. */
+  readonly names: string[];
+}
+
+/**
+ * The tree at `path` as a POSIX pax tar: names relative to it, parents before what they hold, sorted; `"."` for the root itself. Files,
+ * folders, symlinks and hard links are entries, and holes stay holes; the rest is left out, for nothing could be done with it elsewhere,
+ * and so is what vanishes meanwhile. It goes by descriptors from folder to folder: nothing outside is reached.
+ *
+ * Owns `folder`, which has the root under `name`.
+ *
+ * @throws {FileError} `EINVAL` when the root is none of these; `EIO` when a file shrinks while it is read.
+ */
+export async function* packEntries(
+  access: TreeAccess,
+  path: string,
+  folder: FolderHandle,
+  options: PackOptions,
+): AsyncGenerator<Buffer, void> {
+  const packing = new Packing(access, path, folder, options);
+  try {
+    yield* packing.archive();
+  } finally {
+    packing[Symbol.dispose]();
+  }
+}
+
+/** Whether something can be packed as the root of a tree. */
+export function assertPackable(stat: BigIntStats, path: string): void {
+  if (!stat.isFile() && !stat.isDirectory() && !stat.isSymbolicLink()) throw systemError("EINVAL", path);
+}
+
+class Packing implements Disposable {
   readonly #access: TreeAccess;
-  readonly #signal: AbortSignal | undefined;
+  readonly #path: string;
+  readonly #options: PackOptions;
+  readonly #descent: Descent;
+  readonly #turn: () => Promise<void> | undefined;
   readonly #writer = new TarWriter();
-  #gathered = 0;
+  readonly #scratch = Buffer.allocUnsafe(SMALL);
+  /** The first name of each file that has several. */
+  readonly #names = new Map<string, string>();
+  readonly #levels: Level[] = [];
 
-  constructor(access: TreeAccess, signal: AbortSignal | undefined) {
+  constructor(access: TreeAccess, path: string, folder: FolderHandle, options: PackOptions) {
     this.#access = access;
-    this.#signal = signal;
+    this.#path = path;
+    this.#options = options;
+    this.#descent = new Descent(folder);
+    this.#turn = everySoOften(options.signal);
   }
 
-  /** All of the archive, whose root is `name` in `folder`. `path` is for messages. */
-  async *archive(path: string, folder: FolderHandle, name: string): AsyncGenerator<Buffer, void> {
-    try {
-      yield* this.#add(folder, name, ".");
-      this.#writer.end();
-      yield this.#writer.take();
-    } catch (error) {
-      throw fileError("read", path, error);
-    }
+  [Symbol.dispose](): void {
+    this.#descent[Symbol.dispose]();
   }
 
-  /** `name` in `folder`, as the entry `as`. */
-  async *#add(folder: FolderHandle, name: string, as: string): AsyncGenerator<Buffer, void> {
-    this.#signal?.throwIfAborted();
-    let stat: FileStat;
-    try {
-      stat = readStat(this.#access, folder.path(name));
-    } catch (error) {
-      if (as === "." || !isAbsent(error)) throw error;
-      // Removed since its folder was read; or a name that is no UTF-8, which must not be left out in silence.
-      if (name.includes("\ufffd")) throw systemError("EILSEQ", as);
-      return;
-    }
-    switch (stat.type) {
-      case "directory":
-        return yield* this.#addFolder(folder, name, as, stat);
-      case "file":
-        return yield* this.#addFile(folder, name, as, stat);
-      case "symlink":
-        return yield* this.#entry({ ...facts(as, stat), type: "symlink", target: byteString(stat.target ?? "") });
-      case "fifo":
-        return yield* this.#entry({ ...facts(as, stat), type: "fifo" });
-      default:
-        return;
-    }
-  }
-
-  async *#addFolder(folder: FolderHandle, name: string, as: string, stat: FileStat): AsyncGenerator<Buffer, void> {
-    yield* this.#entry({ ...facts(as, stat), type: "directory" });
-    const child = openFolderAt(folder.path(name));
-    try {
-      for (const entry of readdirSync(child.path(".")).sort()) {
-        yield* this.#add(child, entry, as === "." ? entry : `${as}/${entry}`);
+  async *archive(): AsyncGenerator<Buffer, void> {
+    yield* this.#add(nameBytes(splitPath(this.#path).name).toString("latin1"), ".");
+    // Not by recursion: each chunk would go through as many generators as its folder is deep.
+    for (let level = this.#levels.at(-1); level !== undefined; level = this.#levels.at(-1)) {
+      const name = level.names.pop();
+      if (name !== undefined) yield* this.#add(name, level.prefix + name);
+      else {
+        this.#levels.pop();
+        this.#leave(level.prefix);
       }
-    } finally {
-      child[Symbol.dispose]();
+      if (this.#writer.length >= GATHERED) yield this.#writer.take();
+      await this.#turn();
+    }
+    this.#writer.end();
+    yield this.#writer.take();
+  }
+
+  /** `name` in the folder that the descent is in, as the entry `as`; both are byte strings. */
+  async *#add(name: string, as: string): AsyncGenerator<Buffer, void> {
+    try {
+      const at = this.#descent.folder.path(Buffer.from(name, "latin1"));
+      const stat = lstatSync(at, { bigint: true });
+      if (as.length > MAX_NAME) throw systemError("ENAMETOOLONG", "a tree of so many folders in each other");
+      if (as === ".") assertPackable(stat, this.#path);
+      if (stat.isDirectory()) await this.#addFolder(name, as);
+      else if (stat.isFile()) yield* this.#addFile(at, as);
+      else if (stat.isSymbolicLink()) this.#entry(as, stat, { type: "symlink", target: readlinkSync(at, "latin1") });
+    } catch (error) {
+      if (as !== "." && hasVanished(error)) return;
+      throw this.#failure(as, error);
     }
   }
 
-  async *#addFile(folder: FolderHandle, name: string, as: string, stat: FileStat): AsyncGenerator<Buffer, void> {
-    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
-    const fd = openSync(folder.path(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  #leave(prefix: string): void {
     try {
-      const opened = fstatSync(fd);
-      if (!opened.isFile()) return;
-      yield* this.#entry({ ...facts(as, stat), type: "file", size: opened.size });
-      if (opened.size > SMALL) return yield* this.#content(fd, opened.size);
-      const content = Buffer.alloc(opened.size);
-      readSync(fd, content, 0, content.length, 0);
-      this.#writer.data(content);
-      yield* this.#gather(content.length);
+      this.#descent.leave();
+    } catch (error) {
+      throw this.#failure(prefix || ".", error);
+    }
+  }
+
+  async #addFolder(name: string, as: string): Promise<void> {
+    this.#descent.enter(name);
+    try {
+      const { folder } = this.#descent;
+      const names = await readNames(folder, this.#turn);
+      this.#entry(as, fstatSync(folder.fd, { bigint: true }), { type: "directory" });
+      this.#levels.push({ prefix: as === "." ? "" : `${as}/`, names: names.reverse() });
+    } catch (error) {
+      this.#descent.leave();
+      throw error;
+    }
+  }
+
+  async *#addFile(at: Buffer, as: string): AsyncGenerator<Buffer, void> {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
+    const fd = openSync(at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    try {
+      const stat = fstatSync(fd, { bigint: true });
+      if (!stat.isFile()) return;
+      const first = this.#firstName(stat, as);
+      if (first !== as) {
+        this.#entry(as, stat, { type: "link", target: first });
+        return;
+      }
+      const size = Number(stat.size);
+      if (size > SMALL) {
+        const sparse = this.#extents(fd, stat);
+        this.#entry(as, stat, { type: "file", size, sparse });
+        for (const extent of sparse ?? [{ offset: 0, length: size }]) yield* this.#content(fd, as, extent);
+      } else {
+        const content = readToEnd(fd, size, this.#scratch);
+        this.#entry(as, stat, { type: "file", size: content.length });
+        this.#writer.data(content);
+        this.#options.onContent?.(content.length);
+      }
     } finally {
       closeSync(fd);
     }
   }
 
-  /** A file that shrinks while it is read is filled up with zeros, one that grows is cut: the header's size is promised. */
-  async *#content(fd: number, size: number): AsyncGenerator<Buffer, void> {
-    for (let at = 0; at < size; ) {
-      this.#signal?.throwIfAborted();
-      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, size - at));
+  /** Its header has promised so much: one that grows is cut. */
+  async *#content(fd: number, as: string, { offset, length }: Extent): AsyncGenerator<Buffer, void> {
+    const end = offset + length;
+    for (let at = offset; at < end; ) {
+      this.#options.signal?.throwIfAborted();
+      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
       const { bytesRead } = await readAsync(fd, buffer, 0, buffer.length, at);
-      if (bytesRead === 0) buffer.fill(0);
-      const chunk = buffer.subarray(0, bytesRead === 0 ? buffer.length : bytesRead);
-      at += chunk.length;
-      this.#writer.data(chunk);
-      yield* this.#gather(chunk.length);
+      if (bytesRead === 0) {
+        const { verb } = this.#options;
+        throw new FileError({ verb, path: this.#pathOf(as), errno: "EIO", detail: "it shrank while it was read" });
+      }
+      at += bytesRead;
+      this.#writer.data(buffer.subarray(0, bytesRead));
+      this.#options.onContent?.(bytesRead);
+      if (this.#writer.length >= GATHERED) yield this.#writer.take();
     }
   }
 
-  *#entry(entry: TarEntry): Generator<Buffer, void> {
-    this.#writer.entry(entry);
-    yield* this.#gather(512);
+  /** The name under which this file was packed already, or else its own. */
+  #firstName(stat: BigIntStats, as: string): string {
+    if (stat.nlink === 1n) return as;
+    const key = `${stat.dev}:${stat.ino}`;
+    const first = this.#names.get(key);
+    if (first === undefined) this.#names.set(key, as);
+    return first ?? as;
   }
 
-  *#gather(bytes: number): Generator<Buffer, void> {
-    this.#gathered += bytes;
-    if (this.#gathered < GATHERED) return;
-    this.#gathered = 0;
-    yield this.#writer.take();
+  /** The parts of a file that has holes. */
+  #extents(fd: number, { size, blocks }: BigIntStats): readonly Extent[] | undefined {
+    const { calls } = this.#access;
+    // st_blocks counts 512 bytes: stat(2). One that shares or compresses its blocks looks the same, and turns out to be one part.
+    if (calls === undefined || blocks * 512n >= size) return undefined;
+    const end = Number(size);
+    const extents: Extent[] = [];
+    for (let at = 0; at < end; ) {
+      const next = extents.length === MAX_EXTENTS ? { offset: at, length: end - at } : calls.nextData(fd, at);
+      if (next === undefined || next.offset >= end) break;
+      const length = Math.min(next.length, end - next.offset);
+      extents.push({ offset: next.offset, length });
+      at = next.offset + length;
+    }
+    return extents[0]?.length === end ? undefined : extents;
+  }
+
+  #entry(as: string, stat: BigIntStats, what: Pick<TarEntry, "type"> & Partial<TarEntry>): void {
+    const { uid, gid } = this.#access.inside({ uid: Number(stat.uid), gid: Number(stat.gid) });
+    const mode = Number(stat.mode) & 0o7777;
+    const mtime = mtimeText(stat.mtimeNs);
+    this.#writer.entry({ name: as, target: "", mode, uid, gid, mtime, size: 0, xattrs: NO_XATTRS, ...what });
+  }
+
+  #pathOf(as: string): string {
+    return joinPath(this.#path, nameText(Buffer.from(as, "latin1")));
+  }
+
+  #failure(as: string, error: unknown): unknown {
+    return this.#options.failure(this.#pathOf(as), error);
   }
 }
 
-function facts(name: string, stat: FileStat) {
-  const { mode, uid, gid } = stat;
-  // Whole seconds: what fits the header. More would cost each entry a kilobyte.
-  const mtime = String(Math.floor(stat.mtime / 1000));
-  return { name: byteString(name), target: "", mode, uid, gid, mtime, size: 0, xattrs: new Map<string, string>() };
+const NO_XATTRS: ReadonlyMap<string, string> = new Map();
+
+/** Whether what was there a moment ago is gone, has become another kind of thing, or was of a process that has ended. */
+function hasVanished(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP" || code === "ESRCH";
+}
+
+/**
+ * All of a small file, which ends where it ends: files of /proc and /sys state a size of nothing or of a page. Of another one, as much as
+ * it has stated.
+ */
+function readToEnd(fd: number, size: number, scratch: Buffer): Buffer {
+  const enough = size > 0 ? size : MAX_UNSIZED;
+  let into = scratch;
+  let length = 0;
+  for (;;) {
+    const got = readSync(fd, into, length, Math.min(enough, into.length) - length, null);
+    length += got;
+    if (got === 0 || length === size) return Buffer.from(into.subarray(0, length));
+    if (length === enough) throw systemError("EFBIG", "a file that does not state its size");
+    if (length === into.length) into = Buffer.concat([into], 2 * length);
+  }
 }

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, lchownSync, openSync, readFileSync, statSync } from "node:fs";
 import { nameBytes } from "./byte-name.ts";
+import type { FileCalls } from "./file-calls.ts";
 import { folderOf } from "./folder-descriptor.ts";
 import type { TreeAccess } from "./tree-access.ts";
 
@@ -9,7 +10,7 @@ const O_PATH = 0o10000000;
  * The tree as this process sees it, from `root` down (default `/`), with no containment: for the guest agent, whose whole
  * world is the guest. Needs root for owners other than our own, and /proc.
  */
-export function plainAccess(root = "/"): TreeAccess {
+export function plainAccess(root = "/", calls?: FileCalls): TreeAccess {
   // Nothing lexical: what ".." leads to depends on symlinks.
   const resolve = (path: string) => nameBytes(`${root === "/" ? "" : root}${path}`);
   return {
@@ -41,6 +42,7 @@ export function plainAccess(root = "/"): TreeAccess {
     },
     inside: (owner) => owner,
     owns: () => true,
+    calls,
   };
 }
 

@@ -1,11 +1,19 @@
-import { lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { lstatSync, rmdirSync, unlinkSync } from "node:fs";
 import type { Abortable } from "../contract/abortable.ts";
+import { nameBytes } from "./byte-name.ts";
+import { Descent } from "./descent.ts";
 import { isAbsent } from "./file-stat.ts";
-import { openFolderAt } from "./folder-descriptor.ts";
+import { readNames } from "./folder-names.ts";
 import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { splitPath } from "./tree-path.ts";
 import { everySoOften } from "./turn.ts";
+
+/** A folder that is being emptied: its name, and what is left in it, as byte strings. */
+interface Level {
+  readonly name: string;
+  readonly names: string[];
+}
 
 /** Removes what is at `path` and all that it holds, following no symlink; content where nothing is. Aborting leaves a part. */
 export async function removeTree(access: TreeAccess, path: string, options: Abortable): Promise<void> {
@@ -17,45 +25,79 @@ export async function removeTree(access: TreeAccess, path: string, options: Abor
     if (isAbsent(error)) return;
     throw error;
   }
+  const removal = new Removal(access, folder, options.signal);
   try {
-    const turn = everySoOften(options.signal);
-    if (name === ".") await emptyFolder(access, folder, turn);
-    else await removeEntry(access, folder, name, turn);
+    await removal.remove(nameBytes(name).toString("latin1"));
   } finally {
-    folder[Symbol.dispose]();
+    removal[Symbol.dispose]();
   }
 }
 
-// Names are bytes: one that is no UTF-8 must be removable, too.
-async function removeEntry(
-  access: TreeAccess,
-  folder: FolderHandle,
-  name: Buffer | string,
-  turn: () => Promise<void> | undefined,
-): Promise<void> {
-  await turn();
-  const at = folder.path(name);
-  try {
-    if (!lstatSync(at).isDirectory()) return access.change(folder, name, () => unlinkSync(at));
-    // What is mounted there is not what is to be removed.
-    if (access.isMountPoint(folder, name)) throw systemError("EBUSY", at.toString(), "something is mounted in it");
-    const child = openFolderAt(at);
-    try {
-      await emptyFolder(access, child, turn);
-    } finally {
-      child[Symbol.dispose]();
+class Removal implements Disposable {
+  readonly #access: TreeAccess;
+  readonly #descent: Descent;
+  readonly #levels: Level[] = [];
+  readonly #turn: () => Promise<void> | undefined;
+
+  constructor(access: TreeAccess, folder: FolderHandle, signal: AbortSignal | undefined) {
+    this.#access = access;
+    this.#descent = new Descent(folder);
+    this.#turn = everySoOften(signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.#descent[Symbol.dispose]();
+  }
+
+  /** `"."` is the folder itself, which stays. */
+  async remove(root: string): Promise<void> {
+    await this.#entry(root);
+    for (let level = this.#levels.at(-1); level !== undefined; level = this.#levels.at(-1)) {
+      await this.#turn();
+      const name = level.names.pop();
+      if (name !== undefined) await this.#entry(name);
+      else {
+        this.#levels.pop();
+        this.#descent.leave();
+        if (level.name !== ".") this.#remove(level.name, rmdirSync);
+      }
     }
-    access.change(folder, name, () => rmdirSync(at));
-  } catch (error) {
-    if (!isAbsent(error)) throw error;
+  }
+
+  async #entry(name: string): Promise<void> {
+    const at = this.#at(name);
+    const stat = lstatSync(at, { throwIfNoEntry: false });
+    if (stat === undefined) return;
+    if (!stat.isDirectory()) {
+      this.#remove(name, unlinkSync);
+      return;
+    }
+    // What is mounted there is not what is to be removed.
+    const refuseMount = () => {
+      if (name !== "." && this.#access.isMountPoint(this.#descent.folder, Buffer.from(name, "latin1")))
+        throw systemError("EBUSY", at.toString(), "something is mounted in it");
+    };
+    if (!ifThere(refuseMount) || !ifThere(() => this.#descent.enter(name))) return;
+    this.#levels.push({ name, names: await readNames(this.#descent.folder, this.#turn) });
+  }
+
+  #remove(name: string, by: (at: Buffer) => void): void {
+    const bytes = Buffer.from(name, "latin1");
+    ifThere(() => this.#access.change(this.#descent.folder, bytes, () => by(this.#at(name))));
+  }
+
+  #at(name: string): Buffer {
+    return this.#descent.folder.path(Buffer.from(name, "latin1"));
   }
 }
 
-async function emptyFolder(
-  access: TreeAccess,
-  folder: FolderHandle,
-  turn: () => Promise<void> | undefined,
-): Promise<void> {
-  for (const name of readdirSync(folder.path("."), { encoding: "buffer" }))
-    await removeEntry(access, folder, name, turn);
+/** False when it was removed by somebody else before. */
+function ifThere(act: () => void): boolean {
+  try {
+    act();
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
 }

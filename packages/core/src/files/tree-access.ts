@@ -1,3 +1,5 @@
+import type { FileCalls } from "./file-calls.ts";
+
 /** An owner as the tree itself counts: for a container, ids inside it. */
 export interface Owner {
   readonly uid: number;
@@ -43,4 +45,6 @@ export interface TreeAccess {
   inside(owner: Owner): Owner;
   /** Whether something with these ids on the host belongs to somebody in the tree. */
   owns(owner: Owner): boolean;
+  /** Without them times are true to the microsecond, and files come without holes. */
+  readonly calls?: FileCalls | undefined;
 }

@@ -3,15 +3,12 @@ import {
   closeSync,
   fstatSync,
   ftruncateSync,
-  futimesSync,
   linkSync,
   lstatSync,
-  lutimesSync,
   mkdirSync,
   renameSync,
   symlinkSync,
   unlinkSync,
-  utimesSync,
   write,
   writeSync,
 } from "node:fs";
@@ -20,9 +17,11 @@ import type { Abortable } from "../contract/abortable.ts";
 import { type Extent, shown, storedSize, type TarEntry } from "../tar/entry.ts";
 import { TarFault } from "../tar/header.ts";
 import { TarReader } from "../tar/reader.ts";
+import { mtimeNanoseconds } from "../tar/time.ts";
 import { openPending, type PendingFile, temporaryName } from "./atomic-write.ts";
 import { nameBytes, nameText } from "./byte-name.ts";
 import { Descent, identityOf } from "./descent.ts";
+import { setTime } from "./file-calls.ts";
 import { isAbsent } from "./file-stat.ts";
 import { openFolderAt } from "./folder-descriptor.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
@@ -51,7 +50,7 @@ interface Arriving {
   readonly path: string;
   readonly folder: FolderHandle;
   readonly pending: PendingFile;
-  readonly mtime: Date;
+  readonly mtime: bigint;
   /** Where the next bytes belong, and after them. */
   readonly extents: Extent[];
   /** Bytes still to come. */
@@ -60,7 +59,7 @@ interface Arriving {
 
 interface FolderFacts {
   readonly mode: number;
-  readonly mtime: Date;
+  readonly mtime: bigint;
 }
 
 /**
@@ -178,7 +177,14 @@ export class TreeUnpacking {
       });
       const extents = [...(entry.sparse ?? [{ offset: 0, length: entry.size }])];
       const left = storedSize(entry);
-      this.#file = { path: this.#pathOf(name), folder: own, pending, mtime: timeOf(entry), extents, left };
+      this.#file = {
+        path: this.#pathOf(name),
+        folder: own,
+        pending,
+        mtime: mtimeNanoseconds(entry.mtime),
+        extents,
+        left,
+      };
       if (entry.sparse !== undefined) ftruncateSync(pending.fd, entry.size);
     } catch (error) {
       if (this.#file?.folder !== own) own[Symbol.dispose]();
@@ -203,7 +209,7 @@ export class TreeUnpacking {
     this.#file = undefined;
     try {
       try {
-        futimesSync(pending.fd, mtime, mtime);
+        setTime(this.#access.calls, pending.fd, mtime);
         const { dev, ino } = fstatSync(pending.fd, { bigint: true });
         this.#files.add(`${dev}:${ino}`);
       } finally {
@@ -223,14 +229,14 @@ export class TreeUnpacking {
     this.#enterOrMake(folder, this.#lastOf(name), name, entry);
     // One that was there stays as it is. Of one that is named twice, the last word counts.
     const key = this.#entered.at(-1) as string;
-    if (this.#folders.has(key)) this.#folders.set(key, { mode: entry.mode, mtime: timeOf(entry) });
+    if (this.#folders.has(key)) this.#folders.set(key, { mode: entry.mode, mtime: mtimeNanoseconds(entry.mtime) });
   }
 
   #makeSymlink(entry: TarEntry, folder: FolderHandle, last: string): void {
-    const mtime = timeOf(entry);
+    const mtime = mtimeNanoseconds(entry.mtime);
     this.#replace(folder, last, (at) => {
       this.#access.create(at, entry, () => symlinkSync(bytesOf(entry.target), at));
-      lutimesSync(at, mtime, mtime);
+      setTime(this.#access.calls, at, mtime);
     });
   }
 
@@ -293,7 +299,7 @@ export class TreeUnpacking {
     const key = identityOf(descent.folder);
     this.#entered.push(key);
     this.#here = name;
-    if (made) this.#folders.set(key, { mode: 0o755, mtime: new Date() });
+    if (made) this.#folders.set(key, { mode: 0o755, mtime: BigInt(Date.now()) * 1_000_000n });
     // One that was filled and left may be read-only by now.
     else if (this.#folders.has(key)) chmodSync(selfOf(descent.folder), 0o700);
   }
@@ -302,8 +308,9 @@ export class TreeUnpacking {
     const descent = this.#descent as Descent;
     const facts = this.#folders.get(this.#entered.at(-1) as string);
     if (facts !== undefined) {
+      // First, while it can surely be entered.
+      setTime(this.#access.calls, descent.folder.path("."), facts.mtime);
       chmodSync(selfOf(descent.folder), facts.mode);
-      utimesSync(selfOf(descent.folder), facts.mtime, facts.mtime);
     }
     descent.leave();
     this.#entered.pop();
@@ -344,10 +351,6 @@ function isWithin(name: string | undefined, here: string | undefined): boolean {
   if (here === undefined) return true;
   if (name === undefined) return false;
   return here === "" || name === here || (name.startsWith(here) && name[here.length] === "/");
-}
-
-function timeOf(entry: TarEntry): Date {
-  return new Date(Number(entry.mtime) * 1000);
 }
 
 function bytesOf(name: string): Buffer {

@@ -5,7 +5,7 @@ import { systemError } from "../files/plain-access.ts";
 import type { FolderHandle, Owner, TreeAccess } from "../files/tree-access.ts";
 import { withFileIdentity } from "./file-identity.ts";
 import { type Idmap, idInside, idOutside, isMapped } from "./idmap.ts";
-import { openat2, RESOLVE, type SystemError } from "./syscall.ts";
+import { nativeFileCalls, openat2, RESOLVE, type SystemError } from "./syscall.ts";
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
 const O_PATH = 0o10000000;
@@ -56,6 +56,7 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
     isMountPoint,
     inside: (owner) => ({ uid: idInside(options.idmap, owner.uid), gid: idInside(options.idmap, owner.gid) }),
     owns: ({ uid, gid }) => isMapped(options.idmap, uid) && isMapped(options.idmap, gid),
+    calls: nativeFileCalls(),
   };
 }
 

@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import koffi from "koffi";
+import { type FileCalls, fileCalls } from "../files/file-calls.ts";
 
 // System calls that Node does not offer, and the only importer of the FFI. Each runs on the calling thread and returns at
 // once, but for pollReadable(); a failure is thrown as a Node-style error with `code` and `syscall`.
@@ -49,6 +50,13 @@ let loaded: ReturnType<typeof load> | undefined;
 export function native(): ReturnType<typeof load> {
   loaded ??= load();
   return loaded;
+}
+
+let fileCallsLoaded: FileCalls | undefined;
+/** Calls on files for `files/`, which imports no FFI. */
+export function nativeFileCalls(): FileCalls {
+  fileCallsLoaded ??= fileCalls(koffi.load(null), () => koffi.errno());
+  return fileCallsLoaded;
 }
 
 /** An error of a system call, as `node:fs` makes them. */

@@ -1,10 +1,10 @@
-import { basename, dirname } from "node:path";
 import type { Readable } from "node:stream";
 import type { ProgressOptions } from "../../contract/abortable.ts";
 import { ProtocolError } from "../../contract/errors.ts";
 import { plainAccess } from "../../files/plain-access.ts";
 import type { TreeAccess } from "../../files/tree-access.ts";
 import { TreeUnpacking } from "../../files/unpack-tree.ts";
+import { nativeFileCalls } from "../../system/syscall.ts";
 import type { TarEntry } from "../../tar/entry.ts";
 import { chunksOf } from "./chunks.ts";
 import { hostFileError } from "./host-file-error.ts";
@@ -13,6 +13,7 @@ import { hostFileError } from "./host-file-error.ts";
 export interface Pull {
   readonly instance: string;
   readonly path: string;
+  /** An absolute path. */
   readonly target: string;
 }
 
@@ -27,12 +28,12 @@ export interface Pull {
 export async function unpackOnHost(stream: Readable, pull: Pull, options: ProgressOptions): Promise<void> {
   const { path, target, instance } = pull;
   let done = 0;
-  const unpacking = new TreeUnpacking(hostAccess(dirname(target)), `/${basename(target)}`, {
+  const unpacking = new TreeUnpacking(hostAccess(), target, {
     signal: options.signal,
     followLinks: false,
     admit: harmless,
     refusal: ({ message }) => new ProtocolError(`cannot pull ${path} from instance "${instance}": ${message}`, path),
-    failure: (_path, error) => error,
+    failure: (at, error) => hostFileError("pull to", at, error),
     onContent(bytes) {
       done += bytes;
       options.onProgress?.({ phase: "pull", done });
@@ -50,9 +51,9 @@ export async function unpackOnHost(stream: Readable, pull: Pull, options: Progre
   }
 }
 
-/** The folder of a target; what is made in it belongs to the caller. */
-function hostAccess(folder: string): TreeAccess {
-  return { ...plainAccess(folder), create: (_path, _owner, make) => make() };
+/** What is made belongs to the caller. */
+function hostAccess(): TreeAccess {
+  return { ...plainAccess("/", nativeFileCalls()), create: (_path, _owner, make) => make() };
 }
 
 function harmless(entry: TarEntry): TarEntry | undefined {

@@ -322,9 +322,9 @@ describe("what is pushed", () => {
       `${long}/f`,
       "link -> /nowhere",
       "zweit",
-      "ünï",
+      "ünï link to zweit",
     ]);
-    expect(lines.at(-1)).toMatch(/^-rws--x--x 3000000\/5 +300000 1970-01-01 00:00:05.25 +ünï$/);
+    expect(lines.at(-2)).toMatch(/^-rws--x--x 3000000\/5 +300000 1970-01-01 00:00:05.25 +zweit$/);
   });
 
   it("and pulled is the same", async () => {
@@ -349,7 +349,44 @@ describe("what is pushed", () => {
     const chunks = packHostTree(file, {});
     await chunks.next();
     await truncate(file, 10);
-    await expect(drain(chunks)).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE" });
+    await expect(drain(chunks)).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EIO", path: file });
+  });
+
+  it("that is a device or a fifo is refused", async () => {
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    await expect(pack(join(folder, "pipe"))).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EINVAL" });
+    await expect(pack("/dev/null")).rejects.toMatchObject({ errno: "EINVAL", path: "/dev/null" });
+  });
+
+  it("tells of its progress within a large file, as what is pulled does", async () => {
+    const file = join(folder, "large");
+    await writeFile(file, Buffer.alloc(16 * 1024 * 1024, 1));
+    const pushed: number[] = [];
+    const pulled: number[] = [];
+    const archive = packHostTree(file, { onProgress: ({ done }) => pushed.push(done) });
+    const onProgress = ({ done }: { readonly done: number }) => pulled.push(done);
+    await unpackOnHost(Readable.from(archive), { instance: "a", path: "/data", target }, { onProgress });
+    for (const seen of [pushed, pulled]) {
+      expect(seen.length).toBeGreaterThan(8);
+      expect(seen).toEqual([...seen].sort((a, b) => a - b));
+      expect(seen.at(-1)).toBe(16 * 1024 * 1024);
+    }
+  });
+
+  it("and pulled has its hard links, holes, nanoseconds, and names that are no UTF-8", async () => {
+    const source = join(folder, "source");
+    await mkdir(source);
+    await writeFile(join(source, "a"), "content");
+    await link(join(source, "a"), join(source, "b"));
+    await truncate(join(source, "a"), 2 ** 30);
+    await writeFile(Buffer.from(`${source}/\xff`, "latin1"), "x");
+    execFileSync("touch", ["-d", "2001-02-03T04:05:06.123456789Z", join(source, "a")]);
+    await pull(Readable.from([await pack(source)]));
+    const stat = lstatSync(join(target, "a"), { bigint: true });
+    expect(stat.ino).toBe(lstatSync(join(target, "b"), { bigint: true }).ino);
+    expect(stat).toMatchObject({ size: 2n ** 30n, mtimeNs: 981_173_106_123_456_789n });
+    expect(stat.blocks).toBeLessThan(200n);
+    expect(readdirSync(target, "latin1")).toContain("\xff");
   });
 
   async function drain(chunks: AsyncIterable<unknown>) {

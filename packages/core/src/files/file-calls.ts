@@ -1,0 +1,70 @@
+import { futimesSync, lutimesSync } from "node:fs";
+import { constants } from "node:os";
+import type { Extent } from "../tar/entry.ts";
+
+/** System calls on files that Node does not offer. */
+export interface FileCalls {
+  /** Sets the times of an open file, or of what is at a path, itself, to nanoseconds since the epoch. utimensat(2). */
+  setTime(target: number | Buffer, time: bigint): void;
+  /** The next part of an open file, at `from` or after, that is no hole; `undefined` when only a hole follows. lseek(2). */
+  nextData(fd: number, from: number): Extent | undefined;
+}
+
+/** What of koffi is needed: the C library, and the error number of the last call. */
+export interface ForeignLibrary {
+  func(declaration: string): (...args: unknown[]) => number;
+}
+
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+const ENXIO = 6;
+
+/** The calls by a C library that is loaded. */
+export function fileCalls(libc: ForeignLibrary, errno: () => number): FileCalls {
+  const utimensat = libc.func("int utimensat(int folder, const uint8_t *path, const uint8_t *times, int flags)");
+  const futimens = libc.func("int futimens(int fd, const uint8_t *times)");
+  const lseek = libc.func("long lseek(int fd, long offset, int whence)");
+  const times = Buffer.alloc(32);
+  return {
+    setTime(target, time) {
+      const seconds = time / 1_000_000_000n - (time % 1_000_000_000n < 0n ? 1n : 0n);
+      for (const at of [0, 16]) {
+        times.writeBigInt64LE(seconds, at);
+        times.writeBigInt64LE(time - seconds * 1_000_000_000n, at + 8);
+      }
+      const result =
+        typeof target === "number"
+          ? futimens(target, times)
+          : utimensat(AT_FDCWD, Buffer.concat([target, Buffer.alloc(1)]), times, AT_SYMLINK_NOFOLLOW);
+      if (result !== 0) throw failure("utimensat", errno());
+    },
+    nextData(fd, from) {
+      const offset = lseek(fd, from, SEEK_DATA);
+      // Nothing but a hole, to the end.
+      if (offset < 0 && errno() === ENXIO) return undefined;
+      if (offset < 0) throw failure("lseek", errno());
+      const end = lseek(fd, offset, SEEK_HOLE);
+      if (end < 0) throw failure("lseek", errno());
+      return { offset, length: end - offset };
+    },
+  };
+}
+
+/** An error of a system call, as `node:fs` makes them. */
+function failure(syscall: string, errno: number): NodeJS.ErrnoException {
+  const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+  return Object.assign(new Error(`${syscall}: ${code}`), { code, errno, syscall });
+}
+
+/** The calls, or what Node has of them. */
+export function setTime(calls: FileCalls | undefined, target: number | Buffer, time: bigint): void {
+  if (calls !== undefined) {
+    calls.setTime(target, time);
+    return;
+  }
+  const seconds = Number(time) / 1e9;
+  if (typeof target === "number") futimesSync(target, seconds, seconds);
+  else lutimesSync(target, seconds, seconds);
+}

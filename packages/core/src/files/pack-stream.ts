@@ -1,0 +1,26 @@
+import { lstatSync } from "node:fs";
+import { Readable } from "node:stream";
+import type { Abortable } from "../contract/abortable.ts";
+import { fileError } from "./file-error.ts";
+import { assertPackable, packEntries } from "./pack-tree.ts";
+import type { TreeAccess } from "./tree-access.ts";
+import { splitPath } from "./tree-path.ts";
+
+/** The tree at `path` as a stream of tar: see {@link packEntries}. A tree that is not there is an error of the call. */
+export function packStream(access: TreeAccess, path: string, { signal }: Abortable): Readable {
+  const { parent, name } = splitPath(path);
+  const folder = access.openFolder(parent);
+  try {
+    assertPackable(lstatSync(folder.path(name), { bigint: true }), path);
+  } catch (error) {
+    folder[Symbol.dispose]();
+    throw error;
+  }
+  const options = { verb: "read", signal, failure: (at: string, error: unknown) => fileError("read", at, error) };
+  const stream = Readable.from(packEntries(access, path, folder, options), { objectMode: false, signal });
+  // Not only in the generator, which never runs when nobody reads; by now it has come to its end.
+  stream.once("close", () => folder[Symbol.dispose]());
+  // Whoever reads sees a failure; one who has left by an abort must not be followed by it.
+  stream.on("error", () => undefined);
+  return stream;
+}

@@ -1,0 +1,14 @@
+/** Nanoseconds since the epoch, as pax writes a time (pax(1), "mtime"): a decimal of seconds without needless places. */
+export function mtimeText(nanoseconds: bigint): string {
+  const sign = nanoseconds < 0n ? "-" : "";
+  const digits = String(nanoseconds < 0n ? -nanoseconds : nanoseconds).padStart(10, "0");
+  const places = digits.slice(-9).replace(/0+$/, "");
+  return `${sign}${digits.slice(0, -9)}${places === "" ? "" : `.${places}`}`;
+}
+
+/** The reverse; places beyond nanoseconds are cut. */
+export function mtimeNanoseconds(text: string): bigint {
+  const [, sign, seconds = "0", places = ""] = /^(-?)([0-9]+)(?:\.([0-9]+))?$/.exec(text) ?? [];
+  const nanoseconds = BigInt(seconds + places.slice(0, 9).padEnd(9, "0"));
+  return sign === "-" ? -nanoseconds : nanoseconds;
+}

@@ -1,0 +1,218 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  closeSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import { setImmediate } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LocalFiles, plainAccess } from "../../src/files/index.ts";
+import { nativeFileCalls } from "../../src/system/syscall.ts";
+import { makeRoot } from "./support/root.ts";
+
+let root: string;
+let files: LocalFiles;
+
+beforeEach(async () => {
+  ({ root } = await makeRoot());
+  files = new LocalFiles(plainAccess(root, nativeFileCalls()));
+  await mkdir(join(root, "from"));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+async function copy(from: string, to: string): Promise<void> {
+  const { stream, done } = await files.writeTree(to);
+  await Promise.all([pipeline(await files.readTree(from), stream), done]);
+}
+
+const at = (path: string) => join(root, path);
+const bytes = (path: string) => Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path, "latin1")]);
+
+describe("a tree that is read and written", () => {
+  it("keeps hard links, in whatever folders they are", async () => {
+    mkdirSync(at("from/a/b"), { recursive: true });
+    writeFileSync(at("from/a/b/file"), "content");
+    for (const other of ["from/a/second", "from/z"]) linkSync(at("from/a/b/file"), at(other));
+    writeFileSync(at("from/single"), "content");
+    await copy("/from", "/to");
+    const inode = statSync(at("to/a/b/file")).ino;
+    expect([statSync(at("to/a/second")).ino, statSync(at("to/z")).ino]).toEqual([inode, inode]);
+    expect(statSync(at("to/single")).ino).not.toBe(inode);
+    expect(statSync(at("to/z")).nlink).toBe(3);
+  });
+
+  it("keeps holes, and moves the bytes only that are there", async () => {
+    const size = 2 ** 31 + 5;
+    const fd = openSync(at("from/holes"), "w");
+    writeSync(fd, "middle", 2 ** 30);
+    ftruncateSync(fd, size);
+    closeSync(fd);
+    writeFileSync(at("from/after"), "dense");
+    const { length } = await buffer(await files.readTree("/from"));
+    expect(length).toBeLessThan(2 ** 20);
+    await copy("/from", "/to");
+    expect(statSync(at("to/holes"))).toMatchObject({ size });
+    expect(statSync(at("to/holes")).blocks).toBeLessThan(2000);
+    const text = Buffer.alloc(6);
+    const copied = openSync(at("to/holes"), "r");
+    readSync(copied, text, 0, 6, 2 ** 30);
+    closeSync(copied);
+    expect(text.toString()).toBe("middle");
+    expect(readFileSync(at("to/after"), "utf8")).toBe("dense");
+  });
+
+  it("keeps names and targets of symlinks that are no UTF-8", async () => {
+    mkdirSync(bytes("from/\xe8"));
+    writeFileSync(bytes("from/\xe8/\xff"), "one");
+    writeFileSync(bytes("from/\xe9"), "other");
+    symlinkSync(Buffer.from("\xfe", "latin1"), bytes("from/link"));
+    await copy("/from", "/to");
+    expect(readdirSync(at("to"), "latin1").sort()).toEqual(["link", "\xe8", "\xe9"]);
+    expect(readFileSync(bytes("to/\xe8/\xff"), "utf8")).toBe("one");
+    expect(readFileSync(bytes("to/\xe9"), "utf8")).toBe("other");
+    expect(readlinkSync(at("to/link"), "latin1")).toBe("\xfe");
+  });
+
+  it("keeps times to the nanosecond, of files, folders and symlinks, also before the epoch", async () => {
+    const calls = nativeFileCalls();
+    const times = { file: 1_234_567_890_123_456_789n, old: -1_500_000_001n, sub: 987_654_321_000_000_001n, link: 5n };
+    writeFileSync(at("from/file"), "x");
+    writeFileSync(at("from/old"), "");
+    mkdirSync(at("from/sub"));
+    symlinkSync("x", at("from/link"));
+    for (const [name, time] of Object.entries(times)) calls.setTime(Buffer.from(at(`from/${name}`)), time);
+    await copy("/from", "/to");
+    for (const [name, time] of Object.entries(times))
+      expect(lstatSync(at(`to/${name}`), { bigint: true }).mtimeNs, name).toBe(time);
+  });
+
+  it("keeps the modes of folders, the read-only ones too", async () => {
+    mkdirSync(at("from/sub/deep"), { recursive: true });
+    writeFileSync(at("from/sub/deep/file"), "x");
+    await chmod(at("from/sub/deep"), 0o500);
+    await chmod(at("from/sub"), 0o2751);
+    await copy("/from", "/to");
+    expect(statSync(at("to/sub")).mode & 0o7777).toBe(0o2751);
+    expect(statSync(at("to/sub/deep")).mode & 0o7777).toBe(0o500);
+    for (const tree of ["from", "to"]) await chmod(at(`${tree}/sub/deep`), 0o700);
+  });
+
+  it("has the content of files that do not state their size, as read to its end", async () => {
+    const system = new LocalFiles(plainAccess("/"));
+    for (const path of ["/proc/cpuinfo", "/sys/class/net/lo/mtu", "/proc/self/cmdline", "/proc/sys/kernel/ostype"]) {
+      const { stream, done } = await files.writeTree("/copy");
+      await Promise.all([pipeline(await system.readTree(path), stream), done]);
+      const masked = (text: string) => text.replace(/^(cpu MHz|bogomips).*$/gm, "");
+      expect(masked(readFileSync(at("copy"), "utf8")), path).toBe(masked(readFileSync(path, "utf8")));
+    }
+  });
+
+  it("fails with EIO when a file shrinks while it is read, and leaves nothing of it", async () => {
+    writeFileSync(at("from/file"), Buffer.alloc(8 * 2 ** 20, 1));
+    const stream = await files.readTree("/from");
+    await once(stream, "readable");
+    truncateSync(at("from/file"), 2 ** 20);
+    const written = await files.writeTree("/to");
+    await expect(pipeline(stream, written.stream)).rejects.toMatchObject({ errno: "EIO", path: "/from/file" });
+    await written.done.catch(() => undefined);
+    expect(readdirSync(at("to"))).toEqual([]);
+  });
+
+  it("leaves out what vanishes or becomes another kind of thing meanwhile", async () => {
+    for (let i = 0; i < 500; i += 1) writeFileSync(at(`from/${String(i).padStart(4, "0")}`), "x".repeat(5000));
+    mkdirSync(at("from/z-folder"));
+    const stream = await files.readTree("/from");
+    await once(stream, "readable");
+    for (let i = 300; i < 500; i += 1) unlinkSync(at(`from/0${i}`));
+    mkdirSync(at("from/0400"));
+    rmSync(at("from/z-folder"), { recursive: true });
+    const written = await files.writeTree("/to");
+    await Promise.all([pipeline(stream, written.stream), written.done]);
+    const arrived = readdirSync(at("to"));
+    expect(arrived).toContain("0000");
+    expect(arrived).not.toContain("0499");
+    expect(arrived).not.toContain("z-folder");
+  });
+
+  it("is no tree when it is a fifo, a socket or a device", async () => {
+    execFileSync("mkfifo", [at("pipe")]);
+    await expect(files.readTree("/pipe")).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EINVAL" });
+    const system = new LocalFiles(plainAccess("/"));
+    await expect(system.readTree("/dev/null")).rejects.toMatchObject({ errno: "EINVAL" });
+  });
+
+  it("has no fifo within it", async () => {
+    execFileSync("mkfifo", [at("from/pipe")]);
+    await copy("/from", "/to");
+    expect(readdirSync(at("to"))).toEqual([]);
+  });
+
+  it("does not put a file in the place of a folder, and leaves nothing beside it", async () => {
+    await writeFile(at("from/name"), "x");
+    await mkdir(at("to/name/kept"), { recursive: true });
+    await expect(copy("/from", "/to")).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EISDIR" });
+    expect(readdirSync(at("to"))).toEqual(["name"]);
+    expect(readdirSync(at("to/name"))).toEqual(["kept"]);
+  });
+
+  it("can be folders in folders, far beyond the longest path, in slices and with few descriptors", async () => {
+    const make = `for (let i = 0; i < 2500; i++) { fs.mkdirSync("d"); process.chdir("d"); } fs.writeFileSync("deepest", "x");`;
+    execFileSync(process.execPath, ["-e", make], { cwd: at("from") });
+    const copied = await watched(() => copy("/from", "/to"));
+    expect(copied.turns).toBeGreaterThan(20);
+    expect(copied.descriptors).toBeLessThan(200);
+    const found = execFileSync("find", [at("to"), "-name", "deepest", "-printf", "%d"], { encoding: "utf8" });
+    expect(found).toBe("2501");
+    for (const tree of ["/from", "/to"]) {
+      const removed = await watched(() => files.remove(tree, { recursive: true }));
+      expect(removed.turns).toBeGreaterThan(20);
+      expect(removed.descriptors).toBeLessThan(200);
+    }
+    expect(readdirSync(root)).toEqual([]);
+  }, 60_000);
+
+  it("is refused with ENAMETOOLONG when no archive could name what is in it", async () => {
+    const make = `const d = "d".repeat(250); for (let i = 0; i < 300; i++) { fs.mkdirSync(d); process.chdir(d); }`;
+    execFileSync(process.execPath, ["-e", make], { cwd: at("from") });
+    await expect(buffer(await files.readTree("/from"))).rejects.toMatchObject({ errno: "ENAMETOOLONG" });
+    await files.remove("/from", { recursive: true });
+  });
+});
+
+/** How often others got their turn meanwhile, and how many descriptors were open at most beyond those before. */
+async function watched(work: () => Promise<unknown>): Promise<{ turns: number; descriptors: number }> {
+  const open = () => readdirSync("/proc/self/fd").length;
+  const before = open();
+  const seen = { turns: 0, descriptors: 0 };
+  let over = false;
+  const done = work().finally(() => {
+    over = true;
+  });
+  while (!over) {
+    await setImmediate();
+    seen.turns += 1;
+    // Not each time: it takes longer than the work of a turn.
+    if (seen.turns % 64 === 0) seen.descriptors = Math.max(seen.descriptors, open() - before);
+  }
+  await done;
+  return seen;
+}
