@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { pipeline, type Readable, type Writable } from "node:stream";
-import { LocalFiles, plainAccess } from "@pileus/core/files";
+import type { LocalFiles } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
 import type { AgentMessage, CallRequest, Outcome } from "../protocol/messages.ts";
 import { failure } from "./failure.ts";
@@ -9,11 +9,8 @@ type FileRequest = Extract<CallRequest, { readonly path: string }>;
 
 const STARTED: AgentMessage = { type: "started" };
 
-/** The guest's files: the whole guest, as the agent sees it. */
-const files = new LocalFiles(plainAccess());
-
 /** Serves one file operation. The host's giving it up aborts it and leaves nothing half-made. */
-export function fileCall(call: Call, request: FileRequest): void {
+export function fileCall(call: Call, request: FileRequest, files: LocalFiles): void {
   const abort = new AbortController();
   const { signal } = abort;
   const stop = () => abort.abort(new Error("the host gave the call up"));
@@ -29,7 +26,7 @@ export function fileCall(call: Call, request: FileRequest): void {
       answer(call, files.remove(request.path, { recursive: request.recursive, signal }));
       return;
     case "list":
-      give(call, listing(request.path, signal));
+      give(call, listing(files, request.path, signal));
       return;
     case "read":
       give(call, files.read(request.path, { signal }));
@@ -57,7 +54,7 @@ export function answer(call: Call, promise: Promise<unknown>): void {
 }
 
 // The host makes no list of it before it is there: one line of JSON for each entry, with the credit that streams have.
-async function listing(path: string, signal: AbortSignal): Promise<readonly Buffer[]> {
+async function listing(files: LocalFiles, path: string, signal: AbortSignal): Promise<readonly Buffer[]> {
   const lines = (await files.list(path, { signal })).map((entry) => `${JSON.stringify(entry)}\n`);
   return [Buffer.from(lines.join(""))];
 }

@@ -1,6 +1,7 @@
 import { openSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { dirname, join } from "node:path";
+import { LocalFiles, plainAccess } from "@pileus/core/files";
 import { HEADER_SIZE, MAX_DATA } from "../protocol/frame.ts";
 import { streamLink } from "../protocol/link.ts";
 import { encodeRecord } from "../protocol/record.ts";
@@ -29,6 +30,7 @@ function main(argv: readonly string[]): void {
     calls,
     launcher: new Launcher(calls),
     busybox: join(folder, "bin/busybox"),
+    files: new LocalFiles(plainAccess("/", calls)),
   };
   // Programs that run as others must not inherit groups of ours.
   if (process.getuid?.() === 0) process.setgroups?.([]);

@@ -1,6 +1,9 @@
+import { type FileCalls, fileCalls } from "@pileus/core/files";
+
 /** koffi's native half: what of it is needed here. */
 interface Ffi {
   load(library: null): { func(declaration: string): NativeCall };
+  errno(): number;
   address(buffer: Uint8Array): bigint;
 }
 
@@ -30,6 +33,7 @@ const DECLARATIONS = {
 /** The C library, and where a buffer lies. */
 export interface Native extends Readonly<Record<keyof typeof DECLARATIONS, NativeCall>> {
   readonly address: (buffer: Uint8Array) => bigint;
+  readonly files: FileCalls;
 }
 
 /** Loads the C library by koffi's native module, at `path`: its JavaScript half is not on the drive. */
@@ -39,5 +43,9 @@ export function loadNative(path: string): Native {
   const ffi = module.exports;
   const libc = ffi.load(null);
   const calls = Object.fromEntries(Object.entries(DECLARATIONS).map(([name, text]) => [name, libc.func(text)]));
-  return { ...(calls as Record<keyof typeof DECLARATIONS, NativeCall>), address: (buffer) => ffi.address(buffer) };
+  return {
+    ...(calls as Record<keyof typeof DECLARATIONS, NativeCall>),
+    address: (buffer) => ffi.address(buffer),
+    files: fileCalls(libc, () => ffi.errno()),
+  };
 }

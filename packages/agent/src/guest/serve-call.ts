@@ -1,3 +1,4 @@
+import type { LocalFiles } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
 import type { CallRequest, Method } from "../protocol/messages.ts";
 import { type ExecTools, exec } from "./exec.ts";
@@ -5,6 +6,11 @@ import { failure } from "./failure.ts";
 import { answer, fileCall } from "./file-calls.ts";
 import { power } from "./power.ts";
 import { addresses, info, metrics } from "./system.ts";
+
+/** What serves calls: for programs, and the guest's files, which are the whole guest as the agent sees it. */
+export interface GuestTools extends ExecTools {
+  readonly files: LocalFiles;
+}
 
 // A record, so that a method without a place here does not compile.
 const METHODS: Readonly<Record<Method, true>> = {
@@ -28,7 +34,7 @@ const METHODS: Readonly<Record<Method, true>> = {
 export const methods = Object.keys(METHODS) as readonly Method[];
 
 /** Serves one call. Makes the call's readers before it returns. */
-export function serveCall(call: Call, request: CallRequest, tools: ExecTools): void {
+export function serveCall(call: Call, request: CallRequest, tools: GuestTools): void {
   try {
     route(call, request, tools);
   } catch (error) {
@@ -36,7 +42,7 @@ export function serveCall(call: Call, request: CallRequest, tools: ExecTools): v
   }
 }
 
-function route(call: Call, request: CallRequest, tools: ExecTools): void {
+function route(call: Call, request: CallRequest, tools: GuestTools): void {
   switch (request.method) {
     case "exec":
       exec(call, request, tools);
@@ -64,7 +70,7 @@ function route(call: Call, request: CallRequest, tools: ExecTools): void {
     case "remove":
     case "readTree":
     case "writeTree":
-      fileCall(call, request);
+      fileCall(call, request, tools.files);
       return;
     default: {
       const { method } = request as { readonly method: string };

@@ -4,13 +4,12 @@ import type { Link } from "../protocol/link.ts";
 import type { CallRequest, Hello, Welcome } from "../protocol/messages.ts";
 import { Multiplexer } from "../protocol/multiplexer.ts";
 import { encodeRecord, PROTOCOLS } from "../protocol/record.ts";
-import type { ExecTools } from "./exec.ts";
-import { methods, serveCall } from "./serve-call.ts";
+import { type GuestTools, methods, serveCall } from "./serve-call.ts";
 import { bootId } from "./system.ts";
 
 /** What an agent is. */
 export interface AgentOptions {
-  readonly tools: ExecTools;
+  readonly tools: GuestTools;
   readonly version: string;
   /** The most payload bytes in a DATA frame that it sends. */
   readonly dataSize: number;

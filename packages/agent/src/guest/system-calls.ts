@@ -1,3 +1,5 @@
+import type { Buffer } from "node:buffer";
+import type { Extent, FileCalls } from "@pileus/core/files";
 import { loadNative, type Native } from "./native.ts";
 
 /** What a program's credentials are to be. */
@@ -16,7 +18,7 @@ const SETRESUID = X64 ? 117 : 147;
 const SETRESGID = X64 ? 119 : 149;
 
 /** System calls that Node does not offer, by koffi's native module. */
-export class SystemCalls {
+export class SystemCalls implements FileCalls {
   readonly #path: string;
   #native: Native | undefined;
 
@@ -28,6 +30,14 @@ export class SystemCalls {
   get native(): Native {
     this.#native ??= loadNative(this.#path);
     return this.#native;
+  }
+
+  setTime(target: number | Buffer, time: bigint): void {
+    this.native.files.setTime(target, time);
+  }
+
+  nextData(fd: number, from: number): Extent | undefined {
+    return this.native.files.nextData(fd, from);
   }
 
   /** pipe2(2), close-on-exec. */

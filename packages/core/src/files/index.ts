@@ -6,6 +6,8 @@
  * a tool, so that it can be bundled into the agent. Not for callers, who use `instance.files`. Start at `local-files.ts`.
  */
 // The agent reads what its host says as warily.
+
+export type { Extent } from "../tar/entry.ts";
 export { parseJson } from "../text/bounded-json.ts";
 export { printable } from "../text/printable.ts";
 export { type Account, findAccount, type UnknownAccount } from "./accounts.ts";

@@ -9,6 +9,8 @@ import type { TarEntry } from "../../tar/entry.ts";
 import { chunksOf } from "./chunks.ts";
 import { hostFileError } from "./host-file-error.ts";
 
+const PIECE = 1024 * 1024;
+
 /** What is pulled, from where to where. */
 export interface Pull {
   readonly instance: string;
@@ -41,7 +43,10 @@ export async function unpackOnHost(stream: Readable, pull: Pull, options: Progre
   });
   try {
     // All of it is read, past the archive's end too: its writer must not hang.
-    for await (const chunk of chunksOf(stream, options.signal)) await unpacking.take(chunk);
+    for await (const chunk of chunksOf(stream, options.signal)) {
+      // In pieces, for steady progress: a driver may send all at once.
+      for (let at = 0; at < chunk.length; at += PIECE) await unpacking.take(chunk.subarray(at, at + PIECE));
+    }
     await unpacking.finish();
   } catch (error) {
     options.signal?.throwIfAborted();

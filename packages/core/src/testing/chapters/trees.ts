@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { truncateSync } from "node:fs";
 import {
+  appendFile,
   chmod,
+  link,
   lstat,
   mkdir,
   mkdtemp,
@@ -10,6 +13,7 @@ import {
   readlink,
   rm,
   symlink,
+  truncate,
   utimes,
   writeFile,
 } from "node:fs/promises";
@@ -88,6 +92,68 @@ export function describeTrees(fixture: Fixture): void {
       await files.push(join(host, "tree"), "/srv/kit/tree");
       assert.equal(String(await files.readAll("/srv/kit/tree/sub/f")), "new");
       assert.equal(String(await files.readAll("/srv/kit/tree/sub/kept")), "kept");
+    });
+    it("keep hard links, holes, and times to the nanosecond", async ({ files }, host) => {
+      const tree = join(host, "tree");
+      await mkdir(join(tree, "sub"), { recursive: true });
+      await writeFile(join(tree, "file"), "content");
+      await link(join(tree, "file"), join(tree, "sub/same"));
+      await writeFile(join(tree, "holes"), "begin");
+      await truncate(join(tree, "holes"), 64 * 2 ** 20);
+      await appendFile(join(tree, "holes"), "end");
+      // As fine as a double can be: 357 nanoseconds after the second.
+      for (const path of ["file", "sub", "holes"]) await utimes(join(tree, path), 1, 1_000_000_000 + 3 / 2 ** 23);
+      await files.push(tree, "/srv/kit/tree");
+      await files.pull("/srv/kit/tree", join(host, "back"));
+      const back = (path: string) => lstat(join(host, "back", path), { bigint: true });
+      assert.equal((await back("sub/same")).ino, (await back("file")).ino, "no hard link any more");
+      const { size, blocks } = await back("holes");
+      assert.equal(size, 64n * 2n ** 20n + 3n);
+      assert.ok(blocks * 512n < 2n ** 20n, `a file of holes takes ${blocks * 512n} bytes`);
+      const content = await readFile(join(host, "back/holes"), "latin1");
+      assert.deepEqual([content.slice(0, 5), content.slice(-3)], ["begin", "end"]);
+      for (const path of ["file", "sub", "holes"])
+        assert.equal((await back(path)).mtimeNs, (await lstat(join(tree, path), { bigint: true })).mtimeNs, path);
+    });
+    it("keep names that are no UTF-8, and tell them apart", async ({ files }, host) => {
+      const at = (name: string) => Buffer.from(`${host}/tree/${name}`, "latin1");
+      await mkdir(join(host, "tree"));
+      await mkdir(at("\xe7"));
+      for (const name of ["\xe8", "\xe9", "\xe7/\xff"]) await writeFile(at(name), name, "latin1");
+      await files.push(join(host, "tree"), "/srv/kit/tree");
+      await files.pull("/srv/kit/tree", join(host, "back"));
+      const names = await readdir(join(host, "back"), "latin1");
+      assert.deepEqual(names.sort(), ["\xe7", "\xe8", "\xe9"]);
+      for (const name of ["\xe8", "\xe9", "\xe7/\xff"])
+        assert.equal(await readFile(Buffer.from(`${host}/back/${name}`, "latin1"), "latin1"), name);
+    });
+    it("say EIO when a file shrinks while it is read, and leave nothing of it", async ({ files }, host) => {
+      await writeFile(join(host, "f"), noise(32 * 2 ** 20));
+      const options = { onProgress: () => truncateSync(join(host, "f"), 0) };
+      await fails(files.push(join(host, "f"), "/srv/kit/f", options), "EIO");
+      assert.deepEqual(await files.list("/srv/kit"), []);
+    });
+    it("say EINVAL to a fifo or a device, which is no tree", async (instance, host) => {
+      if (instance.can("exec")) {
+        await instance.run(["mkfifo", "/srv/kit/fifo"]);
+        await fails(instance.files.pull("/srv/kit/fifo", join(host, "back")), "EINVAL");
+        await instance.files.pull("/srv/kit", join(host, "folder"));
+        assert.deepEqual(await readdir(join(host, "folder")), []);
+      }
+      await fails(instance.files.push("/dev/null", "/srv/kit/null"), "EINVAL");
+      assert.deepEqual(await readdir(host), instance.can("exec") ? ["folder"] : []);
+    });
+    it("report progress within a large file", async ({ files }, host) => {
+      await writeFile(join(host, "f"), noise(16 * 2 ** 20));
+      for (const way of ["push", "pull"] as const) {
+        let calls = 0;
+        const onProgress = () => {
+          calls += 1;
+        };
+        if (way === "push") await files.push(join(host, "f"), "/srv/kit/f", { onProgress });
+        else await files.pull("/srv/kit/f", join(host, "back"), { onProgress });
+        assert.ok(calls >= 8, `${way} reported ${calls} times in 16 MiB`);
+      }
     });
     it("drop setuid bits on the way out", async ({ files }, host) => {
       await files.write("/srv/kit/f", "x", { mode: 0o6755 });
@@ -211,7 +277,7 @@ async function lookAt(root: string): Promise<Record<string, unknown>> {
       const sha256 = createHash("sha256")
         .update(await readFile(join(root, path)))
         .digest("hex");
-      found[path] = { mode, size: stat.size, sha256, mtime: Math.floor(stat.mtimeMs / 1000) };
+      found[path] = { mode, size: stat.size, sha256, mtime: Math.floor(stat.mtimeMs) };
     } else {
       found[path] = { mode };
       for (const name of await readdir(join(root, path))) await visit(join(path, name));

@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import { posix } from "node:path";
 import type { FakeCall, FakeProgram } from "./process.ts";
 import { sh } from "./shell.ts";
+import { now } from "./tree.ts";
 
 const ZEROS = Buffer.alloc(64 * 1024);
 
@@ -22,7 +23,7 @@ export const PROGRAMS: Readonly<Record<string, FakeProgram>> = {
   },
   mkfifo(call) {
     const { folder, name } = call.tree.place("mkfifo", posix.resolve(call.cwd, call.argv[1] ?? ""), { follow: false });
-    folder.entries.set(name, { type: "fifo", mode: 0o644, uid: call.user.uid, gid: call.user.gid, mtime: Date.now() });
+    folder.entries.set(name, { type: "fifo", mode: 0o644, uid: call.user.uid, gid: call.user.gid, mtimeNs: now() });
     return 0;
   },
   false: () => 1,

@@ -88,7 +88,10 @@ export class FakeFiles implements FileOperations {
   }
 
   async readTree(path: string, options: Abortable): Promise<Readable> {
-    return abortable(packNode(this.#present("read", path)), options);
+    const node = this.#present("read", path);
+    if (node.type !== "file" && node.type !== "directory" && node.type !== "symlink")
+      throw new FileError({ verb: "read", path, errno: "EINVAL" });
+    return abortable(packNode(node), options);
   }
 
   async writeTree(path: string, options: Abortable) {

@@ -27,7 +27,11 @@ async function copyFolder(source: string, target: FolderNode, options: Abortable
     options.signal?.throwIfAborted();
     const path = join(source, name);
     const stat = await lstat(path);
-    const facts = { mode: stat.mode & 0o7777, ...ownerInside(stat), mtime: stat.mtimeMs };
+    const facts = {
+      mode: stat.mode & 0o7777,
+      ...ownerInside(stat),
+      mtimeNs: BigInt(Math.floor(stat.mtimeMs)) * 1_000_000n,
+    };
     if (stat.isDirectory()) {
       const folder = folderNode(facts);
       target.entries.set(name, folder);

@@ -1,8 +1,10 @@
 import { Readable, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { FileError } from "../../contract/errors.ts";
-import { byteString, type TarEntry, textOf } from "../../tar/entry.ts";
+import { nameBytes, nameText } from "../../files/byte-name.ts";
+import { type Extent, storedSize, type TarEntry } from "../../tar/entry.ts";
 import { TarReader, type TarSink } from "../../tar/reader.ts";
+import { mtimeNanoseconds, mtimeText } from "../../tar/time.ts";
 import { TarWriter } from "../../tar/writer.ts";
 import { type FakeTree, fileNode, folderNode, linkNode, split, type TreeNode } from "./tree.ts";
 
@@ -13,9 +15,11 @@ export function packNode(node: TreeNode): Readable {
 
 function* chunksOf(node: TreeNode): Generator<Buffer> {
   const writer = new TarWriter();
-  for (const [entry, content] of entriesOf(node, ".")) {
+  const names = new Map<TreeNode, string>();
+  for (const [entry, content] of entriesOf(node, ".", names)) {
     writer.entry(entry);
-    writer.data(content);
+    for (const { offset, length } of entry.sparse ?? [{ offset: 0, length: content.length }])
+      writer.data(content.subarray(offset, offset + length));
     yield writer.take();
   }
   writer.end();
@@ -24,31 +28,61 @@ function* chunksOf(node: TreeNode): Generator<Buffer> {
 
 const NOTHING = Buffer.alloc(0);
 
-function* entriesOf(node: TreeNode, name: string): Generator<readonly [TarEntry, Buffer]> {
+/** `names` has the first name of each file: others are hard links to it. */
+function* entriesOf(
+  node: TreeNode,
+  name: string,
+  names: Map<TreeNode, string>,
+): Generator<readonly [TarEntry, Buffer]> {
   const { mode, uid, gid } = node;
-  const mtime = String(Math.floor(node.mtime / 1000));
-  const facts = { name: byteString(name), target: "", mode, uid, gid, mtime, size: 0, xattrs: new Map() };
+  const mtime = mtimeText(node.mtimeNs);
+  const facts = { name: bytesOf(name), target: "", mode, uid, gid, mtime, size: 0, xattrs: new Map() };
+  const first = names.get(node);
   switch (node.type) {
     case "file":
-      yield [{ ...facts, type: "file", size: node.content.length }, node.content];
+      names.set(node, first ?? name);
+      if (first !== undefined) yield [{ ...facts, type: "link", target: bytesOf(first) }, NOTHING];
+      else {
+        const { content } = node;
+        yield [{ ...facts, type: "file", size: content.length, sparse: partsOf(content) }, content];
+      }
       return;
     case "symlink":
-      yield [{ ...facts, type: "symlink", target: byteString(node.target) }, NOTHING];
+      yield [{ ...facts, type: "symlink", target: bytesOf(node.target) }, NOTHING];
       return;
     case "directory":
       yield [{ ...facts, type: "directory" }, NOTHING];
       for (const child of [...node.entries.keys()].sort()) {
         const found = node.entries.get(child);
-        if (found !== undefined) yield* entriesOf(found, name === "." ? child : `${name}/${child}`);
+        if (found !== undefined) yield* entriesOf(found, name === "." ? child : `${name}/${child}`, names);
       }
       return;
-    case "fifo":
-      yield [{ ...facts, type: "fifo" }, NOTHING];
-      return;
     default:
-      // Sockets and devices are left out, for nothing could be done with them elsewhere.
+      // Fifos, sockets and devices are left out, for nothing could be done with them elsewhere.
       return;
   }
+}
+
+const HOLE = 64 * 1024;
+
+/** Of a large file, what is not zeros all over. */
+function partsOf(content: Buffer): readonly Extent[] | undefined {
+  if (content.length <= HOLE) return undefined;
+  const zeros = Buffer.alloc(HOLE);
+  const parts: Extent[] = [];
+  for (let offset = 0; offset < content.length; offset += HOLE) {
+    const length = Math.min(HOLE, content.length - offset);
+    if (content.compare(zeros, 0, length, offset, offset + length) !== 0) parts.push({ offset, length });
+  }
+  return parts;
+}
+
+/** The byte string of a name in the tree, and the name that a byte string is. */
+function bytesOf(name: string): string {
+  return nameBytes(name).toString("latin1");
+}
+function textOf(bytes: string): string {
+  return nameText(Buffer.from(bytes, "latin1"));
 }
 
 /** Takes a tar and puts what is in it at `path`: folders are merged, everything else replaced. */
@@ -85,8 +119,9 @@ class Unpacking implements TarSink {
   }
 
   entry(entry: TarEntry): void {
-    if (entry.size > 0) this.#file = { entry, parts: [], left: entry.size };
-    else unpackEntry(this.#tree, this.#path, entry, NOTHING);
+    const left = storedSize(entry);
+    if (left > 0) this.#file = { entry, parts: [], left };
+    else unpackEntry(this.#tree, this.#path, entry, withHoles(entry, NOTHING));
   }
 
   data(bytes: Buffer): void {
@@ -95,8 +130,20 @@ class Unpacking implements TarSink {
     // Copied: its stream may use the chunk again.
     file.parts.push(Buffer.from(bytes));
     file.left -= bytes.length;
-    if (file.left === 0) unpackEntry(this.#tree, this.#path, file.entry, Buffer.concat(file.parts));
+    if (file.left === 0)
+      unpackEntry(this.#tree, this.#path, file.entry, withHoles(file.entry, Buffer.concat(file.parts)));
   }
+}
+
+function withHoles({ size, sparse }: TarEntry, stored: Buffer): Buffer {
+  if (sparse === undefined) return stored;
+  const content = Buffer.alloc(size);
+  let at = 0;
+  for (const { offset, length } of sparse) {
+    stored.copy(content, offset, at, at + length);
+    at += length;
+  }
+  return content;
 }
 
 function unpackEntry(tree: FakeTree, root: string, entry: TarEntry, content: Buffer): void {
@@ -105,7 +152,7 @@ function unpackEntry(tree: FakeTree, root: string, entry: TarEntry, content: Buf
   if (names.includes("..")) throw new FileError({ verb: "write", path, errno: "EINVAL", detail: "it leaves the tree" });
   const { folder, name, node } = tree.place("write", path, { follow: false });
   const { mode, uid, gid } = entry;
-  const facts = { mode, uid, gid, mtime: Math.round(Number(entry.mtime) * 1000) };
+  const facts = { mode, uid, gid, mtimeNs: mtimeNanoseconds(entry.mtime) };
   if (entry.type === "directory") {
     if (node?.type === "directory") Object.assign(node, facts);
     else if (node === undefined) folder.entries.set(name, folderNode(facts));
@@ -114,7 +161,7 @@ function unpackEntry(tree: FakeTree, root: string, entry: TarEntry, content: Buf
   }
   if (node?.type === "directory") throw new FileError({ verb: "write", path, errno: "EISDIR" });
   if (entry.type === "symlink") folder.entries.set(name, linkNode(textOf(entry.target), { ...facts, mode: 0o777 }));
-  else if (entry.type === "fifo") folder.entries.set(name, { type: "fifo", ...facts });
+  else if (entry.type === "link") folder.entries.set(name, tree.file("write", `${root}/${textOf(entry.target)}`));
   else if (entry.type === "file") folder.entries.set(name, fileNode(content, facts));
   else throw new FileError({ verb: "write", path, errno: "EINVAL", detail: `an entry of type ${entry.type}` });
 }

@@ -6,8 +6,8 @@ interface NodeFacts {
   mode: number;
   uid: number;
   gid: number;
-  /** Milliseconds since the epoch. */
-  mtime: number;
+  /** Nanoseconds since the epoch. */
+  mtimeNs: bigint;
 }
 
 /** Content is replaced, never changed: whoever read it keeps what it was. */
@@ -41,13 +41,13 @@ export interface Place {
 const MAX_LINKS = 40;
 
 export function folderNode(facts: Partial<NodeFacts> = {}): FolderNode {
-  return { type: "directory", entries: new Map(), mode: 0o755, uid: 0, gid: 0, mtime: Date.now(), ...facts };
+  return { type: "directory", entries: new Map(), mode: 0o755, uid: 0, gid: 0, mtimeNs: now(), ...facts };
 }
 export function fileNode(content: Buffer, facts: Partial<NodeFacts> = {}): FileNode {
-  return { type: "file", content, mode: 0o644, uid: 0, gid: 0, mtime: Date.now(), ...facts };
+  return { type: "file", content, mode: 0o644, uid: 0, gid: 0, mtimeNs: now(), ...facts };
 }
 export function linkNode(target: string, facts: Partial<NodeFacts> = {}): LinkNode {
-  return { type: "symlink", target, mode: 0o777, uid: 0, gid: 0, mtime: Date.now(), ...facts };
+  return { type: "symlink", target, mode: 0o777, uid: 0, gid: 0, mtimeNs: now(), ...facts };
 }
 
 /** The files of a fake instance, in memory. Permissions are kept, but nobody is refused by them. */
@@ -107,8 +107,13 @@ export class FakeTree {
 
   /** A file's content. @throws {FileError} */
   content(verb: string, path: string): Buffer {
+    return this.file(verb, path).content;
+  }
+
+  /** A file itself. @throws {FileError} */
+  file(verb: string, path: string): FileNode {
     const node = this.node(verb, path);
-    if (node.type === "file") return node.content;
+    if (node.type === "file") return node;
     throw new FileError({ verb, path, errno: node.type === "directory" ? "EISDIR" : "EINVAL" });
   }
 
@@ -117,7 +122,7 @@ export class FakeTree {
     const { folder, name, node } = this.place("write", path, { follow: true });
     refuseOther(path, node);
     folder.entries.set(name, fileNode(content, facts));
-    folder.mtime = Date.now();
+    folder.mtimeNs = now();
   }
 
   /** Makes a folder, and its parents (of mode 0755) where they are missing, and returns it. @throws {FileError} */
@@ -144,6 +149,10 @@ export function refuseOther(path: string, node: TreeNode | undefined): void {
   throw new FileError({ verb: "write", path, errno: node.type === "directory" ? "EISDIR" : "EINVAL" });
 }
 
+export function now(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}
+
 /** The names in a path, each in the one text that stands for its bytes. */
 export function split(path: string): string[] {
   return nameText(nameBytes(path))
@@ -152,7 +161,8 @@ export function split(path: string): string[] {
 }
 
 export function statOf(node: TreeNode): FileStat {
-  const { type, mode, uid, gid, mtime } = node;
+  const { type, mode, uid, gid } = node;
+  const mtime = Number(node.mtimeNs) / 1e6;
   const size = type === "file" ? node.content.length : type === "symlink" ? nameBytes(node.target).length : 0;
   return { type, size, mode, uid, gid, mtime, ...(type === "symlink" ? { target: node.target } : {}) };
 }
