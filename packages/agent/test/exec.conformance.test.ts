@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { identifyProcess, waitForEnd } from "@pileus/core/driver";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -302,5 +303,28 @@ describe("a file that cannot be executed", () => {
   ])("is told by exit code and in words: %.12s", async (name, code, why) => {
     const { stderr, exit } = await run(client, [name], { cwd: folder });
     expect([stderr, exit]).toEqual([`exec: cannot run ${name}: ${why}\n`, exited(code)]);
+  });
+});
+
+describe("a program that is killed", () => {
+  it("takes along what it started, in whatever session, and nothing else does", async () => {
+    const neighbour = await client.exec(request(["sleep", "1000"]));
+    const started = await client.exec(
+      request(sh("setsid sh -c 'sleep 1000 & echo $!; sleep 1000' & sleep 1000 & echo $!; wait")),
+    );
+    if (started.streams.kind !== "pipes") throw new Error("not on pipes");
+    const { stdout } = started.streams;
+    const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+    const pids = [await lines.next(), await lines.next()].map(({ value }) => Number(value));
+    const identities = await Promise.all(pids.map((pid) => identifyProcess(pid)));
+    await started.kill("SIGKILL");
+    expect(await started.exit).toEqual({ kind: "signaled", signal: "SIGKILL" });
+    for (const identity of identities) {
+      if (identity === undefined) throw new Error("it ended by itself");
+      await waitForEnd(identity, { timeout: DEADLINE });
+    }
+    expect(await Promise.race([neighbour.exit, Promise.resolve("under way")])).toBe("under way");
+    await neighbour.kill("SIGRTMIN+3");
+    expect(await neighbour.exit).toEqual({ kind: "signaled", signal: "SIGRTMIN+3" });
   });
 });

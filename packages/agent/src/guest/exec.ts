@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { hostname } from "node:os";
+import { constants, hostname } from "node:os";
 import { pipeline } from "node:stream";
 import { type Account, parseSignal, type UnknownAccount } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
@@ -7,6 +7,7 @@ import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
 import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
 import { UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
+import { killDescendants } from "./descendants.ts";
 import type { Launcher } from "./launcher.ts";
 import { findUser } from "./passwd.ts";
 import { closeEnds, makePipe, openEnd, type ProgramPipe } from "./pipe.ts";
@@ -34,7 +35,7 @@ interface Start {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Runs a program for a call, from its start to the end of its output. Whatever ends the call kills its process group. */
+/** Runs a program for a call, from its start to the end of its output. Whatever ends the call kills it and all that it started. */
 export function exec(call: Call, request: ExecRequest, tools: ExecTools): void {
   const stdin = call.reader(0);
   const outputs =
@@ -145,13 +146,19 @@ function onTerminal(
 }
 
 function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows: number) => void): Call["handlers"] {
-  const signal = (name: string): void => {
-    if (end.status !== undefined) return;
+  const send = (target: number, signal: NodeJS.Signals | number): void => {
     try {
-      process.kill(-pid, parseSignal(name) ?? 0);
+      process.kill(target, signal);
     } catch {
-      // Gone already, or a name that this system does not have: nothing to reach.
+      // Gone already: nothing to reach.
     }
+  };
+  const signal = (name: string): void => {
+    const number = parseSignal(name);
+    if (end.status !== undefined || number === undefined) return;
+    // From it nothing can come back: all that the program started goes with it, in whatever session.
+    if (number === constants.signals.SIGKILL) killDescendants(pid, (target) => send(target, number));
+    else send(-pid, number);
   };
   const kill = () => signal("SIGKILL");
   return {

@@ -1,0 +1,40 @@
+import { expect, it } from "vitest";
+import { descendants, killDescendants, type ProcessIds } from "../../src/guest/descendants.ts";
+
+const process = (pid: number, parent: number, group: number, session: number): ProcessIds => ({
+  pid,
+  parent,
+  group,
+  session,
+});
+
+// Others than a program's: init, the agent, a neighbour that the agent started, too.
+const OTHERS = [process(1, 0, 1, 1), process(50, 1, 50, 50), process(90, 50, 90, 90), process(91, 90, 90, 90)];
+const program = process(100, 50, 100, 100);
+
+it.each([
+  ["a child", [process(101, 100, 100, 100)]],
+  ["a child in a session of its own, and what is in that", [process(101, 100, 101, 101), process(102, 101, 101, 101)]],
+  ["one whose parent has ended, in the program's session", [process(103, 1, 102, 100)]],
+  [
+    "one whose parent has ended, in a session that a child began",
+    [process(101, 100, 101, 101), process(103, 1, 102, 101)],
+  ],
+  ["one that is listed before what it descends from", [process(104, 103, 103, 103), process(103, 100, 100, 100)]],
+])("counts as started by a program: %s", (_, processes) => {
+  const pids = [program, ...processes].map(({ pid }) => pid);
+  expect([...descendants(100, [...processes, ...OTHERS, program])].sort()).toEqual(pids.sort());
+});
+
+it("strikes what is started meanwhile, each once, and gives up on what never ends", () => {
+  const struck: number[] = [];
+  let next = 100;
+  const endless = () => {
+    next += 1;
+    return [...OTHERS, program, process(next, 100, 100, 100)];
+  };
+  killDescendants(100, (pid) => struck.push(pid), endless);
+  expect(struck.filter((pid) => pid === 100)).toEqual([100]);
+  expect(struck.length).toBeLessThan(1000);
+  expect(struck).not.toContain(90);
+});
