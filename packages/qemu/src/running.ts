@@ -46,8 +46,8 @@ const ADDRESS_INTERVAL = 200;
 /** How soon it is asked again whether a machine has ended, where this could not be told, in milliseconds. */
 const END_INTERVAL = 200;
 
-/** How long a guest may take to tell its figures before it is frozen without, in milliseconds. */
-const FIGURES_TIMEOUT = 5000;
+/** How long a guest may take to tell its figures before it is frozen without, or to set its clock, in milliseconds. */
+const ANSWER_TIMEOUT = 5000;
 
 /** One run of a virtual machine: its QEMU process, a monitor of it, and the agent inside. */
 export class QemuRunning implements Running<QemuCapability> {
@@ -135,25 +135,34 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   async freeze(options: Abortable = {}): Promise<void> {
-    this.#frozenMetrics = await this.#figuresToFreeze(options);
+    this.#frozenMetrics = await this.#askAgent("figures of a guest to freeze", options, (agent, limited) =>
+      agent.metrics(limited),
+    );
     await this.#monitor.execute("stop", {}, options);
   }
 
-  // A guest that answers nothing, or nonsense, is frozen all the same.
-  async #figuresToFreeze({ signal }: Abortable): Promise<InstanceMetrics | undefined> {
+  // A guest that answers nothing, or nonsense, is frozen and goes on all the same.
+  async #askAgent<T>(
+    action: string,
+    { signal }: Abortable,
+    ask: (agent: AgentClient, options: Abortable) => Promise<T>,
+  ): Promise<T | undefined> {
     const agent = this.#agent?.current;
     if (agent === undefined) return undefined;
-    const deadline = { action: "figures of a guest to freeze", timeout: FIGURES_TIMEOUT, signal };
     try {
-      return await withDeadline(deadline, (limited) => agent.metrics({ signal: limited }));
+      return await withDeadline({ action, timeout: ANSWER_TIMEOUT, signal }, (limited) =>
+        ask(agent, { signal: limited }),
+      );
     } catch {
       signal?.throwIfAborted();
       return undefined;
     }
   }
 
+  /** A guest sees no time pass while it stands still: where its agent answers, its clock is set right. */
   async unfreeze(options: Abortable = {}): Promise<void> {
     await this.#monitor.execute("cont", {}, options);
+    await this.#askAgent("the clock of a guest", options, (agent, limited) => agent.advanceClock(limited));
   }
 
   async isFrozen(options: Abortable): Promise<boolean | undefined> {

@@ -33,6 +33,8 @@ export interface AgentClient extends AsyncDisposable {
   metrics(options?: Abortable): Promise<InstanceMetrics>;
   info(options?: Abortable): Promise<AgentInfo>;
   ping(options?: Abortable): Promise<void>;
+  /** Sets the guest's clock to this host's, if it is behind. Nothing where the agent is of a release that cannot. */
+  advanceClock(options?: Abortable): Promise<void>;
   /** Asks the guest's init to power off; resolves when it was asked. */
   shutdown(options?: Abortable): Promise<void>;
   reboot(options?: Abortable): Promise<void>;
@@ -91,6 +93,11 @@ class SessionClient implements AgentClient {
 
   async ping(options: Abortable = {}): Promise<void> {
     await this.#session.ask({ method: "ping" }, z.unknown(), this.#limits(options));
+  }
+
+  async advanceClock(options: Abortable = {}): Promise<void> {
+    if (!this.welcome.methods.includes("clock")) return;
+    await this.#session.ask({ method: "clock", time: Date.now() }, z.unknown(), this.#limits(options));
   }
 
   async shutdown(options: Abortable = {}): Promise<void> {

@@ -14,6 +14,7 @@ const DECLARATIONS = {
   ioctl: "int ioctl(int fd, ulong request, ...)",
   syscall: "long syscall(long number, ...)",
   prlimit: "int prlimit(int pid, int resource, const void *wanted, void *present)",
+  clock_settime: "int clock_settime(int clock, const void *time)",
   waitid: "int waitid(int type, uint id, void *info, int options)",
   posix_spawn:
     "int posix_spawn(_Out_ int *pid, str file, const void *actions, const void *attributes, const void *argv, const void *envp)",

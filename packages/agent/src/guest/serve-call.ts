@@ -1,6 +1,7 @@
 import type { LocalFiles } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
 import type { CallRequest, Method } from "../protocol/messages.ts";
+import { advanceClock } from "./clock.ts";
 import { type ExecTools, exec } from "./exec.ts";
 import { failure } from "./failure.ts";
 import { answer, fileCall } from "./file-calls.ts";
@@ -27,6 +28,7 @@ const METHODS: Readonly<Record<Method, true>> = {
   addresses: true,
   metrics: true,
   info: true,
+  clock: true,
   power: true,
 };
 
@@ -58,6 +60,10 @@ function route(call: Call, request: CallRequest, tools: GuestTools): void {
       return;
     case "info":
       call.close({ ok: true, result: info() });
+      return;
+    case "clock":
+      advanceClock(request.time, tools.calls);
+      call.close({ ok: true });
       return;
     case "power":
       answer(call, power(request.action, tools.busybox));

@@ -47,6 +47,13 @@ export class SystemCalls implements FileCalls {
     return { read: fds[0] as number, write: fds[1] as number };
   }
 
+  /** clock_settime(2): of the whole system, in milliseconds since 1970. */
+  setClock(time: number): void {
+    const CLOCK_REALTIME = 0;
+    const timespec = BigInt64Array.of(BigInt(Math.floor(time / 1000)), BigInt(Math.floor(time % 1000) * 1_000_000));
+    if (this.native.clock_settime(CLOCK_REALTIME, timespec) !== 0) throw new Error("the clock cannot be set");
+  }
+
   /**
    * Calls `act`, which looks at files or forks, with the credentials of a user: neither Node nor libuv can give a program its
    * supplementary groups. They are this thread's alone, and only for the call; the saved ids stay root's, for the way back, and an exec

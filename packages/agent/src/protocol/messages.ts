@@ -57,6 +57,8 @@ export type CallRequest =
     }
   | { readonly method: "remove"; readonly path: string; readonly recursive: boolean }
   | { readonly method: "ping" | "addresses" | "metrics" | "info" }
+  /** `time`: of the host, in milliseconds since 1970. */
+  | { readonly method: "clock"; readonly time: number }
   | { readonly method: "power"; readonly action: "off" | "reboot" };
 
 export type Method = CallRequest["method"];

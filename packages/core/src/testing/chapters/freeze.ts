@@ -42,6 +42,20 @@ export function describeFreeze(fixture: Fixture): void {
       "exec",
     );
     fixture.it(
+      "is over without a trace in the clock",
+      async () => {
+        const instance = await fixture.running();
+        await instance.freeze();
+        await passing(2500);
+        await instance.unfreeze();
+        const now = Math.floor(Date.now() / 1000);
+        const { stdout } = await instance.run(["date", "+%s"]);
+        assert.ok(Number(stdout) >= now - 1, `it is ${now} s, and inside ${stdout.trim()} s`);
+      },
+      "freeze",
+      "exec",
+    );
+    fixture.it(
       "makes exec reject with StateError, also of a stopped instance",
       async () => {
         const instance = await fixture.running();

@@ -28,6 +28,8 @@ export const PROGRAMS: Readonly<Record<string, FakeProgram>> = {
   },
   false: () => 1,
   echo: (call) => printed(call, `${call.argv.slice(1).join(" ")}\n`),
+  // date +%s
+  date: (call) => printed(call, `${Math.floor(Date.now() / 1000)}\n`),
   pwd: (call) => printed(call, `${call.cwd}\n`),
   env: (call) =>
     printed(

@@ -1,4 +1,4 @@
-import { withBackend, withRunning } from "../broken.ts";
+import { withBackend, withRequest, withRunning } from "../broken.ts";
 import type { Fault } from "./fault.ts";
 
 /** Of what starts, stops, freezes, deletes and finds again. */
@@ -20,6 +20,12 @@ export const LIFECYCLE_FAULTS: readonly Fault[] = [
       withRunning(driver, ({ exited }) => ({
         exited: exited.then(() => Promise.reject(new Error("nobody knows"))),
       })),
+  },
+  {
+    what: "leaves the clock behind",
+    seenBy: ["freeze > is over without a trace in the clock"],
+    broken: (driver) =>
+      withRequest(driver, (request) => (request.argv[0] === "date" ? { ...request, argv: ["echo", "1000"] } : request)),
   },
   {
     what: "does not freeze",
