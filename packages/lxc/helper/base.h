@@ -10,7 +10,8 @@ enum {
   SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_rt_sigaction = 13, SYS_rt_sigprocmask = 14, SYS_ioctl = 16,
   SYS_clone = 56, SYS_execve = 59, SYS_wait4 = 61, SYS_kill = 62, SYS_fcntl = 72, SYS_chdir = 80, SYS_fchown = 93,
   SYS_setuid = 105, SYS_setgid = 106, SYS_setsid = 112, SYS_setgroups = 116, SYS_umount2 = 166, SYS_exit_group = 231,
-  SYS_openat = 257, SYS_unlinkat = 263,
+  SYS_umask = 95, SYS_setpriority = 141, SYS_sched_setscheduler = 144, SYS_prctl = 157, SYS_sched_setaffinity = 203,
+  SYS_ioprio_set = 251, SYS_openat = 257, SYS_unlinkat = 263, SYS_signalfd4 = 289, SYS_prlimit64 = 302,
   SYS_ppoll = 271, SYS_dup3 = 292, SYS_pipe2 = 293, SYS_pidfd_open = 434, SYS_close_range = 436,
 };
 static long call6(long n, long a, long b, long c, long d, long e, long f) {
@@ -25,7 +26,9 @@ __asm__(".globl _start\n_start: xor %ebp,%ebp; mov %rsp,%rdi; and $-16,%rsp; cal
 #elif defined(__aarch64__)
 enum {
   SYS_dup3 = 24, SYS_fcntl = 25, SYS_ioctl = 29, SYS_unlinkat = 35, SYS_umount2 = 39, SYS_chdir = 49, SYS_fchown = 55, SYS_openat = 56, SYS_close = 57, SYS_pipe2 = 59,
-  SYS_read = 63, SYS_write = 64, SYS_ppoll = 73, SYS_exit_group = 94, SYS_kill = 129, SYS_rt_sigaction = 134,
+  SYS_ioprio_set = 30, SYS_read = 63, SYS_write = 64, SYS_ppoll = 73, SYS_signalfd4 = 74, SYS_sched_setscheduler = 119,
+  SYS_sched_setaffinity = 122, SYS_setpriority = 140, SYS_umask = 166, SYS_prctl = 167, SYS_prlimit64 = 261,
+  SYS_exit_group = 94, SYS_kill = 129, SYS_rt_sigaction = 134,
   SYS_rt_sigprocmask = 135, SYS_setgid = 144, SYS_setuid = 146, SYS_setsid = 157, SYS_setgroups = 159, SYS_clone = 220,
   SYS_execve = 221, SYS_mmap = 222, SYS_wait4 = 260, SYS_pidfd_open = 434, SYS_close_range = 436,
 };
@@ -47,7 +50,9 @@ __asm__(".globl _start\n_start: mov x29,#0; mov x30,#0; mov x0,sp; b run\n");
 
 #define call(n, a, b, c, d) call6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
-enum { EINTR = 4, EAGAIN = 11, EACCES = 13, ENOENT = 2, ENOTDIR = 20, EIO = 5 };
+enum { ENOENT = 2, EINTR = 4, E2BIG = 7, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, ENOTDIR = 20 };
+enum { AT_FDCWD = -100, O_WRONLY = 1, O_RDWR = 2, O_NOCTTY = 0400, O_NONBLOCK = 04000, O_CLOEXEC = 02000000 };
+enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIG_BLOCK = 0, SIG_SETMASK = 2 };
 
 static void leave(int code) {
   for (;;) call(SYS_exit_group, code, 0, 0, 0);
@@ -59,14 +64,27 @@ static u64 length_of(const char *text) {
   return n;
 }
 
+/* asm-generic/errno-base.h and errno.h: what execve(2), chdir(2) and fork(2) say. */
+static const struct {
+  long error;
+  const char *why;
+} reasons[] = {
+  {2, "not found"}, {13, "permission denied"}, {20, "not a folder"}, {1, "EPERM"}, {5, "EIO"}, {7, "E2BIG"}, {8, "ENOEXEC"}, {11, "EAGAIN"},
+  {12, "ENOMEM"}, {14, "EFAULT"}, {21, "EISDIR"}, {22, "EINVAL"}, {23, "ENFILE"}, {24, "EMFILE"}, {26, "ETXTBSY"}, {36, "ENAMETOOLONG"},
+  {40, "ELOOP"}, {80, "ELIBBAD"},
+};
+
 static void complain(const char *program, const char *what, const char *which, long error) {
   char line[512], digits[12];
   u64 at = 0, n = 0;
-  const char *why = error == ENOENT ? "not found" : error == EACCES ? "permission denied" : error == ENOTDIR ? "not a folder" : "error ";
+  const char *why = "error ";
+  for (u64 i = 0; i < sizeof reasons / sizeof *reasons; i++)
+    if (reasons[i].error == error) why = reasons[i].why, error = 0;
   const char *parts[] = {program, ": ", what, " ", which, ": ", why};
+  /* Whatever it is called, the reason has room. */
   for (int i = 0; i < 7; i++)
-    for (const char *c = parts[i]; *c && at < 480; c++) line[at++] = *c;
-  if (error != ENOENT && error != EACCES && error != ENOTDIR) {
+    for (const char *c = parts[i]; *c && at < (i == 4 ? 440 : 480); c++) line[at++] = *c;
+  if (error) {
     do digits[n++] = '0' + error % 10;
     while (error /= 10);
     while (n) line[at++] = digits[--n];
@@ -75,11 +93,46 @@ static void complain(const char *program, const char *what, const char *which, l
   call(SYS_write, 2, line, at, 0);
 }
 
+/* What a program begins with, whatever it was that started it: no signal ignored or blocked, umask 022. */
+static void refresh(void) {
+  u64 none = 0, action[4] = {0, 0, 0, 0};
+  for (int s = 1; s <= 64; s++) call(SYS_rt_sigaction, s, action, 0, 8);
+  call(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+  call(SYS_umask, 022, 0, 0, 0);
+}
+
+/* Whether a file is a program for another machine, or a broken one: a shell would take it for a text. Who may not read it cannot have a shell read it. */
+static int is_binary(const char *path) {
+  char head[4] = {0, 0, 0, 0};
+  long fd = call(SYS_openat, AT_FDCWD, path, O_CLOEXEC, 0);
+  if (fd < 0) return 1;
+  call(SYS_read, fd, head, sizeof head, 0);
+  call(SYS_close, fd, 0, 0, 0);
+  return head[0] == 0x7f && head[1] == 'E' && head[2] == 'L' && head[3] == 'F';
+}
+
+#define MAX_SHELL_ARGUMENTS 262144
+static char *shell_argv[MAX_SHELL_ARGUMENTS];
+
+/* One file, as execvp(3): a text of no known format is run by the shell, and where there is none it stays what it is. */
+static long execute_file(const char *path, char **argv, char **envp) {
+  long error = -call(SYS_execve, path, argv, envp, 0);
+  if (error != ENOEXEC || is_binary(path)) return error;
+  u64 n = 2;
+  shell_argv[0] = (char *)"/bin/sh", shell_argv[1] = (char *)path;
+  for (char **a = argv + 1; *a; a++) {
+    if (n == MAX_SHELL_ARGUMENTS - 1) return E2BIG;
+    shell_argv[n++] = *a;
+  }
+  call(SYS_execve, shell_argv[0], shell_argv, envp, 0);
+  return ENOEXEC;
+}
+
 /* Returns the error that execvp(3) would: of the last place where there was something. */
 static long execute(char **argv, char **envp) {
   const char *name = argv[0];
   for (const char *c = name; *c; c++)
-    if (*c == '/') return -call(SYS_execve, name, argv, envp, 0);
+    if (*c == '/') return execute_file(name, argv, envp);
   const char *path = "";
   for (char **e = envp; *e; e++)
     if ((*e)[0] == 'P' && (*e)[1] == 'A' && (*e)[2] == 'T' && (*e)[3] == 'H' && (*e)[4] == '=') path = *e + 5;
@@ -95,7 +148,7 @@ static long execute(char **argv, char **envp) {
       for (u64 i = 0; i < n; i++) full[at++] = path[i];
       if (n) full[at++] = '/';
       for (u64 i = 0; i <= length; i++) full[at++] = name[i];
-      long error = -call(SYS_execve, full, argv, envp, 0);
+      long error = execute_file(full, argv, envp);
       if (error != ENOENT && error != ENOTDIR) found = error;
     }
     if (!path[n]) return found;

@@ -6,11 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const FLAGS =
-  "-Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pic -no-pie -fno-tree-loop-distribute-patterns -Wall -Wextra -Werror -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,norelro -Wl,-z,max-page-size=4096 -s";
+  "-Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pic -no-pie -fno-tree-loop-distribute-patterns -Wall -Wextra -Werror -Wno-unused-function -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,norelro -Wl,-z,max-page-size=4096 -s";
 const COMPILERS = { x64: "x86_64-linux-gnu-gcc", arm64: "aarch64-linux-gnu-gcc" };
 const HELPERS = {
   "exec-helper": { module: "../src/exec/helper-binary.ts", constant: "HELPER_BINARIES" },
   "init-helper": { module: "../src/init-helper-binary.ts", constant: "INIT_HELPER_BINARIES" },
+  "launch-helper": { module: "../src/launch-helper-binary.ts", constant: "LAUNCH_HELPER_BINARIES" },
 };
 
 export function compile(architecture, helper = "exec-helper") {

@@ -8,7 +8,8 @@
  * Protocol, all numbers 32 bits, little-endian:
  *   host → helper, once:  length of the rest, flags, uid, gid, columns, rows, count of groups, count of arguments, count of
  *                         variables, the groups, then as strings with a NUL: cwd, arguments, variables.
- *   host → helper:        kind, value        SIGNAL number | RESIZE columns << 16 | rows. End of file: kill the program.
+ *   host → helper:        kind, value        SIGNAL number, to the program's group | RESIZE columns << 16 | rows.
+ *                         SIGNAL 9, and the end of the file: kill the program and all that it started.
  *   helper → host:        kind, value        STARTED pid | FAILED exit code | ENDED wait status
  */
 #include "base.h"
@@ -21,10 +22,10 @@
 enum { SIGNAL = 1, RESIZE = 2 };
 enum { STARTED = 1, FAILED = 2, ENDED = 3 };
 
-enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIG_SETMASK = 2 };
 enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16 };
-enum { F_SETFD = 2, F_SETFL = 4, FD_CLOEXEC = 1, O_RDWR = 2, O_NOCTTY = 0400, O_NONBLOCK = 04000, O_CLOEXEC = 02000000 };
-enum { TIOCSCTTY = 0x540e, TIOCSWINSZ = 0x5414, TIOCSPTLCK = 0x40045431, TIOCGPTPEER = 0x5441 };
+enum { F_SETFD = 2, F_SETFL = 4, FD_CLOEXEC = 1 };
+enum { TCGETS = 0x5401, TCSETS = 0x5402, TIOCSCTTY = 0x540e, TIOCSWINSZ = 0x5414, TIOCSPTLCK = 0x40045431, TIOCGPTPEER = 0x5441, IUTF8 = 040000 };
+enum { WNOHANG = 1, WALL = 0x40000000, PR_SET_CHILD_SUBREAPER = 36 };
 
 struct request {
   u32 flags, uid, gid, columns, rows, groups, arguments, variables;
@@ -52,9 +53,7 @@ static void tell(u32 kind, u32 value) {
 
 /* In the child: becomes the program, or says on stderr and in `status` why not. */
 static void become(const struct request *r, const u32 *groups, const char *cwd, char **argv, char **envp, int terminal, int status) {
-  u64 none = 0, action[4] = {0, 0, 0, 0};
-  for (int s = 1; s <= 64; s++) call(SYS_rt_sigaction, s, action, 0, 8);
-  call(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+  refresh();
   call(SYS_setsid, 0, 0, 0, 0);
   if (terminal >= 0) {
     call(SYS_ioctl, terminal, TIOCSCTTY, 0, 0);
@@ -77,7 +76,7 @@ static void become(const struct request *r, const u32 *groups, const char *cwd, 
   }
   complain("exec", what, which, error);
   call(SYS_write, status, &code, sizeof code, 0);
-  leave(code);
+  leave((int)code);
 }
 
 static void resize(int terminal, u32 columns, u32 rows) {
@@ -87,13 +86,16 @@ static void resize(int terminal, u32 columns, u32 rows) {
 
 static int open_terminal(const struct request *r, int *slave) {
   int unlocked = 0;
-  long master = call(SYS_openat, -100, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
-  if (master < 0) master = call(SYS_openat, -100, "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
+  long master = call(SYS_openat, AT_FDCWD, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
+  if (master < 0) master = call(SYS_openat, AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
   if (master < 0) return (int)master;
   call(SYS_ioctl, master, TIOCSPTLCK, &unlocked, 0);
   long peer = call(SYS_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
   if (peer < 0) return (int)peer;
   resize((int)master, r->columns, r->rows);
+  /* struct termios of the kernel: its flags of input come first. */
+  u32 termios[16] = {0};
+  if (call(SYS_ioctl, peer, TCGETS, termios, 0) == 0) termios[0] |= IUTF8, call(SYS_ioctl, peer, TCSETS, termios, 0);
   call(SYS_fchown, peer, r->uid, -1, 0);
   call(SYS_fcntl, master, F_SETFL, O_RDWR | O_NONBLOCK, 0);
   *slave = (int)peer;
@@ -123,33 +125,72 @@ static void move(struct relay *r, int readable, int writable) {
 
 static struct relay input, output;
 
-/* Serves the program until it has ended; returns its wait status. */
-static int serve(int pid, int pidfd, int master) {
-  int status = 0, control = 1;
+/* Kills all that the program started and reaps it. Whatever lost its parent is a child of ours, so that in the end all of it is. */
+static void sweep(void) {
+  for (;;) {
+    /* proc(5): complete unless one of them ends meanwhile, of which wait4() then tells. */
+    long list = call(SYS_openat, AT_FDCWD, "/proc/thread-self/children", O_CLOEXEC, 0);
+    if (list < 0) return;
+    char text[4096];
+    long pid = 0, n;
+    while ((n = call(SYS_read, list, text, sizeof text, 0)) > 0)
+      for (long i = 0; i < n; i++) {
+        if (text[i] >= '0' && text[i] <= '9') pid = pid * 10 + text[i] - '0';
+        else if (pid) call(SYS_kill, pid, SIGKILL, 0, 0), pid = 0;
+      }
+    call(SYS_close, list, 0, 0, 0);
+    long reaped = call(SYS_wait4, -1, 0, WALL, 0);
+    if (reaped < 0 && reaped != -EINTR) return;
+    while (call(SYS_wait4, -1, 0, WNOHANG | WALL, 0) > 0);
+  }
+}
+
+/* Serves the program until it has ended, and with it all that it started where that is to go; returns its wait status. */
+static int serve(int pid, int children, int master) {
+  int ended = 0, result = 0, control = 1, doomed = 0;
   input.from = 0, input.to = output.from = master, output.to = 1;
   if (master < 0) input.ended = output.ended = 1;
   for (;;) {
     int in_empty = input.at == input.length, out_empty = output.at == output.length;
     struct pollfd fds[] = {
-      {pidfd, POLLIN, 0},
+      {children, POLLIN, 0},
       {control ? CONTROL : -1, POLLIN, 0},
       {in_empty && !input.ended ? 0 : -1, POLLIN, 0},
       {!output.ended || !in_empty ? master : -1, (short)((out_empty && !output.ended ? POLLIN : 0) | (in_empty ? 0 : POLLOUT)), 0},
-      {out_empty ? -1 : 1, POLLOUT, 0},
+      /* Always asked: without a reader it says ERR. */
+      {master < 0 ? -1 : 1, out_empty ? 0 : POLLOUT, 0},
     };
     /* A terminal that nobody has open says HUP whatever it is asked: do not ask for nothing. */
     if (fds[3].events == 0) fds[3].fd = -1;
     if (call6(SYS_ppoll, (long)fds, 5, 0, 0, 8, 0) < 0) continue;
     if (fds[1].revents) {
       u32 frame[2];
-      if (!read_all(CONTROL, frame, sizeof frame)) control = 0, call(SYS_kill, -pid, SIGKILL, 0, 0);
-      else if (frame[0] == SIGNAL) call(SYS_kill, -pid, frame[1], 0, 0);
+      if (!read_all(CONTROL, frame, sizeof frame)) control = 0, frame[0] = SIGNAL, frame[1] = SIGKILL;
+      if (frame[0] == SIGNAL && frame[1] == SIGKILL) doomed = 1;
+      if (frame[0] == SIGNAL) call(SYS_kill, -pid, frame[1], 0, 0);
       else if (frame[0] == RESIZE && master >= 0) resize(master, frame[1] >> 16, frame[1] & 0xffff);
+    }
+    if (fds[4].revents & POLLERR) {
+      /* Who looked at the terminal is gone: its end is a hang-up for the program. */
+      call(SYS_close, master, 0, 0, 0);
+      master = -1, input.at = input.length, input.ended = output.ended = 1, output.at = output.length;
+      continue;
     }
     if (fds[3].revents & POLLHUP) input.at = input.length, input.ended = 1;
     if (fds[2].revents || (fds[3].revents & POLLOUT)) move(&input, fds[2].revents, fds[3].revents & POLLOUT);
     if (fds[3].revents & ~POLLOUT || fds[4].revents) move(&output, fds[3].revents & ~POLLOUT, fds[4].revents);
-    if (fds[0].revents && call(SYS_wait4, pid, &status, 0, 0) == pid) return status;
+    if (fds[0].revents) {
+      char news[1024];
+      int status;
+      long one;
+      while (call(SYS_read, children, news, sizeof news, 0) > 0);
+      while ((one = call(SYS_wait4, -1, &status, WNOHANG | WALL, 0)) > 0)
+        if (one == pid) ended = 1, result = status;
+    }
+    if (ended) {
+      if (doomed) sweep();
+      return result;
+    }
   }
 }
 
@@ -170,6 +211,12 @@ __attribute__((used, noreturn)) void run(void) {
   /* A reader that has gone must not end us before the program: its end is news, too. */
   u64 ignore[4] = {1, 0, 0, 0};
   call(SYS_rt_sigaction, SIGPIPE, ignore, 0, 8);
+  /* What a caller had ignored would have its children reap themselves. */
+  u64 usual[4] = {0, 0, 0, 0}, child = 1ul << (SIGCHLD - 1);
+  call(SYS_rt_sigaction, SIGCHLD, usual, 0, 8);
+  call(SYS_rt_sigprocmask, SIG_BLOCK, &child, 0, 8);
+  /* PID 1 need not be one that reaps: what loses its parent comes to us. */
+  call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0);
   call(SYS_fcntl, CONTROL, F_SETFD, FD_CLOEXEC, 0);
   call(SYS_close_range, HELPER, ~0u, 0, 0);
   call(SYS_setsid, 0, 0, 0, 0);
@@ -203,6 +250,8 @@ __attribute__((used, noreturn)) void run(void) {
     }
   }
   if (call(SYS_pipe2, status, O_CLOEXEC, 0, 0) < 0) leave(126);
+  long children = call(SYS_signalfd4, -1, &child, 8, O_CLOEXEC | O_NONBLOCK);
+  if (children < 0) leave(126);
   int pid = (int)call(SYS_clone, SIGCHLD, 0, 0, 0);
   if (pid == 0) become(r, groups, cwd, argv, envp, slave, status[1]);
   if (pid < 0) {
@@ -228,7 +277,7 @@ __attribute__((used, noreturn)) void run(void) {
   }
   call(SYS_close, status[0], 0, 0, 0);
   tell(STARTED, (u32)pid);
-  tell(ENDED, (u32)serve(pid, (int)call(SYS_pidfd_open, pid, 0, 0, 0), master));
+  tell(ENDED, (u32)serve(pid, (int)children, master));
   if (master >= 0) drain(master);
   leave(0);
   __builtin_unreachable();

@@ -1,15 +1,17 @@
 /*
- * The first step of a container's PID 1 that has supplementary groups: liblxc sets none in a user namespace (start.c, do_start). Executed
- * as root of the container, it removes itself from sight, becomes the user with the groups, then the program. PATH is searched as
- * execvp(3) does, after that: a program is found by whom it will run as.
+ * The first step of a container's PID 1, executed as root of the container: it becomes the user, with the supplementary groups that liblxc
+ * leaves out in a user namespace (start.c, do_start), then the program, and tells whoever starts the container when it could not. PATH
+ * is searched as execvp(3) does, after that: a program is found by whom it will run as.
  *
- * argv: own path, uid, gid, groups joined by commas, program and its arguments.
+ * argv: own path, path of a FIFO, uid, gid, groups joined by commas, program and its arguments. On the FIFO stands nothing where the program
+ * runs, else what failed and with which error: two numbers of 32 bits, little-endian.
  */
 #include "base.h"
 
 #define MNT_DETACH 2
-#define AT_FDCWD -100
 #define MAX_GROUPS 65536
+
+enum { USER = 1, PROGRAM = 2 };
 
 static u32 groups[MAX_GROUPS];
 
@@ -22,25 +24,33 @@ static u32 number(const char **text) {
 
 __attribute__((used, noreturn)) void run(long *stack) {
   char **argv = (char **)(stack + 1), **envp = argv + stack[0] + 1;
-  if (stack[0] < 5) leave(126);
-  const char *uid = argv[1], *gid = argv[2], *list = argv[3];
+  if (stack[0] < 6) leave(126);
+  const char *uid = argv[2], *gid = argv[3], *list = argv[4];
   u32 count = 0;
   while (*list && count < MAX_GROUPS) {
     groups[count++] = number(&list);
     if (*list) list++;
   }
-  /* It is a mount of its own on an empty file: neither is needed any more. */
-  call(SYS_umount2, argv[0], MNT_DETACH, 0, 0);
-  call(SYS_unlinkat, AT_FDCWD, argv[0], 0, 0);
+  /* At a reboot nobody reads it. */
+  long verdict = call(SYS_openat, AT_FDCWD, argv[1], O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0);
+  /* Each is a mount of its own on an empty file: none is needed any more. */
+  for (int i = 0; i < 2; i++) {
+    call(SYS_umount2, argv[i], MNT_DETACH, 0, 0);
+    call(SYS_unlinkat, AT_FDCWD, argv[i], 0, 0);
+  }
+  refresh();
+  u32 failed[2] = {USER, 0};
+  const char *what = "cannot become the user for";
   long error = -call(SYS_setgroups, count, groups, 0, 0);
   if (!error) error = -call(SYS_setgid, number(&gid), 0, 0, 0);
   if (!error) error = -call(SYS_setuid, number(&uid), 0, 0, 0);
-  if (error) {
-    complain("init", "cannot become the user for", argv[4], error);
-    leave(126);
+  if (!error) {
+    failed[0] = PROGRAM, what = "cannot run";
+    error = execute(argv + 5, envp);
   }
-  error = execute(argv + 4, envp);
-  complain("init", "cannot run", argv[4], error);
+  failed[1] = (u32)error;
+  call(SYS_write, verdict, failed, sizeof failed, 0);
+  complain("init", what, argv[5], error);
   leave(error == ENOENT ? 127 : 126);
   __builtin_unreachable();
 }

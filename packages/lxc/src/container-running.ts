@@ -82,7 +82,12 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     // lxc-attach reads the configuration, too, and refuses the name of a variable that it does not have itself.
     const env = inheritedVariables(init.env ?? {});
     const kind = request.tty === undefined ? "pipes" : "tty";
-    return await execInside({ name, argv, env, idmap }, kind, completeRequest(request, exec, this.files), options);
+    return await execInside(
+      { name, argv, env, idmap },
+      kind,
+      completeRequest(request, name, exec, this.files),
+      options,
+    );
   }
 
   async freeze(options: Abortable = {}): Promise<void> {

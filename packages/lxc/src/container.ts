@@ -1,13 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { type Abortable, isInstanceError } from "@pileus/core";
-import { allOrNothing, waitForEnd } from "@pileus/core/driver";
+import { type Abortable, ConfigError, isInstanceError } from "@pileus/core";
+import { allOrNothing, refusedArguments, waitForEnd } from "@pileus/core/driver";
 import { containerConfig } from "./config/container-config.ts";
 import { renderConfig } from "./config/render.ts";
 import { ContainerRunning } from "./container-running.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { writeInitHelper } from "./init-helper.ts";
+import { InitVerdict } from "./init-verdict.ts";
 import { FINISH } from "./kill.ts";
 import { findMonitor, type Monitor, monitors, startMonitor } from "./monitor.ts";
 import { containerPaths } from "./paths.ts";
@@ -18,14 +19,17 @@ import { releaseContainer } from "./release.ts";
  * running and nothing mounted.
  */
 export async function launchContainer(spec: ContainerSpec, options: Abortable = {}): Promise<ContainerRunning> {
+  const refused = refusedArguments(spec.init.argv, spec.init.env ?? {});
+  if (refused.length > 0) throw new ConfigError("instance config", refused);
   return allOrNothing(async (undo) => {
     undo(() => releaseContainer(spec));
     const facts = readHostFacts();
-    const { config } = containerPaths(spec);
+    const { config, initVerdict } = containerPaths(spec);
     mkdirSync(dirname(config), { recursive: true, mode: 0o700 });
     writeFileSync(config, renderConfig(containerConfig(spec, facts)), { mode: 0o600 });
     writeInitHelper(spec);
-    return new ContainerRunning(spec, facts, await startMonitor(facts.tools.start, spec, options));
+    using verdict = new InitVerdict(initVerdict, spec.init.argv[0] ?? "");
+    return new ContainerRunning(spec, facts, await startMonitor(facts.tools.start, spec, verdict, options));
   });
 }
 

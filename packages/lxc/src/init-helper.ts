@@ -1,54 +1,35 @@
-import { chmodSync, writeFileSync } from "node:fs";
-import { UnsupportedError } from "@pileus/core";
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { makeFifo, mountMemory } from "@pileus/core/driver";
 import type { ConfigEntry } from "./config/render.ts";
 import type { ContainerSpec } from "./container-spec.ts";
-import { INIT_HELPER_BINARIES } from "./init-helper-binary.ts";
+import { INIT_HELPER } from "./helpers.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
 
-/** Where the helper is inside: on the container's own /dev, from which it removes itself. */
-const INSIDE = "/dev/.pileus-init";
+/** Where the helper, and what it tells us by, are inside: on the container's own /dev, from which it removes both. */
+const INSIDE = { helper: "/dev/.pileus-init", verdict: "/dev/.pileus-verdict" } as const;
 
-/**
- * Whether PID 1 begins as the helper of helper/init-helper.c: liblxc leaves `lxc.init.groups` out in a user namespace
- * (start.c, do_start: "If we are in a new user namespace we already dropped all groups").
- */
-export function needsInitHelper({ idmap, init }: Pick<ContainerSpec, "idmap" | "init">): boolean {
-  return idmap !== undefined && (init.groups?.length ?? 0) > 0;
+/** What liblxc is to execute: the helper of helper/init-helper.c, which becomes the user and then the program. */
+export function initArgv({ init }: Pick<ContainerSpec, "init">): readonly string[] {
+  const { argv, uid = 0, gid = 0, groups = [] } = init;
+  return [INSIDE.helper, INSIDE.verdict, String(uid), String(gid), groups.join(","), ...argv];
 }
 
-/** What liblxc is to execute: the program, or the helper that becomes it. */
-export function initArgv(spec: Pick<ContainerSpec, "idmap" | "init">): readonly string[] {
-  const { argv, uid = 0, gid = 0, groups = [] } = spec.init;
-  return needsInitHelper(spec) ? [INSIDE, String(uid), String(gid), groups.join(","), ...argv] : argv;
-}
-
-/** Whom liblxc is to execute it as. */
-export function initIdentity(spec: Pick<ContainerSpec, "idmap" | "init">): readonly ConfigEntry[] {
-  const { uid = 0, gid = 0, groups = [] } = spec.init;
-  if (needsInitHelper(spec))
-    return [
-      ["lxc.init.uid", 0],
-      ["lxc.init.gid", 0],
-    ];
+export function initHelperMounts(spec: PlacedSpec): readonly ConfigEntry[] {
+  const { initHelper, initVerdict } = containerPaths(spec);
   return [
-    ["lxc.init.uid", uid],
-    ["lxc.init.gid", gid],
-    ...(groups.length === 0 ? [] : [["lxc.init.groups", groups.join(",")] as const]),
+    ["lxc.mount.entry", `${initHelper} ${INSIDE.helper.slice(1)} none bind,ro,create=file 0 0`],
+    ["lxc.mount.entry", `${initVerdict} ${INSIDE.verdict.slice(1)} none bind,create=file 0 0`],
   ];
 }
 
-export function initHelperMount(spec: ContainerSpec): readonly ConfigEntry[] {
-  if (!needsInitHelper(spec)) return [];
-  return [["lxc.mount.entry", `${containerPaths(spec).initHelper} ${INSIDE.slice(1)} none bind,ro,create=file 0 0`]];
-}
-
 /** @throws {UnsupportedError} on an architecture for which there is none */
-export function writeInitHelper(spec: PlacedSpec & Pick<ContainerSpec, "init">): void {
-  if (!needsInitHelper(spec)) return;
-  const binary = INIT_HELPER_BINARIES[process.arch];
-  if (binary === undefined)
-    throw new UnsupportedError({ capability: "supplementary groups", reason: `no helper for ${process.arch}` });
-  const { initHelper } = containerPaths(spec);
-  writeFileSync(initHelper, Buffer.from(binary, "base64"));
+export function writeInitHelper(spec: PlacedSpec): void {
+  const { init, initHelper, initVerdict } = containerPaths(spec);
+  mkdirSync(init, { recursive: true, mode: 0o711 });
+  mountMemory(init, 0o711);
+  writeFileSync(initHelper, INIT_HELPER.content());
   chmodSync(initHelper, 0o555);
+  makeFifo(initVerdict, 0o600);
+  const root = spec.idmap?.base ?? 0;
+  chownSync(initVerdict, root, root);
 }

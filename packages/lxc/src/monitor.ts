@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, watch, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
@@ -10,6 +10,8 @@ import { monitorArgv, startArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { inheritedVariables } from "./environment.ts";
 import { InitProcess } from "./init-process.ts";
+import type { InitVerdict } from "./init-verdict.ts";
+import { launch } from "./launch.ts";
 import { parseMonitorLog } from "./monitor-log.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
 import { monitorLogText, readMonitorLog } from "./read-monitor-log.ts";
@@ -25,19 +27,21 @@ export interface Monitor {
 }
 
 /** Starts PID 1. Resolves when it runs: its program was executed. Needs the configuration in place. */
-export async function startMonitor(tool: string, spec: ContainerSpec, options: Abortable): Promise<Monitor> {
+export async function startMonitor(
+  tool: string,
+  spec: ContainerSpec,
+  verdict: Pick<InitVerdict, "accept">,
+  options: Abortable,
+): Promise<Monitor> {
   options.signal?.throwIfAborted();
   const { log } = containerPaths(spec);
   writeFileSync(log, "", { mode: 0o600 });
-  const [file = "", ...args] = startArgv(tool, spec);
+  const argv = startArgv(tool, spec);
   const stdio = openOutput(spec);
   let child: ChildProcess;
   try {
-    child = spawn(file, args, {
-      cwd: "/",
+    child = launch(argv, {
       stdio: ["ignore", ...stdio],
-      // A session of its own: it must survive our terminal and us.
-      detached: true,
       // No PATH on which newuidmap is: it would ask /etc/subuid, where root mostly has no line. Root writes the map itself.
       env: inheritedVariables(spec.init.env ?? {}),
     });
@@ -51,7 +55,8 @@ export async function startMonitor(tool: string, spec: ContainerSpec, options: A
     // At once: a short program and its monitor have come and gone by the time the start is seen.
     const identity = child.pid === undefined ? undefined : identifyChild(child.pid);
     const started = await untilStarted(log, exit, options);
-    if (!started || identity === undefined) throw startFailure([file, ...args], child, log);
+    if (!started || identity === undefined) throw startFailure(argv, child, log);
+    await verdict.accept(exit, options);
     let detached = false;
     return {
       identity,

@@ -19,8 +19,10 @@ export function containerPaths(spec: PlacedSpec) {
     config: join(lxcpath, spec.name, "config"),
     /** Held by whoever gives back what a run held. */
     releaseLock: `${lxcpath}.lock`,
-    /** See init-helper.ts. */
-    initHelper: join(lxcpath, "init-helper"),
+    /** A mount of its own, since /run need not let anything be executed. See init-helper.ts. */
+    init: join(lxcpath, "init"),
+    initHelper: join(lxcpath, "init", "helper"),
+    initVerdict: join(lxcpath, "init", "verdict"),
     upper: join(spec.root.folder, "upper"),
     work: join(spec.root.folder, "work"),
     staging: join(spec.root.folder, "layers"),

@@ -6,6 +6,7 @@ import {
   readCgroupLayout,
   removeInterface,
   signalProcess,
+  unmountBelow,
   waitForEnd,
 } from "@pileus/core/driver";
 import { removeCgroups } from "./cgroups.ts";
@@ -63,13 +64,14 @@ async function takeTurn(spec: PlacedSpec): Promise<Lock> {
 }
 
 async function releaseHost(spec: ReleaseSpec): Promise<void> {
-  const { config, initHelper, lock, lxcpath } = containerPaths(spec);
+  const { config, init, lock, lxcpath } = containerPaths(spec);
   // First: from here on it is nobody's run, should a step below fail, too.
   rmSync(dirname(config), { recursive: true, force: true });
   await removeCgroups(readCgroupLayout(), spec);
   // A veth goes with either end: there is none left unless the container's namespace is still being taken down.
   for (const { hostInterface } of spec.nics) await removeInterface(hostInterface);
   await closeRoot(spec);
-  for (const file of [lock, initHelper]) rmSync(file, { force: true });
-  for (const folder of [dirname(lock), lxcpath]) removeEmptyFolder(folder);
+  await unmountBelow(init);
+  rmSync(lock, { force: true });
+  for (const folder of [init, dirname(lock), lxcpath]) removeEmptyFolder(folder);
 }

@@ -21,13 +21,15 @@ it("keeps no file of the output open when the other cannot be", async () => {
   try {
     const stdout = join(folder, "stdout");
     const output = { kind: "files", stdout, stderr: join(folder, "nowhere", "stderr") } as const;
-    const started = startMonitor("/nowhere/lxc-start", { ...PROGRAM_SPEC, run: folder, output }, {});
+    const started = startMonitor("/nowhere/lxc-start", { ...PROGRAM_SPEC, run: folder, output }, ACCEPTED, {});
     await expect(started).rejects.toMatchObject({ code: "ENOENT" });
     expect(openFiles()).not.toContain(stdout);
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
+
+const ACCEPTED = { accept: async () => undefined };
 
 /** Stands in for lxc-start: says in its log that it has started, and ends when the file `go` is there. */
 const STAND_IN = `#!/bin/sh
@@ -49,7 +51,7 @@ it("takes no harm when another process has removed the log of a run before its e
     writeFileSync(tool, STAND_IN, { mode: 0o755 });
     const run = mkdtempSync(join(folder, "run-"));
     const output = { kind: "console", file: join(folder, "console") } as const;
-    const monitor = await startMonitor(tool, { ...PROGRAM_SPEC, run, output }, {});
+    const monitor = await startMonitor(tool, { ...PROGRAM_SPEC, run, output }, ACCEPTED, {});
     rmSync(run, { recursive: true });
     writeFileSync(`${tool}.go`, "");
     await monitor.ended;

@@ -39,7 +39,6 @@ import { plan } from "./plan.ts";
 import { prepareRoot } from "./prepare.ts";
 import { type Program, resolveProgram } from "./process.ts";
 import type { OciSection } from "./section.ts";
-import { translateStartFailure } from "./start-failure.ts";
 
 /** What application containers can do. */
 export type OciCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
@@ -70,11 +69,7 @@ export class OciBackend implements Backend<OciCapability> {
     const user = await prepareRoot(files, { name: instance.name, program, nics: instance.nics }, options);
     const { idmap } = container;
     await prepareLogs(instance.log, { uid: idOutside(idmap, user.uid), gid: idOutside(idmap, user.gid) });
-    try {
-      return await launchContainer({ ...container, ...programSpec(program, user) }, options);
-    } catch (error) {
-      throw translateStartFailure(error, program.argv[0] ?? "");
-    }
+    return await launchContainer({ ...container, ...programSpec(program, user) }, options);
   }
 
   async adopt(instance: InstanceContext): Promise<Running<OciCapability> | undefined> {
@@ -145,6 +140,6 @@ function programSpec(program: Program, user?: Account): { readonly init: InitSpe
       env: { ...(user === undefined ? {} : { HOME: user.home }), ...env },
       haltSignal: stopSignal,
     },
-    exec: { env, cwd },
+    exec: { env, cwd, user: program.user || undefined },
   };
 }

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { OciSectionInput } from "../src/section.ts";
 import { exited, ProgramFixture, real, sh } from "./support/program-fixture.ts";
 
 let fixture: ProgramFixture;
@@ -10,6 +11,13 @@ beforeAll(async () => {
 afterAll(async () => {
   if (fixture !== undefined) expect(await fixture.close()).toEqual([]);
 });
+
+/** What can be in the place of a program. */
+const ODDITIES = {
+  "bin/orphan": { text: "#!/no/such/shell\n", mode: 0o755 },
+  "bin/broken": { text: "\x7fELF, or rather not\n", mode: 0o755 },
+  "bin/plain": { text: "echo ran $1\n", mode: 0o755 },
+};
 
 describe("the program of an instance", () => {
   it(
@@ -115,23 +123,45 @@ describe("the program of an instance", () => {
     }),
   );
 
-  it(
-    "that does not exist fails the start, which leaves the instance stopped",
-    real(async () => {
-      for (const entrypoint of [["nowhere"], ["/no/where"]])
-        await fixture.using({ entrypoint, user: "0:0" }, async (instance) => {
-          await expect(instance.start()).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND", kind: "program" });
-          expect(await instance.state()).toBe("stopped");
-          expect(await fixture.leftovers()).toEqual([]);
-        });
-    }),
+  it.for<[string, OciSectionInput, object]>([
+    [
+      "is on no path",
+      { entrypoint: ["nowhere"] },
+      { code: "ERR_INSTANCE_NOT_FOUND", kind: "program", subject: "nowhere" },
+    ],
+    ["is not there", { entrypoint: ["/no/where"] }, { code: "ERR_INSTANCE_NOT_FOUND", subject: "/no/where" }],
+    ["has no interpreter", { entrypoint: ["/bin/orphan"] }, { code: "ERR_INSTANCE_NOT_FOUND", subject: "/bin/orphan" }],
+    ["is no program", { entrypoint: ["/etc/passwd"] }, { code: "ERR_INSTANCE_FILE", errno: "EACCES" }],
+    ["is a folder", { entrypoint: ["/etc"] }, { code: "ERR_INSTANCE_FILE", errno: "EACCES" }],
+    ["leads through a file", { entrypoint: ["/etc/passwd/x"] }, { code: "ERR_INSTANCE_FILE", errno: "ENOTDIR" }],
+    ["is broken", { entrypoint: ["/bin/broken"] }, { code: "ERR_INSTANCE_FILE", errno: "ENOEXEC" }],
+  ])(
+    "that %s fails the start, whoever it is to run as, and leaves the instance stopped",
+    ([, section, error], context) =>
+      real(async () => {
+        const image = await fixture.load(["busybox", ODDITIES], { user: "app" });
+        // One of them with supplementary groups.
+        for (const user of ["0:0", "1000:1000", "app"])
+          await fixture.using(
+            { ...section, user },
+            async (instance) => {
+              await expect(instance.start()).rejects.toMatchObject(error);
+              expect(await instance.state()).toBe("stopped");
+              expect(await fixture.leftovers()).toEqual([]);
+            },
+            { image },
+          );
+      })(context),
   );
 
   it(
-    "that does not exist ends with 127 where it was to have supplementary groups",
+    "that is a text without an interpreter is run by sh, whoever it is to run as",
     real(async () => {
-      const { status, stderr } = await fixture.outcome({ entrypoint: ["nowhere"] });
-      expect([status, stderr]).toEqual([exited(127), "init: cannot run nowhere: not found\n"]);
+      const image = await fixture.load(["busybox", ODDITIES], { user: "app" });
+      for (const user of ["0:0", "app"]) {
+        const { stdout, status } = await fixture.outcome({ entrypoint: ["plain", "it"], user }, { image });
+        expect([stdout, status]).toEqual(["ran it\n", exited(0)]);
+      }
     }),
   );
 

@@ -61,6 +61,7 @@ export type { NicAttachment } from "../network/attachment.ts";
 
 // — Helpers of any driver —
 
+export { refusedArguments } from "../model/arguments.ts";
 export { parse } from "../model/parse.ts";
 export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
 export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";
@@ -79,11 +80,11 @@ export type { Bounds } from "../system/bounded.ts";
 export { ByteCollector } from "../system/byte-collector.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
-export { pipe, punchHole, sealedFile } from "../system/descriptor.ts";
+export { makeFifo, pipe, punchHole, sealedFile } from "../system/descriptor.ts";
 export { findProcesses } from "../system/find-process.ts";
 export { findTool, missingTool, missingTools } from "../system/find-tool.ts";
 export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/idmap.ts";
-export { mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
+export { mountMemory, mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
 export { mountsBelow } from "../system/mounts.ts";
 export {
   identifyChild,

@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, rmSync, writeSync } from "node:fs";
 import { check, NUMBER, native } from "./syscall.ts";
 
 /**
@@ -10,6 +10,16 @@ export function pipe(): { readonly read: number; readonly write: number } {
   const fds = [0, 0];
   check("pipe2", native().pipe2(fds, O_CLOEXEC));
   return { read: fds[0] as number, write: fds[1] as number };
+}
+
+/**
+ * A named pipe of ours. Replaces one that is there. mkfifo(3).
+ *
+ * @throws {SystemError}
+ */
+export function makeFifo(path: string, mode: number): void {
+  rmSync(path, { force: true });
+  check("mkfifo", native().mkfifo(path, mode));
 }
 
 /**

@@ -2,6 +2,7 @@ import { closeSync, constants, mkdirSync, openSync, rmdirSync } from "node:fs";
 import { mountsBelow } from "./mounts.ts";
 import { mount, mountIdmapped, umount } from "./syscall.ts";
 
+const MS_NOSUID = 2;
 const MS_NODEV = 4;
 const O_PATH = 0o10000000;
 
@@ -55,6 +56,11 @@ export function mountOverlay(options: OverlayMount): void {
     for (const staged of made) rmdirSync(staged);
     if (made.length > 0) rmdirSync(options.staging);
   }
+}
+
+/** Mounts an empty folder in memory: programs in it can be executed, wherever its mount point is. */
+export function mountMemory(target: string, mode: number): void {
+  mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, `mode=${mode.toString(8)},size=1m`);
 }
 
 /** Detaches every mount at `folder` and below it, as this process sees them. Idempotent. */

@@ -36,6 +36,7 @@ function load() {
     bind: libc.func("int bind(int fd, const uint8_t *address, uint length)") as Native,
     connect: libc.func("int connect(int fd, const uint8_t *address, uint length)") as Native,
     listen: libc.func("int listen(int fd, int backlog)") as Native,
+    mkfifo: libc.func("int mkfifo(str path, uint mode)") as Native,
     pipe2: libc.func("int pipe2(_Out_ int *fds, int flags)") as Native,
     fcntl: libc.func("int fcntl(int fd, int command, ulong argument)") as Native,
     fallocate: libc.func("int fallocate(int fd, int mode, long offset, long length)") as Native,

@@ -1,6 +1,6 @@
 import type { CgroupLayout } from "@pileus/core/driver";
 import type { ContainerSpec, TmpfsSpec } from "../container-spec.ts";
-import { initHelperMount } from "../init-helper.ts";
+import { initHelperMounts } from "../init-helper.ts";
 import { cgroupNames, containerPaths } from "../paths.ts";
 import { cgroupEntries } from "./cgroup.ts";
 import { initEntries } from "./init.ts";
@@ -21,7 +21,7 @@ export function containerConfig(spec: ContainerSpec, facts: ConfigFacts): readon
     ["lxc.rootfs.path", `dir:${containerPaths(spec).root}`],
     ["lxc.mount.auto", "proc:mixed sys:mixed cgroup:mixed"],
     ...(spec.tmpfs ?? []).map((tmpfs): ConfigEntry => ["lxc.mount.entry", tmpfsEntry(tmpfs)]),
-    ...initHelperMount(spec),
+    ...initHelperMounts(spec),
     ["lxc.tty.max", 0],
     ["lxc.pty.max", 1024],
     ...initEntries(spec),

@@ -1,6 +1,5 @@
 import type { ContainerSpec } from "../container-spec.ts";
 import { inheritedVariables } from "../environment.ts";
-import { initIdentity } from "../init-helper.ts";
 import type { ConfigEntry } from "./render.ts";
 
 /** PID 1: its identity, place, environment, terminal and halt signal. Its argv is not here: lxc.init.cmd cannot quote. */
@@ -8,7 +7,9 @@ export function initEntries(spec: ContainerSpec): readonly ConfigEntry[] {
   const { init, output } = spec;
   const inherited = inheritedVariables(init.env ?? {});
   return [
-    ...initIdentity(spec),
+    // The helper's: the program's own it sets itself.
+    ["lxc.init.uid", 0],
+    ["lxc.init.gid", 0],
     ["lxc.init.cwd", init.cwd ?? "/"],
     ...Object.entries(init.env ?? {}).map(
       ([name, value]): ConfigEntry => ["lxc.environment", Object.hasOwn(inherited, name) ? name : `${name}=${value}`],

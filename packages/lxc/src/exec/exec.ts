@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { Duplex } from "node:stream";
 import { type Abortable, ConnectionError, type ExitStatus } from "@pileus/core";
 import { type BackendProcess, type Idmap, idOutside } from "@pileus/core/driver";
-import { helperDescriptor } from "./helper.ts";
+import { EXEC_HELPER } from "../helpers.ts";
+import { launch } from "../launch.ts";
 import {
   decodeNews,
   encodeRequest,
@@ -86,13 +87,10 @@ class AttachedProgram {
   #unread: Buffer = Buffer.alloc(0);
 
   constructor(target: ExecTarget, pipes: ProgramPipes, kind: BackendProcess["streams"]["kind"]) {
-    const [file = "", ...args] = target.argv;
     const [stdin, stdout, stderr] = pipes.theirs;
-    // A session of its own: a ^C at our terminal is not for it. The helper ends it when the control connection closes, however we ended.
-    this.#child = spawn(file, args, {
-      stdio: [stdin, stdout, kind === "tty" ? stdout : stderr, "pipe", helperDescriptor()],
-      detached: true,
-      cwd: "/",
+    // The helper ends what it started when the control connection closes, however we ended.
+    this.#child = launch(target.argv, {
+      stdio: [stdin, stdout, kind === "tty" ? stdout : stderr, "pipe", EXEC_HELPER.descriptor()],
       env: target.env,
     });
     this.left = new Promise<void>((resolve) => {

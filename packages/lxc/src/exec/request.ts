@@ -8,6 +8,7 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 /** Fills in what needs the instance's own files: who the user is, and what follows from it. */
 export async function completeRequest(
   request: ExecRequest,
+  name: string,
   defaults: ExecDefaults,
   files: FileOperations,
 ): Promise<HelperRequest> {
@@ -18,6 +19,7 @@ export async function completeRequest(
       PATH: DEFAULT_PATH,
       HOME: user.home,
       USER: user.name,
+      HOSTNAME: name,
       ...(request.tty === undefined ? {} : { TERM: "xterm-256color" }),
       ...defaults.env,
       ...request.env,

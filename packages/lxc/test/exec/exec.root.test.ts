@@ -1,8 +1,8 @@
 import { requires } from "@pileus/core/testing";
 import { expect, it } from "vitest";
 import { execInside } from "../../src/exec/exec.ts";
-import { helperDescriptor } from "../../src/exec/helper.ts";
 import type { HelperRequest } from "../../src/exec/protocol.ts";
+import { EXEC_HELPER, LAUNCH_HELPER } from "../../src/helpers.ts";
 import { leaveDescriptors } from "../support/descriptors.ts";
 
 const REQUEST: HelperRequest = { argv: ["true"], env: {}, cwd: "/", uid: 0, gid: 0, groups: [], tty: undefined };
@@ -10,7 +10,7 @@ const REQUEST: HelperRequest = { argv: ["true"], env: {}, cwd: "/", uid: 0, gid:
 it(
   "says so when descriptors run out once the pipes are open",
   requires(["root", "binary:prlimit"], async () => {
-    helperDescriptor();
+    for (const helper of [EXEC_HELPER, LAUNCH_HELPER]) helper.descriptor();
     const target = { name: "box", argv: ["true"], env: {}, idmap: undefined };
     // Room for three pipes.
     const restore = leaveDescriptors(6);

@@ -12,7 +12,6 @@ describe("execInside", () => {
     const asked = setTimeout(50, REQUEST);
     await expect(execInside(target(["/nowhere/lxc-attach"]), "pipes", asked, {})).rejects.toMatchObject({
       code: "ERR_INSTANCE_CONNECTION",
-      cause: { code: "ENOENT" },
     });
   });
   it("can be aborted while nothing inside moves", async () => {

@@ -22,7 +22,7 @@ export interface More {
   readonly env?: Record<string, string>;
   /** With a nic on the fixture's network. */
   readonly network?: true;
-  readonly limits?: { readonly memory?: string };
+  readonly limits?: { readonly memory?: string; readonly processes?: number };
 }
 
 /** A host with an image whose program says `up`, and takes two seconds to end by SIGUSR1 with code 3. */

@@ -1,0 +1,52 @@
+/*
+ * Starts a tool of the host with what every program may count on, whatever the process that asks has made of itself: umask, priority,
+ * processors, limits, how soon it is killed for want of memory. The container's programs inherit it all from the tool.
+ *
+ * argv: own path, the first descriptor that is not the tool's, the tool by its path, its arguments.
+ */
+#include "base.h"
+
+#define ALL (~0ul)
+
+/* getrlimit(2): what the kernel gives to the first process, but more open files where a program asks, as service managers do. */
+static const struct {
+  u64 soft, hard;
+} limits[] = {
+  {ALL, ALL} /* CPU */, {ALL, ALL} /* FSIZE */, {ALL, ALL} /* DATA */, {8ul << 20, ALL} /* STACK */, {0, ALL} /* CORE */,
+  {ALL, ALL} /* RSS */, {ALL, ALL} /* NPROC */, {1024, 1048576} /* NOFILE */, {8ul << 20, 8ul << 20} /* MEMLOCK */, {ALL, ALL} /* AS */,
+  {ALL, ALL} /* LOCKS */, {ALL, ALL} /* SIGPENDING */, {819200, 819200} /* MSGQUEUE */, {0, 0} /* NICE */, {0, 0} /* RTPRIO */,
+  {ALL, ALL} /* RTTIME */,
+};
+
+static u64 least(u64 a, u64 b) {
+  return a < b ? a : b;
+}
+
+__attribute__((used, noreturn)) void run(long *stack) {
+  char **argv = (char **)(stack + 1), **envp = argv + stack[0] + 1;
+  if (stack[0] < 3) leave(126);
+  u32 first = 0;
+  for (const char *c = argv[1]; *c >= '0' && *c <= '9'; c++) first = first * 10 + (u32)(*c - '0');
+  refresh();
+  u64 processors[128];
+  for (int i = 0; i < 128; i++) processors[i] = ALL;
+  u32 priority = 0;
+  call(SYS_sched_setscheduler, 0, 0, &priority, 0);
+  call(SYS_setpriority, 0, 0, 0, 0);
+  call(SYS_sched_setaffinity, 0, sizeof processors, processors, 0);
+  call(SYS_ioprio_set, 1, 0, 0, 0);
+  long score = call(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+  if (score >= 0) call(SYS_write, score, "0", 1, 0);
+  for (u32 i = 0; i < sizeof limits / sizeof *limits; i++) {
+    u64 wanted[2] = {limits[i].soft, limits[i].hard}, had[2];
+    if (call(SYS_prlimit64, 0, i, wanted, had) >= 0) continue;
+    /* Who may not raise what another lowered for good gets as much as is left. */
+    if (call(SYS_prlimit64, 0, i, 0, had) < 0) continue;
+    wanted[1] = least(limits[i].hard, had[1]), wanted[0] = least(limits[i].soft, wanted[1]);
+    call(SYS_prlimit64, 0, i, wanted, 0);
+  }
+  call(SYS_close_range, first, ~0u, 0, 0);
+  complain("launch", "cannot run", argv[2], -call(SYS_execve, argv[2], argv + 2, envp, 0));
+  leave(127);
+  __builtin_unreachable();
+}

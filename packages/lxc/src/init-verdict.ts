@@ -1,0 +1,56 @@
+import { constants, openSync } from "node:fs";
+import { Socket } from "node:net";
+import { constants as os } from "node:os";
+import { setImmediate } from "node:timers/promises";
+import { type Abortable, FileError, NotFoundError } from "@pileus/core";
+import { abortable } from "@pileus/core/driver";
+
+/** What it is that failed: helper/init-helper.c. */
+const PROGRAM = 2;
+
+/** What the helper of helper/init-helper.c tells of becoming PID 1's program: that it could not, and why. */
+export class InitVerdict implements Disposable {
+  readonly #program: string;
+  readonly #socket: Socket;
+  readonly #ended: Promise<void>;
+  #told: Buffer = Buffer.alloc(0);
+
+  /** Listens at the FIFO; before the container is started. */
+  constructor(fifo: string, program: string) {
+    this.#program = program;
+    // fifo(7): without a writer there is an end only once there was one.
+    const fd = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+    this.#socket = new Socket({ fd, readable: true, writable: false });
+    this.#ended = new Promise((resolve) => this.#socket.once("close", () => resolve()));
+    this.#socket.on("error", () => undefined);
+    this.#socket.on("data", (bytes: Buffer) => {
+      // Whatever else comes is not the helper's.
+      if (this.#told.length < 8) this.#told = Buffer.concat([this.#told, bytes]).subarray(0, 8);
+    });
+  }
+
+  /**
+   * Resolves when PID 1 has become its program. `gone` settles when there is no PID 1 any more.
+   *
+   * @throws {NotFoundError} when the program is missing
+   * @throws {FileError} when it is there and cannot be run
+   */
+  async accept(gone: Promise<unknown>, { signal }: Abortable): Promise<void> {
+    // What was told before its end is read by then.
+    const end = gone.then(() => setImmediate());
+    await abortable(Promise.race([this.#ended, end]), signal);
+    if (this.#told.length < 8) return;
+    const [what, errno] = [this.#told.readUInt32LE(0), this.#told.readUInt32LE(4)];
+    if (what === PROGRAM && errno === os.errno.ENOENT)
+      throw new NotFoundError("program", this.#program, {
+        hint: "it is neither a path in the instance nor found by its PATH, or its interpreter is missing",
+      });
+    const name = Object.entries(os.errno).find(([, number]) => number === errno)?.[0] ?? `error ${errno}`;
+    const verb = what === PROGRAM ? "run" : "become the user for";
+    throw new FileError({ verb, path: this.#program, errno: name });
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,50 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ProgramFixture, real } from "./support/program-fixture.ts";
+
+let fixture: ProgramFixture;
+beforeAll(async () => {
+  const opened = await ProgramFixture.open();
+  if (opened !== undefined) fixture = opened;
+});
+afterAll(async () => {
+  if (fixture !== undefined) expect(await fixture.close()).toEqual([]);
+});
+
+describe("a program of exec", () => {
+  it(
+    "runs as the image's user in its home, and as root when asked",
+    real(async () => {
+      await fixture.using({}, async (instance) => {
+        await instance.start();
+        const who = ["sh", "-c", "id -u; id -G; echo $HOME $USER $FROM"];
+        expect((await instance.run(who)).stdout).toBe("1000\n1000 2000\n/home/app app image\n");
+        expect((await instance.run(who, { user: "root" })).stdout).toMatch(/^0\n0.*\n\/root root image\n$/);
+      });
+      await fixture.using({ user: "4242:7" }, async (instance) => {
+        await instance.start();
+        expect((await instance.run(["sh", "-c", "id -u; id -g"])).stdout).toBe("4242\n7\n");
+      });
+    }),
+  );
+
+  it(
+    "that runs out of time leaves nothing behind, not even under a process 1 that reaps nothing",
+    real(async () => {
+      await fixture.using(
+        { entrypoint: ["/bin/sleep", "1000"] },
+        async (instance) => {
+          await instance.start();
+          const script = "setsid sh -c 'sleep 99 & sleep 99' & sleep 99 & sleep 99";
+          const late = () => instance.run(["sh", "-c", script], { timeout: 100 });
+          for (let round = 0; round < 10; round += 1) {
+            const four = await Promise.allSettled([late(), late(), late(), late()]);
+            for (const one of four) expect(one).toMatchObject({ reason: { code: "ERR_INSTANCE_TIMEOUT" } });
+          }
+          expect((await instance.metrics()).processes).toBe(1);
+          expect((await instance.run(["sh", "-c", "ls -d /proc/[0-9]* | wc -l"])).stdout.trim()).toMatch(/^[3-5]$/);
+        },
+        { limits: { processes: 60 } },
+      );
+    }),
+  );
+});
