@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import { pipeline, type Readable, type Writable } from "node:stream";
+import { pipeline, Readable, type Writable } from "node:stream";
+import type { DirectoryEntry } from "@pileus/core";
 import type { LocalFiles } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
 import type { AgentMessage, CallRequest, Outcome } from "../protocol/messages.ts";
@@ -7,6 +8,8 @@ import { failure } from "./failure.ts";
 
 type FileRequest = Extract<CallRequest, { readonly path: string }>;
 
+/** Entries of a listing that are made into text at once. */
+const SLICE = 256;
 const STARTED: AgentMessage = { type: "started" };
 
 /** Serves one file operation. The host's giving it up aborts it and leaves nothing half-made. */
@@ -54,13 +57,20 @@ export function answer(call: Call, promise: Promise<unknown>): void {
 }
 
 // The host makes no list of it before it is there: one line of JSON for each entry, with the credit that streams have.
-async function listing(files: LocalFiles, path: string, signal: AbortSignal): Promise<readonly Buffer[]> {
-  const lines = (await files.list(path, { signal })).map((entry) => `${JSON.stringify(entry)}\n`);
-  return [Buffer.from(lines.join(""))];
+async function listing(files: LocalFiles, path: string, signal: AbortSignal): Promise<Readable> {
+  return Readable.from(linesOf(await files.list(path, { signal })), { objectMode: false });
+}
+
+/** Some at a time: between them the agent does what else it has to. */
+function* linesOf(entries: readonly DirectoryEntry[]): Generator<Buffer, void> {
+  for (let at = 0; at < entries.length; at += SLICE) {
+    const lines = entries.slice(at, at + SLICE).map((entry) => `${JSON.stringify(entry)}\n`);
+    yield Buffer.from(lines.join(""));
+  }
 }
 
 /** Streams bytes out of the guest. */
-function give(call: Call, source: Promise<Readable | readonly Buffer[]>): void {
+function give(call: Call, source: Promise<Readable>): void {
   const out = call.writer(1, "nothing");
   source.then(
     (stream) => {

@@ -284,6 +284,7 @@ export class ImageError extends InstanceError {
  */
 export class FileError extends InstanceError {
   readonly code = "ERR_INSTANCE_FILE";
+  /** For people: each character that is not printable, and each byte that is no UTF-8, is U+FFFD. */
   readonly path: string;
   readonly errno: string;
   constructor(
@@ -291,7 +292,7 @@ export class FileError extends InstanceError {
     options?: ErrorOptions,
   ) {
     super(`cannot ${facts.verb} ${facts.path}: ${facts.errno}${facts.detail ? `: ${facts.detail}` : ""}`, options);
-    this.path = facts.path;
+    this.path = printable(facts.path);
     this.errno = facts.errno;
   }
 }

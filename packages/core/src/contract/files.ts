@@ -57,6 +57,12 @@ export interface PushOptions extends ProgressOptions {
  * Names, paths and targets of symlinks are bytes to Linux. As text they are their UTF-8; each byte that is part of no character is a
  * lone surrogate, U+DC80 to U+DCFF for 0x80 to 0xff (PEP 383, as Python's `os.fsdecode` has it). What `list` and `stat` tell is
  * a path that reaches the same file.
+ *
+ * `/proc` and `/sys` are what the kernel answers to the process that reads. For a container that is a process of the host:
+ * `/proc/self` and what leads through it (`/proc/mounts`, `/proc/net`, `/etc/mtab`) are not there (`ENOENT`; `/proc/1/mounts` is),
+ * and the links from `/proc/PID` to roots, folders and files are refused (`ELOOP`), for they could lead outside. For a virtual machine
+ * it is the agent, as root. A program that `exec` runs sees its own. A file that the kernel lets nobody read fails a pull of its
+ * folder.
  */
 export interface InstanceFiles {
   /**

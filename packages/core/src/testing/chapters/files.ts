@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import type { FileError, InstanceError } from "../../contract/errors.ts";
 import { noise, rejectsExactly, rejectsWith } from "../kit/expect.ts";
@@ -267,6 +269,16 @@ export function describeFiles(fixture: Fixture): void {
       const { files } = await fixture.running();
       assert.notEqual((await files.stat("/root/late").catch(() => undefined))?.size, 300_000);
       await files.remove("/root/late", { recursive: true });
+    });
+    it("leads nowhere outside through the links of /proc", async ({ files }) => {
+      const outside = join(await fixture.root(), "outside");
+      await writeFile(outside, "the host's");
+      for (const link of ["/proc/self/root", "/proc/1/root", "/proc/1/cwd", "/proc/thread-self/root"]) {
+        await rejectsWith(files.readAll(link + outside), "ERR_INSTANCE_FILE");
+        await rejectsWith(files.write(link + outside, "inside"), "ERR_INSTANCE_FILE");
+        await rejectsWith(files.list(link + (await fixture.root())), "ERR_INSTANCE_FILE");
+      }
+      assert.equal(await readFile(outside, "utf8"), "the host's");
     });
     it("lets a reader leave in the middle", async ({ files }, folder) => {
       await files.write(`${folder}/f`, noise(2 ** 20));

@@ -83,6 +83,17 @@ export const FILE_FAULTS: readonly Fault[] = [
       })),
   },
   {
+    what: "follows a link of /proc to the host",
+    seenBy: ["files > leads nowhere outside through the links of /proc"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        read: async (path, options) =>
+          path.startsWith("/proc/1/root/")
+            ? createReadStream(path.slice("/proc/1/root".length))
+            : files.read(path, options),
+      })),
+  },
+  {
     what: "wraps the reason for which a stream is aborted",
     seenBy: ["files > ends a stream that is read with the very reason of an abort"],
     broken: (driver) =>
