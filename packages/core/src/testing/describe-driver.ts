@@ -7,6 +7,7 @@ import { describeFiles } from "./chapters/files.ts";
 import { describeFreeze } from "./chapters/freeze.ts";
 import { describeLifecycle } from "./chapters/lifecycle.ts";
 import { describeObservation } from "./chapters/observation.ts";
+import { describePlaces } from "./chapters/places.ts";
 import { describeRecover } from "./chapters/recover.ts";
 import { describeStop } from "./chapters/stop.ts";
 import { describeTrees } from "./chapters/trees.ts";
@@ -31,6 +32,7 @@ export function describeDriver(runner: Runner, subject: DriverSubject): void {
     describeExec(fixture);
     describeExecEnds(fixture);
     describeFiles(fixture);
+    describePlaces(fixture);
     describeTrees(fixture);
     describeEvents(fixture);
     describeCancel(fixture);

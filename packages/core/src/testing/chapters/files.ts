@@ -1,24 +1,12 @@
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import type { FileError, InstanceError } from "../../contract/errors.ts";
+import type { FileError } from "../../contract/errors.ts";
 import { noise, rejectsExactly, rejectsWith } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 
 /** Chapter: single files and folders inside. */
 export function describeFiles(fixture: Fixture): void {
-  const it = (name: string, test: (instance: AnyInstance, folder: string) => Promise<void>) =>
-    fixture.it(
-      name,
-      async () => {
-        const instance = await fixture.running();
-        await instance.files.remove("/srv/kit", { recursive: true });
-        await instance.files.mkdir("/srv/kit", { recursive: true });
-        await test(instance, "/srv/kit");
-      },
-      "files",
-    );
+  const it = inFolder(fixture);
 
   fixture.describe("files", () => {
     const contents: readonly [string, Buffer][] = [
@@ -109,49 +97,6 @@ export function describeFiles(fixture: Fixture): void {
       const folders = [0o755, 0o755, 0o700].map((mode) => ({ type: "directory", mode, uid, gid }));
       assert.deepEqual(await Promise.all(made), folders);
     });
-    it("takes a slash at the end for a folder", async ({ files }, folder) => {
-      await files.write(`${folder}/f`, "");
-      await fails(files.write(`${folder}/new/`, "x"), "EISDIR");
-      await fails(files.write(`${folder}/f/`, "x"), "EISDIR");
-      await fails(files.write(`${folder}/none/new/`, "x"), "ENOENT");
-      await fails(files.readAll(`${folder}/f/`), "ENOTDIR");
-      await fails(files.stat(`${folder}/f/`), "ENOTDIR");
-      await fails(files.remove(`${folder}/f/`), "ENOTDIR");
-      await files.mkdir(`${folder}/d/`);
-      assert.equal((await files.stat(`${folder}/d/`)).type, "directory");
-      await files.remove(`${folder}/d/`);
-      assert.deepEqual(await names(files, folder), ["f"]);
-    });
-    it("removes nothing that is mounted, nor what it shows", async ({ files }) => {
-      const before = await names(files, "/proc");
-      await fails(files.remove("/proc"), "EBUSY");
-      await fails(files.remove("/proc", { recursive: true }), "EBUSY");
-      await fails(files.remove("/"), "EBUSY");
-      assert.equal((await files.stat("/proc")).type, "directory");
-      assert.equal(before.includes("self"), (await names(files, "/proc")).includes("self"));
-    });
-    it("writes to a file system in memory as to any other", async ({ files }) => {
-      const { uid, gid } = fixture.account;
-      await files.mkdir("/dev/kit", { recursive: true });
-      await files.write("/dev/kit/f", "first", { uid, gid, mode: 0o600 });
-      await files.write("/dev/kit/f", "second");
-      assert.equal(String(await files.readAll("/dev/kit/f")), "second");
-      assert.deepEqual(facts(await files.stat("/dev/kit/f")), { type: "file", mode: 0o600, uid, gid });
-      await files.remove("/dev/kit", { recursive: true });
-      await fails(files.stat("/dev/kit"), "ENOENT");
-    });
-    it("keeps an owner of a large id, or refuses it by its number and the range", async ({ files }, folder) => {
-      const uid = 1_000_621_001;
-      try {
-        await files.write(`${folder}/f`, "", { uid });
-      } catch (error) {
-        assert.match(String(error), /EINVAL: .*1000621001.* 0 to \d+/);
-        await fails(files.mkdir(`${folder}/d`, { uid }), "EINVAL");
-        assert.deepEqual(await names(files, folder), []);
-        return;
-      }
-      assert.equal((await files.stat(`${folder}/f`)).uid, uid);
-    });
     it("tells when a file was written", async ({ files }, folder) => {
       await files.write(`${folder}/f`, "x");
       const { mtime } = await files.stat(`${folder}/f`);
@@ -172,26 +117,6 @@ export function describeFiles(fixture: Fixture): void {
           ["ü ☁\nx", "file", Buffer.byteLength("ü ☁\nx")],
         ],
       );
-    });
-    it("keeps names that are no UTF-8: a byte that is part of no character is a surrogate, U+DC80 to U+DCFF", async ({
-      files,
-    }, folder) => {
-      const odd = ["\udce8", "\udce9", "a\udcff☁\udc80"];
-      await files.mkdir(`${folder}/\udcc0/\udcff`, { recursive: true });
-      for (const name of odd) await files.write(`${folder}/\udcc0/${name}`, name);
-      assert.deepEqual(await names(files, folder), ["\udcc0"]);
-      assert.deepEqual(await names(files, `${folder}/\udcc0`), [...odd, "\udcff"].sort());
-      for (const name of odd) {
-        assert.equal((await files.stat(`${folder}/\udcc0/${name}`)).size, Buffer.byteLength(name));
-        await files.remove(`${folder}/\udcc0/${name}`);
-      }
-      // The same bytes, though written otherwise.
-      await files.write(`${folder}/\udcc3\udca9`, "");
-      await files.remove(`${folder}/é`);
-      await files.remove(`${folder}/\udcc0`, { recursive: true });
-      assert.deepEqual(await names(files, folder), []);
-      await rejectsWith(files.stat(`${folder}/\ud800`), "ERR_INSTANCE_CONFIG");
-      await rejectsWith(files.stat(`${folder}/\udc2f`), "ERR_INSTANCE_CONFIG");
     });
     it("makes a folder once, and with recursive its parents too, again and again", async ({ files }, folder) => {
       await fails(files.mkdir(`${folder}/a/b/c`), "ENOENT");
@@ -248,38 +173,6 @@ export function describeFiles(fixture: Fixture): void {
       await rejectsExactly(files.read(`${folder}/f`, { signal: abort.signal }), reason);
       await rejectsExactly(files.readAll(`${folder}/f`, { signal: abort.signal }), reason);
     });
-    it("rejects a write under way when the instance ends, and has nothing of it in the next run", async (instance) => {
-      let arrive = () => {};
-      const arrived = new Promise<void>((resolve) => {
-        arrive = resolve;
-      });
-      async function* source() {
-        yield noise(300_000);
-        arrive();
-        await new Promise<never>(() => undefined);
-      }
-      await instance.files.write("/root/late", "early");
-      const write = instance.files.write("/root/late", source());
-      const refused = assert.rejects(write, ({ code }: InstanceError) =>
-        ["ERR_INSTANCE_STATE", "ERR_INSTANCE_CONNECTION"].includes(code),
-      );
-      await arrived;
-      await instance.stop({ mode: "kill" });
-      await refused;
-      const { files } = await fixture.running();
-      assert.notEqual((await files.stat("/root/late").catch(() => undefined))?.size, 300_000);
-      await files.remove("/root/late", { recursive: true });
-    });
-    it("leads nowhere outside through the links of /proc", async ({ files }) => {
-      const outside = join(await fixture.root(), "outside");
-      await writeFile(outside, "the host's");
-      for (const link of ["/proc/self/root", "/proc/1/root", "/proc/1/cwd", "/proc/thread-self/root"]) {
-        await rejectsWith(files.readAll(link + outside), "ERR_INSTANCE_FILE");
-        await rejectsWith(files.write(link + outside, "inside"), "ERR_INSTANCE_FILE");
-        await rejectsWith(files.list(link + (await fixture.root())), "ERR_INSTANCE_FILE");
-      }
-      assert.equal(await readFile(outside, "utf8"), "the host's");
-    });
     it("lets a reader leave in the middle", async ({ files }, folder) => {
       await files.write(`${folder}/f`, noise(2 ** 20));
       for await (const chunk of await files.read(`${folder}/f`)) {
@@ -315,6 +208,21 @@ export function describeFiles(fixture: Fixture): void {
   });
 }
 
+/** Tests on the shared instance, each with an empty folder of its own. */
+export function inFolder(fixture: Fixture) {
+  return (name: string, test: (instance: AnyInstance, folder: string) => Promise<void>): void =>
+    fixture.it(
+      name,
+      async () => {
+        const instance = await fixture.running();
+        await instance.files.remove("/srv/kit", { recursive: true });
+        await instance.files.mkdir("/srv/kit", { recursive: true });
+        await test(instance, "/srv/kit");
+      },
+      "files",
+    );
+}
+
 type Files = AnyInstance["files"];
 
 export async function fails(promise: Promise<unknown>, errno: string): Promise<void> {
@@ -322,10 +230,10 @@ export async function fails(promise: Promise<unknown>, errno: string): Promise<v
   assert.equal((error as FileError).errno, errno);
 }
 
-async function names(files: Files, folder: string): Promise<string[]> {
+export async function names(files: Files, folder: string): Promise<string[]> {
   return (await files.list(folder)).map(({ name }) => name);
 }
 
-function facts({ type, mode, uid, gid }: Awaited<ReturnType<Files["stat"]>>) {
+export function facts({ type, mode, uid, gid }: Awaited<ReturnType<Files["stat"]>>) {
   return { type, mode, uid, gid };
 }

@@ -57,7 +57,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "overlooks a slash at the end of a path",
-    seenBy: ["files > takes a slash at the end for a folder"],
+    seenBy: ["places of files > takes a slash at the end for a folder"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         write: (path, options) => files.write(path.replace(/\/$/, ""), options),
@@ -66,7 +66,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   {
     what: "makes one name of all that are no UTF-8",
     seenBy: [
-      "files > keeps names that are no UTF-8: a byte that is part of no character is a surrogate, U+DC80 to U+DCFF",
+      "places of files > keeps names that are no UTF-8: a byte that is part of no character is a surrogate, U+DC80 to U+DCFF",
     ],
     broken: (driver) =>
       withFiles(driver, (files) => ({
@@ -76,7 +76,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "takes a mount point away",
-    seenBy: ["files > removes nothing that is mounted, nor what it shows"],
+    seenBy: ["places of files > removes nothing that is mounted, nor what it shows"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         remove: async (path, options) => (path === "/proc" ? undefined : files.remove(path, options)),
@@ -84,7 +84,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "follows a link of /proc to the host",
-    seenBy: ["files > leads nowhere outside through the links of /proc"],
+    seenBy: ["places of files > leads nowhere outside through the links of /proc"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         read: async (path, options) =>
