@@ -1,10 +1,18 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, watch, writeFileSync } from "node:fs";
+import { closeSync, openSync, watch } from "node:fs";
 import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { type Abortable, CommandError, isInstanceError } from "@pileus/core";
-import { findProcesses, identifyChild, isAlive, type ProcessIdentity, waitForEnd } from "@pileus/core/driver";
+import {
+  findProcesses,
+  identifyChild,
+  isAlive,
+  type ProcessIdentity,
+  reserveSpace,
+  waitForEnd,
+  withDeadline,
+} from "@pileus/core/driver";
 import { connectMonitor, untilClosed } from "./command-socket.ts";
 import { monitorArgv, startArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
@@ -26,6 +34,9 @@ export interface Monitor {
   detach(): void;
 }
 
+/** Milliseconds after which a start that has not come to its PID 1 is given up. It takes tens of them. */
+const START_TIME = 60_000;
+
 /** Starts PID 1. Resolves when it runs: its program was executed. Needs the configuration in place. */
 export async function startMonitor(
   tool: string,
@@ -35,7 +46,7 @@ export async function startMonitor(
 ): Promise<Monitor> {
   options.signal?.throwIfAborted();
   const { log } = containerPaths(spec);
-  writeFileSync(log, "", { mode: 0o600 });
+  makeLog(log);
   const argv = startArgv(tool, spec);
   const stdio = openOutput(spec);
   let child: ChildProcess;
@@ -54,9 +65,13 @@ export async function startMonitor(
   try {
     // At once: a short program and its monitor have come and gone by the time the start is seen.
     const identity = child.pid === undefined ? undefined : identifyChild(child.pid);
-    const started = await untilStarted(log, exit, options);
+    const deadline = { action: `the start of container "${spec.name}"`, timeout: START_TIME, signal: options.signal };
+    const started = await withDeadline(deadline, async (signal) => {
+      if (!(await untilStarted(log, exit, { signal }))) return false;
+      if (identity !== undefined) await verdict.accept(exit, { signal });
+      return true;
+    });
     if (!started || identity === undefined) throw startFailure(argv, child, log);
-    await verdict.accept(exit, options);
     let detached = false;
     return {
       identity,
@@ -174,6 +189,19 @@ async function endOf(monitor: ProcessIdentity): Promise<"gone" | "there"> {
     // A host that has no descriptor to spare, say, cannot tell now: it is asked again.
     if (!isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) await setTimeout(END_INTERVAL);
     return "there";
+  }
+}
+
+/** Bytes of log for which there must be room before a start: four times what one, and the end after it, take. */
+const LOG_ROOM = 256 * 1024;
+
+/** An empty log with its room on the disk: on a full one neither a start nor an end would ever be told. */
+function makeLog(log: string): void {
+  const fd = openSync(log, "w", 0o600);
+  try {
+    reserveSpace(fd, LOG_ROOM);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -80,7 +80,7 @@ export type { Bounds } from "../system/bounded.ts";
 export { ByteCollector } from "../system/byte-collector.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
-export { makeFifo, pipe, punchHole, sealedFile } from "../system/descriptor.ts";
+export { makeFifo, pipe, punchHole, reserveSpace, sealedFile } from "../system/descriptor.ts";
 export { findProcesses } from "../system/find-process.ts";
 export { findTool, missingTool, missingTools } from "../system/find-tool.ts";
 export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/idmap.ts";

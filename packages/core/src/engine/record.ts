@@ -5,7 +5,7 @@ import type { InstanceState } from "../contract/state.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../model/config.ts";
 import { InstanceExitSchema } from "../model/exit.ts";
 import { ImageSchema } from "../model/image.ts";
-import { replaceFile } from "../system/replace-file.ts";
+import { replaceFileOnFullDisk } from "../system/replace-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
 
 const KINDS: Readonly<Record<InstanceKind, true>> = {
@@ -78,9 +78,9 @@ export function parseRecord(text: string): RecordReading {
   return { kind: "garbage", reason: z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, " ") };
 }
 
-/** Only under the instance's lock. */
+/** Only under the instance's lock. Works on a full disk: what runs there must be stopped and deleted all the same. */
 export function writeRecord(path: string, record: InstanceRecord): Promise<void> {
-  return replaceFile(path, `${JSON.stringify(record, undefined, 2)}\n`);
+  return replaceFileOnFullDisk(path, `${JSON.stringify(record, undefined, 2)}\n`);
 }
 
 /**

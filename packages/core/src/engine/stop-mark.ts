@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { acquireLock, isHeld, untilFree } from "./lock.ts";
+import { hasNoRoom } from "../system/replace-file.ts";
+import { acquireLock, isHeld, type Lock, untilFree } from "./lock.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 
 /**
@@ -12,14 +13,30 @@ import type { ManagedInstance } from "./managed-instance.ts";
  */
 export async function markStop(instance: ManagedInstance): Promise<() => Promise<void>> {
   const folder = folderOf(instance);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, randomUUID());
-  const lock = await acquireLock(path);
+  let lock: Lock;
+  try {
+    await makeFolder(folder);
+    lock = await acquireLock(path);
+  } catch (error) {
+    // Without the mark others may take the instance for running until it has ended: better than that it runs on.
+    if (hasNoRoom(error)) return async () => undefined;
+    throw error;
+  }
   return async () => {
     // Without the file where that can be. It may be gone with the instance, and one that is left marks nothing.
     await rm(path, { force: true }).catch(() => undefined);
     await lock.release();
   };
+}
+
+// Not recursively: of a full disk that says ENOENT (Node 20.20).
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
 }
 
 /** Only under the instance's lock. */

@@ -1,5 +1,5 @@
 import { closeSync, fchmodSync, rmSync, writeSync } from "node:fs";
-import { check, NUMBER, native } from "./syscall.ts";
+import { check, NUMBER, native, type SystemError } from "./syscall.ts";
 
 /**
  * pipe2(2), close-on-exec. Unlike the sockets that `node:child_process` calls pipes, a program can open its end by
@@ -56,4 +56,19 @@ export function punchHole(fd: number, length: number): void {
   const FALLOC_FL_KEEP_SIZE = 1;
   const FALLOC_FL_PUNCH_HOLE = 2;
   check("fallocate", native().fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, length));
+}
+
+/**
+ * Takes room on the disk for the first `length` bytes of a file, for what is written there later, by whomever; its size
+ * stays. fallocate(2). A file system that cannot has no room taken.
+ *
+ * @throws {SystemError} ENOSPC, EDQUOT where there is not so much.
+ */
+export function reserveSpace(fd: number, length: number): void {
+  const FALLOC_FL_KEEP_SIZE = 1;
+  try {
+    check("fallocate", native().fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, length));
+  } catch (error) {
+    if ((error as SystemError).code !== "EOPNOTSUPP") throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /**
@@ -21,6 +21,58 @@ export async function replaceFile(path: string, content: string | Uint8Array, mo
     throw error;
   }
   await syncFolder(folder);
+}
+
+/**
+ * As {@link replaceFile}, but on a full disk, too: a spare file beside it, `.<name>.spare`, has the room for the next
+ * content and its inode, made when there was some. Only one process at a time.
+ */
+export async function replaceFileOnFullDisk(path: string, content: string): Promise<void> {
+  const folder = dirname(path);
+  const spare = join(folder, `.${basename(path)}.spare`);
+  const size = Buffer.byteLength(content);
+  try {
+    await replaceFile(path, content);
+  } catch (error) {
+    if (!hasNoRoom(error) || ((await sizeIfThere(spare)) ?? 0) < size) throw error;
+    // In place: what it takes on the disk is its own.
+    await withFile(spare, "r+", undefined, async (file) => {
+      await file.write(content, 0);
+      await file.truncate(size);
+      await file.sync();
+    });
+    await rename(spare, path);
+    await syncFolder(folder);
+  }
+  await makeSpare(spare, Math.ceil((size + GROWTH) / BLOCK) * BLOCK);
+}
+
+/** Bytes of a block of most file systems; and by how much a content may be longer than the one before. */
+const [BLOCK, GROWTH] = [4096, 1024];
+
+async function makeSpare(spare: string, size: number): Promise<void> {
+  if (((await sizeIfThere(spare)) ?? 0) >= size) return;
+  try {
+    await withFile(spare, "w", 0o600, (file) => file.writeFile(Buffer.alloc(size, " ")));
+  } catch (error) {
+    // Half a spare is none. The next time there is room there will be one.
+    await rm(spare, { force: true });
+    if (!hasNoRoom(error)) throw error;
+  }
+}
+
+/** Whether the system refused because a disk, or the user's share of it, is full: of blocks or of inodes. */
+export function hasNoRoom(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+async function sizeIfThere(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 /** Makes the names in a folder durable: fsync(2) on the folder itself. */

@@ -142,6 +142,7 @@ describe("opening a root again", () => {
     await writeFile(`${place.root}/instances/a/precious`, "data");
     const host = await place.open();
     expect((await readdir(`${place.root}/instances/a`)).sort()).toEqual([
+      ".instance.json.spare",
       "instance.json.unreadable",
       "log",
       "precious",

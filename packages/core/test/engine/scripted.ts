@@ -255,8 +255,8 @@ export function smallParts() {
 }
 
 /** A root of its own, on which hosts are opened one after another or side by side. Dispose of it last. */
-export async function scriptedRoot() {
-  const root = join(await mkdtemp(join(tmpdir(), "pileus-engine-")), "root");
+export async function scriptedRoot(parent = tmpdir()) {
+  const root = join(await mkdtemp(join(parent, "pileus-engine-")), "root");
   const scripted = new Scripted();
   const { parts, reserved } = smallParts();
   const hosts: AsyncDisposable[] = [];

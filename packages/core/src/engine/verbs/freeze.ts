@@ -22,22 +22,29 @@ export function unfreeze(instance: ManagedInstance, options: Abortable = {}): Pr
 }
 
 async function toggle(instance: ManagedInstance, verb: "freeze" | "unfreeze", options: Abortable): Promise<void> {
-  const [from, to] = verb === "freeze" ? (["running", "frozen"] as const) : (["frozen", "running"] as const);
+  const to = verb === "freeze" ? "frozen" : "running";
   const expected: InstanceState[] = ["running", "frozen"];
   const {
     run: { running },
   } = await instance.use(verb, { ...options, capability: "freeze", expected });
   await instance.exclusively(verb, options, async (record, signal) => {
-    if (record.state === to) return;
-    if (record.state !== from || instance.run?.running !== running)
+    // The record may have been written before what it tells was done, or not at all: the disk was full.
+    if (record.state === to && (await isFrozen(instance, running)) === (to === "frozen")) return;
+    if (!expected.includes(record.state) || instance.run?.running !== running)
       throw new StateError({ instance: instance.name, verb, state: record.state, expected });
-    const before = verb === "freeze" ? instance.passThrough(record, "freezing") : record;
+    const before = record.state === "running" && to === "frozen" ? instance.passThrough(record, "freezing") : record;
     try {
       await implemented(running[verb], "freeze").call(running, { ...options, signal });
     } catch (error) {
       throw await recordAsItIs(instance, before, running, error);
     }
-    await instance.change(before, { state: to });
+    try {
+      await instance.change(before, { state: to });
+    } catch (error) {
+      // What stands still and is on record as running would be taken for a hang.
+      if (to === "frozen") await running.unfreeze?.({ signal: instance.engine.closing });
+      throw error;
+    }
   });
 }
 
@@ -49,15 +56,18 @@ async function recordAsItIs(
   failure: unknown,
 ): Promise<unknown> {
   try {
-    const deadline = {
-      action: `a look at instance "${instance.name}"`,
-      timeout: ANSWER,
-      signal: instance.engine.closing,
-    };
-    const frozen = await withDeadline(deadline, async (signal) => running.isFrozen?.({ signal }));
-    await instance.change(record, { state: frozen ? "frozen" : "running" });
+    await instance.change(record, { state: (await isFrozen(instance, running)) ? "frozen" : "running" });
     return failure;
   } catch (error) {
     return joinFailures([failure, error]);
   }
+}
+
+async function isFrozen(instance: ManagedInstance, running: AnyRunning): Promise<boolean> {
+  const deadline = {
+    action: `a look at instance "${instance.name}"`,
+    timeout: ANSWER,
+    signal: instance.engine.closing,
+  };
+  return (await withDeadline(deadline, async (look) => running.isFrozen?.({ signal: look }))) === true;
 }

@@ -1,3 +1,4 @@
+import { readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { StateError, UnsupportedError } from "../../../src/contract/errors.ts";
 import { gate, scriptedRoot, untilAborted } from "../scripted.ts";
@@ -66,5 +67,21 @@ describe("freeze and unfreeze", () => {
     place.scripted.script.freeze = () => Promise.reject(new Error("no freezer"));
     place.scripted.script.isFrozen = () => Promise.reject(new Error("no answer"));
     await expect(instance.freeze()).rejects.toThrow("no freezer");
+  });
+
+  it("believes the driver, not the record, in what is still to be done", async () => {
+    const { instance } = await created();
+    await instance.start();
+    await instance.freeze();
+    const path = `${place.root}/instances/a/instance.json`;
+    const record = await readFile(path, "utf8");
+    // As a full disk leaves it.
+    await writeFile(path, record.replace('"state": "frozen"', '"state": "running"'));
+    await instance.unfreeze();
+    expect(place.scripted.run("a").frozen).toBe(false);
+    await writeFile(path, record);
+    await instance.freeze();
+    expect(place.scripted.run("a").frozen).toBe(true);
+    expect(await instance.state()).toBe("frozen");
   });
 });
