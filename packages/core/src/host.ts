@@ -20,6 +20,7 @@ import { create } from "./engine/verbs/create.ts";
 import { ephemeral } from "./engine/verbs/ephemeral.ts";
 import { find } from "./engine/verbs/find.ts";
 import { list } from "./engine/verbs/list.ts";
+import { watchDeletions } from "./engine/watch-deletions.ts";
 import { imagesWhileOpen, networksWhileOpen, verbWhileOpen } from "./engine/while-open.ts";
 import { openImageStore } from "./images/store.ts";
 import { openNetworks } from "./network/networks.ts";
@@ -53,6 +54,7 @@ export async function openHostWith<const D extends AnyDriver>(
   const closing = unlimitedController();
   const engine = await openEngine(new Layout(resolve(root)), drivers, parts, { signal, closing: closing.signal });
   try {
+    watchDeletions(engine);
     const troubles = await recover(engine, signal);
     // The class says at run time what the interface's overloads say of types.
     return new OpenHost(engine, closing, troubles, parts.probeNetworks) as unknown as Host<D>;

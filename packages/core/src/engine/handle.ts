@@ -61,7 +61,8 @@ export class InstanceHandle implements Instance<Capability> {
 
   #openTap(): EventTap {
     this.#tap ??= this.#instance.engine.events.tap(this.name);
-    if (this.#disposed) this.#tap.close();
+    this.#instance.noticeDeletion();
+    if (this.#disposed || this.#instance.isGone) this.#tap.close();
     return this.#tap;
   }
 

@@ -9,7 +9,7 @@ import { type Engine, type OpenDriver, track } from "./engine.ts";
 import { letGoOfRun, recordExit } from "./exit.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { Mutex } from "./mutex.ts";
-import { type InstanceRecord, writeRecord } from "./record.ts";
+import { type InstanceRecord, unusable, writeRecord } from "./record.ts";
 import type { Run } from "./run.ts";
 import { isStopUnderWay } from "./stop-mark.ts";
 import { assertTransition } from "./transition.ts";
@@ -45,6 +45,7 @@ export class ManagedInstance {
   deleting: Promise<void> | undefined;
   readonly #mutex = new Mutex();
   #announced: InstanceState;
+  #gone = false;
   /** Why this process cannot tell how the instance is. Its own affair: another may hold the run and know. */
   #outOfSight: string | undefined;
 
@@ -58,10 +59,37 @@ export class ManagedInstance {
 
   /** The record as it is on disk now, without the lock. @throws {StateError} `deleted` */
   read(verb: string): InstanceRecord {
-    const reading = this.engine.records.read(this.name);
+    const { records, layout } = this.engine;
+    const reading = records.read(this.name);
+    if (reading.kind === "newer" || reading.kind === "garbage")
+      throw unusable(this.name, layout.record(this.name), reading);
     if (reading.kind === "record" && reading.record.uuid === this.uuid && reading.record.phase !== "deleting")
       return reading.record;
+    this.noticeDeletion();
     throw new StateError({ instance: this.name, verb, state: "deleted", expected: [] });
+  }
+
+  /** Whether it was deleted, as far as this process knows. */
+  get isGone(): boolean {
+    return this.#gone;
+  }
+
+  /** Looks whether another process has deleted the instance, and tells of it. */
+  noticeDeletion(): void {
+    // One of this process' own tells when it is done.
+    if (this.deleting !== undefined) return;
+    const reading = this.engine.records.read(this.name);
+    const isOurs = reading.kind !== "record" || reading.record.uuid === this.uuid;
+    if (reading.kind === "absent" || !isOurs) this.forget();
+  }
+
+  /** Tells of its deletion, once. */
+  forget(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    const { engine, name } = this;
+    if (engine.instances.get(name) === this) engine.instances.delete(name);
+    engine.events.publish({ type: "deleted", instance: name, at: Date.now() });
   }
 
   /**

@@ -1,10 +1,12 @@
-import { rename } from "node:fs/promises";
 import { z } from "zod";
+import { ConfigError, HostError } from "../contract/errors.ts";
 import type { InstanceKind } from "../contract/instance.ts";
-import type { InstanceState } from "../contract/state.ts";
+import type { InstanceExit, InstanceState } from "../contract/state.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../model/config.ts";
+import { NicSchema } from "../model/device/nic.ts";
 import { InstanceExitSchema } from "../model/exit.ts";
-import { ImageSchema } from "../model/image.ts";
+import { type Image, ImageSchema } from "../model/image.ts";
+import { LimitsSchema } from "../model/limits.ts";
 import { replaceFileOnFullDisk } from "../system/replace-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
 
@@ -26,15 +28,30 @@ const STATES: Readonly<Record<InstanceState, true>> = {
 /** The version of the format that this release writes. A reader refuses a later one. */
 export const RECORD_VERSION = 1;
 
-/** `instance.json`: all that is known of an instance, and the only truth about it that is shared between processes. */
-export const InstanceRecordSchema = z.strictObject({
+/**
+ * Read loosely, at every depth: what another release added, a device of a type that this one lacks or a driver's section
+ * stays as it is, and is written back.
+ */
+const LooseConfigSchema = z
+  .looseObject({
+    ...CommonConfigSchema.shape,
+    limits: z.looseObject(LimitsSchema.shape).default({}),
+    devices: z
+      .record(
+        z.string(),
+        z.union([z.looseObject(NicSchema.shape), z.looseObject({ type: z.string().regex(/^(?!nic$)/) })]),
+      )
+      .default({}),
+  })
+  .transform((config) => config as unknown as InstanceConfig);
+
+const SHAPE = {
   version: z.literal(RECORD_VERSION),
   uuid: z.uuid(),
   kind: z.enum(Object.keys(KINDS) as InstanceKind[]),
-  /** Loose: the driver's section was checked by its schema when it was written, and this host may lack the driver. */
-  config: z.looseObject(CommonConfigSchema.shape).transform((config) => config as InstanceConfig),
+  config: LooseConfigSchema,
   /** The image as it was at create. */
-  image: ImageSchema,
+  image: z.looseObject(ImageSchema.shape).transform((image) => image as Image),
   createdAt: z.number(),
   /** `creating` and `deleting` under a free lock are what a crash cut short: undone and finished at the next open. */
   phase: z.enum(["creating", "ready", "deleting"]),
@@ -51,17 +68,28 @@ export const InstanceRecordSchema = z.strictObject({
   /** A stop was asked for in this run, and nobody has given up on it since. */
   asked: z.boolean().optional(),
   startedAt: z.number().optional(),
-  exit: InstanceExitSchema.optional(),
+  exit: z
+    .looseObject(InstanceExitSchema.shape)
+    .transform((exit) => exit as InstanceExit)
+    .optional(),
   error: z.string().optional(),
-});
-export type InstanceRecord = z.output<typeof InstanceRecordSchema>;
+};
+
+/** `instance.json`: all that is known of an instance, and the only truth about it that is shared between processes. */
+export type InstanceRecord = z.output<z.ZodObject<typeof SHAPE>>;
+export const InstanceRecordSchema = z.looseObject(SHAPE);
+const NewerRecordSchema = z.looseObject({ ...SHAPE, version: z.number().int().gt(RECORD_VERSION) });
+
+/** Bytes of the largest record: configurations with megabytes of environment are to have room. */
+export const MAX_RECORD = 16 * 1024 * 1024;
 
 /** What stands where a record should. */
 export type RecordReading =
   | { readonly kind: "record"; readonly record: InstanceRecord }
   | { readonly kind: "absent" }
-  /** Written by a later release, which may be at work on it: left where it is. */
-  | { readonly kind: "newer"; readonly version: number }
+  /** Written by a later release, which may be at work on it: left as it is; told as far as this one can read it. */
+  | { readonly kind: "newer"; readonly version: number; readonly record: InstanceRecord | undefined }
+  /** Left where it is, too: what it is of may run. */
   | { readonly kind: "garbage"; readonly reason: string };
 
 export function parseRecord(text: string): RecordReading {
@@ -72,23 +100,49 @@ export function parseRecord(text: string): RecordReading {
     return { kind: "garbage", reason: (error as SyntaxError).message };
   }
   const newer = z.object({ version: z.number().int().gt(RECORD_VERSION) }).safeParse(json);
-  if (newer.success) return { kind: "newer", version: newer.data.version };
+  if (newer.success) {
+    const { version } = newer.data;
+    const { data } = NewerRecordSchema.safeParse(json);
+    return { kind: "newer", version, record: data && { ...data, version: RECORD_VERSION } };
+  }
   const parsed = InstanceRecordSchema.safeParse(json);
   if (parsed.success) return { kind: "record", record: parsed.data };
   return { kind: "garbage", reason: z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, " ") };
 }
 
 /** Only under the instance's lock. Works on a full disk: what runs there must be stopped and deleted all the same. */
-export function writeRecord(path: string, record: InstanceRecord): Promise<void> {
-  return replaceFileOnFullDisk(path, `${JSON.stringify(record, undefined, 2)}\n`);
+export async function writeRecord(path: string, record: InstanceRecord): Promise<void> {
+  const text = `${JSON.stringify(record, undefined, 2)}\n`;
+  const size = Buffer.byteLength(text);
+  if (size > MAX_RECORD) {
+    const message = `it takes ${size} bytes as JSON, and may take ${MAX_RECORD}`;
+    throw new ConfigError("instance config", [{ path: [], message }]);
+  }
+  await replaceFileOnFullDisk(path, text);
 }
 
-/**
- * Moves a record that cannot be read out of the way, to be looked at by a person. Returns where it is now. Only under
- * the lock.
- */
-export async function setRecordAside(path: string): Promise<string> {
-  const aside = `${path}.unreadable`;
-  await rename(path, aside);
-  return aside;
+/** Why an instance whose record is of no use to this release cannot be used. */
+export function unusable(
+  name: string,
+  path: string,
+  reading: RecordReading & { kind: "newer" | "garbage" },
+): HostError {
+  const missing =
+    reading.kind === "newer"
+      ? {
+          need: "release",
+          reason: newerThanThis(reading.version),
+          fix: "use the release that wrote it, or a later one",
+        }
+      : {
+          need: `file:${path}`,
+          reason: `the record cannot be read: ${reading.reason}`,
+          fix: "put it right from a copy; or end what runs of the instance by hand, and remove its folder",
+        };
+  return new HostError(`use instance "${name}"`, [missing]);
+}
+
+/** What is told of a record that a later release wrote. */
+export function newerThanThis(version: number): string {
+  return `its record is of version ${version}, which a later release wrote`;
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import type { Layout } from "./layout.ts";
-import { parseRecord, type RecordReading } from "./record.ts";
+import { MAX_RECORD, parseRecord, type RecordReading } from "./record.ts";
 
 /**
  * The records of a root as they are on disk now. Every verb reads one, so reading is cheap: synchronous, for a small
@@ -17,7 +17,15 @@ export class Records {
 
   /** What is returned is shared: nobody may change it. */
   read(name: string): RecordReading {
-    const text = this.#text(name);
+    let text: string | undefined;
+    try {
+      text = readBounded(this.#layout.record(name));
+    } catch (error) {
+      this.#parsed.delete(name);
+      // What this process lacks is no fault of the record.
+      if (["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      return { kind: "garbage", reason: (error as Error).message };
+    }
     if (text === undefined) {
       this.#parsed.delete(name);
       return { kind: "absent" };
@@ -28,13 +36,24 @@ export class Records {
     this.#parsed.set(name, { text, reading });
     return reading;
   }
+}
 
-  #text(name: string): string | undefined {
-    try {
-      return readFileSync(this.#layout.record(name), "utf8");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
-    }
+/** `undefined` where there is none. @throws what keeps it from being read, be it that it is no file or far too large */
+function readBounded(path: string): string | undefined {
+  let fd: number;
+  try {
+    // A fifo would be waited for.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    const found = fstatSync(fd);
+    if (!found.isFile()) throw new Error("it is no file");
+    if (found.size > MAX_RECORD) throw new Error(`it has ${found.size} bytes, and may have ${MAX_RECORD}`);
+    return readFileSync(fd, "utf8");
+  } finally {
+    closeSync(fd);
   }
 }

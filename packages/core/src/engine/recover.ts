@@ -7,8 +7,8 @@ import type { Layout } from "./layout.ts";
 import { forEachLimited } from "./limited.ts";
 import { tryLock } from "./lock.ts";
 import { type LockedOptions, ManagedInstance } from "./managed-instance.ts";
-import { type InstanceRecord, type RecordReading, setRecordAside } from "./record.ts";
-import { removeAbandonedFolder } from "./remove-folder.ts";
+import { type InstanceRecord, type RecordReading, unusable } from "./record.ts";
+import { removeAbandonedFolder, removeHalfWritten } from "./remove-folder.ts";
 import { removeTraces } from "./verbs/delete.ts";
 import { instanceNames } from "./verbs/list.ts";
 
@@ -61,7 +61,7 @@ async function namesWithTraces(layout: Layout): Promise<readonly string[]> {
 async function recoverOne(engine: Engine, name: string, signal: AbortSignal): Promise<string | undefined> {
   const path = engine.layout.record(name);
   const reading = engine.records.read(name);
-  if (reading.kind === "newer") return newer(path, reading.version);
+  if (reading.kind === "newer" || reading.kind === "garbage") return unusable(name, path, reading).message;
   if (reading.kind === "record" && reading.record.phase === "ready") {
     await recoverRun(engine, reading.record, signal);
     return undefined;
@@ -79,10 +79,11 @@ async function recoverOne(engine: Engine, name: string, signal: AbortSignal): Pr
 async function recoverRun(engine: Engine, record: InstanceRecord, signal: AbortSignal): Promise<void> {
   const instance = new ManagedInstance(engine, record);
   engine.instances.set(instance.name, instance);
+  await using lock = await tryLock(engine.layout.instanceLock(instance.name));
+  if (lock !== undefined) await removeHalfWritten(engine.layout.instance(instance.name));
   if (record.state === "stopped" || !engine.drivers.has(instance.driverName)) return;
   const look = (options: LockedOptions) =>
     instance.exclusively("recover", options, (current, linked) => instance.currentRun(current, linked));
-  await using lock = await tryLock(engine.layout.instanceLock(instance.name));
   if (lock !== undefined) await look({ signal, lock });
   // Another process has it in its hands, for as long as that takes: the host opens meanwhile.
   else look({}).catch(() => undefined);
@@ -92,13 +93,12 @@ async function clearRemains(engine: Engine, name: string, reading: RecordReading
   const path = engine.layout.record(name);
   switch (reading.kind) {
     case "newer":
-      return newer(path, reading.version);
     case "garbage":
-      return `its record cannot be read (${reading.reason}) and was set aside as ${await setRecordAside(path)}`;
+      return unusable(name, path, reading).message;
     case "absent":
       return (await removeAbandonedFolder(engine.layout.instance(name)))
         ? undefined
-        : `its folder ${engine.layout.instance(name)} has no record: look at what was set aside there, or remove it`;
+        : `its folder ${engine.layout.instance(name)} has no record: look at what is there, or remove it`;
     case "record": {
       const driver = engine.drivers.get(reading.record.config.driver);
       if (driver === undefined)
@@ -109,8 +109,4 @@ async function clearRemains(engine: Engine, name: string, reading: RecordReading
     default:
       return reading satisfies never;
   }
-}
-
-function newer(path: string, version: number): string {
-  return `its record ${path} is of version ${version}, which a later release wrote: use that release`;
 }

@@ -37,6 +37,12 @@ export async function removeAbandonedFolder(folder: string): Promise<boolean> {
   return true;
 }
 
+/** Removes what a process that was killed had begun to write of a record. Only under the lock. */
+export async function removeHalfWritten(folder: string): Promise<void> {
+  for (const name of (await namesIn(folder)) ?? [])
+    if (/^\.instance\.json\..*\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
+}
+
 async function namesIn(folder: string): Promise<readonly string[] | undefined> {
   try {
     return await readdir(folder);

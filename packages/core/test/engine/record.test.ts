@@ -35,7 +35,6 @@ describe("a record", () => {
     ["half of it", JSON.stringify(RECORD).slice(0, 100)],
     ["another type", "[]"],
     ["a state that is none", JSON.stringify({ ...RECORD, state: "dreaming" })],
-    ["a key that is none", JSON.stringify({ ...RECORD, extra: 1 })],
     ["a name that leaves the folder", JSON.stringify({ ...RECORD, config: { ...RECORD.config, name: "../b" } })],
   ])("that is %s is garbage, with a reason of one line", (_, text) => {
     const reading = parseRecord(text);
@@ -43,7 +42,35 @@ describe("a record", () => {
     expect((reading as { reason: string }).reason).toMatch(/^[^\n]+$/);
   });
 
+  it("keeps what another release added, at every depth, and a device of a type that this one lacks", () => {
+    const extra = { extra: { depth: 1 } };
+    const record = {
+      ...RECORD,
+      ...extra,
+      config: {
+        ...RECORD.config,
+        ...extra,
+        limits: { memory: 1024, ...extra },
+        devices: { eth0: { type: "nic", network: "net0", ...extra }, "my disk": { type: "disk", size: 1 } },
+      },
+      image: { ...IMAGE, ...extra },
+      exit: { reason: "program", at: 2, ...extra },
+    };
+    expect(parseRecord(JSON.stringify(record))).toEqual({ kind: "record", record });
+  });
+
+  it("with a nic that is none is garbage", () => {
+    const config = { ...RECORD.config, devices: { eth0: { type: "nic", network: 7 } } };
+    expect(parseRecord(JSON.stringify({ ...RECORD, config }))).toMatchObject({ kind: "garbage" });
+  });
+
   it("of a later version is told from garbage, whatever else it holds", () => {
-    expect(parseRecord('{"version":7,"new":true}')).toEqual({ kind: "newer", version: 7 });
+    expect(parseRecord('{"version":7,"new":true}')).toEqual({ kind: "newer", version: 7, record: undefined });
+    const { config } = RECORD;
+    expect(parseRecord(JSON.stringify({ ...RECORD, version: 7, novelty: 1 }))).toMatchObject({
+      kind: "newer",
+      version: 7,
+      record: { config, novelty: 1 },
+    });
   });
 });

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { scriptedRoot } from "./scripted.ts";
 
@@ -121,6 +121,13 @@ describe("opening a root again", () => {
     expect(await readdir(`${place.root}/instances`)).toEqual([]);
   });
 
+  it("clears away what was begun to be written of a record", async () => {
+    await aHostThatWentAway();
+    await writeFile(`${place.root}/instances/a/.instance.json.1.tmp`, "{");
+    await place.open();
+    expect(await readdir(`${place.root}/instances/a`)).not.toContain(".instance.json.1.tmp");
+  });
+
   it("clears away the lock of a create that had nothing else yet", async () => {
     await place.open();
     await writeFile(`${place.root}/locks/instance-a`, "");
@@ -136,32 +143,67 @@ describe("opening a root again", () => {
     expect(await host.list()).toHaveLength(1);
   });
 
-  it("sets a record with garbage aside under a name of its own, deletes nothing, and tells in doctor()", async () => {
+  it.for<[string, () => Promise<unknown>]>([
+    ["zeros", () => writeFile(recordPath(), "\0\0\0\0")],
+    ["a folder", () => mkdir(recordPath())],
+    ["a file of 600 MB", () => writeFile(recordPath(), "").then(() => truncate(recordPath(), 600e6))],
+    ["a symlink to itself", () => symlink(recordPath(), recordPath())],
+  ])("leaves a record that is %s where it is, serves the others, and tells in doctor()", async ([, spoil]) => {
     await aHostThatWentAway();
-    await writeFile(recordPath(), "\0\0\0\0");
+    await rm(recordPath());
+    await spoil();
     await writeFile(`${place.root}/instances/a/precious`, "data");
     const host = await place.open();
-    expect((await readdir(`${place.root}/instances/a`)).sort()).toEqual([
-      ".instance.json.spare",
-      "instance.json.unreadable",
-      "log",
-      "precious",
-      "run",
-    ]);
-    expect(await host.list()).toEqual([]);
-    expect(String(await host.doctor())).toContain(`${recordPath()}.unreadable`);
+    await host.create({ ...CONFIG, name: "b" });
+    expect(await host.list()).toMatchObject([{ name: "b" }]);
+    expect(await readdir(`${place.root}/instances/a`)).toContain("precious");
+    expect(await readdir(`${place.root}/instances/a`)).toContain("instance.json");
+    expect(String(await host.doctor())).toContain("cannot be read");
+    const refused = { code: "ERR_INSTANCE_HOST", missing: [{ need: `file:${recordPath()}` }] };
+    await expect(host.get("a")).rejects.toMatchObject(refused);
     await expect(host.create(CONFIG)).rejects.toMatchObject({ code: "ERR_INSTANCE_EXISTS" });
-    expect(String(await (await place.open()).doctor())).toContain("has no record");
   });
 
-  it("leaves a record of a later release where it is, and tells in doctor()", async () => {
+  it("refuses every call on an instance whose record cannot be read any more, and forgets nothing of it", async () => {
+    const host = await place.open();
+    const instance = await host.create(CONFIG);
+    await instance.start();
+    const record = await readFile(recordPath());
+    await writeFile(recordPath(), "{");
+    for (const verb of ["state", "start", "stop", "delete", "metrics"] as const)
+      await expect(instance[verb](), verb).rejects.toMatchObject({ code: "ERR_INSTANCE_HOST" });
+    await writeFile(recordPath(), record);
+    expect(await instance.state()).toBe("running");
+  });
+
+  it("leaves a record of a later release where it is, shows it, refuses to use it, and tells in doctor()", async () => {
     await aHostThatWentAway();
     await patchRecord({ version: 2, novelty: true });
     const host = await place.open();
     expect(JSON.parse(await readFile(recordPath(), "utf8"))).toMatchObject({ version: 2, novelty: true });
-    expect(await host.list()).toEqual([]);
+    expect(await host.list()).toMatchObject([
+      { name: "a", state: "error", error: expect.stringContaining("version 2") },
+    ]);
     expect(String(await host.doctor())).toContain("version 2");
+    const refused = { code: "ERR_INSTANCE_HOST", missing: [{ need: "release" }] };
+    await expect(host.get("a")).rejects.toMatchObject(refused);
     await expect(host.create(CONFIG)).rejects.toMatchObject({ code: "ERR_INSTANCE_EXISTS" });
+  });
+
+  it("writes back what another release added to a record", async () => {
+    await aHostThatWentAway();
+    const { config } = JSON.parse(await readFile(recordPath(), "utf8"));
+    const devices = { data: { type: "disk", size: 1 } };
+    await patchRecord({ novelty: { a: 1 }, config: { ...config, devices, other: { b: 2 } } });
+    const instance = await (await place.open()).get("a");
+    await instance.start();
+    await instance.stop();
+    expect(JSON.parse(await readFile(recordPath(), "utf8"))).toMatchObject({
+      state: "stopped",
+      novelty: { a: 1 },
+      config: { devices, other: { b: 2 } },
+    });
+    await instance.delete();
   });
 
   it("opens although a driver cannot tell, shows the instance in error, and heals once it can", async () => {

@@ -141,6 +141,32 @@ describe("two hosts on one root", () => {
     expect(await mine.state()).toBe("frozen");
   });
 
+  it("tell those who watch an instance that the other deleted it, and end with that", async () => {
+    const mine = await (await place.open()).create(CONFIG);
+    const two = await place.open();
+    const theirs = await two.get("a");
+    const types: string[] = [];
+    const watching = (async () => {
+      for await (const event of theirs.watch()) types.push(event.type);
+    })();
+    await mine.delete();
+    await watching;
+    expect(types).toEqual(["deleted"]);
+    for await (const _ of theirs.watch()) expect.unreachable();
+    await expect(theirs.state()).rejects.toMatchObject({ state: "deleted" });
+  });
+
+  it("tell of a deletion at the next look, where no watch told of it", async () => {
+    const mine = await (await place.open()).create(CONFIG);
+    const two = await place.open();
+    const theirs = await two.get("a");
+    const watching = theirs.watch()[Symbol.asyncIterator]();
+    await mine.delete();
+    await two.list();
+    expect((await watching.next()).value).toMatchObject({ type: "deleted" });
+    expect(await watching.next()).toMatchObject({ done: true });
+  });
+
   it("launch once when both are asked to start", async () => {
     const one = await place.open();
     const two = await place.open();

@@ -7,7 +7,7 @@ import { contextWith, instanceContext } from "../context.ts";
 import type { Engine, OpenDriver } from "../engine.ts";
 import { recordExit } from "../exit.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
-import type { InstanceRecord } from "../record.ts";
+import { type InstanceRecord, unusable } from "../record.ts";
 import { removeInstanceFolder } from "../remove-folder.ts";
 import type { Run } from "../run.ts";
 
@@ -29,7 +29,9 @@ async function deleteInBackground(instance: ManagedInstance): Promise<void> {
   const { engine, name, uuid } = instance;
   await instance.locked({}, async (lock, signal) => {
     const reading = engine.records.read(name);
-    if (reading.kind !== "record" || reading.record.uuid !== uuid) return forgetInstance(instance);
+    if (reading.kind === "newer" || reading.kind === "garbage")
+      throw unusable(name, engine.layout.record(name), reading);
+    if (reading.kind !== "record" || reading.record.uuid !== uuid) return instance.forget();
     const { record } = reading;
     const driver = instance.driver;
     const failure = await endWhatRuns(instance, record, signal);
@@ -39,13 +41,8 @@ async function deleteInBackground(instance: ManagedInstance): Promise<void> {
       throw failure === undefined ? error : joinFailures([failure, error]);
     }
     await lock.retire();
-    forgetInstance(instance);
-    engine.events.publish({ type: "deleted", instance: name, at: Date.now() });
+    instance.forget();
   });
-}
-
-function forgetInstance({ engine, name, uuid }: ManagedInstance): void {
-  if (engine.instances.get(name)?.uuid === uuid) engine.instances.delete(name);
 }
 
 /** Returns why the driver could not tell whether anything runs: no reason to keep it if its removal then works. */

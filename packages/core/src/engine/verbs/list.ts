@@ -5,12 +5,13 @@ import { NameSchema } from "../../model/name.ts";
 import type { Engine } from "../engine.ts";
 import { instanceInfo } from "../info.ts";
 import type { Layout } from "../layout.ts";
-import type { InstanceRecord } from "../record.ts";
+import { type InstanceRecord, newerThanThis } from "../record.ts";
 import type { Records } from "../records.ts";
 
 /** All instances by name, as their records tell: nothing is asked of any driver. */
 export async function list(engine: Engine, options: Abortable = {}): Promise<readonly InstanceInfo[]> {
   const records = await allRecords(engine.layout, engine.records, options);
+  for (const known of engine.instances.values()) known.noticeDeletion();
   return records
     .filter((record) => record.phase === "ready")
     .map((record) => {
@@ -31,7 +32,9 @@ export async function allRecords(
   options.signal?.throwIfAborted();
   return names.flatMap((name) => {
     const reading = records.read(name);
-    return reading.kind === "record" ? reading.record : [];
+    if (reading.kind === "record") return reading.record;
+    if (reading.kind !== "newer" || reading.record === undefined) return [];
+    return { ...reading.record, state: "error" as const, error: newerThanThis(reading.version) };
   });
 }
 
