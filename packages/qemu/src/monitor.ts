@@ -1,4 +1,4 @@
-import { type Abortable, ConnectionError } from "@pileus/core";
+import { type Abortable, ConnectionError, ProtocolError } from "@pileus/core";
 import { linkSignals } from "@pileus/core/driver";
 import { QmpBusyError, QmpClient } from "./qmp/index.ts";
 
@@ -10,7 +10,8 @@ export interface MonitorOptions extends Abortable {
 /**
  * Connects to the first of a machine's monitors that is free, trying all at once.
  *
- * @throws {ConnectionError} when none is: others hold them, or nothing listens.
+ * @throws {ConnectionError} when none is: others hold them, or nothing listens. @throws {ProtocolError} when what listens is no
+ * monitor.
  */
 export async function connectMonitor(paths: readonly string[], options: MonitorOptions = {}): Promise<QmpClient> {
   const losers = linkSignals(options.signal);
@@ -31,6 +32,8 @@ export async function connectMonitor(paths: readonly string[], options: MonitorO
     options.signal?.throwIfAborted();
     const failures: readonly unknown[] = error instanceof AggregateError ? error.errors : [error];
     const busy = failures.some((failure) => failure instanceof QmpBusyError);
+    const wrong = failures.find((failure) => failure instanceof ProtocolError);
+    if (!busy && wrong !== undefined) throw wrong;
     const why = busy ? `other processes hold all ${paths.length} monitors of the machine` : "no monitor answers";
     throw new ConnectionError(paths[0] ?? "monitor", why, { cause: failures[0] });
   } finally {

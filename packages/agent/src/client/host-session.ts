@@ -25,7 +25,7 @@ import {
   type Welcome,
   WelcomeSchema,
 } from "../protocol/messages.ts";
-import { Multiplexer } from "../protocol/multiplexer.ts";
+import { MAX_BACKLOG, Multiplexer } from "../protocol/multiplexer.ts";
 import { BUSY, UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
 import { encodeRecord, PROTOCOLS, type RecordKind } from "../protocol/record.ts";
 import { within } from "./deadline.ts";
@@ -123,6 +123,11 @@ export class HostSession {
       throw new ConfigError(`${request.method} request`, [{ path: [], message }]);
     }
     const started = deferred<void>();
+    if (this.#calls.backlog + payload.length > MAX_BACKLOG - MAX_CALL)
+      throw new AgentError(
+        `the guest agent has ${this.#calls.backlog} bytes of calls to read: wait for some to end`,
+        BUSY,
+      );
     // An outcome may come after its call was abandoned.
     const outcome = deferred<Result>();
     const fail = (error: Error): Error => {

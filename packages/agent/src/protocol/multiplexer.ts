@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { parseJson } from "@pileus/core/files";
 import { Call, type CallOwner } from "./call.ts";
 import type { ChannelWriter } from "./channel-writer.ts";
-import { encodeFrame, encodeHeader, FRAME, type FrameHeader, type FrameType, MAX_CALLS } from "./frame.ts";
+import { encodeFrame, encodeHeader, FRAME, type FrameHeader, type FrameType, MAX_CALL, MAX_CALLS } from "./frame.ts";
 import type { Link } from "./link.ts";
 import { BUSY } from "./reasons.ts";
 
@@ -17,6 +17,9 @@ export interface MultiplexerOptions {
   /** The peer broke the protocol. */
   readonly violated: (reason: string, received: Buffer) => void;
 }
+
+/** The most bytes of control frames that wait for a peer to read them: four CALLs of the most size. */
+export const MAX_BACKLOG = 4 * MAX_CALL;
 
 interface Ready {
   readonly call: Call;
@@ -34,6 +37,7 @@ export class Multiplexer implements CallOwner {
   readonly #control: Buffer[] = [];
   readonly #ready: Ready[] = [];
   readonly #waiting = new Set<ChannelWriter>();
+  #backlog = 0;
   #next = 1;
   #room = true;
   #pumping = false;
@@ -46,6 +50,11 @@ export class Multiplexer implements CallOwner {
   /** How many calls are under way, those that were cancelled and not yet closed by the agent included. */
   get size(): number {
     return this.#calls.size;
+  }
+
+  /** How many bytes of calls and messages the peer has left unread. Beyond {@link MAX_BACKLOG} the session ends. */
+  get backlog(): number {
+    return this.#backlog;
   }
 
   /** At the host: begins a call. `prepare` makes its channels and handlers. */
@@ -61,8 +70,11 @@ export class Multiplexer implements CallOwner {
 
   control(type: FrameType, call: number, channel: number, payload?: Buffer): void {
     if (this.#dead !== undefined) return;
-    this.#control.push(encodeFrame(type, call, channel, payload));
+    const frame = encodeFrame(type, call, channel, payload);
+    this.#control.push(frame);
+    this.#backlog += frame.length;
     this.#pump();
+    if (this.#backlog > MAX_BACKLOG) this.#violated("it reads nothing of what it is told");
   }
 
   ready(call: Call, channel: number, writer: ChannelWriter): void {
@@ -87,6 +99,7 @@ export class Multiplexer implements CallOwner {
     if (this.#dead !== undefined) return;
     this.#dead = error;
     this.#control.length = 0;
+    this.#backlog = 0;
     this.#ready.length = 0;
     for (const call of [...this.#calls.values()]) call.fail(error);
   }
@@ -98,6 +111,7 @@ export class Multiplexer implements CallOwner {
     const { link, dataSize } = this.#options;
     while (this.#room && this.#dead === undefined) {
       if (this.#control.length > 0) {
+        this.#backlog = 0;
         this.#room = link.send(this.#control.splice(0));
         continue;
       }

@@ -7,7 +7,7 @@ import type { Call } from "../../src/protocol/call.ts";
 import { Deframer } from "../../src/protocol/deframer.ts";
 import { INITIAL_CREDIT, MAX_CALLS } from "../../src/protocol/frame.ts";
 import { streamLink } from "../../src/protocol/link.ts";
-import { Multiplexer } from "../../src/protocol/multiplexer.ts";
+import { MAX_BACKLOG, Multiplexer } from "../../src/protocol/multiplexer.ts";
 import { encodeRecord, MARKER } from "../../src/protocol/record.ts";
 import { streamPair } from "../support/stream-pair.ts";
 
@@ -164,5 +164,30 @@ describe("Multiplexer", () => {
       return [host, agent, failed] as const;
     })();
     expect(failures).toEqual(["lost"]);
+  });
+});
+
+describe("a peer that reads nothing", () => {
+  it("has a bounded queue of what it is told, and then is said to have broken the protocol", () => {
+    const breaches: string[] = [];
+    let sent = 0;
+    const link = {
+      send: (buffers: readonly Buffer[]) => {
+        sent += buffers.length;
+        return false;
+      },
+      listen: () => undefined,
+      discard: () => undefined,
+      close: () => undefined,
+    };
+    const host = new Multiplexer({ link, side: "host", dataSize: 1024, violated: (reason) => breaches.push(reason) });
+    const text = { text: "x".repeat(1024 * 1024) };
+    const call = host.open(request, () => undefined);
+    for (let at = 0; at < 100 && breaches.length === 0; at += 1) {
+      call.send(text);
+      expect(host.backlog).toBeLessThanOrEqual(MAX_BACKLOG + 2 * 1024 * 1024);
+    }
+    expect(breaches).toEqual(["it reads nothing of what it is told"]);
+    expect(sent).toBe(1);
   });
 });

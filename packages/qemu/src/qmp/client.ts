@@ -29,6 +29,11 @@ interface Answer {
   readonly line: string;
 }
 
+interface GreetingWait {
+  resolve(greeting: QmpGreeting): void;
+  reject(reason: unknown): void;
+}
+
 interface Pending {
   readonly command: string;
   resolve(answer: Answer): void;
@@ -48,7 +53,7 @@ export class QmpClient implements AsyncDisposable {
   readonly #transport: LineTransport;
   readonly #pending = new Map<number, Pending>();
   readonly #onProtocolError: (error: ProtocolError) => void;
-  #onGreeting: ((greeting: QmpGreeting) => void) | undefined;
+  #onGreeting: GreetingWait | undefined;
   #greeting: QmpGreeting | undefined;
   #settleClosed: (failure: Error | undefined) => void = () => undefined;
   // Ids never repeat in a session: a late answer to an aborted command must find no owner.
@@ -73,8 +78,8 @@ export class QmpClient implements AsyncDisposable {
   }
 
   /**
-   * Connects to a monitor's unix socket and negotiates. @throws {QmpBusyError} when another client has the monitor.
-   * @throws {ConnectionError}
+   * Connects to a monitor's unix socket and negotiates. @throws {QmpBusyError} when it says nothing: another client has it,
+   * mostly. @throws {ProtocolError} when it says something else than a greeting. @throws {ConnectionError}
    */
   static async connect(path: string, options: QmpOptions = {}): Promise<QmpClient> {
     return QmpClient.open(await connectUnix(path, options), path, options);
@@ -140,7 +145,8 @@ export class QmpClient implements AsyncDisposable {
         this.#pending.set(id, { command, resolve, reject });
         abort = () => reject(signal?.reason);
         signal?.addEventListener("abort", abort, { once: true });
-        this.#transport.write(JSON.stringify({ execute: command, arguments: args, id }));
+        if (!this.#transport.write(JSON.stringify({ execute: command, arguments: args, id })))
+          reject(new ConnectionError(this.peer, `it reads nothing of what it was sent: ${command} was not sent`));
       });
     } finally {
       this.#pending.delete(id);
@@ -163,14 +169,14 @@ export class QmpClient implements AsyncDisposable {
     let cleanUp = () => {};
     try {
       this.#greeting = await new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new QmpBusyError(this.peer, greetingTimeout)), greetingTimeout);
+        const timer = setTimeout(() => reject(this.#ungreeted(greetingTimeout)), greetingTimeout);
         const abort = () => reject(signal?.reason);
         signal?.addEventListener("abort", abort, { once: true });
         cleanUp = () => {
           clearTimeout(timer);
           signal?.removeEventListener("abort", abort);
         };
-        this.#onGreeting = resolve;
+        this.#onGreeting = { resolve, reject };
         void this.closed.then(() => reject(this.#lost("it ended before its greeting")));
         if (signal?.aborted) abort();
       });
@@ -180,7 +186,32 @@ export class QmpClient implements AsyncDisposable {
     }
   }
 
+  // Silence alone is the sign of a monitor that has another client: QEMU accepts the connection and greets it in its turn.
+  #ungreeted(waited: number): Error {
+    if (!this.#transport.heard) return new QmpBusyError(this.peer, waited);
+    return new ProtocolError(
+      `QMP: no greeting of ${this.peer} within ${waited} ms, but the beginning of something else`,
+      "",
+    );
+  }
+
   #read(line: string): void {
+    if (this.#onGreeting !== undefined) this.#readGreeting(line, this.#onGreeting);
+    else this.#readMessage(line);
+  }
+
+  #readGreeting(line: string, { resolve, reject }: GreetingWait): void {
+    this.#onGreeting = undefined;
+    try {
+      const message = parseMessage(line);
+      if (message.kind === "greeting") resolve(message.greeting);
+      else reject(new ProtocolError(`QMP: ${this.peer} begins with something else than a greeting`, line));
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  #readMessage(line: string): void {
     let message: QmpMessage;
     try {
       message = parseMessage(line);
@@ -194,8 +225,7 @@ export class QmpClient implements AsyncDisposable {
       return;
     }
     if (message.kind === "greeting") {
-      if (this.#onGreeting === undefined) this.#unreadable(new ProtocolError("QMP: a second greeting", line));
-      this.#onGreeting?.(message.greeting);
+      this.#unreadable(new ProtocolError("QMP: a second greeting", line));
       return;
     }
     const { id } = message;
@@ -223,6 +253,7 @@ export class QmpClient implements AsyncDisposable {
 
   // What cannot be read may have been anybody's answer: none of the waiting may wait for ever.
   #unreadable(error: ProtocolError): void {
+    this.#onGreeting?.reject(error);
     for (const pending of this.#pending.values()) {
       const message = `QMP: the answer to ${pending.command} may be among what could not be read`;
       pending.reject(new ProtocolError(message, error.received, { cause: error }));

@@ -3,6 +3,9 @@ import type { Duplex } from "node:stream";
 /** The longest line taken, in bytes. The longest that QEMU has is its schema, of about 250 kB. */
 export const MAX_LINE = 8 * 1024 * 1024;
 
+/** The most bytes that wait for a peer to read them. A command has some hundred. */
+export const MAX_BACKLOG = 1024 * 1024;
+
 export interface LineListeners {
   line(text: string): void;
   /** A line longer than the limit was dropped; `start` is its beginning. */
@@ -19,6 +22,7 @@ export class LineTransport {
   #length = 0;
   #skipping = false;
   #error: Error | undefined;
+  #heard = false;
 
   constructor(stream: Duplex, listeners: LineListeners, maxLine: number = MAX_LINE) {
     this.#stream = stream;
@@ -32,9 +36,19 @@ export class LineTransport {
     stream.once("close", () => listeners.end(this.#error));
   }
 
-  /** Queues one line; what happens to it is seen by the answer or by `end`. */
-  write(text: string): void {
+  /** Whether the peer has said anything, be it half a line. */
+  get heard(): boolean {
+    return this.#heard;
+  }
+
+  /**
+   * Queues one line; what happens to it is seen by the answer or by `end`. False: not taken, for the peer does not read
+   * what it has been sent.
+   */
+  write(text: string): boolean {
+    if (this.#stream.writableLength + text.length > MAX_BACKLOG) return false;
     this.#stream.write(`${text}\n`);
+    return true;
   }
 
   close(): void {
@@ -42,6 +56,7 @@ export class LineTransport {
   }
 
   #accept(chunk: Buffer, listeners: LineListeners): void {
+    this.#heard = true;
     let from = 0;
     for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, from)) {
       this.#keep(chunk.subarray(from, at), listeners);

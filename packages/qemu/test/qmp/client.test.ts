@@ -1,6 +1,8 @@
+import { Duplex } from "node:stream";
 import { ConnectionError, ProtocolError } from "@pileus/core";
 import { expect, it } from "vitest";
 import { QmpBusyError, QmpClient, QmpCommandError } from "../../src/qmp/index.ts";
+import { MAX_BACKLOG } from "../../src/qmp/transport.ts";
 import { FakeFailure, FakeMonitor, GREETING, SILENCE } from "../support/fake-monitor.ts";
 
 const status = { status: "running", running: true, singlestep: false };
@@ -18,6 +20,53 @@ it("rejects with QmpBusyError when another client holds the monitor", async () =
   await using first = await QmpClient.connect(monitor.path);
   await expect(QmpClient.connect(monitor.path, { greetingTimeout: 30 })).rejects.toThrow(QmpBusyError);
   expect(first.greeting).toEqual(GREETING);
+});
+
+it.each([
+  ["another protocol", "SSH-2.0-OpenSSH_9.2\r\n"],
+  ["half a line, and no more", "SSH-2.0"],
+  ["JSON that is no message", '{"hello": 1}\n'],
+  ["an answer", '{"return": {}}\n'],
+  ["a line longer than the limit", "x".repeat(2000)],
+  ["30,000 arrays within one another", `${"[".repeat(30_000)}\n`],
+])("rejects with ProtocolError, and takes it for no busy monitor, what greets with %s", async (_, said) => {
+  const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+  stream.push(said);
+  await expect(QmpClient.open(stream, "x", { greetingTimeout: 50, maxLine: 1000 })).rejects.toThrow(ProtocolError);
+  expect(stream.destroyed).toBe(true);
+});
+
+it("rejects a command with ConnectionError where the monitor reads nothing any more, and keeps no more than 1 MiB", async () => {
+  const stream = new Duplex({
+    read: () => undefined,
+    write(chunk: Buffer, _encoding, done) {
+      if (!chunk.includes("qmp_capabilities")) return;
+      this.push('{"return": {}, "id": 1}\n');
+      done();
+    },
+  });
+  stream.push(`${JSON.stringify(GREETING)}\n`);
+  await using client = await QmpClient.open(stream, "deaf");
+  const text = "x".repeat(100_000);
+  const outcomes = Array.from({ length: 30 }, () => client.call("x", { text }).catch((error: unknown) => error));
+  expect(stream.writableLength).toBeLessThanOrEqual(MAX_BACKLOG);
+  expect(await outcomes.at(-1)).toBeInstanceOf(ConnectionError);
+  await client.close();
+  await Promise.all(outcomes);
+});
+
+it("shows what QEMU says of a failure in one printable line of 1 KiB at most", async () => {
+  await using monitor = await FakeMonitor.start(() => {
+    throw new FakeFailure("Generic\u202eError", `\u001b[2J\n${"x".repeat(100_000)}`);
+  });
+  await using client = await QmpClient.connect(monitor.path);
+  const error = (await client.execute("cont").catch((e: unknown) => e)) as QmpCommandError;
+  expect(error).toMatchObject({
+    errorClass: "Generic\ufffdError",
+    description: expect.stringMatching(/^\ufffd\[2J\ufffdx+…$/),
+  });
+  expect(error.description).toHaveLength(1024);
+  expect(`${error.message}${error.received}`).not.toMatch(/[\p{Cc}\p{Cf}]/u);
 });
 
 it("rejects with ConnectionError when nothing listens", async () => {
