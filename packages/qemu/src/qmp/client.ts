@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { type Abortable, ConnectionError, ProtocolError } from "@pileus/core";
-import { connectUnix } from "@pileus/core/driver";
+import { connectUnix, withDeadline } from "@pileus/core/driver";
 import {
   QMP_COMMANDS,
   type QmpArguments,
@@ -13,9 +13,11 @@ import { parseEvent, type QmpEvent, QmpEvents } from "./events.ts";
 import { parseMessage, type QmpGreeting, type QmpMessage } from "./message.ts";
 import { LineTransport, MAX_LINE } from "./transport.ts";
 
+const GREETING_TIMEOUT = 5000;
+
 /** How a session with a monitor is opened, and what it puts up with. */
 export interface QmpOptions extends Abortable {
-  /** How long the greeting is waited for, in milliseconds. Default 5000. */
+  /** How long the greeting is waited for, and after it the answer to the negotiation, in milliseconds. Default 5000. */
   readonly greetingTimeout?: number | undefined;
   /** The longest line taken, in bytes. Default 8 MiB. */
   readonly maxLine?: number | undefined;
@@ -79,7 +81,8 @@ export class QmpClient implements AsyncDisposable {
 
   /**
    * Connects to a monitor's unix socket and negotiates. @throws {QmpBusyError} when it says nothing: another client has it,
-   * mostly. @throws {ProtocolError} when it says something else than a greeting. @throws {ConnectionError}
+   * mostly. @throws {ProtocolError} when it says something else than a greeting. @throws {TimeoutError} when it greets, and
+   * then answers nothing. @throws {ConnectionError}
    */
   static async connect(path: string, options: QmpOptions = {}): Promise<QmpClient> {
     return QmpClient.open(await connectUnix(path, options), path, options);
@@ -90,7 +93,10 @@ export class QmpClient implements AsyncDisposable {
     const client = new QmpClient(peer, stream, options);
     try {
       await client.#greet(options);
-      await client.execute("qmp_capabilities", {}, { signal: options.signal });
+      const { signal, greetingTimeout: timeout = GREETING_TIMEOUT } = options;
+      await withDeadline({ action: `negotiation with ${peer}`, timeout, signal }, (limited) =>
+        client.execute("qmp_capabilities", {}, { signal: limited }),
+      );
       return client;
     } catch (error) {
       await client.close();
@@ -165,7 +171,7 @@ export class QmpClient implements AsyncDisposable {
   }
 
   async #greet(options: QmpOptions): Promise<void> {
-    const { signal, greetingTimeout = 5000 } = options;
+    const { signal, greetingTimeout = GREETING_TIMEOUT } = options;
     let cleanUp = () => {};
     try {
       this.#greeting = await new Promise((resolve, reject) => {

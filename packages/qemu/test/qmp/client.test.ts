@@ -1,5 +1,5 @@
 import { Duplex } from "node:stream";
-import { ConnectionError, ProtocolError } from "@pileus/core";
+import { ConnectionError, ProtocolError, TimeoutError } from "@pileus/core";
 import { expect, it } from "vitest";
 import { QmpBusyError, QmpClient, QmpCommandError } from "../../src/qmp/index.ts";
 import { MAX_BACKLOG } from "../../src/qmp/transport.ts";
@@ -33,6 +33,13 @@ it.each([
   const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
   stream.push(said);
   await expect(QmpClient.open(stream, "x", { greetingTimeout: 50, maxLine: 1000 })).rejects.toThrow(ProtocolError);
+  expect(stream.destroyed).toBe(true);
+});
+
+it("rejects with TimeoutError a monitor that greets and then says nothing", async () => {
+  const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+  stream.push(`${JSON.stringify(GREETING)}\n`);
+  await expect(QmpClient.open(stream, "x", { greetingTimeout: 50 })).rejects.toThrow(TimeoutError);
   expect(stream.destroyed).toBe(true);
 });
 

@@ -1,5 +1,5 @@
 import { Duplex } from "node:stream";
-import { ProtocolError } from "@pileus/core";
+import { isInstanceError, ProtocolError } from "@pileus/core";
 import { expect, it } from "vitest";
 import { QmpClient } from "../../src/qmp/index.ts";
 import { parseMessage } from "../../src/qmp/message.ts";
@@ -66,3 +66,61 @@ it("keeps a session through any input, in chunks of any size", async () => {
   await new Promise((resolve) => setImmediate(resolve));
   expect(await client.execute("query-status")).toEqual({ status: "x", running: true });
 });
+
+/** How many lines a session is told: see docs/testing.md. */
+const LINES = Number(process.env["PILEUS_FUZZ"] ?? 20_000);
+
+function hostileLine(next: () => number): Buffer {
+  const depth = 1 + Math.floor(next() * 60_000);
+  switch (Math.floor(next() * 40)) {
+    case 0:
+      return Buffer.from("[".repeat(depth));
+    case 1:
+      return Buffer.from(`{"return": ${"[".repeat(depth)}${"]".repeat(depth)}, "id": 2}`);
+    case 2:
+      return Buffer.from(
+        `{"event": "SHUTDOWN", "data": {"guest": ${'{"a":'.repeat(depth)}1${"}".repeat(depth)}}, "timestamp": {"seconds": 1, "microseconds": 1}}`,
+      );
+    case 3:
+      return Buffer.from(`{"error": {"class": "x", "desc": "${"\u202e".repeat(depth)}"}, "id": 3}`);
+    default:
+      return mutate(next);
+  }
+}
+
+it(
+  `survives ${LINES} hostile lines, each command with a result or an error of ours`,
+  async () => {
+    const next = random(3);
+    const escaped: unknown[] = [];
+    const note = (error: unknown) => escaped.push(error);
+    process.on("uncaughtException", note).on("unhandledRejection", note);
+    const before = process.memoryUsage().rss;
+    try {
+      for (let told = 0; told < LINES; ) {
+        const stream = new Duplex({
+          read: () => undefined,
+          write(chunk: Buffer, _encoding, done) {
+            if (chunk.includes("qmp_capabilities")) this.push('{"return": {}, "id": 1}\n');
+            done();
+          },
+        });
+        stream.push(`${JSON.stringify(GREETING)}\n`);
+        const client = await QmpClient.open(stream, "fuzz", { maxLine: 100_000 });
+        const calls = Promise.allSettled([client.execute("query-status"), client.execute("stop"), client.call("x")]);
+        for (let line = 0; line < 500 && told < LINES; line++, told++)
+          stream.push(Buffer.concat([hostileLine(next), Buffer.from("\n")]));
+        await new Promise((resolve) => setImmediate(resolve));
+        await client.close();
+        for (const call of await calls)
+          if (call.status === "rejected" && !isInstanceError(call.reason)) throw call.reason;
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off("uncaughtException", note).off("unhandledRejection", note);
+    }
+    expect(escaped).toEqual([]);
+    expect(process.memoryUsage().rss - before).toBeLessThan(512 * 1024 * 1024);
+  },
+  60_000 + LINES * 5,
+);
