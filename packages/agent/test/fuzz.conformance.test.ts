@@ -24,7 +24,7 @@ class TestLink implements Link {
   handlers: LinkHandlers | undefined;
   #closed = false;
   /** The last record that was sent. */
-  record = Buffer.alloc(0);
+  record: Buffer = Buffer.alloc(0);
   /** Whether the session has ended: the link is closed, or greets anew. */
   get over(): boolean {
     return this.#closed || this.record[MARKER.length] === RECORD.here;

@@ -90,6 +90,17 @@ describe("translateFailure", () => {
     expect(fail(message)).toMatchObject({ code });
   });
 
+  it("quotes a registry in one printable line", () => {
+    const hostile = "\u001b]0;owned\u0007\u202e\u2028";
+    for (const said of [
+      `manifest unknown: ${hostile}`,
+      `toomanyrequests: ${hostile}`,
+      `Digest did not match ${hostile}`,
+      hostile,
+    ])
+      expect(fail(said).message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+  });
+
   it("says with which status a registry refused", () => {
     expect(fail("reading manifest 1 in h.x/a: StatusCode: 403, x").message).toContain(
       "the registry refused: 403 Forbidden",

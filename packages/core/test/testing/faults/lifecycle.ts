@@ -33,6 +33,17 @@ export const LIFECYCLE_FAULTS: readonly Fault[] = [
     broken: (driver) => withRunning(driver, () => ({ freeze: async () => undefined, unfreeze: async () => undefined })),
   },
   {
+    what: "does not kill what is frozen before it is thawed",
+    seenBy: ["stop > kills a frozen instance"],
+    broken: (driver) =>
+      withRunning(driver, (running) => ({
+        kill: async () => {
+          if (await running.isFrozen?.({})) throw new Error("it takes no signal");
+          await running.kill();
+        },
+      })),
+  },
+  {
     what: "leaves something behind when deleted",
     seenBy: [
       "an abort > of a create leaves nothing, whenever it comes",
