@@ -10,6 +10,7 @@ import { type Row, renderRows } from "./measure.ts";
 const SUITES: Readonly<Record<string, () => Promise<(folder: string) => Promise<Row[]>>>> = {
   lxc: async () => (await import("./lxc.ts")).benchLxc,
   oci: async () => (await import("./oci.ts")).benchOci,
+  files: async () => (await import("./files.ts")).benchFiles,
   qemu: async () => (await import("./qemu.ts")).benchQemu,
   images: async () => (await import("./images.ts")).benchImages,
 };

@@ -1,5 +1,16 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
@@ -43,6 +54,21 @@ describe("files of the guest", () => {
     expect(readFileSync(path).equals(bytes)).toBe(true);
     expect(await client.files.stat(path, {})).toMatchObject({ type: "file", size: bytes.length, mode: 0o640, ...own });
     expect((await buffer(await client.files.read(path, {}))).equals(bytes)).toBe(true);
+  });
+
+  it("sends and takes trees with their hard links, holes and nanoseconds", async () => {
+    const [from, to] = [join(folder, "from"), join(folder, "to")];
+    mkdirSync(from);
+    writeFileSync(join(from, "file"), "content");
+    linkSync(join(from, "file"), join(from, "same"));
+    truncateSync(join(from, "file"), 2 ** 31);
+    execFileSync("touch", ["-d", "2001-02-03T04:05:06.123456789Z", join(from, "file")]);
+    const { stream, done } = await client.files.writeTree(to, {});
+    await pipeline(await client.files.readTree(from, {}), stream);
+    await done;
+    const stat = statSync(join(to, "file"), { bigint: true });
+    expect(stat).toMatchObject({ size: 2n ** 31n, mtimeNs: 981_173_106_123_456_789n, nlink: 2n });
+    expect(stat.blocks).toBeLessThan(200n);
   });
 
   it("tells of names and targets that are no UTF-8 in a text that leads back to them", async () => {

@@ -94,15 +94,18 @@ export interface InstanceFiles {
    */
   remove(path: string, options?: RemoveOptions): Promise<void>;
   /**
-   * Copies a file or folder of the host to exactly `path` inside: files, folders, symlinks (as they are), modes, times;
-   * the rest is left out. Existing folders are merged, files replaced. Aborting leaves what had arrived.
+   * Copies a file or folder of the host to exactly `path` inside: files, folders, symlinks (as they are), hard links
+   * among them, holes, modes, and times to the nanosecond. The rest is left out, and so is what vanishes meanwhile.
+   * Existing folders are merged and keep their modes, files replaced. Aborting leaves what had arrived.
+   * @throws {FileError} `EIO` when a file shrinks while it is read, `EINVAL` when `source` is a device, fifo or socket,
+   * `EISDIR` where a file is to replace a folder, `ENAMETOOLONG` for names of more than 64 KiB below the tree.
    */
   push(source: string, path: string, options?: PushOptions): Promise<void>;
   /**
    * Copies a file or folder inside to exactly `target` on the host, owned by the caller, setuid bits dropped. Existing
    * folders are merged and keep their modes, files replaced. What it writes stays under `target` whatever the instance
    * sends, and whoever changes the place meanwhile: no symlink in it is followed, nor `target` itself if it is one.
-   * Devices, fifos and sockets are left out.
+   * It keeps what `push` keeps, and fails for the same reasons.
    * @throws {ProtocolError} when what the instance sends is no tree, or would lead through a symlink.
    */
   pull(path: string, target: string, options?: ProgressOptions): Promise<void>;

@@ -174,6 +174,18 @@ describe("a tree that is read and written", () => {
     expect(readdirSync(at("to/name"))).toEqual(["kept"]);
   });
 
+  it("leaves nothing of a file in whose place somebody makes a folder while it arrives", async () => {
+    writeFileSync(at("from/name"), Buffer.alloc(300_000, 1));
+    const archive = await buffer(await files.readTree("/from"));
+    const { stream, done } = await files.writeTree("/to");
+    stream.on("error", () => undefined);
+    await new Promise((resolve) => stream.write(archive.subarray(0, 100_000), resolve));
+    mkdirSync(at("to/name"));
+    stream.end(archive.subarray(100_000));
+    await expect(done).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EISDIR" });
+    expect(readdirSync(at("to"))).toEqual(["name"]);
+  });
+
   it("can be folders in folders, far beyond the longest path, in slices and with few descriptors", async () => {
     const make = `for (let i = 0; i < 2500; i++) { fs.mkdirSync("d"); process.chdir("d"); } fs.writeFileSync("deepest", "x");`;
     execFileSync(process.execPath, ["-e", make], { cwd: at("from") });

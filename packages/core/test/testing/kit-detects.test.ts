@@ -7,8 +7,9 @@ import { EXEC_FAULTS } from "./faults/exec.ts";
 import { FILE_FAULTS } from "./faults/files.ts";
 import { LIFECYCLE_FAULTS } from "./faults/lifecycle.ts";
 import { REPORT_FAULTS } from "./faults/reports.ts";
+import { TREE_FAULTS } from "./faults/trees.ts";
 
-const FAULTS = [...EXEC_FAULTS, ...LIFECYCLE_FAULTS, ...FILE_FAULTS, ...REPORT_FAULTS];
+const FAULTS = [...EXEC_FAULTS, ...LIFECYCLE_FAULTS, ...FILE_FAULTS, ...TREE_FAULTS, ...REPORT_FAULTS];
 
 // The slowest faults are those that hang until the kit's own deadline.
 const DEADLINE = 400;
