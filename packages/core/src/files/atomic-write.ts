@@ -1,11 +1,12 @@
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { closeSync, constants, fchmodSync, openSync, renameSync, unlinkSync } from "node:fs";
 import { writeMounted } from "./mounted-file.ts";
 import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
 
 /** A name in a folder that nothing else uses, for what will be renamed into place. */
 export function temporaryName(): string {
-  return `.pileus-${randomBytes(8).toString("hex")}`;
+  // Of a UUID: it draws on entropy in store, where randomBytes() asks the kernel each time.
+  return `.pileus-${randomUUID().replaceAll("-", "").slice(0, 16)}`;
 }
 
 /** A new file beside its final name: written through `fd`, then kept by `commit()` or removed by `discard()`. */

@@ -48,7 +48,6 @@ export interface UnpackRules extends Abortable {
 /** The file whose content is arriving. */
 interface Arriving {
   readonly path: string;
-  readonly folder: FolderHandle;
   readonly pending: PendingFile;
   readonly mtime: bigint;
   /** Where the next bytes belong, and after them. */
@@ -131,7 +130,6 @@ export class TreeUnpacking {
         file.pending.discard();
       }
     } finally {
-      file?.folder[Symbol.dispose]();
       this.#descent?.[Symbol.dispose]();
     }
   }
@@ -164,32 +162,14 @@ export class TreeUnpacking {
     this.#kind = kind;
   }
 
+  /** Until its last byte is here nothing else comes, and so the descent stays in `folder`. */
   #openFile(entry: TarEntry, folder: FolderHandle, name: string): void {
-    // Its own: the descent may go on before all of the content is here.
-    const own = openFolderAt(folder.path("."));
-    try {
-      const last = this.#lastOf(name);
-      if (isFolder(placeOf(own, last))) throw Object.assign(new Error("EISDIR"), { code: "EISDIR" });
-      const pending = openPending(this.#access, own, bytesOf(last), {
-        uid: entry.uid,
-        gid: entry.gid,
-        mode: entry.mode,
-      });
-      const extents = [...(entry.sparse ?? [{ offset: 0, length: entry.size }])];
-      const left = storedSize(entry);
-      this.#file = {
-        path: this.#pathOf(name),
-        folder: own,
-        pending,
-        mtime: mtimeNanoseconds(entry.mtime),
-        extents,
-        left,
-      };
-      if (entry.sparse !== undefined) ftruncateSync(pending.fd, entry.size);
-    } catch (error) {
-      if (this.#file?.folder !== own) own[Symbol.dispose]();
-      throw error;
-    }
+    const { uid, gid, mode, size, sparse } = entry;
+    const pending = openPending(this.#access, folder, bytesOf(this.#lastOf(name)), { uid, gid, mode });
+    const mtime = mtimeNanoseconds(entry.mtime);
+    const extents = [...(sparse ?? [{ offset: 0, length: size }])];
+    this.#file = { path: this.#pathOf(name), pending, mtime, extents, left: storedSize(entry) };
+    if (sparse !== undefined) ftruncateSync(pending.fd, size);
   }
 
   async #write(bytes: Buffer): Promise<void> {
@@ -205,7 +185,7 @@ export class TreeUnpacking {
     if (file.left === 0) await this.#keep(file);
   }
 
-  async #keep({ path, folder, pending, mtime }: Arriving): Promise<void> {
+  async #keep({ path, pending, mtime }: Arriving): Promise<void> {
     this.#file = undefined;
     try {
       try {
@@ -219,8 +199,6 @@ export class TreeUnpacking {
     } catch (error) {
       pending.discard();
       throw this.#rules.failure(path, error);
-    } finally {
-      folder[Symbol.dispose]();
     }
   }
 
@@ -378,10 +356,6 @@ async function writeExtents(fd: number, bytes: Buffer, extents: Extent[]): Promi
     if (written === length) extents.shift();
     else extents[0] = { offset: offset + written, length: length - written };
   }
-}
-
-function isFolder(path: Buffer): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function isSymlink(path: Buffer): boolean {

@@ -144,7 +144,7 @@ export function describeTrees(fixture: Fixture): void {
       assert.deepEqual(await readdir(host), instance.can("exec") ? ["folder"] : []);
     });
     it("report progress within a large file", async ({ files }, host) => {
-      await writeFile(join(host, "f"), noise(16 * 2 ** 20));
+      await writeFile(join(host, "f"), noise(4 * 2 ** 20));
       for (const way of ["push", "pull"] as const) {
         let calls = 0;
         const onProgress = () => {
@@ -152,7 +152,7 @@ export function describeTrees(fixture: Fixture): void {
         };
         if (way === "push") await files.push(join(host, "f"), "/srv/kit/f", { onProgress });
         else await files.pull("/srv/kit/f", join(host, "back"), { onProgress });
-        assert.ok(calls >= 8, `${way} reported ${calls} times in 16 MiB`);
+        assert.ok(calls >= 3, `${way} reported ${calls} times in 4 MiB`);
       }
     });
     it("drop setuid bits on the way out", async ({ files }, host) => {
