@@ -25,11 +25,15 @@ import { imagesWhileOpen, networksWhileOpen, verbWhileOpen } from "./engine/whil
 import { openImageStore } from "./images/store.ts";
 import { openNetworks } from "./network/networks.ts";
 import { probeNetwork } from "./network/probe.ts";
+import { sweepNetworkLocks } from "./network/sweep.ts";
 import { examine } from "./system/doctor.ts";
 
 const PARTS: EngineParts = {
   openImages: openImageStore,
-  openNetworks: async (options) => openNetworks(options),
+  openNetworks: async (options) => {
+    await sweepNetworkLocks(options.folder);
+    return openNetworks(options);
+  },
   probeNetworks: probeNetwork,
 };
 

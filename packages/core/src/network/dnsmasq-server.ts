@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { watch } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandError, HostError, isInstanceError } from "../contract/errors.ts";
 import type { NetworkConfig } from "../model/network.ts";
@@ -143,7 +143,8 @@ export class DnsmasqServer {
     // It does not hear us, or somebody floods it: what it is to forget it does not find when it starts anew.
     await this.#end();
     const text = (await readIfThere(this.#file("leases"))) ?? "";
-    await replaceFile(this.#file("leases"), withoutLeases(text, drop));
+    // In place, for it works on a full disk; cut short, it forgets leases that the server then gives again as reserved.
+    await writeFile(this.#file("leases"), withoutLeases(text, drop));
     if (running) await this.#start(config);
   }
 

@@ -21,6 +21,7 @@ import { attachmentsOf, foldersIn, ManagedNetwork } from "./managed-network.ts";
 import { requireNetworkTools } from "./probe.ts";
 import { settling, withinTimeout } from "./settling.ts";
 import { parseSubnet } from "./subnet.ts";
+import { networkLock } from "./sweep.ts";
 
 export interface OpenNetworksOptions {
   /** `root/networks`; made when the first network is. */
@@ -235,14 +236,9 @@ class ManagedNetworks implements NetworkManager {
     });
   }
 
-  // No name of a network begins with a dot.
-  #lockPath(name: string): string {
-    return join(this.#folder, `.lock-${name}`);
-  }
-
   async #locked<T>(name: string, options: Abortable, work: (network: ManagedNetwork) => Promise<T>): Promise<T> {
     const network = this.#network(name);
-    const lock = await acquireLock(this.#lockPath(name), options);
+    const lock = await acquireLock(networkLock(this.#folder, name), options);
     try {
       return await work(network);
     } finally {

@@ -61,8 +61,27 @@ describe("the nearest known key", () => {
     ["ab", "ba", 1],
     ["", "abc", 3],
     ["same", "same", 0],
+    ["abcd", "acbd", 1],
+    ["abc", "", 3],
+    ["ca", "abc", 3],
+    ["flaw", "lawn", 2],
   ])("counts the edits from %j to %j as %i", (a, b, distance) => {
     expect(editDistance(a, b)).toBe(distance);
+  });
+
+  it("is the first of several that are as near, and the nearest whichever comes first", () => {
+    expect(nearest("cat", ["bat", "hat"])).toBe("bat");
+    expect(nearest("limts", ["lims", "limits"])).toBe("lims");
+    expect(nearest("memori", ["memo", "memory"])).toBe("memory");
+    expect(nearest("memory", ["memory", "memo"])).toBe("memory");
+  });
+
+  it("may be two edits away in a short name, and a third of its length in a long one", () => {
+    expect(nearest("nmae", ["name"])).toBe("name");
+    expect(nearest("xxme", ["name"])).toBe("name");
+    expect(nearest("xxxe", ["name"])).toBeUndefined();
+    expect(nearest("xxxcdefghi", ["abcdefghi"])).toBe("abcdefghi");
+    expect(nearest("xxxxefghi", ["abcdefghi"])).toBeUndefined();
   });
 
   it("is none where all are far, and takes no notice of case", () => {

@@ -71,6 +71,10 @@ describe("the network chosen by the caller", () => {
     expect(() => assertUsableSubnet("192.0.0.1/16", taken)).toThrow(ConfigError);
   });
 
+  it.each(["10.90.0.0", "10.90.0.255"])("is refused where it ends in %s, which is another's", (dst) => {
+    expect(() => assertUsableSubnet("10.90.0.1/24", routes({ dst, dev: "eth0" }))).toThrow(ConfigError);
+  });
+
   it("may lie in a bigger network behind a router, but not be one or hold one", () => {
     const taken = routes({ dst: "10.0.0.0/8", gateway: "192.0.2.9" }, { dst: "10.91.0.0/24", gateway: "192.0.2.9" });
     assertUsableSubnet("10.90.0.1/24", taken);

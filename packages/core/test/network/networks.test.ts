@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ConfigError, NotFoundError, ProtocolError } from "../../src/contract/errors.ts";
 import { acquireLock } from "../../src/engine/lock.ts";
 import type { NetworkManager } from "../../src/engine/ports.ts";
-import { openHostWith } from "../../src/host.ts";
+import { openHost, openHostWith } from "../../src/host.ts";
 import { openImageStore } from "../../src/images/store.ts";
 import { openNetworks } from "../../src/network/networks.ts";
 import { fake } from "../../src/testing/fake-driver.ts";
@@ -34,6 +34,21 @@ describe("the name of a network", () => {
   it.each([undefined, null, 7, {}, "../x", ""])("that is %j is that of none", async (name) => {
     expect(await failure(networks.get(name as string))).toBeInstanceOf(NotFoundError);
     expect(await failure(networks.delete(name as string))).toBeUndefined();
+  });
+});
+
+describe("the lock of a network", () => {
+  it("goes at the next opening when its holder was killed before the network was, or after it was gone", async () => {
+    const root = await mkdtemp(join(tmpdir(), "pileus-networks-"));
+    await mkdir(join(root, "networks", "net0"), { recursive: true });
+    for (const name of ["net0", "net1", "net2"]) await writeFile(join(root, "networks", `.lock-${name}`), "");
+    await mkdir(join(root, "networks", ".lock-folder.net0"));
+    await using held = await acquireLock(join(root, "networks", ".lock-net2"));
+    await using _host = await openHost({ root, drivers: [fake()] });
+    const left = [".lock-folder.net0", ".lock-net0", ".lock-net2", "net0"];
+    expect((await readdir(join(root, "networks"))).sort()).toEqual(left);
+    await held.release();
+    await rm(root, { recursive: true });
   });
 });
 

@@ -1,0 +1,40 @@
+import { describe, expect, it } from "vitest";
+import { ProgressListenerSchema, SignalSchema } from "../../src/model/call-options.ts";
+import { ContentSchema } from "../../src/model/content.ts";
+import { BoundSchema, StopOptionsSchema } from "../../src/model/verb-options.ts";
+
+describe("an option of a call", () => {
+  it.each([
+    ["a signal", SignalSchema, AbortSignal.abort()],
+    ["a signal of another realm", SignalSchema, { throwIfAborted() {}, addEventListener() {} }],
+    ["a listener", ProgressListenerSchema, () => {}],
+    ["a text", ContentSchema, ""],
+    ["bytes", ContentSchema, new Uint8Array(1)],
+    ["a stream of bytes", ContentSchema, (async function* () {})()],
+    ["no bound", BoundSchema, Number.POSITIVE_INFINITY],
+    ["a bound of nothing", BoundSchema, 0],
+  ])("may be %s", (_, schema, value) => {
+    expect(schema.safeParse(value).success).toBe(true);
+  });
+
+  it.each([
+    ["a signal", SignalSchema, undefined],
+    ["a signal", SignalSchema, null],
+    ["a signal", SignalSchema, "abort"],
+    ["a signal", SignalSchema, { throwIfAborted() {} }],
+    ["a signal", SignalSchema, { addEventListener() {} }],
+    ["a listener", ProgressListenerSchema, {}],
+    ["content", ContentSchema, null],
+    ["content", ContentSchema, 7],
+    ["content", ContentSchema, ["text"]],
+    ["a bound", BoundSchema, -1],
+    ["a bound", BoundSchema, Number.NaN],
+    ["a bound", BoundSchema, "1"],
+  ])("that is %s is not %o", (_, schema, value) => {
+    expect(schema.safeParse(value).success).toBe(false);
+  });
+
+  it("has its default where it is left out", () => {
+    expect(StopOptionsSchema.parse({})).toEqual({ mode: "ask", timeout: 30_000 });
+  });
+});
