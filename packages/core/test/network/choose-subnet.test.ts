@@ -5,6 +5,16 @@ import { overlaps, parseSubnet, renderMask, renderNetwork } from "../../src/netw
 
 const routes = (...list: { dst: string; dev?: string; gateway?: string }[]) => takenByRoutes(list, "br0");
 
+function issuesOf(call: () => unknown) {
+  try {
+    call();
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).issues;
+  }
+  return [];
+}
+
 describe("an address written with its prefix", () => {
   it.each([
     ["10.90.0.1/24", "10.90.0.0/24", "255.255.255.0"],
@@ -46,7 +56,9 @@ describe("the network chosen by default", () => {
 
   it("is refused with ConfigError when a route covers all", () => {
     const taken = routes({ dst: "10.0.0.0/8", dev: "vpn0", gateway: "192.0.2.9" });
-    expect(() => chooseSubnet(taken, "any")).toThrow(ConfigError);
+    expect(issuesOf(() => chooseSubnet(taken, "any"))).toEqual([
+      { path: ["ipv4.address"], message: expect.stringContaining("no /24 of 10.64.0.0/10 is free") },
+    ]);
   });
 });
 
@@ -61,6 +73,17 @@ describe("the network chosen by the caller", () => {
     ["0.0.0.1/24", "not an address"],
   ])("is refused as %s, saying: %s", (address, message) => {
     expect(() => assertUsableSubnet(address, [])).toThrow(message);
+  });
+
+  it.each(["10.0.0.1/8", "1.0.0.1/8", "10.90.0.1/30"])("may be %s, the longest and the shortest", (address) => {
+    assertUsableSubnet(address, []);
+  });
+
+  it("is refused under its key, by a route of no interface too", () => {
+    const taken = routes({ dst: "10.90.0.0/16" });
+    expect(issuesOf(() => assertUsableSubnet("10.90.0.1/24", taken))).toEqual([
+      { path: ["ipv4.address"], message: "10.90.0.0/24 overlaps the route to 10.90.0.0/16: choose another" },
+    ]);
   });
 
   it("is refused where it overlaps a network that an interface is on, naming both", () => {

@@ -10,6 +10,7 @@ describe("dnsmasq's lease file", () => {
       { mac: "02:aa:00:00:00:02", address: "10.99.0.78" },
     ]);
     expect(parseLeases("")).toEqual([]);
+    expect(parseLeases("0\n0 02:aa:00:00:00:01")).toEqual([]);
   });
 
   it("loses the leases that are dropped and keeps the other lines as they are", () => {
