@@ -4,14 +4,8 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandError, HostError, isInstanceError } from "../contract/errors.ts";
 import type { NetworkConfig } from "../model/network.ts";
-import {
-  identifyProcess,
-  isTrusted,
-  type ProcessIdentity,
-  processArguments,
-  signalProcess,
-  waitForEnd,
-} from "../system/process-identity.ts";
+import { findProcesses } from "../system/find-process.ts";
+import { type ProcessIdentity, processArguments, signalProcess, waitForEnd } from "../system/process-identity.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
 import { readIfThere } from "./definition.ts";
@@ -49,17 +43,22 @@ export class DnsmasqServer {
   }
 
   /**
-   * The server, if it runs: the process with the pid of the pid file, if we trust it and it serves from our folder.
-   * That folder does not depend on where the root is: a root that was moved finds its server again.
+   * The server, if it runs: the process of ours that serves from our folder, at best the one of the pid file. The folder
+   * does not depend on where the root is: a root that was moved finds its server again.
    */
   async find(): Promise<ProcessIdentity | undefined> {
-    return (await this.#look())?.identity;
+    const pid = Number(await readIfThere(this.#file("pid")));
+    const likely = Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+    const options = { likely, capability: NET_ADMIN };
+    return (await findProcesses((argv) => argv.includes(this.#mark), options))[0];
   }
 
   /** Whether it runs, and as it should: an earlier version of this package may have started it otherwise. */
   async isCurrent(config: NetworkConfig): Promise<boolean> {
-    const argv = (await this.#look())?.argv.slice(-this.#arguments.length);
-    if (argv === undefined || !this.#arguments.every((argument, index) => argument === argv[index])) return false;
+    const identity = await this.find();
+    const argv = (identity && (await processArguments(identity.pid))) ?? [];
+    const given = argv.slice(-this.#arguments.length);
+    if (!this.#arguments.every((argument, index) => argument === given[index])) return false;
     return (await readIfThere(this.#file("conf"))) === this.#render(config);
   }
 
@@ -98,16 +97,6 @@ export class DnsmasqServer {
   async stop(): Promise<void> {
     await this.#end();
     await this.#served.remove();
-  }
-
-  async #look(): Promise<{ readonly identity: ProcessIdentity; readonly argv: readonly string[] } | undefined> {
-    const pid = Number(await readIfThere(this.#file("pid")));
-    if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
-    // First: a process that takes the pid after it gets no signal.
-    const identity = await identifyProcess(pid);
-    const argv = (await processArguments(pid)) ?? [];
-    if (identity === undefined || !argv.includes(this.#mark) || !(await isTrusted(pid, NET_ADMIN))) return undefined;
-    return { identity, argv };
   }
 
   async #start(config: NetworkConfig): Promise<void> {

@@ -1,23 +1,23 @@
-import { readdir, readlink, stat } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import type { Abortable } from "../contract/abortable.ts";
 import { identifyProcess, isAlive, type ProcessIdentity, processArguments } from "./process-identity.ts";
 
 /**
  * The processes of our own whose arguments are as `matches` says. Anybody can give its process any arguments, in a
  * container too: so only those of our user and in our pid namespace are taken. `likely` is looked at first, and alone if
- * it is one.
+ * it is one. A process that gave up root has `capability` instead, a bit of capability.h that no other user's has.
  */
 export async function findProcesses(
   matches: (argv: readonly string[]) => boolean,
-  options: Abortable & { readonly likely?: number | undefined } = {},
+  options: Abortable & { readonly likely?: number | undefined; readonly capability?: number | undefined } = {},
 ): Promise<readonly ProcessIdentity[]> {
-  const { likely, signal } = options;
-  const expected = likely === undefined ? undefined : await recognise(likely, matches);
+  const { likely, signal, capability } = options;
+  const expected = likely === undefined ? undefined : await recognise(likely, matches, capability);
   if (expected !== undefined) return [expected];
   const found: ProcessIdentity[] = [];
   for (const name of await readdir("/proc")) {
     signal?.throwIfAborted();
-    const identity = /^\d+$/.test(name) ? await recognise(Number(name), matches) : undefined;
+    const identity = /^\d+$/.test(name) ? await recognise(Number(name), matches, capability) : undefined;
     if (identity !== undefined) found.push(identity);
   }
   return found;
@@ -27,26 +27,36 @@ export async function findProcesses(
 async function recognise(
   pid: number,
   matches: (argv: readonly string[]) => boolean,
+  capability: number | undefined,
 ): Promise<ProcessIdentity | undefined> {
   const argv = await processArguments(pid);
   if (argv === undefined || !matches(argv)) return undefined;
   const identity = await identifyProcess(pid);
   if (identity === undefined || !matches((await processArguments(pid)) ?? [])) return undefined;
-  return (await isOurs(pid)) && (await isAlive(identity)) ? identity : undefined;
+  return (await isOurs(pid, capability)) && (await isAlive(identity)) ? identity : undefined;
 }
 
-/** Whether a process is of our user and in our pid namespace: no container's is. */
-async function isOurs(pid: number): Promise<boolean> {
+/** Whether a process is of our user, or has the capability, in our own namespaces of pids and users: no container's is. */
+async function isOurs(pid: number, capability: number | undefined): Promise<boolean> {
   try {
-    const [{ uid }, theirs, ours] = await Promise.all([
-      stat(`/proc/${pid}`),
-      readlink(`/proc/${pid}/ns/pid`),
-      readlink("/proc/self/ns/pid"),
+    const [status, ...spaces] = await Promise.all([
+      readFile(`/proc/${pid}/status`, "latin1"),
+      ...["pid", "user"].map((kind) =>
+        Promise.all([`/proc/${pid}/ns/${kind}`, `/proc/self/ns/${kind}`].map((path) => readlink(path))),
+      ),
     ]);
-    return uid === process.geteuid?.() && theirs === ours;
+    const uid = Number(/^Uid:\t(\d+)/m.exec(status)?.[1]);
+    return (
+      (uid === process.geteuid?.() || mayDo(status, capability)) && spaces.every(([theirs, own]) => theirs === own)
+    );
   } catch (error) {
     // Ended since its arguments were read; or another user's, where we are not root.
     if (["ENOENT", "ESRCH", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
     throw error;
   }
+}
+
+function mayDo(status: string, capability: number | undefined): boolean {
+  const effective = BigInt(`0x${/^CapEff:\t([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
+  return capability !== undefined && ((effective >> BigInt(capability)) & 1n) === 1n;
 }

@@ -1,5 +1,5 @@
 import { closeSync, readFileSync } from "node:fs";
-import { readFile, readlink } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { Abortable, Timed } from "../contract/abortable.ts";
 import { TimeoutError } from "../contract/errors.ts";
@@ -81,29 +81,6 @@ export async function waitForEnd(identity: ProcessIdentity, options: Abortable &
 /** The arguments of a process; `undefined` when there is none. Kernel threads and zombies have none at all. */
 export async function processArguments(pid: number): Promise<readonly string[] | undefined> {
   return (await readProcess(`/proc/${pid}/cmdline`))?.split("\0").slice(0, -1);
-}
-
-/**
- * Whether a process is to be trusted by what it calls itself: one of our own user, or one with a capability that we give
- * it (a bit of capability.h), in our own namespaces of pids and users. No other user's is, and no container's.
- */
-export async function isTrusted(pid: number, capability: number): Promise<boolean> {
-  try {
-    const [status, ...spaces] = await Promise.all([
-      readFile(`/proc/${pid}/status`, "latin1"),
-      ...["pid", "user"].map(async (kind) =>
-        Promise.all([`/proc/${pid}/ns/${kind}`, `/proc/self/ns/${kind}`].map((path) => readlink(path))),
-      ),
-    ]);
-    const uid = Number(/^Uid:\t(\d+)/m.exec(status)?.[1]);
-    const effective = BigInt(`0x${/^CapEff:\t([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
-    const ours = uid === process.geteuid?.() || ((effective >> BigInt(capability)) & 1n) === 1n;
-    return ours && spaces.every(([theirs, own]) => theirs === own);
-  } catch (error) {
-    // Ended meanwhile; or another user's, where we are not root.
-    if (["ENOENT", "ESRCH", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
-    throw error;
-  }
 }
 
 /** A part of /proc/PID/stat: proc_pid_stat(5). */
