@@ -17,8 +17,22 @@ describe("exitOfLog", () => {
     expect(exitOf(started(7) + killed(7, 9) + cleaned)).toEqual({ kind: "signaled", signal: "SIGKILL" });
   });
 
+  it("takes a halt from inside for code 0, and a restart for a signal: reboot(2)", () => {
+    expect(exitOf(started(7) + killed(7, 2) + cleaned)).toEqual({ kind: "exited", code: 0 });
+    expect(exitOf(started(7) + killed(7, 1) + cleaned)).toEqual({ kind: "signaled", signal: "SIGHUP" });
+  });
+
+  it("reads numbers of several digits", () => {
+    expect(parseMonitorLog(started(4194304)).init).toBe(4194304);
+    expect(exitOf(started(1234) + failed(1234, 137))).toEqual({ kind: "exited", code: 137 });
+    expect(exitOf(started(1234) + killed(1234, 15))).toEqual({ kind: "signaled", signal: "SIGTERM" });
+  });
+
   it("takes an orderly end of which nothing is said for code 0", () => {
     expect(exitOf(started(7) + cleaned)).toEqual({ kind: "exited", code: 0 });
+    expect(exitOf(started(7) + line("ERROR", "network", "Failed to delete network devices"))).toMatchObject({
+      code: 0,
+    });
   });
 
   it("knows nothing where the monitor did not live to tell, or nothing ran", () => {
@@ -34,6 +48,35 @@ describe("exitOfLog", () => {
 });
 
 describe("parseMonitorLog", () => {
+  it("says that nothing is known of an empty log, and of text that is none", () => {
+    const nothing = { init: undefined, ended: undefined, orderly: false, rebooting: false, failure: undefined };
+    expect(parseMonitorLog("")).toEqual(nothing);
+    expect(parseMonitorLog(`Started "/x" with pid "7"\nERROR\n`)).toEqual(nothing);
+  });
+
+  it("tells a restart under way, until the next init starts", () => {
+    expect(parseMonitorLog(started(7) + killed(7, 9)).rebooting).toBe(false);
+    expect(parseMonitorLog(started(7) + killed(7, 1)).rebooting).toBe(true);
+    const again = started(7) + killed(7, 1) + cleaned + started(8);
+    expect(parseMonitorLog(again)).toMatchObject({ init: 8, ended: undefined, orderly: false, rebooting: false });
+  });
+
+  it("takes no message for one that only begins, or ends, as one does", () => {
+    for (const message of [
+      `He said: Started "/x" with pid "9"`,
+      `Started "/x" with pid "9" at last`,
+      "Perhaps Child <7> ended on error (3)",
+      "Child <7> ended on error (3) or so",
+      "Not Deleted network devices",
+      "Deleted network devices of another",
+    ])
+      expect(parseMonitorLog(started(7) + line("INFO", "start", message))).toEqual(parseMonitorLog(started(7)));
+  });
+
+  it("takes no line below ERROR for a failure", () => {
+    expect(parseMonitorLog(line("WARN", "conf", "all the same"))).toMatchObject({ failure: undefined });
+  });
+
   it("names the first error of a start that failed, the cause of those after it", () => {
     const log = line("ERROR", "conf", "the cause") + line("ERROR", "start", "what follows");
     expect(parseMonitorLog(log)).toMatchObject({ init: undefined, failure: "the cause" });

@@ -10,7 +10,10 @@ it("refuses a manifest that is not the one of the reference's digest, whatever s
     const source = ociSource(async () => ({ stdout: "{}", stderr: "", exitCode: 0 }));
     const draft = { folder, maxBytes: 1e6, addLayer: () => Promise.reject(new Error("nothing is to be added")) };
     const imported = source.import(`docker://h.x/a@sha256:${"a".repeat(64)}`, draft, {});
-    await expect(imported).rejects.toMatchObject({ code: "ERR_INSTANCE_IMAGE", message: /its manifest has digest/ });
+    await expect(imported).rejects.toMatchObject({
+      code: "ERR_INSTANCE_IMAGE",
+      message: expect.stringContaining("its manifest has digest"),
+    });
   } finally {
     await rm(folder, { recursive: true });
   }
