@@ -23,9 +23,16 @@ it("tells the initramfs the name and the nics of the instance", () => {
 it("gives the rate of the time stamp counter to a microvm under TCG alone", () => {
   expect(renderCommandLine({ ...parts, type: "microvm" })).toContain("tsc_early_khz=2596140");
   expect(renderCommandLine(parts)).not.toContain("tsc_early_khz");
+  expect(renderCommandLine({ ...parts, type: "microvm", tscKhz: undefined })).not.toContain("tsc_early_khz");
   expect(renderCommandLine({ ...parts, type: "microvm", accelerator: "kvm" })).not.toContain("tsc_early_khz");
 });
 
 it("leaves the kernel's protections on where guests run on the real processor", () => {
   expect(renderCommandLine({ ...parts, accelerator: "kvm" })).not.toMatch(/mitigations|nokaslr/);
+  expect(renderCommandLine(parts)).toContain(
+    " net.ifnames=0 mitigations=off nokaslr no_timer_check cryptomgr.notests rcupdate.rcu_expedited=1 pileus.",
+  );
+  expect(renderCommandLine({ ...parts, accelerator: "kvm" })).toContain(
+    " net.ifnames=0 pileus.hostname=web pileus.nic=",
+  );
 });
