@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ProgressOptions } from "../contract/abortable.ts";
 import type { ImageDraft, LayerSource } from "../driver/image-source.ts";
 import { acquireLock, type Lock } from "../engine/lock.ts";
@@ -12,6 +13,9 @@ import type { LayerLimits } from "./layer/limits.ts";
 import type { LayerFolder } from "./layer/lower-layers.ts";
 import { unpackLayer } from "./layer/unpack.ts";
 import { asFolder, asLayer, chainId, describeLayer, hexOf, type LayerStore, type StoredLayer } from "./layer-store.ts";
+
+/** Milliseconds that a caller who has aborted waits for what was unpacked to be removed. */
+const PATIENCE = 1000;
 
 export interface DraftOptions extends ProgressOptions {
   /** For messages. */
@@ -87,9 +91,12 @@ export class Draft implements ImageDraft, AsyncDisposable {
     }, this.#options);
   }
 
+  /** A caller who has aborted does not wait for what takes long; should we end before it, the next open goes on. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await removeByTool(this.#home);
-    await this.#lock.retire();
+    const removed = removeByTool(this.#home).then(() => this.#lock.retire());
+    removed.catch(() => undefined);
+    if (!this.#options.signal?.aborted) return await removed;
+    await Promise.race([removed, delay(PATIENCE, undefined, { ref: false })]);
   }
 
   get #parent(): string | undefined {

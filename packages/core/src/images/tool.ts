@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn as start } from "node:child_process";
 import { Duplex, type Readable, type Writable } from "node:stream";
 import { CommandError } from "../contract/errors.ts";
-import { dyingWithUs, killGroup, notOnPath } from "../system/spawn.ts";
+import { dyingWithUs, notOnPath } from "../system/spawn.ts";
 import { TOOL_ENV } from "../system/tool-env.ts";
 
 export interface ToolOptions {
-  /** Ends the tool and what it started at once, with SIGKILL: all that it made is in a scratch folder. */
+  /**
+   * Ends the tool at once, with SIGKILL: all that it made is in a scratch folder. One that starts others must see to it
+   * that they end with it: a group of its own would make it a session, which gets less of a busy machine (autogroup).
+   */
   readonly signal: AbortSignal;
   /** The Debian package that has it, for the fix. */
   readonly fromPackage: string;
@@ -36,9 +39,8 @@ export function startTool(argv: readonly string[], options: ToolOptions): Tool {
     cwd: "/",
     env: { ...(options.env ?? TOOL_ENV) },
     stdio: ["pipe", "pipe", "pipe"],
-    detached: true,
   });
-  const kill = () => killGroup(child.pid, "SIGKILL");
+  const kill = () => child.kill("SIGKILL");
   options.signal.addEventListener("abort", kill, { once: true });
   const stderr = collect(child.stderr, options.onLine);
   let missing = false;

@@ -106,7 +106,7 @@ async function endingGroup<T>(ended: Promise<T>, pid: number | undefined, signal
 }
 
 /** Signals all of the group that a process leads, if there is any of it. */
-export function killGroup(leader: number | undefined, signal: NodeJS.Signals): void {
+function killGroup(leader: number | undefined, signal: NodeJS.Signals): void {
   if (leader === undefined) return;
   try {
     process.kill(-leader, signal);
