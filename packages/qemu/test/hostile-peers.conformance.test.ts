@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Capability, Host, Instance } from "@pileus/core";
+import type { AnyDriver } from "@pileus/core/driver";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openHostWith } from "../../core/src/host.ts";
+import { smallParts } from "../../core/test/engine/scripted.ts";
+import { expectToldError, GRACE, outcomeOf } from "../../core/test/harness/settles.ts";
+import { folderToPush, VERBS, type Verb } from "../../core/test/harness/verbs.ts";
+import { HostileMachines, type Mischief } from "./harness/hostile-driver.ts";
+import { PEER_FAULTS } from "./harness/scripted-guest.ts";
+
+/** Milliseconds until the caller of a verb has enough. */
+const PATIENCE = 100;
+/** Milliseconds that a host takes at most to let go of what does not answer: stated with `Host`. */
+const LETTING_GO = 10_000;
+
+const strays: unknown[] = [];
+const note = (reason: unknown) => void strays.push(reason);
+beforeAll(() => {
+  process.on("unhandledRejection", note);
+  process.on("uncaughtException", note);
+});
+afterAll(() => {
+  process.off("unhandledRejection", note);
+  process.off("uncaughtException", note);
+});
+
+/** Calls one verb on a machine one of whose peers misbehaves from then on, and gives up soon. */
+async function attempt(verb: Verb, mischief: Mischief): Promise<void> {
+  await using machines = new HostileMachines();
+  const root = await mkdtemp(join(tmpdir(), "pileus-peers-"));
+  const folder = await folderToPush();
+  const drivers = [machines.driver()];
+  const host = (await openHostWith({ root: join(root, "root"), drivers }, smallParts().parts)) as Host<AnyDriver>;
+  try {
+    await host.create({ driver: "qemu", name: "one", image: "base" });
+    const instance = (await host.get("one")) as Instance<Capability>;
+    if (verb.state !== "stopped") await instance.start();
+    if (verb.state === "frozen") await instance.freeze();
+    machines.begin(mischief);
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    setTimeout(() => controller.abort(reason), PATIENCE);
+    const call = verb.call({ host, instance, folder, signal: controller.signal });
+    const outcome = await outcomeOf(call, PATIENCE + GRACE);
+    expect(outcome.kind).not.toBe("pending");
+    expectToldError(outcome, reason);
+    // One that a delete has ended needs no kill.
+    const killing = instance.stop({ mode: "kill" }).catch((error) => expect(error.state).toBe("deleted"));
+    expect(await outcomeOf(killing, LETTING_GO)).toMatchObject({ kind: "resolved" });
+  } finally {
+    const end = await outcomeOf(host[Symbol.asyncDispose](), LETTING_GO + GRACE);
+    expect(`disposing is ${end.kind}`).not.toBe("disposing is pending");
+    await rm(root, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const MISCHIEF: readonly Mischief[] = PEER_FAULTS.flatMap((fault) => [
+  ...[0, 1, 2, 3].map((after) => ({ peer: "agent", fault, after }) as const),
+  ...[0, 1].map((after) => ({ peer: "monitor", fault, after }) as const),
+]);
+
+// What needs a driver's own adoption, or a log, is another's test.
+const TRIED = VERBS.filter(({ name, state }) => state !== "found again" && !["logs", "doctor", "list"].includes(name));
+
+describe.concurrent("whatever a guest's agent or a monitor does, a call ends by its signal, and a kill works", () => {
+  it.for(TRIED)("$name", { timeout: 120_000 }, async (verb) => {
+    const failures: string[] = [];
+    const tried = async (mischief: Mischief) => {
+      try {
+        await attempt(verb, mischief);
+      } catch (error) {
+        failures.push(`${JSON.stringify(mischief)}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    };
+    for (const mischief of MISCHIEF) await tried(mischief);
+    expect(failures).toEqual([]);
+  });
+});
+
+it("leaves nothing uncaught and nothing unhandled behind", async () => {
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(strays).toEqual([]);
+});
