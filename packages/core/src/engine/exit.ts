@@ -60,7 +60,7 @@ export async function recordEnd(
 function exitOf(record: InstanceRecord, run: Run): InstanceExit {
   const status = run.end?.status;
   return {
-    reason: record.asked ? "requested" : "program",
+    reason: record.asked || run.endRequested ? "requested" : "program",
     ...(status === undefined ? {} : { status }),
     at: Date.now(),
   };

@@ -17,6 +17,8 @@ export class Run {
   readonly settled: Promise<void>;
   /** How it ended, once it has. `undefined` inside: nobody knows how. */
   end: { readonly status: ExitStatus | undefined } | undefined;
+  /** Its end was asked for, whether that is on record yet or not. */
+  endRequested = false;
   /** What was put on record of it. */
   exit: InstanceExit | undefined;
   /** Called when the end is on record. */
@@ -45,5 +47,15 @@ export class Run {
   /** Why the capability cannot be used now; `undefined` if it can. */
   lacks(capability: Capability): string | undefined {
     return this.running.lacks?.(capability);
+  }
+
+  /**
+   * Ends it by force, without a turn: what holds the instance's lock may hang for as long as the instance lives. That the
+   * driver cannot is told by whoever asks it again in turn.
+   */
+  killNow(): void {
+    if (this.end !== undefined) return;
+    this.endRequested = true;
+    this.running.kill().catch(() => undefined);
   }
 }

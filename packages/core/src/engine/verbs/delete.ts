@@ -27,6 +27,7 @@ export async function remove(instance: ManagedInstance, options: Abortable = {})
 
 async function deleteInBackground(instance: ManagedInstance): Promise<void> {
   const { engine, name, uuid } = instance;
+  instance.run?.killNow();
   await instance.locked({}, async (lock, signal) => {
     const reading = engine.records.read(name);
     if (reading.kind === "newer" || reading.kind === "garbage")

@@ -103,6 +103,24 @@ describe("stop", () => {
     expect(await instance.state()).toBe("stopped");
   });
 
+  it.each(["stop", "delete"] as const)(
+    "by force overtakes a verb that hangs for as long as the instance lives (%s)",
+    async (verb) => {
+      const { instance } = await created();
+      await instance.start();
+      const run = place.scripted.run("a");
+      place.scripted.script.freeze = async () => {
+        await run.exited;
+        throw new ConnectionError("its monitor", "closed");
+      };
+      const frozen = expect(instance.freeze()).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE" });
+      const ended = instance.wait();
+      await (verb === "stop" ? instance.stop({ mode: "kill" }) : instance.delete());
+      await frozen;
+      expect(await ended).toMatchObject({ reason: "requested" });
+    },
+  );
+
   it("aborted stops waiting; what was asked for stays asked for", async () => {
     const { instance } = await created();
     await instance.start();
