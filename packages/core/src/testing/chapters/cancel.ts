@@ -89,7 +89,12 @@ export function describeCancel(fixture: Fixture): void {
     });
     fixture.it("of a start undoes it, whenever it comes, and the next start works", async () => {
       const instance = await fixture.stopped();
-      for (const delay of [undefined, 0, 5, 25]) {
+      const began = performance.now();
+      await instance.start();
+      const pace = performance.now() - began;
+      await instance.stop({ mode: "kill" });
+      const before = await fixture.leftovers();
+      for (const delay of [undefined, 0, 5, 25, pace / 2, pace * 0.75, pace * 0.9]) {
         const abort = new AbortController();
         const start = instance.start({ signal: abort.signal });
         start.catch(() => undefined);
@@ -105,6 +110,7 @@ export function describeCancel(fixture: Fixture): void {
           assert.equal(await instance.state(), "running");
           await instance.stop({ mode: "kill" });
         }
+        assert.deepEqual(await fixture.leftovers(), before);
       }
       await instance.start();
       await instance.ready({ timeout: fixture.deadline });
