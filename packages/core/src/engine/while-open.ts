@@ -45,6 +45,8 @@ export async function streamWhileOpen<O extends Abortable>(
   const work = async () => {
     try {
       const stream = await call({ ...(options as O), signal: linked.signal });
+      // Whoever reads sees a failure; one who has left it unread must not die of the host's end.
+      stream.on("error", () => undefined);
       return stream.once("close", () => linked[Symbol.dispose]());
     } catch (error) {
       linked[Symbol.dispose]();
