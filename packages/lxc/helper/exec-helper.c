@@ -6,6 +6,7 @@
  * and for a terminal /dev/pts. It has exactly the rights of the container, and trusts what comes over CONTROL, from the host.
  *
  * Protocol, all numbers 32 bits, little-endian:
+ *   host → helper, first: a byte, with descriptors 0, 1 and 2 of the program (SCM_RIGHTS).
  *   host → helper, once:  length of the rest, flags, uid, gid, columns, rows, count of groups, count of arguments, count of
  *                         variables, the groups, then as strings with a NUL: cwd, arguments, variables.
  *   host → helper:        kind, value        SIGNAL number, to the program's group | RESIZE columns << 16 | rows.
@@ -43,6 +44,30 @@ static int read_all(int fd, void *to, u64 length) {
     if (n <= 0) return 0;
     at += n;
   }
+  return 1;
+}
+
+/* The program's three descriptors: not inherited from lxc-attach, which would hold them open to its own end. */
+static int receive_streams(void) {
+  char byte;
+  struct {
+    u64 length;
+    int level, type, fds[4];
+  } control = {0, 0, 0, {0}};
+  struct {
+    char *base;
+    u64 length;
+  } part = {&byte, 1};
+  struct {
+    void *name;
+    u64 name_length;
+    void *parts;
+    u64 part_count;
+    void *control;
+    u64 control_length, flags;
+  } message = {0, 0, &part, 1, &control, sizeof control, 0};
+  if (call(SYS_recvmsg, CONTROL, &message, 0, 0) != 1 || control.length != 16 + 3 * sizeof(int)) return 0;
+  for (int fd = 0; fd < 3; fd++) call(SYS_dup3, control.fds[fd], fd, 0, 0);
   return 1;
 }
 
@@ -218,7 +243,9 @@ __attribute__((used, noreturn)) void run(void) {
   /* PID 1 need not be one that reaps: what loses its parent comes to us. */
   call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0);
   call(SYS_fcntl, CONTROL, F_SETFD, FD_CLOEXEC, 0);
+  int received = receive_streams();
   call(SYS_close_range, HELPER, ~0u, 0, 0);
+  if (!received) leave(126);
   call(SYS_setsid, 0, 0, 0, 0);
   if (!read_all(CONTROL, &length, sizeof length) || length < sizeof(struct request) || length > MAX_REQUEST) leave(126);
   /* PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS; one byte more, so that the last string ends. */

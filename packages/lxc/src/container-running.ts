@@ -85,7 +85,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     return await execInside(
       { name, argv, env, idmap },
       kind,
-      completeRequest(request, name, exec, this.files),
+      completeRequest(request, name, exec, this.files, idmap),
       options,
     );
   }

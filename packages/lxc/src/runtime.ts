@@ -19,4 +19,4 @@ export { refusals } from "./refusals.ts";
 export { type ReleaseSpec, releaseContainer, removeContainer } from "./release.ts";
 export { makeRoot, type OpenRoot, openRoot } from "./root.ts";
 
-export { resolveUser } from "./user.ts";
+export { assertMapped, resolveUser } from "./user.ts";

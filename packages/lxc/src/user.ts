@@ -1,5 +1,5 @@
-import { isInstanceError, NotFoundError } from "@pileus/core";
-import type { FileOperations } from "@pileus/core/driver";
+import { ConfigError, isInstanceError, NotFoundError } from "@pileus/core";
+import type { FileOperations, Idmap } from "@pileus/core/driver";
 import { type Account, findAccount } from "@pileus/core/files";
 
 /** Nobody needs more: what is larger is an attempt to fill our memory. */
@@ -18,6 +18,18 @@ export async function resolveUser(files: FileOperations, user?: string): Promise
   const [who, itsGroup] = (user ?? "").split(":");
   const [name = "", file] = found.unknown === "user" ? [who, "passwd"] : [itsGroup, "group"];
   throw new NotFoundError(found.unknown, name, { hint: `it is not in the instance's /etc/${file}` });
+}
+
+/**
+ * That an unprivileged container has the ids of a user.
+ *
+ * @throws {ConfigError} which names the id, the ids that there are, and the way out
+ */
+export function assertMapped({ uid, gid, groups }: Pick<Account, "uid" | "gid" | "groups">, idmap?: Idmap): void {
+  const beyond = [uid, gid, ...groups].find((id) => idmap !== undefined && id >= idmap.count);
+  if (beyond === undefined || idmap === undefined) return;
+  const message = `id ${beyond} is beyond the ids of an unprivileged container, 0 to ${idmap.count - 1}: name another user, or make the instance privileged`;
+  throw new ConfigError("user", [{ path: ["user"], message }]);
 }
 
 // A distroless image need have neither.

@@ -19,9 +19,10 @@ import {
   type Plan,
   type Running,
 } from "@pileus/core/driver";
-import type { Account } from "@pileus/core/files";
+import { type Account, findAccount } from "@pileus/core/files";
 import {
   adoptContainer,
+  assertMapped,
   type ContainerSpec,
   containerLog,
   DEFAULT_IDMAP,
@@ -56,8 +57,11 @@ export class OciBackend implements Backend<OciCapability> {
   }
 
   async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {
-    programOf(instance);
+    const program = programOf(instance);
     options.signal?.throwIfAborted();
+    const user = findAccount(program.user, { passwd: "", group: "" });
+    // A name is known once there are files to look in.
+    if (!("unknown" in user)) assertMapped(user, this.#container(instance).idmap);
     makeRoot(this.#container(instance));
   }
 
@@ -68,6 +72,7 @@ export class OciBackend implements Backend<OciCapability> {
     const { files } = await openRoot(container, options);
     const user = await prepareRoot(files, { name: instance.name, program, nics: instance.nics }, options);
     const { idmap } = container;
+    assertMapped(user, idmap);
     await prepareLogs(instance.log, { uid: idOutside(idmap, user.uid), gid: idOutside(idmap, user.gid) });
     return await launchContainer({ ...container, ...programSpec(program, user) }, options);
   }

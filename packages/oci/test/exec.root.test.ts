@@ -28,6 +28,32 @@ describe("a program of exec", () => {
   );
 
   it(
+    "can open its own streams by name, whoever it runs as",
+    real(async () => {
+      await fixture.using({}, async (instance) => {
+        await instance.start();
+        for (const user of ["root", "app"])
+          expect(
+            await instance.run(["sh", "-c", "echo out >/dev/stdout; echo err >/dev/stderr"], { user }),
+          ).toMatchObject({ stdout: "out\n", stderr: "err\n" });
+      });
+    }),
+  );
+
+  it(
+    "by an id that an unprivileged container has not is refused, with the way out",
+    real(async () => {
+      const beyond = /id 70000 is beyond the ids of an unprivileged container, 0 to 65535: .*privileged/;
+      await fixture.using({}, async (instance) => {
+        await instance.start();
+        await expect(instance.run(["true"], { user: "70000" })).rejects.toThrow(beyond);
+        await expect(instance.run(["true"], { user: "1:70000" })).rejects.toThrow(beyond);
+      });
+      await expect(fixture.using({ user: "70000" }, async () => undefined)).rejects.toThrow(beyond);
+    }),
+  );
+
+  it(
     "that runs out of time leaves nothing behind, not even under a process 1 that reaps nothing",
     real(async () => {
       await fixture.using(

@@ -81,6 +81,7 @@ export { ByteCollector } from "../system/byte-collector.ts";
 export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
 export { makeFifo, pipe, punchHole, reserveSpace, sealedFile } from "../system/descriptor.ts";
+export { sendDescriptors, socketPair } from "../system/descriptor-socket.ts";
 export { findProcesses } from "../system/find-process.ts";
 export { findTool, missingTool, missingTools } from "../system/find-tool.ts";
 export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/idmap.ts";

@@ -38,6 +38,7 @@ function load() {
     listen: libc.func("int listen(int fd, int backlog)") as Native,
     mkfifo: libc.func("int mkfifo(str path, uint mode)") as Native,
     pipe2: libc.func("int pipe2(_Out_ int *fds, int flags)") as Native,
+    socketpair: libc.func("int socketpair(int domain, int type, int protocol, _Out_ int *fds)") as Native,
     fcntl: libc.func("int fcntl(int fd, int command, ulong argument)") as Native,
     fallocate: libc.func("int fallocate(int fd, int mode, long offset, long length)") as Native,
     poll: libc.func("int poll(_Inout_ uint8_t *fds, ulong count, int timeout)") as Native & { readonly async: Native },

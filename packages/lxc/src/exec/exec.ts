@@ -1,7 +1,8 @@
 import type { ChildProcess } from "node:child_process";
-import { Duplex } from "node:stream";
+import { closeSync } from "node:fs";
+import { Socket } from "node:net";
 import { type Abortable, ConnectionError, type ExitStatus } from "@pileus/core";
-import { type BackendProcess, type Idmap, idOutside } from "@pileus/core/driver";
+import { type BackendProcess, type Idmap, idOutside, sendDescriptors, socketPair } from "@pileus/core/driver";
 import { EXEC_HELPER } from "../helpers.ts";
 import { launch } from "../launch.ts";
 import {
@@ -78,7 +79,7 @@ export async function execInside(
 /** One lxc-attach with our helper behind it, and the connection to it. */
 class AttachedProgram {
   readonly #child: ChildProcess;
-  readonly #control: Duplex;
+  readonly #control: Socket;
   /** Settles when the program runs, or could not be started: then `exit` says so. */
   readonly begun: Promise<void>;
   readonly exit: Promise<ExitStatus>;
@@ -87,20 +88,28 @@ class AttachedProgram {
   #unread: Buffer = Buffer.alloc(0);
 
   constructor(target: ExecTarget, pipes: ProgramPipes, kind: BackendProcess["streams"]["kind"]) {
-    const [stdin, stdout, stderr] = pipes.theirs;
-    // The helper ends what it started when the control connection closes, however we ended.
-    this.#child = launch(target.argv, {
-      stdio: [stdin, stdout, kind === "tty" ? stdout : stderr, "pipe", EXEC_HELPER.descriptor()],
-      env: target.env,
-    });
+    const { control, fd, theirs } = connect(target.name);
+    this.#control = control;
+    try {
+      // Not by inheritance: lxc-attach would hold them for as long as it runs, and no stream would end before that.
+      const [stdin, stdout, stderr] = pipes.theirs;
+      sendDescriptors(fd, [stdin, stdout, kind === "tty" ? stdout : stderr]);
+      // The helper ends what it started when the control connection closes, however we ended.
+      this.#child = launch(target.argv, {
+        stdio: ["ignore", "ignore", "ignore", theirs, EXEC_HELPER.descriptor()],
+        env: target.env,
+      });
+    } catch (error) {
+      control.destroy();
+      throw error;
+    } finally {
+      closeSync(theirs);
+    }
     this.left = new Promise<void>((resolve) => {
       this.#child.once("close", () => resolve());
       // It was never there.
       this.#child.once("error", () => resolve());
     });
-    // Where descriptors run out node:child_process makes no stream at all, whatever its types say: its error tells of that.
-    const streams: readonly unknown[] | undefined = this.#child.stdio;
-    this.#control = (streams?.[3] as Duplex | undefined) ?? new Duplex().destroy();
     // A broken connection shows as its end.
     this.#control.on("error", () => undefined);
     const begun = deferred<void>();
@@ -148,6 +157,16 @@ class AttachedProgram {
     const { news, rest } = decodeNews(Buffer.concat([this.#unread, bytes]));
     this.#unread = rest;
     return news;
+  }
+}
+
+/** A connection for a helper: our end, and its own. @throws {ConnectionError} where descriptors have run out */
+function connect(container: string): { readonly control: Socket; readonly fd: number; readonly theirs: number } {
+  try {
+    const [fd, theirs] = socketPair();
+    return { control: new Socket({ fd, readable: true, writable: true }), fd, theirs };
+  } catch (cause) {
+    throw new ConnectionError(`a program in container "${container}"`, `none can be made: ${String(cause)}`, { cause });
   }
 }
 

@@ -1,6 +1,6 @@
-import type { ExecRequest, FileOperations } from "@pileus/core/driver";
+import type { ExecRequest, FileOperations, Idmap } from "@pileus/core/driver";
 import type { ExecDefaults } from "../container-spec.ts";
-import { resolveUser } from "../user.ts";
+import { assertMapped, resolveUser } from "../user.ts";
 import type { HelperRequest } from "./protocol.ts";
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -11,8 +11,10 @@ export async function completeRequest(
   name: string,
   defaults: ExecDefaults,
   files: FileOperations,
+  idmap: Idmap | undefined,
 ): Promise<HelperRequest> {
   const user = await resolveUser(files, request.user ?? defaults.user);
+  assertMapped(user, idmap);
   return {
     argv: request.argv,
     env: {
