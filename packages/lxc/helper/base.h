@@ -133,7 +133,8 @@ static long execute(char **argv, char **envp) {
   const char *name = argv[0];
   for (const char *c = name; *c; c++)
     if (*c == '/') return execute_file(name, argv, envp);
-  const char *path = "";
+  /* confstr(3), _CS_PATH: where there is no PATH. */
+  const char *path = "/bin:/usr/bin";
   for (char **e = envp; *e; e++)
     if ((*e)[0] == 'P' && (*e)[1] == 'A' && (*e)[2] == 'T' && (*e)[3] == 'H' && (*e)[4] == '=') path = *e + 5;
   long found = ENOENT;
