@@ -210,7 +210,8 @@ describe("exec on a terminal", () => {
   });
 
   it("is set as the kernel sets a new one, and erases whole UTF-8 characters", async () => {
-    // termbits.h: ICRNL IXON IUTF8; OPOST ONLCR; B38400 CS8 CREAD; ISIG ICANON ECHO ECHOE ECHOK ECHOCTL ECHOKE IEXTEN; then c_cc.
+    // termbits.h: ICRNL IXON IUTF8; OPOST ONLCR; B38400 CS8 CREAD; ISIG ICANON ECHO ECHOE ECHOK ECHOCTL ECHOKE IEXTEN;
+    // then c_cc.
     const { output } = await runOnTerminal(client, ["stty", "-g"]);
     expect(output).toMatch(/^4500:5:bf:8a3b:3:1c:7f:15:4:0:1:0:11:13:1a:0:12:f:17:16:0:/);
   });

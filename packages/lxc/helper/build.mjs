@@ -1,5 +1,5 @@
 // Compiles each helper and writes it into the module of its name. Needs gcc of the architecture, or a cross compiler:
-//   node packages/lxc/helper/build.mjs            all architectures whose compiler is there; the others stay as they are
+// node packages/lxc/helper/build.mjs            all architectures whose compiler is there; the others stay as they are
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

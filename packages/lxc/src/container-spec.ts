@@ -16,8 +16,8 @@ export interface ContainerSpec {
   /** A folder of the run, emptied by the caller before each launch and 0700: for the monitor's log. */
   readonly run: string;
   /**
-   * Where PID 1's output goes. `console`: its /dev/console, whose text is kept in `file`; stdin, stdout and stderr are that terminal.
-   * `files`: stdout and stderr, each appended to a file of its own, stdin at its end, no terminal.
+   * Where PID 1's output goes. `console`: its /dev/console, whose text is kept in `file`; stdin, stdout and stderr are
+   * that terminal. `files`: stdout and stderr, each appended to a file of its own, stdin at its end, no terminal.
    */
   readonly output:
     | { readonly kind: "console"; readonly file: string }
@@ -50,9 +50,15 @@ export interface TmpfsSpec {
 
 /** PID 1: what it is, whom it runs as, and how it is asked to end. */
 export interface InitSpec {
-  /** What kind of program it is, where that matters: `ready()` of a `systemd` waits for the end of its boot. Default `other`. */
+  /**
+   * What kind of program it is, where that matters: `ready()` of a `systemd` waits for the end of its boot. Default
+   * `other`.
+   */
   readonly kind?: "systemd" | "other" | undefined;
-  /** The program and its arguments, exactly: quotes, spaces, newlines and empty arguments survive. Found by absolute path, or by PATH of `env`. */
+  /**
+   * The program and its arguments, exactly: quotes, spaces, newlines and empty arguments survive. Found by absolute
+   * path, or by PATH of `env`.
+   */
   readonly argv: readonly string[];
   /** Ids inside. Default 0. */
   readonly uid?: number | undefined;

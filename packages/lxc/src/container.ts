@@ -15,8 +15,8 @@ import { containerPaths } from "./paths.ts";
 import { releaseContainer } from "./release.ts";
 
 /**
- * Starts the container on its open root ({@link openRoot}). Resolves when PID 1's program runs. A failure or an abort leaves nothing
- * running and nothing mounted.
+ * Starts the container on its open root ({@link openRoot}). Resolves when PID 1's program runs. A failure or an abort
+ * leaves nothing running and nothing mounted.
  */
 export async function launchContainer(spec: ContainerSpec, options: Abortable = {}): Promise<ContainerRunning> {
   const refused = refusedArguments(spec.init.argv, spec.init.env ?? {});
@@ -45,8 +45,8 @@ export async function adoptContainer(spec: ContainerSpec): Promise<ContainerRunn
 }
 
 /**
- * A monitor with a PID 1, or in the midst of a reboot. One that has none gets the time to finish: to end, with its last word, or to start
- * the next PID 1 of a reboot of which its log did not tell yet.
+ * A monitor with a PID 1, or in the midst of a reboot. One that has none gets the time to finish: to end, with its last
+ * word, or to start the next PID 1 of a reboot of which its log did not tell yet.
  */
 async function findRunning(spec: ContainerSpec): Promise<Monitor | undefined> {
   for (const end = performance.now() + FINISH; ; ) {

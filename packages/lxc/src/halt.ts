@@ -2,13 +2,15 @@ import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { type ProcessIdentity, signalProcess } from "@pileus/core/driver";
 
-/** How long PID 1 is left alone before it is asked once more, while it cannot hear: milliseconds, growing to the second. */
+/**
+ * How long PID 1 is left alone before it is asked once more, while it cannot hear: milliseconds, growing to the second.
+ */
 const PAUSE = [10, 250] as const;
 
 /**
- * Asks PID 1 to end. The kernel drops a signal to a PID 1 that has not got ready for it (pid_namespaces(7)), and tells nobody when it
- * has: so right after a start this goes on asking in the background until it is ready, or `signal` is aborted. Nothing is sent from then
- * on.
+ * Asks PID 1 to end. The kernel drops a signal to a PID 1 that has not got ready for it (pid_namespaces(7)), and tells
+ * nobody when it has: so right after a start this goes on asking in the background until it is ready, or `signal` is
+ * aborted. Nothing is sent from then on.
  */
 export async function askToHalt(
   init: ProcessIdentity,

@@ -22,8 +22,8 @@ const InitSystemSchema = z.looseObject({
 export type InitSystem = z.output<typeof InitSystemSchema> & Pick<InitSpec, "kind">;
 
 /**
- * Reads what was kept of the init of a run. It is written before anything is started: what is empty or cut short is of a launch that did
- * not get so far, and tells nothing.
+ * Reads what was kept of the init of a run. It is written before anything is started: what is empty or cut short is of
+ * a launch that did not get so far, and tells nothing.
  */
 export function parseInitSystem(text: string): InitSystem | undefined {
   try {

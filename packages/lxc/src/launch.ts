@@ -7,8 +7,9 @@ export interface LaunchOptions extends Pick<SpawnOptions, "env"> {
 }
 
 /**
- * Starts a tool of the host, whose programs in a container then inherit nothing that our process, or whoever started it, made of
- * itself: umask, priority, limits, descriptors. In a session of its own: a ^C at our terminal is not for it.
+ * Starts a tool of the host, whose programs in a container then inherit nothing that our process, or whoever started
+ * it, made of itself: umask, priority, limits, descriptors. In a session of its own: a ^C at our terminal is not for
+ * it.
  *
  * @throws a system error where it cannot be started; later failures are its `error` event.
  */

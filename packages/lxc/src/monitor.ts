@@ -53,7 +53,8 @@ export async function startMonitor(
   try {
     child = launch(argv, {
       stdio: ["ignore", ...stdio],
-      // No PATH on which newuidmap is: it would ask /etc/subuid, where root mostly has no line. Root writes the map itself.
+      // No PATH on which newuidmap is: it would ask /etc/subuid, where root mostly has no line. Root writes the map
+      // itself.
       env: inheritedVariables(spec.init.env ?? {}),
     });
   } finally {
@@ -90,8 +91,8 @@ export async function startMonitor(
 }
 
 /**
- * The monitor of a run that another process started; `undefined` when there is none that has come so far as to take commands. In the midst
- * of a reboot it takes none, and is found all the same.
+ * The monitor of a run that another process started; `undefined` when there is none that has come so far as to take
+ * commands. In the midst of a reboot it takes none, and is found all the same.
  */
 export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefined> {
   const { log, lxcpath } = containerPaths(spec);
@@ -138,7 +139,10 @@ export function monitors(spec: PlacedSpec): Promise<readonly ProcessIdentity[]> 
   return findProcesses((argv) => begin.every((argument, index) => argv[index + 1] === argument));
 }
 
-/** After a reboot inside the same monitor listens anew, once PID 1 runs again; `undefined` when it has ended, or `signal` says to stop. */
+/**
+ * After a reboot inside the same monitor listens anew, once PID 1 runs again; `undefined` when it has ended, or
+ * `signal` says to stop.
+ */
 async function reconnect(
   spec: ContainerSpec,
   monitor: ProcessIdentity,

@@ -3,8 +3,8 @@ import { type Abortable, isInstanceError } from "@pileus/core";
 import { type FileOperations, type NicAttachment, renderHosts, renderResolvConf } from "@pileus/core/driver";
 
 /**
- * Writes what a system reads about its own name and its resolvers, before it starts. `/etc/hosts` is the instance's own as soon
- * as it has its name in it.
+ * Writes what a system reads about its own name and its resolvers, before it starts. `/etc/hosts` is the instance's own
+ * as soon as it has its name in it.
  */
 export async function writeNetworkFiles(
   files: FileOperations,
@@ -19,7 +19,9 @@ export async function writeNetworkFiles(
   if (nics.length > 0) await replace(files, "/etc/resolv.conf", renderResolvConf(nics), options);
 }
 
-/** In place of whatever is there: distributions have a symlink to what a service would write. Most starts find it done. */
+/**
+ * In place of whatever is there: distributions have a symlink to what a service would write. Most starts find it done.
+ */
 async function replace(files: FileOperations, path: string, content: string, options: Abortable): Promise<void> {
   if ((await readIfThere(files, path)) === content) return;
   await files.remove(path, { ...options, recursive: true });

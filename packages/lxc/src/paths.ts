@@ -10,8 +10,8 @@ export function containerPaths(spec: PlacedSpec) {
   const lxcpath = `/run/pileus/${spec.hostId}-${spec.name}`;
   return {
     /**
-     * liblxc's `--lxcpath`, with the mount point of the root. The container's own root user must get in (liblxc looks as that user),
-     * and nobody else: setuid programs of an image are not for the host's users.
+     * liblxc's `--lxcpath`, with the mount point of the root. The container's own root user must get in (liblxc looks
+     * as that user), and nobody else: setuid programs of an image are not for the host's users.
      */
     lxcpath,
     /** `lxc.rootfs.path`: the mounted root. */

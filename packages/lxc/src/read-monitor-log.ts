@@ -9,9 +9,9 @@ const TAIL = 64 * 1024;
 const LIMIT = 1024 * 1024;
 
 /**
- * What a monitor's log says of the latest start, and nothing of those before: the container reboots as often as it likes, and each time
- * adds to the log. A log that is not there says nothing: another process removes it with the instance, or before its next run, at any
- * moment. Synchronous: see InitProcess.
+ * What a monitor's log says of the latest start, and nothing of those before: the container reboots as often as it
+ * likes, and each time adds to the log. A log that is not there says nothing: another process removes it with the
+ * instance, or before its next run, at any moment. Synchronous: see InitProcess.
  */
 export function readMonitorLog(file: string): MonitorLog {
   const fd = ifThere(() => openSync(file, "r"));
@@ -38,8 +38,8 @@ function ifThere<T>(read: () => T): T | undefined {
 }
 
 /**
- * Gives back what a log of more than a mebibyte says of starts before the latest. The monitor goes on writing at its end, and nobody need
- * know: cutting the file short could lose what it writes at the same moment.
+ * Gives back what a log of more than a mebibyte says of starts before the latest. The monitor goes on writing at its
+ * end, and nobody need know: cutting the file short could lose what it writes at the same moment.
  */
 export function trimMonitorLog(file: string): void {
   const fd = openSync(file, "r+");

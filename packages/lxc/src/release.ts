@@ -20,8 +20,8 @@ import { closeRoot, removeRoot } from "./root.ts";
 export type ReleaseSpec = PlacedSpec & Pick<ContainerSpec, "nics">;
 
 /**
- * Ends what still runs of it, by force, and gives back what a run holds on the host: mounts, cgroups, interfaces, liblxc's lock.
- * Idempotent. Its files stay.
+ * Ends what still runs of it, by force, and gives back what a run holds on the host: mounts, cgroups, interfaces,
+ * liblxc's lock. Idempotent. Its files stay.
  */
 export async function releaseContainer(spec: ReleaseSpec): Promise<void> {
   for (const monitor of await monitors(spec)) {
@@ -49,14 +49,19 @@ export async function releaseRun(spec: ReleaseSpec, mark: string | undefined): P
   if (mark !== undefined && markOf(spec) === mark) await releaseHost(spec);
 }
 
-/** Tells a run from a later one by its configuration, which is written anew for each; `undefined` when there is none. */
+/**
+ * Tells a run from a later one by its configuration, which is written anew for each; `undefined` when there is none.
+ */
 export function markOf(spec: PlacedSpec): string | undefined {
   const found = statSync(containerPaths(spec).config, { bigint: true, throwIfNoEntry: false });
   // The time, too: a number of a file that was removed is given to the next.
   return found === undefined ? undefined : `${found.ino} ${found.ctimeNs}`;
 }
 
-/** One process at a time, so that a run of which one has begun to give back everything is over for the others when it has. */
+/**
+ * One process at a time, so that a run of which one has begun to give back everything is over for the others when it
+ * has.
+ */
 async function takeTurn(spec: PlacedSpec): Promise<Lock> {
   const { releaseLock } = containerPaths(spec);
   mkdirSync(dirname(releaseLock), { recursive: true, mode: 0o711 });

@@ -25,16 +25,16 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /**
  * The program of an instance. Pure.
  *
- * @throws {ConfigError} when neither image nor configuration names one, or the image's stop signal does not exist, or one of its
- * variables cannot be had
+ * @throws {ConfigError} when neither image nor configuration names one, or the image's stop signal does not exist, or
+ * one of its variables cannot be had
  */
 export function resolveProgram(
   image: OciProcess,
   section: OciSection,
   instance: { readonly name: string; readonly env: Readonly<Record<string, string>> },
 ): Program {
-  // As Docker merges them (moby, daemon/commit.go): the image's cmd is meant for the image's entrypoint, and stays where the
-  // entrypoint is merely taken away.
+  // As Docker merges them (moby, daemon/commit.go): the image's cmd is meant for the image's entrypoint, and stays
+  // where the entrypoint is merely taken away.
   const entrypoint = section.entrypoint ?? image.entrypoint;
   const cmd = section.cmd ?? (section.entrypoint?.length ? [] : image.cmd);
   const argv = [...entrypoint, ...cmd];

@@ -21,7 +21,9 @@ export const OciSectionSchema = z
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
       .regex(/^\/[^\0-\x1f\x7f]*$/, "a working directory is an absolute path without control characters")
       .optional(),
-    /** `name`, `uid`, `name:group` or `uid:gid`; names are those of the instance's own `/etc/passwd` and `/etc/group`. */
+    /**
+     * `name`, `uid`, `name:group` or `uid:gid`; names are those of the instance's own `/etc/passwd` and `/etc/group`.
+     */
     user: z
       .string()
       .max(255)

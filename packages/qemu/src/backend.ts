@@ -129,7 +129,8 @@ export class QemuBackend implements Backend<QemuCapability> {
     return new AgentLink(open, await PortClaim.open(claimPath(this.#claims, instance.uuid, identity)));
   }
 
-  // Neither is in the instance's folder: whoever waits for a lock makes its file anew, and would do so while the folder is being removed.
+  // Neither is in the instance's folder: whoever waits for a lock makes its file anew, and would do so while the folder
+  // is being removed.
   get #claims(): string {
     return join(this.#parts.context.folder, "agents");
   }

@@ -11,8 +11,8 @@ export interface CommandLineParts {
 }
 
 /**
- * The kernel's command line: what makes it start quickly, and what our initramfs must know (see `initramfs/init-script.ts`). Names and
- * addresses are what their schemas allow: no blank, no comma.
+ * The kernel's command line: what makes it start quickly, and what our initramfs must know (see
+ * `initramfs/init-script.ts`). Names and addresses are what their schemas allow: no blank, no comma.
  */
 export function renderCommandLine(parts: CommandLineParts): string {
   const { hostname, nics, type, accelerator, tscKhz } = parts;
@@ -29,7 +29,8 @@ export function renderCommandLine(parts: CommandLineParts): string {
     // Interfaces have the names that the initramfs gave them.
     "net.ifnames=0",
     ...(accelerator === "tcg" ? emulated : []),
-    // Under TCG on a busy host microvm fails to measure its counter against the PIT, and hangs. A PC has more clocks to ask.
+    // Under TCG on a busy host microvm fails to measure its counter against the PIT, and hangs. A PC has more clocks to
+    // ask.
     ...(accelerator === "tcg" && type === "microvm" && tscKhz !== undefined ? [`tsc_early_khz=${tscKhz}`] : []),
     `pileus.hostname=${hostname}`,
     ...nics.map(({ device, mac, ipv4, dns }) => `pileus.nic=${[device, mac, ipv4.address, dns.domain].join(",")}`),

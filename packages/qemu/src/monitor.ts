@@ -10,8 +10,8 @@ export interface MonitorOptions extends Abortable {
 /**
  * Connects to the first of a machine's monitors that is free, trying all at once.
  *
- * @throws {ConnectionError} when none is: others hold them, or nothing listens. @throws {ProtocolError} when what listens is no
- * monitor.
+ * @throws {ConnectionError} when none is: others hold them, or nothing listens. @throws {ProtocolError} when what
+ * listens is no monitor.
  */
 export async function connectMonitor(paths: readonly string[], options: MonitorOptions = {}): Promise<QmpClient> {
   const losers = linkSignals(options.signal);

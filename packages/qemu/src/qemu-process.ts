@@ -21,8 +21,8 @@ export interface StartedQemu {
 }
 
 /**
- * Starts QEMU detached: in a session of its own, its output in a file, so that it lives on whatever becomes of us. `descriptors` are
- * inherited as its 3, 4 and so on.
+ * Starts QEMU detached: in a session of its own, its output in a file, so that it lives on whatever becomes of us.
+ * `descriptors` are inherited as its 3, 4 and so on.
  *
  * @throws {HostError} when it is not there.
  */
@@ -60,8 +60,8 @@ export async function startQemu(
 }
 
 /**
- * The QEMU of ours that runs the machine with this UUID: the one that the pid file names, if it has the UUID among its arguments;
- * else, where a crash came before the file was written, any process that has.
+ * The QEMU of ours that runs the machine with this UUID: the one that the pid file names, if it has the UUID among its
+ * arguments; else, where a crash came before the file was written, any process that has.
  */
 export async function findQemu(
   uuid: string,
@@ -74,7 +74,8 @@ export async function findQemu(
 }
 
 /**
- * Ends every QEMU of ours that runs the machine with this UUID, whatever state it is in, and returns when they are gone.
+ * Ends every QEMU of ours that runs the machine with this UUID, whatever state it is in, and returns when they are
+ * gone.
  *
  * @throws {TimeoutError} when one does not end within 5 s: the kernel waits for a disk, say.
  */

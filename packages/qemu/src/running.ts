@@ -40,7 +40,10 @@ export interface QemuRunningParts extends ReleaseSpec {
   readonly agent: AgentLink | undefined;
 }
 
-/** How often addresses are looked at that a guest does not have yet, in milliseconds: nothing in a guest tells when one comes. */
+/**
+ * How often addresses are looked at that a guest does not have yet, in milliseconds: nothing in a guest tells when one
+ * comes.
+ */
 const ADDRESS_INTERVAL = 200;
 
 /** How soon it is asked again whether a machine has ended, where this could not be told, in milliseconds. */
@@ -72,7 +75,8 @@ export class QemuRunning implements Running<QemuCapability> {
     this.files = new GuestFiles((options) => this.#session(options));
     if (this.#agent !== undefined) {
       this.#agent.onSession = (agent) => {
-        // Whoever asked waits for the end of the machine, and no longer than he wants: what a guest says instead is nobody's error.
+        // Whoever asked waits for the end of the machine, and no longer than he wants: what a guest says instead is
+        // nobody's error.
         if (this.#shutdownAsked) powerOff(agent, {}).catch(() => undefined);
       };
     }
@@ -86,7 +90,10 @@ export class QemuRunning implements Running<QemuCapability> {
     return this.#agent === undefined ? NO_AGENT : this.#agent.failure?.message;
   }
 
-  /** Until the agent answers and each nic has the address that its network reserved. At once for a guest without an agent. */
+  /**
+   * Until the agent answers and each nic has the address that its network reserved. At once for a guest without an
+   * agent.
+   */
   async ready(options: Abortable): Promise<void> {
     if (this.#agent === undefined) return;
     for (;;) {
@@ -178,8 +185,8 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   /**
-   * Asks the agent, and presses the power button where there is none to ask yet. Right after a start nobody in the guest
-   * minds the button: whoever comes first is asked, the agent as soon as it is there.
+   * Asks the agent, and presses the power button where there is none to ask yet. Right after a start nobody in the
+   * guest minds the button: whoever comes first is asked, the agent as soon as it is there.
    */
   async shutdown(options: Abortable): Promise<void> {
     this.#shutdownAsked = true;
@@ -202,7 +209,8 @@ export class QemuRunning implements Running<QemuCapability> {
     return this.#agent.session(options);
   }
 
-  // QEMU closes its monitors as it ends; that is how its end is seen, ours or not, without a process that waits. Never rejects.
+  // QEMU closes its monitors as it ends; that is how its end is seen, ours or not, without a process that waits. Never
+  // rejects.
   async #watch(spec: ReleaseSpec, mark: string | undefined): Promise<undefined> {
     for (;;) {
       await this.#qmp?.closed;

@@ -18,9 +18,9 @@ export interface ConnectAgentOptions extends Abortable, Timed {
 }
 
 /**
- * One session with the agent of one guest. It ends with the stream, when the agent starts anew (the guest rebooted), or when
- * the guest breaks the protocol; then every call rejects, and a new client is to be made. Disposing closes it, which kills
- * what runs for it in the guest.
+ * One session with the agent of one guest. It ends with the stream, when the agent starts anew (the guest rebooted), or
+ * when the guest breaks the protocol; then every call rejects, and a new client is to be made. Disposing closes it,
+ * which kills what runs for it in the guest.
  */
 export interface AgentClient extends AsyncDisposable {
   /** What the agent said of itself. `bootId` differs each time that the guest booted. */
@@ -42,9 +42,9 @@ export interface AgentClient extends AsyncDisposable {
 }
 
 /**
- * Opens a session with a guest's agent, waiting for it to come up if need be: what is said to a port that the guest has not opened
- * yet stays in the pipe, and an agent that starts greets. A session of another client on the same port ends; the
- * stream may still hold bytes of it, which are discarded.
+ * Opens a session with a guest's agent, waiting for it to come up if need be: what is said to a port that the guest has
+ * not opened yet stays in the pipe, and an agent that starts greets. A session of another client on the same port ends;
+ * the stream may still hold bytes of it, which are discarded.
  *
  * @throws {TimeoutError} after `timeout` (default 120 s): no agent, or another process holds the port.
  * @throws {AgentError} when the agent refuses the session.

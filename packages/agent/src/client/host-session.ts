@@ -52,8 +52,8 @@ export interface Result {
 }
 
 /**
- * The host's half of a link: one handshake, then one session until it breaks. All that arrives is checked against the protocol; what is
- * wrong ends the session, and every call in it, with {@link ProtocolError}.
+ * The host's half of a link: one handshake, then one session until it breaks. All that arrives is checked against the
+ * protocol; what is wrong ends the session, and every call in it, with {@link ProtocolError}.
  */
 export class HostSession {
   readonly #closed = deferred<Error | undefined>();

@@ -2,7 +2,10 @@ import { createRequire } from "node:module";
 
 const PLATFORM = `${process.platform}-${process.arch}`;
 
-/** The native modules that the agent loads, by their names beside it. Each is an optional dependency of a package of ours. */
+/**
+ * The native modules that the agent loads, by their names beside it. Each is an optional dependency of a package of
+ * ours.
+ */
 export const NATIVE_MODULES = {
   "koffi.node": {
     through: ["@pileus/core/package.json", "koffi"],

@@ -17,7 +17,9 @@ export interface RuntimeDriveOptions extends Abortable {
 
 const TEMPORARY = ".runtime-";
 
-/** How many drives stay: versions of Node or of this package can share a folder without building theirs again and again. */
+/**
+ * How many drives stay: versions of Node or of this package can share a folder without building theirs again and again.
+ */
 const KEPT = 3;
 
 const DRIVE = new RegExp(`^runtime-[0-9a-f]{24}\\.${RUNTIME_DRIVE_FILESYSTEM}$`);
@@ -56,7 +58,8 @@ export async function buildRuntimeDrive(options: RuntimeDriveOptions): Promise<s
   return target;
 }
 
-// By what a package manager cannot but change when it replaces a file: reading 100 MB at each start would cost more than it proves.
+// By what a package manager cannot but change when it replaces a file: reading 100 MB at each start would cost more
+// than it proves.
 async function identify(files: readonly RuntimeFile[]): Promise<string> {
   const hash = createHash("sha256").update(LAYOUT);
   for (const { path, source } of files) {

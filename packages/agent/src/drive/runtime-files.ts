@@ -14,8 +14,8 @@ export interface RuntimeFile {
 }
 
 /**
- * What the drive carries: this process's own Node binary with its dynamic linker and libraries, the agent's bundle, koffi's
- * native module, and a static BusyBox.
+ * What the drive carries: this process's own Node binary with its dynamic linker and libraries, the agent's bundle,
+ * koffi's native module, and a static BusyBox.
  *
  * @throws {HostError} naming what is missing and how to get it.
  */

@@ -8,12 +8,15 @@ export interface ProcessIds {
   readonly session: number;
 }
 
-/** How often is looked again for what was started meanwhile: a program that forks faster than it is killed ends the looking. */
+/**
+ * How often is looked again for what was started meanwhile: a program that forks faster than it is killed ends the
+ * looking.
+ */
 const ROUNDS = 100;
 
 /**
- * Kills a program that leads a session, and all that it started: what is in its session, what descends from that, and the sessions
- * that those began. What left by two forks and a session in between is nobody's descendant any more.
+ * Kills a program that leads a session, and all that it started: what is in its session, what descends from that, and
+ * the sessions that those began. What left by two forks and a session in between is nobody's descendant any more.
  */
 export function killDescendants(
   root: number,

@@ -35,7 +35,10 @@ interface Start {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Runs a program for a call, from its start to the end of its output. Whatever ends the call kills it and all that it started. */
+/**
+ * Runs a program for a call, from its start to the end of its output. Whatever ends the call kills it and all that it
+ * started.
+ */
 export function exec(call: Call, request: ExecRequest, tools: ExecTools): void {
   const stdin = call.reader(0);
   const outputs =

@@ -39,8 +39,8 @@ const RLIMIT_NOFILE = 7;
 const SOFT_NOFILE = 1024n;
 
 /**
- * Starts programs by posix_spawn(3) and learns their ends by waitid(2). `node:child_process` does neither as we need it: it takes an end by a
- * real-time signal for an exit with 0, and hides why a program did not start.
+ * Starts programs by posix_spawn(3) and learns their ends by waitid(2). `node:child_process` does neither as we need
+ * it: it takes an end by a real-time signal for an exit with 0, and hides why a program did not start.
  */
 export class Launcher {
   readonly #calls: SystemCalls;
@@ -80,7 +80,10 @@ export class Launcher {
   }
 }
 
-/** Programs get the usual limit of open files: of what this process has, other threads keep all meanwhile that they have open. */
+/**
+ * Programs get the usual limit of open files: of what this process has, other threads keep all meanwhile that they have
+ * open.
+ */
 function withLimit<T>(native: Native, act: () => T): T {
   const own = new BigUint64Array(2);
   native.prlimit(0, RLIMIT_NOFILE, null, own);
@@ -133,7 +136,9 @@ function addStreams(native: Native, actions: Buffer, streams: Launch["streams"])
   });
 }
 
-/** A list of strings as C has it. In two buffers of ours: an FFI would copy two megabytes by way of a stack of its own. */
+/**
+ * A list of strings as C has it. In two buffers of ours: an FFI would copy two megabytes by way of a stack of its own.
+ */
 class StringList {
   readonly pointers: BigUint64Array;
   /** Held for as long as the pointers are. */

@@ -32,8 +32,8 @@ export interface ProgramActions {
 }
 
 /**
- * Starts a program as execvp(3) does: a name without a slash is looked for by `path`, and a text that names no interpreter is
- * run by the shell.
+ * Starts a program as execvp(3) does: a name without a slash is looked for by `path`, and a text that names no
+ * interpreter is run by the shell.
  */
 export function startProgram(request: ProgramRequest, actions: ProgramActions): { readonly pid: number } | Refusal {
   const { argv, cwd, path } = request;

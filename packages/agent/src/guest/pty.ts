@@ -20,11 +20,12 @@ export interface TerminalSize {
 }
 
 /**
- * A terminal for a program, and our end of that. It is set as the kernel sets a new one, and to erase whole UTF-8 characters.
+ * A terminal for a program, and our end of that. It is set as the kernel sets a new one, and to erase whole UTF-8
+ * characters.
  *
- * The program's end is kept open here, too: when the last one closes it, libuv takes the first short read for the end of all
- * (uv__stream_io, POLLHUP), and a terminal's reads are short; up to 64 KiB would be lost. So the end is told by the program's exit, after
- * which `drain()` takes what is left.
+ * The program's end is kept open here, too: when the last one closes it, libuv takes the first short read for the end
+ * of all (uv__stream_io, POLLHUP), and a terminal's reads are short; up to 64 KiB would be lost. So the end is told by
+ * the program's exit, after which `drain()` takes what is left.
  */
 export class Terminal {
   /** What the program opens. */

@@ -55,9 +55,9 @@ export class SystemCalls implements FileCalls {
   }
 
   /**
-   * Calls `act`, which looks at files or forks, with the credentials of a user: neither Node nor libuv can give a program its
-   * supplementary groups. They are this thread's alone, and only for the call; the saved ids stay root's, for the way back, and an exec
-   * overwrites them (credentials(7)). A program ends up with none of our capabilities.
+   * Calls `act`, which looks at files or forks, with the credentials of a user: neither Node nor libuv can give a
+   * program its supplementary groups. They are this thread's alone, and only for the call; the saved ids stay root's,
+   * for the way back, and an exec overwrites them (credentials(7)). A program ends up with none of our capabilities.
    */
   as<T>(user: Credentials, act: () => T): T {
     if (process.getuid?.() !== 0) {

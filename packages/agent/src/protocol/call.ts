@@ -95,7 +95,10 @@ export class Call {
     this.#control(FRAME.message, 0, Buffer.from(JSON.stringify(message)));
   }
 
-  /** At the host: gives the call up. What it streams closes at once, with the reason if there is one; the agent still closes it. */
+  /**
+   * At the host: gives the call up. What it streams closes at once, with the reason if there is one; the agent still
+   * closes it.
+   */
   cancel(reason?: Error): void {
     if (this.#over || this.#cancelled) return;
     this.#control(FRAME.cancel, 0);

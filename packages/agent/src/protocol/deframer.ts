@@ -28,7 +28,8 @@ const RECORD_HEAD = 3;
 export class Deframer {
   readonly #sink: DeframerSink;
   #mode: Mode = "seeking";
-  // A unit that came in parts: a record as far as it is here, or a header or payload in its full size, filled up to here.
+  // A unit that came in parts: a record as far as it is here, or a header or payload in its full size, filled up to
+  // here.
   #unit: Buffer = EMPTY;
   #gathered = 0;
   #header: FrameHeader | undefined;

@@ -33,8 +33,8 @@ export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 /** The most bytes in one DATA frame. */
 export const MAX_DATA = 64 * 1024;
 /**
- * The most bytes in a CALL: the arguments and environment that Linux takes (execve(2): a quarter of the stack's limit of 8 MiB), each byte written
- * as JSON's longest escape, and room to spare.
+ * The most bytes in a CALL: the arguments and environment that Linux takes (execve(2): a quarter of the stack's limit
+ * of 8 MiB), each byte written as JSON's longest escape, and room to spare.
  */
 export const MAX_CALL = 16 * 1024 * 1024;
 /** The most bytes in a MESSAGE or CLOSE. */

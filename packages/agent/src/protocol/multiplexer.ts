@@ -137,7 +137,8 @@ export class Multiplexer implements CallOwner {
       return;
     }
     if (call === undefined) {
-      // What the host sent before it knew that the call was over. The agent closes a call last, so there is no such excuse for it.
+      // What the host sent before it knew that the call was over. The agent closes a call last, so there is no such
+      // excuse for it.
       if (side === "host") this.#violated(`a frame of type ${header.type} for call ${header.call}, which is not open`);
       return;
     }

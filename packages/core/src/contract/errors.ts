@@ -38,8 +38,9 @@ const MAX_MESSAGE = 8192;
 /**
  * The root of all errors that this library makes. Cancellation is not one of them: see {@link Abortable}.
  *
- * A message is one printable line, whoever is quoted in it: a guest, an image, a registry, a tool. What could steer a terminal
- * or forge a line of a log is U+FFFD there. Fields have what was said as it was said, unless they say otherwise.
+ * A message is one printable line, whoever is quoted in it: a guest, an image, a registry, a tool. What could steer a
+ * terminal or forge a line of a log is U+FFFD there. Fields have what was said as it was said, unless they say
+ * otherwise.
  */
 export abstract class InstanceError extends Error {
   abstract readonly code: ErrorCode;

@@ -24,8 +24,8 @@ export interface DirectoryEntry extends FileStat {
 }
 
 /**
- * Owner and mode of what is made. Default owner 0:0. An id that the instance does not have is refused with `EINVAL` and the
- * range of its ids: those of a container are 0 to 65535.
+ * Owner and mode of what is made. Default owner 0:0. An id that the instance does not have is refused with `EINVAL` and
+ * the range of its ids: those of a container are 0 to 65535.
  */
 export interface OwnerOptions extends Abortable {
   readonly uid?: number | undefined;
@@ -54,43 +54,46 @@ export interface PushOptions extends ProgressOptions {
  * The files of a running instance. Paths are absolute and inside; a symlink that is followed inside cannot lead
  * outside. No tool is needed inside. A failure is a {@link FileError} with the system's error name.
  *
- * Names, paths and targets of symlinks are bytes to Linux. As text they are their UTF-8; each byte that is part of no character is a
- * lone surrogate, U+DC80 to U+DCFF for 0x80 to 0xff (PEP 383, as Python's `os.fsdecode` has it). What `list` and `stat` tell is
- * a path that reaches the same file.
+ * Names, paths and targets of symlinks are bytes to Linux. As text they are their UTF-8; each byte that is part of no
+ * character is a lone surrogate, U+DC80 to U+DCFF for 0x80 to 0xff (PEP 383, as Python's `os.fsdecode` has it). What
+ * `list` and `stat` tell is a path that reaches the same file.
  *
- * `/proc` and `/sys` are what the kernel answers to the process that reads. For a container that is a process of the host:
- * `/proc/self` and what leads through it (`/proc/mounts`, `/proc/net`, `/etc/mtab`) are not there (`ENOENT`; `/proc/1/mounts` is),
- * and the links from `/proc/PID` to roots, folders and files are refused (`ELOOP`), for they could lead outside. For a virtual machine
- * it is the agent, as root. A program that `exec` runs sees its own. A file that the kernel lets nobody read fails a pull of its
- * folder.
+ * `/proc` and `/sys` are what the kernel answers to the process that reads. For a container that is a process of the
+ * host: `/proc/self` and what leads through it (`/proc/mounts`, `/proc/net`, `/etc/mtab`) are not there (`ENOENT`;
+ * `/proc/1/mounts` is), and the links from `/proc/PID` to roots, folders and files are refused (`ELOOP`), for they
+ * could lead outside. For a virtual machine it is the agent, as root. A program that `exec` runs sees its own. A file
+ * that the kernel lets nobody read fails a pull of its folder.
  */
 export interface InstanceFiles {
   /**
-   * Streams a file's content. Devices, fifos and sockets are refused with `EINVAL`. The caller ends the stream; an abort destroys it
-   * with `signal.reason`.
+   * Streams a file's content. Devices, fifos and sockets are refused with `EINVAL`. The caller ends the stream; an
+   * abort destroys it with `signal.reason`.
    */
   read(path: string, options?: Abortable): Promise<Readable>;
   /** The whole of a file at once, of at most `maxSize` bytes (default 16 MiB, beyond it `EFBIG`). */
   readAll(path: string, options?: Abortable & { readonly maxSize?: number | undefined }): Promise<Buffer>;
   /**
    * Writes a file from the beginning, atomically: readers see the old content or the whole new one. Resolves when it is
-   * in place. An abort or a failing source leaves the old content and no temporary file. Parents must exist. A file that is there
-   * keeps its owner and mode, unless others are given.
+   * in place. An abort or a failing source leaves the old content and no temporary file. Parents must exist. A file
+   * that is there keeps its owner and mode, unless others are given.
    *
-   * A file that is mounted in the place of another (`mount -o bind`) cannot be replaced: the content is copied into it once all of it
-   * has arrived, and readers may see a part. It must be the instance's own: else `EBUSY`, as for a file of a kernel's file
-   * system.
+   * A file that is mounted in the place of another (`mount -o bind`) cannot be replaced: the content is copied into it
+   * once all of it has arrived, and readers may see a part. It must be the instance's own: else `EBUSY`, as for a file
+   * of a kernel's file system.
    */
   write(path: string, data: string | Uint8Array | AsyncIterable<Uint8Array>, options?: OwnerOptions): Promise<void>;
   /** Does not follow a symlink in the last component. */
   stat(path: string, options?: Abortable): Promise<FileStat>;
   /** The entries of a folder, sorted by name, and 250,000 at most: beyond it `EFBIG`. */
   list(path: string, options?: Abortable): Promise<readonly DirectoryEntry[]>;
-  /** Makes a folder; parents that `recursive` makes have the owner, and mode 0755. Fails with `EEXIST` where something is, unless `recursive` finds a folder there. */
+  /**
+   * Makes a folder; parents that `recursive` makes have the owner, and mode 0755. Fails with `EEXIST` where something
+   * is, unless `recursive` finds a folder there.
+   */
   mkdir(path: string, options?: MkdirOptions): Promise<void>;
   /**
-   * Removes a file, a symlink itself, or an empty folder; a folder with all that it holds when `recursive`. `EBUSY` where something is
-   * mounted: what that shows stays.
+   * Removes a file, a symlink itself, or an empty folder; a folder with all that it holds when `recursive`. `EBUSY`
+   * where something is mounted: what that shows stays.
    */
   remove(path: string, options?: RemoveOptions): Promise<void>;
   /**

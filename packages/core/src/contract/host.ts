@@ -53,9 +53,9 @@ export interface DoctorReport {
 
 /**
  * One root folder, opened: instances, images and networks, and the drivers that run them. Disposing detaches from
- * everything; whatever runs goes on. Calls under way, of images and networks too, reject with {@link ConnectionError}, and
- * disposing waits until they have undone what they did; so do later calls, at once. A driver that does not answer holds
- * disposing up for 10 s at most: then it rejects with {@link TimeoutError}, having let go of everything else.
+ * everything; whatever runs goes on. Calls under way, of images and networks too, reject with {@link ConnectionError},
+ * and disposing waits until they have undone what they did; so do later calls, at once. A driver that does not answer
+ * holds disposing up for 10 s at most: then it rejects with {@link TimeoutError}, having let go of everything else.
  */
 export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
   readonly root: string;
@@ -65,8 +65,8 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
    * Defines an instance and makes its writable root: `stopped`. All or nothing: a failure, an abort or a crash leaves
    * no trace once the host is opened again.
    *
-   * @throws {ConfigError} before anything is touched, naming every issue; an unknown key with the nearest known one. Also
-   * for an image that the driver cannot run: of another kind, or for other processors than it has.
+   * @throws {ConfigError} before anything is touched, naming every issue; an unknown key with the nearest known one.
+   * Also for an image that the driver cannot run: of another kind, or for other processors than it has.
    * @throws {AlreadyExistsError} when the name is taken. @throws {NotFoundError} when the image or a network is
    * missing.
    */
@@ -81,13 +81,13 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
   get(name: string, options?: Abortable): Promise<Instance>;
   /**
-   * Every instance, sorted by name, as it was last put on record: no driver is asked, so a run that ended while no process
-   * held it still shows. `get(name)` and its `state()` look.
+   * Every instance, sorted by name, as it was last put on record: no driver is asked, so a run that ended while no
+   * process held it still shows. `get(name)` and its `state()` look.
    */
   list(options?: Abortable): Promise<readonly InstanceInfo[]>;
   /**
-   * Creates and starts an instance that is deleted when the handle is disposed. A process that dies before, by `^C` too,
-   * leaves it and its name taken: the next one removes it by `(await host.get(name)).delete()`.
+   * Creates and starts an instance that is deleted when the handle is disposed. A process that dies before, by `^C`
+   * too, leaves it and its name taken: the next one removes it by `(await host.get(name)).delete()`.
    */
   ephemeral<N extends D["name"]>(
     config: CreateConfig<D> & { readonly driver: N },

@@ -41,15 +41,16 @@ export interface Images {
    *
    * @throws {ConfigError} for an option that is unknown or wrong. @throws {NotFoundError} when there is no such file.
    * @throws {ImageError} when it cannot be read, is malformed or hostile, leaves its root, or differs from its digest.
-   * @throws {HostError} when a tool for its source is missing, it takes root, or the store's file system has no room for it.
+   * @throws {HostError} when a tool for its source is missing, it takes root, or the store's file system has no room
+   * for it.
    * @throws {ConnectionError} when a registry cannot be reached, refuses, or sends nothing for a minute.
    */
   import(source: ImageSource, options?: ImportOptions): Promise<Image>;
   /**
    * By fingerprint (with or without `sha256:`, or a unique prefix of 12 digits and more) or alias.
    *
-   * @throws {NotFoundError} @throws {ConfigError} when a prefix is that of several. @throws {ImageError} when its record cannot be
-   * read, naming the file and the way out.
+   * @throws {NotFoundError} @throws {ConfigError} when a prefix is that of several. @throws {ImageError} when its
+   * record cannot be read, naming the file and the way out.
    */
   get(reference: string, options?: Abortable): Promise<Image>;
   /** Every image of the store whose record can be read, oldest first; `doctor()` names the others. */

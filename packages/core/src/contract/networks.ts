@@ -24,8 +24,8 @@ export interface Networks {
   /** A network's definition, and whether it is up now. @throws {NotFoundError} */
   get(name: string, options?: Abortable): Promise<NetworkInfo>;
   /**
-   * Every network that is defined on this root, each as {@link get} tells it. One whose definition cannot be read is left
-   * out: `doctor()` names its file, and {@link get} throws a {@link ProtocolError}.
+   * Every network that is defined on this root, each as {@link get} tells it. One whose definition cannot be read is
+   * left out: `doctor()` names its file, and {@link get} throws a {@link ProtocolError}.
    */
   list(options?: Abortable): Promise<readonly NetworkInfo[]>;
   /** Removes bridge, servers and firewall rules. Idempotent. @throws {InUseError} while instances use it. */

@@ -10,9 +10,10 @@ export type TerminalSize = Readonly<z.output<typeof TerminalSizeSchema>>;
 /** Options of {@link CanExec.exec}. Nothing of the host's environment reaches the program. */
 export interface ExecOptions extends Abortable {
   /**
-   * Added to the defaults `PATH`, `HOME`, `USER`, `HOSTNAME` (the instance's name) and, with a terminal, `TERM=xterm-256color`, and
-   * to the image's own environment where it has one. A variable has at most 131,071 bytes, its name and `=` included; arguments and
-   * variables together 1,966,080, each with nine bytes beside its text: more is refused with `E2BIG`.
+   * Added to the defaults `PATH`, `HOME`, `USER`, `HOSTNAME` (the instance's name) and, with a terminal,
+   * `TERM=xterm-256color`, and to the image's own environment where it has one. A variable has at most 131,071 bytes,
+   * its name and `=` included; arguments and variables together 1,966,080, each with nine bytes beside its text: more
+   * is refused with `E2BIG`.
    */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** An absolute path inside. Default: the image's working directory, else `/`. */
@@ -31,7 +32,10 @@ export interface TtyExecOptions extends ExecOptions {
 
 /** Options of {@link CanExec.run}. */
 export interface RunOptions extends ExecOptions, Timed {
-  /** Written to the program's standard input, which is closed after it. Default: closed at once. What it does not read is lost. */
+  /**
+   * Written to the program's standard input, which is closed after it. Default: closed at once. What it does not read
+   * is lost.
+   */
   readonly stdin?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
   /** The most bytes kept of each of stdout and stderr. Default 16 MiB; beyond it the program is killed. */
   readonly maxOutput?: number | undefined;
@@ -46,26 +50,26 @@ export interface RunResult {
 }
 
 /**
- * A program under way inside an instance. The holder owns it: disposing kills it with everything that it started and waits for its
- * end, for a second at most; in a frozen instance not at all.
+ * A program under way inside an instance. The holder owns it: disposing kills it with everything that it started and
+ * waits for its end, for a second at most; in a frozen instance not at all.
  */
 export interface InstanceProcess extends AsyncDisposable {
   /**
-   * Settles when the program has ended; its output may still be in the streams, and what it left in the background runs on.
-   * Rejects with {@link ConnectionError} when the instance or its agent went away first.
+   * Settles when the program has ended; its output may still be in the streams, and what it left in the background runs
+   * on. Rejects with {@link ConnectionError} when the instance or its agent went away first.
    */
   readonly exit: Promise<ExitStatus>;
   /**
-   * Sends a signal to the program's process group *inside*; `SIGKILL` to everything that it started, in whatever group or session.
-   * Default `SIGTERM`. A no-op after its end. In a frozen instance it strikes with the thaw.
+   * Sends a signal to the program's process group *inside*; `SIGKILL` to everything that it started, in whatever group
+   * or session. Default `SIGTERM`. A no-op after its end. In a frozen instance it strikes with the thaw.
    */
   kill(signal?: SignalName, options?: Abortable): Promise<void>;
 }
 
 /**
- * A program on three pipes. Ending `stdin` is its end of file (half-close); unread output holds the program back. What is written
- * once the program reads no more is lost: a stream may then fail with `EPIPE`, which nobody need listen for. An output that the
- * program closes ends at once.
+ * A program on three pipes. Ending `stdin` is its end of file (half-close); unread output holds the program back. What
+ * is written once the program reads no more is lost: a stream may then fail with `EPIPE`, which nobody need listen for.
+ * An output that the program closes ends at once.
  */
 export interface PipeProcess extends InstanceProcess {
   readonly stdin: Writable;
@@ -74,8 +78,8 @@ export interface PipeProcess extends InstanceProcess {
 }
 
 /**
- * A program on a terminal: one stream both ways, no separate standard error. Destroying the stream hangs it up: the program gets
- * `SIGHUP`. Its settings are the kernel's own (`stty sane` without a tool), with UTF-8 input (`iutf8`).
+ * A program on a terminal: one stream both ways, no separate standard error. Destroying the stream hangs it up: the
+ * program gets `SIGHUP`. Its settings are the kernel's own (`stty sane` without a tool), with UTF-8 input (`iutf8`).
  */
 export interface TtyProcess extends InstanceProcess {
   readonly tty: Duplex;
@@ -83,27 +87,28 @@ export interface TtyProcess extends InstanceProcess {
 }
 
 /**
- * Programs inside. The agent of a virtual machine serves one process of the host at a time: while one has it, `can("exec")`
- * is false in another, whose calls reject with {@link UnsupportedError} at once.
+ * Programs inside. The agent of a virtual machine serves one process of the host at a time: while one has it,
+ * `can("exec")` is false in another, whose calls reject with {@link UnsupportedError} at once.
  */
 export interface CanExec {
   /**
-   * Starts a program by argv, never by a shell. Requires `running`. It is found and started as execvp(3) does it, by its own user:
-   * a file that is executable but of no known format is run by `/bin/sh`. A program that cannot be started is a result as a shell
-   * would give it: 127 where nothing is there, 126 where what is there cannot be run, with the reason on stderr.
+   * Starts a program by argv, never by a shell. Requires `running`. It is found and started as execvp(3) does it, by
+   * its own user: a file that is executable but of no known format is run by `/bin/sh`. A program that cannot be
+   * started is a result as a shell would give it: 127 where nothing is there, 126 where what is there cannot be run,
+   * with the reason on stderr.
    *
-   * It starts with umask 022, no signal blocked or ignored, and priority, limits and the like as the instance gives them: nothing of
-   * the caller's own process.
+   * It starts with umask 022, no signal blocked or ignored, and priority, limits and the like as the instance gives
+   * them: nothing of the caller's own process.
    *
    * Aborting before it returned kills the program inside; afterwards the handle owns it.
    */
   exec(argv: readonly string[], options: TtyExecOptions): Promise<TtyProcess>;
   exec(argv: readonly string[], options?: ExecOptions): Promise<PipeProcess>;
   /**
-   * Runs a program to its end and collects its output. It ends with its program: where something in the background still holds its
-   * pipes, they are read until nothing has come for 100 ms, and for a second at most; that something runs on. Aborting, or passing
-   * `timeout`, kills the program inside and everything that it started; in a frozen instance it rejects at once, and the kill strikes
-   * with the thaw.
+   * Runs a program to its end and collects its output. It ends with its program: where something in the background
+   * still holds its pipes, they are read until nothing has come for 100 ms, and for a second at most; that something
+   * runs on. Aborting, or passing `timeout`, kills the program inside and everything that it started; in a frozen
+   * instance it rejects at once, and the kill strikes with the thaw.
    *
    * @throws {TimeoutError} when `timeout` (default: none) passed.
    */

@@ -4,8 +4,8 @@ import type { ExitStatusSchema, InstanceExitSchema } from "../model/exit.ts";
 /**
  * Where an instance stands. Legal transitions are in {@link TRANSITIONS}; `docs/contract.md` draws them.
  *
- * `error` means that this process cannot tell how the instance is: the reason is in {@link InstanceInfo.error}, the next
- * verb asks the driver again, and `delete()` works. Another process that holds the instance need not see it.
+ * `error` means that this process cannot tell how the instance is: the reason is in {@link InstanceInfo.error}, the
+ * next verb asks the driver again, and `delete()` works. Another process that holds the instance need not see it.
  */
 export type InstanceState = "stopped" | "starting" | "running" | "freezing" | "frozen" | "stopping" | "error";
 
@@ -24,8 +24,8 @@ export const TRANSITIONS: Readonly<Record<InstanceState, readonly InstanceState[
 };
 
 /**
- * A signal by its name in signal(7). A real-time signal is counted from 34, whatever the C library: `SIGRTMIN+3` is 37. One that
- * this Node has no name for is told so, too.
+ * A signal by its name in signal(7). A real-time signal is counted from 34, whatever the C library: `SIGRTMIN+3` is 37.
+ * One that this Node has no name for is told so, too.
  */
 export type SignalName = NodeJS.Signals | "SIGRTMIN" | "SIGRTMAX" | `SIGRTMIN+${number}` | `SIGRTMAX-${number}`;
 

@@ -151,13 +151,13 @@ export interface RunningCore {
   ready?(options: Abortable): Promise<void>;
   /**
    * Asks for an orderly end; returns when asked, not when ended. May be called right after launch; resolves when it has
-   * ended already. Where it goes on asking, it stops when the signal aborts, later than its return too: nobody waits for
-   * the end any more.
+   * ended already. Where it goes on asking, it stops when the signal aborts, later than its return too: nobody waits
+   * for the end any more.
    */
   shutdown(options: Abortable): Promise<void>;
   /**
-   * Ends it by force, frozen or not; must work when `shutdown()` or anything else is under way, and without an answer from
-   * anybody. Resolves when told, not when ended.
+   * Ends it by force, frozen or not; must work when `shutdown()` or anything else is under way, and without an answer
+   * from anybody. Resolves when told, not when ended.
    */
   kill(): Promise<void>;
   /** Lets go of sockets and listeners and leaves the instance running; `exited` then never settles. */

@@ -42,8 +42,8 @@ export class CleanupStack implements AsyncDisposable {
 }
 
 /**
- * What to throw where several things failed, one after another: the first, which is what the caller must know. The others,
- * of undoing it, become its {@link InstanceError.cleanupFailures}.
+ * What to throw where several things failed, one after another: the first, which is what the caller must know. The
+ * others, of undoing it, become its {@link InstanceError.cleanupFailures}.
  */
 export function joinFailures(failures: readonly unknown[]): unknown {
   const [first, ...others] = failures;

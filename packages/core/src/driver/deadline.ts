@@ -22,8 +22,8 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
 }
 
 /**
- * As {@link abortable}, but `promise` has `grace` milliseconds after the abort to settle by itself: for work that undoes
- * what it did.
+ * As {@link abortable}, but `promise` has `grace` milliseconds after the abort to settle by itself: for work that
+ * undoes what it did.
  */
 export async function abortableWithin<T>(
   promise: Promise<T>,

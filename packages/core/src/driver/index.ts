@@ -2,10 +2,10 @@
  * What authors of drivers import: the little that a driver supplies, all types that it speaks of, and the helpers that
  * the drivers of Pileus are made with.
  *
- * Start reading at `backend.ts`: a package exports a function that returns a `Driver`, its `open()` returns a `Backend`,
- * whose `launch()` and `adopt()` return a `Running`. Not for callers, who begin at `@pileus/core`; nor for tests: the
- * conformance kit is `@pileus/core/testing`. In prose: docs/writing-a-driver.md. Durations are milliseconds and sizes
- * are bytes, everywhere.
+ * Start reading at `backend.ts`: a package exports a function that returns a `Driver`, its `open()` returns a
+ * `Backend`, whose `launch()` and `adopt()` return a `Running`. Not for callers, who begin at `@pileus/core`; nor for
+ * tests: the conformance kit is `@pileus/core/testing`. In prose: docs/writing-a-driver.md. Durations are milliseconds
+ * and sizes are bytes, everywhere.
  */
 
 // — What a driver is —

@@ -11,8 +11,8 @@ import { isStopUnderWay } from "./stop-mark.ts";
  * Finds what runs of an instance whose record says that it does, and makes the record true again: the run, held from
  * now on; or nothing, and then it is `stopped`. A start that a crash cut short is undone. Only under the lock.
  *
- * What the driver cannot tell is an `error` in this process alone, and is asked again by the next verb: the record stays
- * as it is, for another process may hold what this one cannot reach.
+ * What the driver cannot tell is an `error` in this process alone, and is asked again by the next verb: the record
+ * stays as it is, for another process may hold what this one cannot reach.
  */
 export async function findAgain(
   instance: ManagedInstance,
@@ -74,8 +74,8 @@ export async function runningState(
 ): Promise<InstanceState> {
   // `error` may have come over `stopping`.
   if (["stopping", "error"].includes(record.state) && (await isStopUnderWay(instance))) return "stopping";
-  // A stop that was cut short makes it `running`, too: nobody waits for the end any more. That it was asked for stays on
-  // record.
+  // A stop that was cut short makes it `running`, too: nobody waits for the end any more. That it was asked for stays
+  // on record.
   return ((await running.isFrozen?.({ signal })) ?? record.state === "frozen") ? "frozen" : "running";
 }
 

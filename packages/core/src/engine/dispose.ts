@@ -3,7 +3,9 @@ import { CleanupStack, joinFailures } from "../driver/cleanup.ts";
 import { withDeadline } from "../driver/deadline.ts";
 import type { Engine } from "./engine.ts";
 
-/** Milliseconds that each of the two steps of letting go may take: ending what is under way, and closing what is open. */
+/**
+ * Milliseconds that each of the two steps of letting go may take: ending what is under way, and closing what is open.
+ */
 const STEP_TIME = 5000;
 
 /**

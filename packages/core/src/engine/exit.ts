@@ -8,9 +8,9 @@ import type { Run } from "./run.ts";
 export const STOPPED = { state: "stopped", asked: undefined, error: undefined } as const;
 
 /**
- * Puts the end of a run on record and tells of it, once; then those who wait for it go on. Another process that held the
- * same run may have been first, or may have begun the next one: then its word stands, and the watchers here learn of it.
- * Only under the lock.
+ * Puts the end of a run on record and tells of it, once; then those who wait for it go on. Another process that held
+ * the same run may have been first, or may have begun the next one: then its word stands, and the watchers here learn
+ * of it. Only under the lock.
  */
 export async function recordExit(instance: ManagedInstance, run: Run): Promise<void> {
   if (run.end === undefined) return;

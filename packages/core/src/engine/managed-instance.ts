@@ -132,7 +132,9 @@ export class ManagedInstance {
     }
   }
 
-  /** Changes the record and tells of a new state. Only under the lock. @throws {StateError} when the step is not legal */
+  /**
+   * Changes the record and tells of a new state. Only under the lock. @throws {StateError} when the step is not legal
+   */
   async change(record: InstanceRecord, patch: Partial<InstanceRecord>): Promise<InstanceRecord> {
     const changed = { ...record, ...patch };
     assertTransition(this.name, record.state, changed.state);

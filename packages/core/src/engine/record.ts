@@ -29,8 +29,8 @@ const STATES: Readonly<Record<InstanceState, true>> = {
 export const RECORD_VERSION = 1;
 
 /**
- * Read loosely, at every depth: what another release added, a device of a type that this one lacks or a driver's section
- * stays as it is, and is written back.
+ * Read loosely, at every depth: what another release added, a device of a type that this one lacks or a driver's
+ * section stays as it is, and is written back.
  */
 const LooseConfigSchema = z
   .looseObject({

@@ -50,8 +50,8 @@ export class Run {
   }
 
   /**
-   * Ends it by force, without a turn: what holds the instance's lock may hang for as long as the instance lives. That the
-   * driver cannot is told by whoever asks it again in turn.
+   * Ends it by force, without a turn: what holds the instance's lock may hang for as long as the instance lives. That
+   * the driver cannot is told by whoever asks it again in turn.
    */
   killNow(): void {
     if (this.end !== undefined) return;

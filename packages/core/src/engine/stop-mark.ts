@@ -9,7 +9,8 @@ import type { ManagedInstance } from "./managed-instance.ts";
  * Marks, for every process on the root, that a stop of the instance is under way, until what is returned is called or
  * this process dies. Only under the instance's lock.
  *
- * Each stop has a lock of its own, held exclusively: who looks, or waits, takes it shared, and is never taken for a stop.
+ * Each stop has a lock of its own, held exclusively: who looks, or waits, takes it shared, and is never taken for a
+ * stop.
  */
 export async function markStop(instance: ManagedInstance): Promise<() => Promise<void>> {
   const folder = folderOf(instance);

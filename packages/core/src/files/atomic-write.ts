@@ -13,8 +13,8 @@ export function temporaryName(): string {
 export interface PendingFile {
   readonly fd: number;
   /**
-   * Puts it in place at once; where a file is mounted, into that file, which takes a while. Does not close `fd`. After a failure it is
-   * to be discarded.
+   * Puts it in place at once; where a file is mounted, into that file, which takes a while. Does not close `fd`. After
+   * a failure it is to be discarded.
    */
   commit(): Promise<void>;
   /** Never fails because of what is in the tree: it is called where nobody could hear of that. */
@@ -43,7 +43,8 @@ export function openPending(
     try {
       unlinkSync(path);
     } catch (error) {
-      // Whoever lives in the tree may have put a folder in its place, or made this one unchangeable: nothing of ours is there.
+      // Whoever lives in the tree may have put a folder in its place, or made this one unchangeable: nothing of ours is
+      // there.
       if (typeof (error as NodeJS.ErrnoException).errno !== "number") throw error;
     }
   };

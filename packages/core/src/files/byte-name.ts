@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 
-// A file name on Linux is bytes. As text it is its UTF-8, and a byte that is part of none is a lone surrogate, U+DC80 to U+DCFF
-// for 0x80 to 0xff: PEP 383, Python's "surrogateescape". JSON carries it as "\udcff".
+// A file name on Linux is bytes. As text it is its UTF-8, and a byte that is part of none is a lone surrogate, U+DC80
+// to U+DCFF for 0x80 to 0xff: PEP 383, Python's "surrogateescape". JSON carries it as "\udcff".
 
 /** The text of a name, path or symlink target. {@link nameBytes} gives back exactly these bytes. */
 export function nameText(bytes: Buffer): string {

@@ -6,7 +6,9 @@ import type { Extent } from "../tar/entry.ts";
 export interface FileCalls {
   /** Sets the times of an open file, or of what is at a path, itself, to nanoseconds since the epoch. utimensat(2). */
   setTime(target: number | Buffer, time: bigint): void;
-  /** The next part of an open file, at `from` or after, that is no hole; `undefined` when only a hole follows. lseek(2). */
+  /**
+   * The next part of an open file, at `from` or after, that is no hole; `undefined` when only a hole follows. lseek(2).
+   */
   nextData(fd: number, from: number): Extent | undefined;
 }
 

@@ -32,9 +32,9 @@ const CHUNK = 256 * 1024;
 const MAX_ENTRIES = 250_000;
 
 /**
- * The contract's file operations over a local tree. `read`, `write`, `list` and the folders on the way to anything follow symlinks
- * as seen from inside; what is written through a symlink is the file that it points to. Metadata calls are synchronous: they take
- * microseconds each, and what they act on is then fixed.
+ * The contract's file operations over a local tree. `read`, `write`, `list` and the folders on the way to anything
+ * follow symlinks as seen from inside; what is written through a symlink is the file that it points to. Metadata calls
+ * are synchronous: they take microseconds each, and what they act on is then fixed.
  */
 export class LocalFiles implements FileOperations {
   readonly #access: TreeAccess;

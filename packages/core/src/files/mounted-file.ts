@@ -21,8 +21,8 @@ const O_PATH = 0o10000000;
 const CHUNK = 256 * 1024;
 
 /**
- * File systems of plain data: statfs(2), linux/magic.h. In others a write is a command to the kernel, or waits for whoever serves
- * them: such a file may have been mounted in the place of another for just this.
+ * File systems of plain data: statfs(2), linux/magic.h. In others a write is a command to the kernel, or waits for
+ * whoever serves them: such a file may have been mounted in the place of another for just this.
  */
 const DATA = new Set([
   0x01021994, // tmpfs
@@ -36,8 +36,8 @@ const DATA = new Set([
 ]);
 
 /**
- * Puts the content, owner and mode of the file `source` into the file that is mounted at `name`: no other can take its place. Readers
- * may see a part of it.
+ * Puts the content, owner and mode of the file `source` into the file that is mounted at `name`: no other can take its
+ * place. Readers may see a part of it.
  */
 export async function writeMounted(
   access: TreeAccess,

@@ -52,9 +52,10 @@ interface Level {
 }
 
 /**
- * The tree at `path` as a POSIX pax tar: names relative to it, parents before what they hold, sorted; `"."` for the root itself. Files,
- * folders, symlinks and hard links are entries, and holes stay holes; the rest is left out, for nothing could be done with it elsewhere,
- * and so is what vanishes meanwhile. It goes by descriptors from folder to folder: nothing outside is reached.
+ * The tree at `path` as a POSIX pax tar: names relative to it, parents before what they hold, sorted; `"."` for the
+ * root itself. Files, folders, symlinks and hard links are entries, and holes stay holes; the rest is left out, for
+ * nothing could be done with it elsewhere, and so is what vanishes meanwhile. It goes by descriptors from folder to
+ * folder: nothing outside is reached.
  *
  * Owns `folder`, which has the root under `name`.
  *
@@ -214,7 +215,8 @@ class Packing implements Disposable {
   /** The parts of a file that has holes. */
   #extents(fd: number, { size, blocks }: BigIntStats): readonly Extent[] | undefined {
     const { calls } = this.#access;
-    // st_blocks counts 512 bytes: stat(2). One that shares or compresses its blocks looks the same, and turns out to be one part.
+    // st_blocks counts 512 bytes: stat(2). One that shares or compresses its blocks looks the same, and turns out to be
+    // one part.
     if (calls === undefined || blocks * 512n >= size) return undefined;
     const end = Number(size);
     const extents: Extent[] = [];
@@ -246,15 +248,17 @@ class Packing implements Disposable {
 
 const NO_XATTRS: ReadonlyMap<string, string> = new Map();
 
-/** Whether what was there a moment ago is gone, has become another kind of thing, or was of a process that has ended. */
+/**
+ * Whether what was there a moment ago is gone, has become another kind of thing, or was of a process that has ended.
+ */
 function hasVanished(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException | null)?.code;
   return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP" || code === "ESRCH";
 }
 
 /**
- * All of a small file, which ends where it ends: files of /proc and /sys state a size of nothing or of a page. Of another one, as much as
- * it has stated.
+ * All of a small file, which ends where it ends: files of /proc and /sys state a size of nothing or of a page. Of
+ * another one, as much as it has stated.
  */
 function readToEnd(fd: number, size: number, scratch: Buffer): Buffer {
   const enough = size > 0 ? size : MAX_UNSIZED;

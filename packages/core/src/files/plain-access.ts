@@ -7,8 +7,8 @@ import type { TreeAccess } from "./tree-access.ts";
 const O_PATH = 0o10000000;
 
 /**
- * The tree as this process sees it, from `root` down (default `/`), with no containment: for the guest agent, whose whole
- * world is the guest. Needs root for owners other than our own, and /proc.
+ * The tree as this process sees it, from `root` down (default `/`), with no containment: for the guest agent, whose
+ * whole world is the guest. Needs root for owners other than our own, and /proc.
  */
 export function plainAccess(root = "/", calls?: FileCalls): TreeAccess {
   // Nothing lexical: what ".." leads to depends on symlinks.

@@ -15,7 +15,10 @@ interface Level {
   readonly names: string[];
 }
 
-/** Removes what is at `path` and all that it holds, following no symlink; content where nothing is. Aborting leaves a part. */
+/**
+ * Removes what is at `path` and all that it holds, following no symlink; content where nothing is. Aborting leaves a
+ * part.
+ */
 export async function removeTree(access: TreeAccess, path: string, options: Abortable): Promise<void> {
   const { parent, name } = splitPath(path);
   let folder: FolderHandle;

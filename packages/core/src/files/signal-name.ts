@@ -16,8 +16,8 @@ function unlisted(number: number): string {
 }
 
 /**
- * The number of a signal as image-spec (config.md, StopSignal) and Docker write it: `SIGTERM`, `term`, `15`, `SIGRTMIN+3`.
- * `undefined` when there is no such signal.
+ * The number of a signal as image-spec (config.md, StopSignal) and Docker write it: `SIGTERM`, `term`, `15`,
+ * `SIGRTMIN+3`. `undefined` when there is no such signal.
  */
 export function parseSignal(text: string): number | undefined {
   if (/^\d{1,2}$/.test(text)) return within(Number(text), 1);

@@ -13,9 +13,9 @@ export interface FolderHandle extends Disposable {
   /** The open folder itself. The handle owns it. */
   readonly fd: number;
   /**
-   * A path of the host that reaches `name` in this folder, as bytes. Only the last component can be a symlink: use calls that do
-   * not follow one. Valid until disposed. `name` is one component, as bytes or as the text that stands for them
-   * (byte-name.ts), or `"."` for the folder itself.
+   * A path of the host that reaches `name` in this folder, as bytes. Only the last component can be a symlink: use
+   * calls that do not follow one. Valid until disposed. `name` is one component, as bytes or as the text that stands
+   * for them (byte-name.ts), or `"."` for the folder itself.
    */
   path(name: string | Buffer): Buffer;
 }
@@ -23,19 +23,24 @@ export interface FolderHandle extends Disposable {
 /** How {@link LocalFiles} reaches a tree of files: plainly, or contained so that a hostile tree cannot lead outside. */
 export interface TreeAccess {
   /**
-   * Opens the folder at an absolute path of the tree, in the text that stands for its bytes (byte-name.ts); symlinks on the way are followed as seen from inside.
+   * Opens the folder at an absolute path of the tree, in the text that stands for its bytes (byte-name.ts); symlinks on
+   * the way are followed as seen from inside.
    * @throws a Node-style error with `code` (`ENOENT`, `ENOTDIR`, `ELOOP` …).
    */
   openFolder(path: string): FolderHandle;
   /**
-   * Opens a regular file for reading, following symlinks, and returns the descriptor. Never waits: what is no regular file is refused
-   * with `EINVAL` (`EISDIR` for a folder) before it is opened.
+   * Opens a regular file for reading, following symlinks, and returns the descriptor. Never waits: what is no regular
+   * file is refused with `EINVAL` (`EISDIR` for a folder) before it is opened.
    */
   openFile(path: string): number;
-  /** Runs `make`, which creates a thing at `path`, so that it belongs to `owner`. `path` is one of {@link FolderHandle.path}. */
+  /**
+   * Runs `make`, which creates a thing at `path`, so that it belongs to `owner`. `path` is one of {@link
+   * FolderHandle.path}.
+   */
   create<T>(path: Buffer, owner: Owner, make: () => T): T;
   /**
-   * Runs `act`, which removes what is at `name` in the folder or puts something else there: rename, link, unlink, rmdir.
+   * Runs `act`, which removes what is at `name` in the folder or puts something else there: rename, link, unlink,
+   * rmdir.
    * @throws `EBUSY` where something is mounted: from outside, the kernel would unmount it inside.
    */
   change<T>(folder: FolderHandle, name: string | Buffer, act: () => T): T;

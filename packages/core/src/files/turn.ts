@@ -1,6 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 
-/** How long a row of synchronous steps may hold the event loop, in milliseconds; and how many cheap ones come in a row. */
+/**
+ * How long a row of synchronous steps may hold the event loop, in milliseconds; and how many cheap ones come in a row.
+ */
 const SLICE = 10;
 const STEPS = 128;
 

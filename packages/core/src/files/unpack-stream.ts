@@ -8,8 +8,9 @@ import type { TreeAccess } from "./tree-access.ts";
 import { TreeUnpacking } from "./unpack-tree.ts";
 
 /**
- * Unpacks a tar written to `stream` at `path`, owners and modes as it says. Names that leave the tree, fifos and devices are refused
- * with `EINVAL`. `done` settles once all is in place with its times; a failure or an abort leaves what had arrived.
+ * Unpacks a tar written to `stream` at `path`, owners and modes as it says. Names that leave the tree, fifos and
+ * devices are refused with `EINVAL`. `done` settles once all is in place with its times; a failure or an abort leaves
+ * what had arrived.
  */
 export function unpackStream(
   access: TreeAccess,

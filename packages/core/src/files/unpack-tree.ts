@@ -62,9 +62,10 @@ interface FolderFacts {
 }
 
 /**
- * Unpacks a tar at `root`: folders that exist stay as they are and are merged, other things are replaced, each file atomically. What
- * cannot be in a tree that was walked is refused. It goes from folder to folder by descriptors, so that nothing outside is reached
- * however the tree is changed meanwhile, and archive names, which are byte strings, can be longer than a path.
+ * Unpacks a tar at `root`: folders that exist stay as they are and are merged, other things are replaced, each file
+ * atomically. What cannot be in a tree that was walked is refused. It goes from folder to folder by descriptors, so
+ * that nothing outside is reached however the tree is changed meanwhile, and archive names, which are byte strings, can
+ * be longer than a path.
  */
 export class TreeUnpacking {
   readonly #access: TreeAccess;
@@ -77,7 +78,9 @@ export class TreeUnpacking {
   #descent: Descent | undefined;
   /** The name of the folder that the descent is in; `""` is the tree's root, `undefined` what holds it. */
   #here: string | undefined;
-  /** Folders that were made: they get their modes and times when they are left, for what is put into them changes those. */
+  /**
+   * Folders that were made: they get their modes and times when they are left, for what is put into them changes those.
+   */
   readonly #folders = new Map<string, FolderFacts>();
   /** Of each folder that the descent is in, its key in `#folders`. */
   readonly #entered: string[] = [];

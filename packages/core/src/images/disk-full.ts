@@ -10,7 +10,9 @@ export function diskFull(image: string, cause: unknown): HostError {
   return new HostError(`store image ${image}`, [need], { cause });
 }
 
-/** An error as it is, or as a {@link HostError} where it says that a file system had no room for what was to be made. */
+/**
+ * An error as it is, or as a {@link HostError} where it says that a file system had no room for what was to be made.
+ */
 export function explainDiskFull(action: string, error: unknown): unknown {
   if (!isDiskFull(error)) return error;
   const reason = "no space is left on the file system of the folder that it goes to";

@@ -2,8 +2,8 @@ import { HostError, isInstanceError } from "../contract/errors.ts";
 import { diskFull, isDiskFull } from "./disk-full.ts";
 
 /**
- * What leaves the store where something failed: errors of the contract as they are, a failure of the system as what to do
- * about it. `image` is what was worked on.
+ * What leaves the store where something failed: errors of the contract as they are, a failure of the system as what to
+ * do about it. `image` is what was worked on.
  */
 export function storeError(image: string, folder: string, thrown: unknown): unknown {
   const error = firstFailure(thrown);

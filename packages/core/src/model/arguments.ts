@@ -4,8 +4,8 @@ import type { ConfigIssue } from "../contract/errors.ts";
 const LONGEST = 131_071;
 
 /**
- * The most bytes of all arguments and variables of a call, each with its NUL and a pointer. execve(2) takes 2 MiB, a quarter of the
- * usual stack: the rest is left to the variables that image and driver add.
+ * The most bytes of all arguments and variables of a call, each with its NUL and a pointer. execve(2) takes 2 MiB, a
+ * quarter of the usual stack: the rest is left to the variables that image and driver add.
  */
 const MOST = 1_966_080;
 const POINTER = 8;

@@ -8,8 +8,8 @@ const noNul = (what: string) => z.string().regex(/^[^\0]*$/, `${what} has no NUL
 const ArgumentSchema = noNul("an argument").refine(isPassable, tooLong("an argument"));
 
 /**
- * A path inside an instance: absolute, of at most 4095 bytes (PATH_MAX less the NUL, limits.h), in the text that stands for its
- * bytes (files/byte-name.ts).
+ * A path inside an instance: absolute, of at most 4095 bytes (PATH_MAX less the NUL, limits.h), in the text that stands
+ * for its bytes (files/byte-name.ts).
  */
 export const InsidePathSchema = noNul("a path")
   .regex(/^\//, "a path inside an instance is absolute")

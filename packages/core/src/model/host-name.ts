@@ -1,4 +1,6 @@
-/** Of a label: inet_aton(3) reads it, alone, as an address; the last of a name makes a URL's host one (WHATWG URL, 3.5). */
+/**
+ * Of a label: inet_aton(3) reads it, alone, as an address; the last of a name makes a URL's host one (WHATWG URL, 3.5).
+ */
 const NUMBER = /^(?:[0-9]+|0x[0-9a-f]*)$/;
 
 /** What `/etc/hosts` of Debian, Fedora and openSUSE gives to the loopback interface and to groups of IPv6. */

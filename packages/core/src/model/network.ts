@@ -18,8 +18,8 @@ export const NetworkConfigSchema = z.strictObject({
   /** The bridge's own address and the network, as in `10.90.0.1/24`. Default: a free /24 of 10.64.0.0/10. */
   "ipv4.address": z.cidrv4().optional(),
   /**
-   * Masquerades what leaves the network, and lets nobody but the host begin a connection into it. Without, the network is
-   * routed both ways. Default true.
+   * Masquerades what leaves the network, and lets nobody but the host begin a connection into it. Without, the network
+   * is routed both ways. Default true.
    */
   "ipv4.nat": z.boolean().default(true),
   /** The domain in which instances' names resolve. Neither a number nor `localhost` may end it: nothing would. */

@@ -43,8 +43,8 @@ export class DnsmasqServer {
   }
 
   /**
-   * The server, if it runs: the process of ours that serves from our folder, at best the one of the pid file. The folder
-   * does not depend on where the root is: a root that was moved finds its server again.
+   * The server, if it runs: the process of ours that serves from our folder, at best the one of the pid file. The
+   * folder does not depend on where the root is: a root that was moved finds its server again.
    */
   async find(): Promise<ProcessIdentity | undefined> {
     const pid = Number(await readIfThere(this.#file("pid")));

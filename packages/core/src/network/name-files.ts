@@ -4,8 +4,8 @@ import type { NicAttachment } from "./attachment.ts";
 export const STANDARD_HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
 /**
- * hosts(5): what was there, and the instance's name at its addresses. The name in full comes first, as what `hostname -f` and the
- * network's own DNS say.
+ * hosts(5): what was there, and the instance's name at its addresses. The name in full comes first, as what `hostname
+ * -f` and the network's own DNS say.
  */
 export function renderHosts(name: string, nics: readonly Pick<NicAttachment, "ipv4" | "dns">[], before = ""): string {
   const standard = before.trim() === "" ? STANDARD_HOSTS : before;

@@ -49,8 +49,8 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
     change(folder, name, act) {
       options.assertCurrent?.();
       if (isMountPoint(folder, name)) throw systemError("EBUSY", name.toString(), "something is mounted there");
-      // A file system that was mounted in a user namespace takes a name only from an id that it knows, though root may do
-      // anything else: EOVERFLOW. linux/fs/namei.c, may_create().
+      // A file system that was mounted in a user namespace takes a name only from an id that it knows, though root may
+      // do anything else: EOVERFLOW. linux/fs/namei.c, may_create().
       return withOwner(outside({ uid: 0, gid: 0 }), act);
     },
     isMountPoint,

@@ -4,8 +4,8 @@ import { identifyProcess, isAlive, type ProcessIdentity, processArguments } from
 
 /**
  * The processes of our own whose arguments are as `matches` says. Anybody can give its process any arguments, in a
- * container too: so only those of our user and in our pid namespace are taken. `likely` is looked at first, and alone if
- * it is one. A process that gave up root has `capability` instead, a bit of capability.h that no other user's has.
+ * container too: so only those of our user and in our pid namespace are taken. `likely` is looked at first, and alone
+ * if it is one. A process that gave up root has `capability` instead, a bit of capability.h that no other user's has.
  */
 export async function findProcesses(
   matches: (argv: readonly string[]) => boolean,
@@ -36,7 +36,9 @@ async function recognise(
   return (await isOurs(pid, capability)) && (await isAlive(identity)) ? identity : undefined;
 }
 
-/** Whether a process is of our user, or has the capability, in our own namespaces of pids and users: no container's is. */
+/**
+ * Whether a process is of our user, or has the capability, in our own namespaces of pids and users: no container's is.
+ */
 async function isOurs(pid: number, capability: number | undefined): Promise<boolean> {
   try {
     const [status, ...spaces] = await Promise.all([

@@ -10,8 +10,8 @@ const LIMIT =
   "raise its limit (ulimit -n, LimitNOFILE= of a unit), or have it hold fewer instances, processes and files";
 
 /**
- * A failure as it may leave the public API, wherever in the engine or a driver it comes from: what the system refused is
- * a {@link HostError} that says what was tried and names the fix. Anything else as it is.
+ * A failure as it may leave the public API, wherever in the engine or a driver it comes from: what the system refused
+ * is a {@link HostError} that says what was tried and names the fix. Anything else as it is.
  */
 export function hostFailure(action: string, error: unknown): unknown {
   if (isInstanceError(error) || !isSystemError(error)) return error;

@@ -24,8 +24,8 @@ const IDS = 0xffff_ffff;
 /**
  * What an id inside is on the host; without a map it is the same.
  *
- * @throws an error with `code` `EINVAL` for an id that the map has no place for. Archives can hold negative ones, which would
- * lead to the host's own.
+ * @throws an error with `code` `EINVAL` for an id that the map has no place for. Archives can hold negative ones, which
+ * would lead to the host's own.
  */
 export function idOutside(idmap: Idmap | undefined, id: number): number {
   const { base, count } = idmap ?? { base: 0, count: IDS };
@@ -46,8 +46,8 @@ export function isMapped(idmap: Idmap | undefined, id: number): boolean {
 }
 
 /**
- * A user namespace with this map and no process in it, as a descriptor that the caller closes: what idmapped mounts are made
- * with. About 4 ms.
+ * A user namespace with this map and no process in it, as a descriptor that the caller closes: what idmapped mounts are
+ * made with. About 4 ms.
  */
 export async function openUserNamespace(idmap: Idmap, options: Abortable = {}): Promise<number> {
   options.signal?.throwIfAborted();

@@ -25,14 +25,16 @@ export interface OverlayMount {
 }
 
 /**
- * Mounts a copy-on-write view of `layers`. An overlay cannot be idmapped, but its layers can be: each is mounted idmapped for the
- * moment, and overlayfs keeps its own clone (linux/fs/overlayfs/super.c, clone_private_mount). Needs Linux 5.19 with a map.
+ * Mounts a copy-on-write view of `layers`. An overlay cannot be idmapped, but its layers can be: each is mounted
+ * idmapped for the moment, and overlayfs keeps its own clone (linux/fs/overlayfs/super.c, clone_private_mount). Needs
+ * Linux 5.19 with a map.
  */
 export function mountOverlay(options: OverlayMount): void {
   const opened: number[] = [];
   const made: string[] = [];
   const mounted: string[] = [];
-  // By descriptor: whatever the folders are called needs no escaping, and a hundred layers fit the 4096 bytes of mount(2).
+  // By descriptor: whatever the folders are called needs no escaping, and a hundred layers fit the 4096 bytes of
+  // mount(2).
   const name = (folder: string) => {
     opened.push(openSync(folder, O_PATH | constants.O_DIRECTORY));
     return `/proc/self/fd/${opened.at(-1)}`;

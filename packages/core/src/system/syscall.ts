@@ -3,8 +3,8 @@ import { constants } from "node:os";
 import koffi from "koffi";
 import { type FileCalls, fileCalls } from "../files/file-calls.ts";
 
-// System calls that Node does not offer, and the only importer of the FFI. Each runs on the calling thread and returns at
-// once, but for pollReadable(); a failure is thrown as a Node-style error with `code` and `syscall`.
+// System calls that Node does not offer, and the only importer of the FFI. Each runs on the calling thread and returns
+// at once, but for pollReadable(); a failure is thrown as a Node-style error with `code` and `syscall`.
 
 const X64 = process.arch === "x64";
 /** What we call by number, on x86-64 and arm64: asm/unistd.h. */
@@ -77,7 +77,8 @@ export function check(name: string, result: number): number {
 }
 
 /**
- * Takes the lock of an open file without waiting, until that is closed. False when another open file holds it. flock(2).
+ * Takes the lock of an open file without waiting, until that is closed. False when another open file holds it.
+ * flock(2).
  */
 export function flock(fd: number, mode: "exclusive" | "shared"): boolean {
   const LOCK_NB = 4;

@@ -5,8 +5,8 @@ import { parsePax, paxXattrs } from "./pax.ts";
 import { SparseMap } from "./sparse.ts";
 
 /**
- * What a reader finds, in the order of the archive. `data` is the body of the file entry before it, in pieces: of one with
- * holes, the parts that its `sparse` says, one after the other.
+ * What a reader finds, in the order of the archive. `data` is the body of the file entry before it, in pieces: of one
+ * with holes, the parts that its `sparse` says, one after the other.
  */
 export interface TarSink {
   entry(entry: TarEntry): void;
@@ -34,18 +34,21 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
   S: "file",
 };
 
-/** For all that comes before one entry. More than any honest path and attributes need: the kernel bounds one to 64 KiB. */
+/**
+ * For all that comes before one entry. More than any honest path and attributes need: the kernel bounds one to 64 KiB.
+ */
 const MAX_EXTENSION = 1024 * 1024;
 
 /** Meaning that a global header must not change: nobody writes it, and readers differ about it. */
 const GLOBAL_REFUSED = /^(path|linkpath|size|GNU\.|SCHILY\.)/;
 
 /**
- * Reads a tar as it arrives, in pieces of any size: ustar, pax, GNU long names, V7, files with holes; with or without padding at
- * its end. Multi-volume and incremental archives are refused.
+ * Reads a tar as it arrives, in pieces of any size: ustar, pax, GNU long names, V7, files with holes; with or without
+ * padding at its end. Multi-volume and incremental archives are refused.
  *
- * Any fault names the entry, or the one before it where it has no name yet, and is thrown as what `refusal` makes of it.
- * What the sink throws comes out as it is. Memory is bounded: bodies pass through, names and attributes have a limit.
+ * Any fault names the entry, or the one before it where it has no name yet, and is thrown as what `refusal` makes of
+ * it. What the sink throws comes out as it is. Memory is bounded: bodies pass through, names and attributes have a
+ * limit.
  */
 export class TarReader {
   readonly #refusal: (fault: TarFault) => Error;

@@ -2,8 +2,8 @@ import type { Extent } from "./entry.ts";
 import { BLOCK, parseSparseNumbers, TarFault, type TarHeader } from "./header.ts";
 
 /**
- * The map of a file with holes: which parts of it an archive has. All forms of GNU tar's manual, "Storing Sparse Files":
- * its own (type `S`), and pax 0.0, 0.1 and 1.0. Pure.
+ * The map of a file with holes: which parts of it an archive has. All forms of GNU tar's manual, "Storing Sparse
+ * Files": its own (type `S`), and pax 0.0, 0.1 and 1.0. Pure.
  */
 export class SparseMap {
   /** Of the file, its holes included. */

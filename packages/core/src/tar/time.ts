@@ -1,4 +1,6 @@
-/** Nanoseconds since the epoch, as pax writes a time (pax(1), "mtime"): a decimal of seconds without needless places. */
+/**
+ * Nanoseconds since the epoch, as pax writes a time (pax(1), "mtime"): a decimal of seconds without needless places.
+ */
 export function mtimeText(nanoseconds: bigint): string {
   const sign = nanoseconds < 0n ? "-" : "";
   const digits = String(nanoseconds < 0n ? -nanoseconds : nanoseconds).padStart(10, "0");

@@ -3,9 +3,9 @@
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /**
- * A stranger's text as it may stand in a message, on a terminal and in a log: one line, in which nothing steers, hides or
- * reorders anything. Each such character becomes U+FFFD. A text of more than `max` UTF-16 code units is cut, and ends
- * with an ellipsis.
+ * A stranger's text as it may stand in a message, on a terminal and in a log: one line, in which nothing steers, hides
+ * or reorders anything. Each such character becomes U+FFFD. A text of more than `max` UTF-16 code units is cut, and
+ * ends with an ellipsis.
  */
 export function printable(text: string, max: number = Number.POSITIVE_INFINITY): string {
   return (text.length <= max ? text : `${start(text, max - 1)}…`).replace(UNPRINTABLE, "\ufffd");

@@ -39,8 +39,8 @@ function partsWithTree(folder: string): EngineParts {
 }
 
 /**
- * Calls one verb on a backend that misbehaves from then on, and gives up soon: the call must settle, with a typed error if
- * with any, and so must a look at the instance, and the host's disposal. Returns the steps that the verb took.
+ * Calls one verb on a backend that misbehaves from then on, and gives up soon: the call must settle, with a typed error
+ * if with any, and so must a look at the instance, and the host's disposal. Returns the steps that the verb took.
  */
 async function attempt(verb: Verb, faults: Faults): Promise<ReadonlySet<Step>> {
   const sabotage = new Sabotage(faults);

@@ -14,8 +14,8 @@ export interface Place {
 }
 
 /**
- * One call of the public interface, and the state that its instance has before. One that is to be found again was started
- * by a host that has let go of it.
+ * One call of the public interface, and the state that its instance has before. One that is to be found again was
+ * started by a host that has let go of it.
  */
 export interface Verb {
   readonly name: string;

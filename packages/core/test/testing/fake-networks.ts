@@ -6,7 +6,9 @@ import type { NicAttachment } from "../../src/network/attachment.ts";
 /** The network that {@link fakeNetworks} has. */
 export const FAKE_NETWORK = "net0";
 
-/** The networks of a host, in memory: one of them, on which every nic gets the next address. For several hosts at once. */
+/**
+ * The networks of a host, in memory: one of them, on which every nic gets the next address. For several hosts at once.
+ */
 export function fakeNetworks(): NetworkManager {
   const held = new Map<string, readonly NicAttachment[]>();
   let last = 1;

@@ -2,7 +2,9 @@ import type { ContainerSpec } from "../container-spec.ts";
 import { inheritedVariables } from "../environment.ts";
 import type { ConfigEntry } from "./render.ts";
 
-/** PID 1: its identity, place, environment, terminal and halt signal. Its argv is not here: lxc.init.cmd cannot quote. */
+/**
+ * PID 1: its identity, place, environment, terminal and halt signal. Its argv is not here: lxc.init.cmd cannot quote.
+ */
 export function initEntries(spec: ContainerSpec): readonly ConfigEntry[] {
   const { init, output } = spec;
   const inherited = inheritedVariables(init.env ?? {});

@@ -145,7 +145,10 @@ class AttachedProgram {
     this.#control.destroy();
   }
 
-  /** Abandons it and resolves when nothing of it is left on the host: also where what is inside stands still, or is made to. */
+  /**
+   * Abandons it and resolves when nothing of it is left on the host: also where what is inside stands still, or is made
+   * to.
+   */
   async dismiss(): Promise<void> {
     this.abandon();
     const late = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE);

@@ -11,8 +11,8 @@ import type { SelectedImage } from "./select.ts";
 import { renderCopy, runSkopeo, type SkopeoContext } from "./skopeo.ts";
 
 /**
- * Opens layers of an image by number, bottom first. The first call fetches that layer and all above it with one skopeo; what
- * is below is then known to be in the store. An image of which nothing is lacking is not fetched at all.
+ * Opens layers of an image by number, bottom first. The first call fetches that layer and all above it with one skopeo;
+ * what is below is then known to be in the store. An image of which nothing is lacking is not fetched at all.
  */
 export function fetchLayers(
   spawn: Spawn,
@@ -52,8 +52,8 @@ async function fetchFrom(
   // A layer can stand in an image twice: what is needed above stays needed.
   const present = image.manifest.layers.slice(0, first).filter(({ digest }) => !needed.has(digest));
   for (const { digest, size } of present) {
-    // Skopeo takes a blob that is there as it is (containers/image, oci_dest.go, TryReusingBlob), so that an empty file of the
-    // right size saves its transfer. Nobody reads it: the store has the layer.
+    // Skopeo takes a blob that is there as it is (containers/image, oci_dest.go, TryReusingBlob), so that an empty file
+    // of the right size saves its transfer. Nobody reads it: the store has the layer.
     const path = join(blobs, digest.slice("sha256:".length));
     await writeFile(path, "");
     await truncate(path, size);

@@ -17,8 +17,8 @@ import { mediaKind } from "./media-type.ts";
 import { REF_NAME } from "./write.ts";
 
 /**
- * An OCI image layout (image-spec, image-layout.md): a folder of blobs. Whoever wrote it is not trusted, so a blob is opened
- * without following a link and must be a regular file: no fifo can hold us up, no device be read.
+ * An OCI image layout (image-spec, image-layout.md): a folder of blobs. Whoever wrote it is not trusted, so a blob is
+ * opened without following a link and must be a regular file: no fifo can hold us up, no device be read.
  */
 export class OciLayout {
   readonly #folder: string;
@@ -70,8 +70,8 @@ export class OciLayout {
   }
 
   /**
-   * A blob as a stream, of the size that its descriptor says; its digest is for the reader to check. @throws {ImageError}
-   * when it is not there
+   * A blob as a stream, of the size that its descriptor says; its digest is for the reader to check. @throws
+   * {ImageError} when it is not there
    */
   async stream(descriptor: Descriptor): Promise<Readable> {
     const what = `blob ${descriptor.digest}`;

@@ -69,7 +69,9 @@ export function assertDigest(image: string, what: string, bytes: Uint8Array, exp
   if (actual !== expected) throw new ImageError(image, `its ${what} has digest ${actual}, not ${expected}`);
 }
 
-/** Parses one JSON document of an image by its schema. @throws {ImageError} naming the first faults with their paths. */
+/**
+ * Parses one JSON document of an image by its schema. @throws {ImageError} naming the first faults with their paths.
+ */
 export function parseDocument<S extends z.ZodType>(
   image: string,
   what: string,
@@ -110,7 +112,8 @@ export function parseManifest(
       image,
       "its manifest has Docker's schema 1, which is obsolete: push the image again with a current tool",
     );
-  // image-spec, manifest.md: mediaType is optional. A document that could be read both ways is an attack (CVE-2021-41190).
+  // image-spec, manifest.md: mediaType is optional. A document that could be read both ways is an attack
+  // (CVE-2021-41190).
   if (isThere(probe.manifests) && isThere(probe.layers))
     throw new ImageError(image, "its manifest has both layers and manifests");
   if (isThere(probe.manifests)) {

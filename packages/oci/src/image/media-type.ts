@@ -1,6 +1,6 @@
 /**
- * Media types of images: image-spec, media-types.md, and Docker's "Image Manifest Version 2, Schema 2". The two families
- * differ in these names alone.
+ * Media types of images: image-spec, media-types.md, and Docker's "Image Manifest Version 2, Schema 2". The two
+ * families differ in these names alone.
  */
 export const OCI = {
   index: "application/vnd.oci.image.index.v1+json",

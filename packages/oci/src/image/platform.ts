@@ -26,9 +26,9 @@ export function normalOs(name: string | null | undefined): string {
 const BASELINES: Readonly<Record<Architecture, readonly string[]>> = { amd64: ["v1", "1"], arm64: ["v8", "8"] };
 
 /**
- * The descriptor of the image for Linux on an architecture, or of an index that leads to it. Among several variants (arm64
- * `v8`, amd64 `v2`) the most basic wins, which every processor runs. Where none fits, the first that names no platform: its
- * config tells. @throws {ImageError} naming the platforms that there are
+ * The descriptor of the image for Linux on an architecture, or of an index that leads to it. Among several variants
+ * (arm64 `v8`, amd64 `v2`) the most basic wins, which every processor runs. Where none fits, the first that names no
+ * platform: its config tells. @throws {ImageError} naming the platforms that there are
  */
 export function choosePlatform(image: string, index: Index, architecture: Architecture): Descriptor {
   const rank = (variant: string | null | undefined): number =>

@@ -13,7 +13,10 @@ export interface SkopeoContext {
   readonly registry: RegistryOptions;
   /** A trust policy (containers-policy.json(5)); see {@link trustPolicy}. */
   readonly policy: string;
-  /** Scratch space, on the store's own file system. Skopeo runs in it: what a path of the store looks like cannot confuse its syntax. */
+  /**
+   * Scratch space, on the store's own file system. Skopeo runs in it: what a path of the store looks like cannot
+   * confuse its syntax.
+   */
   readonly folder: string;
   /** Bytes of the longest file that an archive may be unpacked to. */
   readonly maxBytes: number;
@@ -25,8 +28,9 @@ export interface SkopeoContext {
 const SYSTEM_POLICY = "/etc/containers/policy.json";
 
 /**
- * The trust policy to use: the caller's, else the system's, else one made here that accepts what is not signed. Skopeo refuses to work without
- * one. What an administrator demands is thus never weakened; content is checked against its digests in any case.
+ * The trust policy to use: the caller's, else the system's, else one made here that accepts what is not signed. Skopeo
+ * refuses to work without one. What an administrator demands is thus never weakened; content is checked against its
+ * digests in any case.
  */
 export async function trustPolicy(folder: string, chosen: string | undefined): Promise<string> {
   if (chosen !== undefined) return resolve(chosen);

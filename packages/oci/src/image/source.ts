@@ -22,9 +22,15 @@ import { renderCopy, renderInspect, runSkopeo, type SkopeoContext, trustPolicy }
 export interface OciSourceOptions {
   /** Credentials and transport by registry (`"127.0.0.1:5000"`); what an import says itself goes before. */
   readonly registries?: Readonly<Record<string, RegistryOptions>> | undefined;
-  /** A trust policy (containers-policy.json(5)). Default: `/etc/containers/policy.json`, else unsigned images are accepted. */
+  /**
+   * A trust policy (containers-policy.json(5)). Default: `/etc/containers/policy.json`, else unsigned images are
+   * accepted.
+   */
   readonly policy?: string | undefined;
-  /** Milliseconds: an import fails with a ConnectionError when nothing has come from a registry for so long. Default: 60,000. */
+  /**
+   * Milliseconds: an import fails with a ConnectionError when nothing has come from a registry for so long. Default:
+   * 60,000.
+   */
   readonly stallTimeout?: number | undefined;
 }
 
@@ -33,7 +39,8 @@ type OpenLayer = (index: number) => Promise<Readable>;
 
 /**
  * The kinds of source that this package adds to `images.import()`: registries and archives by skopeo, OCI layouts read
- * where they are. Documents are read and verified first; layers are fetched only if the store lacks one, and only those it lacks.
+ * where they are. Documents are read and verified first; layers are fetched only if the store lacks one, and only those
+ * it lacks.
  */
 export function ociSource(spawn: Spawn, defaults: OciSourceOptions = {}): ImageSourcePlugin {
   return {
@@ -133,8 +140,8 @@ async function addLayers(
   }
   return {
     kind: "oci",
-    // The config names the diff IDs of the layers, so its digest covers content and config: it is what Docker calls the image ID.
-    // That of the manifest would change with mere recompression.
+    // The config names the diff IDs of the layers, so its digest covers content and config: it is what Docker calls the
+    // image ID. That of the manifest would change with mere recompression.
     fingerprint: image.manifest.config.digest,
     architecture: image.architecture,
     process: image.process,
@@ -153,7 +160,10 @@ function layerOf({ manifest }: SelectedImage, index: number): Descriptor {
   return layer;
 }
 
-/** The import's own options before those for the registry, key by key. Skopeo runs in another folder: paths become absolute. */
+/**
+ * The import's own options before those for the registry, key by key. Skopeo runs in another folder: paths become
+ * absolute.
+ */
 function registryOptions(
   reference: ImageReference,
   { registries = {} }: OciSourceOptions,

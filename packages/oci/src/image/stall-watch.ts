@@ -10,8 +10,8 @@ export const STALL_TIMEOUT = 60_000;
 const LOOKS = 6;
 
 /**
- * Aborts {@link signal} when for `timeout` milliseconds nothing more has arrived in the folders, or with the caller's own
- * reason before. Skopeo itself waits for ever for a registry that takes the connection and then says nothing.
+ * Aborts {@link signal} when for `timeout` milliseconds nothing more has arrived in the folders, or with the caller's
+ * own reason before. Skopeo itself waits for ever for a registry that takes the connection and then says nothing.
  */
 export class StallWatch implements Disposable {
   readonly signal: AbortSignal;

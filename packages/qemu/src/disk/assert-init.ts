@@ -7,8 +7,8 @@ import { INIT_PATHS } from "../initramfs/init-script.ts";
 const ABSENT = ["ENOENT", "ENOTDIR", "ELOOP", "EISDIR", "EINVAL", "EACCES", "ENXIO"];
 
 /**
- * Looks for an init in the tree that a root disk is made from. A root without one never runs, so what it lacks at first it lacks for
- * good. Of one that a guest has removed since, our initramfs tells on the console.
+ * Looks for an init in the tree that a root disk is made from. A root without one never runs, so what it lacks at first
+ * it lacks for good. Of one that a guest has removed since, our initramfs tells on the console.
  *
  * @throws {NotFoundError} where there is none.
  */

@@ -16,8 +16,9 @@ export interface BaseDisk {
 }
 
 /**
- * The file system that all root disks of one image and size are copies of: a sparse raw ext4, made from the tree by mke2fs(8) without a
- * mount, at first need. A file in place is complete; calls at the same time, from several processes too, make it once.
+ * The file system that all root disks of one image and size are copies of: a sparse raw ext4, made from the tree by
+ * mke2fs(8) without a mount, at first need. A file in place is complete; calls at the same time, from several processes
+ * too, make it once.
  *
  * @throws {ImageError} when the tree does not fit.
  */
@@ -60,7 +61,8 @@ async function make(base: BaseDisk, draft: string, options: ProgressOptions): Pr
 }
 
 async function makeFileSystem(base: BaseDisk, tree: string, draft: string, options: ProgressOptions): Promise<void> {
-  // -m 0: no blocks kept back for root, who is the only user of the disk. Each overlay is one guest's own, so one UUID in many is no harm.
+  // -m 0: no blocks kept back for root, who is the only user of the disk. Each overlay is one guest's own, so one UUID
+  // in many is no harm.
   const argv = ["mkfs.ext4", "-q", "-F", "-m", "0", "-L", "root", "-d", tree, draft];
   try {
     // After a crash the next process makes the draft anew: nobody may then be writing it.

@@ -15,8 +15,8 @@ const BUSYBOX = `${RUNTIME_FOLDER}/bin/busybox`;
  * configures the nics by DHCP, arranges for the agent to be started, and hands over to the guest's own init.
  *
  * What it must know of the instance it reads off the kernel's command line, so that one initramfs serves all:
- * `pileus.hostname=NAME`, and `pileus.nic=NAME,MAC,ADDRESS,DOMAIN` for each nic. Disks are found by their serials, for names in
- * /dev are not stable. A failure ends the machine with a line on the console: there is nobody to ask.
+ * `pileus.hostname=NAME`, and `pileus.nic=NAME,MAC,ADDRESS,DOMAIN` for each nic. Disks are found by their serials, for
+ * names in /dev are not stable. A failure ends the machine with a line on the console: there is nobody to ask.
  */
 export const INIT_SCRIPT = `#!/bin/busybox sh
 export PATH=/bin
@@ -132,8 +132,9 @@ exec switch_root /newroot "$init"
 `;
 
 /**
- * What udhcpc(8) calls with a lease in its environment, inside of the root; `METRIC` keeps the routes of several nics apart. A resolv.conf
- * that is a link belongs to a program of the guest: it gets a first content where it has none, and is left alone otherwise.
+ * What udhcpc(8) calls with a lease in its environment, inside of the root; `METRIC` keeps the routes of several nics
+ * apart. A resolv.conf that is a link belongs to a program of the guest: it gets a first content where it has none, and
+ * is left alone otherwise.
  */
 export const LEASE_SCRIPT = `#!${BUSYBOX} sh
 alias busybox=${BUSYBOX}
@@ -159,8 +160,8 @@ busybox cat /run/pileus/leases/* >/etc/resolv.conf
 `;
 
 /**
- * Gives the guest its name, running inside of the root: `settle NAME NIC…`, a nic as on the kernel's command line. `/etc/hosts` becomes what
- * `renderHosts()` of core makes of it, unless it has the name already.
+ * Gives the guest its name, running inside of the root: `settle NAME NIC…`, a nic as on the kernel's command line.
+ * `/etc/hosts` becomes what `renderHosts()` of core makes of it, unless it has the name already.
  */
 export const SETTLE_SCRIPT = `#!${BUSYBOX} sh
 alias busybox=${BUSYBOX}

@@ -38,8 +38,8 @@ export interface InitramfsOptions extends Abortable {
 }
 
 /**
- * The file of the initramfs for a kernel, made at first need. Named after all that goes into it, so that it is made anew when the
- * kernel, this package or the agent change, and one that exists is right.
+ * The file of the initramfs for a kernel, made at first need. Named after all that goes into it, so that it is made
+ * anew when the kernel, this package or the agent change, and one that exists is right.
  *
  * @throws {HostError} where the host has no static BusyBox.
  */
@@ -85,8 +85,8 @@ export function renderInitramfs(content: {
   const list = (modules: readonly KernelModule[]) => modules.map((module) => `${module.name}\n`).join("");
   return renderCpio([
     ...["bin", "dev", "modules", "newroot", "proc", "sys"].map(directory),
-    // The kernel opens the console for process 1 before anything can be mounted. The shell opens /dev/null for what it runs in the
-    // background, also once the /dev with devices in it was handed over.
+    // The kernel opens the console for process 1 before anything can be mounted. The shell opens /dev/null for what it
+    // runs in the background, also once the /dev with devices in it was handed over.
     { name: "dev/console", type: "character-device", mode: 0o600, device: { major: 5, minor: 1 } },
     { name: "dev/null", type: "character-device", mode: 0o666, device: { major: 1, minor: 3 } },
     file("bin/busybox", busybox, 0o755),

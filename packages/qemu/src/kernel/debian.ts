@@ -19,10 +19,12 @@ const SCRATCH = ".download-";
 const META_PACKAGES = ["linux-image-cloud-amd64", "linux-image-virtual"] as const;
 
 /**
- * The distribution's kernel for virtual machines, out of the folder or by `apt-get download` into it. Nothing is installed: the
- * packages are unpacked. Where apt has no lists of packages, they are fetched into the folder, too, and thrown away again.
+ * The distribution's kernel for virtual machines, out of the folder or by `apt-get download` into it. Nothing is
+ * installed: the packages are unpacked. Where apt has no lists of packages, they are fetched into the folder, too, and
+ * thrown away again.
  *
- * All or nothing; an abort or a crash leaves no half kernel that is taken for a whole one. Concurrent calls download once.
+ * All or nothing; an abort or a crash leaves no half kernel that is taken for a whole one. Concurrent calls download
+ * once.
  *
  * @throws {HostError} when apt is missing or knows no such kernel.
  */
@@ -78,7 +80,8 @@ async function arrange(unpacked: string, scratch: string, folder: string, run: S
   await writeFile(join(ready, "kernel"), extractVmlinux(packed) ?? packed);
   const library = (await readdir(unpacked)).includes("lib") ? "lib" : "usr/lib";
   await rename(join(unpacked, library, "modules", release), join(ready, "modules"));
-  // The name says that all of it is there: after a crash of the machine, too. sync(1) of the file system, for it is hundreds of files.
+  // The name says that all of it is there: after a crash of the machine, too. sync(1) of the file system, for it is
+  // hundreds of files.
   await run(["sync", "-f", ready], { fromPackage: "coreutils" });
   const target = kernelFolder(folder, release);
   await rename(ready, target);

@@ -43,8 +43,8 @@ interface Pending {
 }
 
 /**
- * One session with a QEMU monitor (QMP): commands, each with its answer, and events. Commands may be called at the same time; QEMU
- * answers them in order. Disposing closes the connection and leaves the machine alone.
+ * One session with a QEMU monitor (QMP): commands, each with its answer, and events. Commands may be called at the same
+ * time; QEMU answers them in order. Disposing closes the connection and leaves the machine alone.
  */
 export class QmpClient implements AsyncDisposable {
   /** What a connection to it is called in errors. */
@@ -80,9 +80,9 @@ export class QmpClient implements AsyncDisposable {
   }
 
   /**
-   * Connects to a monitor's unix socket and negotiates. @throws {QmpBusyError} when it says nothing: another client has it,
-   * mostly. @throws {ProtocolError} when it says something else than a greeting. @throws {TimeoutError} when it greets, and
-   * then answers nothing. @throws {ConnectionError}
+   * Connects to a monitor's unix socket and negotiates. @throws {QmpBusyError} when it says nothing: another client has
+   * it, mostly. @throws {ProtocolError} when it says something else than a greeting. @throws {TimeoutError} when it
+   * greets, and then answers nothing. @throws {ConnectionError}
    */
   static async connect(path: string, options: QmpOptions = {}): Promise<QmpClient> {
     return QmpClient.open(await connectUnix(path, options), path, options);
@@ -192,7 +192,8 @@ export class QmpClient implements AsyncDisposable {
     }
   }
 
-  // Silence alone is the sign of a monitor that has another client: QEMU accepts the connection and greets it in its turn.
+  // Silence alone is the sign of a monitor that has another client: QEMU accepts the connection and greets it in its
+  // turn.
   #ungreeted(waited: number): Error {
     if (!this.#transport.heard) return new QmpBusyError(this.peer, waited);
     return new ProtocolError(

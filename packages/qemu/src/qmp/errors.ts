@@ -1,7 +1,10 @@
 import { ConnectionError, ProtocolError } from "@pileus/core";
 import { printable } from "@pileus/core/driver";
 
-/** QEMU refused or failed a command. `errorClass` is the only part of its answer that is meant for programs (qmp-spec, 2.4.2). */
+/**
+ * QEMU refused or failed a command. `errorClass` is the only part of its answer that is meant for programs (qmp-spec,
+ * 2.4.2).
+ */
 export class QmpCommandError extends ProtocolError {
   readonly command: string;
   readonly errorClass: string;
@@ -21,8 +24,8 @@ export class QmpCommandError extends ProtocolError {
 }
 
 /**
- * The monitor took the connection and said nothing: it serves one client at a time, so another one has it, unless its QEMU
- * hangs. A second monitor of the same machine may be free.
+ * The monitor took the connection and said nothing: it serves one client at a time, so another one has it, unless its
+ * QEMU hangs. A second monitor of the same machine may be free.
  */
 export class QmpBusyError extends ConnectionError {
   /** Milliseconds that the greeting was waited for. */

@@ -3,7 +3,9 @@ import { z } from "zod";
 
 const Nothing = z.object({});
 
-/** The events in use, by their QAPI names, with the schema of their data. Others arrive too, as {@link QmpOtherEvent}. */
+/**
+ * The events in use, by their QAPI names, with the schema of their data. Others arrive too, as {@link QmpOtherEvent}.
+ */
 export const QMP_EVENTS = {
   /** qapi/run-state.json: the guest, or somebody over QMP, ended the machine. */
   SHUTDOWN: z.object({ guest: z.boolean(), reason: z.string() }),
@@ -48,7 +50,10 @@ interface Reader {
   ended: boolean;
 }
 
-/** Gives an event its type; `line` is all of it. @throws {ProtocolError} when a known event carries other data than it should. */
+/**
+ * Gives an event its type; `line` is all of it. @throws {ProtocolError} when a known event carries other data than it
+ * should.
+ */
 export function parseEvent(name: string, data: Record<string, unknown>, at: number, line: string): QmpEvent {
   if (!Object.hasOwn(QMP_EVENTS, name)) return { name: "other", event: name, data, at };
   const known = name as QmpEventName;
@@ -74,8 +79,8 @@ export class QmpEvents {
   }
 
   /**
-   * Yields all events from the moment of the call. Ends when the connection ends; throws `signal.reason` on abort, and an
-   * {@link OverrunError} when the reader falls more than 4096 events behind.
+   * Yields all events from the moment of the call. Ends when the connection ends; throws `signal.reason` on abort, and
+   * an {@link OverrunError} when the reader falls more than 4096 events behind.
    */
   watch(options: Abortable = {}): AsyncIterable<QmpEvent> {
     const { signal } = options;

@@ -39,7 +39,8 @@ export type QmpMessage =
   /** `at`: milliseconds since the epoch, by the clock of QEMU's host. */
   | { readonly kind: "event"; readonly name: string; readonly data: Record<string, unknown>; readonly at: number };
 
-// QEMU takes no deeper message itself (qobject/json-streamer.c, MAX_NESTING), and sends one level for each image in a chain.
+// QEMU takes no deeper message itself (qobject/json-streamer.c, MAX_NESTING), and sends one level for each image in a
+// chain.
 const MAX_DEPTH = 1024;
 
 /**

@@ -21,8 +21,8 @@ export interface Mischief {
 }
 
 /**
- * A driver of machines whose QEMU is a sleeping process beside a scripted monitor and a scripted guest; everything between
- * those and the engine is what drives real ones.
+ * A driver of machines whose QEMU is a sleeping process beside a scripted monitor and a scripted guest; everything
+ * between those and the engine is what drives real ones.
  */
 export class HostileMachines implements AsyncDisposable {
   readonly #guests: ScriptedGuest[] = [];

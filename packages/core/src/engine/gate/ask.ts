@@ -17,15 +17,15 @@ export interface Question<T> {
   /** Whether the answer is of the shape that the step promises. */
   readonly isAnswer: (value: unknown) => boolean;
   /**
-   * Gives back an answer that comes after the abort. Its presence says that the step need not be waited for: the caller has
-   * its signal's reason at once, whether the driver heeds the signal or not.
+   * Gives back an answer that comes after the abort. Its presence says that the step need not be waited for: the caller
+   * has its signal's reason at once, whether the driver heeds the signal or not.
    */
   readonly discard?: ((late: T) => void) | undefined;
 }
 
 /**
- * Asks a driver, which may be anybody's code, and answers in the contract's terms: what it throws, in whatever way, is an
- * error of this library, and what it returns is what the step promises.
+ * Asks a driver, which may be anybody's code, and answers in the contract's terms: what it throws, in whatever way, is
+ * an error of this library, and what it returns is what the step promises.
  *
  * @throws `signal.reason` when that has aborted, whatever the driver says. @throws {DriverError} @throws {HostError}
  */

@@ -8,8 +8,8 @@ import * as answers from "./answers.ts";
 import { type Asked, ask, askNow, type Question, told } from "./ask.ts";
 
 /**
- * A backend as the engine calls it: see {@link ask}. The steps that change an instance are waited for even past an abort,
- * since the next one must not begin before; those that only look or open something are not.
+ * A backend as the engine calls it: see {@link ask}. The steps that change an instance are waited for even past an
+ * abort, since the next one must not begin before; those that only look or open something are not.
  */
 export function gateBackend(driver: string, backend: Backend<never>): Backend<never> {
   const about = (instance: InstanceContext) => ({ driver, instance: instance.name });

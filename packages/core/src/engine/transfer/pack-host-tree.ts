@@ -8,7 +8,8 @@ import { hostFileError } from "./host-file-error.ts";
 /**
  * A file or folder of the host, an absolute path, as tar: modes and times as they are, owners as asked.
  *
- * @throws {FileError} when something cannot be read, or shrinks while it is; `EINVAL` when the source is a device or the like.
+ * @throws {FileError} when something cannot be read, or shrinks while it is; `EINVAL` when the source is a device or
+ * the like.
  */
 export async function* packHostTree(source: string, options: PushOptions): AsyncGenerator<Buffer, void> {
   const { uid = 0, gid = 0, signal, onProgress } = options;

@@ -21,8 +21,8 @@ export interface Pull {
 
 /**
  * Unpacks a tree that an instance sent, at exactly `target` on the host. The sender is not trusted: whatever it says,
- * nothing outside of `target` is touched, no symlink is followed, the target itself included, all belongs to the caller,
- * and no device, fifo or setuid bit comes to be.
+ * nothing outside of `target` is touched, no symlink is followed, the target itself included, all belongs to the
+ * caller, and no device, fifo or setuid bit comes to be.
  *
  * @throws {ProtocolError} when the stream is no honest tree, or leads through a symlink.
  * @throws {FileError} when the host refuses a write.

@@ -129,7 +129,10 @@ export class ManagedFiles implements InstanceFiles {
     return { files: implemented(run.running.files, "files"), run };
   }
 
-  /** A write that the run does not outlive: what a source brings later belongs to no run. @throws {StateError} at its end */
+  /**
+   * A write that the run does not outlive: what a source brings later belongs to no run. @throws {StateError} at its
+   * end
+   */
   async #during(run: Run, options: Abortable, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     using linked = linkSignals(options.signal);
     const { name } = this.#instance;

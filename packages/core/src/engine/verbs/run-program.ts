@@ -10,8 +10,8 @@ import type { ManagedInstance } from "../managed-instance.ts";
 import { exec } from "./exec.ts";
 
 /**
- * Milliseconds that a run reads on after its program's end, where something in the background holds the pipes: until nothing has
- * come for the first, and for the second at most.
+ * Milliseconds that a run reads on after its program's end, where something in the background holds the pipes: until
+ * nothing has come for the first, and for the second at most.
  */
 const GRACE = { silence: 100, most: 1000 } as const;
 

@@ -83,7 +83,8 @@ async function beginStop(
     const run = await instance.currentRun(before, signal);
     if (run === undefined) return undefined;
     const record = instance.read("stop");
-    // A frozen process takes no signal, and liblxc hangs on a frozen container. A kill strikes it as it is: nobody else is needed.
+    // A frozen process takes no signal, and liblxc hangs on a frozen container. A kill strikes it as it is: nobody else
+    // is needed.
     if (record.state === "frozen" && mode !== "kill") await run.running.unfreeze?.({ signal });
     // Nobody waits any more for what this stop would begin.
     signal.throwIfAborted();

@@ -11,7 +11,9 @@ const TARGET = 4095;
 const XATTRS = 65_536;
 /** Bytes of all symlinks that names are led by: a long one that many names go through would make each of them dear. */
 const FOLLOWED = 16 * 2 ** 20;
-/** Bytes that a path, or an attribute, takes in memory beside its text; and an entry that waits for the end. Measured. */
+/**
+ * Bytes that a path, or an attribute, takes in memory beside its text; and an entry that waits for the end. Measured.
+ */
 const RECORD = 100;
 const ENTRY = 150;
 

@@ -4,7 +4,9 @@ import { ImageError } from "../../contract/errors.ts";
 import { shown } from "../../tar/entry.ts";
 import type { Unfinished } from "./layer-tree.ts";
 
-/** Does in an unpacked tree what the unpacker could not. All paths lie in folders that are none of the image's symlinks. */
+/**
+ * Does in an unpacked tree what the unpacker could not. All paths lie in folders that are none of the image's symlinks.
+ */
 export async function completeTree(
   image: string,
   tree: string,

@@ -213,7 +213,10 @@ export class LayerFilter implements TarSink {
     return folder;
   }
 
-  /** Another number whenever a name may lead elsewhere than before: a folder of this layer goes before a symlink beneath. */
+  /**
+   * Another number whenever a name may lead elsewhere than before: a folder of this layer goes before a symlink
+   * beneath.
+   */
   #version(): number {
     return this.#tree.changes + (this.#detours ? this.#tree.additions : 0);
   }

@@ -46,8 +46,8 @@ export interface Unfinished {
  * What a layer has, as far as it was read, and the tar that makes it. Folders and files are written as they come,
  * symlinks at the end, and then all folders again with what the archive says of them, each after what is in it.
  *
- * The later of two entries of a name wins. What the unpacker cannot put over what is there already, since one of them is
- * a folder, is unpacked elsewhere, and takes its place when all is unpacked.
+ * The later of two entries of a name wins. What the unpacker cannot put over what is there already, since one of them
+ * is a folder, is unpacked elsewhere, and takes its place when all is unpacked.
  */
 export class LayerTree {
   readonly output = new TarWriter();

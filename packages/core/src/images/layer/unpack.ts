@@ -122,8 +122,9 @@ function extractArgv(tree: string): string[] {
     "--numeric-owner",
     "--same-owner",
     "--same-permissions",
-    // Not --delay-directory-restore, whose time grows with the square of the folders: they come again after what is in them.
-    // Symlinks as they are and at once: tar puts off those that leave, and touches their folders after all. No name of ours does.
+    // Not --delay-directory-restore, whose time grows with the square of the folders: they come again after what is in
+    // them. Symlinks as they are and at once: tar puts off those that leave, and touches their folders after all. No
+    // name of ours does.
     "--absolute-names",
     "--xattrs",
     "--xattrs-include=*",
@@ -134,8 +135,8 @@ function extractArgv(tree: string): string[] {
 }
 
 /**
- * An attribute that GNU tar could not set (xattrs.c), though it unpacked the file. A file system that has none at all is
- * let pass, as Docker does.
+ * An attribute that GNU tar could not set (xattrs.c), though it unpacked the file. A file system that has none at all
+ * is let pass, as Docker does.
  */
 export function lostAttribute(image: string, line: string): ImageError | undefined {
   const match = /Cannot set '(.+)' extended attribute for file '(.*)': (.+)$/s.exec(line);

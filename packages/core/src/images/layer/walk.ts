@@ -17,8 +17,8 @@ export interface Reached {
 
 /**
  * What the walk is for. `make`: an entry is to be put there, so what this layer lacks is made, like in lower layers.
- * `link`: a hard link's target is looked for. `hide`: a whiteout is for lower layers alone, where symlinks of this layer
- * do not lead.
+ * `link`: a hard link's target is looked for. `hide`: a whiteout is for lower layers alone, where symlinks of this
+ * layer do not lead.
  */
 export type Purpose = "make" | "link" | "hide";
 

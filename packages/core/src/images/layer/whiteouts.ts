@@ -16,9 +16,9 @@ export class Whiteouts {
   }
 
   /**
-   * Whether what lower layers have at this very path is out of sight. Only whiteouts that came before count: by layer.md
-   * they "SHOULD appear before sibling directory entries", but are to be applied first wherever they stand. That would
-   * take a second reading; here, what an earlier entry was led by stays.
+   * Whether what lower layers have at this very path is out of sight. Only whiteouts that came before count: by
+   * layer.md they "SHOULD appear before sibling directory entries", but are to be applied first wherever they stand.
+   * That would take a second reading; here, what an earlier entry was led by stays.
    */
   hides(path: string): boolean {
     return this.#hidden.size > 0 && this.#hidden.has(path);

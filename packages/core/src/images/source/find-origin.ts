@@ -13,7 +13,9 @@ import { tarOrigin } from "./tar.ts";
 /** Prefixes of `@pileus/oci`, to tell its absence from a missing file. */
 const OCI_PREFIX = /^(docker:\/\/|oci:|oci-archive:|docker-archive:)/;
 
-/** `https://…`, `redis:7`, `alpine`, `127.0.0.1:5000/name@sha256:…`: more likely a reference of some kind than a path. */
+/**
+ * `https://…`, `redis:7`, `alpine`, `127.0.0.1:5000/name@sha256:…`: more likely a reference of some kind than a path.
+ */
 const REFERENCE = /^[^/.].*:|^[a-z0-9][a-z0-9_-]*$/s;
 
 /** What a registry would take as it is, but for the prefix (distribution/reference, regexp.go). */

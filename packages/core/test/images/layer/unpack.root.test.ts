@@ -215,7 +215,8 @@ describe("a hostile tar", () => {
       } else {
         await spawn(["xz", "-k", plain]);
         const bytes = await readFile(`${plain}.xz`);
-        // xz file format, 3.1 and 5.3.1: the first block's header, its LZMA2 filter's dictionary (37: 1.5 GiB), its CRC.
+        // xz file format, 3.1 and 5.3.1: the first block's header, its LZMA2 filter's dictionary (37: 1.5 GiB), its
+        // CRC.
         const end = 12 + ((bytes[12] ?? 0) + 1) * 4 - 4;
         bytes[bytes.indexOf(Buffer.from([0x21, 0x01]), 12) + 2] = 37;
         bytes.writeUInt32LE(crc32(bytes.subarray(12, end)), end);
