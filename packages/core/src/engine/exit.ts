@@ -1,4 +1,4 @@
-import type { InstanceExit } from "../contract/state.ts";
+import { type InstanceExit, TRANSITIONS } from "../contract/state.ts";
 import { joinFailures } from "../driver/cleanup.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import type { InstanceRecord } from "./record.ts";
@@ -20,7 +20,7 @@ export async function recordExit(instance: ManagedInstance, run: Run): Promise<v
     if (reading.kind === "record" && reading.record.uuid === instance.uuid && reading.record.run === run.id) {
       const { record } = reading;
       run.exit = record.state === "stopped" ? record.exit : exitOf(record, run);
-      await recordEnd(instance, record, run.exit);
+      await recordEnd(instance, onTheWay(instance, record, run), run.exit);
     }
     instance.run = undefined;
   }
@@ -55,6 +55,12 @@ export async function recordEnd(
   await instance.change(record, { ...STOPPED, exit });
   if (exit === undefined) return;
   instance.engine.events.publish({ type: "exit", instance: instance.name, at: Date.now(), exit });
+}
+
+/** A kill does not wait for its turn: where it was faster, the step that it would have put on record is told of here. */
+function onTheWay(instance: ManagedInstance, record: InstanceRecord, run: Run): InstanceRecord {
+  const overtaken = run.endRequested && TRANSITIONS[record.state].includes("stopping");
+  return overtaken ? instance.passThrough(record, "stopping") : record;
 }
 
 function exitOf(record: InstanceRecord, run: Run): InstanceExit {
