@@ -172,6 +172,7 @@ describe("opening a root again", () => {
     await writeFile(recordPath(), "{");
     for (const verb of ["state", "start", "stop", "delete", "metrics"] as const)
       await expect(instance[verb](), verb).rejects.toMatchObject({ code: "ERR_INSTANCE_HOST" });
+    await expect(instance.stop({ mode: "kill" })).rejects.toMatchObject({ code: "ERR_INSTANCE_HOST" });
     await writeFile(recordPath(), record);
     expect(await instance.state()).toBe("running");
   });

@@ -26,14 +26,11 @@ export async function remove(instance: ManagedInstance, options: Abortable = {})
 }
 
 async function deleteInBackground(instance: ManagedInstance): Promise<void> {
-  const { engine, name, uuid } = instance;
-  instance.run?.killNow();
+  const { engine } = instance;
+  if (ownRecord(instance) !== undefined) instance.run?.killNow();
   await instance.locked({}, async (lock, signal) => {
-    const reading = engine.records.read(name);
-    if (reading.kind === "newer" || reading.kind === "garbage")
-      throw unusable(name, engine.layout.record(name), reading);
-    if (reading.kind !== "record" || reading.record.uuid !== uuid) return instance.forget();
-    const { record } = reading;
+    const record = ownRecord(instance);
+    if (record === undefined) return instance.forget();
     const driver = instance.driver;
     const failure = await endWhatRuns(instance, record, signal);
     try {
@@ -44,6 +41,13 @@ async function deleteInBackground(instance: ManagedInstance): Promise<void> {
     await lock.retire();
     instance.forget();
   });
+}
+
+/** The record as it is on disk now; `undefined` once the instance is gone. @throws {HostError} when it is of no use */
+function ownRecord({ engine, name, uuid }: ManagedInstance): InstanceRecord | undefined {
+  const reading = engine.records.read(name);
+  if (reading.kind === "newer" || reading.kind === "garbage") throw unusable(name, engine.layout.record(name), reading);
+  return reading.kind === "record" && reading.record.uuid === uuid ? reading.record : undefined;
 }
 
 /** Returns why the driver could not tell whether anything runs: no reason to keep it if its removal then works. */

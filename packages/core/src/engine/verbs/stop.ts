@@ -26,7 +26,11 @@ async function stopInBackground(
   timeout: number,
 ): Promise<void> {
   const { closing } = instance.engine;
-  if (mode === "kill") instance.run?.killNow();
+  if (mode === "kill") {
+    // What is refused ends nothing.
+    instance.read("stop");
+    instance.run?.killNow();
+  }
   const deadline = new Deadline({
     action: `stop of instance "${instance.name}"`,
     timeout: mode === "kill" ? Number.POSITIVE_INFINITY : timeout,
