@@ -8,6 +8,7 @@ import { InstanceExitSchema } from "../model/exit.ts";
 import { type Image, ImageSchema } from "../model/image.ts";
 import { LimitsSchema } from "../model/limits.ts";
 import { replaceFileOnFullDisk } from "../system/replace-file.ts";
+import { MAX_SMALL_FILE } from "../system/small-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
 
 const KINDS: Readonly<Record<InstanceKind, true>> = {
@@ -80,9 +81,6 @@ export type InstanceRecord = z.output<z.ZodObject<typeof SHAPE>>;
 export const InstanceRecordSchema = z.looseObject(SHAPE);
 const NewerRecordSchema = z.looseObject({ ...SHAPE, version: z.number().int().gt(RECORD_VERSION) });
 
-/** Bytes of the largest record: configurations with megabytes of environment are to have room. */
-export const MAX_RECORD = 16 * 1024 * 1024;
-
 /** What stands where a record should. */
 export type RecordReading =
   | { readonly kind: "record"; readonly record: InstanceRecord }
@@ -114,8 +112,8 @@ export function parseRecord(text: string): RecordReading {
 export async function writeRecord(path: string, record: InstanceRecord): Promise<void> {
   const text = `${JSON.stringify(record, undefined, 2)}\n`;
   const size = Buffer.byteLength(text);
-  if (size > MAX_RECORD) {
-    const message = `it takes ${size} bytes as JSON, and may take ${MAX_RECORD}`;
+  if (size > MAX_SMALL_FILE) {
+    const message = `it takes ${size} bytes as JSON, and may take ${MAX_SMALL_FILE}`;
     throw new ConfigError("instance config", [{ path: [], message }]);
   }
   await replaceFileOnFullDisk(path, text);

@@ -1,11 +1,10 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { readSmallFile, UnreadableFileError } from "../system/small-file.ts";
 import type { Layout } from "./layout.ts";
-import { MAX_RECORD, parseRecord, type RecordReading } from "./record.ts";
+import { parseRecord, type RecordReading } from "./record.ts";
 
 /**
- * The records of a root as they are on disk now. Every verb reads one, so reading is cheap: synchronous, for a small
- * local file costs less than a trip through the thread pool (9 against 130 µs), and parsed again only when its text has
- * changed (70 µs).
+ * The records of a root as they are on disk now. Every verb reads one, so reading is cheap: a record is parsed again
+ * only when its text has changed (70 µs).
  */
 export class Records {
   readonly #layout: Layout;
@@ -19,12 +18,11 @@ export class Records {
   read(name: string): RecordReading {
     let text: string | undefined;
     try {
-      text = readBounded(this.#layout.record(name));
+      text = readSmallFile(this.#layout.record(name));
     } catch (error) {
       this.#parsed.delete(name);
-      // What this process lacks is no fault of the record.
-      if (["EMFILE", "ENFILE", "ENOMEM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-      return { kind: "garbage", reason: (error as Error).message };
+      if (error instanceof UnreadableFileError) return { kind: "garbage", reason: error.message };
+      throw error;
     }
     if (text === undefined) {
       this.#parsed.delete(name);
@@ -35,25 +33,5 @@ export class Records {
     const reading = parseRecord(text);
     this.#parsed.set(name, { text, reading });
     return reading;
-  }
-}
-
-/** `undefined` where there is none. @throws what keeps it from being read, be it that it is no file or far too large */
-function readBounded(path: string): string | undefined {
-  let fd: number;
-  try {
-    // A fifo would be waited for.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-  try {
-    const found = fstatSync(fd);
-    if (!found.isFile()) throw new Error("it is no file");
-    if (found.size > MAX_RECORD) throw new Error(`it has ${found.size} bytes, and may have ${MAX_RECORD}`);
-    return readFileSync(fd, "utf8");
-  } finally {
-    closeSync(fd);
   }
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { ImageError } from "../contract/errors.ts";
 import { DigestSchema, type Image } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
-import { readJson } from "./read-file.ts";
+import { readSmallJson } from "../system/small-file.ts";
 import type { ImageRecord } from "./records.ts";
 
 const AliasesSchema = z.record(z.string(), DigestSchema);
@@ -16,12 +16,11 @@ export class ImageAliases {
 
   /** @throws {ImageError} when the file cannot be read, naming it. */
   async read(): Promise<Readonly<Record<string, string>>> {
-    try {
-      return AliasesSchema.parse((await readJson(this.#path)) ?? {});
-    } catch (error) {
+    const aliases = readSmallJson(this.#path, AliasesSchema, (cause) => {
       const why = `cannot be read: see ${this.#path}; without that file images are known by their fingerprints`;
-      throw new ImageError("aliases", why, { cause: error });
-    }
+      throw new ImageError("aliases", why, { cause });
+    });
+    return aliases ?? {};
   }
 
   /** The same where a name is of no matter: an image is known without. */

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import { DigestSchema } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
+import { readSmallJson } from "../system/small-file.ts";
 import { hashOf } from "./fingerprint.ts";
 import { hexOf } from "./layer-store.ts";
-import { readJson } from "./read-file.ts";
 
 const KnownSchema = z.strictObject({ fingerprint: DigestSchema, digest: DigestSchema.optional() });
 export type KnownSource = z.output<typeof KnownSchema>;
@@ -22,7 +22,7 @@ export class KnownSources {
    * done once more, and remembered anew.
    */
   async find(identity: unknown, digest: string | undefined): Promise<KnownSource | undefined> {
-    const known = await readKnown(this.#path(identity));
+    const known = readKnown(this.#path(identity));
     return known === undefined || (digest !== undefined && digest !== known.digest) ? undefined : known;
   }
 
@@ -37,8 +37,7 @@ export class KnownSources {
 }
 
 /** What a file says; `undefined` where it cannot be read. */
-export async function readKnown(path: string): Promise<KnownSource | undefined> {
+export function readKnown(path: string): KnownSource | undefined {
   // What makes it unreadable is of no matter: it only saves time.
-  const content = await readJson(path).catch(() => undefined);
-  return KnownSchema.safeParse(content).data;
+  return readSmallJson(path, KnownSchema, () => undefined);
 }

@@ -5,8 +5,8 @@ import { z } from "zod";
 import { ImageError } from "../contract/errors.ts";
 import { type Layer, LayerSchema } from "../model/image.ts";
 import { replaceFile, syncFolder } from "../system/replace-file.ts";
+import { readSmallJson } from "../system/small-file.ts";
 import type { LayerFolder } from "./layer/lower-layers.ts";
-import { readJson } from "./read-file.ts";
 
 /** `layer.json`, beside a layer's tree. */
 const StoredLayerSchema = z.strictObject({
@@ -57,13 +57,10 @@ export class LayerStore {
   /** @throws {ImageError} where it cannot be told what the layer is, naming the file. */
   async read(chain: string): Promise<StoredLayer | undefined> {
     const path = join(this.place(chain), "layer.json");
-    try {
-      const content = await readJson(path);
-      return content === undefined ? undefined : StoredLayerSchema.parse(content);
-    } catch (error) {
+    return readSmallJson(path, StoredLayerSchema, (cause) => {
       const why = `${path} cannot be read: import again an image that has this layer, which mends it`;
-      throw new ImageError(`layer ${hexOf(chain).slice(0, 12)}`, why, { cause: error });
-    }
+      throw new ImageError(`layer ${hexOf(chain).slice(0, 12)}`, why, { cause });
+    });
   }
 
   /** The same; `undefined` also for a layer of which it cannot be told what it is. */

@@ -5,9 +5,9 @@ import { ImageError } from "../contract/errors.ts";
 import type { ImageDescription } from "../driver/image-source.ts";
 import { type Image, ImageSchema } from "../model/image.ts";
 import { replaceFile } from "../system/replace-file.ts";
+import { readSmallJson } from "../system/small-file.ts";
 import type { Draft } from "./draft.ts";
 import { asLayer, hexOf } from "./layer-store.ts";
-import { readJson } from "./read-file.ts";
 
 const VERSION = 1;
 // Aliases are kept apart: one moves from image to image in one write.
@@ -31,7 +31,7 @@ export class ImageRecords {
 
   /** @throws {ImageError} for one that cannot be read, naming the file. */
   async read(fingerprint: string): Promise<ImageRecord | undefined> {
-    const found = await this.#read(fingerprint);
+    const found = this.#read(fingerprint);
     if (found !== undefined && "error" in found) throw found.error;
     return found;
   }
@@ -39,7 +39,7 @@ export class ImageRecords {
   /** All that can be read, oldest first, and those that cannot. */
   async list(): Promise<{ readonly records: ImageRecord[]; readonly unreadable: UnreadableRecord[] }> {
     const names = (await listed(this.#folder)).filter((name) => /^[0-9a-f]{64}\.json$/.test(name));
-    const found = await Promise.all(names.map((name) => this.#read(`sha256:${name.slice(0, 64)}`)));
+    const found = names.map((name) => this.#read(`sha256:${name.slice(0, 64)}`));
     const records: ImageRecord[] = [];
     const unreadable: UnreadableRecord[] = [];
     for (const one of found) {
@@ -60,18 +60,13 @@ export class ImageRecords {
     await rm(this.#path(fingerprint), { recursive: true });
   }
 
-  async #read(fingerprint: string): Promise<ImageRecord | UnreadableRecord | undefined> {
+  #read(fingerprint: string): ImageRecord | UnreadableRecord | undefined {
     const path = this.#path(fingerprint);
-    try {
-      const content = await readJson(path);
-      return content === undefined ? undefined : RecordSchema.parse(content).image;
-    } catch (cause) {
-      const way = "it is left as it is; delete the image by its fingerprint and import it again, or restore the file";
-      const error = new ImageError(hexOf(fingerprint).slice(0, 12), `its record ${path} cannot be read: ${way}`, {
-        cause,
-      });
-      return { fingerprint, error };
-    }
+    const found = readSmallJson(path, RecordSchema, (cause): UnreadableRecord => {
+      const why = `its record ${path} cannot be read: it is left as it is; delete the image by its fingerprint and import it again, or restore the file`;
+      return { fingerprint, error: new ImageError(hexOf(fingerprint).slice(0, 12), why, { cause }) };
+    });
+    return found !== undefined && "image" in found ? found.image : found;
   }
 
   #path(fingerprint: string): string {

@@ -48,7 +48,7 @@ export async function discardUnused(folders: ImageFolders): Promise<void> {
   const known = new Set([...records, ...unreadable].map(({ fingerprint }) => fingerprint));
   for (const name of await listed(folders.sources)) {
     const path = join(folders.sources, name);
-    const source = await readKnown(path);
+    const source = readKnown(path);
     if (source !== undefined && !known.has(source.fingerprint)) await unlink(path);
   }
 }
@@ -75,7 +75,7 @@ export async function storeTroubles(folders: ImageFolders): Promise<readonly Ima
   if (error !== undefined) troubles.push({ image: "aliases", reason: error.message });
   for (const name of await listed(folders.sources)) {
     const path = join(folders.sources, name);
-    if (name.endsWith(".json") && (await readKnown(path)) === undefined)
+    if (name.endsWith(".json") && readKnown(path) === undefined)
       troubles.push({ image: "sources", reason: `${path} cannot be read: remove it, it only saves time` });
   }
   return troubles;

@@ -1,9 +1,8 @@
-import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { z } from "zod";
 import { isInstanceError, ProtocolError } from "../contract/errors.ts";
 import { DomainSchema, type NetworkConfig, NetworkConfigSchema } from "../model/network.ts";
 import { replaceFile } from "../system/replace-file.ts";
+import { readSmallFile, UnreadableFileError } from "../system/small-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
 
 /** What `network.json` holds: the definition of a network, its address chosen. */
@@ -17,42 +16,31 @@ const DefinitionSchema = z.strictObject({
  * The definition at `path`; `undefined` where there is none. @throws {ProtocolError} when the file is not one of ours.
  */
 export async function readDefinition(path: string): Promise<NetworkConfig | undefined> {
-  const text = await readIfThere(path);
-  return text === undefined ? undefined : parseStored(path, text, DefinitionSchema).config;
+  return readStored(path, DefinitionSchema)?.config;
 }
 
 export function writeDefinition(path: string, config: NetworkConfig): Promise<void> {
   return replaceFile(path, `${JSON.stringify({ version: 1, config }, undefined, 2)}\n`);
 }
 
-/** No file of a network comes near it: a lease has some 60 bytes. */
-const MOST_BYTES = 16 * 1024 * 1024;
-
 /**
  * A file of ours, or `undefined` where there is none. @throws {ProtocolError} when something else is under its name: a
  * folder, a link, a pipe, or more than we ever write.
  */
-export async function readIfThere(path: string): Promise<string | undefined> {
-  let file: FileHandle | undefined;
+export function readIfThere(path: string): string | undefined {
   try {
-    // Not to wait for the writer of a pipe.
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    const found = await file.stat();
-    if (!found.isFile()) throw damaged(path, "it is no file");
-    if (found.size > MOST_BYTES) throw damaged(path, `it has ${found.size} bytes`);
-    return await file.readFile("utf8");
+    return readSmallFile(path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    if (["ELOOP", "ENXIO", "EIO", "EUCLEAN"].includes(code ?? "")) throw damaged(path, `${code}`, error);
-    throw error;
-  } finally {
-    await file?.close();
+    if (!(error instanceof UnreadableFileError)) throw error;
+    if (error.code === "ENOTDIR") return undefined;
+    throw damaged(path, error.message, error);
   }
 }
 
 /** Reads JSON that an earlier process of ours wrote. @throws {ProtocolError} naming the file. */
-export function parseStored<S extends z.ZodType>(path: string, text: string, schema: S): z.output<S> {
+export function readStored<S extends z.ZodType>(path: string, schema: S): z.output<S> | undefined {
+  const text = readIfThere(path);
+  if (text === undefined) return undefined;
   try {
     return schema.parse(parseJson(text));
   } catch (cause) {
@@ -60,7 +48,7 @@ export function parseStored<S extends z.ZodType>(path: string, text: string, sch
   }
 }
 
-function damaged(path: string, why: string, cause?: unknown, text = ""): ProtocolError {
+function damaged(path: string, why: string, cause: unknown, text = ""): ProtocolError {
   return new ProtocolError(`${path} cannot be read (${why}): restore it, or remove it`, text, { cause });
 }
 

@@ -47,7 +47,7 @@ export class DnsmasqServer {
    * folder does not depend on where the root is: a root that was moved finds its server again.
    */
   async find(): Promise<ProcessIdentity | undefined> {
-    const pid = Number(await readIfThere(this.#file("pid")));
+    const pid = Number(readIfThere(this.#file("pid")));
     const likely = Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
     const options = { likely, capability: NET_ADMIN };
     return (await findProcesses((argv) => argv.includes(this.#mark), options))[0];
@@ -59,7 +59,7 @@ export class DnsmasqServer {
     const argv = (identity && (await processArguments(identity.pid))) ?? [];
     const given = argv.slice(-this.#arguments.length);
     if (!this.#arguments.every((argument, index) => argument === given[index])) return false;
-    return (await readIfThere(this.#file("conf"))) === this.#render(config);
+    return readIfThere(this.#file("conf")) === this.#render(config);
   }
 
   /**
@@ -131,7 +131,7 @@ export class DnsmasqServer {
     if (running && (await this.#release(config, leases, drop))) return;
     // It does not hear us, or somebody floods it: what it is to forget it does not find when it starts anew.
     await this.#end();
-    const text = (await readIfThere(this.#file("leases"))) ?? "";
+    const text = readIfThere(this.#file("leases")) ?? "";
     // In place, for it works on a full disk; cut short, it forgets leases that the server then gives again as reserved.
     await writeFile(this.#file("leases"), withoutLeases(text, drop));
     if (running) await this.#start(config);
@@ -157,7 +157,7 @@ export class DnsmasqServer {
   }
 
   async #leases(): Promise<readonly Lease[]> {
-    return parseLeases((await readIfThere(this.#file("leases"))) ?? "");
+    return parseLeases(readIfThere(this.#file("leases")) ?? "");
   }
 
   #render(config: NetworkConfig): string {

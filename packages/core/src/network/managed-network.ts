@@ -10,7 +10,7 @@ import type { Spawn } from "../system/spawn.ts";
 import type { NicAttachment } from "./attachment.ts";
 import { type BridgeState, bridgeState, raiseBridge, readRoutes } from "./bridge.ts";
 import { assertUsableSubnet, takenByRoutes } from "./choose-subnet.ts";
-import { parseStored, readDefinition, readIfThere, unlessDamaged, writeDefinition } from "./definition.ts";
+import { readDefinition, readIfThere, readStored, unlessDamaged, writeDefinition } from "./definition.ts";
 import { DnsmasqServer } from "./dnsmasq-server.ts";
 import { applyFirewall, isFirewallApplied, removeFirewall } from "./firewall.ts";
 import { enableForwarding, isForwarding } from "./forwarding.ts";
@@ -55,7 +55,7 @@ export class ManagedNetwork {
   async isUp(config: NetworkConfig): Promise<boolean> {
     // proc_net(5), `route`: lists a network only while its interface is up; addresses are hexadecimal in the host's
     // byte order.
-    const routes = (await readIfThere("/proc/self/net/route")) ?? "";
+    const routes = readIfThere("/proc/self/net/route") ?? "";
     const { first } = parseSubnet(config["ipv4.address"]);
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32LE(first);
@@ -138,11 +138,7 @@ export class ManagedNetwork {
   }
 
   async reservation(uuid: string): Promise<Reservation | undefined> {
-    const path = this.#reservationPath(uuid);
-    const text = await readIfThere(path);
-    return text === undefined
-      ? undefined
-      : parseStored(path, text, ReservationSchema.extend({ uuid: z.literal(uuid) }));
+    return readStored(this.#reservationPath(uuid), ReservationSchema.extend({ uuid: z.literal(uuid) }));
   }
 
   /** Why files of this network cannot be read, one text each; empty when all can. */
