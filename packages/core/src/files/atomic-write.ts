@@ -21,33 +21,19 @@ export interface PendingFile {
   discard(): void;
 }
 
+/** Who a new file belongs to, and its mode. */
+type FileFacts = Owner & { readonly mode: number };
+
 /** Opens a file to be renamed to `name` in `folder`, which must stay open until commit or discard. */
 export function openPending(
   access: TreeAccess,
   folder: FolderHandle,
   name: string | Buffer,
-  facts: Owner & { readonly mode: number },
+  facts: FileFacts,
 ): PendingFile {
   const path = folder.path(temporaryName());
-  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  const fd = access.create(path, facts, () => openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
-  try {
-    // After the owner: a change of owner drops setuid.
-    fchmodSync(fd, facts.mode);
-  } catch (error) {
-    closeSync(fd);
-    unlinkSync(path);
-    throw error;
-  }
-  const discard = () => {
-    try {
-      unlinkSync(path);
-    } catch (error) {
-      // Whoever lives in the tree may have put a folder in its place, or made this one unchangeable: nothing of ours is
-      // there.
-      if (typeof (error as NodeJS.ErrnoException).errno !== "number") throw error;
-    }
-  };
+  const fd = createFile(access, path, facts);
+  const discard = () => removeOurs(path);
   return {
     fd,
     async commit() {
@@ -61,4 +47,48 @@ export function openPending(
     },
     discard,
   };
+}
+
+/**
+ * The same for a file whose parts may be seen: where nothing is yet it has its final name from the beginning. What is
+ * there is replaced at once all the same.
+ */
+export function openInPlace(
+  access: TreeAccess,
+  folder: FolderHandle,
+  name: string | Buffer,
+  facts: FileFacts,
+): PendingFile {
+  const path = folder.path(name);
+  try {
+    const fd = createFile(access, path, facts);
+    return { fd, commit: async () => undefined, discard: () => removeOurs(path) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return openPending(access, folder, name, facts);
+  }
+}
+
+function createFile(access: TreeAccess, path: Buffer, facts: FileFacts): number {
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  const fd = access.create(path, facts, () => openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+  try {
+    // After the owner: a change of owner drops setuid.
+    fchmodSync(fd, facts.mode);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    unlinkSync(path);
+    throw error;
+  }
+}
+
+function removeOurs(path: Buffer): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    // Whoever lives in the tree may have put a folder in its place, or made this one unchangeable: nothing of ours is
+    // there.
+    if (typeof (error as NodeJS.ErrnoException).errno !== "number") throw error;
+  }
 }

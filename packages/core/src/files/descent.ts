@@ -1,4 +1,4 @@
-import { fstatSync } from "node:fs";
+import { type BigIntStats, fstatSync } from "node:fs";
 import { openFolderAt } from "./folder-descriptor.ts";
 import { systemError } from "./plain-access.ts";
 import type { FolderHandle } from "./tree-access.ts";
@@ -81,7 +81,7 @@ export class Descent implements Disposable {
     const old = this.#levels[at];
     // The first has none above that could be asked for it, nor has what only a symlink leads from.
     if (at < 1 || old?.folder === undefined || this.#levels[at + 1]?.elsewhere === true) return;
-    old.identity = identityOf(old.folder);
+    old.identity = identityOf(factsOf(old.folder));
     old.folder[Symbol.dispose]();
     old.folder = undefined;
   }
@@ -90,13 +90,16 @@ export class Descent implements Disposable {
 /** The folder above, if it is still the one that it was. */
 function reopen(child: FolderHandle, identity: string | undefined): FolderHandle {
   const folder = openFolderAt(child.path(".."));
-  if (identityOf(folder) === identity) return folder;
+  if (identityOf(factsOf(folder)) === identity) return folder;
   folder[Symbol.dispose]();
   throw systemError("ESTALE", "a folder that was moved meanwhile");
 }
 
-/** What tells a folder from all others that exist. */
-export function identityOf(folder: FolderHandle): string {
-  const { dev, ino } = fstatSync(folder.fd, { bigint: true });
+export function factsOf(folder: FolderHandle): BigIntStats {
+  return fstatSync(folder.fd, { bigint: true });
+}
+
+/** What tells a file or folder from all others that exist. */
+export function identityOf({ dev, ino }: BigIntStats): string {
   return `${dev}:${ino}`;
 }

@@ -32,10 +32,9 @@ export function fileCalls(libc: ForeignLibrary, errno: () => number): FileCalls 
   return {
     setTime(target, time) {
       const seconds = time / 1_000_000_000n - (time % 1_000_000_000n < 0n ? 1n : 0n);
-      for (const at of [0, 16]) {
-        times.writeBigInt64LE(seconds, at);
-        times.writeBigInt64LE(time - seconds * 1_000_000_000n, at + 8);
-      }
+      times.writeBigInt64LE(seconds, 0);
+      times.writeBigInt64LE(time - seconds * 1_000_000_000n, 8);
+      times.copyWithin(16, 0, 16);
       const result =
         typeof target === "number"
           ? futimens(target, times)

@@ -12,7 +12,13 @@ export function folderOf(fd: number): FolderHandle {
   const prefix = Buffer.from(`/proc/self/fd/${fd}/`);
   return {
     fd,
-    path: (name) => Buffer.concat([prefix, typeof name === "string" ? nameBytes(name) : name]),
+    path(name) {
+      const bytes = typeof name === "string" ? nameBytes(name) : name;
+      const path = Buffer.allocUnsafe(prefix.length + bytes.length);
+      path.set(prefix);
+      path.set(bytes, prefix.length);
+      return path;
+    },
     [Symbol.dispose]() {
       if (open) closeSync(fd);
       open = false;

@@ -11,7 +11,7 @@ export function packStream(access: TreeAccess, path: string, { signal }: Abortab
   const { parent, name } = splitPath(path);
   const folder = access.openFolder(parent);
   try {
-    assertPackable(lstatSync(folder.path(name), { bigint: true }), path);
+    assertPackable(lstatSync(folder.path(name)), path);
   } catch (error) {
     folder[Symbol.dispose]();
     throw error;

@@ -8,6 +8,7 @@ import {
   read,
   readlinkSync,
   readSync,
+  type Stats,
 } from "node:fs";
 import { promisify } from "node:util";
 import type { Abortable } from "../contract/abortable.ts";
@@ -16,7 +17,7 @@ import type { Extent, TarEntry } from "../tar/entry.ts";
 import { mtimeText } from "../tar/time.ts";
 import { TarWriter } from "../tar/writer.ts";
 import { nameBytes, nameText } from "./byte-name.ts";
-import { Descent } from "./descent.ts";
+import { Descent, factsOf, identityOf } from "./descent.ts";
 import { readNames } from "./folder-names.ts";
 import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
@@ -76,7 +77,7 @@ export async function* packEntries(
 }
 
 /** Whether something can be packed as the root of a tree. */
-export function assertPackable(stat: BigIntStats, path: string): void {
+export function assertPackable(stat: Stats, path: string): void {
   if (!stat.isFile() && !stat.isDirectory() && !stat.isSymbolicLink()) throw systemError("EINVAL", path);
 }
 
@@ -125,12 +126,12 @@ class Packing implements Disposable {
   async *#add(name: string, as: string): AsyncGenerator<Buffer, void> {
     try {
       const at = this.#descent.folder.path(Buffer.from(name, "latin1"));
-      const stat = lstatSync(at, { bigint: true });
+      const found = lstatSync(at);
       if (as.length > MAX_NAME) throw systemError("ENAMETOOLONG", "a tree of so many folders in each other");
-      if (as === ".") assertPackable(stat, this.#path);
-      if (stat.isDirectory()) await this.#addFolder(name, as);
-      else if (stat.isFile()) yield* this.#addFile(at, as);
-      else if (stat.isSymbolicLink()) this.#entry(as, stat, { type: "symlink", target: readlinkSync(at, "latin1") });
+      if (as === ".") assertPackable(found, this.#path);
+      if (found.isDirectory()) await this.#addFolder(name, as);
+      else if (found.isFile()) yield* this.#addFile(at, as);
+      else if (found.isSymbolicLink()) this.#addSymlink(at, as);
     } catch (error) {
       if (as !== "." && hasVanished(error)) return;
       throw this.#failure(as, error);
@@ -150,12 +151,17 @@ class Packing implements Disposable {
     try {
       const { folder } = this.#descent;
       const names = await readNames(folder, this.#turn);
-      this.#entry(as, fstatSync(folder.fd, { bigint: true }), { type: "directory" });
+      this.#entry(as, factsOf(folder), { type: "directory" });
       this.#levels.push({ prefix: as === "." ? "" : `${as}/`, names: names.reverse() });
     } catch (error) {
       this.#descent.leave();
       throw error;
     }
+  }
+
+  #addSymlink(at: Buffer, as: string): void {
+    const stat = lstatSync(at, { bigint: true });
+    if (stat.isSymbolicLink()) this.#entry(as, stat, { type: "symlink", target: readlinkSync(at, "latin1") });
   }
 
   async *#addFile(at: Buffer, as: string): AsyncGenerator<Buffer, void> {
@@ -206,7 +212,7 @@ class Packing implements Disposable {
   /** The name under which this file was packed already, or else its own. */
   #firstName(stat: BigIntStats, as: string): string {
     if (stat.nlink === 1n) return as;
-    const key = `${stat.dev}:${stat.ino}`;
+    const key = identityOf(stat);
     const first = this.#names.get(key);
     if (first === undefined) this.#names.set(key, as);
     return first ?? as;

@@ -36,3 +36,10 @@ export function folderOfName(name: string): string | undefined {
 export function lastOfName(name: string): string {
   return name.slice(name.lastIndexOf("/") + 1);
 }
+
+/** Whether the folder `name` is `here` or lies in it; `undefined` is what holds the root. */
+export function isWithin(name: string | undefined, here: string | undefined): boolean {
+  if (here === undefined) return true;
+  if (name === undefined) return false;
+  return here === "" || name === here || (name.startsWith(here) && name[here.length] === "/");
+}

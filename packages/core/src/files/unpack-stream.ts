@@ -20,6 +20,7 @@ export function unpackStream(
   const unpacking = new TreeUnpacking(access, path, {
     signal,
     followLinks: true,
+    atomic: true,
     admit(entry: TarEntry) {
       if (entry.type !== "fifo" && entry.type !== "character" && entry.type !== "block") return entry;
       throw new FileError({ verb: "write", path, errno: "EINVAL", detail: `${shown(entry.name)} is a ${entry.type}` });

@@ -1,40 +1,26 @@
-import {
-  chmodSync,
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  renameSync,
-  symlinkSync,
-  unlinkSync,
-  write,
-  writeSync,
-} from "node:fs";
-import { promisify } from "node:util";
+import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import type { Abortable } from "../contract/abortable.ts";
-import { type Extent, shown, storedSize, type TarEntry } from "../tar/entry.ts";
+import { shown, type TarEntry } from "../tar/entry.ts";
 import { TarFault } from "../tar/header.ts";
 import { TarReader } from "../tar/reader.ts";
 import { mtimeNanoseconds } from "../tar/time.ts";
-import { openPending, type PendingFile, temporaryName } from "./atomic-write.ts";
+import { ArrivingFile } from "./arriving-file.ts";
+import { openInPlace, openPending, temporaryName } from "./atomic-write.ts";
 import { nameBytes, nameText } from "./byte-name.ts";
-import { Descent, identityOf } from "./descent.ts";
+import { Descent, factsOf, identityOf } from "./descent.ts";
 import { setTime } from "./file-calls.ts";
 import { isAbsent } from "./file-stat.ts";
 import { openFolderAt } from "./folder-descriptor.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
-import { folderOfName, joinPath, lastOfName, splitPath, treeName } from "./tree-path.ts";
+import { folderOfName, isWithin, joinPath, lastOfName, splitPath, treeName } from "./tree-path.ts";
 import { everySoOften } from "./turn.ts";
-
-const writeAsync = promisify(write);
-const SMALL = 64 * 1024;
 
 /** What an unpacking does where its users differ. */
 export interface UnpackRules extends Abortable {
   /** Whether a symlink in a folder's place, which was there before, is entered: /lib of most distributions. */
   readonly followLinks: boolean;
+  /** Whether nobody may see a part of a file. Else only those that replace another: a new one costs less in place. */
+  readonly atomic: boolean;
   /** The entry as it is to be made; `undefined` leaves it out. */
   admit(entry: TarEntry): TarEntry | undefined;
   /** The error for an archive that is no honest tree. */
@@ -45,27 +31,16 @@ export interface UnpackRules extends Abortable {
   onContent?(bytes: number): void;
 }
 
-/** The file whose content is arriving. */
-interface Arriving {
-  readonly path: string;
-  readonly pending: PendingFile;
-  readonly mtime: bigint;
-  /** Where the next bytes belong, and after them. */
-  readonly extents: Extent[];
-  /** Bytes still to come. */
-  left: number;
-}
-
 interface FolderFacts {
   readonly mode: number;
   readonly mtime: bigint;
 }
 
 /**
- * Unpacks a tar at `root`: folders that exist stay as they are and are merged, other things are replaced, each file
- * atomically. What cannot be in a tree that was walked is refused. It goes from folder to folder by descriptors, so
- * that nothing outside is reached however the tree is changed meanwhile, and archive names, which are byte strings, can
- * be longer than a path.
+ * Unpacks a tar at `root`: folders that exist stay as they are and are merged, other things are replaced atomically.
+ * What cannot be in a tree that was walked is refused. It goes from folder to folder by descriptors, so that nothing
+ * outside is reached however the tree is changed meanwhile, and archive names, which are byte strings, can be longer
+ * than a path.
  */
 export class TreeUnpacking {
   readonly #access: TreeAccess;
@@ -87,7 +62,9 @@ export class TreeUnpacking {
   /** Files that were made, which hard links may be to. */
   readonly #files = new Set<string>();
   #kind: "folder" | "other" | undefined;
-  #file: Arriving | undefined;
+  /** The file whose content is arriving, and its name. */
+  #file: ArrivingFile | undefined;
+  #fileName = "";
 
   constructor(access: TreeAccess, root: string, rules: UnpackRules) {
     this.#access = access;
@@ -128,10 +105,7 @@ export class TreeUnpacking {
     const file = this.#file;
     this.#file = undefined;
     try {
-      if (file !== undefined) {
-        closeSync(file.pending.fd);
-        file.pending.discard();
-      }
+      file?.discard();
     } finally {
       this.#descent?.[Symbol.dispose]();
     }
@@ -154,7 +128,7 @@ export class TreeUnpacking {
     } catch (error) {
       throw this.#rules.failure(this.#pathOf(name), error);
     }
-    if (this.#file?.left === 0) await this.#keep(this.#file);
+    if (this.#file?.isWhole) await this.#keep(this.#file);
   }
 
   /** A tree is one folder, or one thing and nothing else. */
@@ -167,41 +141,31 @@ export class TreeUnpacking {
 
   /** Until its last byte is here nothing else comes, and so the descent stays in `folder`. */
   #openFile(entry: TarEntry, folder: FolderHandle, name: string): void {
-    const { uid, gid, mode, size, sparse } = entry;
-    const pending = openPending(this.#access, folder, bytesOf(this.#lastOf(name)), { uid, gid, mode });
-    const mtime = mtimeNanoseconds(entry.mtime);
-    const extents = [...(sparse ?? [{ offset: 0, length: size }])];
-    this.#file = { path: this.#pathOf(name), pending, mtime, extents, left: storedSize(entry) };
-    if (sparse !== undefined) ftruncateSync(pending.fd, size);
+    const { uid, gid, mode } = entry;
+    const open = this.#rules.atomic ? openPending : openInPlace;
+    const pending = open(this.#access, folder, bytesOf(this.#lastOf(name)), { uid, gid, mode });
+    this.#file = new ArrivingFile(pending, entry);
+    this.#fileName = name;
   }
 
   async #write(bytes: Buffer): Promise<void> {
     const file = this.#file;
     if (file === undefined) return;
     try {
-      await writeExtents(file.pending.fd, bytes, file.extents);
+      await file.write(bytes);
     } catch (error) {
-      throw this.#rules.failure(file.path, error);
+      throw this.#rules.failure(this.#pathOf(this.#fileName), error);
     }
     this.#rules.onContent?.(bytes.length);
-    file.left -= bytes.length;
-    if (file.left === 0) await this.#keep(file);
+    if (file.isWhole) await this.#keep(file);
   }
 
-  async #keep({ path, pending, mtime }: Arriving): Promise<void> {
+  async #keep(file: ArrivingFile): Promise<void> {
     this.#file = undefined;
     try {
-      try {
-        setTime(this.#access.calls, pending.fd, mtime);
-        const { dev, ino } = fstatSync(pending.fd, { bigint: true });
-        this.#files.add(`${dev}:${ino}`);
-      } finally {
-        closeSync(pending.fd);
-      }
-      await pending.commit();
+      this.#files.add(await file.keep(this.#access.calls));
     } catch (error) {
-      pending.discard();
-      throw this.#rules.failure(path, error);
+      throw this.#rules.failure(this.#pathOf(this.#fileName), error);
     }
   }
 
@@ -228,8 +192,8 @@ export class TreeUnpacking {
     const own = openFolderAt(from.path("."));
     try {
       const existing = placeOf(own, lastOfName(target));
-      const { dev, ino } = lstatSync(existing, { bigint: true });
-      if (!this.#files.has(`${dev}:${ino}`)) this.#refuse(entry, "is a hard link to what was not sent before it");
+      if (!this.#files.has(identityOf(lstatSync(existing, { bigint: true }))))
+        this.#refuse(entry, "is a hard link to what was not sent before it");
       const folder = this.#enter(folderOfName(name), entry);
       const last = this.#lastOf(name);
       this.#replace(folder, last, (at) => this.#access.change(folder, bytesOf(last), () => linkSync(existing, at)));
@@ -277,7 +241,7 @@ export class TreeUnpacking {
         descent.enterElsewhere(this.#access.openFolder(this.#pathOf(name)));
       } else throw error;
     }
-    const key = identityOf(descent.folder);
+    const key = identityOf(factsOf(descent.folder));
     this.#entered.push(key);
     this.#here = name;
     if (made) this.#folders.set(key, { mode: 0o755, mtime: BigInt(Date.now()) * 1_000_000n });
@@ -327,13 +291,6 @@ export class TreeUnpacking {
   }
 }
 
-/** Whether the folder `name` is `here` or lies in it. */
-function isWithin(name: string | undefined, here: string | undefined): boolean {
-  if (here === undefined) return true;
-  if (name === undefined) return false;
-  return here === "" || name === here || (name.startsWith(here) && name[here.length] === "/");
-}
-
 function bytesOf(name: string): Buffer {
   return Buffer.from(name, "latin1");
 }
@@ -345,20 +302,6 @@ function selfOf(folder: FolderHandle): string {
 
 function placeOf(folder: FolderHandle, name: string): Buffer {
   return folder.path(bytesOf(name));
-}
-
-async function writeExtents(fd: number, bytes: Buffer, extents: Extent[]): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const { offset, length } = extents[0] as Extent;
-    const chunk = bytes.subarray(at, at + length);
-    const written =
-      chunk.length <= SMALL
-        ? writeSync(fd, chunk, 0, chunk.length, offset)
-        : (await writeAsync(fd, chunk, 0, chunk.length, offset)).bytesWritten;
-    at += written;
-    if (written === length) extents.shift();
-    else extents[0] = { offset: offset + written, length: length - written };
-  }
 }
 
 function isSymlink(path: Buffer): boolean {

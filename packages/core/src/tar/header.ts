@@ -37,7 +37,7 @@ export interface SparseNumbers {
 /** @throws {TarFault} when the checksum or a number is wrong. */
 export function parseTarHeader(block: Buffer): TarHeader {
   if (!checksumHolds(block)) throw new TarFault("has a header with a wrong checksum");
-  const flag = block[156] === 0 ? "0" : block.toString("latin1", 156, 157);
+  const flag = block[156] === 0 ? "0" : String.fromCharCode(block[156] as number);
   // GNU's magic ("ustar  ") puts other things where POSIX has the prefix.
   const posix = block.toString("latin1", 257, 263) === "ustar\0";
   const prefix = posix ? text(block, 345, 155) : "";
@@ -77,21 +77,23 @@ export function isZeroBlock(block: Buffer): boolean {
 function text(block: Buffer, start: number, length: number): string {
   let end = start;
   while (end < start + length && block[end] !== 0) end++;
-  return block.toString("latin1", start, end);
+  return end === start ? "" : block.toString("latin1", start, end);
 }
 
 function checksumHolds(block: Buffer): boolean {
-  let unsigned = 0;
-  let signed = 0;
-  for (let i = 0; i < BLOCK; i++) {
-    // The field itself counts as spaces.
-    const byte = i >= 148 && i < 156 ? 32 : (block[i] as number);
-    unsigned += byte;
-    signed += byte < 128 ? byte : byte - 256;
-  }
   const stored = number(block, 148, 8, "checksum");
-  // Some old writers summed signed characters.
-  return stored === unsigned || stored === signed;
+  let sum = 0;
+  for (let i = 0; i < BLOCK; i++) sum += block[i] as number;
+  // The field itself counts as spaces.
+  for (let i = 148; i < 156; i++) sum += 32 - (block[i] as number);
+  return stored === sum || stored === sum - 256 * highBytes(block);
+}
+
+/** Some old writers summed signed characters. */
+function highBytes(block: Buffer): number {
+  let count = 0;
+  for (let i = 0; i < BLOCK; i++) if ((i < 148 || i >= 156) && (block[i] as number) >= 128) count++;
+  return count;
 }
 
 /** Octal with spaces or NULs about it, or GNU's base-256 when the top bit is set. */

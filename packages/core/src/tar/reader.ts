@@ -132,12 +132,14 @@ export class TarReader {
       if (!this.#skip) this.#sink.data(bytes);
       return;
     }
-    // Copied: the chunk it lies in may be reused by its stream.
-    this.#extension.parts.push(Buffer.from(bytes));
-    if (this.#body > 0) return;
     const { flag, parts } = this.#extension;
+    if (this.#body > 0) {
+      // Copied: the chunk it lies in may be reused by its stream.
+      parts.push(Buffer.from(bytes));
+      return;
+    }
     this.#extension = undefined;
-    this.#guard(() => this.#extend(flag, Buffer.concat(parts)));
+    this.#guard(() => this.#extend(flag, parts.length === 0 ? bytes : Buffer.concat([...parts, bytes])));
   }
 
   #block(block: Buffer): void {
@@ -249,7 +251,7 @@ export class TarReader {
       if (refused !== undefined) throw new TarFault(`has ${shown(refused)} in a global header`);
       return;
     }
-    this.#pax = new Map([...(this.#pax ?? []), ...records]);
+    this.#pax = this.#pax === undefined ? records : new Map([...this.#pax, ...records]);
   }
 
   #follow(size: number): void {

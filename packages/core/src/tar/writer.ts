@@ -4,14 +4,22 @@ import { paxXattrKey, renderPaxRecord } from "./pax.ts";
 import { renderSparseMap } from "./sparse.ts";
 
 const FLAGS = { file: "0", link: "1", symlink: "2", character: "3", block: "4", directory: "5", fifo: "6" } as const;
-const ZEROES = Buffer.alloc(2 * BLOCK);
+/** Bytes of output that are written into one piece of memory: what is gathered before it is taken, and a small file. */
+const SLAB = 384 * 1024;
+/** Content of more bytes is passed on as it is, not copied into a slab. */
+const COPIED = 64 * 1024;
+const NO_SLAB = Buffer.alloc(0);
 
 /**
  * Writes tar in one canonical form, ustar with pax where ustar cannot say it, into memory that {@link take} empties.
  * Device numbers are always 0/0.
  */
 export class TarWriter {
+  /** Output that is complete; before `#to` in the slab, from `#from` on, is what comes after it. */
   #parts: Buffer[] = [];
+  #slab = NO_SLAB;
+  #from = 0;
+  #to = 0;
   #padding = 0;
   #length = 0;
   #lastPaxHeader: { readonly length: number; readonly block: Buffer } | undefined;
@@ -27,52 +35,83 @@ export class TarWriter {
     const stored = storedSize(entry) + (map?.length ?? 0);
     const records = paxRecords(entry, stored);
     if (records !== "") {
-      const body = Buffer.from(records, "latin1");
-      this.#push(this.#paxHeader(body.length));
-      this.#push(body);
-      this.#padding = paddingOf(body.length);
+      this.data(this.#paxHeader(records.length));
+      const at = this.#claim(records.length);
+      this.#slab.write(records, at, "latin1");
+      this.#padding = paddingOf(records.length);
       this.#pad();
     }
-    const { name, target, mode, uid, gid, mtime } = entry;
-    const seconds = /^[0-9]+$/.test(mtime) ? Number(mtime) : 0;
-    this.#push(
-      renderHeader(FLAGS[entry.type], name.slice(0, 100), target.slice(0, 100), mode, uid, gid, seconds, stored),
-    );
-    if (map !== undefined) this.#push(map);
+    const at = this.#claim(BLOCK);
+    renderHeader(this.#slab, at, FLAGS[entry.type], entry, stored);
+    if (map !== undefined) this.data(map);
     this.#padding = paddingOf(stored);
   }
 
+  /** Content of the entry before. The bytes must not change until they are taken. */
   data(bytes: Buffer): void {
-    this.#push(bytes);
+    if (bytes.length > COPIED) {
+      this.#seal();
+      this.#parts.push(bytes);
+      this.#length += bytes.length;
+    } else {
+      const at = this.#claim(bytes.length);
+      this.#slab.set(bytes, at);
+    }
   }
 
   end(): void {
     this.#pad();
-    this.#push(ZEROES);
+    this.#zeroes(2 * BLOCK);
   }
 
   /** What was written since the last call. */
   take(): Buffer {
+    this.#seal();
     const bytes = this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts);
     this.#parts = [];
     this.#length = 0;
+    // The rest would not do for what is gathered next: that would be in two parts.
+    if (this.#to > SLAB / 2) this.#slab = NO_SLAB;
     return bytes;
   }
 
   /** The same for all records of one length, which most are. */
   #paxHeader(length: number): Buffer {
-    if (this.#lastPaxHeader?.length !== length)
-      this.#lastPaxHeader = { length, block: renderHeader("x", "PaxHeaders/entry", "", 0o644, 0, 0, 0, length) };
+    if (this.#lastPaxHeader?.length !== length) {
+      const block = Buffer.alloc(BLOCK);
+      const facts = { name: "PaxHeaders/entry", target: "", mode: 0o644, uid: 0, gid: 0, mtime: "0" };
+      renderHeader(block, 0, "x", facts, length);
+      this.#lastPaxHeader = { length, block };
+    }
     return this.#lastPaxHeader.block;
   }
 
-  #push(bytes: Buffer): void {
-    this.#parts.push(bytes);
-    this.#length += bytes.length;
+  /** Where in the slab the next bytes of output are to be written: the caller does it at once. */
+  #claim(length: number): number {
+    if (this.#slab.length - this.#to < length) {
+      this.#seal();
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB, length));
+      this.#from = 0;
+      this.#to = 0;
+    }
+    const at = this.#to;
+    this.#to += length;
+    this.#length += length;
+    return at;
+  }
+
+  #seal(): void {
+    if (this.#to > this.#from) this.#parts.push(this.#slab.subarray(this.#from, this.#to));
+    this.#from = this.#to;
+  }
+
+  #zeroes(length: number): void {
+    const at = this.#claim(length);
+    this.#slab.fill(0, at, at + length);
   }
 
   #pad(): void {
-    if (this.#padding > 0) this.#push(ZEROES.subarray(0, this.#padding));
+    if (this.#padding > 0) this.#zeroes(this.#padding);
     this.#padding = 0;
   }
 }
@@ -106,35 +145,41 @@ function paxRecords(entry: TarEntry, stored: number): string {
   return records;
 }
 
+/** What all headers have in common. */
+const HEADER = Buffer.alloc(BLOCK);
+HEADER.write("0000000\0", 329, "latin1");
+HEADER.write("0000000\0", 337, "latin1");
+HEADER.write("ustar\x0000", 257, "latin1");
+// As which the field itself counts in the checksum.
+HEADER.write("        ", 148, "latin1");
+
 function renderHeader(
+  into: Buffer,
+  at: number,
   flag: string,
-  name: string,
-  target: string,
-  mode: number,
-  uid: number,
-  gid: number,
-  mtime: number,
+  { name, target, mode, uid, gid, mtime }: Pick<TarEntry, "name" | "target" | "mode" | "uid" | "gid" | "mtime">,
   size: number,
-): Buffer {
-  const block = Buffer.alloc(BLOCK);
-  block.write(name, 0, "latin1");
-  octal(block, mode, 100, 8);
-  octal(block, uid > MAX_ID ? 0 : uid, 108, 8);
-  octal(block, gid > MAX_ID ? 0 : gid, 116, 8);
-  octal(block, size > MAX_SIZE ? 0 : size, 124, 12);
-  octal(block, mtime > MAX_SIZE ? 0 : mtime, 136, 12);
-  block.write("        ", 148, "latin1");
-  block.write(flag, 156, "latin1");
-  block.write(target, 157, "latin1");
-  block.write("ustar\x0000", 257, "latin1");
-  octal(block, 0, 329, 8);
-  octal(block, 0, 337, 8);
+): void {
+  const seconds = /^[0-9]+$/.test(mtime) ? Number(mtime) : 0;
+  into.set(HEADER, at);
+  into.write(name.length > 100 ? name.slice(0, 100) : name, at, "latin1");
+  octal(into, mode, at + 100, 7);
+  octal(into, uid > MAX_ID ? 0 : uid, at + 108, 7);
+  octal(into, gid > MAX_ID ? 0 : gid, at + 116, 7);
+  octal(into, size > MAX_SIZE ? 0 : size, at + 124, 11);
+  octal(into, seconds > MAX_SIZE ? 0 : seconds, at + 136, 11);
+  into[at + 156] = flag.charCodeAt(0);
+  if (target !== "") into.write(target.slice(0, 100), at + 157, "latin1");
   let sum = 0;
-  for (let i = 0; i < BLOCK; i++) sum += block[i] as number;
-  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
-  return block;
+  for (let i = at; i < at + BLOCK; i++) sum += into[i] as number;
+  octal(into, sum, at + 148, 6);
+  into[at + 154] = 0;
 }
 
-function octal(block: Buffer, value: number, at: number, length: number): void {
-  block.write(value.toString(8).padStart(length - 1, "0"), at, "latin1");
+function octal(into: Buffer, value: number, at: number, digits: number): void {
+  let left = value;
+  for (let i = at + digits - 1; i >= at; i--) {
+    into[i] = 48 + (left % 8);
+    left = Math.floor(left / 8);
+  }
 }

@@ -46,6 +46,17 @@ const pax10 = (body: string) =>
   );
 
 describe("TarReader", () => {
+  it("takes a checksum that an old writer has summed of signed characters", () => {
+    const archive = tarBytes(file("f\xe9", "hello"));
+    const sum = Number.parseInt(archive.toString("latin1", 148, 154), 8);
+    const high = archive.subarray(0, 512).filter((byte) => byte >= 128).length;
+    expect(high).toBeGreaterThan(0);
+    archive.write((sum - 256 * high).toString(8).padStart(6, "0"), 148, "latin1");
+    expect(read(archive).bodies).toEqual(["hello"]);
+    archive.write((sum - 255 * high).toString(8).padStart(6, "0"), 148, "latin1");
+    expect(() => read(archive)).toThrow(/wrong checksum/);
+  });
+
   const archive = tarBytes(
     folder("a/"),
     file("a/b", "hello"),

@@ -57,6 +57,33 @@ describe("TarWriter", () => {
     expect(found).toEqual([entry]);
   });
 
+  it("gives the same bytes however often they are taken", () => {
+    const archive = (isDue: (length: number) => boolean): Buffer => {
+      const writer = new TarWriter();
+      const taken: Buffer[] = [];
+      const take = () => {
+        if (isDue(writer.length)) taken.push(writer.take());
+      };
+      for (let round = 0; round < 4; round += 1) {
+        for (const size of [0, 1, 511, 512, 513, 65_536, 65_537, 300_000, 393_216, 1_000_000]) {
+          writer.entry({ ...plain, name: `f${round}-${size}`, mtime: `${round}.5`, size });
+          take();
+          if (size > 0) writer.data(Buffer.alloc(size, size % 251));
+          take();
+        }
+      }
+      writer.end();
+      const { length } = writer;
+      expect(taken.push(writer.take()) && taken.at(-1)).toHaveLength(length);
+      expect(writer.length).toBe(0);
+      return Buffer.concat(taken);
+    };
+    const whole = archive(() => false);
+    expect(whole.length % 512).toBe(0);
+    expect(archive(() => true).equals(whole)).toBe(true);
+    expect(archive((length) => length > 256 * 1024).equals(whole)).toBe(true);
+  });
+
   it("writes what another implementation reads", async () => {
     const entry = { ...plain, name: "n".repeat(180), xattrs: new Map([["user.a", "b"]]) };
     const names: string[] = [];

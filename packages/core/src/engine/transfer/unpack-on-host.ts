@@ -33,6 +33,7 @@ export async function unpackOnHost(stream: Readable, pull: Pull, options: Progre
   const unpacking = new TreeUnpacking(hostAccess(), target, {
     signal: options.signal,
     followLinks: false,
+    atomic: false,
     admit: harmless,
     refusal: ({ message }) => new ProtocolError(`cannot pull ${path} from instance "${instance}": ${message}`, path),
     failure: (at, error) => hostFileError("pull to", at, error),

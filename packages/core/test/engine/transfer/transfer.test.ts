@@ -280,6 +280,32 @@ describe("a pull", () => {
   });
 });
 
+describe("a pull that ends in the midst of a file", () => {
+  const cut = async (name: string): Promise<Readable> => {
+    const whole: Buffer = (
+      await tar({ name: ".", type: "directory" }, { name, content: "x".repeat(5000) }).toArray()
+    )[0];
+    return Readable.from([whole.subarray(0, 2000)]);
+  };
+
+  it("leaves nothing of a new one", async () => {
+    await expect(pull(await cut("f"))).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
+    expect(readdirSync(target)).toEqual([]);
+  });
+
+  it("leaves the one that it was to replace, and all names of that", async () => {
+    await mkdir(target);
+    await writeFile(join(target, "f"), "old");
+    await link(join(target, "f"), join(target, "other"));
+    await expect(pull(await cut("f"))).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
+    expect(readdirSync(target).sort()).toEqual(["f", "other"]);
+    expect(readFileSync(join(target, "f"), "utf8")).toBe("old");
+    await pull(tar({ name: ".", type: "directory" }, { name: "f", content: "new" }));
+    expect(readFileSync(join(target, "f"), "utf8")).toBe("new");
+    expect(readFileSync(join(target, "other"), "utf8")).toBe("old");
+  });
+});
+
 describe("a pull of a stream that stalls", () => {
   it("is ended by an abort, with the reason itself", async () => {
     const controller = new AbortController();
