@@ -50,7 +50,10 @@ it(
       expect((await instance.run(["echo", "here"])).stdout).toBe("here\n");
       await expect(idle.start()).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "ENOSPC" });
       fill(disk, 16 * 1024);
-      await expect(idle.start()).rejects.toMatchObject({ code: "ERR_INSTANCE_HOST", missing: [{ need: "space" }] });
+      await expect(idle.start()).rejects.toMatchObject({
+        code: "ERR_INSTANCE_HOST",
+        missing: [{ need: "disk-space" }],
+      });
       expect(await idle.state()).toBe("stopped");
       fill(disk, 0);
       await instance.stop({ mode: "kill" });

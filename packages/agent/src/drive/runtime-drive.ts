@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { access, copyFile, mkdir, mkdtemp, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Abortable } from "@pileus/core";
-import { acquireLock, explainDiskFull, type Spawn, spawn } from "@pileus/core/driver";
+import { acquireLock, hostFailure, type Spawn, spawn } from "@pileus/core/driver";
 import { RUNTIME_DRIVE_FILESYSTEM } from "../guest-setup/paths.ts";
 import { findRuntimeFiles, type RuntimeFile } from "./runtime-files.ts";
 
@@ -51,7 +51,7 @@ export async function buildRuntimeDrive(options: RuntimeDriveOptions): Promise<s
   try {
     await rename(await build(files, scratch, run, signal), target);
   } catch (error) {
-    throw explainDiskFull("build the agent's runtime drive", error);
+    throw hostFailure("build the agent's runtime drive", error);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -72,7 +72,6 @@ export { type PlanRules, renderPlan } from "./plan.ts";
 
 export { acquireLock, type Lock, type LockOptions, tryLock } from "../engine/lock.ts";
 export { assertDiskSize } from "../images/disk/size.ts";
-export { explainDiskFull, isDiskFull } from "../images/disk-full.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
 export { renderHosts, renderResolvConf, STANDARD_HOSTS } from "../network/name-files.ts";
 export { hostArchitecture } from "../system/architecture.ts";
@@ -82,8 +81,10 @@ export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/
 export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
 export { makeFifo, pipe, punchHole, reserveSpace, sealedFile } from "../system/descriptor.ts";
 export { sendDescriptors, socketPair } from "../system/descriptor-socket.ts";
+export { isDiskFull } from "../system/disk-full.ts";
 export { findProcesses } from "../system/find-process.ts";
 export { findTool, missingTool, missingTools } from "../system/find-tool.ts";
+export { hostFailure } from "../system/host-failure.ts";
 export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/idmap.ts";
 export { mountMemory, mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
 export { mountsBelow } from "../system/mounts.ts";

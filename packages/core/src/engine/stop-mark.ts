@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { hasNoRoom } from "../system/replace-file.ts";
+import { isDiskFull } from "../system/disk-full.ts";
 import { acquireLock, isHeld, type Lock, untilFree } from "./lock.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 
@@ -21,7 +21,7 @@ export async function markStop(instance: ManagedInstance): Promise<() => Promise
     lock = await acquireLock(path);
   } catch (error) {
     // Without the mark others may take the instance for running until it has ended: better than that it runs on.
-    if (hasNoRoom(error)) return async () => undefined;
+    if (isDiskFull(error)) return async () => undefined;
     throw error;
   }
   return async () => {

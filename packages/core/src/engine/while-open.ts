@@ -84,7 +84,7 @@ async function untilClosed<T>(engine: Engine, options: Abortable | undefined, wo
 
 function link(engine: Engine, options: Abortable | undefined): LinkedSignal {
   engine.closing.throwIfAborted();
-  parse(AbortableSchema, options ?? {}, "options");
+  if (options !== undefined) parse(AbortableSchema, options, "options");
   return linkSignals(options?.signal, engine.closing);
 }
 

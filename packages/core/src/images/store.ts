@@ -7,6 +7,7 @@ import type { ImageDescription, ImageSourcePlugin } from "../driver/image-source
 import { acquireLock } from "../engine/lock.ts";
 import type { ImageStore, ImageTrouble, ImageUsers } from "../engine/ports.ts";
 import type { Image } from "../model/image.ts";
+import { hostFailure } from "../system/host-failure.ts";
 import { syncFolder } from "../system/replace-file.ts";
 import { ImageAliases, withAliases } from "./aliases.ts";
 import { Draft } from "./draft.ts";
@@ -22,7 +23,6 @@ import { type ImageRecord, ImageRecords, imageRecord } from "./records.ts";
 import { resolveReference } from "./reference.ts";
 import { findOrigin } from "./source/find-origin.ts";
 import type { Origin } from "./source/origin.ts";
-import { storeError } from "./store-error.ts";
 import { discardUnused, emptyTrash, recoverStore, storeTroubles } from "./sweep.ts";
 import type { ImageTree } from "./tree.ts";
 
@@ -155,7 +155,7 @@ class FolderImageStore implements ImageStore {
       return await work();
     } catch (error) {
       signal?.throwIfAborted();
-      throw storeError(image, this.#folders.root, error);
+      throw hostFailure(`work on image ${image}`, error);
     }
   }
 

@@ -1,36 +1,57 @@
-import { HostError, isInstanceError, type Missing } from "../contract/errors.ts";
+import { CommandError, HostError, isInstanceError, type Missing } from "../contract/errors.ts";
+import { joinFailures } from "../driver/cleanup.ts";
+import { isDiskFull } from "./disk-full.ts";
 
 const INOTIFY = {
   need: "inotify",
   reason: "this user has no watch of files to spare",
   fix: "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances by sysctl(8)",
 };
-const SPACE = "free space there, inodes too: df -h and df -i tell which is used up";
 const LIMIT =
   "raise its limit (ulimit -n, LimitNOFILE= of a unit), or have it hold fewer instances, processes and files";
 
 /**
- * A failure as it may leave the public API, wherever in the engine or a driver it comes from: what the system refused
- * is a {@link HostError} that says what was tried and names the fix. Anything else as it is.
+ * A failure as it may leave the public API, wherever in the engine or a driver it comes from: what the system refused,
+ * and a full disk that a tool of the host tells of, is a {@link HostError} that says what was tried and names the fix.
+ * Anything else as it is.
  */
-export function hostFailure(action: string, error: unknown): unknown {
-  if (isInstanceError(error) || !isSystemError(error)) return error;
+export function hostFailure(action: string, thrown: unknown): unknown {
+  const error = firstFailure(thrown);
+  const missing = missingOf(error);
+  if (missing === undefined) return error;
   const { cleanupFailures } = error as { readonly cleanupFailures?: readonly unknown[] };
-  const told = new HostError(action, [missingOf(error)], { cause: error });
+  const told = new HostError(action, [missing], { cause: error });
   return cleanupFailures === undefined ? told : Object.assign(told, { cleanupFailures });
+}
+
+/** The error for a full disk of which something else than `cause` tells. */
+export function diskFull(action: string, cause: unknown): HostError {
+  return new HostError(action, [noSpace("no space left on device")], { cause });
+}
+
+/** The failure that began it. `await using` puts one in clearing up before it. */
+function firstFailure(thrown: unknown): unknown {
+  if (!(thrown instanceof Error && thrown.name === "SuppressedError" && "suppressed" in thrown)) return thrown;
+  const { suppressed, error } = thrown as Error & { readonly suppressed: unknown; readonly error: unknown };
+  return joinFailures([firstFailure(suppressed), error]);
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException & { readonly code: string } {
   return error instanceof Error && /^E[A-Z0-9]+$/.test(String((error as NodeJS.ErrnoException).code));
 }
 
-function missingOf(error: NodeJS.ErrnoException & { readonly code: string }): Missing {
-  const { code, syscall, path } = error;
-  const reason = error.message;
+function noSpace(reason: string): Missing {
+  return { need: "disk-space", reason, fix: "free space there, inodes too: df -h and df -i tell which is used up" };
+}
+
+function missingOf(error: unknown): Missing | undefined {
+  if (error instanceof CommandError && isDiskFull(error)) return noSpace(error.message);
+  if (isInstanceError(error) || !isSystemError(error)) return undefined;
+  const { code, syscall, path, message: reason } = error;
   switch (code) {
     case "ENOSPC":
     case "EDQUOT":
-      return syscall === "watch" ? INOTIFY : { need: "space", reason, fix: SPACE };
+      return syscall === "watch" ? INOTIFY : noSpace(reason);
     case "EMFILE":
       return syscall === "watch" ? INOTIFY : { need: "descriptors", reason, fix: LIMIT };
     case "ENFILE":
@@ -41,6 +62,9 @@ function missingOf(error: NodeJS.ErrnoException & { readonly code: string }): Mi
       return { need: "processes", reason, fix: "raise the limit of processes (ulimit -u, TasksMax= of a unit)" };
     case "EROFS":
       return { need: "writable", reason, fix: "mount the file system of the host's root for writing" };
+    case "EIO":
+    case "EUCLEAN":
+      return { need: "intact-disk", reason, fix: "see what dmesg(1) tells of the disk, and run fsck(8) on it" };
     case "EACCES":
     case "EPERM":
       return { need: "access", reason, fix: "run as the user whose the host's root is, mostly root" };

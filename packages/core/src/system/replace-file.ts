@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { isDiskFull } from "./disk-full.ts";
 
 /**
  * Replaces a file atomically and durably: after a crash of the machine at any moment the old content is there or the
@@ -34,7 +35,7 @@ export async function replaceFileOnFullDisk(path: string, content: string): Prom
   try {
     await replaceFile(path, content);
   } catch (error) {
-    if (!hasNoRoom(error) || ((await sizeIfThere(spare)) ?? 0) < size) throw error;
+    if (!isDiskFull(error) || ((await sizeIfThere(spare)) ?? 0) < size) throw error;
     // In place: what it takes on the disk is its own.
     await withFile(spare, "r+", undefined, async (file) => {
       await file.write(content, 0);
@@ -57,13 +58,8 @@ async function makeSpare(spare: string, size: number): Promise<void> {
   } catch (error) {
     // Half a spare is none. The next time there is room there will be one.
     await rm(spare, { force: true });
-    if (!hasNoRoom(error)) throw error;
+    if (!isDiskFull(error)) throw error;
   }
-}
-
-/** Whether the system refused because a disk, or the user's share of it, is full: of blocks or of inodes. */
-export function hasNoRoom(error: unknown): boolean {
-  return ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
 async function sizeIfThere(path: string): Promise<number | undefined> {

@@ -44,7 +44,7 @@ describe("a call of the networks", () => {
   });
 
   it.each([
-    ["ENOSPC", "space"],
+    ["ENOSPC", "disk-space"],
     ["EMFILE", "descriptors"],
     ["EEXIST", "file:/root/x"],
   ])("says of a bare %s what was tried, where, and what to do", async (code, need) => {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { StateError } from "../../src/contract/errors.ts";
+import { CommandError, StateError } from "../../src/contract/errors.ts";
 import { joinFailures } from "../../src/driver/cleanup.ts";
 import { hostFailure } from "../../src/system/host-failure.ts";
 
@@ -7,8 +7,8 @@ const systemError = (code: string, syscall: string, path?: string) =>
   Object.assign(new Error(`${code}: refused, ${syscall}`), { code, syscall, path });
 
 it.for([
-  ["ENOSPC", "write", "space"],
-  ["EDQUOT", "open", "space"],
+  ["ENOSPC", "write", "disk-space"],
+  ["EDQUOT", "open", "disk-space"],
   ["ENOSPC", "watch", "inotify"],
   ["EMFILE", "watch", "inotify"],
   ["EMFILE", "open", "descriptors"],
@@ -17,6 +17,7 @@ it.for([
   ["EAGAIN", "spawn flock", "processes"],
   ["EROFS", "mkdir", "writable"],
   ["EACCES", "open", "access"],
+  ["EIO", "read", "intact-disk"],
   ["ENOENT", "open", "file:/x"],
 ] as const)("tells what the host lacks where the system says %s of %s", ([code, syscall, need]) => {
   const cause = systemError(code, syscall, "/x");
@@ -33,6 +34,22 @@ it("leaves what is told already, and what the system did not say, as it is", () 
   const told = new StateError({ instance: "a", verb: "start", state: "frozen", expected: [] });
   for (const error of [told, new TypeError("a fault"), "a string", undefined])
     expect(hostFailure("x", error)).toBe(error);
+});
+
+it("tells of a full disk also where a tool of the host has met it", () => {
+  const cause = new CommandError({
+    argv: ["cp"],
+    exitCode: 1,
+    stderr: "cp: error writing 'x': No space left on device",
+  });
+  expect(hostFailure("copy it", cause)).toMatchObject({ cause, missing: [{ need: "disk-space" }] });
+  expect(hostFailure("copy it", new CommandError({ argv: ["cp"], exitCode: 1 }))).toBeInstanceOf(CommandError);
+});
+
+it("tells the failure that began it, not what failed in clearing up", () => {
+  const [first, later] = [systemError("ENOSPC", "write"), systemError("EBUSY", "rmdir")];
+  const both = Object.assign(new Error(), { name: "SuppressedError", error: later, suppressed: first });
+  expect(hostFailure("x", both)).toMatchObject({ cause: first, cleanupFailures: [later] });
 });
 
 it("keeps with the first failure what failed while it was undone", () => {

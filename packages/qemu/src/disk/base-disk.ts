@@ -1,7 +1,7 @@
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Image, ImageError, isInstanceError, type ProgressOptions } from "@pileus/core";
-import { acquireLock, explainDiskFull, isDiskFull, type Spawn } from "@pileus/core/driver";
+import { acquireLock, hostFailure, isDiskFull, type Spawn } from "@pileus/core/driver";
 import { TOOLS } from "../tools.ts";
 
 export interface BaseDisk {
@@ -39,7 +39,7 @@ export async function ensureBaseDisk(base: BaseDisk, options: ProgressOptions): 
     await rename(draft, path);
     return path;
   } catch (error) {
-    throw explainDiskFull(`make the root disk of image ${image.fingerprint}`, error);
+    throw hostFailure(`make the root disk of image ${image.fingerprint}`, error);
   } finally {
     await rm(draft, { force: true });
   }

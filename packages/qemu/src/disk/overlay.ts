@@ -1,5 +1,5 @@
 import type { Abortable } from "@pileus/core";
-import { explainDiskFull, type Spawn } from "@pileus/core/driver";
+import { hostFailure, type Spawn } from "@pileus/core/driver";
 import { renderOption } from "../argv/option.ts";
 import { TOOLS } from "../tools.ts";
 import { IMAGE_BOUNDS } from "./disk-image.ts";
@@ -24,6 +24,6 @@ export async function createOverlay(
     bounds: IMAGE_BOUNDS,
   });
   await made.catch((error: unknown) => {
-    throw explainDiskFull(`make the disk ${path}`, error);
+    throw hostFailure(`make the disk ${path}`, error);
   });
 }

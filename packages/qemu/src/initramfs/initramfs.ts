@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type BusyboxSearch, findStaticBusybox, renderStartScript, renderSystemdUnit } from "@pileus/agent";
 import { type Abortable, HostError } from "@pileus/core";
-import { acquireLock, explainDiskFull, replaceFile } from "@pileus/core/driver";
+import { acquireLock, hostFailure, replaceFile } from "@pileus/core/driver";
 import type { GuestKernel } from "../kernel/kernel.ts";
 import { collectModules, type KernelModule } from "../kernel/modules.ts";
 import { type CpioEntry, renderCpio } from "./cpio.ts";
@@ -63,7 +63,7 @@ export async function ensureInitramfs(
   // Of a process that was killed: nobody but the holder of the lock writes one.
   for (const name of await readdir(folder)) if (/^\.initramfs-.*\.tmp$/.test(name)) await rm(join(folder, name));
   await replaceFile(path, renderInitramfs({ busybox, first, second })).catch((error: unknown) => {
-    throw explainDiskFull("build an initramfs", error);
+    throw hostFailure("build an initramfs", error);
   });
   return path;
 }

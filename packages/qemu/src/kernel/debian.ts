@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandError, HostError, type ProgressOptions } from "@pileus/core";
-import { acquireLock, explainDiskFull, type Spawn, type SpawnOptions, spawn } from "@pileus/core/driver";
+import { acquireLock, hostFailure, type Spawn, type SpawnOptions, spawn } from "@pileus/core/driver";
 import { findCachedKernel, type GuestKernel, kernelFolder, kernelIn } from "./kernel.ts";
 import { extractVmlinux } from "./vmlinux.ts";
 
@@ -44,7 +44,7 @@ export async function ensureDebianKernel(options: DebianKernelOptions): Promise<
   try {
     return await download(scratch, options);
   } catch (error) {
-    throw explainDiskFull("get a kernel for virtual machines", error);
+    throw hostFailure("get a kernel for virtual machines", error);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

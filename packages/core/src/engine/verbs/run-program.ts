@@ -1,6 +1,6 @@
 import { Readable, type Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
-import { setImmediate, setTimeout } from "node:timers/promises";
+import { setImmediate } from "node:timers/promises";
 import type { PipeProcess, RunOptions, RunResult } from "../../contract/process.ts";
 import { abortable, Deadline } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
@@ -49,25 +49,22 @@ async function collect(process: PipeProcess, stdin: RunOptions["stdin"], limit: 
   const stderr = new Output(process.stderr, limit, overflow);
   // A program that has ended reads no more, whether its driver says so on the stream or not.
   const ended = Promise.all([process.exit, Promise.race([feed(process.stdin, stdin), process.exit])]);
-  const over = new AbortController();
-  try {
-    await Promise.race([
-      Promise.all([ended, stdout.ended, stderr.ended]),
-      ended.then(() => untilSilent([stdout, stderr], over.signal)),
-    ]);
-  } finally {
-    over.abort();
-  }
+  const drained = Promise.all([stdout.ended, stderr.ended]);
+  await Promise.race([Promise.all([ended, drained]), ended.then(() => untilSilent([stdout, stderr], drained))]);
   return { stdout: stdout.text(), stderr: stderr.text(), exit: await process.exit };
 }
 
-/** Resolves when nothing more comes, or what comes is no longer the program's own. */
-async function untilSilent(outputs: readonly Output[], signal: AbortSignal): Promise<void> {
+/** Resolves when all has come, when nothing more comes, or when what comes is no longer the program's own. */
+async function untilSilent(outputs: readonly Output[], drained: Promise<unknown>): Promise<void> {
   const size = () => outputs.reduce((sum, { received }) => sum + received, 0);
   const end = performance.now() + GRACE.most;
   for (let heard = -1; heard !== size() && performance.now() < end; ) {
     heard = size();
-    await setTimeout(GRACE.silence, undefined, { signal }).catch(() => undefined);
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise((resolve) => {
+      timer = setTimeout(resolve, GRACE.silence);
+    });
+    await Promise.race([drained, silence]).finally(() => clearTimeout(timer));
     // A loop that was held up fires its timers before it reads what has come meanwhile.
     await setImmediate();
   }

@@ -5,7 +5,8 @@ import { pipeline } from "node:stream/promises";
 import type { ProgressOptions } from "../../contract/abortable.ts";
 import { CommandError, ImageError, isInstanceError } from "../../contract/errors.ts";
 import { linkSignals } from "../../driver/deadline.ts";
-import { diskFull, isDiskFull, saysDiskFull } from "../disk-full.ts";
+import { isDiskFull, saysDiskFull } from "../../system/disk-full.ts";
+import { diskFull } from "../../system/host-failure.ts";
 import { startTool } from "../tool.ts";
 import { completeTree } from "./complete.ts";
 import { decompressor, peek } from "./decompress.ts";
@@ -88,7 +89,7 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
       failing.abort();
       options.signal?.throwIfAborted();
       if (lost !== undefined) throw lost;
-      if (full || isDiskFull(error)) throw diskFull(image, error);
+      if (full || isDiskFull(error)) throw diskFull(`unpack image ${image}`, error);
       throw await firstCause(error, image, [decompression.finished, tar.succeeded()]);
     }
     const diffId = judge.digest();

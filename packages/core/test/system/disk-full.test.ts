@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { CommandError } from "../../src/contract/errors.ts";
-import { isDiskFull } from "../../src/images/disk-full.ts";
+import { isDiskFull } from "../../src/system/disk-full.ts";
 
 it.each([
   ["tar", "tar: usr/bin/sh: Cannot write: No space left on device", true],
