@@ -9,8 +9,9 @@ export default defineConfig({
   test: {
     include: [
       "packages/core/test/{tar,model,images,images/layer}/*.test.ts",
+      "packages/core/test/{files/{signal-name,parse-signal,byte-name,accounts},text/*}.test.ts",
       "packages/core/test/network/{render,choose-subnet,subnet,lease,reservation}.test.ts",
-      "packages/lxc/test/{config/*,monitor-log,signal,user}.test.ts",
+      "packages/lxc/test/{config/*,monitor-log,user}.test.ts",
       "packages/oci/test/{image/*,process}.test.ts",
       "packages/qemu/test/{argv/*,qmp/*,initramfs/*,command-line}.test.ts",
       "packages/agent/test/protocol/*.test.ts",

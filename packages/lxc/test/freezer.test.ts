@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -31,9 +32,18 @@ describe("the freezer of cgroup version 2", () => {
   });
 
   it("goes on waiting when something else in the group changed", async () => {
-    const frozen = setFrozen(freezer, true);
+    let done = false;
+    const frozen = setFrozen(freezer, true).then(() => {
+      done = true;
+    });
+    // It watches since before us, and so hears of the same change first.
+    const watcher = watch(join(freezer.folder, "cgroup.events"));
+    const told = once(watcher, "change");
     kernelSays(0);
+    await told;
+    watcher.close();
     await new Promise(setImmediate);
+    expect(done).toBe(false);
     kernelSays(1);
     await frozen;
   });

@@ -20,6 +20,10 @@ it.each([
     "one whose parent has ended, in a session that a child began",
     [process(101, 100, 101, 101), process(103, 1, 102, 101)],
   ],
+  [
+    "one whose parent has ended, in the session of one that the program adopted",
+    [process(105, 100, 105, 102), process(106, 1, 106, 102)],
+  ],
   ["one that is listed before what it descends from", [process(104, 103, 103, 103), process(103, 100, 100, 100)]],
 ])("counts as started by a program: %s", (_, processes) => {
   const pids = [program, ...processes].map(({ pid }) => pid);

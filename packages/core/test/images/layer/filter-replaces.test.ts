@@ -38,6 +38,11 @@ describe("LayerFilter takes what Docker, containerd and umoci take:", () => {
       ["directory etc", "file etc/passwd", "symlink l -> /etc"],
     ],
     [
+      "an entry beneath an absolute symlink in a folder, which leads from the image's root",
+      [folder("d/"), symlink("d/l", "/etc"), file("d/l/passwd")],
+      ["directory d", "directory etc", "file etc/passwd", "symlink d/l -> /etc"],
+    ],
+    [
       "a chain of symlinks",
       [symlink("a", "b"), symlink("b", "c"), file("a/f")],
       ["directory c", "file c/f", "symlink a -> b", "symlink b -> c"],
