@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "@pileus/core/driver";
@@ -39,6 +39,19 @@ describe("a layout", () => {
     await expect(load({ layers: [tar], layer: { size: 7 } })).rejects.toMatchObject({
       code: "ERR_INSTANCE_IMAGE",
       message: expect.stringMatching(/blob sha256:\w+ has \d+ bytes, not 7/),
+    });
+  });
+
+  it("is refused where a link stands for a blob, be it to the very bytes", async () => {
+    const source = await rawLayout(folder, { layers: [tar] });
+    const blobs = join(source.slice("oci:".length), "blobs", "sha256");
+    const [blob = ""] = await readdir(blobs);
+    const outside = await mkdtemp(join(folder, "outside-"));
+    await rename(join(blobs, blob), join(outside, blob));
+    await symlink(join(outside, blob), join(blobs, blob));
+    await expect(ociSource(spawn).import(source, await fakeDraft(folder), {})).rejects.toMatchObject({
+      code: "ERR_INSTANCE_IMAGE",
+      message: expect.stringContaining("cannot be read"),
     });
   });
 
