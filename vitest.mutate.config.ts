@@ -7,6 +7,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: ["@pileus/source"] } },
   test: {
+    // Not a measure of speed, as in vitest.config.ts: code that counts its mutants is slower besides.
+    testTimeout: 30_000,
     include: [
       "packages/core/test/{tar,model,images,images/layer}/*.test.ts",
       "packages/core/test/{files/{signal-name,parse-signal,byte-name,accounts},text/*}.test.ts",
