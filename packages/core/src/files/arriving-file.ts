@@ -14,15 +14,17 @@ const SMALL = 64 * 1024;
 export class ArrivingFile {
   readonly #pending: PendingFile;
   readonly #entry: TarEntry;
-  /** Where the next bytes belong, and after them. */
-  readonly #extents: Extent[];
+  readonly #extents: readonly Extent[];
+  /** Where the next bytes belong: in which of the extents, and how many bytes of it are written. */
+  #extent = 0;
+  #written = 0;
   /** Bytes still to come. */
   #left: number;
 
   constructor(pending: PendingFile, entry: TarEntry) {
     this.#pending = pending;
     this.#entry = entry;
-    this.#extents = [...(entry.sparse ?? [{ offset: 0, length: entry.size }])];
+    this.#extents = entry.sparse ?? [{ offset: 0, length: entry.size }];
     this.#left = storedSize(entry);
   }
 
@@ -31,20 +33,28 @@ export class ArrivingFile {
     return this.#left === 0;
   }
 
-  async write(bytes: Buffer): Promise<void> {
-    const { fd } = this.#pending;
-    for (let at = 0; at < bytes.length; ) {
-      const { offset, length } = this.#extents[0] as Extent;
-      const chunk = bytes.subarray(at, at + length);
-      const written =
-        chunk.length <= SMALL
-          ? writeSync(fd, chunk, 0, chunk.length, offset)
-          : (await writeAsync(fd, chunk, 0, chunk.length, offset)).bytesWritten;
-      at += written;
-      if (written === length) this.#extents.shift();
-      else this.#extents[0] = { offset: offset + written, length: length - written };
-    }
+  /** One file can have very many parts: `turn` is called before each. */
+  async write(bytes: Buffer, turn: () => Promise<void> | undefined): Promise<void> {
+    for (let at = 0; at < bytes.length; at += await this.#writeNext(bytes.subarray(at))) await turn();
     this.#left -= bytes.length;
+  }
+
+  /** Writes as much of `bytes` as belongs to one part, and says how much. */
+  async #writeNext(bytes: Buffer): Promise<number> {
+    const { fd } = this.#pending;
+    const { offset, length } = this.#extents[this.#extent] as Extent;
+    const chunk = bytes.subarray(0, length - this.#written);
+    const position = offset + this.#written;
+    const written =
+      chunk.length <= SMALL
+        ? writeSync(fd, chunk, 0, chunk.length, position)
+        : (await writeAsync(fd, chunk, 0, chunk.length, position)).bytesWritten;
+    this.#written += written;
+    if (this.#written === length) {
+      this.#extent += 1;
+      this.#written = 0;
+    }
+    return written;
   }
 
   /** Puts it in place with its time; returns what tells it from all other files. After a failure nothing is left of it. */

@@ -118,10 +118,10 @@ export class TreeUnpacking {
     const admitted = this.#rules.admit(entry);
     if (admitted === undefined) return;
     try {
-      if (admitted.type === "directory") this.#makeFolder(admitted, name);
-      else if (admitted.type === "link") this.#makeHardLink(admitted, name);
+      if (admitted.type === "directory") await this.#makeFolder(admitted, name);
+      else if (admitted.type === "link") await this.#makeHardLink(admitted, name);
       else {
-        const folder = this.#enter(folderOfName(name), admitted);
+        const folder = await this.#enter(folderOfName(name), admitted);
         if (admitted.type === "symlink") this.#makeSymlink(admitted, folder, this.#lastOf(name));
         else this.#openFile(admitted, folder, name);
       }
@@ -152,7 +152,7 @@ export class TreeUnpacking {
     const file = this.#file;
     if (file === undefined) return;
     try {
-      await file.write(bytes);
+      await file.write(bytes, this.#turn);
     } catch (error) {
       throw this.#rules.failure(this.#pathOf(this.#fileName), error);
     }
@@ -169,8 +169,8 @@ export class TreeUnpacking {
     }
   }
 
-  #makeFolder(entry: TarEntry, name: string): void {
-    const folder = this.#enter(folderOfName(name), entry);
+  async #makeFolder(entry: TarEntry, name: string): Promise<void> {
+    const folder = await this.#enter(folderOfName(name), entry);
     this.#enterOrMake(folder, this.#lastOf(name), name, entry);
     // One that was there stays as it is. Of one that is named twice, the last word counts.
     const key = this.#entered.at(-1) as string;
@@ -185,16 +185,16 @@ export class TreeUnpacking {
     });
   }
 
-  #makeHardLink(entry: TarEntry, name: string): void {
+  async #makeHardLink(entry: TarEntry, name: string): Promise<void> {
     const target = treeName(entry.target);
     if (target === undefined || target === "") this.#refuse(entry, "is a hard link to what no tree has");
-    const from = this.#enter(folderOfName(target), undefined);
+    const from = await this.#enter(folderOfName(target), undefined);
     const own = openFolderAt(from.path("."));
     try {
       const existing = placeOf(own, lastOfName(target));
       if (!this.#files.has(identityOf(lstatSync(existing, { bigint: true }))))
         this.#refuse(entry, "is a hard link to what was not sent before it");
-      const folder = this.#enter(folderOfName(name), entry);
+      const folder = await this.#enter(folderOfName(name), entry);
       const last = this.#lastOf(name);
       this.#replace(folder, last, (at) => this.#access.change(folder, bytesOf(last), () => linkSync(existing, at)));
     } catch (error) {
@@ -205,13 +205,20 @@ export class TreeUnpacking {
     }
   }
 
-  /** Goes to the folder of this name. What is missing of it is made, with the owner of the entry, if there is one. */
-  #enter(name: string | undefined, entry: TarEntry | undefined): FolderHandle {
+  /**
+   * Goes to the folder of this name. What is missing of it is made, with the owner of the entry, if there is one. A
+   * name can have many thousand folders.
+   */
+  async #enter(name: string | undefined, entry: TarEntry | undefined): Promise<FolderHandle> {
     this.#descent ??= new Descent(this.#access.openFolder(splitPath(this.#root).parent));
-    while (!isWithin(name, this.#here)) this.#leave();
+    while (!isWithin(name, this.#here)) {
+      await this.#turn();
+      this.#leave();
+    }
     if (name !== undefined && this.#here === undefined)
       this.#enterOrMake(this.#descent.folder, this.#rootName, "", entry);
     while (this.#here !== name) {
+      await this.#turn();
       const start = this.#here === "" ? 0 : (this.#here as string).length + 1;
       const end = (name as string).indexOf("/", start);
       const next = end < 0 ? (name as string) : (name as string).slice(0, end);

@@ -27,6 +27,7 @@ import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LocalFiles, plainAccess } from "../../src/files/index.ts";
 import { nativeFileCalls } from "../../src/system/syscall.ts";
+import { TarWriter } from "../../src/tar/writer.ts";
 import { makeRoot } from "./support/root.ts";
 
 let root: string;
@@ -202,6 +203,32 @@ describe("a tree that is read and written", () => {
     expect(readdirSync(root)).toEqual([]);
   }, 60_000);
 
+  it("leaves others their turn while a file of very many parts arrives", async () => {
+    const parts = Array.from({ length: 60_000 }, (_, part) => ({ offset: 2 * part, length: 1 }));
+    const archive = packed((writer) => {
+      writer.entry({ ...FILE, name: ".", size: 2 * parts.length, sparse: parts });
+      writer.data(Buffer.alloc(parts.length, "x"));
+    });
+    const written = await watched(() => unpack(archive, "/to"));
+    expect(written.turns).toBeGreaterThan(100);
+    expect(readFileSync(at("to"), "latin1")).toBe("x\0".repeat(parts.length));
+  });
+
+  it("leaves others their turn while a name leads through thousands of folders, and the next one back", async () => {
+    const archive = packed((writer) => {
+      writer.entry({ ...FILE, name: ".", type: "directory", mode: 0o755 });
+      for (const name of [`${"d/".repeat(2500)}deepest`, "beside"]) writer.entry({ ...FILE, name });
+    });
+    const { stream, done } = await files.writeTree("/to");
+    // The way back from the last name is not what is asked about: it is the end's.
+    const written = await watched(() => new Promise((resolve) => stream.write(archive, resolve)));
+    expect(written.turns).toBeGreaterThan(20);
+    stream.end();
+    await done;
+    expect(readdirSync(at("to")).sort()).toEqual(["beside", "d"]);
+    await files.remove("/to", { recursive: true });
+  }, 60_000);
+
   it("is refused with ENAMETOOLONG when no archive could name what is in it", async () => {
     const make = `const d = "d".repeat(250); for (let i = 0; i < 300; i++) { fs.mkdirSync(d); process.chdir(d); }`;
     execFileSync(process.execPath, ["-e", make], { cwd: at("from") });
@@ -209,6 +236,30 @@ describe("a tree that is read and written", () => {
     await files.remove("/from", { recursive: true });
   });
 });
+
+const FILE = {
+  type: "file",
+  target: "",
+  mode: 0o644,
+  uid: 0,
+  gid: 0,
+  mtime: "1000",
+  size: 0,
+  xattrs: new Map(),
+} as const;
+
+function packed(write: (writer: TarWriter) => void): Buffer {
+  const writer = new TarWriter();
+  write(writer);
+  writer.end();
+  return writer.take();
+}
+
+async function unpack(archive: Buffer, path: string): Promise<void> {
+  const { stream, done } = await files.writeTree(path);
+  stream.end(archive);
+  await done;
+}
 
 /** How often others got their turn meanwhile, and how many descriptors were open at most beyond those before. */
 async function watched(work: () => Promise<unknown>): Promise<{ turns: number; descriptors: number }> {
