@@ -33,7 +33,7 @@ it.each(ERRORS)("quotes %s in one printable line", (_what, error) => {
 });
 
 it("keeps a field as it was said, for programs", () => {
-  expect(new FileError({ verb: "read", path: HOSTILE, errno: "ENOENT" }).path).toBe(HOSTILE);
+  expect(new CommandError({ argv: ["tar"], exitCode: 2, stderr: HOSTILE }).stderr).toBe(HOSTILE);
 });
 
 it("shows of what a peer sent a short and printable beginning", () => {
