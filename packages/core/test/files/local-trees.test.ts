@@ -78,6 +78,29 @@ describe("trees", () => {
     await expect(done).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE" });
     expect(await readdir(root)).toEqual([]);
   });
+  it("refuse a hard link to what was there before, which is not theirs to give another name", async () => {
+    await write(files, "/secret", "kept");
+    const { stream, done } = await files.writeTree("/");
+    stream.on("error", () => undefined);
+    archive([{ name: "name", type: "link", linkname: "secret" }]).pipe(stream);
+    await expect(done).rejects.toThrow(/hard link to what was not sent before it/);
+    expect((await lstat(join(root, "secret"))).nlink).toBe(1);
+    expect(await readdir(root)).toEqual(["secret"]);
+  });
+  it.each([
+    ["a file twice", [{ name: "." }, { name: "." }]],
+    ["a file and what is in it", [{ name: "." }, { name: "below" }]],
+    ["a file and then a folder", [{ name: "." }, { name: ".", type: "directory" }]],
+    ["a folder and then a file", [{ name: "below" }, { name: "." }]],
+  ] as const)("refuse a root that is %s", async (_, entries) => {
+    const { stream, done } = await files.writeTree("/to");
+    stream.on("error", () => undefined);
+    archive(entries).pipe(stream);
+    await expect(done).rejects.toMatchObject({
+      errno: "EINVAL",
+      message: expect.stringContaining("the root of a tree is one thing"),
+    });
+  });
   it("refuse devices", async () => {
     const { stream, done } = await files.writeTree("/", {});
     stream.on("error", () => undefined);
@@ -214,15 +237,16 @@ const WAIT = { timeout: 10_000 };
 
 interface Entry {
   readonly name: string;
-  readonly type?: "file" | "directory" | "character-device";
+  readonly type?: "file" | "directory" | "link" | "character-device";
   readonly mode?: number;
   readonly content?: string;
+  readonly linkname?: string;
 }
 
 function archive(entries: readonly Entry[]): Readable {
   const tar = pack();
-  for (const { name, type = "file", mode = 0o644, content = "" } of entries) {
-    tar.entry({ name, type, mode, ...owner }, type === "file" ? content : undefined);
+  for (const { name, type = "file", mode = 0o644, content = "", linkname = null } of entries) {
+    tar.entry({ name, type, mode, linkname, ...owner }, type === "file" ? content : undefined);
   }
   tar.finalize();
   return Readable.from(tar, { objectMode: false });

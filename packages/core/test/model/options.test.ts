@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ProgressListenerSchema, SignalSchema } from "../../src/model/call-options.ts";
 import { ContentSchema } from "../../src/model/content.ts";
+import { EnvSchema } from "../../src/model/env.ts";
 import { BoundSchema, StopOptionsSchema } from "../../src/model/verb-options.ts";
 
 describe("an option of a call", () => {
@@ -32,6 +33,12 @@ describe("an option of a call", () => {
     ["a bound", BoundSchema, "1"],
   ])("that is %s is not %o", (_, schema, value) => {
     expect(schema.safeParse(value).success).toBe(false);
+  });
+
+  it("counts what Linux takes for one variable in bytes, not in characters", () => {
+    const variable = (value: string) => EnvSchema.safeParse({ A: value }).success;
+    expect([variable("x".repeat(131_069)), variable("x".repeat(131_070))]).toEqual([true, false]);
+    expect([variable("é".repeat(65_534)), variable("é".repeat(65_535))]).toEqual([true, false]);
   });
 
   it("has its default where it is left out", () => {

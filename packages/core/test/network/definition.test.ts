@@ -1,0 +1,20 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { NetworkConfigSchema } from "../../src/model/network.ts";
+import { readDefinition, writeDefinition } from "../../src/network/definition.ts";
+
+it.each(["a.localhost", "example.1"])("reads the domain %s, which an earlier release took", async (domain) => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-definition-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const path = join(folder, "network.json");
+  const config = {
+    ...NetworkConfigSchema.parse({ name: "n" }),
+    "ipv4.address": "10.1.2.1/24",
+    "dns.domain": domain,
+  };
+  expect(NetworkConfigSchema.safeParse(config).success).toBe(false);
+  await writeDefinition(path, config);
+  expect(await readDefinition(path)).toEqual(config);
+});
