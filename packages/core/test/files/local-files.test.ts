@@ -1,5 +1,5 @@
 import { rmdirSync, symlinkSync } from "node:fs";
-import { lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -76,6 +76,18 @@ describe("write", () => {
     await write(files, "/file", "content", 0o640);
     expect(await readFile(join(root, "file"), "utf8")).toBe("content");
     expect((await files.stat("/file")).mode).toBe(0o640);
+  });
+  it("keeps owner and mode of the file that it replaces, each unless another is asked for", async () => {
+    await writeFile(join(root, "file"), "old");
+    await chmod(join(root, "file"), 0o6751);
+    const replace = async (options: { readonly mode?: number }) => {
+      const { stream, done } = await files.write("/file", options);
+      stream.end("new");
+      await done;
+      return await files.stat("/file");
+    };
+    expect(await replace({})).toMatchObject({ ...owner, mode: 0o6751 });
+    expect(await replace({ mode: 0o640 })).toMatchObject({ ...owner, mode: 0o640 });
   });
   it("shows readers the old content until then", async () => {
     await write(files, "/file", "old");
