@@ -206,7 +206,7 @@ describe("exec on a terminal", () => {
     expect((await runOnTerminal(client, sh("kill -TERM $$"))).exit).toEqual({ kind: "signaled", signal: "SIGTERM" });
     expect((await runOnTerminal(client, sh("kill -37 $$"))).exit).toEqual({ kind: "signaled", signal: "SIGRTMIN+3" });
     const missing = await runOnTerminal(client, ["no-such"]);
-    expect(missing).toEqual({ output: "exec: cannot run no-such: not found\n", exit: exited(127) });
+    expect(missing).toEqual({ output: "exec: cannot run no-such: not found\r\n", exit: exited(127) });
   });
 
   it("is set as the kernel sets a new one, and erases whole UTF-8 characters", async () => {

@@ -20,9 +20,9 @@ afterEach(() => rm(root, { recursive: true, force: true }));
 describe("a user", () => {
   it("is found in the instance's own files, by default root", async () => {
     const app = { uid: 1000, home: "/home/app", name: "app" };
-    expect(await resolveUser(files)).toEqual({ uid: 0, gid: 0, groups: [10], home: "/root", name: "root" });
-    expect(await resolveUser(files, "app")).toEqual({ ...app, gid: 100, groups: [2000] });
-    expect(await resolveUser(files, "app:shared")).toEqual({ ...app, gid: 2000, groups: [] });
+    expect(await resolveUser(files)).toEqual({ uid: 0, gid: 0, groups: [0, 10], home: "/root", name: "root" });
+    expect(await resolveUser(files, "app")).toEqual({ ...app, gid: 100, groups: [100, 2000] });
+    expect(await resolveUser(files, "app:shared")).toEqual({ ...app, gid: 2000, groups: [2000] });
   });
   it.each([
     ["nobody", /user "nobody".*\/etc\/passwd/],

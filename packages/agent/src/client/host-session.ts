@@ -252,7 +252,7 @@ function cutShort({ method }: CallRequest, payload: Buffer): ProtocolError {
   return new ProtocolError(message, payload.toString("latin1"));
 }
 
-/** What the guest says of a failure, in the contract's words: the path and the verb are ours, not its. */
+/** What the guest says of a failure, in the contract's words: the verb is ours, and the path too unless it is one below. */
 function callError(request: CallRequest, said: Failure): Error {
   if (request.method === "exec") {
     const [user = "", group = ""] = (request.user ?? "").split(":");
@@ -260,8 +260,20 @@ function callError(request: CallRequest, said: Failure): Error {
     if (said.reason === UNKNOWN_ACCOUNT.group) return new NotFoundError("group", group, { hint: "the guest has none" });
   }
   if ("path" in request && /^E[A-Z0-9]{2,}$/.test(said.reason) && said.reason !== "EFAIL")
-    return new FileError({ verb: request.method, path: request.path, errno: said.reason });
+    return fileError(request, said);
   return new AgentError(`the guest agent could not do ${request.method}: ${said.message}`, said.reason);
+}
+
+const TREE_VERBS: Readonly<Record<string, string>> = { readTree: "read", writeTree: "write" };
+
+function fileError(request: CallRequest & { readonly path: string }, { reason, path, detail }: Failure): FileError {
+  const below = request.path.endsWith("/") ? request.path : `${request.path}/`;
+  return new FileError({
+    verb: TREE_VERBS[request.method] ?? request.method,
+    path: path?.startsWith(below) ? path : request.path,
+    errno: reason,
+    ...(detail === undefined ? {} : { detail }),
+  });
 }
 
 function jsonOf(payload: Buffer): unknown {

@@ -206,7 +206,8 @@ class ExecEnd {
 function refuse(call: Call, outputs: readonly ChannelWriter[], { code, reason }: Refusal): void {
   const end = new ExecEnd(call, outputs);
   call.send({ type: "started" } satisfies AgentMessage);
-  outputs.at(-1)?.write(Buffer.from(`exec: ${reason}\n`));
+  // One output is a terminal's, which ends a line as its driver does: termios(3), ONLCR.
+  outputs.at(-1)?.write(Buffer.from(`exec: ${reason}${outputs.length === 1 ? "\r\n" : "\n"}`));
   for (const output of outputs) output.end();
   end.exited({ kind: "exited", code });
 }

@@ -2,8 +2,14 @@ import type { Failure } from "../protocol/messages.ts";
 
 /** What the host is told of an error. */
 export function failure(error: unknown): Failure {
-  const { code, errno, message } = error as { code?: unknown; errno?: unknown; message?: unknown };
+  const { code, errno, message, path, detail } = error as Readonly<Record<string, unknown>>;
+  const said = { message: String(message ?? error).slice(0, 1000) };
   // A FileError carries the name of the errno; an error of Node's has it as its code.
-  const reason = typeof errno === "string" ? errno : typeof code === "string" ? code : "EFAIL";
-  return { reason: reason.slice(0, 64), message: String(message ?? error).slice(0, 1000) };
+  if (typeof errno !== "string") return { reason: typeof code === "string" ? code.slice(0, 64) : "EFAIL", ...said };
+  return {
+    reason: errno.slice(0, 64),
+    ...said,
+    ...(typeof path === "string" ? { path: path.slice(0, 4096) } : {}),
+    ...(typeof detail === "string" ? { detail: detail.slice(0, 256) } : {}),
+  };
 }

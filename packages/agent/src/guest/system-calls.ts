@@ -6,7 +6,7 @@ import { loadNative, type Native } from "./native.ts";
 export interface Credentials {
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups beside `gid`. */
+  /** Supplementary groups, `gid` among them. */
   readonly groups: readonly number[];
 }
 
@@ -64,17 +64,16 @@ export class SystemCalls implements FileCalls {
       if (user.uid === process.getuid?.() && user.gid === process.getgid?.()) return act();
       throw new Error("the agent does not run as root: it cannot start programs as others");
     }
-    if (user.uid === 0 && user.gid === 0 && user.groups.length === 0) return act();
+    if (user.uid === 0 && user.gid === 0 && user.groups.every((gid) => gid === 0)) return act();
     try {
-      // As initgroups(3): the primary group among them.
-      this.#setGroups([user.gid, ...user.groups]);
+      this.#setGroups(user.groups);
       this.#set(SETRESGID, user.gid, 0);
       this.#set(SETRESUID, user.uid, 0);
       return act();
     } finally {
       this.#set(SETRESUID, 0, 0);
       this.#set(SETRESGID, 0, 0);
-      this.#setGroups([]);
+      this.#setGroups([0]);
     }
   }
 

@@ -99,6 +99,10 @@ const FailureSchema = z.object({
   /** An errno name, or another short word. */
   reason: text(64),
   message: text(4096),
+  /** Of a file operation: the file that failed, in a tree. */
+  path: text(4096).optional(),
+  /** Of a file operation: what else is known of why. */
+  detail: text(256).optional(),
 });
 export type Failure = z.output<typeof FailureSchema>;
 

@@ -288,6 +288,8 @@ export class FileError extends InstanceError {
   /** For people: each character that is not printable, and each byte that is no UTF-8, is U+FFFD. */
   readonly path: string;
   readonly errno: string;
+  /** What else is known of why. */
+  readonly detail?: string;
   constructor(
     facts: { readonly verb: string; readonly path: string; readonly errno: string; readonly detail?: string },
     options?: ErrorOptions,
@@ -295,6 +297,7 @@ export class FileError extends InstanceError {
     super(`cannot ${facts.verb} ${facts.path}: ${facts.errno}${facts.detail ? `: ${facts.detail}` : ""}`, options);
     this.path = printable(facts.path);
     this.errno = facts.errno;
+    if (facts.detail !== undefined) this.detail = printable(facts.detail);
   }
 }
 

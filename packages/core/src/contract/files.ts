@@ -88,18 +88,18 @@ export interface InstanceFiles {
   list(path: string, options?: Abortable): Promise<readonly DirectoryEntry[]>;
   /**
    * Makes a folder; parents that `recursive` makes have the owner, and mode 0755. Fails with `EEXIST` where something
-   * is, unless `recursive` finds a folder there.
+   * is, unless `recursive` finds a folder there; with `ENOTDIR` where a file is in the place of a parent.
    */
   mkdir(path: string, options?: MkdirOptions): Promise<void>;
   /**
    * Removes a file, a symlink itself, or an empty folder; a folder with all that it holds when `recursive`. `EBUSY`
-   * where something is mounted: what that shows stays.
+   * where something is mounted: what that shows stays. Of the root nothing is removed.
    */
   remove(path: string, options?: RemoveOptions): Promise<void>;
   /**
    * Copies a file or folder of the host to exactly `path` inside: files, folders, symlinks (as they are), hard links
    * among them, holes, modes, and times to the nanosecond. The rest is left out, and so is what vanishes meanwhile.
-   * Existing folders are merged and keep their modes, files replaced. Aborting leaves what had arrived.
+   * Existing folders are merged and keep owner and mode, files replaced. A slash at the end asks for a folder. Aborting leaves what had arrived.
    * @throws {FileError} `EIO` when a file shrinks while it is read, `EINVAL` when `source` is a device, fifo or socket,
    * `EISDIR` where a file is to replace a folder, `ENAMETOOLONG` for names of more than 64 KiB below the tree.
    */

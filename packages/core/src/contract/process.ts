@@ -20,7 +20,8 @@ export interface ExecOptions extends Abortable {
   readonly cwd?: string | undefined;
   /**
    * By name or by `uid` or `uid:gid`; names are those of the instance's own `/etc/passwd`. Default: in an
-   * application container the user that its program runs as, else root. `HOME` and `USER` go with it.
+   * application container the user that its program runs as, else root. `HOME` and `USER` go with it, and so do the
+   * groups of `/etc/group`, unless one is given. An id beyond those of a container, 0 to 65535, is refused.
    */
   readonly user?: string | undefined;
 }

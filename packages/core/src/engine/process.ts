@@ -91,10 +91,13 @@ function ownedProcess(
 }
 
 /** @throws {ConfigError} for what is no signal */
-function canonicalSignal(name: string): SignalName {
-  const number = name.startsWith("SIG") ? parseSignal(name) : undefined;
+function canonicalSignal(name: unknown): SignalName {
+  const number = typeof name === "string" && name.startsWith("SIG") ? parseSignal(name) : undefined;
   if (number !== undefined) return signalName(number);
   throw new ConfigError("kill", [
-    { path: ["signal"], message: `${JSON.stringify(name)} is no signal: write SIGTERM or SIGRTMIN+3` },
+    {
+      path: ["signal"],
+      message: `${typeof name === "string" ? JSON.stringify(name) : String(name)} is no signal: write SIGTERM or SIGRTMIN+3`,
+    },
   ]);
 }

@@ -2,7 +2,10 @@
 export interface Account {
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups, the primary one not among them. */
+  /**
+   * Supplementary groups, the primary one first as initgroups(3) has it: else a set-group-ID program could put it off,
+   * and with it what the group is forbidden.
+   */
   readonly groups: readonly number[];
   /** A folder that need not exist. */
   readonly home: string;
@@ -23,7 +26,7 @@ export interface AccountFiles {
 
 /**
  * Finds a user by `name`, `uid`, `name:group` or `uid:gid`. Numbers need not be there. With a group given there are no
- * supplementary ones, as Docker has it. A half that is empty is the default: root, or the user's own groups. Pure.
+ * others, as Docker has it. A half that is empty is the default: root, or the user's own groups. Pure.
  */
 export function findAccount(user: string | undefined, files: AccountFiles): Account | UnknownAccount {
   const [named = "", namedGroup = ""] = (user ?? "").split(":");
@@ -40,7 +43,10 @@ export function findAccount(user: string | undefined, files: AccountFiles): Acco
   return {
     uid,
     gid: primary,
-    groups: group === undefined && entry !== undefined ? memberships(entry[0] ?? "", primary, files) : [],
+    groups: [
+      primary,
+      ...(group === undefined && entry !== undefined ? memberships(entry[0] ?? "", primary, files) : []),
+    ],
     home: entry?.[5] || (uid === 0 ? "/root" : "/"),
     name: entry?.[0] ?? (uid === 0 ? "root" : String(uid)),
   };

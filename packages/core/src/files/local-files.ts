@@ -104,9 +104,10 @@ export class LocalFiles implements FileOperations {
       if (options.recursive) {
         for (let depth = 1; depth <= parts.length; depth += 1) {
           const mode = depth === parts.length ? options.mode : undefined;
-          this.#makeFolder(`/${parts.slice(0, depth).join("/")}`, { ...options, mode }, true);
+          const existing = depth === parts.length ? "last" : "parent";
+          this.#makeFolder(`/${parts.slice(0, depth).join("/")}`, { ...options, mode }, existing);
         }
-      } else this.#makeFolder(path, options, false);
+      } else this.#makeFolder(path, options);
     });
   }
 
@@ -127,7 +128,8 @@ export class LocalFiles implements FileOperations {
   readTree(path: string, options: Abortable = {}): Promise<Readable> {
     return fileCall("read", path, () => {
       options.signal?.throwIfAborted();
-      return packStream(this.#access, path, options);
+      // A slash at the end asks for a folder, as in `stat`.
+      return packStream(this.#access, path.endsWith("/") ? `${path}.` : path, options);
     });
   }
 
@@ -163,15 +165,19 @@ export class LocalFiles implements FileOperations {
     }
   }
 
-  #makeFolder(path: string, options: OwnerOptions, existing: boolean): void {
+  /** `existing`: content with a folder that is there, or a symlink to one; in whose place it is to be. */
+  #makeFolder(path: string, options: OwnerOptions, existing?: "parent" | "last"): void {
     this.#within(path, (folder, name) => {
       const at = folder.path(name);
       try {
         this.#access.create(at, { uid: options.uid ?? 0, gid: options.gid ?? 0 }, () => mkdirSync(at, 0o700));
       } catch (error) {
-        if (!existing || (error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-        // Content with a folder, or a symlink to one; opening refuses the rest.
-        this.#access.openFolder(path)[Symbol.dispose]();
+        if (existing === undefined || (error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        try {
+          this.#access.openFolder(path)[Symbol.dispose]();
+        } catch (refused) {
+          throw existing === "last" ? error : refused;
+        }
         return;
       }
       chmodFolder(at, options.mode ?? 0o755);

@@ -1,7 +1,7 @@
 import { lstatSync, rmdirSync, unlinkSync } from "node:fs";
 import type { Abortable } from "../contract/abortable.ts";
 import { nameBytes } from "./byte-name.ts";
-import { Descent } from "./descent.ts";
+import { Descent, factsOf, identityOf } from "./descent.ts";
 import { isAbsent } from "./file-stat.ts";
 import { readNames } from "./folder-names.ts";
 import { systemError } from "./plain-access.ts";
@@ -30,6 +30,8 @@ export async function removeTree(access: TreeAccess, path: string, options: Abor
   }
   const removal = new Removal(access, folder, options.signal);
   try {
+    // Never to be had: nothing of it is to go before that is found.
+    if (name === "." && isRoot(access, folder)) throw systemError("EBUSY", path, "it is the root");
     await removal.remove(nameBytes(name).toString("latin1"));
   } finally {
     removal[Symbol.dispose]();
@@ -91,6 +93,16 @@ class Removal implements Disposable {
 
   #at(name: string): Buffer {
     return this.#descent.folder.path(Buffer.from(name, "latin1"));
+  }
+}
+
+/** Whether a folder is the root of all that can be reached, by whatever way it was come to. */
+function isRoot(access: TreeAccess, folder: FolderHandle): boolean {
+  const root = access.openFolder("/");
+  try {
+    return identityOf(factsOf(root)) === identityOf(factsOf(folder));
+  } finally {
+    root[Symbol.dispose]();
   }
 }
 

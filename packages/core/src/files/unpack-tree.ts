@@ -11,6 +11,7 @@ import { Descent, factsOf, identityOf } from "./descent.ts";
 import { setTime } from "./file-calls.ts";
 import { isAbsent } from "./file-stat.ts";
 import { openFolderAt } from "./folder-descriptor.ts";
+import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { folderOfName, isWithin, joinPath, lastOfName, splitPath, treeName } from "./tree-path.ts";
 import { everySoOften } from "./turn.ts";
@@ -118,6 +119,8 @@ export class TreeUnpacking {
     const admitted = this.#rules.admit(entry);
     if (admitted === undefined) return;
     try {
+      // A slash at the end asks for a folder. As open(2) with O_CREAT.
+      if (this.#kind === "other" && this.#root.endsWith("/")) throw systemError("EISDIR", this.#root);
       if (admitted.type === "directory") await this.#makeFolder(admitted, name);
       else if (admitted.type === "link") await this.#makeHardLink(admitted, name);
       else {

@@ -10,6 +10,11 @@ const LONGEST = 131_071;
 const MOST = 1_966_080;
 const POINTER = 8;
 
+/** Whether a string has a UTF-8 of its own: a lone surrogate would arrive as another character. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
 /** Whether the kernel takes a string as an argument, or as a variable. */
 export function isPassable(text: string): boolean {
   return Buffer.byteLength(text) <= LONGEST;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isPassable, tooLong } from "./arguments.ts";
+import { isPassable, isWellFormed, tooLong } from "./arguments.ts";
 
 /** An environment variable's name, and a value that can stand in one: no NUL (environ(7)). */
 export const EnvSchema = z
@@ -12,8 +12,14 @@ export const EnvSchema = z
   })
   .pipe(
     z.record(
-      z.string().regex(/^[^=\0\n]+$/, "the name of a variable has no =, newline or NUL"),
-      z.string().regex(/^[^\0]*$/, "a variable's value has no NUL"),
+      z
+        .string()
+        .regex(/^[^=\0\n]+$/, "the name of a variable has no =, newline or NUL")
+        .refine(isWellFormed, "the name of a variable is UTF-8, without lone surrogates"),
+      z
+        .string()
+        .regex(/^[^\0]*$/, "a variable's value has no NUL")
+        .refine(isWellFormed, "a variable's value is UTF-8, without lone surrogates"),
     ),
   )
   .superRefine((env, context) => {

@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { isNameText, nameBytes } from "../files/byte-name.ts";
-import { isPassable, tooLong } from "./arguments.ts";
+import { isPassable, isWellFormed, tooLong } from "./arguments.ts";
 import { SignalSchema } from "./call-options.ts";
 import { EnvSchema } from "./env.ts";
 
 const noNul = (what: string) => z.string().regex(/^[^\0]*$/, `${what} has no NUL`);
-const ArgumentSchema = noNul("an argument").refine(isPassable, tooLong("an argument"));
+const ArgumentSchema = noNul("an argument")
+  .refine(isWellFormed, "an argument is UTF-8, without lone surrogates: it cannot be a file name that is none")
+  .refine(isPassable, tooLong("an argument"));
 
 /**
  * A path inside an instance: absolute, of at most 4095 bytes (PATH_MAX less the NUL, limits.h), in the text that stands
@@ -35,7 +37,7 @@ const UserSchema = z
 export const ExecSchema = z.strictObject({
   argv: z.tuple([ArgumentSchema.min(1, "a program has a name")]).rest(ArgumentSchema),
   env: EnvSchema.default({}),
-  cwd: InsidePathSchema.refine((path) => !/\p{Surrogate}/u.test(path), "a working directory is UTF-8").optional(),
+  cwd: InsidePathSchema.refine(isWellFormed, "a working directory is UTF-8").optional(),
   user: UserSchema.optional(),
   tty: TerminalSizeSchema.optional(),
   signal: SignalSchema.optional(),

@@ -2,13 +2,14 @@ import type { z } from "zod";
 import { ConfigError, type ConfigIssue } from "../contract/errors.ts";
 import { nearest } from "./nearest.ts";
 import { discriminatorsAt, keysAt } from "./schema-keys.ts";
+import { wording } from "./wording.ts";
 
 /**
  * Reads what a caller wrote. @throws {ConfigError} with every issue, where an unknown key comes with the known one that
  * is nearest. `subject` says what is read, as in `"instance config"`.
  */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, subject: string): z.output<S> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: wording });
   if (parsed.success) return parsed.data;
   throw new ConfigError(
     subject,

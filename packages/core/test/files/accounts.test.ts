@@ -27,22 +27,22 @@ const app = { name: "app", uid: 1000, home: "/home/app" };
 
 describe("findAccount", () => {
   it.each([
-    [undefined, { ...root, gid: 0, groups: [10] }],
-    ["", { ...root, gid: 0, groups: [10] }],
-    ["0", { ...root, gid: 0, groups: [10] }],
-    ["root:0", { ...root, gid: 0, groups: [] }],
-    ["app", { ...app, gid: 100, groups: [29, 44] }],
-    ["1000", { ...app, gid: 100, groups: [29, 44] }],
-    ["app:video", { ...app, gid: 44, groups: [] }],
-    ["1000:0", { ...app, gid: 0, groups: [] }],
-    ["4242", { uid: 4242, gid: 0, groups: [], home: "/", name: "4242" }],
-    ["4242:4243", { uid: 4242, gid: 4243, groups: [], home: "/", name: "4242" }],
-    ["app:", { ...app, gid: 100, groups: [29, 44] }],
-    ["1000:", { ...app, gid: 100, groups: [29, 44] }],
-    [":1000", { ...root, gid: 1000, groups: [] }],
-    [":", { ...root, gid: 0, groups: [10] }],
-    ["12", { uid: 12, gid: 0, groups: [], home: "/", name: "12" }],
-    ["homeless", { uid: 15, gid: 16, groups: [], home: "/", name: "homeless" }],
+    [undefined, { ...root, gid: 0, groups: [0, 10] }],
+    ["", { ...root, gid: 0, groups: [0, 10] }],
+    ["0", { ...root, gid: 0, groups: [0, 10] }],
+    ["root:0", { ...root, gid: 0, groups: [0] }],
+    ["app", { ...app, gid: 100, groups: [100, 29, 44] }],
+    ["1000", { ...app, gid: 100, groups: [100, 29, 44] }],
+    ["app:video", { ...app, gid: 44, groups: [44] }],
+    ["1000:0", { ...app, gid: 0, groups: [0] }],
+    ["4242", { uid: 4242, gid: 0, groups: [0], home: "/", name: "4242" }],
+    ["4242:4243", { uid: 4242, gid: 4243, groups: [4243], home: "/", name: "4242" }],
+    ["app:", { ...app, gid: 100, groups: [100, 29, 44] }],
+    ["1000:", { ...app, gid: 100, groups: [100, 29, 44] }],
+    [":1000", { ...root, gid: 1000, groups: [1000] }],
+    [":", { ...root, gid: 0, groups: [0, 10] }],
+    ["12", { uid: 12, gid: 0, groups: [0], home: "/", name: "12" }],
+    ["homeless", { uid: 15, gid: 16, groups: [16], home: "/", name: "homeless" }],
   ])("finds %j", (user, account) => {
     expect(findAccount(user, { passwd, group })).toEqual(account);
   });
@@ -61,7 +61,7 @@ describe("findAccount", () => {
 
   it("is content with an instance that has neither file", () => {
     const none = { passwd: "", group: "" };
-    expect(findAccount(undefined, none)).toEqual({ ...root, gid: 0, groups: [] });
+    expect(findAccount(undefined, none)).toEqual({ ...root, gid: 0, groups: [0] });
     expect(findAccount("7:8", none)).toMatchObject({ uid: 7, gid: 8 });
     expect(findAccount("app", none)).toEqual({ unknown: "user" });
   });

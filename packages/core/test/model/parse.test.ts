@@ -48,6 +48,30 @@ describe("parse", () => {
     expect(issuesOf(value)).toEqual([issue]);
   });
 
+  it.each([
+    [{ limits: 5 }, "limits: must be an object, and is 5"],
+    [{ limits: { cpu: "x".repeat(1000) } }, "limits.cpu: must be a number, and is a string"],
+    [{ limits: { cpu: Number.NaN } }, "limits.cpu: must be a number, and is NaN"],
+    [{ disks: [{}] }, "disks.0.source: must be a string, and is missing"],
+    [{ disks: null }, "disks: must be a list, and is null"],
+    [[], ": must be an object, and is a list"],
+  ])("says of %j what it must be and what it is", (value, issue) => {
+    expect(issuesOf(value)).toEqual([issue]);
+  });
+
+  it.each([
+    [z.int().min(1), 0, "must be 1 or more"],
+    [z.number().positive(), 0, "must be more than 0"],
+    [z.number().max(9), 10, "must be 9 or less"],
+    [z.int(), 1.5, "must be a whole number, and is 1.5"],
+    [z.enum(["ask", "kill"]), "x", 'must be "ask" or "kill"'],
+    [z.string().max(3), "four", "must have 3 or less characters"],
+    [z.array(z.string()).min(1), [], "must have 1 or more items"],
+    [z.int().min(1, "one at least"), 0, "one at least"],
+  ])("says the bounds of a value in words of ours, unless the schema has some", (schema, value, message) => {
+    expect(() => parse(schema, value, "test")).toThrow(`invalid test: ${message}`);
+  });
+
   it("names every issue in one error, on one line", () => {
     const value = { limits: { cpu: "x" }, a: 1, b: 2 };
     expect(issuesOf(value)).toHaveLength(3);

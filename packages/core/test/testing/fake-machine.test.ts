@@ -69,7 +69,7 @@ describe("the shell of a fake instance", () => {
 
 describe("the programs of a fake instance", () => {
   it("are 127 where they are missing and 126 where they cannot be run", async () => {
-    expect(await run("nothing")).toMatchObject({ exit: 127, stderr: "nothing: not found\n" });
+    expect(await run("nothing")).toMatchObject({ exit: 127, stderr: "exec: cannot run nothing: not found\n" });
     expect(await run("/etc/passwd")).toMatchObject({ exit: 126 });
     expect(await run("/etc")).toMatchObject({ exit: 126 });
   });

@@ -160,6 +160,7 @@ export function describeExec(fixture: Fixture): void {
     it("refuses a signal that there is not", async (instance) => {
       await using process = await instance.exec(["sleep", "1000"]);
       await rejectsWith(process.kill("SIGNONE" as NodeJS.Signals), "ERR_INSTANCE_CONFIG");
+      for (const none of [9, null]) await rejectsWith(process.kill(none as never), "ERR_INSTANCE_CONFIG");
     });
   });
 

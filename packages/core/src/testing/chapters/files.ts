@@ -124,6 +124,9 @@ export function describeFiles(fixture: Fixture): void {
       await files.mkdir(`${folder}/a/b/c`, { recursive: true });
       await fails(files.mkdir(`${folder}/a/b/c`), "EEXIST");
       assert.deepEqual(await names(files, `${folder}/a/b`), ["c"]);
+      await files.write(`${folder}/f`, "");
+      await fails(files.mkdir(`${folder}/f`, { recursive: true }), "EEXIST");
+      await fails(files.mkdir(`${folder}/f/x/y`, { recursive: true }), "ENOTDIR");
     });
     it("removes a file and an empty folder, and with recursive what a folder holds", async ({ files }, folder) => {
       await files.mkdir(`${folder}/d/e`, { recursive: true });

@@ -58,7 +58,10 @@ export function describePlaces(fixture: Fixture): void {
       const before = await names(files, "/proc");
       await fails(files.remove("/proc"), "EBUSY");
       await fails(files.remove("/proc", { recursive: true }), "EBUSY");
+      const all = await names(files, "/");
       await fails(files.remove("/"), "EBUSY");
+      for (const root of ["/", "/.", "/etc/.."]) await fails(files.remove(root, { recursive: true }), "EBUSY");
+      assert.deepEqual(await names(files, "/"), all);
       assert.equal((await files.stat("/proc")).type, "directory");
       assert.equal(before.includes("self"), (await names(files, "/proc")).includes("self"));
     });

@@ -22,7 +22,7 @@ import { join } from "node:path";
 import type { Progress } from "../../contract/abortable.ts";
 import { noise, rejectsExactly, rejectsWith } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
-import { fails } from "./files.ts";
+import { facts, fails } from "./files.ts";
 
 /** Chapter: trees of files between host and instance, and symlinks that want to lead outside. */
 export function describeTrees(fixture: Fixture): void {
@@ -83,15 +83,37 @@ export function describeTrees(fixture: Fixture): void {
       await fails(files.push(join(host, "tree"), "/srv/kit/tree"), "EISDIR");
       assert.equal(String(await files.readAll("/srv/kit/tree/x/kept")), "kept");
     });
-    it("merge into a folder that is there, and replace files", async ({ files }, host) => {
+    it("merge into a folder that is there, whose owner and mode stay, and replace files", async ({ files }, host) => {
+      const { uid, gid } = fixture.account;
       await mkdir(join(host, "tree/sub"), { recursive: true });
       await writeFile(join(host, "tree/sub/f"), "new");
-      await files.mkdir("/srv/kit/tree/sub", { recursive: true });
+      await files.mkdir("/srv/kit/tree/sub", { recursive: true, uid, gid, mode: 0o750 });
       await files.write("/srv/kit/tree/sub/f", "the old one");
       await files.write("/srv/kit/tree/sub/kept", "kept");
       await files.push(join(host, "tree"), "/srv/kit/tree");
       assert.equal(String(await files.readAll("/srv/kit/tree/sub/f")), "new");
       assert.equal(String(await files.readAll("/srv/kit/tree/sub/kept")), "kept");
+      assert.deepEqual(facts(await files.stat("/srv/kit/tree/sub")), { type: "directory", mode: 0o750, uid, gid });
+    });
+    it("take a slash at the end for a folder", async ({ files }, host) => {
+      await writeFile(join(host, "f"), "");
+      await fails(files.push(join(host, "f"), "/srv/kit/new/"), "EISDIR");
+      await files.write("/srv/kit/f", "");
+      await fails(files.pull("/srv/kit/f/", join(host, "back")), "ENOTDIR");
+      assert.deepEqual(await readdir(host), ["f"]);
+      assert.deepEqual(
+        (await files.list("/srv/kit")).map(({ name }) => name),
+        ["f"],
+      );
+    });
+    it("name the very file that failed", async ({ files }, host) => {
+      await mkdir(join(host, "tree/a"), { recursive: true });
+      await writeFile(join(host, "tree/a/b"), "");
+      await files.mkdir("/srv/kit/tree/a/b", { recursive: true });
+      const refused = files.push(join(host, "tree"), "/srv/kit/tree");
+      await assert.rejects(refused, { path: "/srv/kit/tree/a/b", message: "cannot write /srv/kit/tree/a/b: EISDIR" });
+      const missing = files.pull("/srv/kit/none", join(host, "back"));
+      await assert.rejects(missing, { path: "/srv/kit/none", message: "cannot read /srv/kit/none: ENOENT" });
     });
     it("keep hard links, holes, and times to the nanosecond", async ({ files }, host) => {
       const tree = join(host, "tree");

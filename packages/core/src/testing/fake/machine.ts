@@ -161,12 +161,11 @@ export class FakeMachine {
   /** A program of this machine; one that explains what is wrong, and exits as a shell would, where there is none. */
   #program({ argv, env, cwd }: Start): FakeProgram {
     const [name = ""] = argv;
+    const folder = this.tree.find(cwd);
+    if (folder?.type !== "directory")
+      return refuse(126, `cannot enter ${cwd}: ${folder === undefined ? "not found" : "not a folder"}`);
     const refused = name.includes("/") ? this.#refusal(posix.resolve(cwd, name)) : undefined;
-    if (refused !== undefined)
-      return async (call) => {
-        await call.complain(`${name}: ${refused}\n`);
-        return 126;
-      };
+    if (refused !== undefined) return refuse(126, `cannot run ${name}: ${refused}`);
     const program = Object.hasOwn(this.programs, posix.basename(name))
       ? this.programs[posix.basename(name)]
       : undefined;
@@ -174,12 +173,8 @@ export class FakeMachine {
     const found = folders
       .map((folder) => this.tree.find(posix.resolve(cwd, folder, name)))
       .find((node) => node !== undefined && (name.includes("/") || node.type === "file"));
-    if (found !== undefined && (found.type !== "file" || (found.mode & 0o111) === 0)) {
-      return async (call) => {
-        await call.complain(`${name}: permission denied\n`);
-        return 126;
-      };
-    }
+    if (found !== undefined && (found.type !== "file" || (found.mode & 0o111) === 0))
+      return refuse(126, `cannot run ${name}: permission denied`);
     if (program !== undefined) return program;
     const script = this.programs["sh"];
     if (script !== undefined && found?.type === "file" && found.content.length > 0) {
@@ -188,11 +183,17 @@ export class FakeMachine {
         .find((path) => this.tree.find(path) === found);
       return (call) => script({ ...call, argv: ["sh", file ?? name, ...argv.slice(1)] });
     }
-    return async (call) => {
-      await call.complain(`${name}: ${found === undefined ? "not found" : "a fake instance has no such program"}\n`);
-      return 127;
-    };
+    const why = found === undefined ? "not found" : "a fake instance has no such program";
+    return refuse(127, `cannot run ${name}: ${why}`);
   }
+}
+
+/** A program that could not be started, as every driver has it. */
+function refuse(code: 126 | 127, why: string): FakeProgram {
+  return async (call) => {
+    await call.complain(`exec: ${why}\n`);
+    return code;
+  };
 }
 
 function pause(duration: number, signal: AbortSignal): Promise<void> {

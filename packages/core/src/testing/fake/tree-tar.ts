@@ -154,11 +154,12 @@ function unpackEntry(tree: FakeTree, root: string, entry: TarEntry, content: Buf
   const { mode, uid, gid } = entry;
   const facts = { mode, uid, gid, mtimeNs: mtimeNanoseconds(entry.mtime) };
   if (entry.type === "directory") {
-    if (node?.type === "directory") Object.assign(node, facts);
-    else if (node === undefined) folder.entries.set(name, folderNode(facts));
-    else throw new FileError({ verb: "write", path, errno: "ENOTDIR" });
+    // One that is there stays as it is.
+    if (node === undefined) folder.entries.set(name, folderNode(facts));
+    else if (node.type !== "directory") throw new FileError({ verb: "write", path, errno: "ENOTDIR" });
     return;
   }
+  if (names.length === 0 && root.endsWith("/")) throw new FileError({ verb: "write", path: root, errno: "EISDIR" });
   if (node?.type === "directory") throw new FileError({ verb: "write", path, errno: "EISDIR" });
   if (entry.type === "symlink") folder.entries.set(name, linkNode(textOf(entry.target), { ...facts, mode: 0o777 }));
   else if (entry.type === "link") folder.entries.set(name, tree.file("write", `${root}/${textOf(entry.target)}`));

@@ -2,16 +2,13 @@ import { NotFoundError } from "../../contract/errors.ts";
 import { type Account, findAccount } from "../../files/accounts.ts";
 import type { FakeTree } from "./tree.ts";
 
-export interface FakeUser extends Account {
-  /** With `gid` first. */
-  readonly groups: readonly number[];
-}
+export type FakeUser = Account;
 
 /** A user by name, `uid` or `uid:gid`, as the instance's own files know it. @throws {NotFoundError} */
 export function findUser(tree: FakeTree, user?: string): FakeUser {
   const found = findAccount(user, { passwd: textOf(tree, "/etc/passwd"), group: textOf(tree, "/etc/group") });
   if ("unknown" in found) throw new NotFoundError(found.unknown, user ?? "");
-  return { ...found, groups: [found.gid, ...found.groups] };
+  return found;
 }
 
 function textOf(tree: FakeTree, path: string): string {

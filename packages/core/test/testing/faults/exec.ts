@@ -99,6 +99,12 @@ export const EXEC_FAULTS: readonly Fault[] = [
       withRequest(driver, ({ user, ...request }) => ({ ...request, user: user === "app" ? "1000:1000" : user })),
   },
   {
+    what: "starts programs in a folder that is not there",
+    seenBy: ["run > gives 126 for a cwd that is not there", "run > gives 126 for a cwd that is a file"],
+    broken: (driver) =>
+      withRequest(driver, (request) => ({ ...request, cwd: request.cwd === "/tmp" ? "/tmp" : undefined })),
+  },
+  {
     what: "does not resize",
     seenBy: ["exec on a terminal > is resized"],
     broken: (driver) => withProcess(driver, () => ({ resize: async () => undefined })),

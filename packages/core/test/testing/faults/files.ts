@@ -27,6 +27,32 @@ export const FILE_FAULTS: readonly Fault[] = [
       })),
   },
   {
+    what: "is content with a file in a folder's place",
+    seenBy: ["files > makes a folder once, and with recursive its parents too, again and again"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        mkdir: (path, options) =>
+          files.mkdir(path, options).catch((error: unknown) => {
+            if (!options.recursive) throw error;
+          }),
+      })),
+  },
+  {
+    what: "names a tree where a file of it failed",
+    seenBy: ["push and pull > name the very file that failed"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        writeTree: async (path, options) => {
+          const { stream, done } = await files.writeTree(path, options);
+          const vaguely = done.catch((error: unknown) => {
+            throw error instanceof FileError ? new FileError({ verb: "write", path, errno: error.errno }) : error;
+          });
+          vaguely.catch(() => undefined);
+          return { stream, done: vaguely };
+        },
+      })),
+  },
+  {
     what: "ignores owners and modes",
     seenBy: ["files > gives a file and a folder the owner and mode that were asked for"],
     broken: (driver) =>
