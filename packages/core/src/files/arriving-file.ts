@@ -57,7 +57,7 @@ export class ArrivingFile {
     return written;
   }
 
-  /** Puts it in place with its time; returns what tells it from all other files. After a failure nothing is left of it. */
+  /** Puts it in place with its time; returns what tells it from all other files. After a failure nothing is left. */
   async keep(calls: FileCalls | undefined): Promise<string> {
     const { fd } = this.#pending;
     try {

@@ -152,6 +152,9 @@ HEADER.write("0000000\0", 337, "latin1");
 HEADER.write("ustar\x0000", 257, "latin1");
 // As which the field itself counts in the checksum.
 HEADER.write("        ", 148, "latin1");
+/** Where a link's target is; after it all headers are the same. */
+const TARGET = 157;
+const TAIL = HEADER.subarray(TARGET).reduce((sum, byte) => sum + byte, 0);
 
 function renderHeader(
   into: Buffer,
@@ -169,9 +172,9 @@ function renderHeader(
   octal(into, size > MAX_SIZE ? 0 : size, at + 124, 11);
   octal(into, seconds > MAX_SIZE ? 0 : seconds, at + 136, 11);
   into[at + 156] = flag.charCodeAt(0);
-  if (target !== "") into.write(target.slice(0, 100), at + 157, "latin1");
-  let sum = 0;
-  for (let i = at; i < at + BLOCK; i++) sum += into[i] as number;
+  const written = target === "" ? 0 : into.write(target.slice(0, 100), at + TARGET, "latin1");
+  let sum = TAIL;
+  for (let i = at; i < at + TARGET + written; i++) sum += into[i] as number;
   octal(into, sum, at + 148, 6);
   into[at + 154] = 0;
 }
