@@ -27,6 +27,7 @@ import { openNetworks } from "./network/networks.ts";
 import { probeNetwork } from "./network/probe.ts";
 import { sweepNetworkLocks } from "./network/sweep.ts";
 import { examine } from "./system/doctor.ts";
+import { hostFailure } from "./system/host-failure.ts";
 
 const PARTS: EngineParts = {
   openImages: openImageStore,
@@ -42,7 +43,7 @@ const PARTS: EngineParts = {
  *
  * @throws {ConfigError} before anything is touched, for options that are none; also when two drivers have one name, or
  * one has a name that a driver cannot have, and when no folder can be at `root`.
- * @throws {HostError} when this user may not write to the root folder.
+ * @throws {HostError} when this user may not write to the root folder, or this process lacks what opening it takes.
  */
 export function openHost<const D extends AnyDriver>(options: OpenHostOptions<D>): Promise<Host<D>> {
   return openHostWith(options, PARTS);
@@ -56,15 +57,21 @@ export async function openHostWith<const D extends AnyDriver>(
   const { signal, drivers, root } = parseHostOptions(options);
   signal?.throwIfAborted();
   const closing = unlimitedController();
-  const engine = await openEngine(new Layout(resolve(root)), drivers, parts, { signal, closing: closing.signal });
+  const layout = new Layout(resolve(root));
   try {
-    watchDeletions(engine);
-    const troubles = await recover(engine, signal);
-    // The class says at run time what the interface's overloads say of types.
-    return new OpenHost(engine, closing, troubles, parts.probeNetworks) as unknown as Host<D>;
+    const engine = await openEngine(layout, drivers, parts, { signal, closing: closing.signal });
+    try {
+      watchDeletions(engine);
+      const troubles = await recover(engine, signal);
+      // The class says at run time what the interface's overloads say of types.
+      return new OpenHost(engine, closing, troubles, parts.probeNetworks) as unknown as Host<D>;
+    } catch (error) {
+      await detach(engine, closing);
+      throw error;
+    }
   } catch (error) {
-    await detach(engine, closing);
-    throw error;
+    signal?.throwIfAborted();
+    throw hostFailure(`open the host at ${layout.root}`, error);
   }
 }
 

@@ -11,10 +11,12 @@ export async function readMetrics(
   layout: Pick<CgroupLayout, "controller">,
   folder: (controller: string) => string | undefined,
 ): Promise<InstanceMetrics> {
+  // Found first: a look that fails must not leave a reading that nobody waits for.
+  const folders = { cpu: folder("cpuacct"), memory: folder("memory"), processes: folder("pids") };
   const [cpu, memory, processes] = await Promise.all([
-    readCpu(layout, folder("cpuacct")),
-    readMemory(layout, folder("memory")),
-    readNumber(folder("pids"), "pids.current"),
+    readCpu(layout, folders.cpu),
+    readMemory(layout, folders.memory),
+    readNumber(folders.processes, "pids.current"),
   ]);
   return { cpu: { usage: cpu }, memory, processes };
 }

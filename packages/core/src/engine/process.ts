@@ -22,6 +22,9 @@ type Streams<K> = Extract<BackendProcess["streams"], { readonly kind: K }>;
 
 /** A program on pipes, as the contract has it. */
 export function pipeProcess(started: StartedProcess, { stdin, stdout, stderr }: Streams<"pipes">): PipeProcess {
+  // As of any child process: an owner who never writes must not hold a pipe for each program that ever ran.
+  const close = () => void stdin.destroy();
+  started.exit.then(close, close);
   return { ...ownedProcess(started, [stdin, stdout, stderr]), stdin, stdout, stderr };
 }
 

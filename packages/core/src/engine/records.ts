@@ -1,3 +1,4 @@
+import { hostFailure } from "../system/host-failure.ts";
 import { readSmallFile, UnreadableFileError } from "../system/small-file.ts";
 import type { Layout } from "./layout.ts";
 import { parseRecord, type RecordReading } from "./record.ts";
@@ -14,7 +15,7 @@ export class Records {
     this.#layout = layout;
   }
 
-  /** What is returned is shared: nobody may change it. */
+  /** What is returned is shared: nobody may change it. @throws {HostError} where this process lacks what reading takes. */
   read(name: string): RecordReading {
     let text: string | undefined;
     try {
@@ -22,7 +23,7 @@ export class Records {
     } catch (error) {
       this.#parsed.delete(name);
       if (error instanceof UnreadableFileError) return { kind: "garbage", reason: error.message };
-      throw error;
+      throw hostFailure(`read the record of instance "${name}"`, error);
     }
     if (text === undefined) {
       this.#parsed.delete(name);

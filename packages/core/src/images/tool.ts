@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn as start } from "node:child_process";
 import { Duplex, type Readable, type Writable } from "node:stream";
 import { CommandError } from "../contract/errors.ts";
+import { systemError } from "../files/plain-access.ts";
+import { hostFailure } from "../system/host-failure.ts";
 import { dyingWithUs, notOnPath } from "../system/spawn.ts";
 import { TOOL_ENV } from "../system/tool-env.ts";
 
@@ -31,7 +33,11 @@ export interface Tool {
   gone(): Promise<void>;
 }
 
-/** Starts a tool, unless the signal has aborted: then throws its reason. */
+/**
+ * Starts a tool, unless the signal has aborted: then throws its reason.
+ *
+ * @throws {HostError} where this process has no descriptors left for it.
+ */
 export function startTool(argv: readonly string[], options: ToolOptions): Tool {
   options.signal.throwIfAborted();
   const [setpriv, ...args] = dyingWithUs(argv);
@@ -40,6 +46,11 @@ export function startTool(argv: readonly string[], options: ToolOptions): Tool {
     env: { ...(options.env ?? TOOL_ENV) },
     stdio: ["pipe", "pipe", "pipe"],
   });
+  // Where descriptors run out there are no streams, whatever their types say; its `error` event comes later.
+  if ((child.stdin as Writable | undefined) === undefined) {
+    child.once("error", () => undefined);
+    throw hostFailure(`run ${argv[0]}`, systemError("EMFILE", "spawn"));
+  }
   const kill = () => child.kill("SIGKILL");
   options.signal.addEventListener("abort", kill, { once: true });
   const stderr = collect(child.stderr, options.onLine);
@@ -47,7 +58,7 @@ export function startTool(argv: readonly string[], options: ToolOptions): Tool {
   const ended = new Promise<void>((resolve, reject) => {
     child.on("error", (cause: NodeJS.ErrnoException) => {
       missing = cause.code === "ENOENT";
-      reject(missing ? notOnPath("setpriv", "util-linux", cause) : cause);
+      reject(missing ? notOnPath("setpriv", "util-linux", cause) : hostFailure(`run ${argv[0]}`, cause));
     });
     child.on("close", (exitCode, signal) => {
       if (exitCode === 0) resolve();

@@ -5,6 +5,7 @@ import type { Abortable } from "../contract/abortable.ts";
 import { HostError } from "../contract/errors.ts";
 import { systemError } from "../files/plain-access.ts";
 import { missingTool } from "./find-tool.ts";
+import { hostFailure } from "./host-failure.ts";
 import { TOOL_ENV } from "./tool-env.ts";
 
 /** The ids 0 to `count` - 1 inside are `base` and up on the host: for uids and gids both. user_namespaces(7). */
@@ -59,8 +60,7 @@ export async function openUserNamespace(idmap: Idmap, options: Abortable = {}): 
     // An interrupt on our terminal is for us to answer. It ends with us all the same: its input does.
     detached: true,
   });
-  child.once("error", () => undefined);
-  if (child.pid === undefined) throw new HostError("map ids", [missingTool("unshare", "util-linux")]);
+  if (child.pid === undefined) throw notStarted((await once(child, "error"))[0]);
   // Where namespaces are refused it may be gone before we write: that it has ended says so.
   child.stdin.once("error", () => undefined);
   const ended = once(child, "exit");
@@ -76,6 +76,11 @@ export async function openUserNamespace(idmap: Idmap, options: Abortable = {}): 
     child.stdin.end();
     await ended;
   }
+}
+
+function notStarted(cause: NodeJS.ErrnoException): unknown {
+  if (cause.code !== "ENOENT") return hostFailure("map ids", cause);
+  return new HostError("map ids", [missingTool("unshare", "util-linux")], { cause });
 }
 
 const noUserNamespaces = {

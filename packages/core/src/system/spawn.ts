@@ -1,11 +1,13 @@
-import { execa } from "execa";
+import { type ChildProcess, spawn as start } from "node:child_process";
 import type { Abortable } from "../contract/abortable.ts";
 import { CommandError, HostError } from "../contract/errors.ts";
 import { type Bounds, bounded } from "./bounded.ts";
+import { ByteCollector } from "./byte-collector.ts";
 import { missingTool } from "./find-tool.ts";
+import { hostFailure } from "./host-failure.ts";
 import { TOOL_ENV } from "./tool-env.ts";
 
-/** Options of {@link spawn}. An abort ends the tool: SIGTERM, and SIGKILL 2 s later. */
+/** Options of {@link spawn}. An abort ends the tool: SIGTERM, and SIGKILL a second later. */
 export interface SpawnOptions extends Abortable {
   /** Default: `/`. */
   readonly cwd?: string | undefined;
@@ -43,11 +45,17 @@ export function dyingWithUs(argv: readonly string[]): [tool: string, ...args: st
   return ["setpriv", "--pdeathsig=KILL", "--", ...orNotAtAll, ...argv];
 }
 
+/** Bytes that a tool may print to one stream. */
+const MOST = 64 * 1024 * 1024;
+
+/** Milliseconds that a tool has to end by SIGTERM before it gets SIGKILL. */
+const GRACE = 1000;
+
 /**
- * Runs a tool of the host to its end, never by a shell, and returns what it printed: at most 64 MiB.
+ * Runs a tool of the host to its end, never by a shell, and returns what it printed. One that prints more than 64 MiB is killed.
  *
  * @throws {CommandError} when a signal ended it, or its exit code is not one of `allow`: with argv, code and stderr.
- * @throws {HostError} when it is not on PATH.
+ * @throws {HostError} when it is not on PATH, or cannot be started for want of descriptors, processes or memory.
  */
 export const spawn: Spawn = async (argv, options = {}) => {
   const [tool] = argv;
@@ -56,53 +64,77 @@ export const spawn: Spawn = async (argv, options = {}) => {
   const command = options.bounds === undefined ? argv : bounded(argv, options.bounds);
   const [file = tool, ...rest] = options.diesWithUs ? dyingWithUs(command) : command;
   const wrapped = file !== tool;
-  const child = execa(file, rest, {
-    cwd: options.cwd ?? "/",
-    env: options.env ?? TOOL_ENV,
-    extendEnv: false,
-    // execa's types know descriptors up to 9 only; it passes on any.
-    stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...((options.descriptors ?? []) as 3[])],
-    ...(options.stdin === undefined ? {} : { input: options.stdin }),
-    // It leads a group, by which what it has started is found.
-    detached: options.diesWithUs ?? false,
-    ...(options.signal === undefined || options.diesWithUs ? {} : { cancelSignal: options.signal }),
-    forceKillAfterDelay: 2000,
-    reject: false,
-    stripFinalNewline: false,
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  const result = await (options.diesWithUs ? endingGroup(child, child.pid, options.signal) : child);
-  options.signal?.throwIfAborted();
-  if (result.code === "ENOENT") throw notOnPath(file, wrapped ? "util-linux" : options.fromPackage, result.cause);
-  const exitCode = result.exitCode;
-  // sh(1) and prlimit(1) exit as env(1) does.
-  if (wrapped && exitCode === 127) throw notOnPath(tool, options.fromPackage, result.cause);
-  if (exitCode === undefined || !(options.allow ?? [0]).includes(exitCode)) {
-    throw new CommandError(
-      { argv, exitCode, signal: result.signal, stderr: String(result.stderr) },
-      { cause: result.cause },
-    );
+  let ended: Ended;
+  try {
+    ended = await runToEnd(file, rest, options);
+  } catch (cause) {
+    options.signal?.throwIfAborted();
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw hostFailure(`run ${tool}`, cause);
+    throw notOnPath(file, wrapped ? "util-linux" : options.fromPackage, cause);
   }
-  return { stdout: String(result.stdout), stderr: String(result.stderr), exitCode };
+  options.signal?.throwIfAborted();
+  const { exitCode, signal, stdout, stderr } = ended;
+  // sh(1) and prlimit(1) exit as env(1) does.
+  if (wrapped && exitCode === 127) throw notOnPath(tool, options.fromPackage, undefined);
+  if (exitCode === undefined || !(options.allow ?? [0]).includes(exitCode))
+    throw new CommandError({ argv, exitCode, signal, stderr });
+  return { stdout, stderr, exitCode };
 };
 
-/** Milliseconds that a group has to end by SIGTERM before it gets SIGKILL. */
-const GRACE = 1000;
+interface Ended {
+  readonly exitCode: number | undefined;
+  readonly signal: NodeJS.Signals | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
-/** Waits for the leader of a group, all of which an abort ends: a child of a tool may hold the tool's output open. */
-async function endingGroup<T>(ended: Promise<T>, pid: number | undefined, signal: AbortSignal | undefined): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const end = () => {
-    killGroup(pid, "SIGTERM");
-    timer = setTimeout(() => killGroup(pid, "SIGKILL"), GRACE);
+/** @throws a system error when it cannot be started */
+async function runToEnd(file: string, args: readonly string[], options: SpawnOptions): Promise<Ended> {
+  const { stdin, descriptors = [], diesWithUs = false, signal } = options;
+  const child = start(file, args, {
+    cwd: options.cwd ?? "/",
+    env: { ...(options.env ?? TOOL_ENV) },
+    stdio: [stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...descriptors],
+    // It leads a group, by which what it has started is found: that may hold the tool's output open.
+    detached: diesWithUs,
+  });
+  const kill = (how: NodeJS.Signals) => void (diesWithUs ? killGroup(child.pid, how) : child.kill(how));
+  let late: NodeJS.Timeout | undefined;
+  const abort = () => {
+    kill("SIGTERM");
+    late = setTimeout(kill, GRACE, "SIGKILL");
   };
-  signal?.addEventListener("abort", end, { once: true });
+  signal?.addEventListener("abort", abort, { once: true });
   try {
-    return await ended;
+    return await endOf(child, stdin, () => kill("SIGKILL"));
   } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", end);
+    clearTimeout(late);
+    signal?.removeEventListener("abort", abort);
   }
+}
+
+function endOf(child: ChildProcess, stdin: SpawnOptions["stdin"], tooMuch: () => void): Promise<Ended> {
+  const [stdout, stderr] = [new ByteCollector(), new ByteCollector()];
+  const collect = (collector: ByteCollector) => (chunk: Buffer) => {
+    if (collector.size + chunk.length > MOST) tooMuch();
+    else collector.append(chunk);
+  };
+  // Where descriptors run out there are no streams, whatever their types say: the `error` event tells of that.
+  child.stdout?.on("data", collect(stdout));
+  child.stderr?.on("data", collect(stderr));
+  // A tool may end before it has read all: how it ended says why.
+  child.stdin?.on("error", () => undefined).end(stdin);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (exitCode: number | null, signal: NodeJS.Signals | null) =>
+      resolve({
+        exitCode: exitCode ?? undefined,
+        signal: signal ?? undefined,
+        stdout: stdout.bytes().toString(),
+        stderr: stderr.bytes().toString(),
+      }),
+    );
+  });
 }
 
 /** Signals all of the group that a process leads, if there is any of it. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { CommandError, HostError } from "../../src/contract/errors.ts";
 import { dyingWithUs, spawn } from "../../src/system/spawn.ts";
@@ -69,4 +70,22 @@ it("keeps a tool to the longest file that it may write", async () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+it("refuses with the reason, and not by the death of this process, where descriptors run out", async () => {
+  const script = fileURLToPath(new URL("without-descriptors.ts", import.meta.url));
+  const argv = ["prlimit", "--nofile=64", process.execPath, "--import", "tsx", "--conditions=@pileus/source", script];
+  const { stdout } = await spawn(argv, { cwd: import.meta.dirname });
+  expect(JSON.parse(stdout)).toEqual(
+    ["spawn", "spawn with input", "startTool", "openUserNamespace"].map((way) => [way, ["descriptors"]]),
+  );
+});
+
+it("kills a tool that prints without end", async () => {
+  await expect(spawn(["cat", "/dev/zero"])).rejects.toMatchObject({ code: "ERR_INSTANCE_COMMAND", signal: "SIGKILL" });
+});
+
+it("gives a tool its input, though it ends without having read it", async () => {
+  expect((await spawn(["cat"], { stdin: "füttern" })).stdout).toBe("füttern");
+  await spawn(["true"], { stdin: "x".repeat(1_000_000) });
 });

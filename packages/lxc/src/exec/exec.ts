@@ -88,7 +88,7 @@ class AttachedProgram {
   #unread: Buffer = Buffer.alloc(0);
 
   constructor(target: ExecTarget, pipes: ProgramPipes, kind: BackendProcess["streams"]["kind"]) {
-    const { control, fd, theirs } = connect(target.name);
+    const { control, fd, theirs } = connect();
     this.#control = control;
     try {
       // Not by inheritance: lxc-attach would hold them for as long as it runs, and no stream would end before that.
@@ -123,17 +123,16 @@ class AttachedProgram {
         begun.resolve();
       }
     });
-    const lost = (cause?: unknown) => {
-      const why =
-        cause instanceof Error
-          ? `its tool did not start: ${cause.message}`
-          : "it ended without a word: the container stopped, or is at its limit of processes or memory";
-      const error = new ConnectionError(`a program in container "${target.name}"`, why, { cause });
+    const fail = (error: unknown) => {
       begun.reject(error);
       exit.reject(error);
     };
-    this.#child.once("error", lost);
-    this.#control.once("close", () => lost());
+    // As the system says it: the engine tells of it with the fix.
+    this.#child.once("error", fail);
+    this.#control.once("close", () => {
+      const why = "it ended without a word: the container stopped, or is at its limit of processes or memory";
+      fail(new ConnectionError(`a program in container "${target.name}"`, why));
+    });
   }
 
   send(frame: Buffer): void {
@@ -163,14 +162,10 @@ class AttachedProgram {
   }
 }
 
-/** A connection for a helper: our end, and its own. @throws {ConnectionError} where descriptors have run out */
-function connect(container: string): { readonly control: Socket; readonly fd: number; readonly theirs: number } {
-  try {
-    const [fd, theirs] = socketPair();
-    return { control: new Socket({ fd, readable: true, writable: true }), fd, theirs };
-  } catch (cause) {
-    throw new ConnectionError(`a program in container "${container}"`, `none can be made: ${String(cause)}`, { cause });
-  }
+/** A connection for a helper: our end, and its own. */
+function connect(): { readonly control: Socket; readonly fd: number; readonly theirs: number } {
+  const [fd, theirs] = socketPair();
+  return { control: new Socket({ fd, readable: true, writable: true }), fd, theirs };
 }
 
 function deferred<T>() {

@@ -66,6 +66,8 @@ function threePipes(): [Pipe, Pipe, Pipe] {
 /** A terminal's two directions as one stream. Ending it leaves the terminal open: a program reads an end by its own convention (^D). */
 export function terminalStream({ stdin, stdout }: ProgramPipes): Duplex {
   const terminal = new Duplex({
+    // Where the program has closed it there is nobody to write to.
+    allowHalfOpen: false,
     read: () => void stdout.resume(),
     write: (chunk, _encoding, callback) => void stdin.write(chunk, callback),
     final: (callback) => void stdin.end(callback),

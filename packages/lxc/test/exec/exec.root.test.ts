@@ -16,9 +16,7 @@ it(
     const restore = leaveDescriptors(6);
     try {
       await expect(execInside(target, "pipes", Promise.resolve(REQUEST), {})).rejects.toMatchObject({
-        code: "ERR_INSTANCE_CONNECTION",
-        message: expect.stringContaining("EMFILE"),
-        cause: { code: "EMFILE" },
+        code: "EMFILE",
       });
     } finally {
       restore();

@@ -126,6 +126,14 @@ describe("exec", () => {
     await new Promise(setImmediate);
   });
 
+  it("closes the input of a program that has ended, though its owner never does", async () => {
+    const { instance, process } = await running();
+    const { stdin, exit } = await instance.exec(["true"]);
+    process.finish(EXITED);
+    await exit;
+    expect(stdin.destroyed).toBe(true);
+  });
+
   it("disposed of in a frozen instance does not wait for the thaw, by which the kill strikes", async () => {
     const { instance, process } = await running();
     const handle = await instance.exec(["sleep"]);
