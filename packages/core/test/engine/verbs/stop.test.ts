@@ -109,12 +109,15 @@ describe("stop", () => {
       const { instance } = await created();
       await instance.start();
       const run = place.scripted.run("a");
+      const freezing = gate();
       place.scripted.script.freeze = async () => {
+        void freezing.pass();
         await run.exited;
         throw new ConnectionError("its monitor", "closed");
       };
-      const frozen = expect(instance.freeze()).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE" });
+      const frozen = expect(instance.freeze()).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
       const ended = instance.wait();
+      await freezing.arrived;
       await (verb === "stop" ? instance.stop({ mode: "kill" }) : instance.delete());
       await frozen;
       expect(await ended).toMatchObject({ reason: "requested" });
