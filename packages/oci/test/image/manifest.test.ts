@@ -118,12 +118,30 @@ describe("choosePlatform", () => {
 
   it("takes the variant that every processor of the architecture runs", () => {
     expect(choosePlatform("x", index("linux/amd64/v3", "linux/amd64"), "amd64").digest).toBe(digest("1"));
+    expect(choosePlatform("x", index("linux/amd64/v1", "linux/amd64"), "amd64").digest).toBe(digest("1"));
     expect(() => choosePlatform("x", index("linux/amd64/v3"), "amd64")).toThrow("there is linux/amd64/v3");
   });
 
   it("knows the names that kernels have for architectures, and those of the baseline's variant", () => {
     expect(choosePlatform("x", index("linux/aarch64/v8", "Linux/x86_64"), "amd64").digest).toBe(digest("1"));
     expect(choosePlatform("x", index("linux/arm64/v9", "linux/aarch64/8"), "arm64").digest).toBe(digest("1"));
+  });
+
+  it("takes nothing that is no image", () => {
+    const { manifests, ...rest } = index("linux/amd64", "linux/amd64");
+    const [first, second] = manifests.map((entry, at) => ({
+      ...entry,
+      ...(at === 0 ? { mediaType: "text/plain" } : {}),
+    }));
+    expect(choosePlatform("x", { ...rest, manifests: [first, second] } as never, "amd64").digest).toBe(digest("1"));
+  });
+
+  it("names no more platforms than a person reads, and says so where none is named", () => {
+    const [platform] = index("linux/s0").manifests;
+    const manifests = Array.from({ length: 30 }, (_, at) => ({ ...platform, platform: { os: `s${at}` } }));
+    expect(() => choosePlatform("x", { schemaVersion: 2, manifests } as never, "amd64")).toThrow(/, s19$/);
+    expect(() => choosePlatform("x", index("unknown/unknown"), "amd64")).toThrow("nothing that names its platform");
+    expect(() => choosePlatform("x", index("linux/"), "amd64")).toThrow("there is linux");
   });
 
   it("takes what names no platform where nothing else fits", () => {
@@ -199,9 +217,17 @@ describe("parseImageConfig", () => {
   });
 
   it("leaves out what names no variable, and says so", () => {
-    const parsed = parseImageConfig("x", bytes(config({ config: { Env: ["A=1", "", "=x", "NAME", "A\nB=x", "C="] } })));
-    expect(parsed.process.env).toEqual(["A=1", "C="]);
+    const parsed = parseImageConfig(
+      "x",
+      bytes(config({ config: { Env: ["LANG=1", "", "=x", "NAME", "A\nB=x", "C="] } })),
+    );
+    expect(parsed.process.env).toEqual(["LANG=1", "C="]);
     expect(parsed.envLeftOut).toEqual(["", "=x", "NAME", "A\nB=x"]);
+  });
+
+  it("keeps the user and the folder of its program", () => {
+    const { process } = parseImageConfig("x", bytes(config({ config: { User: "web:80", WorkingDir: "/srv" } })));
+    expect(process).toMatchObject({ user: "web:80", workdir: "/srv", env: [] });
   });
 
   it("keeps every argument as it is", () => {
