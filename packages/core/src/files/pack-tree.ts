@@ -14,6 +14,7 @@ import { promisify } from "node:util";
 import type { Abortable } from "../contract/abortable.ts";
 import { FileError } from "../contract/errors.ts";
 import type { Extent, TarEntry } from "../tar/entry.ts";
+import { BLOCK } from "../tar/header.ts";
 import { mtimeText } from "../tar/time.ts";
 import { TarWriter } from "../tar/writer.ts";
 import { nameBytes, nameText } from "./byte-name.ts";
@@ -229,9 +230,11 @@ class Packing implements Disposable {
     for (let at = 0; at < end; ) {
       const next = extents.length === MAX_EXTENTS ? { offset: at, length: end - at } : calls.nextData(fd, at);
       if (next === undefined || next.offset >= end) break;
-      const length = Math.min(next.length, end - next.offset);
-      extents.push({ offset: next.offset, length });
-      at = next.offset + length;
+      // In whole blocks of the archive: SparseMap.
+      const offset = next.offset - (next.offset % BLOCK);
+      const length = Math.min(Math.ceil((next.offset + next.length) / BLOCK) * BLOCK, end) - offset;
+      extents.push({ offset, length });
+      at = offset + length;
     }
     return extents[0]?.length === end ? undefined : extents;
   }

@@ -74,6 +74,10 @@ export class SparseMap {
       const length = this.#numbers[at + 1];
       if (length === undefined || offset < end || offset + length > this.size)
         throw new TarFault("has a sparse map that contradicts itself");
+      // GNU tar takes each part from a new block, others from where the last one ended. They agree on what follows the
+      // file only where all parts but the last are whole blocks, which is how everybody writes them.
+      if (total % BLOCK !== 0 && length > 0)
+        throw new TarFault("has a sparse map with a part that is no whole block, which readers differ about");
       end = offset + length;
       total += length;
       // One of nothing at the end only says how long the file is.
@@ -84,7 +88,7 @@ export class SparseMap {
   }
 }
 
-/** The map of pax 1.0, in whole blocks. */
+/** The map of pax 1.0, in whole blocks. All extents but the last are whole blocks, too. */
 export function renderSparseMap(extents: readonly Extent[]): Buffer {
   const text = `${extents.length}\n${extents.map(({ offset, length }) => `${offset}\n${length}\n`).join("")}`;
   return Buffer.concat([Buffer.from(text)], Math.ceil(text.length / BLOCK) * BLOCK);

@@ -198,6 +198,7 @@ describe("TarReader", () => {
     ],
     ["has parts within one another", pax01("0,4,3,4", "9", "12345678"), /"f" has a sparse map that contradicts itself/],
     ["has a part beyond the end", pax01("8,4", "9", "1234"), /contradicts itself/],
+    ["has parts that are no whole blocks", pax01("0,1,4,1", "9", "12"), /"f" has a sparse map with a part that is no/],
     ["has half a pair", pax01("0,4,8", "9", "1234"), /contradicts itself/],
     ["has a map of another size", pax01("0,4", "9", "12345"), /contradicts its size/],
     ["has letters in a map", pax01("0,x", "9", "1234"), /malformed sparse map/],
