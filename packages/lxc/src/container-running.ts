@@ -110,7 +110,14 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
 
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
     options.signal?.throwIfAborted();
-    return await readMetrics(this.#facts.cgroups, (controller) => this.#cgroup(controller));
+    const { init } = this.#monitor;
+    init.current();
+    try {
+      return await readMetrics(this.#facts.cgroups, (controller) => this.#cgroup(controller));
+    } finally {
+      // A cgroup goes with its init: what was read of it then is nothing, or an error.
+      init.current();
+    }
   }
 
   /** Its addresses are there from the start. */
@@ -179,7 +186,11 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     try {
       root = openSync(`/proc/${pid}/root`, O_PATH | constants.O_DIRECTORY);
     } catch (error) {
-      if (this.#monitor.init.find()?.pid === pid) throw error;
+      const isThere = this.#monitor.init.find()?.pid === pid;
+      // A process that is ending is there, and has no root any more: linux/fs/proc/base.c, get_task_root().
+      if (isThere && (error as NodeJS.ErrnoException).code === "ENOENT")
+        throw new ConnectionError(`container "${this.#spec.name}"`, "its init is ending");
+      if (isThere) throw error;
     }
     // Asked again: it has ended meanwhile, or its pid became another's.
     if (root !== undefined && this.#monitor.init.find()?.pid === pid) return root;

@@ -1,4 +1,5 @@
 import { text } from "node:stream/consumers";
+import { setImmediate } from "node:timers/promises";
 import { identifyProcess, signalProcess, waitForEnd } from "@pileus/core/driver";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exited, ProgramFixture, real, sh } from "./support/program-fixture.ts";
@@ -17,6 +18,33 @@ describe("its end", () => {
     real(async () => {
       expect((await fixture.outcome(sh(`exit ${code}`))).status).toEqual(exited(code));
     })(context),
+  );
+
+  it(
+    "right after the start is told to whoever asks for anything then, in the same way every time",
+    real(async () => {
+      await fixture.using(sh("echo no such table >&2; exit 3"), async (instance) => {
+        const calls = [
+          () => instance.run(["true"]),
+          () => instance.exec(["true"]),
+          () => instance.files.readAll("/etc/passwd"),
+          () => instance.files.push("/etc/hostname", "/tmp/f"),
+          () => instance.addresses(),
+          () => instance.metrics(),
+        ];
+        for (let round = 0; round < 30; round++) {
+          await instance.start();
+          const call = calls[round % calls.length];
+          // What is early enough is done.
+          const refused = await until(() => call?.());
+          expect(refused).toMatchObject({
+            code: "ERR_INSTANCE_STATE",
+            exit: { reason: "program", status: exited(3) },
+            message: expect.stringMatching(/it exited with 3; it printed last: no such table$/),
+          });
+        }
+      });
+    }),
   );
 
   it(
@@ -159,3 +187,16 @@ describe("its limits", () => {
     }),
   );
 });
+
+/** Calls until that fails; returns with what. */
+async function until(call: () => Promise<unknown> | undefined): Promise<unknown> {
+  for (;;) {
+    try {
+      await call();
+      // Or nothing else would ever be seen.
+      await setImmediate();
+    } catch (error) {
+      return error;
+    }
+  }
+}

@@ -1,5 +1,5 @@
 import { printable } from "../text/printable.ts";
-import type { InstanceState } from "./state.ts";
+import type { InstanceExit, InstanceState } from "./state.ts";
 
 /**
  * Every code that an error of this library can carry, with what it means to a caller. Codes are stable under
@@ -114,22 +114,42 @@ export class StateError extends InstanceError {
   readonly state: InstanceState | "deleted";
   /** Empty of an instance that was deleted. */
   readonly expected: readonly InstanceState[];
+  /** How an instance that is stopped ended, where it has run. */
+  readonly exit: InstanceExit | undefined;
+  /** What it printed last, as it printed it: of one that ended unasked, with the capability `logs`. */
+  readonly lastLines: string | undefined;
   constructor(
     facts: {
       readonly instance: string;
       readonly verb: string;
       readonly state: InstanceState | "deleted";
       readonly expected: readonly InstanceState[];
+      readonly exit?: InstanceExit | undefined;
+      readonly lastLines?: string | undefined;
     },
     options?: ErrorOptions,
   ) {
     const why =
       facts.state === "deleted" ? "it was deleted" : `it is ${facts.state}, and must be ${facts.expected.join(" or ")}`;
-    super(`cannot ${facts.verb} instance "${facts.instance}": ${why}`, options);
+    const told = [why, ...describeEnd(facts.exit, facts.lastLines)].join("; ");
+    super(`cannot ${facts.verb} instance "${facts.instance}": ${told}`, options);
     this.instance = facts.instance;
     this.state = facts.state;
     this.expected = facts.expected;
+    this.exit = facts.exit;
+    this.lastLines = facts.lastLines;
   }
+}
+
+/** How it ended and what it printed last, as far as either is known. */
+function describeEnd(exit: InstanceExit | undefined, lastLines: string | undefined): readonly string[] {
+  const status = exit?.reason === "requested" ? undefined : exit?.status;
+  return [
+    ...(status === undefined
+      ? []
+      : [status.kind === "exited" ? `it exited with ${status.code}` : `it was ended by ${status.signal}`]),
+    ...(lastLines === undefined ? [] : [`it printed last: ${lastLines.split("\n").join(" | ")}`]),
+  ];
 }
 
 /** The driver can never do it, or this host or this guest cannot do it now: `reason` says which. */

@@ -93,7 +93,8 @@ export interface TtyProcess extends InstanceProcess {
  */
 export interface CanExec {
   /**
-   * Starts a program by argv, never by a shell. Requires `running`. It is found and started as execvp(3) does it, by
+   * Starts a program by argv, never by a shell. Requires `running`: where the instance ends meanwhile, {@link
+   * StateError} says how. It is found and started as execvp(3) does it, by
    * its own user: a file that is executable but of no known format is run by `/bin/sh`. A program that cannot be
    * started is a result as a shell would give it: 127 where nothing is there, 126 where what is there cannot be run,
    * with the reason on stderr.
@@ -108,7 +109,7 @@ export interface CanExec {
   /**
    * Runs a program to its end and collects its output. It ends with its program: where something in the background
    * still holds its pipes, they are read until nothing has come for 100 ms, and for a second at most; that something
-   * runs on. Aborting, or passing `timeout`, kills the program inside and everything that it started; in a frozen
+   * runs on, also where an abort comes in this time. Aborting, or passing `timeout`, kills the program inside and everything that it started; in a frozen
    * instance it rejects at once, and the kill strikes with the thaw.
    *
    * @throws {TimeoutError} when `timeout` (default: none) passed.

@@ -63,7 +63,8 @@ function onTheWay(instance: ManagedInstance, record: InstanceRecord, run: Run): 
   return overtaken ? instance.passThrough(record, "stopping") : record;
 }
 
-function exitOf(record: InstanceRecord, run: Run): InstanceExit {
+/** How a run ended, with why. */
+export function exitOf(record: InstanceRecord, run: Run): InstanceExit {
   const status = run.end?.status;
   return {
     reason: record.asked || run.endRequested ? "requested" : "program",

@@ -21,6 +21,7 @@ import { start } from "./verbs/start.ts";
 import { stop } from "./verbs/stop.ts";
 import { wait } from "./verbs/wait.ts";
 import { filesWhileOpen, streamWhileOpen, verbWhileOpen, whileOpen } from "./while-open.ts";
+import { withRun } from "./with-run.ts";
 
 /**
  * What a caller holds: every verb of the contract, each a call of the file that does it. It has the verbs of all
@@ -119,18 +120,20 @@ export class InstanceHandle implements Instance<Capability> {
   }
 
   addresses(options?: Abortable): Promise<readonly InterfaceAddress[]> {
-    return this.#verb("read the addresses of", options, async (linked) => {
+    return this.#verb("read the addresses of", options, (linked) => {
       const use = { ...linked, capability: "network" } as const;
-      const { running } = (await this.#instance.use("read the addresses of", use)).run;
-      return implemented(running.addresses, "network").call(running, linked);
+      return withRun(this.#instance, "read the addresses of", use, async ({ run: { running } }) =>
+        implemented(running.addresses, "network").call(running, linked),
+      );
     });
   }
 
   metrics(options?: Abortable): Promise<InstanceMetrics> {
-    return this.#verb("measure", options, async (linked) => {
+    return this.#verb("measure", options, (linked) => {
       const use = { ...linked, capability: "metrics", expected: ["running", "frozen"] } as const;
-      const { running } = (await this.#instance.use("measure", use)).run;
-      return implemented(running.metrics, "metrics").call(running, linked);
+      return withRun(this.#instance, "measure", use, async ({ run: { running } }) =>
+        implemented(running.metrics, "metrics").call(running, linked),
+      );
     });
   }
 

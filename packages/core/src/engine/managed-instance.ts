@@ -12,9 +12,11 @@ import { Mutex } from "./mutex.ts";
 import { type InstanceRecord, unusable, writeRecord } from "./record.ts";
 import type { Run } from "./run.ts";
 import { isStopUnderWay } from "./stop-mark.ts";
+import { stoppedError } from "./stopped-error.ts";
 import { assertTransition } from "./transition.ts";
 
-interface UseOptions extends Abortable {
+/** Options of {@link ManagedInstance.use}. */
+export interface UseOptions extends Abortable {
   /** What the verb needs of the driver and, now, of the instance. */
   readonly capability?: Capability | undefined;
   /** Default: `running` alone. */
@@ -249,7 +251,7 @@ export class ManagedInstance {
     const { run: held } = this;
     const usable = held?.id === record.run && held?.end === undefined && expected.includes(record.state);
     const run = usable ? held : await this.#runUnderLock(verb, expected, options);
-    if (run === undefined) throw new StateError({ instance: this.name, verb, state: "stopped", expected });
+    if (run === undefined) throw await stoppedError(this, { verb, expected });
     if (capability !== undefined) this.requireCapability(capability, run);
     return { record, run };
   }

@@ -17,7 +17,7 @@ interface Level {
 
 /**
  * Removes what is at `path` and all that it holds, following no symlink; content where nothing is. Aborting leaves a
- * part.
+ * part. @throws `ENOTDIR` for what a slash at the end says that it is, and is not: path_resolution(7)
  */
 export async function removeTree(access: TreeAccess, path: string, options: Abortable): Promise<void> {
   const { parent, name } = splitPath(path);
@@ -27,6 +27,11 @@ export async function removeTree(access: TreeAccess, path: string, options: Abor
   } catch (error) {
     if (isAbsent(error)) return;
     throw error;
+  }
+  const isFolder = (at: Buffer) => lstatSync(at, { throwIfNoEntry: false })?.isDirectory() ?? true;
+  if (path.endsWith("/") && !isFolder(folder.path(name))) {
+    folder[Symbol.dispose]();
+    throw systemError("ENOTDIR", path);
   }
   const removal = new Removal(access, folder, options.signal);
   try {

@@ -1,3 +1,5 @@
+import type { z } from "zod";
+import type { Abortable } from "../../contract/abortable.ts";
 import { ConfigError } from "../../contract/errors.ts";
 import type { ExecOptions, PipeProcess, TtyExecOptions, TtyProcess } from "../../contract/process.ts";
 import type { ExecRequest } from "../../driver/backend.ts";
@@ -7,16 +9,37 @@ import { parse } from "../../model/parse.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import { endProcess, pipeProcess, type StartedProcess, ttyProcess } from "../process.ts";
+import { type UsedRun, withRun } from "../with-run.ts";
+
+type AnyExecOptions = ExecOptions & { readonly tty?: TtyExecOptions["tty"] | undefined };
 
 /** Starts a program inside; the terminal, if asked for, decides what is returned. */
-export async function exec(
+export function exec(
   instance: ManagedInstance,
   argv: readonly string[],
-  options: ExecOptions & { readonly tty?: TtyExecOptions["tty"] | undefined } = {},
+  options: AnyExecOptions = {},
 ): Promise<PipeProcess | TtyProcess> {
+  return withProgram(instance, argv, options, async (process) => process);
+}
+
+/** Starts a program inside for `work`. @throws {StateError} when the instance ends before either is done */
+export async function withProgram<T>(
+  instance: ManagedInstance,
+  argv: readonly string[],
+  options: AnyExecOptions,
+  work: (process: PipeProcess | TtyProcess) => Promise<T>,
+): Promise<T> {
   const asked = parse(ExecSchema, { ...options, argv }, "exec");
-  options.signal?.throwIfAborted();
-  const { record, run } = await instance.use("exec in", { ...options, capability: "exec" });
+  const use = { signal: options.signal, capability: "exec" } as const;
+  return withRun(instance, "exec in", use, async (used) => work(await begin(instance, used, asked, options)));
+}
+
+async function begin(
+  instance: ManagedInstance,
+  { record, run }: UsedRun,
+  asked: z.output<typeof ExecSchema>,
+  options: Abortable,
+): Promise<PipeProcess | TtyProcess> {
   const env = { ...record.config.env, ...asked.env };
   const refused = refusedArguments(asked.argv, env);
   if (refused.length > 0) throw new ConfigError("exec", refused);

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import type { Abortable, ProgressOptions } from "../../contract/abortable.ts";
-import { FileError, StateError } from "../../contract/errors.ts";
+import { ConnectionError, FileError } from "../../contract/errors.ts";
 import type {
   DirectoryEntry,
   FileOperations,
@@ -33,6 +33,7 @@ import { chunksOf } from "../transfer/chunks.ts";
 import { feed } from "../transfer/feed.ts";
 import { packHostTree } from "../transfer/pack-host-tree.ts";
 import { unpackOnHost } from "../transfer/unpack-on-host.ts";
+import { withRun } from "../with-run.ts";
 
 const VERB = "reach files of";
 
@@ -47,20 +48,22 @@ export class ManagedFiles implements InstanceFiles {
     this.#instance = instance;
   }
 
-  async read(path: string, options: Abortable = {}): Promise<Readable> {
-    return (await this.#at(path, options)).read(path, options);
+  read(path: string, options: Abortable = {}): Promise<Readable> {
+    return this.#use(path, options, (files) => files.read(path, options));
   }
 
   async readAll(path: string, options: Abortable & { readonly maxSize?: number | undefined } = {}): Promise<Buffer> {
     const { maxSize: limit } = parse(ReadAllOptionsSchema, options, "file options");
-    const collected = new ByteCollector();
     const { signal } = options;
-    for await (const chunk of chunksOf(await this.read(path, { signal }), signal)) {
-      if (collected.size + chunk.length > limit)
-        throw new FileError({ verb: "read all of", path, errno: "EFBIG", detail: `more than ${limit} bytes` });
-      collected.append(chunk);
-    }
-    return collected.bytes();
+    return this.#use(path, options, async (files) => {
+      const collected = new ByteCollector();
+      for await (const chunk of chunksOf(await files.read(path, { signal }), signal)) {
+        if (collected.size + chunk.length > limit)
+          throw new FileError({ verb: "read all of", path, errno: "EFBIG", detail: `more than ${limit} bytes` });
+        collected.append(chunk);
+      }
+      return collected.bytes();
+    });
   }
 
   async write(
@@ -70,40 +73,42 @@ export class ManagedFiles implements InstanceFiles {
   ): Promise<void> {
     parse(WriteOptionsSchema, options, "file options");
     parse(ContentSchema, data, "file content");
-    const { files, run } = await this.#reach(path, options);
-    await this.#during(run, options, async (signal) => {
-      await feed(await files.write(path, { ...options, signal }), toChunks(data), signal);
-    });
+    await this.#use(path, options, (files, run) =>
+      this.#during(run, options, async (signal) => {
+        await feed(await files.write(path, { ...options, signal }), toChunks(data), signal);
+      }),
+    );
   }
 
-  async stat(path: string, options: Abortable = {}): Promise<FileStat> {
-    return (await this.#at(path, options)).stat(path, options);
+  stat(path: string, options: Abortable = {}): Promise<FileStat> {
+    return this.#use(path, options, (files) => files.stat(path, options));
   }
 
   async list(path: string, options: Abortable = {}): Promise<readonly DirectoryEntry[]> {
-    const entries = await (await this.#at(path, options)).list(path, options);
+    const entries = await this.#use(path, options, (files) => files.list(path, options));
     return [...entries].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async mkdir(path: string, options: MkdirOptions = {}): Promise<void> {
     parse(MkdirOptionsSchema, options, "file options");
-    await (await this.#at(path, options)).mkdir(path, options);
+    await this.#use(path, options, (files) => files.mkdir(path, options));
   }
 
   async remove(path: string, options: RemoveOptions = {}): Promise<void> {
     parse(RemoveOptionsSchema, options, "file options");
-    await (await this.#at(path, options)).remove(path, options);
+    await this.#use(path, options, (files) => files.remove(path, options));
   }
 
   async push(source: string, path: string, options: PushOptions = {}): Promise<void> {
     parse(PushOptionsSchema, options, "file options");
     const tree = packHostTree(hostPath(source), options);
-    const { files, run } = await this.#reach(path, options);
     try {
-      // Before the driver makes anything inside: a source that is not there must not leave an empty file.
-      const first = await tree.next();
-      await this.#during(run, options, async (signal) => {
-        await feed(await files.writeTree(path, { signal }), resumed(first, tree), signal);
+      await this.#use(path, options, async (files, run) => {
+        // Before the driver makes anything inside: a source that is not there must not leave an empty file.
+        const first = await tree.next();
+        await this.#during(run, options, async (signal) => {
+          await feed(await files.writeTree(path, { signal }), resumed(first, tree), signal);
+        });
       });
     } finally {
       // It may stand in the middle of a file, which it has open. Not waited for: the host's disk may stall.
@@ -114,30 +119,20 @@ export class ManagedFiles implements InstanceFiles {
   async pull(path: string, target: string, options: ProgressOptions = {}): Promise<void> {
     parse(PullOptionsSchema, options, "file options");
     const on = { instance: this.#instance.name, path, target: hostPath(target) };
-    const files = await this.#at(path, options);
-    await unpackOnHost(await files.readTree(path, options), on, options);
+    await this.#use(path, options, async (files) => unpackOnHost(await files.readTree(path, options), on, options));
   }
 
-  async #at(path: string, options: Abortable): Promise<FileOperations> {
-    return (await this.#reach(path, options)).files;
-  }
-
-  async #reach(path: string, options: Abortable): Promise<{ readonly files: FileOperations; readonly run: Run }> {
+  async #use<T>(path: string, options: Abortable, work: (files: FileOperations, run: Run) => Promise<T>): Promise<T> {
     options.signal?.throwIfAborted();
     parse(InsidePathSchema, path, "file path");
-    const { run } = await this.#instance.use(VERB, { ...options, capability: "files" });
-    return { files: implemented(run.running.files, "files"), run };
+    const use = { signal: options.signal, capability: "files" } as const;
+    return withRun(this.#instance, VERB, use, ({ run }) => work(implemented(run.running.files, "files"), run));
   }
 
-  /**
-   * A write that the run does not outlive: what a source brings later belongs to no run. @throws {StateError} at its
-   * end
-   */
+  /** A write that does not outlive the run: what a source brings later belongs to no run. */
   async #during(run: Run, options: Abortable, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     using linked = linkSignals(options.signal);
-    const { name } = this.#instance;
-    const end = () =>
-      linked.abort(new StateError({ instance: name, verb: VERB, state: "stopped", expected: ["running"] }));
+    const end = () => linked.abort(new ConnectionError(`instance "${this.#instance.name}"`, "it has ended"));
     if (run.over.aborted) end();
     run.over.addEventListener("abort", end, { once: true });
     try {

@@ -7,9 +7,12 @@ import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { InstanceRecord } from "../record.ts";
 import type { AnyRunning } from "../run.ts";
+import { withRun } from "../with-run.ts";
 
 /** Milliseconds for a driver to say, after a failure, whether the instance is frozen. */
 const ANSWER = 5000;
+
+const TOGGLED: readonly InstanceState[] = ["running", "frozen"];
 
 /** `running` → `frozen`; a no-op while frozen. */
 export function freeze(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
@@ -21,17 +24,20 @@ export function unfreeze(instance: ManagedInstance, options: Abortable = {}): Pr
   return toggle(instance, "unfreeze", options);
 }
 
-async function toggle(instance: ManagedInstance, verb: "freeze" | "unfreeze", options: Abortable): Promise<void> {
+type Toggle = "freeze" | "unfreeze";
+
+function toggle(instance: ManagedInstance, verb: Toggle, options: Abortable): Promise<void> {
+  const use = { ...options, capability: "freeze", expected: TOGGLED } as const;
+  return withRun(instance, verb, use, ({ run: { running } }) => turn(instance, running, verb, options));
+}
+
+async function turn(instance: ManagedInstance, running: AnyRunning, verb: Toggle, options: Abortable): Promise<void> {
   const to = verb === "freeze" ? "frozen" : "running";
-  const expected: InstanceState[] = ["running", "frozen"];
-  const {
-    run: { running },
-  } = await instance.use(verb, { ...options, capability: "freeze", expected });
   await instance.exclusively(verb, options, async (record, signal) => {
     // The record may have been written before what it tells was done, or not at all: the disk was full.
     if (record.state === to && (await isFrozen(instance, running)) === (to === "frozen")) return;
-    if (!expected.includes(record.state) || instance.run?.running !== running)
-      throw new StateError({ instance: instance.name, verb, state: record.state, expected });
+    if (!TOGGLED.includes(record.state) || instance.run?.running !== running)
+      throw new StateError({ instance: instance.name, verb, state: record.state, expected: TOGGLED });
     const before = record.state === "running" && to === "frozen" ? instance.passThrough(record, "freezing") : record;
     try {
       await implemented(running[verb], "freeze").call(running, { ...options, signal });

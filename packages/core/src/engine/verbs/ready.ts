@@ -1,9 +1,9 @@
 import type { Abortable, Timed } from "../../contract/abortable.ts";
-import { StateError } from "../../contract/errors.ts";
 import { abortable, linkSignals, withDeadline } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
 import { ReadyOptionsSchema } from "../../model/verb-options.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
+import { stoppedError } from "../stopped-error.ts";
 
 /** Waits until the instance can be used. */
 export async function ready(instance: ManagedInstance, options: Abortable & Timed = {}): Promise<void> {
@@ -12,8 +12,8 @@ export async function ready(instance: ManagedInstance, options: Abortable & Time
   await withDeadline({ action, timeout, signal: options.signal }, async (deadline) => {
     const { run } = await instance.use("wait for", { signal: deadline });
     using waiting = linkSignals(deadline, instance.engine.closing);
-    const ended = run.settled.then(() => {
-      throw new StateError({ instance: instance.name, verb: "wait for", state: "stopped", expected: ["running"] });
+    const ended = run.settled.then(async () => {
+      throw await stoppedError(instance, { verb: "wait for", expected: ["running"], run });
     });
     // Its own failure, when the instance ends, tells less than that it has ended.
     const up = run.running

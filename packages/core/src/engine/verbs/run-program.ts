@@ -7,7 +7,7 @@ import { parse } from "../../model/parse.ts";
 import { RunSchema } from "../../model/verb-options.ts";
 import { ByteCollector } from "../../system/byte-collector.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
-import { exec } from "./exec.ts";
+import { withProgram } from "./exec.ts";
 
 /**
  * Milliseconds that a run reads on after its program's end, where something in the background holds the pipes: until
@@ -28,12 +28,10 @@ export async function runProgram(
   const deadline = new Deadline({ action: `${argv[0]} in "${instance.name}"`, timeout, signal: options.signal });
   try {
     const { env, cwd, user } = options;
-    const process = (await exec(instance, argv, { env, cwd, user, signal: deadline.signal })) as PipeProcess;
-    try {
+    return await withProgram(instance, argv, { env, cwd, user, signal: deadline.signal }, async (started) => {
+      await using process = started as PipeProcess;
       return await abortable(collect(process, options.stdin, maxOutput), deadline.signal);
-    } finally {
-      await process[Symbol.asyncDispose]();
-    }
+    });
   } catch (error) {
     // Whatever became of the clean-up.
     deadline.signal.throwIfAborted();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CAPABILITIES, type Capability } from "../../contract/capability.ts";
-import type { UnsupportedError } from "../../contract/errors.ts";
-import { rejectsWith } from "../kit/expect.ts";
+import type { StateError, UnsupportedError } from "../../contract/errors.ts";
+import { passing, rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 
 /** Chapter: what is refused, and with what. */
@@ -100,6 +100,31 @@ export function describeErrors(fixture: Fixture): void {
     });
   });
 
+  fixture.describe("an instance that ends by itself", () => {
+    fixture.it(
+      "rejects with StateError what was asked of it meanwhile, and says how it ended",
+      async () => {
+        const { subject } = fixture;
+        const instance = await fixture.running();
+        const uses = ENDURING.filter(([capability]) => fixture.has(capability)).map(([, call]) =>
+          refusal(instance, call),
+        );
+        instance.run(subject.endsItself ?? ["poweroff"]).catch(() => undefined);
+        const refused = await within(fixture.deadline, "the refusal of whatever is asked", Promise.all(uses));
+        for (const error of refused) await rejectsWith(Promise.reject(error), "ERR_INSTANCE_STATE");
+        const told = (await rejectsWith(instance.run(["true"]), "ERR_INSTANCE_STATE")) as StateError;
+        const { exit } = await instance.inspect();
+        for (const error of [...refused, told] as StateError[]) {
+          const { reason, status } = error.exit ?? {};
+          assert.deepEqual({ reason, status }, { reason: exit?.reason, status: exit?.status });
+        }
+        if (exit?.status !== undefined) assert.match(told.message, /it exited with \d+|it was ended by SIG/);
+        if (subject.prints !== undefined && fixture.has("logs")) assert.match(told.message, /it printed last: ./);
+      },
+      "exec",
+    );
+  });
+
   fixture.describe("capabilities", () => {
     fixture.it("are those that the driver declares", async () => {
       const instance = await fixture.stopped();
@@ -122,6 +147,29 @@ export function describeErrors(fixture: Fixture): void {
 }
 
 type Call = (instance: AnyInstance, options?: { readonly signal: AbortSignal }) => Promise<unknown>;
+
+/** What can be asked of an instance again and again. */
+const ENDURING: readonly (readonly [Capability, Call])[] = [
+  ["exec", (instance) => instance.run(["true"])],
+  ["exec", async (instance) => (await instance.exec(["cat"]))[Symbol.asyncDispose]()],
+  ["files", ({ files }) => files.readAll("/etc/passwd")],
+  ["files", ({ files }) => files.list("/")],
+  ["files", ({ files }) => files.write("/tmp/kit-enduring", "")],
+  ["network", (instance) => instance.addresses()],
+  ["metrics", (instance) => instance.metrics()],
+];
+
+/** Calls until that fails; returns with what. */
+async function refusal(instance: AnyInstance, call: Call): Promise<unknown> {
+  for (;;) {
+    try {
+      await call(instance);
+    } catch (error) {
+      return error;
+    }
+    await passing(1);
+  }
+}
 
 /** Every operation of each capability, called with arguments that are valid. */
 export const CALLS: Readonly<Record<Capability, readonly Call[]>> = {

@@ -19,6 +19,7 @@ export function describePlaces(fixture: Fixture): void {
       await fails(files.readAll(`${folder}/f/`), "ENOTDIR");
       await fails(files.stat(`${folder}/f/`), "ENOTDIR");
       await fails(files.remove(`${folder}/f/`), "ENOTDIR");
+      await fails(files.remove(`${folder}/f/`, { recursive: true }), "ENOTDIR");
       await files.mkdir(`${folder}/d/`);
       assert.equal((await files.stat(`${folder}/d/`)).type, "directory");
       await files.remove(`${folder}/d/`);

@@ -51,6 +51,10 @@ export class FakeMachine {
     });
   }
 
+  get isOver(): boolean {
+    return this.#over;
+  }
+
   /** Process 1 counts. */
   get processes(): number {
     return this.#processes.size + 1;

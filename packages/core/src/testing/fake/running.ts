@@ -1,5 +1,6 @@
 import type { Abortable } from "../../contract/abortable.ts";
 import type { InstanceMetrics, InterfaceAddress } from "../../contract/capability.ts";
+import { ConnectionError } from "../../contract/errors.ts";
 import type { ExecRequest, InstanceContext, Running, RunningCapabilities, RunningCore } from "../../driver/backend.ts";
 import type { BackendProcess } from "../../driver/process.ts";
 import type { BackendOptions } from "./backend.ts";
@@ -82,6 +83,7 @@ export class FakeRunning {
     const { instance, faults } = this.#options;
     await faults.exec?.(instance, options);
     options.signal?.throwIfAborted();
+    if (machine.isOver) throw new ConnectionError(`fake instance "${instance.name}"`, "it has ended");
     const { process: image } = instance.image;
     const user = findUser(machine.tree, request.user ?? (image?.user || undefined));
     const env = {

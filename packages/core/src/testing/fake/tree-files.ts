@@ -81,6 +81,8 @@ export class FakeFiles implements FileOperations {
     const { folder, name } = this.#tree.place("remove", path, { follow: false });
     if (name === ".") throw new FileError({ verb: "remove", path, errno: "EBUSY" });
     const node = this.#present("remove", path);
+    if (node.type !== "directory" && path.endsWith("/"))
+      throw new FileError({ verb: "remove", path, errno: "ENOTDIR" });
     if (node.type === "directory" && node.entries.size > 0 && !options.recursive)
       throw new FileError({ verb: "remove", path, errno: "ENOTEMPTY" });
     if (holdsMount(node)) throw new FileError({ verb: "remove", path, errno: "EBUSY" });

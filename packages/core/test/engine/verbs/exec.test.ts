@@ -170,6 +170,51 @@ describe("exec", () => {
     await handle[Symbol.asyncDispose]();
   });
 
+  it("of an instance that ends meanwhile is refused with how that ended and what it printed last", async () => {
+    const { instance } = await running();
+    const lost = new ConnectionError("its init", "it has ended");
+    place.scripted.script.exec = async () => {
+      setImmediate(() => place.scripted.runs.get("a")?.end({ kind: "exited", code: 3 }));
+      throw lost;
+    };
+    for (const refused of [instance.exec(["a"]), instance.run(["a"])])
+      await expect(refused).rejects.toMatchObject({
+        code: "ERR_INSTANCE_STATE",
+        state: "stopped",
+        exit: { reason: "program", status: { kind: "exited", code: 3 } },
+        lastLines: "log of a",
+        message:
+          'cannot exec in instance "a": it is stopped, and must be running; it exited with 3; it printed last: log of a',
+      });
+  });
+
+  it("that began and lost its instance before it ended is refused likewise", async () => {
+    const { instance, process } = await running();
+    place.scripted.script.exec = async () => {
+      setImmediate(() => place.scripted.run("a").end({ kind: "signaled", signal: "SIGSEGV" }));
+      return Object.assign(process, { exit: Promise.reject(new ConnectionError("its init", "it has ended")) });
+    };
+    const refusal = { code: "ERR_INSTANCE_STATE", message: expect.stringContaining("it was ended by SIGSEGV") };
+    await expect(instance.run(["a"])).rejects.toMatchObject(refusal);
+  });
+
+  it("whose connection is lost while its instance runs on is told as that, and heeds an abort meanwhile", async () => {
+    const { instance } = await running();
+    place.scripted.script.exec = () => Promise.reject(new ConnectionError("its agent", "it was killed"));
+    await expect(instance.exec(["a"])).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    const controller = new AbortController();
+    const refused = instance.exec(["a"], { signal: controller.signal });
+    setImmediate(() => controller.abort("enough"));
+    await expect(refused).rejects.toBe("enough");
+  });
+
+  it("says nothing of the log of an instance that was stopped, or whose log cannot be read", async () => {
+    const { instance } = await running();
+    await instance.stop();
+    const refusal = { exit: { reason: "requested" }, lastLines: undefined };
+    await expect(instance.run(["a"])).rejects.toMatchObject({ ...refusal, message: expect.stringMatching(/running$/) });
+  });
+
   it("is refused while stopped, and where the driver lacks it or the instance does now", async () => {
     const { instance } = await running();
     place.scripted.script.lacks = (capability) => (capability === "exec" ? "no agent in this guest" : undefined);

@@ -22,6 +22,13 @@ export const LIFECYCLE_FAULTS: readonly Fault[] = [
       })),
   },
   {
+    what: "tells of a lost connection, and of the end never",
+    seenBy: [
+      "an instance that ends by itself > rejects with StateError what was asked of it meanwhile, and says how it ended",
+    ],
+    broken: (driver) => withRunning(driver, () => ({ exited: new Promise(() => undefined) })),
+  },
+  {
     what: "leaves the clock behind",
     seenBy: ["freeze > is over without a trace in the clock"],
     broken: (driver) =>
