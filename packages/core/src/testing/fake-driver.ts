@@ -13,6 +13,8 @@ export const FakeConfigSchema = z
   .strictObject({
     /** Ignores being asked to stop: only force ends it. */
     stubborn: z.boolean().default(false),
+    /** A file that must be there for a start, as a main program must. It is not run. */
+    init: z.string().optional(),
   })
   .prefault({});
 /** The section, as an instance's configuration has it: every default filled in. */

@@ -24,6 +24,7 @@ export function fakeSubject(
     config: { devices: { eth0: { type: "nic", network: FAKE_NETWORK } } },
     image: (host) => importFakeImage(host),
     stubborn: { [driver.name]: { stubborn: true } },
+    missing: async () => ({ program: "/no-such", config: { [driver.name]: { init: "/no-such" } } }),
     account: { name, uid, gid, groups: [gid, groupId] },
     prints: { stream: "console", text: /kit-shared: up\n/ },
     crash: { how: "abandon" },

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openHost } from "@pileus/core";
+import { type Images, openHost } from "@pileus/core";
 import { type DriverSubject, FIXTURE_USER, makeBusyboxRootfs } from "@pileus/core/testing";
 import { lxc } from "../../src/index.ts";
 import { leftovers } from "./leftovers.ts";
@@ -13,16 +13,9 @@ export const subject: DriverSubject = {
   driver: "lxc",
   capabilities: ["exec", "files", "freeze", "network", "metrics", "logs"],
   open: (root) => openHost({ root, drivers: [lxc()] }),
-  async image(host) {
-    const folder = await mkdtemp(join(tmpdir(), "pileus-lxc-image-"));
-    try {
-      await makeBusyboxRootfs(join(folder, "rootfs"));
-      return await host.images.import(join(folder, "rootfs"));
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  },
+  image: (host) => busyboxImage(host),
   stubborn: { lxc: { init: ["sleep", "2147483647"] } },
+  missing: async (host) => ({ program: "/sbin/init", image: await busyboxImage(host, { without: "/sbin/init" }) }),
   account: { name, uid, gid, groups: [gid, groupId] },
   endsItself: ["kill", "-PWR", "1"],
   prints: { stream: "console", text: /init: up/ },
@@ -30,3 +23,16 @@ export const subject: DriverSubject = {
   leftovers,
   needs: ["root", "cgroup", "overlay", "binary:lxc-start", "binary:busybox"],
 };
+
+/** A BusyBox with a shell script as init, or without. */
+async function busyboxImage(host: { readonly images: Images }, { without }: { readonly without?: string } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-lxc-image-"));
+  const root = join(folder, "rootfs");
+  try {
+    await makeBusyboxRootfs(root);
+    if (without !== undefined) await rm(join(root, without));
+    return await host.images.import(root);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}

@@ -27,6 +27,7 @@ export const subject: DriverSubject = {
   },
   // A process 1 without a handler gets no signal but SIGKILL.
   stubborn: { oci: { cmd: ["/bin/sleep", "2147483647"] } },
+  missing: async () => ({ program: "/no-such", config: { oci: { entrypoint: ["/no-such"] } } }),
   account: { name, uid, gid, groups: [gid, groupId] },
   endsItself: ["kill", "-TERM", "1"],
   prints: { stream: "stdout", text: /^up\n/ },

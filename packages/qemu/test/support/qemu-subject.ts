@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildRuntimeDrive } from "@pileus/agent";
-import { openHost } from "@pileus/core";
+import { type Images, openHost } from "@pileus/core";
 import { processArguments, spawn } from "@pileus/core/driver";
 import { type DriverSubject, FIXTURE_USER, lacking, makeBusyboxRootfs } from "@pileus/core/testing";
 import { cacheFolder } from "../../../../scripts/setup/folders.mjs";
@@ -47,15 +47,7 @@ export function qemuSubject(machine: "q35" | "microvm", module: string): DriverS
     driver: "qemu",
     capabilities: ["exec", "files", "freeze", "network", "metrics", "logs"],
     open: (root) => openHost({ root, drivers: [qemu({ cache })] }),
-    async image(host) {
-      const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-image-"));
-      try {
-        await makeBusyboxRootfs(join(folder, "rootfs"));
-        return await host.images.import(join(folder, "rootfs"));
-      } finally {
-        await rm(folder, { recursive: true });
-      }
-    },
+    image: (host) => busyboxImage(host),
     async config(host) {
       const network = networkOf(host.root);
       await host.networks.create({ name: network });
@@ -66,6 +58,7 @@ export function qemuSubject(machine: "q35" | "microvm", module: string): DriverS
       };
     },
     cleanUp: (host) => host.networks.delete(networkOf(host.root)),
+    missing: async (host) => ({ program: "/sbin/init", image: await busyboxImage(host, { without: "/sbin/init" }) }),
     account: { name, uid, gid, groups: [gid, groupId] },
     prints: { stream: "console", text: /init: up/ },
     crash: { how: "kill", module },
@@ -101,5 +94,18 @@ export async function portsOf(bridge: string): Promise<readonly string[]> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
+  }
+}
+
+/** A BusyBox with a shell script as init, or without. */
+async function busyboxImage(host: { readonly images: Images }, { without }: { readonly without?: string } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-image-"));
+  const root = join(folder, "rootfs");
+  try {
+    await makeBusyboxRootfs(root);
+    if (without !== undefined) await rm(join(root, without));
+    return await host.images.import(root);
+  } finally {
+    await rm(folder, { recursive: true });
   }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { NotFoundError } from "../../contract/errors.ts";
 import { rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { collectStates } from "../kit/states.ts";
@@ -80,6 +81,21 @@ export function describeLifecycle(fixture: Fixture): void {
       await Promise.all([instance.start(), other.start(), instance.start()]);
       assert.deepEqual(await seen.states(), ["starting", "running"]);
     });
+    if (subject.missing !== undefined)
+      fixture.it("rejects with NotFoundError that names a main program which is not there", async () => {
+        const host = await fixture.host();
+        const { program, image = await fixture.image(), config = {} } = (await subject.missing?.(host)) ?? {};
+        const instance = await host.create({ ...(await fixture.config(undefined, config)), image });
+        try {
+          for (let round = 0; round < 2; round += 1) {
+            const error = (await rejectsWith(instance.start(), "ERR_INSTANCE_NOT_FOUND")) as NotFoundError;
+            assert.deepEqual([error.kind, error.subject], ["program", program]);
+            assert.equal(await instance.state(), "stopped");
+          }
+        } finally {
+          await instance.delete();
+        }
+      });
     fixture.it("is followed by ready(), after which the instance can be used", async () => {
       const instance = await fixture.running();
       await instance.ready({ timeout: fixture.deadline });

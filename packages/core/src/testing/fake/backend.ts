@@ -35,6 +35,8 @@ export interface BackendOptions {
 export interface FakeSection {
   /** Ignores being asked to stop. */
   readonly stubborn: boolean;
+  /** What must be there for a start. */
+  readonly init?: string | undefined;
 }
 
 export class FakeBackend implements Backend {
@@ -64,7 +66,8 @@ export class FakeBackend implements Backend {
     await faults.launch?.(instance, options);
     options.signal?.throwIfAborted();
     const disk = this.#disk(instance);
-    const { stubborn } = instance.config[this.#options.driver] as FakeSection;
+    const { stubborn, init } = instance.config[this.#options.driver] as FakeSection;
+    if (init !== undefined && disk.tree.find(init) === undefined) throw new NotFoundError("program", init);
     const machine = new FakeMachine(disk.tree, programs, !stubborn);
     disk.log = `${instance.name}: up\n`;
     world.machines.set(instance.uuid, machine);

@@ -44,6 +44,8 @@ export interface DriverSubject {
   readonly stubbornOnce?: readonly string[] | undefined;
   /** Default: `daemon`, 1:1. */
   readonly account?: SubjectAccount | undefined;
+  /** An instance whose main program is not there, for the promise about such. Called once, with the folder's host. */
+  readonly missing?: ((host: Host<AnyDriver>) => Promise<MissingProgram>) | undefined;
   /** What a program inside runs to end the instance from within. Default: `poweroff`. */
   readonly endsItself?: readonly string[] | undefined;
   /** Of which streams its instances have logs, with the capability `logs`. Default: those of its kind, {@link LOG_STREAMS}. */
@@ -68,6 +70,15 @@ export interface DriverSubject {
   readonly folder?: string | undefined;
   /** What the machine must have: see {@link requires}. */
   readonly needs?: readonly Need[] | undefined;
+}
+
+/** How to make an instance whose main program is missing, and what start is to name. */
+export interface MissingProgram {
+  readonly program: string;
+  /** Default: the subject's. */
+  readonly image?: Image | undefined;
+  /** More keys for the create. */
+  readonly config?: SubjectConfig | undefined;
 }
 
 /** Keys of an instance's configuration. */

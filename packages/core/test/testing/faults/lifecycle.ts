@@ -29,6 +29,15 @@ export const LIFECYCLE_FAULTS: readonly Fault[] = [
     broken: (driver) => withRunning(driver, () => ({ exited: new Promise(() => undefined) })),
   },
   {
+    what: "starts without a main program",
+    seenBy: ["start > rejects with NotFoundError that names a main program which is not there"],
+    broken: (driver) =>
+      withBackend(driver, (backend) => ({
+        launch: (instance, options) =>
+          backend.launch({ ...instance, config: { ...instance.config, fake: { stubborn: false } } }, options),
+      })),
+  },
+  {
     what: "leaves the clock behind",
     seenBy: ["freeze > is over without a trace in the clock"],
     broken: (driver) =>
