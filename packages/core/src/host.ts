@@ -15,7 +15,7 @@ import { InstanceHandle } from "./engine/handle.ts";
 import { parseHostOptions } from "./engine/host-options.ts";
 import { Layout } from "./engine/layout.ts";
 import { type EngineParts, openEngine } from "./engine/open-engine.ts";
-import { recover, type Trouble } from "./engine/recover.ts";
+import { type RecoveryIssue, recover } from "./engine/recover.ts";
 import { create } from "./engine/verbs/create.ts";
 import { ephemeral } from "./engine/verbs/ephemeral.ts";
 import { find } from "./engine/verbs/find.ts";
@@ -62,9 +62,9 @@ export async function openHostWith<const D extends AnyDriver>(
     const engine = await openEngine(layout, drivers, parts, { signal, closing: closing.signal });
     try {
       watchDeletions(engine);
-      const troubles = await recover(engine, signal);
+      const issues = await recover(engine, signal);
       // The class says at run time what the interface's overloads say of types.
-      return new OpenHost(engine, closing, troubles, parts.probeNetworks) as unknown as Host<D>;
+      return new OpenHost(engine, closing, issues, parts.probeNetworks) as unknown as Host<D>;
     } catch (error) {
       await detach(engine, closing);
       throw error;
@@ -82,14 +82,14 @@ class OpenHost {
   readonly #engine: Engine;
   readonly #tap: EventTap;
   readonly #closing: AbortController;
-  readonly #troubles: readonly Trouble[];
+  readonly #issues: readonly RecoveryIssue[];
   readonly #probeNetworks: EngineParts["probeNetworks"];
   #disposed: Promise<void> | undefined;
 
   constructor(
     engine: Engine,
     closing: AbortController,
-    troubles: readonly Trouble[],
+    issues: readonly RecoveryIssue[],
     probeNetworks: EngineParts["probeNetworks"],
   ) {
     this.root = engine.layout.root;
@@ -97,7 +97,7 @@ class OpenHost {
     this.networks = networksWhileOpen(engine);
     this.#engine = engine;
     this.#closing = closing;
-    this.#troubles = troubles;
+    this.#issues = issues;
     this.#probeNetworks = probeNetworks;
     this.#tap = engine.events.tap();
   }
@@ -134,22 +134,19 @@ class OpenHost {
   doctor(options?: Abortable): Promise<DoctorReport> {
     return this.#verb("examine the host", options, async (linked) => {
       linked.signal?.throwIfAborted();
-      const images = await this.#engine.images.troubles();
-      const troubles = [
-        ...this.#troubles.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason })),
+      const images = await this.#engine.images.issues();
+      const issues = [
+        ...this.#issues.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason })),
         ...images.map(({ image, reason }) => ({ name: `image ${image}`, value: reason })),
       ];
       const networks = (probing: Abortable) => this.#examineNetworks(probing);
-      return examine(this.root, troubles, [...this.#engine.drivers.values()], networks, linked);
+      return examine(this.root, issues, [...this.#engine.drivers.values()], networks, linked);
     });
   }
 
   async #examineNetworks(options: Abortable): ReturnType<EngineParts["probeNetworks"]> {
-    const [report, troubles] = await Promise.all([
-      this.#probeNetworks(options),
-      this.#engine.networks.troubles(options),
-    ]);
-    const facts = troubles.map(({ network, reason }) => ({ name: `network "${network}"`, value: reason }));
+    const [report, issues] = await Promise.all([this.#probeNetworks(options), this.#engine.networks.issues(options)]);
+    const facts = issues.map(({ network, reason }) => ({ name: `network "${network}"`, value: reason }));
     return { ...report, facts: [...report.facts, ...facts] };
   }
 

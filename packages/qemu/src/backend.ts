@@ -140,7 +140,7 @@ export class QemuBackend implements Backend<QemuCapability> {
   }
 }
 
-// A machine whose monitors others hold, or that answers none for now, runs all the same: what needs none works.
+// A machine runs even if other clients hold its monitors, or none answers: what needs no monitor works.
 async function findMonitor(paths: readonly string[], options: Abortable): Promise<QmpClient | undefined> {
   try {
     return await connectMonitor(paths, options);

@@ -16,7 +16,8 @@ const ROUNDS = 100;
 
 /**
  * Kills a program that leads a session, and all that it started: what is in its session, what descends from that, and
- * the sessions that those began. What left by two forks and a session in between is nobody's descendant any more.
+ * the sessions that those began. A process that forked twice with a new session in between cannot be
+ * found this way.
  */
 export function killDescendants(
   root: number,

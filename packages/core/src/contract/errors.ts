@@ -39,8 +39,8 @@ const MAX_MESSAGE = 8192;
  * The root of all errors that this library makes. Cancellation is not one of them: see {@link Abortable}.
  *
  * A message is one printable line, whoever is quoted in it: a guest, an image, a registry, a tool. What could steer a
- * terminal or forge a line of a log is U+FFFD there. Fields have what was said as it was said, unless they say
- * otherwise.
+ * terminal or forge a line of a log is U+FFFD there. Fields hold the original text unless their
+ * documentation says otherwise.
  */
 export abstract class InstanceError extends Error {
   abstract readonly code: ErrorCode;
@@ -238,7 +238,7 @@ export class CommandError extends InstanceError {
 /** A peer, or a file that we keep, said something that its protocol does not allow. */
 export class ProtocolError extends InstanceError {
   readonly code = "ERR_INSTANCE_PROTOCOL";
-  /** How what the peer sent begins: at most 1 KiB of it, printable. */
+  /** The beginning of what the peer sent: at most 1 KiB, printable. */
   readonly received: string;
   constructor(message: string, received: string, options?: ErrorOptions) {
     super(message, options);

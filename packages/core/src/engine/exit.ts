@@ -9,8 +9,8 @@ export const STOPPED = { state: "stopped", asked: undefined, error: undefined } 
 
 /**
  * Puts the end of a run on record and tells of it, once; then those who wait for it go on. Another process that held
- * the same run may have been first, or may have begun the next one: then its word stands, and the watchers here learn
- * of it. Only under the lock.
+ * the same run may have recorded the end, or started the next run: its record then stands, and the watchers here are
+ * told of it. Only under the lock.
  */
 export async function recordExit(instance: ManagedInstance, run: Run): Promise<void> {
   if (run.end === undefined) return;
@@ -28,8 +28,8 @@ export async function recordExit(instance: ManagedInstance, run: Run): Promise<v
 }
 
 /**
- * Lets go of a run whose end its driver cannot tell, against its promise: the next verb looks for what there is. Only
- * under the lock. Returns what to throw.
+ * Drops a run whose end the driver failed to report: the next verb looks for what runs. Only under the lock. Returns
+ * what to throw.
  */
 export async function letGoOfRun(instance: ManagedInstance, run: Run, failure: unknown): Promise<unknown> {
   if (instance.run !== run) return failure;
@@ -57,7 +57,9 @@ export async function recordEnd(
   instance.engine.events.publish({ type: "exit", instance: instance.name, at: Date.now(), exit });
 }
 
-/** A kill does not wait for its turn: where it was faster, the step that it would have put on record is told of here. */
+/**
+ * A kill does not wait for its turn: where it was faster, the step that it would have put on record is told of here.
+ */
 function onTheWay(instance: ManagedInstance, record: InstanceRecord, run: Run): InstanceRecord {
   const overtaken = run.endRequested && TRANSITIONS[record.state].includes("stopping");
   return overtaken ? instance.passThrough(record, "stopping") : record;

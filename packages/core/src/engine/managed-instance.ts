@@ -76,7 +76,7 @@ export class ManagedInstance {
     return this.#gone;
   }
 
-  /** Looks whether another process has deleted the instance, and tells of it. */
+  /** Checks whether another process has deleted the instance, and publishes it. */
   noticeDeletion(): void {
     // One of this process' own tells when it is done.
     if (this.deleting !== undefined) return;

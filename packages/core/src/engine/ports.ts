@@ -20,11 +20,11 @@ export interface ImageStore extends Images, AsyncDisposable {
   /** The content of an image. @throws {NotFoundError} when it is no longer in the store. */
   tree(image: Image, options?: Abortable): Promise<ImageTree>;
   /** The files that cannot be read, for `doctor()`. Reads only. */
-  troubles(): Promise<readonly ImageTrouble[]>;
+  issues(): Promise<readonly ImageIssue[]>;
 }
 
 /** A file of the image store that cannot be read; `reason` names it. What needs it fails with the same words. */
-export interface ImageTrouble {
+export interface ImageIssue {
   readonly image: string;
   readonly reason: string;
 }
@@ -52,11 +52,11 @@ export interface NetworkManager extends Networks, AsyncDisposable {
   /** Gives everything back. Idempotent. */
   release(owner: NicOwner, options?: Abortable): Promise<void>;
   /** The files that cannot be read, for `doctor()`. Reads only. */
-  troubles(options?: Abortable): Promise<readonly NetworkTrouble[]>;
+  issues(options?: Abortable): Promise<readonly NetworkIssue[]>;
 }
 
 /** A file of a network that cannot be read; `reason` names it. What needs it fails with the same words. */
-export interface NetworkTrouble {
+export interface NetworkIssue {
   readonly network: string;
   readonly reason: string;
 }

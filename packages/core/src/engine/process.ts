@@ -14,8 +14,8 @@ const PATIENCE = 1000;
 
 /** A program inside, and what its instance says of it. */
 export interface StartedProcess extends BackendProcess {
-  /** Whether the instance is frozen: then a kill strikes with the thaw, and nobody waits for it. */
-  standsStill(): boolean;
+  /** Whether the instance is frozen: a kill then takes effect at the thaw, and is not waited for. */
+  isFrozen(): boolean;
 }
 
 type Streams<K> = Extract<BackendProcess["streams"], { readonly kind: K }>;
@@ -60,7 +60,7 @@ export async function endProcess(started: StartedProcess): Promise<void> {
 
 async function killed(started: StartedProcess): Promise<void> {
   await started.kill("SIGKILL");
-  if (!started.standsStill()) await started.exit;
+  if (!started.isFrozen()) await started.exit;
 }
 
 function ownedProcess(

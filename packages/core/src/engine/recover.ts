@@ -16,34 +16,34 @@ import { instanceNames } from "./verbs/list.ts";
 const AT_ONCE = 32;
 
 /** An instance that could not be recovered, for `doctor()` to tell. */
-export interface Trouble {
+export interface RecoveryIssue {
   readonly instance: string;
   readonly reason: string;
 }
 
 /**
  * Makes the root true to the host after whatever ended its last users: undoes creates and finishes deletes that were
- * cut short, and finds again what runs. What another process is at work on is left to it. One instance's trouble does
+ * cut short, and finds again what runs. What another process is at work on is left to it. One instance's fault does
  * not keep the host from opening.
  */
-export async function recover(engine: Engine, signal: AbortSignal | undefined): Promise<readonly Trouble[]> {
+export async function recover(engine: Engine, signal: AbortSignal | undefined): Promise<readonly RecoveryIssue[]> {
   const linked = linkSignals(signal, engine.closing);
-  const troubles: Trouble[] = [];
+  const issues: RecoveryIssue[] = [];
   try {
     await forEachLimited(await namesWithTraces(engine.layout), AT_ONCE, async (name) => {
       linked.signal.throwIfAborted();
       try {
         const reason = await recoverOne(engine, name, linked.signal);
-        if (reason !== undefined) troubles.push({ instance: name, reason });
+        if (reason !== undefined) issues.push({ instance: name, reason });
       } catch (error) {
         linked.signal.throwIfAborted();
-        troubles.push({ instance: name, reason: error instanceof Error ? error.message : String(error) });
+        issues.push({ instance: name, reason: error instanceof Error ? error.message : String(error) });
       }
     });
   } finally {
     linked[Symbol.dispose]();
   }
-  return troubles;
+  return issues;
 }
 
 /**
@@ -71,9 +71,9 @@ async function recoverOne(engine: Engine, name: string, signal: AbortSignal): Pr
   if (lock === undefined) return undefined;
   const now = engine.records.read(name);
   if (now.kind === "record" && now.record.phase === "ready") return undefined;
-  const trouble = await clearRemains(engine, name, now);
-  if (trouble === undefined) await lock.retire();
-  return trouble;
+  const issue = await clearRemains(engine, name, now);
+  if (issue === undefined) await lock.retire();
+  return issue;
 }
 
 async function recoverRun(engine: Engine, record: InstanceRecord, signal: AbortSignal): Promise<void> {

@@ -50,8 +50,8 @@ export class Run {
   }
 
   /**
-   * Ends it by force, without a turn: what holds the instance's lock may hang for as long as the instance lives. That
-   * the driver cannot is told by whoever asks it again in turn.
+   * Kills it at once, without the instance's lock: the holder of the lock may hang for as long as the instance lives. A
+   * failure is not reported: the caller kills again under the lock.
    */
   killNow(): void {
     if (this.end !== undefined) return;

@@ -5,8 +5,8 @@ import type { FolderHandle } from "./tree-access.ts";
 const SLICE = 1024;
 
 /**
- * The names in a folder, in no order, read as they are asked for: whoever lives in the tree decides how many there are.
- * Leaving the loop closes the folder.
+ * The names in a folder, in no order, read one by one: a program in the tree decides how many there are. Leaving the
+ * loop closes the folder.
  */
 export function* folderNames(folder: FolderHandle): Generator<Buffer, void> {
   // Names as bytes, which the types of opendir(3) in Node do not know.

@@ -28,7 +28,7 @@ import { unpackStream } from "./unpack-stream.ts";
 /** As the kernel: path_resolution(7). */
 const MAX_LINKS = 40;
 const CHUNK = 256 * 1024;
-/** Entries of one listing: whoever lives in the tree decides how many there are, and they are held in memory. */
+/** The most entries of one listing: they are held in memory, and a program in the tree decides how many there are. */
 const MAX_ENTRIES = 250_000;
 
 /**

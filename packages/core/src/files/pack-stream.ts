@@ -20,7 +20,7 @@ export function packStream(access: TreeAccess, path: string, { signal }: Abortab
   const stream = Readable.from(packEntries(access, path, folder, options), { objectMode: false, signal });
   // Not only in the generator, which never runs when nobody reads; by now it has come to its end.
   stream.once("close", () => folder[Symbol.dispose]());
-  // Whoever reads sees a failure; one who has left by an abort must not be followed by it.
+  // A reader sees the failure all the same. Without one, after an abort, it must not be an uncaught error.
   stream.on("error", () => undefined);
   return stream;
 }

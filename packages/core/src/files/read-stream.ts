@@ -15,7 +15,7 @@ export function readStream(fd: number, path: string, options: Abortable & { read
       )) as (...args: Parameters<ReadCall>) => void,
   };
   const stream = createReadStream("", { fd, highWaterMark: options.chunk, fs });
-  // Whoever reads sees a failure; one who has left by an abort must not be followed by it.
+  // A reader sees the failure all the same. Without one, after an abort, it must not be an uncaught error.
   stream.on("error", () => undefined);
   destroyOnAbort(stream, options.signal);
   return stream;

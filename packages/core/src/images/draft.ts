@@ -14,7 +14,7 @@ import type { LayerFolder } from "./layer/lower-layers.ts";
 import { unpackLayer } from "./layer/unpack.ts";
 import { asFolder, asLayer, chainId, describeLayer, hexOf, type LayerStore, type StoredLayer } from "./layer-store.ts";
 
-/** Milliseconds that a caller who has aborted waits for what was unpacked to be removed. */
+/** Milliseconds that an aborted import waits for the removal of what it unpacked. */
 const PATIENCE = 1000;
 
 export interface DraftOptions extends ProgressOptions {
@@ -91,7 +91,7 @@ export class Draft implements ImageDraft, AsyncDisposable {
     }, this.#options);
   }
 
-  /** A caller who has aborted does not wait for what takes long; should we end before it, the next open goes on. */
+  /** After an abort a long removal goes on in the background; if this process ends before, the next open goes on. */
   async [Symbol.asyncDispose](): Promise<void> {
     const removed = removeByTool(this.#home).then(() => this.#lock.retire());
     removed.catch(() => undefined);

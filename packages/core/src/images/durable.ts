@@ -7,6 +7,6 @@ import { spawn } from "../system/spawn.ts";
  * call for a tree of any number of files; what other programs wrote there meanwhile goes along.
  */
 export async function syncFileSystem(folder: string, { signal }: Abortable): Promise<void> {
-  // The kernel lets nobody end it before it is through; nothing depends on it once nobody waits.
+  // The kernel does not interrupt it: an abort only ends the wait.
   await abortable(spawn(["sync", "--file-system", "--", folder], { fromPackage: "coreutils" }), signal);
 }

@@ -5,7 +5,7 @@ import { ImageError, InUseError, NotFoundError } from "../contract/errors.ts";
 import type { ImageSource, ImportOptions } from "../contract/images.ts";
 import type { ImageDescription, ImageSourcePlugin } from "../driver/image-source.ts";
 import { acquireLock } from "../engine/lock.ts";
-import type { ImageStore, ImageTrouble, ImageUsers } from "../engine/ports.ts";
+import type { ImageIssue, ImageStore, ImageUsers } from "../engine/ports.ts";
 import type { Image } from "../model/image.ts";
 import { hostFailure } from "../system/host-failure.ts";
 import { syncFolder } from "../system/replace-file.ts";
@@ -23,7 +23,7 @@ import { type ImageRecord, ImageRecords, imageRecord } from "./records.ts";
 import { resolveReference } from "./reference.ts";
 import { findOrigin } from "./source/find-origin.ts";
 import type { Origin } from "./source/origin.ts";
-import { discardUnused, emptyTrash, recoverStore, storeTroubles } from "./sweep.ts";
+import { discardUnused, emptyTrash, recoverStore, storeIssues } from "./sweep.ts";
 import type { ImageTree } from "./tree.ts";
 
 export interface OpenImageStoreOptions extends Abortable {
@@ -117,8 +117,8 @@ class FolderImageStore implements ImageStore {
     return await this.#guarded(image.fingerprint, options, () => this.#tree(image, options));
   }
 
-  troubles(): Promise<readonly ImageTrouble[]> {
-    return storeTroubles(this.#folders);
+  issues(): Promise<readonly ImageIssue[]> {
+    return storeIssues(this.#folders);
   }
 
   async #tree(image: Image, options: Abortable): Promise<ImageTree> {

@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Abortable } from "../contract/abortable.ts";
 import { acquireLock, tryLock } from "../engine/lock.ts";
-import type { ImageTrouble } from "../engine/ports.ts";
+import type { ImageIssue } from "../engine/ports.ts";
 import { ImageAliases } from "./aliases.ts";
 import { removeByTool } from "./draft.ts";
 import type { ImageFolders } from "./folders.ts";
@@ -66,19 +66,19 @@ async function unusedContent(folders: ImageFolders, images: readonly ImageRecord
 }
 
 /** The files that cannot be read. What is in the way of nobody stays where it is. */
-export async function storeTroubles(folders: ImageFolders): Promise<readonly ImageTrouble[]> {
-  const troubles: ImageTrouble[] = [];
+export async function storeIssues(folders: ImageFolders): Promise<readonly ImageIssue[]> {
+  const issues: ImageIssue[] = [];
   const { unreadable } = await new ImageRecords(folders.records).list();
   for (const { fingerprint, error } of unreadable)
-    troubles.push({ image: hexOf(fingerprint).slice(0, 12), reason: error.message });
+    issues.push({ image: hexOf(fingerprint).slice(0, 12), reason: error.message });
   const { error } = await new ImageAliases(folders.aliases).readable();
-  if (error !== undefined) troubles.push({ image: "aliases", reason: error.message });
+  if (error !== undefined) issues.push({ image: "aliases", reason: error.message });
   for (const name of await listed(folders.sources)) {
     const path = join(folders.sources, name);
     if (name.endsWith(".json") && readKnown(path) === undefined)
-      troubles.push({ image: "sources", reason: `${path} cannot be read: remove it, it only saves time` });
+      issues.push({ image: "sources", reason: `${path} cannot be read: remove it, it only saves time` });
   }
-  return troubles;
+  return issues;
 }
 
 export async function emptyTrash(folders: ImageFolders): Promise<void> {

@@ -6,7 +6,7 @@ import { AlreadyExistsError, InUseError, NotFoundError } from "../contract/error
 import type { NetworkInfo } from "../contract/networks.ts";
 import { allOrNothing } from "../driver/cleanup.ts";
 import { acquireLock } from "../engine/lock.ts";
-import type { NetworkManager, NetworkTrouble, NicOwner } from "../engine/ports.ts";
+import type { NetworkIssue, NetworkManager, NicOwner } from "../engine/ports.ts";
 import type { Devices } from "../model/device/device.ts";
 import type { Nic } from "../model/device/nic.ts";
 import { InterfaceNameSchema } from "../model/name.ts";
@@ -135,9 +135,9 @@ class ManagedNetworks implements NetworkManager {
     });
   }
 
-  troubles(options: Abortable = {}): Promise<readonly NetworkTrouble[]> {
+  issues(options: Abortable = {}): Promise<readonly NetworkIssue[]> {
     return settling("look at the networks", options, async () => {
-      const found: NetworkTrouble[] = [];
+      const found: NetworkIssue[] = [];
       for (const network of await this.#names())
         for (const reason of await this.#network(network).damage()) found.push({ network, reason });
       return found;

@@ -11,7 +11,7 @@ type Facts = HostReport["facts"];
 /** Asks the machine, the networks and every driver what there is and what is lacking. Changes nothing. */
 export async function examine(
   root: string,
-  troubles: Facts,
+  issues: Facts,
   drivers: readonly { readonly driver: AnyDriver }[],
   probeNetworks: (options: Abortable) => Promise<Omit<HostReport, "usable">>,
   options: Abortable,
@@ -22,7 +22,7 @@ export async function examine(
     ...drivers.map(async ({ driver }): Promise<[string, HostReport]> => [driver.name, await driver.probe(options)]),
   ]);
   const report = {
-    host: { ...host, facts: [...host.facts, ...troubles] },
+    host: { ...host, facts: [...host.facts, ...issues] },
     networks: { ...networks, usable: networks.missing.length === 0 },
     drivers: Object.fromEntries(reports),
   };

@@ -3,9 +3,10 @@ import type { Abortable } from "../contract/abortable.ts";
 import { identifyProcess, isAlive, type ProcessIdentity, processArguments } from "./process-identity.ts";
 
 /**
- * The processes of our own whose arguments are as `matches` says. Anybody can give its process any arguments, in a
- * container too: so only those of our user and in our pid namespace are taken. `likely` is looked at first, and alone
- * if it is one. A process that gave up root has `capability` instead, a bit of capability.h that no other user's has.
+ * The processes whose arguments `matches` accepts. Any process can have any arguments, one in a container too: only
+ * those of our user and in our pid namespace count. `likely` is examined first; if it is one, no other is looked for. A
+ * process that gave up root is known by `capability` instead, a bit of capability.h that no process of another user
+ * has.
  */
 export async function findProcesses(
   matches: (argv: readonly string[]) => boolean,

@@ -67,12 +67,12 @@ function missingOf(error: unknown): Missing | undefined {
       return { need: "intact-disk", reason, fix: "see what dmesg(1) tells of the disk, and run fsck(8) on it" };
     case "EACCES":
     case "EPERM":
-      return { need: "access", reason, fix: "run as the user whose the host's root is, mostly root" };
+      return { need: "access", reason, fix: "run as the user that owns the host's root, usually root" };
     default:
       return {
         need: path === undefined ? (syscall ?? code) : `file:${path}`,
         reason,
-        fix: "see that nothing but Pileus changes the host's root and what it mounts",
+        fix: "make sure that nothing but Pileus changes the host's root and what it mounts",
       };
   }
 }

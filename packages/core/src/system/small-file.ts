@@ -19,8 +19,8 @@ export class UnreadableFileError extends Error {
  * The text of a small file that this library keeps; `undefined` where there is none. Synchronous: a local file costs
  * less than a trip through the thread pool (9 against 130 µs).
  *
- * @throws {UnreadableFileError} for a folder, a symlink, a fifo, a file that is too large, or one that the system cannot
- * read. What this process lacks is thrown as the system says it: that is no fault of the file.
+ * @throws {UnreadableFileError} for a folder, a symlink, a fifo, a file that is too large, or one that the system
+ * cannot read. What this process lacks is thrown as the system says it: that is no fault of the file.
  */
 export function readSmallFile(path: string): string | undefined {
   let fd: number | undefined;
@@ -43,8 +43,8 @@ export function readSmallFile(path: string): string | undefined {
 }
 
 /**
- * What a small JSON file that this library keeps says; `undefined` where there is none. `onDamage` decides about one that
- * cannot be read, or is not of the schema.
+ * What a small JSON file that this library keeps says; `undefined` where there is none. `onDamage` decides about one
+ * that cannot be read, or is not of the schema.
  *
  * @throws what this process lacks: see {@link readSmallFile}.
  */

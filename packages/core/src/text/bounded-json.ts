@@ -6,9 +6,7 @@ export interface JsonBounds {
   readonly maxDepth?: number | undefined;
 }
 
-/**
- * Far more than any document of QMP, OCI, `ip` or `qemu-img` has; and far less than the stack of who walks it holds.
- */
+/** Far more than any document of QMP, OCI, `ip` or `qemu-img` has, and far less than overflows a recursive walk. */
 export const MAX_JSON_DEPTH = 64;
 
 /**

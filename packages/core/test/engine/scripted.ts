@@ -217,7 +217,7 @@ export function smallParts() {
   const reserved = new Set<string>();
   const unused = () => Promise.reject(new Error("not part of this test"));
   const images: ImageStore = {
-    troubles: async () => [],
+    issues: async () => [],
     get: async (reference) => {
       if (reference === "base" || reference === IMAGE.fingerprint) return IMAGE;
       if (reference === "disk") return { ...IMAGE, kind: "disk" };
@@ -244,7 +244,7 @@ export function smallParts() {
     },
     attachments: async () => [],
     bringUp: async () => {},
-    troubles: async () => [],
+    issues: async () => [],
     create: unused,
     list: unused,
     delete: unused,

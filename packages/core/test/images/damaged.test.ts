@@ -51,7 +51,7 @@ describe("a store with a record that is", () => {
     const named = { code: "ERR_INSTANCE_IMAGE", message: expect.stringContaining(recordOf("a")) };
     await expect(store.get("one")).rejects.toMatchObject(named);
     await expect(store.tree({ ...record("a"), aliases: [] })).rejects.toMatchObject(named);
-    expect(await store.troubles()).toEqual([{ image: "a".repeat(12), reason: expect.stringContaining(recordOf("a")) }]);
+    expect(await store.issues()).toEqual([{ image: "a".repeat(12), reason: expect.stringContaining(recordOf("a")) }]);
   });
 
   it.each(DAMAGES)("%s loses nothing that it may vouch for, until its image is deleted", async (_what, damage) => {
@@ -61,7 +61,7 @@ describe("a store with a record that is", () => {
     expect([layerOf("a"), layerOf("b")].map((path) => existsSync(path))).toEqual([true, true]);
     await store.delete(digest("a"));
     expect([layerOf("a"), layerOf("b"), recordOf("a")].map((path) => existsSync(path))).toEqual([false, false, false]);
-    expect(await store.troubles()).toEqual([]);
+    expect(await store.issues()).toEqual([]);
   });
 });
 
@@ -90,7 +90,7 @@ describe("a store whose file of names cannot be read", () => {
       code: "ERR_INSTANCE_IMAGE",
       message: expect.stringContaining(folders.aliases),
     });
-    expect(await store.troubles()).toMatchObject([{ image: "aliases" }]);
+    expect(await store.issues()).toMatchObject([{ image: "aliases" }]);
     await store.delete(digest("a"));
     expect(existsSync(layerOf("a"))).toBe(false);
   });
@@ -103,6 +103,6 @@ describe("a store that cannot read which image a source gave", () => {
     await writeFile(path, "{");
     await using store = await openImageStore({ folder: folders.root });
     expect(await store.list()).toHaveLength(2);
-    expect(await store.troubles()).toEqual([{ image: "sources", reason: expect.stringContaining(path) }]);
+    expect(await store.issues()).toEqual([{ image: "sources", reason: expect.stringContaining(path) }]);
   });
 });

@@ -107,7 +107,7 @@ describe("a file of a network that cannot be read", () => {
       expect(error).toBeInstanceOf(ProtocolError);
       expect(String(error)).toContain(path);
     }
-    expect(await opened.troubles()).toEqual([{ network: "net1", reason: expect.stringContaining(path) }]);
+    expect(await opened.issues()).toEqual([{ network: "net1", reason: expect.stringContaining(path) }]);
   });
 
   it.each(Object.keys(damages))("hurts no other instance when it is a reservation and %s", async (kind) => {
@@ -119,9 +119,7 @@ describe("a file of a network that cannot be read", () => {
     const owner = { name: "b", uuid: OTHER };
     for (const call of [() => opened.attachments(owner), () => opened.release(owner)])
       expect(String(await failure(call()))).toContain(held("net1", OTHER));
-    expect(await opened.troubles()).toEqual([
-      { network: "net1", reason: expect.stringContaining(held("net1", OTHER)) },
-    ]);
+    expect(await opened.issues()).toEqual([{ network: "net1", reason: expect.stringContaining(held("net1", OTHER)) }]);
   });
 
   it("is told by doctor(), and does not keep the host from opening", async () => {

@@ -49,7 +49,7 @@ export function fakeNetworks(): NetworkManager {
     attachments: async ({ uuid }) => held.get(uuid) ?? [],
     bringUp: async () => undefined,
     release: async ({ uuid }) => void held.delete(uuid),
-    troubles: async () => [],
+    issues: async () => [],
     [Symbol.asyncDispose]: async () => undefined,
   };
 }

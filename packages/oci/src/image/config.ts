@@ -35,7 +35,7 @@ export type ImageConfig = z.output<typeof ImageConfigSchema>;
 
 /** What a config says, as far as we use it. */
 export interface ParsedConfig {
-  /** Absent where the config names none: whoever led here decides. */
+  /** Absent where the config names none: the index or the platform that was asked for decides. */
   readonly architecture: Architecture | undefined;
   readonly diffIds: readonly string[];
   readonly process: OciProcess;

@@ -10,7 +10,7 @@ const isCount = (value: unknown): boolean => typeof value === "number" && value 
 const isStream = (value: unknown, direction: "write" | "pipe"): boolean =>
   isObject(value) && isFunction(value[direction]) && isFunction(value["destroy"]) && isFunction(value["on"]);
 
-export const isNothing = (_: unknown): boolean => true;
+export const isAnything = (_: unknown): boolean => true;
 export const isPlan = (value: unknown): boolean => isObject(value) && Array.isArray(value["changes"]);
 export const isReason = (value: unknown): boolean => value === undefined || typeof value === "string";
 export const isBooleanOrNone = (value: unknown): boolean => value === undefined || typeof value === "boolean";

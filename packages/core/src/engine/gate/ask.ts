@@ -2,7 +2,7 @@ import { DriverError, isInstanceError } from "../../contract/errors.ts";
 import { abortable } from "../../driver/deadline.ts";
 import { hostFailure } from "../../system/host-failure.ts";
 
-/** Who is asked, for messages. */
+/** The driver and the instance, for messages. */
 export interface Asked {
   readonly driver: string;
   readonly instance: string;
@@ -24,8 +24,8 @@ export interface Question<T> {
 }
 
 /**
- * Asks a driver, which may be anybody's code, and answers in the contract's terms: what it throws, in whatever way, is
- * an error of this library, and what it returns is what the step promises.
+ * Asks a driver, which may be anybody's code, and holds it to the contract: whatever it throws becomes an error of this
+ * library, and what it returns is of the shape that the step promises.
  *
  * @throws `signal.reason` when that has aborted, whatever the driver says. @throws {DriverError} @throws {HostError}
  */
@@ -39,7 +39,7 @@ export async function ask<T>(question: Question<T>, call: () => Promise<T>): Pro
     answer = await (discard === undefined ? answering : answerOrAbort(answering, signal, discard));
   } catch (error) {
     signal?.throwIfAborted();
-    throw told(asked, step, error);
+    throw driverFailure(asked, step, error);
   }
   if (isAnswer(answer)) return answer;
   throw new DriverError({ ...asked, step, why: "its answer is not of the promised shape" });
@@ -52,10 +52,10 @@ export function askNow<T>(question: Omit<Question<T>, "signal" | "discard">, cal
   try {
     answer = call();
   } catch (error) {
-    throw told(asked, step, error);
+    throw driverFailure(asked, step, error);
   }
   if (isAnswer(answer)) return answer;
-  // A promise where none was due: nobody else takes its failure.
+  // A promise where none was due: its failure must not be an unhandled rejection.
   if (answer instanceof Promise) answer.catch(() => undefined);
   throw new DriverError({ ...asked, step, why: "its answer is not of the promised shape" });
 }
@@ -68,14 +68,14 @@ async function answerOrAbort<T>(
   try {
     return await abortable(answering, signal);
   } catch (error) {
-    // Nothing but an abort leaves an answer behind; what it is worth then is nobody's any more.
+    // Only an abort leaves an answer behind: no caller takes it any more.
     answering.then(discard).catch(() => undefined);
     throw error;
   }
 }
 
 /** A driver's failure as the contract tells it. */
-export function told(asked: Asked, step: string, error: unknown): unknown {
+export function driverFailure(asked: Asked, step: string, error: unknown): unknown {
   const known = hostFailure(`${step} instance "${asked.instance}"`, error);
   if (isInstanceError(known)) return known;
   const why = error instanceof Error ? error.message : String(error);

@@ -5,7 +5,7 @@ import type { Backend, InstanceContext, RunningCapabilities } from "../../driver
 import type { BackendProcess } from "../../driver/process.ts";
 import type { AnyRunning } from "../run.ts";
 import * as answers from "./answers.ts";
-import { type Asked, ask, askNow, type Question, told } from "./ask.ts";
+import { type Asked, ask, askNow, driverFailure, type Question } from "./ask.ts";
 
 /**
  * A backend as the engine calls it: see {@link ask}. The steps that change an instance are waited for even past an
@@ -27,7 +27,7 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
         backend.plan(before, after),
       ),
     materialize: (instance, options) =>
-      changing("materialize", instance, options, answers.isNothing, () => backend.materialize(instance, options)),
+      changing("materialize", instance, options, answers.isAnything, () => backend.materialize(instance, options)),
     launch: async (instance, options) =>
       gateRunning(
         about(instance),
@@ -46,7 +46,7 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
         ),
     }),
     remove: (instance, options) =>
-      changing("remove", instance, options, answers.isNothing, () => backend.remove(instance, options)),
+      changing("remove", instance, options, answers.isAnything, () => backend.remove(instance, options)),
     ...(logs && {
       logs: (instance, stream, options) => {
         const question = { asked: about(instance), step: "logs", signal: options.signal, isAnswer: answers.isReadable };
@@ -67,18 +67,18 @@ function gateRunning(asked: Asked, running: AnyRunning): AnyRunning {
       return running.pid;
     },
     exited: running.exited.catch((error: unknown) => {
-      throw told(asked, "exited", error);
+      throw driverFailure(asked, "exited", error);
     }),
     ...(lacks && {
       lacks: (capability) =>
         askNow({ asked, step: "lacks", isAnswer: answers.isReason }, () => lacks.call(running, capability)),
     }),
     ...(ready && {
-      ready: (options) => looking("ready", options, answers.isNothing, () => ready.call(running, options)),
+      ready: (options) => looking("ready", options, answers.isAnything, () => ready.call(running, options)),
     }),
-    shutdown: (options) => looking("shutdown", options, answers.isNothing, () => running.shutdown(options)),
-    kill: () => ask({ asked, step: "kill", isAnswer: answers.isNothing }, () => running.kill()),
-    detach: () => ask({ asked, step: "detach", isAnswer: answers.isNothing }, () => running.detach()),
+    shutdown: (options) => looking("shutdown", options, answers.isAnything, () => running.shutdown(options)),
+    kill: () => ask({ asked, step: "kill", isAnswer: answers.isAnything }, () => running.kill()),
+    detach: () => ask({ asked, step: "detach", isAnswer: answers.isAnything }, () => running.detach()),
     ...(exec && {
       exec: (request, options) => {
         const isAnswer = answers.isProcess(request.tty !== undefined);
@@ -92,13 +92,13 @@ function gateRunning(asked: Asked, running: AnyRunning): AnyRunning {
     },
     ...(freeze && {
       freeze: (options = {}) =>
-        ask({ asked, step: "freeze", signal: options.signal, isAnswer: answers.isNothing }, () =>
+        ask({ asked, step: "freeze", signal: options.signal, isAnswer: answers.isAnything }, () =>
           freeze.call(running, options),
         ),
     }),
     ...(unfreeze && {
       unfreeze: (options = {}) =>
-        ask({ asked, step: "unfreeze", signal: options.signal, isAnswer: answers.isNothing }, () =>
+        ask({ asked, step: "unfreeze", signal: options.signal, isAnswer: answers.isAnything }, () =>
           unfreeze.call(running, options),
         ),
     }),
@@ -123,8 +123,8 @@ function gateProcess(asked: Asked, process: BackendProcess): BackendProcess {
     streams: process.streams,
     exit: process.exit,
     kill: (signal) =>
-      ask({ asked, step: "kill of a program", isAnswer: answers.isNothing }, () => process.kill(signal)),
-    resize: (size) => ask({ asked, step: "resize", isAnswer: answers.isNothing }, () => process.resize(size)),
+      ask({ asked, step: "kill of a program", isAnswer: answers.isAnything }, () => process.kill(signal)),
+    resize: (size) => ask({ asked, step: "resize", isAnswer: answers.isAnything }, () => process.resize(size)),
   };
 }
 
@@ -148,9 +148,9 @@ function gateFiles(asked: Asked, files: FileOperations): RunningCapabilities["fi
       ask(question("stat", options, answers.isFileStat, nothing), () => files.stat(path, options)),
     list: (path, options) => ask(question("list", options, answers.isList, nothing), () => files.list(path, options)),
     mkdir: (path, options) =>
-      ask(question("mkdir", options, answers.isNothing, nothing), () => files.mkdir(path, options)),
+      ask(question("mkdir", options, answers.isAnything, nothing), () => files.mkdir(path, options)),
     remove: (path, options) =>
-      ask(question("remove", options, answers.isNothing, nothing), () => files.remove(path, options)),
+      ask(question("remove", options, answers.isAnything, nothing), () => files.remove(path, options)),
     readTree: (path, options) =>
       endingWith(
         options.signal,

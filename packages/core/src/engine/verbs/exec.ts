@@ -56,7 +56,7 @@ async function begin(
     exit: started.exit,
     kill: (signal) => started.kill(signal),
     resize: (size) => started.resize(size),
-    standsStill: () => isFrozen(instance),
+    isFrozen: () => isFrozen(instance),
   };
   if (options.signal?.aborted) {
     // Too late for the driver to have noticed.

@@ -46,7 +46,7 @@ async function stopInBackground(
   try {
     const begin = beginStop(instance, mode, turn.signal);
     const begun = await abortableWithin(begin, turn.signal, PATIENCE).catch((error) => {
-      // It may come about all the same, and nobody waits for the end then.
+      // The stop may begin all the same, without a caller that waits for the end.
       const late = begin.then(async (stop) => stop && giveUp(instance, stop, error));
       track(instance.engine, late).catch(() => undefined);
       throw error;
@@ -87,8 +87,8 @@ async function beginStop(
     const run = await instance.currentRun(before, signal);
     if (run === undefined) return undefined;
     const record = instance.read("stop");
-    // A frozen process takes no signal, and liblxc hangs on a frozen container. A kill strikes it as it is: nobody else
-    // is needed.
+    // A frozen process takes no signal, and liblxc hangs on a frozen container. A kill needs no
+    // thaw.
     if (record.state === "frozen" && mode !== "kill") await run.running.unfreeze?.({ signal });
     // Nobody waits any more for what this stop would begin.
     signal.throwIfAborted();
@@ -118,7 +118,7 @@ async function giveUp(instance: ManagedInstance, { run, unmark }: BegunStop, err
   if (instance.engine.closing.aborted) throw error;
   await instance.locked({}, async () => {
     await unmark();
-    // What this process lost sight of it cannot say to run: who looks next finds a stop that nobody waits for any more.
+    // This process cannot vouch for a run that it lost: the next call that looks finds a stop without a waiter.
     if (run.end !== undefined || instance.run !== run || (await isStopUnderWay(instance))) return;
     const record = instance.read("stop");
     if (record.run === run.id && record.state === "stopping")

@@ -137,7 +137,7 @@ function abortable<T extends Readable | Writable>(stream: T, options: Abortable)
 }
 
 function addAbort(stream: Readable | Writable, { signal }: Abortable): void {
-  // Whoever reads sees a failure; one who has left by an abort must not be followed by it.
+  // A reader sees the failure all the same. Without one, after an abort, it must not be an uncaught error.
   stream.on("error", () => undefined);
   destroyOnAbort(stream, signal);
 }
