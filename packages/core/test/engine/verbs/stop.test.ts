@@ -115,7 +115,7 @@ describe("stop", () => {
         await run.exited;
         throw new ConnectionError("its monitor", "closed");
       };
-      const frozen = expect(instance.freeze()).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+      const frozen = expect(instance.freeze()).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE" });
       const ended = instance.wait();
       await freezing.arrived;
       await (verb === "stop" ? instance.stop({ mode: "kill" }) : instance.delete());
