@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn as start } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { execa } from "execa";
 import type { Abortable } from "../contract/abortable.ts";
 import { CommandError, HostError } from "../contract/errors.ts";
 import { type Bounds, bounded } from "./bounded.ts";
-import { ByteCollector } from "./byte-collector.ts";
 import { missingTool } from "./find-tool.ts";
 import { hostFailure } from "./host-failure.ts";
 import { TOOL_ENV } from "./tool-env.ts";
@@ -45,17 +45,11 @@ export function dyingWithUs(argv: readonly string[]): [tool: string, ...args: st
   return ["setpriv", "--pdeathsig=KILL", "--", ...orNotAtAll, ...argv];
 }
 
-/** Bytes that a tool may print to one stream. */
-const MOST = 64 * 1024 * 1024;
-
-/** Milliseconds that a tool has to end by SIGTERM before it gets SIGKILL. */
-const GRACE = 1000;
-
 /**
- * Runs a tool of the host to its end, never by a shell, and returns what it printed. One that prints more than 64 MiB is killed.
+ * Runs a tool of the host to its end, never by a shell, and returns what it printed. One that prints more than 8 MiB is ended.
  *
  * @throws {CommandError} when a signal ended it, or its exit code is not one of `allow`: with argv, code and stderr.
- * @throws {HostError} when it is not on PATH, or cannot be started for want of descriptors, processes or memory.
+ * @throws {HostError} when it is not on PATH, or cannot be started for want of descriptors.
  */
 export const spawn: Spawn = async (argv, options = {}) => {
   const [tool] = argv;
@@ -64,77 +58,77 @@ export const spawn: Spawn = async (argv, options = {}) => {
   const command = options.bounds === undefined ? argv : bounded(argv, options.bounds);
   const [file = tool, ...rest] = options.diesWithUs ? dyingWithUs(command) : command;
   const wrapped = file !== tool;
-  let ended: Ended;
-  try {
-    ended = await runToEnd(file, rest, options);
-  } catch (cause) {
-    options.signal?.throwIfAborted();
-    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw hostFailure(`run ${tool}`, cause);
-    throw notOnPath(file, wrapped ? "util-linux" : options.fromPackage, cause);
-  }
+  assertDescriptors(tool);
+  const child = execa(file, rest, {
+    cwd: options.cwd ?? "/",
+    env: options.env ?? TOOL_ENV,
+    extendEnv: false,
+    // execa's types know descriptors up to 9 only; it passes on any.
+    stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...((options.descriptors ?? []) as 3[])],
+    ...(options.stdin === undefined ? {} : { input: options.stdin }),
+    // It leads a group, by which what it has started is found.
+    detached: options.diesWithUs ?? false,
+    ...(options.signal === undefined || options.diesWithUs ? {} : { cancelSignal: options.signal }),
+    forceKillAfterDelay: GRACE,
+    reject: false,
+    stripFinalNewline: false,
+    maxBuffer: MOST,
+  });
+  const result = await (options.diesWithUs ? endingGroup(child, child.pid, options.signal) : child);
   options.signal?.throwIfAborted();
-  const { exitCode, signal, stdout, stderr } = ended;
+  if (result.code === "ENOENT") throw notOnPath(file, wrapped ? "util-linux" : options.fromPackage, result.cause);
+  const exitCode = result.exitCode;
   // sh(1) and prlimit(1) exit as env(1) does.
-  if (wrapped && exitCode === 127) throw notOnPath(tool, options.fromPackage, undefined);
-  if (exitCode === undefined || !(options.allow ?? [0]).includes(exitCode))
-    throw new CommandError({ argv, exitCode, signal, stderr });
-  return { stdout, stderr, exitCode };
+  if (wrapped && exitCode === 127) throw notOnPath(tool, options.fromPackage, result.cause);
+  if (exitCode === undefined || !(options.allow ?? [0]).includes(exitCode)) {
+    throw new CommandError(
+      { argv, exitCode, signal: result.signal, stderr: String(result.stderr) },
+      { cause: result.cause },
+    );
+  }
+  return { stdout: String(result.stdout), stderr: String(result.stderr), exitCode };
 };
 
-interface Ended {
-  readonly exitCode: number | undefined;
-  readonly signal: NodeJS.Signals | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+/** Bytes that a tool may print to one stream. execa quotes them in an error, by an expression that V8 dies of at 64 MiB of zeros. */
+const MOST = 8 * 1024 * 1024;
 
-/** @throws a system error when it cannot be started */
-async function runToEnd(file: string, args: readonly string[], options: SpawnOptions): Promise<Ended> {
-  const { stdin, descriptors = [], diesWithUs = false, signal } = options;
-  const child = start(file, args, {
-    cwd: options.cwd ?? "/",
-    env: { ...(options.env ?? TOOL_ENV) },
-    stdio: [stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...descriptors],
-    // It leads a group, by which what it has started is found: that may hold the tool's output open.
-    detached: diesWithUs,
-  });
-  const kill = (how: NodeJS.Signals) => void (diesWithUs ? killGroup(child.pid, how) : child.kill(how));
-  let late: NodeJS.Timeout | undefined;
-  const abort = () => {
-    kill("SIGTERM");
-    late = setTimeout(kill, GRACE, "SIGKILL");
-  };
-  signal?.addEventListener("abort", abort, { once: true });
+/** Milliseconds that a tool has to end by SIGTERM before it gets SIGKILL. */
+const GRACE = 1000;
+
+/** Descriptors that the start of a child takes: two for each of three pipes, and two by which it tells of a failure (uv_spawn). */
+const DESCRIPTORS = 8;
+
+/**
+ * Where these run out, Node hands out a child without streams, execa 9 throws before it listens to it, and the `error` event
+ * that follows would end this process.
+ *
+ * @throws {HostError}
+ */
+function assertDescriptors(tool: string): void {
+  const held: number[] = [];
   try {
-    return await endOf(child, stdin, () => kill("SIGKILL"));
+    while (held.length < DESCRIPTORS) held.push(openSync("/dev/null", "r"));
+  } catch (error) {
+    throw hostFailure(`run ${tool}`, error);
   } finally {
-    clearTimeout(late);
-    signal?.removeEventListener("abort", abort);
+    for (const descriptor of held) closeSync(descriptor);
   }
 }
 
-function endOf(child: ChildProcess, stdin: SpawnOptions["stdin"], tooMuch: () => void): Promise<Ended> {
-  const [stdout, stderr] = [new ByteCollector(), new ByteCollector()];
-  const collect = (collector: ByteCollector) => (chunk: Buffer) => {
-    if (collector.size + chunk.length > MOST) tooMuch();
-    else collector.append(chunk);
+/** Waits for the leader of a group, all of which an abort ends: a child of a tool may hold the tool's output open. */
+async function endingGroup<T>(ended: Promise<T>, pid: number | undefined, signal: AbortSignal | undefined): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const end = () => {
+    killGroup(pid, "SIGTERM");
+    timer = setTimeout(() => killGroup(pid, "SIGKILL"), GRACE);
   };
-  // Where descriptors run out there are no streams, whatever their types say: the `error` event tells of that.
-  child.stdout?.on("data", collect(stdout));
-  child.stderr?.on("data", collect(stderr));
-  // A tool may end before it has read all: how it ended says why.
-  child.stdin?.on("error", () => undefined).end(stdin);
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (exitCode: number | null, signal: NodeJS.Signals | null) =>
-      resolve({
-        exitCode: exitCode ?? undefined,
-        signal: signal ?? undefined,
-        stdout: stdout.bytes().toString(),
-        stderr: stderr.bytes().toString(),
-      }),
-    );
-  });
+  signal?.addEventListener("abort", end, { once: true });
+  try {
+    return await ended;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
+  }
 }
 
 /** Signals all of the group that a process leads, if there is any of it. */
