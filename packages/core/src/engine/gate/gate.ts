@@ -1,11 +1,16 @@
 import type { Readable } from "node:stream";
 import type { Abortable } from "../../contract/abortable.ts";
+import { type FileError, isInstanceError } from "../../contract/errors.ts";
 import type { FileOperations } from "../../contract/files.ts";
 import type { Backend, InstanceContext, RunningCapabilities } from "../../driver/backend.ts";
 import type { BackendProcess } from "../../driver/process.ts";
+import { diskFull } from "../../system/host-failure.ts";
 import type { AnyRunning } from "../run.ts";
 import * as answers from "./answers.ts";
 import { type Asked, ask, askNow, driverFailure, type Question } from "./ask.ts";
+
+/** What the system says where a disk, or the user's share of it, is full. */
+const FULL = ["ENOSPC", "EDQUOT"];
 
 /**
  * A backend as the engine calls it: see {@link ask}. The steps that change an instance are waited for even past an
@@ -13,13 +18,21 @@ import { type Asked, ask, askNow, driverFailure, type Question } from "./ask.ts"
  */
 export function gateBackend(driver: string, backend: Backend<never>): Backend<never> {
   const about = (instance: InstanceContext) => ({ driver, instance: instance.name });
-  const changing = <T>(
+  const changing = async <T>(
     step: string,
     instance: InstanceContext,
     { signal }: Abortable,
     isAnswer: Question<T>["isAnswer"],
     call: () => Promise<T>,
-  ) => ask({ asked: about(instance), step, signal, isAnswer }, call);
+  ) => {
+    try {
+      return await ask({ asked: about(instance), step, signal, isAnswer }, call);
+    } catch (error) {
+      // A file that the driver writes for itself: its caller has named none.
+      if (!isInstanceError(error, "ERR_INSTANCE_FILE") || !FULL.includes((error as FileError).errno)) throw error;
+      throw diskFull(`${step} instance "${instance.name}"`, error);
+    }
+  };
   const { logs } = backend;
   return {
     plan: (before, after) =>

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FileError } from "../../../src/contract/errors.ts";
 import { FOREIGN, gate, IMAGE, scriptedRoot, untilAborted } from "../scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
@@ -117,6 +118,14 @@ describe("create", () => {
     await nothingIsLeft();
     place.scripted.script = {};
     await host.create(CONFIG);
+  });
+
+  it("that meets a full disk in a file of the driver's own is refused with the fix", async () => {
+    const host = await place.open();
+    const cause = new FileError({ verb: "write", path: "/etc/hosts", errno: "ENOSPC" });
+    place.scripted.script.materialize = () => Promise.reject(cause);
+    const refused = { code: "ERR_INSTANCE_HOST", missing: [{ need: "disk-space" }], cause };
+    await expect(host.create(CONFIG)).rejects.toMatchObject(refused);
   });
 
   it("whose undoing fails too tells both, the first failure first", async () => {
