@@ -155,12 +155,12 @@ describe("its network", () => {
 
 describe("exec", () => {
   it(
-    "starts from the image's environment, path and working directory, as root",
+    "starts from the image's environment, path and working directory, as its user",
     real(async () => {
       await fixture.using({}, async (instance) => {
         await instance.start();
         const { stdout } = await instance.run(["sh", "-c", 'id -u; pwd; echo $FROM; echo $HOME; echo "$LINES"']);
-        expect(stdout).toBe("0\n/srv/made here\nimage\n/root\na\nb\n");
+        expect(stdout).toBe("1000\n/srv/made here\nimage\n/home/app\na\nb\n");
         const { stdout: other } = await instance.run(["sh", "-c", "id -G; pwd; echo $HOME $FROM"], {
           user: "app",
           cwd: "/tmp",

@@ -76,7 +76,12 @@ describe("prepareRoot", () => {
     real(async () => {
       await writeFile(join(root, "etc/passwd"), "app:x:1000:1001::/home/app:/bin/sh\n");
       await writeFile(join(root, "etc/group"), "shared:x:2000:app\n");
-      expect(await prepare({ user: "app" })).toMatchObject({ uid: 1000, gid: 1001, groups: [2000], home: "/home/app" });
+      expect(await prepare({ user: "app" })).toMatchObject({
+        uid: 1000,
+        gid: 1001,
+        groups: [1001, 2000],
+        home: "/home/app",
+      });
       await expect(prepare({ user: "other" })).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
     }),
   );
@@ -118,7 +123,7 @@ describe("prepareRoot", () => {
       await prepare();
       expect(await readFile(join(root, "etc/resolv.conf"), "utf8")).toBe("mine");
       await rm(join(root, "etc"), { recursive: true });
-      expect(await prepare()).toMatchObject({ uid: 0, gid: 0, groups: [], home: "/root" });
+      expect(await prepare()).toMatchObject({ uid: 0, gid: 0, groups: [0], home: "/root" });
     }),
   );
 });

@@ -58,7 +58,7 @@ describe("the program of an instance", () => {
     "runs as the image's user with its groups, in the image's working directory, which is made",
     real(async () => {
       const { stdout } = await fixture.outcome(sh("id; pwd; stat -c %U:%G ."));
-      expect(stdout).toBe("uid=1000(app) gid=1000(app) groups=2000(shared)\n/srv/made here\nroot:root\n");
+      expect(stdout).toBe("uid=1000(app) gid=1000(app) groups=1000(app),2000(shared)\n/srv/made here\nroot:root\n");
     }),
   );
 

@@ -59,6 +59,8 @@ async function stopInBackground(
     } catch (error) {
       if (run.end !== undefined) await abortable(run.settled, closing);
       else if (mode === "ask-then-kill" && !closing.aborted) await killAndWait(run, closing);
+      // Killed by another call meanwhile: nobody is there to be asked, and the end is on its way.
+      else if (mode === "ask" && run.endRequested) await abortable(run.settled, deadline.signal);
       else await giveUp(instance, begun, error);
     } finally {
       await unmark();

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ConfigError, ConnectionError, TimeoutError } from "../../../src/contract/errors.ts";
 import { gate, scriptedRoot } from "../scripted.ts";
@@ -123,6 +124,26 @@ describe("stop", () => {
       expect(await ended).toMatchObject({ reason: "requested" });
     },
   );
+
+  it("that cannot ask any more because of a kill waits for the end, as the kill does", async () => {
+    const { instance } = await created();
+    await instance.start();
+    const asking = gate();
+    place.scripted.script.shutdown = async () => {
+      await asking.pass();
+      throw new ConnectionError("its init", "it has ended");
+    };
+    const asked = instance.stop({ mode: "ask" });
+    const settled = asked.catch(() => undefined);
+    place.scripted.script.kill = async () => {
+      asking.open();
+      // The end takes its time, in which nobody is there to be asked any more.
+      await Promise.race([settled, setTimeout(200)]);
+    };
+    await asking.arrived;
+    await Promise.all([asked, instance.stop({ mode: "kill" })]);
+    expect(await instance.state()).toBe("stopped");
+  });
 
   it("aborted stops waiting; what was asked for stays asked for", async () => {
     const { instance } = await created();
