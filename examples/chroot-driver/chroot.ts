@@ -133,7 +133,7 @@ function running(
       await endAllIn(root);
     },
     detach: async () => detached.abort(),
-    exec: (request, options) => exec(root, request, options),
+    exec: (request, options) => exec({ name: instance.name, root }, request, options),
   };
 }
 

@@ -1,6 +1,6 @@
 import { spawn as start } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Duplex, PassThrough } from "node:stream";
 import { spawn as startOnTerminal } from "@lydell/node-pty";
@@ -9,8 +9,11 @@ import {
   type BackendProcess,
   type ExecRequest,
   type ExitStatus,
+  identifyProcess,
   NotFoundError,
+  type ProcessIdentity,
   type SignalName,
+  signalProcess,
   TOOL_ENV,
 } from "@pileus/core/driver";
 import { parseSignal, signalName } from "@pileus/core/files";
@@ -29,14 +32,20 @@ export function argvInside(root: string, to: { argv: readonly string[]; cwd?: st
     `--groups=${groups}`,
     root,
   ];
-  return [...enter, "sh", "-c", 'cd "$0" && exec "$@"', to.cwd ?? "/", ...to.argv];
+  // env(1) starts it as execvp(3) does: 127 for what is not there, 126 for what cannot be run. A shell's exec does not.
+  const script = 'cd "$0" || exit 126; exec /bin/busybox env -- "$@"';
+  return [...enter, "sh", "-c", script, to.cwd ?? "/", ...to.argv];
 }
 
 /** A program inside: its process is a child of ours, in a group of its own, so that pids and signals are simply the host's. */
-export async function exec(root: string, request: ExecRequest, { signal }: Abortable): Promise<BackendProcess> {
+export async function exec(
+  { name, root }: { readonly name: string; readonly root: string },
+  request: ExecRequest,
+  { signal }: Abortable,
+): Promise<BackendProcess> {
   const user = await findUser(root, request.user);
   signal?.throwIfAborted();
-  const env = { ...TOOL_ENV, HOME: user.home, USER: user.name, ...request.env };
+  const env = { ...TOOL_ENV, HOSTNAME: name, HOME: user.home, USER: user.name, ...request.env };
   const argv = argvInside(root, request, user);
   return request.tty === undefined
     ? onPipes(argv, env)
@@ -56,7 +65,7 @@ function onPipes(argv: readonly string[], env: Record<string, string>): BackendP
   // Through a stream of ours: what a child left unread at its end, Node throws away.
   const [stdout, stderr] = [child.stdout.pipe(new PassThrough()), child.stderr.pipe(new PassThrough())];
   const streams = { kind: "pipes", stdin: child.stdin, stdout, stderr } as const;
-  return { streams, exit, kill: async (signal) => signalGroup(child.pid, signal), resize: async () => undefined };
+  return { streams, exit, kill: (signal) => signalProgram(child.pid, signal), resize: async () => undefined };
 }
 
 function onTerminal(
@@ -74,9 +83,16 @@ function onTerminal(
       terminal.write(chunk as unknown as string);
       next();
     },
+    destroy: (error, done) => {
+      // It hangs up, as a terminal that is closed does.
+      signalGroup(terminal.pid, "SIGHUP");
+      // Its end is told only when all that it printed has been read.
+      terminal.resume();
+      done(error);
+    },
   });
   terminal.onData((chunk) => {
-    if (!tty.push(chunk)) terminal.pause();
+    if (!tty.push(chunk) && !tty.destroyed) terminal.pause();
   });
   const exit = new Promise<ExitStatus>((resolve) => {
     terminal.onExit(({ exitCode, signal }) => {
@@ -86,7 +102,32 @@ function onTerminal(
     });
   });
   const resize: BackendProcess["resize"] = async (size) => terminal.resize(size.columns, size.rows);
-  return { streams: { kind: "tty", tty }, exit, kill: async (signal) => signalGroup(terminal.pid, signal), resize };
+  return { streams: { kind: "tty", tty }, exit, kill: (signal) => signalProgram(terminal.pid, signal), resize };
+}
+
+/** A kill takes along what the program started, in groups of their own too. */
+async function signalProgram(pid: number | undefined, signal: SignalName): Promise<void> {
+  const descendants = signal === "SIGKILL" && pid !== undefined ? await descendantsOf(pid) : [];
+  signalGroup(pid, signal);
+  for (const identity of descendants) await signalProcess(identity, "SIGKILL");
+}
+
+async function descendantsOf(pid: number): Promise<readonly ProcessIdentity[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const stats = await Promise.all(pids.map((name) => readFile(`/proc/${name}/stat`, "latin1").catch(() => "")));
+  const parents = new Map(
+    stats.filter((text) => text !== "").map((text) => [Number.parseInt(text, 10), parentIn(text)]),
+  );
+  const found = [pid];
+  // What is added is looked at in its turn.
+  for (const parent of found) for (const [child, its] of parents) if (its === parent) found.push(child);
+  const identities = await Promise.all(found.slice(1).map(identifyProcess));
+  return identities.filter((identity) => identity !== undefined);
+}
+
+/** proc_pid_stat(5): the fourth field, after a name in parentheses that may hold anything. */
+function parentIn(stat: string): number {
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 }
 
 function signalGroup(pid: number | undefined, signal: SignalName): void {

@@ -35,5 +35,6 @@ export const subject: DriverSubject = {
     const { stdout } = await spawn(find, { allow: [0, 1] });
     return [...new Set(stdout.split("\n").filter((line) => line !== ""))];
   },
+  blindTo: "real-time signals",
   needs: ["root", "binary:chroot", "binary:setpriv", "binary:busybox"],
 };

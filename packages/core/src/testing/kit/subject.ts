@@ -66,6 +66,11 @@ export interface DriverSubject {
   cleanUp?(host: Host<AnyDriver>): Promise<void>;
   /** The longest that one verb may take, in milliseconds. Default 10 s. */
   readonly deadline?: number | undefined;
+  /**
+   * The one thing that the kit does not insist on: a driver that starts programs by `node:child_process` is told nothing
+   * of an end by a real-time signal.
+   */
+  readonly blindTo?: "real-time signals" | undefined;
   /** Where to make the state folder. Default: the system's folder for temporary files. */
   readonly folder?: string | undefined;
   /** What the machine must have: see {@link requires}. */
