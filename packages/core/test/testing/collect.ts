@@ -34,7 +34,7 @@ export class CollectingRunner implements Runner {
       const failure = await outcome(test({ skip: () => undefined }), timeout);
       if (failure !== undefined) failures.set(ending, failure);
     }
-    for (const hook of this.#hooks) await outcome(hook(), 1000);
+    for (const hook of this.#hooks) await outcome(hook(), 15_000);
     return failures;
   }
 }

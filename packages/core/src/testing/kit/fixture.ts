@@ -9,7 +9,7 @@ import type { Instance } from "../../contract/instance.ts";
 import type { AnyDriver } from "../../driver/backend.ts";
 import type { Image } from "../../model/image.ts";
 import { requires, type SkipContext } from "../requires.ts";
-import { eventually } from "./expect.ts";
+import { eventually, within } from "./expect.ts";
 import type { DriverSubject, Runner, SubjectAccount, SubjectConfig } from "./subject.ts";
 
 /** What every instance of the kit is given by its configuration. */
@@ -165,10 +165,10 @@ export class Fixture {
     if (this.#root === undefined) return;
     try {
       if (this.#host !== undefined) {
-        await this.deleteAll();
-        const host = await this.#host;
+        await using host = await this.#host;
+        // A driver that never ends an instance must not keep the kit from its end.
+        await within(this.deadline * 2, "the deletion of what is left", this.deleteAll());
         await this.subject.cleanUp?.(host);
-        await host[Symbol.asyncDispose]();
       }
     } finally {
       if (!process.env["PILEUS_KEEP"]) await rm(await this.#root, { recursive: true, force: true });
