@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync } from "node:fs";
 import {
   type Abortable,
   ConnectionError,
@@ -104,8 +104,16 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     return freezer !== undefined && isFrozenIfThere(freezer);
   }
 
-  addresses(options: Abortable = {}): Promise<readonly InterfaceAddress[]> {
-    return readAddresses(this.#monitor.init.current().pid, options);
+  async addresses(options: Abortable = {}): Promise<readonly InterfaceAddress[]> {
+    const { pid } = this.#monitor.init.current();
+    try {
+      return await readAddresses(pid, options);
+    } catch (cause) {
+      options.signal?.throwIfAborted();
+      // One that is ending has no network any more, though its process is there for a moment yet.
+      if (this.#monitor.init.find()?.pid === pid && existsSync(`/proc/${pid}/ns/net`)) throw cause;
+      throw new ConnectionError(`container "${this.#spec.name}"`, "its init is ending", { cause });
+    }
   }
 
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
