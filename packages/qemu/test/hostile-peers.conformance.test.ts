@@ -3,29 +3,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Capability, Host, Instance } from "@pileus/core";
 import type { AnyDriver } from "@pileus/core/driver";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { openHostWith } from "../../core/src/host.ts";
 import { smallParts } from "../../core/test/engine/scripted.ts";
-import { expectToldError, GRACE, outcomeOf } from "../../core/test/harness/settles.ts";
+import {
+  expectToldError,
+  GRACE,
+  LETTING_GO,
+  nothingEscapes,
+  outcomeOf,
+  PATIENCE,
+} from "../../core/test/harness/settles.ts";
 import { folderToPush, VERBS, type Verb } from "../../core/test/harness/verbs.ts";
 import { HostileMachines, type Mischief } from "./harness/hostile-driver.ts";
 import { PEER_FAULTS } from "./harness/scripted-guest.ts";
-
-/** Milliseconds until the caller of a verb has enough. */
-const PATIENCE = 100;
-/** Milliseconds that a host takes at most to let go of what does not answer: stated with `Host`. */
-const LETTING_GO = 10_000;
-
-const strays: unknown[] = [];
-const note = (reason: unknown) => void strays.push(reason);
-beforeAll(() => {
-  process.on("unhandledRejection", note);
-  process.on("uncaughtException", note);
-});
-afterAll(() => {
-  process.off("unhandledRejection", note);
-  process.off("uncaughtException", note);
-});
 
 /** Calls one verb on a machine one of whose peers misbehaves from then on, and gives up soon. */
 async function attempt(verb: Verb, mischief: Mischief): Promise<void> {
@@ -81,7 +72,4 @@ describe.concurrent("whatever a guest's agent or a monitor does, a call ends by 
   });
 });
 
-it("leaves nothing uncaught and nothing unhandled behind", async () => {
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(strays).toEqual([]);
-});
+nothingEscapes();

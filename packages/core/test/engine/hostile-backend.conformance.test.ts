@@ -4,29 +4,13 @@ import { join } from "node:path";
 import type { Capability, Host, Instance } from "@pileus/core";
 import type { AnyDriver } from "@pileus/core/driver";
 import { FakeWorld, fake } from "@pileus/core/testing";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { EngineParts } from "../../src/engine/open-engine.ts";
 import { openHostWith } from "../../src/host.ts";
 import { FAULTS, type FaultName, type Faults, Sabotage, type Step, SYNCHRONOUS } from "../harness/sabotage.ts";
-import { expectToldError, GRACE, outcomeOf } from "../harness/settles.ts";
+import { expectToldError, GRACE, LETTING_GO, nothingEscapes, outcomeOf, PATIENCE } from "../harness/settles.ts";
 import { folderToPush, VERBS, type Verb } from "../harness/verbs.ts";
 import { smallParts } from "./scripted.ts";
-
-/** Milliseconds until the caller of a verb has enough. */
-const PATIENCE = 100;
-/** Milliseconds that a host takes at most to let go of a backend that never answers: stated with `Host`. */
-const LETTING_GO = 10_000;
-
-const strays: unknown[] = [];
-const note = (reason: unknown) => void strays.push(reason);
-beforeAll(() => {
-  process.on("unhandledRejection", note);
-  process.on("uncaughtException", note);
-});
-afterAll(() => {
-  process.off("unhandledRejection", note);
-  process.off("uncaughtException", note);
-});
 
 /** Parts of a host whose image is the folder. */
 function partsWithTree(folder: string): EngineParts {
@@ -124,7 +108,4 @@ describe.concurrent("whatever its backend does at each step, a call ends by its 
   });
 });
 
-it("leaves nothing uncaught and nothing unhandled behind", async () => {
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(strays).toEqual([]);
-});
+nothingEscapes();

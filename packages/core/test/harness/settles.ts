@@ -1,6 +1,10 @@
 import { isInstanceError } from "@pileus/core";
-import { expect } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 
+/** Milliseconds until the caller of a verb has enough. */
+export const PATIENCE = 100;
+/** Milliseconds that a host takes at most to let go of what does not answer: stated with `Host`. */
+export const LETTING_GO = 10_000;
 /** Milliseconds that a call may take to settle once its signal has aborted. */
 export const GRACE = 2000;
 
@@ -31,4 +35,21 @@ export async function outcomeOf(call: PromiseLike<unknown>, within: number): Pro
 export function expectToldError(outcome: Outcome, reason: unknown): void {
   if (outcome.kind !== "rejected" || outcome.error === reason) return;
   expect(isInstanceError(outcome.error) ? "an InstanceError" : outcome.error).toBe("an InstanceError");
+}
+
+/** Listens from the first test of a file on; the test that this makes, the last of the file, tells what nobody took. */
+export function nothingEscapes(): void {
+  const strays: unknown[] = [];
+  const note = (reason: unknown) => void strays.push(reason);
+  const events = ["unhandledRejection", "uncaughtException"] as const;
+  beforeAll(() => {
+    for (const event of events) process.on(event, note);
+  });
+  afterAll(() => {
+    for (const event of events) process.off(event, note);
+  });
+  it("leaves nothing uncaught and nothing unhandled behind", async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(strays).toEqual([]);
+  });
 }
