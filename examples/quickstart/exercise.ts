@@ -52,8 +52,8 @@ export async function exercise(
   });
   await watch.step("metrics", async () => {
     const { cpu, memory } = await instance.metrics({ signal });
-    assert.ok(cpu.usage > 0 && memory.usage > 0);
-    return `cpu ${(cpu.usage / 1e9).toFixed(2)} s, memory ${(memory.usage / 2 ** 20).toFixed(1)} MiB`;
+    assert.ok(cpu.seconds > 0 && memory.bytes > 0);
+    return `cpu ${cpu.seconds.toFixed(2)} s, memory ${(memory.bytes / 2 ** 20).toFixed(1)} MiB`;
   });
   if (redis && address !== undefined) await watch.step("ping", () => ping(address, signal));
   await watch.step("freeze", async () => {

@@ -193,9 +193,9 @@ describe("facts of the guest", () => {
   it("gives metrics that count up", async () => {
     const before = await client.metrics();
     const after = await client.metrics();
-    expect(after.cpu.usage).toBeGreaterThanOrEqual(before.cpu.usage);
-    expect(after.memory.usage).toBeGreaterThan(0);
-    expect(after.memory.usage).toBeLessThan(after.memory.limit ?? 0);
+    expect(after.cpu.seconds).toBeGreaterThanOrEqual(before.cpu.seconds);
+    expect(after.memory.bytes).toBeGreaterThan(0);
+    expect(after.memory.bytes).toBeLessThan(after.memory.limitBytes ?? 0);
     expect(after.processes).toBeGreaterThan(1);
   });
 

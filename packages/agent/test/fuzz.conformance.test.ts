@@ -121,7 +121,7 @@ const SAID = [
   { type: "exit", status: { kind: "exited", code: 0 } },
   { type: "exit", status: { kind: "signaled", signal: "SIGKILL" } },
   { ok: true },
-  { ok: true, result: { cpu: { usage: 1 }, memory: { usage: 1 } } },
+  { ok: true, result: { cpu: { seconds: 1 }, memory: { bytes: 1 } } },
   { ok: false, error: { reason: "ENOENT", message: "\u001b[2J" } },
   { name: "a", type: "file", size: 1, mode: 0o644, uid: 0, gid: 0, mtime: 0 },
 ];

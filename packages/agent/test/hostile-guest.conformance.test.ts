@@ -162,8 +162,8 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
 describe("what a guest tells of itself", () => {
   const address = { interface: "eth0", family: "inet", address: "10.0.0.2", prefix: 24, mac: "52:54:00:00:00:01" };
   it.each<[string, (client: AgentClient) => Promise<unknown>, unknown]>([
-    ["memory that no machine has", (c) => c.metrics(), { cpu: { usage: 1 }, memory: { usage: 1e308 } }],
-    ["a processor time of 1e308", (c) => c.metrics(), { cpu: { usage: 1e308 }, memory: { usage: 1 } }],
+    ["memory that no machine has", (c) => c.metrics(), { cpu: { seconds: 1 }, memory: { bytes: 1e308 } }],
+    ["a processor time of 1e308", (c) => c.metrics(), { cpu: { seconds: 1e308 }, memory: { bytes: 1 } }],
     ["an IPv4 prefix of 128", (c) => c.addresses(), [{ ...address, prefix: 128 }]],
     ["an IPv6 address with a zone", (c) => c.addresses(), [{ ...address, family: "inet6", address: "fe80::1%x" }]],
     ["a size of 1e308", (c) => c.files.stat("/a", {}), { ...stat, size: 1e308 }],
@@ -387,7 +387,7 @@ describe("fuzz", () => {
       frame(FRAME.end, 1, 1),
       frame(FRAME.end, 1, 2),
       frame(FRAME.close, 1, 0, json({ ok: true })),
-      frame(FRAME.close, 2, 0, json({ ok: true, result: { cpu: { usage: 1 }, memory: { usage: 1 } } })),
+      frame(FRAME.close, 2, 0, json({ ok: true, result: { cpu: { seconds: 1 }, memory: { bytes: 1 } } })),
     ];
     for (let round = 0; round < 400; round += 1) {
       const { client, inside } = await guest();

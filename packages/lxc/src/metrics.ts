@@ -6,6 +6,12 @@ import type { CgroupLayout } from "@pileus/core/driver";
 /** Version 1 says "no limit" by the largest multiple of a page in 63 bits. */
 const UNLIMITED = 2 ** 62;
 
+/**
+ * The exponent that turns a figure into the unit that we tell. Appended to the digits: nanoseconds pass 2^53, which a
+ * number holds no more, after 104 days of one processor.
+ */
+type Scale = "" | "e-6" | "e-9";
+
 /** Reads the figures of one container; `folder` finds its cgroup for a controller. */
 export async function readMetrics(
   layout: Pick<CgroupLayout, "controller">,
@@ -18,12 +24,12 @@ export async function readMetrics(
     readMemory(layout, folders.memory),
     readNumber(folders.processes, "pids.current"),
   ]);
-  return { cpu: { usage: cpu }, memory, processes };
+  return { cpu: { seconds: cpu }, memory, processes };
 }
 
 async function readCpu(layout: Pick<CgroupLayout, "controller">, folder: string | undefined): Promise<number> {
-  if (layout.controller("cpuacct")?.version === 1) return (await readNumber(folder, "cpuacct.usage")) ?? 0;
-  return (await readField(folder, "cpu.stat", "usage_usec")) * 1000;
+  if (layout.controller("cpuacct")?.version === 1) return (await readNumber(folder, "cpuacct.usage", "e-9")) ?? 0;
+  return await readField(folder, "cpu.stat", "usage_usec", "e-6");
 }
 
 // What the page cache holds and nobody used lately can be had back at once: free(1) and docker stats leave it out, too.
@@ -38,19 +44,20 @@ async function readMemory(
     readField(folder, "memory.stat", first ? "total_inactive_file" : "inactive_file"),
   ]);
   return {
-    usage: Math.max(0, (used ?? 0) - idle),
-    limit: limit === undefined || limit >= UNLIMITED ? undefined : limit,
+    bytes: Math.max(0, (used ?? 0) - idle),
+    limitBytes: limit === undefined || limit >= UNLIMITED ? undefined : limit,
   };
 }
 
 /** `undefined` for `max`, and where the host has no such controller. */
-async function readNumber(folder: string | undefined, file: string): Promise<number | undefined> {
+async function readNumber(folder: string | undefined, file: string, scale: Scale = ""): Promise<number | undefined> {
   const text = (await readCgroupFile(folder, file)).trim();
-  return /^\d+$/.test(text) ? Number(text) : undefined;
+  return /^\d+$/.test(text) ? Number(text + scale) : undefined;
 }
 
-async function readField(folder: string | undefined, file: string, field: string): Promise<number> {
-  return Number(new RegExp(`^${field} (\\d+)$`, "m").exec(await readCgroupFile(folder, file))?.[1] ?? 0);
+async function readField(folder: string | undefined, file: string, field: string, scale: Scale = ""): Promise<number> {
+  const text = new RegExp(`^${field} (\\d+)$`, "m").exec(await readCgroupFile(folder, file))?.[1];
+  return Number((text ?? "0") + scale);
 }
 
 async function readCgroupFile(folder: string | undefined, file: string): Promise<string> {

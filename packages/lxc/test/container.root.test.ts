@@ -120,7 +120,7 @@ describe("a system container", () => {
     requires(NEEDS, async () => {
       const { host, image } = await bench();
       await using system = await host.ephemeral({ driver: "lxc", name: "limits", image, limits: { memory: "32MiB" } });
-      expect((await system.metrics()).memory.limit).toBe(32 * 2 ** 20);
+      expect((await system.metrics()).memory.limitBytes).toBe(32 * 2 ** 20);
       // One greedy program and nobody else at work, who could be what the kernel ends next, PID 1 included.
       const greedy = ["sh", "-c", "tail -c 100000000 /dev/zero; echo $?"];
       expect((await system.run(greedy, { timeout: 20_000 })).stdout).toBe("137\n");

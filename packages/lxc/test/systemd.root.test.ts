@@ -53,7 +53,7 @@ it(
         const [address] = await system.addresses({ signal });
         expect(address).toMatchObject({ interface: "lan0", family: "inet", prefix: 24 });
         expect(await run("getent", "hosts", "debian")).toContain(address?.address);
-        expect((await system.metrics({ signal })).memory.limit).toBe(512 * 2 ** 20);
+        expect((await system.metrics({ signal })).memory.limitBytes).toBe(512 * 2 ** 20);
 
         const before = (await system.inspect()).pid;
         const booted = await run("cat", "/proc/sys/kernel/random/boot_id");

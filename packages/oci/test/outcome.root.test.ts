@@ -180,7 +180,7 @@ describe("its limits", () => {
         {},
         async (instance) => {
           await instance.start();
-          expect((await instance.metrics()).memory.limit).toBe(64 * 1024 * 1024);
+          expect((await instance.metrics()).memory.limitBytes).toBe(64 * 1024 * 1024);
         },
         { limits: { memory: "64MiB" } },
       );

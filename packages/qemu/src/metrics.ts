@@ -1,14 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { type ProcessIdentity, parseProcessStat } from "@pileus/core/driver";
 
-/** Nanoseconds in a tick of /proc/PID/stat: USER_HZ is 100 on all architectures that QEMU runs on as host here. */
-const TICK = 1e7;
+/** Ticks of /proc/PID/stat in a second: USER_HZ is 100 on all architectures that QEMU runs on as host here. */
+const TICKS = 100;
 const PAGE = 4096;
 
-/** Processor time in nanoseconds, resident memory in bytes. */
+/** Processor time in seconds, resident memory in bytes. */
 export interface ProcessUsage {
-  readonly cpu: number;
-  readonly memory: number;
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
 }
 
 /** What that very process of this host uses; `undefined` when it has ended. */
@@ -16,7 +16,7 @@ export async function readProcessUsage(identity: ProcessIdentity): Promise<Proce
   try {
     const stat = parseProcessStat(await readFile(`/proc/${identity.pid}/stat`, "latin1"));
     if (stat?.startTime !== identity.startTime) return undefined;
-    return { cpu: stat.cpuTicks * TICK, memory: stat.residentPages * PAGE };
+    return { cpuSeconds: stat.cpuTicks / TICKS, residentBytes: stat.residentPages * PAGE };
   } catch (error) {
     // ESRCH: it ended between open and read.
     if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;

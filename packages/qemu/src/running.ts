@@ -135,8 +135,8 @@ export class QemuRunning implements Running<QemuCapability> {
     const limit = memoryOf(this.#instance.config);
     const guest = (await this.isFrozen(options)) ? this.#frozenMetrics : await this.#agent?.current?.metrics(options);
     return {
-      cpu: { usage: host.cpu },
-      memory: { usage: guest?.memory.usage ?? Math.min(host.memory, limit), limit },
+      cpu: { seconds: host.cpuSeconds },
+      memory: { bytes: guest?.memory.bytes ?? Math.min(host.residentBytes, limit), limitBytes: limit },
       processes: guest?.processes,
     };
   }

@@ -83,8 +83,8 @@ it("kills a frozen machine whose monitor has closed", async () => {
 it("tells what a machine uses, and of one that has ended that it has, however late its monitor closes", async () => {
   await using machine = await startMachine();
   const { cpu, memory } = await machine.running.metrics();
-  expect(cpu.usage).toBeGreaterThanOrEqual(0);
-  expect(memory.usage).toBeGreaterThan(0);
+  expect(cpu.seconds).toBeGreaterThanOrEqual(0);
+  expect(memory.bytes).toBeGreaterThan(0);
   await machine.running.kill();
   await once(machine.child, "exit");
   await expect(machine.running.metrics()).rejects.toThrow(ConnectionError);
@@ -210,9 +210,9 @@ it("gives figures of its process, frozen too", async () => {
   await using machine = await startMachine();
   await machine.running.freeze();
   const { cpu, memory } = await machine.running.metrics();
-  expect(cpu.usage).toBeGreaterThanOrEqual(0);
-  expect(memory.usage).toBeGreaterThan(0);
-  expect(memory.limit).toBe(512 * 2 ** 20);
+  expect(cpu.seconds).toBeGreaterThanOrEqual(0);
+  expect(memory.bytes).toBeGreaterThan(0);
+  expect(memory.limitBytes).toBe(512 * 2 ** 20);
 });
 
 it("leaves the machine running when it is detached, and never settles exited then", async () => {

@@ -31,8 +31,8 @@ export function metrics(proc = "/proc"): InstanceMetrics {
   );
   const total = memory.get("MemTotal") ?? 0;
   return {
-    cpu: { usage: busyTicks(readFileSync(`${proc}/stat`, "utf8")) * (1e9 / TICKS) },
-    memory: { usage: total - (memory.get("MemAvailable") ?? 0), limit: total },
+    cpu: { seconds: busyTicks(readFileSync(`${proc}/stat`, "utf8")) / TICKS },
+    memory: { bytes: total - (memory.get("MemAvailable") ?? 0), limitBytes: total },
     processes: readdirSync(proc).filter((name) => /^\d+$/.test(name) && isProgram(`${proc}/${name}/stat`)).length,
   };
 }

@@ -164,8 +164,8 @@ export const AddressesSchema = z
   .max(1024);
 
 export const MetricsSchema = z.object({
-  cpu: z.object({ usage: count }),
-  memory: z.object({ usage: count, limit: count.optional() }),
+  cpu: z.object({ seconds: count }),
+  memory: z.object({ bytes: count, limitBytes: count.optional() }),
   processes: z.int().min(0).optional(),
 });
 

@@ -25,8 +25,8 @@ it("counts processor time without idling and waiting, memory without what can be
   writeFileSync(join(proc, "2", "stat"), stat("2", 0x208040));
   writeFileSync(join(proc, "42", "stat"), stat("42", 0x400000));
   expect(metrics(proc)).toEqual({
-    cpu: { usage: 161 * 1e7 },
-    memory: { usage: 600 * 1024, limit: 1000 * 1024 },
+    cpu: { seconds: 1.61 },
+    memory: { bytes: 600 * 1024, limitBytes: 1000 * 1024 },
     processes: 2,
   });
 });

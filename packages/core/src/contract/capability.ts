@@ -38,10 +38,10 @@ export interface CanNetwork {
  * processes are as its guest counts them, or where no agent tells, the memory that it holds of the host.
  */
 export interface InstanceMetrics {
-  /** Processor time consumed since start, in nanoseconds. */
-  readonly cpu: { readonly usage: number };
-  /** Bytes in use, page cache that can be dropped at once not counted; `limit` in bytes where there is one. */
-  readonly memory: { readonly usage: number; readonly limit?: number | undefined };
+  /** Processor time consumed since start, of all processors together: exact to a microsecond for 285 years. */
+  readonly cpu: { readonly seconds: number };
+  /** Memory in use, without page cache that can be dropped at once; `limitBytes` where there is a limit. */
+  readonly memory: { readonly bytes: number; readonly limitBytes?: number | undefined };
   /** Processes inside, where they can be counted. */
   readonly processes?: number | undefined;
 }

@@ -188,7 +188,7 @@ export class Scripted {
         run.frozen = false;
       },
       addresses: async () => [],
-      metrics: async () => ({ cpu: { usage: 1 }, memory: { usage: 2 } }),
+      metrics: async () => ({ cpu: { seconds: 1 }, memory: { bytes: 2 } }),
     };
     const { ready } = this.script;
     if (ready !== undefined) running.ready = async ({ signal }) => void (await ready({ name, signal }));

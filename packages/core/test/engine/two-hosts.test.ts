@@ -21,7 +21,7 @@ describe("two hosts on one root", () => {
     const theirs = await two.get("a", { driver: "scripted" });
     await mine.start();
     expect(await theirs.state()).toBe("running");
-    expect((await theirs.metrics()).cpu.usage).toBe(1);
+    expect((await theirs.metrics()).cpu.seconds).toBe(1);
     const waiting = mine.wait();
     await theirs.stop();
     expect(await waiting).toMatchObject({ reason: "requested" });

@@ -14,7 +14,7 @@ const RESULTS: Readonly<Record<string, unknown>> = {
   stat: STAT,
   list: [{ ...STAT, name: "a" }],
   addresses: [],
-  metrics: { cpu: { usage: 1 }, memory: { usage: 1 } },
+  metrics: { cpu: { seconds: 1 }, memory: { bytes: 1 } },
   info: { kernel: "x", architecture: "x", hostname: "x", init: "x", agentMemory: 1 },
 };
 

@@ -53,5 +53,5 @@ export const isFileStat = (value: unknown): boolean =>
 export const isMetrics = (value: unknown): boolean => {
   if (!isObject(value)) return false;
   const { cpu, memory } = value;
-  return isObject(cpu) && isCount(cpu["usage"]) && isObject(memory) && isCount(memory["usage"]);
+  return isObject(cpu) && isCount(cpu["seconds"]) && isObject(memory) && isCount(memory["bytes"]);
 };

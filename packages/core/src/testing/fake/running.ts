@@ -140,8 +140,8 @@ export class FakeRunning {
     const { processes, startedAt } = this.#machine;
     const { memory: limit } = this.#options.instance.config.limits;
     return {
-      cpu: { usage: Math.round((Date.now() - startedAt) * 1e6 * BUSY) },
-      memory: { usage: processes * MEMORY_EACH, ...(limit === undefined ? {} : { limit }) },
+      cpu: { seconds: ((Date.now() - startedAt) / 1000) * BUSY },
+      memory: { bytes: processes * MEMORY_EACH, ...(limit === undefined ? {} : { limitBytes: limit }) },
       processes,
     };
   }

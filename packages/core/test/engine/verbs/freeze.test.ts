@@ -33,7 +33,7 @@ describe("freeze and unfreeze", () => {
     await instance.start();
     await instance.freeze();
     await expect(instance.exec(["true"])).rejects.toMatchObject({ state: "frozen", expected: ["running"] });
-    expect((await instance.metrics()).memory.usage).toBe(2);
+    expect((await instance.metrics()).memory.bytes).toBe(2);
   });
 
   it("of a driver that promised it and cannot is refused, and nothing is said to be frozen", async () => {

@@ -42,15 +42,25 @@ export const REPORT_FAULTS: readonly Fault[] = [
     what: "has counters that stand still",
     seenBy: ["metrics > count upwards while it runs, and need it to run"],
     broken: (driver) =>
-      withRunning(driver, () => ({ metrics: async () => ({ cpu: { usage: 1e6 }, memory: { usage: 1 } }) })),
+      withRunning(driver, () => ({ metrics: async () => ({ cpu: { seconds: 1 }, memory: { bytes: 1 } }) })),
+  },
+  {
+    what: "measures processor time in nanoseconds",
+    seenBy: ["metrics > count upwards while it runs, and need it to run"],
+    broken: (driver) => {
+      let nanoseconds = 1e9;
+      return withRunning(driver, () => ({
+        metrics: async () => ({ cpu: { seconds: nanoseconds++ }, memory: { bytes: 1 } }),
+      }));
+    },
   },
   {
     what: "measures backwards",
     seenBy: ["metrics > count upwards while it runs, and need it to run"],
     broken: (driver) => {
-      let usage = 1e12;
+      let looks = 1;
       return withRunning(driver, () => ({
-        metrics: async () => ({ cpu: { usage: usage-- }, memory: { usage: 1 } }),
+        metrics: async () => ({ cpu: { seconds: 1 / looks++ }, memory: { bytes: 1 } }),
       }));
     },
   },
