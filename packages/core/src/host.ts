@@ -145,7 +145,7 @@ class OpenHost {
   }
 
   async #examineNetworks(options: Abortable): ReturnType<EngineParts["probeNetworks"]> {
-    const [report, issues] = await Promise.all([this.#probeNetworks(options), this.#engine.networks.issues(options)]);
+    const [report, issues] = await Promise.all([this.#probeNetworks(options), this.#engine.networks.issues()]);
     const facts = issues.map(({ network, reason }) => ({ name: `network "${network}"`, value: reason }));
     return { ...report, facts: [...report.facts, ...facts] };
   }

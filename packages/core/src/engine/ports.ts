@@ -52,7 +52,7 @@ export interface NetworkManager extends Networks, AsyncDisposable {
   /** Gives everything back. Idempotent. */
   release(owner: NicOwner, options?: Abortable): Promise<void>;
   /** The files that cannot be read, for `doctor()`. Reads only. */
-  issues(options?: Abortable): Promise<readonly NetworkIssue[]>;
+  issues(): Promise<readonly NetworkIssue[]>;
 }
 
 /** A file of a network that cannot be read; `reason` names it. What needs it fails with the same words. */

@@ -8,6 +8,7 @@ import { abortable, abortableWithin, type LinkedSignal, linkSignals } from "../d
 import { SignalSchema } from "../model/call-options.ts";
 import { parse } from "../model/parse.ts";
 import { hostFailure } from "../system/host-failure.ts";
+import { printable } from "../text/printable.ts";
 import { type Engine, track } from "./engine.ts";
 
 /** Milliseconds that a call has to undo what an abort cut short, before it leaves that to go on behind. */
@@ -82,20 +83,27 @@ async function untilClosed<T>(engine: Engine, options: Abortable | undefined, wo
   }
 }
 
-function link(engine: Engine, options: Abortable | undefined): LinkedSignal {
+function link(engine: Engine, options: Abortable | undefined): Omit<LinkedSignal, "abort"> {
   engine.closing.throwIfAborted();
   if (options !== undefined) parse(AbortableSchema, options, "options");
-  return linkSignals(options?.signal, engine.closing);
+  options?.signal?.throwIfAborted();
+  if (options?.signal === undefined) return { signal: engine.closing, [Symbol.dispose]: () => undefined };
+  return linkSignals(options.signal, engine.closing);
 }
 
 /** The images as callers have them. */
 export function imagesWhileOpen(engine: Engine): Images {
   const { images } = engine;
   return {
-    import: (source, options) => whileOpen(engine, options, (linked) => images.import(source, linked)),
-    get: (reference, options) => whileOpen(engine, options, (linked) => images.get(reference, linked)),
-    list: (options) => whileOpen(engine, options, (linked) => images.list(linked)),
-    delete: (reference, options) => whileOpen(engine, options, (linked) => images.delete(reference, linked)),
+    import: (source, options) =>
+      verbWhileOpen(engine, `import ${named("image", source)}`, options, (linked) => images.import(source, linked)),
+    get: (reference, options) =>
+      verbWhileOpen(engine, `find ${named("image", reference)}`, options, (linked) => images.get(reference, linked)),
+    list: (options) => verbWhileOpen(engine, "list the images", options, (linked) => images.list(linked)),
+    delete: (reference, options) =>
+      verbWhileOpen(engine, `delete ${named("image", reference)}`, options, (linked) =>
+        images.delete(reference, linked),
+      ),
   };
 }
 
@@ -103,11 +111,21 @@ export function imagesWhileOpen(engine: Engine): Images {
 export function networksWhileOpen(engine: Engine): Networks {
   const { networks } = engine;
   return {
-    create: (config, options) => whileOpen(engine, options, (linked) => networks.create(config, linked)),
-    get: (name, options) => whileOpen(engine, options, (linked) => networks.get(name, linked)),
-    list: (options) => whileOpen(engine, options, (linked) => networks.list(linked)),
-    delete: (name, options) => whileOpen(engine, options, (linked) => networks.delete(name, linked)),
+    create: (config, options) =>
+      verbWhileOpen(engine, `create ${named("network", config?.name)}`, options, (linked) =>
+        networks.create(config, linked),
+      ),
+    get: (name, options) =>
+      verbWhileOpen(engine, `find ${named("network", name)}`, options, (linked) => networks.get(name, linked)),
+    list: (options) => verbWhileOpen(engine, "list the networks", options, (linked) => networks.list(linked)),
+    delete: (name, options) =>
+      verbWhileOpen(engine, `delete ${named("network", name)}`, options, (linked) => networks.delete(name, linked)),
   };
+}
+
+/** Of callers without types as well. */
+function named(kind: "image" | "network", name: unknown): string {
+  return typeof name === "string" ? `${kind} "${printable(name, 200)}"` : `the ${kind}`;
 }
 
 /** The files of an instance as callers have them. */

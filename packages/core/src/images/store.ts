@@ -7,7 +7,6 @@ import type { ImageDescription, ImageSourcePlugin } from "../driver/image-source
 import { acquireLock } from "../engine/lock.ts";
 import type { ImageIssue, ImageStore, ImageUsers } from "../engine/ports.ts";
 import type { Image } from "../model/image.ts";
-import { hostFailure } from "../system/host-failure.ts";
 import { syncFolder } from "../system/replace-file.ts";
 import { ImageAliases, withAliases } from "./aliases.ts";
 import { Draft } from "./draft.ts";
@@ -70,11 +69,6 @@ class FolderImageStore implements ImageStore {
   async import(source: ImageSource, options: ImportOptions = {}): Promise<Image> {
     assertImportOptions(options);
     options.signal?.throwIfAborted();
-    const name = typeof source === "string" ? source : source.type;
-    return await this.#guarded(name, options, () => this.#import(source, options));
-  }
-
-  async #import(source: ImageSource, options: ImportOptions): Promise<Image> {
     const origin = await findOrigin(source, this.#plugins, this.#limits, options);
     // Whoever imports the same meanwhile waits here, then finds it.
     await using _turn = await acquireLock(this.#lockOf("import", origin.lock), { ...options, retire: true });
@@ -83,24 +77,20 @@ class FolderImageStore implements ImageStore {
 
   async get(reference: string, options: Abortable = {}): Promise<Image> {
     options.signal?.throwIfAborted();
-    return await this.#guarded(reference, options, async () => {
-      const fingerprint = await this.#resolve(reference);
-      const record = await this.#records.read(fingerprint);
-      if (record === undefined) throw new NotFoundError("image", reference);
-      return withAliases(record, (await this.#aliases.readable()).aliases);
-    });
+    const fingerprint = await this.#resolve(reference);
+    const record = await this.#records.read(fingerprint);
+    if (record === undefined) throw new NotFoundError("image", reference);
+    return withAliases(record, (await this.#aliases.readable()).aliases);
   }
 
   async list(options: Abortable = {}): Promise<readonly Image[]> {
     options.signal?.throwIfAborted();
-    return await this.#guarded("list", options, async () => {
-      const [{ records }, { aliases }] = await Promise.all([this.#records.list(), this.#aliases.readable()]);
-      return records.map((record) => withAliases(record, aliases));
-    });
+    const [{ records }, { aliases }] = await Promise.all([this.#records.list(), this.#aliases.readable()]);
+    return records.map((record) => withAliases(record, aliases));
   }
 
   async delete(reference: string, options: Abortable = {}): Promise<void> {
-    await this.#guarded(reference, options, async () => {
+    {
       await using _lock = await acquireLock(this.#folders.storeLock, options);
       const fingerprint = await this.#resolve(reference);
       const users = await this.#users(fingerprint);
@@ -109,19 +99,11 @@ class FolderImageStore implements ImageStore {
       await this.#records.remove(fingerprint);
       await this.#aliases.removeAll(fingerprint);
       await discardUnused(this.#folders);
-    });
-    await this.#guarded(reference, {}, () => emptyTrash(this.#folders));
+    }
+    await emptyTrash(this.#folders);
   }
 
   async tree(image: Image, options: Abortable = {}): Promise<ImageTree> {
-    return await this.#guarded(image.fingerprint, options, () => this.#tree(image, options));
-  }
-
-  issues(): Promise<readonly ImageIssue[]> {
-    return storeIssues(this.#folders);
-  }
-
-  async #tree(image: Image, options: Abortable): Promise<ImageTree> {
     await using _lock = await acquireLock(this.#folders.storeLock, { ...options, mode: "shared" });
     const record = await this.#records.read(image.fingerprint);
     if (record === undefined) throw new NotFoundError("image", image.fingerprint);
@@ -130,8 +112,12 @@ class FolderImageStore implements ImageStore {
     return {
       kind: "layers",
       layers: record.layers.map(({ chainId }) => this.#layers.tree(chainId)),
-      merged: (merge = {}) => this.#guarded(record.fingerprint, merge, () => this.#merged(record, merge)),
+      merged: (merge = {}) => this.#merged(record, merge),
     };
+  }
+
+  issues(): Promise<readonly ImageIssue[]> {
+    return storeIssues(this.#folders);
   }
 
   /** The fingerprint that is meant, of an image whose record cannot be read, too. */
@@ -146,16 +132,6 @@ class FolderImageStore implements ImageStore {
     } catch (failure) {
       // Whether there is such a name is not known then.
       throw failure instanceof NotFoundError && error !== undefined ? error : failure;
-    }
-  }
-
-  /** The caller's reason wins, and what the system says comes out as what to do about it. */
-  async #guarded<T>(image: string, { signal }: Abortable, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw hostFailure(`work on image ${image}`, error);
     }
   }
 

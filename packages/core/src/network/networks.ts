@@ -19,9 +19,9 @@ import { assertUsableSubnet, chooseSubnet, type TakenSubnet, takenByRoutes } fro
 import { unlessDamaged } from "./definition.ts";
 import { attachmentsOf, foldersIn, ManagedNetwork } from "./managed-network.ts";
 import { requireNetworkTools } from "./probe.ts";
-import { settling, withinTimeout } from "./settling.ts";
 import { parseSubnet } from "./subnet.ts";
 import { networkLock } from "./sweep.ts";
+import { withinTimeout } from "./within-timeout.ts";
 
 export interface OpenNetworksOptions {
   /** `root/networks`; made when the first network is. */
@@ -54,113 +54,61 @@ class ManagedNetworks implements NetworkManager {
     this.#runFolder = options.runFolder ?? "/run";
   }
 
-  create(input: NetworkConfigInput, options: Abortable = {}): Promise<NetworkInfo> {
-    return settling("create a network", options, async () => {
-      const wanted = parse(NetworkConfigSchema, input, "network config");
-      await requireNetworkTools(`create network "${wanted.name}"`);
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      return this.#locked(wanted.name, options, async (network) => {
-        const defined = await network.definition();
-        const same = { ...wanted, "ipv4.address": wanted["ipv4.address"] ?? defined?.["ipv4.address"] };
-        if (defined !== undefined && !isSame(defined, same)) throw new AlreadyExistsError("network", wanted.name);
-        if (defined !== undefined) await this.#raise(network, defined, options);
-        return { ...(defined ?? (await this.#make(network, wanted, options))), up: true };
-      });
+  async create(input: NetworkConfigInput, options: Abortable = {}): Promise<NetworkInfo> {
+    const wanted = parse(NetworkConfigSchema, input, "network config");
+    await requireNetworkTools(`create network "${wanted.name}"`);
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    return this.#locked(wanted.name, options, async (network) => {
+      const defined = await network.definition();
+      const same = { ...wanted, "ipv4.address": wanted["ipv4.address"] ?? defined?.["ipv4.address"] };
+      if (defined !== undefined && !isSame(defined, same)) throw new AlreadyExistsError("network", wanted.name);
+      if (defined !== undefined) await this.#raise(network, defined, options);
+      return { ...(defined ?? (await this.#make(network, wanted, options))), up: true };
     });
   }
 
-  get(name: string, options: Abortable = {}): Promise<NetworkInfo> {
-    return settling("look at a network", options, () => this.#get(name));
-  }
-
-  list(options: Abortable = {}): Promise<readonly NetworkInfo[]> {
-    return settling("list the networks", options, async () => {
-      const found: NetworkInfo[] = [];
-      for (const name of await this.#names()) {
-        options.signal?.throwIfAborted();
-        const info = await unlessDamaged(this.#find(name));
-        if (info !== undefined) found.push(info);
-      }
-      return found;
-    });
-  }
-
-  delete(name: string, options: Abortable = {}): Promise<void> {
-    return settling("delete a network", options, async () => {
-      if (!(await this.#names()).includes(name)) return;
-      await requireNetworkTools(`delete network "${name}"`);
-      await this.#locked(name, options, async (network) => {
-        const users = (await network.reservations()).map(({ instance }) => instance);
-        if (users.length > 0) throw new InUseError("network", name, users);
-        await this.#onMachine(options, () => network.tearDown());
-        await network.remove();
-      });
-    });
-  }
-
-  reserve(owner: NicOwner, devices: Devices, options: Abortable = {}): Promise<readonly NicAttachment[]> {
-    return settling(`reserve addresses for instance "${owner.name}"`, options, async () => {
-      const wanted = byNetwork(devices);
-      for (const name of wanted.keys()) await this.#get(name);
-      await allOrNothing(async (undo) => {
-        for (const [name, nics] of wanted)
-          await this.#locked(name, options, async (network) => {
-            const undoReserve = await network.reserve(await defined(network), owner, nics);
-            undo(() => this.#locked(name, {}, undoReserve));
-          });
-      });
-      for (const name of await this.#holding(owner)) if (!wanted.has(name)) await this.#release(name, owner, options);
-      return this.#attachments(owner, options);
-    });
-  }
-
-  attachments(owner: NicOwner, options: Abortable = {}): Promise<readonly NicAttachment[]> {
-    return settling(`look at the addresses of instance "${owner.name}"`, options, () =>
-      this.#attachments(owner, options),
-    );
-  }
-
-  bringUp(owner: NicOwner, options: Abortable = {}): Promise<void> {
-    return settling(`bring up the networks of instance "${owner.name}"`, options, async () => {
-      const names = await this.#holding(owner);
-      if (names.length > 0) await requireNetworkTools(`bring up the networks of instance "${owner.name}"`);
-      for (const name of names)
-        await this.#locked(name, options, async (network) => this.#raise(network, await defined(network), options));
-    });
-  }
-
-  release(owner: NicOwner, options: Abortable = {}): Promise<void> {
-    return settling(`give back the addresses of instance "${owner.name}"`, options, async () => {
-      for (const name of await this.#holding(owner)) await this.#release(name, owner, options);
-    });
-  }
-
-  issues(options: Abortable = {}): Promise<readonly NetworkIssue[]> {
-    return settling("look at the networks", options, async () => {
-      const found: NetworkIssue[] = [];
-      for (const network of await this.#names())
-        for (const reason of await this.#network(network).damage()) found.push({ network, reason });
-      return found;
-    });
-  }
-
-  // Nothing is held between calls: what runs belongs to the machine.
-  async [Symbol.asyncDispose](): Promise<void> {}
-
-  /** @throws {NotFoundError} */
-  async #get(name: string): Promise<NetworkInfo> {
+  async get(name: string): Promise<NetworkInfo> {
     const info = isName(name) ? await this.#find(name) : undefined;
     if (info === undefined) throw new NotFoundError("network", name, { hint: "make it with networks.create()" });
     return info;
   }
 
-  async #find(name: string): Promise<NetworkInfo | undefined> {
-    const network = this.#network(name);
-    const config = await network.definition();
-    return config === undefined ? undefined : { ...config, up: await network.isUp(config) };
+  async list(options: Abortable = {}): Promise<readonly NetworkInfo[]> {
+    const found: NetworkInfo[] = [];
+    for (const name of await this.#names()) {
+      options.signal?.throwIfAborted();
+      const info = await unlessDamaged(this.#find(name));
+      if (info !== undefined) found.push(info);
+    }
+    return found;
   }
 
-  async #attachments(owner: NicOwner, options: Abortable): Promise<readonly NicAttachment[]> {
+  async delete(name: string, options: Abortable = {}): Promise<void> {
+    if (!(await this.#names()).includes(name)) return;
+    await requireNetworkTools(`delete network "${name}"`);
+    await this.#locked(name, options, async (network) => {
+      const users = (await network.reservations()).map(({ instance }) => instance);
+      if (users.length > 0) throw new InUseError("network", name, users);
+      await this.#onMachine(options, () => network.tearDown());
+      await network.remove();
+    });
+  }
+
+  async reserve(owner: NicOwner, devices: Devices, options: Abortable = {}): Promise<readonly NicAttachment[]> {
+    const wanted = byNetwork(devices);
+    for (const name of wanted.keys()) await this.get(name);
+    await allOrNothing(async (undo) => {
+      for (const [name, nics] of wanted)
+        await this.#locked(name, options, async (network) => {
+          const undoReserve = await network.reserve(await defined(network), owner, nics);
+          undo(() => this.#locked(name, {}, undoReserve));
+        });
+    });
+    for (const name of await this.#holding(owner)) if (!wanted.has(name)) await this.#release(name, owner, options);
+    return this.attachments(owner, options);
+  }
+
+  async attachments(owner: NicOwner, options: Abortable = {}): Promise<readonly NicAttachment[]> {
     const found: NicAttachment[] = [];
     for (const name of await this.#names()) {
       options.signal?.throwIfAborted();
@@ -169,6 +117,33 @@ class ManagedNetworks implements NetworkManager {
       if (reservation !== undefined) found.push(...attachmentsOf(await defined(network), reservation));
     }
     return found.sort((a, b) => (a.device < b.device ? -1 : 1));
+  }
+
+  async bringUp(owner: NicOwner, options: Abortable = {}): Promise<void> {
+    const names = await this.#holding(owner);
+    if (names.length > 0) await requireNetworkTools(`bring up the networks of instance "${owner.name}"`);
+    for (const name of names)
+      await this.#locked(name, options, async (network) => this.#raise(network, await defined(network), options));
+  }
+
+  async release(owner: NicOwner, options: Abortable = {}): Promise<void> {
+    for (const name of await this.#holding(owner)) await this.#release(name, owner, options);
+  }
+
+  async issues(): Promise<readonly NetworkIssue[]> {
+    const found: NetworkIssue[] = [];
+    for (const network of await this.#names())
+      for (const reason of await this.#network(network).damage()) found.push({ network, reason });
+    return found;
+  }
+
+  // Nothing is held between calls: what runs belongs to the machine.
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #find(name: string): Promise<NetworkInfo | undefined> {
+    const network = this.#network(name);
+    const config = await network.definition();
+    return config === undefined ? undefined : { ...config, up: await network.isUp(config) };
   }
 
   #release(name: string, owner: NicOwner, options: Abortable): Promise<void> {
