@@ -3,7 +3,7 @@ import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { Deframer } from "../../src/protocol/deframer.ts";
 import { encodeFrame, encodeHeader, FRAME, MAX_CALL, MAX_DATA } from "../../src/protocol/frame.ts";
-import { encodeRecord, MARKER } from "../../src/protocol/record.ts";
+import { encodeRecord, MARKER, MAX_RECORD } from "../../src/protocol/record.ts";
 import { seeded } from "../support/random.ts";
 
 /** What a deframer finds, the pieces of one DATA frame joined. */
@@ -144,6 +144,81 @@ describe("Deframer", () => {
     const found = new Found(undefined, "agent");
     found.deframer.feed(Buffer.concat([here, encodeHeader(FRAME.call, 1, 0, MAX_CALL)]));
     expect(found.all).toEqual([expect.stringMatching(/^here/), expect.stringMatching(/^malformed/)]);
+  });
+
+  it("takes a call by its header from a host that does not say who it hears", () => {
+    const events: string[] = [];
+    const deframer = new Deframer({
+      record: () => true,
+      frame: ({ type }) => events.push(`frame ${type}`),
+      data: () => undefined,
+      malformed: (reason) => events.push(reason),
+    });
+    deframer.feed(Buffer.concat([here, encodeFrame(FRAME.call, 1, 0)]));
+    expect(events).toEqual(["frame 1"]);
+  });
+
+  it("takes a record of the most bytes, and refuses a longer one or another kind by its head", () => {
+    const record = (kind: string, length: number) =>
+      Buffer.concat([MARKER, Buffer.from([kind.charCodeAt(0), length >> 8, length & 255])]);
+    const found = new Found();
+    found.deframer.feed(Buffer.concat([record("H", MAX_RECORD), Buffer.alloc(MAX_RECORD, "x")]));
+    expect(found.all).toEqual([`hello ${"x".repeat(MAX_RECORD)}`]);
+    found.deframer.feed(record("H", MAX_RECORD + 1));
+    found.deframer.feed(record("Z", 0).subarray(0, MARKER.length + 1));
+    found.deframer.feed(Buffer.concat([record("W", 0), close]));
+    expect(found.all.slice(1)).toEqual([
+      "malformed a record of unknown kind or size",
+      "malformed a record of unknown kind or size",
+      "welcome ",
+      'frame 8 1 {"ok":true}',
+    ]);
+  });
+
+  it("says what it received of what it refuses", () => {
+    const received: string[] = [];
+    const deframer = new Deframer({
+      calls: false,
+      record: () => true,
+      frame: () => undefined,
+      data: () => undefined,
+      malformed: (_reason, bytes) => received.push(bytes.toString("hex")),
+    });
+    const call = encodeHeader(FRAME.call, 1, 0, 2);
+    const unknown = encodeHeader(99 as never, 1, 0, 0);
+    deframer.feed(Buffer.concat([here, call, here, unknown, MARKER, Buffer.from("Zzz")]));
+    expect(received).toEqual([call.toString("hex"), unknown.toString("hex"), Buffer.from("Zzz").toString("hex")]);
+  });
+
+  it("says how many bytes of a frame other than data are still to come, and of one that may be a marker", () => {
+    const found = new Found();
+    found.deframer.feed(Buffer.concat([here, close.subarray(0, 14)]));
+    expect(found.deframer.missing).toBe(close.length - 14);
+    found.deframer.feed(close.subarray(14, 15));
+    expect(found.deframer.missing).toBe(close.length - 15);
+    found.deframer.feed(close.subarray(15));
+    expect(found.deframer.missing).toBe(0);
+    found.deframer.feed(Buffer.concat([encodeHeader(FRAME.data, 1, 0, 9), MARKER.subarray(0, 4)]));
+    expect(found.deframer.missing).toBe(5);
+  });
+
+  it("has nothing missing of a record, nor of what it discards", () => {
+    const found = new Found();
+    found.deframer.feed(encodeRecord("hello", { token: "t" }).subarray(0, 18));
+    expect(found.deframer.missing).toBe(0);
+    found.deframer.feed(Buffer.concat([here, close.subarray(0, 14)]));
+    found.deframer.seek();
+    expect(found.deframer.missing).toBe(0);
+  });
+
+  it("told to seek, discards everything up to the next marker", () => {
+    const found = new Found();
+    found.deframer.feed(Buffer.concat([here, close.subarray(0, 14)]));
+    found.deframer.seek();
+    found.deframer.feed(Buffer.concat([close.subarray(14), close]));
+    expect(found.all).toEqual(["here "]);
+    found.deframer.feed(Buffer.concat([here, close]));
+    expect(found.all).toEqual(["here ", "here ", 'frame 8 1 {"ok":true}']);
   });
 
   it("holds a frame that comes byte by byte in little more than its size", () => {

@@ -6,19 +6,11 @@ const PATH_MAX = 4096;
 const NAME_MAX = 255;
 
 /**
- * The components of a name in a tar, all of them beneath the root: `./a//b/` is `["a", "b"]`; the root itself (`.`,
- * `./`, `/`) is `[]`.
+ * The components of a name in an image, all of them beneath the root: `./a//b/` is `["a", "b"]`; the root itself (`.`,
+ * `./`, `/`) is `[]`. A leading slash means the image's root, as Docker takes it.
  *
- * @throws {ImageError} for an absolute name, a `..` anywhere, a NUL, and what no file system takes.
+ * @throws {ImageError} for a `..` anywhere, a NUL, and what no file system takes.
  */
-export function entryPath(image: string, name: string): string[] {
-  // Some write the root as "/"; nothing honest writes other names so.
-  if (name.startsWith("/") && /[^/.]/.test(name))
-    throw new ImageError(image, `the tar entry ${shown(name)} leaves the root: its name is absolute`);
-  return components(image, name, name);
-}
-
-/** The same for a name in an image, where a leading slash means the image's root, as Docker takes it. */
 export function imagePath(image: string, name: string): string[] {
   return components(image, name, name);
 }

@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+import {
+  AddressesSchema,
+  AgentMessageSchema,
+  DirectoryEntrySchema,
+  ExitStatusSchema,
+  FileStatSchema,
+  HelloSchema,
+  InfoSchema,
+  MetricsSchema,
+  OutcomeSchema,
+  RefuseSchema,
+  WelcomeSchema,
+} from "../../src/protocol/messages.ts";
+
+const token = "0123456789abcdef".repeat(2);
+const welcome = { token, protocol: 1, agent: "1.0.0", methods: ["ping"], bootId: "b" };
+const stat = { type: "file", size: 1, mode: 0o644, uid: 0, gid: 0, mtime: 0 };
+const inet = { interface: "eth0", family: "inet", address: "10.0.0.2", prefix: 24, mac: "52:54:00:00:00:01" };
+const inet6 = { ...inet, family: "inet6", address: "fd00::2", prefix: 64 };
+const info = { kernel: "6.1", architecture: "x64", hostname: "guest", init: "systemd", agentMemory: 1 };
+const metrics = { cpu: { usage: 1 }, memory: { usage: 1 } };
+const failed = (error: object) => ({ ok: false, error: { reason: "ENOENT", message: "no such file", ...error } });
+
+describe("what a guest says", () => {
+  it.each([
+    ["a hello", HelloSchema, { token, protocols: [1, 2] }],
+    ["a welcome", WelcomeSchema, welcome],
+    ["a refusal", RefuseSchema, { reason: "EBUSY" }],
+    ["a start", AgentMessageSchema, { type: "started" }],
+    ["an exit", AgentMessageSchema, { type: "exit", status: { kind: "exited", code: 255 } }],
+    ["a signal", ExitStatusSchema, { kind: "signaled", signal: "SIGKILL" }],
+    ["a real-time signal", ExitStatusSchema, { kind: "signaled", signal: "SIGRTMIN+3" }],
+    ["the C library's own signals", ExitStatusSchema, { kind: "signaled", signal: "SIG32" }],
+    ["the C library's own signals", ExitStatusSchema, { kind: "signaled", signal: "SIG33" }],
+    ["an outcome", OutcomeSchema, { ok: true, result: { any: "thing" } }],
+    ["a failure", OutcomeSchema, failed({ path: "/a", detail: "why" })],
+    ["a file", FileStatSchema, stat],
+    ["a link", FileStatSchema, { ...stat, type: "symlink", target: "../a b" }],
+    ["an entry", DirectoryEntrySchema, { ...stat, name: "..." }],
+    ["addresses", AddressesSchema, [inet, { ...inet, prefix: 32 }, inet6, { ...inet6, prefix: 128 }]],
+    ["metrics", MetricsSchema, { ...metrics, processes: 3 }],
+    ["what it is", InfoSchema, info],
+  ])("is taken as it is when it is %s", (_, schema, said) => {
+    expect(schema.parse(said)).toEqual(said);
+  });
+
+  it.each([
+    ["a hello with more", HelloSchema, { token, protocols: [1], more: 1 }],
+    ["a hello whose token is not 32 digits", HelloSchema, { token: `${token}0`, protocols: [1] }],
+    ["a hello without a protocol", HelloSchema, { token, protocols: [] }],
+    ["a welcome whose agent has too long a name", WelcomeSchema, { ...welcome, agent: "x".repeat(65) }],
+    ["a signal that there is not", ExitStatusSchema, { kind: "signaled", signal: "SIGNONE" }],
+    ["a signal without SIG", ExitStatusSchema, { kind: "signaled", signal: "KILL" }],
+    ["a signal by its number", ExitStatusSchema, { kind: "signaled", signal: "SIG9" }],
+    ["a signal with more", ExitStatusSchema, { kind: "signaled", signal: "xSIG32" }],
+    ["a signal with more", ExitStatusSchema, { kind: "signaled", signal: "SIG320" }],
+    ["an exit code beyond 255", ExitStatusSchema, { kind: "exited", code: 256 }],
+    ["a failure without a reason", OutcomeSchema, { ok: false, error: { message: "x" } }],
+    ["an entry named .", DirectoryEntrySchema, { ...stat, name: "." }],
+    ["an entry named ..", DirectoryEntrySchema, { ...stat, name: ".." }],
+    ["an entry with a slash", DirectoryEntrySchema, { ...stat, name: "a/b" }],
+    ["an entry with a NUL", DirectoryEntrySchema, { ...stat, name: "a\0" }],
+    ["an entry without a name", DirectoryEntrySchema, { ...stat, name: "" }],
+    ["an owner that there is not", FileStatSchema, { ...stat, uid: 2 ** 32 }],
+    ["a mode with a type in it", FileStatSchema, { ...stat, mode: 0o100644 }],
+    ["a size below nothing", FileStatSchema, { ...stat, size: -1 }],
+    ["an address of version 6 as one of 4", AddressesSchema, [{ ...inet, address: "fd00::2" }]],
+    ["an address of version 4 as one of 6", AddressesSchema, [{ ...inet6, address: "10.0.0.2" }]],
+    ["an address with a zone", AddressesSchema, [{ ...inet6, address: "fe80::1%eth0" }]],
+    ["an address of version 4 with a prefix beyond 32", AddressesSchema, [{ ...inet, prefix: 33 }]],
+    ["an address with a prefix beyond 128", AddressesSchema, [{ ...inet6, prefix: 129 }]],
+    ["an interface with a blank", AddressesSchema, [{ ...inet, interface: "eth 0" }]],
+    ["an interface with a slash", AddressesSchema, [{ ...inet, interface: "eth/0" }]],
+    ["a count beyond all numbers", MetricsSchema, { ...metrics, cpu: { usage: 2 ** 60 } }],
+  ])("is refused when it is %s", (_, schema, said) => {
+    expect(schema.safeParse(said).success).toBe(false);
+  });
+
+  it.each([
+    [9e15, 8.64e15],
+    [-9e15, -8.64e15],
+    [1.5, 1.5],
+  ])("has a time that JavaScript's dates can hold: %d becomes %d", (said, held) => {
+    expect(FileStatSchema.parse({ ...stat, mtime: said }).mtime).toBe(held);
+  });
+
+  it("is harmless to a terminal", () => {
+    const said = "\x1b[2Jreset";
+    const heard = [
+      WelcomeSchema.parse({ ...welcome, agent: said }).agent,
+      RefuseSchema.parse({ reason: said }).reason,
+      InfoSchema.parse({ ...info, hostname: said }).hostname,
+      AddressesSchema.parse([{ ...inet, interface: "eth\u202e0" }])[0]?.interface,
+    ];
+    for (const text of heard) expect(text).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    expect(heard[0]).toContain("reset");
+    expect(heard[3]).toMatch(/^eth.*0$/);
+  });
+});
