@@ -40,7 +40,7 @@ export class Stopwatch {
       this.times.set(name, "FAILED");
       this.failures.push(`${this.name}: ${name}: ${error instanceof Error ? error.message : String(error)}`);
       // What this host lacks is said in one line; the rest is for whoever looks for its cause.
-      if (isInstanceError(error, "ERR_INSTANCE_HOST")) this.#say(`${this.name}: ${name} FAILED: ${error.message}`);
+      if (isInstanceError(error, "ERR_HOST")) this.#say(`${this.name}: ${name} FAILED: ${error.message}`);
       else console.error(error);
       return undefined;
     }

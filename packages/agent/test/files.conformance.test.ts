@@ -42,7 +42,7 @@ beforeEach(() => {
 });
 
 const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-const fails = (errno: string) => ({ code: "ERR_INSTANCE_FILE", errno });
+const fails = (errno: string) => ({ code: "ERR_FILE", errno });
 
 describe("files of the guest", () => {
   it("writes and reads a file of megabytes, with owner and mode", async () => {

@@ -35,7 +35,7 @@ async function guest(options: { callTimeout?: number } = {}) {
 const json = (value: unknown) => Buffer.from(JSON.stringify(value));
 const frame = (type: FrameType, call: number, channel: number, payload?: Buffer) =>
   encodeFrame(type, call, channel, payload);
-const protocolError = { code: "ERR_INSTANCE_PROTOCOL" };
+const protocolError = { code: "ERR_PROTOCOL" };
 
 /** Begins a call and says something to it. */
 async function answered(begin: (client: AgentClient) => Promise<unknown>, ...said: Buffer[]) {
@@ -126,7 +126,7 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
       () => undefined,
       (error) => expect(error).toMatchObject(protocolError),
     );
-    await expect(client.ping()).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    await expect(client.ping()).rejects.toMatchObject({ code: "ERR_CONNECTION" });
   });
 
   it("fails programs and streams under way, and crashes nobody who does not look", async () => {
@@ -268,7 +268,7 @@ describe("a guest that falls silent once it has begun", () => {
     const { client, inside } = await guest({ callTimeout: 100 });
     const listing = client.files.list("/a", {});
     inside.write(started);
-    await expect(listing).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
+    await expect(listing).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
   });
 });
 
@@ -279,13 +279,13 @@ describe("a guest that is merely silent or broken", () => {
     const message = "no\n\u001b]0;owned\u0007\u009b2J";
     inside.write(frame(FRAME.close, 1, 0, json({ ok: false, error: { reason: "EFAIL", message } })));
     const error = await call.catch((failure: Error) => failure);
-    expect(error).toMatchObject({ code: "ERR_INSTANCE_AGENT" });
+    expect(error).toMatchObject({ code: "ERR_AGENT" });
     expect((error as Error).message).toMatch(/no\ufffd\ufffd\]0;owned\ufffd\ufffd2J$/);
   });
 
   it("lets a call end with TimeoutError, and the session go on", async () => {
     const { client, inside } = await guest({ callTimeout: 50 });
-    await expect(client.ping()).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
+    await expect(client.ping()).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
     // Late, but not wrong.
     inside.write(frame(FRAME.close, 1, 0, json({ ok: true })));
     const next = client.ping();
@@ -300,7 +300,7 @@ describe("a guest that is merely silent or broken", () => {
     const process = await starting;
     await process.kill("SIGTERM");
     await process.kill("SIGKILL");
-    await expect(process.exit).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
+    await expect(process.exit).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
     if (process.streams.kind !== "pipes") throw new Error("not on pipes");
     expect(process.streams.stdout.destroyed).toBe(true);
   });
@@ -308,7 +308,7 @@ describe("a guest that is merely silent or broken", () => {
   it("lets the handshake end with TimeoutError", async () => {
     const [host] = streamPair();
     const opening = connectAgent({ connect: () => host, timeout: 50 });
-    await expect(opening).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
+    await expect(opening).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
     expect(host.destroyed).toBe(true);
   });
 
@@ -335,15 +335,15 @@ describe("a guest that is merely silent or broken", () => {
     const { client, inside } = await guest();
     const call = client.ping();
     inside.write(encodeRecord("here"));
-    await expect(call).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
-    expect(await client.closed).toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    await expect(call).rejects.toMatchObject({ code: "ERR_CONNECTION" });
+    expect(await client.closed).toMatchObject({ code: "ERR_CONNECTION" });
   });
 
   it("loses its session with the stream", async () => {
     const { client, inside } = await guest();
     const call = client.ping();
     inside.destroy();
-    await expect(call).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    await expect(call).rejects.toMatchObject({ code: "ERR_CONNECTION" });
   });
 
   it("may refuse the session, and only this one", async () => {
@@ -351,7 +351,7 @@ describe("a guest that is merely silent or broken", () => {
     const opening = connectAgent({ connect: () => host, timeout: 5_000 });
     inside.write(encodeRecord("refuse", { token: "another", reason: "not you" }));
     inside.write(encodeRecord("refuse", { reason: "full" }));
-    await expect(opening).rejects.toMatchObject({ code: "ERR_INSTANCE_AGENT" });
+    await expect(opening).rejects.toMatchObject({ code: "ERR_AGENT" });
   });
 });
 
@@ -400,8 +400,7 @@ describe("fuzz", () => {
       inside.end();
       inside.destroy();
       for (const result of await settled) {
-        if (result.status === "rejected")
-          expect(result.reason.code).toMatch(/^ERR_INSTANCE_(PROTOCOL|CONNECTION|AGENT)$/);
+        if (result.status === "rejected") expect(result.reason.code).toMatch(/^ERR_(PROTOCOL|CONNECTION|AGENT)$/);
       }
       await client.closed;
     }

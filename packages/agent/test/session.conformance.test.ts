@@ -51,7 +51,7 @@ describe("sessions on a stream without boundaries", () => {
     const { pid, process } = await sleeper(first);
     first.close();
     expect(await first.closed).toBeUndefined();
-    await expect(process.exit).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    await expect(process.exit).rejects.toMatchObject({ code: "ERR_CONNECTION" });
     await port.cut();
     const second = await client();
     await ended(second, pid);
@@ -72,8 +72,8 @@ describe("sessions on a stream without boundaries", () => {
     flood.streams.stdout.resume();
     await port.cut();
     port.write(encodeFrame(FRAME.data, 1, 0, Buffer.alloc(5000)).subarray(0, 3000));
-    expect(await first.closed).toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
-    await expect(process.exit).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    expect(await first.closed).toMatchObject({ code: "ERR_CONNECTION" });
+    await expect(process.exit).rejects.toMatchObject({ code: "ERR_CONNECTION" });
     const second = await client();
     await ended(second, pid);
     expect((await run(second, ["cat"], { stdin: "hello" })).stdout).toBe("hello");
@@ -109,14 +109,14 @@ describe("sessions on a stream without boundaries", () => {
     await using _ = port;
     const session = await client();
     port.write(Buffer.from("this is no frame"));
-    expect(await session.closed).toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    expect(await session.closed).toMatchObject({ code: "ERR_CONNECTION" });
     await port.cut();
     await (await client()).ping();
   });
 
   it("are refused to a second host while one has the agent", async () => {
     await using first = await agent.client();
-    await expect(agent.client()).rejects.toMatchObject({ code: "ERR_INSTANCE_AGENT", reason: "EBUSY" });
+    await expect(agent.client()).rejects.toMatchObject({ code: "ERR_AGENT", reason: "EBUSY" });
     await first.ping();
   });
 
@@ -133,6 +133,6 @@ describe("sessions on a stream without boundaries", () => {
 
   it("reject with ConnectionError where nothing listens", async () => {
     const nobody = connectAgent({ connect: () => connect(join(agent.folder, "none.sock")) });
-    await expect(nobody).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    await expect(nobody).rejects.toMatchObject({ code: "ERR_CONNECTION" });
   });
 });

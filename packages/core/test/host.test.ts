@@ -34,7 +34,7 @@ describe("openHost refuses as ConfigError, before anything is touched,", () => {
   for (const [what, options, told] of refusals) {
     it(what, async () => {
       const error: unknown = await open(options()).catch((one: unknown) => one);
-      expect(isInstanceError(error, "ERR_INSTANCE_CONFIG")).toBe(true);
+      expect(isInstanceError(error, "ERR_CONFIG")).toBe(true);
       expect(String(error)).toMatch(told);
       expect(await readdir(folder)).toEqual([]);
     });
@@ -64,7 +64,7 @@ describe("openHost refuses a root, naming it,", () => {
     it(what, async () => {
       const root = await at();
       const error: unknown = await open({ root, drivers: [] }).catch((one: unknown) => one);
-      expect(isInstanceError(error, "ERR_INSTANCE_CONFIG")).toBe(true);
+      expect(isInstanceError(error, "ERR_CONFIG")).toBe(true);
       expect(String(error)).toContain(root);
     });
   }
@@ -88,7 +88,7 @@ it("an image for other processors is for a driver that says that it has them, as
 });
 
 describe("disposing a host", () => {
-  const disposed = { code: "ERR_INSTANCE_CONNECTION" };
+  const disposed = { code: "ERR_CONNECTION" };
   const withSource = (plugin: ImageSourcePlugin): Driver => ({ ...fake(), sources: [plugin] }) as unknown as Driver;
   const openWith = (driver: Driver) => openHost({ root: join(folder, "root"), drivers: [driver] });
 

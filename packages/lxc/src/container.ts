@@ -56,7 +56,7 @@ async function findRunning(spec: ContainerSpec): Promise<Monitor | undefined> {
     const [finishing] = await monitors(spec);
     if (finishing === undefined || performance.now() > end) return undefined;
     await waitForEnd(finishing, { timeout: LOOK_INTERVAL }).catch((error) => {
-      if (!isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) throw error;
+      if (!isInstanceError(error, "ERR_TIMEOUT")) throw error;
     });
   }
 }

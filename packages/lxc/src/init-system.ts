@@ -72,7 +72,7 @@ async function readLink(files: FileOperations, path: string): Promise<string | u
     return (await files.stat(path, {})).target;
   } catch (error) {
     // Nothing there: the start will say so.
-    if (isInstanceError(error, "ERR_INSTANCE_FILE")) return undefined;
+    if (isInstanceError(error, "ERR_FILE")) return undefined;
     throw error;
   }
 }

@@ -191,7 +191,7 @@ async function endOf(monitor: ProcessIdentity): Promise<"gone" | "there"> {
     return "gone";
   } catch (error) {
     // A host that has no descriptor to spare, say, cannot tell now: it is asked again.
-    if (!isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) await setTimeout(END_INTERVAL);
+    if (!isInstanceError(error, "ERR_TIMEOUT")) await setTimeout(END_INTERVAL);
     return "there";
   }
 }

@@ -36,7 +36,7 @@ async function readIfThere(files: FileOperations, path: string): Promise<string>
     // More is nothing that a person wrote.
     return type === "file" && size < 1024 * 1024 ? await text(await files.read(path, {})) : "";
   } catch (error) {
-    if (isInstanceError(error, "ERR_INSTANCE_FILE")) return "";
+    if (isInstanceError(error, "ERR_FILE")) return "";
     throw error;
   }
 }

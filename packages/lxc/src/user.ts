@@ -44,7 +44,7 @@ async function readText(files: FileOperations, path: string): Promise<string> {
     }
     return Buffer.concat(chunks).toString("utf8");
   } catch (error) {
-    if (isInstanceError(error, "ERR_INSTANCE_FILE")) return "";
+    if (isInstanceError(error, "ERR_FILE")) return "";
     throw error;
   }
 }

@@ -48,7 +48,7 @@ it(
       expect(await instance.state()).toBe("frozen");
       await instance.unfreeze();
       expect((await instance.run(["echo", "here"])).stdout).toBe("here\n");
-      const refused = { code: "ERR_INSTANCE_HOST", missing: [{ need: "disk-space" }] };
+      const refused = { code: "ERR_HOST", missing: [{ need: "disk-space" }] };
       await expect(idle.start()).rejects.toMatchObject(refused);
       fill(disk, 16 * 1024);
       await expect(idle.start()).rejects.toMatchObject(refused);

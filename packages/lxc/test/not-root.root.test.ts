@@ -17,7 +17,7 @@ it(
       const script = fileURLToPath(new URL("support/create-as.ts", import.meta.url));
       const node = [process.execPath, "--import", "tsx", "--conditions=@pileus/source", script];
       const { stdout } = await spawn([...node, String(NOBODY), folder], { cwd: import.meta.dirname });
-      expect(stdout).toBe("ERR_INSTANCE_HOST root 0\n");
+      expect(stdout).toBe("ERR_HOST root 0\n");
       expect(await readdir(join(folder, "state", "instances"))).toEqual([]);
     } finally {
       await rm(folder, { recursive: true });

@@ -25,11 +25,11 @@ describe("a user", () => {
     expect(await resolveUser(files, "app:shared")).toEqual({ ...app, gid: 2000, groups: [2000] });
   });
   it.each([
-    ["nobody", /user "nobody".*\/etc\/passwd/],
-    ["app:nogroup", /group "nogroup".*\/etc\/group/],
-  ])("written %j is not found", async (written, message) => {
+    ["nobody", "ERR_USER_NOT_FOUND", /user "nobody".*\/etc\/passwd/],
+    ["app:nogroup", "ERR_GROUP_NOT_FOUND", /group "nogroup".*\/etc\/group/],
+  ])("written %j is not found", async (written, code, message) => {
     const finding = resolveUser(files, written);
-    await expect(finding).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
+    await expect(finding).rejects.toMatchObject({ code });
     await expect(finding).rejects.toThrow(message);
   });
   it("is found by number where the image has no /etc/passwd, or none that can be one", async () => {

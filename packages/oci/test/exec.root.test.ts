@@ -64,7 +64,7 @@ describe("a program of exec", () => {
           const late = () => instance.run(["sh", "-c", script], { timeout: 100 });
           for (let round = 0; round < 10; round += 1) {
             const four = await Promise.allSettled([late(), late(), late(), late()]);
-            for (const one of four) expect(one).toMatchObject({ reason: { code: "ERR_INSTANCE_TIMEOUT" } });
+            for (const one of four) expect(one).toMatchObject({ reason: { code: "ERR_TIMEOUT" } });
           }
           expect((await instance.metrics()).processes).toBe(1);
           expect((await instance.run(["sh", "-c", "ls -d /proc/[0-9]* | wc -l"])).stdout.trim()).toMatch(/^[3-5]$/);

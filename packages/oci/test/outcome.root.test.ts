@@ -109,7 +109,7 @@ describe("its output", () => {
           expect(await text(await instance.logs("stdout"))).toBe("out\n");
           expect(await text(await instance.logs("stderr"))).toBe("err\n");
         }
-        await expect(instance.logs("console")).rejects.toMatchObject({ code: "ERR_INSTANCE_UNSUPPORTED" });
+        await expect(instance.logs("console")).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
       });
     }),
   );

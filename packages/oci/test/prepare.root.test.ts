@@ -66,7 +66,7 @@ describe("prepareRoot", () => {
       await symlink("../../..", join(root, "up"));
       await prepare({ workdir: "/up/made" });
       expect(await readdir(join(root, "made"))).toEqual([]);
-      await expect(prepare({ workdir: "/app/made" })).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE" });
+      await expect(prepare({ workdir: "/app/made" })).rejects.toMatchObject({ code: "ERR_FILE" });
       expect(await readdir(folder)).toEqual(["outside", "root"]);
     }),
   );
@@ -82,7 +82,7 @@ describe("prepareRoot", () => {
         groups: [1001, 2000],
         home: "/home/app",
       });
-      await expect(prepare({ user: "other" })).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
+      await expect(prepare({ user: "other" })).rejects.toMatchObject({ code: "ERR_USER_NOT_FOUND" });
     }),
   );
 
@@ -91,13 +91,13 @@ describe("prepareRoot", () => {
     real(async () => {
       const passwd = join(root, "etc/passwd");
       await symlink(join(folder, "outside"), passwd);
-      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
+      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_USER_NOT_FOUND" });
       await rm(passwd);
       await symlink("/../../outside", passwd);
-      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
+      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_USER_NOT_FOUND" });
       await rm(passwd);
       await spawn(["mkfifo", passwd]);
-      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
+      await expect(prepare({ user: "app" })).rejects.toMatchObject({ code: "ERR_USER_NOT_FOUND" });
       expect(await prepare({ user: "7" })).toMatchObject({ uid: 7, gid: 0 });
     }),
   );

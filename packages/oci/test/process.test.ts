@@ -34,7 +34,7 @@ describe("resolveProgram", () => {
 
   it("refuses an image that names no program when nobody else does", () => {
     const nothing = { entrypoint: [], cmd: [] };
-    expect(() => resolve({}, nothing)).toThrow(expect.objectContaining({ code: "ERR_INSTANCE_CONFIG" }));
+    expect(() => resolve({}, nothing)).toThrow(expect.objectContaining({ code: "ERR_CONFIG" }));
     expect(() => resolve({ entrypoint: [""] }, nothing)).toThrow("name the program");
     expect(resolve({ cmd: ["/bin/sh"] }, nothing).argv).toEqual(["/bin/sh"]);
   });

@@ -100,7 +100,7 @@ describe("the program of an instance", () => {
         "until [ -e /tmp/go ]; do sleep 0.05; done; trap 'echo struck; exit 0' USR1; : >/tmp/armed; while :; do sleep 0.05; done";
       await fixture.using({ ...sh(script), user: "root" }, async (instance) => {
         await instance.start();
-        await expect(instance.stop({ timeout: 300 })).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
+        await expect(instance.stop({ timeout: 300 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
         // Longer than the pause between two signals.
         await instance.run(["sh", "-c", ": >/tmp/go; until [ -e /tmp/armed ]; do sleep 0.05; done; sleep 0.7"]);
         expect(await instance.state()).toBe("running");
@@ -127,14 +127,14 @@ describe("the program of an instance", () => {
     [
       "is on no path",
       { entrypoint: ["nowhere"] },
-      { code: "ERR_INSTANCE_NOT_FOUND", kind: "program", subject: "nowhere" },
+      { code: "ERR_PROGRAM_NOT_FOUND", kind: "program", subject: "nowhere" },
     ],
-    ["is not there", { entrypoint: ["/no/where"] }, { code: "ERR_INSTANCE_NOT_FOUND", subject: "/no/where" }],
-    ["has no interpreter", { entrypoint: ["/bin/orphan"] }, { code: "ERR_INSTANCE_NOT_FOUND", subject: "/bin/orphan" }],
-    ["is no program", { entrypoint: ["/etc/passwd"] }, { code: "ERR_INSTANCE_FILE", errno: "EACCES" }],
-    ["is a folder", { entrypoint: ["/etc"] }, { code: "ERR_INSTANCE_FILE", errno: "EACCES" }],
-    ["leads through a file", { entrypoint: ["/etc/passwd/x"] }, { code: "ERR_INSTANCE_FILE", errno: "ENOTDIR" }],
-    ["is broken", { entrypoint: ["/bin/broken"] }, { code: "ERR_INSTANCE_FILE", errno: "ENOEXEC" }],
+    ["is not there", { entrypoint: ["/no/where"] }, { code: "ERR_PROGRAM_NOT_FOUND", subject: "/no/where" }],
+    ["has no interpreter", { entrypoint: ["/bin/orphan"] }, { code: "ERR_PROGRAM_NOT_FOUND", subject: "/bin/orphan" }],
+    ["is no program", { entrypoint: ["/etc/passwd"] }, { code: "ERR_FILE", errno: "EACCES" }],
+    ["is a folder", { entrypoint: ["/etc"] }, { code: "ERR_FILE", errno: "EACCES" }],
+    ["leads through a file", { entrypoint: ["/etc/passwd/x"] }, { code: "ERR_FILE", errno: "ENOTDIR" }],
+    ["is broken", { entrypoint: ["/bin/broken"] }, { code: "ERR_FILE", errno: "ENOEXEC" }],
   ])(
     "that %s fails the start, whoever it is to run as, and leaves the instance stopped",
     ([, section, error], context) =>
@@ -169,7 +169,7 @@ describe("the program of an instance", () => {
     "whose user does not exist fails the start",
     real(async () => {
       await fixture.using({ user: "nobody-here" }, async (instance) => {
-        await expect(instance.start()).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
+        await expect(instance.start()).rejects.toMatchObject({ code: "ERR_USER_NOT_FOUND" });
         expect(await instance.state()).toBe("stopped");
       });
     }),
@@ -189,7 +189,7 @@ describe("the program of an instance", () => {
     real(async () => {
       const nothing = await fixture.load(["busybox"]);
       const create = fixture.host.create({ driver: "oci", name: "nothing", image: nothing });
-      await expect(create).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+      await expect(create).rejects.toMatchObject({ code: "ERR_CONFIG" });
       await expect(fixture.host.get("nothing")).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
     }),
   );

@@ -98,7 +98,7 @@ export class AgentLink {
         [this.#next, this.#settle] = expectSession();
         this.#current = undefined;
         signal.throwIfAborted();
-        if (isInstanceError(reason, "ERR_INSTANCE_PROTOCOL")) throw reason;
+        if (isInstanceError(reason, "ERR_PROTOCOL")) throw reason;
         const early = began + SESSION_INTERVAL - performance.now();
         if (early > 0) await pause(early, signal);
       }
@@ -118,7 +118,7 @@ export class AgentLink {
         return await attempt();
       } catch (error) {
         signal.throwIfAborted();
-        if (LASTING.some((code) => isInstanceError(error, code))) throw error;
+        if (isInstanceError(error, ...LASTING)) throw error;
       }
       await pause(RETRY_INTERVAL, signal);
     }
@@ -137,7 +137,7 @@ export class AgentLink {
 }
 
 /** What time does not mend: an agent that speaks wrongly or refuses us, a host without flock(1). */
-const LASTING = ["ERR_INSTANCE_PROTOCOL", "ERR_INSTANCE_AGENT", "ERR_INSTANCE_HOST"] as const;
+const LASTING = ["ERR_PROTOCOL", "ERR_AGENT", "ERR_HOST"] as const;
 
 async function pause(time: number, signal: AbortSignal): Promise<void> {
   await delay(time, undefined, { signal }).catch(() => signal.throwIfAborted());

@@ -76,7 +76,7 @@ async function withSockets<T>(
 
 /** A QEMU that ends closes its monitors first, and then says why: that is the better reason. */
 async function explain(error: unknown, identity: ProcessIdentity, failure: Promise<never>): Promise<never> {
-  if (!isInstanceError(error, "ERR_INSTANCE_CONNECTION")) throw error;
+  if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
   try {
     await waitForEnd(identity);
   } catch {

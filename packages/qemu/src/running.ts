@@ -111,7 +111,7 @@ export class QemuRunning implements Running<QemuCapability> {
       return this.#instance.nics.every((nic) => present.has(nic.ipv4.address));
     } catch (error) {
       // The guest reboots: it is ready when its next agent says so.
-      if (isInstanceError(error, "ERR_INSTANCE_CONNECTION")) return false;
+      if (isInstanceError(error, "ERR_CONNECTION")) return false;
       throw error;
     }
   }
@@ -240,7 +240,7 @@ export class QemuRunning implements Running<QemuCapability> {
       return true;
     } catch (error) {
       // A host that has no descriptor to spare, say, cannot tell now. Nobody can be told of that: it is asked again.
-      if (!isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) await delay(END_INTERVAL);
+      if (!isInstanceError(error, "ERR_TIMEOUT")) await delay(END_INTERVAL);
       return false;
     }
   }
@@ -262,6 +262,6 @@ async function powerOff(agent: AgentClient, options: Abortable): Promise<void> {
   try {
     await agent.shutdown(options);
   } catch (error) {
-    if (!isInstanceError(error, "ERR_INSTANCE_CONNECTION")) throw error;
+    if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
   }
 }

@@ -88,7 +88,7 @@ describe("buildRuntimeDrive", () => {
     requires(NEEDS, async () => {
       const failing: Spawn = (argv, options) => spawn(argv[0] === "mksquashfs" ? ["false"] : argv, options);
       await expect(buildRuntimeDrive({ folder, spawn: failing })).rejects.toMatchObject({
-        code: "ERR_INSTANCE_COMMAND",
+        code: "ERR_COMMAND",
       });
       expect(images()).toEqual([]);
     }),

@@ -52,7 +52,7 @@ export async function endProcess(started: StartedProcess): Promise<void> {
     await Promise.race([killed(started), setTimeout(PATIENCE, undefined, { signal: patience.signal })]);
   } catch (error) {
     // Gone with its instance or agent: there is nothing left to end.
-    if (!isInstanceError(error, "ERR_INSTANCE_CONNECTION")) throw error;
+    if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
   } finally {
     patience.abort();
   }

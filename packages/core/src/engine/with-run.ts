@@ -44,7 +44,7 @@ export async function withRun<T>(
 
 /** Whether the run is over, or about to be where a peer inside was lost. */
 async function hasEnded(run: Run, failure: unknown, { signal }: Abortable): Promise<boolean> {
-  if (!run.over.aborted && isInstanceError(failure, "ERR_INSTANCE_CONNECTION")) {
+  if (!run.over.aborted && isInstanceError(failure, "ERR_CONNECTION")) {
     using waiting = linkSignals(signal, run.over);
     await abortable(setTimeout(PATIENCE, undefined, { signal: waiting.signal }), signal).catch(() => undefined);
     signal?.throwIfAborted();

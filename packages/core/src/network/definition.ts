@@ -57,7 +57,7 @@ export async function unlessDamaged<T>(promise: Promise<T>): Promise<T | undefin
   try {
     return await promise;
   } catch (error) {
-    if (isInstanceError(error, "ERR_INSTANCE_PROTOCOL")) return undefined;
+    if (isInstanceError(error, "ERR_PROTOCOL")) return undefined;
     throw error;
   }
 }

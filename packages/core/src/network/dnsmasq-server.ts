@@ -118,7 +118,7 @@ export class DnsmasqServer {
     try {
       await waitForEnd(identity, { timeout: PATIENCE });
     } catch (error) {
-      if (!isInstanceError(error, "ERR_INSTANCE_TIMEOUT")) throw error;
+      if (!isInstanceError(error, "ERR_TIMEOUT")) throw error;
       await signalProcess(identity, "SIGKILL");
       await waitForEnd(identity);
     }

@@ -61,7 +61,7 @@ async function missingInKernel(spawn: Spawn, options: Abortable): Promise<readon
     await spawn(["nft", "list", "tables"], { signal: options.signal });
     return [];
   } catch (error) {
-    if (!isInstanceError(error, "ERR_INSTANCE_COMMAND")) throw error;
+    if (!isInstanceError(error, "ERR_COMMAND")) throw error;
     return [
       { need: "kernel:nf_tables", reason: error.message, fix: "load the module nf_tables, or use a kernel with it" },
     ];

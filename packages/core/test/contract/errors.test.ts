@@ -1,6 +1,7 @@
-import { expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   AgentError,
+  AlreadyExistsError,
   CommandError,
   ConfigError,
   ConnectionError,
@@ -8,8 +9,11 @@ import {
   HostError,
   ImageError,
   type InstanceError,
+  InUseError,
+  isInstanceError,
   NotFoundError,
   ProtocolError,
+  TimeoutError,
 } from "../../src/contract/errors.ts";
 
 // What a stranger may call a file, an image, a failure.
@@ -43,4 +47,46 @@ it("shows of what a peer sent a short and printable beginning", () => {
 
 it("says no more than 8 KiB, whatever it quotes", () => {
   expect(new ImageError("x".repeat(100_000), "it is hostile").message.length).toBeLessThanOrEqual(8192);
+});
+
+describe("a code", () => {
+  it.each([
+    [new NotFoundError("instance", "a"), "ERR_INSTANCE_NOT_FOUND"],
+    [new NotFoundError("image", "a"), "ERR_IMAGE_NOT_FOUND"],
+    [new NotFoundError("network", "a"), "ERR_NETWORK_NOT_FOUND"],
+    [new NotFoundError("user", "a"), "ERR_USER_NOT_FOUND"],
+    [new NotFoundError("group", "a"), "ERR_GROUP_NOT_FOUND"],
+    [new NotFoundError("program", "a"), "ERR_PROGRAM_NOT_FOUND"],
+    [new NotFoundError("host file", "/a"), "ERR_HOST_FILE_NOT_FOUND"],
+    [new AlreadyExistsError("instance", "a"), "ERR_INSTANCE_EXISTS"],
+    [new AlreadyExistsError("network", "a"), "ERR_NETWORK_EXISTS"],
+    [new AlreadyExistsError("interface", "a"), "ERR_INTERFACE_EXISTS"],
+    [new InUseError("image", "a", ["b"]), "ERR_IMAGE_IN_USE"],
+    [new InUseError("network", "a", ["b"]), "ERR_NETWORK_IN_USE"],
+  ] as const)("names the noun: %s", (error, code) => {
+    expect(error.code).toBe(code);
+    expect(isInstanceError(error, code)).toBe(true);
+    expect(isInstanceError(error, "ERR_TIMEOUT")).toBe(false);
+  });
+});
+
+describe("isInstanceError", () => {
+  const late = new TimeoutError("start", 10);
+  it("takes no code, one code or several", () => {
+    expect(isInstanceError(late)).toBe(true);
+    expect(isInstanceError(late, "ERR_TIMEOUT")).toBe(true);
+    expect(isInstanceError(late, "ERR_HOST", "ERR_TIMEOUT")).toBe(true);
+    expect(isInstanceError(late, "ERR_HOST", "ERR_AGENT")).toBe(false);
+  });
+  it.each([undefined, null, "ERR_TIMEOUT", new Error("x"), { code: "ERR_TIMEOUT" }])("refuses %s", (value) => {
+    expect(isInstanceError(value)).toBe(false);
+    expect(isInstanceError(value, "ERR_TIMEOUT")).toBe(false);
+  });
+  it("recognises the errors of another copy of the package", async () => {
+    vi.resetModules();
+    const other = await import("../../src/contract/errors.ts");
+    expect(late).not.toBeInstanceOf(other.TimeoutError);
+    expect(other.isInstanceError(late, "ERR_TIMEOUT")).toBe(true);
+    expect(isInstanceError(new other.NotFoundError("image", "a"), "ERR_IMAGE_NOT_FOUND")).toBe(true);
+  });
 });

@@ -80,7 +80,7 @@ describe("on a full disk", () => {
         for (const instance of made) await instance.start();
         fill(folder);
         expect(statfsSync(folder)[left]).toBe(0);
-        const full = { code: "ERR_INSTANCE_HOST", missing: [{ need: "disk-space" }] };
+        const full = { code: "ERR_HOST", missing: [{ need: "disk-space" }] };
         await expect(host.create({ ...config, name: "d" })).rejects.toMatchObject(full);
         await a.freeze();
         expect(await a.state()).toBe("frozen");

@@ -10,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => place.dispose());
 
 const CONFIG = { driver: "scripted", name: "a", image: "base" } as const;
-const DISPOSED = { code: "ERR_INSTANCE_CONNECTION", message: expect.stringContaining("disposed") };
+const DISPOSED = { code: "ERR_CONNECTION", message: expect.stringContaining("disposed") };
 
 async function running() {
   const host = await place.open();
@@ -140,7 +140,7 @@ describe("an abort", () => {
   it("of no AbortSignal is refused", async () => {
     const { instance } = await running();
     const wrong = { signal: "now" } as never;
-    await expect(instance.freeze(wrong)).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+    await expect(instance.freeze(wrong)).rejects.toMatchObject({ code: "ERR_CONFIG" });
   });
 });
 
@@ -150,7 +150,7 @@ describe("a lock that another process does not let go", () => {
     const lock = await acquireLock(`${place.root}/locks/instance-a`);
     const other = await soon(place.open());
     const theirs = await other.get("a");
-    const late = { code: "ERR_INSTANCE_TIMEOUT" };
+    const late = { code: "ERR_TIMEOUT" };
     await expect(soon(theirs.ready({ timeout: 20 }))).rejects.toMatchObject(late);
     await expect(soon(instance.stop({ timeout: 20 }))).rejects.toMatchObject(late);
     await expect(soon(instance.stop({ mode: "ask-then-kill", timeout: 20 }))).rejects.toMatchObject(late);

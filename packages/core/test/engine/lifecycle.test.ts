@@ -34,7 +34,7 @@ describe("start", () => {
     const { instance } = await created();
     const fault = new Error("no power");
     place.scripted.script.launch = () => Promise.reject(fault);
-    await expect(instance.start()).rejects.toMatchObject({ code: "ERR_INSTANCE_DRIVER", step: "launch", cause: fault });
+    await expect(instance.start()).rejects.toMatchObject({ code: "ERR_DRIVER", step: "launch", cause: fault });
     expect(place.scripted.calls.slice(-2)).toEqual(["launch a", "adopt a"]);
     expect(await instance.state()).toBe("stopped");
     place.scripted.script = {};

@@ -13,7 +13,7 @@ describe("opening", () => {
   it("refuses two drivers of one name", async () => {
     const { openHost } = await import("../../src/host.ts");
     const drivers = [place.scripted.driver(), place.scripted.driver()];
-    await expect(openHost({ root: place.root, drivers })).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+    await expect(openHost({ root: place.root, drivers })).rejects.toMatchObject({ code: "ERR_CONFIG" });
   });
 
   it.each([
@@ -32,7 +32,7 @@ describe("opening", () => {
     // Root may write anywhere, and stands for an ordinary user meanwhile.
     if (uid === 0) process.seteuid?.(65534);
     try {
-      await expect(place.open()).rejects.toMatchObject({ code: "ERR_INSTANCE_HOST", missing: [{ need: "root" }] });
+      await expect(place.open()).rejects.toMatchObject({ code: "ERR_HOST", missing: [{ need: "root" }] });
     } finally {
       if (uid === 0) process.seteuid?.(0);
       await chmod(parent, 0o700);

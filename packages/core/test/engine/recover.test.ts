@@ -159,7 +159,7 @@ describe("opening a root again", () => {
     expect(await readdir(`${place.root}/instances/a`)).toContain("precious");
     expect(await readdir(`${place.root}/instances/a`)).toContain("instance.json");
     expect(String(await host.doctor())).toContain("cannot be read");
-    const refused = { code: "ERR_INSTANCE_HOST", missing: [{ need: `file:${recordPath()}` }] };
+    const refused = { code: "ERR_HOST", missing: [{ need: `file:${recordPath()}` }] };
     await expect(host.get("a")).rejects.toMatchObject(refused);
     await expect(host.create(CONFIG)).rejects.toMatchObject({ code: "ERR_INSTANCE_EXISTS" });
   });
@@ -171,8 +171,8 @@ describe("opening a root again", () => {
     const record = await readFile(recordPath());
     await writeFile(recordPath(), "{");
     for (const verb of ["state", "start", "stop", "delete", "metrics"] as const)
-      await expect(instance[verb](), verb).rejects.toMatchObject({ code: "ERR_INSTANCE_HOST" });
-    await expect(instance.stop({ mode: "kill" })).rejects.toMatchObject({ code: "ERR_INSTANCE_HOST" });
+      await expect(instance[verb](), verb).rejects.toMatchObject({ code: "ERR_HOST" });
+    await expect(instance.stop({ mode: "kill" })).rejects.toMatchObject({ code: "ERR_HOST" });
     await writeFile(recordPath(), record);
     expect(await instance.state()).toBe("running");
   });
@@ -186,7 +186,7 @@ describe("opening a root again", () => {
       { name: "a", state: "error", error: expect.stringContaining("version 2") },
     ]);
     expect(String(await host.doctor())).toContain("version 2");
-    const refused = { code: "ERR_INSTANCE_HOST", missing: [{ need: "release" }] };
+    const refused = { code: "ERR_HOST", missing: [{ need: "release" }] };
     await expect(host.get("a")).rejects.toMatchObject(refused);
     await expect(host.create(CONFIG)).rejects.toMatchObject({ code: "ERR_INSTANCE_EXISTS" });
   });

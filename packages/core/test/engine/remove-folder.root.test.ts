@@ -19,7 +19,7 @@ it(
       execFileSync("mount", ["--bind", theirs, below]);
       try {
         await expect(instance.delete()).rejects.toMatchObject({
-          code: "ERR_INSTANCE_HOST",
+          code: "ERR_HOST",
           missing: [{ need: `unmounted:${below}`, reason: "still mounted", fix: `umount ${below}` }],
         });
         expect(await readFile(join(theirs, "precious"), "utf8")).toBe("data");

@@ -48,7 +48,7 @@ describe("two hosts on one root", () => {
   it("see a stop under way for one, wait for it with a start, and do not cut it short", async () => {
     const { mine, theirs, asked, stopping } = await stopUnderWay();
     expect(await theirs.state()).toBe("stopping");
-    await expect(theirs.stop({ timeout: 20 })).rejects.toMatchObject({ code: "ERR_INSTANCE_TIMEOUT" });
+    await expect(theirs.stop({ timeout: 20 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
     expect(await mine.state()).toBe("stopping");
     const starting = theirs.start();
     place.scripted.run("a").end({ kind: "exited", code: 0 });
@@ -196,7 +196,7 @@ describe("disposing of a host", () => {
     await watching;
     expect(place.scripted.calls).toContain("detach a");
     expect(place.scripted.runs.size).toBe(1);
-    await expect(host.create(CONFIG)).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
-    await expect(instance.stop()).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    await expect(host.create(CONFIG)).rejects.toMatchObject({ code: "ERR_CONNECTION" });
+    await expect(instance.stop()).rejects.toMatchObject({ code: "ERR_CONNECTION" });
   });
 });

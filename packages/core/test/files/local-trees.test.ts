@@ -75,7 +75,7 @@ describe("trees", () => {
     const { stream, done } = await files.writeTree("/", {});
     stream.on("error", () => undefined);
     archive([{ name }]).pipe(stream);
-    await expect(done).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE" });
+    await expect(done).rejects.toMatchObject({ code: "ERR_FILE" });
     expect(await readdir(root)).toEqual([]);
   });
   it("refuse a hard link to what was there before, which is not theirs to give another name", async () => {
@@ -119,7 +119,7 @@ describe("trees", () => {
     const { stream, done } = await files.writeTree("/", {});
     stream.on("error", () => undefined);
     stream.end(whole.subarray(0, 1024));
-    await expect(done).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EINVAL" });
+    await expect(done).rejects.toMatchObject({ code: "ERR_FILE", errno: "EINVAL" });
     expect(await readdir(root)).toEqual([]);
   });
   it("end with the reason of an abort, and leave nothing of the file under way", async () => {

@@ -172,7 +172,7 @@ describe("a tree that is read and written", () => {
 
   it("is no tree when it is a fifo, a socket or a device", async () => {
     execFileSync("mkfifo", [at("pipe")]);
-    await expect(files.readTree("/pipe")).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EINVAL" });
+    await expect(files.readTree("/pipe")).rejects.toMatchObject({ code: "ERR_FILE", errno: "EINVAL" });
     const system = new LocalFiles(plainAccess("/"));
     await expect(system.readTree("/dev/null")).rejects.toMatchObject({ errno: "EINVAL" });
   });
@@ -186,7 +186,7 @@ describe("a tree that is read and written", () => {
   it("does not put a file in the place of a folder, and leaves nothing beside it", async () => {
     await writeFile(at("from/name"), "x");
     await mkdir(at("to/name/kept"), { recursive: true });
-    await expect(copy("/from", "/to")).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EISDIR" });
+    await expect(copy("/from", "/to")).rejects.toMatchObject({ code: "ERR_FILE", errno: "EISDIR" });
     expect(readdirSync(at("to"))).toEqual(["name"]);
     expect(readdirSync(at("to/name"))).toEqual(["kept"]);
   });
@@ -199,7 +199,7 @@ describe("a tree that is read and written", () => {
     await new Promise((resolve) => stream.write(archive.subarray(0, 100_000), resolve));
     mkdirSync(at("to/name"));
     stream.end(archive.subarray(100_000));
-    await expect(done).rejects.toMatchObject({ code: "ERR_INSTANCE_FILE", errno: "EISDIR" });
+    await expect(done).rejects.toMatchObject({ code: "ERR_FILE", errno: "EISDIR" });
     expect(readdirSync(at("to"))).toEqual(["name"]);
   });
 

@@ -38,7 +38,7 @@ describe("ImageAliases", () => {
   it.each(["{", '{"x": 1}'])("says which file it is that cannot be read: %s", async (text) => {
     const path = join(folder, "aliases.json");
     await writeFile(path, text);
-    const refused = { code: "ERR_INSTANCE_IMAGE", message: expect.stringContaining(path) };
+    const refused = { code: "ERR_IMAGE_INVALID", message: expect.stringContaining(path) };
     await expect(new ImageAliases(path).read()).rejects.toMatchObject(refused);
   });
 });

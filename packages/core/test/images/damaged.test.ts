@@ -48,7 +48,7 @@ describe("a store with a record that is", () => {
     await using store = await openImageStore({ folder: folders.root });
     expect((await store.list()).map(({ fingerprint }) => fingerprint)).toEqual([digest("b")]);
     expect(await store.get("two")).toMatchObject({ fingerprint: digest("b"), aliases: ["two"] });
-    const named = { code: "ERR_INSTANCE_IMAGE", message: expect.stringContaining(recordOf("a")) };
+    const named = { code: "ERR_IMAGE_INVALID", message: expect.stringContaining(recordOf("a")) };
     await expect(store.get("one")).rejects.toMatchObject(named);
     await expect(store.tree({ ...record("a"), aliases: [] })).rejects.toMatchObject(named);
     expect(await store.issues()).toEqual([{ image: "a".repeat(12), reason: expect.stringContaining(recordOf("a")) }]);
@@ -87,7 +87,7 @@ describe("a store whose file of names cannot be read", () => {
     expect(await store.list()).toHaveLength(2);
     expect((await store.get("a".repeat(12))).aliases).toEqual([]);
     await expect(store.get("one")).rejects.toMatchObject({
-      code: "ERR_INSTANCE_IMAGE",
+      code: "ERR_IMAGE_INVALID",
       message: expect.stringContaining(folders.aliases),
     });
     expect(await store.issues()).toMatchObject([{ image: "aliases" }]);

@@ -14,7 +14,7 @@ it("a layer whose description cannot be read is named, and described anew by the
     await writeFile(join(store.tree(chainId), "in-use"), "by an instance");
     await writeFile(join(store.place(chainId), "layer.json"), "{");
     await expect(store.read(chainId)).rejects.toMatchObject({
-      code: "ERR_INSTANCE_IMAGE",
+      code: "ERR_IMAGE_INVALID",
       message: expect.stringContaining(join(store.place(chainId), "layer.json")),
     });
     expect(await store.readable(chainId)).toBeUndefined();

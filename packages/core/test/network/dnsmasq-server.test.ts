@@ -61,7 +61,7 @@ describe("the server of a network, when it starts", () => {
       throw new CommandError({ argv, exitCode: 2, stderr });
     };
     await expect(server(failing).ensure(config, [])).rejects.toMatchObject({
-      code: "ERR_INSTANCE_HOST",
+      code: "ERR_HOST",
       missing: [{ need: "port:53", reason: stderr.trim() }],
     });
   });

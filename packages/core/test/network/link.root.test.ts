@@ -29,9 +29,9 @@ describe("a tap", () => {
       await removeInterface(name);
       await removeInterface(name);
       expect(await interfaceNames()).not.toContain(name);
-      await expect(createTap({ name, bridge: "nobridge" })).rejects.toMatchObject({ code: "ERR_INSTANCE_COMMAND" });
+      await expect(createTap({ name, bridge: "nobridge" })).rejects.toMatchObject({ code: "ERR_COMMAND" });
       expect(await interfaceNames()).not.toContain(name);
-      await expect(createTap({ name: "lo", bridge: NAME })).rejects.toMatchObject({ code: "ERR_INSTANCE_COMMAND" });
+      await expect(createTap({ name: "lo", bridge: NAME })).rejects.toMatchObject({ code: "ERR_COMMAND" });
     }),
   );
 });

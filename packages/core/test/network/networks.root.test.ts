@@ -121,8 +121,7 @@ describe("a managed network", () => {
       const mine = await place.networks.create({ name: NAME });
       const theirs = openNetworks({ folder: join(place.folder, "theirs"), hostId: "another000" });
       await expect(theirs.create({ name: NAME })).rejects.toMatchObject({
-        code: "ERR_INSTANCE_EXISTS",
-        kind: "interface",
+        code: "ERR_INTERFACE_EXISTS",
       });
       await theirs.delete(NAME);
       expect(await place.networks.list()).toEqual([mine]);

@@ -174,8 +174,8 @@ describe("a managed network", () => {
       process.kill(await place.serverPid(), "SIGKILL");
       await place.networks.bringUp(owner("a"));
       expect(await place.networks.get(NAME)).toMatchObject({ up: true });
-      await expect(place.networks.bringUp(owner("b"))).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
-      await expect(place.networks.delete(NAME)).rejects.toMatchObject({ code: "ERR_INSTANCE_PROTOCOL" });
+      await expect(place.networks.bringUp(owner("b"))).rejects.toMatchObject({ code: "ERR_PROTOCOL" });
+      await expect(place.networks.delete(NAME)).rejects.toMatchObject({ code: "ERR_PROTOCOL" });
       await writeFile(file, whole);
     }),
   );

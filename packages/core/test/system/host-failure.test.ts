@@ -23,7 +23,7 @@ it.for([
   const cause = systemError(code, syscall, "/x");
   const error = hostFailure('start instance "a"', cause);
   expect(error).toMatchObject({
-    code: "ERR_INSTANCE_HOST",
+    code: "ERR_HOST",
     cause,
     missing: [{ need, fix: expect.stringMatching(/./) }],
   });
@@ -55,5 +55,5 @@ it("tells the failure that began it, not what failed in clearing up", () => {
 it("keeps with the first failure what failed while it was undone", () => {
   const [first, second] = [systemError("ENOSPC", "write"), new Error("busy")];
   const error = hostFailure("x", joinFailures([first, second]));
-  expect(error).toMatchObject({ code: "ERR_INSTANCE_HOST", cause: first, cleanupFailures: [second] });
+  expect(error).toMatchObject({ code: "ERR_HOST", cause: first, cleanupFailures: [second] });
 });

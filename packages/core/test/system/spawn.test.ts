@@ -82,7 +82,7 @@ it("refuses with the reason, and not by the death of this process, where descrip
 });
 
 it("kills a tool that prints without end", async () => {
-  await expect(spawn(["cat", "/dev/zero"])).rejects.toMatchObject({ code: "ERR_INSTANCE_COMMAND" });
+  await expect(spawn(["cat", "/dev/zero"])).rejects.toMatchObject({ code: "ERR_COMMAND" });
 });
 
 it("gives a tool its input, though it ends without having read it", async () => {

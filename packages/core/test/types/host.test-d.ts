@@ -5,7 +5,6 @@ import {
   type Driver,
   type Instance,
   type InstanceEvent,
-  isInstanceError,
   openHost,
   type PipeProcess,
   type SignalName,
@@ -122,12 +121,6 @@ export async function events(instance: Instance) {
   // @ts-expect-error a state event has no exit
   instance.events.on("state", (event) => event.exit);
   for await (const event of instance.watch()) same<typeof event>()<InstanceEvent>();
-}
-
-export function errors(error: unknown) {
-  if (isInstanceError(error, "ERR_INSTANCE_STATE")) same<typeof error.code>()<"ERR_INSTANCE_STATE">();
-  // @ts-expect-error not a code of ours
-  isInstanceError(error, "ERR_OTHER");
 }
 
 /** A handle of many capabilities serves where fewer are asked for. */

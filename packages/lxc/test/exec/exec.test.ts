@@ -11,7 +11,7 @@ describe("execInside", () => {
   it("rejects when lxc-attach is not there, however long the request takes", async () => {
     const asked = setTimeout(50, REQUEST);
     await expect(execInside(target(["/nowhere/lxc-attach"]), "pipes", asked, {})).rejects.toMatchObject({
-      code: "ERR_INSTANCE_CONNECTION",
+      code: "ERR_CONNECTION",
     });
   });
   it("can be aborted while nothing inside moves", async () => {

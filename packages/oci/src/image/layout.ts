@@ -37,7 +37,7 @@ export class OciLayout {
    */
   async find(tag: string | undefined): Promise<Descriptor> {
     const folder = await realpath(this.#folder).catch((cause: unknown) => {
-      throw new NotFoundError("image", this.#image, { cause, hint: `there is no folder ${this.#folder}` });
+      throw new NotFoundError("host file", this.#folder, { cause });
     });
     const index: Index = parseDocument(
       this.#image,

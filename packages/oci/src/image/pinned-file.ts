@@ -38,6 +38,6 @@ async function identityOf(path: string): Promise<string> {
 /** What to throw where a file that the caller named cannot be read. */
 export function unreadable(path: string, cause: unknown): Error {
   return (cause as NodeJS.ErrnoException).code === "ENOENT"
-    ? new NotFoundError("file", path, { cause })
+    ? new NotFoundError("host file", path, { cause })
     : new ImageError(path, "it cannot be read", { cause });
 }

@@ -84,7 +84,7 @@ export function translateFailure(image: ImageReference, cause: CommandError): In
   const line = cause.stderr.trim().split("\n").at(-1) ?? "";
   if (image.transport !== "docker") {
     if (line.includes(image.path) && /no such file or directory/.test(line))
-      return new NotFoundError("image", renderReference(image), { cause, hint: "there is no such file" });
+      return new NotFoundError("host file", image.path, { cause });
     if (/unexpected EOF|: EOF/.test(line)) return damaged(image, cause);
   }
   // Without what the caller chose, which may read like anything.

@@ -19,7 +19,7 @@ it(
       expect(image).toMatchObject({ layers: [], process: { labels: { title: "metadata alone" } } });
       const instance = await host.create({ driver: "oci", name: "empty-image", image });
       await expect(instance.start()).rejects.toMatchObject({
-        code: "ERR_INSTANCE_IMAGE",
+        code: "ERR_IMAGE_INVALID",
         message: expect.stringContaining("it is empty: it has no layer"),
       });
       expect(await instance.state()).toBe("stopped");

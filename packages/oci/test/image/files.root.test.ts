@@ -35,9 +35,9 @@ describe("an import from a folder or file", () => {
       await expect(fixture.load(`oci:${fixture.folder}/layout`, {})).rejects.toThrow("name one by its tag");
       await expect(fixture.load(`oci:${fixture.folder}/layout:none`, {})).rejects.toThrow(/the layout has .*twice/);
       await expect(fixture.load(`oci:${fixture.folder}/nowhere`, {})).rejects.toMatchObject({
-        code: "ERR_INSTANCE_NOT_FOUND",
+        code: "ERR_HOST_FILE_NOT_FOUND",
       });
-      await expect(fixture.load(`oci:${fixture.folder}`, {})).rejects.toMatchObject({ code: "ERR_INSTANCE_IMAGE" });
+      await expect(fixture.load(`oci:${fixture.folder}`, {})).rejects.toMatchObject({ code: "ERR_IMAGE_INVALID" });
     }),
   );
 
@@ -84,7 +84,7 @@ describe("an import from a folder or file", () => {
       const other = { digest: `sha256:${"0".repeat(64)}` };
       await expect(fixture.load(`docker-archive:${archive}`, other)).rejects.toThrow("the file has digest");
       await expect(fixture.load(`docker-archive:${archive}:other:1`, {})).rejects.toMatchObject({
-        code: "ERR_INSTANCE_NOT_FOUND",
+        code: "ERR_IMAGE_NOT_FOUND",
       });
     }),
   );
@@ -100,7 +100,7 @@ describe("an import from a folder or file", () => {
         return spawn(argv, options);
       });
       await expect(fixture.load(`docker-archive:${archive}`, { digest }, [], swapping)).rejects.toMatchObject({
-        code: "ERR_INSTANCE_IMAGE",
+        code: "ERR_IMAGE_INVALID",
         message: expect.stringContaining("it changed while it was read"),
       });
     }),
@@ -115,7 +115,7 @@ describe("an import from a folder or file", () => {
         await spawn(["gzip", archive]);
         const draft = { ...(await fakeDraft(fixture.folder)), maxBytes: 100_000 };
         await expect(source.import(`${kind}:${archive}.gz`, draft, {})).rejects.toMatchObject({
-          code: "ERR_INSTANCE_IMAGE",
+          code: "ERR_IMAGE_INVALID",
           message: expect.stringContaining("more than 100000 bytes"),
         });
       }
@@ -128,8 +128,10 @@ describe("an import from a folder or file", () => {
       real(async () => {
         const junk = join(fixture.folder, "junk");
         await writeFile(junk, "junk".repeat(1000));
-        await expect(fixture.load(`${kind}:${junk}`, {})).rejects.toMatchObject({ code: "ERR_INSTANCE_IMAGE" });
-        await expect(fixture.load(`${kind}:${junk}-not`, {})).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
+        await expect(fixture.load(`${kind}:${junk}`, {})).rejects.toMatchObject({ code: "ERR_IMAGE_INVALID" });
+        await expect(fixture.load(`${kind}:${junk}-not`, {})).rejects.toMatchObject({
+          code: "ERR_HOST_FILE_NOT_FOUND",
+        });
       }),
     );
 });

@@ -66,7 +66,7 @@ describe("an import from a registry that lies", () => {
     real(async () => {
       await using registry = await EndlessRegistry.start(1000);
       await expect(fixture.load(registry.reference, plain)).rejects.toMatchObject({
-        code: "ERR_INSTANCE_IMAGE",
+        code: "ERR_IMAGE_INVALID",
         message: expect.stringContaining("more than 4194304 bytes, the most that it may have"),
       });
       expect(registry.sent).toBeLessThan(64 * 2 ** 20);
@@ -78,7 +78,7 @@ describe("an import from a registry that lies", () => {
     real(async () => {
       await using registry = await EndlessRegistry.start(Number.MAX_SAFE_INTEGER);
       await expect(fixture.load(registry.reference, plain)).rejects.toMatchObject({
-        code: "ERR_INSTANCE_IMAGE",
+        code: "ERR_IMAGE_INVALID",
         message: expect.stringContaining("layer 0 has more than 1073741824 bytes"),
       });
       expect(registry.sent).toBe(0);
@@ -105,7 +105,7 @@ describe("an import from a registry that takes the connection and says nothing",
       silent(async (reference) => {
         const impatient = ociSource(spawn, { stallTimeout: 600 });
         await expect(fixture.load(reference, {}, [], impatient)).rejects.toMatchObject({
-          code: "ERR_INSTANCE_CONNECTION",
+          code: "ERR_CONNECTION",
           message: expect.stringMatching(/registry 127\.0\.0\.1:\d+: nothing has come from it for 600 ms/),
         });
       }),

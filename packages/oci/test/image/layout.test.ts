@@ -30,14 +30,14 @@ describe("a layout", () => {
     const { draft } = await load({ layers: [tar], layer });
     expect(draft.tars).toHaveLength(1);
     await expect(load({ layers: [tar], layer, lacking: [0] })).rejects.toMatchObject({
-      code: "ERR_INSTANCE_IMAGE",
+      code: "ERR_IMAGE_INVALID",
       message: expect.stringMatching(/blob sha256:\w+ is not there: it has urls/),
     });
   });
 
   it("is refused where a layer has another size than its descriptor says", async () => {
     await expect(load({ layers: [tar], layer: { size: 7 } })).rejects.toMatchObject({
-      code: "ERR_INSTANCE_IMAGE",
+      code: "ERR_IMAGE_INVALID",
       message: expect.stringMatching(/blob sha256:\w+ has \d+ bytes, not 7/),
     });
   });
@@ -50,7 +50,7 @@ describe("a layout", () => {
     await rename(join(blobs, blob), join(outside, blob));
     await symlink(join(outside, blob), join(blobs, blob));
     await expect(ociSource(spawn).import(source, await fakeDraft(folder), {})).rejects.toMatchObject({
-      code: "ERR_INSTANCE_IMAGE",
+      code: "ERR_IMAGE_INVALID",
       message: expect.stringContaining("cannot be read"),
     });
   });

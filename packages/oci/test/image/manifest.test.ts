@@ -91,7 +91,7 @@ describe("parseManifest", () => {
     ["more than 4 MiB", Buffer.alloc(4 * 1024 * 1024 + 1, " "), "more than 4194304"],
   ])("refuses %s", (_name, document, message) => {
     expect(() => parseManifest("x", document)).toThrow(
-      expect.objectContaining({ code: "ERR_INSTANCE_IMAGE", message: expect.stringContaining(message) }),
+      expect.objectContaining({ code: "ERR_IMAGE_INVALID", message: expect.stringContaining(message) }),
     );
   });
 });

@@ -94,7 +94,7 @@ describe("parseReference", () => {
       try {
         reference = parseReference(text);
       } catch (error) {
-        if (!isInstanceError(error, "ERR_INSTANCE_CONFIG")) throw error;
+        if (!isInstanceError(error, "ERR_CONFIG")) throw error;
         continue;
       }
       accepted++;

@@ -148,9 +148,9 @@ describe("an import from a registry", () => {
         digest: fixture.image.manifest,
       });
       const other = `sha256:${"0".repeat(64)}`;
-      await expect(load(reference, { ...PLAIN, digest: other })).rejects.toMatchObject({ code: "ERR_INSTANCE_IMAGE" });
+      await expect(load(reference, { ...PLAIN, digest: other })).rejects.toMatchObject({ code: "ERR_IMAGE_INVALID" });
       await expect(load(`docker://${registry.address}/a@${other}`)).rejects.toMatchObject({
-        code: "ERR_INSTANCE_NOT_FOUND",
+        code: "ERR_IMAGE_NOT_FOUND",
       });
     }),
   );
@@ -160,7 +160,7 @@ describe("an import from a registry", () => {
       `rejects with NotFoundError for ${name}`,
       real(async () => {
         await expect(load(`docker://${registry.address}/${name}`)).rejects.toMatchObject({
-          code: "ERR_INSTANCE_NOT_FOUND",
+          code: "ERR_IMAGE_NOT_FOUND",
         });
       }),
     );
@@ -168,7 +168,7 @@ describe("an import from a registry", () => {
   it(
     "rejects with ConnectionError when nobody listens",
     real(async () => {
-      await expect(load("docker://127.0.0.1:1/a:1")).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+      await expect(load("docker://127.0.0.1:1/a:1")).rejects.toMatchObject({ code: "ERR_CONNECTION" });
     }),
   );
 
@@ -176,7 +176,7 @@ describe("an import from a registry", () => {
     "speaks plain HTTP only when told to",
     real(async () => {
       await expect(load(reference, {})).rejects.toMatchObject({
-        code: "ERR_INSTANCE_CONNECTION",
+        code: "ERR_CONNECTION",
         message: expect.stringContaining("tlsVerify"),
       });
       const told = ociSource(spawn, { registries: { [registry.address]: { tlsVerify: false } } });
@@ -206,9 +206,9 @@ describe("an import from a registry", () => {
 
 describe("an import from a damaged registry", () => {
   for (const [how, code] of [
-    ["changed", "ERR_INSTANCE_IMAGE"],
-    ["cut short", "ERR_INSTANCE_IMAGE"],
-    ["missing", "ERR_INSTANCE_NOT_FOUND"],
+    ["changed", "ERR_IMAGE_INVALID"],
+    ["cut short", "ERR_IMAGE_INVALID"],
+    ["missing", "ERR_IMAGE_NOT_FOUND"],
   ] as const)
     it(
       `rejects a layer that was ${how} on its disk with ${code}`,
@@ -241,7 +241,7 @@ describe("an import over TLS", () => {
       expect((await load(name, { registry: { certDir } })).description.fingerprint).toBe(fixture.image.config);
       await load(name, {}, [], ociSource(spawn, { registries: { [secure.address]: { certDir } } }));
       await expect(load(name, {})).rejects.toMatchObject({
-        code: "ERR_INSTANCE_CONNECTION",
+        code: "ERR_CONNECTION",
         message: expect.stringContaining("certDir"),
       });
     }),

@@ -70,22 +70,22 @@ describe("translateFailure", () => {
     );
 
   it.each([
-    ["reading manifest 1 in h.x/a: manifest unknown: manifest unknown", "ERR_INSTANCE_NOT_FOUND"],
-    ["open /certificates: no such file or directory", "ERR_INSTANCE_COMMAND"],
-    ["http: server gave HTTP response to HTTPS client", "ERR_INSTANCE_CONNECTION"],
-    ["x509: certificate signed by unknown authority", "ERR_INSTANCE_CONNECTION"],
-    ["unauthorized: authentication required", "ERR_INSTANCE_CONNECTION"],
-    ["dial tcp 127.0.0.1:1: connect: connection refused", "ERR_INSTANCE_CONNECTION"],
-    ["Digest did not match, expected sha256:a, got sha256:b", "ERR_INSTANCE_IMAGE"],
-    ["Error fetching blob: invalid status code from registry 403 (Forbidden)", "ERR_INSTANCE_CONNECTION"],
-    ["pinging container registry h.x: invalid status code from registry 503 (x)", "ERR_INSTANCE_CONNECTION"],
-    ["reading manifest 1 in h.x/a: received unexpected HTTP status: 502 Bad Gateway", "ERR_INSTANCE_CONNECTION"],
-    ["toomanyrequests: You have reached your pull rate limit.", "ERR_INSTANCE_CONNECTION"],
-    ["Error fetching blob: invalid status code from registry 404 (Not Found)", "ERR_INSTANCE_NOT_FOUND"],
-    ["reading manifest 1 in h.x/a: StatusCode: 404, nothing here", "ERR_INSTANCE_NOT_FOUND"],
-    ["loading tar component manifest.json: archive/tar: invalid tar header", "ERR_INSTANCE_IMAGE"],
-    ["Source image rejected: Running image docker://h.x/a:1 is rejected by policy.", "ERR_INSTANCE_IMAGE"],
-    ["no space left on device", "ERR_INSTANCE_COMMAND"],
+    ["reading manifest 1 in h.x/a: manifest unknown: manifest unknown", "ERR_IMAGE_NOT_FOUND"],
+    ["open /certificates: no such file or directory", "ERR_COMMAND"],
+    ["http: server gave HTTP response to HTTPS client", "ERR_CONNECTION"],
+    ["x509: certificate signed by unknown authority", "ERR_CONNECTION"],
+    ["unauthorized: authentication required", "ERR_CONNECTION"],
+    ["dial tcp 127.0.0.1:1: connect: connection refused", "ERR_CONNECTION"],
+    ["Digest did not match, expected sha256:a, got sha256:b", "ERR_IMAGE_INVALID"],
+    ["Error fetching blob: invalid status code from registry 403 (Forbidden)", "ERR_CONNECTION"],
+    ["pinging container registry h.x: invalid status code from registry 503 (x)", "ERR_CONNECTION"],
+    ["reading manifest 1 in h.x/a: received unexpected HTTP status: 502 Bad Gateway", "ERR_CONNECTION"],
+    ["toomanyrequests: You have reached your pull rate limit.", "ERR_CONNECTION"],
+    ["Error fetching blob: invalid status code from registry 404 (Not Found)", "ERR_IMAGE_NOT_FOUND"],
+    ["reading manifest 1 in h.x/a: StatusCode: 404, nothing here", "ERR_IMAGE_NOT_FOUND"],
+    ["loading tar component manifest.json: archive/tar: invalid tar header", "ERR_IMAGE_INVALID"],
+    ["Source image rejected: Running image docker://h.x/a:1 is rejected by policy.", "ERR_IMAGE_INVALID"],
+    ["no space left on device", "ERR_COMMAND"],
   ])("reads %j as %s", (message, code) => {
     expect(fail(message)).toMatchObject({ code });
   });
@@ -108,13 +108,14 @@ describe("translateFailure", () => {
     expect(fail("initializing source: too many requests to registry").message).toContain("429 Too Many Requests");
   });
 
-  it("reads a missing archive as ERR_INSTANCE_NOT_FOUND", () => {
+  it("reads a missing archive as a missing file of the host", () => {
     expect(fail("open /a: no such file or directory", "oci-archive:/a")).toMatchObject({
-      code: "ERR_INSTANCE_NOT_FOUND",
+      code: "ERR_HOST_FILE_NOT_FOUND",
+      subject: "/a",
     });
     // Not the archive, but what the host was to read beside it.
     expect(fail("open /policy.json: no such file or directory", "oci-archive:/a")).toMatchObject({
-      code: "ERR_INSTANCE_COMMAND",
+      code: "ERR_COMMAND",
     });
   });
 
@@ -122,13 +123,13 @@ describe("translateFailure", () => {
     "Error retrieving manifest for image: unexpected EOF",
     "copying contents to temporary file /tmp/x: unexpected EOF",
   ])("reads %j as a damaged archive, and as a registry that hung up", (message) => {
-    expect(fail(message, "docker-archive:/a")).toMatchObject({ code: "ERR_INSTANCE_IMAGE" });
-    expect(fail(message)).toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    expect(fail(message, "docker-archive:/a")).toMatchObject({ code: "ERR_IMAGE_INVALID" });
+    expect(fail(message)).toMatchObject({ code: "ERR_CONNECTION" });
   });
 
   it("is not misled by a name that reads like a failure", () => {
     expect(fail("h.x/unauthorized/x509: broken in a new way", "docker://h.x/unauthorized/x509")).toMatchObject({
-      code: "ERR_INSTANCE_COMMAND",
+      code: "ERR_COMMAND",
     });
   });
 });

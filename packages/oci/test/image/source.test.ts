@@ -11,7 +11,7 @@ it("refuses a manifest that is not the one of the reference's digest, whatever s
     const draft = { folder, maxBytes: 1e6, addLayer: () => Promise.reject(new Error("nothing is to be added")) };
     const imported = source.import(`docker://h.x/a@sha256:${"a".repeat(64)}`, draft, {});
     await expect(imported).rejects.toMatchObject({
-      code: "ERR_INSTANCE_IMAGE",
+      code: "ERR_IMAGE_INVALID",
       message: expect.stringContaining("its manifest has digest"),
     });
   } finally {

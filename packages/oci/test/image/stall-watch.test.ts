@@ -18,7 +18,7 @@ describe("a watch of a fetch", () => {
   it("ends it when nothing has come for a while, naming the registry", async () => {
     using watch = new StallWatch({ folders: [folder, join(folder, "none")], timeout: 60, peer: "registry h:1" });
     expect(await aborted(watch.signal)).toMatchObject({
-      code: "ERR_INSTANCE_CONNECTION",
+      code: "ERR_CONNECTION",
       message: expect.stringMatching(/registry h:1: nothing has come from it for 60 ms/),
     });
   });

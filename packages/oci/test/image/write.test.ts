@@ -48,7 +48,7 @@ describe("writeOciLayout", () => {
     await writeFile(tar, gzipSync(Buffer.alloc(1024)));
     const layout = join(folder, "layout");
     await expect(writeOciLayout({ folder: layout, tag: "x", layers: [{ tar }] })).rejects.toMatchObject({
-      code: "ERR_INSTANCE_IMAGE",
+      code: "ERR_IMAGE_INVALID",
     });
     expect(await readdir(layout)).toEqual(["blobs"]);
     expect(await readdir(join(layout, "blobs", "sha256"))).toEqual([]);
@@ -63,14 +63,14 @@ describe("writeOciLayout", () => {
   ])("refuses %s, and writes nothing", async (_what, more, message) => {
     const layout = join(folder, "layout");
     const written = writeOciLayout({ folder: layout, tag: "x", layers: [{ tar }], ...more });
-    await expect(written).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+    await expect(written).rejects.toMatchObject({ code: "ERR_CONFIG" });
     await expect(written).rejects.toThrow(message);
     expect(existsSync(layout)).toBe(false);
   });
 
   it.each([
-    ["a tar that is not there", "none.tar", "ERR_INSTANCE_NOT_FOUND"],
-    ["a folder for a tar", ".", "ERR_INSTANCE_IMAGE"],
+    ["a tar that is not there", "none.tar", "ERR_HOST_FILE_NOT_FOUND"],
+    ["a folder for a tar", ".", "ERR_IMAGE_INVALID"],
   ])("refuses %s", async (_what, name, code) => {
     const layout = join(folder, "layout");
     const written = writeOciLayout({ folder: layout, tag: "x", layers: [{ tar: join(folder, name) }] });

@@ -68,7 +68,7 @@ async function makeFileSystem(base: BaseDisk, tree: string, draft: string, optio
     // After a crash the next process makes the draft anew: nobody may then be writing it.
     await base.spawn(argv, { fromPackage: TOOLS["mkfs.ext4"], signal: options.signal, diesWithUs: true });
   } catch (error) {
-    if (!isInstanceError(error, "ERR_INSTANCE_COMMAND") || isDiskFull(error)) throw error;
+    if (!isInstanceError(error, "ERR_COMMAND") || isDiskFull(error)) throw error;
     const why = `cannot be made into a root disk of ${base.size} bytes (raise qemu.rootSize if it is too small)`;
     throw new ImageError(base.image.fingerprint, why, { cause: error });
   }

@@ -87,7 +87,7 @@ it("rejects with QmpCommandError that carries command and class", async () => {
   await using client = await QmpClient.connect(monitor.path);
   const error = await client.execute("cont").catch((e: unknown) => e);
   expect(error).toBeInstanceOf(QmpCommandError);
-  expect(error).toMatchObject({ command: "cont", errorClass: "GenericError", code: "ERR_INSTANCE_PROTOCOL" });
+  expect(error).toMatchObject({ command: "cont", errorClass: "GenericError", code: "ERR_PROTOCOL" });
 });
 
 it("rejects with ProtocolError when the result has another shape", async () => {

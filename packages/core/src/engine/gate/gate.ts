@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Abortable } from "../../contract/abortable.ts";
-import { type FileError, isInstanceError } from "../../contract/errors.ts";
+import { isInstanceError } from "../../contract/errors.ts";
 import type { FileOperations } from "../../contract/files.ts";
 import type { Backend, InstanceContext, RunningCapabilities } from "../../driver/backend.ts";
 import type { BackendProcess } from "../../driver/process.ts";
@@ -29,7 +29,7 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
       return await ask({ asked: about(instance), step, signal, isAnswer }, call);
     } catch (error) {
       // A file that the driver writes for itself: its caller has named none.
-      if (!isInstanceError(error, "ERR_INSTANCE_FILE") || !FULL.includes((error as FileError).errno)) throw error;
+      if (!isInstanceError(error, "ERR_FILE") || !FULL.includes(error.errno)) throw error;
       throw diskFull(`${step} instance "${instance.name}"`, error);
     }
   };

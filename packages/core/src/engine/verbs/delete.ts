@@ -89,7 +89,7 @@ async function contextToRemove(engine: Engine, record: InstanceRecord): Promise<
   try {
     return await instanceContext(engine, record, {});
   } catch (error) {
-    if (!isInstanceError(error, "ERR_INSTANCE_NOT_FOUND")) throw error;
+    if (!isInstanceError(error, "ERR_IMAGE_NOT_FOUND")) throw error;
     const merged = () => Promise.reject(new NotFoundError("image", record.image.fingerprint));
     return contextWith(engine, record, { kind: "layers", layers: [], merged }, []);
   }

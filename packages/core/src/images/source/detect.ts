@@ -24,8 +24,7 @@ export async function detectSource(source: string, hint: string): Promise<LocalS
     return await detect(source, path);
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR")
-      throw new NotFoundError("image source", source, { cause: error, hint });
+    if (code === "ENOENT" || code === "ENOTDIR") throw new NotFoundError("host file", source, { cause: error, hint });
     if (code === undefined || syscall === undefined) throw error;
     throw new ImageError(source, `it cannot be read: ${(error as Error).message}`, { cause: error });
   }

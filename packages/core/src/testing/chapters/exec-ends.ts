@@ -42,7 +42,7 @@ export function describeExecEnds(fixture: Fixture): void {
     it("by a timeout is the end of all that it started, in whatever session", async (instance) => {
       const left = "sleep 1000 & echo $! >/tmp/kit-left";
       const script = `sh -c '${left}-1'; setsid sh -c '${left}-2; wait' & ${left}-3; wait`;
-      await rejectsWith(instance.run(["sh", "-c", script], { timeout: fixture.deadline / 10 }), "ERR_INSTANCE_TIMEOUT");
+      await rejectsWith(instance.run(["sh", "-c", script], { timeout: fixture.deadline / 10 }), "ERR_TIMEOUT");
       for (const file of ["/tmp/kit-left-1", "/tmp/kit-left-2", "/tmp/kit-left-3"])
         await isGone(instance, Number((await instance.run(["cat", file])).stdout));
     });
@@ -115,7 +115,7 @@ export function describeExecEnds(fixture: Fixture): void {
         instance.run(["true", ...some]),
         instance.run(["true"], { env: { A: big } }),
       ])
-        assert.match(String(await rejectsWith(call, "ERR_INSTANCE_CONFIG")), /E2BIG/);
+        assert.match(String(await rejectsWith(call, "ERR_CONFIG")), /E2BIG/);
     });
   });
 

@@ -30,13 +30,13 @@ export function describeExec(fixture: Fixture): void {
       assert.deepEqual(await groups(), await groups("root"));
     });
     it("rejects for a user that the instance does not know", async (instance) => {
-      await rejectsWith(instance.run(["true"], { user: "nobody-of-this-name" }), "ERR_INSTANCE_NOT_FOUND");
+      await rejectsWith(instance.run(["true"], { user: "nobody-of-this-name" }), "ERR_USER_NOT_FOUND");
     });
     it("refuses an empty argv, a NUL and a relative cwd before anything is started", async (instance) => {
-      await rejectsWith(instance.run([]), "ERR_INSTANCE_CONFIG");
-      await rejectsWith(instance.run(["echo", "a\0b"]), "ERR_INSTANCE_CONFIG");
-      await rejectsWith(instance.run(["true"], { cwd: "tmp" }), "ERR_INSTANCE_CONFIG");
-      await rejectsWith(instance.run(["true"], { env: { "A=B": "1" } }), "ERR_INSTANCE_CONFIG");
+      await rejectsWith(instance.run([]), "ERR_CONFIG");
+      await rejectsWith(instance.run(["echo", "a\0b"]), "ERR_CONFIG");
+      await rejectsWith(instance.run(["true"], { cwd: "tmp" }), "ERR_CONFIG");
+      await rejectsWith(instance.run(["true"], { env: { "A=B": "1" } }), "ERR_CONFIG");
     });
     it("runs eight programs at once and mixes nothing up", async (instance) => {
       const numbers = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -54,7 +54,7 @@ export function describeExec(fixture: Fixture): void {
       const run = instance.run(["sh", "-c", "echo $$ >/tmp/kit-timeout; exec sleep 1000"], {
         timeout: fixture.deadline / 10,
       });
-      await rejectsWith(run, "ERR_INSTANCE_TIMEOUT");
+      await rejectsWith(run, "ERR_TIMEOUT");
       const { stdout } = await instance.run(["cat", "/tmp/kit-timeout"]);
       await isGone(instance, Number(stdout));
     });
@@ -122,7 +122,7 @@ export function describeExec(fixture: Fixture): void {
       for (const stream of [process.stdin, stdout, stderr]) stream.on("error", () => undefined);
       const lost = exit.then(
         () => undefined,
-        (error: unknown) => rejectsWith(Promise.reject(error), "ERR_INSTANCE_CONNECTION"),
+        (error: unknown) => rejectsWith(Promise.reject(error), "ERR_CONNECTION"),
       );
       const streams = [stdout, stderr].map((stream) => new Transcript(stream).ended);
       await instance.stop({ mode: "kill" });
@@ -159,8 +159,8 @@ export function describeExec(fixture: Fixture): void {
     });
     it("refuses a signal that there is not", async (instance) => {
       await using process = await instance.exec(["sleep", "1000"]);
-      await rejectsWith(process.kill("SIGNONE" as NodeJS.Signals), "ERR_INSTANCE_CONFIG");
-      for (const none of [9, null]) await rejectsWith(process.kill(none as never), "ERR_INSTANCE_CONFIG");
+      await rejectsWith(process.kill("SIGNONE" as NodeJS.Signals), "ERR_CONFIG");
+      for (const none of [9, null]) await rejectsWith(process.kill(none as never), "ERR_CONFIG");
     });
   });
 
@@ -184,7 +184,7 @@ export function describeExec(fixture: Fixture): void {
       await process.resize({ columns: 132, rows: 50 });
       process.tty.write("\n");
       await out.until(fixture.deadline, /50 132\r\n/);
-      await rejectsWith(process.resize({ columns: 0, rows: -1 }), "ERR_INSTANCE_CONFIG");
+      await rejectsWith(process.resize({ columns: 0, rows: -1 }), "ERR_CONFIG");
     });
     it("echoes what is typed and hands over lines", async (instance) => {
       await using process = await instance.exec(["sh", "-c", "echo ready; read line; echo got $line"], { tty: SIZE });

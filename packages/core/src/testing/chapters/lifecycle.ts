@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { NotFoundError } from "../../contract/errors.ts";
 import { rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { collectStates } from "../kit/states.ts";
@@ -88,7 +87,7 @@ export function describeLifecycle(fixture: Fixture): void {
         const instance = await host.create({ ...(await fixture.config(undefined, config)), image });
         try {
           for (let round = 0; round < 2; round += 1) {
-            const error = (await rejectsWith(instance.start(), "ERR_INSTANCE_NOT_FOUND")) as NotFoundError;
+            const error = await rejectsWith(instance.start(), "ERR_PROGRAM_NOT_FOUND");
             assert.deepEqual([error.kind, error.subject], ["program", program]);
             assert.equal(await instance.state(), "stopped");
           }
@@ -158,7 +157,7 @@ export function describeLifecycle(fixture: Fixture): void {
         await fixture.using(async (other) => {
           await other.start();
           await other.ready({ timeout: fixture.deadline });
-          await rejectsWith(other.files.stat("/root/mine"), "ERR_INSTANCE_FILE");
+          await rejectsWith(other.files.stat("/root/mine"), "ERR_FILE");
         });
       },
       "files",

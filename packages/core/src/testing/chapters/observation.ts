@@ -99,9 +99,9 @@ export function describeObservation(fixture: Fixture): void {
         const streams = fixture.subject.streams ?? LOG_STREAMS[(await instance.inspect()).kind];
         for (const stream of new Set(Object.values(LOG_STREAMS).flat())) {
           if (streams.includes(stream)) await text(await instance.logs(stream));
-          else await rejectsWith(instance.logs(stream), "ERR_INSTANCE_UNSUPPORTED");
+          else await rejectsWith(instance.logs(stream), "ERR_UNSUPPORTED");
         }
-        await rejectsWith(instance.logs("no-such-stream" as LogStream), "ERR_INSTANCE_CONFIG");
+        await rejectsWith(instance.logs("no-such-stream" as LogStream), "ERR_CONFIG");
       },
       "logs",
     );

@@ -88,7 +88,7 @@ export function describeStop(fixture: Fixture): void {
         "rejects with TimeoutError on one that does not obey, which runs on, and then kills if asked to",
         async () =>
           stubborn(async (instance) => {
-            await rejectsWith(instance.stop({ mode: "ask", timeout }), "ERR_INSTANCE_TIMEOUT");
+            await rejectsWith(instance.stop({ mode: "ask", timeout }), "ERR_TIMEOUT");
             assert.equal(await instance.state(), "running");
             await instance.stop({ mode: "ask-then-kill", timeout });
             const { exit, state } = await instance.inspect();

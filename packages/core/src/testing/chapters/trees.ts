@@ -211,7 +211,7 @@ export function describeTrees(fixture: Fixture): void {
       await fails(files.push(join(host, "none"), "/srv/kit/none"), "ENOENT");
       await fails(files.stat("/srv/kit/none"), "ENOENT");
       await fails(files.pull("/srv/kit/none", join(host, "none")), "ENOENT");
-      await rejectsWith(files.push(host, "relative"), "ERR_INSTANCE_CONFIG");
+      await rejectsWith(files.push(host, "relative"), "ERR_CONFIG");
     });
   });
 

@@ -99,9 +99,7 @@ export class FakeBackend implements Backend {
   #disk(instance: InstanceContext): FakeDisk {
     const disk = this.#options.world.disks.get(instance.uuid);
     if (disk === undefined)
-      throw new NotFoundError("fake disk of instance", instance.name, {
-        hint: "its world is not the one it was created in",
-      });
+      throw new NotFoundError("instance", instance.name, { hint: "it was created in another fake world" });
     return disk;
   }
 

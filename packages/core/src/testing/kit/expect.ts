@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { Readable } from "node:stream";
-import { type ErrorCode, isInstanceError } from "../../contract/errors.ts";
+import { type ErrorCode, type ErrorsByCode, isInstanceError } from "../../contract/errors.ts";
 
 /** The promise must reject with an error of this library that has the code; returns it. */
-export async function rejectsWith<C extends ErrorCode>(promise: Promise<unknown>, code: C): Promise<Error> {
+export async function rejectsWith<C extends ErrorCode>(promise: Promise<unknown>, code: C): Promise<ErrorsByCode[C]> {
   const error = await failureOf(promise);
   assert.ok(isInstanceError(error, code), `expected a rejection with ${code}, got ${describe(error)}`);
   return error;

@@ -62,7 +62,7 @@ describe("create", () => {
   ])("refuses %s before anything is touched, saying where", async (_, config, path, words) => {
     const host = await place.open();
     const creating = host.create(config as never);
-    await expect(creating).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG", issues: [{ path }] });
+    await expect(creating).rejects.toMatchObject({ code: "ERR_CONFIG", issues: [{ path }] });
     await expect(creating).rejects.toThrow(words);
     expect(place.scripted.calls).toEqual([]);
     await nothingIsLeft();
@@ -90,11 +90,11 @@ describe("create", () => {
   });
 
   it.each([
-    ["image", { ...CONFIG, image: "ghost" }],
-    ["network", nic({ network: "ghost" })],
-  ])("refuses a missing %s", async (kind, config) => {
+    ["image", "ERR_IMAGE_NOT_FOUND", { ...CONFIG, image: "ghost" }],
+    ["network", "ERR_NETWORK_NOT_FOUND", nic({ network: "ghost" })],
+  ])("refuses a missing %s", async (_kind, code, config) => {
     const host = await place.open();
-    await expect(host.create(config as never)).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND", kind });
+    await expect(host.create(config as never)).rejects.toMatchObject({ code });
     await nothingIsLeft();
   });
 
@@ -112,7 +112,7 @@ describe("create", () => {
     const host = await place.open();
     const fault = new Error("disk full");
     place.scripted.script.materialize = () => Promise.reject(fault);
-    const told = { code: "ERR_INSTANCE_DRIVER", step: "materialize", cause: fault };
+    const told = { code: "ERR_DRIVER", step: "materialize", cause: fault };
     await expect(host.create(nic({ network: "net0" }) as never)).rejects.toMatchObject(told);
     expect(place.scripted.calls).toEqual(["materialize a", "remove a"]);
     await nothingIsLeft();
@@ -124,7 +124,7 @@ describe("create", () => {
     const host = await place.open();
     const cause = new FileError({ verb: "write", path: "/etc/hosts", errno: "ENOSPC" });
     place.scripted.script.materialize = () => Promise.reject(cause);
-    const refused = { code: "ERR_INSTANCE_HOST", missing: [{ need: "disk-space" }], cause };
+    const refused = { code: "ERR_HOST", missing: [{ need: "disk-space" }], cause };
     await expect(host.create(CONFIG)).rejects.toMatchObject(refused);
   });
 
@@ -161,7 +161,7 @@ describe("create", () => {
     };
     const creating = host.create(CONFIG);
     await busy.arrived;
-    const outcome = expect(creating).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    const outcome = expect(creating).rejects.toMatchObject({ code: "ERR_CONNECTION" });
     await host[Symbol.asyncDispose]();
     await outcome;
     await nothingIsLeft();

@@ -55,7 +55,7 @@ describe("exec", () => {
   ])("refuses %s before the driver sees it", async (_, argv, options, path) => {
     const { instance, requests } = await running();
     await expect(instance.exec(argv as string[], options as never)).rejects.toMatchObject({
-      code: "ERR_INSTANCE_CONFIG",
+      code: "ERR_CONFIG",
       issues: [{ path }],
     });
     expect(requests).toEqual([]);
@@ -68,7 +68,7 @@ describe("exec", () => {
     place.scripted.script.exec = async () => new ScriptedProcess("tty");
     const terminal = await instance.exec(["sh"], { tty: { columns: 80, rows: 24 } });
     await terminal.resize({ columns: 100, rows: 30 });
-    await expect(terminal.resize({ columns: -1, rows: 30 })).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+    await expect(terminal.resize({ columns: -1, rows: 30 })).rejects.toMatchObject({ code: "ERR_CONFIG" });
     expect("stderr" in terminal).toBe(false);
   });
 
@@ -95,7 +95,7 @@ describe("exec", () => {
   it("kills by name of signal, SIGTERM unless told otherwise, and not after the end", async () => {
     const { instance, process } = await running();
     const handle = await instance.exec(["sleep"]);
-    await expect(handle.kill("SIGNONE" as never)).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+    await expect(handle.kill("SIGNONE" as never)).rejects.toMatchObject({ code: "ERR_CONFIG" });
     await handle.kill();
     expect(await handle.exit).toEqual({ kind: "signaled", signal: "SIGTERM" });
     await handle.kill("SIGKILL");
@@ -201,7 +201,7 @@ describe("exec", () => {
   it("whose connection is lost while its instance runs on is told as that, and heeds an abort meanwhile", async () => {
     const { instance } = await running();
     place.scripted.script.exec = () => Promise.reject(new ConnectionError("its agent", "it was killed"));
-    await expect(instance.exec(["a"])).rejects.toMatchObject({ code: "ERR_INSTANCE_CONNECTION" });
+    await expect(instance.exec(["a"])).rejects.toMatchObject({ code: "ERR_CONNECTION" });
     const controller = new AbortController();
     const refused = instance.exec(["a"], { signal: controller.signal });
     setImmediate(() => controller.abort("enough"));
@@ -220,7 +220,7 @@ describe("exec", () => {
     place.scripted.script.lacks = (capability) => (capability === "exec" ? "no agent in this guest" : undefined);
     expect(instance.can("exec")).toBe(false);
     await expect(instance.exec(["a"])).rejects.toMatchObject({
-      code: "ERR_INSTANCE_UNSUPPORTED",
+      code: "ERR_UNSUPPORTED",
       capability: "exec",
       reason: "no agent in this guest",
     });
@@ -371,7 +371,7 @@ describe("an instance whose driver lacks a capability", () => {
       () => anything.metrics(),
       () => anything.logs("stdout"),
     ])
-      await expect(call()).rejects.toMatchObject({ code: "ERR_INSTANCE_UNSUPPORTED" });
+      await expect(call()).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
     expect([instance.can("freeze"), instance.can("exec")]).toEqual([true, false]);
   });
 });

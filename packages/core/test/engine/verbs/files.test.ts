@@ -163,14 +163,14 @@ describe("paths and owners", () => {
     "%j is refused before the driver sees it",
     async (path) => {
       const instance = await running();
-      await expect(instance.files.stat(path)).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+      await expect(instance.files.stat(path)).rejects.toMatchObject({ code: "ERR_CONFIG" });
     },
   );
 
   it("an owner or mode that cannot be is refused", async () => {
     const instance = await running();
     for (const options of [{ uid: -1 }, { gid: 2 ** 32 - 1 }, { mode: 0o10000 }])
-      await expect(instance.files.mkdir("/d", options)).rejects.toMatchObject({ code: "ERR_INSTANCE_CONFIG" });
+      await expect(instance.files.mkdir("/d", options)).rejects.toMatchObject({ code: "ERR_CONFIG" });
   });
 
   it("a misspelt option is refused: a mode that is dropped would let others read", async () => {
@@ -194,7 +194,7 @@ describe("paths and owners", () => {
 
   it.each(["", "/tmp/a\0b", undefined])("%j is no path on the host, and nothing is pushed or pulled", async (path) => {
     const { files } = await running();
-    const refusal = { code: "ERR_INSTANCE_CONFIG", message: expect.stringMatching(/path on the host|no NUL/) };
+    const refusal = { code: "ERR_CONFIG", message: expect.stringMatching(/path on the host|no NUL/) };
     await expect(files.push(path as string, "/f")).rejects.toMatchObject(refusal);
     await expect(files.pull("/f", path as string)).rejects.toMatchObject(refusal);
   });

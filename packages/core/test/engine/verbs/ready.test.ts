@@ -9,7 +9,7 @@ afterEach(() => place.dispose());
 
 it.each([
   ["the instance ends", "ERR_INSTANCE_STATE"],
-  ["the host is disposed", "ERR_INSTANCE_CONNECTION"],
+  ["the host is disposed", "ERR_CONNECTION"],
 ] as const)("ready() tells the driver that nobody waits any more when %s", async (how, code) => {
   const host = await place.open();
   const instance = await host.create({ driver: "scripted", name: "a", image: "base" });

@@ -1,0 +1,65 @@
+import { printable } from "../../text/printable.ts";
+import { InstanceError } from "./instance-error.ts";
+
+/** The driver can never do it, or this host or this guest cannot do it now: `reason` says which. */
+export class UnsupportedError extends InstanceError {
+  readonly code = "ERR_UNSUPPORTED";
+  /** The capability, or what else cannot be had (`"logs:stderr"`). */
+  readonly capability: string;
+  readonly reason: string;
+  constructor(facts: { readonly capability: string; readonly reason: string }, options?: ErrorOptions) {
+    super(`${facts.capability} is not supported: ${facts.reason}`, options);
+    this.capability = facts.capability;
+    this.reason = facts.reason;
+  }
+}
+
+/** One thing that the host lacks, and how to get it. */
+export interface Missing {
+  /** What is missing, as `doctor()` names it: `"binary:lxc-start"`, `"root"`, `"kvm"`. */
+  readonly need: string;
+  readonly reason: string;
+  /** What a person can do: a command where there is one. */
+  readonly fix: string;
+}
+
+/** The host lacks what a call needs: a tool, a right, a feature of the kernel. Each comes with its fix. */
+export class HostError extends InstanceError {
+  readonly code = "ERR_HOST";
+  readonly missing: readonly Missing[];
+  constructor(action: string, missing: readonly Missing[], options?: ErrorOptions) {
+    super(
+      `cannot ${action} on this host: ${missing.map((m) => `${m.need} (${m.reason}; fix: ${m.fix})`).join("; ")}`,
+      options,
+    );
+    this.missing = missing;
+  }
+}
+
+/** A tool of the host failed, and nothing better is known of why. */
+export class CommandError extends InstanceError {
+  readonly code = "ERR_COMMAND";
+  readonly argv: readonly string[];
+  readonly exitCode: number | undefined;
+  readonly signal: NodeJS.Signals | undefined;
+  /** The last 4 KiB, as the tool wrote them: not for a terminal. */
+  readonly stderr: string;
+  constructor(
+    facts: {
+      readonly argv: readonly string[];
+      readonly exitCode?: number | undefined;
+      readonly signal?: NodeJS.Signals | undefined;
+      readonly stderr?: string;
+    },
+    options?: ErrorOptions,
+  ) {
+    const stderr = (facts.stderr ?? "").slice(-4096);
+    const how = facts.signal ? `was ended by ${facts.signal}` : `exited with ${facts.exitCode ?? "no code"}`;
+    const last = stderr.trim().split("\n").at(-1);
+    super(`${facts.argv[0] ?? "command"} ${how}${last ? `: ${printable(last, 1024)}` : ""}`, options);
+    this.argv = facts.argv;
+    this.exitCode = facts.exitCode;
+    this.signal = facts.signal;
+    this.stderr = stderr;
+  }
+}

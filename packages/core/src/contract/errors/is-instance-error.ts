@@ -1,0 +1,52 @@
+import type { ErrorCode, EXISTS_CODES, IN_USE_CODES, NOT_FOUND_CODES } from "./codes.ts";
+import type { ConfigError } from "./config-error.ts";
+import type { FileError, ImageError } from "./content-errors.ts";
+import type { DriverError } from "./driver-error.ts";
+import type { CommandError, HostError, UnsupportedError } from "./host-errors.ts";
+import { isBranded } from "./instance-error.ts";
+import type { AlreadyExistsError, InUseError, NotFoundError } from "./named-errors.ts";
+import type { AgentError, ConnectionError, ProtocolError } from "./peer-errors.ts";
+import type { StateError } from "./state-error.ts";
+import type { OverrunError, TimeoutError } from "./time-errors.ts";
+
+/** One class under one code a noun. */
+type ByNoun<E, Codes extends Readonly<Record<string, ErrorCode>>> = {
+  [Kind in keyof Codes as Codes[Kind]]: E & { readonly code: Codes[Kind]; readonly kind: Kind };
+};
+
+/** The error that carries a code, with its fields. */
+export interface ErrorsByCode
+  extends ByNoun<NotFoundError, typeof NOT_FOUND_CODES>,
+    ByNoun<AlreadyExistsError, typeof EXISTS_CODES>,
+    ByNoun<InUseError, typeof IN_USE_CODES> {
+  ERR_INSTANCE_STATE: StateError;
+  ERR_UNSUPPORTED: UnsupportedError;
+  ERR_CONFIG: ConfigError;
+  ERR_HOST: HostError;
+  ERR_COMMAND: CommandError;
+  ERR_PROTOCOL: ProtocolError;
+  ERR_CONNECTION: ConnectionError;
+  ERR_TIMEOUT: TimeoutError;
+  ERR_WATCH_OVERRUN: OverrunError;
+  ERR_AGENT: AgentError;
+  ERR_DRIVER: DriverError;
+  ERR_IMAGE_INVALID: ImageError;
+  ERR_FILE: FileError;
+}
+
+/**
+ * Narrows an unknown value to an error of this library, or to the class and the fields of those codes that are given:
+ *
+ * ```ts
+ * if (isInstanceError(error, "ERR_IMAGE_NOT_FOUND")) console.log(error.subject);
+ * ```
+ *
+ * Without a code, a `switch` over `error.code` narrows. Works across copies of this package, where `instanceof` fails.
+ */
+export function isInstanceError<C extends ErrorCode = ErrorCode>(
+  error: unknown,
+  ...codes: readonly C[]
+): error is ErrorsByCode[C] {
+  if (!isBranded(error)) return false;
+  return codes.length === 0 || (codes as readonly ErrorCode[]).includes(error.code);
+}

@@ -1,0 +1,49 @@
+import type { InstanceExit, InstanceState } from "../state.ts";
+import { InstanceError } from "./instance-error.ts";
+
+/**
+ * The instance is in a state in which the call is not legal, or was deleted. `expected` are the states in which it is.
+ */
+export class StateError extends InstanceError {
+  readonly code = "ERR_INSTANCE_STATE";
+  readonly instance: string;
+  readonly state: InstanceState | "deleted";
+  /** Empty of an instance that was deleted. */
+  readonly expected: readonly InstanceState[];
+  /** How an instance that is stopped ended, where it has run. */
+  readonly exit: InstanceExit | undefined;
+  /** What it printed last, as it printed it: of one that ended unasked, with the capability `logs`. */
+  readonly lastLines: string | undefined;
+  constructor(
+    facts: {
+      readonly instance: string;
+      readonly verb: string;
+      readonly state: InstanceState | "deleted";
+      readonly expected: readonly InstanceState[];
+      readonly exit?: InstanceExit | undefined;
+      readonly lastLines?: string | undefined;
+    },
+    options?: ErrorOptions,
+  ) {
+    const why =
+      facts.state === "deleted" ? "it was deleted" : `it is ${facts.state}, and must be ${facts.expected.join(" or ")}`;
+    const told = [why, ...describeEnd(facts.exit, facts.lastLines)].join("; ");
+    super(`cannot ${facts.verb} instance "${facts.instance}": ${told}`, options);
+    this.instance = facts.instance;
+    this.state = facts.state;
+    this.expected = facts.expected;
+    this.exit = facts.exit;
+    this.lastLines = facts.lastLines;
+  }
+}
+
+/** How it ended and what it printed last, as far as either is known. */
+function describeEnd(exit: InstanceExit | undefined, lastLines: string | undefined): readonly string[] {
+  const status = exit?.reason === "requested" ? undefined : exit?.status;
+  return [
+    ...(status === undefined
+      ? []
+      : [status.kind === "exited" ? `it exited with ${status.code}` : `it was ended by ${status.signal}`]),
+    ...(lastLines === undefined ? [] : [`it printed last: ${lastLines.split("\n").join(" | ")}`]),
+  ];
+}

@@ -1,0 +1,23 @@
+import { InstanceError } from "./instance-error.ts";
+
+/** A deadline passed: the caller's, or a default that the call's documentation names. */
+export class TimeoutError extends InstanceError {
+  readonly code = "ERR_TIMEOUT";
+  /** Milliseconds. */
+  readonly timeout: number;
+  constructor(action: string, timeout: number, options?: ErrorOptions & { readonly hint?: string }) {
+    super(`${action} did not finish within ${timeout} ms${options?.hint ? `: ${options.hint}` : ""}`, options);
+    this.timeout = timeout;
+  }
+}
+
+/** A reader of events fell so far behind that some would have been lost silently. */
+export class OverrunError extends InstanceError {
+  readonly code = "ERR_WATCH_OVERRUN";
+  /** The most events that a reader may be behind. */
+  readonly limit: number;
+  constructor(limit: number, options?: ErrorOptions) {
+    super(`a watcher fell more than ${limit} events behind: look anew at what it watches, and read faster`, options);
+    this.limit = limit;
+  }
+}
