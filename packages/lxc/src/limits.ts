@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { ConfigIssue, Limits } from "@pileus/core";
-import type { CgroupLayout } from "@pileus/core/driver";
+import type { CgroupLayout, ControllerMount } from "@pileus/core/driver";
 import type { ConfigEntry } from "./config/render.ts";
 
 type Controllers = Pick<CgroupLayout, "controller">;
@@ -17,11 +19,8 @@ const LEAST_MEMORY = 2 ** 20;
 export function limitEntries(limits: Limits, cgroups: Controllers): readonly ConfigEntry[] {
   const entries: ConfigEntry[] = [];
   const memory = cgroups.controller("memory");
-  if (limits.memory !== undefined && memory?.version === 1) {
-    entries.push(["lxc.cgroup.memory.limit_in_bytes", limits.memory]);
-  } else if (limits.memory !== undefined && memory?.version === 2) {
-    entries.push(["lxc.cgroup2.memory.max", limits.memory]);
-  }
+  if (limits.memory !== undefined && memory !== undefined)
+    entries.push(...memoryEntries(limits.memory, memory.version));
   const cpu = cgroups.controller("cpu");
   if (limits.cpu !== undefined && cpu !== undefined) {
     const quota = Math.round(limits.cpu * PERIOD);
@@ -36,8 +35,31 @@ export function limitEntries(limits: Limits, cgroups: Controllers): readonly Con
   return entries;
 }
 
-/** The limits that cannot be set on this host, with the reason. */
-export function refusedLimits(limits: Limits, cgroups: Controllers): readonly ConfigIssue[] {
+function memoryEntries({ limit, swap }: NonNullable<Limits["memory"]>, version: 1 | 2): readonly ConfigEntry[] {
+  if (version === 2) {
+    const entry: ConfigEntry = ["lxc.cgroup2.memory.max", limit];
+    return swap === undefined ? [entry] : [entry, ["lxc.cgroup2.memory.swap.max", swap]];
+  }
+  const entry: ConfigEntry = ["lxc.cgroup.memory.limit_in_bytes", limit];
+  // Version 1 bounds both together (cgroup-v1/memory.rst, 2.4), and only above the limit of memory alone.
+  return swap === undefined ? [entry] : [entry, ["lxc.cgroup.memory.memsw.limit_in_bytes", limit + swap]];
+}
+
+/**
+ * Whether the kernel counts swap space by cgroup. Version 1 shows its file only then; the root of version 2 has none of
+ * a limit, and such a kernel counts whatever swap space it has.
+ */
+export function countsSwap(memory: ControllerMount | undefined): boolean {
+  if (memory === undefined) return false;
+  return existsSync(memory.version === 1 ? join(memory.path, "memory.memsw.limit_in_bytes") : "/proc/swaps");
+}
+
+/** The limits that cannot be set on this host, with the reason. `swap`: whether the kernel counts swap space. */
+export function refusedLimits(
+  limits: Limits,
+  cgroups: Controllers,
+  swap = countsSwap(cgroups.controller("memory")),
+): readonly ConfigIssue[] {
   const issues: ConfigIssue[] = [];
   for (const [key, controller] of Object.entries(CONTROLLERS)) {
     if (limits[key as keyof Limits] !== undefined && cgroups.controller(controller) === undefined) {
@@ -47,8 +69,12 @@ export function refusedLimits(limits: Limits, cgroups: Controllers): readonly Co
   if (limits.cpu !== undefined && limits.cpu < LEAST_CPU) {
     issues.push({ path: ["limits", "cpu"], message: `the least share that the kernel can keep to is ${LEAST_CPU}` });
   }
-  if (limits.memory !== undefined && limits.memory < LEAST_MEMORY) {
+  if (limits.memory !== undefined && limits.memory.limit < LEAST_MEMORY) {
     issues.push({ path: ["limits", "memory"], message: "no container can start in less than 1 MiB" });
+  }
+  if (limits.memory?.swap !== undefined && !swap && cgroups.controller("memory") !== undefined) {
+    const message = "the kernel of this host does not count swap space (its parameter swapaccount=1 lets it)";
+    issues.push({ path: ["limits", "memory", "swap"], message });
   }
   return issues;
 }

@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Host, type Image, openHost } from "@pileus/core";
+import { readCgroupLayout } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { afterAll, describe, expect, it } from "vitest";
 import { lxc } from "../src/index.ts";
@@ -113,6 +115,22 @@ describe("a system container", () => {
       await using system = await host.ephemeral({ driver: "lxc", name: "limits", image, limits: { processes: 12 } });
       const forks = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do sleep 5 & done";
       expect((await system.run(["sh", "-c", forks])).stderr).toMatch(/fork/);
+    }),
+  );
+  it(
+    "has its limit of swap space beside that of memory",
+    requires(NEEDS, async () => {
+      const { host, image } = await bench();
+      const limits = { memory: { limit: "32m", swap: "16m" } };
+      await using system = await host.ephemeral({ driver: "lxc", name: "limits", image, limits });
+      const layout = readCgroupLayout();
+      const groups = readFileSync(`/proc/${(await system.inspect()).pid}/cgroup`, "utf8");
+      const first = layout.controller("memory")?.version === 1;
+      const file = first ? "memory.memsw.limit_in_bytes" : "memory.swap.max";
+      const folder = layout.folderOf(groups, "memory") ?? "";
+      // Its init is in a cgroup below that with the limits.
+      const found = [folder, join(folder, "..")].map((at) => Number(readFileSync(join(at, file), "utf8")));
+      expect(found).toContain((first ? 48 : 16) * 2 ** 20);
     }),
   );
   it(

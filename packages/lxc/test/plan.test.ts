@@ -49,6 +49,13 @@ describe("the plan of a change", () => {
       ["limits.cpu", "unsupported"],
     ]);
   });
+  it("refuses a limit of swap space where the kernel does not count it", () => {
+    const { limits } = config({ limits: { memory: { limit: "1GiB", swap: 0 } } });
+    expect(refusedLimits(limits, UNIFIED_FACTS.cgroups, true)).toEqual([]);
+    expect(refusedLimits(limits, UNIFIED_FACTS.cgroups, false)).toMatchObject([{ path: ["limits", "memory", "swap"] }]);
+    const { limits: unbounded } = config({ limits: { memory: "1GiB" } });
+    expect(refusedLimits(unbounded, UNIFIED_FACTS.cgroups, false)).toEqual([]);
+  });
 });
 
 describe("the section lxc", () => {

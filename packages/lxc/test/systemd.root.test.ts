@@ -9,7 +9,7 @@ import { debianTar } from "../../../test-support/debian.ts";
 import { lxc } from "../src/index.ts";
 import { leftovers } from "./support/leftovers.ts";
 
-const NETWORK = { name: "pileuslsd", "ipv4.address": "10.93.42.1/24" } as const;
+const NETWORK = { name: "pileuslsd", ipv4: "10.93.42.1/24" } as const;
 const TIMEOUT = 120_000;
 const NEEDS = ["root", "cgroup", "overlay", "binary:lxc-start", "binary:mmdebstrap", "binary:dnsmasq"] as const;
 

@@ -26,7 +26,7 @@ export function sectionOf(config: InstanceConfig): QemuSection {
 
 /** Bytes. */
 export function memoryOf(config: InstanceConfig): number {
-  return config.limits.memory ?? DEFAULT_MEMORY;
+  return config.limits.memory?.limit ?? DEFAULT_MEMORY;
 }
 
 /** What an instance's configuration means as a machine. Pure, but for the sockets that were made for it. */

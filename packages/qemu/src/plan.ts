@@ -40,13 +40,17 @@ function refusals({ limits }: InstanceConfig, hostMemory: number): readonly Conf
   if (cpu !== undefined && cpu > MAX_CPUS) {
     refused.push({ path: ["limits", "cpu"], message: `a virtual machine has at most ${MAX_CPUS} processors` });
   }
-  if (memory !== undefined && memory < MIN_MEMORY) {
+  if (memory !== undefined && memory.limit < MIN_MEMORY) {
     refused.push({ path: ["limits", "memory"], message: `a virtual machine needs at least ${MIN_MEMORY / MIB}MiB` });
   }
   // Linux refuses it as an "obvious overcommit" (proc_sys_vm(5), overcommit_memory); where it is told not to, nothing backs it.
-  if (memory !== undefined && memory > hostMemory) {
+  if (memory !== undefined && memory.limit > hostMemory) {
     const have = `${(hostMemory / GIB).toFixed(1)}GiB`;
     refused.push({ path: ["limits", "memory"], message: `this host has ${have}, its swap space included` });
+  }
+  if (memory?.swap !== undefined) {
+    const message = "the kernel of a virtual machine manages its own swap space";
+    refused.push({ path: ["limits", "memory", "swap"], message });
   }
   if (processes !== undefined) {
     const message = "the kernel of a virtual machine counts its own processes";

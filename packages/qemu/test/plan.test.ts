@@ -17,10 +17,15 @@ it("finds nothing to say of a config that can work", () => {
 });
 
 it("refuses what a virtual machine can never have, each with its reason", () => {
-  const { changes } = plan(undefined, config({ limits: { cpu: 0.5, memory: "64MiB", processes: 10 } }), HOST_MEMORY);
+  const { changes } = plan(
+    undefined,
+    config({ limits: { cpu: 0.5, memory: { limit: "64MiB", swap: 0 }, processes: 10 } }),
+    HOST_MEMORY,
+  );
   expect(changes.map((change) => [change.path, change.effect])).toEqual([
     ["limits.cpu", "unsupported"],
     ["limits.memory", "unsupported"],
+    ["limits.memory.swap", "unsupported"],
     ["limits.processes", "unsupported"],
   ]);
   expect(changes.every((change) => change.reason !== undefined)).toBe(true);

@@ -14,12 +14,11 @@ export function parseInstanceConfig(
   drivers: ReadonlyMap<string, OpenDriver>,
   input: unknown,
 ): { readonly config: InstanceConfig; readonly open: OpenDriver } {
-  const plain = withImageReference(input);
-  const { driver: name } = parse(driverSchema(drivers), plain, "instance config");
+  const { driver: name } = parse(driverSchema(drivers), input, "instance config");
   const open = drivers.get(name);
   if (open === undefined) throw new TypeError(`no driver "${name}"`);
   const schema = z.strictObject({ ...CommonConfigSchema.shape, [name]: open.driver.section });
-  const config = parse(schema, plain, "instance config") as InstanceConfig;
+  const config = parse(schema, input, "instance config") as InstanceConfig;
   assertResolvable(config);
   return { config, open };
 }
@@ -38,12 +37,4 @@ function driverSchema(drivers: ReadonlyMap<string, OpenDriver>) {
   return z.looseObject({
     driver: z.string().refine((name) => drivers.has(name), `this host has no such driver; it was opened with ${known}`),
   });
-}
-
-// An image as `images.import()` returned it stands for its fingerprint.
-function withImageReference(input: unknown): unknown {
-  if (typeof input !== "object" || input === null || !("image" in input)) return input;
-  const { image } = input;
-  if (typeof image !== "object" || image === null || !("fingerprint" in image)) return input;
-  return { ...input, image: image.fingerprint };
 }

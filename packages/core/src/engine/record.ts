@@ -3,10 +3,11 @@ import { ConfigError, HostError } from "../contract/errors.ts";
 import type { InstanceKind } from "../contract/instance.ts";
 import type { InstanceExit, InstanceState } from "../contract/state.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../model/config.ts";
-import { NicSchema } from "../model/device/nic.ts";
+import { NicIpv4Schema, NicSchema } from "../model/device/nic.ts";
 import { InstanceExitSchema } from "../model/exit.ts";
 import { type Image, ImageSchema } from "../model/image.ts";
-import { LimitsSchema } from "../model/limits.ts";
+import { LimitsSchema, MemoryLimitSchema } from "../model/limits.ts";
+import { shorthand } from "../model/shorthand.ts";
 import { replaceFileOnFullDisk } from "../system/replace-file.ts";
 import { MAX_SMALL_FILE } from "../system/small-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
@@ -29,6 +30,11 @@ const STATES: Readonly<Record<InstanceState, true>> = {
 /** The version of the format that this release writes. A reader refuses a later one. */
 export const RECORD_VERSION = 1;
 
+const LooseNicSchema = z.looseObject({
+  ...NicSchema.shape,
+  ipv4: shorthand("address", z.looseObject(NicIpv4Schema.shape)).optional(),
+});
+
 /**
  * Read loosely, at every depth: what another release added, a device of a type that this one lacks or a driver's
  * section stays as it is, and is written back.
@@ -36,12 +42,14 @@ export const RECORD_VERSION = 1;
 const LooseConfigSchema = z
   .looseObject({
     ...CommonConfigSchema.shape,
-    limits: z.looseObject(LimitsSchema.shape).default({}),
+    limits: z
+      .looseObject({
+        ...LimitsSchema.shape,
+        memory: shorthand("limit", z.looseObject(MemoryLimitSchema.shape)).optional(),
+      })
+      .default({}),
     devices: z
-      .record(
-        z.string(),
-        z.union([z.looseObject(NicSchema.shape), z.looseObject({ type: z.string().regex(/^(?!nic$)/) })]),
-      )
+      .record(z.string(), z.union([LooseNicSchema, z.looseObject({ type: z.string().regex(/^(?!nic$)/) })]))
       .default({}),
   })
   .transform((config) => config as unknown as InstanceConfig);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Frozen, Holds, Same } from "./same.ts";
 
 /** `sha256:` and 64 hexadecimal digits. */
 export const DigestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, "a digest is sha256: and 64 hexadecimal digits");
@@ -10,59 +11,123 @@ export const ArchitectureSchema = z.enum(["amd64", "arm64"]);
 export type Architecture = z.output<typeof ArchitectureSchema>;
 export type ArchitectureInput = z.input<typeof ArchitectureSchema>;
 
-/**
- * The runtime part of an OCI image's config (image-spec, config.md), with its defaults. A rootfs image has none.
- */
+/** The program of an OCI image: the runtime part of its config (image-spec, config.md). A rootfs image has none. */
+export interface OciProcess {
+  /** The program and its first arguments; empty where `cmd` names the program. */
+  readonly entrypoint: readonly string[];
+  /** The arguments that follow `entrypoint`, or the program itself where that is empty. */
+  readonly cmd: readonly string[];
+  /** `NAME=value`, one each. */
+  readonly env: readonly string[];
+  /** The program's working directory. Default `/`. */
+  readonly workdir: string;
+  /** `user`, `uid`, `user:group` or `uid:gid`; empty for root. */
+  readonly user: string;
+  /** What asks the program to end, as in `SIGINT`. Absent: SIGTERM. */
+  readonly stopSignal?: string | undefined;
+  /** What the image's author says of it, by key. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** What the program listens on, as in `6379/tcp`. Nothing is published because of it. */
+  readonly exposedPorts: readonly string[];
+  /** The folders that the author means to outlive a container. Nothing is mounted because of it. */
+  readonly volumes: readonly string[];
+}
+/** {@link OciProcess} with what has a default left out. */
+export type OciProcessInput = { readonly [K in keyof OciProcess]?: OciProcess[K] | undefined };
+/** Reads {@link OciProcessInput}. */
 export const OciProcessSchema = z.object({
-  entrypoint: z.array(z.string()).default([]),
-  cmd: z.array(z.string()).default([]),
-  /** `NAME=value`. */
-  env: z.array(z.string()).default([]),
+  entrypoint: z.array(z.string()).readonly().default([]),
+  cmd: z.array(z.string()).readonly().default([]),
+  env: z.array(z.string()).readonly().default([]),
   workdir: z.string().default("/"),
   user: z.string().default(""),
   stopSignal: z.string().optional(),
   labels: z.record(z.string(), z.string()).default({}),
-  exposedPorts: z.array(z.string()).default([]),
-  volumes: z.array(z.string()).default([]),
+  exposedPorts: z.array(z.string()).readonly().default([]),
+  volumes: z.array(z.string()).readonly().default([]),
 });
-export type OciProcess = z.output<typeof OciProcessSchema>;
-export type OciProcessInput = z.input<typeof OciProcessSchema>;
+type _OciProcess = Holds<Same<OciProcess, Frozen<z.output<typeof OciProcessSchema>>>>;
+type _OciProcessInput = Holds<Same<OciProcessInput, Frozen<z.input<typeof OciProcessSchema>>>>;
 
 /** One layer of an image's tree, in the store. */
-export const LayerSchema = z.strictObject({
+export interface Layer {
   /** The digest of the uncompressed tar (OCI: diff ID). */
-  diffId: DigestSchema,
+  readonly diffId: Digest;
   /** The chain ID (image-spec, config.md "Layer ChainID"): names the layer's folder in the store. */
-  chainId: DigestSchema,
+  readonly chainId: Digest;
   /** Bytes of the uncompressed tar. */
+  readonly size: number;
+}
+export type LayerInput = Layer;
+/** Reads {@link Layer}. */
+export const LayerSchema = z.strictObject({
+  diffId: DigestSchema,
+  chainId: DigestSchema,
   size: z.number().int().nonnegative(),
 });
-export type Layer = z.output<typeof LayerSchema>;
-export type LayerInput = z.input<typeof LayerSchema>;
+type _Layer = Holds<Same<Layer, Frozen<z.output<typeof LayerSchema>>>>;
 
-/** An image in the store: what is written beside its blobs, and what `images.list()` returns. */
-export const ImageSchema = z.strictObject({
+/** The file of an image of a whole disk. */
+export interface ImageDisk {
+  /** How the file is written. */
+  readonly format: "qcow2" | "raw";
+  /** The digest of the file. */
+  readonly digest: Digest;
+}
+
+/** An image as it can be written beside its blobs: {@link Image} with what has a default left out. */
+export interface ImageInput {
   /** `rootfs`: a tree to boot. `oci`: a tree and a program. `disk`: a whole disk. */
+  readonly kind: "rootfs" | "oci" | "disk";
+  /** The digest of content and config: names the image for ever. */
+  readonly fingerprint: Digest;
+  /** The processors that its programs are for. */
+  readonly architecture: Architecture;
+  /** What it is a system of, as in `debian`, where that is known. */
+  readonly os?: string | undefined;
+  /** The release of `os`, as in `12`, where that is known. */
+  readonly release?: string | undefined;
+  /** Bytes of content: the layers uncompressed, or the disk file. */
+  readonly size: number;
+  /** Milliseconds since the epoch: when it was imported. */
+  readonly createdAt: number;
+  /** Where it came from, as the caller wrote it. */
+  readonly source: string;
+  /** The names that it has on the host. */
+  readonly aliases?: readonly string[] | undefined;
+  /** The layers of its tree, bottom first. Empty for `disk`. */
+  readonly layers?: readonly Layer[] | undefined;
+  /** The program of an image of kind `oci`. */
+  readonly process?: OciProcessInput | undefined;
+  /** The disk of an image of kind `disk`. */
+  readonly disk?: ImageDisk | undefined;
+  /** What else its source says of it, by key. */
+  readonly properties?: Readonly<Record<string, string>> | undefined;
+}
+
+/** An image in the store of a host: what `images.import()` and `images.list()` return. */
+export interface Image extends ImageInput {
+  readonly aliases: readonly string[];
+  readonly layers: readonly Layer[];
+  readonly process?: OciProcess | undefined;
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+/** Reads {@link ImageInput}. */
+export const ImageSchema = z.strictObject({
   kind: z.enum(["rootfs", "oci", "disk"]),
-  /** Covers content and config. */
   fingerprint: DigestSchema,
   architecture: ArchitectureSchema,
   os: z.string().optional(),
   release: z.string().optional(),
-  /** Bytes of content: the layers uncompressed, or the disk file. */
   size: z.number().int().nonnegative(),
-  /** Milliseconds since the epoch: when it was imported. */
   createdAt: z.number(),
-  /** Where it came from, as the caller wrote it. */
   source: z.string(),
-  aliases: z.array(z.string()).default([]),
-  /** Bottom first. Empty for `disk`. */
-  layers: z.array(LayerSchema).default([]),
-  /** Only `oci`. */
+  aliases: z.array(z.string()).readonly().default([]),
+  layers: z.array(LayerSchema).readonly().default([]),
   process: OciProcessSchema.optional(),
-  /** Only `disk`. */
   disk: z.strictObject({ format: z.enum(["qcow2", "raw"]), digest: DigestSchema }).optional(),
   properties: z.record(z.string(), z.string()).default({}),
 });
-export type Image = z.output<typeof ImageSchema>;
-export type ImageInput = z.input<typeof ImageSchema>;
+type _Image = Holds<Same<Image, Frozen<z.output<typeof ImageSchema>>>>;
+type _ImageInput = Holds<Same<ImageInput, Frozen<z.input<typeof ImageSchema>>>>;

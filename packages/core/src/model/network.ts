@@ -1,6 +1,44 @@
 import { z } from "zod";
 import { whyNothingResolvesIn } from "./host-name.ts";
 import { InterfaceNameSchema } from "./name.ts";
+import type { Frozen, Holds, Same } from "./same.ts";
+import { shorthand } from "./shorthand.ts";
+
+/** {@link NetworkConfigInput.ipv4} as an object. */
+export interface NetworkIpv4Input {
+  /** The bridge's own address and the network, as in `10.90.0.1/24`. Default: a free /24 of 10.64.0.0/10. */
+  readonly address?: string | undefined;
+  /**
+   * Masquerades what leaves the network, and lets nobody but the host begin a connection into it. Without, the network
+   * is routed both ways. Default true.
+   */
+  readonly nat?: boolean | undefined;
+}
+
+/** {@link NetworkConfigInput.dns} as an object. */
+export interface NetworkDnsInput {
+  /** The domain in which instances' names resolve: neither a number nor `localhost` may end it. Default `pileus`. */
+  readonly domain?: string | undefined;
+}
+
+/** A managed bridge network, as a caller asks for it. */
+export interface NetworkConfigInput {
+  /** Also the bridge's name on the host. */
+  readonly name: string;
+  /**
+   * The bridge's own address and the network, as in `"10.90.0.1/24"`, alone or as `address` of an object. Default: a
+   * free /24 of 10.64.0.0/10, with NAT.
+   */
+  readonly ipv4?: string | NetworkIpv4Input | undefined;
+  /** Names on the network. */
+  readonly dns?: NetworkDnsInput | undefined;
+}
+
+/** A managed network as it is defined, its address chosen. */
+export interface NetworkConfig extends NetworkConfigInput {
+  readonly ipv4: { readonly [K in keyof NetworkIpv4Input]-?: NonNullable<NetworkIpv4Input[K]> };
+  readonly dns: { readonly [K in keyof NetworkDnsInput]-?: NonNullable<NetworkDnsInput[K]> };
+}
 
 /** A domain, short enough for an instance's name before it. */
 export const DomainSchema = z
@@ -11,23 +49,21 @@ export const DomainSchema = z
     "a domain is labels of a-z, 0-9 and -, joined by dots",
   );
 
-/** A managed bridge network. */
-export const NetworkConfigSchema = z.strictObject({
-  /** Also the bridge's name on the host. */
-  name: InterfaceNameSchema,
-  /** The bridge's own address and the network, as in `10.90.0.1/24`. Default: a free /24 of 10.64.0.0/10. */
-  "ipv4.address": z.cidrv4().optional(),
-  /**
-   * Masquerades what leaves the network, and lets nobody but the host begin a connection into it. Without, the network
-   * is routed both ways. Default true.
-   */
-  "ipv4.nat": z.boolean().default(true),
-  /** The domain in which instances' names resolve. Neither a number nor `localhost` may end it: nothing would. */
-  "dns.domain": DomainSchema.superRefine((domain, issues) => {
-    const message = whyNothingResolvesIn(domain);
-    if (message !== undefined) issues.addIssue({ code: "custom", message: `${message}: choose another domain` });
-  }).default("pileus"),
+const NewDomainSchema = DomainSchema.superRefine((domain, issues) => {
+  const message = whyNothingResolvesIn(domain);
+  if (message !== undefined) issues.addIssue({ code: "custom", message: `${message}: choose another domain` });
 });
-export type NetworkConfigInput = z.input<typeof NetworkConfigSchema>;
-/** With its address chosen. */
-export type NetworkConfig = z.output<typeof NetworkConfigSchema> & { readonly "ipv4.address": string };
+
+/** Reads {@link NetworkConfigInput}. */
+export const NetworkConfigSchema = z.strictObject({
+  name: InterfaceNameSchema,
+  ipv4: shorthand(
+    "address",
+    z.strictObject({ address: z.cidrv4().optional(), nat: z.boolean().default(true) }),
+  ).prefault({}),
+  dns: z.strictObject({ domain: NewDomainSchema.default("pileus") }).prefault({}),
+});
+type _NetworkConfigInput = Holds<Same<NetworkConfigInput, Frozen<z.input<typeof NetworkConfigSchema>>>>;
+
+/** {@link NetworkConfig} whose address is chosen if it has none. */
+export type WantedNetwork = Frozen<z.output<typeof NetworkConfigSchema>>;

@@ -19,7 +19,7 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, subject: s
 }
 
 function configIssues(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue): ConfigIssue[] {
-  const path = issue.path.map((key) => (typeof key === "symbol" ? String(key) : key));
+  const path = asWritten(issue.path, value);
   switch (issue.code) {
     case "unrecognized_keys": {
       const known = keysAt(schema, value, path);
@@ -35,6 +35,18 @@ function configIssues(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue
     default:
       return [{ path, message: issue.message }];
   }
+}
+
+/** The path of an issue, as far as the caller wrote it: a value that stands for an object has no keys. */
+function asWritten(path: readonly PropertyKey[], value: unknown): (string | number)[] {
+  const written: (string | number)[] = [];
+  let here = value;
+  for (const key of path) {
+    if (here !== undefined && typeof here !== "object") break;
+    written.push(typeof key === "symbol" ? String(key) : key);
+    here = (here as Record<PropertyKey, unknown> | null | undefined)?.[key];
+  }
+  return written;
 }
 
 function unknownKey(key: string, known: readonly string[]): string {

@@ -41,8 +41,9 @@ function child(schema: z.core.$ZodType, key: string | number): z.core.$ZodType |
 
 // What wraps a schema without changing which keys it knows.
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
-  const def = schema._zod.def as { readonly innerType?: z.core.$ZodType; readonly in?: z.core.$ZodType };
-  const inner = def.innerType ?? def.in;
+  const def = schema._zod.def as Partial<Readonly<Record<"innerType" | "in" | "out", z.core.$ZodType>>>;
+  // A pipe reads what its first half does, unless that only prepares the value for the second (preprocess()).
+  const inner = def.innerType ?? (def.in?._zod.def.type === "transform" ? def.out : def.in);
   return inner === undefined ? schema : unwrap(inner);
 }
 

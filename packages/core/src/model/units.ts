@@ -11,26 +11,41 @@ const FACTORS: Readonly<Record<string, number>> = {
   GiB: 2 ** 30,
   TiB: 2 ** 40,
 };
+/** Of one letter, in either case: powers of 1024, as `docker run --memory` takes them (go-units, size.go, RAMInBytes). */
+const DOCKER_UNITS = "bkmgt";
 
 /**
- * A size: bytes, or a number with one of the units B kB MB GB TB KiB MiB GiB TiB (`"256MiB"`). Becomes bytes.
- * Units are IEC 80000-13's, as Incus spells them.
+ * A size: bytes, or a number with one of the units B kB MB GB TB KiB MiB GiB TiB (`"256MiB"`), or with a letter as
+ * Docker takes it (`"256m"`). Becomes bytes. Units are IEC 80000-13's, as Incus spells them.
  */
-export const BytesSchema = z.union([z.number(), z.string()]).transform((value, context): number => {
-  const bytes = typeof value === "number" ? value : parseBytes(value);
-  if (bytes !== undefined && Number.isSafeInteger(bytes) && bytes > 0) return bytes;
-  context.addIssue({
-    code: "custom",
-    message: `"${value}" is no size: write bytes, or a number and one of ${Object.keys(FACTORS).join(" ")}, as in "256MiB"`,
-  });
-  return z.NEVER;
-});
+export const BytesSchema = sizeOf(1);
 /** Bytes. */
 export type Bytes = z.output<typeof BytesSchema>;
 export type BytesInput = z.input<typeof BytesSchema>;
 
+/** A size that may be none: 0. */
+export const BytesOrNoneSchema = sizeOf(0);
+
+function sizeOf(least: number) {
+  return z.union([z.number(), z.string()]).transform((value, context): number => {
+    const bytes = typeof value === "number" ? value : parseBytes(value);
+    if (bytes !== undefined && Number.isSafeInteger(bytes) && bytes >= least) return bytes;
+    const written = typeof value === "number" ? value : JSON.stringify(value.slice(0, 40));
+    context.addIssue({
+      code: "custom",
+      message: `${written} is no size: write bytes, or a number and one of ${Object.keys(FACTORS).join(" ")}, as in "256MiB"; or as in "256m", where each of ${[...DOCKER_UNITS].join(" ")} is 1024 of the one before`,
+    });
+    return z.NEVER;
+  });
+}
+
 function parseBytes(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?([kKMGT]?i?B)$/.exec(text.trim());
-  const factor = match?.[2] === undefined ? undefined : FACTORS[match[2]];
-  return match === null || factor === undefined ? undefined : Math.round(Number(match[1]) * factor);
+  const [, amount, unit = ""] = /^(\d+(?:\.\d+)?) ?(\w{1,3})$/.exec(text.trim()) ?? [];
+  const factor = Object.hasOwn(FACTORS, unit) ? FACTORS[unit] : dockerFactor(unit);
+  return factor === undefined ? undefined : Math.round(Number(amount) * factor);
+}
+
+function dockerFactor(unit: string): number | undefined {
+  const power = unit.length === 1 ? DOCKER_UNITS.indexOf(unit.toLowerCase()) : -1;
+  return power < 0 ? undefined : 1024 ** power;
 }

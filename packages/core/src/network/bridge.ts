@@ -11,7 +11,7 @@ import { bridgeMac, ownerAlias } from "./names.ts";
 export interface BridgeFacts {
   readonly hostId: string;
   readonly name: string;
-  readonly "ipv4.address": string;
+  readonly ipv4: { readonly address: string };
 }
 
 /** One interface of `ip -j addr show`, as far as it matters here. */
@@ -40,7 +40,7 @@ export async function bridgeState(facts: BridgeFacts, options: LinkOptions = {})
     found.ifalias === ownerAlias(facts.hostId) ||
     (found.ifalias === undefined && found.address === bridgeMac(facts.hostId, facts.name));
   if (!ours) return "foreign";
-  const addressed = found.addr_info.some((a) => `${a.local}/${a.prefixlen}` === facts["ipv4.address"]);
+  const addressed = found.addr_info.some((a) => `${a.local}/${a.prefixlen}` === facts.ipv4.address);
   const up = addressed && found.flags.includes("UP") && found.ifalias !== undefined;
   return up && (await isIpv6Off(facts.name)) ? "up" : "down";
 }
@@ -59,7 +59,7 @@ export async function raiseBridge(facts: BridgeFacts, state: BridgeState, option
   await ipBatch(
     [
       `link set dev ${name} alias ${ownerAlias(hostId)} addrgenmode none up`,
-      `addr replace ${facts["ipv4.address"]} brd + dev ${name}`,
+      `addr replace ${facts.ipv4.address} brd + dev ${name}`,
     ],
     options,
   );

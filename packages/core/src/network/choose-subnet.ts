@@ -49,7 +49,7 @@ export function chooseSubnet(taken: readonly TakenSubnet[], seed: string): strin
     if (!taken.some((other) => overlaps(other.subnet, parseSubnet(text)))) return text;
   }
   throw new ConfigError("network config", [
-    { path: ["ipv4.address"], message: `no /24 of ${renderNetwork(POOL)} is free on this host: give an address` },
+    { path: ["ipv4", "address"], message: `no /24 of ${renderNetwork(POOL)} is free on this host: give an address` },
   ]);
 }
 
@@ -62,7 +62,7 @@ export function chooseSubnet(taken: readonly TakenSubnet[], seed: string): strin
 export function assertUsableSubnet(text: string, taken: readonly TakenSubnet[]): void {
   const subnet = parseSubnet(text);
   const message = faultOf(subnet, taken);
-  if (message !== undefined) throw new ConfigError("network config", [{ path: ["ipv4.address"], message }]);
+  if (message !== undefined) throw new ConfigError("network config", [{ path: ["ipv4", "address"], message }]);
 }
 
 function faultOf(subnet: Subnet, taken: readonly TakenSubnet[]): string | undefined {

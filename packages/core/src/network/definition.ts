@@ -9,7 +9,10 @@ import { parseJson } from "../text/bounded-json.ts";
 const DefinitionSchema = z.strictObject({
   version: z.literal(1),
   // What `create()` refuses today an earlier release may have written.
-  config: NetworkConfigSchema.extend({ "dns.domain": DomainSchema }).required({ "ipv4.address": true }),
+  config: NetworkConfigSchema.extend({
+    ipv4: z.strictObject({ address: z.cidrv4(), nat: z.boolean() }),
+    dns: z.strictObject({ domain: DomainSchema }),
+  }),
 });
 
 /**

@@ -138,7 +138,7 @@ export class DnsmasqServer {
   }
 
   async #release(config: NetworkConfig, leases: readonly Lease[], drop: (lease: Lease) => boolean): Promise<boolean> {
-    const [gateway = ""] = config["ipv4.address"].split("/");
+    const [gateway = ""] = config.ipv4.address.split("/");
     const watcher = watch(this.#file("leases"));
     const signal = AbortSignal.timeout(PATIENCE);
     try {

@@ -56,7 +56,7 @@ export class ManagedNetwork {
     // proc_net(5), `route`: lists a network only while its interface is up; addresses are hexadecimal in the host's
     // byte order.
     const routes = readIfThere("/proc/self/net/route") ?? "";
-    const { first } = parseSubnet(config["ipv4.address"]);
+    const { first } = parseSubnet(config.ipv4.address);
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32LE(first);
     const line = `${this.name}\t${bytes.toString("hex").toUpperCase()}\t`;
@@ -66,7 +66,7 @@ export class ManagedNetwork {
   /** Whether all of it works, looked at closely: bridge, rules, forwarding and server. */
   async isWhole(config: NetworkConfig, options: Abortable = {}): Promise<boolean> {
     const parts = await Promise.all([
-      this.bridge(options, config["ipv4.address"]).then((state) => state === "up"),
+      this.bridge(options, config.ipv4.address).then((state) => state === "up"),
       isFirewallApplied(config, this.#spawn, options),
       isForwarding(),
       this.#server.isCurrent(config),
@@ -75,7 +75,7 @@ export class ManagedNetwork {
   }
 
   bridge(options: Abortable = {}, address = ""): Promise<BridgeState> {
-    const facts = { name: this.name, hostId: this.#hostId, "ipv4.address": address };
+    const facts = { name: this.name, hostId: this.#hostId, ipv4: { address } };
     return bridgeState(facts, { ...options, spawn: this.#spawn });
   }
 
@@ -93,8 +93,7 @@ export class ManagedNetwork {
     const facts = { ...config, hostId: this.#hostId };
     const link = { ...options, spawn: this.#spawn };
     const state = await bridgeState(facts, link);
-    if (state === "absent")
-      assertUsableSubnet(config["ipv4.address"], takenByRoutes(await readRoutes(link), this.name));
+    if (state === "absent") assertUsableSubnet(config.ipv4.address, takenByRoutes(await readRoutes(link), this.name));
     await raiseBridge(facts, state, link);
     await enableForwarding();
     await applyFirewall(config, this.#spawn, options);
@@ -158,7 +157,7 @@ export class ManagedNetwork {
     const all = await this.reservations();
     const held = all.find(({ uuid }) => uuid === owner.uuid);
     const others = all.filter(({ uuid }) => uuid !== owner.uuid);
-    const subnet = parseSubnet(config["ipv4.address"]);
+    const subnet = parseSubnet(config.ipv4.address);
     const plan = planReservation({ hostId: this.#hostId, network: this.name, owner, subnet, nics, held, others });
     await this.#keep(config, plan, held);
     return () => (held === undefined ? this.release(owner.uuid) : this.#keep(config, held, plan));
@@ -198,7 +197,7 @@ export class ManagedNetwork {
 
 /** What a reservation means to a driver. */
 export function attachmentsOf(config: NetworkConfig, reservation: Reservation): readonly NicAttachment[] {
-  const { address, prefix } = parseSubnet(config["ipv4.address"]);
+  const { address, prefix } = parseSubnet(config.ipv4.address);
   const gateway = renderAddress(address);
   return reservation.nics.map((nic) => ({
     device: nic.device,
@@ -207,7 +206,7 @@ export function attachmentsOf(config: NetworkConfig, reservation: Reservation): 
     hostInterface: nic.hostInterface,
     mac: nic.mac,
     ipv4: { address: nic.address, prefix, gateway },
-    dns: { servers: [gateway], domain: config["dns.domain"] },
+    dns: { servers: [gateway], domain: config.dns.domain },
   }));
 }
 

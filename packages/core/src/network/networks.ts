@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Abortable } from "../contract/abortable.ts";
 import { AlreadyExistsError, InUseError, NotFoundError } from "../contract/errors.ts";
 import type { NetworkInfo } from "../contract/networks.ts";
@@ -10,7 +11,12 @@ import type { NetworkIssue, NetworkManager, NicOwner } from "../engine/ports.ts"
 import type { Devices } from "../model/device/device.ts";
 import type { Nic } from "../model/device/nic.ts";
 import { InterfaceNameSchema } from "../model/name.ts";
-import { type NetworkConfig, type NetworkConfigInput, NetworkConfigSchema } from "../model/network.ts";
+import {
+  type NetworkConfig,
+  type NetworkConfigInput,
+  NetworkConfigSchema,
+  type WantedNetwork,
+} from "../model/network.ts";
 import { parse } from "../model/parse.ts";
 import { type Spawn, spawn } from "../system/spawn.ts";
 import type { NicAttachment } from "./attachment.ts";
@@ -60,8 +66,9 @@ class ManagedNetworks implements NetworkManager {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     return this.#locked(wanted.name, options, async (network) => {
       const defined = await network.definition();
-      const same = { ...wanted, "ipv4.address": wanted["ipv4.address"] ?? defined?.["ipv4.address"] };
-      if (defined !== undefined && !isSame(defined, same)) throw new AlreadyExistsError("network", wanted.name);
+      const same = { ...wanted, ipv4: { ...wanted.ipv4, address: wanted.ipv4.address ?? defined?.ipv4.address } };
+      if (defined !== undefined && !isDeepStrictEqual(defined, same))
+        throw new AlreadyExistsError("network", wanted.name);
       if (defined !== undefined) await this.#raise(network, defined, options);
       return { ...(defined ?? (await this.#make(network, wanted, options))), up: true };
     });
@@ -151,19 +158,15 @@ class ManagedNetworks implements NetworkManager {
   }
 
   /** Chooses the address and writes the definition; on failure, leaves nothing. */
-  async #make(
-    network: ManagedNetwork,
-    wanted: Omit<NetworkConfig, "ipv4.address"> & { readonly "ipv4.address"?: string | undefined },
-    options: Abortable,
-  ): Promise<NetworkConfig> {
+  async #make(network: ManagedNetwork, wanted: WantedNetwork, options: Abortable): Promise<NetworkConfig> {
     return this.#onMachine(options, () =>
       allOrNothing(async (undo) => {
         if ((await network.bridge(options)) === "foreign") throw new AlreadyExistsError("interface", wanted.name);
         const routes = await readRoutes({ ...options, spawn: this.#spawn });
         const taken = [...takenByRoutes(routes, wanted.name), ...(await this.#takenByOurs(wanted.name))];
-        if (wanted["ipv4.address"] !== undefined) assertUsableSubnet(wanted["ipv4.address"], taken);
-        const address = wanted["ipv4.address"] ?? chooseSubnet(taken, `${this.#hostId}/${wanted.name}`);
-        const config = { ...wanted, "ipv4.address": address };
+        if (wanted.ipv4.address !== undefined) assertUsableSubnet(wanted.ipv4.address, taken);
+        const address = wanted.ipv4.address ?? chooseSubnet(taken, `${this.#hostId}/${wanted.name}`);
+        const config = { ...wanted, ipv4: { ...wanted.ipv4, address } };
         undo(() => network.remove());
         undo(() => network.tearDown());
         await network.define(config);
@@ -180,7 +183,7 @@ class ManagedNetworks implements NetworkManager {
       // Where a damaged one was, the routes tell while it is up.
       const config = name === except ? undefined : await unlessDamaged(this.#network(name).definition());
       if (config === undefined) continue;
-      taken.push({ subnet: parseSubnet(config["ipv4.address"]), where: `network "${name}"`, routed: false });
+      taken.push({ subnet: parseSubnet(config.ipv4.address), where: `network "${name}"`, routed: false });
     }
     return taken;
   }
@@ -232,10 +235,6 @@ class ManagedNetworks implements NetworkManager {
 
 function isName(name: string): boolean {
   return InterfaceNameSchema.safeParse(name).success;
-}
-
-function isSame(a: NetworkConfig, b: { readonly [key: string]: unknown }): boolean {
-  return Object.entries(a).every(([key, value]) => b[key] === value);
 }
 
 async function defined(network: ManagedNetwork): Promise<NetworkConfig> {

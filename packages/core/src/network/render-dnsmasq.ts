@@ -3,8 +3,8 @@ import { parseSubnet, renderAddress, renderMask } from "./subnet.ts";
 /** What the server of a network depends on. `name` is the bridge's. */
 export interface DnsmasqFacts {
   readonly name: string;
-  readonly "ipv4.address": string;
-  readonly "dns.domain": string;
+  readonly ipv4: { readonly address: string };
+  readonly dns: { readonly domain: string };
   /**
    * The folder with `dns/`, and `dhcp/` that the command line names; readable by the server's user. Ours: no character
    * in it has a meaning to dnsmasq.
@@ -20,8 +20,8 @@ export interface DnsmasqFacts {
  * (CVE-2012-3411).
  */
 export function renderDnsmasq(facts: DnsmasqFacts): string {
-  const subnet = parseSubnet(facts["ipv4.address"]);
-  const domain = facts["dns.domain"];
+  const subnet = parseSubnet(facts.ipv4.address);
+  const domain = facts.dns.domain;
   return `# Made by Pileus; changes are lost.
 user=nobody
 interface=${facts.name}

@@ -4,8 +4,7 @@ import { parseSubnet, renderNetwork } from "./subnet.ts";
 /** What the rules of a network depend on. `name` is the bridge's. */
 export interface FirewallFacts {
   readonly name: string;
-  readonly "ipv4.address": string;
-  readonly "ipv4.nat": boolean;
+  readonly ipv4: { readonly address: string; readonly nat: boolean };
 }
 
 /**
@@ -26,8 +25,8 @@ export function renderNftables(facts: FirewallFacts): string {
  */
 export function renderNftablesTable(facts: FirewallFacts): string {
   const bridge = `"${facts.name}"`;
-  const network = renderNetwork(parseSubnet(facts["ipv4.address"]));
-  const into = facts["ipv4.nat"]
+  const network = renderNetwork(parseSubnet(facts.ipv4.address));
+  const into = facts.ipv4.nat
     ? `oifname ${bridge} ct state established,related accept
     oifname ${bridge} ct status dnat accept
     oifname ${bridge} reject with icmpx admin-prohibited`
@@ -53,7 +52,7 @@ export function renderNftablesTable(facts: FirewallFacts): string {
     iifname ${bridge} accept
     ${into}
   }
-${facts["ipv4.nat"] ? nat : ""}}
+${facts.ipv4.nat ? nat : ""}}
 `;
 }
 

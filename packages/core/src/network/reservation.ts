@@ -48,7 +48,7 @@ export function planReservation(request: ReservationRequest): Reservation {
   const plan = new Plan(request);
   const macs = new Map(nics.map(([device, nic]) => [device, plan.mac(device, nic.hwaddr)]));
   // Who insists comes first, then who has one already: nobody gets by chance what another was promised.
-  const addresses = new Map(nics.map(([device, nic]) => [device, plan.fixedAddress(device, nic["ipv4.address"])]));
+  const addresses = new Map(nics.map(([device, nic]) => [device, plan.fixedAddress(device, nic.ipv4?.address)]));
   if (plan.issues.length > 0) throw new ConfigError("instance config", plan.issues);
   for (const choose of [plan.keptAddress, plan.freeAddress])
     for (const [device] of nics) addresses.set(device, addresses.get(device) ?? choose(device));
@@ -94,12 +94,8 @@ class Plan {
     const { subnet, network } = this.#request;
     const holder = this.#addresses.get(address);
     if (!isHostAddress(subnet, address))
-      this.#refuse(
-        device,
-        "ipv4.address",
-        `${wanted} is no instance's address on ${network}, ${renderNetwork(subnet)}`,
-      );
-    else if (holder !== undefined) this.#refuse(device, "ipv4.address", `${wanted} is that of ${holder}`);
+      this.#refuse(device, "ipv4", `${wanted} is no instance's address on ${network}, ${renderNetwork(subnet)}`);
+    else if (holder !== undefined) this.#refuse(device, "ipv4", `${wanted} is that of ${holder}`);
     this.#addresses.set(address, `device "${device}"`);
     return address;
   }

@@ -10,7 +10,7 @@ const RECORD: InstanceRecord = {
     name: "a",
     driver: "lxc",
     image: "base",
-    limits: { memory: 1024 },
+    limits: { memory: { limit: 1024 } },
     devices: {},
     env: {},
     labels: {},
@@ -50,8 +50,11 @@ describe("a record", () => {
       config: {
         ...RECORD.config,
         ...extra,
-        limits: { memory: 1024, ...extra },
-        devices: { eth0: { type: "nic", network: "net0", ...extra }, "my disk": { type: "disk", size: 1 } },
+        limits: { memory: { limit: 1024, ...extra }, ...extra },
+        devices: {
+          eth0: { type: "nic", network: "net0", ipv4: { address: "10.0.0.2", ...extra }, ...extra },
+          "my disk": { type: "disk", size: 1 },
+        },
       },
       image: { ...IMAGE, ...extra },
       exit: { reason: "program", at: 2, ...extra },

@@ -23,8 +23,7 @@ describe("the name of an instance on a network", () => {
 });
 
 describe("the domain of a network", () => {
-  const network = (domain: string) =>
-    parse(NetworkConfigSchema, { name: "net0", "dns.domain": domain }, "network config");
+  const network = (domain: string) => parse(NetworkConfigSchema, { name: "net0", dns: { domain } }, "network config");
   it.each([
     ["42", "addresses"],
     ["lab.42", "addresses"],
@@ -36,6 +35,6 @@ describe("the domain of a network", () => {
     expect(() => network(domain)).toThrow(new RegExp(`dns\\.domain: .*${words}`));
   });
   it.each(["pileus", "42.lab", "localhost.lab", "notlocalhost"])("may be %s", (domain) => {
-    expect(network(domain)["dns.domain"]).toBe(domain);
+    expect(network(domain).dns.domain).toBe(domain);
   });
 });

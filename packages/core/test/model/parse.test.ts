@@ -3,9 +3,11 @@ import { z } from "zod";
 import { ConfigError } from "../../src/contract/errors.ts";
 import { editDistance, nearest } from "../../src/model/nearest.ts";
 import { parse } from "../../src/model/parse.ts";
+import { shorthand } from "../../src/model/shorthand.ts";
 
 const Schema = z.strictObject({
   limits: z.strictObject({ memory: z.number().optional(), cpu: z.number().optional() }).default({}),
+  ipv4: shorthand("address", z.strictObject({ address: z.ipv4(), nat: z.boolean().default(true) })).optional(),
   disks: z.array(z.strictObject({ source: z.string() })).default([]),
   devices: z
     .record(
@@ -70,6 +72,23 @@ describe("parse", () => {
     [z.int().min(1, "one at least"), 0, "one at least"],
   ])("says the bounds of a value in words of ours, unless the schema has some", (schema, value, message) => {
     expect(() => parse(schema, value, "test")).toThrow(`invalid test: ${message}`);
+  });
+
+  it("takes a value alone for the object that it stands for", () => {
+    const whole = { address: "10.0.0.2", nat: true };
+    expect(parse(Schema, { ipv4: "10.0.0.2" }, "test").ipv4).toEqual(whole);
+    expect(parse(Schema, { ipv4: { address: "10.0.0.2" } }, "test").ipv4).toEqual(whole);
+    expect(parse(Schema, {}, "test").ipv4).toBeUndefined();
+  });
+
+  it.each([
+    [{ ipv4: "10.0.0" }, "ipv4: Invalid IPv4 address"],
+    [{ ipv4: 5 }, "ipv4: must be a string, and is 5"],
+    [{ ipv4: null }, "ipv4: must be an object, and is null"],
+    [{ ipv4: {} }, "ipv4.address: must be a string, and is missing"],
+    [{ ipv4: { adress: "10.0.0.2", address: "10.0.0.2" } }, 'ipv4.adress: unknown key; did you mean "address"?'],
+  ])("says of %j what is wrong where it was written", (value, issue) => {
+    expect(issuesOf(value)).toEqual([issue]);
   });
 
   it("names every issue in one error, on one line", () => {

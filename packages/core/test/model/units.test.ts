@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BytesSchema } from "../../src/model/units.ts";
+import { BytesOrNoneSchema, BytesSchema } from "../../src/model/units.ts";
 
 describe("a size", () => {
   it.each([
@@ -15,6 +15,13 @@ describe("a size", () => {
     [" 1.5GiB ", 1610612736],
     ["2TiB", 2199023255552],
     ["0.3KiB", 307],
+    ["100b", 100],
+    ["64k", 65536],
+    ["512m", 536870912],
+    ["512M", 536870912],
+    ["1.5 g", 1610612736],
+    ["1G", 1073741824],
+    ["2T", 2199023255552],
   ])("written as %j is %i bytes", (written, bytes) => {
     expect(BytesSchema.parse(written)).toBe(bytes);
   });
@@ -28,6 +35,11 @@ describe("a size", () => {
     "1",
     "MiB",
     "1mib",
+    "1mb",
+    "1kb",
+    "1p",
+    "1bk",
+    "1constructor",
     "1iB",
     "kB 1",
     "1 MiB more",
@@ -38,5 +50,11 @@ describe("a size", () => {
     "9000TiB.",
   ])("is not %j", (written) => {
     expect(BytesSchema.safeParse(written).error?.issues[0]?.message).toContain("is no size");
+  });
+
+  it("may be 0 where none is a size, too", () => {
+    expect(BytesOrNoneSchema.parse("0b")).toBe(0);
+    expect(BytesOrNoneSchema.parse(0)).toBe(0);
+    expect(BytesOrNoneSchema.safeParse(-1).success).toBe(false);
   });
 });

@@ -36,7 +36,7 @@ afterEach(async () => {
 });
 
 async function create(name: string, nat = true): Promise<void> {
-  await networks.create({ name, "ipv4.nat": nat });
+  await networks.create({ name, ipv4: { nat } });
   cleanup.push(() => networks.delete(name));
 }
 
@@ -166,7 +166,7 @@ describe("a managed network's DNS server", () => {
 describe("a managed network's instances", () => {
   for (const nat of [true, false])
     it(
-      `reach nobody from an address that is not the network's, with ipv4.nat ${nat ? "on" : "off"}`,
+      `reach nobody from an address that is not the network's, with NAT ${nat ? "on" : "off"}`,
       requires(NEEDS, async () => {
         await create(NAME, nat);
         const { namespace: a, gateway } = await instance("a", NAME);

@@ -57,7 +57,7 @@ describe("the network chosen by default", () => {
   it("is refused with ConfigError when a route covers all", () => {
     const taken = routes({ dst: "10.0.0.0/8", dev: "vpn0", gateway: "192.0.2.9" });
     expect(issuesOf(() => chooseSubnet(taken, "any"))).toEqual([
-      { path: ["ipv4.address"], message: expect.stringContaining("no /24 of 10.64.0.0/10 is free") },
+      { path: ["ipv4", "address"], message: expect.stringContaining("no /24 of 10.64.0.0/10 is free") },
     ]);
   });
 });
@@ -82,7 +82,7 @@ describe("the network chosen by the caller", () => {
   it("is refused under its key, by a route of no interface too", () => {
     const taken = routes({ dst: "10.90.0.0/16" });
     expect(issuesOf(() => assertUsableSubnet("10.90.0.1/24", taken))).toEqual([
-      { path: ["ipv4.address"], message: "10.90.0.0/24 overlaps the route to 10.90.0.0/16: choose another" },
+      { path: ["ipv4", "address"], message: "10.90.0.0/24 overlaps the route to 10.90.0.0/16: choose another" },
     ]);
   });
 

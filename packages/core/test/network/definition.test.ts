@@ -11,8 +11,8 @@ it.each(["a.localhost", "example.1"])("reads the domain %s, which an earlier rel
   const path = join(folder, "network.json");
   const config = {
     ...NetworkConfigSchema.parse({ name: "n" }),
-    "ipv4.address": "10.1.2.1/24",
-    "dns.domain": domain,
+    ipv4: { address: "10.1.2.1/24", nat: true },
+    dns: { domain },
   };
   expect(NetworkConfigSchema.safeParse(config).success).toBe(false);
   await writeDefinition(path, config);

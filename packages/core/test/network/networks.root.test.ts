@@ -23,8 +23,8 @@ describe("a managed network", () => {
   it(
     "gives each instance exactly its reserved address by DHCP, and resolves the names of the others until they are released",
     requires(NEEDS, async () => {
-      const info = await place.networks.create({ name: NAME, "dns.domain": "lab.pileus" });
-      expect(info).toMatchObject({ name: NAME, up: true, "ipv4.nat": true });
+      const info = await place.networks.create({ name: NAME, dns: { domain: "lab.pileus" } });
+      expect(info).toMatchObject({ name: NAME, up: true, ipv4: { nat: true } });
       const a = await place.instance("a");
       const b = await place.instance("b");
       for (const [name, { attachment, namespace }] of Object.entries({ a, b })) {
@@ -66,12 +66,12 @@ describe("a managed network", () => {
   it(
     "gives an address that was released to its next holder, though the former one leased it for ever",
     requires(NEEDS, async () => {
-      await place.networks.create({ name: NAME, "ipv4.address": "10.203.7.1/24" });
+      await place.networks.create({ name: NAME, ipv4: "10.203.7.1/24" });
       const a = await place.instance("a");
       await a.namespace.dhcp(place.folder);
       const address = a.attachment.ipv4.address;
       await place.networks.release(owner("a"));
-      const b = await place.reserve("b", { "ipv4.address": address });
+      const b = await place.reserve("b", { ipv4: address });
       await using namespace = await Namespace.make();
       await namespace.plug(b);
       expect(await namespace.dhcp(place.folder)).toMatchObject({ ip: address, hostname: "b" });
@@ -82,9 +82,9 @@ describe("a managed network", () => {
 
   for (const nat of [true, false])
     it(
-      `${nat ? "reaches" : "does not reach"} what has no route back to it with ipv4.nat ${nat ? "on" : "off"}`,
+      `${nat ? "reaches" : "does not reach"} what has no route back to it with NAT ${nat ? "on" : "off"}`,
       requires(NEEDS, async () => {
-        await place.networks.create({ name: NAME, "ipv4.nat": nat });
+        await place.networks.create({ name: NAME, ipv4: { nat } });
         const a = await place.instance("a");
         await a.namespace.dhcp(place.folder);
         // RFC 5737's TEST-NET-2. The outside knows the machine's own address there, and no route to the network.
@@ -109,8 +109,10 @@ describe("a managed network", () => {
         place.networks.create({ name: NAME }),
       ]);
       expect(second).toEqual(first);
-      expect(await place.networks.create({ name: NAME, "ipv4.address": first["ipv4.address"] })).toEqual(first);
-      await expect(place.networks.create({ name: NAME, "ipv4.nat": false })).rejects.toBeInstanceOf(AlreadyExistsError);
+      expect(await place.networks.create({ name: NAME, ipv4: first.ipv4.address })).toEqual(first);
+      await expect(place.networks.create({ name: NAME, ipv4: { nat: false } })).rejects.toBeInstanceOf(
+        AlreadyExistsError,
+      );
       expect(await place.networks.list()).toEqual([first]);
     }),
   );
@@ -127,9 +129,9 @@ describe("a managed network", () => {
       expect(await place.networks.list()).toEqual([mine]);
       expect(await readdir(join(place.folder, "theirs"))).toEqual([]);
       await expect(theirs.create({ name: "lo" })).rejects.toBeInstanceOf(AlreadyExistsError);
-      await expect(
-        theirs.create({ name: `${NAME}b`.slice(-15), "ipv4.address": mine["ipv4.address"] }),
-      ).rejects.toThrow("overlaps the route");
+      await expect(theirs.create({ name: `${NAME}b`.slice(-15), ipv4: mine.ipv4.address })).rejects.toThrow(
+        "overlaps the route",
+      );
     }),
   );
 

@@ -23,10 +23,10 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("the definition of a network", () => {
   it("names the key that was meant by an unknown one, before anything is touched", async () => {
-    const definition = { name: "net0", "ipv4.adress": "10.90.0.1/24" };
-    const error = await failure(networks.create(definition));
+    const definition = { name: "net0", ipv4: { adress: "10.90.0.1/24" } };
+    const error = await failure(networks.create(definition as { name: string }));
     expect(error).toBeInstanceOf(ConfigError);
-    expect(String(error)).toContain('ipv4.adress: unknown key; did you mean "ipv4.address"?');
+    expect(String(error)).toContain('ipv4.adress: unknown key; did you mean "address"?');
   });
 });
 
@@ -57,7 +57,7 @@ describe("a file of a network that cannot be read", () => {
   const OTHER = "00000000-0000-4000-8000-00000000000b";
   const config = (name: string) => ({
     version: 1,
-    config: { name, "ipv4.address": "10.90.0.1/24", "ipv4.nat": true, "dns.domain": "pileus" },
+    config: { name, ipv4: { address: "10.90.0.1/24", nat: true }, dns: { domain: "pileus" } },
   });
   const reservation = (uuid: string, instance: string) => ({
     version: 1,

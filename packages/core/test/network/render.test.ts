@@ -5,9 +5,8 @@ import { renderNftables, renderNftablesRemoval } from "../../src/network/render-
 
 const facts = {
   name: "pileus0",
-  "ipv4.address": "10.90.0.1/24",
-  "ipv4.nat": true,
-  "dns.domain": "pileus",
+  ipv4: { address: "10.90.0.1/24", nat: true },
+  dns: { domain: "pileus" },
   served: "/run/pileus-0123456789-pileus0",
 };
 const nics = [
@@ -21,7 +20,7 @@ describe("the rules of a network", () => {
   });
 
   it("masquerade nothing without nat", async () => {
-    const rules = renderNftables({ ...facts, name: "a-b.c", "ipv4.address": "10.64.3.9/22", "ipv4.nat": false });
+    const rules = renderNftables({ ...facts, name: "a-b.c", ipv4: { address: "10.64.3.9/22", nat: false } });
     await expect(rules).toMatchFileSnapshot("golden/no-nat.nft");
   });
 
@@ -50,12 +49,12 @@ describe("the configuration of a network", () => {
     { name: "br0; drop" },
     { name: "a-name-of-sixteen" },
     { name: "../escape" },
-    { name: "br0", "dns.domain": "x\nserver=192.0.2.1" },
-    { name: "br0", "dns.domain": "a..b" },
-    { name: "br0", "dns.domain": "-a.b" },
-    { name: "br0", "ipv4.address": "10.0.0.1/24 dev eth0" },
-    { name: "br0", "ipv4.address": "10.0.0.1" },
-    { name: "br0", "ipv4.address": "010.0.0.1/24" },
+    { name: "br0", dns: { domain: "x\nserver=192.0.2.1" } },
+    { name: "br0", dns: { domain: "a..b" } },
+    { name: "br0", dns: { domain: "-a.b" } },
+    { name: "br0", ipv4: "10.0.0.1/24 dev eth0" },
+    { name: "br0", ipv4: "10.0.0.1" },
+    { name: "br0", ipv4: "010.0.0.1/24" },
     { name: "br0", nat: true },
   ])("refuses %o", (input) => {
     expect(NetworkConfigSchema.safeParse(input).success).toBe(false);
@@ -63,7 +62,7 @@ describe("the configuration of a network", () => {
 
   it("defaults to masquerading, and a domain for the instances' names", () => {
     const config = NetworkConfigSchema.parse({ name: "br0" });
-    expect(config).toEqual({ name: "br0", "ipv4.nat": true, "dns.domain": "pileus" });
-    expect(NetworkConfigSchema.parse({ ...config, "dns.domain": "a.b-c.example" })["dns.domain"]).toBe("a.b-c.example");
+    expect(config).toEqual({ name: "br0", ipv4: { nat: true }, dns: { domain: "pileus" } });
+    expect(NetworkConfigSchema.parse({ ...config, dns: { domain: "a.b-c.example" } }).dns.domain).toBe("a.b-c.example");
   });
 });

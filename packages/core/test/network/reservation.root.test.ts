@@ -25,7 +25,7 @@ describe("reservations", () => {
       place.cleanup.push(() => place.networks.delete(second));
       const devices = DevicesSchema.parse({
         eth0: { type: "nic", network: NAME },
-        eth1: { type: "nic", network: second, "ipv4.address": "192.0.2.77" },
+        eth1: { type: "nic", network: second, ipv4: "192.0.2.77" },
       });
       await expect(place.networks.reserve(owner("b"), devices)).rejects.toBeInstanceOf(ConfigError);
       expect(await place.networks.attachments(owner("b"))).toEqual([]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, HostError } from "../../src/contract/errors.ts";
-import { type Nic, NicSchema } from "../../src/model/device/nic.ts";
+import { type NicInput, NicSchema } from "../../src/model/device/nic.ts";
 import { InterfaceNameSchema } from "../../src/model/name.ts";
 import { bridgeMac, hostInterfaceName, nicMac } from "../../src/network/names.ts";
 import { planReservation, type Reservation } from "../../src/network/reservation.ts";
@@ -9,7 +9,7 @@ import { isHostAddress, parseAddress, parseSubnet } from "../../src/network/subn
 const UUID = "7d9f3a52-3c0d-4d5e-9b1e-0d0a4f3f8f11";
 
 function plan(
-  nics: Record<string, Omit<Partial<Nic>, "type">>,
+  nics: Record<string, Omit<Partial<NicInput>, "type">>,
   more: Partial<Parameters<typeof planReservation>[0]> = {},
 ) {
   return planReservation({
@@ -56,9 +56,9 @@ describe("a reservation", () => {
   });
 
   it("is the same when it is asked for again, whatever others took meanwhile", () => {
-    const held = plan({ eth0: {}, eth1: { "ipv4.address": "10.90.0.9" } });
+    const held = plan({ eth0: {}, eth1: { ipv4: "10.90.0.9" } });
     const others = [other("db", "02:aa:aa:aa:aa:aa", "10.90.0.77")];
-    expect(plan({ eth0: {}, eth1: { "ipv4.address": "10.90.0.9" } }, { held, others })).toEqual(held);
+    expect(plan({ eth0: {}, eth1: { ipv4: "10.90.0.9" } }, { held, others })).toEqual(held);
   });
 
   it("keeps what is held when a nic is added, and the new one does not take it by chance", () => {
@@ -70,30 +70,30 @@ describe("a reservation", () => {
   });
 
   it("gives what the configuration asks for", () => {
-    const { nics } = plan({ eth0: { hwaddr: "02:00:00:aa:bb:cc", "ipv4.address": "10.90.0.200" } });
+    const { nics } = plan({ eth0: { hwaddr: "02:00:00:aa:bb:cc", ipv4: "10.90.0.200" } });
     expect(nics).toMatchObject([{ mac: "02:00:00:aa:bb:cc", address: "10.90.0.200" }]);
   });
 
   it.each(["10.90.0.0", "10.90.0.1", "10.90.0.255", "10.91.0.7", "192.0.2.7"])(
     "refuses %s, which is no instance's on the network",
     (address) => {
-      expect(issuesOf(() => plan({ eth0: { "ipv4.address": address } }))).toEqual(["devices.eth0.ipv4.address"]);
+      expect(issuesOf(() => plan({ eth0: { ipv4: address } }))).toEqual(["devices.eth0.ipv4"]);
     },
   );
 
   it("refuses what another instance or another nic has, naming every one", () => {
     const others = [other("db", "02:aa:aa:aa:aa:aa", "10.90.0.7")];
     const nics = {
-      eth0: { "ipv4.address": "10.90.0.7", hwaddr: "02:aa:aa:aa:aa:aa" },
-      eth1: { "ipv4.address": "10.90.0.8" },
-      eth2: { "ipv4.address": "10.90.0.8" },
+      eth0: { ipv4: "10.90.0.7", hwaddr: "02:aa:aa:aa:aa:aa" },
+      eth1: { ipv4: "10.90.0.8" },
+      eth2: { ipv4: "10.90.0.8" },
     };
     expect(issuesOf(() => plan(nics, { others })).toSorted()).toEqual([
       "devices.eth0.hwaddr",
-      "devices.eth0.ipv4.address",
-      "devices.eth2.ipv4.address",
+      "devices.eth0.ipv4",
+      "devices.eth2.ipv4",
     ]);
-    expect(() => plan({ eth0: { "ipv4.address": "10.90.0.7" } }, { others })).toThrow('that of instance "db"');
+    expect(() => plan({ eth0: { ipv4: "10.90.0.7" } }, { others })).toThrow('that of instance "db"');
   });
 
   it("fills the network to its last address, then throws HostError with the fix", () => {

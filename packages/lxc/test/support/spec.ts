@@ -36,7 +36,7 @@ export const FULL_SPEC: ContainerSpec = {
       dns: { servers: ["10.91.0.1"], domain: "back" },
     },
   ],
-  limits: { memory: 268_435_456, cpu: 1.5, processes: 200 },
+  limits: { memory: { limit: 268_435_456, swap: 1_048_576 }, cpu: 1.5, processes: 200 },
   tmpfs: [{ path: "/run" }, { path: "/with space", mode: 0o1777 }],
 };
 

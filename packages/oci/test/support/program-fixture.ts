@@ -10,7 +10,7 @@ import type { OciSectionInput } from "../../src/section.ts";
 import { buildImage, type LayerContent } from "./build-image.ts";
 
 const NEEDS = ["root", "cgroup", "overlay", "binary:lxc-start"] as const;
-const NETWORK = { name: "pileus-oci0", "ipv4.address": "10.231.77.1/24" };
+const NETWORK = { name: "pileus-oci0", ipv4: "10.231.77.1/24" };
 const open = (root: string) => openHost({ root, drivers: [oci()] });
 
 export const real = (test: () => Promise<void>) => requires(NEEDS, test);

@@ -1,18 +1,45 @@
 import { z } from "zod";
 import { InterfaceNameSchema } from "../name.ts";
+import type { Frozen, Holds, Same } from "../same.ts";
+import { shorthand } from "../shorthand.ts";
+
+/** {@link NicInput.ipv4} as an object. */
+export interface NicIpv4 {
+  /** An address in the network's range, as in `10.90.0.7`. */
+  readonly address: string;
+}
 
 /** A network interface on a network of the host. Terms follow Incus' nic of type `bridged`. */
+export interface NicInput {
+  /** Says that the device is a network interface. */
+  readonly type: "nic";
+  /** A managed network's name. */
+  readonly network: string;
+  /** The hardware address, lower case. Default: made at create, locally administered, kept for the instance's life. */
+  readonly hwaddr?: string | undefined;
+  /**
+   * A fixed IPv4 address in the network's range: `"10.90.0.7"`, or an object with that `address`. Default: reserved at
+   * create, kept for the instance's life.
+   */
+  readonly ipv4?: string | NicIpv4 | undefined;
+}
+
+/** {@link NicInput} as drivers read it. */
+export interface Nic extends NicInput {
+  readonly ipv4?: NicIpv4 | undefined;
+}
+
+export const NicIpv4Schema = z.strictObject({ address: z.ipv4() });
+
+/** Reads {@link NicInput}. */
 export const NicSchema = z.strictObject({
   type: z.literal("nic"),
-  /** A managed network's name. */
   network: InterfaceNameSchema,
-  /** The hardware address, lower case. Default: made at create, locally administered, kept for the instance's life. */
   hwaddr: z
     .string()
     .regex(/^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/, "a unicast MAC in lower case, as in 02:00:00:aa:bb:cc")
     .optional(),
-  /** A fixed IPv4 address in the network's range. Default: reserved at create, kept for the instance's life. */
-  "ipv4.address": z.ipv4().optional(),
+  ipv4: shorthand("address", NicIpv4Schema).optional(),
 });
-export type Nic = z.output<typeof NicSchema>;
-export type NicInput = z.input<typeof NicSchema>;
+type _Nic = Holds<Same<Nic, Frozen<z.output<typeof NicSchema>>>>;
+type _NicInput = Holds<Same<NicInput, Frozen<z.input<typeof NicSchema>>>>;

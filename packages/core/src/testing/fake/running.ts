@@ -138,7 +138,7 @@ export class FakeRunning {
 
   #metrics(): InstanceMetrics {
     const { processes, startedAt } = this.#machine;
-    const { memory: limit } = this.#options.instance.config.limits;
+    const limit = this.#options.instance.config.limits.memory?.limit;
     return {
       cpu: { seconds: ((Date.now() - startedAt) / 1000) * BUSY },
       memory: { bytes: processes * MEMORY_EACH, ...(limit === undefined ? {} : { limitBytes: limit }) },
