@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Abortable, ProgressOptions } from "./contract/abortable.ts";
 import { NotFoundError } from "./contract/errors.ts";
 import type { InstanceEvent } from "./contract/events.ts";
-import type { DoctorReport, Host, OpenHostOptions } from "./contract/host.ts";
+import type { DoctorReport, Host, ListOptions, OpenHostOptions } from "./contract/host.ts";
 import type { Images } from "./contract/images.ts";
 import type { InstanceInfo } from "./contract/instance.ts";
 import type { Networks } from "./contract/networks.ts";
@@ -119,7 +119,7 @@ class OpenHost {
     });
   }
 
-  list(options?: Abortable): Promise<readonly InstanceInfo[]> {
+  list(options?: ListOptions): Promise<readonly InstanceInfo[]> {
     return this.#verb("list instances", options, (linked) => list(this.#engine, linked));
   }
 
@@ -128,6 +128,7 @@ class OpenHost {
   }
 
   watch(options?: Abortable): AsyncIterable<InstanceEvent> {
+    this.#engine.closing.throwIfAborted();
     return this.#tap.watch(options);
   }
 

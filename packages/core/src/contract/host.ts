@@ -6,7 +6,7 @@ import type { Abortable, ProgressOptions } from "./abortable.ts";
 import type { Capability } from "./capability.ts";
 import type { Watchable } from "./events.ts";
 import type { Images } from "./images.ts";
-import type { Instance, InstanceInfo } from "./instance.ts";
+import type { Instance, InstanceInfo, InstanceKind } from "./instance.ts";
 import type { Networks } from "./networks.ts";
 
 /** The capabilities of the driver named `N` among `D`; of several, those that all of them have. */
@@ -38,6 +38,21 @@ export interface OpenHostOptions<D extends AnyDriver> extends Abortable {
   readonly root: string;
   /** Those whose instances are to be used; their names must differ. Instances of others are listed, and left alone. */
   readonly drivers: readonly D[];
+}
+
+/** What `list()` takes: which instances, and how each is looked at. Filters that are given must all match. */
+export interface ListOptions extends Abortable {
+  /** Those that have all of these labels, each with exactly this value. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly kind?: InstanceKind | undefined;
+  /** A driver that this host was opened without is legal, too: its instances are on record. */
+  readonly driver?: string | undefined;
+  /**
+   * Where the state comes from. `recorded` (default): as it was last put on record; no driver is asked, so a run that
+   * ended while no process held it still shows. `live`: as `inspect()` tells it, asked of each driver; an instance that
+   * cannot be looked at is `error` with the reason, and one whose driver this host lacks is told as recorded.
+   */
+  readonly state?: "recorded" | "live" | undefined;
 }
 
 /** What `doctor()` found. */
@@ -74,17 +89,17 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
     config: CreateConfig<D> & { readonly driver: N },
     options?: ProgressOptions,
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
-  /** The instance by name, as far as all drivers go; with `driver`, typed by it. @throws {NotFoundError} */
-  get<N extends D["name"]>(
-    name: string,
-    options: Abortable & { readonly driver: N },
-  ): Promise<Instance<CapabilitiesOf<D, N>>>;
-  get(name: string, options?: Abortable): Promise<Instance>;
   /**
-   * Every instance, sorted by name, as it was last put on record: no driver is asked, so a run that ended while no
-   * process held it still shows. `get(name)` and its `state()` look.
+   * The instance by name, typed by what all drivers of this host can do; with `driver`, typed by that one.
+   *
+   * @throws {NotFoundError} also when the instance is of another driver than `driver`.
    */
-  list(options?: Abortable): Promise<readonly InstanceInfo[]>;
+  get<N extends D["name"] = D["name"]>(
+    name: string,
+    options?: Abortable & { readonly driver?: N | undefined },
+  ): Promise<Instance<CapabilitiesOf<D, N>>>;
+  /** The instances that match, sorted by name; without filters all of them. See {@link ListOptions.state}. */
+  list(options?: ListOptions): Promise<readonly InstanceInfo[]>;
   /**
    * Creates and starts an instance that is deleted when the handle is disposed. A process that dies before, by `^C`
    * too, leaves it and its name taken: the next one removes it by `(await host.get(name)).delete()`.

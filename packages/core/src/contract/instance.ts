@@ -7,6 +7,12 @@ import type { InstanceExit, InstanceState } from "./state.ts";
 /** What a kind of instance is, whichever driver runs it. */
 export type InstanceKind = "system-container" | "application-container" | "virtual-machine";
 
+/** A port on which the program of an image listens. */
+export interface ExposedPort {
+  readonly port: number;
+  readonly protocol: "tcp" | "udp" | "sctp";
+}
+
 /** One look at an instance: a copy, not a view. */
 export interface InstanceInfo {
   readonly name: string;
@@ -18,6 +24,8 @@ export interface InstanceInfo {
   readonly config: InstanceConfig;
   /** `sha256:…` of the image that it was created from. */
   readonly image: string;
+  /** What the image says that its program listens on (`EXPOSE`); empty where it says nothing. */
+  readonly exposedPorts: readonly ExposedPort[];
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly startedAt?: number | undefined;
@@ -42,7 +50,8 @@ export interface StopOptions extends Abortable, Timed {
 /**
  * An instance as every driver has it: a definition (the record on disk) and at most one running thing.
  *
- * Disposing detaches: listeners and watchers of this handle end. It never stops or deletes the instance.
+ * Disposing detaches: listeners and watchers of this handle end. It never stops or deletes the instance. Once the host is
+ * disposed, everything of the handle throws or rejects with {@link ConnectionError} at once.
  * All calls on one instance are safe to make at the same time, from several processes too: a kernel lock puts those
  * that change it in a row. What goes through the agent of a virtual machine is for one process at a time: see
  * {@link CanExec}.

@@ -36,8 +36,9 @@ export class InstanceHandle implements Instance<Capability> {
   #tap: EventTap | undefined;
   #disposed = false;
   readonly #onDispose: (() => Promise<void>) | undefined;
+  #ended: Promise<void> | undefined;
 
-  /** `onDispose`: what disposing does beside detaching. */
+  /** `onDispose`: what disposing does beside detaching, while the host is open. */
   constructor(instance: ManagedInstance, onDispose?: () => Promise<void>) {
     this.name = instance.name;
     this.#instance = instance;
@@ -53,11 +54,18 @@ export class InstanceHandle implements Instance<Capability> {
   }
 
   get events(): Emitter<InstanceEvents> {
+    this.#assertOpen();
     return this.#openTap().emitter;
   }
 
   watch(options?: Abortable): AsyncIterable<InstanceEvent> {
+    this.#assertOpen();
     return this.#openTap().watch(options);
+  }
+
+  /** @throws {ConnectionError} once the host is disposed of */
+  #assertOpen(): void {
+    this.#instance.engine.closing.throwIfAborted();
   }
 
   #openTap(): EventTap {
@@ -68,6 +76,7 @@ export class InstanceHandle implements Instance<Capability> {
   }
 
   can<K extends Capability>(capability: K): this is Instance<Capability | K> {
+    this.#assertOpen();
     const { run } = this.#instance;
     return this.#instance.hasCapability(capability) && (run === undefined || run.lacks(capability) === undefined);
   }
@@ -144,6 +153,8 @@ export class InstanceHandle implements Instance<Capability> {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     this.#tap?.close();
-    await this.#onDispose?.();
+    const { engine } = this.#instance;
+    this.#ended ??= this.#onDispose && whileOpen(engine, undefined, this.#onDispose);
+    await this.#ended;
   }
 }

@@ -1,4 +1,5 @@
 import type { InstanceInfo } from "../contract/instance.ts";
+import { parseExposedPorts } from "../model/exposed-ports.ts";
 import type { InstanceRecord } from "./record.ts";
 import type { Run } from "./run.ts";
 
@@ -15,6 +16,7 @@ export function instanceInfo(record: InstanceRecord, run: Run | undefined): Inst
     // A copy: what the caller does to it must not reach the record.
     config: structuredClone(config),
     image: record.image.fingerprint,
+    exposedPorts: parseExposedPorts(record.image.process?.exposedPorts ?? []),
     createdAt,
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(pid === undefined ? {} : { pid }),

@@ -1,22 +1,17 @@
 import { z } from "zod";
 import { ConfigError, HostError } from "../contract/errors.ts";
-import type { InstanceKind } from "../contract/instance.ts";
 import type { InstanceExit, InstanceState } from "../contract/state.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../model/config.ts";
 import { NicIpv4Schema, NicSchema } from "../model/device/nic.ts";
 import { InstanceExitSchema } from "../model/exit.ts";
 import { type Image, ImageSchema } from "../model/image.ts";
+import { InstanceKindSchema } from "../model/instance-kind.ts";
 import { LimitsSchema, MemoryLimitSchema } from "../model/limits.ts";
 import { shorthand } from "../model/shorthand.ts";
 import { replaceFileOnFullDisk } from "../system/replace-file.ts";
 import { MAX_SMALL_FILE } from "../system/small-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
 
-const KINDS: Readonly<Record<InstanceKind, true>> = {
-  "system-container": true,
-  "application-container": true,
-  "virtual-machine": true,
-};
 const STATES: Readonly<Record<InstanceState, true>> = {
   stopped: true,
   starting: true,
@@ -57,7 +52,7 @@ const LooseConfigSchema = z
 const SHAPE = {
   version: z.literal(RECORD_VERSION),
   uuid: z.uuid(),
-  kind: z.enum(Object.keys(KINDS) as InstanceKind[]),
+  kind: InstanceKindSchema,
   config: LooseConfigSchema,
   /** The image as it was at create. */
   image: z.looseObject(ImageSchema.shape).transform((image) => image as Image),

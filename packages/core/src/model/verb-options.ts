@@ -2,6 +2,7 @@ import { z } from "zod";
 import { SignalSchema } from "./call-options.ts";
 import { ContentSchema } from "./content.ts";
 import { ExecSchema } from "./exec.ts";
+import { InstanceKindSchema } from "./instance-kind.ts";
 
 const AmountSchema = (what: string) =>
   z.custom<number>((value) => typeof value === "number" && value >= 0, `must be ${what}, 0 or more, or Infinity`);
@@ -18,6 +19,15 @@ export const BoundSchema = AmountSchema("a number of bytes");
 export const StopOptionsSchema = z.strictObject({
   mode: z.enum(["ask", "ask-then-kill", "kill"]).default("ask"),
   timeout: TimeoutSchema.default(30_000),
+  signal: SignalSchema.optional(),
+});
+
+/** Of `host.list()`. */
+export const ListOptionsSchema = z.strictObject({
+  labels: z.record(z.string(), z.string()).default({}),
+  kind: InstanceKindSchema.optional(),
+  driver: z.string().optional(),
+  state: z.enum(["recorded", "live"]).default("recorded"),
   signal: SignalSchema.optional(),
 });
 

@@ -5,6 +5,7 @@ import { describeExec } from "./chapters/exec.ts";
 import { describeExecEnds } from "./chapters/exec-ends.ts";
 import { describeFiles } from "./chapters/files.ts";
 import { describeFreeze } from "./chapters/freeze.ts";
+import { describeHost } from "./chapters/host.ts";
 import { describeLifecycle } from "./chapters/lifecycle.ts";
 import { describeObservation } from "./chapters/observation.ts";
 import { describePlaces } from "./chapters/places.ts";
@@ -26,6 +27,7 @@ export function describeDriver(runner: Runner, subject: DriverSubject): void {
     const fixture = new Fixture(runner, subject);
     describeErrors(fixture);
     describeLifecycle(fixture);
+    describeHost(fixture);
     describeStop(fixture);
     describeFreeze(fixture);
     describeObservation(fixture);

@@ -1,5 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Capability } from "../../src/contract/capability.ts";
+import type { InstanceFiles } from "../../src/contract/files.ts";
+import type { Host } from "../../src/contract/host.ts";
+import type { Images } from "../../src/contract/images.ts";
+import type { Instance } from "../../src/contract/instance.ts";
+import type { Networks } from "../../src/contract/networks.ts";
+import type { AnyDriver } from "../../src/driver/backend.ts";
 import { acquireLock } from "../../src/engine/lock.ts";
 import { gate, scriptedRoot } from "./scripted.ts";
 
@@ -26,7 +33,15 @@ function soon<T>(promise: Promise<T>): Promise<T> {
 }
 
 type Opened = Awaited<ReturnType<typeof running>>;
-const CALLS: Readonly<Record<string, (opened: Opened) => Promise<unknown>>> = {
+// Each member of the interface, or this does not compile.
+type Call =
+  | Exclude<keyof Host<AnyDriver>, "root" | "images" | "networks" | "watch" | symbol>
+  | "host.watch"
+  | Exclude<keyof Instance<Capability>, "name" | "files" | symbol>
+  | `images.${keyof Images}`
+  | `networks.${keyof Networks}`
+  | `files.${keyof InstanceFiles}`;
+const CALLS: Readonly<Record<Call, (opened: Opened) => unknown>> = {
   create: ({ host }) => host.create({ ...CONFIG, name: "b" }),
   ephemeral: ({ host }) => host.ephemeral({ ...CONFIG, name: "b" }),
   get: ({ host }) => host.get("a"),
@@ -40,6 +55,10 @@ const CALLS: Readonly<Record<string, (opened: Opened) => Promise<unknown>>> = {
   "networks.get": ({ host }) => host.networks.get("net0"),
   "networks.list": ({ host }) => host.networks.list(),
   "networks.delete": ({ host }) => host.networks.delete("net0"),
+  "host.watch": ({ host }) => host.watch(),
+  can: ({ instance }) => instance.can("exec"),
+  events: ({ instance }) => instance.events,
+  watch: ({ instance }) => instance.watch(),
   state: ({ instance }) => instance.state(),
   inspect: ({ instance }) => instance.inspect(),
   start: ({ instance }) => instance.start(),
@@ -71,8 +90,20 @@ describe("a host that was disposed of", () => {
     const opened = await running();
     await opened.host[Symbol.asyncDispose]();
     const calls = [...place.scripted.calls];
-    for (const [name, call] of Object.entries(CALLS)) await expect(call(opened), name).rejects.toMatchObject(DISPOSED);
+    for (const [name, call] of Object.entries(CALLS))
+      await expect((async () => call(opened))(), name).rejects.toMatchObject(DISPOSED);
     expect(place.scripted.calls).toEqual(calls);
+  });
+
+  it("deletes no ephemeral instance any more, whose disposal says so, and which goes on", async () => {
+    const host = await place.open();
+    const temporary = await host.ephemeral(CONFIG);
+    const deleted = await host.ephemeral({ ...CONFIG, name: "b" });
+    await deleted[Symbol.asyncDispose]();
+    await host[Symbol.asyncDispose]();
+    await expect(temporary[Symbol.asyncDispose]()).rejects.toMatchObject(DISPOSED);
+    await deleted[Symbol.asyncDispose]();
+    expect(place.scripted.runs.size).toBe(1);
   });
 
   it("ends the calls under way at once, whatever their driver does, and waits for what they still do", async () => {

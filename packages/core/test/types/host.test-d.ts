@@ -78,10 +78,11 @@ export async function one() {
 export async function narrowing() {
   const host = await openHost({ root: "/x", drivers: [lxc(), oci()] });
   const some = await host.get("a");
-  // @ts-expect-error found without naming its driver, it has the core until can() has been asked
+  same<typeof some>()<Instance<"exec">>();
   await some.exec(["ls"]);
-  if (some.can("exec")) await some.exec(["ls"]);
-  if (some.can("exec") && some.can("files")) {
+  // @ts-expect-error found without naming its driver, it has what all drivers can do until can() has been asked
+  await some.files.read("/etc/passwd");
+  if (some.can("files")) {
     await some.files.read("/etc/passwd");
     await some.run(["ls"]);
   }

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { ProgressOptions } from "../../src/contract/abortable.ts";
 import type { MkdirOptions, OwnerOptions, PushOptions, RemoveOptions } from "../../src/contract/files.ts";
+import type { ListOptions } from "../../src/contract/host.ts";
 import type { StopOptions } from "../../src/contract/instance.ts";
 import type { ExecOptions, RunOptions, TtyExecOptions } from "../../src/contract/process.ts";
 import type { ExecSchema } from "../../src/model/exec.ts";
@@ -12,7 +13,7 @@ import type {
   RemoveOptionsSchema,
   WriteOptionsSchema,
 } from "../../src/model/file-options.ts";
-import type { RunSchema, StopOptionsSchema } from "../../src/model/verb-options.ts";
+import type { ListOptionsSchema, RunSchema, StopOptionsSchema } from "../../src/model/verb-options.ts";
 
 /** Fails to compile unless a schema has the keys of these options, and no other. */
 function sameKeys<Schema extends z.ZodType, Options>() {
@@ -29,6 +30,7 @@ type WithArgv<Options> = Options & { readonly argv: readonly string[] };
 sameKeys<typeof ExecSchema, WithArgv<ExecOptions & Partial<TtyExecOptions>>>()();
 sameKeys<typeof RunSchema, WithArgv<RunOptions>>()();
 sameKeys<typeof StopOptionsSchema, StopOptions>()();
+sameKeys<typeof ListOptionsSchema, ListOptions>()();
 sameKeys<typeof WriteOptionsSchema, OwnerOptions>()();
 sameKeys<typeof MkdirOptionsSchema, MkdirOptions>()();
 sameKeys<typeof RemoveOptionsSchema, RemoveOptions>()();

@@ -360,7 +360,7 @@ describe("an instance whose driver lacks a capability", () => {
     const instance = await host.create({ driver: "scripted", name: "a", image: "base" });
     await instance.start();
     // What plain JavaScript could call.
-    const anything = (await host.get("a")) as import("../../../src/contract/instance.ts").Instance<
+    const anything = (await host.get("a")) as unknown as import("../../../src/contract/instance.ts").Instance<
       "exec" | "files" | "network" | "metrics" | "logs"
     >;
     for (const call of [

@@ -1,0 +1,20 @@
+import type { ExposedPort } from "../contract/instance.ts";
+
+const PROTOCOLS: ReadonlySet<string> = new Set(["tcp", "udp", "sctp"]);
+
+/**
+ * Reads the keys of an image's `ExposedPorts` (image-spec, config.md: `port/tcp`, `port/udp`, `port`, which means tcp).
+ * Docker's range (`8000-8005/tcp`) stands for each port in it. What is none of these is left out: an image's own words
+ * are no reason to refuse an instance.
+ */
+export function parseExposedPorts(entries: readonly string[]): readonly ExposedPort[] {
+  const found = new Map<string, ExposedPort>();
+  for (const entry of entries) {
+    const [, first, last = first, protocol = "tcp"] =
+      /^(\d{1,5})(?:-(\d{1,5}))?(?:\/([a-z]+))?$/.exec(entry.toLowerCase()) ?? [];
+    if (!PROTOCOLS.has(protocol) || Number(first) < 1 || Number(last) > 65_535) continue;
+    for (let port = Number(first); port <= Number(last); port += 1)
+      found.set(`${port}/${protocol}`, { port, protocol: protocol as ExposedPort["protocol"] });
+  }
+  return [...found.values()];
+}

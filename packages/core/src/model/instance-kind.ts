@@ -1,0 +1,11 @@
+import { z } from "zod";
+import type { InstanceKind } from "../contract/instance.ts";
+
+// A record, so that a kind without a place here does not compile.
+const KINDS: Readonly<Record<InstanceKind, true>> = {
+  "system-container": true,
+  "application-container": true,
+  "virtual-machine": true,
+};
+
+export const InstanceKindSchema = z.enum(Object.keys(KINDS) as InstanceKind[]);

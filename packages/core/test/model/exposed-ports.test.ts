@@ -1,0 +1,20 @@
+import { expect, it } from "vitest";
+import { parseExposedPorts } from "../../src/model/exposed-ports.ts";
+
+const tcp = (port: number) => ({ port, protocol: "tcp" });
+
+it.each([
+  [["6379/tcp"], [tcp(6379)]],
+  [
+    ["53/udp", "53", "132/SCTP"],
+    [{ port: 53, protocol: "udp" }, tcp(53), { port: 132, protocol: "sctp" }],
+  ],
+  [
+    ["8000-8002/tcp", "8001"],
+    [tcp(8000), tcp(8001), tcp(8002)],
+  ],
+  [["65535/tcp", "65536/tcp", "0/tcp", "5-3", "80/icmp", "http", "80/tcp/x", "-1", "", "999999999999"], [tcp(65_535)]],
+  [[], []],
+])("reads %j", (entries, ports) => {
+  expect(parseExposedPorts(entries)).toEqual(ports);
+});
