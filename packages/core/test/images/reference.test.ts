@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, NotFoundError } from "../../src/contract/errors.ts";
-import { resolveReference } from "../../src/images/reference.ts";
+import { AliasSchema, resolveReference } from "../../src/images/reference.ts";
 
 const first = `sha256:${"ab".repeat(32)}`;
 const second = `sha256:${"ab".repeat(8)}${"cd".repeat(24)}`;
@@ -18,6 +18,19 @@ describe("resolveReference", () => {
     expect(resolve(reference)).toBe(expected);
   });
 
+  it("takes the twelve first digits, and not a digit less or more than there are", () => {
+    const other = `sha256:${"ef".repeat(32)}`;
+    const find = (reference: string) => resolveReference(reference, [other], {});
+    expect(find("efefefefefef")).toBe(other);
+    for (const reference of ["efefefefefe", `${other}0`, ` ${other}`, "sha512:efefefefefef", "EFEFEFEFEFEF"])
+      expect(() => find(reference)).toThrow(NotFoundError);
+  });
+
+  it("says what to do where a name is none, and no more where digits are none", () => {
+    expect(() => resolve("nothing")).toThrow(/import it first/);
+    expect(() => resolve("ff".repeat(32))).not.toThrow(/import it first/);
+  });
+
   it("refuses a prefix of several, and names how many", () => {
     expect(() => resolve("ab".repeat(6))).toThrow(ConfigError);
     expect(() => resolve("ab".repeat(6))).toThrow(/2 fingerprints/);
@@ -26,4 +39,27 @@ describe("resolveReference", () => {
   it.each(["nothing", "abababababa", "gone", "__proto__", "", "ff".repeat(32)])("has no image for %j", (reference) => {
     expect(() => resolve(reference)).toThrow(NotFoundError);
   });
+});
+
+describe("AliasSchema", () => {
+  it.each([
+    "a",
+    "9",
+    "debian/12",
+    "a.b_c:d@e-f",
+    "a".repeat(128),
+    "cafe",
+    "sha256:cafe",
+    "g".repeat(12),
+    "0".repeat(65),
+  ])("takes %j", (alias) => {
+    expect(AliasSchema.safeParse(alias).success).toBe(true);
+  });
+
+  it.each(["", "-a", ".a", "a b", "a\n", "a".repeat(129), "0".repeat(12), "0".repeat(64), `sha256:${"0".repeat(12)}`])(
+    "refuses %j",
+    (alias) => {
+      expect(AliasSchema.safeParse(alias).success).toBe(false);
+    },
+  );
 });

@@ -1,9 +1,10 @@
+import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { ImageError } from "../../../src/contract/errors.ts";
 import { LayerFilter } from "../../../src/images/layer/filter.ts";
 import { Judge } from "../../../src/images/layer/judge.ts";
 import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";
-import { file, symlink, tarBytes } from "../support/tar-bytes.ts";
+import { file, folder, symlink, tarBytes } from "../support/tar-bytes.ts";
 
 const limits = { bytes: 1e9, entries: 1e6, memory: 1e9 };
 const judgeOf = (bytes: number) => {
@@ -45,5 +46,39 @@ describe("a Judge", () => {
       for await (const _bytes of judgeOf(10_000).rewrite(only(archive), signal));
     };
     await expect(rewrite()).rejects.toThrow(new ImageError("img", "it goes beyond 10000 bytes, the limit for a layer"));
+  });
+
+  it("takes as many bytes as the limit, counts and hashes them, and has its findings at the end", async () => {
+    const archive = tarBytes(folder("./"), file("f", "y".repeat(5000)));
+    const judge = judgeOf(archive.length);
+    expect(() => judge.findings()).toThrow(/has not ended/);
+    async function* inTwo() {
+      yield archive.subarray(0, 700);
+      yield archive.subarray(700);
+    }
+    const passed: Buffer[] = [];
+    const { signal } = new AbortController();
+    for await (const bytes of judge.rewrite(inTwo(), signal)) passed.push(bytes);
+    expect(judge.size).toBe(archive.length);
+    expect(judge.digest()).toBe(`sha256:${createHash("sha256").update(archive).digest("hex")}`);
+    expect(judge.findings()).toMatchObject({ entries: 2, devices: 0 });
+    expect(Buffer.concat(passed).includes("y".repeat(5000))).toBe(true);
+  });
+
+  it("passes on the content of large files while it comes", async () => {
+    const archive = tarBytes(file("f", "y".repeat(2_000_000)));
+    const { signal } = new AbortController();
+    const pieces: number[] = [];
+    for await (const bytes of judgeOf(1e9).rewrite(only(archive), signal)) pieces.push(bytes.length);
+    expect(pieces.length).toBeGreaterThan(5);
+    expect(Math.min(...pieces.slice(0, -1))).toBeGreaterThanOrEqual(256 * 1024);
+  });
+
+  it("calls an archive that breaks off an error of its image", async () => {
+    const { signal } = new AbortController();
+    const rewrite = async () => {
+      for await (const _bytes of judgeOf(1e9).rewrite(only(Buffer.alloc(700)), signal));
+    };
+    await expect(rewrite()).rejects.toThrow(new ImageError("img", "the first tar entry is cut off"));
   });
 });
