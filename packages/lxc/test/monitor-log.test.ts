@@ -81,4 +81,17 @@ describe("parseMonitorLog", () => {
     const log = line("ERROR", "conf", "the cause") + line("ERROR", "start", "what follows");
     expect(parseMonitorLog(log)).toMatchObject({ init: undefined, failure: "the cause" });
   });
+
+  it("takes only the lines of lxc-start, as liblxc writes them", () => {
+    const log = started(7);
+    for (const forged of [
+      `x${log}`,
+      log.replace("lxc-start", "lxc-stop"),
+      log.replace(" - ", " "),
+      log.replace(":1 -", " -"),
+    ])
+      expect(parseMonitorLog(forged)).toMatchObject({ init: undefined });
+    for (const path of ["start.c", "./start.c", "../src/lxc/start.c", "/build/lxc-6.0/src/start.c"])
+      expect(parseMonitorLog(log.replace("../src/lxc/start.c", path))).toMatchObject({ init: 7 });
+  });
 });

@@ -1,9 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ConfigError } from "@pileus/core";
 import { LocalFiles, plainAccess } from "@pileus/core/files";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { resolveUser } from "../src/user.ts";
+import { assertMapped, resolveUser } from "../src/user.ts";
 
 let root: string;
 let files: LocalFiles;
@@ -37,5 +38,32 @@ describe("a user", () => {
     expect(await resolveUser(files)).toMatchObject({ uid: 0, home: "/root", name: "root" });
     await rm(join(root, "etc"), { recursive: true });
     expect(await resolveUser(files)).toMatchObject({ uid: 0, home: "/root", name: "root" });
+  });
+
+  it("is found in a file of the most bytes that are read", async () => {
+    const app = "app:x:1000:100:App:/home/app:/bin/sh\n";
+    await writeFile(join(root, "etc/passwd"), app + "#".repeat(4 * 1024 * 1024 - app.length));
+    expect(await resolveUser(files, "app")).toMatchObject({ uid: 1000 });
+  });
+  it("is not looked for where the files cannot be read at all: that error comes out", async () => {
+    const lost = new Error("the instance is gone");
+    const gone = { read: () => Promise.reject(lost) } as unknown as LocalFiles;
+    await expect(resolveUser(gone, "app")).rejects.toBe(lost);
+  });
+});
+
+describe("the ids of a user in an unprivileged container", () => {
+  const idmap = { base: 100_000, count: 1000 };
+  it("may be any that the container has, and in a privileged one any at all", () => {
+    assertMapped({ uid: 999, gid: 999, groups: [0, 999] }, idmap);
+    assertMapped({ uid: 4_000_000_000, gid: 1, groups: [] });
+  });
+  it.each([
+    ["user", { uid: 1000, gid: 0, groups: [0] }],
+    ["group", { uid: 0, gid: 1000, groups: [0] }],
+    ["further group", { uid: 0, gid: 0, groups: [0, 1000] }],
+  ])("are refused where the %s's is beyond them, with the ids that there are", (_, account) => {
+    expect(() => assertMapped(account, idmap)).toThrow(ConfigError);
+    expect(() => assertMapped(account, idmap)).toThrow(/id 1000 is beyond .* 0 to 999/);
   });
 });

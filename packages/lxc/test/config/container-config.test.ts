@@ -21,4 +21,18 @@ describe("a container's configuration", () => {
     const text = renderConfig(containerConfig({ ...FULL_SPEC, init }, LEGACY_FACTS));
     expect(text).toContain("lxc.environment = constructor=x\n");
   });
+
+  it("has nothing of what the container does not ask for", () => {
+    const { init, sysctls: _sysctls, tmpfs: _tmpfs, ...rest } = PROGRAM_SPEC;
+    const spec = { ...rest, idmap: FULL_SPEC.idmap, init: { argv: init.argv, haltSignal: 9 } };
+    const keys = containerConfig(spec, UNIFIED_FACTS).map(([key]) => key);
+    for (const key of ["environment", "sysctl", "no_new_privs", "cap.drop", "seccomp.profile", "apparmor.profile"])
+      expect(keys.filter((found) => found.startsWith(`lxc.${key}`))).toEqual([]);
+    expect(containerConfig(spec, UNIFIED_FACTS)).toContainEqual(["lxc.init.cwd", "/"]);
+  });
+  it("mounts folders in memory below the root, whatever blanks are in their path", () => {
+    const tmpfs = [{ path: "//a\tb\\c" }];
+    const mounts = containerConfig({ ...FULL_SPEC, tmpfs }, LEGACY_FACTS).filter(([key]) => key === "lxc.mount.entry");
+    expect(mounts[0]?.[1]).toMatch(/^tmpfs a\\011b\\134c tmpfs .*mode=755/);
+  });
 });

@@ -62,4 +62,14 @@ describe("the renderer", () => {
   it("writes no key that is not one of liblxc", () => {
     expect(() => renderConfig([["lxc.uts.name = x\nlxc.rootfs.path", "y"]])).toThrow(/no key of liblxc/);
   });
+
+  it.each(["lxc", "lxc.", "xlxc.a", "lxc.a b", "lxc.a.", "lxc..a", "lxc.A", ""])("writes no key %j", (key) => {
+    expect(() => renderConfig([[key, "y"]])).toThrow(/no key of liblxc/);
+  });
+  it("quotes what would be cut, and nothing else", () => {
+    const value = (text: string) => renderConfig([["lxc.net.0.a_b", text]]);
+    expect(value("plain text")).toBe("lxc.net.0.a_b = plain text\n");
+    for (const text of [" a", "a ", '"a', "a'", "\ta", ""])
+      expect(value(text)).toBe(`lxc.net.0.a_b = ${text === "" ? "" : `"${text}"`}\n`);
+  });
 });

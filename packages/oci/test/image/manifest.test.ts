@@ -1,22 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parseImageConfig } from "../../src/image/config.ts";
-import { digestOf, parseManifest } from "../../src/image/manifest.ts";
-import { choosePlatform } from "../../src/image/platform.ts";
-import { selectImage } from "../../src/image/select.ts";
-
-const OCI = "application/vnd.oci.image";
-const DOCKER = "application/vnd.docker";
-const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
-const bytes = (value: unknown) => Buffer.from(JSON.stringify(value));
-const descriptor = (mediaType: string, letter = "a") => ({ mediaType, digest: digest(letter), size: 1 });
-
-const manifest = (changes: object = {}) => ({
-  schemaVersion: 2,
-  mediaType: `${OCI}.manifest.v1+json`,
-  config: descriptor(`${OCI}.config.v1+json`, "c"),
-  layers: [descriptor(`${OCI}.layer.v1.tar+gzip`)],
-  ...changes,
-});
+import { assertFetched, parseManifest } from "../../src/image/manifest.ts";
+import { mediaKind } from "../../src/image/media-type.ts";
+import { bytes, config, DOCKER, descriptor, digest, manifest, OCI } from "../support/documents.ts";
 
 describe("parseManifest", () => {
   it.each([
@@ -96,80 +82,77 @@ describe("parseManifest", () => {
   });
 });
 
-describe("choosePlatform", () => {
-  const index = (...platforms: (string | undefined)[]) => {
-    const manifests = platforms.map((text, number) => {
-      const [os, architecture, variant] = text?.split("/") ?? [];
-      return {
-        ...descriptor(`${OCI}.manifest.v1+json`, String(number)),
-        ...(text ? { platform: { os, architecture, variant } } : {}),
-      };
-    });
-    const parsed = parseManifest("x", bytes({ schemaVersion: 2, manifests }));
-    if (parsed.kind !== "index") throw new Error("no index");
-    return parsed.index;
-  };
-
-  it("takes the architecture asked for, of Linux", () => {
-    const many = index("windows/amd64", "linux/arm64/v8", "linux/amd64", "unknown/unknown", undefined);
-    expect(choosePlatform("x", many, "amd64").digest).toBe(digest("2"));
-    expect(choosePlatform("x", many, "arm64").digest).toBe(digest("1"));
+describe("parseManifest of documents at their limits", () => {
+  it("takes as many bytes and layers as there may be, and no more", () => {
+    const most = 4 * 1024 * 1024;
+    const text = JSON.stringify(manifest());
+    expect(parseManifest("x", Buffer.from(text.padEnd(most))).kind).toBe("manifest");
+    expect(() => parseManifest("x", Buffer.from(text.padEnd(most + 1)))).toThrow("is 4194305 bytes long");
+    const layers = (count: number) => bytes(manifest({ layers: Array(count).fill(descriptor(`${OCI}.layer.v1.tar`)) }));
+    expect(parseManifest("x", layers(500)).kind).toBe("manifest");
+    expect(() => parseManifest("x", layers(501))).toThrow("its manifest is malformed: layers: ");
   });
 
-  it("takes the variant that every processor of the architecture runs", () => {
-    expect(choosePlatform("x", index("linux/amd64/v3", "linux/amd64"), "amd64").digest).toBe(digest("1"));
-    expect(choosePlatform("x", index("linux/amd64/v1", "linux/amd64"), "amd64").digest).toBe(digest("1"));
-    expect(() => choosePlatform("x", index("linux/amd64/v3"), "amd64")).toThrow("there is linux/amd64/v3");
+  it.each([undefined, `${OCI}.index.v1+json`, `${DOCKER}.distribution.manifest.list.v2+json`])(
+    "reads an index whose media type is %s",
+    (mediaType) => {
+      const index = { schemaVersion: 2, mediaType, manifests: [descriptor(`${OCI}.manifest.v1+json`)], layers: null };
+      expect(parseManifest("x", bytes(index))).toMatchObject({ kind: "index", index: { manifests: [{ size: 1 }] } });
+    },
+  );
+
+  it("refuses an index that says it is a manifest, and one that is malformed", () => {
+    const index = { schemaVersion: 2, mediaType: `${OCI}.manifest.v1+json`, manifests: [] };
+    expect(() => parseManifest("x", bytes(index))).toThrow("an index says that it is");
+    expect(() => parseManifest("x", bytes({ schemaVersion: 2, manifests: [{}] }))).toThrow("its index is malformed: ");
   });
 
-  it("knows the names that kernels have for architectures, and those of the baseline's variant", () => {
-    expect(choosePlatform("x", index("linux/aarch64/v8", "Linux/x86_64"), "amd64").digest).toBe(digest("1"));
-    expect(choosePlatform("x", index("linux/arm64/v9", "linux/aarch64/8"), "arm64").digest).toBe(digest("1"));
-  });
-
-  it("takes nothing that is no image", () => {
-    const { manifests, ...rest } = index("linux/amd64", "linux/amd64");
-    const [first, second] = manifests.map((entry, at) => ({
-      ...entry,
-      ...(at === 0 ? { mediaType: "text/plain" } : {}),
-    }));
-    expect(choosePlatform("x", { ...rest, manifests: [first, second] } as never, "amd64").digest).toBe(digest("1"));
-  });
-
-  it("names no more platforms than a person reads, and says so where none is named", () => {
-    const [platform] = index("linux/s0").manifests;
-    const manifests = Array.from({ length: 30 }, (_, at) => ({ ...platform, platform: { os: `s${at}` } }));
-    expect(() => choosePlatform("x", { schemaVersion: 2, manifests } as never, "amd64")).toThrow(/, s19$/);
-    expect(() => choosePlatform("x", index("unknown/unknown"), "amd64")).toThrow("nothing that names its platform");
-    expect(() => choosePlatform("x", index("linux/"), "amd64")).toThrow("there is linux");
-  });
-
-  it("takes what names no platform where nothing else fits", () => {
-    expect(choosePlatform("x", index(undefined, "linux/amd64"), "amd64").digest).toBe(digest("1"));
-    expect(choosePlatform("x", index("linux/arm64", undefined), "amd64").digest).toBe(digest("1"));
-  });
-
-  it("names the platforms that there are when none fits, attestations left out", () => {
-    expect(() => choosePlatform("x", index("linux/s390x", "linux/arm/v7", "unknown/unknown"), "amd64")).toThrow(
-      "it has no linux/amd64; there is linux/s390x, linux/arm/v7",
+  it("names the first three faults by their places, and a fault of the whole", () => {
+    expect(() => parseManifest("x", bytes(manifest({ config: {}, layers: [{}] })))).toThrow(
+      /its manifest is malformed: config\.mediaType: [^;]+; config\.digest: [^;]+; config\.size: [^;]+$/,
     );
+    expect(() => parseManifest("x", bytes([]))).toThrow("its manifest is malformed: (top): ");
   });
 
-  it("shows what a stranger wrote so that it steers no terminal", () => {
-    expect(() => choosePlatform("x", index("li\x1b[2Jnux/\x9bm\n"), "amd64")).toThrow(
-      "there is li\ufffd[2Jnux/\ufffdm\ufffd",
+  it("names the layer that is no tar, and the type of an artifact whose config tells it", () => {
+    const chart = descriptor("application/x-chart", "f");
+    expect(() => parseManifest("x", bytes(manifest({ layers: [...manifest().layers, chart] })))).toThrow(
+      `layer 1 (${digest("f")}) is no tar but "application/x-chart"`,
     );
-    expect(() => parseImageConfig("x", bytes(config({ architecture: "\x1b[2J" })))).not.toThrow("\x1b");
-    const labels = { config: { Labels: { "\x1b[2J": 1 } } };
-    expect(() => parseImageConfig("x", bytes(config(labels)))).toThrow("config.Labels.\ufffd[2J: ");
+    expect(() => parseManifest("x", bytes(manifest({ config: chart })))).toThrow('an artifact ("application/x-chart")');
   });
 });
 
-const config = (changes: object = {}) => ({
-  architecture: "amd64",
-  os: "linux",
-  rootfs: { type: "layers", diff_ids: [digest("d")] },
-  ...changes,
+describe("a layer with urls", () => {
+  const layer = descriptor(`${OCI}.layer.v1.tar`);
+
+  it("is refused, for its content may lie outside of the registry", () => {
+    expect(() => assertFetched("x", [layer, { ...layer, urls: ["https://h.x"] }])).toThrow(
+      /^image x: layer 1 .* has urls/,
+    );
+  });
+
+  it("is taken where it names none", () => {
+    for (const urls of [undefined, null, []]) assertFetched("x", [{ ...layer, urls }]);
+  });
+});
+
+describe("mediaKind", () => {
+  it.each([
+    [`${OCI}.index.v1+json`, "index"],
+    [`${DOCKER}.distribution.manifest.list.v2+json`, "index"],
+    [`${OCI}.manifest.v1+json`, "manifest"],
+    [`${DOCKER}.distribution.manifest.v2+json`, "manifest"],
+    [`${OCI}.config.v1+json`, "config"],
+    [`${DOCKER}.container.image.v1+json`, "config"],
+    [`${OCI}.layer.v1.tar+zstd`, "layer"],
+    [`${DOCKER}.image.rootfs.diff.tar.zstd`, "layer"],
+    [`${OCI}.layer.nondistributable.v1.tar+gzip`, "foreign-layer"],
+    ["application/vnd.in-toto+json", "other"],
+    ["", "other"],
+  ])("of %s is %s", (type, kind) => {
+    expect(mediaKind(type)).toBe(kind);
+  });
 });
 
 describe("parseImageConfig", () => {
@@ -230,6 +213,12 @@ describe("parseImageConfig", () => {
     expect(process).toMatchObject({ user: "web:80", workdir: "/srv", env: [] });
   });
 
+  it("shows what a stranger wrote so that it steers no terminal", () => {
+    expect(() => parseImageConfig("x", bytes(config({ architecture: "\x1b[2J" })))).not.toThrow("\x1b");
+    const labels = { config: { Labels: { "\x1b[2J": 1 } } };
+    expect(() => parseImageConfig("x", bytes(config(labels)))).toThrow("config.Labels.\ufffd[2J: ");
+  });
+
   it("keeps every argument as it is", () => {
     const argv = ["a b", "", 'quo"te', "new\nline", "ünï", "$HOME"];
     expect(
@@ -248,95 +237,5 @@ describe("parseImageConfig", () => {
     ["diff IDs that are none", { rootfs: { type: "layers", diff_ids: ["sha256:1"] } }, "rootfs.diff_ids.0"],
   ])("refuses %s", (_name, changes, message) => {
     expect(() => parseImageConfig("x", bytes(config(changes)))).toThrow(message);
-  });
-});
-
-describe("selectImage", () => {
-  const configBytes = bytes(config());
-  const describe = (what: string, content: Buffer) => ({
-    ...descriptor(`${OCI}.${what}.v1+json`),
-    digest: digestOf(content),
-    size: content.length,
-  });
-  const manifestBytes = bytes(manifest({ config: describe("config", configBytes) }));
-  const documents = (changes: { manifest?: Buffer; config?: Buffer } = {}) => ({
-    manifest: async () => changes.manifest ?? manifestBytes,
-    config: async () => changes.config ?? configBytes,
-  });
-  const options = { architecture: "amd64", pins: [] } as const;
-
-  it("gives the digest of the manifest and the diff IDs of the layers", async () => {
-    const image = await selectImage("x", documents(), options);
-    expect(image).toMatchObject({ digest: digestOf(manifestBytes), diffIds: [digest("d")] });
-  });
-
-  it("refuses a manifest that is not what the caller pinned", async () => {
-    await expect(selectImage("x", documents(), { ...options, pins: [digest("0")] })).rejects.toThrow(
-      "its manifest has digest",
-    );
-  });
-
-  it("refuses a config that is not what the manifest names", async () => {
-    await expect(selectImage("x", documents({ config: bytes(config({ created: "now" })) }), options)).rejects.toThrow(
-      "its config has digest",
-    );
-  });
-
-  it("refuses one manifest of an index that is not what the index names", async () => {
-    const index = {
-      schemaVersion: 2,
-      manifests: [{ ...descriptor(`${OCI}.manifest.v1+json`), platform: { os: "linux", architecture: "amd64" } }],
-    };
-    const lying = {
-      ...documents(),
-      manifest: async (name?: string) => (name === undefined ? bytes(index) : manifestBytes),
-    };
-    await expect(selectImage("x", lying, options)).rejects.toThrow(`not ${digest("a")}`);
-  });
-
-  it("refuses an image for another architecture than was asked for", async () => {
-    await expect(selectImage("x", documents(), { ...options, architecture: "arm64" })).rejects.toThrow(
-      "it is for amd64",
-    );
-  });
-
-  it("refuses a config with more or fewer diff IDs than there are layers", async () => {
-    const two = bytes(config({ rootfs: { type: "layers", diff_ids: [digest("d"), digest("e")] } }));
-    const named = bytes(manifest({ config: describe("config", two) }));
-    await expect(selectImage("x", documents({ manifest: named, config: two }), options)).rejects.toThrow(
-      "1 layers and its config 2",
-    );
-  });
-
-  it("takes the architecture that was asked for where the config names none", async () => {
-    const silent = bytes(config({ architecture: "" }));
-    const named = bytes(manifest({ config: describe("config", silent) }));
-    const image = await selectImage("x", documents({ manifest: named, config: silent }), {
-      ...options,
-      architecture: "arm64",
-    });
-    expect(image.architecture).toBe("arm64");
-  });
-
-  it("refuses a document of another size than its descriptor says", async () => {
-    const lying = bytes(manifest({ config: { ...describe("config", configBytes), size: 1 } }));
-    await expect(selectImage("x", documents({ manifest: lying }), options)).rejects.toThrow(
-      `its config has ${configBytes.length} bytes, not 1`,
-    );
-  });
-
-  it("follows an index in an index, and no more than a few", async () => {
-    const nested = (depth: number) => {
-      const byDigest = new Map([[digestOf(manifestBytes), manifestBytes]]);
-      let top = manifestBytes;
-      for (let level = 0; level < depth; level++) {
-        const what = level === 0 ? "manifest" : "index";
-        top = bytes({ schemaVersion: 2, manifests: [describe(what, top)] });
-        byDigest.set(digestOf(top), top);
-      }
-      return { ...documents(), manifest: async (name?: string) => (name && byDigest.get(name)) || top };
-    };
-    expect((await selectImage("x", nested(3), options)).digest).toBe(digestOf(manifestBytes));
-    await expect(selectImage("x", nested(6), options)).rejects.toThrow("more than 4 indexes in one another");
   });
 });

@@ -1,6 +1,7 @@
+import { resolve } from "node:path";
 import { isInstanceError } from "@pileus/core";
 import { describe, expect, it } from "vitest";
-import { type ImageReference, parseReference, renderReference } from "../../src/image/reference.ts";
+import { type ImageReference, isRefName, parseReference, renderReference } from "../../src/image/reference.ts";
 
 const DIGEST = `sha256:${"0123456789abcdef".repeat(4)}`;
 
@@ -23,6 +24,14 @@ describe("parseReference", () => {
     ["docker://ghcr.io/a/b__c/d-e.f:V1.0_x", docker("ghcr.io", "a/b__c/d-e.f", "V1.0_x")],
     [`docker://h:1/a@${DIGEST}`, docker("h:1", "a", undefined, DIGEST)],
     [`docker://h:1/a:t@${DIGEST}`, docker("h:1", "a", "t", DIGEST)],
+    ["docker://a:65535/b", docker("a:65535", "b", "latest")],
+    [`docker://h.x/${"a".repeat(255)}`, docker("h.x", "a".repeat(255), "latest")],
+    [`docker://h.x/a:${"t".repeat(128)}`, docker("h.x", "a", "t".repeat(128))],
+    ["docker://h-1.x/a/b-c", docker("h-1.x", "a/b-c", "latest")],
+    [`oci:/${"a".repeat(4091)}`, { transport: "oci", path: `/${"a".repeat(4091)}`, tag: undefined }],
+    [`oci:/a:${"t".repeat(255)}`, { transport: "oci", path: "/a", tag: "t".repeat(255) }],
+    ["docker-archive:/a.tar:@123456789", { transport: "docker-archive", path: "/a.tar", name: "@123456789" }],
+    ["oci:relative", { transport: "oci", path: resolve("relative"), tag: undefined }],
     ["oci:/srv/layout", { transport: "oci", path: "/srv/layout", tag: undefined }],
     ["oci:/srv/layout:a/b:1", { transport: "oci", path: "/srv/layout", tag: "a/b:1" }],
     ["oci:/srv/../etc/./x:1", { transport: "oci", path: "/etc/x", tag: "1" }],
@@ -64,7 +73,21 @@ describe("parseReference", () => {
     ["oci:/a:x y", "no name of an image"],
     ["docker-archive:/a:UPPER", "cannot stand in"],
     [`docker-archive:/a:x@${DIGEST}`, "no digests"],
-    [`oci:/${"a".repeat(5000)}`, "longer than 4096"],
+    [`oci:/${"a".repeat(4092)}`, "longer than 4096"],
+    [`oci:/a:${"t".repeat(256)}`, "no name of an image"],
+    ["docker://host.x:65536/a", "is no host"],
+    ["docker://host.x-/a", "is no host"],
+    ["docker://host.x/a:-t", "is no tag"],
+    ["docker://host.x/-a", "cannot stand in"],
+    ["docker://host.x/a-", "cannot stand in"],
+    ["docker://LOCALHOST/a", "cannot stand in"],
+    [`docker://host.x/a@x${DIGEST}`, "is no digest"],
+    [`docker://host.x/a@${DIGEST}0`, "is no digest"],
+    ["docker-archive:/a:@1234567890", "is no digest"],
+    ["docker-archive:/a:x@0", "is no digest"],
+    ["oci:/a\x1f", "control character"],
+    ["oci:/a\x7f", "control character"],
+    ["xoci:/a", "must begin with"],
   ])("refuses %j, saying that %s", (text, message) => {
     expect(() => parseReference(text)).toThrow(message);
   });
@@ -121,12 +144,45 @@ describe("parseReference", () => {
 });
 
 describe("renderReference", () => {
+  it.each([
+    "docker://h.x/a:t",
+    "oci:/srv/layout",
+    "oci:/srv/layout:a/b:1",
+    "oci-archive:/a.tar",
+    "oci-archive:/a.tar:1",
+    "docker-archive:/a.tar",
+    "docker-archive:/a.tar:redis:7",
+    "docker-archive:/a.tar:@0",
+  ])("gives %s back as it was", (text) => {
+    expect(renderReference(parseReference(text))).toBe(text);
+  });
+
+  it("pins a repository, and nothing else", () => {
+    expect(renderReference(parseReference("docker://redis:7"), DIGEST)).toBe(
+      `docker://docker.io/library/redis@${DIGEST}`,
+    );
+    expect(renderReference(parseReference("oci:/a:1"), DIGEST)).toBe("oci:/a:1");
+  });
+
   it("prefers a digest to a tag, since skopeo refuses both at once", () => {
     const reference = parseReference(`docker://h.x/a:t@${DIGEST}`);
     expect(renderReference(reference)).toBe(`docker://h.x/a@${DIGEST}`);
     const other = `sha256:${"f".repeat(64)}`;
     expect(renderReference(reference, other)).toBe(`docker://h.x/a@${other}`);
   });
+});
+
+describe("isRefName", () => {
+  it.each(["a", "1", "a-b", "a--b", "a.b_c:d@e+f", "a/b", "a/b-c/d", "a".repeat(255)])("takes %j", (name) => {
+    expect(isRefName(name)).toBe(true);
+  });
+
+  it.each(["", "-a", "a-", "a/", "/a", "a//b", "a..b", "a---b", "a b", "a\n", "a/-b", "a".repeat(256)])(
+    "refuses %j",
+    (name) => {
+      expect(isRefName(name)).toBe(false);
+    },
+  );
 });
 
 /** Numbers below `limit`, the same in every run (mulberry32). */
