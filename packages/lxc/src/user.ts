@@ -26,8 +26,9 @@ export async function resolveUser(files: FileOperations, user?: string): Promise
  * @throws {ConfigError} which names the id, the ids that there are, and the way out
  */
 export function assertMapped({ uid, gid, groups }: Pick<Account, "uid" | "gid" | "groups">, idmap?: Idmap): void {
-  const beyond = [uid, gid, ...groups].find((id) => idmap !== undefined && id >= idmap.count);
-  if (beyond === undefined || idmap === undefined) return;
+  if (idmap === undefined) return;
+  const beyond = [uid, gid, ...groups].find((id) => id >= idmap.count);
+  if (beyond === undefined) return;
   const message = `id ${beyond} is beyond the ids of an unprivileged container, 0 to ${idmap.count - 1}: name another user, or make the instance privileged`;
   throw new ConfigError("user", [{ path: ["user"], message }]);
 }

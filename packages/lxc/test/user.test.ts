@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ConfigError } from "@pileus/core";
 import { LocalFiles, plainAccess } from "@pileus/core/files";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { assertMapped, resolveUser } from "../src/user.ts";
@@ -63,7 +62,9 @@ describe("the ids of a user in an unprivileged container", () => {
     ["group", { uid: 0, gid: 1000, groups: [0] }],
     ["further group", { uid: 0, gid: 0, groups: [0, 1000] }],
   ])("are refused where the %s's is beyond them, with the ids that there are", (_, account) => {
-    expect(() => assertMapped(account, idmap)).toThrow(ConfigError);
+    expect(() => assertMapped(account, idmap)).toThrow(
+      expect.objectContaining({ name: "ConfigError", issues: [expect.objectContaining({ path: ["user"] })] }),
+    );
     expect(() => assertMapped(account, idmap)).toThrow(/id 1000 is beyond .* 0 to 999/);
   });
 });

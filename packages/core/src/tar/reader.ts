@@ -53,7 +53,6 @@ const GLOBAL_REFUSED = /^(path|linkpath|size|GNU\.|SCHILY\.)/;
 export class TarReader {
   readonly #refusal: (fault: TarFault) => Error;
   readonly #sink: TarSink;
-  #offset = 0;
   /** A header block that came in two pieces. */
   #partial: Buffer = Buffer.alloc(0);
   /** Bytes of the body, then of the padding, still to come. */
@@ -109,7 +108,6 @@ export class TarReader {
         }
       }
     }
-    this.#offset += chunk.length;
   }
 
   /** Says that nothing more comes. @throws the refusal when the archive breaks off in an entry */

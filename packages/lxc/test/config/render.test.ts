@@ -57,7 +57,9 @@ describe("the renderer", () => {
     }
   });
   it.each(["a\nlxc.hook.start = /bin/sh", "a\rb", "a\0b"])("refuses %j, which no line can hold", (value) => {
-    expect(() => renderConfig([["lxc.uts.name", value]])).toThrow(/line break or NUL/);
+    const refused = () => renderConfig([["lxc.uts.name", value]]);
+    expect(refused).toThrow(/line break or NUL/);
+    expect(refused).toThrow(expect.objectContaining({ issues: [expect.objectContaining({ path: ["lxc.uts.name"] })] }));
   });
   it("writes no key that is not one of liblxc", () => {
     expect(() => renderConfig([["lxc.uts.name = x\nlxc.rootfs.path", "y"]])).toThrow(/no key of liblxc/);
