@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import { Deadline } from "@pileus/core";
 
 /** How long redis may take from the start of its process until it listens, in milliseconds. */
 const DEADLINE = 10_000;
@@ -11,13 +12,13 @@ const DEADLINE = 10_000;
  * listens, and nothing announces that moment, so a refused connection is tried again until the deadline.
  */
 export async function ping(address: string, signal: AbortSignal): Promise<string> {
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE)]);
+  using deadline = new Deadline({ action: `first answer of redis at ${address}`, timeout: DEADLINE, signal });
   for (;;) {
     try {
-      return await pingOnce(address, deadline);
+      return await pingOnce(address, deadline.signal);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ECONNREFUSED") throw error;
-      await setTimeout(20, undefined, { signal: deadline });
+      await setTimeout(20, undefined, { signal: deadline.signal });
     }
   }
 }

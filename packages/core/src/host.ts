@@ -27,7 +27,9 @@ import { openNetworks } from "./network/networks.ts";
 import { probeNetwork } from "./network/probe.ts";
 import { sweepNetworkLocks } from "./network/sweep.ts";
 import { examine } from "./system/doctor.ts";
+import { ffi } from "./system/ffi.ts";
 import { hostFailure } from "./system/host-failure.ts";
+import { assertNode } from "./system/node-only.ts";
 
 const PARTS: EngineParts = {
   openImages: openImageStore,
@@ -43,7 +45,8 @@ const PARTS: EngineParts = {
  *
  * @throws {ConfigError} before anything is touched, for options that are none; also when two drivers have one name, or
  * one has a name that a driver cannot have, and when no folder can be at `root`.
- * @throws {HostError} when this user may not write to the root folder, or this process lacks what opening it takes.
+ * @throws {HostError} when this user may not write to the root folder, or this process lacks what opening it takes:
+ * Node itself (Bun and Deno are refused), or the native module of koffi.
  */
 export function openHost<const D extends AnyDriver>(options: OpenHostOptions<D>): Promise<Host<D>> {
   return openHostWith(options, PARTS);
@@ -56,6 +59,9 @@ export async function openHostWith<const D extends AnyDriver>(
 ): Promise<Host<D>> {
   const { signal, drivers, root } = parseHostOptions(options);
   signal?.throwIfAborted();
+  const action = `open the host at ${resolve(root)}`;
+  assertNode(action, process.versions);
+  ffi();
   const closing = unlimitedController();
   const layout = new Layout(resolve(root));
   try {
@@ -71,7 +77,7 @@ export async function openHostWith<const D extends AnyDriver>(
     }
   } catch (error) {
     signal?.throwIfAborted();
-    throw hostFailure(`open the host at ${layout.root}`, error);
+    throw hostFailure(action, error);
   }
 }
 

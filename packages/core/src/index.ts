@@ -52,6 +52,7 @@ export type * from "./contract/networks.ts";
 
 export type { Abortable, Progress, ProgressOptions, Timed } from "./contract/abortable.ts";
 export * from "./contract/errors.ts";
+export { Deadline, type DeadlineOptions, type LinkedSignal, linkSignals } from "./driver/deadline.ts";
 
 // — Configuration: each schema with its types —
 

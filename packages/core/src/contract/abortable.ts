@@ -5,6 +5,11 @@
  * {@link InstanceError}. What an abort undoes is said by each method.
  */
 export interface Abortable {
+  /**
+   * Join signals with {@link linkSignals} and add a time limit with {@link Deadline}, not with `AbortSignal.any()`: on
+   * Node 20 that loses an `AbortSignal.timeout()` to the garbage collector (nodejs/node#57736), and on a long-lived
+   * signal its dependants add up (nodejs/node#54614).
+   */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -17,11 +17,12 @@ export type InstanceEvent =
 /** Listener signatures, one a type of event. */
 export type InstanceEvents = { [E in InstanceEvent as E["type"]]: (event: E) => void };
 
-// The declarations of typed-emitter are CommonJS: of the spellings tried, this one alone satisfies NodeNext and
-// Bundler consumers both.
-type EventMap = import("typed-emitter", { with: { "resolution-mode": "require" }}).EventMap;
+// The declarations of typed-emitter are CommonJS, and this spelling is one that NodeNext and Bundler both take.
+// `#typed-emitter` is that package here, and a copy of its declarations in what is published: copy-typed-emitter.mjs.
+type EventMap = import("#typed-emitter", { with: { "resolution-mode": "require" }}).EventMap;
+/** An `EventEmitter` whose listeners have types: of each event's name, the signature of its listeners. */
 // biome-ignore format: a trailing comma in the import attributes is one that Biome's own parser refuses.
-export type Emitter<E extends EventMap> = import("typed-emitter", { with: { "resolution-mode": "require" } }).default<E>;
+export type Emitter<E extends EventMap> = import("#typed-emitter", { with: { "resolution-mode": "require" } }).default<E>;
 
 /** Things that can be watched: one queue a caller, in order, from the moment of the call. */
 export interface Watchable {

@@ -1,4 +1,4 @@
-import koffi from "koffi";
+import { ffi } from "./ffi.ts";
 import { check, native } from "./syscall.ts";
 
 const AF_UNIX = 1;
@@ -14,6 +14,7 @@ let loaded: SendMessage | undefined;
 // Loaded on first use, as everything native. sendmsg(2).
 function sendMessage(): SendMessage {
   if (loaded !== undefined) return loaded;
+  const koffi = ffi();
   const iovec = koffi.struct({ base: "uint8_t *", length: "size_t" });
   const message = koffi.struct({
     name: "void *",

@@ -1,9 +1,9 @@
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
-import koffi from "koffi";
 import { type FileCalls, fileCalls } from "../files/file-calls.ts";
+import { ffi } from "./ffi.ts";
 
-// System calls that Node does not offer, and the only importer of the FFI. Each runs on the calling thread and returns
+// System calls that Node does not offer. Each runs on the calling thread and returns
 // at once, but for pollReadable(); a failure is thrown as a Node-style error with `code` and `syscall`.
 
 const X64 = process.arch === "x64";
@@ -25,7 +25,7 @@ export const NUMBER = {
 type Native = (...args: unknown[]) => number;
 
 function load() {
-  const libc = koffi.load(null);
+  const libc = ffi().load(null);
   return {
     flock: libc.func("int flock(int fd, int operation)") as Native,
     mount: libc.func("int mount(str source, str target, str type, ulong flags, str data)") as Native,
@@ -57,7 +57,7 @@ export function native(): ReturnType<typeof load> {
 let fileCallsLoaded: FileCalls | undefined;
 /** Calls on files for `files/`, which imports no FFI. */
 export function nativeFileCalls(): FileCalls {
-  fileCallsLoaded ??= fileCalls(koffi.load(null), () => koffi.errno());
+  fileCallsLoaded ??= fileCalls(ffi().load(null), () => ffi().errno());
   return fileCallsLoaded;
 }
 
@@ -71,8 +71,8 @@ export interface SystemError extends Error {
 /** @throws {SystemError} when the result is an error; else returns it. */
 export function check(name: string, result: number): number {
   if (result >= 0) return result;
-  const errno = koffi.errno();
-  const code = Object.entries(koffi.os.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+  const errno = ffi().errno();
+  const code = Object.entries(ffi().os.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
   throw Object.assign(new Error(`${name}: ${code}`), { code, errno, syscall: name }) satisfies SystemError;
 }
 
