@@ -25,14 +25,9 @@ const image = await host.images.import({ type: "debian", suite: "bookworm", pack
   console.log("addresses:", await builder.addresses());
 
   await builder.files.push(source, "/root/source");
-  const { stdout, exit } = await builder.run(
-    ["sh", "-c", "find . -type f | xargs sha256sum > ../sums; wc -l ../sums"],
-    {
-      cwd: "/root/source",
-      timeout: 60_000,
-    },
-  );
-  console.log(stdout.trim(), exit);
+  const count = ["sh", "-c", "find . -type f | xargs sha256sum > ../sums && wc -l ../sums"];
+  const { stdout } = await builder.run(count, { cwd: "/root/source", timeout: 60_000, check: true });
+  console.log(stdout.trim());
   await builder.files.pull("/root/sums", target);
   console.log("metrics:", await builder.metrics());
 }

@@ -27,8 +27,7 @@ export async function exercise(
   await watch.step("start", () => instance.start({ signal }));
   await watch.step("ready", () => instance.ready({ signal }));
   await watch.step("run", async () => {
-    const { stdout, exit } = await instance.run(["uname", "-a"], { signal });
-    assert.deepEqual(exit, { kind: "exited", code: 0 });
+    const { stdout } = await instance.run(["uname", "-a"], { check: true, signal });
     assert.match(stdout, /^Linux /);
     return stdout.trim();
   });

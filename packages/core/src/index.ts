@@ -42,6 +42,7 @@ export {
 } from "./contract/capability.ts";
 export type * from "./contract/files.ts";
 export type * from "./contract/process.ts";
+export type * from "./contract/run.ts";
 
 // — Images and networks —
 

@@ -118,7 +118,7 @@ it(
       const hosts = `127.0.0.1 localhost\n::1 localhost\n${address} again.pileus again\n`;
       expect((await machine.run(["cat", "/etc/hosts"])).stdout).toBe(hosts);
       expect((await machine.run(["hostname", "-f"])).stdout).toBe("again.pileus\n");
-      expect((await machine.run(["sh", "-c", "echo out >/dev/stdout; cat /dev/stdin"], { stdin: "in" })).stdout).toBe(
+      expect((await machine.run(["sh", "-c", "echo out >/dev/stdout; cat /dev/stdin"], { input: "in" })).stdout).toBe(
         "out\nin",
       );
       await machine.stop({ timeout: 60_000 });

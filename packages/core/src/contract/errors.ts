@@ -8,5 +8,6 @@ export { InstanceError } from "./errors/instance-error.ts";
 export { type ErrorsByCode, isInstanceError } from "./errors/is-instance-error.ts";
 export * from "./errors/named-errors.ts";
 export * from "./errors/peer-errors.ts";
+export * from "./errors/run-error.ts";
 export * from "./errors/state-error.ts";
 export * from "./errors/time-errors.ts";

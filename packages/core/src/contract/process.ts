@@ -2,13 +2,21 @@ import type { Duplex, Readable, Writable } from "node:stream";
 import type { z } from "zod";
 import type { TerminalSizeSchema } from "../model/exec.ts";
 import type { Abortable, Timed } from "./abortable.ts";
+import type { RunBufferOptions, RunOptions, RunResult } from "./run.ts";
 import type { ExitStatus, SignalName } from "./state.ts";
 
 /** The size of a terminal, in character cells. */
 export type TerminalSize = Readonly<z.output<typeof TerminalSizeSchema>>;
 
 /** Options of {@link CanExec.exec}. Nothing of the host's environment reaches the program. */
-export interface ExecOptions extends Abortable {
+export interface ExecOptions extends Abortable, Timed {
+  /**
+   * Milliseconds from the call to the end of the program. When they have passed, the program is killed inside, with
+   * everything that it started. Default: no limit.
+   */
+  readonly timeout?: number | undefined;
+  /** An abort kills the program inside, with everything that it started: also after `exec()` has returned. */
+  readonly signal?: AbortSignal | undefined;
   /**
    * Added to the defaults `PATH`, `HOME`, `USER`, `HOSTNAME` (the instance's name) and, with a terminal,
    * `TERM=xterm-256color`, and to the image's own environment where it has one. A variable has at most 131,071 bytes,
@@ -31,23 +39,22 @@ export interface TtyExecOptions extends ExecOptions {
   readonly tty: TerminalSize;
 }
 
-/** Options of {@link CanExec.run}. */
-export interface RunOptions extends ExecOptions, Timed {
-  /**
-   * Written to the program's standard input, which is closed after it. Default: closed at once. What it does not read
-   * is lost.
-   */
-  readonly stdin?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
-  /** The most bytes kept of each of stdout and stderr. Default 16 MiB; beyond it the program is killed. */
-  readonly maxOutput?: number | undefined;
+/**
+ * Listeners for the lines of a program on pipes. A line is UTF-8 text without its newline; what follows the last newline
+ * is told at the end of the stream. A line of more than 65,536 UTF-16 code units is told in pieces of at most that
+ * length. What a listener throws kills the program, with everything that it started, and ends the call with that error.
+ */
+export interface LineListeners {
+  readonly onStdout?: ((line: string) => void) | undefined;
+  readonly onStderr?: ((line: string) => void) | undefined;
 }
 
-/** What {@link CanExec.run} collected. A non-zero exit is a result, not an error. */
-export interface RunResult {
-  /** Decoded as UTF-8. */
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly exit: ExitStatus;
+/**
+ * Options of a program on pipes. With a listener the output flows whether its stream is read or not: whoever reads the
+ * stream as well begins as soon as `exec()` has returned, and then sets the pace for both.
+ */
+export interface PipeExecOptions extends ExecOptions, LineListeners {
+  readonly tty?: undefined;
 }
 
 /**
@@ -57,19 +64,25 @@ export interface RunResult {
 export interface InstanceProcess extends AsyncDisposable {
   /**
    * Settles when the program has ended; its output may still be in the streams, and what it left in the background runs
-   * on. Rejects with {@link ConnectionError} when the instance or its agent went away first.
+   * on. Rejects with {@link ConnectionError} when the instance or its agent went away first, and with what a listener
+   * of lines threw.
    */
   readonly exit: Promise<ExitStatus>;
+  /** Whether `timeout` passed before the program ended, which was then killed: `exit` tells `SIGKILL`. */
+  readonly timedOut: boolean;
   /**
    * Sends a signal to the program's process group *inside*; `SIGKILL` to everything that it started, in whatever group
-   * or session. Default `SIGTERM`. A no-op after its end. In a frozen instance it strikes with the thaw.
+   * or session. Default `SIGTERM`. In a frozen instance it takes effect with the thaw.
+   *
+   * After the program's end a signal goes to those of its process group that live on: never to a stranger that has got
+   * its number since. A no-op when there are none, and once the process was disposed.
    */
   kill(signal?: SignalName, options?: Abortable): Promise<void>;
 }
 
 /**
  * A program on three pipes. Ending `stdin` is its end of file (half-close); unread output holds the program back. What
- * is written once the program reads no more is lost: a stream may then fail with `EPIPE`, which nobody need listen for.
+ * is written once the program reads no more is lost: a stream may then fail with `EPIPE`, which needs no listener.
  * An output that the program closes ends at once.
  */
 export interface PipeProcess extends InstanceProcess {
@@ -102,17 +115,24 @@ export interface CanExec {
    * It starts with umask 022, no signal blocked or ignored, and priority, limits and the like as the instance gives
    * them: nothing of the caller's own process.
    *
-   * Aborting before it returned kills the program inside; afterwards the handle owns it.
+   * An abort kills the program inside, and so does `timeout`. Before `exec()` returned it then rejects, with
+   * `signal.reason` or {@link TimeoutError}; afterwards `exit` tells the signal, and `timedOut` whether it was the
+   * timeout.
    */
   exec(argv: readonly string[], options: TtyExecOptions): Promise<TtyProcess>;
-  exec(argv: readonly string[], options?: ExecOptions): Promise<PipeProcess>;
+  exec(argv: readonly string[], options?: PipeExecOptions): Promise<PipeProcess>;
   /**
-   * Runs a program to its end and collects its output. It ends with its program: where something in the background
-   * still holds its pipes, they are read until nothing has come for 100 ms, and for a second at most; that something
-   * runs on, also where an abort comes in this time. Aborting, or passing `timeout`, kills the program inside and everything that it started; in a frozen
-   * instance it rejects at once, and the kill strikes with the thaw.
+   * Runs a program to its end and collects its output. Every end of the program is a result, unless `check` asks for an
+   * error.
    *
-   * @throws {TimeoutError} when `timeout` (default: none) passed.
+   * It ends with its program: where something in the background still holds its pipes, they are read until nothing has
+   * come for 100 ms, and for a second at most. That something runs on, also where an abort comes in this time. An abort
+   * or `timeout` kills the program inside and everything that it started. In a frozen instance it rejects at once, and
+   * the kill takes effect with the thaw.
+   *
+   * @throws {TimeoutError} when `timeout` (default: none) passed; its `result` has what was printed by then.
+   * @throws {RunError} with `check`, when the result is `failed`; it carries the result.
    */
+  run(argv: readonly string[], options: RunBufferOptions): Promise<RunResult<Buffer>>;
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
 }

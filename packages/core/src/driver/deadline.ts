@@ -67,17 +67,26 @@ export class Deadline implements Disposable {
   /** For what is done under the deadline. */
   readonly signal: AbortSignal;
   readonly #dispose: () => void;
+  #hasPassed = false;
 
   constructor(options: DeadlineOptions) {
     const linked = linkSignals(options.signal);
     this.signal = linked.signal;
     const { action, timeout, hint } = options;
-    const pass = () => linked.abort(new TimeoutError(action, timeout, hint === undefined ? {} : { hint }));
+    const pass = () => {
+      this.#hasPassed = !linked.signal.aborted;
+      linked.abort(new TimeoutError(action, timeout, hint === undefined ? {} : { hint }));
+    };
     const timer = timeout > LONGEST ? undefined : setTimeout(pass, Math.max(timeout, 0));
     this.#dispose = () => {
       clearTimeout(timer);
       linked[Symbol.dispose]();
     };
+  }
+
+  /** Whether `signal` aborted because `timeout` passed. */
+  get hasPassed(): boolean {
+    return this.#hasPassed;
   }
 
   [Symbol.dispose](): void {

@@ -12,8 +12,21 @@ export interface BackendProcess {
     | { readonly kind: "tty"; readonly tty: Duplex };
   /** Rejects only when the connection to the program is lost. */
   readonly exit: Promise<ExitStatus>;
-  /** To the process group inside; nothing happens after the end. */
+  /**
+   * To the process group inside; `SIGKILL` to all that the program started. After the program's end: to those of its
+   * group that live on, and never to a stranger that has got its number since. Does nothing where there are none.
+   */
   kill(signal: SignalName): Promise<void>;
   /** Only asked of a terminal. */
   resize(size: TerminalSize): Promise<void>;
+  /**
+   * Whether the kernel's OOM killer has killed something in the instance since this program began. Asked right after an
+   * end by a `SIGKILL` that the engine did not send. Left out where the driver cannot count.
+   */
+  ranOutOfMemory?(): Promise<boolean>;
+  /**
+   * The owner is done with it: no signal comes any more, and what is left of its group lives on. May be called more
+   * than once. Left out where the driver holds nothing for a program that has ended.
+   */
+  release?(): void;
 }

@@ -4,7 +4,7 @@ import type { Capability, InstanceMetrics, InterfaceAddress, LogStream } from ".
 import type { Emitter, InstanceEvent, InstanceEvents } from "../contract/events.ts";
 import type { InstanceFiles } from "../contract/files.ts";
 import type { Instance, InstanceInfo, StopOptions } from "../contract/instance.ts";
-import type { CanExec, RunOptions, RunResult } from "../contract/process.ts";
+import type { CanExec } from "../contract/process.ts";
 import type { InstanceExit, InstanceState } from "../contract/state.ts";
 import type { EventTap } from "./events.ts";
 import { implemented } from "./implemented.ts";
@@ -31,6 +31,7 @@ export class InstanceHandle implements Instance<Capability> {
   readonly name: string;
   readonly files: InstanceFiles;
   readonly exec: CanExec["exec"];
+  readonly run: CanExec["run"];
   readonly #instance: ManagedInstance;
   // Made when somebody listens: a handle that nobody listens to costs nothing and can be forgotten.
   #tap: EventTap | undefined;
@@ -46,7 +47,10 @@ export class InstanceHandle implements Instance<Capability> {
     this.files = filesWhileOpen(instance.engine, new ManagedFiles(instance));
     // Which of the two results it is hangs on the options: the overloads say so, an implementation cannot.
     this.exec = ((argv, options) =>
-      this.#verb("exec in", options, (linked) => exec(instance, argv, linked))) as CanExec["exec"];
+      this.#verb("exec in", options, (linked) => exec(instance, argv, linked, options?.signal))) as CanExec["exec"];
+    // Likewise, of the encoding.
+    this.run = ((argv, options) =>
+      whileOpen(instance.engine, options, (linked) => runProgram(instance, argv, linked))) as CanExec["run"];
   }
 
   #verb<O extends Abortable, T>(verb: string, options: O | undefined, call: (linked: O) => Promise<T>): Promise<T> {
@@ -114,10 +118,6 @@ export class InstanceHandle implements Instance<Capability> {
 
   delete(options?: Abortable): Promise<void> {
     return this.#verb("delete", options, (linked) => remove(this.#instance, linked));
-  }
-
-  run(argv: readonly string[], options?: RunOptions): Promise<RunResult> {
-    return whileOpen(this.#instance.engine, options, (linked) => runProgram(this.#instance, argv, linked));
   }
 
   freeze(options?: Abortable): Promise<void> {

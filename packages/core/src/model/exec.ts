@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isNameText, nameBytes } from "../files/byte-name.ts";
+import { TimeoutSchema } from "./amount.ts";
 import { isPassable, isWellFormed, tooLong } from "./arguments.ts";
 import { SignalSchema } from "./call-options.ts";
 import { EnvSchema } from "./env.ts";
@@ -33,12 +34,26 @@ const UserSchema = z
   .string()
   .regex(/^(?:\d+(?::\d+)?|[a-zA-Z_][^\0-\x20:/]{0,255})$/, "a user is a name, a uid, or uid:gid");
 
-/** What is checked of a call of `exec()` before the driver sees it: a misspelt `user` must not run as root. */
-export const ExecSchema = z.strictObject({
+const ListenerSchema = z.custom<(line: string) => void>((value) => typeof value === "function", "must be a function");
+
+/** What is checked of every call that starts a program, before the driver sees it: a misspelt `user` must not run as root. */
+export const ProgramSchema = z.strictObject({
   argv: z.tuple([ArgumentSchema.min(1, "a program has a name")]).rest(ArgumentSchema),
   env: EnvSchema.default({}),
   cwd: InsidePathSchema.refine(isWellFormed, "a working directory is UTF-8").optional(),
   user: UserSchema.optional(),
   tty: TerminalSizeSchema.optional(),
+  timeout: TimeoutSchema.default(Number.POSITIVE_INFINITY),
+  onStdout: ListenerSchema.optional(),
+  onStderr: ListenerSchema.optional(),
   signal: SignalSchema.optional(),
+});
+
+/** Of `exec()`. A terminal has one stream, of which no lines are told. */
+export const ExecSchema = ProgramSchema.refine(({ tty, onStdout }) => tty === undefined || onStdout === undefined, {
+  path: ["onStdout"],
+  error: "a terminal tells no lines: read its stream, or leave out tty",
+}).refine(({ tty, onStderr }) => tty === undefined || onStderr === undefined, {
+  path: ["onStderr"],
+  error: "a terminal tells no lines: read its stream, or leave out tty",
 });

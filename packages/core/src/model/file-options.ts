@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { BoundSchema } from "./amount.ts";
 import { ProgressListenerSchema, SignalSchema } from "./call-options.ts";
 import { OwnerSchema } from "./owner.ts";
-import { BoundSchema } from "./verb-options.ts";
 
 /** A path on the host, from the caller's working directory where it is relative. */
 export const HostPathSchema = z

@@ -1,16 +1,9 @@
 import { z } from "zod";
+import { BoundSchema, TimeoutSchema } from "./amount.ts";
 import { SignalSchema } from "./call-options.ts";
 import { ContentSchema } from "./content.ts";
-import { ExecSchema } from "./exec.ts";
+import { ProgramSchema } from "./exec.ts";
 import { InstanceKindSchema } from "./instance-kind.ts";
-
-const AmountSchema = (what: string) =>
-  z.custom<number>((value) => typeof value === "number" && value >= 0, `must be ${what}, 0 or more, or Infinity`);
-
-const TimeoutSchema = AmountSchema("a number of milliseconds");
-
-/** A number of bytes that is a bound, and may be none. */
-export const BoundSchema = AmountSchema("a number of bytes");
 
 /**
  * What is checked of the options of `stop()` before anything is asked of the instance: a word that is no mode must not
@@ -38,8 +31,9 @@ export const ReadyOptionsSchema = z.strictObject({
 });
 
 /** Of `run()`, with its argv: what `exec()` takes on pipes, and bounds. */
-export const RunSchema = ExecSchema.omit({ tty: true }).extend({
-  timeout: TimeoutSchema.default(Number.POSITIVE_INFINITY),
+export const RunSchema = ProgramSchema.omit({ tty: true }).extend({
   maxOutput: BoundSchema.default(16 * 2 ** 20),
-  stdin: ContentSchema.optional(),
+  input: ContentSchema.optional(),
+  encoding: z.enum(["utf8", "buffer"]).default("utf8"),
+  check: z.boolean().default(false),
 });

@@ -3,6 +3,7 @@ import { describeErrors } from "./chapters/errors.ts";
 import { describeEvents } from "./chapters/events.ts";
 import { describeExec } from "./chapters/exec.ts";
 import { describeExecEnds } from "./chapters/exec-ends.ts";
+import { describeExecResults } from "./chapters/exec-results.ts";
 import { describeFiles } from "./chapters/files.ts";
 import { describeFreeze } from "./chapters/freeze.ts";
 import { describeHost } from "./chapters/host.ts";
@@ -33,6 +34,7 @@ export function describeDriver(runner: Runner, subject: DriverSubject): void {
     describeObservation(fixture);
     describeExec(fixture);
     describeExecEnds(fixture);
+    describeExecResults(fixture);
     describeFiles(fixture);
     describePlaces(fixture);
     describeTrees(fixture);

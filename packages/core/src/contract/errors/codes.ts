@@ -90,6 +90,10 @@ export const ERROR_CODES = {
     meaning: "The deadline passed.",
     action: "Give a longer `timeout`, or find out what hangs.",
   },
+  ERR_RUN: {
+    meaning: "A program failed that `run()` was asked to `check`.",
+    action: "Look at `result`: the exit code or signal, and what the program printed.",
+  },
   ERR_WATCH_OVERRUN: {
     meaning: "A reader of `watch()` fell too far behind, and events were lost.",
     action: "Look at the state anew, watch anew, and read faster.",

@@ -6,6 +6,7 @@ import type { CommandError, HostError, UnsupportedError } from "./host-errors.ts
 import { isBranded } from "./instance-error.ts";
 import type { AlreadyExistsError, InUseError, NotFoundError } from "./named-errors.ts";
 import type { AgentError, ConnectionError, ProtocolError } from "./peer-errors.ts";
+import type { RunError } from "./run-error.ts";
 import type { StateError } from "./state-error.ts";
 import type { OverrunError, TimeoutError } from "./time-errors.ts";
 
@@ -27,6 +28,7 @@ export interface ErrorsByCode
   ERR_PROTOCOL: ProtocolError;
   ERR_CONNECTION: ConnectionError;
   ERR_TIMEOUT: TimeoutError;
+  ERR_RUN: RunError;
   ERR_WATCH_OVERRUN: OverrunError;
   ERR_AGENT: AgentError;
   ERR_DRIVER: DriverError;

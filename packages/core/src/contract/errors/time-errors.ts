@@ -1,3 +1,4 @@
+import type { RunResult } from "../run.ts";
 import { InstanceError } from "./instance-error.ts";
 
 /** A deadline passed: the caller's, or a default that the call's documentation names. */
@@ -5,9 +6,19 @@ export class TimeoutError extends InstanceError {
   readonly code = "ERR_TIMEOUT";
   /** Milliseconds. */
   readonly timeout: number;
-  constructor(action: string, timeout: number, options?: ErrorOptions & { readonly hint?: string }) {
+  /**
+   * Of `run()`: what the program printed by then, as text, and how long it ran. Absent where it had not begun, and of
+   * every other call.
+   */
+  readonly result: RunResult | undefined;
+  constructor(
+    action: string,
+    timeout: number,
+    options?: ErrorOptions & { readonly hint?: string; readonly result?: RunResult | undefined },
+  ) {
     super(`${action} did not finish within ${timeout} ms${options?.hint ? `: ${options.hint}` : ""}`, options);
     this.timeout = timeout;
+    this.result = options?.result;
   }
 }
 

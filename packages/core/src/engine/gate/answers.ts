@@ -13,6 +13,7 @@ const isStream = (value: unknown, direction: "write" | "pipe"): boolean =>
 export const isAnything = (_: unknown): boolean => true;
 export const isPlan = (value: unknown): boolean => isObject(value) && Array.isArray(value["changes"]);
 export const isReason = (value: unknown): boolean => value === undefined || typeof value === "string";
+export const isBoolean = (value: unknown): boolean => typeof value === "boolean";
 export const isBooleanOrNone = (value: unknown): boolean => value === undefined || typeof value === "boolean";
 export const isList = (value: unknown): boolean => Array.isArray(value);
 export const isReadable = (value: unknown): boolean => isStream(value, "pipe");

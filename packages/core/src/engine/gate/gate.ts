@@ -132,12 +132,20 @@ function gateRunning(asked: Asked, running: AnyRunning): AnyRunning {
 /** Returns what is no process as it is: its shape is judged by the caller. */
 function gateProcess(asked: Asked, process: BackendProcess): BackendProcess {
   if (typeof process?.kill !== "function") return process;
+  const { ranOutOfMemory, release } = process;
   return {
     streams: process.streams,
     exit: process.exit,
     kill: (signal) =>
       ask({ asked, step: "kill of a program", isAnswer: answers.isAnything }, () => process.kill(signal)),
     resize: (size) => ask({ asked, step: "resize", isAnswer: answers.isAnything }, () => process.resize(size)),
+    ...(ranOutOfMemory && {
+      ranOutOfMemory: () =>
+        ask({ asked, step: "ranOutOfMemory", isAnswer: answers.isBoolean }, () => ranOutOfMemory.call(process)),
+    }),
+    ...(release && {
+      release: () => askNow({ asked, step: "release", isAnswer: answers.isAnything }, () => release.call(process)),
+    }),
   };
 }
 

@@ -1,70 +1,91 @@
 import type { z } from "zod";
 import type { Abortable } from "../../contract/abortable.ts";
 import { ConfigError } from "../../contract/errors.ts";
-import type { ExecOptions, PipeProcess, TtyExecOptions, TtyProcess } from "../../contract/process.ts";
+import type { PipeExecOptions, PipeProcess, TtyExecOptions, TtyProcess } from "../../contract/process.ts";
 import type { ExecRequest } from "../../driver/backend.ts";
+import { Deadline, linkSignals } from "../../driver/deadline.ts";
 import { refusedArguments } from "../../model/arguments.ts";
 import { ExecSchema } from "../../model/exec.ts";
 import { parse } from "../../model/parse.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
-import { endProcess, pipeProcess, type StartedProcess, ttyProcess } from "../process.ts";
+import { endProcess, ownProcess, type StartedProcess } from "../process.ts";
 import { type UsedRun, withRun } from "../with-run.ts";
 
-type AnyExecOptions = ExecOptions & { readonly tty?: TtyExecOptions["tty"] | undefined };
+/** A program to start, checked. */
+export type Program = Pick<z.output<typeof ExecSchema>, "argv" | "env" | "cwd" | "user" | "tty">;
 
-/** Starts a program inside; the terminal, if asked for, decides what is returned. */
-export function exec(
+/**
+ * Starts a program inside; the terminal, if asked for, decides what is returned. `options.signal` is that of the call;
+ * `owner`, the caller's own, goes on to count once the call has returned.
+ */
+export async function exec(
   instance: ManagedInstance,
   argv: readonly string[],
-  options: AnyExecOptions = {},
+  options: PipeExecOptions | TtyExecOptions = {},
+  owner: AbortSignal | undefined = undefined,
 ): Promise<PipeProcess | TtyProcess> {
-  return withProgram(instance, argv, options, async (process) => process);
+  const asked = parse(ExecSchema, { ...options, argv }, "exec");
+  const action = `${asked.argv[0]} in "${instance.name}"`;
+  const lifetime = new Deadline({ action, timeout: asked.timeout, signal: owner });
+  const call = linkSignals(options.signal, lifetime.signal);
+  try {
+    return await withProgram(instance, asked, { signal: call.signal }, async (started) =>
+      ownProcess(started, lifetime, asked),
+    );
+  } catch (error) {
+    lifetime[Symbol.dispose]();
+    call.signal.throwIfAborted();
+    throw error;
+  } finally {
+    call[Symbol.dispose]();
+  }
 }
 
 /** Starts a program inside for `work`. @throws {StateError} when the instance ends before either is done */
 export async function withProgram<T>(
   instance: ManagedInstance,
-  argv: readonly string[],
-  options: AnyExecOptions,
-  work: (process: PipeProcess | TtyProcess) => Promise<T>,
+  program: Program,
+  options: Abortable,
+  work: (started: StartedProcess) => Promise<T>,
 ): Promise<T> {
-  const asked = parse(ExecSchema, { ...options, argv }, "exec");
   const use = { signal: options.signal, capability: "exec" } as const;
-  return withRun(instance, "exec in", use, async (used) => work(await begin(instance, used, asked, options)));
+  return withRun(instance, "exec in", use, async (used) => work(await begin(instance, used, program, options)));
 }
 
 async function begin(
   instance: ManagedInstance,
   { record, run }: UsedRun,
-  asked: z.output<typeof ExecSchema>,
+  { argv, cwd, user, tty, ...program }: Program,
   options: Abortable,
-): Promise<PipeProcess | TtyProcess> {
-  const env = { ...record.config.env, ...asked.env };
-  const refused = refusedArguments(asked.argv, env);
+): Promise<StartedProcess> {
+  const env = { ...record.config.env, ...program.env };
+  const refused = refusedArguments(argv, env);
   if (refused.length > 0) throw new ConfigError("exec", refused);
-  const request: ExecRequest = {
-    argv: asked.argv,
-    env,
-    cwd: asked.cwd,
-    user: asked.user,
-    tty: asked.tty,
-  };
-  const started = await implemented(run.running.exec, "exec").call(run.running, request, { signal: options.signal });
-  const process: StartedProcess = {
-    streams: started.streams,
-    exit: started.exit,
-    kill: (signal) => started.kill(signal),
-    resize: (size) => started.resize(size),
+  const request: ExecRequest = { argv, env, cwd, user, tty };
+  const process = await implemented(run.running.exec, "exec").call(run.running, request, { signal: options.signal });
+  let wasKilled = false;
+  const started: StartedProcess = {
+    streams: process.streams,
+    exit: process.exit,
+    kill: (signal) => {
+      wasKilled ||= signal === "SIGKILL";
+      return process.kill(signal);
+    },
+    resize: (size) => process.resize(size),
+    ranOutOfMemory: async () => (await process.ranOutOfMemory?.()) ?? false,
+    release: () => process.release?.(),
     isFrozen: () => isFrozen(instance),
+    get wasKilled() {
+      return wasKilled;
+    },
   };
   if (options.signal?.aborted) {
     // Too late for the driver to have noticed.
-    await endProcess(process);
+    await endProcess(started);
     throw options.signal.reason;
   }
-  const { streams } = process;
-  return streams.kind === "tty" ? ttyProcess(process, streams) : pipeProcess(process, streams);
+  return started;
 }
 
 function isFrozen(instance: ManagedInstance): boolean {

@@ -1,19 +1,13 @@
-import { Readable, type Writable } from "node:stream";
-import { finished, pipeline } from "node:stream/promises";
-import { setImmediate } from "node:timers/promises";
-import type { PipeProcess, RunOptions, RunResult } from "../../contract/process.ts";
+import { RunError, TimeoutError } from "../../contract/errors.ts";
+import type { RunBufferOptions, RunOptions, RunResult } from "../../contract/run.ts";
+import type { ExitStatus } from "../../contract/state.ts";
 import { abortable, Deadline } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
 import { RunSchema } from "../../model/verb-options.ts";
-import { ByteCollector } from "../../system/byte-collector.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
+import { ownProcess, type StartedProcess } from "../process.ts";
+import { type Collected, collectOutput } from "./collect-output.ts";
 import { withProgram } from "./exec.ts";
-
-/**
- * Milliseconds that a run reads on after its program's end, where something in the background holds the pipes: until
- * nothing has come for the first, and for the second at most.
- */
-const GRACE = { silence: 100, most: 1000 } as const;
 
 /**
  * Runs a program to its end and collects what it printed. Whatever cuts it short, the program is dead when this
@@ -22,17 +16,23 @@ const GRACE = { silence: 100, most: 1000 } as const;
 export async function runProgram(
   instance: ManagedInstance,
   argv: readonly string[],
-  options: RunOptions = {},
-): Promise<RunResult> {
-  const { timeout, maxOutput } = parse(RunSchema, { ...options, argv }, "run");
-  const deadline = new Deadline({ action: `${argv[0]} in "${instance.name}"`, timeout, signal: options.signal });
+  options: RunOptions | RunBufferOptions = {},
+): Promise<RunResult<string | Buffer>> {
+  const asked = parse(RunSchema, { ...options, argv }, "run");
+  const action = `${asked.argv[0]} in "${instance.name}"`;
+  const deadline = new Deadline({ action, timeout: asked.timeout, signal: options.signal });
+  let progress: RunProgress | undefined;
   try {
-    const { env, cwd, user } = options;
-    return await withProgram(instance, argv, { env, cwd, user, signal: deadline.signal }, async (started) => {
-      await using process = started as PipeProcess;
-      return await abortable(collect(process, options.stdin, maxOutput), deadline.signal);
+    const run = await withProgram(instance, asked, { signal: deadline.signal }, async (started) => {
+      await using _ = ownProcess(started);
+      progress = new RunProgress(started, asked);
+      await abortable(progress.done, deadline.signal);
+      return progress;
     });
+    if (asked.check && run.result("utf8").failed) throw new RunError(action, run.result("utf8"));
+    return run.result(asked.encoding);
   } catch (error) {
+    if (deadline.hasPassed) throw new TimeoutError(action, asked.timeout, { result: progress?.result("utf8", true) });
     // Whatever became of the clean-up.
     deadline.signal.throwIfAborted();
     throw error;
@@ -41,74 +41,52 @@ export async function runProgram(
   }
 }
 
-async function collect(process: PipeProcess, stdin: RunOptions["stdin"], limit: number): Promise<RunResult> {
-  const overflow = () => process.kill("SIGKILL");
-  const stdout = new Output(process.stdout, limit, overflow);
-  const stderr = new Output(process.stderr, limit, overflow);
-  // A program that has ended reads no more, whether its driver says so on the stream or not.
-  const ended = Promise.all([process.exit, Promise.race([feed(process.stdin, stdin), process.exit])]);
-  const drained = Promise.all([stdout.ended, stderr.ended]);
-  await Promise.race([Promise.all([ended, drained]), ended.then(() => untilSilent([stdout, stderr], drained))]);
-  return { stdout: stdout.text(), stderr: stderr.text(), exit: await process.exit };
-}
+/** What is known of a run: in the midst of it, too. */
+class RunProgress {
+  /** Resolves when all is known. Rejects with what a listener or the input threw. */
+  readonly done: Promise<void>;
+  readonly #collected: Collected;
+  readonly #began = performance.now();
+  #ended: number | undefined;
+  // Of a program that was given up before its end was seen: the kill that was sent is its end.
+  #exit: ExitStatus = { kind: "signaled", signal: "SIGKILL" };
+  #oom = false;
 
-/** Resolves when all has come, when nothing more comes, or when what comes is no longer the program's own. */
-async function untilSilent(outputs: readonly Output[], drained: Promise<unknown>): Promise<void> {
-  const size = () => outputs.reduce((sum, { received }) => sum + received, 0);
-  const end = performance.now() + GRACE.most;
-  for (let heard = -1; heard !== size() && performance.now() < end; ) {
-    heard = size();
-    let timer: NodeJS.Timeout | undefined;
-    const silence = new Promise((resolve) => {
-      timer = setTimeout(resolve, GRACE.silence);
+  constructor(started: StartedProcess, options: ReturnType<typeof RunSchema.parse>) {
+    if (started.streams.kind !== "pipes") throw new TypeError("a run has pipes");
+    this.#collected = collectOutput(started, started.streams, options);
+    this.done = this.#finish(started);
+    this.done.catch(() => undefined);
+  }
+
+  result(encoding: "utf8", timedOut?: boolean): RunResult;
+  result(encoding: "utf8" | "buffer", timedOut?: boolean): RunResult<string | Buffer>;
+  result(encoding: "utf8" | "buffer", timedOut = false): RunResult<string | Buffer> {
+    const { stdout, stderr } = this.#collected;
+    const exit = this.#exit;
+    const truncated = stdout.truncated || stderr.truncated;
+    const decode = (bytes: Buffer) => (encoding === "utf8" ? bytes.toString("utf8") : bytes);
+    return {
+      stdout: decode(stdout.bytes()),
+      stderr: decode(stderr.bytes()),
+      exitCode: exit.kind === "exited" ? exit.code : undefined,
+      signal: exit.kind === "signaled" ? exit.signal : undefined,
+      failed: timedOut || truncated || exit.kind === "signaled" || exit.code !== 0,
+      timedOut,
+      truncated,
+      oom: this.#oom,
+      durationMs: (this.#ended ?? performance.now()) - this.#began,
+      exit,
+    };
+  }
+
+  async #finish(started: StartedProcess): Promise<void> {
+    const ended = started.exit.then(async (exit) => {
+      this.#ended = performance.now();
+      this.#exit = exit;
+      if (exit.kind !== "signaled" || exit.signal !== "SIGKILL" || started.wasKilled) return;
+      this.#oom = (await started.ranOutOfMemory?.()) ?? false;
     });
-    await Promise.race([drained, silence]).finally(() => clearTimeout(timer));
-    // A loop that was held up fires its timers before it reads what has come meanwhile.
-    await setImmediate();
-  }
-}
-
-async function feed(stdin: Writable, data: RunOptions["stdin"]): Promise<void> {
-  try {
-    if (data === undefined || typeof data === "string" || data instanceof Uint8Array) {
-      stdin.end(data);
-      await finished(stdin, { readable: false });
-    } else await pipeline(Readable.from(data), stdin);
-  } catch (error) {
-    // A program may end, or close its input, without having read it all.
-    if (!isClosedPipe(error)) throw error;
-  }
-}
-
-function isClosedPipe(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === "EPIPE" || code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE";
-}
-
-/** What comes of one stream, as far as there is room for it. */
-class Output {
-  readonly ended: Promise<void>;
-  /** Bytes that have come, kept or not. */
-  received = 0;
-  readonly #kept = new ByteCollector();
-
-  constructor(stream: Readable, limit: number, overflow: () => Promise<void>) {
-    this.ended = this.#collect(stream, limit, overflow);
-  }
-
-  text(): string {
-    return this.#kept.bytes().toString("utf8");
-  }
-
-  async #collect(stream: Readable, limit: number, overflow: () => Promise<void>): Promise<void> {
-    let over = false;
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      this.received += chunk.length;
-      const room = limit - this.#kept.size;
-      this.#kept.append(chunk.subarray(0, room));
-      if (over || chunk.length <= room) continue;
-      over = true;
-      await overflow();
-    }
+    await Promise.all([this.#collected.done, ended]);
   }
 }

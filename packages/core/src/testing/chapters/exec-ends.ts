@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { SignalName } from "../../contract/state.ts";
 import { eventually, rejectsExactly, rejectsWith, Transcript, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
+import { isGone } from "../kit/inside.ts";
 
 const SIZE = { columns: 80, rows: 24 };
 
@@ -17,10 +18,10 @@ export function describeExecEnds(fixture: Fixture): void {
   fixture.describe("the end of a program", () => {
     it("is the end of run, and what it left in the background lives on", async (instance) => {
       const run = instance.run(["sh", "-c", "sleep 1000 & echo $!; exit 5"], { timeout: fixture.deadline });
-      const { stdout, exit } = await within(fixture.deadline / 2, "the end of run", run);
-      assert.deepEqual(exit, { kind: "exited", code: 5 });
+      const { stdout, exitCode } = await within(fixture.deadline / 2, "the end of run", run);
+      assert.equal(exitCode, 5);
       assert.match(stdout, /^\d+\n$/);
-      assert.deepEqual((await instance.run(["kill", "-0", stdout.trim()])).exit, { kind: "exited", code: 0 });
+      await instance.run(["kill", "-0", stdout.trim()], { check: true });
       await instance.run(["kill", "-KILL", stdout.trim()]);
     });
     it("harms nobody who still writes to it and listens for no error", async (instance) => {
@@ -35,7 +36,7 @@ export function describeExecEnds(fixture: Fixture): void {
         await within(fixture.deadline, "the program's end", terminal.exit);
         terminal.tty.end("x".repeat(1e6));
         // What is wrong would show as an uncaught exception, by now or in the course of this.
-        assert.deepEqual((await instance.run(["true"])).exit, { kind: "exited", code: 0 });
+        await instance.run(["true"], { check: true });
         await Promise.all([piped[Symbol.asyncDispose](), terminal[Symbol.asyncDispose]()]);
       }
     });
@@ -44,13 +45,13 @@ export function describeExecEnds(fixture: Fixture): void {
       const script = `sh -c '${left}-1'; setsid sh -c '${left}-2; wait' & ${left}-3; wait`;
       await rejectsWith(instance.run(["sh", "-c", script], { timeout: fixture.deadline / 10 }), "ERR_TIMEOUT");
       for (const file of ["/tmp/kit-left-1", "/tmp/kit-left-2", "/tmp/kit-left-3"])
-        await isGone(instance, Number((await instance.run(["cat", file])).stdout));
+        await isGone(fixture, instance, Number((await instance.run(["cat", file])).stdout));
     });
     it("by disposal is the end of all that it started", async (instance) => {
       const process = await instance.exec(["sh", "-c", "setsid sh -c 'sleep 1000 & echo $!; wait' & wait"]);
       const [, pid] = await new Transcript(process.stdout).until(fixture.deadline, /(\d+)\n/);
       await process[Symbol.asyncDispose]();
-      await isGone(instance, Number(pid));
+      await isGone(fixture, instance, Number(pid));
     });
     if (fixture.subject.blindTo !== "real-time signals") {
       it("can be by a real-time signal, which is told by its name", async (instance) => {
@@ -99,7 +100,7 @@ export function describeExecEnds(fixture: Fixture): void {
         } finally {
           await instance.unfreeze();
         }
-        await isGone(instance, pid);
+        await isGone(fixture, instance, pid);
       },
       "exec",
       "freeze",
@@ -136,13 +137,4 @@ export function describeExecEnds(fixture: Fixture): void {
       "files",
     );
   });
-
-  /** Whether a process inside is there can only be asked inside. */
-  async function isGone(instance: AnyInstance, pid: number): Promise<void> {
-    assert.ok(pid > 1, `${pid} is no process id`);
-    await eventually(fixture.deadline, `the end of process ${pid} inside`, async () => {
-      const { exit } = await instance.run(["sh", "-c", `kill -0 ${pid} 2>/dev/null`]);
-      return exit.kind === "exited" && exit.code !== 0 ? true : undefined;
-    });
-  }
 }

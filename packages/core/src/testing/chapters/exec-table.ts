@@ -7,7 +7,7 @@ import type { SubjectAccount } from "../kit/subject.ts";
 export interface ExecRow {
   readonly name: string;
   readonly argv: readonly string[];
-  readonly stdin?: string;
+  readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly user?: string;
@@ -20,7 +20,7 @@ export interface ExecRow {
 }
 
 /** The same about a program on a terminal, whose output has but one stream. */
-export interface TtyRow extends Omit<ExecRow, "stdin" | "stderr"> {
+export interface TtyRow extends Omit<ExecRow, "input" | "stderr"> {
   readonly tty: TerminalSize;
 }
 
@@ -62,21 +62,21 @@ export function execTable({ name, uid, gid, groups }: SubjectAccount): readonly 
     {
       name: "feeds stdin and closes it",
       argv: ["cat"],
-      stdin: "line 1\nline 2, unended",
+      input: "line 1\nline 2, unended",
       stdout: "line 1\nline 2, unended",
     },
     { name: "closes stdin at once when there is none to feed", argv: ["cat"], stdout: "" },
-    { name: "copes with a program that reads no stdin", argv: ["true"], stdin: "x".repeat(2 ** 20) },
+    { name: "copes with a program that reads no stdin", argv: ["true"], input: "x".repeat(2 ** 20) },
     {
       name: "carries a mebibyte both ways",
       argv: ["cat"],
-      stdin: "0123456789abcdef".repeat(2 ** 16),
+      input: "0123456789abcdef".repeat(2 ** 16),
       stdout: "0123456789abcdef".repeat(2 ** 16),
     },
     {
       name: "decodes UTF-8 wherever the chunks end",
       argv: ["cat"],
-      stdin: "☁é".repeat(50_000),
+      input: "☁é".repeat(50_000),
       stdout: "☁é".repeat(50_000),
     },
     {

@@ -5,6 +5,7 @@ import { pipeline } from "node:stream/promises";
 import type { ExitStatus } from "../../contract/state.ts";
 import { eventually, noise, passing, rejectsExactly, rejectsWith, Transcript, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
+import { isGone } from "../kit/inside.ts";
 import { execTable, exitOf, PLANTED, TTY_TABLE } from "./exec-table.ts";
 
 const SIZE = { columns: 80, rows: 24 };
@@ -17,8 +18,8 @@ export function describeExec(fixture: Fixture): void {
   fixture.describe("run", () => {
     for (const row of execTable(fixture.account)) {
       it(row.name, async (instance) => {
-        const { argv, stdin, env, cwd, user } = row;
-        const result = await planted(() => instance.run(argv, { stdin, env, cwd, user }));
+        const { argv, input, env, cwd, user } = row;
+        const result = await planted(() => instance.run(argv, { input, env, cwd, user }));
         matches(result.stdout, row.stdout ?? "", "stdout");
         matches(result.stderr, row.stderr ?? "", "stderr");
         assert.deepEqual(result.exit, exitOf(row));
@@ -40,14 +41,12 @@ export function describeExec(fixture: Fixture): void {
     });
     it("runs eight programs at once and mixes nothing up", async (instance) => {
       const numbers = [1, 2, 3, 4, 5, 6, 7, 8];
-      const runs = numbers.map((n) => instance.run(["sh", "-c", `echo ${n}; cat; exit ${n}`], { stdin: `in ${n}` }));
-      const expected = numbers.map((n) => ({ stdout: `${n}\nin ${n}`, stderr: "", exit: { kind: "exited", code: n } }));
-      assert.deepEqual(await Promise.all(runs), expected);
-    });
-    it("keeps maxOutput bytes and kills a program that prints more", async (instance) => {
-      const { stdout, exit } = await instance.run(["yes"], { maxOutput: 5000 });
-      assert.equal(stdout, "y\n".repeat(2500));
-      assert.equal(exit.kind, "signaled");
+      const runs = numbers.map((n) => instance.run(["sh", "-c", `echo ${n}; cat; exit ${n}`], { input: `in ${n}` }));
+      const results = (await Promise.all(runs)).map(({ stdout, stderr, exitCode }) => ({ stdout, stderr, exitCode }));
+      assert.deepEqual(
+        results,
+        numbers.map((n) => ({ stdout: `${n}\nin ${n}`, stderr: "", exitCode: n })),
+      );
     });
     it("rejects with TimeoutError when timeout has passed, the program inside being dead", async (instance) => {
       // The program must have begun to be seen dead, and cannot say so but by a file.
@@ -56,7 +55,7 @@ export function describeExec(fixture: Fixture): void {
       });
       await rejectsWith(run, "ERR_TIMEOUT");
       const { stdout } = await instance.run(["cat", "/tmp/kit-timeout"]);
-      await isGone(instance, Number(stdout));
+      await isGone(fixture, instance, Number(stdout));
     });
     it("rejects with the signal's reason when aborted, the program inside being dead", async (instance) => {
       const abort = new AbortController();
@@ -69,13 +68,13 @@ export function describeExec(fixture: Fixture): void {
       const reason = new Error("changed my mind");
       abort.abort(reason);
       await rejectsExactly(run, reason);
-      await isGone(instance, pid);
+      await isGone(fixture, instance, pid);
     });
     it("takes stdin from a stream", async (instance) => {
       async function* source() {
         for (const part of ["one ", "two ", "three"]) yield Buffer.from(part);
       }
-      assert.equal((await instance.run(["cat"], { stdin: source() })).stdout, "one two three");
+      assert.equal((await instance.run(["cat"], { input: source() })).stdout, "one two three");
     });
   });
 
@@ -141,7 +140,7 @@ export function describeExec(fixture: Fixture): void {
       const [, child] = await new Transcript(process.stdout).until(fixture.deadline, /(\d+)\n/);
       await process.kill();
       assert.deepEqual(await ended(process), { kind: "signaled", signal: "SIGTERM" });
-      await isGone(instance, Number(child));
+      await isGone(fixture, instance, Number(child));
     });
     it("kills the program inside when disposed, twice if need be", async (instance) => {
       const process = await instance.exec(["sh", "-c", "echo $$; exec sleep 1000"]);
@@ -149,7 +148,7 @@ export function describeExec(fixture: Fixture): void {
       await process[Symbol.asyncDispose]();
       await process[Symbol.asyncDispose]();
       assert.deepEqual(await ended(process), { kind: "signaled", signal: "SIGKILL" });
-      await isGone(instance, Number(pid));
+      await isGone(fixture, instance, Number(pid));
     });
     it("settles exit when the program has ended, though a child holds its output", async (instance) => {
       await using process = await instance.exec(["sh", "-c", "sleep 1000 & echo $!; exit 4"]);
@@ -210,21 +209,12 @@ export function describeExec(fixture: Fixture): void {
       const process = await instance.exec(["sh", "-c", "echo $$; exec sleep 1000"], { tty: SIZE });
       const [, pid] = await new Transcript(process.tty).until(fixture.deadline, /(\d+)\r\n/);
       await process[Symbol.asyncDispose]();
-      await isGone(instance, Number(pid));
+      await isGone(fixture, instance, Number(pid));
     });
   });
 
   const ended = (process: { readonly exit: Promise<ExitStatus> }) =>
     within(fixture.deadline, "the program's end", process.exit);
-
-  /** Whether a process inside is there can only be asked inside. It may be a zombie for as long as its parent takes. */
-  async function isGone(instance: AnyInstance, pid: number): Promise<void> {
-    assert.ok(pid > 1, `${pid} is no process id`);
-    await eventually(fixture.deadline, `the end of process ${pid} inside`, async () => {
-      const { exit } = await instance.run(["sh", "-c", `kill -0 ${pid} 2>/dev/null`]);
-      return exit.kind === "exited" && exit.code !== 0 ? true : undefined;
-    });
-  }
 }
 
 async function planted<T>(action: () => Promise<T>): Promise<T> {

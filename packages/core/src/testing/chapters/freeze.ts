@@ -62,7 +62,7 @@ export function describeFreeze(fixture: Fixture): void {
         await instance.freeze();
         await rejectsWith(instance.run(["true"]), "ERR_INSTANCE_STATE");
         await instance.unfreeze();
-        assert.deepEqual((await instance.run(["true"])).exit, { kind: "exited", code: 0 });
+        await instance.run(["true"], { check: true });
         await instance.stop({ mode: "kill" });
         await rejectsWith(instance.run(["true"]), "ERR_INSTANCE_STATE");
         await rejectsWith(instance.freeze(), "ERR_INSTANCE_STATE");

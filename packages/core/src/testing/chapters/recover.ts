@@ -42,7 +42,7 @@ export function describeRecover(fixture: Fixture): void {
       await instance.start();
       assert.equal((await instance.inspect()).startedAt, startedAt, "it was started a second time");
       if (fixture.has("exec")) {
-        assert.equal((await instance.run(["cat"], { stdin: "still here" })).stdout, "still here");
+        assert.equal((await instance.run(["cat"], { input: "still here" })).stdout, "still here");
       }
       if (fixture.has("files")) assert.ok((await instance.files.list("/")).length > 0);
       if (fixture.has("freeze")) {

@@ -77,8 +77,8 @@ export function describeStop(fixture: Fixture): void {
           await instance.ready({ timeout: fixture.deadline });
           if (stubbornOnce !== undefined) {
             await eventually(fixture.deadline, "an instance that does not obey", async () => {
-              const { exit } = await instance.run(stubbornOnce);
-              return (exit.kind === "exited" && exit.code === 0) || undefined;
+              const { failed } = await instance.run(stubbornOnce);
+              return !failed || undefined;
             });
           }
           await test(instance);

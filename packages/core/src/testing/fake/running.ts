@@ -111,11 +111,16 @@ export class FakeRunning {
     streams: BackendProcess["streams"],
     terminal: FakeTerminal | undefined,
   ): BackendProcess {
+    let ended = false;
+    void process.exit.then(() => {
+      ended = true;
+    });
     return {
       streams,
       exit: process.exit,
       kill: async (signal) => {
-        if (signal === "SIGKILL") this.#machine.killAll(process.origin);
+        // No number is ever given twice here: a group of this number is what is left of this program's.
+        if (signal === "SIGKILL" && !ended) this.#machine.killAll(process.origin);
         else this.#machine.kill(-process.group, signal);
       },
       resize: async (size) => {

@@ -1,10 +1,9 @@
-import { Readable } from "node:stream";
-import { buffer, text } from "node:stream/consumers";
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ConfigError, ConnectionError, TimeoutError } from "../../../src/contract/errors.ts";
-import type { ExitStatus, SignalName } from "../../../src/contract/state.ts";
-import type { ExecRequest } from "../../../src/driver/backend.ts";
+import { ConnectionError, TimeoutError } from "../../../src/contract/errors.ts";
+import type { SignalName } from "../../../src/contract/state.ts";
 import { ScriptedProcess, scriptedRoot, untilAborted } from "../scripted.ts";
+import { runningInstance } from "../scripted-instance.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
 beforeEach(async () => {
@@ -12,18 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => place.dispose());
 
-/** A running instance in which every exec gives `process`; with the requests that reached the driver. */
-async function running(process: ScriptedProcess = new ScriptedProcess(), env: Record<string, string> = {}) {
-  const host = await place.open();
-  const instance = await host.create({ driver: "scripted", name: "a", image: "base", env });
-  await instance.start();
-  const requests: ExecRequest[] = [];
-  place.scripted.script.exec = async (request) => {
-    requests.push(request);
-    return process;
-  };
-  return { instance, process, requests };
-}
+const running = (process?: ScriptedProcess, env?: Record<string, string>) => runningInstance(place, process, env);
 
 const EXITED = { kind: "exited", code: 0 } as const;
 
@@ -83,23 +71,65 @@ describe("exec", () => {
     expect(process.signals).toEqual(["SIGKILL"]);
   });
 
-  it("is the handle's affair once it has returned: a later abort changes nothing", async () => {
+  it("kills inside when its signal aborts after it returned, and not after the program's end", async () => {
     const { instance, process } = await running();
     const controller = new AbortController();
-    await instance.exec(["sleep"], { signal: controller.signal });
+    const { exit } = await instance.exec(["sleep"], { signal: controller.signal });
     controller.abort();
+    expect(await exit).toEqual({ kind: "signaled", signal: "SIGKILL" });
+    const second = new ScriptedProcess();
+    place.scripted.script.exec = async () => second;
+    const other = new AbortController();
+    const handle = await instance.exec(["true"], { signal: other.signal });
+    second.finish(EXITED);
+    await handle.exit;
+    other.abort();
     await new Promise(setImmediate);
-    expect(process.signals).toEqual([]);
+    expect([process.signals, second.signals]).toEqual([["SIGKILL"], []]);
   });
 
-  it("kills by name of signal, SIGTERM unless told otherwise, and not after the end", async () => {
+  it("kills inside when its time is up, and says that it was that", async () => {
+    const { instance, process } = await running();
+    const handle = await instance.exec(["sleep"], { timeout: 20 });
+    expect(handle.timedOut).toBe(false);
+    await handle.exit;
+    expect([process.signals, handle.timedOut]).toEqual([["SIGKILL"], true]);
+  });
+
+  it("whose time is up before it returned rejects with TimeoutError", async () => {
+    const { instance } = await running();
+    place.scripted.script.exec = (_, signal) => untilAborted(signal);
+    await expect(instance.exec(["sleep"], { timeout: 10 })).rejects.toBeInstanceOf(TimeoutError);
+  });
+
+  it("tells no lines of a terminal", async () => {
+    const { instance, requests } = await running();
+    const options = { tty: { columns: 80, rows: 24 }, onStderr: () => undefined };
+    await expect(instance.exec(["sh"], options)).rejects.toMatchObject({ issues: [{ path: ["onStderr"] }] });
+    expect(requests).toEqual([]);
+  });
+
+  it("tells lines to its listeners, and everything to a reader who begins at once", async () => {
+    const { instance, process } = await running();
+    const lines: string[] = [];
+    const { stdout } = await instance.exec(["cat"], { onStdout: (line) => lines.push(line) });
+    process.stdout.write("a\nb");
+    const all = text(stdout);
+    process.stdout.write("c\n");
+    process.finish(EXITED);
+    expect([await all, lines]).toEqual(["a\nbc\n", ["a", "bc"]]);
+  });
+
+  it("kills by name of signal, SIGTERM unless told otherwise, after the end too, and not once disposed of", async () => {
     const { instance, process } = await running();
     const handle = await instance.exec(["sleep"]);
     await expect(handle.kill("SIGNONE" as never)).rejects.toMatchObject({ code: "ERR_CONFIG" });
     await handle.kill();
     expect(await handle.exit).toEqual({ kind: "signaled", signal: "SIGTERM" });
+    await handle.kill("SIGINT");
+    await handle[Symbol.asyncDispose]();
     await handle.kill("SIGKILL");
-    expect(process.signals).toEqual(["SIGTERM"]);
+    expect(process.signals).toEqual(["SIGTERM", "SIGINT"]);
   });
 
   it.each(["SIGRTMIN+3", "SIGRTMAX-27"])("kills by the real-time signal %s", async (name) => {
@@ -227,130 +257,6 @@ describe("exec", () => {
     await instance.stop();
     expect(instance.can("exec")).toBe(true);
     await expect(instance.exec(["a"])).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE", state: "stopped" });
-  });
-});
-
-describe("run", () => {
-  it("collects both streams and the exit, and feeds and ends the input", async () => {
-    const { instance, process } = await running();
-    const input = text(process.stdin);
-    const result = instance.run(["cat"], { stdin: Readable.from([Buffer.from("a"), Buffer.from("b")]) });
-    expect(await input).toBe("ab");
-    process.stdout.write("out");
-    process.stderr.write("err");
-    process.finish({ kind: "exited", code: 3 });
-    expect(await result).toEqual({ stdout: "out", stderr: "err", exit: { kind: "exited", code: 3 } });
-  });
-
-  it("ends with its program, though something in the background holds its output", async () => {
-    const { instance, process } = await running();
-    let end: (status: ExitStatus) => void = () => {};
-    Object.assign(process, { exit: new Promise<ExitStatus>((resolve) => (end = resolve)) });
-    const result = instance.run(["sh"]);
-    process.stdout.write("hi\n");
-    end(EXITED);
-    setTimeout(() => process.stdout.write("late\n"), 50);
-    expect(await result).toEqual({ stdout: "hi\nlate\n", stderr: "", exit: EXITED });
-    expect([process.signals, process.stdout.destroyed]).toEqual([[], true]);
-  });
-
-  it("ends with its program, though something in the background prints on and on", async () => {
-    const { instance, process } = await running();
-    let end: (status: ExitStatus) => void = () => {};
-    Object.assign(process, { exit: new Promise<ExitStatus>((resolve) => (end = resolve)) });
-    const result = instance.run(["sh"]);
-    end(EXITED);
-    const chatter = setInterval(() => process.stdout.write("."), 20);
-    expect((await result).exit).toEqual(EXITED);
-    clearInterval(chatter);
-  });
-
-  it("rejects at once in a frozen instance when its time is up, and has asked for the kill", async () => {
-    const { instance, process } = await running();
-    process.kill = async (signal) => void process.signals.push(signal);
-    const run = instance.run(["sleep"], { timeout: 100 });
-    await instance.freeze();
-    const began = performance.now();
-    await expect(run).rejects.toBeInstanceOf(TimeoutError);
-    expect(performance.now() - began).toBeLessThan(700);
-    expect(process.signals).toEqual(["SIGKILL"]);
-  });
-
-  it("ends the input at once where there is none", async () => {
-    const { instance, process } = await running();
-    const result = instance.run(["cat"]);
-    expect(await buffer(process.stdin)).toHaveLength(0);
-    process.finish(EXITED);
-    await result;
-  });
-
-  it("does not wait for a program to read what it does not want", async () => {
-    const { instance, process } = await running();
-    const result = instance.run(["true"], { stdin: Buffer.alloc(1024 * 1024) });
-    process.finish(EXITED);
-    expect((await result).exit).toEqual(EXITED);
-  });
-
-  it("kills the program when its time is up, and says so", async () => {
-    const { instance, process } = await running();
-    await expect(instance.run(["sleep"], { timeout: 10 })).rejects.toBeInstanceOf(TimeoutError);
-    expect(process.signals).toEqual(["SIGKILL"]);
-  });
-
-  it("aborted kills the program and rejects with the reason itself", async () => {
-    const { instance, process } = await running();
-    const controller = new AbortController();
-    const running_ = instance.run(["sleep"], { signal: controller.signal });
-    setTimeout(() => controller.abort("enough"), 20);
-    await expect(running_).rejects.toBe("enough");
-    expect(process.signals).toEqual(["SIGKILL"]);
-  });
-
-  it("kills the program whose input fails, and rejects with that failure", async () => {
-    const { instance, process } = await running();
-    const fault = new Error("source broke");
-    const stdin = (async function* () {
-      yield Buffer.from("a");
-      throw fault;
-    })();
-    await expect(instance.run(["cat"], { stdin })).rejects.toBe(fault);
-    expect(process.signals).toEqual(["SIGKILL"]);
-  });
-
-  it("keeps of each stream no more than it was told, and kills beyond", async () => {
-    const { instance, process } = await running();
-    const result = instance.run(["yes"], { maxOutput: 5 });
-    process.stdout.write("yyyy");
-    process.stdout.write("yyyy");
-    expect(await result).toEqual({ stdout: "yyyyy", stderr: "", exit: { kind: "signaled", signal: "SIGKILL" } });
-  });
-
-  it.each([{ maxOutput: Number.NaN }, { timeout: -1 }])(
-    "with %j is refused, for it would limit nothing",
-    async (options) => {
-      const { instance, process } = await running();
-      await expect(instance.run(["a"], options)).rejects.toThrow(ConfigError);
-      expect(process.signals).toEqual([]);
-    },
-  );
-
-  it.each([
-    [{ uesr: "nobody" }, /uesr: unknown key; did you mean "user"/],
-    [{ timout: 5 }, /timout: unknown key; did you mean "timeout"/],
-    [{ tty: { columns: 80, rows: 24 } }, /tty: unknown key/],
-    [{ stdin: 5 }, /stdin: must be a string, a Uint8Array/],
-  ])("with %j is refused before anything runs, and says what was meant", async (options, told) => {
-    const { instance, requests } = await running();
-    const error: unknown = await instance.run(["id"], options as never).catch((one: unknown) => one);
-    expect(error).toBeInstanceOf(ConfigError);
-    expect(String(error)).toMatch(told);
-    expect(requests).toEqual([]);
-  });
-
-  it("leaves the driver to end what it is still starting on abort", async () => {
-    const { instance } = await running();
-    place.scripted.script.exec = (_, signal) => untilAborted(signal);
-    await expect(instance.run(["a"], { timeout: 10 })).rejects.toBeInstanceOf(TimeoutError);
   });
 });
 

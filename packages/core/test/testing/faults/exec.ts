@@ -175,4 +175,44 @@ export const EXEC_FAULTS: readonly Fault[] = [
         return { stdout: all };
       }),
   },
+  {
+    what: "lays every kill at memory's door",
+    seenBy: ["the result of run > has the signal of a program that was ended by one, which memory had no part in"],
+    broken: (driver) => withProcess(driver, () => ({ ranOutOfMemory: async () => true })),
+  },
+  {
+    what: "signals no group whose leader has ended",
+    seenBy: ["after its end a program on pipes > can still have its process group signalled"],
+    broken: (driver) =>
+      withProcess(driver, (process) => {
+        let ended = false;
+        const end = () => {
+          ended = true;
+        };
+        process.exit.then(end, end);
+        return { kill: async (signal) => (ended ? undefined : process.kill(signal)) };
+      }),
+  },
+  {
+    what: "kills what a program left behind, when its owner is done with it",
+    seenBy: ["after its end a program on pipes > leaves what it started where it is, disposed or aborted"],
+    broken: (driver) => withProcess(driver, (process) => ({ release: () => void process.kill("SIGKILL") })),
+  },
+  {
+    what: "holds back what was printed until the program has ended",
+    seenBy: [
+      "lines > of a program on pipes are told as they come, beside its stream or without",
+      "the result of run > is the error's where the time was up, with what had been printed by then",
+    ],
+    broken: (driver) =>
+      withProcess(driver, ({ streams, exit }) => {
+        if (streams.kind !== "pipes") return {};
+        const stdout = new PassThrough();
+        exit.then(
+          () => streams.stdout.pipe(stdout),
+          () => stdout.end(),
+        );
+        return { streams: { ...streams, stdout } };
+      }),
+  },
 ];

@@ -1,0 +1,19 @@
+import type { ExecRequest } from "../../src/driver/backend.ts";
+import { ScriptedProcess, type scriptedRoot } from "./scripted.ts";
+
+/** A running instance in which every exec gives `process`; with the requests that reached the driver. */
+export async function runningInstance(
+  place: Awaited<ReturnType<typeof scriptedRoot>>,
+  process: ScriptedProcess = new ScriptedProcess(),
+  env: Record<string, string> = {},
+) {
+  const host = await place.open();
+  const instance = await host.create({ driver: "scripted", name: "a", image: "base", env });
+  await instance.start();
+  const requests: ExecRequest[] = [];
+  place.scripted.script.exec = async (request) => {
+    requests.push(request);
+    return process;
+  };
+  return { instance, process, requests };
+}

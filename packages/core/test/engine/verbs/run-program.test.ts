@@ -1,0 +1,237 @@
+import { Readable } from "node:stream";
+import { buffer, text } from "node:stream/consumers";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ConfigError, TimeoutError } from "../../../src/contract/errors.ts";
+import type { ExitStatus } from "../../../src/contract/state.ts";
+import { ScriptedProcess, scriptedRoot, untilAborted } from "../scripted.ts";
+import { runningInstance } from "../scripted-instance.ts";
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+const running = (process?: ScriptedProcess, env?: Record<string, string>) => runningInstance(place, process, env);
+
+const EXITED = { kind: "exited", code: 0 } as const;
+
+describe("run", () => {
+  it("collects both streams and the exit, and feeds and ends the input", async () => {
+    const { instance, process } = await running();
+    const input = text(process.stdin);
+    const result = instance.run(["cat"], { input: Readable.from([Buffer.from("a"), Buffer.from("b")]) });
+    expect(await input).toBe("ab");
+    process.stdout.write("out");
+    process.stderr.write("err");
+    process.finish({ kind: "exited", code: 3 });
+    expect(await result).toEqual({
+      stdout: "out",
+      stderr: "err",
+      exitCode: 3,
+      signal: undefined,
+      failed: true,
+      timedOut: false,
+      truncated: false,
+      oom: false,
+      durationMs: expect.any(Number),
+      exit: { kind: "exited", code: 3 },
+    });
+  });
+
+  it("ends with its program, though something in the background holds its output", async () => {
+    const { instance, process } = await running();
+    let end: (status: ExitStatus) => void = () => {};
+    Object.assign(process, { exit: new Promise<ExitStatus>((resolve) => (end = resolve)) });
+    const result = instance.run(["sh"]);
+    process.stdout.write("hi\n");
+    end(EXITED);
+    setTimeout(() => process.stdout.write("late\n"), 50);
+    expect(await result).toMatchObject({ stdout: "hi\nlate\n", stderr: "", failed: false });
+    expect([process.signals, process.stdout.destroyed]).toEqual([[], true]);
+  });
+
+  it("ends with its program, though something in the background prints on and on", async () => {
+    const { instance, process } = await running();
+    let end: (status: ExitStatus) => void = () => {};
+    Object.assign(process, { exit: new Promise<ExitStatus>((resolve) => (end = resolve)) });
+    const result = instance.run(["sh"]);
+    end(EXITED);
+    const chatter = setInterval(() => process.stdout.write("."), 20);
+    expect((await result).exit).toEqual(EXITED);
+    clearInterval(chatter);
+  });
+
+  it("rejects at once in a frozen instance when its time is up, and has asked for the kill", async () => {
+    const { instance, process } = await running();
+    process.kill = async (signal) => void process.signals.push(signal);
+    const run = instance.run(["sleep"], { timeout: 100 });
+    run.catch(() => undefined);
+    await instance.freeze();
+    const began = performance.now();
+    await expect(run).rejects.toBeInstanceOf(TimeoutError);
+    expect(performance.now() - began).toBeLessThan(700);
+    expect(process.signals).toEqual(["SIGKILL"]);
+  });
+
+  it("ends the input at once where there is none", async () => {
+    const { instance, process } = await running();
+    const result = instance.run(["cat"]);
+    expect(await buffer(process.stdin)).toHaveLength(0);
+    process.finish(EXITED);
+    await result;
+  });
+
+  it("does not wait for a program to read what it does not want", async () => {
+    const { instance, process } = await running();
+    const result = instance.run(["true"], { input: Buffer.alloc(1024 * 1024) });
+    process.finish(EXITED);
+    expect((await result).exit).toEqual(EXITED);
+  });
+
+  it("kills the program when its time is up, and says so", async () => {
+    const { instance, process } = await running();
+    await expect(instance.run(["sleep"], { timeout: 10 })).rejects.toBeInstanceOf(TimeoutError);
+    expect(process.signals).toEqual(["SIGKILL"]);
+  });
+
+  it("aborted kills the program and rejects with the reason itself", async () => {
+    const { instance, process } = await running();
+    const controller = new AbortController();
+    const running_ = instance.run(["sleep"], { signal: controller.signal });
+    setTimeout(() => controller.abort("enough"), 20);
+    await expect(running_).rejects.toBe("enough");
+    expect(process.signals).toEqual(["SIGKILL"]);
+  });
+
+  it("kills the program whose input fails, and rejects with that failure", async () => {
+    const { instance, process } = await running();
+    const fault = new Error("source broke");
+    const input = (async function* () {
+      yield Buffer.from("a");
+      throw fault;
+    })();
+    await expect(instance.run(["cat"], { input })).rejects.toBe(fault);
+    expect(process.signals).toEqual(["SIGKILL"]);
+  });
+
+  it("keeps of each stream no more than it was told, and kills beyond", async () => {
+    const { instance, process } = await running();
+    const result = instance.run(["yes"], { maxOutput: 5 });
+    process.stdout.write("yyyy");
+    process.stdout.write("yyyy");
+    expect(await result).toMatchObject({
+      stdout: "yyyyy",
+      stderr: "",
+      truncated: true,
+      failed: true,
+      signal: "SIGKILL",
+      oom: false,
+    });
+  });
+
+  it.each([{ maxOutput: Number.NaN }, { timeout: -1 }])(
+    "with %j is refused, for it would limit nothing",
+    async (options) => {
+      const { instance, process } = await running();
+      await expect(instance.run(["a"], options)).rejects.toThrow(ConfigError);
+      expect(process.signals).toEqual([]);
+    },
+  );
+
+  it.each([
+    [{ uesr: "nobody" }, /uesr: unknown key; did you mean "user"/],
+    [{ timout: 5 }, /timout: unknown key; did you mean "timeout"/],
+    [{ tty: { columns: 80, rows: 24 } }, /tty: unknown key/],
+    [{ input: 5 }, /input: must be a string, a Uint8Array/],
+  ])("with %j is refused before anything runs, and says what was meant", async (options, told) => {
+    const { instance, requests } = await running();
+    const error: unknown = await instance.run(["id"], options as never).catch((one: unknown) => one);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(String(error)).toMatch(told);
+    expect(requests).toEqual([]);
+  });
+
+  it("leaves the driver to end what it is still starting on abort", async () => {
+    const { instance } = await running();
+    place.scripted.script.exec = (_, signal) => untilAborted(signal);
+    await expect(instance.run(["a"], { timeout: 10 })).rejects.toBeInstanceOf(TimeoutError);
+  });
+
+  it("gives what was printed by then where its time is up, and nothing where it had not begun", async () => {
+    const { instance, process } = await running();
+    const run = instance.run(["sleep"], { timeout: 50 });
+    process.stdout.write("so far");
+    await expect(run).rejects.toMatchObject({
+      timeout: 50,
+      result: { stdout: "so far", timedOut: true, failed: true },
+    });
+    place.scripted.script.exec = (_, signal) => untilAborted(signal);
+    await expect(instance.run(["sleep"], { timeout: 10 })).rejects.toMatchObject({ result: undefined });
+  });
+
+  it("is aborted, not out of time, where the abort came first", async () => {
+    const { instance } = await running();
+    const controller = new AbortController();
+    const run = instance.run(["sleep"], { timeout: 60_000, signal: controller.signal });
+    setTimeout(() => controller.abort("enough"), 20);
+    await expect(run).rejects.toBe("enough");
+  });
+
+  it("that is to be checked rejects with all that is known of a failure, in one printable line", async () => {
+    const { instance, process } = await running();
+    const run = instance.run(["make"], { check: true, encoding: "buffer" });
+    process.stdout.write("out");
+    process.stderr.write("1\n2\n3\n4\n5\n\x1b[31mno rule\n");
+    process.finish({ kind: "exited", code: 2 });
+    await expect(run).rejects.toMatchObject({
+      name: "RunError",
+      code: "ERR_RUN",
+      message: 'make in "a" exited with 2: 2 | 3 | 4 | 5 | \ufffd[31mno rule',
+      result: { stdout: "out", exitCode: 2 },
+    });
+  });
+
+  it.each([
+    ["that it killed itself", "SIGKILL", true, true, false],
+    ["by another signal", "SIGTERM", false, true, false],
+    ["by a SIGKILL of others, while the OOM killer struck", "SIGKILL", false, true, true],
+    ["by a SIGKILL of others, while it did not", "SIGKILL", false, false, false],
+    ["by a SIGKILL of others, where the driver cannot count", "SIGKILL", false, undefined, false],
+  ] as const)("lays an end %s at memory's door only where that is so", async (_, signal, ours, struck, oom) => {
+    const process = new ScriptedProcess();
+    if (struck !== undefined) Object.assign(process, { ranOutOfMemory: async () => struck });
+    const { instance } = await running(process);
+    const run = instance.run(["greedy"], { maxOutput: 1 });
+    if (ours) process.stdout.write("too much");
+    else process.finish({ kind: "signaled", signal });
+    expect((await run).oom).toBe(oom);
+  });
+
+  it("ends with what a listener throws, and has the program killed", async () => {
+    const { instance, process } = await running();
+    const fault = new Error("no more");
+    const run = instance.run(["yes"], {
+      onStderr: () => {
+        throw fault;
+      },
+    });
+    process.stderr.write("a\n");
+    await expect(run).rejects.toBe(fault);
+    expect(process.signals).toEqual(["SIGKILL"]);
+  });
+
+  it("lets go of what the driver holds for it", async () => {
+    const process = new ScriptedProcess();
+    let released = 0;
+    const release = () => {
+      released += 1;
+    };
+    Object.assign(process, { release });
+    const { instance } = await running(process);
+    const run = instance.run(["true"]);
+    process.finish(EXITED);
+    await run;
+    expect(released).toBe(1);
+  });
+});
