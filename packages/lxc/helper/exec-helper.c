@@ -11,7 +11,11 @@
  *                         variables, the groups, then as strings with a NUL: cwd, arguments, variables.
  *   host → helper:        kind, value        SIGNAL number, to the program's group | RESIZE columns << 16 | rows.
  *                         SIGNAL 9, and the end of the file: kill the program and all that it started.
+ *                         After ENDED a SIGNAL goes to what is left of the group, and the end of the file ends nothing.
  *   helper → host:        kind, value        STARTED pid | FAILED exit code | ENDED wait status
+ *
+ * After ENDED the helper stays for as long as something of the program's group is a child of it, or until the end of the
+ * file. It does not reap the program meanwhile: no other process or group gets its number.
  */
 #include "base.h"
 
@@ -26,7 +30,8 @@ enum { STARTED = 1, FAILED = 2, ENDED = 3 };
 enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16 };
 enum { F_SETFD = 2, F_SETFL = 4, FD_CLOEXEC = 1 };
 enum { TCGETS = 0x5401, TCSETS = 0x5402, TIOCSCTTY = 0x540e, TIOCSWINSZ = 0x5414, TIOCSPTLCK = 0x40045431, TIOCGPTPEER = 0x5441, IUTF8 = 040000 };
-enum { WNOHANG = 1, WALL = 0x40000000, PR_SET_CHILD_SUBREAPER = 36 };
+enum { WNOHANG = 1, WEXITED = 4, WCONTINUED = 8, WNOWAIT = 0x01000000, WALL = 0x40000000, PR_SET_CHILD_SUBREAPER = 36 };
+enum { P_PID = 1, P_PGID = 2, CLD_EXITED = 1 };
 
 struct request {
   u32 flags, uid, gid, columns, rows, groups, arguments, variables;
@@ -150,28 +155,54 @@ static void move(struct relay *r, int readable, int writable) {
 
 static struct relay input, output;
 
-/* Kills all that the program started and reaps it. Whatever lost its parent is a child of ours, so that in the end all of it is. */
-static void sweep(void) {
-  for (;;) {
-    /* proc(5): complete unless one of them ends meanwhile, of which wait4() then tells. */
-    long list = call(SYS_openat, AT_FDCWD, "/proc/thread-self/children", O_CLOEXEC, 0);
-    if (list < 0) return;
-    char text[4096];
-    long pid = 0, n;
-    while ((n = call(SYS_read, list, text, sizeof text, 0)) > 0)
-      for (long i = 0; i < n; i++) {
-        if (text[i] >= '0' && text[i] <= '9') pid = pid * 10 + text[i] - '0';
-        else if (pid) call(SYS_kill, pid, SIGKILL, 0, 0), pid = 0;
+/*
+ * Kills each child, or reaps those that have ended: the program itself, unless it is `spared`, and what lost its parent, for
+ * that is a child of ours. proc(5): the list is complete unless one of them ends meanwhile, of which SIGCHLD then tells.
+ */
+static int each_child(int kill, int spared) {
+  long list = call(SYS_openat, AT_FDCWD, "/proc/thread-self/children", O_CLOEXEC, 0);
+  if (list < 0) return 0;
+  char text[4096];
+  long pid = 0, n;
+  while ((n = call(SYS_read, list, text, sizeof text, 0)) > 0)
+    for (long i = 0; i < n; i++) {
+      if (text[i] >= '0' && text[i] <= '9') pid = pid * 10 + text[i] - '0';
+      else {
+        if (pid && kill) call(SYS_kill, pid, SIGKILL, 0, 0);
+        else if (pid && pid != spared) call(SYS_wait4, pid, 0, WNOHANG | WALL, 0);
+        pid = 0;
       }
-    call(SYS_close, list, 0, 0, 0);
+    }
+  call(SYS_close, list, 0, 0, 0);
+  return 1;
+}
+
+/* Kills all that the program started and reaps it: in the end all of it is a child of ours. */
+static void sweep(void) {
+  while (each_child(1, 0)) {
     long reaped = call(SYS_wait4, -1, 0, WALL, 0);
     if (reaped < 0 && reaped != -EINTR) return;
     while (call(SYS_wait4, -1, 0, WNOHANG | WALL, 0) > 0);
   }
 }
 
-/* Serves the program until it has ended, and with it all that it started where that is to go; returns its wait status. */
-static int serve(int pid, int children, int master) {
+/* True when the program has ended, which is not reaped by that. waitid(2): si_code, si_pid and si_status of siginfo_t. */
+static int has_ended(int pid, int *status) {
+  static u32 info[32];
+  info[4] = 0;
+  if (call6(SYS_waitid, P_PID, pid, (long)info, WEXITED | WNOHANG | WNOWAIT | WALL, 0, 0) < 0 || !info[4]) return 0;
+  *status = (int)(info[2] == CLD_EXITED ? (info[6] & 0xff) << 8 : info[6] & 0x7f);
+  return 1;
+}
+
+/* True while one of the program's group lives as a child of ours. Without WEXITED a zombie does not count: linux/kernel/exit.c. */
+static int has_group(int pid) {
+  u32 info[32];
+  return call6(SYS_waitid, P_PGID, pid, (long)info, WCONTINUED | WNOHANG | WNOWAIT | WALL, 0, 0) == 0;
+}
+
+/* Serves the program until it has ended and is told of, and then what is left of its group. */
+static void serve(int pid, int children, int master) {
   int ended = 0, result = 0, control = 1, doomed = 0;
   input.from = 0, input.to = output.from = master, output.to = 1;
   if (master < 0) input.ended = output.ended = 1;
@@ -190,8 +221,11 @@ static int serve(int pid, int children, int master) {
     if (call6(SYS_ppoll, (long)fds, 5, 0, 0, 8, 0) < 0) continue;
     if (fds[1].revents) {
       u32 frame[2];
-      if (!read_all(CONTROL, frame, sizeof frame)) control = 0, frame[0] = SIGNAL, frame[1] = SIGKILL;
-      if (frame[0] == SIGNAL && frame[1] == SIGKILL) doomed = 1;
+      if (!read_all(CONTROL, frame, sizeof frame)) {
+        if (ended) return;
+        control = 0, frame[0] = SIGNAL, frame[1] = SIGKILL;
+      }
+      if (frame[0] == SIGNAL && frame[1] == SIGKILL && !ended) doomed = 1;
       if (frame[0] == SIGNAL) call(SYS_kill, -pid, frame[1], 0, 0);
       else if (frame[0] == RESIZE && master >= 0) resize(master, frame[1] >> 16, frame[1] & 0xffff);
     }
@@ -206,15 +240,14 @@ static int serve(int pid, int children, int master) {
     if (fds[3].revents & ~POLLOUT || fds[4].revents) move(&output, fds[3].revents & ~POLLOUT, fds[4].revents);
     if (fds[0].revents) {
       char news[1024];
-      int status;
-      long one;
       while (call(SYS_read, children, news, sizeof news, 0) > 0);
-      while ((one = call(SYS_wait4, -1, &status, WNOHANG | WALL, 0)) > 0)
-        if (one == pid) ended = 1, result = status;
-    }
-    if (ended) {
-      if (doomed) sweep();
-      return result;
+      each_child(0, pid);
+      if (!ended && has_ended(pid, &result)) {
+        ended = 1;
+        if (doomed) sweep();
+        tell(ENDED, (u32)result);
+      }
+      if (ended && (doomed || !has_group(pid))) return;
     }
   }
 }
@@ -304,7 +337,9 @@ __attribute__((used, noreturn)) void run(void) {
   }
   call(SYS_close, status[0], 0, 0, 0);
   tell(STARTED, (u32)pid);
-  tell(ENDED, (u32)serve(pid, (int)children, master));
+  serve(pid, (int)children, master);
+  /* PID 1 need not reap it. */
+  call(SYS_wait4, pid, 0, WNOHANG | WALL, 0);
   if (master >= 0) drain(master);
   leave(0);
   __builtin_unreachable();

@@ -73,6 +73,7 @@ export async function execInside(
     exit: program.exit,
     kill: async (signal) => program.send(encodeSignal(signal)),
     resize: async (size) => program.send(encodeResize(size)),
+    release: () => program.abandon(),
   };
 }
 
@@ -119,7 +120,12 @@ class AttachedProgram {
     this.#control.on("data", (bytes: Buffer) => {
       for (const news of this.#decode(bytes)) {
         if (news.kind === "failed") exit.resolve({ kind: "exited", code: news.code });
-        if (news.kind === "ended") exit.resolve(news.status);
+        if (news.kind === "ended") {
+          exit.resolve(news.status);
+          // What is left of its group must not keep us from our own end.
+          this.#child.unref();
+          this.#control.unref();
+        }
         begun.resolve();
       }
     });
@@ -139,7 +145,7 @@ class AttachedProgram {
     if (this.#control.writable) this.#control.write(frame);
   }
 
-  /** Ends the program's process group, or keeps it from starting. */
+  /** Ends the program with all that it started, or keeps it from starting. What is left after its end lives on. */
   abandon(): void {
     this.#control.destroy();
   }

@@ -36,7 +36,7 @@ export function encodeRequest(request: HelperRequest): Buffer {
   return Buffer.concat([head, strings]);
 }
 
-/** `signal` goes to the program's process group. */
+/** `signal` goes to the program's process group, or after its end to what is left of that. */
 export function encodeSignal(signal: SignalName): Buffer {
   return words([SIGNAL, parseSignal(signal) ?? 0]);
 }
