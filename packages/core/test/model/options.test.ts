@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { BoundSchema } from "../../src/model/amount.ts";
 import { ProgressListenerSchema, SignalSchema } from "../../src/model/call-options.ts";
 import { ContentSchema } from "../../src/model/content.ts";
 import { EnvSchema } from "../../src/model/env.ts";
-import { BoundSchema, StopOptionsSchema } from "../../src/model/verb-options.ts";
+import { StopOptionsSchema } from "../../src/model/verb-options.ts";
 
 describe("an option of a call", () => {
   it.each([

@@ -7,6 +7,7 @@ import {
   type InstanceEvent,
   openHost,
   type PipeProcess,
+  type RunResult,
   type SignalName,
   type TtyProcess,
 } from "../../src/index.ts";
@@ -101,6 +102,12 @@ export async function modes(instance: Instance<"exec">) {
   same<typeof terminal>()<TtyProcess>();
   // @ts-expect-error a terminal has no separate standard error
   terminal.stderr;
+  // @ts-expect-error a terminal tells no lines
+  await instance.exec(["sh"], { tty: { columns: 80, rows: 24 }, onStdout: () => undefined });
+  const printed = await instance.run(["ls"], { encoding: "utf8", check: true });
+  same<typeof printed>()<RunResult>();
+  const bytes = await instance.run(["ls"], { encoding: "buffer" });
+  same<typeof bytes>()<RunResult<Buffer>>();
   // @ts-expect-error a command line is an argv, never a string
   await instance.exec("ls -l");
   const exit = await piped.exit;

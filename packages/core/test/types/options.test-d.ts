@@ -4,7 +4,8 @@ import type { ProgressOptions } from "../../src/contract/abortable.ts";
 import type { MkdirOptions, OwnerOptions, PushOptions, RemoveOptions } from "../../src/contract/files.ts";
 import type { ListOptions } from "../../src/contract/host.ts";
 import type { StopOptions } from "../../src/contract/instance.ts";
-import type { ExecOptions, RunOptions, TtyExecOptions } from "../../src/contract/process.ts";
+import type { ExecOptions, PipeExecOptions, TtyExecOptions } from "../../src/contract/process.ts";
+import type { RunOptions } from "../../src/contract/run.ts";
 import type { ExecSchema } from "../../src/model/exec.ts";
 import type {
   MkdirOptionsSchema,
@@ -27,7 +28,7 @@ function sameKeys<Schema extends z.ZodType, Options>() {
 }
 type WithArgv<Options> = Options & { readonly argv: readonly string[] };
 
-sameKeys<typeof ExecSchema, WithArgv<ExecOptions & Partial<TtyExecOptions>>>()();
+sameKeys<typeof ExecSchema, WithArgv<Omit<PipeExecOptions, "tty"> & Pick<TtyExecOptions, "tty">>>()();
 sameKeys<typeof RunSchema, WithArgv<RunOptions>>()();
 sameKeys<typeof StopOptionsSchema, StopOptions>()();
 sameKeys<typeof ListOptionsSchema, ListOptions>()();
