@@ -37,7 +37,7 @@ export async function findAgain(
   }
   if (running === undefined) {
     // A start that never finished is not a run that was lost: there is nothing to tell about its end.
-    const exit = record.state === "starting" ? undefined : exitBehindOurBack(record, status);
+    const exit = record.state === "starting" ? undefined : await exitBehindOurBack(instance, record, status);
     await recordEnd(instance, record, exit);
     return undefined;
   }
@@ -79,8 +79,13 @@ export async function runningState(
   return ((await running.isFrozen?.({ signal })) ?? record.state === "frozen") ? "frozen" : "running";
 }
 
-function exitBehindOurBack(record: InstanceRecord, status: ExitStatus | undefined): InstanceExit {
-  const reason = record.asked ? "requested" : status === undefined ? "lost" : "program";
+async function exitBehindOurBack(
+  instance: ManagedInstance,
+  record: InstanceRecord,
+  status: ExitStatus | undefined,
+): Promise<InstanceExit> {
+  const asked = record.asked || (await isStopUnderWay(instance));
+  const reason = asked ? "requested" : status === undefined ? "lost" : "program";
   return { reason, ...(status === undefined ? {} : { status }), at: Date.now() };
 }
 

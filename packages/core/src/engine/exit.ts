@@ -3,6 +3,7 @@ import { joinFailures } from "../driver/cleanup.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import type { InstanceRecord } from "./record.ts";
 import type { Run } from "./run.ts";
+import { isStopUnderWay } from "./stop-mark.ts";
 
 /** What a record says of an instance once nothing of its last run is left. */
 export const STOPPED = { state: "stopped", asked: undefined, error: undefined } as const;
@@ -19,7 +20,7 @@ export async function recordExit(instance: ManagedInstance, run: Run): Promise<v
     const reading = instance.engine.records.read(instance.name);
     if (reading.kind === "record" && reading.record.uuid === instance.uuid && reading.record.run === run.id) {
       const { record } = reading;
-      run.exit = record.state === "stopped" ? record.exit : exitOf(record, run);
+      run.exit = record.state === "stopped" ? record.exit : await exitOf(instance, record, run);
       await recordEnd(instance, onTheWay(instance, record, run), run.exit);
     }
     instance.run = undefined;
@@ -65,11 +66,12 @@ function onTheWay(instance: ManagedInstance, record: InstanceRecord, run: Run): 
   return overtaken ? instance.passThrough(record, "stopping") : record;
 }
 
-/** How a run ended, with why. */
-export function exitOf(record: InstanceRecord, run: Run): InstanceExit {
+/** How a run ended, with why. Another process may have killed it before it could put on record that it would. */
+export async function exitOf(instance: ManagedInstance, record: InstanceRecord, run: Run): Promise<InstanceExit> {
   const status = run.end?.status;
+  const asked = record.asked || run.endRequested || (await isStopUnderWay(instance));
   return {
-    reason: record.asked || run.endRequested ? "requested" : "program",
+    reason: asked ? "requested" : "program",
     ...(status === undefined ? {} : { status }),
     at: Date.now(),
   };

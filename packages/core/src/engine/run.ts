@@ -49,10 +49,7 @@ export class Run {
     return this.running.lacks?.(capability);
   }
 
-  /**
-   * Kills it at once, without the instance's lock: the holder of the lock may hang for as long as the instance lives. A
-   * failure is not reported: the caller kills again under the lock.
-   */
+  /** Kills it. A failure is not reported: the caller kills again under the instance's lock. */
   killNow(): void {
     if (this.end !== undefined) return;
     this.endRequested = true;

@@ -32,7 +32,7 @@ export interface Refusal {
 export async function stoppedError(instance: ManagedInstance, refusal: Refusal): Promise<StateError> {
   const { verb, expected, run, cause } = refusal;
   const record = instance.read(verb);
-  const exit = run === undefined ? record.exit : (run.exit ?? exitOf(record, run));
+  const exit = run === undefined ? record.exit : (run.exit ?? (await exitOf(instance, record, run)));
   const lastLines = exit === undefined || exit.reason === "requested" ? undefined : await readEnd(instance, record);
   return new StateError({ instance: instance.name, verb, state: "stopped", expected, exit, lastLines }, { cause });
 }

@@ -9,6 +9,7 @@ import { describeFreeze } from "./chapters/freeze.ts";
 import { describeHost } from "./chapters/host.ts";
 import { describeLifecycle } from "./chapters/lifecycle.ts";
 import { describeObservation } from "./chapters/observation.ts";
+import { describeOtherHost } from "./chapters/other-host.ts";
 import { describePlaces } from "./chapters/places.ts";
 import { describeRecover } from "./chapters/recover.ts";
 import { describeStop } from "./chapters/stop.ts";
@@ -40,6 +41,7 @@ export function describeDriver(runner: Runner, subject: DriverSubject): void {
     describeTrees(fixture);
     describeEvents(fixture);
     describeCancel(fixture);
+    describeOtherHost(fixture);
     describeRecover(fixture);
     runner.afterAll(() => fixture.close(), fixture.deadline * 10);
   });

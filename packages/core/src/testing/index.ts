@@ -12,5 +12,6 @@ export { FakeWorld } from "./fake/world.ts";
 export { type FakeConfig, type FakeConfigInput, FakeConfigSchema, type FakeOptions, fake } from "./fake-driver.ts";
 export { importFakeImage } from "./fake-image.ts";
 export { liveUntilKilled } from "./kit/crash.ts";
+export { obey } from "./kit/other-host.ts";
 export type { DriverSubject, Runner, SubjectAccount, SubjectConfig } from "./kit/subject.ts";
 export { lacking, type Need, requires, type SkipContext } from "./requires.ts";

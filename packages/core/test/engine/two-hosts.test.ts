@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { acquireLock } from "../../src/engine/lock.ts";
+import { acquireLock, isHeld } from "../../src/engine/lock.ts";
 import { gate, ScriptedRun, scriptedRoot } from "./scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
@@ -93,6 +93,51 @@ describe("two hosts on one root", () => {
     await measuring;
     expect(await waiting).toEqual(exit);
     expect(await instance.state()).toBe("running");
+  });
+
+  it("let the account of an end stand that another put on record first", async () => {
+    const mine = await (await place.open()).create(CONFIG);
+    await mine.start();
+    const waiting = mine.wait();
+    // Takes its turn after the look with which waiting begins.
+    await mine.unfreeze();
+    const lock = await acquireLock(`${place.root}/locks/instance-a`);
+    const exit = { reason: "lost", at: 1 };
+    await patchRecord({ state: "stopped", exit });
+    place.scripted.run("a").end({ kind: "exited", code: 0 });
+    await setImmediate();
+    await lock.release();
+    expect(await waiting).toEqual(exit);
+    expect((await mine.inspect()).exit).toEqual(exit);
+  });
+
+  it("mark a kill that cannot wait for its turn, and take an end under such a mark for requested", async () => {
+    const mine = await (await place.open()).create(CONFIG);
+    await mine.start();
+    const lock = await acquireLock(`${place.root}/locks/instance-a`);
+    const run = place.scripted.run("a");
+    const stopping = mine.stop({ mode: "kill" });
+    await run.exited;
+    const stops = `${place.root}/instances/a/stops`;
+    const marks = await readdir(stops);
+    expect(marks).toHaveLength(1);
+    expect(await isHeld(`${stops}/${marks[0]}`)).toBe(true);
+    await lock.release();
+    await stopping;
+    expect(await readdir(stops)).toEqual([]);
+
+    await mine.start();
+    const waiting = mine.wait();
+    const mark = await acquireLock(`${stops}/of-another`);
+    place.scripted.run("a").end({ kind: "signaled", signal: "SIGKILL" });
+    expect(await waiting).toMatchObject({ reason: "requested" });
+    await mark.release();
+    // The next that ends by itself is not taken for asked for by what is left of a dead process.
+    await mine.start();
+    const last = mine.wait();
+    place.scripted.run("a").end({ kind: "exited", code: 0 });
+    expect(await last).toMatchObject({ reason: "program" });
+    expect(await readdir(stops)).toEqual([]);
   });
 
   it("stop and start one instance at the same time, over and over, and every call settles", async () => {

@@ -2,6 +2,7 @@ import { utimesSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { ConfigError, HostError, ImageError, NotFoundError } from "../../src/contract/errors.ts";
+import { hostFailure } from "../../src/system/host-failure.ts";
 import { spawn } from "../../src/system/spawn.ts";
 import { mount, umount } from "../../src/system/syscall.ts";
 import { requires } from "../../src/testing/requires.ts";
@@ -98,7 +99,7 @@ describe("the image store", () => {
       try {
         await using store = await scratch.open();
         for (const source of [archive, scratch.path("rootfs"), scratch.path("s"), raw]) {
-          const error = await failure(store.import(source));
+          const error = hostFailure("import it", await failure(store.import(source)));
           expect(error).toBeInstanceOf(HostError);
           expect(error instanceof HostError && error.missing[0]?.need).toBe("disk-space");
           expect(await scratch.remains()).toEqual([]);

@@ -10,6 +10,7 @@ import type { ManagedInstance } from "../managed-instance.ts";
 import { type InstanceRecord, unusable } from "../record.ts";
 import { removeInstanceFolder } from "../remove-folder.ts";
 import type { Run } from "../run.ts";
+import { killAhead } from "../stop-mark.ts";
 
 /** Deletes an instance and all that it left. Goes on when the caller stops waiting. */
 export async function remove(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
@@ -26,8 +27,16 @@ export async function remove(instance: ManagedInstance, options: Abortable = {})
 }
 
 async function deleteInBackground(instance: ManagedInstance): Promise<void> {
+  const unmark = ownRecord(instance) === undefined ? undefined : await killAhead(instance);
+  try {
+    await deleteUnderLock(instance);
+  } finally {
+    await unmark?.();
+  }
+}
+
+async function deleteUnderLock(instance: ManagedInstance): Promise<void> {
   const { engine } = instance;
-  if (ownRecord(instance) !== undefined) instance.run?.killNow();
   await instance.locked({}, async (lock, signal) => {
     const record = ownRecord(instance);
     if (record === undefined) return instance.forget();

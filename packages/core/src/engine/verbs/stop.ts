@@ -5,7 +5,7 @@ import { StopOptionsSchema } from "../../model/verb-options.ts";
 import { track } from "../engine.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { Run } from "../run.ts";
-import { isStopUnderWay, markStop } from "../stop-mark.ts";
+import { isStopUnderWay, killAhead, markStop } from "../stop-mark.ts";
 
 /**
  * Milliseconds beyond its deadline that a stop has to begin: what began at the last moment is undone in order, and one
@@ -26,11 +26,9 @@ async function stopInBackground(
   timeout: number,
 ): Promise<void> {
   const { closing } = instance.engine;
-  if (mode === "kill") {
-    // What is refused ends nothing.
-    instance.read("stop");
-    instance.run?.killNow();
-  }
+  // What is refused ends nothing.
+  instance.read("stop");
+  const mark = mode === "kill" ? await killAhead(instance) : undefined;
   const deadline = new Deadline({
     action: `stop of instance "${instance.name}"`,
     timeout: mode === "kill" ? Number.POSITIVE_INFINITY : timeout,
@@ -44,7 +42,7 @@ async function stopInBackground(
     hint: "another call has been at work on it meanwhile, here or in another process",
   });
   try {
-    const begin = beginStop(instance, mode, turn.signal);
+    const begin = beginStop(instance, mode, turn.signal, mark);
     const begun = await abortableWithin(begin, turn.signal, PATIENCE).catch((error) => {
       // The stop may begin all the same, without a caller that waits for the end.
       const late = begin.then(async (stop) => stop && giveUp(instance, stop, error));
@@ -66,6 +64,7 @@ async function stopInBackground(
       await unmark();
     }
   } finally {
+    await mark?.();
     turn[Symbol.dispose]();
     deadline[Symbol.dispose]();
   }
@@ -84,6 +83,7 @@ async function beginStop(
   instance: ManagedInstance,
   mode: NonNullable<StopOptions["mode"]>,
   turn: AbortSignal,
+  mark: (() => Promise<void>) | undefined,
 ): Promise<BegunStop | undefined> {
   return instance.exclusively("stop", { signal: turn }, async (before, signal) => {
     const run = await instance.currentRun(before, signal);
@@ -96,7 +96,7 @@ async function beginStop(
     signal.throwIfAborted();
     const joined = record.state === "stopping";
     if (!joined) await instance.change(record, { state: "stopping", asked: true });
-    return { run, joined, unmark: await markStop(instance) };
+    return { run, joined, unmark: mark ?? (await markStop(instance)) };
   });
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { InstanceEvent } from "../../contract/events.ts";
 import { TRANSITIONS } from "../../contract/state.ts";
-import { rejectsExactly, within } from "../kit/expect.ts";
+import { collect, rejectsExactly, within } from "../kit/expect.ts";
 import type { Fixture } from "../kit/fixture.ts";
 
 /** Chapter: what is told of an instance, to whom, in what order. */
@@ -120,15 +120,6 @@ export function describeEvents(fixture: Fixture): void {
       });
     });
   });
-}
-
-async function collect(events: AsyncIterable<InstanceEvent>, last?: (event: InstanceEvent) => boolean) {
-  const seen: InstanceEvent[] = [];
-  for await (const event of events) {
-    seen.push(event);
-    if (last?.(event)) break;
-  }
-  return seen;
 }
 
 function word(event: InstanceEvent): string {

@@ -1,13 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { dirname } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Host } from "../../contract/host.ts";
 import type { InstanceInfo } from "../../contract/instance.ts";
 import type { AnyDriver } from "../../driver/backend.ts";
 import { Transcript } from "./expect.ts";
 import { type AnyInstance, createConfig, type Fixture } from "./fixture.ts";
-import { nodeFlags } from "./node-flags.ts";
+import { endProcess, startProcess } from "./process.ts";
 import type { DriverSubject } from "./subject.ts";
 
 /** What a host is to have done, or to be doing, when it dies. */
@@ -76,7 +72,7 @@ export async function crashHost(
     for (const info of running) await meanwhile(info);
     return;
   }
-  const child = startChild(subject.crash.module, root, victims);
+  const child = startProcess(subject.crash.module, "liveUntilKilled", [root, victims]);
   const output = new Transcript(child.stdout);
   const errors = new Transcript(child.stderr);
   try {
@@ -86,10 +82,10 @@ export async function crashHost(
     const delay = Math.max(0, ...victims.map((victim) => victim.delay ?? 0));
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
     const running = meanwhile === undefined ? [] : await look(fixture);
-    await kill(child);
+    await endProcess(child);
     for (const info of running) await meanwhile?.(info);
   } finally {
-    await kill(child);
+    await endProcess(child);
   }
 }
 
@@ -99,25 +95,4 @@ async function look(fixture: Fixture): Promise<InstanceInfo[]> {
   const running = (await host.list()).filter(({ state }) => state === "running");
   await host[Symbol.asyncDispose]();
   return running;
-}
-
-function startChild(module: string, root: string, victims: readonly Victim[]) {
-  const path = module.startsWith("file:") ? fileURLToPath(module) : module;
-  const [url, ...rest] = [pathToFileURL(path).href, root, victims].map((value) => JSON.stringify(value));
-  const script = [
-    'import { liveUntilKilled } from "@pileus/core/testing";',
-    `const { subject } = await import(${url});`,
-    `await liveUntilKilled(subject, ${rest.join(", ")});`,
-  ].join("\n");
-  return spawn(process.execPath, [...nodeFlags(path), "--input-type=module", "--eval", script], {
-    cwd: dirname(path),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = once(child, "exit");
-  child.kill("SIGKILL");
-  await gone;
 }

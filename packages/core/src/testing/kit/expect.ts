@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Readable } from "node:stream";
 import { type ErrorCode, type ErrorsByCode, isInstanceError } from "../../contract/errors.ts";
+import type { InstanceEvent } from "../../contract/events.ts";
 
 /** The promise must reject with an error of this library that has the code; returns it. */
 export async function rejectsWith<C extends ErrorCode>(promise: Promise<unknown>, code: C): Promise<ErrorsByCode[C]> {
@@ -57,6 +58,19 @@ export async function eventually<T>(deadline: number, what: string, check: () =>
     if (Date.now() > end) assert.fail(`${what}: not within ${deadline} ms`);
     await passing();
   }
+}
+
+/** What a watch tells, until it ends or has told what is `last`. */
+export async function collect(
+  events: AsyncIterable<InstanceEvent>,
+  last?: (event: InstanceEvent) => boolean,
+): Promise<InstanceEvent[]> {
+  const seen: InstanceEvent[] = [];
+  for await (const event of events) {
+    seen.push(event);
+    if (last?.(event)) break;
+  }
+  return seen;
 }
 
 /** Lets time pass, in milliseconds: the only proof that something does not happen. */

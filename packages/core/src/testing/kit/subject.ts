@@ -53,9 +53,10 @@ export interface DriverSubject {
   /** What an instance prints as it comes up, with the capability `logs`. */
   readonly prints?: { readonly stream: LogStream; readonly text: RegExp } | undefined;
   /**
-   * How the recover chapter has a host die. `kill`: in a process of its own, by SIGKILL; `module` is the URL of a
-   * module that exports `subject`, this very object. `abandon`: the host is left as it is, for a driver whose instances
-   * cannot outlive the process.
+   * How the recover chapter has a host die, and where the other host is that shares the folder. `kill`: in a process of
+   * its own, which dies by SIGKILL; `module` is the URL of a module that exports `subject`, this very object. `abandon`:
+   * in this process, and the host is left as it is, for a driver whose instances cannot outlive the process. No promise
+   * about several processes is then checked but what two hosts of one process can show.
    */
   readonly crash: { readonly how: "kill"; readonly module: string } | { readonly how: "abandon" };
   /** Ends an instance behind the host's back; resolves when it has ended. Default: by SIGKILL to `info.pid`. */
