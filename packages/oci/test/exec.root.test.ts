@@ -1,14 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ProgramFixture, real } from "./support/program-fixture.ts";
+import { describe, expect, it } from "vitest";
+import { programFixture, real } from "./support/program-fixture.ts";
 
-let fixture: ProgramFixture;
-beforeAll(async () => {
-  const opened = await ProgramFixture.open();
-  if (opened !== undefined) fixture = opened;
-});
-afterAll(async () => {
-  if (fixture !== undefined) expect(await fixture.close()).toEqual([]);
-});
+const fixture = programFixture();
 
 describe("a program of exec", () => {
   it(

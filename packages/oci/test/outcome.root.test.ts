@@ -1,17 +1,10 @@
 import { text } from "node:stream/consumers";
 import { setImmediate } from "node:timers/promises";
 import { identifyProcess, signalProcess, waitForEnd } from "@pileus/core/driver";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { exited, ProgramFixture, real, sh } from "./support/program-fixture.ts";
+import { describe, expect, it } from "vitest";
+import { exited, programFixture, real, sh } from "./support/program-fixture.ts";
 
-let fixture: ProgramFixture;
-beforeAll(async () => {
-  const opened = await ProgramFixture.open();
-  if (opened !== undefined) fixture = opened;
-});
-afterAll(async () => {
-  if (fixture !== undefined) expect(await fixture.close()).toEqual([]);
-});
+const fixture = programFixture();
 
 describe("its end", () => {
   it.for([0, 1, 7, 255])("by exit code %d is kept", (code, context) =>

@@ -1,16 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { OciSectionInput } from "../src/section.ts";
-import { exited, ProgramFixture, real, sh } from "./support/program-fixture.ts";
+import { exited, programFixture, real, sh } from "./support/program-fixture.ts";
 
-let fixture: ProgramFixture;
-beforeAll(async () => {
-  const opened = await ProgramFixture.open();
-  if (opened !== undefined) fixture = opened;
-});
-afterAll(async () => {
-  if (fixture !== undefined) expect(await fixture.close()).toEqual([]);
-});
+const fixture = programFixture();
 
 /** What can be in the place of a program. */
 const ODDITIES = {

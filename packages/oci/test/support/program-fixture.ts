@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type Instance, type OciProcess, openHost } from "@pileus/core";
 import { lacking, requires } from "@pileus/core/testing";
+import { afterAll, beforeAll, expect } from "vitest";
 import { leftovers } from "../../../lxc/test/support/leftovers.ts";
 import { type OciCapability, oci } from "../../src/index.ts";
 import type { OciSectionInput } from "../../src/section.ts";
@@ -25,24 +26,34 @@ export interface More {
   readonly limits?: { readonly memory?: string; readonly processes?: number };
 }
 
+/** The fixture of a test file: opened before its tests, and looked at afterwards for what is left. */
+export function programFixture(): ProgramFixture {
+  const fixture = new ProgramFixture();
+  const runs = NEEDS.every((need) => lacking(need) === undefined);
+  if (runs) beforeAll(() => fixture.open());
+  if (runs) afterAll(async () => expect(await fixture.close()).toEqual([]));
+  return fixture;
+}
+
 /** A host with an image whose program says `up`, and takes two seconds to end by SIGUSR1 with code 3. */
 export class ProgramFixture {
-  readonly folder: string;
-  host: Awaited<ReturnType<typeof open>>;
   image = "";
+  #folder = "";
+  #host: Awaited<ReturnType<typeof open>> | undefined;
   #count = 0;
 
-  private constructor(folder: string, host: Awaited<ReturnType<typeof open>>) {
-    this.folder = folder;
-    this.host = host;
+  get folder(): string {
+    return this.#folder;
+  }
+  get host(): Awaited<ReturnType<typeof open>> {
+    if (this.#host === undefined) throw new Error("the fixture is not open");
+    return this.#host;
   }
 
-  /** `undefined` where no test will run. */
-  static async open(): Promise<ProgramFixture | undefined> {
-    if (NEEDS.some((need) => lacking(need) !== undefined)) return undefined;
-    const folder = await mkdtemp(join(tmpdir(), "pileus-oci-program-"));
-    const fixture = new ProgramFixture(folder, await open(join(folder, "root")));
-    fixture.image = await fixture.load(["busybox"], {
+  async open(): Promise<void> {
+    this.#folder = await mkdtemp(join(tmpdir(), "pileus-oci-program-"));
+    await this.reopen();
+    this.image = await this.load(["busybox"], {
       cmd: [
         "/bin/sh",
         "-c",
@@ -53,7 +64,6 @@ export class ProgramFixture {
       user: "app",
       stopSignal: "SIGUSR1",
     });
-    return fixture;
   }
 
   /** Returns what is left of any instance. */
@@ -70,7 +80,7 @@ export class ProgramFixture {
   }
 
   async reopen(): Promise<void> {
-    this.host = await open(join(this.folder, "root"));
+    this.#host = await open(join(this.folder, "root"));
   }
 
   async load(layers: readonly LayerContent[], config: Partial<OciProcess> = {}): Promise<string> {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
+import { isDeepStrictEqual } from "node:util";
+import { isInstanceError, type StateError } from "../../contract/errors.ts";
 import type { ExitStatus } from "../../contract/state.ts";
 import { eventually, noise, passing, rejectsExactly, rejectsWith, Transcript, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
@@ -126,6 +128,19 @@ export function describeExec(fixture: Fixture): void {
       const streams = [stdout, stderr].map((stream) => new Transcript(stream).ended);
       await instance.stop({ mode: "kill" });
       await within(fixture.deadline, "the end of a program whose instance ended", Promise.all([lost, ...streams]));
+    });
+    it("of run() tells how its instance ended, where that comes first", async (instance) => {
+      const told = instance.run(["sleep", "1000"]).then(
+        ({ exit }) => ({ program: exit }),
+        (error: unknown) => (isInstanceError(error, "ERR_INSTANCE_STATE") ? (error as StateError).exit : error),
+      );
+      // What was asked for later is done: the other program runs.
+      await instance.run(["true"]);
+      await instance.stop({ mode: "kill" });
+      const outcome = await within(fixture.deadline, "run()", told);
+      const killed = { program: { kind: "signaled", signal: "SIGKILL" } };
+      // Killed with its instance, or lost with it.
+      if (!isDeepStrictEqual(outcome, killed)) assert.deepEqual(outcome, (await instance.inspect()).exit);
     });
     for (const signal of ["SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGUSR1"] as const) {
       it(`ends a program by ${signal}`, async (instance) => {

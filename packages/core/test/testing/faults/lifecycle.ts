@@ -29,6 +29,25 @@ export const LIFECYCLE_FAULTS: readonly Fault[] = [
     broken: (driver) => withRunning(driver, () => ({ exited: new Promise(() => undefined) })),
   },
   {
+    what: "tells of no end but one that its own host brought",
+    seenBy: [
+      "beside another host in this process > hears of a stop that it asked for, and both tell the same of the end",
+      "beside another host in this process > hears of the end of a run that it replaced by the next, and ends that one itself",
+    ],
+    broken: (driver) =>
+      withRunning(driver, (running) => {
+        let own = false;
+        const exited = running.exited.then((status) => (own ? status : new Promise<never>(() => undefined)));
+        return {
+          exited,
+          kill: () => {
+            own = true;
+            return running.kill();
+          },
+        };
+      }),
+  },
+  {
     what: "starts without a main program",
     seenBy: ["start > rejects with NotFoundError that names a main program which is not there"],
     broken: (driver) =>
