@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn as start } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn as start } from "node:child_process";
 import { Duplex, type Readable, type Writable } from "node:stream";
 import { CommandError } from "../contract/errors.ts";
 import { systemError } from "../files/plain-access.ts";
+import type { Cell } from "../system/cell.ts";
 import { hostFailure } from "../system/host-failure.ts";
 import { dyingWithUs, notOnPath } from "../system/spawn.ts";
 import { TOOL_ENV } from "../system/tool-env.ts";
@@ -15,6 +16,8 @@ export interface ToolOptions {
   /** The Debian package that has it, for the fix. */
   readonly fromPackage: string;
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Where it is held. */
+  readonly cell?: Cell | undefined;
   /** Each line of standard error as it comes. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
@@ -40,12 +43,12 @@ export interface Tool {
  */
 export function startTool(argv: readonly string[], options: ToolOptions): Tool {
   options.signal.throwIfAborted();
-  const [setpriv, ...args] = dyingWithUs(argv);
+  const [setpriv, ...args] = dyingWithUs([...(options.cell?.argv ?? []), ...argv]);
   const child = start(setpriv, args, {
     cwd: "/",
     env: { ...(options.env ?? TOOL_ENV) },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+    stdio: ["pipe", "pipe", "pipe", ...(options.cell?.descriptors ?? [])],
+  }) as ChildProcessWithoutNullStreams;
   // Where descriptors run out there are no streams, whatever their types say; its `error` event comes later.
   if ((child.stdin as Writable | undefined) === undefined) {
     child.once("error", () => undefined);

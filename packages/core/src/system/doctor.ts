@@ -4,6 +4,7 @@ import type { Abortable } from "../contract/abortable.ts";
 import type { Missing } from "../contract/errors.ts";
 import type { DoctorReport } from "../contract/host.ts";
 import type { AnyDriver, HostReport } from "../driver/backend.ts";
+import { whyNoCell } from "./cell.ts";
 import { readCgroupLayout } from "./cgroup.ts";
 
 type Facts = HostReport["facts"];
@@ -44,6 +45,7 @@ async function probeMachine(root: string): Promise<HostReport> {
     { name: "user", value: process.getuid?.() === 0 ? "root" : `uid ${process.getuid?.()}` },
     { name: "cgroups", value: cgroups() },
     { name: "disk", value: await diskSpace(root) },
+    { name: "unpacking", value: unpacking() },
   ];
   return { usable: missing.length === 0, missing, facts };
 }
@@ -51,6 +53,12 @@ async function probeMachine(root: string): Promise<HostReport> {
 function cgroups(): string {
   const layout = readCgroupLayout();
   return `${layout.kind}, at ${layout.hierarchies.map(({ path }) => path).join(" ")}`;
+}
+
+/** Whether what unpacks images can write nowhere else. */
+function unpacking(): string {
+  const why = whyNoCell("tar");
+  return why === undefined ? "confined to its folder" : `not confined to its folder (${why}): judged archives alone`;
 }
 
 async function diskSpace(root: string): Promise<string> {

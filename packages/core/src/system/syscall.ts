@@ -121,62 +121,63 @@ export function umount(target: string, options: { readonly lazy?: boolean } = {}
   check("umount2", native().umount2(target, (options.lazy ? MNT_DETACH : 0) | UMOUNT_NOFOLLOW));
 }
 
+const AT_FDCWD = -100;
+const AT_EMPTY_PATH = 0x1000;
+/** Bits of mount_setattr(2). */
+const MOUNT_ATTR = { RDONLY: 0x1n, NOSUID: 0x2n, NODEV: 0x4n, IDMAP: 0x100000n } as const;
+
+/**
+ * A descriptor of the file system at `path`, with nothing of what is mounted below, mounted nowhere: from it no `..`
+ * leads further up. No device of it can be opened. It is gone when all that hold the descriptor are. Needs Linux 5.12
+ * and CAP_SYS_ADMIN. open_tree(2).
+ */
+export function detachedMount(path: string, options: { readonly readOnly: boolean }): number {
+  const MS_PRIVATE = 1n << 18n;
+  const access = options.readOnly ? MOUNT_ATTR.RDONLY : 0n;
+  return cloneMount(path, { set: access | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV, propagation: MS_PRIVATE });
+}
+
 /**
  * Mounts `source` at `target` a second time, read-only, with its owners mapped by the user namespace open at
  * `userNamespace`: open_tree(2), mount_setattr(2), move_mount(2). Needs Linux 5.12 and a file system that can.
  */
 export function mountIdmapped(source: string, target: string, userNamespace: number): void {
-  const AT_FDCWD = -100;
-  const AT_EMPTY_PATH = 0x1000;
-  const OPEN_TREE_CLONE = 1;
-  const O_CLOEXEC = 0o2000000;
-  const MOUNT_ATTR_IDMAP = 0x00100000n;
-  const MOUNT_ATTR_RDONLY = 0x1n;
   const MOVE_MOUNT_F_EMPTY_PATH = 4;
-  const { syscall } = native();
-  const tree = check(
-    "open_tree",
-    syscall(NUMBER.open_tree, "int", AT_FDCWD, "str", source, "uint", OPEN_TREE_CLONE | O_CLOEXEC),
-  );
+  // Read-only: what removes the folder around a forgotten mount must not reach what it shows.
+  const tree = cloneMount(source, { set: MOUNT_ATTR.IDMAP | MOUNT_ATTR.RDONLY, userNamespace });
   try {
-    const attributes = Buffer.alloc(32);
-    // Read-only: what removes the folder around a forgotten mount must not reach what it shows.
-    attributes.writeBigUInt64LE(MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY, 0);
-    attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
-    check(
-      "mount_setattr",
-      syscall(
-        NUMBER.mount_setattr,
-        "int",
-        tree,
-        "str",
-        "",
-        "uint",
-        AT_EMPTY_PATH,
-        "uint8_t *",
-        attributes,
-        "size_t",
-        32,
-      ),
-    );
-    check(
-      "move_mount",
-      syscall(
-        NUMBER.move_mount,
-        "int",
-        tree,
-        "str",
-        "",
-        "int",
-        AT_FDCWD,
-        "str",
-        target,
-        "uint",
-        MOVE_MOUNT_F_EMPTY_PATH,
-      ),
-    );
+    const to = ["int", AT_FDCWD, "str", target, "uint", MOVE_MOUNT_F_EMPTY_PATH];
+    check("move_mount", native().syscall(NUMBER.move_mount, "int", tree, "str", "", ...to));
   } finally {
     closeSync(tree);
+  }
+}
+
+interface MountAttributes {
+  readonly set: bigint;
+  readonly propagation?: bigint;
+  readonly userNamespace?: number;
+}
+
+/** Close-on-exec. */
+function cloneMount(path: string, { set, propagation = 0n, userNamespace = 0 }: MountAttributes): number {
+  const OPEN_TREE_CLONE = 1;
+  const O_CLOEXEC = 0o2000000;
+  const { syscall } = native();
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC;
+  const tree = check("open_tree", syscall(NUMBER.open_tree, "int", AT_FDCWD, "str", path, "uint", flags));
+  try {
+    // struct mount_attr: what to set, to clear, the propagation, the user namespace.
+    const attributes = Buffer.alloc(32);
+    attributes.writeBigUInt64LE(set, 0);
+    attributes.writeBigUInt64LE(propagation, 16);
+    attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
+    const what = ["uint", AT_EMPTY_PATH, "uint8_t *", attributes, "size_t", attributes.length];
+    check("mount_setattr", syscall(NUMBER.mount_setattr, "int", tree, "str", "", ...what));
+    return tree;
+  } catch (error) {
+    closeSync(tree);
+    throw error;
   }
 }
 

@@ -7,13 +7,13 @@ import { CommandError, ImageError, isInstanceError } from "../../contract/errors
 import { linkSignals } from "../../driver/deadline.ts";
 import { isDiskFull, saysDiskFull } from "../../system/disk-full.ts";
 import { diskFull } from "../../system/host-failure.ts";
-import { startTool } from "../tool.ts";
 import { completeTree } from "./complete.ts";
 import { decompressor, peek } from "./decompress.ts";
 import { LayerFilter, type LayerFindings } from "./filter.ts";
 import { Judge } from "./judge.ts";
 import type { LayerLimits } from "./limits.ts";
 import { type LayerFolder, LowerLayers } from "./lower-layers.ts";
+import { startTar } from "./tar.ts";
 
 export interface UnpackOptions extends ProgressOptions {
   /** For messages. */
@@ -43,7 +43,7 @@ export interface Unpacked extends LayerFindings {
  * the caller removes the folder otherwise.
  *
  * The archive is judged in this process and written anew for tar(1), which only ever sees what {@link LayerFilter} let
- * through. docs/design/0003-unpacking.md has the figures.
+ * through, and can write nowhere but in `tree`: {@link startTar}. docs/design/0003-unpacking.md has the figures.
  *
  * @throws {ImageError} for a malformed or hostile archive, or a wrong digest. @throws {HostError} for a missing tool, a
  * full disk, or owners that only root can give.
@@ -64,8 +64,7 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
     const judge = new Judge(image, filter, options.limits);
     let full = false;
     let lost: ImageError | undefined;
-    const tar = startTool(extractArgv(tree), {
-      fromPackage: "tar",
+    const tar = startTar(tree, {
       signal: failing.signal,
       onLine: (line) => {
         // It would go on with the next file, and fail at each; of an attribute it only warns.
@@ -112,27 +111,6 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
 function onlyOwner(): { readonly uid: number; readonly gid: number } | undefined {
   const [uid = 0, gid = 0] = [process.geteuid?.(), process.getegid?.()];
   return uid === 0 ? undefined : { uid, gid };
-}
-
-function extractArgv(tree: string): string[] {
-  return [
-    "tar",
-    "--extract",
-    "--file=-",
-    `--directory=${tree}`,
-    "--numeric-owner",
-    "--same-owner",
-    "--same-permissions",
-    // Not --delay-directory-restore, whose time grows with the square of the folders: they come again after what is in
-    // them. Symlinks as they are and at once: tar puts off those that leave, and touches their folders after all. No
-    // name of ours does.
-    "--absolute-names",
-    "--xattrs",
-    "--xattrs-include=*",
-    "--warning=no-timestamp",
-    // Records of 256 KiB: fewer reads.
-    "--blocking-factor=512",
-  ];
 }
 
 /**
