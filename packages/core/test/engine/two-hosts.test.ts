@@ -233,8 +233,7 @@ describe("disposing of a host", () => {
     const instance = await host.create(CONFIG);
     await instance.start();
     const watching = (async () => {
-      for await (const _ of host.watch());
-      for await (const _ of instance.watch());
+      for (const events of [host.watch(), instance.watch()]) for await (const _ of events);
     })();
     await host[Symbol.asyncDispose]();
     await host[Symbol.asyncDispose]();

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { isDeepStrictEqual } from "node:util";
-import { isInstanceError, type StateError } from "../../contract/errors.ts";
+import { isInstanceError } from "../../contract/errors.ts";
 import type { ExitStatus } from "../../contract/state.ts";
 import { eventually, noise, passing, rejectsExactly, rejectsWith, Transcript, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
@@ -132,7 +132,7 @@ export function describeExec(fixture: Fixture): void {
     it("of run() tells how its instance ended, where that comes first", async (instance) => {
       const told = instance.run(["sleep", "1000"]).then(
         ({ exit }) => ({ program: exit }),
-        (error: unknown) => (isInstanceError(error, "ERR_INSTANCE_STATE") ? (error as StateError).exit : error),
+        (error: unknown) => (isInstanceError(error, "ERR_INSTANCE_STATE") ? error.exit : error),
       );
       // What was asked for later is done: the other program runs.
       await instance.run(["true"]);

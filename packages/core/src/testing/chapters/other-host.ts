@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isInstanceError, type StateError } from "../../contract/errors.ts";
+import { isInstanceError } from "../../contract/errors.ts";
 import { collect, rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { type OtherHost, openOtherHost } from "../kit/other-host.ts";
@@ -26,7 +26,7 @@ export function describeOtherHost(fixture: Fixture): void {
         const ofHost = collect(host.watch(), (event) => event.type === "deleted");
         const waiting = instance.wait().then(
           ({ reason }) => reason,
-          (error: unknown) => (isInstanceError(error, "ERR_INSTANCE_STATE") ? (error as StateError).state : error),
+          (error: unknown) => (isInstanceError(error, "ERR_INSTANCE_STATE") ? error.state : error),
         );
         await other.tell("delete", name);
         assert.equal((await settles("the watch of the instance", ofInstance)).at(-1)?.type, "deleted");
