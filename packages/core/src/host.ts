@@ -1,8 +1,16 @@
 import { resolve } from "node:path";
-import type { Abortable, ProgressOptions } from "./contract/abortable.ts";
+import type { Abortable } from "./contract/abortable.ts";
 import { NotFoundError } from "./contract/errors.ts";
 import type { InstanceEvent } from "./contract/events.ts";
-import type { DoctorReport, Host, ListOptions, OpenHostOptions } from "./contract/host.ts";
+import type {
+  CreateOptions,
+  DoctorReport,
+  EphemeralOptions,
+  Host,
+  ListOptions,
+  OpenHostOptions,
+  SweepOptions,
+} from "./contract/host.ts";
 import type { Images } from "./contract/images.ts";
 import type { InstanceInfo } from "./contract/instance.ts";
 import type { Networks } from "./contract/networks.ts";
@@ -20,7 +28,8 @@ import { create } from "./engine/verbs/create.ts";
 import { ephemeral } from "./engine/verbs/ephemeral.ts";
 import { find } from "./engine/verbs/find.ts";
 import { list } from "./engine/verbs/list.ts";
-import { watchDeletions } from "./engine/watch-deletions.ts";
+import { sweep } from "./engine/verbs/sweep.ts";
+import { watchInstances } from "./engine/watch-instances.ts";
 import { imagesWhileOpen, networksWhileOpen, verbWhileOpen } from "./engine/while-open.ts";
 import { openImageStore } from "./images/store.ts";
 import { openNetworks } from "./network/networks.ts";
@@ -67,7 +76,7 @@ export async function openHostWith<const D extends AnyDriver>(
   try {
     const engine = await openEngine(layout, drivers, parts, { signal, closing: closing.signal });
     try {
-      watchDeletions(engine);
+      watchInstances(engine);
       const issues = await recover(engine, signal);
       // The class says at run time what the interface's overloads say of types.
       return new OpenHost(engine, closing, issues, parts.probeNetworks) as unknown as Host<D>;
@@ -108,7 +117,7 @@ class OpenHost {
     this.#tap = engine.events.tap();
   }
 
-  create(config: unknown, options?: ProgressOptions): Promise<InstanceHandle> {
+  create(config: unknown, options?: CreateOptions): Promise<InstanceHandle> {
     return this.#verb("create an instance", options, async (linked) => {
       return new InstanceHandle(await create(this.#engine, config, linked));
     });
@@ -129,8 +138,12 @@ class OpenHost {
     return this.#verb("list instances", options, (linked) => list(this.#engine, linked));
   }
 
-  ephemeral(config: unknown, options?: ProgressOptions): Promise<InstanceHandle> {
+  ephemeral(config: unknown, options?: EphemeralOptions): Promise<InstanceHandle> {
     return this.#verb("create an instance", options, (linked) => ephemeral(this.#engine, config, linked));
+  }
+
+  sweep(options?: SweepOptions): Promise<readonly string[]> {
+    return this.#verb("sweep instances", options, (linked) => sweep(this.#engine, linked));
   }
 
   watch(options?: Abortable): AsyncIterable<InstanceEvent> {
@@ -144,6 +157,10 @@ class OpenHost {
       const images = await this.#engine.images.issues();
       const issues = [
         ...this.#issues.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason })),
+        ...[...this.#engine.lifetimes.failures].map(([name, reason]) => ({
+          name: `instance "${name}"`,
+          value: `its lifetime has passed, and it could not be ended: ${reason}`,
+        })),
         ...images.map(({ image, reason }) => ({ name: `image ${image}`, value: reason })),
       ];
       const networks = (probing: Abortable) => this.#examineNetworks(probing);

@@ -40,6 +40,34 @@ export interface OpenHostOptions<D extends AnyDriver> extends Abortable {
   readonly drivers: readonly D[];
 }
 
+/** What `create()` takes beside the configuration. */
+export interface CreateOptions extends ProgressOptions {
+  /**
+   * How long the instance lives: milliseconds from its creation, or the moment of its end. Default: for ever.
+   *
+   * It stands on record. Whatever process has the host open when it has passed ends the instance: deletes it if it is
+   * ephemeral, else stops it (ten seconds to end in order, then by force). It can then not be started any more, and is
+   * there to be looked at, until it is deleted. If no process has the host open, the next `openHost()` sees to it, without
+   * waiting for it. The timer keeps no process alive. A clock that was set is noticed within a minute.
+   */
+  readonly expires?: number | Date | undefined;
+}
+
+/** What `ephemeral()` takes beside the configuration. */
+export interface EphemeralOptions extends CreateOptions {
+  /**
+   * Whether to wait until the instance is ready, as its `ready()` does; `{ timeout }` in milliseconds. Default: false. If
+   * that fails, nothing is left.
+   */
+  readonly ready?: boolean | { readonly timeout: number } | undefined;
+}
+
+/** What `sweep()` takes. */
+export interface SweepOptions extends Abortable {
+  /** Only those that have all of these labels, each with exactly this value. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
 /** What `list()` takes: which instances, and how each is looked at. Filters that are given must all match. */
 export interface ListOptions extends Abortable {
   /** Those that have all of these labels, each with exactly this value. */
@@ -87,7 +115,7 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
    */
   create<N extends D["name"]>(
     config: CreateConfig<D> & { readonly driver: N },
-    options?: ProgressOptions,
+    options?: CreateOptions,
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
   /**
    * The instance by name, typed by what all drivers of this host can do; with `driver`, typed by that one.
@@ -101,13 +129,20 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
   /** The instances that match, sorted by name; without filters all of them. See {@link ListOptions.state}. */
   list(options?: ListOptions): Promise<readonly InstanceInfo[]>;
   /**
-   * Creates and starts an instance that is deleted when the handle is disposed. A process that dies before, by `^C`
-   * too, leaves it and its name taken: the next one removes it by `(await host.get(name)).delete()`.
+   * Creates and starts an instance that is deleted when the handle is disposed; an abort or a failure leaves nothing. A
+   * process that dies before, by `^C` too, leaves it and its name taken, for {@link sweep} of any later one.
    */
   ephemeral<N extends D["name"]>(
     config: CreateConfig<D> & { readonly driver: N },
-    options?: ProgressOptions,
+    options?: EphemeralOptions,
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
+  /**
+   * Deletes the ephemeral instances that dead processes left, and returns their names, sorted. Never one whose process
+   * lives, though it has disposed its host; nor one of a process in another pid namespace, which cannot be looked at from
+   * here, as long as the machine has not been booted again. Safe at any time, in several processes at once too. Those of
+   * drivers that this host lacks stay. One that cannot be deleted does not keep the others; the call then rejects.
+   */
+  sweep(options?: SweepOptions): Promise<readonly string[]>;
   /** Probes the host and each driver; changes nothing. */
   doctor(options?: Abortable): Promise<DoctorReport>;
 }

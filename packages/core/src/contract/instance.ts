@@ -28,6 +28,10 @@ export interface InstanceInfo {
   readonly exposedPorts: readonly ExposedPort[];
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
+  /** Whether `ephemeral()` made it. */
+  readonly ephemeral: boolean;
+  /** When its lifetime passes, in milliseconds since the epoch. Absent: never. */
+  readonly expiresAt?: number | undefined;
   readonly startedAt?: number | undefined;
   /** Absent where the instance does not run on this machine. */
   readonly pid?: number | undefined;
@@ -73,6 +77,8 @@ export interface InstanceCore<C extends Capability = Capability> extends Watchab
    * `stopped` → `running`. Joins a start already under way; a no-op while running; waits for a stop under way, in
    * whatever process, and starts it again. Aborting the call that began the
    * start undoes it; a call that joined merely stops waiting. A failed start leaves the instance `stopped`.
+   *
+   * @throws {StateError} when the lifetime of the instance has passed.
    */
   start(options?: Abortable): Promise<void>;
   /**

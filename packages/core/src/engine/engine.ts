@@ -1,6 +1,7 @@
 import type { AnyDriver, Backend } from "../driver/backend.ts";
 import type { EventBus } from "./events.ts";
 import type { Layout } from "./layout.ts";
+import type { Lifetimes } from "./lifetimes.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 import type { ImageStore, NetworkManager } from "./ports.ts";
 import type { Records } from "./records.ts";
@@ -19,6 +20,7 @@ export interface Engine {
   readonly images: ImageStore;
   readonly networks: NetworkManager;
   readonly events: EventBus;
+  readonly lifetimes: Lifetimes;
   /** The instances that this process has met, by name. The truth is on disk. */
   readonly instances: Map<string, ManagedInstance>;
   /** Aborts when the host is disposed: everything that waits ends. */

@@ -5,7 +5,7 @@ import type { Run } from "./run.ts";
 
 /** What a record, and the run if this process holds it, tell of an instance. */
 export function instanceInfo(record: InstanceRecord, run: Run | undefined): InstanceInfo {
-  const { config, uuid, kind, state, createdAt, startedAt, exit, error } = record;
+  const { config, uuid, kind, state, createdAt, expiresAt, startedAt, exit, error } = record;
   const pid = run?.id === record.run ? run?.running.pid : undefined;
   return {
     name: config.name,
@@ -18,6 +18,8 @@ export function instanceInfo(record: InstanceRecord, run: Run | undefined): Inst
     image: record.image.fingerprint,
     exposedPorts: parseExposedPorts(record.image.process?.exposedPorts ?? []),
     createdAt,
+    ephemeral: record.owner !== undefined,
+    ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(pid === undefined ? {} : { pid }),
     ...(exit === undefined ? {} : { exit }),

@@ -1,14 +1,16 @@
 import type { Abortable } from "../contract/abortable.ts";
 import type { AnyDriver, HostReport } from "../driver/backend.ts";
 import type { ImageSourcePlugin } from "../driver/image-source.ts";
-import type { Engine, OpenDriver } from "./engine.ts";
+import { type Engine, type OpenDriver, track } from "./engine.ts";
 import { EventBus } from "./events.ts";
 import { gateBackend } from "./gate/gate.ts";
 import { hostId } from "./host-id.ts";
 import type { Layout } from "./layout.ts";
+import { Lifetimes } from "./lifetimes.ts";
 import type { ImageStore, ImageUsers, NetworkManager } from "./ports.ts";
 import { Records } from "./records.ts";
 import { makeRootFolders, rootError } from "./root-folder.ts";
+import { endExpired } from "./verbs/expire.ts";
 import { allRecords } from "./verbs/list.ts";
 
 /** What makes the parts of a host that the engine does not have itself. */
@@ -42,7 +44,7 @@ export async function openEngine(
     (await allRecords(layout, records))
       .filter((record) => record.image.fingerprint === fingerprint)
       .map((record) => record.config.name);
-  return {
+  const engine: Engine = {
     layout,
     records,
     drivers: new Map(
@@ -63,9 +65,11 @@ export async function openEngine(
     networks: await parts.openNetworks({ folder: layout.networks, hostId: id }),
     events: new EventBus(),
     instances: new Map(),
+    lifetimes: new Lifetimes((name) => track(engine, endExpired(engine, name)), closing),
     closing,
     work: new Set(),
   };
+  return engine;
 }
 
 /** Returns the root's identity. */

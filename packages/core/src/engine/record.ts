@@ -11,6 +11,7 @@ import { shorthand } from "../model/shorthand.ts";
 import { replaceFileOnFullDisk } from "../system/replace-file.ts";
 import { MAX_SMALL_FILE } from "../system/small-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
+import { OwnerSchema } from "./owner.ts";
 
 const STATES: Readonly<Record<InstanceState, true>> = {
   stopped: true,
@@ -57,6 +58,10 @@ const SHAPE = {
   /** The image as it was at create. */
   image: z.looseObject(ImageSchema.shape).transform((image) => image as Image),
   createdAt: z.number(),
+  /** The process that is to delete it, if it is ephemeral. */
+  owner: OwnerSchema.optional(),
+  /** Milliseconds since the epoch. An instance that has expired does not run. */
+  expiresAt: z.number().optional(),
   /** `creating` and `deleting` under a free lock are what a crash cut short: undone and finished at the next open. */
   phase: z.enum(["creating", "ready", "deleting"]),
   /**

@@ -11,6 +11,7 @@ import { type InstanceRecord, type RecordReading, unusable } from "./record.ts";
 import { removeAbandonedFolder, removeHalfWritten } from "./remove-folder.ts";
 import { removeTraces } from "./verbs/delete.ts";
 import { instanceNames } from "./verbs/list.ts";
+import { noteLifetime } from "./watch-instances.ts";
 
 /** How many instances are looked at at a time. */
 const AT_ONCE = 32;
@@ -64,6 +65,7 @@ async function recoverOne(engine: Engine, name: string, signal: AbortSignal): Pr
   if (reading.kind === "newer" || reading.kind === "garbage") return unusable(name, path, reading).message;
   if (reading.kind === "record" && reading.record.phase === "ready") {
     await recoverRun(engine, reading.record, signal);
+    noteLifetime(engine, name);
     return undefined;
   }
   await using lock = await tryLock(engine.layout.instanceLock(name));

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { BoundSchema, TimeoutSchema } from "./amount.ts";
-import { SignalSchema } from "./call-options.ts";
+import { ProgressListenerSchema, SignalSchema } from "./call-options.ts";
 import { ContentSchema } from "./content.ts";
 import { ProgramSchema } from "./exec.ts";
 import { InstanceKindSchema } from "./instance-kind.ts";
@@ -12,6 +12,34 @@ import { InstanceKindSchema } from "./instance-kind.ts";
 export const StopOptionsSchema = z.strictObject({
   mode: z.enum(["ask", "ask-then-kill", "kill"]).default("ask"),
   timeout: TimeoutSchema.default(30_000),
+  signal: SignalSchema.optional(),
+});
+
+/** When an instance expires: milliseconds from now on, or that moment. */
+const ExpiresSchema = z
+  .custom<number | Date>(
+    (value) => (typeof value === "number" ? value > 0 : value instanceof Date && value.getTime() > Date.now()),
+    "must be a number of milliseconds above 0, or a Date that is yet to come",
+  )
+  .optional();
+
+/** Of `host.create()`. */
+export const CreateOptionsSchema = z.strictObject({
+  expires: ExpiresSchema,
+  onProgress: ProgressListenerSchema.optional(),
+  signal: SignalSchema.optional(),
+});
+
+/** Of `host.ephemeral()`. */
+export const EphemeralOptionsSchema = CreateOptionsSchema.extend({
+  ready: z
+    .union([z.boolean(), z.strictObject({ timeout: TimeoutSchema })], "must be true, false or { timeout }")
+    .default(false),
+});
+
+/** Of `host.sweep()`. */
+export const SweepOptionsSchema = z.strictObject({
+  labels: z.record(z.string(), z.string()).default({}),
   signal: SignalSchema.optional(),
 });
 

@@ -46,6 +46,7 @@ const CALLS: Readonly<Record<Call, (opened: Opened) => unknown>> = {
   ephemeral: ({ host }) => host.ephemeral({ ...CONFIG, name: "b" }),
   get: ({ host }) => host.get("a"),
   list: ({ host }) => host.list(),
+  sweep: ({ host }) => host.sweep(),
   doctor: ({ host }) => host.doctor(),
   "images.get": ({ host }) => host.images.get("base"),
   "images.import": ({ host }) => host.images.import("x"),

@@ -49,6 +49,15 @@ export const VERBS: readonly Verb[] = [
       .inspect()
       .then(({ config: { driver, image } }) => host.ephemeral({ driver, name: "other", image }, { signal })),
   ),
+  verb("ephemeral, ready", "stopped", ({ host, instance, signal }) =>
+    instance
+      .inspect()
+      .then(({ config: { driver, image } }) =>
+        host.ephemeral({ driver, name: "other", image }, { signal, ready: true }),
+      ),
+  ),
+  verb("list, live", "found again", ({ host, signal }) => host.list({ state: "live", signal })),
+  verb("sweep", "running", ({ host, signal }) => host.sweep({ signal })),
   verb("list", "running", ({ host, signal }) => host.list({ signal })),
   verb("doctor", "running", ({ host, signal }) => host.doctor({ signal })),
   verb("state", "running", ({ instance, signal }) => instance.state({ signal })),

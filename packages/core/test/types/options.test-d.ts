@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import type { ProgressOptions } from "../../src/contract/abortable.ts";
 import type { MkdirOptions, OwnerOptions, PushOptions, RemoveOptions } from "../../src/contract/files.ts";
-import type { ListOptions } from "../../src/contract/host.ts";
+import type { CreateOptions, EphemeralOptions, ListOptions, SweepOptions } from "../../src/contract/host.ts";
 import type { StopOptions } from "../../src/contract/instance.ts";
 import type { ExecOptions, PipeExecOptions, TtyExecOptions } from "../../src/contract/process.ts";
 import type { RunOptions } from "../../src/contract/run.ts";
@@ -14,7 +14,14 @@ import type {
   RemoveOptionsSchema,
   WriteOptionsSchema,
 } from "../../src/model/file-options.ts";
-import type { ListOptionsSchema, RunSchema, StopOptionsSchema } from "../../src/model/verb-options.ts";
+import type {
+  CreateOptionsSchema,
+  EphemeralOptionsSchema,
+  ListOptionsSchema,
+  RunSchema,
+  StopOptionsSchema,
+  SweepOptionsSchema,
+} from "../../src/model/verb-options.ts";
 
 /** Fails to compile unless a schema has the keys of these options, and no other. */
 function sameKeys<Schema extends z.ZodType, Options>() {
@@ -31,6 +38,9 @@ type WithArgv<Options> = Options & { readonly argv: readonly string[] };
 sameKeys<typeof ExecSchema, WithArgv<Omit<PipeExecOptions, "tty"> & Pick<TtyExecOptions, "tty">>>()();
 sameKeys<typeof RunSchema, WithArgv<RunOptions>>()();
 sameKeys<typeof StopOptionsSchema, StopOptions>()();
+sameKeys<typeof CreateOptionsSchema, CreateOptions>()();
+sameKeys<typeof EphemeralOptionsSchema, EphemeralOptions>()();
+sameKeys<typeof SweepOptionsSchema, SweepOptions>()();
 sameKeys<typeof ListOptionsSchema, ListOptions>()();
 sameKeys<typeof WriteOptionsSchema, OwnerOptions>()();
 sameKeys<typeof MkdirOptionsSchema, MkdirOptions>()();

@@ -27,8 +27,9 @@ export class AlreadyExistsError extends InstanceError {
   readonly kind: ExistsKind;
   /** The name that is taken. */
   readonly subject: string;
-  constructor(kind: ExistsKind, subject: string, options?: ErrorOptions) {
-    super(`${kind} "${subject}" exists already: choose another name or delete it first`, options);
+  constructor(kind: ExistsKind, subject: string, options: ErrorOptions & { readonly hint?: string | undefined } = {}) {
+    const { hint = "choose another name or delete it first", ...rest } = options;
+    super(`${kind} "${subject}" exists already: ${hint}`, rest);
     this.code = EXISTS_CODES[kind];
     this.kind = kind;
     this.subject = subject;

@@ -8,12 +8,14 @@ export class StateError extends InstanceError {
   readonly code = "ERR_INSTANCE_STATE";
   readonly instance: string;
   readonly state: InstanceState | "deleted";
-  /** Empty of an instance that was deleted. */
+  /** Empty of an instance that was deleted, or has expired. */
   readonly expected: readonly InstanceState[];
   /** How an instance that is stopped ended, where it has run. */
   readonly exit: InstanceExit | undefined;
   /** What it printed last, as it printed it: of one that ended unasked, with the capability `logs`. */
   readonly lastLines: string | undefined;
+  /** When its lifetime passed, in milliseconds since the epoch: of an instance that can never be started again. */
+  readonly expiresAt: number | undefined;
   constructor(
     facts: {
       readonly instance: string;
@@ -22,19 +24,27 @@ export class StateError extends InstanceError {
       readonly expected: readonly InstanceState[];
       readonly exit?: InstanceExit | undefined;
       readonly lastLines?: string | undefined;
+      readonly expiresAt?: number | undefined;
     },
     options?: ErrorOptions,
   ) {
-    const why =
-      facts.state === "deleted" ? "it was deleted" : `it is ${facts.state}, and must be ${facts.expected.join(" or ")}`;
-    const told = [why, ...describeEnd(facts.exit, facts.lastLines)].join("; ");
+    const told = [describeRefusal(facts), ...describeEnd(facts.exit, facts.lastLines)].join("; ");
     super(`cannot ${facts.verb} instance "${facts.instance}": ${told}`, options);
     this.instance = facts.instance;
     this.state = facts.state;
     this.expected = facts.expected;
     this.exit = facts.exit;
     this.lastLines = facts.lastLines;
+    this.expiresAt = facts.expiresAt;
   }
+}
+
+function describeRefusal(
+  facts: Pick<StateError, "state" | "expected"> & { readonly expiresAt?: number | undefined },
+): string {
+  if (facts.state === "deleted") return "it was deleted";
+  if (facts.expiresAt !== undefined) return `its lifetime passed at ${new Date(facts.expiresAt).toISOString()}`;
+  return `it is ${facts.state}, and must be ${facts.expected.join(" or ")}`;
 }
 
 /** How it ended and what it printed last, as far as either is known. */

@@ -1,36 +1,55 @@
 import { randomUUID } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, utimes } from "node:fs/promises";
 import type { ProgressOptions } from "../../contract/abortable.ts";
 import { AlreadyExistsError, ConfigError, type ConfigIssue } from "../../contract/errors.ts";
+import type { CreateOptions } from "../../contract/host.ts";
 import type { AnyDriver } from "../../driver/backend.ts";
 import { allOrNothing, type Undo } from "../../driver/cleanup.ts";
 import { linkSignals } from "../../driver/deadline.ts";
 import type { InstanceConfig } from "../../model/config.ts";
 import type { Image } from "../../model/image.ts";
+import { parse } from "../../model/parse.ts";
+import { CreateOptionsSchema } from "../../model/verb-options.ts";
 import { hostArchitecture } from "../../system/architecture.ts";
 import { instanceContext } from "../context.ts";
 import { type Engine, type OpenDriver, track } from "../engine.ts";
 import { parseInstanceConfig } from "../instance-config.ts";
 import { acquireLock, type Lock } from "../lock.ts";
 import { ManagedInstance } from "../managed-instance.ts";
-import { type InstanceRecord, RECORD_VERSION, writeRecord } from "../record.ts";
+import { isGone, type Owner } from "../owner.ts";
+import { type InstanceRecord, RECORD_VERSION, type RecordReading, writeRecord } from "../record.ts";
 import { removeAbandonedFolder, removeInstanceFolder } from "../remove-folder.ts";
 import { removeTraces } from "./delete.ts";
 
+/** Options of {@link define}. */
+export interface DefineOptions extends CreateOptions {
+  /** The process whose instance it is, if it is ephemeral. */
+  readonly owner?: Owner | undefined;
+}
+
 /** Defines an instance and makes its writable root, or leaves nothing. */
-export async function create(engine: Engine, input: unknown, options: ProgressOptions = {}): Promise<ManagedInstance> {
+export async function create(engine: Engine, input: unknown, options: CreateOptions = {}): Promise<ManagedInstance> {
+  parse(CreateOptionsSchema, options, "options of create");
+  return define(engine, input, options);
+}
+
+/** As {@link create}, with options that have been checked. */
+export async function define(engine: Engine, input: unknown, options: DefineOptions): Promise<ManagedInstance> {
   options.signal?.throwIfAborted();
   const linked = linkSignals(options.signal, engine.closing);
   try {
     const { config, open } = parseInstanceConfig(engine.drivers, input);
     const image = await checkAgainstHost(engine, open, config, linked.signal);
+    const createdAt = Date.now();
     const record: InstanceRecord = {
       version: RECORD_VERSION,
       uuid: randomUUID(),
       kind: open.driver.kind,
       config,
       image,
-      createdAt: Date.now(),
+      createdAt,
+      ...(options.owner === undefined ? {} : { owner: options.owner }),
+      ...lifetime(createdAt, options.expires),
       phase: "creating",
       state: "stopped",
     };
@@ -38,6 +57,12 @@ export async function create(engine: Engine, input: unknown, options: ProgressOp
   } finally {
     linked[Symbol.dispose]();
   }
+}
+
+/** Beyond what a Date can hold there is no end. */
+function lifetime(createdAt: number, expires: number | Date | undefined): Pick<InstanceRecord, "expiresAt"> {
+  const expiresAt = new Date(expires instanceof Date ? expires : createdAt + (expires ?? Number.NaN)).getTime();
+  return Number.isNaN(expiresAt) ? {} : { expiresAt };
 }
 
 /** Everything that can be refused before anything is touched. */
@@ -90,6 +115,15 @@ async function make(
   });
 }
 
+/**
+ * Has the folder's change of times tell the other processes that have the host open, which watch the folder of all
+ * instances (inotify(7), IN_ATTRIB), that there is a record to read.
+ */
+async function announce(folder: string): Promise<void> {
+  const now = new Date();
+  await utimes(folder, now, now);
+}
+
 /** @throws {AlreadyExistsError} What a creator that died left of the name is removed. */
 async function claimName(engine: Engine, name: string, lock: Lock, undo: Undo): Promise<void> {
   const { layout } = engine;
@@ -104,11 +138,18 @@ async function claimName(engine: Engine, name: string, lock: Lock, undo: Undo): 
     await mkdir(layout.instance(name), { mode: 0o700 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST")
-      throw new AlreadyExistsError("instance", name, { cause: error });
+      throw new AlreadyExistsError("instance", name, { cause: error, hint: await whyTaken(reading) });
     throw error;
   }
   undo(() => lock.retire());
   undo(() => removeInstanceFolder(layout.instance(name)));
+}
+
+/** What a person can do about a name that a process has left behind. */
+async function whyTaken(reading: RecordReading): Promise<string | undefined> {
+  const owner = reading.kind === "record" ? reading.record.owner : undefined;
+  if (owner === undefined || !(await isGone(owner))) return undefined;
+  return "a process that died has left it: host.sweep() deletes what such processes leave";
 }
 
 async function materialize(
@@ -134,6 +175,8 @@ async function materialize(
   await writeRecord(layout.record(name), ready);
   const instance = new ManagedInstance(engine, ready);
   engine.instances.set(name, instance);
+  engine.lifetimes.note(name, ready.expiresAt);
+  if (ready.expiresAt !== undefined) await announce(layout.instance(name));
   engine.events.publish({ type: "created", instance: name, at: Date.now() });
   return instance;
 }

@@ -1,17 +1,24 @@
-import type { ProgressOptions } from "../../contract/abortable.ts";
+import type { EphemeralOptions } from "../../contract/host.ts";
 import { allOrNothing } from "../../driver/cleanup.ts";
+import { parse } from "../../model/parse.ts";
+import { EphemeralOptionsSchema } from "../../model/verb-options.ts";
 import type { Engine } from "../engine.ts";
 import { InstanceHandle } from "../handle.ts";
-import { create } from "./create.ts";
+import { thisProcess } from "../owner.ts";
+import { define } from "./create.ts";
 import { remove } from "./delete.ts";
+import { ready } from "./ready.ts";
 import { start } from "./start.ts";
 
 /** Creates and starts an instance whose handle deletes it when disposed; leaves nothing when that fails. */
-export function ephemeral(engine: Engine, input: unknown, options: ProgressOptions = {}): Promise<InstanceHandle> {
+export function ephemeral(engine: Engine, input: unknown, options: EphemeralOptions = {}): Promise<InstanceHandle> {
   return allOrNothing(async (undo) => {
-    const instance = await create(engine, input, options);
+    const { ready: wait } = parse(EphemeralOptionsSchema, options, "options of ephemeral");
+    const { signal } = options;
+    const instance = await define(engine, input, { ...options, owner: await thisProcess() });
     undo(() => remove(instance));
-    await start(instance, options);
+    await start(instance, { signal });
+    if (wait !== false) await ready(instance, { ...(wait === true ? {} : wait), signal });
     return new InstanceHandle(instance, () => remove(instance));
   });
 }

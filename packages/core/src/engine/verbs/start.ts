@@ -9,6 +9,7 @@ import type { InstanceRecord } from "../record.ts";
 import { type AnyRunning, Run } from "../run.ts";
 import { untilNoStopIsUnderWay } from "../stop-mark.ts";
 import { undoLaunch } from "../undo-launch.ts";
+import { hasExpired } from "./expire.ts";
 
 /** Starts an instance, or joins the start under way. The call that began a start can undo it by its signal. */
 export async function start(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
@@ -44,8 +45,10 @@ async function startOnceStopped(instance: ManagedInstance, signal: AbortSignal):
     const stopping = await instance.exclusively("start", { signal }, async (record) => {
       const run = await instance.currentRun(record, signal);
       const now = instance.read("start");
-      if (run === undefined) await launch(instance, now, signal);
-      else if (now.state !== "running" && now.state !== "stopping")
+      if (run === undefined) {
+        assertNotExpired(now);
+        await launch(instance, now, signal);
+      } else if (now.state !== "running" && now.state !== "stopping")
         throw new StateError({
           instance: instance.name,
           verb: "start",
@@ -59,9 +62,18 @@ async function startOnceStopped(instance: ManagedInstance, signal: AbortSignal):
   }
 }
 
+/** @throws {StateError} */
+function assertNotExpired(record: InstanceRecord): void {
+  if (!hasExpired(record)) return;
+  const { state, expiresAt, config } = record;
+  throw new StateError({ instance: config.name, verb: "start", state, expected: [], expiresAt });
+}
+
 async function launch(instance: ManagedInstance, record: InstanceRecord, signal: AbortSignal): Promise<void> {
   const { engine, name, uuid } = instance;
   const { backend } = instance.driver;
+  // A clock that was set back gives an instance more of its lifetime.
+  engine.lifetimes.note(name, record.expiresAt);
   const starting = await instance.change(record, { state: "starting", run: randomUUID() });
   let running: AnyRunning | undefined;
   try {

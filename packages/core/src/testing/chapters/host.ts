@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { ListOptions } from "../../contract/host.ts";
-import { rejectsWith } from "../kit/expect.ts";
-import type { Fixture } from "../kit/fixture.ts";
+import { crashHost } from "../kit/crash.ts";
+import { eventually, rejectsWith, within } from "../kit/expect.ts";
+import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 
 /** Chapter: the host over all of its instances. */
 export function describeHost(fixture: Fixture): void {
@@ -34,6 +35,65 @@ export function describeHost(fixture: Fixture): void {
         info,
       );
       await rejectsWith(host.list(), "ERR_CONNECTION");
+    });
+  });
+
+  fixture.describe("ephemeral", () => {
+    fixture.it("makes an instance that can be used at once, where that is asked", async () => {
+      const host = await fixture.host();
+      const config = await fixture.config("kit-ephemeral");
+      await using instance = await host.ephemeral(config, { ready: { timeout: fixture.deadline } });
+      assert.deepEqual([(await instance.inspect()).ephemeral, await instance.state()], [true, "running"]);
+      if (fixture.has("exec")) assert.equal((await (instance as AnyInstance).run(["echo", "here"])).stdout, "here\n");
+    });
+    fixture.it("leaves an instance to its process while that lives", async () => {
+      const host = await fixture.host();
+      await using instance = await host.ephemeral(await fixture.config("kit-ephemeral"));
+      assert.deepEqual(await host.sweep(), []);
+      assert.equal(await instance.state(), "running");
+    });
+    if (subject.crash.how === "kill") {
+      fixture.it("leaves an instance to sweep() once its process is dead", async () => {
+        await fixture.deleteAll();
+        await fixture.image();
+        await crashHost(fixture, [
+          { name: "kit-left", state: "ephemeral" },
+          { name: "kit-kept", state: "stopped" },
+        ]);
+        const host = await fixture.reopen();
+        assert.deepEqual(await host.sweep({ labels: { kit: "other" } }), []);
+        assert.deepEqual(await host.sweep(), ["kit-left"]);
+        assert.deepEqual(
+          (await host.list()).map(({ name }) => name),
+          ["kit-kept"],
+        );
+        await fixture.deleteAll();
+        await fixture.assertNothingLeft();
+      });
+    }
+  });
+
+  fixture.describe("a lifetime", () => {
+    fixture.it("that has passed ends an instance, which is not started again", async () => {
+      const host = await fixture.host();
+      const instance = await host.create(await fixture.config("kit-expires"), { expires: 2000 });
+      try {
+        assert.ok(((await instance.inspect()).expiresAt ?? 0) > Date.now());
+        await instance.start();
+        await within(fixture.deadline * 2, "the end of its lifetime", instance.wait());
+        const refused = await rejectsWith(instance.start(), "ERR_INSTANCE_STATE");
+        assert.equal(refused.expiresAt, (await instance.inspect()).expiresAt);
+      } finally {
+        await instance.delete();
+      }
+    });
+    fixture.it("that has passed deletes an ephemeral instance", async () => {
+      const host = await fixture.host();
+      await host.ephemeral(await fixture.config("kit-expires"), { expires: 500 });
+      await eventually(fixture.deadline, "its deletion", async () => {
+        const names = (await host.list()).map(({ name }) => name);
+        return !names.includes("kit-expires") || undefined;
+      });
     });
   });
 

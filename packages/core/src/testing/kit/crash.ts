@@ -10,7 +10,7 @@ import type { DriverSubject } from "./subject.ts";
 export interface Victim {
   readonly name: string;
   /** `creating` and `starting`: under way, for `delay` milliseconds. */
-  readonly state: "stopped" | "running" | "frozen" | "creating" | "starting";
+  readonly state: "stopped" | "running" | "frozen" | "creating" | "starting" | "ephemeral";
   readonly delay?: number | undefined;
 }
 
@@ -26,6 +26,10 @@ export async function prepareVictims(
   const image = await subject.image(host);
   for (const { name, state } of victims) {
     const config = await createConfig(subject, host, image, name);
+    if (state === "ephemeral") {
+      await host.ephemeral(config);
+      continue;
+    }
     const created = host.create(config) as Promise<AnyInstance>;
     if (state === "creating") continue;
     const instance = await created;

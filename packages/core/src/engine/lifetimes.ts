@@ -1,0 +1,62 @@
+/**
+ * The longest sleep of the timer, in milliseconds: within it a clock that was set is noticed, and what could not be
+ * ended is tried again. A timer of Node sleeps 2^31 ms at most.
+ */
+const LONGEST_SLEEP = 60_000;
+
+/**
+ * When the instances of a host expire. One timer for all of them, which keeps no process alive: what expires while
+ * nobody has the host open is ended at the next open.
+ */
+export class Lifetimes {
+  /** Milliseconds since the epoch, by the name of the instance. */
+  readonly #ends = new Map<string, number>();
+  readonly #failures = new Map<string, string>();
+  readonly #end: (name: string) => Promise<void>;
+  readonly #closing: AbortSignal;
+  #timer: NodeJS.Timeout | undefined;
+  #due = Number.POSITIVE_INFINITY;
+
+  /** `end` ends the instance if its record says that it has expired, whatever this process knew. */
+  constructor(end: (name: string) => Promise<void>, closing: AbortSignal) {
+    this.#end = end;
+    this.#closing = closing;
+    closing.addEventListener("abort", () => clearTimeout(this.#timer), { once: true });
+  }
+
+  /** Takes note of when an instance expires; of one that never does, nothing. */
+  note(name: string, expiresAt: number | undefined): void {
+    if (expiresAt === undefined) return;
+    this.#ends.set(name, expiresAt);
+    if (expiresAt < this.#due) this.#sleep();
+  }
+
+  /** Why instances that have expired could not be ended, by name. */
+  get failures(): ReadonlyMap<string, string> {
+    return this.#failures;
+  }
+
+  #sleep(): void {
+    clearTimeout(this.#timer);
+    this.#due = Math.min(Number.POSITIVE_INFINITY, ...this.#ends.values());
+    if (this.#closing.aborted || this.#ends.size === 0) return;
+    const delay = Math.min(Math.max(0, this.#due - Date.now()), LONGEST_SLEEP);
+    this.#timer = setTimeout(() => this.#wake(), delay).unref();
+  }
+
+  #wake(): void {
+    const now = Date.now();
+    for (const [name, at] of this.#ends) {
+      if (at > now) continue;
+      this.#ends.delete(name);
+      this.#end(name).then(
+        () => this.#failures.delete(name),
+        (error: unknown) => {
+          this.#failures.set(name, error instanceof Error ? error.message : String(error));
+          this.note(name, Date.now() + LONGEST_SLEEP);
+        },
+      );
+    }
+    this.#sleep();
+  }
+}

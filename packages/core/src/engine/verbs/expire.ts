@@ -1,0 +1,36 @@
+import { isInstanceError } from "../../contract/errors.ts";
+import type { Engine } from "../engine.ts";
+import type { InstanceRecord } from "../record.ts";
+import { remove } from "./delete.ts";
+import { find } from "./find.ts";
+import { stop } from "./stop.ts";
+
+/** Milliseconds that an instance has to end in order once it has expired. */
+const GRACE = 10_000;
+
+/** Whether the lifetime of the instance has passed. */
+export function hasExpired({ expiresAt }: InstanceRecord): boolean {
+  return expiresAt !== undefined && expiresAt <= Date.now();
+}
+
+/**
+ * Ends the instance of that name if it has expired: deletes it if it is ephemeral, else stops it. Every process that has
+ * the host open comes here at about the same time; each verb takes its turn, and those who are late find nothing to do.
+ */
+export async function endExpired(engine: Engine, name: string): Promise<void> {
+  const reading = engine.records.read(name);
+  if (reading.kind !== "record" || reading.record.phase !== "ready") return;
+  const { record } = reading;
+  if (!hasExpired(record)) return engine.lifetimes.note(name, record.expiresAt);
+  try {
+    const instance = await find(engine, name);
+    if (instance.uuid !== record.uuid) return;
+    if (record.owner !== undefined) await remove(instance);
+    else if (record.state !== "stopped") await stop(instance, { mode: "ask-then-kill", timeout: GRACE });
+  } catch (error) {
+    // Another process was sooner.
+    if (isInstanceError(error, "ERR_INSTANCE_NOT_FOUND")) return;
+    if (isInstanceError(error, "ERR_INSTANCE_STATE") && error.state === "deleted") return;
+    throw error;
+  }
+}

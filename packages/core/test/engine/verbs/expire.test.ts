@@ -1,0 +1,122 @@
+import { readdir } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { gate, scriptedRoot } from "../scripted.ts";
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+const CONFIG = { driver: "scripted", name: "a", image: "base" } as const;
+const instances = () => readdir(`${place.root}/instances`);
+
+describe("a lifetime", () => {
+  it("that has passed stops an instance, which stays to be looked at and is not started any more", async () => {
+    const host = await place.open();
+    const before = Date.now();
+    const instance = await host.create(CONFIG, { expires: 150 });
+    const { expiresAt } = await instance.inspect();
+    expect(expiresAt).toBeGreaterThanOrEqual(before + 150);
+    await instance.start();
+    expect(await instance.wait()).toMatchObject({ reason: "requested" });
+    expect(Date.now()).toBeGreaterThanOrEqual(expiresAt ?? Number.POSITIVE_INFINITY);
+    await expect(instance.start()).rejects.toMatchObject({
+      code: "ERR_INSTANCE_STATE",
+      state: "stopped",
+      expiresAt,
+      message: expect.stringContaining("its lifetime passed at"),
+    });
+    expect(await host.list()).toMatchObject([{ name: "a", ephemeral: false, expiresAt }]);
+  });
+
+  it("that has passed deletes an ephemeral instance, seen by every process that has the host open", async () => {
+    const hosts = [await place.open(), await place.open()];
+    await hosts[0]?.ephemeral(CONFIG, { expires: new Date(Date.now() + 150) });
+    await vi.waitFor(async () => expect(await instances()).toEqual([]), 5000);
+    for (const host of hosts) expect((await host.doctor()).host.facts.map(({ name }) => name)).not.toContain("a");
+    expect(place.scripted.calls.filter((call) => call === "remove a")).toHaveLength(1);
+  });
+
+  it("is kept by another process once its creator is gone", async () => {
+    const other = await place.open();
+    const creator = await place.open();
+    await creator.ephemeral(CONFIG, { expires: 300 });
+    await creator[Symbol.asyncDispose]();
+    expect(place.scripted.runs.size).toBe(1);
+    await vi.waitFor(async () => expect(await other.list()).toEqual([]), 5000);
+    expect(place.scripted.runs.size).toBe(0);
+  });
+
+  it("that passed while nobody had the host open ends the instance at the next open, which does not wait", async () => {
+    const host = await place.open();
+    await host.ephemeral(CONFIG, { expires: 100 });
+    await host[Symbol.asyncDispose]();
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    const removing = gate();
+    place.scripted.script.remove = removing.pass;
+    const next = await place.open();
+    await removing.arrived;
+    removing.open();
+    await vi.waitFor(async () => expect(await next.list()).toEqual([]), 5000);
+  });
+
+  it("of an instance that cannot be ended is told by doctor()", async () => {
+    const host = await place.open();
+    place.scripted.script.remove = () => Promise.reject(new Error("busy"));
+    await host.ephemeral(CONFIG, { expires: 50 });
+    const told = async () => (await host.doctor()).toString();
+    await vi.waitFor(async () => expect(await told()).toMatch(/instance "a".*lifetime has passed.*busy/), 5000);
+    place.scripted.script = {};
+  });
+
+  it.each([0, -1, Number.NaN, "1h", new Date(0), new Date(Number.NaN), null])("cannot be %s", async (expires) => {
+    const host = await place.open();
+    const refused = { name: "ConfigError", issues: [{ path: ["expires"] }] };
+    await expect(host.create(CONFIG, { expires: expires as never })).rejects.toMatchObject(refused);
+    await expect(host.ephemeral(CONFIG, { expires: expires as never })).rejects.toMatchObject(refused);
+    expect(await instances()).toEqual([]);
+  });
+
+  it("can be without an end", async () => {
+    const host = await place.open();
+    for (const [index, expires] of [Number.POSITIVE_INFINITY, Number.MAX_VALUE, undefined].entries()) {
+      const instance = await host.create({ ...CONFIG, name: `a${index}` }, { expires });
+      expect((await instance.inspect()).expiresAt).toBeUndefined();
+    }
+  });
+});
+
+describe("ephemeral", () => {
+  it("waits until the instance is ready where that is asked", async () => {
+    const host = await place.open();
+    const readying = gate();
+    place.scripted.script.ready = readying.pass;
+    await host.ephemeral({ ...CONFIG, name: "b" });
+    const waiting = host.ephemeral(CONFIG, { ready: true });
+    await readying.arrived;
+    readying.open();
+    expect(await (await waiting).inspect()).toMatchObject({ state: "running", ephemeral: true });
+  });
+
+  it("that does not become ready in time, or is aborted before, leaves nothing", async () => {
+    const host = await place.open();
+    const readying = gate();
+    place.scripted.script.ready = readying.pass;
+    await expect(host.ephemeral(CONFIG, { ready: { timeout: 20 } })).rejects.toMatchObject({ name: "TimeoutError" });
+    const controller = new AbortController();
+    const waiting = host.ephemeral(CONFIG, { ready: true, signal: controller.signal });
+    await readying.arrived;
+    controller.abort("enough");
+    await expect(waiting).rejects.toBe("enough");
+    readying.open();
+    await vi.waitFor(async () => expect(await instances()).toEqual([]), 5000);
+    expect(place.scripted.runs.size).toBe(0);
+  });
+
+  it.each([{ ready: "yes" }, { ready: { timout: 1 } }, { redy: true }])("refuses %j", async (options) => {
+    const host = await place.open();
+    await expect(host.ephemeral(CONFIG, options as never)).rejects.toMatchObject({ name: "ConfigError" });
+    expect(await instances()).toEqual([]);
+  });
+});
