@@ -30,7 +30,7 @@ import { find } from "./engine/verbs/find.ts";
 import { list } from "./engine/verbs/list.ts";
 import { sweep } from "./engine/verbs/sweep.ts";
 import { watchInstances } from "./engine/watch-instances.ts";
-import { imagesWhileOpen, networksWhileOpen, verbWhileOpen } from "./engine/while-open.ts";
+import { imagesWhileOpen, nameOf, networksWhileOpen, verbWhileOpen } from "./engine/while-open.ts";
 import { openImageStore } from "./images/store.ts";
 import { openNetworks } from "./network/networks.ts";
 import { probeNetwork } from "./network/probe.ts";
@@ -125,7 +125,7 @@ class OpenHost {
 
   get(name: string, options?: Abortable & { readonly driver?: string | undefined }): Promise<InstanceHandle> {
     return this.#verb("find an instance", options, async (linked) => {
-      const instance = await find(this.#engine, name, linked);
+      const instance = await find(this.#engine, nameOf("instance", name), linked);
       if (linked.driver !== undefined && linked.driver !== instance.driverName) {
         const hint = `its driver is "${instance.driverName}", not "${linked.driver}"`;
         throw new NotFoundError("instance", name, { hint });

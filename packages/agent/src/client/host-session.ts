@@ -8,6 +8,7 @@ import {
   NotFoundError,
   ProtocolError,
   parseJson,
+  wording,
 } from "@pileus/core/driver";
 import type { z } from "zod";
 import type { Call } from "../protocol/call.ts";
@@ -179,7 +180,7 @@ export class HostSession {
 
   /** What the guest said in `received`, by the schema; anything else ends the session. @throws {ProtocolError} */
   checked<T>(schema: z.ZodType<T>, value: unknown, received: Buffer): T {
-    const parsed = schema.safeParse(value);
+    const parsed = schema.safeParse(value, { error: wording });
     if (parsed.success) return parsed.data;
     throw this.#violated(`a result of unknown shape: ${parsed.error.issues[0]?.message}`, received);
   }

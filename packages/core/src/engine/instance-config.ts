@@ -3,6 +3,7 @@ import { ConfigError } from "../contract/errors.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../model/config.ts";
 import { whyNeverResolved } from "../model/host-name.ts";
 import { parse } from "../model/parse.ts";
+import { required } from "../model/wording.ts";
 import type { OpenDriver } from "./engine.ts";
 
 /**
@@ -35,6 +36,8 @@ function assertResolvable({ name, devices }: InstanceConfig): void {
 function driverSchema(drivers: ReadonlyMap<string, OpenDriver>) {
   const known = [...drivers.keys()].join(", ");
   return z.looseObject({
-    driver: z.string().refine((name) => drivers.has(name), `this host has no such driver; it was opened with ${known}`),
+    driver: z
+      .string(required(`write driver: with one of ${known}`))
+      .refine((name) => drivers.has(name), `this host has no such driver; it was opened with ${known}`),
   });
 }

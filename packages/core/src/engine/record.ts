@@ -8,6 +8,7 @@ import { type Image, ImageSchema } from "../model/image.ts";
 import { InstanceKindSchema } from "../model/instance-kind.ts";
 import { LimitsSchema, MemoryLimitSchema } from "../model/limits.ts";
 import { shorthand } from "../model/shorthand.ts";
+import { wording } from "../model/wording.ts";
 import { replaceFileOnFullDisk } from "../system/replace-file.ts";
 import { MAX_SMALL_FILE } from "../system/small-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
@@ -111,7 +112,7 @@ export function parseRecord(text: string): RecordReading {
     const { data } = NewerRecordSchema.safeParse(json);
     return { kind: "newer", version, record: data && { ...data, version: RECORD_VERSION } };
   }
-  const parsed = InstanceRecordSchema.safeParse(json);
+  const parsed = InstanceRecordSchema.safeParse(json, { error: wording });
   if (parsed.success) return { kind: "record", record: parsed.data };
   return { kind: "garbage", reason: z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, " ") };
 }

@@ -7,6 +7,7 @@ import type { Networks } from "../contract/networks.ts";
 import { abortable, abortableWithin, type LinkedSignal, linkSignals } from "../driver/deadline.ts";
 import { SignalSchema } from "../model/call-options.ts";
 import { parse } from "../model/parse.ts";
+import { required } from "../model/wording.ts";
 import { hostFailure } from "../system/host-failure.ts";
 import { printable } from "../text/printable.ts";
 import { type Engine, track } from "./engine.ts";
@@ -98,11 +99,13 @@ export function imagesWhileOpen(engine: Engine): Images {
     import: (source, options) =>
       verbWhileOpen(engine, `import ${named("image", source)}`, options, (linked) => images.import(source, linked)),
     get: (reference, options) =>
-      verbWhileOpen(engine, `find ${named("image", reference)}`, options, (linked) => images.get(reference, linked)),
+      verbWhileOpen(engine, `find ${named("image", reference)}`, options, (linked) =>
+        images.get(nameOf("image", reference), linked),
+      ),
     list: (options) => verbWhileOpen(engine, "list the images", options, (linked) => images.list(linked)),
     delete: (reference, options) =>
       verbWhileOpen(engine, `delete ${named("image", reference)}`, options, (linked) =>
-        images.delete(reference, linked),
+        images.delete(nameOf("image", reference), linked),
       ),
   };
 }
@@ -116,11 +119,20 @@ export function networksWhileOpen(engine: Engine): Networks {
         networks.create(config, linked),
       ),
     get: (name, options) =>
-      verbWhileOpen(engine, `find ${named("network", name)}`, options, (linked) => networks.get(name, linked)),
+      verbWhileOpen(engine, `find ${named("network", name)}`, options, (linked) =>
+        networks.get(nameOf("network", name), linked),
+      ),
     list: (options) => verbWhileOpen(engine, "list the networks", options, (linked) => networks.list(linked)),
     delete: (name, options) =>
-      verbWhileOpen(engine, `delete ${named("network", name)}`, options, (linked) => networks.delete(name, linked)),
+      verbWhileOpen(engine, `delete ${named("network", name)}`, options, (linked) =>
+        networks.delete(nameOf("network", name), linked),
+      ),
   };
+}
+
+/** The name that a caller gave. A text that is no legal name names nothing; what is no text is a mistake. */
+export function nameOf(kind: "instance" | "image" | "network", name: unknown): string {
+  return parse(z.string(required(`write the name of the ${kind}`)), name, `name of the ${kind}`);
 }
 
 /** Of callers without types as well. */

@@ -1,7 +1,12 @@
 import { z } from "zod";
 
 /** An `AbortSignal` of whatever realm. */
-export const SignalSchema = z.custom<AbortSignal>(isSignal, "must be an AbortSignal");
+export const SignalSchema = z.custom<AbortSignal>(isSignal, {
+  error: ({ input }) =>
+    typeof input === "object" && input !== null && "signal" in input
+      ? "must be an AbortSignal: pass the controller's signal"
+      : "must be an AbortSignal",
+});
 
 /** What {@link ProgressOptions.onProgress} can be. */
 export const ProgressListenerSchema = z.custom<(...told: never[]) => void>(

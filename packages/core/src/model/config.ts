@@ -5,6 +5,7 @@ import type { Image } from "./image.ts";
 import { type Limits, type LimitsInput, LimitsSchema } from "./limits.ts";
 import { NameSchema } from "./name.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
+import { required } from "./wording.ts";
 
 /**
  * The part of an instance's configuration that all drivers share. Beside it stands one section named after the driver
@@ -45,7 +46,10 @@ export interface InstanceConfig extends CommonConfigInput {
 // An image as `images.import()` returned it stands for its fingerprint.
 const ImageReferenceSchema = z.preprocess(
   (value) => (typeof value === "object" && value !== null && "fingerprint" in value ? value.fingerprint : value),
-  z.string().min(1).max(255),
+  z
+    .string(required("write the alias or the fingerprint of an image, or what images.import() returned"))
+    .min(1)
+    .max(255),
 ) as unknown as z.ZodType<string, string | Image>;
 
 /** Reads {@link CommonConfigInput}. */

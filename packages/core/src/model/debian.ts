@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { required } from "./wording.ts";
 
 // deb-src-control(5), deb-version(7): what names and versions are made of; apt takes `name/suite`, `name=version` and
 // `name:arch`.
@@ -8,7 +9,9 @@ const PACKAGE = /^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?$/;
 export const DebianSchema = z.strictObject({
   type: z.literal("debian"),
   /** `bookworm`, `trixie` … */
-  suite: z.string().regex(/^[a-z][a-z0-9-]*$/, "a suite is a name such as bookworm"),
+  suite: z
+    .string(required('write a suite, as in suite: "trixie"'))
+    .regex(/^[a-z][a-z0-9-]*$/, "a suite is a name such as bookworm"),
   packages: z.array(z.string().regex(PACKAGE, "not the name of a package")).readonly().default([]),
   /** Default: the mirror that the host's apt uses. */
   mirror: z

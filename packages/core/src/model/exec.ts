@@ -4,8 +4,9 @@ import { TimeoutSchema } from "./amount.ts";
 import { isPassable, isWellFormed, tooLong } from "./arguments.ts";
 import { SignalSchema } from "./call-options.ts";
 import { EnvSchema } from "./env.ts";
+import { required } from "./wording.ts";
 
-const noNul = (what: string) => z.string().regex(/^[^\0]*$/, `${what} has no NUL`);
+const noNul = (what: string) => z.string(required(`write ${what}`)).regex(/^[^\0]*$/, `${what} has no NUL`);
 const ArgumentSchema = noNul("an argument")
   .refine(isWellFormed, "an argument is UTF-8, without lone surrogates: it cannot be a file name that is none")
   .refine(isPassable, tooLong("an argument"));
@@ -22,10 +23,38 @@ export const InsidePathSchema = noNul("a path")
   })
   .refine((path) => nameBytes(path).length <= 4095, "a path has at most 4095 bytes");
 
-const CellsSchema = z.number().int().min(1).max(65535);
+const CellsSchema = z
+  .number(required("write a number of character cells, as in { columns: 80, rows: 24 }"))
+  .int()
+  .min(1)
+  .max(65535);
 
 /** A terminal's size: the kernel keeps it in 16 bits (struct winsize, ioctl_tty(2)). */
-export const TerminalSizeSchema = z.strictObject({ columns: CellsSchema, rows: CellsSchema });
+export const TerminalSizeSchema = z.strictObject(
+  { columns: CellsSchema, rows: CellsSchema },
+  {
+    error: ({ code }) =>
+      code === "invalid_type" ? "must be a terminal's size: write { columns: 80, rows: 24 }" : undefined,
+  },
+);
+
+/** Most command lines of a shell are short: a longer one is not quoted. */
+const LONGEST_QUOTE = 60;
+
+/** What to write in place of a command line, or of nothing. */
+function argvIssue({ code, input }: z.core.$ZodRawIssue): string | undefined {
+  const what = "must be a list of a program and its arguments";
+  if (code === "too_small") return `${what}, and is empty`;
+  if (code !== "invalid_type") return undefined;
+  if (typeof input !== "string") return `${what}: write ["ls", "-la"]`;
+  const line = input.length > LONGEST_QUOTE || input.trim() === "" ? "ls -la" : input.trim();
+  // What a shell gives a meaning to: quotes, variables, patterns, operators (POSIX.1-2024, Shell Command Language, 2.2).
+  const words = /["'`\\$*?[\](){}|&;<>#~=]/.test(line) ? [] : [line.split(/\s+/)];
+  const spellings = [...words, ["sh", "-c", line]].map(
+    (argv) => `[${argv.map((one) => JSON.stringify(one)).join(", ")}]`,
+  );
+  return `${what}, and is a string: write ${spellings.join(", or for a command line of a shell ")}`;
+}
 
 /**
  * A user of the instance: a name, a number, or two numbers. A name cannot hold what separates the fields of passwd(5).
@@ -38,7 +67,7 @@ const ListenerSchema = z.custom<(line: string) => void>((value) => typeof value 
 
 /** What is checked of every call that starts a program, before the driver sees it: a misspelt `user` must not run as root. */
 export const ProgramSchema = z.strictObject({
-  argv: z.tuple([ArgumentSchema.min(1, "a program has a name")]).rest(ArgumentSchema),
+  argv: z.tuple([ArgumentSchema.min(1, "a program has a name")], { error: argvIssue }).rest(ArgumentSchema),
   env: EnvSchema.default({}),
   cwd: InsidePathSchema.refine(isWellFormed, "a working directory is UTF-8").optional(),
   user: UserSchema.optional(),

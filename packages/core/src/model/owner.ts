@@ -7,9 +7,15 @@ const IdSchema = z
   .min(0)
   .max(2 ** 32 - 2);
 
+/** What `chmod` takes as text is a number in base eight here. */
+function modeIssue({ input }: z.core.$ZodRawIssue): string | undefined {
+  const octal = typeof input === "string" ? /^0?([0-7]{3,4})$/.exec(input)?.[1] : undefined;
+  return octal === undefined ? undefined : `must be a number: write 0o${octal}`;
+}
+
 /** The owner and the permission bits of a file inside an instance. */
 export const OwnerSchema = z.strictObject({
   uid: IdSchema.optional(),
   gid: IdSchema.optional(),
-  mode: z.number().int().min(0).max(0o7777).optional(),
+  mode: z.number({ error: modeIssue }).int().min(0).max(0o7777).optional(),
 });

@@ -30,7 +30,9 @@ function configIssues(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue
     case "invalid_union": {
       const known = discriminatorsAt(schema, value, path.slice(0, -1));
       if (known.length > 0) return [{ path, message: `must be ${known.join(" or ")}` }];
-      return [{ path, message: issue.message }];
+      const inner = issue.errors.find((issues) => !issues.some(isOfOtherType));
+      const within = inner?.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
+      return within?.flatMap((one) => configIssues(schema, value, one)) ?? [{ path, message: issue.message }];
     }
     default:
       return [{ path, message: issue.message }];
@@ -47,6 +49,11 @@ function asWritten(path: readonly PropertyKey[], value: unknown): (string | numb
     here = (here as Record<PropertyKey, unknown> | null | undefined)?.[key];
   }
   return written;
+}
+
+/** Whether a member of a union is for values of another type. */
+function isOfOtherType(issue: z.core.$ZodIssue): boolean {
+  return issue.code === "invalid_type" && issue.path.length === 0;
 }
 
 function unknownKey(key: string, known: readonly string[]): string {

@@ -1,40 +1,99 @@
 import type { z } from "zod";
 
 /**
- * What is wrong with a value, in the words of this library's errors; `undefined` leaves it to the schema's own. `input`
- * is never quoted: it can be of any size.
+ * What is wrong with a value, in the words of this library's errors. A schema's own message goes before it. Of `input`
+ * no more than a short string is quoted: it can be of any size.
  */
-export function wording(issue: z.core.$ZodRawIssue): string | undefined {
+export function wording(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
     case "invalid_type":
-      return `must be ${NOUNS[issue.expected] ?? issue.expected}, ${given(issue.input)}`;
+      return `must be ${noun(issue.expected)}, ${given(issue.input)}${correction(issue.expected, issue.input)}`;
     case "invalid_value":
-      return `must be ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
+      return `must be ${either(issue.values.map((value) => JSON.stringify(value)))}`;
+    case "invalid_format":
+      return `must be ${FORMATS[issue.format] ?? `written otherwise${issue.pattern ? `: as ${issue.pattern}` : ""}`}`;
     case "too_small":
       return `must ${bound(issue.origin, issue.inclusive === true ? "or more" : "more than", issue.minimum)}`;
     case "too_big":
       return `must ${bound(issue.origin, issue.inclusive === true ? "or less" : "less than", issue.maximum)}`;
+    case "not_multiple_of":
+      return `must be a multiple of ${issue.divisor}`;
+    case "unrecognized_keys":
+      return `has an unknown key: ${issue.keys.join(", ")}`;
+    case "invalid_union":
+      return `must be ${alternatives(issue.errors)}, ${given(issue.input)}`;
+    case "invalid_key":
+    case "invalid_element":
+      return issue.issues.map(({ message }) => message).join("; ");
     default:
-      return undefined;
+      return "is not valid";
   }
+}
+
+/** The parameter of a schema for a key that must be there: says what to write where it is missing. */
+export function required(example: string): { readonly error: (issue: z.core.$ZodRawIssue) => string | undefined } {
+  return {
+    error: ({ code, input }) => (code === "invalid_type" && input === undefined ? `is missing: ${example}` : undefined),
+  };
 }
 
 const NOUNS: Readonly<Record<string, string>> = {
   string: "a string",
   number: "a number",
   int: "a whole number",
+  bigint: "a bigint",
   boolean: "true or false",
   array: "a list",
   tuple: "a list",
   object: "an object",
   record: "an object",
+  function: "a function",
+  undefined: "left out",
+  null: "null",
 };
+
+const FORMATS: Readonly<Record<string, string>> = {
+  ipv4: "an IPv4 address, as in 10.0.0.2",
+  ipv6: "an IPv6 address, as in fd00::2",
+  cidrv4: "an IPv4 address and the length of its prefix, as in 10.0.0.1/24",
+  cidrv6: "an IPv6 address and the length of its prefix, as in fd00::1/64",
+  url: "a URL",
+};
+
+function noun(type: string): string {
+  return NOUNS[type] ?? type;
+}
 
 function given(input: unknown): string {
   if (input === undefined) return "and is missing";
   if (input === null) return "and is null";
   if (Array.isArray(input)) return "and is a list";
-  return `and is ${typeof input === "number" ? String(input) : (NOUNS[typeof input] ?? `a ${typeof input}`)}`;
+  return `and is ${typeof input === "number" || typeof input === "boolean" ? String(input) : noun(typeof input)}`;
+}
+
+const LONGEST_QUOTE = 60;
+
+/** What the caller most likely means, where one spelling of it stands for the other. */
+function correction(expected: string, input: unknown): string {
+  if (expected === "string" && (Number.isFinite(input) || typeof input === "boolean")) return `: write "${input}"`;
+  if (typeof input !== "string" || input.length > LONGEST_QUOTE) return "";
+  if (expected === "array") return `: write [${JSON.stringify(input)}]`;
+  const isNumber = input !== "" && String(Number(input)) === input && Number.isFinite(Number(input));
+  if ((expected === "number" || expected === "int") && isNumber) return `: write ${input}`;
+  if (expected === "boolean" && (input === "true" || input === "false")) return `: write ${input}`;
+  return "";
+}
+
+/** What each member of a union takes. */
+function alternatives(errors: readonly (readonly z.core.$ZodIssue[])[]): string {
+  const types = errors.flatMap((issues) =>
+    issues.flatMap((issue) => (issue.code === "invalid_type" && issue.path.length === 0 ? [noun(issue.expected)] : [])),
+  );
+  return types.length > 0 ? either([...new Set(types)]) : "written otherwise";
+}
+
+function either(choices: readonly string[]): string {
+  return choices.join(" or ");
 }
 
 function bound(origin: string, relation: string, limit: number | bigint): string {

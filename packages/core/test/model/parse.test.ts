@@ -82,8 +82,8 @@ describe("parse", () => {
   });
 
   it.each([
-    [{ ipv4: "10.0.0" }, "ipv4: Invalid IPv4 address"],
-    [{ ipv4: 5 }, "ipv4: must be a string, and is 5"],
+    [{ ipv4: "10.0.0" }, "ipv4: must be an IPv4 address, as in 10.0.0.2"],
+    [{ ipv4: 5 }, 'ipv4: must be a string, and is 5: write "5"'],
     [{ ipv4: null }, "ipv4: must be an object, and is null"],
     [{ ipv4: {} }, "ipv4.address: must be a string, and is missing"],
     [{ ipv4: { adress: "10.0.0.2", address: "10.0.0.2" } }, 'ipv4.adress: unknown key; did you mean "address"?'],

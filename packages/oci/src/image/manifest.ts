@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { DigestSchema, ImageError } from "@pileus/core";
-import { parseJson, printable } from "@pileus/core/driver";
+import { parseJson, printable, wording } from "@pileus/core/driver";
 import { z } from "zod";
 import { mediaKind } from "./media-type.ts";
 
@@ -86,7 +86,7 @@ export function parseDocument<S extends z.ZodType>(
   } catch (cause) {
     throw new ImageError(image, `its ${what} is not JSON`, { cause });
   }
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: wording });
   if (result.success) return result.data;
   const faults = result.error.issues
     .slice(0, 3)

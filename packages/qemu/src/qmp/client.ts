@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { type Abortable, ConnectionError, ProtocolError } from "@pileus/core";
-import { connectUnix, withDeadline } from "@pileus/core/driver";
+import { connectUnix, parse, withDeadline } from "@pileus/core/driver";
 import {
   QMP_COMMANDS,
   type QmpArguments,
@@ -128,7 +128,7 @@ export class QmpClient implements AsyncDisposable {
     options: Abortable = {},
   ): Promise<QmpReturn<C>> {
     const schema = QMP_COMMANDS[command];
-    const checked = schema.arguments.parse(args ?? {}) as Record<string, unknown>;
+    const checked = parse(schema.arguments, args ?? {}, `arguments of ${command}`) as Record<string, unknown>;
     const { value, line } = await this.#ask(command, checked, options);
     const result = schema.return.safeParse(value);
     if (result.success) return result.data as QmpReturn<C>;

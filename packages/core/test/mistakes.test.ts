@@ -1,0 +1,154 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Image, type Instance, isInstanceError, openHost } from "../src/index.ts";
+import { fake, importFakeImage } from "../src/testing/index.ts";
+
+// Every call is made as plain JavaScript would call it.
+type Loose = (...args: unknown[]) => Promise<unknown>;
+const loose = (call: unknown) => call as Loose;
+
+let root: string;
+const open = () => openHost({ root, drivers: [fake()] });
+const createBox = (image: Image) => host.create({ name: "a", driver: "fake", image });
+let host: Awaited<ReturnType<typeof open>>;
+let box: Awaited<ReturnType<typeof createBox>>;
+let valid: { readonly name: string; readonly driver: string; readonly image: unknown };
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "pileus-mistakes-"));
+  host = await open();
+  const image = await importFakeImage(host);
+  valid = { name: "b", driver: "fake", image };
+  box = await createBox(image);
+  await box.start();
+});
+afterAll(async () => {
+  await host[Symbol.asyncDispose]();
+  await rm(root, { recursive: true });
+});
+
+const NIC = { type: "nic", network: "net0" };
+const create = (config: unknown) => loose(host.create.bind(host))(config);
+const createWith = (keys: object) => create({ ...valid, ...keys });
+const importing = (...args: unknown[]) => loose(host.images.import)(...args);
+const exec = (...args: unknown[]) => loose(box.exec.bind(box))(...args);
+const run = (...args: unknown[]) => loose(box.run.bind(box))(...args);
+const file = (verb: keyof Instance<"files">["files"], ...args: unknown[]) =>
+  loose(box.files[verb].bind(box.files))(...args);
+
+const MISTAKES: readonly (readonly [string, () => Promise<unknown>, string])[] = [
+  ["openHost()", () => loose(openHost)(), "host options: must be an object, and is missing"],
+  ['openHost("/srv")', () => loose(openHost)("/srv"), "host options: must be an object, and is a string"],
+  ["a host without root", () => loose(openHost)({ drivers: [] }), "root: must be the path of a folder"],
+  ["a root that is a number", () => loose(openHost)({ root: 5, drivers: [] }), "root: must be the path of a folder"],
+  [
+    "driver for drivers",
+    () => loose(openHost)({ root, driver: fake() }),
+    'driver: unknown key; did you mean "drivers"?',
+  ],
+  ["one driver for a list", () => loose(openHost)({ root, drivers: fake() }), "an array of drivers, as in [lxc()]"],
+  ["a driver that is not called", () => loose(openHost)({ root, drivers: [fake] }), "pass what lxc(), oci() or qemu()"],
+  ["create()", () => create(undefined), "instance config: must be an object, and is missing"],
+  ["create with a name alone", () => create("web"), "instance config: must be an object, and is a string"],
+  ["create({})", () => create({}), "driver: is missing: write driver: with one of fake"],
+  ["create without an image", () => createWith({ image: undefined }), "image: is missing: write the alias or"],
+  ["create without a name", () => createWith({ name: undefined }), 'name: is missing: write name: "web"'],
+  ["a name that is a number", () => createWith({ name: 5 }), 'name: must be a string, and is 5: write "5"'],
+  ["an unknown driver", () => createWith({ driver: "docker" }), "no such driver; it was opened with fake"],
+  ["limits at the top", () => createWith({ memory: "256MiB" }), "memory: unknown key; known are name, driver"],
+  ["memory: true", () => createWith({ limits: { memory: true } }), "must be a number or a string, and is true"],
+  ['memory: "lots"', () => createWith({ limits: { memory: "lots" } }), '"lots" is no size: write bytes, or a number'],
+  ['cpu: "2"', () => createWith({ limits: { cpu: "2" } }), "limits.cpu: must be a number, and is a string: write 2"],
+  ["cpus: 2", () => createWith({ limits: { cpus: 2 } }), 'limits.cpus: unknown key; did you mean "cpu"?'],
+  ["a list of devices", () => createWith({ devices: [{ type: "nic" }] }), "devices: must be an object, and is a list"],
+  ["a nic without a network", () => createWith({ devices: { e: { type: "nic" } } }), "network: is missing: write the"],
+  ["a nic without a type", () => createWith({ devices: { e: { network: "n" } } }), "devices.e.type: must be nic"],
+  [
+    "a nic's address",
+    () => createWith({ devices: { e: { ...NIC, ipv4: "10.0.0.300" } } }),
+    "must be an IPv4 address, as in",
+  ],
+  ["env: ['A=1']", () => createWith({ env: ["A=1"] }), 'env: must be an object of names and values: write { A: "1" }'],
+  ["env: 'a-b=1'", () => createWith({ env: "a-b=1" }), 'write { "a-b": "1" }'],
+  ["env: []", () => createWith({ env: [] }), 'write { NAME: "value" }'],
+  [
+    "a variable that is a number",
+    () => createWith({ env: { P: 80 } }),
+    'env.P: must be a string, and is 80: write "80"',
+  ],
+  [
+    "a variable that is undefined",
+    () => createWith({ env: { P: undefined } }),
+    "env.P: is missing: leave the variable out",
+  ],
+  ["a list of labels", () => createWith({ labels: ["a"] }), "labels: must be an object, and is a list"],
+  ["a label that is true", () => createWith({ labels: { a: true } }), 'must be a string, and is true: write "true"'],
+  ["networks.create('net0')", () => loose(host.networks.create)("net0"), "network config: must be an object"],
+  ["networks.create({})", () => loose(host.networks.create)({}), 'write the name of a network, as in "net0"'],
+  [
+    "a network without a prefix",
+    () => loose(host.networks.create)({ name: "n", ipv4: "10.0.0.1" }),
+    "as in 10.0.0.1/24",
+  ],
+  ["images.import()", () => importing(), "image source: must be an object, and is missing"],
+  ["another bootstrap", () => importing({ type: "ubuntu" }), 'type: must be "debian"'],
+  ["a bootstrap without a suite", () => importing({ type: "debian" }), 'write a suite, as in suite: "trixie"'],
+  ["aliases: 'web'", () => importing("/x", { aliases: "web" }), 'must be a list, and is a string: write ["web"]'],
+  ["alias: 'web'", () => importing("/x", { alias: "web" }), 'alias: unknown key; did you mean "aliases"?'],
+  ["a digest that is none", () => importing("/x", { digest: "abc" }), "a digest is sha256: and 64 hexadecimal digits"],
+  ["x86_64", () => importing("/x", { architecture: "x86_64" }), 'must be "amd64" or "arm64"'],
+  ["images.get()", () => loose(host.images.get)(), "name of the image: is missing"],
+  ["images.delete(image)", () => loose(host.images.delete)({}), "must be a string, and is an object"],
+  ["host.get()", () => loose(host.get.bind(host))(), "name of the instance: is missing"],
+  ["networks.get(5)", () => loose(host.networks.get)(5), 'must be a string, and is 5: write "5"'],
+  ["networks.delete()", () => loose(host.networks.delete)(), "name of the network: is missing"],
+  [
+    'exec("ls -la")',
+    () => exec("ls -la"),
+    'and is a string: write ["ls", "-la"], or for a command line of a shell ["sh",',
+  ],
+  ['run("ls | wc -l")', () => run("ls | wc -l"), 'and is a string: write ["sh", "-c", "ls | wc -l"]'],
+  ["exec()", () => exec(), 'must be a list of a program and its arguments: write ["ls", "-la"]'],
+  ["exec([])", () => exec([]), "argv.0: is missing: write an argument"],
+  ["an argument that is a number", () => exec(["sleep", 5]), 'argv.1: must be a string, and is 5: write "5"'],
+  ["arguments apart", () => exec("ls", ["-la"]), "options: must be an object, and is a list"],
+  ["tty: true", () => exec(["sh"], { tty: true }), "must be a terminal's size: write { columns: 80, rows: 24 }"],
+  ["tty: { cols }", () => exec(["sh"], { tty: { cols: 80, rows: 24 } }), "tty.columns: is missing: write a number of"],
+  ["user: 1000", () => exec(["sh"], { user: 1000 }), 'user: must be a string, and is 1000: write "1000"'],
+  ["a relative cwd", () => exec(["sh"], { cwd: "src" }), "cwd: a path inside an instance is absolute"],
+  ["a controller for a signal", () => exec(["sh"], { signal: new AbortController() }), "pass the controller's signal"],
+  ["timeout: '5s'", () => run(["sh"], { timeout: "5s" }), "timeout: must be a number of milliseconds"],
+  ["maxBuffer", () => run(["sh"], { maxBuffer: 5 }), "maxBuffer: unknown key; known are argv, env"],
+  ['stop("kill")', () => loose(box.stop.bind(box))("kill"), "options: must be an object, and is a string"],
+  ["a mode of stop", () => loose(box.stop.bind(box))({ mode: "force" }), 'must be "ask" or "ask-then-kill" or "kill"'],
+  ["ready({ timeout: -1 })", () => loose(box.ready.bind(box))({ timeout: -1 }), "timeout: must be a number of"],
+  ["logs()", () => loose(box.logs.bind(box))(), "log stream: must be stdout, stderr or console"],
+  ["files.read()", () => file("read"), "file path: is missing: write a path"],
+  ["files.read of a relative path", () => file("read", "etc/passwd"), "a path inside an instance is absolute"],
+  [
+    "files.write of an object",
+    () => file("write", "/x", { a: 1 }),
+    "must be a string, a Uint8Array, or an async iterable",
+  ],
+  ['mode: "0755"', () => file("write", "/x", "", { mode: "0755" }), "mode: must be a number: write 0o755"],
+  ['mode: "u+x"', () => file("write", "/x", "", { mode: "u+x" }), "mode: must be a number, and is a string"],
+  ["an encoding", () => file("write", "/x", "", "utf8"), "options: must be an object, and is a string"],
+  [
+    'recursive: "true"',
+    () => file("mkdir", "/x", { recursive: "true" }),
+    "must be true or false, and is a string: write true",
+  ],
+  ["files.push without a target", () => file("push", "/x"), "file path: is missing"],
+  ["files.pull without a target", () => file("pull", "/x"), "path: must be a path on the host"],
+];
+
+describe("a mistake of a caller is told in words of ours", () => {
+  it.each(MISTAKES)("%s", async (_what, call, told) => {
+    const failure = await call().catch((error: unknown) => error);
+    if (!isInstanceError(failure, "ERR_CONFIG")) throw failure;
+    expect(failure.message).toContain(told);
+    expect(failure.message).not.toMatch(/Invalid|\bexpected\b|\breceived\b|Unrecognized/);
+  });
+});
