@@ -40,6 +40,10 @@ export class SystemCalls implements FileCalls {
     return this.native.files.nextData(fd, from);
   }
 
+  giveName(fd: number, path: Buffer): boolean {
+    return this.native.files.giveName(fd, path);
+  }
+
   /** pipe2(2), close-on-exec. */
   pipe(): { readonly read: number; readonly write: number } {
     const fds = [-1, -1];

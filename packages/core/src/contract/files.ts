@@ -74,8 +74,9 @@ export interface InstanceFiles {
   readAll(path: string, options?: Abortable & { readonly maxSize?: number | undefined }): Promise<Buffer>;
   /**
    * Writes a file from the beginning, atomically: readers see the old content or the whole new one. Resolves when it is
-   * in place. An abort or a failing source leaves the old content and no temporary file. Parents must exist. A file
-   * that is there keeps its owner and mode, unless others are given.
+   * in place. An abort or a failing source leaves the old content and no temporary file; so does the end of this
+   * process, where the file system inside knows O_TMPFILE (ext4, xfs, btrfs, tmpfs, overlayfs from Linux 6.1 on).
+   * Parents must exist. A file that is there keeps its owner and mode, unless others are given.
    *
    * A file that is mounted in the place of another (`mount -o bind`) cannot be replaced: the content is copied into it
    * once all of it has arrived, and readers may see a part. It must be the instance's own: else `EBUSY`, as for a file

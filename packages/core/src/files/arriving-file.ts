@@ -61,20 +61,16 @@ export class ArrivingFile {
   async keep(calls: FileCalls | undefined): Promise<string> {
     const { fd } = this.#pending;
     try {
-      let identity: string;
-      try {
-        // A hole at the end.
-        if (this.#entry.sparse !== undefined) ftruncateSync(fd, this.#entry.size);
-        setTime(calls, fd, mtimeNanoseconds(this.#entry.mtime));
-        identity = identityOf(fstatSync(fd, { bigint: true }));
-      } finally {
-        closeSync(fd);
-      }
+      // A hole at the end.
+      if (this.#entry.sparse !== undefined) ftruncateSync(fd, this.#entry.size);
+      setTime(calls, fd, mtimeNanoseconds(this.#entry.mtime));
       await this.#pending.commit();
-      return identity;
+      return identityOf(fstatSync(fd, { bigint: true }));
     } catch (error) {
       this.#pending.discard();
       throw error;
+    } finally {
+      closeSync(fd);
     }
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, constants, fchmodSync, openSync, renameSync, unlinkSync } from "node:fs";
 import { writeMounted } from "./mounted-file.ts";
+import { systemError } from "./plain-access.ts";
 import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
 
 /** A name in a folder that nothing else uses, for what will be renamed into place. */
@@ -9,12 +10,13 @@ export function temporaryName(): string {
   return `.pileus-${randomUUID().replaceAll("-", "").slice(0, 16)}`;
 }
 
-/** A new file beside its final name: written through `fd`, then kept by `commit()` or removed by `discard()`. */
+/** A new file that is not in place yet: written through `fd`, then kept by `commit()` or given up by `discard()`. */
 export interface PendingFile {
+  /** For reading and writing. Whoever opened the file closes it, after `commit()` or `discard()`. */
   readonly fd: number;
   /**
-   * Puts it in place at once; where a file is mounted, into that file, which takes a while. Does not close `fd`. After
-   * a failure it is to be discarded.
+   * Puts it in place at once; where a file is mounted, into that file, which takes a while. After a failure it is to be
+   * discarded.
    */
   commit(): Promise<void>;
   /** Never fails because of what is in the tree: it is called where nobody could hear of that. */
@@ -24,29 +26,22 @@ export interface PendingFile {
 /** Who a new file belongs to, and its mode. */
 type FileFacts = Owner & { readonly mode: number };
 
-/** Opens a file to be renamed to `name` in `folder`, which must stay open until commit or discard. */
+const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = constants;
+/** open(2): a file without a name, which is gone with its last descriptor. */
+const O_TMPFILE = 0o20000000 | O_DIRECTORY;
+
+/**
+ * Opens a file that is to become `name` in `folder`, which must stay open until commit or discard. While its content
+ * arrives it has no name, so that nothing is left of it when this process is killed; where the file system knows no such
+ * files, a temporary one.
+ */
 export function openPending(
   access: TreeAccess,
   folder: FolderHandle,
   name: string | Buffer,
   facts: FileFacts,
 ): PendingFile {
-  const path = folder.path(temporaryName());
-  const fd = createFile(access, path, facts);
-  const discard = () => removeOurs(path);
-  return {
-    fd,
-    async commit() {
-      try {
-        access.change(folder, name, () => renameSync(path, folder.path(name)));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EBUSY") throw error;
-        await writeMounted(access, folder, name, path);
-        discard();
-      }
-    },
-    discard,
-  };
+  return openNameless(access, folder, name, facts) ?? openTemporary(access, folder, name, facts);
 }
 
 /**
@@ -69,16 +64,91 @@ export function openInPlace(
   }
 }
 
-function createFile(access: TreeAccess, path: Buffer, facts: FileFacts): number {
-  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  const fd = access.create(path, facts, () => openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+function openNameless(
+  access: TreeAccess,
+  folder: FolderHandle,
+  name: string | Buffer,
+  facts: FileFacts,
+): PendingFile | undefined {
+  const { calls } = access;
+  if (calls === undefined) return undefined;
+  let fd: number;
   try {
-    // After the owner: a change of owner drops setuid.
-    fchmodSync(fd, facts.mode);
+    fd = access.createFile(facts, () => openSync(folder.path("."), O_RDWR | O_TMPFILE, 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EOPNOTSUPP") return undefined;
+    throw error;
+  }
+  setMode(fd, facts.mode);
+  const put = () => {
+    if (calls.giveName(fd, folder.path(name))) return;
+    // No linkat(2) of Linux replaces what is there: the file has another name for a moment.
+    const at = folder.path(temporaryName());
+    if (!calls.giveName(fd, at)) throw systemError("EEXIST", at.toString());
+    renameOrRemove(at, folder.path(name));
+  };
+  return { fd, commit: async () => void (await commitAt(access, folder, name, fd, put)), discard: () => undefined };
+}
+
+function openTemporary(access: TreeAccess, folder: FolderHandle, name: string | Buffer, facts: FileFacts): PendingFile {
+  const path = folder.path(temporaryName());
+  const fd = createFile(access, path, facts);
+  const put = () => renameSync(path, folder.path(name));
+  const discard = () => removeOurs(path);
+  return {
+    fd,
+    async commit() {
+      if ((await commitAt(access, folder, name, fd, put)) === "copied") discard();
+    },
+    discard,
+  };
+}
+
+/** Has `put` put a file at `name`, or copies it into the file that is mounted there. */
+async function commitAt(
+  access: TreeAccess,
+  folder: FolderHandle,
+  name: string | Buffer,
+  fd: number,
+  put: () => void,
+): Promise<"put" | "copied"> {
+  try {
+    access.change(folder, name, put);
+    return "put";
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EBUSY") throw error;
+    await writeMounted(access, folder, name, fd);
+    return "copied";
+  }
+}
+
+/** rename(2) of a thing of ours, of which nothing is left where that fails. */
+export function renameOrRemove(at: Buffer, to: Buffer): void {
+  try {
+    renameSync(at, to);
+  } catch (error) {
+    removeOurs(at);
+    throw error;
+  }
+}
+
+function createFile(access: TreeAccess, path: Buffer, facts: FileFacts): number {
+  const fd = access.createFile(facts, () => openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+  try {
+    setMode(fd, facts.mode);
     return fd;
   } catch (error) {
-    closeSync(fd);
     unlinkSync(path);
+    throw error;
+  }
+}
+
+/** After the owner: a change of owner drops setuid. Closes the file when that fails. */
+function setMode(fd: number, mode: number): void {
+  try {
+    fchmodSync(fd, mode);
+  } catch (error) {
+    closeSync(fd);
     throw error;
   }
 }

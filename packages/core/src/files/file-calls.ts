@@ -10,6 +10,8 @@ export interface FileCalls {
    * The next part of an open file, at `from` or after, that is no hole; `undefined` when only a hole follows. lseek(2).
    */
   nextData(fd: number, from: number): Extent | undefined;
+  /** Gives a name to an open file that has none (O_TMPFILE). False where that name is taken. linkat(2). Needs /proc. */
+  giveName(fd: number, path: Buffer): boolean;
 }
 
 /** What of koffi is needed: the C library, and the error number of the last call. */
@@ -19,15 +21,20 @@ export interface ForeignLibrary {
 
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_SYMLINK_FOLLOW = 0x400;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const ENXIO = 6;
+const EEXIST = 17;
 
 /** The calls by a C library that is loaded. */
 export function fileCalls(libc: ForeignLibrary, errno: () => number): FileCalls {
   const utimensat = libc.func("int utimensat(int folder, const uint8_t *path, const uint8_t *times, int flags)");
   const futimens = libc.func("int futimens(int fd, const uint8_t *times)");
   const lseek = libc.func("long lseek(int fd, long offset, int whence)");
+  const linkat = libc.func(
+    "int linkat(int folder, const uint8_t *path, int toFolder, const uint8_t *toPath, int flags)",
+  );
   const times = Buffer.alloc(32);
   return {
     setTime(target, time) {
@@ -38,7 +45,7 @@ export function fileCalls(libc: ForeignLibrary, errno: () => number): FileCalls 
       const result =
         typeof target === "number"
           ? futimens(target, times)
-          : utimensat(AT_FDCWD, Buffer.concat([target, Buffer.alloc(1)]), times, AT_SYMLINK_NOFOLLOW);
+          : utimensat(AT_FDCWD, terminated(target), times, AT_SYMLINK_NOFOLLOW);
       if (result !== 0) throw failure("utimensat", errno());
     },
     nextData(fd, from) {
@@ -50,8 +57,22 @@ export function fileCalls(libc: ForeignLibrary, errno: () => number): FileCalls 
       if (end < 0) throw failure("lseek", errno());
       return { offset, length: end - offset };
     },
+    giveName(fd, path) {
+      // By its entry in /proc: AT_EMPTY_PATH would need a capability.
+      const self = Buffer.from(`/proc/self/fd/${fd}\0`);
+      if (linkat(AT_FDCWD, self, AT_FDCWD, terminated(path), AT_SYMLINK_FOLLOW) === 0) return true;
+      if (errno() === EEXIST) return false;
+      throw failure("linkat", errno());
+    },
   };
 }
+
+/** A path as the C library takes it. */
+function terminated(path: Buffer): Buffer {
+  return Buffer.concat([path, END]);
+}
+
+const END = Buffer.alloc(1);
 
 /** An error of a system call, as `node:fs` makes them. */
 function failure(syscall: string, errno: number): NodeJS.ErrnoException {

@@ -1,4 +1,15 @@
-import { createWriteStream, lstatSync, mkdirSync, readlinkSync, rmdirSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  createWriteStream,
+  lstatSync,
+  mkdirSync,
+  open,
+  readlinkSync,
+  rmdirSync,
+  unlinkSync,
+  write,
+  writev,
+} from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { Abortable } from "../contract/abortable.ts";
 import type {
@@ -220,7 +231,7 @@ export class LocalFiles implements FileOperations {
     const { uid, gid, mode } = this.#existing(folder.path(name), path) ?? { uid: 0, gid: 0, mode: 0o644 };
     const facts = { uid: options.uid ?? uid, gid: options.gid ?? gid, mode: options.mode ?? mode };
     const pending = openPending(this.#access, folder, name, facts);
-    const stream = createWriteStream("", { fd: pending.fd, highWaterMark: CHUNK });
+    const stream = createWriteStream("", { fd: pending.fd, highWaterMark: CHUNK, fs: LEFT_OPEN });
     destroyOnAbort(stream, options.signal);
     const closed = new Promise<void>((resolve) => {
       stream.once("error", () => undefined);
@@ -237,6 +248,7 @@ export class LocalFiles implements FileOperations {
         pending.discard();
         throw error;
       } finally {
+        closeSync(pending.fd);
         folder[Symbol.dispose]();
       }
     };
@@ -246,6 +258,9 @@ export class LocalFiles implements FileOperations {
     return { stream, done };
   }
 }
+
+/** For a stream over a descriptor that is still needed when the stream has ended. */
+const LEFT_OPEN = { open, write, writev, close: (_fd: number, done: (error: Error | null) => void) => done(null) };
 
 function readTarget(path: Buffer): string | undefined {
   try {

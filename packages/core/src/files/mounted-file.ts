@@ -16,7 +16,7 @@ import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 
 const readAsync = promisify(read);
 const writeAsync = promisify(write);
-const { O_RDONLY, O_WRONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
+const { O_WRONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
 const O_PATH = 0o10000000;
 const CHUNK = 256 * 1024;
 
@@ -36,34 +36,29 @@ const DATA = new Set([
 ]);
 
 /**
- * Puts the content, owner and mode of the file `source` into the file that is mounted at `name`: no other can take its
- * place. Readers may see a part of it.
+ * Puts the content, owner and mode of the file open at `from` into the file that is mounted at `name`: no other can
+ * take its place. Readers may see a part of it.
  */
 export async function writeMounted(
   access: TreeAccess,
   folder: FolderHandle,
   name: string | Buffer,
-  source: Buffer,
+  from: number,
 ): Promise<void> {
-  const from = openData(access, source, O_RDONLY);
+  const to = openData(access, folder.path(name));
   try {
-    const to = openData(access, folder.path(name), O_WRONLY);
-    try {
-      const { uid, gid, mode } = fstatSync(from);
-      ftruncateSync(to, 0);
-      await copy(from, to);
-      fchownSync(to, uid, gid);
-      fchmodSync(to, mode & 0o7777);
-    } finally {
-      closeSync(to);
-    }
+    const { uid, gid, mode } = fstatSync(from);
+    ftruncateSync(to, 0);
+    await copy(from, to);
+    fchownSync(to, uid, gid);
+    fchmodSync(to, mode & 0o7777);
   } finally {
-    closeSync(from);
+    closeSync(to);
   }
 }
 
 /** Opens a file that the tree itself could write to, and that holds plain data. Looks at it before it is opened. */
-function openData(access: TreeAccess, path: Buffer, flags: number): number {
+function openData(access: TreeAccess, path: Buffer): number {
   const found = openSync(path, O_PATH | O_NOFOLLOW);
   try {
     const self = `/proc/self/fd/${found}`;
@@ -71,7 +66,7 @@ function openData(access: TreeAccess, path: Buffer, flags: number): number {
     if (!stat.isFile()) throw systemError("EINVAL", self);
     if (!DATA.has(statfsSync(self).type) || !access.owns(stat))
       throw systemError("EBUSY", self, "what is mounted there is not the instance's own");
-    return openSync(self, flags | O_NONBLOCK | O_NOCTTY);
+    return openSync(self, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } finally {
     closeSync(found);
   }

@@ -51,6 +51,8 @@ interface Level {
   readonly prefix: string;
   /** What is left of it, the next one last. */
   readonly names: string[];
+  /** Which of them are files: whatever is at such a name now, it is only looked at once it is open. */
+  readonly files: ReadonlySet<string>;
 }
 
 /**
@@ -107,11 +109,11 @@ class Packing implements Disposable {
   }
 
   async *archive(): AsyncGenerator<Buffer, void> {
-    yield* this.#add(nameBytes(splitPath(this.#path).name).toString("latin1"), ".");
+    yield* this.#add(nameBytes(splitPath(this.#path).name).toString("latin1"), ".", false);
     // Not by recursion: each chunk would go through as many generators as its folder is deep.
     for (let level = this.#levels.at(-1); level !== undefined; level = this.#levels.at(-1)) {
       const name = level.names.pop();
-      if (name !== undefined) yield* this.#add(name, level.prefix + name);
+      if (name !== undefined) yield* this.#add(name, level.prefix + name, level.files.has(name));
       else {
         this.#levels.pop();
         this.#leave(level.prefix);
@@ -124,15 +126,18 @@ class Packing implements Disposable {
   }
 
   /** `name` in the folder that the descent is in, as the entry `as`; both are byte strings. */
-  async *#add(name: string, as: string): AsyncGenerator<Buffer, void> {
+  async *#add(name: string, as: string, isFile: boolean): AsyncGenerator<Buffer, void> {
     try {
       const at = this.#descent.folder.path(Buffer.from(name, "latin1"));
-      const found = lstatSync(at);
       if (as.length > MAX_NAME) throw systemError("ENAMETOOLONG", "a tree of so many folders in each other");
-      if (as === ".") assertPackable(found, this.#path);
-      if (found.isDirectory()) await this.#addFolder(name, as);
-      else if (found.isFile()) yield* this.#addFile(at, as);
-      else if (found.isSymbolicLink()) this.#addSymlink(at, as);
+      if (isFile) yield* this.#addFile(at, as);
+      else {
+        const found = lstatSync(at);
+        if (as === ".") assertPackable(found, this.#path);
+        if (found.isDirectory()) await this.#addFolder(name, as);
+        else if (found.isFile()) yield* this.#addFile(at, as);
+        else if (found.isSymbolicLink()) this.#addSymlink(at, as);
+      }
     } catch (error) {
       if (as !== "." && hasVanished(error)) return;
       throw this.#failure(as, error);
@@ -151,9 +156,9 @@ class Packing implements Disposable {
     this.#descent.enter(name);
     try {
       const { folder } = this.#descent;
-      const names = await readNames(folder, this.#turn);
+      const { all, files } = await readNames(folder, this.#turn);
       this.#entry(as, factsOf(folder), { type: "directory" });
-      this.#levels.push({ prefix: as === "." ? "" : `${as}/`, names: names.reverse() });
+      this.#levels.push({ prefix: as === "." ? "" : `${as}/`, names: all.reverse(), files });
     } catch (error) {
       this.#descent.leave();
       throw error;
@@ -262,7 +267,8 @@ const NO_XATTRS: ReadonlyMap<string, string> = new Map();
  */
 function hasVanished(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP" || code === "ESRCH";
+  // ENXIO: a socket is in its place.
+  return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP" || code === "ENXIO" || code === "ESRCH";
 }
 
 /**

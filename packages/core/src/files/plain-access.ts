@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, lchownSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fchownSync, fstatSync, lchownSync, openSync, readFileSync, statSync } from "node:fs";
 import { nameBytes } from "./byte-name.ts";
 import type { FileCalls } from "./file-calls.ts";
 import { folderOf } from "./folder-descriptor.ts";
@@ -29,6 +29,16 @@ export function plainAccess(root = "/", calls?: FileCalls): TreeAccess {
       const made = make();
       lchownSync(path, owner.uid, owner.gid);
       return made;
+    },
+    createFile(owner, open) {
+      const fd = open();
+      try {
+        fchownSync(fd, owner.uid, owner.gid);
+        return fd;
+      } catch (error) {
+        closeSync(fd);
+        throw error;
+      }
     },
     // Of a mount that it can see itself the kernel says EBUSY.
     change: (_folder, _name, act) => act(),

@@ -88,7 +88,7 @@ class Removal implements Disposable {
         throw systemError("EBUSY", at.toString(), "something is mounted in it");
     };
     if (!ifThere(refuseMount) || !ifThere(() => this.#descent.enter(name))) return;
-    this.#levels.push({ name, names: await readNames(this.#descent.folder, this.#turn) });
+    this.#levels.push({ name, names: (await readNames(this.#descent.folder, this.#turn)).all });
   }
 
   #remove(name: string, by: (at: Buffer) => void): void {

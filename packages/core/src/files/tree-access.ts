@@ -38,6 +38,8 @@ export interface TreeAccess {
    * FolderHandle.path}.
    */
   create<T>(path: Buffer, owner: Owner, make: () => T): T;
+  /** The same for `open`, which makes a file and returns its descriptor. The file need not have a name. */
+  createFile(owner: Owner, open: () => number): number;
   /**
    * Runs `act`, which removes what is at `name` in the folder or puts something else there: rename, link, unlink,
    * rmdir.
@@ -50,6 +52,9 @@ export interface TreeAccess {
   inside(owner: Owner): Owner;
   /** Whether something with these ids on the host belongs to somebody in the tree. */
   owns(owner: Owner): boolean;
-  /** Without them times are true to the microsecond, and files come without holes. */
+  /**
+   * Without them times are true to the microsecond, files come without holes, and one that is being written has a
+   * temporary name, which stays when this process is killed.
+   */
   readonly calls?: FileCalls | undefined;
 }

@@ -5,7 +5,8 @@ import { systemError } from "../files/plain-access.ts";
 import type { FolderHandle, Owner, TreeAccess } from "../files/tree-access.ts";
 import { withFileIdentity } from "./file-identity.ts";
 import { type Idmap, idInside, idOutside, isMapped } from "./idmap.ts";
-import { nativeFileCalls, openat2, RESOLVE, type SystemError } from "./syscall.ts";
+import { openat2, openat2IfThere, RESOLVE } from "./openat2.ts";
+import { nativeFileCalls, type SystemError } from "./syscall.ts";
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
 const O_PATH = 0o10000000;
@@ -46,6 +47,10 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
       options.assertCurrent?.();
       return withOwner(outside(owner), make);
     },
+    createFile(owner, open) {
+      options.assertCurrent?.();
+      return withOwner(outside(owner), open);
+    },
     change(folder, name, act) {
       options.assertCurrent?.();
       if (isMountPoint(folder, name)) throw systemError("EBUSY", name.toString(), "something is mounted there");
@@ -68,11 +73,11 @@ function withOwner<T>({ uid, gid }: Owner, make: () => T): T {
 function isMountPoint(folder: FolderHandle, name: string | Buffer): boolean {
   const bytes = typeof name === "string" ? nameBytes(name) : name;
   try {
-    closeSync(openat2(folder.fd, bytes, O_PATH | O_NOFOLLOW, 0, RESOLVE.NO_XDEV));
+    const found = openat2IfThere(folder.fd, bytes, O_PATH | O_NOFOLLOW, 0, RESOLVE.NO_XDEV);
+    if (found !== undefined) closeSync(found);
     return false;
   } catch (error) {
     if ((error as SystemError).code === "EXDEV") return true;
-    if ((error as SystemError).code === "ENOENT") return false;
     throw error;
   }
 }

@@ -76,6 +76,11 @@ export function check(name: string, result: number): number {
   throw Object.assign(new Error(`${name}: ${code}`), { code, errno, syscall: name }) satisfies SystemError;
 }
 
+/** The same, but `undefined` for one error that is expected: an exception costs more than the call. */
+export function checkUnless(name: string, result: number, expected: number): number | undefined {
+  return result < 0 && ffi().errno() === expected ? undefined : check(name, result);
+}
+
 /**
  * Takes the lock of an open file without waiting, until that is closed. False when another open file holds it.
  * flock(2).
@@ -90,23 +95,6 @@ export function flock(fd: number, mode: "exclusive" | "shared"): boolean {
     if ((error as SystemError).code === "EAGAIN" || (error as SystemError).code === "EWOULDBLOCK") return false;
     throw error;
   }
-}
-
-/** Flags of openat2(2)'s `resolve`. */
-export const RESOLVE = { NO_XDEV: 0x01, NO_MAGICLINKS: 0x02, IN_ROOT: 0x10 } as const;
-
-/** openat2(2); `path` is bytes, `flags` and `mode` as open(2) has them. Always close-on-exec. */
-export function openat2(directory: number, path: Uint8Array, flags: number, mode: number, resolve: number): number {
-  const O_CLOEXEC = 0o2000000;
-  const terminated = Buffer.concat([path, Buffer.alloc(1)]);
-  const how = Buffer.alloc(24);
-  how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
-  how.writeBigUInt64LE(BigInt(mode), 8);
-  how.writeBigUInt64LE(BigInt(resolve), 16);
-  return check(
-    "openat2",
-    native().syscall(NUMBER.openat2, "int", directory, "uint8_t *", terminated, "uint8_t *", how, "size_t", how.length),
-  );
 }
 
 /** mount(2). `data` is the file system's own option string: build it with one function that escapes. */

@@ -59,7 +59,11 @@ export async function unpackOnHost(stream: Readable, pull: Pull, options: Progre
 
 /** What is made belongs to the caller. */
 function hostAccess(): TreeAccess {
-  return { ...plainAccess("/", nativeFileCalls()), create: (_path, _owner, make) => make() };
+  return {
+    ...plainAccess("/", nativeFileCalls()),
+    create: (_path, _owner, make) => make(),
+    createFile: (_owner, open) => open(),
+  };
 }
 
 function harmless(entry: TarEntry): TarEntry | undefined {
