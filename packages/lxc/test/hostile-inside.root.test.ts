@@ -1,0 +1,104 @@
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Host, type Image, openHost } from "@pileus/core";
+import { lacking, requires } from "@pileus/core/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { EXEC_HELPER, LAUNCH_HELPER } from "../src/helpers.ts";
+import { lxc } from "../src/index.ts";
+import { leftovers } from "./support/leftovers.ts";
+import { subject } from "./support/lxc-subject.ts";
+
+const NEEDS = subject.needs ?? [];
+
+let root: string;
+let host: Host<ReturnType<typeof lxc>>;
+let image: Image;
+beforeAll(async () => {
+  if (NEEDS.some((need) => lacking(need) !== undefined)) return;
+  root = await mkdtemp(join(tmpdir(), "pileus-lxc-hostile-"));
+  host = await openHost({ root, drivers: [lxc()] });
+  image = await subject.image(host);
+});
+afterAll(async () => {
+  if (root === undefined) return;
+  await host[Symbol.asyncDispose]();
+  const left = await leftovers(root);
+  await rm(root, { recursive: true });
+  expect(left).toEqual([]);
+});
+
+/** Tries to write to a helper by all that names it: while it runs, and, from a process that it leaves behind, once it has ended. */
+const OVERWRITE = `
+attack() { (echo evil >"$1") 2>/dev/null && echo "emptied $1"; (echo evil >>"$1") 2>/dev/null && echo "wrote to $1"; }
+for p in /proc/[0-9]*; do
+  case "$(readlink $p/exe)" in *memfd:*)
+    echo found
+    attack $p/exe
+    setsid sh -c "$HOLD" x $p </dev/null >/report 2>/dev/null &
+    while [ ! -e /held ]; do sleep 0.05; done
+    break
+  esac
+done`;
+const HOLD = `
+exec 9<$1/exe; touch /held
+while [ -e $1/exe ]; do sleep 0.05; done
+(echo evil >/proc/self/fd/9) && echo emptied; (echo evil >>/proc/self/fd/9) && echo wrote
+touch /over`;
+
+describe("what runs in a container", () => {
+  it.for([false, true])(
+    "cannot change the helpers of this process by what /proc shows of them, privileged: %s",
+    (privileged, context) =>
+      requires(NEEDS, async () => {
+        await using system = await host.ephemeral({ driver: "lxc", name: "overwrite", image, lxc: { privileged } });
+        const { stdout } = await system.run(["sh", "-c", OVERWRITE], { env: { HOLD }, timeout: 20_000 });
+        expect(stdout).toBe("found\n");
+        const wait = "while [ ! -e /over ]; do sleep 0.05; done; cat /report";
+        expect((await system.run(["sh", "-c", wait], { timeout: 20_000 })).stdout).toBe("");
+        for (const helper of [EXEC_HELPER, LAUNCH_HELPER])
+          expect(readFileSync(`/proc/self/fd/${helper.descriptor()}`).equals(helper.content())).toBe(true);
+      })(context),
+  );
+
+  it.for([false, true])(
+    "finds nothing, as PID 1, of what told the host that it runs, privileged: %s",
+    (privileged, context) =>
+      requires(NEEDS, async () => {
+        const look = `
+          ls -A /dev | grep pileus; find /dev /run /tmp -type p; grep pileus- /proc/self/mountinfo | grep init
+          for fd in /proc/self/fd/*; do case "$(readlink $fd)" in *pileus*|*memfd*) readlink $fd; esac; done
+          readlink /proc/1/exe | grep -v bin/busybox`;
+        const init = ["sh", "-c", `{ ${look}\n} >/evidence 2>&1; exec sleep 2147483647`];
+        const config = { driver: "lxc", name: "verdict", image, lxc: { init, privileged } } as const;
+        await using system = await host.ephemeral(config);
+        const evidence =
+          "while [ \"$(tr '\\0' ' ' </proc/1/cmdline)\" != 'sleep 2147483647 ' ]; do sleep 0.05; done; cat /evidence";
+        expect((await system.run(["sh", "-c", evidence], { timeout: 20_000 })).stdout).toBe("");
+      })(context),
+  );
+
+  // Of the two that a program takes at its start, there is room for none, or for one.
+  it.for([10, 11])("can use up its %d processes: exec says so, and all else works", (processes, context) =>
+    requires(NEEDS, async () => {
+      const system = await host.create({ driver: "lxc", name: "full", image, limits: { processes } });
+      try {
+        await system.start();
+        const fill = async () => {
+          for (let i = 0; i < processes; i += 1) await system.exec(["sleep", "2147483647"]);
+        };
+        await expect(fill()).rejects.toThrow(/limit of processes/);
+        await expect(system.run(["true"], { timeout: 5000 })).rejects.toThrow(/limit of processes/);
+        const tty = { columns: 80, rows: 24 };
+        await expect(system.exec(["true"], { tty })).rejects.toThrow(/limit of processes/);
+        expect((await system.metrics()).processes).toBeGreaterThanOrEqual(processes - 1);
+        expect((await system.files.readAll("/etc/passwd")).length).toBeGreaterThan(0);
+        await system.stop({ timeout: 5000 });
+        expect(await system.state()).toBe("stopped");
+      } finally {
+        await system.delete();
+      }
+    })(context),
+  );
+});

@@ -1,0 +1,62 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FileError, NotFoundError } from "@pileus/core";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { InitVerdict } from "../src/init-verdict.ts";
+
+let folder: string;
+let fifo: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "pileus-verdict-"));
+  fifo = join(folder, "fifo");
+  execFileSync("mkfifo", [fifo]);
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const never = new Promise<never>(() => undefined);
+const words = (...numbers: readonly number[]) => Buffer.from(Uint32Array.from(numbers).buffer);
+const openWriter = () => openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+
+/** What is made of words that a writer leaves before it goes. */
+async function told(...pieces: readonly Buffer[]): Promise<unknown> {
+  using verdict = new InitVerdict(fifo, "/sbin/init");
+  const writer = openWriter();
+  for (const piece of pieces) writeSync(writer, piece);
+  closeSync(writer);
+  return await verdict.accept(never, {}).catch((reason: unknown) => reason);
+}
+
+// Root inside owns the FIFO for as long as it is there.
+describe("what comes in the place of the verdict on a container's PID 1", () => {
+  it("is a missing program or another error where the words say so", async () => {
+    expect(await told(words(2, 2))).toBeInstanceOf(NotFoundError);
+    expect(await told(words(2, 13))).toMatchObject({ errno: "EACCES" });
+    expect(await told(words(1, 1))).toMatchObject({ errno: "EPERM" });
+  });
+
+  it("is an error of this library whatever the words are, and no more of them is kept than there should be", async () => {
+    expect(await told(words(0xffff_ffff, 0xffff_ffff))).toBeInstanceOf(FileError);
+    expect(await told(words(2), words(13), Buffer.alloc(32_768, 1))).toMatchObject({ errno: "EACCES" });
+  });
+
+  it("is nothing where it is not whole", async () => {
+    expect(await told()).toBeUndefined();
+    expect(await told(Buffer.alloc(7, 1))).toBeUndefined();
+  });
+
+  it("keeps nobody waiting who holds it open and says nothing: the end and the caller's signal come before", async () => {
+    using verdict = new InitVerdict(fifo, "/sbin/init");
+    const writer = openWriter();
+    try {
+      await verdict.accept(Promise.resolve(), {});
+      const enough = new AbortController();
+      const accepting = verdict.accept(never, { signal: enough.signal });
+      enough.abort("enough");
+      await expect(accepting).rejects.toBe("enough");
+    } finally {
+      closeSync(writer);
+    }
+  });
+});
