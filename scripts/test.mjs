@@ -89,6 +89,7 @@ if (wanted("check")) {
   check("lint and format", await pnpm("run", "lint"));
   check("declarations and types", await pnpm("run", "typecheck"));
   check("package contents", await pnpm("run", "check:pack"));
+  check("API reference", await pnpm("run", "docs:api"));
 }
 if (wanted("unit")) await vitest("unit", ["unit", "conformance"]);
 if (wanted("root")) {

@@ -75,6 +75,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     return this.#monitor.init.find()?.pid;
   }
 
+  /** Starts a program in the container. An abort before it resolves kills it inside. */
   async exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
     options.signal?.throwIfAborted();
     const { name, idmap, init, exec = {} } = this.#spec;

@@ -41,7 +41,7 @@ export function makeRoot(spec: PlacedSpec): void {
   lchownSync(upper, idOutside(spec.idmap, image.uid), idOutside(spec.idmap, image.gid));
 }
 
-/** Mounts the root, unless it is mounted. It stays so until {@link releaseContainer} or {@link removeRoot}. */
+/** Mounts the root, unless it is mounted. It stays so until {@link releaseContainer} or `removeRoot()`. */
 export async function openRoot(spec: PlacedSpec, options: Abortable = {}): Promise<OpenRoot> {
   const { lxcpath, root, upper, work, staging } = containerPaths(spec);
   if ((await mountsBelow(root)).length === 0) {

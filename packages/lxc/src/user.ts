@@ -6,8 +6,8 @@ import { type Account, findAccount } from "@pileus/core/files";
 const MAX_FILE = 4 * 1024 * 1024;
 
 /**
- * Finds a user by `name`, `uid`, `name:group` or `uid:gid` in the instance's own /etc/passwd and /etc/group, as {@link
- * findAccount} does. Default: root.
+ * Finds a user by `name`, `uid`, `name:group` or `uid:gid` in the instance's own /etc/passwd and /etc/group, as `findAccount()`
+ * does. Default: root.
  *
  * @throws {NotFoundError} when a name is not there.
  */

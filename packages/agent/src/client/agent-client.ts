@@ -28,16 +28,23 @@ export interface AgentClient extends AsyncDisposable {
   /** Resolves when the session is over: with the reason, or with nothing after `close()`. */
   readonly closed: Promise<Error | undefined>;
   readonly files: FileOperations;
+  /** Starts a program in the guest. An abort before it resolves kills it there. */
   exec(request: ExecRequest, options?: Abortable): Promise<BackendProcess>;
+  /** The addresses of the guest's interfaces, as its kernel has them. */
   addresses(options?: Abortable): Promise<readonly InterfaceAddress[]>;
+  /** What the guest uses, as it counts it itself. */
   metrics(options?: Abortable): Promise<InstanceMetrics>;
+  /** What the agent says of itself and of its guest. */
   info(options?: Abortable): Promise<AgentInfo>;
+  /** Resolves when the agent has answered. */
   ping(options?: Abortable): Promise<void>;
   /** Sets the guest's clock to this host's, if it is behind. Nothing where the agent is of a release that cannot. */
   advanceClock(options?: Abortable): Promise<void>;
   /** Asks the guest's init to power off; resolves when it was asked. */
   shutdown(options?: Abortable): Promise<void>;
+  /** Asks the guest's init to reboot; resolves when it was asked. */
   reboot(options?: Abortable): Promise<void>;
+  /** Ends the session at once. What runs in the guest is ended by the agent. */
   close(): void;
 }
 

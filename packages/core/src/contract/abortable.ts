@@ -6,7 +6,7 @@
  */
 export interface Abortable {
   /**
-   * Join signals with {@link linkSignals} and add a time limit with {@link Deadline}, not with `AbortSignal.any()`: on
+   * Join signals with `linkSignals()` and add a time limit with `Deadline`, not with `AbortSignal.any()`: on
    * Node 20 that loses an `AbortSignal.timeout()` to the garbage collector (nodejs/node#57736), and on a long-lived
    * signal its dependants add up (nodejs/node#54614).
    */
@@ -28,5 +28,6 @@ export interface Progress {
 
 /** Options of calls that report {@link Progress}. The listener must not throw; what it throws rejects the call. */
 export interface ProgressOptions extends Abortable {
+  /** Called as the work goes on, with how far it is. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }

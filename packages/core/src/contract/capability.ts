@@ -85,6 +85,7 @@ export interface CapabilityOperations {
   logs: CanLogs;
 }
 
+/** The name of something that an instance may be able to do, as `can()` takes it. */
 export type Capability = keyof CapabilityOperations;
 
 // A record, so that a capability without a place here does not compile.

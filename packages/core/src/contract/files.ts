@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { Abortable, ProgressOptions } from "./abortable.ts";
 
+/** What kind of file a path names; a symlink is not followed. */
 export type FileType = "file" | "directory" | "symlink" | "fifo" | "socket" | "character-device" | "block-device";
 
 /** What the instance knows of one of its files. Ids are those *inside* the instance. */
@@ -121,12 +122,17 @@ export interface InstanceFiles {
  * file is one entry with the name `"."`.
  */
 export interface FileOperations {
+  /** The bytes of a regular file, from its start. The reader owns the stream; destroying it closes the file. */
   read(path: string, options: Abortable): Promise<Readable>;
   /** Finishing the stream puts the file in place, destroying it leaves nothing. Resolved `done` is after both. */
   write(path: string, options: OwnerOptions): Promise<{ readonly stream: Writable; readonly done: Promise<void> }>;
+  /** What is known of a file. A symlink at the end of `path` is told of as itself. */
   stat(path: string, options: Abortable): Promise<FileStat>;
+  /** The entries of a folder, without `.` and `..`, in no order. */
   list(path: string, options: Abortable): Promise<readonly DirectoryEntry[]>;
+  /** Makes a folder. With `recursive`, also those above it, and one that is there already is no error. */
   mkdir(path: string, options: MkdirOptions): Promise<void>;
+  /** Removes a file or an empty folder; with `recursive`, a folder with all in it. */
   remove(path: string, options: RemoveOptions): Promise<void>;
   /** The tree at `path` as tar. */
   readTree(path: string, options: Abortable): Promise<Readable>;

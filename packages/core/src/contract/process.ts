@@ -45,7 +45,9 @@ export interface TtyExecOptions extends ExecOptions {
  * length. What a listener throws kills the program, with everything that it started, and ends the call with that error.
  */
 export interface LineListeners {
+  /** Called with each line that the program writes to stdout. */
   readonly onStdout?: ((line: string) => void) | undefined;
+  /** Called with each line that the program writes to stderr. */
   readonly onStderr?: ((line: string) => void) | undefined;
 }
 
@@ -97,6 +99,7 @@ export interface PipeProcess extends InstanceProcess {
  */
 export interface TtyProcess extends InstanceProcess {
   readonly tty: Duplex;
+  /** Tells the terminal its size, as a window does that is dragged: the program gets SIGWINCH. */
   resize(size: TerminalSize, options?: Abortable): Promise<void>;
 }
 
@@ -120,6 +123,7 @@ export interface CanExec {
    * timeout.
    */
   exec(argv: readonly string[], options: TtyExecOptions): Promise<TtyProcess>;
+  /** The same on three pipes instead of a terminal. */
   exec(argv: readonly string[], options?: PipeExecOptions): Promise<PipeProcess>;
   /**
    * Runs a program to its end and collects its output. Every end of the program is a result, unless `check` asks for an
@@ -134,5 +138,6 @@ export interface CanExec {
    * @throws {RunError} with `check`, when the result is `failed`; it carries the result.
    */
   run(argv: readonly string[], options: RunBufferOptions): Promise<RunResult<Buffer>>;
+  /** The same, with what was printed as text. */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
 }

@@ -54,6 +54,7 @@ export interface Driver<N extends string = string, C extends Capability = Capabi
 
 /** Any driver: what `openHost()` takes. A driver that can do more is assignable to it. */
 export interface AnyDriver extends Omit<Driver<string, Capability>, "open"> {
+  /** Makes the backend that serves one host. Called once, by `openHost()`. */
   open(context: DriverContext): Backend<never>;
 }
 
@@ -147,7 +148,7 @@ export interface RunningCore {
   readonly exited: Promise<ExitStatus | undefined>;
   /** A reason why the capability is lacking *now*, though the driver has it: no agent in this guest. */
   lacks?(capability: Capability): string | undefined;
-  /** See {@link InstanceCore.ready}. Absent: ready as soon as it runs. */
+  /** See `ready()`. Absent: ready as soon as it runs. */
   ready?(options: Abortable): Promise<void>;
   /**
    * Asks for an orderly end; returns when asked, not when ended. May be called right after launch; resolves when it has
@@ -180,7 +181,10 @@ export interface ExecRequest {
 
 /** The operations of a running instance that the engine builds the public ones on. */
 export interface RunningCapabilities {
-  exec: { exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> };
+  exec: {
+    /** Starts a program inside. An abort before it resolves leaves no program behind. */
+    exec(request: ExecRequest, options: Abortable): Promise<BackendProcess>;
+  };
   files: { readonly files: FileOperations };
   freeze: CanFreeze & {
     /**

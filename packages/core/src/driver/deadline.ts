@@ -89,6 +89,7 @@ export class Deadline implements Disposable {
     return this.#hasPassed;
   }
 
+  /** Stops the timer, and listening to the caller's signal. A second call does nothing. */
   [Symbol.dispose](): void {
     this.#dispose();
   }

@@ -56,6 +56,7 @@ export class LocalFiles implements FileOperations {
     this.#maxEntries = limits.maxEntries ?? MAX_ENTRIES;
   }
 
+  /** The bytes of a regular file, from its start; nothing else is opened. */
   read(path: string, options: Abortable = {}): Promise<Readable> {
     return fileCall("read", path, () => {
       options.signal?.throwIfAborted();
@@ -79,6 +80,7 @@ export class LocalFiles implements FileOperations {
     });
   }
 
+  /** What is known of a file, a symlink at the end of `path` included. */
   stat(path: string, options: Abortable = {}): Promise<FileStat> {
     return fileCall("stat", path, () => {
       options.signal?.throwIfAborted();
@@ -88,6 +90,7 @@ export class LocalFiles implements FileOperations {
     });
   }
 
+  /** The entries of a folder. */
   list(path: string, options: Abortable = {}): Promise<readonly DirectoryEntry[]> {
     return fileCall("list", path, async () => {
       options.signal?.throwIfAborted();
@@ -108,6 +111,7 @@ export class LocalFiles implements FileOperations {
     });
   }
 
+  /** Makes a folder; with `recursive` those above it too. */
   mkdir(path: string, options: MkdirOptions = {}): Promise<void> {
     return fileCall("mkdir", path, () => {
       options.signal?.throwIfAborted();
@@ -122,6 +126,7 @@ export class LocalFiles implements FileOperations {
     });
   }
 
+  /** Removes a file or an empty folder; with `recursive` a folder with all in it. */
   remove(path: string, options: RemoveOptions = {}): Promise<void> {
     return fileCall("remove", path, async () => {
       options.signal?.throwIfAborted();

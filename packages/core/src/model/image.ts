@@ -3,12 +3,16 @@ import type { Frozen, Holds, Same } from "./same.ts";
 
 /** `sha256:` and 64 hexadecimal digits. */
 export const DigestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, "a digest is sha256: and 64 hexadecimal digits");
+/** A digest by SHA-256, as in `sha256:3b0c…`. */
 export type Digest = z.output<typeof DigestSchema>;
+/** What {@link DigestSchema} reads. */
 export type DigestInput = z.input<typeof DigestSchema>;
 
 /** The architecture, by the names of the OCI image specification (GOARCH). */
 export const ArchitectureSchema = z.enum(["amd64", "arm64"]);
+/** An architecture that images are known for. */
 export type Architecture = z.output<typeof ArchitectureSchema>;
+/** What {@link ArchitectureSchema} reads. */
 export type ArchitectureInput = z.input<typeof ArchitectureSchema>;
 
 /** The program of an OCI image: the runtime part of its config (image-spec, config.md). A rootfs image has none. */
@@ -58,6 +62,7 @@ export interface Layer {
   /** Bytes of the uncompressed tar. */
   readonly size: number;
 }
+/** What {@link LayerSchema} reads. */
 export type LayerInput = Layer;
 /** Reads {@link Layer}. */
 export const LayerSchema = z.strictObject({

@@ -21,6 +21,7 @@ const DOCKER_UNITS = "bkmgt";
 export const BytesSchema = sizeOf(1);
 /** Bytes. */
 export type Bytes = z.output<typeof BytesSchema>;
+/** What {@link BytesSchema} reads: bytes, or a number with its unit. */
 export type BytesInput = z.input<typeof BytesSchema>;
 
 /** A size that may be none: 0. */

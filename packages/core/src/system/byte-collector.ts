@@ -11,6 +11,7 @@ export class ByteCollector {
     return this.#size;
   }
 
+  /** Copies `chunk` to the end. */
   append(chunk: Uint8Array): void {
     const size = this.#size + chunk.length;
     if (size > this.#block.length) {

@@ -166,6 +166,7 @@ export class QmpClient implements AsyncDisposable {
     this.#transport.close();
   }
 
+  /** Closes the connection and waits until it is closed. QEMU runs on. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

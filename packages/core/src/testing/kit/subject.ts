@@ -48,7 +48,7 @@ export interface DriverSubject {
   readonly missing?: ((host: Host<AnyDriver>) => Promise<MissingProgram>) | undefined;
   /** What a program inside runs to end the instance from within. Default: `poweroff`. */
   readonly endsItself?: readonly string[] | undefined;
-  /** Of which streams its instances have logs, with the capability `logs`. Default: those of its kind, {@link LOG_STREAMS}. */
+  /** Of which streams its instances have logs, with the capability `logs`. Default: those of its kind, `LOG_STREAMS`. */
   readonly streams?: readonly LogStream[] | undefined;
   /** What an instance prints as it comes up, with the capability `logs`. */
   readonly prints?: { readonly stream: LogStream; readonly text: RegExp } | undefined;
