@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ConfigError, NotFoundError } from "../contract/errors.ts";
+import { importHint } from "./import-hint.ts";
 
 const HEX_PREFIX = /^(?:sha256:)?([0-9a-f]{12,64})$/;
 
@@ -25,8 +26,7 @@ export function resolveReference(
   const named = Object.hasOwn(aliases, reference) ? aliases[reference] : undefined;
   if (named !== undefined && fingerprints.includes(named)) return named;
   const digits = HEX_PREFIX.exec(reference)?.[1];
-  if (digits === undefined)
-    throw new NotFoundError("image", reference, { hint: "import it first, or list() what there is" });
+  if (digits === undefined) throw new NotFoundError("image", reference, { hint: importHint(reference) });
   const matches = fingerprints.filter((fingerprint) => fingerprint.startsWith(`sha256:${digits}`));
   const [match] = matches;
   if (match === undefined) throw new NotFoundError("image", reference);

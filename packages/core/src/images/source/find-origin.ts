@@ -1,6 +1,7 @@
 import { ConfigError } from "../../contract/errors.ts";
 import type { ImageSource, ImportOptions } from "../../contract/images.ts";
 import type { ImageSourcePlugin } from "../../driver/image-source.ts";
+import { prefixed } from "../import-hint.ts";
 import type { LayerLimits } from "../layer/limits.ts";
 import { debianOrigin } from "./debian.ts";
 import { detectSource } from "./detect.ts";
@@ -13,15 +14,10 @@ import { tarOrigin } from "./tar.ts";
 /** Prefixes of `@pileus/oci`, to tell its absence from a missing file. */
 const OCI_PREFIX = /^(docker:\/\/|oci:|oci-archive:|docker-archive:)/;
 
-/**
- * `https://…`, `redis:7`, `alpine`, `127.0.0.1:5000/name@sha256:…`: more likely a reference of some kind than a path.
- */
-const REFERENCE = /^[^/.].*:|^[a-z0-9][a-z0-9_-]*$/s;
+/** `https://…`, `library:7`: more likely a reference of some kind than a path. */
+const REFERENCE = /^[^/.].*:/s;
 
-/** What a registry would take as it is, but for the prefix (distribution/reference, regexp.go). */
-const NAME_IN_REGISTRY = /^[a-z0-9][a-z0-9._/:@-]*$/;
-
-/** Who can read a source. @throws {ConfigError} @throws {NotFoundError} @throws {ImageError} */
+/** Finds what can read a source. @throws {ConfigError} @throws {NotFoundError} @throws {ImageError} */
 export async function findOrigin(
   source: ImageSource,
   plugins: readonly ImageSourcePlugin[],
@@ -61,13 +57,13 @@ export async function findOrigin(
 /** What to say where no file is: more where the source does not read as a path. */
 function missingHint(source: string, plugins: readonly ImageSourcePlugin[]): string {
   const hint = "no such file or folder";
-  if (!REFERENCE.test(source)) return hint;
+  const spelling = prefixed(source);
+  if (spelling === undefined && !REFERENCE.test(source)) return hint;
   const prefixes = plugins.flatMap((plugin) => plugin.prefixes);
-  const registry = NAME_IN_REGISTRY.test(source) ? `; of a registry it is docker://${source}` : "";
   const others =
     prefixes.length > 0
-      ? `, or begins with ${prefixes.join(" or ")}${registry}`
+      ? `, or begins with ${prefixes.join(" or ")}`
       : "; oci() of @pileus/oci, given to openHost(), reads registries and OCI archives";
   const paths = "the path of a tar, squashfs, folder, qcow2 or raw disk";
-  return `${hint}; a source is ${paths}, or { type: "debian" }${others}`;
+  return `${hint}; a source is ${paths}, or { type: "debian" }${others}${spelling === undefined ? "" : `; ${spelling}`}`;
 }

@@ -1,9 +1,8 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { CommandError, ConfigError, ImageError } from "../../contract/errors.ts";
 import type { ImportOptions } from "../../contract/images.ts";
 import { linkSignals } from "../../driver/deadline.ts";
 import type { Draft } from "../draft.ts";
+import { isLayout } from "../import-hint.ts";
 import { startTool } from "../tool.ts";
 import type { LocalSource } from "./detect.ts";
 import type { Origin } from "./origin.ts";
@@ -11,8 +10,7 @@ import { describeRootfs } from "./rootfs.ts";
 
 /** A root file system in a folder. Only reading it tells whether it is still the same, so it has no identity. */
 export function folderOrigin(name: string, source: LocalSource): Origin {
-  // image-layout.md: the file that every layout has.
-  if (existsSync(join(source.path, "oci-layout")))
+  if (isLayout(source.path))
     throw new ConfigError("image source", [
       { path: [], message: `${name} is an OCI layout and no root file system: write oci:${name}` },
     ]);

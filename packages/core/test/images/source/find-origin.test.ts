@@ -26,10 +26,6 @@ describe("a source that is no file", () => {
     },
   );
 
-  it.each(["alpine", "redis:7"])("is told how it is written where a registry has it: %s", async (source) => {
-    expect(String(await failure(source, [plugin]))).toContain(`of a registry it is docker://${source}`);
-  });
-
   it.each(["/nowhere/rootfs:1.tar", "./redis:7", "rootfs.tar"])("is not where it is a path: %s", async (source) => {
     const error = await failure(source, [plugin]);
     expect(error).toBeInstanceOf(NotFoundError);

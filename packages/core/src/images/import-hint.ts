@@ -1,0 +1,44 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a registry takes as the name of an image, with its tag and digest (distribution/reference, regexp.go). */
+const NAME =
+  /^[a-z0-9][a-z0-9._/-]*(?::[0-9]{1,5}\/[a-z0-9._/-]+)?(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?(?:@sha256:[0-9a-f]+)?$/;
+
+/** A name that is more likely a file's. */
+const FILE = /^[^:@]*\.(?:tar|tgz|gz|xz|zst|bz2|zip|img|raw|iso|qcow2|vmdk|vhdx|squashfs|sqfs)$/;
+
+/** A source that `images.import()` takes by its prefix. */
+const PREFIXED = /^(?:docker:\/\/|oci:|oci-archive:|docker-archive:)/;
+
+/**
+ * How an image is written that `text` names without the prefix, as `docker pull` and `podman` take it; `undefined` where
+ * it reads as no such name.
+ */
+export function prefixed(text: string): string | undefined {
+  const layout = [text, text.replace(/:[^:/]*$/, "")].find((folder) => isLayout(folder));
+  if (layout !== undefined) return `an OCI layout is oci:${text}`;
+  if (!NAME.test(text) || FILE.test(text)) return undefined;
+  const full = `docker://${withRegistry(text)}`;
+  const short = `docker://${text}`;
+  return `an image of a registry is ${short}${full === short ? "" : `, in full ${full}`}`;
+}
+
+/** What to do about a reference for which the store has no image. */
+export function importHint(reference: string): string {
+  const source = PREFIXED.test(reference) ? `images.import("${reference}")` : undefined;
+  const spelling = source ?? prefixed(reference);
+  return `import it first${spelling === undefined ? "" : ` (${spelling})`}, or list() what there is`;
+}
+
+/** image-layout.md: the file that every layout has. */
+export function isLayout(folder: string): boolean {
+  return folder !== "" && !folder.includes("\0") && existsSync(join(folder, "oci-layout"));
+}
+
+/** distribution/reference, normalize.go, splitDockerDomain: a registry has a dot or a port, or is localhost. */
+function withRegistry(name: string): string {
+  const [first = "", ...others] = name.split("/");
+  if (others.length === 0) return `docker.io/library/${name}`;
+  return /[.:]/.test(first) || first === "localhost" ? name : `docker.io/${name}`;
+}
