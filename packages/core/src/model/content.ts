@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ConfigError } from "../contract/errors.ts";
 
 /** What can be fed to a program or written to a file. */
 export const ContentSchema = z.custom<string | Uint8Array | AsyncIterable<Uint8Array>>(
@@ -9,4 +10,20 @@ export const ContentSchema = z.custom<string | Uint8Array | AsyncIterable<Uint8A
 function isContent(value: unknown): boolean {
   if (typeof value === "string" || value instanceof Uint8Array) return true;
   return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
+
+/**
+ * What an iterable yields, checked: nobody can tell beforehand what that will be.
+ *
+ * @throws {ConfigError} for a piece that is neither bytes nor a string. `subject` is the argument, as in `"input"`.
+ */
+export async function* checkedPieces(source: AsyncIterable<unknown>, subject: string): AsyncGenerator<Uint8Array> {
+  for await (const piece of source) {
+    if (typeof piece === "string") yield Buffer.from(piece);
+    else if (piece instanceof Uint8Array) yield piece;
+    else {
+      const what = piece === null ? "null" : Array.isArray(piece) ? "a list" : `a value of type ${typeof piece}`;
+      throw new ConfigError(subject, [{ path: [], message: `must yield Uint8Arrays or strings, and yielded ${what}` }]);
+    }
+  }
 }

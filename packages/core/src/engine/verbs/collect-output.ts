@@ -2,6 +2,7 @@ import { Readable, type Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
 import { setImmediate } from "node:timers/promises";
 import type { RunOptions } from "../../contract/run.ts";
+import { checkedPieces } from "../../model/content.ts";
 import { ByteCollector } from "../../system/byte-collector.ts";
 import { LineSplitter } from "../line-splitter.ts";
 import type { StartedProcess } from "../process.ts";
@@ -67,7 +68,10 @@ async function feed(stdin: Writable, input: RunOptions["input"]): Promise<void> 
     if (input === undefined || typeof input === "string" || input instanceof Uint8Array) {
       stdin.end(input);
       await finished(stdin, { readable: false });
-    } else await pipeline(input instanceof Readable ? input : Readable.from(input), stdin);
+    } else {
+      const isBytes = input instanceof Readable && !input.readableObjectMode;
+      await pipeline(isBytes ? input : Readable.from(checkedPieces(input, "input of run")), stdin);
+    }
   } catch (error) {
     // A program may end, or close its input, without having read it all.
     if (!isClosedPipe(error)) throw error;

@@ -13,7 +13,7 @@ import type {
   RemoveOptions,
 } from "../../contract/files.ts";
 import { linkSignals } from "../../driver/deadline.ts";
-import { ContentSchema } from "../../model/content.ts";
+import { ContentSchema, checkedPieces } from "../../model/content.ts";
 import { InsidePathSchema } from "../../model/exec.ts";
 import {
   HostPathSchema,
@@ -151,7 +151,7 @@ function hostPath(path: string): string {
 async function* toChunks(data: string | Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   if (typeof data === "string") yield Buffer.from(data);
   else if (data instanceof Uint8Array) yield data;
-  else yield* data;
+  else yield* checkedPieces(data, "file content");
 }
 
 async function* resumed<T>(first: IteratorResult<T>, rest: AsyncGenerator<T>): AsyncGenerator<T> {

@@ -79,6 +79,15 @@ describe("write", () => {
     expect(to.seen.outcome).toBe("gone");
   });
 
+  it("whose source yields neither bytes nor strings leaves nothing and rejects with ConfigError", async () => {
+    const instance = await running();
+    const to = receiver();
+    place.scripted.script.files = { write: async () => to };
+    const written = instance.files.write("/f", Readable.from([{ a: 1 }]));
+    await expect(written).rejects.toMatchObject({ code: "ERR_CONFIG" });
+    expect(to.seen.outcome).toBe("gone");
+  });
+
   it("that the instance refuses tells its reason, not that of the broken pipe", async () => {
     const instance = await running();
     const refused = new FileError({ verb: "write", path: "/f", errno: "ENOSPC" });

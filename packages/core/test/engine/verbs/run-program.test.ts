@@ -104,6 +104,26 @@ describe("run", () => {
     expect(process.signals).toEqual(["SIGKILL"]);
   });
 
+  it.each([
+    ["a number", 5, "a value of type number"],
+    ["null", null, "null"],
+    ["a list", [1], "a list"],
+  ])("kills the program whose input yields %s, and rejects with ConfigError", async (_what, piece, told) => {
+    const { instance, process } = await running();
+    const input = (async function* () {
+      yield piece as never;
+    })();
+    const message = expect.stringContaining(`must yield Uint8Arrays or strings, and yielded ${told}`);
+    await expect(instance.run(["cat"], { input })).rejects.toMatchObject({ code: "ERR_CONFIG", message });
+    expect(process.signals).toEqual(["SIGKILL"]);
+  });
+
+  it("refuses a stream of objects in the same way", async () => {
+    const { instance } = await running();
+    const refused = instance.run(["cat"], { input: Readable.from([{ a: 1 }]) });
+    await expect(refused).rejects.toMatchObject({ code: "ERR_CONFIG" });
+  });
+
   it("kills the program whose input fails, and rejects with that failure", async () => {
     const { instance, process } = await running();
     const fault = new Error("source broke");
