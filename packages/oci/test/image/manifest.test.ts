@@ -114,6 +114,11 @@ describe("parseManifest of documents at their limits", () => {
     expect(() => parseManifest("x", bytes([]))).toThrow("its manifest is malformed: (top): ");
   });
 
+  it("keeps why a document cannot be read as the cause", () => {
+    for (const document of [Buffer.from("{"), bytes([])])
+      expect(() => parseManifest("x", document)).toThrow(expect.objectContaining({ cause: expect.any(Error) }));
+  });
+
   it("names the layer that is no tar, and the type of an artifact whose config tells it", () => {
     const chart = descriptor("application/x-chart", "f");
     expect(() => parseManifest("x", bytes(manifest({ layers: [...manifest().layers, chart] })))).toThrow(

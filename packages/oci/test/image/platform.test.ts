@@ -48,7 +48,12 @@ describe("choosePlatform", () => {
     const manifests = Array.from({ length: 30 }, (_, at) => ({ ...platform, platform: { os: `s${at}` } }));
     expect(() => choosePlatform("x", { schemaVersion: 2, manifests } as never, "amd64")).toThrow(/, s19$/);
     expect(() => choosePlatform("x", index("unknown/unknown"), "amd64")).toThrow("nothing that names its platform");
+    expect(() => choosePlatform("x", index("unknown/other"), "amd64")).toThrow("nothing that names its platform");
     expect(() => choosePlatform("x", index("linux/"), "amd64")).toThrow("there is linux");
+    const { platform: _, ...attestation } = { ...platform, mediaType: "text/plain" };
+    expect(() => choosePlatform("x", { schemaVersion: 2, manifests: [attestation] } as never, "amd64")).toThrow(
+      "nothing that names its platform",
+    );
   });
 
   it("takes what names no platform where nothing else fits", () => {

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { isInstanceError } from "@pileus/core";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type ImageReference, isRefName, parseReference, renderReference } from "../../src/image/reference.ts";
 
 const DIGEST = `sha256:${"0123456789abcdef".repeat(4)}`;
@@ -88,8 +88,33 @@ describe("parseReference", () => {
     ["oci:/a\x1f", "control character"],
     ["oci:/a\x7f", "control character"],
     ["xoci:/a", "must begin with"],
+    ["docker://h:/a", "is no host"],
+    ["docker://[::1]:70000/a", "is no host"],
+    [`docker://@${DIGEST}`, "cannot stand in"],
+    ["docker://:7", '"" cannot stand in'],
   ])("refuses %j, saying that %s", (text, message) => {
     expect(() => parseReference(text)).toThrow(message);
+  });
+
+  it("quotes of what it refuses the beginning, and blames no part of a config", () => {
+    expect(() => parseReference("x".repeat(5000))).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(/^.{0,500}$/),
+        issues: [{ path: [], message: expect.any(String) }],
+      }),
+    );
+  });
+
+  it("takes no archive by a relative path where the working folder has a colon, at which skopeo would cut it", () => {
+    const folder = vi.spyOn(process, "cwd").mockReturnValue("/with:colon");
+    try {
+      for (const transport of ["oci-archive", "docker-archive"])
+        expect(() => parseReference(`${transport}:a.tar`)).toThrow("the working folder has a colon");
+      expect(parseReference("oci-archive:/a.tar")).toMatchObject({ path: "/a.tar" });
+      expect(parseReference("oci:layout")).toMatchObject({ path: "/with:colon/layout" });
+    } finally {
+      folder.mockRestore();
+    }
   });
 
   it("gives back what skopeo can take, or refuses, whatever it is given", () => {
