@@ -19,7 +19,7 @@ const stat = { type: "file", size: 1, mode: 0o644, uid: 0, gid: 0, mtime: 0 };
 const inet = { interface: "eth0", family: "inet", address: "10.0.0.2", prefix: 24, mac: "52:54:00:00:00:01" };
 const inet6 = { ...inet, family: "inet6", address: "fd00::2", prefix: 64 };
 const info = { kernel: "6.1", architecture: "x64", hostname: "guest", init: "systemd", agentMemory: 1 };
-const metrics = { cpu: { usage: 1 }, memory: { usage: 1 } };
+const metrics = { cpu: { seconds: 1 }, memory: { bytes: 1 } };
 const failed = (error: object) => ({ ok: false, error: { reason: "ENOENT", message: "no such file", ...error } });
 
 describe("what a guest says", () => {
@@ -72,7 +72,7 @@ describe("what a guest says", () => {
     ["an address with a prefix beyond 128", AddressesSchema, [{ ...inet6, prefix: 129 }]],
     ["an interface with a blank", AddressesSchema, [{ ...inet, interface: "eth 0" }]],
     ["an interface with a slash", AddressesSchema, [{ ...inet, interface: "eth/0" }]],
-    ["a count beyond all numbers", MetricsSchema, { ...metrics, cpu: { usage: 2 ** 60 } }],
+    ["a count beyond all numbers", MetricsSchema, { ...metrics, cpu: { seconds: 2 ** 60 } }],
   ])("is refused when it is %s", (_, schema, said) => {
     expect(schema.safeParse(said).success).toBe(false);
   });

@@ -8,11 +8,9 @@ export function parsePax(body: Buffer): Map<string, string> {
     // GNU and Go tolerate NULs after the last record.
     if (body[at] === 0) break;
     const space = body.indexOf(32, at);
-    if (space < 0 || space - at > 10) throw new TarFault("has a malformed pax header");
     const digits = body.toString("latin1", at, space);
     const end = at + Number(digits);
-    if (!/^[0-9]+$/.test(digits) || end > body.length || end <= space + 2 || body[end - 1] !== 10)
-      throw new TarFault("has a malformed pax header");
+    if (!/^[0-9]{1,10}$/.test(digits) || body[end - 1] !== 10) throw new TarFault("has a malformed pax header");
     const record = body.toString("latin1", space + 1, end - 1);
     const equals = record.indexOf("=");
     if (equals < 1) throw new TarFault("has a malformed pax header");
@@ -31,8 +29,7 @@ export function parsePax(body: Buffer): Map<string, string> {
 /** One record; its length counts its own digits. */
 export function renderPaxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`.length;
-  let length = rest + String(rest).length;
-  if (rest + String(length).length !== length) length = rest + String(length).length;
+  const length = rest + String(rest + String(rest).length).length;
   return `${length} ${key}=${value}\n`;
 }
 

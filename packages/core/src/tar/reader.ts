@@ -112,7 +112,6 @@ export class TarReader {
 
   /** Says that nothing more comes. @throws the refusal when the archive breaks off in an entry */
   end(): void {
-    if (this.ended) return;
     // umoci 0.4.7 writes neither the end blocks nor the last padding: only a body or header that breaks off is a fault.
     if (this.#body === 0 && this.#mapped === undefined) this.#inside = false;
     if (this.#mapped !== undefined || this.#body > 0 || this.#partial.length > 0 || this.#pending())

@@ -61,7 +61,7 @@ export class SparseMap {
       else this.#numbers.push(value);
       if (this.#numbers.length === this.#pairs * 2) this.#form = undefined;
     }
-    if (this.#form !== undefined && this.#text.length > BLOCK) throw new TarFault("has a malformed sparse map");
+    if (this.#text.length > BLOCK) throw new TarFault("has a malformed sparse map");
   }
 
   /** The parts, which are `stored` bytes together. */
@@ -94,9 +94,8 @@ export function renderSparseMap(extents: readonly Extent[]): Buffer {
   return Buffer.concat([Buffer.from(text)], Math.ceil(text.length / BLOCK) * BLOCK);
 }
 
-function count(text: string | undefined): number {
+function count(text = ""): number {
   const value = Number(text);
-  if (text === undefined || !/^[0-9]{1,16}$/.test(text) || !Number.isSafeInteger(value))
-    throw new TarFault("has a malformed sparse map");
+  if (!/^[0-9]{1,16}$/.test(text) || !Number.isSafeInteger(value)) throw new TarFault("has a malformed sparse map");
   return value;
 }

@@ -111,7 +111,7 @@ export class TarWriter {
   }
 
   #pad(): void {
-    if (this.#padding > 0) this.#zeroes(this.#padding);
+    this.#zeroes(this.#padding);
     this.#padding = 0;
   }
 }
@@ -121,6 +121,7 @@ function paddingOf(length: number): number {
 }
 
 const MAX_ID = 0o7777777;
+/** Of bytes, and of seconds: until the year 2242. */
 const MAX_SIZE = 0o77777777777;
 
 function paxRecords(entry: TarEntry, stored: number): string {
@@ -140,7 +141,8 @@ function paxRecords(entry: TarEntry, stored: number): string {
       records += renderPaxRecord(`GNU.sparse.${key}`, value);
   }
   if (stored > MAX_SIZE) records += renderPaxRecord("size", String(stored));
-  if (!/^[0-9]{1,10}$/.test(entry.mtime)) records += renderPaxRecord("mtime", entry.mtime);
+  if (!/^[0-9]{1,10}$/.test(entry.mtime) || Number(entry.mtime) > MAX_SIZE)
+    records += renderPaxRecord("mtime", entry.mtime);
   for (const [name, value] of entry.xattrs) records += renderPaxRecord(paxXattrKey(name), value);
   return records;
 }
@@ -165,7 +167,7 @@ function renderHeader(
 ): void {
   const seconds = /^[0-9]+$/.test(mtime) ? Number(mtime) : 0;
   into.set(HEADER, at);
-  into.write(name.length > 100 ? name.slice(0, 100) : name, at, "latin1");
+  into.write(name.slice(0, 100), at, "latin1");
   octal(into, mode, at + 100, 7);
   octal(into, uid > MAX_ID ? 0 : uid, at + 108, 7);
   octal(into, gid > MAX_ID ? 0 : gid, at + 116, 7);

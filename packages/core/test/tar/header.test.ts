@@ -110,11 +110,12 @@ describe("parseTarHeader", () => {
 
   it.each([0x7f, 0x80])("sums bytes as signed from 80 on, as an old writer may: %i", (byte) => {
     const block = header([[0, Buffer.from([byte])]]);
+    block[156] = byte;
     block[511] = byte;
     sealed(block);
     expect(parseTarHeader(block).name).toBe(String.fromCharCode(byte));
     const sum = Number.parseInt(block.toString("latin1", 148, 154), 8);
-    block.write((sum - 512).toString(8).padStart(6, "0"), 148, "latin1");
+    block.write((sum - 768).toString(8).padStart(6, "0"), 148, "latin1");
     if (byte >= 0x80) expect(parseTarHeader(block).name).toBe(String.fromCharCode(byte));
     else expect(() => parseTarHeader(block)).toThrow(/wrong checksum/);
   });
@@ -177,6 +178,11 @@ describe("parseSparseNumbers", () => {
     block.write("00000000003\0x");
     expect(() => parseSparseNumbers(block, 0, 1, 504)).toThrow(/^has a sparse map that is no octal/);
   });
+});
+
+it("is a fault of form, unless it is said to be one of size", () => {
+  expect(new TarFault("why").tooLarge).toBe(false);
+  expect(new TarFault("why", { tooLarge: true }).tooLarge).toBe(true);
 });
 
 it("takes only a block of zeros for one that is empty", () => {
