@@ -34,6 +34,9 @@ describe("resolveReference", () => {
   it("refuses a prefix of several, and names how many", () => {
     expect(() => resolve("ab".repeat(6))).toThrow(ConfigError);
     expect(() => resolve("ab".repeat(6))).toThrow(/2 fingerprints/);
+    expect(() => resolve("ab".repeat(6))).toThrow(
+      expect.objectContaining({ issues: [expect.objectContaining({ path: [] })] }),
+    );
   });
 
   it.each(["nothing", "abababababa", "gone", "__proto__", "", "ff".repeat(32)])("has no image for %j", (reference) => {

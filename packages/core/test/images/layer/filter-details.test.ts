@@ -143,6 +143,24 @@ describe("LayerFilter", () => {
     expect(() => filtered([paxBytes({ linkpath: "a\0b" }), symlink("l", "x")])).toThrow(/"l" is a symlink to nothing/);
   });
 
+  it("takes a hard link to a hard link", () => {
+    expect(lines(filtered([file("f"), hardLink("h", "f"), hardLink("k", "h"), hardLink("h", "k")]))).toEqual([
+      "file f",
+      "link h -> f",
+      "link k -> h",
+      "link h -> k",
+    ]);
+  });
+
+  it("counts the folders of a whiteout", () => {
+    const deep = "d/".repeat(256);
+    const whiteout = (depth: number) => paxBytes({ path: `${"d/".repeat(depth)}.wh.x` });
+    const over = (depth: number) => () =>
+      filtered([paxBytes({ path: deep }), folder("x/"), whiteout(depth), file("x", "")]);
+    expect(over(255)).not.toThrow();
+    expect(over(256)).toThrow(/goes beyond 256 folders in one another/);
+  });
+
   it("makes a hard link to a symlink a link where that came out, and another symlink where it did not", () => {
     expect(finalLines(filtered([symlink("s", "x"), hardLink("a", "s"), hardLink("b", "a")]))).toEqual([
       "link a -> s",
@@ -182,6 +200,23 @@ describe("LayerFilter over a lower layer", () => {
       "directory a/b",
       "directory a/b/c",
     ]);
+  });
+
+  it("links to what was linked from a lower layer", () => {
+    const { lowerLinks } = over(hardLink("copy", "a/f"), hardLink("again", "copy")).findings;
+    expect([...lowerLinks.keys()].sort()).toEqual(["again", "copy"]);
+    expect(lowerLinks.get("again")).toEqual(lowerLinks.get("copy"));
+  });
+
+  it("hides nothing for the sake of what AUFS keeps for itself", () => {
+    writeFileSync(join(lower, ".wh.plnk"), "");
+    expect(lines(over(file(".wh..wh.plnk", "")))).toEqual([]);
+  });
+
+  it("follows no symlink that became hidden, though nothing was put since where it leads", () => {
+    symlinkSync(".", join(lower, "a/self"));
+    const hidden = [folder("a/self/b/"), folder("a/self/b/"), file("a/self/.wh..wh..opq", ""), file("a/self/new")];
+    expect(lines(over(...hidden))).toContain("file a/self/new");
   });
 
   it("marks a folder that no entry lists, and nothing that lower layers do not have", () => {
