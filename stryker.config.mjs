@@ -13,7 +13,6 @@ export default {
   clearTextReporter: { logTests: false },
   htmlReporter: { fileName: "reports/mutation.html" },
   jsonReporter: { fileName: "reports/mutation.json" },
-  incrementalFile: "reports/incremental.json",
   thresholds: { high: 90, low: 85, break: null },
   mutator: { excludedMutations: ["StringLiteral"] },
   mutate: code,
