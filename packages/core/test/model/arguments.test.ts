@@ -34,7 +34,7 @@ describe("all arguments and variables of a call", () => {
 });
 
 describe("an environment", () => {
-  it.each([{}, { A: "" }, { "a.b": "=\n" }, { constructor: "x" }])("may be %j", (env) => {
+  it.each<Record<string, string>>([{}, { A: "" }, { "a.b": "=\n" }, { constructor: "x" }])("may be %j", (env) => {
     expect(EnvSchema.parse(env)).toEqual(env);
   });
 
