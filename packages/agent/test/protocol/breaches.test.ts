@@ -239,6 +239,7 @@ describe("a link", () => {
     calls.open(empty, (made) => made.writer(0, "nothing").write("late"));
     frame(FRAME.message, 99, 0, empty);
     data(99, 0, "x");
+    expect(calls.backlog).toBe(0);
     expect([sent, breaches]).toEqual([[], []]);
     expect(failures).toEqual([new Error("lost")]);
     expect(writer?.errored).toEqual(new Error("lost"));
