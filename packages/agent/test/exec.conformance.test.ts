@@ -112,6 +112,33 @@ describe("exec on pipes", () => {
     await process.kill("SIGKILL");
   });
 
+  it("signals what is left of the group after the program's end, until the owner is done with it", async () => {
+    const left = async () => {
+      const program = await client.exec(request(sh("sleep 1000 >/dev/null 2>&1 & echo $!")));
+      if (program.streams.kind !== "pipes") throw new Error("not on pipes");
+      const child = Number(await text(program.streams.stdout));
+      expect(await program.exit).toEqual(exited(0));
+      return { program, child };
+    };
+    const first = await left();
+    const identity = await identifyProcess(first.child);
+    if (identity === undefined) throw new Error("the child ended by itself");
+    await first.program.kill("SIGTERM");
+    await waitForEnd(identity, { timeout: DEADLINE });
+    const second = await left();
+    second.program.release?.();
+    await second.program.kill("SIGKILL");
+    await client.ping();
+    expect(lives(second.child)).toBe(true);
+    process.kill(second.child, "SIGKILL");
+  });
+
+  it("does not lay a kill at memory's door that had nothing to do with it", async () => {
+    const program = await client.exec(request(sh("kill -KILL $$")));
+    expect(await program.exit).toEqual({ kind: "signaled", signal: "SIGKILL" });
+    expect(await program.ranOutOfMemory?.()).toBe(false);
+  });
+
   it("ends the writing of a program whose reader was destroyed", async () => {
     const { streams, exit } = await client.exec(request(["yes"]));
     if (streams.kind !== "pipes") throw new Error("not on pipes");

@@ -17,6 +17,7 @@ export async function startProcess(
   // The streams of a lost session tell it, too.
   const exit = deferred<ExitStatus>();
   let streams: BackendProcess["streams"] | undefined;
+  let oom = false;
   const { argv, env, cwd, user, tty } = request;
   const asked: CallRequest = { method: "exec", argv, env, cwd, user, tty };
   const { call, started, outcome } = session.begin(asked, (made) => {
@@ -24,7 +25,9 @@ export async function startProcess(
     made.handlers = {
       message: (said) => {
         const message = said as AgentMessage;
-        if (message.type === "exit") exit.resolve(message.status as ExitStatus);
+        if (message.type !== "exit") return;
+        oom = message.oom ?? false;
+        exit.resolve(message.status as ExitStatus);
       },
     };
   });
@@ -45,6 +48,8 @@ export async function startProcess(
         exit.reject,
       );
     },
+    ranOutOfMemory: async () => oom,
+    release: () => call.cancel(),
     async resize(size: TerminalSize) {
       call.send({ type: "resize", columns: size.columns, rows: size.rows } satisfies HostMessage);
     },

@@ -1,12 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
-
-/** A process by its ids: proc_pid_stat(5), fields 1 and 4 to 6. */
-export interface ProcessIds {
-  readonly pid: number;
-  readonly parent: number;
-  readonly group: number;
-  readonly session: number;
-}
+import { type ProcessIds, readProcesses } from "./processes.ts";
 
 /**
  * How often is looked again for what was started meanwhile: a program that forks faster than it is killed ends the
@@ -49,20 +41,4 @@ export function descendants(root: number, processes: readonly ProcessIds[]): rea
     }
   }
   return [...found];
-}
-
-function readProcesses(): readonly ProcessIds[] {
-  const names = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return names.flatMap((name) => {
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, "latin1");
-      // The name of the program, in parentheses, can hold anything.
-      const [state, parent, group, session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      if (state === "Z" || state === "X") return [];
-      return [{ pid: Number(name), parent: Number(parent), group: Number(group), session: Number(session) }];
-    } catch {
-      // It has ended meanwhile.
-      return [];
-    }
-  });
 }

@@ -9,6 +9,8 @@ import type { AgentMessage, CallRequest, HostMessage } from "../protocol/message
 import { UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
 import { killDescendants } from "./descendants.ts";
 import type { Launcher } from "./launcher.ts";
+import { LeftGroup } from "./left-group.ts";
+import { oomKills } from "./oom-kills.ts";
 import { findUser } from "./passwd.ts";
 import { closeEnds, makePipe, openEnd, type ProgramPipe } from "./pipe.ts";
 import { DEFAULT_PATH, type ProgramRequest, type Refusal, startProgram } from "./program.ts";
@@ -84,9 +86,10 @@ function onPipes(
   const { calls, launcher } = tools;
   const { request, user, env } = start;
   const end = new ExecEnd(call, outputs);
+  let pid: number | undefined;
   const onExit = (status: ExitStatus): void => {
     stdin.destroy();
-    end.exited(status);
+    end.exited(status, pid);
   };
   const pipes: ProgramPipe[] = [];
   let started: { readonly pid: number } | Refusal | undefined;
@@ -101,6 +104,7 @@ function onPipes(
     closeEnds(pipes, started !== undefined && "pid" in started ? ["theirs"] : ["ours", "theirs"]);
   }
   if (!("pid" in started)) return started;
+  pid = started.pid;
   const [input, output, errors] = pipes.map((pipe, index) => openEnd(pipe, index === 0 ? "in" : "out"));
   const [out, err] = outputs;
   if (!input || !output || !errors || !out || !err) throw new RangeError("three pipes, two outputs");
@@ -125,6 +129,7 @@ function onTerminal(
   const out = outputs[0] as ChannelWriter;
   const end = new ExecEnd(call, outputs);
   const terminals: Terminal[] = [];
+  let pid: number | undefined;
   const started = startProgram(request, {
     look: (look) => calls.as(user, look),
     attempt: (file, argv) => {
@@ -134,7 +139,7 @@ function onTerminal(
       const streams = { terminal: terminal.path };
       return launcher.start({ file, argv, env, cwd: request.cwd, user, streams }, (status) => {
         input.destroy();
-        end.exited(status);
+        end.exited(status, pid);
         terminal.drain(out);
       });
     },
@@ -142,6 +147,7 @@ function onTerminal(
   const terminal = "pid" in started ? terminals.pop() : undefined;
   for (const failed of terminals) failed.close();
   if (!("pid" in started) || terminal === undefined) return started as Refusal;
+  pid = started.pid;
   terminal.connect(input, out);
   call.handlers = groupHandlers(started.pid, end, (columns, rows) => terminal.resize({ columns, rows }));
   call.send({ type: "started" } satisfies AgentMessage);
@@ -158,12 +164,20 @@ function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows
   };
   const signal = (name: string): void => {
     const number = parseSignal(name);
-    if (end.status !== undefined || number === undefined) return;
+    if (number === undefined) return;
+    if (end.status !== undefined) {
+      if (end.left?.isAlive()) send(-pid, number);
+      return;
+    }
     // From it nothing can come back: all that the program started goes with it, in whatever session.
     if (number === constants.signals.SIGKILL) killDescendants(pid, (target) => send(target, number));
     else send(-pid, number);
   };
-  const kill = () => signal("SIGKILL");
+  // The host has no more use for a program that has ended, and what that left lives on.
+  const kill = () => {
+    if (end.status === undefined) signal("SIGKILL");
+    else end.release();
+  };
   return {
     message(message) {
       const said = message as HostMessage;
@@ -175,11 +189,14 @@ function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows
   };
 }
 
-/** Closes the call when the program has ended and its output has left. */
+/** Closes the call when the program has ended, its output has left, and nobody of its process group is left. */
 class ExecEnd {
   readonly #call: Call;
+  readonly #killsBefore = oomKills();
   #open: number;
   status: ExitStatus | undefined;
+  /** What can still be signalled after the program's end. */
+  left: LeftGroup | undefined;
 
   constructor(call: Call, outputs: readonly ChannelWriter[]) {
     this.#call = call;
@@ -191,14 +208,25 @@ class ExecEnd {
       });
   }
 
-  exited(status: ExitStatus): void {
+  /** `pid`: of the program, which leads its group. Absent where it could not be started. */
+  exited(status: ExitStatus, pid?: number): void {
     this.status = status;
-    this.#call.send({ type: "exit", status } satisfies AgentMessage);
+    if (pid !== undefined) this.left = LeftGroup.find(pid);
+    this.left?.watch(() => this.release());
+    const oom = status.kind === "signaled" && status.signal === "SIGKILL" && oomKills() > this.#killsBefore;
+    this.#call.send({ type: "exit", status, ...(oom && { oom }) } satisfies AgentMessage);
+    this.#settle();
+  }
+
+  /** Nobody asks for what is left any more, or nobody is left. */
+  release(): void {
+    this.left?.close();
+    this.left = undefined;
     this.#settle();
   }
 
   #settle(): void {
-    if (this.status !== undefined && this.#open === 0) this.#call.close({ ok: true });
+    if (this.status !== undefined && this.#open === 0 && this.left === undefined) this.#call.close({ ok: true });
   }
 }
 

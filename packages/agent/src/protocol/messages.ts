@@ -91,7 +91,12 @@ export const AgentMessageSchema = z.discriminatedUnion("type", [
   /** The program runs, the file is open: bytes may follow. */
   z.object({ type: z.literal("started") }),
   /** The program ended; its output may still be on the way. */
-  z.object({ type: z.literal("exit"), status: ExitStatusSchema }),
+  z.object({
+    type: z.literal("exit"),
+    status: ExitStatusSchema,
+    /** It ended by SIGKILL, and the guest's kernel has killed for want of memory since it began. */
+    oom: z.boolean().optional(),
+  }),
 ]);
 export type AgentMessage = z.output<typeof AgentMessageSchema>;
 

@@ -1,11 +1,13 @@
 import { expect, it } from "vitest";
-import { descendants, killDescendants, type ProcessIds } from "../../src/guest/descendants.ts";
+import { descendants, killDescendants } from "../../src/guest/descendants.ts";
+import type { ProcessIds } from "../../src/guest/processes.ts";
 
 const process = (pid: number, parent: number, group: number, session: number): ProcessIds => ({
   pid,
   parent,
   group,
   session,
+  started: 1,
 });
 
 // Others than a program's: init, the agent, a neighbour that the agent started, too.
