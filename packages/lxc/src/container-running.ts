@@ -30,7 +30,8 @@ import { type KillTarget, kill } from "./kill.ts";
 import { lastExit } from "./last-exit.ts";
 import { readMetrics } from "./metrics.ts";
 import type { Monitor } from "./monitor.ts";
-import { containerPaths } from "./paths.ts";
+import { oomKills } from "./oom-kills.ts";
+import { cgroupNames, containerPaths } from "./paths.ts";
 import { keepTrimmed } from "./read-monitor-log.ts";
 import { markOf, releaseRun } from "./release.ts";
 import { waitForSystemd } from "./systemd.ts";
@@ -83,12 +84,16 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     // lxc-attach reads the configuration, too, and refuses the name of a variable that it does not have itself.
     const env = inheritedVariables(init.env ?? {});
     const kind = request.tty === undefined ? "pipes" : "tty";
-    return await execInside(
-      { name, argv, env, idmap },
-      kind,
-      completeRequest(request, name, exec, this.files, idmap),
-      options,
-    );
+    const killsBefore = this.#oomKills();
+    const completed = completeRequest(request, name, exec, this.files, idmap);
+    // It does not begin before both are there.
+    const asked = Promise.all([completed, killsBefore]).then(([whole]) => whole);
+    const program = await execInside({ name, argv, env, idmap }, kind, asked, options);
+    return { ...program, ranOutOfMemory: async () => (await this.#oomKills()) > (await killsBefore) };
+  }
+
+  async #oomKills(): Promise<number> {
+    return oomKills(this.#facts.cgroups, this.#cgroup("memory"), cgroupNames(this.#spec).inner);
   }
 
   async freeze(options: Abortable = {}): Promise<void> {

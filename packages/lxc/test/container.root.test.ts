@@ -142,6 +142,9 @@ describe("a system container", () => {
       // One greedy program and nobody else at work, who could be what the kernel ends next, PID 1 included.
       const greedy = ["sh", "-c", "tail -c 100000000 /dev/zero; echo $?"];
       expect((await system.run(greedy, { timeout: 20_000 })).stdout).toBe("137\n");
+      const told = await system.run(["tail", "-c", "100000000", "/dev/zero"], { timeout: 20_000 });
+      expect(told).toMatchObject({ signal: "SIGKILL", failed: true, oom: true });
+      expect(await system.run(["sh", "-c", "kill -KILL $$"])).toMatchObject({ signal: "SIGKILL", oom: false });
     }),
   );
 });

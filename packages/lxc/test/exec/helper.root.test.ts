@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { buffer, text } from "node:stream/consumers";
-import { type BackendProcess, identifyProcess, waitForEnd } from "@pileus/core/driver";
+import { type BackendProcess, identifyProcess, isAlive, waitForEnd } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { describe, expect, it } from "vitest";
 import { execInside } from "../../src/exec/exec.ts";
@@ -89,6 +89,28 @@ describe("the helper", () => {
       await started.kill("SIGKILL");
       expect(await started.exit).toEqual({ kind: "signaled", signal: "SIGKILL" });
       await started.kill("SIGTERM");
+    }),
+  );
+  it(
+    "stays for what is left of the program's group, and no longer than its owner wants",
+    requires(NEEDS, async () => {
+      const left = async () => {
+        const started = await exec(["sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $! $PPID; exit 4"]);
+        if (started.streams.kind !== "pipes") throw new Error("asked for pipes");
+        const pids = (await text(started.streams.stdout)).trim().split(" ").map(Number);
+        expect(await started.exit).toEqual({ kind: "exited", code: 4 });
+        const [child, helper] = await Promise.all(pids.map(identifyProcess));
+        if (child === undefined || helper === undefined) throw new Error("it ended by itself");
+        return { started, child, helper };
+      };
+      const first = await left();
+      await first.started.kill("SIGTERM");
+      await Promise.all([first.child, first.helper].map((one) => waitForEnd(one, { timeout: 20_000 })));
+      const second = await left();
+      second.started.release?.();
+      await waitForEnd(second.helper, { timeout: 20_000 });
+      expect(await isAlive(second.child)).toBe(true);
+      process.kill(second.child.pid, "SIGKILL");
     }),
   );
   it(
