@@ -10,6 +10,7 @@ import {
   type ExecRequest,
   type ExitStatus,
   identifyProcess,
+  isAlive,
   NotFoundError,
   type ProcessIdentity,
   type SignalName,
@@ -54,18 +55,21 @@ export async function exec(
 
 function onPipes(argv: readonly string[], env: Record<string, string>): BackendProcess {
   const child = start("/usr/bin/env", argv, { detached: true, env });
+  // Without a number it could not be started, of which its exit tells.
+  const group = child.pid === undefined ? undefined : new ProgramGroup(child.pid);
   // The reader of a broken pipe is told by the program's end.
   child.stdin.on("error", () => undefined);
   const exit = new Promise<ExitStatus>((resolve, reject) => {
     child.on("error", reject);
-    child.on("exit", (code, by) =>
-      resolve(by ? { kind: "signaled", signal: by } : { kind: "exited", code: code ?? 0 }),
-    );
+    child.on("exit", (code, by) => {
+      group?.markEnded();
+      resolve(by ? { kind: "signaled", signal: by } : { kind: "exited", code: code ?? 0 });
+    });
   });
   // Through a stream of ours: what a child left unread at its end, Node throws away.
   const [stdout, stderr] = [child.stdout.pipe(new PassThrough()), child.stderr.pipe(new PassThrough())];
   const streams = { kind: "pipes", stdin: child.stdin, stdout, stderr } as const;
-  return { streams, exit, kill: (signal) => signalProgram(child.pid, signal), resize: async () => undefined };
+  return { streams, exit, kill: async (signal) => group?.kill(signal), resize: async () => undefined };
 }
 
 function onTerminal(
@@ -94,45 +98,86 @@ function onTerminal(
   terminal.onData((chunk) => {
     if (!tty.push(chunk) && !tty.destroyed) terminal.pause();
   });
+  const group = new ProgramGroup(terminal.pid);
   const exit = new Promise<ExitStatus>((resolve) => {
     terminal.onExit(({ exitCode, signal }) => {
+      group.markEnded();
       closeSync(held);
       tty.push(null);
       resolve(signal ? { kind: "signaled", signal: signalName(signal) } : { kind: "exited", code: exitCode });
     });
   });
   const resize: BackendProcess["resize"] = async (size) => terminal.resize(size.columns, size.rows);
-  return { streams: { kind: "tty", tty }, exit, kill: (signal) => signalProgram(terminal.pid, signal), resize };
+  return { streams: { kind: "tty", tty }, exit, kill: (signal) => group.kill(signal), resize };
 }
 
-/** A kill takes along what the program started, in groups of their own too. */
-async function signalProgram(pid: number | undefined, signal: SignalName): Promise<void> {
-  const descendants = signal === "SIGKILL" && pid !== undefined ? await descendantsOf(pid) : [];
-  signalGroup(pid, signal);
-  for (const identity of descendants) await signalProcess(identity, "SIGKILL");
+/** How signals reach a program by its group, and after its end those of the group that it left. */
+class ProgramGroup {
+  readonly #pid: number;
+  #left: Promise<readonly ProcessIdentity[]> | undefined;
+
+  constructor(pid: number) {
+    this.#pid = pid;
+  }
+
+  markEnded(): void {
+    this.#left = findProcesses(({ group }) => group === this.#pid);
+  }
+
+  async kill(signal: SignalName): Promise<void> {
+    if (this.#left !== undefined) {
+      // While one of them lives, the number is still this group's.
+      const alive = await Promise.all((await this.#left).map((identity) => isAlive(identity)));
+      if (alive.includes(true)) signalGroup(this.#pid, signal);
+      return;
+    }
+    // A kill takes along what the program started, in groups of their own too.
+    const descendants = signal === "SIGKILL" ? await this.#descendants() : [];
+    signalGroup(this.#pid, signal);
+    for (const identity of descendants) await signalProcess(identity, "SIGKILL");
+  }
+
+  async #descendants(): Promise<readonly ProcessIdentity[]> {
+    const found = new Set([this.#pid]);
+    const all = await readProcesses();
+    // What is added is looked at in its turn.
+    for (const parent of found) for (const one of all) if (one.parent === parent) found.add(one.pid);
+    found.delete(this.#pid);
+    return findProcesses(({ pid }) => found.has(pid));
+  }
 }
 
-async function descendantsOf(pid: number): Promise<readonly ProcessIdentity[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const stats = await Promise.all(pids.map((name) => readFile(`/proc/${name}/stat`, "latin1").catch(() => "")));
-  const parents = new Map(
-    stats.filter((text) => text !== "").map((text) => [Number.parseInt(text, 10), parentIn(text)]),
-  );
-  const found = [pid];
-  // What is added is looked at in its turn.
-  for (const parent of found) for (const [child, its] of parents) if (its === parent) found.push(child);
-  const identities = await Promise.all(found.slice(1).map(identifyProcess));
+/** proc_pid_stat(5): fields 1, 4 and 5. */
+interface ProcessIds {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+}
+
+async function readProcesses(): Promise<readonly ProcessIds[]> {
+  const names = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const stats = await Promise.all(names.map((name) => readFile(`/proc/${name}/stat`, "latin1").catch(() => "")));
+  return stats
+    .filter((stat) => stat !== "")
+    .map((stat) => {
+      // The second field is a name in parentheses, which may hold anything.
+      const [, parent = 0, group = 0] = stat
+        .slice(stat.lastIndexOf(")") + 2)
+        .split(" ")
+        .map(Number);
+      return { pid: Number.parseInt(stat, 10), parent, group };
+    });
+}
+
+async function findProcesses(wanted: (ids: ProcessIds) => boolean): Promise<readonly ProcessIdentity[]> {
+  const found = (await readProcesses()).filter(wanted);
+  const identities = await Promise.all(found.map(({ pid }) => identifyProcess(pid)));
   return identities.filter((identity) => identity !== undefined);
 }
 
-/** proc_pid_stat(5): the fourth field, after a name in parentheses that may hold anything. */
-function parentIn(stat: string): number {
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-}
-
-function signalGroup(pid: number | undefined, signal: SignalName): void {
+function signalGroup(pid: number, signal: SignalName): void {
   try {
-    if (pid !== undefined) process.kill(-pid, parseSignal(signal));
+    process.kill(-pid, parseSignal(signal));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
