@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { oomKills } from "../../src/guest/oom-kills.ts";
 import { metrics } from "../../src/guest/system.ts";
 
 let proc: string;
@@ -29,4 +30,11 @@ it("counts processor time without idling and waiting, memory without what can be
     memory: { bytes: 600 * 1024, limitBytes: 1000 * 1024 },
     processes: 2,
   });
+});
+
+it("counts what the kernel killed for want of memory, and nothing where the kernel does not", () => {
+  writeFileSync(join(proc, "vmstat"), "oom_kill_disabled 9\nnr_free_pages 5\noom_kill 3\n");
+  expect(oomKills(proc)).toBe(3);
+  writeFileSync(join(proc, "vmstat"), "nr_free_pages 5\n");
+  expect(oomKills(proc)).toBe(0);
 });
