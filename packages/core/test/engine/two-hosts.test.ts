@@ -93,6 +93,8 @@ describe("two hosts on one root", () => {
     await measuring;
     expect(await waiting).toEqual(exit);
     expect(await instance.state()).toBe("running");
+    // It is held since the verb found it.
+    expect(place.scripted.calls.filter((call) => call === "adopt a")).toHaveLength(1);
   });
 
   it("let the account of an end stand that another put on record first", async () => {
