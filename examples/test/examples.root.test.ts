@@ -71,11 +71,12 @@ describe("examples", { timeout: TIMEOUT }, () => {
   );
 
   it(
-    "02 and 03 say what they want to be told, before they do anything",
+    "02, 03 and 06 say what they want to be told, before they do anything",
     requires(["root"], async () => {
       for (const [example, usage] of [
         ["02-share-files.ts", "usage: 02-share-files.ts FOLDER RESULT"],
         ["03-run-image.ts", "usage: 03-run-image.ts REFERENCE"],
+        ["06-box-image.ts", "usage: 06-box-image.ts REFERENCE PROGRAM"],
       ] as const)
         await expect(run(example)).rejects.toMatchObject({ stderr: expect.stringContaining(usage) });
     }),
@@ -107,6 +108,16 @@ describe("examples", { timeout: TIMEOUT }, () => {
       expect(output).toMatch(
         /created demo[\s\S]*state demo running[\s\S]*hello[\s\S]*state demo stopped[\s\S]*deleted demo/,
       );
+    }),
+  );
+
+  it(
+    "06 runs a program in a box that is made of an image",
+    requires([...NEEDS, "binary:skopeo"], async () => {
+      const layout = join(folder, "box-layout");
+      await writeOciLayout({ folder: layout, tag: "debian", layers: [{ tar: await debianTar() }] });
+      const output = await run("06-box-image.ts", [`oci:${layout}:debian`, "sh", "-c", "echo boxed; exit 4"]);
+      expect(output).toMatch(/^swept: \[\]\nboxed\nexit code: 4\n$/);
     }),
   );
 });

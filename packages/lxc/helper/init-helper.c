@@ -3,12 +3,19 @@
  * leaves out in a user namespace (start.c, do_start), then the program, and tells whoever starts the container when it could not. PATH
  * is searched as execvp(3) does, after that: a program is found by whom it will run as.
  *
- * argv: own path, path of a FIFO, uid, gid, groups joined by commas, program and its arguments. On the FIFO stands nothing where the program
- * runs, else what failed and with which error: two numbers of 32 bits, little-endian.
+ * argv: own path, path of a FIFO, uid, gid, groups joined by commas, role, program and its arguments. On the FIFO stands nothing where the
+ * program runs, else what failed and with which error: two numbers of 32 bits, little-endian.
+ *
+ * Roles: `program` becomes the program. `reaper` stays PID 1 with the program as its child: it reaps every process, forwards signals to the
+ * program and ends with it, by its exit code or by 128 plus its signal. `idle` has no program: it reaps, and ends by SIGTERM.
  */
 #include "base.h"
 
 #define MNT_DETACH 2
+#define PR_SET_DUMPABLE 4
+#define WNOHANG 1
+#define WALL 0x40000000
+#define SIGTERM 15
 #define MAX_GROUPS 65536
 
 enum { USER = 1, PROGRAM = 2 };
@@ -22,10 +29,40 @@ static u32 number(const char **text) {
   return n;
 }
 
+#define BIT(signal) (1ul << ((signal) - 1))
+/* All but what a fault of PID 1 itself raises (ILL TRAP ABRT BUS FPE SEGV SYS) and what a terminal stops it by (TTIN TTOU). */
+static const u64 forwarded = ~(BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(31) | BIT(21) | BIT(22));
+
+/* Reaps whatever has ended, and ends with `child`. */
+static void reap(long child) {
+  int status;
+  long pid;
+  while ((pid = call(SYS_wait4, -1, &status, WNOHANG | WALL, 0)) > 0)
+    if (pid == child) leave(status & 0x7f ? 128 + (status & 0x7f) : (status >> 8) & 0xff);
+}
+
+/*
+ * The life of PID 1 beside `child`, or without one: 0. The signals that it takes are blocked, and stay so while it waits: sigtimedwait(2)
+ * would hide from whoever asks for an end that PID 1 hears (proc_pid_status(5), SigBlk).
+ */
+__attribute__((noreturn)) static void attend(long child) {
+  /* signalfd(2): the first number of what is read is that of the signal. */
+  u32 info[32];
+  long signals = call(SYS_signalfd4, -1, &forwarded, 8, O_CLOEXEC);
+  if (signals < 0) leave(126);
+  for (;;) {
+    if (call(SYS_read, signals, info, sizeof info, 0) != sizeof info) continue;
+    if (info[0] == SIGCHLD) reap(child);
+    else if (child) call(SYS_kill, child, info[0], 0, 0);
+    else if (info[0] == SIGTERM) leave(0);
+  }
+}
+
 __attribute__((used, noreturn)) void run(long *stack) {
   char **argv = (char **)(stack + 1), **envp = argv + stack[0] + 1;
   if (stack[0] < 6) leave(126);
-  const char *uid = argv[2], *gid = argv[3], *list = argv[4];
+  const char *uid = argv[2], *gid = argv[3], *list = argv[4], role = argv[5][0];
+  if (role != 'i' && stack[0] < 7) leave(126);
   u32 count = 0;
   while (*list && count < MAX_GROUPS) {
     groups[count++] = number(&list);
@@ -44,13 +81,28 @@ __attribute__((used, noreturn)) void run(long *stack) {
   long error = -call(SYS_setgroups, count, groups, 0, 0);
   if (!error) error = -call(SYS_setgid, number(&gid), 0, 0, 0);
   if (!error) error = -call(SYS_setuid, number(&uid), 0, 0, 0);
+  if (!error && role != 'p') {
+    /* Its descriptors stay the user's own: programs write to /proc/1/fd/1. */
+    call(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0);
+    call(SYS_rt_sigprocmask, SIG_BLOCK, &forwarded, 0, 8);
+    long child = role == 'i' ? 0 : call(SYS_clone, SIGCHLD, 0, 0, 0);
+    if (role == 'i' || child > 0) {
+      /* The program's copy closes as it is executed. */
+      call(SYS_close, verdict, 0, 0, 0);
+      attend(child);
+    }
+    u64 none = 0;
+    call(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+    call(SYS_setsid, 0, 0, 0, 0);
+    if (child < 0) error = -child, failed[0] = PROGRAM, what = "cannot run";
+  }
   if (!error) {
     failed[0] = PROGRAM, what = "cannot run";
-    error = execute(argv + 5, envp);
+    error = execute(argv + 6, envp);
   }
   failed[1] = (u32)error;
   call(SYS_write, verdict, failed, sizeof failed, 0);
-  complain("init", what, argv[5], error);
+  complain("init", what, role == 'i' ? argv[5] : argv[6], error);
   leave(error == ENOENT ? 127 : 126);
   __builtin_unreachable();
 }

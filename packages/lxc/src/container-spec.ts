@@ -56,6 +56,12 @@ export interface InitSpec {
    */
   readonly kind?: "systemd" | "other" | undefined;
   /**
+   * What is PID 1. `program` (default): the program of `argv`. `reaper`: a small init of ours, which starts the program,
+   * reaps whatever ends, forwards signals to the program and ends with it, by its exit code or by 128 plus its signal.
+   * `idle`: that init alone, without a program, until SIGTERM.
+   */
+  readonly role?: "program" | "reaper" | "idle" | undefined;
+  /**
    * The program and its arguments, exactly: quotes, spaces, newlines and empty arguments survive. Found by absolute
    * path, or by PATH of `env`.
    */

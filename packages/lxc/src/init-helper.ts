@@ -8,10 +8,10 @@ import { containerPaths, type PlacedSpec } from "./paths.ts";
 /** Where the helper, and what it tells us by, are inside: on the container's own /dev, from which it removes both. */
 const INSIDE = { helper: "/dev/.pileus-init", verdict: "/dev/.pileus-verdict" } as const;
 
-/** What liblxc is to execute: the helper of helper/init-helper.c, which becomes the user and then the program. */
+/** What liblxc is to execute: the helper of helper/init-helper.c, which becomes the user, and then what its role is. */
 export function initArgv({ init }: Pick<ContainerSpec, "init">): readonly string[] {
-  const { argv, uid = 0, gid = 0, groups = [] } = init;
-  return [INSIDE.helper, INSIDE.verdict, String(uid), String(gid), groups.join(","), ...argv];
+  const { argv, uid = 0, gid = 0, groups = [], role = "program" } = init;
+  return [INSIDE.helper, INSIDE.verdict, String(uid), String(gid), groups.join(","), role, ...argv];
 }
 
 export function initHelperMounts(spec: PlacedSpec): readonly ConfigEntry[] {

@@ -134,9 +134,10 @@ const NO_PROCESS: OciProcess = OciProcessSchema.parse({});
 
 /** The program as PID 1, and what it lends to every `exec`. The user is of no concern once it runs. */
 function programSpec(program: Program, user?: Account): { readonly init: InitSpec; readonly exec: ExecDefaults } {
-  const { argv, env, workdir: cwd, stopSignal } = program;
+  const { role, argv, env, workdir: cwd, stopSignal } = program;
   return {
     init: {
+      role,
       argv,
       uid: user?.uid,
       gid: user?.gid,

@@ -14,6 +14,8 @@ const EFFECTS = {
   "oci.workdir": "next-start",
   "oci.user": "next-start",
   "oci.stopSignal": "next-start",
+  "oci.init": "next-start",
+  "oci.keepAlive": "next-start",
 } as const;
 
 /** See `Backend.plan()`. `refused` is what no container can have. */

@@ -7,8 +7,10 @@ import type { OciSection } from "./section.ts";
 
 /** The main program of an instance: what its image says, as far as its configuration says nothing else. */
 export interface Program {
-  /** Exactly what becomes of `argv` in the program: never seen by a shell, never split. At least one. */
+  /** Exactly what becomes of `argv` in the program: never seen by a shell, never split. Empty only if `idle`. */
   readonly argv: readonly string[];
+  /** What is PID 1: the program itself, an init with the program, or the init alone. */
+  readonly role: "program" | "reaper" | "idle";
   /** Without `HOME`, which depends on the user. */
   readonly env: Readonly<Record<string, string>>;
   /** Absolute. */
@@ -35,14 +37,15 @@ export function resolveProgram(
 ): Program {
   // As Docker merges them (moby, daemon/commit.go): the image's cmd is meant for the image's entrypoint, and stays
   // where the entrypoint is merely taken away.
+  const role = section.keepAlive ? "idle" : section.init ? "reaper" : "program";
   const entrypoint = section.entrypoint ?? image.entrypoint;
   const cmd = section.cmd ?? (section.entrypoint?.length ? [] : image.cmd);
-  const argv = [...entrypoint, ...cmd];
-  if (argv[0] === undefined || argv[0] === "")
+  const argv = role === "idle" ? [] : [...entrypoint, ...cmd];
+  if (role !== "idle" && (argv[0] === undefined || argv[0] === ""))
     throw new ConfigError("instance config", [
       { path: ["oci", "cmd"], message: "the image has neither entrypoint nor cmd: name the program to run" },
     ]);
-  const signal = section.stopSignal ?? image.stopSignal;
+  const signal = role === "idle" ? undefined : (section.stopSignal ?? image.stopSignal);
   const stopSignal = signal === undefined ? constants.signals.SIGTERM : parseSignal(signal);
   if (stopSignal === undefined)
     throw new ConfigError("instance config", [
@@ -52,6 +55,7 @@ export function resolveProgram(
   const refused = refusedVariables(env);
   if (refused.length > 0) throw new ConfigError("instance config", refused);
   return {
+    role,
     argv,
     env,
     workdir: section.workdir ?? posix.resolve("/", image.workdir),

@@ -34,8 +34,27 @@ export const OciSectionSchema = z
       .string()
       .refine((text) => parseSignal(text) !== undefined, "no such signal: write SIGTERM, SIGRTMIN+3 or a number")
       .optional(),
+    /**
+     * A small init of ours is PID 1 and the program its child: it reaps the processes that others leave behind, forwards
+     * signals to the program, and ends with it. A program that a signal ended is then told as exited with 128 plus that
+     * signal, as under `docker run --init`. Default false: the program is PID 1 itself, and what it does not handle of
+     * signals, the kernel drops.
+     */
+    init: z.boolean().default(false),
+    /**
+     * That init alone, in the place of the image's program, until `stop()`: the image as a box to `exec` in. Default
+     * false.
+     */
+    keepAlive: z.boolean().default(false),
     /** Root inside is root of the host. Default false: the instance's ids are shifted. */
     privileged: z.boolean().default(false),
+  })
+  .superRefine(({ keepAlive, entrypoint, cmd, stopSignal }, context) => {
+    if (!keepAlive) return;
+    for (const [key, value] of Object.entries({ entrypoint, cmd, stopSignal })) {
+      if (value === undefined) continue;
+      context.addIssue({ code: "custom", path: [key], message: "with keepAlive no program is started: leave one out" });
+    }
   })
   .prefault({});
 /** The section as a caller writes it. */

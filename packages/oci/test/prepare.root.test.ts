@@ -34,7 +34,15 @@ const nic: NicAttachment = {
 };
 
 function prepare(changes: Partial<Program> = {}, nics: readonly NicAttachment[] = []) {
-  const program = { argv: ["x"], env: {}, workdir: "/", user: "", stopSignal: 15, ...changes };
+  const program: Program = {
+    role: "program",
+    argv: ["x"],
+    env: {},
+    workdir: "/",
+    user: "",
+    stopSignal: 15,
+    ...changes,
+  };
   const access = containedAccess({ openRoot: () => openSync(root, 0o200000), idmap: IDMAP });
   return prepareRoot(new LocalFiles(access), { name: "box", program, nics }, {});
 }

@@ -71,7 +71,7 @@ describe("resolveProgram", () => {
 
 describe("OciSectionSchema", () => {
   it("may be absent", () => {
-    expect(OciSectionSchema.parse(undefined)).toEqual({ privileged: false });
+    expect(OciSectionSchema.parse(undefined)).toEqual({ init: false, keepAlive: false, privileged: false });
   });
 
   it.each<[string, unknown]>([
@@ -87,5 +87,19 @@ describe("OciSectionSchema", () => {
     ["a shell's string for cmd", { cmd: "ls -l" }],
   ])("refuses %s", (_name, section) => {
     expect(OciSectionSchema.safeParse(section).success).toBe(false);
+  });
+});
+
+describe("the role of process 1", () => {
+  it("is the program's, an init's with the program, or an init's alone", () => {
+    expect(resolve()).toMatchObject({ role: "program", argv: ["/e", "c"] });
+    expect(resolve({ init: true }, { stopSignal: "SIGINT" })).toMatchObject({ role: "reaper", stopSignal: 2 });
+    const box = resolve({ keepAlive: true, init: true }, { entrypoint: [], cmd: [], stopSignal: "SIGINT" });
+    expect(box).toMatchObject({ role: "idle", argv: [], stopSignal: 15 });
+  });
+
+  it.each([{ entrypoint: ["x"] }, { cmd: [] }, { stopSignal: "SIGINT" }])("refuses keepAlive with %j", (section) => {
+    const { error } = OciSectionSchema.safeParse({ keepAlive: true, ...section });
+    expect(error?.issues).toMatchObject([{ path: Object.keys(section) }]);
   });
 });

@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeFifo } from "@pileus/core/driver";
+import { requires } from "@pileus/core/testing";
+import { describe, expect, it } from "vitest";
+import { INIT_HELPER } from "../src/helpers.ts";
+
+const NEEDS = ["root", "binary:unshare"] as const;
+
+interface Inside {
+  readonly tool: ChildProcess;
+  /** PID 1 of a pid namespace of its own, by its pid here. */
+  init(): Promise<number>;
+  /** Resolves once the text so far has it. */
+  until(expected: string): Promise<string>;
+  readonly exit: Promise<unknown>;
+}
+
+/** Runs the helper as PID 1 of a pid namespace. It removes itself, as it does in a container. */
+async function inside(argv: readonly string[], use: (inside: Inside) => Promise<void>, uid = 0): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-init-"));
+  await chmod(folder, 0o755);
+  const helper = join(folder, "helper");
+  const verdict = join(folder, "verdict");
+  await writeFile(helper, INIT_HELPER.content(), { mode: 0o755 });
+  makeFifo(verdict, 0o600);
+  const ids = [String(uid), String(uid), ""];
+  const tool = spawn("unshare", ["--pid", "--fork", "--kill-child", "--mount-proc", helper, verdict, ...ids, ...argv], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let text = "";
+  const told = new Set<() => void>();
+  tool.stdout.on("data", (bytes: Buffer) => {
+    text += bytes;
+    for (const look of told) look();
+  });
+  const exit = once(tool, "exit").then(([code]) => code);
+  try {
+    const until = (expected: string) =>
+      new Promise<string>((resolve) => {
+        const look = () => text.includes(expected) && resolve(text);
+        told.add(look);
+        look();
+      });
+    await use({ tool, init: () => childOf(tool.pid ?? 0, helper), until, exit });
+  } finally {
+    tool.kill("SIGKILL");
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function childOf(pid: number, helper: string): Promise<number> {
+  for (const deadline = Date.now() + 5000; ; ) {
+    const child = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).trim();
+    const isHelper = child !== "" && (await readFile(`/proc/${child}/cmdline`, "utf8")).startsWith(helper);
+    // What comes before it has blocked its signals, the kernel drops.
+    if (isHelper && !/SigBlk:\s0{16}/.test(await readFile(`/proc/${child}/status`, "utf8"))) return Number(child);
+    if (Date.now() > deadline) throw new Error("there is no PID 1");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+describe("the reaper", () => {
+  it.for([0, 7, 255])("ends with the exit code of its program: %i", (code, context) =>
+    requires(NEEDS, () =>
+      inside(["reaper", "sh", "-c", `read go; exit ${code}`], async ({ tool, exit }) => {
+        tool.stdin?.end("go\n");
+        expect(await exit).toBe(code);
+      }),
+    )(context),
+  );
+
+  it.for([
+    ["TERM", 143],
+    ["KILL", 137],
+    ["RTMIN+3", 165],
+  ] as const)("tells the death of its program by SIG%s as 128 plus the signal", ([signal, code], context) =>
+    requires(NEEDS, () =>
+      inside(["reaper", "bash", "-c", `read go; kill -${signal} $$`], async ({ tool, exit }) => {
+        tool.stdin?.end("go\n");
+        expect(await exit).toBe(code);
+      }),
+    )(context),
+  );
+
+  it.for(["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGQUIT"] as const)(
+    "forwards %s to its program alone",
+    (signal, context) =>
+      requires(NEEDS, () => {
+        const traps = `sleep 100 & trap 'echo got; kill -0 $! && exit 5' ${signal.slice(3)}; echo up; while :; do wait; done`;
+        return inside(["reaper", "sh", "-c", traps], async ({ init, until, exit }) => {
+          await until("up");
+          process.kill(await init(), signal);
+          await until("got");
+          expect(await exit).toBe(5);
+        });
+      })(context),
+  );
+
+  it("lets its program die of a signal that it does not handle, as it would not as PID 1", (context) =>
+    requires(NEEDS, () =>
+      inside(["reaper", "sh", "-c", "echo up; exec sleep 100"], async ({ init, until, exit }) => {
+        await until("up");
+        process.kill(await init(), "SIGTERM");
+        expect(await exit).toBe(143);
+      }),
+    )(context));
+
+  it("reaps what others leave behind", (context) =>
+    requires(NEEDS, () => {
+      const orphans =
+        "for i in 1 2 3 4 5; do (sh -c : & ); done; echo up; read go; grep -c 'State:.Z' /proc/[0-9]*/status | grep -c ':1$'; exit 0";
+      return inside(["reaper", "sh", "-c", orphans], async ({ tool, until, exit }) => {
+        await until("up");
+        tool.stdin?.end("go\n");
+        expect(await exit).toBe(0);
+        expect(await until("\n0\n")).toBe("up\n0\n");
+      });
+    })(context));
+
+  it("leaves its program no signal blocked, and its own descriptors to its user", (context) =>
+    requires(NEEDS, () => {
+      const look = "grep SigBlk /proc/self/status; readlink /proc/1/fd/1 >/dev/null && echo mine; read go";
+      return inside(
+        ["reaper", "sh", "-c", look],
+        async ({ until }) => expect(await until("mine")).toMatch(/SigBlk:\s0{16}\nmine/),
+        1,
+      );
+    })(context));
+
+  it.for([
+    ["/no/such/program", 127],
+    ["/etc/passwd", 126],
+  ] as const)("ends as a shell does where its program cannot be run: %s", ([program, code], context) =>
+    requires(NEEDS, () => inside(["reaper", program], async ({ exit }) => expect(await exit).toBe(code)))(context),
+  );
+});
+
+describe("the idle init", () => {
+  it("ends by SIGTERM at once, and by no other signal", (context) =>
+    requires(NEEDS, () =>
+      inside(["idle"], async ({ init, exit }) => {
+        const pid = await init();
+        for (const signal of ["SIGHUP", "SIGUSR1", "SIGINT"] as const) process.kill(pid, signal);
+        expect((await readFile(`/proc/${pid}/stat`, "latin1")).includes(" S ")).toBe(true);
+        process.kill(pid, "SIGTERM");
+        expect(await exit).toBe(0);
+      }),
+    )(context));
+});
