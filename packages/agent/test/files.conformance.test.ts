@@ -74,7 +74,9 @@ describe("files of the guest", () => {
   it("tells of names and targets that are no UTF-8 in a text that leads back to them", async () => {
     const name = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]);
     symlinkSync(Buffer.from([0xe8, 0xe9]), name);
-    expect(await client.files.list(folder, {})).toMatchObject([{ name: "\udcff", target: "\udce8\udce9" }]);
+    expect(await (await client.files.list(folder, {})).toArray()).toMatchObject([
+      { name: "\udcff", target: "\udce8\udce9" },
+    ]);
     expect(await client.files.stat(`${folder}/\udcff`, {})).toMatchObject({ target: "\udce8\udce9" });
     const { stream, done } = await client.files.write(`${folder}/\udcff`, own);
     stream.end("through the link");
@@ -128,7 +130,7 @@ describe("files of the guest", () => {
     await client.files.mkdir(join(folder, "a/b"), { ...own, recursive: true, mode: 0o700 });
     symlinkSync("b", join(folder, "a/link"));
     writeFileSync(join(folder, "a/ü\n☁"), "x");
-    const listed = await client.files.list(join(folder, "a"), {});
+    const listed = await (await client.files.list(join(folder, "a"), {})).toArray();
     const entries = [...listed].sort((a, b) => (a.name < b.name ? -1 : 1));
     expect(entries.map(({ name, type, target }) => [name, type, target])).toEqual([
       ["b", "directory", undefined],
@@ -142,8 +144,8 @@ describe("files of the guest", () => {
 
   it("lists a folder of thousands", async () => {
     for (let i = 0; i < 3000; i += 1) writeFileSync(join(folder, `file-${i}`), "");
-    expect(await client.files.list(folder, {})).toHaveLength(3000);
-    expect(await client.files.list(join(folder, "."), {})).toHaveLength(3000);
+    expect(await (await client.files.list(folder, {})).toArray()).toHaveLength(3000);
+    expect(await (await client.files.list(join(folder, "."), {})).toArray()).toHaveLength(3000);
   });
 
   it("fails with the errno and the path as it was asked for", async () => {

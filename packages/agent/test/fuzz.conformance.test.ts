@@ -123,7 +123,7 @@ const SAID = [
   { ok: true },
   { ok: true, result: { cpu: { seconds: 1 }, memory: { bytes: 1 } } },
   { ok: false, error: { reason: "ENOENT", message: "\u001b[2J" } },
-  { name: "a", type: "file", size: 1, mode: 0o644, uid: 0, gid: 0, mtime: 0 },
+  { name: "a", type: "file", size: 1, mode: 0o644, uid: 0, gid: 0, mtime: 0, mtimeNs: "0" },
 ];
 
 it(

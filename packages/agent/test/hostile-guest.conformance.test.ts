@@ -46,7 +46,7 @@ async function answered(begin: (client: AgentClient) => Promise<unknown>, ...sai
   return { client, inside, outcome };
 }
 
-const stat = { type: "file", size: 1, mode: 0o644, uid: 0, gid: 0, mtime: 0 };
+const stat = { type: "file", size: 1, mode: 0o644, uid: 0, gid: 0, mtime: 0, mtimeNs: "0" };
 const started = frame(FRAME.message, 1, 0, json({ type: "started" }));
 const chunk = frame(FRAME.data, 1, 1, Buffer.alloc(MAX_DATA));
 
@@ -139,13 +139,14 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
     await client.closed;
   });
 
-  const entry = (name: string) => JSON.stringify({ name, type: "file", size: 0, mode: 0, uid: 0, gid: 0, mtime: 0 });
+  const entry = (name: string) =>
+    JSON.stringify({ name, type: "file", size: 0, mode: 0, uid: 0, gid: 0, mtime: 0, mtimeNs: "0" });
   it.each([
     ["an entry named a/b", entry("a/b")],
     ["an entry named ..", entry("..")],
     ["30,000 arrays within one another", nested.toString()],
   ])("after a listing with %s", async (_, said) => {
-    const { client, inside, outcome } = await answered((c) => c.files.list("/", {}), started);
+    const { client, inside, outcome } = await answered(async (c) => (await c.files.list("/", {})).toArray(), started);
     const line = Buffer.from(`${said}\n`);
     inside.write(
       Buffer.concat([
@@ -204,7 +205,7 @@ describe("a guest that says a call is over before its streams have ended", () =>
   it.each<[string, (client: AgentClient) => Promise<unknown>]>([
     ["read", async (c) => buffer(await c.files.read("/a", {}))],
     ["readTree", async (c) => buffer(await c.files.readTree("/a", {}))],
-    ["list", (c) => c.files.list("/a", {})],
+    ["list", async (c) => (await c.files.list("/a", {})).toArray()],
   ])("fails %s with ProtocolError, whatever came before", async (_, begin) => {
     const { outcome } = await answered(begin, started, frame(FRAME.data, 1, 1, Buffer.from("x")), over);
     await expect(outcome).rejects.toMatchObject(protocolError);
@@ -230,7 +231,11 @@ describe("a guest that says a call is over before its streams have ended", () =>
   });
 
   it("lets the session go on", async () => {
-    const { client, inside, outcome } = await answered((c) => c.files.list("/a", {}), started, over);
+    const { client, inside, outcome } = await answered(
+      async (c) => (await c.files.list("/a", {})).toArray(),
+      started,
+      over,
+    );
     await expect(outcome).rejects.toMatchObject(protocolError);
     const next = client.ping();
     inside.write(frame(FRAME.close, 2, 0, json({ ok: true })));
@@ -242,7 +247,7 @@ describe("a guest that falls silent once it has begun", () => {
   const abortions: readonly [string, (client: AgentClient, signal: AbortSignal) => Promise<unknown>][] = [
     ["read", async (c, signal) => buffer(await c.files.read("/a", { signal }))],
     ["readTree", async (c, signal) => buffer(await c.files.readTree("/a", { signal }))],
-    ["list", (c, signal) => c.files.list("/a", { signal })],
+    ["list", async (c, signal) => (await c.files.list("/a", { signal })).toArray()],
     ["write", async (c, signal) => (await c.files.write("/a", { signal })).done],
     [
       "write of which all was sent",
@@ -266,7 +271,7 @@ describe("a guest that falls silent once it has begun", () => {
 
   it("lets a listing end with TimeoutError", async () => {
     const { client, inside } = await guest({ callTimeout: 100 });
-    const listing = client.files.list("/a", {});
+    const listing = client.files.list("/a", {}).then((entries) => entries.toArray());
     inside.write(started);
     await expect(listing).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
   });

@@ -1,13 +1,5 @@
 import type { Readable } from "node:stream";
-import type {
-  Abortable,
-  DirectoryEntry,
-  FileOperations,
-  FileStat,
-  MkdirOptions,
-  OwnerOptions,
-  RemoveOptions,
-} from "@pileus/core";
+import type { Abortable, FileOperations, FileStat, MkdirOptions, OwnerOptions, RemoveOptions } from "@pileus/core";
 
 /** The files of a guest through whatever session its agent has at the time of each call. */
 export class GuestFiles implements FileOperations {
@@ -26,7 +18,7 @@ export class GuestFiles implements FileOperations {
   async stat(path: string, options: Abortable): Promise<FileStat> {
     return (await this.#session(options)).files.stat(path, options);
   }
-  async list(path: string, options: Abortable): Promise<readonly DirectoryEntry[]> {
+  async list(path: string, options: Abortable): Promise<Readable> {
     return (await this.#session(options)).files.list(path, options);
   }
   async mkdir(path: string, options: MkdirOptions): Promise<void> {

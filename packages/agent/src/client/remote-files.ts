@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
-import type { Readable, Writable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import type { Abortable, DirectoryEntry, FileStat, MkdirOptions, OwnerOptions, RemoveOptions } from "@pileus/core";
-import { ByteCollector, FileError, type FileOperations, parseJson, TimeoutError } from "@pileus/core/driver";
+import { type FileOperations, parseJson, TimeoutError } from "@pileus/core/driver";
 import { z } from "zod";
 import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
@@ -9,8 +9,9 @@ import { type CallRequest, DirectoryEntrySchema, FileStatSchema } from "../proto
 import { within } from "./deadline.ts";
 import type { Begun, HostSession } from "./host-session.ts";
 
-// What a guest can make us hold for one `list`.
-const MAX_LISTING = 64 * 1024 * 1024;
+const NEWLINE = 0x0a;
+// What a guest can make us hold of one entry of a listing.
+const MAX_LINE = 128 * 1024;
 // How long an aborted write waits for the guest to have cleaned up, in milliseconds.
 const CLEAN_UP = 1_000;
 // Of a timer (Node, "Timers"): a longer one fires at once.
@@ -47,23 +48,30 @@ export class RemoteFiles implements FileOperations {
     return this.#session.ask({ method: "stat", path }, FileStatSchema, this.#limits(options));
   }
 
-  async list(path: string, options: Abortable): Promise<readonly DirectoryEntry[]> {
-    const lines = (await this.#listing(path, options)).toString().split("\n").slice(0, -1);
-    return lines.map((line) => this.#session.checked(DirectoryEntrySchema, parseLine(line), Buffer.from(line)));
+  async list(path: string, options: Abortable): Promise<Readable> {
+    const lines = await this.#give({ method: "list", path }, options);
+    const entries = Readable.from(this.#entries(lines, options), { objectMode: true });
+    // Also where nobody has begun to read.
+    return entries.once("close", () => lines.destroy()).on("error", () => undefined);
   }
 
-  /** The lines of a listing. A guest that falls silent in it is waited for no longer than for any other answer. */
-  async #listing(path: string, options: Abortable): Promise<Buffer> {
-    const stream = await this.#give({ method: "list", path }, options);
-    const silent = () => stream.destroy(new TimeoutError("the rest of a listing in the guest", this.#timeout));
-    const timer = setTimeout(silent, Math.min(this.#timeout, LONGEST));
-    const collected = new ByteCollector();
+  /** A guest that falls silent in a listing is waited for no longer than for any other answer. */
+  async *#entries(lines: Readable, options: Abortable): AsyncGenerator<DirectoryEntry, void> {
+    const silent = () => lines.destroy(new TimeoutError("the rest of a listing in the guest", this.#timeout));
+    const wait = () => setTimeout(silent, Math.min(this.#timeout, LONGEST));
+    let timer = wait();
+    let rest = Buffer.alloc(0);
     try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        timer.refresh();
-        collected.append(chunk);
-        if (collected.size > MAX_LISTING)
-          throw new FileError({ verb: "list", path, errno: "EFBIG", detail: "too many entries" });
+      for await (const chunk of lines as AsyncIterable<Buffer>) {
+        // A caller may take its time over an entry.
+        clearTimeout(timer);
+        const bytes = Buffer.concat([rest, chunk]);
+        const end = bytes.lastIndexOf(NEWLINE) + 1;
+        for (const line of end === 0 ? [] : bytes.toString("utf8", 0, end - 1).split("\n")) yield this.#entry(line);
+        rest = bytes.subarray(end);
+        // Its schema knows no line as long.
+        if (rest.length > MAX_LINE) this.#entry("");
+        timer = wait();
       }
     } catch (error) {
       // A reason need not be an Error, and a stream ends with no other.
@@ -72,7 +80,10 @@ export class RemoteFiles implements FileOperations {
     } finally {
       clearTimeout(timer);
     }
-    return collected.bytes();
+  }
+
+  #entry(line: string): DirectoryEntry {
+    return this.#session.checked(DirectoryEntrySchema, parseLine(line), Buffer.from(line));
   }
 
   async mkdir(path: string, options: MkdirOptions): Promise<void> {

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { pipeline, Readable, type Writable } from "node:stream";
-import type { DirectoryEntry } from "@pileus/core";
+import type { DirectoryEntry, FileStat } from "@pileus/core";
 import type { LocalFiles } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
 import type { AgentMessage, CallRequest, Outcome } from "../protocol/messages.ts";
@@ -20,7 +20,7 @@ export function fileCall(call: Call, request: FileRequest, files: LocalFiles): v
   call.handlers = { cancelled: stop, failed: stop };
   switch (request.method) {
     case "stat":
-      answer(call, files.stat(request.path, { signal }));
+      answer(call, files.stat(request.path, { signal }).then(onWire));
       return;
     case "mkdir":
       answer(call, files.mkdir(request.path, { ...request.options, signal }));
@@ -58,15 +58,26 @@ export function answer(call: Call, promise: Promise<unknown>): void {
 
 // The host makes no list of it before it is there: one line of JSON for each entry, with the credit that streams have.
 async function listing(files: LocalFiles, path: string, signal: AbortSignal): Promise<Readable> {
-  return Readable.from(linesOf(await files.list(path, { signal })), { objectMode: false });
+  const entries = await files.list(path, { signal });
+  const lines = Readable.from(linesOf(entries), { objectMode: false });
+  return lines.once("close", () => entries.destroy());
 }
 
-/** Some at a time: between them the agent does what else it has to. */
-function* linesOf(entries: readonly DirectoryEntry[]): Generator<Buffer, void> {
-  for (let at = 0; at < entries.length; at += SLICE) {
-    const lines = entries.slice(at, at + SLICE).map((entry) => `${JSON.stringify(entry)}\n`);
+/** Some at a time. */
+async function* linesOf(entries: AsyncIterable<DirectoryEntry>): AsyncGenerator<Buffer, void> {
+  let lines: string[] = [];
+  for await (const entry of entries) {
+    lines.push(`${JSON.stringify(onWire(entry))}\n`);
+    if (lines.length < SLICE) continue;
     yield Buffer.from(lines.join(""));
+    lines = [];
   }
+  yield Buffer.from(lines.join(""));
+}
+
+/** JSON has no numbers as large. */
+function onWire<T extends FileStat>(stat: T) {
+  return { ...stat, mtimeNs: String(stat.mtimeNs) };
 }
 
 /** Streams bytes out of the guest. */

@@ -134,6 +134,11 @@ export const FileStatSchema = z.object({
   uid: id,
   gid: id,
   mtime: date,
+  /** Decimal, of 64 bits: JSON has no numbers as large. */
+  mtimeNs: z
+    .string()
+    .regex(/^-?[0-9]{1,19}$/)
+    .transform((digits) => BigInt(digits)),
   target: z.string().max(8192).refine(isNameText).optional(),
 });
 

@@ -15,7 +15,7 @@ import {
 
 const token = "0123456789abcdef".repeat(2);
 const welcome = { token, protocol: 1, agent: "1.0.0", methods: ["ping"], bootId: "b" };
-const stat = { type: "file", size: 1, mode: 0o644, uid: 0, gid: 0, mtime: 0 };
+const stat = { type: "file", size: 1, mode: 0o644, uid: 0, gid: 0, mtime: 0, mtimeNs: "0" };
 const inet = { interface: "eth0", family: "inet", address: "10.0.0.2", prefix: 24, mac: "52:54:00:00:00:01" };
 const inet6 = { ...inet, family: "inet6", address: "fd00::2", prefix: 64 };
 const info = { kernel: "6.1", architecture: "x64", hostname: "guest", init: "systemd", agentMemory: 1 };
@@ -35,14 +35,20 @@ describe("what a guest says", () => {
     ["the C library's own signals", ExitStatusSchema, { kind: "signaled", signal: "SIG33" }],
     ["an outcome", OutcomeSchema, { ok: true, result: { any: "thing" } }],
     ["a failure", OutcomeSchema, failed({ path: "/a", detail: "why" })],
-    ["a file", FileStatSchema, stat],
-    ["a link", FileStatSchema, { ...stat, type: "symlink", target: "../a b" }],
-    ["an entry", DirectoryEntrySchema, { ...stat, name: "..." }],
     ["addresses", AddressesSchema, [inet, { ...inet, prefix: 32 }, inet6, { ...inet6, prefix: 128 }]],
     ["metrics", MetricsSchema, { ...metrics, processes: 3 }],
     ["what it is", InfoSchema, info],
   ])("is taken as it is when it is %s", (_, schema, said) => {
     expect(schema.parse(said)).toEqual(said);
+  });
+
+  it.each([
+    ["a file", FileStatSchema, stat],
+    ["a link", FileStatSchema, { ...stat, type: "symlink", target: "../a b" }],
+    ["an entry", DirectoryEntrySchema, { ...stat, name: "..." }],
+  ])("is taken with its nanoseconds as a number when it is %s", (_, schema, said) => {
+    const mtimeNs = -1_123_456_789_123_456_789n;
+    expect(schema.parse({ ...said, mtimeNs: String(mtimeNs) })).toEqual({ ...said, mtimeNs });
   });
 
   it.each([

@@ -15,6 +15,8 @@ export interface FileStat {
   readonly gid: number;
   /** Milliseconds since the epoch. */
   readonly mtime: number;
+  /** The same in nanoseconds, as exact as the instance keeps it. */
+  readonly mtimeNs: bigint;
   /** Where a symlink points, as it is written in it. */
   readonly target?: string | undefined;
 }
@@ -35,6 +37,12 @@ export interface OwnerOptions extends Abortable {
   readonly mode?: number | undefined;
 }
 
+/** Options of reading the whole of a file at once. */
+export interface ReadAllOptions extends Abortable {
+  /** Bytes. Default 16 MiB. */
+  readonly maxSize?: number | undefined;
+}
+
 export interface MkdirOptions extends OwnerOptions {
   /** Makes parents too, and is content with a folder that is there. Default false. */
   readonly recursive?: boolean | undefined;
@@ -46,6 +54,11 @@ export interface RemoveOptions extends Abortable {
 }
 
 export interface PushOptions extends ProgressOptions {
+  /**
+   * Copies what symlinks lead to in their place, the source itself if it is one, as `cp -rL` does. One that leads
+   * nowhere fails with `ENOENT`, a circle with `ELOOP`. Default false: symlinks are copied as they are.
+   */
+  readonly dereference?: boolean | undefined;
   /** The owner of all that arrives. Default 0:0; modes and times are those of the host's files. */
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
@@ -72,7 +85,9 @@ export interface InstanceFiles {
    */
   read(path: string, options?: Abortable): Promise<Readable>;
   /** The whole of a file at once, of at most `maxSize` bytes (default 16 MiB, beyond it `EFBIG`). */
-  readAll(path: string, options?: Abortable & { readonly maxSize?: number | undefined }): Promise<Buffer>;
+  readAll(path: string, options?: ReadAllOptions): Promise<Buffer>;
+  /** The same as text, from UTF-8; what is none becomes U+FFFD. */
+  readText(path: string, options?: ReadAllOptions): Promise<string>;
   /**
    * Writes a file from the beginning, atomically: readers see the old content or the whole new one. Resolves when it is
    * in place. An abort or a failing source leaves the old content and no temporary file; so does the end of this
@@ -84,10 +99,22 @@ export interface InstanceFiles {
    * of a kernel's file system.
    */
   write(path: string, data: string | Uint8Array | AsyncIterable<Uint8Array>, options?: OwnerOptions): Promise<void>;
+  /** The same with text, which is written as UTF-8. */
+  writeText(path: string, text: string, options?: OwnerOptions): Promise<void>;
   /** Does not follow a symlink in the last component. */
   stat(path: string, options?: Abortable): Promise<FileStat>;
+  /**
+   * Whether `stat` finds something at the path: a symlink too that leads nowhere. False where nothing is (`ENOENT`) or
+   * a file is in the place of a parent (`ENOTDIR`); any other failure rejects.
+   */
+  exists(path: string, options?: Abortable): Promise<boolean>;
+  /**
+   * The entries of a folder as they come, in no order, however many there are. Failures and an abort are thrown by the
+   * loop; leaving the loop ends the listing.
+   */
+  list(path: string, options?: Abortable): AsyncIterable<DirectoryEntry>;
   /** The entries of a folder, sorted by name, and 250,000 at most: beyond it `EFBIG`. */
-  list(path: string, options?: Abortable): Promise<readonly DirectoryEntry[]>;
+  listAll(path: string, options?: Abortable): Promise<readonly DirectoryEntry[]>;
   /**
    * Makes a folder; parents that `recursive` makes have the owner, and mode 0755. Fails with `EEXIST` where something
    * is, unless `recursive` finds a folder there; with `ENOTDIR` where a file is in the place of a parent.
@@ -128,8 +155,8 @@ export interface FileOperations {
   write(path: string, options: OwnerOptions): Promise<{ readonly stream: Writable; readonly done: Promise<void> }>;
   /** What is known of a file. A symlink at the end of `path` is told of as itself. */
   stat(path: string, options: Abortable): Promise<FileStat>;
-  /** The entries of a folder, without `.` and `..`, in no order. */
-  list(path: string, options: Abortable): Promise<readonly DirectoryEntry[]>;
+  /** The entries of a folder, without `.` and `..`: a stream in object mode, of one {@link DirectoryEntry} at a time. */
+  list(path: string, options: Abortable): Promise<Readable>;
   /** Makes a folder. With `recursive`, also those above it, and one that is there already is no error. */
   mkdir(path: string, options: MkdirOptions): Promise<void>;
   /** Removes a file or an empty folder; with `recursive`, a folder with all in it. */

@@ -58,6 +58,28 @@ export async function streamWhileOpen<O extends Abortable>(
   return untilClosed(engine, options, work());
 }
 
+/** As {@link whileOpen}, of what a loop asks for, which then ends with the host as well. */
+function iterableWhileOpen<O extends Abortable, T>(
+  engine: Engine,
+  options: O | undefined,
+  call: (linked: O) => AsyncIterable<T>,
+): AsyncIterable<T> {
+  engine.closing.throwIfAborted();
+  return {
+    async *[Symbol.asyncIterator]() {
+      using linked = link(engine, options);
+      try {
+        yield* call({ ...(options as O), signal: linked.signal });
+      } catch (error) {
+        // Whatever the abort made fail.
+        options?.signal?.throwIfAborted();
+        engine.closing.throwIfAborted();
+        throw error;
+      }
+    },
+  };
+}
+
 /** As {@link whileOpen}, for calls that touch no file and stream of the caller's own: see {@link hostFailure}. */
 export function verbWhileOpen<O extends Abortable, T>(
   engine: Engine,
@@ -145,9 +167,13 @@ export function filesWhileOpen(engine: Engine, files: InstanceFiles): InstanceFi
   return {
     read: (path, options) => streamWhileOpen(engine, options, (linked) => files.read(path, linked)),
     readAll: (path, options) => whileOpen(engine, options, (linked) => files.readAll(path, linked)),
+    readText: (path, options) => whileOpen(engine, options, (linked) => files.readText(path, linked)),
+    writeText: (path, text, options) => whileOpen(engine, options, (linked) => files.writeText(path, text, linked)),
+    exists: (path, options) => whileOpen(engine, options, (linked) => files.exists(path, linked)),
     write: (path, data, options) => whileOpen(engine, options, (linked) => files.write(path, data, linked)),
     stat: (path, options) => whileOpen(engine, options, (linked) => files.stat(path, linked)),
-    list: (path, options) => whileOpen(engine, options, (linked) => files.list(path, linked)),
+    list: (path, options) => iterableWhileOpen(engine, options, (linked) => files.list(path, linked)),
+    listAll: (path, options) => whileOpen(engine, options, (linked) => files.listAll(path, linked)),
     mkdir: (path, options) => whileOpen(engine, options, (linked) => files.mkdir(path, linked)),
     remove: (path, options) => whileOpen(engine, options, (linked) => files.remove(path, linked)),
     push: (source, path, options) => whileOpen(engine, options, (linked) => files.push(source, path, linked)),

@@ -1,10 +1,11 @@
-import { type BigIntStats, fstatSync } from "node:fs";
-import { openFolderAt } from "./folder-descriptor.ts";
+import { type BigIntStats, constants, fstatSync, lstatSync, openSync } from "node:fs";
+import { folderOf, openFolderAt } from "./folder-descriptor.ts";
 import { systemError } from "./plain-access.ts";
 import type { FolderHandle } from "./tree-access.ts";
 
 /** Folders that are held open, of the deepest on. */
 const HELD = 64;
+const O_PATH = 0o10000000;
 /** As the kernel for one path: path_resolution(7). */
 const MAX_LINKS = 40;
 
@@ -43,6 +44,13 @@ export class Descent implements Disposable {
   /** Enters the folder `name`, a byte string, of this folder. @throws `ENOTDIR` for anything else, also a symlink */
   enter(name: string): void {
     this.#push(openFolderAt(this.folder.path(Buffer.from(name, "latin1"))), false);
+  }
+
+  /** The same through a symlink, wherever it leads. Where a circle of them would go on for ever: `ELOOP`. */
+  enterLinked(name: string): void {
+    const at = this.folder.path(Buffer.from(name, "latin1"));
+    if (!lstatSync(at).isSymbolicLink()) this.enter(name);
+    else this.enterElsewhere(folderOf(openSync(at, O_PATH | constants.O_DIRECTORY)));
   }
 
   /** Enters a folder that a symlink in this one leads to, and owns it. */

@@ -1,9 +1,9 @@
-import { lstatSync, readlinkSync, type Stats } from "node:fs";
+import { type BigIntStats, lstatSync, readlinkSync } from "node:fs";
 import type { FileStat, FileType } from "../contract/files.ts";
 import { nameText } from "./byte-name.ts";
 import type { TreeAccess } from "./tree-access.ts";
 
-export function fileType(stat: Stats): FileType {
+export function fileType(stat: BigIntStats): FileType {
   if (stat.isFile()) return "file";
   if (stat.isDirectory()) return "directory";
   if (stat.isSymbolicLink()) return "symlink";
@@ -14,14 +14,15 @@ export function fileType(stat: Stats): FileType {
 
 /** What is at a path of {@link FolderHandle.path}, as the tree's own ids count. */
 export function readStat(access: TreeAccess, path: Buffer): FileStat {
-  const stat = lstatSync(path);
+  const stat = lstatSync(path, { bigint: true });
   const type = fileType(stat);
   return {
     type,
-    size: stat.size,
-    mode: stat.mode & 0o7777,
-    ...access.inside({ uid: stat.uid, gid: stat.gid }),
-    mtime: stat.mtimeMs,
+    size: Number(stat.size),
+    mode: Number(stat.mode) & 0o7777,
+    ...access.inside({ uid: Number(stat.uid), gid: Number(stat.gid) }),
+    mtime: Number(stat.mtimeNs) / 1e6,
+    mtimeNs: stat.mtimeNs,
     ...(type === "symlink" ? { target: nameText(readlinkSync(path, "buffer")) } : {}),
   };
 }

@@ -10,7 +10,7 @@ import {
   write,
   writev,
 } from "node:fs";
-import type { Readable, Writable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import type { Abortable } from "../contract/abortable.ts";
 import type {
   DirectoryEntry,
@@ -23,7 +23,7 @@ import type {
 import { openPending } from "./atomic-write.ts";
 import { nameText } from "./byte-name.ts";
 import { destroyOnAbort } from "./destroy-on-abort.ts";
-import { fileCall } from "./file-error.ts";
+import { fileCall, fileError } from "./file-error.ts";
 import { isAbsent, readStat } from "./file-stat.ts";
 import { chmodFolder } from "./folder-descriptor.ts";
 import { folderNames } from "./folder-names.ts";
@@ -39,8 +39,6 @@ import { unpackStream } from "./unpack-stream.ts";
 /** As the kernel: path_resolution(7). */
 const MAX_LINKS = 40;
 const CHUNK = 256 * 1024;
-/** The most entries of one listing: they are held in memory, and a program in the tree decides how many there are. */
-const MAX_ENTRIES = 250_000;
 
 /**
  * The contract's file operations over a local tree. `read`, `write`, `list` and the folders on the way to anything
@@ -49,11 +47,9 @@ const MAX_ENTRIES = 250_000;
  */
 export class LocalFiles implements FileOperations {
   readonly #access: TreeAccess;
-  readonly #maxEntries: number;
 
-  constructor(access: TreeAccess, limits: { readonly maxEntries?: number } = {}) {
+  constructor(access: TreeAccess) {
     this.#access = access;
-    this.#maxEntries = limits.maxEntries ?? MAX_ENTRIES;
   }
 
   /** The bytes of a regular file, from its start; nothing else is opened. */
@@ -91,23 +87,17 @@ export class LocalFiles implements FileOperations {
   }
 
   /** The entries of a folder. */
-  list(path: string, options: Abortable = {}): Promise<readonly DirectoryEntry[]> {
-    return fileCall("list", path, async () => {
+  list(path: string, options: Abortable = {}): Promise<Readable> {
+    return fileCall("list", path, () => {
       options.signal?.throwIfAborted();
       const folder = this.#access.openFolder(path);
-      try {
-        const turn = everySoOften(options.signal);
-        const entries: DirectoryEntry[] = [];
-        for (const name of folderNames(folder)) {
-          await turn();
-          if (entries.length === this.#maxEntries)
-            throw systemError("EFBIG", path, `more than ${this.#maxEntries} entries`);
-          entries.push(...this.#entry(folder, name));
-        }
-        return entries;
-      } finally {
-        folder[Symbol.dispose]();
-      }
+      const stream = Readable.from(this.#entries(path, folder, options.signal), { objectMode: true });
+      // Not only in the generator, which never runs when nobody reads; by now it has come to its end.
+      stream.once("close", () => folder[Symbol.dispose]());
+      // A reader sees the failure all the same. Without one, after an abort, it must not be an uncaught error.
+      stream.on("error", () => undefined);
+      destroyOnAbort(stream, options.signal);
+      return stream;
     });
   }
 
@@ -168,6 +158,18 @@ export class LocalFiles implements FileOperations {
     } catch (error) {
       if (isAbsent(error)) return undefined;
       throw error;
+    }
+  }
+
+  async *#entries(path: string, folder: FolderHandle, signal: AbortSignal | undefined): AsyncGenerator<DirectoryEntry> {
+    const turn = everySoOften(signal);
+    try {
+      for (const name of folderNames(folder)) {
+        await turn();
+        yield* this.#entry(folder, name);
+      }
+    } catch (error) {
+      throw fileError("list", path, error);
     }
   }
 

@@ -9,6 +9,7 @@ import {
   readlinkSync,
   readSync,
   type Stats,
+  statSync,
 } from "node:fs";
 import { promisify } from "node:util";
 import type { Abortable } from "../contract/abortable.ts";
@@ -39,6 +40,8 @@ const MAX_EXTENTS = 10_000;
 export interface PackOptions extends Abortable {
   /** What is done, for messages. */
   readonly verb: string;
+  /** Packs what symlinks lead to, wherever that is. Never of a hostile tree. */
+  readonly dereference?: boolean | undefined;
   /** The error for what failed at a path of the access. */
   failure(path: string, error: unknown): unknown;
   /** Is told of bytes of content that were read. */
@@ -132,16 +135,23 @@ class Packing implements Disposable {
       if (as.length > MAX_NAME) throw systemError("ENAMETOOLONG", "a tree of so many folders in each other");
       if (isFile) yield* this.#addFile(at, as);
       else {
-        const found = lstatSync(at);
+        const found = this.#options.dereference ? statSync(at) : lstatSync(at);
         if (as === ".") assertPackable(found, this.#path);
         if (found.isDirectory()) await this.#addFolder(name, as);
         else if (found.isFile()) yield* this.#addFile(at, as);
         else if (found.isSymbolicLink()) this.#addSymlink(at, as);
       }
     } catch (error) {
-      if (as !== "." && hasVanished(error)) return;
+      if (as !== "." && hasVanished(error) && !this.#isLink(name)) return;
       throw this.#failure(as, error);
     }
+  }
+
+  /** Whether it is a symlink that leads nowhere or in a circle, where symlinks are followed. */
+  #isLink(name: string): boolean {
+    if (!this.#options.dereference) return false;
+    const at = this.#descent.folder.path(Buffer.from(name, "latin1"));
+    return lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() === true;
   }
 
   #leave(prefix: string): void {
@@ -153,7 +163,8 @@ class Packing implements Disposable {
   }
 
   async #addFolder(name: string, as: string): Promise<void> {
-    this.#descent.enter(name);
+    if (this.#options.dereference) this.#descent.enterLinked(name);
+    else this.#descent.enter(name);
     try {
       const { folder } = this.#descent;
       const { all, files } = await readNames(folder, this.#turn);
@@ -172,7 +183,8 @@ class Packing implements Disposable {
 
   async *#addFile(at: Buffer, as: string): AsyncGenerator<Buffer, void> {
     const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
-    const fd = openSync(at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    const follow = this.#options.dereference ? 0 : O_NOFOLLOW;
+    const fd = openSync(at, O_RDONLY | follow | O_NONBLOCK | O_NOCTTY);
     try {
       const stat = fstatSync(fd, { bigint: true });
       if (!stat.isFile()) return;

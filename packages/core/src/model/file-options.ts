@@ -15,6 +15,9 @@ export const ReadAllOptionsSchema = z.strictObject({
   signal: SignalSchema.optional(),
 });
 
+/** The content of `files.writeText()`. */
+export const TextSchema = z.string("must be text: write() takes bytes");
+
 /** Of `files.write()`. */
 export const WriteOptionsSchema = OwnerSchema.extend({ signal: SignalSchema.optional() });
 
@@ -31,4 +34,7 @@ export const PullOptionsSchema = z.strictObject({
 });
 
 /** Of `files.push()`. */
-export const PushOptionsSchema = PullOptionsSchema.extend(OwnerSchema.pick({ uid: true, gid: true }).shape);
+export const PushOptionsSchema = PullOptionsSchema.extend({
+  ...OwnerSchema.pick({ uid: true, gid: true }).shape,
+  dereference: z.boolean().optional(),
+});

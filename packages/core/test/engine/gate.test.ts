@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Capability } from "../../src/contract/capability.ts";
@@ -79,7 +80,11 @@ const CALLS: Readonly<Record<Call, (opened: Opened) => unknown>> = {
   "files.readAll": ({ instance }) => instance.files.readAll("/x"),
   "files.write": ({ instance }) => instance.files.write("/x", ""),
   "files.stat": ({ instance }) => instance.files.stat("/x"),
+  "files.readText": ({ instance }) => instance.files.readText("/x"),
+  "files.writeText": ({ instance }) => instance.files.writeText("/x", ""),
+  "files.exists": ({ instance }) => instance.files.exists("/x"),
   "files.list": ({ instance }) => instance.files.list("/x"),
+  "files.listAll": ({ instance }) => instance.files.listAll("/x"),
   "files.mkdir": ({ instance }) => instance.files.mkdir("/x"),
   "files.remove": ({ instance }) => instance.files.remove("/x"),
   "files.push": ({ instance }) => instance.files.push("/x", "/x"),
@@ -110,9 +115,9 @@ describe("a host that was disposed of", () => {
   it("ends the calls under way at once, whatever their driver does, and waits for what they still do", async () => {
     const { host, instance } = await running();
     const [listing, freezing] = [gate(), gate()];
-    place.scripted.script.files = { list: () => listing.pass().then(() => []) };
+    place.scripted.script.files = { list: () => listing.pass().then(() => Readable.from([])) };
     place.scripted.script.freeze = freezing.pass;
-    const underWay = [instance.wait(), instance.run(["sleep"]), instance.files.list("/"), instance.freeze()];
+    const underWay = [instance.wait(), instance.run(["sleep"]), instance.files.listAll("/"), instance.freeze()];
     const ended = underWay.map((call) => expect(call).rejects.toMatchObject(DISPOSED));
     await Promise.all([listing.arrived, freezing.arrived]);
     let disposed = false;

@@ -240,7 +240,7 @@ describe("delete", () => {
     ] as const;
     for (const verb of verbs) await expect(instance[verb](), verb).rejects.toMatchObject(refused);
     await expect(instance.exec(["true"])).rejects.toMatchObject(refused);
-    await expect(instance.files.list("/")).rejects.toMatchObject(refused);
+    await expect(instance.files.listAll("/")).rejects.toMatchObject(refused);
     await expect(instance.logs("console")).rejects.toMatchObject(refused);
     place.scripted.script = {};
     await instance.delete();

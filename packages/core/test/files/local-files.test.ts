@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LocalFiles, plainAccess } from "../../src/files/index.ts";
-import { makeRoot, owner, write } from "./support/root.ts";
+import { listed, makeRoot, owner, write } from "./support/root.ts";
 
 let root: string;
 let files: LocalFiles;
@@ -43,19 +43,11 @@ describe("a tree that changes under the call", () => {
 });
 
 describe("list", () => {
-  it("refuses a folder of more entries than it may hold", async () => {
-    const bounded = new LocalFiles(plainAccess(root), { maxEntries: 3 });
-    for (const name of ["a", "b", "c"]) await write(bounded, `/${name}`, "");
-    expect(await bounded.list("/")).toHaveLength(3);
-    await write(bounded, "/d", "");
-    const message = expect.stringContaining("more than 3 entries");
-    await expect(bounded.list("/")).rejects.toMatchObject({ errno: "EFBIG", message });
-  });
   it("lets others work while it looks at many entries", async () => {
     await Promise.all(Array.from({ length: 300 }, (_, index) => writeFile(join(root, `f${index}`), "")));
     let turns = 0;
     setImmediate(() => (turns += 1));
-    expect(await files.list("/")).toHaveLength(300);
+    expect(await listed(files, "/")).toHaveLength(300);
     expect(turns).toBe(1);
   });
 });
@@ -153,7 +145,7 @@ describe("stat and list", () => {
     await write(files, "/b", "12345", 0o600);
     await symlink("/b", join(root, "a"));
     await mkdir(join(root, "c"));
-    const entries = [...(await files.list("/"))].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const entries = [...(await listed(files, "/"))].sort((a, b) => (a.name < b.name ? -1 : 1));
     expect(entries.map(({ name, type, size, target }) => [name, type, type === "file" ? size : 0, target])).toEqual([
       ["a", "symlink", 0, "/b"],
       ["b", "file", 5, undefined],

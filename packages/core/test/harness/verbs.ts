@@ -100,7 +100,11 @@ export const VERBS: readonly Verb[] = [
   verb("readAll", "running", ({ instance, signal }) => instance.files.readAll("/etc/hostname", { signal })),
   verb("write", "running", ({ instance, signal }) => instance.files.write("/new", "content", { signal })),
   verb("stat", "running", ({ instance, signal }) => instance.files.stat("/etc/hostname", { signal })),
-  verb("list of files", "running", ({ instance, signal }) => instance.files.list("/", { signal })),
+  verb("list of files", "running", async ({ instance, signal }) => {
+    for await (const { name } of instance.files.list("/", { signal })) void name;
+  }),
+  verb("listAll", "running", ({ instance, signal }) => instance.files.listAll("/", { signal })),
+  verb("exists", "running", ({ instance, signal }) => instance.files.exists("/etc/hostname", { signal })),
   verb("mkdir", "running", ({ instance, signal }) => instance.files.mkdir("/folder", { signal })),
   verb("remove", "running", ({ instance, signal }) => instance.files.remove("/etc/hostname", { signal })),
   verb("push", "running", ({ instance, folder, signal }) => instance.files.push(folder, "/pushed", { signal })),

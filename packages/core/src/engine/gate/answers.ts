@@ -51,6 +51,9 @@ export const isProcess =
 export const isFileStat = (value: unknown): boolean =>
   isObject(value) && typeof value["type"] === "string" && isCount(value["size"]);
 
+export const isDirectoryEntry = (value: unknown): boolean =>
+  isFileStat(value) && isObject(value) && typeof value["name"] === "string";
+
 export const isMetrics = (value: unknown): boolean => {
   if (!isObject(value)) return false;
   const { cpu, memory } = value;

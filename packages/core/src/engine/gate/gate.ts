@@ -167,7 +167,11 @@ function gateFiles(asked: Asked, files: FileOperations): RunningCapabilities["fi
       ask(question("write", options, answers.isReceiver, destroyReceiver), () => files.write(path, options)),
     stat: (path, options) =>
       ask(question("stat", options, answers.isFileStat, nothing), () => files.stat(path, options)),
-    list: (path, options) => ask(question("list", options, answers.isList, nothing), () => files.list(path, options)),
+    list: (path, options) =>
+      endingWith(
+        options.signal,
+        ask(question("list", options, answers.isReadable, destroy), () => files.list(path, options)),
+      ),
     mkdir: (path, options) =>
       ask(question("mkdir", options, answers.isAnything, nothing), () => files.mkdir(path, options)),
     remove: (path, options) =>

@@ -12,7 +12,7 @@ import { hostFileError } from "./host-file-error.ts";
  * the like.
  */
 export async function* packHostTree(source: string, options: PushOptions): AsyncGenerator<Buffer, void> {
-  const { uid = 0, gid = 0, signal, onProgress } = options;
+  const { uid = 0, gid = 0, dereference, signal, onProgress } = options;
   const failure = (path: string, error: unknown) => hostFileError("push", path, error);
   let done = 0;
   try {
@@ -23,6 +23,7 @@ export async function* packHostTree(source: string, options: PushOptions): Async
     };
     yield* packEntries(access, source, access.openFolder(splitPath(source).parent), {
       verb: "push",
+      dereference,
       signal,
       failure,
       onContent,

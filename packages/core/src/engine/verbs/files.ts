@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import type { Abortable, ProgressOptions } from "../../contract/abortable.ts";
-import { ConnectionError, FileError } from "../../contract/errors.ts";
+import { ConnectionError, DriverError, FileError, isInstanceError } from "../../contract/errors.ts";
 import type {
   DirectoryEntry,
   FileOperations,
@@ -10,6 +10,7 @@ import type {
   MkdirOptions,
   OwnerOptions,
   PushOptions,
+  ReadAllOptions,
   RemoveOptions,
 } from "../../contract/files.ts";
 import { linkSignals } from "../../driver/deadline.ts";
@@ -22,10 +23,12 @@ import {
   PushOptionsSchema,
   ReadAllOptionsSchema,
   RemoveOptionsSchema,
+  TextSchema,
   WriteOptionsSchema,
 } from "../../model/file-options.ts";
 import { parse } from "../../model/parse.ts";
 import { ByteCollector } from "../../system/byte-collector.ts";
+import { isDirectoryEntry } from "../gate/answers.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { Run } from "../run.ts";
@@ -36,6 +39,8 @@ import { unpackOnHost } from "../transfer/unpack-on-host.ts";
 import { withRun } from "../with-run.ts";
 
 const VERB = "reach files of";
+/** Entries that `listAll` holds: a program inside decides how many there are. */
+const MAX_ENTRIES = 250_000;
 
 /**
  * The files of an instance: the driver's operations, behind checks of state and arguments, and both ends of trees on
@@ -52,7 +57,7 @@ export class ManagedFiles implements InstanceFiles {
     return this.#use(path, options, (files) => files.read(path, options));
   }
 
-  async readAll(path: string, options: Abortable & { readonly maxSize?: number | undefined } = {}): Promise<Buffer> {
+  async readAll(path: string, options: ReadAllOptions = {}): Promise<Buffer> {
     const { maxSize: limit } = parse(ReadAllOptionsSchema, options, "file options");
     const { signal } = options;
     return this.#use(path, options, async (files) => {
@@ -64,6 +69,15 @@ export class ManagedFiles implements InstanceFiles {
       }
       return collected.bytes();
     });
+  }
+
+  async readText(path: string, options: ReadAllOptions = {}): Promise<string> {
+    return (await this.readAll(path, options)).toString("utf8");
+  }
+
+  async writeText(path: string, text: string, options: OwnerOptions = {}): Promise<void> {
+    parse(TextSchema, text, "file content");
+    await this.write(path, text, options);
   }
 
   async write(
@@ -84,9 +98,35 @@ export class ManagedFiles implements InstanceFiles {
     return this.#use(path, options, (files) => files.stat(path, options));
   }
 
-  async list(path: string, options: Abortable = {}): Promise<readonly DirectoryEntry[]> {
-    const entries = await this.#use(path, options, (files) => files.list(path, options));
-    return [...entries].sort((a, b) => (a.name < b.name ? -1 : 1));
+  async exists(path: string, options: Abortable = {}): Promise<boolean> {
+    try {
+      await this.stat(path, options);
+      return true;
+    } catch (error) {
+      if (isInstanceError(error, "ERR_FILE") && (error.errno === "ENOENT" || error.errno === "ENOTDIR")) return false;
+      throw error;
+    }
+  }
+
+  async *list(path: string, options: Abortable = {}): AsyncGenerator<DirectoryEntry, void> {
+    const stream = await this.#use(path, options, (files) => files.list(path, options));
+    for await (const entry of chunksOf<DirectoryEntry>(stream, options.signal)) {
+      if (!isDirectoryEntry(entry)) throw this.#noEntry();
+      yield entry;
+    }
+  }
+
+  async listAll(path: string, options: Abortable = {}): Promise<readonly DirectoryEntry[]> {
+    const entries: DirectoryEntry[] = [];
+    // Within the use, so that the end of the instance meanwhile is told as that.
+    await this.#use(path, options, async () => {
+      for await (const entry of this.list(path, options)) {
+        if (entries.length === MAX_ENTRIES)
+          throw new FileError({ verb: "list", path, errno: "EFBIG", detail: `more than ${MAX_ENTRIES} entries` });
+        entries.push(entry);
+      }
+    });
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async mkdir(path: string, options: MkdirOptions = {}): Promise<void> {
@@ -120,6 +160,11 @@ export class ManagedFiles implements InstanceFiles {
     parse(PullOptionsSchema, options, "file options");
     const on = { instance: this.#instance.name, path, target: hostPath(target) };
     await this.#use(path, options, async (files) => unpackOnHost(await files.readTree(path, options), on, options));
+  }
+
+  #noEntry(): DriverError {
+    const { driverName: driver, name: instance } = this.#instance;
+    return new DriverError({ driver, instance, step: "files.list", why: "it lists what is no entry" });
   }
 
   async #use<T>(path: string, options: Abortable, work: (files: FileOperations, run: Run) => Promise<T>): Promise<T> {

@@ -98,14 +98,52 @@ export function describeFiles(fixture: Fixture): void {
     });
     it("tells when a file was written", async ({ files }, folder) => {
       await files.write(`${folder}/f`, "x");
-      const { mtime } = await files.stat(`${folder}/f`);
+      const { mtime, mtimeNs } = await files.stat(`${folder}/f`);
+      assert.equal(mtimeNs / 1_000_000n, BigInt(Math.floor(mtime)));
       // The guest has a clock of its own.
       assert.ok(Math.abs(mtime - Date.now()) < 3600_000, `an mtime of ${new Date(mtime).toISOString()}`);
+    });
+    it("writes and reads text as UTF-8", async ({ files }, folder) => {
+      await files.writeText(`${folder}/f`, "hello ☁\n", { mode: 0o600 });
+      assert.equal(await files.readText(`${folder}/f`), "hello ☁\n");
+      assert.equal((await files.stat(`${folder}/f`)).mode, 0o600);
+      await files.write(`${folder}/f`, Buffer.from([0x61, 0xff]));
+      assert.equal(await files.readText(`${folder}/f`), "a\ufffd");
+      await fails(files.readText(`${folder}/f`, { maxSize: 1 }), "EFBIG");
+    });
+    it("says whether something is there, and fails for any other reason", async ({ files }, folder) => {
+      await files.write(`${folder}/f`, "");
+      assert.equal(await files.exists(`${folder}/f`), true);
+      assert.equal(await files.exists(folder), true);
+      assert.equal(await files.exists(`${folder}/none/f`), false);
+      assert.equal(await files.exists(`${folder}/f/x`), false);
+      await rejectsWith(files.exists("relative"), "ERR_CONFIG");
+    });
+    it("lists a folder entry by entry, until nobody asks for more", async ({ files }, folder) => {
+      for (let index = 0; index < 40; index += 1) await files.write(`${folder}/${index}`, "x");
+      const found: string[] = [];
+      for await (const { name, size } of files.list(folder)) found.push(`${name} ${size}`);
+      const all = Array.from({ length: 40 }, (_, index) => `${index} 1`);
+      assert.deepEqual(found.sort(), all.sort());
+      for await (const { name } of files.list(folder)) {
+        assert.ok(name);
+        break;
+      }
+      const abort = new AbortController();
+      const reason = new Error("enough");
+      const listing = async () => {
+        for await (const { name } of files.list(folder, { signal: abort.signal })) {
+          assert.ok(name);
+          abort.abort(reason);
+        }
+      };
+      await rejectsExactly(listing(), reason);
+      await fails(listOf(files, `${folder}/none`), "ENOENT");
     });
     it("lists a folder by name, with what each entry is", async ({ files }, folder) => {
       for (const name of ["b", "a", "ü ☁\nx", "-rf"]) await files.write(`${folder}/${name}`, name);
       await files.mkdir(`${folder}/c`);
-      const entries = await files.list(folder);
+      const entries = await files.listAll(folder);
       assert.deepEqual(
         entries.map(({ name, type, size }) => [name, type, type === "file" ? size : 0]),
         [
@@ -143,11 +181,11 @@ export function describeFiles(fixture: Fixture): void {
       await files.write(`${folder}/f`, "");
       await fails(files.readAll(`${folder}/none`), "ENOENT");
       await fails(files.stat(`${folder}/none`), "ENOENT");
-      await fails(files.list(`${folder}/none`), "ENOENT");
+      await fails(files.listAll(`${folder}/none`), "ENOENT");
       await fails(files.write(`${folder}/none/f`, ""), "ENOENT");
       await fails(files.readAll(folder), "EISDIR");
       await fails(files.write(folder, ""), "EISDIR");
-      await fails(files.list(`${folder}/f`), "ENOTDIR");
+      await fails(files.listAll(`${folder}/f`), "ENOTDIR");
       await fails(files.stat(`${folder}/f/x`), "ENOTDIR");
       await fails(files.mkdir(`${folder}/f`), "EEXIST");
     });
@@ -232,8 +270,14 @@ export async function fails(promise: Promise<unknown>, errno: string): Promise<v
   assert.equal(error.errno, errno);
 }
 
+async function listOf(files: Files, folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of files.list(folder)) found.push(name);
+  return found;
+}
+
 export async function names(files: Files, folder: string): Promise<string[]> {
-  return (await files.list(folder)).map(({ name }) => name);
+  return (await files.listAll(folder)).map(({ name }) => name);
 }
 
 export function facts({ type, mode, uid, gid }: Awaited<ReturnType<Files["stat"]>>) {

@@ -44,7 +44,7 @@ export function describeRecover(fixture: Fixture): void {
       if (fixture.has("exec")) {
         assert.equal((await instance.run(["cat"], { input: "still here" })).stdout, "still here");
       }
-      if (fixture.has("files")) assert.ok((await instance.files.list("/")).length > 0);
+      if (fixture.has("files")) assert.ok((await instance.files.listAll("/")).length > 0);
       if (fixture.has("freeze")) {
         const sleeper = await find(host, names.frozen);
         await sleeper.unfreeze();

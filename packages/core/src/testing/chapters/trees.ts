@@ -102,7 +102,7 @@ export function describeTrees(fixture: Fixture): void {
       await fails(files.pull("/srv/kit/f/", join(host, "back")), "ENOTDIR");
       assert.deepEqual(await readdir(host), ["f"]);
       assert.deepEqual(
-        (await files.list("/srv/kit")).map(({ name }) => name),
+        (await files.listAll("/srv/kit")).map(({ name }) => name),
         ["f"],
       );
     });
@@ -126,6 +126,8 @@ export function describeTrees(fixture: Fixture): void {
       // Their times are the kernel's, with nanoseconds: utimes() of Node 20 sets microseconds at the finest.
       await files.push(tree, "/srv/kit/tree");
       await files.pull("/srv/kit/tree", join(host, "back"));
+      const { mtimeNs } = await lstat(join(tree, "sub"), { bigint: true });
+      assert.equal((await files.stat("/srv/kit/tree/sub")).mtimeNs, mtimeNs, "no nanoseconds inside");
       const back = (path: string) => lstat(join(host, "back", path), { bigint: true });
       assert.equal((await back("sub/same")).ino, (await back("file")).ino, "no hard link any more");
       const { size, blocks } = await back("holes");
@@ -135,6 +137,25 @@ export function describeTrees(fixture: Fixture): void {
       assert.deepEqual([content.slice(0, 5), content.slice(-3)], ["begin", "end"]);
       for (const path of ["file", "sub", "holes"])
         assert.equal((await back(path)).mtimeNs, (await lstat(join(tree, path), { bigint: true })).mtimeNs, path);
+    });
+    it("copy symlinks as they are, or with dereference what they lead to", async ({ files }, host) => {
+      await mkdir(join(host, "elsewhere"));
+      await writeFile(join(host, "elsewhere/f"), "content");
+      await mkdir(join(host, "tree"));
+      await symlink("../elsewhere", join(host, "tree/folder"));
+      await symlink("../elsewhere/f", join(host, "tree/file"));
+      await symlink("tree", join(host, "link"));
+      await files.push(join(host, "link"), "/srv/kit/link");
+      assert.equal((await files.stat("/srv/kit/link")).target, "tree");
+      await files.push(join(host, "link"), "/srv/kit/tree", { dereference: true });
+      assert.equal((await files.stat("/srv/kit/tree/folder")).type, "directory");
+      assert.equal((await files.stat("/srv/kit/tree/file")).type, "file");
+      assert.equal(await files.readText("/srv/kit/tree/folder/f"), "content");
+      await symlink("nowhere", join(host, "elsewhere/dangling"));
+      await fails(files.push(join(host, "tree"), "/srv/kit/new", { dereference: true }), "ENOENT");
+      await rm(join(host, "elsewhere/dangling"));
+      await symlink(".", join(host, "elsewhere/circle"));
+      await fails(files.push(join(host, "tree"), "/srv/kit/new", { dereference: true }), "ELOOP");
     });
     it("keep names that are no UTF-8, and tell them apart", async ({ files }, host) => {
       const at = (name: string) => Buffer.from(`${host}/tree/${name}`, "latin1");
@@ -152,7 +173,7 @@ export function describeTrees(fixture: Fixture): void {
       await writeFile(join(host, "f"), noise(32 * 2 ** 20));
       const options = { onProgress: () => truncateSync(join(host, "f"), 0) };
       await fails(files.push(join(host, "f"), "/srv/kit/f", options), "EIO");
-      assert.deepEqual(await files.list("/srv/kit"), []);
+      assert.deepEqual(await files.listAll("/srv/kit"), []);
     });
     it("say EINVAL to a fifo or a device, which is no tree", async (instance, host) => {
       if (instance.can("exec")) {
@@ -223,7 +244,7 @@ export function describeTrees(fixture: Fixture): void {
       const { type, target } = await files.stat("/srv/kit/d/link");
       assert.deepEqual([type, target], ["symlink", "f"]);
       assert.deepEqual(
-        (await files.list("/srv/kit/d")).map((entry) => [entry.name, entry.target]),
+        (await files.listAll("/srv/kit/d")).map((entry) => [entry.name, entry.target]),
         [
           ["f", undefined],
           ["link", "f"],
@@ -244,7 +265,7 @@ export function describeTrees(fixture: Fixture): void {
         await fails(files.write(`/srv/kit/links/${path}`, "overwritten"), "ENOENT");
         await files.remove(`/srv/kit/links/folder/secret`, { recursive: true });
       }
-      await fails(files.list("/srv/kit/links/folder"), "ENOENT");
+      await fails(files.listAll("/srv/kit/links/folder"), "ENOENT");
       await fails(files.push(join(host, "secret"), "/srv/kit/links/folder/planted"), "ENOENT");
       assert.deepEqual((await readdir(host)).sort(), ["links", "secret"]);
       assert.equal(await readFile(join(host, "secret"), "utf8"), "of the host");

@@ -55,14 +55,11 @@ export class FakeFiles implements FileOperations {
     return statOf(path.endsWith("/") ? this.#tree.node("stat", path) : this.#present("stat", path));
   }
 
-  async list(path: string): Promise<readonly DirectoryEntry[]> {
+  async list(path: string, options: Abortable): Promise<Readable> {
     const node = this.#tree.node("list", path);
     if (node.type !== "directory") throw new FileError({ verb: "list", path, errno: "ENOTDIR" });
-    const names = [...node.entries.keys()].sort();
-    return names.flatMap((name) => {
-      const entry = node.entries.get(name);
-      return entry === undefined ? [] : [{ name, ...statOf(entry) }];
-    });
+    const entries: DirectoryEntry[] = [...node.entries].map(([name, entry]) => ({ name, ...statOf(entry) }));
+    return abortable(Readable.from(entries), options);
   }
 
   async mkdir(path: string, options: MkdirOptions): Promise<void> {

@@ -164,5 +164,14 @@ export function statOf(node: TreeNode): FileStat {
   const { type, mode, uid, gid } = node;
   const mtime = Number(node.mtimeNs) / 1e6;
   const size = type === "file" ? node.content.length : type === "symlink" ? nameBytes(node.target).length : 0;
-  return { type, size, mode, uid, gid, mtime, ...(type === "symlink" ? { target: node.target } : {}) };
+  return {
+    type,
+    size,
+    mode,
+    uid,
+    gid,
+    mtime,
+    mtimeNs: node.mtimeNs,
+    ...(type === "symlink" ? { target: node.target } : {}),
+  };
 }

@@ -246,6 +246,6 @@ describe("files of a stopped instance", () => {
   it("are refused for its state", async () => {
     const instance = await running();
     await instance.stop();
-    await expect(instance.files.list("/")).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE", state: "stopped" });
+    await expect(instance.files.listAll("/")).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE", state: "stopped" });
   });
 });

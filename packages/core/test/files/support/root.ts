@@ -1,6 +1,7 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { DirectoryEntry } from "../../../src/contract/files.ts";
 import { LocalFiles, plainAccess } from "../../../src/files/index.ts";
 
 /** Whoever runs this owns what is made: other owners need root, and are tested in the root tier. */
@@ -17,4 +18,9 @@ export async function write(files: LocalFiles, path: string, content: string, mo
   const { stream, done } = await files.write(path, { ...owner, mode });
   stream.end(content);
   await done;
+}
+
+/** All of a listing. */
+export async function listed(files: LocalFiles, path: string): Promise<DirectoryEntry[]> {
+  return (await files.list(path)).toArray();
 }

@@ -1,5 +1,5 @@
 import { createReadStream, readdirSync, statSync } from "node:fs";
-import { addAbortSignal, PassThrough, Writable } from "node:stream";
+import { addAbortSignal, PassThrough, Readable, Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { FileError } from "@pileus/core";
 import { withFiles } from "../broken.ts";
@@ -135,7 +135,7 @@ export const FILE_FAULTS: readonly Fault[] = [
     seenBy: ["files > names what is wrong as the system does"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
-        list: async (path, options) => await files.list(path, options).catch(() => []),
+        list: async (path, options) => await files.list(path, options).catch(() => Readable.from([])),
       })),
   },
   {
@@ -181,8 +181,27 @@ export const FILE_FAULTS: readonly Fault[] = [
           const link = await files.stat(path, options).catch(() => undefined);
           if (!link?.target?.startsWith("/tmp/") || !statSync(link.target).isDirectory())
             return files.list(path, options);
-          return readdirSync(link.target).map((name) => ({ name, ...link }));
+          return Readable.from(readdirSync(link.target).map((name) => ({ name, ...link })));
         },
+      })),
+  },
+  {
+    what: "tells of times in milliseconds",
+    seenBy: ["push and pull > keep hard links, holes, and times to the nanosecond"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        stat: async (path, options) => {
+          const stat = await files.stat(path, options);
+          return { ...stat, mtimeNs: (stat.mtimeNs / 1_000_000n) * 1_000_000n };
+        },
+      })),
+  },
+  {
+    what: "lists what a stream can hold, and no more",
+    seenBy: ["files > lists a folder entry by entry, until nobody asks for more"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        list: async (path, options) => Readable.from((await (await files.list(path, options)).toArray()).slice(0, 16)),
       })),
   },
   {
