@@ -59,8 +59,20 @@ export { Deadline, type DeadlineOptions, type LinkedSignal, linkSignals } from "
 
 export * from "./model/config.ts";
 export * from "./model/device/device.ts";
-export { type Nic, type NicInput, NicSchema } from "./model/device/nic.ts";
+export { type Nic, type NicInput, type NicIpv4, NicSchema } from "./model/device/nic.ts";
 export * from "./model/image.ts";
-export { type Limits, type LimitsInput, LimitsSchema } from "./model/limits.ts";
-export { type NetworkConfig, type NetworkConfigInput, NetworkConfigSchema } from "./model/network.ts";
+export {
+  type Limits,
+  type LimitsInput,
+  LimitsSchema,
+  type MemoryLimit,
+  type MemoryLimitInput,
+} from "./model/limits.ts";
+export {
+  type NetworkConfig,
+  type NetworkConfigInput,
+  NetworkConfigSchema,
+  type NetworkDnsInput,
+  type NetworkIpv4Input,
+} from "./model/network.ts";
 export { type Bytes, type BytesInput, BytesSchema } from "./model/units.ts";

@@ -1,23 +1,47 @@
-import { BytesSchema } from "@pileus/core";
+import { type BytesInput, BytesSchema } from "@pileus/core";
+import type { Frozen, Holds, Same } from "@pileus/core/driver";
 import { z } from "zod";
 
 const MIB = 2 ** 20;
 
-/** The section `qemu` of an instance's configuration. */
-export const QemuSectionSchema = z
-  .strictObject({
-    /** `q35`: a PC with PCI. `microvm`: no PCI, fewer devices, starts sooner, idles at more of a processor. */
-    machine: z.enum(["q35", "microvm"]).default("q35"),
-    /** The size of the root file system, of which only what is written takes up space. Fixed at create. Default 4 GiB. */
-    rootSize: BytesSchema.refine((bytes) => bytes >= 16 * MIB, "a root disk has at least 16MiB").default(4096 * MIB),
-    /** A model of `qemu-system-x86_64 -cpu help`, with flags. Default: the host's under KVM, else all that is emulated. */
-    cpuModel: z
-      .string()
-      .regex(/^[A-Za-z0-9_.+,=-]{1,255}$/, "a processor model is letters, digits and _ . + , = -")
-      .optional(),
-  })
-  .prefault({});
-/** The section as the driver reads it, with its defaults. */
-export type QemuSection = z.output<typeof QemuSectionSchema>;
-/** The section as a caller writes it. */
-export type QemuSectionInput = z.input<typeof QemuSectionSchema>;
+/** The section `qemu` of an instance's configuration, as a caller writes it. */
+export interface QemuSectionInput {
+  /**
+   * `q35` (default): a PC with PCI. `microvm`: no PCI, fewer devices, starts sooner, idles at more of a processor.
+   */
+  readonly machine?: "q35" | "microvm" | undefined;
+  /**
+   * The size of the root file system, of which only what is written takes up space: bytes, or as in `"8GiB"`. Fixed at
+   * create. Default 4 GiB.
+   */
+  readonly rootSize?: BytesInput | undefined;
+  /** A model of `qemu-system-x86_64 -cpu help`, with flags. Default: the host's under KVM, else all that is emulated. */
+  readonly cpuModel?: string | undefined;
+}
+
+/** {@link QemuSectionInput} as the driver reads it, with its defaults. */
+export interface QemuSection extends QemuSectionInput {
+  readonly machine: "q35" | "microvm";
+  readonly rootSize: number;
+}
+
+declare module "@pileus/core" {
+  interface DriverSections {
+    /** What only a virtual machine of QEMU has. */
+    qemu: QemuSectionInput;
+  }
+}
+
+const schema = z.strictObject({
+  machine: z.enum(["q35", "microvm"]).default("q35"),
+  rootSize: BytesSchema.refine((bytes) => bytes >= 16 * MIB, "a root disk has at least 16MiB").default(4096 * MIB),
+  cpuModel: z
+    .string()
+    .regex(/^[A-Za-z0-9_.+,=-]{1,255}$/, "a processor model is letters, digits and _ . + , = -")
+    .optional(),
+});
+type _QemuSection = Holds<Same<QemuSection, Frozen<z.output<typeof schema>>>>;
+type _QemuSectionInput = Holds<Same<QemuSectionInput, Frozen<z.input<typeof schema>>>>;
+
+/** Reads {@link QemuSectionInput}. */
+export const QemuSectionSchema: z.ZodType<QemuSection, QemuSectionInput | undefined> = schema.prefault({});

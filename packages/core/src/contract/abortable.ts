@@ -6,6 +6,8 @@
  */
 export interface Abortable {
   /**
+   * Its abort ends the call, which then rejects with the signal's reason. Default: none.
+   *
    * Join signals with `linkSignals()` and add a time limit with `Deadline`, not with `AbortSignal.any()`: on
    * Node 20 that loses an `AbortSignal.timeout()` to the garbage collector (nodejs/node#57736), and on a long-lived
    * signal its dependants add up (nodejs/node#54614).
@@ -15,6 +17,7 @@ export interface Abortable {
 
 /** A duration after which a call gives up, in milliseconds. `Infinity` waits for ever. */
 export interface Timed {
+  /** Milliseconds. The default is said by each call. */
   readonly timeout?: number | undefined;
 }
 
@@ -22,7 +25,9 @@ export interface Timed {
 export interface Progress {
   /** What is under way, as a word a person can read: `"fetch"`, `"unpack"`, `"verify"`, `"push"` … */
   readonly phase: string;
+  /** Bytes done so far of what is under way. */
   readonly done: number;
+  /** Bytes in all; absent where nobody knows it yet. */
   readonly total?: number | undefined;
 }
 

@@ -31,7 +31,9 @@ export interface DirectoryEntry extends FileStat {
  * the range of its ids: those of a container are 0 to 65535.
  */
 export interface OwnerOptions extends Abortable {
+  /** The user inside that owns it. */
   readonly uid?: number | undefined;
+  /** The group inside that owns it. */
   readonly gid?: number | undefined;
   /** Default 0o644 for a file, 0o755 for a folder. */
   readonly mode?: number | undefined;
@@ -43,16 +45,19 @@ export interface ReadAllOptions extends Abortable {
   readonly maxSize?: number | undefined;
 }
 
+/** Options of {@link InstanceFiles.mkdir}. */
 export interface MkdirOptions extends OwnerOptions {
   /** Makes parents too, and is content with a folder that is there. Default false. */
   readonly recursive?: boolean | undefined;
 }
 
+/** Options of {@link InstanceFiles.remove}. */
 export interface RemoveOptions extends Abortable {
   /** Removes what a folder holds, and is content where nothing is. Default false. */
   readonly recursive?: boolean | undefined;
 }
 
+/** Options of {@link InstanceFiles.push}. */
 export interface PushOptions extends ProgressOptions {
   /**
    * Copies what symlinks lead to in their place, the source itself if it is one, as `cp -rL` does. One that leads
@@ -61,6 +66,7 @@ export interface PushOptions extends ProgressOptions {
   readonly dereference?: boolean | undefined;
   /** The owner of all that arrives. Default 0:0; modes and times are those of the host's files. */
   readonly uid?: number | undefined;
+  /** The group of all that arrives. */
   readonly gid?: number | undefined;
 }
 

@@ -1,7 +1,6 @@
 import type { z } from "zod";
 import type { AnyDriver, HostReport } from "../driver/backend.ts";
 import type { CommonConfigInput } from "../model/config.ts";
-import type { Image } from "../model/image.ts";
 import type { Abortable, ProgressOptions } from "./abortable.ts";
 import type { Capability } from "./capability.ts";
 import type { Watchable } from "./events.ts";
@@ -18,17 +17,47 @@ type CommonCapabilities<D> = [D] extends [never]
 type Lacking<D, K> = D extends { capabilities: ReadonlySet<infer C> } ? (K extends C ? never : D) : never;
 
 /**
- * What `create()` takes: the common keys, and the section of the driver that `driver` names, typed by that driver.
- * An image is a reference in the store, or what `images.import()` returned.
+ * The section of each driver by the driver's name, as a caller writes it. Empty here: the package of a driver adds its
+ * own, so that those of the packages that a program imports are known by name.
+ *
+ * ```ts
+ * declare module "@pileus/core" {
+ *   interface DriverSections {
+ *     lxc: LxcSectionInput;
+ *   }
+ * }
+ * ```
  */
-export type CreateConfig<D extends AnyDriver> = D extends {
-  name: infer N extends string;
-  section: infer S extends z.ZodType;
-}
-  ? Omit<CommonConfigInput, "driver" | "image"> & { readonly driver: N; readonly image: string | Image } & {
-      readonly [K in N]?: z.input<S>;
-    }
-  : never;
+// biome-ignore lint/suspicious/noEmptyInterface: the packages of drivers augment it.
+export interface DriverSections {}
+
+/**
+ * What `create()` takes: the common keys, and the section of the driver that `driver` names. Of a driver by its name,
+ * `CreateConfig<"lxc">`, where its package adds it to {@link DriverSections}; or by its type,
+ * `CreateConfig<ReturnType<typeof lxc>>`.
+ */
+export type CreateConfig<D extends AnyDriver | keyof DriverSections = keyof DriverSections> =
+  D extends keyof DriverSections
+    ? ConfigOf<D, DriverSections[D]>
+    : D extends { name: infer N extends string; section: z.ZodType<unknown, infer S> }
+      ? ConfigOf<N, S>
+      : never;
+
+/** The configuration of an instance of the driver `N`, whose section is an `S`. */
+type ConfigOf<N extends string, S> = CommonConfigInput & { readonly driver: N } & SectionOf<N, S>;
+
+// By way of Pick<> the key keeps the comment that the driver's package gave it.
+type SectionOf<N extends string, S> = {
+  readonly [K in keyof Pick<DriverSections, N & keyof DriverSections>]?: S | undefined;
+} & { readonly [K in N]?: S | undefined };
+
+/** Those of the drivers `D` that `N` may name. */
+type Named<D extends AnyDriver, N> = D extends { readonly name: infer M } ? (N extends M ? D : never) : never;
+
+/** The type of the host that `openHost()` returns for these drivers: `HostOf<typeof drivers>`, or of one driver. */
+export type HostOf<D extends AnyDriver | readonly AnyDriver[]> = Host<
+  D extends readonly AnyDriver[] ? D[number] : Extract<D, AnyDriver>
+>;
 
 /** What `openHost()` takes. Aborting `signal` ends the opening; it has no effect on the host once it is open. */
 export interface OpenHostOptions<D extends AnyDriver> extends Abortable {
@@ -72,6 +101,7 @@ export interface SweepOptions extends Abortable {
 export interface ListOptions extends Abortable {
   /** Those that have all of these labels, each with exactly this value. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Those of this kind alone. */
   readonly kind?: InstanceKind | undefined;
   /** A driver that this host was opened without is legal, too: its instances are on record. */
   readonly driver?: string | undefined;
@@ -89,6 +119,7 @@ export interface DoctorReport {
   readonly host: HostReport;
   /** What managed networks need. Instances without nics run where it is lacking. */
   readonly networks: HostReport;
+  /** What each driver found, by its name. */
   readonly drivers: Readonly<Record<string, HostReport>>;
   /** Printed for a person, one line a fact and a fix a line. */
   toString(): string;
@@ -101,8 +132,11 @@ export interface DoctorReport {
  * holds disposing up for 10 s at most: then it rejects with {@link TimeoutError}, having let go of everything else.
  */
 export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
+  /** The folder that holds all state, as an absolute path. */
   readonly root: string;
+  /** The images of the root. */
   readonly images: Images;
+  /** The managed networks of the root. */
   readonly networks: Networks;
   /**
    * Defines an instance and makes its writable root: `stopped`. All or nothing: a failure, an abort or a crash leaves
@@ -114,7 +148,7 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
    * missing.
    */
   create<N extends D["name"]>(
-    config: CreateConfig<D> & { readonly driver: N },
+    config: CreateConfig<Named<D, N>> & { readonly driver: N },
     options?: CreateOptions,
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
   /**
@@ -133,7 +167,7 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
    * process that dies before, by `^C` too, leaves it and its name taken, for {@link sweep} of any later one.
    */
   ephemeral<N extends D["name"]>(
-    config: CreateConfig<D> & { readonly driver: N },
+    config: CreateConfig<Named<D, N>> & { readonly driver: N },
     options?: EphemeralOptions,
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
   /**

@@ -1,5 +1,3 @@
-import type { z } from "zod";
-import type { DebianSchema } from "../model/debian.ts";
 import type { Architecture, Image } from "../model/image.ts";
 import type { Abortable, ProgressOptions } from "./abortable.ts";
 
@@ -13,18 +11,31 @@ export interface RegistryOptions {
   readonly authFile?: string | undefined;
 }
 
+/** Options of {@link Images.import}. */
 export interface ImportOptions extends ProgressOptions {
   /** Names to give it; a name in use moves to the new image. */
   readonly aliases?: readonly string[] | undefined;
   /** Refuses the source unless its content has this sha256 (of the file; of the manifest for OCI references). */
   readonly digest?: string | undefined;
-  /** Default: the host's. */
+  /** The processors that it is to be for, of an image for several. Default: the host's. */
   readonly architecture?: Architecture | undefined;
+  /** Credentials and transport of the registry that the source names. Default: those of the driver, else the host's. */
   readonly registry?: RegistryOptions | undefined;
 }
 
 /** A Debian root file system to be made by mmdebstrap(1). */
-export type DebianBootstrap = Readonly<z.input<typeof DebianSchema>>;
+export interface DebianBootstrap {
+  /** Says that the source is a Debian root file system to be made. */
+  readonly type: "debian";
+  /** The release, by its code name: `bookworm`, `trixie` … */
+  readonly suite: string;
+  /** What to install beside the variant's own: `name`, `name/suite`, `name=version` or `name:arch`. Default: nothing. */
+  readonly packages?: readonly string[] | undefined;
+  /** Where the packages come from: an http, https, file or copy URL. Default: the mirror that the host's apt uses. */
+  readonly mirror?: string | undefined;
+  /** What is installed anyway, from little to less: `minbase` (default), `apt`, `essential`. */
+  readonly variant?: "minbase" | "apt" | "essential" | undefined;
+}
 
 /**
  * Where an image comes from: a string with a prefix, or a bare path whose kind is read off its first bytes.

@@ -15,12 +15,17 @@ export interface ExposedPort {
 
 /** One look at an instance: a copy, not a view. */
 export interface InstanceInfo {
+  /** Unique on the host. */
   readonly name: string;
   /** RFC 9562 version 4, given at create and never used twice. */
   readonly uuid: string;
+  /** The name of the driver that runs it. */
   readonly driver: string;
+  /** What it is, whichever driver runs it. */
   readonly kind: InstanceKind;
+  /** As it was last put on record; `inspect()` looks first. */
   readonly state: InstanceState;
+  /** What it was created with, defaults filled in. */
   readonly config: InstanceConfig;
   /** `sha256:…` of the image that it was created from. */
   readonly image: string;
@@ -32,6 +37,7 @@ export interface InstanceInfo {
   readonly ephemeral: boolean;
   /** When its lifetime passes, in milliseconds since the epoch. Absent: never. */
   readonly expiresAt?: number | undefined;
+  /** Milliseconds since the epoch: the last start; absent before the first. */
   readonly startedAt?: number | undefined;
   /** Absent where the instance does not run on this machine. */
   readonly pid?: number | undefined;
@@ -61,6 +67,7 @@ export interface StopOptions extends Abortable, Timed {
  * {@link CanExec}.
  */
 export interface InstanceCore<C extends Capability = Capability> extends Watchable, AsyncDisposable {
+  /** Unique on the host. */
   readonly name: string;
   /** For listeners; `watch()` for loops. */
   readonly events: Emitter<InstanceEvents>;

@@ -1,12 +1,15 @@
 import type { Duplex, Readable, Writable } from "node:stream";
-import type { z } from "zod";
-import type { TerminalSizeSchema } from "../model/exec.ts";
 import type { Abortable, Timed } from "./abortable.ts";
 import type { RunBufferOptions, RunOptions, RunResult } from "./run.ts";
 import type { ExitStatus, SignalName } from "./state.ts";
 
 /** The size of a terminal, in character cells. */
-export type TerminalSize = Readonly<z.output<typeof TerminalSizeSchema>>;
+export interface TerminalSize {
+  /** Character cells side by side, 1 to 65535. */
+  readonly columns: number;
+  /** Lines, 1 to 65535. */
+  readonly rows: number;
+}
 
 /** Options of {@link CanExec.exec}. Nothing of the host's environment reaches the program. */
 export interface ExecOptions extends Abortable, Timed {
@@ -36,6 +39,7 @@ export interface ExecOptions extends Abortable, Timed {
 
 /** Options that ask for a terminal. */
 export interface TtyExecOptions extends ExecOptions {
+  /** Gives the program a terminal of this size in the place of three pipes. */
   readonly tty: TerminalSize;
 }
 
@@ -56,6 +60,7 @@ export interface LineListeners {
  * stream as well begins as soon as `exec()` has returned, and then sets the pace for both.
  */
 export interface PipeExecOptions extends ExecOptions, LineListeners {
+  /** Absent: three pipes, and no terminal. */
   readonly tty?: undefined;
 }
 

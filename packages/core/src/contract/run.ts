@@ -26,6 +26,7 @@ export interface RunOptions extends RunBaseOptions {
 
 /** Options of {@link CanExec.run} that give the output as bytes. */
 export interface RunBufferOptions extends RunBaseOptions {
+  /** Keeps the output as bytes. */
   readonly encoding: "buffer";
 }
 

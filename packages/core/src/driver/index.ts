@@ -63,6 +63,7 @@ export type { NicAttachment } from "../network/attachment.ts";
 
 export { refusedArguments } from "../model/arguments.ts";
 export { parse } from "../model/parse.ts";
+export type { Frozen, Holds, Same } from "../model/same.ts";
 export { wording } from "../model/wording.ts";
 export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
 export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";

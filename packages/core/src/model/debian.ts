@@ -1,22 +1,23 @@
 import { z } from "zod";
+import type { DebianBootstrap } from "../contract/images.ts";
+import type { Frozen, Holds, Same } from "./same.ts";
 import { required } from "./wording.ts";
 
 // deb-src-control(5), deb-version(7): what names and versions are made of; apt takes `name/suite`, `name=version` and
 // `name:arch`.
 const PACKAGE = /^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?$/;
 
-/** A Debian root file system to be made: see {@link DebianBootstrap}. */
+/** Reads {@link DebianBootstrap}. */
 export const DebianSchema = z.strictObject({
   type: z.literal("debian"),
-  /** `bookworm`, `trixie` … */
   suite: z
     .string(required('write a suite, as in suite: "trixie"'))
     .regex(/^[a-z][a-z0-9-]*$/, "a suite is a name such as bookworm"),
   packages: z.array(z.string().regex(PACKAGE, "not the name of a package")).readonly().default([]),
-  /** Default: the mirror that the host's apt uses. */
   mirror: z
     .string()
     .regex(/^(https?|file|copy):\/{1,3}[^\s,[\]]+$/, "a mirror is an http, https, file or copy URL")
     .optional(),
   variant: z.enum(["minbase", "apt", "essential"]).default("minbase"),
 });
+type _DebianBootstrap = Holds<Same<DebianBootstrap, Frozen<z.input<typeof DebianSchema>>>>;

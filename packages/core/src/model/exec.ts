@@ -1,9 +1,11 @@
 import { z } from "zod";
+import type { TerminalSize } from "../contract/process.ts";
 import { isNameText, nameBytes } from "../files/byte-name.ts";
 import { TimeoutSchema } from "./amount.ts";
 import { isPassable, isWellFormed, tooLong } from "./arguments.ts";
 import { SignalSchema } from "./call-options.ts";
 import { EnvSchema } from "./env.ts";
+import type { Frozen, Holds, Same } from "./same.ts";
 import { required } from "./wording.ts";
 
 const noNul = (what: string) => z.string(required(`write ${what}`)).regex(/^[^\0]*$/, `${what} has no NUL`);
@@ -37,6 +39,7 @@ export const TerminalSizeSchema = z.strictObject(
       code === "invalid_type" ? "must be a terminal's size: write { columns: 80, rows: 24 }" : undefined,
   },
 );
+type _TerminalSize = Holds<Same<TerminalSize, Frozen<z.output<typeof TerminalSizeSchema>>>>;
 
 /** Most command lines of a shell are short: a longer one is not quoted. */
 const LONGEST_QUOTE = 60;

@@ -3,24 +3,31 @@ import { CAPABILITIES, type Capability, LOG_STREAMS } from "../contract/capabili
 import type { InstanceKind } from "../contract/instance.ts";
 import type { Backend, Driver, HostReport } from "../driver/backend.ts";
 import { ArchitectureSchema } from "../model/image.ts";
+import type { Frozen, Holds, Same } from "../model/same.ts";
 import { FakeBackend, type FakeFaults } from "./fake/backend.ts";
 import type { FakeProgram } from "./fake/process.ts";
 import { PROGRAMS } from "./fake/programs.ts";
 import { FakeWorld } from "./fake/world.ts";
 
-/** The section of a fake instance's configuration. */
-export const FakeConfigSchema = z
-  .strictObject({
-    /** Ignores being asked to stop: only force ends it. */
-    stubborn: z.boolean().default(false),
-    /** A file that must be there for a start, as a main program must. It is not run. */
-    init: z.string().optional(),
-  })
-  .prefault({});
-/** The section, as an instance's configuration has it: every default filled in. */
-export type FakeConfig = z.output<typeof FakeConfigSchema>;
-/** The section, as a caller writes it. */
-export type FakeConfigInput = z.input<typeof FakeConfigSchema>;
+/** The section of a fake instance's configuration, as a caller writes it. */
+export interface FakeConfigInput {
+  /** Ignores being asked to stop: only force ends it. Default false. */
+  readonly stubborn?: boolean | undefined;
+  /** A file that must be there for a start, as a main program must. It is not run. Default: none. */
+  readonly init?: string | undefined;
+}
+
+/** {@link FakeConfigInput} as an instance's configuration has it: every default filled in. */
+export interface FakeConfig extends FakeConfigInput {
+  readonly stubborn: boolean;
+}
+
+const schema = z.strictObject({ stubborn: z.boolean().default(false), init: z.string().optional() });
+type _FakeConfig = Holds<Same<FakeConfig, Frozen<z.output<typeof schema>>>>;
+type _FakeConfigInput = Holds<Same<FakeConfigInput, Frozen<z.input<typeof schema>>>>;
+
+/** Reads {@link FakeConfigInput}. */
+export const FakeConfigSchema: z.ZodType<FakeConfig, FakeConfigInput | undefined> = schema.prefault({});
 
 /** Options of {@link fake}: `N` is the name, and `C` what its instances can do. */
 export interface FakeOptions<N extends string = "fake", C extends Capability = Capability> {

@@ -2,7 +2,11 @@
 import { z } from "zod";
 import {
   type Capability,
+  type CreateConfig,
   type Driver,
+  type Host,
+  type HostOf,
+  type Image,
   type Instance,
   type InstanceEvent,
   openHost,
@@ -55,6 +59,18 @@ export async function drivers() {
   await host.create({ driver: "oci", name: "d", image });
   await using temporary = await host.ephemeral({ driver: "lxc", name: "e", image });
   await temporary.files.stat("/");
+}
+
+export async function names(image: Image) {
+  const drivers = [lxc(), oci()] as const;
+  const host: HostOf<typeof drivers> = await openHost({ root: "/x", drivers });
+  same<HostOf<ReturnType<typeof lxc>>>()<Host<ReturnType<typeof lxc>>>();
+  const config: CreateConfig<ReturnType<typeof lxc>> = { driver: "lxc", name: "a", image, lxc: { nesting: true } };
+  const system = await host.create(config);
+  same<typeof system>()<Instance<"exec" | "files" | "freeze">>();
+  // @ts-expect-error another driver's name
+  const other: CreateConfig<ReturnType<typeof lxc>> = { driver: "oci", name: "a", image };
+  return other;
 }
 
 /** One loop over several drivers gets what all of them can do. */
