@@ -1,23 +1,13 @@
-import { ConfigError, isInstanceError, NotFoundError } from "@pileus/core";
-import type { FileOperations, Idmap } from "@pileus/core/driver";
-import { type Account, findAccount } from "@pileus/core/files";
+import { ConfigError, isInstanceError } from "@pileus/core";
+import { type FileOperations, findUser, type Idmap } from "@pileus/core/driver";
+import type { Account } from "@pileus/core/files";
 
 /** Nobody needs more: what is larger is an attempt to fill our memory. */
 const MAX_FILE = 4 * 1024 * 1024;
 
-/**
- * Finds a user by `name`, `uid`, `name:group` or `uid:gid` in the instance's own /etc/passwd and /etc/group, as `findAccount()`
- * does. Default: root.
- *
- * @throws {NotFoundError} when a name is not there.
- */
-export async function resolveUser(files: FileOperations, user?: string): Promise<Account> {
-  const [passwd, group] = await Promise.all([readText(files, "/etc/passwd"), readText(files, "/etc/group")]);
-  const found = findAccount(user, { passwd, group });
-  if (!("unknown" in found)) return found;
-  const [who, itsGroup] = (user ?? "").split(":");
-  const [name = "", file] = found.unknown === "user" ? [who, "passwd"] : [itsGroup, "group"];
-  throw new NotFoundError(found.unknown, name, { hint: `it is not in the instance's /etc/${file}` });
+/** `findUser()` by the files of an instance. @throws {NotFoundError} when a name is not there. */
+export function resolveUser(files: FileOperations, user?: string): Promise<Account> {
+  return findUser((path) => readText(files, path), user);
 }
 
 /**

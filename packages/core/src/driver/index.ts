@@ -67,8 +67,12 @@ export type { Frozen, Holds, Same } from "../model/same.ts";
 export { wording } from "../model/wording.ts";
 export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
 export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";
+export { findUser } from "./find-user.ts";
 export { readLogFile } from "./log-file.ts";
 export { type PlanRules, renderPlan } from "./plan.ts";
+export { ProgramGroup } from "./program-group.ts";
+export { programOnPipes } from "./program-on-pipes.ts";
+export { programOnTerminal, type TerminalProgram } from "./program-on-terminal.ts";
 
 // — The host: tools, processes, files, mounts, interfaces —
 

@@ -1,0 +1,17 @@
+import { NotFoundError } from "../contract/errors.ts";
+import { type Account, findAccount } from "../files/accounts.ts";
+
+/**
+ * Finds a user by `name`, `uid`, `name:group` or `uid:gid` in an instance's own /etc/passwd and /etc/group, which
+ * `read` reads: `""` for one that is not there. Default: root.
+ *
+ * @throws {NotFoundError} when a name is not there.
+ */
+export async function findUser(read: (path: string) => Promise<string>, user?: string): Promise<Account> {
+  const [passwd, group] = await Promise.all([read("/etc/passwd"), read("/etc/group")]);
+  const found = findAccount(user, { passwd, group });
+  if (!("unknown" in found)) return found;
+  const [who, itsGroup] = (user ?? "").split(":");
+  const [name = "", file] = found.unknown === "user" ? [who, "passwd"] : [itsGroup, "group"];
+  throw new NotFoundError(found.unknown, name, { hint: `it is not in the instance's /etc/${file}` });
+}
