@@ -35,6 +35,7 @@ import { cgroupNames, containerPaths } from "./paths.ts";
 import { keepTrimmed } from "./read-monitor-log.ts";
 import { markOf, releaseRun } from "./release.ts";
 import { waitForSystemd } from "./systemd.ts";
+import { resolveUser } from "./user.ts";
 
 /** Where the helper is among the descriptors that lxc-attach inherits. The container's own /proc is asked. */
 const HELPER_INSIDE = "/proc/self/fd/4";
@@ -64,7 +65,9 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
       assertCurrent: () => void monitor.init.current(),
       idmap: spec.idmap,
     });
-    this.files = new LocalFiles(this.#access);
+    this.files = new LocalFiles(this.#access, {
+      owner: spec.exec?.user === undefined ? undefined : () => resolveUser(this.files, spec.exec?.user),
+    });
     // Read now, before anybody else can have begun another run.
     this.#mark = markOf(spec);
     this.#leaveLog = keepTrimmed(containerPaths(spec).log);

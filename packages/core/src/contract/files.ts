@@ -27,7 +27,8 @@ export interface DirectoryEntry extends FileStat {
 }
 
 /**
- * Owner and mode of what is made. Default owner 0:0. An id that the instance does not have is refused with `EINVAL` and
+ * Owner and mode of what is made. Default owner: the user that `exec` runs programs as by default, so the user of an
+ * application container's image or configuration, and 0:0 elsewhere. An id that the instance does not have is refused with `EINVAL` and
  * the range of its ids: those of a container are 0 to 65535.
  */
 export interface OwnerOptions extends Abortable {
@@ -64,7 +65,7 @@ export interface PushOptions extends ProgressOptions {
    * nowhere fails with `ENOENT`, a circle with `ELOOP`. Default false: symlinks are copied as they are.
    */
   readonly dereference?: boolean | undefined;
-  /** The owner of all that arrives. Default 0:0; modes and times are those of the host's files. */
+  /** The owner of all that arrives. Default as in {@link OwnerOptions}; modes and times are those of the host's files. */
   readonly uid?: number | undefined;
   /** The group of all that arrives. */
   readonly gid?: number | undefined;
@@ -159,6 +160,8 @@ export interface FileOperations {
   read(path: string, options: Abortable): Promise<Readable>;
   /** Finishing the stream puts the file in place, destroying it leaves nothing. Resolved `done` is after both. */
   write(path: string, options: OwnerOptions): Promise<{ readonly stream: Writable; readonly done: Promise<void> }>;
+  /** Who owns what is made by `write`, `mkdir` and a push where nobody says. Default 0:0. */
+  owner?(options: Abortable): Promise<{ readonly uid: number; readonly gid: number }>;
   /** What is known of a file. A symlink at the end of `path` is told of as itself. */
   stat(path: string, options: Abortable): Promise<FileStat>;
   /** The entries of a folder, without `.` and `..`: a stream in object mode, of one {@link DirectoryEntry} at a time. */

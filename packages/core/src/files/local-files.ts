@@ -31,7 +31,7 @@ import { packStream } from "./pack-stream.ts";
 import { systemError } from "./plain-access.ts";
 import { readStream } from "./read-stream.ts";
 import { removeTree } from "./remove-tree.ts";
-import type { FolderHandle, TreeAccess } from "./tree-access.ts";
+import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
 import { joinPath, splitPath } from "./tree-path.ts";
 import { everySoOften } from "./turn.ts";
 import { unpackStream } from "./unpack-stream.ts";
@@ -47,9 +47,17 @@ const CHUNK = 256 * 1024;
  */
 export class LocalFiles implements FileOperations {
   readonly #access: TreeAccess;
+  readonly #findOwner: () => Promise<Owner>;
 
-  constructor(access: TreeAccess) {
+  /** `owner`: of what is made where nobody says. Default 0:0. */
+  constructor(access: TreeAccess, options: { readonly owner?: (() => Promise<Owner>) | undefined } = {}) {
     this.#access = access;
+    this.#findOwner = options.owner ?? (async () => ({ uid: 0, gid: 0 }));
+  }
+
+  /** Who owns what is made where nobody says. */
+  owner(): Promise<Owner> {
+    return this.#findOwner();
   }
 
   /** The bytes of a regular file, from its start; nothing else is opened. */
@@ -64,11 +72,12 @@ export class LocalFiles implements FileOperations {
     path: string,
     options: OwnerOptions = {},
   ): Promise<{ readonly stream: Writable; readonly done: Promise<void> }> {
-    return fileCall("write", path, () => {
+    return fileCall("write", path, async () => {
+      const owner = await this.#ownerOf(options);
       options.signal?.throwIfAborted();
       const { folder, name } = this.#follow(path);
       try {
-        return this.#writeAt(path, folder, name, options);
+        return this.#writeAt(path, folder, name, { options, owner });
       } catch (error) {
         folder[Symbol.dispose]();
         throw error;
@@ -103,16 +112,17 @@ export class LocalFiles implements FileOperations {
 
   /** Makes a folder; with `recursive` those above it too. */
   mkdir(path: string, options: MkdirOptions = {}): Promise<void> {
-    return fileCall("mkdir", path, () => {
+    return fileCall("mkdir", path, async () => {
+      const facts = { ...options, ...(await this.#ownerOf(options)) };
       options.signal?.throwIfAborted();
       const parts = path.split("/").filter((part) => part !== "" && part !== ".");
       if (options.recursive) {
         for (let depth = 1; depth <= parts.length; depth += 1) {
           const mode = depth === parts.length ? options.mode : undefined;
           const existing = depth === parts.length ? "last" : "parent";
-          this.#makeFolder(`/${parts.slice(0, depth).join("/")}`, { ...options, mode }, existing);
+          this.#makeFolder(`/${parts.slice(0, depth).join("/")}`, { ...facts, mode }, existing);
         }
-      } else this.#makeFolder(path, options);
+      } else this.#makeFolder(path, facts);
     });
   }
 
@@ -147,6 +157,12 @@ export class LocalFiles implements FileOperations {
       options.signal?.throwIfAborted();
       return unpackStream(this.#access, path, options);
     });
+  }
+
+  async #ownerOf({ uid, gid }: OwnerOptions): Promise<Owner> {
+    if (uid !== undefined && gid !== undefined) return { uid, gid };
+    const owner = await this.#findOwner();
+    return { uid: uid ?? owner.uid, gid: gid ?? owner.gid };
   }
 
   /** The file that a write replaces. Nothing else is replaced by one: no folder, device, fifo or socket. */
@@ -184,11 +200,11 @@ export class LocalFiles implements FileOperations {
   }
 
   /** `existing`: content with a folder that is there, or a symlink to one; in whose place it is to be. */
-  #makeFolder(path: string, options: OwnerOptions, existing?: "parent" | "last"): void {
+  #makeFolder(path: string, options: OwnerOptions & Owner, existing?: "parent" | "last"): void {
     this.#within(path, (folder, name) => {
       const at = folder.path(name);
       try {
-        this.#access.create(at, { uid: options.uid ?? 0, gid: options.gid ?? 0 }, () => mkdirSync(at, 0o700));
+        this.#access.create(at, options, () => mkdirSync(at, 0o700));
       } catch (error) {
         if (existing === undefined || (error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
         try {
@@ -234,8 +250,9 @@ export class LocalFiles implements FileOperations {
     throw systemError("ELOOP", path);
   }
 
-  #writeAt(path: string, folder: FolderHandle, name: string, options: OwnerOptions) {
-    const { uid, gid, mode } = this.#existing(folder.path(name), path) ?? { uid: 0, gid: 0, mode: 0o644 };
+  #writeAt(path: string, folder: FolderHandle, name: string, wanted: { options: OwnerOptions; owner: Owner }) {
+    const { options, owner } = wanted;
+    const { uid, gid, mode } = this.#existing(folder.path(name), path) ?? { ...owner, mode: 0o644 };
     const facts = { uid: options.uid ?? uid, gid: options.gid ?? gid, mode: options.mode ?? mode };
     const pending = openPending(this.#access, folder, name, facts);
     const stream = createWriteStream("", { fd: pending.fd, highWaterMark: CHUNK, fs: LEFT_OPEN });

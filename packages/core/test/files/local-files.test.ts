@@ -81,6 +81,28 @@ describe("write", () => {
     expect(await replace({})).toMatchObject({ ...owner, mode: 0o6751 });
     expect(await replace({ mode: 0o640 })).toMatchObject({ ...owner, mode: 0o640 });
   });
+  it("gives a new file or folder to the owner of the tree's choice, each id unless another is asked for", async () => {
+    const asked: unknown[] = [];
+    const plain = plainAccess(root);
+    const note = <T>({ uid, gid }: { readonly uid: number; readonly gid: number }, make: () => T) => {
+      asked.push([uid, gid]);
+      return make();
+    };
+    const named = new LocalFiles(
+      { ...plain, create: (_path, as, make) => note(as, make), createFile: note },
+      { owner: async () => ({ uid: 3, gid: 4 }) },
+    );
+    await named.mkdir("/a");
+    await named.mkdir("/b", { gid: 9 });
+    const { stream, done } = await named.write("/f", { uid: 8 });
+    stream.end();
+    await done;
+    expect(asked).toEqual([
+      [3, 4],
+      [3, 9],
+      [8, 4],
+    ]);
+  });
   it("shows readers the old content until then", async () => {
     await write(files, "/file", "old");
     const { stream, done } = await files.write("/file", owner);

@@ -51,6 +51,8 @@ export const isProcess =
 export const isFileStat = (value: unknown): boolean =>
   isObject(value) && typeof value["type"] === "string" && isCount(value["size"]);
 
+export const isOwner = (value: unknown): boolean => isObject(value) && isCount(value["uid"]) && isCount(value["gid"]);
+
 export const isDirectoryEntry = (value: unknown): boolean =>
   isFileStat(value) && isObject(value) && typeof value["name"] === "string";
 

@@ -157,6 +157,7 @@ function gateFiles(asked: Asked, files: FileOperations): RunningCapabilities["fi
     discard: (late: T) => void,
   ): Question<T> => ({ asked, step: `files.${step}`, signal, isAnswer, discard });
   const nothing = () => undefined;
+  const { owner } = files;
   return {
     read: (path, options) =>
       endingWith(
@@ -167,6 +168,9 @@ function gateFiles(asked: Asked, files: FileOperations): RunningCapabilities["fi
       ask(question("write", options, answers.isReceiver, destroyReceiver), () => files.write(path, options)),
     stat: (path, options) =>
       ask(question("stat", options, answers.isFileStat, nothing), () => files.stat(path, options)),
+    ...(owner && {
+      owner: (options) => ask(question("owner", options, answers.isOwner, nothing), () => owner.call(files, options)),
+    }),
     list: (path, options) =>
       endingWith(
         options.signal,

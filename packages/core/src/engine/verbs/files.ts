@@ -141,19 +141,21 @@ export class ManagedFiles implements InstanceFiles {
 
   async push(source: string, path: string, options: PushOptions = {}): Promise<void> {
     parse(PushOptionsSchema, options, "file options");
-    const tree = packHostTree(hostPath(source), options);
-    try {
-      await this.#use(path, options, async (files, run) => {
+    const from = hostPath(source);
+    await this.#use(path, options, async (files, run) => {
+      const { uid = 0, gid = 0 } = (await files.owner?.({ signal: options.signal })) ?? {};
+      const tree = packHostTree(from, { ...options, uid: options.uid ?? uid, gid: options.gid ?? gid });
+      try {
         // Before the driver makes anything inside: a source that is not there must not leave an empty file.
         const first = await tree.next();
         await this.#during(run, options, async (signal) => {
           await feed(await files.writeTree(path, { signal }), resumed(first, tree), signal);
         });
-      });
-    } finally {
-      // It may stand in the middle of a file, which it has open. Not waited for: the host's disk may stall.
-      tree.return().catch(() => undefined);
-    }
+      } finally {
+        // It may stand in the middle of a file, which it has open. Not waited for: the host's disk may stall.
+        tree.return().catch(() => undefined);
+      }
+    });
   }
 
   async pull(path: string, target: string, options: ProgressOptions = {}): Promise<void> {
