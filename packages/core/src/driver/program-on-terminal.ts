@@ -13,9 +13,13 @@ export interface TerminalProgram {
   onData(listener: (chunk: string) => void): unknown;
   /** Calls `listener` when the program has ended and all that it printed has been given out. */
   onExit(listener: (end: { readonly exitCode: number; readonly signal?: number | undefined }) => void): unknown;
+  /** Types `data` into the terminal. */
   write(data: string | Buffer): void;
+  /** Tells the terminal its size. */
   resize(columns: number, rows: number): void;
+  /** Stops the calls of `onData()`. */
   pause(): void;
+  /** Goes on with them. */
   resume(): void;
 }
 
