@@ -178,6 +178,15 @@ describe("the program of an instance", () => {
   );
 
   it(
+    "reaches itself on 127.0.0.1 without a network device",
+    real(async () => {
+      const ask = "until nc 127.0.0.1 8080 </dev/null; do kill -0 $! || exit 1; done";
+      const { stdout } = await fixture.outcome(sh(`echo reached | nc -l -p 8080 & ${ask}`));
+      expect(stdout).toBe("reached\n");
+    }),
+  );
+
+  it(
     "that nobody names fails the create, which leaves nothing",
     real(async () => {
       const nothing = await fixture.load(["busybox"]);

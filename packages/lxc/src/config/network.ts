@@ -1,9 +1,17 @@
 import type { NicAttachment } from "@pileus/core/driver";
 import type { ConfigEntry } from "./render.ts";
 
-/** The interfaces: each a veth on its bridge, configured by liblxc so that nothing inside is needed. Without any: loopback alone. */
+/**
+ * The interfaces: each a veth on its bridge, configured by liblxc, so that nothing inside is needed. Without any:
+ * loopback alone, which is up.
+ */
 export function networkEntries(nics: readonly NicAttachment[]): readonly ConfigEntry[] {
-  if (nics.length === 0) return [["lxc.net.0.type", "empty"]];
+  // liblxc brings loopback up with the interface that is up: that of type empty stands for none.
+  if (nics.length === 0)
+    return [
+      ["lxc.net.0.type", "empty"],
+      ["lxc.net.0.flags", "up"],
+    ];
   return nics.flatMap((nic, index): ConfigEntry[] => [
     [`lxc.net.${index}.type`, "veth"],
     [`lxc.net.${index}.link`, nic.bridge],
