@@ -28,6 +28,8 @@ export default defineConfig({
           hookTimeout: 180_000,
         },
       },
+      // Programs of docs/guides that are tests themselves: guides.root.test.ts runs them, on a state folder of its own.
+      { extends: true, test: { name: "guides", include: ["examples/guides/*.test.ts"] } },
     ],
   },
 });

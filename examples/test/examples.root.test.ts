@@ -1,13 +1,11 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { spawn } from "@pileus/core/driver";
 import { lacking, requires } from "@pileus/core/testing";
 import { writeOciLayout } from "@pileus/oci";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cacheFolder, checkout } from "../../scripts/setup/folders.mjs";
 import { debianTar } from "../../test-support/debian.ts";
+import { runExample } from "./support/run-example.ts";
 
 /** Long enough for a Debian to be bootstrapped and booted under emulation. */
 const TIMEOUT = 300_000;
@@ -24,31 +22,8 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/**
- * Runs an example as its reader would, on a state folder of the tests: in a mount namespace of its own, in which
- * `/var/lib/pileus` is that folder.
- */
-async function run(example: string, argv: readonly string[] = [], allow: readonly number[] = [0]): Promise<string> {
-  const state = join(cacheFolder(), "examples");
-  await mkdir(state, { recursive: true });
-  const tsx = [process.execPath, join(checkout, "node_modules/tsx/dist/cli.mjs"), "--conditions=@pileus/source"];
-  const script = 'mkdir -p /var/lib/pileus && mount --bind "$0" /var/lib/pileus && exec "$@"';
-  const { stdout } = await spawn(
-    [
-      "unshare",
-      "--mount",
-      "sh",
-      "-c",
-      script,
-      state,
-      ...tsx,
-      fileURLToPath(new URL(`../${example}`, import.meta.url)),
-      ...argv,
-    ],
-    { cwd: folder, env: { ...(process.env as Record<string, string>) }, allow },
-  );
-  return stdout;
-}
+const run = (example: string, argv: readonly string[] = [], allow: readonly number[] = [0]): Promise<string> =>
+  runExample(example, { argv, allow, cwd: folder });
 
 describe("examples", { timeout: TIMEOUT }, () => {
   it(
