@@ -33,7 +33,7 @@ describe("its end", () => {
           expect(refused).toMatchObject({
             code: "ERR_INSTANCE_STATE",
             exit: { reason: "program", status: exited(3) },
-            message: expect.stringMatching(/it exited with 3; it printed last: no such table$/),
+            message: expect.stringMatching(/it exited with 3; its last output: no such table$/),
           });
         }
       });

@@ -6,9 +6,9 @@ import type { CanFiles } from "./files.ts";
 import type { InstanceKind } from "./instance.ts";
 import type { CanExec } from "./process.ts";
 
-/** Standing still: every process of the instance at once, its memory and its connections kept. */
+/** Suspends every process of the instance at once; memory and connections are kept. */
 export interface CanFreeze {
-  /** Stops every process of the instance where it stands. `running` → `frozen`. Idempotent while `frozen`. */
+  /** Suspends every process of the instance. `running` → `frozen`. Idempotent while `frozen`. */
   freeze(options?: Abortable): Promise<void>;
   /** `frozen` → `running`. Idempotent while `running`. */
   unfreeze(options?: Abortable): Promise<void>;
@@ -28,21 +28,22 @@ export interface InterfaceAddress {
 
 /** The instance's own view of its network. */
 export interface CanNetwork {
-  /** The addresses that the instance has now, loopback and link-local left out. Requires `running`. */
+  /** The current addresses of the instance, without loopback and link-local ones. Requires `running`. */
   addresses(options?: Abortable): Promise<readonly InterfaceAddress[]>;
 }
 
 /**
- * Live figures of an instance: the same meaning whatever runs it, as near as can be. A container's are the kernel's count
- * of its processes. A virtual machine's processor time is what it took of the host, devices and all; its memory and its
- * processes are as its guest counts them, or where no agent tells, the memory that it holds of the host.
+ * Live figures of an instance. They mean the same for every driver, as nearly as possible. For a container the kernel
+ * counts them for its cgroup. For a virtual machine, processor time is what the machine used on the host, emulated
+ * devices included; memory and processes are as its guest counts them. Without an agent, memory is what the machine
+ * holds on the host.
  */
 export interface InstanceMetrics {
-  /** Processor time consumed since start, of all processors together: exact to a microsecond for 285 years. */
+  /** Processor time used since the start, summed over all processors; exact to a microsecond for 285 years. */
   readonly cpu: { readonly seconds: number };
-  /** Memory in use, without page cache that can be dropped at once; `limitBytes` where there is a limit. */
+  /** Memory in use, without page cache that can be freed at once; `limitBytes` where there is a limit. */
   readonly memory: { readonly bytes: number; readonly limitBytes?: number | undefined };
-  /** Processes inside, where they can be counted. */
+  /** Number of processes inside, where it can be counted. */
   readonly processes?: number | undefined;
 }
 
@@ -73,7 +74,7 @@ export interface CanLogs {
 }
 
 /**
- * Everything that some instance can do beyond the life cycle, by the name of its capability. A later capability
+ * Everything that an instance may offer beyond the life cycle, by the name of the capability. A new capability
  * (`snapshot`, `console`, `devices` …) is one more line here.
  */
 export interface CapabilityOperations {
@@ -88,7 +89,7 @@ export interface CapabilityOperations {
 /** The name of something that an instance may be able to do, as `can()` takes it. */
 export type Capability = keyof CapabilityOperations;
 
-// A record, so that a capability without a place here does not compile.
+// A record, so that a capability that is missing here does not compile.
 const ALL: Readonly<Record<Capability, true>> = {
   exec: true,
   files: true,

@@ -1,4 +1,4 @@
-/** Every error that this library makes, by subject, and the codes that they carry. */
+/** Every error class of this library, by subject, and the error codes. */
 export { ERROR_CODES, type ErrorCode, type ErrorMeaning } from "./errors/codes.ts";
 export * from "./errors/config-error.ts";
 export * from "./errors/content-errors.ts";

@@ -8,7 +8,7 @@ import type { Images } from "./images.ts";
 import type { Instance, InstanceInfo, InstanceKind } from "./instance.ts";
 import type { Networks } from "./networks.ts";
 
-/** The capabilities of the driver named `N` among `D`; of several, those that all of them have. */
+/** The capabilities of the driver named `N` among `D`. If `N` names several, those that all of them have. */
 export type CapabilitiesOf<D extends AnyDriver, N> = CommonCapabilities<D extends { name: N } ? D : never>;
 
 type CommonCapabilities<D> = [D] extends [never]
@@ -17,8 +17,8 @@ type CommonCapabilities<D> = [D] extends [never]
 type Lacking<D, K> = D extends { capabilities: ReadonlySet<infer C> } ? (K extends C ? never : D) : never;
 
 /**
- * The section of each driver by the driver's name, as a caller writes it. Empty here: the package of a driver adds its
- * own, so that those of the packages that a program imports are known by name.
+ * The configuration section of each driver, by the driver's name. Empty here: each driver package adds its own, so that
+ * a program knows the sections of the packages that it imports.
  *
  * ```ts
  * declare module "@pileus/core" {
@@ -32,8 +32,8 @@ type Lacking<D, K> = D extends { capabilities: ReadonlySet<infer C> } ? (K exten
 export interface DriverSections {}
 
 /**
- * What `create()` takes: the common keys, and the section of the driver that `driver` names. Of a driver by its name,
- * `CreateConfig<"lxc">`, where its package adds it to {@link DriverSections}; or by its type,
+ * What `create()` takes: the common keys, and the section of the driver that `driver` names. Write
+ * `CreateConfig<"lxc">` when the driver's package adds it to {@link DriverSections}, else
  * `CreateConfig<ReturnType<typeof lxc>>`.
  */
 export type CreateConfig<D extends AnyDriver | keyof DriverSections = keyof DriverSections> =
@@ -46,12 +46,12 @@ export type CreateConfig<D extends AnyDriver | keyof DriverSections = keyof Driv
 /** The configuration of an instance of the driver `N`, whose section is an `S`. */
 type ConfigOf<N extends string, S> = CommonConfigInput & { readonly driver: N } & SectionOf<N, S>;
 
-// By way of Pick<> the key keeps the comment that the driver's package gave it.
+// Through Pick<> the key keeps the comment from the driver's package.
 type SectionOf<N extends string, S> = {
   readonly [K in keyof Pick<DriverSections, N & keyof DriverSections>]?: S | undefined;
 } & { readonly [K in N]?: S | undefined };
 
-/** Those of the drivers `D` that `N` may name. */
+/** The drivers among `D` that `N` may name. */
 type Named<D extends AnyDriver, N> = D extends { readonly name: infer M } ? (N extends M ? D : never) : never;
 
 /** The type of the host that `openHost()` returns for these drivers: `HostOf<typeof drivers>`, or of one driver. */
@@ -62,10 +62,11 @@ export type HostOf<D extends AnyDriver | readonly AnyDriver[]> = Host<
 /** What `openHost()` takes. Aborting `signal` ends the opening; it has no effect on the host once it is open. */
 export interface OpenHostOptions<D extends AnyDriver> extends Abortable {
   /**
-   * The folder that holds all state; made 0700 where it is missing. Several processes may open one at the same time.
+   * The folder that holds all state. A missing one is created with mode 0700. Several processes may open it at the same
+   * time.
    */
   readonly root: string;
-  /** Those whose instances are to be used; their names must differ. Instances of others are listed, and left alone. */
+  /** The drivers to use; their names must differ. Instances of other drivers are listed, but left alone. */
   readonly drivers: readonly D[];
 }
 
@@ -74,10 +75,11 @@ export interface CreateOptions extends ProgressOptions {
   /**
    * How long the instance lives: milliseconds from its creation, or the moment of its end. Default: for ever.
    *
-   * It stands on record. Whatever process has the host open when it has passed ends the instance: deletes it if it is
-   * ephemeral, else stops it (ten seconds to end in order, then by force). It can then not be started any more, and is
-   * there to be looked at, until it is deleted. If no process has the host open, the next `openHost()` sees to it, without
-   * waiting for it. The timer keeps no process alive. A clock that was set is noticed within a minute.
+   * The lifetime is recorded on disk. When it has passed, any process that has the host open ends the instance: it
+   * deletes an ephemeral one, and stops any other (with ten seconds for an orderly stop, then by force). A stopped
+   * instance can then be inspected until it is deleted, but never started again. If no process has the host open, the
+   * next `openHost()` ends the instance in the background. The timer keeps no process alive. A change of the system
+   * clock is noticed within a minute.
    */
   readonly expires?: number | Date | undefined;
 }
@@ -85,51 +87,53 @@ export interface CreateOptions extends ProgressOptions {
 /** What `ephemeral()` takes beside the configuration. */
 export interface EphemeralOptions extends CreateOptions {
   /**
-   * Whether to wait until the instance is ready, as its `ready()` does; `{ timeout }` in milliseconds. Default: false. If
-   * that fails, nothing is left.
+   * Whether to wait until the instance is ready, as its `ready()` does; `{ timeout }` is in milliseconds. Default:
+   * false. If the wait fails, nothing of the instance is left.
    */
   readonly ready?: boolean | { readonly timeout: number } | undefined;
 }
 
 /** What `sweep()` takes. */
 export interface SweepOptions extends Abortable {
-  /** Only those that have all of these labels, each with exactly this value. */
+  /** Only the instances that have all of these labels, each with exactly this value. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
-/** What `list()` takes: which instances, and how each is looked at. Filters that are given must all match. */
+/** What `list()` takes: which instances, and where their states come from. All given filters must match. */
 export interface ListOptions extends Abortable {
-  /** Those that have all of these labels, each with exactly this value. */
+  /** Only the instances that have all of these labels, each with exactly this value. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
-  /** Those of this kind alone. */
+  /** Only the instances of this kind. */
   readonly kind?: InstanceKind | undefined;
-  /** A driver that this host was opened without is legal, too: its instances are on record. */
+  /** May also name a driver that this host was opened without: its instances are on record. */
   readonly driver?: string | undefined;
   /**
-   * Where the state comes from. `recorded` (default): as it was last put on record; no driver is asked, so a run that
-   * ended while no process held it still shows. `live`: as `inspect()` tells it, asked of each driver; an instance that
-   * cannot be looked at is `error` with the reason, and one whose driver this host lacks is told as recorded.
+   * Where the state comes from. `recorded` (default): the last recorded state. No driver is asked, so an instance that
+   * ended while no process had its host open may still be listed as running. `live`: asks each driver, as `inspect()`
+   * does. An instance that cannot be inspected is then `error` with the reason; one whose driver this host lacks is
+   * listed as recorded.
    */
   readonly state?: "recorded" | "live" | undefined;
 }
 
 /** What `doctor()` found. */
 export interface DoctorReport {
-  /** The machine itself, and what a person should know of the root. */
+  /** The machine itself, and findings about the root folder. */
   readonly host: HostReport;
-  /** What managed networks need. Instances without nics run where it is lacking. */
+  /** What managed networks need. Instances without nics run without it. */
   readonly networks: HostReport;
-  /** What each driver found, by its name. */
+  /** The report of each driver, by its name. */
   readonly drivers: Readonly<Record<string, HostReport>>;
-  /** Printed for a person, one line a fact and a fix a line. */
+  /** A readable report: one line for each fact and each fix. */
   toString(): string;
 }
 
 /**
- * One root folder, opened: instances, images and networks, and the drivers that run them. Disposing detaches from
- * everything; whatever runs goes on. Calls under way, of images and networks too, reject with {@link ConnectionError},
- * and disposing waits until they have undone what they did; so do later calls, at once. A driver that does not answer
- * holds disposing up for 10 s at most: then it rejects with {@link TimeoutError}, having let go of everything else.
+ * One opened root folder: instances, images and networks, and the drivers that run them. Disposing detaches from
+ * everything; running instances keep running. Calls under way, those of images and networks too, reject with
+ * {@link ConnectionError}, and disposing waits until they have undone what they did. Later calls reject with it at
+ * once. A driver that does not answer delays disposing by 10 s at most: disposing then releases everything else and
+ * rejects with {@link TimeoutError}.
  */
 export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
   /** The folder that holds all state, as an absolute path. */
@@ -139,11 +143,11 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
   /** The managed networks of the root. */
   readonly networks: Networks;
   /**
-   * Defines an instance and makes its writable root: `stopped`. All or nothing: a failure, an abort or a crash leaves
-   * no trace once the host is opened again.
+   * Defines an instance and creates its writable root. The new instance is `stopped`. All or nothing: a failure or an
+   * abort leaves no trace, and neither does a crash once the host is opened again.
    *
-   * @throws {ConfigError} before anything is touched, naming every issue; an unknown key with the nearest known one.
-   * Also for an image that the driver cannot run: of another kind, or for other processors than it has.
+   * @throws {ConfigError} before anything is touched. It names every issue, and for an unknown key the nearest known
+   * one. Also for an image that the driver cannot run: one of another kind, or for another processor architecture.
    * @throws {AlreadyExistsError} when the name is taken. @throws {NotFoundError} when the image or a network is
    * missing.
    */
@@ -152,31 +156,34 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
     options?: CreateOptions,
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
   /**
-   * The instance by name, typed by what all drivers of this host can do; with `driver`, typed by that one.
+   * The instance of that name. Its type has the capabilities that all drivers of this host have; with `driver`, the
+   * capabilities of that driver.
    *
-   * @throws {NotFoundError} also when the instance is of another driver than `driver`.
+   * @throws {NotFoundError} also when another driver than `driver` runs the instance.
    */
   get<N extends D["name"] = D["name"]>(
     name: string,
     options?: Abortable & { readonly driver?: N | undefined },
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
-  /** The instances that match, sorted by name; without filters all of them. See {@link ListOptions.state}. */
+  /** The instances that match, sorted by name; all of them without filters. See {@link ListOptions.state}. */
   list(options?: ListOptions): Promise<readonly InstanceInfo[]>;
   /**
-   * Creates and starts an instance that is deleted when the handle is disposed; an abort or a failure leaves nothing. A
-   * process that dies before, by `^C` too, leaves it and its name taken, for {@link sweep} of any later one.
+   * Creates and starts an instance that is deleted when the handle is disposed. An abort or a failure leaves nothing.
+   * If the process dies first, by `^C` for example, the instance stays and its name stays taken until a later process
+   * calls {@link sweep}.
    */
   ephemeral<N extends D["name"]>(
     config: CreateConfig<Named<D, N>> & { readonly driver: N },
     options?: EphemeralOptions,
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
   /**
-   * Deletes the ephemeral instances that dead processes left, and returns their names, sorted. Never one whose process
-   * lives, though it has disposed its host; nor one of a process in another pid namespace, which cannot be looked at from
-   * here, as long as the machine has not been booted again. Safe at any time, in several processes at once too. Those of
-   * drivers that this host lacks stay. One that cannot be deleted does not keep the others; the call then rejects.
+   * Deletes the ephemeral instances that dead processes left, and returns their names, sorted. It never deletes an
+   * instance whose process lives, even if that process has disposed its host. An instance of a process in another pid
+   * namespace stays until the machine boots again, because that process cannot be seen from here. Instances of drivers
+   * that this host lacks stay too. The call is safe at any time, also in several processes at once. If one instance
+   * cannot be deleted, the others still are, and the call then rejects.
    */
   sweep(options?: SweepOptions): Promise<readonly string[]>;
-  /** Probes the host and each driver; changes nothing. */
+  /** Probes the machine and each driver; changes nothing. */
   doctor(options?: Abortable): Promise<DoctorReport>;
 }

@@ -3,9 +3,9 @@ import type { Abortable, ProgressOptions } from "./abortable.ts";
 
 /** Credentials and transport for one registry. */
 export interface RegistryOptions {
-  /** Default true. False: plain HTTP, or HTTPS whose certificate is not checked. */
+  /** Default true. False allows plain HTTP, and HTTPS without a check of the certificate. */
   readonly tlsVerify?: boolean | undefined;
-  /** A folder with the CA certificate (`ca.crt`) to trust beside the system's. */
+  /** A folder with a CA certificate (`ca.crt`) to trust in addition to the system's. */
   readonly certDir?: string | undefined;
   /** A file as `containers-auth.json(5)` describes it. */
   readonly authFile?: string | undefined;
@@ -13,61 +13,62 @@ export interface RegistryOptions {
 
 /** Options of {@link Images.import}. */
 export interface ImportOptions extends ProgressOptions {
-  /** Names to give it; a name in use moves to the new image. */
+  /** Names for the image; a name that is in use moves to the new image. */
   readonly aliases?: readonly string[] | undefined;
-  /** Refuses the source unless its content has this sha256 (of the file; of the manifest for OCI references). */
+  /** Refuses a source whose sha256 differs: that of the file, or of the manifest for OCI references. */
   readonly digest?: string | undefined;
-  /** The processors that it is to be for, of an image for several. Default: the host's. */
+  /** The architecture to choose from an image for several. Default: the host's. */
   readonly architecture?: Architecture | undefined;
   /** Credentials and transport of the registry that the source names. Default: those of the driver, else the host's. */
   readonly registry?: RegistryOptions | undefined;
 }
 
-/** A Debian root file system to be made by mmdebstrap(1). */
+/** A Debian root file system that mmdebstrap(1) builds. */
 export interface DebianBootstrap {
-  /** Says that the source is a Debian root file system to be made. */
+  /** Marks the source as a Debian root file system to build. */
   readonly type: "debian";
   /** The release, by its code name: `bookworm`, `trixie` … */
   readonly suite: string;
-  /** What to install beside the variant's own: `name`, `name/suite`, `name=version` or `name:arch`. Default: nothing. */
+  /** Packages beyond the variant's own: `name`, `name/suite`, `name=version` or `name:arch`. Default: none. */
   readonly packages?: readonly string[] | undefined;
-  /** Where the packages come from: an http, https, file or copy URL. Default: the mirror that the host's apt uses. */
+  /** The URL of the mirror: http, https, file or copy. Default: the mirror that the host's apt uses. */
   readonly mirror?: string | undefined;
-  /** What is installed anyway, from little to less: `minbase` (default), `apt`, `essential`. */
+  /** The base set of packages, from large to small: `minbase` (default), `apt`, `essential`. */
   readonly variant?: "minbase" | "apt" | "essential" | undefined;
 }
 
 /**
- * Where an image comes from: a string with a prefix, or a bare path whose kind is read off its first bytes.
- * `docker://host/name:tag[@digest]`, `oci:folder[:tag]`, `oci-archive:file[:tag]`, `docker-archive:file[:name]`,
- * or a path to a rootfs tar (plain, gzip, xz, zstd), a squashfs, a folder, a qcow2 or a raw disk.
+ * Where an image comes from: a string with a prefix, or a bare path whose format is detected from its first bytes.
+ * `docker://host/name:tag[@digest]`, `oci:folder[:tag]`, `oci-archive:file[:tag]`, `docker-archive:file[:name]`, or a
+ * path to a rootfs tar (plain, gzip, xz, zstd), a squashfs, a folder, a qcow2 or a raw disk.
  */
 export type ImageSource = string | DebianBootstrap;
 
-/** The images of a host: content-addressed, verified, shared by every driver and process on the root. */
+/** The images of a host: content-addressed, verified, shared by all drivers and processes that use the root. */
 export interface Images {
   /**
-   * Brings an image in and returns it; at once when the store has it. All or nothing: a failure, an abort or a crash
-   * leaves no trace once the host is opened again.
+   * Imports an image and returns it; returns at once when the store has it already. All or nothing: a failure or an
+   * abort leaves no trace, and neither does a crash once the host is opened again.
    *
-   * @throws {ConfigError} for an option that is unknown or wrong. @throws {NotFoundError} when there is no such file.
-   * @throws {ImageError} when it cannot be read, is malformed or hostile, leaves its root, or differs from its digest.
-   * @throws {HostError} when a tool for its source is missing, it takes root, or the store's file system has no room
-   * for it.
-   * @throws {ConnectionError} when a registry cannot be reached, refuses, or sends nothing for a minute.
+   * @throws {ConfigError} for an unknown or invalid option. @throws {NotFoundError} when the source does not exist.
+   * @throws {ImageError} when the image cannot be read, is malformed or hostile, leads outside its root, or differs
+   * from its digest.
+   * @throws {HostError} when a tool for the source is missing, the import needs root, or the store's file system is
+   * full.
+   * @throws {ConnectionError} when a registry cannot be reached, refuses the request, or sends nothing for a minute.
    */
   import(source: ImageSource, options?: ImportOptions): Promise<Image>;
   /**
-   * By fingerprint (with or without `sha256:`, or a unique prefix of 12 digits and more) or alias.
+   * Finds an image by alias or fingerprint (with or without `sha256:`, or a unique prefix of at least 12 digits).
    *
-   * @throws {NotFoundError} @throws {ConfigError} when a prefix is that of several. @throws {ImageError} when its
-   * record cannot be read, naming the file and the way out.
+   * @throws {NotFoundError} @throws {ConfigError} when several images have that prefix. @throws {ImageError} when its
+   * record cannot be read; the message names the file and what to do.
    */
   get(reference: string, options?: Abortable): Promise<Image>;
-  /** Every image of the store whose record can be read, oldest first; `doctor()` names the others. */
+  /** Every image whose record can be read, oldest first; `doctor()` names the others. */
   list(options?: Abortable): Promise<readonly Image[]>;
   /**
-   * Removes an image and all its names. Layers that other images share stay.
+   * Removes an image and all its names. Layers that other images use stay.
    *
    * @throws {InUseError} while instances use it. @throws {NotFoundError}
    */

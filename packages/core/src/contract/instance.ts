@@ -4,44 +4,44 @@ import type { Capability, OperationsOf } from "./capability.ts";
 import type { Emitter, InstanceEvents, Watchable } from "./events.ts";
 import type { InstanceExit, InstanceState } from "./state.ts";
 
-/** What a kind of instance is, whichever driver runs it. */
+/** The kind of an instance, independent of its driver. */
 export type InstanceKind = "system-container" | "application-container" | "virtual-machine";
 
-/** A port on which the program of an image listens. */
+/** A port that the program of an image listens on. */
 export interface ExposedPort {
   readonly port: number;
   readonly protocol: "tcp" | "udp" | "sctp";
 }
 
-/** One look at an instance: a copy, not a view. */
+/** A snapshot of what is known of an instance; it does not change later. */
 export interface InstanceInfo {
   /** Unique on the host. */
   readonly name: string;
-  /** RFC 9562 version 4, given at create and never used twice. */
+  /** RFC 9562 version 4. Given by `create()`, never used again. */
   readonly uuid: string;
   /** The name of the driver that runs it. */
   readonly driver: string;
-  /** What it is, whichever driver runs it. */
+  /** The kind of the instance, independent of its driver. */
   readonly kind: InstanceKind;
-  /** As it was last put on record; `inspect()` looks first. */
+  /** From `list()`: the last recorded state, unless `state: "live"` was given. From `inspect()`: the current state. */
   readonly state: InstanceState;
-  /** What it was created with, defaults filled in. */
+  /** The configuration that it was created with, defaults filled in. */
   readonly config: InstanceConfig;
-  /** `sha256:…` of the image that it was created from. */
+  /** `sha256:…` of the image that the instance was created from. */
   readonly image: string;
-  /** What the image says that its program listens on (`EXPOSE`); empty where it says nothing. */
+  /** The ports that the image declares (`EXPOSE`); empty when it declares none. */
   readonly exposedPorts: readonly ExposedPort[];
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
-  /** Whether `ephemeral()` made it. */
+  /** Whether `ephemeral()` created it. */
   readonly ephemeral: boolean;
-  /** When its lifetime passes, in milliseconds since the epoch. Absent: never. */
+  /** When its lifetime ends, in milliseconds since the epoch. Absent: never. */
   readonly expiresAt?: number | undefined;
   /** Milliseconds since the epoch: the last start; absent before the first. */
   readonly startedAt?: number | undefined;
-  /** Absent where the instance does not run on this machine. */
+  /** Absent when the instance does not run on this machine. */
   readonly pid?: number | undefined;
-  /** The last stop; absent before the first. */
+  /** How it stopped the last time; absent before the first stop. */
   readonly exit?: InstanceExit | undefined;
   /** Why `state` is `error`. */
   readonly error?: string | undefined;
@@ -50,66 +50,64 @@ export interface InstanceInfo {
 /** Options of {@link InstanceCore.stop} and {@link InstanceCore.restart}. */
 export interface StopOptions extends Abortable, Timed {
   /**
-   * `ask` (default): init's halt signal, the image's stop signal or the power button, then wait for `timeout` (default
-   * 30 s) and reject with {@link TimeoutError}, the instance running on. `ask-then-kill`: the same, then kill.
-   * `kill`: at once.
+   * `ask` (default): sends init's halt signal, the image's stop signal or a press of the power button. When the
+   * instance still runs after `timeout` (default 30 s), the call rejects with {@link TimeoutError}, and the instance
+   * keeps running. `ask-then-kill`: the same, but kills after `timeout`. `kill`: kills at once.
    */
   readonly mode?: "ask" | "ask-then-kill" | "kill" | undefined;
 }
 
 /**
- * An instance as every driver has it: a definition (the record on disk) and at most one running thing.
+ * What every instance offers, whatever its driver. An instance is a definition (the record on disk) and at most one run
+ * of that.
  *
- * Disposing detaches: listeners and watchers of this handle end. It never stops or deletes the instance. Once the host is
- * disposed, everything of the handle throws or rejects with {@link ConnectionError} at once.
- * All calls on one instance are safe to make at the same time, from several processes too: a kernel lock puts those
- * that change it in a row. What goes through the agent of a virtual machine is for one process at a time: see
- * {@link CanExec}.
+ * Disposing detaches: listeners and watchers of this handle end. It never stops or deletes the instance. Once the host
+ * is disposed, every method throws or rejects with {@link ConnectionError} at once. All calls on one instance may be
+ * made at the same time, from several processes too: a kernel lock serializes those that change it. The agent of a
+ * virtual machine serves one process at a time: see {@link CanExec}.
  */
 export interface InstanceCore<C extends Capability = Capability> extends Watchable, AsyncDisposable {
   /** Unique on the host. */
   readonly name: string;
-  /** For listeners; `watch()` for loops. */
+  /** Events for listeners; `watch()` gives them to loops. */
   readonly events: Emitter<InstanceEvents>;
   /**
-   * Whether the capability can be used now, narrowing the type. False while the driver, this host or the guest lacks
-   * it; a stopped instance answers for its driver.
+   * Whether the capability can be used now; narrows the type. False while the driver, this host or the guest lacks it.
+   * For a stopped instance it says what the driver can do.
    */
   can<K extends Capability>(capability: K): this is Instance<C | K>;
-  /** Where it stands now: asked of its driver, unless this process holds the run and is told of its end anyway. */
+  /** The current state. Asks the driver, unless this process is attached to the run and so learns of its end anyway. */
   state(options?: Abortable): Promise<InstanceState>;
-  /** All that is known of it, after the same look as {@link state}. @throws {StateError} when it was deleted. */
+  /** All that is known of the instance, as current as {@link state}. @throws {StateError} when it was deleted. */
   inspect(options?: Abortable): Promise<InstanceInfo>;
   /**
-   * `stopped` → `running`. Joins a start already under way; a no-op while running; waits for a stop under way, in
-   * whatever process, and starts it again. Aborting the call that began the
-   * start undoes it; a call that joined merely stops waiting. A failed start leaves the instance `stopped`.
+   * `stopped` → `running`. Joins a start that is under way; a no-op while running. While a stop is under way, in any
+   * process, the call waits for it and then starts the instance again. Aborting the call that began the start undoes
+   * it; a call that joined only stops waiting. A failed start leaves the instance `stopped`.
    *
-   * @throws {StateError} when the lifetime of the instance has passed.
+   * @throws {StateError} when the lifetime of the instance has ended.
    */
   start(options?: Abortable): Promise<void>;
   /**
-   * Resolves when the instance can be used: its init has come up far enough for `exec`, the agent answers, and each nic
-   * on a managed network has its address. Requires `running`.
+   * Resolves when the instance can be used: its init is up far enough for `exec`, the agent answers, and each nic on a
+   * managed network has its address. Requires `running`.
    *
    * @throws {TimeoutError} after `timeout`, default 120 s.
    */
   ready(options?: Abortable & Timed): Promise<void>;
   /**
-   * → `stopped`. Joins a stop already under way, in whatever process (a `kill` overtakes an `ask`); a no-op while
-   * stopped; works right after start, and on a frozen instance, which is unfrozen first. Aborting stops waiting; what was
-   * asked for stays asked for.
+   * → `stopped`. Joins a stop that is under way in any process (a `kill` overtakes an `ask`); a no-op while stopped.
+   * Works right after start, and on a frozen instance, which is unfrozen first. An abort only ends the wait: the
+   * instance still stops as it was asked to.
    */
   stop(options?: StopOptions): Promise<void>;
   /** Stop, then start. */
   restart(options?: StopOptions): Promise<void>;
-  /**
-   * Resolves with how it ended once it is stopped; at once when it is. Rejects with {@link StateError} if it never ran.
-   */
+  /** Resolves with how the instance ended, once it is stopped. Rejects with {@link StateError} if it never ran. */
   wait(options?: Abortable): Promise<InstanceExit>;
   /**
-   * Stops it by force if it runs, then removes all that it left: processes, mounts, cgroups, interfaces, files.
-   * Idempotent. Not undone by an abort; a delete cut short by a crash is finished at the next open.
+   * Stops the instance by force if it runs, then removes everything of it: processes, mounts, cgroups, interfaces,
+   * files. Idempotent. An abort does not undo it. The next `openHost()` finishes a delete that a crash cut short.
    */
   delete(options?: Abortable): Promise<void>;
 }

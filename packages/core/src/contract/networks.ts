@@ -1,30 +1,30 @@
 import type { NetworkConfig, NetworkConfigInput } from "../model/network.ts";
 import type { Abortable } from "./abortable.ts";
 
-/** A managed network as it is defined, with its address, and as it is. */
+/** A managed network: its definition with its address, and its current state. */
 export interface NetworkInfo extends NetworkConfig {
   /** Whether the bridge and its DHCP and DNS server are up. */
   readonly up: boolean;
 }
 
 /**
- * The managed networks of a host: bridges with DHCP, DNS and NAT, which nics of every driver join by name. Each call
- * rejects with the reason of its signal within two seconds of the abort, and undoes the rest in the background where a
- * tool of the host hangs.
+ * The managed networks of a host: bridges with DHCP, DNS and NAT. Nics of every driver join them by name. An aborted
+ * call rejects with the reason of its signal within two seconds; when a tool of the host hangs, the rest is undone in
+ * the background.
  */
 export interface Networks {
   /**
-   * Defines a network and brings it up. With the definition that it has already: a no-op that brings it up again if the
-   * machine was rebooted. Aborting a first create undoes it. @throws {AlreadyExistsError} when the name has another
-   * definition, or is that of an interface we did not make. @throws {ConfigError} when the address overlaps a network
-   * that the machine is on.
-   * @throws {HostError} before anything is touched, when a tool or the right to use it is missing.
+   * Defines a network and brings it up. For an existing network with the same definition it changes nothing, except
+   * that it brings the network up again after a reboot. Aborting a first create undoes it. @throws {AlreadyExistsError}
+   * when a network of that name has another definition, or another program made an interface of that name. @throws
+   * {ConfigError} when the address overlaps a network that the machine is on.
+   * @throws {HostError} when a tool, or the right to use it, is missing; nothing was touched then.
    */
   create(config: NetworkConfigInput, options?: Abortable): Promise<NetworkInfo>;
-  /** A network's definition, and whether it is up now. @throws {NotFoundError} */
+  /** The definition of a network, and whether it is up now. @throws {NotFoundError} */
   get(name: string, options?: Abortable): Promise<NetworkInfo>;
   /**
-   * Every network that is defined on this root, each as {@link get} tells it. One whose definition cannot be read is
+   * Every network that is defined on this root, as {@link get} returns it. A network whose definition cannot be read is
    * left out: `doctor()` names its file, and {@link get} throws a {@link ProtocolError}.
    */
   list(options?: Abortable): Promise<readonly NetworkInfo[]>;

@@ -14,25 +14,25 @@ export interface TerminalSize {
 /** Options of {@link CanExec.exec}. Nothing of the host's environment reaches the program. */
 export interface ExecOptions extends Abortable, Timed {
   /**
-   * Milliseconds from the call to the end of the program. When they have passed, the program is killed inside, with
-   * everything that it started. Default: no limit.
+   * Milliseconds from the call to the end of the program. A program that takes longer is killed inside, with everything
+   * that it started. Default: no limit.
    */
   readonly timeout?: number | undefined;
-  /** An abort kills the program inside, with everything that it started: also after `exec()` has returned. */
+  /** An abort kills the program inside with everything that it started, also after `exec()` has returned. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Added to the defaults `PATH`, `HOME`, `USER`, `HOSTNAME` (the instance's name) and, with a terminal,
-   * `TERM=xterm-256color`, and to the image's own environment where it has one. A variable has at most 131,071 bytes,
-   * its name and `=` included; arguments and variables together 1,966,080, each with nine bytes beside its text: more
-   * is refused with `E2BIG`.
+   * Added to the defaults `PATH`, `HOME`, `USER`, `HOSTNAME` (the instance's name), with a terminal
+   * `TERM=xterm-256color`, and to the image's own environment, if it has one. A variable may have 131,071 bytes,
+   * including its name and `=`. All arguments and variables together may have 1,966,080 bytes, where each counts nine
+   * bytes more than its text. More is refused with `E2BIG`.
    */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** An absolute path inside. Default: the image's working directory, else `/`. */
   readonly cwd?: string | undefined;
   /**
-   * By name or by `uid` or `uid:gid`; names are those of the instance's own `/etc/passwd`. Default: in an
-   * application container the user that its program runs as, else root. `HOME` and `USER` go with it, and so do the
-   * groups of `/etc/group`, unless one is given. An id beyond those of a container, 0 to 65535, is refused.
+   * A name from the instance's own `/etc/passwd`, or `uid`, or `uid:gid`. Default: in an application container the user
+   * that its main program runs as, else root. `HOME` and `USER` follow the user; so do the supplementary groups from
+   * `/etc/group`, unless a group is given. A container refuses ids outside 0 to 65535.
    */
   readonly user?: string | undefined;
 }
@@ -44,9 +44,10 @@ export interface TtyExecOptions extends ExecOptions {
 }
 
 /**
- * Listeners for the lines of a program on pipes. A line is UTF-8 text without its newline; what follows the last newline
- * is told at the end of the stream. A line of more than 65,536 UTF-16 code units is told in pieces of at most that
- * length. What a listener throws kills the program, with everything that it started, and ends the call with that error.
+ * Listeners for the lines of a program on pipes. A line is UTF-8 text without its newline; text after the last newline
+ * is delivered at the end of the stream. A line of more than 65,536 UTF-16 code units is delivered in pieces of at most
+ * that length. If a listener throws, the program is killed with everything that it started, and the call rejects with
+ * that error.
  */
 export interface LineListeners {
   /** Called with each line that the program writes to stdout. */
@@ -56,8 +57,8 @@ export interface LineListeners {
 }
 
 /**
- * Options of a program on pipes. With a listener the output flows whether its stream is read or not: whoever reads the
- * stream as well begins as soon as `exec()` has returned, and then sets the pace for both.
+ * Options of a program on pipes. With a listener, output flows even if its stream is not read. To read the stream as
+ * well, begin as soon as `exec()` has returned; the reader then sets the pace for both.
  */
 export interface PipeExecOptions extends ExecOptions, LineListeners {
   /** Absent: three pipes, and no terminal. */
@@ -65,32 +66,32 @@ export interface PipeExecOptions extends ExecOptions, LineListeners {
 }
 
 /**
- * A program under way inside an instance. The holder owns it: disposing kills it with everything that it started and
- * waits for its end, for a second at most; in a frozen instance not at all.
+ * A running program inside an instance. The caller owns it: disposing kills it with everything that it started, and
+ * waits at most a second for its end. In a frozen instance disposing does not wait.
  */
 export interface InstanceProcess extends AsyncDisposable {
   /**
-   * Settles when the program has ended; its output may still be in the streams, and what it left in the background runs
-   * on. Rejects with {@link ConnectionError} when the instance or its agent went away first, and with what a listener
-   * of lines threw.
+   * Settles when the program has ended. Its output may still be in the streams, and processes that it left in the
+   * background keep running. Rejects with {@link ConnectionError} when the instance or its agent ended first, and with
+   * the error of a line listener that threw.
    */
   readonly exit: Promise<ExitStatus>;
-  /** Whether `timeout` passed before the program ended, which was then killed: `exit` tells `SIGKILL`. */
+  /** Whether the program was killed because `timeout` passed before it ended; `exit` then shows `SIGKILL`. */
   readonly timedOut: boolean;
   /**
-   * Sends a signal to the program's process group *inside*; `SIGKILL` to everything that it started, in whatever group
-   * or session. Default `SIGTERM`. In a frozen instance it takes effect with the thaw.
+   * Sends a signal to the program's process group *inside*; `SIGKILL` goes to everything that the program started, in
+   * any group or session. Default `SIGTERM`. In a frozen instance the signal takes effect at the thaw.
    *
-   * After the program's end a signal goes to those of its process group that live on: never to a stranger that has got
-   * its number since. A no-op when there are none, and once the process was disposed.
+   * After the program has ended, a signal goes to the members of its process group that still live, never to an
+   * unrelated process that has the number by then. A no-op when no member lives, and after disposing.
    */
   kill(signal?: SignalName, options?: Abortable): Promise<void>;
 }
 
 /**
- * A program on three pipes. Ending `stdin` is its end of file (half-close); unread output holds the program back. What
- * is written once the program reads no more is lost: a stream may then fail with `EPIPE`, which needs no listener.
- * An output that the program closes ends at once.
+ * A program on three pipes. Ending `stdin` gives the program end of file (half-close). Unread output blocks the
+ * program. Input that the program no longer reads is lost; `stdin` may then fail with `EPIPE`, which needs no `error`
+ * listener. An output stream ends as soon as the program closes it.
  */
 export interface PipeProcess extends InstanceProcess {
   readonly stdin: Writable;
@@ -99,50 +100,50 @@ export interface PipeProcess extends InstanceProcess {
 }
 
 /**
- * A program on a terminal: one stream both ways, no separate standard error. Destroying the stream hangs it up: the
- * program gets `SIGHUP`. Its settings are the kernel's own (`stty sane` without a tool), with UTF-8 input (`iutf8`).
+ * A program on a terminal: one stream in both directions, no separate standard error. Destroying the stream hangs up
+ * the terminal: the program gets `SIGHUP`. The terminal has the kernel's default settings (like `stty sane`) with UTF-8
+ * input (`iutf8`).
  */
 export interface TtyProcess extends InstanceProcess {
   readonly tty: Duplex;
-  /** Tells the terminal its size, as a window does that is dragged: the program gets SIGWINCH. */
+  /** Changes the size of the terminal: the program gets `SIGWINCH`. */
   resize(size: TerminalSize, options?: Abortable): Promise<void>;
 }
 
 /**
- * Programs inside. The agent of a virtual machine serves one process of the host at a time: while one has it,
- * `can("exec")` is false in another, whose calls reject with {@link UnsupportedError} at once.
+ * Programs inside. The agent of a virtual machine serves one process of the host at a time. While one process uses it,
+ * `can("exec")` is false in all others, and their calls reject with {@link UnsupportedError} at once.
  */
 export interface CanExec {
   /**
-   * Starts a program by argv, never by a shell. Requires `running`: where the instance ends meanwhile, {@link
-   * StateError} says how. It is found and started as execvp(3) does it, by
-   * its own user: a file that is executable but of no known format is run by `/bin/sh`. A program that cannot be
-   * started is a result as a shell would give it: 127 where nothing is there, 126 where what is there cannot be run,
-   * with the reason on stderr.
+   * Starts a program by argv, without a shell. Requires `running`; if the instance ends meanwhile, {@link StateError}
+   * says how. The program is found and started as execvp(3) does, as its own user: `/bin/sh` runs an executable file of
+   * unknown format. A program that cannot be started gives the exit code of a shell, with the reason on stderr: 127 if
+   * it does not exist, 126 if it cannot be run.
    *
-   * It starts with umask 022, no signal blocked or ignored, and priority, limits and the like as the instance gives
-   * them: nothing of the caller's own process.
+   * The program starts with umask 022 and with no signal blocked or ignored. Priority, limits and the like are those of
+   * the instance; nothing comes from the calling process.
    *
-   * An abort kills the program inside, and so does `timeout`. Before `exec()` returned it then rejects, with
-   * `signal.reason` or {@link TimeoutError}; afterwards `exit` tells the signal, and `timedOut` whether it was the
-   * timeout.
+   * An abort kills the program inside, and so does `timeout`. If `exec()` has not returned yet, it rejects with
+   * `signal.reason` or {@link TimeoutError}. Afterwards `exit` shows the signal, and `timedOut` whether the timeout was
+   * the cause.
    */
   exec(argv: readonly string[], options: TtyExecOptions): Promise<TtyProcess>;
   /** The same on three pipes instead of a terminal. */
   exec(argv: readonly string[], options?: PipeExecOptions): Promise<PipeProcess>;
   /**
-   * Runs a program to its end and collects its output. Every end of the program is a result, unless `check` asks for an
-   * error.
+   * Runs a program to its end and collects its output. The call resolves however the program ended, unless `check` is
+   * set.
    *
-   * It ends with its program: where something in the background still holds its pipes, they are read until nothing has
-   * come for 100 ms, and for a second at most. That something runs on, also where an abort comes in this time. An abort
-   * or `timeout` kills the program inside and everything that it started. In a frozen instance it rejects at once, and
-   * the kill takes effect with the thaw.
+   * The call ends when the program ends. If a background process still holds the pipes, they are read until nothing has
+   * come for 100 ms, and for at most a second. That process keeps running, even if an abort comes in this time. An
+   * abort or `timeout` kills the program inside and everything that it started. In a frozen instance the call then
+   * rejects at once, and the kill takes effect at the thaw.
    *
-   * @throws {TimeoutError} when `timeout` (default: none) passed; its `result` has what was printed by then.
-   * @throws {RunError} with `check`, when the result is `failed`; it carries the result.
+   * @throws {TimeoutError} when `timeout` (default: none) passed; its `result` has the output so far.
+   * @throws {RunError} with `check`, when the result is `failed`; it has the `result`.
    */
   run(argv: readonly string[], options: RunBufferOptions): Promise<RunResult<Buffer>>;
-  /** The same, with what was printed as text. */
+  /** The same, with the output as text. */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
 }

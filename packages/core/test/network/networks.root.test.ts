@@ -157,7 +157,7 @@ describe("a managed network", () => {
       await place.networks.create({ name: NAME });
       await place.reserve("a");
       expect((await place.traces()).length).toBe(4);
-      await expect(place.networks.delete(NAME)).rejects.toThrow(`network "${NAME}" is used by a`);
+      await expect(place.networks.delete(NAME)).rejects.toThrow(`network "${NAME}" is in use by a`);
       await place.networks.release(owner("a"));
       await place.networks.release(owner("a"));
       await place.networks.delete(NAME);

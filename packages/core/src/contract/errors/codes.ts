@@ -1,4 +1,4 @@
-/** What an error code means, and what its reader can do about it. */
+/** What an error code means, and what to do about it. */
 export interface ErrorMeaning {
   readonly meaning: string;
   readonly action: string;
@@ -14,12 +14,12 @@ export const ERROR_CODES = {
     action: "Create it, or look among the names that `host.list()` gives.",
   },
   ERR_IMAGE_NOT_FOUND: {
-    meaning: "There is no such image, in this host's store or at its source.",
+    meaning: "There is no such image in this host's store or at its source.",
     action: "Import it with `images.import()`, or look among `images.list()`; the message has a hint.",
   },
   ERR_NETWORK_NOT_FOUND: {
     meaning: "There is no network of that name.",
-    action: "Make it with `networks.create()`.",
+    action: "Create it with `networks.create()`.",
   },
   ERR_USER_NOT_FOUND: {
     meaning: "The instance has no such user.",
@@ -31,7 +31,7 @@ export const ERROR_CODES = {
   },
   ERR_PROGRAM_NOT_FOUND: {
     meaning: "The instance has no such program, or the program's interpreter is missing there.",
-    action: "Give the path of a program that is in the instance.",
+    action: "Give the path of a program that exists in the instance.",
   },
   ERR_HOST_FILE_NOT_FOUND: {
     meaning: "A file or folder of the host, such as the source of an image, does not exist.",
@@ -42,7 +42,7 @@ export const ERROR_CODES = {
     action: "Choose another name, or delete that instance first.",
   },
   ERR_NETWORK_EXISTS: {
-    meaning: "There is a network of that name that is defined otherwise.",
+    meaning: "A network of that name has another definition.",
     action: "Choose another name, or delete that network first.",
   },
   ERR_INTERFACE_EXISTS: {
@@ -59,60 +59,59 @@ export const ERROR_CODES = {
   },
   ERR_INSTANCE_STATE: {
     meaning: "The instance is in a state in which the call is not legal.",
-    action: "Bring it into one of the `expected` states; `exit` and `lastLines` tell why it ended.",
+    action: "Bring it into one of the `expected` states; `exit` and `lastLines` say why it ended.",
   },
   ERR_UNSUPPORTED: {
-    meaning: "The driver, this host or this guest cannot do it.",
-    action: "Read `reason`; ask `instance.can()` before the call.",
+    meaning: "The driver, this host or this guest cannot do what the call asks for.",
+    action: "Read `reason`; check `instance.can()` before the call.",
   },
   ERR_CONFIG: {
     meaning: "The configuration or an argument is invalid; nothing was touched.",
-    action: "Mend each of `issues`, which are listed with their paths.",
+    action: "Correct each of `issues`; each has its path.",
   },
   ERR_HOST: {
     meaning: "The host lacks something that the call needs.",
-    action: "Follow the `fix` of each of `missing`; `host.doctor()` checks them all.",
+    action: "Apply the `fix` of each entry of `missing`; `host.doctor()` checks them all.",
   },
   ERR_COMMAND: {
     meaning: "A tool of the host failed.",
-    action: "Read `stderr`, and run `argv` by hand.",
+    action: "Read `stderr`, or run `argv` by hand.",
   },
   ERR_PROTOCOL: {
-    meaning:
-      "A peer (QMP, the agent, a registry) or a file that Pileus keeps said something that its protocol forbids.",
-    action: "Report it, with `received`.",
+    meaning: "A peer (QMP, the agent, a registry) broke its protocol, or a file that Pileus keeps is malformed.",
+    action: "Report it together with `received`.",
   },
   ERR_CONNECTION: {
     meaning: "The connection to a peer broke or could not be made, or the host was disposed.",
     action: "Check that `peer` is up; open the host again if it was disposed.",
   },
   ERR_TIMEOUT: {
-    meaning: "The deadline passed.",
+    meaning: "A deadline passed.",
     action: "Give a longer `timeout`, or find out what hangs.",
   },
   ERR_RUN: {
-    meaning: "A program failed that `run()` was asked to `check`.",
+    meaning: "A program failed, and `run()` was called with `check`.",
     action: "Look at `result`: the exit code or signal, and what the program printed.",
   },
   ERR_WATCH_OVERRUN: {
     meaning: "A reader of `watch()` fell too far behind, and events were lost.",
-    action: "Look at the state anew, watch anew, and read faster.",
+    action: "Read the state again, watch again, and read faster.",
   },
   ERR_AGENT: {
-    meaning: "The agent in the guest refused a call or failed in it.",
-    action: "Read `reason`, which is the guest's own word.",
+    meaning: "The agent in the guest refused a call, or the call failed there.",
+    action: "Read `reason`, which comes from the guest.",
   },
   ERR_DRIVER: {
-    meaning: "The driver broke a promise of the driver interface.",
-    action: "Tell the author of the driver, with `step` and `cause`.",
+    meaning: "The driver broke the rules of the driver interface.",
+    action: "Report `step` and `cause` to the author of the driver.",
   },
   ERR_IMAGE_INVALID: {
     meaning: "An image is malformed or hostile, or its content differs from its digest.",
-    action: "Fetch or build the image anew; do not trust this one.",
+    action: "Fetch or build the image again; do not trust this one.",
   },
   ERR_FILE: {
     meaning: "A file operation failed, inside the instance or on the host's end of a transfer.",
-    action: "Read `errno`, the system's name for it: `ENOENT` for a file that does not exist.",
+    action: "Read `errno`, the system's name of the failure: `ENOENT` for a file that does not exist.",
   },
 } as const satisfies Readonly<Record<`ERR_${string}`, ErrorMeaning>>;
 

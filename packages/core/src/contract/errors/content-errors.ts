@@ -17,10 +17,10 @@ export class ImageError extends InstanceError {
  */
 export class FileError extends InstanceError {
   readonly code = "ERR_FILE";
-  /** For people: each character that is not printable, and each byte that is no UTF-8, is U+FFFD. */
+  /** For display: each character that is not printable, and each byte that is not UTF-8, is U+FFFD. */
   readonly path: string;
   readonly errno: string;
-  /** What else is known of why. */
+  /** More about the cause, when known. */
   readonly detail?: string;
   constructor(
     facts: { readonly verb: string; readonly path: string; readonly errno: string; readonly detail?: string },

@@ -1,6 +1,6 @@
 import { InstanceError } from "./instance-error.ts";
 
-/** A driver failed in a way that the driver interface does not allow, or answered something else than it promises. */
+/** A driver failed in a way that the driver interface does not allow, or returned an answer that breaks it. */
 export class DriverError extends InstanceError {
   readonly code = "ERR_DRIVER";
   readonly driver: string;

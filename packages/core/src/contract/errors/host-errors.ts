@@ -1,10 +1,10 @@
 import { printable } from "../../text/printable.ts";
 import { InstanceError } from "./instance-error.ts";
 
-/** The driver can never do it, or this host or this guest cannot do it now: `reason` says which. */
+/** The driver, or this host or this guest at the moment, cannot do what the call asks for; `reason` says which. */
 export class UnsupportedError extends InstanceError {
   readonly code = "ERR_UNSUPPORTED";
-  /** The capability, or what else cannot be had (`"logs:stderr"`). */
+  /** The missing capability, or the missing part of one (`"logs:stderr"`). */
   readonly capability: string;
   readonly reason: string;
   constructor(facts: { readonly capability: string; readonly reason: string }, options?: ErrorOptions) {
@@ -19,11 +19,11 @@ export interface Missing {
   /** What is missing, as `doctor()` names it: `"binary:lxc-start"`, `"root"`, `"kvm"`. */
   readonly need: string;
   readonly reason: string;
-  /** What a person can do: a command where there is one. */
+  /** What to do about it: a command, if one helps. */
   readonly fix: string;
 }
 
-/** The host lacks what a call needs: a tool, a right, a feature of the kernel. Each comes with its fix. */
+/** The host lacks what a call needs: a tool, a right, a feature of the kernel. Each entry has its fix. */
 export class HostError extends InstanceError {
   readonly code = "ERR_HOST";
   readonly missing: readonly Missing[];
@@ -36,13 +36,13 @@ export class HostError extends InstanceError {
   }
 }
 
-/** A tool of the host failed, and nothing better is known of why. */
+/** A tool of the host failed, and no more specific error fits. */
 export class CommandError extends InstanceError {
   readonly code = "ERR_COMMAND";
   readonly argv: readonly string[];
   readonly exitCode: number | undefined;
   readonly signal: NodeJS.Signals | undefined;
-  /** The last 4 KiB, as the tool wrote them: not for a terminal. */
+  /** The last 4 KiB, exactly as the tool wrote them: do not print them to a terminal unfiltered. */
   readonly stderr: string;
   constructor(
     facts: {

@@ -1,22 +1,22 @@
 import { printable } from "../../text/printable.ts";
 import type { ErrorCode } from "./codes.ts";
 
-// Registered, so that two copies of this package in one process recognise each other's errors.
+// In the global symbol registry, so that two copies of this package in one process recognise each other's errors.
 const BRAND = Symbol.for("@pileus/core/InstanceError");
 
-// No message of ours is so long; one that quotes a stranger may be.
+// No message of ours is that long; a message that quotes foreign text may be.
 const MAX_MESSAGE = 8192;
 
 /**
- * The root of all errors that this library makes. Cancellation is not one of them: see {@link Abortable}.
+ * The base class of all errors of this library. Cancellation is not one of them: see {@link Abortable}.
  *
- * A message is one printable line, whoever is quoted in it: a guest, an image, a registry, a tool. What could steer a
- * terminal or forge a line of a log is U+FFFD there. Fields hold the original text unless their
+ * A message is one printable line, even when it quotes a guest, an image, a registry or a tool: characters that could
+ * control a terminal or forge a log line are replaced by U+FFFD. Fields hold the original text unless their
  * documentation says otherwise.
  */
 export abstract class InstanceError extends Error {
   abstract readonly code: ErrorCode;
-  /** What failed while the call undid what it had done. Absent where nothing did. */
+  /** Failures while the call undid what it had done. Absent when there were none. */
   declare readonly cleanupFailures?: readonly unknown[];
   get [BRAND](): true {
     return true;
@@ -27,7 +27,7 @@ export abstract class InstanceError extends Error {
   }
 }
 
-/** Whether a value was made by a class of this file, or of another copy of it. */
+/** Whether a value is an {@link InstanceError}, of this copy of the package or another. */
 export function isBranded(value: unknown): value is InstanceError {
   return typeof value === "object" && value !== null && BRAND in value;
 }

@@ -10,12 +10,12 @@ import type { RunError } from "./run-error.ts";
 import type { StateError } from "./state-error.ts";
 import type { OverrunError, TimeoutError } from "./time-errors.ts";
 
-/** One class under one code a noun. */
+/** One error class, by its codes: one for each noun. */
 type ByNoun<E, Codes extends Readonly<Record<string, ErrorCode>>> = {
   [Kind in keyof Codes as Codes[Kind]]: E & { readonly code: Codes[Kind]; readonly kind: Kind };
 };
 
-/** The error that carries a code, with its fields. */
+/** The error class of each code. */
 export interface ErrorsByCode
   extends ByNoun<NotFoundError, typeof NOT_FOUND_CODES>,
     ByNoun<AlreadyExistsError, typeof EXISTS_CODES>,
@@ -37,7 +37,7 @@ export interface ErrorsByCode
 }
 
 /**
- * Narrows an unknown value to an error of this library, or to the class and the fields of those codes that are given:
+ * Narrows an unknown value to an error of this library; with codes, to the classes of these codes:
  *
  * ```ts
  * if (isInstanceError(error, "ERR_IMAGE_NOT_FOUND")) console.log(error.subject);

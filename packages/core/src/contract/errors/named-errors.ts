@@ -1,14 +1,14 @@
 import { EXISTS_CODES, IN_USE_CODES, NOT_FOUND_CODES } from "./codes.ts";
 import { InstanceError } from "./instance-error.ts";
 
-/** What can be missing. The code of the error follows from it: `"image"` gives `ERR_IMAGE_NOT_FOUND`. */
+/** What can be missing. It determines the error's code: `"image"` gives `ERR_IMAGE_NOT_FOUND`. */
 export type NotFoundKind = keyof typeof NOT_FOUND_CODES;
 
-/** What was named does not exist. A file that does not exist inside an instance is a {@link FileError}. */
+/** Something named does not exist. For a missing file inside an instance see {@link FileError}. */
 export class NotFoundError extends InstanceError {
   readonly code: (typeof NOT_FOUND_CODES)[NotFoundKind];
   readonly kind: NotFoundKind;
-  /** The name of what is missing, or its path. */
+  /** The name or path of what is missing. */
   readonly subject: string;
   constructor(kind: NotFoundKind, subject: string, options?: ErrorOptions & { readonly hint?: string }) {
     super(`no ${kind} "${subject}"${options?.hint ? `: ${options.hint}` : ""}`, options);
@@ -18,10 +18,10 @@ export class NotFoundError extends InstanceError {
   }
 }
 
-/** What can be in the way of something new of the same name. The code of the error follows from it. */
+/** What can have a name already. It determines the error's code. */
 export type ExistsKind = keyof typeof EXISTS_CODES;
 
-/** The name is taken: by an instance, by another definition of a network, by an interface of the machine. */
+/** The name is taken by an instance, by a network with another definition, or by an interface of the machine. */
 export class AlreadyExistsError extends InstanceError {
   readonly code: (typeof EXISTS_CODES)[ExistsKind];
   readonly kind: ExistsKind;
@@ -29,14 +29,14 @@ export class AlreadyExistsError extends InstanceError {
   readonly subject: string;
   constructor(kind: ExistsKind, subject: string, options: ErrorOptions & { readonly hint?: string | undefined } = {}) {
     const { hint = "choose another name or delete it first", ...rest } = options;
-    super(`${kind} "${subject}" exists already: ${hint}`, rest);
+    super(`${kind} "${subject}" already exists: ${hint}`, rest);
     this.code = EXISTS_CODES[kind];
     this.kind = kind;
     this.subject = subject;
   }
 }
 
-/** What instances can use. The code of the error follows from it. */
+/** What instances can use. It determines the error's code. */
 export type InUseKind = keyof typeof IN_USE_CODES;
 
 /** An image or a network cannot be deleted while instances use it. */
@@ -48,7 +48,7 @@ export class InUseError extends InstanceError {
   /** The names of the instances that use it. */
   readonly users: readonly string[];
   constructor(kind: InUseKind, subject: string, users: readonly string[], options?: ErrorOptions) {
-    super(`${kind} "${subject}" is used by ${users.join(", ")}: delete them first`, options);
+    super(`${kind} "${subject}" is in use by ${users.join(", ")}: delete them first`, options);
     this.code = IN_USE_CODES[kind];
     this.kind = kind;
     this.subject = subject;

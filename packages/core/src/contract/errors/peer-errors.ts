@@ -1,10 +1,10 @@
 import { printable } from "../../text/printable.ts";
 import { InstanceError } from "./instance-error.ts";
 
-/** A peer, or a file that we keep, said something that its protocol does not allow. */
+/** A peer broke its protocol, or a file that Pileus keeps is malformed. */
 export class ProtocolError extends InstanceError {
   readonly code = "ERR_PROTOCOL";
-  /** The beginning of what the peer sent: at most 1 KiB, printable. */
+  /** The beginning of what was received: at most 1 KiB, printable. */
   readonly received: string;
   constructor(message: string, received: string, options?: ErrorOptions) {
     super(message, options);
@@ -12,7 +12,7 @@ export class ProtocolError extends InstanceError {
   }
 }
 
-/** The connection to a peer broke, could not be made, or was let go because the host was disposed. */
+/** The connection to a peer broke, could not be made, or was closed because the host was disposed. */
 export class ConnectionError extends InstanceError {
   readonly code = "ERR_CONNECTION";
   readonly peer: string;
@@ -22,10 +22,10 @@ export class ConnectionError extends InstanceError {
   }
 }
 
-/** The agent in a guest refused a call or failed in it. */
+/** The agent in a guest refused a call, or the call failed there. */
 export class AgentError extends InstanceError {
   readonly code = "ERR_AGENT";
-  /** The guest's own word for it, such as an errno name. */
+  /** The cause as the guest names it, such as an errno name. */
   readonly reason: string;
   constructor(message: string, reason: string, options?: ErrorOptions) {
     super(message, options);

@@ -1,13 +1,13 @@
 import type { RunResult } from "../run.ts";
 import { InstanceError } from "./instance-error.ts";
 
-/** Lines of standard error in the message, and their characters. */
+/** How many lines of standard error the message quotes, and how many characters of them. */
 const TOLD = { lines: 5, characters: 1024 } as const;
 
-/** A program failed that `run()` was asked to `check`. */
+/** A program failed, and `run()` was called with `check`. */
 export class RunError extends InstanceError {
   readonly code = "ERR_RUN";
-  /** All that is known of the program, its output as text. */
+  /** The result of the program, with its output as text. */
   readonly result: RunResult;
   /** `program` is its name and where it ran: `make in "builder"`. */
   constructor(program: string, result: RunResult, options?: ErrorOptions) {
@@ -19,6 +19,6 @@ export class RunError extends InstanceError {
 
 function describeFailure({ exitCode, signal, truncated, oom }: RunResult): string {
   if (truncated) return "printed more than maxOutput and was killed";
-  if (oom) return "was killed by the kernel for want of memory";
+  if (oom) return "was killed by the kernel because memory ran out";
   return signal === undefined ? `exited with ${exitCode}` : `was ended by ${signal}`;
 }

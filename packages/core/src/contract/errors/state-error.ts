@@ -2,19 +2,20 @@ import type { InstanceExit, InstanceState } from "../state.ts";
 import { InstanceError } from "./instance-error.ts";
 
 /**
- * The instance is in a state in which the call is not legal, or was deleted. `expected` are the states in which it is.
+ * The instance is in a state in which the call is not legal, or was deleted. `expected` has the states in which the
+ * call is legal.
  */
 export class StateError extends InstanceError {
   readonly code = "ERR_INSTANCE_STATE";
   readonly instance: string;
   readonly state: InstanceState | "deleted";
-  /** Empty of an instance that was deleted, or has expired. */
+  /** Empty when the instance was deleted or has expired. */
   readonly expected: readonly InstanceState[];
-  /** How an instance that is stopped ended, where it has run. */
+  /** How a stopped instance ended, if it has run. */
   readonly exit: InstanceExit | undefined;
-  /** What it printed last, as it printed it: of one that ended unasked, with the capability `logs`. */
+  /** The last lines that it printed, unfiltered. Only when it ended by itself and has the capability `logs`. */
   readonly lastLines: string | undefined;
-  /** When its lifetime passed, in milliseconds since the epoch: of an instance that can never be started again. */
+  /** When the lifetime of an expired instance ended, in milliseconds since the epoch. It cannot be started again. */
   readonly expiresAt: number | undefined;
   constructor(
     facts: {
@@ -43,17 +44,17 @@ function describeRefusal(
   facts: Pick<StateError, "state" | "expected"> & { readonly expiresAt?: number | undefined },
 ): string {
   if (facts.state === "deleted") return "it was deleted";
-  if (facts.expiresAt !== undefined) return `its lifetime passed at ${new Date(facts.expiresAt).toISOString()}`;
-  return `it is ${facts.state}, and must be ${facts.expected.join(" or ")}`;
+  if (facts.expiresAt !== undefined) return `its lifetime ended at ${new Date(facts.expiresAt).toISOString()}`;
+  return `it is ${facts.state} and must be ${facts.expected.join(" or ")}`;
 }
 
-/** How it ended and what it printed last, as far as either is known. */
+/** How the instance ended and what it printed last, as far as known. */
 function describeEnd(exit: InstanceExit | undefined, lastLines: string | undefined): readonly string[] {
   const status = exit?.reason === "requested" ? undefined : exit?.status;
   return [
     ...(status === undefined
       ? []
       : [status.kind === "exited" ? `it exited with ${status.code}` : `it was ended by ${status.signal}`]),
-    ...(lastLines === undefined ? [] : [`it printed last: ${lastLines.split("\n").join(" | ")}`]),
+    ...(lastLines === undefined ? [] : [`its last output: ${lastLines.split("\n").join(" | ")}`]),
   ];
 }

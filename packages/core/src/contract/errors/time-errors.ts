@@ -1,14 +1,14 @@
 import type { RunResult } from "../run.ts";
 import { InstanceError } from "./instance-error.ts";
 
-/** A deadline passed: the caller's, or a default that the call's documentation names. */
+/** A deadline passed: the caller's, or a default that the documentation of the call names. */
 export class TimeoutError extends InstanceError {
   readonly code = "ERR_TIMEOUT";
   /** Milliseconds. */
   readonly timeout: number;
   /**
-   * Of `run()`: what the program printed by then, as text, and how long it ran. Absent where it had not begun, and of
-   * every other call.
+   * For `run()`: the result so far, with the output as text. Absent when the program had not begun, and for every other
+   * call.
    */
   readonly result: RunResult | undefined;
   constructor(
@@ -28,7 +28,10 @@ export class OverrunError extends InstanceError {
   /** The most events that a reader may be behind. */
   readonly limit: number;
   constructor(limit: number, options?: ErrorOptions) {
-    super(`a watcher fell more than ${limit} events behind: look anew at what it watches, and read faster`, options);
+    super(
+      `a watcher fell more than ${limit} events behind: read the state again, watch again, and read faster`,
+      options,
+    );
     this.limit = limit;
   }
 }

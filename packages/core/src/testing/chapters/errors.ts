@@ -119,7 +119,7 @@ export function describeErrors(fixture: Fixture): void {
           assert.deepEqual({ reason, status }, { reason: exit?.reason, status: exit?.status });
         }
         if (exit?.status !== undefined) assert.match(told.message, /it exited with \d+|it was ended by SIG/);
-        if (subject.prints !== undefined && fixture.has("logs")) assert.match(told.message, /it printed last: ./);
+        if (subject.prints !== undefined && fixture.has("logs")) assert.match(told.message, /its last output: ./);
       },
       "exec",
     );

@@ -214,7 +214,7 @@ describe("exec", () => {
         exit: { reason: "program", status: { kind: "exited", code: 3 } },
         lastLines: "log of a",
         message:
-          'cannot exec in instance "a": it is stopped, and must be running; it exited with 3; it printed last: log of a',
+          'cannot exec in instance "a": it is stopped and must be running; it exited with 3; its last output: log of a',
       });
   });
 

@@ -25,7 +25,7 @@ describe("a lifetime", () => {
       code: "ERR_INSTANCE_STATE",
       state: "stopped",
       expiresAt,
-      message: expect.stringContaining("its lifetime passed at"),
+      message: expect.stringContaining("its lifetime ended at"),
     });
     expect(await host.list()).toMatchObject([{ name: "a", ephemeral: false, expiresAt }]);
   });
