@@ -18,12 +18,16 @@ export interface AcceleratorChoice {
 const KVM = { accelerator: "kvm", cpuModel: "host" } as const;
 const TCG = { accelerator: "tcg", cpuModel: "max" } as const;
 
-/** Milliseconds that the test guest gets: it takes about 60, and 8.6 s under a KVM that emulates each instruction. */
-const PATIENCE = 800;
+/**
+ * The time limit of the test guest, in milliseconds. It takes about 60 ms, and 8.6 s under a KVM that emulates each
+ * instruction.
+ */
+const TRIAL_TIMEOUT = 800;
 
 /**
- * Chooses KVM only where a guest really runs under it. That `/dev/kvm` opens proves nothing: modules exist that take a machine and then
- * emulate it, at a million instructions a second, or die at the first one that they do not know.
+ * Chooses KVM only where a guest really runs under it. A `/dev/kvm` that opens proves nothing: some kernel modules
+ * accept a machine and then emulate it, at a million instructions a second, or fail at the first instruction that they
+ * do not know.
  */
 export async function chooseAccelerator(spawn: Spawn, options: Abortable = {}): Promise<AcceleratorChoice> {
   const obstacle = (await missingKvm()) ?? (await trialObstacle(spawn, options));
@@ -44,23 +48,24 @@ async function missingKvm(): Promise<string | undefined> {
 }
 
 /**
- * A machine whose firmware is the test: at the reset vector it counts five million down, then writes 0x10 to the exit
- * device, which ends QEMU with 2 × 16 + 1 = 33.
+ * Runs a machine whose firmware is the test: at the reset vector it counts five million down, then writes 0x10 to the
+ * exit device, which ends QEMU with 2 × 16 + 1 = 33.
  */
 export async function trialObstacle(spawn: Spawn, options: Abortable): Promise<string | undefined> {
   const folder = await mkdtemp(join(tmpdir(), "pileus-kvm-"));
   try {
     const firmware = join(folder, "trial.bin");
     await writeFile(firmware, trialFirmware());
-    await spawn(["timeout", "--signal=KILL", String(PATIENCE / 1000), ...renderTrial(firmware)], {
+    await spawn(["timeout", "--signal=KILL", String(TRIAL_TIMEOUT / 1000), ...renderTrial(firmware)], {
       signal: options.signal,
       allow: [33],
     });
     return undefined;
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    // timeout(1): 137 is its own KILL.
-    if (error.exitCode === 137 || error.signal === "SIGKILL") return `a test guest did not end within ${PATIENCE} ms`;
+    // timeout(1) exits with 137 when it has sent SIGKILL.
+    if (error.exitCode === 137 || error.signal === "SIGKILL")
+      return `a test guest did not end within ${TRIAL_TIMEOUT} ms`;
     return `a test guest failed (${error.stderr.trim().split("\n").at(-1) ?? `exit code ${error.exitCode}`})`;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -75,7 +80,9 @@ function renderTrial(firmware: string): string[] {
   ];
 }
 
-/** 64 KiB of `hlt`, with the trial at the reset vector: mov ecx,5000000; dec ecx; jnz; mov al,0x10; out 0xf4,al; hlt. */
+/**
+ * 64 KiB of `hlt`, with the trial at the reset vector: mov ecx,5000000; dec ecx; jnz; mov al,0x10; out 0xf4,al; hlt.
+ */
 function trialFirmware(): Buffer {
   const image = Buffer.alloc(0x10000, 0xf4);
   Buffer.from("66b9404b4c00664975fcb010e6f4f4", "hex").copy(image, 0xfff0);

@@ -4,25 +4,26 @@ import { type Abortable, ConnectionError, isInstanceError } from "@pileus/core";
 import { abortable, linkSignals, withDeadline } from "@pileus/core/driver";
 import type { PortClaim } from "./port-claim.ts";
 
-/** Opens a session with the agent, waiting for as long as it takes the guest to bring it up. */
+/** Opens a session with the agent. Waits for as long as the guest takes to start it. */
 export type OpenSession = (options: Abortable) => Promise<AgentClient>;
 
-/** How long an operation waits for the agent of a guest that boots, in milliseconds. */
+/** How long an operation waits for the agent of a booting guest, in milliseconds. */
 const AGENT_TIMEOUT = 120_000;
 
 /**
- * The least time from the beginning of one session to the opening of the next, in milliseconds: a guest that ends each at once must not
- * keep us busy. An agent that starts anew takes longer by itself.
+ * The shortest time from the beginning of one session to the opening of the next, in milliseconds: a guest that ends
+ * each session at once must not keep this process busy. An agent that restarts takes longer anyway.
  */
 const SESSION_INTERVAL = 100;
 
-/** How soon is tried again what this host could not do now, in milliseconds. */
+/** The delay before a failed attempt is repeated, in milliseconds. */
 const RETRY_INTERVAL = 200;
 
 /**
- * The link to a guest's agent for as long as its machine runs: connects from the start on, and again whenever a session ends
- * (the guest rebooted, its agent was restarted), or could not be opened: a host short of descriptors or processes is so for a while. An
- * agent that breaks the protocol, or refuses us, is not asked again. While another process has the agent, this waits for its turn.
+ * The link to a guest's agent for as long as its machine runs. It connects at the start, and again whenever a session
+ * ends (the guest rebooted, its agent restarted) or could not be opened (the host was short of descriptors or processes
+ * for a while). It does not try again after the agent broke the protocol or refused the session. While another process
+ * has the agent, it waits for its turn.
  */
 export class AgentLink {
   readonly #open: OpenSession;
@@ -35,7 +36,7 @@ export class AgentLink {
   #settle: { resolve(agent: AgentClient): void; reject(error: Error): void };
   #onSession: (agent: AgentClient) => void = () => undefined;
 
-  /** `claim`: the right to the agent, where several processes may want it; owned from now on. */
+  /** `claim`: the right to the agent, where several processes may want it. The link owns it from now on. */
   constructor(open: OpenSession, claim?: PortClaim) {
     this.#open = open;
     this.#claim = claim;
@@ -48,20 +49,20 @@ export class AgentLink {
     return this.#current;
   }
 
-  /** Why there is no session, nor will be as things stand: it failed, or another process has the agent. */
+  /** Why there is no session and none will come for now: the link failed, or another process has the agent. */
   get failure(): Error | undefined {
     if (this.#failure !== undefined || this.#claim?.held !== false) return this.#failure;
-    return new ConnectionError("the guest's agent", "another process has it, and it serves one at a time");
+    return new ConnectionError("the guest's agent", "another process has it; it serves one process at a time");
   }
 
-  /** Sets who is told of each session to come. */
+  /** Sets the listener that is called with each later session. */
   set onSession(listener: (agent: AgentClient) => void) {
     this.#onSession = listener;
   }
 
   /**
-   * The session, waited for. @throws {TimeoutError} after two minutes. @throws {ConnectionError} when the machine has ended or was let
-   * go, and at once while another process has the agent.
+   * Waits for the session. @throws {TimeoutError} after two minutes. @throws {ConnectionError} when the machine has
+   * ended or was detached, and at once while another process has the agent.
    */
   async session(options: Abortable = {}): Promise<AgentClient> {
     options.signal?.throwIfAborted();
@@ -73,23 +74,23 @@ export class AgentLink {
     return withDeadline(deadline, (signal) => abortable(this.#next, signal));
   }
 
-  /** The guest let go of the port: what the session still waits for does not come. Another one is opened. */
-  drop(): void {
+  /** For when the guest has closed the port: the session gets no more answers, so it ends and another one is opened. */
+  endSession(): void {
     this.#current?.close();
   }
 
   /** Ends the session and stops connecting. The guest's agent goes on. Idempotent. */
   async close(): Promise<void> {
-    this.#end.abort(new ConnectionError("the guest's agent", "its machine has ended or was let go"));
+    this.#end.abort(new ConnectionError("the guest's agent", "its machine has ended or was detached"));
     await this.#loop;
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#end;
     try {
-      await this.#insist(async () => this.#claim?.wait({ signal }));
+      await this.#retry(async () => this.#claim?.wait({ signal }));
       for (;;) {
-        const agent = await this.#insist(() => this.#open({ signal }));
+        const agent = await this.#retry(() => this.#open({ signal }));
         const began = performance.now();
         this.#current = agent;
         this.#onSession(agent);
@@ -110,15 +111,18 @@ export class AgentLink {
     }
   }
 
-  /** Does it until it works. A socket that is gone went with its machine: the monitor tells, and we are closed. */
-  async #insist<T>(attempt: () => Promise<T>): Promise<T> {
+  /**
+   * Repeats the attempt until it succeeds. A missing socket means that the machine has ended: the monitor reports that,
+   * and the link is closed.
+   */
+  async #retry<T>(attempt: () => Promise<T>): Promise<T> {
     const { signal } = this.#end;
     for (;;) {
       try {
         return await attempt();
       } catch (error) {
         signal.throwIfAborted();
-        if (isInstanceError(error, ...LASTING)) throw error;
+        if (isInstanceError(error, ...PERMANENT_ERRORS)) throw error;
       }
       await pause(RETRY_INTERVAL, signal);
     }
@@ -136,8 +140,10 @@ export class AgentLink {
   }
 }
 
-/** What time does not mend: an agent that speaks wrongly or refuses us, a host without flock(1). */
-const LASTING = ["ERR_PROTOCOL", "ERR_AGENT", "ERR_HOST"] as const;
+/**
+ * Errors that do not pass with time: an agent that breaks the protocol or refuses the session, a host without flock(1).
+ */
+const PERMANENT_ERRORS = ["ERR_PROTOCOL", "ERR_AGENT", "ERR_HOST"] as const;
 
 async function pause(time: number, signal: AbortSignal): Promise<void> {
   await delay(time, undefined, { signal }).catch(() => signal.throwIfAborted());
@@ -148,7 +154,7 @@ function expectSession(): [Promise<AgentClient>, { resolve(agent: AgentClient): 
   const promise = new Promise<AgentClient>((resolve, reject) => {
     settle = { resolve, reject };
   });
-  // Nobody may be waiting for it.
+  // It may be that no caller waits for the session: its rejection must not count as unhandled.
   promise.catch(() => undefined);
   return [promise, settle];
 }

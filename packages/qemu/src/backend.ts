@@ -51,7 +51,10 @@ export class QemuBackend implements Backend<QemuCapability> {
     return plan(before, after, readHostMemory());
   }
 
-  /** An overlay: on the image's root disk, which is made with its first instance, or on the disk that the image is. */
+  /**
+   * Makes an overlay on the image's root disk, which is made with its first instance. For a disk image, makes it on
+   * that disk.
+   */
   async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {
     const { spawn, context } = this.#parts;
     const { tree, image } = instance;
@@ -99,8 +102,8 @@ export class QemuBackend implements Backend<QemuCapability> {
   }
 
   /**
-   * Ends by force what still runs. The overlay lies in the instance's folder; interfaces, and
-   * claims on the agent that a crash left, alone are outside.
+   * Kills what still runs. The overlay lies in the instance's folder. Only interfaces, and claims on the agent that a
+   * crash left, lie outside of it.
    */
   async remove(instance: InstanceContext): Promise<void> {
     await killQemu(instance.uuid);
@@ -124,13 +127,14 @@ export class QemuBackend implements Backend<QemuCapability> {
   async #agentOf(instance: InstanceContext, identity: ProcessIdentity): Promise<AgentLink | undefined> {
     if (instance.tree.kind === "disk") return undefined;
     const connect = () => connectUnix(runFiles(instance).agent);
-    // However long the guest takes to boot: who waits for its agent has a deadline of his own.
+    // Without a limit, because a guest may take long to boot: each caller that waits for the agent has its own
+    // deadline.
     const open = (options: Abortable) => connectAgent({ ...options, connect, timeout: Number.POSITIVE_INFINITY });
     return new AgentLink(open, await PortClaim.open(claimPath(this.#claims, instance.uuid, identity)));
   }
 
-  // Neither is in the instance's folder: whoever waits for a lock makes its file anew, and would do so while the folder
-  // is being removed.
+  // Claims and release locks are not in the instance's folder: a process that waits for a lock creates its file again,
+  // and would do so while the folder is being removed.
   get #claims(): string {
     return join(this.#parts.context.folder, "agents");
   }
@@ -140,7 +144,7 @@ export class QemuBackend implements Backend<QemuCapability> {
   }
 }
 
-// A machine runs even if other clients hold its monitors, or none answers: what needs no monitor works.
+// A machine runs even if other clients hold its monitors, or none answers. Operations that need no monitor then work.
 async function findMonitor(paths: readonly string[], options: Abortable): Promise<QmpClient | undefined> {
   try {
     return await connectMonitor(paths, options);
@@ -151,4 +155,7 @@ async function findMonitor(paths: readonly string[], options: Abortable): Promis
   }
 }
 
-const NO_FIRMWARE = { capability: "disk image on microvm", reason: "no firmware of a microvm boots a disk: use q35" };
+const NO_FIRMWARE = {
+  capability: "disk image on microvm",
+  reason: "the firmware of a microvm cannot boot a disk: use q35",
+};

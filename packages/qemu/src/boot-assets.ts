@@ -14,13 +14,13 @@ export interface BootAssetsParts {
   /** Where they are kept. */
   readonly cache: string;
   readonly kernel: KernelSupply;
-  /** The file of the agent's runtime drive, made at first need. */
+  /** The file of the agent's runtime drive, made when it is first needed. */
   readonly runtimeDrive: (options: Abortable) => Promise<string>;
 }
 
 /**
- * Kernel, initramfs and runtime drive: found or made with the first start, then taken as they are for as long as their files exist. To
- * find out anew whether they are up to date takes programs to be run, at each start.
+ * Kernel, initramfs and runtime drive. They are found or made at the first start, then used as they are for as long as
+ * their files exist. To check at each start whether they are up to date would take several programs.
  */
 export class BootAssetSupply {
   readonly #parts: BootAssetsParts;

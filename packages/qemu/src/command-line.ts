@@ -11,26 +11,27 @@ export interface CommandLineParts {
 }
 
 /**
- * The kernel's command line: what makes it start quickly, and what our initramfs must know (see
- * `initramfs/init-script.ts`). Names and addresses are what their schemas allow: no blank, no comma.
+ * The kernel's command line: options that make it start quickly, and what our initramfs must know (see
+ * `initramfs/init-script.ts`). The schemas of names and addresses allow no blank and no comma.
  */
 export function renderCommandLine(parts: CommandLineParts): string {
   const { hostname, nics, type, accelerator, tscKhz } = parts;
-  // Attacks on speculation are not emulated; nor is a measured processor worth testing timers and ciphers on.
+  // An emulated processor does not speculate, so it needs no mitigations. Tests of its timers and ciphers are not worth
+  // their time.
   const emulated = ["mitigations=off", "nokaslr", "no_timer_check", "cryptomgr.notests", "rcupdate.rcu_expedited=1"];
   return [
     "console=ttyS0",
     "quiet",
     "rw",
-    // A panic ends or resets the machine at once; microvm knows no other reset than a triple fault.
+    // A panic ends or resets the machine at once. A microvm can only be reset by a triple fault.
     "panic=-1",
     "reboot=t",
     "random.trust_cpu=on",
     // Interfaces have the names that the initramfs gave them.
     "net.ifnames=0",
     ...(accelerator === "tcg" ? emulated : []),
-    // Under TCG on a busy host microvm fails to measure its counter against the PIT, and hangs. A PC has more clocks to
-    // ask.
+    // Under TCG on a busy host, a microvm fails to calibrate its counter against the PIT, and hangs. A PC has more
+    // clocks to calibrate it against.
     ...(accelerator === "tcg" && type === "microvm" && tscKhz !== undefined ? [`tsc_early_khz=${tscKhz}`] : []),
     `pileus.hostname=${hostname}`,
     ...nics.map(({ device, mac, ipv4, dns }) => `pileus.nic=${[device, mac, ipv4.address, dns.domain].join(",")}`),

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import type { Abortable, FileOperations, FileStat, MkdirOptions, OwnerOptions, RemoveOptions } from "@pileus/core";
 
-/** The files of a guest through whatever session its agent has at the time of each call. */
+/** The files of a guest. Each call uses the session that its agent has at that time. */
 export class GuestFiles implements FileOperations {
   readonly #session: (options: Abortable) => Promise<{ readonly files: FileOperations }>;
 

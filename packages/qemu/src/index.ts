@@ -1,9 +1,9 @@
 /**
  * Virtual machines: a driver over QEMU, controlled by QMP, with the agent of `@pileus/agent` in the guest.
  *
- * `openHost({ drivers: [qemu()] })` is all that a caller needs. Guests are booted from the same root file system images as
- * system containers, by a kernel that is downloaded and never installed; a disk image is booted by firmware, and has no agent.
- * `@pileus/qemu/qmp` is the QMP client by itself. Start reading at `qemu.ts`, then `backend.ts`.
+ * `openHost({ drivers: [qemu()] })` is all that a caller needs. Guests boot from the same root file system images as
+ * system containers, with a kernel that is downloaded but not installed. A disk image is booted by its firmware, and
+ * has no agent. `@pileus/qemu/qmp` is the QMP client alone. Start reading at `qemu.ts`, then `backend.ts`.
  */
 export type { Accelerator, MachineType } from "./argv/machine-spec.ts";
 export { type DebianKernelOptions, ensureDebianKernel } from "./kernel/debian.ts";

@@ -19,14 +19,14 @@ import { startQemu } from "./qemu-process.ts";
 import type { QmpClient } from "./qmp/index.ts";
 import { runFiles } from "./run-files.ts";
 
-/** How long QEMU may take until it greets, in milliseconds: 0.1 s, or many times that on a busy host. */
+/** How long QEMU may take to greet, in milliseconds. It takes 0.1 s, or many times that on a busy host. */
 const START_TIMEOUT = 30_000;
 
 /**
- * Starts the QEMU of an instance, and returns when it runs and its monitor answers. A failure or an abort leaves no process and no
- * interface.
+ * Starts the QEMU of an instance. Returns when it runs and its monitor answers. A failure or an abort leaves no process
+ * and no interface.
  *
- * @throws {CommandError} with what QEMU said, when it does not start.
+ * @throws {CommandError} with what QEMU printed, when it does not start.
  */
 export async function launch(
   instance: InstanceContext,
@@ -45,7 +45,7 @@ export async function launch(
     signal?.throwIfAborted();
     const { pid, failure } = await withSockets([...files.monitors, files.console, files.agent], (descriptors) => {
       const count = files.monitors.length;
-      // QEMU sees what it inherits as 3, 4 and so on.
+      // QEMU inherits the descriptors as 3, 4 and so on.
       const [console, agent] = [3 + count, 4 + count];
       const monitors = files.monitors.map((_, index) => 3 + index);
       const argv = renderArgv(describeMachine(instance, assets, { monitors, console, agent }, tscKhz));
@@ -60,7 +60,10 @@ export async function launch(
   });
 }
 
-/** Makes listening sockets, lends their descriptors to `use`, and closes ours: the process that inherited them has its own. */
+/**
+ * Makes listening sockets, lends their descriptors to `use`, then closes them here: the process that inherited them has
+ * its own.
+ */
 async function withSockets<T>(
   paths: readonly string[],
   use: (descriptors: readonly number[]) => Promise<T>,
@@ -74,13 +77,13 @@ async function withSockets<T>(
   }
 }
 
-/** A QEMU that ends closes its monitors first, and then says why: that is the better reason. */
+/** A QEMU that ends closes its monitors first and prints the reason afterwards. That reason is the better error. */
 async function explain(error: unknown, identity: ProcessIdentity, failure: Promise<never>): Promise<never> {
   if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
   try {
     await waitForEnd(identity);
   } catch {
-    // It lives, and does not answer: the connection's error is all there is.
+    // QEMU lives and does not answer: the error of the connection is all that is known.
     throw error;
   }
   return failure;

@@ -13,10 +13,10 @@ import { type QemuSection, QemuSectionSchema } from "./section.ts";
 /** The memory of a machine whose configuration has no limit, in bytes. */
 const DEFAULT_MEMORY = 512 * 2 ** 20;
 
-/** What all machines are started with, made at first need. */
+/** What all machines are started with, made when first needed. */
 export interface MachineAssets {
   readonly accelerator: AcceleratorChoice;
-  /** Of a guest that we boot; absent for one that boots from a disk of its own. */
+  /** For a guest that we boot; absent for a guest that boots from its own disk. */
   readonly boot?: BootAssets | undefined;
 }
 
@@ -29,7 +29,7 @@ export function memoryOf(config: InstanceConfig): number {
   return config.limits.memory?.limit ?? DEFAULT_MEMORY;
 }
 
-/** What an instance's configuration means as a machine. Pure, but for the sockets that were made for it. */
+/** Describes the machine of an instance's configuration. Pure, except for the sockets that were made for it. */
 export function describeMachine(
   instance: InstanceContext,
   assets: MachineAssets,
@@ -70,7 +70,7 @@ export function describeMachine(
   };
 }
 
-/** The rate of the time stamp counter, as near as /proc/cpuinfo knows it. */
+/** The rate of the time stamp counter in kHz, as precisely as /proc/cpuinfo has it. */
 export async function readTscKhz(): Promise<number | undefined> {
   const mhz = /^cpu MHz\s*:\s*([\d.]+)$/m.exec(await readFile("/proc/cpuinfo", "latin1"))?.[1];
   return mhz === undefined ? undefined : Math.round(Number(mhz) * 1000);

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type ProcessIdentity, parseProcessStat } from "@pileus/core/driver";
 
-/** Ticks of /proc/PID/stat in a second: USER_HZ is 100 on all architectures that QEMU runs on as host here. */
+/** Ticks of /proc/PID/stat in a second: USER_HZ is 100 on all host architectures that this driver supports. */
 const TICKS = 100;
 const PAGE = 4096;
 
@@ -11,14 +11,14 @@ export interface ProcessUsage {
   readonly residentBytes: number;
 }
 
-/** What that very process of this host uses; `undefined` when it has ended. */
+/** What this process uses; `undefined` when it has ended. Never the figures of a later process with the same pid. */
 export async function readProcessUsage(identity: ProcessIdentity): Promise<ProcessUsage | undefined> {
   try {
     const stat = parseProcessStat(await readFile(`/proc/${identity.pid}/stat`, "latin1"));
     if (stat?.startTime !== identity.startTime) return undefined;
     return { cpuSeconds: stat.cpuTicks / TICKS, residentBytes: stat.residentPages * PAGE };
   } catch (error) {
-    // ESRCH: it ended between open and read.
+    // ESRCH: the process ended between open and read.
     if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;
   }

@@ -3,15 +3,15 @@ import { linkSignals } from "@pileus/core/driver";
 import { QmpBusyError, QmpClient } from "./qmp/index.ts";
 
 export interface MonitorOptions extends Abortable {
-  /** How long a monitor may take to greet, in milliseconds. Default 5000: a free one takes a few. */
+  /** How long a monitor may take to greet, in milliseconds. Default 5000. A free monitor takes a few milliseconds. */
   readonly greetingTimeout?: number | undefined;
 }
 
 /**
  * Connects to the first of a machine's monitors that is free, trying all at once.
  *
- * @throws {ConnectionError} when none is: others hold them, or nothing listens. @throws {ProtocolError} when what
- * listens is no monitor.
+ * @throws {ConnectionError} when none is free: other clients hold them, or nothing listens. @throws {ProtocolError}
+ * when the listener is not a monitor.
  */
 export async function connectMonitor(paths: readonly string[], options: MonitorOptions = {}): Promise<QmpClient> {
   const losers = linkSignals(options.signal);
@@ -20,7 +20,7 @@ export async function connectMonitor(paths: readonly string[], options: MonitorO
   );
   try {
     const winner = await Promise.any(attempts);
-    losers.abort(new Error("another monitor was sooner"));
+    losers.abort(new Error("another monitor answered first"));
     for (const attempt of attempts) {
       void attempt.then(
         (client) => (client === winner ? undefined : client.close()),

@@ -3,12 +3,13 @@ import { type Plan, renderPlan } from "@pileus/core/driver";
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
-/** Below it the guest's kernel, its init and the agent do not fit together: 128 MiB leave them 60 MiB. */
+/** The least memory that the guest's kernel, its init and the agent fit into: 128 MiB leave them 60 MiB. */
 export const MIN_MEMORY = 128 * MIB;
 
 /**
- * Both machine types say 288 (`query-machines`, QEMU 7.2), and QEMU refuses more than 255 where KVM has no x2APIC; with it, a
- * guest needs an IOMMU besides, which our machines have not (libvirt, formatdomain, "eim", draws the line at 255, too).
+ * Both machine types say 288 (`query-machines`, QEMU 7.2), and QEMU refuses more than 255 where KVM has no x2APIC; with
+ * it, a guest also needs an IOMMU, which our machines do not have (libvirt, formatdomain, "eim", also draws the line at
+ * 255).
  */
 const MAX_CPUS = 255;
 
@@ -27,7 +28,7 @@ export function plan(before: InstanceConfig | undefined, after: InstanceConfig, 
   return renderPlan(before, after, { section: "qemu", effects: EFFECTS, refused: refusals(after, hostMemory) });
 }
 
-/** What can never work on this host. */
+/** The settings that can never work on this host. */
 function refusals({ limits }: InstanceConfig, hostMemory: number): readonly ConfigIssue[] {
   const { cpu, memory, processes } = limits;
   const refused: ConfigIssue[] = [];
@@ -43,10 +44,11 @@ function refusals({ limits }: InstanceConfig, hostMemory: number): readonly Conf
   if (memory !== undefined && memory.limit < MIN_MEMORY) {
     refused.push({ path: ["limits", "memory"], message: `a virtual machine needs at least ${MIN_MEMORY / MIB}MiB` });
   }
-  // Linux refuses it as an "obvious overcommit" (proc_sys_vm(5), overcommit_memory); where it is told not to, nothing backs it.
+  // Linux refuses more as an "obvious overcommit" (proc_sys_vm(5), overcommit_memory). Where it is set not to refuse,
+  // nothing backs the memory.
   if (memory !== undefined && memory.limit > hostMemory) {
     const have = `${(hostMemory / GIB).toFixed(1)}GiB`;
-    refused.push({ path: ["limits", "memory"], message: `this host has ${have}, its swap space included` });
+    refused.push({ path: ["limits", "memory"], message: `this host has ${have}, including its swap space` });
   }
   if (memory?.swap !== undefined) {
     const message = "the kernel of a virtual machine manages its own swap space";

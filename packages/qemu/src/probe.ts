@@ -9,12 +9,12 @@ import { TOOLS } from "./tools.ts";
 export interface ProbeParts extends Abortable {
   readonly spawn: Spawn;
   readonly kernel: KernelSupply;
-  /** Where kernels are downloaded to, as far as that is known. */
+  /** The folder that kernels are downloaded to, if it is known. */
   readonly cache: string | undefined;
   readonly accelerator: () => Promise<AcceleratorChoice>;
 }
 
-/** What this host has for virtual machines and what it lacks. Changes nothing. */
+/** Reports what this host has for virtual machines and what it lacks. Changes nothing. */
 export async function probe(parts: ProbeParts): Promise<HostReport> {
   const missing: Missing[] = [];
   const facts: { name: string; value: string }[] = [];

@@ -13,7 +13,7 @@ import {
 import { QEMU } from "./argv/argv.ts";
 import { TOOLS } from "./tools.ts";
 
-/** A QEMU that was just started and is not known to work yet. */
+/** A QEMU that was just started and may still fail. */
 export interface StartedQemu {
   readonly pid: number;
   /** Rejects when it ends; never resolves. */
@@ -21,10 +21,10 @@ export interface StartedQemu {
 }
 
 /**
- * Starts QEMU detached: in a session of its own, its output in a file, so that it lives on whatever becomes of us.
+ * Starts QEMU detached, in its own session and with its output in a file, so that it outlives this process.
  * `descriptors` are inherited as its 3, 4 and so on.
  *
- * @throws {HostError} when it is not there.
+ * @throws {HostError} when QEMU is not installed.
  */
 export async function startQemu(
   argv: readonly string[],
@@ -46,7 +46,7 @@ export async function startQemu(
         }, reject);
       });
     });
-    // Who starts it listens only until it works.
+    // The caller listens to `failure` only until QEMU works.
     ended.catch(() => undefined);
     await once(child, "spawn");
     child.unref();
@@ -60,8 +60,8 @@ export async function startQemu(
 }
 
 /**
- * The QEMU of ours that runs the machine with this UUID: the one that the pid file names, if it has the UUID among its
- * arguments; else, where a crash came before the file was written, any process that has.
+ * Finds our QEMU that runs the machine with this UUID: the process that the pid file names, if it has the UUID among
+ * its arguments; else any process that has it, because a crash may have come before the file was written.
  */
 export async function findQemu(
   uuid: string,
@@ -74,10 +74,9 @@ export async function findQemu(
 }
 
 /**
- * Ends every QEMU of ours that runs the machine with this UUID, whatever state it is in, and returns when they are
- * gone.
+ * Kills every QEMU of ours that runs the machine with this UUID, whatever its state. Returns when they have ended.
  *
- * @throws {TimeoutError} when one does not end within 5 s: the kernel waits for a disk, say.
+ * @throws {TimeoutError} when one does not end within 5 s, for example because the kernel waits for a disk.
  */
 export async function killQemu(uuid: string): Promise<void> {
   for (const identity of await findProcesses((argv) => runs(argv, uuid))) {

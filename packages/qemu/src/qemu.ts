@@ -11,11 +11,16 @@ import { probe } from "./probe.ts";
 import type { QemuCapability } from "./running.ts";
 import { QemuSectionSchema } from "./section.ts";
 
-/** What `qemu()` takes: with nothing given, the host and its distribution have all that is needed. */
+/** Options of `qemu()`. Without any, the driver uses what the host and its distribution have. */
 export interface QemuOptions {
-  /** Boots every guest. Default: the distribution's kernel for virtual machines, downloaded by apt when first needed. */
+  /**
+   * The kernel of every guest. Default: the distribution's kernel for virtual machines, downloaded by apt when first
+   * needed.
+   */
   readonly kernel?: GuestKernel | undefined;
-  /** A folder in which `qemu/` keeps kernel, initramfs and runtime drive: hosts can share one. Default: the host's own. */
+  /**
+   * A folder in which `qemu/` keeps kernel, initramfs and runtime drive: hosts can share one. Default: the host's own.
+   */
   readonly cache?: string | undefined;
   /** Runs the tools of the host; for tests. */
   readonly spawn?: Spawn | undefined;
@@ -23,19 +28,22 @@ export interface QemuOptions {
 
 const CAPABILITIES: ReadonlySet<QemuCapability> = new Set(["exec", "files", "freeze", "network", "metrics", "logs"]);
 
-/** The driver of virtual machines: `openHost({ drivers: [qemu()] })`. Makes nothing and starts nothing. */
+/**
+ * The driver of virtual machines: `openHost({ drivers: [qemu()] })`. Creates no file and starts no process by itself.
+ */
 export function qemu(options: QemuOptions = {}): Driver<"qemu", QemuCapability, typeof QemuSectionSchema> {
   const run = options.spawn ?? spawn;
   const shared = options.cache === undefined ? undefined : join(options.cache, "qemu");
-  // What `doctor()` looks into: of several hosts, which it does not tell apart, the one that was opened last.
+  // The folder that `doctor()` looks into. It does not tell hosts apart: of several, it takes the one that was opened
+  // last.
   let latest = shared;
   const kernel = new KernelSupply({ given: options.kernel, spawn: run });
   let choice: Promise<AcceleratorChoice> | undefined;
-  // Asked once: what it finds does not change while the kernel runs, and the trial takes its time.
+  // Found out once: the result does not change while the kernel runs, and the trial takes time.
   const accelerator = () => {
     if (choice === undefined) {
       choice = chooseAccelerator(run);
-      // A failure says nothing about the next time.
+      // A failure is not remembered: the next attempt may succeed.
       choice.catch(() => {
         choice = undefined;
       });

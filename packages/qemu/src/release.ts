@@ -4,44 +4,47 @@ import { dirname } from "node:path";
 import { acquireLock, type InstanceContext, type Lock, removeInterface } from "@pileus/core/driver";
 import { runFiles, socketsOf } from "./run-files.ts";
 
-/** What of a machine must be known to clean up after it. */
+/** What must be known about a machine to clean up after it. */
 export interface ReleaseSpec {
   readonly instance: InstanceContext;
-  /** The file of the lock that is held by whoever gives back what a run held. */
+  /** The file of the lock that a process holds while it gives back what a run held. */
   readonly releaseLock: string;
 }
 
 /** Gives back what a machine that has ended held on the host. Idempotent. */
 export async function releaseMachine(spec: ReleaseSpec): Promise<void> {
-  await using _turn = await takeTurn(spec);
+  await using _lock = await lockRelease(spec);
   await releaseHost(spec.instance);
 }
 
 /**
- * The same for one run that has ended. Nothing where another process that held it, too, has done so: what is there under the same
- * names may be the next run's.
+ * The same for one run that has ended. Does nothing if another process that held the run has already done so: files of
+ * the same names may then belong to the next run.
  */
 export async function releaseRun(spec: ReleaseSpec, mark: string | undefined): Promise<void> {
-  await using _turn = await takeTurn(spec);
+  await using _lock = await lockRelease(spec);
   if (mark !== undefined && markOf(spec.instance) === mark) await releaseHost(spec.instance);
 }
 
-/** Tells a run from a later one by its console's socket, which is made anew for each; `undefined` where there is none. */
+/**
+ * A mark that tells a run from a later one, taken from the socket of its console: each run makes a new socket.
+ * `undefined` if there is none.
+ */
 export function markOf(instance: InstanceContext): string | undefined {
   const found = statSync(runFiles(instance).console, { bigint: true, throwIfNoEntry: false });
-  // The time, too: a number of a file that was removed is given to the next.
+  // The inode number alone would not do: a new file may get the number of a removed one.
   return found === undefined ? undefined : `${found.ino} ${found.ctimeNs}`;
 }
 
-/** One process at a time, so that a run of which one has begun to give back everything is over for the others when it has. */
-async function takeTurn({ releaseLock }: ReleaseSpec): Promise<Lock> {
+/** Lets one process release at a time. When it has finished, the others see that the run is gone. */
+async function lockRelease({ releaseLock }: ReleaseSpec): Promise<Lock> {
   await mkdir(dirname(releaseLock), { recursive: true, mode: 0o700 });
   return await acquireLock(releaseLock, { retire: true });
 }
 
 async function releaseHost(instance: InstanceContext): Promise<void> {
   const files = runFiles(instance);
-  // First: from here on it is nobody's run, should a step below fail, too.
+  // First, so that no other process takes the run for its own, even if a step below fails.
   await rm(files.console, { force: true });
   for (const nic of instance.nics) await removeInterface(nic.hostInterface);
   for (const path of socketsOf(files)) await rm(path, { force: true });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { InstanceContext } from "@pileus/core/driver";
 
-/** How many processes can hold a machine at the same time: a monitor serves one each. */
+/** How many processes can hold a machine at the same time: each monitor serves one. */
 const MONITORS = 4;
 
 /** The files of one instance, by what they are. */
@@ -11,9 +11,9 @@ export interface RunFiles {
   readonly console: string;
   readonly agent: string;
   readonly pid: string;
-  /** What the serial console printed since the last start. */
+  /** The output of the serial console since the last start. */
   readonly consoleLog: string;
-  /** What QEMU itself said. */
+  /** The output of QEMU itself. */
   readonly qemuLog: string;
 }
 
@@ -29,7 +29,7 @@ export function runFiles(instance: Pick<InstanceContext, "folder" | "run" | "log
   };
 }
 
-/** Those that a run leaves behind when it is killed. */
+/** The sockets that a killed run leaves behind. */
 export function socketsOf(files: RunFiles): readonly string[] {
   return [...files.monitors, files.console, files.agent, files.pid];
 }

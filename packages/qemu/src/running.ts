@@ -34,25 +34,22 @@ export type QemuCapability = "exec" | "files" | "freeze" | "network" | "metrics"
 
 export interface QemuRunningParts extends ReleaseSpec {
   readonly identity: ProcessIdentity;
-  /** Absent: other processes hold all monitors of the machine, or it answers none. */
+  /** Absent if other processes hold all monitors of the machine, or none answers. */
   readonly qmp: QmpClient | undefined;
-  /** Absent: this guest has no agent of ours. */
+  /** Absent if this guest does not have our agent. */
   readonly agent: AgentLink | undefined;
 }
 
-/**
- * How often addresses are looked at that a guest does not have yet, in milliseconds: nothing in a guest tells when one
- * comes.
- */
+/** How often a guest is asked for addresses that it lacks, in milliseconds: a guest sends no event when it gets one. */
 const ADDRESS_INTERVAL = 200;
 
-/** How soon it is asked again whether a machine has ended, where this could not be told, in milliseconds. */
+/** The delay before a failed check for the end of a machine is repeated, in milliseconds. */
 const END_INTERVAL = 200;
 
-/** How long a guest may take to tell its figures before it is frozen without, or to set its clock, in milliseconds. */
+/** How long a guest may take to report its metrics before a freeze, or to set its clock after it, in milliseconds. */
 const ANSWER_TIMEOUT = 5000;
 
-/** One run of a virtual machine: its QEMU process, a monitor of it, and the agent inside. */
+/** One run of a virtual machine: its QEMU process, a monitor, and the agent in the guest. */
 export class QemuRunning implements Running<QemuCapability> {
   readonly pid: number;
   readonly exited: Promise<ExitStatus | undefined>;
@@ -63,7 +60,7 @@ export class QemuRunning implements Running<QemuCapability> {
   #qmp: QmpClient | undefined;
   #detached = false;
   #shutdownAsked = false;
-  // What the guest said of itself last before it was frozen: nothing of it changes meanwhile.
+  // The last metrics of the guest before it was frozen: they do not change while it is.
   #frozenMetrics: InstanceMetrics | undefined;
 
   constructor(parts: QemuRunningParts) {
@@ -75,12 +72,12 @@ export class QemuRunning implements Running<QemuCapability> {
     this.files = new GuestFiles((options) => this.#session(options));
     if (this.#agent !== undefined) {
       this.#agent.onSession = (agent) => {
-        // Whoever asked waits for the end of the machine, and no longer than he wants: what a guest says instead is
-        // nobody's error.
+        // The caller of `shutdown()` waits for the machine to end, with its own deadline: an error of the guest here
+        // concerns no caller.
         if (this.#shutdownAsked) powerOff(agent, {}).catch(() => undefined);
       };
     }
-    // Read now, before anybody else can have begun another run.
+    // Read now, before another process can begin another run.
     this.exited = this.#watch(parts, markOf(parts.instance));
   }
 
@@ -91,8 +88,8 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   /**
-   * Until the agent answers and each nic has the address that its network reserved. At once for a guest without an
-   * agent.
+   * Resolves when the agent answers and each nic has the address that its network reserved. Resolves at once for a
+   * guest without an agent.
    */
   async ready(options: Abortable): Promise<void> {
     if (this.#agent === undefined) return;
@@ -110,7 +107,7 @@ export class QemuRunning implements Running<QemuCapability> {
       const present = new Set((await agent.addresses(options)).map(({ address }) => address));
       return this.#instance.nics.every((nic) => present.has(nic.ipv4.address));
     } catch (error) {
-      // The guest reboots: it is ready when its next agent says so.
+      // The guest is rebooting: ask its next agent.
       if (isInstanceError(error, "ERR_CONNECTION")) return false;
       throw error;
     }
@@ -125,7 +122,7 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   /**
-   * Processor time is what the machine used of this host; memory and processes are as its guest counts them.
+   * Processor time is what the machine used on this host. Memory and processes are as the guest counts them.
    *
    * @throws {ConnectionError} when the machine has ended.
    */
@@ -148,7 +145,7 @@ export class QemuRunning implements Running<QemuCapability> {
     await this.#monitor.execute("stop", {}, options);
   }
 
-  // A guest that answers nothing, or nonsense, is frozen and goes on all the same.
+  // A guest that does not answer, or answers nonsense, can still be frozen and unfrozen.
   async #askAgent<T>(
     action: string,
     { signal }: Abortable,
@@ -166,7 +163,7 @@ export class QemuRunning implements Running<QemuCapability> {
     }
   }
 
-  /** A guest sees no time pass while it stands still: where its agent answers, its clock is set right. */
+  /** A frozen guest does not see time pass. If its agent answers, the guest's clock is corrected. */
   async unfreeze(options: Abortable = {}): Promise<void> {
     await this.#monitor.execute("cont", {}, options);
     await this.#askAgent("the clock of a guest", options, (agent, limited) => agent.advanceClock(limited));
@@ -180,13 +177,13 @@ export class QemuRunning implements Running<QemuCapability> {
   /** @throws {ConnectionError} */
   get #monitor(): QmpClient {
     if (this.#qmp !== undefined) return this.#qmp;
-    const why = "other processes hold them all, or it answers none; what runs on, and a kill, need none";
+    const why = "other processes hold them all, or none answers; the machine runs on, and a kill needs no monitor";
     throw new ConnectionError(`the monitors of "${this.#instance.name}"`, why);
   }
 
   /**
-   * Asks the agent, and presses the power button where there is none to ask yet. Right after a start nobody in the
-   * guest minds the button: whoever comes first is asked, the agent as soon as it is there.
+   * Asks the agent. If there is no agent yet, presses the power button. Early in its boot a guest may ignore the
+   * button, so the agent is asked as well as soon as it connects.
    */
   async shutdown(options: Abortable): Promise<void> {
     this.#shutdownAsked = true;
@@ -209,27 +206,27 @@ export class QemuRunning implements Running<QemuCapability> {
     return this.#agent.session(options);
   }
 
-  // QEMU closes its monitors as it ends; that is how its end is seen, ours or not, without a process that waits. Never
-  // rejects.
+  // QEMU closes its monitors as it ends. That shows its end without a process that waits for it, even if another
+  // process started it. Never rejects.
   async #watch(spec: ReleaseSpec, mark: string | undefined): Promise<undefined> {
     for (;;) {
       await this.#qmp?.closed;
       if (this.#detached) return new Promise(() => undefined);
       if (await this.#hasEnded()) break;
-      // It lives, so the session broke by itself: another one tells of the end.
+      // QEMU lives, so only the session broke: the next session will show the end.
       const next = await this.#reconnect();
       if (this.#detached) await next?.close();
       else if (next !== undefined) this.#qmp = this.#listen(next);
     }
-    // What cannot be given back now is so before the next start, and at the next open.
+    // What cannot be released now is released before the next start, and at the next open.
     await Promise.allSettled([this.#agent?.close(), releaseRun(spec, mark)]);
     return undefined;
   }
 
-  // A guest that reboots, or whose agent dies, says nothing over the port: QEMU sees it close.
+  // A guest that reboots, or whose agent dies, sends nothing over the port: QEMU reports that the port closed.
   #listen(qmp: QmpClient): QmpClient {
     qmp.events.on("VSERPORT_CHANGE", ({ data }) => {
-      if (data.id === AGENT_PORT_ID && !data.open) this.#agent?.drop();
+      if (data.id === AGENT_PORT_ID && !data.open) this.#agent?.endSession();
     });
     return qmp;
   }
@@ -239,7 +236,7 @@ export class QemuRunning implements Running<QemuCapability> {
       await waitForEnd(this.#identity);
       return true;
     } catch (error) {
-      // A host that has no descriptor to spare, say, cannot tell now. Nobody can be told of that: it is asked again.
+      // For example, the host has no free descriptor. No caller could receive this error, so the check is repeated.
       if (!isInstanceError(error, "ERR_TIMEOUT")) await delay(END_INTERVAL);
       return false;
     }
@@ -249,15 +246,15 @@ export class QemuRunning implements Running<QemuCapability> {
     try {
       return await connectMonitor(runFiles(this.#instance).monitors);
     } catch {
-      // All monitors held by others, or a QEMU that hangs: its end is still its end.
+      // Other processes hold all monitors, or QEMU hangs: the next round still checks whether it has ended.
       return undefined;
     }
   }
 }
 
-const NO_AGENT = "this guest was booted from a disk of its own, without our agent";
+const NO_AGENT = "this guest boots from its own disk, without our agent";
 
-// A guest on its way down may take its agent along before that has answered.
+// A guest that shuts down may end its agent before the agent has answered.
 async function powerOff(agent: AgentClient, options: Abortable): Promise<void> {
   try {
     await agent.shutdown(options);

@@ -7,15 +7,19 @@ const MIB = 2 ** 20;
 /** The section `qemu` of an instance's configuration, as a caller writes it. */
 export interface QemuSectionInput {
   /**
-   * `q35` (default): a PC with PCI. `microvm`: no PCI, fewer devices, starts sooner, idles at more of a processor.
+   * `q35` (default): a PC with PCI. `microvm`: no PCI, fewer devices, starts sooner, uses more processor time while
+   * idle.
    */
   readonly machine?: "q35" | "microvm" | undefined;
   /**
-   * The size of the root file system, of which only what is written takes up space: bytes, or as in `"8GiB"`. Fixed at
-   * create. Default 4 GiB.
+   * The size of the root file system, in bytes or as in `"8GiB"`. Only what is written takes up space. Fixed at create.
+   * Default 4 GiB.
    */
   readonly rootSize?: BytesInput | undefined;
-  /** A model of `qemu-system-x86_64 -cpu help`, with flags. Default: the host's under KVM, else all that is emulated. */
+  /**
+   * A model of `qemu-system-x86_64 -cpu help`, with flags. Default: the host's model under KVM, else everything that
+   * QEMU emulates.
+   */
   readonly cpuModel?: string | undefined;
 }
 
@@ -27,7 +31,7 @@ export interface QemuSection extends QemuSectionInput {
 
 declare module "@pileus/core" {
   interface DriverSections {
-    /** What only a virtual machine of QEMU has. */
+    /** The configuration that only a QEMU machine has. */
     qemu: QemuSectionInput;
   }
 }

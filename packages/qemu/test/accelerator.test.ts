@@ -14,7 +14,7 @@ it("finds KVM usable when the test guest ends as it should", async () => {
   expect(calls[0]?.join(" ")).toMatch(/^timeout --signal=KILL 0\.8 qemu-system-x86_64 -accel kvm -cpu host /);
 });
 
-it("names a test guest that does not end in time, and one that fails", async () => {
+it("reports a test guest that does not end in time, and one that fails", async () => {
   const failing =
     (facts: { readonly exitCode: number; readonly stderr?: string }): Spawn =>
     async (argv) => {

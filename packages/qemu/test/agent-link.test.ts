@@ -20,7 +20,7 @@ function makeSession(): { readonly client: AgentClient; end(reason?: Error): voi
 
 const never = () => new Promise<never>(() => undefined);
 
-it("waits for the session, then hands it to all", async () => {
+it("hands one session to all who wait for it", async () => {
   const session = makeSession();
   const told: AgentClient[] = [];
   const link = new AgentLink(async () => session.client);
@@ -51,7 +51,7 @@ it("is not kept busy by a guest that ends each session at once", async () => {
   const link = new AgentLink(async () => {
     if (opened.push(performance.now()) === 3) thrice();
     const { client, end } = makeSession();
-    end(new ConnectionError("agent", "it started anew"));
+    end(new ConnectionError("agent", "it restarted"));
     return client;
   });
   await openedThrice;
@@ -61,7 +61,7 @@ it("is not kept busy by a guest that ends each session at once", async () => {
   expect(third - first).toBeGreaterThanOrEqual(2 * 99);
 });
 
-it("asks no more of an agent that broke the protocol, nor of one that refuses", async () => {
+it("does not try again after an agent broke the protocol or refused the session", async () => {
   const session = makeSession();
   let opened = 0;
   const link = new AgentLink(async () => {
@@ -78,7 +78,7 @@ it("asks no more of an agent that broke the protocol, nor of one that refuses", 
   expect(refused.failure).toBeInstanceOf(AgentError);
 });
 
-it("tries again when this host could not do it now, for whoever waits meanwhile and for those who come later", async () => {
+it("tries again after a temporary failure of this host, for present and for later callers", async () => {
   const full = () => Promise.reject(Object.assign(new Error("too many open files"), { code: "EMFILE" }));
   const first = makeSession();
   const attempts = [full, () => Promise.reject(new ConnectionError("agent", "reset")), async () => first.client, full];
@@ -103,10 +103,10 @@ it("tries again to wait for its turn, and stops when it is closed", async () => 
   const hopeless = new AgentLink(() => Promise.reject(new Error("no process to spare")));
   const waiting = hopeless.session();
   await hopeless.close();
-  await expect(waiting).rejects.toThrow("let go");
+  await expect(waiting).rejects.toThrow("detached");
 });
 
-it("leaves the agent to the process that has it, says so at once, and follows when that lets go", async () => {
+it("rejects at once while another process has the agent, and connects when that process closes", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
   const path = join(folder, "agents", "one.lock");
   try {
@@ -147,7 +147,7 @@ it("leaves no claim behind when the instance is deleted while another process wa
   }
 });
 
-it("claims the agent of a run whatever process still has the claim of the run before", async () => {
+it("claims the agent of a run while another process still has the claim of the run before", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
   const claim = (pid: number) => PortClaim.open(claimPath(folder, UUID, { pid, startTime: 70, boot: "boot" }));
   try {
@@ -159,7 +159,7 @@ it("claims the agent of a run whatever process still has the claim of the run be
   }
 });
 
-it("rejects those who wait when it is closed, and those who abort with their reason", async () => {
+it("rejects waiting callers when it is closed, and an aborted caller with the reason of the abort", async () => {
   const link = new AgentLink(
     ({ signal }) =>
       new Promise((_, reject) => {

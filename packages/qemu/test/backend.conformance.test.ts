@@ -7,10 +7,10 @@ import { QemuBackend } from "../src/backend.ts";
 import { makeInstance } from "./support/instance.ts";
 
 const unused = (): never => {
-  throw new Error("nothing of the host is needed for this");
+  throw new Error("this test needs nothing from the host");
 };
 
-/** A process that anybody takes for the QEMU of a machine, and that answers nothing. */
+/** A process that looks like the QEMU of a machine and does not answer. */
 async function startSilentQemu(uuid: string) {
   const child = spawn("sh", ["-c", "read _", "-uuid", uuid], {
     argv0: "qemu-system-x86_64",
@@ -21,13 +21,13 @@ async function startSilentQemu(uuid: string) {
   return child;
 }
 
-/** A backend over a folder, for what needs nothing of the host. */
+/** A backend in a folder, for tests that need nothing from the host. */
 function backendIn(folder: string): QemuBackend {
   const parts = { spawn: unused, accelerator: unused, bootAssets: { get: unused } as never };
   return new QemuBackend({ context: { folder, hostId: "abcdefghij" }, ...parts });
 }
 
-it("finds again a machine whose monitors nobody can have, and kills it without them", async () => {
+it("finds a machine again whose monitors are all taken, and kills it without them", async () => {
   const uuid = randomUUID();
   await using instance = await makeInstance({ uuid, tree: { kind: "disk", path: "/nowhere", format: "raw" } });
   const { context } = instance;
@@ -46,7 +46,7 @@ it("finds again a machine whose monitors nobody can have, and kills it without t
   }
 });
 
-it("ends every QEMU that answers nobody before it removes what the machine held", async () => {
+it("kills every QEMU of a machine, even one that does not answer, before it removes the machine's files", async () => {
   const uuid = randomUUID();
   await using instance = await makeInstance({ uuid });
   const { context } = instance;

@@ -7,7 +7,7 @@ import { runFiles } from "../src/run-files.ts";
 import { makeInstance } from "./support/instance.ts";
 
 const unused = (): never => {
-  throw new Error("nothing of the host is needed for this");
+  throw new Error("this test needs nothing from the host");
 };
 
 function backend(folder: string): QemuBackend {
@@ -15,7 +15,7 @@ function backend(folder: string): QemuBackend {
   return new QemuBackend({ context, spawn: unused, accelerator: unused, bootAssets: { get: unused } as never });
 }
 
-it("refuses a disk image on a microvm when the instance is made, and makes nothing", async () => {
+it("refuses a disk image on a microvm at create, and creates nothing", async () => {
   const tree = { kind: "disk", path: "/nowhere", format: "raw" } as const;
   await using instance = await makeInstance({ tree, config: { qemu: { machine: "microvm" } } });
   const { context } = instance;
@@ -28,7 +28,7 @@ it("refuses a machine that is larger than this host", async () => {
   expect(changes).toMatchObject([{ path: "limits.memory", effect: "unsupported" }]);
 });
 
-it("gives the console's text up to now, none before the first start, and no other stream", async () => {
+it("returns the console's text so far, none before the first start, and refuses other streams", async () => {
   await using instance = await makeInstance();
   const { context } = instance;
   const logs = async () => backend(context.folder).logs(context, "console", {});

@@ -9,8 +9,8 @@ import { qemu } from "../src/index.ts";
 import { cache, MACHINE_NEEDS, machinesOf } from "./support/qemu-subject.ts";
 
 /**
- * A whole disk whose boot sector writes "booted" to the first serial port and halts:
- * xor ax,ax; mov ds,ax; mov si,0x7c16; cld; 1: lodsb; test al,al; jz 2f; mov dx,0x3f8; out dx,al; jmp 1b; 2: hlt; jmp 2b.
+ * A whole disk whose boot sector writes "booted" to the first serial port and halts: xor ax,ax; mov ds,ax; mov
+ * si,0x7c16; cld; 1: lodsb; test al,al; jz 2f; mov dx,0x3f8; out dx,al; jmp 1b; 2: hlt; jmp 2b.
  */
 function bootableDisk(): Buffer {
   const disk = Buffer.alloc(2 ** 20);
@@ -21,7 +21,7 @@ function bootableDisk(): Buffer {
 }
 
 it(
-  "boots a disk image by firmware: a console and a life cycle, and nothing that takes an agent",
+  "boots a disk image by firmware, with a console and a life cycle, but without the operations of the agent",
   requires(MACHINE_NEEDS, async () => {
     const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-boot-"));
     const root = join(folder, "host");

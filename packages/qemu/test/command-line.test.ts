@@ -20,14 +20,14 @@ it("tells the initramfs the name and the nics of the instance", () => {
   expect(renderCommandLine(parts)).toContain(" pileus.hostname=web pileus.nic=eth0,02:00:00:aa:bb:cc,10.90.0.7,pileus");
 });
 
-it("gives the rate of the time stamp counter to a microvm under TCG alone", () => {
+it("gives the rate of the time stamp counter only to a microvm under TCG", () => {
   expect(renderCommandLine({ ...parts, type: "microvm" })).toContain("tsc_early_khz=2596140");
   expect(renderCommandLine(parts)).not.toContain("tsc_early_khz");
   expect(renderCommandLine({ ...parts, type: "microvm", tscKhz: undefined })).not.toContain("tsc_early_khz");
   expect(renderCommandLine({ ...parts, type: "microvm", accelerator: "kvm" })).not.toContain("tsc_early_khz");
 });
 
-it("leaves the kernel's protections on where guests run on the real processor", () => {
+it("leaves the kernel's mitigations on when guests run on the real processor", () => {
   expect(renderCommandLine({ ...parts, accelerator: "kvm" })).not.toMatch(/mitigations|nokaslr/);
   expect(renderCommandLine(parts)).toContain(
     " net.ifnames=0 mitigations=off nokaslr no_timer_check cryptomgr.notests rcupdate.rcu_expedited=1 pileus.",

@@ -15,7 +15,7 @@ type QemuHost = Awaited<ReturnType<typeof open>>;
 
 beforeAll(warmCache, WARMING);
 
-/** A host with a network, both gone after the test; fails when the test left something. */
+/** A host with a network. Both are removed after the test; fails when the test left something behind. */
 async function onHost(test: (host: QemuHost, network: string, folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-guests-"));
   const root = join(folder, "host");
@@ -64,7 +64,7 @@ it(
 );
 
 it(
-  "rejects the start of a root without an init with NotFoundError, and ends one that its guest took the init from, with a word on the console",
+  "rejects the start of a root without an init with NotFoundError, and ends a guest that removed its init, with a message on the console",
   { timeout: TIMEOUT },
   requires(MACHINE_NEEDS, () =>
     onHost(async (host, _network, folder) => {
@@ -79,19 +79,19 @@ it(
       expect(await bare.state()).toBe("stopped");
       await makeBusyboxRootfs(join(folder, "rootfs"));
       const image = await host.images.import(join(folder, "rootfs"));
-      await using robbed = await host.ephemeral({ ...config, name: "robbed", image });
-      await robbed.ready({ timeout: TIMEOUT });
-      await robbed.run(["rm", "/sbin/init"]);
-      await robbed.stop({ timeout: 60_000 });
-      await robbed.start();
-      await robbed.wait({ signal: AbortSignal.timeout(60_000) });
-      expect(await text(await robbed.logs("console"))).toContain("the root file system has no init");
+      await using damaged = await host.ephemeral({ ...config, name: "damaged", image });
+      await damaged.ready({ timeout: TIMEOUT });
+      await damaged.run(["rm", "/sbin/init"]);
+      await damaged.stop({ timeout: 60_000 });
+      await damaged.start();
+      await damaged.wait({ signal: AbortSignal.timeout(60_000) });
+      expect(await text(await damaged.logs("console"))).toContain("the root file system has no init");
     }),
   ),
 );
 
 it(
-  "finds the agent of a guest again after a reboot from within, and gives it its name, /etc/hosts and the streams' names in /dev",
+  "finds the agent again after the guest reboots itself, and sets its host name, /etc/hosts and the links of the standard streams in /dev",
   { timeout: TIMEOUT },
   requires(MACHINE_NEEDS, () =>
     onHost(async (host, network, folder) => {
@@ -128,7 +128,7 @@ it(
 );
 
 it(
-  "serves one process's exec and files at a time: another is told so at once, and is served when the first lets go",
+  "serves exec and files to one process at a time: another is rejected at once, and is served when the first closes",
   { timeout: TIMEOUT },
   requires(MACHINE_NEEDS, () =>
     onHost(async (host, _network, folder) => {
@@ -154,7 +154,7 @@ it(
 );
 
 it(
-  "deletes a machine whose QEMU does not answer, with the QEMU",
+  "kills a QEMU that does not answer when its machine is deleted",
   { timeout: TIMEOUT },
   requires(MACHINE_NEEDS, () =>
     onHost(async (host, _network, folder) => {
@@ -180,7 +180,7 @@ it(
 );
 
 it(
-  "rejects with what QEMU said when it does not start, and leaves the instance stopped",
+  "rejects with the output of a QEMU that does not start, and leaves the instance stopped",
   { timeout: TIMEOUT },
   requires(MACHINE_NEEDS, () =>
     onHost(async (host, network, folder) => {
@@ -203,7 +203,7 @@ it(
 );
 
 it(
-  "refuses at create what a virtual machine can never have",
+  "refuses at create a setting that a virtual machine can never have",
   requires(MACHINE_NEEDS, () =>
     onHost(async (host, _network, folder) => {
       await makeBusyboxRootfs(join(folder, "rootfs"));
@@ -216,7 +216,7 @@ it(
 );
 
 it(
-  "tells doctor() what it runs guests with, and why, within a second or so",
+  "tells doctor() which accelerator it uses, and why, within about a second",
   requires(MACHINE_NEEDS, () =>
     onHost(async (host) => {
       const started = performance.now();

@@ -15,11 +15,11 @@ import {
   PATIENCE,
 } from "../../core/test/harness/settles.ts";
 import { folderToPush, VERBS, type Verb } from "../../core/test/harness/verbs.ts";
-import { HostileMachines, type Mischief } from "./harness/hostile-driver.ts";
+import { HostileMachines, type Misbehavior } from "./harness/hostile-driver.ts";
 import { PEER_FAULTS } from "./harness/scripted-guest.ts";
 
-/** Calls one verb on a machine one of whose peers misbehaves from then on, and gives up soon. */
-async function attempt(verb: Verb, mischief: Mischief): Promise<void> {
+/** Makes a peer of a machine misbehave, then calls one verb on the machine with a short deadline. */
+async function attempt(verb: Verb, misbehavior: Misbehavior): Promise<void> {
   await using machines = new HostileMachines();
   const root = await mkdtemp(join(tmpdir(), "pileus-peers-"));
   const folder = await folderToPush();
@@ -30,7 +30,7 @@ async function attempt(verb: Verb, mischief: Mischief): Promise<void> {
     const instance = (await host.get("one")) as Instance<Capability>;
     if (verb.state !== "stopped") await instance.start();
     if (verb.state === "frozen") await instance.freeze();
-    machines.begin(mischief);
+    machines.begin(misbehavior);
     const controller = new AbortController();
     const reason = new Error("enough");
     setTimeout(() => controller.abort(reason), PATIENCE);
@@ -38,7 +38,7 @@ async function attempt(verb: Verb, mischief: Mischief): Promise<void> {
     const outcome = await outcomeOf(call, PATIENCE + GRACE);
     expect(outcome.kind).not.toBe("pending");
     expectToldError(outcome, reason);
-    // One that a delete has ended needs no kill.
+    // A machine that a delete has ended needs no kill.
     const killing = instance.stop({ mode: "kill" }).catch((error) => expect(error.state).toBe("deleted"));
     expect(await outcomeOf(killing, LETTING_GO)).toMatchObject({ kind: "resolved" });
   } finally {
@@ -49,25 +49,25 @@ async function attempt(verb: Verb, mischief: Mischief): Promise<void> {
   }
 }
 
-const MISCHIEF: readonly Mischief[] = PEER_FAULTS.flatMap((fault) => [
+const MISCHIEF: readonly Misbehavior[] = PEER_FAULTS.flatMap((fault) => [
   ...[0, 1, 2, 3].map((after) => ({ peer: "agent", fault, after }) as const),
   ...[0, 1].map((after) => ({ peer: "monitor", fault, after }) as const),
 ]);
 
-// What needs a driver's own adoption, or a log, is another's test.
+// Other tests cover the verbs that need a driver's own adoption, or a log.
 const TRIED = VERBS.filter(({ name, state }) => state !== "found again" && !["logs", "doctor", "list"].includes(name));
 
 describe.concurrent("whatever a guest's agent or a monitor does, a call ends by its signal, and a kill works", () => {
   it.for(TRIED)("$name", { timeout: 120_000 }, async (verb) => {
     const failures: string[] = [];
-    const tried = async (mischief: Mischief) => {
+    const tried = async (misbehavior: Misbehavior) => {
       try {
-        await attempt(verb, mischief);
+        await attempt(verb, misbehavior);
       } catch (error) {
-        failures.push(`${JSON.stringify(mischief)}: ${error instanceof Error ? error.message : String(error)}`);
+        failures.push(`${JSON.stringify(misbehavior)}: ${error instanceof Error ? error.message : String(error)}`);
       }
     };
-    for (const mischief of MISCHIEF) await tried(mischief);
+    for (const misbehavior of MISCHIEF) await tried(misbehavior);
     expect(failures).toEqual([]);
   });
 });

@@ -12,11 +12,11 @@ function config(changes: { readonly [key: string]: unknown } = {}): InstanceConf
   return { ...CommonConfigSchema.parse({ ...base, ...common }), qemu: QemuSectionSchema.parse(qemu) };
 }
 
-it("finds nothing to say of a config that can work", () => {
+it("accepts a config that can work", () => {
   expect(plan(undefined, config({ limits: { cpu: 2, memory: "256MiB" } }), HOST_MEMORY)).toEqual({ changes: [] });
 });
 
-it("refuses what a virtual machine can never have, each with its reason", () => {
+it("refuses each setting that a virtual machine can never have, with its reason", () => {
   const { changes } = plan(
     undefined,
     config({ limits: { cpu: 0.5, memory: { limit: "64MiB", swap: 0 }, processes: 10 } }),
@@ -31,13 +31,13 @@ it("refuses what a virtual machine can never have, each with its reason", () => 
   expect(changes.every((change) => change.reason !== undefined)).toBe(true);
 });
 
-it("refuses more processors than a machine can have, and more memory than the host has, but not as much", () => {
+it("refuses more processors than a machine can have and more memory than the host has, but not exactly as much", () => {
   const refused = (limits: Record<string, unknown>) =>
     plan(undefined, config({ limits }), HOST_MEMORY).changes.map(({ path, reason }) => `${path}: ${reason}`);
   expect(refused({ cpu: 255, memory: "8GiB" })).toEqual([]);
   expect(refused({ cpu: 256, memory: "900TiB" })).toEqual([
     "limits.cpu: a virtual machine has at most 255 processors",
-    "limits.memory: this host has 8.0GiB, its swap space included",
+    "limits.memory: this host has 8.0GiB, including its swap space",
   ]);
   expect(refused({ memory: HOST_MEMORY + 1 })).toHaveLength(1);
   expect(refused({ cpu: 4095.5 })).toHaveLength(1);
@@ -48,7 +48,7 @@ it("counts the memory and the swap space of the host", () => {
   expect(parseMeminfo(meminfo)).toBe((24684096 + 1048576) * 1024);
 });
 
-it("says of each changed key whether it is live, comes with the next start, or cannot change", () => {
+it("tells for each changed key whether it applies at once, applies at the next start, or cannot change", () => {
   const after = config({
     limits: { cpu: 2 },
     labels: { a: "b" },
@@ -67,7 +67,7 @@ it("says of each changed key whether it is live, comes with the next start, or c
   });
 });
 
-it("fills in the section's defaults where it is left out, and refuses unknown keys", () => {
+it("fills in the defaults of a section that is left out, and refuses unknown keys", () => {
   expect(QemuSectionSchema.parse(undefined)).toEqual({ machine: "q35", rootSize: 4 * 2 ** 30 });
   expect(QemuSectionSchema.safeParse({ machin: "q35" }).success).toBe(false);
   expect(QemuSectionSchema.safeParse({ cpuModel: "max -device x" }).success).toBe(false);

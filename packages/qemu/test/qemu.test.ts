@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { qemu } from "../src/index.ts";
 import { makeInstance } from "./support/instance.ts";
 
-it("keeps what it downloads with the host whose machine is started, also where another was opened since", async () => {
+it("keeps its downloads with the host whose machine is started, even if another host was opened since", async () => {
   const root = await mkdtemp(join(tmpdir(), "pileus-hosts-"));
   try {
     const folders: string[] = [];

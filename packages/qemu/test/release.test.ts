@@ -6,7 +6,7 @@ import { markOf, releaseMachine, releaseRun } from "../src/release.ts";
 import { runFiles, socketsOf } from "../src/run-files.ts";
 import { makeInstance } from "./support/instance.ts";
 
-it("gives back a run that bears the mark, and one without a mark only with its machine", async () => {
+it("releases a run that has the mark, and a run without a mark only with its machine", async () => {
   await using made = await makeInstance();
   const spec = { instance: made.context, releaseLock: join(made.context.folder, "releases", "one.lock") };
   const { run } = made.context;
@@ -17,7 +17,7 @@ it("gives back a run that bears the mark, and one without a mark only with its m
   expect(await readdir(run)).toHaveLength(socketsOf(files).length);
   await releaseRun(spec, mark);
   expect(await readdir(run)).toEqual([]);
-  // A next run that has not come as far as its console.
+  // The next run, which has no console yet.
   await writeFile(files.agent, "");
   await releaseRun(spec, undefined);
   expect((await stat(files.agent)).isFile()).toBe(true);
@@ -25,7 +25,7 @@ it("gives back a run that bears the mark, and one without a mark only with its m
   expect(await readdir(run)).toEqual([]);
 });
 
-it("ends the mark of a run first, so that a release that fails is nobody else's to go on with", async () => {
+it("removes the mark of a run first, so that no other process repeats a failed release", async () => {
   await using made = await makeInstance();
   const nic = { hostInterface: "no name of an interface" } as InstanceContext["nics"][number];
   const instance = { ...made.context, nics: [nic] };

@@ -23,13 +23,13 @@ interface Machine extends AsyncDisposable {
 }
 
 interface MachineOptions {
-  /** Absent: a guest without an agent. */
+  /** Absent for a guest without an agent. */
   readonly agent?: AgentLink;
-  /** What the run takes for its process; by default that process. */
+  /** The identity that the run sees of its process. Default: the real one. */
   readonly see?: (identity: ProcessIdentity) => ProcessIdentity;
 }
 
-/** A run whose QEMU is a sleeping process beside a scripted monitor. */
+/** A run whose QEMU is a sleeping process with a scripted monitor. */
 async function startMachine({ agent, see = (identity) => identity }: MachineOptions = {}): Promise<Machine> {
   let status = "running";
   const monitor = await FakeMonitor.start(({ execute }) => {
@@ -62,7 +62,7 @@ async function startMachine({ agent, see = (identity) => identity }: MachineOpti
   };
 }
 
-it("settles exited when the process has ended and its monitor with it", async () => {
+it("settles exited when the process and its monitor have ended", async () => {
   await using machine = await startMachine();
   await machine.running.kill();
   await once(machine.child, "exit");
@@ -80,7 +80,7 @@ it("kills a frozen machine whose monitor has closed", async () => {
   expect(await machine.running.exited).toBeUndefined();
 });
 
-it("tells what a machine uses, and of one that has ended that it has, however late its monitor closes", async () => {
+it("reports the metrics of a machine, and rejects for an ended one, however late its monitor closes", async () => {
   await using machine = await startMachine();
   const { cpu, memory } = await machine.running.metrics();
   expect(cpu.seconds).toBeGreaterThanOrEqual(0);
@@ -90,7 +90,7 @@ it("tells what a machine uses, and of one that has ended that it has, however la
   await expect(machine.running.metrics()).rejects.toThrow(ConnectionError);
 });
 
-it("settles exited, and does not reject it, when the host could not tell at first whether the process has ended", async () => {
+it("settles exited without rejecting when the host could not check at first whether the process has ended", async () => {
   let blind = true;
   let looks = 0;
   const see = (identity: ProcessIdentity) => ({
@@ -115,7 +115,7 @@ it("settles exited, and does not reject it, when the host could not tell at firs
   expect(unhandled).not.toHaveBeenCalled();
 });
 
-it("leaves alone what another process has begun under the same names when it sees the end late", async () => {
+it("leaves the files of the next run alone when it sees the end of its own run late", async () => {
   await using machine = await startMachine();
   await writeFile(`${machine.console}.next`, "of the next run");
   await rename(`${machine.console}.next`, machine.console);
@@ -126,7 +126,7 @@ it("leaves alone what another process has begun under the same names when it see
   expect(await readFile(machine.console, "utf8")).toBe("of the next run");
 });
 
-it("leaves alone what another process begins under the same names once that has given all back", async () => {
+it("leaves the files of the next run alone when another process has released the ended one first", async () => {
   await using machine = await startMachine();
   const { console, releaseLock } = machine;
   await mkdir(dirname(releaseLock));
@@ -134,7 +134,7 @@ it("leaves alone what another process begins under the same names once that has 
   await machine.running.kill();
   await once(machine.child, "exit");
   machine.monitor.hangUp();
-  // proc_locks(5): the arrow marks one who waits.
+  // proc_locks(5): the arrow marks a waiting process.
   const waiting = new RegExp(`-> FLOCK .*:${(await stat(releaseLock)).ino} `);
   await vi.waitFor(async () => expect(await readFile("/proc/locks", "latin1")).toMatch(waiting), 10_000);
   await rm(console);
@@ -145,7 +145,7 @@ it("leaves alone what another process begins under the same names once that has 
   expect(await readdir(dirname(releaseLock))).toEqual([]);
 });
 
-it("freezes, tells that it is frozen, and unfreezes", async () => {
+it("freezes, reports that it is frozen, and unfreezes", async () => {
   await using machine = await startMachine();
   expect(await machine.running.isFrozen({})).toBe(false);
   await machine.running.freeze();
@@ -154,7 +154,7 @@ it("freezes, tells that it is frozen, and unfreezes", async () => {
   expect(await machine.running.isFrozen({})).toBe(false);
 });
 
-/** A session with an agent of which the test says how it answers. */
+/** A session with an agent whose answers the test defines. */
 function session(answers: Partial<AgentClient>): AgentClient {
   let end: (reason?: Error) => void = () => undefined;
   const closed = new Promise<Error | undefined>((resolve) => {
@@ -163,7 +163,7 @@ function session(answers: Partial<AgentClient>): AgentClient {
   return { ...answers, closed, close: () => end() } as AgentClient;
 }
 
-it("freezes a guest whose agent answers nonsense when it is asked for its figures", async () => {
+it("freezes a guest whose agent answers nonsense when it is asked for its metrics", async () => {
   const metrics = () => Promise.reject(new ProtocolError("nonsense", ""));
   const link = new AgentLink(async () => session({ metrics }));
   await using machine = await startMachine({ agent: link });
@@ -172,7 +172,7 @@ it("freezes a guest whose agent answers nonsense when it is asked for its figure
   expect(await machine.running.isFrozen({})).toBe(true);
 });
 
-it("survives an agent that comes up after a shutdown was asked for, and refuses it", async () => {
+it("survives an agent that connects after a shutdown was requested, and refuses it", async () => {
   let come: (agent: AgentClient) => void = () => undefined;
   const coming = new Promise<AgentClient>((resolve) => {
     come = resolve;
@@ -197,7 +197,7 @@ it("presses the power button of a guest without an agent", async () => {
   expect(machine.monitor.received.map(({ execute }) => execute)).toContain("system_powerdown");
 });
 
-it("says that exec, files and network are lacking where there is no agent, and is ready at once", async () => {
+it("lacks exec, files and network without an agent, and is ready at once", async () => {
   await using machine = await startMachine();
   await machine.running.ready({});
   for (const capability of ["exec", "files", "network"] as const) {
@@ -206,7 +206,7 @@ it("says that exec, files and network are lacking where there is no agent, and i
   expect(machine.running.lacks("freeze")).toBeUndefined();
 });
 
-it("gives figures of its process, frozen too", async () => {
+it("reports the metrics of its process, even while frozen", async () => {
   await using machine = await startMachine();
   await machine.running.freeze();
   const { cpu, memory } = await machine.running.metrics();
@@ -215,7 +215,7 @@ it("gives figures of its process, frozen too", async () => {
   expect(memory.limitBytes).toBe(512 * 2 ** 20);
 });
 
-it("leaves the machine running when it is detached, and never settles exited then", async () => {
+it("leaves the machine running when it is detached, and then never settles exited", async () => {
   await using machine = await startMachine();
   await machine.running.detach();
   const settled = await Promise.race([machine.running.exited.then(() => "settled"), Promise.resolve("pending")]);

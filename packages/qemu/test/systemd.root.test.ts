@@ -18,7 +18,7 @@ beforeAll(async () => {
 }, WARMING);
 
 it(
-  "boots a Debian with systemd from the image of a system container, with the agent as a unit of it",
+  "boots a Debian with systemd from the image of a system container, with the agent as a systemd unit",
   { timeout: TIMEOUT },
   requires(NEEDS, async () => {
     const root = await mkdtemp(join(tmpdir(), "pileus-qemu-systemd-"));
@@ -47,7 +47,7 @@ it(
         expect(await run("uname", "-n")).toBe("debian");
         expect(await run("cat", "/etc/resolv.conf")).toMatch(/^nameserver 10\./m);
         expect(await run("systemctl", "is-active", "pileus-agent.service")).toBe("active");
-        // Until it has booted: a bus, and no failed unit of our making.
+        // Waits until it has booted: it has a bus, and no unit of ours failed.
         expect(await run("systemctl", "is-system-running", "--wait")).toMatch(/running|degraded/);
         expect(await run("systemctl", "--failed", "--quiet", "--no-legend", "--plain")).not.toContain("pileus");
         await machine.stop({ signal, timeout: 60_000 });

@@ -1,13 +1,13 @@
 import type { MachineSpec } from "./machine-spec.ts";
 import { renderOption } from "./option.ts";
 
-/** The board, what it is called, and how it is emulated. */
+/** The board, its name, and how it is emulated. */
 export function renderMachine(spec: MachineSpec): string[] {
   const board =
     spec.type === "q35"
-      ? // No floppy, parallel port or VMware port is emulated; the i8042 stays, which firmware and kernels probe.
+      ? // No floppy, parallel port or VMware port is emulated; the i8042 stays, because firmware and kernels probe it.
         renderOption("q35", { vmport: false })
-      : // ACPI stays on: Debian's kernel cannot be told of virtio-mmio devices on its command line, and the power button is ACPI's.
+      : // ACPI stays on: Debian's kernel takes no virtio-mmio devices from its command line, and ACPI has the power button.
         renderOption("microvm", { acpi: true, rtc: true, "isa-serial": true, "x-option-roms": false });
   return [
     "-name",
@@ -28,7 +28,8 @@ export function renderMachine(spec: MachineSpec): string[] {
   ];
 }
 
-// A kernel that panics reboots at once (panic=-1). With the device it tells QEMU first, which ends instead of booting for ever.
+// A kernel that panics reboots at once (panic=-1). With this device it tells QEMU first, and QEMU ends instead of
+// rebooting the guest forever.
 function renderPanic(spec: MachineSpec): string[] {
   return spec.type === "q35"
     ? [
@@ -41,8 +42,8 @@ function renderPanic(spec: MachineSpec): string[] {
 }
 
 /**
- * QEMU gives up what it does not need once it runs: no new programs, no other ids, no other priorities, no obsolete system calls.
- * `spawn=deny` rules out `-daemonize`, so QEMU is started detached instead.
+ * Makes QEMU give up what it does not need once it runs: no new programs, no other ids, no other priorities, no
+ * obsolete system calls. `spawn=deny` rules out `-daemonize`, so QEMU is started detached instead.
  */
 export function renderSandbox(): string[] {
   const deny = { obsolete: "deny", elevateprivileges: "deny", spawn: "deny", resourcecontrol: "deny" };

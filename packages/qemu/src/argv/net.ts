@@ -1,7 +1,7 @@
 import { type MachineSpec, virtioDevice } from "./machine-spec.ts";
 import { renderOption } from "./option.ts";
 
-/** One virtio nic on a tap each. No script runs: the tap is on its bridge already. */
+/** One virtio nic for each tap. No script runs: the tap is already on its bridge. */
 export function renderNet(spec: MachineSpec): string[] {
   return spec.nics.flatMap((nic) => [
     "-netdev",
@@ -11,7 +11,7 @@ export function renderNet(spec: MachineSpec): string[] {
       id: `${nic.id}-nic`,
       netdev: nic.id,
       mac: nic.mac,
-      // The option ROM is for booting from the network.
+      // The option ROM only serves to boot from the network.
       romfile: spec.type === "q35" ? "" : undefined,
     }),
   ]);

@@ -2,7 +2,7 @@
 export type OptionValues = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /**
- * Writes QEMU's `driver,key=value,…` form, the only place where one is put together. In a value a comma is written twice
+ * Writes QEMU's `driver,key=value,…` form. This is the only place that builds one. A comma in a value is written twice
  * (qemu(1), "-drive": "to use a comma in a file name"); no other character has a meaning there.
  *
  * @throws {TypeError} when a value holds a NUL, which no argument can carry.

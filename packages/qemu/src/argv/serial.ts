@@ -22,10 +22,10 @@ export function renderConsole(spec: MachineSpec): string[] {
   ];
 }
 
-/** What QEMU calls the agent's port in events. */
+/** The id of the agent's port in QEMU's events. */
 export const AGENT_PORT_ID = "agent-port";
 
-/** The virtio-serial port of the agent, which the guest finds by its name. */
+/** The virtio-serial port of the agent. The guest finds it by its name. */
 export function renderAgent(spec: MachineSpec): string[] {
   const { agent } = spec.sockets;
   if (agent === undefined) return [];

@@ -3,14 +3,14 @@ import { NotFoundError } from "@pileus/core";
 import { containedAccess } from "@pileus/core/driver";
 import { INIT_PATHS } from "../initramfs/init-script.ts";
 
-/** What makes a path lead to no program; anything else is not the tree's fault. */
+/** The errors that mean that a path leads to no program. Any other error is not the tree's fault. */
 const ABSENT = ["ENOENT", "ENOTDIR", "ELOOP", "EISDIR", "EINVAL", "EACCES", "ENXIO"];
 
 /**
- * Looks for an init in the tree that a root disk is made from. A root without one never runs, so what it lacks at first
- * it lacks for good. Of one that a guest has removed since, our initramfs tells on the console.
+ * Looks for an init in the tree that a root disk is made from. A root without an init never runs, so it cannot get one
+ * later. If a guest removes its init later, our initramfs reports that on the console.
  *
- * @throws {NotFoundError} where there is none.
+ * @throws {NotFoundError} if there is none.
  */
 export function assertInit(tree: string): void {
   const files = containedAccess({ openRoot: () => openSync(tree, constants.O_RDONLY | constants.O_DIRECTORY) });
@@ -26,6 +26,6 @@ export function assertInit(tree: string): void {
     }
   });
   if (found) return;
-  const hint = `the image has no init that a machine could run: none of ${INIT_PATHS.join(", ")}`;
+  const hint = `the image has no init that a machine could run: it has none of ${INIT_PATHS.join(", ")}`;
   throw new NotFoundError("program", INIT_PATHS[0], { hint });
 }

@@ -5,7 +5,7 @@ import { acquireLock, hostFailure, isDiskFull, type Spawn } from "@pileus/core/d
 import { TOOLS } from "../tools.ts";
 
 export interface BaseDisk {
-  /** The folder of all bases; made where it is missing. */
+  /** The folder of all bases; made if it is missing. */
   readonly folder: string;
   readonly image: Image;
   /** The image's files, merged into one tree. Called only where the base must be made. */
@@ -16,9 +16,9 @@ export interface BaseDisk {
 }
 
 /**
- * The file system that all root disks of one image and size are copies of: a sparse raw ext4, made from the tree by
- * mke2fs(8) without a mount, at first need. A file in place is complete; calls at the same time, from several processes
- * too, make it once.
+ * Makes the file system that all root disks of one image and size are copies of, if it is missing: a sparse raw ext4,
+ * made from the tree by mke2fs(8) without a mount. A file in place is complete. Concurrent calls, from several
+ * processes too, make it once.
  *
  * @throws {ImageError} when the tree does not fit.
  */
@@ -32,7 +32,7 @@ export async function ensureBaseDisk(base: BaseDisk, options: ProgressOptions): 
   await using _lock = await acquireLock(join(folder, `${name}.lock`), { signal });
   if (await isWhole(path, size)) return path;
   const draft = join(folder, `.${name}.draft`);
-  // Of a process that was killed: nobody but the holder of the lock writes it.
+  // Left by a process that was killed: only the holder of the lock writes it.
   await rm(draft, { force: true });
   try {
     await make(base, draft, options);
@@ -61,11 +61,11 @@ async function make(base: BaseDisk, draft: string, options: ProgressOptions): Pr
 }
 
 async function makeFileSystem(base: BaseDisk, tree: string, draft: string, options: ProgressOptions): Promise<void> {
-  // -m 0: no blocks kept back for root, who is the only user of the disk. Each overlay is one guest's own, so one UUID
-  // in many is no harm.
+  // -m 0 reserves no blocks for root, the only user of the disk. Each overlay belongs to one guest, so it does no harm
+  // that all have the same UUID.
   const argv = ["mkfs.ext4", "-q", "-F", "-m", "0", "-L", "root", "-d", tree, draft];
   try {
-    // After a crash the next process makes the draft anew: nobody may then be writing it.
+    // After a crash the next process makes the draft again: no leftover mkfs may write to it then.
     await base.spawn(argv, { fromPackage: TOOLS["mkfs.ext4"], signal: options.signal, diesWithUs: true });
   } catch (error) {
     if (!isInstanceError(error, "ERR_COMMAND") || isDiskFull(error)) throw error;
@@ -74,7 +74,7 @@ async function makeFileSystem(base: BaseDisk, tree: string, draft: string, optio
   }
 }
 
-/** A disk of another size was cut short by whatever else writes there, and is made anew. */
+/** A disk of another size was truncated by some other program, and is made again. */
 async function isWhole(path: string, size: number): Promise<boolean> {
   try {
     return (await stat(path)).size === size;

@@ -3,7 +3,7 @@ import { assertDiskSize, type Bounds, parseJson, type Spawn } from "@pileus/core
 import { z } from "zod";
 import { TOOLS } from "../tools.ts";
 
-// qapi/block-core.json, ImageInfo; the names are absent where there is no such file.
+// qapi/block-core.json, ImageInfo. The names are absent if there is no such file.
 const ImageInfoSchema = z.object({
   format: z.string(),
   "virtual-size": z.number(),
@@ -11,12 +11,12 @@ const ImageInfoSchema = z.object({
   "format-specific": z.object({ data: z.object({ "data-file": z.string().optional() }).optional() }).optional(),
 });
 
-/** What qemu-img(1) may take for an image: a hostile table of contents must not take the host's memory or time. */
+/** What qemu-img(1) may use to read an image: hostile metadata must not exhaust the host's memory or time. */
 export const IMAGE_BOUNDS: Bounds = { memory: 2 ** 31, cpu: 30 };
 
 /**
- * Refuses a disk image that has QEMU open other files of the host, as qcow2 can by its backing file and its data file,
- * or whose guest could fill the host's disk: an image is what a stranger made.
+ * Refuses a disk image that makes QEMU open other files of the host (a qcow2 can, by its backing file and its data
+ * file), or whose guest could fill the host's disk. Images come from strangers.
  *
  * @throws {ImageError}
  */

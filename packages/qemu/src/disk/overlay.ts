@@ -5,8 +5,8 @@ import { TOOLS } from "../tools.ts";
 import { IMAGE_BOUNDS } from "./disk-image.ts";
 
 /**
- * Makes a qcow2 disk of the size of `backing` that starts as a copy of it and takes up what is written. However large
- * `backing` is, it takes no longer.
+ * Makes a qcow2 disk that has the size and the content of `backing` and stores only what is written to it. The time
+ * does not depend on the size of `backing`.
  */
 export async function createOverlay(
   path: string,
@@ -15,7 +15,7 @@ export async function createOverlay(
   options: Abortable = {},
 ): Promise<void> {
   const settings = renderOption(undefined, { backing_file: backing.path, backing_fmt: backing.format });
-  // After a crash the engine removes the folder: nobody may then be making a file in it.
+  // After a crash the engine removes the folder: no leftover qemu-img may create a file in it then.
   const argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", settings, path];
   const made = spawn(argv, {
     fromPackage: TOOLS["qemu-img"],

@@ -1,22 +1,23 @@
 import { RUNTIME_DRIVE_SERIAL, RUNTIME_FOLDER } from "@pileus/agent";
 import { STANDARD_HOSTS } from "@pileus/core/driver";
 
-/** Where a guest's own init is looked for, as the kernel does (init/main.c), and at systemd's place. */
+/** The paths where a guest's own init is looked for: those of the kernel (init/main.c), and systemd's own. */
 export const INIT_PATHS = ["/sbin/init", "/etc/init", "/bin/init", "/lib/systemd/systemd"] as const;
 
-/** What the guest finds its root by. */
+/** The serial number by which the guest finds its root disk. */
 export const ROOT_DISK_SERIAL = "pileus-root";
 
 /** The BusyBox that the runtime drive carries, as the guest sees it. */
 const BUSYBOX = `${RUNTIME_FOLDER}/bin/busybox`;
 
 /**
- * Process 1 of our initramfs, in the language of BusyBox' shell. It makes the disks and nics appear, mounts the root,
- * configures the nics by DHCP, arranges for the agent to be started, and hands over to the guest's own init.
+ * Process 1 of our initramfs, a script for BusyBox' shell. It loads the drivers of disks and nics, mounts the root,
+ * configures the nics by DHCP, has the agent started, and hands over to the guest's own init.
  *
- * What it must know of the instance it reads off the kernel's command line, so that one initramfs serves all:
- * `pileus.hostname=NAME`, and `pileus.nic=NAME,MAC,ADDRESS,DOMAIN` for each nic. Disks are found by their serials, for
- * names in /dev are not stable. A failure ends the machine with a line on the console: there is nobody to ask.
+ * It reads what it must know about the instance from the kernel's command line, so that one initramfs serves all
+ * instances: `pileus.hostname=NAME`, and `pileus.nic=NAME,MAC,ADDRESS,DOMAIN` for each nic. Disks are found by their
+ * serials, because names in /dev are not stable. A failure ends the machine with a line on the console, because no
+ * agent runs yet that could report it.
  */
 export const INIT_SCRIPT = `#!/bin/busybox sh
 export PATH=/bin
@@ -132,9 +133,9 @@ exec switch_root /newroot "$init"
 `;
 
 /**
- * What udhcpc(8) calls with a lease in its environment, inside of the root; `METRIC` keeps the routes of several nics
- * apart. A resolv.conf that is a link belongs to a program of the guest: it gets a first content where it has none, and
- * is left alone otherwise.
+ * The script that udhcpc(8) calls with a lease in its environment, inside of the root. `METRIC` keeps the routes of
+ * several nics apart. A resolv.conf that is a link belongs to a program of the guest: if it is empty, it gets a first
+ * content, else it is left alone.
  */
 export const LEASE_SCRIPT = `#!${BUSYBOX} sh
 alias busybox=${BUSYBOX}
@@ -160,8 +161,8 @@ busybox cat /run/pileus/leases/* >/etc/resolv.conf
 `;
 
 /**
- * Gives the guest its name, running inside of the root: `settle NAME NIC…`, a nic as on the kernel's command line.
- * `/etc/hosts` becomes what `renderHosts()` of core makes of it, unless it has the name already.
+ * Gives the guest its name. It runs inside of the root as `settle NAME NIC…`, with each nic as on the kernel's command
+ * line. `/etc/hosts` becomes what `renderHosts()` of core would write, unless it has the name already.
  */
 export const SETTLE_SCRIPT = `#!${BUSYBOX} sh
 alias busybox=${BUSYBOX}

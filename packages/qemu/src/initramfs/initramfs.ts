@@ -38,10 +38,10 @@ export interface InitramfsOptions extends Abortable {
 }
 
 /**
- * The file of the initramfs for a kernel, made at first need. Named after all that goes into it, so that it is made
- * anew when the kernel, this package or the agent change, and one that exists is right.
+ * The file of the initramfs for a kernel, made when it is first needed. Its name is derived from everything that goes
+ * into it: a change of the kernel, of this package or of the agent leads to a new file, and an existing file is right.
  *
- * @throws {HostError} where the host has no static BusyBox.
+ * @throws {HostError} if the host has no static BusyBox.
  */
 export async function ensureInitramfs(
   folder: string,
@@ -50,7 +50,7 @@ export async function ensureInitramfs(
 ): Promise<string> {
   const busybox = await readBusybox(options.findBusybox ?? findStaticBusybox);
   const key = createHash("sha256");
-  // The archive without its modules stands for all of it that this package decides.
+  // The archive without modules stands for everything that this package decides.
   key.update(renderInitramfs({ busybox, first: [], second: [] }));
   key.update([...FIRST_MODULES, ...SECOND_MODULES, await identifyKernel(kernel)].join("\n"));
   const path = join(folder, `initramfs-${key.digest("hex").slice(0, 16)}`);
@@ -60,7 +60,7 @@ export async function ensureInitramfs(
   const second = both.filter((module) => !first.some((other) => other.name === module.name));
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await using _lock = await acquireLock(join(folder, "initramfs.lock"), options);
-  // Of a process that was killed: nobody but the holder of the lock writes one.
+  // Left by a process that was killed: only the holder of the lock writes one.
   for (const name of await readdir(folder)) if (/^\.initramfs-.*\.tmp$/.test(name)) await rm(join(folder, name));
   await replaceFile(path, renderInitramfs({ busybox, first, second })).catch((error: unknown) => {
     throw hostFailure("build an initramfs", error);
@@ -68,7 +68,7 @@ export async function ensureInitramfs(
   return path;
 }
 
-/** The archive. Pure. */
+/** Builds the archive. Pure. */
 export function renderInitramfs(content: {
   readonly busybox: Buffer;
   readonly first: readonly KernelModule[];
@@ -85,8 +85,8 @@ export function renderInitramfs(content: {
   const list = (modules: readonly KernelModule[]) => modules.map((module) => `${module.name}\n`).join("");
   return renderCpio([
     ...["bin", "dev", "modules", "newroot", "proc", "sys"].map(directory),
-    // The kernel opens the console for process 1 before anything can be mounted. The shell opens /dev/null for what it
-    // runs in the background, also once the /dev with devices in it was handed over.
+    // The kernel opens the console for process 1 before anything can be mounted. The shell opens /dev/null for its
+    // background jobs, even after it has handed over the /dev that has the devices.
     { name: "dev/console", type: "character-device", mode: 0o600, device: { major: 5, minor: 1 } },
     { name: "dev/null", type: "character-device", mode: 0o666, device: { major: 1, minor: 3 } },
     file("bin/busybox", busybox, 0o755),
@@ -102,7 +102,7 @@ function modulesOf(kernel: GuestKernel, wanted: readonly string[], options: Abor
   return kernel.modules === undefined ? [] : collectModules(kernel.modules, wanted, options);
 }
 
-// Size and time instead of content: the image has megabytes, and this is asked at each start.
+// By size and time instead of content: the image has megabytes, and every start needs this.
 async function identifyKernel(kernel: GuestKernel): Promise<string> {
   const paths = kernel.modules === undefined ? [kernel.image] : [kernel.image, kernel.modules];
   const parts = paths.map(async (path) => {

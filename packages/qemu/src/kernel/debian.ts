@@ -5,9 +5,9 @@ import { acquireLock, hostFailure, type Spawn, type SpawnOptions, spawn } from "
 import { findCachedKernel, type GuestKernel, kernelFolder, kernelIn } from "./kernel.ts";
 import { extractVmlinux } from "./vmlinux.ts";
 
-/** Where {@link ensureDebianKernel} keeps the kernel, and how far its download is. */
+/** Options of {@link ensureDebianKernel}: where it keeps the kernel, and who hears of its progress. */
 export interface DebianKernelOptions extends ProgressOptions {
-  /** Where it is kept; made where it is missing. Safe to share between hosts and processes. */
+  /** The folder of the kernel; made if it is missing. Hosts and processes can share it. */
   readonly folder: string;
   /** For tests. */
   readonly spawn?: Spawn | undefined;
@@ -19,12 +19,12 @@ const SCRATCH = ".download-";
 const META_PACKAGES = ["linux-image-cloud-amd64", "linux-image-virtual"] as const;
 
 /**
- * The distribution's kernel for virtual machines, out of the folder or by `apt-get download` into it. Nothing is
- * installed: the packages are unpacked. Where apt has no lists of packages, they are fetched into the folder, too, and
- * thrown away again.
+ * The distribution's kernel for virtual machines, from the folder, or by `apt-get download` into it. Nothing is
+ * installed: the packages are only unpacked. If apt has no package lists, they are fetched into the folder for the time
+ * of the download.
  *
- * All or nothing; an abort or a crash leaves no half kernel that is taken for a whole one. Concurrent calls download
- * once.
+ * All or nothing; an abort or a crash leaves no incomplete kernel that could be taken for a complete one. Concurrent
+ * calls download once.
  *
  * @throws {HostError} when apt is missing or knows no such kernel.
  */
@@ -36,7 +36,7 @@ export async function ensureDebianKernel(options: DebianKernelOptions): Promise<
   await using _lock = await acquireLock(join(folder, "lock"), { signal });
   const meanwhile = await findCachedKernel(folder);
   if (meanwhile !== undefined) return meanwhile;
-  // Of a process that was killed: nobody but the holder of the lock downloads.
+  // Left by a process that was killed: only the holder of the lock downloads.
   for (const name of await readdir(folder)) {
     if (name.startsWith(SCRATCH)) await rm(join(folder, name), { recursive: true, force: true });
   }
@@ -80,15 +80,15 @@ async function arrange(unpacked: string, scratch: string, folder: string, run: S
   await writeFile(join(ready, "kernel"), extractVmlinux(packed) ?? packed);
   const library = (await readdir(unpacked)).includes("lib") ? "lib" : "usr/lib";
   await rename(join(unpacked, library, "modules", release), join(ready, "modules"));
-  // The name says that all of it is there: after a crash of the machine, too. sync(1) of the file system, for it is
-  // hundreds of files.
+  // The name promises a complete kernel, even after a crash of the machine. sync(1) flushes the whole file system,
+  // because the kernel has hundreds of files.
   await run(["sync", "-f", ready], { fromPackage: "coreutils" });
   const target = kernelFolder(folder, release);
   await rename(ready, target);
   return kernelIn(target);
 }
 
-/** apt, reading the host's lists of packages or lists of its own; it changes nothing outside of its folder. */
+/** apt with the host's package lists, or with lists of its own. It changes nothing outside of its folder. */
 class Apt {
   readonly #folder: string;
   readonly #spawn: Spawn;
@@ -137,13 +137,13 @@ class Apt {
     } catch (error) {
       // apt-cache(8) exits with 100 for a package that it does not know.
       if (error instanceof CommandError && error.exitCode === 100) return [];
-      if (error instanceof HostError) throw noKernel("apt is not there", error);
+      if (error instanceof HostError) throw noKernel("apt is missing", error);
       throw error;
     }
   }
 }
 
-/** The names in the `Depends` of a package's record (deb-control(5)), alternatives in a row. */
+/** The names in the `Depends` of a package's record (deb-control(5)), alternatives in their order. */
 export function parseDepends(record: string): readonly string[] {
   const field = /^Depends:(.*(?:\n[ \t].*)*)/m.exec(record)?.[1] ?? "";
   return field

@@ -5,19 +5,19 @@ import { join } from "node:path";
 export interface GuestKernel {
   /** A bzImage or an ELF image. */
   readonly image: string;
-  /** The `modules/<release>` folder that belongs to it. Absent: everything needed is built in. */
+  /** The `modules/<release>` folder that belongs to it. If absent, the kernel has everything built in. */
   readonly modules?: string | undefined;
 }
 
-// What `ensureDebianKernel()` writes; a folder bears this name only when it is complete.
+// What `ensureDebianKernel()` writes. A folder has this name only when it is complete.
 const FOLDER = /^kernel-(.+)$/;
 
-/** Where the kernel with this release stands in a cache folder. */
+/** The folder of the kernel with this release in a cache folder. */
 export function kernelFolder(cache: string, release: string): string {
   return join(cache, `kernel-${release}`);
 }
 
-/** The newest kernel in a cache folder; `undefined` where there is none. */
+/** The newest kernel in a cache folder; `undefined` if there is none. */
 export async function findCachedKernel(cache: string): Promise<GuestKernel | undefined> {
   const releases = (await entries(cache)).flatMap((name) => FOLDER.exec(name)?.[1] ?? []);
   const newest = releases.sort(compareReleases).at(-1);
@@ -30,7 +30,7 @@ export function kernelIn(folder: string): GuestKernel {
   return { image: join(folder, "kernel"), modules: join(folder, "modules") };
 }
 
-/** Orders `6.1.0-56-cloud-amd64` before `6.12.3-1-cloud-amd64`: by the numbers in it. */
+/** Orders `6.1.0-56-cloud-amd64` before `6.12.3-1-cloud-amd64`: by the numbers in the name. */
 export function compareReleases(a: string, b: string): number {
   return a.localeCompare(b, "en", { numeric: true });
 }

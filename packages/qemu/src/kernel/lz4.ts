@@ -1,8 +1,8 @@
 /**
- * Unpacks LZ4's legacy frame, the one that the kernel's build uses (lz4_Frame_format.md, "Legacy frame"): a magic number, then blocks
- * of at most 8 MiB, each after its packed size. Node has no LZ4.
+ * Unpacks LZ4's legacy frame, the one that the kernel's build uses (lz4_Frame_format.md, "Legacy frame"): a magic
+ * number, then blocks of at most 8 MiB, each after its packed size. Node has no LZ4.
  *
- * @throws {RangeError} when the data leave their bounds.
+ * @throws {RangeError} when the data would be read or written out of bounds.
  */
 export function unpackLz4Legacy(packed: Buffer, size: number): Buffer {
   const out = Buffer.alloc(size);
@@ -21,7 +21,7 @@ export function unpackLz4Legacy(packed: Buffer, size: number): Buffer {
 function unpackBlock(block: Buffer, out: Buffer, start: number): number {
   let from = 0;
   let to = start;
-  // A length of 15 goes on in bytes of 255 and one that is less.
+  // A length of 15 continues in bytes of 255 and a last byte below 255.
   const length = (nibble: number): number => {
     let total = nibble;
     if (nibble === 15) {
@@ -38,7 +38,7 @@ function unpackBlock(block: Buffer, out: Buffer, start: number): number {
     const literals = length(token >> 4);
     if (from + literals > block.length || to + literals > out.length)
       throw new RangeError("lz4: literals out of bounds");
-    // Most pieces are short: a loop is sooner done than a call.
+    // Most pieces are short: a loop is faster than a call.
     if (literals < 32) for (let i = 0; i < literals; i++) out[to + i] = block[from + i] as number;
     else block.copy(out, to, from, from + literals);
     from += literals;
@@ -49,7 +49,8 @@ function unpackBlock(block: Buffer, out: Buffer, start: number): number {
     from += 2;
     const end = to + length(token & 15) + 4;
     if (distance === 0 || distance > to || end > out.length) throw new RangeError("lz4: match out of bounds");
-    // A match may overlap what it writes, so byte by byte; a long one that does not, at once.
+    // A match may overlap what it writes, so it is copied byte by byte. A long one that does not overlap is copied at
+    // once.
     if (end - to < 64 || distance < end - to) for (; to < end; to++) out[to] = out[to - distance] as number;
     else to += out.copy(out, to, to - distance, end - distance);
   }

@@ -1,19 +1,19 @@
-/** What a kernel module says of itself. Names have underscores, as the kernel writes them. */
+/** What a kernel module declares about itself. Names have underscores, as the kernel writes them. */
 export interface ModuleInfo {
-  /** Must be loaded before. */
+  /** The modules that must be loaded before it. */
   readonly depends: readonly string[];
-  /** Should be loaded before, where they exist (modprobe.d(5), softdep). */
+  /** The modules that should be loaded before it, if they exist (modprobe.d(5), softdep). */
   readonly softDepends: readonly string[];
 }
 
-/** The kernel takes `-` and `_` in a module's name for the same. */
+/** The kernel treats `-` and `_` in a module's name as the same. */
 export function moduleName(name: string): string {
   return name.replaceAll("-", "_");
 }
 
 /**
- * Reads `.modinfo` of an uncompressed module: NUL-terminated `key=value` strings (include/linux/moduleinfo.h). They are found by
- * their keys after a NUL, without reading the ELF sections: no other section holds such strings.
+ * Reads `.modinfo` of an uncompressed module: NUL-terminated `key=value` strings (include/linux/moduleinfo.h). They are
+ * found as keys after a NUL, without reading the ELF sections, because no other section holds such strings.
  */
 export function parseModuleInfo(module: Buffer): ModuleInfo {
   const depends = values(module, "depends")

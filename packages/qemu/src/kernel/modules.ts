@@ -15,10 +15,10 @@ export interface KernelModule {
 const MODULE_FILE = /^(.+)\.ko(?:\.(xz|zst|gz))?$/;
 
 /**
- * The wanted modules out of a `modules/<release>` folder, and all that they need, in an order in which they can be loaded. What is wanted and not
- * there is left out: it may be built into the kernel.
+ * Reads the wanted modules from a `modules/<release>` folder, and all modules that they need, in an order in which they
+ * can be loaded. A wanted module that is not there is left out: it may be built into the kernel.
  *
- * @throws {ConfigError} when the folder cannot be read, or modules need each other in a circle.
+ * @throws {ConfigError} when the folder cannot be read, or modules depend on each other in a circle.
  */
 export async function collectModules(
   folder: string,

@@ -10,7 +10,7 @@ export interface KernelSupplyOptions {
   readonly spawn: Spawn;
 }
 
-/** Where guests get their kernel from: the one given, else the newest in a cache folder, else a download into it. */
+/** Supplies the kernel of guests: the given one, else the newest in a cache folder, else a download into it. */
 export class KernelSupply {
   readonly #options: KernelSupplyOptions;
 
@@ -18,7 +18,7 @@ export class KernelSupply {
     this.#options = options;
   }
 
-  /** Downloads into the folder at first need. @throws {HostError} */
+  /** Downloads a kernel into the folder if there is none. @throws {HostError} */
   async get(folder: string, options: ProgressOptions = {}): Promise<GuestKernel> {
     const { given, spawn } = this.#options;
     const lacking = given === undefined ? undefined : await lackingFile(given);
@@ -27,7 +27,7 @@ export class KernelSupply {
     return ensureDebianKernel({ ...options, folder, spawn });
   }
 
-  /** What `get()` will do; `folder` is absent where no host is open yet that would have one. Changes nothing. */
+  /** Tells what `get()` would do. `folder` is absent while no open host has one. Changes nothing. */
   async describe(
     folder: string | undefined,
   ): Promise<

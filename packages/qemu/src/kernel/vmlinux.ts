@@ -6,9 +6,9 @@ const GZIP = Buffer.from([0x1f, 0x8b]);
 const LZ4_LEGACY = Buffer.from([0x02, 0x21, 0x4c, 0x18]);
 
 /**
- * The ELF image packed inside of a bzImage (Documentation/arch/x86/boot.rst), so that no emulated processor has to unpack it: it is
- * entered by the PVH note, which saves 0.35 s of each start. `undefined` for what is no bzImage or packed by something
- * else than gzip or LZ4; the bzImage boots as well then.
+ * Unpacks the ELF image inside of a bzImage (Documentation/arch/x86/boot.rst), so that no emulated processor has to.
+ * QEMU enters it by its PVH note, which saves 0.35 s of each start. `undefined` if the image is no bzImage, or is
+ * packed by something else than gzip or LZ4: then the bzImage itself is booted.
  */
 export function extractVmlinux(image: Buffer): Buffer | undefined {
   if (image.length < 0x1000 || image.toString("latin1", 0x202, 0x206) !== "HdrS") return undefined;
@@ -19,7 +19,8 @@ export function extractVmlinux(image: Buffer): Buffer | undefined {
   return unpacked?.subarray(0, 4).equals(ELF) ? unpacked : undefined;
 }
 
-// The build appends the unpacked size to what the packer wrote (scripts/Makefile.lib, size_append); gzip has it at its end anyway.
+// The build appends the unpacked size to what the packer wrote (scripts/Makefile.lib, size_append); gzip ends with it
+// anyway.
 function unpack(payload: Buffer): Buffer | undefined {
   if (payload.length < 16) return undefined;
   const size = payload.readUInt32LE(payload.length - 4);

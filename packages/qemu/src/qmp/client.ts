@@ -15,17 +15,17 @@ import { LineTransport, MAX_LINE } from "./transport.ts";
 
 const GREETING_TIMEOUT = 5000;
 
-/** How a session with a monitor is opened, and what it puts up with. */
+/** How a session with a monitor is opened, and what it tolerates. */
 export interface QmpOptions extends Abortable {
-  /** How long the greeting is waited for, and after it the answer to the negotiation, in milliseconds. Default 5000. */
+  /** How long to wait for the greeting, and then for the answer to the negotiation, in milliseconds. Default 5000. */
   readonly greetingTimeout?: number | undefined;
-  /** The longest line taken, in bytes. Default 8 MiB. */
+  /** The longest accepted line, in bytes. Default 8 MiB. */
   readonly maxLine?: number | undefined;
-  /** Hears of lines that could not be read; the session goes on. */
+  /** Called for each line that could not be read; the session goes on. */
   readonly onProtocolError?: ((error: ProtocolError) => void) | undefined;
 }
 
-/** What a command returned, and the whole line of it. */
+/** What a command returned, and the whole line of the answer. */
 interface Answer {
   readonly value: unknown;
   readonly line: string;
@@ -47,7 +47,7 @@ interface Pending {
  * time; QEMU answers them in order. Disposing closes the connection and leaves the machine alone.
  */
 export class QmpClient implements AsyncDisposable {
-  /** What a connection to it is called in errors. */
+  /** The name of the connection in errors. */
   readonly peer: string;
   readonly events = new QmpEvents();
   /** Resolves when the session has ended: with the failure, or `undefined` after `close()` and an orderly end. */
@@ -58,7 +58,7 @@ export class QmpClient implements AsyncDisposable {
   #onGreeting: GreetingWait | undefined;
   #greeting: QmpGreeting | undefined;
   #settleClosed: (failure: Error | undefined) => void = () => undefined;
-  // Ids never repeat in a session: a late answer to an aborted command must find no owner.
+  // Ids never repeat in a session: a late answer to an aborted command must not match another command.
   #lastId = 0;
   #ended: Error | undefined;
 
@@ -72,7 +72,7 @@ export class QmpClient implements AsyncDisposable {
       stream,
       {
         line: (text) => this.#read(text),
-        oversized: (start) => this.#unreadable(new ProtocolError("QMP: a line is longer than the limit", start)),
+        oversized: (start) => this.#unreadable(new ProtocolError("QMP: a line exceeds the limit", start)),
         end: (error) => this.#end(error),
       },
       options.maxLine ?? MAX_LINE,
@@ -80,15 +80,15 @@ export class QmpClient implements AsyncDisposable {
   }
 
   /**
-   * Connects to a monitor's unix socket and negotiates. @throws {QmpBusyError} when it says nothing: another client has
-   * it, mostly. @throws {ProtocolError} when it says something else than a greeting. @throws {TimeoutError} when it
-   * greets, and then answers nothing. @throws {ConnectionError}
+   * Connects to a monitor's unix socket and negotiates. @throws {QmpBusyError} when it says nothing: usually because
+   * another client has it. @throws {ProtocolError} when it sends something else than a greeting. @throws {TimeoutError}
+   * when it greets, and then does not answer. @throws {ConnectionError}
    */
   static async connect(path: string, options: QmpOptions = {}): Promise<QmpClient> {
     return QmpClient.open(await connectUnix(path, options), path, options);
   }
 
-  /** The same over any byte stream, which it takes over. */
+  /** Like `connect()`, over any byte stream. The client owns the stream from then on. */
   static async open(stream: Duplex, peer: string, options: QmpOptions = {}): Promise<QmpClient> {
     const client = new QmpClient(peer, stream, options);
     try {
@@ -104,17 +104,19 @@ export class QmpClient implements AsyncDisposable {
     }
   }
 
-  /** What the monitor said first: version and capabilities. */
+  /** The first message of the monitor: version and capabilities. */
   get greeting(): QmpGreeting {
-    if (this.#greeting === undefined) throw new TypeError("a QmpClient is handed out after its greeting");
+    if (this.#greeting === undefined) throw new TypeError("a QmpClient has its greeting before it is handed out");
     return this.#greeting;
   }
 
   /**
-   * Runs a command and returns its checked result. Aborting stops waiting; whether QEMU did it is then unknown.
+   * Runs a command and returns its checked result. Aborting stops the wait; it is then unknown whether QEMU ran the
+   * command.
    *
    * @throws {QmpCommandError} when QEMU refuses it. @throws {ConnectionError} when the session ends first.
-   * @throws {ProtocolError} when the answer cannot be read, or another line could not be while this one waited.
+   * @throws {ProtocolError} when the answer cannot be read, or when another unreadable line arrived while this command
+   * waited.
    */
   execute<C extends QmpPlainCommandName>(
     command: C,
@@ -132,10 +134,10 @@ export class QmpClient implements AsyncDisposable {
     const { value, line } = await this.#ask(command, checked, options);
     const result = schema.return.safeParse(value);
     if (result.success) return result.data as QmpReturn<C>;
-    throw new ProtocolError(`QMP: ${command} returned something else than it should`, line, { cause: result.error });
+    throw new ProtocolError(`QMP: ${command} returned an unexpected result`, line, { cause: result.error });
   }
 
-  /** Runs any command, unchecked. As `execute()` otherwise. */
+  /** Runs any command, without checking its result. Otherwise like `execute()`. */
   async call(command: string, args: Readonly<Record<string, unknown>> = {}, options: Abortable = {}): Promise<unknown> {
     return (await this.#ask(command, args, options)).value;
   }
@@ -152,7 +154,7 @@ export class QmpClient implements AsyncDisposable {
         abort = () => reject(signal?.reason);
         signal?.addEventListener("abort", abort, { once: true });
         if (!this.#transport.write(JSON.stringify({ execute: command, arguments: args, id })))
-          reject(new ConnectionError(this.peer, `it reads nothing of what it was sent: ${command} was not sent`));
+          reject(new ConnectionError(this.peer, `it does not read what was sent before: ${command} was not sent`));
       });
     } finally {
       this.#pending.delete(id);
@@ -176,7 +178,7 @@ export class QmpClient implements AsyncDisposable {
     let cleanUp = () => {};
     try {
       this.#greeting = await new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(this.#ungreeted(greetingTimeout)), greetingTimeout);
+        const timer = setTimeout(() => reject(this.#noGreeting(greetingTimeout)), greetingTimeout);
         const abort = () => reject(signal?.reason);
         signal?.addEventListener("abort", abort, { once: true });
         cleanUp = () => {
@@ -193,12 +195,12 @@ export class QmpClient implements AsyncDisposable {
     }
   }
 
-  // Silence alone is the sign of a monitor that has another client: QEMU accepts the connection and greets it in its
-  // turn.
-  #ungreeted(waited: number): Error {
+  // Silence alone is the sign of a monitor that has another client: QEMU accepts a connection at once, and greets it
+  // when the earlier client has gone.
+  #noGreeting(waited: number): Error {
     if (!this.#transport.heard) return new QmpBusyError(this.peer, waited);
     return new ProtocolError(
-      `QMP: no greeting of ${this.peer} within ${waited} ms, but the beginning of something else`,
+      `QMP: ${this.peer} sent no greeting within ${waited} ms, but the beginning of something else`,
       "",
     );
   }
@@ -213,7 +215,7 @@ export class QmpClient implements AsyncDisposable {
     try {
       const message = parseMessage(line);
       if (message.kind === "greeting") resolve(message.greeting);
-      else reject(new ProtocolError(`QMP: ${this.peer} begins with something else than a greeting`, line));
+      else reject(new ProtocolError(`QMP: ${this.peer} sent something else than a greeting first`, line));
     } catch (error) {
       reject(error);
     }
@@ -259,11 +261,11 @@ export class QmpClient implements AsyncDisposable {
     this.events.emit(event);
   }
 
-  // What cannot be read may have been anybody's answer: none of the waiting may wait for ever.
+  // An unreadable line may have been the answer to any command: no command may wait for it forever.
   #unreadable(error: ProtocolError): void {
     this.#onGreeting?.reject(error);
     for (const pending of this.#pending.values()) {
-      const message = `QMP: the answer to ${pending.command} may be among what could not be read`;
+      const message = `QMP: the answer to ${pending.command} may be the line that could not be read`;
       pending.reject(new ProtocolError(message, error.received, { cause: error }));
     }
     this.#onProtocolError(error);

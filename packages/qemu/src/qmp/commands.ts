@@ -3,12 +3,12 @@ import { z } from "zod";
 const Nothing = z.strictObject({});
 const Done = z.object({});
 
-/** qapi/run-state.json, RunState: named where we act on it, open for what later versions add. */
+/** qapi/run-state.json, RunState: an open string, because later versions add states. */
 const StatusSchema = z.object({ status: z.string(), running: z.boolean() });
 
 /**
- * The commands in use, by their QAPI names, with the schema of their arguments and of what they return. Another command is one
- * more line here; `QmpClient.call()` takes any.
+ * The commands in use, by their QAPI names, with the schema of their arguments and of what they return. Another command
+ * is one more line here; `QmpClient.call()` takes any.
  */
 export const QMP_COMMANDS = {
   qmp_capabilities: { arguments: z.strictObject({ enable: z.array(z.string()).optional() }), return: Done },

@@ -2,13 +2,13 @@ import { ConnectionError, ProtocolError } from "@pileus/core";
 import { printable } from "@pileus/core/driver";
 
 /**
- * QEMU refused or failed a command. `errorClass` is the only part of its answer that is meant for programs (qmp-spec,
- * 2.4.2).
+ * QEMU refused a command, or the command failed. `errorClass` is the only part of its answer that is meant for programs
+ * (qmp-spec, 2.4.2).
  */
 export class QmpCommandError extends ProtocolError {
   readonly command: string;
   readonly errorClass: string;
-  /** QEMU's own words, for a person: printable, and 1 KiB at most. */
+  /** QEMU's message for people: printable, at most 1 KiB. */
   readonly description: string;
   constructor(
     facts: { readonly command: string; readonly errorClass: string; readonly description: string },
@@ -24,11 +24,11 @@ export class QmpCommandError extends ProtocolError {
 }
 
 /**
- * The monitor took the connection and said nothing: it serves one client at a time, so another one has it, unless its
- * QEMU hangs. A second monitor of the same machine may be free.
+ * The monitor accepted the connection and sent no greeting. A monitor serves one client at a time, so another client
+ * holds it, or its QEMU hangs. A second monitor of the same machine may be free.
  */
 export class QmpBusyError extends ConnectionError {
-  /** Milliseconds that the greeting was waited for. */
+  /** How long the client waited for the greeting, in milliseconds. */
   readonly waited: number;
   constructor(peer: string, waited: number, options?: ErrorOptions) {
     super(peer, `no greeting within ${waited} ms: another client holds this monitor, or its QEMU hangs`, options);

@@ -7,7 +7,7 @@ const Nothing = z.object({});
  * The events in use, by their QAPI names, with the schema of their data. Others arrive too, as {@link QmpOtherEvent}.
  */
 export const QMP_EVENTS = {
-  /** qapi/run-state.json: the guest, or somebody over QMP, ended the machine. */
+  /** qapi/run-state.json: the guest, or a QMP client, ended the machine. */
   SHUTDOWN: z.object({ guest: z.boolean(), reason: z.string() }),
   /** A power button was pressed. */
   POWERDOWN: Nothing,
@@ -24,7 +24,7 @@ export const QMP_EVENTS = {
 /** An event that the table knows; the others are named `other`. */
 export type QmpEventName = keyof typeof QMP_EVENTS;
 
-/** An event whose data has the type that belongs to its name. `at`: milliseconds since the epoch. */
+/** An event whose data has the type that belongs to its name. `at` is in milliseconds since the epoch. */
 export type QmpKnownEvent<N extends QmpEventName = QmpEventName> = {
   [E in N]: { readonly name: E; readonly data: z.output<(typeof QMP_EVENTS)[E]>; readonly at: number };
 }[N];
@@ -37,10 +37,10 @@ export interface QmpOtherEvent {
   readonly at: number;
 }
 
-/** Whatever a monitor can tell unasked. */
+/** Any event of a monitor. */
 export type QmpEvent = QmpKnownEvent | QmpOtherEvent;
 
-/** How far a reader may fall behind. */
+/** The most events that a reader may fall behind. */
 const MAX_QUEUE = 4096;
 
 interface Reader {
@@ -51,20 +51,19 @@ interface Reader {
 }
 
 /**
- * Gives an event its type; `line` is all of it. @throws {ProtocolError} when a known event carries other data than it
- * should.
+ * Gives an event its type; `line` is the whole message. @throws {ProtocolError} when a known event has unexpected data.
  */
 export function parseEvent(name: string, data: Record<string, unknown>, at: number, line: string): QmpEvent {
   if (!Object.hasOwn(QMP_EVENTS, name)) return { name: "other", event: name, data, at };
   const known = name as QmpEventName;
   const parsed = QMP_EVENTS[known].safeParse(data);
   if (!parsed.success) {
-    throw new ProtocolError(`QMP: event ${name} carries other data than it should`, line, { cause: parsed.error });
+    throw new ProtocolError(`QMP: event ${name} has unexpected data`, line, { cause: parsed.error });
   }
   return { name: known, data: parsed.data, at } as QmpKnownEvent;
 }
 
-/** The events of one monitor: listeners by name, and loops with a queue each. */
+/** The events of one monitor: listeners by name, and loops that have a queue each. */
 export class QmpEvents {
   readonly #listeners = new Map<QmpEvent["name"], Set<(event: never) => void>>();
   readonly #readers = new Set<Reader>();
@@ -79,8 +78,8 @@ export class QmpEvents {
   }
 
   /**
-   * Yields all events from the moment of the call. Ends when the connection ends; throws `signal.reason` on abort, and
-   * an {@link OverrunError} when the reader falls more than 4096 events behind.
+   * Yields all events from the call on. Ends when the connection ends; throws `signal.reason` on abort, and an {@link
+   * OverrunError} when the reader falls more than 4096 events behind.
    */
   watch(options: Abortable = {}): AsyncIterable<QmpEvent> {
     const { signal } = options;
@@ -109,7 +108,7 @@ export class QmpEvents {
     })();
   }
 
-  /** For the client: delivers to everyone. */
+  /** For the client: delivers an event to all readers. */
   emit(event: QmpEvent): void {
     for (const listener of this.#listeners.get(event.name) ?? []) (listener as (event: QmpEvent) => void)(event);
     for (const reader of this.#readers) {
@@ -122,7 +121,7 @@ export class QmpEvents {
     }
   }
 
-  /** For the client: no more will come. */
+  /** For the client: ends all loops, because no more events will come. */
   end(): void {
     this.#ended = true;
     for (const reader of this.#readers) {

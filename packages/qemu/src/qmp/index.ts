@@ -1,9 +1,9 @@
 /**
- * A typed client of QMP, QEMU's machine protocol, useful by itself.
+ * A typed client of QMP, the QEMU Machine Protocol. It can be used alone.
  *
- * `await using qmp = await QmpClient.connect("/run/vm/qmp.sock")`, then `qmp.execute("query-status")`. Commands and events
- * that the tables know are typed and checked; `qmp.call()` and events named `other` carry the rest. Not for
- * starting QEMU: that is `qemu()` of `@pileus/qemu`. Start reading at `client.ts`.
+ * `await using qmp = await QmpClient.connect("/run/vm/qmp.sock")`, then `qmp.execute("query-status")`. Commands and
+ * events in the tables are typed and checked; `qmp.call()` and events named `other` carry the rest. This client does
+ * not start QEMU: `qemu()` of `@pileus/qemu` does. Start reading at `client.ts`.
  */
 export { QmpClient, type QmpOptions } from "./client.ts";
 export { QMP_COMMANDS, type QmpArguments, type QmpCommandName, type QmpReturn } from "./commands.ts";

@@ -17,7 +17,7 @@ export const QmpGreetingSchema = z.object({
 /** What a monitor says first. */
 export type QmpGreeting = z.output<typeof QmpGreetingSchema>;
 
-/** qmp-spec 2.4.1. Our ids are numbers; what carries another one answers nobody. */
+/** qmp-spec 2.4.1. Our ids are numbers: an answer with any other id belongs to no command. */
 const ReturnSchema = z
   .object({ return: z.unknown(), id: z.unknown().optional() })
   .refine((message) => message.return !== undefined);
@@ -39,13 +39,13 @@ export type QmpMessage =
   /** `at`: milliseconds since the epoch, by the clock of QEMU's host. */
   | { readonly kind: "event"; readonly name: string; readonly data: Record<string, unknown>; readonly at: number };
 
-// QEMU takes no deeper message itself (qobject/json-streamer.c, MAX_NESTING), and sends one level for each image in a
+// QEMU itself accepts no deeper message (qobject/json-streamer.c, MAX_NESTING). It sends one level for each image in a
 // chain.
 const MAX_DEPTH = 1024;
 
 /**
- * Reads one line of the server. @throws {ProtocolError} when it is not JSON, nested too deeply, or no message of the
- * protocol.
+ * Reads one line of the server. @throws {ProtocolError} when it is not JSON, is nested too deeply, or is not a message
+ * of the protocol.
  */
 export function parseMessage(line: string): QmpMessage {
   let json: unknown;
@@ -69,5 +69,5 @@ export function parseMessage(line: string): QmpMessage {
   }
   const greeting = QmpGreetingSchema.safeParse(json);
   if (greeting.success) return { kind: "greeting", greeting: greeting.data };
-  throw new ProtocolError("QMP: a line is no message of the protocol", line);
+  throw new ProtocolError("QMP: a line is not a message of the protocol", line);
 }

@@ -1,9 +1,9 @@
 import type { Duplex } from "node:stream";
 
-/** The longest line taken, in bytes. The longest that QEMU has is its schema, of about 250 kB. */
+/** The longest accepted line, in bytes. The longest line of QEMU is its schema, of about 250 kB. */
 export const MAX_LINE = 8 * 1024 * 1024;
 
-/** The most bytes that wait for a peer to read them. A command has some hundred. */
+/** The most bytes that may wait for a peer to read them. A command has some hundred bytes. */
 export const MAX_BACKLOG = 1024 * 1024;
 
 export interface LineListeners {
@@ -14,7 +14,7 @@ export interface LineListeners {
   end(error: Error | undefined): void;
 }
 
-/** Cuts what arrives on a stream into lines of bounded length. Takes over the stream. */
+/** Splits a stream into lines of bounded length. Owns the stream from then on. */
 export class LineTransport {
   readonly #stream: Duplex;
   readonly #maxLine: number;
@@ -31,19 +31,19 @@ export class LineTransport {
     stream.on("error", (error) => {
       this.#error = error;
     });
-    // A peer that half-closes has nothing more to say to us; "close" follows.
+    // A peer that half-closes will send nothing more; "close" follows.
     stream.on("end", () => stream.destroy());
     stream.once("close", () => listeners.end(this.#error));
   }
 
-  /** Whether the peer has said anything, be it half a line. */
+  /** Whether the peer has sent anything, even an incomplete line. */
   get heard(): boolean {
     return this.#heard;
   }
 
   /**
-   * Queues one line; what happens to it is seen by the answer or by `end`. False: not taken, for the peer does not read
-   * what it has been sent.
+   * Queues one line. The answer, or `end`, tells what happened to it. Returns false, and queues nothing, when the peer
+   * does not read what was sent before.
    */
   write(text: string): boolean {
     if (this.#stream.writableLength + text.length > MAX_BACKLOG) return false;

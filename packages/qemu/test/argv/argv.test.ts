@@ -55,7 +55,7 @@ it("refuses a NUL in a value", () => {
   expect(() => renderOption("tap", { id: "a\0b" })).toThrow(TypeError);
 });
 
-it("refuses a serial that the guest would see cut off", () => {
+it("refuses a serial that is too long for the guest to see all of it", () => {
   const disk = { id: "root", path: "/x", format: "raw", serial: "x".repeat(21), readOnly: true } as const;
   expect(() => renderArgv({ ...q35, disks: [disk] })).toThrow(TypeError);
 });

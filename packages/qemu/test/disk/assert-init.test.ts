@@ -14,13 +14,13 @@ beforeEach(async () => {
 });
 afterEach(() => rm(tree, { recursive: true }));
 
-it("finds an init where the kernel does, by links that mean the tree's own files", async () => {
+it("finds an init where the kernel does, and resolves links within the tree", async () => {
   await writeFile(join(tree, "usr/lib/systemd/systemd"), "", { mode: 0o755 });
   await symlink("/usr/lib/systemd/systemd", join(tree, "usr/sbin/init"));
   expect(() => assertInit(tree)).not.toThrow();
 });
 
-it("rejects with NotFoundError where there is none: nothing, a folder, a file that is no program, a link to the host", async () => {
+it("rejects with NotFoundError for a missing init, a folder, a file that is not a program, a link to the host", async () => {
   expect(() => assertInit(tree)).toThrow(NotFoundError);
   await symlink("/bin/sh", join(tree, "usr/sbin/init"));
   await mkdir(join(tree, "etc/init"));

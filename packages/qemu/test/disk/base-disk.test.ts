@@ -22,7 +22,7 @@ const say =
     throw new CommandError({ argv, exitCode: 1, stderr });
   };
 
-it("makes a disk anew that was cut short", async () => {
+it("makes a truncated disk again", async () => {
   let runs = 0;
   const counting: Spawn = (argv) => {
     runs += 1;
@@ -36,7 +36,7 @@ it("makes a disk anew that was cut short", async () => {
   expect(runs).toBe(2);
 });
 
-it("tells a full disk of the host from a root disk that is too small, and leaves neither", async () => {
+it("distinguishes a full disk of the host from a root disk that is too small, and leaves no file of either", async () => {
   const small = base(say("Could not allocate block in ext2 filesystem while populating file system"));
   await expect(ensureBaseDisk(small, {})).rejects.toThrow(ImageError);
   const full = base(say("mkfs.ext4: No space left on device while writing out and closing file system"));

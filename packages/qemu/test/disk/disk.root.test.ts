@@ -22,7 +22,7 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
 }
 
 it(
-  "makes the base of an image once for many at a time, sparse, and an overlay in no time",
+  "makes the base of an image once for concurrent calls, as a sparse file, and an overlay at once",
   requires(needs, () =>
     inFolder(async (folder) => {
       await using instance = await makeInstance();
@@ -55,7 +55,7 @@ it(
 );
 
 it(
-  "rejects with ImageError, and leaves nothing, when the tree does not fit",
+  "rejects with ImageError and leaves no file when the tree does not fit",
   requires(needs, () =>
     inFolder(async (folder) => {
       await using instance = await makeInstance();
@@ -72,7 +72,7 @@ it(
 );
 
 it(
-  "refuses a qcow2 that would have QEMU open another file of the host, or a guest fill its disk",
+  "refuses a qcow2 that would make QEMU open another file of the host, or let a guest fill the host's disk",
   requires(needs, () =>
     inFolder(async (folder) => {
       const [secret, disk, plain] = ["secret", "disk.qcow2", "plain.qcow2"].map((name) => join(folder, name)) as [

@@ -7,7 +7,7 @@ import { ensureBaseDisk } from "../../src/disk/base-disk.ts";
 import { createOverlay } from "../../src/disk/overlay.ts";
 import { makeInstance } from "../support/instance.ts";
 
-it("has the tools that make disks die with this process, and says which packages have them", async () => {
+it("starts the disk tools so that they die with this process, and names the packages that have them", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-disk-"));
   await using instance = await makeInstance();
   const started: unknown[] = [];

@@ -13,31 +13,31 @@ import { QemuSectionSchema } from "../../src/section.ts";
 import { FakeMonitor, SILENCE } from "../support/fake-monitor.ts";
 import { type PeerFault, ScriptedGuest } from "./scripted-guest.ts";
 
-/** Who misbehaves, how, and after how many honest answers. */
-export interface Mischief {
+/** Which peer misbehaves, how, and after how many correct answers. */
+export interface Misbehavior {
   readonly peer: "agent" | "monitor";
   readonly fault: PeerFault;
   readonly after: number;
 }
 
 /**
- * A driver of machines whose QEMU is a sleeping process beside a scripted monitor and a scripted guest; everything
- * between those and the engine is what drives real ones.
+ * A driver of machines whose QEMU is a sleeping process with a scripted monitor and a scripted guest. Everything
+ * between these and the engine is the real code.
  */
 export class HostileMachines implements AsyncDisposable {
   readonly #guests: ScriptedGuest[] = [];
   readonly #monitors: FakeMonitor[] = [];
   readonly #children: ChildProcess[] = [];
-  #mischief: Mischief | undefined;
+  #misbehavior: Misbehavior | undefined;
   #answered = 0;
   #flooding: NodeJS.Timeout | undefined;
 
-  /** From now on. */
-  begin(mischief: Mischief): void {
-    this.#mischief = mischief;
+  /** Makes the peer misbehave from now on. */
+  begin(misbehavior: Misbehavior): void {
+    this.#misbehavior = misbehavior;
     this.#answered = 0;
-    if (mischief.peer === "monitor") return;
-    for (const guest of this.#guests) Object.assign(guest, { fault: mischief.fault, honest: mischief.after });
+    if (misbehavior.peer === "monitor") return;
+    for (const guest of this.#guests) Object.assign(guest, { fault: misbehavior.fault, honest: misbehavior.after });
   }
 
   driver(): Driver<"qemu", QemuCapability, typeof QemuSectionSchema> {
@@ -55,7 +55,7 @@ export class HostileMachines implements AsyncDisposable {
         adopt: async () => undefined,
         remove: async () => undefined,
         logs: async () => {
-          throw new TypeError("not part of this");
+          throw new TypeError("this driver keeps no logs");
         },
       }),
     };
@@ -74,8 +74,8 @@ export class HostileMachines implements AsyncDisposable {
     const open = () => {
       const guest = new ScriptedGuest();
       this.#guests.push(guest);
-      if (this.#mischief?.peer === "agent")
-        Object.assign(guest, { fault: this.#mischief.fault, honest: this.#mischief.after });
+      if (this.#misbehavior?.peer === "agent")
+        Object.assign(guest, { fault: this.#misbehavior.fault, honest: this.#misbehavior.after });
       return connectAgent({ connect: () => guest.host });
     };
     const agent = new AgentLink(open);
@@ -86,8 +86,8 @@ export class HostileMachines implements AsyncDisposable {
   async #startMonitor(): Promise<FakeMonitor> {
     let status = "running";
     const monitor: FakeMonitor = await FakeMonitor.start(({ execute }) => {
-      if (this.#mischief?.peer === "monitor" && this.#answered++ >= this.#mischief.after)
-        return this.#misbehave(monitor, this.#mischief.fault);
+      if (this.#misbehavior?.peer === "monitor" && this.#answered++ >= this.#misbehavior.after)
+        return this.#misbehave(monitor, this.#misbehavior.fault);
       if (execute === "stop") status = "paused";
       if (execute === "cont") status = "running";
       return execute === "query-status" ? { status, running: status === "running" } : {};

@@ -18,10 +18,10 @@ const RESULTS: Readonly<Record<string, unknown>> = {
   info: { kernel: "x", architecture: "x", hostname: "x", init: "x", agentMemory: 1 },
 };
 
-/** An agent that keeps to the protocol, with answers that are always the same, until it is told to misbehave. */
+/** An agent that keeps to the protocol and always gives the same answers, until it is told to misbehave. */
 export class ScriptedGuest {
   readonly host: Duplex;
-  /** How many more answers are honest. */
+  /** How many more answers are correct. */
   honest = Number.POSITIVE_INFINITY;
   fault: PeerFault = "falls silent";
   readonly #inside: Duplex;

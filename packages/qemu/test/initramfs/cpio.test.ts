@@ -34,7 +34,7 @@ it("writes entries with their types, modes, devices and targets", () => {
   ]);
 });
 
-it("numbers its entries, and gives each to root, with one name", () => {
+it("gives each entry a number of its own, root as owner and one name", () => {
   const archive = renderCpio([{ name: "f", type: "file", mode: 0o644, data: "abcde" }]);
   const fields = ["1", "81a4", "0", "0", "1", "0", "5", "0", "0", "0", "0", "2", "0"];
   const header = `070701${fields.map((field) => field.padStart(8, "0")).join("")}`;

@@ -22,7 +22,7 @@ async function kernel(name: string, content = "kernel"): Promise<{ image: string
   return { image };
 }
 
-it("makes one for each kernel, once: the next start takes the same file", async () => {
+it("makes one for each kernel, once: the next start uses the same file", async () => {
   const [old, upgraded] = [await kernel("6.1"), await kernel("6.12")];
   const path = await ensureInitramfs(cache, old, { findBusybox });
   const made = await stat(path);
@@ -33,7 +33,7 @@ it("makes one for each kernel, once: the next start takes the same file", async 
   expect([ino, mtimeMs]).toEqual([made.ino, made.mtimeMs]);
 });
 
-it("makes another when the kernel was replaced under its name, or BusyBox was", async () => {
+it("makes another when the kernel or BusyBox was replaced under the same name", async () => {
   const image = await kernel("kernel");
   const first = await ensureInitramfs(cache, image, { findBusybox });
   await kernel("kernel", "a newer kernel");
@@ -43,7 +43,7 @@ it("makes another when the kernel was replaced under its name, or BusyBox was", 
   expect(new Set([first, second, third]).size).toBe(3);
 });
 
-it("takes no half-written one for whole, and removes what a process that was killed has left", async () => {
+it("does not use an incomplete archive, and removes the drafts of a killed process", async () => {
   const image = await kernel("kernel");
   const path = await ensureInitramfs(cache, image, { findBusybox });
   await rm(path);

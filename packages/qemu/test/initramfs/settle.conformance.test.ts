@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Runs the script on a folder in place of /etc, by this host's shell and tools, which do what BusyBox does. */
+/** Runs the script on a folder instead of /etc, with this host's shell and tools, which behave like BusyBox. */
 function settle(...args: string[]): void {
   const script = SETTLE_SCRIPT.replaceAll("/etc", `${folder}/etc`)
     .replaceAll(/^alias .*$/gm, "")
@@ -28,7 +28,7 @@ const nics = [
 ];
 const words = ["eth0,02:00:00:aa:bb:cc,10.90.0.7,pileus", "eth1,02:00:00:aa:bb:cd,10.91.0.7,back"];
 
-it("gives a guest the hosts that a container of its name would have", () => {
+it("gives a guest the /etc/hosts that a container of its name would have", () => {
   settle("web");
   expect([read("hostname"), read("hosts")]).toEqual(["web\n", renderHosts("web", [])]);
   rmSync(join(folder, "etc/hosts"));
@@ -36,7 +36,7 @@ it("gives a guest the hosts that a container of its name would have", () => {
   expect(read("hosts")).toBe(renderHosts("web", nics));
 });
 
-it("keeps what is there, in place of a link that leads nowhere too, and leaves alone what has the name", () => {
+it("keeps the present entries, replaces a dangling link, and leaves a file alone that has the name", () => {
   mkdirSync(join(folder, "etc"));
   const own = "127.0.0.1 localhost\n10.0.0.1 db webs\n";
   writeFileSync(join(folder, "etc/hosts"), own);

@@ -45,7 +45,7 @@ function fakeTools(options: { readonly lists: boolean }): { spawn: Spawn; calls:
   return { spawn, calls };
 }
 
-it("downloads what the meta package depends on, and takes it from the folder the next time", () =>
+it("downloads what the meta package depends on, and uses the folder the next time", () =>
   inFolder(async (folder) => {
     const { spawn, calls } = fakeTools({ lists: true });
     const kernel = await ensureDebianKernel({ folder, spawn });
@@ -58,7 +58,7 @@ it("downloads what the meta package depends on, and takes it from the folder the
     expect((await readdir(folder)).sort()).toEqual([`kernel-${RELEASE}`, "lock"]);
   }));
 
-it("has the kernel on the disk before it bears the name of a whole one, and tells a full disk as HostError", () =>
+it("writes the kernel to disk before it gets its final name, and reports a full disk as HostError", () =>
   inFolder(async (folder) => {
     const { spawn } = fakeTools({ lists: true });
     let atSync: string[] | undefined;
@@ -81,7 +81,7 @@ it("has the kernel on the disk before it bears the name of a whole one, and tell
     expect(await readdir(folder)).toEqual(["lock"]);
   }));
 
-it("removes what a download that was killed has left", () =>
+it("removes what a killed download has left", () =>
   inFolder(async (folder) => {
     await mkdir(join(folder, ".download-killed"));
     await writeFile(join(folder, ".download-killed", "half.deb"), "");
@@ -89,21 +89,21 @@ it("removes what a download that was killed has left", () =>
     expect((await readdir(folder)).sort()).toEqual([`kernel-${RELEASE}`, "lock"]);
   }));
 
-it("fetches lists of packages of its own where the host has none", () =>
+it("fetches its own package lists if the host has none", () =>
   inFolder(async (folder) => {
     const { spawn, calls } = fakeTools({ lists: false });
     await ensureDebianKernel({ folder, spawn });
     expect(calls).toContain("apt-get update");
   }));
 
-it("downloads once for two calls at a time", () =>
+it("downloads once for two concurrent calls", () =>
   inFolder(async (folder) => {
     const { spawn, calls } = fakeTools({ lists: true });
     await Promise.all([ensureDebianKernel({ folder, spawn }), ensureDebianKernel({ folder, spawn })]);
     expect(calls.filter((call) => call.startsWith("apt-get download"))).toHaveLength(1);
   }));
 
-it("rejects with HostError and leaves nothing when apt knows no such kernel", () =>
+it("rejects with HostError and leaves no file when apt knows no such kernel", () =>
   inFolder(async (folder) => {
     const spawn: Spawn = async (argv) => {
       if (argv[0] === "apt-cache") throw new CommandError({ argv, exitCode: 100 });
@@ -113,13 +113,13 @@ it("rejects with HostError and leaves nothing when apt knows no such kernel", ()
     expect(await readdir(folder)).toEqual(["lock"]);
   }));
 
-it("reads names out of Depends, over continued lines and alternatives", () => {
+it("reads the names in Depends, with continued lines and alternatives", () => {
   const record =
     "Package: a\nDepends: linux-image-6.1 (= 1), initramfs-tools (>= 0.120+) | dracut,\n kmod:any\nSize: 1\n";
   expect(parseDepends(record)).toEqual(["linux-image-6.1", "initramfs-tools", "dracut", "kmod"]);
 });
 
-it("orders releases by their numbers", () => {
+it("orders releases by the numbers in them", () => {
   expect(["6.12.3-1-cloud-amd64", "6.1.0-56-cloud-amd64", "6.1.0-9-cloud-amd64"].sort(compareReleases)).toEqual([
     "6.1.0-9-cloud-amd64",
     "6.1.0-56-cloud-amd64",

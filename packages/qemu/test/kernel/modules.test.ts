@@ -66,7 +66,7 @@ it("reads modules compressed by gzip and xz", () =>
     },
   ));
 
-it("rejects modules that need each other, and a folder that is not there", () =>
+it("rejects modules that depend on each other, and a missing folder", () =>
   withModules({ "a.ko": ko({ depends: "b" }), "b.ko": ko({ depends: "a" }) }, async (folder) => {
     await expect(collectModules(folder, ["a"])).rejects.toThrow(ConfigError);
     await expect(collectModules(join(folder, "gone"), ["a"])).rejects.toThrow(ConfigError);

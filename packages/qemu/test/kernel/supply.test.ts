@@ -8,10 +8,10 @@ import { KernelSupply } from "../../src/kernel/supply.ts";
 
 const nowhere = "/nonexistent/cache";
 const spawn: Spawn = async () => {
-  throw new Error("nothing is to be run");
+  throw new Error("this test runs no tool");
 };
 
-it("takes the kernel that is given, and nothing else", async () => {
+it("uses only the given kernel", async () => {
   const given = { image: import.meta.filename };
   const supply = new KernelSupply({ given, spawn });
   expect(await supply.get(nowhere)).toBe(given);
@@ -25,7 +25,7 @@ it("names the file that a given kernel lacks", async () => {
   await expect(supply.get(nowhere)).rejects.toThrow(HostError);
 });
 
-it("takes the newest kernel of the cache", async () => {
+it("uses the newest kernel of the cache", async () => {
   const cache = await mkdtemp(join(tmpdir(), "pileus-supply-"));
   try {
     for (const release of ["6.1.0-9", "6.1.0-56", "5.10.0-99"]) await mkdir(join(cache, `kernel-${release}`));

@@ -5,7 +5,7 @@ import { extractVmlinux } from "../../src/kernel/vmlinux.ts";
 
 const ELF = Buffer.concat([Buffer.from("\x7fELF", "latin1"), Buffer.alloc(5000, "abc")]);
 
-/** A bzImage with one set-up sector: header fields as Documentation/arch/x86/boot.rst has them. */
+/** A bzImage with one set-up sector: the header fields are those of Documentation/arch/x86/boot.rst. */
 function bzImage(payload: Buffer): Buffer {
   const image = Buffer.alloc(0x1000);
   image.writeUInt8(1, 0x1f1);
@@ -19,7 +19,7 @@ it("finds the ELF image inside of a bzImage packed by gzip", () => {
   expect(extractVmlinux(bzImage(gzipSync(ELF)))?.equals(ELF)).toBe(true);
 });
 
-it("finds it packed by LZ4, the size appended by the kernel's build", () => {
+it("finds it in one packed by LZ4, with the size that the kernel's build appends", () => {
   // One block: 7 literals, then a match of 4997 bytes 3 back: 15 + 19 × 255 + 133 + 4.
   const block = Buffer.from([0x7f, ...ELF.subarray(0, 7), 3, 0, ...Array(19).fill(255), 133, 0x00]);
   const header = Buffer.from([0x02, 0x21, 0x4c, 0x18, block.length, 0, 0, 0]);
@@ -28,12 +28,12 @@ it("finds it packed by LZ4, the size appended by the kernel's build", () => {
   expect(extractVmlinux(bzImage(Buffer.concat([header, block, size])))?.equals(ELF)).toBe(true);
 });
 
-it("leaves alone what is no bzImage, or packed by something else", () => {
+it("returns undefined for a file that is no bzImage, or is packed by something else", () => {
   expect(extractVmlinux(ELF)).toBeUndefined();
   expect(extractVmlinux(bzImage(Buffer.alloc(64, 0xfd)))).toBeUndefined();
 });
 
-it("rejects LZ4 data that leave their bounds", () => {
+it("rejects LZ4 data that would be read or written out of bounds", () => {
   const bad = (block: readonly number[]) => Buffer.from([0x02, 0x21, 0x4c, 0x18, block.length, 0, 0, 0, ...block]);
   expect(() => unpackLz4Legacy(bad([0x10, 65, 9, 0]), 100)).toThrow(RangeError);
   expect(() => unpackLz4Legacy(bad([0x50, 65]), 100)).toThrow(RangeError);

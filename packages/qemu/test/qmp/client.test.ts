@@ -24,12 +24,12 @@ it("rejects with QmpBusyError when another client holds the monitor", async () =
 
 it.each([
   ["another protocol", "SSH-2.0-OpenSSH_9.2\r\n"],
-  ["half a line, and no more", "SSH-2.0"],
-  ["JSON that is no message", '{"hello": 1}\n'],
+  ["an incomplete line", "SSH-2.0"],
+  ["JSON that is not a message", '{"hello": 1}\n'],
   ["an answer", '{"return": {}}\n'],
   ["a line longer than the limit", "x".repeat(2000)],
-  ["30,000 arrays within one another", `${"[".repeat(30_000)}\n`],
-])("rejects with ProtocolError, and takes it for no busy monitor, what greets with %s", async (_, said) => {
+  ["30,000 nested arrays", `${"[".repeat(30_000)}\n`],
+])("rejects with ProtocolError, not with QmpBusyError, a peer that greets with %s", async (_, said) => {
   const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
   stream.push(said);
   await expect(QmpClient.open(stream, "x", { greetingTimeout: 50, maxLine: 1000 })).rejects.toThrow(ProtocolError);
@@ -43,7 +43,7 @@ it("rejects with TimeoutError a monitor that greets and then says nothing", asyn
   expect(stream.destroyed).toBe(true);
 });
 
-it("rejects a command with ConnectionError where the monitor reads nothing any more, and keeps no more than 1 MiB", async () => {
+it("rejects a command with ConnectionError when the monitor no longer reads, and keeps no more than 1 MiB", async () => {
   const stream = new Duplex({
     read: () => undefined,
     write(chunk: Buffer, _encoding, done) {
@@ -62,7 +62,7 @@ it("rejects a command with ConnectionError where the monitor reads nothing any m
   await Promise.all(outcomes);
 });
 
-it("shows what QEMU says of a failure in one printable line of 1 KiB at most", async () => {
+it("shows QEMU's message of a failure in one printable line of at most 1 KiB", async () => {
   await using monitor = await FakeMonitor.start(() => {
     throw new FakeFailure("Generic\u202eError", `\u001b[2J\n${"x".repeat(100_000)}`);
   });
@@ -96,7 +96,7 @@ it("rejects with ProtocolError when the result has another shape", async () => {
   await expect(client.execute("query-status")).rejects.toThrow(ProtocolError);
 });
 
-it("answers concurrent commands by id, in whatever order the answers come", async () => {
+it("matches answers to concurrent commands by id, in any order", async () => {
   await using monitor = await FakeMonitor.start((command, m) => {
     if (command.arguments["property"] === "first") return SILENCE;
     m.send({ return: "second", id: command.id });
@@ -111,7 +111,7 @@ it("answers concurrent commands by id, in whatever order the answers come", asyn
   expect(answers).toEqual(["first", "second"]);
 });
 
-it("rejects an aborted command with the reason, and takes its late answer for no other command's", async () => {
+it("rejects an aborted command with the reason, and gives its late answer to no other command", async () => {
   await using monitor = await FakeMonitor.start((command) => (command.execute === "stop" ? SILENCE : status));
   await using client = await QmpClient.connect(monitor.path);
   const reason = new Error("changed my mind");
@@ -126,7 +126,7 @@ it("rejects an aborted command with the reason, and takes its late answer for no
   expect(new Set(monitor.received.map((c) => c.id)).size).toBe(monitor.received.length);
 });
 
-it("does not send a command whose signal is aborted already", async () => {
+it("does not send a command whose signal is already aborted", async () => {
   await using monitor = await FakeMonitor.start(() => ({}));
   await using client = await QmpClient.connect(monitor.path);
   const reason = new Error("never");
@@ -149,7 +149,7 @@ it("fails every pending command with ConnectionError when the machine goes away,
   await expect(client.execute("stop")).rejects.toThrow(ConnectionError);
 });
 
-it("survives a line that is not JSON: what waits fails with ProtocolError, what follows works", async () => {
+it("survives a line that is not JSON: waiting commands fail with ProtocolError, later ones work", async () => {
   const heard: ProtocolError[] = [];
   await using monitor = await FakeMonitor.start((command, m) => {
     if (command.execute !== "stop") return status;
@@ -167,7 +167,7 @@ const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
 it.each([
   ["a line", nested(30_000)],
   ["an answer", `{"return": ${nested(30_000)}, "id": 2}`],
-])("survives %s of 30,000 arrays within one another: ProtocolError, and what follows works", async (_, line) => {
+])("survives %s of 30,000 nested arrays: it fails with ProtocolError, and later commands work", async (_, line) => {
   const heard: ProtocolError[] = [];
   await using monitor = await FakeMonitor.start((command, m) => {
     if (command.execute !== "stop") return status;
@@ -180,7 +180,7 @@ it.each([
   expect(heard).toHaveLength(1);
 });
 
-it("survives an event of 30,000 arrays within one another", async () => {
+it("survives an event of 30,000 nested arrays", async () => {
   const heard: ProtocolError[] = [];
   await using monitor = await FakeMonitor.start((_, m) => {
     m.raw(
@@ -193,7 +193,7 @@ it("survives an event of 30,000 arrays within one another", async () => {
   expect(heard).toHaveLength(1);
 });
 
-it("takes an answer as deep as QEMU itself takes one", async () => {
+it("accepts an answer as deeply nested as QEMU itself accepts", async () => {
   await using monitor = await FakeMonitor.start((_, m) => {
     m.raw(`{"return": ${nested(1000)}, "id": 2}\n`);
     return SILENCE;
@@ -202,7 +202,7 @@ it("takes an answer as deep as QEMU itself takes one", async () => {
   expect(JSON.stringify(await client.call("query-block"))).toBe(nested(1000));
 });
 
-it("drops a line longer than the limit without keeping it, and reads on", async () => {
+it("drops a line that exceeds the limit without keeping it, and reads on", async () => {
   const heard: ProtocolError[] = [];
   await using monitor = await FakeMonitor.start((command, m) => {
     if (command.execute !== "stop") return status;
@@ -216,7 +216,7 @@ it("drops a line longer than the limit without keeping it, and reads on", async 
   expect(heard).toHaveLength(1);
 });
 
-it("closes twice without harm", async () => {
+it("can be closed twice", async () => {
   await using monitor = await FakeMonitor.start(() => ({}));
   const client = await QmpClient.connect(monitor.path);
   await client.close();

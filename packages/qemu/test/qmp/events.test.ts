@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { QmpClient, type QmpEvent } from "../../src/qmp/index.ts";
 import { FakeMonitor } from "../support/fake-monitor.ts";
 
-it("gives listeners the events of their name with checked data, until they leave", async () => {
+it("gives listeners the events of their name with checked data, until they unsubscribe", async () => {
   await using monitor = await FakeMonitor.start((_, m) =>
     m.event("SHUTDOWN", { guest: true, reason: "guest-shutdown" }),
   );
@@ -41,7 +41,7 @@ it("ends a loop by throwing the reason of its abort", async () => {
   await expect(loop).rejects.toBe(reason);
 });
 
-it("throws OverrunError to a reader who falls more than 4096 events behind", async () => {
+it("throws OverrunError to a reader that falls more than 4096 events behind", async () => {
   await using monitor = await FakeMonitor.start(() => ({}));
   await using client = await QmpClient.connect(monitor.path);
   const events = client.events.watch();

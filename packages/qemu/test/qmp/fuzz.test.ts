@@ -30,7 +30,7 @@ function mutate(next: () => number): Buffer {
   return bytes.subarray(0, Math.floor(next() * (bytes.length + 1)));
 }
 
-it("reads any line as a message or rejects it with ProtocolError", () => {
+it("parses any line as a message or rejects it with ProtocolError", () => {
   const next = random(20_260_101);
   for (let i = 0; i < 5000; i++) {
     const line = mutate(next).toString("utf8");
@@ -42,7 +42,7 @@ it("reads any line as a message or rejects it with ProtocolError", () => {
   }
 });
 
-it("keeps a session through any input, in chunks of any size", async () => {
+it("keeps a session alive through any input, in chunks of any size", async () => {
   const next = random(7);
   const sent: string[] = [];
   const stream = new Duplex({
@@ -67,7 +67,7 @@ it("keeps a session through any input, in chunks of any size", async () => {
   expect(await client.execute("query-status")).toEqual({ status: "x", running: true });
 });
 
-/** How many lines a session is told: see docs/testing.md. */
+/** How many lines a session receives: see docs/testing.md. */
 const LINES = Number(process.env["PILEUS_FUZZ"] ?? 20_000);
 
 function hostileLine(next: () => number): Buffer {

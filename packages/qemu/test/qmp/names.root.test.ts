@@ -9,7 +9,7 @@ import { startQemu } from "../../src/qemu-process.ts";
 import { QMP_COMMANDS, QMP_EVENTS, QmpClient } from "../../src/qmp/index.ts";
 
 it(
-  "knows commands and events by the names that the installed QEMU has for them",
+  "uses the names of commands and events that the installed QEMU has",
   requires(["binary:qemu-system-x86_64"], async () => {
     const folder = await mkdtemp(join(tmpdir(), "pileus-qmp-names-"));
     const path = join(folder, "qmp.sock");

@@ -19,7 +19,7 @@ export interface FakeCommand {
 /** Answers one command; what it returns is the command's result. */
 export type Script = (command: FakeCommand, monitor: FakeMonitor) => unknown;
 
-/** The answer never comes. */
+/** A result that stands for no answer. */
 export const SILENCE = Symbol("silence");
 
 /** Throw it from a script to answer with a QMP error. */
@@ -31,7 +31,7 @@ export class FakeFailure extends Error {
   }
 }
 
-/** A QMP monitor on a unix socket that follows a script and, as QEMU's, talks to one client at a time. */
+/** A QMP monitor on a unix socket that follows a script. Like QEMU's, it serves one client at a time. */
 export class FakeMonitor implements AsyncDisposable {
   readonly path: string;
   readonly received: FakeCommand[] = [];

@@ -11,7 +11,7 @@ export interface FakeInstance extends AsyncDisposable {
   readonly context: InstanceContext;
 }
 
-/** An instance as the engine shows it, in a folder of its own that disposing removes. */
+/** An instance as a driver sees it, in its own folder. Disposing removes the folder. */
 export async function makeInstance(
   options: { readonly uuid?: string; readonly tree?: ImageTree; readonly config?: Record<string, unknown> } = {},
 ): Promise<FakeInstance> {

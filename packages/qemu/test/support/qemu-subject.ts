@@ -13,10 +13,10 @@ import { KernelSupply } from "../../src/kernel/supply.ts";
 
 const { name, uid, gid, groupId } = FIXTURE_USER;
 
-/** Where tests keep what all machines share: the kernel is downloaded once. */
+/** The folder in which tests keep what all machines share: the kernel is downloaded once. */
 export const cache = cacheFolder();
 
-/** What a machine with a nic needs of the host. */
+/** What a machine with a nic needs from the host. */
 export const MACHINE_NEEDS = [
   "root",
   "tun",
@@ -25,10 +25,13 @@ export const MACHINE_NEEDS = [
   "binary:mkfs.ext4",
 ] as const;
 
-/** How long {@link warmCache} may take on a machine that has nothing yet, in milliseconds. */
+/** How long {@link warmCache} may take on a host whose cache is empty, in milliseconds. */
 export const WARMING = 600_000;
 
-/** Makes what all machines share, a download by apt in it, so that no test pays for it. Nothing where no machine can run. */
+/**
+ * Makes what all machines share, including a download by apt, so that no test has to wait for it. Does nothing if no
+ * machine can run.
+ */
 export async function warmCache(): Promise<void> {
   if (MACHINE_NEEDS.some((need) => lacking(need) !== undefined)) return;
   const folder = join(cache, "qemu");
@@ -63,7 +66,7 @@ export function qemuSubject(machine: "q35" | "microvm", module: string): DriverS
     prints: { stream: "console", text: /init: up/ },
     crash: { how: "kill", module },
     leftovers: async (root) => [...(await machinesOf(root)), ...(await portsOf(networkOf(root)))],
-    // An emulated processor, shared with whatever else runs here.
+    // The processor is emulated, and other work runs on this host.
     deadline: 60_000,
     needs: MACHINE_NEEDS,
   };
@@ -82,12 +85,12 @@ export async function machinesOf(root: string): Promise<readonly string[]> {
   return found.flat();
 }
 
-/** The name of a root's network: two test runs at a time do not meet. */
+/** The name of a root's network: two concurrent test runs do not share one. */
 export function networkOf(root: string): string {
   return `pq${createHash("sha256").update(root).digest("hex").slice(0, 10)}`;
 }
 
-/** The interfaces on a bridge; none where there is no bridge. */
+/** The interfaces on a bridge; none if there is no bridge. */
 export async function portsOf(bridge: string): Promise<readonly string[]> {
   try {
     return (await readdir(`/sys/class/net/${bridge}/brif`)).map((name) => `interface ${name}`);
