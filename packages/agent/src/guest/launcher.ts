@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import type { ExitStatus } from "@pileus/core";
 import { signalName } from "@pileus/core/files";
 import type { Native } from "./native.ts";
+import { withUsualOomScore } from "./oom-score.ts";
 import type { Credentials, SystemCalls } from "./system-calls.ts";
 
 /** A file to execute, and all that it gets. */
@@ -56,7 +57,9 @@ export class Launcher {
     const { native } = this.#calls;
     if (!this.#listens) process.on("SIGCHLD", () => this.#reap());
     this.#listens = true;
-    const launched = withLimit(native, () => this.#calls.as(launch.user, () => spawn(native, launch)));
+    const launched = withLimit(native, () =>
+      withUsualOomScore(() => this.#calls.as(launch.user, () => spawn(native, launch))),
+    );
     if ("pid" in launched) this.#running.set(launched.pid, onExit);
     return launched;
   }

@@ -7,6 +7,7 @@ import { streamLink } from "../protocol/link.ts";
 import { encodeRecord } from "../protocol/record.ts";
 import { findPort } from "./find-port.ts";
 import { Launcher } from "./launcher.ts";
+import { evadeOomKiller } from "./oom-score.ts";
 import { PortLink } from "./port-link.ts";
 import { type AgentOptions, AgentSession } from "./session.ts";
 import { SystemCalls } from "./system-calls.ts";
@@ -35,6 +36,7 @@ function main(argv: readonly string[]): void {
   // Programs that run as root have its group, and none that the agent was started with.
   if (process.getuid?.() === 0) process.setgroups?.([0]);
   process.umask(0o022);
+  evadeOomKiller();
   const port = options.get("--port");
   const socket = options.get("--socket");
   if (port !== undefined) servePort(port, { tools, version: AGENT_VERSION, dataSize: PORT_DATA });
