@@ -6,6 +6,7 @@ import type { InstanceFiles } from "../contract/files.ts";
 import type { Instance, InstanceInfo, StopOptions } from "../contract/instance.ts";
 import type { CanExec } from "../contract/process.ts";
 import type { InstanceExit, InstanceState } from "../contract/state.ts";
+import { abortableSchema } from "../model/call-options.ts";
 import type { EventTap } from "./events.ts";
 import { implemented } from "./implemented.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
@@ -22,6 +23,11 @@ import { stop } from "./verbs/stop.ts";
 import { wait } from "./verbs/wait.ts";
 import { filesWhileOpen, streamWhileOpen, verbWhileOpen, whileOpen } from "./while-open.ts";
 import { withRun } from "./with-run.ts";
+
+// Of those who would write the arguments apart, a mode alone, or milliseconds.
+const ExecOptionsSchema = abortableSchema('the program and its arguments as one list, ["ls", "-la"]');
+const StopOptionsSchema = abortableSchema('{ mode: "kill" }');
+const ReadyOptionsSchema = abortableSchema("{ timeout: 5000 }");
 
 /**
  * What a caller holds: every verb of the contract, each a call of the file that does it. It has the verbs of all
@@ -46,15 +52,27 @@ export class InstanceHandle implements Instance<Capability> {
     this.#onDispose = onDispose;
     this.files = filesWhileOpen(instance.engine, new ManagedFiles(instance));
     // Which of the two results it is hangs on the options: the overloads say so, an implementation cannot.
-    this.exec = ((argv, options) =>
-      this.#verb("exec in", options, (linked) => exec(instance, argv, linked, options?.signal))) as CanExec["exec"];
+    this.exec = ((argv, options) => {
+      const call = (linked: Abortable) => exec(instance, argv, linked, options?.signal);
+      return this.#verb("exec in", options, call, ExecOptionsSchema);
+    }) as CanExec["exec"];
     // Likewise, of the encoding.
     this.run = ((argv, options) =>
-      whileOpen(instance.engine, options, (linked) => runProgram(instance, argv, linked))) as CanExec["run"];
+      whileOpen(
+        instance.engine,
+        options,
+        (linked) => runProgram(instance, argv, linked),
+        ExecOptionsSchema,
+      )) as CanExec["run"];
   }
 
-  #verb<O extends Abortable, T>(verb: string, options: O | undefined, call: (linked: O) => Promise<T>): Promise<T> {
-    return verbWhileOpen(this.#instance.engine, `${verb} instance "${this.name}"`, options, call);
+  #verb<O extends Abortable, T>(
+    verb: string,
+    options: O | undefined,
+    call: (linked: O) => Promise<T>,
+    schema?: ReturnType<typeof abortableSchema>,
+  ): Promise<T> {
+    return verbWhileOpen(this.#instance.engine, `${verb} instance "${this.name}"`, options, call, schema);
   }
 
   get events(): Emitter<InstanceEvents> {
@@ -98,18 +116,19 @@ export class InstanceHandle implements Instance<Capability> {
   }
 
   ready(options?: Abortable & Timed): Promise<void> {
-    return this.#verb("wait for", options, (linked) => ready(this.#instance, linked));
+    return this.#verb("wait for", options, (linked) => ready(this.#instance, linked), ReadyOptionsSchema);
   }
 
   stop(options?: StopOptions): Promise<void> {
-    return this.#verb("stop", options, (linked) => stop(this.#instance, linked));
+    return this.#verb("stop", options, (linked) => stop(this.#instance, linked), StopOptionsSchema);
   }
 
   restart(options?: StopOptions): Promise<void> {
-    return this.#verb("restart", options, async (linked) => {
+    const stopAndStart = async (linked: StopOptions) => {
       await stop(this.#instance, linked);
       await start(this.#instance, { signal: linked.signal });
-    });
+    };
+    return this.#verb("restart", options, stopAndStart, StopOptionsSchema);
   }
 
   wait(options?: Abortable): Promise<InstanceExit> {

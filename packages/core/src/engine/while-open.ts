@@ -5,7 +5,7 @@ import type { InstanceFiles } from "../contract/files.ts";
 import type { Images } from "../contract/images.ts";
 import type { Networks } from "../contract/networks.ts";
 import { abortable, abortableWithin, type LinkedSignal, linkSignals } from "../driver/deadline.ts";
-import { SignalSchema } from "../model/call-options.ts";
+import { abortableSchema } from "../model/call-options.ts";
 import { parse } from "../model/parse.ts";
 import { required } from "../model/wording.ts";
 import { hostFailure } from "../system/host-failure.ts";
@@ -15,18 +15,22 @@ import { type Engine, track } from "./engine.ts";
 /** Milliseconds that a call has to undo what an abort cut short, before it leaves that to go on behind. */
 const GRACE = 1000;
 
-const AbortableSchema = z.looseObject({ signal: SignalSchema.optional() });
+const OptionsSchema = abortableSchema("{ signal }");
+/** Of those who would name an encoding, as of `readFile()` of Node. */
+const ReadOptionsSchema = abortableSchema("files.readText(path) for text");
 
 /**
  * The gate that every call of the public interface passes. It is refused once the host is disposed of, and ends at once
- * with it; an abort ends it within a second. What it still does then, the host's disposal waits for.
+ * with it; an abort ends it within a second. What it still does then, the host's disposal waits for. `schema` reads
+ * `options` as far as the gate does: see {@link abortableSchema}.
  */
 export async function whileOpen<O extends Abortable, T>(
   engine: Engine,
   options: O | undefined,
   call: (linked: O) => Promise<T>,
+  schema = OptionsSchema,
 ): Promise<T> {
-  const linked = link(engine, options);
+  const linked = link(engine, options, schema);
   const work = async () => {
     try {
       return await call({ ...(options as O), signal: linked.signal });
@@ -42,8 +46,9 @@ export async function streamWhileOpen<O extends Abortable>(
   engine: Engine,
   options: O | undefined,
   call: (linked: O) => Promise<Readable>,
+  schema = OptionsSchema,
 ): Promise<Readable> {
-  const linked = link(engine, options);
+  const linked = link(engine, options, schema);
   const work = async () => {
     try {
       const stream = await call({ ...(options as O), signal: linked.signal });
@@ -86,14 +91,16 @@ export function verbWhileOpen<O extends Abortable, T>(
   action: string,
   options: O | undefined,
   call: (linked: O) => Promise<T>,
+  schema = OptionsSchema,
 ): Promise<T> {
-  return whileOpen(engine, options, async (linked) => {
+  const work = async (linked: O) => {
     try {
       return await call(linked);
     } catch (error) {
       throw hostFailure(action, error);
     }
-  });
+  };
+  return whileOpen(engine, options, work, schema);
 }
 
 async function untilClosed<T>(engine: Engine, options: Abortable | undefined, work: Promise<T>): Promise<T> {
@@ -106,9 +113,9 @@ async function untilClosed<T>(engine: Engine, options: Abortable | undefined, wo
   }
 }
 
-function link(engine: Engine, options: Abortable | undefined): Omit<LinkedSignal, "abort"> {
+function link(engine: Engine, options: Abortable | undefined, schema = OptionsSchema): Omit<LinkedSignal, "abort"> {
   engine.closing.throwIfAborted();
-  if (options !== undefined) parse(AbortableSchema, options, "options");
+  if (options !== undefined) parse(schema, options, "options");
   options?.signal?.throwIfAborted();
   if (options?.signal === undefined) return { signal: engine.closing, [Symbol.dispose]: () => undefined };
   return linkSignals(options.signal, engine.closing);
@@ -165,8 +172,8 @@ function named(kind: "image" | "network", name: unknown): string {
 /** The files of an instance as callers have them. */
 export function filesWhileOpen(engine: Engine, files: InstanceFiles): InstanceFiles {
   return {
-    read: (path, options) => streamWhileOpen(engine, options, (linked) => files.read(path, linked)),
-    readAll: (path, options) => whileOpen(engine, options, (linked) => files.readAll(path, linked)),
+    read: (path, options) => streamWhileOpen(engine, options, (linked) => files.read(path, linked), ReadOptionsSchema),
+    readAll: (path, options) => whileOpen(engine, options, (linked) => files.readAll(path, linked), ReadOptionsSchema),
     readText: (path, options) => whileOpen(engine, options, (linked) => files.readText(path, linked)),
     writeText: (path, text, options) => whileOpen(engine, options, (linked) => files.writeText(path, text, linked)),
     exists: (path, options) => whileOpen(engine, options, (linked) => files.exists(path, linked)),

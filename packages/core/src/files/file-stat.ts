@@ -1,5 +1,6 @@
 import { type BigIntStats, lstatSync, readlinkSync } from "node:fs";
 import type { FileStat, FileType } from "../contract/files.ts";
+import { mtimeMilliseconds } from "../tar/time.ts";
 import { nameText } from "./byte-name.ts";
 import type { TreeAccess } from "./tree-access.ts";
 
@@ -21,7 +22,7 @@ export function readStat(access: TreeAccess, path: Buffer): FileStat {
     size: Number(stat.size),
     mode: Number(stat.mode) & 0o7777,
     ...access.inside({ uid: Number(stat.uid), gid: Number(stat.gid) }),
-    mtime: Number(stat.mtimeNs) / 1e6,
+    mtime: mtimeMilliseconds(stat.mtimeNs),
     mtimeNs: stat.mtimeNs,
     ...(type === "symlink" ? { target: nameText(readlinkSync(path, "buffer")) } : {}),
   };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { objectAs } from "./wording.ts";
 
 /** An `AbortSignal` of whatever realm. */
 export const SignalSchema = z.custom<AbortSignal>(isSignal, {
@@ -13,6 +14,11 @@ export const ProgressListenerSchema = z.custom<(...told: never[]) => void>(
   (value) => typeof value === "function",
   "must be a function",
 );
+
+/** What is checked of the options of every call. `example` is what to write where they are no object. */
+export function abortableSchema(example: string) {
+  return z.looseObject({ signal: SignalSchema.optional() }, objectAs(example));
+}
 
 function isSignal(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;

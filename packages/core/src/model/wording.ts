@@ -37,6 +37,14 @@ export function required(example: string): { readonly error: (issue: z.core.$Zod
   };
 }
 
+/** The same for an object: says what to write in the place of something else. */
+export function objectAs(example: string): { readonly error: (issue: z.core.$ZodRawIssue) => string | undefined } {
+  return {
+    error: ({ code, input }) =>
+      code === "invalid_type" ? `must be an object, ${given(input)}: write ${example}` : undefined,
+  };
+}
+
 const NOUNS: Readonly<Record<string, string>> = {
   string: "a string",
   number: "a number",

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { mtimeNanoseconds, mtimeText } from "../../src/tar/time.ts";
+import { mtimeMilliseconds, mtimeNanoseconds, mtimeText } from "../../src/tar/time.ts";
 
 it.each([
   [0n, "0"],
@@ -21,4 +21,11 @@ it("cuts what is beyond nanoseconds", () => {
 
 it("takes a text that is no time for the epoch", () => {
   for (const text of ["", "x1", "1x", "1.", "."]) expect(mtimeNanoseconds(text)).toBe(0n);
+});
+
+it("keeps milliseconds that are whole, which a division of all nanoseconds would not", () => {
+  const whole = Array.from({ length: 100 }, (_, index) => 1_795_898_000_000n + BigInt(index));
+  for (const ms of whole) expect(mtimeMilliseconds(ms * 1_000_000n)).toBe(Number(ms));
+  expect(mtimeMilliseconds(1_500_000n)).toBe(1.5);
+  expect(mtimeMilliseconds(-1_500_000n)).toBe(-1.5);
 });

@@ -1,6 +1,7 @@
 import { FileError } from "../../contract/errors.ts";
 import type { FileStat, FileType } from "../../contract/files.ts";
 import { nameBytes, nameText } from "../../files/byte-name.ts";
+import { mtimeMilliseconds } from "../../tar/time.ts";
 
 interface NodeFacts {
   mode: number;
@@ -162,7 +163,7 @@ export function split(path: string): string[] {
 
 export function statOf(node: TreeNode): FileStat {
   const { type, mode, uid, gid } = node;
-  const mtime = Number(node.mtimeNs) / 1e6;
+  const mtime = mtimeMilliseconds(node.mtimeNs);
   const size = type === "file" ? node.content.length : type === "symlink" ? nameBytes(node.target).length : 0;
   return {
     type,

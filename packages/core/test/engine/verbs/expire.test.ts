@@ -12,15 +12,23 @@ const CONFIG = { driver: "scripted", name: "a", image: "base" } as const;
 const instances = () => readdir(`${place.root}/instances`);
 
 describe("a lifetime", () => {
+  // The clock stands still but where a test lets it run, and in vi.waitFor(): no lifetime passes before its time.
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] }));
+  afterEach(() => void vi.useRealTimers());
+  const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
   it("that has passed stops an instance, which stays to be looked at and is not started any more", async () => {
     const host = await place.open();
-    const before = Date.now();
+    const expiresAt = Date.now() + 150;
     const instance = await host.create(CONFIG, { expires: 150 });
-    const { expiresAt } = await instance.inspect();
-    expect(expiresAt).toBeGreaterThanOrEqual(before + 150);
+    expect(await instance.inspect()).toMatchObject({ expiresAt });
     await instance.start();
-    expect(await instance.wait()).toMatchObject({ reason: "requested" });
-    expect(Date.now()).toBeGreaterThanOrEqual(expiresAt ?? Number.POSITIVE_INFINITY);
+    const ended = instance.wait();
+    await pass(149);
+    expect(place.scripted.calls).not.toContain("shutdown a");
+    await pass(1);
+    expect(await ended).toMatchObject({ reason: "requested" });
+    expect(place.scripted.calls).toContain("shutdown a");
     await expect(instance.start()).rejects.toMatchObject({
       code: "ERR_INSTANCE_STATE",
       state: "stopped",
@@ -33,7 +41,7 @@ describe("a lifetime", () => {
   it("that has passed deletes an ephemeral instance, seen by every process that has the host open", async () => {
     const hosts = [await place.open(), await place.open()];
     await hosts[0]?.ephemeral(CONFIG, { expires: new Date(Date.now() + 150) });
-    await vi.waitFor(async () => expect(await instances()).toEqual([]), 5000);
+    await vi.waitFor(async () => expect(await instances()).toEqual([]), 20_000);
     for (const host of hosts) expect((await host.doctor()).host.facts.map(({ name }) => name)).not.toContain("a");
     expect(place.scripted.calls.filter((call) => call === "remove a")).toHaveLength(1);
   });
@@ -44,7 +52,7 @@ describe("a lifetime", () => {
     await creator.ephemeral(CONFIG, { expires: 300 });
     await creator[Symbol.asyncDispose]();
     expect(place.scripted.runs.size).toBe(1);
-    await vi.waitFor(async () => expect(await other.list()).toEqual([]), 5000);
+    await vi.waitFor(async () => expect(await other.list()).toEqual([]), 20_000);
     expect(place.scripted.runs.size).toBe(0);
   });
 
@@ -52,13 +60,30 @@ describe("a lifetime", () => {
     const host = await place.open();
     await host.ephemeral(CONFIG, { expires: 100 });
     await host[Symbol.asyncDispose]();
-    await new Promise((resolve) => setTimeout(resolve, 120));
+    await pass(100);
     const removing = gate();
     place.scripted.script.remove = removing.pass;
     const next = await place.open();
+    await pass(0);
     await removing.arrived;
     removing.open();
-    await vi.waitFor(async () => expect(await next.list()).toEqual([]), 5000);
+    await vi.waitFor(async () => expect(await next.list()).toEqual([]), 20_000);
+  });
+
+  it("that has passed kills an instance that does not end in ten seconds when asked to", async () => {
+    const host = await place.open();
+    const instance = await host.create(CONFIG, { expires: 150 });
+    await instance.start();
+    const asking = gate();
+    place.scripted.script.shutdown = asking.pass;
+    const ended = instance.wait();
+    await pass(150);
+    await asking.arrived;
+    await pass(9_999);
+    expect(place.scripted.calls).not.toContain("kill a");
+    await pass(1);
+    expect(await ended).toMatchObject({ reason: "requested", status: { signal: "SIGKILL" } });
+    asking.open();
   });
 
   it("of an instance that cannot be ended is told by doctor()", async () => {
@@ -66,7 +91,7 @@ describe("a lifetime", () => {
     place.scripted.script.remove = () => Promise.reject(new Error("busy"));
     await host.ephemeral(CONFIG, { expires: 50 });
     const told = async () => (await host.doctor()).toString();
-    await vi.waitFor(async () => expect(await told()).toMatch(/instance "a".*lifetime has passed.*busy/), 5000);
+    await vi.waitFor(async () => expect(await told()).toMatch(/instance "a".*lifetime has passed.*busy/), 20_000);
     place.scripted.script = {};
   });
 
@@ -110,7 +135,7 @@ describe("ephemeral", () => {
     controller.abort("enough");
     await expect(waiting).rejects.toBe("enough");
     readying.open();
-    await vi.waitFor(async () => expect(await instances()).toEqual([]), 5000);
+    await vi.waitFor(async () => expect(await instances()).toEqual([]), 20_000);
     expect(place.scripted.runs.size).toBe(0);
   });
 
