@@ -28,8 +28,9 @@ export interface DirectoryEntry extends FileStat {
 
 /**
  * Owner and mode of what is created. Default owner: the user that `exec` runs programs as by default. In an application
- * container that is the user of its image or configuration, elsewhere 0:0. An id that the instance does not have is
- * refused with `EINVAL`, and the error names the valid range: 0 to 65535 for a container.
+ * container that is the user of its image or configuration, elsewhere 0:0. A folder's setgid bit does not change the
+ * group. An id that the instance does not have is refused with `EINVAL`, and the error names the valid range: 0 to 65535
+ * for a container.
  */
 export interface OwnerOptions extends Abortable {
   /** The owner, a user id inside. */

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { chownSync, closeSync, constants, fchownSync, fstatSync, lstatSync, openSync } from "node:fs";
 import { nameBytes } from "../files/byte-name.ts";
 import { folderOf } from "../files/folder-descriptor.ts";
 import { systemError } from "../files/plain-access.ts";
@@ -30,6 +30,7 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
     uid: idOutside(options.idmap, owner.uid),
     gid: idOutside(options.idmap, owner.gid),
   });
+  const owns = ({ uid, gid }: Owner) => isMapped(options.idmap, uid) && isMapped(options.idmap, gid);
   return {
     openFolder: (path) => folderOf(resolve(options, path, O_PATH | O_DIRECTORY)),
     openFile(path) {
@@ -43,13 +44,24 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
         closeSync(found);
       }
     },
-    create(_path, owner, make) {
+    create(path, owner, make) {
       options.assertCurrent?.();
-      return withOwner(outside(owner), make);
+      const ids = outside(owner);
+      const made = withOwner(ids, make);
+      giveGroupAt(path, ids.gid, owns);
+      return made;
     },
     createFile(owner, open) {
       options.assertCurrent?.();
-      return withOwner(outside(owner), open);
+      const ids = outside(owner);
+      const fd = withOwner(ids, open);
+      try {
+        giveGroup(fd, ids.gid);
+        return fd;
+      } catch (error) {
+        closeSync(fd);
+        throw error;
+      }
     },
     change(folder, name, act) {
       options.assertCurrent?.();
@@ -60,13 +72,35 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
     },
     isMountPoint,
     inside: (owner) => ({ uid: idInside(options.idmap, owner.uid), gid: idInside(options.idmap, owner.gid) }),
-    owns: ({ uid, gid }) => isMapped(options.idmap, uid) && isMapped(options.idmap, gid),
+    owns,
     calls: nativeFileCalls(),
   };
 }
 
 function withOwner<T>({ uid, gid }: Owner, make: () => T): T {
   return uid === 0 && gid === 0 ? make() : withFileIdentity(uid, gid, make);
+}
+
+/** What is made in a folder with the setgid bit has the group of the folder, whoever makes it: inode(7). */
+function giveGroup(fd: number, gid: number): void {
+  const made = fstatSync(fd);
+  if (made.gid !== gid) fchownSync(fd, made.uid, gid);
+}
+
+/**
+ * The same for what was made at a path. By now something else may be there, of the host's even, mounted by somebody
+ * inside: only what belongs to the tree is touched.
+ */
+function giveGroupAt(path: Buffer, gid: number, owns: (owner: Owner) => boolean): void {
+  const seen = lstatSync(path, { throwIfNoEntry: false });
+  if (seen === undefined || seen.gid === gid) return;
+  const fd = openSync(path, O_PATH | O_NOFOLLOW);
+  try {
+    const made = fstatSync(fd);
+    if (owns(made)) chownSync(`/proc/self/fd/${fd}`, made.uid, gid);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Also where one folder is mounted in the place of another of the same file system. */

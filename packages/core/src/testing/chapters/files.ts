@@ -74,6 +74,19 @@ export function describeFiles(fixture: Fixture): void {
       assert.deepEqual(facts(await files.stat(`${folder}/f`)), { type: "file", mode: 0o4750, uid, gid });
       assert.deepEqual(facts(await files.stat(`${folder}/d`)), { type: "directory", mode: 0o1700, uid, gid });
     });
+    it("gives what it makes the group that was asked for, in a folder with the setgid bit too", async ({
+      files,
+    }, folder) => {
+      const { gid } = fixture.account;
+      await files.mkdir(`${folder}/g`, { gid, mode: 0o2775 });
+      await files.write(`${folder}/g/f`, "");
+      await files.mkdir(`${folder}/g/d`);
+      await files.write(`${folder}/g/d/f`, "", { gid });
+      assert.deepEqual(facts(await files.stat(`${folder}/g`)), { type: "directory", mode: 0o2775, uid: 0, gid });
+      assert.deepEqual(facts(await files.stat(`${folder}/g/f`)), { type: "file", mode: 0o644, uid: 0, gid: 0 });
+      assert.deepEqual(facts(await files.stat(`${folder}/g/d`)), { type: "directory", mode: 0o755, uid: 0, gid: 0 });
+      assert.deepEqual(facts(await files.stat(`${folder}/g/d/f`)), { type: "file", mode: 0o644, uid: 0, gid });
+    });
     it("keeps the owner and the mode of a file that is written anew, unless others are asked for", async ({
       files,
     }, folder) => {

@@ -45,6 +45,26 @@ export function describeTrees(fixture: Fixture): void {
     );
 
   fixture.describe("push and pull", () => {
+    it("give what arrives its owner, in a folder with the setgid bit too", async ({ files }, host) => {
+      const { uid, gid } = fixture.account;
+      await mkdir(join(host, "tree"), { mode: 0o755 });
+      await writeFile(join(host, "tree/f"), "", { mode: 0o644 });
+      await symlink("f", join(host, "tree/l"));
+      await files.mkdir("/srv/kit/g", { gid, mode: 0o2775 });
+      for (const owner of [
+        { uid: 0, gid: 0 },
+        { uid, gid: 0 },
+      ]) {
+        await files.push(join(host, "tree"), "/srv/kit/g/tree", owner);
+        const seen = [await files.stat("/srv/kit/g/tree"), ...(await files.listAll("/srv/kit/g/tree"))];
+        const types = ["directory", "file", "symlink"];
+        assert.deepEqual(
+          seen.map((of) => ({ type: of.type, uid: of.uid, gid: of.gid })),
+          types.map((type) => ({ type, ...owner })),
+        );
+        await files.remove("/srv/kit/g/tree", { recursive: true });
+      }
+    });
     it("bring a folder there and back, byte for byte", async ({ files }, host) => {
       await makeTree(join(host, "tree"));
       await files.push(join(host, "tree"), "/srv/kit/tree");

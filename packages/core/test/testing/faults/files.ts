@@ -1,4 +1,5 @@
 import { createReadStream, readdirSync, statSync } from "node:fs";
+import { dirname } from "node:path/posix";
 import { addAbortSignal, PassThrough, Readable, Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { FileError } from "@pileus/core";
@@ -49,6 +50,17 @@ export const FILE_FAULTS: readonly Fault[] = [
           });
           vaguely.catch(() => undefined);
           return { stream, done: vaguely };
+        },
+      })),
+  },
+  {
+    what: "hands on the group of a folder with the setgid bit",
+    seenBy: ["files > gives what it makes the group that was asked for, in a folder with the setgid bit too"],
+    broken: (driver) =>
+      withFiles(driver, (files) => ({
+        write: async (path, options) => {
+          const { mode, gid } = await files.stat(dirname(path), {});
+          return files.write(path, (mode & 0o2000) === 0 ? options : { ...options, gid });
         },
       })),
   },
