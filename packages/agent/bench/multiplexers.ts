@@ -60,7 +60,7 @@ function half(socket: Socket, side: "host" | "agent"): Multiplexer {
     },
   });
   const handlers = { drain: () => calls.drain(), lost: () => undefined, missing: () => 0 };
-  link.listen({ ...handlers, data: (chunk) => deframer.feed(chunk) });
+  link.listen({ ...handlers, data: (chunk) => deframer.push(chunk) });
   socket.write(encodeRecord("here"));
   return calls;
 }

@@ -1,10 +1,11 @@
 /**
  * The guest agent: exec, files and facts inside a virtual machine, over one byte stream.
  *
- * For authors of drivers: `buildRuntimeDrive()` makes the disk that carries the agent into any Linux guest, the names and
- * renderers of `guest-setup/` say how the guest starts it, and `connectAgent()` speaks with it. Not for callers, who use an
- * instance's `exec` and `files`, and not for containers, which need no agent. The protocol is in
- * docs/agent-protocol.md; start reading at `client/agent-client.ts` on the host, and at `guest/session.ts` in the guest.
+ * For authors of drivers: `buildRuntimeDrive()` makes the disk that carries the agent into any Linux guest, the names
+ * and renderers of `guest-setup/` define how the guest starts it, and `connectAgent()` opens a session with it. Callers
+ * use an instance's `exec` and `files` instead, and containers need no agent. The protocol is in
+ * docs/agent-protocol.md; start reading at `client/agent-client.ts` on the host, and at `guest/session.ts` in the
+ * guest.
  */
 export { type AgentClient, type ConnectAgentOptions, connectAgent } from "./client/agent-client.ts";
 export { type BusyboxSearch, findStaticBusybox } from "./drive/busybox.ts";

@@ -26,7 +26,7 @@ afterAll(async () => {
 const sh = (script: string, ...args: string[]) => ["sh", "-c", script, ...args];
 const exited = (code: number) => ({ kind: "exited", code });
 
-/** Whether a process is there and not merely waiting to be reaped. */
+/** Whether a process lives and is not a zombie. */
 function lives(pid: number): boolean {
   try {
     return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
@@ -47,15 +47,29 @@ describe("exec on pipes", () => {
     ["returns the exit code", sh("exit 7"), {}, "", "", 7],
     ["closes stdin at its end", ["cat"], { stdin: "unended" }, "unended", "", 0],
     ["copes with a program that reads no stdin", ["true"], { stdin: Buffer.alloc(2 ** 20) }, "", "", 0],
-    ["gives 127 for a name on no path", ["no-such"], {}, "", "exec: cannot run no-such: not found\n", 127],
-    ["gives 127 for a path that is not there", ["/no/such"], {}, "", "exec: cannot run /no/such: not found\n", 127],
-    ["gives 126 for a folder", ["/etc"], {}, "", "exec: cannot run /etc: permission denied\n", 126],
-    ["gives 126 for a file without the x bit", ["./passwd"], { cwd: "/etc" }, "", /permission denied\n$/, 126],
-    ["gives 126 for a cwd that is not there", ["true"], { cwd: "/no" }, "", "exec: cannot enter /no: not found\n", 126],
+    [
+      "exits with 127 for a name that is not on PATH",
+      ["no-such"],
+      {},
+      "",
+      "exec: cannot run no-such: not found\n",
+      127,
+    ],
+    ["exits with 127 for a missing path", ["/no/such"], {}, "", "exec: cannot run /no/such: not found\n", 127],
+    ["exits with 126 for a folder", ["/etc"], {}, "", "exec: cannot run /etc: permission denied\n", 126],
+    ["exits with 126 for a file without the x bit", ["./passwd"], { cwd: "/etc" }, "", /permission denied\n$/, 126],
+    ["exits with 126 for a missing cwd", ["true"], { cwd: "/no" }, "", "exec: cannot enter /no: not found\n", 126],
     ["starts in cwd", ["pwd"], { cwd: "/tmp" }, "/tmp\n", "", 0],
-    ["passes each argument as it is", ["printf", "[%s]", "a b", "", "$x\n"], {}, "[a b][][$x\n]", "", 0],
+    ["passes each argument unchanged", ["printf", "[%s]", "a b", "", "$x\n"], {}, "[a b][][$x\n]", "", 0],
     ["keeps the program's name as it was called", sh("tr '\\0' ' ' </proc/$$/cmdline"), {}, /^sh -c /, "", 0],
-    ["passes env and nothing of its own", ["env"], { env: { A: "1\n2" } }, /^(?!.*UV_)[\s\S]*A=1\n2\n/, "", 0],
+    [
+      "passes env and none of the agent's variables",
+      ["env"],
+      { env: { A: "1\n2" } },
+      /^(?!.*UV_)[\s\S]*A=1\n2\n/,
+      "",
+      0,
+    ],
     [
       "lets a program open its streams by name",
       sh("cat /dev/stdin >/dev/stdout; echo e >/dev/stderr"),
@@ -64,7 +78,14 @@ describe("exec on pipes", () => {
       "e\n",
       0,
     ],
-    ["gives PATH to find by", ["env"], { env: { PATH: "/none" } }, "", "exec: cannot run env: not found\n", 127],
+    [
+      "looks for a name in the PATH of env",
+      ["env"],
+      { env: { PATH: "/none" } },
+      "",
+      "exec: cannot run env: not found\n",
+      127,
+    ],
   ] as const)("%s", async (_, argv, more, stdout, stderr, code) => {
     const result = await run(client, argv, more);
     expect(result.stdout).toEqual(typeof stdout === "string" ? stdout : expect.stringMatching(stdout));
@@ -72,7 +93,7 @@ describe("exec on pipes", () => {
     expect(result.exit).toEqual(exited(code));
   });
 
-  it("tells an end by a signal", async () => {
+  it("reports an end by a signal", async () => {
     expect((await run(client, sh("kill -TERM $$"))).exit).toEqual({ kind: "signaled", signal: "SIGTERM" });
   });
 
@@ -81,13 +102,13 @@ describe("exec on pipes", () => {
     expect((await run(client, ["cat"], { stdin })).stdout).toBe(stdin);
   });
 
-  it("runs a hundred programs at once and mixes nothing up", async () => {
+  it("runs a hundred programs at once and keeps their streams apart", async () => {
     const numbers = Array.from({ length: 100 }, (_, i) => i);
     const results = await Promise.all(numbers.map((n) => run(client, sh(`cat; exit ${n}`), { stdin: `in ${n}` })));
     expect(results).toEqual(numbers.map((n) => ({ stdout: `in ${n}`, stderr: "", exit: exited(n) })));
   });
 
-  it("holds back a program whose output nobody reads, while others go on", async () => {
+  it("holds back a program with unread output, while others go on", async () => {
     const size = 24 * 2 ** 20;
     const { streams, exit } = await client.exec(request(["head", "-c", String(size), "/dev/zero"]));
     if (streams.kind !== "pipes") throw new Error("not on pipes");
@@ -108,11 +129,11 @@ describe("exec on pipes", () => {
     await process.kill("SIGKILL");
     expect(await process.exit).toEqual({ kind: "signaled", signal: "SIGKILL" });
     await waitForEnd(identity, { timeout: DEADLINE });
-    // After its end: nothing.
+    // After the end, a signal does nothing.
     await process.kill("SIGKILL");
   });
 
-  it("signals what is left of the group after the program's end, until the owner is done with it", async () => {
+  it("signals the rest of the group after the program's end, until the owner releases it", async () => {
     const left = async () => {
       const program = await client.exec(request(sh("sleep 1000 >/dev/null 2>&1 & echo $!")));
       if (program.streams.kind !== "pipes") throw new Error("not on pipes");
@@ -133,20 +154,20 @@ describe("exec on pipes", () => {
     process.kill(second.child, "SIGKILL");
   });
 
-  it("does not lay a kill at memory's door that had nothing to do with it", async () => {
+  it("does not report an unrelated kill as one for lack of memory", async () => {
     const program = await client.exec(request(sh("kill -KILL $$")));
     expect(await program.exit).toEqual({ kind: "signaled", signal: "SIGKILL" });
     expect(await program.ranOutOfMemory?.()).toBe(false);
   });
 
-  it("ends the writing of a program whose reader was destroyed", async () => {
+  it("ends the writes of a program whose reader was destroyed", async () => {
     const { streams, exit } = await client.exec(request(["yes"]));
     if (streams.kind !== "pipes") throw new Error("not on pipes");
     streams.stdout.destroy();
     expect(await exit).toEqual({ kind: "signaled", signal: "SIGPIPE" });
   });
 
-  it("tells the exit at once, though a program in the background holds the output", async () => {
+  it("reports the exit at once, even if a background program holds the output", async () => {
     const { streams, exit } = await client.exec(request(sh("sleep 1000 & echo $!; exit 3")));
     if (streams.kind !== "pipes") throw new Error("not on pipes");
     const pid = Number(await firstLine(streams.stdout));
@@ -156,7 +177,7 @@ describe("exec on pipes", () => {
     await once(streams.stdout, "end");
   });
 
-  it("rejects with the signal's reason when aborted before it returned", async () => {
+  it("rejects with the signal's reason when aborted before it returns", async () => {
     const reason = new Error("changed my mind");
     const abort = new AbortController();
     const begun = client.exec(request(["sleep", "1000"]), { signal: abort.signal });
@@ -179,11 +200,11 @@ describe("exec on pipes", () => {
     });
   });
 
-  it("rejects with ConfigError what is too large for one call", async () => {
+  it("rejects with ConfigError a request that is too large for one call", async () => {
     await expect(run(client, ["true", "x".repeat(2 ** 24)])).rejects.toMatchObject({ code: "ERR_CONFIG" });
   });
 
-  it("takes as many arguments as Linux does, and names the error where there are more", async () => {
+  it("accepts as many arguments as Linux does, and names the error if there are more", async () => {
     const hundred = "x".repeat(100_000);
     const { stdout } = await run(
       client,
@@ -196,7 +217,7 @@ describe("exec on pipes", () => {
     }
   });
 
-  it("keeps a variable whatever its name", async () => {
+  it("keeps a variable with any name", async () => {
     const env = JSON.parse('{"__proto__":"kept"}') as Record<string, string>;
     expect((await run(client, ["env"], { env })).stdout).toContain("__proto__=kept\n");
   });
@@ -205,7 +226,7 @@ describe("exec on pipes", () => {
     expect((await run(client, sh("echo $HOSTNAME"))).stdout).toBe(`${hostname()}\n`);
   });
 
-  it("leaves a program nothing of the agent's own: umask, limit of open files, ignored signals", async () => {
+  it("passes on none of the agent's settings: umask, limit of open files, ignored signals", async () => {
     const limits = await run(client, sh("umask; ulimit -Sn; grep -E '^Sig(Ign|Blk)' /proc/self/status"));
     expect(limits.stdout).toBe("0022\n1024\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
   });
@@ -214,33 +235,33 @@ describe("exec on pipes", () => {
     [34, "SIGRTMIN"],
     [37, "SIGRTMIN+3"],
     [64, "SIGRTMIN+30"],
-  ])("tells an end by the real-time signal %i", async (number, signal) => {
+  ])("reports an end by the real-time signal %i", async (number, signal) => {
     expect((await run(client, sh(`kill -${number} $$`))).exit).toEqual({ kind: "signaled", signal });
   });
 });
 
 describe("exec on a terminal", () => {
-  it("is a terminal of the size that was asked for, with TERM", async () => {
+  it("is a terminal of the requested size, with TERM", async () => {
     const { output, exit } = await runOnTerminal(client, sh("test -t 2 && stty size; echo $TERM; exit 3"));
     expect(output).toBe("17 91\r\nxterm-256color\r\n");
     expect(exit).toEqual(exited(3));
   });
 
-  it("tells an end by a signal, and 127 in its one stream", async () => {
+  it("reports an end by a signal, and a missing program with 127 in its one stream", async () => {
     expect((await runOnTerminal(client, sh("kill -TERM $$"))).exit).toEqual({ kind: "signaled", signal: "SIGTERM" });
     expect((await runOnTerminal(client, sh("kill -37 $$"))).exit).toEqual({ kind: "signaled", signal: "SIGRTMIN+3" });
     const missing = await runOnTerminal(client, ["no-such"]);
     expect(missing).toEqual({ output: "exec: cannot run no-such: not found\r\n", exit: exited(127) });
   });
 
-  it("is set as the kernel sets a new one, and erases whole UTF-8 characters", async () => {
+  it("has the kernel's default settings, and erases whole UTF-8 characters", async () => {
     // termbits.h: ICRNL IXON IUTF8; OPOST ONLCR; B38400 CS8 CREAD; ISIG ICANON ECHO ECHOE ECHOK ECHOCTL ECHOKE IEXTEN;
     // then c_cc.
     const { output } = await runOnTerminal(client, ["stty", "-g"]);
     expect(output).toMatch(/^4500:5:bf:8a3b:3:1c:7f:15:4:0:1:0:11:13:1a:0:12:f:17:16:0:/);
   });
 
-  it("resizes, takes input, and hands signals on", async () => {
+  it("resizes, accepts input, and passes signals on", async () => {
     const process = await client.exec(
       request(
         sh("trap 'stty size' WINCH; trap 'exit 9' INT; echo ready; while :; do read line && echo got $line; done"),
@@ -268,7 +289,7 @@ describe("exec on a terminal", () => {
     expect(await process.exit).toEqual(exited(9));
   });
 
-  it("loses nothing of what a slow reader takes after the program's end", async () => {
+  it("loses no output that a slow reader reads after the program's end", async () => {
     const { streams, exit } = await client.exec(request(["seq", "100000"], { tty: { columns: 80, rows: 24 } }));
     if (streams.kind !== "tty") throw new Error("not on a terminal");
     await run(client, ["true"]);
@@ -277,7 +298,7 @@ describe("exec on a terminal", () => {
   });
 
   it("lets no other program inherit it", async () => {
-    // What the agent itself was started with is the starter's business.
+    // The descriptors that the agent itself inherited do not count.
     const descriptors = async () => (await run(client, sh("cd /proc/self/fd; echo *"))).stdout;
     const before = await descriptors();
     const terminal = await client.exec(request(sh("echo ready; exec sleep 1000"), { tty: { columns: 80, rows: 24 } }));
@@ -325,14 +346,14 @@ describe("a file that cannot be executed", () => {
     ["./text/under", 126, "not a folder"],
     ["./loop", 126, "ELOOP"],
     ["x/".repeat(3000), 126, "ENAMETOOLONG"],
-  ])("is told by exit code and in words: %.12s", async (name, code, why) => {
+  ])("is reported by exit code and in words: %.12s", async (name, code, why) => {
     const { stderr, exit } = await run(client, [name], { cwd: folder });
     expect([stderr, exit]).toEqual([`exec: cannot run ${name}: ${why}\n`, exited(code)]);
   });
 });
 
 describe("a program that is killed", () => {
-  it("takes along what it started, in whatever session, and nothing else does", async () => {
+  it("ends with everything it started, in any session, but only when it is killed", async () => {
     const neighbour = await client.exec(request(["sleep", "1000"]));
     const started = await client.exec(
       request(sh("setsid sh -c 'sleep 1000 & echo $!; sleep 1000' & sleep 1000 & echo $!; wait")),

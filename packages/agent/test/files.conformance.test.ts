@@ -56,7 +56,7 @@ describe("files of the guest", () => {
     expect((await buffer(await client.files.read(path, {}))).equals(bytes)).toBe(true);
   });
 
-  it("sends and takes trees with their hard links, holes and nanoseconds", async () => {
+  it("sends and receives trees with their hard links, holes and nanoseconds", async () => {
     const [from, to] = [join(folder, "from"), join(folder, "to")];
     mkdirSync(from);
     writeFileSync(join(from, "file"), "content");
@@ -71,7 +71,7 @@ describe("files of the guest", () => {
     expect(stat.blocks).toBeLessThan(200n);
   });
 
-  it("tells of names and targets that are no UTF-8 in a text that leads back to them", async () => {
+  it("represents names and targets that are not UTF-8 as text that leads back to them", async () => {
     const name = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]);
     symlinkSync(Buffer.from([0xe8, 0xe9]), name);
     expect(await (await client.files.list(folder, {})).toArray()).toMatchObject([
@@ -95,7 +95,7 @@ describe("files of the guest", () => {
     expect(await buffer(await client.files.read(join(folder, "empty"), {}))).toHaveLength(0);
   });
 
-  it("leaves the old content and nothing else when a write is destroyed", async () => {
+  it("leaves the old content and no other file when a write is destroyed", async () => {
     writeFileSync(join(folder, "file"), "old");
     const { stream, done } = await client.files.write(join(folder, "file"), own);
     await new Promise((resolve) => stream.write(Buffer.alloc(100_000), resolve));
@@ -105,7 +105,7 @@ describe("files of the guest", () => {
     expect(readFileSync(join(folder, "file"), "utf8")).toBe("old");
   });
 
-  it("rejects with the signal's reason when a write is aborted, nothing being left", async () => {
+  it("rejects with the signal's reason when a write is aborted, and leaves no file", async () => {
     const abort = new AbortController();
     const { stream, done } = await client.files.write(join(folder, "file"), { ...own, signal: abort.signal });
     stream.write("begun");
@@ -126,7 +126,7 @@ describe("files of the guest", () => {
     expect((await failed)[0]).toBe(reason);
   });
 
-  it("lists, makes, removes, and tells each kind of file", async () => {
+  it("lists, makes and removes files, and reports each kind of file", async () => {
     await client.files.mkdir(join(folder, "a/b"), { ...own, recursive: true, mode: 0o700 });
     symlinkSync("b", join(folder, "a/link"));
     writeFileSync(join(folder, "a/ü\n☁"), "x");
@@ -148,7 +148,7 @@ describe("files of the guest", () => {
     expect(await (await client.files.list(join(folder, "."), {})).toArray()).toHaveLength(3000);
   });
 
-  it("fails with the errno and the path as it was asked for", async () => {
+  it("fails with the errno and the requested path", async () => {
     const { files } = client;
     const none = join(folder, "none");
     await expect(files.read(none, {})).rejects.toMatchObject({ ...fails("ENOENT"), path: none });
@@ -186,13 +186,13 @@ describe("files of the guest", () => {
 });
 
 describe("facts of the guest", () => {
-  it("answers a ping, and says what it is", async () => {
+  it("answers a ping, and reports what it is", async () => {
     await client.ping();
     expect(await client.info()).toMatchObject({ architecture: process.arch });
     expect(client.welcome.methods).toContain("exec");
   });
 
-  it("gives metrics that count up", async () => {
+  it("reports metrics that count up", async () => {
     const before = await client.metrics();
     const after = await client.metrics();
     expect(after.cpu.seconds).toBeGreaterThanOrEqual(before.cpu.seconds);
@@ -201,14 +201,14 @@ describe("facts of the guest", () => {
     expect(after.processes).toBeGreaterThan(1);
   });
 
-  it("gives addresses without loopback", async () => {
+  it("reports addresses without loopback", async () => {
     for (const { address, prefix } of await client.addresses()) {
       expect(address).not.toMatch(/^(127\.|::1$|fe80)/);
       expect(prefix).toBeGreaterThan(0);
     }
   });
 
-  it("rejects with the signal's reason, and goes on", async () => {
+  it("rejects with the signal's reason, and keeps the session", async () => {
     const reason = new Error("changed my mind");
     await expect(client.ping({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     await client.ping();

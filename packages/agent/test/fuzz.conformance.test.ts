@@ -14,7 +14,7 @@ import { encodeRecord, MARKER, RECORD, type RecordKind } from "../src/protocol/r
 import { request } from "./support/agent-process.ts";
 import { seeded } from "./support/random.ts";
 
-/** How many frames each half is told: see docs/testing.md. */
+/** How many frames each half receives: see docs/testing.md. */
 const FRAMES = Number(process.env["PILEUS_FUZZ"] ?? 20_000);
 const DEADLINE = 60_000 + FRAMES * 5;
 const MIB = 1024 * 1024;
@@ -25,7 +25,7 @@ class TestLink implements Link {
   #closed = false;
   /** The last record that was sent. */
   record: Buffer = Buffer.alloc(0);
-  /** Whether the session has ended: the link is closed, or greets anew. */
+  /** Whether the session has ended: the link is closed, or has sent a new greeting. */
   get over(): boolean {
     return this.#closed || this.record[MARKER.length] === RECORD.here;
   }
@@ -65,7 +65,7 @@ function payload(random: Random, corpus: readonly unknown[]): Buffer {
   }
 }
 
-/** A frame that a peer might send if it were broken, or wanted to break us. */
+/** A frame that a broken or hostile peer might send. */
 function hostileFrame(random: Random, corpus: readonly unknown[]): Buffer {
   const type = (1 + below(random, 8)) as FrameType;
   const json = type === FRAME.call || type === FRAME.message || type === FRAME.close;
@@ -85,7 +85,9 @@ function hostileFrame(random: Random, corpus: readonly unknown[]): Buffer {
   return bytes;
 }
 
-/** Tells the link frames, in chunks of any size, until its session is over or `limit` is reached. Returns how many. */
+/**
+ * Sends frames to the link, in chunks of any size, until its session is over or `limit` is reached. Returns how many.
+ */
 async function tell(link: TestLink, random: Random, corpus: readonly unknown[], limit: number): Promise<number> {
   let told = 0;
   while (told < limit && !link.over) {
@@ -94,13 +96,13 @@ async function tell(link: TestLink, random: Random, corpus: readonly unknown[], 
     const cut = below(random, bytes.length + 1);
     link.handlers?.data(Buffer.from(bytes.subarray(0, cut)));
     if (!link.over) link.handlers?.data(Buffer.from(bytes.subarray(cut)));
-    // What streams do, they do in turns of their own.
+    // Streams do their work in later turns of the event loop.
     if (told % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return told;
 }
 
-/** Runs what must let nothing escape, and must not grow. */
+/** Runs work that must let no error escape and must not leak memory. */
 async function contained(work: () => Promise<void>): Promise<void> {
   const escaped: unknown[] = [];
   const note = (error: unknown) => escaped.push(error);
@@ -165,7 +167,7 @@ it(
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "pileus-fuzz-"));
     await writeFile(join(folder, "file"), "x".repeat(100_000));
-    // Nothing here changes anything or starts a program, however it is mutated: the agent is this very process.
+    // No mutation of these calls changes a file or starts a program, because the agent runs in this process.
     const asked = [
       { method: "ping" },
       { method: "metrics" },

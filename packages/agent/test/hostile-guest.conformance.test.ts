@@ -9,7 +9,7 @@ import { request } from "./support/agent-process.ts";
 import { seeded } from "./support/random.ts";
 import { streamPair } from "./support/stream-pair.ts";
 
-/** A guest that shakes hands as it should, and from then on says what the test wants. */
+/** A guest that shakes hands correctly, and from then on sends what the test wants. */
 async function guest(options: { callTimeout?: number } = {}) {
   const [host, inside] = streamPair();
   const calls: { id: number; method: string }[] = [];
@@ -26,7 +26,7 @@ async function guest(options: { callTimeout?: number } = {}) {
     data: () => undefined,
     malformed: () => undefined,
   });
-  inside.on("data", (chunk) => deframer.feed(chunk));
+  inside.on("data", (chunk) => deframer.push(chunk));
   inside.on("error", () => undefined);
   const client = await connectAgent({ connect: () => host, timeout: 5_000, callTimeout: 5_000, ...options });
   return { client, inside, calls };
@@ -37,7 +37,7 @@ const frame = (type: FrameType, call: number, channel: number, payload?: Buffer)
   encodeFrame(type, call, channel, payload);
 const protocolError = { code: "ERR_PROTOCOL" };
 
-/** Begins a call and says something to it. */
+/** Begins a call and sends an answer to it. */
 async function answered(begin: (client: AgentClient) => Promise<unknown>, ...said: Buffer[]) {
   const { client, inside } = await guest();
   const outcome = begin(client);
@@ -61,7 +61,7 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
       [frame(FRAME.close, 1, 0, json({ ok: true, result: { cpu: "much" } }))],
     ],
     [
-      "an address that is none",
+      "an invalid address",
       (c) => c.addresses(),
       [
         frame(
@@ -76,26 +76,22 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
       ],
     ],
     ["an outcome of another shape", (c) => c.ping(), [frame(FRAME.close, 1, 0, json({ fine: 1 }))]],
-    ["a payload that is no JSON", (c) => c.ping(), [frame(FRAME.close, 1, 0, Buffer.from("{"))]],
-    ["an outcome of 30,000 arrays within one another", (c) => c.metrics(), [frame(FRAME.close, 1, 0, nested)]],
+    ["a payload that is not JSON", (c) => c.ping(), [frame(FRAME.close, 1, 0, Buffer.from("{"))]],
+    ["an outcome of 30,000 nested arrays", (c) => c.metrics(), [frame(FRAME.close, 1, 0, nested)]],
     [
-      "a result of 30,000 arrays within one another",
+      "a result of 30,000 nested arrays",
       (c) => c.metrics(),
       [frame(FRAME.close, 1, 0, Buffer.from(`{"ok":true,"result":${nested}}`))],
     ],
-    [
-      "a message of 30,000 arrays within one another",
-      (c) => c.exec(request(["x"])),
-      [frame(FRAME.message, 1, 0, nested)],
-    ],
-    ["a call of its own", (c) => c.ping(), [frame(FRAME.call, 1, 0, json({ method: "exec" }))]],
+    ["a message of 30,000 nested arrays", (c) => c.exec(request(["x"])), [frame(FRAME.message, 1, 0, nested)]],
+    ["a CALL from the agent", (c) => c.ping(), [frame(FRAME.call, 1, 0, json({ method: "exec" }))]],
     ["a CANCEL", (c) => c.ping(), [frame(FRAME.cancel, 1, 0)]],
     ["a frame for a call that is not open", (c) => c.ping(), [frame(FRAME.message, 77, 0, json({ type: "started" }))]],
     ["data for a call that is not open", (c) => c.ping(), [frame(FRAME.data, 77, 1, Buffer.from("x"))]],
     ["data for a channel that is not open", (c) => c.ping(), [frame(FRAME.data, 1, 1, Buffer.from("x"))]],
     ["a message of an unknown type", (c) => c.exec(request(["x"])), [frame(FRAME.message, 1, 0, json({ type: "?" }))]],
     [
-      "an exit that is none",
+      "an invalid exit",
       (c) => c.exec(request(["x"])),
       [frame(FRAME.message, 1, 0, json({ type: "exit", status: { kind: "exited", code: 4096 } }))],
     ],
@@ -129,7 +125,7 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
     await expect(client.ping()).rejects.toMatchObject({ code: "ERR_CONNECTION" });
   });
 
-  it("fails programs and streams under way, and crashes nobody who does not look", async () => {
+  it("fails running programs and streams, without a crash where the error is not handled", async () => {
     const { client, inside, outcome } = await answered((c) => c.exec(request(["x"])), started);
     const process = (await outcome) as Awaited<ReturnType<AgentClient["exec"]>>;
     inside.write(encodeHeader(42 as never, 1, 0, 0));
@@ -144,7 +140,7 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
   it.each([
     ["an entry named a/b", entry("a/b")],
     ["an entry named ..", entry("..")],
-    ["30,000 arrays within one another", nested.toString()],
+    ["30,000 nested arrays", nested.toString()],
   ])("after a listing with %s", async (_, said) => {
     const { client, inside, outcome } = await answered(async (c) => (await c.files.list("/", {})).toArray(), started);
     const line = Buffer.from(`${said}\n`);
@@ -160,7 +156,7 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
   });
 });
 
-describe("what a guest tells of itself", () => {
+describe("what a guest reports about itself", () => {
   const address = { interface: "eth0", family: "inet", address: "10.0.0.2", prefix: 24, mac: "52:54:00:00:00:01" };
   it.each<[string, (client: AgentClient) => Promise<unknown>, unknown]>([
     ["memory that no machine has", (c) => c.metrics(), { cpu: { seconds: 1 }, memory: { bytes: 1e308 } }],
@@ -168,13 +164,13 @@ describe("what a guest tells of itself", () => {
     ["an IPv4 prefix of 128", (c) => c.addresses(), [{ ...address, prefix: 128 }]],
     ["an IPv6 address with a zone", (c) => c.addresses(), [{ ...address, family: "inet6", address: "fe80::1%x" }]],
     ["a size of 1e308", (c) => c.files.stat("/a", {}), { ...stat, size: 1e308 }],
-  ])("ends its session where it is %s", async (_, begin, result) => {
+  ])("ends its session when it is %s", async (_, begin, result) => {
     const { client, outcome } = await answered(begin, frame(FRAME.close, 1, 0, json({ ok: true, result })));
     await expect(outcome).rejects.toMatchObject(protocolError);
     expect(await client.closed).toMatchObject(protocolError);
   });
 
-  it.each(["SIGZZZZ", "SIGRTMIN+99", "SIG", "constructor"])("ends its session where a signal is %s", async (signal) => {
+  it.each(["SIGZZZZ", "SIGRTMIN+99", "SIG", "constructor"])("ends its session when a signal is %s", async (signal) => {
     const exit = frame(FRAME.message, 1, 0, json({ type: "exit", status: { kind: "signaled", signal } }));
     const { client } = await answered((c) => c.exec(request(["x"])), started, exit);
     expect(await client.closed).toMatchObject(protocolError);
@@ -192,14 +188,14 @@ describe("what a guest tells of itself", () => {
     });
   });
 
-  it("has dates, whatever it says they are", async () => {
+  it("has valid dates, whatever the guest reports", async () => {
     const said = frame(FRAME.close, 1, 0, json({ ok: true, result: { ...stat, mtime: -1e308 } }));
     const { outcome } = await answered((c) => c.files.stat("/a", {}), said);
     expect(new Date(((await outcome) as { mtime: number }).mtime).getTime()).toBe(-8.64e15);
   });
 });
 
-describe("a guest that says a call is over before its streams have ended", () => {
+describe("a guest that closes a call before its streams have ended", () => {
   const over = frame(FRAME.close, 1, 0, json({ ok: true }));
 
   it.each<[string, (client: AgentClient) => Promise<unknown>]>([
@@ -230,7 +226,7 @@ describe("a guest that says a call is over before its streams have ended", () =>
     expect(stream.errored).toMatchObject(protocolError);
   });
 
-  it("lets the session go on", async () => {
+  it("keeps the session", async () => {
     const { client, inside, outcome } = await answered(
       async (c) => (await c.files.list("/a", {})).toArray(),
       started,
@@ -243,14 +239,14 @@ describe("a guest that says a call is over before its streams have ended", () =>
   });
 });
 
-describe("a guest that falls silent once it has begun", () => {
+describe("a guest that falls silent during a call", () => {
   const abortions: readonly [string, (client: AgentClient, signal: AbortSignal) => Promise<unknown>][] = [
     ["read", async (c, signal) => buffer(await c.files.read("/a", { signal }))],
     ["readTree", async (c, signal) => buffer(await c.files.readTree("/a", { signal }))],
     ["list", async (c, signal) => (await c.files.list("/a", { signal })).toArray()],
     ["write", async (c, signal) => (await c.files.write("/a", { signal })).done],
     [
-      "write of which all was sent",
+      "write that was sent completely",
       async (c, signal) => {
         const { stream, done } = await c.files.write("/a", { signal });
         stream.end("all");
@@ -258,7 +254,7 @@ describe("a guest that falls silent once it has begun", () => {
       },
     ],
   ];
-  it.each(abortions)("lets a %s end with the reason of its abort, within two seconds", async (_, begin) => {
+  it.each(abortions)("ends a %s with the reason of its abort, within two seconds", async (_, begin) => {
     const controller = new AbortController();
     const { outcome } = await answered((c) => begin(c, controller.signal), started);
     await new Promise((resolve) => setImmediate(resolve));
@@ -269,7 +265,7 @@ describe("a guest that falls silent once it has begun", () => {
     expect(performance.now() - aborted).toBeLessThan(2000);
   });
 
-  it("lets a listing end with TimeoutError", async () => {
+  it("ends a listing with TimeoutError", async () => {
     const { client, inside } = await guest({ callTimeout: 100 });
     const listing = client.files.list("/a", {}).then((entries) => entries.toArray());
     inside.write(started);
@@ -278,7 +274,7 @@ describe("a guest that falls silent once it has begun", () => {
 });
 
 describe("a guest that is merely silent or broken", () => {
-  it("cannot write lines or escape sequences of its own into errors", async () => {
+  it("cannot put line breaks or escape sequences into errors", async () => {
     const { client, inside } = await guest();
     const call = client.ping();
     const message = "no\n\u001b]0;owned\u0007\u009b2J";
@@ -288,17 +284,17 @@ describe("a guest that is merely silent or broken", () => {
     expect((error as Error).message).toMatch(/no\ufffd\ufffd\]0;owned\ufffd\ufffd2J$/);
   });
 
-  it("lets a call end with TimeoutError, and the session go on", async () => {
+  it("ends a call with TimeoutError, and keeps the session", async () => {
     const { client, inside } = await guest({ callTimeout: 50 });
     await expect(client.ping()).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
-    // Late, but not wrong.
+    // A late answer is no breach.
     inside.write(frame(FRAME.close, 1, 0, json({ ok: true })));
     const next = client.ping();
     inside.write(frame(FRAME.close, 2, 0, json({ ok: true })));
     await next;
   });
 
-  it("lets a program that it does not end when it is killed end with TimeoutError", async () => {
+  it("ends a killed program with TimeoutError if the guest does not report the end", async () => {
     const { client, inside } = await guest({ callTimeout: 50 });
     const starting = client.exec(request(["x"]));
     inside.write(started);
@@ -310,14 +306,14 @@ describe("a guest that is merely silent or broken", () => {
     expect(process.streams.stdout.destroyed).toBe(true);
   });
 
-  it("lets the handshake end with TimeoutError", async () => {
+  it("ends the handshake with TimeoutError", async () => {
     const [host] = streamPair();
     const opening = connectAgent({ connect: () => host, timeout: 50 });
     await expect(opening).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
     expect(host.destroyed).toBe(true);
   });
 
-  it("is answered a greeting with a hello, but not for ever", async () => {
+  it("gets a hello for each greeting, but not forever", async () => {
     const [host, inside] = streamPair();
     let hellos = 0;
     const deframer = new Deframer({
@@ -329,14 +325,14 @@ describe("a guest that is merely silent or broken", () => {
       data: () => undefined,
       malformed: () => undefined,
     });
-    inside.on("data", (bytes) => deframer.feed(bytes));
+    inside.on("data", (bytes) => deframer.push(bytes));
     const opening = connectAgent({ connect: () => host, timeout: 5_000 });
     inside.write(Buffer.concat(Array(1000).fill(encodeRecord("here"))));
     await expect(opening).rejects.toMatchObject(protocolError);
     expect(hellos).toBeLessThanOrEqual(65);
   });
 
-  it("tells by a greeting in mid-session that it started anew", async () => {
+  it("shows by a greeting during a session that it restarted", async () => {
     const { client, inside } = await guest();
     const call = client.ping();
     inside.write(encodeRecord("here"));
@@ -360,7 +356,7 @@ describe("a guest that is merely silent or broken", () => {
   });
 });
 
-/** Mutates what an honest guest would say. */
+/** Mutates what a correct guest would send. */
 function mutate(bytes: Buffer, random: () => number): Buffer {
   const copy = Buffer.from(bytes);
   const at = Math.floor(random() * copy.length);
@@ -401,7 +397,7 @@ describe("fuzz", () => {
       const said = honest.map((bytes) => (random() < 0.2 ? mutate(bytes, random) : bytes));
       if (random() < 0.2) said.sort(() => random() - 0.5);
       say(inside, Buffer.concat(said), random);
-      // What still waits then waits for a guest that went silent: the stream ends, and everything with it.
+      // What still waits then waits for a silent guest: the end of the stream ends everything.
       inside.end();
       inside.destroy();
       for (const result of await settled) {

@@ -37,14 +37,14 @@ async function sleeper(client: AgentClient) {
   return { process, pid: Number((await once(process.streams.stdout, "data"))[0]) };
 }
 
-/** Ends when the process has ended: the guest's own shell looks. */
+/** Resolves when the process has ended, as seen by a shell in the guest. */
 async function ended(client: AgentClient, pid: number): Promise<void> {
   const script = `while kill -0 ${pid} 2>/dev/null && ! grep -q ') Z' /proc/${pid}/stat; do :; done`;
   expect((await run(client, ["sh", "-c", script])).exit).toEqual({ kind: "exited", code: 0 });
 }
 
 describe("sessions on a stream without boundaries", () => {
-  it("follow one another, and what ran for one ends with it", async () => {
+  it("follow one another, and end what ran for them", async () => {
     const { port, client } = await openPort();
     await using _ = port;
     const first = await client();
@@ -58,7 +58,7 @@ describe("sessions on a stream without boundaries", () => {
     expect((await run(second, ["cat"], { stdin: "hello" })).stdout).toBe("hello");
   });
 
-  it("let no byte of a host that died in mid-frame into the next session", async () => {
+  it("pass no byte of a host that died in the middle of a frame into the next session", async () => {
     const { port, client } = await openPort();
     await using _ = port;
     const first = await client();
@@ -67,7 +67,7 @@ describe("sessions on a stream without boundaries", () => {
     flood.exit.catch(() => undefined);
     if (flood.streams.kind !== "pipes") throw new Error("not on pipes");
     await once(flood.streams.stdout, "data");
-    // What the program goes on printing is left in the port, and our own last frame stops short.
+    // Later output of the program stays in the port, and our own last frame is cut off.
     port.hold();
     flood.streams.stdout.resume();
     await port.cut();
@@ -79,7 +79,7 @@ describe("sessions on a stream without boundaries", () => {
     expect((await run(second, ["cat"], { stdin: "hello" })).stdout).toBe("hello");
   });
 
-  it("begin in spite of whatever is in the pipe (seed 11)", async () => {
+  it("begin whatever bytes are in the pipe (seed 11)", async () => {
     const random = seeded(11);
     for (let round = 0; round < 25; round += 1) {
       const { port, client } = await openPort();
@@ -104,7 +104,7 @@ describe("sessions on a stream without boundaries", () => {
     }
   }, 60_000);
 
-  it("go on when a host says what cannot be read: the agent ends that session alone", async () => {
+  it("continue after an unreadable message of a host: the agent ends only that session", async () => {
     const { port, client } = await openPort();
     await using _ = port;
     const session = await client();
@@ -114,7 +114,7 @@ describe("sessions on a stream without boundaries", () => {
     await (await client()).ping();
   });
 
-  it("are refused to a second host while one has the agent", async () => {
+  it("are refused to a second host while another has the agent", async () => {
     await using first = await agent.client();
     await expect(agent.client()).rejects.toMatchObject({ code: "ERR_AGENT", reason: "EBUSY" });
     await first.ping();
@@ -125,14 +125,14 @@ describe("sessions on a stream without boundaries", () => {
     const abort = new AbortController();
     const { port } = await openPort();
     await using _ = port;
-    // Nobody answers on a port whose agent is busy elsewhere.
+    // This socket has no agent that would answer.
     const opening = connectAgent({ connect: () => connect(join(agent.folder, "none.sock")), signal: abort.signal });
     abort.abort(reason);
     await expect(opening).rejects.toBe(reason);
   });
 
-  it("reject with ConnectionError where nothing listens", async () => {
-    const nobody = connectAgent({ connect: () => connect(join(agent.folder, "none.sock")) });
-    await expect(nobody).rejects.toMatchObject({ code: "ERR_CONNECTION" });
+  it("reject with ConnectionError if nothing listens", async () => {
+    const connecting = connectAgent({ connect: () => connect(join(agent.folder, "none.sock")) });
+    await expect(connecting).rejects.toMatchObject({ code: "ERR_CONNECTION" });
   });
 });

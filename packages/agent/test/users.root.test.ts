@@ -26,7 +26,7 @@ const table = (file: string) =>
     .split("\n")
     .map((line) => line.split(":"));
 
-/** An account of this host, in this host's own supplementary groups. */
+/** An account of this host that has supplementary groups. */
 function accountWithGroups(): { name: string; uid: string; gid: string; groups: string[] } | undefined {
   const groups = table("/etc/group");
   for (const [name = "", , uid = "", gid = ""] of table("/etc/passwd")) {
@@ -42,7 +42,7 @@ const ids = ["sh", "-c", "id -u; id -g; id -G"];
 
 describe("programs as other users", () => {
   it(
-    "have the ids that were asked for, and no group of the agent's",
+    "have the requested ids, and none of the agent's groups",
     requires(["root"], async () => {
       expect((await run(client, ids, { user: "54321" })).stdout).toBe("54321\n0\n0\n");
       expect((await run(client, ids, { user: "54321:12345" })).stdout).toBe("54321\n12345\n12345\n");
@@ -51,7 +51,7 @@ describe("programs as other users", () => {
   );
 
   it(
-    "have their supplementary groups, on pipes and on a terminal, and the exit code all the same",
+    "have their supplementary groups, on pipes and on a terminal, and return their exit code",
     requires(["root", "binary:busybox"], async ({ skip }) => {
       const account = accountWithGroups();
       if (account === undefined) return skip("no account of this host has a supplementary group");
@@ -84,7 +84,7 @@ describe("programs as other users", () => {
   );
 
   it(
-    "are looked for as who they run as",
+    "are looked up with the rights of the user that runs them",
     requires(["root"], async () => {
       await using folder = await makeFolder();
       await mkdir(join(folder.path, "closed"), { mode: 0o700 });

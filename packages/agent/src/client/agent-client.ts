@@ -9,49 +9,51 @@ import { HostSession } from "./host-session.ts";
 import { RemoteFiles } from "./remote-files.ts";
 import { startProcess } from "./remote-process.ts";
 
-/** How a session is opened: `timeout` is for the handshake, in milliseconds, default 120 s. */
+/** How a session is opened. `timeout` limits the handshake, in milliseconds; default 120 s. */
 export interface ConnectAgentOptions extends Abortable, Timed {
-  /** Opens the stream to the guest's port: a new one, that nobody else uses. The client owns it. */
+  /** Opens a new stream to the guest's port, which has no other user. The client owns it. */
   readonly connect: () => Duplex | Promise<Duplex>;
-  /** The longest that a call without streams, or the start of one with, may take. Default 60 s. */
+  /** How long a call without streams may take, or the start of a call with streams, in milliseconds. Default 60 s. */
   readonly callTimeout?: number | undefined;
 }
 
 /**
- * One session with the agent of one guest. It ends with the stream, when the agent starts anew (the guest rebooted), or
- * when the guest breaks the protocol; then every call rejects, and a new client is to be made. Disposing closes it,
- * which kills what runs for it in the guest.
+ * One session with the agent of one guest. It ends with the stream, when the agent restarts (the guest rebooted), or
+ * when the guest breaks the protocol. Then every call rejects, and a new client is needed. Disposing closes the
+ * session, which kills what runs for it in the guest.
  */
 export interface AgentClient extends AsyncDisposable {
-  /** What the agent said of itself. `bootId` differs each time that the guest booted. */
+  /** What the agent reported about itself. `bootId` is different after each boot of the guest. */
   readonly welcome: Welcome;
   /** Resolves when the session is over: with the reason, or with nothing after `close()`. */
   readonly closed: Promise<Error | undefined>;
   readonly files: FileOperations;
   /** Starts a program in the guest. An abort before it resolves kills it there. */
   exec(request: ExecRequest, options?: Abortable): Promise<BackendProcess>;
-  /** The addresses of the guest's interfaces, as its kernel has them. */
+  /** The addresses of the guest's interfaces, from the guest's kernel. */
   addresses(options?: Abortable): Promise<readonly InterfaceAddress[]>;
-  /** What the guest uses, as it counts it itself. */
+  /** What the guest uses, as the guest itself counts it. */
   metrics(options?: Abortable): Promise<InstanceMetrics>;
-  /** What the agent says of itself and of its guest. */
+  /** What the agent reports about itself and its guest. */
   info(options?: Abortable): Promise<AgentInfo>;
   /** Resolves when the agent has answered. */
   ping(options?: Abortable): Promise<void>;
-  /** Sets the guest's clock to this host's, if it is behind. Nothing where the agent is of a release that cannot. */
+  /**
+   * Sets the guest's clock to this host's, if it is behind. Does nothing if the agent's release does not support that.
+   */
   advanceClock(options?: Abortable): Promise<void>;
-  /** Asks the guest's init to power off; resolves when it was asked. */
+  /** Asks the guest's init to power off. Resolves when it has been asked. */
   shutdown(options?: Abortable): Promise<void>;
-  /** Asks the guest's init to reboot; resolves when it was asked. */
+  /** Asks the guest's init to reboot. Resolves when it has been asked. */
   reboot(options?: Abortable): Promise<void>;
-  /** Ends the session at once. What runs in the guest is ended by the agent. */
+  /** Ends the session at once. The agent kills what runs for it in the guest. */
   close(): void;
 }
 
 /**
- * Opens a session with a guest's agent, waiting for it to come up if need be: what is said to a port that the guest has
- * not opened yet stays in the pipe, and an agent that starts greets. A session of another client on the same port ends;
- * the stream may still hold bytes of it, which are discarded.
+ * Opens a session with a guest's agent. Waits for the agent to start if necessary: bytes sent to a port that the guest
+ * has not opened yet stay in the pipe, and an agent sends a greeting when it starts. A session of another client on the
+ * same port ends. The stream may still hold bytes of that session, which are discarded.
  *
  * @throws {TimeoutError} after `timeout` (default 120 s): no agent, or another process holds the port.
  * @throws {AgentError} when the agent refuses the session.

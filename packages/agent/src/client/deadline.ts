@@ -1,6 +1,6 @@
 import { withDeadline } from "@pileus/core/driver";
 
-/** What a wait can be cut short by. */
+/** What can end a wait early. */
 export interface Limits {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds. */
@@ -8,8 +8,8 @@ export interface Limits {
 }
 
 /**
- * Waits for the promise, `signal` or `timeout`, whichever is first. `abandon` is called when it was not the promise's
- * success; it must be content to find nothing to do.
+ * Waits for the promise, `signal` or `timeout`, whichever is first. `abandon` is called unless the promise resolved
+ * first. It may be called when there is nothing to abandon.
  *
  * @throws {TimeoutError} and `signal.reason`.
  */

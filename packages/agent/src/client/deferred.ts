@@ -1,4 +1,4 @@
-/** A promise that is settled from outside. Nobody has to wait for it: a rejection that nobody hears is no error. */
+/** A promise that is settled from outside. Its rejection never counts as unhandled, so no caller has to wait for it. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;

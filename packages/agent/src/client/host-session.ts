@@ -34,27 +34,28 @@ import { deferred } from "./deferred.ts";
 
 const PEER = "the guest agent";
 
-// One hello is due for each greeting. A guest that boots greets once; one that never stops greeting is hostile.
+// The host answers each greeting with a hello. A guest that boots greets once; a guest that never stops greeting is
+// hostile.
 const MAX_GREETINGS = 64;
 
 /** A call under way, as the client's operations see it. */
 export interface Begun {
   readonly call: Call;
-  /** The program runs, the file is open. Rejects as `outcome` does, if that is first. */
+  /** Resolves when the program runs or the file is open. Rejects like `outcome` if that rejects first. */
   readonly started: Promise<void>;
-  /** What the agent closed the call with. */
+  /** The result with which the agent closed the call. */
   readonly outcome: Promise<Result>;
 }
 
-/** What a call that succeeded returned, unchecked, and as it stood on the wire. */
+/** What a successful call returned: the unchecked value, and its bytes on the wire. */
 export interface Result {
   readonly value: unknown;
   readonly payload: Buffer;
 }
 
 /**
- * The host's half of a link: one handshake, then one session until it breaks. All that arrives is checked against the
- * protocol; what is wrong ends the session, and every call in it, with {@link ProtocolError}.
+ * The host's half of a link: one handshake, then one session until it breaks. Everything that arrives is checked
+ * against the protocol. A breach ends the session, and every call in it, with {@link ProtocolError}.
  */
 export class HostSession {
   readonly #closed = deferred<Error | undefined>();
@@ -80,12 +81,12 @@ export class HostSession {
       frame: (header, payload) => this.#calls.frame(header, payload),
       data: (header, piece, first) => this.#calls.data(header, piece, first),
       malformed: (reason, received) => {
-        // Before the welcome it is what a dead session has left in the pipe.
+        // Before the welcome, these are bytes that a dead session has left in the pipe.
         if (this.#state === "open") this.#violated(reason, received);
       },
     });
     link.listen({
-      data: (chunk) => this.#deframer.feed(chunk),
+      data: (chunk) => this.#deframer.push(chunk),
       drain: () => this.#calls.drain(),
       missing: () => this.#deframer.missing,
       lost: (error) => {
@@ -101,7 +102,7 @@ export class HostSession {
     return this.#closed.promise;
   }
 
-  /** Resolves with the agent's welcome once the session stands. */
+  /** Resolves with the agent's welcome when the session is open. */
   get welcome(): Promise<Welcome> {
     return this.#welcome.promise;
   }
@@ -117,19 +118,19 @@ export class HostSession {
   begin(request: CallRequest, prepare: (call: Call) => void = () => undefined): Begun {
     if (this.#state !== "open") throw new ConnectionError(PEER, "the session is over");
     if (this.#calls.size >= MAX_CALLS)
-      throw new AgentError(`${MAX_CALLS} calls are under way already: wait for some to end`, BUSY);
+      throw new AgentError(`${MAX_CALLS} calls are already running: wait for some to end`, BUSY);
     const payload = Buffer.from(JSON.stringify(request));
     if (payload.length > MAX_CALL) {
-      const message = `${payload.length} bytes of arguments and environment, and ${MAX_CALL} at most`;
+      const message = `${payload.length} bytes of arguments and environment, but the limit is ${MAX_CALL}`;
       throw new ConfigError(`${request.method} request`, [{ path: [], message }]);
     }
     const started = deferred<void>();
     if (this.#calls.backlog + payload.length > MAX_BACKLOG - MAX_CALL)
       throw new AgentError(
-        `the guest agent has ${this.#calls.backlog} bytes of calls to read: wait for some to end`,
+        `the guest agent has not read ${this.#calls.backlog} bytes of calls yet: wait for some to end`,
         BUSY,
       );
-    // An outcome may come after its call was abandoned.
+    // An outcome may arrive after its call was abandoned.
     const outcome = deferred<Result>();
     const fail = (error: Error): Error => {
       started.reject(error);
@@ -153,7 +154,7 @@ export class HostSession {
           const parsed = OutcomeSchema.safeParse(said);
           if (!parsed.success) return this.#violated("an outcome of unknown shape", payload);
           if (!parsed.data.ok) return fail(callError(request, parsed.data.error));
-          // A program may end without having read its input; nothing else may.
+          // Only a program may end before it has read all its input.
           const whole = made.received && (request.method === "exec" || made.sent);
           if (!whole && !made.cancelled) return fail(cutShort(request, payload));
           started.resolve();
@@ -178,7 +179,7 @@ export class HostSession {
     return this.checked(schema, value, payload);
   }
 
-  /** What the guest said in `received`, by the schema; anything else ends the session. @throws {ProtocolError} */
+  /** Checks a value from the guest by the schema. A value of another shape ends the session. @throws {ProtocolError} */
   checked<T>(schema: z.ZodType<T>, value: unknown, received: Buffer): T {
     const parsed = schema.safeParse(value, { error: wording });
     if (parsed.success) return parsed.data;
@@ -186,7 +187,7 @@ export class HostSession {
   }
 
   #hello(): void {
-    // Another token each time: the agent answers every hello, and only the last answer stands.
+    // A new token for each hello: the agent answers every hello, and only the answer to the last one counts.
     this.#token = randomBytes(16).toString("hex");
     const hello: Hello = { token: this.#token, protocols: [...PROTOCOLS] };
     this.#link.send([encodeRecord("hello", hello)]);
@@ -198,7 +199,7 @@ export class HostSession {
     if (this.#state === "closed") return false;
     if (kind === "here") {
       this.#greetings += 1;
-      if (this.#greetings > MAX_GREETINGS) this.#violated("one greeting after another", payload);
+      if (this.#greetings > MAX_GREETINGS) this.#violated("too many greetings", payload);
       else this.#hello();
     } else if (kind === "refuse") this.#refused(jsonOf(payload));
     else if (kind === "welcome") return this.#welcomed(payload);
@@ -206,17 +207,17 @@ export class HostSession {
   }
 
   #recordWhileOpen(kind: RecordKind): false {
-    if (kind === "here") this.#end(new ConnectionError(PEER, "it started anew, or gave the session up"));
+    if (kind === "here") this.#end(new ConnectionError(PEER, "it restarted, or gave up the session"));
     else this.#violated(`a ${kind} record within a session`, Buffer.alloc(0));
     return false;
   }
 
   #welcomed(payload: Buffer): boolean {
     const parsed = WelcomeSchema.safeParse(jsonOf(payload));
-    // Of another host's session, from before our hello.
+    // This belongs to another host's session, before our hello.
     if (!parsed.success || parsed.data.token !== this.#token) return false;
     if (!PROTOCOLS.includes(parsed.data.protocol)) {
-      this.#violated(`protocol ${parsed.data.protocol}, which was not offered`, payload);
+      this.#violated(`protocol ${parsed.data.protocol}, which this host did not offer`, payload);
       return false;
     }
     this.#state = "open";
@@ -249,11 +250,14 @@ export class HostSession {
 }
 
 function cutShort({ method }: CallRequest, payload: Buffer): ProtocolError {
-  const message = `the guest agent broke its protocol: it said that ${method} is over before the streams of it had ended`;
+  const message = `the guest agent broke its protocol: it closed ${method} before its streams had ended`;
   return new ProtocolError(message, payload.toString("latin1"));
 }
 
-/** What the guest says of a failure, in the contract's words: the verb is ours, and the path too unless it is one below. */
+/**
+ * Turns a failure that the guest reports into an error of the contract. The verb is the host's, and so is the path,
+ * unless the failed file is below it.
+ */
 function callError(request: CallRequest, said: Failure): Error {
   if (request.method === "exec") {
     const [user = "", group = ""] = (request.user ?? "").split(":");

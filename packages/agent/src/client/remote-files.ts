@@ -12,12 +12,15 @@ import type { Begun, HostSession } from "./host-session.ts";
 const NEWLINE = 0x0a;
 // What a guest can make us hold of one entry of a listing.
 const MAX_LINE = 128 * 1024;
-// How long an aborted write waits for the guest to have cleaned up, in milliseconds.
-const CLEAN_UP = 1_000;
-// Of a timer (Node, "Timers"): a longer one fires at once.
-const LONGEST = 2 ** 31 - 1;
+// How long an aborted write waits for the guest to clean up, in milliseconds.
+const CLEAN_UP_TIMEOUT = 1_000;
+// The longest delay of a timer, in milliseconds (Node, "Timers"): a longer one fires at once.
+const MAX_TIMER = 2 ** 31 - 1;
 
-/** The guest's files over a session. Paths and errors are the contract's; `timeout` is for calls that move no bytes. */
+/**
+ * The guest's files over a session, with the paths and errors of the contract. `timeout` limits calls that move no
+ * bytes.
+ */
 export class RemoteFiles implements FileOperations {
   readonly #session: HostSession;
   readonly #timeout: number;
@@ -51,30 +54,30 @@ export class RemoteFiles implements FileOperations {
   async list(path: string, options: Abortable): Promise<Readable> {
     const lines = await this.#give({ method: "list", path }, options);
     const entries = Readable.from(this.#entries(lines, options), { objectMode: true });
-    // Also where nobody has begun to read.
+    // Works even if the caller has not begun to read.
     return entries.once("close", () => lines.destroy()).on("error", () => undefined);
   }
 
-  /** A guest that falls silent in a listing is waited for no longer than for any other answer. */
+  /** If the guest falls silent during a listing, the call waits no longer than for any other answer. */
   async *#entries(lines: Readable, options: Abortable): AsyncGenerator<DirectoryEntry, void> {
     const silent = () => lines.destroy(new TimeoutError("the rest of a listing in the guest", this.#timeout));
-    const wait = () => setTimeout(silent, Math.min(this.#timeout, LONGEST));
+    const wait = () => setTimeout(silent, Math.min(this.#timeout, MAX_TIMER));
     let timer = wait();
     let rest = Buffer.alloc(0);
     try {
       for await (const chunk of lines as AsyncIterable<Buffer>) {
-        // A caller may take its time over an entry.
+        // The timer stops while the caller handles entries.
         clearTimeout(timer);
         const bytes = Buffer.concat([rest, chunk]);
         const end = bytes.lastIndexOf(NEWLINE) + 1;
         for (const line of end === 0 ? [] : bytes.toString("utf8", 0, end - 1).split("\n")) yield this.#entry(line);
         rest = bytes.subarray(end);
-        // Its schema knows no line as long.
+        // The schema of an entry allows no line of this length.
         if (rest.length > MAX_LINE) this.#entry("");
         timer = wait();
       }
     } catch (error) {
-      // A reason need not be an Error, and a stream ends with no other.
+      // A reason may be no Error, but a stream can only fail with an Error.
       options.signal?.throwIfAborted();
       throw error;
     } finally {
@@ -94,7 +97,7 @@ export class RemoteFiles implements FileOperations {
 
   async remove(path: string, options: RemoveOptions): Promise<void> {
     const request: CallRequest = { method: "remove", path, recursive: options.recursive ?? false };
-    // A large tree takes its time.
+    // A large tree may take long.
     await this.#session.ask(request, z.unknown(), { signal: options.signal, timeout: Number.POSITIVE_INFINITY });
   }
 
@@ -124,7 +127,7 @@ export class RemoteFiles implements FileOperations {
     const stream = writer as unknown as ChannelWriter;
     cancelOnAbort(begun, options.signal);
     const done = this.#settled(begun, stream, options.signal);
-    // A caller who destroys the stream need not look at the outcome.
+    // A caller that destroys the stream may ignore the outcome.
     done.catch(() => undefined);
     return { stream, done };
   }
@@ -133,14 +136,14 @@ export class RemoteFiles implements FileOperations {
     return within(begun.started, `${request.method} in the guest`, this.#limits(options), () => begun.call.cancel());
   }
 
-  /** The end of a write: the file is in place, or nothing is left of it. */
+  /** Waits for the end of a write: the file is in place, or nothing of it is left. */
   async #settled(begun: Begun, stream: ChannelWriter, signal: AbortSignal | undefined): Promise<void> {
     let aborted = (): void => undefined;
     const gaveUp = new Promise<void>((resolve) => {
       stream.once("close", () => {
         if (begun.call.cancelled) resolve();
       });
-      // It may come when all has been sent, and the stream is closed.
+      // The abort may come after everything was sent and the stream was closed.
       aborted = resolve;
       signal?.addEventListener("abort", aborted, { once: true });
       if (signal?.aborted) aborted();
@@ -155,13 +158,15 @@ export class RemoteFiles implements FileOperations {
       signal?.removeEventListener("abort", aborted);
     }
     const cleaned = begun.outcome.catch(() => undefined);
-    await within(cleaned, "cleaning up in the guest", { timeout: CLEAN_UP }, () => undefined).catch(() => undefined);
+    await within(cleaned, "cleaning up in the guest", { timeout: CLEAN_UP_TIMEOUT }, () => undefined).catch(
+      () => undefined,
+    );
     signal?.throwIfAborted();
     if (stream.errored !== null) throw stream.errored;
   }
 }
 
-// An abort after the stream was handed over ends the stream and the call with the caller's reason.
+// An abort after the stream was returned ends the stream and the call with the caller's reason.
 function cancelOnAbort(begun: Begun, signal: AbortSignal | undefined): void {
   if (signal === undefined) return;
   const aborted = () => begun.call.cancel(signal.reason);

@@ -7,14 +7,14 @@ import { deferred } from "./deferred.ts";
 import type { HostSession } from "./host-session.ts";
 import { TerminalStream } from "./terminal-stream.ts";
 
-/** Starts a program in the guest. Giving up before it returned kills it there. */
+/** Starts a program in the guest. An abort before this returns kills the program. */
 export async function startProcess(
   session: HostSession,
   request: ExecRequest,
   limits: Limits,
 ): Promise<BackendProcess> {
   limits.signal?.throwIfAborted();
-  // The streams of a lost session tell it, too.
+  // The streams of a lost session report the loss as well.
   const exit = deferred<ExitStatus>();
   let streams: BackendProcess["streams"] | undefined;
   let oom = false;
@@ -42,7 +42,8 @@ export async function startProcess(
     async kill(signal) {
       call.send({ type: "signal", signal } satisfies HostMessage);
       if (signal !== "SIGKILL") return;
-      // No program outlives it: a guest that tells of no end is not waited for any longer than for another answer.
+      // No program survives SIGKILL: if the guest does not report the end, the wait lasts no longer than for any other
+      // answer.
       const { timeout } = limits;
       within(exit.promise, `end of ${request.argv[0]} in the guest`, { timeout }, () => call.cancel()).catch(
         exit.reject,

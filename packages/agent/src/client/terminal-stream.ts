@@ -4,15 +4,15 @@ import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
 
 /**
- * A terminal's two channels as one stream. What is written after the program's end goes nowhere, as with a real terminal that
- * nobody reads; destroying it hangs up.
+ * A terminal's two channels as one stream. Bytes written after the program's end are lost, as with a real terminal.
+ * Destroying the stream hangs up.
  */
 export class TerminalStream extends Duplex {
   readonly #input: ChannelWriter;
   readonly #output: ChannelReader;
 
   constructor(input: ChannelWriter, output: ChannelReader) {
-    // Its end is the program's end: nothing can be written any more.
+    // The readable end is the program's end: after it, nothing can be written.
     super({ highWaterMark: 64 * 1024, decodeStrings: true, allowHalfOpen: false });
     this.#input = input;
     this.#output = output;
@@ -24,7 +24,7 @@ export class TerminalStream extends Duplex {
     output.once("close", () => {
       if (!output.readableEnded) this.destroy();
     });
-    // As with the channels: a broken session must not crash who does not look.
+    // As with the channels: a broken session must not crash a process that ignores the stream.
     this.on("error", () => undefined);
   }
 

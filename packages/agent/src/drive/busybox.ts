@@ -1,13 +1,14 @@
 import { findTool, type Missing, missingTool } from "@pileus/core/driver";
 import { readInterpreter } from "./elf.ts";
 
-/** What {@link findStaticBusybox} found: the file, or why there is none that a guest could run. */
+/** What {@link findStaticBusybox} found: the file, or why no BusyBox that a guest could run was found. */
 export type BusyboxSearch =
   | { readonly path: string; readonly missing?: undefined }
   | { readonly path?: undefined; readonly missing: Missing };
 
 /**
- * The host's BusyBox, for guests: one that needs no libraries. Looked for where tools are; `found` is for tests.
+ * Finds the host's BusyBox for guests. It must need no libraries. It is looked for where tools are; `found` is for
+ * tests.
  */
 export async function findStaticBusybox(found = findTool("busybox")): Promise<BusyboxSearch> {
   const missing = missingTool("busybox", "busybox-static");

@@ -9,7 +9,7 @@ const PT_INTERP = 3;
 /**
  * The dynamic linker that an executable names, as an absolute path; undefined for a static one.
  *
- * @throws {TypeError} for a file that is no 64-bit little-endian ELF.
+ * @throws {TypeError} for a file that is not a 64-bit little-endian ELF.
  */
 export async function readInterpreter(path: string): Promise<string | undefined> {
   const file = await open(path, "r");

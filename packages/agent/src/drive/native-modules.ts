@@ -3,8 +3,8 @@ import { createRequire } from "node:module";
 const PLATFORM = `${process.platform}-${process.arch}`;
 
 /**
- * The native modules that the agent loads, by their names beside it. Each is an optional dependency of a package of
- * ours.
+ * The native modules that the agent loads, by their file names beside it. Each is an optional dependency of one of our
+ * packages.
  */
 export const NATIVE_MODULES = {
   "koffi.node": {
@@ -15,7 +15,7 @@ export const NATIVE_MODULES = {
 
 export type NativeModule = keyof typeof NATIVE_MODULES;
 
-/** Where a native module is on this host; undefined where it was not installed. */
+/** The path of a native module on this host; undefined if it is not installed. */
 export function findNativeModule(name: NativeModule): string | undefined {
   const { through, file } = NATIVE_MODULES[name];
   try {

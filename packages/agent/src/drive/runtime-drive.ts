@@ -7,9 +7,9 @@ import { acquireLock, hostFailure, type Spawn, spawn } from "@pileus/core/driver
 import { RUNTIME_DRIVE_FILESYSTEM } from "../guest-setup/paths.ts";
 import { findRuntimeFiles, type RuntimeFile } from "./runtime-files.ts";
 
-/** Where runtime drives are kept. */
+/** Options of {@link buildRuntimeDrive}. */
 export interface RuntimeDriveOptions extends Abortable {
-  /** Where drives are kept, made if it is not there; hosts and processes can share it. */
+  /** The folder of the drives; made if it is missing. Hosts and processes can share it. */
   readonly folder: string;
   /** Runs the tools of the host; for tests. */
   readonly spawn?: Spawn | undefined;
@@ -18,21 +18,22 @@ export interface RuntimeDriveOptions extends Abortable {
 const TEMPORARY = ".runtime-";
 
 /**
- * How many drives stay: versions of Node or of this package can share a folder without building theirs again and again.
+ * How many drives are kept, so that several versions of Node or of this package can share a folder without rebuilding
+ * their drives each time.
  */
-const KEPT = 3;
+const MAX_DRIVES = 3;
 
 const DRIVE = new RegExp(`^runtime-[0-9a-f]{24}\\.${RUNTIME_DRIVE_FILESYSTEM}$`);
 
-// Changed whenever the same files would make another drive.
+// To be changed whenever the same files would make a different drive.
 const LAYOUT = "1";
 
 /**
- * The path of a read-only disk image that carries the agent and all that it needs into any Linux guest, built unless a
- * drive of the very same files is there. Several callers may ask at once: one builds, the others wait. A build that
- * fails or is aborted leaves nothing; what one that was killed has left, the next removes. About 105 MB, uncompressed:
- * see docs/design/0004. A build leaves three drives, the new one and the two that were asked for last: a machine that
- * runs has its drive open and does not mind.
+ * Returns the path of a read-only disk image that carries the agent and everything it needs into any Linux guest.
+ * Builds it unless a drive of exactly the same files is there. Of concurrent calls, one builds and the others wait. A
+ * build that fails or is aborted leaves no files; the next build removes the files of a killed one. A drive has about
+ * 105 MB, uncompressed: see docs/design/0004. A build keeps three drives, the new one and the two that were used last.
+ * A running machine has its drive open, so the removal does not affect it.
  *
  * @throws {HostError} naming what is missing and how to get it.
  */
@@ -58,8 +59,8 @@ export async function buildRuntimeDrive(options: RuntimeDriveOptions): Promise<s
   return target;
 }
 
-// By what a package manager cannot but change when it replaces a file: reading 100 MB at each start would cost more
-// than it proves.
+// Identifies files by what always changes when a package manager replaces them: to read 100 MB at each start would cost
+// more than it is worth.
 async function identify(files: readonly RuntimeFile[]): Promise<string> {
   const hash = createHash("sha256").update(LAYOUT);
   for (const { path, source } of files) {
@@ -101,24 +102,24 @@ async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
-// Before the new one is made: it may need their space.
+// Called before the new drive is made, which may need the space.
 async function removeOldDrives(folder: string): Promise<void> {
   const names = (await readdir(folder)).filter((name) => DRIVE.test(name));
   const drives = await Promise.all(
     names.map(async (name) => ({ path: join(folder, name), asked: (await stat(join(folder, name))).mtimeMs })),
   );
   drives.sort((a, b) => b.asked - a.asked);
-  for (const { path } of drives.slice(KEPT - 1)) await rm(path, { force: true });
+  for (const { path } of drives.slice(MAX_DRIVES - 1)) await rm(path, { force: true });
 }
 
-/** Whether a drive is there; if so, it is now the one that was asked for last. */
+/** Whether a drive is there. If so, marks it as the one that was used last. */
 async function isThere(path: string): Promise<boolean> {
   const now = new Date();
   try {
     await utimes(path, now, now);
     return true;
   } catch {
-    // On a file system that is read-only now a drive is of use, too.
+    // A drive on a read-only file system can still be used.
     return access(path).then(
       () => true,
       () => false,

@@ -7,15 +7,15 @@ import { findStaticBusybox } from "./busybox.ts";
 import { readInterpreter } from "./elf.ts";
 import { findNativeModule, NATIVE_MODULES, type NativeModule } from "./native-modules.ts";
 
-/** One file of the drive: its place there, and where it comes from on this host. */
+/** One file of the drive: its path on the drive, and its source on this host. */
 export interface RuntimeFile {
   readonly path: string;
   readonly source: string;
 }
 
 /**
- * What the drive carries: this process's own Node binary with its dynamic linker and libraries, the agent's bundle,
- * koffi's native module, and a static BusyBox.
+ * Finds what the drive carries: this process's own Node binary with its dynamic linker and libraries, the agent's
+ * bundle, koffi's native module, and a static BusyBox.
  *
  * @throws {HostError} naming what is missing and how to get it.
  */
@@ -30,7 +30,7 @@ export async function findRuntimeFiles(options: Abortable & { readonly spawn: Sp
   const koffi = findNative("koffi.node", missing);
   if (busybox.missing !== undefined) missing.push(busybox.missing);
   if (linker === undefined) {
-    const fix = "run a Node binary that is linked with a C library, as nodejs.org and the distributions have it";
+    const fix = "run a dynamically linked Node binary, such as those of nodejs.org and of the distributions";
     missing.push({ need: "node", reason: `${node} is static: it cannot load koffi`, fix });
   }
   if (missing.length > 0 || linker === undefined || !busybox.path || !bundle || !koffi)
@@ -58,7 +58,7 @@ async function listLibraries(
   return [...stdout.matchAll(/=> (\/\S+) \(0x/g)].map((match) => match[1] as string).filter((path) => path !== linker);
 }
 
-/** The agent's own file, which the package's build makes beside its code. */
+/** The agent's bundle, which the build of this package puts beside its code. */
 async function findBundle(missing: Missing[]): Promise<string | undefined> {
   const self = createRequire(import.meta.url).resolve("@pileus/agent/package.json");
   const path = join(dirname(self), "dist", "guest.cjs");

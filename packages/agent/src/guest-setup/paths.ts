@@ -1,18 +1,18 @@
 /** The name of the virtio-serial port that the agent looks for. */
 export const AGENT_PORT = "pileus.agent";
 
-/** The serial of the runtime drive: how the initramfs finds it. At most 20 bytes (virtio-blk). */
+/** The serial number by which the initramfs finds the runtime drive. At most 20 bytes (virtio-blk). */
 export const RUNTIME_DRIVE_SERIAL = "pileus-runtime";
 
-/** The file system of the runtime drive: the module that the initramfs must load. */
+/** The file system of the runtime drive, and the name of the module that the initramfs must load for it. */
 export const RUNTIME_DRIVE_FILESYSTEM = "squashfs";
 
-/** Where the initramfs mounts the runtime drive, as the guest sees it. */
+/** The folder in the guest where the initramfs mounts the runtime drive. */
 export const RUNTIME_FOLDER = "/run/pileus/runtime";
 
 /**
- * The agent's argv in the guest. The drive brings its own dynamic linker: nothing of the guest's is needed, whatever
- * its libc, if it has one.
+ * The agent's argv in the guest. The drive has its own dynamic linker, so the agent needs nothing from the guest and
+ * runs with any libc or none.
  */
 export function agentCommand(folder: string = RUNTIME_FOLDER): readonly string[] {
   return [

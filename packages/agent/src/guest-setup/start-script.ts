@@ -1,9 +1,9 @@
 import { agentCommand, RUNTIME_FOLDER } from "./paths.ts";
 
 /**
- * A script that runs the agent and starts it again should it ever end, for guests without systemd: the initramfs starts
- * it in the background, with its root in the guest's (`chroot /newroot /run/pileus/busybox setsid sh SCRIPT &`), before
- * `switch_root`. Uses nothing of the guest's.
+ * A script that runs the agent and restarts it if it ends, for guests without systemd. The initramfs starts it in the
+ * background before `switch_root`, with the guest's root as its root (`chroot /newroot /run/pileus/busybox setsid sh
+ * SCRIPT &`). It uses nothing from the guest.
  */
 export function renderStartScript(folder: string = RUNTIME_FOLDER): string {
   return `#!/bin/sh

@@ -1,11 +1,11 @@
 import { agentCommand, RUNTIME_FOLDER } from "./paths.ts";
 
 /**
- * The agent as a unit of systemd, to be placed at `/run/systemd/system/pileus-agent.service` before systemd starts and
- * wanted by `sysinit.target`.
+ * The agent as a systemd unit. It belongs at `/run/systemd/system/pileus-agent.service` before systemd starts, and
+ * `sysinit.target` must want it.
  *
- * It waits for nothing and starts with the first units: the runtime drive is mounted already. A shutdown leaves it for
- * last, so that the end can still be watched (no `Conflicts=shutdown.target`).
+ * It waits for no other unit, because the runtime drive is already mounted. A shutdown stops it last, so that the
+ * shutdown can still be observed (no `Conflicts=shutdown.target`).
  */
 export function renderSystemdUnit(folder: string = RUNTIME_FOLDER): string {
   return `[Unit]

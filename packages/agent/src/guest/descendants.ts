@@ -1,15 +1,14 @@
 import { type ProcessIds, readProcesses } from "./processes.ts";
 
 /**
- * How often is looked again for what was started meanwhile: a program that forks faster than it is killed ends the
- * looking.
+ * How many times to look for processes that were started meanwhile: the limit ends the search if a program forks faster
+ * than it is killed.
  */
 const ROUNDS = 100;
 
 /**
- * Kills a program that leads a session, and all that it started: what is in its session, what descends from that, and
- * the sessions that those began. A process that forked twice with a new session in between cannot be
- * found this way.
+ * Kills a program that leads a session, and everything it started: the processes of its session, their descendants, and
+ * the sessions that those began. A process that forked twice with a new session in between cannot be found this way.
  */
 export function killDescendants(
   root: number,
@@ -27,7 +26,7 @@ export function killDescendants(
   }
 }
 
-/** Pure: those of the processes that a session's leader began, itself among them. */
+/** The processes that a session's leader started, including the leader. Pure. */
 export function descendants(root: number, processes: readonly ProcessIds[]): readonly number[] {
   const known = new Set([root]);
   const found = new Set<number>();
@@ -36,7 +35,7 @@ export function descendants(root: number, processes: readonly ProcessIds[]): rea
     for (const { pid, parent, group, session } of processes) {
       if (found.has(pid) || ![pid, parent, group, session].some((id) => known.has(id))) continue;
       found.add(pid);
-      // A group or a session can outlive its leader, whose id nobody else gets meanwhile.
+      // A group or a session can outlive its leader. No other process gets the leader's id while it lives.
       for (const id of [pid, group, session]) known.add(id);
     }
   }

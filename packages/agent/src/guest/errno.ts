@@ -8,7 +8,7 @@ const WORDS: Readonly<Record<number, string>> = {
   [ENOTDIR]: "not a folder",
 };
 
-/** Why a call of the system failed, in words where it is of the common ones, by name otherwise. */
+/** Why a system call failed: in words for common errors, else the name of the errno. */
 export function explainErrno(errno: number): string {
   const name = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0];
   return WORDS[errno] ?? name ?? `error ${errno}`;

@@ -20,14 +20,14 @@ import type { SystemCalls } from "./system-calls.ts";
 type ExecRequest = Extract<CallRequest, { method: "exec" }>;
 type ExitStatus = Extract<AgentMessage, { type: "exit" }>["status"];
 
-/** Of a program's standard streams. */
+/** The directions of a program's standard streams. */
 const DIRECTIONS = ["in", "out", "out"] as const;
 
-/** What programs are started with. */
+/** What the agent needs to start programs. */
 export interface ExecTools {
   readonly launcher: Launcher;
   readonly calls: SystemCalls;
-  /** A static BusyBox: powers off a guest whose init cannot be asked. */
+  /** A static BusyBox, which powers off a guest whose init takes no request. */
   readonly busybox: string;
 }
 
@@ -38,8 +38,8 @@ interface Start {
 }
 
 /**
- * Runs a program for a call, from its start to the end of its output. Whatever ends the call kills it and all that it
- * started.
+ * Runs a program for a call, from its start to the end of its output. If the call ends earlier, the program and
+ * everything it started are killed.
  */
 export function exec(call: Call, request: ExecRequest, tools: ExecTools): void {
   const stdin = call.reader(0);
@@ -133,7 +133,7 @@ function onTerminal(
   const started = startProgram(request, {
     look: (look) => calls.as(user, look),
     attempt: (file, argv) => {
-      // The end of an attempt that failed hangs up what it opened: each has a terminal of its own.
+      // The end of a failed attempt hangs up its terminal, so each attempt gets its own.
       const terminal = new Terminal(calls.native, size, user.uid);
       terminals.push(terminal);
       const streams = { terminal: terminal.path };
@@ -159,7 +159,7 @@ function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows
     try {
       process.kill(target, signal);
     } catch {
-      // Gone already: nothing to reach.
+      // The process has already ended.
     }
   };
   const signal = (name: string): void => {
@@ -169,11 +169,11 @@ function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows
       if (end.left?.isAlive()) send(-pid, number);
       return;
     }
-    // From it nothing can come back: all that the program started goes with it, in whatever session.
+    // SIGKILL ends everything that the program started, in whatever session.
     if (number === constants.signals.SIGKILL) killDescendants(pid, (target) => send(target, number));
     else send(-pid, number);
   };
-  // The host has no more use for a program that has ended, and what that left lives on.
+  // Once the program has ended there is nothing to kill: the processes that it left live on.
   const kill = () => {
     if (end.status === undefined) signal("SIGKILL");
     else end.release();
@@ -189,13 +189,13 @@ function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows
   };
 }
 
-/** Closes the call when the program has ended, its output has left, and nobody of its process group is left. */
+/** Closes the call when the program has ended, its output was sent, and no process of its group is left. */
 class ExecEnd {
   readonly #call: Call;
   readonly #killsBefore = oomKills();
   #open: number;
   status: ExitStatus | undefined;
-  /** What can still be signalled after the program's end. */
+  /** The processes that can still be signalled after the program's end. */
   left: LeftGroup | undefined;
 
   constructor(call: Call, outputs: readonly ChannelWriter[]) {
@@ -208,7 +208,7 @@ class ExecEnd {
       });
   }
 
-  /** `pid`: of the program, which leads its group. Absent where it could not be started. */
+  /** `pid`: the id of the program, which leads its group. Absent if it could not be started. */
   exited(status: ExitStatus, pid?: number): void {
     this.status = status;
     if (pid !== undefined) this.left = LeftGroup.find(pid);
@@ -218,7 +218,7 @@ class ExecEnd {
     this.#settle();
   }
 
-  /** Nobody asks for what is left any more, or nobody is left. */
+  /** Called when the host no longer needs the remaining processes, or when none is left. */
   release(): void {
     this.left?.close();
     this.left = undefined;
@@ -230,11 +230,11 @@ class ExecEnd {
   }
 }
 
-// A program that could not be started, as a shell would tell it.
+// Reports a program that could not be started, as a shell would.
 function refuse(call: Call, outputs: readonly ChannelWriter[], { code, reason }: Refusal): void {
   const end = new ExecEnd(call, outputs);
   call.send({ type: "started" } satisfies AgentMessage);
-  // One output is a terminal's, which ends a line as its driver does: termios(3), ONLCR.
+  // A single output is a terminal, whose driver would end a line with CR LF: termios(3), ONLCR.
   outputs.at(-1)?.write(Buffer.from(`exec: ${reason}${outputs.length === 1 ? "\r\n" : "\n"}`));
   for (const output of outputs) output.end();
   end.exited({ kind: "exited", code });

@@ -8,15 +8,15 @@ import { failure } from "./failure.ts";
 
 type FileRequest = Extract<CallRequest, { readonly path: string }>;
 
-/** Entries of a listing that are made into text at once. */
+/** How many entries of a listing are encoded at once. */
 const SLICE = 256;
 const STARTED: AgentMessage = { type: "started" };
 
-/** Serves one file operation. The host's giving it up aborts it and leaves nothing half-made. */
+/** Serves one file operation. If the host cancels it, the operation aborts and leaves no partial result. */
 export function fileCall(call: Call, request: FileRequest, files: LocalFiles): void {
   const abort = new AbortController();
   const { signal } = abort;
-  const stop = () => abort.abort(new Error("the host gave the call up"));
+  const stop = () => abort.abort(new Error("the host cancelled the call"));
   call.handlers = { cancelled: stop, failed: stop };
   switch (request.method) {
     case "stat":
@@ -29,26 +29,26 @@ export function fileCall(call: Call, request: FileRequest, files: LocalFiles): v
       answer(call, files.remove(request.path, { recursive: request.recursive, signal }));
       return;
     case "list":
-      give(call, listing(files, request.path, signal));
+      sendStream(call, listing(files, request.path, signal));
       return;
     case "read":
-      give(call, files.read(request.path, { signal }));
+      sendStream(call, files.read(request.path, { signal }));
       return;
     case "readTree":
-      give(call, files.readTree(request.path, { signal }));
+      sendStream(call, files.readTree(request.path, { signal }));
       return;
     case "write":
-      take(call, files.write(request.path, { ...request.options, signal }));
+      receiveStream(call, files.write(request.path, { ...request.options, signal }));
       return;
     case "writeTree":
-      take(call, files.writeTree(request.path, { signal }));
+      receiveStream(call, files.writeTree(request.path, { signal }));
       return;
     default:
       request satisfies never;
   }
 }
 
-/** Closes the call with what the promise becomes. */
+/** Closes the call with the result of the promise. */
 export function answer(call: Call, promise: Promise<unknown>): void {
   promise.then(
     (result) => call.close({ ok: true, result }),
@@ -56,14 +56,14 @@ export function answer(call: Call, promise: Promise<unknown>): void {
   );
 }
 
-// The host makes no list of it before it is there: one line of JSON for each entry, with the credit that streams have.
+// Sends a listing as a stream: one line of JSON for each entry, within the credit of a stream.
 async function listing(files: LocalFiles, path: string, signal: AbortSignal): Promise<Readable> {
   const entries = await files.list(path, { signal });
   const lines = Readable.from(linesOf(entries), { objectMode: false });
   return lines.once("close", () => entries.destroy());
 }
 
-/** Some at a time. */
+/** Encodes some entries at a time. */
 async function* linesOf(entries: AsyncIterable<DirectoryEntry>): AsyncGenerator<Buffer, void> {
   let lines: string[] = [];
   for await (const entry of entries) {
@@ -75,13 +75,13 @@ async function* linesOf(entries: AsyncIterable<DirectoryEntry>): AsyncGenerator<
   yield Buffer.from(lines.join(""));
 }
 
-/** JSON has no numbers as large. */
+/** JSON numbers are too small for nanoseconds, so they are sent as text. */
 function onWire<T extends FileStat>(stat: T) {
   return { ...stat, mtimeNs: String(stat.mtimeNs) };
 }
 
 /** Streams bytes out of the guest. */
-function give(call: Call, source: Promise<Readable>): void {
+function sendStream(call: Call, source: Promise<Readable>): void {
   const out = call.writer(1, "nothing");
   source.then(
     (stream) => {
@@ -93,7 +93,7 @@ function give(call: Call, source: Promise<Readable>): void {
 }
 
 /** Streams bytes into the guest. */
-function take(call: Call, sink: Promise<{ readonly stream: Writable; readonly done: Promise<void> }>): void {
+function receiveStream(call: Call, sink: Promise<{ readonly stream: Writable; readonly done: Promise<void> }>): void {
   const input = call.reader(0);
   sink.then(
     ({ stream, done }) => {

@@ -6,19 +6,19 @@ import type { Native } from "./native.ts";
 import { withUsualOomScore } from "./oom-score.ts";
 import type { Credentials, SystemCalls } from "./system-calls.ts";
 
-/** A file to execute, and all that it gets. */
+/** A file to execute, and everything it gets. */
 export interface Launch {
-  /** From `cwd`, where it is relative. */
+  /** A relative path is resolved from `cwd`. */
   readonly file: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly user: Credentials;
-  /** Its standard streams: descriptors of ours, or a terminal that becomes its controlling one. */
+  /** Its standard streams: descriptors of the agent, or a terminal that becomes its controlling terminal. */
   readonly streams: readonly [number, number, number] | { readonly terminal: string };
 }
 
-/** It runs, or the errno of what went wrong. */
+/** The pid of the running program, or the errno of the failure. */
 export type Launched = { readonly pid: number } | { readonly errno: number };
 
 // spawn.h; the same numbers with glibc and musl.
@@ -36,12 +36,15 @@ const WEXITED = 4;
 const CLD_EXITED = 1;
 
 const RLIMIT_NOFILE = 7;
-/** What Linux starts init with (INR_OPEN_CUR), and systemd its services: Node raises its own to the hard limit. */
+/**
+ * The soft limit that Linux gives to init (INR_OPEN_CUR) and systemd to its services. Node raises its own to the hard
+ * limit.
+ */
 const SOFT_NOFILE = 1024n;
 
 /**
- * Starts programs by posix_spawn(3) and learns their ends by waitid(2). `node:child_process` does neither as we need
- * it: it takes an end by a real-time signal for an exit with 0, and hides why a program did not start.
+ * Starts programs by posix_spawn(3) and learns their ends by waitid(2). `node:child_process` does not serve for either:
+ * it reports an end by a real-time signal as an exit with 0, and hides why a program did not start.
  */
 export class Launcher {
   readonly #calls: SystemCalls;
@@ -52,7 +55,7 @@ export class Launcher {
     this.#calls = calls;
   }
 
-  /** Starts a program as the leader of a session of its own. `onExit` is called once, not before this has returned. */
+  /** Starts a program as the leader of a new session. `onExit` is called once, after this has returned. */
   start(launch: Launch, onExit: (status: ExitStatus) => void): Launched {
     const { native } = this.#calls;
     if (!this.#listens) process.on("SIGCHLD", () => this.#reap());
@@ -64,13 +67,13 @@ export class Launcher {
     return launched;
   }
 
-  // One signal can stand for many ends: signals of one number do not queue.
+  // One SIGCHLD can stand for many ends, because equal signals do not queue.
   #reap(): void {
     const info = Buffer.alloc(128);
     for (const [pid, onExit] of [...this.#running]) {
       info.fill(0);
       const failed = this.#calls.native.waitid(P_PID, pid, info, WEXITED | WNOHANG) !== 0;
-      // siginfo_t of 64-bit Linux: si_code, si_pid, si_status. Without an end to tell of si_pid is 0.
+      // siginfo_t of 64-bit Linux: si_code, si_pid, si_status. If no child has ended, si_pid is 0.
       const [code, found, status] = [info.readInt32LE(8), info.readInt32LE(16), info.readInt32LE(24)];
       if (!failed && found === 0) continue;
       this.#running.delete(pid);
@@ -84,8 +87,8 @@ export class Launcher {
 }
 
 /**
- * Programs get the usual limit of open files: of what this process has, other threads keep all meanwhile that they have
- * open.
+ * Programs get the usual limit of open files. The limit of this process is lowered for the moment; files that are
+ * already open stay open.
  */
 function withLimit<T>(native: Native, act: () => T): T {
   const own = new BigUint64Array(2);
@@ -108,7 +111,7 @@ function spawn(native: Native, launch: Launch): Launched {
   native.posix_spawn_file_actions_init(actions);
   try {
     native.posix_spawnattr_setflags(attributes, SETSID | SETSIGDEF | SETSIGMASK);
-    // Node ignores SIGPIPE, and what is ignored stays so.
+    // Node ignores SIGPIPE, and an ignored signal stays ignored in a new program.
     native.posix_spawnattr_setsigdefault(attributes, Buffer.alloc(SIGNAL_SET, 0xff));
     native.posix_spawnattr_setsigmask(attributes, Buffer.alloc(SIGNAL_SET));
     addStreams(native, actions, launch.streams);
@@ -129,7 +132,7 @@ function spawn(native: Native, launch: Launch): Launched {
 
 function addStreams(native: Native, actions: Buffer, streams: Launch["streams"]): void {
   if ("terminal" in streams) {
-    // The first terminal that the leader of a session opens is its controlling one (tty_ioctl(4), TIOCSCTTY).
+    // The first terminal that a session leader opens becomes its controlling terminal (tty_ioctl(4), TIOCSCTTY).
     native.posix_spawn_file_actions_addopen(actions, 0, streams.terminal, constants.O_RDWR, 0);
     for (const fd of [1, 2]) native.posix_spawn_file_actions_adddup2(actions, 0, fd);
     return;
@@ -140,11 +143,12 @@ function addStreams(native: Native, actions: Buffer, streams: Launch["streams"])
 }
 
 /**
- * A list of strings as C has it. In two buffers of ours: an FFI would copy two megabytes by way of a stack of its own.
+ * A list of strings in C's form, in two buffers of our own: the FFI would copy up to two megabytes through its own
+ * stack.
  */
 class StringList {
   readonly pointers: BigUint64Array;
-  /** Held for as long as the pointers are. */
+  /** Must be kept as long as the pointers are used. */
   readonly bytes: Buffer;
 
   constructor(native: Native, strings: readonly string[]) {

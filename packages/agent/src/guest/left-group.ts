@@ -1,11 +1,14 @@
 import { type ProcessIds, readProcesses } from "./processes.ts";
 
-/** How often is looked at who is left, in milliseconds: nothing tells of the end of a process that is no child of ours. */
+/**
+ * How often to check which processes are left, in milliseconds: the kernel does not report the end of a process that is
+ * not our child.
+ */
 const INTERVAL = 1000;
 
 /**
- * What a program that has ended left of its process group. Its number is the group's for as long as one of the group
- * lives, and a stranger's afterwards: a signal goes to the group only while somebody lives that was in it before.
+ * The processes that an ended program left in its process group. The id belongs to the group as long as one member
+ * lives; afterwards a stranger may get it. So a signal is sent only while a known member lives.
  */
 export class LeftGroup {
   readonly #id: number;
@@ -13,9 +16,12 @@ export class LeftGroup {
   #members: ReadonlySet<string>;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `undefined` where nobody is left. Called when the leader `id` has ended, before anything else can get its number. */
+  /**
+   * `undefined` if no process is left. To be called when the leader `id` has ended, before another process can get its
+   * id.
+   */
   static find(id: number, read = readProcesses, exists = groupExists): LeftGroup | undefined {
-    // Mostly so, and found out without a look at every process.
+    // The usual case, and cheaper than a look at every process.
     if (!exists(id)) return undefined;
     const group = new LeftGroup(id, read);
     return group.#members.size === 0 ? undefined : group;
@@ -27,7 +33,7 @@ export class LeftGroup {
     this.#members = this.#look();
   }
 
-  /** Whether one lives that was in it at the last look; those that have joined it since are known from now on. */
+  /** Whether a known member lives. Members that have joined since the last look become known. */
   isAlive(): boolean {
     const now = this.#look();
     const goesOn = [...this.#members].some((member) => now.has(member));
@@ -35,7 +41,7 @@ export class LeftGroup {
     return goesOn;
   }
 
-  /** Calls `gone` once when nobody is left. */
+  /** Calls `gone` once when no process is left. */
   watch(gone: () => void): void {
     this.#timer = setInterval(() => {
       if (this.isAlive()) return;

@@ -13,13 +13,13 @@ import { type AgentOptions, AgentSession } from "./session.ts";
 import { SystemCalls } from "./system-calls.ts";
 
 /**
- * The agent's process: `agent.cjs --port NAME` serves a virtio-serial port, `agent.cjs --socket PATH` a unix
- * socket, and says so on its standard output once it can be reached.
- * `--tools FOLDER` (default: where it lies) has `koffi.node` and `bin/busybox`.
+ * The agent's process: `agent.cjs --port NAME` serves a virtio-serial port, `agent.cjs --socket PATH` a unix socket,
+ * and prints a line on its standard output when it can be reached. `--tools FOLDER` (default: the folder of the bundle)
+ * has `koffi.node` and `bin/busybox`.
  */
 declare const AGENT_VERSION: string;
 
-// A port takes 32 KiB in one write: a whole frame, then.
+// A port accepts 32 KiB in one write: one whole frame fits into it.
 const PORT_DATA = 32 * 1024 - HEADER_SIZE;
 
 function main(argv: readonly string[]): void {
@@ -33,7 +33,7 @@ function main(argv: readonly string[]): void {
     busybox: join(folder, "bin/busybox"),
     files: new LocalFiles(plainAccess("/", calls)),
   };
-  // Programs that run as root have its group, and none that the agent was started with.
+  // Programs that run as root get root's group, not the groups that the agent was started with.
   if (process.getuid?.() === 0) process.setgroups?.([0]);
   process.umask(0o022);
   evadeOomKiller();
@@ -52,12 +52,12 @@ function servePort(name: string, options: AgentOptions): void {
   }
   const link = new PortLink(openSync(device, "r+"), () => encodeRecord("here"));
   new AgentSession(link, options).listen((error) => {
-    // A read under way on another thread would keep exit() waiting for ever.
+    // exit() would wait forever for a read on another thread.
     if (error !== undefined) fail(`the port ${name} failed: ${error.message}`);
   });
 }
 
-/** One host at a time, as on a port: who comes second is refused. */
+/** Serves one host at a time, like a port. A second host is refused. */
 function serveSocket(path: string, options: AgentOptions): void {
   let current: Socket | undefined;
   const server = createServer({ noDelay: true }, (socket) => {

@@ -1,6 +1,6 @@
 import { type FileCalls, fileCalls } from "@pileus/core/files";
 
-/** koffi's native half: what of it is needed here. */
+/** The part of koffi's native module that is used here. */
 interface Ffi {
   load(library: null): { func(declaration: string): NativeCall };
   errno(): number;
@@ -31,13 +31,13 @@ const DECLARATIONS = {
   posix_spawn_file_actions_addchdir_np: "int posix_spawn_file_actions_addchdir_np(void *actions, str path)",
 } as const;
 
-/** The C library, and where a buffer lies. */
+/** The functions of the C library, and the address of a buffer. */
 export interface Native extends Readonly<Record<keyof typeof DECLARATIONS, NativeCall>> {
   readonly address: (buffer: Uint8Array) => bigint;
   readonly files: FileCalls;
 }
 
-/** Loads the C library by koffi's native module, at `path`: its JavaScript half is not on the drive. */
+/** Loads the C library through koffi's native module at `path`: koffi's JavaScript is not on the drive. */
 export function loadNative(path: string): Native {
   const module = { exports: {} as Ffi };
   process.dlopen(module, path);

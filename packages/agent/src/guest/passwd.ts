@@ -6,7 +6,7 @@ export function findUser(user: string | undefined, etc = "/etc"): Account | Unkn
   return findAccount(user, { passwd: readText(`${etc}/passwd`), group: readText(`${etc}/group`) });
 }
 
-// A guest without the file has no names.
+// A guest without the file has no users or groups.
 function readText(file: string): string {
   try {
     return readFileSync(file, "utf8");

@@ -2,17 +2,17 @@ import { closeSync, fchownSync } from "node:fs";
 import { Socket } from "node:net";
 import type { SystemCalls } from "./system-calls.ts";
 
-/** A pipe whose one end is a program's and whose other is ours. */
+/** A pipe between a program and the agent. */
 export interface ProgramPipe {
-  /** The program's end: to be inherited, then closed here. */
+  /** The program's end, which it inherits and which is then closed here. */
   readonly theirs: number;
   readonly ours: number;
 }
 
 /**
- * A pipe for a program to read from (`"in"`) or write to, which belongs to the owner: only he can open it by /dev/stdout. What
- * `node:child_process` calls pipes are sockets: nobody can open them so, and a program is told ECONNRESET where SIGPIPE
- * was due.
+ * Makes a pipe that a program reads from (`"in"`) or writes to. It belongs to `owner`, who alone can open it as
+ * /dev/stdout. The "pipes" of `node:child_process` are sockets: no program can open them that way, and a program gets
+ * ECONNRESET instead of SIGPIPE.
  */
 export function makePipe(
   calls: SystemCalls,
@@ -20,12 +20,12 @@ export function makePipe(
   owner: { readonly uid: number; readonly gid: number },
 ): ProgramPipe {
   const { read, write } = calls.pipe();
-  // One inode has both ends.
+  // Both ends have the same inode.
   if (process.getuid?.() === 0) fchownSync(read, owner.uid, owner.gid);
   return direction === "in" ? { theirs: read, ours: write } : { theirs: write, ours: read };
 }
 
-/** Our end as a stream, which closes it when it ends. */
+/** Our end as a stream, which closes the descriptor when it ends. */
 export function openEnd(pipe: ProgramPipe, direction: "in" | "out"): Socket {
   return new Socket({ fd: pipe.ours, readable: direction === "out", writable: direction === "in" });
 }

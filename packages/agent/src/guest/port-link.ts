@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import { read, readSync, write } from "node:fs";
 import type { Link, LinkHandlers } from "../protocol/link.ts";
 
-// The driver takes at most 32 KiB in one write and gives at most 4 KiB in one read (Linux, drivers/char/virtio_console.c).
+// The driver accepts at most 32 KiB in one write and returns at most 4 KiB in one read (Linux,
+// drivers/char/virtio_console.c).
 const WRITE_SIZE = 32 * 1024;
 const PORT_READ = 4096;
 const ENOUGH = 128 * 1024;
@@ -10,10 +11,10 @@ const ENOUGH = 128 * 1024;
 /**
  * A link over the guest's end of a virtio-serial port, open for reading and writing.
  *
- * A read waits on another thread for the first bytes; the rest of a frame that has begun is read at once on this one, for
- * it is on its way, and a thread's round trip for each 4 KiB would divide the throughput by three to five. Without a
- * host the driver lets a read return nothing and a write wait: so what `greet` gives is written when the host is gone,
- * and that write ends when a host is there again. Nothing is polled.
+ * A read waits on another thread for the first bytes. The rest of a frame that has begun is read synchronously on this
+ * thread, because it is on its way, and a thread round trip for each 4 KiB would divide the throughput by three to
+ * five. Without a host, the driver lets a read return nothing and a write wait. So the bytes of `greet` are written
+ * when the host is gone, and that write ends when a host is there again. Nothing is polled.
  */
 export class PortLink implements Link {
   readonly #fd: number;
@@ -51,7 +52,7 @@ export class PortLink implements Link {
     this.#full = false;
   }
 
-  /** A port stays open as long as the agent lives: it could not be opened twice. */
+  /** A port stays open as long as the agent lives, because it cannot be opened twice. */
   close(): void {
     this.discard();
   }
@@ -71,7 +72,7 @@ export class PortLink implements Link {
         this.#handlers?.lost();
         return this.#awaitHost();
       }
-      // Whoever keeps so small a piece copies it: the buffer is free again afterwards.
+      // A receiver that keeps so small a piece copies it, so the buffer is free again afterwards.
       this.#handlers?.data(this.#first.subarray(0, count));
       this.#readRest();
       this.#read();
@@ -86,7 +87,7 @@ export class PortLink implements Link {
       let filled = 0;
       while (filled < missing) {
         const count = readSync(this.#fd, rest, filled, missing - filled, null);
-        // The host went away in mid-frame; the next read sees that again.
+        // The host went away in the middle of a frame. The next read sees that again.
         if (count === 0) break;
         filled += count;
       }
@@ -119,7 +120,7 @@ export class PortLink implements Link {
     step();
   }
 
-  // One write for as many small frames as fit: each is a trip to another thread and out of the machine.
+  // Packs as many small frames as fit into one write: each write is a trip to another thread and out of the machine.
   #nextUnit(): Buffer {
     const parts: Buffer[] = [];
     let size = 0;

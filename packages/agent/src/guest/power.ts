@@ -3,8 +3,8 @@ import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 
 /**
- * Asks the guest's init to power off or reboot; resolves when it was asked. Signals where init takes them, for they need no
- * program; then init's own commands; and where there is no init that could, the kernel, after a sync.
+ * Asks the guest's init to power off or reboot. Resolves when it has been asked. Uses a signal if init takes one,
+ * because that needs no program; else init's own commands; else, if no init can do it, the kernel, after a sync.
  */
 export async function power(action: "off" | "reboot", busybox: string): Promise<void> {
   const signal = initSignal(action);
@@ -18,9 +18,9 @@ export async function power(action: "off" | "reboot", busybox: string): Promise<
 }
 
 function initSignal(action: "off" | "reboot"): number | NodeJS.Signals | undefined {
-  // systemd(1), SIGRTMIN+4 and +5; SIGRTMIN is 34 with glibc, which systemd is built for, and 35 with musl, which it is not.
+  // systemd(1), SIGRTMIN+4 and +5; SIGRTMIN is 34 with glibc, which systemd is built for (35 with musl).
   if (readFileSync("/proc/1/comm", "utf8").trim() === "systemd") return action === "off" ? 38 : 39;
-  // BusyBox, init/init.c; our own initramfs' init takes the same.
+  // BusyBox, init/init.c; the init of our own initramfs takes the same signals.
   if (basename(readlinkSync("/proc/1/exe")).startsWith("busybox")) return action === "off" ? "SIGUSR2" : "SIGTERM";
   return undefined;
 }

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** A process by its ids and its start: proc_pid_stat(5), fields 1, 4 to 6 and 22. */
+/** The ids and the start time of a process: proc_pid_stat(5), fields 1, 4 to 6 and 22. */
 export interface ProcessIds {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
   readonly session: number;
-  /** In ticks since the boot: tells it from another that gets its number later. */
+  /** The start time in ticks since the boot. It distinguishes the process from a later one with the same id. */
   readonly started: number;
 }
 
@@ -16,13 +16,13 @@ export function readProcesses(): readonly ProcessIds[] {
   return names.flatMap((name) => {
     try {
       const stat = readFileSync(`/proc/${name}/stat`, "latin1");
-      // The name of the program, in parentheses, can hold anything.
+      // The name of the program, in parentheses, can contain any character.
       const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       if (state === "Z" || state === "X") return [];
       const [parent = 0, group = 0, session = 0] = fields.map(Number);
       return [{ pid: Number(name), parent, group, session, started: Number(fields[18]) }];
     } catch {
-      // It has ended meanwhile.
+      // The process has ended meanwhile.
       return [];
     }
   });

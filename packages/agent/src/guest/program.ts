@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { explainErrno } from "./errno.ts";
 import type { Launched } from "./launcher.ts";
 
-/** What every program starts with; the request's variables go above it. */
+/** The PATH of every program, unless the request sets one. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const SHELL = "/bin/sh";
@@ -19,21 +19,21 @@ export interface Refusal {
 export interface ProgramRequest {
   readonly argv: readonly string[];
   readonly cwd: string;
-  /** Folders to find a name without a slash in, as in PATH. */
+  /** The folders in which a name without a slash is looked for, as in PATH. */
   readonly path: string;
 }
 
-/** How a program is started: both with the credentials that it is to have. */
+/** How a program is looked up and started. Both functions use the program's credentials. */
 export interface ProgramActions {
   /** Looks at files. */
   look<T>(look: () => T): T;
-  /** Executes a file, whose path is from the request's `cwd`. */
+  /** Executes a file. A relative path is resolved from the request's `cwd`. */
   attempt(file: string, argv: readonly string[]): Launched;
 }
 
 /**
- * Starts a program as execvp(3) does: a name without a slash is looked for by `path`, and a text that names no
- * interpreter is run by the shell.
+ * Starts a program as execvp(3) does: a name without a slash is looked for in `path`, and a text file without an
+ * interpreter line is run by the shell.
  */
 export function startProgram(request: ProgramRequest, actions: ProgramActions): { readonly pid: number } | Refusal {
   const { argv, cwd, path } = request;
@@ -53,11 +53,11 @@ function execute(file: string, { argv, cwd }: ProgramRequest, { look, attempt }:
   const launched = attempt(file, argv);
   if ("pid" in launched || launched.errno !== ENOEXEC || look(() => isBinary(resolve(cwd, file)))) return launched;
   const shell = attempt(SHELL, [SHELL, file, ...argv.slice(1)]);
-  // Without a shell it remains what it is: nothing that can be executed.
+  // Without a shell, the first error stands: the file cannot be executed.
   return "pid" in shell ? shell : launched;
 }
 
-/** What there is to try: to start a process for each folder of PATH would take several times as long. */
+/** The files to try. To start a process for each folder of PATH would take several times as long. */
 function candidates(name: string, cwd: string, path: string): readonly string[] {
   if (name === "") return [];
   if (name.includes("/")) return [name];
@@ -77,7 +77,7 @@ function enter(cwd: string): void {
   accessSync(cwd, constants.X_OK);
 }
 
-/** Whether a file is a program for another machine, or a broken one: a shell would take it for a text. */
+/** Whether a file is a program for another architecture, or a broken program: a shell would run it as a script. */
 function isBinary(file: string): boolean {
   const magic = Buffer.from("\x7fELF", "latin1");
   const head = Buffer.alloc(magic.length);
@@ -89,7 +89,7 @@ function isBinary(file: string): boolean {
       closeSync(fd);
     }
   } catch {
-    // Who may not read it may not have a shell read it.
+    // A user who may not read the file may not have a shell read it either.
     return true;
   }
   return head.equals(magic);

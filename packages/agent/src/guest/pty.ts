@@ -20,15 +20,14 @@ export interface TerminalSize {
 }
 
 /**
- * A terminal for a program, and our end of that. It is set as the kernel sets a new one, and to erase whole UTF-8
- * characters.
+ * A terminal for a program, with our end. It has the kernel's default settings, and erases whole UTF-8 characters.
  *
- * The program's end is kept open here, too: when the last one closes it, libuv takes the first short read for the end
- * of all (uv__stream_io, POLLHUP), and a terminal's reads are short; up to 64 KiB would be lost. So the end is told by
- * the program's exit, after which `drain()` takes what is left.
+ * The program's end is kept open here, too. When the last process closes that end, libuv treats the first short read as
+ * the end of the data (uv__stream_io, POLLHUP). Reads of a terminal are short, so up to 64 KiB would be lost. Therefore
+ * the program's exit marks the end, and `drain()` then reads what is left.
  */
 export class Terminal {
-  /** What the program opens. */
+  /** The path that the program opens. */
   readonly path: string;
   readonly #native: Native;
   readonly #fd: number;
@@ -36,7 +35,7 @@ export class Terminal {
   #stream: ReadStream | undefined;
   #closed = false;
 
-  /** `owner`: the user whom the terminal belongs to. */
+  /** `owner`: the id of the user that owns the terminal. */
   constructor(native: Native, size: TerminalSize, owner: number) {
     this.#native = native;
     this.#fd = openSync("/dev/ptmx", constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
@@ -76,7 +75,7 @@ export class Terminal {
     stream.on("drain", () => input.resume());
   }
 
-  /** After the program's end: writes what it has left to `output`, as fast as that takes it, then ends it. */
+  /** For after the program's end: writes the remaining output to `output`, as fast as that accepts it, then ends it. */
   drain(output: Writable): void {
     this.#stream?.pause();
     this.#stream?.removeAllListeners("data");
@@ -95,7 +94,7 @@ export class Terminal {
     step();
   }
 
-  /** Hangs up: what still runs on the terminal gets SIGHUP. Idempotent. */
+  /** Hangs up: processes that still run on the terminal get SIGHUP. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -109,11 +108,11 @@ export class Terminal {
   }
 
   #control(request: number, argument: Buffer): void {
-    if (this.#native.ioctl(this.#fd, request, "void *", argument) !== 0) throw new Error("no terminal can be made");
+    if (this.#native.ioctl(this.#fd, request, "void *", argument) !== 0) throw new Error("cannot make a terminal");
   }
 }
 
-/** What can be read without waiting. */
+/** Reads what is available without waiting. */
 function readNow(fd: number): Buffer | undefined {
   const buffer = Buffer.allocUnsafe(4096);
   try {

@@ -8,12 +8,12 @@ import { answer, fileCall } from "./file-calls.ts";
 import { power } from "./power.ts";
 import { addresses, info, metrics } from "./system.ts";
 
-/** What serves calls: for programs, and the guest's files, which are the whole guest as the agent sees it. */
+/** What the agent serves calls with: the tools for programs, and the files of the whole guest. */
 export interface GuestTools extends ExecTools {
   readonly files: LocalFiles;
 }
 
-// A record, so that a method without a place here does not compile.
+// A record, so that a missing method does not compile.
 const METHODS: Readonly<Record<Method, true>> = {
   exec: true,
   read: true,
@@ -32,7 +32,7 @@ const METHODS: Readonly<Record<Method, true>> = {
   power: true,
 };
 
-/** What this agent can be asked for. */
+/** The methods of this agent. */
 export const methods = Object.keys(METHODS) as readonly Method[];
 
 /** Serves one call. Makes the call's readers before it returns. */

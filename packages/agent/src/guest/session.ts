@@ -7,17 +7,17 @@ import { encodeRecord, PROTOCOLS } from "../protocol/record.ts";
 import { type GuestTools, methods, serveCall } from "./serve-call.ts";
 import { bootId } from "./system.ts";
 
-/** What an agent is. */
+/** Options of {@link AgentSession}. */
 export interface AgentOptions {
   readonly tools: GuestTools;
   readonly version: string;
-  /** The most payload bytes in a DATA frame that it sends. */
+  /** The most payload bytes of a DATA frame that the agent sends. */
   readonly dataSize: number;
 }
 
 /**
  * The agent's half of a link: at most one session at a time. A hello ends the session before it, whatever that was
- * doing, and begins the next; so does the host's going away. What ran for a session ends with it.
+ * doing, and begins the next. A session also ends when the host goes away. What ran for a session is killed with it.
  */
 export class AgentSession {
   readonly #link: Link;
@@ -40,10 +40,10 @@ export class AgentSession {
     });
   }
 
-  /** Begins to listen. `onLost`: the link is at its end or, if it is one that comes back, without a host. */
+  /** Begins to listen. `onLost` is called when the link has ended or, for a link that can come back, has no host. */
   listen(onLost: (error?: Error) => void = () => undefined): void {
     this.#link.listen({
-      data: (chunk) => this.#deframer.feed(chunk),
+      data: (chunk) => this.#deframer.push(chunk),
       drain: () => this.#calls?.drain(),
       missing: () => this.#deframer.missing,
       lost: (error) => {
@@ -77,7 +77,7 @@ export class AgentSession {
     return true;
   }
 
-  // The host sees a greeting in the middle of its session and knows that it is over.
+  // The host sees a greeting in the middle of its session and so learns that the session is over.
   #broken(reason: string): void {
     this.#end(reason);
     this.#deframer.seek();

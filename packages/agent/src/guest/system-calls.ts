@@ -2,11 +2,11 @@ import type { Buffer } from "node:buffer";
 import type { Extent, FileCalls } from "@pileus/core/files";
 import { loadNative, type Native } from "./native.ts";
 
-/** What a program's credentials are to be. */
+/** The credentials that a program gets. */
 export interface Credentials {
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups, `gid` among them. */
+  /** The supplementary groups, including `gid`. */
   readonly groups: readonly number[];
 }
 
@@ -17,12 +17,12 @@ const SETGROUPS = X64 ? 116 : 159;
 const SETRESUID = X64 ? 117 : 147;
 const SETRESGID = X64 ? 119 : 149;
 
-/** System calls that Node does not offer, by koffi's native module. */
+/** System calls that Node does not offer, through koffi's native module. */
 export class SystemCalls implements FileCalls {
   readonly #path: string;
   #native: Native | undefined;
 
-  /** `path`: of `koffi.node`. Loaded on first use. */
+  /** `path`: the path of `koffi.node`, which is loaded on first use. */
   constructor(path: string) {
     this.#path = path;
   }
@@ -47,26 +47,27 @@ export class SystemCalls implements FileCalls {
   /** pipe2(2), close-on-exec. */
   pipe(): { readonly read: number; readonly write: number } {
     const fds = [-1, -1];
-    if (this.native.pipe2(fds, O_CLOEXEC) !== 0) throw new Error("no pipe can be made: too many files are open");
+    if (this.native.pipe2(fds, O_CLOEXEC) !== 0) throw new Error("cannot make a pipe: too many files are open");
     return { read: fds[0] as number, write: fds[1] as number };
   }
 
-  /** clock_settime(2): of the whole system, in milliseconds since 1970. */
+  /** clock_settime(2): sets the clock of the whole system, in milliseconds since 1970. */
   setClock(time: number): void {
     const CLOCK_REALTIME = 0;
     const timespec = BigInt64Array.of(BigInt(Math.floor(time / 1000)), BigInt(Math.floor(time % 1000) * 1_000_000));
-    if (this.native.clock_settime(CLOCK_REALTIME, timespec) !== 0) throw new Error("the clock cannot be set");
+    if (this.native.clock_settime(CLOCK_REALTIME, timespec) !== 0) throw new Error("cannot set the clock");
   }
 
   /**
    * Calls `act`, which looks at files or forks, with the credentials of a user: neither Node nor libuv can give a
-   * program its supplementary groups. They are this thread's alone, and only for the call; the saved ids stay root's,
-   * for the way back, and an exec overwrites them (credentials(7)). A program ends up with none of our capabilities.
+   * program supplementary groups. The credentials apply only to this thread, and only during the call. The saved ids
+   * stay root's, so that the call can switch back; an exec overwrites them (credentials(7)). A program ends up with
+   * none of the agent's capabilities.
    */
   as<T>(user: Credentials, act: () => T): T {
     if (process.getuid?.() !== 0) {
       if (user.uid === process.getuid?.() && user.gid === process.getgid?.()) return act();
-      throw new Error("the agent does not run as root: it cannot start programs as others");
+      throw new Error("the agent does not run as root: it cannot start programs as other users");
     }
     if (user.uid === 0 && user.gid === 0 && user.groups.every((gid) => gid === 0)) return act();
     try {
@@ -91,6 +92,6 @@ export class SystemCalls implements FileCalls {
   }
 
   #check(result: number): void {
-    if (result !== 0) throw new Error("the credentials of a program cannot be set");
+    if (result !== 0) throw new Error("cannot set the credentials of a program");
   }
 }

@@ -3,7 +3,7 @@ import { arch, hostname, networkInterfaces, release } from "node:os";
 import type { InstanceMetrics, InterfaceAddress } from "@pileus/core";
 import type { AgentInfo } from "../protocol/messages.ts";
 
-/** The addresses of the guest, loopback and link-local left out. */
+/** The addresses of the guest, without loopback and link-local addresses. */
 export function addresses(): InterfaceAddress[] {
   return Object.entries(networkInterfaces()).flatMap(([name, list]) =>
     (list ?? [])
@@ -21,7 +21,7 @@ export function addresses(): InterfaceAddress[] {
 // sysconf(3), _SC_CLK_TCK: 100 on every Linux that Node runs on.
 const TICKS = 100;
 
-/** What the whole guest uses, by its kernel's own figures. */
+/** What the whole guest uses, from the figures of its kernel. */
 export function metrics(proc = "/proc"): InstanceMetrics {
   const memory = new Map(
     readFileSync(`${proc}/meminfo`, "utf8")
@@ -37,7 +37,10 @@ export function metrics(proc = "/proc"): InstanceMetrics {
   };
 }
 
-/** Not one of the kernel's own threads, which no container counts either. proc_pid_stat(5), field 9; PF_KTHREAD of linux/sched.h. */
+/**
+ * Whether a process is not a kernel thread. Containers do not count kernel threads either. proc_pid_stat(5), field 9;
+ * PF_KTHREAD of linux/sched.h.
+ */
 function isProgram(path: string): boolean {
   const PF_KTHREAD = 0x00200000;
   try {
@@ -45,7 +48,7 @@ function isProgram(path: string): boolean {
     const flags = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[6]);
     return (flags & PF_KTHREAD) === 0;
   } catch (error) {
-    // It ended meanwhile.
+    // The process has ended meanwhile.
     if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
     throw error;
   }
@@ -58,7 +61,7 @@ function busyTicks(stat: string): number {
   return user + nice + system + irq + softirq;
 }
 
-/** What the guest is. */
+/** Facts about the guest. */
 export function info(): AgentInfo {
   return {
     kernel: release(),
@@ -69,7 +72,7 @@ export function info(): AgentInfo {
   };
 }
 
-/** Another one each time the kernel boots. random(4). */
+/** An id that is different after each boot of the kernel: random(4). */
 export function bootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }

@@ -4,25 +4,23 @@ import { ChannelWriter, type Destroyed } from "./channel-writer.ts";
 import { FRAME, type FrameType } from "./frame.ts";
 import type { Outcome } from "./messages.ts";
 
-/** What a {@link Call} asks of its session. */
+/** What a {@link Call} needs from its session. */
 export interface CallOwner {
   control(type: FrameType, call: number, channel: number, payload?: Buffer): void;
   ready(call: Call, channel: number, writer: ChannelWriter): void;
   forget(call: Call): void;
 }
 
-/** What happens to a call. Those of the peer's side never come. */
+/** The events of a call. Each side gets only its own. */
 export interface CallHandlers {
   message?(message: unknown, payload: Buffer): void;
-  /** At the agent: the host gave it up. */
-  cancelled?(): void;
-  /** At the host: it is over. What it returns, streams that have not ended fail with. */
+  /** At the agent: the host cancelled the call. */ cancelled?(): void;
+  /** At the host: the call is over. If this returns an error, streams that have not ended fail with it. */
   closed?(outcome: unknown, payload: Buffer): Error | undefined;
-  /** The session broke under it. */
-  failed?(error: Error): void;
+  /** The session broke during the call. */ failed?(error: Error): void;
 }
 
-/** One operation under way, as either side sees it: up to three channels of bytes each way, and messages. */
+/** One operation, as either side sees it: up to three channels of bytes each way, and messages. */
 export class Call {
   readonly id: number;
   handlers: CallHandlers = {};
@@ -47,7 +45,7 @@ export class Call {
       },
       stop: () => this.#control(FRAME.stop, channel),
     });
-    // A broken session fails streams that nobody may be reading; who reads one still sees it.
+    // A broken session fails streams that may have no reader. A reader still sees the error.
     reader.on("error", () => undefined);
     this.#readers.set(channel, reader);
     return reader;
@@ -77,12 +75,15 @@ export class Call {
     return this.#writers.get(channel);
   }
 
-  /** Whether the peer has sent all that we still want: each reader has had its END, or was destroyed by us. */
+  /**
+   * Whether the peer has sent everything that this side still wants: each reader has received its END, or was destroyed
+   * here.
+   */
   get received(): boolean {
     return [...this.#readers.values()].every((reader) => reader.finished || reader.destroyed);
   }
 
-  /** Whether all that was to be sent has left, with its END. */
+  /** Whether each writer has sent everything, including its END. */
   get sent(): boolean {
     return [...this.#writers.values()].every((writer) => writer.writableFinished);
   }
@@ -96,8 +97,8 @@ export class Call {
   }
 
   /**
-   * At the host: gives the call up. What it streams closes at once, with the reason if there is one; the agent still
-   * closes it.
+   * At the host: cancels the call. Its streams close at once, with the reason if there is one. The agent still closes
+   * the call.
    */
   cancel(reason?: Error): void {
     if (this.#over || this.#cancelled) return;
@@ -106,7 +107,7 @@ export class Call {
     this.#halt(reason);
   }
 
-  /** At the agent: the host gave it up. Streams close, and all that is still said is CLOSE. */
+  /** At the agent: the host cancelled the call. Streams close, and the agent sends nothing more than CLOSE. */
   abandon(): void {
     if (this.#over || this.#cancelled) return;
     this.#cancelled = true;
@@ -114,14 +115,14 @@ export class Call {
     this.#halt(undefined);
   }
 
-  /** At the agent: says that it is over, and how. Streams that have not ended close. */
+  /** At the agent: ends the call with its outcome. Streams that have not ended close. */
   close(outcome: Outcome): void {
     if (this.#over) return;
     this.#owner.control(FRAME.close, this.id, 0, Buffer.from(JSON.stringify(outcome)));
     this.over(undefined);
   }
 
-  /** It is over: streams that have not ended close, with the error if there is one. */
+  /** The call is over: streams that have not ended close, with the error if there is one. */
   over(error: Error | undefined): void {
     if (this.#over) return;
     this.#over = true;
@@ -129,8 +130,7 @@ export class Call {
     this.#halt(error);
   }
 
-  /** The session broke under it. */
-  fail(error: Error): void {
+  /** The session broke during the call. */ fail(error: Error): void {
     if (this.#over) return;
     this.over(error);
     this.handlers.failed?.(error);

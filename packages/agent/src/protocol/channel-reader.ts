@@ -2,18 +2,18 @@ import { Buffer } from "node:buffer";
 import { Readable } from "node:stream";
 import { dataCost, INITIAL_CREDIT } from "./frame.ts";
 
-/** What a {@link ChannelReader} asks of its session. */
+/** What a {@link ChannelReader} needs from its session. */
 export interface ReaderOwner {
   grant(credit: number): void;
   stop(): void;
 }
 
-// A small piece would keep the whole chunk alive that it was cut from.
+// A small piece would keep the whole chunk in memory that it was cut from.
 const COPY_BELOW = 16 * 1024;
 
 /**
- * The receiving end of a channel. What nobody reads stays within the credit that was granted; destroying it tells the
- * sender to stop.
+ * The receiving end of a channel. Unread bytes stay within the granted credit. Destroying the reader tells the sender
+ * to stop.
  */
 export class ChannelReader extends Readable {
   readonly #owner: ReaderOwner;
@@ -27,11 +27,14 @@ export class ChannelReader extends Readable {
   constructor(owner: ReaderOwner) {
     super({ highWaterMark: 64 * 1024 });
     this.#owner = owner;
-    // Takes in a first bufferful before anybody asks, as Node's own pipes do.
+    // Fills the buffer before the first read, as Node's own pipes do.
     this.read(0);
   }
 
-  /** Takes what arrived; `frame` is the length of the frame that begins with it, if one does. False: beyond its credit. */
+  /**
+   * Accepts bytes that arrived. `frame` is the length of the frame that begins with them, if one does. Returns false if
+   * they exceed the credit.
+   */
   deliver(piece: Buffer, frame: number | undefined): boolean {
     if (this.#ended) return false;
     // A frame is charged whole when it begins.
@@ -44,7 +47,7 @@ export class ChannelReader extends Readable {
     return true;
   }
 
-  /** No more bytes will come. False: said twice. */
+  /** No more bytes will come. Returns false if that was already known. */
   finish(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
@@ -52,7 +55,7 @@ export class ChannelReader extends Readable {
     return true;
   }
 
-  /** Whether the sender has said that no more comes. */
+  /** Whether the sender has ended the channel. */
   get finished(): boolean {
     return this.#ended;
   }
@@ -63,7 +66,7 @@ export class ChannelReader extends Readable {
   }
 
   #supply(): void {
-    // A push may call _read() from within: the loop that is under way sees what that wants.
+    // push() may call _read() recursively: the running loop then continues.
     if (this.#supplying) return;
     this.#supplying = true;
     while (this.#wanting) {

@@ -3,9 +3,9 @@ import { Writable } from "node:stream";
 import { dataCost, INITIAL_CREDIT, MAX_CREDIT, MIN_COST } from "./frame.ts";
 import { MARKER } from "./record.ts";
 
-/** What a {@link ChannelWriter} asks of its session. */
+/** What a {@link ChannelWriter} needs from its session. */
 export interface WriterOwner {
-  /** It has something to send, and the credit for it: `take()` will be called when the link has room. */
+  /** The writer has bytes to send, and credit for them. The session calls `take()` when the link has room. */
   ready(): void;
   cancel(): void;
 }
@@ -13,10 +13,12 @@ export interface WriterOwner {
 /** The next thing that a channel wants to put on the wire. */
 export type Taken = Buffer | "end" | undefined;
 
-/** What destroying a writer before its end does: END all the same, give up the call, or nothing, for CLOSE will tell. */
+/**
+ * What destroying a writer before its end does: send END anyway, cancel the call, or nothing, because CLOSE follows.
+ */
 export type Destroyed = "end" | "cancel" | "nothing";
 
-/** The sending end of a channel. A write completes when its bytes are on the link; without credit it waits. */
+/** The sending end of a channel. A write completes when its bytes were given to the link. Without credit it waits. */
 export class ChannelWriter extends Writable {
   readonly #owner: WriterOwner;
   readonly #destroyed: Destroyed;
@@ -58,7 +60,7 @@ export class ChannelWriter extends Writable {
     callback(error);
   }
 
-  /** What to send next, of at most `limit` bytes. Undefined: nothing now. */
+  /** What to send next, at most `limit` bytes. Undefined if there is nothing to send now. */
   take(limit: number): Taken {
     const chunk = this.#chunk;
     if (chunk === undefined) {
@@ -77,12 +79,12 @@ export class ChannelWriter extends Writable {
     return piece;
   }
 
-  /** Whether `take()` would give something. */
+  /** Whether `take()` would return something. */
   get waiting(): boolean {
     return this.#end === "wanted" || (this.#chunk !== undefined && this.#credit >= MIN_COST);
   }
 
-  /** The receiver grants more. False: more than any channel may hold. */
+  /** The receiver grants more credit. Returns false if the total exceeds what a channel may have. */
   grant(credit: number): boolean {
     this.#credit += credit;
     if (this.#credit > MAX_CREDIT) return false;
@@ -90,7 +92,7 @@ export class ChannelWriter extends Writable {
     return true;
   }
 
-  /** The receiver wants no more, or the call is over: it closes and says nothing to the peer. */
+  /** The receiver wants no more bytes, or the call is over: closes without a message to the peer. */
   halt(error?: Error): void {
     this.#end = "sent";
     this.destroy(error);

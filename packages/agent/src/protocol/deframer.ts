@@ -2,15 +2,17 @@ import { Buffer } from "node:buffer";
 import { FRAME, type FrameHeader, HEADER_SIZE, parseHeader } from "./frame.ts";
 import { MARKER, MAX_RECORD, type RecordKind, recordKind } from "./record.ts";
 
-/** What a {@link Deframer} finds. It calls them in the order of the stream. */
+/** Receives what a {@link Deframer} finds, in the order of the stream. */
 export interface DeframerSink {
-  /** Whether the peer may begin calls. Default true; false at the host, who would have to keep room for a guest's. */
+  /**
+   * Whether the peer may begin calls. Default true; false at the host, so that it never buffers a CALL from a guest.
+   */
   readonly calls?: boolean;
-  /** A record. False: not for us, and everything up to the next marker is to be discarded. */
+  /** A record. Returns false if the record does not count, and everything up to the next marker must be discarded. */
   record(kind: RecordKind, payload: Buffer): boolean;
   /** A whole frame, except DATA. */
   frame(header: FrameHeader, payload: Buffer): void;
-  /** Bytes of a DATA frame, as they come: several times for one frame. `first`: with these it begins. */
+  /** Bytes of a DATA frame as they arrive, several times for one frame. `first`: the frame begins with these. */
   data(header: FrameHeader, piece: Buffer, first: boolean): void;
   /** The peer broke the protocol. Everything up to the next marker is discarded. */
   malformed(reason: string, received: Buffer): void;
@@ -22,34 +24,34 @@ const EMPTY = Buffer.alloc(0);
 const RECORD_HEAD = 3;
 
 /**
- * Cuts a byte stream into records and frames, whatever the chunks are. Before the first marker, and after anything that
- * breaks the protocol, it discards bytes up to the next marker. Keeps no more than one frame that is not DATA.
+ * Splits a byte stream into records and frames, for chunks of any size. Before the first marker, and after anything
+ * that breaks the protocol, it discards bytes up to the next marker. Keeps no more than one frame that is not DATA.
  */
 export class Deframer {
   readonly #sink: DeframerSink;
   #mode: Mode = "seeking";
-  // A unit that came in parts: a record as far as it is here, or a header or payload in its full size, filled up to
-  // here.
+  // A unit that arrives in parts: the received part of a record, or a buffer of full size for a header or payload,
+  // filled so far.
   #unit: Buffer = EMPTY;
   #gathered = 0;
   #header: FrameHeader | undefined;
   #left = 0;
   #first = true;
-  // The end of a chunk that may be the beginning of a marker.
+  // The last bytes of a chunk if they may be the beginning of a marker.
   #held: Buffer = EMPTY;
 
   constructor(sink: DeframerSink) {
     this.#sink = sink;
   }
 
-  /** How many bytes must still come before the frame under way is complete; 0 between frames. */
+  /** How many bytes the current frame still lacks; 0 between frames. */
   get missing(): number {
     if (this.#mode === "payload") return this.#left - this.#held.length;
     if (this.#mode === "header" && this.#gathered > 0) return HEADER_SIZE - this.#gathered;
     return 0;
   }
 
-  feed(input: Buffer): void {
+  push(input: Buffer): void {
     let chunk = this.#held.length > 0 ? Buffer.concat([this.#held, input]) : input;
     this.#held = EMPTY;
     for (;;) {
@@ -63,7 +65,7 @@ export class Deframer {
     if (tail > 0) {
       const head = chunk.subarray(0, chunk.length - tail);
       this.#parse(head);
-      // Data that happens to end like a marker must not wait for a next frame that may never come.
+      // Data that ends like the beginning of a marker must not wait for a next frame, which may never come.
       const completes = this.#mode === "payload" && this.#left === tail;
       if (completes) this.#parse(chunk.subarray(head.length));
       else this.#held = Buffer.from(chunk.subarray(head.length));
@@ -140,11 +142,11 @@ export class Deframer {
     else this.#sink.frame(header, payload);
   }
 
-  // Gathers exactly `size` bytes over several chunks; copies only where they came in parts.
+  // Gathers exactly `size` bytes over several chunks. Copies only if they came in parts.
   #take(chunk: Buffer, size: number): { whole: Buffer; consumed: number } | undefined {
     const consumed = Math.min(size - this.#gathered, chunk.length);
     if (this.#gathered === 0 && consumed === size) return { whole: chunk.subarray(0, size), consumed };
-    // In one buffer: a list of single bytes, as a guest may send them, would take a hundred times their room.
+    // Gathered in one buffer: a guest may send single bytes, and a list of those would take a hundred times the memory.
     if (this.#gathered === 0) this.#unit = Buffer.allocUnsafeSlow(size);
     chunk.copy(this.#unit, this.#gathered, 0, consumed);
     this.#gathered += consumed;
@@ -163,7 +165,7 @@ export class Deframer {
   }
 }
 
-// The length of the longest end of `chunk` that is a beginning of the marker.
+// The length of the longest suffix of `chunk` that is a prefix of the marker.
 function markerPrefix(chunk: Buffer): number {
   const start = Math.max(0, chunk.length - MARKER.length + 1);
   for (let at = chunk.indexOf(MARKER[0] as number, start); at >= 0; at = chunk.indexOf(MARKER[0] as number, at + 1)) {

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 
 /**
- * Frames: what a session is made of. Twelve bytes of header, then the payload:
+ * Frames, the units of a session: a header of twelve bytes, then the payload:
  *
  *     00 | type u8 | channel u8 | call u32 | length u32 | 00      (big-endian)
  *
@@ -12,7 +12,7 @@ export const HEADER_SIZE = 12;
 export const FRAME = {
   /** Host: begins a call. JSON: the method and its arguments. */
   call: 1,
-  /** Either: something about a call under way. JSON. */
+  /** Either: a message about a running call. JSON. */
   message: 2,
   /** Either: bytes of one channel of a call. Costs credit. */
   data: 3,
@@ -22,9 +22,9 @@ export const FRAME = {
   stop: 5,
   /** Either: gives the sender of this channel more credit. Four bytes, big-endian. */
   window: 6,
-  /** Host: wants nothing more of the call; what runs for it is killed. The agent still closes it. */
+  /** Host: cancels the call, and the agent kills what runs for it. The agent still closes the call. */
   cancel: 7,
-  /** Agent: the call is over, and how. JSON. Nothing follows for its number. */
+  /** Agent: the call is over, with its outcome. JSON. No frame with its number follows. */
   close: 8,
 } as const;
 
@@ -39,13 +39,13 @@ export const MAX_DATA = 64 * 1024;
 export const MAX_CALL = 16 * 1024 * 1024;
 /** The most bytes in a MESSAGE or CLOSE. */
 export const MAX_MESSAGE = 64 * 1024;
-/** What a channel may send before its receiver grants more. */
+/** The bytes that a channel may send before its receiver grants more. */
 export const INITIAL_CREDIT = 256 * 1024;
 /** The most credit that a channel can hold. */
 export const MAX_CREDIT = 16 * 1024 * 1024;
-/** What a DATA frame costs at least: a flood of tiny frames fills the window before it fills the receiver's memory. */
+/** The least cost of a DATA frame: a flood of tiny frames uses up the window before it fills the receiver's memory. */
 export const MIN_COST = 256;
-/** The most calls under way in one session. */
+/** The most concurrent calls of one session. */
 export const MAX_CALLS = 1024;
 /** Channels of a call: a program's three streams, or 0 into and 1 out of the guest. */
 export const MAX_CHANNEL = 2;
@@ -57,7 +57,7 @@ export interface FrameHeader {
   readonly length: number;
 }
 
-/** What a DATA frame with `length` bytes costs of its channel's credit. */
+/** How much of its channel's credit a DATA frame with `length` bytes costs. */
 export function dataCost(length: number): number {
   return Math.max(length, MIN_COST);
 }
@@ -73,7 +73,7 @@ const LIMITS: Readonly<Record<FrameType, number>> = {
   [FRAME.close]: MAX_MESSAGE,
 };
 
-/** A frame's header; the payload follows it on the wire as it is. */
+/** Encodes the header of a frame. The payload follows it on the wire unchanged. */
 export function encodeHeader(type: FrameType, call: number, channel: number, length: number): Buffer {
   const header = Buffer.allocUnsafe(HEADER_SIZE);
   header[0] = 0;
@@ -85,22 +85,22 @@ export function encodeHeader(type: FrameType, call: number, channel: number, len
   return header;
 }
 
-/** A whole frame. */
+/** Encodes a whole frame. */
 export function encodeFrame(type: FrameType, call: number, channel: number, payload?: Buffer): Buffer {
   const header = encodeHeader(type, call, channel, payload?.length ?? 0);
   return payload === undefined ? header : Buffer.concat([header, payload]);
 }
 
-/** Reads a header, or says what is wrong with it. */
+/** Parses a header, or returns what is wrong with it. */
 export function parseHeader(bytes: Buffer): FrameHeader | string {
   const type = bytes[1] as FrameType;
   const limit = LIMITS[type] as number | undefined;
   if (bytes[0] !== 0 || bytes[11] !== 0) return "a frame header that does not begin and end with 00";
   if (limit === undefined) return `an unknown frame type ${type}`;
   const channel = bytes[2] ?? 0;
-  if (channel > MAX_CHANNEL) return `channel ${channel}, and ${MAX_CHANNEL} at most`;
+  if (channel > MAX_CHANNEL) return `channel ${channel}, but the last one is ${MAX_CHANNEL}`;
   const length = bytes.readUInt32BE(7);
-  if (length > limit) return `${length} bytes in a frame of type ${type}, and ${limit} at most`;
+  if (length > limit) return `${length} bytes in a frame of type ${type}, but the limit is ${limit}`;
   if (type === FRAME.window && length !== 4) return `a WINDOW of ${length} bytes, not 4`;
   return { type, channel, call: bytes.readUInt32BE(3), length };
 }

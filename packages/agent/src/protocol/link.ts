@@ -3,11 +3,14 @@ import type { Duplex } from "node:stream";
 
 /** What a session writes to and reads from: a socket, or the guest's end of a virtio-serial port. */
 export interface Link {
-  /** Takes the buffers in order, as one unit. False: it has enough now, and will call `drain`. */
+  /**
+   * Sends the buffers in order, as one unit. Returns false when its queue is full; it calls `drain` when there is room
+   * again.
+   */
   send(buffers: readonly Buffer[]): boolean;
   /** Begins to read. Called once. */
   listen(handlers: LinkHandlers): void;
-  /** Forgets what it took and has not begun to write: a dead session's bytes. */
+  /** Drops what it has queued and not begun to write: bytes of a dead session. */
   discard(): void;
   close(): void;
 }
@@ -15,14 +18,14 @@ export interface Link {
 export interface LinkHandlers {
   data(chunk: Buffer): void;
   drain(): void;
-  /** The peer went away. A socket is at its end with this; a port may come back. */
+  /** The peer went away. For a socket, this is the end; on a port, a peer may come back. */
   lost(error?: Error): void;
-  /** How many bytes of a frame that has begun are still to come. */
+  /** How many bytes the current frame still lacks. */
   missing(): number;
 }
 
-// Enough to keep a port busy, little enough that a short call never waits long behind a long transfer.
-const ENOUGH = 128 * 1024;
+// Enough to keep a port busy, but so little that a short call never waits long behind a long transfer.
+const HIGH_WATER_MARK = 128 * 1024;
 
 /** A link over a connected stream. */
 export function streamLink(stream: Duplex): Link {
@@ -31,7 +34,7 @@ export function streamLink(stream: Duplex): Link {
       stream.cork();
       for (const buffer of buffers) stream.write(buffer);
       stream.uncork();
-      return stream.writableLength < ENOUGH;
+      return stream.writableLength < HIGH_WATER_MARK;
     },
     listen(handlers) {
       let failure: Error | undefined;

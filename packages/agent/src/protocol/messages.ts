@@ -4,8 +4,8 @@ import { isNameText, parseSignal, printable } from "@pileus/core/files";
 import { z } from "zod";
 
 /**
- * What records, calls and their messages carry. The host parses everything that the guest says by these; the agent
- * trusts its host and uses the types alone, so that no schema library is loaded under an emulated processor.
+ * The content of records, calls and their messages. The host parses everything from the guest with these schemas. The
+ * agent trusts its host and uses only the types, so that it loads no schema library under an emulated processor.
  */
 
 export const HelloSchema = z.strictObject({
@@ -14,14 +14,14 @@ export const HelloSchema = z.strictObject({
 });
 export type Hello = z.output<typeof HelloSchema>;
 
-// It ends up in errors, on terminals and in logs.
+// Such text ends up in errors, on terminals and in logs.
 const text = (max: number) =>
   z
     .string()
     .max(max)
     .transform((said) => printable(said));
 
-// Not strict: an agent newer than the host may say more.
+// Not strict: an agent newer than the host may send more members.
 export const WelcomeSchema = z.object({
   token: z.string().max(64),
   protocol: z.int(),
@@ -29,16 +29,19 @@ export const WelcomeSchema = z.object({
   agent: text(64),
   /** The methods that it knows. */
   methods: z.array(text(64)).max(64),
-  /** Another one each time the guest's kernel boots. */
+  /** Different after each boot of the guest's kernel. */
   bootId: text(64),
 });
-/** What an agent says of itself when a session begins. */
+/** What an agent reports about itself when a session begins. */
 export type Welcome = z.output<typeof WelcomeSchema>;
 
 export const RefuseSchema = z.object({ token: z.string().max(64).optional(), reason: text(256) });
 export type Refuse = z.output<typeof RefuseSchema>;
 
-/** What a call asks for. Channel 0 is bytes into the guest; 1, and for `exec` 2, are bytes out of it. */
+/**
+ * The request of a call. Channel 0 carries bytes into the guest; channel 1, and for `exec` also 2, carry bytes out of
+ * it.
+ */
 export type CallRequest =
   | {
       readonly method: "exec";
@@ -57,7 +60,7 @@ export type CallRequest =
     }
   | { readonly method: "remove"; readonly path: string; readonly recursive: boolean }
   | { readonly method: "ping" | "addresses" | "metrics" | "info" }
-  /** `time`: of the host, in milliseconds since 1970. */
+  /** `time`: the host's time, in milliseconds since 1970. */
   | { readonly method: "clock"; readonly time: number }
   | { readonly method: "power"; readonly action: "off" | "reboot" };
 
@@ -69,12 +72,12 @@ export interface OwnerFields {
   readonly mode?: number | undefined;
 }
 
-/** What the host says about a call under way. */
+/** A message of the host about a running call. */
 export type HostMessage =
   | { readonly type: "signal"; readonly signal: SignalName }
   | { readonly type: "resize"; readonly columns: number; readonly rows: number };
 
-// signal(7): 32 and 33 are the C library's own, and have no names.
+// signal(7): 32 and 33 belong to the C library and have no names.
 const SignalSchema = z
   .string()
   .max(16)
@@ -86,15 +89,17 @@ export const ExitStatusSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("signaled"), signal: SignalSchema }),
 ]);
 
-/** What the agent says about a call under way. */
+/** A message of the agent about a running call. */
 export const AgentMessageSchema = z.discriminatedUnion("type", [
-  /** The program runs, the file is open: bytes may follow. */
+  /** The program runs or the file is open: bytes may follow. */
   z.object({ type: z.literal("started") }),
   /** The program ended; its output may still be on the way. */
   z.object({
     type: z.literal("exit"),
     status: ExitStatusSchema,
-    /** It ended by SIGKILL, and the guest's kernel has killed for want of memory since it began. */
+    /**
+     * The program ended by SIGKILL, and since its start the guest's kernel has killed a process because memory ran out.
+     */
     oom: z.boolean().optional(),
   }),
 ]);
@@ -104,9 +109,9 @@ const FailureSchema = z.object({
   /** An errno name, or another short word. */
   reason: text(64),
   message: text(4096),
-  /** Of a file operation: the file that failed, in a tree. */
+  /** For a file operation on a tree: the file that failed. */
   path: text(4096).optional(),
-  /** Of a file operation: what else is known of why. */
+  /** For a file operation: more about the cause. */
   detail: text(256).optional(),
 });
 export type Failure = z.output<typeof FailureSchema>;
@@ -118,7 +123,7 @@ export const OutcomeSchema = z.discriminatedUnion("ok", [
 ]);
 export type Outcome = z.output<typeof OutcomeSchema>;
 
-// Which numbers can be: what is beyond is nonsense, and no sum or date of it is one.
+// The valid numbers. A larger one is nonsense, and no sum or date can be made from it.
 const count = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 const date = z.number().transform((time) => Math.min(Math.max(time, -8.64e15), 8.64e15));
 
@@ -149,7 +154,7 @@ export const DirectoryEntrySchema = FileStatSchema.extend({
     .max(1024)
     .regex(/^[^/\0]+$/)
     .refine(isNameText)
-    // Callers make paths of their own host of it.
+    // Callers build paths on their own host from it.
     .refine((name) => name !== "." && name !== ".."),
 });
 
@@ -185,8 +190,8 @@ export const InfoSchema = z.object({
   hostname: text(256),
   /** The name of process 1. */
   init: text(64),
-  /** What the agent itself holds in memory, in bytes. */
+  /** How much memory the agent itself uses, in bytes. */
   agentMemory: count,
 });
-/** What an agent tells of its guest and of itself. */
+/** What an agent reports about its guest and itself. */
 export type AgentInfo = z.output<typeof InfoSchema>;

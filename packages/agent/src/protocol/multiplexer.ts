@@ -6,11 +6,11 @@ import { encodeFrame, encodeHeader, FRAME, type FrameHeader, type FrameType, MAX
 import type { Link } from "./link.ts";
 import { BUSY } from "./reasons.ts";
 
-/** What a {@link Multiplexer} is told and tells. */
+/** Options of a {@link Multiplexer}. */
 export interface MultiplexerOptions {
   readonly link: Link;
   readonly side: "host" | "agent";
-  /** The most payload bytes in a DATA frame that it sends. */
+  /** The most payload bytes of a DATA frame that it sends. */
   readonly dataSize: number;
   /** At the agent: a call begins. Must make the call's readers before it returns. */
   readonly accept?: ((call: Call, request: unknown) => void) | undefined;
@@ -18,7 +18,7 @@ export interface MultiplexerOptions {
   readonly violated: (reason: string, received: Buffer) => void;
 }
 
-/** The most bytes of control frames that wait for a peer to read them: four CALLs of the most size. */
+/** The most bytes of control frames that may wait for a peer to read them: four CALLs of the maximum size. */
 export const MAX_BACKLOG = 4 * MAX_CALL;
 
 interface Ready {
@@ -28,8 +28,8 @@ interface Ready {
 }
 
 /**
- * Many calls over one link. Messages go before data, and channels with data take turns, one frame each, so that no
- * transfer holds up another. What a peer sends without credit, or for a call that is not there, ends the session.
+ * Many calls over one link. Messages are sent before data. Channels with data take turns, one frame each, so that no
+ * transfer delays another. Data without credit, or for an unknown call, ends the session.
  */
 export class Multiplexer implements CallOwner {
   readonly #options: MultiplexerOptions;
@@ -47,12 +47,12 @@ export class Multiplexer implements CallOwner {
     this.#options = options;
   }
 
-  /** How many calls are under way, those that were cancelled and not yet closed by the agent included. */
+  /** How many calls are open, including cancelled calls that the agent has not closed yet. */
   get size(): number {
     return this.#calls.size;
   }
 
-  /** How many bytes of calls and messages the peer has left unread. Beyond {@link MAX_BACKLOG} the session ends. */
+  /** How many bytes of calls and messages the peer has not read yet. Beyond {@link MAX_BACKLOG} the session ends. */
   get backlog(): number {
     return this.#backlog;
   }
@@ -60,7 +60,7 @@ export class Multiplexer implements CallOwner {
   /** At the host: begins a call. `prepare` makes its channels and handlers. */
   open(request: Buffer, prepare: (call: Call) => void): Call {
     const call = new Call(this, this.#next);
-    // Numbers never repeat in a session: a late frame must find no other owner.
+    // Numbers never repeat in a session: a late frame must not match another call.
     this.#next += 1;
     prepare(call);
     this.#calls.set(call.id, call);
@@ -74,7 +74,7 @@ export class Multiplexer implements CallOwner {
     this.#control.push(frame);
     this.#backlog += frame.length;
     this.#pump();
-    if (this.#backlog > MAX_BACKLOG) this.#violated("it reads nothing of what it is told");
+    if (this.#backlog > MAX_BACKLOG) this.#violated("it does not read what it is sent");
   }
 
   ready(call: Call, channel: number, writer: ChannelWriter): void {
@@ -105,7 +105,7 @@ export class Multiplexer implements CallOwner {
   }
 
   #pump(): void {
-    // A completed write may begin the next from within.
+    // The callback of a completed write may call this recursively.
     if (this.#pumping) return;
     this.#pumping = true;
     const { link, dataSize } = this.#options;
@@ -137,8 +137,8 @@ export class Multiplexer implements CallOwner {
       return;
     }
     if (call === undefined) {
-      // What the host sent before it knew that the call was over. The agent closes a call last, so there is no such
-      // excuse for it.
+      // The host may have sent this before it learned that the call was over. The agent sends nothing after CLOSE, so
+      // from an agent this is a breach.
       if (side === "host") this.#violated(`a frame of type ${header.type} for call ${header.call}, which is not open`);
       return;
     }
@@ -156,7 +156,8 @@ export class Multiplexer implements CallOwner {
         return;
       case FRAME.window: {
         const writer = call.writerOf(header.channel);
-        if (writer?.grant(payload.readUInt32BE(0)) !== true) this.#violated("a WINDOW for no channel, or too large");
+        if (writer?.grant(payload.readUInt32BE(0)) !== true)
+          this.#violated("a WINDOW for a channel that is not open, or one that is too large");
         return;
       }
       case FRAME.cancel:
@@ -195,7 +196,7 @@ export class Multiplexer implements CallOwner {
       return;
     }
     if (this.#calls.has(header.call)) {
-      this.#violated(`CALL ${header.call}, which is open already`);
+      this.#violated(`CALL ${header.call}, which is already open`);
       return;
     }
     this.#json(payload, (request) => {

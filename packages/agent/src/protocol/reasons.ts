@@ -1,5 +1,5 @@
-/** What the agent gives as the reason of a failed call, beside the names of errnos. */
+/** The agent's reasons for a failed call, in addition to the names of errnos. */
 export const UNKNOWN_ACCOUNT = { user: "NOUSER", group: "NOGROUP" } as const;
 
-/** More calls at once than a session may have, or a session that another host holds. */
+/** There are too many concurrent calls, or another host holds the session. */
 export const BUSY = "EBUSY";

@@ -29,12 +29,12 @@ function file(content: string | Buffer): string {
   return path;
 }
 
-it("takes a BusyBox that needs no libraries", async () => {
+it("accepts a BusyBox that needs no libraries", async () => {
   const path = file(elf(1));
   expect(await findStaticBusybox(path)).toEqual({ path });
 });
 
-it("says of any other what is wrong with it, and which package has the right one", async () => {
+it("tells what is wrong with any other BusyBox, and which package has the right one", async () => {
   const [need, fix] = ["binary:busybox", "apt-get install busybox-static"];
   const linked = file(elf(3));
   expect(await findStaticBusybox(linked)).toEqual({ missing: { need, fix, reason: `${linked} is not static` } });

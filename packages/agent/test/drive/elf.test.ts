@@ -8,7 +8,7 @@ it("finds the dynamic linker of our own Node", async () => {
   expect(await readInterpreter(process.execPath)).toMatch(/^\/.*\/ld-/);
 });
 
-it("refuses what is no ELF file", async () => {
+it("refuses a file that is not ELF", async () => {
   const folder = mkdtempSync(join(tmpdir(), "pileus-elf-"));
   try {
     const path = join(folder, "text");

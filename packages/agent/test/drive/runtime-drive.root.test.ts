@@ -20,13 +20,13 @@ const images = () => readdirSync(folder).filter((name) => name.endsWith(".squash
 
 describe("buildRuntimeDrive", () => {
   it(
-    "carries an agent that runs from it with no library of the guest's",
+    "carries an agent that runs without any library of the guest",
     requires([...NEEDS, "binary:unsquashfs"], async () => {
       const path = await buildRuntimeDrive({ folder });
       const drive = join(folder, "drive");
       execFileSync("unsquashfs", ["-q", "-n", "-d", drive, path]);
       const [linker = "", ...rest] = agentCommand(drive);
-      // Asks the linker what it would load: each library is one of the drive.
+      // Asks the linker what it would load: each library must be on the drive.
       const listed = execFileSync(linker, ["--list", ...rest.slice(0, 3)], { encoding: "utf8", env: {} });
       for (const [, file] of listed.matchAll(/=> (\S+)/g)) expect(file).toMatch(new RegExp(`^${drive}/lib/`));
       const argv = [...rest.slice(0, 3), "-e"];
@@ -37,7 +37,7 @@ describe("buildRuntimeDrive", () => {
   );
 
   it(
-    "is built once for callers at the same time and for those who come later, and leaves nothing else",
+    "is built once for concurrent and later callers, and leaves no other file",
     requires(NEEDS, async () => {
       let built = 0;
       const counting: Spawn = (argv, options) => {
@@ -52,7 +52,7 @@ describe("buildRuntimeDrive", () => {
   );
 
   it(
-    "leaves nothing when it is aborted, and clears away what a killed build has left",
+    "leaves no file when it is aborted, and removes the files of a killed build",
     requires(NEEDS, async () => {
       mkdirSync(join(folder, ".runtime-killed"));
       writeFileSync(join(folder, ".runtime-killed/half"), "x");
@@ -68,7 +68,7 @@ describe("buildRuntimeDrive", () => {
   );
 
   it(
-    "keeps beside a new drive the two that were asked for last, and what is no drive",
+    "keeps, beside a new drive, the two that were used last and files that are no drives",
     requires(NEEDS, async () => {
       const old = ["a", "b", "c"].map((letter) => `runtime-${letter.repeat(24)}.squashfs`);
       for (const [index, name] of [...old, "runtime-mine.squashfs"].entries()) {
@@ -84,7 +84,7 @@ describe("buildRuntimeDrive", () => {
   );
 
   it(
-    "tells a failing mksquashfs, and leaves nothing",
+    "reports a failing mksquashfs, and leaves no file",
     requires(NEEDS, async () => {
       const failing: Spawn = (argv, options) => spawn(argv[0] === "mksquashfs" ? ["false"] : argv, options);
       await expect(buildRuntimeDrive({ folder, spawn: failing })).rejects.toMatchObject({

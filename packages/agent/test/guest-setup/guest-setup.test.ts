@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { agentCommand, RUNTIME_DRIVE_SERIAL, renderStartScript, renderSystemdUnit } from "../../src/index.ts";
 
-it("starts the agent with nothing of the guest's", () => {
+it("starts the agent without any file of the guest", () => {
   expect(agentCommand("/r")).toEqual(
     "/r/lib/ld-linux.so --library-path /r/lib /r/bin/node /r/agent.cjs --port pileus.agent".split(" "),
   );

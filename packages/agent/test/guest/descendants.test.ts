@@ -10,29 +10,32 @@ const process = (pid: number, parent: number, group: number, session: number): P
   started: 1,
 });
 
-// Others than a program's: init, the agent, a neighbour that the agent started, too.
+// Processes that do not belong to the program: init, the agent, and another program of the agent.
 const OTHERS = [process(1, 0, 1, 1), process(50, 1, 50, 50), process(90, 50, 90, 90), process(91, 90, 90, 90)];
 const program = process(100, 50, 100, 100);
 
 it.each([
   ["a child", [process(101, 100, 100, 100)]],
-  ["a child in a session of its own, and what is in that", [process(101, 100, 101, 101), process(102, 101, 101, 101)]],
-  ["one whose parent has ended, in the program's session", [process(103, 1, 102, 100)]],
   [
-    "one whose parent has ended, in a session that a child began",
+    "a child in its own session, and the rest of that session",
+    [process(101, 100, 101, 101), process(102, 101, 101, 101)],
+  ],
+  ["a process whose parent has ended, in the program's session", [process(103, 1, 102, 100)]],
+  [
+    "a process whose parent has ended, in a session that a child began",
     [process(101, 100, 101, 101), process(103, 1, 102, 101)],
   ],
   [
-    "one whose parent has ended, in the session of one that the program adopted",
+    "a process whose parent has ended, in the session of a process that the program adopted",
     [process(105, 100, 105, 102), process(106, 1, 106, 102)],
   ],
-  ["one that is listed before what it descends from", [process(104, 103, 103, 103), process(103, 100, 100, 100)]],
+  ["a process that is listed before its ancestor", [process(104, 103, 103, 103), process(103, 100, 100, 100)]],
 ])("counts as started by a program: %s", (_, processes) => {
   const pids = [program, ...processes].map(({ pid }) => pid);
   expect([...descendants(100, [...processes, ...OTHERS, program])].sort()).toEqual(pids.sort());
 });
 
-it("strikes what is started meanwhile, each once, and gives up on what never ends", () => {
+it("kills processes that are started meanwhile, each once, and gives up if new ones never end", () => {
   const struck: number[] = [];
   let next = 100;
   const endless = () => {

@@ -22,12 +22,12 @@ function groupOf(first: readonly ProcessIds[], exists = true) {
   };
 }
 
-it("is nothing where nobody is left, or zombies alone", () => {
+it("is undefined if no process is left, or only zombies", () => {
   expect(groupOf([member(101, 5)], false).group).toBeUndefined();
   expect(groupOf([member(101, 5, 99)]).group).toBeUndefined();
 });
 
-it("lives as long as one lives that was in it at the last look", () => {
+it("is alive as long as a process lives that was a member at the last look", () => {
   const { world, group } = groupOf([member(101, 5)]);
   world.now = [member(101, 5), member(102, 9)];
   expect(group?.isAlive()).toBe(true);
@@ -37,14 +37,14 @@ it("lives as long as one lives that was in it at the last look", () => {
   expect(group?.isAlive()).toBe(false);
 });
 
-it("is none of a stranger's that got its number, or that of one of its own", () => {
+it("does not include a stranger that got the id of the group or of a member", () => {
   const { world, group } = groupOf([member(101, 5)]);
   world.now = [member(100, 50), member(101, 51)];
   expect(group?.isAlive()).toBe(false);
   expect(group?.isAlive()).toBe(false);
 });
 
-it("tells once when nobody is left", () => {
+it("calls back once when no process is left", () => {
   vi.useFakeTimers();
   try {
     const { world, group } = groupOf([member(101, 5)]);

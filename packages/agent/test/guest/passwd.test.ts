@@ -17,7 +17,7 @@ it("finds accounts in the guest's own files", () => {
   }
 });
 
-it("is content with a guest that has neither file", () => {
+it("works in a guest that has neither file", () => {
   expect(findUser(undefined, "/nonexistent")).toEqual({ name: "root", uid: 0, gid: 0, home: "/root", groups: [0] });
   expect(findUser("app", "/nonexistent")).toEqual({ unknown: "user" });
 });

@@ -20,7 +20,10 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What was executed, in order, and what became of it: the outcomes by the ends of their paths, else ENOENT. */
+/**
+ * Returns what was executed, in order, and the result. `outcomes` maps the ends of paths to outcomes; other paths give
+ * ENOENT.
+ */
 function start(argv: readonly string[], outcomes: Readonly<Record<string, number | "runs">>, cwd = folder) {
   const tried: string[] = [];
   const actions: ProgramActions = {
@@ -35,18 +38,18 @@ function start(argv: readonly string[], outcomes: Readonly<Record<string, number
 }
 
 describe("startProgram", () => {
-  it("executes the first on PATH that can be, from the working folder, and passes over folders without it", () => {
+  it("executes the first executable file on PATH, relative to the working folder, and skips folders without it", () => {
     expect(start(["tool", "a"], { "one/tool": EACCES, "two/tool": "runs" })).toEqual({
       tried: ["one/tool tool a", `${folder}/two/tool tool a`],
       started: { pid: 7 },
     });
   });
 
-  it("takes a path as it is", () => {
+  it("uses a path as it is", () => {
     expect(start(["two/tool"], { tool: "runs" })).toEqual({ tried: ["two/tool two/tool"], started: { pid: 7 } });
   });
 
-  it("has the shell run a text that names no interpreter", () => {
+  it("lets the shell run a text file without an interpreter line", () => {
     expect(start(["two/tool", "a"], { "two/tool": ENOEXEC, "/bin/sh": "runs" })).toEqual({
       tried: ["two/tool two/tool a", "/bin/sh /bin/sh two/tool a"],
       started: { pid: 7 },
@@ -55,23 +58,23 @@ describe("startProgram", () => {
 
   it.each([
     [
-      "no shell takes a program for another machine",
+      "the shell does not run a program for another architecture",
       "two/elf",
       { "two/elf": ENOEXEC, "/bin/sh": "runs" },
       126,
       "ENOEXEC",
     ],
-    ["a text stays what it is where there is no shell", "two/tool", { "two/tool": ENOEXEC }, 126, "ENOEXEC"],
-    ["what is refused is there", "tool", { "one/tool": EACCES }, 126, "permission denied"],
-    ["a link to nothing is not there", "broken", {}, 127, "not found"],
-    ["nothing has the empty name", "", {}, 127, "not found"],
-    ["a path through a file is none", "two/tool/none", { none: ENOTDIR }, 126, "not a folder"],
-    ["other errors have their names", "two/tool", { tool: E2BIG }, 126, "E2BIG"],
-  ] as const)("gives the exit code of a shell, and why: %s", (_, name, outcomes, code, why) => {
+    ["a text file is not executable without a shell", "two/tool", { "two/tool": ENOEXEC }, 126, "ENOEXEC"],
+    ["a refused file counts as found", "tool", { "one/tool": EACCES }, 126, "permission denied"],
+    ["a dangling link counts as missing", "broken", {}, 127, "not found"],
+    ["no program has the empty name", "", {}, 127, "not found"],
+    ["a path through a file does not exist", "two/tool/none", { none: ENOTDIR }, 126, "not a folder"],
+    ["other errors are named", "two/tool", { tool: E2BIG }, 126, "E2BIG"],
+  ] as const)("returns a shell's exit code, and the reason: %s", (_, name, outcomes, code, why) => {
     expect(start([name], outcomes).started).toEqual({ code, reason: `cannot run ${name}: ${why}` });
   });
 
-  it("gives 126 for a working folder that is none", () => {
+  it("returns 126 for a working folder that is not a folder", () => {
     const file = `${folder}/two/tool`;
     expect(start(["tool"], {}, file).started).toEqual({ code: 126, reason: `cannot enter ${file}: not a folder` });
     expect(start(["tool"], {}, "/nonexistent").started).toMatchObject({ code: 126 });

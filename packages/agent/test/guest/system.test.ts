@@ -13,7 +13,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(proc, { recursive: true }));
 
-it("counts processor time without idling and waiting, memory without what can be had at once, and processes", () => {
+it("counts processor time without idle and I/O wait, memory without what is available at once, and processes", () => {
   writeFileSync(join(proc, "stat"), "cpu  100 20 30 5000 400 5 6 7 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\nintr 5\n");
   writeFileSync(
     join(proc, "meminfo"),
@@ -22,7 +22,7 @@ it("counts processor time without idling and waiting, memory without what can be
   const stat = (name: string, flags: number) => `${name} (a) b) S 1 1 1 0 -1 ${flags} 0 0 0\n`;
   for (const name of ["1", "2", "42", "77", "self", "sys"]) mkdirSync(join(proc, name));
   writeFileSync(join(proc, "1", "stat"), stat("1", 0x400100));
-  // A thread of the kernel, and one that ends between list and look: 77.
+  // A kernel thread, and a process that ends between list and look: 77.
   writeFileSync(join(proc, "2", "stat"), stat("2", 0x208040));
   writeFileSync(join(proc, "42", "stat"), stat("42", 0x400000));
   expect(metrics(proc)).toEqual({
@@ -32,7 +32,7 @@ it("counts processor time without idling and waiting, memory without what can be
   });
 });
 
-it("counts what the kernel killed for want of memory, and nothing where the kernel does not", () => {
+it("counts the kernel's kills for lack of memory, and reports 0 if the kernel does not count them", () => {
   writeFileSync(join(proc, "vmstat"), "oom_kill_disabled 9\nnr_free_pages 5\noom_kill 3\n");
   expect(oomKills(proc)).toBe(3);
   writeFileSync(join(proc, "vmstat"), "nr_free_pages 5\n");

@@ -3,7 +3,7 @@ import type { Call } from "../../src/protocol/call.ts";
 import { FRAME, type FrameType, INITIAL_CREDIT, MAX_CALLS, MAX_CREDIT } from "../../src/protocol/frame.ts";
 import { Multiplexer } from "../../src/protocol/multiplexer.ts";
 
-/** One half of a session whose link takes down what it is given, as `type/call/channel/payload`. */
+/** One half of a session whose link records what it is given, as `type/call/channel/payload`. */
 function half(side: "host" | "agent", dataSize = 1024) {
   const sent: string[] = [];
   const breaches: string[] = [];
@@ -50,7 +50,7 @@ describe("a host's half", () => {
     expect(calls.size).toBe(1);
   });
 
-  it("hands messages and the outcome to their call, parsed and as they came", () => {
+  it("hands messages and the outcome to their call, parsed and as raw bytes", () => {
     const { calls, frame, breaches } = half("host");
     const told: unknown[] = [];
     calls.open(empty, (call) => {
@@ -68,7 +68,7 @@ describe("a host's half", () => {
     expect(breaches).toEqual([]);
   });
 
-  it("fails streams that have not ended with what the outcome is for them", () => {
+  it("fails streams that have not ended with the error of the outcome", () => {
     const { calls, frame } = half("host");
     const call = calls.open(empty, (made) => {
       made.reader(1);
@@ -78,7 +78,7 @@ describe("a host's half", () => {
     expect(call.readerOf(1)?.errored).toEqual(new Error("of the outcome"));
   });
 
-  it("needs nobody to listen to messages and outcomes", () => {
+  it("works without listeners for messages and outcomes", () => {
     const { calls, frame, breaches } = half("host");
     calls.open(empty, () => undefined);
     frame(FRAME.message, 1, 0, empty);
@@ -94,15 +94,19 @@ describe("a host's half", () => {
     ["data for no channel", ({ data }) => data(1, 2, "x"), /^DATA for channel 2/],
     ["the END of no channel", ({ frame }) => frame(FRAME.end, 1, 2), /^an END of channel 2/],
     ["an END of a channel towards the agent", ({ frame }) => frame(FRAME.end, 1, 0), /^an END of channel 0/],
-    ["a WINDOW for no channel", ({ frame }) => frame(FRAME.window, 1, 1, credit(1)), /^a WINDOW for no channel/],
+    [
+      "a WINDOW for no channel",
+      ({ frame }) => frame(FRAME.window, 1, 1, credit(1)),
+      /^a WINDOW for a channel that is not open/,
+    ],
     [
       "more credit than a channel may hold",
       ({ frame }) => frame(FRAME.window, 1, 0, credit(MAX_CREDIT - INITIAL_CREDIT + 1)),
       /^a WINDOW .* too large/,
     ],
-    ["a message that is no JSON", ({ frame }) => frame(FRAME.message, 1, 0, Buffer.from("{")), /no[rt].* JSON.*: \{$/],
-    ["an outcome that is no JSON", ({ frame }) => frame(FRAME.close, 1, 0, Buffer.from("{")), /no[rt].* JSON.*: \{$/],
-  ])("calls %s a breach", (_, say, reason) => {
+    ["a message that is not JSON", ({ frame }) => frame(FRAME.message, 1, 0, Buffer.from("{")), /no[rt].* JSON.*: \{$/],
+    ["an outcome that is not JSON", ({ frame }) => frame(FRAME.close, 1, 0, Buffer.from("{")), /no[rt].* JSON.*: \{$/],
+  ])("reports %s as a breach", (_, say, reason) => {
     const of = half("host");
     of.calls.open(empty, (call) => {
       call.writer(0, "end");
@@ -113,7 +117,7 @@ describe("a host's half", () => {
     expect(of.breaches[0]).toMatch(reason);
   });
 
-  it("calls a second END a breach, and data after the first", () => {
+  it("reports a second END, and data after the first END, as a breach", () => {
     const { calls, frame, data, breaches } = half("host");
     calls.open(empty, (call) => call.reader(1));
     frame(FRAME.end, 1, 1);
@@ -123,7 +127,7 @@ describe("a host's half", () => {
     expect(breaches).toHaveLength(2);
   });
 
-  it("takes credit, data and a STOP for what they are for", async () => {
+  it("gives credit, data and a STOP to their channel", async () => {
     const { calls, frame, data, breaches } = half("host");
     const call = calls.open(empty, (made) => {
       made.writer(0, "end");
@@ -140,28 +144,28 @@ describe("a host's half", () => {
 });
 
 describe("an agent's half", () => {
-  it("begins what its host calls for", () => {
+  it("begins the calls of its host", () => {
     const { frame, accepted, calls } = half("agent");
     frame(FRAME.call, 3, 0, Buffer.from('{"method":"ping"}'));
     expect(accepted.map(({ call, request }) => [call.id, request])).toEqual([[3, { method: "ping" }]]);
     expect(calls.size).toBe(1);
   });
 
-  it("takes what its host sent before it knew that the call was over", () => {
+  it("accepts what its host sent before it learned that the call was over", () => {
     const { frame, data, breaches } = half("agent");
     for (const type of [FRAME.message, FRAME.end, FRAME.stop, FRAME.window, FRAME.cancel] as const) frame(type, 9);
     data(9, 0, "x");
     expect(breaches).toEqual([]);
   });
 
-  it("closes as many calls as there are more than a session may have", () => {
+  it("closes the calls beyond the limit of a session", () => {
     const { frame, accepted, sent, calls } = half("agent");
     for (let id = 1; id <= MAX_CALLS + 1; id += 1) frame(FRAME.call, id, 0, empty);
     expect([accepted.length, calls.size]).toEqual([MAX_CALLS, MAX_CALLS]);
     expect(sent).toEqual([expect.stringMatching(/^8\/1025\/0\/.*"reason":"EBUSY"/)]);
   });
 
-  it("gives up what its host cancels", () => {
+  it("abandons a call that its host cancels", () => {
     const { frame, accepted, breaches } = half("agent");
     frame(FRAME.call, 1, 0, empty);
     frame(FRAME.cancel, 1);
@@ -169,10 +173,10 @@ describe("an agent's half", () => {
   });
 
   it.each<[string, (of: ReturnType<typeof half>) => void, RegExp]>([
-    ["a CALL that is open", ({ frame }) => frame(FRAME.call, 1, 0, empty), /^CALL 1, which is open/],
+    ["a CALL that is open", ({ frame }) => frame(FRAME.call, 1, 0, empty), /^CALL 1, which is already open/],
     ["a CLOSE", ({ frame }) => frame(FRAME.close, 1, 0, empty), /^a CLOSE from the host/],
-    ["a request that is no JSON", ({ frame }) => frame(FRAME.call, 2, 0, Buffer.from("{")), /not JSON.*: \{$/],
-  ])("calls %s a breach, and serves it not", (_, say, reason) => {
+    ["a request that is not JSON", ({ frame }) => frame(FRAME.call, 2, 0, Buffer.from("{")), /not JSON.*: \{$/],
+  ])("reports %s as a breach, and does not serve it", (_, say, reason) => {
     const of = half("agent");
     of.frame(FRAME.call, 1, 0, empty);
     say(of);
@@ -189,7 +193,7 @@ describe("a link", () => {
       return call.writerOf(0) as NonNullable<ReturnType<typeof call.writerOf>>;
     });
 
-  it("without room is given nothing until it says that it has room", () => {
+  it("sends nothing over a full link until it has room again", () => {
     const { calls, sent, full } = half("host");
     full(true);
     const [writer] = writers(calls, 1);
@@ -204,7 +208,7 @@ describe("a link", () => {
     expect(calls.backlog).toBe(0);
   });
 
-  it("carries the channels that have data by turns, a frame each, and their END after it", async () => {
+  it("lets channels with data take turns, one frame each, and sends their END last", async () => {
     const { calls, sent, full } = half("host", 2);
     const [one, two] = writers(calls, 2);
     full(true);
@@ -219,7 +223,7 @@ describe("a link", () => {
     expect(sent).toEqual(["3/1/0/aa", "3/2/0/bb", "3/1/0/aa", "3/2/0/b", "4/2/0/"]);
   });
 
-  it("of a session that is over is given nothing, nor is a breach told", () => {
+  it("sends nothing and reports no breach after the session is over", () => {
     const { calls, sent, breaches, frame, data, full } = half("host");
     const [writer] = writers(calls, 1);
     const failures: Error[] = [];

@@ -4,7 +4,7 @@ import { FRAME, type FrameType } from "../../src/protocol/frame.ts";
 
 const NAMES = new Map<FrameType, string>(Object.entries(FRAME).map(([name, type]) => [type, name]));
 
-/** A call whose session writes down what it is asked. */
+/** A call whose session records what it is asked for. */
 function begun(handlers: CallHandlers = {}) {
   const said: string[] = [];
   const call = new Call(
@@ -41,7 +41,7 @@ describe("Call", () => {
     expect(said).toEqual(['message 7 0 {"type":"started"}', "window 7 1 \0\x02\0\0", "stop 7 1"]);
   });
 
-  it("has received all when each of its readers has ended or was destroyed", () => {
+  it("has received everything when each of its readers has ended or was destroyed", () => {
     const { call, output } = begun();
     const second = call.reader(2);
     expect(call.received).toBe(false);
@@ -51,7 +51,7 @@ describe("Call", () => {
     expect(call.received).toBe(true);
   });
 
-  it("has sent all when each of its writers has sent its end", async () => {
+  it("has sent everything when each of its writers has sent its end", async () => {
     const { call, input } = begun();
     const second = call.writer(1, "nothing");
     input.end();
@@ -66,7 +66,7 @@ describe("Call", () => {
     expect(call.sent).toBe(true);
   });
 
-  it("cancelled, says so once, closes its streams with the reason, and says nothing more", () => {
+  it("sends one CANCEL, closes its streams with the reason, and then sends nothing more", () => {
     const { call, said, input, output } = begun();
     expect(call.cancelled).toBe(false);
     call.cancel(ended);
@@ -77,7 +77,7 @@ describe("Call", () => {
     expect([input.errored, output.errored]).toEqual([ended, ended]);
   });
 
-  it("cancels when a writer is destroyed that was made to", () => {
+  it("cancels when a writer is destroyed that was made for that", () => {
     const { call, said, input } = begun();
     input.destroy();
     expect(call.cancelled).toBe(true);
@@ -97,7 +97,7 @@ describe("Call", () => {
     expect(String(output.read())).toBe("unread");
   });
 
-  it("given up by its host, tells whoever serves it once, and says nothing but its close", () => {
+  it("tells its server once when the host cancels it, and then sends only CLOSE", () => {
     let told = 0;
     const { call, said, input, output } = begun({ cancelled: () => (told += 1) });
     call.abandon();
@@ -108,7 +108,7 @@ describe("Call", () => {
     expect(said).toEqual(['close 7 0 {"ok":true}', "forget 7"]);
   });
 
-  it("says once that it is over, closes its streams, and says nothing more", () => {
+  it("sends one CLOSE, closes its streams, and then sends nothing more", () => {
     const { call, said, input, output } = begun();
     call.close({ ok: true });
     call.close({ ok: true });
@@ -121,7 +121,7 @@ describe("Call", () => {
     expect([input.errored, output.errored]).toEqual([null, null]);
   });
 
-  it("fails its streams and whoever waits for it once, when the session breaks", () => {
+  it("fails its streams and its handler once when the session breaks", () => {
     const failures: Error[] = [];
     const { call, said, input, output } = begun({ failed: (error) => failures.push(error) });
     call.fail(ended);
@@ -131,12 +131,12 @@ describe("Call", () => {
     expect(said).toEqual(["forget 7"]);
   });
 
-  it("needs nobody to listen to how it goes", () => {
+  it("works without handlers", () => {
     begun().call.abandon();
     begun().call.fail(ended);
   });
 
-  it("asks for the link while it is under way, and no more when it is over", () => {
+  it("asks for the link while it is open, and not after it is over", () => {
     const { call, said } = begun();
     const lasting = call.writer(2, "end");
     lasting.write("x");

@@ -16,11 +16,11 @@ function channel() {
 
 const KIB = 1024;
 
-/** Delivers a whole frame of so many bytes. */
+/** Delivers a whole frame of `length` bytes. */
 const deliver = (reader: ChannelReader, length: number) => reader.deliver(Buffer.alloc(length), length);
 
 describe("ChannelReader", () => {
-  it("gives what arrived in order, and ends after the last of it", async () => {
+  it("yields the bytes in order, and ends after the last byte", async () => {
     const { reader, said } = channel();
     reader.deliver(Buffer.from("one "), 4);
     reader.deliver(Buffer.from("two "), 8);
@@ -32,33 +32,33 @@ describe("ChannelReader", () => {
     expect(said).toEqual([]);
   });
 
-  it("ends though its end is said before anybody reads, and with nothing before it", async () => {
+  it("ends when the END comes before the first read, and without any byte", async () => {
     const { reader } = channel();
     reader.finish();
     reader.resume();
     await once(reader, "end");
   });
 
-  it("takes exactly what its credit allows", () => {
+  it("accepts exactly what its credit allows", () => {
     const { reader } = channel();
     for (let taken = 0; taken < INITIAL_CREDIT; taken += 64 * KIB) expect(deliver(reader, 64 * KIB)).toBe(true);
     expect(deliver(reader, 1)).toBe(false);
   });
 
-  it.each([0, 1, MIN_COST - 1, MIN_COST])("charges a frame of %i bytes as one of the least cost", (length) => {
+  it.each([0, 1, MIN_COST - 1, MIN_COST])("charges the least cost for a frame of %i bytes", (length) => {
     const { reader } = channel();
     for (let count = 0; count < INITIAL_CREDIT / MIN_COST; count += 1) expect(deliver(reader, length)).toBe(true);
     expect(deliver(reader, length)).toBe(false);
   });
 
-  it("charges a frame once, when it begins, however many pieces it comes in", () => {
+  it("charges a frame once, when it begins, for any number of pieces", () => {
     const { reader } = channel();
     expect(reader.deliver(Buffer.alloc(KIB), INITIAL_CREDIT)).toBe(true);
     for (let count = 0; count < 63; count += 1) expect(reader.deliver(Buffer.alloc(KIB), undefined)).toBe(true);
     expect(deliver(reader, 0)).toBe(false);
   });
 
-  it("grants again what was read, once that is half of the credit", () => {
+  it("grants credit for the bytes that were read, once they are half of the credit", () => {
     const { reader, said } = channel();
     deliver(reader, 64 * KIB);
     reader.read();
@@ -69,7 +69,7 @@ describe("ChannelReader", () => {
     expect(said).toEqual([`grant ${128 * KIB - 1 + MIN_COST}`]);
   });
 
-  it("takes as much again as it has granted", () => {
+  it("accepts as much again as it has granted", () => {
     const { reader, said } = channel();
     for (let round = 0; round < 20; round += 1) {
       for (let count = 0; count < 4; count += 1) expect(deliver(reader, 32 * KIB)).toBe(true);
@@ -79,7 +79,7 @@ describe("ChannelReader", () => {
     expect(new Set(said)).toEqual(new Set([`grant ${128 * KIB}`]));
   });
 
-  it("grants also what small frames cost beyond their bytes", async () => {
+  it("also grants what small frames cost beyond their bytes", async () => {
     const { reader, said } = channel();
     const frames = INITIAL_CREDIT / MIN_COST / 2;
     for (let count = 0; count < frames; count += 1) deliver(reader, 1);
@@ -87,7 +87,7 @@ describe("ChannelReader", () => {
     expect(said).toEqual([`grant ${INITIAL_CREDIT / 2}`]);
   });
 
-  it("grants nothing to a sender that has said its end", () => {
+  it("grants nothing to a sender that has ended", () => {
     const { reader, said } = channel();
     for (let count = 0; count < 4; count += 1) deliver(reader, 64 * KIB);
     reader.finish();
@@ -95,7 +95,7 @@ describe("ChannelReader", () => {
     expect(said).toEqual([]);
   });
 
-  it("keeps what nobody reads to the credit that was granted", async () => {
+  it("holds no more unread bytes than the granted credit", async () => {
     const { reader, said } = channel();
     for (let count = 0; count < 4; count += 1) deliver(reader, 64 * KIB);
     await new Promise(setImmediate);
@@ -103,7 +103,7 @@ describe("ChannelReader", () => {
     expect(reader.readableLength).toBe(64 * KIB);
   });
 
-  it("refuses what comes after its end, and a second end", () => {
+  it("refuses bytes after its end, and a second end", () => {
     const { reader } = channel();
     expect(reader.finish()).toBe(true);
     expect(reader.finish()).toBe(false);
@@ -111,7 +111,7 @@ describe("ChannelReader", () => {
     expect(reader.deliver(Buffer.alloc(0), undefined)).toBe(false);
   });
 
-  it("tells its sender to stop when it is destroyed before the end, with the reason for who reads it", async () => {
+  it("tells its sender to stop when it is destroyed before the end, and gives its reader the reason", async () => {
     const { reader, said } = channel();
     const broken = once(reader, "error");
     reader.destroy(new Error("enough"));
@@ -119,7 +119,7 @@ describe("ChannelReader", () => {
     expect(said).toEqual(["stop"]);
   });
 
-  it("says nothing to its sender when it is destroyed after the end", async () => {
+  it("sends nothing to its sender when it is destroyed after the end", async () => {
     const { reader, said } = channel();
     reader.finish();
     reader.destroy();
@@ -127,7 +127,7 @@ describe("ChannelReader", () => {
     expect(said).toEqual([]);
   });
 
-  it("drops what still comes once it is destroyed, and holds its sender to the credit all the same", () => {
+  it("drops later bytes after it is destroyed, but still enforces the credit", () => {
     const { reader } = channel();
     reader.destroy();
     for (let taken = 0; taken < INITIAL_CREDIT; taken += 64 * KIB) expect(deliver(reader, 64 * KIB)).toBe(true);
@@ -135,7 +135,7 @@ describe("ChannelReader", () => {
     expect(reader.readableLength).toBe(0);
   });
 
-  it("copies a small piece, so that it does not keep the chunk alive, and no large one", () => {
+  it("copies a small piece, which would keep the chunk in memory, but not a large one", () => {
     const chunk = Buffer.alloc(64 * KIB);
     const { reader } = channel();
     reader.deliver(chunk.subarray(0, 16 * KIB - 1), 16 * KIB - 1);

@@ -15,7 +15,7 @@ const KIB = 1024;
 const size = (taken: unknown) => (Buffer.isBuffer(taken) ? taken.length : taken);
 
 describe("ChannelWriter", () => {
-  it("says once that it has something to send, and gives it in pieces of at most the limit", () => {
+  it("announces once that it has bytes to send, and returns them in pieces of at most the limit", () => {
     const { writer, said } = channel();
     expect(writer.waiting).toBe(false);
     expect(writer.take(100)).toBeUndefined();
@@ -39,14 +39,14 @@ describe("ChannelWriter", () => {
     expect(writer.writableLength).toBe(3);
   });
 
-  it("completes a write of nothing without its turn on the link", async () => {
+  it("completes an empty write without waiting for the link", async () => {
     const { writer, said } = channel();
     await new Promise<void>((resolve, reject) => writer.write(Buffer.alloc(0), (e) => (e ? reject(e) : resolve())));
     expect(said).toEqual([]);
     expect(writer.take(1)).toBeUndefined();
   });
 
-  it("sends no more than its credit, and goes on when the receiver grants a frame's least cost", () => {
+  it("sends no more than its credit, and continues when the receiver grants a frame's least cost", () => {
     const { writer, said } = channel();
     writer.write(Buffer.alloc(INITIAL_CREDIT + 300));
     expect(size(writer.take(2 ** 30))).toBe(INITIAL_CREDIT);
@@ -96,7 +96,7 @@ describe("ChannelWriter", () => {
     expect(writer.take(1)).toBeUndefined();
   });
 
-  it("takes as much credit as a channel may hold, and no more", () => {
+  it("accepts as much credit as a channel may hold, and no more", () => {
     const { writer } = channel();
     expect(writer.grant(MAX_CREDIT - INITIAL_CREDIT)).toBe(true);
     expect(writer.grant(1)).toBe(false);
@@ -128,7 +128,7 @@ describe("ChannelWriter", () => {
     ["end", ["ready"], "end"],
     ["cancel", ["cancel"], undefined],
     ["nothing", [], undefined],
-  ])("destroyed before its end, says what it was made to say: %s", (destroyed, expected, taken) => {
+  ])("sends what it was made for when it is destroyed before its end: %s", (destroyed, expected, taken) => {
     const { writer, said } = channel(destroyed);
     writer.write("never sent");
     said.length = 0;
@@ -138,7 +138,7 @@ describe("ChannelWriter", () => {
   });
 
   it.each<Destroyed>(["end", "cancel", "nothing"])(
-    "says nothing when it is destroyed after its end: %s",
+    "sends nothing when it is destroyed after its end: %s",
     async (how) => {
       const { writer, said } = channel(how);
       writer.end();
@@ -151,7 +151,7 @@ describe("ChannelWriter", () => {
     },
   );
 
-  it.each<Destroyed>(["end", "cancel", "nothing"])("halts without a word to the peer: %s", async (how) => {
+  it.each<Destroyed>(["end", "cancel", "nothing"])("halts without a message to the peer: %s", async (how) => {
     const { writer, said } = channel(how);
     writer.write("never sent");
     said.length = 0;

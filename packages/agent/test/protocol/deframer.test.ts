@@ -6,7 +6,7 @@ import { encodeFrame, encodeHeader, FRAME, MAX_CALL, MAX_DATA } from "../../src/
 import { encodeRecord, MARKER, MAX_RECORD } from "../../src/protocol/record.ts";
 import { seeded } from "../support/random.ts";
 
-/** What a deframer finds, the pieces of one DATA frame joined. */
+/** What a deframer finds, with the pieces of each DATA frame joined. */
 class Found {
   readonly events: string[] = [];
   readonly deframer: Deframer;
@@ -54,18 +54,18 @@ const close = encodeFrame(FRAME.close, 1, 0, Buffer.from('{"ok":true}'));
 
 function inChunks(bytes: Buffer, size: number): Found {
   const found = new Found();
-  for (let at = 0; at < bytes.length; at += size) found.deframer.feed(bytes.subarray(at, at + size));
+  for (let at = 0; at < bytes.length; at += size) found.deframer.push(bytes.subarray(at, at + size));
   return found;
 }
 
 describe("Deframer", () => {
   it("discards everything before the first marker", () => {
     const found = new Found();
-    found.deframer.feed(Buffer.concat([Buffer.from("stale \0\0 bytes"), close, MARKER.subarray(0, 9), here, close]));
+    found.deframer.push(Buffer.concat([Buffer.from("stale \0\0 bytes"), close, MARKER.subarray(0, 9), here, close]));
     expect(found.all).toEqual(["here ", 'frame 8 1 {"ok":true}']);
   });
 
-  it("finds the same whatever the chunks are", () => {
+  it("finds the same in chunks of any size", () => {
     const data = Buffer.concat([
       Buffer.alloc(50, 7),
       MARKER.subarray(0, 15),
@@ -79,7 +79,7 @@ describe("Deframer", () => {
       encodeFrame(FRAME.end, 9, 1),
       encodeFrame(FRAME.data, 10, 1),
       close,
-      // A frame that its sender did not live to finish, and the next session.
+      // A frame that its sender did not finish before it died, and the next session.
       encodeFrame(FRAME.data, 9, 1, data).subarray(0, 40),
       encodeRecord("hello", { token: "u" }),
       close,
@@ -98,30 +98,30 @@ describe("Deframer", () => {
     for (let size = 1; size < 60; size += 1) expect(inChunks(stream, size).all).toEqual(whole);
   });
 
-  it("hands data over that ends like a marker, though nothing follows", () => {
+  it("hands over data that ends like the beginning of a marker, even if nothing follows", () => {
     const found = new Found();
     const data = Buffer.concat([Buffer.from("x"), MARKER.subarray(0, 5)]);
-    found.deframer.feed(Buffer.concat([here, encodeFrame(FRAME.data, 1, 0, data)]));
+    found.deframer.push(Buffer.concat([here, encodeFrame(FRAME.data, 1, 0, data)]));
     expect(found.all).toEqual(["here ", `data 1 ${data.toString("hex")}`]);
   });
 
-  it("goes on discarding after a record that is not for us", () => {
+  it("continues to discard after a record that does not count", () => {
     const found = new Found((payload) => payload.includes("mine"));
-    found.deframer.feed(Buffer.concat([encodeRecord("welcome", { token: "other" }), close, close]));
-    found.deframer.feed(Buffer.concat([encodeRecord("welcome", { token: "mine" }), close]));
+    found.deframer.push(Buffer.concat([encodeRecord("welcome", { token: "other" }), close, close]));
+    found.deframer.push(Buffer.concat([encodeRecord("welcome", { token: "mine" }), close]));
     expect(found.all).toEqual(['welcome {"token":"other"}', 'welcome {"token":"mine"}', 'frame 8 1 {"ok":true}']);
   });
 
-  it("says how many bytes of a frame are still to come", () => {
+  it("tells how many bytes a frame still lacks", () => {
     const found = new Found();
     const frame = encodeFrame(FRAME.data, 1, 0, Buffer.alloc(100));
-    found.deframer.feed(here);
+    found.deframer.push(here);
     expect(found.deframer.missing).toBe(0);
-    found.deframer.feed(frame.subarray(0, 5));
+    found.deframer.push(frame.subarray(0, 5));
     expect(found.deframer.missing).toBe(7);
-    found.deframer.feed(frame.subarray(5, 50));
+    found.deframer.push(frame.subarray(5, 50));
     expect(found.deframer.missing).toBe(62);
-    found.deframer.feed(frame.subarray(50));
+    found.deframer.push(frame.subarray(50));
     expect(found.deframer.missing).toBe(0);
   });
 
@@ -131,22 +131,22 @@ describe("Deframer", () => {
     ["too large a call", encodeHeader(FRAME.call, 1, 0, MAX_CALL + 1)],
     ["an END with a payload", encodeHeader(FRAME.end, 1, 0, 1)],
     ["a WINDOW without its number", encodeHeader(FRAME.window, 1, 0, 2)],
-    ["a channel that there is not", encodeHeader(FRAME.data, 1, 3, 0)],
-    ["a header that is none", Buffer.alloc(12, 0x41)],
+    ["a channel that does not exist", encodeHeader(FRAME.data, 1, 3, 0)],
+    ["an invalid header", Buffer.alloc(12, 0x41)],
   ])("refuses %s once, and discards up to the next marker", (_, bytes) => {
     const found = new Found();
-    found.deframer.feed(Buffer.concat([here, bytes, close, close]));
-    found.deframer.feed(Buffer.concat([here, close]));
+    found.deframer.push(Buffer.concat([here, bytes, close, close]));
+    found.deframer.push(Buffer.concat([here, close]));
     expect(found.all.map((event) => event.split(" ")[0])).toEqual(["here", "malformed", "here", "frame"]);
   });
 
   it("refuses a call from an agent by its header", () => {
     const found = new Found(undefined, "agent");
-    found.deframer.feed(Buffer.concat([here, encodeHeader(FRAME.call, 1, 0, MAX_CALL)]));
+    found.deframer.push(Buffer.concat([here, encodeHeader(FRAME.call, 1, 0, MAX_CALL)]));
     expect(found.all).toEqual([expect.stringMatching(/^here/), expect.stringMatching(/^malformed/)]);
   });
 
-  it("takes a call by its header from a host that does not say who it hears", () => {
+  it("accepts a call by its header if calls are not refused", () => {
     const events: string[] = [];
     const deframer = new Deframer({
       record: () => true,
@@ -154,19 +154,19 @@ describe("Deframer", () => {
       data: () => undefined,
       malformed: (reason) => events.push(reason),
     });
-    deframer.feed(Buffer.concat([here, encodeFrame(FRAME.call, 1, 0)]));
+    deframer.push(Buffer.concat([here, encodeFrame(FRAME.call, 1, 0)]));
     expect(events).toEqual(["frame 1"]);
   });
 
-  it("takes a record of the most bytes, and refuses a longer one or another kind by its head", () => {
+  it("accepts a record of the maximum size, and refuses a longer one or an unknown kind by its header", () => {
     const record = (kind: string, length: number) =>
       Buffer.concat([MARKER, Buffer.from([kind.charCodeAt(0), length >> 8, length & 255])]);
     const found = new Found();
-    found.deframer.feed(Buffer.concat([record("H", MAX_RECORD), Buffer.alloc(MAX_RECORD, "x")]));
+    found.deframer.push(Buffer.concat([record("H", MAX_RECORD), Buffer.alloc(MAX_RECORD, "x")]));
     expect(found.all).toEqual([`hello ${"x".repeat(MAX_RECORD)}`]);
-    found.deframer.feed(record("H", MAX_RECORD + 1));
-    found.deframer.feed(record("Z", 0).subarray(0, MARKER.length + 1));
-    found.deframer.feed(Buffer.concat([record("W", 0), close]));
+    found.deframer.push(record("H", MAX_RECORD + 1));
+    found.deframer.push(record("Z", 0).subarray(0, MARKER.length + 1));
+    found.deframer.push(Buffer.concat([record("W", 0), close]));
     expect(found.all.slice(1)).toEqual([
       "malformed a record of unknown kind or size",
       "malformed a record of unknown kind or size",
@@ -175,7 +175,7 @@ describe("Deframer", () => {
     ]);
   });
 
-  it("says what it received of what it refuses", () => {
+  it("reports the received bytes of what it refuses", () => {
     const received: string[] = [];
     const deframer = new Deframer({
       calls: false,
@@ -186,42 +186,42 @@ describe("Deframer", () => {
     });
     const call = encodeHeader(FRAME.call, 1, 0, 2);
     const unknown = encodeHeader(99 as never, 1, 0, 0);
-    deframer.feed(Buffer.concat([here, call, here, unknown, MARKER, Buffer.from("Zzz")]));
+    deframer.push(Buffer.concat([here, call, here, unknown, MARKER, Buffer.from("Zzz")]));
     expect(received).toEqual([call.toString("hex"), unknown.toString("hex"), Buffer.from("Zzz").toString("hex")]);
   });
 
-  it("says how many bytes of a frame other than data are still to come, and of one that may be a marker", () => {
+  it("tells how many bytes other frames than DATA still lack, and frames whose end may begin a marker", () => {
     const found = new Found();
-    found.deframer.feed(Buffer.concat([here, close.subarray(0, 14)]));
+    found.deframer.push(Buffer.concat([here, close.subarray(0, 14)]));
     expect(found.deframer.missing).toBe(close.length - 14);
-    found.deframer.feed(close.subarray(14, 15));
+    found.deframer.push(close.subarray(14, 15));
     expect(found.deframer.missing).toBe(close.length - 15);
-    found.deframer.feed(close.subarray(15));
+    found.deframer.push(close.subarray(15));
     expect(found.deframer.missing).toBe(0);
-    found.deframer.feed(Buffer.concat([encodeHeader(FRAME.data, 1, 0, 9), MARKER.subarray(0, 4)]));
+    found.deframer.push(Buffer.concat([encodeHeader(FRAME.data, 1, 0, 9), MARKER.subarray(0, 4)]));
     expect(found.deframer.missing).toBe(5);
   });
 
-  it("has nothing missing of a record, nor of what it discards", () => {
+  it("lacks no bytes of a record, nor while it discards", () => {
     const found = new Found();
-    found.deframer.feed(encodeRecord("hello", { token: "t" }).subarray(0, 18));
+    found.deframer.push(encodeRecord("hello", { token: "t" }).subarray(0, 18));
     expect(found.deframer.missing).toBe(0);
-    found.deframer.feed(Buffer.concat([here, close.subarray(0, 14)]));
+    found.deframer.push(Buffer.concat([here, close.subarray(0, 14)]));
     found.deframer.seek();
     expect(found.deframer.missing).toBe(0);
   });
 
-  it("told to seek, discards everything up to the next marker", () => {
+  it("discards everything up to the next marker after seek()", () => {
     const found = new Found();
-    found.deframer.feed(Buffer.concat([here, close.subarray(0, 14)]));
+    found.deframer.push(Buffer.concat([here, close.subarray(0, 14)]));
     found.deframer.seek();
-    found.deframer.feed(Buffer.concat([close.subarray(14), close]));
+    found.deframer.push(Buffer.concat([close.subarray(14), close]));
     expect(found.all).toEqual(["here "]);
-    found.deframer.feed(Buffer.concat([here, close]));
+    found.deframer.push(Buffer.concat([here, close]));
     expect(found.all).toEqual(["here ", "here ", 'frame 8 1 {"ok":true}']);
   });
 
-  it("holds a frame that comes byte by byte in little more than its size", () => {
+  it("holds a frame that arrives byte by byte in little more memory than its size", () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
     const used = () => {
@@ -231,26 +231,26 @@ describe("Deframer", () => {
     };
     const { deframer } = new Found();
     const size = 2 ** 20;
-    deframer.feed(Buffer.concat([here, encodeHeader(FRAME.call, 1, 0, size)]));
+    deframer.push(Buffer.concat([here, encodeHeader(FRAME.call, 1, 0, size)]));
     const before = used();
     const byte = Buffer.alloc(1);
-    for (let at = 0; at < size / 4; at += 1) deframer.feed(byte);
+    for (let at = 0; at < size / 4; at += 1) deframer.push(byte);
     expect(used() - before).toBeLessThan(4 * size);
-    deframer.feed(byte);
+    deframer.push(byte);
   });
 
   it("survives noise, and finds the session after it (seed 4)", () => {
     const random = seeded(4);
     for (let round = 0; round < 300; round += 1) {
       const found = new Found();
-      found.deframer.feed(here);
+      found.deframer.push(here);
       const noise = Buffer.from(Array.from({ length: Math.floor(random() * 400) }, () => Math.floor(random() * 256)));
       for (const edge of [MARKER, close, Buffer.alloc(12)]) {
         if (random() < 0.5)
           edge.copy(noise, Math.floor(random() * noise.length), 0, Math.floor(random() * edge.length));
       }
-      found.deframer.feed(noise);
-      found.deframer.feed(Buffer.concat([here, close]));
+      found.deframer.push(noise);
+      found.deframer.push(Buffer.concat([here, close]));
       expect(found.all.slice(-2)).toEqual(["here ", 'frame 8 1 {"ok":true}']);
     }
   });

@@ -23,12 +23,12 @@ describe("parseHeader", () => {
     ["window", 4],
     ["cancel", 0],
     ["close", MAX_MESSAGE],
-  ])("takes a frame %s of %i bytes, and not of one more", (name, most) => {
+  ])("accepts a frame %s of %i bytes, but not one byte more", (name, most) => {
     const type = FRAME[name];
     const header = { type, channel: MAX_CHANNEL, call: 0xfffffffe, length: most };
     expect(parseHeader(encodeHeader(type, 0xfffffffe, MAX_CHANNEL, most))).toEqual(header);
     expect(parseHeader(encodeHeader(type, 1, 0, most + 1))).toMatch(
-      /^\d+ bytes in a frame of type \d, and \d+ at most/,
+      /^\d+ bytes in a frame of type \d, but the limit is \d+/,
     );
   });
 
@@ -58,6 +58,6 @@ it("encodes a frame with and without a payload", () => {
   );
 });
 
-it("charges for data its bytes, and never less than the least cost", () => {
+it("charges data by its bytes, but at least the least cost", () => {
   expect([0, MIN_COST, MIN_COST + 1].map(dataCost)).toEqual([MIN_COST, MIN_COST, MIN_COST + 1]);
 });

@@ -2,7 +2,7 @@ import { Duplex } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { streamLink } from "../../src/protocol/link.ts";
 
-/** A stream that writes only when it is told to. */
+/** A stream that writes only when the test lets it. */
 function slow() {
   const written: string[] = [];
   const waiting: (() => void)[] = [];
@@ -35,7 +35,7 @@ describe("streamLink", () => {
     expect(written).toEqual(["head|body"]);
   });
 
-  it("has enough at 128 KiB, and says when it has room again", async () => {
+  it("is full at 128 KiB, and reports when it has room again", async () => {
     const { link, told, flush } = slow();
     expect(link.send([Buffer.alloc(128 * 1024 - 1)])).toBe(true);
     expect(link.send([Buffer.alloc(1)])).toBe(false);
@@ -47,7 +47,7 @@ describe("streamLink", () => {
     expect(told).toEqual(["drain"]);
   });
 
-  it("tells what comes, and that the peer went away when its end comes", async () => {
+  it("delivers what arrives, and reports that the peer went away when the stream ends", async () => {
     const { stream, told } = slow();
     stream.push("bytes");
     stream.push(null);
@@ -57,14 +57,14 @@ describe("streamLink", () => {
     expect(stream.destroyed).toBe(true);
   });
 
-  it("tells why the peer went away", async () => {
+  it("reports why the peer went away", async () => {
     const { stream, told } = slow();
     stream.destroy(new Error("reset"));
     await tick();
     expect(told).toEqual([["lost", new Error("reset")]]);
   });
 
-  it("closes its stream, and leaves it open when it is told to discard", () => {
+  it("closes its stream, but leaves it open on discard", () => {
     const { stream, link } = slow();
     link.discard();
     expect(stream.destroyed).toBe(false);

@@ -22,7 +22,7 @@ const info = { kernel: "6.1", architecture: "x64", hostname: "guest", init: "sys
 const metrics = { cpu: { seconds: 1 }, memory: { bytes: 1 } };
 const failed = (error: object) => ({ ok: false, error: { reason: "ENOENT", message: "no such file", ...error } });
 
-describe("what a guest says", () => {
+describe("a message of a guest", () => {
   it.each([
     ["a hello", HelloSchema, { token, protocols: [1, 2] }],
     ["a welcome", WelcomeSchema, welcome],
@@ -38,7 +38,7 @@ describe("what a guest says", () => {
     ["addresses", AddressesSchema, [inet, { ...inet, prefix: 32 }, inet6, { ...inet6, prefix: 128 }]],
     ["metrics", MetricsSchema, { ...metrics, processes: 3 }],
     ["what it is", InfoSchema, info],
-  ])("is taken as it is when it is %s", (_, schema, said) => {
+  ])("is accepted unchanged if it is %s", (_, schema, said) => {
     expect(schema.parse(said)).toEqual(said);
   });
 
@@ -46,21 +46,21 @@ describe("what a guest says", () => {
     ["a file", FileStatSchema, stat],
     ["a link", FileStatSchema, { ...stat, type: "symlink", target: "../a b" }],
     ["an entry", DirectoryEntrySchema, { ...stat, name: "..." }],
-  ])("is taken with its nanoseconds as a number when it is %s", (_, schema, said) => {
+  ])("is accepted with its nanoseconds as a number if it is %s", (_, schema, said) => {
     const mtimeNs = -1_123_456_789_123_456_789n;
     expect(schema.parse({ ...said, mtimeNs: String(mtimeNs) })).toEqual({ ...said, mtimeNs });
   });
 
   it.each([
-    ["a hello with more", HelloSchema, { token, protocols: [1], more: 1 }],
+    ["a hello with another member", HelloSchema, { token, protocols: [1], more: 1 }],
     ["a hello whose token is not 32 digits", HelloSchema, { token: `${token}0`, protocols: [1] }],
     ["a hello without a protocol", HelloSchema, { token, protocols: [] }],
     ["a welcome whose agent has too long a name", WelcomeSchema, { ...welcome, agent: "x".repeat(65) }],
-    ["a signal that there is not", ExitStatusSchema, { kind: "signaled", signal: "SIGNONE" }],
+    ["an unknown signal", ExitStatusSchema, { kind: "signaled", signal: "SIGNONE" }],
     ["a signal without SIG", ExitStatusSchema, { kind: "signaled", signal: "KILL" }],
     ["a signal by its number", ExitStatusSchema, { kind: "signaled", signal: "SIG9" }],
-    ["a signal with more", ExitStatusSchema, { kind: "signaled", signal: "xSIG32" }],
-    ["a signal with more", ExitStatusSchema, { kind: "signaled", signal: "SIG320" }],
+    ["a signal with a prefix", ExitStatusSchema, { kind: "signaled", signal: "xSIG32" }],
+    ["a signal with a suffix", ExitStatusSchema, { kind: "signaled", signal: "SIG320" }],
     ["an exit code beyond 255", ExitStatusSchema, { kind: "exited", code: 256 }],
     ["a failure without a reason", OutcomeSchema, { ok: false, error: { message: "x" } }],
     ["an entry named .", DirectoryEntrySchema, { ...stat, name: "." }],
@@ -68,18 +68,18 @@ describe("what a guest says", () => {
     ["an entry with a slash", DirectoryEntrySchema, { ...stat, name: "a/b" }],
     ["an entry with a NUL", DirectoryEntrySchema, { ...stat, name: "a\0" }],
     ["an entry without a name", DirectoryEntrySchema, { ...stat, name: "" }],
-    ["an owner that there is not", FileStatSchema, { ...stat, uid: 2 ** 32 }],
+    ["an impossible owner", FileStatSchema, { ...stat, uid: 2 ** 32 }],
     ["a mode with a type in it", FileStatSchema, { ...stat, mode: 0o100644 }],
-    ["a size below nothing", FileStatSchema, { ...stat, size: -1 }],
-    ["an address of version 6 as one of 4", AddressesSchema, [{ ...inet, address: "fd00::2" }]],
-    ["an address of version 4 as one of 6", AddressesSchema, [{ ...inet6, address: "10.0.0.2" }]],
+    ["a negative size", FileStatSchema, { ...stat, size: -1 }],
+    ["an IPv6 address as IPv4", AddressesSchema, [{ ...inet, address: "fd00::2" }]],
+    ["an IPv4 address as IPv6", AddressesSchema, [{ ...inet6, address: "10.0.0.2" }]],
     ["an address with a zone", AddressesSchema, [{ ...inet6, address: "fe80::1%eth0" }]],
-    ["an address of version 4 with a prefix beyond 32", AddressesSchema, [{ ...inet, prefix: 33 }]],
+    ["an IPv4 address with a prefix beyond 32", AddressesSchema, [{ ...inet, prefix: 33 }]],
     ["an address with a prefix beyond 128", AddressesSchema, [{ ...inet6, prefix: 129 }]],
     ["an interface with a blank", AddressesSchema, [{ ...inet, interface: "eth 0" }]],
     ["an interface with a slash", AddressesSchema, [{ ...inet, interface: "eth/0" }]],
-    ["a count beyond all numbers", MetricsSchema, { ...metrics, cpu: { seconds: 2 ** 60 } }],
-  ])("is refused when it is %s", (_, schema, said) => {
+    ["a count beyond the safe integers", MetricsSchema, { ...metrics, cpu: { seconds: 2 ** 60 } }],
+  ])("is refused if it is %s", (_, schema, said) => {
     expect(schema.safeParse(said).success).toBe(false);
   });
 
@@ -87,11 +87,11 @@ describe("what a guest says", () => {
     [9e15, 8.64e15],
     [-9e15, -8.64e15],
     [1.5, 1.5],
-  ])("has a time that JavaScript's dates can hold: %d becomes %d", (said, held) => {
+  ])("has a time that a JavaScript Date can hold: %d becomes %d", (said, held) => {
     expect(FileStatSchema.parse({ ...stat, mtime: said }).mtime).toBe(held);
   });
 
-  it("is harmless to a terminal", () => {
+  it("has no control characters for a terminal", () => {
     const said = "\x1b[2Jreset";
     const heard = [
       WelcomeSchema.parse({ ...welcome, agent: said }).agent,

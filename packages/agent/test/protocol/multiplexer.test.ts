@@ -11,7 +11,7 @@ import { MAX_BACKLOG, Multiplexer } from "../../src/protocol/multiplexer.ts";
 import { encodeRecord, MARKER } from "../../src/protocol/record.ts";
 import { streamPair } from "../support/stream-pair.ts";
 
-/** A host's and an agent's half on one stream, without the handshake. */
+/** The host's and the agent's half of a session on one stream, without the handshake. */
 function pair(accept: (call: Call, request: unknown) => void) {
   const [one, two] = streamPair();
   const breaches: string[] = [];
@@ -31,7 +31,7 @@ function pair(accept: (call: Call, request: unknown) => void) {
       malformed: (reason) => breaches.push(`${side}: ${reason}`),
     });
     link.listen({
-      data: (chunk) => deframer.feed(chunk),
+      data: (chunk) => deframer.push(chunk),
       drain: () => calls.drain(),
       lost: () => calls.destroy(new Error("lost")),
       missing: () => 0,
@@ -42,7 +42,7 @@ function pair(accept: (call: Call, request: unknown) => void) {
   return { host: half(one, "host"), agent: half(two, "agent"), breaches };
 }
 
-/** An agent that sends back what it gets. */
+/** An agent that sends back what it receives. */
 function echo(call: Call): void {
   void pipeline(call.reader(0), call.writer(1, "nothing")).then(() => call.close({ ok: true }));
 }
@@ -59,7 +59,7 @@ function open(host: Multiplexer) {
 }
 
 describe("Multiplexer", () => {
-  it("carries bytes both ways exactly, markers among them", async () => {
+  it("carries bytes both ways unchanged, including markers", async () => {
     const { host, breaches } = pair(echo);
     const { input, output } = open(host);
     const bytes = Buffer.concat(
@@ -70,7 +70,7 @@ describe("Multiplexer", () => {
     expect(breaches).toEqual([]);
   });
 
-  it("holds a sender back whose receiver does not read, and others not", async () => {
+  it("holds back only a sender whose receiver does not read", async () => {
     const { host } = pair(echo);
     const slow = open(host);
     slow.input.write(Buffer.alloc(8 * INITIAL_CREDIT));
@@ -80,7 +80,7 @@ describe("Multiplexer", () => {
       expect((await buffer(quick.output)).toString()).toBe("quick");
     }
     expect(slow.output.readableLength).toBeLessThanOrEqual(INITIAL_CREDIT);
-    // Both directions' credit and both ends' buffers, and no more.
+    // The credit of both directions and the buffers of both ends.
     expect(slow.input.writableLength).toBe(8 * INITIAL_CREDIT);
     slow.input.end();
     expect((await buffer(slow.output)).length).toBe(8 * INITIAL_CREDIT);
@@ -107,11 +107,11 @@ describe("Multiplexer", () => {
     await once(output, "readable");
     output.destroy();
     if (sent === undefined) throw new Error("no call");
-    await within(5000, "word of the receiver", once(sent, "close"));
+    await within(5000, "the receiver's STOP", once(sent, "close"));
     expect(sent.destroyed).toBe(true);
   });
 
-  it("closes streams of a cancelled call at both ends, and forgets it when the agent has closed it", async () => {
+  it("closes the streams of a cancelled call at both ends, and forgets the call when the agent has closed it", async () => {
     const closed: string[] = [];
     const { host, agent } = pair((call) => {
       const input = call.reader(0);
@@ -136,7 +136,7 @@ describe("Multiplexer", () => {
     expect([host.size, agent.size]).toEqual([0, 0]);
   });
 
-  it("refuses the call after the last that may be under way", async () => {
+  it("refuses a call beyond the limit of concurrent calls", async () => {
     const { host } = pair(() => undefined);
     for (let count = 0; count < MAX_CALLS; count += 1) host.open(request, () => undefined);
     const outcome = await new Promise<unknown>((resolve) => {
@@ -167,8 +167,8 @@ describe("Multiplexer", () => {
   });
 });
 
-describe("a peer that reads nothing", () => {
-  it("has a bounded queue of what it is told, and then is said to have broken the protocol", () => {
+describe("a peer that does not read", () => {
+  it("has a bounded queue of what it is sent, and breaks the protocol when that is full", () => {
     const breaches: string[] = [];
     let sent = 0;
     const link = {
@@ -187,7 +187,7 @@ describe("a peer that reads nothing", () => {
       call.send(text);
       expect(host.backlog).toBeLessThanOrEqual(MAX_BACKLOG + 2 * 1024 * 1024);
     }
-    expect(breaches).toEqual(["it reads nothing of what it is told"]);
+    expect(breaches).toEqual(["it does not read what it is sent"]);
     expect(sent).toBe(1);
   });
 });

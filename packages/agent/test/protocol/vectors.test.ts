@@ -39,7 +39,7 @@ it.each(Object.entries(RECORDS))("encodes and reads the record %s as documented"
     data: () => found.push("data"),
     malformed: (reason) => found.push(reason),
   });
-  deframer.feed(bytes);
+  deframer.push(bytes);
   expect(found).toEqual([[name, payload === undefined ? "" : JSON.stringify(payload)]]);
 });
 
@@ -54,6 +54,6 @@ it.each(Object.entries(FRAMES))("encodes and reads the frame %s as documented", 
     data: (header, body) => found.push([header.type, header.call, header.channel, body.toString("hex")]),
     malformed: (reason) => found.push(reason),
   });
-  deframer.feed(Buffer.concat([encodeRecord("here"), bytes]));
+  deframer.push(Buffer.concat([encodeRecord("here"), bytes]));
   expect(found).toEqual([[type, call, channel, payload?.toString("hex") ?? ""]]);
 });

@@ -10,7 +10,7 @@ import { findNativeModule } from "../../src/drive/native-modules.ts";
 import { type AgentClient, type ConnectAgentOptions, connectAgent } from "../../src/index.ts";
 import { guest } from "../../tsup.guest.config.ts";
 
-/** How long anything may take here: a deadline, not a delay. */
+/** The deadline of each step, in milliseconds. */
 export const DEADLINE = 20_000;
 
 /** A real agent, bundled from the sources and run as a process of this host on a unix socket. */

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 
 /**
- * A virtio-serial port before an agent: the agent has one connection for ever and is told of nothing, hosts come and go, and what one of
- * them left unread the next one gets.
+ * A virtio-serial port in front of an agent. The agent keeps one connection forever and learns nothing about hosts.
+ * Hosts come and go, and the next host gets what the last one left unread.
  */
 export class Port implements AsyncDisposable {
   readonly #agent: Socket;
@@ -37,12 +37,12 @@ export class Port implements AsyncDisposable {
     return port;
   }
 
-  /** Keeps what the agent sends, as if the host no longer read; until the next host. */
+  /** Keeps what the agent sends until the next host, as if the host no longer read. */
   hold(): void {
     this.#holding = true;
   }
 
-  /** The host's process dies. */
+  /** Cuts the connection, as when the host's process dies. */
   async cut(): Promise<void> {
     const host = this.#host;
     if (host === undefined) return;
@@ -50,7 +50,7 @@ export class Port implements AsyncDisposable {
     await once(host, "close");
   }
 
-  /** To the agent, as if from a host. */
+  /** Writes to the agent, as if from a host. */
   write(bytes: Buffer): void {
     this.#agent.write(bytes);
   }

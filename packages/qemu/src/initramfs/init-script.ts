@@ -22,7 +22,7 @@ const BUSYBOX = `${RUNTIME_FOLDER}/bin/busybox`;
 export const INIT_SCRIPT = `#!/bin/busybox sh
 export PATH=/bin
 mount -t devtmpfs dev /dev
-# What udev or a container's runtime would make.
+# The files that udev or a container runtime would make.
 ln -s /proc/self/fd /dev/fd
 ln -s fd/0 /dev/stdin
 ln -s fd/1 /dev/stdout
@@ -34,11 +34,11 @@ fail() {
   echo "pileus: $*" >/dev/console
   sync
   poweroff -f
-  # The power goes off a moment after that returned; process 1 must not end before.
+  # The power goes off shortly after that command returns; process 1 must not end before.
   while :; do sleep 3600; done
 }
 
-# A module without its device is no failure: the next one may have it.
+# A module without its device is no failure: the next module may be the right one.
 load() {
   while read -r module; do insmod "/modules/$module.ko"; done <"$1" 2>/dev/null
 }
@@ -51,7 +51,7 @@ disk() {
   done
 }
 
-# The Nth of several, separated by commas.
+# The Nth field of a list that commas separate.
 field() {
   echo "$2" | cut -d , -f "$1"
 }
@@ -69,7 +69,7 @@ done
 hostname "$hostname"
 ip link set lo up
 
-# Interfaces get the names of the configuration's devices. By way of names that nobody has: two may swap theirs.
+# Interfaces get the names of the configuration's devices, by way of unused names: two may have to swap theirs.
 number=0
 for nic in $nics; do
   for folder in /sys/class/net/*; do
@@ -95,7 +95,7 @@ runtime=$(disk ${RUNTIME_DRIVE_SERIAL})
 [ -n "$runtime" ] || fail "no disk has the serial ${RUNTIME_DRIVE_SERIAL}"
 mount -o ro "$runtime" "/newroot${RUNTIME_FOLDER}" || fail "the runtime drive on $runtime cannot be mounted"
 
-# Whatever is read or written in the root is so from inside of it: its symbolic links mean its own files.
+# Everything in the root is read and written from inside of it, so that its symbolic links lead to its own files.
 inside() { chroot /newroot ${BUSYBOX} "$@"; }
 
 for name in dev sys proc; do mount -o move "/$name" "/newroot/$name"; done
@@ -108,7 +108,7 @@ for path in ${INIT_PATHS.join(" ")}; do
   [ -z "$init" ] && inside [ -f "$path" ] && inside [ -x "$path" ] && init=$path
 done
 [ -n "$init" ] || fail "the root file system has no init: none of ${INIT_PATHS.join(" ")}"
-# The agent takes longest to start, so it is first; systemd has a unit for it, and is its parent then.
+# The agent takes longest to start, so it starts first. Under systemd it is a unit, so systemd starts it.
 case "$(inside readlink -f "$init")" in
   */systemd)
     mkdir -p /newroot/run/systemd/system/sysinit.target.wants
@@ -118,7 +118,7 @@ case "$(inside readlink -f "$init")" in
   *) inside setsid sh /run/pileus/start-agent & ;;
 esac
 
-# Each nic asks three times, two seconds apart; then the guest boots without an address, and the asking goes on behind it.
+# Each nic asks three times, two seconds apart. Then the guest boots without an address, and the nic goes on asking.
 number=0
 clients=
 for nic in $nics; do

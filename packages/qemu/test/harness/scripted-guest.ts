@@ -43,7 +43,7 @@ export class ScriptedGuest {
       data: () => undefined,
       malformed: () => undefined,
     });
-    inside.on("data", (chunk) => deframer.feed(chunk));
+    inside.on("data", (chunk) => deframer.push(chunk));
     inside.on("error", () => undefined);
   }
 
