@@ -12,7 +12,7 @@ const LARGE = 256 * 2 ** 20;
 const FOLDERS = 200;
 const FILES = 100;
 
-/** Pulls out of a BusyBox container, against cp -a and tar on the same tree of the host. */
+/** Pulls from a BusyBox container, against cp -a and tar on the same tree of the host. */
 export async function benchFiles(folder: string): Promise<Row[]> {
   const trees = { "pull of 256 MiB": join(folder, "large"), "pull of 20,000 files": join(folder, "many") };
   await mkdir(trees["pull of 256 MiB"], { recursive: true });

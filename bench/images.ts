@@ -6,7 +6,7 @@ import { spawn } from "@pileus/core/driver";
 import { makeBusyboxRootfs } from "@pileus/core/testing";
 import { compare, type Row, time } from "./measure.ts";
 
-/** An import of a tar, into a store that has nothing, against tar(1) alone: usual files, and folders without end. */
+/** An import of a tar, into an empty store, against tar(1) alone: usual files, and very many folders. */
 export async function benchImages(folder: string): Promise<Row[]> {
   const files = await makeTar(folder, "files", async (tree) => {
     for (let index = 0; index < 2000; index += 1) {
@@ -53,7 +53,7 @@ export async function benchImages(folder: string): Promise<Row[]> {
   return rows;
 }
 
-/** A busybox with something more in it. */
+/** Makes a tar of a BusyBox root with more in it. */
 async function makeTar(folder: string, name: string, fill: (tree: string) => Promise<void>): Promise<string> {
   const tree = join(folder, name);
   await makeBusyboxRootfs(tree);

@@ -1,4 +1,4 @@
-/** Every hot path beside the raw tool, in one run. `pnpm bench`, or `pnpm bench lxc qemu` for some. */
+/** Measures every hot path beside the raw tool, in one run. `pnpm bench`, or `pnpm bench lxc qemu` for some. */
 import { execFileSync } from "node:child_process";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { arch, cpus, release, tmpdir, totalmem } from "node:os";
@@ -18,7 +18,7 @@ const SUITES: Readonly<Record<string, () => Promise<(folder: string) => Promise<
 const chosen = process.argv.slice(2);
 const wanted = (name: string): boolean => chosen.length === 0 || chosen.includes(name);
 const folder = await mkdtemp(join(tmpdir(), "pileus-bench-"));
-// The raw tools' unprivileged containers have to get through it.
+// The raw tools' unprivileged containers must be able to enter it.
 await chmod(folder, 0o755);
 try {
   const [cpu] = cpus();

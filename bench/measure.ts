@@ -17,8 +17,8 @@ export interface Row {
 }
 
 /**
- * Before each measurement, in milliseconds. The kernel's lock over cgroup migrations is cheap for whoever comes right after
- * another (percpu-rwsem and its RCU grace period: lxc-start 9 ms then, 22 ms after a pause), and a real start comes alone.
+ * Pause before each measurement, in milliseconds. The kernel's lock over cgroup migrations is cheap right after another
+ * migration (percpu-rwsem and its RCU grace period: lxc-start 9 ms then, 22 ms after a pause), and a real start comes alone.
  */
 const PAUSE = 60;
 

@@ -1,6 +1,6 @@
 /**
- * What our process weighs with twenty running containers, and with none. A program of its own, for what other measurements
- * leave in a process is not theirs: `node --expose-gc`, and the folder as argument.
+ * The memory of our process with twenty running containers, and with none. It is a program of its own, because other
+ * measurements leave memory behind in their process: `node --expose-gc`, with the folder as argument.
  */
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
@@ -18,7 +18,7 @@ await using host = await openHost({ root: join(folder, "host"), drivers: [lxc()]
 const image = await host.images.import(rootfs);
 const instances: Awaited<ReturnType<typeof start>>[] = [];
 try {
-  // What the first start loads, once for a process, is no container's.
+  // The first start of a process loads code that no later container loads.
   await (await start("first")).delete();
   const before = weigh();
   for (let index = 0; index < CONTAINERS; index += 1) instances.push(await start(`memory-${index}`));
@@ -40,7 +40,7 @@ async function start(name: string) {
   return instance;
 }
 
-/** In MiB, after a collection. What is in use is objects and buffers; the rest of what is resident is kept by V8 and malloc. */
+/** In MiB, after a garbage collection. "In use" counts objects and buffers; V8 and malloc keep the rest of what is resident. */
 function weigh() {
   globalThis.gc?.();
   const { rss, heapUsed, external } = process.memoryUsage();

@@ -7,7 +7,7 @@ import { oci, writeOciLayout } from "@pileus/oci";
 import { compare, type Row, time } from "./measure.ts";
 import { rawEnvironment } from "./raw-environment.ts";
 
-/** `true` in a container that is there, from start to its exit code, against lxc-start -F and runc. */
+/** `true` in an existing container, from start to its exit code, against lxc-start -F and runc. */
 export async function benchOci(folder: string): Promise<Row[]> {
   const rootfs = join(folder, "rootfs");
   await makeBusyboxRootfs(rootfs);

@@ -11,7 +11,7 @@ if (reference === undefined) throw new Error("usage: 03-run-image.ts REFERENCE [
 
 await using host = await openHost({ root: "/var/lib/pileus", drivers: [oci()] });
 const image = await host.images.import(reference, {
-  // Only for a registry of one's own, without TLS.
+  // Only for your own registry without TLS.
   registry: { tlsVerify: !reference.startsWith("docker://127.0.0.1:") },
   onProgress: ({ phase, done, total }) => process.stderr.write(`\r${phase} ${done}${total ? ` of ${total}` : ""} `),
 });

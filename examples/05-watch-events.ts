@@ -1,4 +1,4 @@
-/** What happens on a host, as a loop; and a unit test's way to run without one: the in-memory driver. */
+/** The events of a host, as a loop, with the in-memory driver, which unit tests use too. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

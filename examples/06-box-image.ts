@@ -1,6 +1,6 @@
 /**
- * An OCI image as a box for programs of others: no program of the image runs, each exec has a limit of time, and the box
- * ends by itself after ten minutes, whatever becomes of this process. What an earlier run left is swept first.
+ * An OCI image as a sandbox for untrusted programs: no program of the image runs, each exec has a time limit, and the
+ * sandbox ends by itself after ten minutes, whatever happens to this process. First it deletes what an earlier run left.
  *
  *     06-box-image.ts docker://127.0.0.1:5000/python:3 python3 -c "print(6 * 7)"
  */

@@ -1,7 +1,7 @@
 /**
- * A whole driver of one's own, in two files: programs of an image on the host's kernel with a root folder of their own, by chroot(1).
- * No sandbox: what runs as root inside is root of the host. It has the capability `exec` alone; the engine refuses the rest. An instance
- * ends when its init and all that came of that have ended.
+ * A whole driver in two files: it runs programs of an image on the host's kernel with a root folder of their own, by
+ * chroot(1). This is no sandbox: root inside is root of the host. It has only the capability `exec`; the engine refuses
+ * the rest. An instance ends when its init and all descendants of the init have ended.
  */
 import { spawn as start } from "node:child_process";
 import { open, readdir, readFile, readlink, realpath, writeFile } from "node:fs/promises";
@@ -57,11 +57,11 @@ class ChrootBackend implements Backend<"exec"> {
     return { changes: refused.map(([path]) => ({ path, effect: "unsupported", reason })) };
   }
 
-  // A copy, where a driver worth its name would mount an overlay.
+  // A copy keeps this example short; a real driver would mount an overlay.
   async materialize({ tree, folder }: InstanceContext, { signal }: Abortable) {
     if (tree.kind !== "layers") throw new TypeError("an image of kind rootfs has layers");
     const dev = join(folder, "root/dev");
-    // After a crash the engine removes the folder: nobody may then be filling it.
+    // After a crash the engine removes the folder: by then no process may be filling it.
     const options = { signal, diesWithUs: true };
     await spawn(["cp", "--archive", "--reflink=auto", await tree.merged({ signal }), join(folder, "root")], options);
     await spawn(["cp", "--archive", "/dev/null", "/dev/zero", "/dev/tty", "/dev/urandom", dev], options);
@@ -71,11 +71,12 @@ class ChrootBackend implements Backend<"exec"> {
     const root = await realpath(join(instance.folder, "root"));
     const { init } = instance.config["chroot"] as z.output<typeof Section>;
     const env = { ...TOOL_ENV, container: "chroot", ...instance.config.env };
-    // Held by the open file, and so for as long as any process has it: what tells us of the end, after an adoption too.
+    // The open file holds the lock for as long as any process has it open. So its release tells of the end, also after
+    // an adoption.
     const alive = await open(join(instance.run, "alive"), "w");
     try {
       await spawn(["flock", "3"], { descriptors: [alive.fd], signal });
-      // It goes on when it is told to, and ends if we die before it is on file.
+      // It waits for our word before it goes on, and ends if we die before its identity is on file.
       const argv = ["-c", 'read -r go && exec "$@" </dev/null', "sh", ...argvInside(root, { argv: init })];
       const child = start("/bin/sh", argv, { detached: true, env, stdio: ["pipe", "ignore", "ignore", alive.fd] });
       const status = new Promise<ExitStatus>((resolve) => {
@@ -103,7 +104,7 @@ class ChrootBackend implements Backend<"exec"> {
     return undefined;
   }
 
-  // All is in the instance's folder, which the engine removes: nothing may run there that adopt() failed to find.
+  // Everything is in the instance's folder, which the engine removes: no process that adopt() missed may run there.
   async remove({ folder }: InstanceContext): Promise<void> {
     await endAllIn(join(await realpath(folder), "root"));
   }
@@ -137,7 +138,7 @@ function running(
   };
 }
 
-/** Programs too that were started by `exec()`: whatever has this root. */
+/** Ends every process that has this root, also the programs that `exec()` started. */
 async function endAllIn(root: string): Promise<void> {
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
     const identity = await identifyProcess(Number(pid));

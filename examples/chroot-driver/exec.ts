@@ -14,7 +14,7 @@ import {
 
 const ROOT = { uid: 0, gid: 0, groups: [0] as readonly number[] };
 
-/** What to run on the host so that `argv` runs inside. */
+/** The argv for the host that runs `argv` inside. */
 export function argvInside(root: string, to: { argv: readonly string[]; cwd?: string | undefined }, user = ROOT) {
   const { uid, gid, groups } = user;
   // reboot(2) of a chroot would be the host's.
@@ -26,12 +26,12 @@ export function argvInside(root: string, to: { argv: readonly string[]; cwd?: st
     `--groups=${groups}`,
     root,
   ];
-  // env(1) starts it as execvp(3) does: 127 for what is not there, 126 for what cannot be run. A shell's exec does not.
+  // env(1) starts it as execvp(3) does: 127 if it does not exist, 126 if it cannot be run. A shell's exec does not.
   const script = 'cd "$0" || exit 126; exec /bin/busybox env -- "$@"';
   return [...enter, "sh", "-c", script, to.cwd ?? "/", ...to.argv];
 }
 
-/** A program inside: its process is a child of ours, in a group of its own, so that pids and signals are simply the host's. */
+/** A program inside: its process is a child of ours, in a group of its own, so that its pids and signals are the host's. */
 export async function exec(
   { name, root }: { readonly name: string; readonly root: string },
   request: ExecRequest,
