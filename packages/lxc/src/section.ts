@@ -1,4 +1,4 @@
-import type { Frozen, Holds, Same } from "@pileus/core/driver";
+import { ArgumentSchema, argvIssue, type Frozen, type Holds, type Same } from "@pileus/core/driver";
 import { parseSignal } from "@pileus/core/files";
 import { z } from "zod";
 
@@ -33,7 +33,7 @@ declare module "@pileus/core" {
 const schema = z.strictObject({
   privileged: z.boolean().default(false),
   init: z
-    .array(z.string().regex(/^[^\0]*$/, "an argument has no NUL"))
+    .array(ArgumentSchema, { error: argvIssue })
     .min(1)
     .refine(([program]) => program !== "", "the first word is the program: it has a name")
     .readonly()

@@ -1,4 +1,4 @@
-import type { Frozen, Holds, Same } from "@pileus/core/driver";
+import { ArgumentSchema, argvIssue, type Frozen, type Holds, type Same } from "@pileus/core/driver";
 import { parseSignal } from "@pileus/core/files";
 import { z } from "zod";
 
@@ -47,12 +47,7 @@ declare module "@pileus/core" {
   }
 }
 
-// execve(2): one string of argv has at most 128 KiB (MAX_ARG_STRLEN), its NUL included, and ends at the first NUL.
-const ArgumentSchema = z
-  .string()
-  .refine((text) => !text.includes("\0"), "an argument has no NUL")
-  .refine((text) => Buffer.byteLength(text) < 131_072, "an argument is shorter than 128 KiB");
-const ArgumentsSchema = z.array(ArgumentSchema).max(10_000).readonly();
+const ArgumentsSchema = z.array(ArgumentSchema, { error: argvIssue }).max(10_000).readonly();
 
 const KeysSchema = z.strictObject({
   entrypoint: ArgumentsSchema.optional(),

@@ -169,11 +169,14 @@ export interface RunningCore {
 export interface ExecRequest {
   /** At least one word; the first is looked up on the PATH inside. */
   readonly argv: readonly string[];
-  /** The config's `env`, then the call's. The driver puts the image's and `PATH HOME USER TERM` below it. */
+  /** The config's `env`, then the call's. The driver puts the image's and `PATH HOME USER HOSTNAME TERM` below it. */
   readonly env: Readonly<Record<string, string>>;
   /** Absent: the image's working directory, else `/`. */
   readonly cwd: string | undefined;
-  /** A name, `uid` or `uid:gid`, by the instance's own `/etc/passwd`. Absent: root. */
+  /**
+   * A name, `uid` or `uid:gid`, by the instance's own `/etc/passwd`. Absent: the user that the program of an
+   * application container runs as, else root.
+   */
   readonly user: string | undefined;
   /** A terminal of this size; absent: three pipes. */
   readonly tty: TerminalSize | undefined;

@@ -62,6 +62,7 @@ export type { NicAttachment } from "../network/attachment.ts";
 // — Helpers of any driver —
 
 export { refusedArguments } from "../model/arguments.ts";
+export { ArgumentSchema, argvIssue } from "../model/exec.ts";
 export { parse } from "../model/parse.ts";
 export type { Frozen, Holds, Same } from "../model/same.ts";
 export { wording } from "../model/wording.ts";

@@ -9,7 +9,8 @@ import type { Frozen, Holds, Same } from "./same.ts";
 import { required } from "./wording.ts";
 
 const noNul = (what: string) => z.string(required(`write ${what}`)).regex(/^[^\0]*$/, `${what} has no NUL`);
-const ArgumentSchema = noNul("an argument")
+/** One argument of a program, as execve(2) takes it: UTF-8 of at most 131,071 bytes, without a NUL. */
+export const ArgumentSchema = noNul("an argument")
   .refine(isWellFormed, "an argument is UTF-8, without lone surrogates: it cannot be a file name that is none")
   .refine(isPassable, tooLong("an argument"));
 
@@ -44,8 +45,8 @@ type _TerminalSize = Holds<Same<TerminalSize, Frozen<z.output<typeof TerminalSiz
 /** Most command lines of a shell are short: a longer one is not quoted. */
 const LONGEST_QUOTE = 60;
 
-/** What to write in place of a command line, or of nothing. */
-function argvIssue({ code, input }: z.core.$ZodRawIssue): string | undefined {
+/** The error of a schema for a list of arguments: says what to write in place of a command line, or of nothing. */
+export function argvIssue({ code, input }: z.core.$ZodRawIssue): string | undefined {
   const what = "must be a list of a program and its arguments";
   if (code === "too_small") return `${what}, and is empty`;
   if (code !== "invalid_type") return undefined;

@@ -85,7 +85,7 @@ const LONGEST_QUOTE = 60;
 function correction(expected: string, input: unknown): string {
   if (expected === "string" && (Number.isFinite(input) || typeof input === "boolean")) return `: write "${input}"`;
   if (typeof input !== "string" || input.length > LONGEST_QUOTE) return "";
-  if (expected === "array") return `: write [${JSON.stringify(input)}]`;
+  if (expected === "array") return /\s/.test(input) ? "" : `: write [${JSON.stringify(input)}]`;
   const isNumber = input !== "" && String(Number(input)) === input && Number.isFinite(Number(input));
   if ((expected === "number" || expected === "int") && isNumber) return `: write ${input}`;
   if (expected === "boolean" && (input === "true" || input === "false")) return `: write ${input}`;

@@ -29,7 +29,7 @@ export async function runProgram(
       await abortable(progress.done, deadline.signal);
       return progress;
     });
-    if (asked.check && run.result("utf8").failed) throw new RunError(action, run.result("utf8"));
+    if (asked.check && run.failed) throw new RunError(action, run.result("utf8"));
     return run.result(asked.encoding);
   } catch (error) {
     if (deadline.hasPassed) throw new TimeoutError(action, asked.timeout, { result: progress?.result("utf8", true) });
@@ -59,21 +59,30 @@ class RunProgress {
     this.done.catch(() => undefined);
   }
 
+  /** Whether the program did not exit with code 0 by itself. */
+  get failed(): boolean {
+    return this.#truncated || this.#exit.kind === "signaled" || this.#exit.code !== 0;
+  }
+
+  get #truncated(): boolean {
+    const { stdout, stderr } = this.#collected;
+    return stdout.truncated || stderr.truncated;
+  }
+
   result(encoding: "utf8", timedOut?: boolean): RunResult;
   result(encoding: "utf8" | "buffer", timedOut?: boolean): RunResult<string | Buffer>;
   result(encoding: "utf8" | "buffer", timedOut = false): RunResult<string | Buffer> {
     const { stdout, stderr } = this.#collected;
     const exit = this.#exit;
-    const truncated = stdout.truncated || stderr.truncated;
     const decode = (bytes: Buffer) => (encoding === "utf8" ? bytes.toString("utf8") : bytes);
     return {
       stdout: decode(stdout.bytes()),
       stderr: decode(stderr.bytes()),
       exitCode: exit.kind === "exited" ? exit.code : undefined,
       signal: exit.kind === "signaled" ? exit.signal : undefined,
-      failed: timedOut || truncated || exit.kind === "signaled" || exit.code !== 0,
+      failed: timedOut || this.failed,
       timedOut,
-      truncated,
+      truncated: this.#truncated,
       oom: this.#oom,
       durationMs: (this.#ended ?? performance.now()) - this.#began,
       exit,

@@ -15,7 +15,7 @@ const PATIENCE = 800;
 
 /** Stops an instance. What was asked for goes on when the caller stops waiting. */
 export async function stop(instance: ManagedInstance, options: StopOptions = {}): Promise<void> {
-  const { mode, timeout } = parse(StopOptionsSchema, options, "stop options");
+  const { mode, timeout } = parse(StopOptionsSchema, options, "options of stop");
   options.signal?.throwIfAborted();
   return abortable(track(instance.engine, stopInBackground(instance, mode, timeout)), options.signal);
 }

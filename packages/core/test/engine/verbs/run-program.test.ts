@@ -43,11 +43,15 @@ describe("run", () => {
     const { instance, process } = await running();
     let end: (status: ExitStatus) => void = () => {};
     Object.assign(process, { exit: new Promise<ExitStatus>((resolve) => (end = resolve)) });
+    const began = performance.now();
     const result = instance.run(["sh"]);
     process.stdout.write("hi\n");
     end(EXITED);
     setTimeout(() => process.stdout.write("late\n"), 50);
-    expect(await result).toMatchObject({ stdout: "hi\nlate\n", stderr: "", failed: false });
+    const { durationMs, ...rest } = await result;
+    expect(rest).toMatchObject({ stdout: "hi\nlate\n", stderr: "", failed: false });
+    // Without the time that its output was waited for.
+    expect(durationMs).toBeLessThan(performance.now() - began - 90);
     expect([process.signals, process.stdout.destroyed]).toEqual([[], true]);
   });
 
@@ -148,6 +152,14 @@ describe("run", () => {
       signal: "SIGKILL",
       oom: false,
     });
+  });
+
+  it("is not truncated where the program prints as much as is kept", async () => {
+    const { instance, process } = await running();
+    const result = instance.run(["printf"], { maxOutput: 5, encoding: "buffer" });
+    process.stdout.write("yyyyy");
+    process.finish(EXITED);
+    expect(await result).toMatchObject({ stdout: Buffer.from("yyyyy"), truncated: false, failed: false });
   });
 
   it.each([{ maxOutput: Number.NaN }, { timeout: -1 }])(
