@@ -50,18 +50,18 @@ const PARTS: EngineParts = {
 };
 
 /**
- * Opens the root folder that holds all state: undoes what a crash cut short, and finds again what runs.
+ * Opens the root folder that holds all state: undoes what a crash cut short, and adopts what runs.
  *
- * @throws {ConfigError} before anything is touched, for options that are none; also when two drivers have one name, or
- * one has a name that a driver cannot have, and when no folder can be at `root`.
- * @throws {HostError} when this user may not write to the root folder, or this process lacks what opening it takes:
- * Node itself (Bun and Deno are refused), or the native module of koffi.
+ * @throws {ConfigError} before anything is touched, for invalid options; also when two drivers have the same name, a
+ * driver's name is not valid, or `root` cannot be a folder.
+ * @throws {HostError} when this user may not write to the root folder, when the runtime is not Node (Bun and Deno are
+ * refused), or when the native module of koffi cannot be loaded.
  */
 export function openHost<const D extends AnyDriver>(options: OpenHostOptions<D>): Promise<Host<D>> {
   return openHostWith(options, PARTS);
 }
 
-/** As {@link openHost}, on images and networks of the caller's making. */
+/** As {@link openHost}, with given implementations of images and networks. */
 export async function openHostWith<const D extends AnyDriver>(
   options: OpenHostOptions<D>,
   parts: EngineParts,
@@ -78,7 +78,7 @@ export async function openHostWith<const D extends AnyDriver>(
     try {
       watchInstances(engine);
       const issues = await recover(engine, signal);
-      // The class says at run time what the interface's overloads say of types.
+      // The class implements at run time what the overloads of the interface say in types.
       return new OpenHost(engine, closing, issues, parts.probeNetworks) as unknown as Host<D>;
     } catch (error) {
       await detach(engine, closing);
@@ -159,7 +159,7 @@ class OpenHost {
         ...this.#issues.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason })),
         ...[...this.#engine.lifetimes.failures].map(([name, reason]) => ({
           name: `instance "${name}"`,
-          value: `its lifetime has passed, and it could not be ended: ${reason}`,
+          value: `its lifetime has ended, but it could not be stopped: ${reason}`,
         })),
         ...images.map(({ image, reason }) => ({ name: `image ${image}`, value: reason })),
       ];

@@ -28,7 +28,7 @@ describe("openHost refuses as ConfigError, before anything is touched,", () => {
     ["no drivers", () => ({ root: root() }), /drivers: must be an array/],
     ["a misspelt key", () => ({ root: root(), driver: drivers }), /driver: unknown key; did you mean "drivers"/],
     ["one driver in the place of several", () => ({ root: root(), drivers: fake() }), /drivers: must be an array/],
-    ["what is no driver", () => ({ root: root(), drivers: [fake] }), /drivers\.0: is no driver/],
+    ["what is no driver", () => ({ root: root(), drivers: [fake] }), /drivers\.0: is not a driver/],
     ["a signal that is none", () => ({ root: root(), drivers, signal: 5 }), /signal: must be an AbortSignal/],
   ];
   for (const [what, options, told] of refusals) {

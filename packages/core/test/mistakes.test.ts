@@ -52,7 +52,7 @@ const MISTAKES: readonly (readonly [string, () => Promise<unknown>, string])[] =
   ["a driver that is not called", () => loose(openHost)({ root, drivers: [fake] }), "pass what lxc(), oci() or qemu()"],
   ["create()", () => create(undefined), "instance config: must be an object, and is missing"],
   ["create with a name alone", () => create("web"), "instance config: must be an object, and is a string"],
-  ["create({})", () => create({}), "driver: is missing: write driver: with one of fake"],
+  ["create({})", () => create({}), "driver: is missing: set driver to one of fake"],
   ["create without an image", () => createWith({ image: undefined }), "image: is missing: write the alias or"],
   ["create without a name", () => createWith({ name: undefined }), 'name: is missing: write name: "web"'],
   ["a name that is a number", () => createWith({ name: 5 }), 'name: must be a string, and is 5: write "5"'],

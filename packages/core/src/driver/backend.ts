@@ -18,163 +18,168 @@ import type { BackendProcess } from "./process.ts";
 export interface HostReport {
   /** Whether instances can be created and started. */
   readonly usable: boolean;
-  /** What is lacking for use. Empty exactly when `usable`. */
+  /** What the host lacks. Empty exactly when `usable`. */
   readonly missing: readonly Missing[];
   /** Facts worth knowing, in the order to print them: versions, the accelerator in use and why, the cgroup layout. */
   readonly facts: readonly { readonly name: string; readonly value: string }[];
 }
 
 /**
- * A driver, as `lxc()` and its like return it and `openHost()` takes it. The type parameters carry, in this order, its
- * name, what its instances can do, and the schema of its section of the configuration.
+ * A driver: what `lxc()`, `oci()` and `qemu()` return and `openHost()` takes. The type parameters are its name, the
+ * capabilities of its instances, and the schema of its configuration section.
  */
 export interface Driver<N extends string = string, C extends Capability = Capability, S extends z.ZodType = z.ZodType> {
   /**
-   * What a configuration picks it by, and the key of its section there: an RFC 1123 label that is no other key of a
-   * configuration.
+   * Selects the driver in a configuration, and is the key of its section there. An RFC 1123 label that is not another
+   * key of a configuration.
    */
   readonly name: N;
-  /** What its instances are. */
+  /** The kind of its instances. */
   readonly kind: InstanceKind;
-  /** What instances of this driver can ever do. What one can do *now* is asked of it. */
+  /** What instances of this driver can do at all. {@link RunningCore.lacks} says what a running one lacks *now*. */
   readonly capabilities: ReadonlySet<C>;
-  /** The section of an instance's configuration that bears the driver's name; must accept `undefined`. */
+  /** The schema of the section of an instance's configuration that has the driver's name. Must accept `undefined`. */
   readonly section: S;
-  /** Which images it can run. */
+  /** The kinds of images that it can run. */
   readonly accepts: readonly Image["kind"][];
-  /** For which architectures. Default: the host's own, as for programs that the host's processors run. */
+  /** The architectures of images that it can run. Default: the host's own, for programs that run on its processors. */
   readonly architectures?: readonly Architecture[] | undefined;
-  /** Kinds of source that the driver's package adds to `images.import()`. */
+  /** Image sources that the driver's package adds to `images.import()`. */
   readonly sources?: readonly ImageSourcePlugin[] | undefined;
-  /** Looks at the host; changes nothing. */
+  /** Examines the host; changes nothing. */
   probe(options?: Abortable): Promise<HostReport>;
-  /** Called once by `openHost()`. Must be cheap and touch nothing. */
+  /** Called once by `openHost()`. Must be cheap and must touch nothing. */
   open(context: DriverContext): Backend<C>;
 }
 
-/** Any driver: what `openHost()` takes. A driver that can do more is assignable to it. */
+/** Any driver: what `openHost()` takes. A driver with any capabilities is assignable to it. */
 export interface AnyDriver extends Omit<Driver<string, Capability>, "open"> {
-  /** Makes the backend that serves one host. Called once, by `openHost()`. */
+  /** Creates the backend of one host. Called once, by `openHost()`. */
   open(context: DriverContext): Backend<never>;
 }
 
-/** What the engine lends to a driver for as long as the host is open. */
+/** What the engine gives to a driver while the host is open. */
 export interface DriverContext {
-  /** `root/drivers/<name>`, made on first use by the driver: caches shared by its instances. 0700. */
+  /** `root/drivers/<name>`: caches that its instances share. The driver creates it on first use, with mode 0700. */
   readonly folder: string;
-  /** Ten characters that tell this root from others on the machine: for names of cgroups, interfaces and the like. */
+  /** Ten characters that are unique to this root on the machine: for names of cgroups, interfaces and the like. */
   readonly hostId: string;
 }
 
-/** One instance, as the engine shows it to a driver. A plain value: nothing here changes under the driver's hands. */
+/** One instance, as a driver sees it. A plain value that does not change later. */
 export interface InstanceContext {
-  /** Free for another instance once this one is deleted. */
+  /** Another instance may get this name after this one is deleted. */
   readonly name: string;
-  /** Its own for ever. */
+  /** Unique for ever. */
   readonly uuid: string;
-  /** Valid, defaults filled in, the driver's own section included. */
+  /** Checked, with defaults filled in, and with the driver's own section. */
   readonly config: InstanceConfig;
-  /** What it was made of, with what an OCI image says of its process. */
+  /** The image that it was created from, with the process configuration of an OCI image. */
   readonly image: Image;
-  /** The image's content as files of this host. */
+  /** The content of the image, as files on this host. */
   readonly tree: ImageTree;
-  /** The nics of `config.devices`, with the address and the bridge that the network reserved for each. */
+  /** The nics of `config.devices`, each with the address and the bridge that its network reserved. */
   readonly nics: readonly NicAttachment[];
-  /** `root/instances/<name>`: the driver's, but for `instance.json`. 0700; deleted as a whole by the engine. */
+  /**
+   * `root/instances/<name>`, mode 0700. All but `instance.json` belongs to the driver; the engine deletes the folder.
+   */
   readonly folder: string;
-  /** `folder/run`, emptied before each launch: sockets, pid files. */
+  /** `folder/run`: sockets, pid files. The engine empties it before each launch. */
   readonly run: string;
-  /** `folder/log`, kept over restarts. */
+  /** `folder/log`: kept over restarts. */
   readonly log: string;
 }
 
-/** What becomes of each changed key when a configuration is replaced. */
+/** The effect of each changed key when a configuration is replaced. */
 export interface Plan {
-  /** Empty: nothing to object to, and nothing changes. */
+  /** Empty: nothing changes and nothing is refused. */
   readonly changes: readonly {
-    /** The key, as a person writes it: `limits.memory`. */
+    /** The key as users write it: `limits.memory`. */
     readonly path: string;
     readonly effect: "live" | "next-start" | "unsupported";
-    /** Required where unsupported. */
+    /** Required for `unsupported`. */
     readonly reason?: string | undefined;
   }[];
 }
 
 /**
- * What an author of a driver writes; the engine completes it. The engine calls at most one of these at a time for one
- * instance, holding its lock; it has checked the state. What fails or is aborted it undoes: a create by `remove()`, a
- * launch by `adopt()`, which finds or clears what was left, and `kill()`.
+ * What an author of a driver writes; the engine does the rest. For one instance the engine calls one of these at a
+ * time, under its lock and after a check of the state; `logs()` is called without the lock. The engine undoes a step
+ * that fails or is aborted: a create with `remove()`; a launch with `adopt()`, which finds or clears what was left, and
+ * `kill()`.
  */
 export interface Backend<C extends Capability = Capability> {
   /**
-   * Pure. `before` is absent at create, where `after` must be refused as far as it can never work: a limit that the
-   * driver cannot set is `unsupported` with the reason, and the create fails before anything is touched.
+   * Pure. `before` is absent at create. The plan must then refuse every key of `after` that can never work: a limit
+   * that the driver cannot set is `unsupported` with the reason, and the create fails before anything is touched.
    */
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan;
-  /** Makes, once, what outlives starts and stops: the writable root. In the image's size, O(1). */
+  /** Creates, once, what outlives starts and stops: the writable root. The time must not grow with the image's size. */
   materialize(instance: InstanceContext, options: ProgressOptions): Promise<void>;
-  /** Starts it. Resolves when it runs (not: is ready). What it leaves behind on failure, `adopt()` clears. */
+  /** Starts the instance. Resolves when it runs, not when it is ready. `adopt()` clears what a failed launch leaves. */
   launch(instance: InstanceContext, options: Abortable): Promise<Running<C>>;
   /**
-   * Finds what a former process started and still runs; `undefined` when nothing does, after cleaning up what a dead
-   * one left (mounts, cgroups, interfaces).
+   * Finds a run that an earlier process started and that still runs. Resolves with `undefined` when there is none,
+   * after removing what a dead run left (mounts, cgroups, interfaces).
    */
   adopt(instance: InstanceContext, options: Abortable): Promise<Running<C> | undefined>;
   /**
-   * How a run ended that `adopt()` did not find any more: asked right after it. Left out, or `undefined`, where nobody
-   * can know: the instance is then said to be `lost`.
+   * How a run ended that `adopt()` no longer found. Called right after it. When the method is left out or resolves with
+   * `undefined`, the exit has the reason `lost`.
    */
   lastExit?(instance: InstanceContext, options: Abortable): Promise<ExitStatus | undefined>;
   /**
-   * Removes what `materialize()` made outside of the instance's folder, and any mount within it. Idempotent. Ends by
-   * force what still runs: mostly nothing does, but an `adopt()` that failed is no reason to keep an instance.
+   * Removes what `materialize()` created outside the instance's folder, and every mount within it. Idempotent. Also
+   * kills what still runs: usually nothing does, but an instance must be deletable even when `adopt()` failed.
    */
   remove(instance: InstanceContext, options: Abortable): Promise<void>;
-  /** Required with the capability `logs`: works stopped, too. */
+  /** Required with the capability `logs`. Works for a stopped instance too. */
   logs?(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable>;
 }
 
-/** What a launch or an adoption leaves in the engine's hands: one run of an instance, from start to stop. */
+/** One run of an instance, from start to stop: the result of a launch or an adoption. */
 export type Running<C extends Capability = Capability> = RunningCore & RunningOperations<C>;
 
-/** What every run has, whatever the driver can do. */
+/** What every run has, whatever the capabilities of its driver. */
 export interface RunningCore {
-  /** Absent where the instance runs on another machine. */
+  /** Absent when the instance runs on another machine. */
   readonly pid?: number | undefined;
   /**
-   * Resolves, exactly once and never rejecting, when the instance has stopped *and* what the run held on the host
-   * (mounts, interfaces, cgroups, sockets) is released. `undefined`: ended, nobody knows how.
+   * Resolves when the instance has stopped *and* everything that the run held on the host (mounts, interfaces, cgroups,
+   * sockets) is released. Must not reject. `undefined`: how it ended is unknown.
    */
   readonly exited: Promise<ExitStatus | undefined>;
-  /** A reason why the capability is lacking *now*, though the driver has it: no agent in this guest. */
+  /** Why the instance lacks a capability of its driver *now*: no agent in this guest, for example. */
   lacks?(capability: Capability): string | undefined;
-  /** See `ready()`. Absent: ready as soon as it runs. */
+  /** See `ready()`. When absent, the instance is ready as soon as it runs. */
   ready?(options: Abortable): Promise<void>;
   /**
-   * Asks for an orderly end; returns when asked, not when ended. May be called right after launch; resolves when it has
-   * ended already. Where it goes on asking, it stops when the signal aborts, later than its return too: nobody waits
-   * for the end any more.
+   * Asks the instance to stop in order. Resolves when it was asked, not when it has ended; also when it has ended
+   * already. May be called right after launch. A driver that keeps asking must stop doing so when the signal aborts,
+   * even after this call has resolved: then no caller waits for the end.
    */
   shutdown(options: Abortable): Promise<void>;
   /**
-   * Ends it by force, frozen or not; must work when `shutdown()` or anything else is under way, and without an answer
-   * from anybody. Resolves when told, not when ended.
+   * Kills the instance, frozen or not. Must work while `shutdown()` or anything else is under way, and without an
+   * answer from a peer. Resolves when the kill was sent, not when the instance has ended.
    */
   kill(): Promise<void>;
-  /** Lets go of sockets and listeners and leaves the instance running; `exited` then never settles. */
+  /** Closes sockets and listeners and leaves the instance running; `exited` then never settles. */
   detach(): Promise<void>;
 }
 
-/** What the engine asks of a driver for one `exec`, every default resolved but those that need the instance's files. */
+/** What the engine passes to a driver for one `exec`. Only defaults that need the instance's files are not resolved. */
 export interface ExecRequest {
   /** At least one word; the first is looked up on the PATH inside. */
   readonly argv: readonly string[];
-  /** The config's `env`, then the call's. The driver puts the image's and `PATH HOME USER HOSTNAME TERM` below it. */
+  /**
+   * The `env` of the config, then of the call. The driver's defaults: the image's, and `PATH HOME USER HOSTNAME TERM`.
+   */
   readonly env: Readonly<Record<string, string>>;
-  /** Absent: the image's working directory, else `/`. */
+  /** When absent: the image's working directory, else `/`. */
   readonly cwd: string | undefined;
   /**
-   * A name, `uid` or `uid:gid`, by the instance's own `/etc/passwd`. Absent: the user that the program of an
+   * A name, `uid` or `uid:gid`, by the instance's own `/etc/passwd`. When absent: the user that the program of an
    * application container runs as, else root.
    */
   readonly user: string | undefined;
@@ -182,26 +187,26 @@ export interface ExecRequest {
   readonly tty: TerminalSize | undefined;
 }
 
-/** The operations of a running instance that the engine builds the public ones on. */
+/** The driver's operations on a running instance; the engine builds the public ones on them. */
 export interface RunningCapabilities {
   exec: {
-    /** Starts a program inside. An abort before it resolves leaves no program behind. */
+    /** Starts a program inside. An abort before it resolves leaves no program. */
     exec(request: ExecRequest, options: Abortable): Promise<BackendProcess>;
   };
   files: { readonly files: FileOperations };
   freeze: CanFreeze & {
     /**
-     * Whether it is frozen, asked of the system: what the record says after an adoption, or a freeze that failed.
-     * `undefined` where that cannot be told now: what the record said stands.
+     * Whether the instance is frozen, according to the system. The engine asks after an adoption and after a failed
+     * freeze. `undefined`: it cannot be told now, and the record stays as it is.
      */
     isFrozen(options: Abortable): Promise<boolean | undefined>;
   };
   network: CanNetwork;
   metrics: CanMetrics;
-  // Nothing of a run: {@link Backend.logs}. Not `unknown`, which would swallow the other members of the union.
+  // A run has no operation for it: see {@link Backend.logs}. Not `unknown`, which would absorb the rest of the union.
   logs: object;
 }
 
 type Intersect<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never;
-/** What a run has beside {@link RunningCore} for the capabilities `C`; for none, nothing. */
+/** What a run has besides {@link RunningCore} for the capabilities `C`. */
 export type RunningOperations<C extends Capability> = [C] extends [never] ? unknown : Intersect<RunningCapabilities[C]>;

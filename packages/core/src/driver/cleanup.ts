@@ -1,11 +1,11 @@
-/** Takes note of how to undo what was just done. */
+/** Registers how to undo what was just done. */
 export type Undo = (undo: () => unknown) => void;
 
 /**
- * Runs `work`; when it fails, undoes in reverse all that it gave to `undo`, then throws. What `work` keeps is what it
- * returns. Undoing goes on past a failure of its own.
+ * Runs `work`. When it fails, runs everything that it gave to `undo`, in reverse, then throws. A failure of one undo
+ * step does not stop the others.
  *
- * @throws what `work` threw, itself: see {@link joinFailures}.
+ * @throws the very error that `work` threw: see {@link joinFailures}.
  */
 export async function allOrNothing<T>(work: (undo: Undo) => Promise<T>): Promise<T> {
   const steps: (() => unknown)[] = [];
@@ -17,18 +17,17 @@ export async function allOrNothing<T>(work: (undo: Undo) => Promise<T>): Promise
 }
 
 /**
- * What a holder of several things gives back at its end, in reverse: `AsyncDisposableStack` for Node 20. Disposing
- * twice does nothing the second time.
+ * Releases several resources in reverse: an `AsyncDisposableStack` for Node 20. Disposing a second time does nothing.
  */
 export class CleanupStack implements AsyncDisposable {
   readonly #steps: (() => unknown)[] = [];
 
-  /** Has `step` called at the end, before all that was deferred earlier. */
+  /** Calls `step` at the end, before everything that was deferred earlier. */
   defer(step: () => unknown): void {
     this.#steps.push(step);
   }
 
-  /** Disposes of `resource` with the stack. */
+  /** Disposes `resource` with the stack. */
   use<T extends AsyncDisposable>(resource: T): T {
     this.defer(() => resource[Symbol.asyncDispose]());
     return resource;
@@ -42,8 +41,8 @@ export class CleanupStack implements AsyncDisposable {
 }
 
 /**
- * What to throw where several things failed, one after another: the first, which is what the caller must know. The
- * others, of undoing it, become its {@link InstanceError.cleanupFailures}.
+ * The error to throw when several steps failed: the first failure, which the caller must know. The others, failures of
+ * undoing it, become its {@link InstanceError.cleanupFailures}.
  */
 export function joinFailures(failures: readonly unknown[]): unknown {
   const [first, ...others] = failures;

@@ -2,10 +2,10 @@ import { setMaxListeners } from "node:events";
 import type { Abortable } from "../contract/abortable.ts";
 import { TimeoutError } from "../contract/errors.ts";
 
-/** Waits for `promise` no longer than until `signal` aborts; what it stands for goes on. @throws `signal.reason` */
+/** Waits for `promise` until `signal` aborts; the work behind the promise goes on. @throws `signal.reason` */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  // The promise lost interest, not its value: a late rejection must not count as unhandled.
+  // After an abort nobody awaits the promise: a late rejection must not count as unhandled.
   promise.catch(() => undefined);
   signal.throwIfAborted();
   let stop = () => {};
@@ -48,23 +48,23 @@ export async function abortableWithin<T>(
 
 /** Options of {@link Deadline} and {@link withDeadline}. */
 export interface DeadlineOptions extends Abortable {
-  /** What is under way, for the message: `"stop of web"`. */
+  /** The action, for the message: `"stop of web"`. */
   readonly action: string;
   /** Milliseconds; `Infinity` never passes. */
   readonly timeout: number;
-  /** What a person can check. */
+  /** What to check, for the message. */
   readonly hint?: string | undefined;
 }
 
-/** The longest delay of a timer, in milliseconds: a longer one fires at once (Node, "Timers"). */
+/** The longest delay of a timer, in milliseconds; a longer one fires at once (Node, "Timers"). */
 const LONGEST = 2 ** 31 - 1;
 
 /**
- * A signal that aborts with a {@link TimeoutError} when `timeout` has passed, or with the caller's own reason before.
- * Dispose of it when the work is done: it holds a timer and a listener on the caller's signal.
+ * A signal that aborts with a {@link TimeoutError} when `timeout` has passed, or before that with the caller's own
+ * reason. Dispose it when the work is done: it holds a timer and a listener on the caller's signal.
  */
 export class Deadline implements Disposable {
-  /** For what is done under the deadline. */
+  /** Pass it to the work that the deadline limits. */
   readonly signal: AbortSignal;
   readonly #dispose: () => void;
   #hasPassed = false;
@@ -105,16 +105,16 @@ export async function withDeadline<T>(options: DeadlineOptions, work: (signal: A
   }
 }
 
-/** What {@link linkSignals} returns. Disposing stops listening to the signals it was made of. */
+/** What {@link linkSignals} returns. Disposing stops listening to the signals that it links. */
 export interface LinkedSignal extends Disposable {
   readonly signal: AbortSignal;
-  /** Aborts `signal` for a reason of one's own, or for none. */
+  /** Aborts `signal`, with a reason or without. */
   abort(reason?: unknown): void;
 }
 
 /**
- * A signal that aborts when one of `signals` does, with its reason, until disposed. `AbortSignal.any()` cannot be
- * disposed: on a long-lived signal its dependants add up (nodejs/node#54614).
+ * A signal that aborts when one of `signals` does, with the same reason, until it is disposed. `AbortSignal.any()`
+ * cannot be disposed: the dependants of a long-lived signal add up (nodejs/node#54614).
  */
 export function linkSignals(...signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
   const controller = unlimitedController();
@@ -135,10 +135,7 @@ export function linkSignals(...signals: readonly (AbortSignal | undefined)[]): L
   };
 }
 
-/**
- * A controller whose signal many may listen to at once: Node 20 takes eleven listeners for a leak, and says so on
- * stderr.
- */
+/** A controller whose signal may have any number of listeners: Node 20 reports more than ten as a leak on stderr. */
 export function unlimitedController(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);

@@ -2,44 +2,47 @@ import type { Readable } from "node:stream";
 import type { ImportOptions } from "../contract/images.ts";
 import type { Image, Layer } from "../model/image.ts";
 
-/** A kind of source for `images.import()`: registries, archives. Core brings files, folders and Debian. */
+/** A kind of source for `images.import()`: registries, archives. Core itself has files, folders and Debian. */
 export interface ImageSourcePlugin {
-  /** The prefixes that it serves, as in `["docker://", "oci:"]`. */
+  /** The prefixes that it handles, as in `["docker://", "oci:"]`. */
   readonly prefixes: readonly string[];
   /**
-   * Reads the source and writes layers, then returns what the image is. `draft.folder` is scratch space that the store
-   * deletes whatever happens.
+   * Reads the source, adds the layers to the draft, and returns the description of the image. `draft.folder` is scratch
+   * space that the store always deletes.
    */
   import(source: string, draft: ImageDraft, options: ImportOptions): Promise<ImageDescription>;
 }
 
-/** An image on its way into the store: nothing of it is visible before the import has returned. */
+/** An image that is being imported. It becomes visible when the import has returned. */
 export interface ImageDraft {
   /** An empty folder for the import's own use. */
   readonly folder: string;
-  /** Bytes that one file of a source may have in `folder`, and a layer uncompressed: whoever fetches goes no further. */
+  /**
+   * The most bytes that one file of the source may have in `folder`, and that a layer may have uncompressed. An import
+   * must stop at this limit.
+   */
   readonly maxBytes: number;
   /**
-   * Adds the next layer, bottom first. With `diffId` and a store that has the layer on the same parents, `open` is not
-   * called. The content is checked while it is unpacked: paths, links, devices, `digest` of the compressed and `diffId`
-   * of the uncompressed bytes. @throws {ImageError}
+   * Adds the next layer, bottom first. When `diffId` is given and the store has that layer on the same parents, `open`
+   * is not called. The content is checked while it is unpacked: paths, links, devices, `digest` of the compressed and
+   * `diffId` of the uncompressed bytes. @throws {ImageError}
    */
   addLayer(layer: LayerSource): Promise<Layer>;
 }
 
-/** One layer on its way into the store. Digests are written `sha256:…`. */
+/** One layer of an image that is being imported. Digests are written `sha256:…`. */
 export interface LayerSource {
-  /** The tar: plain, gzip, xz or zstd, told by its first bytes. */
+  /** The tar: plain, gzip, xz or zstd, detected from its first bytes. */
   open(): Promise<Readable>;
-  /** Of the uncompressed tar. */
+  /** The digest of the uncompressed tar. */
   readonly diffId?: string | undefined;
-  /** Of the bytes as `open()` gives them. */
+  /** The digest of the bytes that `open()` returns. */
   readonly digest?: string | undefined;
-  /** Bytes as `open()` gives them, for progress. */
+  /** The number of bytes that `open()` returns, for progress. */
   readonly size?: number | undefined;
   /** Whether `.wh.` names are whiteouts (OCI image-spec, layer.md) rather than files. */
   readonly whiteouts: boolean;
 }
 
-/** All of an image but what the store itself knows: layers, size, time. */
+/** Everything about an image except what the store itself adds: layers, size, time. */
 export type ImageDescription = Omit<Image, "layers" | "size" | "createdAt" | "source" | "aliases">;

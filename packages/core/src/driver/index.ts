@@ -1,11 +1,11 @@
 /**
- * What authors of drivers import: the little that a driver supplies, all types that it speaks of, and the helpers that
- * the drivers of Pileus are made with.
+ * What authors of drivers import: the interface that a driver implements, all types that it uses, and the helpers that
+ * the drivers of Pileus use.
  *
  * Start reading at `backend.ts`: a package exports a function that returns a `Driver`, its `open()` returns a
- * `Backend`, whose `launch()` and `adopt()` return a `Running`. Not for callers, who begin at `@pileus/core`; nor for
- * tests: the conformance kit is `@pileus/core/testing`. In prose: docs/writing-a-driver.md. Durations are milliseconds
- * and sizes are bytes, everywhere.
+ * `Backend`, whose `launch()` and `adopt()` return a `Running`. Not for users of instances: they start at
+ * `@pileus/core`. The conformance kit for tests is `@pileus/core/testing`. The guide is docs/writing-a-driver.md.
+ * Durations are milliseconds and sizes are bytes, everywhere.
  */
 
 // — What a driver is —
@@ -27,7 +27,7 @@ export type {
 export type { ImageDescription, ImageDraft, ImageSourcePlugin, LayerSource } from "./image-source.ts";
 export type { BackendProcess } from "./process.ts";
 
-// — What these speak of —
+// — The types that these use —
 
 export type { Abortable, Progress, ProgressOptions, Timed } from "../contract/abortable.ts";
 export type {
@@ -59,7 +59,7 @@ export type { Image, Layer } from "../model/image.ts";
 export type { Limits } from "../model/limits.ts";
 export type { NicAttachment } from "../network/attachment.ts";
 
-// — Helpers of any driver —
+// — Helpers for any driver —
 
 export { refusedArguments } from "../model/arguments.ts";
 export { ArgumentSchema, argvIssue } from "../model/exec.ts";
@@ -113,7 +113,7 @@ export { connectAbstractSocket } from "../system/syscall.ts";
 export { TOOL_ENV } from "../system/tool-env.ts";
 export { connectUnix, listenUnix } from "../system/unix-socket.ts";
 
-// — What strangers say —
+// — Untrusted text —
 
 export { type JsonBounds, MAX_JSON_DEPTH, parseJson } from "../text/bounded-json.ts";
 export { printable } from "../text/printable.ts";

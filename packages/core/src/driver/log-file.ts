@@ -3,11 +3,11 @@ import { stat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import type { Abortable } from "../contract/abortable.ts";
 
-/** What a log holds up to now; nothing where there is no such file. For `Backend.logs()`. */
+/** The content of a log so far; empty when the file does not exist. For `Backend.logs()`. */
 export async function readLogFile(path: string, options: Abortable = {}): Promise<Readable> {
   const size = await sizeOf(path);
   options.signal?.throwIfAborted();
-  // Cut at what was there: a busy writer must not make it endless.
+  // Only up to the size at the call: a busy writer must not make the stream endless.
   return size === 0 ? Readable.from([]) : createReadStream(path, { end: size - 1, signal: options.signal });
 }
 

@@ -4,19 +4,17 @@ import type { Plan } from "./backend.ts";
 
 type Change = Plan["changes"][number];
 
-/**
- * What a driver says of its keys, for {@link renderPlan}. Keys of `limits` and of its section are written `limits.cpu`.
- */
+/** A driver's rules for {@link renderPlan}. Keys of `limits` and of the driver's section are written `limits.cpu`. */
 export interface PlanRules {
   /** The name of the driver's section. */
   readonly section: string;
-  /** What a change of each key means. A key that is not here is fixed when the instance is created. */
+  /** The effect of a change of each key. A key that is missing here is fixed when the instance is created. */
   readonly effects: Readonly<Record<string, "live" | "next-start">>;
-  /** What can never work, whatever was there before: a limit that this host or this kind of instance cannot keep. */
+  /** What can never work: a limit that this host or this kind of instance cannot enforce. */
   readonly refused: readonly ConfigIssue[];
 }
 
-/** A `Backend.plan()` by a table: each key that differs, with its effect. Pure. */
+/** Implements `Backend.plan()` from a table of rules: each key that differs, with its effect. Pure. */
 export function renderPlan(before: InstanceConfig | undefined, after: InstanceConfig, rules: PlanRules): Plan {
   const refusals = rules.refused.map(({ path, message }) => unsupported(path.join("."), message));
   if (before === undefined) return { changes: refusals };

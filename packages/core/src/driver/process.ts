@@ -2,31 +2,30 @@ import type { Duplex, Readable, Writable } from "node:stream";
 import type { TerminalSize } from "../contract/process.ts";
 import type { ExitStatus, SignalName } from "../contract/state.ts";
 
-/**
- * One program inside, as a driver hands it over. The engine wraps it into the contract's `PipeProcess` or `TtyProcess`.
- */
+/** One program inside, as a driver returns it. The engine wraps it in the contract's `PipeProcess` or `TtyProcess`. */
 export interface BackendProcess {
-  /** Three pipes, or one terminal: what the request asked for. */
+  /** Three pipes or one terminal, as the request says. */
   readonly streams:
     | { readonly kind: "pipes"; readonly stdin: Writable; readonly stdout: Readable; readonly stderr: Readable }
     | { readonly kind: "tty"; readonly tty: Duplex };
   /** Rejects only when the connection to the program is lost. */
   readonly exit: Promise<ExitStatus>;
   /**
-   * To the process group inside; `SIGKILL` to all that the program started. After the program's end: to those of its
-   * group that live on, and never to a stranger that has got its number since. Does nothing where there are none.
+   * Sends a signal to the process group inside; `SIGKILL` goes to everything that the program started. After the
+   * program has ended, the signal goes to the members of its group that still live, never to an unrelated process that
+   * has the number by then. Does nothing when no member lives.
    */
   kill(signal: SignalName): Promise<void>;
-  /** Only asked of a terminal. */
+  /** Called only for a terminal. */
   resize(size: TerminalSize): Promise<void>;
   /**
-   * Whether the kernel's OOM killer has killed something in the instance since this program began. Asked right after an
-   * end by a `SIGKILL` that the engine did not send. Left out where the driver cannot count.
+   * Whether the kernel's OOM killer has killed something in the instance since this program began. Called right after
+   * the program ended by a `SIGKILL` that the engine did not send. Left out when the driver cannot count these kills.
    */
   ranOutOfMemory?(): Promise<boolean>;
   /**
-   * The owner is done with it: no signal comes any more, and what is left of its group lives on. May be called more
-   * than once. Left out where the driver holds nothing for a program that has ended.
+   * Called when the owner is done with the program: no more signals come, and the rest of its group keeps running. May
+   * be called more than once. Left out when the driver holds nothing for a program that has ended.
    */
   release?(): void;
 }

@@ -26,7 +26,8 @@ export interface TerminalProgram {
 /** A program that this process has just started on a terminal, whose device is at `path`: as a driver hands it over. */
 export function programOnTerminal(terminal: TerminalProgram, path: string): BackendProcess {
   const group = new ProgramGroup(terminal.pid);
-  // Else the end of the last program on it would be the end of what is still to be read (libuv, uv__stream_io, POLLHUP).
+  // Else the end of the last program on it would be the end of what is still to be read (libuv, uv__stream_io,
+  // POLLHUP).
   const held = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
   const tty = new Duplex({
     read: () => terminal.resume(),

@@ -8,13 +8,14 @@ import { type AnyRunning, Run } from "./run.ts";
 import { isStopUnderWay } from "./stop-mark.ts";
 
 /**
- * Finds what runs of an instance whose record says that it does, and makes the record true again: the run, held from
- * now on; or nothing, and then it is `stopped`. A start that a crash cut short is undone. Only under the lock.
+ * Finds the run of an instance that is not `stopped` on record, and corrects the record. Returns the run, attached from
+ * now on, or `undefined` when nothing runs; the instance is then `stopped`. Undoes a start that a crash cut short. Only
+ * under the lock.
  *
- * What the driver cannot tell is an `error` in this process alone, and is asked again by the next verb: the record
- * stays as it is, for another process may hold what this one cannot reach.
+ * When the driver cannot tell, the instance is in `error` in this process alone, and the next verb asks the driver
+ * again. The record stays as it is, because another process may be attached to the run that this one cannot reach.
  */
-export async function findAgain(
+export async function adoptRun(
   instance: ManagedInstance,
   record: InstanceRecord,
   signal: AbortSignal,
@@ -32,12 +33,12 @@ export async function findAgain(
     }
   } catch (error) {
     signal.throwIfAborted();
-    instance.loseSight(error);
+    instance.markUnreachable(error);
     throw error;
   }
   if (running === undefined) {
-    // A start that never finished is not a run that was lost: there is nothing to tell about its end.
-    const exit = record.state === "starting" ? undefined : await exitBehindOurBack(instance, record, status);
+    // A start that never finished is not a lost run: it has no exit to record.
+    const exit = record.state === "starting" ? undefined : await exitWhileDetached(instance, record, status);
     await recordEnd(instance, record, exit);
     return undefined;
   }
@@ -57,39 +58,39 @@ async function takeOver(
 ): Promise<Run> {
   const run = new Run(record.run ?? randomUUID(), running);
   const state = await runningState(instance, record, running, signal);
-  // A freeze that was cut short had come far enough.
+  // A freeze that was cut short had already frozen the instance.
   const frozen = record.state === "running" && state === "frozen";
-  const before = frozen ? instance.passThrough(record, "freezing") : record;
+  const before = frozen ? instance.publishIntermediate(record, "freezing") : record;
   await instance.change(before, { state, run: run.id, error: undefined });
   instance.hold(run);
   return run;
 }
 
-/** The state of an instance that runs, as the host tells it. Only under the lock. */
+/** The actual state of an instance that runs. Only under the lock. */
 export async function runningState(
   instance: ManagedInstance,
   record: InstanceRecord,
   running: AnyRunning,
   signal: AbortSignal,
 ): Promise<InstanceState> {
-  // `error` may have come over `stopping`.
+  // `error` may have replaced `stopping`.
   if (["stopping", "error"].includes(record.state) && (await isStopUnderWay(instance))) return "stopping";
-  // A stop that was cut short makes it `running`, too: nobody waits for the end any more. That it was asked for stays
-  // on record.
+  // After a stop that was cut short the instance is `running` again: no process waits for its end. `stopRequested`
+  // stays on record.
   return ((await running.isFrozen?.({ signal })) ?? record.state === "frozen") ? "frozen" : "running";
 }
 
-async function exitBehindOurBack(
+async function exitWhileDetached(
   instance: ManagedInstance,
   record: InstanceRecord,
   status: ExitStatus | undefined,
 ): Promise<InstanceExit> {
-  const asked = record.asked || (await isStopUnderWay(instance));
-  const reason = asked ? "requested" : status === undefined ? "lost" : "program";
+  const stopRequested = record.stopRequested || (await isStopUnderWay(instance));
+  const reason = stopRequested ? "requested" : status === undefined ? "lost" : "program";
   return { reason, ...(status === undefined ? {} : { status }), at: Date.now() };
 }
 
-/** Ends what runs and waits until nothing of it is left. */
+/** Kills a run and waits until nothing of it is left. */
 export async function endByForce(running: AnyRunning): Promise<void> {
   await running.kill();
   await running.exited;

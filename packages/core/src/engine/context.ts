@@ -5,7 +5,7 @@ import type { NicAttachment } from "../network/attachment.ts";
 import type { Engine } from "./engine.ts";
 import type { InstanceRecord } from "./record.ts";
 
-/** The instance as its driver is shown it. */
+/** The instance as its driver sees it. */
 export async function instanceContext(
   engine: Engine,
   record: InstanceRecord,

@@ -4,22 +4,22 @@ import { withDeadline } from "../driver/deadline.ts";
 import type { Engine } from "./engine.ts";
 
 /**
- * Milliseconds that each of the two steps of letting go may take: ending what is under way, and closing what is open.
+ * Milliseconds that each of the two steps of disposing may take: ending the calls under way, and closing what is open.
  */
 const STEP_TIME = 5000;
 
 /**
- * Lets go of everything: what waits ends, what can be undone is, and what runs goes on without us. `closing` is the
- * controller of {@link Engine.closing}.
+ * Releases everything of a host. Waiting calls end, work that can be undone is undone, and running instances keep
+ * running. `closing` is the controller of {@link Engine.closing}.
  *
- * @throws {TimeoutError} after 10 s at most, where a driver does not answer: what it was asked for goes on without us.
+ * @throws {TimeoutError} after 10 s at most, when a driver does not answer; what it is doing then goes on.
  */
 export async function detach(engine: Engine, closing: AbortController): Promise<void> {
   const { root } = engine.layout;
-  closing.abort(new ConnectionError(`the host at ${root}`, "it was disposed of"));
+  closing.abort(new ConnectionError(`the host at ${root}`, "it was disposed"));
   const failures = [
-    ...(await failureOf(`end of what is under way on the host at ${root}`, () => untilIdle(engine))),
-    ...(await failureOf(`closing of the host at ${root}`, () => close(engine))),
+    ...(await failureOf(`ending the calls under way on the host at ${root}`, () => untilIdle(engine))),
+    ...(await failureOf(`closing the host at ${root}`, () => close(engine))),
   ];
   if (failures.length > 0) throw joinFailures(failures);
 }
@@ -34,7 +34,7 @@ async function failureOf(action: string, step: () => Promise<void>): Promise<unk
 }
 
 async function untilIdle(engine: Engine): Promise<void> {
-  // Undoing may begin new work.
+  // Undoing may start new work.
   while (engine.work.size > 0) await Promise.allSettled([...engine.work]);
 }
 
@@ -43,7 +43,7 @@ async function close(engine: Engine): Promise<void> {
   stack.defer(() => engine.events.close());
   stack.use(engine.images);
   stack.use(engine.networks);
-  // All at once: one that does not answer must not keep us from the others.
+  // All at once: one that does not answer must not delay the others.
   const runs = [...engine.instances.values()].map(({ run }) => run?.running.detach());
   stack.defer(() => Promise.all(runs));
   engine.instances.clear();

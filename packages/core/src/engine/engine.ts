@@ -6,13 +6,13 @@ import type { ManagedInstance } from "./managed-instance.ts";
 import type { ImageStore, NetworkManager } from "./ports.ts";
 import type { Records } from "./records.ts";
 
-/** A driver of this host, opened. */
+/** An opened driver of this host. */
 export interface OpenDriver {
   readonly driver: AnyDriver;
   readonly backend: Backend<never>;
 }
 
-/** What all verbs of one open host share. */
+/** What all calls on one open host share. */
 export interface Engine {
   readonly layout: Layout;
   readonly records: Records;
@@ -21,11 +21,11 @@ export interface Engine {
   readonly networks: NetworkManager;
   readonly events: EventBus;
   readonly lifetimes: Lifetimes;
-  /** The instances that this process has met, by name. The truth is on disk. */
+  /** The instances that this process knows, by name. The records on disk are the truth. */
   readonly instances: Map<string, ManagedInstance>;
-  /** Aborts when the host is disposed: everything that waits ends. */
+  /** Aborts when the host is disposed; everything that waits then ends. */
   readonly closing: AbortSignal;
-  /** Work that the host's disposal waits for. */
+  /** Work that disposing the host waits for. */
   readonly work: Set<Promise<unknown>>;
 }
 

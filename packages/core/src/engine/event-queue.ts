@@ -4,14 +4,14 @@ import type { InstanceEvent } from "../contract/events.ts";
 /** How many events a reader of `watch()` may be behind. */
 export const QUEUE_LIMIT = 4096;
 
-/** The queue behind one call of `watch()`: filled from the call on, read by one loop. */
+/** The queue of one call of `watch()`: it fills from the call on, and one loop reads it. */
 export class EventQueue implements AsyncIterableIterator<InstanceEvent> {
   readonly #waiting: InstanceEvent[] = [];
   readonly #release: () => void;
   #readers: (() => void)[] = [];
   #end: { readonly error?: unknown } | undefined;
 
-  /** `release` is called once, when the queue takes no more. */
+  /** `release` is called once, when the queue accepts no more events. */
   constructor(release: () => void) {
     this.#release = release;
   }
@@ -26,12 +26,12 @@ export class EventQueue implements AsyncIterableIterator<InstanceEvent> {
     this.#wake();
   }
 
-  /** What waits is still read; then the loop ends. */
+  /** The loop still reads the queued events, then ends. */
   close(): void {
     this.#finish({});
   }
 
-  /** The loop throws `error`; what waits is dropped. */
+  /** The loop throws `error`; queued events are dropped. */
   fail(error: unknown): void {
     this.#waiting.length = 0;
     this.#finish({ error });

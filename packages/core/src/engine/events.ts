@@ -3,7 +3,7 @@ import type { Abortable } from "../contract/abortable.ts";
 import type { Emitter, InstanceEvent, InstanceEvents } from "../contract/events.ts";
 import { EventQueue } from "./event-queue.ts";
 
-/** All events of one host, on their way to listeners and watchers. */
+/** Delivers all events of one host to listeners and watchers. */
 export class EventBus {
   readonly #taps = new Set<EventTap>();
   #closed = false;
@@ -12,7 +12,7 @@ export class EventBus {
     for (const tap of this.#taps) tap.deliver(event);
   }
 
-  /** What a reader takes events from: all, or those of one instance. */
+  /** Gives a reader its events: all, or those of one instance. */
   tap(instance?: string): EventTap {
     const tap: EventTap = new EventTap(instance, () => this.#taps.delete(tap));
     this.#taps.add(tap);
@@ -20,7 +20,7 @@ export class EventBus {
     return tap;
   }
 
-  /** Ends all readers, and those who come later at once. */
+  /** Ends all readers; later readers end at once. */
   close(): void {
     this.#closed = true;
     for (const tap of this.#taps) tap.close();
@@ -28,8 +28,8 @@ export class EventBus {
 }
 
 /**
- * One reader's share of the bus: an emitter for listeners and any number of queues. Ends by {@link close}, and by
- * itself after the `deleted` of its own instance.
+ * One reader of the bus: an emitter for listeners and any number of queues. Ends on {@link close}, and after the
+ * `deleted` event of its own instance.
  */
 export class EventTap {
   readonly emitter = new EventEmitter() as Emitter<InstanceEvents>;
@@ -47,8 +47,8 @@ export class EventTap {
   deliver(event: InstanceEvent): void {
     if (this.#instance !== undefined && event.instance !== this.#instance) return;
     for (const queue of this.#queues) queue.push(event);
-    // In a task of its own: what a listener throws is its owner's uncaught exception, not a failure of the engine's
-    // verb.
+    // In a task of its own: if a listener throws, that is an uncaught exception of the caller's, not a failure of the
+    // call.
     queueMicrotask(() => this.#emit(event));
     if (this.#instance !== undefined && event.type === "deleted") this.close();
   }
@@ -92,7 +92,7 @@ export class EventTap {
     this.#closed = true;
     this.#onClose();
     for (const queue of this.#queues) queue.close();
-    // After what was delivered above has reached the listeners.
+    // After the events that were delivered before have reached the listeners.
     queueMicrotask(() => this.emitter.removeAllListeners());
   }
 }

@@ -5,23 +5,23 @@ import type { InstanceRecord } from "./record.ts";
 import type { Run } from "./run.ts";
 import { isStopUnderWay } from "./stop-mark.ts";
 
-/** What a record says of an instance once nothing of its last run is left. */
-export const STOPPED = { state: "stopped", asked: undefined, error: undefined } as const;
+/** The fields of a record once nothing of the last run is left. */
+export const STOPPED = { state: "stopped", stopRequested: undefined, error: undefined } as const;
 
 /**
- * Puts the end of a run on record and tells of it, once; then those who wait for it go on. Another process that held
- * the same run may have recorded the end, or started the next run: its record then stands, and the watchers here are
- * told of it. Only under the lock.
+ * Records the end of a run and publishes it, once; then settles the run. Another process that was attached to the same
+ * run may have recorded the end already, or started the next run: then its record stays, and this process publishes
+ * what it says. Only under the lock.
  */
 export async function recordExit(instance: ManagedInstance, run: Run): Promise<void> {
   if (run.end === undefined) return;
-  // Else a verb has found a later run meanwhile, of which this end tells nothing.
+  // Else a verb has found a later run meanwhile, which this end does not concern.
   if (instance.run === run) {
     const reading = instance.engine.records.read(instance.name);
     if (reading.kind === "record" && reading.record.uuid === instance.uuid && reading.record.run === run.id) {
       const { record } = reading;
       run.exit = record.state === "stopped" ? record.exit : await exitOf(instance, record, run);
-      await recordEnd(instance, onTheWay(instance, record, run), run.exit);
+      await recordEnd(instance, throughStopping(instance, record, run), run.exit);
     }
     instance.run = undefined;
   }
@@ -29,13 +29,13 @@ export async function recordExit(instance: ManagedInstance, run: Run): Promise<v
 }
 
 /**
- * Drops a run whose end the driver failed to report: the next verb looks for what runs. Only under the lock. Returns
- * what to throw.
+ * Detaches from a run whose end the driver failed to report; the next verb looks for it again. Only under the lock.
+ * Returns the error to throw.
  */
-export async function letGoOfRun(instance: ManagedInstance, run: Run, failure: unknown): Promise<unknown> {
+export async function abandonRun(instance: ManagedInstance, run: Run, failure: unknown): Promise<unknown> {
   if (instance.run !== run) return failure;
   instance.run = undefined;
-  instance.loseSight(failure);
+  instance.markUnreachable(failure);
   try {
     await run.running.detach();
     return failure;
@@ -44,10 +44,7 @@ export async function letGoOfRun(instance: ManagedInstance, run: Run, failure: u
   }
 }
 
-/**
- * Records that nothing of a run is left, with how it ended if there is anything to tell, and tells of it. Only under
- * the lock.
- */
+/** Records that nothing of a run is left, with its exit if there is one, and publishes that. Only under the lock. */
 export async function recordEnd(
   instance: ManagedInstance,
   record: InstanceRecord,
@@ -59,19 +56,20 @@ export async function recordEnd(
 }
 
 /**
- * A kill does not wait for its turn: where it was faster, the step that it would have put on record is told of here.
+ * A kill does not wait for the lock. When the end came before the kill could record `stopping`, that state is published
+ * here.
  */
-function onTheWay(instance: ManagedInstance, record: InstanceRecord, run: Run): InstanceRecord {
+function throughStopping(instance: ManagedInstance, record: InstanceRecord, run: Run): InstanceRecord {
   const overtaken = run.endRequested && TRANSITIONS[record.state].includes("stopping");
-  return overtaken ? instance.passThrough(record, "stopping") : record;
+  return overtaken ? instance.publishIntermediate(record, "stopping") : record;
 }
 
-/** How a run ended, with why. Another process may have killed it before it could put on record that it would. */
+/** How and why a run ended. Another process may have killed it before it could record the request. */
 export async function exitOf(instance: ManagedInstance, record: InstanceRecord, run: Run): Promise<InstanceExit> {
   const status = run.end?.status;
-  const asked = record.asked || run.endRequested || (await isStopUnderWay(instance));
+  const stopRequested = record.stopRequested || run.endRequested || (await isStopUnderWay(instance));
   return {
-    reason: asked ? "requested" : "program",
+    reason: stopRequested ? "requested" : "program",
     ...(status === undefined ? {} : { status }),
     at: Date.now(),
   };

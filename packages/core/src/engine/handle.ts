@@ -24,14 +24,14 @@ import { wait } from "./verbs/wait.ts";
 import { filesWhileOpen, streamWhileOpen, verbWhileOpen, whileOpen } from "./while-open.ts";
 import { withRun } from "./with-run.ts";
 
-// Of those who would write the arguments apart, a mode alone, or milliseconds.
+// For callers that pass the arguments separately, a mode alone, or milliseconds.
 const ExecOptionsSchema = abortableSchema('the program and its arguments as one list, ["ls", "-la"]');
 const StopOptionsSchema = abortableSchema('{ mode: "kill" }');
 const ReadyOptionsSchema = abortableSchema("{ timeout: 5000 }");
 
 /**
- * What a caller holds: every verb of the contract, each a call of the file that does it. It has the verbs of all
- * capabilities; the types show those of the driver, and the others throw {@link UnsupportedError}.
+ * The object that callers hold: each method calls the file that implements it. It has the methods of all capabilities;
+ * the types show only those of the driver, and the others throw {@link UnsupportedError}.
  */
 export class InstanceHandle implements Instance<Capability> {
   readonly name: string;
@@ -39,24 +39,24 @@ export class InstanceHandle implements Instance<Capability> {
   readonly exec: CanExec["exec"];
   readonly run: CanExec["run"];
   readonly #instance: ManagedInstance;
-  // Made when somebody listens: a handle that nobody listens to costs nothing and can be forgotten.
+  // Created for the first listener: a handle without listeners costs nothing and can be garbage-collected.
   #tap: EventTap | undefined;
   #disposed = false;
   readonly #onDispose: (() => Promise<void>) | undefined;
   #ended: Promise<void> | undefined;
 
-  /** `onDispose`: what disposing does beside detaching, while the host is open. */
+  /** `onDispose` runs when the handle is disposed while the host is open. */
   constructor(instance: ManagedInstance, onDispose?: () => Promise<void>) {
     this.name = instance.name;
     this.#instance = instance;
     this.#onDispose = onDispose;
     this.files = filesWhileOpen(instance.engine, new ManagedFiles(instance));
-    // Which of the two results it is hangs on the options: the overloads say so, an implementation cannot.
+    // The type of the result depends on the options. The overloads express that; an implementation cannot.
     this.exec = ((argv, options) => {
       const call = (linked: Abortable) => exec(instance, argv, linked, options?.signal);
       return this.#verb("exec in", options, call, ExecOptionsSchema);
     }) as CanExec["exec"];
-    // Likewise, of the encoding.
+    // Likewise, for the encoding.
     this.run = ((argv, options) =>
       whileOpen(
         instance.engine,
@@ -85,7 +85,7 @@ export class InstanceHandle implements Instance<Capability> {
     return this.#openTap().watch(options);
   }
 
-  /** @throws {ConnectionError} once the host is disposed of */
+  /** @throws {ConnectionError} once the host is disposed */
   #assertOpen(): void {
     this.#instance.engine.closing.throwIfAborted();
   }

@@ -8,7 +8,7 @@ import { acquireLock } from "./lock.ts";
 
 const IdentitySchema = z.strictObject({ version: z.literal(1), id: z.string().regex(/^[a-z0-9]{10}$/) });
 
-/** Ten characters that tell this root from all others, made when it is first opened. */
+/** Ten random characters that identify this root, created when it is first opened. */
 export async function hostId(path: string, lockPath: string, signal: AbortSignal | undefined): Promise<string> {
   const known = await readIdentity(path);
   if (known !== undefined) return known;
@@ -32,7 +32,7 @@ async function readIdentity(path: string): Promise<string | undefined> {
   try {
     return IdentitySchema.parse(parseJson(text)).id;
   } catch (error) {
-    throw new ConfigError("host root", [{ path: [], message: `${path} is not a file of this release's making` }], {
+    throw new ConfigError("host root", [{ path: [], message: `${path} is not in the format of this release` }], {
       cause: error,
     });
   }

@@ -9,16 +9,16 @@ import { parse } from "../model/parse.ts";
 const HostOptionsSchema = z.strictObject({
   root: z
     .string("must be the path of a folder")
-    .min(1, "must be the path of a folder, and is empty")
-    .regex(/^[^\0]*$/, "a path has no NUL"),
+    .min(1, "must be the path of a folder, but is empty")
+    .regex(/^[^\0]*$/, "a path cannot contain NUL"),
   drivers: z.array(
-    z.custom<AnyDriver>(isDriver, "is no driver: pass what lxc(), oci() or qemu() return"),
+    z.custom<AnyDriver>(isDriver, "is not a driver: pass what lxc(), oci() or qemu() returns"),
     "must be an array of drivers, as in [lxc()]",
   ),
   signal: SignalSchema.optional(),
 });
 
-/** Reads what a caller gave to `openHost()`. @throws {ConfigError} */
+/** Checks the options of `openHost()`. @throws {ConfigError} */
 export function parseHostOptions(input: unknown): z.output<typeof HostOptionsSchema> {
   const options = parse(HostOptionsSchema, input, "host options");
   assertDriverNames(options.drivers);
@@ -42,10 +42,10 @@ function assertDriverNames(drivers: readonly AnyDriver[]): void {
   const issues = names.flatMap((name, index) => {
     const path = ["drivers", index];
     if (!NameSchema.safeParse(name).success)
-      return [{ path, message: `"${name}" cannot be the name of a driver: a driver's name is an RFC 1123 label` }];
+      return [{ path, message: `"${name}" is not a valid driver name: it must be an RFC 1123 label` }];
     if (name in CommonConfigSchema.shape)
-      return [{ path, message: `a driver cannot be named "${name}", which is a key of every configuration` }];
-    if (names.indexOf(name) !== index) return [{ path, message: `there are two drivers named "${name}"` }];
+      return [{ path, message: `a driver cannot be named "${name}": every configuration has a key of that name` }];
+    if (names.indexOf(name) !== index) return [{ path, message: `two drivers are named "${name}"` }];
     return [];
   });
   if (issues.length > 0) throw new ConfigError("host options", issues);

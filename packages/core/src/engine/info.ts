@@ -3,7 +3,7 @@ import { parseExposedPorts } from "../model/exposed-ports.ts";
 import type { InstanceRecord } from "./record.ts";
 import type { Run } from "./run.ts";
 
-/** What a record, and the run if this process holds it, tell of an instance. */
+/** The public information from a record, and from the run if this process is attached to it. */
 export function instanceInfo(record: InstanceRecord, run: Run | undefined): InstanceInfo {
   const { config, uuid, kind, state, createdAt, expiresAt, startedAt, exit, error } = record;
   const pid = run?.id === record.run ? run?.running.pid : undefined;
@@ -13,7 +13,7 @@ export function instanceInfo(record: InstanceRecord, run: Run | undefined): Inst
     driver: config.driver,
     kind,
     state,
-    // A copy: what the caller does to it must not reach the record.
+    // A copy: a change by the caller must not reach the record.
     config: structuredClone(config),
     image: record.image.fingerprint,
     exposedPorts: parseExposedPorts(record.image.process?.exposedPorts ?? []),

@@ -7,7 +7,7 @@ import { required } from "../model/wording.ts";
 import type { OpenDriver } from "./engine.ts";
 
 /**
- * Reads what a caller gave to `create()`: the common keys, and the section of the driver that it names.
+ * Checks the configuration of `create()`: the common keys, and the section of the driver that it names.
  *
  * @throws {ConfigError} with every issue.
  */
@@ -24,7 +24,7 @@ export function parseInstanceConfig(
   return { config, open };
 }
 
-/** @throws {ConfigError} when an instance on a network has a name by which no other would ever find it. */
+/** @throws {ConfigError} when an instance on a network has a name that others can never resolve. */
 function assertResolvable({ name, devices }: InstanceConfig): void {
   const why = Object.values(devices).some(({ type }) => type === "nic") ? whyNeverResolved(name) : undefined;
   if (why === undefined) return;
@@ -32,12 +32,12 @@ function assertResolvable({ name, devices }: InstanceConfig): void {
   throw new ConfigError("instance config", [{ path: ["name"], message }]);
 }
 
-// On its own and first: which other keys there are hangs on it.
+// Checked first and alone: it decides which other keys are legal.
 function driverSchema(drivers: ReadonlyMap<string, OpenDriver>) {
   const known = [...drivers.keys()].join(", ");
   return z.looseObject({
     driver: z
-      .string(required(`write driver: with one of ${known}`))
-      .refine((name) => drivers.has(name), `this host has no such driver; it was opened with ${known}`),
+      .string(required(`set driver to one of ${known}`))
+      .refine((name) => drivers.has(name), `this host was opened without that driver; it has ${known}`),
   });
 }

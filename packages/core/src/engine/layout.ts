@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-/** Where things are under a host's root. The one place that knows the folders' names. */
+/** The paths under a host's root. Only this file knows the names of the folders. */
 export class Layout {
   readonly root: string;
   constructor(root: string) {
@@ -18,7 +18,7 @@ export class Layout {
   get locks(): string {
     return join(this.root, "locks");
   }
-  /** What the host is, whoever opens it: see `host-id.ts`. */
+  /** The identity of the root: see `host-id.ts`. */
   get identity(): string {
     return join(this.root, "host.json");
   }
@@ -40,7 +40,7 @@ export class Layout {
   log(name: string): string {
     return join(this.instance(name), "log");
   }
-  /** A lock for each stop under way. */
+  /** Holds one lock file for each stop under way. */
   stops(name: string): string {
     return join(this.instance(name), "stops");
   }

@@ -1,12 +1,12 @@
 /**
- * The longest sleep of the timer, in milliseconds: within it a clock that was set is noticed, and what could not be
- * ended is tried again. A timer of Node sleeps 2^31 ms at most.
+ * The longest sleep of the timer, in milliseconds: within it a change of the system clock is noticed, and an end that
+ * failed is tried again. A timer of Node sleeps 2^31 ms at most.
  */
 const LONGEST_SLEEP = 60_000;
 
 /**
- * When the instances of a host expire. One timer for all of them, which keeps no process alive: what expires while
- * nobody has the host open is ended at the next open.
+ * When the instances of a host expire. One timer serves all of them and keeps no process alive. An instance that
+ * expires while no process has the host open is ended at the next open.
  */
 export class Lifetimes {
   /** Milliseconds since the epoch, by the name of the instance. */
@@ -17,14 +17,14 @@ export class Lifetimes {
   #timer: NodeJS.Timeout | undefined;
   #due = Number.POSITIVE_INFINITY;
 
-  /** `end` ends the instance if its record says that it has expired, whatever this process knew. */
+  /** `end` ends the instance if it has expired according to its record, whatever this process knew. */
   constructor(end: (name: string) => Promise<void>, closing: AbortSignal) {
     this.#end = end;
     this.#closing = closing;
     closing.addEventListener("abort", () => clearTimeout(this.#timer), { once: true });
   }
 
-  /** Takes note of when an instance expires; of one that never does, nothing. */
+  /** Notes when an instance expires. Does nothing when it never does. */
   note(name: string, expiresAt: number | undefined): void {
     if (expiresAt === undefined) return;
     this.#ends.set(name, expiresAt);

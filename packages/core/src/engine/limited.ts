@@ -1,5 +1,6 @@
 /**
- * Does `work` for each, at most `limit` at a time. Rejects with the first failure once those under way have settled.
+ * Does `work` for each item, at most `limit` at a time. Rejects with the first failure once the items under way have
+ * settled.
  */
 export async function forEachLimited<T>(
   items: readonly T[],

@@ -1,17 +1,17 @@
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 
-/** The longest piece of a line that is told at once, in UTF-16 code units: see {@link LineListeners}. */
+/** The longest piece of a line that is delivered at once, in UTF-16 code units: see {@link LineListeners}. */
 export const LONGEST_LINE = 65_536;
 
-/** Cuts the bytes of a stream into lines of text, and tells each as soon as it is whole. */
+/** Splits the bytes of a stream into lines of text, and delivers each as soon as it is complete. */
 export class LineSplitter {
-  readonly #tell: (line: string) => void;
+  readonly #emit: (line: string) => void;
   readonly #decoder = new StringDecoder("utf8");
   #line = "";
 
-  constructor(tell: (line: string) => void) {
-    this.#tell = tell;
+  constructor(emit: (line: string) => void) {
+    this.#emit = emit;
   }
 
   /** @throws what the listener throws */
@@ -24,7 +24,7 @@ export class LineSplitter {
     }
   }
 
-  /** The stream is at its end. @throws what the listener throws */
+  /** Call at the end of the stream. @throws what the listener throws */
   finish(): void {
     this.#append(this.#decoder.end());
     if (this.#line !== "") this.#end();
@@ -33,27 +33,27 @@ export class LineSplitter {
   #append(text: string): void {
     this.#line += text;
     while (this.#line.length > LONGEST_LINE) {
-      // Never between the two halves of a character.
+      // Never between the two halves of a surrogate pair.
       const cut = /[\ud800-\udbff]/.test(this.#line.charAt(LONGEST_LINE - 1)) ? LONGEST_LINE - 1 : LONGEST_LINE;
       const piece = this.#line.slice(0, cut);
       this.#line = this.#line.slice(cut);
-      this.#tell(piece);
+      this.#emit(piece);
     }
   }
 
   #end(): void {
     const line = this.#line;
     this.#line = "";
-    this.#tell(line);
+    this.#emit(line);
   }
 }
 
 /**
- * Tells the lines of a stream, whether anybody else reads it or not. The stream begins to flow with the next turn of
- * the event loop: an owner who wants to read it as well has then had the time to begin.
+ * Delivers the lines of a stream, whether another reader reads it or not. The stream starts to flow in the next turn of
+ * the event loop: until then its owner can begin to read it as well.
  */
-export function tellLines(stream: Readable, tell: (line: string) => void, fail: (error: unknown) => void): void {
-  const lines = new LineSplitter(tell);
+export function emitLines(stream: Readable, emit: (line: string) => void, fail: (error: unknown) => void): void {
+  const lines = new LineSplitter(emit);
   let failed = false;
   const attempt = (act: () => void) => {
     if (failed) return;
@@ -64,7 +64,7 @@ export function tellLines(stream: Readable, tell: (line: string) => void, fail: 
       fail(error);
     }
   };
-  // Else the listener itself would set it flowing at once.
+  // Else adding the listener would start the flow at once.
   stream.pause();
   stream.on("data", (chunk: Buffer) => attempt(() => lines.push(chunk)));
   stream.on("end", () => attempt(() => lines.finish()));

@@ -7,24 +7,27 @@ import { flock } from "../system/syscall.ts";
 export interface LockOptions extends Abortable {
   /** Default `exclusive`. */
   readonly mode?: "exclusive" | "shared" | undefined;
-  /** Whether disposing removes the lock's file, too: for a turn at something that needs no lock between turns. Default false. */
+  /**
+   * Whether disposing also removes the lock's file: for something that is locked only once in a while. Default false.
+   */
   readonly retire?: boolean | undefined;
 }
 
-/** A kernel lock that is held. The kernel drops it when the process dies, however it dies. */
+/** A held kernel lock. The kernel releases it when the process dies, however it dies. */
 export interface Lock extends AsyncDisposable {
-  /** Lets go. Idempotent. So does disposing, or it retires: what {@link LockOptions} says. */
+  /** Releases the lock. Idempotent. Disposing does the same, or retires the lock: see {@link LockOptions.retire}. */
   release(): Promise<void>;
-  /** Removes the lock's file, then lets go: nobody needs it any more. Only with an exclusive lock. Idempotent. */
+  /** Removes the lock's file, then releases the lock. Only with an exclusive lock. Idempotent. */
   retire(): Promise<void>;
 }
 
 /**
- * Takes the lock that the file at `path` stands for, waiting for as long as another holds it; makes the file where it
- * is missing. The holder can be this process too: each call has its own open file, and flock(2) is between open files.
+ * Takes the lock of the file at `path`, and waits for as long as another holder has it. Creates the file if it is
+ * missing. The other holder can be this process too: each call opens the file anew, and flock(2) works between open
+ * files.
  *
- * Without contention no process is started. With it, a child `flock(1)` waits on our own open file, handed down, so
- * that the wait costs nothing and an abort ends it at once.
+ * Without contention no process is started. With contention, a child `flock(1)` waits on our open file, which it
+ * inherits: the wait costs nothing, and an abort ends it at once.
  */
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<Lock> {
   const mode = options.mode ?? "exclusive";
@@ -38,12 +41,12 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
       closeSync(file);
       throw error;
     }
-    // Its former holder retired the file while we waited: what we hold is a lock on nothing.
+    // The former holder removed the file while we waited: our lock is on a deleted file.
     closeSync(file);
   }
 }
 
-/** Takes the lock if nobody holds it, without waiting; `undefined` if somebody does. */
+/** Takes the lock if it is free, without waiting; else returns `undefined`. */
 export async function tryLock(path: string): Promise<Lock | undefined> {
   const file = openLockFile(path);
   try {
@@ -56,7 +59,7 @@ export async function tryLock(path: string): Promise<Lock | undefined> {
   return undefined;
 }
 
-/** Whether anybody holds the lock exclusively. Makes no file. */
+/** Whether the lock is held exclusively. Creates no file. */
 export async function isHeld(path: string): Promise<boolean> {
   const file = openIfThere(path);
   if (file === undefined) return false;
@@ -67,7 +70,7 @@ export async function isHeld(path: string): Promise<boolean> {
   }
 }
 
-/** Waits until nobody holds the lock exclusively: at once where there is no such file. */
+/** Waits until the lock is not held exclusively. Returns at once when the file does not exist. */
 export async function untilFree(path: string, options: Abortable = {}): Promise<void> {
   const file = openIfThere(path);
   if (file === undefined) return;

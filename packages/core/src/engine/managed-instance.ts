@@ -4,9 +4,9 @@ import type { Capability } from "../contract/capability.ts";
 import { HostError, StateError, UnsupportedError } from "../contract/errors.ts";
 import type { InstanceState } from "../contract/state.ts";
 import { abortable, linkSignals } from "../driver/deadline.ts";
-import { findAgain, runningState } from "./adopt.ts";
+import { adoptRun, runningState } from "./adopt.ts";
 import { type Engine, type OpenDriver, track } from "./engine.ts";
-import { letGoOfRun, recordExit } from "./exit.ts";
+import { abandonRun, recordExit } from "./exit.ts";
 import { acquireLock, type Lock } from "./lock.ts";
 import { Mutex } from "./mutex.ts";
 import { type InstanceRecord, unusable, writeRecord } from "./record.ts";
@@ -17,39 +17,39 @@ import { assertTransition } from "./transition.ts";
 
 /** Options of {@link ManagedInstance.use}. */
 export interface UseOptions extends Abortable {
-  /** What the verb needs of the driver and, now, of the instance. */
+  /** The capability that the verb needs, of the driver and of the instance now. */
   readonly capability?: Capability | undefined;
-  /** Default: `running` alone. */
+  /** Default: only `running`. */
   readonly expected?: readonly InstanceState[] | undefined;
 }
 
-/** Options of {@link ManagedInstance.locked}. An abort ends the wait for the lock; `work` is told of it. */
+/** Options of {@link ManagedInstance.locked}. An abort ends the wait for the lock; `work` gets the signal too. */
 export interface LockedOptions extends Abortable {
-  /** The instance's lock, where the caller has it already: it is let go afterwards. */
+  /** The instance's lock, if the caller holds it already; it is released afterwards. */
   readonly lock?: Lock | undefined;
 }
 
 /**
- * One instance as this process knows it: the way to its record and its lock, and the run that it holds. Every verb is a
- * file of its own that works on this.
+ * One instance as this process knows it: access to its record and its lock, and the run that this process is attached
+ * to. Every verb has a file of its own that works on this.
  */
 export class ManagedInstance {
   readonly engine: Engine;
   readonly name: string;
-  /** Tells it from a later instance of the same name. */
+  /** Distinguishes it from a later instance of the same name. */
   readonly uuid: string;
   readonly driverName: string;
-  /** The run that this process holds; another process may have begun a later one. */
+  /** The run that this process is attached to; another process may have begun a later one. */
   run: Run | undefined;
-  /** A start under way in this process, for others to join. */
+  /** A start under way in this process; other calls join it. */
   starting: { readonly done: Promise<void>; readonly signal: AbortSignal | undefined } | undefined;
   /** A deletion under way in this process. */
   deleting: Promise<void> | undefined;
   readonly #mutex = new Mutex();
   #announced: InstanceState;
   #gone = false;
-  /** Why this process cannot tell how the instance is. Its own affair: another may hold the run and know. */
-  #outOfSight: string | undefined;
+  /** Why this process cannot tell the state of the instance. Another process may be attached to the run and know it. */
+  #unreachable: string | undefined;
 
   constructor(engine: Engine, record: InstanceRecord) {
     this.engine = engine;
@@ -76,16 +76,16 @@ export class ManagedInstance {
     return this.#gone;
   }
 
-  /** Checks whether another process has deleted the instance, and publishes it. */
+  /** Checks whether another process has deleted the instance, and publishes that. */
   noticeDeletion(): void {
-    // One of this process' own tells when it is done.
+    // A deletion by this process is published when it is done.
     if (this.deleting !== undefined) return;
     const reading = this.engine.records.read(this.name);
     const isOurs = reading.kind !== "record" || reading.record.uuid === this.uuid;
     if (reading.kind === "absent" || !isOurs) this.forget();
   }
 
-  /** Tells of its deletion, once. */
+  /** Publishes its deletion, once. */
   forget(): void {
     if (this.#gone) return;
     this.#gone = true;
@@ -95,8 +95,8 @@ export class ManagedInstance {
   }
 
   /**
-   * Runs `work` while nobody else, in whatever process, changes the instance; with the record as it then is, and a
-   * signal that the host's disposal aborts too.
+   * Runs `work` while no other call in any process changes the instance. `work` gets the current record, and a signal
+   * that disposing the host aborts too.
    */
   async exclusively<T>(
     verb: string,
@@ -110,7 +110,7 @@ export class ManagedInstance {
     });
   }
 
-  /** The lock alone: for a verb that copes with whatever it finds. */
+  /** As {@link exclusively}, without the record: for a verb that handles any record. */
   async locked<T>(options: LockedOptions, work: (lock: Lock, signal: AbortSignal) => Promise<T>): Promise<T> {
     const linked = linkSignals(options.signal, this.engine.closing);
     const { signal } = linked;
@@ -120,7 +120,7 @@ export class ManagedInstance {
         try {
           return await work(lock, signal);
         } finally {
-          // The lock of what does not exist would be a file that nobody removes.
+          // Nothing would remove the lock file of an instance that does not exist.
           if (existsSync(this.engine.layout.instance(this.name))) await lock.release();
           else await lock.retire();
         }
@@ -135,22 +135,23 @@ export class ManagedInstance {
   }
 
   /**
-   * Changes the record and tells of a new state. Only under the lock. @throws {StateError} when the step is not legal
+   * Changes the record and publishes a new state. Only under the lock. @throws {StateError} when the transition is not
+   * legal
    */
   async change(record: InstanceRecord, patch: Partial<InstanceRecord>): Promise<InstanceRecord> {
     const changed = { ...record, ...patch };
     assertTransition(this.name, record.state, changed.state);
     await writeRecord(this.engine.layout.record(this.name), changed);
-    this.#outOfSight = undefined;
+    this.#unreachable = undefined;
     this.#announce(changed.state);
     return changed;
   }
 
   /**
-   * Tells of a state that is passed through and not worth a record; what is returned is to be changed on from. Only
-   * under the lock.
+   * Publishes a state that the instance only passes through, without writing it to disk. Returns the record to make the
+   * next change from. Only under the lock.
    */
-  passThrough(record: InstanceRecord, state: InstanceState): InstanceRecord {
+  publishIntermediate(record: InstanceRecord, state: InstanceState): InstanceRecord {
     assertTransition(this.name, record.state, state);
     this.#announce(state);
     return { ...record, state };
@@ -163,37 +164,37 @@ export class ManagedInstance {
     this.engine.events.publish({ type: "state", instance: this.name, at: Date.now(), state, previous });
   }
 
-  /** The record as this process can vouch for it: in `error` while it cannot tell how the instance is. */
+  /** The record as this process shows it: in `error` while this process cannot tell the state of the instance. */
   shown(record: InstanceRecord): InstanceRecord {
-    if (this.#outOfSight === undefined || record.state === "stopped") return record;
-    return { ...record, state: "error", error: this.#outOfSight };
+    if (this.#unreachable === undefined || record.state === "stopped") return record;
+    return { ...record, state: "error", error: this.#unreachable };
   }
 
-  /** Takes note that this process cannot tell how the instance is, until a verb finds it again. */
-  loseSight(failure: unknown): void {
-    this.#outOfSight = failure instanceof Error ? failure.message : String(failure);
+  /** Notes that this process cannot tell the state of the instance, until a verb finds it out. */
+  markUnreachable(failure: unknown): void {
+    this.#unreachable = failure instanceof Error ? failure.message : String(failure);
     this.#announce("error");
   }
 
   /**
-   * The run under way, found again where another process began it; `undefined` when the instance does not run, which is
-   * then on record. Only under the lock.
+   * The current run; adopts it when another process began it. `undefined` when the instance does not run; the record
+   * then says so. Only under the lock.
    */
   async currentRun(record: InstanceRecord, signal: AbortSignal): Promise<Run | undefined> {
     if (record.state === "stopped") return undefined;
     const { run } = this;
-    if (run === undefined || run.id !== record.run) return findAgain(this, record, signal);
+    if (run === undefined || run.id !== record.run) return adoptRun(this, record, signal);
     if (run.end !== undefined) {
       await recordExit(this, run);
       return undefined;
     }
-    // Whoever asked for its end has died since; or a process that could not reach it wrote `error` over what we hold.
+    // The process that asked for the end has died, or a process that could not reach the run recorded `error`.
     if (record.state === "error" || (record.state === "stopping" && !(await isStopUnderWay(this))))
       await this.change(record, { state: await runningState(this, record, run.running, signal), error: undefined });
     return run;
   }
 
-  /** Takes the run into this process' hands: its end will be put on record when it comes. */
+  /** Attaches this process to the run: it records the end when it comes. */
   hold(run: Run): void {
     this.run = run;
     this.#awaitEnd(run).catch(run.fail);
@@ -203,9 +204,9 @@ export class ManagedInstance {
     try {
       run.end = { status: await run.running.exited };
     } catch (error) {
-      throw await this.locked({}, () => letGoOfRun(this, run, error));
+      throw await this.locked({}, () => abandonRun(this, run, error));
     }
-    // Else a verb that held the lock has recorded it, or a later run was found.
+    // Else a verb that held the lock has recorded the end, or has found a later run.
     if (this.run === run) await this.locked({}, () => recordExit(this, run));
     else run.settle();
   }
@@ -223,7 +224,7 @@ export class ManagedInstance {
     ]);
   }
 
-  /** Whether its driver can ever do it. */
+  /** Whether its driver has the capability at all. */
   hasCapability(capability: Capability): boolean {
     const driver = this.engine.drivers.get(this.driverName)?.driver;
     return (driver?.capabilities as ReadonlySet<Capability> | undefined)?.has(capability) === true;
@@ -232,16 +233,14 @@ export class ManagedInstance {
   /** @throws {UnsupportedError} when its driver, or the run as it is now, lacks the capability. @throws {HostError} */
   requireCapability(capability: Capability, run?: Run): void {
     const { driver } = this.driver;
-    const reason = this.hasCapability(capability)
-      ? run?.lacks(capability)
-      : `the driver "${driver.name}" does not have it`;
+    const reason = this.hasCapability(capability) ? run?.lacks(capability) : `the driver "${driver.name}" lacks it`;
     if (reason !== undefined) throw new UnsupportedError({ capability, reason });
   }
 
   /**
-   * What a verb on a running instance works with: the record, and the run in a state in which `verb` is legal.
+   * The record and the run for a verb on a running instance, in a state in which `verb` is legal.
    *
-   * @throws {UnsupportedError} when the driver or, now, the instance lacks `capability`. @throws {StateError}
+   * @throws {UnsupportedError} when the driver lacks `capability`, or the instance lacks it now. @throws {StateError}
    */
   async use(verb: string, options: UseOptions): Promise<{ readonly record: InstanceRecord; readonly run: Run }> {
     options.signal?.throwIfAborted();

@@ -1,9 +1,7 @@
 import type { Abortable } from "../contract/abortable.ts";
 import { abortable } from "../driver/deadline.ts";
 
-/**
- * One at a time within this process, in order of arrival. What a kernel lock would do at the price of a child process.
- */
+/** Lets one caller at a time in, within this process, in order of arrival. A kernel lock would cost a child process. */
 export class Mutex {
   #last: Promise<void> = Promise.resolve();
 
@@ -13,7 +11,7 @@ export class Mutex {
     const turn = new Promise<void>((resolve) => {
       leave = resolve;
     });
-    // Whoever gives up waiting must not let its successors overtake its predecessor.
+    // A caller that gives up waiting must not let its successors overtake its predecessor.
     this.#last = before.then(() => turn);
     try {
       await abortable(before, options.signal);

@@ -13,11 +13,11 @@ import { makeRootFolders, rootError } from "./root-folder.ts";
 import { endExpired } from "./verbs/expire.ts";
 import { allRecords } from "./verbs/list.ts";
 
-/** What makes the parts of a host that the engine does not have itself. */
+/** Opens the parts of a host that are outside the engine. */
 export interface EngineParts {
   openImages(options: {
     readonly folder: string;
-    /** Those of the drivers. */
+    /** The image sources of the drivers. */
     readonly plugins: readonly ImageSourcePlugin[];
     readonly users: ImageUsers;
     readonly signal: AbortSignal | undefined;
@@ -27,9 +27,9 @@ export interface EngineParts {
 }
 
 /**
- * Makes the root's folders where they are missing, and puts the engine together.
+ * Creates the missing folders of the root, and assembles the engine.
  *
- * @throws {ConfigError} where no folder can be. @throws {HostError} when this user may not write there.
+ * @throws {ConfigError} when the root cannot be a folder. @throws {HostError} when this user may not write there.
  */
 export async function openEngine(
   layout: Layout,
@@ -72,7 +72,7 @@ export async function openEngine(
   return engine;
 }
 
-/** Returns the root's identity. */
+/** Returns the identity of the root. */
 async function openRoot(layout: Layout, signal: AbortSignal | undefined): Promise<string> {
   try {
     await makeRootFolders(layout);

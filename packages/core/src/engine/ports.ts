@@ -6,14 +6,14 @@ import type { Devices } from "../model/device/device.ts";
 import type { Image } from "../model/image.ts";
 import type { NicAttachment } from "../network/attachment.ts";
 
-/** Which instances use an image, by name: told by the records, so that a crash cannot leave a hold behind. */
+/** The names of the instances that use an image. Read from the records, so that a crash leaves no stale use. */
 export type ImageUsers = (fingerprint: string) => Promise<readonly string[]>;
 
 /**
- * The images of a host, as the engine needs them: what callers see, and their content as files.
+ * The images of a host, as the engine needs them: the public interface, and their content as files.
  *
- * The engine writes the record that names an image *before* it asks for the image's tree. A store that deletes under
- * the lock that `tree()` shares, asking {@link ImageUsers} within it, can therefore never take an image from an
+ * The engine writes the record that names an image *before* it asks for the image's tree. Therefore a store that
+ * deletes under the lock that `tree()` shares, and calls {@link ImageUsers} under it, can never take an image from an
  * instance.
  */
 export interface ImageStore extends Images, AsyncDisposable {
@@ -23,20 +23,21 @@ export interface ImageStore extends Images, AsyncDisposable {
   issues(): Promise<readonly ImageIssue[]>;
 }
 
-/** A file of the image store that cannot be read; `reason` names it. What needs it fails with the same words. */
+/** A file of the image store that cannot be read; `reason` names it. Calls that need it fail with the same reason. */
 export interface ImageIssue {
   readonly image: string;
   readonly reason: string;
 }
 
-/** Whose nics are meant. Reservations are by `uuid`; `name` is what DNS resolves. */
+/** The instance that owns nics. Reservations are by `uuid`; DNS resolves `name`. */
 export interface NicOwner {
   readonly name: string;
   readonly uuid: string;
 }
 
 /**
- * The networks of a host, as the engine needs them: what callers see, and a place on them for each nic of an instance.
+ * The networks of a host, as the engine needs them: the public interface, and a reservation for each nic of an
+ * instance.
  */
 export interface NetworkManager extends Networks, AsyncDisposable {
   /**
@@ -45,17 +46,17 @@ export interface NetworkManager extends Networks, AsyncDisposable {
    * is taken or out of range.
    */
   reserve(owner: NicOwner, devices: Devices, options?: Abortable): Promise<readonly NicAttachment[]>;
-  /** What was reserved, by device name in order; empty where nothing is. Reads only. */
+  /** The reservations, ordered by device name; empty when there are none. Reads only. */
   attachments(owner: NicOwner, options?: Abortable): Promise<readonly NicAttachment[]>;
-  /** Called before each launch: makes the owner's networks work again where a reboot took them down. */
+  /** Called before each launch: brings the owner's networks up again after a reboot. */
   bringUp(owner: NicOwner, options?: Abortable): Promise<void>;
-  /** Gives everything back. Idempotent. */
+  /** Releases all reservations. Idempotent. */
   release(owner: NicOwner, options?: Abortable): Promise<void>;
   /** The files that cannot be read, for `doctor()`. Reads only. */
   issues(): Promise<readonly NetworkIssue[]>;
 }
 
-/** A file of a network that cannot be read; `reason` names it. What needs it fails with the same words. */
+/** A file of a network that cannot be read; `reason` names it. Calls that need it fail with the same reason. */
 export interface NetworkIssue {
   readonly network: string;
   readonly reason: string;

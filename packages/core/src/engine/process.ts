@@ -9,22 +9,22 @@ import type { BackendProcess } from "../driver/process.ts";
 import { parseSignal, signalName } from "../files/signal-name.ts";
 import { TerminalSizeSchema } from "../model/exec.ts";
 import { parse } from "../model/parse.ts";
-import { tellLines } from "./line-splitter.ts";
+import { emitLines } from "./line-splitter.ts";
 
-/** Milliseconds that a program that was killed gets to be seen dead. It mostly takes five. */
+/** Milliseconds to wait for the end of a killed program. It usually takes five. */
 const KILL_PATIENCE = 1000;
 
-/** A program inside, and what the engine knows of it. */
+/** A program inside, with what the engine knows about it. */
 export interface StartedProcess extends BackendProcess {
-  /** Whether the instance is frozen: a kill then takes effect at the thaw, and is not waited for. */
+  /** Whether the instance is frozen. A kill then takes effect at the thaw, and nothing waits for it. */
   isFrozen(): boolean;
-  /** Whether the engine has sent it `SIGKILL`, for whatever reason. */
+  /** Whether the engine has sent it `SIGKILL`, for any reason. */
   readonly wasKilled: boolean;
 }
 
 type Streams<K> = Extract<BackendProcess["streams"], { readonly kind: K }>;
 
-/** A program in the hands of its owner. `lifetime` kills it when it aborts, and is disposed with the program's end. */
+/** A program as its owner holds it. `lifetime` kills it on abort, and is disposed when the program ends. */
 class OwnedProcess implements InstanceProcess {
   readonly exit: Promise<ExitStatus>;
   protected readonly started: StartedProcess;
@@ -41,7 +41,7 @@ class OwnedProcess implements InstanceProcess {
   ) {
     this.started = started;
     this.exit = failure === undefined ? started.exit : Promise.race([started.exit, failure]);
-    // A lost connection must not be an unhandled rejection for an owner who never looks at `exit`.
+    // A lost connection must not be an unhandled rejection when the owner never uses `exit`.
     this.exit.catch(() => undefined);
     this.#streams = streams;
     this.#lifetime = lifetime;
@@ -49,7 +49,7 @@ class OwnedProcess implements InstanceProcess {
     started.exit.then(end, end);
     lifetime?.signal.addEventListener("abort", () => this.#expire(), { once: true });
     if (lifetime?.signal.aborted) this.#expire();
-    // A program may end before it has read all that is written to it: an owner who does not care must not die of that.
+    // A program may end before it has read all of its input: that must not crash an owner without an `error` listener.
     for (const stream of streams) stream.on("error", () => undefined);
   }
 
@@ -91,7 +91,7 @@ class OwnedProcess implements InstanceProcess {
   }
 }
 
-/** A program on pipes, as the contract has it. */
+/** A program on pipes, with the interface of the contract. */
 class OwnedPipes extends OwnedProcess implements PipeProcess {
   readonly stdin: Writable;
   readonly stdout: Readable;
@@ -107,13 +107,13 @@ class OwnedPipes extends OwnedProcess implements PipeProcess {
     this.stdin = stdin;
     this.stdout = stdout;
     this.stderr = stderr;
-    // As of any child process: an owner who never writes must not hold a pipe for each program that ever ran.
+    // As child processes do it: an owner that never writes must not keep one pipe open for each program that ever ran.
     const close = () => void stdin.destroy();
     started.exit.then(close, close);
   }
 }
 
-/** A program on a terminal, as the contract has it. */
+/** A program on a terminal, with the interface of the contract. */
 class OwnedTerminal extends OwnedProcess implements TtyProcess {
   readonly tty: Duplex;
 
@@ -129,7 +129,7 @@ class OwnedTerminal extends OwnedProcess implements TtyProcess {
   }
 }
 
-/** Hands a program to its owner. The terminal, if it has one, decides what it is. */
+/** Wraps a program for its owner: on a terminal if it has one, else on pipes. */
 export function ownProcess(
   started: StartedProcess,
   lifetime?: Deadline,
@@ -141,7 +141,7 @@ export function ownProcess(
     : new OwnedPipes(started, streams, lifetime, listeners);
 }
 
-/** Tells lines to the listeners. Rejects with what one of them throws, and kills the program. */
+/** Delivers lines to the listeners. When one throws, kills the program and rejects with that error. */
 function listenerFailure(
   started: StartedProcess,
   { stdout, stderr }: { readonly stdout: Readable; readonly stderr: Readable },
@@ -153,26 +153,26 @@ function listenerFailure(
       reject(error);
       killQuietly(started);
     };
-    if (onStdout !== undefined) tellLines(stdout, onStdout, fail);
-    if (onStderr !== undefined) tellLines(stderr, onStderr, fail);
+    if (onStdout !== undefined) emitLines(stdout, onStdout, fail);
+    if (onStderr !== undefined) emitLines(stderr, onStderr, fail);
   });
 }
 
-/** For a kill that nobody waits for: where it fails, the program is gone with its instance or its agent. */
+/** A kill without a wait. It fails only when the program is gone together with its instance or its agent. */
 function killQuietly(started: StartedProcess): void {
   started.kill("SIGKILL").catch(() => undefined);
 }
 
 /**
- * Kills a program inside and waits for its end, for a second at most: one that stands still, or whose peer has fallen
- * silent, is not waited for.
+ * Kills a program inside and waits at most a second for its end. It does not wait for a frozen program, nor for one
+ * whose peer does not answer.
  */
 export async function endProcess(started: StartedProcess): Promise<void> {
   const patience = new AbortController();
   try {
     await Promise.race([killed(started), setTimeout(KILL_PATIENCE, undefined, { signal: patience.signal })]);
   } catch (error) {
-    // Gone with its instance or agent: there is nothing left to end.
+    // The program is gone together with its instance or agent: nothing is left to kill.
     if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
   } finally {
     patience.abort();
@@ -184,14 +184,14 @@ async function killed(started: StartedProcess): Promise<void> {
   if (!started.isFrozen()) await started.exit;
 }
 
-/** @throws {ConfigError} for what is no signal */
+/** @throws {ConfigError} when `name` is not a signal */
 function canonicalSignal(name: unknown): SignalName {
   const number = typeof name === "string" && name.startsWith("SIG") ? parseSignal(name) : undefined;
   if (number !== undefined) return signalName(number);
   throw new ConfigError("kill", [
     {
       path: ["signal"],
-      message: `${typeof name === "string" ? JSON.stringify(name) : String(name)} is no signal: write SIGTERM or SIGRTMIN+3`,
+      message: `${typeof name === "string" ? JSON.stringify(name) : String(name)} is not a signal: write SIGTERM or SIGRTMIN+3, for example`,
     },
   ]);
 }

@@ -24,7 +24,7 @@ const STATES: Readonly<Record<InstanceState, true>> = {
   error: true,
 };
 
-/** The version of the format that this release writes. A reader refuses a later one. */
+/** The version of the format that this release writes. It refuses to read a later one. */
 export const RECORD_VERSION = 1;
 
 const LooseNicSchema = z.looseObject({
@@ -33,8 +33,8 @@ const LooseNicSchema = z.looseObject({
 });
 
 /**
- * Read loosely, at every depth: what another release added, a device of a type that this one lacks or a driver's
- * section stays as it is, and is written back.
+ * Read loosely at every depth: keys of another release, devices of an unknown type and sections of drivers are kept and
+ * written back unchanged.
  */
 const LooseConfigSchema = z
   .looseObject({
@@ -56,27 +56,24 @@ const SHAPE = {
   uuid: z.uuid(),
   kind: InstanceKindSchema,
   config: LooseConfigSchema,
-  /** The image as it was at create. */
+  /** The image as it was when the instance was created. */
   image: z.looseObject(ImageSchema.shape).transform((image) => image as Image),
   createdAt: z.number(),
-  /** The process that is to delete it, if it is ephemeral. */
+  /** The process that created it, if it is ephemeral. */
   owner: OwnerSchema.optional(),
   /** Milliseconds since the epoch. An instance that has expired does not run. */
   expiresAt: z.number().optional(),
-  /** `creating` and `deleting` under a free lock are what a crash cut short: undone and finished at the next open. */
+  /** `creating` and `deleting` under a free lock were cut short by a crash: the next open undoes or finishes them. */
   phase: z.enum(["creating", "ready", "deleting"]),
   /**
-   * As last known. `starting` under a free lock, and `stopping` while nobody waits for the end, are what a crash cut
-   * short. `freezing` is passed through and never on record.
+   * The last known state. `starting` under a free lock, and `stopping` while no process waits for the end, were cut
+   * short by a crash. `freezing` is never recorded.
    */
   state: z.enum(Object.keys(STATES) as InstanceState[]),
-  /**
-   * Tells the run under way, or the last one, from every other: a late word about an older one is then not taken for
-   * it.
-   */
+  /** Identifies the current or the last run, so that a late report about an older run is not taken for it. */
   run: z.uuid().optional(),
-  /** A stop was asked for in this run, and nobody has given up on it since. */
-  asked: z.boolean().optional(),
+  /** A stop of this run was requested, and no caller has given up on it since. */
+  stopRequested: z.boolean().optional(),
   startedAt: z.number().optional(),
   exit: z
     .looseObject(InstanceExitSchema.shape)
@@ -85,18 +82,20 @@ const SHAPE = {
   error: z.string().optional(),
 };
 
-/** `instance.json`: all that is known of an instance, and the only truth about it that is shared between processes. */
+/** `instance.json`: everything known about an instance, and the only truth that processes share. */
 export type InstanceRecord = z.output<z.ZodObject<typeof SHAPE>>;
 export const InstanceRecordSchema = z.looseObject(SHAPE);
 const NewerRecordSchema = z.looseObject({ ...SHAPE, version: z.number().int().gt(RECORD_VERSION) });
 
-/** What stands where a record should. */
+/** The result of reading a record. */
 export type RecordReading =
   | { readonly kind: "record"; readonly record: InstanceRecord }
   | { readonly kind: "absent" }
-  /** Written by a later release, which may be at work on it: left as it is; told as far as this one can read it. */
+  /**
+   * Written by a later release, which may be using it: left unchanged, and shown as far as this release can read it.
+   */
   | { readonly kind: "newer"; readonly version: number; readonly record: InstanceRecord | undefined }
-  /** Left where it is, too: what it is of may run. */
+  /** Left unchanged too: its instance may be running. */
   | { readonly kind: "garbage"; readonly reason: string };
 
 export function parseRecord(text: string): RecordReading {
@@ -117,18 +116,18 @@ export function parseRecord(text: string): RecordReading {
   return { kind: "garbage", reason: z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, " ") };
 }
 
-/** Only under the instance's lock. Works on a full disk: what runs there must be stopped and deleted all the same. */
+/** Only under the instance's lock. Works on a full disk: instances must be stopped and deleted there too. */
 export async function writeRecord(path: string, record: InstanceRecord): Promise<void> {
   const text = `${JSON.stringify(record, undefined, 2)}\n`;
   const size = Buffer.byteLength(text);
   if (size > MAX_SMALL_FILE) {
-    const message = `it takes ${size} bytes as JSON, and may take ${MAX_SMALL_FILE}`;
+    const message = `it is ${size} bytes of JSON, more than the limit of ${MAX_SMALL_FILE}`;
     throw new ConfigError("instance config", [{ path: [], message }]);
   }
   await replaceFileOnFullDisk(path, text);
 }
 
-/** Why an instance whose record is of no use to this release cannot be used. */
+/** The error for an instance whose record this release cannot use. */
 export function unusable(
   name: string,
   path: string,
@@ -144,12 +143,12 @@ export function unusable(
       : {
           need: `file:${path}`,
           reason: `the record cannot be read: ${reading.reason}`,
-          fix: "put it right from a copy; or end what runs of the instance by hand, and remove its folder",
+          fix: "restore it from a copy, or kill what runs of the instance by hand and remove its folder",
         };
   return new HostError(`use instance "${name}"`, [missing]);
 }
 
-/** What is told of a record that a later release wrote. */
+/** The reason for a record that a later release wrote. */
 export function newerThanThis(version: number): string {
-  return `its record is of version ${version}, which a later release wrote`;
+  return `its record has version ${version}, which a later release wrote`;
 }

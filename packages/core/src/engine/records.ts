@@ -4,8 +4,8 @@ import type { Layout } from "./layout.ts";
 import { parseRecord, type RecordReading } from "./record.ts";
 
 /**
- * The records of a root as they are on disk now. Every verb reads one, so reading is cheap: a record is parsed again
- * only when its text has changed (70 µs).
+ * Reads the records of a root from disk. Every verb reads one, so a record is parsed again only when its text has
+ * changed (70 µs).
  */
 export class Records {
   readonly #layout: Layout;
@@ -15,7 +15,9 @@ export class Records {
     this.#layout = layout;
   }
 
-  /** What is returned is shared: nobody may change it. @throws {HostError} where this process lacks what reading takes. */
+  /**
+   * The result is shared: do not change it. @throws {HostError} when this process lacks a right or a resource to read.
+   */
   read(name: string): RecordReading {
     let text: string | undefined;
     try {

@@ -13,19 +13,19 @@ import { removeTraces } from "./verbs/delete.ts";
 import { instanceNames } from "./verbs/list.ts";
 import { noteLifetime } from "./watch-instances.ts";
 
-/** How many instances are looked at at a time. */
+/** How many instances are recovered at the same time. */
 const AT_ONCE = 32;
 
-/** An instance that could not be recovered, for `doctor()` to tell. */
+/** An instance that could not be recovered; `doctor()` reports it. */
 export interface RecoveryIssue {
   readonly instance: string;
   readonly reason: string;
 }
 
 /**
- * Makes the root true to the host after whatever ended its last users: undoes creates and finishes deletes that were
- * cut short, and finds again what runs. What another process is at work on is left to it. One instance's fault does
- * not keep the host from opening.
+ * Makes the records of the root match the machine, however its last users ended: undoes creates and finishes deletes
+ * that were cut short, and adopts what runs. Leaves instances alone that another process is working on. A fault of one
+ * instance does not keep the host from opening.
  */
 export async function recover(engine: Engine, signal: AbortSignal | undefined): Promise<readonly RecoveryIssue[]> {
   const linked = linkSignals(signal, engine.closing);
@@ -48,8 +48,8 @@ export async function recover(engine: Engine, signal: AbortSignal | undefined): 
 }
 
 /**
- * Those that have a folder, and those of which there is but the lock: a create takes it first, and a delete gives it
- * back last.
+ * The names that have a folder, and those that have only a lock file: a create takes the lock first, and a delete
+ * releases it last.
  */
 async function namesWithTraces(layout: Layout): Promise<readonly string[]> {
   const prefix = basename(layout.instanceLock(""));
@@ -58,7 +58,7 @@ async function namesWithTraces(layout: Layout): Promise<readonly string[]> {
   return [...new Set([...(await instanceNames(layout)), ...locked])];
 }
 
-/** Returns what a person should know. */
+/** Returns the issue to report, if there is one. */
 async function recoverOne(engine: Engine, name: string, signal: AbortSignal): Promise<string | undefined> {
   const path = engine.layout.record(name);
   const reading = engine.records.read(name);
@@ -69,7 +69,7 @@ async function recoverOne(engine: Engine, name: string, signal: AbortSignal): Pr
     return undefined;
   }
   await using lock = await tryLock(engine.layout.instanceLock(name));
-  // Somebody is creating or deleting it right now.
+  // Another call is creating or deleting it right now.
   if (lock === undefined) return undefined;
   const now = engine.records.read(name);
   if (now.kind === "record" && now.record.phase === "ready") return undefined;
@@ -87,7 +87,7 @@ async function recoverRun(engine: Engine, record: InstanceRecord, signal: AbortS
   const look = (options: LockedOptions) =>
     instance.exclusively("recover", options, (current, linked) => instance.currentRun(current, linked));
   if (lock !== undefined) await look({ signal, lock });
-  // Another process has it in its hands, for as long as that takes: the host opens meanwhile.
+  // Another process is working on it, for an unknown time: the host opens meanwhile.
   else look({}).catch(() => undefined);
 }
 
@@ -100,7 +100,7 @@ async function clearRemains(engine: Engine, name: string, reading: RecordReading
     case "absent":
       return (await removeAbandonedFolder(engine.layout.instance(name)))
         ? undefined
-        : `its folder ${engine.layout.instance(name)} has no record: look at what is there, or remove it`;
+        : `its folder ${engine.layout.instance(name)} has no record: check its content, or remove it`;
     case "record": {
       const driver = engine.drivers.get(reading.record.config.driver);
       if (driver === undefined)

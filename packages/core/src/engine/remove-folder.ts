@@ -4,8 +4,8 @@ import { HostError } from "../contract/errors.ts";
 import { mountsBelow } from "../system/mounts.ts";
 
 /**
- * Removes an instance's folder, its record last, so that a removal cut short is known for one. Refuses to go through a
- * mount: what is mounted there may be somebody else's files.
+ * Removes an instance's folder, the record last, so that a removal that was cut short can be recognised. Refuses to
+ * remove anything below a mount point: the mounted files may belong to others.
  */
 export async function removeInstanceFolder(folder: string, recordName = "instance.json"): Promise<void> {
   const mounts = await mountsBelow(folder);
@@ -25,8 +25,9 @@ export async function removeInstanceFolder(folder: string, recordName = "instanc
 }
 
 /**
- * Removes a folder that has no record because its creation or removal was cut short: it then holds nothing but, at
- * most, the beginning of a record. Anything else stays. Only under the lock. Returns whether nothing is there any more.
+ * Removes a folder that has no record because its creation or removal was cut short. Such a folder is empty or holds
+ * the beginning of a record; a folder with anything else stays. Only under the lock. Returns whether the folder is
+ * gone.
  */
 export async function removeAbandonedFolder(folder: string): Promise<boolean> {
   const names = await namesIn(folder);
@@ -37,7 +38,7 @@ export async function removeAbandonedFolder(folder: string): Promise<boolean> {
   return true;
 }
 
-/** Removes what a process that was killed had begun to write of a record. Only under the lock. */
+/** Removes the partial record that a killed process left. Only under the lock. */
 export async function removeHalfWritten(folder: string): Promise<void> {
   for (const name of (await namesIn(folder)) ?? [])
     if (/^\.instance\.json\..*\.tmp$/.test(name)) await rm(join(folder, name), { force: true });

@@ -3,13 +3,13 @@ import { dirname } from "node:path";
 import { ConfigError, HostError, isInstanceError } from "../contract/errors.ts";
 import type { Layout } from "./layout.ts";
 
-/** Makes the root's folders where they are missing, 0700. */
+/** Creates the missing folders of the root, with mode 0700. */
 export async function makeRootFolders(layout: Layout): Promise<void> {
   for (const folder of [layout.root, layout.instances, layout.locks]) await makeFolder(folder);
 }
 
-// Not `mkdir({ recursive: true })`: it never settles below a folder of which the kernel says that nothing can be made
-// in it by ENOENT, as /proc (Node 20.20 goes back and forth between the folder and its parent).
+// Not `mkdir({ recursive: true })`: it never settles below a folder where the kernel refuses a new entry with ENOENT,
+// such as /proc (Node 20.20 goes back and forth between the folder and its parent).
 async function makeFolder(path: string): Promise<void> {
   try {
     await makeOne(path);
@@ -31,16 +31,16 @@ async function makeOne(path: string): Promise<void> {
 }
 
 const NO_PLACE: Readonly<Record<string, string>> = {
-  EEXIST: "what is there is no folder",
-  ENOTDIR: "what it lies below is no folder",
-  ENOENT: "no folder can be made there",
+  EEXIST: "it exists and is not a folder",
+  ENOTDIR: "a parent is not a folder",
+  ENOENT: "no folder can be created there",
   ENAMETOOLONG: "the path is too long",
-  ELOOP: "its symlinks lead round in a circle",
+  ELOOP: "its symlinks form a loop",
 };
 
 /**
- * Why a root cannot be opened, of a failure of the system: a {@link ConfigError} where no folder can be, else a
- * {@link HostError}. Anything else as it is.
+ * Translates a system error of opening a root: a {@link ConfigError} when the root cannot be a folder, else a
+ * {@link HostError}. Other errors are returned unchanged.
  */
 export function rootError(root: string, error: unknown): unknown {
   if (isInstanceError(error)) return error;
@@ -51,11 +51,11 @@ export function rootError(root: string, error: unknown): unknown {
   if (told !== undefined)
     return new ConfigError("host options", [{ path: ["root"], message: `${root}: ${told} (${code})` }], cause);
   if (code === "EACCES" || code === "EPERM") {
-    const reason = `uid ${process.geteuid?.()} may not write to the host's folder ${root}: ${code}`;
-    const fix = "run as root, or open a root folder that is yours";
+    const reason = `uid ${process.geteuid?.()} may not write to the root folder ${root}: ${code}`;
+    const fix = "run as root, or open a root folder that you own";
     return new HostError("open the host", [{ need: "root", reason, fix }], cause);
   }
-  const reason = `the host's folder ${root} cannot be written: ${code}`;
-  const fix = "open a root folder on a file system that is writable and has room";
+  const reason = `the root folder ${root} cannot be written: ${code}`;
+  const fix = "open a root folder on a writable file system with free space";
   return new HostError("open the host", [{ need: `folder:${root}`, reason, fix }], cause);
 }

@@ -3,25 +3,25 @@ import type { ExitStatus, InstanceExit } from "../contract/state.ts";
 import type { RunningCore, RunningOperations } from "../driver/backend.ts";
 import { unlimitedController } from "../driver/deadline.ts";
 
-/** A running instance of whatever driver: what its capabilities promise is there, nothing else is. */
+/** A running instance of any driver. It has the operations of its capabilities and no others. */
 export type AnyRunning = RunningCore & Partial<RunningOperations<Capability>>;
 
-/** One run of an instance, from start to stop, as this process holds it. */
+/** One run of an instance, from start to stop, that this process is attached to. */
 export class Run {
   /** {@link InstanceRecord.run}. */
   readonly id: string;
   readonly running: AnyRunning;
-  /** Aborts when it ends. */
+  /** Aborts when the run ends. */
   readonly over: AbortSignal;
-  /** Resolves when the end of this run is on record; rejects when it could not be put there. */
+  /** Resolves when the end of this run is recorded; rejects when recording failed. */
   readonly settled: Promise<void>;
-  /** How it ended, once it has. `undefined` inside: nobody knows how. */
+  /** How the run ended, once it has. An undefined `status` means that it is unknown. */
   end: { readonly status: ExitStatus | undefined } | undefined;
-  /** Its end was asked for, whether that is on record yet or not. */
+  /** Its end was requested, whether that is recorded yet or not. */
   endRequested = false;
-  /** What was put on record of it. */
+  /** The exit that was recorded. */
   exit: InstanceExit | undefined;
-  /** Called when the end is on record. */
+  /** Called when the end is recorded. */
   readonly settle: () => void;
   readonly fail: (error: unknown) => void;
 
@@ -40,7 +40,7 @@ export class Run {
     });
     this.settle = settle;
     this.fail = fail;
-    // Nobody may be waiting.
+    // There may be no waiter.
     this.settled.catch(() => undefined);
   }
 
@@ -49,7 +49,7 @@ export class Run {
     return this.running.lacks?.(capability);
   }
 
-  /** Kills it. A failure is not reported: the caller kills again under the instance's lock. */
+  /** Kills the run. A failure is not reported: the caller kills again under the instance's lock. */
   killNow(): void {
     if (this.end !== undefined) return;
     this.endRequested = true;

@@ -6,10 +6,10 @@ import { acquireLock, isHeld, type Lock, tryLock, untilFree } from "./lock.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 
 /**
- * Marks, for every process on the root, that a stop of the instance is under way, until what is returned is called or
- * this process dies. A second call of that does nothing.
+ * Marks, for every process that uses the root, that a stop of the instance is under way. The mark lasts until the
+ * returned function is called or this process dies. A second call of that function does nothing.
  *
- * Each stop has a lock of its own, held exclusively: who looks, or waits, takes it shared, and is never taken for a
+ * Each stop holds a lock of its own exclusively. Callers that check or wait take it shared, so they never look like a
  * stop.
  */
 export async function markStop(instance: ManagedInstance): Promise<() => Promise<void>> {
@@ -20,32 +20,32 @@ export async function markStop(instance: ManagedInstance): Promise<() => Promise
     await makeFolder(folder);
     lock = await acquireLock(path);
   } catch (error) {
-    // Without the mark others may take the instance for running until it has ended: better than that it runs on.
+    // Without the mark other processes see `running` until the instance has ended; that is better than no stop.
     if (isDiskFull(error)) return async () => undefined;
     throw error;
   }
   return async () => {
-    // Without the file where that can be. It may be gone with the instance, and one that is left marks nothing.
+    // The file may be gone with the instance; a file that stays without its lock marks nothing.
     await rm(path, { force: true }).catch(() => undefined);
     await lock.release();
   };
 }
 
 /**
- * Kills at once what this process holds, without the instance's lock: its holder may hang for as long as the instance
- * lives. Another process that sees the end first knows by the mark that it was asked for. Returns the mark's end;
- * `undefined` where nothing is held.
+ * Kills the run that this process is attached to at once, without the instance's lock: the holder of the lock may hang
+ * for as long as the instance lives. If another process sees the end first, the mark tells it that the end was
+ * requested. Returns the function that removes the mark; `undefined` when there is no run.
  */
-export async function killAhead(instance: ManagedInstance): Promise<(() => Promise<void>) | undefined> {
+export async function killWithoutLock(instance: ManagedInstance): Promise<(() => Promise<void>) | undefined> {
   const { run } = instance;
   if (run === undefined || run.end !== undefined) return undefined;
-  // Unmarked is better than alive.
+  // A kill without a mark is better than no kill.
   const unmark = await markStop(instance).catch(() => undefined);
   run.killNow();
   return unmark;
 }
 
-// Not recursively: of a full disk that says ENOENT (Node 20.20).
+// Not recursive: on a full disk that fails with ENOENT (Node 20.20).
 async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 });
@@ -54,11 +54,12 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** Whether any process marks a stop. */
+/** Whether any process has marked a stop. */
 export async function isStopUnderWay(instance: ManagedInstance): Promise<boolean> {
   for (const path of await marksOf(instance)) {
     if (await isHeld(path)) return true;
-    // Of a process that died. Held while it goes: one that another is just making, it then makes anew.
+    // The mark of a dead process. It is removed under its lock: a process that is just creating it then creates it
+    // again.
     const dead = await tryLock(path);
     await dead?.retire();
     if (dead === undefined && (await isHeld(path))) return true;
@@ -66,7 +67,7 @@ export async function isStopUnderWay(instance: ManagedInstance): Promise<boolean
   return false;
 }
 
-/** Waits for the end of the stops under way. Not under the instance's lock, which the end of a stop takes. */
+/** Waits for the end of the stops under way. Not under the instance's lock, which a stop takes at its end. */
 export async function untilNoStopIsUnderWay(instance: ManagedInstance, signal: AbortSignal): Promise<void> {
   for (const path of await marksOf(instance)) await untilFree(path, { signal });
 }

@@ -12,22 +12,22 @@ import type { Run } from "./run.ts";
 /** How much of a log an error quotes. */
 const QUOTED = { lines: 3, characters: 1000 } as const;
 
-/** Milliseconds to read the log. An error must not be long in coming: without its quotation it is true, too. */
+/** Milliseconds to read the log. An error must come soon; it is complete without the quotation too. */
 const PATIENCE = 500;
 
-/** What a verb was to do that an instance which has ended cannot. */
+/** What a verb wanted of an instance that has ended. */
 export interface Refusal {
   readonly verb: string;
   readonly expected: readonly InstanceState[];
-  /** The run that ended meanwhile, where the verb had one. Default: the last on record. */
+  /** The run that ended meanwhile, if the verb had one. Default: the last recorded run. */
   readonly run?: Run | undefined;
-  /** What the driver said of it. */
+  /** The driver's error. */
   readonly cause?: unknown;
 }
 
 /**
- * The refusal of an instance that does not run: it says how the instance ended, and where nobody asked for the end,
- * what it printed last. @throws {StateError} when it was deleted
+ * The error for a verb on an instance that does not run. It says how the instance ended, and quotes its last output if
+ * no caller asked for the end. @throws {StateError} when it was deleted
  */
 export async function stoppedError(instance: ManagedInstance, refusal: Refusal): Promise<StateError> {
   const { verb, expected, run, cause } = refusal;
@@ -37,7 +37,7 @@ export async function stoppedError(instance: ManagedInstance, refusal: Refusal):
   return new StateError({ instance: instance.name, verb, state: "stopped", expected, exit, lastLines }, { cause });
 }
 
-/** The last lines of what it printed, errors rather than output. `undefined` where there are none to be had. */
+/** The last lines that the instance printed: of its errors, else of its output. `undefined` when there are none. */
 async function readEnd(instance: ManagedInstance, record: InstanceRecord): Promise<string | undefined> {
   const { engine, name } = instance;
   const limits = { action: `a look at the log of "${name}"`, timeout: PATIENCE, signal: engine.closing };
@@ -54,7 +54,7 @@ async function readEnd(instance: ManagedInstance, record: InstanceRecord): Promi
       return undefined;
     });
   } catch {
-    // That a log cannot be read is not what failed.
+    // A log that cannot be read is not the failure to report.
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { StateError } from "../contract/errors.ts";
 import { type InstanceState, TRANSITIONS } from "../contract/state.ts";
 
-/** @throws {StateError} when the contract knows no such step. To stay in a state is none. */
+/** @throws {StateError} when the contract has no such transition. Staying in a state is allowed. */
 export function assertTransition(instance: string, from: InstanceState, to: InstanceState): void {
   if (from === to || TRANSITIONS[from].includes(to)) return;
   const expected = (Object.keys(TRANSITIONS) as InstanceState[]).filter((state) => TRANSITIONS[state].includes(to));

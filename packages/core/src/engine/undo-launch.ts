@@ -7,10 +7,10 @@ import type { InstanceRecord } from "./record.ts";
 import type { AnyRunning } from "./run.ts";
 
 /**
- * Undoes a launch that failed or was given up: ends what it started, if anything, has the driver clear what it left,
- * and records the instance as stopped; where that fails the record still says `starting`, which the next verb undoes.
+ * Undoes a launch that failed or was aborted: kills what it started, lets the driver clear what it left, and records
+ * the instance as stopped. If that fails, the record still says `starting`, and the next verb undoes the launch.
  *
- * @returns what to throw: `cause`, joined with what went wrong on the way.
+ * @returns the error to throw: `cause`, joined with the failures of undoing.
  */
 export async function undoLaunch(
   instance: ManagedInstance,

@@ -2,7 +2,7 @@ import { type FSWatcher, watch } from "node:fs";
 import { NameSchema } from "../model/name.ts";
 import type { Engine } from "./engine.ts";
 
-/** Takes note of when an instance expires, as far as it is one that this host can end. */
+/** Notes when an instance expires, if this host has the driver to end it. */
 export function noteLifetime({ records, drivers, lifetimes }: Engine, name: string): void {
   const reading = records.read(name);
   if (reading.kind !== "record" || reading.record.phase !== "ready" || !drivers.has(reading.record.config.driver))
@@ -11,9 +11,9 @@ export function noteLifetime({ records, drivers, lifetimes }: Engine, name: stri
 }
 
 /**
- * Learns by inotify(7) of instances that another process deletes, and of those with a lifetime that it creates, until
- * the host is disposed of. Where the host has no watch to spare, a deletion is told by the next look at the instance or
- * at the list of all, and what has expired is ended by the process that made it or by the next open.
+ * Watches with inotify(7) for instances that another process deletes, and for instances with a lifetime that it
+ * creates, until the host is disposed. When the system has no watch to spare, the next call on the instance or the next
+ * list notices a deletion, and the creating process or the next open ends what has expired.
  */
 export function watchInstances(engine: Engine): void {
   const look = (_: string, name: string | null) => {
@@ -22,7 +22,7 @@ export function watchInstances(engine: Engine): void {
       engine.instances.get(name)?.noticeDeletion();
       noteLifetime(engine, name);
     } catch {
-      // No descriptor to spare for a look: the next one tells.
+      // No descriptor was free to read the record; the next event tries again.
     }
   };
   let watcher: FSWatcher;

@@ -12,17 +12,17 @@ import { hostFailure } from "../system/host-failure.ts";
 import { printable } from "../text/printable.ts";
 import { type Engine, track } from "./engine.ts";
 
-/** Milliseconds that a call has to undo what an abort cut short, before it leaves that to go on behind. */
+/** Milliseconds that a call has to undo what an abort cut short; after that it rejects, and undoing goes on. */
 const GRACE = 1000;
 
 const OptionsSchema = abortableSchema("{ signal }");
-/** Of those who would name an encoding, as of `readFile()` of Node. */
+/** For callers that pass an encoding, as to `readFile()` of Node. */
 const ReadOptionsSchema = abortableSchema("files.readText(path) for text");
 
 /**
- * The gate that every call of the public interface passes. It is refused once the host is disposed of, and ends at once
- * with it; an abort ends it within a second. What it still does then, the host's disposal waits for. `schema` reads
- * `options` as far as the gate does: see {@link abortableSchema}.
+ * Wraps every call of the public interface. A call is refused once the host is disposed, and ends at once when the host
+ * is disposed meanwhile. An abort ends it within a second. Disposing the host waits for what the call still does then.
+ * `schema` checks the part of `options` that this function uses: see {@link abortableSchema}.
  */
 export async function whileOpen<O extends Abortable, T>(
   engine: Engine,
@@ -41,7 +41,7 @@ export async function whileOpen<O extends Abortable, T>(
   return untilClosed(engine, options, work());
 }
 
-/** As {@link whileOpen}, of a stream, which then ends with the host as well. */
+/** As {@link whileOpen}, for a stream, which ends when the host is disposed. */
 export async function streamWhileOpen<O extends Abortable>(
   engine: Engine,
   options: O | undefined,
@@ -52,7 +52,7 @@ export async function streamWhileOpen<O extends Abortable>(
   const work = async () => {
     try {
       const stream = await call({ ...(options as O), signal: linked.signal });
-      // Whoever reads sees a failure; one who has left it unread must not die of the host's end.
+      // A reader sees the failure; an owner that does not read must not crash when the host is disposed.
       stream.on("error", () => undefined);
       return stream.once("close", () => linked[Symbol.dispose]());
     } catch (error) {
@@ -63,7 +63,7 @@ export async function streamWhileOpen<O extends Abortable>(
   return untilClosed(engine, options, work());
 }
 
-/** As {@link whileOpen}, of what a loop asks for, which then ends with the host as well. */
+/** As {@link whileOpen}, for an iterable, which ends when the host is disposed. */
 function iterableWhileOpen<O extends Abortable, T>(
   engine: Engine,
   options: O | undefined,
@@ -85,7 +85,7 @@ function iterableWhileOpen<O extends Abortable, T>(
   };
 }
 
-/** As {@link whileOpen}, for calls that touch no file and stream of the caller's own: see {@link hostFailure}. */
+/** As {@link whileOpen}, for calls that use no file or stream of the caller: see {@link hostFailure}. */
 export function verbWhileOpen<O extends Abortable, T>(
   engine: Engine,
   action: string,
@@ -121,7 +121,7 @@ function link(engine: Engine, options: Abortable | undefined, schema = OptionsSc
   return linkSignals(options.signal, engine.closing);
 }
 
-/** The images as callers have them. */
+/** The public interface of the images. */
 export function imagesWhileOpen(engine: Engine): Images {
   const { images } = engine;
   return {
@@ -139,7 +139,7 @@ export function imagesWhileOpen(engine: Engine): Images {
   };
 }
 
-/** The networks as callers have them. */
+/** The public interface of the networks. */
 export function networksWhileOpen(engine: Engine): Networks {
   const { networks } = engine;
   return {
@@ -159,17 +159,17 @@ export function networksWhileOpen(engine: Engine): Networks {
   };
 }
 
-/** The name that a caller gave. A text that is no legal name names nothing; what is no text is a mistake. */
+/** The name that a caller gave. A string that is not a legal name finds nothing. @throws {ConfigError} for no string */
 export function nameOf(kind: "instance" | "image" | "network", name: unknown): string {
-  return parse(z.string(required(`write the name of the ${kind}`)), name, `name of the ${kind}`);
+  return parse(z.string(required(`give the name of the ${kind}`)), name, `name of the ${kind}`);
 }
 
-/** Of callers without types as well. */
+/** Also for callers without types. */
 function named(kind: "image" | "network", name: unknown): string {
   return typeof name === "string" ? `${kind} "${printable(name, 200)}"` : `the ${kind}`;
 }
 
-/** The files of an instance as callers have them. */
+/** The public interface of the files of an instance. */
 export function filesWhileOpen(engine: Engine, files: InstanceFiles): InstanceFiles {
   return {
     read: (path, options) => streamWhileOpen(engine, options, (linked) => files.read(path, linked), ReadOptionsSchema),

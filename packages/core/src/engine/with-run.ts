@@ -8,20 +8,20 @@ import type { Run } from "./run.ts";
 import { stoppedError } from "./stopped-error.ts";
 
 /**
- * Milliseconds that the end of an instance may follow on the loss of what is inside: a guest ends its agent before it
- * switches itself off, and a container's init is dead before all of the container is.
+ * Milliseconds to wait for the end of an instance after the connection to its inside was lost: a guest ends its agent
+ * before it powers off, and a container's init dies before the rest of the container.
  */
 const PATIENCE = 2000;
 
-/** What a verb on a running instance works with. */
+/** The record and the run that a verb on a running instance uses. */
 export interface UsedRun {
   readonly record: InstanceRecord;
   readonly run: Run;
 }
 
 /**
- * Does `work` with the run under way, see {@link ManagedInstance.use}. A failure of it that came of the instance's end
- * is told as that, whatever the driver met with first.
+ * Does `work` with the current run: see {@link ManagedInstance.use}. If `work` failed because the instance ended, the
+ * error says so, whatever error the driver met first.
  *
  * @throws {StateError} when the instance does not run, or ended meanwhile
  */
@@ -42,7 +42,7 @@ export async function withRun<T>(
   }
 }
 
-/** Whether the run is over, or about to be where a peer inside was lost. */
+/** Whether the run has ended, or ends soon after the connection to a peer inside was lost. */
 async function hasEnded(run: Run, failure: unknown, { signal }: Abortable): Promise<boolean> {
   if (!run.over.aborted && isInstanceError(failure, "ERR_CONNECTION")) {
     using waiting = linkSignals(signal, run.over);
@@ -50,7 +50,7 @@ async function hasEnded(run: Run, failure: unknown, { signal }: Abortable): Prom
     signal?.throwIfAborted();
   }
   if (!run.over.aborted) return false;
-  // By then it is known how, too.
+  // Then the exit is known too.
   await run.running.exited.catch(() => undefined);
   return true;
 }

@@ -18,7 +18,7 @@ describe("opening", () => {
 
   it.each([
     ["Upper", /RFC 1123 label/],
-    ["image", /a key of every configuration/],
+    ["image", /every configuration has a key/],
   ])("refuses a driver named %s, and says why", async (name, why) => {
     const { openHost } = await import("../../src/host.ts");
     const drivers = [{ ...place.scripted.driver(), name }];

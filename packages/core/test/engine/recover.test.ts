@@ -80,7 +80,7 @@ describe("opening a root again", () => {
 
   it("takes a stop that was cut short for asked, and the instance for running until it ends", async () => {
     await aHostThatWentAway(true);
-    await patchRecord({ state: "stopping", asked: true });
+    await patchRecord({ state: "stopping", stopRequested: true });
     const host = await place.open();
     const instance = await host.get("a");
     expect(await instance.state()).toBe("running");

@@ -1,4 +1,4 @@
-// What the steps of the driver interface promise to answer, as far as the engine relies on it.
+// Checks of a driver's answers, as far as the engine relies on their shape.
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -31,7 +31,7 @@ export const isExitStatusOrNone = (value: unknown): boolean =>
 export const isReceiver = (value: unknown): boolean =>
   isObject(value) && isStream(value["stream"], "write") && isPromise(value["done"]);
 
-/** Three pipes, or a terminal if that was asked for. */
+/** A program on a terminal if `terminal`, else on three pipes. */
 export const isProcess =
   (terminal: boolean) =>
   (value: unknown): boolean => {

@@ -7,14 +7,14 @@ import type { BackendProcess } from "../../driver/process.ts";
 import { diskFull } from "../../system/host-failure.ts";
 import type { AnyRunning } from "../run.ts";
 import * as answers from "./answers.ts";
-import { type Asked, ask, askNow, driverFailure, type Question } from "./ask.ts";
+import { ask, askNow, driverFailure, type Question, type Target } from "./ask.ts";
 
-/** What the system says where a disk, or the user's share of it, is full. */
+/** The system's errors for a full disk or an exhausted quota. */
 const FULL = ["ENOSPC", "EDQUOT"];
 
 /**
- * A backend as the engine calls it: see {@link ask}. The steps that change an instance are waited for even past an
- * abort, since the next one must not begin before; those that only look or open something are not.
+ * Wraps a backend in checks: see {@link ask}. An abort waits for a step that changes the instance, because the next
+ * step must not begin earlier. It does not wait for steps that only read or open something.
  */
 export function gateBackend(driver: string, backend: Backend<never>): Backend<never> {
   const about = (instance: InstanceContext) => ({ driver, instance: instance.name });
@@ -26,9 +26,9 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
     call: () => Promise<T>,
   ) => {
     try {
-      return await ask({ asked: about(instance), step, signal, isAnswer }, call);
+      return await ask({ target: about(instance), step, signal, isAnswer }, call);
     } catch (error) {
-      // A file that the driver writes for itself: its caller has named none.
+      // The driver's own file: the caller has named none.
       if (!isInstanceError(error, "ERR_FILE") || !FULL.includes(error.errno)) throw error;
       throw diskFull(`${step} instance "${instance.name}"`, error);
     }
@@ -36,7 +36,7 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
   const { logs } = backend;
   return {
     plan: (before, after) =>
-      askNow({ asked: { driver, instance: after.name }, step: "plan", isAnswer: answers.isPlan }, () =>
+      askNow({ target: { driver, instance: after.name }, step: "plan", isAnswer: answers.isPlan }, () =>
         backend.plan(before, after),
       ),
     materialize: (instance, options) =>
@@ -62,7 +62,12 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
       changing("remove", instance, options, answers.isAnything, () => backend.remove(instance, options)),
     ...(logs && {
       logs: (instance, stream, options) => {
-        const question = { asked: about(instance), step: "logs", signal: options.signal, isAnswer: answers.isReadable };
+        const question = {
+          target: about(instance),
+          step: "logs",
+          signal: options.signal,
+          isAnswer: answers.isReadable,
+        };
         const opening = ask({ ...question, discard: destroy }, () => logs.call(backend, instance, stream, options));
         return endingWith(options.signal, opening);
       },
@@ -70,48 +75,48 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
   } as Backend<never>;
 }
 
-/** One run, as the engine calls it. */
-function gateRunning(asked: Asked, running: AnyRunning): AnyRunning {
+/** Wraps one run in checks. */
+function gateRunning(target: Target, running: AnyRunning): AnyRunning {
   const looking = <T>(step: string, options: Abortable, isAnswer: Question<T>["isAnswer"], call: () => Promise<T>) =>
-    ask({ asked, step, signal: options.signal, isAnswer, discard: () => undefined }, call);
+    ask({ target, step, signal: options.signal, isAnswer, discard: () => undefined }, call);
   const { ready, lacks, exec, freeze, unfreeze, isFrozen, addresses, metrics } = running;
   return {
     get pid() {
       return running.pid;
     },
     exited: running.exited.catch((error: unknown) => {
-      throw driverFailure(asked, "exited", error);
+      throw driverFailure(target, "exited", error);
     }),
     ...(lacks && {
       lacks: (capability) =>
-        askNow({ asked, step: "lacks", isAnswer: answers.isReason }, () => lacks.call(running, capability)),
+        askNow({ target, step: "lacks", isAnswer: answers.isReason }, () => lacks.call(running, capability)),
     }),
     ...(ready && {
       ready: (options) => looking("ready", options, answers.isAnything, () => ready.call(running, options)),
     }),
     shutdown: (options) => looking("shutdown", options, answers.isAnything, () => running.shutdown(options)),
-    kill: () => ask({ asked, step: "kill", isAnswer: answers.isAnything }, () => running.kill()),
-    detach: () => ask({ asked, step: "detach", isAnswer: answers.isAnything }, () => running.detach()),
+    kill: () => ask({ target, step: "kill", isAnswer: answers.isAnything }, () => running.kill()),
+    detach: () => ask({ target, step: "detach", isAnswer: answers.isAnything }, () => running.detach()),
     ...(exec && {
       exec: (request, options) => {
         const isAnswer = answers.isProcess(request.tty !== undefined);
-        return ask({ asked, step: "exec", signal: options.signal, isAnswer, discard: endLate }, async () =>
-          gateProcess(asked, await exec.call(running, request, options)),
+        return ask({ target, step: "exec", signal: options.signal, isAnswer, discard: endLate }, async () =>
+          gateProcess(target, await exec.call(running, request, options)),
         );
       },
     }),
     get files() {
-      return running.files && gateFiles(asked, running.files);
+      return running.files && gateFiles(target, running.files);
     },
     ...(freeze && {
       freeze: (options = {}) =>
-        ask({ asked, step: "freeze", signal: options.signal, isAnswer: answers.isAnything }, () =>
+        ask({ target, step: "freeze", signal: options.signal, isAnswer: answers.isAnything }, () =>
           freeze.call(running, options),
         ),
     }),
     ...(unfreeze && {
       unfreeze: (options = {}) =>
-        ask({ asked, step: "unfreeze", signal: options.signal, isAnswer: answers.isAnything }, () =>
+        ask({ target, step: "unfreeze", signal: options.signal, isAnswer: answers.isAnything }, () =>
           unfreeze.call(running, options),
         ),
     }),
@@ -129,33 +134,33 @@ function gateRunning(asked: Asked, running: AnyRunning): AnyRunning {
   } as AnyRunning;
 }
 
-/** Returns what is no process as it is: its shape is judged by the caller. */
-function gateProcess(asked: Asked, process: BackendProcess): BackendProcess {
+/** Wraps one program in checks. Returns anything else unchanged: the caller checks the shape. */
+function gateProcess(target: Target, process: BackendProcess): BackendProcess {
   if (typeof process?.kill !== "function") return process;
   const { ranOutOfMemory, release } = process;
   return {
     streams: process.streams,
     exit: process.exit,
     kill: (signal) =>
-      ask({ asked, step: "kill of a program", isAnswer: answers.isAnything }, () => process.kill(signal)),
-    resize: (size) => ask({ asked, step: "resize", isAnswer: answers.isAnything }, () => process.resize(size)),
+      ask({ target, step: "kill of a program", isAnswer: answers.isAnything }, () => process.kill(signal)),
+    resize: (size) => ask({ target, step: "resize", isAnswer: answers.isAnything }, () => process.resize(size)),
     ...(ranOutOfMemory && {
       ranOutOfMemory: () =>
-        ask({ asked, step: "ranOutOfMemory", isAnswer: answers.isBoolean }, () => ranOutOfMemory.call(process)),
+        ask({ target, step: "ranOutOfMemory", isAnswer: answers.isBoolean }, () => ranOutOfMemory.call(process)),
     }),
     ...(release && {
-      release: () => askNow({ asked, step: "release", isAnswer: answers.isAnything }, () => release.call(process)),
+      release: () => askNow({ target, step: "release", isAnswer: answers.isAnything }, () => release.call(process)),
     }),
   };
 }
 
-function gateFiles(asked: Asked, files: FileOperations): RunningCapabilities["files"]["files"] {
+function gateFiles(target: Target, files: FileOperations): RunningCapabilities["files"]["files"] {
   const question = <T>(
     step: string,
     { signal }: Abortable,
     isAnswer: Question<T>["isAnswer"],
     discard: (late: T) => void,
-  ): Question<T> => ({ asked, step: `files.${step}`, signal, isAnswer, discard });
+  ): Question<T> => ({ target, step: `files.${step}`, signal, isAnswer, discard });
   const nothing = () => undefined;
   const { owner } = files;
   return {
@@ -190,7 +195,7 @@ function gateFiles(asked: Asked, files: FileOperations): RunningCapabilities["fi
   };
 }
 
-/** A stream that ends with `signal.reason` when the signal aborts, whatever its driver makes of the signal. */
+/** Makes a stream end with `signal.reason` when the signal aborts, whether the driver obeys the signal or not. */
 async function endingWith(signal: AbortSignal | undefined, opening: Promise<Readable>): Promise<Readable> {
   const stream = await opening;
   if (signal === undefined) return stream;
@@ -211,7 +216,7 @@ function destroyReceiver({ stream, done }: Awaited<ReturnType<FileOperations["wr
   destroy(stream);
 }
 
-/** A program that started too late to be wanted. */
+/** Kills a program that started after the abort. */
 function endLate({ streams, exit, kill }: BackendProcess): void {
   exit.catch(() => undefined);
   kill("SIGKILL").catch(() => undefined);

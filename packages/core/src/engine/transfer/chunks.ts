@@ -1,17 +1,17 @@
 import type { Readable } from "node:stream";
 
 /**
- * The chunks of a stream, which is destroyed at the end of the loop however it ends. An abort does not wait for the
- * next chunk.
+ * Yields the chunks of a stream, and destroys the stream when the loop ends for any reason. An abort does not wait for
+ * the next chunk.
  */
 export async function* chunksOf<T = Buffer>(
   stream: Readable,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<T, void> {
-  // Its own error is never seen: the reason, which need not be an Error, is thrown instead.
+  // This error is never seen: the signal's reason, which need not be an Error, is thrown instead.
   const abort = () => stream.destroy(new Error("aborted"));
   signal?.addEventListener("abort", abort, { once: true });
-  // The loop tells of it, or has ended: an error that comes between is nobody's uncaught exception.
+  // The loop throws the error, or has ended already: an error in between must not be an uncaught exception.
   stream.on("error", () => undefined);
   try {
     signal?.throwIfAborted();

@@ -1,6 +1,9 @@
 import { FileError, isInstanceError } from "../../contract/errors.ts";
 
-/** A failure of a system call on the host's end of a transfer, as the contract tells it; anything else as it is. */
+/**
+ * Turns a failed system call on the host's side of a transfer into a {@link FileError}; returns other errors as they
+ * are.
+ */
 export function hostFileError(verb: string, path: string, error: unknown): unknown {
   if (isInstanceError(error)) return error;
   const { code } = error as NodeJS.ErrnoException;

@@ -6,10 +6,11 @@ import { nativeFileCalls } from "../../system/syscall.ts";
 import { hostFileError } from "./host-file-error.ts";
 
 /**
- * A file or folder of the host, an absolute path, as tar: modes and times as they are, owners as asked.
+ * Packs a file or folder of the host, given by an absolute path, as tar. Modes and times are kept; the owner is the one
+ * in `options`.
  *
- * @throws {FileError} when something cannot be read, or shrinks while it is; `EINVAL` when the source is a device or
- * the like.
+ * @throws {FileError} when a file cannot be read, or shrinks while it is read; `EINVAL` when the source is a device,
+ * fifo or socket.
  */
 export async function* packHostTree(source: string, options: PushOptions): AsyncGenerator<Buffer, void> {
   const { uid = 0, gid = 0, dereference, signal, onProgress } = options;

@@ -11,7 +11,7 @@ import { hostFileError } from "./host-file-error.ts";
 
 const PIECE = 1024 * 1024;
 
-/** What is pulled, from where to where. */
+/** The source and the target of a pull. */
 export interface Pull {
   readonly instance: string;
   readonly path: string;
@@ -20,11 +20,11 @@ export interface Pull {
 }
 
 /**
- * Unpacks a tree that an instance sent, at exactly `target` on the host. The sender is not trusted: whatever it says,
- * nothing outside of `target` is touched, no symlink is followed, the target itself included, all belongs to the
- * caller, and no device, fifo or setuid bit comes to be.
+ * Unpacks a tree that an instance sent, at exactly `target` on the host. The sender is not trusted. Nothing outside
+ * `target` is touched, no symlink is followed (not even `target` itself), everything belongs to the caller, and no
+ * device, fifo or setuid bit is created.
  *
- * @throws {ProtocolError} when the stream is no honest tree, or leads through a symlink.
+ * @throws {ProtocolError} when the stream is not a valid tree, or leads through a symlink.
  * @throws {FileError} when the host refuses a write.
  */
 export async function unpackOnHost(stream: Readable, pull: Pull, options: ProgressOptions): Promise<void> {
@@ -43,9 +43,9 @@ export async function unpackOnHost(stream: Readable, pull: Pull, options: Progre
     },
   });
   try {
-    // All of it is read, past the archive's end too: its writer must not hang.
+    // The stream is read to its end, past the end of the archive: its writer must not hang.
     for await (const chunk of chunksOf(stream, options.signal)) {
-      // In pieces, for steady progress: a driver may send all at once.
+      // In pieces, for steady progress: a driver may send everything in one chunk.
       for (let at = 0; at < chunk.length; at += PIECE) await unpacking.take(chunk.subarray(at, at + PIECE));
     }
     await unpacking.finish();
@@ -57,7 +57,7 @@ export async function unpackOnHost(stream: Readable, pull: Pull, options: Progre
   }
 }
 
-/** What is made belongs to the caller. */
+/** Everything that is created belongs to the caller. */
 function hostAccess(): TreeAccess {
   return {
     ...plainAccess("/", nativeFileCalls()),

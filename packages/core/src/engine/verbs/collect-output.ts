@@ -8,25 +8,27 @@ import { LineSplitter } from "../line-splitter.ts";
 import type { StartedProcess } from "../process.ts";
 
 /**
- * Milliseconds that a run reads on after its program's end, where something in the background holds the pipes: until
- * nothing has come for the first, and for the second at most.
+ * How long a run keeps reading after its program has ended, while a background process holds the pipes: until nothing
+ * has come for `silence` milliseconds, and for `most` milliseconds at most.
  */
 const GRACE = { silence: 100, most: 1000 } as const;
 
-/** What {@link collectOutput} needs of the options of a run. */
+/** The options of a run that {@link collectOutput} needs. */
 export interface CollectOptions extends Pick<RunOptions, "input" | "onStdout" | "onStderr"> {
   readonly maxOutput: number;
 }
 
-/** The two outputs of a program, and the end of their collection. */
+/** The two output streams of a program, and the end of their collection. */
 export interface Collected {
   readonly stdout: Output;
   readonly stderr: Output;
-  /** Resolves when the program has ended and its output has come. Rejects with what a listener or the input threw. */
+  /**
+   * Resolves when the program has ended and its output is complete. Rejects with the error of a listener or the input.
+   */
   readonly done: Promise<void>;
 }
 
-/** Feeds a program and collects what it prints. One that prints too much is killed. */
+/** Writes the input of a program and collects its output. Kills a program that prints too much. */
 export function collectOutput(
   { kill, exit }: StartedProcess,
   streams: { readonly stdin: Writable; readonly stdout: Readable; readonly stderr: Readable },
@@ -35,19 +37,21 @@ export function collectOutput(
   const overflow = () => kill("SIGKILL");
   const stdout = new Output(streams.stdout, maxOutput, overflow, onStdout);
   const stderr = new Output(streams.stderr, maxOutput, overflow, onStderr);
-  // A program that has ended reads no more, whether its driver says so on the stream or not.
-  const ended = Promise.all([exit, Promise.race([feed(streams.stdin, input), exit])]);
+  // After the program has ended it reads no more input, even if the driver leaves the stream open.
+  const ended = Promise.all([exit, Promise.race([writeInput(streams.stdin, input), exit])]);
   const drained = Promise.all([stdout.ended, stderr.ended]);
   const done = Promise.race([Promise.all([ended, drained]), ended.then(() => untilSilent([stdout, stderr], drained))]);
   return { stdout, stderr, done: failFirst(done, drained) };
 }
 
-/** What a listener throws counts at once, not only when the program has ended. */
+/** Rejects as soon as a listener throws, not only when the program has ended. */
 async function failFirst(done: Promise<unknown>, drained: Promise<unknown>): Promise<void> {
   await Promise.race([done, drained.then(() => done)]);
 }
 
-/** Resolves when all has come, when nothing more comes, or when what comes is no longer the program's own. */
+/**
+ * Resolves when the streams have ended, when nothing has come for a while, or when the time is up: see {@link GRACE}.
+ */
 async function untilSilent(outputs: readonly Output[], drained: Promise<unknown>): Promise<void> {
   const size = () => outputs.reduce((sum, { received }) => sum + received, 0);
   const end = performance.now() + GRACE.most;
@@ -58,12 +62,12 @@ async function untilSilent(outputs: readonly Output[], drained: Promise<unknown>
       timer = setTimeout(resolve, GRACE.silence);
     });
     await Promise.race([drained, silence]).finally(() => clearTimeout(timer));
-    // A loop that was held up fires its timers before it reads what has come meanwhile.
+    // A delayed event loop fires its timers before it reads the data that has come meanwhile.
     await setImmediate();
   }
 }
 
-async function feed(stdin: Writable, input: RunOptions["input"]): Promise<void> {
+async function writeInput(stdin: Writable, input: RunOptions["input"]): Promise<void> {
   try {
     if (input === undefined || typeof input === "string" || input instanceof Uint8Array) {
       stdin.end(input);
@@ -73,7 +77,7 @@ async function feed(stdin: Writable, input: RunOptions["input"]): Promise<void> 
       await pipeline(isBytes ? input : Readable.from(checkedPieces(input, "input of run")), stdin);
     }
   } catch (error) {
-    // A program may end, or close its input, without having read it all.
+    // A program may end or close its input before it has read everything.
     if (!isClosedPipe(error)) throw error;
   }
 }
@@ -83,10 +87,10 @@ function isClosedPipe(error: unknown): boolean {
   return code === "EPIPE" || code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE";
 }
 
-/** What comes of one stream, as far as there is room for it. */
+/** The output of one stream, up to a limit. */
 export class Output {
   readonly ended: Promise<void>;
-  /** Bytes that have come, kept or not. */
+  /** Bytes received, kept or not. */
   received = 0;
   readonly #kept = new ByteCollector();
   readonly #limit: number;
@@ -100,16 +104,16 @@ export class Output {
     this.#limit = limit;
     const lines = listener === undefined ? undefined : new LineSplitter(listener);
     this.ended = this.#collect(stream, overflow, lines);
-    // Of a run that was cut short: its streams are destroyed under the reader.
+    // When a run is cut short, its streams are destroyed while they are read.
     this.ended.catch(() => undefined);
   }
 
-  /** Whether more has come than is kept. */
+  /** Whether more was received than kept. */
   get truncated(): boolean {
     return this.received > this.#limit;
   }
 
-  /** What is kept. Shares its memory: see {@link ByteCollector.bytes}. */
+  /** The kept bytes. They share memory: see {@link ByteCollector.bytes}. */
   bytes(): Buffer {
     return this.#kept.bytes();
   }

@@ -23,17 +23,17 @@ import { removeTraces } from "./delete.ts";
 
 /** Options of {@link define}. */
 export interface DefineOptions extends CreateOptions {
-  /** The process whose instance it is, if it is ephemeral. */
+  /** The process that owns an ephemeral instance. */
   readonly owner?: Owner | undefined;
 }
 
-/** Defines an instance and makes its writable root, or leaves nothing. */
+/** Defines an instance and creates its writable root; leaves nothing when that fails. */
 export async function create(engine: Engine, input: unknown, options: CreateOptions = {}): Promise<ManagedInstance> {
   parse(CreateOptionsSchema, options, "options of create");
   return define(engine, input, options);
 }
 
-/** As {@link create}, with options that have been checked. */
+/** As {@link create}, with options that were checked already. */
 export async function define(engine: Engine, input: unknown, options: DefineOptions): Promise<ManagedInstance> {
   options.signal?.throwIfAborted();
   const linked = linkSignals(options.signal, engine.closing);
@@ -59,13 +59,13 @@ export async function define(engine: Engine, input: unknown, options: DefineOpti
   }
 }
 
-/** Beyond what a Date can hold there is no end. */
+/** A time beyond the range of Date means no end. */
 function lifetime(createdAt: number, expires: number | Date | undefined): Pick<InstanceRecord, "expiresAt"> {
   const expiresAt = new Date(expires instanceof Date ? expires : createdAt + (expires ?? Number.NaN)).getTime();
   return Number.isNaN(expiresAt) ? {} : { expiresAt };
 }
 
-/** Everything that can be refused before anything is touched. */
+/** Makes every check that is possible before anything is touched. */
 async function checkAgainstHost(
   engine: Engine,
   { driver, backend }: OpenDriver,
@@ -77,7 +77,7 @@ async function checkAgainstHost(
     .changes.filter((change) => change.effect === "unsupported")
     .map((change) => ({
       path: change.path.split("."),
-      message: change.reason ?? `the driver "${driver.name}" cannot do it`,
+      message: change.reason ?? `the driver "${driver.name}" does not support it`,
     }));
   if (refused.length > 0) throw new ConfigError("instance config", refused);
   const image = await engine.images.get(config.image, { signal });
@@ -88,17 +88,17 @@ async function checkAgainstHost(
   return image;
 }
 
-/** @throws {ConfigError} when the image is none for this driver. */
+/** @throws {ConfigError} when this driver cannot run the image. */
 function assertRunnable({ name, accepts, architectures }: AnyDriver, image: Image): void {
   const refuse = (message: string) => new ConfigError("instance config", [{ path: ["image"], message }]);
   if (!accepts.includes(image.kind))
     throw refuse(
-      `the driver "${name}" runs images of kind ${accepts.join(" or ")}, and this one is of kind ${image.kind}`,
+      `the driver "${name}" runs images of kind ${accepts.join(" or ")}, but this image is of kind ${image.kind}`,
     );
   const runs = architectures ?? [hostArchitecture()];
   if (!runs.includes(image.architecture))
     throw refuse(
-      `the driver "${name}" runs images for ${runs.join(" or ")} here, and this one is for ${image.architecture}`,
+      `the driver "${name}" runs images for ${runs.join(" or ")} here, but this image is for ${image.architecture}`,
     );
 }
 
@@ -116,15 +116,15 @@ async function make(
 }
 
 /**
- * Has the folder's change of times tell the other processes that have the host open, which watch the folder of all
- * instances (inotify(7), IN_ATTRIB), that there is a record to read.
+ * Changes the times of the folder. Other processes that have the host open watch the folder of all instances
+ * (inotify(7), IN_ATTRIB), so they learn that there is a record to read.
  */
 async function announce(folder: string): Promise<void> {
   const now = new Date();
   await utimes(folder, now, now);
 }
 
-/** @throws {AlreadyExistsError} What a creator that died left of the name is removed. */
+/** Removes what a dead creator left of the name. @throws {AlreadyExistsError} */
 async function claimName(engine: Engine, name: string, lock: Lock, undo: Undo): Promise<void> {
   const { layout } = engine;
   const reading = engine.records.read(name);
@@ -145,11 +145,11 @@ async function claimName(engine: Engine, name: string, lock: Lock, undo: Undo): 
   undo(() => removeInstanceFolder(layout.instance(name)));
 }
 
-/** What a person can do about a name that a process has left behind. */
+/** The hint for a name that belongs to an instance of a dead process. */
 async function whyTaken(reading: RecordReading): Promise<string | undefined> {
   const owner = reading.kind === "record" ? reading.record.owner : undefined;
   if (owner === undefined || !(await isGone(owner))) return undefined;
-  return "a process that died has left it: host.sweep() deletes what such processes leave";
+  return "a dead process left it: host.sweep() deletes such instances";
 }
 
 async function materialize(

@@ -10,9 +10,9 @@ import type { ManagedInstance } from "../managed-instance.ts";
 import { type InstanceRecord, unusable } from "../record.ts";
 import { removeInstanceFolder } from "../remove-folder.ts";
 import type { Run } from "../run.ts";
-import { killAhead } from "../stop-mark.ts";
+import { killWithoutLock } from "../stop-mark.ts";
 
-/** Deletes an instance and all that it left. Goes on when the caller stops waiting. */
+/** Deletes an instance and everything of it. Goes on when the caller stops waiting. */
 export async function remove(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
   options.signal?.throwIfAborted();
   if (instance.deleting === undefined) {
@@ -27,7 +27,7 @@ export async function remove(instance: ManagedInstance, options: Abortable = {})
 }
 
 async function deleteInBackground(instance: ManagedInstance): Promise<void> {
-  const unmark = ownRecord(instance) === undefined ? undefined : await killAhead(instance);
+  const unmark = ownRecord(instance) === undefined ? undefined : await killWithoutLock(instance);
   try {
     await deleteUnderLock(instance);
   } finally {
@@ -43,7 +43,7 @@ async function deleteUnderLock(instance: ManagedInstance): Promise<void> {
     const driver = instance.driver;
     const failure = await endWhatRuns(instance, record, signal);
     try {
-      await removeTraces(engine, driver, await instance.change(asItIs(instance, record), { phase: "deleting" }));
+      await removeTraces(engine, driver, await instance.change(currentRecord(instance, record), { phase: "deleting" }));
     } catch (error) {
       throw failure === undefined ? error : joinFailures([failure, error]);
     }
@@ -52,14 +52,14 @@ async function deleteUnderLock(instance: ManagedInstance): Promise<void> {
   });
 }
 
-/** The record as it is on disk now; `undefined` once the instance is gone. @throws {HostError} when it is of no use */
+/** The record as it is on disk now; `undefined` once the instance is gone. @throws {HostError} when it is unusable */
 function ownRecord({ engine, name, uuid }: ManagedInstance): InstanceRecord | undefined {
   const reading = engine.records.read(name);
   if (reading.kind === "newer" || reading.kind === "garbage") throw unusable(name, engine.layout.record(name), reading);
   return reading.kind === "record" && reading.record.uuid === uuid ? reading.record : undefined;
 }
 
-/** Returns why the driver could not tell whether anything runs: no reason to keep it if its removal then works. */
+/** Returns why the driver could not tell whether anything runs: the instance is still deleted if its removal works. */
 async function endWhatRuns(instance: ManagedInstance, record: InstanceRecord, signal: AbortSignal): Promise<unknown> {
   let run: Run | undefined;
   try {
@@ -69,22 +69,22 @@ async function endWhatRuns(instance: ManagedInstance, record: InstanceRecord, si
     return error;
   }
   if (run === undefined) return undefined;
-  await instance.change(asItIs(instance, record), { state: "stopping", asked: true });
+  await instance.change(currentRecord(instance, record), { state: "stopping", stopRequested: true });
   await run.running.kill();
   run.end = { status: await abortable(run.running.exited, signal) };
   await recordExit(instance, run);
   return undefined;
 }
 
-/** The record as it is now, of an instance that is half deleted already, too. */
-function asItIs({ engine, name }: ManagedInstance, before: InstanceRecord): InstanceRecord {
+/** The record as it is now, even when the instance is half deleted. */
+function currentRecord({ engine, name }: ManagedInstance, before: InstanceRecord): InstanceRecord {
   const reading = engine.records.read(name);
   return reading.kind === "record" ? reading.record : before;
 }
 
 /**
- * Removes all that create made of an instance that does not run, whether it was finished or not, in an order that can
- * be cut short and begun again: the record goes last. Only under its lock.
+ * Removes everything that create made of an instance that does not run, even if that create was not finished. The
+ * record goes last, so that an interrupted removal can be repeated. Only under the instance's lock.
  */
 export async function removeTraces(engine: Engine, driver: OpenDriver, record: InstanceRecord): Promise<void> {
   const context = await contextToRemove(engine, record);
@@ -93,7 +93,7 @@ export async function removeTraces(engine: Engine, driver: OpenDriver, record: I
   await removeInstanceFolder(context.folder);
 }
 
-/** As {@link instanceContext}, but an image that was lost is no reason to keep the instance: it then has no layers. */
+/** As {@link instanceContext}, but without layers when the image is lost: the instance must be deletable then too. */
 async function contextToRemove(engine: Engine, record: InstanceRecord): Promise<InstanceContext> {
   try {
     return await instanceContext(engine, record, {});

@@ -10,7 +10,7 @@ import { remove } from "./delete.ts";
 import { ready } from "./ready.ts";
 import { start } from "./start.ts";
 
-/** Creates and starts an instance whose handle deletes it when disposed; leaves nothing when that fails. */
+/** Creates and starts an instance; disposing its handle deletes it. Leaves nothing when that fails. */
 export function ephemeral(engine: Engine, input: unknown, options: EphemeralOptions = {}): Promise<InstanceHandle> {
   return allOrNothing(async (undo) => {
     const { ready: wait } = parse(EphemeralOptionsSchema, options, "options of ephemeral");

@@ -12,12 +12,12 @@ import type { ManagedInstance } from "../managed-instance.ts";
 import { endProcess, ownProcess, type StartedProcess } from "../process.ts";
 import { type UsedRun, withRun } from "../with-run.ts";
 
-/** A program to start, checked. */
+/** A checked request to start a program. */
 export type Program = Pick<z.output<typeof ExecSchema>, "argv" | "env" | "cwd" | "user" | "tty">;
 
 /**
- * Starts a program inside; the terminal, if asked for, decides what is returned. `options.signal` is that of the call;
- * `owner`, the caller's own, goes on to count once the call has returned.
+ * Starts a program inside. The result is on a terminal if `tty` is given, else on pipes. `options.signal` ends the
+ * call; `owner`, the caller's own signal, stays in effect after the call has returned.
  */
 export async function exec(
   instance: ManagedInstance,
@@ -42,7 +42,7 @@ export async function exec(
   }
 }
 
-/** Starts a program inside for `work`. @throws {StateError} when the instance ends before either is done */
+/** Starts a program inside and passes it to `work`. @throws {StateError} when the instance ends before both are done */
 export async function withProgram<T>(
   instance: ManagedInstance,
   program: Program,
@@ -81,7 +81,7 @@ async function begin(
     },
   };
   if (options.signal?.aborted) {
-    // Too late for the driver to have noticed.
+    // The abort came too late for the driver to notice.
     await endProcess(started);
     throw options.signal.reason;
   }

@@ -5,17 +5,18 @@ import { remove } from "./delete.ts";
 import { find } from "./find.ts";
 import { stop } from "./stop.ts";
 
-/** Milliseconds that an instance has to end in order once it has expired. */
+/** Milliseconds that an expired instance has for an orderly stop. */
 const GRACE = 10_000;
 
-/** Whether the lifetime of the instance has passed. */
+/** Whether the lifetime of the instance has ended. */
 export function hasExpired({ expiresAt }: InstanceRecord): boolean {
   return expiresAt !== undefined && expiresAt <= Date.now();
 }
 
 /**
- * Ends the instance of that name if it has expired: deletes it if it is ephemeral, else stops it. Every process that has
- * the host open comes here at about the same time; each verb takes its turn, and those who are late find nothing to do.
+ * Ends the instance of that name if it has expired: deletes it if it is ephemeral, else stops it. Every process that
+ * has the host open gets here at about the same time; the lock lets one work at a time, and the later ones find nothing
+ * to do.
  */
 export async function endExpired(engine: Engine, name: string): Promise<void> {
   const reading = engine.records.read(name);
@@ -28,7 +29,7 @@ export async function endExpired(engine: Engine, name: string): Promise<void> {
     if (record.owner !== undefined) await remove(instance);
     else if (record.state !== "stopped") await stop(instance, { mode: "ask-then-kill", timeout: GRACE });
   } catch (error) {
-    // Another process was sooner.
+    // Another process was faster.
     if (isInstanceError(error, "ERR_INSTANCE_NOT_FOUND")) return;
     if (isInstanceError(error, "ERR_INSTANCE_STATE") && error.state === "deleted") return;
     throw error;

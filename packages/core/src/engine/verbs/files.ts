@@ -33,18 +33,18 @@ import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { Run } from "../run.ts";
 import { chunksOf } from "../transfer/chunks.ts";
-import { feed } from "../transfer/feed.ts";
 import { packHostTree } from "../transfer/pack-host-tree.ts";
 import { unpackOnHost } from "../transfer/unpack-on-host.ts";
+import { writeAll } from "../transfer/write-all.ts";
 import { withRun } from "../with-run.ts";
 
 const VERB = "reach files of";
-/** Entries that `listAll` holds: a program inside decides how many there are. */
+/** The most entries that `listAll` holds in memory: a program inside decides how many there are. */
 const MAX_ENTRIES = 250_000;
 
 /**
- * The files of an instance: the driver's operations, behind checks of state and arguments, and both ends of trees on
- * the host.
+ * The files of an instance: the driver's operations with checks of state and arguments, and the host's side of `push`
+ * and `pull`.
  */
 export class ManagedFiles implements InstanceFiles {
   readonly #instance: ManagedInstance;
@@ -89,7 +89,7 @@ export class ManagedFiles implements InstanceFiles {
     parse(ContentSchema, data, "file content");
     await this.#use(path, options, (files, run) =>
       this.#during(run, options, async (signal) => {
-        await feed(await files.write(path, { ...options, signal }), toChunks(data), signal);
+        await writeAll(await files.write(path, { ...options, signal }), toChunks(data), signal);
       }),
     );
   }
@@ -118,7 +118,7 @@ export class ManagedFiles implements InstanceFiles {
 
   async listAll(path: string, options: Abortable = {}): Promise<readonly DirectoryEntry[]> {
     const entries: DirectoryEntry[] = [];
-    // Within the use, so that the end of the instance meanwhile is told as that.
+    // Within `use`, so that an end of the instance meanwhile is reported as such.
     await this.#use(path, options, async () => {
       for await (const entry of this.list(path, options)) {
         if (entries.length === MAX_ENTRIES)
@@ -146,13 +146,13 @@ export class ManagedFiles implements InstanceFiles {
       const { uid = 0, gid = 0 } = (await files.owner?.({ signal: options.signal })) ?? {};
       const tree = packHostTree(from, { ...options, uid: options.uid ?? uid, gid: options.gid ?? gid });
       try {
-        // Before the driver makes anything inside: a source that is not there must not leave an empty file.
+        // Before the driver creates anything inside: a missing source must not leave an empty file.
         const first = await tree.next();
         await this.#during(run, options, async (signal) => {
-          await feed(await files.writeTree(path, { signal }), resumed(first, tree), signal);
+          await writeAll(await files.writeTree(path, { signal }), resumed(first, tree), signal);
         });
       } finally {
-        // It may stand in the middle of a file, which it has open. Not waited for: the host's disk may stall.
+        // The generator may have a file open. No wait: the host's disk may stall.
         tree.return().catch(() => undefined);
       }
     });
@@ -166,7 +166,7 @@ export class ManagedFiles implements InstanceFiles {
 
   #noEntry(): DriverError {
     const { driverName: driver, name: instance } = this.#instance;
-    return new DriverError({ driver, instance, step: "files.list", why: "it lists what is no entry" });
+    return new DriverError({ driver, instance, step: "files.list", why: "it listed something that is not an entry" });
   }
 
   async #use<T>(path: string, options: Abortable, work: (files: FileOperations, run: Run) => Promise<T>): Promise<T> {
@@ -176,7 +176,7 @@ export class ManagedFiles implements InstanceFiles {
     return withRun(this.#instance, VERB, use, ({ run }) => work(implemented(run.running.files, "files"), run));
   }
 
-  /** A write that does not outlive the run: what a source brings later belongs to no run. */
+  /** Does a write that ends with the run: later content of the source must not reach another run. */
   async #during(run: Run, options: Abortable, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     using linked = linkSignals(options.signal);
     const end = () => linked.abort(new ConnectionError(`instance "${this.#instance.name}"`, "it has ended"));

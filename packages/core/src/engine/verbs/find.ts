@@ -8,7 +8,7 @@ import { unusable } from "../record.ts";
 /** The instance by name. @throws {NotFoundError} */
 export async function find(engine: Engine, name: string, options: Abortable = {}): Promise<ManagedInstance> {
   options.signal?.throwIfAborted();
-  // What is no name is no path either.
+  // An illegal name must not become part of a path.
   const legal = NameSchema.safeParse(name).success;
   const reading = legal ? engine.records.read(name) : undefined;
   if (reading?.kind === "newer" || reading?.kind === "garbage")

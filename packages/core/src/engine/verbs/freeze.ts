@@ -34,28 +34,29 @@ function toggle(instance: ManagedInstance, verb: Toggle, options: Abortable): Pr
 async function turn(instance: ManagedInstance, running: AnyRunning, verb: Toggle, options: Abortable): Promise<void> {
   const to = verb === "freeze" ? "frozen" : "running";
   await instance.exclusively(verb, options, async (record, signal) => {
-    // The record may have been written before what it tells was done, or not at all: the disk was full.
+    // The record may have been written before the step was done, or not at all because the disk was full.
     if (record.state === to && (await isFrozen(instance, running)) === (to === "frozen")) return;
     if (!TOGGLED.includes(record.state) || instance.run?.running !== running)
       throw new StateError({ instance: instance.name, verb, state: record.state, expected: TOGGLED });
-    const before = record.state === "running" && to === "frozen" ? instance.passThrough(record, "freezing") : record;
+    const before =
+      record.state === "running" && to === "frozen" ? instance.publishIntermediate(record, "freezing") : record;
     try {
       await implemented(running[verb], "freeze").call(running, { ...options, signal });
     } catch (error) {
-      throw await recordAsItIs(instance, before, running, error);
+      throw await recordActualState(instance, before, running, error);
     }
     try {
       await instance.change(before, { state: to });
     } catch (error) {
-      // What stands still and is on record as running would be taken for a hang.
+      // A frozen instance that is recorded as running would look like a hang.
       if (to === "frozen") await running.unfreeze?.({ signal: instance.engine.closing });
       throw error;
     }
   });
 }
 
-/** It may have been done all the same: an abort can come too late. Returns what to throw. */
-async function recordAsItIs(
+/** Records the actual state after a failure: an abort can come too late. Returns the error to throw. */
+async function recordActualState(
   instance: ManagedInstance,
   record: InstanceRecord,
   running: AnyRunning,
@@ -71,7 +72,7 @@ async function recordAsItIs(
 
 async function isFrozen(instance: ManagedInstance, running: AnyRunning): Promise<boolean> {
   const deadline = {
-    action: `a look at instance "${instance.name}"`,
+    action: `checking whether instance "${instance.name}" is frozen`,
     timeout: ANSWER,
     signal: instance.engine.closing,
   };

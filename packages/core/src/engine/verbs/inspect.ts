@@ -4,16 +4,13 @@ import { instanceInfo } from "../info.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { InstanceRecord } from "../record.ts";
 
-/**
- * One look, true to the host: what the record says is checked against what runs, where this process does not watch it
- * already.
- */
+/** Reads the record and checks it against what runs, unless this process is attached to the run already. */
 export async function inspect(instance: ManagedInstance, options: Abortable = {}): Promise<InstanceInfo> {
   options.signal?.throwIfAborted();
   const record = instance.read("inspect");
   const { run } = instance;
   const watched = run !== undefined && run.id === record.run && run.end === undefined && record.state !== "error";
-  // A start under way holds the lock for as long as it takes, and is the truth meanwhile.
+  // A start holds the lock until it is done; meanwhile the record is right.
   if (record.state === "stopped" || watched || instance.starting !== undefined)
     return instanceInfo(record, instance.run);
   return instance.exclusively("inspect", options, async (current, signal) => {
@@ -27,7 +24,7 @@ async function lookAgain(instance: ManagedInstance, record: InstanceRecord, sign
     await instance.currentRun(record, signal);
   } catch (error) {
     signal.throwIfAborted();
-    // The reason is in what is returned, if it is about the instance.
+    // If the error concerns the instance, the returned information has the reason.
     if (instance.shown(record).state !== "error") throw error;
   }
 }

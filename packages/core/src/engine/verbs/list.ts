@@ -14,7 +14,7 @@ import type { Records } from "../records.ts";
 import { find } from "./find.ts";
 import { inspect } from "./inspect.ts";
 
-/** How many instances are looked at at a time. */
+/** How many instances are inspected at the same time. */
 const AT_ONCE = 32;
 
 /** The instances that match, by name. */
@@ -57,7 +57,7 @@ async function lookAtEach(
   return records.flatMap((record) => found.get(record) ?? []);
 }
 
-/** What `inspect()` tells; `undefined` of an instance that was deleted meanwhile. */
+/** The result of `inspect()`; `undefined` when the instance was deleted meanwhile. */
 async function look(engine: Engine, record: InstanceRecord, options: Abortable): Promise<InstanceInfo | undefined> {
   const { name, driver } = record.config;
   if (!engine.drivers.has(driver)) return asRecorded(engine, record);
@@ -74,7 +74,7 @@ async function look(engine: Engine, record: InstanceRecord, options: Abortable):
   }
 }
 
-/** Every record that can be read, by name; those of instances half made and half deleted too. */
+/** Every record that can be read, by name, including those of half-created and half-deleted instances. */
 export async function allRecords(
   layout: Layout,
   records: Records,
@@ -90,7 +90,7 @@ export async function allRecords(
   });
 }
 
-/** The names for which there is a folder, sorted. */
+/** The names that have a folder, sorted. */
 export async function instanceNames(layout: Layout): Promise<readonly string[]> {
   const names = await readdir(layout.instances);
   return names.filter((name) => NameSchema.safeParse(name).success).sort();

@@ -15,6 +15,6 @@ export async function logs(instance: ManagedInstance, stream: LogStream, options
   instance.requireCapability("logs");
   const { driver, backend } = instance.driver;
   if (backend.logs === undefined)
-    throw new UnsupportedError({ capability: "logs", reason: `the driver "${driver.name}" keeps none` });
+    throw new UnsupportedError({ capability: "logs", reason: `the driver "${driver.name}" keeps no logs` });
   return backend.logs(await instanceContext(instance.engine, record, options), stream, options);
 }

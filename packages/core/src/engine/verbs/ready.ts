@@ -15,14 +15,14 @@ export async function ready(instance: ManagedInstance, options: Abortable & Time
     const ended = run.settled.then(async () => {
       throw await stoppedError(instance, { verb: "wait for", expected: ["running"], run });
     });
-    // Its own failure, when the instance ends, tells less than that it has ended.
+    // When the instance ends, the driver's own failure says less than that end.
     const up = run.running
       .ready?.({ signal: waiting.signal })
       ?.catch((error) => (run.end === undefined ? Promise.reject(error) : ended));
     try {
       await abortable(Promise.race([up, ended]), waiting.signal);
     } finally {
-      // The driver may be waiting still, for what will not come.
+      // The driver may still be waiting in vain.
       waiting.abort();
     }
   });

@@ -10,8 +10,8 @@ import { type Collected, collectOutput } from "./collect-output.ts";
 import { withProgram } from "./exec.ts";
 
 /**
- * Runs a program to its end and collects what it printed. Whatever cuts it short, the program is dead when this
- * rejects, unless it stands still: then it dies with the thaw.
+ * Runs a program to its end and collects its output. When this rejects, the program is dead, unless the instance is
+ * frozen: then it dies at the thaw.
  */
 export async function runProgram(
   instance: ManagedInstance,
@@ -33,7 +33,7 @@ export async function runProgram(
     return run.result(asked.encoding);
   } catch (error) {
     if (deadline.hasPassed) throw new TimeoutError(action, asked.timeout, { result: progress?.result("utf8", true) });
-    // Whatever became of the clean-up.
+    // Whatever the clean-up did.
     deadline.signal.throwIfAborted();
     throw error;
   } finally {
@@ -41,14 +41,14 @@ export async function runProgram(
   }
 }
 
-/** What is known of a run: in the midst of it, too. */
+/** The result of a run so far. */
 class RunProgress {
-  /** Resolves when all is known. Rejects with what a listener or the input threw. */
+  /** Resolves when the result is complete. Rejects with the error of a listener or the input. */
   readonly done: Promise<void>;
   readonly #collected: Collected;
   readonly #began = performance.now();
   #ended: number | undefined;
-  // Of a program that was given up before its end was seen: the kill that was sent is its end.
+  // Until the end is seen: a run that gives up on its program has sent it a kill.
   #exit: ExitStatus = { kind: "signaled", signal: "SIGKILL" };
   #oom = false;
 

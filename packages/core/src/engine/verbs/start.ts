@@ -11,7 +11,7 @@ import { untilNoStopIsUnderWay } from "../stop-mark.ts";
 import { undoLaunch } from "../undo-launch.ts";
 import { hasExpired } from "./expire.ts";
 
-/** Starts an instance, or joins the start under way. The call that began a start can undo it by its signal. */
+/** Starts an instance, or joins the start under way. Only the call that began a start can undo it, with its signal. */
 export async function start(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
   const { signal } = options;
   signal?.throwIfAborted();
@@ -22,7 +22,7 @@ export async function start(instance: ManagedInstance, options: Abortable = {}):
       return await abortable(underway.done, signal);
     } catch (error) {
       signal?.throwIfAborted();
-      // The one who began it changed its mind; we did not.
+      // The call that began the start was aborted; this one was not.
       if (underway.signal?.aborted !== true) throw error;
     }
   }
@@ -72,7 +72,7 @@ function assertNotExpired(record: InstanceRecord): void {
 async function launch(instance: ManagedInstance, record: InstanceRecord, signal: AbortSignal): Promise<void> {
   const { engine, name, uuid } = instance;
   const { backend } = instance.driver;
-  // A clock that was set back gives an instance more of its lifetime.
+  // If the clock was set back, the instance has more of its lifetime left.
   engine.lifetimes.note(name, record.expiresAt);
   const starting = await instance.change(record, { state: "starting", run: randomUUID() });
   let running: AnyRunning | undefined;

@@ -11,10 +11,10 @@ import { remove } from "./delete.ts";
 import { find } from "./find.ts";
 import { allRecords, hasLabels } from "./list.ts";
 
-/** How many instances are deleted at a time. */
+/** How many instances are deleted at the same time. */
 const AT_ONCE = 8;
 
-/** Deletes the ephemeral instances whose process is dead, and returns their names. One's failure keeps no other. */
+/** Deletes the ephemeral instances of dead processes, and returns their names. A failure does not stop the others. */
 export async function sweep(engine: Engine, options: SweepOptions = {}): Promise<readonly string[]> {
   const { labels } = parse(SweepOptionsSchema, options, "options of sweep");
   const swept: string[] = [];
@@ -30,7 +30,7 @@ export async function sweep(engine: Engine, options: SweepOptions = {}): Promise
       swept.push(name);
     } catch (error) {
       options.signal?.throwIfAborted();
-      // Another sweep was sooner.
+      // Another sweep was faster.
       if (!isInstanceError(error, "ERR_INSTANCE_NOT_FOUND")) failures.push(error);
     }
   });
@@ -38,7 +38,7 @@ export async function sweep(engine: Engine, options: SweepOptions = {}): Promise
   return swept.sort();
 }
 
-/** Whether it is ephemeral, of a process that is dead, and can be deleted by this host and this release. */
+/** Whether it is an ephemeral instance of a dead process that this host and this release can delete. */
 async function isLeft({ drivers, records }: Engine, { owner, phase, config }: InstanceRecord): Promise<boolean> {
   if (owner === undefined || phase !== "ready" || !drivers.has(config.driver)) return false;
   return records.read(config.name).kind === "record" && (await isGone(owner));

@@ -4,7 +4,7 @@ import type { InstanceExit } from "../../contract/state.ts";
 import { abortable } from "../../driver/deadline.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 
-/** Waits for the end of the run under way; tells of the last one while stopped. */
+/** Waits for the end of the current run; while stopped, returns how the last one ended. */
 export async function wait(instance: ManagedInstance, options: Abortable = {}): Promise<InstanceExit> {
   options.signal?.throwIfAborted();
   const run = await instance.exclusively("wait for", options, (record, signal) => instance.currentRun(record, signal));

@@ -12,7 +12,7 @@ afterEach(() => place.dispose());
 
 const CONFIG = { driver: "scripted", name: "a", image: "base" } as const;
 
-const OTHER = `images for ${IMAGE.architecture} here, and this one is for ${FOREIGN}`;
+const OTHER = `images for ${IMAGE.architecture} here, but this image is for ${FOREIGN}`;
 
 async function nothingIsLeft() {
   expect(await readdir(`${place.root}/instances`)).toEqual([]);

@@ -91,7 +91,7 @@ describe("a lifetime", () => {
     place.scripted.script.remove = () => Promise.reject(new Error("busy"));
     await host.ephemeral(CONFIG, { expires: 50 });
     const told = async () => (await host.doctor()).toString();
-    await vi.waitFor(async () => expect(await told()).toMatch(/instance "a".*lifetime has passed.*busy/), 20_000);
+    await vi.waitFor(async () => expect(await told()).toMatch(/instance "a".*lifetime has ended.*busy/), 20_000);
     place.scripted.script = {};
   });
 

@@ -1,27 +1,27 @@
 import { finished, type Writable } from "node:stream";
 import { abortable } from "../../driver/deadline.ts";
 
-/** Where a driver takes content: its stream, and when what was written is in place or gone. */
+/** How a driver receives content: a stream, and a promise that settles when the content is in place or gone. */
 export interface Receiver {
   readonly stream: Writable;
   readonly done: Promise<void>;
 }
 
 /**
- * Writes all of `source` and waits until it is in place; after a failure or an abort, until nothing of it is left. A
- * source that stalls holds up neither: `pipeline()` of node:stream would wait for it.
+ * Writes all of `source` and waits until it is in place. After a failure or an abort it waits until nothing of the
+ * content is left. It never waits for a source that stalls, as `pipeline()` of node:stream would.
  *
- * @throws `signal.reason`, the source's own error, or what the receiver reports: never what merely follows from one of
+ * @throws `signal.reason`, the error of the source, or the error of the receiver: never a mere consequence of one of
  * them.
  */
-export async function feed(
+export async function writeAll(
   receiver: Receiver,
   source: AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { stream, done } = receiver;
   const iterator = source[Symbol.asyncIterator]();
-  // Reported below, or told by what came before it.
+  // Awaited below, unless an earlier error is thrown.
   done.catch(() => undefined);
   try {
     await abortable(pump(iterator, stream), signal);
@@ -30,7 +30,7 @@ export async function feed(
     await Promise.allSettled([done]);
     throw error;
   } finally {
-    // Not waited for: a generator that stalls would never return.
+    // No wait: a generator that stalls would never return.
     iterator.return?.().catch(() => undefined);
   }
   await abortable(done, signal).catch(async (error) => {
@@ -40,7 +40,7 @@ export async function feed(
   });
 }
 
-/** Ends the stream after the last chunk. Returns early when the stream's other end has gone: it knows why. */
+/** Ends the stream after the last chunk. Returns early when the receiver closed the stream: `done` knows why. */
 async function pump(iterator: AsyncIterator<Uint8Array>, stream: Writable): Promise<void> {
   let gone = false;
   let wake = () => {};
