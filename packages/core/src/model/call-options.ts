@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { objectAs } from "./wording.ts";
 
-/** An `AbortSignal` of whatever realm. */
+/** An `AbortSignal` of any realm. */
 export const SignalSchema = z.custom<AbortSignal>(isSignal, {
   error: ({ input }) =>
     typeof input === "object" && input !== null && "signal" in input
@@ -9,13 +9,13 @@ export const SignalSchema = z.custom<AbortSignal>(isSignal, {
       : "must be an AbortSignal",
 });
 
-/** What {@link ProgressOptions.onProgress} can be. */
+/** Checks {@link ProgressOptions.onProgress}. */
 export const ProgressListenerSchema = z.custom<(...told: never[]) => void>(
   (value) => typeof value === "function",
   "must be a function",
 );
 
-/** What is checked of the options of every call. `example` is what to write where they are no object. */
+/** Checks the options of every call. `example` says what to write when they are not an object. */
 export function abortableSchema(example: string) {
   return z.looseObject({ signal: SignalSchema.optional() }, objectAs(example));
 }

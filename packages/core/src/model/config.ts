@@ -8,8 +8,8 @@ import type { Frozen, Holds, Same } from "./same.ts";
 import { required } from "./wording.ts";
 
 /**
- * The part of an instance's configuration that all drivers share. Beside it stands one section named after the driver
- * (`lxc`, `oci`, `qemu`), whose keys are the driver's own.
+ * The part of an instance's configuration that all drivers share. A section named after the driver (`lxc`, `oci`,
+ * `qemu`) has the keys of that driver.
  */
 export interface CommonConfigInput {
   /** Unique on the host: an RFC 1123 label. Also the instance's host name. */
@@ -17,17 +17,17 @@ export interface CommonConfigInput {
   /** The name of one of the host's drivers. */
   readonly driver: string;
   /**
-   * What `images.import()` returned; or a reference to an image of the host: an alias, a fingerprint, or a unique prefix
-   * of one with at least 12 digits.
+   * What `images.import()` returned, or a reference to an image of the host: an alias, a fingerprint, or a unique
+   * prefix of a fingerprint with at least 12 digits.
    */
   readonly image: string | Image;
-  /** What the instance may use at most. Default: no limit for a container; one processor and 512 MiB for a machine. */
+  /** Limits on resources. Default: none for a container; one processor and 512 MiB for a virtual machine. */
   readonly limits?: LimitsInput | undefined;
-  /** What is attached to the instance, by name. The name of a nic is that of its interface inside a container. */
+  /** The devices of the instance, by name. In a container the name of a nic is the name of its interface. */
   readonly devices?: DevicesInput | undefined;
   /** Added to the environment of the main process (containers) and of every `exec`. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** The caller's own notes: kept, never read. Keys have 1 to 255 characters, values at most 4096. */
+  /** The caller's own notes, for filters. Keys have 1 to 255 characters, values at most 4096. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -43,7 +43,7 @@ export interface InstanceConfig extends CommonConfigInput {
   readonly [section: string]: unknown;
 }
 
-// An image as `images.import()` returned it stands for its fingerprint.
+// An image that `images.import()` returned is replaced by its fingerprint.
 const ImageReferenceSchema = z.preprocess(
   (value) => (typeof value === "object" && value !== null && "fingerprint" in value ? value.fingerprint : value),
   z

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ConfigError } from "../contract/errors.ts";
 
-/** What can be fed to a program or written to a file. */
+/** What can be the input of a program or the content of a file. */
 export const ContentSchema = z.custom<string | Uint8Array | AsyncIterable<Uint8Array>>(
   isContent,
   "must be a string, a Uint8Array, or an async iterable of Uint8Arrays",
@@ -13,9 +13,9 @@ function isContent(value: unknown): boolean {
 }
 
 /**
- * What an iterable yields, checked: nobody can tell beforehand what that will be.
+ * Yields the pieces of an iterable, each checked as it comes.
  *
- * @throws {ConfigError} for a piece that is neither bytes nor a string. `subject` is the argument, as in `"input"`.
+ * @throws {ConfigError} for a piece that is neither bytes nor a string. `subject` names the argument, as in `"input"`.
  */
 export async function* checkedPieces(source: AsyncIterable<unknown>, subject: string): AsyncGenerator<Uint8Array> {
   for await (const piece of source) {
@@ -23,7 +23,7 @@ export async function* checkedPieces(source: AsyncIterable<unknown>, subject: st
     else if (piece instanceof Uint8Array) yield piece;
     else {
       const what = piece === null ? "null" : Array.isArray(piece) ? "a list" : `a value of type ${typeof piece}`;
-      throw new ConfigError(subject, [{ path: [], message: `must yield Uint8Arrays or strings, and yielded ${what}` }]);
+      throw new ConfigError(subject, [{ path: [], message: `must yield Uint8Arrays or strings, but yielded ${what}` }]);
     }
   }
 }

@@ -3,8 +3,8 @@ import type { DebianBootstrap } from "../contract/images.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { required } from "./wording.ts";
 
-// deb-src-control(5), deb-version(7): what names and versions are made of; apt takes `name/suite`, `name=version` and
-// `name:arch`.
+// The characters of names and versions: deb-src-control(5), deb-version(7). apt accepts `name/suite`, `name=version`
+// and `name:arch`.
 const PACKAGE = /^[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?$/;
 
 /** Reads {@link DebianBootstrap}. */
@@ -13,7 +13,7 @@ export const DebianSchema = z.strictObject({
   suite: z
     .string(required('write a suite, as in suite: "trixie"'))
     .regex(/^[a-z][a-z0-9-]*$/, "a suite is a name such as bookworm"),
-  packages: z.array(z.string().regex(PACKAGE, "not the name of a package")).readonly().default([]),
+  packages: z.array(z.string().regex(PACKAGE, "must be the name of a package")).readonly().default([]),
   mirror: z
     .string()
     .regex(/^(https?|file|copy):\/{1,3}[^\s,[\]]+$/, "a mirror is an http, https, file or copy URL")

@@ -2,25 +2,25 @@ import { z } from "zod";
 import { isPassable, isWellFormed, tooLong } from "./arguments.ts";
 import { required } from "./wording.ts";
 
-/** An environment variable's name, and a value that can stand in one: no NUL (environ(7)). */
+/** Environment variables by name. A value cannot contain NUL (environ(7)). */
 export const EnvSchema = z
   .custom<Readonly<Record<string, string>>>()
-  // z.record() leaves out this one key, and says nothing.
+  // z.record() silently leaves out this one key.
   .refine((env) => !(typeof env === "object" && env !== null && Object.hasOwn(env, "__proto__")), {
     path: ["__proto__"],
-    message: "no variable can have this name",
+    message: "a variable cannot have this name",
     abort: true,
   })
   .pipe(
     z.record(
       z
         .string()
-        .regex(/^[^=\0\n]+$/, "the name of a variable has no =, newline or NUL")
-        .refine(isWellFormed, "the name of a variable is UTF-8, without lone surrogates"),
+        .regex(/^[^=\0\n]+$/, "the name of a variable cannot contain =, newline or NUL")
+        .refine(isWellFormed, "the name of a variable must be valid Unicode, without lone surrogates"),
       z
         .string(required('leave the variable out, or give it ""'))
-        .regex(/^[^\0]*$/, "a variable's value has no NUL")
-        .refine(isWellFormed, "a variable's value is UTF-8, without lone surrogates"),
+        .regex(/^[^\0]*$/, "a variable's value cannot contain NUL")
+        .refine(isWellFormed, "a variable's value must be valid Unicode, without lone surrogates"),
       { error: envIssue },
     ),
   )
@@ -30,7 +30,7 @@ export const EnvSchema = z
         context.addIssue({ code: "custom", path: [name], message: tooLong("a variable") });
   });
 
-/** What to write in place of `NAME=value`, as Docker and execve(2) have it. */
+/** What to write instead of `NAME=value`, the form of Docker and execve(2). */
 function envIssue({ code, input }: z.core.$ZodRawIssue): string | undefined {
   if (code !== "invalid_type") return undefined;
   const [, name, value] = /^([^=]{1,60})=(.{0,60})$/s.exec(String(Array.isArray(input) ? input[0] : input)) ?? [];

@@ -8,23 +8,26 @@ import { EnvSchema } from "./env.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { required } from "./wording.ts";
 
-const noNul = (what: string) => z.string(required(`write ${what}`)).regex(/^[^\0]*$/, `${what} has no NUL`);
-/** One argument of a program, as execve(2) takes it: UTF-8 of at most 131,071 bytes, without a NUL. */
+const noNul = (what: string) => z.string(required(`write ${what}`)).regex(/^[^\0]*$/, `${what} cannot contain NUL`);
+/** One argument of a program, as execve(2) accepts it: at most 131,071 bytes of UTF-8 without NUL. */
 export const ArgumentSchema = noNul("an argument")
-  .refine(isWellFormed, "an argument is UTF-8, without lone surrogates: it cannot be a file name that is none")
+  .refine(
+    isWellFormed,
+    "an argument must be valid Unicode, without lone surrogates: file names in other encodings cannot be passed",
+  )
   .refine(isPassable, tooLong("an argument"));
 
 /**
- * A path inside an instance: absolute, of at most 4095 bytes (PATH_MAX less the NUL, limits.h), in the text that stands
- * for its bytes (files/byte-name.ts).
+ * A path inside an instance: absolute, at most 4095 bytes (PATH_MAX less the NUL, limits.h). The text form of arbitrary
+ * bytes is in files/byte-name.ts.
  */
 export const InsidePathSchema = noNul("a path")
-  .regex(/^\//, "a path inside an instance is absolute")
+  .regex(/^\//, "a path inside an instance must be absolute")
   .refine(isNameText, {
-    error: "a path has no lone surrogate but U+DC80 to U+DCFF, which stand for bytes",
+    error: "a path cannot contain lone surrogates except U+DC80 to U+DCFF, which represent bytes",
     abort: true,
   })
-  .refine((path) => nameBytes(path).length <= 4095, "a path has at most 4095 bytes");
+  .refine((path) => nameBytes(path).length <= 4095, "a path can have at most 4095 bytes");
 
 const CellsSchema = z
   .number(required("write a number of character cells, as in { columns: 80, rows: 24 }"))
@@ -42,38 +45,37 @@ export const TerminalSizeSchema = z.strictObject(
 );
 type _TerminalSize = Holds<Same<TerminalSize, Frozen<z.output<typeof TerminalSizeSchema>>>>;
 
-/** Most command lines of a shell are short: a longer one is not quoted. */
+/** A command line that is longer is not quoted in a message. */
 const LONGEST_QUOTE = 60;
 
-/** The error of a schema for a list of arguments: says what to write in place of a command line, or of nothing. */
+/** The error of a schema for a list of arguments: says what to write instead of a command line, or of nothing. */
 export function argvIssue({ code, input }: z.core.$ZodRawIssue): string | undefined {
   const what = "must be a list of a program and its arguments";
-  if (code === "too_small") return `${what}, and is empty`;
+  if (code === "too_small") return `${what}, but is empty`;
   if (code !== "invalid_type") return undefined;
   if (typeof input !== "string") return `${what}: write ["ls", "-la"]`;
   const line = input.length > LONGEST_QUOTE || input.trim() === "" ? "ls -la" : input.trim();
-  // What a shell gives a meaning to: quotes, variables, patterns, operators (POSIX.1-2024, Shell Command Language, 2.2).
+  // Characters with a meaning to a shell: quotes, variables, patterns, operators (POSIX.1-2024, Shell Command Language,
+  // 2.2).
   const words = /["'`\\$*?[\](){}|&;<>#~=]/.test(line) ? [] : [line.split(/\s+/)];
   const spellings = [...words, ["sh", "-c", line]].map(
     (argv) => `[${argv.map((one) => JSON.stringify(one)).join(", ")}]`,
   );
-  return `${what}, and is a string: write ${spellings.join(", or for a command line of a shell ")}`;
+  return `${what}, but is a string: write ${spellings.join(", or for a command line of a shell ")}`;
 }
 
-/**
- * A user of the instance: a name, a number, or two numbers. A name cannot hold what separates the fields of passwd(5).
- */
+/** A user of the instance: a name, a uid, or uid:gid. A name cannot contain the separators of passwd(5). */
 const UserSchema = z
   .string()
   .regex(/^(?:\d+(?::\d+)?|[a-zA-Z_][^\0-\x20:/]{0,255})$/, "a user is a name, a uid, or uid:gid");
 
 const ListenerSchema = z.custom<(line: string) => void>((value) => typeof value === "function", "must be a function");
 
-/** What is checked of every call that starts a program, before the driver sees it: a misspelt `user` must not run as root. */
+/** Checks every call that starts a program before the driver sees it: a misspelt `user` must not run as root. */
 export const ProgramSchema = z.strictObject({
-  argv: z.tuple([ArgumentSchema.min(1, "a program has a name")], { error: argvIssue }).rest(ArgumentSchema),
+  argv: z.tuple([ArgumentSchema.min(1, "the name of the program is empty")], { error: argvIssue }).rest(ArgumentSchema),
   env: EnvSchema.default({}),
-  cwd: InsidePathSchema.refine(isWellFormed, "a working directory is UTF-8").optional(),
+  cwd: InsidePathSchema.refine(isWellFormed, "a working directory must be valid UTF-8").optional(),
   user: UserSchema.optional(),
   tty: TerminalSizeSchema.optional(),
   timeout: TimeoutSchema.default(Number.POSITIVE_INFINITY),
@@ -82,7 +84,7 @@ export const ProgramSchema = z.strictObject({
   signal: SignalSchema.optional(),
 });
 
-/** Of `exec()`. A terminal has one stream, of which no lines are told. */
+/** The options of `exec()`. A terminal has one stream and no line listeners. */
 export const ExecSchema = ProgramSchema.refine(({ tty, onStdout }) => tty === undefined || onStdout === undefined, {
   path: ["onStdout"],
   error: "a terminal tells no lines: read its stream, or leave out tty",

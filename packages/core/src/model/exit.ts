@@ -4,15 +4,15 @@ import type { SignalName } from "../contract/state.ts";
 /** How a program ended: see {@link ExitStatus}. */
 export const ExitStatusSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("exited"), code: z.number().int() }),
-  // Any name: a kernel may have signals that this Node does not know.
+  // Any name: a kernel may have signals that Node does not know.
   z.strictObject({ kind: z.literal("signaled"), signal: z.custom<SignalName>((name) => typeof name === "string") }),
 ]);
 
 /** How an instance stopped: see {@link InstanceExit}. */
 export const InstanceExitSchema = z.strictObject({
   /**
-   * `requested`: by `stop()`; `program`: the main process or guest ended itself; `lost`: found dead at open, nobody
-   * knows how.
+   * `requested`: a caller stopped it; `program`: the main process or guest ended by itself; `lost`: it ended while no
+   * process watched, and how is unknown.
    */
   reason: z.enum(["requested", "program", "lost"]),
   status: ExitStatusSchema.optional(),

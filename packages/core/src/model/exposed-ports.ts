@@ -4,8 +4,8 @@ const PROTOCOLS: ReadonlySet<string> = new Set(["tcp", "udp", "sctp"]);
 
 /**
  * Reads the keys of an image's `ExposedPorts` (image-spec, config.md: `port/tcp`, `port/udp`, `port`, which means tcp).
- * Docker's range (`8000-8005/tcp`) stands for each port in it. What is none of these is left out: an image's own words
- * are no reason to refuse an instance.
+ * Docker's range (`8000-8005/tcp`) means each port in it. Other keys are left out: what an image declares is no reason
+ * to refuse an instance.
  */
 export function parseExposedPorts(entries: readonly string[]): readonly ExposedPort[] {
   const found = new Map<string, ExposedPort>();

@@ -3,11 +3,11 @@ import { BoundSchema } from "./amount.ts";
 import { ProgressListenerSchema, SignalSchema } from "./call-options.ts";
 import { OwnerSchema } from "./owner.ts";
 
-/** A path on the host, from the caller's working directory where it is relative. */
+/** A path on the host. A relative one starts at the working directory of the process. */
 export const HostPathSchema = z
   .string("must be a path on the host")
-  .min(1, "must be a path on the host, and is empty")
-  .regex(/^[^\0]*$/, "a path has no NUL");
+  .min(1, "must be a path on the host, but is empty")
+  .regex(/^[^\0]*$/, "a path cannot contain NUL");
 
 /** The options of `files.readAll()`. */
 export const ReadAllOptionsSchema = z.strictObject({
@@ -16,24 +16,24 @@ export const ReadAllOptionsSchema = z.strictObject({
 });
 
 /** The content of `files.writeText()`. */
-export const TextSchema = z.string("must be text: write() takes bytes");
+export const TextSchema = z.string("must be a string: write() takes bytes");
 
-/** Of `files.write()`. */
+/** The options of `files.write()`. */
 export const WriteOptionsSchema = OwnerSchema.extend({ signal: SignalSchema.optional() });
 
-/** Of `files.mkdir()`. */
+/** The options of `files.mkdir()`. */
 export const MkdirOptionsSchema = WriteOptionsSchema.extend({ recursive: z.boolean().optional() });
 
-/** Of `files.remove()`. */
+/** The options of `files.remove()`. */
 export const RemoveOptionsSchema = MkdirOptionsSchema.pick({ recursive: true, signal: true });
 
-/** Of `files.pull()`. */
+/** The options of `files.pull()`. */
 export const PullOptionsSchema = z.strictObject({
   signal: SignalSchema.optional(),
   onProgress: ProgressListenerSchema.optional(),
 });
 
-/** Of `files.push()`. */
+/** The options of `files.push()`. */
 export const PushOptionsSchema = PullOptionsSchema.extend({
   ...OwnerSchema.pick({ uid: true, gid: true }).shape,
   dereference: z.boolean().optional(),

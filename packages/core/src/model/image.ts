@@ -2,7 +2,9 @@ import { z } from "zod";
 import type { Frozen, Holds, Same } from "./same.ts";
 
 /** `sha256:` and 64 hexadecimal digits. */
-export const DigestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, "a digest is sha256: and 64 hexadecimal digits");
+export const DigestSchema = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/, "a digest must be sha256: and 64 hexadecimal digits");
 /** A digest by SHA-256, as in `sha256:3b0c…`. */
 export type Digest = z.output<typeof DigestSchema>;
 /** What {@link DigestSchema} reads. */
@@ -10,16 +12,16 @@ export type DigestInput = z.input<typeof DigestSchema>;
 
 /** The architecture, by the names of the OCI image specification (GOARCH). */
 export const ArchitectureSchema = z.enum(["amd64", "arm64"]);
-/** An architecture that images are known for. */
+/** An architecture that an image can be for. */
 export type Architecture = z.output<typeof ArchitectureSchema>;
 /** What {@link ArchitectureSchema} reads. */
 export type ArchitectureInput = z.input<typeof ArchitectureSchema>;
 
 /** The program of an OCI image: the runtime part of its config (image-spec, config.md). A rootfs image has none. */
 export interface OciProcess {
-  /** The program and its first arguments; empty where `cmd` names the program. */
+  /** The program and its first arguments; empty when `cmd` names the program. */
   readonly entrypoint: readonly string[];
-  /** The arguments that follow `entrypoint`, or the program itself where that is empty. */
+  /** The arguments after `entrypoint`, or the program itself when `entrypoint` is empty. */
   readonly cmd: readonly string[];
   /** `NAME=value`, one each. */
   readonly env: readonly string[];
@@ -27,16 +29,16 @@ export interface OciProcess {
   readonly workdir: string;
   /** `user`, `uid`, `user:group` or `uid:gid`; empty for root. */
   readonly user: string;
-  /** What asks the program to end, as in `SIGINT`. Absent: SIGTERM. */
+  /** The signal that asks the program to end, as in `SIGINT`. Absent: `SIGTERM`. */
   readonly stopSignal?: string | undefined;
-  /** What the image's author says of it, by key. */
+  /** The labels that the image's author gave it. */
   readonly labels: Readonly<Record<string, string>>;
-  /** What the program listens on, as in `6379/tcp`. Nothing is published because of it. */
+  /** The ports that the program listens on, as in `6379/tcp`. They are not published. */
   readonly exposedPorts: readonly string[];
-  /** The folders that the author means to outlive a container. Nothing is mounted because of it. */
+  /** The folders that the author wants to outlive a container. Nothing is mounted there. */
   readonly volumes: readonly string[];
 }
-/** {@link OciProcess} with what has a default left out. */
+/** {@link OciProcess} in which keys with a default are optional. */
 export type OciProcessInput = { readonly [K in keyof OciProcess]?: OciProcess[K] | undefined };
 /** Reads {@link OciProcessInput}. */
 export const OciProcessSchema = z.object({
@@ -72,31 +74,31 @@ export const LayerSchema = z.strictObject({
 });
 type _Layer = Holds<Same<Layer, Frozen<z.output<typeof LayerSchema>>>>;
 
-/** The file of an image of a whole disk. */
+/** The file of a disk image. */
 export interface ImageDisk {
-  /** How the file is written. */
+  /** The format of the file. */
   readonly format: "qcow2" | "raw";
   /** The digest of the file. */
   readonly digest: Digest;
 }
 
-/** An image as it can be written beside its blobs: {@link Image} with what has a default left out. */
+/** {@link Image} in which keys with a default are optional: the form that the store writes. */
 export interface ImageInput {
   /** `rootfs`: a tree to boot. `oci`: a tree and a program. `disk`: a whole disk. */
   readonly kind: "rootfs" | "oci" | "disk";
-  /** The digest of content and config: names the image for ever. */
+  /** The digest of content and config: the permanent name of the image. */
   readonly fingerprint: Digest;
-  /** The processors that its programs are for. */
+  /** The architecture that its programs are for. */
   readonly architecture: Architecture;
-  /** What it is a system of, as in `debian`, where that is known. */
+  /** The operating system, as in `debian`, if known. */
   readonly os?: string | undefined;
-  /** The release of `os`, as in `12`, where that is known. */
+  /** The release of `os`, as in `12`, if known. */
   readonly release?: string | undefined;
   /** Bytes of content: the layers uncompressed, or the disk file. */
   readonly size: number;
   /** Milliseconds since the epoch: when it was imported. */
   readonly createdAt: number;
-  /** Where it came from, as the caller wrote it. */
+  /** The source of the import, as the caller wrote it. */
   readonly source: string;
   /** The names that it has on the host. */
   readonly aliases?: readonly string[] | undefined;
@@ -106,7 +108,7 @@ export interface ImageInput {
   readonly process?: OciProcessInput | undefined;
   /** The disk of an image of kind `disk`. */
   readonly disk?: ImageDisk | undefined;
-  /** What else its source says of it, by key. */
+  /** Other properties from the source, by key. */
   readonly properties?: Readonly<Record<string, string>> | undefined;
 }
 

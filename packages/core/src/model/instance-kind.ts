@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { InstanceKind } from "../contract/instance.ts";
 
-// A record, so that a kind without a place here does not compile.
+// A record, so that a kind that is missing here does not compile.
 const KINDS: Readonly<Record<InstanceKind, true>> = {
   "system-container": true,
   "application-container": true,

@@ -3,13 +3,13 @@ import type { Frozen, Holds, Same } from "./same.ts";
 import { shorthand } from "./shorthand.ts";
 import { type BytesInput, BytesOrNoneSchema, BytesSchema } from "./units.ts";
 
-/** {@link LimitsInput.memory} with what belongs to it. */
+/** {@link LimitsInput.memory} as an object. */
 export interface MemoryLimitInput {
   /** The most memory, as bytes or as `"256MiB"` or `"256m"`. */
   readonly limit: BytesInput;
   /**
-   * The most swap space beside `limit`, as bytes or as `"256MiB"`; 0 for none. Default: no limit. Containers only, on
-   * hosts whose kernel counts swap space; elsewhere it is refused with the reason.
+   * The most swap space in addition to `limit`, as bytes or as `"256MiB"`; 0 for none. Default: no limit. Only for
+   * containers, on hosts whose kernel accounts for swap; elsewhere it is refused with the reason.
    */
   readonly swap?: BytesInput | undefined;
 }
@@ -21,15 +21,15 @@ export interface MemoryLimit extends MemoryLimitInput {
 }
 
 /**
- * What an instance may use at most. A limit left out is no limit for a container, and for a virtual machine its size by
- * default: one processor, 512 MiB.
+ * The most that an instance may use. Without a limit, a container is not limited, and a virtual machine has its default
+ * size: one processor, 512 MiB.
  */
 export interface LimitsInput {
-  /** Processors: whole ones for a virtual machine, fractions too for a container (`0.5`). */
+  /** Processors: whole numbers for a virtual machine; for a container also fractions (`0.5`). */
   readonly cpu?: number | undefined;
   /**
-   * The most memory; the size of a virtual machine's memory. Bytes, or a size as in `"256MiB"` or `"256m"`, alone or as
-   * `limit` of an object that bounds the swap space, too.
+   * The most memory of a container, or the memory size of a virtual machine: bytes, or a size as in `"256MiB"` or
+   * `"256m"`. As `limit` of an object, together with a limit of the swap space.
    */
   readonly memory?: BytesInput | MemoryLimitInput | undefined;
   /** The most processes and threads. Containers only. */

@@ -2,14 +2,14 @@ import { z } from "zod";
 import { required } from "./wording.ts";
 
 /**
- * An RFC 1123 label: 1 to 63 of a-z, 0-9 and `-`, neither first nor last a hyphen. It is a host name and a path
+ * An RFC 1123 label: 1 to 63 of a-z, 0-9 and `-`, without a hyphen at either end. It is used as a host name and a path
  * segment.
  */
 export const NameSchema = z
   .string(required('write name: "web"'))
-  .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "a name is 1 to 63 of a-z, 0-9 and -, with no - at either end");
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "a name must be 1 to 63 of a-z, 0-9 and -, with no - at either end");
 
-/** The name of a Linux network interface that we make: 1 to 15 characters (IFNAMSIZ less the NUL, if.h). */
+/** The name of a Linux network interface: 1 to 15 characters (IFNAMSIZ less the NUL, if.h). */
 export const InterfaceNameSchema = z
   .string(required('write the name of a network, as in "net0"'))
-  .regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,14}$/, "an interface name is a letter, then up to 14 of a-z, A-Z, 0-9, _ . -");
+  .regex(/^[a-zA-Z][a-zA-Z0-9_.-]{0,14}$/, "an interface name must be a letter, then up to 14 of a-z, A-Z, 0-9, _ . -");

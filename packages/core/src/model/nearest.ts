@@ -1,4 +1,4 @@
-/** The one of `known` that `word` is most likely a misspelling of; `undefined` when none is near. */
+/** The member of `known` that `word` most likely misspells; `undefined` when none is near. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const name of known) {
@@ -9,7 +9,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best?.name;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours: the optimal string alignment distance. */
+/** The optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours. */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -6,47 +6,49 @@ import { shorthand } from "./shorthand.ts";
 
 /** {@link NetworkConfigInput.ipv4} as an object. */
 export interface NetworkIpv4Input {
-  /** The bridge's own address and the network, as in `10.90.0.1/24`. Default: a free /24 of 10.64.0.0/10. */
+  /**
+   * The address of the bridge and the prefix of the network, as in `10.90.0.1/24`. Default: a free /24 of 10.64.0.0/10.
+   */
   readonly address?: string | undefined;
   /**
-   * Masquerades what leaves the network, and lets nobody but the host begin a connection into it. Without, the network
-   * is routed both ways. Default true.
+   * Masquerades traffic that leaves the network, and allows only the host to open connections into it. When false, the
+   * network is routed in both directions. Default true.
    */
   readonly nat?: boolean | undefined;
 }
 
 /** {@link NetworkConfigInput.dns} as an object. */
 export interface NetworkDnsInput {
-  /** The domain in which instances' names resolve: neither a number nor `localhost` may end it. Default `pileus`. */
+  /** The domain in which names of instances resolve. It cannot end in a number or `localhost`. Default `pileus`. */
   readonly domain?: string | undefined;
 }
 
-/** A managed bridge network, as a caller asks for it. */
+/** The configuration of a managed bridge network. */
 export interface NetworkConfigInput {
   /** Also the bridge's name on the host. */
   readonly name: string;
   /**
-   * The bridge's own address and the network, as in `"10.90.0.1/24"`, alone or as `address` of an object. Default: a
-   * free /24 of 10.64.0.0/10, with NAT.
+   * The address of the bridge and the prefix of the network, as in `"10.90.0.1/24"`, or an object with that `address`.
+   * Default: a free /24 of 10.64.0.0/10, with NAT.
    */
   readonly ipv4?: string | NetworkIpv4Input | undefined;
   /** Names on the network. */
   readonly dns?: NetworkDnsInput | undefined;
 }
 
-/** A managed network as it is defined, its address chosen. */
+/** The definition of a managed network, with its address. */
 export interface NetworkConfig extends NetworkConfigInput {
   readonly ipv4: { readonly [K in keyof NetworkIpv4Input]-?: NonNullable<NetworkIpv4Input[K]> };
   readonly dns: { readonly [K in keyof NetworkDnsInput]-?: NonNullable<NetworkDnsInput[K]> };
 }
 
-/** A domain, short enough for an instance's name before it. */
+/** A domain that is short enough for an instance's name before it. */
 export const DomainSchema = z
   .string()
-  .max(189, "a domain has at most 189 characters, so that every name in it has at most 253 (RFC 1035)")
+  .max(189, "a domain can have at most 189 characters, so that every name in it has at most 253 (RFC 1035)")
   .regex(
     /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/,
-    "a domain is labels of a-z, 0-9 and -, joined by dots",
+    "a domain must be labels of a-z, 0-9 and -, joined by dots",
   );
 
 const NewDomainSchema = DomainSchema.superRefine((domain, issues) => {
@@ -65,5 +67,5 @@ export const NetworkConfigSchema = z.strictObject({
 });
 type _NetworkConfigInput = Holds<Same<NetworkConfigInput, Frozen<z.input<typeof NetworkConfigSchema>>>>;
 
-/** {@link NetworkConfig} whose address is chosen if it has none. */
+/** {@link NetworkConfig} before the choice of an address. */
 export type WantedNetwork = Frozen<z.output<typeof NetworkConfigSchema>>;

@@ -5,8 +5,8 @@ import { discriminatorsAt, keysAt } from "./schema-keys.ts";
 import { wording } from "./wording.ts";
 
 /**
- * Reads what a caller wrote. @throws {ConfigError} with every issue, where an unknown key comes with the known one that
- * is nearest. `subject` says what is read, as in `"instance config"`.
+ * Checks a value of a caller. `subject` says what it is, as in `"instance config"`. @throws {ConfigError} with every
+ * issue; an unknown key comes with the nearest known one.
  */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, subject: string): z.output<S> {
   const parsed = schema.safeParse(value, { error: wording });
@@ -39,7 +39,7 @@ function configIssues(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue
   }
 }
 
-/** The path of an issue, as far as the caller wrote it: a value that stands for an object has no keys. */
+/** The part of an issue's path that the caller wrote: a shorthand for an object has no keys. */
 function asWritten(path: readonly PropertyKey[], value: unknown): (string | number)[] {
   const written: (string | number)[] = [];
   let here = value;
@@ -59,5 +59,5 @@ function isOfOtherType(issue: z.core.$ZodIssue): boolean {
 function unknownKey(key: string, known: readonly string[]): string {
   const guess = nearest(key, known);
   if (guess !== undefined) return `unknown key; did you mean "${guess}"?`;
-  return known.length > 0 ? `unknown key; known are ${known.join(", ")}` : "unknown key";
+  return known.length > 0 ? `unknown key; known keys: ${known.join(", ")}` : "unknown key";
 }

@@ -2,7 +2,7 @@ import type { z } from "zod";
 
 type Path = readonly (string | number)[];
 
-/** The keys that an object schema knows at `path`, given what stands there. Empty where none is to be told. */
+/** The keys that an object schema knows at `path`, given the value there. Empty when they are unknown. */
 export function keysAt(schema: z.ZodType, value: unknown, path: Path): readonly string[] {
   const here = chooseMember(schemaAt(schema, value, path), valueAt(value, path));
   return here?._zod.def.type === "object" ? Object.keys((here as z.core.$ZodObject)._zod.def.shape) : [];
@@ -39,10 +39,10 @@ function child(schema: z.core.$ZodType, key: string | number): z.core.$ZodType |
   }
 }
 
-// What wraps a schema without changing which keys it knows.
+// Removes wrappers that do not change which keys a schema knows.
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   const def = schema._zod.def as Partial<Readonly<Record<"innerType" | "in" | "out", z.core.$ZodType>>>;
-  // A pipe reads what its first half does, unless that only prepares the value for the second (preprocess()).
+  // A pipe has the keys of its first half, unless that only prepares the value for the second (preprocess()).
   const inner = def.innerType ?? (def.in?._zod.def.type === "transform" ? def.out : def.in);
   return inner === undefined ? schema : unwrap(inner);
 }

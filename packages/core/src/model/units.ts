@@ -11,12 +11,12 @@ const FACTORS: Readonly<Record<string, number>> = {
   GiB: 2 ** 30,
   TiB: 2 ** 40,
 };
-/** Of one letter, in either case: powers of 1024, as `docker run --memory` takes them (go-units, size.go, RAMInBytes). */
+/** One letter in either case, a power of 1024: the units of `docker run --memory` (go-units, size.go, RAMInBytes). */
 const DOCKER_UNITS = "bkmgt";
 
 /**
- * A size: bytes, or a number with one of the units B kB MB GB TB KiB MiB GiB TiB (`"256MiB"`), or with a letter as
- * Docker takes it (`"256m"`). Becomes bytes. Units are IEC 80000-13's, as Incus spells them.
+ * A size: bytes, or a number with one of the units B kB MB GB TB KiB MiB GiB TiB (`"256MiB"`), or with a unit of Docker
+ * (`"256m"`). The result is bytes. The units are those of IEC 80000-13, in the spelling of Incus.
  */
 export const BytesSchema = sizeOf(1);
 /** Bytes. */
@@ -24,7 +24,7 @@ export type Bytes = z.output<typeof BytesSchema>;
 /** What {@link BytesSchema} reads: bytes, or a number with its unit. */
 export type BytesInput = z.input<typeof BytesSchema>;
 
-/** A size that may be none: 0. */
+/** A size that may be 0. */
 export const BytesOrNoneSchema = sizeOf(0);
 
 function sizeOf(least: number) {
@@ -34,7 +34,7 @@ function sizeOf(least: number) {
     const written = typeof value === "number" ? value : JSON.stringify(value.slice(0, 40));
     context.addIssue({
       code: "custom",
-      message: `${written} is no size: write bytes, or a number and one of ${Object.keys(FACTORS).join(" ")}, as in "256MiB"; or as in "256m", where each of ${[...DOCKER_UNITS].join(" ")} is 1024 of the one before`,
+      message: `${written} is not a size: write bytes, or a number with one of the units ${Object.keys(FACTORS).join(" ")}, as in "256MiB", or with one of ${[...DOCKER_UNITS].join(" ")} (powers of 1024), as in "256m"`,
     });
     return z.NEVER;
   });

@@ -5,45 +5,42 @@ import { ContentSchema } from "./content.ts";
 import { ProgramSchema } from "./exec.ts";
 import { InstanceKindSchema } from "./instance-kind.ts";
 
-/**
- * What is checked of the options of `stop()` before anything is asked of the instance: a word that is no mode must not
- * kill.
- */
+/** Checks the options of `stop()` before the instance is asked anything: an unknown mode must not kill. */
 export const StopOptionsSchema = z.strictObject({
   mode: z.enum(["ask", "ask-then-kill", "kill"]).default("ask"),
   timeout: TimeoutSchema.default(30_000),
   signal: SignalSchema.optional(),
 });
 
-/** When an instance expires: milliseconds from now on, or that moment. */
+/** When an instance expires: in that many milliseconds, or at that moment. */
 const ExpiresSchema = z
   .custom<number | Date>(
     (value) => (typeof value === "number" ? value > 0 : value instanceof Date && value.getTime() > Date.now()),
-    "must be a number of milliseconds above 0, or a Date that is yet to come",
+    "must be a number of milliseconds above 0, or a Date in the future",
   )
   .optional();
 
-/** Of `host.create()`. */
+/** The options of `host.create()`. */
 export const CreateOptionsSchema = z.strictObject({
   expires: ExpiresSchema,
   onProgress: ProgressListenerSchema.optional(),
   signal: SignalSchema.optional(),
 });
 
-/** Of `host.ephemeral()`. */
+/** The options of `host.ephemeral()`. */
 export const EphemeralOptionsSchema = CreateOptionsSchema.extend({
   ready: z
     .union([z.boolean(), z.strictObject({ timeout: TimeoutSchema })], "must be true, false or { timeout }")
     .default(false),
 });
 
-/** Of `host.sweep()`. */
+/** The options of `host.sweep()`. */
 export const SweepOptionsSchema = z.strictObject({
   labels: z.record(z.string(), z.string()).default({}),
   signal: SignalSchema.optional(),
 });
 
-/** Of `host.list()`. */
+/** The options of `host.list()`. */
 export const ListOptionsSchema = z.strictObject({
   labels: z.record(z.string(), z.string()).default({}),
   kind: InstanceKindSchema.optional(),
@@ -52,13 +49,13 @@ export const ListOptionsSchema = z.strictObject({
   signal: SignalSchema.optional(),
 });
 
-/** Of `ready()`. */
+/** The options of `ready()`. */
 export const ReadyOptionsSchema = z.strictObject({
   timeout: TimeoutSchema.default(120_000),
   signal: SignalSchema.optional(),
 });
 
-/** Of `run()`, with its argv: what `exec()` takes on pipes, and bounds. */
+/** The argv and the options of `run()`: those of `exec()` on pipes, and the limits of a run. */
 export const RunSchema = ProgramSchema.omit({ tty: true }).extend({
   maxOutput: BoundSchema.default(16 * 2 ** 20),
   input: ContentSchema.optional(),

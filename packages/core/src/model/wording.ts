@@ -1,8 +1,8 @@
 import type { z } from "zod";
 
 /**
- * What is wrong with a value, in the words of this library's errors. A schema's own message goes before it. Of `input`
- * no more than a short string is quoted: it can be of any size.
+ * The message of an issue, in the words of this library. A schema's own message takes precedence. Only a short string
+ * of `input` is quoted, because the input can be of any size.
  */
 export function wording(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {
@@ -11,7 +11,7 @@ export function wording(issue: z.core.$ZodRawIssue): string {
     case "invalid_value":
       return `must be ${either(issue.values.map((value) => JSON.stringify(value)))}`;
     case "invalid_format":
-      return `must be ${FORMATS[issue.format] ?? `written otherwise${issue.pattern ? `: as ${issue.pattern}` : ""}`}`;
+      return `must be ${FORMATS[issue.format] ?? `in another format${issue.pattern ? `: ${issue.pattern}` : ""}`}`;
     case "too_small":
       return `must ${bound(issue.origin, issue.inclusive === true ? "or more" : "more than", issue.minimum)}`;
     case "too_big":
@@ -30,7 +30,7 @@ export function wording(issue: z.core.$ZodRawIssue): string {
   }
 }
 
-/** The parameter of a schema for a key that must be there: says what to write where it is missing. */
+/** The parameter of a schema for a required key: says what to write when the key is missing. */
 export function required(example: string): { readonly error: (issue: z.core.$ZodRawIssue) => string | undefined } {
   return {
     error: ({ code, input }) => (code === "invalid_type" && input === undefined ? `is missing: ${example}` : undefined),
@@ -73,15 +73,15 @@ function noun(type: string): string {
 }
 
 function given(input: unknown): string {
-  if (input === undefined) return "and is missing";
-  if (input === null) return "and is null";
-  if (Array.isArray(input)) return "and is a list";
-  return `and is ${typeof input === "number" || typeof input === "boolean" ? String(input) : noun(typeof input)}`;
+  if (input === undefined) return "but is missing";
+  if (input === null) return "but is null";
+  if (Array.isArray(input)) return "but is a list";
+  return `but is ${typeof input === "number" || typeof input === "boolean" ? String(input) : noun(typeof input)}`;
 }
 
 const LONGEST_QUOTE = 60;
 
-/** What the caller most likely means, where one spelling of it stands for the other. */
+/** What the caller most likely means, when a value has the wrong type. */
 function correction(expected: string, input: unknown): string {
   if (expected === "string" && (Number.isFinite(input) || typeof input === "boolean")) return `: write "${input}"`;
   if (typeof input !== "string" || input.length > LONGEST_QUOTE) return "";
@@ -92,7 +92,7 @@ function correction(expected: string, input: unknown): string {
   return "";
 }
 
-/** What each member of a union takes. */
+/** The types that the members of a union accept. */
 function alternatives(errors: readonly (readonly z.core.$ZodIssue[])[]): string {
   const types = errors.flatMap((issues) =>
     issues.flatMap((issue) => (issue.code === "invalid_type" && issue.path.length === 0 ? [noun(issue.expected)] : [])),

@@ -1,19 +1,19 @@
 import { printable } from "./printable.ts";
 
-/** What {@link parseJson} puts up with. */
+/** Limits for {@link parseJson}. */
 export interface JsonBounds {
   /** The most arrays and objects within one another. Default {@link MAX_JSON_DEPTH}. */
   readonly maxDepth?: number | undefined;
 }
 
-/** Far more than any document of QMP, OCI, `ip` or `qemu-img` has, and far less than overflows a recursive walk. */
+/** Far more than any document of QMP, OCI, `ip` or `qemu-img` needs, and far less than overflows a recursive walk. */
 export const MAX_JSON_DEPTH = 64;
 
 /**
- * Parses JSON that a stranger wrote. `JSON.parse` takes any nesting, but whatever walks the value recursively, such as
- * `JSON.stringify` or a schema, overflows the stack from some thousand levels on: so it is counted first.
+ * Parses untrusted JSON. `JSON.parse` accepts any nesting, but code that walks the value recursively, such as
+ * `JSON.stringify` or a schema, overflows the stack at some thousand levels. So the levels are counted first.
  *
- * @throws {SyntaxError} for a text that is not JSON or is nested too deeply. Its message is short and printable.
+ * @throws {SyntaxError} when the text is not JSON or is nested too deeply. The message is short and printable.
  */
 export function parseJson(text: string, bounds: JsonBounds = {}): unknown {
   const { maxDepth = MAX_JSON_DEPTH } = bounds;
@@ -26,7 +26,7 @@ export function parseJson(text: string, bounds: JsonBounds = {}): unknown {
   }
 }
 
-// Of a text that is not JSON it may say either; JSON.parse refuses that in any case.
+// For a text that is not JSON the result means nothing; JSON.parse refuses that anyway.
 function isDeeper(text: string, maxDepth: number): boolean {
   let depth = 0;
   let quoted = false;

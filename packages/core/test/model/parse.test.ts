@@ -38,7 +38,7 @@ describe("parse", () => {
   it.each([
     [{ limts: {} }, 'limts: unknown key; did you mean "limits"?'],
     [{ limits: { meomry: 1 } }, 'limits.meomry: unknown key; did you mean "memory"?'],
-    [{ limits: { wholly: 1 } }, "limits.wholly: unknown key; known are memory, cpu"],
+    [{ limits: { wholly: 1 } }, "limits.wholly: unknown key; known keys: memory, cpu"],
     [{ disks: [{ source: "a" }, { source: "b", sorce: "c" }] }, 'disks.1.sorce: unknown key; did you mean "source"?'],
     [
       { devices: { root: { type: "disk", source: "a", readOnly: true } } },
@@ -51,12 +51,12 @@ describe("parse", () => {
   });
 
   it.each([
-    [{ limits: 5 }, "limits: must be an object, and is 5"],
-    [{ limits: { cpu: "x".repeat(1000) } }, "limits.cpu: must be a number, and is a string"],
-    [{ limits: { cpu: Number.NaN } }, "limits.cpu: must be a number, and is NaN"],
-    [{ disks: [{}] }, "disks.0.source: must be a string, and is missing"],
-    [{ disks: null }, "disks: must be a list, and is null"],
-    [[], ": must be an object, and is a list"],
+    [{ limits: 5 }, "limits: must be an object, but is 5"],
+    [{ limits: { cpu: "x".repeat(1000) } }, "limits.cpu: must be a number, but is a string"],
+    [{ limits: { cpu: Number.NaN } }, "limits.cpu: must be a number, but is NaN"],
+    [{ disks: [{}] }, "disks.0.source: must be a string, but is missing"],
+    [{ disks: null }, "disks: must be a list, but is null"],
+    [[], ": must be an object, but is a list"],
   ])("says of %j what it must be and what it is", (value, issue) => {
     expect(issuesOf(value)).toEqual([issue]);
   });
@@ -65,7 +65,7 @@ describe("parse", () => {
     [z.int().min(1), 0, "must be 1 or more"],
     [z.number().positive(), 0, "must be more than 0"],
     [z.number().max(9), 10, "must be 9 or less"],
-    [z.int(), 1.5, "must be a whole number, and is 1.5"],
+    [z.int(), 1.5, "must be a whole number, but is 1.5"],
     [z.enum(["ask", "kill"]), "x", 'must be "ask" or "kill"'],
     [z.string().max(3), "four", "must have 3 or less characters"],
     [z.array(z.string()).min(1), [], "must have 1 or more items"],
@@ -83,9 +83,9 @@ describe("parse", () => {
 
   it.each([
     [{ ipv4: "10.0.0" }, "ipv4: must be an IPv4 address, as in 10.0.0.2"],
-    [{ ipv4: 5 }, 'ipv4: must be a string, and is 5: write "5"'],
-    [{ ipv4: null }, "ipv4: must be an object, and is null"],
-    [{ ipv4: {} }, "ipv4.address: must be a string, and is missing"],
+    [{ ipv4: 5 }, 'ipv4: must be a string, but is 5: write "5"'],
+    [{ ipv4: null }, "ipv4: must be an object, but is null"],
+    [{ ipv4: {} }, "ipv4.address: must be a string, but is missing"],
     [{ ipv4: { adress: "10.0.0.2", address: "10.0.0.2" } }, 'ipv4.adress: unknown key; did you mean "address"?'],
   ])("says of %j what is wrong where it was written", (value, issue) => {
     expect(issuesOf(value)).toEqual([issue]);

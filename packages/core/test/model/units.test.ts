@@ -49,7 +49,7 @@ describe("a size", () => {
     "9e9TB",
     "9000TiB.",
   ])("is not %j", (written) => {
-    expect(BytesSchema.safeParse(written).error?.issues[0]?.message).toContain("is no size");
+    expect(BytesSchema.safeParse(written).error?.issues[0]?.message).toContain("is not a size");
   });
 
   it("may be 0 where none is a size, too", () => {

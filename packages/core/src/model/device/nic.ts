@@ -11,15 +11,15 @@ export interface NicIpv4 {
 
 /** A network interface on a network of the host. Terms follow Incus' nic of type `bridged`. */
 export interface NicInput {
-  /** Says that the device is a network interface. */
+  /** Marks the device as a network interface. */
   readonly type: "nic";
-  /** A managed network's name. */
+  /** The name of a managed network. */
   readonly network: string;
-  /** The hardware address, lower case. Default: made at create, locally administered, kept for the instance's life. */
+  /** The MAC address in lower case. Default: a locally administered one, chosen at create and kept for good. */
   readonly hwaddr?: string | undefined;
   /**
-   * A fixed IPv4 address in the network's range: `"10.90.0.7"`, or an object with that `address`. Default: reserved at
-   * create, kept for the instance's life.
+   * A fixed IPv4 address in the network's range: `"10.90.0.7"`, or an object with that `address`. Default: one that is
+   * reserved at create and kept for good.
    */
   readonly ipv4?: string | NicIpv4 | undefined;
 }
@@ -37,7 +37,10 @@ export const NicSchema = z.strictObject({
   network: InterfaceNameSchema,
   hwaddr: z
     .string()
-    .regex(/^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/, "a unicast MAC in lower case, as in 02:00:00:aa:bb:cc")
+    .regex(
+      /^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/,
+      "must be a unicast MAC address in lower case, as in 02:00:00:aa:bb:cc",
+    )
     .optional(),
   ipv4: shorthand("address", NicIpv4Schema).optional(),
 });

@@ -54,11 +54,11 @@ describe("create", () => {
     ["a number for the name of one with a nic", nic({ network: "net0" }, "42"), ["name"], "a number"],
     ["an alias of the loopback for one", nic({ network: "net0" }, "localhost"), ["name"], "/etc/hosts"],
     ["an unknown driver", { ...CONFIG, driver: "lxd" }, ["driver"], "scripted"],
-    ["a size that is none", { ...CONFIG, limits: { memory: "many" } }, ["limits", "memory"], "is no size"],
+    ["a size that is none", { ...CONFIG, limits: { memory: "many" } }, ["limits", "memory"], "is not a size"],
     ["an image of a kind that the driver cannot run", { ...CONFIG, image: "disk" }, ["image"], "of kind disk"],
     ["an image for other processors", { ...CONFIG, image: "foreign" }, ["image"], OTHER],
     ["the section of another driver", { ...CONFIG, lxc: {} }, ["lxc"], "unknown key"],
-    ["what is no object at all", "web", [], "must be an object, and is a string"],
+    ["what is no object at all", "web", [], "must be an object, but is a string"],
   ])("refuses %s before anything is touched, saying where", async (_, config, path, words) => {
     const host = await place.open();
     const creating = host.create(config as never);

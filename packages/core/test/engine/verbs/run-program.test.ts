@@ -117,7 +117,7 @@ describe("run", () => {
     const input = (async function* () {
       yield piece as never;
     })();
-    const message = expect.stringContaining(`must yield Uint8Arrays or strings, and yielded ${told}`);
+    const message = expect.stringContaining(`must yield Uint8Arrays or strings, but yielded ${told}`);
     await expect(instance.run(["cat"], { input })).rejects.toMatchObject({ code: "ERR_CONFIG", message });
     expect(process.signals).toEqual(["SIGKILL"]);
   });
