@@ -2,7 +2,7 @@ import { type Abortable, type InterfaceAddress, ProtocolError } from "@pileus/co
 import { parseJson, type Spawn, spawn as spawnTool } from "@pileus/core/driver";
 import { z } from "zod";
 
-// ip-address(8), --json. The kernel speaks here, not the container.
+// ip-address(8), --json. This text comes from the kernel, not from the container.
 const InterfacesSchema = z.array(
   z.object({
     ifname: z.string(),
@@ -14,7 +14,7 @@ const InterfacesSchema = z.array(
   }),
 );
 
-/** The addresses in the network namespace of a process, loopback and link-local left out. */
+/** The addresses in the network namespace of a process, without loopback and link-local addresses. */
 export async function readAddresses(
   pid: number,
   options: Abortable = {},
@@ -38,6 +38,6 @@ function parseInterfaces(json: string): z.output<typeof InterfacesSchema> {
   try {
     return InterfacesSchema.parse(parseJson(json));
   } catch (cause) {
-    throw new ProtocolError("ip -json printed something else than expected", json, { cause });
+    throw new ProtocolError("ip -json printed unexpected output", json, { cause });
   }
 }

@@ -21,7 +21,7 @@ import type { LxcSection } from "./section.ts";
 /** What system containers can do. */
 export type LxcCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
 
-/** What is not known before the root is open: until then this stands for it. */
+/** Stands for the init until the root is open and the real one is known. */
 const UNKNOWN_INIT: InitSystem = { argv: ["/sbin/init"], haltSignal: constants.signals.SIGPWR, kind: "other" };
 
 /** System containers on the runtime of this package: the image's own init as PID 1, its console in a file. */
@@ -81,7 +81,7 @@ export class LxcBackend implements Backend<LxcCapability> {
       output: { kind: "console", file: join(instance.log, "console.log") },
       nics: instance.nics,
       limits: config.limits,
-      // systemd keeps one that it finds there; from outside, its arrival would be no event.
+      // systemd keeps a /run that is already mounted. A later mount would cause no event outside.
       tmpfs: init.kind === "systemd" ? [{ path: "/run" }] : [],
     };
   }
@@ -95,12 +95,12 @@ function initFile(instance: InstanceContext): string {
   return join(instance.run, "init.json");
 }
 
-/** Of the run under way, if there is one. */
+/** Reads the init of the current run, if there is one. */
 async function readInit(instance: InstanceContext): Promise<InitSystem> {
   try {
     return parseInitSystem(await readFile(initFile(instance), "utf8")) ?? UNKNOWN_INIT;
   } catch (error) {
-    // The launch did not get so far, and nothing runs.
+    // The launch did not get this far, and nothing runs.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return UNKNOWN_INIT;
     throw error;
   }

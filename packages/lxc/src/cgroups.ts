@@ -6,10 +6,15 @@ import type { CgroupLayout } from "@pileus/core/driver";
 import type { ContainerSpec } from "./container-spec.ts";
 import { cgroupNames } from "./paths.ts";
 
-/** How long a removed cgroup may still count a process that has ended but that its parent did not reap, in milliseconds. */
+/**
+ * How long a removed cgroup may still count a process that has ended but was not reaped by its parent, in milliseconds.
+ */
 const REAP_TIME = 2000;
 
-/** The folder of a container's own cgroup for a controller: what holds its limits. `undefined` where the host has none. */
+/**
+ * The folder of a container's own cgroup for a controller, which holds its limits. `undefined` if the host does not
+ * have the controller.
+ */
 export function containerCgroup(
   layout: CgroupLayout,
   spec: Pick<ContainerSpec, "name" | "hostId">,
@@ -17,7 +22,7 @@ export function containerCgroup(
   controller: string,
 ): string | undefined {
   const folder = layout.folderOf(readCgroups(init), controller);
-  // Its init lives below, and moves itself further down where it is systemd.
+  // Its init is in a cgroup below. A systemd moves itself further down.
   const { container } = cgroupNames(spec);
   const at = folder?.split("/").lastIndexOf(container) ?? -1;
   return at < 0
@@ -32,15 +37,15 @@ function readCgroups(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cgroup`, "utf8");
   } catch (error) {
-    // Ended since we looked.
+    // The process has ended since the last look.
     if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
     throw error;
   }
 }
 
 /**
- * Kills what is left in a container's cgroups and removes them. liblxc removes its own at an orderly end, all but the one that its
- * monitor withdraws to. Idempotent.
+ * Kills what is left in a container's cgroups and removes them. At an orderly end liblxc removes its own cgroups,
+ * except the one to which its monitor withdraws. Idempotent.
  */
 export async function removeCgroups(layout: CgroupLayout, spec: Pick<ContainerSpec, "name" | "hostId">): Promise<void> {
   const { container, monitor, pivot } = cgroupNames(spec);
@@ -61,7 +66,7 @@ async function removeCgroup(folder: string, deadline: number): Promise<void> {
       if (code !== "EBUSY" || Date.now() > deadline) throw error;
     }
     await killAll(folder);
-    // No event tells when a process was reaped by a parent that is not us.
+    // The kernel sends no event when another parent reaps a process.
     await setTimeout(5);
   }
 }
@@ -74,12 +79,15 @@ async function killAll(folder: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     }
   }
-  // Version 1: what is frozen does not even die.
+  // Version 1: a frozen process does not even die.
   if ((await readIfThere(join(folder, "freezer.state"))) !== "")
     await writeFile(join(folder, "freezer.state"), "THAWED");
 }
 
-/** Who is in a cgroup, by its `cgroup.procs`. A process of another pid namespace is listed as 0, which to kill(2) is our own group. */
+/**
+ * Parses the pids of a `cgroup.procs`. A process of another pid namespace is listed as 0, which for kill(2) would mean
+ * our own process group.
+ */
 export function parsePids(procs: string): readonly number[] {
   return procs
     .split("\n")

@@ -1,10 +1,16 @@
 import { Socket } from "node:net";
 import { connectAbstractSocket } from "@pileus/core/driver";
 
-/** sockaddr_un(7) less the leading NUL, which marks the name as abstract, and the one that liblxc keeps at its end. */
+/**
+ * The size of sockaddr_un(7) without the leading NUL, which marks the name as abstract, and the NUL that liblxc keeps
+ * at the end.
+ */
 const MAX_NAME = 106;
 
-/** The name of the socket on which a container's monitor takes commands. commands_utils.c, lxc_make_abstract_socket_name. */
+/**
+ * The name of the socket on which a container's monitor takes commands. commands_utils.c,
+ * lxc_make_abstract_socket_name.
+ */
 export function commandSocketName(lxcpath: string, name: string): string {
   const plain = `${lxcpath}/${name}/command`;
   if (Buffer.byteLength(plain) <= MAX_NAME) return plain;
@@ -12,13 +18,13 @@ export function commandSocketName(lxcpath: string, name: string): string {
 }
 
 /**
- * Connects to a monitor, only to learn of its end: the kernel closes the connection when the process is gone, and all that it cleans up
- * is done by then. `undefined` when there is no monitor.
+ * Connects to a monitor only to learn of its end: the kernel closes the connection when the process is gone. Its
+ * clean-up is finished by then. `undefined` when there is no monitor.
  */
 export function connectMonitor(lxcpath: string, name: string): Socket | undefined {
   try {
     const socket = new Socket({ fd: connectAbstractSocket(commandSocketName(lxcpath, name)) });
-    // It says nothing unasked.
+    // The monitor sends nothing without a command.
     socket.resume();
     socket.on("error", () => undefined);
     return socket;
@@ -28,7 +34,10 @@ export function connectMonitor(lxcpath: string, name: string): Socket | undefine
   }
 }
 
-/** Resolves when a connection of {@link connectMonitor} is over, at once if it is: it may have come to its end while something else was awaited. */
+/**
+ * Resolves when a connection of {@link connectMonitor} is closed. Resolves at once if it closed earlier, during another
+ * wait.
+ */
 export function untilClosed(socket: Socket): Promise<void> {
   // Not once() of node:events, which rejects on an error: a monitor that dies before it accepts resets the connection.
   return new Promise((resolve) => {

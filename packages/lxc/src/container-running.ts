@@ -37,11 +37,11 @@ import { markOf, releaseRun } from "./release.ts";
 import { waitForSystemd } from "./systemd.ts";
 import { resolveUser } from "./user.ts";
 
-/** Where the helper is among the descriptors that lxc-attach inherits. The container's own /proc is asked. */
+/** The helper among the descriptors that lxc-attach inherits, as a path in the container's own /proc. */
 const HELPER_INSIDE = "/proc/self/fd/4";
 const O_PATH = 0o10000000;
 
-/** One run of a container, as `launchContainer()` and `adoptContainer()` hand it out. */
+/** One run of a container, as `launchContainer()` and `adoptContainer()` return it. */
 export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "network" | "metrics" | "logs"> {
   readonly exited: Promise<ExitStatus | undefined>;
   readonly files: FileOperations;
@@ -51,7 +51,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   readonly #monitor: Monitor;
   readonly #mark: string | undefined;
   readonly #leaveLog: () => void;
-  /** Aborted when nobody asks the init for anything any more. */
+  /** Aborted when no request to the init is needed any more. */
   readonly #over = new AbortController();
   readonly #detached = new AbortController();
 
@@ -61,20 +61,20 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     this.#monitor = monitor;
     this.#access = containedAccess({
       openRoot: () => this.#openRoot(),
-      // What is open stays so when the container ends, and would go on into the next run.
+      // An open descriptor stays open when the container ends, and would reach into the next run.
       assertCurrent: () => void monitor.init.current(),
       idmap: spec.idmap,
     });
     this.files = new LocalFiles(this.#access, {
       owner: spec.exec?.user === undefined ? undefined : () => resolveUser(this.files, spec.exec?.user),
     });
-    // Read now, before anybody else can have begun another run.
+    // Read now, before another process can begin another run.
     this.#mark = markOf(spec);
     this.#leaveLog = keepTrimmed(containerPaths(spec).log);
     this.exited = this.#awaitEnd();
   }
 
-  /** PID 1, as the host counts. */
+  /** The pid of PID 1 on the host. */
   get pid(): number | undefined {
     return this.#monitor.init.find()?.pid;
   }
@@ -84,12 +84,12 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     options.signal?.throwIfAborted();
     const { name, idmap, init, exec = {} } = this.#spec;
     const argv = attachArgv(this.#facts.tools.attach, this.#spec, HELPER_INSIDE);
-    // lxc-attach reads the configuration, too, and refuses the name of a variable that it does not have itself.
+    // lxc-attach also reads the configuration, and refuses the name of a variable that it does not have itself.
     const env = inheritedVariables(init.env ?? {});
     const kind = request.tty === undefined ? "pipes" : "tty";
     const killsBefore = this.#oomKills();
     const completed = completeRequest(request, name, exec, this.files, idmap);
-    // It does not begin before both are there.
+    // The program does not start before both are known.
     const asked = Promise.all([completed, killsBefore]).then(([whole]) => whole);
     const program = await execInside({ name, argv, env, idmap }, kind, asked, options);
     return { ...program, ranOutOfMemory: async () => (await this.#oomKills()) > (await killsBefore) };
@@ -107,7 +107,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     await setFrozen(this.#freezer(), false, options);
   }
 
-  /** A container in the midst of its end has left its cgroups, and is not. */
+  /** A container that is ending has left its cgroups and is not frozen. */
   async isFrozen(): Promise<boolean> {
     const freezer = this.#findFreezer();
     return freezer !== undefined && isFrozenIfThere(freezer);
@@ -119,7 +119,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
       return await readAddresses(pid, options);
     } catch (cause) {
       options.signal?.throwIfAborted();
-      // One that is ending has no network any more, though its process is there for a moment yet.
+      // A container that is ending has lost its network, although its process is still there for a moment.
       if (this.#monitor.init.find()?.pid === pid && existsSync(`/proc/${pid}/ns/net`)) throw cause;
       throw new ConnectionError(`container "${this.#spec.name}"`, "its init is ending", { cause });
     }
@@ -132,12 +132,12 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     try {
       return await readMetrics(this.#facts.cgroups, (controller) => this.#cgroup(controller));
     } finally {
-      // A cgroup goes with its init: what was read of it then is nothing, or an error.
+      // A cgroup ends with its init. A read at that time gives nothing or an error.
       init.current();
     }
   }
 
-  /** Its addresses are there from the start. */
+  /** Its addresses are set before it starts. */
   async ready(options: Abortable): Promise<void> {
     if (this.#spec.init.kind !== "systemd") return;
     const { name } = this.#spec;
@@ -146,22 +146,22 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
 
   async shutdown(options: Abortable): Promise<void> {
     options.signal?.throwIfAborted();
-    // Goes on by itself for as long as somebody waits for the end.
+    // The request is repeated in the background while a caller waits for the end.
     const linked = linkSignals(options.signal, this.#over.signal);
     const { init } = this.#monitor;
     const asked = askToHalt(init.current(), this.#spec.init.haltSignal, { signal: linked.signal });
-    // Nobody waits for it: whoever stops a container sees whether it ends, and ends it by force where it does not.
+    // No caller waits for this request: a caller of stop() sees whether the container ends, and may kill it if not.
     asked.catch(() => undefined).finally(() => linked[Symbol.dispose]());
   }
 
   async kill(): Promise<void> {
     this.#over.abort();
-    const makeSure = await kill({
+    const killLoop = await kill({
       monitor: this.#monitor,
       thaw: (init) => this.#thaw(init),
       release: () => releaseRun(this.#spec, this.#mark),
     });
-    void makeSure(this.#detached.signal);
+    void killLoop(this.#detached.signal);
   }
 
   async detach(): Promise<void> {
@@ -171,7 +171,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     this.#monitor.detach();
   }
 
-  // What is frozen by version 1 does not die before it is thawed, and has left its cgroups once it is killed.
+  // A process frozen by version 1 does not die before it is thawed, and it has left its cgroups once it was killed.
   #thaw({ pid }: ProcessIdentity): ReturnType<KillTarget["thaw"]> {
     const { cgroups } = this.#facts;
     const freezer = containerCgroup(cgroups, this.#spec, pid, "freezer");
@@ -204,24 +204,24 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
       root = openSync(`/proc/${pid}/root`, O_PATH | constants.O_DIRECTORY);
     } catch (error) {
       const isThere = this.#monitor.init.find()?.pid === pid;
-      // A process that is ending is there, and has no root any more: linux/fs/proc/base.c, get_task_root().
+      // A process that is ending still exists but has no root any more: linux/fs/proc/base.c, get_task_root().
       if (isThere && (error as NodeJS.ErrnoException).code === "ENOENT")
         throw new ConnectionError(`container "${this.#spec.name}"`, "its init is ending");
       if (isThere) throw error;
     }
-    // Asked again: it has ended meanwhile, or its pid became another's.
+    // Checks again: the init may have ended meanwhile, or its pid may belong to another process.
     if (root !== undefined && this.#monitor.init.find()?.pid === pid) return root;
     if (root !== undefined) closeSync(root);
     return this.#openRoot();
   }
 
-  // Never rejects: what cannot be read of how it ended is not known.
+  // Never rejects: `undefined` if the exit status cannot be read.
   async #awaitEnd(): Promise<ExitStatus | undefined> {
     await this.#monitor.ended;
     this.#over.abort();
     this.#leaveLog();
     const status = await lastExit(this.#spec).catch(() => undefined);
-    // What cannot be given back now will be tried again by the next launch, adoption or removal.
+    // What cannot be released now is released by the next launch, adoption or removal.
     await releaseRun(this.#spec, this.#mark).catch(() => undefined);
     return status;
   }

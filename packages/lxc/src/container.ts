@@ -9,14 +9,14 @@ import type { ContainerSpec } from "./container-spec.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { writeInitHelper } from "./init-helper.ts";
 import { InitVerdict } from "./init-verdict.ts";
-import { FINISH } from "./kill.ts";
+import { FINISH_TIME } from "./kill.ts";
 import { findMonitor, type Monitor, monitors, startMonitor } from "./monitor.ts";
 import { containerPaths } from "./paths.ts";
 import { releaseContainer } from "./release.ts";
 
 /**
  * Starts the container on its open root ({@link openRoot}). Resolves when PID 1's program runs. A failure or an abort
- * leaves nothing running and nothing mounted.
+ * leaves no process and no mount.
  */
 export async function launchContainer(spec: ContainerSpec, options: Abortable = {}): Promise<ContainerRunning> {
   const refused = refusedArguments(spec.init.argv, spec.init.env ?? {});
@@ -33,10 +33,13 @@ export async function launchContainer(spec: ContainerSpec, options: Abortable = 
   });
 }
 
-/** How soon it is looked again whether a monitor that has no PID 1 has started one: milliseconds. */
+/** How often to check whether a monitor without a PID 1 has started one, in milliseconds. */
 const LOOK_INTERVAL = 50;
 
-/** Finds the container running that another process launched; else cleans up after it, and returns `undefined`. */
+/**
+ * Finds a running container that another process launched. If it does not run, cleans up after it and returns
+ * `undefined`.
+ */
 export async function adoptContainer(spec: ContainerSpec): Promise<ContainerRunning | undefined> {
   const monitor = await findRunning(spec);
   if (monitor !== undefined) return new ContainerRunning(spec, readHostFacts(), monitor);
@@ -45,11 +48,11 @@ export async function adoptContainer(spec: ContainerSpec): Promise<ContainerRunn
 }
 
 /**
- * A monitor with a PID 1, or in the midst of a reboot. One that has none gets the time to finish: to end, with its last
- * word, or to start the next PID 1 of a reboot of which its log did not tell yet.
+ * Finds a monitor with a PID 1, or one that is rebooting. A monitor without a PID 1 gets time to finish: it either
+ * ends, after its last log line, or starts the next PID 1 of a reboot that its log does not show yet.
  */
 async function findRunning(spec: ContainerSpec): Promise<Monitor | undefined> {
-  for (const end = performance.now() + FINISH; ; ) {
+  for (const end = performance.now() + FINISH_TIME; ; ) {
     const monitor = await findMonitor(spec);
     if (monitor?.init.find() !== undefined || monitor?.init.isRebooting()) return monitor;
     monitor?.detach();

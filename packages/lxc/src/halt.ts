@@ -3,14 +3,15 @@ import { setTimeout } from "node:timers/promises";
 import { type ProcessIdentity, signalProcess } from "@pileus/core/driver";
 
 /**
- * How long PID 1 is left alone before it is asked once more, while it cannot hear: milliseconds, growing to the second.
+ * How long to wait before asking a PID 1 again that is not ready for the signal, in milliseconds. Grows from the first
+ * to the second number.
  */
 const PAUSE = [10, 250] as const;
 
 /**
- * Asks PID 1 to end. The kernel drops a signal to a PID 1 that has not got ready for it (pid_namespaces(7)), and tells
- * nobody when it has: so right after a start this goes on asking in the background until it is ready, or `signal` is
- * aborted. Nothing is sent from then on.
+ * Asks PID 1 to end. The kernel drops a signal to a PID 1 that has set up no handler for it yet (pid_namespaces(7)),
+ * and sends no event when it has. So right after a start this repeats the request in the background until PID 1 is
+ * ready or `signal` is aborted. It sends nothing afterwards.
  */
 export async function askToHalt(
   init: ProcessIdentity,
@@ -19,12 +20,13 @@ export async function askToHalt(
 ): Promise<void> {
   for (let pause: number = PAUSE[0]; !options.signal.aborted; pause = Math.min(PAUSE[1], pause * 2)) {
     let hears = false;
-    // As late as can be: one who gets ready after the look hears this one, and would be asked again.
+    // As late as possible: a PID 1 that gets ready after the look receives this signal, and would then get a second
+    // one.
     const look = () => {
       options.signal.throwIfAborted();
       hears = isReadyFor(init.pid, haltSignal);
     };
-    // Sent in any case: an init that waits in sigtimedwait(2), as busybox does, shows no readiness at all.
+    // Sent in any case: an init that waits in sigtimedwait(2), as busybox does, never looks ready.
     if (!(await signalProcess(init, haltSignal, look)) || hears) return;
     await setTimeout(pause, undefined, { signal: options.signal }).catch(() => undefined);
   }
@@ -45,7 +47,7 @@ function readStatus(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/status`, "latin1");
   } catch (error) {
-    // It has ended: nothing is heard any more.
+    // PID 1 has ended.
     if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
     throw error;
   }

@@ -3,18 +3,18 @@ import { HostError } from "@pileus/core";
 import { type CgroupLayout, findTool, type Missing, missingTool, readCgroupLayout } from "@pileus/core/driver";
 import type { ConfigFacts } from "./config/container-config.ts";
 
-/** What a launch must know of the host. */
+/** What a launch must know about the host. */
 export interface HostFacts extends ConfigFacts {
   readonly cgroups: CgroupLayout;
   readonly tools: { readonly start: string; readonly attach: string };
 }
 
-/** Debian's and Alpine's place; installed with liblxc. */
+/** The path on Debian and Alpine; installed with liblxc. */
 const SECCOMP_PROFILE = "/usr/share/lxc/config/common.seccomp";
 
-const ROOT: Missing = { need: "root", reason: "containers are made by root", fix: "run as root" };
+const ROOT: Missing = { need: "root", reason: "only root can make containers", fix: "run as root" };
 
-/** What is lacking where we are not root, whom all else asks for. */
+/** Root rights, if they are missing: all other checks need them. */
 export function missingRoot(): readonly Missing[] {
   return process.geteuid?.() === 0 ? [] : [ROOT];
 }
@@ -25,7 +25,10 @@ export function requireRoot(): void {
   if (missing.length > 0) throw new HostError("make a container", missing);
 }
 
-/** Read anew each time: it takes a fraction of a millisecond, and hosts change. @throws {HostError} without liblxc's tools */
+/**
+ * Read again each time: it takes a fraction of a millisecond, and hosts change. @throws {HostError} without liblxc's
+ * tools
+ */
 export function readHostFacts(): HostFacts {
   return {
     cgroups: readCgroupLayout(),
@@ -35,14 +38,14 @@ export function readHostFacts(): HostFacts {
   };
 }
 
-/** The absolute path of a tool: it is run with another PATH, or none. */
+/** The absolute path of a tool, because tools run with another PATH or none. */
 function requireTool(name: string): string {
   const found = findTool(name);
   if (found !== undefined) return found;
   throw new HostError("run containers", [missingTool(name, "lxc")]);
 }
 
-/** The system calls that containers are refused: liblxc's own list, where it is installed. */
+/** The profile of the system calls that containers may not use: liblxc's own list, if it is installed. */
 export function findSeccompProfile(): string | undefined {
   try {
     accessSync(SECCOMP_PROFILE, constants.R_OK);
@@ -56,7 +59,7 @@ function hasApparmor(): boolean {
   try {
     return readFileSync("/sys/module/apparmor/parameters/enabled", "latin1").trim() === "Y";
   } catch {
-    // The kernel was built without.
+    // The kernel was built without it.
     return false;
   }
 }

@@ -1,10 +1,10 @@
 /**
  * System containers: a driver over liblxc.
  *
- * `openHost({ drivers: [lxc()] })` is all that a caller needs. A container runs the image's own init on the host's kernel, unprivileged
- * unless asked otherwise, on a copy-on-write root over the shared image. Not for programs of OCI images (`@pileus/oci`), nor for
- * kernels of their own (`@pileus/qemu`). For what both container drivers are made of see `@pileus/lxc/runtime`. Start reading at
- * `lxc.ts`, then `backend.ts`.
+ * `openHost({ drivers: [lxc()] })` is all that a caller needs. A container runs the image's own init on the host's
+ * kernel, unprivileged unless asked otherwise, on a copy-on-write root over the shared image. For programs of OCI
+ * images see `@pileus/oci`, for machines with their own kernel `@pileus/qemu`, and for the runtime of both container
+ * drivers `@pileus/lxc/runtime`. Start reading at `lxc.ts`, then `backend.ts`.
  */
 export type { LxcCapability } from "./backend.ts";
 export { lxc } from "./lxc.ts";

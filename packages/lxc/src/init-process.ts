@@ -4,8 +4,8 @@ import { type ProcessIdentity, parseProcessStat } from "@pileus/core/driver";
 import { readMonitorLog } from "./read-monitor-log.ts";
 
 /**
- * PID 1 of a container as the host knows it: another process after each reboot inside. Synchronous, so that what is done with the
- * pid is done before anything else can happen in this process.
+ * PID 1 of a container as a process of the host. It is another process after each reboot inside. Synchronous, so that
+ * nothing else in this process can happen between reading the pid and using it.
  */
 export class InitProcess {
   readonly #container: string;
@@ -19,7 +19,7 @@ export class InitProcess {
     this.#monitor = monitor;
   }
 
-  /** @throws {ConnectionError} while there is none: at the end, or in the midst of a reboot. */
+  /** @throws {ConnectionError} while there is none: at the end, or during a reboot. */
   current(): ProcessIdentity {
     const found = this.find();
     if (found !== undefined) return found;
@@ -35,7 +35,7 @@ export class InitProcess {
     return this.#known;
   }
 
-  /** Whether the latest ended with a reboot: its monitor is about to start another. */
+  /** Whether the latest PID 1 ended with a reboot, so that its monitor is about to start another. */
   isRebooting(): boolean {
     return readMonitorLog(this.#log).rebooting;
   }
@@ -44,7 +44,7 @@ export class InitProcess {
     return this.#startTime(pid) === startTime;
   }
 
-  /** Only of a live child of the monitor: the log is partly the container's own words. */
+  /** Only for a live child of the monitor, because part of the log comes from the container. */
   #startTime(pid: number): number | undefined {
     const stat = readStat(pid);
     const found = stat === undefined ? undefined : parseProcessStat(stat);
@@ -53,7 +53,10 @@ export class InitProcess {
   }
 }
 
-/** The parent's pid from the text of /proc/PID/stat. proc_pid_stat(5): the command before it may hold anything. */
+/**
+ * The parent's pid from the text of /proc/PID/stat. proc_pid_stat(5): the command name before it may contain any
+ * character.
+ */
 export function parentOf(stat: string): number {
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 }

@@ -7,13 +7,13 @@ import { z } from "zod";
 import type { InitSpec } from "./container-spec.ts";
 import type { LxcSection } from "./section.ts";
 
-/** SIGRTMIN+3, counted from the first that is left to programs: signal(7). */
+/** SIGRTMIN+3, counted from the first real-time signal for programs: signal(7). */
 const SYSTEMD_HALT = 37;
 
-/** As the kernel: path_resolution(7). */
+/** The kernel's own limit: path_resolution(7). */
 const MAX_LINKS = 40;
 
-/** What is known of the init of a run; kept with the run, for whoever adopts it. */
+/** What is known about the init of a run. It is kept with the run for a process that adopts it. */
 const InitSystemSchema = z.looseObject({
   argv: z.array(z.string()).min(1),
   haltSignal: z.number().int().positive(),
@@ -22,8 +22,8 @@ const InitSystemSchema = z.looseObject({
 export type InitSystem = z.output<typeof InitSystemSchema> & Pick<InitSpec, "kind">;
 
 /**
- * Reads what was kept of the init of a run. It is written before anything is started: what is empty or cut short is of
- * a launch that did not get so far, and tells nothing.
+ * Reads what was kept about the init of a run. It is written before anything is started: an empty or truncated text
+ * comes from a launch that did not get this far, and gives `undefined`.
  */
 export function parseInitSystem(text: string): InitSystem | undefined {
   try {
@@ -33,7 +33,7 @@ export function parseInitSystem(text: string): InitSystem | undefined {
   }
 }
 
-/** Looks at what PID 1 will be, and how it wants to be asked for an orderly end. */
+/** Finds out what PID 1 will be, and which signal asks it for an orderly end. */
 export async function detectInit(files: FileOperations, section: LxcSection): Promise<InitSystem> {
   const argv = section.init ?? ["/sbin/init"];
   const program = posix.basename(await followLinks(files, argv[0] as string));
@@ -50,7 +50,7 @@ function haltSignalOf(program: string): number {
     // init.c: halts at SIGUSR1, powers off at SIGUSR2.
     case "busybox":
       return constants.signals.SIGUSR2;
-    // What liblxc sends when it knows nothing: sysvinit and OpenRC take it as a power failure.
+    // liblxc's default signal: sysvinit and OpenRC treat it as a power failure.
     default:
       return constants.signals.SIGPWR;
   }
@@ -61,7 +61,7 @@ async function followLinks(files: FileOperations, path: string): Promise<string>
   for (let hop = 0; hop < MAX_LINKS; hop += 1) {
     const target = await readLink(files, at);
     if (target === undefined) return at;
-    // Not made shorter: ".." after a symlink is not the folder before it.
+    // Not normalized: ".." after a symlink is not the folder before it.
     at = target.startsWith("/") ? target : `${posix.dirname(at)}/${target}`;
   }
   return at;
@@ -71,7 +71,7 @@ async function readLink(files: FileOperations, path: string): Promise<string | u
   try {
     return (await files.stat(path, {})).target;
   } catch (error) {
-    // Nothing there: the start will say so.
+    // The file is missing: the start will report that.
     if (isInstanceError(error, "ERR_FILE")) return undefined;
     throw error;
   }

@@ -5,38 +5,38 @@ import { setImmediate } from "node:timers/promises";
 import { type Abortable, FileError, NotFoundError } from "@pileus/core";
 import { abortable } from "@pileus/core/driver";
 
-/** What it is that failed: helper/init-helper.c. */
+/** The step that failed: helper/init-helper.c. */
 const PROGRAM = 2;
 
-/** What the helper of helper/init-helper.c tells of becoming PID 1's program: that it could not, and why. */
+/** The report of helper/init-helper.c if it could not start PID 1's program, with the reason. */
 export class InitVerdict implements Disposable {
   readonly #program: string;
   readonly #socket: Socket;
   readonly #ended: Promise<void>;
   #told: Buffer = Buffer.alloc(0);
 
-  /** Listens at the FIFO; before the container is started. */
+  /** Listens at the FIFO. To be made before the container starts. */
   constructor(fifo: string, program: string) {
     this.#program = program;
-    // fifo(7): without a writer there is an end only once there was one.
+    // fifo(7): a reader sees an end only after there was a writer.
     const fd = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
     this.#socket = new Socket({ fd, readable: true, writable: false });
     this.#ended = new Promise((resolve) => this.#socket.once("close", () => resolve()));
     this.#socket.on("error", () => undefined);
     this.#socket.on("data", (bytes: Buffer) => {
-      // Whatever else comes is not the helper's.
+      // Further bytes do not come from the helper.
       if (this.#told.length < 8) this.#told = Buffer.concat([this.#told, bytes]).subarray(0, 8);
     });
   }
 
   /**
-   * Resolves when PID 1 has become its program. `gone` settles when there is no PID 1 any more.
+   * Resolves when PID 1 has become its program. `gone` settles when PID 1 has ended.
    *
    * @throws {NotFoundError} when the program is missing
-   * @throws {FileError} when it is there and cannot be run
+   * @throws {FileError} when the program exists and cannot be run
    */
   async accept(gone: Promise<unknown>, { signal }: Abortable): Promise<void> {
-    // What was told before its end is read by then.
+    // By then, everything written before the end has been read.
     const end = gone.then(() => setImmediate());
     await abortable(Promise.race([this.#ended, end]), signal);
     if (this.#told.length < 8) return;

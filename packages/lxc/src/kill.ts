@@ -3,29 +3,35 @@ import { type ProcessIdentity, signalProcess } from "@pileus/core/driver";
 import type { InitProcess } from "./init-process.ts";
 import type { Monitor } from "./monitor.ts";
 
-/** What of a container is killed. */
+/** What must be known about a container to kill it. */
 export interface KillTarget {
   readonly monitor: Pick<Monitor, "identity" | "ended"> & { readonly init: Pick<InitProcess, "find" | "isRebooting"> };
-  /** Looks at an init that is about to be killed; what it returns is called once it was, and lets it die where it stands still. */
+  /**
+   * Looks at an init that is about to be killed. Returns a function that is called after the kill and thaws a frozen
+   * init, so that it can die.
+   */
   thaw(init: ProcessIdentity): () => void;
-  /** Ends what is left of it in its cgroups, once the monitor is gone. */
+  /** Kills what is left of the container in its cgroups, once the monitor is gone. */
   release(): Promise<void>;
 }
 
-/** Milliseconds that a monitor gets to write down how its PID 1 ended and to clean up. It mostly takes twenty. */
-export const FINISH = 2000;
+/** How long a monitor may take to log how its PID 1 ended and to clean up, in milliseconds. It usually takes twenty. */
+export const FINISH_TIME = 2000;
 
-/** How soon it is looked whether a container that was killed is gone: milliseconds, growing to the second number. */
+/**
+ * How often to check whether a killed container is gone, in milliseconds. Grows from the first to the second number.
+ */
 const PAUSE = [10, 250] as const;
 
 /**
- * Ends a container by force; resolves when told, not when ended. One that reboots may come back in spite of it: PID 1 had ended already,
- * or had asked for the reboot. What is returned makes sure that it does not: it kills whatever PID 1 follows, or the monitor that is
- * about to start one, until the monitor is gone or `signal` is aborted. It never rejects.
+ * Kills a container. Resolves when the signal was sent, not when the container has ended. A container that reboots may
+ * come back after it, because its PID 1 had already ended or had asked for the reboot. The returned function prevents
+ * that: it kills each following PID 1, or the monitor that is about to start one, until the monitor is gone or `signal`
+ * is aborted. It never rejects.
  */
 export async function kill(target: KillTarget): Promise<(signal: AbortSignal) => Promise<void>> {
-  const strike = striker(target);
-  await strike();
+  const killOnce = killer(target);
+  await killOnce();
   return async (signal) => {
     let gone = false;
     const ended = target.monitor.ended.then(() => {
@@ -35,13 +41,13 @@ export async function kill(target: KillTarget): Promise<(signal: AbortSignal) =>
       const pausing = setTimeout(pause, undefined, { signal }).catch(() => undefined);
       await Promise.race([ended, pausing]);
       if (gone || signal.aborted) return;
-      // What this host cannot do now, for want of a descriptor, say, it can the next time.
-      await strike().catch(() => undefined);
+      // A failure may pass, for example when the host has a free descriptor again.
+      await killOnce().catch(() => undefined);
     }
   };
 }
 
-function striker({ monitor, thaw, release }: KillTarget): () => Promise<void> {
+function killer({ monitor, thaw, release }: KillTarget): () => Promise<void> {
   let finishing: number | undefined;
   return async () => {
     const init = monitor.init.find();
@@ -53,9 +59,10 @@ function striker({ monitor, thaw, release }: KillTarget): () => Promise<void> {
       sent();
       return;
     }
-    finishing ??= performance.now() + FINISH;
+    finishing ??= performance.now() + FINISH_TIME;
     if (!monitor.init.isRebooting() && performance.now() < finishing) return;
-    // A child that it had just made does not die with it yet (start.c, do_start), and holds its socket open: its end would not be seen.
+    // A child that the monitor has just made does not die with it yet (start.c, do_start), and keeps its socket open,
+    // which would hide its end.
     if (!(await signalProcess(monitor.identity, "SIGKILL"))) await release();
   };
 }

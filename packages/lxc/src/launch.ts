@@ -1,17 +1,17 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { LAUNCH_HELPER } from "./helpers.ts";
 
-/** How a tool is launched: `stdio` are all of its descriptors. */
+/** How a tool is launched. `stdio` lists all its descriptors. */
 export interface LaunchOptions extends Pick<SpawnOptions, "env"> {
   readonly stdio: readonly ("ignore" | "pipe" | number)[];
 }
 
 /**
- * Starts a tool of the host, whose programs in a container then inherit nothing that our process, or whoever started
- * it, made of itself: umask, priority, limits, descriptors. In a session of its own: a ^C at our terminal is not for
- * it.
+ * Starts a tool of the host so that its programs in a container inherit none of the settings of this process or of its
+ * parents: umask, priority, limits, descriptors. The tool gets its own session, so that a ^C at our terminal does not
+ * reach it.
  *
- * @throws a system error where it cannot be started; later failures are its `error` event.
+ * @throws a system error if the tool cannot be started. Later failures are its `error` event.
  */
 export function launch([tool = "", ...args]: readonly string[], { stdio, env }: LaunchOptions): ChildProcess {
   const first = stdio.length;

@@ -10,12 +10,17 @@ const CONTROLLERS = { cpu: "cpu", memory: "memory", processes: "pids" } as const
 
 /** Microseconds: the kernel's own default (sched-bwc.rst); a quota must be 1 ms at least. */
 const PERIOD = 100_000;
-const LEAST_CPU = 0.01;
+const MIN_CPU = 0.01;
 
-/** Bytes. With less, not even BusyBox can be entered; with 128 KiB a start stands still for ever, instead of failing (Linux 6.18). */
-const LEAST_MEMORY = 2 ** 20;
+/**
+ * Bytes. With less, not even a container of BusyBox can be entered. With 128 KiB a start hangs forever instead of
+ * failing (Linux 6.18).
+ */
+const MIN_MEMORY = 2 ** 20;
 
-/** The limits as cgroups have them. Those whose controller is missing are left out: {@link refusedLimits} has named them. */
+/**
+ * The limits as settings of cgroups, without those whose controller is missing: {@link refusedLimits} has named them.
+ */
 export function limitEntries(limits: Limits, cgroups: Controllers): readonly ConfigEntry[] {
   const entries: ConfigEntry[] = [];
   const memory = cgroups.controller("memory");
@@ -41,13 +46,13 @@ function memoryEntries({ limit, swap }: NonNullable<Limits["memory"]>, version: 
     return swap === undefined ? [entry] : [entry, ["lxc.cgroup2.memory.swap.max", swap]];
   }
   const entry: ConfigEntry = ["lxc.cgroup.memory.limit_in_bytes", limit];
-  // Version 1 bounds both together (cgroup-v1/memory.rst, 2.4), and only above the limit of memory alone.
+  // Version 1 limits memory and swap together (cgroup-v1/memory.rst, 2.4), and only above the limit of memory.
   return swap === undefined ? [entry] : [entry, ["lxc.cgroup.memory.memsw.limit_in_bytes", limit + swap]];
 }
 
 /**
- * Whether the kernel counts swap space by cgroup. Version 1 shows its file only then; the root of version 2 has none of
- * a limit, and such a kernel counts whatever swap space it has.
+ * Whether the kernel counts swap space by cgroup. Version 1 has the file only then. The root of version 2 has no such
+ * file, but a kernel with version 2 counts any swap space.
  */
 export function countsSwap(memory: ControllerMount | undefined): boolean {
   if (memory === undefined) return false;
@@ -66,11 +71,11 @@ export function refusedLimits(
       issues.push({ path: ["limits", key], message: `this host has no cgroup controller "${controller}"` });
     }
   }
-  if (limits.cpu !== undefined && limits.cpu < LEAST_CPU) {
-    issues.push({ path: ["limits", "cpu"], message: `the least share that the kernel can keep to is ${LEAST_CPU}` });
+  if (limits.cpu !== undefined && limits.cpu < MIN_CPU) {
+    issues.push({ path: ["limits", "cpu"], message: `the smallest share that the kernel can enforce is ${MIN_CPU}` });
   }
-  if (limits.memory !== undefined && limits.memory.limit < LEAST_MEMORY) {
-    issues.push({ path: ["limits", "memory"], message: "no container can start in less than 1 MiB" });
+  if (limits.memory !== undefined && limits.memory.limit < MIN_MEMORY) {
+    issues.push({ path: ["limits", "memory"], message: "no container can start with less than 1 MiB" });
   }
   if (limits.memory?.swap !== undefined && !swap && cgroups.controller("memory") !== undefined) {
     const message = "the kernel of this host does not count swap space (its parameter swapaccount=1 lets it)";

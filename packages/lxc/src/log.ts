@@ -3,7 +3,10 @@ import { type Abortable, type LogStream, UnsupportedError } from "@pileus/core";
 import { readLogFile } from "@pileus/core/driver";
 import type { ContainerSpec } from "./container-spec.ts";
 
-/** What PID 1 printed since the files of `spec.output` were last emptied, up to now. Works running and stopped. */
+/**
+ * The output of PID 1 since the files of `spec.output` were last emptied, up to now. Works for running and stopped
+ * containers.
+ */
 export async function containerLog(
   spec: Pick<ContainerSpec, "output">,
   stream: LogStream,
@@ -17,7 +20,7 @@ function fileOf(output: ContainerSpec["output"], stream: LogStream): string {
   if (output.kind === "files" && stream !== "console") return output[stream];
   const reason =
     output.kind === "console"
-      ? "a system's output goes to its console"
+      ? "the output of a system goes to its console"
       : "the program's output is in stdout and stderr";
   throw new UnsupportedError({ capability: `logs:${stream}`, reason });
 }

@@ -5,7 +5,9 @@ import { LxcSectionSchema } from "./section.ts";
 
 const CAPABILITIES: ReadonlySet<LxcCapability> = new Set(["exec", "files", "freeze", "network", "metrics", "logs"]);
 
-/** The driver of system containers: `openHost({ drivers: [lxc()] })`. Makes nothing and starts nothing. */
+/**
+ * The driver of system containers: `openHost({ drivers: [lxc()] })`. Creates no file and starts no process by itself.
+ */
 export function lxc(): Driver<"lxc", LxcCapability, typeof LxcSectionSchema> {
   return {
     name: "lxc",

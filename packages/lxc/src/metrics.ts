@@ -3,12 +3,12 @@ import { join } from "node:path";
 import type { InstanceMetrics } from "@pileus/core";
 import type { CgroupLayout } from "@pileus/core/driver";
 
-/** Version 1 says "no limit" by the largest multiple of a page in 63 bits. */
+/** Version 1 represents "no limit" by the largest multiple of a page in 63 bits. */
 const UNLIMITED = 2 ** 62;
 
 /**
- * The exponent that turns a figure into the unit that we tell. Appended to the digits: nanoseconds pass 2^53, which a
- * number holds no more, after 104 days of one processor.
+ * The exponent that turns a figure into our unit. It is appended to the digits, because nanoseconds exceed 2^53, the
+ * limit of exact numbers, after 104 days of one processor.
  */
 type Scale = "" | "e-6" | "e-9";
 
@@ -17,7 +17,7 @@ export async function readMetrics(
   layout: Pick<CgroupLayout, "controller">,
   folder: (controller: string) => string | undefined,
 ): Promise<InstanceMetrics> {
-  // Found first: a look that fails must not leave a reading that nobody waits for.
+  // Found first: a failure here must not leave a pending read that no one awaits.
   const folders = { cpu: folder("cpuacct"), memory: folder("memory"), processes: folder("pids") };
   const [cpu, memory, processes] = await Promise.all([
     readCpu(layout, folders.cpu),
@@ -32,7 +32,7 @@ async function readCpu(layout: Pick<CgroupLayout, "controller">, folder: string 
   return await readField(folder, "cpu.stat", "usage_usec", "e-6");
 }
 
-// What the page cache holds and nobody used lately can be had back at once: free(1) and docker stats leave it out, too.
+// Page cache that was not used lately can be reclaimed at once: free(1) and docker stats also leave it out.
 async function readMemory(
   layout: Pick<CgroupLayout, "controller">,
   folder: string | undefined,
@@ -49,7 +49,7 @@ async function readMemory(
   };
 }
 
-/** `undefined` for `max`, and where the host has no such controller. */
+/** `undefined` for `max`, and if the host has no such controller. */
 async function readNumber(folder: string | undefined, file: string, scale: Scale = ""): Promise<number | undefined> {
   const text = (await readCgroupFile(folder, file)).trim();
   return /^\d+$/.test(text) ? Number(text + scale) : undefined;

@@ -1,23 +1,29 @@
 import type { ExitStatus } from "@pileus/core";
 import { signalName } from "@pileus/core/files";
 
-/** What the log of a container's monitor says so far. The text is partly the container's: take a pid only after checking whose it is. */
+/**
+ * What the log of a container's monitor has shown so far. Part of the text comes from the container: use a pid only
+ * after checking whose it is.
+ */
 export interface MonitorLog {
-  /** PID 1 on the host, of the latest start: a reboot inside is a start, too. */
+  /** The host's pid of PID 1 since the latest start. A reboot inside is also a start. */
   readonly init: number | undefined;
-  /** How that one ended, as far as it is told: `exited` 0 never is. */
+  /** How that PID 1 ended, if the log tells: it never tells an exit with 0. */
   readonly ended: ExitStatus | undefined;
   /** Whether the monitor saw it end and cleaned up after it. */
   readonly orderly: boolean;
   /** Whether it asked for a reboot. */
   readonly rebooting: boolean;
-  /** The first error of a start that failed: the cause of those after it. */
+  /** The first error of a failed start, which causes the later errors. */
   readonly failure: string | undefined;
 }
 
 const LINE = /^lxc-start \S+ \d+\.\d+ (\w+) +(\S+) - \.{0,2}\/?(?:[\w./-]+):\w+:\d+ - (.*)$/;
 
-/** Reads a log of level DEBUG. start.c (post_start, do_start), error.c (lxc_error_set_and_log), network.c (lxc_delete_network) of liblxc 5 and 6. */
+/**
+ * Reads a log of level DEBUG. start.c (post_start, do_start), error.c (lxc_error_set_and_log), network.c
+ * (lxc_delete_network) of liblxc 5 and 6.
+ */
 export function parseMonitorLog(text: string): MonitorLog {
   let init: number | undefined;
   let ended: ExitStatus | undefined;
@@ -50,8 +56,8 @@ export function parseMonitorLog(text: string): MonitorLog {
 }
 
 /**
- * How the last run ended by its log, once its monitor is gone: also when nobody was there to see it. `undefined` when the monitor did not
- * live to tell.
+ * How the last run ended, by the log of a monitor that is gone, even if no process of ours saw it. `undefined` when the
+ * monitor died before it logged the end.
  */
 export function exitOfLog({ init, ended, orderly }: MonitorLog): ExitStatus | undefined {
   if (ended !== undefined || init === undefined) return ended;

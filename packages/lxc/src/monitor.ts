@@ -24,17 +24,17 @@ import { parseMonitorLog } from "./monitor-log.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
 import { monitorLogText, readMonitorLog } from "./read-monitor-log.ts";
 
-/** The lxc-start of one run: parent of PID 1, and who cleans up after it. It outlives our process. */
+/** The lxc-start of one run: it is the parent of PID 1 and cleans up after it. It outlives our process. */
 export interface Monitor {
   readonly identity: ProcessIdentity;
   readonly init: InitProcess;
   /** Resolves when the monitor is gone, and never rejects. A reboot inside is not its end. */
   readonly ended: Promise<void>;
-  /** Lets it run on without us: `ended` then never settles. */
+  /** Stops watching; the monitor runs on. `ended` then never settles. */
   detach(): void;
 }
 
-/** Milliseconds after which a start that has not come to its PID 1 is given up. It takes tens of them. */
+/** The time limit of a start until PID 1 is there, in milliseconds. It takes tens of milliseconds. */
 const START_TIME = 60_000;
 
 /** Starts PID 1. Resolves when it runs: its program was executed. Needs the configuration in place. */
@@ -53,18 +53,18 @@ export async function startMonitor(
   try {
     child = launch(argv, {
       stdio: ["ignore", ...stdio],
-      // No PATH on which newuidmap is: it would ask /etc/subuid, where root mostly has no line. Root writes the map
-      // itself.
+      // A PATH without newuidmap, which would look into /etc/subuid, where root usually has no line. Root writes the
+      // map itself.
       env: inheritedVariables(spec.init.env ?? {}),
     });
   } finally {
     for (const fd of stdio) if (typeof fd === "number") closeSync(fd);
   }
   const exit = once(child, "exit");
-  // A failure to spawn shows below.
+  // A failure to spawn is handled below.
   exit.catch(() => undefined);
   try {
-    // At once: a short program and its monitor have come and gone by the time the start is seen.
+    // At once: a short program and its monitor may have ended before the start is seen.
     const identity = child.pid === undefined ? undefined : identifyChild(child.pid);
     const deadline = { action: `the start of container "${spec.name}"`, timeout: START_TIME, signal: options.signal };
     const started = await withDeadline(deadline, async (signal) => {
@@ -91,8 +91,8 @@ export async function startMonitor(
 }
 
 /**
- * The monitor of a run that another process started; `undefined` when there is none that has come so far as to take
- * commands. In the midst of a reboot it takes none, and is found all the same.
+ * Finds the monitor of a run that another process started; `undefined` when there is none that has got far enough to
+ * take commands. During a reboot it takes none, but is still found.
  */
 export async function findMonitor(spec: ContainerSpec): Promise<Monitor | undefined> {
   const { log, lxcpath } = containerPaths(spec);
@@ -119,7 +119,7 @@ function heldMonitor(spec: ContainerSpec, identity: ProcessIdentity, socket: Soc
     ended: (async () => {
       do {
         if (held !== undefined) await untilClosed(held);
-        // Whatever keeps us from its socket: the process tells of its end, too.
+        // If its socket cannot be reached, the end of the process still shows.
         held = await reconnect(spec, identity, signal).catch(() => undefined);
         if (signal.aborted) held?.destroy();
       } while (held !== undefined);
@@ -133,15 +133,15 @@ function heldMonitor(spec: ContainerSpec, identity: ProcessIdentity, socket: Soc
   };
 }
 
-/** The processes of ours that are monitors of this container, whatever stage they have reached. */
+/** Our processes that are monitors of this container, at any stage. */
 export function monitors(spec: PlacedSpec): Promise<readonly ProcessIdentity[]> {
   const begin = monitorArgv("", spec).slice(1);
   return findProcesses((argv) => begin.every((argument, index) => argv[index + 1] === argument));
 }
 
 /**
- * After a reboot inside the same monitor listens anew, once PID 1 runs again; `undefined` when it has ended, or
- * `signal` says to stop.
+ * After a reboot inside, the same monitor listens again once PID 1 runs; `undefined` when it has ended, or `signal` is
+ * aborted.
  */
 async function reconnect(
   spec: ContainerSpec,
@@ -150,19 +150,19 @@ async function reconnect(
 ): Promise<Socket | undefined> {
   const { lxcpath, log } = containerPaths(spec);
   const events = watch(log);
-  // One at a time: each holds a worker thread, and the log changes a hundred times in a reboot.
+  // One wait at a time: each holds a worker thread, and the log changes a hundred times during a reboot.
   let end: Promise<"gone" | "there"> | undefined;
   try {
     while (!signal.aborted) {
       const changed = once(events, "change");
-      // An error of the watch can come before anybody waits for it below.
+      // An error of the watch can come before the code below awaits it.
       changed.catch(() => undefined);
       const { rebooting } = readMonitorLog(log);
       const socket = connectMonitor(lxcpath, spec.name);
       if (socket !== undefined) {
         let kept = false;
         try {
-          // While it lives the name is its own; later, the next run's monitor's.
+          // While the monitor lives, the name belongs to it; later, to the monitor of the next run.
           kept = await isAlive(monitor);
           return kept ? socket : undefined;
         } finally {
@@ -171,9 +171,9 @@ async function reconnect(
       }
       if (!rebooting) return undefined;
       end ??= endOf(monitor);
-      const news = await Promise.race([changed, end]);
-      if (news === "gone") return undefined;
-      if (news === "there") end = undefined;
+      const first = await Promise.race([changed, end]);
+      if (first === "gone") return undefined;
+      if (first === "there") end = undefined;
     }
     return undefined;
   } finally {
@@ -181,25 +181,25 @@ async function reconnect(
   }
 }
 
-/** How soon it is asked again whether a monitor has ended, where this could not be told, in milliseconds. */
+/** The delay before a failed check for the end of a monitor is repeated, in milliseconds. */
 const END_INTERVAL = 200;
 
-/** Whether a monitor has ended, or is still there a second later. */
+/** Waits up to a second for the end of a monitor, and tells whether it has ended. */
 async function endOf(monitor: ProcessIdentity): Promise<"gone" | "there"> {
   try {
     await waitForEnd(monitor, { timeout: 1000 });
     return "gone";
   } catch (error) {
-    // A host that has no descriptor to spare, say, cannot tell now: it is asked again.
+    // For example, the host has no free descriptor now: the check is repeated.
     if (!isInstanceError(error, "ERR_TIMEOUT")) await setTimeout(END_INTERVAL);
     return "there";
   }
 }
 
-/** Bytes of log for which there must be room before a start: four times what one, and the end after it, take. */
+/** Bytes of log for which there must be room before a start: four times what a start and the following end need. */
 const LOG_ROOM = 256 * 1024;
 
-/** An empty log with its room on the disk: on a full one neither a start nor an end would ever be told. */
+/** Makes an empty log with reserved space: on a full disk, neither a start nor an end would ever be logged. */
 function makeLog(log: string): void {
   const fd = openSync(log, "w", 0o600);
   try {
@@ -222,14 +222,14 @@ function openOutput({ output }: ContainerSpec): [Output, Output] {
   }
 }
 
-/** False when it ended before it had started anything. */
+/** Resolves with false when the monitor ended before it had started PID 1. */
 async function untilStarted(log: string, exit: Promise<unknown>, { signal }: Abortable): Promise<boolean> {
   const events = watch(log);
   const hasStarted = () => readMonitorLog(log).init !== undefined;
   let abort = () => {};
   try {
     return await new Promise<boolean>((resolve, reject) => {
-      // Dozens of lines come before the one: only it is worth a closer look.
+      // Dozens of lines come before the right one, and only that one is worth a closer look.
       const look = () => {
         try {
           if (monitorLogText(log).includes(" - Started ") && hasStarted()) resolve(true);
@@ -238,7 +238,7 @@ async function untilStarted(log: string, exit: Promise<unknown>, { signal }: Abo
         }
       };
       events.on("change", look).on("error", reject);
-      // The line may have been written before the watch was there, and may be the last for long.
+      // The line may have been written before the watch began, and no other may follow for long.
       look();
       exit.then(() => resolve(hasStarted())).catch(reject);
       abort = () => reject(signal?.reason);

@@ -3,8 +3,8 @@ import { type Abortable, isInstanceError } from "@pileus/core";
 import { type FileOperations, type NicAttachment, renderHosts, renderResolvConf } from "@pileus/core/driver";
 
 /**
- * Writes what a system reads about its own name and its resolvers, before it starts. `/etc/hosts` is the instance's own
- * as soon as it has its name in it.
+ * Writes the files with a system's own name and its resolvers, before it starts. An `/etc/hosts` that has the
+ * instance's name is left alone.
  */
 export async function writeNetworkFiles(
   files: FileOperations,
@@ -20,7 +20,8 @@ export async function writeNetworkFiles(
 }
 
 /**
- * In place of whatever is there: distributions have a symlink to what a service would write. Most starts find it done.
+ * Replaces whatever is there: distributions have a symlink to a file that a service would write. At most starts the
+ * file is already right.
  */
 async function replace(files: FileOperations, path: string, content: string, options: Abortable): Promise<void> {
   if ((await readIfThere(files, path)) === content) return;
@@ -33,7 +34,7 @@ async function replace(files: FileOperations, path: string, content: string, opt
 async function readIfThere(files: FileOperations, path: string): Promise<string> {
   try {
     const { size, type } = await files.stat(path, {});
-    // More is nothing that a person wrote.
+    // No person wrote a larger file.
     return type === "file" && size < 1024 * 1024 ? await text(await files.read(path, {})) : "";
   } catch (error) {
     if (isInstanceError(error, "ERR_FILE")) return "";

@@ -3,10 +3,11 @@ import { join } from "node:path";
 import type { CgroupLayout } from "@pileus/core/driver";
 
 /**
- * How many processes of a container the kernel has killed for want of memory; 0 where this host does not count.
+ * How many processes of a container the kernel has killed because memory ran out; 0 if this host does not count.
  *
- * Version 2 counts those of the cgroups below, too (memory.events); version 1 those of one cgroup (memory.oom_control):
- * there the container's own and `inner`, where its init and the programs of lxc-attach(1) are.
+ * Version 2 also counts kills in the cgroups below (memory.events). Version 1 counts those of one cgroup
+ * (memory.oom_control), so the container's own and `inner` are added, which has its init and the programs of
+ * lxc-attach(1).
  */
 export async function oomKills(
   layout: Pick<CgroupLayout, "controller">,
@@ -20,9 +21,9 @@ export async function oomKills(
   return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }
 
-/** Linux 4.13: an older kernel has the file without this line. */
+/** The line exists since Linux 4.13. */
 async function readCount(file: string): Promise<number> {
-  // Its container has ended.
+  // A missing file means that the container has ended.
   const text = await readFile(file, "utf8").catch(() => "");
   return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
 }

@@ -12,7 +12,7 @@ const EFFECTS = {
   "lxc.haltSignal": "next-start",
 } as const;
 
-/** See `Backend.plan()`. `refused` is what no container can have. */
+/** See `Backend.plan()`. `refused`: the settings that no container can have. */
 export function plan(before: InstanceConfig | undefined, after: InstanceConfig, refused: readonly ConfigIssue[]): Plan {
   return renderPlan(before, after, { section: "lxc", effects: EFFECTS, refused });
 }

@@ -13,12 +13,12 @@ const TOOLS = {
   ip: "iproute2",
 } as const;
 
-const LEAST_LIBLXC = 5;
+const MIN_LIBLXC = 5;
 
 /** Overlays over idmapped layers: Linux 5.19. */
-const LEAST_KERNEL = [5, 19] as const;
+const MIN_KERNEL = [5, 19] as const;
 
-/** Whether containers can run on this host; for every driver that runs them by liblxc. Changes nothing. */
+/** Whether containers can run on this host, for every driver that uses liblxc. Changes nothing. */
 export async function probeRuntime(options: Abortable = {}): Promise<HostReport> {
   const cgroups = readCgroupLayout();
   const [overlay, version] = await Promise.all([hasOverlay(), liblxcVersion(options)]);
@@ -44,13 +44,14 @@ export async function probeRuntime(options: Abortable = {}): Promise<HostReport>
   };
 }
 
-/** What is lacking where liblxc is of this version; `undefined`: it is not there, which its tools tell. */
+/**
+ * What is missing with this version of liblxc. `undefined` stands for no liblxc, which the missing tools already
+ * report.
+ */
 export function missingLiblxc(version: string | undefined): readonly Missing[] {
-  if (version === undefined || !(majorOf(version) < LEAST_LIBLXC)) return [];
-  const fix = `install lxc ${LEAST_LIBLXC} or later`;
-  return [
-    { need: `liblxc:${LEAST_LIBLXC}`, reason: `liblxc ${version} is too old: containers are not tried on it`, fix },
-  ];
+  if (version === undefined || !(majorOf(version) < MIN_LIBLXC)) return [];
+  const fix = `install lxc ${MIN_LIBLXC} or later`;
+  return [{ need: `liblxc:${MIN_LIBLXC}`, reason: `liblxc ${version} is too old and not supported`, fix }];
 }
 
 function majorOf(version: string): number {
@@ -59,7 +60,7 @@ function majorOf(version: string): number {
 
 function missingKernel(overlay: boolean): readonly Missing[] {
   const [major = 0, minor = 0] = release().split(".").map(Number);
-  const old = major < LEAST_KERNEL[0] || (major === LEAST_KERNEL[0] && minor < LEAST_KERNEL[1]);
+  const old = major < MIN_KERNEL[0] || (major === MIN_KERNEL[0] && minor < MIN_KERNEL[1]);
   return [
     ...(old
       ? [{ need: "kernel:5.19", reason: `Linux ${release()} cannot stack idmapped layers`, fix: "boot a newer kernel" }]

@@ -2,16 +2,16 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync, watch } from "n
 import { punchHole } from "@pileus/core/driver";
 import { type MonitorLog, parseMonitorLog } from "./monitor-log.ts";
 
-/** Bytes that are read first, from the end: one start is told in a quarter of it. */
+/** How many bytes from the end are read first. A start takes a quarter of that. */
 const TAIL = 64 * 1024;
 
-/** Bytes that a log may take on the disk before what it says of earlier starts is given back. */
+/** How many bytes a log may take on disk before the space of earlier starts is freed. */
 const LIMIT = 1024 * 1024;
 
 /**
- * What a monitor's log says of the latest start, and nothing of those before: the container reboots as often as it
- * likes, and each time adds to the log. A log that is not there says nothing: another process removes it with the
- * instance, or before its next run, at any moment. Synchronous: see InitProcess.
+ * What a monitor's log says about the latest start only: a container may reboot any number of times, and each reboot
+ * adds to the log. A missing log counts as empty: another process may remove it at any moment, with the instance or
+ * before its next run. Synchronous: see InitProcess.
  */
 export function readMonitorLog(file: string): MonitorLog {
   const fd = ifThere(() => openSync(file, "r"));
@@ -23,7 +23,7 @@ export function readMonitorLog(file: string): MonitorLog {
   }
 }
 
-/** All that a monitor's log says, while a first start is under way: dozens of lines. Empty where there is no log. */
+/** The whole text of a monitor's log during a first start: dozens of lines. Empty if there is no log. */
 export function monitorLogText(file: string): string {
   return ifThere(() => readFileSync(file, "utf8")) ?? "";
 }
@@ -38,13 +38,13 @@ function ifThere<T>(read: () => T): T | undefined {
 }
 
 /**
- * Gives back what a log of more than a mebibyte says of starts before the latest. The monitor goes on writing at its
- * end, and nobody need know: cutting the file short could lose what it writes at the same moment.
+ * Frees the disk space of the starts before the latest in a log of more than a mebibyte. The monitor goes on writing at
+ * the end and notices nothing: truncating the file could lose what it writes at the same moment.
  */
 export function trimMonitorLog(file: string): void {
   const fd = openSync(file, "r+");
   try {
-    // stat(2): blocks of 512 bytes, whatever the file system's own are.
+    // stat(2): blocks of 512 bytes, whatever the block size of the file system.
     if (fstatSync(fd).blocks * 512 <= LIMIT) return;
     const { from } = readLatest(fd);
     if (from > 0) punchHole(fd, from);
@@ -53,21 +53,21 @@ export function trimMonitorLog(file: string): void {
   }
 }
 
-/** How soon after a change it is looked at a log, in milliseconds: it changes a hundred times in a reboot. */
+/** The delay before a changed log is checked, in milliseconds: it changes a hundred times during a reboot. */
 const TRIM_DELAY = 5000;
 
-/** Has a log trimmed as it grows, `delay` milliseconds after it did, until what is returned is called. */
+/** Trims a growing log, `delay` milliseconds after a change, until the returned function is called. */
 export function keepTrimmed(file: string, delay = TRIM_DELAY): () => void {
   let planned: NodeJS.Timeout | undefined;
   const look = () => {
     planned = undefined;
-    // It is gone, or cannot be trimmed on its file system: nothing depends on it.
+    // The log may be gone, or its file system may not support this. Nothing depends on it.
     attempt(() => trimMonitorLog(file));
   };
   const plan = () => {
     planned ??= setTimeout(look, delay).unref();
   };
-  // None where the host has no watch to spare.
+  // Undefined if the host has no free watch.
   const events = attempt(() => watch(file, { persistent: false }, plan));
   events?.on("error", () => undefined);
   return () => {
@@ -93,7 +93,7 @@ function readLatest(fd: number): { readonly log: MonitorLog; readonly from: numb
   }
 }
 
-/** A line that is cut off at the beginning is none to the parser. */
+/** The parser ignores a line whose beginning is cut off. */
 function readFrom(fd: number, from: number, length: number): string {
   const bytes = Buffer.allocUnsafe(length);
   return bytes.toString("utf8", 0, readSync(fd, bytes, 0, length, from));

@@ -3,7 +3,7 @@ import { type CgroupLayout, readCgroupLayout } from "@pileus/core/driver";
 import { refusedVariables } from "./environment.ts";
 import { refusedLimits } from "./limits.ts";
 
-/** What of a configuration no container can have on this host, with the reason: for `Backend.plan()`. */
+/** The settings of a configuration that no container can have on this host, with the reason: for `Backend.plan()`. */
 export function refusals(
   { limits, env }: Pick<InstanceConfig, "limits" | "env">,
   cgroups: Pick<CgroupLayout, "controller"> = readCgroupLayout(),

@@ -20,35 +20,35 @@ import { containerPaths, type PlacedSpec } from "./paths.ts";
 
 /** A mounted root, before its PID 1 starts and while it runs. */
 export interface OpenRoot {
-  /** On the host. Reach into it through `files` alone: symlinks in it are the instance's. */
+  /** The path on the host. Use only `files` to reach into it: the instance controls its symlinks. */
   readonly path: string;
   readonly files: FileOperations;
 }
 
 /**
- * Makes the writable part of a root, empty: it takes as long for a large image as for a small one.
+ * Makes the empty writable part of a root. The time does not depend on the size of the image.
  *
- * @throws {HostError} unless we are root; nothing is made then.
+ * @throws {HostError} unless this process is root; then nothing is made.
  */
 export function makeRoot(spec: PlacedSpec): void {
   requireRoot();
   const { upper, work } = containerPaths(spec);
   for (const folder of [work, upper]) mkdirSync(folder, { mode: 0o700, recursive: true });
-  // The root folder itself shows what the upper says of it: let that be what the image says.
+  // The root folder shows the owner and mode of the upper folder, so they are copied from the image.
   const top = spec.root.layers.at(-1);
   const image = top === undefined ? { mode: 0o755, uid: 0, gid: 0 } : statSync(top);
   chmodSync(upper, image.mode & 0o7777);
   lchownSync(upper, idOutside(spec.idmap, image.uid), idOutside(spec.idmap, image.gid));
 }
 
-/** Mounts the root, unless it is mounted. It stays so until {@link releaseContainer} or `removeRoot()`. */
+/** Mounts the root unless it is mounted. It stays mounted until {@link releaseContainer} or `removeRoot()`. */
 export async function openRoot(spec: PlacedSpec, options: Abortable = {}): Promise<OpenRoot> {
   const { lxcpath, root, upper, work, staging } = containerPaths(spec);
   if ((await mountsBelow(root)).length === 0) {
     const userNamespace = spec.idmap === undefined ? undefined : await userNamespaceOf(spec.idmap, options);
     options.signal?.throwIfAborted();
     makeMountPoint(lxcpath, root, spec.idmap);
-    // A device node in an image must be nothing but a name to who cannot make one.
+    // A user who cannot make device nodes must not be able to use those of an image.
     const nodev = spec.idmap !== undefined;
     mountOverlay({ layers: spec.root.layers, upper, work, target: root, staging, userNamespace, nodev });
   }
@@ -62,19 +62,19 @@ export async function closeRoot(spec: PlacedSpec): Promise<void> {
   removeEmptyFolder(root);
 }
 
-/** Unmounts and removes all that {@link makeRoot} made. Idempotent. Nothing may run on it. */
+/** Unmounts and removes everything that {@link makeRoot} made. Idempotent. No process may run on it. */
 export async function removeRoot(spec: PlacedSpec): Promise<void> {
   await closeRoot(spec);
   await removeFolder(spec.root.folder);
 }
 
-/** Whoever was root inside may have made folders in folders beyond the longest path, through which `node:fs` goes. */
+/** Root inside may have nested folders beyond the longest path, and `node:fs` goes by paths. */
 async function removeFolder(folder: string): Promise<void> {
   try {
     await rm(folder, { recursive: true, force: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENAMETOOLONG") throw error;
-    // Goes from folder to folder.
+    // rm(1) goes from folder to folder.
     await spawn(["rm", "-rf", "--one-file-system", "--", folder], { fromPackage: "coreutils" });
   }
 }
@@ -86,7 +86,10 @@ function rootFiles(path: string, idmap: Idmap | undefined): FileOperations {
   );
 }
 
-/** A user namespace never changes once it has its map, and takes a process to make: kept, by map, for as long as this process lives. */
+/**
+ * User namespaces by their map. One never changes once it has its map, and takes a process to make, so each is kept for
+ * as long as this process lives.
+ */
 const userNamespaces = new Map<string, number>();
 
 async function userNamespaceOf(idmap: Idmap, options: Abortable): Promise<number> {

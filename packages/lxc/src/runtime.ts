@@ -1,10 +1,10 @@
 /**
  * `@pileus/lxc/runtime`: a container of liblxc with any program as PID 1, on a copy-on-write root.
  *
- * What `lxc()` is made of, and what `@pileus/oci` builds on. In the order of use: {@link makeRoot} once, then for each
- * run {@link openRoot} (whose `files` can be prepared), {@link launchContainer}, and {@link releaseContainer} whatever
- * happened. After a crash of ours: {@link adoptContainer}. At the end of all: {@link removeContainer}. Not for callers,
- * who open a host with a driver.
+ * The runtime of `lxc()` and of `@pileus/oci`. In the order of use: {@link makeRoot} once, then for each run {@link
+ * openRoot} (whose `files` can be prepared), {@link launchContainer}, and {@link releaseContainer} whatever happened.
+ * After a crash of this process: {@link adoptContainer}. Finally: {@link removeContainer}. For authors of drivers;
+ * callers open a host with a driver.
  */
 
 export { adoptContainer, launchContainer } from "./container.ts";

@@ -2,8 +2,8 @@ import { UnsupportedError } from "@pileus/core";
 import { sealedFile } from "@pileus/core/driver";
 
 /**
- * One of our static programs (helper/) as a descriptor to execute, opened on first use and kept. Sealed: a program that
- * runs in a container could otherwise change it through /proc/PID/exe for every container after (CVE-2019-5736).
+ * One of our static programs (helper/) as a descriptor to execute, opened on first use and kept. It is sealed: a
+ * program in a container could otherwise change it through /proc/PID/exe for every later container (CVE-2019-5736).
  */
 export class SealedHelper {
   readonly #name: string;

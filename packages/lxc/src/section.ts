@@ -5,15 +5,15 @@ import { z } from "zod";
 /** The section `lxc` of an instance's configuration, as a caller writes it. */
 export interface LxcSectionInput {
   /**
-   * Ids inside are the host's own. Root inside is then root outside, held back by capabilities and cgroups alone.
+   * Ids inside are the host's own. Root inside is then root outside, restricted only by capabilities and cgroups.
    * Default false: the instance's ids are shifted.
    */
   readonly privileged?: boolean | undefined;
   /** argv of PID 1. Default `/sbin/init`. */
   readonly init?: readonly string[] | undefined;
   /**
-   * What asks PID 1 for an orderly end: `SIGTERM`, `SIGRTMIN+3`, `15`. Default: what the program that `init` leads to is
-   * known to take.
+   * The signal that asks PID 1 for an orderly end: `SIGTERM`, `SIGRTMIN+3`, `15`. Default: the signal that the program
+   * of `init` is known to take.
    */
   readonly haltSignal?: string | undefined;
 }
@@ -25,7 +25,7 @@ export interface LxcSection extends LxcSectionInput {
 
 declare module "@pileus/core" {
   interface DriverSections {
-    /** What only a system container of liblxc has. */
+    /** The configuration that only a system container of liblxc has. */
     lxc: LxcSectionInput;
   }
 }
@@ -35,7 +35,7 @@ const schema = z.strictObject({
   init: z
     .array(ArgumentSchema, { error: argvIssue })
     .min(1)
-    .refine(([program]) => program !== "", "the first word is the program: it has a name")
+    .refine(([program]) => program !== "", "the first word is the program: it cannot be empty")
     .readonly()
     .optional(),
   haltSignal: z

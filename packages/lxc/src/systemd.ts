@@ -5,29 +5,29 @@ import { type Abortable, ConnectionError } from "@pileus/core";
 import type { BackendProcess, ExecRequest } from "@pileus/core/driver";
 import type { TreeAccess } from "@pileus/core/files";
 
-/** What of a container must be had to wait for its systemd. */
+/** What is needed to wait for the systemd of a container. */
 export interface BootingSystem {
   readonly name: string;
   readonly access: TreeAccess;
   exec(request: ExecRequest, options: Abortable): Promise<BackendProcess>;
 }
 
-/** What `is-system-running` prints of a system that has come up: systemctl(1). With a failed unit it is `degraded`. */
+/** What `is-system-running` prints for a system that has booted: systemctl(1). With a failed unit it is `degraded`. */
 const UP = ["running", "degraded", "maintenance"];
 
 const MAX_ANSWER = 4096;
 
 /** Resolves when systemd has finished its boot. */
 export async function waitForSystemd(system: BootingSystem, options: Abortable): Promise<void> {
-  // systemctl fails, whatever it is told, before the manager listens.
+  // Every systemctl command fails before the manager listens.
   await waitForEntry(system.access, "/run", "systemd", options);
   await waitForEntry(system.access, "/run/systemd", "private", options);
   const argv = ["systemctl", "is-system-running", "--wait"];
   const program = await system.exec({ argv, env: {}, cwd: "/", user: undefined, tty: undefined }, options);
   const abort = () => {
-    // Where it cannot be signalled it has ended, or its connection has.
+    // If it cannot be signalled, it or its connection has ended.
     program.kill("SIGKILL").catch(() => undefined);
-    // It need not obey: what calls itself systemctl is the container's.
+    // It may not obey: the container provides the program named systemctl.
     if (program.streams.kind === "pipes")
       for (const end of [program.streams.stdout, program.streams.stderr]) end.destroy();
   };
@@ -50,7 +50,7 @@ export async function waitForSystemd(system: BootingSystem, options: Abortable):
   }
 }
 
-/** What a program of the container prints, as far as an honest one would go on. */
+/** The output of a program of the container, up to the length of an honest answer. */
 async function shortText(stream: Readable): Promise<string> {
   let printed = "";
   for await (const chunk of stream) {
@@ -60,7 +60,7 @@ async function shortText(stream: Readable): Promise<string> {
   return printed.slice(0, MAX_ANSWER);
 }
 
-/** Resolves when `folder` holds `name`: told by inotify(7), on the folder as the container sees it. */
+/** Resolves when `folder` has an entry `name`, by inotify(7) on the folder as the container sees it. */
 async function waitForEntry(access: TreeAccess, folder: string, name: string, options: Abortable): Promise<void> {
   options.signal?.throwIfAborted();
   const handle = access.openFolder(folder);

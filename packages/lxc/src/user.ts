@@ -2,18 +2,18 @@ import { ConfigError, isInstanceError } from "@pileus/core";
 import { type FileOperations, findUser, type Idmap } from "@pileus/core/driver";
 import type { Account } from "@pileus/core/files";
 
-/** Nobody needs more: what is larger is an attempt to fill our memory. */
+/** No real file is larger: a larger one is an attempt to fill our memory. */
 const MAX_FILE = 4 * 1024 * 1024;
 
-/** `findUser()` by the files of an instance. @throws {NotFoundError} when a name is not there. */
+/** `findUser()` with the files of an instance. @throws {NotFoundError} when a name is unknown. */
 export function resolveUser(files: FileOperations, user?: string): Promise<Account> {
   return findUser((path) => readText(files, path), user);
 }
 
 /**
- * That an unprivileged container has the ids of a user.
+ * Asserts that an unprivileged container has the ids of a user.
  *
- * @throws {ConfigError} which names the id, the ids that there are, and the way out
+ * @throws {ConfigError} which names the id, the available ids, and the fix
  */
 export function assertMapped({ uid, gid, groups }: Pick<Account, "uid" | "gid" | "groups">, idmap?: Idmap): void {
   if (idmap === undefined) return;
@@ -23,7 +23,7 @@ export function assertMapped({ uid, gid, groups }: Pick<Account, "uid" | "gid" |
   throw new ConfigError("user", [{ path: ["user"], message }]);
 }
 
-// A distroless image need have neither.
+// A distroless image may have neither file.
 async function readText(files: FileOperations, path: string): Promise<string> {
   try {
     const chunks: Buffer[] = [];

@@ -33,8 +33,8 @@ it("kills the init that a reboot has put in the place of one that had ended befo
   await before.ended;
   const inits = [before.identity, after.identity];
   const find = () => (inits.length > 0 ? inits.shift() : undefined);
-  const makeSure = await kill(target(monitor, find, () => false));
-  void makeSure(NEVER);
+  const killLoop = await kill(target(monitor, find, () => false));
+  void killLoop(NEVER);
   await within(5000, "the end of the second init", after.ended);
   expect(after.child.signalCode).toBe("SIGKILL");
 });
@@ -46,17 +46,17 @@ it("kills the monitor that is about to start another init, though the signal rea
   void init.ended.then(() => {
     rebooting = true;
   });
-  const makeSure = await kill(target(monitor, alive, () => rebooting));
-  await makeSure(NEVER);
+  const killLoop = await kill(target(monitor, alive, () => rebooting));
+  await killLoop(NEVER);
   expect(monitor.child.signalCode).toBe("SIGKILL");
 });
 
 it("lets a monitor write down how its init ended", async () => {
   const [monitor, init] = [program(), program()];
   const alive = () => (init.child.signalCode === null ? init.identity : undefined);
-  const makeSure = await kill(target(monitor, alive, () => false));
+  const killLoop = await kill(target(monitor, alive, () => false));
   await init.ended;
-  const gone = makeSure(NEVER);
+  const gone = killLoop(NEVER);
   monitor.child.kill("SIGTERM");
   await gone;
   expect(monitor.child.signalCode).toBe("SIGTERM");
@@ -73,8 +73,8 @@ it("goes on when a look fails, and gives up when told", async () => {
     if (look === undefined) controller.abort();
     return look;
   };
-  const makeSure = await kill(target(monitor, find, () => false));
-  await makeSure(controller.signal).then(() => {
+  const killLoop = await kill(target(monitor, find, () => false));
+  await killLoop(controller.signal).then(() => {
     over = true;
   });
   expect([over, looks, monitor.child.signalCode]).toEqual([true, [], null]);
@@ -96,8 +96,8 @@ it("ends what a monitor that was killed leaves behind, without which its end is 
     () => undefined,
     () => true,
   );
-  const makeSure = await kill({ ...rebooting, release });
+  const killLoop = await kill({ ...rebooting, release });
   await monitor.ended;
-  await makeSure(NEVER);
+  await killLoop(NEVER);
   expect(released).toEqual(["SIGKILL"]);
 });

@@ -29,7 +29,7 @@ describe("the plan of a change", () => {
     const issues = (more: Record<string, unknown>) =>
       refusals(config(more), LEGACY_FACTS.cgroups).map(({ path, message }) => `${path.join(".")}: ${message}`);
     expect(issues({ limits: { memory: 2 ** 20 - 1 } })).toEqual([
-      "limits.memory: no container can start in less than 1 MiB",
+      "limits.memory: no container can start with less than 1 MiB",
     ]);
     expect(issues({ env: { PATH: "a\nb", A: "a\nb", "a-b": "\r" } })).toEqual([
       "env.PATH: this variable cannot hold a line break",

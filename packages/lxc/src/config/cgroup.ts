@@ -3,7 +3,9 @@ import type { ContainerSpec } from "../container-spec.ts";
 import { limitEntries } from "../limits.ts";
 import type { ConfigEntry } from "./render.ts";
 
-/** Device nodes that programs expect, as in common.conf of lxc: making any node, using these. */
+/**
+ * The device rules of lxc's common.conf: a container may make any device node, and use the nodes that programs expect.
+ */
 const DEVICES = [
   "c *:* m",
   "b *:* m",
@@ -12,7 +14,7 @@ const DEVICES = [
 
 /** Limits and allowed devices, each for the version of cgroups that its controller has on this host. */
 export function cgroupEntries(spec: ContainerSpec, cgroups: Pick<CgroupLayout, "controller">): readonly ConfigEntry[] {
-  // Version 2 has no such controller but a program of liblxc's (BPF) under the same keys.
+  // Version 2 has no such controller. liblxc implements the same keys by a BPF program.
   const prefix = cgroups.controller("devices") === undefined ? "lxc.cgroup2" : "lxc.cgroup";
   return [
     [`${prefix}.devices.deny`, "a"],

@@ -8,12 +8,12 @@ import { networkEntries } from "./network.ts";
 import type { ConfigEntry } from "./render.ts";
 import { type SecurityFacts, securityEntries } from "./security.ts";
 
-/** What a configuration depends on beside the container itself. */
+/** What a configuration depends on besides the container itself. */
 export interface ConfigFacts extends SecurityFacts {
   readonly cgroups: Pick<CgroupLayout, "controller">;
 }
 
-/** All of a container's configuration. Pure. */
+/** The whole configuration of a container. Pure. */
 export function containerConfig(spec: ContainerSpec, facts: ConfigFacts): readonly ConfigEntry[] {
   const names = cgroupNames(spec);
   return [
@@ -26,7 +26,7 @@ export function containerConfig(spec: ContainerSpec, facts: ConfigFacts): readon
     ["lxc.pty.max", 1024],
     ...initEntries(spec),
     ...securityEntries(spec, facts),
-    // Not lxc.cgroup.dir, which leaves empty cgroups behind.
+    // lxc.cgroup.dir would leave empty cgroups behind.
     ["lxc.cgroup.dir.container", names.container],
     ["lxc.cgroup.dir.container.inner", names.inner],
     ["lxc.cgroup.dir.monitor", names.monitor],

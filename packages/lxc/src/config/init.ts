@@ -3,13 +3,14 @@ import { inheritedVariables } from "../environment.ts";
 import type { ConfigEntry } from "./render.ts";
 
 /**
- * PID 1: its identity, place, environment, terminal and halt signal. Its argv is not here: lxc.init.cmd cannot quote.
+ * PID 1: its identity, place, environment, terminal and halt signal. Its argv is not part of this, because lxc.init.cmd
+ * cannot quote.
  */
 export function initEntries(spec: ContainerSpec): readonly ConfigEntry[] {
   const { init, output } = spec;
   const inherited = inheritedVariables(init.env ?? {});
   return [
-    // The helper's: the program's own it sets itself.
+    // The id of the helper, which later sets the program's own.
     ["lxc.init.uid", 0],
     ["lxc.init.gid", 0],
     ["lxc.init.cwd", init.cwd ?? "/"],
@@ -19,7 +20,7 @@ export function initEntries(spec: ContainerSpec): readonly ConfigEntry[] {
     ["lxc.signal.halt", init.haltSignal],
     ...(output.kind === "console"
       ? [["lxc.console.logfile", output.file] as const]
-      : // The program's descriptors are then those of lxc-start.
+      : // The program's descriptors are then the same as those of lxc-start.
         [["lxc.console.path", "none"] as const]),
   ];
 }

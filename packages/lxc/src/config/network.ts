@@ -2,11 +2,11 @@ import type { NicAttachment } from "@pileus/core/driver";
 import type { ConfigEntry } from "./render.ts";
 
 /**
- * The interfaces: each a veth on its bridge, configured by liblxc, so that nothing inside is needed. Without any:
- * loopback alone, which is up.
+ * The interfaces: each is a veth on its bridge. liblxc configures them, so that the container needs no program for it.
+ * Without any interface, only loopback is there, and it is up.
  */
 export function networkEntries(nics: readonly NicAttachment[]): readonly ConfigEntry[] {
-  // liblxc brings loopback up with the interface that is up: that of type empty stands for none.
+  // liblxc brings loopback up together with an interface that is up. The type "empty" stands for no interface.
   if (nics.length === 0)
     return [
       ["lxc.net.0.type", "empty"],

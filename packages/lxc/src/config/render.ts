@@ -4,7 +4,7 @@ import { ConfigError } from "@pileus/core";
 export type ConfigEntry = readonly [key: string, value: string | number];
 
 /**
- * The text of a configuration. Every value stays on its line and is taken by liblxc exactly as it is.
+ * The text of a configuration. Every value stays on its line, and liblxc reads it exactly as it is.
  *
  * @throws {ConfigError} for a value that no line can hold.
  */
@@ -12,7 +12,7 @@ export function renderConfig(entries: readonly ConfigEntry[]): string {
   return entries.map(([key, value]) => `${checkKey(key)} = ${quote(key, String(value))}\n`).join("");
 }
 
-// confile.c, parse_line: surrounding blanks are cut, then one pair of quotes around the rest, and nothing within is special.
+// confile.c, parse_line: it removes surrounding blanks, then one pair of quotes. No character within is special.
 function quote(key: string, value: string): string {
   if (/[\n\r\0]/.test(value)) {
     throw new ConfigError("container configuration", [
@@ -23,6 +23,6 @@ function quote(key: string, value: string): string {
 }
 
 function checkKey(key: string): string {
-  if (!/^lxc(\.[a-z0-9_]+)+$/.test(key)) throw new TypeError(`no key of liblxc: ${JSON.stringify(key)}`);
+  if (!/^lxc(\.[a-z0-9_]+)+$/.test(key)) throw new TypeError(`not a key of liblxc: ${JSON.stringify(key)}`);
   return key;
 }

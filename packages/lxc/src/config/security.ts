@@ -2,15 +2,18 @@ import type { ContainerSpec } from "../container-spec.ts";
 import type { ConfigEntry } from "./render.ts";
 
 export interface SecurityFacts {
-  /** A seccomp profile of the host, where it has one. */
+  /** The seccomp profile of the host, if it has one. */
   readonly seccompProfile: string | undefined;
   readonly apparmor: boolean;
 }
 
-/** Capabilities that reach past the container; common.conf of lxc. With an idmap they reach nowhere, and are kept. */
+/**
+ * Capabilities that reach past the container; common.conf of lxc. With an idmap they have no effect outside, and are
+ * kept.
+ */
 const DROPPED = ["mac_admin", "mac_override", "sys_time", "sys_module", "sys_rawio"];
 
-/** Who the container is to the kernel: its ids, capabilities, system calls. */
+/** What the kernel lets the container do: its ids, capabilities and system calls. */
 export function securityEntries({ idmap, init }: ContainerSpec, facts: SecurityFacts): readonly ConfigEntry[] {
   return [
     ...(idmap === undefined
@@ -21,7 +24,7 @@ export function securityEntries({ idmap, init }: ContainerSpec, facts: SecurityF
         ]),
     ...(init.noNewPrivileges ? [["lxc.no_new_privs", 1] as const] : []),
     ...(facts.seccompProfile === undefined ? [] : [["lxc.seccomp.profile", facts.seccompProfile] as const]),
-    // Without AppArmor liblxc warns about its own default.
+    // Without AppArmor, liblxc would warn about its own default.
     ...(facts.apparmor ? [] : [["lxc.apparmor.profile", "unconfined"] as const]),
   ];
 }

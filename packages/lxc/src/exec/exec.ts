@@ -6,33 +6,35 @@ import { type BackendProcess, type Idmap, idOutside, sendDescriptors, socketPair
 import { EXEC_HELPER } from "../helpers.ts";
 import { launch } from "../launch.ts";
 import {
-  decodeNews,
+  decodeMessages,
   encodeRequest,
   encodeResize,
   encodeSignal,
-  type HelperNews,
+  type HelperMessage,
   type HelperRequest,
 } from "./protocol.ts";
 import { openPipes, type ProgramPipes, terminalStream } from "./streams.ts";
 
-/** Milliseconds that an abandoned helper gets to end its program, and with it lxc-attach. It mostly takes five. */
-const PATIENCE = 1000;
+/**
+ * How long an abandoned helper may take to end its program and so lxc-attach, in milliseconds. It usually takes five.
+ */
+const ABANDON_TIMEOUT = 1000;
 
-/** What an exec needs to know of the container that it goes to. */
+/** What an exec must know about its container. */
 export interface ExecTarget {
   readonly name: string;
   /** argv that runs the program at descriptor 4 inside: lxc-attach(1). */
   readonly argv: readonly string[];
-  /** Of the tool itself, which lets none of it through. */
+  /** The environment of the tool itself, which passes none of it on. */
   readonly env: Readonly<Record<string, string>>;
   readonly idmap: Idmap | undefined;
 }
 
 /**
- * Starts a program inside: lxc-attach enters the container with all that confines it, and our helper, executed there by
- * descriptor, becomes the program and stays its parent. See docs/design/0002-exec-in-containers.md.
+ * Starts a program inside: lxc-attach enters the container with all its restrictions. Our helper, executed there by
+ * descriptor, starts the program and stays its parent. See docs/design/0002-exec-in-containers.md.
  *
- * `asked` may still be on its way: entering takes longer than to find out about a user.
+ * `asked` may still be pending: to enter the container takes longer than to look up a user.
  */
 export async function execInside(
   target: ExecTarget,
@@ -40,7 +42,7 @@ export async function execInside(
   asked: Promise<HelperRequest>,
   options: Abortable,
 ): Promise<BackendProcess> {
-  // Looked at below, if we get there.
+  // A rejection is handled below, if the code gets there.
   asked.catch(() => undefined);
   const pipes = openPipes();
   let program: AttachedProgram;
@@ -54,7 +56,7 @@ export async function execInside(
   options.signal?.addEventListener("abort", abort, { once: true });
   try {
     const request = await asked;
-    pipes.give(idOutside(target.idmap, request.uid), idOutside(target.idmap, request.gid));
+    pipes.setOwner(idOutside(target.idmap, request.uid), idOutside(target.idmap, request.gid));
     pipes.handOver();
     program.send(encodeRequest(request));
     await program.begun;
@@ -81,10 +83,10 @@ export async function execInside(
 class AttachedProgram {
   readonly #child: ChildProcess;
   readonly #control: Socket;
-  /** Settles when the program runs, or could not be started: then `exit` says so. */
+  /** Settles when the program runs or could not be started. In the second case `exit` has the result. */
   readonly begun: Promise<void>;
   readonly exit: Promise<ExitStatus>;
-  /** Resolves when nothing of it is left on the host. */
+  /** Resolves when nothing of the program is left on the host. */
   readonly left: Promise<void>;
   #unread: Buffer = Buffer.alloc(0);
 
@@ -92,10 +94,11 @@ class AttachedProgram {
     const { control, fd, theirs } = connect();
     this.#control = control;
     try {
-      // Not by inheritance: lxc-attach would hold them for as long as it runs, and no stream would end before that.
+      // The descriptors are not inherited: lxc-attach would keep them open as long as it runs, and no stream would end
+      // before that.
       const [stdin, stdout, stderr] = pipes.theirs;
       sendDescriptors(fd, [stdin, stdout, kind === "tty" ? stdout : stderr]);
-      // The helper ends what it started when the control connection closes, however we ended.
+      // The helper ends what it started when the control connection closes, even if this process crashes.
       this.#child = launch(target.argv, {
         stdio: ["ignore", "ignore", "ignore", theirs, EXEC_HELPER.descriptor()],
         env: target.env,
@@ -108,21 +111,21 @@ class AttachedProgram {
     }
     this.left = new Promise<void>((resolve) => {
       this.#child.once("close", () => resolve());
-      // It was never there.
+      // The process never started.
       this.#child.once("error", () => resolve());
     });
-    // A broken connection shows as its end.
+    // A broken connection is handled as its end.
     this.#control.on("error", () => undefined);
     const begun = deferred<void>();
     const exit = deferred<ExitStatus>();
     this.begun = begun.promise;
     this.exit = exit.promise;
     this.#control.on("data", (bytes: Buffer) => {
-      for (const news of this.#decode(bytes)) {
-        if (news.kind === "failed") exit.resolve({ kind: "exited", code: news.code });
-        if (news.kind === "ended") {
-          exit.resolve(news.status);
-          // What is left of its group must not keep us from our own end.
+      for (const message of this.#decode(bytes)) {
+        if (message.kind === "failed") exit.resolve({ kind: "exited", code: message.code });
+        if (message.kind === "ended") {
+          exit.resolve(message.status);
+          // The rest of its group must not keep this process alive.
           this.#child.unref();
           this.#control.unref();
         }
@@ -133,10 +136,10 @@ class AttachedProgram {
       begun.reject(error);
       exit.reject(error);
     };
-    // As the system says it: the engine tells of it with the fix.
+    // The plain system error: the engine adds the fix.
     this.#child.once("error", fail);
     this.#control.once("close", () => {
-      const why = "it ended without a word: the container stopped, or is at its limit of processes or memory";
+      const why = "it ended without a message: the container stopped, or is at its limit of processes or memory";
       fail(new ConnectionError(`a program in container "${target.name}"`, why));
     });
   }
@@ -145,30 +148,33 @@ class AttachedProgram {
     if (this.#control.writable) this.#control.write(frame);
   }
 
-  /** Ends the program with all that it started, or keeps it from starting. What is left after its end lives on. */
+  /**
+   * Kills the program with everything it started, or keeps it from starting. After the program's end, the processes
+   * that it left live on.
+   */
   abandon(): void {
     this.#control.destroy();
   }
 
   /**
-   * Abandons it and resolves when nothing of it is left on the host: also where what is inside stands still, or is made
-   * to.
+   * Abandons the program, and resolves when nothing of it is left on the host. Works even if the processes inside are
+   * frozen.
    */
   async dismiss(): Promise<void> {
     this.abandon();
-    const late = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE);
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), ABANDON_TIMEOUT);
     await this.left;
     clearTimeout(late);
   }
 
-  #decode(bytes: Buffer): readonly HelperNews[] {
-    const { news, rest } = decodeNews(Buffer.concat([this.#unread, bytes]));
+  #decode(bytes: Buffer): readonly HelperMessage[] {
+    const { messages, rest } = decodeMessages(Buffer.concat([this.#unread, bytes]));
     this.#unread = rest;
-    return news;
+    return messages;
   }
 }
 
-/** A connection for a helper: our end, and its own. */
+/** A connection to a helper: our end, and the helper's. */
 function connect(): { readonly control: Socket; readonly fd: number; readonly theirs: number } {
   const [fd, theirs] = socketPair();
   return { control: new Socket({ fd, readable: true, writable: true }), fd, theirs };
@@ -181,7 +187,7 @@ function deferred<T>() {
     resolve = yes;
     reject = no;
   });
-  // Nobody may be looking.
+  // There may be no listener: a rejection must not count as unhandled.
   promise.catch(() => undefined);
   return { promise, resolve, reject };
 }

@@ -1,7 +1,7 @@
 import type { ExitStatus, SignalName, TerminalSize } from "@pileus/core";
 import { parseSignal, signalName } from "@pileus/core/files";
 
-/** What the helper is asked to become. The frames are described in helper/exec-helper.c. Pure. */
+/** The program that the helper must start. helper/exec-helper.c describes the frames. Pure. */
 export interface HelperRequest {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -36,7 +36,7 @@ export function encodeRequest(request: HelperRequest): Buffer {
   return Buffer.concat([head, strings]);
 }
 
-/** `signal` goes to the program's process group, or after its end to what is left of that. */
+/** Encodes a signal for the program's process group, or, after the program's end, for the rest of the group. */
 export function encodeSignal(signal: SignalName): Buffer {
   return words([SIGNAL, parseSignal(signal) ?? 0]);
 }
@@ -45,31 +45,34 @@ export function encodeResize({ columns, rows }: TerminalSize): Buffer {
   return words([RESIZE, ((columns & 0xffff) << 16) | (rows & 0xffff)]);
 }
 
-export type HelperNews =
+export type HelperMessage =
   | { readonly kind: "started"; readonly pid: number }
   /** The program could not be started; the reason is on its standard error. */
   | { readonly kind: "failed"; readonly code: number }
   | { readonly kind: "ended"; readonly status: ExitStatus };
 
-/** The news in `bytes`, and what is left of the last. What is no news is left out: the container could have sent it. */
-export function decodeNews(bytes: Buffer): { readonly news: readonly HelperNews[]; readonly rest: Buffer } {
-  const news: HelperNews[] = [];
+/**
+ * Decodes the messages in `bytes`, and returns the bytes of an incomplete last one. Skips invalid messages: the
+ * container could have sent them.
+ */
+export function decodeMessages(bytes: Buffer): { readonly messages: readonly HelperMessage[]; readonly rest: Buffer } {
+  const messages: HelperMessage[] = [];
   let at = 0;
   for (; at + FRAME <= bytes.length; at += FRAME) {
     const value = bytes.readUInt32LE(at + 4);
     switch (bytes.readUInt32LE(at)) {
       case 1:
-        news.push({ kind: "started", pid: value });
+        messages.push({ kind: "started", pid: value });
         break;
       case 2:
-        news.push({ kind: "failed", code: value & 0xff });
+        messages.push({ kind: "failed", code: value & 0xff });
         break;
       case 3:
-        news.push({ kind: "ended", status: waitStatus(value) });
+        messages.push({ kind: "ended", status: waitStatus(value) });
         break;
     }
   }
-  return { news, rest: bytes.subarray(at) };
+  return { messages, rest: bytes.subarray(at) };
 }
 
 /** wait(2), WIFSIGNALED. */

@@ -5,7 +5,7 @@ import type { HelperRequest } from "./protocol.ts";
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** Fills in what needs the instance's own files: who the user is, and what follows from it. */
+/** Fills in what depends on the instance's own files: the user, and what follows from it. */
 export async function completeRequest(
   request: ExecRequest,
   name: string,

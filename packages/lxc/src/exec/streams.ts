@@ -5,24 +5,27 @@ import { pipe } from "@pileus/core/driver";
 
 type Pipe = ReturnType<typeof pipe>;
 
-/** The three pipes of a program: our ends as streams, its ends as descriptors until it has them. */
+/** The three pipes of a program: our ends as streams, and its ends as descriptors until they are handed over. */
 export interface ProgramPipes {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
   /** In the order 0, 1, 2. */
   readonly theirs: readonly [number, number, number];
-  /** Gives them to an owner, by ids of the host: only who owns a pipe can open it by /dev/stdout. Before they are handed over. */
-  give(uid: number, gid: number): void;
-  /** Closes the program's ends, once it has its own. */
+  /**
+   * Sets the owner of the pipes, by ids of the host: only the owner of a pipe can open it as /dev/stdout. Must come
+   * before `handOver()`.
+   */
+  setOwner(uid: number, gid: number): void;
+  /** Closes the program's ends here, once the program has them. */
   handOver(): void;
   /** Closes everything. */
   destroy(): void;
 }
 
 /**
- * Opens three real pipes: the socket pairs that `node:child_process` makes cannot be opened by /dev/stdout. They belong to the
- * program's user for the same reason.
+ * Opens three real pipes: the socket pairs of `node:child_process` cannot be opened as /dev/stdout. For the same reason
+ * they belong to the program's user.
  */
 export function openPipes(): ProgramPipes {
   const [input, output, errors] = threePipes();
@@ -40,7 +43,7 @@ export function openPipes(): ProgramPipes {
     stdout,
     stderr,
     theirs,
-    give(uid, gid) {
+    setOwner(uid, gid) {
       for (const fd of theirs) fchownSync(fd, uid, gid);
     },
     handOver,
@@ -51,7 +54,7 @@ export function openPipes(): ProgramPipes {
   };
 }
 
-/** All three, or none: where descriptors run out each attempt would otherwise take some more. */
+/** Opens all three or none: when descriptors run out, each attempt would otherwise leak some. */
 function threePipes(): [Pipe, Pipe, Pipe] {
   const made: Pipe[] = [];
   try {
@@ -63,10 +66,13 @@ function threePipes(): [Pipe, Pipe, Pipe] {
   }
 }
 
-/** A terminal's two directions as one stream. Ending it leaves the terminal open: a program reads an end by its own convention (^D). */
+/**
+ * A terminal's two directions as one stream. Ending the stream leaves the terminal open: for programs, a terminal's
+ * input ends with ^D.
+ */
 export function terminalStream({ stdin, stdout }: ProgramPipes): Duplex {
   const terminal = new Duplex({
-    // Where the program has closed it there is nobody to write to.
+    // Once the program has closed it, there is no reader to write to.
     allowHalfOpen: false,
     read: () => void stdout.resume(),
     write: (chunk, _encoding, callback) => void stdin.write(chunk, callback),
@@ -82,7 +88,7 @@ export function terminalStream({ stdin, stdout }: ProgramPipes): Duplex {
   });
   stdout.once("end", () => terminal.push(null));
   stdout.on("error", (error) => terminal.destroy(error));
-  // The program has gone: that shows as the end of what it prints.
+  // When the program has gone, its output ends: that is enough.
   stdin.on("error", () => undefined);
   return terminal;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeNews, encodeRequest, encodeResize, encodeSignal, waitStatus } from "../../src/exec/protocol.ts";
+import { decodeMessages, encodeRequest, encodeResize, encodeSignal, waitStatus } from "../../src/exec/protocol.ts";
 
 const REQUEST = { argv: ["a"], env: {}, cwd: "/", uid: 1, gid: 2, groups: [], tty: undefined } as const;
 
@@ -23,14 +23,14 @@ describe("the request to the helper", () => {
   });
 });
 
-describe("the news from the helper", () => {
+describe("the messages from the helper", () => {
   it("are read across pieces of any size", () => {
     const bytes = Buffer.alloc(24);
     for (const [index, word] of [1, 77, 3, 9, 9, 9].entries()) bytes.writeUInt32LE(word, index * 4);
-    const first = decodeNews(bytes.subarray(0, 13));
-    expect(first.news).toEqual([{ kind: "started", pid: 77 }]);
-    const second = decodeNews(Buffer.concat([first.rest, bytes.subarray(13)]));
-    expect(second.news).toEqual([{ kind: "ended", status: { kind: "signaled", signal: "SIGKILL" } }]);
+    const first = decodeMessages(bytes.subarray(0, 13));
+    expect(first.messages).toEqual([{ kind: "started", pid: 77 }]);
+    const second = decodeMessages(Buffer.concat([first.rest, bytes.subarray(13)]));
+    expect(second.messages).toEqual([{ kind: "ended", status: { kind: "signaled", signal: "SIGKILL" } }]);
     expect(second.rest.length).toBe(0);
   });
   it("tell an exit with 143 from an end by SIGTERM", () => {
