@@ -1,15 +1,15 @@
-/** Somebody inside of an instance: ids are those of the instance. */
+/** A user inside an instance, with the ids that the instance has for it. */
 export interface Account {
   readonly uid: number;
   readonly gid: number;
   /**
-   * Supplementary groups, the primary one first as initgroups(3) has it: else a set-group-ID program could put it off,
-   * and with it what the group is forbidden.
+   * Supplementary groups, with the primary group first as in initgroups(3): otherwise a set-group-ID program could drop
+   * the primary group, and with it whatever is denied to that group.
    */
   readonly groups: readonly number[];
   /** A folder that need not exist. */
   readonly home: string;
-  /** The number where there is no name. */
+  /** The number if there is no name. */
   readonly name: string;
 }
 
@@ -18,15 +18,15 @@ export interface UnknownAccount {
   readonly unknown: "user" | "group";
 }
 
-/** The texts of an instance's own passwd(5) and group(5); `""` where it has none. */
+/** The texts of an instance's own passwd(5) and group(5); `""` for a missing file. */
 export interface AccountFiles {
   readonly passwd: string;
   readonly group: string;
 }
 
 /**
- * Finds a user by `name`, `uid`, `name:group` or `uid:gid`. Numbers need not be there. With a group given there are no
- * others, as Docker has it. A half that is empty is the default: root, or the user's own groups. Pure.
+ * Finds a user by `name`, `uid`, `name:group` or `uid:gid`. Numbers need no entry. If a group is given, the user has no
+ * other groups, as in Docker. An empty half means the default: root, or the user's own groups. Pure.
  */
 export function findAccount(user: string | undefined, files: AccountFiles): Account | UnknownAccount {
   const [named = "", namedGroup = ""] = (user ?? "").split(":");
@@ -66,8 +66,8 @@ function memberships(name: string, primary: number, files: AccountFiles): readon
 }
 
 /**
- * An id that a process can have: -1 means "unchanged" to the kernel. An entry without is none: `+::::::` is for another
- * directory (nsswitch.conf(5), compat).
+ * Whether a process can have this id: -1 means "unchanged" to the kernel. An entry without an id is no user: `+::::::`
+ * refers to another directory (nsswitch.conf(5), compat).
  */
 function isId(text: string): boolean {
   return /^[0-9]{1,10}$/.test(text) && Number(text) < 0xffffffff;

@@ -7,7 +7,7 @@ import { identityOf } from "./descent.ts";
 import { type FileCalls, setTime } from "./file-calls.ts";
 
 const writeAsync = promisify(write);
-/** Bytes that are written within one turn: a trip through the thread pool costs more than they do. */
+/** Up to this many bytes are written synchronously: a trip through the thread pool costs more. */
 const SMALL = 64 * 1024;
 
 /** A file of an archive whose content arrives piece by piece; then it is kept, or discarded. */
@@ -15,7 +15,7 @@ export class ArrivingFile {
   readonly #pending: PendingFile;
   readonly #entry: TarEntry;
   readonly #extents: readonly Extent[];
-  /** Where the next bytes belong: in which of the extents, and how many bytes of it are written. */
+  /** Where the next bytes belong: the index of the extent, and how many bytes of it are written. */
   #extent = 0;
   #written = 0;
   /** Bytes still to come. */
@@ -28,18 +28,18 @@ export class ArrivingFile {
     this.#left = storedSize(entry);
   }
 
-  /** Whether all of its content is there. */
+  /** Whether all content has arrived. */
   get isWhole(): boolean {
     return this.#left === 0;
   }
 
-  /** One file can have very many parts: `turn` is called before each. */
-  async write(bytes: Buffer, turn: () => Promise<void> | undefined): Promise<void> {
-    for (let at = 0; at < bytes.length; at += await this.#writeNext(bytes.subarray(at))) await turn();
+  /** One file can have very many parts: `yieldNow` is called before each. */
+  async write(bytes: Buffer, yieldNow: () => Promise<void> | undefined): Promise<void> {
+    for (let at = 0; at < bytes.length; at += await this.#writeNext(bytes.subarray(at))) await yieldNow();
     this.#left -= bytes.length;
   }
 
-  /** Writes as much of `bytes` as belongs to one part, and says how much. */
+  /** Writes the bytes that belong to one part, and returns their number. */
   async #writeNext(bytes: Buffer): Promise<number> {
     const { fd } = this.#pending;
     const { offset, length } = this.#extents[this.#extent] as Extent;
@@ -57,7 +57,7 @@ export class ArrivingFile {
     return written;
   }
 
-  /** Puts it in place with its time; returns what tells it from all other files. After a failure nothing is left. */
+  /** Puts the file in place with its time, and returns its identity. A failure leaves nothing. */
   async keep(calls: FileCalls | undefined): Promise<string> {
     const { fd } = this.#pending;
     try {

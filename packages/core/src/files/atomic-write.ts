@@ -6,34 +6,34 @@ import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
 
 /** A name in a folder that nothing else uses, for what will be renamed into place. */
 export function temporaryName(): string {
-  // Of a UUID: it draws on entropy in store, where randomBytes() asks the kernel each time.
+  // randomUUID() uses cached entropy; randomBytes() asks the kernel each time.
   return `.pileus-${randomUUID().replaceAll("-", "").slice(0, 16)}`;
 }
 
-/** A new file that is not in place yet: written through `fd`, then kept by `commit()` or given up by `discard()`. */
+/** A new file that is not in place yet: write through `fd`, then call `commit()` or `discard()`. */
 export interface PendingFile {
-  /** For reading and writing. Whoever opened the file closes it, after `commit()` or `discard()`. */
+  /** For reading and writing. The opener of the file closes it, after `commit()` or `discard()`. */
   readonly fd: number;
   /**
-   * Puts it in place at once; where a file is mounted, into that file, which takes a while. After a failure it is to be
-   * discarded.
+   * Puts the file in place atomically. If a file is mounted there, copies the content into that file, which takes a
+   * while. After a failure, call `discard()`.
    */
   commit(): Promise<void>;
-  /** Never fails because of what is in the tree: it is called where nobody could hear of that. */
+  /** Never fails because of what is in the tree: its callers have no way to report that. */
   discard(): void;
 }
 
-/** Who a new file belongs to, and its mode. */
+/** The owner and mode of a new file. */
 type FileFacts = Owner & { readonly mode: number };
 
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = constants;
-/** open(2): a file without a name, which is gone with its last descriptor. */
+/** open(2): a file without a name, which disappears with its last descriptor. */
 const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 
 /**
  * Opens a file that is to become `name` in `folder`, which must stay open until commit or discard. While its content
- * arrives it has no name, so that nothing is left of it when this process is killed; where the file system knows no such
- * files, a temporary one.
+ * arrives, the file has no name, so that nothing is left if this process is killed. On a file system without such files
+ * it has a temporary name.
  */
 export function openPending(
   access: TreeAccess,
@@ -45,8 +45,8 @@ export function openPending(
 }
 
 /**
- * The same for a file whose parts may be seen: where nothing is yet it has its final name from the beginning. What is
- * there is replaced at once all the same.
+ * The same for a file that may be seen in part: a new file has its final name from the beginning. An existing file is
+ * still replaced atomically.
  */
 export function openInPlace(
   access: TreeAccess,
@@ -82,7 +82,7 @@ function openNameless(
   setMode(fd, facts.mode);
   const put = () => {
     if (calls.giveName(fd, folder.path(name))) return;
-    // No linkat(2) of Linux replaces what is there: the file has another name for a moment.
+    // linkat(2) cannot replace an existing file: the new file has a temporary name for a moment.
     const at = folder.path(temporaryName());
     if (!calls.giveName(fd, at)) throw systemError("EEXIST", at.toString());
     renameOrRemove(at, folder.path(name));
@@ -104,7 +104,7 @@ function openTemporary(access: TreeAccess, folder: FolderHandle, name: string | 
   };
 }
 
-/** Has `put` put a file at `name`, or copies it into the file that is mounted there. */
+/** Calls `put` to put a file at `name`, or copies it into the file that is mounted there. */
 async function commitAt(
   access: TreeAccess,
   folder: FolderHandle,
@@ -122,7 +122,7 @@ async function commitAt(
   }
 }
 
-/** rename(2) of a thing of ours, of which nothing is left where that fails. */
+/** rename(2) of our own temporary file, which is removed if that fails. */
 export function renameOrRemove(at: Buffer, to: Buffer): void {
   try {
     renameSync(at, to);
@@ -143,7 +143,7 @@ function createFile(access: TreeAccess, path: Buffer, facts: FileFacts): number 
   }
 }
 
-/** After the owner: a change of owner drops setuid. Closes the file when that fails. */
+/** Sets the mode. Call it after the owner is set: a change of owner drops setuid. Closes the file if it fails. */
 function setMode(fd: number, mode: number): void {
   try {
     fchmodSync(fd, mode);
@@ -157,8 +157,7 @@ function removeOurs(path: Buffer): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    // Whoever lives in the tree may have put a folder in its place, or made this one unchangeable: nothing of ours is
-    // there.
+    // A process in the tree may have put a folder in its place, or made this folder immutable: nothing of ours is there.
     if (typeof (error as NodeJS.ErrnoException).errno !== "number") throw error;
   }
 }

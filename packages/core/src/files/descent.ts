@@ -3,14 +3,14 @@ import { folderOf, openFolderAt } from "./folder-descriptor.ts";
 import { systemError } from "./plain-access.ts";
 import type { FolderHandle } from "./tree-access.ts";
 
-/** Folders that are held open, of the deepest on. */
+/** How many folders are held open, counted from the deepest. */
 const HELD = 64;
 const O_PATH = 0o10000000;
-/** As the kernel for one path: path_resolution(7). */
+/** Symlinks that are followed, as many as the kernel follows in one path: path_resolution(7). */
 const MAX_LINKS = 40;
 
 interface Level {
-  /** `undefined` while it is closed; the last level never is. */
+  /** `undefined` while it is closed; the last level is always open. */
   folder: FolderHandle | undefined;
   /** Known once it was closed. */
   identity: string | undefined;
@@ -19,8 +19,8 @@ interface Level {
 }
 
 /**
- * A way down a tree by descriptors, one folder at a time. Of a deep way only the last folders stay open: the way back
- * is then "..", and must lead to the very folder that was left.
+ * A walk down a tree by descriptors, one folder at a time. Of a deep path only the last folders stay open: the way back
+ * is then "..", and must lead to the same folder as before.
  */
 export class Descent implements Disposable {
   readonly #levels: Level[] = [];
@@ -46,7 +46,7 @@ export class Descent implements Disposable {
     this.#push(openFolderAt(this.folder.path(Buffer.from(name, "latin1"))), false);
   }
 
-  /** The same through a symlink, wherever it leads. Where a circle of them would go on for ever: `ELOOP`. */
+  /** The same through a symlink, wherever it leads. @throws `ELOOP` for a circle of symlinks */
   enterLinked(name: string): void {
     const at = this.folder.path(Buffer.from(name, "latin1"));
     if (!lstatSync(at).isSymbolicLink()) this.enter(name);
@@ -87,7 +87,7 @@ export class Descent implements Disposable {
     this.#levels.push({ folder, identity: undefined, elsewhere });
     const at = this.#levels.length - 1 - HELD;
     const old = this.#levels[at];
-    // The first has none above that could be asked for it, nor has what only a symlink leads from.
+    // The first level, and one that was entered through a symlink, cannot be reopened from the level above.
     if (at < 1 || old?.folder === undefined || this.#levels[at + 1]?.elsewhere === true) return;
     old.identity = identityOf(factsOf(old.folder));
     old.folder[Symbol.dispose]();
@@ -95,7 +95,7 @@ export class Descent implements Disposable {
   }
 }
 
-/** The folder above, if it is still the one that it was. */
+/** The folder above, if it is still the same. */
 function reopen(child: FolderHandle, identity: string | undefined): FolderHandle {
   const folder = openFolderAt(child.path(".."));
   if (identityOf(factsOf(folder)) === identity) return folder;
@@ -107,7 +107,7 @@ export function factsOf(folder: FolderHandle): BigIntStats {
   return fstatSync(folder.fd, { bigint: true });
 }
 
-/** What tells a file or folder from all others that exist. */
+/** The identity of a file or folder, unique among all that exist. */
 export function identityOf({ dev, ino }: BigIntStats): string {
   return `${dev}:${ino}`;
 }

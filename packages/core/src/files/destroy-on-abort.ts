@@ -1,8 +1,8 @@
 import { finished, type Readable, type Writable } from "node:stream";
 
 /**
- * Destroys the stream when the signal aborts, with its reason itself: `addAbortSignal()` of node:stream wraps it in an
- * error of its own.
+ * Destroys the stream with the signal's reason itself when the signal aborts: `addAbortSignal()` of node:stream wraps
+ * the reason in an error of its own.
  */
 export function destroyOnAbort(stream: Readable | Writable, signal: AbortSignal | undefined): void {
   if (signal === undefined) return;

@@ -4,17 +4,20 @@ import type { Extent } from "../tar/entry.ts";
 
 /** System calls on files that Node does not offer. */
 export interface FileCalls {
-  /** Sets the times of an open file, or of what is at a path, itself, to nanoseconds since the epoch. utimensat(2). */
+  /**
+   * Sets the times of an open file, or of what is at a path, to nanoseconds since the epoch. A symlink is not followed.
+   * utimensat(2).
+   */
   setTime(target: number | Buffer, time: bigint): void;
   /**
-   * The next part of an open file, at `from` or after, that is no hole; `undefined` when only a hole follows. lseek(2).
+   * The next part of an open file, at `from` or after, that is not a hole; `undefined` if only a hole follows. lseek(2).
    */
   nextData(fd: number, from: number): Extent | undefined;
-  /** Gives a name to an open file that has none (O_TMPFILE). False where that name is taken. linkat(2). Needs /proc. */
+  /** Gives a name to an open file that has none (O_TMPFILE). False if the name is taken. linkat(2). Needs /proc. */
   giveName(fd: number, path: Buffer): boolean;
 }
 
-/** What of koffi is needed: the C library, and the error number of the last call. */
+/** The part of koffi that is needed: the C library, and the error number of the last call. */
 export interface ForeignLibrary {
   func(declaration: string): (...args: unknown[]) => number;
 }
@@ -27,7 +30,7 @@ const SEEK_HOLE = 4;
 const ENXIO = 6;
 const EEXIST = 17;
 
-/** The calls by a C library that is loaded. */
+/** The calls through a loaded C library. */
 export function fileCalls(libc: ForeignLibrary, errno: () => number): FileCalls {
   const utimensat = libc.func("int utimensat(int folder, const uint8_t *path, const uint8_t *times, int flags)");
   const futimens = libc.func("int futimens(int fd, const uint8_t *times)");
@@ -58,7 +61,7 @@ export function fileCalls(libc: ForeignLibrary, errno: () => number): FileCalls 
       return { offset, length: end - offset };
     },
     giveName(fd, path) {
-      // By its entry in /proc: AT_EMPTY_PATH would need a capability.
+      // Through its entry in /proc: AT_EMPTY_PATH would need a capability.
       const self = Buffer.from(`/proc/self/fd/${fd}\0`);
       if (linkat(AT_FDCWD, self, AT_FDCWD, terminated(path), AT_SYMLINK_FOLLOW) === 0) return true;
       if (errno() === EEXIST) return false;
@@ -80,7 +83,7 @@ function failure(syscall: string, errno: number): NodeJS.ErrnoException {
   return Object.assign(new Error(`${syscall}: ${code}`), { code, errno, syscall });
 }
 
-/** The calls, or what Node has of them. */
+/** The calls, or Node's own where it has them. */
 export function setTime(calls: FileCalls | undefined, target: number | Buffer, time: bigint): void {
   if (calls !== undefined) {
     calls.setTime(target, time);

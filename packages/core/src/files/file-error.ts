@@ -1,6 +1,6 @@
 import { FileError } from "../contract/errors.ts";
 
-/** What `node:fs` or a system call threw, as the contract's error; anything else as it is. */
+/** Turns an error of `node:fs` or of a system call into the contract's error; returns any other as it is. */
 export function fileError(verb: string, path: string, error: unknown): unknown {
   const { code, detail } = (error ?? {}) as { readonly code?: unknown; readonly detail?: unknown };
   if (error instanceof FileError || typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code)) return error;
@@ -8,7 +8,7 @@ export function fileError(verb: string, path: string, error: unknown): unknown {
   return new FileError(facts, { cause: error });
 }
 
-/** Runs one file operation, its failure as {@link FileError}. */
+/** Runs one file operation, and turns its failure into a {@link FileError}. */
 export async function fileCall<T>(verb: string, path: string, call: () => T | Promise<T>): Promise<T> {
   try {
     return await call();

@@ -13,7 +13,7 @@ export function fileType(stat: BigIntStats): FileType {
   return stat.isBlockDevice() ? "block-device" : "character-device";
 }
 
-/** What is at a path of {@link FolderHandle.path}, as the tree's own ids count. */
+/** Describes what is at a path of {@link FolderHandle.path}, with the tree's own ids. */
 export function readStat(access: TreeAccess, path: Buffer): FileStat {
   const stat = lstatSync(path, { bigint: true });
   const type = fileType(stat);

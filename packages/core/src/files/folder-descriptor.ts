@@ -3,10 +3,10 @@ import { nameBytes } from "./byte-name.ts";
 import type { FolderHandle } from "./tree-access.ts";
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
-/** open(2): a place in the tree, to which the folder's own permissions are nothing. */
+/** open(2): opens a place in the tree whatever the folder's own permissions are. */
 const O_PATH = 0o10000000;
 
-/** A folder that is open as `fd`, which the handle owns from now on. Needs /proc. */
+/** A handle of the folder that is open as `fd`; the handle owns `fd` from now on. Needs /proc. */
 export function folderOf(fd: number): FolderHandle {
   let open = true;
   const prefix = Buffer.from(`/proc/self/fd/${fd}/`);

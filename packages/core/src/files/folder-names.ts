@@ -1,15 +1,15 @@
 import { type Dirent, opendirSync } from "node:fs";
 import type { FolderHandle } from "./tree-access.ts";
 
-/** Names that are read at once. */
+/** How many names are read at once. */
 const SLICE = 1024;
 
-/** An entry of a folder whose name is bytes, which the types of opendir(3) in Node do not know. */
+/** An entry of a folder whose name is bytes: Node's types for opendir(3) do not have it. */
 type ByteEntry = Omit<Dirent, "name"> & { readonly name: Buffer };
 
 /**
- * The entries of a folder, in no order, read one by one: a program in the tree decides how many there are. Leaving the
- * loop closes the folder.
+ * The entries of a folder, in no order, read one by one, because programs in the tree decide how many there are. Leaving
+ * the loop closes the folder.
  */
 function* folderEntries(folder: FolderHandle): Generator<ByteEntry, void> {
   const reader = opendirSync(folder.path(".") as never, { encoding: "buffer" as BufferEncoding, bufferSize: SLICE });
@@ -20,30 +20,30 @@ function* folderEntries(folder: FolderHandle): Generator<ByteEntry, void> {
   }
 }
 
-/** Their names. */
+/** The names of a folder's entries. */
 export function* folderNames(folder: FolderHandle): Generator<Buffer, void> {
   for (const { name } of folderEntries(folder)) yield name;
 }
 
-/** Names that are sorted within one turn of the event loop. */
+/** Up to this many names are sorted without a yield to the event loop. */
 const SORTED = 20_000;
 
-/** What a folder holds, by byte strings (latin1). */
+/** The names in a folder, as byte strings (latin1). */
 export interface FolderNames {
   /** All names, sorted unless there are very many. */
   readonly all: string[];
-  /** Those of what was surely a regular file when the folder was read. */
+  /** The names that were surely regular files when the folder was read. */
   readonly files: ReadonlySet<string>;
 }
 
-export async function readNames(folder: FolderHandle, turn: () => Promise<void> | undefined): Promise<FolderNames> {
+export async function readNames(folder: FolderHandle, yieldNow: () => Promise<void> | undefined): Promise<FolderNames> {
   const all: string[] = [];
   const files = new Set<string>();
   for (const entry of folderEntries(folder)) {
     const name = entry.name.toString("latin1");
     all.push(name);
     if (entry.isFile()) files.add(name);
-    if (all.length % SLICE === 0) await turn();
+    if (all.length % SLICE === 0) await yieldNow();
   }
   return { all: all.length > SORTED ? all : all.sort(), files };
 }

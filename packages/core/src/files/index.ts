@@ -1,12 +1,12 @@
 /**
- * `@pileus/core/files`: the contract's file operations over a tree of files that this process can reach, and what such
- * a tree says of the accounts in it.
+ * `@pileus/core/files`: the contract's file operations over a tree of files that this process can reach, and the
+ * accounts in such a tree.
  *
  * For drivers whose instances' files are local (containers) and for the guest agent (the whole guest). Imports neither
  * the FFI nor a tool, so that it can be bundled into the agent. Not for callers, who use `instance.files`. Start at
  * `local-files.ts`.
  */
-// The agent reads what its host says as warily.
+// The agent parses its host's messages with the same care.
 
 export type { Extent } from "../tar/entry.ts";
 export { parseJson } from "../text/bounded-json.ts";

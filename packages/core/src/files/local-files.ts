@@ -33,17 +33,17 @@ import { readStream } from "./read-stream.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
 import { joinPath, splitPath } from "./tree-path.ts";
-import { everySoOften } from "./turn.ts";
 import { unpackStream } from "./unpack-stream.ts";
+import { yieldRegularly } from "./yield-regularly.ts";
 
-/** As the kernel: path_resolution(7). */
+/** Symlinks that are followed, as many as the kernel follows: path_resolution(7). */
 const MAX_LINKS = 40;
 const CHUNK = 256 * 1024;
 
 /**
- * The contract's file operations over a local tree. `read`, `write`, `list` and the folders on the way to anything
- * follow symlinks as seen from inside; what is written through a symlink is the file that it points to. Metadata calls
- * are synchronous: they take microseconds each, and what they act on is then fixed.
+ * The contract's file operations over a local tree. `read`, `write`, `list` and the folders of every path follow symlinks
+ * as seen from inside; a write through a symlink writes the file that it points to. Metadata calls are synchronous: they
+ * take microseconds each, and nothing changes between their steps in this process.
  */
 export class LocalFiles implements FileOperations {
   readonly #access: TreeAccess;
@@ -60,7 +60,7 @@ export class LocalFiles implements FileOperations {
     return this.#findOwner();
   }
 
-  /** The bytes of a regular file, from its start; nothing else is opened. */
+  /** The bytes of a regular file, from its start; other things are not opened. */
   read(path: string, options: Abortable = {}): Promise<Readable> {
     return fileCall("read", path, () => {
       options.signal?.throwIfAborted();
@@ -85,7 +85,7 @@ export class LocalFiles implements FileOperations {
     });
   }
 
-  /** What is known of a file, a symlink at the end of `path` included. */
+  /** The facts of a file; a symlink at the end of `path` is not followed. */
   stat(path: string, options: Abortable = {}): Promise<FileStat> {
     return fileCall("stat", path, () => {
       options.signal?.throwIfAborted();
@@ -110,7 +110,7 @@ export class LocalFiles implements FileOperations {
     });
   }
 
-  /** Makes a folder; with `recursive` those above it too. */
+  /** Makes a folder; with `recursive` also its parents. */
   mkdir(path: string, options: MkdirOptions = {}): Promise<void> {
     return fileCall("mkdir", path, async () => {
       const facts = { ...options, ...(await this.#ownerOf(options)) };
@@ -126,7 +126,7 @@ export class LocalFiles implements FileOperations {
     });
   }
 
-  /** Removes a file or an empty folder; with `recursive` a folder with all in it. */
+  /** Removes a file or an empty folder; with `recursive` a folder with everything in it. */
   remove(path: string, options: RemoveOptions = {}): Promise<void> {
     return fileCall("remove", path, async () => {
       options.signal?.throwIfAborted();
@@ -165,7 +165,7 @@ export class LocalFiles implements FileOperations {
     return { uid: uid ?? owner.uid, gid: gid ?? owner.gid };
   }
 
-  /** The file that a write replaces. Nothing else is replaced by one: no folder, device, fifo or socket. */
+  /** The file that a write replaces. A write replaces no folder, device, fifo or socket. */
   #existing(at: Buffer, path: string): FileStat | undefined {
     try {
       const stat = readStat(this.#access, at);
@@ -178,10 +178,10 @@ export class LocalFiles implements FileOperations {
   }
 
   async *#entries(path: string, folder: FolderHandle, signal: AbortSignal | undefined): AsyncGenerator<DirectoryEntry> {
-    const turn = everySoOften(signal);
+    const yieldNow = yieldRegularly(signal);
     try {
       for (const name of folderNames(folder)) {
-        await turn();
+        await yieldNow();
         yield* this.#entry(folder, name);
       }
     } catch (error) {
@@ -199,7 +199,7 @@ export class LocalFiles implements FileOperations {
     }
   }
 
-  /** `existing`: content with a folder that is there, or a symlink to one; in whose place it is to be. */
+  /** With `existing` it accepts an existing folder, or a symlink to one, at the last component or at a parent. */
   #makeFolder(path: string, options: OwnerOptions & Owner, existing?: "parent" | "last"): void {
     this.#within(path, (folder, name) => {
       const at = folder.path(name);
@@ -277,13 +277,13 @@ export class LocalFiles implements FileOperations {
       }
     };
     const done = fileCall("write", path, settle);
-    // A caller who destroys the stream need not look at the outcome.
+    // A caller that destroys the stream may ignore the outcome.
     done.catch(() => undefined);
     return { stream, done };
   }
 }
 
-/** For a stream over a descriptor that is still needed when the stream has ended. */
+/** Lets a stream leave its descriptor open, which is still needed when the stream has ended. */
 const LEFT_OPEN = { open, write, writev, close: (_fd: number, done: (error: Error | null) => void) => done(null) };
 
 function readTarget(path: Buffer): string | undefined {

@@ -21,8 +21,8 @@ const O_PATH = 0o10000000;
 const CHUNK = 256 * 1024;
 
 /**
- * File systems of plain data: statfs(2), linux/magic.h. In others a write is a command to the kernel, or waits for
- * whoever serves them: such a file may have been mounted in the place of another for just this.
+ * File systems of plain data: statfs(2), linux/magic.h. On others a write is a command to the kernel, or waits for a
+ * server of that file system: a hostile tree may have mounted such a file over another for just this.
  */
 const DATA = new Set([
   0x01021994, // tmpfs
@@ -36,8 +36,8 @@ const DATA = new Set([
 ]);
 
 /**
- * Puts the content, owner and mode of the file open at `from` into the file that is mounted at `name`: no other can
- * take its place. Readers may see a part of it.
+ * Copies the content, owner and mode of the file open at `from` into the file that is mounted at `name`, because no file
+ * can replace a mount. Readers may see a part of the content.
  */
 export async function writeMounted(
   access: TreeAccess,
@@ -57,7 +57,7 @@ export async function writeMounted(
   }
 }
 
-/** Opens a file that the tree itself could write to, and that holds plain data. Looks at it before it is opened. */
+/** Opens a file that the tree itself could write to, and that holds plain data. Checks the file before opening it. */
 function openData(access: TreeAccess, path: Buffer): number {
   const found = openSync(path, O_PATH | O_NOFOLLOW);
   try {

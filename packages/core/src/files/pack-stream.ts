@@ -6,7 +6,7 @@ import { assertPackable, packEntries } from "./pack-tree.ts";
 import type { TreeAccess } from "./tree-access.ts";
 import { splitPath } from "./tree-path.ts";
 
-/** The tree at `path` as a stream of tar: see {@link packEntries}. A tree that is not there is an error of the call. */
+/** The tree at `path` as a stream of tar: see {@link packEntries}. Rejects if the tree does not exist. */
 export function packStream(access: TreeAccess, path: string, { signal }: Abortable): Readable {
   const { parent, name } = splitPath(path);
   const folder = access.openFolder(parent);

@@ -24,27 +24,27 @@ import { readNames } from "./folder-names.ts";
 import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { joinPath, MAX_NAME, splitPath } from "./tree-path.ts";
-import { everySoOften } from "./turn.ts";
+import { yieldRegularly } from "./yield-regularly.ts";
 
 const readAsync = promisify(read);
-/** Files of up to this many bytes are read within one turn: a trip through the thread pool costs more than they do. */
+/** Files of up to this many bytes are read synchronously: a trip through the thread pool costs more. */
 const SMALL = 64 * 1024;
 const CHUNK = 1024 * 1024;
-/** Bytes that are gathered before they are handed on. */
+/** How many bytes are collected before they are yielded. */
 const GATHERED = 256 * 1024;
-/** Of a file that states no size (/proc, /sys): it has to be in memory before its size is known. */
+/** Most bytes of a file that states no size (/proc, /sys): it must be in memory before its size is known. */
 const MAX_UNSIZED = 16 * 1024 * 1024;
-/** Parts of one file that are told from its holes; the rest of a file with more of them is one part. */
+/** Most parts of one file between its holes; the rest of a file with more parts is one part. */
 const MAX_EXTENTS = 10_000;
 
 export interface PackOptions extends Abortable {
-  /** What is done, for messages. */
+  /** The name of the operation, for messages. */
   readonly verb: string;
-  /** Packs what symlinks lead to, wherever that is. Never of a hostile tree. */
+  /** Packs what symlinks lead to, wherever that is. Never use it on a hostile tree. */
   readonly dereference?: boolean | undefined;
-  /** The error for what failed at a path of the access. */
+  /** Makes the error for a failure at a path of the access. */
   failure(path: string, error: unknown): unknown;
-  /** Is told of bytes of content that were read. */
+  /** Called with the number of bytes of content that were read. */
   onContent?(bytes: number): void;
 }
 
@@ -52,21 +52,21 @@ export interface PackOptions extends Abortable {
 interface Level {
   /** The name of the folder with a slash, `""` for the root. */
   readonly prefix: string;
-  /** What is left of it, the next one last. */
+  /** The names that remain, the next one last. */
   readonly names: string[];
-  /** Which of them are files: whatever is at such a name now, it is only looked at once it is open. */
+  /** Which of them were files: such a name is opened first, and checked only when it is open. */
   readonly files: ReadonlySet<string>;
 }
 
 /**
- * The tree at `path` as a POSIX pax tar: names relative to it, parents before what they hold, sorted; `"."` for the
- * root itself. Files, folders, symlinks and hard links are entries, and holes stay holes; the rest is left out, for
- * nothing could be done with it elsewhere, and so is what vanishes meanwhile. It goes by descriptors from folder to
- * folder: nothing outside is reached.
+ * The tree at `path` as a POSIX pax tar: names relative to the root, sorted, parents before children; `"."` for the root
+ * itself. Files, folders, symlinks and hard links are entries, and holes stay holes. Other things are left out, because
+ * they would be of no use elsewhere, and so are files that vanish meanwhile. The walk goes by descriptors from folder to
+ * folder, so it reaches nothing outside.
  *
  * Owns `folder`, which has the root under `name`.
  *
- * @throws {FileError} `EINVAL` when the root is none of these; `EIO` when a file shrinks while it is read.
+ * @throws {FileError} `EINVAL` if the root is none of these; `EIO` if a file shrinks while it is read.
  */
 export async function* packEntries(
   access: TreeAccess,
@@ -92,10 +92,10 @@ class Packing implements Disposable {
   readonly #path: string;
   readonly #options: PackOptions;
   readonly #descent: Descent;
-  readonly #turn: () => Promise<void> | undefined;
+  readonly #yieldNow: () => Promise<void> | undefined;
   readonly #writer = new TarWriter();
   readonly #scratch = Buffer.allocUnsafe(SMALL);
-  /** The first name of each file that has several. */
+  /** The first name of each file that has several names. */
   readonly #names = new Map<string, string>();
   readonly #levels: Level[] = [];
 
@@ -104,7 +104,7 @@ class Packing implements Disposable {
     this.#path = path;
     this.#options = options;
     this.#descent = new Descent(folder);
-    this.#turn = everySoOften(options.signal);
+    this.#yieldNow = yieldRegularly(options.signal);
   }
 
   [Symbol.dispose](): void {
@@ -113,7 +113,7 @@ class Packing implements Disposable {
 
   async *archive(): AsyncGenerator<Buffer, void> {
     yield* this.#add(nameBytes(splitPath(this.#path).name).toString("latin1"), ".", false);
-    // Not by recursion: each chunk would go through as many generators as its folder is deep.
+    // No recursion: each chunk would pass through one generator for each level of its folder.
     for (let level = this.#levels.at(-1); level !== undefined; level = this.#levels.at(-1)) {
       const name = level.names.pop();
       if (name !== undefined) yield* this.#add(name, level.prefix + name, level.files.has(name));
@@ -122,7 +122,7 @@ class Packing implements Disposable {
         this.#leave(level.prefix);
       }
       if (this.#writer.length >= GATHERED) yield this.#writer.take();
-      await this.#turn();
+      await this.#yieldNow();
     }
     this.#writer.end();
     yield this.#writer.take();
@@ -147,7 +147,7 @@ class Packing implements Disposable {
     }
   }
 
-  /** Whether it is a symlink that leads nowhere or in a circle, where symlinks are followed. */
+  /** Whether symlinks are followed and this is one that leads nowhere or in a circle. */
   #isLink(name: string): boolean {
     if (!this.#options.dereference) return false;
     const at = this.#descent.folder.path(Buffer.from(name, "latin1"));
@@ -167,7 +167,7 @@ class Packing implements Disposable {
     else this.#descent.enter(name);
     try {
       const { folder } = this.#descent;
-      const { all, files } = await readNames(folder, this.#turn);
+      const { all, files } = await readNames(folder, this.#yieldNow);
       this.#entry(as, factsOf(folder), { type: "directory" });
       this.#levels.push({ prefix: as === "." ? "" : `${as}/`, names: all.reverse(), files });
     } catch (error) {
@@ -209,7 +209,7 @@ class Packing implements Disposable {
     }
   }
 
-  /** Its header has promised so much: one that grows is cut. */
+  /** The header has promised this many bytes: a file that grows is cut. */
   async *#content(fd: number, as: string, { offset, length }: Extent): AsyncGenerator<Buffer, void> {
     const end = offset + length;
     for (let at = offset; at < end; ) {
@@ -227,7 +227,7 @@ class Packing implements Disposable {
     }
   }
 
-  /** The name under which this file was packed already, or else its own. */
+  /** The name under which this file was packed before, or its own. */
   #firstName(stat: BigIntStats, as: string): string {
     if (stat.nlink === 1n) return as;
     const key = identityOf(stat);
@@ -239,8 +239,7 @@ class Packing implements Disposable {
   /** The parts of a file that has holes. */
   #extents(fd: number, { size, blocks }: BigIntStats): readonly Extent[] | undefined {
     const { calls } = this.#access;
-    // st_blocks counts 512 bytes: stat(2). One that shares or compresses its blocks looks the same, and turns out to be
-    // one part.
+    // st_blocks counts 512 bytes: stat(2). A file with shared or compressed blocks looks the same, and has one part.
     if (calls === undefined || blocks * 512n >= size) return undefined;
     const end = Number(size);
     const extents: Extent[] = [];
@@ -275,7 +274,8 @@ class Packing implements Disposable {
 const NO_XATTRS: ReadonlyMap<string, string> = new Map();
 
 /**
- * Whether what was there a moment ago is gone, has become another kind of thing, or was of a process that has ended.
+ * Whether the error means that the file has vanished, has become another kind of thing, or belonged to a process that
+ * has ended.
  */
 function hasVanished(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException | null)?.code;
@@ -284,8 +284,8 @@ function hasVanished(error: unknown): boolean {
 }
 
 /**
- * All of a small file, which ends where it ends: files of /proc and /sys state a size of nothing or of a page. Of
- * another one, as much as it has stated.
+ * The whole content of a small file. Files of /proc and /sys state a size of zero or of a page, so they are read to
+ * their end; other files up to their stated size.
  */
 function readToEnd(fd: number, size: number, scratch: Buffer): Buffer {
   const enough = size > 0 ? size : MAX_UNSIZED;

@@ -7,11 +7,11 @@ import type { TreeAccess } from "./tree-access.ts";
 const O_PATH = 0o10000000;
 
 /**
- * The tree as this process sees it, from `root` down (default `/`), with no containment: for the guest agent, whose
- * whole world is the guest. Needs root for owners other than our own, and /proc.
+ * The tree as this process sees it, from `root` down (default `/`), without containment: for the guest agent, which sees
+ * nothing but the guest. Needs /proc, and root for owners other than our own.
  */
 export function plainAccess(root = "/", calls?: FileCalls): TreeAccess {
-  // Nothing lexical: what ".." leads to depends on symlinks.
+  // No lexical resolution: what ".." leads to depends on symlinks.
   const resolve = (path: string) => nameBytes(`${root === "/" ? "" : root}${path}`);
   return {
     openFolder: (path) => folderOf(openSync(resolve(path), O_PATH | constants.O_DIRECTORY)),
@@ -19,7 +19,7 @@ export function plainAccess(root = "/", calls?: FileCalls): TreeAccess {
       const file = resolve(path);
       const stat = statSync(file);
       if (!stat.isFile()) throw systemError(stat.isDirectory() ? "EISDIR" : "EINVAL", path);
-      // Without O_NONBLOCK a fifo put here since the stat would be waited on for ever.
+      // Without O_NONBLOCK, a fifo that was put here since the stat would block for ever.
       const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
       if (fstatSync(fd).isFile()) return fd;
       closeSync(fd);
@@ -40,7 +40,7 @@ export function plainAccess(root = "/", calls?: FileCalls): TreeAccess {
         throw error;
       }
     },
-    // Of a mount that it can see itself the kernel says EBUSY.
+    // For a mount in its own namespace the kernel itself returns EBUSY.
     change: (_folder, _name, act) => act(),
     isMountPoint(folder, name) {
       const child = openSync(folder.path(name), O_PATH | constants.O_NOFOLLOW);
@@ -56,12 +56,12 @@ export function plainAccess(root = "/", calls?: FileCalls): TreeAccess {
   };
 }
 
-/** What tells mounts apart, of one file system too. proc_pid_fdinfo(5). */
+/** The id of the mount, which differs also between mounts of one file system. proc_pid_fdinfo(5). */
 function mountId(fd: number): string | undefined {
   return /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1];
 }
 
-/** An error as `node:fs` makes them. `detail` is for people, where the code does not say enough. */
+/** An error like those of `node:fs`. `detail` is for people, if the code does not say enough. */
 export function systemError(code: string, path: string, detail?: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code}: ${path}`), { code, path, ...(detail === undefined ? {} : { detail }) });
 }

@@ -7,17 +7,17 @@ import { readNames } from "./folder-names.ts";
 import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { splitPath } from "./tree-path.ts";
-import { everySoOften } from "./turn.ts";
+import { yieldRegularly } from "./yield-regularly.ts";
 
-/** A folder that is being emptied: its name, and what is left in it, as byte strings. */
+/** A folder that is being emptied: its name, and the names left in it, as byte strings. */
 interface Level {
   readonly name: string;
   readonly names: string[];
 }
 
 /**
- * Removes what is at `path` and all that it holds, following no symlink; content where nothing is. Aborting leaves a
- * part. @throws `ENOTDIR` for what a slash at the end says that it is, and is not: path_resolution(7)
+ * Removes what is at `path` and everything in it, without following symlinks. A no-op if nothing is there. An abort leaves
+ * a part. @throws `ENOTDIR` if `path` ends in a slash and is no folder: path_resolution(7)
  */
 export async function removeTree(access: TreeAccess, path: string, options: Abortable): Promise<void> {
   const { parent, name } = splitPath(path);
@@ -35,7 +35,7 @@ export async function removeTree(access: TreeAccess, path: string, options: Abor
   }
   const removal = new Removal(access, folder, options.signal);
   try {
-    // Never to be had: nothing of it is to go before that is found.
+    // The root cannot be removed: refuse before anything in it is removed.
     if (name === "." && isRoot(access, folder)) throw systemError("EBUSY", path, "it is the root");
     await removal.remove(nameBytes(name).toString("latin1"));
   } finally {
@@ -47,12 +47,12 @@ class Removal implements Disposable {
   readonly #access: TreeAccess;
   readonly #descent: Descent;
   readonly #levels: Level[] = [];
-  readonly #turn: () => Promise<void> | undefined;
+  readonly #yieldNow: () => Promise<void> | undefined;
 
   constructor(access: TreeAccess, folder: FolderHandle, signal: AbortSignal | undefined) {
     this.#access = access;
     this.#descent = new Descent(folder);
-    this.#turn = everySoOften(signal);
+    this.#yieldNow = yieldRegularly(signal);
   }
 
   [Symbol.dispose](): void {
@@ -63,7 +63,7 @@ class Removal implements Disposable {
   async remove(root: string): Promise<void> {
     await this.#entry(root);
     for (let level = this.#levels.at(-1); level !== undefined; level = this.#levels.at(-1)) {
-      await this.#turn();
+      await this.#yieldNow();
       const name = level.names.pop();
       if (name !== undefined) await this.#entry(name);
       else {
@@ -82,13 +82,13 @@ class Removal implements Disposable {
       this.#remove(name, unlinkSync);
       return;
     }
-    // What is mounted there is not what is to be removed.
+    // A mount is not part of the tree that is to be removed.
     const refuseMount = () => {
       if (name !== "." && this.#access.isMountPoint(this.#descent.folder, Buffer.from(name, "latin1")))
         throw systemError("EBUSY", at.toString(), "something is mounted in it");
     };
     if (!ifThere(refuseMount) || !ifThere(() => this.#descent.enter(name))) return;
-    this.#levels.push({ name, names: (await readNames(this.#descent.folder, this.#turn)).all });
+    this.#levels.push({ name, names: (await readNames(this.#descent.folder, this.#yieldNow)).all });
   }
 
   #remove(name: string, by: (at: Buffer) => void): void {
@@ -101,7 +101,7 @@ class Removal implements Disposable {
   }
 }
 
-/** Whether a folder is the root of all that can be reached, by whatever way it was come to. */
+/** Whether a folder is the root of the whole tree, by whatever path it was reached. */
 function isRoot(access: TreeAccess, folder: FolderHandle): boolean {
   const root = access.openFolder("/");
   try {
@@ -111,7 +111,7 @@ function isRoot(access: TreeAccess, folder: FolderHandle): boolean {
   }
 }
 
-/** False when it was removed by somebody else before. */
+/** False if another process had removed it before. */
 function ifThere(act: () => void): boolean {
   try {
     act();

@@ -1,10 +1,10 @@
 import { constants } from "node:os";
 import type { SignalName } from "../contract/state.ts";
 
-/** The first of the real-time signals that are left to programs, and the last: signal(7), with glibc and musl alike. */
+/** The first and the last of the real-time signals for programs: signal(7), the same with glibc and musl. */
 const [SIGRTMIN, SIGRTMAX] = [34, 64];
 
-/** The name of a signal by its number: for one that has none in Node's list `SIGRTMIN+3`, as Docker writes it. */
+/** The name of a signal by its number. If Node's list has no name, it is counted as Docker does: `SIGRTMIN+3`. */
 export function signalName(number: number): SignalName {
   const known = Object.entries(constants.signals).find(([, value]) => value === number);
   return (known?.[0] ?? unlisted(number)) as SignalName;
@@ -16,8 +16,8 @@ function unlisted(number: number): string {
 }
 
 /**
- * The number of a signal as image-spec (config.md, StopSignal) and Docker write it: `SIGTERM`, `term`, `15`,
- * `SIGRTMIN+3`. `undefined` when there is no such signal.
+ * The number of a signal in the spelling of image-spec (config.md, StopSignal) and Docker: `SIGTERM`, `term`, `15`,
+ * `SIGRTMIN+3`. `undefined` if there is no such signal.
  */
 export function parseSignal(text: string): number | undefined {
   if (/^\d{1,2}$/.test(text)) return within(Number(text), 1);

@@ -1,13 +1,13 @@
 import type { FileCalls } from "./file-calls.ts";
 
-/** An owner as the tree itself counts: for a container, ids inside it. */
+/** An owner with the tree's own ids: for a container, ids inside it. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * One folder of a tree, held open: a name in it means the same place however the tree is renamed or relinked meanwhile.
+ * One folder of a tree, held open: a name in it means the same place even if the tree is renamed or relinked meanwhile.
  */
 export interface FolderHandle extends Disposable {
   /** The open folder itself. The handle owns it. */
@@ -29,8 +29,8 @@ export interface TreeAccess {
    */
   openFolder(path: string): FolderHandle;
   /**
-   * Opens a regular file for reading, following symlinks, and returns the descriptor. Never waits: what is no regular
-   * file is refused with `EINVAL` (`EISDIR` for a folder) before it is opened.
+   * Opens a regular file for reading, following symlinks, and returns the descriptor. Never waits: other things are
+   * refused with `EINVAL` (`EISDIR` for a folder) before they are opened.
    */
   openFile(path: string): number;
   /**
@@ -41,20 +41,19 @@ export interface TreeAccess {
   /** The same for `open`, which makes a file and returns its descriptor. The file need not have a name. */
   createFile(owner: Owner, open: () => number): number;
   /**
-   * Runs `act`, which removes what is at `name` in the folder or puts something else there: rename, link, unlink,
-   * rmdir.
-   * @throws `EBUSY` where something is mounted: from outside, the kernel would unmount it inside.
+   * Runs `act`, which removes or replaces what is at `name` in the folder: rename, link, unlink, rmdir.
+   * @throws `EBUSY` if something is mounted there: from outside, the kernel would unmount it inside.
    */
   change<T>(folder: FolderHandle, name: string | Buffer, act: () => T): T;
   /** Whether something is mounted at `name` in the folder. @throws `ENOENT` */
   isMountPoint(folder: FolderHandle, name: string | Buffer): boolean;
-  /** The owner inside of something whose ids on the host are these. */
+  /** The owner inside the tree for these ids of the host. */
   inside(owner: Owner): Owner;
-  /** Whether something with these ids on the host belongs to somebody in the tree. */
+  /** Whether the tree has an owner for these ids of the host. */
   owns(owner: Owner): boolean;
   /**
-   * Without them times are true to the microsecond, files come without holes, and one that is being written has a
-   * temporary name, which stays when this process is killed.
+   * Without them times are exact to the microsecond, files have no holes, and a file that is being written has a
+   * temporary name, which stays if this process is killed.
    */
   readonly calls?: FileCalls | undefined;
 }

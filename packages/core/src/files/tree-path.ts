@@ -3,7 +3,7 @@ export function splitPath(path: string): { readonly parent: string; readonly nam
   const trimmed = path.replace(/\/+$/, "");
   const cut = trimmed.lastIndexOf("/");
   const name = trimmed.slice(cut + 1);
-  // Nothing lexical is done about "..": what it leads to depends on symlinks, which the access resolves.
+  // ".." is not resolved lexically: what it leads to depends on symlinks, which the access resolves.
   if (name === "" || name === "." || name === "..") return { parent: trimmed === "" ? "/" : trimmed, name: "." };
   return { parent: cut <= 0 ? "/" : trimmed.slice(0, cut), name };
 }
@@ -13,12 +13,12 @@ export function joinPath(path: string, name: string): string {
   return name === "." ? path : `${path === "/" ? "" : path}/${name}`;
 }
 
-/** Bytes of a name in a tree. Longer than a path can be (PATH_MAX), for a tree is walked folder by folder. */
+/** Most bytes of a name in a tree. It exceeds a path's limit (PATH_MAX), because a tree is walked folder by folder. */
 export const MAX_NAME = 64 * 1024;
 
 /**
- * The name of an archive's entry, a byte string, without what says nothing: `"a/b"`, and `""` for the root of the tree.
- * `undefined` for one that does not go down: an archive of a tree has no business with any other.
+ * The normalised name of an archive's entry, a byte string: `"a/b"`, and `""` for the root of the tree. `undefined` for
+ * a name that does not lead down: an archive of a tree has no use for it.
  */
 export function treeName(name: string): string | undefined {
   if (name === "" || name.startsWith("/") || name.includes("\0") || name.length > MAX_NAME) return undefined;
@@ -27,7 +27,7 @@ export function treeName(name: string): string | undefined {
   return parts.includes("..") ? undefined : parts.join("/");
 }
 
-/** The name of the folder that holds `name`, as {@link treeName} gives it; `undefined` for what holds the root. */
+/** The name of the folder that holds `name`, as {@link treeName} returns it; `undefined` for the folder above the root. */
 export function folderOfName(name: string): string | undefined {
   return name === "" ? undefined : name.slice(0, Math.max(0, name.lastIndexOf("/")));
 }
@@ -37,7 +37,7 @@ export function lastOfName(name: string): string {
   return name.slice(name.lastIndexOf("/") + 1);
 }
 
-/** Whether the folder `name` is `here` or lies in it; `undefined` is what holds the root. */
+/** Whether the folder `name` is `here` or lies in it; `undefined` is the folder above the root. */
 export function isWithin(name: string | undefined, here: string | undefined): boolean {
   if (here === undefined) return true;
   if (name === undefined) return false;

@@ -8,9 +8,9 @@ import type { TreeAccess } from "./tree-access.ts";
 import { TreeUnpacking } from "./unpack-tree.ts";
 
 /**
- * Unpacks a tar written to `stream` at `path`, owners and modes as it says. Names that leave the tree, fifos and
- * devices are refused with `EINVAL`. `done` settles once all is in place with its times; a failure or an abort leaves
- * what had arrived.
+ * Unpacks at `path` the tar that is written to `stream`, with its owners and modes. Names that leave the tree, fifos and
+ * devices are refused with `EINVAL`. `done` settles once everything is in place with its times; a failure or an abort
+ * leaves what had arrived.
  */
 export function unpackStream(
   access: TreeAccess,
@@ -39,14 +39,14 @@ export function unpackStream(
   const stream = new Writable({
     write: (chunk: Buffer, _encoding, settle) => run(unpacking.take(chunk), settle),
     final: (settle) => run(unpacking.finish(), settle),
-    // A write under way still needs the file that is let go of here.
+    // A write under way still needs the file that is released here.
     destroy(error, settle) {
       busy.then(() => unpacking.discard()).then(() => settle(error), settle);
     },
   });
   if (signal !== undefined) addAbortSignal(signal, stream);
   const done = finished(stream).catch((error: unknown) => {
-    // An abort shows its own reason, which the stream has wrapped.
+    // The stream has wrapped the reason of an abort.
     signal?.throwIfAborted();
     throw error;
   });

@@ -14,21 +14,24 @@ import { openFolderAt } from "./folder-descriptor.ts";
 import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { folderOfName, isWithin, joinPath, lastOfName, splitPath, treeName } from "./tree-path.ts";
-import { everySoOften } from "./turn.ts";
+import { yieldRegularly } from "./yield-regularly.ts";
 
-/** What an unpacking does where its users differ. */
+/** The rules of an unpacking, which differ between its users. */
 export interface UnpackRules extends Abortable {
-  /** Whether a symlink in a folder's place, which was there before, is entered: /lib of most distributions. */
+  /** Whether to enter an existing symlink in a folder's place: /lib of most distributions. */
   readonly followLinks: boolean;
-  /** Whether nobody may see a part of a file. Else only those that replace another: a new one costs less in place. */
+  /**
+   * Whether every file appears as a whole. Otherwise only files that replace another do: writing a new file in place
+   * costs less.
+   */
   readonly atomic: boolean;
-  /** The entry as it is to be made; `undefined` leaves it out. */
+  /** Changes an entry before it is made; `undefined` leaves it out. */
   admit(entry: TarEntry): TarEntry | undefined;
-  /** The error for an archive that is no honest tree. */
+  /** Makes the error for an archive that is no valid tree. */
   refusal(fault: TarFault): Error;
-  /** The error for what failed at a path of the access. */
+  /** Makes the error for a failure at a path of the access. */
   failure(path: string, error: unknown): unknown;
-  /** Is told of bytes of content that are in place. */
+  /** Called with the number of bytes of content that are in place. */
   onContent?(bytes: number): void;
 }
 
@@ -38,29 +41,29 @@ interface FolderFacts {
 }
 
 /**
- * Unpacks a tar at `root`: folders that exist stay as they are and are merged, other things are replaced atomically.
- * What cannot be in a tree that was walked is refused. It goes from folder to folder by descriptors, so that nothing
- * outside is reached however the tree is changed meanwhile, and archive names, which are byte strings, can be longer
- * than a path.
+ * Unpacks a tar at `root`: existing folders stay as they are and are merged, other things are replaced atomically.
+ * Entries that no walk of a tree can produce are refused. The unpacking goes from folder to folder by descriptors, so it
+ * reaches nothing outside even if the tree changes meanwhile, and the names of the archive, which are byte strings, can
+ * be longer than a path.
  */
 export class TreeUnpacking {
   readonly #access: TreeAccess;
   readonly #root: string;
   readonly #rules: UnpackRules;
   readonly #reader: TarReader;
-  readonly #turn: () => Promise<void> | undefined;
-  /** What the reader found in the chunk at hand: it cannot wait for the file system. */
+  readonly #yieldNow: () => Promise<void> | undefined;
+  /** What the reader found in the current chunk: the reader cannot wait for the file system. */
   readonly #found: (TarEntry | Buffer)[] = [];
   #descent: Descent | undefined;
-  /** The name of the folder that the descent is in; `""` is the tree's root, `undefined` what holds it. */
+  /** The name of the folder that the descent is in; `""` is the tree's root, `undefined` the folder above it. */
   #here: string | undefined;
   /**
-   * Folders that were made: they get their modes and times when they are left, for what is put into them changes those.
+   * Folders that were made. They get their modes and times when they are left, because new entries change those.
    */
   readonly #folders = new Map<string, FolderFacts>();
-  /** Of each folder that the descent is in, its key in `#folders`. */
+  /** The keys in `#folders` of the folders that the descent is in. */
   readonly #entered: string[] = [];
-  /** Files that were made, which hard links may be to. */
+  /** Files that were made: hard links may lead to them. */
   readonly #files = new Set<string>();
   #kind: "folder" | "other" | undefined;
   /** The file whose content is arriving, and its name. */
@@ -71,7 +74,7 @@ export class TreeUnpacking {
     this.#access = access;
     this.#root = root;
     this.#rules = rules;
-    this.#turn = everySoOften(rules.signal);
+    this.#yieldNow = yieldRegularly(rules.signal);
     this.#reader = new TarReader((fault) => rules.refusal(fault), {
       entry: (entry) => this.#found.push(entry),
       data: (bytes) => this.#found.push(bytes),
@@ -82,9 +85,9 @@ export class TreeUnpacking {
     try {
       this.#reader.push(chunk);
     } finally {
-      // Also what came before a fault: what arrives must not depend on how the archive was cut into chunks.
+      // Also handle what came before a fault: the result must not depend on how the archive was cut into chunks.
       for (const found of this.#found.splice(0)) {
-        await this.#turn();
+        await this.#yieldNow();
         if (Buffer.isBuffer(found)) await this.#write(found);
         else await this.#add(found);
       }
@@ -95,13 +98,13 @@ export class TreeUnpacking {
     this.#reader.end();
     if (this.#kind === undefined) throw this.#rules.refusal(new TarFault("the archive has no entry"));
     while (this.#entered.length > 0) {
-      await this.#turn();
+      await this.#yieldNow();
       this.#leave();
     }
     this.#descent?.[Symbol.dispose]();
   }
 
-  /** Lets go of all that is open. Of the file under way, if there is one, nothing is left. */
+  /** Closes everything that is open. Nothing is left of a file that is still arriving. */
   discard(): void {
     const file = this.#file;
     this.#file = undefined;
@@ -134,7 +137,7 @@ export class TreeUnpacking {
     if (this.#file?.isWhole) await this.#keep(this.#file);
   }
 
-  /** A tree is one folder, or one thing and nothing else. */
+  /** A tree is one folder, or one single thing. */
   #judge(entry: TarEntry, name: string): void {
     const kind = name === "" && entry.type !== "directory" ? "other" : "folder";
     if (this.#kind === "other" || (this.#kind === "folder" && kind === "other"))
@@ -142,7 +145,7 @@ export class TreeUnpacking {
     this.#kind = kind;
   }
 
-  /** Until its last byte is here nothing else comes, and so the descent stays in `folder`. */
+  /** Nothing else comes before its last byte, so the descent stays in `folder`. */
   #openFile(entry: TarEntry, folder: FolderHandle, name: string): void {
     const { uid, gid, mode } = entry;
     const open = this.#rules.atomic ? openPending : openInPlace;
@@ -155,7 +158,7 @@ export class TreeUnpacking {
     const file = this.#file;
     if (file === undefined) return;
     try {
-      await file.write(bytes, this.#turn);
+      await file.write(bytes, this.#yieldNow);
     } catch (error) {
       throw this.#rules.failure(this.#pathOf(this.#fileName), error);
     }
@@ -175,7 +178,7 @@ export class TreeUnpacking {
   async #makeFolder(entry: TarEntry, name: string): Promise<void> {
     const folder = await this.#enter(folderOfName(name), entry);
     this.#enterOrMake(folder, this.#lastOf(name), name, entry);
-    // One that was there stays as it is. Of one that is named twice, the last word counts.
+    // An existing folder stays as it is. If a folder is named twice, the last entry counts.
     const key = this.#entered.at(-1) as string;
     if (this.#folders.has(key)) this.#folders.set(key, { mode: entry.mode, mtime: mtimeNanoseconds(entry.mtime) });
   }
@@ -209,19 +212,19 @@ export class TreeUnpacking {
   }
 
   /**
-   * Goes to the folder of this name. What is missing of it is made, with the owner of the entry, if there is one. A
-   * name can have many thousand folders.
+   * Goes to the folder of this name. Makes missing folders, with the owner of the entry if there is one. A name can have
+   * many thousand folders.
    */
   async #enter(name: string | undefined, entry: TarEntry | undefined): Promise<FolderHandle> {
     this.#descent ??= new Descent(this.#access.openFolder(splitPath(this.#root).parent));
     while (!isWithin(name, this.#here)) {
-      await this.#turn();
+      await this.#yieldNow();
       this.#leave();
     }
     if (name !== undefined && this.#here === undefined)
       this.#enterOrMake(this.#descent.folder, this.#rootName, "", entry);
     while (this.#here !== name) {
-      await this.#turn();
+      await this.#yieldNow();
       const start = this.#here === "" ? 0 : (this.#here as string).length + 1;
       const end = (name as string).indexOf("/", start);
       const next = end < 0 ? (name as string) : (name as string).slice(0, end);
@@ -255,7 +258,7 @@ export class TreeUnpacking {
     this.#entered.push(key);
     this.#here = name;
     if (made) this.#folders.set(key, { mode: 0o755, mtime: BigInt(Date.now()) * 1_000_000n });
-    // One that was filled and left may be read-only by now.
+    // A folder that was filled and left may be read-only by now.
     else if (this.#folders.has(key)) chmodSync(selfOf(descent.folder), 0o700);
   }
 
@@ -263,7 +266,7 @@ export class TreeUnpacking {
     const descent = this.#descent as Descent;
     const facts = this.#folders.get(this.#entered.at(-1) as string);
     if (facts !== undefined) {
-      // First, while it can surely be entered.
+      // First of all, while it can surely be entered.
       setTime(this.#access.calls, descent.folder.path("."), facts.mtime);
       chmodSync(selfOf(descent.folder), facts.mode);
     }
@@ -305,7 +308,7 @@ function bytesOf(name: string): Buffer {
   return Buffer.from(name, "latin1");
 }
 
-/** A path of the folder itself, for which it need not be searchable. */
+/** A path of the folder itself, which works even if the folder is not searchable. */
 function selfOf(folder: FolderHandle): string {
   return `/proc/self/fd/${folder.fd}`;
 }

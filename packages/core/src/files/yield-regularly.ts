@@ -1,13 +1,16 @@
 import { setImmediate } from "node:timers/promises";
 
 /**
- * How long a row of synchronous steps may hold the event loop, in milliseconds; and how many cheap ones come in a row.
+ * How long a series of synchronous steps may hold the event loop, in milliseconds; and how many cheap steps it may have.
  */
 const SLICE = 10;
 const STEPS = 128;
 
-/** Lets other work of the process run once in a while during a long row of synchronous steps, and notices an abort. */
-export function everySoOften(signal: AbortSignal | undefined): () => Promise<void> | undefined {
+/**
+ * Returns a function to await between many synchronous steps: from time to time it yields to the event loop. It throws
+ * the reason of an abort.
+ */
+export function yieldRegularly(signal: AbortSignal | undefined): () => Promise<void> | undefined {
   let count = 0;
   let since = performance.now();
   return () => {
