@@ -9,7 +9,7 @@ import type { FakeProcess } from "./process.ts";
 import { pipes } from "./stdio.ts";
 import { FakeTerminal } from "./terminal.ts";
 import { FakeFiles } from "./tree-files.ts";
-import { findUser } from "./users.ts";
+import { type FakeUser, findUser } from "./users.ts";
 import type { FakeDisk } from "./world.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -38,7 +38,7 @@ export class FakeRunning {
   asRunning(): Running {
     const operations: { [C in keyof RunningCapabilities]: RunningCapabilities[C] } = {
       exec: { exec: (request, options) => this.#exec(request, options) },
-      files: { files: new FakeFiles(this.#machine.tree) },
+      files: { files: new FakeFiles(this.#machine.tree, () => this.#user(undefined)) },
       freeze: {
         freeze: async () => this.#machine.gate.close(),
         unfreeze: async () => this.#machine.gate.open(),
@@ -85,7 +85,7 @@ export class FakeRunning {
     options.signal?.throwIfAborted();
     if (machine.isOver) throw new ConnectionError(`fake instance "${instance.name}"`, "it has ended");
     const { process: image } = instance.image;
-    const user = findUser(machine.tree, request.user ?? (image?.user || undefined));
+    const user = this.#user(request.user);
     const env = {
       PATH,
       HOME: user.home,
@@ -104,6 +104,11 @@ export class FakeRunning {
     const terminal = new FakeTerminal(request.tty, machine.gate, (signal) => machine.kill(-process.group, signal));
     const process = machine.start({ ...start, stdio: terminal.stdio, terminal });
     return this.#handle(process, { kind: "tty", tty: terminal.stream }, terminal);
+  }
+
+  /** Who a program runs as, and who owns what is made. */
+  #user(asked: string | undefined): FakeUser {
+    return findUser(this.#machine.tree, asked ?? (this.#options.instance.image.process?.user || undefined));
   }
 
   #handle(

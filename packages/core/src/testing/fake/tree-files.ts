@@ -10,6 +10,7 @@ import type {
   RemoveOptions,
 } from "../../contract/files.ts";
 import { destroyOnAbort } from "../../files/destroy-on-abort.ts";
+import type { Owner } from "../../files/tree-access.ts";
 import { type FakeTree, folderNode, refuseOther, statOf, type TreeNode } from "./tree.ts";
 import { packNode, unpackInto } from "./tree-tar.ts";
 
@@ -18,9 +19,17 @@ const CHUNK = 64 * 1024;
 /** The contract's file operations over a tree in memory. */
 export class FakeFiles implements FileOperations {
   readonly #tree: FakeTree;
+  readonly #owner: () => Owner;
 
-  constructor(tree: FakeTree) {
+  /** `owner`: of what is made where nobody says. Default 0:0. */
+  constructor(tree: FakeTree, owner: () => Owner = () => ({ uid: 0, gid: 0 })) {
     this.#tree = tree;
+    this.#owner = owner;
+  }
+
+  async owner(): Promise<Owner> {
+    const { uid, gid } = this.#owner();
+    return { uid, gid };
   }
 
   async read(path: string, options: Abortable): Promise<Readable> {
@@ -33,6 +42,7 @@ export class FakeFiles implements FileOperations {
     // As open(2) with O_CREAT.
     if (path.endsWith("/")) throw new FileError({ verb: "write", path, errno: "EISDIR" });
     refuseOther(path, node);
+    const owner = this.#owner();
     const parts: Buffer[] = [];
     const stream = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
@@ -41,7 +51,7 @@ export class FakeFiles implements FileOperations {
       },
       final: (done) => {
         try {
-          this.#tree.write(path, Buffer.concat(parts), ownerOf(options, node ?? { uid: 0, gid: 0, mode: 0o644 }));
+          this.#tree.write(path, Buffer.concat(parts), ownerOf(options, node ?? { ...owner, mode: 0o644 }));
           done();
         } catch (error) {
           done(error as Error);
@@ -63,7 +73,7 @@ export class FakeFiles implements FileOperations {
   }
 
   async mkdir(path: string, options: MkdirOptions): Promise<void> {
-    const facts = ownerOf(options, { uid: 0, gid: 0, mode: 0o755 });
+    const facts = ownerOf(options, { ...this.#owner(), mode: 0o755 });
     if (options.recursive) {
       this.#tree.makeFolders(path, facts);
       return;
