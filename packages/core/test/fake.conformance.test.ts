@@ -1,13 +1,13 @@
 import type { Driver } from "@pileus/core";
 import { describeDriver, FakeWorld, fake } from "@pileus/core/testing";
 import { afterAll, describe, it } from "vitest";
-import { fakeSubject } from "./testing/fake-subject.ts";
+import { fakeSubject, GREEDY } from "./testing/fake-subject.ts";
 
 const runner = { describe, it, afterAll };
 
 // All it can do; some, so that the rest is refused; and none.
 const all = new FakeWorld();
-describeDriver(runner, fakeSubject(all, fake({ world: all })));
+describeDriver(runner, fakeSubject(all, fake({ world: all, programs: GREEDY })));
 
 const some = new FakeWorld();
 const narrow = fake({
@@ -15,6 +15,7 @@ const narrow = fake({
   kind: "application-container",
   capabilities: ["exec", "logs"],
   world: some,
+  programs: GREEDY,
 }) as unknown as Driver;
 describeDriver(runner, { ...fakeSubject(some, narrow), prints: { stream: "stdout", text: /kit-shared: up\n/ } });
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { CommandError, ConnectionError, NotFoundError, openHost, UnsupportedError } from "@pileus/core";
-import { makeBusyboxRootfs, requires } from "@pileus/core/testing";
+import { FIXTURE_USER, makeBusyboxRootfs, requires } from "@pileus/core/testing";
 import { beforeAll, expect, it } from "vitest";
 import { qemu } from "../src/index.ts";
 import { cache, MACHINE_NEEDS, machinesOf, networkOf, portsOf, WARMING, warmCache } from "./support/qemu-subject.ts";
@@ -56,6 +56,10 @@ it(
       const addresses = await machine.addresses();
       expect(addresses.map((address) => address.interface).sort()).toEqual(["eth0", "wan1"]);
       expect((await machine.run(["uname", "-n"])).stdout).toBe("micro\n");
+      // The kernel spares the agent when memory runs out, and not what the agent starts.
+      const scores = ["sh", "-c", "cat /proc/$PPID/oom_score_adj /proc/self/oom_score_adj"];
+      for (const user of ["root", FIXTURE_USER.name])
+        expect((await machine.run(scores, { user })).stdout).toBe("-1000\n0\n");
       expect(await text(await machine.logs("console"))).toContain("init: up");
       await machine.stop({ timeout: 60_000 });
       expect((await machine.inspect()).exit?.reason).toBe("requested");

@@ -1,8 +1,22 @@
 import type { Driver } from "@pileus/core";
-import { type DriverSubject, type FakeWorld, FIXTURE_USER, importFakeImage } from "@pileus/core/testing";
+import {
+  type DriverSubject,
+  type FakeProgram,
+  type FakeWorld,
+  FIXTURE_USER,
+  importFakeImage,
+} from "@pileus/core/testing";
 import { openHostWith } from "../../src/host.ts";
 import { openImageStore } from "../../src/images/store.ts";
 import { FAKE_NETWORK, fakeNetworks } from "./fake-networks.ts";
+
+/** For the fake drivers that the kit asks: a program that the kernel kills because memory runs out. */
+export const GREEDY: Readonly<Record<string, FakeProgram>> = {
+  greedy(call) {
+    call.runOutOfMemory();
+    return 0;
+  },
+};
 
 /** What the kit is told of a fake driver. `capabilities` are what it is to have, whatever the driver says. */
 export function fakeSubject(
@@ -26,6 +40,7 @@ export function fakeSubject(
     stubborn: { [driver.name]: { stubborn: true } },
     missing: async () => ({ program: "/no-such", config: { [driver.name]: { init: "/no-such" } } }),
     account: { name, uid, gid, groups: [gid, groupId] },
+    greedy: { argv: ["greedy"] },
     prints: { stream: "console", text: /kit-shared: up\n/ },
     crash: { how: "abandon" },
     lose: async ({ uuid }) => world.machines.get(uuid)?.end({ kind: "signaled", signal: "SIGKILL" }),

@@ -2,7 +2,7 @@ import type { Driver } from "@pileus/core";
 import { describeDriver, FakeWorld, fake } from "@pileus/core/testing";
 import { describe, expect, it } from "vitest";
 import { CollectingRunner } from "./collect.ts";
-import { fakeSubject } from "./fake-subject.ts";
+import { fakeSubject, GREEDY } from "./fake-subject.ts";
 import { EXEC_FAULTS } from "./faults/exec.ts";
 import { FILE_FAULTS } from "./faults/files.ts";
 import { LIFECYCLE_FAULTS } from "./faults/lifecycle.ts";
@@ -30,7 +30,7 @@ describe.concurrent("the kit notices a driver that", () => {
   for (const { what, seenBy, broken } of FAULTS) {
     it(what, async () => {
       const world = new FakeWorld();
-      const failures = await failuresOf(broken(fake({ world }), world), world, seenBy);
+      const failures = await failuresOf(broken(fake({ world, programs: GREEDY }), world), world, seenBy);
       expect([...failures.keys()].sort()).toEqual([...seenBy].sort());
     });
   }
@@ -47,6 +47,6 @@ describe.concurrent("the kit notices a driver that", () => {
     const world = new FakeWorld();
     const names = [...new Set(FAULTS.flatMap(({ seenBy }) => seenBy))];
     // With the deadline of a real run: a driver without faults must never be hurried into one.
-    expect(await failuresOf(fake({ world }), world, names, { deadline: 10_000 })).toEqual(new Map());
+    expect(await failuresOf(fake({ world, programs: GREEDY }), world, names, { deadline: 10_000 })).toEqual(new Map());
   });
 });

@@ -17,6 +17,7 @@ export const subject: DriverSubject = {
   stubborn: { lxc: { init: ["sleep", "2147483647"] } },
   missing: async (host) => ({ program: "/sbin/init", image: await busyboxImage(host, { without: "/sbin/init" }) }),
   account: { name, uid, gid, groups: [gid, groupId] },
+  greedy: { argv: ["tail", "-c", "100000000", "/dev/zero"], config: { limits: { memory: "32MiB" } } },
   endsItself: ["kill", "-PWR", "1"],
   prints: { stream: "console", text: /init: up/ },
   crash: { how: "kill", module: import.meta.url },

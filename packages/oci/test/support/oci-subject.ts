@@ -29,6 +29,7 @@ export const subject: DriverSubject = {
   stubborn: { oci: { cmd: ["/bin/sleep", "2147483647"] } },
   missing: async () => ({ program: "/no-such", config: { oci: { entrypoint: ["/no-such"] } } }),
   account: { name, uid, gid, groups: [gid, groupId] },
+  greedy: { argv: ["tail", "-c", "100000000", "/dev/zero"], config: { limits: { memory: "32MiB" } } },
   endsItself: ["kill", "-TERM", "1"],
   prints: { stream: "stdout", text: /^up\n/ },
   crash: { how: "kill", module: import.meta.url },

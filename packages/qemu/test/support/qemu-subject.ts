@@ -63,6 +63,7 @@ export function qemuSubject(machine: "q35" | "microvm", module: string): DriverS
     cleanUp: (host) => host.networks.delete(networkOf(host.root)),
     missing: async (host) => ({ program: "/sbin/init", image: await busyboxImage(host, { without: "/sbin/init" }) }),
     account: { name, uid, gid, groups: [gid, groupId] },
+    greedy: { argv: ["dd", "if=/dev/zero", "of=/dev/null", "bs=150M", "count=1"] },
     prints: { stream: "console", text: /init: up/ },
     crash: { how: "kill", module },
     leftovers: async (root) => [...(await machinesOf(root)), ...(await portsOf(networkOf(root)))],

@@ -26,6 +26,24 @@ export function describeExecResults(fixture: Fixture): void {
         { exitCode: undefined, signal: "SIGKILL", failed: true, oom: false },
       );
     });
+    const { greedy } = fixture.subject;
+    if (greedy !== undefined) {
+      fixture.it(
+        "tells that the kernel killed the program because memory ran out, and the instance can still be used",
+        () =>
+          fixture.using(async (instance) => {
+            await instance.start();
+            await instance.ready({ timeout: fixture.deadline });
+            const { exitCode, signal, failed, oom } = await instance.run(greedy.argv);
+            assert.deepEqual(
+              { exitCode, signal, failed, oom },
+              { exitCode: undefined, signal: "SIGKILL", failed: true, oom: true },
+            );
+            assert.equal((await instance.run(["sh", "-c", "kill -KILL $$"])).oom, false);
+          }, greedy.config),
+        "exec",
+      );
+    }
     it("is truncated, and has the first maxOutput bytes, where the program printed more", async (instance) => {
       const { stdout, truncated, failed, signal, oom } = await instance.run(["yes"], { maxOutput: 5000 });
       assert.equal(stdout, "y\n".repeat(2500));

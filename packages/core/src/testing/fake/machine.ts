@@ -37,6 +37,8 @@ export class FakeMachine {
   /** Whether it does as it is asked by `shutdown()`. */
   readonly obeys: boolean;
   readonly ended: Promise<ExitStatus>;
+  /** How many programs were killed because memory ran out. */
+  oomKills = 0;
   readonly #processes = new Map<number, FakeProcess>();
   #settle: (status: ExitStatus) => void = () => {};
   #lastPid = 1;
@@ -148,6 +150,10 @@ export class FakeMachine {
         return await this.#program(next)(this.#call(process, next));
       },
       kill: (target, name) => this.kill(target, name),
+      runOutOfMemory: () => {
+        this.oomKills += 1;
+        process.deliver("SIGKILL");
+      },
     };
   }
 

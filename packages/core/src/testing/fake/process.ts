@@ -44,6 +44,8 @@ export interface FakeCall {
    * none.
    */
   kill(pid: number, signal: SignalName | 0): boolean;
+  /** Is killed as by the kernel because memory ran out: `run()` tells `oom`. */
+  runOutOfMemory(): void;
 }
 
 /** A program: returns its exit code. An error that it throws is exit code 1, and the message is on standard error. */

@@ -95,15 +95,17 @@ export class FakeRunning {
       ...Object.fromEntries((image?.env ?? []).map((pair) => pair.split(/=([\s\S]*)/, 2))),
       ...request.env,
     };
+    const killsBefore = machine.oomKills;
+    const ranOutOfMemory = async () => machine.oomKills > killsBefore;
     const start = { argv: request.argv, env, cwd: request.cwd ?? image?.workdir ?? "/", user };
     if (request.tty === undefined) {
       const { stdio, host } = pipes(machine.gate);
       const process = machine.start({ ...start, stdio });
-      return this.#handle(process, { kind: "pipes", ...host }, undefined);
+      return { ...this.#handle(process, { kind: "pipes", ...host }, undefined), ranOutOfMemory };
     }
     const terminal = new FakeTerminal(request.tty, machine.gate, (signal) => machine.kill(-process.group, signal));
     const process = machine.start({ ...start, stdio: terminal.stdio, terminal });
-    return this.#handle(process, { kind: "tty", tty: terminal.stream }, terminal);
+    return { ...this.#handle(process, { kind: "tty", tty: terminal.stream }, terminal), ranOutOfMemory };
   }
 
   /** Who a program runs as, and who owns what is made. */

@@ -46,6 +46,11 @@ export interface DriverSubject {
   readonly account?: SubjectAccount | undefined;
   /** An instance whose main program is not there, for the promise about such. Called once, with the folder's host. */
   readonly missing?: ((host: Host<AnyDriver>) => Promise<MissingProgram>) | undefined;
+  /**
+   * A program that needs more memory than its instance has, and the keys that leave it so little. Without it the promise
+   * about such programs is not checked.
+   */
+  readonly greedy?: { readonly argv: readonly string[]; readonly config?: SubjectConfig | undefined } | undefined;
   /** What a program inside runs to end the instance from within. Default: `poweroff`. */
   readonly endsItself?: readonly string[] | undefined;
   /** Of which streams its instances have logs, with the capability `logs`. Default: those of its kind, `LOG_STREAMS`. */

@@ -37,6 +37,13 @@ export const EXEC_FAULTS: readonly Fault[] = [
       ),
   },
   {
+    what: "does not tell that memory ran out",
+    seenBy: [
+      "the result of run > tells that the kernel killed the program because memory ran out, and the instance can still be used",
+    ],
+    broken: (driver) => withProcess(driver, () => ({ ranOutOfMemory: async () => false })),
+  },
+  {
     what: "takes exit code 143 for SIGTERM",
     seenBy: ["run > tells exit code 143 from an end by SIGTERM"],
     broken: (driver) =>
