@@ -42,7 +42,10 @@ export interface RunResult<Output extends string | Buffer = string> {
   readonly failed: boolean;
   /** `timeout` passed. True only in the `result` of a {@link TimeoutError}. */
   readonly timedOut: boolean;
-  /** The program printed more than `maxOutput` to one stream and was killed. The first `maxOutput` bytes are kept. */
+  /**
+   * The program printed more than `maxOutput` to one stream. The first `maxOutput` bytes are kept. The program was
+   * killed, unless it had already ended: then `exit` is its own.
+   */
   readonly truncated: boolean;
   /**
    * The kernel's OOM killer killed the program: it ended by a `SIGKILL` that this library did not send, and meanwhile

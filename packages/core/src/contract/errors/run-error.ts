@@ -18,7 +18,7 @@ export class RunError extends InstanceError {
 }
 
 function describeFailure({ exitCode, signal, truncated, oom }: RunResult): string {
-  if (truncated) return "printed more than maxOutput and was killed";
+  if (truncated) return `printed more than maxOutput${signal === undefined ? "" : " and was killed"}`;
   if (oom) return "was killed by the kernel because memory ran out";
   return signal === undefined ? `exited with ${exitCode}` : `was ended by ${signal}`;
 }

@@ -224,6 +224,17 @@ describe("run", () => {
     });
   });
 
+  it("says of one that had printed too much before it ended by itself, that it did, and not that it was killed", async () => {
+    const { instance, process } = await running();
+    const run = instance.run(["make"], { check: true, maxOutput: 2 });
+    process.stdout.write("out");
+    process.finish({ kind: "exited", code: 0 });
+    await expect(run).rejects.toMatchObject({
+      message: 'make in "a" printed more than maxOutput',
+      result: { stdout: "ou", exitCode: 0, truncated: true, failed: true },
+    });
+  });
+
   it.each([
     ["that it killed itself", "SIGKILL", true, true, false],
     ["by another signal", "SIGTERM", false, true, false],
