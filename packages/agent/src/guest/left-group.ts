@@ -8,12 +8,16 @@ const INTERVAL = 1000;
 
 /**
  * The processes that an ended program left in its process group. The id belongs to the group as long as one member
- * lives; afterwards a stranger may get it. So a signal is sent only while a known member lives.
+ * lives; afterwards a stranger may get it. So a signal is sent only while a known member lives, or while every member
+ * is in the program's session and none has the id itself: members may each start another and end, and a stranger's
+ * group begins with a process that has its id.
  */
 export class LeftGroup {
   readonly #id: number;
   readonly #read: () => readonly ProcessIds[];
   #members: ReadonlySet<string>;
+  /** Whether the members of the last look can only be the program's: it led its session, and has ended. */
+  #isOwn = false;
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -33,12 +37,12 @@ export class LeftGroup {
     this.#members = this.#look();
   }
 
-  /** Whether a known member lives. Members that have joined since the last look become known. */
+  /** Whether the group goes on. Members that have joined since the last look become known. */
   isAlive(): boolean {
     const now = this.#look();
     const goesOn = [...this.#members].some((member) => now.has(member));
-    this.#members = goesOn ? now : new Set();
-    return goesOn;
+    this.#members = goesOn || (this.#members.size > 0 && this.#isOwn) ? now : new Set();
+    return this.#members.size > 0;
   }
 
   /** Calls `gone` once when no process is left. */
@@ -57,6 +61,7 @@ export class LeftGroup {
 
   #look(): ReadonlySet<string> {
     const members = this.#read().filter(({ group }) => group === this.#id);
+    this.#isOwn = members.every(({ pid, session }) => session === this.#id && pid !== this.#id);
     return new Set(members.map(({ pid, started }) => `${pid} ${started}`));
   }
 }

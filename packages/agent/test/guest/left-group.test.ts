@@ -37,6 +37,24 @@ it("is alive as long as a process lives that was a member at the last look", () 
   expect(group?.isAlive()).toBe(false);
 });
 
+it("is alive though each member has started another and ended", () => {
+  const { world, group } = groupOf([member(101, 5)]);
+  world.now = [member(102, 9)];
+  expect(group?.isAlive()).toBe(true);
+  world.now = [member(103, 12)];
+  expect(group?.isAlive()).toBe(true);
+  world.now = [];
+  expect(group?.isAlive()).toBe(false);
+  world.now = [member(104, 15)];
+  expect(group?.isAlive()).toBe(false);
+});
+
+it("does not include a stranger of another session", () => {
+  const { world, group } = groupOf([member(101, 5)]);
+  world.now = [{ ...member(102, 9), session: 90 }];
+  expect(group?.isAlive()).toBe(false);
+});
+
 it("does not include a stranger that got the id of the group or of a member", () => {
   const { world, group } = groupOf([member(101, 5)]);
   world.now = [member(100, 50), member(101, 51)];

@@ -18,3 +18,10 @@ it.each([
 ])("reads %j", (entries, ports) => {
   expect(parseExposedPorts(entries)).toEqual(ports);
 });
+
+it("reads no more of overlapping ranges than there are ports", () => {
+  const ranges = Array.from({ length: 5000 }, (_, index) => `${index + 1}-65535/tcp`);
+  const began = performance.now();
+  expect(parseExposedPorts([...ranges, "53/udp"])).toHaveLength(65_535);
+  expect(performance.now() - began).toBeLessThan(5000);
+});
