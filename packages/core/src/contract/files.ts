@@ -97,7 +97,10 @@ export interface InstanceFiles {
   read(path: string, options?: Abortable): Promise<Readable>;
   /** Reads a whole file of at most `maxSize` bytes (default 16 MiB); a larger one is refused with `EFBIG`. */
   readAll(path: string, options?: ReadAllOptions): Promise<Buffer>;
-  /** The same as text, decoded as UTF-8; invalid bytes become U+FFFD. */
+  /**
+   * The same as text, decoded as UTF-8; invalid bytes become U+FFFD. More than fits in a JavaScript string (512 MiB) is
+   * refused with `EFBIG`, whatever `maxSize` is.
+   */
   readText(path: string, options?: ReadAllOptions): Promise<string>;
   /**
    * Replaces the content of a file atomically: readers see all of the old content or all of the new. Resolves when the

@@ -28,6 +28,7 @@ import {
 } from "../../model/file-options.ts";
 import { parse } from "../../model/parse.ts";
 import { ByteCollector } from "../../system/byte-collector.ts";
+import { LONGEST_TEXT } from "../../text/longest-text.ts";
 import { isDirectoryEntry } from "../gate/answers.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
@@ -72,7 +73,8 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async readText(path: string, options: ReadAllOptions = {}): Promise<string> {
-    return (await this.readAll(path, options)).toString("utf8");
+    const { maxSize } = parse(ReadAllOptionsSchema, options, "file options");
+    return (await this.readAll(path, { ...options, maxSize: Math.min(maxSize, LONGEST_TEXT) })).toString("utf8");
   }
 
   async writeText(path: string, text: string, options: OwnerOptions = {}): Promise<void> {

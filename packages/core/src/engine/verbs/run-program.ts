@@ -4,6 +4,7 @@ import type { ExitStatus } from "../../contract/state.ts";
 import { abortable, Deadline } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
 import { RunSchema } from "../../model/verb-options.ts";
+import { LONGEST_TEXT } from "../../text/longest-text.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import { ownProcess, type StartedProcess } from "../process.ts";
 import { type Collected, collectOutput } from "./collect-output.ts";
@@ -54,7 +55,8 @@ class RunProgress {
 
   constructor(started: StartedProcess, options: ReturnType<typeof RunSchema.parse>) {
     if (started.streams.kind !== "pipes") throw new TypeError("a run has pipes");
-    this.#collected = collectOutput(started, started.streams, options);
+    const maxOutput = options.encoding === "utf8" ? Math.min(options.maxOutput, LONGEST_TEXT) : options.maxOutput;
+    this.#collected = collectOutput(started, started.streams, { ...options, maxOutput });
     this.done = this.#finish(started);
     this.done.catch(() => undefined);
   }
@@ -74,7 +76,7 @@ class RunProgress {
   result(encoding: "utf8" | "buffer", timedOut = false): RunResult<string | Buffer> {
     const { stdout, stderr } = this.#collected;
     const exit = this.#exit;
-    const decode = (bytes: Buffer) => (encoding === "utf8" ? bytes.toString("utf8") : bytes);
+    const decode = (bytes: Buffer) => (encoding === "utf8" ? bytes.toString("utf8", 0, LONGEST_TEXT) : bytes);
     return {
       stdout: decode(stdout.bytes()),
       stderr: decode(stderr.bytes()),

@@ -1,0 +1,47 @@
+import { Readable } from "node:stream";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { TimeoutError } from "../../../src/contract/errors.ts";
+import { ScriptedProcess, scriptedRoot } from "../scripted.ts";
+import { runningInstance } from "../scripted-instance.ts";
+
+// Node's own limit takes a gigabyte to reach.
+vi.mock("../../../src/text/longest-text.ts", () => ({ LONGEST_TEXT: 1000 }));
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+const unlimited = Number.POSITIVE_INFINITY;
+
+it("keeps of a run's text what a string holds, and ends the program that prints more", async () => {
+  const { instance, process } = await runningInstance(place);
+  const result = instance.run(["yes"], { maxOutput: unlimited });
+  process.stdout.write("y".repeat(1001));
+  const { stdout, truncated } = await result;
+  expect([stdout.length, truncated, process.signals]).toEqual([1000, true, ["SIGKILL"]]);
+});
+
+it("keeps all of a run's bytes, and of them as text what a string holds", async () => {
+  const { instance, process } = await runningInstance(place);
+  const result = instance.run(["yes"], { maxOutput: unlimited, encoding: "buffer", timeout: 500 });
+  process.stdout.write("y".repeat(1001));
+  const error: unknown = await result.catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(TimeoutError);
+  expect((error as TimeoutError).result?.stdout).toHaveLength(1000);
+
+  const whole = new ScriptedProcess();
+  place.scripted.script.exec = async () => whole;
+  const bytes = instance.run(["yes"], { maxOutput: unlimited, encoding: "buffer" });
+  whole.stdout.write("y".repeat(1001));
+  whole.finish({ kind: "exited", code: 0 });
+  expect((await bytes).stdout).toHaveLength(1001);
+});
+
+it("refuses to read more of a file as text than a string holds", async () => {
+  const { instance } = await runningInstance(place);
+  place.scripted.script.files = { read: async () => Readable.from([Buffer.alloc(1001)]) };
+  await expect(instance.files.readText("/f", { maxSize: unlimited })).rejects.toMatchObject({ errno: "EFBIG" });
+  expect(await instance.files.readAll("/f", { maxSize: unlimited })).toHaveLength(1001);
+});
