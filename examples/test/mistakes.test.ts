@@ -48,7 +48,7 @@ const MISTAKES: readonly (readonly [driver: string, section: unknown, told: stri
   ["oci", { user: 1000 }, 'oci.user: must be a string, and is 1000: write "1000"'],
   ["oci", { stopSignal: "SIGHALT" }, "oci.stopSignal: no such signal: write SIGTERM"],
   ["oci", { init: 1 }, "oci.init: must be true or false, and is 1"],
-  ["oci", { keepAlive: true, cmd: ["sh"] }, "oci.cmd: with keepAlive no program is started: leave one out"],
+  ["oci", { keepAlive: true, cmd: ["sh"] }, "oci.cmd: keepAlive starts no program: leave this or keepAlive out"],
   ["qemu", { machine: "pc" }, 'qemu.machine: must be "q35" or "microvm"'],
   ["qemu", { rootSize: "8" }, 'qemu.rootSize: "8" is no size: write bytes, or a number and one of B kB'],
   ["qemu", { rootSize: "1MiB" }, "qemu.rootSize: a root disk has at least 16MiB"],

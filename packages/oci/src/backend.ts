@@ -60,7 +60,7 @@ export class OciBackend implements Backend<OciCapability> {
     const program = programOf(instance);
     options.signal?.throwIfAborted();
     const user = findAccount(program.user, { passwd: "", group: "" });
-    // A name is known once there are files to look in.
+    // A user name can only be looked up once the files are there.
     if (!("unknown" in user)) assertMapped(user, this.#container(instance).idmap);
     makeRoot(this.#container(instance));
   }
@@ -93,7 +93,7 @@ export class OciBackend implements Backend<OciCapability> {
     return containerLog(this.#container(instance), stream, options);
   }
 
-  /** All of a container but what runs in it. */
+  /** The container without its program. */
   #container(instance: InstanceContext): ContainerSpec {
     if (instance.tree.kind !== "layers") throw new TypeError("an OCI image has layers");
     return {
@@ -124,15 +124,15 @@ function programOf(instance: InstanceContext): Program {
   return resolveProgram(image.process ?? NO_PROCESS, sectionOf(instance), { name, env: config.env });
 }
 
-/** An image may be metadata alone (`FROM scratch`): there is nothing to mount, nor to run. */
+/** An image may be metadata alone (`FROM scratch`): then there is nothing to mount or to run. */
 function assertNotEmpty({ image }: InstanceContext): void {
   if (image.layers.length === 0)
-    throw new ImageError(image.source, "it is empty: it has no layer, and so no program to start; use another image");
+    throw new ImageError(image.source, "it is empty: it has no layer, so no program can start; use another image");
 }
 
 const NO_PROCESS: OciProcess = OciProcessSchema.parse({});
 
-/** The program as PID 1, and what it lends to every `exec`. The user is of no concern once it runs. */
+/** The program as PID 1, and the defaults of every `exec`. The user does not matter once it runs. */
 function programSpec(program: Program, user?: Account): { readonly init: InitSpec; readonly exec: ExecDefaults } {
   const { role, argv, env, workdir: cwd, stopSignal } = program;
   return {

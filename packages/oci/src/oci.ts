@@ -4,7 +4,7 @@ import { type OciSourceOptions, ociSource } from "./image/source.ts";
 import { probe } from "./probe.ts";
 import { OciSectionSchema } from "./section.ts";
 
-/** What `oci()` takes: how its images are fetched. */
+/** Options of `oci()`: how it fetches images. */
 export type OciOptions = OciSourceOptions;
 
 const CAPABILITIES: ReadonlySet<OciCapability> = new Set(["exec", "files", "freeze", "network", "metrics", "logs"]);

@@ -1,7 +1,7 @@
 import type { ConfigIssue, InstanceConfig } from "@pileus/core";
 import { type Plan, renderPlan } from "@pileus/core/driver";
 
-// `privileged` is not here: its ids are on the disk.
+// `privileged` is not part of this: it determines the ids on the disk.
 const EFFECTS = {
   labels: "live",
   env: "next-start",
@@ -18,7 +18,7 @@ const EFFECTS = {
   "oci.keepAlive": "next-start",
 } as const;
 
-/** See `Backend.plan()`. `refused` is what no container can have. */
+/** See `Backend.plan()`. `refused`: the settings that no container can have. */
 export function plan(before: InstanceConfig | undefined, after: InstanceConfig, refused: readonly ConfigIssue[]): Plan {
   return renderPlan(before, after, { section: "oci", effects: EFFECTS, refused });
 }

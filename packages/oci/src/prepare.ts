@@ -4,7 +4,7 @@ import type { Account } from "@pileus/core/files";
 import { resolveUser, writeNetworkFiles } from "@pileus/lxc/runtime";
 import type { Program } from "./process.ts";
 
-/** What has to stand in an instance's root before its program starts. All paths are followed inside of the root only. */
+/** What an instance's root must have before its program starts. All paths are resolved inside of the root only. */
 export interface Preparation {
   readonly name: string;
   readonly program: Program;
@@ -12,8 +12,8 @@ export interface Preparation {
 }
 
 /**
- * Makes the root ready for its program, and says whom it runs as: the working directory exists, as Docker makes it, and names
- * resolve, though nobody inside would see to that.
+ * Prepares the root for its program, and returns the program's user. Makes the working directory, as Docker does, and
+ * the files that resolve names, because no program inside would.
  *
  * @throws {NotFoundError} when the program's user or group is not in the instance's own files
  */

@@ -3,7 +3,7 @@ import { findTool, missingTools, type Spawn } from "@pileus/core/driver";
 import { probeRuntime } from "@pileus/lxc/runtime";
 import { SKOPEO } from "./image/skopeo.ts";
 
-/** See `Driver.probe()`: what liblxc needs, and skopeo for images. */
+/** See `Driver.probe()`: checks what liblxc needs, and skopeo for images. */
 export async function probe(spawn: Spawn, options: Abortable): Promise<HostReport> {
   const runtime = await probeRuntime(options);
   const missing = [...runtime.missing, ...missingTools({ [SKOPEO]: SKOPEO })];

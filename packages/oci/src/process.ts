@@ -5,51 +5,54 @@ import { parseSignal } from "@pileus/core/files";
 import { refusedVariables } from "@pileus/lxc/runtime";
 import type { OciSection } from "./section.ts";
 
-/** The main program of an instance: what its image says, as far as its configuration says nothing else. */
+/** The main program of an instance: the values of its image, unless its configuration overrides them. */
 export interface Program {
-  /** Exactly what becomes of `argv` in the program: never seen by a shell, never split. Empty only if `idle`. */
+  /** Exactly the `argv` of the program: no shell reads or splits it. Empty only if `idle`. */
   readonly argv: readonly string[];
-  /** What is PID 1: the program itself, an init with the program, or the init alone. */
+  /** What runs as PID 1: the program itself, an init with the program, or the init alone. */
   readonly role: "program" | "reaper" | "idle";
   /** Without `HOME`, which depends on the user. */
   readonly env: Readonly<Record<string, string>>;
-  /** Absolute. */
+  /** An absolute path. */
   readonly workdir: string;
-  /** As image-spec writes it, `""` for root; see `resolveUser()`. */
+  /** In the form of image-spec, `""` for root; see `resolveUser()`. */
   readonly user: string;
   /** The number of the signal that asks it to end. */
   readonly stopSignal: number;
 }
 
-/** What Docker sets when the image does not: moby, daemon/oci_linux.go. */
+/** Docker's value when the image sets none: moby, daemon/oci_linux.go. */
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
  * The program of an instance. Pure.
  *
  * @throws {ConfigError} when neither image nor configuration names one, or the image's stop signal does not exist, or
- * one of its variables cannot be had
+ * one of its variables is refused
  */
 export function resolveProgram(
   image: OciProcess,
   section: OciSection,
   instance: { readonly name: string; readonly env: Readonly<Record<string, string>> },
 ): Program {
-  // As Docker merges them (moby, daemon/commit.go): the image's cmd is meant for the image's entrypoint, and stays
-  // where the entrypoint is merely taken away.
+  // As Docker merges them (moby, daemon/commit.go): the image's cmd belongs to the image's entrypoint. It stays if the
+  // configuration only removes the entrypoint.
   const role = section.keepAlive ? "idle" : section.init ? "reaper" : "program";
   const entrypoint = section.entrypoint ?? image.entrypoint;
   const cmd = section.cmd ?? (section.entrypoint?.length ? [] : image.cmd);
   const argv = role === "idle" ? [] : [...entrypoint, ...cmd];
   if (role !== "idle" && (argv[0] === undefined || argv[0] === ""))
     throw new ConfigError("instance config", [
-      { path: ["oci", "cmd"], message: "the image has neither entrypoint nor cmd: name the program to run" },
+      { path: ["oci", "cmd"], message: "the image has neither an entrypoint nor a cmd: name the program to run" },
     ]);
   const signal = role === "idle" ? undefined : (section.stopSignal ?? image.stopSignal);
   const stopSignal = signal === undefined ? constants.signals.SIGTERM : parseSignal(signal);
   if (stopSignal === undefined)
     throw new ConfigError("instance config", [
-      { path: ["oci", "stopSignal"], message: `the image's ${JSON.stringify(signal)} is no signal: name another one` },
+      {
+        path: ["oci", "stopSignal"],
+        message: `the image's ${JSON.stringify(signal)} is not a signal: name another one`,
+      },
     ]);
   const env = { PATH: DEFAULT_PATH, HOSTNAME: instance.name, ...parseEnvironment(image.env), ...instance.env };
   const refused = refusedVariables(env);
@@ -64,7 +67,7 @@ export function resolveProgram(
   };
 }
 
-/** `NAME=value` entries as a record; the last of a name wins, and a name alone is empty. */
+/** Parses `NAME=value` entries. The last entry of a name wins, and a name alone has an empty value. */
 export function parseEnvironment(entries: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     entries.map((entry) => {

@@ -2,30 +2,35 @@ import { ArgumentSchema, argvIssue, type Frozen, type Holds, type Same } from "@
 import { parseSignal } from "@pileus/core/files";
 import { z } from "zod";
 
-/** The section `oci` of an instance's configuration, as a caller writes it. What is left out is the image's. */
+/**
+ * The section `oci` of an instance's configuration, as a caller writes it. The image gives the values that are left
+ * out.
+ */
 export interface OciSectionInput {
   /** Replaces the image's entrypoint, and with it drops the image's `cmd`. */
   readonly entrypoint?: readonly string[] | undefined;
-  /** Replaces the image's `cmd`: the arguments of the entrypoint, or the program itself where there is none. */
+  /** Replaces the image's `cmd`: the arguments of the entrypoint, or the program itself if there is no entrypoint. */
   readonly cmd?: readonly string[] | undefined;
-  /** The program's working directory, an absolute path inside. Made where it is missing. */
+  /** The program's working directory, an absolute path inside. Made if it is missing. */
   readonly workdir?: string | undefined;
   /**
-   * The user that the program runs as: `name`, `uid`, `name:group` or `uid:gid`. Names are those of the instance's own
-   * `/etc/passwd` and `/etc/group`.
+   * The user that the program runs as: `name`, `uid`, `name:group` or `uid:gid`. Names are looked up in the instance's
+   * own `/etc/passwd` and `/etc/group`.
    */
   readonly user?: string | undefined;
-  /** What `stop()` sends: `SIGINT`, `SIGRTMIN+3`, `15`. The program gets all of the stop's timeout to end. */
+  /**
+   * The signal that `stop()` sends: `SIGINT`, `SIGRTMIN+3`, `15`. The program has the whole timeout of the stop to end.
+   */
   readonly stopSignal?: string | undefined;
   /**
-   * A small init of ours is PID 1 and the program its child: it reaps the processes that others leave behind, forwards
-   * signals to the program, and ends with it. A program that a signal ended is then told as exited with 128 plus that
-   * signal, as under `docker run --init`. Default false: the program is PID 1 itself, and what it does not handle of
-   * signals, the kernel drops.
+   * Runs our small init as PID 1 and the program as its child. The init reaps orphaned processes, forwards signals to
+   * the program, and ends with it. If a signal ended the program, the exit code is 128 plus that signal, as under
+   * `docker run --init`. Default false: the program itself is PID 1, and the kernel drops signals that it does not
+   * handle.
    */
   readonly init?: boolean | undefined;
   /**
-   * That init alone, in the place of the image's program, until `stop()`: the image as a box to `exec` in. Default
+   * Runs that init alone, instead of the image's program, until `stop()`: the image then serves `exec` calls. Default
    * false.
    */
   readonly keepAlive?: boolean | undefined;
@@ -42,7 +47,7 @@ export interface OciSection extends OciSectionInput {
 
 declare module "@pileus/core" {
   interface DriverSections {
-    /** What only an application container has; what is left out is the image's. */
+    /** The configuration that only an application container has. The image gives the values that are left out. */
     oci: OciSectionInput;
   }
 }
@@ -75,7 +80,11 @@ const schema = KeysSchema.superRefine(({ keepAlive, entrypoint, cmd, stopSignal 
   if (!keepAlive) return;
   for (const [key, value] of Object.entries({ entrypoint, cmd, stopSignal })) {
     if (value === undefined) continue;
-    context.addIssue({ code: "custom", path: [key], message: "with keepAlive no program is started: leave one out" });
+    context.addIssue({
+      code: "custom",
+      path: [key],
+      message: "keepAlive starts no program: leave this or keepAlive out",
+    });
   }
 });
 type _OciSection = Holds<Same<OciSection, Frozen<z.output<typeof schema>>>>;

@@ -64,7 +64,7 @@ describe("resolveProgram", () => {
   });
 
   it("refuses an image's stop signal that does not exist, unless another is named", () => {
-    expect(() => resolve({}, { stopSignal: "SIGNONE" })).toThrow("no signal");
+    expect(() => resolve({}, { stopSignal: "SIGNONE" })).toThrow("is not a signal");
     expect(resolve({ stopSignal: "9" }, { stopSignal: "SIGNONE" }).stopSignal).toBe(9);
   });
 });

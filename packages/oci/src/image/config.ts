@@ -4,11 +4,11 @@ import { z } from "zod";
 import { parseDocument } from "./manifest.ts";
 import { normalArchitecture, normalOs } from "./platform.ts";
 
-// Docker writes null for what is not set.
+// Docker writes null for unset values.
 const strings = z.array(z.string()).nullish();
 const set = z.record(z.string(), z.unknown()).nullish();
 
-/** An image's configuration (image-spec, config.md). Keys that we do not read are dropped. */
+/** An image's configuration (image-spec, config.md). Keys that Pileus does not read are dropped. */
 export const ImageConfigSchema = z.object({
   architecture: z.string().nullish(),
   os: z.string().nullish(),
@@ -28,22 +28,22 @@ export const ImageConfigSchema = z.object({
       StopSignal: z.string().nullish(),
     })
     .nullish(),
-  // An image without layers has null here, or nothing at all.
+  // An image without layers has null here, or no key.
   rootfs: z.object({ type: z.literal("layers"), diff_ids: z.array(DigestSchema).nullish() }).nullish(),
 });
 export type ImageConfig = z.output<typeof ImageConfigSchema>;
 
-/** What a config says, as far as we use it. */
+/** The parts of a config that Pileus uses. */
 export interface ParsedConfig {
-  /** Absent where the config names none: the index or the platform that was asked for decides. */
+  /** Absent if the config names none: then the index or the requested platform decides. */
   readonly architecture: Architecture | undefined;
   readonly diffIds: readonly string[];
   readonly process: OciProcess;
-  /** Entries of its environment that name no variable: they are left out of `process`, as Docker leaves them out. */
+  /** Entries of its environment that name no variable. Like Docker, this leaves them out of `process`. */
   readonly envLeftOut: readonly string[];
 }
 
-/** @throws {ImageError} when it is malformed, or for another system than Linux. */
+/** @throws {ImageError} when it is malformed, or for another operating system than Linux. */
 export function parseImageConfig(image: string, bytes: Uint8Array): ParsedConfig {
   const config = parseDocument(image, "config", bytes, ImageConfigSchema);
   if (normalOs(config.os) !== "linux")
@@ -66,7 +66,7 @@ function architectureOf(image: string, stated: string | null | undefined): Archi
   throw new ImageError(image, `its architecture is ${JSON.stringify(printable(name))}: neither ${known}`);
 }
 
-/** moby, runconfig: an entry without `=` would take a variable away, and in an image there is none to take. */
+/** moby, runconfig: an entry without `=` would remove a variable, and an image has none to remove. */
 function isVariable(entry: string): boolean {
   return /^[^=\0\n]+=/.test(entry);
 }
@@ -87,7 +87,7 @@ function processOf(image: string, { config }: ImageConfig, env: string[]): OciPr
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
   if (/[\0-\x1f\x7f]/.test(process.workdir + process.user))
     throw new ImageError(image, "its config has a control character in its working directory or user");
-  // execve(2) takes strings that end with a NUL: one inside would silently cut the rest off.
+  // execve(2) takes strings that end with a NUL: a NUL inside would silently truncate the string.
   if (texts.some((text) => text.includes("\0"))) throw new ImageError(image, "its config has a NUL in a string");
   return process;
 }

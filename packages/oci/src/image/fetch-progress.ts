@@ -3,12 +3,13 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Progress } from "@pileus/core";
 
-/** At most one look at the folder in this time, in milliseconds: the kernel tells of every single write. */
+/** The shortest time between two looks at the folder, in milliseconds: the kernel reports every single write. */
 const PACE = 100;
 
 /**
- * Reports how many bytes skopeo has written to a layout. It has no machine-readable progress, so the kernel is asked: each blob grows
- * as a temporary file in the layout's folder and is then renamed into `blobs/sha256` (containers/image, oci_dest.go).
+ * Reports how many bytes skopeo has written to a layout. Skopeo has no machine-readable progress, so this watches its
+ * files: each blob grows as a temporary file in the layout's folder and is then renamed into `blobs/sha256`
+ * (containers/image, oci_dest.go).
  */
 export class FetchProgress implements Disposable {
   readonly #folder: string;
@@ -40,15 +41,15 @@ export class FetchProgress implements Disposable {
 
   #watch(path: string): FSWatcher[] {
     try {
-      // An error ends the watch, and with it no more than the figures between the first and the last.
+      // An error ends the watch. Then only the figures between the first and the last are missing.
       return [watch(path, () => this.#changed()).on("error", () => {})];
     } catch {
-      // inotify(7): the user's watches are used up. The same applies.
+      // inotify(7): the user's watches are used up. Then, too, only the figures in between are missing.
       return [];
     }
   }
 
-  /** Reports that all is there. @throws what the listener threw at any time before */
+  /** Reports that everything is there. @throws the error that the listener threw at any time before */
   finish(): void {
     this[Symbol.dispose]();
     this.#tell(this.#total);
@@ -68,12 +69,12 @@ export class FetchProgress implements Disposable {
     this.#written().then(
       (bytes) => {
         this.#looking = false;
-        // A blob that was renamed between the two listings is in neither: what was told stays told.
+        // A blob that was renamed between the two listings is in neither: the figure never goes down.
         this.#done = Math.max(this.#done, Math.min(bytes, this.#total));
         if (this.#last !== Number.POSITIVE_INFINITY) this.#tell(this.#done);
       },
       () => {
-        // A file that was renamed between the listing and the look: the next change counts it.
+        // A file was renamed between the listing and the look: the next change counts it.
         this.#looking = false;
       },
     );

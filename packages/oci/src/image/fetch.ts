@@ -12,7 +12,7 @@ import { renderCopy, runSkopeo, type SkopeoContext } from "./skopeo.ts";
 
 /**
  * Opens layers of an image by number, bottom first. The first call fetches that layer and all above it with one skopeo;
- * what is below is then known to be in the store. An image of which nothing is lacking is not fetched at all.
+ * the layers below are then in the store. An image whose layers are all in the store is not fetched at all.
  */
 export function fetchLayers(
   spawn: Spawn,
@@ -24,10 +24,7 @@ export function fetchLayers(
   assertFetched(name, image.manifest.layers);
   const tooLong = image.manifest.layers.findIndex(({ size }) => size > context.maxBytes);
   if (tooLong !== -1)
-    throw new ImageError(
-      name,
-      `layer ${tooLong} has more than ${context.maxBytes} bytes, the most that a layer may have`,
-    );
+    throw new ImageError(name, `layer ${tooLong} has more than ${context.maxBytes} bytes, the limit for a layer`);
   const layout = new OciLayout(join(context.folder, "layout"), name);
   let fetched: Promise<void> | undefined;
   return async (index) => {
@@ -49,11 +46,11 @@ async function fetchFrom(
   const blobs = join(context.folder, "layout", "blobs", "sha256");
   await mkdir(blobs, { recursive: true });
   const needed = new Map(image.manifest.layers.slice(first).map(({ digest, size }) => [digest, size]));
-  // A layer can stand in an image twice: what is needed above stays needed.
+  // An image can have the same layer twice: a layer that is needed above stays needed.
   const present = image.manifest.layers.slice(0, first).filter(({ digest }) => !needed.has(digest));
   for (const { digest, size } of present) {
-    // Skopeo takes a blob that is there as it is (containers/image, oci_dest.go, TryReusingBlob), so that an empty file
-    // of the right size saves its transfer. Nobody reads it: the store has the layer.
+    // Skopeo reuses a blob that is there without a check (containers/image, oci_dest.go, TryReusingBlob), so an empty
+    // file of the right size saves its transfer. The file is never read: the store has the layer.
     const path = join(blobs, digest.slice("sha256:".length));
     await writeFile(path, "");
     await truncate(path, size);
@@ -62,7 +59,7 @@ async function fetchFrom(
   const fromRegistry = context.reference.transport === "docker";
   const copy = () => {
     const digest = fromRegistry ? image.digest : undefined;
-    // An archive that is compressed becomes one file first. A registry sends no more than its manifest says.
+    // Skopeo first unpacks a compressed archive to one file. A registry may send no more than its manifest says.
     const maxFile = fromRegistry ? Math.max(MAX_DOCUMENT, ...needed.values()) : context.maxBytes;
     return runSkopeo(spawn, context, renderCopy(context, { digest }), { signal, maxFile });
   };

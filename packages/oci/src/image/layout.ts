@@ -17,21 +17,21 @@ import { mediaKind } from "./media-type.ts";
 import { REF_NAME } from "./write.ts";
 
 /**
- * An OCI image layout (image-spec, image-layout.md): a folder of blobs. Whoever wrote it is not trusted, so a blob is
- * opened without following a link and must be a regular file: no fifo can hold us up, no device be read.
+ * An OCI image layout (image-spec, image-layout.md): a folder of blobs. Its author is not trusted, so a blob is opened
+ * without following a link and must be a regular file: no fifo can block the import, and no device is read.
  */
 export class OciLayout {
   readonly #folder: string;
   readonly #image: string;
 
-  /** `image` is what errors call it. */
+  /** `image` is its name in errors. */
   constructor(folder: string, image: string) {
     this.#folder = folder;
     this.#image = image;
   }
 
   /**
-   * The manifest or index of the named image; without a name, of the only one there is.
+   * The manifest or index of the named image. Without a name, that of the only image.
    *
    * @throws {NotFoundError} when there is no layout, or no such image. @throws {ImageError}
    */
@@ -49,7 +49,7 @@ export class OciLayout {
     const found = tag === undefined ? images : images.filter((entry) => entry.annotations?.[REF_NAME] === tag);
     const [only, ...others] = found;
     if (only !== undefined && others.every(({ digest }) => digest === only.digest)) return only;
-    if (only !== undefined) throw new ImageError(this.#image, `there are ${found.length} images: name one by its tag`);
+    if (only !== undefined) throw new ImageError(this.#image, `it has ${found.length} images: name one by its tag`);
     const tags = images.flatMap((entry) => entry.annotations?.[REF_NAME] ?? []);
     throw new NotFoundError("image", this.#image, {
       hint:
@@ -70,12 +70,12 @@ export class OciLayout {
   }
 
   /**
-   * A blob as a stream, of the size that its descriptor says; its digest is for the reader to check. @throws
-   * {ImageError} when it is not there
+   * A blob as a stream, with the size of its descriptor. The reader must check its digest. @throws {ImageError} when it
+   * is missing
    */
   async stream(descriptor: Descriptor): Promise<Readable> {
     const what = `blob ${descriptor.digest}`;
-    const elsewhere = descriptor.urls?.length ? ": it has urls, and its content may lie outside of the layout" : "";
+    const elsewhere = descriptor.urls?.length ? ": it has urls, so its content may lie outside of the layout" : "";
     const file = await this.#open(this.#path(descriptor), what, elsewhere);
     try {
       assertSize(this.#image, what, (await file.stat()).size, descriptor.size);
@@ -107,6 +107,6 @@ export class OciLayout {
     });
     if ((await file.stat()).isFile()) return file;
     await file.close();
-    throw new ImageError(this.#image, `its ${what} is no regular file`);
+    throw new ImageError(this.#image, `its ${what} is not a regular file`);
   }
 }

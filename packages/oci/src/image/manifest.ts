@@ -4,7 +4,7 @@ import { parseJson, printable, wording } from "@pileus/core/driver";
 import { z } from "zod";
 import { mediaKind } from "./media-type.ts";
 
-/** A pointer to a blob (image-spec, descriptor.md). Keys that we do not read are dropped. */
+/** A pointer to a blob (image-spec, descriptor.md). Keys that Pileus does not read are dropped. */
 export const DescriptorSchema = z.object({
   mediaType: z.string().max(255),
   digest: DigestSchema,
@@ -26,8 +26,8 @@ export const ManifestSchema = z.object({
   mediaType: z.string().optional(),
   artifactType: z.string().optional(),
   config: DescriptorSchema,
-  // 127 is the most that Docker's graph drivers stack; overlayfs takes 500. A bound keeps a hostile manifest finite.
-  // Go writes null for none: an image may be metadata alone.
+  // Docker's graph drivers stack at most 127 layers, overlayfs 500. The limit keeps a hostile manifest finite. Go
+  // writes null for an empty list: an image may consist of metadata only.
   layers: z
     .array(DescriptorSchema)
     .max(500)
@@ -47,12 +47,12 @@ export type Index = z.output<typeof IndexSchema>;
 /** The most bytes of a manifest, an index or a config: distribution-spec, "Pushing Manifests", names 4 MiB. */
 export const MAX_DOCUMENT = 4 * 1024 * 1024;
 
-/** `sha256:…` of some bytes. */
+/** The digest of some bytes, as `sha256:…`. */
 export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
-/** @throws {ImageError} unless the bytes are what a descriptor says: as many, of that digest. `what` is the noun. */
+/** @throws {ImageError} unless the bytes have the size and the digest of the descriptor. `what` is the noun. */
 export function assertBlob(image: string, what: string, bytes: Uint8Array, { digest, size }: Descriptor): void {
   assertDigest(image, what, bytes, digest);
   assertSize(image, what, bytes.length, size);
@@ -70,7 +70,8 @@ export function assertDigest(image: string, what: string, bytes: Uint8Array, exp
 }
 
 /**
- * Parses one JSON document of an image by its schema. @throws {ImageError} naming the first faults with their paths.
+ * Parses one JSON document of an image by its schema. @throws {ImageError} that names the first faults with their
+ * paths.
  */
 export function parseDocument<S extends z.ZodType>(
   image: string,
@@ -101,7 +102,7 @@ const ProbeSchema = z.object({
   layers: z.unknown().optional(),
 });
 
-/** Reads what a reference points to: an image, or an index of images. @throws {ImageError} */
+/** Parses what a reference points to: an image, or an index of images. @throws {ImageError} */
 export function parseManifest(
   image: string,
   bytes: Uint8Array,
@@ -118,11 +119,11 @@ export function parseManifest(
     throw new ImageError(image, "its manifest has both layers and manifests");
   if (isThere(probe.manifests)) {
     if (probe.mediaType !== undefined && mediaKind(probe.mediaType) !== "index")
-      throw new ImageError(image, `an index says that it is ${JSON.stringify(printable(probe.mediaType))}`);
+      throw new ImageError(image, `an index has the media type ${JSON.stringify(printable(probe.mediaType))}`);
     return { kind: "index", index: parseDocument(image, "index", bytes, IndexSchema) };
   }
   if (probe.mediaType !== undefined && mediaKind(probe.mediaType) !== "manifest")
-    throw new ImageError(image, `a manifest says that it is ${JSON.stringify(printable(probe.mediaType))}`);
+    throw new ImageError(image, `a manifest has the media type ${JSON.stringify(printable(probe.mediaType))}`);
   const manifest = parseDocument(image, "manifest", bytes, ManifestSchema);
   assertImage(image, manifest);
   return { kind: "manifest", manifest };
@@ -135,7 +136,7 @@ function isThere(list: unknown): boolean {
 
 function assertImage(image: string, manifest: Manifest): void {
   const { mediaType } = manifest.config;
-  // moby, distribution/pull_v2.go: what old tools wrote for a config, before there was a type of it.
+  // moby, distribution/pull_v2.go: the type that old tools wrote for a config before it had its own.
   const unnamed = !manifest.artifactType && ["", "application/octet-stream"].includes(mediaType);
   if (mediaKind(mediaType) !== "config" && !unnamed)
     throw new ImageError(
@@ -146,17 +147,17 @@ function assertImage(image: string, manifest: Manifest): void {
     if (!["layer", "foreign-layer"].includes(mediaKind(layer.mediaType)))
       throw new ImageError(
         image,
-        `layer ${number} (${layer.digest}) is no tar but ${JSON.stringify(printable(layer.mediaType))}`,
+        `layer ${number} (${layer.digest}) is not a tar but ${JSON.stringify(printable(layer.mediaType))}`,
       );
 }
 
-/** @throws {ImageError} when a layer is not fetched, since its content may lie outside of the registry. */
+/** @throws {ImageError} when a layer would not be fetched because its content may lie outside of the registry. */
 export function assertFetched(image: string, layers: readonly Descriptor[]): void {
-  // Skopeo leaves it out without a word (containers/image, copy/single.go), so that a blob would be missing later.
+  // Skopeo silently skips such a layer (containers/image, copy/single.go), so the blob would be missing later.
   for (const [number, layer] of layers.entries())
     if (layer.urls?.length)
       throw new ImageError(
         image,
-        `layer ${number} (${layer.digest}) has urls: its content lies outside of the registry, and is not fetched`,
+        `layer ${number} (${layer.digest}) has urls: its content lies outside of the registry and is not fetched`,
       );
 }

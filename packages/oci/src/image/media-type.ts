@@ -31,7 +31,7 @@ const KINDS: ReadonlyMap<string, MediaKind> = new Map<string, MediaKind>([
   [DOCKER.config, "config"],
   ...[OCI.layer, OCI.layerGzip, OCI.layerZstd].map((type) => [type, "layer"] as const),
   ...[DOCKER.layer, DOCKER.layerGzip, DOCKER.layerZstd].map((type) => [type, "layer"] as const),
-  // Content that a registry need not hand out, often behind a URL that the image names. Taken where the blob is there.
+  // Content that a registry may not serve itself, often behind a URL in the image. Accepted if the blob is there.
   ["application/vnd.docker.image.rootfs.foreign.diff.tar", "foreign-layer"],
   ["application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "foreign-layer"],
   ["application/vnd.oci.image.layer.nondistributable.v1.tar", "foreign-layer"],
@@ -39,7 +39,10 @@ const KINDS: ReadonlyMap<string, MediaKind> = new Map<string, MediaKind>([
   ["application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", "foreign-layer"],
 ]);
 
-/** What a media type stands for. A type that images do not have (attestations, charts, schema 1) is `other`. */
+/**
+ * The kind of document or layer that a media type stands for. A type that images do not use (attestations, charts,
+ * schema 1) is `other`.
+ */
 export function mediaKind(mediaType: string): MediaKind {
   return KINDS.get(mediaType) ?? "other";
 }

@@ -5,8 +5,8 @@ import { pipeline } from "node:stream/promises";
 import { type Abortable, ImageError, NotFoundError } from "@pileus/core";
 
 /**
- * Reads a file, demands that it has these digests, and returns a check that it is still the same: skopeo opens it
- * again by its path. @throws {ImageError} @throws {NotFoundError}
+ * Reads a file and asserts its digests. Returns a check that the file is still the same, because skopeo opens it again
+ * by its path. @throws {ImageError} @throws {NotFoundError}
  */
 export async function pinFile(
   path: string,
@@ -27,7 +27,7 @@ export async function pinFile(
   };
 }
 
-/** What tells a file from its former self, as git's index does it: a change of content changes the times. */
+/** A text that changes when the file changes, as in git's index: a change of the content changes the times. */
 async function identityOf(path: string): Promise<string> {
   const { dev, ino, size, mtimeMs, ctimeMs }: Stats = await stat(path).catch((cause: unknown) => {
     throw unreadable(path, cause);
@@ -35,7 +35,7 @@ async function identityOf(path: string): Promise<string> {
   return [dev, ino, size, mtimeMs, ctimeMs].join();
 }
 
-/** What to throw where a file that the caller named cannot be read. */
+/** The error for a file of the caller that cannot be read. */
 export function unreadable(path: string, cause: unknown): Error {
   return (cause as NodeJS.ErrnoException).code === "ENOENT"
     ? new NotFoundError("host file", path, { cause })

@@ -1,15 +1,15 @@
 import { resolve } from "node:path";
 import { ConfigError } from "@pileus/core";
 
-/** Where an OCI image is, taken apart. Paths are absolute. */
+/** The parts of a reference to an OCI image. Paths are absolute. */
 export type ImageReference =
   | {
       readonly transport: "docker";
-      /** `host` or `host:port`; `docker.io` where the reference names none. */
+      /** `host` or `host:port`; `docker.io` if the reference names none. */
       readonly registry: string;
       /** The repository in the registry. */
       readonly name: string;
-      /** `latest` where the reference has neither tag nor digest. Absent with a digest and no tag. */
+      /** `latest` if the reference has neither tag nor digest. Absent with a digest and no tag. */
       readonly tag?: string | undefined;
       readonly digest?: string | undefined;
     }
@@ -24,7 +24,7 @@ export type ImageReference =
 /** The prefixes of {@link parseReference}. */
 export const PREFIXES = ["docker://", "oci:", "oci-archive:", "docker-archive:"] as const;
 
-// distribution/reference, regexp.go: the grammar that registries and every client agree on. Anchored, and without nested
+// distribution/reference, regexp.go: the grammar that all registries and clients share. Anchored, and without nested
 // repetition of overlapping sets, so that no input takes more than linear time.
 const REGISTRY =
   /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?$/;
@@ -35,10 +35,10 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const REF_NAME = /^[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:\/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*$/;
 
 /**
- * Takes a reference apart: `docker://host[:port]/name[:tag][@sha256:…]`, `oci:folder[:tag]`, `oci-archive:file[:tag]`,
- * `docker-archive:file[:name:tag]`. As skopeo has it, the path of the last three ends at the first colon.
+ * Parses a reference: `docker://host[:port]/name[:tag][@sha256:…]`, `oci:folder[:tag]`, `oci-archive:file[:tag]`,
+ * `docker-archive:file[:name:tag]`. As in skopeo, the path of the last three ends at the first colon.
  *
- * @throws {ConfigError} saying which part is wrong
+ * @throws {ConfigError} that tells which part is wrong
  */
 export function parseReference(text: string): ImageReference {
   const fail = (message: string): never => {
@@ -64,11 +64,11 @@ export function parseReference(text: string): ImageReference {
     return { transport, path: resolve(path), name };
   }
   if (name !== undefined && !isRefName(name))
-    fail(`${JSON.stringify(name)} is no name of an image in a layout (a path must not have a colon)`);
+    fail(`${JSON.stringify(name)} is not a name of an image in a layout (a path must not have a colon)`);
   return { transport, path: resolve(path), tag: name };
 }
 
-/** Whether an image in a layout can be called so. */
+/** Whether an image in a layout can have this name. */
 export function isRefName(name: string): boolean {
   return name.length <= 255 && REF_NAME.test(name);
 }
@@ -77,25 +77,27 @@ function parseDocker(text: string, fail: (message: string) => never) {
   const at = text.indexOf("@");
   const digest = at < 0 ? undefined : text.slice(at + 1);
   if (digest !== undefined && !DIGEST.test(digest))
-    fail(`${JSON.stringify(digest)} is no digest: sha256: and 64 hexadecimal digits`);
+    fail(`${JSON.stringify(digest)} is not a digest: write sha256: and 64 hexadecimal digits`);
   const named = at < 0 ? text : text.slice(0, at);
   const slash = named.lastIndexOf("/");
   const colon = named.indexOf(":", slash + 1);
   const tag = colon < 0 ? undefined : named.slice(colon + 1);
   if (tag !== undefined && !TAG.test(tag))
-    fail(`${JSON.stringify(tag)} is no tag: up to 128 of a-z, A-Z, 0-9, _ . -, beginning with neither . nor -`);
+    fail(
+      `${JSON.stringify(tag)} is not a tag: write up to 128 of a-z, A-Z, 0-9, _ . -, without . or - at the beginning`,
+    );
   const path = (colon < 0 ? named : named.slice(0, colon)).split("/");
   const [head = "", ...tail] = path;
   // distribution/reference, normalize.go: the first part is a host only if it looks like one.
   const hasHost = tail.length > 0 && (/[.:[]/.test(head) || head === "localhost");
   const registry = hasHost ? head : "docker.io";
   if (!REGISTRY.test(registry) || Number(/:(\d+)$/.exec(registry)?.[1] ?? 1) > 65535)
-    fail(`${JSON.stringify(registry)} is no host with an optional port`);
+    fail(`${JSON.stringify(registry)} is not a host with an optional port`);
   const components = hasHost ? tail : path.length === 1 ? ["library", ...path] : path;
   const wrong = components.find((component) => !COMPONENT.test(component));
   if (wrong !== undefined)
     fail(
-      `${JSON.stringify(wrong)} cannot stand in a repository's name: a-z and 0-9, joined by one . or _, or by __ or -`,
+      `${JSON.stringify(wrong)} cannot be part of a repository's name: write a-z and 0-9, joined by one . or _, or by __ or -`,
     );
   const name = components.join("/");
   if (name.length > 255) fail("the repository's name is longer than 255 characters");
@@ -108,11 +110,11 @@ function parseDocker(text: string, fail: (message: string) => never) {
   } as const;
 }
 
-/** The reference as skopeo takes it (containers-transports(5)), pinned to `digest` where one is given. */
+/** The reference in skopeo's form (containers-transports(5)), pinned to `digest` if one is given. */
 export function renderReference(reference: ImageReference, digest?: string): string {
   switch (reference.transport) {
     case "docker": {
-      // skopeo refuses a tag beside a digest; the digest says more.
+      // skopeo refuses a tag together with a digest; the digest is more precise.
       const pin = digest ?? reference.digest;
       return `docker://${reference.registry}/${reference.name}${pin === undefined ? `:${reference.tag}` : `@${pin}`}`;
     }

@@ -3,17 +3,17 @@ import { parseImageConfig } from "./config.ts";
 import { assertBlob, assertDigest, type Descriptor, digestOf, type Manifest, parseManifest } from "./manifest.ts";
 import { choosePlatform } from "./platform.ts";
 
-/** Where the documents of an image are read: a registry or archive by skopeo, or a layout. Returns the very bytes. */
+/** Reads the documents of an image: from a registry or archive by skopeo, or from a layout. Returns the exact bytes. */
 export interface Documents {
-  /** What the reference points to, or with a digest, one of the manifests and indexes that it leads to. */
+  /** The document that the reference points to, or, with a digest, one of the manifests and indexes below it. */
   manifest(digest?: string): Promise<Uint8Array>;
   /** The config of the manifest with this digest. */
   config(manifest: string, config: Descriptor): Promise<Uint8Array>;
 }
 
-/** An image whose documents are read and verified, and whose layers are still where they were. */
+/** An image whose documents were read and verified, and whose layers are not fetched yet. */
 export interface SelectedImage {
-  /** The digest of the manifest: that of one platform, where the reference points to an index. */
+  /** The digest of the manifest: that of one platform, if the reference points to an index. */
   readonly digest: string;
   readonly manifest: Manifest;
   readonly architecture: Architecture;
@@ -24,13 +24,13 @@ export interface SelectedImage {
   readonly envLeftOut: readonly string[];
 }
 
-/** Indexes in one another: those of several releases, then of platforms. A bound keeps a hostile registry finite. */
+/** The limit of nested indexes: an index of releases may lead to indexes of platforms. It stops a hostile registry. */
 const MAX_INDEXES = 4;
 
 /**
- * Follows a reference to the one image for the architecture, checking every document against the digest that named it.
+ * Follows a reference to the image for the architecture. Checks every document against the digest that named it.
  *
- * `pins` are digests that the caller demands of what the reference points to. @throws {ImageError}
+ * `pins` are digests that the document of the reference must have. @throws {ImageError}
  */
 export async function selectImage(
   image: string,
@@ -42,14 +42,14 @@ export async function selectImage(
   const { digest, manifest } = await platformManifest(image, documents, top, options.architecture);
   const bytes = await documents.config(digest, manifest.config);
   assertBlob(image, "config", bytes, manifest.config);
-  // What names no architecture is what it was asked for as: an index says so, or the caller.
+  // An image that names no architecture counts as one for the requested architecture: the index or the caller chose it.
   const { architecture = options.architecture, diffIds, process, envLeftOut } = parseImageConfig(image, bytes);
   if (architecture !== options.architecture)
-    throw new ImageError(image, `it is for ${architecture}, and ${options.architecture} was asked for`);
+    throw new ImageError(image, `it is for ${architecture}, not for the requested ${options.architecture}`);
   if (diffIds.length !== manifest.layers.length)
     throw new ImageError(
       image,
-      `its manifest has ${manifest.layers.length} layers and its config ${diffIds.length} diff IDs`,
+      `its manifest has ${manifest.layers.length} layers, but its config has ${diffIds.length} diff IDs`,
     );
   return { digest, manifest, architecture, diffIds, process, envLeftOut };
 }
@@ -68,5 +68,5 @@ async function platformManifest(
     bytes = await documents.manifest(chosen.digest);
     assertBlob(image, "manifest", bytes, chosen);
   }
-  throw new ImageError(image, `it has more than ${MAX_INDEXES} indexes in one another`);
+  throw new ImageError(image, `it has more than ${MAX_INDEXES} nested indexes`);
 }

@@ -3,9 +3,9 @@ import { type CommandError, ConnectionError, ImageError, type InstanceError, Not
 import { type ImageReference, renderReference } from "./reference.ts";
 
 /**
- * What skopeo's last words mean, in the order of asking. It has no exit codes of its own (always 1), so its text, and that of
- * the libraries in it (containers/image, distribution, Go's net/http and crypto/x509), is all there is. Anything unknown
- * stays the {@link CommandError} that it was.
+ * The meanings of skopeo's last line; the first match counts. Its exit code is always 1, so only its text, and that of
+ * its libraries (containers/image, distribution, Go's net/http and crypto/x509), tells failures apart. An unknown
+ * failure stays a {@link CommandError}.
  */
 const MEANINGS: readonly {
   readonly pattern: RegExp;
@@ -23,7 +23,7 @@ const MEANINGS: readonly {
   {
     pattern: /server gave HTTP response to HTTPS client/i,
     error: (image, cause) =>
-      new ConnectionError(peer(image), "it speaks plain HTTP: pass registry: { tlsVerify: false } if that is meant", {
+      new ConnectionError(peer(image), "it speaks plain HTTP: pass registry: { tlsVerify: false } if you want that", {
         cause,
       }),
   },
@@ -39,7 +39,7 @@ const MEANINGS: readonly {
   {
     pattern: /unauthorized|authentication required|access to the resource is denied|invalid username\/password/i,
     error: (image, cause) =>
-      new ConnectionError(peer(image), "it refused the credentials, or wants some: pass registry: { authFile }", {
+      new ConnectionError(peer(image), "it refused the credentials, or requires some: pass registry: { authFile }", {
         cause,
       }),
   },
@@ -59,7 +59,7 @@ const MEANINGS: readonly {
       status === "404"
         ? new NotFoundError("image", renderReference(image), {
             cause,
-            hint: "the registry does not have it, or has lost a part of it",
+            hint: "the registry does not have it, or lacks a part of it",
           })
         : new ConnectionError(peer(image), refusal(status), { cause }),
   },
@@ -74,20 +74,21 @@ const MEANINGS: readonly {
   {
     pattern:
       /connection refused|connection reset|no such host|i\/o timeout|network is unreachable|no route to host|unexpected EOF|: EOF|server misbehaving|broken pipe/i,
-    error: (image, cause) => new ConnectionError(peer(image), "the registry cannot be reached, or hung up", { cause }),
+    error: (image, cause) =>
+      new ConnectionError(peer(image), "the registry cannot be reached, or closed the connection", { cause }),
   },
 ];
 
 /** The contract's error for a failure of skopeo. */
 export function translateFailure(image: ImageReference, cause: CommandError): InstanceError {
-  // Only its own line: earlier ones are warnings.
+  // Only the last line is the error: earlier lines are warnings.
   const line = cause.stderr.trim().split("\n").at(-1) ?? "";
   if (image.transport !== "docker") {
     if (line.includes(image.path) && /no such file or directory/.test(line))
       return new NotFoundError("host file", image.path, { cause });
     if (/unexpected EOF|: EOF/.test(line)) return damaged(image, cause);
   }
-  // Without what the caller chose, which may read like anything.
+  // Without the text that the caller chose, which may match any pattern.
   const chosen = image.transport === "docker" ? `${image.registry}/${image.name}` : image.path;
   const last = line.replaceAll(chosen, "");
   for (const { pattern, error } of MEANINGS) {
@@ -98,7 +99,7 @@ export function translateFailure(image: ImageReference, cause: CommandError): In
 }
 
 function damaged(image: ImageReference, cause: CommandError): ImageError {
-  return new ImageError(renderReference(image), "it is no archive of this kind, or is damaged", { cause });
+  return new ImageError(renderReference(image), "it is not an archive of this kind, or it is damaged", { cause });
 }
 
 function refusal(status: string): string {

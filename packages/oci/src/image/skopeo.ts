@@ -7,30 +7,29 @@ import { type ImageReference, renderReference } from "./reference.ts";
 import { translateFailure } from "./skopeo-failure.ts";
 import { STALL_TIMEOUT, StallWatch } from "./stall-watch.ts";
 
-/** What is the same for every call of skopeo during one import. */
+/** What all calls of skopeo during one import share. */
 export interface SkopeoContext {
   readonly reference: ImageReference;
   readonly registry: RegistryOptions;
   /** A trust policy (containers-policy.json(5)); see {@link trustPolicy}. */
   readonly policy: string;
   /**
-   * Scratch space, on the store's own file system. Skopeo runs in it: what a path of the store looks like cannot
-   * confuse its syntax.
+   * Scratch space, on the store's own file system. Skopeo runs in it, so that the path of the store cannot conflict
+   * with skopeo's syntax.
    */
   readonly folder: string;
-  /** Bytes of the longest file that an archive may be unpacked to. */
+  /** The maximum size of a file that an archive is unpacked to, in bytes. */
   readonly maxBytes: number;
-  /** Milliseconds in which something must arrive from a registry. Default: {@link STALL_TIMEOUT}. */
+  /** The longest time without data from a registry, in milliseconds. Default: {@link STALL_TIMEOUT}. */
   readonly stallTimeout?: number | undefined;
 }
 
-/** The trust policy of the system, where an administrator has put it. */
+/** The trust policy of the system, which an administrator may have installed. */
 const SYSTEM_POLICY = "/etc/containers/policy.json";
 
 /**
- * The trust policy to use: the caller's, else the system's, else one made here that accepts what is not signed. Skopeo
- * refuses to work without one. What an administrator demands is thus never weakened; content is checked against its
- * digests in any case.
+ * The trust policy to use: the caller's, else the system's, else one made here that accepts unsigned images, because
+ * skopeo needs one. So an administrator's policy is never weakened. Content is checked against its digests in any case.
  */
 export async function trustPolicy(folder: string, chosen: string | undefined): Promise<string> {
   if (chosen !== undefined) return resolve(chosen);
@@ -40,7 +39,7 @@ export async function trustPolicy(folder: string, chosen: string | undefined): P
   return path;
 }
 
-/** argv of `skopeo inspect` that prints the very bytes of the manifest, or of the config. */
+/** argv of `skopeo inspect` that prints the exact bytes of the manifest or of the config. */
 export function renderInspect(context: SkopeoContext, what: "manifest" | "config", digest?: string): string[] {
   const { reference, registry } = context;
   return [
@@ -55,7 +54,7 @@ export function renderInspect(context: SkopeoContext, what: "manifest" | "config
   ];
 }
 
-/** argv of the `skopeo copy` that brings blobs as they are into the OCI layout `layout` of the folder. */
+/** argv of the `skopeo copy` that copies blobs unchanged into the OCI layout `layout` of the folder. */
 export function renderCopy(
   context: SkopeoContext,
   options: { readonly digest?: string | undefined; readonly all?: boolean | undefined },
@@ -66,9 +65,9 @@ export function renderCopy(
     "copy",
     "--quiet",
     ...(options.all ? ["--all"] : []),
-    // The digests of the manifest must go on holding: no recompression.
+    // No recompression: the digests of the manifest must stay valid.
     "--dest-oci-accept-uncompressed-layers",
-    // A layout cannot hold signatures; the policy has judged them by then.
+    // A layout cannot hold signatures; by then the policy has checked them.
     "--remove-signatures",
     ...(registry.tlsVerify === false ? ["--src-tls-verify=false"] : []),
     ...(registry.certDir === undefined ? [] : ["--src-cert-dir", registry.certDir]),
@@ -83,8 +82,10 @@ function renderGlobal({ policy }: SkopeoContext): string[] {
 }
 
 /**
- * Runs skopeo, which writes no file longer than `maxFile`: it takes whatever a registry sends, declared or not. An abort
- * ends it, and so does a registry that says nothing for too long. What it complains about becomes an error of the contract, which it is the cause of. */
+ * Runs skopeo with a limit of `maxFile` bytes for each file, because it accepts whatever a registry sends, declared or
+ * not. An abort ends it, and so does a registry that sends nothing for too long. A failure becomes an error of the
+ * contract, with skopeo's as its cause.
+ */
 export async function runSkopeo(
   spawn: Spawn,
   context: SkopeoContext,
@@ -111,7 +112,7 @@ export async function runSkopeo(
     if (error instanceof CommandError && TOO_LONG.test(error.stderr))
       throw new ImageError(
         renderReference(context.reference),
-        `it has a file of more than ${options.maxFile} bytes, the most that it may have, or the disk is full`,
+        `it has a file of more than ${options.maxFile} bytes, which is the limit, or the disk is full`,
         { cause: error },
       );
     if (error instanceof CommandError) throw translateFailure(context.reference, error);
@@ -119,13 +120,16 @@ export async function runSkopeo(
   }
 }
 
-/** setrlimit(2), RLIMIT_FSIZE: a write beyond it gives EFBIG. Of a compressed docker-archive only this much is said. */
+/**
+ * setrlimit(2), RLIMIT_FSIZE: a write beyond it gives EFBIG. For a compressed docker-archive skopeo reports no more
+ * than this.
+ */
 const TOO_LONG = /file too large|short write/i;
 
-/** The tool, and the package of Debian that has it. */
+/** The tool, and its package in Debian. */
 export const SKOPEO = "skopeo";
 
-/** Tools get none of our environment, but a proxy is the host's own fact: net/http of Go reads these. */
+/** Tools get none of our environment except the host's proxies: Go's net/http reads these variables. */
 function skopeoEnvironment(): Record<string, string> {
   const proxies = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
   const inherited = proxies.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));

@@ -3,15 +3,15 @@ import { join } from "node:path";
 import { ConnectionError } from "@pileus/core";
 import { linkSignals } from "@pileus/core/driver";
 
-/** Milliseconds in which something must arrive from a registry. */
+/** The longest time without data from a registry, in milliseconds. */
 export const STALL_TIMEOUT = 60_000;
 
-/** How often in that time the folders are looked at. */
+/** How often the folders are checked in that time. */
 const LOOKS = 6;
 
 /**
- * Aborts {@link signal} when for `timeout` milliseconds nothing more has arrived in the folders, or with the caller's
- * own reason before. Skopeo itself waits for ever for a registry that takes the connection and then says nothing.
+ * Aborts {@link signal} when nothing has arrived in the folders for `timeout` milliseconds, or earlier with the
+ * caller's own reason. Skopeo itself waits forever for a registry that accepts the connection and then sends nothing.
  */
 export class StallWatch implements Disposable {
   readonly signal: AbortSignal;
@@ -39,7 +39,7 @@ export class StallWatch implements Disposable {
       const now = performance.now();
       if (bytes !== this.#bytes) [this.#bytes, this.#since] = [bytes, now];
       else if (now - this.#since >= timeout)
-        linked.abort(new ConnectionError(peer, `nothing has come from it for ${timeout} ms: see whether it is well`));
+        linked.abort(new ConnectionError(peer, `it has sent nothing for ${timeout} ms: check whether it works`));
     };
     const timer = setInterval(() => void look(), timeout / LOOKS);
     this.#dispose = () => {
@@ -53,14 +53,14 @@ export class StallWatch implements Disposable {
   }
 }
 
-/** Bytes of all files right in the folders: of those that are there. */
+/** The total size of the files directly in the folders. Missing folders count as empty. */
 async function bytesIn(folders: readonly string[]): Promise<number> {
   let sum = 0;
   for (const folder of folders)
     for (const name of await readdir(folder).catch(() => []))
       sum += await stat(join(folder, name)).then(
         (stats) => (stats.isFile() ? stats.size : 0),
-        // Renamed since: counted in its new place at the next look.
+        // The file was renamed: the next look counts it in its new place.
         () => 0,
       );
   return sum;

@@ -14,13 +14,14 @@ import { unreadable } from "./pinned-file.ts";
 import { type OciLayoutOptions, type ParsedLayoutOptions, parseLayoutOptions } from "./write-options.ts";
 
 /**
- * Writes an image from tars, as an OCI layout: no registry, no build tool. The same input gives the same digests. Push it with
- * `skopeo copy oci:<folder>:<tag> docker://…`, or import it as `oci:<folder>:<tag>`.
+ * Writes an image from tars as an OCI layout, without a registry or a build tool. The same input gives the same
+ * digests. Push it with `skopeo copy oci:<folder>:<tag> docker://…`, or import it as `oci:<folder>:<tag>`.
  *
- * An abort leaves a valid layout without the image. Not for two writers of one layout at a time.
+ * An abort leaves a valid layout without the image. Only one process may write a layout at a time.
  *
- * @throws {ConfigError} for options that are none, and before anything is written.
- * @throws {NotFoundError} when there is no such tar. @throws {ImageError} when it cannot be read, or is compressed already.
+ * @throws {ConfigError} for wrong options, before anything is written.
+ * @throws {NotFoundError} when a tar is missing. @throws {ImageError} when a tar cannot be read or is already
+ * compressed.
  */
 export async function writeOciLayout(
   given: OciLayoutOptions,
@@ -86,7 +87,7 @@ async function writeLayer(
       { signal },
     );
     if (plain.first()?.equals(Buffer.from([0x1f, 0x8b])))
-      throw new ImageError(tar, "a layer to write must be an uncompressed tar, and it is gzip");
+      throw new ImageError(tar, "a layer must be an uncompressed tar, but this is gzip");
     const digest = packed.digest();
     await rename(temporary, blobPath(folder, digest));
     const mediaType = compression === "gzip" ? OCI.layerGzip : OCI.layer;
@@ -94,12 +95,12 @@ async function writeLayer(
   } catch (error) {
     await rm(temporary, { force: true });
     signal?.throwIfAborted();
-    // Where it is a folder, only its first byte tells.
+    // That it is a folder shows only at the first read.
     throw (error as NodeJS.ErrnoException).code === "EISDIR" ? unreadable(tar, error) : error;
   }
 }
 
-/** A stream that passes bytes on, and knows their digest and number afterwards. */
+/** A stream that passes bytes on and counts and digests them. */
 function meter() {
   const hash = createHash("sha256");
   let size = 0;
@@ -143,7 +144,7 @@ async function writeIndex(folder: string, tag: string, manifest: Descriptor): Pr
   await replace(path, JSON.stringify(index));
 }
 
-// What stands in an index and we do not know is kept.
+// Unknown members of an index are kept.
 const LooseIndexSchema = IndexSchema.extend({ manifests: z.array(DescriptorSchema.loose()) });
 
 /** The annotation that names an image in a layout: image-spec, annotations.md. */

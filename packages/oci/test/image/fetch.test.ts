@@ -39,7 +39,7 @@ describe("fetchLayers", () => {
 
   it("refuses a layer that says it is longer, before anything is fetched", () => {
     expect(() => fetchLayers(spawn, context, image(60, 101), {})).toThrow(
-      "layer 1 has more than 100 bytes, the most that a layer may have",
+      "layer 1 has more than 100 bytes, the limit for a layer",
     );
   });
 });

@@ -52,13 +52,21 @@ describe("parseManifest", () => {
     ["JSON of another shape", bytes([]), "is malformed"],
     ["Docker's schema 1", bytes({ schemaVersion: 1, fsLayers: [] }), "schema 1"],
     ["layers and manifests in one", bytes(manifest({ manifests: [] })), "both layers and manifests"],
-    ["a manifest that says it is an index", bytes(manifest({ mediaType: `${OCI}.index.v1+json` })), "says that it is"],
+    [
+      "a manifest that says it is an index",
+      bytes(manifest({ mediaType: `${OCI}.index.v1+json` })),
+      "has the media type",
+    ],
     [
       "an artifact whose config is of no type",
       bytes(manifest({ config: descriptor("application/octet-stream"), artifactType: "application/x-model" })),
       'an artifact ("application/x-model")',
     ],
-    ["a layer that is no tar", bytes(manifest({ layers: [descriptor("application/vnd.in-toto+json")] })), "is no tar"],
+    [
+      "a layer that is not a tar",
+      bytes(manifest({ layers: [descriptor("application/vnd.in-toto+json")] })),
+      "is not a tar",
+    ],
     [
       "an artifact",
       bytes(manifest({ config: descriptor(`${OCI}.empty.v1+json`), artifactType: "application/x-chart" })),
@@ -103,7 +111,7 @@ describe("parseManifest of documents at their limits", () => {
 
   it("refuses an index that says it is a manifest, and one that is malformed", () => {
     const index = { schemaVersion: 2, mediaType: `${OCI}.manifest.v1+json`, manifests: [] };
-    expect(() => parseManifest("x", bytes(index))).toThrow("an index says that it is");
+    expect(() => parseManifest("x", bytes(index))).toThrow("an index has the media type");
     expect(() => parseManifest("x", bytes({ schemaVersion: 2, manifests: [{}] }))).toThrow("its index is malformed: ");
   });
 
@@ -122,7 +130,7 @@ describe("parseManifest of documents at their limits", () => {
   it("names the layer that is no tar, and the type of an artifact whose config tells it", () => {
     const chart = descriptor("application/x-chart", "f");
     expect(() => parseManifest("x", bytes(manifest({ layers: [...manifest().layers, chart] })))).toThrow(
-      `layer 1 (${digest("f")}) is no tar but "application/x-chart"`,
+      `layer 1 (${digest("f")}) is not a tar but "application/x-chart"`,
     );
     expect(() => parseManifest("x", bytes(manifest({ config: chart })))).toThrow('an artifact ("application/x-chart")');
   });

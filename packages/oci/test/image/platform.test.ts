@@ -26,7 +26,7 @@ describe("choosePlatform", () => {
   it("takes the variant that every processor of the architecture runs", () => {
     expect(choosePlatform("x", index("linux/amd64/v3", "linux/amd64"), "amd64").digest).toBe(digest("1"));
     expect(choosePlatform("x", index("linux/amd64/v1", "linux/amd64"), "amd64").digest).toBe(digest("1"));
-    expect(() => choosePlatform("x", index("linux/amd64/v3"), "amd64")).toThrow("there is linux/amd64/v3");
+    expect(() => choosePlatform("x", index("linux/amd64/v3"), "amd64")).toThrow("it has linux/amd64/v3");
   });
 
   it("knows the names that kernels have for architectures, and those of the baseline's variant", () => {
@@ -47,12 +47,12 @@ describe("choosePlatform", () => {
     const [platform] = index("linux/s0").manifests;
     const manifests = Array.from({ length: 30 }, (_, at) => ({ ...platform, platform: { os: `s${at}` } }));
     expect(() => choosePlatform("x", { schemaVersion: 2, manifests } as never, "amd64")).toThrow(/, s19$/);
-    expect(() => choosePlatform("x", index("unknown/unknown"), "amd64")).toThrow("nothing that names its platform");
-    expect(() => choosePlatform("x", index("unknown/other"), "amd64")).toThrow("nothing that names its platform");
-    expect(() => choosePlatform("x", index("linux/"), "amd64")).toThrow("there is linux");
+    expect(() => choosePlatform("x", index("unknown/unknown"), "amd64")).toThrow("no image that names its platform");
+    expect(() => choosePlatform("x", index("unknown/other"), "amd64")).toThrow("no image that names its platform");
+    expect(() => choosePlatform("x", index("linux/"), "amd64")).toThrow("it has linux");
     const { platform: _, ...attestation } = { ...platform, mediaType: "text/plain" };
     expect(() => choosePlatform("x", { schemaVersion: 2, manifests: [attestation] } as never, "amd64")).toThrow(
-      "nothing that names its platform",
+      "no image that names its platform",
     );
   });
 
@@ -63,13 +63,13 @@ describe("choosePlatform", () => {
 
   it("names the platforms that there are when none fits, attestations left out", () => {
     expect(() => choosePlatform("x", index("linux/s390x", "linux/arm/v7", "unknown/unknown"), "amd64")).toThrow(
-      "it has no linux/amd64; there is linux/s390x, linux/arm/v7",
+      "it has no linux/amd64; it has linux/s390x, linux/arm/v7",
     );
   });
 
   it("shows what a stranger wrote so that it steers no terminal", () => {
     expect(() => choosePlatform("x", index("li\x1b[2Jnux/\x9bm\n"), "amd64")).toThrow(
-      "there is li\ufffd[2Jnux/\ufffdm\ufffd",
+      "it has li\ufffd[2Jnux/\ufffdm\ufffd",
     );
   });
 

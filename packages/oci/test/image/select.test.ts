@@ -56,7 +56,7 @@ describe("selectImage", () => {
     const two = bytes(config({ rootfs: { type: "layers", diff_ids: [digest("d"), digest("e")] } }));
     const named = bytes(manifest({ config: describeAs("config", two) }));
     await expect(selectImage("x", documents({ manifest: named, config: two }), options)).rejects.toThrow(
-      "1 layers and its config 2",
+      "1 layers, but its config has 2",
     );
   });
 
@@ -89,7 +89,7 @@ describe("selectImage", () => {
       return { ...documents(), manifest: async (name?: string) => (name && byDigest.get(name)) || top };
     };
     expect((await selectImage("x", nested(3), options)).digest).toBe(digestOf(manifestBytes));
-    await expect(selectImage("x", nested(6), options)).rejects.toThrow("more than 4 indexes in one another");
+    await expect(selectImage("x", nested(6), options)).rejects.toThrow("more than 4 nested indexes");
   });
 
   it("takes an image under four indexes, and not under five", async () => {
@@ -105,7 +105,7 @@ describe("selectImage", () => {
       byDigest.set(digestOf(top), top);
       top = index("index", top);
     }
-    await expect(select()).rejects.toThrow("more than 4 indexes in one another");
+    await expect(select()).rejects.toThrow("more than 4 nested indexes");
   });
 
   it("asks for the config of the manifest that was chosen, and holds the top to every pin", async () => {

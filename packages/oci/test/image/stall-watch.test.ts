@@ -19,7 +19,7 @@ describe("a watch of a fetch", () => {
     using watch = new StallWatch({ folders: [folder, join(folder, "none")], timeout: 60, peer: "registry h:1" });
     expect(await aborted(watch.signal)).toMatchObject({
       code: "ERR_CONNECTION",
-      message: expect.stringMatching(/registry h:1: nothing has come from it for 60 ms/),
+      message: expect.stringMatching(/registry h:1: it has sent nothing for 60 ms/),
     });
   });
 

@@ -58,7 +58,7 @@ describe("writeOciLayout", () => {
     ["a misspelled key of the program", { config: { entryPoint: ["/x"] } }, /config\.entryPoint: .*"entrypoint"/],
     ["a command that is no list", { config: { cmd: "/x" } }, /config\.cmd: /],
     ["a misspelled option", { compress: "none" }, /compress: .*"compression"/],
-    ["a tag that no import could name", { tag: "a b" }, /tag: it is no name/],
+    ["a tag that no import could name", { tag: "a b" }, /tag: it is not a name/],
     ["no tag", { tag: undefined }, /tag: /],
   ])("refuses %s, and writes nothing", async (_what, more, message) => {
     const layout = join(folder, "layout");
