@@ -1,12 +1,12 @@
 /**
- * Bytes that come in chunks, as one. A stranger may send them one by one, and a list of buffers takes five hundred times
- * the room of such chunks: what is held here is at most twice the content.
+ * Collects chunks into one buffer. It takes at most twice the memory of the content. A peer may send single bytes, and
+ * a list of such chunks would take five hundred times their size.
  */
 export class ByteCollector {
   #block = Buffer.alloc(0);
   #size = 0;
 
-  /** How many there are. */
+  /** The number of bytes. */
   get size(): number {
     return this.#size;
   }
@@ -23,7 +23,7 @@ export class ByteCollector {
     this.#size = size;
   }
 
-  /** All that came. Shares its memory: append nothing afterwards. */
+  /** All bytes. They share memory with the collector: append nothing afterwards. */
   bytes(): Buffer {
     return this.#block.subarray(0, this.#size);
   }

@@ -3,23 +3,23 @@ import { join } from "node:path";
 import { findTool, missingTool } from "./find-tool.ts";
 import { detachedMount } from "./syscall.ts";
 
-/** How to run a tool that can write below one folder alone. Dispose of it once the tool has started. */
+/** How to run a tool that can write only below one folder. Dispose it once the tool has started. */
 export interface Cell extends Disposable {
-  /** What comes before its argv. */
+  /** Put this before the argv of the tool. */
   readonly argv: readonly string[];
-  /** What it must inherit, as its 3, 4 and so on. */
+  /** The descriptors that the tool must inherit, as 3, 4 and so on. */
   readonly descriptors: readonly number[];
 }
 
 /**
- * A cell for `tool`: it runs with `folder` as its working directory and with no way to write anywhere else: not by an absolute
- * name, by `..`, nor through a symlink. Its root is this machine's own file system, read-only and without what is
- * mounted in it; its working directory is one that nothing lies above. It needs no namespace, and costs one more
- * execve(2).
+ * Confines `tool`: it runs with `folder` as its working directory and cannot write anywhere else, neither by an
+ * absolute path, nor by `..`, nor through a symlink. Its root is this machine's file system, read-only and without
+ * other mounts; its working directory has no parent. This needs no namespace and costs one more execve(2).
  *
- * For one that reads what a stranger made and is trusted to hold to its folder: a second wall. It is still root.
+ * It is a second barrier for a tool that reads untrusted input and is expected to stay in its folder. The tool is still
+ * root.
  *
- * `undefined` where this host has no such wall: {@link whyNoCell}.
+ * `undefined` when this host cannot do it: see {@link whyNoCell}.
  */
 export function openCell(folder: string, tool: string): Cell | undefined {
   const root = openRoot(tool);
@@ -40,7 +40,7 @@ export function openCell(folder: string, tool: string): Cell | undefined {
   };
 }
 
-/** Why {@link openCell} cannot hold a tool here; `undefined` where it can. */
+/** Why {@link openCell} cannot confine a tool here; `undefined` when it can. */
 export function whyNoCell(tool: string): string | undefined {
   const root = openRoot(tool);
   if (typeof root === "string") return root;
@@ -48,7 +48,7 @@ export function whyNoCell(tool: string): string | undefined {
   return undefined;
 }
 
-/** The root that a confined tool gets, or why there is none. */
+/** A descriptor of the root for a confined tool, or the reason why there is none. */
 function openRoot(tool: string): number | string {
   if (process.geteuid?.() !== 0) return "only root can";
   const path = findTool(tool);

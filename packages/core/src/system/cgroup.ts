@@ -1,18 +1,18 @@
 import { readFileSync } from "node:fs";
 
-/** Where one controller is managed on this host. cgroups(7). */
+/** The mount of one controller on this host. cgroups(7). */
 export interface ControllerMount {
-  /** Which files there are in its folders. */
+  /** The version of cgroups, which decides what files its folders have. */
   readonly version: 1 | 2;
   /** The mount point. */
   readonly path: string;
-  /** The cgroup that the mount shows as its root: not `/` inside of a cgroup namespace or a container. */
+  /** The cgroup at the root of the mount. Inside a cgroup namespace or a container it is not `/`. */
   readonly root: string;
 }
 
 /**
- * The host's cgroups, by controller: each stands in a hierarchy of version 1 of its own, or in the one of version 2, and both ways at
- * once is common. `freezer` is always there with version 2; `devices` never is.
+ * The host's cgroups, by controller. A controller is in its own hierarchy of version 1 or in the hierarchy of version
+ * 2; hosts often have both. Version 2 always has `freezer`, and never `devices`.
  */
 export class CgroupLayout {
   readonly #controllers: ReadonlyMap<string, ControllerMount>;
@@ -23,7 +23,7 @@ export class CgroupLayout {
     this.#unified = unified;
   }
 
-  /** `unified` (version 2 alone), `legacy` (1 alone) or `hybrid` (both). */
+  /** `unified` (only version 2), `legacy` (only version 1) or `hybrid` (both). */
   get kind(): "unified" | "legacy" | "hybrid" {
     if (this.#unified === undefined) return "legacy";
     return [...this.#controllers.values()].some(({ version }) => version === 1) ? "hybrid" : "unified";
@@ -35,13 +35,13 @@ export class CgroupLayout {
     return all.filter((mount, index) => all.findIndex(({ path }) => path === mount.path) === index);
   }
 
-  /** Where a controller is managed; `undefined` where this host does not have it. */
+  /** The mount of a controller; `undefined` when this host does not have it. */
   controller(name: string): ControllerMount | undefined {
     return this.#controllers.get(name);
   }
 
   /**
-   * The folder of a process' cgroup for a controller, from the text of its /proc/PID/cgroup. `undefined` where this host
+   * The folder of a process' cgroup for a controller, from the text of its /proc/PID/cgroup. `undefined` when this host
    * does not have the controller.
    */
   folderOf(processCgroups: string, controller: string): string | undefined {
@@ -57,12 +57,12 @@ export class CgroupLayout {
   }
 }
 
-/** Reads how this host's cgroups are mounted. */
+/** Reads the mounts of this host's cgroups. */
 export function readCgroupLayout(): CgroupLayout {
   return parseCgroupLayout(readFileSync("/proc/self/mountinfo", "utf8"), (path) => readFileSync(path, "utf8"));
 }
 
-/** Pure but for `read`, which is asked for the controllers of version 2. Exported for its tests. proc_pid_mountinfo(5). */
+/** Pure except for `read`, which reads the controllers of version 2. Exported for tests. proc_pid_mountinfo(5). */
 export function parseCgroupLayout(mountinfo: string, read: (path: string) => string): CgroupLayout {
   const controllers = new Map<string, ControllerMount>();
   let unified: ControllerMount | undefined;
@@ -81,7 +81,7 @@ export function parseCgroupLayout(mountinfo: string, read: (path: string) => str
     const listed = read(`${unified.path}/cgroup.controllers`).trim().split(" ").filter(Boolean);
     for (const name of listed) controllers.set(name, unified);
     if (!controllers.has("freezer")) controllers.set("freezer", unified);
-    // Version 2 has the figures of cpuacct in cpu.stat, for every cgroup.
+    // In version 2 every cgroup has the figures of cpuacct in its cpu.stat.
     if (!controllers.has("cpuacct")) controllers.set("cpuacct", unified);
   }
   return new CgroupLayout(controllers, unified);

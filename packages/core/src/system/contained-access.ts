@@ -13,17 +13,17 @@ const O_PATH = 0o10000000;
 
 /** Options of {@link containedAccess}. */
 export interface ContainedAccessOptions {
-  /** Opens the folder that is the tree's root, as of now. The access closes it after each use. */
+  /** Opens the current root folder of the tree. The access closes it after each use. */
   readonly openRoot: () => number;
-  /** Called before each change to the tree: throws where there must be none any more. */
+  /** Called before each change to the tree; throws when changes are no longer allowed. */
   readonly assertCurrent?: (() => void) | undefined;
-  /** How the tree's ids stand on the host. Default: as they are. */
+  /** Maps the tree's ids to ids of the host. Default: no mapping. */
   readonly idmap?: Idmap | undefined;
 }
 
 /**
- * A tree whose content is hostile: no symlink, `..` or magic link in it leads outside, however it is changed meanwhile
- * (openat2(2), RESOLVE_IN_ROOT), and nothing is waited for. Needs root and /proc.
+ * Access to a tree with hostile content. No symlink, `..` or magic link in it leads outside, however the tree changes
+ * meanwhile (openat2(2), RESOLVE_IN_ROOT), and no call blocks. Needs root and /proc.
  */
 export function containedAccess(options: ContainedAccessOptions): TreeAccess {
   const outside = (owner: Owner) => ({
@@ -38,7 +38,7 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
       try {
         const stat = fstatSync(found);
         if (!stat.isFile()) throw systemError(stat.isDirectory() ? "EISDIR" : "EINVAL", path);
-        // Not even the holder of a lease makes this wait. fcntl(2), F_SETLEASE.
+        // Not even a lease can block this call. fcntl(2), F_SETLEASE.
         return openSync(`/proc/self/fd/${found}`, O_RDONLY | O_NONBLOCK | O_NOCTTY);
       } finally {
         closeSync(found);
@@ -66,8 +66,8 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
     change(folder, name, act) {
       options.assertCurrent?.();
       if (isMountPoint(folder, name)) throw systemError("EBUSY", name.toString(), "something is mounted there");
-      // A file system that was mounted in a user namespace takes a name only from an id that it knows, though root may
-      // do anything else: EOVERFLOW. linux/fs/namei.c, may_create().
+      // In a file system that was mounted in a user namespace, only ids that it maps can create names: even root gets
+      // EOVERFLOW. linux/fs/namei.c, may_create().
       return withOwner(outside({ uid: 0, gid: 0 }), act);
     },
     isMountPoint,
@@ -103,7 +103,7 @@ function giveGroupAt(path: Buffer, gid: number, owns: (owner: Owner) => boolean)
   }
 }
 
-/** Also where one folder is mounted in the place of another of the same file system. */
+/** Also detects a folder that is bind-mounted over another one of the same file system. */
 function isMountPoint(folder: FolderHandle, name: string | Buffer): boolean {
   const bytes = typeof name === "string" ? nameBytes(name) : name;
   try {
@@ -125,7 +125,8 @@ function resolve(options: ContainedAccessOptions, path: string, flags: number): 
   }
 }
 
-// openat2(2): EAGAIN when a rename anywhere on the system crossed the walk over a ".."; to be tried again.
+// openat2(2): EAGAIN when a rename anywhere on the system raced with the resolution of a ".."; the caller must try
+// again.
 function resolveIn(root: number, path: string, flags: number): number {
   for (let left = 64; ; left -= 1) {
     try {

@@ -11,7 +11,7 @@ const HEADER = 16;
 type SendMessage = (fd: number, message: object, flags: number) => number;
 let loaded: SendMessage | undefined;
 
-// Loaded on first use, as everything native. sendmsg(2).
+// Loaded on first use, like everything native. sendmsg(2).
 function sendMessage(): SendMessage {
   if (loaded !== undefined) return loaded;
   const koffi = ffi();
@@ -36,7 +36,7 @@ export function socketPair(): readonly [number, number] {
   return fds;
 }
 
-/** Sends descriptors, with one byte, to whoever has the other end of a socket. unix(7). @throws {SystemError} */
+/** Sends descriptors, with one byte, to the other end of a socket. unix(7). @throws {SystemError} */
 export function sendDescriptors(socket: number, descriptors: readonly number[]): void {
   const length = HEADER + descriptors.length * 4;
   const control = Buffer.alloc(Math.ceil(length / 8) * 8);

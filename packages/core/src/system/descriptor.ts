@@ -2,7 +2,7 @@ import { closeSync, fchmodSync, rmSync, writeSync } from "node:fs";
 import { check, NUMBER, native, type SystemError } from "./syscall.ts";
 
 /**
- * pipe2(2), close-on-exec. Unlike the sockets that `node:child_process` calls pipes, a program can open its end by
+ * pipe2(2), close-on-exec. Unlike with the sockets that `node:child_process` calls pipes, a program can open its end as
  * /dev/stdout.
  */
 export function pipe(): { readonly read: number; readonly write: number } {
@@ -13,7 +13,7 @@ export function pipe(): { readonly read: number; readonly write: number } {
 }
 
 /**
- * A named pipe of ours. Replaces one that is there. mkfifo(3).
+ * Creates a named pipe, and replaces an existing one. mkfifo(3).
  *
  * @throws {SystemError}
  */
@@ -23,8 +23,7 @@ export function makeFifo(path: string, mode: number): void {
 }
 
 /**
- * A file without a name that holds `content` and can be executed, but never changed again by anybody. memfd_create(2),
- * fcntl(2).
+ * Creates a file without a name that holds `content`. It can be executed but never changed. memfd_create(2), fcntl(2).
  */
 export function sealedFile(name: string, content: Uint8Array): number {
   const MFD_CLOEXEC = 1;
@@ -47,10 +46,9 @@ export function sealedFile(name: string, content: Uint8Array): number {
 }
 
 /**
- * Gives back what the first `length` bytes of a file take on its disk: they are zeros from then on, and its size stays.
- * fallocate(2).
+ * Frees the disk space of the first `length` bytes of a file. They then read as zeros; the size stays. fallocate(2).
  *
- * @throws {SystemError} EOPNOTSUPP where the file system cannot.
+ * @throws {SystemError} EOPNOTSUPP when the file system does not support it.
  */
 export function punchHole(fd: number, length: number): void {
   const FALLOC_FL_KEEP_SIZE = 1;
@@ -59,10 +57,10 @@ export function punchHole(fd: number, length: number): void {
 }
 
 /**
- * Takes room on the disk for the first `length` bytes of a file, for what is written there later, by whomever; its size
- * stays. fallocate(2). A file system that cannot has no room taken.
+ * Reserves disk space for the first `length` bytes of a file; the size stays. fallocate(2). Does nothing on a file
+ * system without support for it.
  *
- * @throws {SystemError} ENOSPC, EDQUOT where there is not so much.
+ * @throws {SystemError} ENOSPC or EDQUOT when there is not enough space.
  */
 export function reserveSpace(fd: number, length: number): void {
   const FALLOC_FL_KEEP_SIZE = 1;

@@ -1,16 +1,16 @@
 import { CommandError } from "../contract/errors.ts";
 
-/** As tools say it: the C library's words, and those of Go. */
+/** How tools report a full disk: the messages of the C library and of Go. */
 const NO_ROOM = /no space left on device|disk quota exceeded/i;
 
-/** Whether a tool says that a file system had no room. */
+/** Whether the output of a tool reports a full disk or an exhausted quota. */
 export function saysDiskFull(text: string): boolean {
   return NO_ROOM.test(text);
 }
 
 /**
- * Whether a file system, or the user's share of it, had no room: for blocks or for inodes, as a system call says it or
- * a tool of the host.
+ * Whether an error means that a file system or a quota has no blocks or inodes left. Recognises errors of system calls
+ * and of tools.
  */
 export function isDiskFull(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;

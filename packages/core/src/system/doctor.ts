@@ -9,7 +9,7 @@ import { readCgroupLayout } from "./cgroup.ts";
 
 type Facts = HostReport["facts"];
 
-/** Asks the machine, the networks and every driver what there is and what is lacking. Changes nothing. */
+/** Examines the machine, the networks and every driver: what there is and what is missing. Changes nothing. */
 export async function examine(
   root: string,
   issues: Facts,
@@ -30,7 +30,7 @@ export async function examine(
   return { ...report, toString: () => renderReport(report) };
 }
 
-/** What any driver needs to know of this machine. */
+/** What every driver needs of this machine. */
 async function probeMachine(root: string): Promise<HostReport> {
   const missing: Missing[] = [];
   if (process.platform !== "linux")
@@ -55,10 +55,12 @@ function cgroups(): string {
   return `${layout.kind}, at ${layout.hierarchies.map(({ path }) => path).join(" ")}`;
 }
 
-/** Whether what unpacks images can write nowhere else. */
+/** Whether the tool that unpacks images is confined to its folder. */
 function unpacking(): string {
   const why = whyNoCell("tar");
-  return why === undefined ? "confined to its folder" : `not confined to its folder (${why}): judged archives alone`;
+  return why === undefined
+    ? "confined to its folder"
+    : `not confined to its folder (${why}): it gets only checked archives`;
 }
 
 async function diskSpace(root: string): Promise<string> {
@@ -67,7 +69,7 @@ async function diskSpace(root: string): Promise<string> {
   return `${gib(bavail)} GiB free of ${gib(blocks)} GiB at ${root}`;
 }
 
-/** One line a fact, one a missing thing and one its fix. Pure. */
+/** One line for each fact; two for each missing thing: the reason and the fix. Pure. */
 export function renderReport({ host, networks, drivers }: Pick<DoctorReport, "host" | "networks" | "drivers">): string {
   const parts = [["host", host] as const, ["networks", networks] as const, ...Object.entries(drivers)];
   return parts.flatMap(([name, report]) => renderPart(name, report)).join("\n");

@@ -6,9 +6,9 @@ type Koffi = typeof import("koffi");
 let loaded: Koffi | undefined;
 
 /**
- * koffi, loaded by the first call and not by an import: koffi throws as it is imported where its native module is not
- * installed, and `import "@pileus/core"` must not.
- * @throws {HostError} where the native module is missing or does not fit this machine.
+ * koffi, loaded at the first call instead of by an import: importing koffi throws when its native module is not
+ * installed, and `import "@pileus/core"` must not throw.
+ * @throws {HostError} when the native module is missing or does not fit this machine.
  */
 export function ffi(): Koffi {
   loaded ??= loadKoffi(createRequire(import.meta.url));

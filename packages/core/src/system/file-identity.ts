@@ -1,14 +1,14 @@
 import { check, NUMBER, native } from "./syscall.ts";
 
 /**
- * Runs `make` with the file system identity `uid` and `gid`: what it creates belongs to them, though the process keeps
- * all its rights over files. Only this thread changes, so `make` must be synchronous. setfsuid(2), capset(2). Needs
- * root.
+ * Runs `make` with the file system identity `uid` and `gid`: the files that it creates belong to them, but the process
+ * keeps all its rights over files. Only this thread changes, so `make` must be synchronous. setfsuid(2), capset(2).
+ * Needs root.
  */
 export function withFileIdentity<T>(uid: number, gid: number, make: () => T): T {
   const { syscall } = native();
   const set = (name: "setfsuid" | "setfsgid", id: number) => {
-    // They return the previous id, and nothing about success: asking with -1 tells.
+    // Both return the previous id and do not report a failure: a call with -1 returns the current id.
     syscall(NUMBER[name], "uint", id);
     if (syscall(NUMBER[name], "uint", 0xffffffff) !== id) throw new Error(`${name} ${id}: not permitted`);
   };
@@ -21,7 +21,7 @@ export function withFileIdentity<T>(uid: number, gid: number, make: () => T): T 
   try {
     set("setfsgid", gid);
     set("setfsuid", uid);
-    // Leaving uid 0 dropped the capabilities that concern files (capabilities(7)).
+    // The change from uid 0 dropped the capabilities for files (capabilities(7)).
     check("capset", syscall(NUMBER.capset, "uint8_t *", header, "uint8_t *", capabilities));
     return make();
   } finally {

@@ -3,10 +3,10 @@ import type { Abortable } from "../contract/abortable.ts";
 import { identifyProcess, isAlive, type ProcessIdentity, processArguments } from "./process-identity.ts";
 
 /**
- * The processes whose arguments `matches` accepts. Any process can have any arguments, one in a container too: only
- * those of our user and in our pid namespace count. `likely` is examined first; if it is one, no other is looked for. A
- * process that gave up root is known by `capability` instead, a bit of capability.h that no process of another user
- * has.
+ * Finds the processes whose arguments `matches` accepts. Any process can have any arguments, also one in a container:
+ * only those of our user in our pid namespace count. `likely` is examined first; if it matches, no other is searched. A
+ * process that gave up root is recognised by `capability` instead, a bit of capability.h that no process of another
+ * user has.
  */
 export async function findProcesses(
   matches: (argv: readonly string[]) => boolean,
@@ -24,7 +24,7 @@ export async function findProcesses(
   return found;
 }
 
-// The identity comes first and is asked for again: what was read between belongs to that very process.
+// The identity is read before and after: so what was read in between belongs to that very process.
 async function recognise(
   pid: number,
   matches: (argv: readonly string[]) => boolean,
@@ -38,7 +38,8 @@ async function recognise(
 }
 
 /**
- * Whether a process is of our user, or has the capability, in our own namespaces of pids and users: no container's is.
+ * Whether a process has our user or the capability, in our own pid and user namespaces. A process of a container does
+ * not.
  */
 async function isOurs(pid: number, capability: number | undefined): Promise<boolean> {
   try {
@@ -53,7 +54,7 @@ async function isOurs(pid: number, capability: number | undefined): Promise<bool
       (uid === process.geteuid?.() || mayDo(status, capability)) && spaces.every(([theirs, own]) => theirs === own)
     );
   } catch (error) {
-    // Ended since its arguments were read; or another user's, where we are not root.
+    // It has ended since its arguments were read, or it belongs to another user and we are not root.
     if (["ENOENT", "ESRCH", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
     throw error;
   }

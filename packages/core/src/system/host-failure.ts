@@ -4,16 +4,16 @@ import { isDiskFull } from "./disk-full.ts";
 
 const INOTIFY = {
   need: "inotify",
-  reason: "this user has no watch of files to spare",
+  reason: "this user has no inotify watch left",
   fix: "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances by sysctl(8)",
 };
 const LIMIT =
   "raise its limit (ulimit -n, LimitNOFILE= of a unit), or have it hold fewer instances, processes and files";
 
 /**
- * A failure as it may leave the public API, wherever in the engine or a driver it comes from: what the system refused,
- * and a full disk that a tool of the host tells of, is a {@link HostError} that says what was tried and names the fix.
- * Anything else as it is.
+ * Translates an error of the engine or a driver for the public API. What the system refused, and a full disk that a
+ * tool reports, becomes a {@link HostError} that says what was tried and names the fix. Other errors are returned
+ * unchanged.
  */
 export function hostFailure(action: string, thrown: unknown): unknown {
   const error = firstFailure(thrown);
@@ -24,12 +24,12 @@ export function hostFailure(action: string, thrown: unknown): unknown {
   return cleanupFailures === undefined ? told : Object.assign(told, { cleanupFailures });
 }
 
-/** The error for a full disk of which something else than `cause` tells. */
+/** The error for a full disk that something other than the text of `cause` shows. */
 export function diskFull(action: string, cause: unknown): HostError {
   return new HostError(action, [noSpace("no space left on device")], { cause });
 }
 
-/** The failure that began it. `await using` puts one in clearing up before it. */
+/** The first failure. `await using` wraps it when disposing fails too. */
 function firstFailure(thrown: unknown): unknown {
   if (!(thrown instanceof Error && thrown.name === "SuppressedError" && "suppressed" in thrown)) return thrown;
   const { suppressed, error } = thrown as Error & { readonly suppressed: unknown; readonly error: unknown };
@@ -41,7 +41,7 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException & { reado
 }
 
 function noSpace(reason: string): Missing {
-  return { need: "disk-space", reason, fix: "free space there, inodes too: df -h and df -i tell which is used up" };
+  return { need: "disk-space", reason, fix: "free space or inodes there: df -h and df -i show what is used up" };
 }
 
 function missingOf(error: unknown): Missing | undefined {
@@ -57,22 +57,22 @@ function missingOf(error: unknown): Missing | undefined {
     case "ENFILE":
       return { need: "descriptors", reason, fix: "raise fs.file-max by sysctl(8)" };
     case "ENOMEM":
-      return { need: "memory", reason, fix: "end what uses it, or raise the limit of this process' cgroup" };
+      return { need: "memory", reason, fix: "stop what uses it, or raise the limit of this process' cgroup" };
     case "EAGAIN":
       return { need: "processes", reason, fix: "raise the limit of processes (ulimit -u, TasksMax= of a unit)" };
     case "EROFS":
-      return { need: "writable", reason, fix: "mount the file system of the host's root for writing" };
+      return { need: "writable", reason, fix: "mount the file system of the root folder for writing" };
     case "EIO":
     case "EUCLEAN":
-      return { need: "intact-disk", reason, fix: "see what dmesg(1) tells of the disk, and run fsck(8) on it" };
+      return { need: "intact-disk", reason, fix: "look for disk errors in dmesg(1), and run fsck(8)" };
     case "EACCES":
     case "EPERM":
-      return { need: "access", reason, fix: "run as the user that owns the host's root, usually root" };
+      return { need: "access", reason, fix: "run as the user that owns the root folder, usually root" };
     default:
       return {
         need: path === undefined ? (syscall ?? code) : `file:${path}`,
         reason,
-        fix: "make sure that nothing but Pileus changes the host's root and what it mounts",
+        fix: "make sure that only Pileus changes the root folder and its mounts",
       };
   }
 }

@@ -8,11 +8,11 @@ import { missingTool } from "./find-tool.ts";
 import { hostFailure } from "./host-failure.ts";
 import { TOOL_ENV } from "./tool-env.ts";
 
-/** The ids 0 to `count` - 1 inside are `base` and up on the host: for uids and gids both. user_namespaces(7). */
+/** Maps the ids 0 to `count` - 1 inside to `base` and up on the host, for uids and gids. user_namespaces(7). */
 export interface Idmap {
-  /** What id 0 inside is on the host. */
+  /** The id on the host of id 0 inside. */
   readonly base: number;
-  /** How many ids there are inside. */
+  /** The number of ids inside. */
   readonly count: number;
 }
 
@@ -23,10 +23,10 @@ const OVERFLOW = 65534;
 const IDS = 0xffff_ffff;
 
 /**
- * What an id inside is on the host; without a map it is the same.
+ * The id on the host of an id inside; without a map it is the same.
  *
- * @throws an error with `code` `EINVAL` for an id that the map has no place for. Archives can hold negative ones, which
- * would lead to the host's own.
+ * @throws an error with `code` `EINVAL` for an id that the map does not contain. Archives can hold negative ids, which
+ * would become ids of the host.
  */
 export function idOutside(idmap: Idmap | undefined, id: number): number {
   const { base, count } = idmap ?? { base: 0, count: IDS };
@@ -35,38 +35,39 @@ export function idOutside(idmap: Idmap | undefined, id: number): number {
   return base + id;
 }
 
-/** What an id of the host is inside, as the kernel shows it there: 65534 where the map has none. */
+/** The id inside of an id on the host, as the kernel shows it there: 65534 when the map does not contain it. */
 export function idInside(idmap: Idmap | undefined, id: number): number {
   if (!isMapped(idmap, id)) return OVERFLOW;
   return id - (idmap?.base ?? 0);
 }
 
-/** Whether an id of the host stands for one inside. */
+/** Whether the map contains an id of the host. */
 export function isMapped(idmap: Idmap | undefined, id: number): boolean {
   return idmap === undefined || (id >= idmap.base && id < idmap.base + idmap.count);
 }
 
 /**
- * A user namespace with this map and no process in it, as a descriptor that the caller closes: what idmapped mounts are
- * made with. About 4 ms.
+ * Creates a user namespace with this map and without a process, for idmapped mounts. The caller closes the descriptor.
+ * Takes about 4 ms.
  */
 export async function openUserNamespace(idmap: Idmap, options: Abortable = {}): Promise<number> {
   options.signal?.throwIfAborted();
-  // unshare(2) refuses CLONE_NEWUSER to a process with threads, as ours is; a child does it and waits until we hold it.
+  // unshare(2) refuses CLONE_NEWUSER to a process with threads such as ours: a child does it and waits until we have
+  // opened its namespace.
   const child = spawnProcess("unshare", ["--user", "cat"], {
     stdio: ["pipe", "pipe", "ignore"],
     env: TOOL_ENV,
     cwd: "/",
-    // An interrupt on our terminal is for us to answer. It ends with us all the same: its input does.
+    // An interrupt on our terminal is for us to handle. The child still ends with us, because its input does.
     detached: true,
   });
   if (child.pid === undefined) throw notStarted((await once(child, "error"))[0]);
-  // Where namespaces are refused it may be gone before we write: that it has ended says so.
+  // If the kernel refuses namespaces, the child may end before we write; its exit is checked below.
   child.stdin.once("error", () => undefined);
   const ended = once(child, "exit");
   try {
     child.stdin.write("\n");
-    // An echo means that cat runs: inside of the namespace.
+    // An echo means that cat runs, inside the namespace.
     await Promise.race([once(child.stdout, "data"), ended]);
     if (child.exitCode !== null || child.signalCode !== null) throw new HostError("map ids", [noUserNamespaces]);
     const map = `0 ${idmap.base} ${idmap.count}\n`;
@@ -85,6 +86,6 @@ function notStarted(cause: NodeJS.ErrnoException): unknown {
 
 const noUserNamespaces = {
   need: "user namespaces",
-  reason: "the kernel refused to make one",
-  fix: "sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone; a process in a chroot gets none (unshare(2))",
+  reason: "the kernel refused to create one",
+  fix: "check sysctl user.max_user_namespaces and kernel.unprivileged_userns_clone; a process in a chroot gets none (unshare(2))",
 };

@@ -8,33 +8,32 @@ const O_PATH = 0o10000000;
 
 /** Options of {@link mountOverlay}. Every path is absolute. */
 export interface OverlayMount {
-  /** Folders, bottom first, in overlayfs' own form. */
+  /** The folders, bottom first, in the format of overlayfs. */
   readonly layers: readonly string[];
-  /** The folder that takes what is written. */
+  /** The folder that receives what is written. */
   readonly upper: string;
   /** An empty folder on the file system of `upper`. */
   readonly work: string;
   /** The folder to mount at. */
   readonly target: string;
-  /** A folder to put mounts into for the moment of the call; made, and removed if it is empty again. */
+  /** A folder for temporary mounts during the call. It is created, and removed afterwards if it is empty. */
   readonly staging: string;
-  /** Maps the layers' owners; `upper` has mapped owners already. Open, and stays so. */
+  /** An open user namespace that maps the owners in the layers; `upper` has mapped owners already. It is not closed. */
   readonly userNamespace?: number | undefined;
-  /** Device nodes in the tree do nothing. */
+  /** Whether device nodes in the tree are disabled. */
   readonly nodev?: boolean | undefined;
 }
 
 /**
- * Mounts a copy-on-write view of `layers`. An overlay cannot be idmapped, but its layers can be: each is mounted
- * idmapped for the moment, and overlayfs keeps its own clone (linux/fs/overlayfs/super.c, clone_private_mount). Needs
- * Linux 5.19 with a map.
+ * Mounts a copy-on-write view of `layers`. An overlay cannot be idmapped, but its layers can: each is mounted idmapped
+ * for a moment, and overlayfs keeps its own clone (linux/fs/overlayfs/super.c, clone_private_mount). A map needs Linux
+ * 5.19.
  */
 export function mountOverlay(options: OverlayMount): void {
   const opened: number[] = [];
   const made: string[] = [];
   const mounted: string[] = [];
-  // By descriptor: whatever the folders are called needs no escaping, and a hundred layers fit the 4096 bytes of
-  // mount(2).
+  // By descriptor: the names of the folders need no escaping, and a hundred layers fit into the 4096 bytes of mount(2).
   const name = (folder: string) => {
     opened.push(openSync(folder, O_PATH | constants.O_DIRECTORY));
     return `/proc/self/fd/${opened.at(-1)}`;
@@ -60,7 +59,7 @@ export function mountOverlay(options: OverlayMount): void {
   }
 }
 
-/** Mounts an empty folder in memory: programs in it can be executed, wherever its mount point is. */
+/** Mounts an empty folder in memory. Programs in it can be executed even if the file system around it is noexec. */
 export function mountMemory(target: string, mode: number): void {
   mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, `mode=${mode.toString(8)},size=1m`);
 }

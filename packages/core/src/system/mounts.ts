@@ -10,7 +10,7 @@ export async function mountsBelow(folder: string): Promise<readonly string[]> {
   return points.filter((point) => point === folder || point.startsWith(folder + sep)).sort();
 }
 
-// Space, tab, newline and backslash are written as octal numbers.
+// The kernel writes space, tab, newline and backslash as octal numbers.
 function unescapeMountPoint(text: string): string {
   return text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

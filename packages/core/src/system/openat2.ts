@@ -6,12 +6,12 @@ export const RESOLVE = { NO_XDEV: 0x01, NO_MAGICLINKS: 0x02, IN_ROOT: 0x10 } as 
 
 const O_CLOEXEC = 0o2000000;
 
-/** openat2(2); `path` is bytes, `flags` and `mode` as open(2) has them. Always close-on-exec. */
+/** openat2(2). `path` is bytes; `flags` and `mode` are those of open(2). Always close-on-exec. */
 export function openat2(directory: number, path: Uint8Array, flags: number, mode: number, resolve: number): number {
   return check("openat2", call(directory, path, flags, mode, resolve));
 }
 
-/** The same, and `undefined` for ENOENT: an exception costs more than the call, and most new names are not there. */
+/** The same, but `undefined` for ENOENT: an exception costs more than the call, and most new names do not exist. */
 export function openat2IfThere(...args: Parameters<typeof openat2>): number | undefined {
   return checkUnless("openat2", call(...args), constants.errno.ENOENT);
 }

@@ -7,8 +7,8 @@ import { abortable } from "../driver/deadline.ts";
 import { pidfdOpen, pidfdSendSignal, pollReadable, type SystemError } from "./syscall.ts";
 
 /**
- * One process, for as long as there are files to write it into: a pid alone is given to another process in time, and
- * its start time comes again after a reboot.
+ * Identifies one process, also in a file that outlives it: another process gets the same pid in time, and the same
+ * start time can occur again after a reboot.
  */
 export const ProcessIdentitySchema = z.strictObject({
   pid: z.number().int().positive(),
@@ -17,13 +17,10 @@ export const ProcessIdentitySchema = z.strictObject({
   /** The kernel's random name for this boot: /proc/sys/kernel/random/boot_id. */
   boot: z.string(),
 });
-/** One process: see {@link ProcessIdentitySchema}, which reads it from a file. */
+/** The identity of one process: see {@link ProcessIdentitySchema}, which reads it from a file. */
 export type ProcessIdentity = z.output<typeof ProcessIdentitySchema>;
 
-/**
- * Who has this pid now; `undefined` when nobody has, or only what is left of a dead process that its parent did not
- * reap yet.
- */
+/** The identity of the process that has this pid now; `undefined` when there is none, or only a zombie. */
 export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {
   const stat = await readProcess(`/proc/${pid}/stat`);
   const found = stat === undefined ? undefined : parseProcessStat(stat);
@@ -33,8 +30,8 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity | un
 }
 
 /**
- * A child that was spawned in this very turn of the event loop: nobody can have reaped it, so it is found even if it
- * has ended already. Synchronous for that reason.
+ * The identity of a child that was spawned in this turn of the event loop. It cannot have been reaped yet, so it is
+ * found even if it has ended. Synchronous for that reason.
  */
 export function identifyChild(pid: number): ProcessIdentity {
   const found = parseProcessStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
@@ -49,8 +46,9 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
 }
 
 /**
- * Signals that very process and no other; real-time signals are given by number. False when it has ended. `before` is
- * called right before the signal is sent, in the same turn of the event loop: for a last look at the process.
+ * Sends a signal to that very process and no other; real-time signals are given by number. False when it has ended.
+ * `before` is called right before the signal is sent, in the same turn of the event loop, for a last check of the
+ * process.
  */
 export async function signalProcess(
   identity: ProcessIdentity,
@@ -65,8 +63,8 @@ export async function signalProcess(
 }
 
 /**
- * Resolves when that very process has ended, whoever its parent is; at once if it has. For the short wait after a
- * signal: it holds a worker thread.
+ * Resolves when that very process has ended, whatever its parent is. For the short wait after a signal: it holds a
+ * worker thread.
  *
  * @throws {TimeoutError} after `timeout`, default 5 s.
  */
@@ -78,18 +76,18 @@ export async function waitForEnd(identity: ProcessIdentity, options: Abortable &
     throw new TimeoutError(`the end of process ${identity.pid}`, timeout);
 }
 
-/** The arguments of a process; `undefined` when there is none. Kernel threads and zombies have none at all. */
+/** The arguments of a process; `undefined` when it does not exist. Those of kernel threads and zombies are empty. */
 export async function processArguments(pid: number): Promise<readonly string[] | undefined> {
   return (await readProcess(`/proc/${pid}/cmdline`))?.split("\0").slice(0, -1);
 }
 
 /** A part of /proc/PID/stat: proc_pid_stat(5). */
 export interface ProcessStat {
-  /** One letter: `Z` of one that nobody has reaped yet. */
+  /** One letter; `Z` for a zombie. */
   readonly state: string;
   /** Clock ticks after boot. */
   readonly startTime: number;
-  /** Clock ticks that it ran, in the kernel too. */
+  /** Clock ticks of processor time, including time in the kernel. */
   readonly cpuTicks: number;
   readonly residentPages: number;
 }
@@ -104,7 +102,7 @@ export function parseProcessStat(stat: string): ProcessStat | undefined {
   return { state, startTime, cpuTicks: number(14) + number(15), residentPages: number(24) };
 }
 
-// The identity is checked while the descriptor is open: from then on it is that process or nobody.
+// The identity is checked while the descriptor is open: from then on the descriptor means that process or none.
 async function withPidfd<T>(identity: ProcessIdentity, use: (pidfd: number) => Promise<T>): Promise<T | undefined> {
   let pidfd: number;
   try {

@@ -4,9 +4,9 @@ import { basename, dirname, join } from "node:path";
 import { isDiskFull } from "./disk-full.ts";
 
 /**
- * Replaces a file atomically and durably: after a crash of the machine at any moment the old content is there or the
- * new one, whole. Writes beside it, fsyncs, renames, fsyncs the folder. The temporary file's name is
- * `.<name>.<uuid>.tmp`; a crash can leave one behind.
+ * Replaces a file atomically and durably: after a crash of the machine at any moment the file has all of the old
+ * content or all of the new. Writes a temporary file in the same folder, fsyncs it, renames it, and fsyncs the folder.
+ * The name of the temporary file is `.<name>.<uuid>.tmp`; a crash can leave one behind.
  */
 export async function replaceFile(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   const folder = dirname(path);
@@ -25,8 +25,8 @@ export async function replaceFile(path: string, content: string | Uint8Array, mo
 }
 
 /**
- * As {@link replaceFile}, but on a full disk, too: a spare file beside it, `.<name>.spare`, has the room for the next
- * content and its inode, made when there was some. Only one process at a time.
+ * As {@link replaceFile}, but also on a full disk: a spare file, `.<name>.spare`, reserves the space and the inode for
+ * the next content while there is room. Only for one process at a time.
  */
 export async function replaceFileOnFullDisk(path: string, content: string): Promise<void> {
   const folder = dirname(path);
@@ -36,7 +36,7 @@ export async function replaceFileOnFullDisk(path: string, content: string): Prom
     await replaceFile(path, content);
   } catch (error) {
     if (!isDiskFull(error) || ((await sizeIfThere(spare)) ?? 0) < size) throw error;
-    // In place: what it takes on the disk is its own.
+    // In place: the file already has its disk space.
     await withFile(spare, "r+", undefined, async (file) => {
       await file.write(content, 0);
       await file.truncate(size);
@@ -48,7 +48,7 @@ export async function replaceFileOnFullDisk(path: string, content: string): Prom
   await makeSpare(spare, Math.ceil((size + GROWTH) / BLOCK) * BLOCK);
 }
 
-/** Bytes of a block of most file systems; and by how much a content may be longer than the one before. */
+/** The block size of most file systems, and how many bytes a content may be longer than the one before. */
 const [BLOCK, GROWTH] = [4096, 1024];
 
 async function makeSpare(spare: string, size: number): Promise<void> {
@@ -56,7 +56,7 @@ async function makeSpare(spare: string, size: number): Promise<void> {
   try {
     await withFile(spare, "w", 0o600, (file) => file.writeFile(Buffer.alloc(size, " ")));
   } catch (error) {
-    // Half a spare is none. The next time there is room there will be one.
+    // A partial spare is useless. The next write with enough room creates one.
     await rm(spare, { force: true });
     if (!isDiskFull(error)) throw error;
   }

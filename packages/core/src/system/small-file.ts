@@ -2,12 +2,12 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs
 import type { z } from "zod";
 import { parseJson } from "../text/bounded-json.ts";
 
-/** Bytes of the largest file that {@link readSmallFile} reads: a configuration may have megabytes of environment. */
+/** The most bytes that {@link readSmallFile} reads: a configuration may have megabytes of environment. */
 export const MAX_SMALL_FILE = 16 * 1024 * 1024;
 
-/** Under the name of a small file stands something else, or the system cannot read it. */
+/** A small file is not a regular file, is too large, or cannot be read. */
 export class UnreadableFileError extends Error {
-  /** The system's error name, where the system refused. */
+  /** The system's error name, when the system refused to read it. */
   readonly code: string | undefined;
   constructor(message: string, cause?: NodeJS.ErrnoException) {
     super(message, { cause });
@@ -16,16 +16,16 @@ export class UnreadableFileError extends Error {
 }
 
 /**
- * The text of a small file that this library keeps; `undefined` where there is none. Synchronous: a local file costs
- * less than a trip through the thread pool (9 against 130 µs).
+ * Reads a small file that this library keeps; `undefined` when it does not exist. Synchronous: reading a local file is
+ * faster than a trip through the thread pool (9 against 130 µs).
  *
  * @throws {UnreadableFileError} for a folder, a symlink, a fifo, a file that is too large, or one that the system
- * cannot read. What this process lacks is thrown as the system says it: that is no fault of the file.
+ * cannot read. When this process lacks a right or a resource, the system's error is thrown: the file is not at fault.
  */
 export function readSmallFile(path: string): string | undefined {
   let fd: number | undefined;
   try {
-    // Without O_NONBLOCK a fifo would be waited for.
+    // Without O_NONBLOCK the open of a fifo would block.
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const found = fstatSync(fd);
     if (!found.isFile()) throw new UnreadableFileError("it is no file");
@@ -43,10 +43,10 @@ export function readSmallFile(path: string): string | undefined {
 }
 
 /**
- * What a small JSON file that this library keeps says; `undefined` where there is none. `onDamage` decides about one
- * that cannot be read, or is not of the schema.
+ * Reads a small JSON file that this library keeps; `undefined` when it does not exist. `onDamage` handles a file that
+ * cannot be read or does not match the schema.
  *
- * @throws what this process lacks: see {@link readSmallFile}.
+ * @throws the system's error when this process lacks a right or a resource: see {@link readSmallFile}.
  */
 export function readSmallJson<S extends z.ZodType, D>(
   path: string,

@@ -11,34 +11,34 @@ import { TOOL_ENV } from "./tool-env.ts";
 export interface SpawnOptions extends Abortable {
   /** Default: `/`. */
   readonly cwd?: string | undefined;
-  /** The whole environment; default: `PATH` and the `C.UTF-8` locale alone. */
+  /** The whole environment. Default: only `PATH` and the `C.UTF-8` locale. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Default: nothing, `/dev/null`. */
+  /** Default: `/dev/null`. */
   readonly stdin?: string | Uint8Array | undefined;
-  /** Open descriptors of ours that the tool inherits, as its 3, 4 and so on. */
+  /** Open descriptors that the tool inherits, as 3, 4 and so on. */
   readonly descriptors?: readonly number[] | undefined;
   /**
-   * Ends the tool at once when this process dies, however it dies: for one that fills a folder which a crash has
-   * removed. An abort then ends whatever it has started, too.
+   * Kills the tool at once when this process dies, however it dies: for a tool that fills a folder that is removed
+   * after a crash. An abort then also ends whatever the tool has started.
    */
   readonly diesWithUs?: boolean | undefined;
-  /** For one that reads what a stranger made. */
+  /** Limits for a tool that reads untrusted input. */
   readonly bounds?: Bounds | undefined;
-  /** The Debian package that has it, for the fix. */
+  /** The Debian package that has the tool, for the fix in the error. */
   readonly fromPackage?: string | undefined;
-  /** Exit codes that are no failure. Default: 0. */
+  /** Exit codes that are not failures. Default: 0. */
   readonly allow?: readonly number[] | undefined;
 }
 
-/** What {@link spawn} is: for those who take it as an argument, so that their tests need no tool. */
+/** The type of {@link spawn}: functions take it as an argument so that their tests need no tool. */
 export type Spawn = (
   argv: readonly string[],
   options?: SpawnOptions,
 ) => Promise<{ stdout: string; stderr: string; exitCode: number }>;
 
 /**
- * What to run as a child of this process so that `argv` runs and gets SIGKILL when this process dies: prctl(2),
- * PR_SET_PDEATHSIG. If it has died before that was asked for, another is the parent by then, and `argv` does not run.
+ * The command line of a child that runs `argv` and gets SIGKILL when this process dies: prctl(2), PR_SET_PDEATHSIG. If
+ * this process died before that call, the child has another parent by then, and `argv` does not run.
  */
 export function dyingWithUs(argv: readonly string[]): [tool: string, ...args: string[]] {
   const orNotAtAll = ["sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', String(process.pid)];
@@ -46,10 +46,12 @@ export function dyingWithUs(argv: readonly string[]): [tool: string, ...args: st
 }
 
 /**
- * Runs a tool of the host to its end, never by a shell, and returns what it printed. One that prints more than 8 MiB is ended.
+ * Runs a tool of the host to its end, without a shell, and returns its output. A tool that prints more than 8 MiB is
+ * killed.
  *
- * @throws {CommandError} when a signal ended it, or its exit code is not one of `allow`: with argv, code and stderr.
- * @throws {HostError} when it is not on PATH, or cannot be started for want of descriptors.
+ * @throws {CommandError} when a signal ended it, or its exit code is not one of `allow`. The error has argv, code and
+ * stderr.
+ * @throws {HostError} when it is not on PATH, or when too few descriptors are free to start it.
  */
 export const spawn: Spawn = async (argv, options = {}) => {
   const [tool] = argv;
@@ -63,10 +65,10 @@ export const spawn: Spawn = async (argv, options = {}) => {
     cwd: options.cwd ?? "/",
     env: options.env ?? TOOL_ENV,
     extendEnv: false,
-    // execa's types know descriptors up to 9 only; it passes on any.
+    // execa's types know only descriptors up to 9, but it passes any.
     stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...((options.descriptors ?? []) as 3[])],
     ...(options.stdin === undefined ? {} : { input: options.stdin }),
-    // It leads a group, by which what it has started is found.
+    // It leads a process group: so everything that it has started can be found.
     detached: options.diesWithUs ?? false,
     ...(options.signal === undefined || options.diesWithUs ? {} : { cancelSignal: options.signal }),
     forceKillAfterDelay: GRACE,
@@ -78,7 +80,7 @@ export const spawn: Spawn = async (argv, options = {}) => {
   options.signal?.throwIfAborted();
   if (result.code === "ENOENT") throw notOnPath(file, wrapped ? "util-linux" : options.fromPackage, result.cause);
   const exitCode = result.exitCode;
-  // sh(1) and prlimit(1) exit as env(1) does.
+  // sh(1) and prlimit(1) have the exit codes of env(1).
   if (wrapped && exitCode === 127) throw notOnPath(tool, options.fromPackage, result.cause);
   if (exitCode === undefined || !(options.allow ?? [0]).includes(exitCode)) {
     throw new CommandError(
@@ -89,18 +91,21 @@ export const spawn: Spawn = async (argv, options = {}) => {
   return { stdout: String(result.stdout), stderr: String(result.stderr), exitCode };
 };
 
-/** Bytes that a tool may print to one stream. execa quotes them in an error, by an expression that V8 dies of at 64 MiB of zeros. */
+/**
+ * The most bytes that a tool may print to one stream. execa quotes them in an error with an expression that crashes V8
+ * at 64 MiB of zeros.
+ */
 const MOST = 8 * 1024 * 1024;
 
-/** Milliseconds that a tool has to end by SIGTERM before it gets SIGKILL. */
+/** Milliseconds between SIGTERM and SIGKILL. */
 const GRACE = 1000;
 
-/** Descriptors that the start of a child takes: two for each of three pipes, and two by which it tells of a failure (uv_spawn). */
+/** Descriptors that starting a child takes: two for each of three pipes, and two to report a failure (uv_spawn). */
 const DESCRIPTORS = 8;
 
 /**
- * Where these run out, Node hands out a child without streams, execa 9 throws before it listens to it, and the `error` event
- * that follows would end this process.
+ * Without free descriptors Node returns a child without streams, execa 9 throws before it listens to the child, and the
+ * following `error` event would crash this process.
  *
  * @throws {HostError}
  */
@@ -115,7 +120,9 @@ function assertDescriptors(tool: string): void {
   }
 }
 
-/** Waits for the leader of a group, all of which an abort ends: a child of a tool may hold the tool's output open. */
+/**
+ * Waits for the leader of a group. An abort ends the whole group: a child of a tool may hold the tool's output open.
+ */
 async function endingGroup<T>(ended: Promise<T>, pid: number | undefined, signal: AbortSignal | undefined): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const end = () => {
@@ -131,7 +138,7 @@ async function endingGroup<T>(ended: Promise<T>, pid: number | undefined, signal
   }
 }
 
-/** Signals all of the group that a process leads, if there is any of it. */
+/** Sends a signal to the whole group that a process leads, if it still exists. */
 function killGroup(leader: number | undefined, signal: NodeJS.Signals): void {
   if (leader === undefined) return;
   try {
@@ -141,7 +148,7 @@ function killGroup(leader: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
-/** What to throw where a tool is not there. */
+/** The error for a missing tool. */
 export function notOnPath(file: string, fromPackage: string | undefined, cause: unknown): HostError {
   return new HostError(`run ${file}`, [missingTool(file, fromPackage)], { cause });
 }

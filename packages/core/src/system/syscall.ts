@@ -3,11 +3,11 @@ import { constants } from "node:os";
 import { type FileCalls, fileCalls } from "../files/file-calls.ts";
 import { ffi } from "./ffi.ts";
 
-// System calls that Node does not offer. Each runs on the calling thread and returns
-// at once, but for pollReadable(); a failure is thrown as a Node-style error with `code` and `syscall`.
+// System calls that Node does not offer. Each runs on the calling thread and returns at once, except pollReadable(). A
+// failure is thrown as a Node-style error with `code` and `syscall`.
 
 const X64 = process.arch === "x64";
-/** What we call by number, on x86-64 and arm64: asm/unistd.h. */
+/** The numbers of system calls without a C function, on x86-64 and arm64: asm/unistd.h. */
 export const NUMBER = {
   openat2: 437,
   open_tree: 428,
@@ -48,20 +48,20 @@ function load() {
 
 let loaded: ReturnType<typeof load> | undefined;
 // Loaded on first use: importing the package must not need the native library.
-/** The C library: for the files beside this one that hold more calls, each on a subject. */
+/** The C library, for the files in this folder that hold the calls of one subject. */
 export function native(): ReturnType<typeof load> {
   loaded ??= load();
   return loaded;
 }
 
 let fileCallsLoaded: FileCalls | undefined;
-/** Calls on files for `files/`, which imports no FFI. */
+/** File calls for `files/`, which does not import the FFI. */
 export function nativeFileCalls(): FileCalls {
   fileCallsLoaded ??= fileCalls(ffi().load(null), () => ffi().errno());
   return fileCallsLoaded;
 }
 
-/** An error of a system call, as `node:fs` makes them. */
+/** An error of a system call, in the form of `node:fs`. */
 export interface SystemError extends Error {
   readonly code: string;
   readonly errno: number;
@@ -76,14 +76,14 @@ export function check(name: string, result: number): number {
   throw Object.assign(new Error(`${name}: ${code}`), { code, errno, syscall: name }) satisfies SystemError;
 }
 
-/** The same, but `undefined` for one error that is expected: an exception costs more than the call. */
+/** The same, but `undefined` for one expected error: an exception costs more than the call. */
 export function checkUnless(name: string, result: number, expected: number): number | undefined {
   return result < 0 && ffi().errno() === expected ? undefined : check(name, result);
 }
 
 /**
- * Takes the lock of an open file without waiting, until that is closed. False when another open file holds it.
- * flock(2).
+ * Takes the lock of an open file without waiting, until the file is closed. False when another open file holds the
+ * lock. flock(2).
  */
 export function flock(fd: number, mode: "exclusive" | "shared"): boolean {
   const LOCK_NB = 4;
@@ -97,7 +97,7 @@ export function flock(fd: number, mode: "exclusive" | "shared"): boolean {
   }
 }
 
-/** mount(2). `data` is the file system's own option string: build it with one function that escapes. */
+/** mount(2). `data` is the option string of the file system: build it with one function that escapes. */
 export function mount(source: string, target: string, type: string, flags: number, data: string): void {
   check("mount", native().mount(source, target, type, flags, data));
 }
@@ -115,9 +115,9 @@ const AT_EMPTY_PATH = 0x1000;
 const MOUNT_ATTR = { RDONLY: 0x1n, NOSUID: 0x2n, NODEV: 0x4n, IDMAP: 0x100000n } as const;
 
 /**
- * A descriptor of the file system at `path`, with nothing of what is mounted below, mounted nowhere: from it no `..`
- * leads further up. No device of it can be opened. It is gone when all that hold the descriptor are. Needs Linux 5.12
- * and CAP_SYS_ADMIN. open_tree(2).
+ * A descriptor of a detached mount of the file system at `path`, without the mounts below it: no `..` leads out of it,
+ * and no device in it can be opened. It goes when the last holder of the descriptor goes. Needs Linux 5.12 and
+ * CAP_SYS_ADMIN. open_tree(2).
  */
 export function detachedMount(path: string, options: { readonly readOnly: boolean }): number {
   const MS_PRIVATE = 1n << 18n;
@@ -126,12 +126,12 @@ export function detachedMount(path: string, options: { readonly readOnly: boolea
 }
 
 /**
- * Mounts `source` at `target` a second time, read-only, with its owners mapped by the user namespace open at
- * `userNamespace`: open_tree(2), mount_setattr(2), move_mount(2). Needs Linux 5.12 and a file system that can.
+ * Mounts `source` at `target` a second time, read-only, with owners mapped by the user namespace open at
+ * `userNamespace`: open_tree(2), mount_setattr(2), move_mount(2). Needs Linux 5.12 and a file system that supports it.
  */
 export function mountIdmapped(source: string, target: string, userNamespace: number): void {
   const MOVE_MOUNT_F_EMPTY_PATH = 4;
-  // Read-only: what removes the folder around a forgotten mount must not reach what it shows.
+  // Read-only: removing the folder around a forgotten mount must not remove the mounted files.
   const tree = cloneMount(source, { set: MOUNT_ATTR.IDMAP | MOUNT_ATTR.RDONLY, userNamespace });
   try {
     const to = ["int", AT_FDCWD, "str", target, "uint", MOVE_MOUNT_F_EMPTY_PATH];
@@ -155,7 +155,7 @@ function cloneMount(path: string, { set, propagation = 0n, userNamespace = 0 }: 
   const flags = OPEN_TREE_CLONE | O_CLOEXEC;
   const tree = check("open_tree", syscall(NUMBER.open_tree, "int", AT_FDCWD, "str", path, "uint", flags));
   try {
-    // struct mount_attr: what to set, to clear, the propagation, the user namespace.
+    // struct mount_attr: attributes to set, attributes to clear, the propagation, the user namespace.
     const attributes = Buffer.alloc(32);
     attributes.writeBigUInt64LE(set, 0);
     attributes.writeBigUInt64LE(propagation, 16);
@@ -180,8 +180,8 @@ export function lsetxattr(path: string, name: string, value: Uint8Array): void {
 }
 
 /**
- * pidfd_open(2): a descriptor that stands for one process, whoever gets its pid later. Close-on-exec. ESRCH when there
- * is none.
+ * pidfd_open(2): a descriptor of one process, even if another process gets its pid later. Close-on-exec. ESRCH when
+ * there is no such process.
  */
 export function pidfdOpen(pid: number): number {
   return check("pidfd_open", native().syscall(NUMBER.pidfd_open, "int", pid, "uint", 0));
@@ -198,14 +198,14 @@ export function pidfdSendSignal(pidfd: number, signal: NodeJS.Signals | number):
 
 /**
  * poll(2) for reading, off the main thread: it holds one of libuv's few workers until then, so keep `timeout`
- * (milliseconds) short. False when the time passed first.
+ * (milliseconds) short. False when the time is up first.
  */
 export async function pollReadable(fd: number, timeout: number): Promise<boolean> {
   const end = performance.now() + timeout;
   for (let left = timeout; left >= 0; left = end - performance.now()) {
     const ready = await poll(fd, left);
     if (ready >= 0) return ready > 0;
-    // EINTR: while Node starts a child its main thread takes no signal, and a SIGCHLD comes to a worker.
+    // EINTR: while Node starts a child, its main thread blocks signals, and a worker thread gets the SIGCHLD.
   }
   return false;
 }
@@ -225,7 +225,8 @@ async function poll(fd: number, timeout: number): Promise<number> {
 
 /**
  * A listening unix stream socket, bound to a name of at most 107 bytes (unix(7)), which must not exist. Close-on-exec.
- * Unlike a server of `node:net` its file stays when the descriptor is closed: for handing to another program.
+ * Unlike that of a `node:net` server, its file stays when the descriptor is closed: it can be handed to another
+ * program.
  */
 export function listenUnixSocket(path: string): number {
   const AF_UNIX = 1;
@@ -246,8 +247,8 @@ export function listenUnixSocket(path: string): number {
 }
 
 /**
- * A connection to a unix stream socket with an abstract name (unix(7)), which `node:net` of Node 20 pads and so misses.
- * Close-on-exec. ECONNREFUSED when nobody listens.
+ * Connects to a unix stream socket with an abstract name (unix(7)); `node:net` of Node 20 pads the name and so fails.
+ * Close-on-exec. ECONNREFUSED when no process listens.
  */
 export function connectAbstractSocket(name: string): number {
   const AF_UNIX = 1;

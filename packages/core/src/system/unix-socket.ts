@@ -9,9 +9,9 @@ import { listenUnixSocket } from "./syscall.ts";
 const MAX_PATH = 107;
 
 /**
- * Makes a listening unix socket at a path of any length, for its owner alone, and for a program that inherits the
- * descriptor. The caller closes it and removes the file. Connections are taken from now on, before that program even
- * runs.
+ * Creates a listening unix socket at a path of any length, which only its owner can connect to, for a program that
+ * inherits the descriptor. The caller closes it and removes the file. It accepts connections from now on, even before
+ * that program runs.
  */
 export function listenUnix(path: string): number {
   const descriptor = withShortPath(path, listenUnixSocket);
@@ -23,7 +23,7 @@ export function listenUnix(path: string): number {
 export async function connectUnix(path: string, options: Abortable = {}): Promise<Socket> {
   const { signal } = options;
   signal?.throwIfAborted();
-  // The path is resolved within the call: libuv connects unix sockets at once.
+  // The path is resolved during the call: libuv connects unix sockets at once.
   const socket = withShortPath(path, (short) => connect(short));
   return new Promise((resolve, reject) => {
     const settle = (outcome: () => void) => {
@@ -36,7 +36,7 @@ export async function connectUnix(path: string, options: Abortable = {}): Promis
       settle(() => reject(new ConnectionError(path, `cannot connect: ${cause.message}`, { cause })));
     const onAbort = () =>
       settle(() => {
-        // Torn down on purpose: an error that is still on its way has nobody to hear it.
+        // The socket is destroyed on purpose: a late error has no listener.
         socket.on("error", () => undefined).destroy();
         reject(signal?.reason);
       });
@@ -46,8 +46,8 @@ export async function connectUnix(path: string, options: Abortable = {}): Promis
 }
 
 /**
- * A name for the same file that fits into a socket address: through a descriptor of its folder, where the path is too
- * long.
+ * A path of the same file that fits into a socket address: if the path is too long, it goes through a descriptor of the
+ * folder.
  */
 function withShortPath<T>(path: string, use: (path: string) => T): T {
   if (Buffer.byteLength(path) <= MAX_PATH) return use(path);
