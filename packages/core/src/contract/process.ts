@@ -45,9 +45,10 @@ export interface TtyExecOptions extends ExecOptions {
 
 /**
  * Listeners for the lines of a program on pipes. A line is UTF-8 text without its newline; text after the last newline
- * is delivered at the end of the stream. A line of more than 65,536 UTF-16 code units is delivered in pieces of at most
- * that length. If a listener throws, the program is killed with everything that it started, and the call rejects with
- * that error. After `exec()` has returned, `exit` rejects with it, unless the program has already ended.
+ * is delivered at the end of the stream, or when the `timeout` of `run` passes. A line of more than 65,536 UTF-16 code
+ * units is delivered in pieces of at most that length. If a listener throws, the program is killed with everything that
+ * it started, and the call rejects with that error. After `exec()` has returned, `exit` rejects with it, unless the
+ * program has already ended.
  */
 export interface LineListeners {
   /** Called with each line that the program writes to stdout. */

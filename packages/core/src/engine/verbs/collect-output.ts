@@ -94,6 +94,7 @@ export class Output {
   received = 0;
   readonly #kept = new ByteCollector();
   readonly #limit: number;
+  #lines: LineSplitter | undefined;
 
   constructor(
     stream: Readable,
@@ -102,8 +103,8 @@ export class Output {
     listener: ((line: string) => void) | undefined,
   ) {
     this.#limit = limit;
-    const lines = listener === undefined ? undefined : new LineSplitter(listener);
-    this.ended = this.#collect(stream, overflow, lines);
+    this.#lines = listener === undefined ? undefined : new LineSplitter(listener);
+    this.ended = this.#collect(stream, overflow);
     // When a run is cut short, its streams are destroyed while they are read.
     this.ended.catch(() => undefined);
   }
@@ -118,14 +119,26 @@ export class Output {
     return this.#kept.bytes();
   }
 
-  async #collect(stream: Readable, overflow: () => Promise<void>, lines: LineSplitter | undefined): Promise<void> {
+  /**
+   * Tells the line that the call is cut short in, and no line any more. What its listener throws does not count: the
+   * call has failed already.
+   */
+  cutShort(): void {
+    const lines = this.#lines;
+    this.#lines = undefined;
+    try {
+      lines?.finish();
+    } catch {}
+  }
+
+  async #collect(stream: Readable, overflow: () => Promise<void>): Promise<void> {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       const wasTruncated = this.truncated;
       this.received += chunk.length;
       this.#kept.append(chunk.subarray(0, Math.max(0, this.#limit - this.#kept.size)));
-      lines?.push(chunk);
+      this.#lines?.push(chunk);
       if (this.truncated && !wasTruncated) await overflow();
     }
-    lines?.finish();
+    this.#lines?.finish();
   }
 }

@@ -33,7 +33,7 @@ export async function runProgram(
     if (asked.check && run.failed) throw new RunError(action, run.result("utf8"));
     return run.result(asked.encoding);
   } catch (error) {
-    if (deadline.hasPassed) throw new TimeoutError(action, asked.timeout, { result: progress?.result("utf8", true) });
+    if (deadline.hasPassed) throw new TimeoutError(action, asked.timeout, { result: progress?.cutShort() });
     // Whatever the clean-up did.
     deadline.signal.throwIfAborted();
     throw error;
@@ -69,6 +69,13 @@ class RunProgress {
   get #truncated(): boolean {
     const { stdout, stderr } = this.#collected;
     return stdout.truncated || stderr.truncated;
+  }
+
+  /** The result of a run whose time is up. Its listeners are told the lines that it had begun, and no more. */
+  cutShort(): RunResult {
+    this.#collected.stdout.cutShort();
+    this.#collected.stderr.cutShort();
+    return this.result("utf8", true);
   }
 
   result(encoding: "utf8", timedOut?: boolean): RunResult;

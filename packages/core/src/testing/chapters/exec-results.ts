@@ -68,13 +68,18 @@ export function describeExecResults(fixture: Fixture): void {
       assert.equal((await instance.run(["echo", "fine"], { check: true })).stdout, "fine\n");
     });
     it("is the error's where the time was up, with what had been printed by then", async (instance) => {
-      const run = instance.run(["sh", "-c", "echo begun; exec sleep 1000"], { timeout: fixture.deadline / 10 });
+      const lines: string[] = [];
+      const run = instance.run(["sh", "-c", "echo begun; printf half; exec sleep 1000"], {
+        timeout: fixture.deadline / 10,
+        onStdout: (line) => lines.push(line),
+      });
       const { result } = (await rejectsWith(run, "ERR_TIMEOUT")) as TimeoutError;
       const { stdout, timedOut, failed, signal } = result ?? {};
       assert.deepEqual(
         { stdout, timedOut, failed, signal },
-        { stdout: "begun\n", timedOut: true, failed: true, signal: "SIGKILL" },
+        { stdout: "begun\nhalf", timedOut: true, failed: true, signal: "SIGKILL" },
       );
+      assert.deepEqual(lines, ["begun", "half"]);
     });
   });
 

@@ -202,6 +202,22 @@ describe("run", () => {
     await expect(instance.run(["sleep"], { timeout: 10 })).rejects.toMatchObject({ result: undefined });
   });
 
+  it("tells the lines that it had begun when its time is up, before it rejects, and no more", async () => {
+    const { instance, process } = await running();
+    const lines: string[] = [];
+    const run = instance.run(["sleep"], {
+      timeout: 50,
+      onStdout: (line) => lines.push(line),
+      onStderr: () => {
+        throw new Error("too late");
+      },
+    });
+    process.stdout.write("one\ntw");
+    process.stderr.write("begun");
+    await expect(run).rejects.toMatchObject({ timeout: 50, result: { stdout: "one\ntw", stderr: "begun" } });
+    expect(lines).toEqual(["one", "tw"]);
+  });
+
   it("is aborted, not out of time, where the abort came first", async () => {
     const { instance } = await running();
     const controller = new AbortController();
