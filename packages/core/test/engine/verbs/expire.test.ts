@@ -86,6 +86,19 @@ describe("a lifetime", () => {
     asking.open();
   });
 
+  it("passes again for an instance that was started after the clock was set back", async () => {
+    const host = await place.open();
+    const instance = await host.create(CONFIG, { expires: 150 });
+    // Twice: the news of its creation, which comes when it will, tells of its lifetime as well.
+    for (const left of [150, 100, 100]) {
+      await instance.start();
+      const ended = instance.wait();
+      await pass(left);
+      expect(await ended).toMatchObject({ reason: "requested" });
+      vi.setSystemTime(Date.now() - 100);
+    }
+  });
+
   it("of an instance that cannot be ended is told by doctor()", async () => {
     const host = await place.open();
     place.scripted.script.remove = () => Promise.reject(new Error("busy"));
@@ -135,6 +148,20 @@ describe("ephemeral", () => {
     controller.abort("enough");
     await expect(waiting).rejects.toBe("enough");
     readying.open();
+    await vi.waitFor(async () => expect(await instances()).toEqual([]), 20_000);
+    expect(place.scripted.runs.size).toBe(0);
+  });
+
+  it("that is aborted while it starts leaves nothing", async () => {
+    const host = await place.open();
+    const launching = gate();
+    place.scripted.script.launch = launching.pass;
+    const controller = new AbortController();
+    const starting = host.ephemeral(CONFIG, { signal: controller.signal });
+    await launching.arrived;
+    controller.abort("enough");
+    launching.open();
+    await expect(starting).rejects.toBe("enough");
     await vi.waitFor(async () => expect(await instances()).toEqual([]), 20_000);
     expect(place.scripted.runs.size).toBe(0);
   });

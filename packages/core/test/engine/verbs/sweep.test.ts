@@ -3,8 +3,10 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Owner, thisProcess } from "../../../src/engine/owner.ts";
+import { RECORD_VERSION } from "../../../src/engine/record.ts";
+import { openHostWith } from "../../../src/host.ts";
 import { identifyChild } from "../../../src/system/process-identity.ts";
-import { scriptedRoot } from "../scripted.ts";
+import { scriptedRoot, smallParts } from "../scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
 beforeEach(async () => {
@@ -53,6 +55,18 @@ describe("sweep", () => {
     expect(await host.sweep({ labels: { of: "b" } })).toEqual(["b"]);
     await expect(host.sweep({ label: {} } as never)).rejects.toMatchObject({ name: "ConfigError" });
     expect((await host.list()).map(({ name }) => name)).toEqual(["a"]);
+  });
+
+  it("leaves what a later release made, and those of a driver that the host lacks", async () => {
+    const host = await place.open();
+    const dead = await deadProcess();
+    await left(host, "a", dead);
+    await left(host, "b", dead);
+    const path = `${place.root}/instances/b/instance.json`;
+    await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), version: RECORD_VERSION + 1 }));
+    await using other = await openHostWith({ root: place.root, drivers: [] }, smallParts().parts);
+    expect(await other.sweep()).toEqual([]);
+    expect(await host.sweep()).toEqual(["a"]);
   });
 
   it("may run twice at once", async () => {
