@@ -8,7 +8,6 @@ import { openNetworks } from "../../src/network/networks.ts";
 import { identifyProcess } from "../../src/system/process-identity.ts";
 import { spawn } from "../../src/system/spawn.ts";
 import { requires } from "../../src/testing/requires.ts";
-import { gate } from "../engine/scripted.ts";
 import { ManagedPlace, NEEDS, owner } from "./fixtures/managed-place.ts";
 
 const NAME = `pilv${process.pid}`;
@@ -177,26 +176,6 @@ describe("a managed network", () => {
       await expect(place.networks.bringUp(owner("b"))).rejects.toMatchObject({ code: "ERR_PROTOCOL" });
       await expect(place.networks.delete(NAME)).rejects.toMatchObject({ code: "ERR_PROTOCOL" });
       await writeFile(file, whole);
-    }),
-  );
-
-  it(
-    "rejects with the reason of its signal within two seconds when a tool hangs",
-    requires(NEEDS, async () => {
-      const controller = new AbortController();
-      const tool = gate();
-      const hanging = openNetworks({
-        folder: join(place.folder, "networks"),
-        hostId: HOST,
-        spawn: () => tool.pass().then(() => Promise.reject(new Error("the tool was ended"))),
-      });
-      const creating = hanging.create({ name: NAME }, { signal: controller.signal });
-      await tool.arrived;
-      const begun = performance.now();
-      controller.abort("enough");
-      await expect(creating).rejects.toBe("enough");
-      expect(performance.now() - begun).toBeLessThan(2000);
-      tool.open();
     }),
   );
 
