@@ -157,7 +157,8 @@ function removeOurs(path: Buffer): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    // A process in the tree may have put a folder in its place, or made this folder immutable: nothing of ours is there.
+    // A process in the tree may have put a folder in its place, or made this folder immutable: nothing of ours is
+    // there.
     if (typeof (error as NodeJS.ErrnoException).errno !== "number") throw error;
   }
 }

@@ -10,7 +10,8 @@ export interface FileCalls {
    */
   setTime(target: number | Buffer, time: bigint): void;
   /**
-   * The next part of an open file, at `from` or after, that is not a hole; `undefined` if only a hole follows. lseek(2).
+   * The next part of an open file, at `from` or after, that is not a hole; `undefined` if only a hole follows.
+   * lseek(2).
    */
   nextData(fd: number, from: number): Extent | undefined;
   /** Gives a name to an open file that has none (O_TMPFILE). False if the name is taken. linkat(2). Needs /proc. */

@@ -8,8 +8,8 @@ const SLICE = 1024;
 type ByteEntry = Omit<Dirent, "name"> & { readonly name: Buffer };
 
 /**
- * The entries of a folder, in no order, read one by one, because programs in the tree decide how many there are. Leaving
- * the loop closes the folder.
+ * The entries of a folder, in no order, read one by one, because programs in the tree decide how many there are.
+ * Leaving the loop closes the folder.
  */
 function* folderEntries(folder: FolderHandle): Generator<ByteEntry, void> {
   const reader = opendirSync(folder.path(".") as never, { encoding: "buffer" as BufferEncoding, bufferSize: SLICE });

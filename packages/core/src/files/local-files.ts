@@ -41,9 +41,9 @@ const MAX_LINKS = 40;
 const CHUNK = 256 * 1024;
 
 /**
- * The contract's file operations over a local tree. `read`, `write`, `list` and the folders of every path follow symlinks
- * as seen from inside; a write through a symlink writes the file that it points to. Metadata calls are synchronous: they
- * take microseconds each, and nothing changes between their steps in this process.
+ * The contract's file operations over a local tree. `read`, `write`, `list` and the folders of every path follow
+ * symlinks as seen from inside; a write through a symlink writes the file that it points to. Metadata calls are
+ * synchronous: they take microseconds each, and nothing changes between their steps in this process.
  */
 export class LocalFiles implements FileOperations {
   readonly #access: TreeAccess;

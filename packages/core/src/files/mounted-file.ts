@@ -36,8 +36,8 @@ const DATA = new Set([
 ]);
 
 /**
- * Copies the content, owner and mode of the file open at `from` into the file that is mounted at `name`, because no file
- * can replace a mount. Readers may see a part of the content.
+ * Copies the content, owner and mode of the file open at `from` into the file that is mounted at `name`, because no
+ * file can replace a mount. Readers may see a part of the content.
  */
 export async function writeMounted(
   access: TreeAccess,

@@ -59,10 +59,10 @@ interface Level {
 }
 
 /**
- * The tree at `path` as a POSIX pax tar: names relative to the root, sorted, parents before children; `"."` for the root
- * itself. Files, folders, symlinks and hard links are entries, and holes stay holes. Other things are left out, because
- * they would be of no use elsewhere, and so are files that vanish meanwhile. The walk goes by descriptors from folder to
- * folder, so it reaches nothing outside.
+ * The tree at `path` as a POSIX pax tar: names relative to the root, sorted, parents before children; `"."` for the
+ * root itself. Files, folders, symlinks and hard links are entries, and holes stay holes. Other things are left out,
+ * because they would be of no use elsewhere, and so are files that vanish meanwhile. The walk goes by descriptors from
+ * folder to folder, so it reaches nothing outside.
  *
  * Owns `folder`, which has the root under `name`.
  *

@@ -7,8 +7,8 @@ import type { TreeAccess } from "./tree-access.ts";
 const O_PATH = 0o10000000;
 
 /**
- * The tree as this process sees it, from `root` down (default `/`), without containment: for the guest agent, which sees
- * nothing but the guest. Needs /proc, and root for owners other than our own.
+ * The tree as this process sees it, from `root` down (default `/`), without containment: for the guest agent, which
+ * sees nothing but the guest. Needs /proc, and root for owners other than our own.
  */
 export function plainAccess(root = "/", calls?: FileCalls): TreeAccess {
   // No lexical resolution: what ".." leads to depends on symlinks.

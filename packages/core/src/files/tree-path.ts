@@ -27,7 +27,9 @@ export function treeName(name: string): string | undefined {
   return parts.includes("..") ? undefined : parts.join("/");
 }
 
-/** The name of the folder that holds `name`, as {@link treeName} returns it; `undefined` for the folder above the root. */
+/**
+ * The name of the folder that holds `name`, as {@link treeName} returns it; `undefined` for the folder above the root.
+ */
 export function folderOfName(name: string): string | undefined {
   return name === "" ? undefined : name.slice(0, Math.max(0, name.lastIndexOf("/")));
 }

@@ -8,9 +8,9 @@ import type { TreeAccess } from "./tree-access.ts";
 import { TreeUnpacking } from "./unpack-tree.ts";
 
 /**
- * Unpacks at `path` the tar that is written to `stream`, with its owners and modes. Names that leave the tree, fifos and
- * devices are refused with `EINVAL`. `done` settles once everything is in place with its times; a failure or an abort
- * leaves what had arrived.
+ * Unpacks at `path` the tar that is written to `stream`, with its owners and modes. Names that leave the tree, fifos
+ * and devices are refused with `EINVAL`. `done` settles once everything is in place with its times; a failure or an
+ * abort leaves what had arrived.
  */
 export function unpackStream(
   access: TreeAccess,

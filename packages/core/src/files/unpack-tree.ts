@@ -42,9 +42,9 @@ interface FolderFacts {
 
 /**
  * Unpacks a tar at `root`: existing folders stay as they are and are merged, other things are replaced atomically.
- * Entries that no walk of a tree can produce are refused. The unpacking goes from folder to folder by descriptors, so it
- * reaches nothing outside even if the tree changes meanwhile, and the names of the archive, which are byte strings, can
- * be longer than a path.
+ * Entries that no walk of a tree can produce are refused. The unpacking goes from folder to folder by descriptors, so
+ * it reaches nothing outside even if the tree changes meanwhile, and the names of the archive, which are byte strings,
+ * can be longer than a path.
  */
 export class TreeUnpacking {
   readonly #access: TreeAccess;
@@ -212,8 +212,8 @@ export class TreeUnpacking {
   }
 
   /**
-   * Goes to the folder of this name. Makes missing folders, with the owner of the entry if there is one. A name can have
-   * many thousand folders.
+   * Goes to the folder of this name. Makes missing folders, with the owner of the entry if there is one. A name can
+   * have many thousand folders.
    */
   async #enter(name: string | undefined, entry: TarEntry | undefined): Promise<FolderHandle> {
     this.#descent ??= new Descent(this.#access.openFolder(splitPath(this.#root).parent));

@@ -1,7 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 
 /**
- * How long a series of synchronous steps may hold the event loop, in milliseconds; and how many cheap steps it may have.
+ * How long a series of synchronous steps may hold the event loop, in milliseconds; and how many cheap steps it may
+ * have.
  */
 const SLICE = 10;
 const STEPS = 128;

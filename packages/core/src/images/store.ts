@@ -21,7 +21,7 @@ import { mergeLayers } from "./merge.ts";
 import { type ImageRecord, ImageRecords, imageRecord } from "./records.ts";
 import { resolveReference } from "./reference.ts";
 import { findOrigin } from "./source/find-origin.ts";
-import type { Origin } from "./source/origin.ts";
+import type { ImageOrigin } from "./source/origin.ts";
 import { discardUnused, emptyTrash, recoverStore, storeIssues } from "./sweep.ts";
 import type { ImageTree } from "./tree.ts";
 
@@ -139,7 +139,7 @@ class FolderImageStore implements ImageStore {
     // Nothing is held between calls.
   }
 
-  async #find(origin: Origin, options: ImportOptions): Promise<Image | undefined> {
+  async #find(origin: ImageOrigin, options: ImportOptions): Promise<Image | undefined> {
     if (origin.identity === undefined) return undefined;
     const known = await this.#known.find(identityOf(origin, options), options.digest);
     if (known === undefined) return undefined;
@@ -149,7 +149,7 @@ class FolderImageStore implements ImageStore {
     return record && (await this.#name(record, options));
   }
 
-  async #load(origin: Origin, options: ImportOptions): Promise<Image> {
+  async #load(origin: ImageOrigin, options: ImportOptions): Promise<Image> {
     const { name: image } = origin;
     await using draft = await Draft.open(this.#folders, this.#layers, { ...options, image, limits: this.#limits });
     const description = await origin.load(draft, options);
@@ -164,7 +164,12 @@ class FolderImageStore implements ImageStore {
    * From here on nothing aborts: it is a handful of renames, and the record, written last, is what makes the image
    * exist.
    */
-  async #commit(draft: Draft, description: ImageDescription, origin: Origin, options: ImportOptions): Promise<Image> {
+  async #commit(
+    draft: Draft,
+    description: ImageDescription,
+    origin: ImageOrigin,
+    options: ImportOptions,
+  ): Promise<Image> {
     await using _lock = await acquireLock(this.#folders.storeLock);
     const { records } = await this.#records.list();
     // One that cannot be read is written anew.
@@ -234,7 +239,7 @@ class FolderImageStore implements ImageStore {
 }
 
 /** What an import gives depends on what was asked of it too. */
-function identityOf({ identity }: Origin, { architecture }: ImportOptions): unknown {
+function identityOf({ identity }: ImageOrigin, { architecture }: ImportOptions): unknown {
   return { identity, architecture };
 }
 

@@ -7,14 +7,14 @@ import { isIpv6Off, turnIpv6Off } from "./ipv6.ts";
 import { ipBatch, type LinkOptions } from "./link.ts";
 import { bridgeMac, ownerAlias } from "./names.ts";
 
-/** A bridge that should be: `name` is its own and its network's. */
+/** The bridge that should exist; the bridge and its network have the same `name`. */
 export interface BridgeFacts {
   readonly hostId: string;
   readonly name: string;
   readonly ipv4: { readonly address: string };
 }
 
-/** One interface of `ip -j addr show`, as far as it matters here. */
+/** One interface of `ip -j addr show`, with the fields that are used here. */
 const InterfaceSchema = z.object({
   flags: z.array(z.string()),
   address: z.string().optional(),
@@ -22,7 +22,7 @@ const InterfaceSchema = z.object({
   addr_info: z.array(z.object({ local: z.string().optional(), prefixlen: z.number() })),
 });
 
-/** `foreign`: an interface has the name that this root did not make. `down`: ours, and not all that it should be. */
+/** `foreign`: an interface has the name and this root did not make it. `down`: ours, but not complete. */
 export type BridgeState = "absent" | "foreign" | "down" | "up";
 
 /** Looks at the bridge; changes nothing. */
@@ -34,8 +34,8 @@ export async function bridgeState(facts: BridgeFacts, options: LinkOptions = {})
   if (stdout.trim() === "" && /does not exist/.test(stderr)) return "absent";
   const [found] = parseIp(stdout, z.array(InterfaceSchema));
   if (found === undefined) throw new ProtocolError(`ip addr show ${facts.name}: ${stderr.trim()}`, stdout);
-  // The alias is set a moment after the bridge is made, the hardware address with it: whoever was killed between left
-  // the latter.
+  // The bridge is made with its hardware address and gets its alias a moment later. A process that was killed in
+  // between left only the hardware address.
   const ours =
     found.ifalias === ownerAlias(facts.hostId) ||
     (found.ifalias === undefined && found.address === bridgeMac(facts.hostId, facts.name));
@@ -46,8 +46,8 @@ export async function bridgeState(facts: BridgeFacts, options: LinkOptions = {})
 }
 
 /**
- * Makes the bridge what it should be. `state` is what {@link bridgeState} found. @throws {AlreadyExistsError} when it
- * is `foreign`.
+ * Makes or completes the bridge. `state` is the result of {@link bridgeState}. @throws {AlreadyExistsError} if it is
+ * `foreign`.
  */
 export async function raiseBridge(facts: BridgeFacts, state: BridgeState, options: LinkOptions = {}): Promise<void> {
   if (state === "up") return;
@@ -77,6 +77,6 @@ function parseIp<S extends z.ZodType>(text: string, schema: S): z.output<S> {
   try {
     return schema.parse(text.trim() === "" ? [] : parseJson(text));
   } catch (cause) {
-    throw new ProtocolError("ip -j printed something else than expected", text, { cause });
+    throw new ProtocolError("the output of ip -j has an unexpected form", text, { cause });
   }
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { ConfigError } from "../contract/errors.ts";
 import { overlaps, parseSubnet, renderAddress, renderNetwork, type Subnet, seededStart } from "./subnet.ts";
 
-/** One line of `ip -j -4 route show`, as far as it matters here. */
+/** One line of `ip -j -4 route show`, with the fields that are used here. */
 export const RouteSchema = z.object({
   /** `default`, an address, or a network. */
   dst: z.string(),
@@ -11,7 +11,7 @@ export const RouteSchema = z.object({
 });
 export type Route = z.output<typeof RouteSchema>;
 
-/** A network that the machine has already, and where it was seen. */
+/** A network that the machine already has, and where it was seen. */
 export interface TakenSubnet {
   readonly subnet: Subnet;
   /** For the message: `the route to 10.0.0.0/8 by eth0`. */
@@ -20,7 +20,7 @@ export interface TakenSubnet {
   readonly routed: boolean;
 }
 
-/** What the machine's routes take, the bridge `except` left out. The default route takes nothing. */
+/** The networks of the machine's routes, without those of the bridge `except` and the default route. */
 export function takenByRoutes(routes: readonly Route[], except: string): readonly TakenSubnet[] {
   return routes
     .filter((route) => route.dst !== "default" && route.dev !== except)
@@ -36,8 +36,8 @@ const POOL = parseSubnet("10.64.0.0/10");
 const COUNT = 2 ** (24 - POOL.prefix);
 
 /**
- * The bridge's address in a /24 of 10.64.0.0/10 that overlaps nothing taken. `seed` decides where the search begins, so
- * that two roots on one machine seldom meet.
+ * Chooses the bridge's address in a free /24 of 10.64.0.0/10. `seed` decides where the search begins, so that two roots
+ * on one machine seldom choose the same.
  *
  * @throws {ConfigError} when there is none.
  */
@@ -54,8 +54,8 @@ export function chooseSubnet(taken: readonly TakenSubnet[], seed: string): strin
 }
 
 /**
- * Checks an address that the caller chose: a bridge's address with room beside it, in a network that is nobody's. A
- * small network within a bigger one that is reached by a router is allowed: there, the caller knows why.
+ * Checks an address that the caller chose: a bridge's address with room beside it, in a network that is free. A small
+ * network inside a bigger one behind a router is allowed, because the caller named it on purpose.
  *
  * @throws {ConfigError} with the network that it collides with.
  */

@@ -5,10 +5,10 @@ import { replaceFile } from "../system/replace-file.ts";
 import { readSmallFile, UnreadableFileError } from "../system/small-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
 
-/** What `network.json` holds: the definition of a network, its address chosen. */
+/** The content of `network.json`: the definition of a network, with its address. */
 const DefinitionSchema = z.strictObject({
   version: z.literal(1),
-  // What `create()` refuses today an earlier release may have written.
+  // An earlier release may have written what `create()` refuses today.
   config: NetworkConfigSchema.extend({
     ipv4: z.strictObject({ address: z.cidrv4(), nat: z.boolean() }),
     dns: z.strictObject({ domain: DomainSchema }),
@@ -16,7 +16,7 @@ const DefinitionSchema = z.strictObject({
 });
 
 /**
- * The definition at `path`; `undefined` where there is none. @throws {ProtocolError} when the file is not one of ours.
+ * The definition at `path`; `undefined` if there is none. @throws {ProtocolError} if the file is not one of ours.
  */
 export async function readDefinition(path: string): Promise<NetworkConfig | undefined> {
   return readStored(path, DefinitionSchema)?.config;
@@ -27,8 +27,8 @@ export function writeDefinition(path: string, config: NetworkConfig): Promise<vo
 }
 
 /**
- * A file of ours, or `undefined` where there is none. @throws {ProtocolError} when something else is under its name: a
- * folder, a link, a pipe, or more than we ever write.
+ * The content of a file of ours, or `undefined` if there is none. @throws {ProtocolError} if its name belongs to
+ * something else: a folder, a link, a pipe, or a file larger than any that we write.
  */
 export function readIfThere(path: string): string | undefined {
   try {
@@ -55,7 +55,7 @@ function damaged(path: string, why: string, cause: unknown, text = ""): Protocol
   return new ProtocolError(`${path} cannot be read (${why}): restore it, or remove it`, text, { cause });
 }
 
-/** What `promise` brings; `undefined` where a file of ours is damaged. */
+/** The result of `promise`; `undefined` if a file of ours is damaged. */
 export async function unlessDamaged<T>(promise: Promise<T>): Promise<T | undefined> {
   try {
     return await promise;

@@ -15,20 +15,21 @@ import type { Reservation } from "./reservation.ts";
 import { ServedFiles } from "./served-files.ts";
 
 /**
- * The start of a server, its arguments as `$@`. Its log ends at 8 MiB (16384 blocks of 512 bytes: ulimit(1p)), for
- * instances can make it write a line whenever they like; at the limit a write then fails instead of ending it.
+ * The script that starts a server, with its arguments as `$@`. Its log ends at 8 MiB (16384 blocks of 512 bytes:
+ * ulimit(1p)), because instances can make it write lines at any time. At the limit a write fails and does not end the
+ * server.
  */
 const START = 'trap "" XFSZ; ulimit -f 16384; exec dnsmasq "$@"';
 
-/** CAP_NET_ADMIN of capability.h: dnsmasq keeps it when it gives up root. */
+/** CAP_NET_ADMIN of capability.h: dnsmasq keeps it when it drops root. */
 const NET_ADMIN = 12;
 
-/** How long dnsmasq may take to act on what it was told, in milliseconds. It takes some ten. */
+/** How long dnsmasq may take to act on a signal or a release, in milliseconds. It takes about ten. */
 const PATIENCE = 2000;
 
 /**
- * The DHCP and DNS server of one network: a dnsmasq that lives on when we die, and that any process finds again. Call
- * under the network's lock.
+ * The DHCP and DNS server of one network: a dnsmasq that outlives this process and that any process finds again. Call
+ * it under the network's lock.
  */
 export class DnsmasqServer {
   readonly #folder: string;
@@ -43,8 +44,8 @@ export class DnsmasqServer {
   }
 
   /**
-   * The server, if it runs: the process of ours that serves from our folder, at best the one of the pid file. The
-   * folder does not depend on where the root is: a root that was moved finds its server again.
+   * The server, if it runs: the process of ours that serves from our folder, preferably the one in the pid file. The
+   * folder does not depend on the root's path, so a root that was moved finds its server again.
    */
   async find(): Promise<ProcessIdentity | undefined> {
     const pid = Number(readIfThere(this.#file("pid")));
@@ -53,7 +54,7 @@ export class DnsmasqServer {
     return (await findProcesses((argv) => argv.includes(this.#mark), options))[0];
   }
 
-  /** Whether it runs, and as it should: an earlier version of this package may have started it otherwise. */
+  /** Whether it runs with the right arguments: an earlier version of this package may have started it with others. */
   async isCurrent(config: NetworkConfig): Promise<boolean> {
     const identity = await this.find();
     const argv = (identity && (await processArguments(identity.pid))) ?? [];
@@ -63,8 +64,8 @@ export class DnsmasqServer {
   }
 
   /**
-   * Starts it unless it runs as it should, to serve `reservations`. Resolves when it answers. @throws {HostError} when
-   * its ports are taken.
+   * Starts the server for `reservations`, unless it runs with the right arguments. Resolves when it answers. @throws
+   * {HostError} if its ports are taken.
    */
   async ensure(config: NetworkConfig, reservations: readonly Reservation[]): Promise<void> {
     if (await this.isCurrent(config)) return;
@@ -73,27 +74,27 @@ export class DnsmasqServer {
     await this.#start(config);
   }
 
-  /** Begins to serve a reservation. `changed`: the same instance had another one. */
+  /** Begins to serve a reservation. `changed`: the same instance had another before. */
   async serve(config: NetworkConfig, reservation: Reservation, changed: boolean): Promise<void> {
     const identity = await this.find();
     if (identity !== undefined) await this.#served.put(reservation);
     const { nics } = reservation;
-    // Who has the address or is the nic, and not both: left by a crash, and in the way.
+    // Leases with the same address or the same nic, but not both: a crash left them, and they are in the way.
     await this.#forget(config, (lease) =>
       nics.some((nic) => (nic.mac === lease.mac) !== (nic.address === lease.address)),
     );
     if (changed && identity !== undefined) await signalProcess(identity, "SIGHUP");
   }
 
-  /** Serves a reservation no more, and ends its leases: its name is gone from DNS when this resolves. */
+  /** Stops serving a reservation, and ends its leases: its name is gone from DNS when this resolves. */
   async forget(config: NetworkConfig, { uuid, nics }: Reservation): Promise<void> {
-    await this.#served.drop(uuid);
+    await this.#served.removeOne(uuid);
     await this.#forget(config, (lease) => nics.some((nic) => nic.mac === lease.mac));
     const identity = await this.find();
     if (identity !== undefined) await signalProcess(identity, "SIGHUP");
   }
 
-  /** Ends it and removes what it served from. Idempotent. */
+  /** Ends the server and removes its files. Idempotent. */
   async stop(): Promise<void> {
     await this.#end();
     await this.#served.remove();
@@ -102,8 +103,8 @@ export class DnsmasqServer {
   async #start(config: NetworkConfig): Promise<void> {
     await replaceFile(this.#file("conf"), this.#render(config));
     await rm(this.#file("log"), { force: true });
-    // dnsmasq's first process ends when the daemon serves, or says on stderr why it cannot. Not to be aborted between:
-    // what is half started cannot be found.
+    // dnsmasq's first process ends when the daemon serves, or says on stderr why it cannot. An abort must not come in
+    // between: a half-started server cannot be found again.
     try {
       await this.#spawn(["sh", "-c", START, "sh", ...this.#arguments]);
     } catch (error) {
@@ -124,20 +125,21 @@ export class DnsmasqServer {
     }
   }
 
-  async #forget(config: NetworkConfig, drop: (lease: Lease) => boolean): Promise<void> {
-    const leases = (await this.#leases()).filter(drop);
+  async #forget(config: NetworkConfig, ended: (lease: Lease) => boolean): Promise<void> {
+    const leases = (await this.#leases()).filter(ended);
     if (leases.length === 0) return;
     const running = (await this.find()) !== undefined;
-    if (running && (await this.#release(config, leases, drop))) return;
-    // It does not hear us, or somebody floods it: what it is to forget it does not find when it starts anew.
+    if (running && (await this.#release(config, leases, ended))) return;
+    // It does not react, or is being flooded. Restart it without the leases that it is to forget.
     await this.#end();
     const text = readIfThere(this.#file("leases")) ?? "";
-    // In place, for it works on a full disk; cut short, it forgets leases that the server then gives again as reserved.
-    await writeFile(this.#file("leases"), withoutLeases(text, drop));
+    // In place, because that works on a full disk. If it is cut short, leases are lost that the server gives again as
+    // reserved.
+    await writeFile(this.#file("leases"), withoutLeases(text, ended));
     if (running) await this.#start(config);
   }
 
-  async #release(config: NetworkConfig, leases: readonly Lease[], drop: (lease: Lease) => boolean): Promise<boolean> {
+  async #release(config: NetworkConfig, leases: readonly Lease[], ended: (lease: Lease) => boolean): Promise<boolean> {
     const [gateway = ""] = config.ipv4.address.split("/");
     const watcher = watch(this.#file("leases"));
     const signal = AbortSignal.timeout(PATIENCE);
@@ -148,7 +150,7 @@ export class DnsmasqServer {
           () => true,
           () => false,
         );
-        if (!(await this.#leases()).some(drop)) return true;
+        if (!(await this.#leases()).some(ended)) return true;
         if (!(await changed)) return false;
       }
     } finally {
@@ -164,7 +166,7 @@ export class DnsmasqServer {
     return renderDnsmasq({ ...config, served: this.#served.folder });
   }
 
-  /** What it is started with; its last argument tells it from every other. */
+  /** The server's argv; its last argument identifies it. */
   get #arguments(): readonly string[] {
     return [
       `--conf-file=${this.#file("conf")}`,
@@ -189,7 +191,7 @@ function portTaken(config: NetworkConfig, error: unknown): HostError | undefined
   const need = {
     need: "port:53",
     reason: error.stderr.trim().split("\n").at(-1) ?? "",
-    fix: "find who listens with `ss -lntup`, and keep it to its own interfaces (dnsmasq: bind-interfaces) or stop it",
+    fix: "find what listens with `ss -lntup`, and limit it to its own interfaces (dnsmasq: bind-interfaces) or stop it",
   };
   return new HostError(`serve DHCP and DNS on network "${config.name}"`, [need], { cause: error });
 }

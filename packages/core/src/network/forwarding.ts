@@ -9,8 +9,8 @@ export async function isForwarding(): Promise<boolean> {
 }
 
 /**
- * Lets the machine forward IPv4 between interfaces. Never undone: others may have come to rely on it. @throws
- * {HostError}
+ * Lets the machine forward IPv4 between interfaces. Never undone, because other programs may rely on it by then.
+ * @throws {HostError}
  */
 export async function enableForwarding(): Promise<void> {
   // Only when it is off: a write resets other settings of the same kind (kernel, ip-sysctl.rst).

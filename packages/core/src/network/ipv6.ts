@@ -2,15 +2,15 @@ import { readFile, writeFile } from "node:fs/promises";
 import { HostError } from "../contract/errors.ts";
 
 /**
- * What keeps IPv6 off an interface (kernel, ip-sysctl.rst). The second says little as long as the first holds; but a write
- * to `net.ipv6.conf.all.disable_ipv6`, as VPN scripts do it, changes the first on every interface.
+ * The settings that keep IPv6 off an interface (kernel, ip-sysctl.rst). The first is enough until a VPN script writes
+ * to `net.ipv6.conf.all.disable_ipv6`, which changes the first on every interface; then the second still holds.
  */
 const SETTINGS = [
   ["disable_ipv6", "1"],
   ["accept_ra", "0"],
 ] as const;
 
-/** Whether the host speaks no IPv6 on an interface: also where its kernel speaks none at all. */
+/** Whether the host speaks no IPv6 on an interface; true if its kernel has no IPv6 at all. */
 export async function isIpv6Off(name: string): Promise<boolean> {
   for (const [setting, value] of SETTINGS) {
     try {
@@ -23,8 +23,8 @@ export async function isIpv6Off(name: string): Promise<boolean> {
 }
 
 /**
- * Has the host speak no IPv6 on an interface, and forget addresses and routes that it took by it. Idempotent. What is only
- * bridged, between its ports, goes on.
+ * Turns IPv6 off for the host on an interface, and removes addresses and routes that it took there. Idempotent. Frames
+ * between the ports of a bridge still pass.
  *
  * A host accepts router advertisements on every interface unless told otherwise: on a bridge, any instance could make
  * itself the host's default route (as in CVE-2020-13401). @throws {HostError}

@@ -16,15 +16,15 @@ export function parseLeases(text: string): readonly Lease[] {
   });
 }
 
-/** The lease file's text without the leases that `drop` says. */
-export function withoutLeases(text: string, drop: (lease: Lease) => boolean): string {
+/** The lease file's text without the leases for which `ended` is true. */
+export function withoutLeases(text: string, ended: (lease: Lease) => boolean): string {
   return text
     .split("\n")
-    .filter((line) => !parseLeases(line).some(drop))
+    .filter((line) => !parseLeases(line).some(ended))
     .join("\n");
 }
 
-/** A DHCPRELEASE, as the client that holds the lease would send it. RFC 2131, section 4.4.6 and table 5. */
+/** A DHCPRELEASE, as the client with the lease would send it. RFC 2131, section 4.4.6 and table 5. */
 export function renderDhcpRelease(lease: Lease, server: string): Uint8Array {
   const ciaddr = 12;
   const chaddr = 28;
@@ -44,8 +44,8 @@ export function renderDhcpRelease(lease: Lease, server: string): Uint8Array {
 }
 
 /**
- * Tells the server, on this machine, that leases have ended. From its own address to its own: Linux then shows the
- * bridge as the interface of arrival, on which the server insists.
+ * Tells the server, on this machine, that leases have ended. The packets go from the server's own address to the same
+ * address: then Linux shows the bridge as the interface of arrival, and the server requires that.
  */
 export async function sendDhcpReleases(leases: readonly Lease[], server: string): Promise<void> {
   const socket = createSocket("udp4");

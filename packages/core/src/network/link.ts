@@ -4,7 +4,7 @@ import { CommandError } from "../contract/errors.ts";
 import { InterfaceNameSchema } from "../model/name.ts";
 import { spawn as run, type Spawn } from "../system/spawn.ts";
 
-/** Options of what changes the host's interfaces. */
+/** Options of functions that change the host's interfaces. */
 export interface LinkOptions extends Abortable {
   /** Runs ip(8). Default: the `spawn` of this package. */
   readonly spawn?: Spawn | undefined;
@@ -17,8 +17,8 @@ export async function interfaceNames(): Promise<ReadonlySet<string>> {
 }
 
 /**
- * Runs commands of ip(8) in one process; the first that fails ends it. No value in them may have a blank: their schemas
- * see to it.
+ * Runs commands of ip(8) in one process; the first that fails ends it. Their values have no blanks: the schemas ensure
+ * that.
  */
 export async function ipBatch(commands: readonly string[], options: LinkOptions = {}): Promise<void> {
   const spawn = options.spawn ?? run;
@@ -31,13 +31,13 @@ export interface TapOptions extends LinkOptions {
   readonly name: string;
   /** The bridge to put it on, as {@link NicAttachment.bridge} names it. */
   readonly bridge: string;
-  /** The user that may open it without being root, as a number. Default: root alone. */
+  /** The number of the user that may open it without root rights. Default: only root. */
   readonly owner?: number | undefined;
 }
 
 /**
- * Makes a tap that a virtual machine's nic can open by name, up and on the bridge. It stays, machine or none, until
- * {@link removeInterface}. One that a dead machine left under the name is replaced.
+ * Makes a tap that a virtual machine's nic can open by name, up and on the bridge. It stays until
+ * {@link removeInterface}, with or without a machine. A tap that a dead machine left under the name is replaced.
  */
 export async function createTap(options: TapOptions): Promise<void> {
   const [name, bridge] = [InterfaceNameSchema.parse(options.name), InterfaceNameSchema.parse(options.bridge)];
@@ -46,7 +46,7 @@ export async function createTap(options: TapOptions): Promise<void> {
   try {
     await ipBatch(
       [
-        // By its kind too: what has the name and is no tap is not ours to remove.
+        // Checks the kind too: an interface with this name that is no tap is not ours.
         ...(stale ? [`tuntap del dev ${name} mode tap`] : []),
         `tuntap add dev ${name} mode tap${owner} vnet_hdr`,
         ...joinCommands(name, bridge),
@@ -65,7 +65,8 @@ export async function joinBridge(name: string, bridge: string, options: LinkOpti
   await ipBatch(joinCommands(port, master), options);
 }
 
-// Up last: an interface on a bridge hands all that it hears to the bridge, and one that is up on none to the host.
+// Set up last: an interface on a bridge passes its packets to the bridge; one that is up and on no bridge passes them
+// to the host.
 function joinCommands(port: string, bridge: string): readonly string[] {
   return [`link set dev ${port} addrgenmode none master ${bridge}`, `link set dev ${port} up`];
 }
@@ -76,7 +77,7 @@ export async function removeInterface(name: string, options: LinkOptions = {}): 
   try {
     await ipBatch([`link del dev ${name}`], options);
   } catch (error) {
-    // It can go by itself at any moment: with its network namespace, or with a process that holds it.
+    // It can disappear by itself at any moment: with its network namespace, or with a process that holds it.
     if (!(error instanceof CommandError) || (await interfaceNames()).has(name)) throw error;
   }
 }

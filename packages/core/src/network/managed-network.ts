@@ -20,17 +20,17 @@ import { parseSubnet, renderAddress } from "./subnet.ts";
 
 export interface ManagedNetworkOptions {
   readonly name: string;
-  /** The network's own folder; there or not. */
+  /** The network's own folder, which need not exist. */
   readonly folder: string;
-  /** Where its server reads from, outside of the host's root. */
+  /** The folder that its server reads, outside of the host's root. */
   readonly served: string;
   readonly hostId: string;
   readonly spawn: Spawn;
 }
 
 /**
- * One network: its files and what it has on the machine. Knows no locks: call what changes something under the
- * network's, and {@link raise} and {@link tearDown} under the machine's too.
+ * One network: its files and what it has on the machine. It takes no locks: call functions that change something under
+ * the network's lock, and {@link raise} and {@link tearDown} also under the machine's.
  */
 export class ManagedNetwork {
   readonly name: string;
@@ -63,7 +63,7 @@ export class ManagedNetwork {
     return routes.split("\n").some((route) => route.startsWith(line)) && (await this.#server.find()) !== undefined;
   }
 
-  /** Whether all of it works, looked at closely: bridge, rules, forwarding and server. */
+  /** Whether everything works, checked closely: bridge, rules, forwarding and server. */
   async isWhole(config: NetworkConfig, options: Abortable = {}): Promise<boolean> {
     const parts = await Promise.all([
       this.bridge(options, config.ipv4.address).then((state) => state === "up"),
@@ -79,15 +79,14 @@ export class ManagedNetwork {
     return bridgeState(facts, { ...options, spawn: this.#spawn });
   }
 
-  /** Writes the definition, the address chosen. */
+  /** Writes the definition, with its address. */
   async define(config: NetworkConfig): Promise<void> {
     await mkdir(join(this.folder, "reservations"), { recursive: true, mode: 0o700 });
     await writeDefinition(this.#definitionPath, config);
   }
 
   /**
-   * Makes all of it work, as far as it does not. Idempotent. @throws {AlreadyExistsError} when an interface of another
-   * has the name.
+   * Sets up whatever does not work. Idempotent. @throws {AlreadyExistsError} if a foreign interface has the name.
    */
   async raise(config: NetworkConfig, options: Abortable = {}): Promise<void> {
     const facts = { ...config, hostId: this.#hostId };
@@ -97,7 +96,7 @@ export class ManagedNetwork {
     await raiseBridge(facts, state, link);
     await enableForwarding();
     await applyFirewall(config, this.#spawn, options);
-    // One that cannot be read keeps its own instance from starting, and no other.
+    // A reservation that cannot be read only keeps its own instance from starting.
     const reservations = await Promise.all(
       (await this.#holders()).map((uuid) => unlessDamaged(this.reservation(uuid))),
     );
@@ -109,18 +108,17 @@ export class ManagedNetwork {
   }
 
   /**
-   * Removes what the network has on the machine: server, rules, bridge. Idempotent; leaves an interface of another
-   * alone.
+   * Removes what the network has on the machine: server, rules, bridge. Idempotent; leaves a foreign interface alone.
    */
   async tearDown(): Promise<void> {
     await this.#server.stop();
-    // A table is under the name of its bridge, so it is theirs then.
+    // A table has the name of its bridge, so it is foreign too then.
     if ((await this.bridge()) === "foreign") return;
     await removeFirewall(this.name, this.#spawn);
     await removeInterface(this.name, { spawn: this.#spawn });
   }
 
-  /** Removes the files, the definition last: a removal cut short can be begun again. */
+  /** Removes the files, the definition last, so that an interrupted removal can be repeated. */
   async remove(): Promise<void> {
     for (const entry of await namesIn(this.folder))
       if (entry !== "network.json") await rm(join(this.folder, entry), { recursive: true, force: true });
@@ -140,7 +138,7 @@ export class ManagedNetwork {
     return readStored(this.#reservationPath(uuid), ReservationSchema.extend({ uuid: z.literal(uuid) }));
   }
 
-  /** Why files of this network cannot be read, one text each; empty when all can. */
+  /** Why files of this network cannot be read, one text for each; empty if all can. */
   async damage(): Promise<readonly string[]> {
     const holders = await this.#holders();
     const reads = [this.definition(), ...holders.map((uuid) => this.reservation(uuid))];
@@ -148,7 +146,7 @@ export class ManagedNetwork {
     return failures.map(({ reason }) => (reason instanceof Error ? reason.message : String(reason)));
   }
 
-  /** Reserves for one instance's nics on this network; replaces what it held. Returns how to undo that. */
+  /** Reserves for one instance's nics on this network, and replaces earlier reservations. Returns the undo function. */
   async reserve(
     config: NetworkConfig,
     owner: NicOwner,
@@ -163,7 +161,7 @@ export class ManagedNetwork {
     return () => (held === undefined ? this.release(owner.uuid) : this.#keep(config, held, plan));
   }
 
-  /** Gives back what one instance held, and removes the host's ends of its nics. Idempotent. */
+  /** Releases the reservations of one instance, and removes the host's ends of its nics. Idempotent. */
   async release(uuid: string): Promise<void> {
     const held = await this.reservation(uuid);
     if (held === undefined) return;
@@ -179,10 +177,10 @@ export class ManagedNetwork {
     await this.#server.serve(config, reservation, before !== undefined);
   }
 
-  /** The instances that hold something here, by UUID. */
+  /** The instances with reservations here, by UUID. */
   async #holders(): Promise<readonly string[]> {
     const files = await namesIn(join(this.folder, "reservations"));
-    // Others are temporary ones that a crash left.
+    // Other names are temporary files that a crash left.
     return files.filter((file) => file.endsWith(".json")).map((file) => file.slice(0, -".json".length));
   }
 
@@ -195,7 +193,7 @@ export class ManagedNetwork {
   }
 }
 
-/** What a reservation means to a driver. */
+/** The attachment that a driver gets for a reservation. */
 export function attachmentsOf(config: NetworkConfig, reservation: Reservation): readonly NicAttachment[] {
   const { address, prefix } = parseSubnet(config.ipv4.address);
   const gateway = renderAddress(address);
@@ -210,7 +208,7 @@ export function attachmentsOf(config: NetworkConfig, reservation: Reservation): 
   }));
 }
 
-/** The folders in a folder in order; none where there is no folder. */
+/** The folders in a folder, sorted; none if the folder does not exist. */
 export async function foldersIn(folder: string): Promise<readonly string[]> {
   const entries = await entriesOf(() => readdir(folder, { withFileTypes: true }));
   return entries
@@ -219,7 +217,7 @@ export async function foldersIn(folder: string): Promise<readonly string[]> {
     .sort();
 }
 
-/** The names in a folder in order; none where there is no folder. */
+/** The names in a folder, sorted; none if the folder does not exist. */
 export async function namesIn(folder: string): Promise<readonly string[]> {
   return (await entriesOf(() => readdir(folder))).sort();
 }

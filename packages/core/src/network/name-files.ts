@@ -1,11 +1,11 @@
 import type { NicAttachment } from "./attachment.ts";
 
-/** hosts(5) of a system that has none of its own. */
+/** hosts(5) for a system without its own. */
 export const STANDARD_HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
 /**
- * hosts(5): what was there, and the instance's name at its addresses. The name in full comes first, as what `hostname
- * -f` and the network's own DNS say.
+ * hosts(5): the earlier text, and the instance's name at its addresses. The full name comes first: `hostname -f` and
+ * the network's own DNS return it.
  */
 export function renderHosts(name: string, nics: readonly Pick<NicAttachment, "ipv4" | "dns">[], before = ""): string {
   const standard = before.trim() === "" ? STANDARD_HOSTS : before;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-// Every name here is derived, not stored: a process that comes after a crash finds the same.
+// Every name here is derived, not stored, so a process after a crash derives the same.
 
 function hex(digits: number, ...words: readonly string[]): string {
   return createHash("sha256").update(words.join("\0")).digest("hex").slice(0, digits);
@@ -13,25 +13,26 @@ function localMac(...words: readonly string[]): string {
     ?.join(":")}`;
 }
 
-/** The hardware address of a nic that the caller gave none. */
+/** The hardware address of a nic for which the caller named none. */
 export function nicMac(uuid: string, device: string): string {
   return localMac("nic", uuid, device);
 }
 
 /**
- * The hardware address of a bridge. Set when it is made, it keeps the bridge from taking its lowest port's, which would
- * change under the instances' feet; and marks it as ours from its first moment, as the alias cannot.
+ * The hardware address of a bridge, set when it is made. It keeps the bridge from taking its lowest port's address,
+ * which would change while instances use it, and it marks the bridge as ours from its first moment; the alias comes
+ * later.
  */
 export function bridgeMac(hostId: string, network: string): string {
   return localMac("bridge", hostId, network);
 }
 
-/** The alias of interfaces that we make: `ip link` shows whose they are. */
+/** The alias of interfaces that we make: `ip link` shows which root they belong to. */
 export function ownerAlias(hostId: string): string {
   return `pileus:${hostId}`;
 }
 
-/** The name of the host's end of a nic: 15 characters, all that an interface may have (IFNAMSIZ less the NUL, if.h). */
+/** The name of the host's end of a nic: 15 characters, the most for an interface (IFNAMSIZ less the NUL, if.h). */
 export function hostInterfaceName(hostId: string, uuid: string, device: string): string {
   return `pil${hex(12, hostId, uuid, device)}`;
 }

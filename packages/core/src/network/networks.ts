@@ -32,17 +32,17 @@ import { withinTimeout } from "./within-timeout.ts";
 export interface OpenNetworksOptions {
   /** `root/networks`; made when the first network is. */
   readonly folder: string;
-  /** Tells this root from others on the machine: see {@link DriverContext.hostId}. */
+  /** Identifies this root on the machine: see {@link DriverContext.hostId}. */
   readonly hostId: string;
   readonly spawn?: Spawn | undefined;
   /**
-   * Where servers read from and the machine's lock is: a folder that every user may enter and that a reboot empties.
-   * Default `/run`.
+   * The folder with the machine's lock and the files that servers read: every user may enter it, and a reboot empties
+   * it. Default `/run`.
    */
   readonly runFolder?: string | undefined;
 }
 
-/** The managed networks of a root. Opening touches nothing and disposing leaves all up. */
+/** The managed networks of a root. Opening changes nothing, and disposing leaves all networks up. */
 export function openNetworks(options: OpenNetworksOptions): NetworkManager {
   return new ManagedNetworks(options);
 }
@@ -144,7 +144,7 @@ class ManagedNetworks implements NetworkManager {
     return found;
   }
 
-  // Nothing is held between calls: what runs belongs to the machine.
+  // No state is held between calls: bridges and servers belong to the machine.
   async [Symbol.asyncDispose](): Promise<void> {}
 
   async #find(name: string): Promise<NetworkInfo | undefined> {
@@ -157,7 +157,7 @@ class ManagedNetworks implements NetworkManager {
     return this.#locked(name, options, (network) => network.release(owner.uuid));
   }
 
-  /** Chooses the address and writes the definition; on failure, leaves nothing. */
+  /** Chooses the address and writes the definition; a failure leaves nothing. */
   async #make(network: ManagedNetwork, wanted: WantedNetwork, options: Abortable): Promise<NetworkConfig> {
     return this.#onMachine(options, () =>
       allOrNothing(async (undo) => {
@@ -176,11 +176,11 @@ class ManagedNetworks implements NetworkManager {
     );
   }
 
-  // Other networks of this root can be down, and so without a route, after a reboot.
+  // After a reboot, other networks of this root can be down, and so have no route.
   async #takenByOurs(except: string): Promise<readonly TakenSubnet[]> {
     const taken: TakenSubnet[] = [];
     for (const name of await this.#names()) {
-      // Where a damaged one was, the routes tell while it is up.
+      // While a network with a damaged definition is up, the routes show its address.
       const config = name === except ? undefined : await unlessDamaged(this.#network(name).definition());
       if (config === undefined) continue;
       taken.push({ subnet: parseSubnet(config.ipv4.address), where: `network "${name}"`, routed: false });
@@ -199,7 +199,7 @@ class ManagedNetworks implements NetworkManager {
     return names;
   }
 
-  /** Every folder: also that of a network whose deletion was cut short. */
+  /** Every folder, also that of a network whose deletion was interrupted. */
   async #names(): Promise<readonly string[]> {
     return (await foldersIn(this.#folder)).filter(isName);
   }
@@ -225,7 +225,8 @@ class ManagedNetworks implements NetworkManager {
   }
 
   /**
-   * All roots of the machine in a row: of two that choose a network or a bridge's name at once, one sees the other's.
+   * Lets the roots of the machine work one after the other: if two choose a network or a bridge's name at once, the
+   * second sees the first one's.
    */
   async #onMachine<T>(options: Abortable, work: () => Promise<T>): Promise<T> {
     await using _turn = await acquireLock(join(this.#runFolder, "pileus-network.lock"), { ...options, retire: true });
@@ -243,7 +244,7 @@ async function defined(network: ManagedNetwork): Promise<NetworkConfig> {
   return config;
 }
 
-/** The nics by their networks, both in order: every process then takes the locks of several in the same one. */
+/** The nics by their networks, both sorted, so that every process takes the locks of several in the same order. */
 function byNetwork(devices: Devices): ReadonlyMap<string, readonly (readonly [string, Nic])[]> {
   const nics = Object.entries(devices).filter((entry): entry is [string, Nic] => entry[1].type === "nic");
   const names = [...new Set(nics.map(([, nic]) => nic.network))].sort();

@@ -4,7 +4,7 @@ import { HostError, isInstanceError, type Missing } from "../contract/errors.ts"
 import { type findTool, missingTools } from "../system/find-tool.ts";
 import { spawn as run, type Spawn } from "../system/spawn.ts";
 
-/** The tools of managed networks, each with Debian's package. */
+/** The tools of managed networks, each with its Debian package. */
 const TOOLS = { ip: "iproute2", nft: "nftables", dnsmasq: "dnsmasq-base" } as const;
 
 export interface NetworkReport {
@@ -18,7 +18,7 @@ export interface ProbeNetworkOptions extends Abortable {
   readonly find?: typeof findTool | undefined;
 }
 
-/** What this host has for managed networks and what it lacks. Changes nothing. */
+/** Reports what this host has for managed networks and what it lacks. Changes nothing. */
 export async function probeNetwork(options: ProbeNetworkOptions = {}): Promise<NetworkReport> {
   const { spawn = run, signal } = options;
   const missing = [...(await missingForNetworks(options.find))];
@@ -37,7 +37,7 @@ export async function probeNetwork(options: ProbeNetworkOptions = {}): Promise<N
   return { missing, facts };
 }
 
-/** @throws {HostError} naming all that is missing, before anything is touched. Starts no process. */
+/** @throws {HostError} that names everything that is missing, before anything is touched. Starts no process. */
 export async function requireNetworkTools(action: string): Promise<void> {
   const missing = await missingForNetworks();
   if (missing.length > 0) throw new HostError(action, missing);
@@ -50,7 +50,7 @@ async function missingForNetworks(find?: typeof findTool): Promise<readonly Miss
   return [{ need: "root", reason, fix: "run as root, or leave nics out of the configuration" }, ...missing];
 }
 
-// capability.h: CAP_NET_ADMIN is 12. Being root alone does not tell, in a container.
+// capability.h: CAP_NET_ADMIN is 12. In a container, root may lack it.
 async function mayAdministerNetworks(): Promise<boolean> {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(await readFile("/proc/self/status", "latin1"))?.[1] ?? "0";
   return process.geteuid?.() === 0 && ((BigInt(`0x${effective}`) >> 12n) & 1n) === 1n;

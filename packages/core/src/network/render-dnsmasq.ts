@@ -1,13 +1,13 @@
 import { parseSubnet, renderAddress, renderMask } from "./subnet.ts";
 
-/** What the server of a network depends on. `name` is the bridge's. */
+/** The facts for the server of a network. `name` is the bridge's. */
 export interface DnsmasqFacts {
   readonly name: string;
   readonly ipv4: { readonly address: string };
   readonly dns: { readonly domain: string };
   /**
-   * The folder with `dns/`, and `dhcp/` that the command line names; readable by the server's user. Ours: no character
-   * in it has a meaning to dnsmasq.
+   * The folder with `dns/`, and `dhcp/`, which the command line names; readable by the server's user. We choose its
+   * path, so no character in it has a meaning to dnsmasq.
    */
   readonly served: string;
 }
@@ -15,9 +15,9 @@ export interface DnsmasqFacts {
 /**
  * The configuration file of a network's DHCP and DNS server. Option names are dnsmasq(8)'s.
  *
- * `bind-dynamic` listens to the same addresses as `bind-interfaces`, and undisturbed by other servers too, but drops
- * what did not arrive by the bridge: with the latter, any other network's instances could ask at the bridge's address
- * (CVE-2012-3411).
+ * Like `bind-interfaces`, `bind-dynamic` listens on the bridge's addresses only and does not disturb other servers. But
+ * it drops packets that did not arrive by the bridge: with `bind-interfaces`, instances of any other network could
+ * query the bridge's address (CVE-2012-3411).
  */
 export function renderDnsmasq(facts: DnsmasqFacts): string {
   const subnet = parseSubnet(facts.ipv4.address);
@@ -47,16 +47,15 @@ bogus-priv
 `;
 }
 
-/** What dnsmasq serves to one nic. */
+/** The facts that dnsmasq serves to one nic. */
 export interface ServedNic {
   readonly mac: string;
   readonly address: string;
 }
 
 /**
- * The DHCP reservations of one instance: a file of `dhcp-hostsdir`. Without its name, which dnsmasq would take for a
- * keyword or a lease time where it looks like one (`ignore`, `30m`); it tells clients the name that the address has in
- * `hostsdir`.
+ * The DHCP reservations of one instance: a file of `dhcp-hostsdir`. It omits the instance's name, because dnsmasq would
+ * take a name like `ignore` or `30m` for a keyword or a lease time; clients get the name of the address in `hostsdir`.
  */
 export function renderDhcpHosts(nics: readonly ServedNic[]): string {
   return nics.map((nic) => `${nic.mac},${nic.address},infinite\n`).join("");

@@ -1,15 +1,14 @@
 import { tableName } from "./names.ts";
 import { parseSubnet, renderNetwork } from "./subnet.ts";
 
-/** What the rules of a network depend on. `name` is the bridge's. */
+/** The facts for the rules of a network. `name` is the bridge's. */
 export interface FirewallFacts {
   readonly name: string;
   readonly ipv4: { readonly address: string; readonly nat: boolean };
 }
 
 /**
- * The rules of one network, as a script that `nft -f -` applies as a whole or not at all, whatever the table had
- * before.
+ * The rules of one network, as a script that `nft -f -` applies atomically, whatever the table had before.
  */
 export function renderNftables(facts: FirewallFacts): string {
   return renderNftablesRemoval(facts.name) + renderNftablesTable(facts);
@@ -18,10 +17,10 @@ export function renderNftables(facts: FirewallFacts): string {
 /**
  * The table of one network. All values come from schemas that allow no character with a meaning to nft.
  *
- * The accepts matter where another table's chain does not drop: an accept ends one chain, not all (nft(8), "verdict
- * statement"). So do the first two lines of forward: what stays on the bridge comes by here only where br_netfilter is
- * loaded, and is nobody's business; what leaves it has an address of the network, or is forged. To the host itself, DHCP
- * clients also speak before they have an address.
+ * The accepts matter if no other table's chain drops: an accept ends one chain, not all (nft(8), "verdict statement").
+ * In forward, the first line accepts packets that stay on the bridge; they pass here only if br_netfilter is loaded.
+ * The second drops packets that leave the bridge without an address of the network: those are forged. DHCP clients also
+ * send packets to the host before they have an address.
  */
 export function renderNftablesTable(facts: FirewallFacts): string {
   const bridge = `"${facts.name}"`;
@@ -57,8 +56,7 @@ ${facts.ipv4.nat ? nat : ""}}
 }
 
 /**
- * A script that removes the table, there or not: the first line makes it where it is missing, so that the second cannot
- * fail.
+ * A script that removes the table if it exists: the first line makes a missing table, so that the second cannot fail.
  */
 export function renderNftablesRemoval(name: string): string {
   return `table inet ${tableName(name)}\ndelete table inet ${tableName(name)}\n`;

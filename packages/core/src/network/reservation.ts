@@ -5,7 +5,7 @@ import { InterfaceNameSchema, NameSchema } from "../model/name.ts";
 import { hostInterfaceName, nicMac } from "./names.ts";
 import { isHostAddress, parseAddress, renderAddress, renderNetwork, type Subnet, seededStart } from "./subnet.ts";
 
-// As strict as what is made of it: a line of dnsmasq's, and the name of an interface that is removed.
+// As strict as its uses need: it becomes a line for dnsmasq, and the name of an interface that is removed.
 const ReservedNicSchema = z.strictObject({
   device: InterfaceNameSchema,
   mac: NicSchema.shape.hwaddr.unwrap(),
@@ -13,7 +13,7 @@ const ReservedNicSchema = z.strictObject({
   hostInterface: z.string().regex(/^pil[0-9a-f]{12}$/),
 });
 
-/** What one instance holds on one network: `reservations/<uuid>.json`. */
+/** The reservations of one instance on one network: `reservations/<uuid>.json`. */
 export const ReservationSchema = z.strictObject({
   version: z.literal(1),
   /** The instance's name, which DNS resolves. */
@@ -31,14 +31,14 @@ export interface ReservationRequest {
   readonly subnet: Subnet;
   /** The instance's nics on this network, by device name. */
   readonly nics: readonly (readonly [string, Nic])[];
-  /** What the same instance holds already: kept as far as the nics still ask for it. */
+  /** The present reservations of the same instance: kept as far as the nics still ask for them. */
   readonly held: Reservation | undefined;
-  /** What the other instances hold. */
+  /** The reservations of the other instances. */
   readonly others: readonly Reservation[];
 }
 
 /**
- * Decides who gets what; pure. An address that the configuration names is given or refused; the others are free ones.
+ * Assigns addresses to nics; pure. An address that the configuration names is given or refused; others are chosen.
  *
  * @throws {ConfigError} naming each nic whose hardware address or address is taken, twice asked for or out of range.
  * @throws {HostError} when no address is free.
@@ -47,7 +47,7 @@ export function planReservation(request: ReservationRequest): Reservation {
   const { owner, nics, hostId } = request;
   const plan = new Plan(request);
   const macs = new Map(nics.map(([device, nic]) => [device, plan.mac(device, nic.hwaddr)]));
-  // Who insists comes first, then who has one already: nobody gets by chance what another was promised.
+  // Named addresses come first, then those held already, so that no nic gets by chance an address promised to another.
   const addresses = new Map(nics.map(([device, nic]) => [device, plan.fixedAddress(device, nic.ipv4?.address)]));
   if (plan.issues.length > 0) throw new ConfigError("instance config", plan.issues);
   for (const choose of [plan.keptAddress, plan.freeAddress])

@@ -5,12 +5,12 @@ import { renderDhcpHosts, renderDnsHosts } from "./render-dnsmasq.ts";
 import type { Reservation } from "./reservation.ts";
 
 /**
- * The folder from which a network's dnsmasq serves reservations and names, one file an instance. It lies outside of the
- * host's root, which dnsmasq's user may not enter, and holds nothing that the reservations do not: it is made anew with
- * the server.
+ * The folder from which a network's dnsmasq serves reservations and names, with one file for each instance. It lies
+ * outside of the host's root, because dnsmasq's user may not enter that. It holds nothing that the reservations do not,
+ * and is made again with the server.
  *
- * dnsmasq sees a new file by inotify, at once. What it has read of a file that changed or went it forgets only on
- * SIGHUP (dnsmasq(8), `--dhcp-hostsdir`).
+ * dnsmasq sees a new file at once, by inotify. It forgets the content of a changed or removed file only on SIGHUP
+ * (dnsmasq(8), `--dhcp-hostsdir`).
  */
 export class ServedFiles {
   readonly folder: string;
@@ -34,7 +34,7 @@ export class ServedFiles {
   }
 
   /** Idempotent. */
-  async drop(uuid: string): Promise<void> {
+  async removeOne(uuid: string): Promise<void> {
     for (const kind of ["dhcp", "dns"]) await rm(join(this.folder, kind, uuid), { force: true });
   }
 
@@ -43,8 +43,8 @@ export class ServedFiles {
   }
 }
 
-// Atomic, not durable: nothing here outlives the server. Readable before it has its name, for inotify tells of the
-// name.
+// Atomic, not durable: nothing here outlives the server. The file is readable before it has its name, because inotify
+// announces the name.
 async function replaceServed(folder: string, name: string, content: string): Promise<void> {
   const temporary = join(folder, `.${name}.${randomUUID()}`); // dnsmasq passes over names that begin with a dot
   await writeFile(temporary, content, { flag: "wx" });

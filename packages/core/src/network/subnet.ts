@@ -12,7 +12,7 @@ export interface Subnet {
   readonly prefix: number;
 }
 
-/** Reads `address/prefix`; a bare address is a /32. The text must be valid: schemas and `ip -j` see to that. */
+/** Reads `address/prefix`; a bare address is a /32. The text must be valid: schemas and `ip -j` ensure that. */
 export function parseSubnet(text: string): Subnet {
   const [address = "", length = "32"] = text.split("/");
   const value = parseAddress(address);
@@ -44,14 +44,14 @@ export function overlaps(a: Subnet, b: Subnet): boolean {
   return a.first <= b.last && b.first <= a.last;
 }
 
-/** Whether an address can be an instance's: in the network, and neither its ends nor the bridge's own. */
+/** Whether an instance can have the address: it is in the network, and neither its first, its last nor the bridge's. */
 export function isHostAddress(subnet: Subnet, address: number): boolean {
   return address > subnet.first && address < subnet.last && address !== subnet.address;
 }
 
 /**
- * A number below `bound` that looks random and is the same for the same words. Choices begin there and go on in order:
- * what was given back is then seldom given out again at once, while neighbours still remember who had it.
+ * A number below `bound` that looks random and is the same for the same words. Choices begin there and go on in order,
+ * so a released address is seldom given out again at once, while neighbours still remember its former holder.
  */
 export function seededStart(bound: number, ...words: readonly string[]): number {
   return createHash("sha256").update(words.join("\0")).digest().readUInt32BE(0) % bound;

@@ -1,14 +1,14 @@
 /**
- * What one entry of a tar says, after its extensions (pax, GNU) are applied.
+ * One entry of a tar, after its extensions (pax, GNU) are applied.
  *
  * Names are byte strings: each character is one byte (latin1), because a file name on Linux is bytes and must come
  * out as it went in. {@link shown} makes one readable.
  */
 export interface TarEntry {
   readonly type: TarEntryType;
-  /** As written: not yet judged. */
+  /** The name as written, not checked yet. */
   readonly name: string;
-  /** Of links; as written. */
+  /** The target of a link, as written. */
   readonly target: string;
   /** Permission bits and setuid, setgid, sticky. */
   readonly mode: number;
@@ -16,9 +16,9 @@ export interface TarEntry {
   readonly gid: number;
   /** Seconds since the epoch, a decimal with any number of places. */
   readonly mtime: string;
-  /** Bytes of the file; 0 for everything but files. They follow as data, unless `sparse` is there. */
+  /** Bytes of the file; 0 for everything else. They follow as data, unless `sparse` is set. */
   readonly size: number;
-  /** The parts of a file with holes that follow as data, one after the other; ascending, none within another. */
+  /** For a file with holes, the parts that follow as data, one after the other: ascending, without overlap. */
   readonly sparse?: readonly Extent[] | undefined;
   readonly xattrs: ReadonlyMap<string, string>;
 }
@@ -36,12 +36,12 @@ export function storedSize({ size, sparse }: TarEntry): number {
 
 export type TarEntryType = "file" | "link" | "symlink" | "character" | "block" | "directory" | "fifo";
 
-/** Text as the byte string of its UTF-8. */
+/** The byte string of a text in UTF-8. */
 export function byteString(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** A byte string as the text that it is in UTF-8; what is none becomes U+FFFD. */
+/** The text of a byte string in UTF-8; bytes that are not UTF-8 become U+FFFD. */
 export function textOf(name: string): string {
   return Buffer.from(name, "latin1").toString("utf8");
 }

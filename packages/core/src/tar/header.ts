@@ -4,9 +4,9 @@
  */
 export const BLOCK = 512;
 
-/** What is wrong with an archive. */
+/** A fault of an archive. */
 export class TarFault extends Error {
-  /** Whether it is a size that is refused, not a form. */
+  /** Whether a size is refused, not a form. */
   readonly tooLarge: boolean;
   constructor(message: string, facts: { readonly tooLarge?: boolean } = {}) {
     super(message);
@@ -24,11 +24,11 @@ export interface TarHeader {
   readonly gid: number;
   readonly mtime: number;
   readonly size: number;
-  /** Of GNU tar's own sparse files (type `S`): the beginning of the map, and the size with the holes. */
+  /** For GNU tar's own sparse files (type `S`): the beginning of the map, and the size with the holes. */
   readonly sparse?: (SparseNumbers & { readonly size: number }) | undefined;
 }
 
-/** Offsets and lengths by turns, and whether the next block has more. */
+/** Offsets and lengths alternately, and whether the next block has more. */
 export interface SparseNumbers {
   readonly numbers: readonly number[];
   readonly more: boolean;
@@ -58,7 +58,9 @@ export function parseTarHeader(block: Buffer): TarHeader {
   };
 }
 
-/** At most `pairs` pairs from `start` on, ended by an empty one, and a flag at `flag` for more in the next block. */
+/**
+ * Reads at most `pairs` pairs from `start` on, up to an empty one, and the flag at `flag` for more in the next block.
+ */
 export function parseSparseNumbers(block: Buffer, start: number, pairs: number, flag: number): SparseNumbers {
   const numbers: number[] = [];
   for (let at = start; at < start + pairs * 24 && block[at] !== 0; at += 24)
@@ -89,14 +91,14 @@ function checksumHolds(block: Buffer): boolean {
   return stored === sum || stored === sum - 256 * highBytes(block);
 }
 
-/** Some old writers summed signed characters. */
+/** Checks the checksum both ways: some old writers summed signed characters. */
 function highBytes(block: Buffer): number {
   let count = 0;
   for (let i = 0; i < BLOCK; i++) if ((i < 148 || i >= 156) && (block[i] as number) >= 128) count++;
   return count;
 }
 
-/** Octal with spaces or NULs about it, or GNU's base-256 when the top bit is set. */
+/** Reads octal digits with spaces or NULs around them, or GNU's base-256 if the top bit is set. */
 function number(block: Buffer, start: number, length: number, field: string): number {
   const first = block[start] as number;
   if (first >= 0x80) return base256(block.subarray(start, start + length), field);

@@ -17,7 +17,7 @@ export function parsePax(body: Buffer): Map<string, string> {
     const key = record.slice(0, equals);
     const value = record.slice(equals + 1);
     if (SPARSE_0_0.has(key)) {
-      // The one key that comes again and again: kept in the form of pax 0.1.
+      // Only this key repeats: it is kept in the form of pax 0.1.
       const map = records.get(SPARSE_MAP);
       records.set(SPARSE_MAP, map === undefined ? value : `${map},${value}`);
     } else records.set(key, value);
@@ -26,7 +26,7 @@ export function parsePax(body: Buffer): Map<string, string> {
   return records;
 }
 
-/** One record; its length counts its own digits. */
+/** Renders one record; its length counts its own digits. */
 export function renderPaxRecord(key: string, value: string): string {
   const rest = ` ${key}=${value}\n`.length;
   const length = rest + String(rest + String(rest).length).length;

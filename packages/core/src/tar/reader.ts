@@ -5,15 +5,15 @@ import { parsePax, paxXattrs } from "./pax.ts";
 import { SparseMap } from "./sparse.ts";
 
 /**
- * What a reader finds, in the order of the archive. `data` is the body of the file entry before it, in pieces: of one
- * with holes, the parts that its `sparse` says, one after the other.
+ * Receives what a reader finds, in the order of the archive. `data` gets the body of the file entry before it, in
+ * pieces: for a file with holes, the parts in its `sparse`, one after the other.
  */
 export interface TarSink {
   entry(entry: TarEntry): void;
   data(bytes: Buffer): void;
 }
 
-/** An entry whose map of holes goes on after its header, and what is left of the size that it states. */
+/** An entry whose map of holes goes on after its header, and the rest of the size that it states. */
 interface Mapped {
   readonly entry: TarEntry;
   readonly map: SparseMap;
@@ -28,26 +28,27 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
   "4": "block",
   "5": "directory",
   "6": "fifo",
-  // Contiguous files: no system has told them from others for decades.
+  // Contiguous files: for decades no system has treated them specially.
   "7": "file",
   // GNU tar's own form of a file with holes.
   S: "file",
 };
 
 /**
- * For all that comes before one entry. More than any honest path and attributes need: the kernel bounds one to 64 KiB.
+ * Most bytes of extensions before one entry. Valid paths and attributes need less: the kernel's limit for one attribute
+ * is 64 KiB.
  */
 const MAX_EXTENSION = 1024 * 1024;
 
-/** Meaning that a global header must not change: nobody writes it, and readers differ about it. */
+/** Keys that a global header must not set: no writer uses them there, and readers disagree about them. */
 const GLOBAL_REFUSED = /^(path|linkpath|size|GNU\.|SCHILY\.)/;
 
 /**
  * Reads a tar as it arrives, in pieces of any size: ustar, pax, GNU long names, V7, files with holes; with or without
  * padding at its end. Multi-volume and incremental archives are refused.
  *
- * Any fault names the entry, or the one before it where it has no name yet, and is thrown as what `refusal` makes of
- * it. What the sink throws comes out as it is. Memory is bounded: bodies pass through, names and attributes have a
+ * A fault names the entry, or the entry before it if it has no name yet; `refusal` turns it into the error that is
+ * thrown. Errors of the sink are not changed. Memory is bounded: bodies pass through, names and attributes have a
  * limit.
  */
 export class TarReader {
@@ -55,7 +56,7 @@ export class TarReader {
   readonly #sink: TarSink;
   /** A header block that came in two pieces. */
   #partial: Buffer = Buffer.alloc(0);
-  /** Bytes of the body, then of the padding, still to come. */
+  /** Remaining bytes of the body, then of the padding. */
   #body = 0;
   #padding = 0;
   /** Bytes of extensions since the last entry. */
@@ -68,7 +69,7 @@ export class TarReader {
   #longTarget: string | undefined;
   #zeroBlocks = 0;
   #current = "";
-  /** Whether it is `#current` that is read, or what comes after it. */
+  /** Whether `#current` is being read, or what comes after it. */
   #inside = false;
   #skip = false;
 
@@ -77,7 +78,7 @@ export class TarReader {
     this.#sink = sink;
   }
 
-  /** True once the two blocks that end an archive were read; what follows them has no meaning. */
+  /** True once the two blocks that end an archive were read; later bytes are ignored. */
   get ended(): boolean {
     return this.#zeroBlocks >= 2;
   }
@@ -110,7 +111,7 @@ export class TarReader {
     }
   }
 
-  /** Says that nothing more comes. @throws the refusal when the archive breaks off in an entry */
+  /** Call it when nothing more comes. @throws the refusal if the archive breaks off in an entry */
   end(): void {
     // umoci 0.4.7 writes neither the end blocks nor the last padding: only a body or header that breaks off is a fault.
     if (this.#body === 0 && this.#mapped === undefined) this.#inside = false;
@@ -131,7 +132,7 @@ export class TarReader {
     }
     const { flag, parts } = this.#extension;
     if (this.#body > 0) {
-      // Copied: the chunk it lies in may be reused by its stream.
+      // Copied, because its stream may reuse the chunk.
       parts.push(Buffer.from(bytes));
       return;
     }
@@ -167,7 +168,7 @@ export class TarReader {
       this.#extension = { flag: header.flag, parts: [] };
       return;
     }
-    // GNU's volume label: a name, no file.
+    // GNU's volume label is a name, not a file.
     if (header.flag === "V") {
       this.#follow(header.size);
       this.#skip = true;
@@ -187,7 +188,7 @@ export class TarReader {
     // A name that ends in a slash was V7's way to say directory; GNU tar and Go agree.
     const asDirectory = type === "file" && name.endsWith("/");
     const stated = natural(pax.get("size"), "size") ?? header.size;
-    // What is no file has no data, whatever size it states: as Go's reader has it (archive/tar, isHeaderOnly).
+    // Only files have data, whatever size an entry states: as in Go's reader (archive/tar, isHeaderOnly).
     const size = type === "file" ? stated : 0;
     if ((size > 0 && asDirectory) || (map !== undefined && (type !== "file" || asDirectory)))
       throw new TarFault("has a size, which only a file can have");

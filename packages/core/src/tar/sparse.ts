@@ -2,17 +2,17 @@ import type { Extent } from "./entry.ts";
 import { BLOCK, parseSparseNumbers, TarFault, type TarHeader } from "./header.ts";
 
 /**
- * The map of a file with holes: which parts of it an archive has. All forms of GNU tar's manual, "Storing Sparse
- * Files": its own (type `S`), and pax 0.0, 0.1 and 1.0. Pure.
+ * The map of a file with holes: the parts that an archive has. It knows all forms of GNU tar's manual, "Storing Sparse
+ * Files": GNU's own (type `S`), and pax 0.0, 0.1 and 1.0. Pure.
  */
 export class SparseMap {
-  /** Of the file, its holes included. */
+  /** Bytes of the file, including its holes. */
   readonly size: number;
-  /** Offsets and lengths by turns. */
+  /** Offsets and lengths alternately. */
   readonly #numbers: number[];
-  /** How the rest of the map goes on in the blocks after the header. */
+  /** The form in which the map goes on in the blocks after the header. */
   #form: "gnu" | "pax" | undefined;
-  /** Of pax 1.0: the pairs that are promised, and the beginning of a number that the next block goes on with. */
+  /** For pax 1.0: the promised pairs, and the beginning of a number that continues in the next block. */
   #pairs: number | undefined;
   #text = "";
 
@@ -22,7 +22,7 @@ export class SparseMap {
     this.#form = form;
   }
 
-  /** Of an entry; `undefined` when it has no holes. */
+  /** The map of an entry; `undefined` if it has no holes. */
   static of(header: TarHeader, pax: ReadonlyMap<string, string>): SparseMap | undefined {
     if (header.sparse !== undefined)
       return new SparseMap(header.sparse.size, header.sparse.numbers, header.sparse.more ? "gnu" : undefined);
@@ -35,7 +35,7 @@ export class SparseMap {
     return new SparseMap(count(pax.get("GNU.sparse.size")), map === "" ? [] : map.split(",").map(count), undefined);
   }
 
-  /** Whether no more blocks belong to it. */
+  /** Whether the map is complete. */
   get complete(): boolean {
     return this.#form === undefined;
   }
@@ -74,13 +74,13 @@ export class SparseMap {
       const length = this.#numbers[at + 1];
       if (length === undefined || offset < end || offset + length > this.size)
         throw new TarFault("has a sparse map that contradicts itself");
-      // GNU tar takes each part from a new block, others from where the last one ended. They agree on what follows the
-      // file only where all parts but the last are whole blocks, which is how everybody writes them.
+      // GNU tar reads each part from a new block, other readers from where the last part ended. They agree on what
+      // follows the file only if all parts but the last are whole blocks, and all writers do that.
       if (total % BLOCK !== 0 && length > 0)
         throw new TarFault("has a sparse map with a part that is no whole block, which readers differ about");
       end = offset + length;
       total += length;
-      // One of nothing at the end only says how long the file is.
+      // An empty part at the end only states the size of the file.
       if (length > 0) extents.push({ offset, length });
     }
     if (total !== stored) throw new TarFault("has a sparse map that contradicts its size");

@@ -1,5 +1,5 @@
 /**
- * Nanoseconds since the epoch, as pax writes a time (pax(1), "mtime"): a decimal of seconds without needless places.
+ * Writes nanoseconds since the epoch as a pax time (pax(1), "mtime"): a decimal of seconds without trailing zeros.
  */
 export function mtimeText(nanoseconds: bigint): string {
   const sign = nanoseconds < 0n ? "-" : "";
@@ -8,7 +8,7 @@ export function mtimeText(nanoseconds: bigint): string {
   return `${sign}${digits.slice(0, -9)}${places === "" ? "" : `.${places}`}`;
 }
 
-/** The reverse; places beyond nanoseconds are cut. */
+/** The reverse; digits beyond nanoseconds are cut. */
 export function mtimeNanoseconds(text: string): bigint {
   const [, sign, seconds = "0", places = ""] = /^(-?)([0-9]+)(?:\.([0-9]+))?$/.exec(text) ?? [];
   const nanoseconds = BigInt(seconds + places.slice(0, 9).padEnd(9, "0"));

@@ -4,9 +4,9 @@ import { paxXattrKey, renderPaxRecord } from "./pax.ts";
 import { renderSparseMap } from "./sparse.ts";
 
 const FLAGS = { file: "0", link: "1", symlink: "2", character: "3", block: "4", directory: "5", fifo: "6" } as const;
-/** Bytes of output that are written into one piece of memory: what is gathered before it is taken, and a small file. */
+/** Bytes of one slab, which collects output before it is taken; it also holds a small file. */
 const SLAB = 384 * 1024;
-/** Content of more bytes is passed on as it is, not copied into a slab. */
+/** Larger content is passed on without a copy into a slab. */
 const COPIED = 64 * 1024;
 const NO_SLAB = Buffer.alloc(0);
 
@@ -15,7 +15,7 @@ const NO_SLAB = Buffer.alloc(0);
  * Device numbers are always 0/0.
  */
 export class TarWriter {
-  /** Output that is complete; before `#to` in the slab, from `#from` on, is what comes after it. */
+  /** Complete output. The bytes of the slab from `#from` to `#to` come after it. */
   #parts: Buffer[] = [];
   #slab = NO_SLAB;
   #from = 0;
@@ -24,7 +24,7 @@ export class TarWriter {
   #length = 0;
   #lastPaxHeader: { readonly length: number; readonly block: Buffer } | undefined;
 
-  /** Bytes that {@link take} would give. */
+  /** The number of bytes that {@link take} would return. */
   get length(): number {
     return this.#length;
   }
@@ -47,7 +47,7 @@ export class TarWriter {
     this.#padding = paddingOf(stored);
   }
 
-  /** Content of the entry before. The bytes must not change until they are taken. */
+  /** Writes content of the last entry. The bytes must not change until they are taken. */
   data(bytes: Buffer): void {
     if (bytes.length > COPIED) {
       this.#seal();
@@ -64,18 +64,18 @@ export class TarWriter {
     this.#zeroes(2 * BLOCK);
   }
 
-  /** What was written since the last call. */
+  /** Returns what was written since the last call. */
   take(): Buffer {
     this.#seal();
     const bytes = this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts);
     this.#parts = [];
     this.#length = 0;
-    // The rest would not do for what is gathered next: that would be in two parts.
+    // The rest of the slab is too small for the next output, which would be in two parts.
     if (this.#to > SLAB / 2) this.#slab = NO_SLAB;
     return bytes;
   }
 
-  /** The same for all records of one length, which most are. */
+  /** The length fields, cached by the length of a record: most records have the same few lengths. */
   #paxHeader(length: number): Buffer {
     if (this.#lastPaxHeader?.length !== length) {
       const block = Buffer.alloc(BLOCK);
@@ -86,7 +86,7 @@ export class TarWriter {
     return this.#lastPaxHeader.block;
   }
 
-  /** Where in the slab the next bytes of output are to be written: the caller does it at once. */
+  /** Reserves room in the slab; the caller must fill it at once. */
   #claim(length: number): number {
     if (this.#slab.length - this.#to < length) {
       this.#seal();
@@ -121,7 +121,7 @@ function paddingOf(length: number): number {
 }
 
 const MAX_ID = 0o7777777;
-/** Of bytes, and of seconds: until the year 2242. */
+/** The limit of the octal field for bytes and for seconds (the year 2242). */
 const MAX_SIZE = 0o77777777777;
 
 function paxRecords(entry: TarEntry, stored: number): string {
@@ -147,12 +147,12 @@ function paxRecords(entry: TarEntry, stored: number): string {
   return records;
 }
 
-/** What all headers have in common. */
+/** The bytes that all headers have in common. */
 const HEADER = Buffer.alloc(BLOCK);
 HEADER.write("0000000\0", 329, "latin1");
 HEADER.write("0000000\0", 337, "latin1");
 HEADER.write("ustar\x0000", 257, "latin1");
-// As which the field itself counts in the checksum.
+// In the checksum, the checksum field itself counts as spaces.
 HEADER.write("        ", 148, "latin1");
 /** Where a link's target is; after it all headers are the same. */
 const TARGET = 157;

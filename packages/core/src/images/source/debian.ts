@@ -8,7 +8,7 @@ import { spawn } from "../../system/spawn.ts";
 import { TOOL_ENV } from "../../system/tool-env.ts";
 import { hashOf } from "../fingerprint.ts";
 import { startTool } from "../tool.ts";
-import type { Origin } from "./origin.ts";
+import type { ImageOrigin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";
 
 const DEFAULT_MIRROR = "http://deb.debian.org/debian";
@@ -25,7 +25,7 @@ const ROOT = {
  *
  * @throws {ConfigError}
  */
-export async function debianOrigin(source: DebianBootstrap, options: ImportOptions): Promise<Origin> {
+export async function debianOrigin(source: DebianBootstrap, options: ImportOptions): Promise<ImageOrigin> {
   const asked = parse(DebianSchema, source, "image source");
   if (options.digest !== undefined)
     throw new ConfigError("import options", [

@@ -11,11 +11,11 @@ import { assertSelfContained, QCOW2_HEADER } from "../disk/qcow2.ts";
 import { assertDiskSize } from "../disk/size.ts";
 import { fingerprintOf } from "../fingerprint.ts";
 import type { LocalSource } from "./detect.ts";
-import type { Origin } from "./origin.ts";
+import type { ImageOrigin } from "./origin.ts";
 import { fileIdentity } from "./tar.ts";
 
 /** A whole disk, copied as it is. All checks are made on the copy, which nobody else can change. */
-export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | "raw"): Origin {
+export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | "raw"): ImageOrigin {
   return {
     name,
     lock: source.path,

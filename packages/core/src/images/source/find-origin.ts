@@ -7,7 +7,7 @@ import { debianOrigin } from "./debian.ts";
 import { detectSource } from "./detect.ts";
 import { diskOrigin } from "./disk.ts";
 import { folderOrigin } from "./folder.ts";
-import type { Origin } from "./origin.ts";
+import type { ImageOrigin } from "./origin.ts";
 import { squashfsOrigin } from "./squashfs.ts";
 import { tarOrigin } from "./tar.ts";
 
@@ -23,7 +23,7 @@ export async function findOrigin(
   plugins: readonly ImageSourcePlugin[],
   limits: LayerLimits,
   options: ImportOptions,
-): Promise<Origin> {
+): Promise<ImageOrigin> {
   if (typeof source !== "string") return debianOrigin(source, options);
   if (source === "" || source.includes("\0"))
     throw new ConfigError("image source", [{ path: [], message: "an empty string, or one with a NUL, names nothing" }]);

@@ -5,11 +5,11 @@ import type { Draft } from "../draft.ts";
 import { isLayout } from "../import-hint.ts";
 import { startTool } from "../tool.ts";
 import type { LocalSource } from "./detect.ts";
-import type { Origin } from "./origin.ts";
+import type { ImageOrigin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";
 
 /** A root file system in a folder. Only reading it tells whether it is still the same, so it has no identity. */
-export function folderOrigin(name: string, source: LocalSource): Origin {
+export function folderOrigin(name: string, source: LocalSource): ImageOrigin {
   if (isLayout(source.path))
     throw new ConfigError("image source", [
       { path: [], message: `${name} is an OCI layout and no root file system: write oci:${name}` },

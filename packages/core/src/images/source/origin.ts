@@ -4,7 +4,7 @@ import type { ImageDescription } from "../../driver/image-source.ts";
 import type { Draft } from "../draft.ts";
 
 /** A source, looked at but not read yet. */
-export interface Origin {
+export interface ImageOrigin {
   /** What the record and messages call it. */
   readonly name: string;
   /** Equal for what must not be imported twice at the same time. */

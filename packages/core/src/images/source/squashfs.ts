@@ -10,7 +10,7 @@ import { beyondLimit, type LayerLimits } from "../layer/limits.ts";
 import { startTool } from "../tool.ts";
 import type { LocalSource } from "./detect.ts";
 import { addFolder } from "./folder.ts";
-import type { Origin } from "./origin.ts";
+import type { ImageOrigin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";
 import { assertUnchanged, fileIdentity } from "./tar.ts";
 
@@ -18,7 +18,7 @@ import { assertUnchanged, fileIdentity } from "./tar.ts";
  * A root file system in a squashfs. unsquashfs(1) unpacks it into scratch space, and what came out goes the way of a
  * folder: the same rules, and the same diff ID as that folder's.
  */
-export function squashfsOrigin(name: string, source: LocalSource, limits: LayerLimits): Origin {
+export function squashfsOrigin(name: string, source: LocalSource, limits: LayerLimits): ImageOrigin {
   return {
     name,
     lock: source.path,

@@ -2,11 +2,11 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { ImageError } from "../../contract/errors.ts";
 import type { LocalSource } from "./detect.ts";
-import type { Origin } from "./origin.ts";
+import type { ImageOrigin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";
 
 /** A root file system in a tar, as a file. */
-export function tarOrigin(name: string, source: LocalSource): Origin {
+export function tarOrigin(name: string, source: LocalSource): ImageOrigin {
   return {
     name,
     lock: source.path,
