@@ -3,9 +3,9 @@ import { dirname, join } from "node:path";
 import { HostError } from "../contract/errors.ts";
 import { spawn } from "../system/spawn.ts";
 
-/** A file to put into the tree beside the standard ones. */
+/** An additional file for the tree. */
 export interface ExtraFile {
-  /** Text is written as UTF-8. */
+  /** Text is encoded as UTF-8. */
   readonly content: string | Uint8Array;
   /** Default 0o644. */
   readonly mode?: number | undefined;
@@ -13,18 +13,18 @@ export interface ExtraFile {
 
 /** Options of {@link makeBusyboxRootfs}. */
 export interface BusyboxRootfsOptions {
-  /** By absolute path inside; parents are made. */
+  /** Additional files by absolute path inside; parents are created. */
   readonly extra?: Readonly<Record<string, string | ExtraFile>> | undefined;
 }
 
-/** The account beside root that every fixture has: with a home, and a supplementary group. */
+/** An account that every fixture has, with a home and a supplementary group. */
 export const FIXTURE_USER = { name: "app", uid: 1000, gid: 1000, home: "/home/app", group: "shared", groupId: 2000 };
 
 const BUSYBOX = "/bin/busybox";
 
 /**
- * Process 1 of a container or a virtual machine, in the language of a POSIX shell: takes any halt signal that liblxc,
- * systemd's tools or an ACPI daemon send, and reaps orphans (ash waits for any child in `wait`).
+ * Process 1 of a container or a virtual machine, as a POSIX shell script. It handles every halt signal that liblxc,
+ * systemd's tools or an ACPI daemon send, and reaps orphans (`wait` of ash waits for any child).
  */
 const INIT = `#!/bin/sh
 # First of all: the kernel drops signals that process 1 has no handler for, and a stop may come at once.
@@ -72,7 +72,7 @@ const FILES: Readonly<Record<string, ExtraFile>> = {
   "/etc/hosts": { content: "127.0.0.1 localhost\n::1 localhost\n" },
   "/etc/resolv.conf": { content: "" },
   "/etc/os-release": { content: 'ID=busybox\nNAME="BusyBox fixture"\nVERSION_ID=1\n' },
-  // acpid's built-in table: a press of the power button runs this (busybox, util-linux/acpid.c).
+  // In acpid's built-in table a press of the power button runs this (busybox, util-linux/acpid.c).
   "/etc/acpi/PWRF/00000080": { content: "#!/bin/sh\nkill -USR2 1\n", mode: 0o755 },
 };
 
@@ -93,10 +93,10 @@ const FOLDERS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Makes a root file system of about 2 MB in `folder`, which must be empty or missing: a static BusyBox with all its
+ * Creates a root file system of about 2 MB in `folder`, which must be empty or missing: a static BusyBox with all its
  * applets, the users `root`, `daemon`, `nobody` and {@link FIXTURE_USER}, and an init that boots as process 1 of a
- * container (`container` set in its environment, as liblxc does) and of a virtual machine. Executable files in
- * `/etc/rc.d` run at boot. Owners are right only when made as root.
+ * container (with `container` in its environment, as liblxc sets it) and of a virtual machine. Executable files in
+ * `/etc/rc.d` run at boot. Owners are right only when root creates it.
  *
  * @throws {HostError} when the host's `/bin/busybox` is missing or not static.
  */

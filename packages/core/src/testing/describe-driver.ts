@@ -18,11 +18,11 @@ import { Fixture } from "./kit/fixture.ts";
 import type { DriverSubject, Runner } from "./kit/subject.ts";
 
 /**
- * The conformance kit: what the contract promises, asked of a driver. A driver that passes can be used by whoever knows
- * the contract.
+ * The conformance kit: tests of a driver against the contract. Programs that rely on the contract work with every
+ * driver that passes.
  *
- * Call it once a driver, in a test file, with the functions of the test runner: those of vitest as they are, those of
- * `node:test` as `{ describe, it, afterAll: (hook) => after(hook) }`.
+ * Call it once for each driver, in a test file, with the functions of the test runner: those of vitest directly, those
+ * of `node:test` as `{ describe, it, afterAll: (hook) => after(hook) }`.
  */
 export function describeDriver(runner: Runner, subject: DriverSubject): void {
   runner.describe(`the driver ${subject.driver}`, () => {

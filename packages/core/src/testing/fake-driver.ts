@@ -9,15 +9,15 @@ import type { FakeProgram } from "./fake/process.ts";
 import { PROGRAMS } from "./fake/programs.ts";
 import { FakeWorld } from "./fake/world.ts";
 
-/** The section of a fake instance's configuration, as a caller writes it. */
+/** The configuration section of a fake instance. */
 export interface FakeConfigInput {
-  /** Ignores being asked to stop: only force ends it. Default false. */
+  /** Ignores a request to stop: only a kill ends it. Default false. */
   readonly stubborn?: boolean | undefined;
-  /** A file that must be there for a start, as a main program must. It is not run. Default: none. */
+  /** A file that must exist for a start, like a main program. It is not run. Default: none. */
   readonly init?: string | undefined;
 }
 
-/** {@link FakeConfigInput} as an instance's configuration has it: every default filled in. */
+/** {@link FakeConfigInput} with every default filled in. */
 export interface FakeConfig extends FakeConfigInput {
   readonly stubborn: boolean;
 }
@@ -29,7 +29,7 @@ type _FakeConfigInput = Holds<Same<FakeConfigInput, Frozen<z.input<typeof schema
 /** Reads {@link FakeConfigInput}. */
 export const FakeConfigSchema: z.ZodType<FakeConfig, FakeConfigInput | undefined> = schema.prefault({});
 
-/** Options of {@link fake}: `N` is the name, and `C` what its instances can do. */
+/** Options of {@link fake}: `N` is the name, `C` the capabilities of its instances. */
 export interface FakeOptions<N extends string = "fake", C extends Capability = Capability> {
   /** Default `fake`. */
   readonly name?: N | undefined;
@@ -37,11 +37,12 @@ export interface FakeOptions<N extends string = "fake", C extends Capability = C
   readonly capabilities?: readonly C[] | undefined;
   /** Default `system-container`. */
   readonly kind?: InstanceKind | undefined;
-  /** Where its instances run. Default: a world of its own. */
+  /** The world in which its instances run. Default: a new one. */
   readonly world?: FakeWorld | undefined;
   /**
-   * Programs beside the built-in ones, or in their place, by name. Built in are small `cat echo env false head id kill
-   * ls mkfifo poweroff printf pwd sleep stty sync test true tty yes`, and a `sh -c` without pipes and control flow.
+   * Additional programs, by name; they can also replace built-in ones. Built in are small versions of
+   * `cat echo env false head id kill ls mkfifo poweroff printf pwd sleep stty sync test true tty yes`, and a `sh -c`
+   * without pipes and control flow.
    */
   readonly programs?: Readonly<Record<string, FakeProgram>> | undefined;
   /** Default: none. */
@@ -50,8 +51,8 @@ export interface FakeOptions<N extends string = "fake", C extends Capability = C
 
 /**
  * A driver whose instances are in memory: a tree of files copied from the image, and programs that are functions. It
- * keeps every promise of the contract that needs no kernel, so that a program which uses instances can be tested
- * without root, and fast. Its image is one of {@link importFakeImage}.
+ * implements everything in the contract that needs no kernel, so that programs that use instances can be tested fast
+ * and without root. Its images come from {@link importFakeImage}.
  */
 export function fake<const N extends string = "fake", C extends Capability = Capability>(
   options: FakeOptions<N, C> = {},
@@ -66,7 +67,7 @@ export function fake<const N extends string = "fake", C extends Capability = Cap
     capabilities,
     section: FakeConfigSchema,
     accepts: ["rootfs", "oci", "disk"],
-    // No program of the image is ever run.
+    // No program of the image ever runs.
     architectures: ArchitectureSchema.options,
     probe: async (): Promise<HostReport> => ({
       usable: true,

@@ -13,8 +13,8 @@ const FILES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Brings in an image of a few text files, which is all that a fake instance needs: with the accounts of the other
- * fixtures, and files of the caller's own, by absolute path.
+ * Imports an image for fake instances: a few text files with the accounts of the other fixtures, and files of the
+ * caller by absolute path.
  */
 export async function importFakeImage(
   host: { readonly images: Images },

@@ -1,5 +1,5 @@
 /**
- * What tests of drivers, and of programs that use instances, import.
+ * For tests of drivers, and of programs that use instances.
  *
  * For authors of drivers: the conformance kit, which any test runner can run. For authors of applications: an in-memory
  * driver to test against. Not for production code.

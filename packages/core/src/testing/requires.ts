@@ -1,15 +1,15 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** What a test needs of the machine, as a word. */
+/** What a test needs of the machine. */
 export type Need =
   /** The effective user is 0. */
   | "root"
-  /** `/dev/kvm` can be opened. Whether guests run well under it is the driver's own probe. */
+  /** `/dev/kvm` can be opened. The driver itself checks whether guests run well under it. */
   | "kvm"
-  /** Control groups can be made, of either version. */
+  /** Control groups can be created, of either version. */
   | "cgroup"
-  /** The unified hierarchy alone is mounted at `/sys/fs/cgroup`. */
+  /** Only the unified hierarchy is mounted at `/sys/fs/cgroup`. */
   | "cgroup2"
   /** The kernel can mount overlayfs. */
   | "overlay"
@@ -20,13 +20,13 @@ export type Need =
   /** A file or folder that can be read. */
   | `file:${string}`;
 
-/** What both vitest and `node:test` hand to a test. */
+/** What both vitest and `node:test` pass to a test. */
 export interface SkipContext {
-  /** Ends the test as one that was left out. */
+  /** Ends the test as skipped. */
   skip(reason?: string): void;
 }
 
-/** Why a need is not met here; `undefined` if it is. */
+/** Why this machine does not meet a need; `undefined` if it does. */
 export function lacking(need: Need): string | undefined {
   const [kind, subject = ""] = need.split(/:([\s\S]*)/, 2);
   switch (kind) {
@@ -52,8 +52,8 @@ export function lacking(need: Need): string | undefined {
 }
 
 /**
- * A test that needs hardware, a tool or a right: skipped with the reason where it lacks one, unless `PILEUS_REQUIRE` (a
- * comma-separated list of needs, or `all`) promises it; then it fails.
+ * A test that needs hardware, a tool or a right. When one is missing, the test is skipped with the reason; but it fails
+ * if `PILEUS_REQUIRE` (a comma-separated list of needs, or `all`) promises it.
  */
 export function requires<C extends SkipContext>(
   needs: readonly Need[],
@@ -65,7 +65,7 @@ export function requires<C extends SkipContext>(
       const reason = lacking(need);
       if (reason === undefined) continue;
       if (promised.has(need) || promised.has("all")) throw new Error(`${need} is required here, but ${reason}`);
-      // vitest's throws, that of node:test returns.
+      // skip() of vitest throws, that of node:test returns.
       context.skip(`needs ${need}: ${reason}`);
       return;
     }

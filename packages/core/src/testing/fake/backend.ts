@@ -10,12 +10,12 @@ import { FakeRunning } from "./running.ts";
 import { loadTree } from "./tree-load.ts";
 import type { FakeDisk, FakeWorld } from "./world.ts";
 
-/** The steps that can be made to fail. */
+/** The steps that a test can make fail. */
 export type FakeStep = "materialize" | "launch" | "adopt" | "remove" | "shutdown" | "kill" | "exec";
 
 /**
- * Called before the step of that name: what it throws is what the step fails with, and a step goes on when it returns.
- * One that waits must heed the signal.
+ * Called before the step of that name. If it throws, the step fails with that error; if it returns, the step goes on. A
+ * hook that waits must obey the signal.
  */
 export type FakeFaults = {
   readonly [S in FakeStep]?: ((instance: InstanceContext, options: Abortable) => void | Promise<void>) | undefined;
@@ -27,15 +27,15 @@ export interface BackendOptions {
   readonly world: FakeWorld;
   readonly programs: Readonly<Record<string, FakeProgram>>;
   readonly faults: FakeFaults;
-  /** What its instances have logs of. */
+  /** The streams of which its instances have logs. */
   readonly streams: readonly LogStream[];
 }
 
-/** The section of the configuration that bears a fake driver's name. */
+/** The configuration section of a fake driver. */
 export interface FakeSection {
-  /** Ignores being asked to stop. */
+  /** Ignores a request to stop. */
   readonly stubborn: boolean;
-  /** What must be there for a start. */
+  /** A file that must exist for a start. */
   readonly init?: string | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What a frozen instance's programs wait at. */
+/** Programs wait here while their instance is frozen. */
 export class Gate {
   #closed: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
 
@@ -20,7 +20,7 @@ export class Gate {
     this.#closed = undefined;
   }
 
-  /** Resolves when the gate is open: at once if it is. */
+  /** Resolves when the gate is open. */
   async pass(): Promise<void> {
     while (this.#closed !== undefined) await this.#closed.opened;
   }

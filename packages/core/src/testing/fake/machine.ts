@@ -11,7 +11,7 @@ import type { FakeUser } from "./users.ts";
 /** limits.h, PATH_MAX less the NUL. */
 const LONGEST_PATH = 4095;
 
-/** What a program is started with. */
+/** The parameters of a new program. */
 export interface Start {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -19,22 +19,22 @@ export interface Start {
   readonly user: FakeUser;
   readonly stdio: Stdio;
   readonly terminal?: FakeTerminal | undefined;
-  /** Default: a group of its own. */
+  /** Default: a new group. */
   readonly group?: number | undefined;
-  /** The process that all this began with. Default: itself. */
+  /** The program of `exec` that it descends from. Default: itself. */
   readonly origin?: number | undefined;
 }
 
 /**
- * The running part of a fake instance: processes over a tree of files. Belongs to a world, and outlives the host that
- * made it.
+ * The running part of a fake instance: processes over a tree of files. It belongs to a world, and outlives the host
+ * that created it.
  */
 export class FakeMachine {
   readonly tree: FakeTree;
   readonly programs: Readonly<Record<string, FakeProgram>>;
   readonly gate = new Gate();
   readonly startedAt = Date.now();
-  /** Whether it does as it is asked by `shutdown()`. */
+  /** Whether it obeys `shutdown()`. */
   readonly obeys: boolean;
   readonly ended: Promise<ExitStatus>;
   /** How many programs were killed because memory ran out. */
@@ -62,7 +62,7 @@ export class FakeMachine {
     return this.#processes.size + 1;
   }
 
-  /** Process 1 ends, and with it everything. */
+  /** Ends process 1, and everything with it. */
   end(status: ExitStatus): void {
     this.#over = true;
     for (const process of [...this.#processes.values()]) process.end({ kind: "signaled", signal: "SIGKILL" });
@@ -73,7 +73,7 @@ export class FakeMachine {
   /** See {@link FakeCall.kill}. */
   kill(pid: number, signal: SignalName | 0): boolean {
     if (pid === 1) {
-      // Process 1 is an init: what asks it to end is heard, and the kernel drops the rest.
+      // Process 1 is an init: it handles a request to end, and the kernel drops all other signals.
       if (signal === "SIGTERM" || signal === "SIGPWR" || signal === "SIGUSR2") this.end({ kind: "exited", code: 0 });
       return true;
     }
@@ -82,7 +82,7 @@ export class FakeMachine {
     return hit.length > 0;
   }
 
-  /** Kills a process and all that it started, in whatever group. */
+  /** Kills a process and everything that it started, in any group. */
   killAll(origin: number): void {
     for (const process of [...this.#processes.values()]) if (process.origin === origin) process.deliver("SIGKILL");
   }
@@ -157,7 +157,7 @@ export class FakeMachine {
     };
   }
 
-  /** Why nothing can be at a path, but that nothing is. */
+  /** Why a file cannot exist at a path, for a reason other than ENOENT. */
   #refusal(path: string): string | undefined {
     if (Buffer.byteLength(path) > LONGEST_PATH) return "ENAMETOOLONG";
     try {
@@ -168,7 +168,7 @@ export class FakeMachine {
     return undefined;
   }
 
-  /** A program of this machine; one that explains what is wrong, and exits as a shell would, where there is none. */
+  /** Finds a program. If there is none, returns one that explains the error and exits as a shell would. */
   #program({ argv, env, cwd }: Start): FakeProgram {
     const [name = ""] = argv;
     const folder = this.tree.find(cwd);
@@ -198,7 +198,7 @@ export class FakeMachine {
   }
 }
 
-/** A program that could not be started, as every driver has it. */
+/** A program that could not be started, with the result that every driver gives. */
 function refuse(code: 126 | 127, why: string): FakeProgram {
   return async (call) => {
     await call.complain(`exec: ${why}\n`);

@@ -4,44 +4,44 @@ import type { FakeTerminal } from "./terminal.ts";
 import type { FakeTree } from "./tree.ts";
 import type { FakeUser } from "./users.ts";
 
-/** What a program of a fake instance has to work with. Its end by a signal rejects whatever it waits for. */
+/** What a program of a fake instance can use. When a signal ends it, everything that it waits for rejects. */
 export interface FakeCall {
-  /** The program's own name first. */
+  /** The first word is the name of the program. */
   readonly argv: readonly string[];
-  /** All of its environment. */
+  /** The whole environment. */
   readonly env: Readonly<Record<string, string>>;
   /** An absolute path inside. */
   readonly cwd: string;
-  /** Who it runs as. */
+  /** The user that it runs as. */
   readonly user: FakeUser;
-  /** Its number inside. */
+  /** Its pid inside. */
   readonly pid: number;
   /** The files of its instance. */
   readonly tree: FakeTree;
-  /** What it was started on, where that is a terminal. */
+  /** Its terminal, if it was started on one. */
   readonly terminal: FakeTerminal | undefined;
-  /** The ends of its pipes or its terminal: for a child that is to have others than its parent's. */
+  /** Its ends of pipes or a terminal: for a child that does not share those of its parent. */
   readonly stdio: Stdio;
   /** Aborts when a signal ends the program. */
   readonly signal: AbortSignal;
-  /** The next of standard input; `undefined` at its end. */
+  /** Reads the next piece of standard input; `undefined` at its end. */
   read(): Promise<Buffer | undefined>;
-  /** To standard output; resolves when there is room for more. */
+  /** Writes to standard output; resolves when there is room for more. */
   print(data: string | Uint8Array): Promise<void>;
-  /** To standard error. */
+  /** Writes to standard error. */
   complain(data: string): Promise<void>;
-  /** Milliseconds. Time does not pass for a frozen instance. */
+  /** Waits, in milliseconds. Time does not pass for a frozen instance. */
   sleep(duration: number): Promise<void>;
-  /** Starts a program as its child, in the same process group unless it is to be `apart`. */
+  /** Starts a program as its child, in the same process group unless `apart` is set. */
   start(
     argv: readonly string[],
     changes?: Partial<Pick<FakeCall, "env" | "cwd" | "stdio">> & { readonly apart?: boolean },
   ): FakeProcess;
-  /** Runs a program in this one's place. */
+  /** Replaces this program by another one. */
   become(argv: readonly string[], changes?: Partial<Pick<FakeCall, "env" | "cwd" | "stdio">>): Promise<number>;
   /**
-   * Sends a signal to a process of the instance, or with a negative number to a group; 0 only asks. False: there is
-   * none.
+   * Sends a signal to a process of the instance, or with a negative number to a group. Signal 0 only checks. False when
+   * there is no such process or group.
    */
   kill(pid: number, signal: SignalName | 0): boolean;
   /** Is killed as by the kernel because memory ran out: `run()` tells `oom`. */
@@ -51,10 +51,10 @@ export interface FakeCall {
 /** A program: returns its exit code. An error that it throws is exit code 1, and the message is on standard error. */
 export type FakeProgram = (call: FakeCall) => number | Promise<number>;
 
-// signal(7): those whose default is not to end the process.
+// signal(7): the signals whose default action does not end the process.
 const HARMLESS: ReadonlySet<SignalName> = new Set(["SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH"]);
 
-/** A program under way in a fake instance. */
+/** A running program in a fake instance. */
 export class FakeProcess {
   readonly pid: number;
   readonly group: number;
@@ -82,7 +82,7 @@ export class FakeProcess {
     for (const stream of [stdio.stdin, stdio.stdout, stdio.stderr]) stream.hold();
   }
 
-  /** Has other streams from here on, and lets go of those that it had. */
+  /** Switches to other streams, and releases the previous ones. */
   use(stdio: Stdio): void {
     const former = this.#stdio;
     this.#stdio = stdio;
@@ -108,7 +108,7 @@ export class FakeProcess {
   }
 }
 
-/** Writes, and waits for room. @throws the reason of an abort; an error where nobody reads any more. */
+/** Writes, and waits for room. @throws the reason of an abort; an error when the reader is gone. */
 export async function writeTo(stdio: Stdio["stdout"], data: string | Uint8Array, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { stream } = stdio;

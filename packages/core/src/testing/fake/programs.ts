@@ -6,7 +6,7 @@ import { now } from "./tree.ts";
 
 const ZEROS = Buffer.alloc(64 * 1024);
 
-/** What every fake instance can run, wherever its image has or lacks it. */
+/** The programs that every fake instance can run, whether its image has them or not. */
 export const PROGRAMS: Readonly<Record<string, FakeProgram>> = {
   sh,
   true: () => 0,
@@ -134,7 +134,7 @@ export const PROGRAMS: Readonly<Record<string, FakeProgram>> = {
   },
 };
 
-/** By name, with `SIG` or without, or by number. */
+/** A signal by name, with `SIG` or without, or by number. */
 function signalOf(text: string): NodeJS.Signals {
   const found = Object.entries(constants.signals).find(
     ([name, number]) => name === text || name === `SIG${text}` || String(number) === text,
@@ -148,7 +148,7 @@ async function printed(call: FakeCall, text: string, code = 0): Promise<number> 
   return code;
 }
 
-/** As printf(1): `%s`, `%%`, `\n`, `\t`, `\\`, the format used again for what is left. */
+/** As printf(1): `%s`, `%%`, `\n`, `\t`, `\\`; the format is reused for the remaining arguments. */
 function format(pattern: string, values: readonly string[]): string {
   let all = "";
   let at = 0;

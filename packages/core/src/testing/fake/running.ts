@@ -13,7 +13,7 @@ import { type FakeUser, findUser } from "./users.ts";
 import type { FakeDisk } from "./world.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/** What a program is said to use of memory, bytes; and of a processor, as a share. */
+/** The simulated use of each program: memory in bytes, and processor time as a share. */
 const MEMORY_EACH = 2 ** 20;
 const BUSY = 0.01;
 
@@ -23,7 +23,7 @@ export interface RunningOptions extends BackendOptions {
   readonly disk: FakeDisk;
 }
 
-/** One run of a fake instance, in the hands of one host. */
+/** One run of a fake instance, as one host holds it. */
 export class FakeRunning {
   readonly #options: RunningOptions;
   readonly #machine: FakeMachine;
@@ -34,7 +34,7 @@ export class FakeRunning {
     this.#machine = options.machine;
   }
 
-  /** With the operations of the driver's capabilities, and no others. */
+  /** Only with the operations of the driver's capabilities. */
   asRunning(): Running {
     const operations: { [C in keyof RunningCapabilities]: RunningCapabilities[C] } = {
       exec: { exec: (request, options) => this.#exec(request, options) },
@@ -126,7 +126,7 @@ export class FakeRunning {
       streams,
       exit: process.exit,
       kill: async (signal) => {
-        // No number is ever given twice here: a group of this number is what is left of this program's.
+        // Pids are never reused here: a group with this number is the rest of this program's group.
         if (signal === "SIGKILL" && !ended) this.#machine.killAll(process.origin);
         else this.#machine.kill(-process.group, signal);
       },

@@ -1,4 +1,4 @@
-/** A piece of a word: text, or a variable to put in. */
+/** A piece of a word: text, or a variable to substitute. */
 export type Piece = { readonly text: string } | { readonly variable: string; readonly quoted: boolean };
 export type Word = readonly Piece[];
 
@@ -10,7 +10,7 @@ export interface Redirection {
 export interface Command {
   readonly words: readonly Word[];
   readonly redirections: readonly Redirection[];
-  /** What ended it, and so decides whether the next is run. */
+  /** The operator after it, which decides whether the next one runs. */
   readonly then: ";" | "&" | "&&" | "||";
 }
 
@@ -19,7 +19,7 @@ const REDIRECTION = /^([012]?)(>>|>&|>|<)/;
 const VARIABLE = /^\$(?:\{(\w+)\}|(\w+)|([$!?#@]))/;
 const UNKNOWN = /^(?:`|\$\(|\||\()/;
 
-/** Reads a script of the small part of the shell's language that a fake instance knows. @throws {SyntaxError} */
+/** Parses a script in the small subset of the shell language that a fake instance knows. @throws {SyntaxError} */
 export function parseScript(script: string): Command[] {
   const commands: Command[] = [];
   let words: Word[] = [];

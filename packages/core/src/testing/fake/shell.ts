@@ -75,7 +75,7 @@ class Shell {
       return 0;
     }
     const stdio = this.#redirect(command.redirections);
-    // Held while this shell may write to it itself; a program that it starts holds it on its own.
+    // Kept open while this shell may write to it itself; a program that it starts keeps its own end.
     for (const end of [stdio.stdin, stdio.stdout, stdio.stderr]) end.hold();
     try {
       return await this.#run(words, stdio, command.then === "&");
@@ -153,7 +153,7 @@ class Shell {
     return { stdin, stdout: out[1], stderr: out[2] };
   }
 
-  /** A word of unquoted variables that are empty is none at all; values are never split. */
+  /** A word of only empty unquoted variables is dropped; values are never split. */
   #expand(word: Word): string[] {
     const [only] = word.filter((piece) => !("text" in piece && piece.text === ""));
     if (word.length <= 2 && only !== undefined && "variable" in only && only.variable === "@")

@@ -4,7 +4,7 @@ import type { FakeTree } from "./tree.ts";
 
 const BUFFER = 64 * 1024;
 
-/** One end of a pipe, which several programs may hold: closed when the last of them has ended. */
+/** One end of a pipe. Several programs may hold it; it closes when the last of them has ended. */
 abstract class HeldEnd<S extends Readable | Writable> {
   readonly stream: S;
   #holders = 0;
@@ -35,7 +35,7 @@ export class Source extends HeldEnd<Readable> {
   protected override close(): void {
     this.stream.destroy();
   }
-  /** What is there, or the next that comes; `undefined` at the end. Rejects with the reason of an abort. */
+  /** Returns the available bytes, or waits for some; `undefined` at the end. Rejects with the reason of an abort. */
   async take(signal: AbortSignal): Promise<Buffer | undefined> {
     for (;;) {
       signal.throwIfAborted();
@@ -45,7 +45,7 @@ export class Source extends HeldEnd<Readable> {
       await anyOf(this.stream, ["readable", "end", "close"], signal);
     }
   }
-  /** Up to and with the next newline; `undefined` at the end. The rest stays for the next reader. */
+  /** Reads up to the next newline, inclusive; `undefined` at the end. The rest stays for the next reader. */
   async takeLine(signal: AbortSignal): Promise<string | undefined> {
     let line = Buffer.alloc(0);
     for (;;) {
@@ -80,17 +80,17 @@ export function pipes(gate: Gate) {
   return { stdio, host: { stdin, stdout, stderr } };
 }
 
-/** Takes everything, and keeps nothing. */
+/** A sink that discards everything. */
 export function nowhere(): Sink {
   return new Sink(new Writable({ write: (_chunk, _encoding, done) => done() }));
 }
 
-/** Nothing, at its end. */
+/** An empty source. */
 export function nothing(): Source {
   return new Source(Readable.from([]));
 }
 
-/** A file that is written, from its beginning or at its end. */
+/** A sink that writes to a file, from its beginning or at its end. */
 export function fileSink(tree: FakeTree, path: string, append: boolean): Sink {
   const old = tree.find(path);
   const facts = { uid: old?.uid ?? 0, gid: old?.gid ?? 0, mode: old?.mode ?? 0o644 };

@@ -7,7 +7,7 @@ const CONTROL: Readonly<Record<number, NodeJS.Signals>> = { 3: "SIGINT", 28: "SI
 const END_OF_FILE = 4;
 const ERASE = 127;
 
-/** A terminal in its usual state (termios(3): ICANON, ECHO, ISIG, ICRNL, ONLCR), and its end on the host. */
+/** A terminal with default settings (termios(3): ICANON, ECHO, ISIG, ICRNL, ONLCR), and its end on the host. */
 export class FakeTerminal {
   /** The host's end. */
   readonly stream: Duplex;
@@ -19,7 +19,7 @@ export class FakeTerminal {
   #line: number[] = [];
   #drained: (() => void) | undefined;
 
-  /** `signal` is called for what a key sends to the programs of the terminal. */
+  /** `signal` is called when a key sends a signal to the programs of the terminal. */
   constructor(size: TerminalSize, gate: Gate, signal: (signal: NodeJS.Signals) => void) {
     this.size = size;
     this.#signal = signal;

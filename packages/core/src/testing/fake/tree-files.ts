@@ -39,7 +39,7 @@ export class FakeFiles implements FileOperations {
 
   async write(path: string, options: OwnerOptions) {
     const { node } = this.#tree.place("write", path.replace(/\/+$/, "") || "/", { follow: true });
-    // As open(2) with O_CREAT.
+    // Like open(2) with O_CREAT.
     if (path.endsWith("/")) throw new FileError({ verb: "write", path, errno: "EISDIR" });
     refuseOther(path, node);
     const owner = this.#owner();
@@ -144,7 +144,7 @@ function abortable<T extends Readable | Writable>(stream: T, options: Abortable)
 }
 
 function addAbort(stream: Readable | Writable, { signal }: Abortable): void {
-  // A reader sees the failure all the same. Without one, after an abort, it must not be an uncaught error.
+  // A reader still sees the failure. Without a reader, after an abort, it must not be an uncaught error.
   stream.on("error", () => undefined);
   destroyOnAbort(stream, signal);
 }
@@ -156,7 +156,7 @@ function settled(stream: Writable, { signal }: Abortable): Promise<void> {
       else reject(signal?.aborted ? signal.reason : stream.errored);
     });
   });
-  // A caller who destroys the stream need not look at the outcome.
+  // A caller that destroys the stream may ignore `done`.
   done.catch(() => undefined);
   return done;
 }

@@ -9,7 +9,7 @@ const STANDARD: Readonly<Record<string, string>> = {
   "/etc/group": "root:x:0:\ndaemon:x:1:\n",
 };
 
-/** An image's files, copied into memory, and what every instance has: `/tmp`, `/root`, a `passwd` and a `group`. */
+/** Copies the files of an image into memory, and adds what every instance has: `/tmp`, `/root`, `passwd`, `group`. */
 export async function loadTree(image: ImageTree, options: Abortable): Promise<FakeTree> {
   const tree = new FakeTree();
   if (image.kind === "layers") await copyFolder(await image.merged(options), tree.root, options);
@@ -42,7 +42,7 @@ async function copyFolder(source: string, target: FolderNode, options: Abortable
   }
 }
 
-/** What belongs to whoever runs the tests, who need not be root, belongs to root inside. */
+/** Files of the user that runs the tests, who may not be root, belong to root inside. */
 function ownerInside({ uid, gid }: { readonly uid: number; readonly gid: number }) {
   return { uid: uid === process.geteuid?.() ? 0 : uid, gid: gid === process.getegid?.() ? 0 : gid };
 }

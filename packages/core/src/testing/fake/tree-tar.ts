@@ -8,7 +8,7 @@ import { mtimeNanoseconds, mtimeText } from "../../tar/time.ts";
 import { TarWriter } from "../../tar/writer.ts";
 import { type FakeTree, fileNode, folderNode, linkNode, split, type TreeNode } from "./tree.ts";
 
-/** The tree below `node` as a tar: names relative to it, `"."` for itself, parents before what they hold. */
+/** The tree below `node` as a tar: names are relative to it, `"."` is itself, parents come before their content. */
 export function packNode(node: TreeNode): Readable {
   return Readable.from(chunksOf(node), { objectMode: false });
 }
@@ -58,14 +58,14 @@ function* entriesOf(
       }
       return;
     default:
-      // Fifos, sockets and devices are left out, for nothing could be done with them elsewhere.
+      // Fifos, sockets and devices are left out: they are useless elsewhere.
       return;
   }
 }
 
 const HOLE = 64 * 1024;
 
-/** Of a large file, what is not zeros all over. */
+/** The parts of a large file that are not all zeros. */
 function partsOf(content: Buffer): readonly Extent[] | undefined {
   if (content.length <= HOLE) return undefined;
   const zeros = Buffer.alloc(HOLE);
@@ -77,7 +77,7 @@ function partsOf(content: Buffer): readonly Extent[] | undefined {
   return parts;
 }
 
-/** The byte string of a name in the tree, and the name that a byte string is. */
+// Conversions between a name in the tree and its byte string.
 function bytesOf(name: string): string {
   return nameBytes(name).toString("latin1");
 }
@@ -85,7 +85,7 @@ function textOf(bytes: string): string {
   return nameText(Buffer.from(bytes, "latin1"));
 }
 
-/** Takes a tar and puts what is in it at `path`: folders are merged, everything else replaced. */
+/** Unpacks a tar at `path`: folders are merged, everything else is replaced. */
 export function unpackInto(tree: FakeTree, path: string): { readonly stream: Writable; readonly done: Promise<void> } {
   const refusal = (fault: Error) => new FileError({ verb: "write", path, errno: "EINVAL", detail: fault.message });
   const reader = new TarReader(refusal, new Unpacking(tree, path));
@@ -127,7 +127,7 @@ class Unpacking implements TarSink {
   data(bytes: Buffer): void {
     const file = this.#file;
     if (file === undefined) return;
-    // Copied: its stream may use the chunk again.
+    // Copied: the stream may reuse the chunk.
     file.parts.push(Buffer.from(bytes));
     file.left -= bytes.length;
     if (file.left === 0)
@@ -154,7 +154,7 @@ function unpackEntry(tree: FakeTree, root: string, entry: TarEntry, content: Buf
   const { mode, uid, gid } = entry;
   const facts = { mode, uid, gid, mtimeNs: mtimeNanoseconds(entry.mtime) };
   if (entry.type === "directory") {
-    // One that is there stays as it is.
+    // An existing folder stays as it is.
     if (node === undefined) folder.entries.set(name, folderNode(facts));
     else if (node.type !== "directory") throw new FileError({ verb: "write", path, errno: "ENOTDIR" });
     return;

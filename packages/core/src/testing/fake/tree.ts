@@ -11,7 +11,7 @@ interface NodeFacts {
   mtimeNs: bigint;
 }
 
-/** Content is replaced, never changed: whoever read it keeps what it was. */
+/** Content is replaced, never modified: an earlier reader keeps the old content. */
 export interface FileNode extends NodeFacts {
   readonly type: "file";
   content: Buffer;
@@ -31,14 +31,14 @@ export interface SpecialNode extends NodeFacts {
 }
 export type TreeNode = FileNode | FolderNode | LinkNode | SpecialNode;
 
-/** A place in the tree: a name in a folder, taken or not. */
+/** A place in the tree: a name in a folder, whether it exists or not. */
 export interface Place {
   readonly folder: FolderNode;
   readonly name: string;
   readonly node: TreeNode | undefined;
 }
 
-/** As the kernel: path_resolution(7). */
+/** The limit of the kernel: path_resolution(7). */
 const MAX_LINKS = 40;
 
 export function folderNode(facts: Partial<NodeFacts> = {}): FolderNode {
@@ -51,19 +51,19 @@ export function linkNode(target: string, facts: Partial<NodeFacts> = {}): LinkNo
   return { type: "symlink", target, mode: 0o777, uid: 0, gid: 0, mtimeNs: now(), ...facts };
 }
 
-/** The files of a fake instance, in memory. Permissions are kept, but nobody is refused by them. */
+/** The files of a fake instance, in memory. Permissions are stored but not enforced. */
 export class FakeTree {
   readonly root: FolderNode = folderNode();
 
   /**
-   * Where an absolute path leads. Every folder on the way must be there; symlinks on the way are followed, and the last
-   * one with `follow`. @throws {FileError} `ENOENT`, `ENOTDIR`, `ELOOP`; `EINVAL` for a path that is not absolute.
+   * Resolves an absolute path. Every folder on the way must exist; symlinks on the way are followed, and the last one
+   * with `follow`. @throws {FileError} `ENOENT`, `ENOTDIR`, `ELOOP`; `EINVAL` for a path that is not absolute.
    */
   place(verb: string, path: string, options: { readonly follow: boolean }): Place {
     const fail = (errno: string) => new FileError({ verb, path, errno });
     if (!path.startsWith("/")) throw fail("EINVAL");
     let names = split(path);
-    // The folders from the root to where we are, so that ".." cannot leave it.
+    // The folders from the root to the current one, so that ".." cannot leave the root.
     const trail: FolderNode[] = [this.root];
     for (let links = 0; ; ) {
       const folder = trail.at(-1) ?? this.root;
@@ -89,14 +89,14 @@ export class FakeTree {
     }
   }
 
-  /** What is at the path, symlinks followed. @throws {FileError} */
+  /** The node at the path; symlinks are followed. @throws {FileError} */
   node(verb: string, path: string): TreeNode {
     const { node } = this.place(verb, path, { follow: true });
     if (node === undefined) throw new FileError({ verb, path, errno: "ENOENT" });
     return node;
   }
 
-  /** The same, `undefined` where nothing is. */
+  /** The same, but `undefined` when nothing is there. */
   find(path: string): TreeNode | undefined {
     try {
       return this.node("find", path);
@@ -106,19 +106,19 @@ export class FakeTree {
     }
   }
 
-  /** A file's content. @throws {FileError} */
+  /** The content of a file. @throws {FileError} */
   content(verb: string, path: string): Buffer {
     return this.file(verb, path).content;
   }
 
-  /** A file itself. @throws {FileError} */
+  /** The node of a regular file. @throws {FileError} */
   file(verb: string, path: string): FileNode {
     const node = this.node(verb, path);
     if (node.type === "file") return node;
     throw new FileError({ verb, path, errno: node.type === "directory" ? "EISDIR" : "EINVAL" });
   }
 
-  /** Puts a file in place of what is there, if anything, through a symlink where there is one. @throws {FileError} */
+  /** Writes a file, and replaces an existing one; follows symlinks. @throws {FileError} */
   write(path: string, content: Buffer, facts: Partial<NodeFacts> = {}): void {
     const { folder, name, node } = this.place("write", path, { follow: true });
     refuseOther(path, node);
@@ -126,7 +126,7 @@ export class FakeTree {
     folder.mtimeNs = now();
   }
 
-  /** Makes a folder, and its parents (of mode 0755) where they are missing, and returns it. @throws {FileError} */
+  /** Creates a folder and its missing parents (with mode 0755), and returns it. @throws {FileError} */
   makeFolders(path: string, facts: Partial<NodeFacts> = {}): FolderNode {
     const names = split(path);
     for (let depth = 1; depth <= names.length; depth++) {
@@ -144,7 +144,7 @@ export class FakeTree {
   }
 }
 
-/** Only a regular file is replaced by a write. @throws {FileError} */
+/** A write replaces only a regular file. @throws {FileError} */
 export function refuseOther(path: string, node: TreeNode | undefined): void {
   if (node === undefined || node.type === "file") return;
   throw new FileError({ verb: "write", path, errno: node.type === "directory" ? "EISDIR" : "EINVAL" });
@@ -154,7 +154,7 @@ export function now(): bigint {
   return BigInt(Date.now()) * 1_000_000n;
 }
 
-/** The names in a path, each in the one text that stands for its bytes. */
+/** The names in a path, each in the canonical text of its bytes. */
 export function split(path: string): string[] {
   return nameText(nameBytes(path))
     .split("/")

@@ -4,7 +4,7 @@ import type { FakeTree } from "./tree.ts";
 
 export type FakeUser = Account;
 
-/** A user by name, `uid` or `uid:gid`, as the instance's own files know it. @throws {NotFoundError} */
+/** Resolves a name, `uid` or `uid:gid` with the instance's own files. @throws {NotFoundError} */
 export function findUser(tree: FakeTree, user?: string): FakeUser {
   const found = findAccount(user, { passwd: textOf(tree, "/etc/passwd"), group: textOf(tree, "/etc/group") });
   if ("unknown" in found) throw new NotFoundError(found.unknown, user ?? "");

@@ -6,7 +6,7 @@ import { type AnyInstance, createConfig, type Fixture } from "./fixture.ts";
 import { endProcess, startProcess } from "./process.ts";
 import type { DriverSubject } from "./subject.ts";
 
-/** What a host is to have done, or to be doing, when it dies. */
+/** The state of an instance at the moment when its host dies. */
 export interface Victim {
   readonly name: string;
   /** `creating` and `starting`: under way, for `delay` milliseconds. */
@@ -16,7 +16,7 @@ export interface Victim {
 
 const READY = "victims in place";
 
-/** Brings instances to where they are to be found, and never disposes the host. Printed on stdout: when that is so. */
+/** Brings instances into the given states without disposing the host, and prints a line on stdout when it is done. */
 export async function prepareVictims(
   subject: DriverSubject,
   root: string,
@@ -42,13 +42,13 @@ export async function prepareVictims(
   return host;
 }
 
-/** The whole life of a process that is to be killed. */
+/** The main function of the process that will be killed. */
 export async function liveUntilKilled(
   subject: DriverSubject,
   root: string,
   victims: readonly Victim[],
 ): Promise<never> {
-  // Held, or Node would end with nothing to wait for.
+  // A timer, or Node would exit because nothing is pending.
   setInterval(() => undefined, 2 ** 30);
   await prepareVictims(subject, root, victims);
   process.stdout.write(`${READY}\n`);
@@ -56,8 +56,8 @@ export async function liveUntilKilled(
 }
 
 /**
- * Has a host die over its instances; `meanwhile` is called for each that runs, once it is dead. The fixture's own host on
- * the folder is disposed before, so that what is told afterwards is told by one that saw nothing.
+ * Lets a host die while it has instances; then calls `meanwhile` for each instance that runs. The fixture's own host on
+ * the folder is disposed before, so that the next host has not seen anything of this.
  */
 export async function crashHost(
   fixture: Fixture,
@@ -71,7 +71,7 @@ export async function crashHost(
     const host = await prepareVictims(subject, root, victims);
     if (meanwhile === undefined) return;
     const running = (await host.list()).filter(({ state }) => state === "running");
-    // An abandoned host has eyes still: it must not see what happens.
+    // An abandoned host still watches: it must not see what happens.
     await host[Symbol.asyncDispose]();
     for (const info of running) await meanwhile(info);
     return;
@@ -93,7 +93,7 @@ export async function crashHost(
   }
 }
 
-/** What runs, by a host of its own that is gone again when this returns. */
+/** The running instances, listed by a separate host that is disposed when this returns. */
 async function look(fixture: Fixture): Promise<InstanceInfo[]> {
   const host = await fixture.subject.open(await fixture.root());
   const running = (await host.list()).filter(({ state }) => state === "running");

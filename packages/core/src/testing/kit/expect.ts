@@ -47,8 +47,8 @@ export async function within<T>(deadline: number, what: string, promise: Promise
 }
 
 /**
- * The check must come to return something but `undefined`, asked again and again. Only for what no event tells: a
- * process inside that nobody out here is the parent of.
+ * Repeats the check until it returns something other than `undefined`. Only for changes without an event, such as a
+ * process inside that has no parent out here.
  */
 export async function eventually<T>(deadline: number, what: string, check: () => Promise<T | undefined>): Promise<T> {
   const end = Date.now() + deadline;
@@ -60,7 +60,7 @@ export async function eventually<T>(deadline: number, what: string, check: () =>
   }
 }
 
-/** What a watch tells, until it ends or has told what is `last`. */
+/** Collects the events of a watch, until it ends or an event is `last`. */
 export async function collect(
   events: AsyncIterable<InstanceEvent>,
   last?: (event: InstanceEvent) => boolean,
@@ -73,12 +73,12 @@ export async function collect(
   return seen;
 }
 
-/** Lets time pass, in milliseconds: the only proof that something does not happen. */
+/** Waits, in milliseconds: the only proof that something does not happen. */
 export function passing(duration = 20): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, duration));
 }
 
-/** What comes out of a terminal or a pipe, to be waited for piece by piece. */
+/** The output of a terminal or a pipe, with waits for parts of it. */
 export class Transcript {
   text = "";
   /** Resolves at the end of the stream. */
@@ -96,7 +96,7 @@ export class Transcript {
     });
   }
 
-  /** Resolves with the match when all that has come so far has one. */
+  /** Resolves with the match as soon as the output so far matches. */
   until(deadline: number, pattern: RegExp): Promise<RegExpExecArray> {
     const found = new Promise<RegExpExecArray>((resolve, reject) => {
       const look = () => {
@@ -116,7 +116,7 @@ export class Transcript {
   }
 }
 
-/** Pseudo-random bytes, the same every time. */
+/** Pseudo-random bytes, the same in every run. */
 export function noise(size: number): Buffer {
   const bytes = Buffer.allocUnsafe(size);
   // xorshift32, Marsaglia 2003.

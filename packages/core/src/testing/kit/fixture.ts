@@ -12,11 +12,11 @@ import { requires, type SkipContext } from "../requires.ts";
 import { eventually, within } from "./expect.ts";
 import type { DriverSubject, Runner, SubjectAccount, SubjectConfig } from "./subject.ts";
 
-/** What every instance of the kit is given by its configuration. */
+/** The environment in the configuration of every instance of the kit. */
 export const CONFIG_ENV = { KIT_CONFIG: "from the config" };
 /** The name of the instance that tests share. */
 export const SHARED = "kit-shared";
-/** How many verbs one test may take the whole deadline of. */
+/** How many deadlines of one verb a test may take. */
 const VERBS = 6;
 
 export type AnyInstance = Instance<Capability>;
@@ -25,7 +25,7 @@ export type AnyInstance = Instance<Capability>;
 export class Fixture {
   readonly subject: DriverSubject;
   readonly #runner: Runner;
-  /** Of the suite that is being described. */
+  /** The state of the suite that is being described. */
   readonly #tests: (() => unknown)[] = [];
   #root: Promise<string> | undefined;
   #host: Promise<Host<AnyDriver>> | undefined;
@@ -47,7 +47,7 @@ export class Fixture {
     return this.subject.capabilities.includes(capability);
   }
 
-  /** A test; without one of the capabilities it is left out, for then the errors chapter has the promise. */
+  /** Registers a test. Leaves it out when the driver lacks one of the capabilities; the errors chapter covers that. */
   it(name: string, test: () => Promise<void>, ...capabilities: readonly Capability[]): void {
     if (!capabilities.every((capability) => this.has(capability))) return;
     const told = async () => {
@@ -61,7 +61,7 @@ export class Fixture {
     const options = { timeout: this.deadline * VERBS };
     this.#tests.push(() => this.#runner.it(name, options, requires<SkipContext>(needs, told)));
   }
-  /** The tests that `body` makes; none where all are left out, for an empty suite is a failure to vitest. */
+  /** Registers a suite, unless `body` registers no test: vitest fails an empty suite. */
   describe(name: string, body: () => void): void {
     body();
     const tests = this.#tests.splice(0);
@@ -81,7 +81,7 @@ export class Fixture {
     return this.#image;
   }
 
-  /** Disposes the host: the next that is asked for is another one on the same folder. */
+  /** Disposes the host: the next call opens another one on the same folder. */
   async leave(): Promise<void> {
     const former = this.#host;
     this.#host = undefined;
@@ -96,14 +96,14 @@ export class Fixture {
     this.#count += 1;
     return `kit-${this.#count}`;
   }
-  /** What to create an instance with. */
+  /** The configuration of a new instance. */
   async config(name = this.name(), more: SubjectConfig = {}) {
     return createConfig(this.subject, await this.host(), await this.image(), name, more);
   }
   async create(name = this.name(), more: SubjectConfig = {}): Promise<AnyInstance> {
     return (await this.host()).create(await this.config(name, more));
   }
-  /** An instance of the test's own, deleted after it. */
+  /** Passes a new instance to the test, and deletes it afterwards. */
   async using(test: (instance: AnyInstance) => Promise<void>, more: SubjectConfig = {}): Promise<void> {
     const instance = await this.create(undefined, more);
     try {
@@ -137,7 +137,7 @@ export class Fixture {
     const host = await this.host();
     for (const { name } of await host.list()) await (await host.get(name)).delete();
   }
-  /** Fails with what is left of any instance, once another host on the folder has had its time to let go of it. */
+  /** Fails with what is left of any instance, after another host on the folder had time to clean up. */
   async assertNothingLeft(): Promise<void> {
     let left: readonly string[] = [];
     const empty = async () => {
@@ -146,7 +146,7 @@ export class Fixture {
     };
     await eventually(this.deadline / 4, "nothing left", empty).catch(() => assert.deepEqual(left, []));
   }
-  /** What is there of any instance, as words. */
+  /** Descriptions of everything that exists of any instance. */
   async leftovers(): Promise<readonly string[]> {
     const root = await this.root();
     const inside = async (folder: string) => {
@@ -166,7 +166,7 @@ export class Fixture {
     try {
       if (this.#host !== undefined) {
         await using host = await this.#host;
-        // A driver that never ends an instance must not keep the kit from its end.
+        // The kit must end even if a driver never stops an instance.
         await within(this.deadline * 2, "the deletion of what is left", this.deleteAll());
         await this.subject.cleanUp?.(host);
       }
@@ -175,7 +175,7 @@ export class Fixture {
     }
   }
 
-  /** The failure, and what helps to see why: where the state is, and what the shared instance printed last. */
+  /** The failure with details that help to explain it: the state folder, and the last output of the shared instance. */
   async #explain(error: unknown): Promise<unknown> {
     if (!(error instanceof Error)) return error;
     const lines = [`state folder: ${await this.root()} (kept with PILEUS_KEEP=1)`];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { eventually } from "./expect.ts";
 import type { AnyInstance, Fixture } from "./fixture.ts";
 
-/** Whether a process inside is there can only be asked inside. It may be a zombie for as long as its parent takes. */
+/** Checks inside whether a process exists there. It may be a zombie until its parent reaps it. */
 export async function isGone(fixture: Fixture, instance: AnyInstance, pid: number): Promise<void> {
   assert.ok(pid > 1, `${pid} is no process id`);
   await eventually(fixture.deadline, `the end of process ${pid} inside`, async () => {

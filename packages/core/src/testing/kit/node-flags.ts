@@ -1,18 +1,18 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
-/** Whether this Node runs TypeScript itself: from 22.18 and 23.6 on. Absent on older ones. */
+/** Whether this Node runs TypeScript itself: since 22.18 and 23.6. Absent on older ones. */
 const TYPESCRIPT = Boolean((process.features as { readonly typescript?: unknown }).typescript);
 
 /**
- * The flags with which Node runs the subject's module in a process of its own: none for JavaScript; for TypeScript tsx,
- * found from the module's folder, or where there is none Node itself, if it can.
+ * The flags with which Node runs the subject's module in another process. JavaScript needs none. TypeScript needs tsx,
+ * found from the module's folder; without tsx Node must support TypeScript itself.
  *
- * @throws what to install where neither can.
+ * @throws an error that says what to install when neither works.
  */
 export function nodeFlags(module: string, runsTypeScript = TYPESCRIPT): readonly string[] {
   if (!/\.[cm]?tsx?$/.test(module)) return [];
-  // The sources of this repository import each other by this condition; whoever installed the package has what is built.
+  // The sources of this repository import each other by this condition; an installed package has the built files.
   const conditions = import.meta.url.endsWith(".ts") ? ["--conditions=@pileus/source"] : [];
   const tsx = findTsx(module);
   if (tsx !== undefined) return ["--import", pathToFileURL(tsx).href, ...conditions];

@@ -7,7 +7,7 @@ import type { AnyInstance, Fixture } from "./fixture.ts";
 import { endProcess, startProcess } from "./process.ts";
 import type { DriverSubject } from "./subject.ts";
 
-/** What the other host can be told to do with an instance. */
+/** What the other host can do with an instance on request. */
 const DEEDS = {
   start: (instance: AnyInstance) => instance.start(),
   stop: (instance: AnyInstance) => instance.stop({ mode: "kill" }),
@@ -20,7 +20,7 @@ export type Deed = keyof Deeds;
 
 const READY = "obeying";
 
-/** Another host on the fixture's folder, in a process of its own where the subject's instances allow it. */
+/** Another host on the fixture's folder, in another process if the subject's instances allow that. */
 export interface OtherHost extends AsyncDisposable {
   tell<D extends Deed>(deed: D, name: string): Promise<Awaited<ReturnType<Deeds[D]>>>;
 }
@@ -37,8 +37,8 @@ export async function openOtherHost(fixture: Fixture): Promise<OtherHost> {
 }
 
 /**
- * The life of the other process: opens the folder, and does one deed a line of its standard input, which ends it.
- * Answers each by a line of JSON.
+ * The main function of the other process. It opens the folder, runs one action for each line of its standard input,
+ * answers each with a line of JSON, and exits at the end of the input.
  */
 export async function obey(subject: DriverSubject, root: string): Promise<void> {
   await using host = await subject.open(root);

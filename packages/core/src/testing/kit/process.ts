@@ -6,8 +6,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { nodeFlags } from "./node-flags.ts";
 
 /**
- * Starts a process of its own in which a function of `@pileus/core/testing` is called with the subject that `module`
- * exports, and with `rest`, which goes there as JSON.
+ * Starts a process that calls a function of `@pileus/core/testing` with the subject that `module` exports and with
+ * `rest`, which is passed as JSON.
  */
 export function startProcess(
   module: string,
@@ -26,7 +26,7 @@ export function startProcess(
   });
 }
 
-/** By SIGKILL; resolves when it is gone. */
+/** Sends SIGKILL; resolves when the process has ended. */
 export async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, "exit");

@@ -5,17 +5,17 @@ import type { AnyDriver } from "../../driver/backend.ts";
 import type { Image } from "../../model/image.ts";
 import type { Need, SkipContext } from "../requires.ts";
 
-/** What the kit needs of a test runner: what vitest has, and `node:test` but for the name of its `after`. */
+/** What the kit needs of a test runner: vitest has it, and so has `node:test`, where `afterAll` is called `after`. */
 export interface Runner {
-  /** A suite; `body` is called at once and names its tests. */
+  /** Registers a suite; `body` is called at once and registers its tests. */
   describe(name: string, body: () => void): unknown;
-  /** One test; `timeout` in milliseconds. */
+  /** Registers a test; `timeout` is in milliseconds. */
   it(name: string, options: { readonly timeout: number }, test: (context: SkipContext) => Promise<void>): unknown;
-  /** Has `hook` called after the tests of the suite that is being described; `timeout` in milliseconds. */
+  /** Calls `hook` after the tests of the suite that is being described; `timeout` is in milliseconds. */
   afterAll(hook: () => Promise<void>, timeout?: number): unknown;
 }
 
-/** An account that the image has beside root. */
+/** An account of the image other than root. */
 export interface SubjectAccount {
   readonly name: string;
   readonly uid: number;
@@ -24,71 +24,71 @@ export interface SubjectAccount {
   readonly groups: readonly number[];
 }
 
-/** The driver under test, and what is particular about it. */
+/** The driver under test, and its particulars. */
 export interface DriverSubject {
   /** The driver's name. */
   readonly driver: string;
-  /** What it says that it can do; the kit checks it, and that the rest is refused. */
+  /** The capabilities that it declares. The kit checks them, and that all others are refused. */
   readonly capabilities: readonly Capability[];
   /** Opens a host on the folder with this driver; called several times for one folder. */
   open(root: string): Promise<Host<AnyDriver>>;
   /** An image to run. It needs `sh`, `cat`, `id`, `stty` and the like of BusyBox or Debian, and nothing else. */
   image(host: Host<AnyDriver>): Promise<Image>;
-  /** More keys for every create: a nic, limits, the driver's section. */
+  /** Additional keys for every create: a nic, limits, the driver's section. */
   readonly config?: SubjectConfig | ((host: Host<AnyDriver>) => Promise<SubjectConfig>) | undefined;
-  /**
-   * The keys that make an instance ignore being asked to stop. Without it the promises about such ones are not checked.
-   */
+  /** The keys that make an instance ignore a request to stop. Without them the kit does not test such instances. */
   readonly stubborn?: SubjectConfig | ((host: Host<AnyDriver>) => Promise<SubjectConfig>) | undefined;
-  /** What succeeds inside once such an instance ignores it, where it obeys at first. Needs the capability `exec`. */
+  /** A command that succeeds inside once such an instance ignores requests, if it obeys at first. Needs `exec`. */
   readonly stubbornOnce?: readonly string[] | undefined;
   /** Default: `daemon`, 1:1. */
   readonly account?: SubjectAccount | undefined;
-  /** An instance whose main program is not there, for the promise about such. Called once, with the folder's host. */
+  /** An instance whose main program is missing, to test its start. Called once, with the folder's host. */
   readonly missing?: ((host: Host<AnyDriver>) => Promise<MissingProgram>) | undefined;
   /**
-   * A program that needs more memory than its instance has, and the keys that leave it so little. Without it the promise
-   * about such programs is not checked.
+   * A program that needs more memory than its instance has, and the keys that leave it so little. Without it the
+   * promise about such programs is not checked.
    */
   readonly greedy?: { readonly argv: readonly string[]; readonly config?: SubjectConfig | undefined } | undefined;
-  /** What a program inside runs to end the instance from within. Default: `poweroff`. */
+  /** The command that ends the instance from inside. Default: `poweroff`. */
   readonly endsItself?: readonly string[] | undefined;
-  /** Of which streams its instances have logs, with the capability `logs`. Default: those of its kind, `LOG_STREAMS`. */
+  /** The streams of which its instances have logs, with the capability `logs`. Default: `LOG_STREAMS` of its kind. */
   readonly streams?: readonly LogStream[] | undefined;
-  /** What an instance prints as it comes up, with the capability `logs`. */
+  /** What an instance prints at its start, with the capability `logs`. */
   readonly prints?: { readonly stream: LogStream; readonly text: RegExp } | undefined;
   /**
-   * How the recover chapter has a host die, and where the other host is that shares the folder. `kill`: in a process of
-   * its own, which dies by SIGKILL; `module` is the URL of a module that exports `subject`, this very object. `abandon`:
-   * in this process, and the host is left as it is, for a driver whose instances cannot outlive the process. No promise
-   * about several processes is then checked but what two hosts of one process can show.
+   * How a host dies in the recover chapter, and where the second host runs. `kill`: in another process, which dies by
+   * SIGKILL; `module` is the URL of a module that exports `subject`, this very object. `abandon`: in this process,
+   * where the host is simply left, for a driver whose instances cannot outlive the process. The kit then tests several
+   * processes only as far as two hosts in one process can show it.
    */
   readonly crash: { readonly how: "kill"; readonly module: string } | { readonly how: "abandon" };
-  /** Ends an instance behind the host's back; resolves when it has ended. Default: by SIGKILL to `info.pid`. */
+  /** Kills an instance without its host; resolves when it has ended. Default: SIGKILL to `info.pid`. */
   lose?(info: InstanceInfo): Promise<void>;
-  /** What is there of any instance of the root, outside of the root too: processes, mounts, interfaces … as words. */
+  /**
+   * Descriptions of everything that exists of instances of the root, also outside it: processes, mounts, interfaces …
+   */
   leftovers?(root: string): Promise<readonly string[]>;
-  /** Undoes what `config` did to the host. */
+  /** Undoes what `config` changed on the host. */
   cleanUp?(host: Host<AnyDriver>): Promise<void>;
   /** The longest that one verb may take, in milliseconds. Default 10 s. */
   readonly deadline?: number | undefined;
   /**
-   * The one thing that the kit does not insist on: a driver that starts programs by `node:child_process` is told nothing
-   * of an end by a real-time signal.
+   * The one promise that the kit does not require: `node:child_process` does not report an end by a real-time signal,
+   * so a driver that starts programs with it cannot either.
    */
   readonly blindTo?: "real-time signals" | undefined;
-  /** Where to make the state folder. Default: the system's folder for temporary files. */
+  /** Where to create the state folder. Default: the system's folder for temporary files. */
   readonly folder?: string | undefined;
-  /** What the machine must have: see {@link requires}. */
+  /** What the tests need of the machine: see {@link requires}. */
   readonly needs?: readonly Need[] | undefined;
 }
 
-/** How to make an instance whose main program is missing, and what start is to name. */
+/** How to create an instance whose main program is missing, and the program that the error of start must name. */
 export interface MissingProgram {
   readonly program: string;
-  /** Default: the subject's. */
+  /** Default: the image of the subject. */
   readonly image?: Image | undefined;
-  /** More keys for the create. */
+  /** Additional keys for the create. */
   readonly config?: SubjectConfig | undefined;
 }
 
