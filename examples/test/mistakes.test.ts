@@ -21,39 +21,39 @@ afterAll(async () => {
 });
 
 const MISTAKES: readonly (readonly [driver: string, section: unknown, told: string])[] = [
-  ["lxc", "x", "lxc: must be an object, and is a string"],
+  ["lxc", "x", "lxc: must be an object, but is a string"],
   [
     "lxc",
     { init: "/sbin/init" },
-    'lxc.init: must be a list of a program and its arguments, and is a string: write ["/sbin/',
+    'lxc.init: must be a list of a program and its arguments, but is a string: write ["/sbin/',
   ],
-  ["lxc", { init: [] }, "lxc.init: must be a list of a program and its arguments, and is empty"],
-  ["lxc", { init: ["/sbin/init", 5] }, 'lxc.init.1: must be a string, and is 5: write "5"'],
-  ["lxc", { init: ["/sbin/init", "a\0"] }, "lxc.init.1: an argument has no NUL"],
-  ["lxc", { privileged: "true" }, "lxc.privileged: must be true or false, and is a string: write true"],
+  ["lxc", { init: [] }, "lxc.init: must be a list of a program and its arguments, but is empty"],
+  ["lxc", { init: ["/sbin/init", 5] }, 'lxc.init.1: must be a string, but is 5: write "5"'],
+  ["lxc", { init: ["/sbin/init", "a\0"] }, "lxc.init.1: an argument cannot contain NUL"],
+  ["lxc", { privileged: "true" }, "lxc.privileged: must be true or false, but is a string: write true"],
   ["lxc", { haltSignal: "SIGHALT" }, "lxc.haltSignal: no such signal: write SIGTERM, SIGRTMIN+3 or a number"],
   ["lxc", { privilege: true }, 'lxc.privilege: unknown key; did you mean "privileged"?'],
   [
     "oci",
     { cmd: "npm start" },
-    'and is a string: write ["npm", "start"], or for a command line of a shell ["sh", "-c",',
+    'but is a string: write ["npm", "start"], or for a command line of a shell ["sh", "-c",',
   ],
   [
     "oci",
     { entrypoint: "sh" },
-    'oci.entrypoint: must be a list of a program and its arguments, and is a string: write ["sh"]',
+    'oci.entrypoint: must be a list of a program and its arguments, but is a string: write ["sh"]',
   ],
-  ["oci", { command: ["sh"] }, "oci.command: unknown key; known are entrypoint, cmd"],
+  ["oci", { command: ["sh"] }, "oci.command: unknown key; known keys: entrypoint, cmd"],
   ["oci", { workdir: "srv" }, "oci.workdir: a working directory is an absolute path"],
-  ["oci", { user: 1000 }, 'oci.user: must be a string, and is 1000: write "1000"'],
+  ["oci", { user: 1000 }, 'oci.user: must be a string, but is 1000: write "1000"'],
   ["oci", { stopSignal: "SIGHALT" }, "oci.stopSignal: no such signal: write SIGTERM"],
-  ["oci", { init: 1 }, "oci.init: must be true or false, and is 1"],
+  ["oci", { init: 1 }, "oci.init: must be true or false, but is 1"],
   ["oci", { keepAlive: true, cmd: ["sh"] }, "oci.cmd: keepAlive starts no program: leave this or keepAlive out"],
   ["qemu", { machine: "pc" }, 'qemu.machine: must be "q35" or "microvm"'],
-  ["qemu", { rootSize: "8" }, 'qemu.rootSize: "8" is no size: write bytes, or a number and one of B kB'],
+  ["qemu", { rootSize: "8" }, 'qemu.rootSize: "8" is not a size: write bytes, or a number with one of the units B kB'],
   ["qemu", { rootSize: "1MiB" }, "qemu.rootSize: a root disk has at least 16MiB"],
   ["qemu", { cpuModel: "" }, "qemu.cpuModel: a processor model is letters, digits and"],
-  ["qemu", { disk: "8GiB" }, "qemu.disk: unknown key; known are machine, rootSize"],
+  ["qemu", { disk: "8GiB" }, "qemu.disk: unknown key; known keys: machine, rootSize"],
 ];
 
 describe("a mistake in the section of a driver is told in words of ours", () => {

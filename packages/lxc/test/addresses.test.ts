@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { parseAddresses } from "../src/addresses.ts";
 
-it("leaves loopback and link-local addresses out", () => {
+it("leaves out loopback and link-local addresses", () => {
   const json = JSON.stringify([
     {
       ifname: "lo",

@@ -8,13 +8,13 @@ it("is named after path and container as long as the name fits a socket", () => 
   expect(commandSocketName("/run/pileus/abc-web", "web")).toBe("/run/pileus/abc-web/web/command");
 });
 
-it("has a hash for a name where it does not fit", () => {
+it("is named by a hash if the name does not fit", () => {
   const name = "a".repeat(63);
   // Seen in /proc/net/unix for this very container.
   expect(commandSocketName(`/run/pileus/abcdefghij-${name}`, name)).toMatch(/^lxc\/[0-9a-f]{16}\/command$/);
 });
 
-it("tells of the end of a connection, also when that came before anybody asked", async () => {
+it("reports the end of a connection, even if it came before the question", async () => {
   const socket = new Socket();
   socket.destroy();
   const asked = untilClosed(socket);

@@ -33,7 +33,7 @@ afterAll(async () => {
 
 describe("a system container", () => {
   it(
-    "hands its environment to PID 1 exactly, line breaks, quotes and blanks included",
+    "passes its environment to PID 1 exactly, including line breaks, quotes and blanks",
     requires(NEEDS, async () => {
       const { host, image } = await bench();
       const env = { LINES: "one\ntwo\n", QUOTED: '"a b"', BLANKS: "  x  ", HASH: "# no comment", EMPTY: "" };
@@ -44,7 +44,7 @@ describe("a system container", () => {
     }),
   );
   it(
-    "can have the longest of names, and is found again by another host",
+    "can have the longest name, and is found again by another host",
     requires(NEEDS, async () => {
       const { root, host, image } = await bench();
       const name = `n${"-0123456789".repeat(5)}-abcdef`;
@@ -64,7 +64,7 @@ describe("a system container", () => {
     }),
   );
   it(
-    "is unprivileged: ids are mapped, root inside has no right over what the host's root owns, seccomp is on",
+    "is unprivileged: ids are mapped, root inside has no rights over files of the host's root, seccomp is on",
     requires(NEEDS, async () => {
       const { host, image } = await bench();
       await using system = await host.ephemeral({ driver: "lxc", name: "plain", image });
@@ -93,7 +93,7 @@ describe("a system container", () => {
     }),
   );
   it(
-    "is privileged when asked: root inside is root, less some capabilities",
+    "is privileged on request: root inside is root, without some capabilities",
     requires(NEEDS, async () => {
       const { host, image } = await bench();
       await using system = await host.ephemeral({ driver: "lxc", name: "priv", image, lxc: { privileged: true } });
@@ -118,7 +118,7 @@ describe("a system container", () => {
     }),
   );
   it(
-    "has its limit of swap space beside that of memory",
+    "has its limits of swap space and of memory",
     requires(NEEDS, async () => {
       const { host, image } = await bench();
       const limits = { memory: { limit: "32m", swap: "16m" } };
@@ -139,7 +139,7 @@ describe("a system container", () => {
       const { host, image } = await bench();
       await using system = await host.ephemeral({ driver: "lxc", name: "limits", image, limits: { memory: "32MiB" } });
       expect((await system.metrics()).memory.limitBytes).toBe(32 * 2 ** 20);
-      // One greedy program and nobody else at work, who could be what the kernel ends next, PID 1 included.
+      // Only one greedy program runs, because the kernel could kill any other process next, including PID 1.
       const greedy = ["sh", "-c", "tail -c 100000000 /dev/zero; echo $?"];
       expect((await system.run(greedy, { timeout: 20_000 })).stdout).toBe("137\n");
       const told = await system.run(["tail", "-c", "100000000", "/dev/zero"], { timeout: 20_000 });

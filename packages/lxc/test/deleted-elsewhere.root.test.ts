@@ -13,7 +13,7 @@ import { leftovers } from "./support/leftovers.ts";
 import { subject } from "./support/lxc-subject.ts";
 
 it(
-  "takes no harm when another process deletes a container while this one is busy, and is told of it",
+  "survives that another process deletes a container while this one is busy, and learns of it",
   requires(subject.needs ?? [], async () => {
     const root = await mkdtemp(join(tmpdir(), "pileus-lxc-busy-"));
     const host = await openHost({ root, drivers: [lxc()] });

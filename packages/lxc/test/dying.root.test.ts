@@ -14,7 +14,10 @@ import { subject } from "./support/lxc-subject.ts";
 const freezerOf = (pid: number) =>
   readCgroupLayout().folderOf(readFileSync(`/proc/${pid}/cgroup`, "utf8"), "freezer") ?? "";
 
-/** Keeps PID 1 in the midst of its end, out of its cgroups, until what is returned is called: it waits for a child that does not die. */
+/**
+ * Keeps PID 1 in the middle of its end, out of its cgroups, until the returned function is called: it waits for a child
+ * that does not die.
+ */
 async function holdInItsEnd(pid: number): Promise<() => void> {
   const [child = ""] = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ");
   const container = freezerOf(pid);
@@ -31,7 +34,7 @@ async function holdInItsEnd(pid: number): Promise<() => void> {
 }
 
 it(
-  "finds a container in the midst of its end running, and learns of the end",
+  "finds a container that is ending as running, and learns of its end",
   requires<TestContext>(subject.needs ?? [], async (context) => {
     if (readCgroupLayout().controller("freezer")?.version !== 1) context.skip("needs cgroup version 1");
     const root = await mkdtemp(join(tmpdir(), "pileus-lxc-dying-"));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Freezer, isFrozen, isFrozenIfThere, setFrozen } from "../src/freezer.ts";
 
-// Plain files stand for the cgroup: inotify(7) tells of both alike. What the kernel would answer, the test writes.
+// Plain files stand for the cgroup: inotify(7) reports both alike. The test writes the answers of the kernel.
 describe("the freezer of cgroup version 2", () => {
   let freezer: Freezer;
   const kernelSays = (frozen: 0 | 1) =>
@@ -18,7 +18,7 @@ describe("the freezer of cgroup version 2", () => {
   });
   afterEach(() => rmSync(freezer.folder, { recursive: true }));
 
-  it("asks, and resolves when the kernel tells that every process stands still", async () => {
+  it("requests the freeze, and resolves when the kernel reports that every process is frozen", async () => {
     let done = false;
     const frozen = setFrozen(freezer, true).then(() => {
       done = true;
@@ -31,12 +31,12 @@ describe("the freezer of cgroup version 2", () => {
     expect(isFrozen(freezer)).toBe(true);
   });
 
-  it("goes on waiting when something else in the group changed", async () => {
+  it("continues to wait when something else in the group has changed", async () => {
     let done = false;
     const frozen = setFrozen(freezer, true).then(() => {
       done = true;
     });
-    // It watches since before us, and so hears of the same change first.
+    // This watch began earlier, so it sees the same change first.
     const watcher = watch(join(freezer.folder, "cgroup.events"));
     const told = once(watcher, "change");
     kernelSays(0);
@@ -48,7 +48,7 @@ describe("the freezer of cgroup version 2", () => {
     await frozen;
   });
 
-  it("resolves at once when it is as asked already", async () => {
+  it("resolves at once if it is already in the requested state", async () => {
     await setFrozen(freezer, false);
     expect(asked()).toBe("0");
   });
@@ -71,6 +71,6 @@ describe.each([1, 2] as const)("a freeze by cgroup version %d", (version) => {
   });
 });
 
-it.each([1, 2] as const)("is not frozen where the cgroup of version %d is gone", (version) => {
+it.each([1, 2] as const)("is not frozen if the cgroup of version %d is gone", (version) => {
   expect(isFrozenIfThere({ version, folder: "/sys/fs/cgroup/pileus-gone" })).toBe(false);
 });

@@ -11,7 +11,7 @@ import { subject } from "./support/lxc-subject.ts";
 
 const run = (file: string, ...args: string[]) => execFileSync(file, args, { stdio: "ignore" });
 
-/** Fills a disk but for `free` bytes. */
+/** Fills a disk except for `free` bytes. */
 function fill(folder: string, free: number): void {
   const fd = openSync(join(folder, "filling"), "a");
   try {

@@ -29,7 +29,10 @@ afterAll(async () => {
   expect(left).toEqual([]);
 });
 
-/** Tries to write to a helper by all that names it: while it runs, and, from a process that it leaves behind, once it has ended. */
+/**
+ * Tries to write to a helper through every name of it: while it runs, and, from a process that it leaves behind, after
+ * its end.
+ */
 const OVERWRITE = `
 attack() { (echo evil >"$1") 2>/dev/null && echo "emptied $1"; (echo evil >>"$1") 2>/dev/null && echo "wrote to $1"; }
 for p in /proc/[0-9]*; do
@@ -79,7 +82,7 @@ describe("what runs in a container", () => {
       })(context),
   );
 
-  // Of the two that a program takes at its start, there is room for none, or for one.
+  // A program needs two processes at its start. There is room for none, or for one.
   it.for([10, 11])("can use up its %d processes: exec says so, and all else works", (processes, context) =>
     requires(NEEDS, async () => {
       const system = await host.create({ driver: "lxc", name: "full", image, limits: { processes } });

@@ -19,7 +19,7 @@ const never = new Promise<never>(() => undefined);
 const words = (...numbers: readonly number[]) => Buffer.from(Uint32Array.from(numbers).buffer);
 const openWriter = () => openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
 
-/** What is made of words that a writer leaves before it goes. */
+/** The result for bytes that a writer leaves before it closes. */
 async function told(...pieces: readonly Buffer[]): Promise<unknown> {
   using verdict = new InitVerdict(fifo, "/sbin/init");
   const writer = openWriter();
@@ -28,25 +28,25 @@ async function told(...pieces: readonly Buffer[]): Promise<unknown> {
   return await verdict.accept(never, {}).catch((reason: unknown) => reason);
 }
 
-// Root inside owns the FIFO for as long as it is there.
-describe("what comes in the place of the verdict on a container's PID 1", () => {
-  it("is a missing program or another error where the words say so", async () => {
+// Root inside owns the FIFO as long as it exists.
+describe("foreign bytes instead of the verdict on a container's PID 1", () => {
+  it("are a missing program or another error if the numbers say so", async () => {
     expect(await told(words(2, 2))).toBeInstanceOf(NotFoundError);
     expect(await told(words(2, 13))).toMatchObject({ errno: "EACCES" });
     expect(await told(words(1, 1))).toMatchObject({ errno: "EPERM" });
   });
 
-  it("is an error of this library whatever the words are, and no more of them is kept than there should be", async () => {
+  it("are an error of this library for any numbers, and no more than eight bytes are kept", async () => {
     expect(await told(words(0xffff_ffff, 0xffff_ffff))).toBeInstanceOf(FileError);
     expect(await told(words(2), words(13), Buffer.alloc(32_768, 1))).toMatchObject({ errno: "EACCES" });
   });
 
-  it("is nothing where it is not whole", async () => {
+  it("are ignored if they are incomplete", async () => {
     expect(await told()).toBeUndefined();
     expect(await told(Buffer.alloc(7, 1))).toBeUndefined();
   });
 
-  it("keeps nobody waiting who holds it open and says nothing: the end and the caller's signal come before", async () => {
+  it("do not block if the FIFO stays open without a byte: the end or the caller's signal ends the wait", async () => {
     using verdict = new InitVerdict(fifo, "/sbin/init");
     const writer = openWriter();
     try {

@@ -12,9 +12,9 @@ const NEEDS = ["root", "binary:unshare"] as const;
 
 interface Inside {
   readonly tool: ChildProcess;
-  /** PID 1 of a pid namespace of its own, by its pid here. */
+  /** The pid of the namespace's PID 1 in this namespace. */
   init(): Promise<number>;
-  /** Resolves once the text so far has it. */
+  /** Resolves when the output so far contains the text. */
   until(expected: string): Promise<string>;
   readonly exit: Promise<unknown>;
 }
@@ -56,7 +56,7 @@ async function childOf(pid: number, helper: string): Promise<number> {
   for (const deadline = Date.now() + 5000; ; ) {
     const child = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).trim();
     const isHelper = child !== "" && (await readFile(`/proc/${child}/cmdline`, "utf8")).startsWith(helper);
-    // What comes before it has blocked its signals, the kernel drops.
+    // The kernel drops signals that arrive before it has blocked them.
     if (isHelper && !/SigBlk:\s0{16}/.test(await readFile(`/proc/${child}/status`, "utf8"))) return Number(child);
     if (Date.now() > deadline) throw new Error("there is no PID 1");
     await new Promise((resolve) => setImmediate(resolve));
@@ -77,7 +77,7 @@ describe("the reaper", () => {
     ["TERM", 143],
     ["KILL", 137],
     ["RTMIN+3", 165],
-  ] as const)("tells the death of its program by SIG%s as 128 plus the signal", ([signal, code], context) =>
+  ] as const)("reports the death of its program by SIG%s as 128 plus the signal", ([signal, code], context) =>
     requires(NEEDS, () =>
       inside(["reaper", "bash", "-c", `read go; kill -${signal} $$`], async ({ tool, exit }) => {
         tool.stdin?.end("go\n");
@@ -87,7 +87,7 @@ describe("the reaper", () => {
   );
 
   it.for(["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGQUIT"] as const)(
-    "forwards %s to its program alone",
+    "forwards %s to its program only",
     (signal, context) =>
       requires(NEEDS, () => {
         const traps = `sleep 100 & trap 'echo got; kill -0 $! && exit 5' ${signal.slice(3)}; echo up; while :; do wait; done`;
@@ -100,7 +100,7 @@ describe("the reaper", () => {
       })(context),
   );
 
-  it("lets its program die of a signal that it does not handle, as it would not as PID 1", (context) =>
+  it("lets its program die of a signal without a handler, which PID 1 itself would ignore", (context) =>
     requires(NEEDS, () =>
       inside(["reaper", "sh", "-c", "echo up; exec sleep 100"], async ({ init, until, exit }) => {
         await until("up");
@@ -109,7 +109,7 @@ describe("the reaper", () => {
       }),
     )(context));
 
-  it("reaps what others leave behind", (context) =>
+  it("reaps orphaned processes", (context) =>
     requires(NEEDS, () => {
       const orphans =
         "for i in 1 2 3 4 5; do (sh -c : & ); done; echo up; read go; grep -c 'State:.Z' /proc/[0-9]*/status | grep -c ':1$'; exit 0";
@@ -121,7 +121,7 @@ describe("the reaper", () => {
       });
     })(context));
 
-  it("leaves its program no signal blocked, and its own descriptors to its user", (context) =>
+  it("leaves no signal of its program blocked, and its own descriptors to its user", (context) =>
     requires(NEEDS, () => {
       const look = "grep SigBlk /proc/self/status; readlink /proc/1/fd/1 >/dev/null && echo mine; read go";
       return inside(
@@ -134,13 +134,13 @@ describe("the reaper", () => {
   it.for([
     ["/no/such/program", 127],
     ["/etc/passwd", 126],
-  ] as const)("ends as a shell does where its program cannot be run: %s", ([program, code], context) =>
+  ] as const)("ends like a shell if its program cannot be run: %s", ([program, code], context) =>
     requires(NEEDS, () => inside(["reaper", program], async ({ exit }) => expect(await exit).toBe(code)))(context),
   );
 });
 
 describe("the idle init", () => {
-  it("ends by SIGTERM at once, and by no other signal", (context) =>
+  it("ends at SIGTERM at once, and at no other signal", (context) =>
     requires(NEEDS, () =>
       inside(["idle"], async ({ init, exit }) => {
         const pid = await init();

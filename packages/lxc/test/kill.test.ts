@@ -5,7 +5,7 @@ import { afterEach, expect, it } from "vitest";
 import { within } from "../../core/src/testing/kit/expect.ts";
 import { kill } from "../src/kill.ts";
 
-// Programs that sleep stand for the monitor and its inits; what the log would tell, the test says.
+// Sleeping programs stand for the monitor and its inits. The test tells what the log would tell.
 const children: ChildProcess[] = [];
 function program(): { identity: ProcessIdentity; ended: Promise<void>; child: ChildProcess } {
   const child = spawn("sleep", ["2147483647"], { stdio: "ignore" });
@@ -27,7 +27,7 @@ function target(
   return { monitor: { ...monitor, init: { find, isRebooting } }, thaw: stands, release: async () => {} };
 }
 
-it("kills the init that a reboot has put in the place of one that had ended before the signal came", async () => {
+it("kills the init that a reboot has started after its predecessor had ended before the signal", async () => {
   const [monitor, before, after] = [program(), program(), program()];
   before.child.kill("SIGKILL");
   await before.ended;
@@ -39,7 +39,7 @@ it("kills the init that a reboot has put in the place of one that had ended befo
   expect(after.child.signalCode).toBe("SIGKILL");
 });
 
-it("kills the monitor that is about to start another init, though the signal reached the one before", async () => {
+it("kills a monitor that is about to start another init, even if the signal reached the previous one", async () => {
   const [monitor, init] = [program(), program()];
   let rebooting = false;
   const alive = () => (init.child.signalCode === null ? init.identity : undefined);
@@ -51,7 +51,7 @@ it("kills the monitor that is about to start another init, though the signal rea
   expect(monitor.child.signalCode).toBe("SIGKILL");
 });
 
-it("lets a monitor write down how its init ended", async () => {
+it("lets a monitor log how its init ended", async () => {
   const [monitor, init] = [program(), program()];
   const alive = () => (init.child.signalCode === null ? init.identity : undefined);
   const killLoop = await kill(target(monitor, alive, () => false));
@@ -62,7 +62,7 @@ it("lets a monitor write down how its init ended", async () => {
   expect(monitor.child.signalCode).toBe("SIGTERM");
 });
 
-it("goes on when a look fails, and gives up when told", async () => {
+it("continues after a failed look, and stops on abort", async () => {
   const [monitor, init] = [program(), program()];
   const looks = [init.identity, new Error("EMFILE"), init.identity];
   let over = false;
@@ -80,7 +80,7 @@ it("goes on when a look fails, and gives up when told", async () => {
   expect([over, looks, monitor.child.signalCode]).toEqual([true, [], null]);
 });
 
-it("ends what a monitor that was killed leaves behind, without which its end is not seen", async () => {
+it("kills what a killed monitor leaves behind, which would hide its end", async () => {
   const monitor = program();
   let seen = () => {};
   const ended = new Promise<void>((resolve) => {

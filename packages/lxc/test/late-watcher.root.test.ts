@@ -12,7 +12,7 @@ import { lxc } from "../src/index.ts";
 import { leftovers } from "./support/leftovers.ts";
 import { subject } from "./support/lxc-subject.ts";
 
-/** Another process with a host on the root, which holds the run of the instance. */
+/** Another process that has a host on the root and holds the run of the instance. */
 async function watcherOf(root: string, name: string) {
   const script = fileURLToPath(new URL("support/watch-end.ts", import.meta.url));
   const child = spawn(process.execPath, ["--import", "tsx", "--conditions=@pileus/source", script, root, name], {
@@ -26,7 +26,7 @@ async function watcherOf(root: string, name: string) {
 }
 
 it.for(["launched", "found"] as const)(
-  "leaves the next run alone when a process that %s one learns late of its end",
+  "leaves the next run alone when a process that %s the previous one learns late of its end",
   (how, context) =>
     requires(subject.needs ?? [], async () => {
       const root = await mkdtemp(join(tmpdir(), "pileus-lxc-late-"));

@@ -9,7 +9,7 @@ const FACTS =
   "umask; ulimit -Sn; ulimit -c; nice; cat /proc/self/oom_score_adj; grep SigIgn /proc/self/status; ls /proc/self/fd";
 
 it(
-  "starts a tool with nothing that whoever asks has made of itself",
+  "starts a tool with none of the settings of its caller",
   requires(["root"], async () => {
     const caller = `umask 077; ulimit -Sn 64; ulimit -Sc 1; trap '' HUP TERM USR1; echo 500 >/proc/self/oom_score_adj
       exec nice -n 5 /proc/self/fd/3 3 /bin/sh -c "$0" 5</dev/null`;
@@ -18,7 +18,7 @@ it(
     });
     const [said] = await Promise.all([text(child.stdout as NodeJS.ReadableStream), once(child, "exit")]);
     expect(said.split("\n").slice(0, 6)).toEqual(["0022", "1024", "0", "0", "0", "SigIgn:\t0000000000000000"]);
-    // ls has one of its own.
+    // ls opens one itself.
     expect(said.split("\n").slice(6)).toEqual(["0", "1", "2", "3", ""]);
   }),
 );

@@ -5,7 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { expect, it, vi } from "vitest";
 import { readMetrics } from "../src/metrics.ts";
 
-it("leaves no reading that nobody waits for when a cgroup cannot be looked for", async () => {
+it("leaves no pending read when a cgroup cannot be found", async () => {
   const unhandled = vi.fn();
   process.on("unhandledRejection", unhandled);
   try {
@@ -22,10 +22,10 @@ it("leaves no reading that nobody waits for when a cgroup cannot be looked for",
 });
 
 it.each([
-  // Processors of 64 use 2^53 ns in a day and a half.
+  // 64 processors use 2^53 ns in a day and a half.
   { version: 1, file: "cpuacct.usage", text: "9007199254740993000\n" },
   { version: 2, file: "cpu.stat", text: "nr_periods 0\nusage_usec 9007199254740993\nuser_usec 1\n" },
-] as const)("keeps processor time exact beyond what a number of nanoseconds holds: version $version", async (given) => {
+] as const)("keeps processor time exact beyond 2^53 nanoseconds: version $version", async (given) => {
   const folder = mkdtempSync(join(tmpdir(), "pileus-metrics-"));
   try {
     for (const [file, text] of [

@@ -12,12 +12,12 @@ const cleaned = line("DEBUG", "network", "Deleted network devices");
 const exitOf = (text: string) => exitOfLog(parseMonitorLog(text));
 
 describe("exitOfLog", () => {
-  it("tells an exit code and a signal", () => {
+  it("reads an exit code and a signal", () => {
     expect(exitOf(started(7) + failed(7, 3) + cleaned)).toEqual({ kind: "exited", code: 3 });
     expect(exitOf(started(7) + killed(7, 9) + cleaned)).toEqual({ kind: "signaled", signal: "SIGKILL" });
   });
 
-  it("takes a halt from inside for code 0, and a restart for a signal: reboot(2)", () => {
+  it("treats a halt from inside as code 0, and a restart as a signal: reboot(2)", () => {
     expect(exitOf(started(7) + killed(7, 2) + cleaned)).toEqual({ kind: "exited", code: 0 });
     expect(exitOf(started(7) + killed(7, 1) + cleaned)).toEqual({ kind: "signaled", signal: "SIGHUP" });
   });
@@ -28,40 +28,40 @@ describe("exitOfLog", () => {
     expect(exitOf(started(1234) + killed(1234, 15))).toEqual({ kind: "signaled", signal: "SIGTERM" });
   });
 
-  it("takes an orderly end of which nothing is said for code 0", () => {
+  it("treats an orderly end without a message as code 0", () => {
     expect(exitOf(started(7) + cleaned)).toEqual({ kind: "exited", code: 0 });
     expect(exitOf(started(7) + line("ERROR", "network", "Failed to delete network devices"))).toMatchObject({
       code: 0,
     });
   });
 
-  it("knows nothing where the monitor did not live to tell, or nothing ran", () => {
+  it("knows no exit status if the monitor died first, or nothing ran", () => {
     expect(exitOf(started(7))).toBeUndefined();
     expect(exitOf("")).toBeUndefined();
     expect(exitOf(line("ERROR", "start", "Failed to spawn container") + cleaned)).toBeUndefined();
   });
 
-  it("tells of the last start alone, and of nobody else's child", () => {
+  it("reports only the last start, and no foreign child", () => {
     expect(exitOf(started(7) + failed(7, 3) + cleaned + started(8))).toBeUndefined();
     expect(exitOf(started(7) + failed(8, 3) + cleaned)).toEqual({ kind: "exited", code: 0 });
   });
 });
 
 describe("parseMonitorLog", () => {
-  it("says that nothing is known of an empty log, and of text that is none", () => {
+  it("knows nothing from an empty log, or from text that is no log", () => {
     const nothing = { init: undefined, ended: undefined, orderly: false, rebooting: false, failure: undefined };
     expect(parseMonitorLog("")).toEqual(nothing);
     expect(parseMonitorLog(`Started "/x" with pid "7"\nERROR\n`)).toEqual(nothing);
   });
 
-  it("tells a restart under way, until the next init starts", () => {
+  it("reports a running restart, until the next init starts", () => {
     expect(parseMonitorLog(started(7) + killed(7, 9)).rebooting).toBe(false);
     expect(parseMonitorLog(started(7) + killed(7, 1)).rebooting).toBe(true);
     const again = started(7) + killed(7, 1) + cleaned + started(8);
     expect(parseMonitorLog(again)).toMatchObject({ init: 8, ended: undefined, orderly: false, rebooting: false });
   });
 
-  it("takes no message for one that only begins, or ends, as one does", () => {
+  it("ignores a message that only begins or ends like a known one", () => {
     for (const message of [
       `He said: Started "/x" with pid "9"`,
       `Started "/x" with pid "9" at last`,
@@ -73,16 +73,16 @@ describe("parseMonitorLog", () => {
       expect(parseMonitorLog(started(7) + line("INFO", "start", message))).toEqual(parseMonitorLog(started(7)));
   });
 
-  it("takes no line below ERROR for a failure", () => {
+  it("treats no line below ERROR as a failure", () => {
     expect(parseMonitorLog(line("WARN", "conf", "all the same"))).toMatchObject({ failure: undefined });
   });
 
-  it("names the first error of a start that failed, the cause of those after it", () => {
+  it("names the first error of a failed start, which causes the later ones", () => {
     const log = line("ERROR", "conf", "the cause") + line("ERROR", "start", "what follows");
     expect(parseMonitorLog(log)).toMatchObject({ init: undefined, failure: "the cause" });
   });
 
-  it("takes only the lines of lxc-start, as liblxc writes them", () => {
+  it("reads only the lines of lxc-start, as liblxc writes them", () => {
     const log = started(7);
     for (const forged of [
       `x${log}`,

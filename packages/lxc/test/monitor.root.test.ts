@@ -51,7 +51,7 @@ const LISTEN = `
   $| = 1; print "listening"; sleep;`;
 
 it(
-  "asks no more for the end of a monitor that was let go in the midst of a reboot, and never tells of it",
+  "stops waiting for the end of a monitor that was detached during a reboot, and never reports it",
   requires(["root", "binary:busybox", "binary:perl"], async () => {
     const folder = await mkdtemp(join(tmpdir(), "pileus-monitor-"));
     const tool = join(folder, "yes");
@@ -89,7 +89,7 @@ it(
 );
 
 it(
-  "keeps no connection to a monitor where descriptors run out",
+  "keeps no connection to a monitor when descriptors run out",
   requires(["root", "binary:perl", "binary:prlimit"], async () => {
     const spec = { ...FULL_SPEC, name: "short" };
     const endSocket = await runAs([commandSocketName(containerPaths(spec).lxcpath, spec.name)], ["perl", "-e", LISTEN]);

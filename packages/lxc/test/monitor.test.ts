@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { startMonitor } from "../src/monitor.ts";
 import { PROGRAM_SPEC } from "./support/spec.ts";
 
-/** What this process has open, as far as it is still there to be told. */
+/** The files that this process has open, without those that close during the look. */
 function openFiles(): readonly string[] {
   return readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
@@ -16,7 +16,7 @@ function openFiles(): readonly string[] {
   });
 }
 
-it("keeps no file of the output open when the other cannot be", async () => {
+it("keeps no output file open when the other cannot be opened", async () => {
   const folder = mkdtempSync(join(tmpdir(), "pileus-output-"));
   try {
     const stdout = join(folder, "stdout");
@@ -31,7 +31,7 @@ it("keeps no file of the output open when the other cannot be", async () => {
 
 const ACCEPTED = { accept: async () => undefined };
 
-/** Stands in for lxc-start: says in its log that it has started, and ends when the file `go` is there. */
+/** Stands for lxc-start: logs that it has started, and ends when the file `go` appears. */
 const STAND_IN = `#!/bin/sh
 for argument; do
   [ "$before" = --logfile ] && log=$argument
@@ -41,7 +41,7 @@ echo "lxc-start a 20260101000000.000 DEBUG    start - ../src/lxc/start.c:post_st
 until [ -e "$0.go" ]; do sleep 0.01; done
 `;
 
-it("takes no harm when another process has removed the log of a run before its end is seen here", async () => {
+it("survives that another process removes the log of a run before its end is seen here", async () => {
   const folder = mkdtempSync(join(tmpdir(), "pileus-monitor-"));
   const unhandled: unknown[] = [];
   const note = (reason: unknown) => unhandled.push(reason);
@@ -55,7 +55,7 @@ it("takes no harm when another process has removed the log of a run before its e
     rmSync(run, { recursive: true });
     writeFileSync(`${tool}.go`, "");
     await monitor.ended;
-    // Rejections that nobody handled are told of after the microtasks.
+    // Unhandled rejections are reported after the microtasks.
     await new Promise((resolve) => setImmediate(resolve));
     expect(unhandled).toEqual([]);
     expect(monitor.init.find()).toBeUndefined();

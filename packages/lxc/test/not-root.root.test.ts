@@ -9,7 +9,7 @@ import { expect, it } from "vitest";
 const NOBODY = 65_534;
 
 it(
-  "refuses with HostError to make a container for who is not root, and leaves nothing",
+  "refuses with HostError to make a container for a user other than root, and leaves nothing",
   requires(["root"], async () => {
     const folder = await mkdtemp(join(tmpdir(), "pileus-lxc-nobody-"));
     try {

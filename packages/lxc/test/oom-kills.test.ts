@@ -19,12 +19,12 @@ const layout = (version?: 1 | 2) => ({
   controller: (): ControllerMount | undefined => version && { version, path: "/sys/fs/cgroup", root: "/" },
 });
 
-it("are those of the whole container, by whatever version of cgroups", async () => {
+it("are those of the whole container, with any version of cgroups", async () => {
   expect(await oomKills(layout(2), folder, "init")).toBe(3);
   expect(await oomKills(layout(1), folder, "init")).toBe(5);
 });
 
-it("are none where nothing counts, or the container has ended", async () => {
+it("are none if the host does not count, or the container has ended", async () => {
   expect(await oomKills(layout(), folder, "init")).toBe(0);
   expect(await oomKills(layout(2), undefined, "init")).toBe(0);
   expect(await oomKills(layout(1), join(folder, "gone"), "init")).toBe(0);

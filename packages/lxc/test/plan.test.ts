@@ -12,11 +12,11 @@ function config(more: Record<string, unknown> = {}, lxc?: unknown): InstanceConf
 }
 
 describe("the plan of a change", () => {
-  it("is empty for what stays the same, and at create", () => {
+  it("is empty at create, and for settings that stay the same", () => {
     expect(plan(config(), config(), []).changes).toEqual([]);
     expect(plan(undefined, config({ limits: { cpu: 1 } }), []).changes).toEqual([]);
   });
-  it("tells live from next-start from what cannot be", () => {
+  it("distinguishes live, next-start and impossible changes", () => {
     const after = config({ labels: { a: "b" }, limits: { memory: "1GiB" }, image: "other" }, { privileged: true });
     expect(Object.fromEntries(plan(config(), after, []).changes.map(({ path, effect }) => [path, effect]))).toEqual({
       image: "unsupported",
@@ -25,7 +25,7 @@ describe("the plan of a change", () => {
       "lxc.privileged": "unsupported",
     });
   });
-  it("refuses what no container can have, with the reason", () => {
+  it("refuses settings that no container can have, with the reason", () => {
     const issues = (more: Record<string, unknown>) =>
       refusals(config(more), LEGACY_FACTS.cgroups).map(({ path, message }) => `${path.join(".")}: ${message}`);
     expect(issues({ limits: { memory: 2 ** 20 - 1 } })).toEqual([
@@ -37,7 +37,7 @@ describe("the plan of a change", () => {
     ]);
     expect(issues({ limits: { memory: 2 ** 20 }, env: { PATH: "a", "a-b": "c" } })).toEqual([]);
   });
-  it("refuses limits that this host cannot keep, with the reason", () => {
+  it("refuses limits that this host cannot enforce, with the reason", () => {
     const { limits } = config({ limits: { cpu: 0.001, processes: 5 } });
     expect(refusedLimits(limits, LEGACY_FACTS.cgroups).map(({ path }) => path)).toEqual([["limits", "cpu"]]);
     const without = {
@@ -49,7 +49,7 @@ describe("the plan of a change", () => {
       ["limits.cpu", "unsupported"],
     ]);
   });
-  it("refuses a limit of swap space where the kernel does not count it", () => {
+  it("refuses a limit of swap space if the kernel does not count it", () => {
     const { limits } = config({ limits: { memory: { limit: "1GiB", swap: 0 } } });
     expect(refusedLimits(limits, UNIFIED_FACTS.cgroups, true)).toEqual([]);
     expect(refusedLimits(limits, UNIFIED_FACTS.cgroups, false)).toMatchObject([{ path: ["limits", "memory", "swap"] }]);
@@ -59,7 +59,7 @@ describe("the plan of a change", () => {
 });
 
 describe("the section lxc", () => {
-  it("is unprivileged unless it says otherwise", () => {
+  it("is unprivileged by default", () => {
     expect(LxcSectionSchema.parse(undefined)).toEqual({ privileged: false });
   });
   it.each([{ init: [] }, { init: [""] }, { init: ["a\0b"] }, { haltSignal: "SIGNONE" }, { privilege: true }])(

@@ -7,6 +7,6 @@ it.each([
   ["6.0.0-devel", []],
   ["10.0.1", []],
   [undefined, []],
-])("of a liblxc %s lacks %j", (version, needs) => {
+])("with liblxc %s lacks %j", (version, needs) => {
   expect(missingLiblxc(version).map(({ need }) => need)).toEqual(needs);
 });

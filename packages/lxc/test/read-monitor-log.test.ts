@@ -20,7 +20,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-it("says what the whole log says of the latest start, however much was said since and before", () => {
+it("tells what the whole log says about the latest start, with any amount of text before and after", () => {
   const end = line("Child <8> ended on signal Hangup(1)");
   for (const size of [0, 1000, 65_536, 65_600, 200_000, 1_000_000]) {
     const text = chatter(size) + started(7) + chatter(100) + started(8) + chatter(size) + end;
@@ -30,15 +30,15 @@ it("says what the whole log says of the latest start, however much was said sinc
   }
 });
 
-it("names the failure of a start that never came to an init", () => {
+it("names the failure of a start that never had an init", () => {
   const text = chatter(200_000) + line("x").replace("DEBUG", "ERROR") + chatter(200_000);
   writeFileSync(file, text);
   expect(readMonitorLog(file)).toMatchObject({ init: undefined, failure: "x" });
 });
 
-it("reads no more of a log of gigabytes than its end", () => {
+it("reads only the end of a log of gigabytes", () => {
   writeFileSync(file, started(7));
-  // A hole: nothing of it is on the disk.
+  // A hole, which takes no space on disk.
   truncateSync(file, 8 * 2 ** 30);
   appendFileSync(file, `\n${started(9)}`);
   expect(readMonitorLog(file).init).toBe(9);
@@ -46,7 +46,7 @@ it("reads no more of a log of gigabytes than its end", () => {
 
 const onDisk = () => statSync(file).blocks * 512;
 
-it("gives back what a long log says of earlier starts, and leaves a short one and the latest start as they are", () => {
+it("frees the earlier starts of a long log, and keeps a short log and the latest start unchanged", () => {
   writeFileSync(file, started(7) + chatter(200_000) + started(8));
   const short = readFileSync(file);
   trimMonitorLog(file);
@@ -62,11 +62,11 @@ it("gives back what a long log says of earlier starts, and leaves a short one an
   expect(readMonitorLog(file)).toMatchObject({ init: 9, rebooting: true });
 });
 
-it("keeps a log that grows trimmed, until told to leave it", async () => {
+it("trims a growing log until it is told to stop", async () => {
   writeFileSync(file, chatter(4_000_000) + started(8));
   const leave = keepTrimmed(file, 10);
   const before = onDisk();
-  // What it was when the watch began is no change.
+  // The size at the beginning of the watch is no change.
   appendFileSync(file, line("Processing"));
   await expect.poll(onDisk, { timeout: 10_000, interval: 10 }).toBeLessThan(before - 3_500_000);
   leave();

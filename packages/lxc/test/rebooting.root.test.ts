@@ -8,11 +8,11 @@ import { lxc } from "../src/index.ts";
 import { leftovers } from "./support/leftovers.ts";
 import { subject } from "./support/lxc-subject.ts";
 
-/** Each finds the container at another point of its reboot. */
+/** Each round finds the container at another point of its reboot. */
 const ROUNDS = 5;
 
 it(
-  "finds a container that does nothing but reboot running, and kills it for good",
+  "finds a container that always reboots as running, and kills it for good",
   requires(subject.needs ?? [], async () => {
     const root = await mkdtemp(join(tmpdir(), "pileus-lxc-rebooting-"));
     const host = await openHost({ root, drivers: [lxc()] });

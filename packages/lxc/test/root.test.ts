@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { removeRoot } from "../src/root.ts";
 import { FULL_SPEC } from "./support/spec.ts";
 
-/** Folders in folders, each made from within the one before: their path is 10 000 bytes long. */
+/** Nested folders, each made from within its parent: their path has 10,000 bytes. */
 const DEEP = `
   for (let i = 0; i < 2500; i += 1) {
     require("node:fs").mkdirSync("abc");
@@ -15,7 +15,7 @@ const DEEP = `
   }
 `;
 
-it("removes a root whose folders go deeper than a path can", async () => {
+it("removes a root whose folders are nested deeper than the longest path", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-root-"));
   try {
     const root = { layers: [], folder: join(folder, "root") };

@@ -13,7 +13,7 @@ const NETWORK = { name: "pileuslsd", ipv4: "10.93.42.1/24" } as const;
 const TIMEOUT = 120_000;
 const NEEDS = ["root", "cgroup", "overlay", "binary:lxc-start", "binary:mmdebstrap", "binary:dnsmasq"] as const;
 
-// Bootstrapped once for a machine: no test pays for it.
+// Bootstrapped once on a machine, so that no test has to wait for it.
 beforeAll(async () => {
   if (NEEDS.every((need) => lacking(need) === undefined)) await debianTar();
 }, 600_000);
@@ -47,7 +47,7 @@ it(
         expect(await run("cat", "/proc/1/comm")).toBe("systemd");
         expect(await run("hostname")).toBe("debian");
         expect(await run("cat", "/etc/resolv.conf")).toContain("nameserver 10.93.42.1");
-        // What a system without rights over the host's debugfs cannot mount, and nothing else.
+        // Only what a system without rights over the host's debugfs cannot mount.
         const failed = (await run("systemctl", "--failed", "--quiet", "--no-legend", "--plain")).split("\n");
         expect(failed.filter((line) => line !== "" && !line.startsWith("sys-kernel-debug.mount"))).toEqual([]);
         const [address] = await system.addresses({ signal });
@@ -64,7 +64,7 @@ it(
           .toBe(true);
         await system.ready({ signal });
         expect(await system.state()).toBe("running");
-        // systemd makes one of its own for each boot in a container.
+        // In a container, systemd makes a new boot id for each boot.
         expect(await run("cat", "/proc/sys/kernel/random/boot_id")).not.toBe(booted);
 
         await system.stop({ signal, timeout: 30_000 });

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true }));
 
-/** A systemctl that prints this, and never ends. */
+/** A systemctl that prints `stdout` and never ends. */
 function systemWith(stdout: Readable) {
   const kill = vi.fn(async () => undefined);
   const streams = { kind: "pipes", stdin: new PassThrough(), stdout, stderr: Readable.from([]) } as const;
@@ -25,25 +25,25 @@ function systemWith(stdout: Readable) {
 }
 
 describe("waitForSystemd", () => {
-  it.each(["running", "degraded", "maintenance"])("resolves when systemctl says that it is %s", async (state) => {
+  it.each(["running", "degraded", "maintenance"])("resolves when systemctl prints %s", async (state) => {
     await expect(waitForSystemd(systemWith(Readable.from([`${state}\n`])).system, {})).resolves.toBeUndefined();
   });
   // The other states of systemctl(1).
   it.each(["initializing", "starting", "stopping", "offline", "unknown", ""])(
-    "rejects when systemctl says that it is %j",
+    "rejects when systemctl prints %j",
     async (state) => {
       const waiting = waitForSystemd(systemWith(Readable.from([`${state}\n`])).system, {});
       await expect(waiting).rejects.toThrow(`it is "${state}"`);
       await expect(waiting).rejects.toMatchObject({ code: "ERR_CONNECTION" });
     },
   );
-  it("reads no endless answer, and ends who gives it", async () => {
+  it("does not read an endless answer, and kills its program", async () => {
     const endless = new Readable({ read: (size) => void endless.push("y".repeat(size)) });
     const { system, kill } = systemWith(endless);
     await expect(waitForSystemd(system, {})).rejects.toMatchObject({ code: "ERR_CONNECTION" });
     expect(kill).toHaveBeenCalled();
   });
-  it("rejects with the reason of an abort, though systemctl obeys no signal", async () => {
+  it("rejects with the reason of an abort, even if systemctl ignores every signal", async () => {
     const controller = new AbortController();
     setTimeout(20).then(() => controller.abort(new Error("enough")));
     const { system } = systemWith(new PassThrough());

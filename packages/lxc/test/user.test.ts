@@ -32,19 +32,19 @@ describe("a user", () => {
     await expect(finding).rejects.toMatchObject({ code });
     await expect(finding).rejects.toThrow(message);
   });
-  it("is found by number where the image has no /etc/passwd, or none that can be one", async () => {
+  it("is found by number if the image has no /etc/passwd, or an invalid one", async () => {
     await writeFile(join(root, "etc/passwd"), `root:x:0:0:root:/hidden:\n${"#".repeat(4 * 1024 * 1024)}`);
     expect(await resolveUser(files)).toMatchObject({ uid: 0, home: "/root", name: "root" });
     await rm(join(root, "etc"), { recursive: true });
     expect(await resolveUser(files)).toMatchObject({ uid: 0, home: "/root", name: "root" });
   });
 
-  it("is found in a file of the most bytes that are read", async () => {
+  it("is found in a file of the maximum size", async () => {
     const app = "app:x:1000:100:App:/home/app:/bin/sh\n";
     await writeFile(join(root, "etc/passwd"), app + "#".repeat(4 * 1024 * 1024 - app.length));
     expect(await resolveUser(files, "app")).toMatchObject({ uid: 1000 });
   });
-  it("is not looked for where the files cannot be read at all: that error comes out", async () => {
+  it("is not looked up if the files cannot be read at all: that error is thrown", async () => {
     const lost = new Error("the instance is gone");
     const gone = { read: () => Promise.reject(lost) } as unknown as LocalFiles;
     await expect(resolveUser(gone, "app")).rejects.toBe(lost);
@@ -53,7 +53,7 @@ describe("a user", () => {
 
 describe("the ids of a user in an unprivileged container", () => {
   const idmap = { base: 100_000, count: 1000 };
-  it("may be any that the container has, and in a privileged one any at all", () => {
+  it("may be any id of the container, and any id at all in a privileged one", () => {
     assertMapped({ uid: 999, gid: 999, groups: [0, 999] }, idmap);
     assertMapped({ uid: 4_000_000_000, gid: 1, groups: [] });
   });
@@ -61,7 +61,7 @@ describe("the ids of a user in an unprivileged container", () => {
     ["user", { uid: 1000, gid: 0, groups: [0] }],
     ["group", { uid: 0, gid: 1000, groups: [0] }],
     ["further group", { uid: 0, gid: 0, groups: [0, 1000] }],
-  ])("are refused where the %s's is beyond them, with the ids that there are", (_, account) => {
+  ])("are refused if the %s's id is beyond them, with the available ids", (_, account) => {
     expect(() => assertMapped(account, idmap)).toThrow(
       expect.objectContaining({ name: "ConfigError", issues: [expect.objectContaining({ path: ["user"] })] }),
     );

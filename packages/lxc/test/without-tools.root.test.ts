@@ -11,7 +11,7 @@ import { leftovers } from "./support/leftovers.ts";
 import { subject } from "./support/lxc-subject.ts";
 
 it(
-  "deletes a stopped container where liblxc's tools are no longer installed",
+  "deletes a stopped container if liblxc's tools are no longer installed",
   requires(subject.needs ?? [], async () => {
     const root = await mkdtemp(join(tmpdir(), "pileus-lxc-tools-"));
     try {
@@ -19,7 +19,7 @@ it(
       const instance = await host.create({ driver: "lxc", name: "bereft", image: await subject.image(host) });
       await instance.start();
       await instance.stop({ mode: "kill" });
-      // For the child alone: in a mount namespace of its own.
+      // Only for the child, in its own mount namespace.
       const hide = ["lxc-start", "lxc-attach"].map((tool) => `mount --bind /dev/null '${findTool(tool)}'`);
       const script = fileURLToPath(new URL("support/delete.ts", import.meta.url));
       const node = [process.execPath, "--import", "tsx", "--conditions=@pileus/source", script, root, "bereft"];

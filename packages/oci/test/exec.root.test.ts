@@ -5,7 +5,7 @@ const fixture = programFixture();
 
 describe("a program of exec", () => {
   it(
-    "runs as the image's user in its home, and as root when asked",
+    "runs as the image's user in its home, and as root on request",
     real(async () => {
       await fixture.using({}, async (instance) => {
         await instance.start();
@@ -21,7 +21,7 @@ describe("a program of exec", () => {
   );
 
   it(
-    "can open its own streams by name, whoever it runs as",
+    "can open its own streams by name as any user",
     real(async () => {
       await fixture.using({}, async (instance) => {
         await instance.start();
@@ -34,7 +34,7 @@ describe("a program of exec", () => {
   );
 
   it(
-    "by an id that an unprivileged container has not is refused, with the way out",
+    "by an id that an unprivileged container does not have is refused, with the fix",
     real(async () => {
       const beyond = /id 70000 is beyond the ids of an unprivileged container, 0 to 65535: .*privileged/;
       await fixture.using({}, async (instance) => {
@@ -47,7 +47,7 @@ describe("a program of exec", () => {
   );
 
   it(
-    "that runs out of time leaves nothing behind, not even under a process 1 that reaps nothing",
+    "that runs out of time leaves no process behind, even under a process 1 that does not reap",
     real(async () => {
       await fixture.using(
         { entrypoint: ["/bin/sleep", "1000"] },

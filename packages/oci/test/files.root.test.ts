@@ -8,7 +8,7 @@ const fixture = programFixture();
 
 describe("files of an application container", () => {
   it(
-    "belong to its user where nobody says, and keep the owner that they have",
+    "belong to its user by default, and keep the owner that they have",
     real(async () => {
       const host = await mkdtemp(join(tmpdir(), "pileus-oci-files-"));
       try {

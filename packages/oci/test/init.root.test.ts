@@ -4,7 +4,7 @@ import { exited, programFixture, real, sh } from "./support/program-fixture.ts";
 
 const fixture = programFixture();
 
-describe("an init of ours as process 1", () => {
+describe("our init as process 1", () => {
   it(
     "runs the program as its child, of the same user, and ends with its exit code and its output",
     real(async () => {
@@ -17,14 +17,14 @@ describe("an init of ours as process 1", () => {
   );
 
   it(
-    "tells the end by a signal as 128 plus the signal",
+    "reports the end by a signal as 128 plus the signal",
     real(async () => {
       expect((await fixture.outcome({ ...sh("kill -TERM $$"), init: true })).status).toEqual(exited(143));
     }),
   );
 
   it(
-    "has a program stop at once that has no handler, which it would ignore as process 1",
+    "stops a program without a handler at once, which would ignore the signal as process 1",
     real(async () => {
       await fixture.using({ entrypoint: ["sleep", "1000"], stopSignal: "SIGTERM", init: true }, async (instance) => {
         await instance.start();
@@ -50,7 +50,7 @@ describe("an init of ours as process 1", () => {
   );
 
   it(
-    "names a program that is not there",
+    "names a missing program",
     real(async () => {
       const missing = fixture.outcome({ entrypoint: ["/no/such/program"], init: true });
       await expect(missing).rejects.toMatchObject({ code: "ERR_PROGRAM_NOT_FOUND" });
@@ -60,7 +60,7 @@ describe("an init of ours as process 1", () => {
 
 describe("an image that is kept alive", () => {
   it(
-    "is a box to run programs in, which leaves no zombies, and stops at once in order",
+    "runs programs, leaves no zombies, and stops at once in an orderly way",
     real(async () => {
       await fixture.using({ keepAlive: true }, async (instance) => {
         await instance.start();
@@ -78,7 +78,7 @@ describe("an image that is kept alive", () => {
     }),
   );
 
-  it.for([false, true])("cannot be changed by what runs in it, privileged: %s", (privileged, context) =>
+  it.for([false, true])("cannot be changed by its programs, privileged: %s", (privileged, context) =>
     real(async () => {
       await fixture.using({ keepAlive: true, privileged }, async (instance) => {
         await instance.start();

@@ -14,7 +14,7 @@ describe("its end", () => {
   );
 
   it(
-    "right after the start is told to whoever asks for anything then, in the same way every time",
+    "right after the start is reported to every later call, always in the same way",
     real(async () => {
       await fixture.using(sh("echo no such table >&2; exit 3"), async (instance) => {
         const calls = [
@@ -28,7 +28,7 @@ describe("its end", () => {
         for (let round = 0; round < 30; round++) {
           await instance.start();
           const call = calls[round % calls.length];
-          // What is early enough is done.
+          // A call that is early enough succeeds.
           const refused = await until(() => call?.());
           expect(refused).toMatchObject({
             code: "ERR_INSTANCE_STATE",
@@ -41,7 +41,7 @@ describe("its end", () => {
   );
 
   it(
-    "by a signal is kept as that",
+    "by a signal is kept as a signal",
     real(async () => {
       await fixture.using({}, async (instance) => {
         await instance.start();
@@ -55,7 +55,7 @@ describe("its end", () => {
     }),
   );
 
-  it.for([0, 7])("by exit code %d is kept though no process of ours was there to see it", (code, context) =>
+  it.for([0, 7])("by exit code %d is kept even if no process of ours saw it", (code, context) =>
     real(async () => {
       const ends = { ...sh(`trap 'exit ${code}' TERM; while :; do sleep 1 & wait $!; done`), stopSignal: "SIGTERM" };
       const name = `alone-${code}`;
@@ -75,13 +75,13 @@ describe("its end", () => {
   );
 
   it(
-    "comes by the image's stop signal, in its own time",
+    "comes by the image's stop signal, without a limit of liblxc",
     real(async () => {
       await fixture.using({}, async (instance) => {
         await instance.start();
-        // Asked any earlier, it would end without having said so.
+        // If the stop came earlier, the program would end without its message.
         await instance.run(["sh", "-c", "until grep -q up /proc/1/fd/1; do :; done"], { timeout: 10_000 });
-        // Longer than the second after which liblxc's own init would have killed everything.
+        // This takes longer than the second after which liblxc's own init would kill everything.
         await instance.stop({ timeout: 20_000 });
         expect(await instance.wait()).toMatchObject({ reason: "requested", status: exited(3) });
         expect(await text(await instance.logs("stdout"))).toBe("up\nasked\ndone\n");
@@ -92,7 +92,7 @@ describe("its end", () => {
 
 describe("its output", () => {
   it(
-    "is kept apart, of the last start only, and can be read when it is stopped",
+    "is kept in two streams, only since the last start, and can be read after the stop",
     real(async () => {
       await fixture.using(sh("echo out; echo err >&2"), async (instance) => {
         expect(await text(await instance.logs("stdout"))).toBe("");
@@ -108,7 +108,7 @@ describe("its output", () => {
   );
 
   it(
-    "can be reopened by name by a program that is not root",
+    "can be reopened by name by a program without root rights",
     real(async () => {
       const { stdout, stderr } = await fixture.outcome(
         sh("echo a >>/dev/stdout; echo b >>/dev/stderr; echo c >>/proc/self/fd/1"),
@@ -120,7 +120,7 @@ describe("its output", () => {
 
 describe("its network", () => {
   it(
-    "has its address, its names and its way out before it starts",
+    "has its address, its names and its route before it starts",
     real(async () => {
       const script =
         "ip -4 -o addr show eth0; ip route; cat /etc/resolv.conf; hostname -i; ping -c 1 -W 5 10.231.77.1 >/dev/null && echo reached; sleep 1000";
@@ -167,7 +167,7 @@ describe("exec", () => {
 
 describe("its limits", () => {
   it(
-    "are what its metrics say",
+    "are in its metrics",
     real(async () => {
       await fixture.using(
         {},
@@ -181,12 +181,12 @@ describe("its limits", () => {
   );
 });
 
-/** Calls until that fails; returns with what. */
+/** Calls until the call fails, and returns its error. */
 async function until(call: () => Promise<unknown> | undefined): Promise<unknown> {
   for (;;) {
     try {
       await call();
-      // Or nothing else would ever be seen.
+      // Lets other events be handled in between.
       await setImmediate();
     } catch (error) {
       return error;

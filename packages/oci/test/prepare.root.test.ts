@@ -49,7 +49,7 @@ function prepare(changes: Partial<Program> = {}, nics: readonly NicAttachment[] 
 
 describe("prepareRoot", () => {
   it(
-    "makes the working directory with its parents, root's inside",
+    "makes the working directory with its parents, owned by root inside",
     real(async () => {
       await prepare({ workdir: "/var/lib/app" });
       const stat = await lstat(join(root, "var/lib/app"));
@@ -58,7 +58,7 @@ describe("prepareRoot", () => {
   );
 
   it(
-    "is content with a working directory that is there, by a symlink too",
+    "accepts an existing working directory, even by a symlink",
     real(async () => {
       await mkdir(join(root, "real"));
       await symlink("/real", join(root, "app"));
@@ -68,7 +68,7 @@ describe("prepareRoot", () => {
   );
 
   it(
-    "makes nothing outside through a symlink in the image",
+    "makes nothing outside of the root through a symlink in the image",
     real(async () => {
       await symlink(folder, join(root, "app"));
       await symlink("../../..", join(root, "up"));
@@ -111,7 +111,7 @@ describe("prepareRoot", () => {
   );
 
   it(
-    "writes the names, in place of links and folders, and never through them",
+    "writes the files of names, replaces links and folders, and never writes through them",
     real(async () => {
       await symlink(join(folder, "outside"), join(root, "etc/hosts"));
       await symlink("../run/resolv.conf", join(root, "etc/resolv.conf"));
@@ -125,7 +125,7 @@ describe("prepareRoot", () => {
   );
 
   it(
-    "leaves the image's resolv.conf where there is no nic, and needs no /etc",
+    "leaves the image's resolv.conf alone without a nic, and needs no /etc",
     real(async () => {
       await writeFile(join(root, "etc/resolv.conf"), "mine");
       await prepare();

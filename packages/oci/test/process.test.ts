@@ -18,7 +18,7 @@ describe("resolveProgram", () => {
     expect(resolve({ entrypoint: ["/mine"], cmd: ["x"] }).argv).toEqual(["/mine", "x"]);
   });
 
-  it("keeps the image's cmd where the entrypoint is merely taken away", () => {
+  it("keeps the image's cmd if the entrypoint is only removed", () => {
     expect(resolve({ entrypoint: [] }).argv).toEqual(["c"]);
   });
 
@@ -32,26 +32,26 @@ describe("resolveProgram", () => {
     expect(resolve({ cmd }).argv.slice(1)).toEqual(cmd);
   });
 
-  it("refuses an image that names no program when nobody else does", () => {
+  it("refuses an image without a program if the section names none", () => {
     const nothing = { entrypoint: [], cmd: [] };
     expect(() => resolve({}, nothing)).toThrow(expect.objectContaining({ code: "ERR_CONFIG" }));
     expect(() => resolve({ entrypoint: [""] }, nothing)).toThrow("name the program");
     expect(resolve({ cmd: ["/bin/sh"] }, nothing).argv).toEqual(["/bin/sh"]);
   });
 
-  it("puts the instance's environment above the image's, and that above the defaults", () => {
+  it("lets the instance's environment override the image's, and that the defaults", () => {
     const { env } = resolve({}, { env: ["A=image", "B=1=2", "PATH=/only", "C", "A=last"] }, { B: "mine\nnew" });
     expect(env).toEqual({ PATH: "/only", HOSTNAME: "box", A: "last", B: "mine\nnew", C: "" });
     expect(resolve().env["PATH"]).toContain("/usr/local/sbin:");
   });
 
-  it("refuses an image's variable that no program can be given, unless the instance has another", () => {
+  it("refuses an image's variable that no program can get, unless the instance overrides it", () => {
     const said = { env: ["PATH=/a\n/b"] };
     expect(() => resolve({}, said)).toThrow("env.PATH: this variable cannot hold a line break");
     expect(resolve({}, said, { PATH: "/a" }).env["PATH"]).toBe("/a");
   });
 
-  it("takes workdir, user and stop signal from the section before the image", () => {
+  it("prefers workdir, user and stop signal of the section to those of the image", () => {
     const said = { workdir: "/w", user: "u", stopSignal: "SIGINT" };
     expect(resolve({}, said)).toMatchObject({ workdir: "/w", user: "u", stopSignal: 2 });
     expect(resolve({ workdir: "/x", user: "1:2", stopSignal: "SIGQUIT" }, said)).toMatchObject({

@@ -5,7 +5,7 @@ import { exited, programFixture, real, sh } from "./support/program-fixture.ts";
 
 const fixture = programFixture();
 
-/** What can be in the place of a program. */
+/** Files that stand in for a program. */
 const ODDITIES = {
   "bin/orphan": { text: "#!/no/such/shell\n", mode: 0o755 },
   "bin/broken": { text: "\x7fELF, or rather not\n", mode: 0o755 },
@@ -60,7 +60,7 @@ describe("the program of an instance", () => {
     ["4242", "uid=4242 gid=0(root)"],
     ["app:shared", "uid=1000(app) gid=2000(shared)"],
     ["7:8", "uid=7 gid=8"],
-  ])("runs as user %s when told so", ([user, id], context) =>
+  ])("runs as user %s on request", ([user, id], context) =>
     real(async () => {
       expect((await fixture.outcome({ ...sh("id"), user })).stdout.trim()).toMatch(
         new RegExp(`^${id.replaceAll(/[()]/g, "\\$&")}`),
@@ -80,14 +80,14 @@ describe("the program of an instance", () => {
   );
 
   it(
-    "has supplementary groups when it is privileged, too",
+    "has supplementary groups, even when privileged",
     real(async () => {
       expect((await fixture.outcome({ ...sh("id -G"), privileged: true })).stdout).toBe("1000 2000\n");
     }),
   );
 
   it(
-    "is not struck by the signal of a stop that gave up on it, once it listens",
+    "does not get the signal of an aborted stop once it has a handler",
     real(async () => {
       const script =
         "until [ -e /tmp/go ]; do sleep 0.05; done; trap 'echo struck; exit 0' USR1; : >/tmp/armed; while :; do sleep 0.05; done";
@@ -128,27 +128,25 @@ describe("the program of an instance", () => {
     ["is a folder", { entrypoint: ["/etc"] }, { code: "ERR_FILE", errno: "EACCES" }],
     ["leads through a file", { entrypoint: ["/etc/passwd/x"] }, { code: "ERR_FILE", errno: "ENOTDIR" }],
     ["is broken", { entrypoint: ["/bin/broken"] }, { code: "ERR_FILE", errno: "ENOEXEC" }],
-  ])(
-    "that %s fails the start, whoever it is to run as, and leaves the instance stopped",
-    ([, section, error], context) =>
-      real(async () => {
-        const image = await fixture.load(["busybox", ODDITIES], { user: "app" });
-        // One of them with supplementary groups.
-        for (const user of ["0:0", "1000:1000", "app"])
-          await fixture.using(
-            { ...section, user },
-            async (instance) => {
-              await expect(instance.start()).rejects.toMatchObject(error);
-              expect(await instance.state()).toBe("stopped");
-              expect(await fixture.leftovers()).toEqual([]);
-            },
-            { image },
-          );
-      })(context),
+  ])("that %s fails the start for any user, and leaves the instance stopped", ([, section, error], context) =>
+    real(async () => {
+      const image = await fixture.load(["busybox", ODDITIES], { user: "app" });
+      // One of them with supplementary groups.
+      for (const user of ["0:0", "1000:1000", "app"])
+        await fixture.using(
+          { ...section, user },
+          async (instance) => {
+            await expect(instance.start()).rejects.toMatchObject(error);
+            expect(await instance.state()).toBe("stopped");
+            expect(await fixture.leftovers()).toEqual([]);
+          },
+          { image },
+        );
+    })(context),
   );
 
   it(
-    "that is a text without an interpreter is run by sh, whoever it is to run as",
+    "that is a text file without an interpreter line is run by sh, for any user",
     real(async () => {
       const image = await fixture.load(["busybox", ODDITIES], { user: "app" });
       for (const user of ["0:0", "app"]) {
@@ -187,7 +185,7 @@ describe("the program of an instance", () => {
   );
 
   it(
-    "that nobody names fails the create, which leaves nothing",
+    "that is not named fails the create, which leaves nothing",
     real(async () => {
       const nothing = await fixture.load(["busybox"]);
       const create = fixture.host.create({ driver: "oci", name: "nothing", image: nothing });

@@ -16,13 +16,13 @@ describe("a container's configuration", () => {
     const text = renderConfig(containerConfig(PROGRAM_SPEC, LEGACY_FACTS));
     await expect(text).toMatchFileSnapshot("../golden/program.conf");
   });
-  it("gives variables their values, whatever they are called", () => {
+  it("gives variables their values, with any name", () => {
     const init = { ...FULL_SPEC.init, env: { constructor: "x" } };
     const text = renderConfig(containerConfig({ ...FULL_SPEC, init }, LEGACY_FACTS));
     expect(text).toContain("lxc.environment = constructor=x\n");
   });
 
-  it("has nothing of what the container does not ask for", () => {
+  it("has no entry that the container does not ask for", () => {
     const { init, sysctls: _sysctls, tmpfs: _tmpfs, ...rest } = PROGRAM_SPEC;
     const spec = { ...rest, idmap: FULL_SPEC.idmap, init: { argv: init.argv, haltSignal: 9 } };
     const keys = containerConfig(spec, UNIFIED_FACTS).map(([key]) => key);
@@ -30,7 +30,7 @@ describe("a container's configuration", () => {
       expect(keys.filter((found) => found.startsWith(`lxc.${key}`))).toEqual([]);
     expect(containerConfig(spec, UNIFIED_FACTS)).toContainEqual(["lxc.init.cwd", "/"]);
   });
-  it("mounts folders in memory below the root, whatever blanks are in their path", () => {
+  it("mounts folders in memory below the root, with any blanks in their path", () => {
     const tmpfs = [{ path: "//a\tb\\c" }];
     const mounts = containerConfig({ ...FULL_SPEC, tmpfs }, LEGACY_FACTS).filter(([key]) => key === "lxc.mount.entry");
     expect(mounts[0]?.[1]).toMatch(/^tmpfs a\\011b\\134c tmpfs .*mode=755/);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { renderConfig } from "../../src/config/render.ts";
 
-/** What liblxc makes of a configuration: confile.c, parse_line and the callers of it. */
+/** Reads a configuration as liblxc does: confile.c, parse_line and its callers. */
 function readAsLiblxc(text: string): [string, string][] {
   return text
     .split("\n")
@@ -25,7 +25,7 @@ function* random(seed: number): Generator<number> {
 }
 
 describe("the renderer", () => {
-  it("keeps every value on its line, and liblxc reads exactly it", () => {
+  it("keeps every value on its line, and liblxc reads exactly that value", () => {
     const alphabet = [
       "a",
       " ",
@@ -61,14 +61,14 @@ describe("the renderer", () => {
     expect(refused).toThrow(/line break or NUL/);
     expect(refused).toThrow(expect.objectContaining({ issues: [expect.objectContaining({ path: ["lxc.uts.name"] })] }));
   });
-  it("writes no key that is not one of liblxc", () => {
+  it("refuses a key that liblxc does not have", () => {
     expect(() => renderConfig([["lxc.uts.name = x\nlxc.rootfs.path", "y"]])).toThrow(/not a key of liblxc/);
   });
 
   it.each(["lxc", "lxc.", "xlxc.a", "lxc.a b", "lxc.a.", "lxc..a", "lxc.A", ""])("writes no key %j", (key) => {
     expect(() => renderConfig([[key, "y"]])).toThrow(/not a key of liblxc/);
   });
-  it("quotes what would be cut, and nothing else", () => {
+  it("quotes only values that would be trimmed", () => {
     const value = (text: string) => renderConfig([["lxc.net.0.a_b", text]]);
     expect(value("plain text")).toBe("lxc.net.0.a_b = plain text\n");
     for (const text of [" a", "a ", '"a', "a'", "\ta", ""])

@@ -8,7 +8,7 @@ import { leaveDescriptors } from "../support/descriptors.ts";
 const REQUEST: HelperRequest = { argv: ["true"], env: {}, cwd: "/", uid: 0, gid: 0, groups: [], tty: undefined };
 
 it(
-  "says so when descriptors run out once the pipes are open",
+  "reports that descriptors ran out after the pipes were opened",
   requires(["root", "binary:prlimit"], async () => {
     for (const helper of [EXEC_HELPER, LAUNCH_HELPER]) helper.descriptor();
     const target = { name: "box", argv: ["true"], env: {}, idmap: undefined };

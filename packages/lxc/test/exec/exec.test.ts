@@ -8,13 +8,13 @@ const REQUEST: HelperRequest = { argv: ["true"], env: {}, cwd: "/", ...US, group
 const target = (argv: readonly string[]) => ({ name: "box", argv, env: {}, idmap: undefined });
 
 describe("execInside", () => {
-  it("rejects when lxc-attach is not there, however long the request takes", async () => {
+  it("rejects when lxc-attach is missing, however long the request takes", async () => {
     const asked = setTimeout(50, REQUEST);
     await expect(execInside(target(["/nowhere/lxc-attach"]), "pipes", asked, {})).rejects.toMatchObject({
       code: "ERR_CONNECTION",
     });
   });
-  it("can be aborted while nothing inside moves", async () => {
+  it("can be aborted while everything inside is frozen", async () => {
     const controller = new AbortController();
     const stuck = target(["/bin/sh", "-c", "exec sleep 60"]);
     const started = execInside(stuck, "pipes", Promise.resolve(REQUEST), { signal: controller.signal });

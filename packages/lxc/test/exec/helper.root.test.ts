@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { execInside } from "../../src/exec/exec.ts";
 import type { HelperRequest } from "../../src/exec/protocol.ts";
 
-// On the host itself: the helper does not know where it is.
+// On the host itself, because the helper works anywhere.
 const HERE = { name: "here", argv: ["/proc/self/fd/4"], env: {}, idmap: undefined };
 const REQUEST = { env: { PATH: "/usr/bin:/bin" }, cwd: "/", uid: 0, gid: 0, groups: [], tty: undefined };
 const NEEDS = ["root"] as const;
@@ -29,7 +29,7 @@ async function collect(started: BackendProcess, stdin = ""): Promise<{ out: stri
 
 describe("the helper", () => {
   it(
-    "becomes the program: argv, environment, folder, user and groups exactly",
+    "starts the program with exactly its argv, environment, folder, user and groups",
     requires(NEEDS, async () => {
       const env = { PATH: "/usr/bin:/bin", A: "b c\nd", E: "" };
       const { out } = await collect(await exec(["env", "-0"], { env }));
@@ -42,7 +42,7 @@ describe("the helper", () => {
     }),
   );
   it(
-    "tells an exit from an end by a signal",
+    "distinguishes an exit from an end by a signal",
     requires(NEEDS, async () => {
       expect((await collect(await exec(["sh", "-c", "exit 143"]))).exit).toEqual({ kind: "exited", code: 143 });
       const killed = await exec(["sh", "-c", "kill -TERM $$"]);
@@ -50,7 +50,7 @@ describe("the helper", () => {
     }),
   );
   it(
-    "says 127, 126 and the reason for what it cannot become",
+    "reports 127 or 126 and the reason for a program that cannot start",
     requires(NEEDS, async () => {
       const failure = async (argv: readonly string[], more = {}) => collect(await exec(argv, more));
       expect(await failure(["no-such-program"])).toMatchObject({
@@ -92,7 +92,7 @@ describe("the helper", () => {
     }),
   );
   it(
-    "stays for what is left of the program's group, and no longer than its owner wants",
+    "stays for the rest of the program's group, but only as long as its owner wants",
     requires(NEEDS, async () => {
       const left = async () => {
         const started = await exec(["sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $! $PPID; exit 4"]);
@@ -114,7 +114,7 @@ describe("the helper", () => {
     }),
   );
   it(
-    "kills the program when who asked for it is gone",
+    "kills the program when its owner is gone",
     requires(NEEDS, async () => {
       const script = `
         import { execInside } from ${JSON.stringify(new URL("../../src/exec/exec.ts", import.meta.url).pathname)};
@@ -141,7 +141,7 @@ describe("the helper", () => {
     }),
   );
   it(
-    "starts nothing when it is told nothing",
+    "starts nothing without a request",
     requires(NEEDS, async () => {
       const controller = new AbortController();
       const never = new Promise<HelperRequest>((_, reject) => {
@@ -153,7 +153,7 @@ describe("the helper", () => {
     }),
   );
   it(
-    "is a terminal of the asked size, of the program's user, that resizes, and loses nothing at the end",
+    "makes a terminal of the requested size that belongs to the program's user, resizes, and loses no output at the end",
     requires([...NEEDS, "file:/dev/pts/ptmx"], async () => {
       const script =
         "stty size; tty; ls -ln $(tty) | cut -d' ' -f3; trap 'stty size; exit 5' WINCH; echo ready; while :; do sleep 0.05; done";

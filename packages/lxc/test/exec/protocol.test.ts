@@ -33,7 +33,7 @@ describe("the messages from the helper", () => {
     expect(second.messages).toEqual([{ kind: "ended", status: { kind: "signaled", signal: "SIGKILL" } }]);
     expect(second.rest.length).toBe(0);
   });
-  it("tell an exit with 143 from an end by SIGTERM", () => {
+  it("distinguish an exit with 143 from an end by SIGTERM", () => {
     expect(waitStatus(143 << 8)).toEqual({ kind: "exited", code: 143 });
     expect(waitStatus(15)).toEqual({ kind: "signaled", signal: "SIGTERM" });
     expect(waitStatus(15 | 0x80)).toEqual({ kind: "signaled", signal: "SIGTERM" });

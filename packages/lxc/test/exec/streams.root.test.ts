@@ -4,7 +4,7 @@ import { openPipes } from "../../src/exec/streams.ts";
 import { leaveDescriptors, openDescriptors } from "../support/descriptors.ts";
 
 it(
-  "opens all pipes or none where descriptors run out",
+  "opens all pipes or none when descriptors run out",
   requires(["root", "binary:prlimit"], async () => {
     openPipes().destroy();
     // Room for a pipe and a half.

@@ -1,7 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, openSync, readdirSync } from "node:fs";
 
-/** Held while descriptors are short, so that closing them leaves enough to start the program that lifts the limit. */
+/**
+ * How many descriptors are held while they are scarce: closing them leaves enough to start the program that lifts the
+ * limit.
+ */
 const RESERVE = 32;
 
 const limit = (count: string) => execFileSync("prlimit", [`--pid=${process.pid}`, `--nofile=${count}:`]);
@@ -9,7 +12,10 @@ const limit = (count: string) => execFileSync("prlimit", [`--pid=${process.pid}`
 /** How many descriptors this process has open. */
 export const openDescriptors = () => readdirSync("/proc/self/fd").length;
 
-/** Leaves this process room for so many more descriptors, until what is returned is called. Needs `root` and `binary:prlimit`. */
+/**
+ * Leaves this process room for only `count` more descriptors, until the returned function is called. Needs `root` and
+ * `binary:prlimit`.
+ */
 export function leaveDescriptors(count: number): () => void {
   const limits = execFileSync("cat", [`/proc/${process.pid}/limits`], { encoding: "utf8" });
   const before = /Max open files\s+(\d+)/.exec(limits)?.[1] ?? "1024";

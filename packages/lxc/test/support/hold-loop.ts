@@ -5,7 +5,7 @@ import { lxc } from "../../src/index.ts";
 
 /**
  * A process that starts an instance, watches it, and holds its event loop until another process has deleted it. Prints
- * `holding`; then what it was told last, and what a call says of the state.
+ * `holding`, then the last event that it received, and the state that a call returns.
  */
 const [root = "", name = ""] = process.argv.slice(2);
 const host = await openHost({ root, drivers: [lxc()] });

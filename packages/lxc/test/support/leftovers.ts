@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { processArguments } from "@pileus/core/driver";
 
-/** What there is on this machine of any container of a root: processes, mounts, cgroups, liblxc's locks. */
+/** What is left on this machine of any container of a root: processes, mounts, cgroups, liblxc's locks. */
 export async function leftovers(root: string): Promise<readonly string[]> {
   const id = await hostId(root);
   return [

@@ -2,7 +2,7 @@ import { parseCgroupLayout } from "../../../core/src/system/cgroup.ts";
 import type { ConfigFacts } from "../../src/config/container-config.ts";
 import type { ContainerSpec } from "../../src/container-spec.ts";
 
-/** A container with something of everything. */
+/** A container that uses every setting. */
 export const FULL_SPEC: ContainerSpec = {
   name: "web",
   hostId: "abcdefghij",
@@ -40,7 +40,7 @@ export const FULL_SPEC: ContainerSpec = {
   tmpfs: [{ path: "/run" }, { path: "/with space", mode: 0o1777 }],
 };
 
-/** An application container as the driver of OCI images asks for it. */
+/** An application container as the OCI driver defines it. */
 export const PROGRAM_SPEC: ContainerSpec = {
   ...FULL_SPEC,
   name: "cache",

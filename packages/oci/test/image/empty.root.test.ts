@@ -8,7 +8,7 @@ import { oci } from "../../src/oci.ts";
 import { rawLayout } from "../support/raw-layout.ts";
 
 it(
-  "an image without layers is imported, and the start of an instance of it says that it is empty",
+  "an image without layers is imported, and the start of its instance reports that it is empty",
   requires(["root", "binary:lxc-start"], async () => {
     const folder = await mkdtemp(join(tmpdir(), "pileus-oci-empty-"));
     try {

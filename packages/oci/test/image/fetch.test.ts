@@ -26,7 +26,7 @@ function image(...sizes: number[]): SelectedImage {
 }
 
 describe("fetchLayers", () => {
-  it("takes as many layers as there are, each up to the limit of one", () => {
+  it("accepts any number of layers, each up to the limit", () => {
     expect(() => fetchLayers(spawn, context, image(100, 100, 60), {})).not.toThrow();
   });
 
@@ -37,7 +37,7 @@ describe("fetchLayers", () => {
     expect(() => fetchLayers(spawn, context, elsewhere, {})).toThrow(/layer 0 \(sha256:0+\) has urls/);
   });
 
-  it("refuses a layer that says it is longer, before anything is fetched", () => {
+  it("refuses a layer that declares a larger size, before anything is fetched", () => {
     expect(() => fetchLayers(spawn, context, image(60, 101), {})).toThrow(
       "layer 1 has more than 100 bytes, the limit for a layer",
     );

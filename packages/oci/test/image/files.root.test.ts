@@ -20,7 +20,7 @@ afterAll(() => fixture?.close());
 
 describe("an import from a folder or file", () => {
   it(
-    "reads a layout where it is",
+    "reads a layout in place",
     real(async () => {
       const { draft, description } = await fixture.load(fixture.image.source, {});
       expect(draft.opened).toEqual(fixture.image.diffIds);
@@ -30,7 +30,7 @@ describe("an import from a folder or file", () => {
   );
 
   it(
-    "wants a tag where a layout has several images, and names those there are",
+    "requires a tag if a layout has several images, and names the available tags",
     real(async () => {
       await expect(fixture.load(`oci:${fixture.folder}/layout`, {})).rejects.toThrow("name one by its tag");
       await expect(fixture.load(`oci:${fixture.folder}/layout:none`, {})).rejects.toThrow(/the layout has .*twice/);
@@ -42,7 +42,7 @@ describe("an import from a folder or file", () => {
   );
 
   it(
-    "opens neither a fifo nor a link, to the very bytes of a blob, in a layout's place of it",
+    "opens neither a fifo nor a link in place of a blob, even if the link leads to the right bytes",
     real(async () => {
       for (const [name, argv] of [
         ["fifo", ["mkfifo"]],
@@ -124,7 +124,7 @@ describe("an import from a folder or file", () => {
 
   for (const kind of ["oci-archive", "docker-archive"])
     it(
-      `rejects with ImageError for a file that is no ${kind}`,
+      `rejects with ImageError for a file that is not a ${kind}`,
       real(async () => {
         const junk = join(fixture.folder, "junk");
         await writeFile(junk, "junk".repeat(1000));

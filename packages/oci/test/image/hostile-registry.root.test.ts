@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture?.close());
 
-/** A registry whose one image has a layer that it says is of `size` bytes, and that never ends. */
+/** A registry with one image, whose layer has `size` bytes by its descriptor and never ends. */
 class EndlessRegistry implements AsyncDisposable {
   sent = 0;
   readonly #server = createServer();
@@ -62,7 +62,7 @@ describe("an import from a registry that lies", () => {
   const plain = { registry: { tlsVerify: false } };
 
   it(
-    "ends a layer that is longer than its manifest says, with ImageError",
+    "ends a layer that is longer than its manifest declares, with ImageError",
     real(async () => {
       await using registry = await EndlessRegistry.start(1000);
       await expect(fixture.load(registry.reference, plain)).rejects.toMatchObject({
@@ -74,7 +74,7 @@ describe("an import from a registry that lies", () => {
   );
 
   it(
-    "does not begin with layers that say they are longer than the limit",
+    "does not fetch layers whose declared size exceeds the limit",
     real(async () => {
       await using registry = await EndlessRegistry.start(Number.MAX_SAFE_INTEGER);
       await expect(fixture.load(registry.reference, plain)).rejects.toMatchObject({
@@ -86,7 +86,7 @@ describe("an import from a registry that lies", () => {
   );
 });
 
-describe("an import from a registry that takes the connection and says nothing", () => {
+describe("an import from a registry that accepts the connection and sends nothing", () => {
   const silent = async (use: (reference: string) => Promise<void>) => {
     const sockets = new Set<{ destroy(): void }>();
     const server = createSocketServer((socket) => sockets.add(socket.on("error", () => undefined)));

@@ -22,7 +22,7 @@ async function load(image: RawImage) {
 }
 
 describe("a layout", () => {
-  it("gives a layer that a registry need not hand out, where its blob is there", async () => {
+  it("returns a layer that a registry may not serve, if its blob is there", async () => {
     const layer = {
       mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
       urls: ["https://h.x/l"],
@@ -35,14 +35,14 @@ describe("a layout", () => {
     });
   });
 
-  it("is refused where a layer has another size than its descriptor says", async () => {
+  it("is refused if a layer has another size than its descriptor declares", async () => {
     await expect(load({ layers: [tar], layer: { size: 7 } })).rejects.toMatchObject({
       code: "ERR_IMAGE_INVALID",
       message: expect.stringMatching(/blob sha256:\w+ has \d+ bytes, not 7/),
     });
   });
 
-  it("is refused where a link stands for a blob, be it to the very bytes", async () => {
+  it("is refused if a link stands for a blob, even one to the right bytes", async () => {
     const source = await rawLayout(folder, { layers: [tar] });
     const blobs = join(source.slice("oci:".length), "blobs", "sha256");
     const [blob = ""] = await readdir(blobs);
@@ -62,7 +62,7 @@ describe("a layout", () => {
     expect(description.kind).toBe("oci");
   });
 
-  it("says which entries of the environment name no variable", async () => {
+  it("lists the entries of the environment that name no variable", async () => {
     const { description } = await load({ layers: [tar], config: { config: { Env: ["A=1", "", "=x", "\x1bB"] } } });
     expect(description.process?.env).toEqual(["A=1"]);
     expect(description.properties["oci.envLeftOut"]).toBe('"" "=x" "\ufffdB"');

@@ -26,7 +26,7 @@ describe("parseManifest", () => {
     ],
     ["a manifest whose config has no type at all", manifest({ config: descriptor("") })],
     [
-      "a manifest of layers that a registry need not hand out",
+      "a manifest of layers that a registry may not serve",
       manifest({
         layers: [
           { ...descriptor(`${DOCKER}.image.rootfs.foreign.diff.tar.gzip`), urls: ["https://h.x/layer"] },
@@ -91,7 +91,7 @@ describe("parseManifest", () => {
 });
 
 describe("parseManifest of documents at their limits", () => {
-  it("takes as many bytes and layers as there may be, and no more", () => {
+  it("accepts the maximum of bytes and layers, and no more", () => {
     const most = 4 * 1024 * 1024;
     const text = JSON.stringify(manifest());
     expect(parseManifest("x", Buffer.from(text.padEnd(most))).kind).toBe("manifest");
@@ -109,7 +109,7 @@ describe("parseManifest of documents at their limits", () => {
     },
   );
 
-  it("refuses an index that says it is a manifest, and one that is malformed", () => {
+  it("refuses an index with the media type of a manifest, and a malformed one", () => {
     const index = { schemaVersion: 2, mediaType: `${OCI}.manifest.v1+json`, manifests: [] };
     expect(() => parseManifest("x", bytes(index))).toThrow("an index has the media type");
     expect(() => parseManifest("x", bytes({ schemaVersion: 2, manifests: [{}] }))).toThrow("its index is malformed: ");
@@ -122,12 +122,12 @@ describe("parseManifest of documents at their limits", () => {
     expect(() => parseManifest("x", bytes([]))).toThrow("its manifest is malformed: (top): ");
   });
 
-  it("keeps why a document cannot be read as the cause", () => {
+  it("keeps the reason why a document cannot be read as the cause", () => {
     for (const document of [Buffer.from("{"), bytes([])])
       expect(() => parseManifest("x", document)).toThrow(expect.objectContaining({ cause: expect.any(Error) }));
   });
 
-  it("names the layer that is no tar, and the type of an artifact whose config tells it", () => {
+  it("names the layer that is not a tar, and the type of an artifact whose config tells it", () => {
     const chart = descriptor("application/x-chart", "f");
     expect(() => parseManifest("x", bytes(manifest({ layers: [...manifest().layers, chart] })))).toThrow(
       `layer 1 (${digest("f")}) is not a tar but "application/x-chart"`,
@@ -139,13 +139,13 @@ describe("parseManifest of documents at their limits", () => {
 describe("a layer with urls", () => {
   const layer = descriptor(`${OCI}.layer.v1.tar`);
 
-  it("is refused, for its content may lie outside of the registry", () => {
+  it("is refused, because its content may lie outside of the registry", () => {
     expect(() => assertFetched("x", [layer, { ...layer, urls: ["https://h.x"] }])).toThrow(
       /^image x: layer 1 .* has urls/,
     );
   });
 
-  it("is taken where it names none", () => {
+  it("is accepted if the list is empty", () => {
     for (const urls of [undefined, null, []]) assertFetched("x", [{ ...layer, urls }]);
   });
 });
@@ -169,7 +169,7 @@ describe("mediaKind", () => {
 });
 
 describe("parseImageConfig", () => {
-  it("takes nulls, as Docker writes them, for what is not set", () => {
+  it("accepts nulls, which Docker writes for unset values", () => {
     const docker = {
       Env: null,
       Entrypoint: null,
@@ -203,16 +203,16 @@ describe("parseImageConfig", () => {
     expect(parseImageConfig("x", bytes(config({ architecture }))).architecture).toBe(expected);
   });
 
-  it("is for Linux where it names no system", () => {
+  it("is for Linux if it names no system", () => {
     expect(parseImageConfig("x", bytes(config({ os: "" }))).diffIds).toEqual([digest("d")]);
   });
 
-  it("has no layers where Go writes null for its diff IDs, or nothing", () => {
+  it("has no layers if its diff IDs are null or missing", () => {
     for (const rootfs of [{ type: "layers", diff_ids: null }, null, undefined])
       expect(parseImageConfig("x", bytes(config({ rootfs }))).diffIds).toEqual([]);
   });
 
-  it("leaves out what names no variable, and says so", () => {
+  it("leaves out entries that name no variable, and lists them", () => {
     const parsed = parseImageConfig(
       "x",
       bytes(config({ config: { Env: ["LANG=1", "", "=x", "NAME", "A\nB=x", "C="] } })),
@@ -226,7 +226,7 @@ describe("parseImageConfig", () => {
     expect(process).toMatchObject({ user: "web:80", workdir: "/srv", env: [] });
   });
 
-  it("shows what a stranger wrote so that it steers no terminal", () => {
+  it("shows a stranger's text without control characters", () => {
     expect(() => parseImageConfig("x", bytes(config({ architecture: "\x1b[2J" })))).not.toThrow("\x1b");
     const labels = { config: { Labels: { "\x1b[2J": 1 } } };
     expect(() => parseImageConfig("x", bytes(config(labels)))).toThrow("config.Labels.\ufffd[2J: ");

@@ -17,13 +17,13 @@ describe("choosePlatform", () => {
     return parsed.index;
   };
 
-  it("takes the architecture asked for, of Linux", () => {
+  it("chooses the requested architecture, for Linux", () => {
     const many = index("windows/amd64", "linux/arm64/v8", "linux/amd64", "unknown/unknown", undefined);
     expect(choosePlatform("x", many, "amd64").digest).toBe(digest("2"));
     expect(choosePlatform("x", many, "arm64").digest).toBe(digest("1"));
   });
 
-  it("takes the variant that every processor of the architecture runs", () => {
+  it("chooses the variant that every processor of the architecture runs", () => {
     expect(choosePlatform("x", index("linux/amd64/v3", "linux/amd64"), "amd64").digest).toBe(digest("1"));
     expect(choosePlatform("x", index("linux/amd64/v1", "linux/amd64"), "amd64").digest).toBe(digest("1"));
     expect(() => choosePlatform("x", index("linux/amd64/v3"), "amd64")).toThrow("it has linux/amd64/v3");
@@ -34,7 +34,7 @@ describe("choosePlatform", () => {
     expect(choosePlatform("x", index("linux/arm64/v9", "linux/aarch64/8"), "arm64").digest).toBe(digest("1"));
   });
 
-  it("takes nothing that is no image", () => {
+  it("chooses only images", () => {
     const { manifests, ...rest } = index("linux/amd64", "linux/amd64");
     const [first, second] = manifests.map((entry, at) => ({
       ...entry,
@@ -43,7 +43,7 @@ describe("choosePlatform", () => {
     expect(choosePlatform("x", { ...rest, manifests: [first, second] } as never, "amd64").digest).toBe(digest("1"));
   });
 
-  it("names no more platforms than a person reads, and says so where none is named", () => {
+  it("names a limited number of platforms, and reports if none is named", () => {
     const [platform] = index("linux/s0").manifests;
     const manifests = Array.from({ length: 30 }, (_, at) => ({ ...platform, platform: { os: `s${at}` } }));
     expect(() => choosePlatform("x", { schemaVersion: 2, manifests } as never, "amd64")).toThrow(/, s19$/);
@@ -56,39 +56,39 @@ describe("choosePlatform", () => {
     );
   });
 
-  it("takes what names no platform where nothing else fits", () => {
+  it("chooses a manifest without a platform if nothing else fits", () => {
     expect(choosePlatform("x", index(undefined, "linux/amd64"), "amd64").digest).toBe(digest("1"));
     expect(choosePlatform("x", index("linux/arm64", undefined), "amd64").digest).toBe(digest("1"));
   });
 
-  it("names the platforms that there are when none fits, attestations left out", () => {
+  it("names the available platforms when none fits, without attestations", () => {
     expect(() => choosePlatform("x", index("linux/s390x", "linux/arm/v7", "unknown/unknown"), "amd64")).toThrow(
       "it has no linux/amd64; it has linux/s390x, linux/arm/v7",
     );
   });
 
-  it("shows what a stranger wrote so that it steers no terminal", () => {
+  it("shows a stranger's text without control characters", () => {
     expect(() => choosePlatform("x", index("li\x1b[2Jnux/\x9bm\n"), "amd64")).toThrow(
       "it has li\ufffd[2Jnux/\ufffdm\ufffd",
     );
   });
 
-  it("reads a variant in capitals, and prefers one that is not said to the baseline's", () => {
+  it("reads a variant in capitals, and prefers a missing one to the baseline's", () => {
     expect(choosePlatform("x", index("linux/arm64/V8", "linux/arm64/v9"), "arm64").digest).toBe(digest("0"));
     expect(choosePlatform("x", index("linux/arm64/v8", "linux/arm64"), "arm64").digest).toBe(digest("1"));
     expect(choosePlatform("x", index("linux/amd64/1", "linux/amd64/v2"), "amd64").digest).toBe(digest("0"));
   });
 
-  it("takes what names an architecture and no system for Linux", () => {
+  it("treats a manifest with an architecture and no system as one for Linux", () => {
     expect(choosePlatform("x", index("/arm64", "/amd64"), "amd64").digest).toBe(digest("1"));
   });
 
-  it("does not take what names half a platform, and another, for one that names none", () => {
+  it("does not treat a manifest with half of another platform as one without a platform", () => {
     for (const half of ["/s390x", "linux", "windows"])
       expect(() => choosePlatform("x", index(half), "amd64")).toThrow("it has no linux/amd64");
   });
 
-  it("takes a platform that is null for none, and an index for what leads to an image", () => {
+  it("treats a null platform as none, and follows an index to an image", () => {
     const [first, second] = index("linux/amd64", "linux/amd64").manifests;
     const choose = (...manifests: unknown[]) =>
       choosePlatform("x", { schemaVersion: 2, manifests } as never, "amd64").digest;

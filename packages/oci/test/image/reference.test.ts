@@ -96,7 +96,7 @@ describe("parseReference", () => {
     expect(() => parseReference(text)).toThrow(message);
   });
 
-  it("quotes of what it refuses the beginning, and blames no part of a config", () => {
+  it("quotes the beginning of a refused reference, and names no part of a config", () => {
     expect(() => parseReference("x".repeat(5000))).toThrow(
       expect.objectContaining({
         message: expect.stringMatching(/^.{0,500}$/),
@@ -105,7 +105,7 @@ describe("parseReference", () => {
     );
   });
 
-  it("takes no archive by a relative path where the working folder has a colon, at which skopeo would cut it", () => {
+  it("refuses an archive by a relative path if the working folder has a colon, where skopeo would split it", () => {
     const folder = vi.spyOn(process, "cwd").mockReturnValue("/with:colon");
     try {
       for (const transport of ["oci-archive", "docker-archive"])
@@ -117,7 +117,7 @@ describe("parseReference", () => {
     }
   });
 
-  it("gives back what skopeo can take, or refuses, whatever it is given", () => {
+  it("returns a reference that skopeo accepts, or refuses, for any input", () => {
     const parts = [
       "docker://",
       "oci:",
@@ -178,18 +178,18 @@ describe("renderReference", () => {
     "docker-archive:/a.tar",
     "docker-archive:/a.tar:redis:7",
     "docker-archive:/a.tar:@0",
-  ])("gives %s back as it was", (text) => {
+  ])("returns %s unchanged", (text) => {
     expect(renderReference(parseReference(text))).toBe(text);
   });
 
-  it("pins a repository, and nothing else", () => {
+  it("pins only a repository", () => {
     expect(renderReference(parseReference("docker://redis:7"), DIGEST)).toBe(
       `docker://docker.io/library/redis@${DIGEST}`,
     );
     expect(renderReference(parseReference("oci:/a:1"), DIGEST)).toBe("oci:/a:1");
   });
 
-  it("prefers a digest to a tag, since skopeo refuses both at once", () => {
+  it("prefers a digest to a tag, because skopeo refuses both at once", () => {
     const reference = parseReference(`docker://h.x/a:t@${DIGEST}`);
     expect(renderReference(reference)).toBe(`docker://h.x/a@${DIGEST}`);
     const other = `sha256:${"f".repeat(64)}`;

@@ -52,7 +52,7 @@ const blobOf = ({ folder: disk }: Registry, digest: string) => {
 
 describe("an import from a registry", () => {
   it(
-    "hands over each layer with its digests and says what the image runs",
+    "passes on each layer with its digests, and what the image runs",
     real(async () => {
       const { draft, description } = await load(reference);
       expect(draft.opened).toEqual(fixture.image.diffIds);
@@ -66,7 +66,7 @@ describe("an import from a registry", () => {
   );
 
   it(
-    "reports the bytes that it fetches, up to the last",
+    "reports the fetched bytes, up to the last",
     real(async () => {
       const seen: { phase: string; done: number; total?: number | undefined }[] = [];
       await load(reference, { ...PLAIN, onProgress: (progress) => seen.push(progress) });
@@ -77,7 +77,7 @@ describe("an import from a registry", () => {
   );
 
   it(
-    "rejects with what a progress listener throws",
+    "rejects with the error that a progress listener throws",
     real(async () => {
       const reason = new Error("listener");
       const onProgress = () => {
@@ -110,7 +110,7 @@ describe("an import from a registry", () => {
   );
 
   it(
-    "fetches a layer that stands in the image twice though the store has its lower place",
+    "fetches a layer that occurs twice in the image, even if the store has the lower one",
     real(async () => {
       const twice = await buildImage(fixture.folder, "twice", [{ a: "a" }, { b: "b" }, { a: "a" }]);
       const { draft } = await load(await push(twice.source, "twice:1"), PLAIN, []);
@@ -119,7 +119,7 @@ describe("an import from a registry", () => {
   );
 
   it(
-    "keeps Docker's manifests and configs as they are",
+    "keeps Docker's manifests and configs unchanged",
     real(async () => {
       const docker = await push(fixture.image.source, "docker:1", "--format", "v2s2");
       const { description, draft } = await load(docker);
@@ -130,7 +130,7 @@ describe("an import from a registry", () => {
   );
 
   it(
-    "takes the image of the host's architecture out of an index",
+    "chooses the image of the host's architecture from an index",
     real(async () => {
       const { layout } = await fixture.writeIndex("multi");
       const { description } = await load(await push(`oci:${layout}:all`, "multi:1", "--all"));
@@ -139,7 +139,7 @@ describe("an import from a registry", () => {
   );
 
   it(
-    "holds to the digest of the reference, and to that of the options",
+    "enforces the digest of the reference, and that of the options",
     real(async () => {
       const pinned = `docker://${registry.address}/a@${fixture.image.manifest}`;
       expect((await load(pinned)).description.fingerprint).toBe(fixture.image.config);
@@ -166,14 +166,14 @@ describe("an import from a registry", () => {
     );
 
   it(
-    "rejects with ConnectionError when nobody listens",
+    "rejects with ConnectionError when nothing listens",
     real(async () => {
       await expect(load("docker://127.0.0.1:1/a:1")).rejects.toMatchObject({ code: "ERR_CONNECTION" });
     }),
   );
 
   it(
-    "speaks plain HTTP only when told to",
+    "speaks plain HTTP only on request",
     real(async () => {
       await expect(load(reference, {})).rejects.toMatchObject({
         code: "ERR_CONNECTION",
@@ -232,7 +232,7 @@ describe("an import from a damaged registry", () => {
 
 describe("an import over TLS", () => {
   it(
-    "trusts the CA that it was given, and no other",
+    "trusts the given CA, and no other",
     real(async () => {
       const { certDir, tls } = await makeCertificates(join(fixture.folder, "tls"));
       await using secure = await startRegistry({ tls });

@@ -17,24 +17,24 @@ describe("selectImage", () => {
   });
   const options = { architecture: "amd64", pins: [] } as const;
 
-  it("gives the digest of the manifest and the diff IDs of the layers", async () => {
+  it("returns the digest of the manifest and the diff IDs of the layers", async () => {
     const image = await selectImage("x", documents(), options);
     expect(image).toMatchObject({ digest: digestOf(manifestBytes), diffIds: [digest("d")] });
   });
 
-  it("refuses a manifest that is not what the caller pinned", async () => {
+  it("refuses a manifest other than the one that the caller pinned", async () => {
     await expect(selectImage("x", documents(), { ...options, pins: [digest("0")] })).rejects.toThrow(
       "its manifest has digest",
     );
   });
 
-  it("refuses a config that is not what the manifest names", async () => {
+  it("refuses a config other than the one that the manifest names", async () => {
     await expect(selectImage("x", documents({ config: bytes(config({ created: "now" })) }), options)).rejects.toThrow(
       "its config has digest",
     );
   });
 
-  it("refuses one manifest of an index that is not what the index names", async () => {
+  it("refuses a manifest other than the one that the index names", async () => {
     const index = {
       schemaVersion: 2,
       manifests: [{ ...descriptor(`${OCI}.manifest.v1+json`), platform: { os: "linux", architecture: "amd64" } }],
@@ -46,7 +46,7 @@ describe("selectImage", () => {
     await expect(selectImage("x", lying, options)).rejects.toThrow(`not ${digest("a")}`);
   });
 
-  it("refuses an image for another architecture than was asked for", async () => {
+  it("refuses an image for another architecture than the requested one", async () => {
     await expect(selectImage("x", documents(), { ...options, architecture: "arm64" })).rejects.toThrow(
       "it is for amd64",
     );
@@ -60,7 +60,7 @@ describe("selectImage", () => {
     );
   });
 
-  it("takes the architecture that was asked for where the config names none", async () => {
+  it("uses the requested architecture if the config names none", async () => {
     const silent = bytes(config({ architecture: "" }));
     const named = bytes(manifest({ config: describeAs("config", silent) }));
     const image = await selectImage("x", documents({ manifest: named, config: silent }), {
@@ -70,14 +70,14 @@ describe("selectImage", () => {
     expect(image.architecture).toBe("arm64");
   });
 
-  it("refuses a document of another size than its descriptor says", async () => {
+  it("refuses a document of another size than its descriptor declares", async () => {
     const lying = bytes(manifest({ config: { ...describeAs("config", configBytes), size: 1 } }));
     await expect(selectImage("x", documents({ manifest: lying }), options)).rejects.toThrow(
       `its config has ${configBytes.length} bytes, not 1`,
     );
   });
 
-  it("follows an index in an index, and no more than a few", async () => {
+  it("follows nested indexes, but only a few", async () => {
     const nested = (depth: number) => {
       const byDigest = new Map([[digestOf(manifestBytes), manifestBytes]]);
       let top = manifestBytes;
@@ -92,7 +92,7 @@ describe("selectImage", () => {
     await expect(selectImage("x", nested(6), options)).rejects.toThrow("more than 4 nested indexes");
   });
 
-  it("takes an image under four indexes, and not under five", async () => {
+  it("accepts an image under four indexes, but not under five", async () => {
     const index = (what: string, of: Buffer) => bytes({ schemaVersion: 2, manifests: [describeAs(what, of)] });
     let top = index("manifest", manifestBytes);
     const byDigest = new Map([[digestOf(manifestBytes), manifestBytes]]);
@@ -108,7 +108,7 @@ describe("selectImage", () => {
     await expect(select()).rejects.toThrow("more than 4 nested indexes");
   });
 
-  it("asks for the config of the manifest that was chosen, and holds the top to every pin", async () => {
+  it("reads the config of the chosen manifest, and checks every pin at the top document", async () => {
     const asked: unknown[] = [];
     const config = async (name: string, { digest }: { readonly digest: string }) => {
       asked.push(name, digest);

@@ -27,7 +27,7 @@ describe("renderInspect", () => {
 });
 
 describe("renderCopy", () => {
-  it("keeps layers as they are and passes on certificates and credentials", () => {
+  it("keeps layers unchanged and passes on certificates and credentials", () => {
     const options = { certDir: "/ca dir", authFile: "/auth.json" };
     expect(renderCopy(context("docker://h.x/a:1", options), { digest: DIGEST })).toEqual([
       ..."skopeo --policy /p.json --tmpdir tmp copy --quiet --dest-oci-accept-uncompressed-layers".split(" "),
@@ -39,7 +39,7 @@ describe("renderCopy", () => {
 });
 
 describe("runSkopeo", () => {
-  it("tells of what is missing as spawn() does, be it skopeo or a tool that it is run by", async () => {
+  it("reports a missing tool as spawn() does, skopeo or a tool that starts it", async () => {
     const missing = new HostError("run setpriv", [
       { need: "binary:setpriv", reason: "not on PATH", fix: "apt-get install util-linux" },
     ]);
@@ -101,7 +101,7 @@ describe("translateFailure", () => {
       expect(fail(said).message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
   });
 
-  it("says with which status a registry refused", () => {
+  it("reports the status with which a registry refused", () => {
     expect(fail("reading manifest 1 in h.x/a: StatusCode: 403, x").message).toContain(
       "the registry refused: 403 Forbidden",
     );
@@ -113,7 +113,7 @@ describe("translateFailure", () => {
       code: "ERR_HOST_FILE_NOT_FOUND",
       subject: "/a",
     });
-    // Not the archive, but what the host was to read beside it.
+    // Here not the archive is missing, but another file of the host.
     expect(fail("open /policy.json: no such file or directory", "oci-archive:/a")).toMatchObject({
       code: "ERR_COMMAND",
     });
@@ -122,12 +122,12 @@ describe("translateFailure", () => {
   it.each([
     "Error retrieving manifest for image: unexpected EOF",
     "copying contents to temporary file /tmp/x: unexpected EOF",
-  ])("reads %j as a damaged archive, and as a registry that hung up", (message) => {
+  ])("reads %j as a damaged archive, or as a registry that closed the connection", (message) => {
     expect(fail(message, "docker-archive:/a")).toMatchObject({ code: "ERR_IMAGE_INVALID" });
     expect(fail(message)).toMatchObject({ code: "ERR_CONNECTION" });
   });
 
-  it("is not misled by a name that reads like a failure", () => {
+  it("is not misled by a name that looks like a failure", () => {
     expect(fail("h.x/unauthorized/x509: broken in a new way", "docker://h.x/unauthorized/x509")).toMatchObject({
       code: "ERR_COMMAND",
     });

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ociSource } from "../../src/image/source.ts";
 
-it("refuses a manifest that is not the one of the reference's digest, whatever skopeo lets through", async () => {
+it("refuses a manifest that does not have the reference's digest, even if skopeo accepts it", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-oci-source-"));
   try {
     const source = ociSource(async () => ({ stdout: "{}", stderr: "", exitCode: 0 }));
-    const draft = { folder, maxBytes: 1e6, addLayer: () => Promise.reject(new Error("nothing is to be added")) };
+    const draft = { folder, maxBytes: 1e6, addLayer: () => Promise.reject(new Error("this test adds no layer")) };
     const imported = source.import(`docker://h.x/a@sha256:${"a".repeat(64)}`, draft, {});
     await expect(imported).rejects.toMatchObject({
       code: "ERR_IMAGE_INVALID",

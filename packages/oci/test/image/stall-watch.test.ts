@@ -15,7 +15,7 @@ const aborted = (signal: AbortSignal) =>
   new Promise<unknown>((resolve) => signal.addEventListener("abort", () => resolve(signal.reason), { once: true }));
 
 describe("a watch of a fetch", () => {
-  it("ends it when nothing has come for a while, naming the registry", async () => {
+  it("ends the fetch when nothing has arrived for a while, and names the registry", async () => {
     using watch = new StallWatch({ folders: [folder, join(folder, "none")], timeout: 60, peer: "registry h:1" });
     expect(await aborted(watch.signal)).toMatchObject({
       code: "ERR_CONNECTION",
@@ -23,7 +23,7 @@ describe("a watch of a fetch", () => {
     });
   });
 
-  it("lets it go on for as long as anything comes", async () => {
+  it("lets the fetch go on as long as bytes arrive", async () => {
     using watch = new StallWatch({ folders: [folder], timeout: 1200, peer: "registry h:1" });
     const begin = performance.now();
     while (performance.now() - begin < 2400) {
@@ -33,7 +33,7 @@ describe("a watch of a fetch", () => {
     expect(watch.signal.aborted).toBe(false);
   });
 
-  it("ends it for the caller's own reason", async () => {
+  it("ends the fetch with the caller's own reason", async () => {
     const controller = new AbortController();
     using watch = new StallWatch({ folders: [folder], timeout: 60_000, peer: "r", signal: controller.signal });
     const reason = new Error("mine");

@@ -52,7 +52,7 @@ const real = (test: () => Promise<void>) => requires(["root", "binary:skopeo", "
 
 describe("an imported image", () => {
   it(
-    "is the tree that umoci unpacks but for device nodes, with a layer of umoci's own on top",
+    "is the tree that umoci unpacks except for device nodes, with a layer of umoci on top",
     real(async () => {
       const { source } = await buildImage(folder, "base", LAYERS, { cmd: ["/bin/sh"] });
       const layout = `${folder}/layout`;
@@ -76,7 +76,7 @@ describe("an imported image", () => {
   );
 
   it(
-    "unpacks each layer once, however many images have it",
+    "unpacks each layer once, for any number of images",
     real(async () => {
       await using store = await openImageStore({ folder: join(folder, "shared"), plugins: [ociSource(spawn)] });
       const names = ["one", "two"];
@@ -88,7 +88,7 @@ describe("an imported image", () => {
   );
 });
 
-/** Every file by path, with all that could differ. Device nodes are left out, as the store leaves them out. */
+/** Every file by path, with everything that could differ. Like the store, this leaves out device nodes. */
 async function describeTree(root: string): Promise<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
   const visit = async (path: string): Promise<void> => {

@@ -27,13 +27,13 @@ describe("writeOciLayout", () => {
       expect(digestOf(await readFile(join(layout, "blobs", "sha256", name)))).toBe(`sha256:${name}`);
   });
 
-  it("gives the same digests for the same input", async () => {
+  it("writes the same digests for the same input", async () => {
     const first = await writeOciLayout({ folder: join(folder, "a"), tag: "x", layers: [{ tar }] });
     const second = await writeOciLayout({ folder: join(folder, "b"), tag: "x", layers: [{ tar }] });
     expect(second).toEqual(first);
   });
 
-  it("keeps the other images of a layout, and moves a tag that is taken", async () => {
+  it("keeps the other images of a layout, and moves a tag that is in use", async () => {
     const layout = join(folder, "layout");
     const write = (tag: string, cmd: string[]) =>
       writeOciLayout({ folder: layout, tag, layers: [{ tar }], config: { cmd } });
@@ -44,7 +44,7 @@ describe("writeOciLayout", () => {
     expect(index.manifests.map((entry: { digest: string }) => entry.digest)).toEqual([kept.manifest, moved.manifest]);
   });
 
-  it("refuses a layer that is compressed already and leaves no part of it", async () => {
+  it("refuses a compressed layer and leaves no part of it", async () => {
     await writeFile(tar, gzipSync(Buffer.alloc(1024)));
     const layout = join(folder, "layout");
     await expect(writeOciLayout({ folder: layout, tag: "x", layers: [{ tar }] })).rejects.toMatchObject({

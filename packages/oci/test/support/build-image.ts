@@ -5,7 +5,7 @@ import { spawn } from "@pileus/core/driver";
 import { makeBusyboxRootfs } from "@pileus/core/testing";
 import { writeOciLayout } from "../../src/image/write.ts";
 
-/** One entry of a layer: text is a file 0644 of root. */
+/** One entry of a layer. A string is the content of a file with mode 0644, owned by root. */
 export type Entry =
   | string
   | { readonly text: string | Uint8Array; readonly mode?: number; readonly uid?: number; readonly gid?: number }

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { spawn } from "@pileus/core/driver";
 
-/** A certificate authority of one's own, and a certificate of it for 127.0.0.1. */
+/** Makes a certificate authority, and its certificate for 127.0.0.1. */
 export async function makeCertificates(folder: string) {
   const authority = join(folder, "authority");
   await mkdir(authority, { recursive: true });

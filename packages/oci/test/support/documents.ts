@@ -1,4 +1,4 @@
-/** Documents of an image, as registries hand them out. */
+/** Documents of an image, as registries serve them. */
 export const OCI = "application/vnd.oci.image";
 export const DOCKER = "application/vnd.docker";
 export const digest = (letter: string) => `sha256:${letter.repeat(64)}`;

@@ -9,10 +9,10 @@ import { buildImage } from "./build-image.ts";
 
 const { name, uid, gid, groupId } = FIXTURE_USER;
 
-/** Says that it is up, and ends when it is asked to. */
+/** Prints `up`, and ends at SIGTERM. */
 const PROGRAM = ["/bin/sh", "-c", "trap 'exit 0' TERM; echo up; while :; do sleep 2147483647 & wait $!; done"];
 
-/** For the conformance kit, which loads it a second time in a process that it kills. */
+/** For the conformance kit, which loads this a second time in a process that it kills. */
 export const subject: DriverSubject = {
   driver: "oci",
   capabilities: ["exec", "files", "freeze", "network", "metrics", "logs"],

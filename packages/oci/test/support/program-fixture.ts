@@ -21,12 +21,12 @@ export const exited = (code: number) => ({ kind: "exited", code });
 export interface More {
   readonly image?: string;
   readonly env?: Record<string, string>;
-  /** With a nic on the fixture's network. */
+  /** Adds a nic on the fixture's network. */
   readonly network?: true;
   readonly limits?: { readonly memory?: string; readonly processes?: number };
 }
 
-/** The fixture of a test file: opened before its tests, and looked at afterwards for what is left. */
+/** The fixture of a test file. It is opened before the tests, and checked for leftovers afterwards. */
 export function programFixture(): ProgramFixture {
   const fixture = new ProgramFixture();
   const runs = NEEDS.every((need) => lacking(need) === undefined);
@@ -35,7 +35,7 @@ export function programFixture(): ProgramFixture {
   return fixture;
 }
 
-/** A host with an image whose program says `up`, and takes two seconds to end by SIGUSR1 with code 3. */
+/** A host with an image whose program prints `up`, and takes two seconds to end with code 3 at SIGUSR1. */
 export class ProgramFixture {
   image = "";
   #folder = "";
@@ -105,7 +105,7 @@ export class ProgramFixture {
     }
   }
 
-  /** What a program says and how it ends, when it is left alone. */
+  /** The output of a program and its exit status, without a stop. */
   async outcome(section: OciSectionInput, more: More = {}) {
     const result = { stdout: "", stderr: "", status: undefined as unknown };
     const test = async (instance: Instance<OciCapability>) => {

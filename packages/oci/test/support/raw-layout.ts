@@ -5,18 +5,18 @@ import { digestOf } from "../../src/image/manifest.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What a layout says of its one image, each part changed at will: nothing is checked, that is the point. */
+/** The parts of a layout with one image. A test can change each of them, and nothing is checked, on purpose. */
 export interface RawImage {
   /** Uncompressed tars, bottom first. */
   readonly layers?: readonly Buffer[];
-  /** Beside architecture, os and rootfs. */
+  /** Members of the config besides architecture, os and rootfs. */
   readonly config?: Json;
   readonly manifest?: Json;
-  /** Of each layer's descriptor. */
+  /** Members of each layer's descriptor. */
   readonly layer?: Json;
   /** Changes the entry of the index. */
   readonly entry?: Json;
-  /** Layers whose blob is not there. */
+  /** Layers whose blob is missing. */
   readonly lacking?: readonly number[];
 }
 

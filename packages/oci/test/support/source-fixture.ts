@@ -13,7 +13,7 @@ const NEEDS = ["root", "binary:skopeo", "binary:openssl"] as const;
 export const real = (test: () => Promise<void>) => requires(NEEDS, test);
 export const source = ociSource(spawn);
 
-/** A folder with an image of three layers in its layout, to be imported. */
+/** A folder with a layout of one image with three layers. */
 export class SourceFixture {
   readonly folder: string;
   readonly image: Awaited<ReturnType<typeof buildImage>>;
@@ -23,7 +23,7 @@ export class SourceFixture {
     this.image = image;
   }
 
-  /** `undefined` where no test will run. */
+  /** `undefined` if no test will run. */
   static async open(): Promise<SourceFixture | undefined> {
     if (NEEDS.some((need) => lacking(need) !== undefined)) return undefined;
     const folder = await mkdtemp(join(tmpdir(), "pileus-oci-source-"));
@@ -45,7 +45,7 @@ export class SourceFixture {
     return { draft, description };
   }
 
-  /** A layout of its own with the image, tagged `all`, as one of two platforms of an index. */
+  /** Writes another layout, tagged `all`, whose index has the image as one of two platforms. */
   async writeIndex(name: string) {
     const draft = join(this.folder, `index-${name}`);
     await mkdir(draft, { recursive: true });
