@@ -54,6 +54,7 @@ const MISTAKES: readonly (readonly [string, () => Promise<unknown>, string])[] =
   ["create with a name alone", () => create("web"), "instance config: must be an object, but is a string"],
   ["create({})", () => create({}), "driver: is missing: set driver to one of fake"],
   ["create without an image", () => createWith({ image: undefined }), "image: is missing: write the alias or"],
+  ["an image without await", () => createWith({ image: Promise.resolve("debian") }), "image: is a promise: await it"],
   ["create without a name", () => createWith({ name: undefined }), 'name: is missing: write name: "web"'],
   ["a name that is a number", () => createWith({ name: 5 }), 'name: must be a string, but is 5: write "5"'],
   ["an unknown driver", () => createWith({ driver: "docker" }), "opened without that driver; it has fake"],
@@ -68,7 +69,11 @@ const MISTAKES: readonly (readonly [string, () => Promise<unknown>, string])[] =
   ["cpus: 2", () => createWith({ limits: { cpus: 2 } }), 'limits.cpus: unknown key; did you mean "cpu"?'],
   ["a list of devices", () => createWith({ devices: [{ type: "nic" }] }), "devices: must be an object, but is a list"],
   ["a nic without a network", () => createWith({ devices: { e: { type: "nic" } } }), "network: is missing: write the"],
-  ["a nic without a type", () => createWith({ devices: { e: { network: "n" } } }), "devices.e.type: must be nic"],
+  [
+    "a nic without a type",
+    () => createWith({ devices: { e: { network: "n" } } }),
+    'devices.e.type: is missing: write type: "nic"',
+  ],
   [
     "a nic's address",
     () => createWith({ devices: { e: { ...NIC, ipv4: "10.0.0.300" } } }),

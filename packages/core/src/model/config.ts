@@ -5,6 +5,7 @@ import type { Image } from "./image.ts";
 import { type Limits, type LimitsInput, LimitsSchema } from "./limits.ts";
 import { NameSchema } from "./name.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
+import { prepared } from "./shorthand.ts";
 import { required } from "./wording.ts";
 
 /**
@@ -44,7 +45,7 @@ export interface InstanceConfig extends CommonConfigInput {
 }
 
 // An image that `images.import()` returned is replaced by its fingerprint.
-const ImageReferenceSchema = z.preprocess(
+const ImageReferenceSchema = prepared(
   (value) => (typeof value === "object" && value !== null && "fingerprint" in value ? value.fingerprint : value),
   z
     .string(required("write the alias or the fingerprint of an image, or what images.import() returned"))

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { ConfigError, type ConfigIssue } from "../contract/errors.ts";
 import { nearest } from "./nearest.ts";
-import { discriminatorsAt, keysAt } from "./schema-keys.ts";
+import { discriminatorsAt, keysAt, valueAt } from "./schema-keys.ts";
 import { wording } from "./wording.ts";
 
 /**
@@ -29,7 +29,7 @@ function configIssues(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue
       return [{ path, message: issue.issues.map((inner) => inner.message).join("; ") }];
     case "invalid_union": {
       const known = discriminatorsAt(schema, value, path.slice(0, -1));
-      if (known.length > 0) return [{ path, message: `must be ${known.join(" or ")}` }];
+      if (known.length > 0) return [{ path, message: discriminator(path, value, known) }];
       const inner = issue.errors.find((issues) => !issues.some(isOfOtherType));
       const within = inner?.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
       return within?.flatMap((one) => configIssues(schema, value, one)) ?? [{ path, message: issue.message }];
@@ -49,6 +49,12 @@ function asWritten(path: readonly PropertyKey[], value: unknown): (string | numb
     here = (here as Record<PropertyKey, unknown> | null | undefined)?.[key];
   }
   return written;
+}
+
+/** What to write for the key that tells the members of a union apart. */
+function discriminator(path: readonly (string | number)[], value: unknown, known: readonly string[]): string {
+  const choices = known.map((one) => `"${one}"`).join(" or ");
+  return valueAt(value, path) === undefined ? `is missing: write ${path.at(-1)}: ${choices}` : `must be ${choices}`;
 }
 
 /** Whether a member of a union is for values of another type. */

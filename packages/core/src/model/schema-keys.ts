@@ -58,7 +58,7 @@ function isDiscriminated(schema: z.core.$ZodType | undefined): schema is z.core.
   return schema !== undefined && "discriminator" in schema._zod.def;
 }
 
-function valueAt(value: unknown, path: Path): unknown {
+export function valueAt(value: unknown, path: Path): unknown {
   let here = value;
   for (const key of path) {
     if (typeof here !== "object" || here === null) return undefined;

@@ -76,6 +76,7 @@ function given(input: unknown): string {
   if (input === undefined) return "but is missing";
   if (input === null) return "but is null";
   if (Array.isArray(input)) return "but is a list";
+  if (input instanceof Promise) return "but is a promise: await it";
   return `but is ${typeof input === "number" || typeof input === "boolean" ? String(input) : noun(typeof input)}`;
 }
 

@@ -44,7 +44,8 @@ describe("parse", () => {
       { devices: { root: { type: "disk", source: "a", readOnly: true } } },
       'devices.root.readOnly: unknown key; did you mean "readonly"?',
     ],
-    [{ devices: { e: { type: "nick" } } }, "devices.e.type: must be nic or disk"],
+    [{ devices: { e: { type: "nick" } } }, 'devices.e.type: must be "nic" or "disk"'],
+    [{ devices: { e: { network: "x" } } }, 'devices.e.type: is missing: write type: "nic" or "disk"'],
     [{ devices: { "E!": { type: "nic", network: "x" } } }, "devices.E!: a device's name is of a-z, 0-9"],
   ])("of %j says %s", (value, issue) => {
     expect(issuesOf(value)).toEqual([issue]);
@@ -57,6 +58,8 @@ describe("parse", () => {
     [{ disks: [{}] }, "disks.0.source: must be a string, but is missing"],
     [{ disks: null }, "disks: must be a list, but is null"],
     [[], ": must be an object, but is a list"],
+    [{ limits: { cpu: Promise.resolve(1) } }, "limits.cpu: must be a number, but is a promise: await it"],
+    [{ ipv4: Promise.resolve("10.0.0.2") }, "ipv4: is a promise: await it"],
   ])("says of %j what it must be and what it is", (value, issue) => {
     expect(issuesOf(value)).toEqual([issue]);
   });

@@ -48,7 +48,7 @@ describe("create", () => {
     ["an unknown key within", { ...CONFIG, limits: { memroy: 1 } }, ["limits", "memroy"], 'did you mean "memory"?'],
     ["one in the driver's section", { ...CONFIG, scripted: { color: "red" } }, ["scripted", "color"], '"colour"'],
     ["one of a device", nic({ netwrok: "x", network: "net0" }), ["devices", "eth0", "netwrok"], '"network"'],
-    ["an unknown type of device", nic({ type: "nix" }), ["devices", "eth0", "type"], "must be nic"],
+    ["an unknown type of device", nic({ type: "nix" }), ["devices", "eth0", "type"], 'must be "nic"'],
     ["an illegal name", { ...CONFIG, name: "A" }, ["name"], "1 to 63"],
     ["a name that leaves the folder", { ...CONFIG, name: "../x" }, ["name"], "1 to 63"],
     ["a number for the name of one with a nic", nic({ network: "net0" }, "42"), ["name"], "a number"],
