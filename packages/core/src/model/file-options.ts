@@ -9,6 +9,9 @@ export const HostPathSchema = z
   .min(1, "must be a path on the host, but is empty")
   .regex(/^[^\0]*$/, "a path cannot contain NUL");
 
+/** The options of `files.read()`, `stat()`, `exists()`, `list()` and `listAll()`. */
+export const LookOptionsSchema = z.strictObject({ signal: SignalSchema.optional() });
+
 /** The options of `files.readAll()`. */
 export const ReadAllOptionsSchema = z.strictObject({
   maxSize: BoundSchema.default(16 * 2 ** 20),

@@ -18,6 +18,7 @@ import { ContentSchema, checkedPieces } from "../../model/content.ts";
 import { InsidePathSchema } from "../../model/exec.ts";
 import {
   HostPathSchema,
+  LookOptionsSchema,
   MkdirOptionsSchema,
   PullOptionsSchema,
   PushOptionsSchema,
@@ -54,7 +55,8 @@ export class ManagedFiles implements InstanceFiles {
     this.#instance = instance;
   }
 
-  read(path: string, options: Abortable = {}): Promise<Readable> {
+  async read(path: string, options: Abortable = {}): Promise<Readable> {
+    parse(LookOptionsSchema, options, "file options");
     return this.#use(path, options, (files) => files.read(path, options));
   }
 
@@ -96,7 +98,8 @@ export class ManagedFiles implements InstanceFiles {
     );
   }
 
-  stat(path: string, options: Abortable = {}): Promise<FileStat> {
+  async stat(path: string, options: Abortable = {}): Promise<FileStat> {
+    parse(LookOptionsSchema, options, "file options");
     return this.#use(path, options, (files) => files.stat(path, options));
   }
 
@@ -111,6 +114,7 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async *list(path: string, options: Abortable = {}): AsyncGenerator<DirectoryEntry, void> {
+    parse(LookOptionsSchema, options, "file options");
     const stream = await this.#use(path, options, (files) => files.list(path, options));
     for await (const entry of chunksOf<DirectoryEntry>(stream, options.signal)) {
       if (!isDirectoryEntry(entry)) throw this.#noEntry();
@@ -119,6 +123,7 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async listAll(path: string, options: Abortable = {}): Promise<readonly DirectoryEntry[]> {
+    parse(LookOptionsSchema, options, "file options");
     const entries: DirectoryEntry[] = [];
     // Within `use`, so that an end of the instance meanwhile is reported as such.
     await this.#use(path, options, async () => {
