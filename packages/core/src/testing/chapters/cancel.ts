@@ -3,12 +3,12 @@ import { passing, rejectsExactly, within } from "../kit/expect.ts";
 import type { Fixture } from "../kit/fixture.ts";
 import { CALLS } from "./errors.ts";
 
-/** Chapter: callers who change their mind. */
+/** Chapter: aborted calls. */
 export function describeCancel(fixture: Fixture): void {
   const reason = new Error("changed my mind");
   const aborted = () => ({ signal: AbortSignal.abort(reason) });
 
-  fixture.describe("a signal that was aborted before", () => {
+  fixture.describe("a signal that is aborted already", () => {
     fixture.it("rejects every call of the host with its reason", async () => {
       const host = await fixture.host();
       const before = await host.list();
@@ -66,7 +66,7 @@ export function describeCancel(fixture: Fixture): void {
           await outcome.value.delete();
         }
         assert.deepEqual(await fixture.leftovers(), before);
-        // Nothing stands in the way of another of the name.
+        // Another instance can get the name.
         await (await fixture.create(name)).delete();
       }
     });
@@ -115,7 +115,7 @@ export function describeCancel(fixture: Fixture): void {
       await instance.start();
       await instance.ready({ timeout: fixture.deadline });
     });
-    fixture.it("of a start that was joined stops the waiting alone", async () => {
+    fixture.it("of a call that joined a start only ends its wait", async () => {
       const instance = await fixture.stopped();
       const abort = new AbortController();
       const first = instance.start();
@@ -126,7 +126,7 @@ export function describeCancel(fixture: Fixture): void {
       await first;
       assert.equal(await instance.state(), "running");
     });
-    fixture.it("of a stop stops the waiting alone: what was asked for stays asked for", async () => {
+    fixture.it("of a stop only ends the wait: the instance still stops", async () => {
       const instance = await fixture.running();
       const abort = new AbortController();
       const stop = instance.stop({ signal: abort.signal, timeout: fixture.deadline });

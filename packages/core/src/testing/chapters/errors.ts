@@ -3,7 +3,7 @@ import { CAPABILITIES, type Capability } from "../../contract/capability.ts";
 import { passing, rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 
-/** Chapter: what is refused, and with what. */
+/** Chapter: refused calls and their errors. */
 export function describeErrors(fixture: Fixture): void {
   fixture.describe("create refuses", () => {
     const refuses = (what: string, keys: Readonly<Record<string, unknown>>, told: RegExp) =>
@@ -29,12 +29,12 @@ export function describeErrors(fixture: Fixture): void {
     for (const name of ["", "UPPER", "under_score", "-first", "last-", "a".repeat(64), "../up", "a/b", "a\nb", "☁"]) {
       refuses(`the name ${JSON.stringify(name)}`, { name }, /name/);
     }
-    fixture.it("everything that is wrong at once", async () => {
+    fixture.it("a config with several faults, and names them all", async () => {
       const config = { ...(await fixture.config()), name: "-", limits: { cpu: 0 } };
       const error = await rejectsWith((await fixture.host()).create(config), "ERR_CONFIG");
       assert.deepEqual(error.issues.map(({ path }) => path.join(".")).sort(), ["limits.cpu", "name"]);
     });
-    fixture.it("an image that is not there", async () => {
+    fixture.it("an image that does not exist", async () => {
       const config = { ...(await fixture.config()), image: "no-such-image" };
       await rejectsWith((await fixture.host()).create(config), "ERR_IMAGE_NOT_FOUND");
     });
@@ -46,7 +46,7 @@ export function describeErrors(fixture: Fixture): void {
       },
       "network",
     );
-    fixture.it("a name that is taken, and one of two who want it at once", async () => {
+    fixture.it("a taken name, and one of two calls that want a name at once", async () => {
       await fixture.using(async ({ name }) => {
         await rejectsWith(fixture.create(name), "ERR_INSTANCE_EXISTS");
         assert.equal(await (await (await fixture.host()).get(name)).state(), "stopped");
@@ -61,12 +61,12 @@ export function describeErrors(fixture: Fixture): void {
   });
 
   fixture.describe("the host", () => {
-    fixture.it("rejects with NotFoundError for an instance that is not there", async () => {
+    fixture.it("rejects with NotFoundError for an instance that does not exist", async () => {
       const host = await fixture.host();
       await rejectsWith(host.get("kit-none"), "ERR_INSTANCE_NOT_FOUND");
       await rejectsWith(host.get("../instances"), "ERR_INSTANCE_NOT_FOUND");
     });
-    fixture.it("answers doctor() with what it found of the driver", async () => {
+    fixture.it("reports the driver in doctor()", async () => {
       const report = await (await fixture.host()).doctor();
       const found = report.drivers[fixture.subject.driver];
       assert.ok(found !== undefined);
@@ -77,7 +77,7 @@ export function describeErrors(fixture: Fixture): void {
   });
 
   fixture.describe("a deleted instance", () => {
-    fixture.it("rejects with StateError whatever is asked of it", async () => {
+    fixture.it("rejects every call with StateError", async () => {
       const instance = await fixture.create();
       await instance.delete();
       await rejectsWith(instance.start(), "ERR_INSTANCE_STATE");
@@ -88,7 +88,7 @@ export function describeErrors(fixture: Fixture): void {
   });
 
   fixture.describe("a stopped instance", () => {
-    fixture.it("rejects with StateError what needs it to run", async () => {
+    fixture.it("rejects calls that need it to run with StateError", async () => {
       const instance = await fixture.stopped();
       await rejectsWith(instance.ready(), "ERR_INSTANCE_STATE");
       for (const capability of fixture.subject.capabilities) {
@@ -100,7 +100,7 @@ export function describeErrors(fixture: Fixture): void {
 
   fixture.describe("an instance that ends by itself", () => {
     fixture.it(
-      "rejects with StateError what was asked of it meanwhile, and says how it ended",
+      "rejects the calls under way with a StateError that says how it ended",
       async () => {
         const { subject } = fixture;
         const instance = await fixture.running();
@@ -148,7 +148,7 @@ export function describeErrors(fixture: Fixture): void {
 
 type Call = (instance: AnyInstance, options?: { readonly signal: AbortSignal }) => Promise<unknown>;
 
-/** What can be asked of an instance again and again. */
+/** Calls on an instance that can be repeated. */
 const ENDURING: readonly (readonly [Capability, Call])[] = [
   ["exec", (instance) => instance.run(["true"])],
   ["exec", async (instance) => (await instance.exec(["cat"]))[Symbol.asyncDispose]()],
@@ -159,7 +159,7 @@ const ENDURING: readonly (readonly [Capability, Call])[] = [
   ["metrics", (instance) => instance.metrics()],
 ];
 
-/** Calls until that fails; returns with what. */
+/** Repeats the call until it fails; returns the error. */
 async function refusal(instance: AnyInstance, call: Call): Promise<unknown> {
   for (;;) {
     try {

@@ -4,12 +4,12 @@ import { TRANSITIONS } from "../../contract/state.ts";
 import { collect, rejectsExactly, within } from "../kit/expect.ts";
 import type { Fixture } from "../kit/fixture.ts";
 
-/** Chapter: what is told of an instance, to whom, in what order. */
+/** Chapter: the events of an instance, their order and their receivers. */
 export function describeEvents(fixture: Fixture): void {
   const end = <T>(promise: Promise<T>) => within(fixture.deadline * 2, "the end of the events", promise);
 
   fixture.describe("events", () => {
-    fixture.it("tell a whole life in order, to every watcher of host and instance", async () => {
+    fixture.it("report a whole life in order to every watcher of the host and the instance", async () => {
       const host = await fixture.host();
       const name = fixture.name();
       const abort = new AbortController();
@@ -47,7 +47,7 @@ export function describeEvents(fixture: Fixture): void {
       );
       assert.ok(times.every((at) => Math.abs(at - Date.now()) < 3600_000));
     });
-    fixture.it("tell of no step that the contract does not know, and leave none out", async () => {
+    fixture.it("report only legal transitions, and every one of them", async () => {
       await fixture.using(async (instance) => {
         const seen = collect(instance.watch());
         await instance.start();
@@ -65,7 +65,7 @@ export function describeEvents(fixture: Fixture): void {
         assert.equal(steps.at(-1)?.state, "stopped");
       });
     });
-    fixture.it("reach listeners by type, until they are taken off or the handle is disposed", async () => {
+    fixture.it("reach listeners by type until they are removed or the handle is disposed", async () => {
       await fixture.using(async (instance) => {
         const other = (await (await fixture.host()).get(instance.name)) as typeof instance;
         const [mine, others]: [string[], string[]] = [[], []];
@@ -81,7 +81,7 @@ export function describeEvents(fixture: Fixture): void {
         assert.deepEqual(others, ["starting", "running"]);
       });
     });
-    fixture.it("of one instance are not told to the watchers of another", async () => {
+    fixture.it("of one instance do not reach the watchers of another", async () => {
       await fixture.using(async (one) => {
         await fixture.using(async (other) => {
           const seen = collect(one.watch());
@@ -108,7 +108,7 @@ export function describeEvents(fixture: Fixture): void {
         await end(rejectsExactly(collect(instance.watch({ signal: abort.signal })), reason));
       });
     });
-    fixture.it("end when the handle is disposed, and for a loop that is left", async () => {
+    fixture.it("end when the handle is disposed or the loop is left", async () => {
       await fixture.using(async (instance) => {
         const handle = await (await fixture.host()).get(instance.name);
         const seen = collect(handle.watch());

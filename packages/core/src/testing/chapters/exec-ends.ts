@@ -7,16 +7,16 @@ import { isGone } from "../kit/inside.ts";
 
 const SIZE = { columns: 80, rows: 24 };
 
-/** Milliseconds: far from the grace that a run has, and from the deadline of a test. */
+/** Milliseconds: much more than the grace of a run, and much less than the deadline of a test. */
 const SOON = 3000;
 
-/** Chapter: how programs inside end, and what becomes of all that they started. */
+/** Chapter: the end of programs inside, and of everything that they started. */
 export function describeExecEnds(fixture: Fixture): void {
   const it = (name: string, test: (instance: AnyInstance) => Promise<void>) =>
     fixture.it(name, async () => test(await fixture.running()), "exec");
 
   fixture.describe("the end of a program", () => {
-    it("is the end of run, and what it left in the background lives on", async (instance) => {
+    it("ends run(), while its background processes live on", async (instance) => {
       const run = instance.run(["sh", "-c", "sleep 1000 & echo $!; exit 5"], { timeout: fixture.deadline });
       const { stdout, exitCode } = await within(fixture.deadline / 2, "the end of run", run);
       assert.equal(exitCode, 5);
@@ -24,7 +24,7 @@ export function describeExecEnds(fixture: Fixture): void {
       await instance.run(["kill", "-0", stdout.trim()], { check: true });
       await instance.run(["kill", "-KILL", stdout.trim()]);
     });
-    it("harms nobody who still writes to it and listens for no error", async (instance) => {
+    it("harms no caller that still writes to it without an error listener", async (instance) => {
       for (const argv of [["/no-such"], ["true"]]) {
         const piped = await instance.exec(argv);
         piped.stdin.end("x".repeat(1e6));
@@ -35,26 +35,26 @@ export function describeExecEnds(fixture: Fixture): void {
         terminal.tty.resume();
         await within(fixture.deadline, "the program's end", terminal.exit);
         terminal.tty.end("x".repeat(1e6));
-        // What is wrong would show as an uncaught exception, by now or in the course of this.
+        // A fault would show as an uncaught exception, by now or during this wait.
         await instance.run(["true"], { check: true });
         await Promise.all([piped[Symbol.asyncDispose](), terminal[Symbol.asyncDispose]()]);
       }
     });
-    it("by a timeout is the end of all that it started, in whatever session", async (instance) => {
+    it("by a timeout ends everything that it started, in any session", async (instance) => {
       const left = "sleep 1000 & echo $! >/tmp/kit-left";
       const script = `sh -c '${left}-1'; setsid sh -c '${left}-2; wait' & ${left}-3; wait`;
       await rejectsWith(instance.run(["sh", "-c", script], { timeout: fixture.deadline / 10 }), "ERR_TIMEOUT");
       for (const file of ["/tmp/kit-left-1", "/tmp/kit-left-2", "/tmp/kit-left-3"])
         await isGone(fixture, instance, Number((await instance.run(["cat", file])).stdout));
     });
-    it("by disposal is the end of all that it started", async (instance) => {
+    it("by disposal ends everything that it started", async (instance) => {
       const process = await instance.exec(["sh", "-c", "setsid sh -c 'sleep 1000 & echo $!; wait' & wait"]);
       const [, pid] = await new Transcript(process.stdout).until(fixture.deadline, /(\d+)\n/);
       await process[Symbol.asyncDispose]();
       await isGone(fixture, instance, Number(pid));
     });
     if (fixture.subject.blindTo !== "real-time signals") {
-      it("can be by a real-time signal, which is told by its name", async (instance) => {
+      it("can come from a real-time signal, which is reported by name", async (instance) => {
         for (const [signal, told] of [
           ["SIGRTMIN", "SIGRTMIN"],
           ["SIGRTMIN+3", "SIGRTMIN+3"],
@@ -69,13 +69,13 @@ export function describeExecEnds(fixture: Fixture): void {
         }
       });
     }
-    it("is SIGHUP for the program of a terminal that is destroyed", async (instance) => {
+    it("comes by SIGHUP when its terminal is destroyed", async (instance) => {
       await using process = await instance.exec(["sleep", "1000"], { tty: SIZE });
       process.tty.destroy();
       const exit = await within(fixture.deadline, "the program's end", process.exit);
       assert.deepEqual(exit, { kind: "signaled", signal: "SIGHUP" });
     });
-    it("need not be for its output to end: a stream that it closes is at its end at once", async (instance) => {
+    it("is not needed for its output to end: a stream that it closes ends at once", async (instance) => {
       await using process = await instance.exec(["sh", "-c", "echo out; exec sleep 1000 >/dev/null"]);
       process.stdout.resume();
       await within(Math.min(SOON, fixture.deadline), "the end of stdout", once(process.stdout, "end"));
@@ -108,7 +108,7 @@ export function describeExecEnds(fixture: Fixture): void {
   });
 
   fixture.describe("arguments", () => {
-    it("beyond what Linux takes are refused by the name of the error", async (instance) => {
+    it("beyond the limits of Linux are refused with E2BIG", async (instance) => {
       const big = "x".repeat(131_072);
       const some = Array.from({ length: 60 }, () => "x".repeat(100_000));
       for (const call of [

@@ -4,13 +4,13 @@ import { eventually, noise, rejectsExactly, rejectsWith, Transcript, within } fr
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { isGone } from "../kit/inside.ts";
 
-/** Chapter: what is told of a program that was run, how it is told, and what ends one before its own end. */
+/** Chapter: the results and lines of programs, and what ends a program early. */
 export function describeExecResults(fixture: Fixture): void {
   const it = (name: string, test: (instance: AnyInstance) => Promise<void>) =>
     fixture.it(name, async () => test(await fixture.running()), "exec");
 
   fixture.describe("the result of run", () => {
-    it("has the exit code of a program that exited, which failed unless that is 0", async (instance) => {
+    it("has the exit code, and is failed unless that is 0", async (instance) => {
       const { durationMs, ...failed } = await instance.run(["sh", "-c", "echo out; echo err >&2; exit 3"]);
       const facts = { signal: undefined, timedOut: false, truncated: false, oom: false };
       const exit = { kind: "exited", code: 3 };
@@ -19,7 +19,7 @@ export function describeExecResults(fixture: Fixture): void {
       const { exitCode, failed: none } = await instance.run(["true"]);
       assert.deepEqual([exitCode, none], [0, false]);
     });
-    it("has the signal of a program that was ended by one, which memory had no part in", async (instance) => {
+    it("has the signal that ended the program, and no oom", async (instance) => {
       const { exitCode, signal, failed, oom } = await instance.run(["sh", "-c", "kill -KILL $$"]);
       assert.deepEqual(
         { exitCode, signal, failed, oom },
@@ -44,7 +44,7 @@ export function describeExecResults(fixture: Fixture): void {
         "exec",
       );
     }
-    it("is truncated, and has the first maxOutput bytes, where the program printed more", async (instance) => {
+    it("is truncated to maxOutput bytes when the program printed more", async (instance) => {
       const { stdout, truncated, failed, signal, oom } = await instance.run(["yes"], { maxOutput: 5000 });
       assert.equal(stdout, "y\n".repeat(2500));
       assert.deepEqual(
@@ -54,20 +54,20 @@ export function describeExecResults(fixture: Fixture): void {
       const exact = await instance.run(["head", "-c", "5000", "/dev/zero"], { maxOutput: 5000 });
       assert.deepEqual([exact.truncated, exact.failed], [false, false]);
     });
-    it("has bytes where they were asked for", async (instance) => {
+    it("has bytes with the encoding buffer", async (instance) => {
       const input = noise(70_000);
       const { stdout, stderr } = await instance.run(["cat"], { input, encoding: "buffer" });
       assert.ok(stdout.equals(input), "other bytes");
       assert.ok(Buffer.isBuffer(stderr) && stderr.length === 0);
     });
-    it("is the error's where it was to be checked and failed", async (instance) => {
+    it("is in the RunError when check is set and the program failed", async (instance) => {
       const run = instance.run(["sh", "-c", "echo out; echo because >&2; exit 3"], { check: true });
       const error = (await rejectsWith(run, "ERR_RUN")) as RunError;
       assert.deepEqual([error.result.stdout, error.result.exitCode], ["out\n", 3]);
       assert.match(error.message, /sh in .* exited with 3: because$/);
       assert.equal((await instance.run(["echo", "fine"], { check: true })).stdout, "fine\n");
     });
-    it("is the error's where the time was up, with what had been printed by then", async (instance) => {
+    it("is in the TimeoutError, with the output so far", async (instance) => {
       const lines: string[] = [];
       const run = instance.run(["sh", "-c", "echo begun; printf half; exec sleep 1000"], {
         timeout: fixture.deadline / 10,
@@ -84,7 +84,7 @@ export function describeExecResults(fixture: Fixture): void {
   });
 
   fixture.describe("lines", () => {
-    it("of a run are told one by one, the last though nothing ends it", async (instance) => {
+    it("of a run are delivered one by one, the last one without a newline too", async (instance) => {
       const lines: string[] = [];
       const { stdout } = await instance.run(["sh", "-c", "echo one; echo; echo ☁ >&2; printf last"], {
         onStdout: (line) => lines.push(`out ${line}`),
@@ -100,7 +100,7 @@ export function describeExecResults(fixture: Fixture): void {
         ["err ☁"],
       );
     });
-    it("of a program on pipes are told as they come, beside its stream or without", async (instance) => {
+    it("of a program on pipes are delivered as they come, whether its stream is read or not", async (instance) => {
       for (const read of [true, false]) {
         const lines: string[] = [];
         await using process = await instance.exec(["cat"], { onStdout: (line) => lines.push(line) });
@@ -114,7 +114,7 @@ export function describeExecResults(fixture: Fixture): void {
         if (out !== undefined) assert.equal(out.text, "first\nsecond\n");
       }
     });
-    it("end the call, and the program, with what their listener throws", async (instance) => {
+    it("end the program and the call when their listener throws", async (instance) => {
       const fault = new Error("enough of this");
       const heard: string[] = [];
       const onStdout = (line: string) => {

@@ -3,7 +3,7 @@ import type { ExitStatus } from "../../contract/state.ts";
 import { CONFIG_ENV, SHARED } from "../kit/fixture.ts";
 import type { SubjectAccount } from "../kit/subject.ts";
 
-/** One promise about `run()`: what goes in, and what must come out. */
+/** One promise about `run()`: the input, and the expected result. */
 export interface ExecRow {
   readonly name: string;
   readonly argv: readonly string[];
@@ -15,11 +15,11 @@ export interface ExecRow {
   readonly stdout?: string | RegExp;
   /** Default: empty. */
   readonly stderr?: string | RegExp;
-  /** An exit code, or the signal that ended it. Default 0. */
+  /** The exit code, or the signal that ended the program. Default 0. */
   readonly exit?: number | NodeJS.Signals;
 }
 
-/** The same about a program on a terminal, whose output has but one stream. */
+/** The same for a program on a terminal, which has only one output stream. */
 export interface TtyRow extends Omit<ExecRow, "input" | "stderr"> {
   readonly tty: TerminalSize;
 }
@@ -28,7 +28,7 @@ const sh = (script: string, ...args: string[]) => ["sh", "-c", script, ...args];
 const SOMETHING = /\S/;
 const HOST_SECRET = "PILEUS_KIT_SECRET";
 
-/** Put into the environment of the host's process while the table is run: it must not be seen inside. */
+/** A variable in the environment of this process while the table runs: programs inside must not see it. */
 export const PLANTED: Readonly<Record<string, string>> = { [HOST_SECRET]: "planted" };
 
 export function execTable({ name, uid, gid, groups }: SubjectAccount): readonly ExecRow[] {
@@ -50,22 +50,22 @@ export function execTable({ name, uid, gid, groups }: SubjectAccount): readonly 
     { name: "returns exit code 1", argv: ["false"], exit: 1 },
     { name: "returns exit code 255", argv: sh("exit 255"), exit: 255 },
     { name: "gives 127 for a program that is on no path", argv: ["no-such-program"], stderr: SOMETHING, exit: 127 },
-    { name: "gives 127 for a path that is not there", argv: ["/no/such/program"], stderr: SOMETHING, exit: 127 },
+    { name: "gives 127 for a path that does not exist", argv: ["/no/such/program"], stderr: SOMETHING, exit: 127 },
     { name: "gives 126 for a file that is not executable", argv: ["/etc/passwd"], stderr: SOMETHING, exit: 126 },
     { name: "gives 126 for a folder", argv: ["/etc"], stderr: SOMETHING, exit: 126 },
     { name: "gives 126 for a path that leads through a file", argv: ["/etc/passwd/x"], stderr: SOMETHING, exit: 126 },
-    { name: "gives 126 for a name too long to be one", argv: [`/${"x".repeat(5000)}`], stderr: SOMETHING, exit: 126 },
-    { name: "tells a program that ended by SIGTERM", argv: sh("kill -TERM $$"), exit: "SIGTERM" },
-    { name: "tells a program that ended by SIGKILL", argv: sh("kill -KILL $$"), exit: "SIGKILL" },
-    { name: "tells exit code 143 from an end by SIGTERM", argv: sh("exit 143"), exit: 143 },
-    { name: "tells exit code 137 from an end by SIGKILL", argv: sh("exit 137"), exit: 137 },
+    { name: "gives 126 for a path that is too long", argv: [`/${"x".repeat(5000)}`], stderr: SOMETHING, exit: 126 },
+    { name: "reports a program that ended by SIGTERM", argv: sh("kill -TERM $$"), exit: "SIGTERM" },
+    { name: "reports a program that ended by SIGKILL", argv: sh("kill -KILL $$"), exit: "SIGKILL" },
+    { name: "distinguishes exit code 143 from an end by SIGTERM", argv: sh("exit 143"), exit: 143 },
+    { name: "distinguishes exit code 137 from an end by SIGKILL", argv: sh("exit 137"), exit: 137 },
     {
-      name: "feeds stdin and closes it",
+      name: "writes the input to stdin and closes it",
       argv: ["cat"],
       input: "line 1\nline 2, unended",
       stdout: "line 1\nline 2, unended",
     },
-    { name: "closes stdin at once when there is none to feed", argv: ["cat"], stdout: "" },
+    { name: "closes stdin at once without an input", argv: ["cat"], stdout: "" },
     { name: "copes with a program that reads no stdin", argv: ["true"], input: "x".repeat(2 ** 20) },
     {
       name: "carries a mebibyte both ways",
@@ -93,7 +93,7 @@ export function execTable({ name, uid, gid, groups }: SubjectAccount): readonly 
       stdout: "mine\n",
     },
     {
-      name: "lets nothing of the host's environment in",
+      name: "passes nothing of the host's environment",
       argv: ["env"],
       stdout: new RegExp(`^(?![\\s\\S]*${HOST_SECRET})`),
     },
@@ -105,7 +105,7 @@ export function execTable({ name, uid, gid, groups }: SubjectAccount): readonly 
       stdout: "14\n",
     },
     { name: "sets no TERM without a terminal", argv: sh('printf "[%s]" "$TERM"'), stdout: "[]" },
-    { name: "gives 126 for a cwd that is not there", argv: ["pwd"], cwd: "/none", stderr: /\/none/, exit: 126 },
+    { name: "gives 126 for a cwd that does not exist", argv: ["pwd"], cwd: "/none", stderr: /\/none/, exit: 126 },
     { name: "gives 126 for a cwd that is a file", argv: ["pwd"], cwd: "/etc/passwd", stderr: SOMETHING, exit: 126 },
     { name: "starts in cwd", argv: ["pwd"], cwd: "/tmp", stdout: "/tmp\n" },
     { name: "finds a relative program from cwd", argv: ["./passwd"], cwd: "/etc", stderr: SOMETHING, exit: 126 },
@@ -133,7 +133,7 @@ export function execTable({ name, uid, gid, groups }: SubjectAccount): readonly 
     },
     { name: "runs as a number that no account has", argv: sh(ids), user: "54321", stdout: "54321\n0\n" },
     { name: "runs as user and group by number", argv: sh(ids), user: "54321:12345", stdout: "54321\n12345\n" },
-    { name: "has no terminal unless asked", argv: sh("test -t 0 || test -t 1 || test -t 2"), exit: 1 },
+    { name: "has no terminal by default", argv: sh("test -t 0 || test -t 1 || test -t 2"), exit: 1 },
   ];
 }
 
@@ -146,12 +146,12 @@ export const TTY_TABLE: readonly TtyRow[] = [
     tty: SIZE,
     stdout: "yes\r\n",
   },
-  { name: "has the size that was asked for", argv: ["stty", "size"], tty: SIZE, stdout: "33 91\r\n" },
+  { name: "has the requested size", argv: ["stty", "size"], tty: SIZE, stdout: "33 91\r\n" },
   { name: "carries stdout and stderr in one", argv: sh("echo out; echo err >&2"), tty: SIZE, stdout: "out\r\nerr\r\n" },
   { name: "keeps the exit code", argv: sh("exit 7"), tty: SIZE, exit: 7 },
-  { name: "tells an end by a signal", argv: sh("kill -TERM $$"), tty: SIZE, exit: "SIGTERM" },
+  { name: "reports an end by a signal", argv: sh("kill -TERM $$"), tty: SIZE, exit: "SIGTERM" },
   {
-    name: "gives 127 for a program that is not there",
+    name: "gives 127 for a program that does not exist",
     argv: ["no-such-program"],
     tty: SIZE,
     stdout: SOMETHING,

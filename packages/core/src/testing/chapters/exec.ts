@@ -12,7 +12,7 @@ import { execTable, exitOf, PLANTED, TTY_TABLE } from "./exec-table.ts";
 
 const SIZE = { columns: 80, rows: 24 };
 
-/** Chapter: programs inside. Two tables of what goes in and comes out, and what no table can say. */
+/** Chapter: programs inside. Two tables of inputs and results, and tests that fit no table. */
 export function describeExec(fixture: Fixture): void {
   const it = (name: string, test: (instance: AnyInstance) => Promise<void>) =>
     fixture.it(name, async () => test(await fixture.running()), "exec");
@@ -27,7 +27,7 @@ export function describeExec(fixture: Fixture): void {
         assert.deepEqual(result.exit, exitOf(row));
       });
     }
-    it("gives root, whom a program runs as by default, the groups that it is in", async (instance) => {
+    it("gives the default user root its groups", async (instance) => {
       const groups = async (...of: string[]) =>
         (await instance.run(["id", "-G", ...of])).stdout.trim().split(" ").sort();
       assert.deepEqual(await groups(), await groups("root"));
@@ -50,8 +50,8 @@ export function describeExec(fixture: Fixture): void {
         numbers.map((n) => ({ stdout: `${n}\nin ${n}`, stderr: "", exitCode: n })),
       );
     });
-    it("rejects with TimeoutError when timeout has passed, the program inside being dead", async (instance) => {
-      // The program must have begun to be seen dead, and cannot say so but by a file.
+    it("kills the program inside and rejects with TimeoutError when timeout has passed", async (instance) => {
+      // To be seen dead the program must have begun; only a file can show that.
       const run = instance.run(["sh", "-c", "echo $$ >/tmp/kit-timeout; exec sleep 1000"], {
         timeout: fixture.deadline / 10,
       });
@@ -59,7 +59,7 @@ export function describeExec(fixture: Fixture): void {
       const { stdout } = await instance.run(["cat", "/tmp/kit-timeout"]);
       await isGone(fixture, instance, Number(stdout));
     });
-    it("rejects with the signal's reason when aborted, the program inside being dead", async (instance) => {
+    it("kills the program inside and rejects with the signal's reason when aborted", async (instance) => {
       const abort = new AbortController();
       const run = instance.run(["sh", "-c", "echo $$ >/tmp/kit-abort; exec sleep 1000"], { signal: abort.signal });
       run.catch(() => undefined);
@@ -98,11 +98,11 @@ export function describeExec(fixture: Fixture): void {
       await Promise.all([pipeline([bytes], process.stdin), pipeline(process.stdout, hash)]);
       assert.equal(hash.digest("hex"), createHash("sha256").update(bytes).digest("hex"));
     });
-    it("holds a program back whose output nobody reads, and loses nothing of it", async (instance) => {
+    it("blocks a program whose output is not read, and loses none of it", async (instance) => {
       const size = 24 * 2 ** 20;
       await using process = await instance.exec(["head", "-c", String(size), "/dev/zero"]);
       await eventually(fixture.deadline, "some output", async () => process.stdout.readableLength > 0 || undefined);
-      // Time enough for a program that is not held back to be seen to end, in the currency of this very instance.
+      // Enough time for a program that is not blocked to end, measured with this very instance.
       for (let i = 0; i < 5; i++) await instance.run(["true"]);
       await passing();
       assert.equal(await Promise.race([process.exit, Promise.resolve("under way")]), "under way");
@@ -112,7 +112,7 @@ export function describeExec(fixture: Fixture): void {
       assert.equal(read, size);
       assert.deepEqual(await ended(process), { kind: "exited", code: 0 });
     });
-    it("keeps what was printed before the end for a reader who comes late", async (instance) => {
+    it("keeps the output for a reader that comes after the end", async (instance) => {
       await using process = await instance.exec(["sh", "-c", "echo out; echo err >&2; exit 3"]);
       assert.deepEqual(await ended(process), { kind: "exited", code: 3 });
       assert.deepEqual(await Promise.all([text(process.stdout), text(process.stderr)]), ["out\n", "err\n"]);
@@ -129,17 +129,17 @@ export function describeExec(fixture: Fixture): void {
       await instance.stop({ mode: "kill" });
       await within(fixture.deadline, "the end of a program whose instance ended", Promise.all([lost, ...streams]));
     });
-    it("of run() tells how its instance ended, where that comes first", async (instance) => {
+    it("of run() reports how its instance ended when that comes first", async (instance) => {
       const told = instance.run(["sleep", "1000"]).then(
         ({ exit }) => ({ program: exit }),
         (error: unknown) => (isInstanceError(error, "ERR_INSTANCE_STATE") ? error.exit : error),
       );
-      // What was asked for later is done: the other program runs.
+      // A later program has run: so the first one runs too.
       await instance.run(["true"]);
       await instance.stop({ mode: "kill" });
       const outcome = await within(fixture.deadline, "run()", told);
       const killed = { program: { kind: "signaled", signal: "SIGKILL" } };
-      // Killed with its instance, or lost with it.
+      // Either outcome is right: killed with its instance, or lost with it.
       if (!isDeepStrictEqual(outcome, killed)) assert.deepEqual(outcome, (await instance.inspect()).exit);
     });
     for (const signal of ["SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGUSR1"] as const) {
@@ -171,7 +171,7 @@ export function describeExec(fixture: Fixture): void {
       assert.deepEqual(await ended(process), { kind: "exited", code: 4 });
       await instance.run(["kill", "-KILL", child ?? ""]);
     });
-    it("refuses a signal that there is not", async (instance) => {
+    it("refuses an unknown signal", async (instance) => {
       await using process = await instance.exec(["sleep", "1000"]);
       await rejectsWith(process.kill("SIGNONE" as NodeJS.Signals), "ERR_CONFIG");
       for (const none of [9, null]) await rejectsWith(process.kill(none as never), "ERR_CONFIG");
@@ -243,7 +243,7 @@ async function planted<T>(action: () => Promise<T>): Promise<T> {
 
 function matches(actual: string, expected: string | RegExp, what: string): void {
   if (typeof expected !== "string") assert.match(actual, expected, what);
-  // A mebibyte in a message helps nobody.
+  // A mebibyte in a message helps no reader.
   else if (expected.length > 4096)
     assert.ok(actual === expected, `${what}: ${actual.length} characters, other than the ${expected.length} expected`);
   else assert.equal(actual, expected, what);

@@ -67,16 +67,14 @@ export function describeFiles(fixture: Fixture): void {
       assert.deepEqual(facts(await files.stat(`${folder}/f`)), { type: "file", mode: 0o644, uid: 0, gid: 0 });
       assert.deepEqual(facts(await files.stat(`${folder}/d`)), { type: "directory", mode: 0o755, uid: 0, gid: 0 });
     });
-    it("gives a file and a folder the owner and mode that were asked for", async ({ files }, folder) => {
+    it("gives a file and a folder the requested owner and mode", async ({ files }, folder) => {
       const { uid, gid } = fixture.account;
       await files.write(`${folder}/f`, "x", { uid, gid, mode: 0o4750 });
       await files.mkdir(`${folder}/d`, { uid, gid, mode: 0o1700 });
       assert.deepEqual(facts(await files.stat(`${folder}/f`)), { type: "file", mode: 0o4750, uid, gid });
       assert.deepEqual(facts(await files.stat(`${folder}/d`)), { type: "directory", mode: 0o1700, uid, gid });
     });
-    it("gives what it makes the group that was asked for, in a folder with the setgid bit too", async ({
-      files,
-    }, folder) => {
+    it("gives what it creates the requested group, also in a folder with the setgid bit", async ({ files }, folder) => {
       const { gid } = fixture.account;
       await files.mkdir(`${folder}/g`, { gid, mode: 0o2775 });
       await files.write(`${folder}/g/f`, "");
@@ -87,7 +85,7 @@ export function describeFiles(fixture: Fixture): void {
       assert.deepEqual(facts(await files.stat(`${folder}/g/d`)), { type: "directory", mode: 0o755, uid: 0, gid: 0 });
       assert.deepEqual(facts(await files.stat(`${folder}/g/d/f`)), { type: "file", mode: 0o644, uid: 0, gid });
     });
-    it("keeps the owner and the mode of a file that is written anew, unless others are asked for", async ({
+    it("keeps the owner and the mode of a file that it replaces, unless others are given", async ({
       files,
     }, folder) => {
       const { uid, gid } = fixture.account;
@@ -98,9 +96,7 @@ export function describeFiles(fixture: Fixture): void {
       await files.write(`${folder}/f`, "third", { uid: 0, mode: 0o600 });
       assert.deepEqual(facts(await files.stat(`${folder}/f`)), { type: "file", mode: 0o600, uid: 0, gid });
     });
-    it("gives a mode to the folder that was asked for, and 0755 to the parents that it makes", async ({
-      files,
-    }, folder) => {
+    it("gives the mode to the requested folder, and 0755 to the parents that it creates", async ({ files }, folder) => {
       const { uid, gid } = fixture.account;
       await files.mkdir(`${folder}/a/b/c`, { recursive: true, uid, gid, mode: 0o700 });
       const made = [`${folder}/a`, `${folder}/a/b`, `${folder}/a/b/c`].map(async (path) =>
@@ -112,7 +108,7 @@ export function describeFiles(fixture: Fixture): void {
     it("tells when a file was written", async ({ files }, folder) => {
       await files.write(`${folder}/f`, "x");
       const { mtime, mtimeNs } = await files.stat(`${folder}/f`);
-      // A number holds it to a quarter of a microsecond.
+      // A number is exact to a quarter of a microsecond.
       assert.ok(Math.abs(Number(mtimeNs / 1_000n) / 1_000 - mtime) < 0.01, `${mtime} is not ${mtimeNs} ns`);
       // The guest has a clock of its own.
       assert.ok(Math.abs(mtime - Date.now()) < 3600_000, `an mtime of ${new Date(mtime).toISOString()}`);
@@ -125,7 +121,7 @@ export function describeFiles(fixture: Fixture): void {
       assert.equal(await files.readText(`${folder}/f`), "a\ufffd");
       await fails(files.readText(`${folder}/f`, { maxSize: 1 }), "EFBIG");
     });
-    it("says whether something is there, and fails for any other reason", async ({ files }, folder) => {
+    it("says whether a path exists, and rejects on any other failure", async ({ files }, folder) => {
       await files.write(`${folder}/f`, "");
       assert.equal(await files.exists(`${folder}/f`), true);
       assert.equal(await files.exists(folder), true);
@@ -133,7 +129,7 @@ export function describeFiles(fixture: Fixture): void {
       assert.equal(await files.exists(`${folder}/f/x`), false);
       await rejectsWith(files.exists("relative"), "ERR_CONFIG");
     });
-    it("lists a folder entry by entry, until nobody asks for more", async ({ files }, folder) => {
+    it("lists a folder entry by entry, until the loop is left", async ({ files }, folder) => {
       for (let index = 0; index < 40; index += 1) await files.write(`${folder}/${index}`, "x");
       const found: string[] = [];
       for await (const { name, size } of files.list(folder)) found.push(`${name} ${size}`);
@@ -154,7 +150,7 @@ export function describeFiles(fixture: Fixture): void {
       await rejectsExactly(listing(), reason);
       await fails(listOf(files, `${folder}/none`), "ENOENT");
     });
-    it("lists a folder by name, with what each entry is", async ({ files }, folder) => {
+    it("lists a folder sorted by name, with the metadata of each entry", async ({ files }, folder) => {
       for (const name of ["b", "a", "ü ☁\nx", "-rf"]) await files.write(`${folder}/${name}`, name);
       await files.mkdir(`${folder}/c`);
       const entries = await files.listAll(folder);
@@ -191,7 +187,7 @@ export function describeFiles(fixture: Fixture): void {
       await files.remove(`${folder}/d`, { recursive: true });
       assert.deepEqual(await names(files, folder), []);
     });
-    it("names what is wrong as the system does", async ({ files }, folder) => {
+    it("reports failures by the system's error names", async ({ files }, folder) => {
       await files.write(`${folder}/f`, "");
       await fails(files.readAll(`${folder}/none`), "ENOENT");
       await fails(files.stat(`${folder}/none`), "ENOENT");
@@ -213,7 +209,7 @@ export function describeFiles(fixture: Fixture): void {
       assert.equal(String(await files.readAll(`${folder}/f`, { maxSize: 5 })), "12345");
       await fails(files.readAll(`${folder}/f`, { maxSize: 4 }), "EFBIG");
     });
-    it("ends a stream that is read with the very reason of an abort", async ({ files }, folder) => {
+    it("ends a stream with the very reason of an abort", async ({ files }, folder) => {
       await files.write(`${folder}/f`, noise(4 * 2 ** 20));
       const abort = new AbortController();
       const reason = new Error("enough");
@@ -262,7 +258,7 @@ export function describeFiles(fixture: Fixture): void {
   });
 }
 
-/** Tests on the shared instance, each with an empty folder of its own. */
+/** Tests on the shared instance, each with a new empty folder. */
 export function inFolder(fixture: Fixture) {
   return (name: string, test: (instance: AnyInstance, folder: string) => Promise<void>): void =>
     fixture.it(

@@ -3,11 +3,11 @@ import type { Readable } from "node:stream";
 import { passing, rejectsWith, within } from "../kit/expect.ts";
 import type { Fixture } from "../kit/fixture.ts";
 
-/** Chapter: standing still. */
+/** Chapter: freeze and unfreeze. */
 export function describeFreeze(fixture: Fixture): void {
   fixture.describe("freeze", () => {
     fixture.it(
-      "freezes and unfreezes, again and again",
+      "freezes and unfreezes repeatedly",
       async () => {
         const instance = await fixture.running();
         await instance.freeze();
@@ -23,7 +23,7 @@ export function describeFreeze(fixture: Fixture): void {
       "freeze",
     );
     fixture.it(
-      "holds programs where they stand, and lets them go on",
+      "suspends programs, and lets them go on",
       async () => {
         const instance = await fixture.running();
         await using process = await instance.exec(["cat"]);
@@ -42,7 +42,7 @@ export function describeFreeze(fixture: Fixture): void {
       "exec",
     );
     fixture.it(
-      "is over without a trace in the clock",
+      "leaves the clock right after the thaw",
       async () => {
         const instance = await fixture.running();
         await instance.freeze();

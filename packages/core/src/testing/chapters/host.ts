@@ -4,7 +4,7 @@ import { crashHost } from "../kit/crash.ts";
 import { eventually, rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 
-/** Chapter: the host over all of its instances. */
+/** Chapter: calls of the host that concern several instances, and lifetimes. */
 export function describeHost(fixture: Fixture): void {
   const { subject } = fixture;
 
@@ -26,7 +26,7 @@ export function describeHost(fixture: Fixture): void {
         { labels: { kit: "list", more: "" } },
       );
     });
-    fixture.it("tells live what inspect() tells", async () => {
+    fixture.it("lists live what inspect() returns", async () => {
       const host = await fixture.host();
       const info = await (await fixture.running()).inspect();
       const live = await (await fixture.reopen()).list({ state: "live" });
@@ -39,7 +39,7 @@ export function describeHost(fixture: Fixture): void {
   });
 
   fixture.describe("ephemeral", () => {
-    fixture.it("makes an instance that can be used at once, where that is asked", async () => {
+    fixture.it("creates an instance that is ready, with the option ready", async () => {
       const host = await fixture.host();
       const config = await fixture.config("kit-ephemeral");
       await using instance = await host.ephemeral(config, { ready: { timeout: fixture.deadline } });
@@ -98,7 +98,7 @@ export function describeHost(fixture: Fixture): void {
   });
 
   fixture.describe("a handle whose host is disposed", () => {
-    fixture.it("says so of everything that it is asked", async () => {
+    fixture.it("rejects every call and says why", async () => {
       const instance = await fixture.running();
       await fixture.reopen();
       const calls: readonly (() => unknown)[] = [

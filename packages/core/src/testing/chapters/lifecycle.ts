@@ -38,7 +38,7 @@ export function describeLifecycle(fixture: Fixture): void {
       await rejectsWith(host.get("kit-again"), "ERR_INSTANCE_NOT_FOUND");
       const second = await fixture.create("kit-again");
       assert.notEqual((await second.inspect()).uuid, uuid);
-      // The first handle is of the first instance, not of whatever has its name.
+      // The first handle belongs to the first instance, not to a later one of the same name.
       await first.delete();
       await rejectsWith(first.start(), "ERR_INSTANCE_STATE");
       assert.equal(await second.state(), "stopped");
@@ -51,7 +51,7 @@ export function describeLifecycle(fixture: Fixture): void {
         await rejectsWith((await fixture.host()).get(instance.name), "ERR_INSTANCE_NOT_FOUND");
       });
     });
-    fixture.it("deletes an instance that another caller starts meanwhile, or rather whoever is first", async () => {
+    fixture.it("deletes an instance while another caller starts it, whichever comes first", async () => {
       await fixture.using(async (instance) => {
         const start = instance.start();
         start.catch(() => undefined);
@@ -81,7 +81,7 @@ export function describeLifecycle(fixture: Fixture): void {
       assert.deepEqual(await seen.states(), ["starting", "running"]);
     });
     if (subject.missing !== undefined)
-      fixture.it("rejects with NotFoundError that names a main program which is not there", async () => {
+      fixture.it("rejects with a NotFoundError that names a missing main program", async () => {
         const host = await fixture.host();
         const { program, image = await fixture.image(), config = {} } = (await subject.missing?.(host)) ?? {};
         const instance = await host.create({ ...(await fixture.config(undefined, config)), image });
@@ -104,11 +104,11 @@ export function describeLifecycle(fixture: Fixture): void {
 
   fixture.describe("wait", () => {
     fixture.it(
-      "tells that the program ended by itself",
+      "reports that the program ended by itself",
       async () => {
         const instance = await fixture.running();
         const end = instance.wait();
-        // Ends with the instance, one way or the other: it may be gone before it could tell that it had started.
+        // The call may resolve or reject: the instance may end before the program is reported as started.
         instance.run(subject.endsItself ?? ["poweroff"]).catch(() => undefined);
         const exit = await within(fixture.deadline, "the end of the instance", end);
         assert.equal(exit.reason, "program");
@@ -118,7 +118,7 @@ export function describeLifecycle(fixture: Fixture): void {
       },
       "exec",
     );
-    fixture.it("tells that it was stopped, to whoever waited before and asks after", async () => {
+    fixture.it("reports that it was stopped, to waiters before and after", async () => {
       const instance = await fixture.running();
       const end = instance.wait();
       await instance.stop({ mode: "kill" });
@@ -140,7 +140,7 @@ export function describeLifecycle(fixture: Fixture): void {
         for (const mode of ["ask", "kill"] as const) {
           const first = await fixture.running();
           await first.files.write("/root/kept", mode);
-          // A kill is a power cut: what a guest has not written to its disk is lost.
+          // A kill is a power cut: a guest loses what it has not written to its disk.
           if (fixture.has("exec")) await first.run(["sync"]);
           await first.stop({ mode, timeout: fixture.deadline });
           const second = await fixture.running();
@@ -150,7 +150,7 @@ export function describeLifecycle(fixture: Fixture): void {
       "files",
     );
     fixture.it(
-      "shows nothing of its files to another instance of the same image",
+      "hides its files from another instance of the same image",
       async () => {
         const instance = await fixture.running();
         await instance.files.write("/root/mine", "secret");

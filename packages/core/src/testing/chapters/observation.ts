@@ -6,10 +6,10 @@ import { LOG_STREAMS, type LogStream } from "../../contract/capability.ts";
 import { eventually, rejectsWith } from "../kit/expect.ts";
 import type { Fixture } from "../kit/fixture.ts";
 
-/** Seconds that a start may take before it is on record. */
+/** Seconds between the actual start of an instance and its recorded start. */
 const START = 10;
 
-/** Chapter: what can be seen of an instance from outside: figures, addresses, what it prints. */
+/** Chapter: what is visible of an instance from outside: metrics, addresses, logs. */
 export function describeObservation(fixture: Fixture): void {
   const { prints } = fixture.subject;
 
@@ -19,7 +19,7 @@ export function describeObservation(fixture: Fixture): void {
       async () => {
         const instance = await fixture.running();
         const first = await instance.metrics();
-        // No more than all processors can have given: nanoseconds would be.
+        // At most what all processors can give; a value in nanoseconds would be more.
         const { startedAt = Date.now() } = await instance.inspect();
         const most = ((Date.now() - startedAt) / 1000 + START) * cpus().length;
         assert.ok(first.cpu.seconds >= 0 && first.cpu.seconds <= most, `${first.cpu.seconds} s of ${most} s`);
@@ -46,7 +46,7 @@ export function describeObservation(fixture: Fixture): void {
         const instance = await fixture.running();
         const { processes } = await instance.metrics();
         if (processes === undefined) return;
-        // Many, for what an instance still does as it comes up may end meanwhile.
+        // Many, because processes of the instance's own start may end meanwhile.
         const sleepers = `${"sleep 1000 & ".repeat(10)}wait`;
         await using _sleepers = await instance.exec(["sh", "-c", sleepers]);
         await eventually(fixture.deadline, "some processes more", async () => {
@@ -58,7 +58,7 @@ export function describeObservation(fixture: Fixture): void {
       "exec",
     );
     fixture.it(
-      "can be had of a frozen instance",
+      "are available for a frozen instance",
       async () => {
         const instance = await fixture.running();
         await instance.freeze();
@@ -72,7 +72,7 @@ export function describeObservation(fixture: Fixture): void {
 
   fixture.describe("addresses", () => {
     fixture.it(
-      "are those of each nic, loopback and link-local left out",
+      "are those of each nic, without loopback and link-local ones",
       async () => {
         const instance = await fixture.running();
         const { config } = await instance.inspect();
@@ -85,7 +85,7 @@ export function describeObservation(fixture: Fixture): void {
         }
         const nics = Object.entries(config.devices).filter(([, device]) => device.type === "nic");
         const inet = addresses.filter(({ family }) => family === "inet");
-        // A guest names its interfaces itself, so by number and not by name.
+        // A guest chooses the names of its interfaces, so they are counted, not compared by name.
         assert.ok(inet.length >= nics.length, `${nics.length} nics, and ${inet.length} IPv4 addresses`);
         await instance.stop({ mode: "kill" });
         await rejectsWith(instance.addresses(), "ERR_INSTANCE_STATE");

@@ -4,7 +4,7 @@ import { collect, rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { type OtherHost, openOtherHost } from "../kit/other-host.ts";
 
-/** Chapter: another process has the folder open, and acts on the instances that this one watches and waits for. */
+/** Chapter: another process has the folder open and acts on instances that this one watches and waits for. */
 export function describeOtherHost(fixture: Fixture): void {
   const { how } = fixture.subject.crash;
   const settles = <T>(what: string, promise: Promise<T>) => within(fixture.deadline * 2, what, promise);
@@ -17,7 +17,7 @@ export function describeOtherHost(fixture: Fixture): void {
 
   fixture.describe(`beside another host ${how === "kill" ? "in another process" : "in this process"}`, () => {
     fixture.it(
-      "hears that it deleted an instance: what watches and waits for it ends",
+      "learns that it deleted an instance: watchers and waiters of that end",
       withOther(async (instance, other) => {
         const { name } = instance;
         const host = await fixture.host();
@@ -43,7 +43,7 @@ export function describeOtherHost(fixture: Fixture): void {
       }),
     );
     fixture.it(
-      "hears of a stop that it asked for, and both tell the same of the end",
+      "learns of a stop that it requested, and both report the same end",
       withOther(async (instance, other) => {
         const { name } = instance;
         await instance.start();
@@ -60,7 +60,7 @@ export function describeOtherHost(fixture: Fixture): void {
       }),
     );
     fixture.it(
-      "hears of the end of a run that it replaced by the next, and ends that one itself",
+      "learns of the end of a run that it replaced by the next, and ends that one itself",
       withOther(async (instance, other) => {
         const { name } = instance;
         await instance.start();
@@ -77,7 +77,7 @@ export function describeOtherHost(fixture: Fixture): void {
       }),
     );
     fixture.it(
-      "starts and stops one instance together with it: one run, one account of its end",
+      "starts and stops one instance together with it: one run, one report of its end",
       withOther(async (instance, other) => {
         const { name } = instance;
         await Promise.all([instance.start(), other.tell("start", name)]);

@@ -6,12 +6,12 @@ import { noise, rejectsWith } from "../kit/expect.ts";
 import type { Fixture } from "../kit/fixture.ts";
 import { facts, fails, inFolder, names } from "./files.ts";
 
-/** Chapter: where a path leads, whatever its bytes, mounts and links are, and whose file is there. */
+/** Chapter: the resolution of paths with any bytes, mounts and links, and the owners of files. */
 export function describePlaces(fixture: Fixture): void {
   const it = inFolder(fixture);
 
   fixture.describe("places of files", () => {
-    it("takes a slash at the end for a folder", async ({ files }, folder) => {
+    it("treats a path with a slash at the end as a folder", async ({ files }, folder) => {
       await files.write(`${folder}/f`, "");
       await fails(files.write(`${folder}/new/`, "x"), "EISDIR");
       await fails(files.write(`${folder}/f/`, "x"), "EISDIR");
@@ -25,7 +25,7 @@ export function describePlaces(fixture: Fixture): void {
       await files.remove(`${folder}/d/`);
       assert.deepEqual(await names(files, folder), ["f"]);
     });
-    it("keeps names that are no UTF-8: a byte that is part of no character is a surrogate, U+DC80 to U+DCFF", async ({
+    it("keeps names that are not UTF-8: each invalid byte is a surrogate, U+DC80 to U+DCFF", async ({
       files,
     }, folder) => {
       const odd = ["\udce8", "\udce9", "a\udcff☁\udc80"];
@@ -37,7 +37,7 @@ export function describePlaces(fixture: Fixture): void {
         assert.equal((await files.stat(`${folder}/\udcc0/${name}`)).size, Buffer.byteLength(name));
         await files.remove(`${folder}/\udcc0/${name}`);
       }
-      // The same bytes, though written otherwise.
+      // The same bytes in another spelling.
       await files.write(`${folder}/\udcc3\udca9`, "");
       await files.remove(`${folder}/é`);
       await files.remove(`${folder}/\udcc0`, { recursive: true });
@@ -45,7 +45,7 @@ export function describePlaces(fixture: Fixture): void {
       await rejectsWith(files.stat(`${folder}/\ud800`), "ERR_CONFIG");
       await rejectsWith(files.stat(`${folder}/\udc2f`), "ERR_CONFIG");
     });
-    it("writes to a file system in memory as to any other", async ({ files }) => {
+    it("writes to a file system in memory like to any other", async ({ files }) => {
       const { uid, gid } = fixture.account;
       await files.mkdir("/dev/kit", { recursive: true });
       await files.write("/dev/kit/f", "first", { uid, gid, mode: 0o600 });
@@ -55,7 +55,7 @@ export function describePlaces(fixture: Fixture): void {
       await files.remove("/dev/kit", { recursive: true });
       await fails(files.stat("/dev/kit"), "ENOENT");
     });
-    it("removes nothing that is mounted, nor what it shows", async ({ files }) => {
+    it("removes neither a mount point nor what is mounted there", async ({ files }) => {
       const before = await names(files, "/proc");
       await fails(files.remove("/proc"), "EBUSY");
       await fails(files.remove("/proc", { recursive: true }), "EBUSY");
@@ -76,7 +76,7 @@ export function describePlaces(fixture: Fixture): void {
       }
       assert.equal(await readFile(outside, "utf8"), "the host's");
     });
-    it("keeps an owner of a large id, or refuses it by its number and the range", async ({ files }, folder) => {
+    it("keeps an owner with a large id, or refuses it and names the range", async ({ files }, folder) => {
       const uid = 1_000_621_001;
       try {
         await files.write(`${folder}/f`, "", { uid });
@@ -88,7 +88,7 @@ export function describePlaces(fixture: Fixture): void {
       }
       assert.equal((await files.stat(`${folder}/f`)).uid, uid);
     });
-    it("rejects a write under way when the instance ends, and has nothing of it in the next run", async (instance) => {
+    it("rejects a write under way when the instance ends, and leaves nothing of it for the next run", async (instance) => {
       let arrive = () => {};
       const arrived = new Promise<void>((resolve) => {
         arrive = resolve;

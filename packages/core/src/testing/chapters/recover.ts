@@ -7,7 +7,7 @@ import { crashHost } from "../kit/crash.ts";
 import { rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 
-/** Chapter: the process that held the host is gone, and another opens the folder. */
+/** Chapter: the process of a host has died, and another host opens the folder. */
 export function describeRecover(fixture: Fixture): void {
   const { subject } = fixture;
   const names = { running: "kit-survivor", frozen: "kit-sleeper", stopped: "kit-idle", lost: "kit-lost" } as const;
@@ -16,7 +16,7 @@ export function describeRecover(fixture: Fixture): void {
     new Map((await host.list()).map((info): [string, InstanceInfo] => [info.name, info]));
 
   fixture.describe("after its process was killed, another host on the folder", () => {
-    fixture.it("finds every instance in the state in which it was", async () => {
+    fixture.it("finds every instance in its previous state", async () => {
       await fixture.deleteAll();
       await fixture.image();
       await crashHost(fixture, [
@@ -65,7 +65,7 @@ export function describeRecover(fixture: Fixture): void {
       assert.deepEqual(await (await fixture.host()).list(), []);
       await fixture.assertNothingLeft();
     });
-    fixture.it("tells which instance died while nobody looked, and starts it again", async () => {
+    fixture.it("reports which instance died meanwhile, and starts it again", async () => {
       await fixture.image();
       const lose = async (info: InstanceInfo) => (subject.lose === undefined ? killInstance(info) : subject.lose(info));
       await crashHost(fixture, [{ name: names.lost, state: "running" }], lose);
@@ -79,7 +79,7 @@ export function describeRecover(fixture: Fixture): void {
       await instance.delete();
     });
     if (subject.crash.how === "kill") {
-      fixture.it("finds no half of an instance whose create was cut short", async () => {
+      fixture.it("finds nothing of an instance whose create was cut short", async () => {
         await fixture.deleteAll();
         await fixture.image();
         for (const delay of [0, 10, 40]) {
@@ -117,7 +117,7 @@ export function describeRecover(fixture: Fixture): void {
   });
 }
 
-/** Waits for the end, too: all that an instance has may take a moment to die with its process. */
+/** Also waits: the other processes of an instance may take a moment to die with its main process. */
 async function killInstance({ pid }: InstanceInfo): Promise<void> {
   assert.ok(pid !== undefined, "say in the subject how to lose an instance that has no pid");
   const identity = await identifyProcess(pid);

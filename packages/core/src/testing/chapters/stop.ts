@@ -3,7 +3,7 @@ import { eventually, rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { collectStates } from "../kit/states.ts";
 
-/** Chapter: the ways to an end. */
+/** Chapter: stop and restart. */
 export function describeStop(fixture: Fixture): void {
   const { subject } = fixture;
 
@@ -85,7 +85,7 @@ export function describeStop(fixture: Fixture): void {
         }, keys);
       };
       fixture.it(
-        "rejects with TimeoutError on one that does not obey, which runs on, and then kills if asked to",
+        "rejects with TimeoutError while an instance does not obey and runs on, and kills it with ask-then-kill",
         async () =>
           stubborn(async (instance) => {
             await rejectsWith(instance.stop({ mode: "ask", timeout }), "ERR_TIMEOUT");

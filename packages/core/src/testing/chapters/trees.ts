@@ -24,7 +24,7 @@ import { noise, rejectsExactly, rejectsWith } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { facts, fails } from "./files.ts";
 
-/** Chapter: trees of files between host and instance, and symlinks that want to lead outside. */
+/** Chapter: push and pull of trees, and symlinks that try to lead outside. */
 export function describeTrees(fixture: Fixture): void {
   /** `test` gets the instance and an empty folder of the host. `/srv/kit` inside is empty too. */
   const it = (name: string, test: (instance: AnyInstance, host: string) => Promise<void>) =>
@@ -45,7 +45,7 @@ export function describeTrees(fixture: Fixture): void {
     );
 
   fixture.describe("push and pull", () => {
-    it("give what arrives its owner, in a folder with the setgid bit too", async ({ files }, host) => {
+    it("give what arrives its owner, also in a folder with the setgid bit", async ({ files }, host) => {
       const { uid, gid } = fixture.account;
       await mkdir(join(host, "tree"), { mode: 0o755 });
       await writeFile(join(host, "tree/f"), "", { mode: 0o644 });
@@ -80,7 +80,7 @@ export function describeTrees(fixture: Fixture): void {
       await files.pull("/srv/kit/other name", join(host, "back"));
       assert.ok((await readFile(join(host, "back"))).equals(bytes));
     });
-    it("give what arrives inside to root, or to the owner asked for", async ({ files }, host) => {
+    it("give what arrives inside to root, or to the requested owner", async ({ files }, host) => {
       const { uid, gid } = fixture.account;
       await makeTree(join(host, "tree"));
       await files.push(join(host, "tree"), "/srv/kit/root");
@@ -95,7 +95,7 @@ export function describeTrees(fixture: Fixture): void {
         }
       }
     });
-    it("leave a folder whole where a file is to come, and say EISDIR", async ({ files }, host) => {
+    it("leave a folder as it is when a file would replace it, and report EISDIR", async ({ files }, host) => {
       await mkdir(join(host, "tree"));
       await writeFile(join(host, "tree/x"), "a file");
       await files.mkdir("/srv/kit/tree/x", { recursive: true });
@@ -103,7 +103,7 @@ export function describeTrees(fixture: Fixture): void {
       await fails(files.push(join(host, "tree"), "/srv/kit/tree"), "EISDIR");
       assert.equal(String(await files.readAll("/srv/kit/tree/x/kept")), "kept");
     });
-    it("merge into a folder that is there, whose owner and mode stay, and replace files", async ({ files }, host) => {
+    it("merge into an existing folder, whose owner and mode stay, and replace files", async ({ files }, host) => {
       const { uid, gid } = fixture.account;
       await mkdir(join(host, "tree/sub"), { recursive: true });
       await writeFile(join(host, "tree/sub/f"), "new");
@@ -115,7 +115,7 @@ export function describeTrees(fixture: Fixture): void {
       assert.equal(String(await files.readAll("/srv/kit/tree/sub/kept")), "kept");
       assert.deepEqual(facts(await files.stat("/srv/kit/tree/sub")), { type: "directory", mode: 0o750, uid, gid });
     });
-    it("take a slash at the end for a folder", async ({ files }, host) => {
+    it("treat a path with a slash at the end as a folder", async ({ files }, host) => {
       await writeFile(join(host, "f"), "");
       await fails(files.push(join(host, "f"), "/srv/kit/new/"), "EISDIR");
       await files.write("/srv/kit/f", "");
@@ -126,7 +126,7 @@ export function describeTrees(fixture: Fixture): void {
         ["f"],
       );
     });
-    it("name the very file that failed", async ({ files }, host) => {
+    it("name the file that failed", async ({ files }, host) => {
       await mkdir(join(host, "tree/a"), { recursive: true });
       await writeFile(join(host, "tree/a/b"), "");
       await files.mkdir("/srv/kit/tree/a/b", { recursive: true });
@@ -143,7 +143,7 @@ export function describeTrees(fixture: Fixture): void {
       await writeFile(join(tree, "holes"), "begin");
       await truncate(join(tree, "holes"), 64 * 2 ** 20);
       await appendFile(join(tree, "holes"), "end");
-      // Their times are the kernel's, with nanoseconds: utimes() of Node 20 sets microseconds at the finest.
+      // The kernel set these times, with nanoseconds: utimes() of Node 20 sets only microseconds.
       await files.push(tree, "/srv/kit/tree");
       await files.pull("/srv/kit/tree", join(host, "back"));
       const { mtimeNs } = await lstat(join(tree, "sub"), { bigint: true });
@@ -158,7 +158,7 @@ export function describeTrees(fixture: Fixture): void {
       for (const path of ["file", "sub", "holes"])
         assert.equal((await back(path)).mtimeNs, (await lstat(join(tree, path), { bigint: true })).mtimeNs, path);
     });
-    it("copy symlinks as they are, or with dereference what they lead to", async ({ files }, host) => {
+    it("copy symlinks as links, or with dereference their targets", async ({ files }, host) => {
       await mkdir(join(host, "elsewhere"));
       await writeFile(join(host, "elsewhere/f"), "content");
       await mkdir(join(host, "tree"));
@@ -177,7 +177,7 @@ export function describeTrees(fixture: Fixture): void {
       await symlink(".", join(host, "elsewhere/circle"));
       await fails(files.push(join(host, "tree"), "/srv/kit/new", { dereference: true }), "ELOOP");
     });
-    it("keep names that are no UTF-8, and tell them apart", async ({ files }, host) => {
+    it("keep names that are not UTF-8, and distinguish them", async ({ files }, host) => {
       const at = (name: string) => Buffer.from(`${host}/tree/${name}`, "latin1");
       await mkdir(join(host, "tree"));
       await mkdir(at("\xe7"));
@@ -189,13 +189,13 @@ export function describeTrees(fixture: Fixture): void {
       for (const name of ["\xe8", "\xe9", "\xe7/\xff"])
         assert.equal(await readFile(Buffer.from(`${host}/back/${name}`, "latin1"), "latin1"), name);
     });
-    it("say EIO when a file shrinks while it is read, and leave nothing of it", async ({ files }, host) => {
+    it("report EIO when a file shrinks while it is read, and leave nothing of it", async ({ files }, host) => {
       await writeFile(join(host, "f"), noise(32 * 2 ** 20));
       const options = { onProgress: () => truncateSync(join(host, "f"), 0) };
       await fails(files.push(join(host, "f"), "/srv/kit/f", options), "EIO");
       assert.deepEqual(await files.listAll("/srv/kit"), []);
     });
-    it("say EINVAL to a fifo or a device, which is no tree", async (instance, host) => {
+    it("refuse a fifo or a device with EINVAL", async (instance, host) => {
       if (instance.can("exec")) {
         await instance.run(["mkfifo", "/srv/kit/fifo"]);
         await fails(instance.files.pull("/srv/kit/fifo", join(host, "back")), "EINVAL");
@@ -248,7 +248,7 @@ export function describeTrees(fixture: Fixture): void {
         await files.push(join(host, "tree"), "/srv/kit/tree");
       }
     });
-    it("say what is not there", async ({ files }, host) => {
+    it("name a missing source", async ({ files }, host) => {
       await fails(files.push(join(host, "none"), "/srv/kit/none"), "ENOENT");
       await fails(files.stat("/srv/kit/none"), "ENOENT");
       await fails(files.pull("/srv/kit/none", join(host, "none")), "ENOENT");
@@ -257,7 +257,7 @@ export function describeTrees(fixture: Fixture): void {
   });
 
   fixture.describe("symlinks inside", () => {
-    it("are told apart by stat and list, and followed by read", async ({ files }, host) => {
+    it("are reported as links by stat and list, and followed by read", async ({ files }, host) => {
       await symlink("f", join(host, "link"));
       await writeFile(join(host, "f"), "content");
       await files.push(host, "/srv/kit/d");

@@ -30,7 +30,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "tells a signal as a shell would",
-    seenBy: ["run > tells a program that ended by SIGTERM", "exec on pipes > ends a program by SIGKILL"],
+    seenBy: ["run > reports a program that ended by SIGTERM", "exec on pipes > ends a program by SIGKILL"],
     broken: (driver) =>
       withExit(driver, (exit) =>
         exit.kind === "signaled" ? { kind: "exited", code: 128 + (numbers[exit.signal] ?? 0) } : exit,
@@ -45,7 +45,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "takes exit code 143 for SIGTERM",
-    seenBy: ["run > tells exit code 143 from an end by SIGTERM"],
+    seenBy: ["run > distinguishes exit code 143 from an end by SIGTERM"],
     broken: (driver) =>
       withExit(driver, (exit) =>
         exit.kind === "exited" && exit.code === 143 ? { kind: "signaled", signal: "SIGTERM" } : exit,
@@ -55,7 +55,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
     what: "merges stderr into stdout",
     seenBy: [
       "run > keeps stdout and stderr apart",
-      "exec on pipes > keeps what was printed before the end for a reader who comes late",
+      "exec on pipes > keeps the output for a reader that comes after the end",
     ],
     broken: (driver) =>
       withPipes(driver, ({ stdout, stderr }) => {
@@ -68,7 +68,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "never closes stdin",
-    seenBy: ["run > closes stdin at once when there is none to feed"],
+    seenBy: ["run > closes stdin at once without an input"],
     broken: (driver) =>
       withPipes(driver, ({ stdin }) => ({
         stdin: new Writable({ write: (chunk, _encoding, done) => void stdin.write(chunk, done) }),
@@ -76,7 +76,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "lets the host's environment in",
-    seenBy: ["run > lets nothing of the host's environment in"],
+    seenBy: ["run > passes nothing of the host's environment"],
     broken: (driver) =>
       withRequest(driver, (request) => ({
         ...request,
@@ -107,7 +107,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "starts programs in a folder that is not there",
-    seenBy: ["run > gives 126 for a cwd that is not there", "run > gives 126 for a cwd that is a file"],
+    seenBy: ["run > gives 126 for a cwd that does not exist", "run > gives 126 for a cwd that is a file"],
     broken: (driver) =>
       withRequest(driver, (request) => ({ ...request, cwd: request.cwd === "/tmp" ? "/tmp" : undefined })),
   },
@@ -118,7 +118,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "gives every terminal one size",
-    seenBy: ["exec on a terminal > has the size that was asked for"],
+    seenBy: ["exec on a terminal > has the requested size"],
     broken: (driver) =>
       withRequest(driver, (request) => ({ ...request, tty: request.tty && { columns: 80, rows: 24 } })),
   },
@@ -139,7 +139,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "tells a real-time signal by its number",
-    seenBy: ["the end of a program > can be by a real-time signal, which is told by its name"],
+    seenBy: ["the end of a program > can come from a real-time signal, which is reported by name"],
     broken: (driver) =>
       withExit(driver, (exit) =>
         exit.kind === "signaled" && exit.signal.startsWith("SIGRT")
@@ -149,7 +149,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "ends a stream with the program alone",
-    seenBy: ["the end of a program > need not be for its output to end: a stream that it closes is at its end at once"],
+    seenBy: ["the end of a program > is not needed for its output to end: a stream that it closes ends at once"],
     broken: (driver) =>
       withProcess(driver, ({ streams, exit }) => {
         if (streams.kind !== "pipes") return {};
@@ -160,7 +160,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "kills a program itself, and nothing that it started",
-    seenBy: ["the end of a program > by disposal is the end of all that it started"],
+    seenBy: ["the end of a program > by disposal ends everything that it started"],
     broken: (driver) =>
       withProcess(driver, (process) => ({ kill: (signal) => process.kill(signal === "SIGKILL" ? "SIGINT" : signal) })),
   },
@@ -174,7 +174,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "reads all output into memory",
-    seenBy: ["exec on pipes > holds a program back whose output nobody reads, and loses nothing of it"],
+    seenBy: ["exec on pipes > blocks a program whose output is not read, and loses none of it"],
     broken: (driver) =>
       withPipes(driver, ({ stdout }) => {
         const all = new PassThrough({ highWaterMark: 2 ** 30 });
@@ -184,7 +184,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "lays every kill at memory's door",
-    seenBy: ["the result of run > has the signal of a program that was ended by one, which memory had no part in"],
+    seenBy: ["the result of run > has the signal that ended the program, and no oom"],
     broken: (driver) => withProcess(driver, () => ({ ranOutOfMemory: async () => true })),
   },
   {
@@ -208,8 +208,8 @@ export const EXEC_FAULTS: readonly Fault[] = [
   {
     what: "holds back what was printed until the program has ended",
     seenBy: [
-      "lines > of a program on pipes are told as they come, beside its stream or without",
-      "the result of run > is the error's where the time was up, with what had been printed by then",
+      "lines > of a program on pipes are delivered as they come, whether its stream is read or not",
+      "the result of run > is in the TimeoutError, with the output so far",
     ],
     broken: (driver) =>
       withProcess(driver, ({ streams, exit }) => {

@@ -40,7 +40,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "names a tree where a file of it failed",
-    seenBy: ["push and pull > name the very file that failed"],
+    seenBy: ["push and pull > name the file that failed"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         writeTree: async (path, options) => {
@@ -55,7 +55,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "hands on the group of a folder with the setgid bit",
-    seenBy: ["files > gives what it makes the group that was asked for, in a folder with the setgid bit too"],
+    seenBy: ["files > gives what it creates the requested group, also in a folder with the setgid bit"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         write: async (path, options) => {
@@ -66,7 +66,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "ignores owners and modes",
-    seenBy: ["files > gives a file and a folder the owner and mode that were asked for"],
+    seenBy: ["files > gives a file and a folder the requested owner and mode"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         write: (path, { signal }) => files.write(path, { signal }),
@@ -75,7 +75,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "gives a file that is written anew to root",
-    seenBy: ["files > keeps the owner and the mode of a file that is written anew, unless others are asked for"],
+    seenBy: ["files > keeps the owner and the mode of a file that it replaces, unless others are given"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         write: (path, { uid = 0, gid = 0, mode = 0o644, signal }) => files.write(path, { uid, gid, mode, signal }),
@@ -83,7 +83,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "gives the mode of a folder to its parents",
-    seenBy: ["files > gives a mode to the folder that was asked for, and 0755 to the parents that it makes"],
+    seenBy: ["files > gives the mode to the requested folder, and 0755 to the parents that it creates"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         mkdir: async (path, options) => {
@@ -95,7 +95,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "overlooks a slash at the end of a path",
-    seenBy: ["places of files > takes a slash at the end for a folder"],
+    seenBy: ["places of files > treats a path with a slash at the end as a folder"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         write: (path, options) => files.write(path.replace(/\/$/, ""), options),
@@ -103,9 +103,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "makes one name of all that are no UTF-8",
-    seenBy: [
-      "places of files > keeps names that are no UTF-8: a byte that is part of no character is a surrogate, U+DC80 to U+DCFF",
-    ],
+    seenBy: ["places of files > keeps names that are not UTF-8: each invalid byte is a surrogate, U+DC80 to U+DCFF"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         list: async (path, options) =>
@@ -114,7 +112,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "takes a mount point away",
-    seenBy: ["places of files > removes nothing that is mounted, nor what it shows"],
+    seenBy: ["places of files > removes neither a mount point nor what is mounted there"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         remove: async (path, options) => (path === "/proc" ? undefined : files.remove(path, options)),
@@ -133,7 +131,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "wraps the reason for which a stream is aborted",
-    seenBy: ["files > ends a stream that is read with the very reason of an abort"],
+    seenBy: ["files > ends a stream with the very reason of an abort"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         read: async (path, { signal }) => {
@@ -144,7 +142,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "calls every failure ENOENT's neighbour",
-    seenBy: ["files > names what is wrong as the system does"],
+    seenBy: ["files > reports failures by the system's error names"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         list: async (path, options) => await files.list(path, options).catch(() => Readable.from([])),
@@ -152,7 +150,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "makes way for a file where a folder is",
-    seenBy: ["push and pull > leave a folder whole where a file is to come, and say EISDIR"],
+    seenBy: ["push and pull > leave a folder as it is when a file would replace it, and report EISDIR"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         writeTree: async (path, options) => {
@@ -210,7 +208,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "lists what a stream can hold, and no more",
-    seenBy: ["files > lists a folder entry by entry, until nobody asks for more"],
+    seenBy: ["files > lists a folder entry by entry, until the loop is left"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         list: async (path, options) => Readable.from((await (await files.list(path, options)).toArray()).slice(0, 16)),
@@ -218,7 +216,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "follows a symlink in stat",
-    seenBy: ["symlinks inside > are told apart by stat and list, and followed by read"],
+    seenBy: ["symlinks inside > are reported as links by stat and list, and followed by read"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         stat: async (path, options) => {

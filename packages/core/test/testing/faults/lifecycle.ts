@@ -23,16 +23,14 @@ export const LIFECYCLE_FAULTS: readonly Fault[] = [
   },
   {
     what: "tells of a lost connection, and of the end never",
-    seenBy: [
-      "an instance that ends by itself > rejects with StateError what was asked of it meanwhile, and says how it ended",
-    ],
+    seenBy: ["an instance that ends by itself > rejects the calls under way with a StateError that says how it ended"],
     broken: (driver) => withRunning(driver, () => ({ exited: new Promise(() => undefined) })),
   },
   {
     what: "tells of no end but one that its own host brought",
     seenBy: [
-      "beside another host in this process > hears of a stop that it asked for, and both tell the same of the end",
-      "beside another host in this process > hears of the end of a run that it replaced by the next, and ends that one itself",
+      "beside another host in this process > learns of a stop that it requested, and both report the same end",
+      "beside another host in this process > learns of the end of a run that it replaced by the next, and ends that one itself",
     ],
     broken: (driver) =>
       withRunning(driver, (running) => {
@@ -49,7 +47,7 @@ export const LIFECYCLE_FAULTS: readonly Fault[] = [
   },
   {
     what: "starts without a main program",
-    seenBy: ["start > rejects with NotFoundError that names a main program which is not there"],
+    seenBy: ["start > rejects with a NotFoundError that names a missing main program"],
     broken: (driver) =>
       withBackend(driver, (backend) => ({
         launch: (instance, options) =>
@@ -58,13 +56,13 @@ export const LIFECYCLE_FAULTS: readonly Fault[] = [
   },
   {
     what: "leaves the clock behind",
-    seenBy: ["freeze > is over without a trace in the clock"],
+    seenBy: ["freeze > leaves the clock right after the thaw"],
     broken: (driver) =>
       withRequest(driver, (request) => (request.argv[0] === "date" ? { ...request, argv: ["echo", "1000"] } : request)),
   },
   {
     what: "does not freeze",
-    seenBy: ["freeze > holds programs where they stand, and lets them go on"],
+    seenBy: ["freeze > suspends programs, and lets them go on"],
     broken: (driver) => withRunning(driver, () => ({ freeze: async () => undefined, unfreeze: async () => undefined })),
   },
   {
@@ -88,16 +86,12 @@ export const LIFECYCLE_FAULTS: readonly Fault[] = [
   },
   {
     what: "finds nothing again",
-    seenBy: [
-      "after its process was killed, another host on the folder > finds every instance in the state in which it was",
-    ],
+    seenBy: ["after its process was killed, another host on the folder > finds every instance in its previous state"],
     broken: (driver) => withBackend(driver, () => ({ adopt: async () => undefined })),
   },
   {
     what: "finds again what is frozen as running",
-    seenBy: [
-      "after its process was killed, another host on the folder > finds every instance in the state in which it was",
-    ],
+    seenBy: ["after its process was killed, another host on the folder > finds every instance in its previous state"],
     broken: (driver) => withRunning(driver, () => ({ isFrozen: async () => false })),
   },
   {

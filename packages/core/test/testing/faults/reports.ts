@@ -35,7 +35,7 @@ export const REPORT_FAULTS: readonly Fault[] = [
   },
   {
     what: "has no addresses",
-    seenBy: ["addresses > are those of each nic, loopback and link-local left out"],
+    seenBy: ["addresses > are those of each nic, without loopback and link-local ones"],
     broken: (driver) => withRunning(driver, () => ({ addresses: async () => [] })),
   },
   {

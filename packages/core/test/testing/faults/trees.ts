@@ -40,7 +40,7 @@ export const TREE_FAULTS: readonly Fault[] = [
   fault("makes files of nothing of hard links", WHOLE, (entry) =>
     entry.type === "link" ? { ...entry, type: "file", target: "" } : entry,
   ),
-  fault("puts U+FFFD in the place of bytes", "keep names that are no UTF-8, and tell them apart", (entry) => ({
+  fault("puts U+FFFD in the place of bytes", "keep names that are not UTF-8, and distinguish them", (entry) => ({
     ...entry,
     name: byteString(textOf(entry.name)),
   })),
