@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ConfigError, TimeoutError } from "../../../src/contract/errors.ts";
 import type { ExitStatus } from "../../../src/contract/state.ts";
 import { ScriptedProcess, scriptedRoot, untilAborted } from "../scripted.ts";
@@ -64,6 +64,24 @@ describe("run", () => {
     const chatter = setInterval(() => process.stdout.write("."), 20);
     expect((await result).exit).toEqual(EXITED);
     clearInterval(chatter);
+  });
+
+  it("waits a tenth of a second for what comes after its program's end, not a whole one", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    try {
+      const { instance, process } = await running();
+      Object.assign(process, { exit: Promise.resolve(EXITED) });
+      let settled = false;
+      const result = instance.run(["sh"]).finally(() => {
+        settled = true;
+      });
+      const began = performance.now();
+      await vi.waitFor(() => expect(settled).toBe(true), { interval: 10, timeout: 20_000 });
+      expect((await result).exit).toEqual(EXITED);
+      expect(performance.now() - began).toBeLessThan(1000);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("rejects at once in a frozen instance when its time is up, and has asked for the kill", async () => {
@@ -141,11 +159,17 @@ describe("run", () => {
 
   it("keeps of each stream no more than it was told, and kills beyond", async () => {
     const { instance, process } = await running();
-    const result = instance.run(["yes"], { maxOutput: 5 });
-    process.stdout.write("yyyy");
-    process.stdout.write("yyyy");
+    let hear = (_: string) => {};
+    const first = new Promise<string>((resolve) => {
+      hear = resolve;
+    });
+    const result = instance.run(["yes"], { maxOutput: 7, onStdout: (line) => hear(line) });
+    process.stdout.write("yyyy\n");
+    // Else the two would come as one.
+    await first;
+    process.stdout.write("yyyy\n");
     expect(await result).toMatchObject({
-      stdout: "yyyyy",
+      stdout: "yyyy\nyy",
       stderr: "",
       truncated: true,
       failed: true,
