@@ -25,7 +25,7 @@ export interface Collected {
   /**
    * Resolves when the program has ended and its output is complete. Rejects with the error of a listener or the input.
    */
-  readonly done: Promise<void>;
+  readonly done: Promise<unknown>;
 }
 
 /** Writes the input of a program and collects its output. Kills a program that prints too much. */
@@ -41,12 +41,7 @@ export function collectOutput(
   const ended = Promise.all([exit, Promise.race([writeInput(streams.stdin, input), exit])]);
   const drained = Promise.all([stdout.ended, stderr.ended]);
   const done = Promise.race([Promise.all([ended, drained]), ended.then(() => untilSilent([stdout, stderr], drained))]);
-  return { stdout, stderr, done: failFirst(done, drained) };
-}
-
-/** Rejects as soon as a listener throws, not only when the program has ended. */
-async function failFirst(done: Promise<unknown>, drained: Promise<unknown>): Promise<void> {
-  await Promise.race([done, drained.then(() => done)]);
+  return { stdout, stderr, done };
 }
 
 /**
