@@ -6,14 +6,14 @@ import { spawn } from "@pileus/core/driver";
 import { cacheFolder } from "../scripts/setup/folders.mjs";
 
 const SUITE = "bookworm";
-/** Enough for systemd to boot, for a shell to be of use, and for redis's libraries to be found. */
+/** What systemd needs to boot, a user of a shell needs, and redis's libraries need. */
 const PACKAGES = ["systemd", "systemd-sysv", "dbus", "udev", "iproute2", "ca-certificates"];
 
 const NO_ROOT = { need: "root", reason: "its files belong to several users", fix: "run as root" };
 
 /**
  * The tar of a small Debian with systemd, bootstrapped once into the cache. The quickstart's three instances and the
- * root tests are made of this one file.
+ * root tests use this one file.
  */
 export async function debianTar(say: (line: string) => void = () => {}, signal?: AbortSignal): Promise<string> {
   const folder = join(cacheFolder(), "images");

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path/posix";
 import { pipeline } from "node:stream/promises";
 import { extract, type Headers, pack } from "tar-stream";
 
-/** What makes two entries of the same name differ: everything but the time. */
+/** What distinguishes two entries of the same name: everything except the time. */
 async function contentsOf(file: string): Promise<Map<string, string>> {
   const contents = new Map<string, string>();
   const entries = extract();
@@ -24,7 +24,7 @@ function normal(name: string): string {
   return join("/", name);
 }
 
-/** Writes, as an OCI layer (image-spec, layer.md "Change Types"), what turns the tar `base` into the tar `full`. */
+/** Writes the OCI layer (image-spec, layer.md "Change Types") that turns the tar `base` into the tar `full`. */
 export async function writeLayerDiff(base: string, full: string, target: string): Promise<void> {
   const [before, after] = [await contentsOf(base), await contentsOf(full)];
   const layer = pack();

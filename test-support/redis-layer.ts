@@ -5,7 +5,7 @@ import { spawn } from "@pileus/core/driver";
 import { writeLayerDiff } from "./layer-diff.ts";
 
 /**
- * The layer that turns the Debian of `debianTar()` into one with redis from Debian's packages: made once, beside it.
+ * The layer that adds redis from Debian's packages to the Debian of `debianTar()`. It is made once, beside that tar.
  */
 export async function redisLayerTar(
   base: string,
@@ -39,7 +39,7 @@ export async function redisLayerTar(
   return layer;
 }
 
-/** mmdebstrap(1) hands a hook to its own parser of shell words. */
+/** mmdebstrap(1) parses a hook as shell words. */
 function shellQuote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

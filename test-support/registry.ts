@@ -7,16 +7,17 @@ import { join } from "node:path";
 import { spawn } from "@pileus/core/driver";
 import { cacheFolder } from "../scripts/setup/folders.mjs";
 
-/** A docker-registry of our own, on 127.0.0.1. Disposing stops it and removes what it stored. */
+/** Our own docker-registry on 127.0.0.1. Disposing stops it and removes its storage. */
 export interface Registry extends AsyncDisposable {
   /** `127.0.0.1:PORT` */
   readonly address: string;
-  /** Where it keeps its blobs. */
+  /** The folder of its blobs. */
   readonly folder: string;
 }
 
 /**
- * The registry's program, unpacked from Debian's package rather than installed: the package would start a service.
+ * The registry's program, unpacked from Debian's package. It is not installed, because the package would start a
+ * service.
  */
 async function registryProgram(signal: AbortSignal | undefined): Promise<string> {
   const folder = join(cacheFolder(), "docker-registry");
@@ -86,7 +87,7 @@ export async function startRegistry(
   };
 }
 
-/** The registry says on stderr that it listens. */
+/** Resolves when the registry reports on stderr that it listens. */
 async function listening(child: ChildProcess, address: string): Promise<void> {
   let text = "";
   await new Promise<void>((resolve, reject) => {

@@ -1,6 +1,6 @@
 /*
- * What the programs of this folder share: system calls without a libc, and how a program is looked for and its absence told.
- * Each defines `run`, which gets the stack as the kernel leaves it: argc, argv, 0, envp, 0.
+ * What the programs of this folder share: system calls without a libc, and how to look up a program and report its
+ * absence. Each program defines `run`, which gets the stack as the kernel leaves it: argc, argv, 0, envp, 0.
  */
 typedef unsigned int u32;
 typedef unsigned long u64;
@@ -64,7 +64,7 @@ static u64 length_of(const char *text) {
   return n;
 }
 
-/* asm-generic/errno-base.h and errno.h: what execve(2), chdir(2) and fork(2) say. */
+/* asm-generic/errno-base.h and errno.h: the errors of execve(2), chdir(2) and fork(2). */
 static const struct {
   long error;
   const char *why;
@@ -81,7 +81,7 @@ static void complain(const char *program, const char *what, const char *which, l
   for (u64 i = 0; i < sizeof reasons / sizeof *reasons; i++)
     if (reasons[i].error == error) why = reasons[i].why, error = 0;
   const char *parts[] = {program, ": ", what, " ", which, ": ", why};
-  /* Whatever it is called, the reason has room. */
+  /* Long names are cut, so that the reason always fits. */
   for (int i = 0; i < 7; i++)
     for (const char *c = parts[i]; *c && at < (i == 4 ? 440 : 480); c++) line[at++] = *c;
   if (error) {
@@ -93,7 +93,7 @@ static void complain(const char *program, const char *what, const char *which, l
   call(SYS_write, 2, line, at, 0);
 }
 
-/* What a program begins with, whatever it was that started it: no signal ignored or blocked, umask 022. */
+/* The defaults of every program, whatever started it: no signal ignored or blocked, umask 022. */
 static void refresh(void) {
   u64 none = 0, action[4] = {0, 0, 0, 0};
   for (int s = 1; s <= 64; s++) call(SYS_rt_sigaction, s, action, 0, 8);
@@ -101,7 +101,10 @@ static void refresh(void) {
   call(SYS_umask, 022, 0, 0, 0);
 }
 
-/* Whether a file is a program for another machine, or a broken one: a shell would take it for a text. Who may not read it cannot have a shell read it. */
+/*
+ * Whether a file is a program for another architecture, or a broken program: a shell would run it as a script. A user
+ * who may not read the file may not have a shell read it either.
+ */
 static int is_binary(const char *path) {
   char head[4] = {0, 0, 0, 0};
   long fd = call(SYS_openat, AT_FDCWD, path, O_CLOEXEC, 0);
@@ -114,7 +117,10 @@ static int is_binary(const char *path) {
 #define MAX_SHELL_ARGUMENTS 262144
 static char *shell_argv[MAX_SHELL_ARGUMENTS];
 
-/* One file, as execvp(3): a text of no known format is run by the shell, and where there is none it stays what it is. */
+/*
+ * Executes one file as execvp(3) does: a text file of unknown format is run by the shell. Without a shell, the first
+ * error stands.
+ */
 static long execute_file(const char *path, char **argv, char **envp) {
   long error = -call(SYS_execve, path, argv, envp, 0);
   if (error != ENOEXEC || is_binary(path)) return error;
@@ -128,12 +134,12 @@ static long execute_file(const char *path, char **argv, char **envp) {
   return ENOEXEC;
 }
 
-/* Returns the error that execvp(3) would: of the last place where there was something. */
+/* Returns the error that execvp(3) would return: that of the last existing file. */
 static long execute(char **argv, char **envp) {
   const char *name = argv[0];
   for (const char *c = name; *c; c++)
     if (*c == '/') return execute_file(name, argv, envp);
-  /* confstr(3), _CS_PATH: where there is no PATH. */
+  /* confstr(3), _CS_PATH: the default if there is no PATH. */
   const char *path = "/bin:/usr/bin";
   for (char **e = envp; *e; e++)
     if ((*e)[0] == 'P' && (*e)[1] == 'A' && (*e)[2] == 'T' && (*e)[3] == 'H' && (*e)[4] == '=') path = *e + 5;

@@ -1,21 +1,23 @@
 /*
- * The last step of an exec in a container, run inside of it in place of the program by lxc-attach(1), which has no working
- * directory, no supplementary groups, no way to signal the program, and cannot tell "exited with 143" from "killed by 15".
+ * The last step of an exec in a container. lxc-attach(1) runs it inside, in place of the program, because lxc-attach
+ * cannot set a working directory or supplementary groups, cannot signal the program, and cannot distinguish "exited
+ * with 143" from "killed by 15".
  *
- * One static executable without a libc, given to the container as a sealed descriptor: it needs nothing inside but /proc,
- * and for a terminal /dev/pts. It has exactly the rights of the container, and trusts what comes over CONTROL, from the host.
+ * One static executable without a libc, which the container gets as a sealed descriptor. It needs nothing inside except
+ * /proc, and /dev/pts for a terminal. It has exactly the rights of the container, and trusts what the host sends over
+ * CONTROL.
  *
  * Protocol, all numbers 32 bits, little-endian:
  *   host → helper, first: a byte, with descriptors 0, 1 and 2 of the program (SCM_RIGHTS).
- *   host → helper, once:  length of the rest, flags, uid, gid, columns, rows, count of groups, count of arguments, count of
- *                         variables, the groups, then as strings with a NUL: cwd, arguments, variables.
+ *   host → helper, once:  length of the rest, flags, uid, gid, columns, rows, count of groups, count of arguments,
+ *                         count of variables, the groups, then as strings with a NUL: cwd, arguments, variables.
  *   host → helper:        kind, value        SIGNAL number, to the program's group | RESIZE columns << 16 | rows.
- *                         SIGNAL 9, and the end of the file: kill the program and all that it started.
- *                         After ENDED a SIGNAL goes to what is left of the group, and the end of the file ends nothing.
+ *                         SIGNAL 9, or the end of the file: kill the program and everything that it started.
+ *                         After ENDED, a SIGNAL goes to the rest of the group, and the end of the file kills nothing.
  *   helper → host:        kind, value        STARTED pid | FAILED exit code | ENDED wait status
  *
- * After ENDED the helper stays for as long as something of the program's group is a child of it, or until the end of the
- * file. It does not reap the program meanwhile: no other process or group gets its number.
+ * After ENDED the helper stays as long as a process of the program's group is its child, or until the end of the file.
+ * It does not reap the program before, so that no other process or group gets its number.
  */
 #include "base.h"
 
@@ -41,7 +43,7 @@ struct pollfd {
   short events, revents;
 };
 
-/* True when all of it was read; false at the end of the file. */
+/* Returns true when everything was read; false at the end of the file. */
 static int read_all(int fd, void *to, u64 length) {
   for (u64 at = 0; at < length;) {
     long n = call(SYS_read, fd, (char *)to + at, length - at, 0);
@@ -52,7 +54,10 @@ static int read_all(int fd, void *to, u64 length) {
   return 1;
 }
 
-/* The program's three descriptors: not inherited from lxc-attach, which would hold them open to its own end. */
+/*
+ * Receives the program's three descriptors. They are not inherited from lxc-attach, which would keep them open to its
+ * own end.
+ */
 static int receive_streams(void) {
   char byte;
   struct {
@@ -81,7 +86,7 @@ static void tell(u32 kind, u32 value) {
   call(SYS_write, CONTROL, frame, sizeof frame, 0);
 }
 
-/* In the child: becomes the program, or says on stderr and in `status` why not. */
+/* In the child: executes the program, or reports the reason of the failure on stderr and in `status`. */
 static void become(const struct request *r, const u32 *groups, const char *cwd, char **argv, char **envp, int terminal, int status) {
   refresh();
   call(SYS_setsid, 0, 0, 0, 0);
@@ -123,7 +128,7 @@ static int open_terminal(const struct request *r, int *slave) {
   long peer = call(SYS_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
   if (peer < 0) return (int)peer;
   resize((int)master, r->columns, r->rows);
-  /* struct termios of the kernel: its flags of input come first. */
+  /* The kernel's struct termios begins with the input flags. */
   u32 termios[16] = {0};
   if (call(SYS_ioctl, peer, TCGETS, termios, 0) == 0) termios[0] |= IUTF8, call(SYS_ioctl, peer, TCSETS, termios, 0);
   call(SYS_fchown, peer, r->uid, -1, 0);
@@ -132,14 +137,17 @@ static int open_terminal(const struct request *r, int *slave) {
   return (int)master;
 }
 
-/* What is on its way in one direction of a terminal. Full or empty: never both ends wait for each other. */
+/*
+ * The bytes in one direction of a terminal. A buffer is either being filled or being emptied, so the two ends never
+ * wait for each other.
+ */
 struct relay {
   int from, to, ended;
   u64 at, length;
   char bytes[16384];
 };
 
-/* One step, without waiting where the descriptors do not. */
+/* Does one step. Does not wait if the descriptors are non-blocking. */
 static void move(struct relay *r, int readable, int writable) {
   if (r->at == r->length && readable && !r->ended) {
     long n = call(SYS_read, r->from, r->bytes, sizeof r->bytes, 0);
@@ -156,8 +164,9 @@ static void move(struct relay *r, int readable, int writable) {
 static struct relay input, output;
 
 /*
- * Kills each child, or reaps those that have ended: the program itself, unless it is `spared`, and what lost its parent, for
- * that is a child of ours. proc(5): the list is complete unless one of them ends meanwhile, of which SIGCHLD then tells.
+ * Kills each child, or reaps the children that have ended: the program itself, unless it is `spared`, and orphaned
+ * processes, which become children of the helper. proc(5): the list is complete unless a child ends meanwhile, and then
+ * there is a SIGCHLD.
  */
 static int each_child(int kill, int spared) {
   long list = call(SYS_openat, AT_FDCWD, "/proc/thread-self/children", O_CLOEXEC, 0);
@@ -177,7 +186,7 @@ static int each_child(int kill, int spared) {
   return 1;
 }
 
-/* Kills all that the program started and reaps it: in the end all of it is a child of ours. */
+/* Kills and reaps everything that the program started: in the end all of it is a child of the helper. */
 static void sweep(void) {
   while (each_child(1, 0)) {
     long reaped = call(SYS_wait4, -1, 0, WALL, 0);
@@ -186,7 +195,9 @@ static void sweep(void) {
   }
 }
 
-/* True when the program has ended, which is not reaped by that. waitid(2): si_code, si_pid and si_status of siginfo_t. */
+/*
+ * Returns true when the program has ended, without reaping it. waitid(2): si_code, si_pid and si_status of siginfo_t.
+ */
 static int has_ended(int pid, int *status) {
   static u32 info[32];
   info[4] = 0;
@@ -195,13 +206,16 @@ static int has_ended(int pid, int *status) {
   return 1;
 }
 
-/* True while one of the program's group lives as a child of ours. Without WEXITED a zombie does not count: linux/kernel/exit.c. */
+/*
+ * Returns true while a process of the program's group lives as a child of the helper. Without WEXITED a zombie does not
+ * count: linux/kernel/exit.c.
+ */
 static int has_group(int pid) {
   u32 info[32];
   return call6(SYS_waitid, P_PGID, pid, (long)info, WCONTINUED | WNOHANG | WNOWAIT | WALL, 0, 0) == 0;
 }
 
-/* Serves the program until it has ended and is told of, and then what is left of its group. */
+/* Serves the program until its end has been reported, and then the rest of its group. */
 static void serve(int pid, int children, int master) {
   int ended = 0, result = 0, control = 1, doomed = 0;
   input.from = 0, input.to = output.from = master, output.to = 1;
@@ -213,10 +227,10 @@ static void serve(int pid, int children, int master) {
       {control ? CONTROL : -1, POLLIN, 0},
       {in_empty && !input.ended ? 0 : -1, POLLIN, 0},
       {!output.ended || !in_empty ? master : -1, (short)((out_empty && !output.ended ? POLLIN : 0) | (in_empty ? 0 : POLLOUT)), 0},
-      /* Always asked: without a reader it says ERR. */
+      /* Always polled: without a reader it reports ERR. */
       {master < 0 ? -1 : 1, out_empty ? 0 : POLLOUT, 0},
     };
-    /* A terminal that nobody has open says HUP whatever it is asked: do not ask for nothing. */
+    /* A terminal that no process has open always reports HUP, so it is not polled without need. */
     if (fds[3].events == 0) fds[3].fd = -1;
     if (call6(SYS_ppoll, (long)fds, 5, 0, 0, 8, 0) < 0) continue;
     if (fds[1].revents) {
@@ -230,7 +244,7 @@ static void serve(int pid, int children, int master) {
       else if (frame[0] == RESIZE && master >= 0) resize(master, frame[1] >> 16, frame[1] & 0xffff);
     }
     if (fds[4].revents & POLLERR) {
-      /* Who looked at the terminal is gone: its end is a hang-up for the program. */
+      /* The reader of the terminal is gone, which is a hang-up for the program. */
       call(SYS_close, master, 0, 0, 0);
       master = -1, input.at = input.length, input.ended = output.ended = 1, output.at = output.length;
       continue;
@@ -252,7 +266,7 @@ static void serve(int pid, int children, int master) {
   }
 }
 
-/* What the program left in the terminal. The reader decides the pace; its absence ends it. */
+/* Sends what the program left in the terminal, at the reader's pace, until it is empty or the reader is gone. */
 static void drain(int master) {
   call(SYS_fcntl, 1, F_SETFL, 1, 0);
   for (;;) {
@@ -266,14 +280,14 @@ static void drain(int master) {
 
 __attribute__((used, noreturn)) void run(void) {
   u32 length;
-  /* A reader that has gone must not end us before the program: its end is news, too. */
+  /* A reader that has gone must not end the helper before the program: the program's end must still be reported. */
   u64 ignore[4] = {1, 0, 0, 0};
   call(SYS_rt_sigaction, SIGPIPE, ignore, 0, 8);
-  /* What a caller had ignored would have its children reap themselves. */
+  /* With an inherited, ignored SIGCHLD, children would be reaped automatically. */
   u64 usual[4] = {0, 0, 0, 0}, child = 1ul << (SIGCHLD - 1);
   call(SYS_rt_sigaction, SIGCHLD, usual, 0, 8);
   call(SYS_rt_sigprocmask, SIG_BLOCK, &child, 0, 8);
-  /* PID 1 need not be one that reaps: what loses its parent comes to us. */
+  /* PID 1 may not reap, so orphaned processes become children of the helper. */
   call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0);
   call(SYS_fcntl, CONTROL, F_SETFD, FD_CLOEXEC, 0);
   int received = receive_streams();
@@ -281,7 +295,7 @@ __attribute__((used, noreturn)) void run(void) {
   if (!received) leave(126);
   call(SYS_setsid, 0, 0, 0, 0);
   if (!read_all(CONTROL, &length, sizeof length) || length < sizeof(struct request) || length > MAX_REQUEST) leave(126);
-  /* PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS; one byte more, so that the last string ends. */
+  /* PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS; one byte more, which terminates the last string. */
   char *memory = (char *)call6(SYS_mmap, 0, length + 1, 3, 0x22, -1, 0);
   if ((u64)memory > -4096ul || !read_all(CONTROL, memory, length)) leave(126);
   const struct request *r = (const struct request *)memory;
@@ -325,7 +339,7 @@ __attribute__((used, noreturn)) void run(void) {
     call(SYS_fcntl, 0, F_SETFL, O_NONBLOCK, 0);
     call(SYS_fcntl, 1, F_SETFL, 1 | O_NONBLOCK, 0);
   } else {
-    /* The program's alone: when it closes one, the other side must see it. */
+    /* Only the program keeps these open: when it closes one, the other side must see that. */
     for (int fd = 0; fd < 3; fd++) call(SYS_close, fd, 0, 0, 0);
   }
   u32 failure;
@@ -338,7 +352,7 @@ __attribute__((used, noreturn)) void run(void) {
   call(SYS_close, status[0], 0, 0, 0);
   tell(STARTED, (u32)pid);
   serve(pid, (int)children, master);
-  /* PID 1 need not reap it. */
+  /* PID 1 may not reap it. */
   call(SYS_wait4, pid, 0, WNOHANG | WALL, 0);
   if (master >= 0) drain(master);
   leave(0);

@@ -1,13 +1,15 @@
 /*
- * The first step of a container's PID 1, executed as root of the container: it becomes the user, with the supplementary groups that liblxc
- * leaves out in a user namespace (start.c, do_start), then the program, and tells whoever starts the container when it could not. PATH
- * is searched as execvp(3) does, after that: a program is found by whom it will run as.
+ * The first step of a container's PID 1, executed as root of the container: it switches to the user, with the
+ * supplementary groups that liblxc leaves out in a user namespace (start.c, do_start), then executes the program, and
+ * reports a failure to the process that starts the container. It searches PATH as execvp(3) does, after the switch, so
+ * that a program is looked up with the rights of its user.
  *
- * argv: own path, path of a FIFO, uid, gid, groups joined by commas, role, program and its arguments. On the FIFO stands nothing where the
- * program runs, else what failed and with which error: two numbers of 32 bits, little-endian.
+ * argv: own path, path of a FIFO, uid, gid, groups joined by commas, role, program and its arguments. It writes nothing
+ * to the FIFO when the program runs, else the failed step and the error: two numbers of 32 bits, little-endian.
  *
- * Roles: `program` becomes the program. `reaper` stays PID 1 with the program as its child: it reaps every process, forwards signals to the
- * program and ends with it, by its exit code or by 128 plus its signal. `idle` has no program: it reaps, and ends by SIGTERM.
+ * Roles: `program` executes the program. `reaper` stays PID 1 with the program as its child: it reaps every process,
+ * forwards signals to the program and ends with it, with its exit code or with 128 plus its signal. `idle` has no
+ * program: it reaps, and ends at SIGTERM.
  */
 #include "base.h"
 
@@ -22,7 +24,7 @@ enum { USER = 1, PROGRAM = 2 };
 
 static u32 groups[MAX_GROUPS];
 
-/* The number that `*text` begins with; `*text` is then what follows it. */
+/* Parses the number at the beginning of `*text`, and moves `*text` behind it. */
 static u32 number(const char **text) {
   u32 n = 0;
   for (; **text >= '0' && **text <= '9'; (*text)++) n = n * 10 + (u32)(**text - '0');
@@ -30,10 +32,13 @@ static u32 number(const char **text) {
 }
 
 #define BIT(signal) (1ul << ((signal) - 1))
-/* All but what a fault of PID 1 itself raises (ILL TRAP ABRT BUS FPE SEGV SYS) and what a terminal stops it by (TTIN TTOU). */
+/*
+ * All signals except those of a fault in PID 1 itself (ILL TRAP ABRT BUS FPE SEGV SYS) and those by which a terminal
+ * stops it (TTIN TTOU).
+ */
 static const u64 forwarded = ~(BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(31) | BIT(21) | BIT(22));
 
-/* Reaps whatever has ended, and ends with `child`. */
+/* Reaps every ended process, and ends with `child`. */
 static void reap(long child) {
   int status;
   long pid;
@@ -42,11 +47,11 @@ static void reap(long child) {
 }
 
 /*
- * The life of PID 1 beside `child`, or without one: 0. The signals that it takes are blocked, and stay so while it waits: sigtimedwait(2)
- * would hide from whoever asks for an end that PID 1 hears (proc_pid_status(5), SigBlk).
+ * The main loop of PID 1 with its `child`, or with 0 for none. Its signals are blocked and stay blocked while it waits,
+ * so that /proc shows that PID 1 is ready for them (proc_pid_status(5), SigBlk): sigtimedwait(2) would hide that.
  */
 __attribute__((noreturn)) static void attend(long child) {
-  /* signalfd(2): the first number of what is read is that of the signal. */
+  /* signalfd(2): the first number of a read is the number of the signal. */
   u32 info[32];
   long signals = call(SYS_signalfd4, -1, &forwarded, 8, O_CLOEXEC);
   if (signals < 0) leave(126);
@@ -68,9 +73,9 @@ __attribute__((used, noreturn)) void run(long *stack) {
     groups[count++] = number(&list);
     if (*list) list++;
   }
-  /* At a reboot nobody reads it. */
+  /* At a reboot the FIFO has no reader. */
   long verdict = call(SYS_openat, AT_FDCWD, argv[1], O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0);
-  /* Each is a mount of its own on an empty file: none is needed any more. */
+  /* Each is a separate mount on an empty file, and is no longer needed. */
   for (int i = 0; i < 2; i++) {
     call(SYS_umount2, argv[i], MNT_DETACH, 0, 0);
     call(SYS_unlinkat, AT_FDCWD, argv[i], 0, 0);
@@ -82,12 +87,12 @@ __attribute__((used, noreturn)) void run(long *stack) {
   if (!error) error = -call(SYS_setgid, number(&gid), 0, 0, 0);
   if (!error) error = -call(SYS_setuid, number(&uid), 0, 0, 0);
   if (!error && role != 'p') {
-    /* Its descriptors stay the user's own: programs write to /proc/1/fd/1. */
+    /* Its descriptors still belong to the user: programs write to /proc/1/fd/1. */
     call(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0);
     call(SYS_rt_sigprocmask, SIG_BLOCK, &forwarded, 0, 8);
     long child = role == 'i' ? 0 : call(SYS_clone, SIGCHLD, 0, 0, 0);
     if (role == 'i' || child > 0) {
-      /* The program's copy closes as it is executed. */
+      /* The program's copy closes when the program is executed. */
       call(SYS_close, verdict, 0, 0, 0);
       attend(child);
     }

@@ -1,14 +1,17 @@
 /*
- * Starts a tool of the host with what every program may count on, whatever the process that asks has made of itself: umask, priority,
- * processors, limits, how soon it is killed for want of memory. The container's programs inherit it all from the tool.
+ * Starts a tool of the host with default settings, whatever those of the calling process: umask, priority, processors,
+ * limits, OOM score. The container's programs inherit all of them from the tool.
  *
- * argv: own path, the first descriptor that is not the tool's, the tool by its path, its arguments.
+ * argv: own path, the first descriptor that the tool does not get, the path of the tool, its arguments.
  */
 #include "base.h"
 
 #define ALL (~0ul)
 
-/* getrlimit(2): what the kernel gives to the first process, but more open files where a program asks, as service managers do. */
+/*
+ * getrlimit(2): the limits that the kernel gives to the first process, but, as with service managers, a higher hard
+ * limit of open files.
+ */
 static const struct {
   u64 soft, hard;
 } limits[] = {
@@ -40,7 +43,7 @@ __attribute__((used, noreturn)) void run(long *stack) {
   for (u32 i = 0; i < sizeof limits / sizeof *limits; i++) {
     u64 wanted[2] = {limits[i].soft, limits[i].hard}, had[2];
     if (call(SYS_prlimit64, 0, i, wanted, had) >= 0) continue;
-    /* Who may not raise what another lowered for good gets as much as is left. */
+    /* A process that may not raise a lowered hard limit gets as much as is left. */
     if (call(SYS_prlimit64, 0, i, 0, had) < 0) continue;
     wanted[1] = least(limits[i].hard, had[1]), wanted[0] = least(limits[i].soft, wanted[1]);
     call(SYS_prlimit64, 0, i, wanted, 0);

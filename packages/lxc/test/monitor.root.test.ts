@@ -24,7 +24,7 @@ async function runAs(claim: readonly string[], prefix: readonly string[]): Promi
 }
 
 it(
-  "takes for a monitor who is in our pid namespace and our user, whatever others call themselves",
+  "accepts as a monitor only a process of our pid namespace and our user, whatever the argv of others",
   requires(["root", "binary:busybox", "binary:unshare"], async () => {
     const folder = await mkdtemp(join(tmpdir(), "pileus-monitor-"));
     const tool = join(folder, "yes");

@@ -20,7 +20,7 @@ function makeSession(): { readonly client: AgentClient; end(reason?: Error): voi
 
 const never = () => new Promise<never>(() => undefined);
 
-it("hands one session to all who wait for it", async () => {
+it("gives one session to all waiting callers", async () => {
   const session = makeSession();
   const told: AgentClient[] = [];
   const link = new AgentLink(async () => session.client);

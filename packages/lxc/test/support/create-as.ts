@@ -1,4 +1,7 @@
-/** Tries to create a container as another user: `create-as.ts UID FOLDER`; the folder is that user's. Prints the error's code and what it misses. */
+/**
+ * Tries to create a container as another user: `create-as.ts UID FOLDER`. The folder belongs to that user. Prints the
+ * error's code and what is missing.
+ */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HostError, openHost } from "@pileus/core";

@@ -5,7 +5,7 @@ import { acquireLock, hostFailure, type Spawn, type SpawnOptions, spawn } from "
 import { findCachedKernel, type GuestKernel, kernelFolder, kernelIn } from "./kernel.ts";
 import { extractVmlinux } from "./vmlinux.ts";
 
-/** Options of {@link ensureDebianKernel}: where it keeps the kernel, and who hears of its progress. */
+/** Options of {@link ensureDebianKernel}: where it keeps the kernel, and how to report progress. */
 export interface DebianKernelOptions extends ProgressOptions {
   /** The folder of the kernel; made if it is missing. Hosts and processes can share it. */
   readonly folder: string;
