@@ -23,7 +23,7 @@ export class ImageAliases {
     return aliases ?? {};
   }
 
-  /** The same where a name is of no matter: an image is known without. */
+  /** The same, but empty if the file cannot be read: an image is known without its names. */
   async readable(): Promise<{ readonly aliases: Readonly<Record<string, string>>; readonly error?: ImageError }> {
     try {
       return { aliases: await this.read() };
@@ -33,7 +33,7 @@ export class ImageAliases {
     }
   }
 
-  /** Points each name at the image, wherever it pointed before. */
+  /** Points each name to the image, wherever it pointed before. */
   async assign(names: readonly string[], fingerprint: string): Promise<void> {
     if (names.length === 0) return;
     const before = await this.read();
@@ -41,7 +41,7 @@ export class ImageAliases {
     await this.#write({ ...before, ...Object.fromEntries(names.map((name) => [name, fingerprint])) });
   }
 
-  /** Names of an image that is gone lead nowhere: a file that cannot be read stays as it is. */
+  /** Removes the names of a deleted image. A file that cannot be read stays as it is: such names lead nowhere. */
   async removeAll(fingerprint: string): Promise<void> {
     const entries = Object.entries((await this.readable()).aliases);
     const left = entries.filter(([, target]) => target !== fingerprint);

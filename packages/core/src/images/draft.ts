@@ -25,12 +25,14 @@ export interface DraftOptions extends ProgressOptions {
 
 interface DraftLayer {
   readonly stored: StoredLayer;
-  /** Where it is now, until it is committed. Absent for one that the store has. */
+  /** Its folder until it is committed. Absent for a layer that the store has. */
   readonly place?: string | undefined;
   readonly folder: LayerFolder;
 }
 
-/** An import under way: scratch space under a lock that a dead process lets go, so that the next open can clear it. */
+/**
+ * An import under way: scratch space under a lock that a process releases when it dies, so the next open can clear it.
+ */
 export class Draft implements ImageDraft, AsyncDisposable {
   readonly folder: string;
   readonly #home: string;
@@ -70,7 +72,7 @@ export class Draft implements ImageDraft, AsyncDisposable {
     return this.#options.limits.bytes;
   }
 
-  /** Whether it holds anything that the store does not have. */
+  /** Whether it has content that the store does not have. */
   get hasContent(): boolean {
     return this.disk !== undefined || this.#layers.some(({ place }) => place !== undefined);
   }
@@ -91,7 +93,9 @@ export class Draft implements ImageDraft, AsyncDisposable {
     }, this.#options);
   }
 
-  /** After an abort a long removal goes on in the background; if this process ends before, the next open goes on. */
+  /**
+   * After an abort a long removal goes on in the background; if this process ends first, the next open continues it.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     const removed = removeByTool(this.#home).then(() => this.#lock.retire());
     removed.catch(() => undefined);
@@ -104,13 +108,13 @@ export class Draft implements ImageDraft, AsyncDisposable {
   }
 
   async #reuse(source: LayerSource): Promise<DraftLayer | undefined> {
-    // Only reading tells whether a tar without whiteouts is the same tree: see chainId().
+    // Only reading shows whether a tar without whiteouts is the same tree: see chainId().
     if (source.diffId === undefined || !source.whiteouts) return undefined;
     const chain = chainId(this.#parent, source.diffId);
     await using _lock = await acquireLock(this.#folders.storeLock, { ...this.#options, mode: "shared" });
     const stored = await this.#store.readable(chain);
     if (stored === undefined) return undefined;
-    // Whoever deletes an image meanwhile sees that this layer is wanted.
+    // A deletion of an image meanwhile sees that this layer is in use.
     await writeFile(join(this.#home, "pins", hexOf(chain)), "");
     return { stored, folder: asFolder(this.#store.tree(chain), stored) };
   }
@@ -145,7 +149,7 @@ export class Draft implements ImageDraft, AsyncDisposable {
   }
 }
 
-/** Removes a tree of any size, in a process of its own. Not aborted by anything. */
+/** Removes a tree of any size, in a process of its own. It cannot be aborted. */
 export async function removeByTool(path: string): Promise<void> {
   await spawn(["rm", "-rf", "--one-file-system", "--", path]);
 }

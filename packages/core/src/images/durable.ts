@@ -3,8 +3,8 @@ import { abortable } from "../driver/deadline.ts";
 import { spawn } from "../system/spawn.ts";
 
 /**
- * Makes all that was written to a folder's file system durable: syncfs(2), by sync(1), since it can take seconds. One
- * call for a tree of any number of files; what other programs wrote there meanwhile goes along.
+ * Makes everything that was written to a folder's file system durable: syncfs(2), by sync(1), because it can take
+ * seconds. One call for a tree of any number of files; it also writes out what other programs wrote there meanwhile.
  */
 export async function syncFileSystem(folder: string, { signal }: Abortable): Promise<void> {
   // The kernel does not interrupt it: an abort only ends the wait.

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Architecture } from "../model/image.ts";
 
-/** The fingerprint of an image without a config of its own: over what it is and all that it holds. */
+/** The fingerprint of an image without a config of its own: over its kind, architecture and content. */
 export function fingerprintOf(
   content:
     | { readonly kind: "rootfs"; readonly architecture: Architecture; readonly diffIds: readonly string[] }
@@ -15,7 +15,7 @@ export function fingerprintOf(
   return hashOf(content);
 }
 
-/** The sha256 of a value as JSON whose keys are sorted: equal values have equal hashes, whoever made them. */
+/** The sha256 of a value as JSON with sorted keys: equal values have equal hashes. */
 export function hashOf(value: unknown): string {
   return `sha256:${createHash("sha256").update(canonicalJson(value)).digest("hex")}`;
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-/** Where things are in an image store. The one place that knows the names. */
+/** The paths of an image store. Only this file knows the names. */
 export class ImageFolders {
   readonly root: string;
   constructor(root: string) {
@@ -13,7 +13,7 @@ export class ImageFolders {
   get aliases(): string {
     return join(this.root, "aliases.json");
   }
-  /** Which image a source gave, by the hash of what identifies the source. */
+  /** The image that each source gave, by the hash of the source's identity. */
   get sources(): string {
     return join(this.root, "sources");
   }
@@ -29,18 +29,18 @@ export class ImageFolders {
   get blobs(): string {
     return join(this.root, "blobs", "sha256");
   }
-  /** What is under way: a folder and a lock each. */
+  /** Imports under way: a folder and a lock for each. */
   get drafts(): string {
     return join(this.root, "drafts");
   }
-  /** What is being removed. */
+  /** Content that is being removed. */
   get trash(): string {
     return join(this.root, "trash");
   }
   get locks(): string {
     return join(this.root, "locks");
   }
-  /** Held exclusively to change what images there are, shared to rely on it. Never for long. */
+  /** Held exclusively to add or remove images, shared to rely on them. Never held for long. */
   get storeLock(): string {
     return join(this.locks, "store");
   }

@@ -1,19 +1,19 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/** What a registry takes as the name of an image, with its tag and digest (distribution/reference, regexp.go). */
+/** A valid name of an image in a registry, with tag and digest (distribution/reference, regexp.go). */
 const NAME =
   /^[a-z0-9][a-z0-9._/-]*(?::[0-9]{1,5}\/[a-z0-9._/-]+)?(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?(?:@sha256:[0-9a-f]+)?$/;
 
-/** A name that is more likely a file's. */
+/** A name that is more likely a file name. */
 const FILE = /^[^:@]*\.(?:tar|tgz|gz|xz|zst|bz2|zip|img|raw|iso|qcow2|vmdk|vhdx|squashfs|sqfs)$/;
 
-/** A source that `images.import()` takes by its prefix. */
+/** A source that `images.import()` recognises by its prefix. */
 const PREFIXED = /^(?:docker:\/\/|oci:|oci-archive:|docker-archive:)/;
 
 /**
- * How an image is written that `text` names without the prefix, as `docker pull` and `podman` take it; `undefined` where
- * it reads as no such name.
+ * How to write an image that `text` names without its prefix, as for `docker pull` and `podman`; `undefined` if `text`
+ * is no such name.
  */
 export function prefixed(text: string): string | undefined {
   const layout = [text, text.replace(/:[^:/]*$/, "")].find((folder) => isLayout(folder));
@@ -24,7 +24,7 @@ export function prefixed(text: string): string | undefined {
   return `an image of a registry is ${short}${full === short ? "" : `, in full ${full}`}`;
 }
 
-/** What to do about a reference for which the store has no image. */
+/** The hint for a reference without an image in the store. */
 export function importHint(reference: string): string {
   const source = PREFIXED.test(reference) ? `images.import("${reference}")` : undefined;
   const spelling = source ?? prefixed(reference);

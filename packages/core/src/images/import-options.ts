@@ -23,7 +23,7 @@ const ImportOptionsSchema = z.strictObject({
   registry: RegistryOptionsSchema.optional(),
 } satisfies SchemasOf<ImportOptions>);
 
-/** A pin or a demand of TLS that is misspelled must not be dropped. @throws {ConfigError} naming every issue. */
+/** A misspelt digest or TLS option must not be ignored. @throws {ConfigError} that names every issue. */
 export function assertImportOptions(options: unknown): void {
   parse(ImportOptionsSchema, options, "import options");
 }

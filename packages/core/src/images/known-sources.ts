@@ -10,7 +10,7 @@ import { hexOf } from "./layer-store.ts";
 const KnownSchema = z.strictObject({ fingerprint: DigestSchema, digest: DigestSchema.optional() });
 export type KnownSource = z.output<typeof KnownSchema>;
 
-/** Which image a source gave when it was last read: lets an import of the same thing return at once. */
+/** The image that each source gave when it was last read, so that another import of the same can return at once. */
 export class KnownSources {
   readonly #folder: string;
   constructor(folder: string) {
@@ -18,8 +18,8 @@ export class KnownSources {
   }
 
   /**
-   * `undefined` where another digest is demanded than was checked then, and for what cannot be read: the import is then
-   * done once more, and remembered anew.
+   * The image of a source; `undefined` if the file cannot be read, or if the caller demands another digest than was
+   * checked then. The source is then imported and recorded again.
    */
   async find(identity: unknown, digest: string | undefined): Promise<KnownSource | undefined> {
     const known = readKnown(this.#path(identity));
@@ -36,8 +36,8 @@ export class KnownSources {
   }
 }
 
-/** What a file says; `undefined` where it cannot be read. */
+/** The content of a file; `undefined` if it cannot be read. */
 export function readKnown(path: string): KnownSource | undefined {
-  // What makes it unreadable is of no matter: it only saves time.
+  // The reason does not matter: the file only saves time.
   return readSmallJson(path, KnownSchema, () => undefined);
 }

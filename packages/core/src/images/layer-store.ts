@@ -22,7 +22,7 @@ export type StoredLayer = z.output<typeof StoredLayerSchema>;
 
 /**
  * The chain ID of a layer on its parents (OCI image-spec, config.md, "Layer ChainID"). A `literal` layer, whose `.wh.`
- * names are files, is another tree than a layer of the same bytes that hides something: it has an ID of its own.
+ * names are files, is another tree than a layer of the same bytes that hides something, so it has another ID.
  */
 export function chainId(parent: string | undefined, diffId: string, literal = false): string {
   if (parent === undefined && !literal) return diffId;
@@ -34,12 +34,12 @@ export function hexOf(digest: string): string {
   return digest.slice("sha256:".length);
 }
 
-/** Writes what is known of an unpacked layer beside its tree. */
+/** Writes the description of an unpacked layer beside its tree. */
 export async function describeLayer(folder: string, layer: StoredLayer): Promise<void> {
   await replaceFile(join(folder, "layer.json"), `${JSON.stringify(layer)}\n`);
 }
 
-/** The layers in a store: folders by chain ID, each whole or not there. */
+/** The layers in a store: folders by chain ID, each complete or absent. */
 export class LayerStore {
   readonly folder: string;
   constructor(folder: string) {
@@ -54,7 +54,7 @@ export class LayerStore {
     return join(this.place(chain), "tree");
   }
 
-  /** @throws {ImageError} where it cannot be told what the layer is, naming the file. */
+  /** @throws {ImageError} that names the file if a layer's description cannot be read. */
   async read(chain: string): Promise<StoredLayer | undefined> {
     const path = join(this.place(chain), "layer.json");
     return readSmallJson(path, StoredLayerSchema, (cause) => {
@@ -63,7 +63,7 @@ export class LayerStore {
     });
   }
 
-  /** The same; `undefined` also for a layer of which it cannot be told what it is. */
+  /** The same; `undefined` also for a layer whose description cannot be read. */
   async readable(chain: string): Promise<StoredLayer | undefined> {
     return this.read(chain).catch((error: unknown) => {
       if (error instanceof ImageError) return undefined;
@@ -72,8 +72,8 @@ export class LayerStore {
   }
 
   /**
-   * Moves described layers in, durably. One that is there already stays: both have the same content. Only under the
-   * store's lock.
+   * Moves described layers into the store, durably. An existing layer stays: both have the same content. Call it only
+   * under the store's lock.
    */
   async adopt(layers: readonly { readonly stored: StoredLayer; readonly place?: string | undefined }[]): Promise<void> {
     await mkdir(this.folder, { recursive: true });
@@ -81,7 +81,7 @@ export class LayerStore {
       if (place === undefined) continue;
       const home = this.place(stored.chainId);
       if ((await this.readable(stored.chainId)) !== undefined) continue;
-      // Instances may have the tree of one that cannot be described any more: it stays, and is described anew.
+      // Instances may use the tree of a layer whose description was lost: the tree stays, and is described again.
       await rename(place, home).catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
         await describeLayer(home, stored);

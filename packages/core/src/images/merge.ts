@@ -5,12 +5,12 @@ import { spawn } from "../system/spawn.ts";
 import { lremovexattr } from "../system/syscall.ts";
 import type { LayerFolder } from "./layer/lower-layers.ts";
 
-/** Copies layers, bottom first, into the new folder `target` as the one tree that an overlay of them shows. */
+/** Copies layers, bottom first, into the new folder `target`, as the tree that an overlay of them would show. */
 export async function mergeLayers(layers: readonly LayerFolder[], target: string, options: Abortable): Promise<void> {
   await mkdir(target);
   for (const layer of layers) {
     const whiteouts = await clearTheWay(layer, target, options);
-    // Removed first: writing to a file in place would write to all its hard links.
+    // Removed first, because writing to a file in place would write to all its hard links.
     const copy = ["cp", "--archive", "--reflink=auto", "--remove-destination", "--", `${layer.tree}/.`, target];
     await spawn(copy, { fromPackage: "coreutils", diesWithUs: true, signal: options.signal });
     for (const { place, folder } of whiteouts) {
@@ -19,7 +19,7 @@ export async function mergeLayers(layers: readonly LayerFolder[], target: string
       await utimes(folder.to, atime, mtime);
     }
     for (const path of layer.opaque) {
-      // What the layer has there is no folder only if a later entry of its archive said so.
+      // The layer has something else than a folder there only if a later entry of its archive said so.
       const place = inside(target, Buffer.from(path, "latin1"));
       if (lstatSync(place, { throwIfNoEntry: false })?.isDirectory()) lremovexattr(place, "trusted.overlay.opaque");
     }
@@ -27,14 +27,14 @@ export async function mergeLayers(layers: readonly LayerFolder[], target: string
 }
 
 interface Whiteout {
-  /** Where the copy of it will be. */
+  /** The place of its copy. */
   readonly place: Buffer;
   readonly folder: { readonly from: Buffer; readonly to: Buffer };
 }
 
 /**
- * Removes from `target` what the layer hides or replaces by another kind of file. Returns the layer's whiteouts, which
- * the copy brings along.
+ * Removes from `target` what the layer hides or replaces by another kind of file. Returns the layer's whiteouts,
+ * because the copy includes them.
  */
 async function clearTheWay(layer: LayerFolder, target: string, { signal }: Abortable): Promise<Whiteout[]> {
   const opaque = new Set(layer.opaque);
@@ -52,7 +52,7 @@ async function clearTheWay(layer: LayerFolder, target: string, { signal }: Abort
       const to = inside(folder.to, entry.name);
       const path = `${folder.path === "" ? "" : `${folder.path}/`}${entry.name.toString("latin1")}`;
       if (entry.isDirectory()) {
-        // A folder that stays is never a symlink: what is beneath it lies in the target.
+        // A folder that stays is never a symlink, so everything beneath it is in the target.
         const there = lstatSync(to, { throwIfNoEntry: false });
         if (there !== undefined && (!there.isDirectory() || opaque.has(path))) await remove(to);
         todo.push({ from: inside(folder.from, entry.name), to, path });

@@ -15,28 +15,28 @@ const RecordSchema = z.strictObject({ version: z.literal(VERSION), image: ImageS
 
 export type ImageRecord = Omit<Image, "aliases">;
 
-/** A record that is there and cannot be read. It may vouch for any content of the store. */
+/** A record that exists and cannot be read. It may refer to any content of the store. */
 export interface UnreadableRecord {
   readonly fingerprint: string;
-  /** Names the file, and the way out. */
+  /** Names the file and the fix. */
   readonly error: ImageError;
 }
 
-/** Which images there are: a file each, by fingerprint. An image is in the store exactly when its record is. */
+/** The records of images: one file for each fingerprint. An image is in the store exactly when its record is. */
 export class ImageRecords {
   readonly #folder: string;
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** @throws {ImageError} for one that cannot be read, naming the file. */
+  /** @throws {ImageError} that names the file, for a record that cannot be read. */
   async read(fingerprint: string): Promise<ImageRecord | undefined> {
     const found = this.#read(fingerprint);
     if (found !== undefined && "error" in found) throw found.error;
     return found;
   }
 
-  /** All that can be read, oldest first, and those that cannot. */
+  /** All records that can be read, oldest first, and those that cannot. */
   async list(): Promise<{ readonly records: ImageRecord[]; readonly unreadable: UnreadableRecord[] }> {
     const names = (await listed(this.#folder)).filter((name) => /^[0-9a-f]{64}\.json$/.test(name));
     const found = names.map((name) => this.#read(`sha256:${name.slice(0, 64)}`));
@@ -55,7 +55,7 @@ export class ImageRecords {
     await replaceFile(join(this.#folder, `${hexOf(image.fingerprint)}.json`), text);
   }
 
-  /** One that cannot be read, too, whatever it is. */
+  /** Removes a record, also one that cannot be read, whatever it is. */
   async remove(fingerprint: string): Promise<void> {
     await rm(this.#path(fingerprint), { recursive: true });
   }
@@ -88,7 +88,7 @@ export function imageRecord(draft: Draft, description: ImageDescription, source:
   });
 }
 
-/** The names in a folder; none where there is no folder. */
+/** The names in a folder; none if the folder does not exist. */
 export async function listed(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);

@@ -4,7 +4,7 @@ import { importHint } from "./import-hint.ts";
 
 const HEX_PREFIX = /^(?:sha256:)?([0-9a-f]{12,64})$/;
 
-/** A name for an image. What reads as a fingerprint, or the beginning of one, is none. */
+/** A name for an image. A fingerprint, or the beginning of one, is not a valid name. */
 export const AliasSchema = z
   .string()
   .regex(
@@ -14,9 +14,9 @@ export const AliasSchema = z
   .refine((alias) => !HEX_PREFIX.test(alias), "an alias must not look like a fingerprint");
 
 /**
- * The fingerprint that a caller means by an alias, a fingerprint or 12 and more of its first digits.
+ * The fingerprint for an alias, a fingerprint, or at least 12 of its first digits.
  *
- * @throws {NotFoundError} when there is none. @throws {ConfigError} when several begin so.
+ * @throws {NotFoundError} when there is none. @throws {ConfigError} when several begin with these digits.
  */
 export function resolveReference(
   reference: string,

@@ -4,7 +4,7 @@ import { ImageError } from "../contract/errors.ts";
 import type { Architecture } from "../model/image.ts";
 import { type LayerFolder, LowerLayers } from "./layer/lower-layers.ts";
 
-/** What a tree says of itself. Absent where it says nothing. */
+/** Facts that a tree states about itself. A fact that it does not state is absent. */
 export interface RootfsFacts {
   readonly architecture?: Architecture | undefined;
   /** `ID` of os-release(5). */
@@ -13,7 +13,7 @@ export interface RootfsFacts {
   readonly release?: string | undefined;
 }
 
-/** Programs that some distribution is sure to have, all of one architecture. */
+/** Programs of which every distribution has one, all of one architecture. */
 const PROGRAMS = [
   "usr/bin/env",
   "bin/sh",
@@ -25,7 +25,8 @@ const PROGRAMS = [
 ];
 
 /**
- * Reads a tree's facts, never leaving it. @throws {ImageError} when its programs are for no architecture that we know.
+ * Reads a tree's facts, without leaving the tree. @throws {ImageError} when its programs are for an unknown
+ * architecture.
  */
 export async function rootfsFacts(image: string, layers: readonly LayerFolder[]): Promise<RootfsFacts> {
   const tree = new LowerLayers(layers);
@@ -50,7 +51,9 @@ async function architectureOf(image: string, tree: LowerLayers): Promise<Archite
   return undefined;
 }
 
-/** `e_machine` of a 64-bit little-endian ELF file; elf(5). 32-bit programs say nothing of the rest. */
+/**
+ * `e_machine` of a 64-bit little-endian ELF file; elf(5). A 32-bit program does not show the architecture of the rest.
+ */
 function elfMachine(start: Buffer): number | undefined {
   const isElf = start.length >= 20 && start.readUInt32BE(0) === 0x7f454c46;
   return isElf && start[4] === 2 && start[5] === 1 ? start.readUInt16LE(18) : undefined;

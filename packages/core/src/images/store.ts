@@ -26,17 +26,17 @@ import { discardUnused, emptyTrash, recoverStore, storeIssues } from "./sweep.ts
 import type { ImageTree } from "./tree.ts";
 
 export interface OpenImageStoreOptions extends Abortable {
-  /** Made 0700 where it is missing. Several processes may have it open at the same time. */
+  /** Made with 0700 if it is missing. Several processes may have it open at the same time. */
   readonly folder: string;
   /** Sources beside core's own. */
   readonly plugins?: readonly ImageSourcePlugin[] | undefined;
-  /** Asked before an image is deleted. Default: nobody uses any. */
+  /** Asked before an image is deleted. Default: no image is in use. */
   readonly users?: ImageUsers | undefined;
   /** Default: 64 GiB, a million entries, and 256 MiB of memory for their names. */
   readonly limits?: Partial<LayerLimits> | undefined;
 }
 
-/** Opens the store of images in a folder, after clearing away what imports that died left there. */
+/** Opens the store of images in a folder, and first removes what dead imports left there. */
 export async function openImageStore(options: OpenImageStoreOptions): Promise<ImageStore> {
   const folders = new ImageFolders(options.folder);
   await mkdir(folders.root, { recursive: true, mode: 0o700 });
@@ -70,7 +70,7 @@ class FolderImageStore implements ImageStore {
     assertImportOptions(options);
     options.signal?.throwIfAborted();
     const origin = await findOrigin(source, this.#plugins, this.#limits, options);
-    // Whoever imports the same meanwhile waits here, then finds it.
+    // A second import of the same source waits here, then finds the image.
     await using _turn = await acquireLock(this.#lockOf("import", origin.lock), { ...options, retire: true });
     return (await this.#find(origin, options)) ?? (await this.#load(origin, options));
   }
@@ -120,7 +120,7 @@ class FolderImageStore implements ImageStore {
     return storeIssues(this.#folders);
   }
 
-  /** The fingerprint that is meant, of an image whose record cannot be read, too. */
+  /** The fingerprint for a reference, also of an image whose record cannot be read. */
   async #resolve(reference: string): Promise<string> {
     const [{ records, unreadable }, { aliases, error }] = await Promise.all([
       this.#records.list(),
@@ -130,13 +130,13 @@ class FolderImageStore implements ImageStore {
     try {
       return resolveReference(reference, fingerprints, aliases);
     } catch (failure) {
-      // Whether there is such a name is not known then.
+      // Then it is unknown whether the name exists.
       throw failure instanceof NotFoundError && error !== undefined ? error : failure;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Nothing is held between calls.
+    // No state is held between calls.
   }
 
   async #find(origin: ImageOrigin, options: ImportOptions): Promise<Image | undefined> {
@@ -161,7 +161,7 @@ class FolderImageStore implements ImageStore {
   }
 
   /**
-   * From here on nothing aborts: it is a handful of renames, and the record, written last, is what makes the image
+   * From here on an abort has no effect: there are only a few renames, and the record, written last, makes the image
    * exist.
    */
   async #commit(
@@ -172,7 +172,7 @@ class FolderImageStore implements ImageStore {
   ): Promise<Image> {
     await using _lock = await acquireLock(this.#folders.storeLock);
     const { records } = await this.#records.list();
-    // One that cannot be read is written anew.
+    // A record that cannot be read is written again.
     const before = records.find(({ fingerprint }) => fingerprint === description.fingerprint);
     const record = before ?? imageRecord(draft, description, origin.name);
     if (before === undefined) {
@@ -192,7 +192,7 @@ class FolderImageStore implements ImageStore {
     return await this.#name(record, options);
   }
 
-  /** Only under the store's lock. */
+  /** Call it only under the store's lock. */
   async #name(record: ImageRecord, { aliases = [] }: ImportOptions): Promise<Image> {
     await this.#aliases.assign(aliases, record.fingerprint);
     return withAliases(record, (await this.#aliases.readable()).aliases);
@@ -219,7 +219,7 @@ class FolderImageStore implements ImageStore {
       limits: this.#limits,
     });
     await mergeLayers(folders, join(draft.folder, "tree"), options);
-    // It is taken for whole as soon as it has its name.
+    // A tree with its final name counts as complete.
     await syncFileSystem(this.#folders.root, options);
     await using _lock = await acquireLock(this.#folders.storeLock, options);
     if ((await this.#records.read(record.fingerprint)) === undefined)
@@ -238,7 +238,7 @@ class FolderImageStore implements ImageStore {
   }
 }
 
-/** What an import gives depends on what was asked of it too. */
+/** The result of an import also depends on its options. */
 function identityOf({ identity }: ImageOrigin, { architecture }: ImportOptions): unknown {
   return { identity, architecture };
 }

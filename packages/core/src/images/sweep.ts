@@ -11,7 +11,7 @@ import { readKnown } from "./known-sources.ts";
 import { hexOf } from "./layer-store.ts";
 import { type ImageRecord, ImageRecords, listed } from "./records.ts";
 
-/** Removes what processes that died left behind: drafts whose lock is free, and content that no image has. */
+/** Removes what dead processes left: drafts whose lock is free, and content that no image has. */
 export async function recoverStore(folders: ImageFolders, options: Abortable): Promise<void> {
   const drafts = new Set((await listed(folders.drafts)).map((name) => name.replace(/\.lock$/, "")));
   for (const id of drafts) {
@@ -32,8 +32,8 @@ export async function recoverStore(folders: ImageFolders, options: Abortable): P
 }
 
 /**
- * Moves to the trash what neither an image nor a draft refers to. Only under the store's exclusive lock; quick whatever
- * the size. {@link emptyTrash} does the work, without the lock.
+ * Moves content without a reference from an image or a draft to the trash. Call it only under the store's exclusive
+ * lock; it is quick for any size. {@link emptyTrash} does the work, without the lock.
  *
  * A record that cannot be read may refer to anything: while there is one, all content stays.
  */
@@ -65,7 +65,7 @@ async function unusedContent(folders: ImageFolders, images: readonly ImageRecord
   return unused;
 }
 
-/** The files that cannot be read. What is in the way of nobody stays where it is. */
+/** The files that cannot be read. They stay where they are. */
 export async function storeIssues(folders: ImageFolders): Promise<readonly ImageIssue[]> {
   const issues: ImageIssue[] = [];
   const { unreadable } = await new ImageRecords(folders.records).list();

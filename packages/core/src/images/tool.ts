@@ -9,37 +9,37 @@ import { TOOL_ENV } from "../system/tool-env.ts";
 
 export interface ToolOptions {
   /**
-   * Ends the tool at once, with SIGKILL: all that it made is in a scratch folder. One that starts others must see to it
-   * that they end with it: a group of its own would make it a session, which gets less of a busy machine (autogroup).
+   * Ends the tool at once, with SIGKILL: everything that it made is in a scratch folder. A tool that starts others must
+   * ensure that they end with it. A process group would need a session, which gets less of a busy machine (autogroup).
    */
   readonly signal: AbortSignal;
-  /** The Debian package that has it, for the fix. */
+  /** The Debian package of the tool, for the fix. */
   readonly fromPackage: string;
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Where it is held. */
+  /** The cell that confines it. */
   readonly cell?: Cell | undefined;
   /** Each line of standard error as it comes. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
 
-/** A tool of the host that bytes stream through; it dies with this process. `spawn()` is for those that just run. */
+/** A tool of the host that bytes stream through; it dies with this process. For tools that only run, use `spawn()`. */
 export interface Tool {
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** True when it is not on this host. Known once {@link succeeded} has settled. */
+  /** True if the host does not have it. Known once {@link succeeded} has settled. */
   readonly missing: boolean;
   /** Both ends as one stage of a pipeline. */
   duplex(): Duplex;
   /** Resolves when it has exited with 0. @throws {HostError} when it is not there. @throws {CommandError} */
   succeeded(): Promise<void>;
-  /** Resolves when it is gone, however it ended. */
+  /** Resolves when it has ended, in whatever way. */
   gone(): Promise<void>;
 }
 
 /**
  * Starts a tool, unless the signal has aborted: then throws its reason.
  *
- * @throws {HostError} where this process has no descriptors left for it.
+ * @throws {HostError} if this process has no descriptors left for it.
  */
 export function startTool(argv: readonly string[], options: ToolOptions): Tool {
   options.signal.throwIfAborted();
@@ -49,7 +49,7 @@ export function startTool(argv: readonly string[], options: ToolOptions): Tool {
     env: { ...(options.env ?? TOOL_ENV) },
     stdio: ["pipe", "pipe", "pipe", ...(options.cell?.descriptors ?? [])],
   }) as ChildProcessWithoutNullStreams;
-  // Where descriptors run out there are no streams, whatever their types say; its `error` event comes later.
+  // When descriptors run out, there are no streams, whatever their types say; the `error` event comes later.
   if ((child.stdin as Writable | undefined) === undefined) {
     child.once("error", () => undefined);
     throw hostFailure(`run ${argv[0]}`, systemError("EMFILE", "spawn"));
@@ -71,7 +71,7 @@ export function startTool(argv: readonly string[], options: ToolOptions): Tool {
       reject(missing ? notOnPath(argv[0] ?? "", options.fromPackage, failure) : failure);
     });
   }).finally(() => options.signal.removeEventListener("abort", kill));
-  // Whoever streams may fail before anyone waits for the end.
+  // The streams may fail before a caller waits for the end.
   ended.catch(() => undefined);
   // A tool that ends early breaks the pipe; how it ended says why.
   child.stdin.on("error", () => undefined);

@@ -13,8 +13,8 @@ export type ImageTree =
        */
       readonly layers: readonly string[];
       /**
-       * One folder that shows all the layers merged: the layer itself where there is one. Otherwise made on first call
-       * and kept in the store, without a mount.
+       * One folder with all layers merged: the layer itself if there is only one. Otherwise it is made on the first
+       * call and kept in the store, without a mount.
        */
       merged(options?: Abortable): Promise<string>;
     }

@@ -1,8 +1,7 @@
 import { ImageError } from "../../contract/errors.ts";
 
 /**
- * Bytes of a qcow2 that {@link assertSelfContained} looks at: the header lies in the first cluster, of 64 KiB by
- * default.
+ * Bytes of a qcow2 that {@link assertSelfContained} checks: the header is in the first cluster, of 64 KiB by default.
  */
 export const QCOW2_HEADER = 65536;
 
@@ -14,8 +13,9 @@ const HARMLESS = (1n << 0n) | (1n << 3n) | (1n << 4n);
 const EXTENSION = { end: 0, backingFormat: 0xe2792aca, externalDataName: 0x44415441 };
 
 /**
- * Refuses a qcow2 that would make whoever opens it open another file of the host, or that its own header says is
- * broken. Reads bytes alone: qemu-img(1) itself follows such names (CVE-2024-4467), so it must not see the file before.
+ * Refuses a qcow2 that would make its reader open another file of the host, or that its own header calls corrupt. It
+ * only reads bytes: qemu-img(1) itself follows such names (CVE-2024-4467), so it must not see the file before this
+ * check.
  *
  * @throws {ImageError}
  */
@@ -32,7 +32,7 @@ export function assertSelfContained(image: string, head: Buffer): void {
   assertExtensions(head, version === 2 ? 72 : headerLength(head, refuse), refuse);
 }
 
-/** Checks what only version 3 has. */
+/** Checks the fields that only version 3 has. */
 function headerLength(head: Buffer, refuse: (why: string) => never): number {
   if (head.length < 104) refuse("its header is cut off");
   const features = head.readBigUInt64BE(72);

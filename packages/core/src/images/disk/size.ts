@@ -1,6 +1,6 @@
 import { ImageError } from "../../contract/errors.ts";
 
-/** Bytes that a disk may have: a guest can fill all of it, on this host, whatever the size of the file was. */
+/** Most bytes of a disk: a guest can fill all of it on this host, whatever the size of the file was. */
 export const MAX_DISK = 256 * 2 ** 30;
 
 /** @throws {ImageError} */

@@ -1,23 +1,23 @@
 import type { TarEntry } from "../../tar/entry.ts";
 import { beyondLimit, type LayerLimits } from "./limits.ts";
 
-/** Folders in one another. The deepest honest trees, of node_modules in each other, have some dozens. */
+/** Most nested folders. The deepest real trees, of nested node_modules, have some dozens. */
 const DEPTH = 256;
-/** Bytes of a path in a layer: less than PATH_MAX (linux/limits.h) by what leads to the layer in the store. */
+/** Most bytes of a path in a layer: PATH_MAX (linux/limits.h) less the path of the layer in the store. */
 const PATH = 3072;
 /** Bytes of a symlink's target: PATH_MAX less the NUL. */
 const TARGET = 4095;
 /** Bytes of all names of one entry's attributes, and of all values (linux/limits.h: XATTR_LIST_MAX, XATTR_SIZE_MAX). */
 const XATTRS = 65_536;
-/** Bytes of all symlinks that names are led by: a long one that many names go through would make each of them dear. */
+/** Bytes of all symlinks that names lead through: a long symlink would make each of many names expensive. */
 const FOLLOWED = 16 * 2 ** 20;
 /**
- * Bytes that a path, or an attribute, takes in memory beside its text; and an entry that waits for the end. Measured.
+ * Bytes in memory for a path, or an attribute, beside its text; and for an entry that waits for the end. Measured.
  */
 const RECORD = 100;
 const ENTRY = 150;
 
-/** Counts what a layer costs, and ends it with one kind of error where a limit is reached. */
+/** Counts what a layer costs, and throws the same kind of error at every limit. */
 export class LayerBudget {
   readonly #image: string;
   readonly #limits: LayerLimits;
@@ -50,13 +50,13 @@ export class LayerBudget {
     if (++this.#entries > this.#limits.entries) this.#end(`${this.#limits.entries} entries`, name);
   }
 
-  /** A path that the entry `name` leads to: so many components and bytes. */
+  /** A path that the entry `name` leads to, with its number of components and bytes. */
   path(name: string, depth: number, bytes: number): void {
     if (depth > DEPTH) this.#end(`${DEPTH} folders in one another`, name);
     if (bytes > PATH) this.#end(`${PATH} bytes of a path`, name);
   }
 
-  /** A symlink that the entry `name` is led by. */
+  /** A symlink that the entry `name` leads through. */
   follow(name: string, target: string): void {
     this.#followed += target.length;
     if (this.#followed > FOLLOWED) this.#end(`${FOLLOWED} bytes of symlinks that names go through`, name);

@@ -5,7 +5,7 @@ import { shown } from "../../tar/entry.ts";
 import type { Unfinished } from "./layer-tree.ts";
 
 /**
- * Does in an unpacked tree what the unpacker could not. All paths lie in folders that are none of the image's symlinks.
+ * Does in an unpacked tree what the unpacker could not. No folder of any path is a symlink of the image.
  */
 export async function completeTree(
   image: string,

@@ -9,21 +9,21 @@ export interface Decompression {
   readonly compression: Compression;
   /** To be put into a pipeline after the source. */
   readonly stream: Duplex;
-  /** Settles when the decompressor has ended. @throws {ImageError} when it did not like what it got */
+  /** Settles when the decompressor has ended. @throws {ImageError} when it refused its input */
   readonly finished: Promise<void>;
 }
 
-// One read of the source is one turn through JavaScript: large pieces keep it out of the way.
+// Each read of the source passes through JavaScript once: large pieces keep that rare.
 const CHUNK = 256 * 1024;
 
-// An archive chooses how much memory reading it takes. xz -9 needs 65 MiB a thread; 128 MiB (2^27) is what zstd(1) takes
-// unless told otherwise.
+// An archive determines how much memory reading it takes. xz -9 needs 65 MiB for each thread; 128 MiB (2^27) is the
+// default limit of zstd(1).
 const XZ = ["xz", "-dc", "-T0", "--memlimit-decompress=512MiB"];
 const ZSTD = ["zstd", "-dc", "-q", "--long=27"];
 
 /**
- * A decompressor for what begins with `head`. Gzip is Node's own, on a thread and faster than gzip(1); the rest are the
- * host's tools.
+ * A decompressor for a stream that begins with `head`. Gzip is Node's own, on a thread and faster than gzip(1); the
+ * others are tools of the host.
  */
 export function decompressor(image: string, head: Buffer, signal: AbortSignal): Decompression {
   const compression = compressionOf(head);

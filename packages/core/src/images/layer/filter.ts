@@ -18,30 +18,30 @@ export interface LayerFilterOptions extends LayerTreeOptions {
   readonly whiteouts: boolean;
 }
 
-/** What a layer turned out to hold. Paths are byte strings, relative to its root. */
+/** Facts about a layer that was read. Paths are byte strings, relative to its root. */
 export interface LayerFindings extends Unfinished {
   readonly entries: number;
   /** Device nodes that were left out. */
   readonly devices: number;
-  /** Whether names that would be whiteouts are files. */
+  /** Whether names in the form of whiteouts are files. */
   readonly literal: boolean;
-  /** Folders that hide what lies beneath them. */
+  /** Folders that hide their content in lower layers. */
   readonly opaque: readonly string[];
 }
 
-/** A folder of this layer, for something to be put in. */
+/** A folder of this layer that something is put into. */
 type Destination = Reached & { readonly folder: FolderNode };
 
 const NONE: ReadonlyMap<string, string> = new Map();
 
 /**
- * Judges each entry of a layer's tar and writes what may be unpacked to {@link output}, as another tar: one that
- * unpacks safely in an empty folder whatever the unpacker does about links, and that is already in overlayfs' form.
+ * Judges each entry of a layer's tar and writes the accepted entries to {@link output}, as another tar: it unpacks
+ * safely in an empty folder whatever the unpacker does about links, and is already in overlayfs' form.
  *
- * What comes out has only names beneath the root, made of plain components; each folder before what is in it; symlinks
- * after everything else, so that nothing can be written through one; hard links only to files that came out before; no
- * devices but whiteouts. Where a symlink of the image leads a name elsewhere, it is followed here, within the root: the
- * unpacker only ever sees where that is.
+ * The output has only names beneath the root, made of plain components; each folder before its content; symlinks after
+ * everything else, so that nothing can be written through one; hard links only to files that came before; no devices
+ * except whiteouts. Symlinks of the image in a name are followed here, within the root: the unpacker only sees the
+ * resolved name.
  */
 export class LayerFilter implements TarSink {
   readonly #options: LayerFilterOptions;
@@ -49,13 +49,13 @@ export class LayerFilter implements TarSink {
   readonly #whiteouts: Whiteouts;
   readonly #budget: LayerBudget;
   readonly #ground: Ground;
-  /** Where the folder of the last name as written leads: the next name is mostly in the same. */
+  /** The resolved folder of the last name: the next name is mostly in the same. */
   #resolved: { readonly name: string; readonly version: number; readonly folder: Destination } | undefined;
   #devices = 0;
-  /** Whether a symlink led any name elsewhere: this layer may yet put a folder in its place, or hide it. */
+  /** Whether a symlink led any name elsewhere: this layer may later put a folder in its place, or hide it. */
   #detours = false;
   #literal = false;
-  /** Whether the data that follow belong to what came out. */
+  /** Whether the data that follow belong to an entry of the output. */
   #passing = false;
 
   constructor(options: LayerFilterOptions) {
@@ -170,7 +170,7 @@ export class LayerFilter implements TarSink {
     }
   }
 
-  /** A file of a lower layer, a symlink or a fifo: whatever link(2) takes. */
+  /** A hard link to a file, symlink or fifo of a lower layer: anything that link(2) accepts. */
   #lowerFile({ names, path, concealed }: Reached, last: string): Buffer | undefined {
     if (concealed || this.#whiteouts.hides(below(path, last))) return undefined;
     const found = this.#options.lower.find([...names, last]);
@@ -184,7 +184,9 @@ export class LayerFilter implements TarSink {
     this.#whiteouts.hide(below(at.path, base));
   }
 
-  /** One that leads to no folder hides nothing: umoci writes them for all that was in a folder which became a file. */
+  /**
+   * A whiteout that leads to no folder hides nothing: umoci writes one for everything in a folder that became a file.
+   */
   #whiteout({ name }: TarEntry, parts: readonly string[], base: string): void {
     const content = isOpaqueMark(base);
     if (isOfAufs(base) && !content) return;
@@ -214,8 +216,8 @@ export class LayerFilter implements TarSink {
   }
 
   /**
-   * Another number whenever a name may lead elsewhere than before: a folder of this layer goes before a symlink
-   * beneath.
+   * Changes whenever a name may lead elsewhere than before, because a folder of this layer takes precedence over a
+   * symlink beneath.
    */
   #version(): number {
     return this.#tree.changes + (this.#detours ? this.#tree.additions : 0);

@@ -5,14 +5,14 @@ import { TarReader } from "../../tar/reader.ts";
 import type { LayerFilter, LayerFindings } from "./filter.ts";
 import { beyondLimit, type LayerLimits } from "./limits.ts";
 
-/** Bytes of an archive that are judged without a look at the clock: one entry that is deep, or a few. */
+/** Bytes of an archive that are judged between two looks at the clock: one deep entry, or a few. */
 const PIECE = 2048;
-/** Bytes that are passed on together. */
+/** How many bytes are passed on together. */
 const OUTPUT = 256 * 1024;
-/** Milliseconds that everybody else waits, a piece aside. */
+/** How long the event loop is held, in milliseconds, plus the time for one piece. */
 const TURN = 20;
 
-/** Judges and rewrites the archive that passes; hashes and counts it as it was. */
+/** Judges and rewrites an archive that streams through; hashes and counts the original bytes. */
 export class Judge {
   size = 0;
   readonly #filter: LayerFilter;
@@ -29,7 +29,7 @@ export class Judge {
     this.#limits = limits;
   }
 
-  /** A stage of a pipeline. However much work an archive makes, timers, sockets and `signal` get their turn. */
+  /** A stage of a pipeline. However much work an archive causes, it yields to timers, sockets and `signal`. */
   async *rewrite(chunks: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) yield* this.#paced(this.#judge(chunk), signal);
     yield* this.#paced(this.#finish(), signal);

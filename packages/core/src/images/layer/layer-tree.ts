@@ -22,42 +22,42 @@ export interface LayerTreeOptions {
   /** For messages. */
   readonly image: string;
   readonly lower: LowerLayers;
-  /** Who all of it must belong to, for an unpacker that cannot give files away. */
+  /** The owner that all files must have, for an unpacker that cannot change owners. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
 }
 
-/** `path` is removed with all that is in it, and what was unpacked at `by` takes its place. */
+/** `path` is removed with everything in it, and what was unpacked at `by` takes its place. */
 export interface Replacement {
   readonly path: string;
   readonly by: string | undefined;
 }
 
-/** What is left to do where the output was unpacked, in this order. Paths are byte strings, relative to its root. */
+/** The remaining steps after the output was unpacked, in this order. Paths are byte strings, relative to its root. */
 export interface Unfinished {
   /** Hard links whose target is in a lower layer: path here, file there. */
   readonly lowerLinks: ReadonlyMap<string, Buffer>;
-  /** Where a later entry is of another kind than an earlier one. */
+  /** Paths with a later entry of another kind than an earlier one. */
   readonly replacements: readonly Replacement[];
-  /** The folder that the replacements came from: it goes. */
+  /** The folder that the replacements came from: it is removed. */
   readonly staging: string | undefined;
 }
 
 /**
- * What a layer has, as far as it was read, and the tar that makes it. Folders and files are written as they come,
- * symlinks at the end, and then all folders again with what the archive says of them, each after what is in it.
+ * The tree of a layer, as far as it was read, and the tar that makes it. Folders and files are written as they come,
+ * symlinks at the end, and then all folders again with the archive's attributes, each after its content.
  *
- * The later of two entries of a name wins. What the unpacker cannot put over what is there already, since one of them
- * is a folder, is unpacked elsewhere, and takes its place when all is unpacked.
+ * The later of two entries with one name wins. If one of them is a folder, the unpacker cannot put the later over the
+ * earlier: it is unpacked elsewhere, and takes its place when everything is unpacked.
  */
 export class LayerTree {
   readonly output = new TarWriter();
   readonly root: FolderNode = { kind: "directory", place: "", entry: folderEntry("./", undefined) };
-  /** How often something new came in the place of something else, and how often where there was nothing. */
+  /** How often a node replaced another, and how often a node was new. */
   changes = 0;
   additions = 0;
   readonly #options: LayerTreeOptions;
   readonly #budget: LayerBudget;
-  /** A name that no archive can foresee. */
+  /** A name that no archive can predict. */
   readonly #staging = `.pileus-${randomUUID()}`;
   #staged = 0;
   #rootGiven = false;
@@ -73,7 +73,7 @@ export class LayerTree {
     this.root.entry = entry;
   }
 
-  /** Puts something that is no folder; `entry` is what the archive says of it. */
+  /** Adds something other than a folder; `entry` has the archive's attributes. */
   putLeaf(parent: FolderNode, name: string, entry: TarEntry, facts: LeafFacts): LeafNode {
     const before = childOf(parent, name);
     const place = this.#placeFor(parent, name, before, before?.kind === "directory");
@@ -95,12 +95,12 @@ export class LayerTree {
     this.#budget.hold(entry.name, place, entry);
     const folder: FolderNode = { kind: "directory", place, entry };
     setChild(parent, name, folder);
-    // Until all that is in it has come, without what could keep it out or be handed down.
+    // Until its content has come, the folder has no mode or attribute that could keep content out or be inherited.
     this.write({ ...entry, name: place, target: "", mode: 0o700, mtime: "0", xattrs: NONE });
     return folder;
   }
 
-  /** A folder that no entry lists, like that of the layers beneath, for the sake of `entry`. */
+  /** A folder that no entry lists, made for `entry`, like that of the lower layers. */
   imply(parent: FolderNode, name: string, path: string, lower: LowerEntry | undefined, entry: string): FolderNode {
     this.#budget.folder(entry);
     return this.putFolder(parent, name, folderEntry(path, lower));
@@ -116,8 +116,8 @@ export class LayerTree {
   }
 
   /**
-   * Makes whiteouts true, now that this layer's own content is known: 0/0 devices, and marks on folders. By layer.md
-   * they are for lower layers only, so that a folder of this layer shows its own content alone. Returns the folders.
+   * Applies the whiteouts, now that this layer's own content is known: 0/0 devices, and marks on folders. By layer.md
+   * they concern lower layers only, so a folder of this layer shows only its own content. Returns the folders.
    */
   *applyWhiteouts(whiteouts: Whiteouts): Generator<void, string[]> {
     const opaque: string[] = [];
@@ -153,7 +153,7 @@ export class LayerTree {
     }
     for (const { node } of deepestFirst(this.root)) {
       if (node.kind === "symlink" && node.of !== undefined) {
-        // What it was a link to may have been replaced since.
+        // The target of the link may have been replaced since.
         const link = node.of.written ? node.entry : ({ ...node.entry, type: "symlink", target: node.target } as const);
         this.write({ ...link, name: node.place });
       }
@@ -171,7 +171,7 @@ export class LayerTree {
     this.write({ ...entry, name: place === "" ? "./" : place, target: "", xattrs });
   }
 
-  /** Where something new is unpacked: `elsewhere` if the unpacker cannot put it over what is there already. */
+  /** The place for a new node: `elsewhere` if the unpacker cannot put it over the existing one. */
   #placeFor(parent: FolderNode, name: string, before: LayerNode | undefined, elsewhere: boolean): string {
     if (before === undefined) this.additions++;
     else this.changes++;
@@ -191,7 +191,7 @@ export class LayerTree {
     const names = path.split("/");
     const name = names.pop() as string;
     const folder = this.#reach(names);
-    // What is opaque is not merged, so that a node in it would show.
+    // An opaque folder is not merged, so a whiteout in it would be visible.
     if (folder === undefined || folder.opaque) return;
     const node = childOf(folder, name);
     if (node !== undefined && node.kind !== "device") return;
@@ -200,7 +200,7 @@ export class LayerTree {
     setChild(folder, name, { kind: "whiteout", place, out: true });
   }
 
-  /** A folder in which something of lower layers is out of sight, made where they alone have it. */
+  /** A folder with hidden entries of lower layers; it is made if only they have it. */
   #reach(names: readonly string[]): FolderNode | undefined {
     let at = this.root;
     for (const [depth, name] of names.entries()) {

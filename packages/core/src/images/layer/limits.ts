@@ -1,7 +1,7 @@
 import { ImageError } from "../../contract/errors.ts";
 import { shown } from "../../tar/entry.ts";
 
-/** What one layer may hold at most. An archive that goes beyond is a bomb, and refused with an ImageError. */
+/** The limits of one layer. An archive beyond them is taken for a bomb, and refused with an ImageError. */
 export interface LayerLimits {
   /** Bytes of the uncompressed tar. */
   readonly bytes: number;
@@ -11,10 +11,10 @@ export interface LayerLimits {
   readonly memory: number;
 }
 
-/** The memory holds as many files with paths of 168 bytes. */
+/** The memory is enough for that many files with paths of 168 bytes. */
 export const DEFAULT_LAYER_LIMITS: LayerLimits = { bytes: 64 * 2 ** 30, entries: 1_000_000, memory: 256 * 2 ** 20 };
 
-/** The one error for what goes beyond a limit: `limit` names it, `entry` is the tar entry with which it was reached. */
+/** The error for every limit: `limit` names it, `entry` is the tar entry that reached it. */
 export function beyondLimit(image: string, limit: string, entry?: string): ImageError {
   const subject = entry === undefined ? "it" : `the tar entry ${shown(entry)}`;
   return new ImageError(image, `${subject} goes beyond ${limit}, the limit for a layer`);

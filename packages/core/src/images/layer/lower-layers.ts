@@ -17,7 +17,7 @@ export type LowerKind = "directory" | "symlink" | "file" | "other";
 
 export interface LowerEntry {
   readonly kind: LowerKind;
-  /** Where it is on this host. */
+  /** Its path on this host. */
   readonly host: Buffer;
   readonly stats: BigIntStats;
 }
@@ -30,20 +30,19 @@ interface Folder {
   readonly path: string;
 }
 
-/** What a path leads to, and the folders that show there as one, top first. */
+/** What a path leads to, and the folders that are merged there, top first. */
 interface Place {
   readonly entry: LowerEntry | undefined;
   readonly folders: readonly Folder[];
 }
 
 /**
- * The tree that lies beneath a layer while it is unpacked. Looked up without ever following a symlink; answers are
- * those of an overlay of the layers. Synchronous: a lookup is microseconds, and the reader of the tar needs its answer
- * at once.
+ * The tree beneath a layer while the layer is unpacked. Lookups follow no symlink; the answers are those of an overlay
+ * of the layers. They are synchronous: a lookup takes microseconds, and the reader of the tar needs its answer at once.
  */
 export class LowerLayers {
   readonly #root: Place;
-  /** The path of the last lookup with the place of each of its prefixes: the next is mostly beside or beneath it. */
+  /** The path of the last lookup with the place of each prefix: the next path is mostly beside or beneath it. */
   #parts: readonly string[] = [];
   #places: Place[];
 
@@ -58,7 +57,7 @@ export class LowerLayers {
     this.#places = [this.#root];
   }
 
-  /** What is at `parts`, or nothing: no file, or hidden by a whiteout, an opaque folder or a file in the way. */
+  /** What is at `parts`; nothing if there is no file, or a whiteout, an opaque folder or a file in the way hides it. */
   find(parts: readonly string[]): LowerEntry | undefined {
     let known = 0;
     while (known < parts.length && this.#parts[known] === parts[known]) known++;
@@ -101,7 +100,7 @@ export class LowerLayers {
   }
 }
 
-/** What a name leads to in a place. */
+/** Looks up a name in a place. */
 function inside({ folders }: Place, name: string): Place {
   const merged: Folder[] = [];
   let entry: LowerEntry | undefined;
@@ -134,7 +133,7 @@ export function symlinkTarget(entry: LowerEntry): string {
   return readlinkSync(entry.host, "latin1");
 }
 
-/** The attributes of a folder below, for one of the same name above. */
+/** The attributes of a lower folder, for a folder of the same name above. */
 export function folderEntry(name: string, lower: LowerEntry | undefined): TarEntry {
   const stats = lower?.kind === "directory" ? lower.stats : undefined;
   return {

@@ -1,29 +1,29 @@
 import type { TarEntry } from "../../tar/entry.ts";
 
 /**
- * What a layer has at a path, as far as it was read. `place` is where it lies, or will lie, in what is unpacked: mostly
- * the path itself. No two nodes ever have the same place, so that nothing is unpacked over another's content.
+ * What a layer has at a path, as far as it was read. `place` is its present or future place in the unpacked tree:
+ * mostly the path itself. No two nodes ever have the same place, so nothing is unpacked over another node's content.
  */
 export type LayerNode = FolderNode | LeafNode;
 
 export interface FolderNode {
   readonly kind: "directory";
   readonly place: string;
-  /** What the last entry said of it. Applied at the end, after what is in the folder. */
+  /** The attributes of the last entry. Applied at the end, after the content of the folder. */
   entry: TarEntry;
   children?: Map<string, LayerNode>;
-  /** Whether it hides what lower layers have there. */
+  /** Whether it hides its content in lower layers. */
   opaque?: true;
 }
 
 export type LeafNode = {
   readonly place: string;
-  /** Whether anything was unpacked at the place: what comes in its stead must replace it, or be unpacked elsewhere. */
+  /** Whether anything was unpacked at the place: a later node must replace it, or be unpacked elsewhere. */
   readonly out: boolean;
 } & (
   | { readonly kind: "file" }
   | SymlinkFacts
-  /** A hard link to a file of a lower layer: made when all is unpacked. */
+  /** A hard link to a file of a lower layer: made when everything is unpacked. */
   | { readonly kind: "lower-link"; readonly source: Buffer }
   /** A device node that is left out. */
   | { readonly kind: "device" }
@@ -31,12 +31,12 @@ export type LeafNode = {
   | { readonly kind: "whiteout" }
 );
 
-/** A symlink, or a hard link to one: comes out at the end. */
+/** A symlink, or a hard link to one: written at the end. */
 export interface SymlinkFacts {
   readonly kind: "symlink";
   readonly entry: TarEntry;
   readonly target: string;
-  /** The symlink that a hard link is to. */
+  /** The symlink that a hard link leads to. */
   readonly of?: LeafNode & SymlinkFacts;
   written?: true;
 }
@@ -53,12 +53,12 @@ export function setChild(folder: FolderNode, name: string, node: LayerNode): voi
   folder.children.set(name, node);
 }
 
-/** A path, or a place, in another. The root is `""`. */
+/** Joins a path, or a place, with a folder. The root is `""`. */
 export function below(folder: string, name: string): string {
   return folder === "" ? name : `${folder}/${name}`;
 }
 
-/** All nodes beneath a folder, each after what is in it. */
+/** All nodes beneath a folder, each after its content. */
 export function* deepestFirst(root: FolderNode): Generator<{ parent: FolderNode; name: string; node: LayerNode }> {
   const open = [{ name: "", folder: root, left: childrenOf(root) }];
   for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {

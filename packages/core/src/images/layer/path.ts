@@ -7,15 +7,15 @@ const NAME_MAX = 255;
 
 /**
  * The components of a name in an image, all of them beneath the root: `./a//b/` is `["a", "b"]`; the root itself (`.`,
- * `./`, `/`) is `[]`. A leading slash means the image's root, as Docker takes it.
+ * `./`, `/`) is `[]`. A leading slash means the image's root, as in Docker.
  *
- * @throws {ImageError} for a `..` anywhere, a NUL, and what no file system takes.
+ * @throws {ImageError} for a `..` anywhere, a NUL, and names that no file system accepts.
  */
 export function imagePath(image: string, name: string): string[] {
   return components(image, name, name);
 }
 
-/** The components of a hard link's target. A leading slash means the image's root here, as Docker takes it. */
+/** The components of a hard link's target. A leading slash means the image's root, as in Docker. */
 export function linkPath(image: string, name: string, target: string): string[] {
   const parts = components(image, target, name);
   if (parts.length === 0) throw new ImageError(image, `the tar entry ${shown(name)} is a hard link to the root`);

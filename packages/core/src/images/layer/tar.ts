@@ -2,8 +2,8 @@ import { openCell } from "../../system/cell.ts";
 import { startTool, type Tool, type ToolOptions } from "../tool.ts";
 
 /**
- * Starts tar(1) to extract what comes to its standard input below `tree`, and nowhere else, whatever comes, where this
- * host has such a wall: {@link openCell}.
+ * Starts tar(1) to extract its standard input below `tree`. If this host supports {@link openCell}, tar can write
+ * nowhere else, whatever the input is.
  */
 export function startTar(tree: string, options: Omit<ToolOptions, "fromPackage" | "cell">): Tool {
   options.signal.throwIfAborted();
@@ -19,9 +19,9 @@ const EXTRACT = [
   "--numeric-owner",
   "--same-owner",
   "--same-permissions",
-  // Not --delay-directory-restore, whose time grows with the square of the folders: they come again after what is in
-  // them. Symlinks as they are and at once: tar puts off those that leave, and touches their folders after all. No
-  // name of ours does.
+  // Without --delay-directory-restore, whose time grows with the square of the number of folders: each folder comes
+  // again after its content. With --absolute-names, symlinks are made at once as they are: otherwise tar puts off
+  // symlinks that lead outside, and changes the times of their folders at the end. No name of ours leads outside.
   "--absolute-names",
   "--xattrs",
   "--xattrs-include=*",

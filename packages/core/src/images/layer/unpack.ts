@@ -22,28 +22,28 @@ export interface UnpackOptions extends ProgressOptions {
   readonly lower: readonly LayerFolder[];
   readonly limits: LayerLimits;
   readonly whiteouts: boolean;
-  /** What the bytes as they come must hash to. */
+  /** The expected digest of the bytes as they come. */
   readonly digest?: string | undefined;
-  /** What the uncompressed bytes must hash to. */
+  /** The expected digest of the uncompressed bytes. */
   readonly diffId?: string | undefined;
-  /** Bytes as they come, for progress. */
+  /** Called with the number of bytes as they come, for progress. */
   readonly size?: number | undefined;
 }
 
 export interface Unpacked extends LayerFindings {
   readonly diffId: string;
-  /** Of the bytes as they came. */
+  /** The digest of the bytes as they came. */
   readonly digest: string;
   /** Bytes of the uncompressed tar. */
   readonly size: number;
 }
 
 /**
- * Unpacks a tar into `tree`, which it makes, as a layer in overlayfs' form. What is there is good only when it returns:
- * the caller removes the folder otherwise.
+ * Unpacks a tar into `tree`, which it makes, as a layer in overlayfs' form. The content is valid only when this
+ * returns; otherwise the caller removes the folder.
  *
- * The archive is judged in this process and written anew for tar(1), which only ever sees what {@link LayerFilter} let
- * through, and can write nowhere but in `tree`: {@link startTar}. docs/design/0003-unpacking.md has the figures.
+ * The archive is judged in this process and written anew for tar(1), which only sees what {@link LayerFilter} accepted,
+ * and can write only in `tree`: {@link startTar}. docs/design/0003-unpacking.md has the figures.
  *
  * @throws {ImageError} for a malformed or hostile archive, or a wrong digest. @throws {HostError} for a missing tool, a
  * full disk, or owners that only root can give.
@@ -67,7 +67,7 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
     const tar = startTar(tree, {
       signal: failing.signal,
       onLine: (line) => {
-        // It would go on with the next file, and fail at each; of an attribute it only warns.
+        // tar would go on with the next file, and fail at each; for an attribute it only prints a warning.
         lost ??= lostAttribute(image, line);
         full ||= saysDiskFull(line);
         if (full || lost !== undefined) failing.abort();
@@ -107,15 +107,15 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
   }
 }
 
-/** Whoever is not root can unpack what is theirs alone: enough for unit tests, which need no other owner. */
+/** Without root, a process can only unpack files of its own user. That is enough for unit tests. */
 function onlyOwner(): { readonly uid: number; readonly gid: number } | undefined {
   const [uid = 0, gid = 0] = [process.geteuid?.(), process.getegid?.()];
   return uid === 0 ? undefined : { uid, gid };
 }
 
 /**
- * An attribute that GNU tar could not set (xattrs.c), though it unpacked the file. A file system that has none at all
- * is let pass, as Docker does.
+ * The error for an attribute that GNU tar could not set (xattrs.c), although it unpacked the file. A file system
+ * without any attributes is accepted, as Docker does.
  */
 export function lostAttribute(image: string, line: string): ImageError | undefined {
   const match = /Cannot set '(.+)' extended attribute for file '(.*)': (.+)$/s.exec(line);
@@ -143,7 +143,7 @@ class Meter {
       highWaterMark: 256 * 1024,
       transform: (chunk: Buffer, _encoding, done) => {
         try {
-          // What is not compressed is hashed once, as the diff ID.
+          // Uncompressed bytes are hashed once, as the diff ID.
           if (!uncompressed) this.#hash.update(chunk);
           this.#done += chunk.length;
           onProgress?.({ phase: "unpack", done: this.#done, total: size });
@@ -160,10 +160,10 @@ class Meter {
   }
 }
 
-/** What a stream says when its neighbour in the pipeline went away: a consequence, never the cause. */
+/** The error of a stream whose neighbour in the pipeline went away: a consequence, never the cause. */
 const BROKEN = ["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED", "ABORT_ERR"];
 
-/** The failure that began it: a tool that ends early breaks its neighbours' pipes. */
+/** The first failure, the cause of the others: a tool that ends early breaks its neighbours' pipes. */
 async function firstCause(error: unknown, image: string, tools: readonly Promise<void>[]): Promise<unknown> {
   if (error instanceof CommandError)
     return new ImageError(image, `it cannot be unpacked: ${error.message}`, { cause: error });
@@ -175,7 +175,7 @@ async function firstCause(error: unknown, image: string, tools: readonly Promise
   for (const result of await Promise.allSettled(tools)) {
     if (result.status === "fulfilled") continue;
     const reason: unknown = result.reason;
-    // Those that we killed say nothing.
+    // The failures of tools that we killed mean nothing.
     if (!(reason instanceof CommandError)) return reason;
     if (reason.signal !== "SIGKILL") return firstCause(reason, image, []);
   }

@@ -9,20 +9,20 @@ export interface Reached {
   /** From the root. */
   readonly names: readonly string[];
   readonly path: string;
-  /** Absent where only lower layers have it, and it was not to be made. */
+  /** Absent if only lower layers have it, and the walk does not make folders. */
   readonly folder: FolderNode | undefined;
-  /** Whether what lower layers have in it is out of sight. */
+  /** Whether its content in lower layers is hidden. */
   readonly concealed: boolean;
 }
 
 /**
- * What the walk is for. `make`: an entry is to be put there, so what this layer lacks is made, like in lower layers.
- * `link`: a hard link's target is looked for. `hide`: a whiteout is for lower layers alone, where symlinks of this
+ * The purpose of the walk. `make`: an entry will be put there, so missing folders are made, like those of lower layers.
+ * `link`: the target of a hard link is looked up. `hide`: a whiteout concerns only lower layers, where symlinks of this
  * layer do not lead.
  */
 export type Purpose = "make" | "link" | "hide";
 
-/** What a walk needs of the filter. */
+/** The part of the filter that a walk needs. */
 export interface Ground {
   readonly root: FolderNode;
   readonly lower: LowerLayers;
@@ -39,8 +39,8 @@ interface Step extends Reached {
 
 /**
  * Walks `parts` from the root, through this layer's own folders and symlinks, then those of the layers beneath, as
- * Docker and containerd do (a layer for `/bin/x` on a merged `/usr`): all the way within the root, where `..` of a link
- * stays and an absolute link begins anew. Returns nothing where there is no such folder and none is to be made.
+ * Docker and containerd do (a layer for `/bin/x` on a merged `/usr`). It stays within the root: `..` of a link does not
+ * leave it, and an absolute link starts from it. Returns nothing if the folder does not exist and is not to be made.
  */
 export function walk(
   ground: Ground,

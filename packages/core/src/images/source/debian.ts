@@ -20,8 +20,8 @@ const ROOT = {
 };
 
 /**
- * A Debian made here by mmdebstrap(1), which checks the signatures of all that it fetches. What identifies it is what
- * was asked for: it is made once, and again only after the image was deleted.
+ * A Debian made here by mmdebstrap(1), which checks the signatures of everything that it fetches. The options of the
+ * import identify it: it is made once, and again only after the image was deleted.
  *
  * @throws {ConfigError}
  */
@@ -79,7 +79,7 @@ export async function debianOrigin(source: DebianBootstrap, options: ImportOptio
   };
 }
 
-/** A bootstrap that fails gives an archive that is empty or cut off: its own words are the cause. */
+/** A failed bootstrap produces an archive that is empty or cut off: its own message is the cause. */
 async function explain(name: string, error: unknown, end: Promise<void>, ended: boolean): Promise<unknown> {
   if (!ended) return error;
   const [result] = await Promise.allSettled([end]);
@@ -104,7 +104,7 @@ function bootstrapArgv(what: {
   readonly architecture: string;
 }): string[] {
   return [
-    // In a pid namespace of its own: whatever it started dies with it, and its mounts with their namespace.
+    // In a pid namespace of its own: all its processes die with it, and its mounts with their namespace.
     ...["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"],
     ...["mmdebstrap", "--mode=root", "--format=tar", `--variant=${what.variant}`],
     `--architectures=${what.architecture}`,
@@ -116,10 +116,10 @@ function bootstrapArgv(what: {
   ];
 }
 
-/** Where the host's apt gets Debian from; nothing on other systems. */
+/** The Debian mirror of the host's apt; nothing on other systems. */
 async function hostMirror(signal: AbortSignal | undefined): Promise<string | undefined> {
   try {
-    // It asks nobody, and reads a few files.
+    // It uses no network, and reads a few files.
     using deadline = new Deadline({ action: "apt-get update --print-uris", timeout: 30_000, signal });
     const options = { diesWithUs: true, signal: deadline.signal };
     return parseMirror((await spawn(["apt-get", "update", "--print-uris"], options)).stdout);
@@ -137,7 +137,7 @@ export function parseMirror(printedUris: string): string | undefined {
   return /^'(https?:\/\/[^/\s']+\/debian)\/dists\/[a-z]+\/InRelease'/m.exec(printedUris)?.[1];
 }
 
-/** How this process reaches the network, as apt and others take it from the environment. */
+/** The proxy settings of this process, as apt and other tools read them from the environment. */
 function proxies(): Record<string, string> {
   const names = ["http_proxy", "https_proxy", "no_proxy"];
   const pairs = names.map((name) => [name, process.env[name] ?? process.env[name.toUpperCase()]] as const);

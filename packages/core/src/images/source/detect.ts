@@ -15,8 +15,8 @@ export interface LocalSource {
 }
 
 /**
- * Reads off the first bytes what a path is. @throws {NotFoundError} with `hint`. @throws {ImageError} when it cannot be
- * read, or is nothing that we take.
+ * Detects by its first bytes what a path is. @throws {NotFoundError} with `hint`. @throws {ImageError} when it cannot
+ * be read, or is of no known kind.
  */
 export async function detectSource(source: string, hint: string): Promise<LocalSource> {
   const path = resolve(source);
@@ -53,7 +53,7 @@ const OTHERS: readonly (readonly [magic: string, name: string])[] = [
   ["\x7fELF", "a program"],
 ];
 
-/** What a file is, by its first 2 KiB. @throws {ImageError} */
+/** The kind of a file, by its first 2 KiB. @throws {ImageError} */
 export function kindOf(source: string, head: Buffer): FileKind {
   if (compressionOf(head) !== "none") return "tar";
   const starts = (magic: string) => head.subarray(0, magic.length).equals(Buffer.from(magic, "latin1"));

@@ -14,7 +14,7 @@ import type { LocalSource } from "./detect.ts";
 import type { ImageOrigin } from "./origin.ts";
 import { fileIdentity } from "./tar.ts";
 
-/** A whole disk, copied as it is. All checks are made on the copy, which nobody else can change. */
+/** A whole disk, copied as it is. All checks are made on the copy, which no other program can change. */
 export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | "raw"): ImageOrigin {
   return {
     name,
@@ -24,7 +24,7 @@ export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | 
       const { signal, onProgress } = options;
       const path = join(draft.folder, "disk");
       const total = source.stats.size;
-      // Saves the copy. The copy is measured too: the source may grow until then.
+      // This check saves a needless copy. The copy is measured too, because the source may grow until then.
       assertDiskSize(name, total);
       onProgress?.({ phase: "copy", done: 0, total });
       const copy = ["cp", "--reflink=auto", "--sparse=always", "--", source.path, path];

@@ -11,13 +11,13 @@ import type { ImageOrigin } from "./origin.ts";
 import { squashfsOrigin } from "./squashfs.ts";
 import { tarOrigin } from "./tar.ts";
 
-/** Prefixes of `@pileus/oci`, to tell its absence from a missing file. */
+/** Prefixes of `@pileus/oci`, to distinguish a missing driver from a missing file. */
 const OCI_PREFIX = /^(docker:\/\/|oci:|oci-archive:|docker-archive:)/;
 
 /** `https://…`, `library:7`: more likely a reference of some kind than a path. */
 const REFERENCE = /^[^/.].*:/s;
 
-/** Finds what can read a source. @throws {ConfigError} @throws {NotFoundError} @throws {ImageError} */
+/** Finds the reader for a source. @throws {ConfigError} @throws {NotFoundError} @throws {ImageError} */
 export async function findOrigin(
   source: ImageSource,
   plugins: readonly ImageSourcePlugin[],
@@ -54,7 +54,7 @@ export async function findOrigin(
   }
 }
 
-/** What to say where no file is: more where the source does not read as a path. */
+/** The hint for a missing file; it says more if the source does not look like a path. */
 function missingHint(source: string, plugins: readonly ImageSourcePlugin[]): string {
   const hint = "no such file or folder";
   const spelling = prefixed(source);

@@ -8,7 +8,7 @@ import type { LocalSource } from "./detect.ts";
 import type { ImageOrigin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";
 
-/** A root file system in a folder. Only reading it tells whether it is still the same, so it has no identity. */
+/** A root file system in a folder. It has no identity, because only reading shows whether it has changed. */
 export function folderOrigin(name: string, source: LocalSource): ImageOrigin {
   if (isLayout(source.path))
     throw new ConfigError("image source", [
@@ -25,8 +25,8 @@ export function folderOrigin(name: string, source: LocalSource): ImageOrigin {
 }
 
 /**
- * Adds a folder as a layer, through a tar that depends on nothing but the tree: equal trees have equal diff IDs. What
- * is mounted in it stays out.
+ * Adds a folder as a layer, through a tar that depends only on the tree: equal trees have equal diff IDs. Mounts in the
+ * folder are left out.
  */
 export async function addFolder(name: string, draft: Draft, folder: string, options: ImportOptions): Promise<void> {
   using failing = linkSignals(options.signal);
@@ -37,7 +37,7 @@ export async function addFolder(name: string, draft: Draft, folder: string, opti
     await tar.succeeded();
   } catch (error) {
     options.signal?.throwIfAborted();
-    // An archive that ends too soon is what a failure of tar looks like from the other side.
+    // If tar fails, the reader only sees an archive that ends too soon.
     const failure =
       error instanceof ImageError ? await failureOf(tar.succeeded(), tar.stdout.readableEnded) : undefined;
     if (failure === undefined) throw error;

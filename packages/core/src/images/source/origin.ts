@@ -3,13 +3,13 @@ import type { ImportOptions } from "../../contract/images.ts";
 import type { ImageDescription } from "../../driver/image-source.ts";
 import type { Draft } from "../draft.ts";
 
-/** A source, looked at but not read yet. */
+/** A source that was inspected, but not read yet. */
 export interface ImageOrigin {
-  /** What the record and messages call it. */
+  /** Its name in the record and in messages. */
   readonly name: string;
-  /** Equal for what must not be imported twice at the same time. */
+  /** Equal for sources that must not be imported twice at the same time. */
   readonly lock: unknown;
-  /** Equal for what gives the same image for sure, without reading it. Absent where only reading tells. */
+  /** Equal for sources that surely give the same image, without reading them. Absent if only reading shows that. */
   readonly identity?: unknown;
   load(draft: Draft, options: ImportOptions & ProgressOptions): Promise<ImageDescription>;
 }

@@ -7,8 +7,8 @@ import { fingerprintOf } from "../fingerprint.ts";
 import { rootfsFacts } from "../rootfs-facts.ts";
 
 /**
- * Describes the layers of a draft as a rootfs image, by what its tree says. @throws {ImageError} when it is for another
- * architecture
+ * Describes the layers of a draft as a rootfs image, with facts from its tree. @throws {ImageError} when it is for
+ * another architecture
  */
 export async function describeRootfs(
   name: string,

@@ -15,8 +15,8 @@ import { describeRootfs } from "./rootfs.ts";
 import { assertUnchanged, fileIdentity } from "./tar.ts";
 
 /**
- * A root file system in a squashfs. unsquashfs(1) unpacks it into scratch space, and what came out goes the way of a
- * folder: the same rules, and the same diff ID as that folder's.
+ * A root file system in a squashfs. unsquashfs(1) unpacks it into scratch space, and the result is imported like a
+ * folder: with the same rules and the same diff ID.
  */
 export function squashfsOrigin(name: string, source: LocalSource, limits: LayerLimits): ImageOrigin {
   return {
@@ -47,7 +47,7 @@ export function squashfsOrigin(name: string, source: LocalSource, limits: LayerL
   };
 }
 
-/** Refuses a bomb before it goes off, as soon as its listing goes beyond a limit. */
+/** Refuses an archive bomb before it is unpacked, as soon as its listing exceeds a limit. */
 async function assertWithin(
   name: string,
   path: string,

@@ -5,7 +5,7 @@ import type { LocalSource } from "./detect.ts";
 import type { ImageOrigin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";
 
-/** A root file system in a tar, as a file. */
+/** A root file system in a tar file. */
 export function tarOrigin(name: string, source: LocalSource): ImageOrigin {
   return {
     name,
@@ -20,13 +20,13 @@ export function tarOrigin(name: string, source: LocalSource): ImageOrigin {
   };
 }
 
-/** What tells a file from its former self, as git's index does it: a change of content changes the times. */
+/** The facts that show whether a file has changed, as in git's index: a change of content changes the times. */
 export function fileIdentity({ path, stats }: LocalSource): unknown {
   const { dev, ino, size, mtimeMs, ctimeMs } = stats;
   return { path, dev, ino, size, mtimeMs, ctimeMs };
 }
 
-/** @throws {ImageError} when somebody wrote to the file while it was read */
+/** @throws {ImageError} when the file was changed while it was read */
 export async function assertUnchanged(name: string, source: LocalSource): Promise<void> {
   const stats = await stat(source.path);
   if (JSON.stringify(fileIdentity({ ...source, stats })) !== JSON.stringify(fileIdentity(source)))
