@@ -177,11 +177,11 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
     options?: EphemeralOptions,
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
   /**
-   * Deletes the ephemeral instances that dead processes left, and returns their names, sorted. It never deletes an
-   * instance whose process lives, even if that process has disposed its host. An instance of a process in another pid
-   * namespace stays until the machine boots again, because that process cannot be seen from here. Instances of drivers
-   * that this host lacks stay too. The call is safe at any time, also in several processes at once. If one instance
-   * cannot be deleted, the others still are, and the call then rejects.
+   * Deletes the ephemeral instances that dead processes left, also half made and half deleted ones, and returns their
+   * names, sorted. It never deletes an instance whose process lives, even if that process has disposed its host. An
+   * instance of a process in another pid namespace stays until the machine boots again, because that process cannot be
+   * seen from here. Instances of drivers that this host lacks stay too. The call is safe at any time, also in several
+   * processes at once. If one instance cannot be deleted, the others still are, and the call then rejects.
    */
   sweep(options?: SweepOptions): Promise<readonly string[]>;
   /** Probes the machine and each driver; changes nothing. */

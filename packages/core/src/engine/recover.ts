@@ -68,6 +68,14 @@ async function recoverOne(engine: Engine, name: string, signal: AbortSignal): Pr
     noteLifetime(engine, name);
     return undefined;
   }
+  return clearHalfMade(engine, name);
+}
+
+/**
+ * Undoes a create and finishes a delete that was cut short. Returns the issue to report, if there is one. Does nothing
+ * while another call has the instance's lock.
+ */
+export async function clearHalfMade(engine: Engine, name: string): Promise<string | undefined> {
   await using lock = await tryLock(engine.layout.instanceLock(name));
   // Another call is creating or deleting it right now.
   if (lock === undefined) return undefined;

@@ -7,6 +7,7 @@ import type { Engine } from "../engine.ts";
 import { forEachLimited } from "../limited.ts";
 import { isGone } from "../owner.ts";
 import type { InstanceRecord } from "../record.ts";
+import { clearHalfMade } from "../recover.ts";
 import { remove } from "./delete.ts";
 import { find } from "./find.ts";
 import { allRecords, hasLabels } from "./list.ts";
@@ -24,9 +25,14 @@ export async function sweep(engine: Engine, options: SweepOptions = {}): Promise
     if (!(await isLeft(engine, record)) || !hasLabels(record, labels)) return;
     const { name } = record.config;
     try {
-      const instance = await find(engine, name, options);
-      if (instance.uuid !== record.uuid) return;
-      await remove(instance, options);
+      if (record.phase === "ready") {
+        const instance = await find(engine, name, options);
+        if (instance.uuid !== record.uuid) return;
+        await remove(instance, options);
+      } else {
+        await clearHalfMade(engine, name);
+        if (engine.records.read(name).kind !== "absent") return;
+      }
       swept.push(name);
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -39,7 +45,7 @@ export async function sweep(engine: Engine, options: SweepOptions = {}): Promise
 }
 
 /** Whether it is an ephemeral instance of a dead process that this host and this release can delete. */
-async function isLeft({ drivers, records }: Engine, { owner, phase, config }: InstanceRecord): Promise<boolean> {
-  if (owner === undefined || phase !== "ready" || !drivers.has(config.driver)) return false;
+async function isLeft({ drivers, records }: Engine, { owner, config }: InstanceRecord): Promise<boolean> {
+  if (owner === undefined || !drivers.has(config.driver)) return false;
   return records.read(config.name).kind === "record" && (await isGone(owner));
 }

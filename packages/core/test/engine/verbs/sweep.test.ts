@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Layout } from "../../../src/engine/layout.ts";
+import { acquireLock } from "../../../src/engine/lock.ts";
 import { type Owner, thisProcess } from "../../../src/engine/owner.ts";
 import { RECORD_VERSION } from "../../../src/engine/record.ts";
 import { openHostWith } from "../../../src/host.ts";
@@ -89,6 +91,29 @@ describe("sweep", () => {
     place.scripted.script = {};
     expect(place.scripted.runs.size).toBe(0);
     expect((await host.list()).map(({ name }) => name)).not.toContain("a");
+    expect(await host.sweep()).toContain("b");
+    expect(await readdir(`${place.root}/instances`)).toEqual([]);
+  });
+
+  it("clears what a process that died had half made or half deleted, unless another call is at work on it", async () => {
+    const host = await place.open();
+    const dead = await deadProcess();
+    for (const [name, phase] of [
+      ["a", "creating"],
+      ["b", "deleting"],
+      ["c", "deleting"],
+    ] as const) {
+      await left(host, name, dead);
+      const path = `${place.root}/instances/${name}/instance.json`;
+      await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), phase }));
+    }
+    const layout = new Layout(place.root);
+    await using lock = await acquireLock(layout.instanceLock("c"));
+    expect(await host.sweep()).toEqual(["a", "b"]);
+    expect(await readdir(layout.instances)).toEqual(["c"]);
+    await lock.release();
+    expect(await host.sweep()).toEqual(["c"]);
+    expect(await readdir(layout.instances)).toEqual([]);
   });
 
   it("is named by the error about a name that a dead process left", async () => {
