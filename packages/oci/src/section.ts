@@ -30,8 +30,8 @@ export interface OciSectionInput {
    */
   readonly init?: boolean | undefined;
   /**
-   * Runs that init alone, instead of the image's program, until `stop()`: the image then serves `exec` calls. Default
-   * false.
+   * Runs the init of `init` alone, instead of the image's program, until `stop()`: the image then serves `exec` calls.
+   * Default false.
    */
   readonly keepAlive?: boolean | undefined;
   /** Root inside is root of the host. Default false: the instance's ids are shifted. */

@@ -98,8 +98,8 @@ export interface InstanceFiles {
   /** Reads a whole file of at most `maxSize` bytes (default 16 MiB); a larger one is refused with `EFBIG`. */
   readAll(path: string, options?: ReadAllOptions): Promise<Buffer>;
   /**
-   * The same as text, decoded as UTF-8; invalid bytes become U+FFFD. More than fits in a JavaScript string (512 MiB) is
-   * refused with `EFBIG`, whatever `maxSize` is.
+   * Reads a whole file as text, decoded as UTF-8; invalid bytes become U+FFFD. More than fits in a JavaScript string
+   * (512 MiB) is refused with `EFBIG`, whatever `maxSize` is.
    */
   readText(path: string, options?: ReadAllOptions): Promise<string>;
   /**
@@ -113,7 +113,7 @@ export interface InstanceFiles {
    * fails with `EBUSY`, as it does for a file of a kernel file system.
    */
   write(path: string, data: string | Uint8Array | AsyncIterable<Uint8Array>, options?: OwnerOptions): Promise<void>;
-  /** The same with text, which is encoded as UTF-8. */
+  /** Writes a text as {@link write} does, encoded as UTF-8. */
   writeText(path: string, text: string, options?: OwnerOptions): Promise<void>;
   /** The metadata of a file. A symlink in the last component is not followed. */
   stat(path: string, options?: Abortable): Promise<FileStat>;
@@ -187,5 +187,6 @@ export interface FileOperations {
 
 /** Files inside. Those of a virtual machine serve one process of the host at a time: see {@link CanExec}. */
 export interface CanFiles {
+  /** The files inside. */
   readonly files: InstanceFiles;
 }

@@ -95,8 +95,11 @@ export interface InstanceProcess extends AsyncDisposable {
  * listener. An output stream ends as soon as the program closes it.
  */
 export interface PipeProcess extends InstanceProcess {
+  /** The program's standard input; `end()` gives it end of file. */
   readonly stdin: Writable;
+  /** What the program writes to standard output. */
   readonly stdout: Readable;
+  /** What the program writes to standard error. */
   readonly stderr: Readable;
 }
 
@@ -106,6 +109,7 @@ export interface PipeProcess extends InstanceProcess {
  * input (`iutf8`).
  */
 export interface TtyProcess extends InstanceProcess {
+  /** The terminal: takes what is typed, gives what the program prints. */
   readonly tty: Duplex;
   /** Changes the size of the terminal: the program gets `SIGWINCH`. */
   resize(size: TerminalSize, options?: Abortable): Promise<void>;
@@ -116,11 +120,13 @@ export interface TtyProcess extends InstanceProcess {
  * `can("exec")` is false in all others, and their calls reject with {@link UnsupportedError} at once.
  */
 export interface CanExec {
+  /** Starts a program on a terminal. All else is as on three pipes. */
+  exec(argv: readonly string[], options: TtyExecOptions): Promise<TtyProcess>;
   /**
-   * Starts a program by argv, without a shell. Requires `running`; if the instance ends meanwhile, {@link StateError}
-   * says how. The program is found and started as execvp(3) does, as its own user: `/bin/sh` runs an executable file of
-   * unknown format. A program that cannot be started gives the exit code of a shell, with the reason on stderr: 127 if
-   * it does not exist, 126 if it cannot be run.
+   * Starts a program on three pipes, by argv, without a shell. Requires `running`; if the instance ends meanwhile,
+   * {@link StateError} says how. The program is found and started as execvp(3) does, as its own user: `/bin/sh` runs an
+   * executable file of unknown format. A program that cannot be started gives the exit code of a shell, with the reason
+   * on stderr: 127 if it does not exist, 126 if it cannot be run.
    *
    * The program starts with umask 022 and with no signal blocked or ignored. Priority, limits and the like are those of
    * the instance; nothing comes from the calling process.
@@ -129,12 +135,12 @@ export interface CanExec {
    * `signal.reason` or {@link TimeoutError}. Afterwards `exit` shows the signal, and `timedOut` whether the timeout was
    * the cause.
    */
-  exec(argv: readonly string[], options: TtyExecOptions): Promise<TtyProcess>;
-  /** The same on three pipes instead of a terminal. */
   exec(argv: readonly string[], options?: PipeExecOptions): Promise<PipeProcess>;
+  /** Runs a program to its end and collects its output as bytes. All else is as with text. */
+  run(argv: readonly string[], options: RunBufferOptions): Promise<RunResult<Buffer>>;
   /**
-   * Runs a program to its end and collects its output. The call resolves however the program ended, unless `check` is
-   * set.
+   * Runs a program to its end and collects its output as text. The call resolves however the program ended, unless
+   * `check` is set.
    *
    * The call ends when the program ends. If a background process still holds the pipes, they are read until nothing has
    * come for 100 ms, and for at most a second. That process keeps running, even if an abort comes in this time. An
@@ -144,7 +150,5 @@ export interface CanExec {
    * @throws {TimeoutError} when `timeout` (default: none) passed; its `result` has the output so far.
    * @throws {RunError} with `check`, when the result is `failed`; it has the `result`.
    */
-  run(argv: readonly string[], options: RunBufferOptions): Promise<RunResult<Buffer>>;
-  /** The same, with the output as text. */
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
 }

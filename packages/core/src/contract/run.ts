@@ -32,7 +32,9 @@ export interface RunBufferOptions extends RunBaseOptions {
 
 /** How a program ended and what it printed. */
 export interface RunResult<Output extends string | Buffer = string> {
+  /** What it wrote to standard output, at most `maxOutput` bytes: text, or bytes with `encoding: "buffer"`. */
   readonly stdout: Output;
+  /** What it wrote to standard error, in the same way. */
   readonly stderr: Output;
   /** Absent when a signal ended the program. */
   readonly exitCode: number | undefined;

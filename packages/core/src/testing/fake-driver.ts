@@ -45,7 +45,7 @@ export interface FakeOptions<N extends string = "fake", C extends Capability = C
    * without pipes and control flow.
    */
   readonly programs?: Readonly<Record<string, FakeProgram>> | undefined;
-  /** Default: none. */
+  /** What is called before a step of the driver, to make the step fail or wait. Default: nothing. */
   readonly faults?: FakeFaults | undefined;
 }
 

@@ -1,4 +1,10 @@
-import { type Abortable, type Architecture, ArchitectureSchema, OciProcessSchema } from "@pileus/core";
+import {
+  type Abortable,
+  type Architecture,
+  ArchitectureSchema,
+  type OciProcessInput,
+  OciProcessSchema,
+} from "@pileus/core";
 import { parse } from "@pileus/core/driver";
 import { z } from "zod";
 import { isRefName } from "./reference.ts";
@@ -10,12 +16,15 @@ export interface OciLayoutOptions extends Abortable {
   /** The image's name in the layout: `oci:<folder>:<tag>`. A name in use moves to the new image. */
   readonly tag: string;
   /** Bottom first: uncompressed tars, in which `.wh.` names are whiteouts (image-spec, layer.md). */
-  readonly layers: readonly { readonly tar: string }[];
+  readonly layers: readonly {
+    /** The path of the tar on the host. */
+    readonly tar: string;
+  }[];
   /** What the image runs. Default: nothing; then an instance must name its program. */
-  readonly config?: z.input<typeof OciProcessSchema> | undefined;
-  /** Default: this host's. */
+  readonly config?: OciProcessInput | undefined;
+  /** The processors that the image is for. Default: this host's. */
   readonly architecture?: Architecture | undefined;
-  /** Default `gzip`. */
+  /** How the layers are stored in the layout. Default `gzip`. */
   readonly compression?: "gzip" | "none" | undefined;
 }
 
