@@ -1,5 +1,7 @@
+import { once } from "node:events";
+import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { LineSplitter, LONGEST_LINE } from "../../src/engine/line-splitter.ts";
+import { emitLines, LineSplitter, LONGEST_LINE } from "../../src/engine/line-splitter.ts";
 
 function lines(...chunks: (string | Buffer)[]): string[] {
   const told: string[] = [];
@@ -25,5 +27,20 @@ describe("lines", () => {
     expect(lines(`${long}\n`)).toEqual([long]);
     expect(lines(long, `${long}y\nz`)).toEqual([long, long, "y", "z"]);
     expect(lines(`${long.slice(1)}😀`)).toEqual([long.slice(1), "😀"]);
+  });
+  it("are told no more once the listener has thrown, and the failure is told once", async () => {
+    const stream = new PassThrough();
+    const told: string[] = [];
+    const failures: unknown[] = [];
+    const listen = (line: string) => {
+      told.push(line);
+      throw line;
+    };
+    emitLines(stream, listen, (error) => failures.push(error));
+    stream.write("a\n");
+    await once(stream, "data");
+    stream.end("b\nc");
+    await once(stream, "end");
+    expect([told, failures]).toEqual([["a"], ["a"]]);
   });
 });

@@ -77,6 +77,20 @@ describe("parse", () => {
     expect(() => parse(schema, value, "test")).toThrow(`invalid test: ${message}`);
   });
 
+  it("quotes what stands in the place of a list where that is one short word", () => {
+    const told = (list: string) => {
+      try {
+        return parse(z.object({ list: z.array(z.string()) }), { list }, "test");
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const plain = "invalid test: list: must be a list, and is a string";
+    expect(told("web")).toBe(`${plain}: write ["web"]`);
+    expect(told("x".repeat(61))).toBe(plain);
+    expect(told("npm start")).toBe(plain);
+  });
+
   it("takes a value alone for the object that it stands for", () => {
     const whole = { address: "10.0.0.2", nat: true };
     expect(parse(Schema, { ipv4: "10.0.0.2" }, "test").ipv4).toEqual(whole);
