@@ -9,8 +9,8 @@ const INTERVAL = 1000;
 /**
  * The processes that an ended program left in its process group. The id belongs to the group as long as one member
  * lives; afterwards a stranger may get it. So a signal is sent only while a known member lives, or while every member
- * is in the program's session and none has the id itself: members may each start another and end, and a stranger's
- * group begins with a process that has its id.
+ * is in the program's session and none has the id itself: a member may start another and end, while the group of a
+ * stranger always begins with a process that has the group's id.
  */
 export class LeftGroup {
   readonly #id: number;
