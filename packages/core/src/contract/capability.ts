@@ -43,7 +43,10 @@ export interface InstanceMetrics {
   readonly cpu: { readonly seconds: number };
   /** Memory in use, without page cache that can be freed at once; `limitBytes` where there is a limit. */
   readonly memory: { readonly bytes: number; readonly limitBytes?: number | undefined };
-  /** Number of processes inside, where it can be counted. */
+  /**
+   * Number of processes inside, where it can be counted. A container counts one more for each program that `exec` is
+   * running: our helper.
+   */
   readonly processes?: number | undefined;
 }
 

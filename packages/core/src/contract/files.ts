@@ -4,7 +4,10 @@ import type { Abortable, ProgressOptions } from "./abortable.ts";
 /** The type of the file at a path; a symlink is not followed. */
 export type FileType = "file" | "directory" | "symlink" | "fifo" | "socket" | "character-device" | "block-device";
 
-/** The metadata of a file. User and group ids are those *inside* the instance. */
+/**
+ * The metadata of a file. User and group ids are those *inside* the instance: 65534 for an owner whom a container has no
+ * id for, such as that of the host's device nodes.
+ */
 export interface FileStat {
   readonly type: FileType;
   /** Bytes. */
