@@ -175,7 +175,7 @@ const MISTAKES: readonly (readonly [string, () => Promise<unknown>, string])[] =
   ["files.pull without a target", () => file("pull", "/x"), "path: must be a path on the host"],
 ];
 
-describe("a mistake of a caller is told in words of ours", () => {
+describe("a caller's mistake is reported in the words of this library", () => {
   it.each(MISTAKES)("%s", async (_what, call, told) => {
     const failure = await call().catch((error: unknown) => error);
     if (!isInstanceError(failure, "ERR_CONFIG")) throw failure;

@@ -5,7 +5,7 @@ import { TimeoutError } from "../contract/errors.ts";
 /** Waits for `promise` until `signal` aborts; the work behind the promise goes on. @throws `signal.reason` */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  // After an abort nobody awaits the promise: a late rejection must not count as unhandled.
+  // After an abort the promise is not awaited: a late rejection must not count as unhandled.
   promise.catch(() => undefined);
   signal.throwIfAborted();
   let stop = () => {};

@@ -3,9 +3,9 @@ import { type Account, findAccount } from "../files/accounts.ts";
 
 /**
  * Finds a user by `name`, `uid`, `name:group` or `uid:gid` in an instance's own /etc/passwd and /etc/group, which
- * `read` reads: `""` for one that is not there. Default: root.
+ * `read` reads (`""` when the file does not exist). Default: root.
  *
- * @throws {NotFoundError} when a name is not there.
+ * @throws {NotFoundError} when a name does not exist.
  */
 export async function findUser(read: (path: string) => Promise<string>, user?: string): Promise<Account> {
   const [passwd, group] = await Promise.all([read("/etc/passwd"), read("/etc/group")]);

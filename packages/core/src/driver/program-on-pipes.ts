@@ -5,12 +5,12 @@ import type { BackendProcess } from "./process.ts";
 import { ProgramGroup } from "./program-group.ts";
 
 /**
- * A program that this process has just started on three pipes, `detached` so that it leads a process group: as a driver
- * hands it over. `exit` rejects where it could not be started.
+ * Wraps a program for the engine that this process has just started on three pipes, `detached` so that it leads a
+ * process group. `exit` rejects when it could not be started.
  */
 export function programOnPipes(child: ChildProcessWithoutNullStreams): BackendProcess {
   const group = child.pid === undefined ? undefined : new ProgramGroup(child.pid);
-  // The writer to a broken pipe is told by the program's end.
+  // The writer to a broken pipe learns of it from the program's end.
   child.stdin.on("error", () => undefined);
   const exit = new Promise<ExitStatus>((resolve, reject) => {
     child.on("error", reject);
@@ -19,7 +19,7 @@ export function programOnPipes(child: ChildProcessWithoutNullStreams): BackendPr
       resolve(signal === null ? { kind: "exited", code: code ?? 0 } : { kind: "signaled", signal });
     });
   });
-  // Through streams of ours: Node throws away what a child left unread at its end.
+  // Through our own streams: Node discards unread output of a child when the child ends.
   const [stdout, stderr] = [child.stdout.pipe(new PassThrough()), child.stderr.pipe(new PassThrough())];
   return {
     streams: { kind: "pipes", stdin: child.stdin, stdout, stderr },

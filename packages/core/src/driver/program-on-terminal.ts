@@ -7,27 +7,26 @@ import { ProgramGroup } from "./program-group.ts";
 
 /** A program on a pseudo-terminal: what node-pty's `spawn()` returns with `encoding: null`. */
 export interface TerminalProgram {
-  /** Of the program, which leads a session. */
+  /** The pid of the program, which leads a session. */
   readonly pid: number;
-  /** Calls `listener` with what the program prints: a Buffer, which node-pty's types call a string. */
+  /** Calls `listener` with the program's output: a Buffer, although node-pty's types say string. */
   onData(listener: (chunk: string) => void): unknown;
-  /** Calls `listener` when the program has ended and all that it printed has been given out. */
+  /** Calls `listener` when the program has ended and all of its output was delivered. */
   onExit(listener: (end: { readonly exitCode: number; readonly signal?: number | undefined }) => void): unknown;
-  /** Types `data` into the terminal. */
+  /** Writes `data` to the terminal, as typed input. */
   write(data: string | Buffer): void;
-  /** Tells the terminal its size. */
+  /** Changes the size of the terminal. */
   resize(columns: number, rows: number): void;
-  /** Stops the calls of `onData()`. */
+  /** Pauses the calls of `onData()` listeners. */
   pause(): void;
-  /** Goes on with them. */
+  /** Resumes them. */
   resume(): void;
 }
 
-/** A program that this process has just started on a terminal, whose device is at `path`: as a driver hands it over. */
+/** Wraps a program for the engine that this process has just started on a terminal with the device `path`. */
 export function programOnTerminal(terminal: TerminalProgram, path: string): BackendProcess {
   const group = new ProgramGroup(terminal.pid);
-  // Else the end of the last program on it would be the end of what is still to be read (libuv, uv__stream_io,
-  // POLLHUP).
+  // Else unread output would be lost when the last program on the terminal ends (libuv, uv__stream_io, POLLHUP).
   const held = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
   const tty = new Duplex({
     read: () => terminal.resume(),
@@ -36,9 +35,9 @@ export function programOnTerminal(terminal: TerminalProgram, path: string): Back
       next();
     },
     destroy: (error, done) => {
-      // It hangs up, as a terminal that is closed does.
+      // The hangup of a closed terminal.
       void group.kill("SIGHUP");
-      // Its end is told only when all that it printed has been read.
+      // node-pty reports the end only after all output was read.
       terminal.resume();
       done(error);
     },

@@ -37,7 +37,7 @@ export function required(example: string): { readonly error: (issue: z.core.$Zod
   };
 }
 
-/** The same for an object: says what to write in the place of something else. */
+/** The same for an object: says what to write instead of another type. */
 export function objectAs(example: string): { readonly error: (issue: z.core.$ZodRawIssue) => string | undefined } {
   return {
     error: ({ code, input }) =>

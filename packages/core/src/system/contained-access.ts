@@ -81,7 +81,7 @@ function withOwner<T>({ uid, gid }: Owner, make: () => T): T {
   return uid === 0 && gid === 0 ? make() : withFileIdentity(uid, gid, make);
 }
 
-/** What is made in a folder with the setgid bit has the group of the folder, whoever makes it: inode(7). */
+/** A file that is created in a folder with the setgid bit gets the group of the folder: inode(7). */
 function giveGroup(fd: number, gid: number): void {
   const made = fstatSync(fd);
   if (made.gid !== gid) fchownSync(fd, made.uid, gid);

@@ -3,7 +3,7 @@ import { ConnectionError } from "../../src/contract/errors.ts";
 import { allOrNothing, CleanupStack } from "../../src/driver/cleanup.ts";
 
 describe("allOrNothing", () => {
-  it("undoes nothing when all went well", async () => {
+  it("undoes nothing when everything succeeds", async () => {
     const undone: number[] = [];
     const made = await allOrNothing(async (undo) => {
       undo(() => undone.push(1));
@@ -25,7 +25,7 @@ describe("allOrNothing", () => {
     expect(undone).toEqual([2, 1]);
   });
 
-  it("goes on past a failure to undo, and throws the first with the others as its clean-up failures", async () => {
+  it("goes on after a failure to undo, and throws the first failure with the others as its clean-up failures", async () => {
     const undone: number[] = [];
     const fault = new ConnectionError("peer", "third step");
     const work = allOrNothing(async (undo) => {
@@ -42,7 +42,7 @@ describe("allOrNothing", () => {
 });
 
 describe("a clean-up stack", () => {
-  it("gives back in reverse, once", async () => {
+  it("releases in reverse, once", async () => {
     const stack = new CleanupStack();
     const seen: string[] = [];
     stack.defer(() => seen.push("first"));

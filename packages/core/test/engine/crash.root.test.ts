@@ -36,7 +36,7 @@ describe("a process killed by SIGKILL", () => {
     expect(await readdir(`${place.root}/locks`)).toEqual(["host"]);
   });
 
-  it("during a start leaves the instance stopped, for the next who was waiting for its lock too", async () => {
+  it("during a start leaves the instance stopped, also for a process that was waiting for its lock", async () => {
     const kill = await processAt("launch");
     const opening = place.open();
     await kill();

@@ -13,7 +13,7 @@ async function names(events: AsyncIterable<InstanceEvent>) {
 }
 
 describe("watch", () => {
-  it("yields from the moment of the call, whenever the reading begins", async () => {
+  it("yields from the moment of the call, even if reading begins later", async () => {
     const bus = new EventBus();
     const tap = bus.tap();
     bus.publish(created("early"));
@@ -41,7 +41,7 @@ describe("watch", () => {
     expect(await seen).toEqual(["a"]);
   });
 
-  it("throws the reason itself on abort, also one that came before", async () => {
+  it("throws the reason itself on abort, also when the signal is aborted already", async () => {
     const tap = new EventBus().tap();
     const controller = new AbortController();
     const waiting = names(tap.watch({ signal: controller.signal }));
@@ -50,7 +50,7 @@ describe("watch", () => {
     await expect(names(tap.watch({ signal: controller.signal }))).rejects.toBe("enough");
   });
 
-  it("tells a reader who fell too far behind, instead of leaving events out", async () => {
+  it("throws to a reader that fell too far behind, instead of leaving events out", async () => {
     const bus = new EventBus();
     const events = bus.tap().watch();
     for (let i = 0; i <= QUEUE_LIMIT; i++) bus.publish(created("a"));

@@ -91,8 +91,8 @@ const CALLS: Readonly<Record<Call, (opened: Opened) => unknown>> = {
   "files.pull": ({ instance }) => instance.files.pull("/x", "/x"),
 };
 
-describe("a host that was disposed of", () => {
-  it("takes no call any more, on itself, its instances, their files, its images and its networks", async () => {
+describe("a disposed host", () => {
+  it("refuses every call on itself, its instances, their files, its images and its networks", async () => {
     const opened = await running();
     await opened.host[Symbol.asyncDispose]();
     const calls = [...place.scripted.calls];
@@ -101,7 +101,7 @@ describe("a host that was disposed of", () => {
     expect(place.scripted.calls).toEqual(calls);
   });
 
-  it("deletes no ephemeral instance any more, whose disposal says so, and which goes on", async () => {
+  it("no longer deletes ephemeral instances: disposing one rejects, and it keeps running", async () => {
     const host = await place.open();
     const temporary = await host.ephemeral(CONFIG);
     const deleted = await host.ephemeral({ ...CONFIG, name: "b" });
@@ -133,7 +133,7 @@ describe("a host that was disposed of", () => {
 });
 
 describe("an abort", () => {
-  it("rejects soon with its reason though the clean-up hangs, which goes on and is waited for by the disposal", async () => {
+  it("rejects soon with its reason while the clean-up hangs; the clean-up goes on, and disposing the host waits for it", async () => {
     const host = await place.open();
     const instance = await host.create(CONFIG);
     const [launching, releasing] = [gate(), gate()];
@@ -157,7 +157,7 @@ describe("an abort", () => {
     expect(await (await place.open()).list()).toMatchObject([{ state: "stopped" }]);
   });
 
-  it("rejects with its reason though the clean-up fails", async () => {
+  it("rejects with its reason even when the clean-up fails", async () => {
     const host = await place.open();
     const instance = await host.create(CONFIG);
     const launching = gate();
@@ -174,15 +174,15 @@ describe("an abort", () => {
     expect(place.scripted.runs.size).toBe(0);
   });
 
-  it("of no AbortSignal is refused", async () => {
+  it("by something that is not an AbortSignal is refused", async () => {
     const { instance } = await running();
     const wrong = { signal: "now" } as never;
     await expect(instance.freeze(wrong)).rejects.toMatchObject({ code: "ERR_CONFIG" });
   });
 });
 
-describe("a lock that another process does not let go", () => {
-  it("holds up no call beyond its deadline, and no host that opens", async () => {
+describe("a lock that another process does not release", () => {
+  it("delays no call beyond its deadline, and no opening of a host", async () => {
     const { instance } = await running();
     const lock = await acquireLock(`${place.root}/locks/instance-a`);
     const other = await soon(place.open());

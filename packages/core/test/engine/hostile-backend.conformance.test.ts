@@ -83,7 +83,7 @@ async function attemptAll(verb: Verb, list: readonly Faults[]): Promise<readonly
 const ALL = Object.keys(FAULTS) as FaultName[];
 const faultsAt = (step: Step) => ALL.filter((fault) => fault !== "silent" || !SYNCHRONOUS.includes(step));
 
-describe.concurrent("whatever its backend does at each step, a call ends by its signal and with an error of ours", () => {
+describe.concurrent("whatever its backend does at each step, a call obeys its signal and fails with a typed error", () => {
   it.for(VERBS)("$name", { timeout: 120_000 }, async (verb) => {
     const steps = await attempt(verb, {});
     const list = [...steps].flatMap((step) => faultsAt(step).map((fault) => ({ [step]: fault })));

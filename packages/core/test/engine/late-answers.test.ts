@@ -34,7 +34,7 @@ async function aborted(call: (signal: AbortSignal) => Promise<unknown> | undefin
 
 const closed = (stream: PassThrough) => new Promise<void>((resolve) => stream.once("close", resolve));
 
-describe("what a driver answers after the caller has aborted", () => {
+describe("an answer of a driver after the caller's abort", () => {
   it.each(["pipes", "tty"] as const)("is killed if it is a program on %s, and its streams are closed", async (kind) => {
     const answer = deferred<unknown>();
     const { exec } = await gated({ exec: () => answer.promise });

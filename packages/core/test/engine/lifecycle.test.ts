@@ -21,7 +21,7 @@ async function created() {
 const launches = () => place.scripted.calls.filter((call) => call.startsWith("launch")).length;
 
 describe("start", () => {
-  it("launches once for all that ask at the same time, and not at all while running", async () => {
+  it("launches once for simultaneous calls, and not at all while running", async () => {
     const { instance } = await created();
     await Promise.all([instance.start(), instance.start(), instance.start()]);
     await instance.start();
@@ -30,7 +30,7 @@ describe("start", () => {
     expect((await instance.inspect()).pid).toBe(4242);
   });
 
-  it("that fails leaves the instance stopped, cleared up by the driver, and can be repeated", async () => {
+  it("that fails leaves the instance stopped and cleaned up by the driver, and can be repeated", async () => {
     const { instance } = await created();
     const fault = new Error("no power");
     place.scripted.script.launch = () => Promise.reject(fault);
@@ -42,7 +42,7 @@ describe("start", () => {
     expect(await instance.state()).toBe("running");
   });
 
-  it("whose undoing fails too tells of both, and is undone by the next verb", async () => {
+  it("whose undoing fails too reports both failures, and the next verb undoes it", async () => {
     const { instance } = await created();
     place.scripted.script.launch = () => Promise.reject(new Error("no power"));
     place.scripted.script.adopt = () => Promise.reject(new Error("no answer"));
@@ -75,7 +75,7 @@ describe("start", () => {
     expect(await instance.state()).toBe("stopped");
   });
 
-  it("goes on for those who joined when the one who began it gives up", async () => {
+  it("goes on for calls that joined when the call that began it gives up", async () => {
     const { instance } = await created();
     const controller = new AbortController();
     let first = true;
@@ -95,7 +95,7 @@ describe("start", () => {
     expect(await instance.state()).toBe("running");
   });
 
-  it("is not undone when one who joined gives up", async () => {
+  it("is not undone when a call that joined gives up", async () => {
     const { instance } = await created();
     const launching = gate();
     place.scripted.script.launch = launching.pass;
@@ -128,7 +128,7 @@ describe("start", () => {
 });
 
 describe("the end of a run", () => {
-  it("that nobody asked for is told by wait(), the record and the events", async () => {
+  it("that no caller requested is reported by wait(), the record and the events", async () => {
     const { host, instance } = await created();
     await instance.start();
     const events: InstanceEvent[] = [];
@@ -149,7 +149,7 @@ describe("the end of a run", () => {
     expect(await instance.wait()).toEqual((await instance.inspect()).exit);
   });
 
-  it("that its driver cannot tell is an error in this process alone, until the next look tells what there is", async () => {
+  it("that its driver cannot report is an error in this process alone, until the next call asks again", async () => {
     const { host, instance } = await created();
     await instance.start();
     const changed = host.watch()[Symbol.asyncIterator]();
@@ -183,7 +183,7 @@ describe("the end of a run", () => {
 });
 
 describe("delete", () => {
-  it("ends by force what runs and leaves no file and no lock", async () => {
+  it("kills what runs and leaves no file and no lock", async () => {
     const { host, instance } = await created();
     await instance.start();
     const watching = (async () => {
@@ -220,7 +220,7 @@ describe("delete", () => {
     expect(existsSync(`${place.root}/instances/a`)).toBe(false);
   });
 
-  it("that failed halfway leaves an instance that no verb but another delete takes", async () => {
+  it("that failed halfway leaves an instance that accepts only another delete", async () => {
     const { instance } = await created();
     await instance.start();
     place.scripted.script.remove = () => Promise.reject(new Error("busy"));
@@ -247,7 +247,7 @@ describe("delete", () => {
     expect(await readdir(`${place.root}/instances`)).toEqual([]);
   });
 
-  it("that could not even tell what runs ends it when it is repeated", async () => {
+  it("that could not find what runs ends it when it is repeated", async () => {
     const { host, instance } = await created();
     await instance.start();
     await host[Symbol.asyncDispose]();

@@ -14,7 +14,7 @@ afterEach(() => vi.useRealTimers());
 
 const after = (ms: number) => Date.now() + ms;
 
-it("ends each when its lifetime has passed, by one timer, whatever the order", async () => {
+it("ends each instance when its lifetime has ended, with one timer, in any order", async () => {
   lifetimes.note("late", after(3000));
   lifetimes.note("soon", after(1000));
   lifetimes.note("past", after(-5));
@@ -39,14 +39,14 @@ it("waits for a lifetime that is longer than a timer can sleep", async () => {
   expect(ended).toEqual(["a"]);
 });
 
-it("notices within a minute that the clock was set", async () => {
+it("notices a change of the clock within a minute", async () => {
   lifetimes.note("a", after(3_600_000));
   vi.setSystemTime(after(7_200_000));
   await vi.advanceTimersByTimeAsync(60_000);
   expect(ended).toEqual(["a"]);
 });
 
-it("tells what could not be ended, and tries it again after a minute", async () => {
+it("reports an instance that could not be ended, and tries again after a minute", async () => {
   let broken = true;
   lifetimes = new Lifetimes(async (name) => {
     if (broken) throw new Error("no answer");

@@ -12,7 +12,7 @@ function lines(...chunks: (string | Buffer)[]): string[] {
 }
 
 describe("lines", () => {
-  it("are what stands between newlines, wherever the chunks end", () => {
+  it("are the text between newlines, wherever the chunks end", () => {
     expect(lines("a\nb", "c\n", "\nd")).toEqual(["a", "bc", "", "d"]);
     expect(lines()).toEqual([]);
     expect(lines("\n")).toEqual([""]);
@@ -22,7 +22,7 @@ describe("lines", () => {
     expect(lines(...[...Buffer.from("☁é\n☁")].map((byte) => Buffer.of(byte)))).toEqual(["☁é", "☁"]);
     expect(lines(Buffer.of(0xe2, 0x98))).toEqual(["\ufffd"]);
   });
-  it("come in pieces where they are long, and no character is cut in two", () => {
+  it("come in pieces when they are long, and no character is split", () => {
     const long = "x".repeat(LONGEST_LINE);
     expect(lines(`${long}\n`)).toEqual([long]);
     expect(lines(long, `${long}y\nz`)).toEqual([long, long, "y", "z"]);

@@ -32,7 +32,7 @@ async function waitedFor() {
 }
 
 describe("a lock", () => {
-  it("is had at once while nobody holds it, and again after its release", async () => {
+  it("is taken at once while it is free, and again after its release", async () => {
     for (let round = 0; round < 3; round++) {
       const lock = await acquireLock(path);
       expect(await tryLock(path)).toBeUndefined();
@@ -41,7 +41,7 @@ describe("a lock", () => {
     }
   });
 
-  it("is waited for within one process, first come first served or not, but one at a time", async () => {
+  it("is waited for within one process, one holder at a time", async () => {
     let inside = 0;
     let most = 0;
     await Promise.all(
@@ -96,7 +96,7 @@ describe("a lock", () => {
     await lock?.release();
   });
 
-  it("can be shared by readers, and then not be had alone", async () => {
+  it("can be shared by readers, and then not be taken exclusively", async () => {
     const one = await acquireLock(path, { mode: "shared" });
     const two = await acquireLock(path, { mode: "shared" });
     expect(await tryLock(path)).toBeUndefined();
@@ -105,7 +105,7 @@ describe("a lock", () => {
     await (await acquireLock(path)).release();
   });
 
-  it("retired while others wait goes to them on a new file", async () => {
+  it("retired while others wait is taken by them on a new file", async () => {
     const first = await acquireLock(path);
     const waiting = acquireLock(path);
     await waitedFor();
@@ -117,7 +117,7 @@ describe("a lock", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  it("lets go when its block ends, and leaves its file or not, as asked", async () => {
+  it("is released when its block ends, and keeps or removes its file, as the option says", async () => {
     for (const retire of [false, true]) {
       {
         await using _lock = await acquireLock(path, { retire });

@@ -10,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => place.dispose());
 
 describe("opening", () => {
-  it("refuses two drivers of one name", async () => {
+  it("refuses two drivers with the same name", async () => {
     const { openHost } = await import("../../src/host.ts");
     const drivers = [place.scripted.driver(), place.scripted.driver()];
     await expect(openHost({ root: place.root, drivers })).rejects.toMatchObject({ code: "ERR_CONFIG" });
@@ -25,7 +25,7 @@ describe("opening", () => {
     await expect(openHost({ root: place.root, drivers })).rejects.toThrow(why);
   });
 
-  it("says what to do where the user may not write to the root folder", async () => {
+  it("says what to do when the user may not write to the root folder", async () => {
     const parent = join(place.root, "..");
     await chmod(parent, 0o555);
     const uid = process.geteuid?.();

@@ -25,7 +25,7 @@ const RECORD: InstanceRecord = {
 };
 
 describe("a record", () => {
-  it("comes back as it was written, the section of a driver that this host lacks included", () => {
+  it("is read as it was written, including the section of a driver that this host lacks", () => {
     expect(parseRecord(JSON.stringify(RECORD))).toEqual({ kind: "record", record: RECORD });
   });
 
@@ -42,7 +42,7 @@ describe("a record", () => {
     expect((reading as { reason: string }).reason).toMatch(/^[^\n]+$/);
   });
 
-  it("keeps what another release added, at every depth, and a device of a type that this one lacks", () => {
+  it("keeps keys of another release at every depth, and devices of an unknown type", () => {
     const extra = { extra: { depth: 1 } };
     const record = {
       ...RECORD,
@@ -62,12 +62,12 @@ describe("a record", () => {
     expect(parseRecord(JSON.stringify(record))).toEqual({ kind: "record", record });
   });
 
-  it("with a nic that is none is garbage", () => {
+  it("with an invalid nic is garbage", () => {
     const config = { ...RECORD.config, devices: { eth0: { type: "nic", network: 7 } } };
     expect(parseRecord(JSON.stringify({ ...RECORD, config }))).toMatchObject({ kind: "garbage" });
   });
 
-  it("of a later version is told from garbage, whatever else it holds", () => {
+  it("of a later version is distinguished from garbage, whatever its content", () => {
     expect(parseRecord('{"version":7,"new":true}')).toEqual({ kind: "newer", version: 7, record: undefined });
     const { config } = RECORD;
     expect(parseRecord(JSON.stringify({ ...RECORD, version: 7, novelty: 1 }))).toMatchObject({

@@ -29,7 +29,7 @@ async function aHostThatWentAway(started = false) {
 }
 
 describe("opening a root again", () => {
-  it("finds what runs, and tells of its end", async () => {
+  it("finds what runs, and reports its end", async () => {
     await aHostThatWentAway(true);
     const host = await place.open();
     expect(place.scripted.calls).toEqual(["adopt a"]);
@@ -39,14 +39,14 @@ describe("opening a root again", () => {
     expect(await instance.wait()).toMatchObject({ reason: "program", status: { signal: "SIGSEGV" } });
   });
 
-  it("finds a frozen one frozen, though its freeze was cut short of being on record", async () => {
+  it("finds a frozen instance frozen even if its freeze was not recorded", async () => {
     await aHostThatWentAway(true);
     place.scripted.run("a").frozen = true;
     const host = await place.open();
     expect(await (await host.get("a")).state()).toBe("frozen");
   });
 
-  it("leaves the record's word on a frozen one whose driver cannot tell", async () => {
+  it("keeps the recorded state of a frozen instance when its driver cannot tell", async () => {
     await aHostThatWentAway(true);
     await patchRecord({ state: "frozen" });
     place.scripted.run("a").frozen = undefined;
@@ -61,7 +61,7 @@ describe("opening a root again", () => {
     expect(await (await host.get("a")).inspect()).toMatchObject({ state: "stopped", exit: { reason: "lost" } });
   });
 
-  it("says how what ended meanwhile ended, where the driver can tell", async () => {
+  it("says how what ended meanwhile ended, when the driver knows", async () => {
     await aHostThatWentAway(true);
     place.scripted.run("a").end();
     place.scripted.script.lastExit = { kind: "exited", code: 7 };
@@ -78,7 +78,7 @@ describe("opening a root again", () => {
     expect(await (await host.get("a")).state()).toBe("stopped");
   });
 
-  it("takes a stop that was cut short for asked, and the instance for running until it ends", async () => {
+  it("treats a stop that was cut short as requested, and the instance as running until it ends", async () => {
     await aHostThatWentAway(true);
     await patchRecord({ state: "stopping", stopRequested: true });
     const host = await place.open();
@@ -121,7 +121,7 @@ describe("opening a root again", () => {
     expect(await readdir(`${place.root}/instances`)).toEqual([]);
   });
 
-  it("clears away what was begun to be written of a record", async () => {
+  it("clears away a partially written record", async () => {
     await aHostThatWentAway();
     await writeFile(`${place.root}/instances/a/.instance.json.1.tmp`, "{");
     await place.open();
@@ -164,7 +164,7 @@ describe("opening a root again", () => {
     await expect(host.create(CONFIG)).rejects.toMatchObject({ code: "ERR_INSTANCE_EXISTS" });
   });
 
-  it("refuses every call on an instance whose record cannot be read any more, and forgets nothing of it", async () => {
+  it("refuses every call on an instance whose record can no longer be read, and leaves everything of it", async () => {
     const host = await place.open();
     const instance = await host.create(CONFIG);
     await instance.start();
@@ -177,7 +177,7 @@ describe("opening a root again", () => {
     expect(await instance.state()).toBe("running");
   });
 
-  it("leaves a record of a later release where it is, shows it, refuses to use it, and tells in doctor()", async () => {
+  it("keeps a record of a later release, shows it, refuses to use it, and reports it in doctor()", async () => {
     await aHostThatWentAway();
     await patchRecord({ version: 2, novelty: true });
     const host = await place.open();
@@ -207,7 +207,7 @@ describe("opening a root again", () => {
     await instance.delete();
   });
 
-  it("opens although a driver cannot tell, shows the instance in error, and heals once it can", async () => {
+  it("opens even if a driver cannot answer, shows the instance in error, and recovers once it can", async () => {
     await aHostThatWentAway(true);
     place.scripted.script.adopt = () => Promise.reject(new Error("monitor does not answer"));
     const host = await place.open();
@@ -223,7 +223,7 @@ describe("opening a root again", () => {
     await instance.stop();
   });
 
-  it("lets go of a run that cannot say what it is, and finds it again when asked", async () => {
+  it("detaches from a run whose state cannot be read, and finds it again at the next call", async () => {
     await aHostThatWentAway(true);
     place.scripted.script.isFrozen = () => Promise.reject(new Error("no answer"));
     const host = await place.open();

@@ -3,13 +3,13 @@ import { StateError } from "../../src/contract/errors.ts";
 import { assertTransition } from "../../src/engine/transition.ts";
 
 describe("a step from state to state", () => {
-  it("is taken when the contract knows it, as is none at all", () => {
+  it("is allowed when the contract has it, as is staying in a state", () => {
     assertTransition("a", "stopped", "starting");
     assertTransition("a", "error", "running");
     assertTransition("a", "frozen", "frozen");
   });
 
-  it("is refused when the contract does not know it, telling from where it would be legal", () => {
+  it("is refused when the contract does not have it, with the states from which it would be legal", () => {
     const refused = expect(() => assertTransition("a", "running", "frozen"));
     refused.toThrow(StateError);
     refused.toThrow(expect.objectContaining({ state: "running", expected: ["freezing", "stopping", "error"] }));

@@ -45,7 +45,7 @@ describe("two hosts on one root", () => {
     return { one, mine, theirs, asked, stopping };
   }
 
-  it("see a stop under way for one, wait for it with a start, and do not cut it short", async () => {
+  it("see a stop of the other host, wait for it before a start, and do not cut it short", async () => {
     const { mine, theirs, asked, stopping } = await stopUnderWay();
     expect(await theirs.state()).toBe("stopping");
     await expect(theirs.stop({ timeout: 20 })).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
@@ -61,7 +61,7 @@ describe("two hosts on one root", () => {
     expect((await readdir(`${place.root}/locks`)).sort()).toEqual(["host", "instance-a"]);
   });
 
-  it("take the instance for running again when the one that stops it goes away", async () => {
+  it("see the instance as running again when the host that stops it goes away", async () => {
     const { one, theirs, stopping } = await stopUnderWay();
     const starting = theirs.start();
     await Promise.all([one[Symbol.asyncDispose](), expect(stopping).rejects.toThrow("disposed")]);
@@ -74,7 +74,7 @@ describe("two hosts on one root", () => {
   const patchRecord = async (patch: object) =>
     writeFile(recordPath(), JSON.stringify({ ...JSON.parse(await readFile(recordPath(), "utf8")), ...patch }));
 
-  it("learn of the end of a run though a verb has found the next one before it could be put on record", async () => {
+  it("learn of the end of a run even if a verb has found the next run before the end was recorded", async () => {
     const instance = await (await place.open()).create(CONFIG);
     await instance.start();
     const waiting = instance.wait();
@@ -97,7 +97,7 @@ describe("two hosts on one root", () => {
     expect(place.scripted.calls.filter((call) => call === "adopt a")).toHaveLength(1);
   });
 
-  it("let the account of an end stand that another put on record first", async () => {
+  it("keep the report of an end that another host recorded first", async () => {
     const mine = await (await place.open()).create(CONFIG);
     await mine.start();
     const waiting = mine.wait();
@@ -113,7 +113,7 @@ describe("two hosts on one root", () => {
     expect((await mine.inspect()).exit).toEqual(exit);
   });
 
-  it("mark a kill that cannot wait for its turn, and take an end under such a mark for requested", async () => {
+  it("mark a kill that does not wait for the lock, and record an end under such a mark as requested", async () => {
     const mine = await (await place.open()).create(CONFIG);
     await mine.start();
     const lock = await acquireLock(`${place.root}/locks/instance-a`);
@@ -177,7 +177,7 @@ describe("two hosts on one root", () => {
     expect(await two.list()).toMatchObject([{ state: "stopped" }]);
   });
 
-  it("mend the error that another wrote over what they hold", async () => {
+  it("correct the error that another host recorded over their run", async () => {
     const mine = await (await place.open()).create(CONFIG);
     await mine.start();
     await patchRecord({ state: "error", error: "no answer" });
@@ -188,7 +188,7 @@ describe("two hosts on one root", () => {
     expect(await mine.state()).toBe("frozen");
   });
 
-  it("tell those who watch an instance that the other deleted it, and end with that", async () => {
+  it("tell watchers of an instance that the other host deleted it, and end them", async () => {
     const mine = await (await place.open()).create(CONFIG);
     const two = await place.open();
     const theirs = await two.get("a");
@@ -203,7 +203,7 @@ describe("two hosts on one root", () => {
     await expect(theirs.state()).rejects.toMatchObject({ state: "deleted" });
   });
 
-  it("tell of a deletion at the next look, where no watch told of it", async () => {
+  it("report a deletion at the next call when no watch reported it", async () => {
     const mine = await (await place.open()).create(CONFIG);
     const two = await place.open();
     const theirs = await two.get("a");
@@ -229,8 +229,8 @@ describe("two hosts on one root", () => {
   });
 });
 
-describe("disposing of a host", () => {
-  it("detaches from what runs, twice over, and refuses what is asked afterwards", async () => {
+describe("disposing a host", () => {
+  it("detaches from what runs, also twice, and refuses later calls", async () => {
     const host = await place.open();
     const instance = await host.create(CONFIG);
     await instance.start();

@@ -69,7 +69,7 @@ describe.each(CALLS)("%s", (_, action, call) => {
     expect(String(error)).toContain(`cannot ${action} on this host`);
   });
 
-  it("says what the file system refused where the host's root was changed from outside", async () => {
+  it("says what the file system refused when another program changed the root folder", async () => {
     await using host = await openHost({ root: join(folder, "root"), drivers: [] });
     for (const part of ["images", "networks"]) {
       await rm(join(folder, "root", part), { recursive: true, force: true });
@@ -81,7 +81,7 @@ describe.each(CALLS)("%s", (_, action, call) => {
     expect(String(error)).toContain(join(folder, "root"));
   });
 
-  it("throws what went wrong first, not a bundle of that and of the clean-up", async () => {
+  it("throws the first failure, not a bundle with that of the clean-up", async () => {
     const first = new NotFoundError("network", "net0");
     await using host = await openDoing(() => Promise.reject(joinFailures([first, systemError("ENOSPC")])));
     await expect(call(host)).rejects.toBe(first);
@@ -97,7 +97,7 @@ describe.each(CALLS)("%s", (_, action, call) => {
     expect(worked).toBe(false);
   });
 
-  it("has undone what it did when it rejects with the reason of its signal, where that is quick", async () => {
+  it("has undone what it did when it rejects with the reason of its signal, if undoing is quick", async () => {
     const controller = new AbortController();
     let undone = false;
     await using host = await openDoing(async ({ signal }) => {
@@ -111,7 +111,7 @@ describe.each(CALLS)("%s", (_, action, call) => {
     expect(undone).toBe(true);
   });
 
-  it("ends with the host, without a signal of the caller's own too", async () => {
+  it("ends with the host, also without a signal of the caller", async () => {
     const host = await openDoing(({ signal }) => untilAborted(signal));
     const calling = expect(call(host)).rejects.toBeInstanceOf(ConnectionError);
     await host[Symbol.asyncDispose]();
@@ -119,7 +119,7 @@ describe.each(CALLS)("%s", (_, action, call) => {
   });
 });
 
-it("rejects with the reason of its signal within two seconds though what it waits for never ends", async () => {
+it("rejects with the reason of its signal within two seconds even if its work never ends", async () => {
   const controller = new AbortController();
   let finish: (reason: unknown) => void = () => undefined;
   const work = new Promise<never>((_, reject) => {

@@ -27,8 +27,7 @@ export interface Question<T> {
  * Calls a driver, which may be foreign code, and enforces the contract: every error becomes an error of this library,
  * and every answer has the shape that the step promises.
  *
- * @throws `signal.reason` when the signal has aborted, whatever the driver does. @throws {DriverError} @throws
- * {HostError}
+ * @throws `signal.reason` when the signal has aborted, whatever the driver does; else {DriverError} or {HostError}
  */
 export async function ask<T>(question: Question<T>, call: () => Promise<T>): Promise<T> {
   const { target, step, signal, isAnswer, discard } = question;

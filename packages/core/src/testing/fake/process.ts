@@ -44,7 +44,7 @@ export interface FakeCall {
    * there is no such process or group.
    */
   kill(pid: number, signal: SignalName | 0): boolean;
-  /** Is killed as by the kernel because memory ran out: `run()` tells `oom`. */
+  /** Ends the program as the kernel's OOM killer would: the result of `run()` has `oom`. */
   runOutOfMemory(): void;
 }
 

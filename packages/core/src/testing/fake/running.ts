@@ -108,7 +108,7 @@ export class FakeRunning {
     return { ...this.#handle(process, { kind: "tty", tty: terminal.stream }, terminal), ranOutOfMemory };
   }
 
-  /** Who a program runs as, and who owns what is made. */
+  /** The default user of programs, and the default owner of new files. */
   #user(asked: string | undefined): FakeUser {
     return findUser(this.#machine.tree, asked ?? (this.#options.instance.image.process?.user || undefined));
   }

@@ -21,7 +21,7 @@ export class FakeFiles implements FileOperations {
   readonly #tree: FakeTree;
   readonly #owner: () => Owner;
 
-  /** `owner`: of what is made where nobody says. Default 0:0. */
+  /** `owner`: the default owner of what is created. Default 0:0. */
   constructor(tree: FakeTree, owner: () => Owner = () => ({ uid: 0, gid: 0 })) {
     this.#tree = tree;
     this.#owner = owner;

@@ -42,7 +42,7 @@ async function copyFolder(source: string, target: FolderNode, options: Abortable
   }
 }
 
-/** Files of the user that runs the tests, who may not be root, belong to root inside. */
+/** Files of the user that runs the tests belong to root inside, even if that user is not root. */
 function ownerInside({ uid, gid }: { readonly uid: number; readonly gid: number }) {
   return { uid: uid === process.geteuid?.() ? 0 : uid, gid: gid === process.getegid?.() ? 0 : gid };
 }

@@ -84,19 +84,19 @@ describe("what is pulled", () => {
     await chmod(join(target, "sub"), 0o700);
   });
 
-  it("can say twice how a folder is: the last word counts", async () => {
+  it("may describe a folder twice: the last entry counts", async () => {
     const sub = { name: "sub", type: "directory" as const };
     await pull(tar({ ...sub, mode: 0o700 }, { name: "sub/file", content: "x" }, { ...sub, mode: 0o750 }));
     expect(lstatSync(join(target, "sub")).mode & 0o777).toBe(0o750);
   });
 
-  it("can be one file, at exactly the target, in the place of one that was there", async () => {
+  it("can be one file, at exactly the target, and replaces an existing one", async () => {
     await writeFile(target, "a longer old content");
     await pull(tar({ name: ".", content: "new" }));
     expect(readFileSync(target, "utf8")).toBe("new");
   });
 
-  it("merges with a folder that is there, and replaces a symlink rather than writing through it", async () => {
+  it("merges with an existing folder, and replaces a symlink rather than writing through it", async () => {
     await mkdir(target);
     await writeFile(join(target, "kept"), "kept");
     await symlink("../outside", join(target, "file"));
@@ -211,7 +211,7 @@ describe("a hostile tree stays under the target:", () => {
     expectOutsideUntouched();
   });
 
-  it("a hard link to a file that was there, and was not sent, is refused", async () => {
+  it("a hard link to an existing file that was not sent is refused", async () => {
     await mkdir(target);
     await writeFile(join(target, "own"), "of the caller");
     const sent = tar({ name: "stolen", type: "link", target: "own" }, { name: "stolen", content: "evil" });
@@ -223,7 +223,7 @@ describe("a hostile tree stays under the target:", () => {
     await expect(pull(tar())).rejects.toMatchObject({ code: "ERR_PROTOCOL" });
   });
 
-  it("folders that somebody swaps for symlinks meanwhile lead nowhere", async () => {
+  it("folders that another process swaps for symlinks meanwhile lead nowhere", async () => {
     const elsewhere = join(folder, "elsewhere");
     await mkdir(elsewhere);
     const swap = `for (const end = Date.now() + 20_000; Date.now() < end; ) try {
@@ -254,7 +254,7 @@ describe("a hostile tree stays under the target:", () => {
     }
   }, 60_000);
 
-  it("what is no tar, or breaks off, is refused", async () => {
+  it("a stream that is not a tar, or breaks off, is refused", async () => {
     await expect(pull(Readable.from([Buffer.alloc(2048, 65)]))).rejects.toMatchObject({
       code: "ERR_PROTOCOL",
     });
@@ -280,7 +280,7 @@ describe("a pull", () => {
   });
 });
 
-describe("a pull that ends in the midst of a file", () => {
+describe("a pull that ends in the middle of a file", () => {
   const cut = async (name: string): Promise<Readable> => {
     const whole: Buffer = (
       await tar({ name: ".", type: "directory" }, { name, content: "x".repeat(5000) }).toArray()
@@ -288,12 +288,12 @@ describe("a pull that ends in the midst of a file", () => {
     return Readable.from([whole.subarray(0, 2000)]);
   };
 
-  it("leaves nothing of a new one", async () => {
+  it("leaves nothing of a new file", async () => {
     await expect(pull(await cut("f"))).rejects.toMatchObject({ code: "ERR_PROTOCOL" });
     expect(readdirSync(target)).toEqual([]);
   });
 
-  it("leaves the one that it was to replace, and all names of that", async () => {
+  it("keeps the file that it would replace, and all its names", async () => {
     await mkdir(target);
     await writeFile(join(target, "f"), "old");
     await link(join(target, "f"), join(target, "other"));
@@ -323,7 +323,7 @@ describe("what is pushed", () => {
     return Buffer.concat(chunks);
   }
 
-  it("is the tree as GNU tar understands it: names, modes, times, owners as asked, symlinks as they are", async () => {
+  it("is the tree as GNU tar understands it: names, modes, times, requested owners, symlinks as links", async () => {
     const source = join(folder, "source");
     const long = "d".repeat(120);
     await mkdir(join(source, long), { recursive: true });
@@ -365,7 +365,7 @@ describe("what is pushed", () => {
     expect(execFileSync("diff", ["-r", source, target], { encoding: "utf8" })).toBe("");
   });
 
-  it("that is not there is an error that names it", async () => {
+  it("that does not exist is an error that names it", async () => {
     await expect(pack(join(folder, "ghost"))).rejects.toMatchObject({ code: "ERR_FILE", errno: "ENOENT" });
   });
 
@@ -384,7 +384,7 @@ describe("what is pushed", () => {
     await expect(pack("/dev/null")).rejects.toMatchObject({ errno: "EINVAL", path: "/dev/null" });
   });
 
-  it("tells of its progress within a large file, as what is pulled does", async () => {
+  it("reports its progress within a large file, as a pull does", async () => {
     const file = join(folder, "large");
     await writeFile(file, Buffer.alloc(16 * 1024 * 1024, 1));
     const pushed: number[] = [];
@@ -399,7 +399,7 @@ describe("what is pushed", () => {
     }
   });
 
-  it("and pulled has its hard links, holes, nanoseconds, and names that are no UTF-8", async () => {
+  it("and pulled has its hard links, holes, nanoseconds, and names that are not UTF-8", async () => {
     const source = join(folder, "source");
     await mkdir(source);
     await writeFile(join(source, "a"), "content");

@@ -21,7 +21,7 @@ async function nothingIsLeft() {
 }
 
 describe("create", () => {
-  it("makes a stopped instance with its defaults filled in, and folders of its own", async () => {
+  it("creates a stopped instance with its defaults filled in, and its own folders", async () => {
     const host = await place.open();
     const instance = await host.create({
       ...CONFIG,
@@ -68,14 +68,14 @@ describe("create", () => {
     await nothingIsLeft();
   });
 
-  it("tells every issue at once", async () => {
+  it("reports every issue at once", async () => {
     const host = await place.open();
     await expect(host.create({ ...CONFIG, name: "-", limits: { cpu: -1 }, extra: 1 } as never)).rejects.toMatchObject({
       issues: [{ path: ["name"] }, { path: ["limits", "cpu"] }, { path: ["extra"] }],
     });
   });
 
-  it("refuses what the driver's plan says can never work, with its reason", async () => {
+  it("refuses what the driver's plan calls unsupported, with the reason", async () => {
     place.scripted.script.plan = () => ({
       changes: [
         { path: "limits.memory", effect: "unsupported", reason: "this host has no memory controller" },
@@ -98,7 +98,7 @@ describe("create", () => {
     await nothingIsLeft();
   });
 
-  it("refuses a name that is taken, also by one on its way", async () => {
+  it("refuses a taken name, also one that another create is using", async () => {
     const host = await place.open();
     const outcomes = await Promise.allSettled([host.create(CONFIG), host.create(CONFIG), host.create(CONFIG)]);
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
@@ -120,7 +120,7 @@ describe("create", () => {
     await host.create(CONFIG);
   });
 
-  it("that meets a full disk in a file of the driver's own is refused with the fix", async () => {
+  it("that meets a full disk in a file of the driver fails with the fix", async () => {
     const host = await place.open();
     const cause = new FileError({ verb: "write", path: "/etc/hosts", errno: "ENOSPC" });
     place.scripted.script.materialize = () => Promise.reject(cause);
@@ -128,7 +128,7 @@ describe("create", () => {
     await expect(host.create(CONFIG)).rejects.toMatchObject(refused);
   });
 
-  it("whose undoing fails too tells both, the first failure first", async () => {
+  it("whose undoing fails too reports both failures, the first one first", async () => {
     const host = await place.open();
     const fault = new Error("disk full");
     place.scripted.script.materialize = () => Promise.reject(fault);
@@ -152,7 +152,7 @@ describe("create", () => {
     await nothingIsLeft();
   });
 
-  it("under way when the host is disposed of is undone", async () => {
+  it("under way when the host is disposed is undone", async () => {
     const host = await place.open();
     const busy = gate();
     place.scripted.script.materialize = ({ signal }) => {

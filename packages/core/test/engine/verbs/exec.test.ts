@@ -16,7 +16,7 @@ const running = (process?: ScriptedProcess, env?: Record<string, string>) => run
 const EXITED = { kind: "exited", code: 0 } as const;
 
 describe("exec", () => {
-  it("hands the driver what was asked for, the call's environment over the configuration's", async () => {
+  it("passes the request to the driver, with the call's environment over that of the configuration", async () => {
     const { instance, requests } = await running(new ScriptedProcess(), { A: "1", B: "1" });
     await instance.exec(["ls", "-l", ""], { env: { B: "2" }, cwd: "/tmp", user: "1000:100" });
     expect(requests).toEqual([
@@ -49,7 +49,7 @@ describe("exec", () => {
     expect(requests).toEqual([]);
   });
 
-  it("gives three streams, or with a terminal one", async () => {
+  it("gives three streams, or one with a terminal", async () => {
     const { instance } = await running();
     const piped = await instance.exec(["cat"]);
     expect(Object.keys(piped)).toEqual(expect.arrayContaining(["stdin", "stdout", "stderr", "exit"]));
@@ -60,7 +60,7 @@ describe("exec", () => {
     expect("stderr" in terminal).toBe(false);
   });
 
-  it("kills inside what the driver started too late to notice the abort", async () => {
+  it("kills a program inside that the driver started too late to notice the abort", async () => {
     const { instance, process } = await running();
     const controller = new AbortController();
     place.scripted.script.exec = async () => {
@@ -71,7 +71,7 @@ describe("exec", () => {
     expect(process.signals).toEqual(["SIGKILL"]);
   });
 
-  it("kills inside when its signal aborts after it returned, and not after the program's end", async () => {
+  it("kills the program inside when its signal aborts after it returned, but not after the program's end", async () => {
     const { instance, process } = await running();
     const controller = new AbortController();
     const { exit } = await instance.exec(["sleep"], { signal: controller.signal });
@@ -88,7 +88,7 @@ describe("exec", () => {
     expect([process.signals, second.signals]).toEqual([["SIGKILL"], []]);
   });
 
-  it("kills inside when its time is up, and says that it was that", async () => {
+  it("kills the program inside when its time is up, and says so", async () => {
     const { instance, process } = await running();
     const handle = await instance.exec(["sleep"], { timeout: 20 });
     expect(handle.timedOut).toBe(false);
@@ -102,14 +102,14 @@ describe("exec", () => {
     await expect(instance.exec(["sleep"], { timeout: 10 })).rejects.toBeInstanceOf(TimeoutError);
   });
 
-  it("tells no lines of a terminal", async () => {
+  it("accepts no line listeners with a terminal", async () => {
     const { instance, requests } = await running();
     const options = { tty: { columns: 80, rows: 24 }, onStderr: () => undefined };
     await expect(instance.exec(["sh"], options)).rejects.toMatchObject({ issues: [{ path: ["onStderr"] }] });
     expect(requests).toEqual([]);
   });
 
-  it("tells lines to its listeners, and everything to a reader who begins at once", async () => {
+  it("delivers lines to its listeners, and everything to a reader that begins at once", async () => {
     const { instance, process } = await running();
     const lines: string[] = [];
     const { stdout } = await instance.exec(["cat"], { onStdout: (line) => lines.push(line) });
@@ -120,7 +120,7 @@ describe("exec", () => {
     expect([await all, lines]).toEqual(["a\nbc\n", ["a", "bc"]]);
   });
 
-  it("kills by name of signal, SIGTERM unless told otherwise, after the end too, and not once disposed of", async () => {
+  it("kills with a signal by name, by default SIGTERM, after the end too, but not after disposing", async () => {
     const { instance, process } = await running();
     const handle = await instance.exec(["sleep"]);
     await expect(handle.kill("SIGNONE" as never)).rejects.toMatchObject({ code: "ERR_CONFIG" });
@@ -139,7 +139,7 @@ describe("exec", () => {
     expect(process.signals).toEqual(["SIGRTMIN+3"]);
   });
 
-  it("takes what is just within the bounds of arguments", async () => {
+  it("accepts arguments just within the limits", async () => {
     const { instance, requests } = await running();
     await instance.exec(["a", ...Array.from({ length: 13 }, () => "x".repeat(131_071))], {
       env: { A: "x".repeat(131_069) },
@@ -156,7 +156,7 @@ describe("exec", () => {
     await new Promise(setImmediate);
   });
 
-  it("closes the input of a program that has ended, though its owner never does", async () => {
+  it("closes the input of a program that has ended, even if its owner never does", async () => {
     const { instance, process } = await running();
     const { stdin, exit } = await instance.exec(["true"]);
     process.finish(EXITED);
@@ -164,7 +164,7 @@ describe("exec", () => {
     expect(stdin.destroyed).toBe(true);
   });
 
-  it("disposed of in a frozen instance does not wait for the thaw, by which the kill strikes", async () => {
+  it("disposed in a frozen instance does not wait for the thaw, when the kill takes effect", async () => {
     const { instance, process } = await running();
     const handle = await instance.exec(["sleep"]);
     process.kill = async (signal) => void process.signals.push(signal);
@@ -173,7 +173,7 @@ describe("exec", () => {
     expect(process.signals).toEqual(["SIGKILL"]);
   });
 
-  it("disposed of waits no longer than a second for a program that does not die", async () => {
+  it("disposed waits at most a second for a program that does not die", async () => {
     const { instance, process } = await running();
     const handle = await instance.exec(["sleep"]);
     process.kill = async (signal) => void process.signals.push(signal);
@@ -182,7 +182,7 @@ describe("exec", () => {
     expect(performance.now() - began).toBeGreaterThan(900);
   });
 
-  it("disposed of kills and waits; twice is once", async () => {
+  it("disposed kills and waits; a second time does nothing", async () => {
     const { instance, process } = await running();
     const handle = await instance.exec(["sleep"]);
     await handle[Symbol.asyncDispose]();
@@ -191,7 +191,7 @@ describe("exec", () => {
     expect(process.stdout.destroyed).toBe(true);
   });
 
-  it("whose connection is lost and that nobody looks at is no unhandled rejection", async () => {
+  it("whose connection is lost causes no unhandled rejection when its exit is not used", async () => {
     const { instance, process } = await running();
     place.scripted.script.exec = async () =>
       Object.assign(process, { exit: Promise.reject(new ConnectionError("agent", "gone")) });
@@ -200,7 +200,7 @@ describe("exec", () => {
     await handle[Symbol.asyncDispose]();
   });
 
-  it("of an instance that ends meanwhile is refused with how that ended and what it printed last", async () => {
+  it("of an instance that ends meanwhile rejects with how it ended and its last output", async () => {
     const { instance } = await running();
     const lost = new ConnectionError("its init", "it has ended");
     place.scripted.script.exec = async () => {
@@ -218,7 +218,7 @@ describe("exec", () => {
       });
   });
 
-  it("that began and lost its instance before it ended is refused likewise", async () => {
+  it("whose instance ended before its program rejects likewise", async () => {
     const { instance, process } = await running();
     place.scripted.script.exec = async () => {
       setImmediate(() => place.scripted.run("a").end({ kind: "signaled", signal: "SIGSEGV" }));
@@ -228,7 +228,7 @@ describe("exec", () => {
     await expect(instance.run(["a"])).rejects.toMatchObject(refusal);
   });
 
-  it("whose connection is lost while its instance runs on is told as that, and heeds an abort meanwhile", async () => {
+  it("whose connection is lost while its instance runs on rejects with that, and obeys an abort meanwhile", async () => {
     const { instance } = await running();
     place.scripted.script.exec = () => Promise.reject(new ConnectionError("its agent", "it was killed"));
     await expect(instance.exec(["a"])).rejects.toMatchObject({ code: "ERR_CONNECTION" });
@@ -245,7 +245,7 @@ describe("exec", () => {
     await expect(instance.run(["a"])).rejects.toMatchObject({ ...refusal, message: expect.stringMatching(/running$/) });
   });
 
-  it("is refused while stopped, and where the driver lacks it or the instance does now", async () => {
+  it("is refused while stopped, and when the driver lacks it or the instance lacks it now", async () => {
     const { instance } = await running();
     place.scripted.script.lacks = (capability) => (capability === "exec" ? "no agent in this guest" : undefined);
     expect(instance.can("exec")).toBe(false);

@@ -17,7 +17,7 @@ describe("a lifetime", () => {
   afterEach(() => void vi.useRealTimers());
   const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-  it("that has passed stops an instance, which stays to be looked at and is not started any more", async () => {
+  it("that has ended stops an instance, which can be inspected but not started again", async () => {
     const host = await place.open();
     const expiresAt = Date.now() + 150;
     const instance = await host.create(CONFIG, { expires: 150 });
@@ -38,7 +38,7 @@ describe("a lifetime", () => {
     expect(await host.list()).toMatchObject([{ name: "a", ephemeral: false, expiresAt }]);
   });
 
-  it("that has passed deletes an ephemeral instance, seen by every process that has the host open", async () => {
+  it("that has ended deletes an ephemeral instance, and every process that has the host open sees it", async () => {
     const hosts = [await place.open(), await place.open()];
     await hosts[0]?.ephemeral(CONFIG, { expires: new Date(Date.now() + 150) });
     await vi.waitFor(async () => expect(await instances()).toEqual([]), 20_000);
@@ -56,7 +56,7 @@ describe("a lifetime", () => {
     expect(place.scripted.runs.size).toBe(0);
   });
 
-  it("that passed while nobody had the host open ends the instance at the next open, which does not wait", async () => {
+  it("that ended while no process had the host open ends the instance at the next open, which does not wait", async () => {
     const host = await place.open();
     await host.ephemeral(CONFIG, { expires: 100 });
     await host[Symbol.asyncDispose]();
@@ -70,7 +70,7 @@ describe("a lifetime", () => {
     await vi.waitFor(async () => expect(await next.list()).toEqual([]), 20_000);
   });
 
-  it("that has passed kills an instance that does not end in ten seconds when asked to", async () => {
+  it("that has ended kills an instance that does not stop within ten seconds", async () => {
     const host = await place.open();
     const instance = await host.create(CONFIG, { expires: 150 });
     await instance.start();
@@ -86,7 +86,7 @@ describe("a lifetime", () => {
     asking.open();
   });
 
-  it("passes again for an instance that was started after the clock was set back", async () => {
+  it("ends again for an instance that was started after the clock was set back", async () => {
     const host = await place.open();
     const instance = await host.create(CONFIG, { expires: 150 });
     // Twice: the news of its creation, which comes when it will, tells of its lifetime as well.
@@ -99,7 +99,7 @@ describe("a lifetime", () => {
     }
   });
 
-  it("of an instance that cannot be ended is told by doctor()", async () => {
+  it("of an instance that cannot be ended is reported by doctor()", async () => {
     const host = await place.open();
     place.scripted.script.remove = () => Promise.reject(new Error("busy"));
     await host.ephemeral(CONFIG, { expires: 50 });
@@ -126,7 +126,7 @@ describe("a lifetime", () => {
 });
 
 describe("ephemeral", () => {
-  it("waits until the instance is ready where that is asked", async () => {
+  it("waits until the instance is ready with the option ready", async () => {
     const host = await place.open();
     const readying = gate();
     place.scripted.script.ready = readying.pass;

@@ -88,7 +88,7 @@ describe("write", () => {
     expect(to.seen.outcome).toBe("gone");
   });
 
-  it("that the instance refuses tells its reason, not that of the broken pipe", async () => {
+  it("that the instance refuses rejects with its reason, not with the broken pipe", async () => {
     const instance = await running();
     const refused = new FileError({ verb: "write", path: "/f", errno: "ENOSPC" });
     place.scripted.script.files = { write: async () => receiver(refused) };
@@ -136,7 +136,7 @@ describe("write", () => {
 });
 
 describe("readAll", () => {
-  it("reads to the end, and refuses more than it was told", async () => {
+  it("reads to the end, and refuses more than its limit", async () => {
     const instance = await running();
     const streams: PassThrough[] = [];
     place.scripted.script.files = {
@@ -176,7 +176,7 @@ describe("paths and owners", () => {
     },
   );
 
-  it("an owner or mode that cannot be is refused", async () => {
+  it("an impossible owner or mode is refused", async () => {
     const instance = await running();
     for (const options of [{ uid: -1 }, { gid: 2 ** 32 - 1 }, { mode: 0o10000 }])
       await expect(instance.files.mkdir("/d", options)).rejects.toMatchObject({ code: "ERR_CONFIG" });
@@ -217,7 +217,7 @@ describe("paths and owners", () => {
 });
 
 describe("push", () => {
-  it("of what is not there does not reach the instance", async () => {
+  it("of a missing source does not reach the instance", async () => {
     const instance = await running();
     place.scripted.script.files = { writeTree: () => Promise.reject(new Error("reached")) };
     await expect(instance.files.push("/nowhere/at/all", "/x")).rejects.toMatchObject({ errno: "ENOENT" });
@@ -250,7 +250,7 @@ describe("push", () => {
 });
 
 describe("files of a stopped instance", () => {
-  it("are refused for its state", async () => {
+  it("are refused because of its state", async () => {
     const instance = await running();
     await instance.stop();
     await expect(instance.files.listAll("/")).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE", state: "stopped" });

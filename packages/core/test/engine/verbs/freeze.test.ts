@@ -36,7 +36,7 @@ describe("freeze and unfreeze", () => {
     expect((await instance.metrics()).memory.bytes).toBe(2);
   });
 
-  it("of a driver that promised it and cannot is refused, and nothing is said to be frozen", async () => {
+  it("of a driver that declares but lacks it is refused, and nothing is recorded as frozen", async () => {
     const { instance } = await created();
     await instance.start();
     place.scripted.script.without = ["freeze"];
@@ -61,7 +61,7 @@ describe("freeze and unfreeze", () => {
     await failed;
   });
 
-  it("that fails tells of its own failure, though what the instance is cannot be told either", async () => {
+  it("that fails reports its own failure, even if the state cannot be read either", async () => {
     const { instance } = await created();
     await instance.start();
     place.scripted.script.freeze = () => Promise.reject(new Error("no freezer"));
@@ -69,7 +69,7 @@ describe("freeze and unfreeze", () => {
     await expect(instance.freeze()).rejects.toThrow("no freezer");
   });
 
-  it("believes the driver, not the record, in what is still to be done", async () => {
+  it("believes the driver, not the record, about what is left to do", async () => {
     const { instance } = await created();
     await instance.start();
     await instance.freeze();

@@ -45,7 +45,7 @@ describe("list", () => {
     await expect(host.list(options as never)).rejects.toMatchObject({ name: "ConfigError", issues: [{ path }] });
   });
 
-  it("tells as live what ended while no process held it, and what cannot be looked at", async () => {
+  it("shows live what ended while no process was attached, and what cannot be inspected", async () => {
     const blind = await three();
     const other = await place.open();
     for (const name of ["a", "b"]) await (await other.get(name)).start();

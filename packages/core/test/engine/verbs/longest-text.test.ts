@@ -15,7 +15,7 @@ afterEach(() => place.dispose());
 
 const unlimited = Number.POSITIVE_INFINITY;
 
-it("keeps of a run's text what a string holds, and ends the program that prints more", async () => {
+it("keeps as much text of a run as a string holds, and kills a program that prints more", async () => {
   const { instance, process } = await runningInstance(place);
   const result = instance.run(["yes"], { maxOutput: unlimited });
   process.stdout.write("y".repeat(1001));
@@ -23,7 +23,7 @@ it("keeps of a run's text what a string holds, and ends the program that prints 
   expect([stdout.length, truncated, process.signals]).toEqual([1000, true, ["SIGKILL"]]);
 });
 
-it("keeps all of a run's bytes, and of them as text what a string holds", async () => {
+it("keeps all bytes of a run, and as much of them as text as a string holds", async () => {
   const { instance, process } = await runningInstance(place);
   const result = instance.run(["yes"], { maxOutput: unlimited, encoding: "buffer", timeout: 500 });
   process.stdout.write("y".repeat(1001));
@@ -39,7 +39,7 @@ it("keeps all of a run's bytes, and of them as text what a string holds", async 
   expect((await bytes).stdout).toHaveLength(1001);
 });
 
-it("refuses to read more of a file as text than a string holds", async () => {
+it("refuses to read a file as text that is longer than a string", async () => {
   const { instance } = await runningInstance(place);
   place.scripted.script.files = { read: async () => Readable.from([Buffer.alloc(1001)]) };
   await expect(instance.files.readText("/f", { maxSize: unlimited })).rejects.toMatchObject({ errno: "EFBIG" });

@@ -17,7 +17,7 @@ const running = (process?: ScriptedProcess, env?: Record<string, string>) => run
 const EXITED = { kind: "exited", code: 0 } as const;
 
 describe("run", () => {
-  it("collects both streams and the exit, and feeds and ends the input", async () => {
+  it("collects both streams and the exit, and writes and ends the input", async () => {
     const { instance, process } = await running();
     const input = text(process.stdin);
     const result = instance.run(["cat"], { input: Readable.from([Buffer.from("a"), Buffer.from("b")]) });
@@ -39,7 +39,7 @@ describe("run", () => {
     });
   });
 
-  it("ends with its program, though something in the background holds its output", async () => {
+  it("ends with its program, even if a background process holds its output", async () => {
     const { instance, process } = await running();
     let end: (status: ExitStatus) => void = () => {};
     Object.assign(process, { exit: new Promise<ExitStatus>((resolve) => (end = resolve)) });
@@ -55,7 +55,7 @@ describe("run", () => {
     expect([process.signals, process.stdout.destroyed]).toEqual([[], true]);
   });
 
-  it("ends with its program, though something in the background prints on and on", async () => {
+  it("ends with its program, even if a background process keeps printing", async () => {
     const { instance, process } = await running();
     let end: (status: ExitStatus) => void = () => {};
     Object.assign(process, { exit: new Promise<ExitStatus>((resolve) => (end = resolve)) });
@@ -84,7 +84,7 @@ describe("run", () => {
     }
   });
 
-  it("rejects at once in a frozen instance when its time is up, and has asked for the kill", async () => {
+  it("rejects at once in a frozen instance when its time is up, and has sent the kill", async () => {
     const { instance, process } = await running();
     process.kill = async (signal) => void process.signals.push(signal);
     const run = instance.run(["sleep"], { timeout: 100 });
@@ -96,7 +96,7 @@ describe("run", () => {
     expect(process.signals).toEqual(["SIGKILL"]);
   });
 
-  it("ends the input at once where there is none", async () => {
+  it("ends the input at once when there is none", async () => {
     const { instance, process } = await running();
     const result = instance.run(["cat"]);
     expect(await buffer(process.stdin)).toHaveLength(0);
@@ -104,7 +104,7 @@ describe("run", () => {
     await result;
   });
 
-  it("does not wait for a program to read what it does not want", async () => {
+  it("does not wait for a program to read its input", async () => {
     const { instance, process } = await running();
     const result = instance.run(["true"], { input: Buffer.alloc(1024 * 1024) });
     process.finish(EXITED);
@@ -157,7 +157,7 @@ describe("run", () => {
     expect(process.signals).toEqual(["SIGKILL"]);
   });
 
-  it("keeps of each stream no more than it was told, and kills beyond", async () => {
+  it("keeps only maxOutput bytes of each stream, and kills beyond that", async () => {
     const { instance, process } = await running();
     let hear = (_: string) => {};
     const first = new Promise<string>((resolve) => {
@@ -178,7 +178,7 @@ describe("run", () => {
     });
   });
 
-  it("is not truncated where the program prints as much as is kept", async () => {
+  it("is not truncated when the program prints exactly maxOutput bytes", async () => {
     const { instance, process } = await running();
     const result = instance.run(["printf"], { maxOutput: 5, encoding: "buffer" });
     process.stdout.write("yyyyy");
@@ -214,7 +214,7 @@ describe("run", () => {
     await expect(instance.run(["a"], { timeout: 10 })).rejects.toBeInstanceOf(TimeoutError);
   });
 
-  it("gives what was printed by then where its time is up, and nothing where it had not begun", async () => {
+  it("gives the output so far when its time is up, and none when it had not begun", async () => {
     const { instance, process } = await running();
     const run = instance.run(["sleep"], { timeout: 50 });
     process.stdout.write("so far");
@@ -226,7 +226,7 @@ describe("run", () => {
     await expect(instance.run(["sleep"], { timeout: 10 })).rejects.toMatchObject({ result: undefined });
   });
 
-  it("tells the lines that it had begun when its time is up, before it rejects, and no more", async () => {
+  it("delivers the lines that had begun when its time is up, before it rejects, and none later", async () => {
     const { instance, process } = await running();
     const lines: string[] = [];
     const run = instance.run(["sleep"], {
@@ -242,7 +242,7 @@ describe("run", () => {
     expect(lines).toEqual(["one", "tw"]);
   });
 
-  it("is aborted, not out of time, where the abort came first", async () => {
+  it("is aborted, not out of time, when the abort came first", async () => {
     const { instance } = await running();
     const controller = new AbortController();
     const run = instance.run(["sleep"], { timeout: 60_000, signal: controller.signal });
@@ -250,7 +250,7 @@ describe("run", () => {
     await expect(run).rejects.toBe("enough");
   });
 
-  it("that is to be checked rejects with all that is known of a failure, in one printable line", async () => {
+  it("with check rejects with everything known about a failure, in one printable line", async () => {
     const { instance, process } = await running();
     const run = instance.run(["make"], { check: true, encoding: "buffer" });
     process.stdout.write("out");
@@ -264,7 +264,7 @@ describe("run", () => {
     });
   });
 
-  it("says of one that had printed too much before it ended by itself, that it did, and not that it was killed", async () => {
+  it("says of a program that printed too much before it ended by itself that it printed too much, not that it was killed", async () => {
     const { instance, process } = await running();
     const run = instance.run(["make"], { check: true, maxOutput: 2 });
     process.stdout.write("out");
@@ -291,7 +291,7 @@ describe("run", () => {
     expect((await run).oom).toBe(oom);
   });
 
-  it("ends with what a listener throws, and has the program killed", async () => {
+  it("rejects with what a listener throws, and kills the program", async () => {
     const { instance, process } = await running();
     const fault = new Error("no more");
     const run = instance.run(["yes"], {
@@ -304,7 +304,7 @@ describe("run", () => {
     expect(process.signals).toEqual(["SIGKILL"]);
   });
 
-  it("lets go of what the driver holds for it", async () => {
+  it("releases what the driver holds for it", async () => {
     const process = new ScriptedProcess();
     let released = 0;
     const release = () => {

@@ -15,7 +15,7 @@ async function created() {
 }
 
 describe("stop", () => {
-  it("asks, waits for the end, and tells how it ended", async () => {
+  it("asks, waits for the end, and reports how it ended", async () => {
     const { instance } = await created();
     await instance.start();
     await instance.stop();
@@ -35,7 +35,7 @@ describe("stop", () => {
     expect(await instance.state()).toBe("stopped");
   });
 
-  it("is a no-op while stopped, and one stop for all that ask", async () => {
+  it("is a no-op while stopped, and one stop for simultaneous calls", async () => {
     const { instance } = await created();
     await instance.stop();
     await instance.start();
@@ -44,7 +44,7 @@ describe("stop", () => {
     expect(place.scripted.calls.filter((call) => call === "shutdown a")).toHaveLength(1);
   });
 
-  it("that is not heeded times out, the instance running on", async () => {
+  it("that the instance ignores times out, and the instance runs on", async () => {
     const { instance } = await created();
     await instance.start();
     place.scripted.script.shutdown = () => {};
@@ -52,7 +52,7 @@ describe("stop", () => {
     expect(await instance.state()).toBe("running");
   });
 
-  it("that is not heeded leaves nothing of itself, though a start, here and in another process, waits for it", async () => {
+  it("that the instance ignores leaves no mark, even if starts here and in another process wait for it", async () => {
     const { instance } = await created();
     const elsewhere = await (await place.open()).get("a");
     await instance.start();
@@ -70,7 +70,7 @@ describe("stop", () => {
     expect((await instance.inspect()).exit).toMatchObject({ reason: "program" });
   });
 
-  it("under way when the host is disposed is over when the disposal is, and is not taken for one later", async () => {
+  it("under way when the host is disposed ends with the disposal, and no later call takes it for a stop", async () => {
     const { host, instance } = await created();
     await instance.start();
     const asked = gate();
@@ -92,7 +92,7 @@ describe("stop", () => {
     expect((await instance.inspect()).exit).toMatchObject({ reason: "requested", status: { signal: "SIGKILL" } });
   });
 
-  it("by force overtakes one that asks, even one whose driver hangs in asking", async () => {
+  it("by force overtakes one that asks, even when the driver hangs in asking", async () => {
     const { instance } = await created();
     await instance.start();
     const asked = gate();
@@ -125,7 +125,7 @@ describe("stop", () => {
     },
   );
 
-  it("that cannot ask any more because of a kill waits for the end, as the kill does", async () => {
+  it("that cannot ask because of a kill waits for the end, as the kill does", async () => {
     const { instance } = await created();
     await instance.start();
     const asking = gate();
@@ -145,7 +145,7 @@ describe("stop", () => {
     expect(await instance.state()).toBe("stopped");
   });
 
-  it("aborted stops waiting; what was asked for stays asked for", async () => {
+  it("aborted only ends the wait: the instance still stops", async () => {
     const { instance } = await created();
     await instance.start();
     const asked = gate();
@@ -184,7 +184,7 @@ describe("stop", () => {
     expect(await instance.state()).toBe("stopped");
   });
 
-  it("whose asking fails leaves the instance running and tells why", async () => {
+  it("whose request fails leaves the instance running and says why", async () => {
     const { instance } = await created();
     await instance.start();
     place.scripted.script.shutdown = () => Promise.reject(new Error("no power button"));
@@ -205,7 +205,7 @@ describe("stop", () => {
     expect(await instance.state()).toBe("running");
   });
 
-  it("with a misspelt key is refused, as are a restart and a wait for readiness, naming the key that was meant", async () => {
+  it("with a misspelt key is refused with the nearest key, as are restart() and ready()", async () => {
     const { instance } = await created();
     await instance.start();
     const before = place.scripted.calls.length;

@@ -49,7 +49,7 @@ describe("sweep", () => {
     expect(await host.sweep()).toEqual([]);
   });
 
-  it("keeps to labels, and refuses what is no option", async () => {
+  it("obeys labels, and refuses unknown options", async () => {
     const host = await place.open();
     const dead = await deadProcess();
     for (const name of ["a", "b"]) await left(host, name, dead);
@@ -59,7 +59,7 @@ describe("sweep", () => {
     expect((await host.list()).map(({ name }) => name)).toEqual(["a"]);
   });
 
-  it("leaves what a later release made, and those of a driver that the host lacks", async () => {
+  it("leaves instances of a later release, and of a driver that the host lacks", async () => {
     const host = await place.open();
     const dead = await deadProcess();
     await left(host, "a", dead);
@@ -82,7 +82,7 @@ describe("sweep", () => {
     expect(place.scripted.runs.size).toBe(0);
   });
 
-  it("goes on past one that cannot be deleted, and then says so", async () => {
+  it("goes on when one cannot be deleted, and then rejects", async () => {
     const host = await place.open();
     const dead = await deadProcess();
     for (const name of ["a", "b", "c"]) await left(host, name, dead);
