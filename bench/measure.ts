@@ -1,6 +1,8 @@
 import { setTimeout } from "node:timers/promises";
 
-/** One measured operation: what it is called, and how to do it once. Only what lies between `begin` and `end` counts. */
+/**
+ * One measured operation: what it is called, and how to do it once. Only what lies between `begin` and `end` counts.
+ */
 export interface Subject {
   readonly name: string;
   /** Does it once and returns the milliseconds that count. */
@@ -18,7 +20,8 @@ export interface Row {
 
 /**
  * Pause before each measurement, in milliseconds. The kernel's lock over cgroup migrations is cheap right after another
- * migration (percpu-rwsem and its RCU grace period: lxc-start 9 ms then, 22 ms after a pause), and a real start comes alone.
+ * migration (percpu-rwsem and its RCU grace period: lxc-start 9 ms then, 22 ms after a pause), and a real start comes
+ * alone.
  */
 const PAUSE = 60;
 
@@ -35,8 +38,8 @@ function quantile(values: readonly number[], q: number): number {
 }
 
 /**
- * Measures the subjects in turn (A B A B …), so that a machine whose speed drifts treats them alike, after one round that
- * does not count. Ratios are the median of the ratios of each round, ours over the others'.
+ * Measures the subjects in turn (A B A B …), so that a machine whose speed drifts treats them alike, after one round
+ * that does not count. Ratios are the median of the ratios of each round, ours over the others'.
  */
 export async function compare(
   what: string,

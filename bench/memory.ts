@@ -40,7 +40,10 @@ async function start(name: string) {
   return instance;
 }
 
-/** In MiB, after a garbage collection. "In use" counts objects and buffers; V8 and malloc keep the rest of what is resident. */
+/**
+ * In MiB, after a garbage collection. "In use" counts objects and buffers; V8 and malloc keep the rest of what is
+ * resident.
+ */
 function weigh() {
   globalThis.gc?.();
   const { rss, heapUsed, external } = process.memoryUsage();

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { spawn } from "@pileus/core/driver";
 
 /**
- * An environment in which the tools of liblxc start unprivileged containers for root: newuidmap, where it is on PATH, wants
- * a line for root in /etc/subuid.
+ * An environment in which the tools of liblxc start unprivileged containers for root: newuidmap, where it is on PATH,
+ * wants a line for root in /etc/subuid.
  */
 export async function rawEnvironment(folder: string): Promise<Readonly<Record<string, string>>> {
   return { PATH: await path(folder), LC_ALL: "C.UTF-8" };

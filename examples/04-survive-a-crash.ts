@@ -1,6 +1,6 @@
 /**
- * Instances outlive the process. Run it twice: the first run leaves a container behind, as a crash would; the second finds
- * it, uses it, and deletes it.
+ * Instances outlive the process. Run it twice: the first run leaves a container behind, as a crash would; the second
+ * finds it, uses it, and deletes it.
  */
 import { isInstanceError, openHost } from "@pileus/core";
 import { lxc } from "@pileus/lxc";

@@ -1,6 +1,7 @@
 /**
  * An OCI image as a sandbox for untrusted programs: no program of the image runs, each exec has a time limit, and the
- * sandbox ends by itself after ten minutes, whatever happens to this process. First it deletes what an earlier run left.
+ * sandbox ends by itself after ten minutes, whatever happens to this process. First it deletes what an earlier run
+ * left.
  *
  *     06-box-image.ts docker://127.0.0.1:5000/python:3 python3 -c "print(6 * 7)"
  */

@@ -1,6 +1,7 @@
 /**
- * Compiles every `ts` block of the README files and of docs/, each as a module of its own that stands in examples/test/. A
- * block that is no whole program says so in its fence and is left alone: `ts sketch` is to come, `ts excerpt` is a part.
+ * Compiles every `ts` block of the README files and of docs/, each as a module of its own that stands in
+ * examples/test/. A block that is no whole program says so in its fence and is left alone: `ts sketch` is to come, `ts
+ * excerpt` is a part.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

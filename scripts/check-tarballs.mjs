@@ -1,6 +1,5 @@
-// Packs the packages and uses them as somebody would who has installed them, with nothing beside their declared
-// dependencies: compiles a program with the least TypeScript that is promised, then loads every entry point with
-// `import` and `require`.
+// Packs the packages and uses them as after an install, with only their declared dependencies: compiles a program with
+// the oldest TypeScript that is promised, then loads every entry point with `import` and `require`.
 import { execFileSync } from "node:child_process";
 import {
   existsSync,
@@ -26,7 +25,7 @@ const folder = mkdtempSync(join(tmpdir(), "pileus-tarballs-"));
 const modules = join(folder, "node_modules");
 const run = (file, argv, cwd = folder) => execFileSync(file, argv, { cwd, stdio: ["ignore", "pipe", "inherit"] });
 
-/** Makes `name`, as `owner` has it installed, resolve from the folder. */
+/** Links the dependency `name` of `owner` into the folder, so that it resolves there. */
 function link(name, owner) {
   const target = join(modules, name);
   mkdirSync(dirname(target), { recursive: true });
@@ -84,7 +83,7 @@ instance.events.on("exit", (event) => event.previous);
   for (const file of ["load.mjs", "load.cjs"]) run(process.execPath, [file]);
   console.log(`tarballs: ${entries.length} entry points loaded by import and by require()`);
 } catch (error) {
-  // tsc tells of errors on stdout.
+  // tsc prints errors on stdout.
   if (error.stdout) process.stdout.write(error.stdout);
   console.error(`tarballs: ${error.message}`);
   process.exitCode = 1;

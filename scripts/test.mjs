@@ -9,7 +9,7 @@ import { cacheFolder } from "./setup/folders.mjs";
 import { restoreForwardingAtExit } from "./setup/forwarding.mjs";
 import { pnpm, prepareWorkspace, run, runSource } from "./setup/workspace.mjs";
 
-/** Node versions beside the one that runs this: npm packages that carry the binary. */
+/** Node versions beside the one that runs this, as npm packages that carry the binary. */
 const MATRIX = ["22.23.3", "24.21.0"];
 const VITEST = ["node_modules/vitest/vitest.mjs", "run"];
 
@@ -22,7 +22,7 @@ if (only !== undefined && !TIERS.includes(only)) {
   process.exit(2);
 }
 const tally = { passed: 0, failed: 0, skipped: 0 };
-/** Said again at the end, where a reader of a long log looks first. */
+/** Repeated at the end, where a reader of a long log looks first. */
 const failures = [];
 
 function check(name, ok, detail = "") {
@@ -97,7 +97,7 @@ if (wanted("root")) {
   if (obstacle || missing.length > 0) {
     say(`root tier: what lacks its needs is skipped with the reason (${obstacle ?? `missing ${missing.join(", ")}`})`);
   }
-  // Where everything was promised, a need that is not met is a failure and not a skip.
+  // If everything was promised, a missing need is a failure and not a skip.
   const promised = obstacle || missing.length > 0 ? {} : { PILEUS_REQUIRE: process.env.PILEUS_REQUIRE ?? "all" };
   await vitest("root", ["root"], { env: promised });
   if (!obstacle && missing.length === 0) {

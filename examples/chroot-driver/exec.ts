@@ -31,7 +31,9 @@ export function argvInside(root: string, to: { argv: readonly string[]; cwd?: st
   return [...enter, "sh", "-c", script, to.cwd ?? "/", ...to.argv];
 }
 
-/** A program inside: its process is a child of ours, in a group of its own, so that its pids and signals are the host's. */
+/**
+ * A program inside: its process is a child of ours, in a group of its own, so that its pids and signals are the host's.
+ */
 export async function exec(
   { name, root }: { readonly name: string; readonly root: string },
   request: ExecRequest,

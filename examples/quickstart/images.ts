@@ -18,7 +18,8 @@ export async function importDebian(images: Images, say: Say, signal: AbortSignal
 }
 
 /**
- * Redis as a two-layer OCI image, the same Debian below: built, pushed to a registry on 127.0.0.1 and imported from there.
+ * Redis as an OCI image of two layers, with the same Debian below: built, pushed to a registry on 127.0.0.1 and
+ * imported from there.
  */
 export async function importRedis(images: Images, say: Say, signal: AbortSignal): Promise<Image> {
   const base = await debianTar(say, signal);
@@ -35,7 +36,7 @@ async function throughRegistry(tars: readonly string[], images: Images, say: Say
       layers: tars.map((tar) => ({ tar })),
       config: {
         entrypoint: ["redis-server"],
-        // An empty argument and all: redis must not write to its working directory.
+        // The empty argument turns saving off: redis must not write to its working directory.
         cmd: ["--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""],
         env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
         workdir: "/var/lib/redis",

@@ -1,7 +1,7 @@
 /**
- * The main job: one contract, three kinds of instance. Puts a system container, an application container and a virtual
- * machine, each made of a real image, through the same steps by the same code. What this host lacks fails the steps that
- * need it; the rest runs. An interrupt removes what is there and ends with 130.
+ * One contract, three kinds of instance. Takes a system container, an application container and a virtual machine, each
+ * made of a real image, through the same steps by the same code. If this host lacks something, the steps that need it
+ * fail; the rest runs. An interrupt removes everything that was made and ends with 130.
  */
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
@@ -19,7 +19,7 @@ const say = (line: string): void => console.log(`[quickstart] ${line}`);
 
 const controller = new AbortController();
 const { signal } = controller;
-// Not `once`: what is being removed must survive a second interrupt, and npm sends one on top of the terminal's.
+// Not `once`: a removal must survive a second interrupt, because npm sends one in addition to the terminal's.
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
   process.on(name, () => controller.abort(new Error(`interrupted by ${name}`)));
 
@@ -39,7 +39,7 @@ const network = new Stopwatch({ name: NETWORK, kind: "network", driver: "–" },
 const rows: Stopwatch[] = [];
 try {
   await network.step("create", async () => {
-    // What a run that was killed has left: this root is the quickstart's own.
+    // Removes what a killed run left: this root belongs to the quickstart.
     for (const { name } of await host.list({ signal })) await (await host.get(name, { signal })).delete({ signal });
     await host.networks.create({ name: NETWORK }, { signal });
   });

@@ -1,14 +1,14 @@
 import { isInstanceError } from "@pileus/core";
 
 /**
- * Times the steps of one subject, and keeps what went wrong. After a failure, and once the signal is aborted, no step is run
- * but `delete`.
+ * Times the steps of one subject, and keeps its failures. After a failure, and once the signal is aborted, only the
+ * step `delete` is run.
  */
 export class Stopwatch {
   readonly name: string;
   readonly driver: string;
   kind: string;
-  /** In milliseconds; of a step that failed, the word. */
+  /** In milliseconds; for a failed step, the word FAILED. */
   readonly times = new Map<string, number | "FAILED">();
   readonly failures: string[] = [];
   readonly #say: (line: string) => void;
@@ -39,7 +39,7 @@ export class Stopwatch {
       if (this.#signal.aborted && name !== "delete") return undefined;
       this.times.set(name, "FAILED");
       this.failures.push(`${this.name}: ${name}: ${error instanceof Error ? error.message : String(error)}`);
-      // What this host lacks is said in one line; the rest is for whoever looks for its cause.
+      // If the host lacks something, one line says so; other failures are shown in full.
       if (isInstanceError(error, "ERR_HOST")) this.#say(`${this.name}: ${name} FAILED: ${error.message}`);
       else console.error(error);
       return undefined;
@@ -55,7 +55,7 @@ function milliseconds(time: number): string {
   return `${time.toFixed(time < 100 ? 1 : 0)} ms`.padStart(9);
 }
 
-/** One column a subject, one line a step. */
+/** One column for each subject, one line for each step. */
 export function renderTable(rows: readonly Stopwatch[]): string {
   const steps = [...new Set(rows.flatMap((row) => [...row.times.keys()]))];
   const columns = [

@@ -24,8 +24,8 @@ export function aptObstacle() {
 }
 
 /**
- * Installs what is missing, saying so first. Returns the names that are missing still, which is all of them where
- * nothing can be installed; the caller then runs what it can.
+ * Says what is missing and installs it. Returns the names that are still missing: all of them if nothing can be
+ * installed. The caller then runs what it can.
  */
 export async function installPackages(say) {
   const missing = missingPackages();

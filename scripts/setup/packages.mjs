@@ -1,4 +1,7 @@
-/** What of Debian the quickstart and the tests need, and what for. A package is there when its `probe` is. */
+/**
+ * The Debian packages for the quickstart and the tests, with their purpose. A package is installed if its `probe`
+ * exists.
+ */
 export const PACKAGES = [
   { name: "lxc", probe: "lxc-start", use: "containers" },
   { name: "iproute2", probe: "ip", use: "containers and networks" },

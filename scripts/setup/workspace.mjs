@@ -8,10 +8,10 @@ import { checkout } from "./folders.mjs";
 const { packageManager } = JSON.parse(readFileSync(join(checkout, "package.json"), "utf8"));
 
 /**
- * Runs a command in the checkout with its output shown. True when it exits with 0. `onError` gets what it says on stderr, too.
+ * Runs a command in the checkout and shows its output. True if it exits with 0. `onError` also gets its stderr.
  *
- * An interrupt ends this process too, but after the command, which may have much to remove. The terminal sends SIGINT and
- * SIGHUP to both; SIGTERM is passed on.
+ * An interrupt ends this process too, but only after the command, which may have much to remove. The terminal sends
+ * SIGINT and SIGHUP to both; SIGTERM is passed on.
  */
 export async function run(argv, { env = process.env, onError } = {}) {
   const [file, ...rest] = argv;
@@ -38,8 +38,8 @@ export async function run(argv, { env = process.env, onError } = {}) {
 }
 
 /**
- * Runs a program of this repository from its sources. Node itself, with tsx loaded: the command `tsx` kills a program that
- * does not answer an interrupt within 60 ms.
+ * Runs a program of this repository from its sources, by Node with tsx loaded: the command `tsx` would kill a program
+ * that does not react to an interrupt within 60 ms.
  */
 export function runSource(file, options) {
   return run([process.execPath, "--import", "tsx", "--conditions=@pileus/source", file], options);

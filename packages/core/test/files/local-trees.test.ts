@@ -166,7 +166,7 @@ describe("trees", () => {
     await unpack(Readable.from([await buffer(await files.readTree("/from"))]), "/to");
     expect(await readFile(join(root, "to/c"), "utf8")).toBe("c".repeat(1024 * 1024));
   });
-  it("let go of their folder when nobody reads them", async () => {
+  it("close their folder when they are not read", async () => {
     const { access, open } = counted();
     const stream = await new LocalFiles(access).readTree("/");
     expect(open()).toBe(1);

@@ -66,7 +66,7 @@ describe("the server of a network, when it starts", () => {
     });
   });
 
-  it("is not taken to run because a process has the pid of its pid file", async () => {
+  it("does not count as running because another process has the pid of its pid file", async () => {
     await writeFile(join(folder, "dnsmasq.pid"), `${process.pid}\n`);
     expect(await server().find()).toBeUndefined();
     await server().stop();

@@ -34,7 +34,7 @@ describe("the server of a network", () => {
     await expect(renderDnsmasq(facts)).toMatchFileSnapshot("golden/dnsmasq.conf");
   });
 
-  it("gives each nic the address of its own, for ever, and no name that it could take for a keyword", () => {
+  it("gives each nic its own address, for ever, and no name that dnsmasq could take for a keyword", () => {
     expect(renderDhcpHosts(nics)).toBe("02:00:00:00:00:01,10.90.0.7,infinite\n02:00:00:00:00:02,10.90.0.8,infinite\n");
   });
 

@@ -97,7 +97,7 @@ describe("LayerFilter", () => {
     ]);
   });
 
-  it("gives the folder of what takes a place to whoever must own all, and hides it from everybody else", () => {
+  it("gives the staging folder the owner of all files, and hides it from every other user", () => {
     const owner = { uid: 1000, gid: 1001 };
     const found = written([folder("./", owner), folder("d/", owner), file("d", "x", owner)], owner);
     const staging = found.find(({ name }) => name.startsWith(".pileus-") && !name.includes("/"));
@@ -186,7 +186,7 @@ describe("LayerFilter over a lower layer", () => {
   afterAll(() => rmSync(lower, { recursive: true, force: true }));
   const over = (...entries: (RawEntry | Buffer)[]) => filtered(entries, { lower });
 
-  it("walks up and on by a symlink of it", () => {
+  it("walks up and on by its symlink", () => {
     expect(lines(over(file("e/up/new")))).toEqual(["directory e", "directory a", "directory a/b", "file a/b/new"]);
     expect(lines(over(symlink("x", "e/up/../b/c"), file("x/new")))).toContain("file a/b/c/new");
   });
