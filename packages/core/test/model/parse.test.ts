@@ -85,7 +85,7 @@ describe("parse", () => {
         return (error as Error).message;
       }
     };
-    const plain = "invalid test: list: must be a list, and is a string";
+    const plain = "invalid test: list: must be a list, but is a string";
     expect(told("web")).toBe(`${plain}: write ["web"]`);
     expect(told("x".repeat(61))).toBe(plain);
     expect(told("npm start")).toBe(plain);
