@@ -1,6 +1,7 @@
 import { isInstanceError } from "../../contract/errors.ts";
 import type { Engine } from "../engine.ts";
 import type { InstanceRecord } from "../record.ts";
+import { clearHalfMade } from "../recover.ts";
 import { remove } from "./delete.ts";
 import { find } from "./find.ts";
 import { stop } from "./stop.ts";
@@ -20,9 +21,11 @@ export function hasExpired({ expiresAt }: InstanceRecord): boolean {
  */
 export async function endExpired(engine: Engine, name: string): Promise<void> {
   const reading = engine.records.read(name);
-  if (reading.kind !== "record" || reading.record.phase !== "ready") return;
+  if (reading.kind !== "record" || reading.record.phase === "creating") return;
   const { record } = reading;
   if (!hasExpired(record)) return engine.lifetimes.note(name, record.expiresAt);
+  // A deletion that failed, or whose process died.
+  if (record.phase === "deleting") return void (await clearHalfMade(engine, name));
   try {
     const instance = await find(engine, name);
     if (instance.uuid !== record.uuid) return;

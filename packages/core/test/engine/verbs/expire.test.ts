@@ -105,7 +105,14 @@ describe("a lifetime", () => {
     await host.ephemeral(CONFIG, { expires: 50 });
     const told = async () => (await host.doctor()).toString();
     await vi.waitFor(async () => expect(await told()).toMatch(/instance "a".*lifetime has ended.*busy/), 20_000);
+    // Tried again, and still told until it succeeds.
+    await pass(60_000);
+    await vi.waitFor(() => expect(place.scripted.calls.filter((call) => call === "remove a")).toHaveLength(2), 20_000);
+    expect(await told()).toContain("busy");
     place.scripted.script = {};
+    await pass(60_000);
+    await vi.waitFor(async () => expect(await instances()).toEqual([]), 20_000);
+    await vi.waitFor(async () => expect(await told()).not.toContain("busy"), 20_000);
   });
 
   it.each([0, -1, Number.NaN, "1h", new Date(0), new Date(Number.NaN), null])("cannot be %s", async (expires) => {
