@@ -77,7 +77,7 @@ describe("parse", () => {
     expect(() => parse(schema, value, "test")).toThrow(`invalid test: ${message}`);
   });
 
-  it("quotes what stands in the place of a list where that is one short word", () => {
+  it("quotes what was given instead of a list if that is one short word", () => {
     const told = (list: string) => {
       try {
         return parse(z.object({ list: z.array(z.string()) }), { list }, "test");
