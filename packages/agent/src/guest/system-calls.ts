@@ -44,6 +44,18 @@ export class SystemCalls implements FileCalls {
     return this.native.files.giveName(fd, path);
   }
 
+  xattrNames(target: number | Buffer): readonly string[] {
+    return this.native.files.xattrNames(target);
+  }
+
+  xattr(target: number | Buffer, name: string): Buffer | undefined {
+    return this.native.files.xattr(target, name);
+  }
+
+  setXattr(target: number | Buffer, name: string, value: Buffer): boolean {
+    return this.native.files.setXattr(target, name, value);
+  }
+
   /** pipe2(2), close-on-exec. */
   pipe(): { readonly read: number; readonly write: number } {
     const fds = [-1, -1];

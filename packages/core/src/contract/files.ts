@@ -144,20 +144,24 @@ export interface InstanceFiles {
   remove(path: string, options?: RemoveOptions): Promise<void>;
   /**
    * Copies a file or folder of the host to exactly `path` inside: files, folders, symlinks (as links), hard links among
-   * the copied files, holes, modes, and times to the nanosecond. Other types of files, and files that vanish meanwhile,
-   * are left out. An existing folder is merged into and keeps its owner and mode; an existing file is replaced. A
+   * the copied files, holes, modes, times to the nanosecond, the extended attributes `user.*`, and file capabilities,
+   * which hold only inside. Other attributes, POSIX ACLs, other types of files, and files that vanish meanwhile are left
+   * out. So are attributes of a kind that the file system inside does not have. An existing folder is merged into and
+   * keeps its owner, mode and attributes. An existing file is replaced, with its owner and mode, as `docker cp` does. A
    * `path` that ends with a slash must be a folder. An abort leaves what had arrived.
    * @throws {FileError} `EIO` when a file shrinks while it is read, `EINVAL` when `source` is a device, fifo or socket,
-   * `EISDIR` when a file would replace a folder, `ENAMETOOLONG` for a path of more than 64 KiB below the copied folder.
+   * `EISDIR` when a file would replace a folder, `ENAMETOOLONG` for a path of more than 64 KiB below the copied folder,
+   * `E2BIG` for a file with more than 1024 attributes or 512 KiB of them.
    */
   push(source: string, path: string, options?: PushOptions): Promise<void>;
   /**
    * Copies a file or folder inside to exactly `target` on the host. The caller owns the copies; setuid, setgid and
-   * sticky bits are removed. An existing folder is merged into and keeps its mode; an existing file is replaced.
+   * sticky bits and capabilities are removed. An existing folder is merged into and keeps its mode; an existing file is replaced.
    * Nothing is written outside `target`, whatever the instance sends and whatever changes there meanwhile: no symlink
    * below `target` is followed, nor `target` itself if it is one. It keeps what `push` keeps, and fails for the same
    * reasons.
-   * @throws {ProtocolError} when the instance sends something that is not a valid tree, or a path through a symlink.
+   * @throws {ProtocolError} when the instance sends something that is not a valid tree, more attributes than `push`
+   * takes, or a path through a symlink.
    */
   pull(path: string, target: string, options?: ProgressOptions): Promise<void>;
 }

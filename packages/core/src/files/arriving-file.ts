@@ -1,10 +1,12 @@
-import { closeSync, fstatSync, ftruncateSync, write, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fstatSync, ftruncateSync, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { type Extent, storedSize, type TarEntry } from "../tar/entry.ts";
 import { mtimeNanoseconds } from "../tar/time.ts";
 import type { PendingFile } from "./atomic-write.ts";
 import { identityOf } from "./descent.ts";
-import { type FileCalls, setTime } from "./file-calls.ts";
+import { setTime } from "./file-calls.ts";
+import type { TreeAccess } from "./tree-access.ts";
+import { setXattrs } from "./xattrs.ts";
 
 const writeAsync = promisify(write);
 /** Up to this many bytes are written synchronously: a trip through the thread pool costs more. */
@@ -57,13 +59,19 @@ export class ArrivingFile {
     return written;
   }
 
-  /** Puts the file in place with its time, and returns its identity. A failure leaves nothing. */
-  async keep(calls: FileCalls | undefined): Promise<string> {
+  /** Puts the file in place with its attributes and time, and returns its identity. A failure leaves nothing. */
+  async keep(access: TreeAccess): Promise<string> {
     const { fd } = this.#pending;
+    const { sparse, size, xattrs, mode, mtime } = this.#entry;
     try {
       // A hole at the end.
-      if (this.#entry.sparse !== undefined) ftruncateSync(fd, this.#entry.size);
-      setTime(calls, fd, mtimeNanoseconds(this.#entry.mtime));
+      if (sparse !== undefined) ftruncateSync(fd, size);
+      if (xattrs.size > 0) {
+        // After the content: a write removes capabilities.
+        setXattrs(access, fd, xattrs);
+        fchmodSync(fd, mode);
+      }
+      setTime(access.calls, fd, mtimeNanoseconds(mtime));
       await this.#pending.commit();
       return identityOf(fstatSync(fd, { bigint: true }));
     } catch (error) {

@@ -24,6 +24,7 @@ import { readNames } from "./folder-names.ts";
 import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { joinPath, MAX_NAME, splitPath } from "./tree-path.ts";
+import { NO_XATTRS, readXattrs } from "./xattrs.ts";
 import { yieldRegularly } from "./yield-regularly.ts";
 
 const readAsync = promisify(read);
@@ -42,6 +43,8 @@ export interface PackOptions extends Abortable {
   readonly verb: string;
   /** Packs what symlinks lead to, wherever that is. Never use it on a hostile tree. */
   readonly dereference?: boolean | undefined;
+  /** Also packs file capabilities, not only the attributes `user.*`. */
+  readonly capabilities?: boolean | undefined;
   /** Makes the error for a failure at a path of the access. */
   failure(path: string, error: unknown): unknown;
   /** Called with the number of bytes of content that were read. */
@@ -168,7 +171,7 @@ class Packing implements Disposable {
     try {
       const { folder } = this.#descent;
       const { all, files } = await readNames(folder, this.#yieldNow);
-      this.#entry(as, factsOf(folder), { type: "directory" });
+      this.#entry(as, factsOf(folder), { type: "directory", xattrs: this.#xattrs(folder.path("."), "directory") });
       this.#levels.push({ prefix: as === "." ? "" : `${as}/`, names: all.reverse(), files });
     } catch (error) {
       this.#descent.leave();
@@ -194,19 +197,25 @@ class Packing implements Disposable {
         return;
       }
       const size = Number(stat.size);
+      const xattrs = this.#xattrs(fd, "file");
       if (size > SMALL) {
         const sparse = this.#extents(fd, stat);
-        this.#entry(as, stat, { type: "file", size, sparse });
+        this.#entry(as, stat, { type: "file", size, sparse, xattrs });
         for (const extent of sparse ?? [{ offset: 0, length: size }]) yield* this.#content(fd, as, extent);
       } else {
         const content = readToEnd(fd, size, this.#scratch);
-        this.#entry(as, stat, { type: "file", size: content.length });
+        this.#entry(as, stat, { type: "file", size: content.length, xattrs });
         this.#writer.data(content);
         this.#options.onContent?.(content.length);
       }
     } finally {
       closeSync(fd);
     }
+  }
+
+  #xattrs(target: number | Buffer, type: "file" | "directory"): ReadonlyMap<string, string> {
+    const { calls } = this.#access;
+    return calls === undefined ? NO_XATTRS : readXattrs(calls, target, this.#options.capabilities ? type : "directory");
   }
 
   /** The header has promised this many bytes: a file that grows is cut. */
@@ -270,8 +279,6 @@ class Packing implements Disposable {
     return this.#options.failure(this.#pathOf(as), error);
   }
 }
-
-const NO_XATTRS: ReadonlyMap<string, string> = new Map();
 
 /**
  * Whether the error means that the file has vanished, has become another kind of thing, or belonged to a process that

@@ -52,6 +52,7 @@ export function plainAccess(root = "/", calls?: FileCalls): TreeAccess {
     },
     inside: (owner) => owner,
     owns: () => true,
+    capability: (value) => value,
     calls,
   };
 }

@@ -52,8 +52,13 @@ export interface TreeAccess {
   /** Whether the tree has an owner for these ids of the host. */
   owns(owner: Owner): boolean;
   /**
-   * Without them times are exact to the microsecond, files have no holes, and a file that is being written has a
-   * temporary name, which stays if this process is killed.
+   * The value of `security.capability` that gives a new file of the tree these capabilities only inside the tree.
+   * `undefined` if its files get none. `value` is that of a file of the host: VFS_CAP_REVISION_2 of capabilities(7).
+   */
+  capability(value: Buffer): Buffer | undefined;
+  /**
+   * Without them times are exact to the microsecond, files have no holes and no extended attributes, and a file that is
+   * being written has a temporary name, which stays if this process is killed.
    */
   readonly calls?: FileCalls | undefined;
 }

@@ -1,3 +1,5 @@
+import { nameBytes, nameText } from "./byte-name.ts";
+
 /** The folder that holds a path's last component, and that component; `"."` where the path names the folder itself. */
 export function splitPath(path: string): { readonly parent: string; readonly name: string } {
   const trimmed = path.replace(/\/+$/, "");
@@ -37,6 +39,16 @@ export function folderOfName(name: string): string | undefined {
 /** The last component of such a name. */
 export function lastOfName(name: string): string {
   return name.slice(name.lastIndexOf("/") + 1);
+}
+
+/** The last component of an entry's path, in the tree at the path `root`, as a byte string. */
+export function entryName(root: string, name: string): string {
+  return name === "" ? nameBytes(splitPath(root).name).toString("latin1") : lastOfName(name);
+}
+
+/** The path of an entry, in the tree at the path `root`, as text. */
+export function entryPath(root: string, name: string): string {
+  return joinPath(root, name === "" ? "." : nameText(Buffer.from(name, "latin1")));
 }
 
 /** Whether the folder `name` is `here` or lies in it; `undefined` is the folder above the root. */

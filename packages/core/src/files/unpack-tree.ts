@@ -1,44 +1,21 @@
-import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
-import type { Abortable } from "../contract/abortable.ts";
+import { linkSync, lstatSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { shown, type TarEntry } from "../tar/entry.ts";
 import { TarFault } from "../tar/header.ts";
 import { TarReader } from "../tar/reader.ts";
 import { mtimeNanoseconds } from "../tar/time.ts";
 import { ArrivingFile } from "./arriving-file.ts";
 import { openInPlace, openPending, temporaryName } from "./atomic-write.ts";
-import { nameBytes, nameText } from "./byte-name.ts";
-import { Descent, factsOf, identityOf } from "./descent.ts";
+import { identityOf } from "./descent.ts";
 import { setTime } from "./file-calls.ts";
 import { isAbsent } from "./file-stat.ts";
 import { openFolderAt } from "./folder-descriptor.ts";
 import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
-import { folderOfName, isWithin, joinPath, lastOfName, splitPath, treeName } from "./tree-path.ts";
+import { entryName, entryPath, folderOfName, lastOfName, treeName } from "./tree-path.ts";
+import { UnpackFolders } from "./unpack-folders.ts";
+import type { UnpackRules } from "./unpack-rules.ts";
+import { travellingXattrs } from "./xattrs.ts";
 import { yieldRegularly } from "./yield-regularly.ts";
-
-/** The rules of an unpacking, which differ between its users. */
-export interface UnpackRules extends Abortable {
-  /** Whether to enter an existing symlink in a folder's place: /lib of most distributions. */
-  readonly followLinks: boolean;
-  /**
-   * Whether every file appears as a whole. Otherwise only files that replace another do: writing a new file in place
-   * costs less.
-   */
-  readonly atomic: boolean;
-  /** Changes an entry before it is made; `undefined` leaves it out. */
-  admit(entry: TarEntry): TarEntry | undefined;
-  /** Makes the error for an archive that is no valid tree. */
-  refusal(fault: TarFault): Error;
-  /** Makes the error for a failure at a path of the access. */
-  failure(path: string, error: unknown): unknown;
-  /** Called with the number of bytes of content that are in place. */
-  onContent?(bytes: number): void;
-}
-
-interface FolderFacts {
-  readonly mode: number;
-  readonly mtime: bigint;
-}
 
 /**
  * Unpacks a tar at `root`: existing folders stay as they are and are merged, other things are replaced atomically.
@@ -54,15 +31,7 @@ export class TreeUnpacking {
   readonly #yieldNow: () => Promise<void> | undefined;
   /** What the reader found in the current chunk: the reader cannot wait for the file system. */
   readonly #found: (TarEntry | Buffer)[] = [];
-  #descent: Descent | undefined;
-  /** The name of the folder that the descent is in; `""` is the tree's root, `undefined` the folder above it. */
-  #here: string | undefined;
-  /**
-   * Folders that were made. They get their modes and times when they are left, because new entries change those.
-   */
-  readonly #folders = new Map<string, FolderFacts>();
-  /** The keys in `#folders` of the folders that the descent is in. */
-  readonly #entered: string[] = [];
+  readonly #folders: UnpackFolders;
   /** Files that were made: hard links may lead to them. */
   readonly #files = new Set<string>();
   #kind: "folder" | "other" | undefined;
@@ -75,6 +44,7 @@ export class TreeUnpacking {
     this.#root = root;
     this.#rules = rules;
     this.#yieldNow = yieldRegularly(rules.signal);
+    this.#folders = new UnpackFolders(access, root, rules, this.#yieldNow);
     this.#reader = new TarReader((fault) => rules.refusal(fault), {
       entry: (entry) => this.#found.push(entry),
       data: (bytes) => this.#found.push(bytes),
@@ -97,11 +67,8 @@ export class TreeUnpacking {
   async finish(): Promise<void> {
     this.#reader.end();
     if (this.#kind === undefined) throw this.#rules.refusal(new TarFault("the archive has no entry"));
-    while (this.#entered.length > 0) {
-      await this.#yieldNow();
-      this.#leave();
-    }
-    this.#descent?.[Symbol.dispose]();
+    await this.#folders.leaveAll();
+    this.#folders[Symbol.dispose]();
   }
 
   /** Closes everything that is open. Nothing is left of a file that is still arriving. */
@@ -111,7 +78,7 @@ export class TreeUnpacking {
     try {
       file?.discard();
     } finally {
-      this.#descent?.[Symbol.dispose]();
+      this.#folders[Symbol.dispose]();
     }
   }
 
@@ -119,20 +86,22 @@ export class TreeUnpacking {
     const name = treeName(entry.name);
     if (name === undefined) this.#refuse(entry, "has a name that no tree has");
     this.#judge(entry, name);
-    const admitted = this.#rules.admit(entry);
-    if (admitted === undefined) return;
+    const harmless = this.#rules.admit(entry);
+    if (harmless === undefined) return;
+    const xattrs = travellingXattrs(harmless, (why) => this.#refusal(entry, why));
+    const admitted = { ...harmless, xattrs };
     try {
       // A slash at the end asks for a folder. As open(2) with O_CREAT.
       if (this.#kind === "other" && this.#root.endsWith("/")) throw systemError("EISDIR", this.#root);
-      if (admitted.type === "directory") await this.#makeFolder(admitted, name);
+      if (admitted.type === "directory") await this.#folders.make(admitted, name);
       else if (admitted.type === "link") await this.#makeHardLink(admitted, name);
       else {
-        const folder = await this.#enter(folderOfName(name), admitted);
-        if (admitted.type === "symlink") this.#makeSymlink(admitted, folder, this.#lastOf(name));
+        const folder = await this.#folders.enter(folderOfName(name), admitted);
+        if (admitted.type === "symlink") this.#makeSymlink(admitted, folder, entryName(this.#root, name));
         else this.#openFile(admitted, folder, name);
       }
     } catch (error) {
-      throw this.#rules.failure(this.#pathOf(name), error);
+      throw this.#rules.failure(entryPath(this.#root, name), error);
     }
     if (this.#file?.isWhole) await this.#keep(this.#file);
   }
@@ -147,9 +116,11 @@ export class TreeUnpacking {
 
   /** Nothing else comes before its last byte, so the descent stays in `folder`. */
   #openFile(entry: TarEntry, folder: FolderHandle, name: string): void {
-    const { uid, gid, mode } = entry;
+    const { uid, gid, xattrs } = entry;
+    // Setting attributes needs the right to write: the mode comes last.
+    const mode = xattrs.size > 0 ? 0o600 : entry.mode;
     const open = this.#rules.atomic ? openPending : openInPlace;
-    const pending = open(this.#access, folder, bytesOf(this.#lastOf(name)), { uid, gid, mode });
+    const pending = open(this.#access, folder, bytesOf(entryName(this.#root, name)), { uid, gid, mode });
     this.#file = new ArrivingFile(pending, entry);
     this.#fileName = name;
   }
@@ -160,7 +131,7 @@ export class TreeUnpacking {
     try {
       await file.write(bytes, this.#yieldNow);
     } catch (error) {
-      throw this.#rules.failure(this.#pathOf(this.#fileName), error);
+      throw this.#rules.failure(entryPath(this.#root, this.#fileName), error);
     }
     this.#rules.onContent?.(bytes.length);
     if (file.isWhole) await this.#keep(file);
@@ -169,18 +140,10 @@ export class TreeUnpacking {
   async #keep(file: ArrivingFile): Promise<void> {
     this.#file = undefined;
     try {
-      this.#files.add(await file.keep(this.#access.calls));
+      this.#files.add(await file.keep(this.#access));
     } catch (error) {
-      throw this.#rules.failure(this.#pathOf(this.#fileName), error);
+      throw this.#rules.failure(entryPath(this.#root, this.#fileName), error);
     }
-  }
-
-  async #makeFolder(entry: TarEntry, name: string): Promise<void> {
-    const folder = await this.#enter(folderOfName(name), entry);
-    this.#enterOrMake(folder, this.#lastOf(name), name, entry);
-    // An existing folder stays as it is. If a folder is named twice, the last entry counts.
-    const key = this.#entered.at(-1) as string;
-    if (this.#folders.has(key)) this.#folders.set(key, { mode: entry.mode, mtime: mtimeNanoseconds(entry.mtime) });
   }
 
   #makeSymlink(entry: TarEntry, folder: FolderHandle, last: string): void {
@@ -194,14 +157,14 @@ export class TreeUnpacking {
   async #makeHardLink(entry: TarEntry, name: string): Promise<void> {
     const target = treeName(entry.target);
     if (target === undefined || target === "") this.#refuse(entry, "is a hard link to what no tree has");
-    const from = await this.#enter(folderOfName(target), undefined);
+    const from = await this.#folders.enter(folderOfName(target), undefined);
     const own = openFolderAt(from.path("."));
     try {
       const existing = placeOf(own, lastOfName(target));
       if (!this.#files.has(identityOf(lstatSync(existing, { bigint: true }))))
         this.#refuse(entry, "is a hard link to what was not sent before it");
-      const folder = await this.#enter(folderOfName(name), entry);
-      const last = this.#lastOf(name);
+      const folder = await this.#folders.enter(folderOfName(name), entry);
+      const last = entryName(this.#root, name);
       this.#replace(folder, last, (at) => this.#access.change(folder, bytesOf(last), () => linkSync(existing, at)));
     } catch (error) {
       if (isAbsent(error)) this.#refuse(entry, "is a hard link to what was not sent before it");
@@ -209,70 +172,6 @@ export class TreeUnpacking {
     } finally {
       own[Symbol.dispose]();
     }
-  }
-
-  /**
-   * Goes to the folder of this name. Makes missing folders, with the owner of the entry if there is one. A name can
-   * have many thousand folders.
-   */
-  async #enter(name: string | undefined, entry: TarEntry | undefined): Promise<FolderHandle> {
-    this.#descent ??= new Descent(this.#access.openFolder(splitPath(this.#root).parent));
-    while (!isWithin(name, this.#here)) {
-      await this.#yieldNow();
-      this.#leave();
-    }
-    if (name !== undefined && this.#here === undefined)
-      this.#enterOrMake(this.#descent.folder, this.#rootName, "", entry);
-    while (this.#here !== name) {
-      await this.#yieldNow();
-      const start = this.#here === "" ? 0 : (this.#here as string).length + 1;
-      const end = (name as string).indexOf("/", start);
-      const next = end < 0 ? (name as string) : (name as string).slice(0, end);
-      this.#enterOrMake(this.#descent.folder, next.slice(start), next, entry);
-    }
-    return this.#descent.folder;
-  }
-
-  /** Enters `last` of `folder`, where the descent is; its name in the tree is `name`. */
-  #enterOrMake(folder: FolderHandle, last: string, name: string, owner: TarEntry | undefined): void {
-    const descent = this.#descent as Descent;
-    let made = false;
-    try {
-      descent.enter(last);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT" && owner !== undefined) {
-        const at = placeOf(folder, last);
-        this.#access.create(at, owner, () => mkdirSync(at, 0o700));
-        descent.enter(last);
-        made = true;
-      } else if (code === "ENOTDIR" && isSymlink(placeOf(folder, last))) {
-        if (!this.#rules.followLinks)
-          throw this.#rules.refusal(
-            new TarFault(`there is a symlink in the place of the folder ${shown(name || ".")}`),
-          );
-        descent.enterElsewhere(this.#access.openFolder(this.#pathOf(name)));
-      } else throw error;
-    }
-    const key = identityOf(factsOf(descent.folder));
-    this.#entered.push(key);
-    this.#here = name;
-    if (made) this.#folders.set(key, { mode: 0o755, mtime: BigInt(Date.now()) * 1_000_000n });
-    // A folder that was filled and left may be read-only by now.
-    else if (this.#folders.has(key)) chmodSync(selfOf(descent.folder), 0o700);
-  }
-
-  #leave(): void {
-    const descent = this.#descent as Descent;
-    const facts = this.#folders.get(this.#entered.at(-1) as string);
-    if (facts !== undefined) {
-      // First of all, while it can surely be entered.
-      setTime(this.#access.calls, descent.folder.path("."), facts.mtime);
-      chmodSync(selfOf(descent.folder), facts.mode);
-    }
-    descent.leave();
-    this.#entered.pop();
-    this.#here = folderOfName(this.#here as string);
   }
 
   /** Puts what `make` makes in the place of `name`, unless a folder is there. */
@@ -287,20 +186,12 @@ export class TreeUnpacking {
     }
   }
 
-  get #rootName(): string {
-    return nameBytes(splitPath(this.#root).name).toString("latin1");
-  }
-
-  #lastOf(name: string): string {
-    return name === "" ? this.#rootName : lastOfName(name);
-  }
-
-  #pathOf(name: string): string {
-    return joinPath(this.#root, name === "" ? "." : nameText(bytesOf(name)));
-  }
-
   #refuse(entry: TarEntry, why: string): never {
-    throw this.#rules.refusal(new TarFault(`the tar entry ${shown(entry.name)} ${why}`));
+    throw this.#refusal(entry, why);
+  }
+
+  #refusal(entry: TarEntry, why: string): Error {
+    return this.#rules.refusal(new TarFault(`the tar entry ${shown(entry.name)} ${why}`));
   }
 }
 
@@ -308,17 +199,8 @@ function bytesOf(name: string): Buffer {
   return Buffer.from(name, "latin1");
 }
 
-/** A path of the folder itself, which works even if the folder is not searchable. */
-function selfOf(folder: FolderHandle): string {
-  return `/proc/self/fd/${folder.fd}`;
-}
-
 function placeOf(folder: FolderHandle, name: string): Buffer {
   return folder.path(bytesOf(name));
-}
-
-function isSymlink(path: Buffer): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function removeIfThere(path: Buffer): void {

@@ -3,6 +3,7 @@ import { nameBytes } from "../files/byte-name.ts";
 import { folderOf } from "../files/folder-descriptor.ts";
 import { systemError } from "../files/plain-access.ts";
 import type { FolderHandle, Owner, TreeAccess } from "../files/tree-access.ts";
+import { capabilityOfNamespace } from "../files/xattrs.ts";
 import { withFileIdentity } from "./file-identity.ts";
 import { type Idmap, idInside, idOutside, isMapped } from "./idmap.ts";
 import { openat2, openat2IfThere, RESOLVE } from "./openat2.ts";
@@ -73,6 +74,9 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
     isMountPoint,
     inside: (owner) => ({ uid: idInside(options.idmap, owner.uid), gid: idInside(options.idmap, owner.gid) }),
     owns,
+    // Root of a container with its own ids is not root of the host, so its capabilities must not hold there.
+    capability: (value) =>
+      options.idmap === undefined ? value : capabilityOfNamespace(value, idOutside(options.idmap, 0)),
     calls: nativeFileCalls(),
   };
 }

@@ -28,7 +28,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LocalFiles, plainAccess } from "../../src/files/index.ts";
 import { nativeFileCalls } from "../../src/system/syscall.ts";
 import { TarWriter } from "../../src/tar/writer.ts";
-import { makeRoot } from "./support/root.ts";
+import { makeRoot, owner } from "./support/root.ts";
 
 let root: string;
 let files: LocalFiles;
@@ -49,6 +49,76 @@ const at = (path: string) => join(root, path);
 const bytes = (path: string) => Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path, "latin1")]);
 
 describe("a tree that is read and written", () => {
+  const { setXattr, xattr, xattrNames } = nativeFileCalls();
+
+  it("keeps the attributes user.* of files and folders, and nothing else", async () => {
+    mkdirSync(at("from/sub"));
+    writeFileSync(at("from/file"), "content");
+    for (const name of ["sub", "file"]) setXattr(bytes(`from/${name}`), "user.a", Buffer.from([0, 255, 61, 10]));
+    // Read-only for its owner: attributes come before the mode.
+    await chmod(at("from/file"), 0o400);
+    await chmod(at("from/sub"), 0o500);
+    await copy("/from", "/to");
+    for (const name of ["sub", "file"]) {
+      expect(xattr(bytes(`to/${name}`), "user.a")).toEqual(Buffer.from([0, 255, 61, 10]));
+      expect(statSync(at(`to/${name}`))).toMatchObject({ mode: statSync(at(`from/${name}`)).mode });
+      expect(statSync(at(`to/${name}`)).mtimeMs).toBe(statSync(at(`from/${name}`)).mtimeMs);
+    }
+    for (const name of ["from/sub", "to/sub"]) await chmod(at(name), 0o700);
+  });
+
+  it("takes of attributes only what may travel, and sets it on what it made", async () => {
+    mkdirSync(at("to"));
+    const writer = new TarWriter();
+    const facts = { target: "", mode: 0o700, uid: owner.uid, gid: owner.gid, mtime: "0", size: 0 };
+    const xattrs = new Map(
+      ["user.a", "trusted.a", "security.selinux", "system.posix_acl_access", "user.", "user.\0b", "users.a"].map(
+        (name) => [name, "value"] as const,
+      ),
+    );
+    for (const name of [".", "sub"]) writer.entry({ ...facts, name, type: "directory", xattrs });
+    writer.entry({ ...facts, name: "link", type: "symlink", target: "sub", xattrs });
+    writer.entry({ ...facts, name: "file", type: "file", xattrs });
+    writer.end();
+    const { stream, done } = await files.writeTree("/to");
+    stream.end(writer.take());
+    await done;
+    const names = (path: string) => xattrNames(bytes(path)).filter((name) => name !== "security.selinux");
+    expect(["to", "to/link", "to/sub", "to/file"].map(names)).toEqual([[], [], ["user.a"], ["user.a"]]);
+  });
+
+  it("leaves attributes out where the file system has none of that kind, and says why it fails elsewhere", async () => {
+    setXattr(bytes("from"), "user.a", Buffer.from("x"));
+    const calls = nativeFileCalls();
+    files = new LocalFiles(plainAccess(root, { ...calls, setXattr: () => false }));
+    await copy("/from", "/to");
+    const full = Object.assign(new Error("setxattr: ENOSPC"), { code: "ENOSPC" });
+    files = new LocalFiles(
+      plainAccess(root, {
+        ...calls,
+        setXattr: () => {
+          throw full;
+        },
+      }),
+    );
+    await expect(copy("/from", "/other")).rejects.toMatchObject({ errno: "ENOSPC" });
+  });
+
+  it("says E2BIG of a file with more attributes than would be unpacked, and reads no more of them", async () => {
+    let read = 0;
+    const names = Array.from({ length: 5000 }, (_, i) => `user.${i}`);
+    const xattr = () => {
+      read += 1;
+      return Buffer.alloc(65_536);
+    };
+    files = new LocalFiles(plainAccess(root, { ...nativeFileCalls(), xattrNames: () => names, xattr }));
+    await expect(copy("/from", "/to")).rejects.toMatchObject({
+      errno: "E2BIG",
+      message: expect.stringContaining("more than 524288"),
+    });
+    expect(read).toBe(8);
+  });
+
   it("keeps hard links, in whatever folders they are", async () => {
     mkdirSync(at("from/a/b"), { recursive: true });
     writeFileSync(at("from/a/b/file"), "content");

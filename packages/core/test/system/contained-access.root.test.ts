@@ -22,7 +22,9 @@ import { pipeline } from "node:stream/promises";
 import { LocalFiles } from "@pileus/core/files";
 import { requires } from "@pileus/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { packHostTree } from "../../src/engine/transfer/pack-host-tree.ts";
 import { containedAccess } from "../../src/system/contained-access.ts";
+import { nativeFileCalls } from "../../src/system/syscall.ts";
 import { listed } from "../files/support/root.ts";
 
 const O_PATH = 0o10000000;
@@ -158,6 +160,28 @@ describe("owners", () => {
       expect(await mapped.stat("/private/file")).toMatchObject({ uid: 5, gid: 6 });
       expect(await text(await mapped.read("/private/link"))).toBe("x");
       expect(await mapped.stat("/private")).toMatchObject({ uid: 9, mode: 0o700 });
+    }),
+  );
+  it(
+    "come with capabilities that hold inside, and mean nothing to the host where the ids inside are others",
+    requires(["root"], async () => {
+      const { setXattr, xattr } = nativeFileCalls();
+      // cap_net_raw=ep: capabilities(7), struct vfs_cap_data.
+      const plain = Buffer.from(`0100000200200000${"00".repeat(12)}`, "hex");
+      await writeFile(join(root, "ping"), "content");
+      setXattr(Buffer.from(join(root, "ping")), "security.capability", plain);
+      for (const [to, idmap] of [
+        ["same", undefined],
+        ["mapped", IDMAP],
+      ] as const) {
+        const { stream, done } = await filesOf(root, idmap).writeTree(`/${to}`, {});
+        await Promise.all([pipeline(packHostTree(join(root, "ping"), {}), stream), done]);
+      }
+      expect(xattr(Buffer.from(join(root, "same")), "security.capability")).toEqual(plain);
+      const mapped = xattr(Buffer.from(join(root, "mapped")), "security.capability");
+      expect(mapped?.readUInt32LE(0)).toBe(0x03000001);
+      expect(mapped?.subarray(4, 20)).toEqual(plain.subarray(4));
+      expect(mapped?.readUInt32LE(20)).toBe(IDMAP.base);
     }),
   );
   it(

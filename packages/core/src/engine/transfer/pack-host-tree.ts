@@ -25,6 +25,7 @@ export async function* packHostTree(source: string, options: PushOptions): Async
     yield* packEntries(access, source, access.openFolder(splitPath(source).parent), {
       verb: "push",
       dereference,
+      capabilities: true,
       signal,
       failure,
       onContent,

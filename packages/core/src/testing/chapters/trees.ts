@@ -20,6 +20,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Progress } from "../../contract/abortable.ts";
+import { nativeFileCalls } from "../../system/syscall.ts";
 import { noise, rejectsExactly, rejectsWith } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { facts, fails } from "./files.ts";
@@ -115,6 +116,15 @@ export function describeTrees(fixture: Fixture): void {
       assert.equal(String(await files.readAll("/srv/kit/tree/sub/kept")), "kept");
       assert.deepEqual(facts(await files.stat("/srv/kit/tree/sub")), { type: "directory", mode: 0o750, uid, gid });
     });
+    it("give a file that replaces another the owner and mode of what arrives", async ({ files }, host) => {
+      const { uid, gid } = fixture.account;
+      await writeFile(join(host, "f"), "new");
+      await chmod(join(host, "f"), 0o640);
+      await files.write("/srv/kit/f", "old", { uid: 0, gid: 0, mode: 0o600 });
+      await files.push(join(host, "f"), "/srv/kit/f", { uid, gid });
+      assert.equal(await files.readText("/srv/kit/f"), "new");
+      assert.deepEqual(facts(await files.stat("/srv/kit/f")), { type: "file", mode: 0o640, uid, gid });
+    });
     it("treat a path with a slash at the end as a folder", async ({ files }, host) => {
       await writeFile(join(host, "f"), "");
       await fails(files.push(join(host, "f"), "/srv/kit/new/"), "EISDIR");
@@ -157,6 +167,31 @@ export function describeTrees(fixture: Fixture): void {
       assert.deepEqual([content.slice(0, 5), content.slice(-3)], ["begin", "end"]);
       for (const path of ["file", "sub", "holes"])
         assert.equal((await back(path)).mtimeNs, (await lstat(join(tree, path), { bigint: true })).mtimeNs, path);
+    });
+    it("keep the extended attributes user.*, of files and folders", async ({ files }, host) => {
+      const { setXattr, xattrNames, xattr } = nativeFileCalls();
+      const [tree, back] = [join(host, "tree"), join(host, "back")];
+      const value = noise(300);
+      await mkdir(join(tree, "sub"), { recursive: true });
+      await writeFile(join(tree, "file"), "content");
+      await chmod(join(tree, "file"), 0o444);
+      // Where the host's file system has none, none may come back.
+      const has = setXattr(Buffer.from(join(tree, "sub")), "user.pileus.kit", value);
+      if (has) {
+        await chmod(join(tree, "file"), 0o600);
+        setXattr(Buffer.from(join(tree, "file")), "user.pileus.\xfc", Buffer.alloc(0));
+        await chmod(join(tree, "file"), 0o444);
+      }
+      await files.push(tree, "/srv/kit/tree");
+      await files.pull("/srv/kit/tree", back);
+      const found = (path: string) => {
+        const at = Buffer.from(join(back, path));
+        const names = xattrNames(at).filter((name) => name.startsWith("user."));
+        return names.map((name) => [name, xattr(at, name)?.toString("latin1")]);
+      };
+      assert.deepEqual(found("sub"), has ? [["user.pileus.kit", value.toString("latin1")]] : []);
+      assert.deepEqual(found("file"), has ? [["user.pileus.\xfc", ""]] : []);
+      assert.equal((await lstat(join(back, "file"))).mode & 0o777, 0o444);
     });
     it("copy symlinks as links, or with dereference their targets", async ({ files }, host) => {
       await mkdir(join(host, "elsewhere"));

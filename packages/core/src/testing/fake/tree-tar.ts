@@ -2,6 +2,7 @@ import { Readable, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { FileError } from "../../contract/errors.ts";
 import { nameBytes, nameText } from "../../files/byte-name.ts";
+import { NO_XATTRS, travellingXattrs } from "../../files/xattrs.ts";
 import { type Extent, storedSize, type TarEntry } from "../../tar/entry.ts";
 import { TarReader, type TarSink } from "../../tar/reader.ts";
 import { mtimeNanoseconds, mtimeText } from "../../tar/time.ts";
@@ -34,9 +35,9 @@ function* entriesOf(
   name: string,
   names: Map<TreeNode, string>,
 ): Generator<readonly [TarEntry, Buffer]> {
-  const { mode, uid, gid } = node;
+  const { mode, uid, gid, xattrs = NO_XATTRS } = node;
   const mtime = mtimeText(node.mtimeNs);
-  const facts = { name: bytesOf(name), target: "", mode, uid, gid, mtime, size: 0, xattrs: new Map() };
+  const facts = { name: bytesOf(name), target: "", mode, uid, gid, mtime, size: 0, xattrs };
   const first = names.get(node);
   switch (node.type) {
     case "file":
@@ -152,7 +153,8 @@ function unpackEntry(tree: FakeTree, root: string, entry: TarEntry, content: Buf
   if (names.includes("..")) throw new FileError({ verb: "write", path, errno: "EINVAL", detail: "it leaves the tree" });
   const { folder, name, node } = tree.place("write", path, { follow: false });
   const { mode, uid, gid } = entry;
-  const facts = { mode, uid, gid, mtimeNs: mtimeNanoseconds(entry.mtime) };
+  const xattrs = travellingXattrs(entry, (detail) => new FileError({ verb: "write", path, errno: "EINVAL", detail }));
+  const facts = { mode, uid, gid, mtimeNs: mtimeNanoseconds(entry.mtime), xattrs };
   if (entry.type === "directory") {
     // An existing folder stays as it is.
     if (node === undefined) folder.entries.set(name, folderNode(facts));

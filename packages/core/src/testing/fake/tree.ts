@@ -9,6 +9,8 @@ interface NodeFacts {
   gid: number;
   /** Nanoseconds since the epoch. */
   mtimeNs: bigint;
+  /** Extended attributes, byte strings. */
+  readonly xattrs?: ReadonlyMap<string, string>;
 }
 
 /** Content is replaced, never modified: an earlier reader keeps the old content. */

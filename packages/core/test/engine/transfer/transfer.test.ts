@@ -20,6 +20,7 @@ import { PassThrough, Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { packHostTree } from "../../../src/engine/transfer/pack-host-tree.ts";
 import { unpackOnHost } from "../../../src/engine/transfer/unpack-on-host.ts";
+import { nativeFileCalls } from "../../../src/system/syscall.ts";
 import type { TarEntry } from "../../../src/tar/entry.ts";
 import { TarWriter } from "../../../src/tar/writer.ts";
 
@@ -82,6 +83,30 @@ describe("what is pulled", () => {
     expect(lstatSync(join(target, "sub")).mode & 0o777).toBe(0o500);
     expect(lstatSync(join(target, "sub/file"))).toMatchObject({ mtimeMs: 1_000_000 });
     await chmod(join(target, "sub"), 0o700);
+  });
+
+  it("has the attributes user.*, but no capabilities", async () => {
+    const capability = Buffer.alloc(20);
+    capability.writeUInt32LE(0x02000001, 0);
+    const xattrs = new Map([
+      ["user.a", "value"],
+      ["security.capability", capability.toString("latin1")],
+    ]);
+    await pull(tar({ name: ".", content: "x", xattrs }));
+    const { xattrNames } = nativeFileCalls();
+    expect(xattrNames(Buffer.from(target)).filter((name) => name !== "security.selinux")).toEqual(["user.a"]);
+  });
+
+  it.each([
+    ["a long name", [[`user.${"n".repeat(251)}`, ""]], "a name of 256 bytes"],
+    ["a long value", [["user.a", "v".repeat(65_537)]], "65537 bytes"],
+    ["very many", Array.from({ length: 1025 }, (_, i) => [`user.${i}`, ""]), "1025 extended attributes"],
+    ["much in all", Array.from({ length: 9 }, (_, i) => [`user.${i}`, "v".repeat(65_000)]), "more than 524288"],
+  ] as const)("is refused with attributes that no file has: %s", async (_what, xattrs, why) => {
+    const sent = new Map(xattrs as readonly (readonly [string, string])[]);
+    const refused = pull(tar({ name: ".", content: "x", xattrs: sent }));
+    await expect(refused).rejects.toMatchObject({ code: "ERR_PROTOCOL", message: expect.stringContaining(why) });
+    expect(existsSync(target)).toBe(false);
   });
 
   it("may describe a folder twice: the last entry counts", async () => {

@@ -40,6 +40,10 @@ export const TREE_FAULTS: readonly Fault[] = [
   fault("makes files of nothing of hard links", WHOLE, (entry) =>
     entry.type === "link" ? { ...entry, type: "file", target: "" } : entry,
   ),
+  fault("forgets extended attributes", "keep the extended attributes user.*, of files and folders", (entry) => ({
+    ...entry,
+    xattrs: new Map(),
+  })),
   fault("puts U+FFFD in the place of bytes", "keep names that are not UTF-8, and distinguish them", (entry) => ({
     ...entry,
     name: byteString(textOf(entry.name)),
