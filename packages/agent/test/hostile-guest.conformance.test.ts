@@ -138,15 +138,15 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
   const entry = (name: string) =>
     JSON.stringify({ name, type: "file", size: 0, mode: 0, uid: 0, gid: 0, mtime: 0, mtimeNs: "0" });
   it.each([
-    ["an entry named a/b", entry("a/b")],
-    ["an entry named ..", entry("..")],
-    ["30,000 nested arrays", nested.toString()],
+    ["an entry named a/b", `${entry("a/b")}\n`],
+    ["an entry named ..", `${entry("..")}\n`],
+    ["30,000 nested arrays", `${nested}\n`],
+    ["an entry that is cut short", `${entry("a")}\n${entry("b").slice(0, -1)}`],
   ])("after a listing with %s", async (_, said) => {
     const { client, inside, outcome } = await answered(async (c) => (await c.files.list("/", {})).toArray(), started);
-    const line = Buffer.from(`${said}\n`);
     inside.write(
       Buffer.concat([
-        frame(FRAME.data, 1, 1, line),
+        frame(FRAME.data, 1, 1, Buffer.from(said)),
         frame(FRAME.end, 1, 1),
         frame(FRAME.close, 1, 0, json({ ok: true })),
       ]),

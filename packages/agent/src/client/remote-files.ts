@@ -76,6 +76,8 @@ export class RemoteFiles implements FileOperations {
         if (rest.length > MAX_LINE) this.#entry("");
         timer = wait();
       }
+      // A listing that was cut short within a line is a protocol error.
+      if (rest.length > 0) yield this.#entry(rest.toString("utf8"));
     } catch (error) {
       // A reason may be no Error, but a stream can only fail with an Error.
       options.signal?.throwIfAborted();
