@@ -7,7 +7,11 @@ export default defineConfig({
   platform: "node",
   dts: false,
   sourcemap: true,
-  // With it, for tsc would take declarations that are gone for up to date: a leading dot hides it from "everything".
+  // The package has the sources themselves.
+  esbuildOptions: (options) => {
+    options.sourcesContent = false;
+  },
+  // It goes with the declarations: `tsc -b` would otherwise take those for up to date.
   clean: [".tsbuildinfo"],
   splitting: true,
 });

@@ -7,7 +7,11 @@ export default defineConfig({
   platform: "node",
   dts: false,
   sourcemap: true,
-  // Else `tsc -b` takes the declarations, which are cleaned too, for still there.
+  // The package has the sources themselves.
+  esbuildOptions: (options) => {
+    options.sourcesContent = false;
+  },
+  // It goes with the declarations: `tsc -b` would otherwise take those for up to date.
   clean: [".tsbuildinfo"],
   splitting: true,
 });
