@@ -3,7 +3,6 @@
  * chroot(1). This is no sandbox: root inside is root of the host. It has only the capability `exec`; the engine refuses
  * the rest. An instance ends when its init and all descendants of the init have ended.
  */
-import { spawn as start } from "node:child_process";
 import { open, readdir, readFile, readlink, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -22,6 +21,7 @@ import {
   type Running,
   signalProcess,
   spawn,
+  spawnDetached,
   TOOL_ENV,
 } from "@pileus/core/driver";
 import { z } from "zod";
@@ -70,26 +70,18 @@ class ChrootBackend implements Backend<"exec"> {
   async launch(instance: InstanceContext, { signal }: Abortable): Promise<Running<"exec">> {
     const root = await realpath(join(instance.folder, "root"));
     const { init } = instance.config["chroot"] as z.output<typeof Section>;
-    const env = { ...TOOL_ENV, container: "chroot", ...instance.config.env };
     // The open file holds the lock for as long as any process has it open. So its release tells of the end, also after
     // an adoption.
     const alive = await open(join(instance.run, "alive"), "w");
     try {
       await spawn(["flock", "3"], { descriptors: [alive.fd], signal });
-      // It waits for our word before it goes on, and ends if we die before its identity is on file.
-      const argv = ["-c", 'read -r go && exec "$@" </dev/null', "sh", ...argvInside(root, { argv: init })];
-      const child = start("/bin/sh", argv, { detached: true, env, stdio: ["pipe", "ignore", "ignore", alive.fd] });
-      const status = new Promise<ExitStatus>((resolve) => {
-        child.on("exit", (code, by) =>
-          resolve(by ? { kind: "signaled", signal: by } : { kind: "exited", code: code ?? 0 }),
-        );
+      const program = spawnDetached(argvInside(root, { argv: init }), {
+        env: { ...TOOL_ENV, container: "chroot", ...instance.config.env },
+        descriptors: ["ignore", "ignore", alive.fd],
       });
-      const identity = await identifyProcess(child.pid ?? 0);
-      if (identity === undefined) throw new Error("sh has ended before it began");
-      await writeFile(join(instance.run, "init.json"), JSON.stringify(identity));
-      child.stdin?.end("go\n");
-      child.unref();
-      return running(instance, root, identity, status);
+      await writeFile(join(instance.run, "init.json"), JSON.stringify(program.identity));
+      program.begin();
+      return running(instance, root, program.identity, program.exit);
     } finally {
       await alive.close();
     }

@@ -74,6 +74,7 @@ export { type PlanRules, renderPlan } from "./plan.ts";
 export { ProgramGroup } from "./program-group.ts";
 export { programOnPipes } from "./program-on-pipes.ts";
 export { programOnTerminal, type TerminalProgram } from "./program-on-terminal.ts";
+export { type DetachedProgram, type SpawnDetachedOptions, spawnDetached } from "./spawn-detached.ts";
 
 // — The host: tools, processes, files, mounts, interfaces —
 
