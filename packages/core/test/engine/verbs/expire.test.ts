@@ -149,12 +149,15 @@ describe("ephemeral", () => {
     const readying = gate();
     place.scripted.script.ready = readying.pass;
     await expect(host.ephemeral(CONFIG, { ready: { timeout: 20 } })).rejects.toMatchObject({ name: "TimeoutError" });
+    const again = gate();
+    place.scripted.script.ready = again.pass;
     const controller = new AbortController();
     const waiting = host.ephemeral(CONFIG, { ready: true, signal: controller.signal });
-    await readying.arrived;
+    await again.arrived;
     controller.abort("enough");
     await expect(waiting).rejects.toBe("enough");
     readying.open();
+    again.open();
     await vi.waitFor(async () => expect(await instances()).toEqual([]), 20_000);
     expect(place.scripted.runs.size).toBe(0);
   });
