@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { CommandError, HostError } from "../../src/contract/errors.ts";
 import { dyingWithUs, spawn } from "../../src/system/spawn.ts";
+import { TOOL_ENV } from "../../src/system/tool-env.ts";
 
 const failure = (promise: Promise<unknown>) => promise.catch((reason: unknown) => reason);
 
@@ -75,7 +76,9 @@ it("keeps a tool to the longest file that it may write", async () => {
 it("refuses with the reason, and not by the death of this process, where descriptors run out", async () => {
   const script = fileURLToPath(new URL("without-descriptors.ts", import.meta.url));
   const argv = ["prlimit", "--nofile=64", process.execPath, "--import", "tsx", "--conditions=@pileus/source", script];
-  const { stdout } = await spawn(argv, { cwd: import.meta.dirname });
+  // tsx would hold descriptors while it fills its cache.
+  const env = { ...TOOL_ENV, TSX_DISABLE_CACHE: "1" };
+  const { stdout } = await spawn(argv, { cwd: import.meta.dirname, env });
   expect(JSON.parse(stdout)).toEqual(
     ["spawn", "spawn with input", "startTool", "openUserNamespace"].map((way) => [way, ["descriptors"]]),
   );
