@@ -207,15 +207,16 @@ describe("exec", () => {
       setImmediate(() => place.scripted.runs.get("a")?.end({ kind: "exited", code: 3 }));
       throw lost;
     };
-    for (const refused of [instance.exec(["a"]), instance.run(["a"])])
-      await expect(refused).rejects.toMatchObject({
-        code: "ERR_INSTANCE_STATE",
-        state: "stopped",
-        exit: { reason: "program", status: { kind: "exited", code: 3 } },
-        lastLines: "log of a",
-        message:
-          'cannot exec in instance "a": it is stopped and must be running; it exited with 3; its last output: log of a',
-      });
+    const refusal = {
+      code: "ERR_INSTANCE_STATE",
+      state: "stopped",
+      exit: { reason: "program", status: { kind: "exited", code: 3 } },
+      lastLines: "log of a",
+      message:
+        'cannot exec in instance "a": it is stopped and must be running; it exited with 3; its last output: log of a',
+    };
+    const both = [instance.exec(["a"]), instance.run(["a"])];
+    await Promise.all(both.map((refused) => expect(refused).rejects.toMatchObject(refusal)));
   });
 
   it("whose instance ended before its program rejects likewise", async () => {
