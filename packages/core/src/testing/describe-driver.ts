@@ -13,6 +13,7 @@ import { describeOtherHost } from "./chapters/other-host.ts";
 import { describePlaces } from "./chapters/places.ts";
 import { describeRecover } from "./chapters/recover.ts";
 import { describeStop } from "./chapters/stop.ts";
+import { describeTreeLinks } from "./chapters/tree-links.ts";
 import { describeTrees } from "./chapters/trees.ts";
 import { Fixture } from "./kit/fixture.ts";
 import type { DriverSubject, Runner } from "./kit/subject.ts";
@@ -39,6 +40,7 @@ export function describeDriver(runner: Runner, subject: DriverSubject): void {
     describeFiles(fixture);
     describePlaces(fixture);
     describeTrees(fixture);
+    describeTreeLinks(fixture);
     describeEvents(fixture);
     describeCancel(fixture);
     describeOtherHost(fixture);

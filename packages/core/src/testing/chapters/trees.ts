@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { truncateSync } from "node:fs";
 import {
   appendFile,
@@ -7,43 +6,24 @@ import {
   link,
   lstat,
   mkdir,
-  mkdtemp,
   readdir,
   readFile,
-  readlink,
   rm,
   symlink,
   truncate,
-  utimes,
   writeFile,
 } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Progress } from "../../contract/abortable.ts";
 import { nativeFileCalls } from "../../system/syscall.ts";
 import { noise, rejectsExactly, rejectsWith } from "../kit/expect.ts";
-import type { AnyInstance, Fixture } from "../kit/fixture.ts";
+import type { Fixture } from "../kit/fixture.ts";
+import { lookAt, makeTree, treeTests } from "../kit/tree-test.ts";
 import { facts, fails } from "./files.ts";
 
-/** Chapter: push and pull of trees, and symlinks that try to lead outside. */
+/** Chapter: push and pull of trees. */
 export function describeTrees(fixture: Fixture): void {
-  /** `test` gets the instance and an empty folder of the host. `/srv/kit` inside is empty too. */
-  const it = (name: string, test: (instance: AnyInstance, host: string) => Promise<void>) =>
-    fixture.it(
-      name,
-      async () => {
-        const instance = await fixture.running();
-        await instance.files.remove("/srv/kit", { recursive: true });
-        await instance.files.mkdir("/srv/kit", { recursive: true });
-        const host = await mkdtemp(join(tmpdir(), "pileus-kit-tree-"));
-        try {
-          await test(instance, host);
-        } finally {
-          await rm(host, { recursive: true, force: true });
-        }
-      },
-      "files",
-    );
+  const it = treeTests(fixture);
 
   fixture.describe("push and pull", () => {
     it("give what arrives its owner, also in a folder with the setgid bit", async ({ files }, host) => {
@@ -290,96 +270,4 @@ export function describeTrees(fixture: Fixture): void {
       await rejectsWith(files.push(host, "relative"), "ERR_CONFIG");
     });
   });
-
-  fixture.describe("symlinks inside", () => {
-    it("are reported as links by stat and list, and followed by read", async ({ files }, host) => {
-      await symlink("f", join(host, "link"));
-      await writeFile(join(host, "f"), "content");
-      await files.push(host, "/srv/kit/d");
-      const { type, target } = await files.stat("/srv/kit/d/link");
-      assert.deepEqual([type, target], ["symlink", "f"]);
-      assert.deepEqual(
-        (await files.listAll("/srv/kit/d")).map((entry) => [entry.name, entry.target]),
-        [
-          ["f", undefined],
-          ["link", "f"],
-        ],
-      );
-      assert.equal(String(await files.readAll("/srv/kit/d/link")), "content");
-    });
-    it("cannot lead outside, whether absolute or relative", async ({ files }, host) => {
-      await writeFile(join(host, "secret"), "of the host");
-      await mkdir(join(host, "links"));
-      const up = "../".repeat(30);
-      await symlink(join(host, "secret"), join(host, "links/absolute"));
-      await symlink(`${up}${host.slice(1)}/secret`, join(host, "links/relative"));
-      await symlink(host, join(host, "links/folder"));
-      await files.push(join(host, "links"), "/srv/kit/links");
-      for (const path of ["absolute", "relative", "folder/secret", `${up}${host.slice(1)}/secret`]) {
-        await fails(files.readAll(`/srv/kit/links/${path}`), "ENOENT");
-        await fails(files.write(`/srv/kit/links/${path}`, "overwritten"), "ENOENT");
-        await files.remove(`/srv/kit/links/folder/secret`, { recursive: true });
-      }
-      await fails(files.listAll("/srv/kit/links/folder"), "ENOENT");
-      await fails(files.push(join(host, "secret"), "/srv/kit/links/folder/planted"), "ENOENT");
-      assert.deepEqual((await readdir(host)).sort(), ["links", "secret"]);
-      assert.equal(await readFile(join(host, "secret"), "utf8"), "of the host");
-    });
-    it("stay symlinks when pulled, and nothing is written through them", async ({ files }, host) => {
-      await writeFile(join(host, "secret"), "of the host");
-      await mkdir(join(host, "links"));
-      await symlink(join(host, "secret"), join(host, "links/f"));
-      await files.push(join(host, "links"), "/srv/kit/links");
-      await files.pull("/srv/kit/links", join(host, "back"));
-      assert.equal(await readlink(join(host, "back/f")), join(host, "secret"));
-      // Now a file inside has the name of a symlink on the host.
-      await files.remove("/srv/kit/links/f");
-      await files.write("/srv/kit/links/f", "from inside");
-      await files.pull("/srv/kit/links", join(host, "back"));
-      assert.equal(await readFile(join(host, "secret"), "utf8"), "of the host");
-    });
-    it("of the instance's own /etc/passwd are its own", async ({ files }, host) => {
-      await symlink("/etc/passwd", join(host, "passwd"));
-      await files.push(host, "/srv/kit/d");
-      assert.ok((await files.readAll("/srv/kit/d/passwd")).equals(await files.readAll("/etc/passwd")));
-    });
-  });
-}
-
-async function makeTree(root: string): Promise<void> {
-  const long = "a-rather-long-name-".repeat(10);
-  for (const folder of ["", "empty", "deep/er/est", "ünï ☁", long])
-    await mkdir(join(root, folder), { recursive: true });
-  await writeFile(join(root, "file"), "content\n");
-  await writeFile(join(root, "nothing"), "");
-  await writeFile(join(root, "deep/er/est/large"), noise(2 ** 20 + 512 + 1));
-  await writeFile(join(root, "ünï ☁", "-name with\nnewline"), "x");
-  await writeFile(join(root, long, long), long);
-  await symlink("deep/er", join(root, "link"));
-  await symlink("/nowhere/at all", join(root, "dangling"));
-  await chmod(join(root, "file"), 0o600);
-  await chmod(join(root, "nothing"), 0o755);
-  await chmod(join(root, "empty"), 0o700);
-  await utimes(join(root, "file"), 1_000_000_000, 1_000_000_000);
-}
-
-/** What matters of a tree on the host, by relative path. */
-async function lookAt(root: string): Promise<Record<string, unknown>> {
-  const found: Record<string, unknown> = {};
-  const visit = async (path: string): Promise<void> => {
-    const stat = await lstat(join(root, path));
-    const mode = (stat.mode & 0o7777).toString(8);
-    if (stat.isSymbolicLink()) found[path] = { target: await readlink(join(root, path)) };
-    else if (stat.isFile()) {
-      const sha256 = createHash("sha256")
-        .update(await readFile(join(root, path)))
-        .digest("hex");
-      found[path] = { mode, size: stat.size, sha256, mtime: Math.floor(stat.mtimeMs) };
-    } else {
-      found[path] = { mode };
-      for (const name of await readdir(join(root, path))) await visit(join(path, name));
-    }
-  };
-  await visit(".");
-  return found;
 }
