@@ -9,10 +9,12 @@ import { identifyProcess, isAlive, type ProcessIdentity, signalProcess } from ".
  */
 export class ProgramGroup {
   readonly #pid: number;
+  readonly #leader: Promise<ProcessIdentity | undefined>;
   #left: Promise<readonly ProcessIdentity[]> | undefined;
 
   constructor(pid: number) {
     this.#pid = pid;
+    this.#leader = identifyProcess(pid);
   }
 
   /** To be called as the program ends, before anything can take its number. */
@@ -30,7 +32,11 @@ export class ProgramGroup {
     }
     // A kill takes along what the program started, in groups of their own too.
     const descendants = signal === "SIGKILL" ? await this.#descendants() : [];
-    signalGroup(this.#pid, signal);
+    if (!signalGroup(this.#pid, signal)) {
+      // Right after its fork, a program on a terminal leads no group yet.
+      const leader = await this.#leader;
+      if (leader !== undefined) await signalProcess(leader, parseSignal(signal) ?? 0);
+    }
     for (const identity of descendants) await signalProcess(identity, "SIGKILL");
   }
 
@@ -72,10 +78,12 @@ async function findProcesses(wanted: (ids: ProcessIds) => boolean): Promise<read
   return identities.filter((identity) => identity !== undefined);
 }
 
-function signalGroup(pid: number, signal: SignalName): void {
+/** False when there is no such group. */
+function signalGroup(pid: number, signal: SignalName): boolean {
   try {
-    process.kill(-pid, parseSignal(signal));
+    return process.kill(-pid, parseSignal(signal) ?? 0);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    return false;
   }
 }
