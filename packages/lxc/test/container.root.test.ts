@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Host, type Image, openHost } from "@pileus/core";
 import { readCgroupLayout } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { afterAll, describe, expect, it } from "vitest";
+import { nativeFileCalls } from "../../core/src/system/syscall.ts";
 import { lxc } from "../src/index.ts";
 import { leftovers } from "./support/leftovers.ts";
 import { subject } from "./support/lxc-subject.ts";
@@ -106,6 +107,23 @@ describe("a system container", () => {
       await system.files.write("/etc/new", "content");
       expect((await system.files.readAll("/etc/new")).toString()).toBe("content");
       expect((await system.files.stat("/etc/new")).uid).toBe(0);
+    }),
+  );
+  it(
+    "takes the file capabilities of a pushed program, and its ordinary users have them",
+    requires(NEEDS, async () => {
+      const { root, host, image } = await bench();
+      await using system = await host.ephemeral({ driver: "lxc", name: "filecaps", image });
+      const program = join(root, "capable");
+      await copyFile("/bin/busybox", program);
+      // vfs_cap_data of linux/capability.h: revision 2, effective; permitted: CAP_NET_RAW, which is 13.
+      const capability = Buffer.from("0100000200200000000000000000000000000000", "hex");
+      nativeFileCalls().setXattr(Buffer.from(program), "security.capability", capability);
+      await system.files.push(program, "/usr/bin/busybox-capable");
+      const effective = async (argv: string[]) =>
+        (await system.run([...argv, "CapEff", "/proc/self/status"], { user: "1000" })).stdout;
+      expect(await effective(["/usr/bin/busybox-capable", "grep"])).toBe("CapEff:\t0000000000002000\n");
+      expect(await effective(["grep"])).toBe("CapEff:\t0000000000000000\n");
     }),
   );
   it(

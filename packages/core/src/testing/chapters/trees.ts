@@ -232,6 +232,19 @@ export function describeTrees(fixture: Fixture): void {
         assert.ok(calls >= 3, `${way} reported ${calls} times in 4 MiB`);
       }
     });
+    it("report progress steadily through many small files", async ({ files }, host) => {
+      const total = 256 * 4096;
+      await mkdir(join(host, "many"));
+      for (let i = 0; i < 256; i += 1) await writeFile(join(host, "many", `${i}`), noise(4096));
+      for (const way of ["push", "pull"] as const) {
+        const seen = [0];
+        const onProgress = ({ done }: Progress) => void seen.push(done);
+        if (way === "push") await files.push(join(host, "many"), "/srv/kit/many", { onProgress });
+        else await files.pull("/srv/kit/many", join(host, "back"), { onProgress });
+        const steps = seen.map((done, i) => (seen[i + 1] ?? total) - done);
+        assert.ok(Math.max(...steps) <= total / 2, `${way}: ${Math.max(...steps)} of ${total} bytes without a report`);
+      }
+    });
     it("drop setuid bits on the way out", async ({ files }, host) => {
       await files.write("/srv/kit/f", "x", { mode: 0o6755 });
       await files.pull("/srv/kit", join(host, "back"));
