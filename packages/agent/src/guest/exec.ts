@@ -1,15 +1,13 @@
 import { Buffer } from "node:buffer";
 import { constants, hostname } from "node:os";
 import { pipeline } from "node:stream";
-import { type Account, parseSignal, type UnknownAccount } from "@pileus/core/files";
+import { type Account, killDescendants, LeftGroup, parseSignal, type UnknownAccount } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
 import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
 import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
 import { UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
-import { killDescendants } from "./descendants.ts";
 import type { Launcher } from "./launcher.ts";
-import { LeftGroup } from "./left-group.ts";
 import { oomKills } from "./oom-kills.ts";
 import { findUser } from "./passwd.ts";
 import { closeEnds, makePipe, openEnd, type ProgramPipe } from "./pipe.ts";
@@ -170,7 +168,7 @@ function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows
       return;
     }
     // SIGKILL ends everything that the program started, in whatever session.
-    if (number === constants.signals.SIGKILL) killDescendants(pid, (target) => send(target, number));
+    if (number === constants.signals.SIGKILL) killDescendants(pid, (one) => send(one.pid, number));
     else send(-pid, number);
   };
   // Once the program has ended there is nothing to kill: the processes that it left live on.

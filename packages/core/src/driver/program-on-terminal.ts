@@ -35,8 +35,8 @@ export function programOnTerminal(terminal: TerminalProgram, path: string): Back
       next();
     },
     destroy: (error, done) => {
-      // The hangup of a closed terminal.
-      void group.kill("SIGHUP");
+      // The hangup of a closed terminal. A program that has become another user's does not get it.
+      group.kill("SIGHUP").catch(() => undefined);
       // node-pty reports the end only after all output was read.
       terminal.resume();
       done(error);

@@ -1,13 +1,15 @@
 /**
- * `@pileus/core/files`: the contract's file operations over a tree of files that this process can reach, and the
- * accounts in such a tree.
+ * `@pileus/core/files`: the contract's file operations over a tree of files that this process can reach, the accounts
+ * in such a tree, and the processes that a program started.
  *
  * For drivers whose instances' files are local (containers) and for the guest agent (the whole guest). Imports neither
  * the FFI nor a tool, so that it can be bundled into the agent. Not for callers, who use `instance.files`. Start at
  * `local-files.ts`.
  */
-// The agent parses its host's messages with the same care.
 
+export { killDescendants } from "../processes/descendants.ts";
+export { LeftGroup } from "../processes/left-group.ts";
+export type { ProcessIds } from "../processes/process-ids.ts";
 export type { Extent } from "../tar/entry.ts";
 export { parseJson } from "../text/bounded-json.ts";
 export { printable } from "../text/printable.ts";

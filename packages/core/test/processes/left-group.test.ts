@@ -1,6 +1,6 @@
 import { expect, it, vi } from "vitest";
-import { LeftGroup } from "../../src/guest/left-group.ts";
-import type { ProcessIds } from "../../src/guest/processes.ts";
+import { LeftGroup } from "../../src/processes/left-group.ts";
+import type { ProcessIds } from "../../src/processes/process-ids.ts";
 
 const member = (pid: number, started: number, group = 100): ProcessIds => ({
   pid,
@@ -25,6 +25,10 @@ function groupOf(first: readonly ProcessIds[], exists = true) {
 it("is undefined if no process is left, or only zombies", () => {
   expect(groupOf([member(101, 5)], false).group).toBeUndefined();
   expect(groupOf([member(101, 5, 99)]).group).toBeUndefined();
+});
+
+it("is undefined if a stranger has got the id of the leader before the first look", () => {
+  expect(groupOf([member(100, 50), member(101, 51)]).group).toBeUndefined();
 });
 
 it("is alive as long as a process lives that was a member at the last look", () => {

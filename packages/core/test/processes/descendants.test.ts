@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { descendants, killDescendants } from "../../src/guest/descendants.ts";
-import type { ProcessIds } from "../../src/guest/processes.ts";
+import { descendants, killDescendants } from "../../src/processes/descendants.ts";
+import type { ProcessIds } from "../../src/processes/process-ids.ts";
 
 const process = (pid: number, parent: number, group: number, session: number): ProcessIds => ({
   pid,
@@ -32,7 +32,26 @@ it.each([
   ["a process that is listed before its ancestor", [process(104, 103, 103, 103), process(103, 100, 100, 100)]],
 ])("counts as started by a program: %s", (_, processes) => {
   const pids = [program, ...processes].map(({ pid }) => pid);
-  expect([...descendants(100, [...processes, ...OTHERS, program])].sort()).toEqual(pids.sort());
+  const found = descendants(100, [...processes, ...OTHERS, program]);
+  expect(found.map(({ pid }) => pid).sort()).toEqual(pids.sort());
+});
+
+it("does not count the session of its parent, in which a program is right after its fork", () => {
+  const forked = process(100, 50, 50, 50);
+  expect(descendants(100, [...OTHERS, forked])).toEqual([forked]);
+});
+
+it("kills what a child in its own session started before its kill, though the child is gone at the next look", () => {
+  const child = process(101, 100, 101, 101);
+  const grandchild = process(102, 1, 101, 101);
+  const looks = [[program, child], [grandchild], []];
+  const struck: number[] = [];
+  killDescendants(
+    100,
+    ({ pid }) => struck.push(pid),
+    () => [...OTHERS, ...(looks.shift() ?? [])],
+  );
+  expect(struck).toEqual([100, 101, 102]);
 });
 
 it("kills processes that are started meanwhile, each once, and gives up if new ones never end", () => {
@@ -42,7 +61,7 @@ it("kills processes that are started meanwhile, each once, and gives up if new o
     next += 1;
     return [...OTHERS, program, process(next, 100, 100, 100)];
   };
-  killDescendants(100, (pid) => struck.push(pid), endless);
+  killDescendants(100, ({ pid }) => struck.push(pid), endless);
   expect(struck.filter((pid) => pid === 100)).toEqual([100]);
   expect(struck.length).toBeLessThan(1000);
   expect(struck).not.toContain(90);

@@ -1,4 +1,4 @@
-import { type ProcessIds, readProcesses } from "./processes.ts";
+import { type ProcessIds, readProcesses } from "./process-ids.ts";
 
 /**
  * How often to check which processes are left, in milliseconds: the kernel does not report the end of a process that is
@@ -18,17 +18,16 @@ export class LeftGroup {
   #members: ReadonlySet<string>;
   /** Whether the members of the last look can only be the program's: it led its session, and has ended. */
   #isOwn = false;
+  /** Whether the group of the last look has a leader: the one of the program has ended. */
+  #isOfStranger = false;
   #timer: NodeJS.Timeout | undefined;
 
-  /**
-   * `undefined` if no process is left. To be called when the leader `id` has ended, before another process can get its
-   * id.
-   */
+  /** `undefined` if no process is left. To be called as soon as the end of the leader `id` is known. */
   static find(id: number, read = readProcesses, exists = groupExists): LeftGroup | undefined {
     // The usual case, and cheaper than a look at every process.
     if (!exists(id)) return undefined;
     const group = new LeftGroup(id, read);
-    return group.#members.size === 0 ? undefined : group;
+    return group.#members.size === 0 || group.#isOfStranger ? undefined : group;
   }
 
   private constructor(id: number, read: () => readonly ProcessIds[]) {
@@ -61,7 +60,8 @@ export class LeftGroup {
 
   #look(): ReadonlySet<string> {
     const members = this.#read().filter(({ group }) => group === this.#id);
-    this.#isOwn = members.every(({ pid, session }) => session === this.#id && pid !== this.#id);
+    this.#isOfStranger = members.some(({ pid }) => pid === this.#id);
+    this.#isOwn = !this.#isOfStranger && members.every(({ session }) => session === this.#id);
     return new Set(members.map(({ pid, started }) => `${pid} ${started}`));
   }
 }
