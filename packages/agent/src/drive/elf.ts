@@ -17,7 +17,7 @@ export async function readInterpreter(path: string): Promise<string | undefined>
     const head = Buffer.alloc(64 * 1024);
     const { bytesRead } = await file.read(head, 0, head.length, 0);
     if (bytesRead < 64 || head.readUInt32BE(0) !== MAGIC || head[4] !== CLASS_64 || head[5] !== 1)
-      throw new TypeError(`${path} is no 64-bit little-endian ELF file`);
+      throw new TypeError(`${path} is not a 64-bit little-endian ELF file`);
     const offset = Number(head.readBigUInt64LE(0x20));
     const size = head.readUInt16LE(0x36);
     const count = head.readUInt16LE(0x38);

@@ -39,6 +39,6 @@ it("tells what is wrong with any other BusyBox, and which package has the right 
   const linked = file(elf(3));
   expect(await findStaticBusybox(linked)).toEqual({ missing: { need, fix, reason: `${linked} is not static` } });
   const script = file("#!/bin/sh\n");
-  const reason = `${script} is no 64-bit little-endian ELF file`;
+  const reason = `${script} is not a 64-bit little-endian ELF file`;
   expect(await findStaticBusybox(script)).toEqual({ missing: { need, fix, reason } });
 });

@@ -4,13 +4,11 @@ import type { AnyDriver } from "../driver/backend.ts";
 import { SignalSchema } from "../model/call-options.ts";
 import { CommonConfigSchema } from "../model/config.ts";
 import { NameSchema } from "../model/name.ts";
+import { noNul } from "../model/no-nul.ts";
 import { parse } from "../model/parse.ts";
 
 const HostOptionsSchema = z.strictObject({
-  root: z
-    .string("must be the path of a folder")
-    .min(1, "must be the path of a folder, but is empty")
-    .regex(/^[^\0]*$/, "a path cannot contain NUL"),
+  root: noNul("a path", "must be the path of a folder").min(1, "must be the path of a folder, but is empty"),
   drivers: z.array(
     z.custom<AnyDriver>(isDriver, "is not a driver: pass what lxc(), oci() or qemu() returns"),
     "must be an array of drivers, as in [lxc()]",

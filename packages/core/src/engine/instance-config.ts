@@ -6,6 +6,16 @@ import { parse } from "../model/parse.ts";
 import { required } from "../model/wording.ts";
 import type { OpenDriver } from "./engine.ts";
 
+const inOptions = (key: string, verb = "create") =>
+  `it is an option: pass it in the second argument, as in ${verb}(config, { ${key} })`;
+/** For the options of `create()` and `ephemeral()`. */
+const HINTS = {
+  expires: inOptions("expires"),
+  onProgress: inOptions("onProgress"),
+  signal: inOptions("signal"),
+  ready: inOptions("ready", "ephemeral"),
+};
+
 /**
  * Checks the configuration of `create()`: the common keys, and the section of the driver that it names.
  *
@@ -19,7 +29,7 @@ export function parseInstanceConfig(
   const open = drivers.get(name);
   if (open === undefined) throw new TypeError(`no driver "${name}"`);
   const schema = z.strictObject({ ...CommonConfigSchema.shape, [name]: open.driver.section });
-  const config = parse(schema, input, "instance config") as InstanceConfig;
+  const config = parse(schema, input, "instance config", HINTS) as InstanceConfig;
   assertResolvable(config);
   return { config, open };
 }

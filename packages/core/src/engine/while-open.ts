@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { z } from "zod";
 import type { Abortable } from "../contract/abortable.ts";
+import { ConnectionError } from "../contract/errors.ts";
 import type { InstanceFiles } from "../contract/files.ts";
 import type { Images } from "../contract/images.ts";
 import type { Networks } from "../contract/networks.ts";
@@ -22,13 +23,15 @@ const ReadOptionsSchema = abortableSchema("files.readText(path) for text");
 /**
  * Wraps every call of the public interface. A call is refused once the host is disposed, and ends at once when the host
  * is disposed meanwhile. An abort ends it within a second. Disposing the host waits for what the call still does then.
- * `schema` checks the part of `options` that this function uses: see {@link abortableSchema}.
+ * `schema` checks the part of `options` that this function uses: see {@link abortableSchema}. `what` names the call in
+ * the error of one that the disposal ends.
  */
 export async function whileOpen<O extends Abortable, T>(
   engine: Engine,
   options: O | undefined,
   call: (linked: O) => Promise<T>,
   schema = OptionsSchema,
+  what = "a call",
 ): Promise<T> {
   const linked = link(engine, options, schema);
   const work = async () => {
@@ -38,7 +41,7 @@ export async function whileOpen<O extends Abortable, T>(
       linked[Symbol.dispose]();
     }
   };
-  return untilClosed(engine, options, work());
+  return untilClosed(engine, options, work(), what);
 }
 
 /** As {@link whileOpen}, for a stream, which ends when the host is disposed. */
@@ -100,17 +103,32 @@ export function verbWhileOpen<O extends Abortable, T>(
       throw hostFailure(action, error);
     }
   };
-  return whileOpen(engine, options, work, schema);
+  return whileOpen(engine, options, work, schema, `the call to ${action}`);
 }
 
-async function untilClosed<T>(engine: Engine, options: Abortable | undefined, work: Promise<T>): Promise<T> {
+async function untilClosed<T>(
+  engine: Engine,
+  options: Abortable | undefined,
+  work: Promise<T>,
+  what = "a call",
+): Promise<T> {
   try {
     return await abortable(abortableWithin(track(engine, work), options?.signal, GRACE), engine.closing);
   } catch (error) {
     // Whatever the abort made fail.
     options?.signal?.throwIfAborted();
-    throw error;
+    throw error === engine.closing.reason ? disposedBefore(what, error) : error;
   }
+}
+
+/**
+ * The error of a call that was under way when its host was disposed. A caller that forgot to await the call sees only
+ * this error: it ends the process before the caller's own failure is reported.
+ */
+function disposedBefore(what: string, error: unknown): unknown {
+  if (!(error instanceof ConnectionError)) return error;
+  const why = `it was disposed before ${what} had ended: is an await missing in front of the call?`;
+  return new ConnectionError(error.peer, why, { cause: error });
 }
 
 function link(engine: Engine, options: Abortable | undefined, schema = OptionsSchema): Omit<LinkedSignal, "abort"> {

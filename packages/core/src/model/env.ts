@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isPassable, isWellFormed, tooLong } from "./arguments.ts";
+import { noNul } from "./no-nul.ts";
 import { required } from "./wording.ts";
 
 /** Environment variables by name. A value cannot contain NUL (environ(7)). */
@@ -17,10 +18,10 @@ export const EnvSchema = z
         .string()
         .regex(/^[^=\0\n]+$/, "the name of a variable cannot contain =, newline or NUL")
         .refine(isWellFormed, "the name of a variable must be valid Unicode, without lone surrogates"),
-      z
-        .string(required('leave the variable out, or give it ""'))
-        .regex(/^[^\0]*$/, "a variable's value cannot contain NUL")
-        .refine(isWellFormed, "a variable's value must be valid Unicode, without lone surrogates"),
+      noNul("a variable's value", required('leave the variable out, or give it ""')).refine(
+        isWellFormed,
+        "a variable's value must be valid Unicode, without lone surrogates",
+      ),
       { error: envIssue },
     ),
   )

@@ -5,12 +5,12 @@ import { TimeoutSchema } from "./amount.ts";
 import { isPassable, isWellFormed, tooLong } from "./arguments.ts";
 import { SignalSchema } from "./call-options.ts";
 import { EnvSchema } from "./env.ts";
+import { noNul } from "./no-nul.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { required } from "./wording.ts";
 
-const noNul = (what: string) => z.string(required(`write ${what}`)).regex(/^[^\0]*$/, `${what} cannot contain NUL`);
 /** One argument of a program, as execve(2) accepts it: at most 131,071 bytes of UTF-8 without NUL. */
-export const ArgumentSchema = noNul("an argument")
+export const ArgumentSchema = noNul("an argument", required("write an argument"))
   .refine(
     isWellFormed,
     "an argument must be valid Unicode, without lone surrogates: file names in other encodings cannot be passed",
@@ -21,7 +21,7 @@ export const ArgumentSchema = noNul("an argument")
  * A path inside an instance: absolute, at most 4095 bytes (PATH_MAX less the NUL, limits.h). The text form of arbitrary
  * bytes is in files/byte-name.ts.
  */
-export const InsidePathSchema = noNul("a path")
+export const InsidePathSchema = noNul("a path", required("write a path"))
   .regex(/^\//, "a path inside an instance must be absolute")
   .refine(isNameText, {
     error: "a path cannot contain lone surrogates except U+DC80 to U+DCFF, which represent bytes",

@@ -1,13 +1,14 @@
 import { z } from "zod";
 import { BoundSchema } from "./amount.ts";
 import { ProgressListenerSchema, SignalSchema } from "./call-options.ts";
+import { noNul } from "./no-nul.ts";
 import { OwnerSchema } from "./owner.ts";
 
 /** A path on the host. A relative one starts at the working directory of the process. */
-export const HostPathSchema = z
-  .string("must be a path on the host")
-  .min(1, "must be a path on the host, but is empty")
-  .regex(/^[^\0]*$/, "a path cannot contain NUL");
+export const HostPathSchema = noNul("a path", "must be a path on the host").min(
+  1,
+  "must be a path on the host, but is empty",
+);
 
 /** The options of `files.read()`, `stat()`, `exists()`, `list()` and `listAll()`. */
 export const LookOptionsSchema = z.strictObject({ signal: SignalSchema.optional() });

@@ -41,11 +41,17 @@ export interface Limits extends LimitsInput {
   readonly memory?: MemoryLimit | undefined;
 }
 
+/** The error for a share of a processor in percent, as systemd and LXD write it. */
+function percentIssue({ code, input }: z.core.$ZodRawIssue): string | undefined {
+  const [, percent] = (code === "invalid_type" && /^(\d{1,6}(?:\.\d{1,6})?)%$/.exec(String(input))) || [];
+  return percent && `must be a number of processors, but is a string: write ${Number(percent) / 100}`;
+}
+
 export const MemoryLimitSchema = z.strictObject({ limit: BytesSchema, swap: BytesOrNoneSchema.optional() });
 
 /** Reads {@link LimitsInput}. */
 export const LimitsSchema = z.strictObject({
-  cpu: z.number().positive().max(4096).optional(),
+  cpu: z.number({ error: percentIssue }).positive().max(4096).optional(),
   memory: shorthand("limit", MemoryLimitSchema).optional(),
   processes: z.number().int().positive().max(4_194_304).optional(),
 });

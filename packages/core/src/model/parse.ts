@@ -4,27 +4,44 @@ import { nearest } from "./nearest.ts";
 import { discriminatorsAt, keysAt, valueAt } from "./schema-keys.ts";
 import { wording } from "./wording.ts";
 
+/** What to write instead of keys that other libraries have, or that belong to another argument: a hint by key. */
+export type KeyHints = Readonly<Record<string, string>>;
+
 /**
- * Checks a value of a caller. `subject` says what it is, as in `"instance config"`. @throws {ConfigError} with every
- * issue; an unknown key comes with the nearest known one.
+ * Checks a value of a caller. `subject` says what it is, as in `"instance config"`. `hints` are for keys at the top of
+ * the value.
+ *
+ * @throws {ConfigError} with every issue. An unknown key comes with its hint, the place it belongs to, or the nearest
+ * known key.
  */
-export function parse<S extends z.ZodType>(schema: S, value: unknown, subject: string): z.output<S> {
+export function parse<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  subject: string,
+  hints: KeyHints = {},
+): z.output<S> {
   const parsed = schema.safeParse(value, { error: wording });
   if (parsed.success) return parsed.data;
   throw new ConfigError(
     subject,
-    parsed.error.issues.flatMap((issue) => configIssues(schema, value, issue)),
+    parsed.error.issues.flatMap((issue) => configIssues({ schema, value, hints }, issue)),
     { cause: parsed.error },
   );
 }
 
-function configIssues(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue): ConfigIssue[] {
+/** What is checked. */
+interface Checked {
+  readonly schema: z.ZodType;
+  readonly value: unknown;
+  readonly hints: KeyHints;
+}
+
+function configIssues(checked: Checked, issue: z.core.$ZodIssue): ConfigIssue[] {
+  const { schema, value } = checked;
   const path = asWritten(issue.path, value);
   switch (issue.code) {
-    case "unrecognized_keys": {
-      const known = keysAt(schema, value, path);
-      return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, known) }));
-    }
+    case "unrecognized_keys":
+      return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(checked, path, key) }));
     case "invalid_key":
       return [{ path, message: issue.issues.map((inner) => inner.message).join("; ") }];
     case "invalid_union": {
@@ -32,7 +49,7 @@ function configIssues(schema: z.ZodType, value: unknown, issue: z.core.$ZodIssue
       if (known.length > 0) return [{ path, message: discriminator(path, value, known) }];
       const inner = issue.errors.find((issues) => !issues.some(isOfOtherType));
       const within = inner?.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
-      return within?.flatMap((one) => configIssues(schema, value, one)) ?? [{ path, message: issue.message }];
+      return within?.flatMap((one) => configIssues(checked, one)) ?? [{ path, message: issue.message }];
     }
     default:
       return [{ path, message: issue.message }];
@@ -62,7 +79,11 @@ function isOfOtherType(issue: z.core.$ZodIssue): boolean {
   return issue.code === "invalid_type" && issue.path.length === 0;
 }
 
-function unknownKey(key: string, known: readonly string[]): string {
+function unknownKey({ schema, value, hints }: Checked, path: readonly (string | number)[], key: string): string {
+  if (path.length === 0 && Object.hasOwn(hints, key)) return `unknown key; ${hints[key]}`;
+  const known = keysAt(schema, value, path);
+  const parent = known.find((name) => keysAt(schema, value, [...path, name]).includes(key));
+  if (parent !== undefined) return `unknown key; it belongs in ${parent}: write ${parent}: { ${key} }`;
   const guess = nearest(key, known);
   if (guess !== undefined) return `unknown key; did you mean "${guess}"?`;
   return known.length > 0 ? `unknown key; known keys: ${known.join(", ")}` : "unknown key";

@@ -13,6 +13,7 @@ const FACTORS: Readonly<Record<string, number>> = {
 };
 /** One letter in either case, a power of 1024: the units of `docker run --memory` (go-units, size.go, RAMInBytes). */
 const DOCKER_UNITS = "bkmgt";
+const UNITS = `${Object.keys(FACTORS).join(" ")}, and ${[...DOCKER_UNITS].join(" ")} for powers of 1024`;
 
 /**
  * A size: bytes, or a number with one of the units B kB MB GB TB KiB MiB GiB TiB (`"256MiB"`), or with a unit of Docker
@@ -31,13 +32,22 @@ function sizeOf(least: number) {
   return z.union([z.number(), z.string()]).transform((value, context): number => {
     const bytes = typeof value === "number" ? value : parseBytes(value);
     if (bytes !== undefined && Number.isSafeInteger(bytes) && bytes >= least) return bytes;
-    const written = typeof value === "number" ? value : JSON.stringify(value.slice(0, 40));
-    context.addIssue({
-      code: "custom",
-      message: `${written} is not a size: write bytes, or a number with one of the units ${Object.keys(FACTORS).join(" ")}, as in "256MiB", or with one of ${[...DOCKER_UNITS].join(" ")} (powers of 1024), as in "256m"`,
-    });
+    context.addIssue({ code: "custom", message: notASize(value, bytes, least) });
     return z.NEVER;
   });
+}
+
+function notASize(value: number | string, bytes: number | undefined, least: number): string {
+  if (typeof value === "number") return `${value} is not a size: write a whole number of bytes, ${least} or more`;
+  const refused = `${JSON.stringify(value.slice(0, 40))} is not a size`;
+  if (bytes !== undefined) return `${refused}: it must be ${least} or more bytes, and less than 8 PiB`;
+  const [, amount, letter] = /^(\d{1,15}(?:\.\d{1,15})?) ?([kmgt])i?b?$/i.exec(value.trim()) ?? [];
+  if (letter !== undefined) {
+    const prefix = letter.toUpperCase();
+    return `${refused}: write "${amount}${prefix}iB" (powers of 1024) or "${amount}${prefix === "K" ? "k" : prefix}B" (powers of 1000)`;
+  }
+  if (/^\d{1,15}$/.test(value.trim())) return `${refused}: write the number ${Number(value)} for bytes, or add a unit`;
+  return `${refused}: write "256MiB", "256m" or a number of bytes; the units are ${UNITS}`;
 }
 
 function parseBytes(text: string): number | undefined {

@@ -94,7 +94,11 @@ class Plan {
     const { subnet, network } = this.#request;
     const holder = this.#addresses.get(address);
     if (!isHostAddress(subnet, address))
-      this.#refuse(device, "ipv4", `${wanted} is no instance's address on ${network}, ${renderNetwork(subnet)}`);
+      this.#refuse(
+        device,
+        "ipv4",
+        `${wanted} cannot be the address of an instance on ${network}, ${renderNetwork(subnet)}`,
+      );
     else if (holder !== undefined) this.#refuse(device, "ipv4", `${wanted} is that of ${holder}`);
     this.#addresses.set(address, `device "${device}"`);
     return address;

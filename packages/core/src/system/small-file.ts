@@ -28,7 +28,7 @@ export function readSmallFile(path: string): string | undefined {
     // Without O_NONBLOCK the open of a fifo would block.
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const found = fstatSync(fd);
-    if (!found.isFile()) throw new UnreadableFileError("it is no file");
+    if (!found.isFile()) throw new UnreadableFileError("it is not a regular file");
     if (found.size > MAX_SMALL_FILE)
       throw new UnreadableFileError(`it has ${found.size} bytes, and may have ${MAX_SMALL_FILE}`);
     return readFileSync(fd, "utf8");

@@ -113,7 +113,7 @@ function number(block: Buffer, start: number, length: number, field: string): nu
     i++;
   }
   while (i < end) {
-    if (block[i] !== 32 && block[i] !== 0) throw new TarFault(`has a ${field} that is no octal number`);
+    if (block[i] !== 32 && block[i] !== 0) throw new TarFault(`has a ${field} that is not an octal number`);
     i++;
   }
   return value;

@@ -183,7 +183,7 @@ export class TarReader {
     this.#current = name;
     this.#inside = true;
     const type = TYPES[header.flag];
-    if (type === undefined) throw new TarFault(`is of type ${shown(header.flag)}, which is no kind of file`);
+    if (type === undefined) throw new TarFault(`is of type ${shown(header.flag)}, which is unknown`);
     const map = SparseMap.of(header, pax);
     // A name that ends in a slash was V7's way to say directory; GNU tar and Go agree.
     const asDirectory = type === "file" && name.endsWith("/");

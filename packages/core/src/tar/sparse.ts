@@ -77,7 +77,7 @@ export class SparseMap {
       // GNU tar reads each part from a new block, other readers from where the last part ended. They agree on what
       // follows the file only if all parts but the last are whole blocks, and all writers do that.
       if (total % BLOCK !== 0 && length > 0)
-        throw new TarFault("has a sparse map with a part that is no whole block, which readers differ about");
+        throw new TarFault("has a sparse map with a part that is not a whole block, which readers treat differently");
       end = offset + length;
       total += length;
       // An empty part at the end only states the size of the file.

@@ -92,3 +92,15 @@ describe("isInstanceError", () => {
     expect(isInstanceError(new other.NotFoundError("image", "a"), "ERR_IMAGE_NOT_FOUND")).toBe(true);
   });
 });
+
+describe("the message of a failed file operation", () => {
+  it.each([
+    ["read", "EACCES", undefined, "cannot read /f: EACCES: permission denied"],
+    ["read", "EISDIR", undefined, "cannot read /f: EISDIR: it is a folder: use list(), or pull() for all of it"],
+    ["read", "ENOENT", "on the host", "cannot read /f: ENOENT: no such file or folder: on the host"],
+    ["write", "EINVAL", "a fifo", "cannot write /f: EINVAL: a fifo"],
+    ["read", "ENEW", undefined, "cannot read /f: ENEW"],
+  ])("of %s says what %s means and what to do", (verb, errno, detail, message) => {
+    expect(new FileError({ verb, path: "/f", errno, ...(detail && { detail }) }).message).toBe(message);
+  });
+});

@@ -22,8 +22,8 @@ describe("a small file", () => {
   });
 
   it.each([
-    ["a folder", () => mkdirSync(path), "it is no file"],
-    ["a fifo without a writer", () => execFileSync("mkfifo", [path]), "it is no file"],
+    ["a folder", () => mkdirSync(path), "it is not a regular file"],
+    ["a fifo without a writer", () => execFileSync("mkfifo", [path]), "it is not a regular file"],
     ["a symlink, be it to a file", () => symlinkSync("/etc/hostname", path), "ELOOP"],
     ["of 600 MB", () => [writeFileSync(path, ""), truncateSync(path, 600e6)], "600000000 bytes"],
   ])("that is %s cannot be read", (_, make, reason) => {

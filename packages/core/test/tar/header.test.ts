@@ -66,7 +66,7 @@ describe("parseTarHeader", () => {
   it.each(["0000648\0", "000064/\0", "-000644\0", "0000 644", "000644x\0", "0000644\x7f"])(
     "refuses %j as a number",
     (text) => {
-      expect(() => parseTarHeader(header([[MODE, text]]))).toThrow(/^has a mode that is no octal number/);
+      expect(() => parseTarHeader(header([[MODE, text]]))).toThrow(/^has a mode that is not an octal number/);
     },
   );
 
@@ -96,7 +96,9 @@ describe("parseTarHeader", () => {
     ["mtime", MTIME],
     ["mode", MODE],
   ])("names the field that is wrong: %s", (field, at) => {
-    expect(() => parseTarHeader(header([[at, "x"]]))).toThrow(new RegExp(`^has a ${field} that is no octal number`));
+    expect(() => parseTarHeader(header([[at, "x"]]))).toThrow(
+      new RegExp(`^has a ${field} that is not an octal number`),
+    );
   });
 
   it("refuses a header of which one byte is another", () => {
@@ -174,9 +176,9 @@ describe("parseSparseNumbers", () => {
   it("says of what a number is that is none", () => {
     const block = Buffer.alloc(BLOCK);
     block.write("x");
-    expect(() => parseSparseNumbers(block, 0, 1, 504)).toThrow(/^has a sparse map that is no octal/);
+    expect(() => parseSparseNumbers(block, 0, 1, 504)).toThrow(/^has a sparse map that is not an octal/);
     block.write("00000000003\0x");
-    expect(() => parseSparseNumbers(block, 0, 1, 504)).toThrow(/^has a sparse map that is no octal/);
+    expect(() => parseSparseNumbers(block, 0, 1, 504)).toThrow(/^has a sparse map that is not an octal/);
   });
 });
 

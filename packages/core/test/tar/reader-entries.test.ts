@@ -136,7 +136,7 @@ describe("what a tar says of an entry", () => {
     expect(only(symlink("d/", "x"))).toMatchObject({ type: "symlink", name: "d/" });
   });
 
-  it("has no data where it is no file, whatever pax says", () => {
+  it("has no data where it is not a regular file, whatever pax says", () => {
     const entries = entriesOf(tarBytes(paxBytes({ size: "1000" }), hardLink("h", "f"), file("f")));
     expect(entries.map(({ name, size }) => [name, size])).toEqual([
       ["h", 0],

@@ -198,7 +198,7 @@ describe("TarReader", () => {
     ],
     ["has parts within one another", pax01("0,4,3,4", "9", "12345678"), /"f" has a sparse map that contradicts itself/],
     ["has a part beyond the end", pax01("8,4", "9", "1234"), /contradicts itself/],
-    ["has parts that are no whole blocks", pax01("0,1,4,1", "9", "12"), /"f" has a sparse map with a part that is no/],
+    ["has parts that are no whole blocks", pax01("0,1,4,1", "9", "12"), /"f" has a sparse map with a part that is not/],
     ["has half a pair", pax01("0,4,8", "9", "1234"), /contradicts itself/],
     ["has a map of another size", pax01("0,4", "9", "12345"), /contradicts its size/],
     ["has letters in a map", pax01("0,x", "9", "1234"), /malformed sparse map/],
@@ -231,7 +231,7 @@ describe("TarReader", () => {
     [
       "has a letter in a number",
       tarBytes(file("f", "x", { raw: [[100, Buffer.from("00x0644\0")]] })),
-      /no octal number/,
+      /not an octal number/,
     ],
     ["has no entries but bytes", Buffer.alloc(700), /the first tar entry is cut off/],
   ])("refuses an archive that %s", (_what, bytes, message) => {

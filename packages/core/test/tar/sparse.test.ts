@@ -62,8 +62,8 @@ describe("SparseMap", () => {
     ["a part that begins within another", "0,512,511,512", 1024, "contradicts itself"],
     ["parts out of order", "512,512,0,512", 1024, "contradicts itself"],
     ["a part that ends beyond the file", "99998,2", 2, "contradicts itself"],
-    ["a part after one that is no whole block", "0,4,512,4", 8, "no whole block"],
-    ["a part after one that is no whole block", "0,513,1024,512", 1025, "no whole block"],
+    ["a part after one that is no whole block", "0,4,512,4", 8, "not a whole block"],
+    ["a part after one that is no whole block", "0,513,1024,512", 1025, "not a whole block"],
     ["fewer bytes than are stored", "0,4", 5, "contradicts its size"],
     ["more bytes than are stored", "0,4", 3, "contradicts its size"],
   ])("refuses %s", (_, map, stored, message) => {

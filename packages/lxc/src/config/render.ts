@@ -16,7 +16,7 @@ export function renderConfig(entries: readonly ConfigEntry[]): string {
 function quote(key: string, value: string): string {
   if (/[\n\r\0]/.test(value)) {
     throw new ConfigError("container configuration", [
-      { path: [key], message: "a value cannot hold a line break or NUL" },
+      { path: [key], message: "a value cannot contain a line break or NUL" },
     ]);
   }
   return /^["'\s]|["'\s]$/.test(value) ? `"${value}"` : value;

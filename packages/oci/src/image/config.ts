@@ -88,6 +88,6 @@ function processOf(image: string, { config }: ImageConfig, env: string[]): OciPr
   if (/[\0-\x1f\x7f]/.test(process.workdir + process.user))
     throw new ImageError(image, "its config has a control character in its working directory or user");
   // execve(2) takes strings that end with a NUL: a NUL inside would silently truncate the string.
-  if (texts.some((text) => text.includes("\0"))) throw new ImageError(image, "its config has a NUL in a string");
+  if (texts.some((text) => text.includes("\0"))) throw new ImageError(image, "its config has NUL in a string");
   return process;
 }

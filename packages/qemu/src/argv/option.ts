@@ -17,6 +17,6 @@ export function renderOption(first: string | undefined, values: OptionValues): s
 }
 
 function doubleCommas(value: string): string {
-  if (value.includes("\0")) throw new TypeError("an argument cannot hold a NUL");
+  if (value.includes("\0")) throw new TypeError("an argument cannot contain NUL");
   return value.replaceAll(",", ",,");
 }

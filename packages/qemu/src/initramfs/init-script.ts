@@ -38,7 +38,7 @@ fail() {
   while :; do sleep 3600; done
 }
 
-# A module without its device is no failure: the next module may be the right one.
+# A module without its device is not a failure: the next module may be the right one.
 load() {
   while read -r module; do insmod "/modules/$module.ko"; done <"$1" 2>/dev/null
 }

@@ -7,7 +7,7 @@ const LZ4_LEGACY = Buffer.from([0x02, 0x21, 0x4c, 0x18]);
 
 /**
  * Unpacks the ELF image inside of a bzImage (Documentation/arch/x86/boot.rst), so that no emulated processor has to.
- * QEMU enters it by its PVH note, which saves 0.35 s of each start. `undefined` if the image is no bzImage, or is
+ * QEMU enters it by its PVH note, which saves 0.35 s of each start. `undefined` if the image is not a bzImage, or is
  * packed by something else than gzip or LZ4: then the bzImage itself is booted.
  */
 export function extractVmlinux(image: Buffer): Buffer | undefined {

@@ -1,4 +1,5 @@
 import { printable } from "../../text/printable.ts";
+import { explainErrno } from "./errno.ts";
 import { InstanceError } from "./instance-error.ts";
 
 /** An image is malformed or hostile, or its content differs from its digest. */
@@ -26,7 +27,7 @@ export class FileError extends InstanceError {
     facts: { readonly verb: string; readonly path: string; readonly errno: string; readonly detail?: string },
     options?: ErrorOptions,
   ) {
-    super(`cannot ${facts.verb} ${facts.path}: ${facts.errno}${facts.detail ? `: ${facts.detail}` : ""}`, options);
+    super(`cannot ${facts.verb} ${facts.path}: ${explainErrno(facts.verb, facts.errno, facts.detail)}`, options);
     this.path = printable(facts.path);
     this.errno = facts.errno;
     if (facts.detail !== undefined) this.detail = printable(facts.detail);

@@ -15,6 +15,15 @@ import { type UsedRun, withRun } from "../with-run.ts";
 /** A checked request to start a program. */
 export type Program = Pick<z.output<typeof ExecSchema>, "argv" | "env" | "cwd" | "user" | "tty">;
 
+const RUN = "it is an option of run()";
+const HINTS = {
+  stdin: "write to the stdin of the process that exec() returns, or pass input to run()",
+  input: `${RUN}; after exec(), write to the stdin of the process`,
+  check: RUN,
+  encoding: RUN,
+  maxOutput: RUN,
+};
+
 /**
  * Starts a program inside. The result is on a terminal if `tty` is given, else on pipes. `options.signal` ends the
  * call; `owner`, the caller's own signal, stays in effect after the call has returned.
@@ -25,7 +34,7 @@ export async function exec(
   options: PipeExecOptions | TtyExecOptions = {},
   owner: AbortSignal | undefined = undefined,
 ): Promise<PipeProcess | TtyProcess> {
-  const asked = parse(ExecSchema, { ...options, argv }, "exec");
+  const asked = parse(ExecSchema, { ...options, argv }, "exec", HINTS);
   const action = `${asked.argv[0]} in "${instance.name}"`;
   const lifetime = new Deadline({ action, timeout: asked.timeout, signal: owner });
   const call = linkSignals(options.signal, lifetime.signal);

@@ -10,6 +10,14 @@ import { ownProcess, type StartedProcess } from "../process.ts";
 import { type Collected, collectOutput } from "./collect-output.ts";
 import { withProgram } from "./exec.ts";
 
+/** What `execa`, `node:child_process` and Docker call these options. */
+const HINTS = {
+  stdin: "it is called input here",
+  maxBuffer: "it is called maxOutput here",
+  cancelSignal: "it is called signal here",
+  workdir: "it is called cwd here",
+};
+
 /**
  * Runs a program to its end and collects its output. When this rejects, the program is dead, unless the instance is
  * frozen: then it dies at the thaw.
@@ -19,7 +27,7 @@ export async function runProgram(
   argv: readonly string[],
   options: RunOptions | RunBufferOptions = {},
 ): Promise<RunResult<string | Buffer>> {
-  const asked = parse(RunSchema, { ...options, argv }, "run");
+  const asked = parse(RunSchema, { ...options, argv }, "run", HINTS);
   const action = `${asked.argv[0]} in "${instance.name}"`;
   const deadline = new Deadline({ action, timeout: asked.timeout, signal: options.signal });
   let progress: RunProgress | undefined;

@@ -23,7 +23,7 @@ export function assertSelfContained(image: string, head: Buffer): void {
   const refuse = (why: string): never => {
     throw new ImageError(image, why);
   };
-  if (head.length < 72 || head.readUInt32BE(0) !== MAGIC) refuse("it is no qcow2");
+  if (head.length < 72 || head.readUInt32BE(0) !== MAGIC) refuse("it is not a qcow2");
   const version = head.readUInt32BE(4);
   if (version !== 2 && version !== 3) refuse(`it is a qcow2 of version ${version}, which is unknown`);
   if (head.readBigUInt64BE(8) !== 0n || head.readUInt32BE(16) !== 0)

@@ -165,7 +165,7 @@ export class LayerFilter implements TarSink {
     } else {
       const source = node?.kind === "lower-link" ? node.source : reached && this.#lowerFile(reached, last);
       if (source === undefined)
-        this.#refuse(entry.name, `is a hard link to ${shown(entry.target)}, which is no file of the image`);
+        this.#refuse(entry.name, `is a hard link to ${shown(entry.target)}, which is not a file of the image`);
       this.#tree.putLeaf(at.folder, base, entry, { kind: "lower-link", source });
     }
   }

@@ -28,7 +28,7 @@ function components(image: string, path: string, name: string): string[] {
   };
   if (path === "") refuse("has an empty name");
   if (path.length >= PATH_MAX) refuse(`has a name of ${path.length} bytes`);
-  if (path.includes("\0")) refuse("has a NUL in its name");
+  if (path.includes("\0")) refuse("has NUL in its name");
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   for (const part of parts) {
     if (part === "..") refuse('leaves the root: it has ".." in it');

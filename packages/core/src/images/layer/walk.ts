@@ -76,7 +76,7 @@ export function walk(
     }
     if (node !== undefined && node.kind !== "directory") {
       if (purpose !== "make") return { reached: undefined, detour: symlinks > 0 };
-      ground.refuse(name, `lies beneath ${shown(path)}, which is no folder`);
+      ground.refuse(name, `lies beneath ${shown(path)}, which is not a folder`);
     }
     const hidden = at.concealed || whiteouts.hides(path);
     const names = [...at.names, part];

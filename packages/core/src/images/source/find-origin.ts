@@ -26,7 +26,9 @@ export async function findOrigin(
 ): Promise<ImageOrigin> {
   if (typeof source !== "string") return debianOrigin(source, options);
   if (source === "" || source.includes("\0"))
-    throw new ConfigError("image source", [{ path: [], message: "an empty string, or one with a NUL, names nothing" }]);
+    throw new ConfigError("image source", [
+      { path: [], message: "is empty or contains NUL: write a path or a reference" },
+    ]);
   const plugin = plugins.find(({ prefixes }) => prefixes.some((prefix) => source.startsWith(prefix)));
   if (plugin !== undefined)
     return {

@@ -40,7 +40,7 @@ export function squashfsOrigin(name: string, source: LocalSource, limits: LayerL
         await addFolder(name, draft, folder, { ...options, digest: undefined });
       } catch (error) {
         if (!(error instanceof CommandError) || isDiskFull(error)) throw error;
-        throw new ImageError(name, `it is no squashfs that can be unpacked: ${error.message}`, { cause: error });
+        throw new ImageError(name, `it cannot be unpacked as a squashfs: ${error.message}`, { cause: error });
       }
       return describeRootfs(name, draft, options.architecture);
     },

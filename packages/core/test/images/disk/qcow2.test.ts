@@ -45,7 +45,7 @@ describe("assertSelfContained", () => {
     ["features of the future", (head) => head.writeBigUInt64BE(32n, 72), /unknown/],
     ["encryption", (head) => head.writeUInt32BE(2, 32), /encrypted/],
     ["another version", (head) => head.writeUInt32BE(4, 4), /version 4/],
-    ["another magic", (head) => head.writeUInt32BE(0, 0), /no qcow2/],
+    ["another magic", (head) => head.writeUInt32BE(0, 0), /not a qcow2/],
     ["an impossible header length", (head) => head.writeUInt32BE(2 ** 31, 100), /impossible length/],
     ["an extension beyond the header", extension(1, 2 ** 31), /malformed/],
     ["extensions without end", (head) => head.fill(1, 104), /malformed|do not end/],

@@ -14,19 +14,19 @@ describe("LayerFilter refuses", () => {
     ["a NUL in a name", [paxBytes({ path: "a\0b" }), file("x")], /NUL in its name/],
     ["a component too long", [paxBytes({ path: "n".repeat(300) }), file("x")], /component of 300 bytes/],
     ["a name too long", [paxBytes({ path: `${"n/".repeat(2100)}n` }), file("x")], /name of 4201 bytes/],
-    ["a write below a file", [file("f"), file("f/g")], /lies beneath "f", which is no folder/],
+    ["a write below a file", [file("f"), file("f/g")], /lies beneath "f", which is not a folder/],
     ["a hard link that climbs", [hardLink("h", "../../etc/shadow")], /"h" leaves the root/],
     [
       "a hard link to the host's file",
       [hardLink("h", "/etc/shadow")],
-      /"h" is a hard link to "\/etc\/shadow", which is no file/,
+      /"h" is a hard link to "\/etc\/shadow", which is not a file of the image/,
     ],
     [
       "a hard link through a symlink",
       [symlink("l", "/etc"), hardLink("h", "l/shadow")],
-      /"h" is a hard link to "l\/shadow", which is no file of the image/,
+      /"h" is a hard link to "l\/shadow", which is not a file of the image/,
     ],
-    ["a hard link to what comes later", [hardLink("h", "f"), file("f")], /which is no file of the image/],
+    ["a hard link to what comes later", [hardLink("h", "f"), file("f")], /which is not a file of the image/],
     ["a hard link to a folder", [folder("d/"), hardLink("h", "d")], /hard link to the folder "d"/],
     ["a hard link to itself", [file("f"), hardLink("f", "./f")], /hard link to itself/],
     ["a hard link to the root", [hardLink("f", ".")], /hard link to the root/],
@@ -39,7 +39,7 @@ describe("LayerFilter refuses", () => {
       [symlink("a", "b"), symlink("b", "a"), file("a/f")],
       /"a\/f" goes through too many symlinks/,
     ],
-    ["something in a device", [{ name: "d", flag: "4" }, file("d/f")], /lies beneath "d", which is no folder/],
+    ["something in a device", [{ name: "d", flag: "4" }, file("d/f")], /lies beneath "d", which is not a folder/],
     ["something in a whiteout", [file(".wh.a/b")], /whose name is a whiteout/],
   ])("%s", (_what, entries, message) => {
     expect(() => filtered(entries)).toThrow(ImageError);

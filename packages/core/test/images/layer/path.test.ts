@@ -30,7 +30,7 @@ describe("imagePath", () => {
     ["..", /leaves the root/],
     ["a/../b", /leaves the root/],
     ["a/..", /leaves the root/],
-    ["a\0", /has a NUL in its name/],
+    ["a\0", /has NUL in its name/],
   ])("refuses %j", (name, why) => {
     expect(() => imagePath("img", name)).toThrow(why);
   });

@@ -41,7 +41,7 @@ describe("a layer that is unpacked", () => {
     const holes = paxBytes({ "GNU.sparse.map": "0,1,2,1", "GNU.sparse.size": "4" });
     const carrier = file("carrier", tarBytes(file(outside, "x", owner)).toString("latin1"), owner);
     const archive = tarBytes(folder("./", owner), holes, file("f", "ab", owner), carrier);
-    await expect(unpack({}, archive)).rejects.toThrow(/"f" has a sparse map with a part that is no whole block/);
+    await expect(unpack({}, archive)).rejects.toThrow(/"f" has a sparse map with a part that is not a whole block/);
     expect(existsSync(outside)).toBe(false);
   });
 });
