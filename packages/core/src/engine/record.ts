@@ -12,7 +12,7 @@ import { wording } from "../model/wording.ts";
 import { replaceFileOnFullDisk } from "../system/replace-file.ts";
 import { MAX_SMALL_FILE } from "../system/small-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
-import { OwnerSchema } from "./owner.ts";
+import { OwnerProcessSchema } from "./owner-process.ts";
 
 const STATES: Readonly<Record<InstanceState, true>> = {
   stopped: true,
@@ -60,7 +60,7 @@ const SHAPE = {
   image: z.looseObject(ImageSchema.shape).transform((image) => image as Image),
   createdAt: z.number(),
   /** The process that created it, if it is ephemeral. */
-  owner: OwnerSchema.optional(),
+  owner: OwnerProcessSchema.optional(),
   /** Milliseconds since the epoch. An instance that has expired does not run. */
   expiresAt: z.number().optional(),
   /** `creating` and `deleting` under a free lock were cut short by a crash: the next open undoes or finishes them. */

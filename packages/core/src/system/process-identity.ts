@@ -1,4 +1,4 @@
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { Abortable, Timed } from "../contract/abortable.ts";
@@ -43,6 +43,23 @@ export function identifyChild(pid: number): ProcessIdentity {
 export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   const now = await identifyProcess(identity.pid);
   return now !== undefined && now.startTime === identity.startTime && now.boot === identity.boot;
+}
+
+/**
+ * Whether that very process has certainly ended. One that /proc hides from this user counts as running: proc(5),
+ * hidepid.
+ */
+export async function hasEnded(identity: ProcessIdentity): Promise<boolean> {
+  return !isHidden(identity.pid) && !(await isAlive(identity));
+}
+
+function isHidden(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+  }
+  return !existsSync(`/proc/${pid}/stat`);
 }
 
 /**

@@ -16,7 +16,7 @@ import { type Engine, type OpenDriver, track } from "../engine.ts";
 import { parseInstanceConfig } from "../instance-config.ts";
 import { acquireLock, type Lock } from "../lock.ts";
 import { ManagedInstance } from "../managed-instance.ts";
-import { isGone, type Owner } from "../owner.ts";
+import { isGone, type OwnerProcess } from "../owner-process.ts";
 import { type InstanceRecord, RECORD_VERSION, type RecordReading, writeRecord } from "../record.ts";
 import { removeAbandonedFolder, removeInstanceFolder } from "../remove-folder.ts";
 import { removeTraces } from "./delete.ts";
@@ -24,7 +24,7 @@ import { removeTraces } from "./delete.ts";
 /** Options of {@link define}. */
 export interface DefineOptions extends CreateOptions {
   /** The process that owns an ephemeral instance. */
-  readonly owner?: Owner | undefined;
+  readonly owner?: OwnerProcess | undefined;
 }
 
 /** Defines an instance and creates its writable root; leaves nothing when that fails. */

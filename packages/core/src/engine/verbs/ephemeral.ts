@@ -4,7 +4,7 @@ import { parse } from "../../model/parse.ts";
 import { EphemeralOptionsSchema } from "../../model/verb-options.ts";
 import type { Engine } from "../engine.ts";
 import { InstanceHandle } from "../handle.ts";
-import { thisProcess } from "../owner.ts";
+import { thisProcess } from "../owner-process.ts";
 import { define } from "./create.ts";
 import { remove } from "./delete.ts";
 import { ready } from "./ready.ts";

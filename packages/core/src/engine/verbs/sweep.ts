@@ -5,7 +5,7 @@ import { parse } from "../../model/parse.ts";
 import { SweepOptionsSchema } from "../../model/verb-options.ts";
 import type { Engine } from "../engine.ts";
 import { forEachLimited } from "../limited.ts";
-import { isGone } from "../owner.ts";
+import { isGone } from "../owner-process.ts";
 import type { InstanceRecord } from "../record.ts";
 import { clearHalfMade } from "../recover.ts";
 import { remove } from "./delete.ts";

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Layout } from "../../../src/engine/layout.ts";
 import { acquireLock } from "../../../src/engine/lock.ts";
-import { type Owner, thisProcess } from "../../../src/engine/owner.ts";
+import { type OwnerProcess, thisProcess } from "../../../src/engine/owner-process.ts";
 import { RECORD_VERSION } from "../../../src/engine/record.ts";
 import { openHostWith } from "../../../src/host.ts";
 import { identifyChild } from "../../../src/system/process-identity.ts";
@@ -19,14 +19,14 @@ afterEach(() => place.dispose());
 const config = (name: string) => ({ driver: "scripted", name, image: "base", labels: { of: name } }) as const;
 
 /** Makes an ephemeral instance whose record names another owner. */
-async function left(host: Awaited<ReturnType<typeof place.open>>, name: string, owner: Partial<Owner>) {
+async function left(host: Awaited<ReturnType<typeof place.open>>, name: string, owner: Partial<OwnerProcess>) {
   await host.ephemeral(config(name));
   const path = `${place.root}/instances/${name}/instance.json`;
   const record = JSON.parse(await readFile(path, "utf8"));
   await writeFile(path, JSON.stringify({ ...record, owner: { ...record.owner, ...owner } }));
 }
 
-async function deadProcess(): Promise<Owner> {
+async function deadProcess(): Promise<OwnerProcess> {
   const child = spawn("true");
   const exit = once(child, "exit");
   const identity = identifyChild(child.pid ?? 0);
@@ -47,6 +47,21 @@ describe("sweep", () => {
     expect((await host.list()).map(({ name }) => name)).toEqual(["elsewhere", "kept", "mine"]);
     expect([...place.scripted.runs.keys()].sort()).toEqual(["elsewhere", "mine"]);
     expect(await host.sweep()).toEqual([]);
+  });
+
+  it("leaves what a process made that /proc hides from this user", async () => {
+    const host = await place.open();
+    const dead = await deadProcess();
+    await left(host, "hidden", dead);
+    const kill = vi.spyOn(process, "kill").mockImplementation((pid) => {
+      throw Object.assign(new Error("kill"), { code: pid === dead.pid ? "EPERM" : "ESRCH" });
+    });
+    try {
+      expect(await host.sweep()).toEqual([]);
+    } finally {
+      kill.mockRestore();
+    }
+    expect(await host.sweep()).toEqual(["hidden"]);
   });
 
   it("obeys labels, and refuses unknown options", async () => {
