@@ -18,6 +18,11 @@ export interface ImageDraft {
   /** An empty folder for the import's own use. */
   readonly folder: string;
   /**
+   * Open files that a tool which writes to `folder` must inherit. They keep the folder from removal until the tool has
+   * ended, even after the death of this process.
+   */
+  readonly descriptors: readonly number[];
+  /**
    * The most bytes that one file of the source may have in `folder`, and that a layer may have uncompressed. An import
    * must stop at this limit.
    */

@@ -15,6 +15,11 @@ export interface LockOptions extends Abortable {
 
 /** A held kernel lock. The kernel releases it when the process dies, however it dies. */
 export interface Lock extends AsyncDisposable {
+  /**
+   * The open file that has the lock. A tool that inherits it keeps the lock from others until the tool has ended, even
+   * after the death of this process.
+   */
+  readonly descriptor: number;
   /** Releases the lock. Idempotent. Disposing does the same, or retires the lock: see {@link LockOptions.retire}. */
   release(): Promise<void>;
   /** Removes the lock's file, then releases the lock. Only with an exclusive lock. Idempotent. */
@@ -118,5 +123,5 @@ function heldLock(file: number, path: string, retireOnDispose = false): Lock {
       await release();
     }
   };
-  return { release, retire, [Symbol.asyncDispose]: retireOnDispose ? retire : release };
+  return { descriptor: file, release, retire, [Symbol.asyncDispose]: retireOnDispose ? retire : release };
 }

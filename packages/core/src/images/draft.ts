@@ -68,6 +68,10 @@ export class Draft implements ImageDraft, AsyncDisposable {
     }
   }
 
+  get descriptors(): readonly number[] {
+    return [this.#lock.descriptor];
+  }
+
   get maxBytes(): number {
     return this.#options.limits.bytes;
   }
@@ -130,6 +134,7 @@ export class Draft implements ImageDraft, AsyncDisposable {
       limits,
       signal,
       onProgress,
+      descriptors: this.descriptors,
       lower: this.layerFolders,
       whiteouts: source.whiteouts,
       digest: source.digest,

@@ -5,14 +5,21 @@ import { spawn } from "../system/spawn.ts";
 import { lremovexattr } from "../system/syscall.ts";
 import type { LayerFolder } from "./layer/lower-layers.ts";
 
-/** Copies layers, bottom first, into the new folder `target`, as the tree that an overlay of them would show. */
-export async function mergeLayers(layers: readonly LayerFolder[], target: string, options: Abortable): Promise<void> {
+/**
+ * Copies layers, bottom first, into the new folder `target`, as the tree that an overlay of them would show. Its tools
+ * inherit the open files `descriptors`.
+ */
+export async function mergeLayers(
+  layers: readonly LayerFolder[],
+  target: string,
+  { signal, descriptors }: Abortable & { readonly descriptors: readonly number[] },
+): Promise<void> {
   await mkdir(target);
   for (const layer of layers) {
-    const whiteouts = await clearTheWay(layer, target, options);
+    const whiteouts = await clearTheWay(layer, target, { signal });
     // Removed first, because writing to a file in place would write to all its hard links.
     const copy = ["cp", "--archive", "--reflink=auto", "--remove-destination", "--", `${layer.tree}/.`, target];
-    await spawn(copy, { fromPackage: "coreutils", diesWithUs: true, signal: options.signal });
+    await spawn(copy, { fromPackage: "coreutils", diesWithUs: true, descriptors, signal });
     for (const { place, folder } of whiteouts) {
       await unlink(place);
       const { atime, mtime } = await lstat(folder.from);

@@ -218,7 +218,7 @@ class FolderImageStore implements ImageStore {
       image: record.fingerprint,
       limits: this.#limits,
     });
-    await mergeLayers(folders, join(draft.folder, "tree"), options);
+    await mergeLayers(folders, join(draft.folder, "tree"), { ...options, descriptors: draft.descriptors });
     // A tree with its final name counts as complete.
     await syncFileSystem(this.#folders.root, options);
     await using _lock = await acquireLock(this.#folders.storeLock, options);

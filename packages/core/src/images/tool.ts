@@ -2,7 +2,7 @@ import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn as start 
 import { Duplex, type Readable, type Writable } from "node:stream";
 import { CommandError } from "../contract/errors.ts";
 import { systemError } from "../files/plain-access.ts";
-import type { Cell } from "../system/cell.ts";
+import { openCell } from "../system/cell.ts";
 import { hostFailure } from "../system/host-failure.ts";
 import { dyingWithUs, notOnPath } from "../system/spawn.ts";
 import { TOOL_ENV } from "../system/tool-env.ts";
@@ -16,8 +16,13 @@ export interface ToolOptions {
   /** The Debian package of the tool, for the fix. */
   readonly fromPackage: string;
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** The cell that confines it. */
-  readonly cell?: Cell | undefined;
+  /**
+   * The folder in which it runs, and the only one in which it can write, if this host supports {@link openCell}: for a
+   * tool that reads untrusted input. Default: it runs in `/`, and is not confined.
+   */
+  readonly confinedTo?: string | undefined;
+  /** Open files that it inherits, so that a lock on them lasts until it has ended. */
+  readonly descriptors?: readonly number[] | undefined;
   /** Each line of standard error as it comes. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
@@ -43,11 +48,13 @@ export interface Tool {
  */
 export function startTool(argv: readonly string[], options: ToolOptions): Tool {
   options.signal.throwIfAborted();
-  const [setpriv, ...args] = dyingWithUs([...(options.cell?.argv ?? []), ...argv]);
+  const { confinedTo, descriptors = [] } = options;
+  using cell = confinedTo === undefined ? undefined : openCell(confinedTo, argv[0] ?? "");
+  const [setpriv, ...args] = dyingWithUs([...(cell?.argv ?? []), ...argv]);
   const child = start(setpriv, args, {
-    cwd: "/",
+    cwd: confinedTo ?? "/",
     env: { ...(options.env ?? TOOL_ENV) },
-    stdio: ["pipe", "pipe", "pipe", ...(options.cell?.descriptors ?? [])],
+    stdio: ["pipe", "pipe", "pipe", ...(cell?.descriptors ?? []), ...descriptors],
   }) as ChildProcessWithoutNullStreams;
   // When descriptors run out, there are no streams, whatever their types say; the `error` event comes later.
   if ((child.stdin as Writable | undefined) === undefined) {

@@ -19,7 +19,8 @@ export interface SpawnOptions extends Abortable {
   readonly descriptors?: readonly number[] | undefined;
   /**
    * Kills the tool at once when this process dies, however it dies: for a tool that fills a folder that is removed
-   * after a crash. An abort then also ends whatever the tool has started.
+   * after a crash. It can still write for a moment: if a lock guards the folder, pass the lock's descriptor, too. An
+   * abort then also ends whatever the tool has started.
    */
   readonly diesWithUs?: boolean | undefined;
   /** Limits for a tool that reads untrusted input. */

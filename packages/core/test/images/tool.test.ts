@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { acquireLock, isHeld } from "../../src/engine/lock.ts";
 import { startTool } from "../../src/images/tool.ts";
+import { Scratch } from "./support/scratch.ts";
 
 describe("a tool that bytes stream through", () => {
   it("is killed by an abort, and tells each line until then", async () => {
@@ -28,6 +30,20 @@ describe("a tool that bytes stream through", () => {
     const tool = startTool(["pileus-no-such-tool"], { fromPackage: "some-package", signal });
     await expect(tool.succeeded()).rejects.toThrow("apt-get install some-package");
     expect(tool.missing).toBe(true);
+  });
+
+  it("keeps a lock that it inherits until it has ended, whoever else lets go", async () => {
+    await using scratch = await Scratch.make();
+    const path = scratch.path("lock");
+    const lock = await acquireLock(path);
+    const { signal } = new AbortController();
+    const tool = startTool(["cat"], { fromPackage: "coreutils", descriptors: [lock.descriptor], signal });
+    // As the death of this process would.
+    await lock.release();
+    expect(await isHeld(path)).toBe(true);
+    tool.stdin.end();
+    await tool.succeeded();
+    expect(await isHeld(path)).toBe(false);
   });
 
   it("passes bytes on as one stage of a pipeline", async () => {

@@ -18,6 +18,8 @@ export interface SkopeoContext {
    * with skopeo's syntax.
    */
   readonly folder: string;
+  /** Open files that skopeo inherits: see {@link ImageDraft.descriptors}. */
+  readonly descriptors?: readonly number[] | undefined;
   /** The maximum size of a file that an archive is unpacked to, in bytes. */
   readonly maxBytes: number;
   /** The longest time without data from a registry, in milliseconds. Default: {@link STALL_TIMEOUT}. */
@@ -103,7 +105,8 @@ export async function runSkopeo(
         })
       : undefined;
   const signal = watch?.signal ?? options.signal;
-  const surroundings = { cwd: context.folder, env: skopeoEnvironment(), diesWithUs: true };
+  const { descriptors } = context;
+  const surroundings = { cwd: folder, env: skopeoEnvironment(), diesWithUs: true, descriptors };
   try {
     const bounds = { file: options.maxFile };
     const { stdout } = await spawn(argv, { ...surroundings, bounds, fromPackage: SKOPEO, signal });

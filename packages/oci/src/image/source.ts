@@ -52,6 +52,7 @@ export function ociSource(spawn: Spawn, defaults: OciSourceOptions = {}): ImageS
         reference,
         registry,
         folder: draft.folder,
+        descriptors: draft.descriptors,
         maxBytes: draft.maxBytes,
         policy: await trustPolicy(draft.folder, defaults.policy),
         stallTimeout: defaults.stallTimeout,

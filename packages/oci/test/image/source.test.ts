@@ -8,7 +8,12 @@ it("refuses a manifest that does not have the reference's digest, even if skopeo
   const folder = await mkdtemp(join(tmpdir(), "pileus-oci-source-"));
   try {
     const source = ociSource(async () => ({ stdout: "{}", stderr: "", exitCode: 0 }));
-    const draft = { folder, maxBytes: 1e6, addLayer: () => Promise.reject(new Error("this test adds no layer")) };
+    const draft = {
+      descriptors: [],
+      folder,
+      maxBytes: 1e6,
+      addLayer: () => Promise.reject(new Error("this test adds no layer")),
+    };
     const imported = source.import(`docker://h.x/a@sha256:${"a".repeat(64)}`, draft, {});
     await expect(imported).rejects.toMatchObject({
       code: "ERR_IMAGE_INVALID",

@@ -16,6 +16,7 @@ export async function fakeDraft(
   const tars: string[] = [];
   return {
     folder,
+    descriptors: [],
     maxBytes: 2 ** 30,
     opened,
     tars,

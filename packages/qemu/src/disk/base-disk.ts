@@ -1,7 +1,7 @@
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Image, ImageError, isInstanceError, type ProgressOptions } from "@pileus/core";
-import { acquireLock, hostFailure, isDiskFull, type Spawn } from "@pileus/core/driver";
+import { acquireLock, hostFailure, isDiskFull, type Lock, type Spawn } from "@pileus/core/driver";
 import { TOOLS } from "../tools.ts";
 
 export interface BaseDisk {
@@ -29,13 +29,13 @@ export async function ensureBaseDisk(base: BaseDisk, options: ProgressOptions): 
   const path = join(folder, `${name}.ext4`);
   if (await isWhole(path, size)) return path;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await using _lock = await acquireLock(join(folder, `${name}.lock`), { signal });
+  await using lock = await acquireLock(join(folder, `${name}.lock`), { signal });
   if (await isWhole(path, size)) return path;
   const draft = join(folder, `.${name}.draft`);
   // Left by a process that was killed: only the holder of the lock writes it.
   await rm(draft, { force: true });
   try {
-    await make(base, draft, options);
+    await make(base, draft, lock, options);
     await rename(draft, path);
     return path;
   } catch (error) {
@@ -45,14 +45,14 @@ export async function ensureBaseDisk(base: BaseDisk, options: ProgressOptions): 
   }
 }
 
-async function make(base: BaseDisk, draft: string, options: ProgressOptions): Promise<void> {
+async function make(base: BaseDisk, draft: string, lock: Lock, options: ProgressOptions): Promise<void> {
   const { image, size } = base;
   options.onProgress?.({ phase: "make root disk", done: 0, total: image.size });
   const tree = await base.tree();
   const file = await open(draft, "wx", 0o600);
   try {
     await file.truncate(size);
-    await makeFileSystem(base, tree, draft, options);
+    await makeFileSystem({ base, tree, draft, lock }, options);
     await file.sync();
   } finally {
     await file.close();
@@ -60,13 +60,18 @@ async function make(base: BaseDisk, draft: string, options: ProgressOptions): Pr
   options.onProgress?.({ phase: "make root disk", done: image.size, total: image.size });
 }
 
-async function makeFileSystem(base: BaseDisk, tree: string, draft: string, options: ProgressOptions): Promise<void> {
+async function makeFileSystem(
+  what: { readonly base: BaseDisk; readonly tree: string; readonly draft: string; readonly lock: Lock },
+  { signal }: ProgressOptions,
+): Promise<void> {
+  const { base, tree, draft, lock } = what;
   // -m 0 reserves no blocks for root, the only user of the disk. Each overlay belongs to one guest, so it does no harm
   // that all have the same UUID.
   const argv = ["mkfs.ext4", "-q", "-F", "-m", "0", "-L", "root", "-d", tree, draft];
   try {
     // After a crash the next process makes the draft again: no leftover mkfs may write to it then.
-    await base.spawn(argv, { fromPackage: TOOLS["mkfs.ext4"], signal: options.signal, diesWithUs: true });
+    const descriptors = [lock.descriptor];
+    await base.spawn(argv, { fromPackage: TOOLS["mkfs.ext4"], diesWithUs: true, descriptors, signal });
   } catch (error) {
     if (!isInstanceError(error, "ERR_COMMAND") || isDiskFull(error)) throw error;
     const why = `cannot be made into a root disk of ${base.size} bytes (raise qemu.rootSize if it is too small)`;

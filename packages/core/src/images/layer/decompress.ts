@@ -23,9 +23,13 @@ const ZSTD = ["zstd", "-dc", "-q", "--long=27"];
 
 /**
  * A decompressor for a stream that begins with `head`. Gzip is Node's own, on a thread and faster than gzip(1); the
- * others are tools of the host.
+ * others are tools of the host, which can write only in `folder` if at all.
  */
-export function decompressor(image: string, head: Buffer, signal: AbortSignal): Decompression {
+export function decompressor(
+  image: string,
+  head: Buffer,
+  options: { readonly folder: string; readonly signal: AbortSignal },
+): Decompression {
   const compression = compressionOf(head);
   switch (compression) {
     case "none":
@@ -33,9 +37,9 @@ export function decompressor(image: string, head: Buffer, signal: AbortSignal): 
     case "gzip":
       return { compression, stream: createGunzip({ chunkSize: CHUNK }), finished: Promise.resolve() };
     case "xz":
-      return byTool(image, compression, XZ, "xz-utils", signal);
+      return byTool(image, compression, XZ, "xz-utils", options);
     case "zstd":
-      return byTool(image, compression, ZSTD, "zstd", signal);
+      return byTool(image, compression, ZSTD, "zstd", options);
     default:
       return compression satisfies never;
   }
@@ -46,9 +50,9 @@ function byTool(
   compression: Compression,
   argv: readonly string[],
   fromPackage: string,
-  signal: AbortSignal,
+  { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
 ): Decompression {
-  const tool = startTool(argv, { fromPackage, signal });
+  const tool = startTool(argv, { fromPackage, confinedTo: folder, signal });
   return {
     compression,
     stream: tool.duplex(),

@@ -1,15 +1,11 @@
-import { openCell } from "../../system/cell.ts";
 import { startTool, type Tool, type ToolOptions } from "../tool.ts";
 
 /**
  * Starts tar(1) to extract its standard input below `tree`. If this host supports {@link openCell}, tar can write
  * nowhere else, whatever the input is.
  */
-export function startTar(tree: string, options: Omit<ToolOptions, "fromPackage" | "cell">): Tool {
-  options.signal.throwIfAborted();
-  using cell = openCell(tree, "tar");
-  const argv = cell === undefined ? [...EXTRACT, `--directory=${tree}`] : EXTRACT;
-  return startTool(argv, { ...options, fromPackage: "tar", cell });
+export function startTar(tree: string, options: Omit<ToolOptions, "fromPackage" | "confinedTo">): Tool {
+  return startTool(EXTRACT, { ...options, fromPackage: "tar", confinedTo: tree });
 }
 
 const EXTRACT = [

@@ -18,6 +18,8 @@ import { startTar } from "./tar.ts";
 export interface UnpackOptions extends ProgressOptions {
   /** For messages. */
   readonly image: string;
+  /** Open files that the tools inherit: see {@link ImageDraft.descriptors}. */
+  readonly descriptors?: readonly number[] | undefined;
   /** The layers beneath, bottom first. */
   readonly lower: readonly LayerFolder[];
   readonly limits: LayerLimits;
@@ -59,13 +61,14 @@ export async function unpackLayer(source: Readable, tree: string, options: Unpac
     const filter = new LayerFilter({ ...options, lower: new LowerLayers(options.lower), owner: onlyOwner() });
     const compressed = new Meter(options);
     const head = await peek(source);
-    const decompression = decompressor(image, head, failing.signal);
+    const decompression = decompressor(image, head, { folder: tree, signal: failing.signal });
     const plain = decompression.compression === "none";
     const judge = new Judge(image, filter, options.limits);
     let full = false;
     let lost: ImageError | undefined;
     const tar = startTar(tree, {
       signal: failing.signal,
+      descriptors: options.descriptors,
       onLine: (line) => {
         // tar would go on with the next file, and fail at each; for an attribute it only prints a warning.
         lost ??= lostAttribute(image, line);

@@ -28,7 +28,7 @@ export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | 
       assertDiskSize(name, total);
       onProgress?.({ phase: "copy", done: 0, total });
       const copy = ["cp", "--reflink=auto", "--sparse=always", "--", source.path, path];
-      await spawn(copy, { fromPackage: "coreutils", diesWithUs: true, signal });
+      await spawn(copy, { fromPackage: "coreutils", diesWithUs: true, descriptors: draft.descriptors, signal });
       onProgress?.({ phase: "copy", done: total, total });
       await chmod(path, 0o600);
       const { size } = await stat(path);

@@ -1,13 +1,15 @@
 import { createReadStream } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { CommandError, ImageError } from "../../contract/errors.ts";
 import { linkSignals } from "../../driver/deadline.ts";
+import type { ImageDraft } from "../../driver/image-source.ts";
 import { isDiskFull } from "../../system/disk-full.ts";
 import { spawn } from "../../system/spawn.ts";
 import { digestOf } from "../digest.ts";
 import { beyondLimit, type LayerLimits } from "../layer/limits.ts";
-import { startTool } from "../tool.ts";
+import { startTool, type Tool } from "../tool.ts";
 import type { LocalSource } from "./detect.ts";
 import { addFolder } from "./folder.ts";
 import type { ImageOrigin } from "./origin.ts";
@@ -16,7 +18,8 @@ import { assertUnchanged, fileIdentity } from "./tar.ts";
 
 /**
  * A root file system in a squashfs. unsquashfs(1) unpacks it into scratch space, and the result is imported like a
- * folder: with the same rules and the same diff ID.
+ * folder: with the same rules and the same diff ID. The file is copied first: a confined tool cannot reach the original
+ * on another file system, and no other program can change the copy after it was checked.
  */
 export function squashfsOrigin(name: string, source: LocalSource, limits: LayerLimits): ImageOrigin {
   return {
@@ -25,19 +28,25 @@ export function squashfsOrigin(name: string, source: LocalSource, limits: LayerL
     identity: fileIdentity(source),
     async load(draft, options) {
       const { signal, onProgress, digest } = options;
+      const total = source.stats.size;
+      const { folder, descriptors } = draft;
+      const file = join(folder, FILE);
+      const copy = ["cp", "--reflink=auto", "--", source.path, file];
+      await spawn(copy, { fromPackage: "coreutils", diesWithUs: true, descriptors, signal });
       if (digest !== undefined) {
-        const actual = await digestOf(createReadStream(source.path), { signal, onProgress, total: source.stats.size });
+        const actual = await digestOf(createReadStream(file), { signal, onProgress, total });
         if (actual !== digest) throw new ImageError(name, `its digest is ${actual}, not ${digest}`);
       }
       try {
-        await assertWithin(name, source.path, limits, signal);
-        onProgress?.({ phase: "unsquash", done: 0, total: source.stats.size });
-        const folder = join(draft.folder, "tree");
-        const unsquash = ["unsquashfs", "-no-progress", "-quiet", "-dest", folder, source.path];
-        await spawn(unsquash, { fromPackage: "squashfs-tools", diesWithUs: true, signal });
-        onProgress?.({ phase: "unsquash", done: source.stats.size, total: source.stats.size });
+        await assertWithin(name, draft, limits, signal);
+        onProgress?.({ phase: "unsquash", done: 0, total });
+        await unsquash(["-no-progress", "-quiet", "-dest", "tree", FILE], draft, signal, (tool) => {
+          tool.stdout.resume();
+        });
+        onProgress?.({ phase: "unsquash", done: total, total });
         await assertUnchanged(name, source);
-        await addFolder(name, draft, folder, { ...options, digest: undefined });
+        await rm(file);
+        await addFolder(name, draft, join(folder, "tree"), { ...options, digest: undefined });
       } catch (error) {
         if (!(error instanceof CommandError) || isDiskFull(error)) throw error;
         throw new ImageError(name, `it cannot be unpacked as a squashfs: ${error.message}`, { cause: error });
@@ -47,20 +56,47 @@ export function squashfsOrigin(name: string, source: LocalSource, limits: LayerL
   };
 }
 
+/** The name of the copy. */
+const FILE = "squashfs";
+
+/** Runs unsquashfs(1) to its end in the draft's folder. `read` gets what it prints, and a failure of `read` ends it. */
+async function unsquash(
+  args: readonly string[],
+  { folder, descriptors }: ImageDraft,
+  signal: AbortSignal | undefined,
+  read: (tool: Tool) => Promise<void> | void,
+): Promise<void> {
+  using running = linkSignals(signal);
+  const tool = startTool(["unsquashfs", ...args], {
+    fromPackage: "squashfs-tools",
+    confinedTo: folder,
+    descriptors,
+    signal: running.signal,
+  });
+  tool.stdin.end();
+  try {
+    await read(tool);
+    await tool.succeeded();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    running.abort();
+    await tool.gone();
+  }
+}
+
 /** Refuses an archive bomb before it is unpacked, as soon as its listing exceeds a limit. */
 async function assertWithin(
   name: string,
-  path: string,
+  draft: ImageDraft,
   limits: LayerLimits,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  using listed = linkSignals(signal);
-  const tool = startTool(["unsquashfs", "-lln", path], { fromPackage: "squashfs-tools", signal: listed.signal });
-  tool.stdin.end();
-  try {
-    let bytes = 0;
-    let entries = 0;
-    for await (const line of linesOf(tool.stdout)) {
+  let bytes = 0;
+  let entries = 0;
+  await unsquash(["-lln", FILE], draft, signal, async ({ stdout }) => {
+    for await (const line of linesOf(stdout)) {
       // A line of a file's name can only add to the sum.
       const match = /^[a-zA-Z-]{10} +[0-9]+\/[0-9]+ +([0-9]+) /.exec(line);
       if (match === null) continue;
@@ -68,14 +104,7 @@ async function assertWithin(
       if (line.startsWith("-")) bytes += Number(match[1]);
       if (bytes > limits.bytes) throw beyondLimit(name, `${limits.bytes} bytes`);
     }
-    await tool.succeeded();
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  } finally {
-    listed.abort();
-    await tool.gone();
-  }
+  });
 }
 
 /** The beginning of each line: a path may be of any length. */
