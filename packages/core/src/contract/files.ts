@@ -46,7 +46,7 @@ export interface OwnerOptions extends Abortable {
 
 /** Options of {@link InstanceFiles.readAll} and {@link InstanceFiles.readText}. */
 export interface ReadAllOptions extends Abortable {
-  /** Bytes. Default 16 MiB. */
+  /** The most bytes to read, at most 4 GiB; a longer file is refused. Default 16 MiB. */
   readonly maxSize?: number | undefined;
 }
 

@@ -30,6 +30,8 @@ describe("an option of a call", () => {
     ["content", ContentSchema, 7],
     ["content", ContentSchema, ["text"]],
     ["a bound", BoundSchema, -1],
+    ["a bound", BoundSchema, 1.5],
+    ["a bound", BoundSchema, Number.NEGATIVE_INFINITY],
     ["a bound", BoundSchema, Number.NaN],
     ["a bound", BoundSchema, "1"],
   ])("that is %s is not %o", (_, schema, value) => {

@@ -29,7 +29,7 @@ import {
 } from "../../model/file-options.ts";
 import { parse } from "../../model/parse.ts";
 import { ByteCollector } from "../../system/byte-collector.ts";
-import { LONGEST_TEXT } from "../../text/longest-text.ts";
+import { LONGEST_BUFFER, LONGEST_TEXT } from "../../text/longest-text.ts";
 import { isDirectoryEntry } from "../gate/answers.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
@@ -61,7 +61,7 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async readAll(path: string, options: ReadAllOptions = {}): Promise<Buffer> {
-    const { maxSize: limit } = parse(ReadAllOptionsSchema, options, "file options");
+    const limit = Math.min(parse(ReadAllOptionsSchema, options, "file options").maxSize, LONGEST_BUFFER);
     const { signal } = options;
     return this.#use(path, options, async (files) => {
       const collected = new ByteCollector();

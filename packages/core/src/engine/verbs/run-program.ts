@@ -4,7 +4,7 @@ import type { ExitStatus } from "../../contract/state.ts";
 import { abortable, Deadline } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
 import { RunSchema } from "../../model/verb-options.ts";
-import { LONGEST_TEXT } from "../../text/longest-text.ts";
+import { LONGEST_BUFFER, LONGEST_TEXT } from "../../text/longest-text.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import { ownProcess, type StartedProcess } from "../process.ts";
 import { type Collected, collectOutput } from "./collect-output.ts";
@@ -63,7 +63,7 @@ class RunProgress {
 
   constructor(started: StartedProcess, options: ReturnType<typeof RunSchema.parse>) {
     if (started.streams.kind !== "pipes") throw new TypeError("a run has pipes");
-    const maxOutput = options.encoding === "utf8" ? Math.min(options.maxOutput, LONGEST_TEXT) : options.maxOutput;
+    const maxOutput = Math.min(options.maxOutput, options.encoding === "utf8" ? LONGEST_TEXT : LONGEST_BUFFER);
     this.#collected = collectOutput(started, started.streams, { ...options, maxOutput });
     this.done = this.#finish(started);
     this.done.catch(() => undefined);

@@ -5,7 +5,7 @@ import { ScriptedProcess, scriptedRoot } from "../scripted.ts";
 import { runningInstance } from "../scripted-instance.ts";
 
 // Node's own limit takes a gigabyte to reach.
-vi.mock("../../../src/text/longest-text.ts", () => ({ LONGEST_TEXT: 1000 }));
+vi.mock("../../../src/text/longest-text.ts", () => ({ LONGEST_TEXT: 1000, LONGEST_BUFFER: 2000 }));
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
 beforeEach(async () => {
@@ -37,6 +37,20 @@ it("keeps all bytes of a run, and as much of them as text as a string holds", as
   whole.stdout.write("y".repeat(1001));
   whole.finish({ kind: "exited", code: 0 });
   expect((await bytes).stdout).toHaveLength(1001);
+});
+
+it("keeps as many bytes of a run as a Buffer holds, and kills a program that prints more", async () => {
+  const { instance, process } = await runningInstance(place);
+  const result = instance.run(["yes"], { maxOutput: unlimited, encoding: "buffer" });
+  process.stdout.write("y".repeat(2001));
+  const { stdout, truncated } = await result;
+  expect([stdout.length, truncated, process.signals]).toEqual([2000, true, ["SIGKILL"]]);
+});
+
+it("refuses to read a file that is longer than a Buffer", async () => {
+  const { instance } = await runningInstance(place);
+  place.scripted.script.files = { read: async () => Readable.from([Buffer.alloc(2001)]) };
+  await expect(instance.files.readAll("/f", { maxSize: unlimited })).rejects.toMatchObject({ errno: "EFBIG" });
 });
 
 it("refuses to read a file as text that is longer than a string", async () => {

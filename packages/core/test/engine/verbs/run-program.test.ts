@@ -186,8 +186,8 @@ describe("run", () => {
     expect(await result).toMatchObject({ stdout: Buffer.from("yyyyy"), truncated: false, failed: false });
   });
 
-  it.each([{ maxOutput: Number.NaN }, { timeout: -1 }])(
-    "with %j is refused, for it would limit nothing",
+  it.each([{ maxOutput: Number.NaN }, { maxOutput: 1.5 }, { timeout: -1 }])(
+    "with %j is refused, for it is no limit",
     async (options) => {
       const { instance, process } = await running();
       await expect(instance.run(["a"], options)).rejects.toThrow(ConfigError);
