@@ -19,6 +19,7 @@ import { BLOCK } from "../tar/header.ts";
 import { mtimeText } from "../tar/time.ts";
 import { TarWriter } from "../tar/writer.ts";
 import { nameBytes, nameText } from "./byte-name.ts";
+import { ChunkPool } from "./chunk-pool.ts";
 import { Descent, factsOf, identityOf } from "./descent.ts";
 import { readNames } from "./folder-names.ts";
 import { systemError } from "./plain-access.ts";
@@ -45,6 +46,8 @@ export interface PackOptions extends Abortable {
   readonly dereference?: boolean | undefined;
   /** Also packs file capabilities, not only the attributes `user.*`. */
   readonly capabilities?: boolean | undefined;
+  /** Takes the memory of content from a pool: the reader gives each chunk back (chunk-pool.ts), or keeps it. */
+  readonly reuse?: boolean | undefined;
   /** Makes the error for a failure at a path of the access. */
   failure(path: string, error: unknown): unknown;
   /** Called with the number of bytes of content that were read. */
@@ -101,11 +104,13 @@ class Packing implements Disposable {
   /** The first name of each file that has several names. */
   readonly #names = new Map<string, string>();
   readonly #levels: Level[] = [];
+  readonly #chunks: ChunkPool | undefined;
 
   constructor(access: TreeAccess, path: string, folder: FolderHandle, options: PackOptions) {
     this.#access = access;
     this.#path = path;
     this.#options = options;
+    this.#chunks = options.reuse ? new ChunkPool(CHUNK) : undefined;
     this.#descent = new Descent(folder);
     this.#yieldNow = yieldRegularly(options.signal);
   }
@@ -223,8 +228,9 @@ class Packing implements Disposable {
     const end = offset + length;
     for (let at = offset; at < end; ) {
       this.#options.signal?.throwIfAborted();
-      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - at));
-      const { bytesRead } = await readAsync(fd, buffer, 0, buffer.length, at);
+      const length = Math.min(CHUNK, end - at);
+      const buffer = (length === CHUNK ? this.#chunks?.take() : undefined) ?? Buffer.allocUnsafe(length);
+      const { bytesRead } = await readAsync(fd, buffer, 0, length, at);
       if (bytesRead === 0) {
         const { verb } = this.#options;
         throw new FileError({ verb, path: this.#pathOf(as), errno: "EIO", detail: "it shrank while it was read" });

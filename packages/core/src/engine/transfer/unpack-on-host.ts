@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { ProgressOptions } from "../../contract/abortable.ts";
 import { ProtocolError } from "../../contract/errors.ts";
+import { giveBack } from "../../files/chunk-pool.ts";
 import { plainAccess } from "../../files/plain-access.ts";
 import type { TreeAccess } from "../../files/tree-access.ts";
 import { TreeUnpacking } from "../../files/unpack-tree.ts";
@@ -47,6 +48,7 @@ export async function unpackOnHost(stream: Readable, pull: Pull, options: Progre
     for await (const chunk of chunksOf(stream, options.signal)) {
       // In pieces, for steady progress: a driver may send everything in one chunk.
       for (let at = 0; at < chunk.length; at += PIECE) await unpacking.take(chunk.subarray(at, at + PIECE));
+      giveBack(chunk);
     }
     await unpacking.finish();
   } catch (error) {

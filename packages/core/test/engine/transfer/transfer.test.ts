@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import {
@@ -20,6 +21,8 @@ import { PassThrough, Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { packHostTree } from "../../../src/engine/transfer/pack-host-tree.ts";
 import { unpackOnHost } from "../../../src/engine/transfer/unpack-on-host.ts";
+import { packStream } from "../../../src/files/pack-stream.ts";
+import { plainAccess } from "../../../src/files/plain-access.ts";
 import { nativeFileCalls } from "../../../src/system/syscall.ts";
 import type { TarEntry } from "../../../src/tar/entry.ts";
 import { TarWriter } from "../../../src/tar/writer.ts";
@@ -302,6 +305,43 @@ describe("a pull", () => {
     );
     await expect(pull(stream, controller.signal)).rejects.toBe("enough");
     expect(stream.destroyed).toBe(true);
+  });
+});
+
+describe("a pull of large files", () => {
+  const MIB = 1024 * 1024;
+  const files = () => packStream(plainAccess("/", nativeFileCalls()), join(folder, "source"), {});
+  const content = { a: randomBytes(12 * MIB + 5), b: randomBytes(2 * MIB) };
+  beforeEach(async () => {
+    await mkdir(join(folder, "source"));
+    for (const [name, bytes] of Object.entries(content)) await writeFile(join(folder, "source", name), bytes);
+  });
+
+  it("uses the memory of few chunks, again and again", async () => {
+    const memory = new Set<ArrayBufferLike>();
+    let large = 0;
+    async function* watched() {
+      for await (const chunk of files() as AsyncIterable<Buffer>) {
+        if (chunk.length === MIB) {
+          large += 1;
+          memory.add(chunk.buffer);
+        }
+        yield chunk;
+      }
+    }
+    await pull(Readable.from(watched()));
+    expect(large).toBeGreaterThan(4);
+    expect(memory.size).toBeLessThan(large);
+    for (const [name, bytes] of Object.entries(content))
+      expect(readFileSync(join(target, name)).equals(bytes)).toBe(true);
+  });
+
+  it("uses no chunk again that its reader keeps", async () => {
+    const kept: Buffer[] = [];
+    for await (const chunk of files()) kept.push(chunk);
+    await pull(Readable.from(kept));
+    for (const [name, bytes] of Object.entries(content))
+      expect(readFileSync(join(target, name)).equals(bytes)).toBe(true);
   });
 });
 
