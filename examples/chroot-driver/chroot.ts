@@ -1,6 +1,6 @@
 /**
  * A whole driver in two files: it runs programs of an image on the host's kernel with a root folder of their own, by
- * chroot(1). This is no sandbox: root inside is root of the host. It has only the capability `exec`; the engine refuses
+ * chroot(1). This is not a sandbox: root inside is root of the host. It has only the capability `exec`; the engine refuses
  * the rest. An instance ends when its init and all descendants of the init have ended.
  */
 import { open, readdir, readFile, readlink, realpath, writeFile } from "node:fs/promises";

@@ -28,7 +28,7 @@ describe("openHost refuses as ConfigError, before anything is touched,", () => {
     ["no drivers", () => ({ root: root() }), /drivers: must be an array/],
     ["a misspelt key", () => ({ root: root(), driver: drivers }), /driver: unknown key; did you mean "drivers"/],
     ["one driver in the place of several", () => ({ root: root(), drivers: fake() }), /drivers: must be an array/],
-    ["what is no driver", () => ({ root: root(), drivers: [fake] }), /drivers\.0: is not a driver/],
+    ["a value that is not a driver", () => ({ root: root(), drivers: [fake] }), /drivers\.0: is not a driver/],
     ["a signal that is none", () => ({ root: root(), drivers, signal: 5 }), /signal: must be an AbortSignal/],
   ];
   for (const [what, options, told] of refusals) {
@@ -77,7 +77,7 @@ it("openHost makes the parents of its root", async () => {
   expect(existsSync(join(root, "instances"))).toBe(true);
 });
 
-it("an image for other processors is for a driver that says that it has them, as the one in memory does", async () => {
+it("an image for other processors is accepted by a driver that declares them, as the one in memory does", async () => {
   const [one, other] = [fake(), { ...fake({ name: "other" }), architectures: undefined }];
   await using host = await openHost({ root: join(folder, "root"), drivers: [one, other] });
   await mkdir(join(folder, "tree"));
@@ -92,7 +92,7 @@ describe("disposing a host", () => {
   const withSource = (plugin: ImageSourcePlugin): Driver => ({ ...fake(), sources: [plugin] }) as unknown as Driver;
   const openWith = (driver: Driver) => openHost({ root: join(folder, "root"), drivers: [driver] });
 
-  it("ends every call of images and networks that comes after", async () => {
+  it("refuses every later call of images and networks", async () => {
     const host = await openWith(fake());
     const image = await importFakeImage(host);
     await host[Symbol.asyncDispose]();
@@ -150,7 +150,7 @@ describe("disposing a host", () => {
     expect(order).toEqual(["undone", "disposed"]);
   });
 
-  it("leaves the reason of a caller's own signal as it is", async () => {
+  it("keeps the reason of a caller's own signal", async () => {
     await using host = await openWith(fake());
     const reason = new Error("enough");
     await expect(host.images.list({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);

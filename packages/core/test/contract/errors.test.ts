@@ -38,16 +38,16 @@ it.each(ERRORS)("quotes %s in one printable line", (_what, error) => {
   expect(error.message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
 });
 
-it("keeps a field as it was said, for programs", () => {
+it("keeps the original text in fields", () => {
   expect(new CommandError({ argv: ["tar"], exitCode: 2, stderr: HOSTILE }).stderr).toBe(HOSTILE);
 });
 
-it("shows of what a peer sent a short and printable beginning", () => {
+it("shows a short and printable beginning of what a peer sent", () => {
   const { received } = new ProtocolError("nonsense", `${HOSTILE}${"x".repeat(10_000_000)}`);
   expect(received).toMatch(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]{1024}$/u);
 });
 
-it("says no more than 8 KiB, whatever it quotes", () => {
+it("has at most 8 KiB, whatever it quotes", () => {
   expect(new ImageError("x".repeat(100_000), "it is hostile").message.length).toBeLessThanOrEqual(8192);
 });
 
@@ -74,7 +74,7 @@ describe("a code", () => {
 
 describe("isInstanceError", () => {
   const late = new TimeoutError("start", 10);
-  it("takes no code, one code or several", () => {
+  it("accepts no code, one code or several", () => {
     expect(isInstanceError(late)).toBe(true);
     expect(isInstanceError(late, "ERR_TIMEOUT")).toBe(true);
     expect(isInstanceError(late, "ERR_HOST", "ERR_TIMEOUT")).toBe(true);

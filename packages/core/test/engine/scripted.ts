@@ -15,7 +15,7 @@ import { openHostWith } from "../../src/host.ts";
 import type { Architecture, Image } from "../../src/model/image.ts";
 import { hostArchitecture } from "../../src/system/architecture.ts";
 
-/** What a test lets the scripted driver do at one step: fail, wait, take note. */
+/** What the scripted driver does at one step: fail, wait, take note. */
 export type Step = (context: { readonly name: string; readonly signal?: AbortSignal | undefined }) => unknown;
 
 export interface Script {
@@ -79,7 +79,7 @@ export class ScriptedProcess implements BackendProcess {
   async resize() {}
 }
 
-/** A driver whose every step a test can script, with its world of what runs and the calls that it got. */
+/** A driver whose steps a test can script, with the runs of its world and the calls that it received. */
 export class Scripted {
   script: Script = {};
   readonly calls: string[] = [];
@@ -150,7 +150,7 @@ export class Scripted {
     const gone = new Promise<void>((resolve) => {
       detached = resolve;
     });
-    // After detach() nothing is told any more.
+    // After detach() no event is reported any more.
     const exited = new Promise<ExitStatus | undefined>((resolve, reject) => {
       void Promise.race([run.exited.then(resolve, reject), gone]);
     });
@@ -212,7 +212,7 @@ export const IMAGE: Image = {
   properties: {},
 };
 
-/** A store that has one image, and networks that have none but `net0`; with what is reserved on it. */
+/** A store with one image, and networks with only `net0`, with its reservations. */
 export function smallParts() {
   const reserved = new Set<string>();
   const unused = () => Promise.reject(new Error("not part of this test"));
@@ -254,7 +254,7 @@ export function smallParts() {
   return { reserved, parts: { openImages: async () => images, openNetworks: async () => networks, probeNetworks } };
 }
 
-/** A root of its own, on which hosts are opened one after another or side by side. Dispose of it last. */
+/** A root folder, on which hosts are opened one after another or side by side. Dispose it last. */
 export async function scriptedRoot(parent = tmpdir()) {
   const root = join(await mkdtemp(join(parent, "pileus-engine-")), "root");
   const scripted = new Scripted();
@@ -276,7 +276,7 @@ export async function scriptedRoot(parent = tmpdir()) {
   };
 }
 
-/** A promise that a test settles by hand, and that tells when somebody has come to wait for it. */
+/** A promise that a test settles by hand; `arrived` resolves when a call waits for it. */
 export function gate() {
   let open = () => {};
   let arrive = () => {};

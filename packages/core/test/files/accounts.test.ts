@@ -55,11 +55,11 @@ describe("findAccount", () => {
     ["-1", "user"],
     ["app:none", "group"],
     ["app:bad", "group"],
-  ])("finds no %j", (user, unknown) => {
+  ])("does not find %j", (user, unknown) => {
     expect(findAccount(user, { passwd, group })).toEqual({ unknown });
   });
 
-  it("is content with an instance that has neither file", () => {
+  it("accepts an instance that has neither file", () => {
     const none = { passwd: "", group: "" };
     expect(findAccount(undefined, none)).toEqual({ ...root, gid: 0, groups: [0] });
     expect(findAccount("7:8", none)).toMatchObject({ uid: 7, gid: 8 });

@@ -22,13 +22,13 @@ describe("names as text", () => {
       expect(JSON.parse(JSON.stringify(text))).toBe(text);
     });
   }
-  it("lead back to any two bytes", () => {
+  it("represent any two bytes reversibly", () => {
     for (let both = 0; both < 65_536; both += 1) {
       const bytes = Buffer.from([both >>> 8, both & 0xff]);
       if (!nameBytes(nameText(bytes)).equals(bytes)) expect.fail(bytes.toString("hex"));
     }
   });
-  it("have no surrogate that stands for no byte", () => {
+  it("do not accept a surrogate that does not represent a byte", () => {
     for (const text of ["\ud800", "a\udc2f", "\udc00", "\udfff", "\udd00"]) {
       expect(isNameText(text), JSON.stringify(text)).toBe(false);
       expect(() => nameBytes(text)).toThrow(RangeError);

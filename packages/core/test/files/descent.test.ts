@@ -17,7 +17,7 @@ const inode = (path: string) => statSync(join(base, path)).ino;
 const refusal = (code: string) => expect.objectContaining({ code });
 
 describe("a descent", () => {
-  it("enters folders alone: no file, and no symlink to a folder", () => {
+  it("enters only folders, not files or symlinks to folders", () => {
     mkdirSync(join(base, "folder"));
     symlinkSync("folder", join(base, "link"));
     writeFileSync(join(base, "file"), "");
@@ -28,7 +28,7 @@ describe("a descent", () => {
     expect(here(way)).toBe(inode("folder"));
   });
 
-  it("comes back from a depth at which not every folder stays open", () => {
+  it("returns from a depth at which some folders were closed", () => {
     const names = Array.from({ length: 200 }, (_, depth) => `d${depth}`);
     mkdirSync(join(base, ...names), { recursive: true });
     using way = descent();
@@ -39,7 +39,7 @@ describe("a descent", () => {
     }
   });
 
-  it("does not come back to another folder than the one that it left", () => {
+  it("returns only to the folder that it left", () => {
     const names = Array.from({ length: 100 }, (_, depth) => `d${depth}`);
     mkdirSync(join(base, ...names), { recursive: true });
     using way = descent();
@@ -52,7 +52,7 @@ describe("a descent", () => {
     expect(up).toThrow(refusal("ESTALE"));
   });
 
-  it("goes through 40 symlinks at most, and holds what it refused no longer", () => {
+  it("follows at most 40 symlinks, and closes what it refused", () => {
     using way = descent();
     const folders = Array.from({ length: 41 }, () => openFolderAt(base));
     for (const folder of folders.slice(0, 40)) way.enterElsewhere(folder);

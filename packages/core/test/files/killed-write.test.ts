@@ -33,11 +33,11 @@ async function killMidway(call: "write" | "writeTree"): Promise<void> {
 }
 
 describe.each(["write", "writeTree"] as const)("a process that is killed within %s", (call) => {
-  it("leaves nothing where nothing was", async () => {
+  it("leaves nothing where no file was before", async () => {
     await killMidway(call);
     expect(await readdir(root)).toEqual([]);
   });
-  it("leaves the old content of a file, and nothing beside it", async () => {
+  it("leaves the old content of a file, and no temporary file", async () => {
     await writeFile(join(root, "file"), "old");
     await killMidway(call);
     expect(await readdir(root)).toEqual(["file"]);
@@ -45,8 +45,8 @@ describe.each(["write", "writeTree"] as const)("a process that is killed within 
   });
 });
 
-describe("a file system that knows no files without names", () => {
-  it("is written to by a temporary name, of which nothing is left", async () => {
+describe("a file system without unnamed files", () => {
+  it("is written to through a temporary name that does not remain", async () => {
     const plain = plainAccess(root, nativeFileCalls());
     let seen: string[] = [];
     const files = new LocalFiles({

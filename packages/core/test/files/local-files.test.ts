@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true, force: true }));
 
 describe("a tree that changes under the call", () => {
-  it("never has mkdir change the mode of what a symlink in the folder's place leads to", async () => {
+  it("never makes mkdir change the mode of a symlink's target", async () => {
     await writeFile(join(root, "secret"), "", { mode: 0o600 });
     const plain = plainAccess(root);
     const swapped = new LocalFiles({
@@ -30,7 +30,7 @@ describe("a tree that changes under the call", () => {
     await expect(swapped.mkdir("/folder", owner)).rejects.toMatchObject({ errno: "ENOTDIR" });
     expect((await lstat(join(root, "secret"))).mode & 0o777).toBe(0o600);
   });
-  it("fails a write whose temporary file has become a folder, and nothing else", async () => {
+  it("fails only the write whose temporary file has become a folder", async () => {
     const { stream, done } = await files.write("/file", owner);
     const [temporary = ""] = await readdir(root);
     await rm(join(root, temporary));
@@ -43,7 +43,7 @@ describe("a tree that changes under the call", () => {
 });
 
 describe("list", () => {
-  it("lets others work while it looks at many entries", async () => {
+  it("lets other work proceed while it reads many entries", async () => {
     await Promise.all(Array.from({ length: 300 }, (_, index) => writeFile(join(root, `f${index}`), "")));
     let turns = 0;
     setImmediate(() => (turns += 1));
@@ -53,7 +53,7 @@ describe("list", () => {
 });
 
 describe("read", () => {
-  it("fails as the contract has it also when that shows while the content is read", async () => {
+  it("fails as the contract says even when the failure occurs while the content is read", async () => {
     const stream = await new LocalFiles(plainAccess("/")).read("/proc/self/mem");
     await expect(text(stream)).rejects.toMatchObject({
       code: "ERR_FILE",
@@ -64,12 +64,12 @@ describe("read", () => {
 });
 
 describe("write", () => {
-  it("puts the file in place when the stream is finished, with the mode that was asked for", async () => {
+  it("puts the file in place with the requested mode when the stream is finished", async () => {
     await write(files, "/file", "content", 0o640);
     expect(await readFile(join(root, "file"), "utf8")).toBe("content");
     expect((await files.stat("/file")).mode).toBe(0o640);
   });
-  it("keeps owner and mode of the file that it replaces, each unless another is asked for", async () => {
+  it("keeps owner and mode of the file that it replaces, unless others are given", async () => {
     await writeFile(join(root, "file"), "old");
     await chmod(join(root, "file"), 0o6751);
     const replace = async (options: { readonly mode?: number }) => {
@@ -81,7 +81,7 @@ describe("write", () => {
     expect(await replace({})).toMatchObject({ ...owner, mode: 0o6751 });
     expect(await replace({ mode: 0o640 })).toMatchObject({ ...owner, mode: 0o640 });
   });
-  it("gives a new file or folder to the owner of the tree's choice, each id unless another is asked for", async () => {
+  it("gives a new file or folder the tree's default owner, unless other ids are given", async () => {
     const asked: unknown[] = [];
     const plain = plainAccess(root);
     const note = <T>({ uid, gid }: { readonly uid: number; readonly gid: number }, make: () => T) => {
@@ -137,7 +137,7 @@ describe("write", () => {
     expect(await readFile(join(root, "real/file"), "utf8")).toBe("content");
     expect((await files.stat("/link")).target).toBe("real/file");
   });
-  it("gives up on symlinks that lead in a circle", async () => {
+  it("refuses symlinks that form a loop", async () => {
     await symlink("two", join(root, "one"));
     await symlink("one", join(root, "two"));
     await expect(files.write("/one", owner)).rejects.toMatchObject({ code: "ERR_FILE", errno: "ELOOP" });
@@ -163,7 +163,7 @@ describe("remove", () => {
 });
 
 describe("stat and list", () => {
-  it("tell what is there, and do not follow the last symlink", async () => {
+  it("describe what is there, and do not follow the last symlink", async () => {
     await write(files, "/b", "12345", 0o600);
     await symlink("/b", join(root, "a"));
     await mkdir(join(root, "c"));
@@ -183,7 +183,7 @@ describe("stat and list", () => {
 });
 
 describe("mkdir and remove", () => {
-  it("make parents only when asked, and are then content with what is there", async () => {
+  it("make parents and accept an existing folder only when asked", async () => {
     await expect(files.mkdir("/a/b", owner)).rejects.toMatchObject({ errno: "ENOENT" });
     await files.mkdir("/a/b/c", { ...owner, recursive: true, mode: 0o711 });
     await files.mkdir("/a/b/c", { ...owner, recursive: true });

@@ -42,7 +42,7 @@ describe("trees", () => {
     expect(await files.stat("/to/link")).toMatchObject({ target: "/nowhere" });
     expect(await readFile(join(root, `to/${"long".repeat(60)}`), "utf8")).toBe("ünï");
   });
-  it("of a single file are one entry named .", async () => {
+  it('of a single file have one entry, named "."', async () => {
     await write(files, "/file", "content");
     const reader = extract();
     const names: string[] = [];
@@ -78,7 +78,7 @@ describe("trees", () => {
     await expect(done).rejects.toMatchObject({ code: "ERR_FILE" });
     expect(await readdir(root)).toEqual([]);
   });
-  it("refuse a hard link to what was there before, which is not theirs to give another name", async () => {
+  it("refuse a hard link to a file that was there before", async () => {
     await write(files, "/secret", "kept");
     const { stream, done } = await files.writeTree("/");
     stream.on("error", () => undefined);
@@ -175,13 +175,13 @@ describe("trees", () => {
     await closed;
     expect(open()).toBe(0);
   });
-  it("let go of the folder of a name that is too long", async () => {
+  it("close the folder of a name that is too long", async () => {
     const { access, open } = counted();
     const name = `/${"a".repeat(300)}`;
     await expect(new LocalFiles(access).write(name, owner)).rejects.toMatchObject({ errno: "ENAMETOOLONG" });
     expect(open()).toBe(0);
   });
-  it("let go of their files when the reader leaves in the middle", async () => {
+  it("close their files when the reader stops in the middle", async () => {
     await writeFile(join(root, "large"), Buffer.alloc(8 * 1024 * 1024));
     const before = (await readdir("/proc/self/fd")).length;
     const stream = await files.readTree("/large");
@@ -191,7 +191,7 @@ describe("trees", () => {
   });
 });
 
-describe("an archive with a size of less than nothing", () => {
+describe("an archive with a negative size", () => {
   it("is refused", async () => {
     // ustar, with the size in base 256 as GNU tar writes large ones: here a negative one.
     const header = Buffer.alloc(512);

@@ -20,7 +20,7 @@ describe("parseSignal", () => {
   });
 
   it.each(["", "0", "65", "SIG", "SIGNONE", "SIGRTMIN+31", "SIGRTMIN-1", "SIGRTMAX+1", "15 ", "15\n", "constructor"])(
-    "knows no signal %j",
+    "does not know the signal %j",
     (text) => {
       expect(parseSignal(text)).toBeUndefined();
     },

@@ -67,7 +67,7 @@ describe("a tree that is read and written", () => {
     for (const name of ["from/sub", "to/sub"]) await chmod(at(name), 0o700);
   });
 
-  it("takes of attributes only what may travel, and sets it on what it made", async () => {
+  it("copies only attributes that may travel, and sets them on what it created", async () => {
     mkdirSync(at("to"));
     const writer = new TarWriter();
     const facts = { target: "", mode: 0o700, uid: owner.uid, gid: owner.gid, mtime: "0", size: 0 };
@@ -87,7 +87,7 @@ describe("a tree that is read and written", () => {
     expect(["to", "to/link", "to/sub", "to/file"].map(names)).toEqual([[], [], ["user.a"], ["user.a"]]);
   });
 
-  it("leaves attributes out where the file system has none of that kind, and says why it fails elsewhere", async () => {
+  it("omits attributes that the file system does not support, and reports any other failure", async () => {
     setXattr(bytes("from"), "user.a", Buffer.from("x"));
     const calls = nativeFileCalls();
     files = new LocalFiles(plainAccess(root, { ...calls, setXattr: () => false }));
@@ -104,7 +104,7 @@ describe("a tree that is read and written", () => {
     await expect(copy("/from", "/other")).rejects.toMatchObject({ errno: "ENOSPC" });
   });
 
-  it("says E2BIG of a file with more attributes than would be unpacked, and reads no more of them", async () => {
+  it("fails with E2BIG for a file with too many attributes, and stops reading them", async () => {
     let read = 0;
     const names = Array.from({ length: 5000 }, (_, i) => `user.${i}`);
     const xattr = () => {
@@ -131,7 +131,7 @@ describe("a tree that is read and written", () => {
     expect(statSync(at("to/z")).nlink).toBe(3);
   });
 
-  it("keeps holes, and moves the bytes only that are there", async () => {
+  it("keeps holes, and moves only the data between them", async () => {
     const size = 2 ** 31 + 5;
     const fd = openSync(at("from/holes"), "w");
     writeSync(fd, "middle", 2 ** 30);
@@ -151,7 +151,7 @@ describe("a tree that is read and written", () => {
     expect(readFileSync(at("to/after"), "utf8")).toBe("dense");
   });
 
-  it("comes in parts of whole blocks, wherever a file system says that holes begin and end", async () => {
+  it("has parts of whole blocks, wherever the file system says that holes begin and end", async () => {
     const fd = openSync(at("from/file"), "w");
     ftruncateSync(fd, 200_001);
     writeSync(fd, "first", 100_007);
@@ -167,7 +167,7 @@ describe("a tree that is read and written", () => {
     expect(readFileSync(at("to/file")).equals(readFileSync(at("from/file")))).toBe(true);
   });
 
-  it("keeps names and targets of symlinks that are no UTF-8", async () => {
+  it("keeps names and targets of symlinks that are not UTF-8", async () => {
     mkdirSync(bytes("from/\xe8"));
     writeFileSync(bytes("from/\xe8/\xff"), "one");
     writeFileSync(bytes("from/\xe9"), "other");
@@ -203,7 +203,7 @@ describe("a tree that is read and written", () => {
     for (const tree of ["from", "to"]) await chmod(at(`${tree}/sub/deep`), 0o700);
   });
 
-  it("has the content of files that do not state their size, as read to its end", async () => {
+  it("has the whole content of files that do not state their size", async () => {
     const system = new LocalFiles(plainAccess("/"));
     for (const path of ["/proc/cpuinfo", "/sys/class/net/lo/mtu", "/proc/self/cmdline", "/proc/sys/kernel/ostype"]) {
       const { stream, done } = await files.writeTree("/copy");
@@ -213,7 +213,7 @@ describe("a tree that is read and written", () => {
     }
   });
 
-  it("fails with EIO when a file shrinks while it is read, and leaves nothing of it", async () => {
+  it("fails with EIO when a file shrinks while it is read, and leaves no part behind", async () => {
     writeFileSync(at("from/file"), Buffer.alloc(8 * 2 ** 20, 1));
     const stream = await files.readTree("/from");
     await once(stream, "readable");
@@ -224,7 +224,7 @@ describe("a tree that is read and written", () => {
     expect(readdirSync(at("to"))).toEqual([]);
   });
 
-  it("leaves out what vanishes or becomes another kind of thing meanwhile", async () => {
+  it("omits what vanishes or changes its type meanwhile", async () => {
     for (let i = 0; i < 500; i += 1) writeFileSync(at(`from/${String(i).padStart(4, "0")}`), "x".repeat(5000));
     mkdirSync(at("from/z-folder"));
     const stream = await files.readTree("/from");
@@ -240,20 +240,20 @@ describe("a tree that is read and written", () => {
     expect(arrived).not.toContain("z-folder");
   });
 
-  it("is no tree when it is a fifo, a socket or a device", async () => {
+  it("is refused when it is a fifo, a socket or a device", async () => {
     execFileSync("mkfifo", [at("pipe")]);
     await expect(files.readTree("/pipe")).rejects.toMatchObject({ code: "ERR_FILE", errno: "EINVAL" });
     const system = new LocalFiles(plainAccess("/"));
     await expect(system.readTree("/dev/null")).rejects.toMatchObject({ errno: "EINVAL" });
   });
 
-  it("has no fifo within it", async () => {
+  it("omits a fifo within it", async () => {
     execFileSync("mkfifo", [at("from/pipe")]);
     await copy("/from", "/to");
     expect(readdirSync(at("to"))).toEqual([]);
   });
 
-  it("does not put a file in the place of a folder, and leaves nothing beside it", async () => {
+  it("does not replace a folder by a file, and leaves no temporary file", async () => {
     await writeFile(at("from/name"), "x");
     await mkdir(at("to/name/kept"), { recursive: true });
     await expect(copy("/from", "/to")).rejects.toMatchObject({ code: "ERR_FILE", errno: "EISDIR" });
@@ -261,7 +261,7 @@ describe("a tree that is read and written", () => {
     expect(readdirSync(at("to/name"))).toEqual(["kept"]);
   });
 
-  it("leaves nothing of a file in whose place somebody makes a folder while it arrives", async () => {
+  it("leaves no part of a file whose place a new folder takes while it arrives", async () => {
     writeFileSync(at("from/name"), Buffer.alloc(300_000, 1));
     const archive = await buffer(await files.readTree("/from"));
     const { stream, done } = await files.writeTree("/to");
@@ -273,7 +273,7 @@ describe("a tree that is read and written", () => {
     expect(readdirSync(at("to"))).toEqual(["name"]);
   });
 
-  it("can be folders in folders, far beyond the longest path, in slices and with few descriptors", async () => {
+  it("can nest folders far beyond the longest path, with few descriptors", async () => {
     const make = `for (let i = 0; i < 2500; i++) { fs.mkdirSync("d"); process.chdir("d"); } fs.writeFileSync("deepest", "x");`;
     execFileSync(process.execPath, ["-e", make], { cwd: at("from") });
     const copied = await watched(() => copy("/from", "/to"));
@@ -289,7 +289,7 @@ describe("a tree that is read and written", () => {
     expect(readdirSync(root)).toEqual([]);
   }, 60_000);
 
-  it("leaves others their turn while a file of very many parts arrives", async () => {
+  it("lets other work proceed while a file of very many parts arrives", async () => {
     const parts = Array.from({ length: 20_000 }, (_, part) => ({ offset: 1024 * part, length: 512 }));
     const archive = packed((writer) => {
       writer.entry({ ...FILE, name: ".", size: 1024 * parts.length, sparse: parts });
@@ -301,7 +301,7 @@ describe("a tree that is read and written", () => {
     expect(readFileSync(at("to")).equals(expected)).toBe(true);
   });
 
-  it("leaves others their turn while a name leads through thousands of folders, and the next one back", async () => {
+  it("lets other work proceed while one name leads through thousands of folders, and the next one back", async () => {
     const archive = packed((writer) => {
       writer.entry({ ...FILE, name: ".", type: "directory", mode: 0o755 });
       for (const name of [`${"d/".repeat(2500)}deepest`, "beside"]) writer.entry({ ...FILE, name });

@@ -3,7 +3,7 @@ import type { Driver } from "@pileus/core";
 import type { Backend, BackendProcess, FileOperations, Running } from "@pileus/core/driver";
 import { instead } from "../testing/broken.ts";
 
-/** What a backend is asked for, one step at a time: where it can fail its caller. */
+/** The steps of a backend at which it can fail its caller. */
 export const STEPS = [
   "backend.plan",
   "backend.materialize",
@@ -66,10 +66,10 @@ function endless(): Readable {
 /** Which steps misbehave, and how. */
 export type Faults = Readonly<Partial<Record<Step, FaultName>>>;
 
-/** A driver some steps of which misbehave from the moment that `on` is set. */
+/** A driver with steps that misbehave once `on` is set. */
 export class Sabotage {
   on = false;
-  /** The steps that were asked for meanwhile. */
+  /** The steps that were called since then. */
   readonly touched = new Set<Step>();
   readonly #faults: Faults;
 

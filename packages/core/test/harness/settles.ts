@@ -1,20 +1,20 @@
 import { isInstanceError } from "@pileus/core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 
-/** Milliseconds until the caller of a verb has enough. */
+/** Milliseconds after which the caller of a verb aborts it. */
 export const PATIENCE = 100;
-/** Milliseconds that a host takes at most to let go of what does not answer: stated with `Host`. */
+/** The most milliseconds that a host needs to abandon what does not answer: stated with `Host`. */
 export const LETTING_GO = 10_000;
 /** Milliseconds that a call may take to settle once its signal has aborted. */
 export const GRACE = 2000;
 
-/** How a call came out. */
+/** The outcome of a call. */
 export type Outcome =
   | { readonly kind: "resolved"; readonly value: unknown }
   | { readonly kind: "rejected"; readonly error: unknown }
   | { readonly kind: "pending" };
 
-/** Waits for a call no longer than `within` milliseconds. */
+/** Waits at most `within` milliseconds for a call. */
 export async function outcomeOf(call: PromiseLike<unknown>, within: number): Promise<Outcome> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Outcome>((resolve) => {
@@ -37,7 +37,7 @@ export function expectToldError(outcome: Outcome, reason: unknown): void {
   expect(isInstanceError(outcome.error) ? "an InstanceError" : outcome.error).toBe("an InstanceError");
 }
 
-/** Listens from the first test of a file on; the test that this makes, the last of the file, tells what nobody took. */
+/** Listens from the first test of a file on. Adds a last test, which reports every failure that was not handled. */
 export function nothingEscapes(): void {
   const strays: unknown[] = [];
   const note = (reason: unknown) => void strays.push(reason);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Capability, Host, Instance } from "@pileus/core";
 import type { AnyDriver } from "@pileus/core/driver";
 
-/** What a verb is tried on. */
+/** The objects that a verb is called on. */
 export interface Place {
   readonly host: Host<AnyDriver>;
   readonly instance: Instance<Capability>;
@@ -14,8 +14,8 @@ export interface Place {
 }
 
 /**
- * One call of the public interface, and the state that its instance has before. One that is to be found again was
- * started by a host that has let go of it.
+ * One call of the public interface, and the state of its instance before the call. An instance that is to be found
+ * again was started by another host, which has been disposed.
  */
 export interface Verb {
   readonly name: string;
@@ -32,12 +32,12 @@ export async function folderToPush(): Promise<string> {
 
 const verb = (name: string, state: Verb["state"], call: Verb["call"]): Verb => ({ name, state, call });
 
-/** Reads to the end what the host was given to read. */
+/** Reads a stream to its end. */
 async function drained(stream: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of stream);
 }
 
-/** Every call on an instance that can be asked to end by a signal, and of the host those that reach a driver. */
+/** Every call on an instance that takes a signal, and the calls on the host that reach a driver. */
 export const VERBS: readonly Verb[] = [
   verb("create", "stopped", ({ host, instance, signal }) =>
     instance

@@ -35,7 +35,7 @@ describe("ImageAliases", () => {
     expect(await aliases.read()).toEqual({ y: digest("b") });
   });
 
-  it.each(["{", '{"x": 1}'])("says which file it is that cannot be read: %s", async (text) => {
+  it.each(["{", '{"x": 1}'])("names the file that cannot be read: %s", async (text) => {
     const path = join(folder, "aliases.json");
     await writeFile(path, text);
     const refused = { code: "ERR_IMAGE_INVALID", message: expect.stringContaining(path) };

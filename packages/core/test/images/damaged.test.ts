@@ -43,7 +43,7 @@ const DAMAGES: readonly (readonly [what: string, damage: (path: string) => Promi
 ];
 
 describe("a store with a record that is", () => {
-  it.each(DAMAGES)("%s opens, and keeps no other image from working", async (_what, damage) => {
+  it.each(DAMAGES)("%s opens, and other images work", async (_what, damage) => {
     await damage(recordOf("a"));
     await using store = await openImageStore({ folder: folders.root });
     expect((await store.list()).map(({ fingerprint }) => fingerprint)).toEqual([digest("b")]);
@@ -54,7 +54,7 @@ describe("a store with a record that is", () => {
     expect(await store.issues()).toEqual([{ image: "a".repeat(12), reason: expect.stringContaining(recordOf("a")) }]);
   });
 
-  it.each(DAMAGES)("%s loses nothing that it may vouch for, until its image is deleted", async (_what, damage) => {
+  it.each(DAMAGES)("%s keeps the content that it may list until its image is deleted", async (_what, damage) => {
     await damage(recordOf("a"));
     await using store = await openImageStore({ folder: folders.root });
     await store.delete("two");
@@ -81,7 +81,7 @@ it("a host opens over a damaged store, and its doctor names what is damaged", as
 });
 
 describe("a store whose file of names cannot be read", () => {
-  it("knows its images by their fingerprints, and says so of a name", async () => {
+  it("finds its images by their fingerprints, and says so when asked for a name", async () => {
     await writeFile(folders.aliases, "{");
     await using store = await openImageStore({ folder: folders.root });
     expect(await store.list()).toHaveLength(2);
@@ -96,7 +96,7 @@ describe("a store whose file of names cannot be read", () => {
   });
 });
 
-describe("a store that cannot read which image a source gave", () => {
+describe("a store whose file of sources cannot be read", () => {
   it("opens, and names the file", async () => {
     const path = join(folders.sources, `${"c".repeat(64)}.json`);
     await mkdir(folders.sources);

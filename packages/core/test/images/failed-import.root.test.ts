@@ -45,7 +45,7 @@ describe("the image store", () => {
   );
 
   it(
-    "counts what a squashfs holds, however long its listing is, and refuses it before it is unpacked",
+    "counts what a squashfs holds, however long its listing is, and refuses too much before unpacking",
     requires([...NEEDS, "binary:mksquashfs", "binary:unsquashfs"], async () => {
       await using scratch = await Scratch.make();
       const folder = `${scratch.path("tree")}/${`${"n".repeat(250)}/`.repeat(11)}`;
@@ -130,7 +130,7 @@ describe("the image store", () => {
   );
 
   it(
-    "bootstraps a Debian once, and rejects with mmdebstrap's own words when it cannot",
+    "bootstraps a Debian once, and rejects with the words of mmdebstrap when that fails",
     requires(["root", "binary:mmdebstrap", "binary:apt-get"], async () => {
       await using scratch = await Scratch.make();
       await using store = await scratch.open();

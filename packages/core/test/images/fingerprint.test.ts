@@ -19,7 +19,7 @@ describe("fingerprintOf", () => {
 });
 
 describe("chainId", () => {
-  it("is the image-spec's: the diff ID itself, then the hash of both", () => {
+  it("follows the image-spec: first the diff ID, then the hash of both", () => {
     expect(chainId(undefined, digest("a"))).toBe(digest("a"));
     // printf 'sha256:aa… sha256:bb…' | sha256sum
     expect(chainId(digest("a"), digest("b"))).toBe(

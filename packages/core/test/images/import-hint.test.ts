@@ -41,18 +41,18 @@ describe.each(Object.entries(CALLS))("%s", (_name, call) => {
     ["ghcr.io/x/y", "an image of a registry is docker://ghcr.io/x/y"],
     ["localhost/x:1", "an image of a registry is docker://localhost/x:1"],
     ["127.0.0.1:5000/x:1", "an image of a registry is docker://127.0.0.1:5000/x:1"],
-  ])("says of %s that it lacks its prefix", async (source, spelling) => {
+  ])("says that %s lacks its prefix", async (source, spelling) => {
     expect(await told(source)).toContain(spelling);
   });
 
-  it("says of the folder of an OCI layout, with and without a tag, how it is written", async () => {
+  it("says how to write the folder of an OCI layout, with and without a tag", async () => {
     const layout = join(folder, "layout");
     expect(await told(layout)).toContain(`oci:${layout}`);
     expect(await told(`${layout}:1.0`)).toContain(`oci:${layout}:1.0`);
   });
 
   it.each(["/nowhere/rootfs", "./nowhere", "rootfs.tar.xz", "../disk.qcow2", "Upper Case"])(
-    "takes %s for no name in a registry",
+    "does not take %s for a name in a registry",
     async (source) => {
       expect(await told(source)).not.toContain("docker://");
     },
@@ -63,6 +63,6 @@ it("names the import of a source that was given for an image", () => {
   expect(importHint("docker://redis:7")).toContain('images.import("docker://redis:7")');
 });
 
-it("leaves a digest, a path and nothing alone", () => {
+it("gives no hint for an empty string, a path or impossible characters", () => {
   for (const text of ["", "\0", "/a/b", "a b", "-x"]) expect(prefixed(text)).toBeUndefined();
 });

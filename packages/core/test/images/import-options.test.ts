@@ -18,7 +18,7 @@ describe("the options of an import", () => {
     expect(() => assertImportOptions(options)).toThrow(message);
   });
 
-  it("accepts all that there are, and names like those of registries", () => {
+  it("accepts every option, and names like those of registries", () => {
     assertImportOptions({
       signal: new AbortController().signal,
       onProgress: () => undefined,

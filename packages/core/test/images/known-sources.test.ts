@@ -17,7 +17,7 @@ it("forgets a source whose file cannot be read, and remembers it anew", async ()
   expect(await sources.find("x", undefined)).toEqual(known);
 });
 
-it("knows a source only with the digest that it was checked against", async () => {
+it("knows a source only by the digest that it was checked against", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-known-sources-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   const sources = new KnownSources(folder);

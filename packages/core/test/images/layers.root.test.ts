@@ -146,7 +146,7 @@ describe("layers", () => {
   );
 
   it.for(["layers first", "rootfs first"])(
-    "give what they say, and a rootfs of the same bytes its own, whichever comes first: %s",
+    "keep their own form, as does a rootfs of the same bytes, whichever comes first: %s",
     (order, context) =>
       requires(NEEDS, async () => {
         await using scratch = await Scratch.make();

@@ -34,11 +34,11 @@ describe("ImageRecords", () => {
     expect(await readdir(folder)).toHaveLength(2);
   });
 
-  it("lists nothing where no image was ever written", async () => {
+  it("lists nothing if no image was ever written", async () => {
     expect(await new ImageRecords(join(folder, "none")).list()).toEqual({ records: [], unreadable: [] });
   });
 
-  it("tells of a record that cannot be read beside the others, and rejects with an ImageError that names its file", async () => {
+  it("reports an unreadable record beside the others, and rejects with an ImageError that names its file", async () => {
     const path = join(folder, `${"a".repeat(64)}.json`);
     const records = new ImageRecords(folder);
     await records.write(record("b", 2));

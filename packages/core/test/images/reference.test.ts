@@ -18,7 +18,7 @@ describe("resolveReference", () => {
     expect(resolve(reference)).toBe(expected);
   });
 
-  it("takes the twelve first digits, and not a digit less or more than there are", () => {
+  it("accepts from twelve digits up to all of them", () => {
     const other = `sha256:${"ef".repeat(32)}`;
     const find = (reference: string) => resolveReference(reference, [other], {});
     expect(find("efefefefefef")).toBe(other);
@@ -26,12 +26,12 @@ describe("resolveReference", () => {
       expect(() => find(reference)).toThrow(NotFoundError);
   });
 
-  it("says what to do where a name is none, and no more where digits are none", () => {
+  it("says what to do about an unknown name, but not about unknown digits", () => {
     expect(() => resolve("nothing")).toThrow(/import it first/);
     expect(() => resolve("ff".repeat(32))).not.toThrow(/import it first/);
   });
 
-  it("refuses a prefix of several, and names how many", () => {
+  it("refuses a prefix of several images, and says of how many", () => {
     expect(() => resolve("ab".repeat(6))).toThrow(ConfigError);
     expect(() => resolve("ab".repeat(6))).toThrow(/2 fingerprints/);
     expect(() => resolve("ab".repeat(6))).toThrow(
@@ -39,9 +39,12 @@ describe("resolveReference", () => {
     );
   });
 
-  it.each(["nothing", "abababababa", "gone", "__proto__", "", "ff".repeat(32)])("has no image for %j", (reference) => {
-    expect(() => resolve(reference)).toThrow(NotFoundError);
-  });
+  it.each(["nothing", "abababababa", "gone", "__proto__", "", "ff".repeat(32)])(
+    "finds no image for %j",
+    (reference) => {
+      expect(() => resolve(reference)).toThrow(NotFoundError);
+    },
+  );
 });
 
 describe("AliasSchema", () => {

@@ -50,7 +50,7 @@ describe("the image store", () => {
   );
 
   it(
-    "gives one image for the same tree, however it was compressed or kept, and another for another tree",
+    "gives one image for the same tree in any compression or format, and another for another tree",
     requires([...NEEDS, "binary:mksquashfs", "binary:unsquashfs", "binary:gzip"], async () => {
       await using scratch = await Scratch.make();
       const archive = await rootfsTar(scratch);
@@ -102,7 +102,7 @@ describe("the image store", () => {
   );
 
   it(
-    "keeps disks by their digest, and refuses those that lead to other files",
+    "stores disks by their digest, and refuses those that refer to other files",
     requires(["root", "binary:qemu-img", "binary:mkfs.ext4"], async () => {
       await using scratch = await Scratch.make();
       const at = (name: string) => scratch.path(name);

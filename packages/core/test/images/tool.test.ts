@@ -3,8 +3,8 @@ import { acquireLock, isHeld } from "../../src/engine/lock.ts";
 import { startTool } from "../../src/images/tool.ts";
 import { Scratch } from "./support/scratch.ts";
 
-describe("a tool that bytes stream through", () => {
-  it("is killed by an abort, and tells each line until then", async () => {
+describe("a tool in a stream of bytes", () => {
+  it("is killed by an abort, and reports each line until then", async () => {
     const controller = new AbortController();
     const lines: string[] = [];
     const tool = startTool(["sh", "-c", "echo up >&2; exec cat /dev/zero >/dev/null"], {

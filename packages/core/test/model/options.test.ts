@@ -38,13 +38,13 @@ describe("an option of a call", () => {
     expect(schema.safeParse(value).success).toBe(false);
   });
 
-  it("counts what Linux takes for one variable in bytes, not in characters", () => {
+  it("counts the limit of Linux for one variable in bytes, not in characters", () => {
     const variable = (value: string) => EnvSchema.safeParse({ A: value }).success;
     expect([variable("x".repeat(131_069)), variable("x".repeat(131_070))]).toEqual([true, false]);
     expect([variable("é".repeat(65_534)), variable("é".repeat(65_535))]).toEqual([true, false]);
   });
 
-  it("has its default where it is left out", () => {
+  it("has its default when it is left out", () => {
     expect(StopOptionsSchema.parse({})).toEqual({ mode: "ask", timeout: 30_000 });
   });
 });

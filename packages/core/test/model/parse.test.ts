@@ -31,7 +31,7 @@ function issuesOf(value: unknown) {
 }
 
 describe("parse", () => {
-  it("fills defaults in", () => {
+  it("fills in defaults", () => {
     expect(parse(Schema, {}, "test config")).toEqual({ limits: {}, disks: [], devices: {} });
   });
 
@@ -77,7 +77,7 @@ describe("parse", () => {
     expect(() => parse(schema, value, "test")).toThrow(`invalid test: ${message}`);
   });
 
-  it("quotes what was given instead of a list if that is one short word", () => {
+  it("quotes one short word that was given instead of a list", () => {
     const told = (list: string) => {
       try {
         return parse(z.object({ list: z.array(z.string()) }), { list }, "test");
@@ -91,7 +91,7 @@ describe("parse", () => {
     expect(told("npm start")).toBe(plain);
   });
 
-  it("takes a value alone for the object that it stands for", () => {
+  it("reads a shorthand as the object that it stands for", () => {
     const whole = { address: "10.0.0.2", nat: true };
     expect(parse(Schema, { ipv4: "10.0.0.2" }, "test").ipv4).toEqual(whole);
     expect(parse(Schema, { ipv4: { address: "10.0.0.2" } }, "test").ipv4).toEqual(whole);
@@ -108,7 +108,7 @@ describe("parse", () => {
     expect(issuesOf(value)).toEqual([issue]);
   });
 
-  it("names every issue in one error, on one line", () => {
+  it("reports every issue in one error, on one line", () => {
     const value = { limits: { cpu: "x" }, a: 1, b: 2 };
     expect(issuesOf(value)).toHaveLength(3);
     expect(() => parse(Schema, value, "test config")).toThrow(/^invalid test config: limits\.cpu: [^\n]+; a: unknown/);
@@ -129,7 +129,7 @@ describe("the nearest known key", () => {
     expect(editDistance(a, b)).toBe(distance);
   });
 
-  it("is the first of several that are as near, and the nearest whichever comes first", () => {
+  it("is the nearest one, and the first of several at the same distance", () => {
     expect(nearest("cat", ["bat", "hat"])).toBe("bat");
     expect(nearest("limts", ["lims", "limits"])).toBe("lims");
     expect(nearest("memori", ["memo", "memory"])).toBe("memory");
@@ -144,7 +144,7 @@ describe("the nearest known key", () => {
     expect(nearest("xxxxefghi", ["abcdefghi"])).toBeUndefined();
   });
 
-  it("is none where all are far, and takes no notice of case", () => {
+  it("does not exist when all are far, and ignores case", () => {
     expect(nearest("Network", ["network", "name"])).toBe("network");
     expect(nearest("zzzzzz", ["network", "name"])).toBeUndefined();
   });

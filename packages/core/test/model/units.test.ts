@@ -52,7 +52,7 @@ describe("a size", () => {
     expect(BytesSchema.safeParse(written).error?.issues[0]?.message).toContain("is not a size");
   });
 
-  it("may be 0 where none is a size, too", () => {
+  it("may be 0 in a schema that allows it", () => {
     expect(BytesOrNoneSchema.parse("0b")).toBe(0);
     expect(BytesOrNoneSchema.parse(0)).toBe(0);
     expect(BytesOrNoneSchema.safeParse(-1).success).toBe(false);

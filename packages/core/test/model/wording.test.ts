@@ -82,14 +82,14 @@ describe("a value out of bounds", () => {
 });
 
 describe("a schema's own words", () => {
-  it("say what to write where a key is missing, and only there", () => {
+  it("say what to write when a key is missing, and only then", () => {
     const schema = z.object({ name: z.string(required('write name: "web"')).min(2) });
     expect(said(schema, {})).toBe('name: is missing: write name: "web"');
     expect(said(schema, { name: 5 })).toBe('name: must be a string, but is 5: write "5"');
     expect(said(schema, { name: "a" })).toBe("name: must have 2 or more characters");
   });
 
-  it("say what to write in the place of what is not an object, and only there", () => {
+  it("say what to write instead of a value that is not an object, and only then", () => {
     const schema = z.strictObject({ mode: z.string().optional() }, objectAs('{ mode: "kill" }'));
     expect(said(schema, "kill")).toBe('must be an object, but is a string: write { mode: "kill" }');
     expect(said(schema, { mod: "kill" })).toBe('mod: unknown key; did you mean "mode"?');
@@ -111,14 +111,14 @@ describe("a schema's own words", () => {
 });
 
 describe("an unknown key", () => {
-  it("is told with the known ones where none is near", () => {
+  it("is reported with the known keys when none is near", () => {
     expect(said(z.strictObject({ alpha: z.string().optional() }), { zzz: 1 })).toBe(
       "zzz: unknown key; known keys: alpha",
     );
     expect(said(z.strictObject({}), { zzz: 1 })).toBe("zzz: unknown key");
   });
 
-  it("is told by its place, in a list, a record, a wrapped object and a union", () => {
+  it("is reported with its path in a list, a record, a wrapped object and a union", () => {
     const inner = z.strictObject({ alpha: z.string().optional() });
     const near = 'alphs: unknown key; did you mean "alpha"?';
     expect(said(z.object({ list: z.array(inner) }), { list: [{}, { alphs: 1 }] })).toBe(`list.1.${near}`);

@@ -125,7 +125,7 @@ describe("a managed network and the host's IPv6", () => {
   const setting = `/proc/sys/net/ipv6/conf/${NAME}/disable_ipv6`;
 
   it(
-    "has nothing of it, so that no instance can advertise itself as the host's router",
+    "has no IPv6, so no instance can advertise itself as the host's router",
     requires([...NEEDS, `file:/proc/sys/net/ipv6/conf/all/disable_ipv6`], async () => {
       await create(NAME);
       await advertise();
@@ -135,7 +135,7 @@ describe("a managed network and the host's IPv6", () => {
   );
 
   it(
-    "believes no router while somebody has turned it on, and loses it again at the next look",
+    "ignores routers while IPv6 is turned on by someone else, and loses it at the next check",
     requires([...NEEDS, `file:/proc/sys/net/ipv6/conf/all/disable_ipv6`], async () => {
       await create(NAME);
       await writeFile(setting, "0");
@@ -149,7 +149,7 @@ describe("a managed network and the host's IPv6", () => {
 
 describe("a managed network's DNS server", () => {
   it(
-    "answers its own instances, and nobody on another network",
+    "answers only its own instances, not those of another network",
     requires(NEEDS, async () => {
       await create(NAME);
       await create(OTHER);
@@ -166,7 +166,7 @@ describe("a managed network's DNS server", () => {
 describe("a managed network's instances", () => {
   for (const nat of [true, false])
     it(
-      `reach nobody from an address that is not the network's, with NAT ${nat ? "on" : "off"}`,
+      `cannot send from an address outside of the network, with NAT ${nat ? "on" : "off"}`,
       requires(NEEDS, async () => {
         await create(NAME, nat);
         const { namespace: a, gateway } = await instance("a", NAME);
@@ -186,7 +186,7 @@ describe("a managed network's instances", () => {
     );
 
   it(
-    "are reached from elsewhere only where the network is not masqueraded; by the host and by each other always",
+    "can be reached from elsewhere only without masquerading, but always by the host and each other",
     requires(NEEDS, async () => {
       await create(NAME);
       await create(OTHER, false);
@@ -205,7 +205,7 @@ describe("a managed network's instances", () => {
   );
 
   it(
-    "are reached from elsewhere by what the host's own rules forward to them",
+    "can be reached from elsewhere through the host's own forwarding rules",
     requires(NEEDS, async () => {
       await create(NAME);
       const a = await instance("a", NAME);

@@ -79,14 +79,14 @@ describe("the network chosen by the caller", () => {
     assertUsableSubnet(address, []);
   });
 
-  it("is refused under its key, by a route of no interface too", () => {
+  it("is refused under its key, also because of a route without an interface", () => {
     const taken = routes({ dst: "10.90.0.0/16" });
     expect(issuesOf(() => assertUsableSubnet("10.90.0.1/24", taken))).toEqual([
       { path: ["ipv4", "address"], message: "10.90.0.0/24 overlaps the route to 10.90.0.0/16: choose another" },
     ]);
   });
 
-  it("is refused where it overlaps a network that an interface is on, naming both", () => {
+  it("is refused when it overlaps the network of an interface, and the error names both", () => {
     const taken = routes({ dst: "192.0.2.0/24", dev: "eth0" });
     expect(() => assertUsableSubnet("192.0.2.129/25", taken)).toThrow(
       "192.0.2.128/25 overlaps the route to 192.0.2.0/24 by eth0",
@@ -94,18 +94,18 @@ describe("the network chosen by the caller", () => {
     expect(() => assertUsableSubnet("192.0.0.1/16", taken)).toThrow(ConfigError);
   });
 
-  it.each(["10.90.0.0", "10.90.0.255"])("is refused where it ends in %s, which is another's", (dst) => {
+  it.each(["10.90.0.0", "10.90.0.255"])("is refused when it ends in %s, which belongs to another", (dst) => {
     expect(() => assertUsableSubnet("10.90.0.1/24", routes({ dst, dev: "eth0" }))).toThrow(ConfigError);
   });
 
-  it("may lie in a bigger network behind a router, but not be one or hold one", () => {
+  it("may lie in a larger network behind a router, but not equal or contain one", () => {
     const taken = routes({ dst: "10.0.0.0/8", gateway: "192.0.2.9" }, { dst: "10.91.0.0/24", gateway: "192.0.2.9" });
     assertUsableSubnet("10.90.0.1/24", taken);
     expect(() => assertUsableSubnet("10.91.0.1/24", taken)).toThrow(ConfigError);
     expect(() => assertUsableSubnet("10.90.0.1/15", taken)).toThrow(ConfigError);
   });
 
-  it("does not collide with the default route, nor with its own bridge's", () => {
+  it("collides neither with the default route nor with that of its own bridge", () => {
     assertUsableSubnet("10.90.0.1/24", routes({ dst: "default" }, { dst: "10.90.0.0/24", dev: "br0" }));
   });
 });

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { NetworkConfigSchema } from "../../src/model/network.ts";
 import { readDefinition, writeDefinition } from "../../src/network/definition.ts";
 
-it.each(["a.localhost", "example.1"])("reads the domain %s, which an earlier release took", async (domain) => {
+it.each(["a.localhost", "example.1"])("reads the domain %s, which an earlier release accepted", async (domain) => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-definition-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   const path = join(folder, "network.json");

@@ -33,7 +33,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe("the server of a network, when it starts", () => {
-  it("serves what is reserved, readable for its user whatever our umask", async () => {
+  it("serves the reservations from files that its user can read with any umask", async () => {
     const before = process.umask(0o077);
     try {
       await server().ensure(config, [reservation]);
@@ -54,7 +54,7 @@ describe("the server of a network, when it starts", () => {
     ]);
   });
 
-  it("throws HostError with the fix when another has its port", async () => {
+  it("throws HostError with the fix when another process has its port", async () => {
     // As dnsmasq 2.90 says it.
     const stderr = "\ndnsmasq: failed to create listening socket for 10.90.0.1: Address already in use\n";
     const failing: Spawn = async (argv) => {
@@ -74,7 +74,7 @@ describe("the server of a network, when it starts", () => {
     expect(started).toHaveLength(1);
   });
 
-  it("is found by the folder that it serves from, wherever its root is now, and then not taken as it should be", async () => {
+  it("is found by the folder that it serves from after its root was moved, and is then replaced", async () => {
     const argv = [
       "-c",
       "read line",
@@ -93,7 +93,7 @@ describe("the server of a network, when it starts", () => {
     expect(started).toHaveLength(1);
   });
 
-  it("drops what a crash left in its lease file before the address is given to another", async () => {
+  it("drops a lease that a crash left before the address is given to another", async () => {
     const leases = join(folder, "dnsmasq.leases");
     await writeFile(leases, "0 02:00:00:00:00:09 10.90.0.7 old *\n0 02:00:00:00:00:02 10.90.0.8 db *\n");
     await server().serve(config, reservation, false);

@@ -4,7 +4,7 @@ import { parseLeases, renderDhcpRelease, withoutLeases } from "../../src/network
 const FILE = "0 02:aa:00:00:00:01 10.99.0.77 alpha *\n1763895000 02:aa:00:00:00:02 10.99.0.78 * 01:02:aa:00:00:00:02\n";
 
 describe("dnsmasq's lease file", () => {
-  it("tells who has what", () => {
+  it("lists the holder of each address", () => {
     expect(parseLeases(FILE)).toEqual([
       { mac: "02:aa:00:00:00:01", address: "10.99.0.77" },
       { mac: "02:aa:00:00:00:02", address: "10.99.0.78" },
@@ -13,14 +13,14 @@ describe("dnsmasq's lease file", () => {
     expect(parseLeases("0\n0 02:aa:00:00:00:01")).toEqual([]);
   });
 
-  it("loses the leases that are dropped and keeps the other lines as they are", () => {
+  it("loses the leases that are dropped and keeps the other lines unchanged", () => {
     const rest = withoutLeases(FILE, (lease) => lease.address === "10.99.0.77");
     expect(rest).toBe("1763895000 02:aa:00:00:00:02 10.99.0.78 * 01:02:aa:00:00:00:02\n");
   });
 });
 
 describe("a DHCPRELEASE", () => {
-  it("has the fields that RFC 2131 asks for", () => {
+  it("has the fields that RFC 2131 requires", () => {
     const packet = Buffer.from(renderDhcpRelease({ mac: "02:aa:00:00:00:01", address: "10.99.0.77" }, "10.99.0.1"));
     expect(packet.subarray(0, 4).toString("hex")).toBe("01010600");
     expect([...packet.subarray(12, 16)]).toEqual([10, 99, 0, 77]);

@@ -15,7 +15,7 @@ afterEach(() => place[Symbol.asyncDispose]());
 
 describe("a tap", () => {
   it(
-    "is made on the bridge, made anew over one that a dead machine left, and removed for good",
+    "is created on the bridge, replaces one that a dead machine left, and is removed",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       const { hostInterface: name } = await place.reserve("a");

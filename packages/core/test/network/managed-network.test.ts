@@ -37,7 +37,7 @@ describe("the removal of a network from the machine", () => {
   it.each([
     ["another root", "pileus:another000"],
     ["nobody we know", undefined],
-  ])("leaves an interface of %s under its name alone, and the rules of that name", async (_, alias) => {
+  ])("does not touch an interface of %s under its name, nor the rules of that name", async (_, alias) => {
     await network(alias).tearDown();
     expect(changes).toEqual([]);
   });
@@ -68,7 +68,7 @@ describe("a reservation on disk", () => {
     ["no address", nic({ address: "10.90.0" })],
     ["a name that is none", { ...written, instance: "web db" }],
     ["the UUID of another", { ...written, uuid: UUID.replace("1", "2") }],
-  ])("is damaged when it holds %s, and nothing is done with it", async (_, content) => {
+  ])("is reported as damaged and stays unchanged when it holds %s", async (_, content) => {
     await store(content);
     await expect(network(undefined).release(UUID)).rejects.toThrow(ProtocolError);
     expect(changes).toEqual([]);

@@ -8,7 +8,7 @@ const nic = (address: string, server: string, domain: string) => ({
 const nics = [nic("10.90.0.7", "10.90.0.1", "pileus"), nic("10.91.0.7", "10.91.0.1", "back")];
 const STANDARD = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
-it("names the instance at its addresses, in full first, below what its image has", () => {
+it("lists the instance's full name first at its addresses, after the lines of its image", () => {
   expect(renderHosts("web", nics, "127.0.0.1 localhost")).toBe(
     "127.0.0.1 localhost\n10.90.0.7 web.pileus web\n10.91.0.7 web.back web\n",
   );
@@ -16,6 +16,6 @@ it("names the instance at its addresses, in full first, below what its image has
   expect(renderHosts("web", nics.slice(0, 1), "\n")).toBe(`${STANDARD}10.90.0.7 web.pileus web\n`);
 });
 
-it("names each resolver and domain once", () => {
+it("lists each resolver and domain once", () => {
   expect(renderResolvConf([...nics, ...nics])).toBe("search pileus back\nnameserver 10.90.0.1\nnameserver 10.91.0.1\n");
 });

@@ -53,7 +53,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "gives no address to a stranger",
+    "gives no address to an unknown interface",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       const a = await place.reserve("a");
@@ -64,7 +64,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "gives an address that was released to its next holder, though the former one leased it for ever",
+    "gives a released address to its next holder, although the former one leased it for ever",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME, ipv4: "10.203.7.1/24" });
       const a = await place.instance("a");
@@ -102,7 +102,7 @@ describe("a managed network", () => {
     );
 
   it(
-    "is created once: again with the same definition is a no-op, with another an error",
+    "is created once: a second call does nothing with the same definition, and fails with another",
     requires(NEEDS, async () => {
       const [first, second] = await Promise.all([
         place.networks.create({ name: NAME }),
@@ -118,7 +118,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "leaves alone an interface, and a network of another root, that has the name",
+    "does not touch an interface or a network of another root that has its name",
     requires(NEEDS, async () => {
       const mine = await place.networks.create({ name: NAME });
       const theirs = openNetworks({ folder: join(place.folder, "theirs"), hostId: "another000" });
@@ -136,7 +136,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "leaves alone, when it is deleted, an interface that took its name since its bridge went, and that one's rules",
+    "does not touch, when deleted, an interface that took its name after its bridge went, nor its rules",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       await removeInterface(NAME);
@@ -152,7 +152,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "is not deleted while instances use it, and leaves nothing when it is",
+    "cannot be deleted while instances use it, and then leaves nothing",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       await place.reserve("a");

@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("the definition of a network", () => {
-  it("names the key that was meant by an unknown one, before anything is touched", async () => {
+  it("names the key that an unknown one most likely means, before anything is touched", async () => {
     const definition = { name: "net0", ipv4: { adress: "10.90.0.1/24" } };
     const error = await failure(networks.create(definition as { name: string }));
     expect(error).toBeInstanceOf(ConfigError);
@@ -31,14 +31,14 @@ describe("the definition of a network", () => {
 });
 
 describe("the name of a network", () => {
-  it.each([undefined, null, 7, {}, "../x", ""])("that is %j is that of none", async (name) => {
+  it.each([undefined, null, 7, {}, "../x", ""])("is not found when it is %j", async (name) => {
     expect(await failure(networks.get(name as string))).toBeInstanceOf(NotFoundError);
     expect(await failure(networks.delete(name as string))).toBeUndefined();
   });
 });
 
 describe("the lock of a network", () => {
-  it("goes at the next opening when its holder was killed before the network was, or after it was gone", async () => {
+  it("is removed at the next opening when its holder was killed before the network existed or after its removal", async () => {
     const root = await mkdtemp(join(tmpdir(), "pileus-networks-"));
     await mkdir(join(root, "networks", "net0"), { recursive: true });
     for (const name of ["net0", "net1", "net2"]) await writeFile(join(root, "networks", `.lock-${name}`), "");
@@ -94,7 +94,7 @@ describe("a file of a network that cannot be read", () => {
   });
   afterEach(() => rm(root, { recursive: true }));
 
-  it.each(Object.keys(damages))("hurts no other network when it is a definition and %s", async (kind) => {
+  it.each(Object.keys(damages))("affects no other network when it is a definition and %s", async (kind) => {
     const path = join(network("net1"), "network.json");
     await rm(path);
     await damages[kind]?.(path);
@@ -110,7 +110,7 @@ describe("a file of a network that cannot be read", () => {
     expect(await opened.issues()).toEqual([{ network: "net1", reason: expect.stringContaining(path) }]);
   });
 
-  it.each(Object.keys(damages))("hurts no other instance when it is a reservation and %s", async (kind) => {
+  it.each(Object.keys(damages))("affects no other instance when it is a reservation and %s", async (kind) => {
     await rm(held("net1", OTHER));
     await damages[kind]?.(held("net1", OTHER));
     expect(await opened.list()).toHaveLength(2);
@@ -122,7 +122,7 @@ describe("a file of a network that cannot be read", () => {
     expect(await opened.issues()).toEqual([{ network: "net1", reason: expect.stringContaining(held("net1", OTHER)) }]);
   });
 
-  it("is told by doctor(), and does not keep the host from opening", async () => {
+  it("is reported by doctor(), and does not keep the host from opening", async () => {
     await writeFile(join(network("net1"), "network.json"), "{");
     const parts = {
       openImages: openImageStore,
@@ -134,14 +134,14 @@ describe("a file of a network that cannot be read", () => {
     expect(String(await host.doctor())).toMatch(/^ {2}network "net1": .*network\.json cannot be read .*: restore it/m);
   });
 
-  it("is none of ours where a plain file lies among the networks", async () => {
+  it("is not taken for a network when it is a plain file among the networks", async () => {
     await writeFile(network("net2"), "");
     expect(await opened.list()).toHaveLength(2);
     expect(await failure(opened.get("net2"))).toBeInstanceOf(NotFoundError);
     expect(await failure(opened.delete("net2"))).toBeUndefined();
   });
 
-  it("gives way to the signal where another process holds the network's lock", async () => {
+  it("rejects with the signal's reason while another process holds the network's lock", async () => {
     await using _lock = await acquireLock(join(root, "networks", ".lock-net0"));
     const controller = new AbortController();
     const call = opened.release({ name: "a", uuid: UUID }, { signal: controller.signal });

@@ -5,7 +5,7 @@ import type { Spawn } from "../../src/system/spawn.ts";
 const versions: Spawn = async (argv) => ({ stdout: `${argv[0]} 1.2\nmore\n`, stderr: "", exitCode: 0 });
 
 describe("the probe of managed networks", () => {
-  it("names each missing tool with the package to install, and starts none of them", async () => {
+  it("names each missing tool with the package to install, and starts no tool", async () => {
     const started: string[] = [];
     const spawn: Spawn = async (argv) => {
       started.push(argv[0] ?? "");
@@ -22,7 +22,7 @@ describe("the probe of managed networks", () => {
     expect(facts[0]).toEqual({ name: "ip", value: "ip 1.2" });
   });
 
-  it("tells the versions of what is there, and whether the machine forwards", async () => {
+  it("reports the versions of the tools, and whether the machine forwards", async () => {
     const { facts } = await probeNetwork({ spawn: versions, find: (name) => `/sbin/${name}` });
     expect(facts.map(({ name }) => name)).toEqual(["ip", "nft", "dnsmasq", "net.ipv4.ip_forward"]);
   });

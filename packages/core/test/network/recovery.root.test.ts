@@ -36,7 +36,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "is whole or gone at the next call, whichever command its creator was killed before",
+    "is complete or gone at the next call, before whichever command its creator was killed",
     requires(NEEDS, async () => {
       for (let command = 0; ; command++) {
         const creator = await place.startCreator(command);
@@ -51,7 +51,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "comes back at the first launch after a reboot, with what was reserved",
+    "is restored with its reservations at the first launch after a reboot",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       const { attachment, namespace } = await place.instance("a");
@@ -96,7 +96,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "gets a new server when the one that runs was started with another configuration",
+    "gets a new server when the running one has another configuration",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       const { attachment, namespace } = await place.instance("a");
@@ -112,7 +112,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "finds its server again when the root was moved, starts it anew where it is now, and leaves nothing when deleted",
+    "finds its server after the root was moved, restarts it there, and leaves nothing when deleted",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       const before = await place.serverPid();
@@ -134,7 +134,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "takes no process for its server that another user or a container started, whatever it calls itself",
+    "never mistakes a process of another user or of a container for its server, whatever its name",
     requires([...NEEDS, "binary:unshare", "binary:setpriv"], async () => {
       await place.networks.create({ name: NAME });
       const server = await place.serverPid();
@@ -162,7 +162,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "comes back with the reservations that can be read",
+    "is restored with the reservations that can be read",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       await place.reserve("a");

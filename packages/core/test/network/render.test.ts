@@ -15,26 +15,26 @@ const nics = [
 ];
 
 describe("the rules of a network", () => {
-  it("are the table that was reviewed", async () => {
+  it("equal the reviewed table", async () => {
     await expect(renderNftables(facts)).toMatchFileSnapshot("golden/nat.nft");
   });
 
-  it("masquerade nothing without nat", async () => {
+  it("do not masquerade without nat", async () => {
     const rules = renderNftables({ ...facts, name: "a-b.c", ipv4: { address: "10.64.3.9/22", nat: false } });
     await expect(rules).toMatchFileSnapshot("golden/no-nat.nft");
   });
 
-  it("are removed, there or not, by a table made and deleted", () => {
+  it("are removed, existing or not, by creating and deleting the table", () => {
     expect(renderNftablesRemoval("pileus0")).toBe("table inet pileus_pileus0\ndelete table inet pileus_pileus0\n");
   });
 });
 
 describe("the server of a network", () => {
-  it("is configured as was reviewed", async () => {
+  it("has the reviewed configuration", async () => {
     await expect(renderDnsmasq(facts)).toMatchFileSnapshot("golden/dnsmasq.conf");
   });
 
-  it("gives each nic its own address, for ever, and no name that dnsmasq could take for a keyword", () => {
+  it("gives each nic its own address for ever, and a name that dnsmasq cannot mistake for a keyword", () => {
     expect(renderDhcpHosts(nics)).toBe("02:00:00:00:00:01,10.90.0.7,infinite\n02:00:00:00:00:02,10.90.0.8,infinite\n");
   });
 
@@ -60,7 +60,7 @@ describe("the configuration of a network", () => {
     expect(NetworkConfigSchema.safeParse(input).success).toBe(false);
   });
 
-  it("defaults to masquerading, and a domain for the instances' names", () => {
+  it("defaults to masquerading and to a domain for the names of instances", () => {
     const config = NetworkConfigSchema.parse({ name: "br0" });
     expect(config).toEqual({ name: "br0", ipv4: { nat: true }, dns: { domain: "pileus" } });
     expect(NetworkConfigSchema.parse({ ...config, dns: { domain: "a.b-c.example" } }).dns.domain).toBe("a.b-c.example");

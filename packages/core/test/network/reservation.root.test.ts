@@ -43,7 +43,7 @@ describe("reservations", () => {
   );
 
   it(
-    "are of different addresses when many ask at once",
+    "have different addresses when many are made at once",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       const names = Array.from({ length: 12 }, (_, i) => `c${i}`);

@@ -55,13 +55,13 @@ describe("a reservation", () => {
     }
   });
 
-  it("is the same when it is asked for again, whatever others took meanwhile", () => {
+  it("is the same when repeated, whatever others took meanwhile", () => {
     const held = plan({ eth0: {}, eth1: { ipv4: "10.90.0.9" } });
     const others = [other("db", "02:aa:aa:aa:aa:aa", "10.90.0.77")];
     expect(plan({ eth0: {}, eth1: { ipv4: "10.90.0.9" } }, { held, others })).toEqual(held);
   });
 
-  it("keeps what is held when a nic is added, and the new one does not take it by chance", () => {
+  it("keeps its addresses when a nic is added, and the new nic never takes one of them", () => {
     const subnet = parseSubnet("10.90.0.1/29");
     const held = plan({ eth4: {} }, { subnet });
     const all = plan({ eth0: {}, eth1: {}, eth2: {}, eth3: {}, eth4: {} }, { subnet, held });
@@ -69,19 +69,19 @@ describe("a reservation", () => {
     expect(new Set(all.nics.map((nic) => nic.address)).size).toBe(5);
   });
 
-  it("gives what the configuration asks for", () => {
+  it("gives the addresses of the configuration", () => {
     const { nics } = plan({ eth0: { hwaddr: "02:00:00:aa:bb:cc", ipv4: "10.90.0.200" } });
     expect(nics).toMatchObject([{ mac: "02:00:00:aa:bb:cc", address: "10.90.0.200" }]);
   });
 
   it.each(["10.90.0.0", "10.90.0.1", "10.90.0.255", "10.91.0.7", "192.0.2.7"])(
-    "refuses %s, which is no instance's on the network",
+    "refuses %s, which cannot be the address of an instance on the network",
     (address) => {
       expect(issuesOf(() => plan({ eth0: { ipv4: address } }))).toEqual(["devices.eth0.ipv4"]);
     },
   );
 
-  it("refuses what another instance or another nic has, naming every one", () => {
+  it("refuses what another instance or nic has, and names each", () => {
     const others = [other("db", "02:aa:aa:aa:aa:aa", "10.90.0.7")];
     const nics = {
       eth0: { ipv4: "10.90.0.7", hwaddr: "02:aa:aa:aa:aa:aa" },
@@ -108,7 +108,7 @@ describe("a reservation", () => {
     expect(() => plan({ eth0: {} }, { others })).toThrow("all of 10.90.0.0/24 are reserved; fix: delete instances");
   });
 
-  it("seldom gives a new instance what another just gave back", () => {
+  it("seldom gives a new instance an address that was just released", () => {
     const given = Array.from({ length: 50 }, (_, i) => plan({ eth0: {} }, { owner: { name: "a", uuid: `u${i}` } }));
     const addresses = given.map(({ nics }) => nics[0]?.address);
     expect(new Set(addresses).size).toBeGreaterThan(40);

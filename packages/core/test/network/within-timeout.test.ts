@@ -11,7 +11,7 @@ describe("a tool that hangs", () => {
     await expect(withinTimeout(hanging, 20)(["nft", "list", "tables"])).rejects.toThrow(TimeoutError);
   });
 
-  it("is ended by the caller before", async () => {
+  it("is ended by the caller before its time", async () => {
     const signal = AbortSignal.timeout(20);
     const call = withinTimeout(hanging, 60_000)(["nft", "list"], { signal });
     await expect(call).rejects.toMatchObject({ name: "TimeoutError", code: 23 });

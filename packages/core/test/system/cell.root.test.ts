@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { openCell } from "../../src/system/cell.ts";
 import { requires } from "../../src/testing/requires.ts";
 
-it("holds its descriptors until it is disposed of", (context) =>
+it("holds its descriptors until it is disposed", (context) =>
   requires(["root", "binary:nsenter"], async () => {
     const folder = mkdtempSync(join(tmpdir(), "pileus-cell-"));
     try {

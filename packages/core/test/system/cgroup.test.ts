@@ -6,7 +6,7 @@ const V1 = (name: string, options = name) =>
 const V2 = (path: string) => `41 31 0:38 / ${path} rw,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate`;
 
 describe("the layout of cgroups", () => {
-  it("is told per controller on a host that has both versions", () => {
+  it("is read per controller on a host that has both versions", () => {
     const lines = [
       V1("cpu", "cpu,cpuacct"),
       V1("memory"),
@@ -25,12 +25,12 @@ describe("the layout of cgroups", () => {
       "/sys/fs/cgroup/unified",
     ]);
   });
-  it("is unified where version 2 has all, with a freezer and figures of cpu for every cgroup", () => {
+  it("is unified when version 2 has all controllers, with a freezer and cpu statistics in every cgroup", () => {
     const layout = parseCgroupLayout(V2("/sys/fs/cgroup"), () => "cpuset cpu io memory pids\n");
     expect(layout.kind).toBe("unified");
     for (const name of ["cpu", "memory", "freezer", "cpuacct"]) expect(layout.controller(name)?.version).toBe(2);
   });
-  it("finds a process' folder for a controller, below what the mount shows", () => {
+  it("finds the folder of a process for a controller, below the root of the mount", () => {
     const inner = "32 31 0:29 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory";
     const layout = parseCgroupLayout([inner, V2("/sys/fs/cgroup/unified")].join("\n"), () => "pids");
     const text = "4:memory:/docker/abc/box/init\n1:name=systemd:/x\n0::/box:colon/init\n";

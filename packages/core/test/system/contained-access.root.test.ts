@@ -242,7 +242,7 @@ describe("what is mounted in the tree", () => {
       }),
     );
   inTree(
-    "takes files, folders, links and trees as the rest of it, in a file system of its own user namespace too",
+    "accepts files, folders, links and trees as the rest of the tree, also in a file system of its own user namespace",
     () =>
       inhabited(
         root,

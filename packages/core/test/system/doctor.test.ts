@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { renderReport } from "../../src/system/doctor.ts";
 
 describe("the printed report", () => {
-  it("is one line a fact, and for each missing thing its reason and its fix", () => {
+  it("has one line for each fact, and for each missing thing its reason and its fix", () => {
     const ok = { usable: true, missing: [], facts: [{ name: "node", value: "v20" }] };
     const lacking = {
       usable: false,

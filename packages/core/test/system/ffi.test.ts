@@ -11,8 +11,8 @@ function thrownBy(act: () => unknown): unknown {
   }
 }
 
-describe("what a process must be to open a host", () => {
-  it("lacks a package, and is told the fix, where the native module of koffi was not installed", () => {
+describe("a process that opens a host", () => {
+  it("is told the fix when the native module of koffi is not installed", () => {
     const cause = new Error("Cannot find the native Koffi module; did you bundle it correctly?");
     const error = thrownBy(() =>
       loadKoffi(() => {
@@ -41,7 +41,7 @@ describe("what a process must be to open a host", () => {
     ]);
   });
 
-  it("is Node, and nothing is said", () => {
+  it("may be Node", () => {
     expect(thrownBy(() => assertNode("open the host at /srv", process.versions))).toBeUndefined();
   });
 });

@@ -13,7 +13,7 @@ async function waiting(word: string): Promise<ChildProcess> {
 
 const has = (word: string) => (argv: readonly string[]) => argv.includes(word);
 
-it("finds every process of ours with such arguments, and no other", async () => {
+it("finds exactly our processes with such arguments", async () => {
   const word = randomUUID();
   const children = [await waiting(word), await waiting(word), await waiting(randomUUID())];
   try {
@@ -25,7 +25,7 @@ it("finds every process of ours with such arguments, and no other", async () => 
   }
 });
 
-it("takes the likely one alone if it is one, and looks for others if it is not", async () => {
+it("returns only the likely process if it matches, and looks for others if it does not", async () => {
   const word = randomUUID();
   const children = [await waiting(word), await waiting(word)];
   try {

@@ -30,13 +30,13 @@ it.for([
   expect(String(error)).toContain('cannot start instance "a"');
 });
 
-it("leaves what is told already, and what the system did not say, as it is", () => {
+it("leaves typed errors, and errors that are not of the system, unchanged", () => {
   const told = new StateError({ instance: "a", verb: "start", state: "frozen", expected: [] });
   for (const error of [told, new TypeError("a fault"), "a string", undefined])
     expect(hostFailure("x", error)).toBe(error);
 });
 
-it("tells of a full disk also where a tool of the host has met it", () => {
+it("reports a full disk also when a tool of the host failed because of it", () => {
   const cause = new CommandError({
     argv: ["cp"],
     exitCode: 1,
@@ -46,13 +46,13 @@ it("tells of a full disk also where a tool of the host has met it", () => {
   expect(hostFailure("copy it", new CommandError({ argv: ["cp"], exitCode: 1 }))).toBeInstanceOf(CommandError);
 });
 
-it("tells the failure that began it, not what failed in clearing up", () => {
+it("reports the first failure, not those of the clean-up", () => {
   const [first, later] = [systemError("ENOSPC", "write"), systemError("EBUSY", "rmdir")];
   const both = Object.assign(new Error(), { name: "SuppressedError", error: later, suppressed: first });
   expect(hostFailure("x", both)).toMatchObject({ cause: first, cleanupFailures: [later] });
 });
 
-it("keeps with the first failure what failed while it was undone", () => {
+it("keeps failures of the undoing with the first failure", () => {
   const [first, second] = [systemError("ENOSPC", "write"), new Error("busy")];
   const error = hostFailure("x", joinFailures([first, second]));
   expect(error).toMatchObject({ code: "ERR_HOST", cause: first, cleanupFailures: [second] });

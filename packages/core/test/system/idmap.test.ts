@@ -6,7 +6,7 @@ describe("idOutside", () => {
     expect(idOutside({ base: 100_000, count: 65_536 }, 65_535)).toBe(165_535);
     expect(idOutside(undefined, 1000)).toBe(1000);
   });
-  it("refuses what would lead out of the map, at either end", () => {
+  it("refuses ids outside of the map, at either end", () => {
     for (const id of [-100_000, -1, 65_536, 0.5, Number.NaN]) {
       expect(() => idOutside({ base: 100_000, count: 65_536 }, id)).toThrow(
         expect.objectContaining({ code: "EINVAL" }),

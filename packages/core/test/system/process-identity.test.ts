@@ -31,7 +31,7 @@ async function sleeper(): Promise<{ identity: ProcessIdentity; end: () => Promis
 }
 
 describe("the identity of a process", () => {
-  it("stays the same while it runs, and is nobody's after its end", async () => {
+  it("stays the same while it runs, and belongs to no process after its end", async () => {
     const { identity, end } = await sleeper();
     expect(await identifyProcess(identity.pid)).toEqual(identity);
     expect(await isAlive(identity)).toBe(true);
@@ -40,7 +40,7 @@ describe("the identity of a process", () => {
     expect(await identifyProcess(identity.pid)).toBeUndefined();
   });
 
-  it("is not that of a process with the same pid and another start, or of another boot: such a one gets no signal", async () => {
+  it("differs for a process with the same pid but another start or boot, which gets no signal", async () => {
     const { identity, end } = await sleeper();
     for (const other of [
       { ...identity, startTime: identity.startTime - 1 },
@@ -54,7 +54,7 @@ describe("the identity of a process", () => {
     await end();
   });
 
-  it("lets the process be looked at right before it is signalled", async () => {
+  it("allows a check of the process right before it is signalled", async () => {
     const { identity, end } = await sleeper();
     const status = () => readFileSync(`/proc/${identity.pid}/status`, "latin1");
     const isPending = () => /^ShdPnd:.*[4-7c-f]...$/m.test(status());
@@ -73,7 +73,7 @@ describe("the identity of a process", () => {
     expect(seen).toHaveLength(2);
   });
 
-  it("waits for the end of a process, its parent or not", async () => {
+  it("waits for the end of a process, whether it is a child or not", async () => {
     const { identity, end } = await sleeper();
     const ended = waitForEnd(identity);
     expect(await signalProcess(identity, "SIGTERM")).toBe(true);
@@ -82,7 +82,7 @@ describe("the identity of a process", () => {
     expect(await signalProcess(identity, "SIGTERM")).toBe(false);
   });
 
-  it("gives up waiting at the deadline with TimeoutError, and at an abort with its reason", async () => {
+  it("stops waiting at the deadline with TimeoutError, and at an abort with its reason", async () => {
     const { identity, end } = await sleeper();
     await expect(waitForEnd(identity, { timeout: 20 })).rejects.toBeInstanceOf(TimeoutError);
     const reason = new Error("enough");
@@ -93,7 +93,7 @@ describe("the identity of a process", () => {
     await end();
   });
 
-  it("waits on when a signal of this process comes to the thread that waits", async () => {
+  it("keeps waiting when a signal of this process interrupts the waiting thread", async () => {
     const { identity, end } = await sleeper();
     const tgkill = koffi.load("libc.so.6").func("int tgkill(int, int, int)");
     const waiting = waitForEnd(identity);
@@ -108,14 +108,14 @@ describe("the identity of a process", () => {
     await waiting;
   });
 
-  it("reads what follows a command name made to confuse", () => {
+  it("reads the fields after a command name that is made to confuse", () => {
     const rest = `S 1 ${"0 ".repeat(9)}30 12 ${"0 ".repeat(6)}4711 9 8`;
     const read = { state: "S", startTime: 4711, cpuTicks: 42, residentPages: 8 };
     expect(parseProcessStat(`42 (a) R 1 (b)) ${rest}`)).toEqual(read);
     expect(parseProcessStat("")).toBeUndefined();
   });
 
-  it("gives the arguments of a process one by one", async () => {
+  it("reads the arguments of a process one by one", async () => {
     const { identity, end } = await sleeper();
     expect(await processArguments(identity.pid)).toEqual(["sleep", "1000"]);
     await end();
@@ -124,7 +124,7 @@ describe("the identity of a process", () => {
 });
 
 describe("identifyChild", () => {
-  it("finds a child that has ended already, as the process that it was", async () => {
+  it("identifies a child that has already ended", async () => {
     const child = spawn("true");
     const ended = once(child, "exit");
     const pid = child.pid as number;

@@ -32,7 +32,7 @@ describe("a small file", () => {
     expect(() => readSmallFile(path)).toThrow(reason);
   });
 
-  it("of JSON is what its schema says, or damaged", () => {
+  it("with JSON is what its schema says, or damaged", () => {
     const read = () => readSmallJson(path, z.strictObject({ a: z.number() }), (_, text) => `damaged: ${text}`);
     expect(read()).toBeUndefined();
     writeFileSync(path, '{"a":1}');

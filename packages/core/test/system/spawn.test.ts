@@ -20,21 +20,21 @@ describe.each(HOW)("a tool run with %j", (how) => {
     ]);
   });
 
-  it("rejects with what it said last when it fails", async () => {
+  it("rejects with its last output when it fails", async () => {
     const argv = ["sh", "-c", "echo broken >&2; exit 3"];
     const error = await failure(spawn(argv, how));
     expect(error).toBeInstanceOf(CommandError);
     expect(error).toMatchObject({ exitCode: 3, stderr: "broken\n", argv });
   });
 
-  it("is ended by an abort, which rejects with its own reason", async () => {
+  it("is ended by an abort, and rejects with the reason", async () => {
     const controller = new AbortController();
     const run = spawn(["sleep", "1000"], { ...how, signal: controller.signal });
     controller.abort("enough");
     expect(await failure(run)).toBe("enough");
   });
 
-  it("gets nothing of this process's environment", async () => {
+  it("does not inherit the environment of this process", async () => {
     process.env["PILEUS_SECRET"] = "x";
     try {
       expect((await spawn(["env"], how)).stdout).not.toContain("SECRET");
@@ -44,7 +44,7 @@ describe.each(HOW)("a tool run with %j", (how) => {
   });
 });
 
-it("ends by an abort whatever was started by what is to die with this process, within seconds", async () => {
+it("ends on abort, within seconds, all descendants of a tool that is to die with this process", async () => {
   const controller = new AbortController();
   const stubborn = ["sh", "-c", "trap '' TERM; (trap '' TERM; sleep 600) & kill -USR1 \"$1\"; sleep 600", "sh"];
   const ready = new Promise<void>((resolve) => process.once("SIGUSR1", () => resolve()));
@@ -56,13 +56,13 @@ it("ends by an abort whatever was started by what is to die with this process, w
   expect(performance.now() - begin).toBeLessThan(2000);
 });
 
-it("does not run what is to die with this process once another is its parent", async () => {
+it("does not run a tool that is to die with this process once its parent is another one", async () => {
   const argv = dyingWithUs(["echo", "running"]);
   expect((await spawn(["sh", "-c", '"$@"; echo $?', "sh", ...argv])).stdout).toBe("1\n");
   expect((await spawn(argv)).stdout).toBe("running\n");
 });
 
-it("keeps a tool to the longest file that it may write", async () => {
+it("limits the size of the files that a tool writes", async () => {
   const folder = mkdtempSync(join(tmpdir(), "pileus-spawn-"));
   try {
     const error = await failure(spawn(["cp", "/bin/sh", folder], { bounds: { file: 1000 } }));
@@ -73,7 +73,7 @@ it("keeps a tool to the longest file that it may write", async () => {
   }
 });
 
-it("refuses with the reason, and not by the death of this process, where descriptors run out", async () => {
+it("rejects with the reason instead of ending this process when descriptors run out", async () => {
   const script = fileURLToPath(new URL("without-descriptors.ts", import.meta.url));
   const argv = ["prlimit", "--nofile=64", process.execPath, "--import", "tsx", "--conditions=@pileus/source", script];
   // tsx would hold descriptors while it fills its cache.
@@ -84,11 +84,11 @@ it("refuses with the reason, and not by the death of this process, where descrip
   );
 });
 
-it("kills a tool that prints without end", async () => {
+it("kills a tool whose output does not end", async () => {
   await expect(spawn(["cat", "/dev/zero"])).rejects.toMatchObject({ code: "ERR_COMMAND" });
 });
 
-it("gives a tool its input, though it ends without having read it", async () => {
+it("gives input to a tool that ends without reading it", async () => {
   expect((await spawn(["cat"], { stdin: "füttern" })).stdout).toBe("füttern");
   await spawn(["true"], { stdin: "x".repeat(1_000_000) });
 });

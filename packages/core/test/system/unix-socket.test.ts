@@ -7,7 +7,7 @@ import { ConnectionError } from "@pileus/core";
 import { expect, it } from "vitest";
 import { connectUnix, listenUnix } from "../../src/system/unix-socket.ts";
 
-it("takes connections before anybody serves them, at a path of any length, and leaves its file", async () => {
+it("accepts connections before they are served, at a path of any length, and leaves its file", async () => {
   const root = await mkdtemp(join(tmpdir(), "pileus-unix-"));
   try {
     const folder = join(root, "x".repeat(120));
@@ -27,7 +27,7 @@ it("takes connections before anybody serves them, at a path of any length, and l
   }
 });
 
-it("rejects with ConnectionError when nobody listens any more, and with the reason of an abort", async () => {
+it("rejects with ConnectionError when there is no listener any more, and with the reason of an abort", async () => {
   const root = await mkdtemp(join(tmpdir(), "pileus-unix-"));
   try {
     const path = join(root, "a.sock");

@@ -7,13 +7,13 @@ it("turns text into the byte string of its UTF-8, and back", () => {
   expect(textOf("\xff")).toBe("\ufffd");
 });
 
-it("shows a name in one line, and of a long one its first 200 characters", () => {
+it("shows a name in one line, cut to 200 characters", () => {
   expect(shown("\xc3\xbc\n")).toBe('"ü\\n"');
   expect(shown("n".repeat(200))).toBe(`"${"n".repeat(200)}"`);
   expect(shown("n".repeat(201))).toBe(`"${"n".repeat(200)}…"`);
 });
 
-it("stores of a file with holes its parts", () => {
+it("stores the parts of a file with holes", () => {
   const file = { type: "file", name: "", target: "", mode: 0, uid: 0, gid: 0, mtime: "0", xattrs: new Map() } as const;
   expect(storedSize({ ...file, size: 9 })).toBe(9);
   expect(storedSize({ ...file, size: 9, sparse: [] })).toBe(0);

@@ -26,7 +26,7 @@ const SIZE = 124;
 const MTIME = 136;
 
 describe("parseTarHeader", () => {
-  it("reads each field where ustar has it", () => {
+  it("reads each field at its place in ustar", () => {
     const block = header([], { flag: "1", target: "to", mode: 0o4751, uid: 5, gid: 6, size: 7, mtime: 8 });
     expect(parseTarHeader(block)).toEqual({
       name: "n",
@@ -48,7 +48,7 @@ describe("parseTarHeader", () => {
     });
   });
 
-  it("keeps of a mode its permissions, setuid, setgid and sticky", () => {
+  it("keeps permissions, setuid, setgid and sticky of a mode", () => {
     expect(parseTarHeader(header([[MODE, "0177777\0"]])).mode).toBe(0o7777);
   });
 
@@ -101,7 +101,7 @@ describe("parseTarHeader", () => {
     );
   });
 
-  it("refuses a header of which one byte is another", () => {
+  it("refuses a header in which one byte differs", () => {
     const block = header();
     for (const at of [0, 99, 147, 156, 257, 511]) {
       const changed = Buffer.from(block);
@@ -131,7 +131,7 @@ describe("parseTarHeader", () => {
     expect(() => parseTarHeader(block)).toThrow(/wrong checksum/);
   });
 
-  it("reads the map and the size of GNU tar's file with holes, and of no other", () => {
+  it("reads the map and the size of a file with holes of GNU tar only", () => {
     const map = "00000000010\0".repeat(2) + "00000000100\0".repeat(2);
     const raw = [
       [386, map],
@@ -165,7 +165,7 @@ describe("parseSparseNumbers", () => {
     expect(parseSparseNumbers(block, 24, 21, 504)).toEqual({ numbers: [7, 9], more: true });
   });
 
-  it("takes a number of zero, and refuses one below", () => {
+  it("accepts zero, and refuses a number below", () => {
     const block = Buffer.alloc(BLOCK);
     base256(0x80, 0n, 12).copy(block, 0);
     expect(parseSparseNumbers(block, 0, 1, 504).numbers).toEqual([0, 0]);
@@ -173,7 +173,7 @@ describe("parseSparseNumbers", () => {
     expect(() => parseSparseNumbers(block, 0, 1, 504)).toThrow(/sparse map out of range/);
   });
 
-  it("says of what a number is that is none", () => {
+  it("names the field of a value that is not a number", () => {
     const block = Buffer.alloc(BLOCK);
     block.write("x");
     expect(() => parseSparseNumbers(block, 0, 1, 504)).toThrow(/^has a sparse map that is not an octal/);
@@ -182,12 +182,12 @@ describe("parseSparseNumbers", () => {
   });
 });
 
-it("is a fault of form, unless it is said to be one of size", () => {
+it("is a fault of form unless it is marked as one of size", () => {
   expect(new TarFault("why").tooLarge).toBe(false);
   expect(new TarFault("why", { tooLarge: true }).tooLarge).toBe(true);
 });
 
-it("takes only a block of zeros for one that is empty", () => {
+it("takes only a block of zeros as empty", () => {
   expect(isZeroBlock(Buffer.alloc(BLOCK))).toBe(true);
   for (let at = 0; at < BLOCK; at += 1) {
     const block = Buffer.alloc(BLOCK);

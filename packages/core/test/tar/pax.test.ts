@@ -5,27 +5,27 @@ import { parsePax, paxXattrKey, paxXattrs, renderPaxRecord } from "../../src/tar
 const records = (text: string) => Object.fromEntries(parsePax(Buffer.from(text, "latin1")));
 
 describe("parsePax", () => {
-  it("reads records one after the other, values of any bytes among them", () => {
+  it("reads records one after the other, with values of any bytes", () => {
     expect(records("8 a=b=c\n9 k=\xff\x00\n1\n6 e=\xe9\n")).toEqual({ a: "b=c", k: "\xff\x00\n1", e: "\xe9" });
   });
 
-  it("takes the last of a key that comes twice, and one without a value", () => {
+  it("uses the last record of a repeated key, and accepts one without a value", () => {
     expect(records("6 a=b\n6 a=c\n5 b=\n")).toEqual({ a: "c", b: "" });
   });
 
-  it("takes an empty header, and NULs after the last record", () => {
+  it("accepts an empty header, and NULs after the last record", () => {
     expect(records("")).toEqual({});
     expect(records("6 a=b\n\0\0\0")).toEqual({ a: "b" });
   });
 
-  it("takes a length of ten digits, and refuses one of eleven", () => {
+  it("accepts a length of ten digits, and refuses one of eleven", () => {
     expect(records("0000000015 a=b\n")).toEqual({ a: "b" });
     expect(() => records("00000000016 a=b\n")).toThrow(/malformed pax header/);
   });
 
   it.each([
     ["no blank", "6"],
-    ["a length that is no number", "x a=b\n"],
+    ["a length that is not a number", "x a=b\n"],
     ["no length", " a=b\n"],
     ["a length in hexadecimal", "0x8 a=b\n"],
     ["a length with a sign", "+7 a=b\n"],
@@ -51,7 +51,7 @@ describe("parsePax", () => {
   });
 });
 
-it("renders a record whose length counts its own digits, also where they become one more", () => {
+it("renders a record whose length counts its own digits, also when they become one more", () => {
   for (let length = 1; length < 1100; length += 1) {
     const record = renderPaxRecord("k", "v".repeat(length));
     expect(record).toHaveLength(Number.parseInt(record, 10));
@@ -59,7 +59,7 @@ it("renders a record whose length counts its own digits, also where they become 
   }
 });
 
-it("finds extended attributes by their prefix, and writes them so", () => {
+it("finds and writes extended attributes by their prefix", () => {
   const xattrs = paxXattrs(
     new Map([
       [paxXattrKey("user.a"), "b"],

@@ -42,7 +42,7 @@ describe("what a tar says of an entry", () => {
     expect(only({ name: "n", flag, target: "t" }).type).toBe(type);
   });
 
-  it("is told by the extensions before it: pax, then GNU's long names, then its header", () => {
+  it("comes from the extensions before it: pax, then the long names of GNU, then its header", () => {
     const long = [longName("gnu\0"), longName("gnu-target\0", "K")];
     expect(only(...long, symlink("n", "t"))).toMatchObject({ name: "gnu", target: "gnu-target" });
     const pax = paxBytes({ path: "pax", linkpath: "pax-target" });
@@ -52,13 +52,13 @@ describe("what a tar says of an entry", () => {
     expect(only(longName("\0after"), file("n")).name).toBe("");
   });
 
-  it("is told by all pax headers before it, the later ones first", () => {
+  it("comes from all pax headers before it; later ones win", () => {
     const entry = only(paxBytes({ path: "one", uid: "7" }), paxBytes({ path: "two", gid: "8" }), file("n"));
     expect(entry).toMatchObject({ name: "two", uid: 7, gid: 8 });
     expect(only({ ...entryOf("x"), flag: "X" }, file("n")).name).toBe("solaris");
   });
 
-  it("is told by no extension of an entry before", () => {
+  it("does not come from an extension of an earlier entry", () => {
     const [, second] = entriesOf(
       tarBytes(
         longName("long\0"),
@@ -111,7 +111,7 @@ describe("what a tar says of an entry", () => {
     expect(faultOf(tarBytes(paxBytes({ size }), file("n"))).message).toBe('the tar entry "n" has a size out of range');
   });
 
-  it.each(["uid", "gid"])("cannot have a %s that chown(2) takes for none, nor one below zero", (key) => {
+  it.each(["uid", "gid"])("cannot have a %s that chown(2) ignores, nor one below zero", (key) => {
     const at = key === "uid" ? 108 : 116;
     const negative = Buffer.alloc(8, 0xff);
     for (const archive of [
@@ -146,7 +146,7 @@ describe("what a tar says of an entry", () => {
 });
 
 describe("an extension", () => {
-  it("may have a MiB, together with all others of its entry, and not more", () => {
+  it("may have at most one MiB together with all others of its entry", () => {
     const most = 1024 * 1024;
     expect(only({ name: "p", flag: "x", body: Buffer.alloc(most) }, file("n")).name).toBe("n");
     const fault = faultOf(
@@ -158,13 +158,13 @@ describe("an extension", () => {
     ]);
   });
 
-  it("is a fault of form, not of size, where it cannot be read", () => {
+  it("is a fault of form, not of size, when it cannot be read", () => {
     expect(faultOf(tarBytes({ name: "p", flag: "x", body: "no record" }, file("n"))).tooLarge).toBe(false);
     expect(faultOf(tarBytes({ name: "n", flag: "Q" })).tooLarge).toBe(false);
     expect(faultOf(entryBytes(file("n")).subarray(0, 512)).tooLarge).toBe(false);
   });
 
-  it("may be empty, but for a long name", () => {
+  it("may be empty unless it is a long name", () => {
     for (const flag of ["x", "g", "X"]) expect(only({ name: "p", flag }, file("n")).name).toBe("n");
     for (const flag of ["L", "K"])
       expect(faultOf(tarBytes({ name: "p", flag }, file("n"))).message).toBe(
@@ -172,14 +172,14 @@ describe("an extension", () => {
       );
   });
 
-  it("may not be followed by the end, whichever it is, nor by nothing", () => {
+  it("must be followed by an entry, and not by any kind of end", () => {
     for (const extension of [paxBytes({ path: "x" }), entryBytes(longName("x")), entryBytes(longName("x", "K"))]) {
       expect(faultOf(tarBytes(extension)).message).toMatch(/is announced by an extension, and missing/);
       expect(faultOf(extension).message).toMatch(/is cut off/);
     }
   });
 
-  it("is taken in pieces whose memory is used again", () => {
+  it("is read in pieces whose memory is reused", () => {
     const archive = tarBytes(paxBytes({ path: "a/long/enough/name" }), file("n"));
     const names: string[] = [];
     const reader = new TarReader((fault) => fault, { entry: ({ name }) => names.push(name), data: () => undefined });
@@ -207,7 +207,7 @@ describe("an extension", () => {
     });
   });
 
-  it("that is a volume label is no entry, nor is what it says it has", () => {
+  it("is skipped with its content when it is a volume label", () => {
     const found: string[] = [];
     const reader = new TarReader((fault) => fault, {
       entry: ({ name }) => found.push(name),
@@ -228,7 +228,7 @@ function entryOf(name: string) {
 describe("a fault", () => {
   const negative = { raw: [[124, Buffer.alloc(12, 0xff)]] } as const;
 
-  it("names the entry, the one before, or says that it is the first", () => {
+  it("names the entry or the one before it, or says that it is the first", () => {
     expect(faultOf(tarBytes({ name: "a", ...negative })).message).toBe("the first tar entry has a negative size");
     expect(faultOf(tarBytes(file("a"), { name: "b", ...negative })).message).toBe(
       'the tar entry after "a" has a negative size',
@@ -236,7 +236,7 @@ describe("a fault", () => {
     expect(faultOf(tarBytes(file("a"), { name: "b", flag: "Q" })).message).toMatch(/^the tar entry "b" is of type "Q"/);
   });
 
-  it("of the sink comes out as it is", () => {
+  it("of the sink is thrown unchanged", () => {
     const own = new Error("of the sink");
     const reader = new TarReader((fault) => fault, {
       entry: () => {
@@ -247,7 +247,7 @@ describe("a fault", () => {
     expect(() => reader.push(tarBytes(file("a")))).toThrow(own);
   });
 
-  it("is told of a body, a header and a map that break off", () => {
+  it("is reported for a body, a header and a map that break off", () => {
     const whole = entryBytes(file("a", "hello"));
     expect(faultOf(whole.subarray(0, 516)).message).toBe('the tar entry "a" is cut off');
     expect(faultOf(whole.subarray(0, 511)).message).toBe("the first tar entry is cut off");
@@ -262,7 +262,7 @@ describe("a fault", () => {
     expect(faultOf(short).message).toBe('the tar entry "m" has a sparse map that contradicts its size');
   });
 
-  it("is none where an archive ends after one block of zeros, or after none", () => {
+  it("does not occur when an archive ends after one block of zeros, or after none", () => {
     const whole = entryBytes(file("a", "hello"));
     for (const zeros of [0, 512, 1024, 1536])
       expect(entriesOf(Buffer.concat([whole, Buffer.alloc(zeros)])).map(({ name }) => name)).toEqual(["a"]);

@@ -46,7 +46,7 @@ const pax10 = (body: string) =>
   );
 
 describe("TarReader", () => {
-  it("takes a checksum that an old writer has summed of signed characters", () => {
+  it("accepts a checksum of signed characters, as old writers have it", () => {
     const archive = tarBytes(file("f\xe9", "hello"));
     const sum = Number.parseInt(archive.toString("latin1", 148, 154), 8);
     const high = archive.subarray(0, 512).filter((byte) => byte >= 128).length;
@@ -81,7 +81,7 @@ describe("TarReader", () => {
     expect(entries[2]).toMatchObject({ mtime: "1600000000.25", xattrs: new Map([["user.x", "1=2\n3"]]) });
   });
 
-  it.each([1, 7, 511, 512, 513, 1024])("gives the same whatever the pieces: %i bytes", (piece) => {
+  it.each([1, 7, 511, 512, 513, 1024])("gives the same for pieces of %i bytes", (piece) => {
     expect(read(archive, piece)).toEqual(read(archive));
   });
 
@@ -101,11 +101,11 @@ describe("TarReader", () => {
     expect(names(bytes)).toEqual(expected);
   });
 
-  it("takes a file whose name ends in a slash for a folder, as V7 wrote them", () => {
+  it("reads a file whose name ends in a slash as a folder, as V7 wrote them", () => {
     expect(read(tarBytes({ name: "d/", flag: "0" })).entries[0]?.type).toBe("directory");
   });
 
-  it("reads no data where a symlink, a folder or a device states a size, as some writers have it", () => {
+  it("reads no data of a symlink, a folder or a device that states a size", () => {
     const stated = { size: 4096 };
     const archive = tarBytes(
       { name: "l", flag: "2", target: "x", ...stated },
@@ -126,7 +126,7 @@ describe("TarReader", () => {
     expect(read(tarBytes(file("f", "x", { raw: [[108, field]] }))).entries[0]?.uid).toBe(3);
   });
 
-  it("reads many entries whose extensions are large together, but not for any one of them", () => {
+  it("reads many entries whose extensions are large only together", () => {
     const large = paxBytes({ note: "x".repeat(60_000) });
     const archive = tarBytes(...Array.from({ length: 40 }, (_, i) => [large, file(`f${i}`)]).flat());
     expect(read(archive).entries).toHaveLength(40);
@@ -172,7 +172,7 @@ describe("TarReader", () => {
     expect(names(whole.subarray(0, 512 + 5))).toEqual(["f"]);
   });
 
-  it("gives no meaning to what follows the end", () => {
+  it("ignores what follows the end", () => {
     expect(names(Buffer.concat([tarBytes(file("f")), tarBytes(file("g"))]))).toEqual(["f"]);
     expect(names(Buffer.concat([tarBytes(file("f")), Buffer.from("garbage")]))).toEqual(["f"]);
   });
@@ -198,7 +198,11 @@ describe("TarReader", () => {
     ],
     ["has parts within one another", pax01("0,4,3,4", "9", "12345678"), /"f" has a sparse map that contradicts itself/],
     ["has a part beyond the end", pax01("8,4", "9", "1234"), /contradicts itself/],
-    ["has parts that are no whole blocks", pax01("0,1,4,1", "9", "12"), /"f" has a sparse map with a part that is not/],
+    [
+      "has parts that are not whole blocks",
+      pax01("0,1,4,1", "9", "12"),
+      /"f" has a sparse map with a part that is not/,
+    ],
     ["has half a pair", pax01("0,4,8", "9", "1234"), /contradicts itself/],
     ["has a map of another size", pax01("0,4", "9", "12345"), /contradicts its size/],
     ["has letters in a map", pax01("0,x", "9", "1234"), /malformed sparse map/],

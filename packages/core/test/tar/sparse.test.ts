@@ -10,7 +10,7 @@ const version1 = (size = "99999") =>
 const block = (text: string) => Buffer.concat([Buffer.from(text, "latin1")], BLOCK);
 
 describe("SparseMap", () => {
-  it("is none of an entry without holes", () => {
+  it("does not exist for an entry without holes", () => {
     expect(of({})).toBeUndefined();
     expect(of({ path: "x", size: "3" })).toBeUndefined();
   });
@@ -40,12 +40,12 @@ describe("SparseMap", () => {
     },
   );
 
-  it("takes the largest number that is safe", () => {
+  it("accepts the largest safe integer", () => {
     expect(version0("", "9007199254740991").size).toBe(Number.MAX_SAFE_INTEGER);
     expect(() => of({ "GNU.sparse.map": "" })).toThrow("has a malformed sparse map");
   });
 
-  it("gives the parts in order, and none of nothing", () => {
+  it("gives the parts in order, without empty ones", () => {
     expect(version0("0,512,512,1024,2000,0,3000,7,99999,0").extents(1543)).toEqual([
       { offset: 0, length: 512 },
       { offset: 512, length: 1024 },
@@ -53,7 +53,7 @@ describe("SparseMap", () => {
     ]);
   });
 
-  it("takes a part that ends with the file", () => {
+  it("accepts a part that ends with the file", () => {
     expect(version0("0,4", "4").extents(4)).toEqual([{ offset: 0, length: 4 }]);
   });
 
@@ -62,15 +62,15 @@ describe("SparseMap", () => {
     ["a part that begins within another", "0,512,511,512", 1024, "contradicts itself"],
     ["parts out of order", "512,512,0,512", 1024, "contradicts itself"],
     ["a part that ends beyond the file", "99998,2", 2, "contradicts itself"],
-    ["a part after one that is no whole block", "0,4,512,4", 8, "not a whole block"],
-    ["a part after one that is no whole block", "0,513,1024,512", 1025, "not a whole block"],
+    ["a part after one that is not a whole block", "0,4,512,4", 8, "not a whole block"],
+    ["a part after one that is not a whole block", "0,513,1024,512", 1025, "not a whole block"],
     ["fewer bytes than are stored", "0,4", 5, "contradicts its size"],
     ["more bytes than are stored", "0,4", 3, "contradicts its size"],
   ])("refuses %s", (_, map, stored, message) => {
     expect(() => version0(map, "99999").extents(stored)).toThrow(message);
   });
 
-  it("reads the map of pax 1.0 from the body, a block at a time, whatever number it breaks off in", () => {
+  it("reads the map of pax 1.0 from the body block by block, even if a number is split", () => {
     const parts = Array.from({ length: 80 }, (_, i) => ({ offset: i * 1024, length: 512 }));
     const bytes = renderSparseMap(parts);
     expect(bytes.length).toBe(2 * BLOCK);
@@ -99,7 +99,7 @@ describe("SparseMap", () => {
     expect(() => map.block(Buffer.alloc(BLOCK, "1"))).toThrow("has a malformed sparse map");
   });
 
-  it("gives no meaning to what stands in the map's last block after it", () => {
+  it("ignores what follows the map in its last block", () => {
     const map = version1();
     map.block(block(`1\n0\n4\nx\n${"y".repeat(400)}`));
     expect(map.extents(4)).toEqual([{ offset: 0, length: 4 }]);
@@ -124,7 +124,7 @@ describe("SparseMap", () => {
     ]);
   });
 
-  it("is complete with the header where GNU tar says no more", () => {
+  it("is complete with the header when GNU tar announces no further block", () => {
     const map = SparseMap.of({ ...plain, flag: "S", sparse: { numbers: [], more: false, size: 5 } }, new Map());
     expect(map?.complete).toBe(true);
   });

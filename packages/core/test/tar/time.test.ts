@@ -15,15 +15,15 @@ it.each([
   expect(mtimeNanoseconds(text)).toBe(nanoseconds);
 });
 
-it("cuts what is beyond nanoseconds", () => {
+it("truncates to nanoseconds", () => {
   expect(mtimeNanoseconds("1.0000000019")).toBe(1_000_000_001n);
 });
 
-it("takes a text that is no time for the epoch", () => {
+it("reads a text that is not a time as the epoch", () => {
   for (const text of ["", "x1", "1x", "1.", "."]) expect(mtimeNanoseconds(text)).toBe(0n);
 });
 
-it("keeps milliseconds that are whole, which a division of all nanoseconds would not", () => {
+it("keeps whole milliseconds, which a division of all nanoseconds would not", () => {
   const whole = Array.from({ length: 100 }, (_, index) => 1_795_898_000_000n + BigInt(index));
   for (const ms of whole) expect(mtimeMilliseconds(ms * 1_000_000n)).toBe(Number(ms));
   expect(mtimeMilliseconds(1_500_000n)).toBe(1.5);

@@ -54,7 +54,7 @@ describe("what a TarWriter writes", () => {
     expect(written({ ...plain, type, target: "to" }).equals(entryBytes(entry))).toBe(true);
   });
 
-  it("is padded to whole blocks, and ended by two of zeros", () => {
+  it("is padded to whole blocks, and ends with two blocks of zeros", () => {
     const writer = new TarWriter();
     writer.entry({ ...plain, size: 3 });
     writer.data(Buffer.from("abc"));
@@ -69,7 +69,7 @@ describe("what a TarWriter writes", () => {
     expect(writer.take().equals(Buffer.concat([...expected, END]))).toBe(true);
   });
 
-  it("has no pax where ustar can say it, to the last number and byte", () => {
+  it("has no pax header when ustar can express it, up to its largest number and length", () => {
     const most = {
       ...plain,
       name: "n".repeat(100),
@@ -97,13 +97,13 @@ describe("what a TarWriter writes", () => {
     [{ mtime: "1.5" }, "13 mtime=1.5\n", 136, 12, "00000000000\0"],
     [{ mtime: "-1" }, "12 mtime=-1\n", 136, 12, "00000000000\0"],
     [{ xattrs: new Map([["user.a", "b"]]) }, "25 SCHILY.xattr.user.a=b\n", 136, 12, "13727410000\0"],
-  ])("says in pax what ustar cannot, and nothing else: %#", (beyond, records, at, length, left) => {
+  ])("has in pax only what ustar cannot express: %#", (beyond, records, at, length, left) => {
     const found = parts({ ...plain, ...beyond });
     expect(found.records).toBe(records);
     expect(field(found.header, at, length)).toBe(left);
   });
 
-  it("names a time after the year 2242 as it is", () => {
+  it("states a time after the year 2242 exactly", () => {
     const found: string[] = [];
     const reader = new TarReader((fault) => fault, { entry: ({ mtime }) => found.push(mtime), data: () => undefined });
     for (const mtime of ["8589934591", "8589934592", "9999999999", "10000000000"])
@@ -111,7 +111,7 @@ describe("what a TarWriter writes", () => {
     expect(found).toEqual(["8589934591", "8589934592", "9999999999", "10000000000"]);
   });
 
-  it("has a pax header for each length of records", () => {
+  it("has a correct pax header for each length of records", () => {
     const name = (length: number) => ({ ...plain, name: "n".repeat(length) });
     const like = { mode: 0o4755, uid: 7, gid: 8, raw: NO_DEVICE };
     const expected = [150, 150, 151].map((length) => {
@@ -129,7 +129,7 @@ describe("what a TarWriter writes", () => {
 describe("the memory of a TarWriter", () => {
   const KIB = 1024;
 
-  it("has a copy of little content, and much content as it is", () => {
+  it("holds a copy of small content, and large content itself", () => {
     const writer = new TarWriter();
     writer.entry({ ...plain, size: 128 * KIB + 1 });
     writer.take();
@@ -143,7 +143,7 @@ describe("the memory of a TarWriter", () => {
     expect(writer.take()).toBe(much);
   });
 
-  it("is one piece for what is taken in small parts, until half of it is used", () => {
+  it("is one piece for many small parts, until half is used", () => {
     const writer = new TarWriter();
     const pieces: Buffer[] = [];
     for (let count = 0; count < 7; count += 1) {

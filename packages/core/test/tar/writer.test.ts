@@ -57,7 +57,7 @@ describe("TarWriter", () => {
     expect(found).toEqual([entry]);
   });
 
-  it("gives the same bytes however often they are taken", () => {
+  it("gives the same bytes however often take() is called", () => {
     const archive = (isDue: (length: number) => boolean): Buffer => {
       const writer = new TarWriter();
       const taken: Buffer[] = [];

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-it("has an executable init that is no applet", async () => {
+it("has an executable init that is not an applet", async () => {
   const init = await lstat(join(folder, "sbin/init"));
   expect(init.isFile()).toBe(true);
   expect(init.mode & 0o777).toBe(0o755);
@@ -28,7 +28,7 @@ it("has a user with a supplementary group", async () => {
   expect(await readFile(join(folder, "etc/group"), "utf8")).toContain("shared:x:2000:app");
 });
 
-it("takes extra files with their modes", async () => {
+it("accepts extra files with their modes", async () => {
   expect(await readFile(join(folder, "etc/motd"), "utf8")).toBe("hello\n");
   expect((await lstat(join(folder, "opt/x/run"))).mode & 0o777).toBe(0o755);
 });

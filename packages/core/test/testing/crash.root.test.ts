@@ -12,7 +12,7 @@ describe("a host whose process is killed", { timeout: 60_000 }, () => {
     );
   afterEach(() => fixture.close());
 
-  it("leaves what had run as lost where it died with it, and the rest as it was", async () => {
+  it("marks what died with it as lost, and leaves the rest as it was", async () => {
     fixture = new Fixture(new CollectingRunner(), subject);
     await crashHost(fixture, [
       { name: "ran", state: "running" },
@@ -28,7 +28,7 @@ describe("a host whose process is killed", { timeout: 60_000 }, () => {
     await fixture.assertNothingLeft();
   });
 
-  it("tells why when its child cannot even begin", async () => {
+  it("says why when its child cannot even begin", async () => {
     fixture = new Fixture(new CollectingRunner(), {
       ...subject,
       crash: { how: "kill", module: new URL("./no-such-module.ts", import.meta.url).href },

@@ -19,7 +19,7 @@ afterAll(() => {
   process.setegid?.(gid ?? 0);
 });
 
-it("is all that a user without rights needs to try a program on an instance", async () => {
+it("lets a user without rights try a program on an instance", async () => {
   const root = await mkdtemp(join(tmpdir(), "pileus-fake-as-user-"));
   const host = await openHost({ root, drivers: [fake()] });
   try {

@@ -32,14 +32,14 @@ describe("the shell of a fake instance", () => {
     const { stdout } = await script(`printf '[%s]' a" b"'c $A' "$A" "" $NONE \\$A "it's"`);
     expect(stdout).toBe("[a bc $A][1][][$A][it's]");
   });
-  it("passes arguments on as they are", async () => {
+  it("passes arguments on unchanged", async () => {
     expect((await script(`printf '[%s]' "$@"`, "a b", "", "ü\n")).stdout).toBe("[a b][][ü\n]");
   });
-  it("keeps the two streams apart, and sends one to the other where it is told to", async () => {
+  it("keeps the two streams apart, and redirects one to the other when asked", async () => {
     expect(await script("echo out; echo err >&2")).toEqual({ stdout: "out\n", stderr: "err\n", exit: 0 });
     expect(await script("echo out; echo err >&2 2>/dev/null; nothing 2>/dev/null")).toMatchObject({ exit: 127 });
   });
-  it("runs by && and || as the status before says", async () => {
+  it("obeys && and ||", async () => {
     expect((await script("false && echo a || echo b; true && echo c || echo d")).stdout).toBe("b\nc\n");
   });
   it("writes, appends to and reads files", async () => {
@@ -49,7 +49,7 @@ describe("the shell of a fake instance", () => {
     expect((await script("kill -TERM $$; echo never")).exit).toBe("SIGTERM");
     expect((await script("exit 143")).exit).toBe(143);
   });
-  it("takes its children with it when their group is ended", async () => {
+  it("ends its children when their group is ended", async () => {
     const { stdout } = await script("sleep 1000 & echo $!; kill -0 $! && echo there; kill -9 $!; wait; kill -0 $!");
     expect(stdout).toMatch(/^\d+\nthere\n$/);
     expect(machine.processes).toBe(1);
@@ -57,10 +57,10 @@ describe("the shell of a fake instance", () => {
   it("reads one line and leaves the rest", async () => {
     expect((await script("read line; echo got $line")).stdout).toBe("got from stdin\n");
   });
-  it("runs in another program's place with exec", async () => {
+  it("replaces itself by another program with exec", async () => {
     expect((await script("exec sh -c 'exit 9'; echo never")).exit).toBe(9);
   });
-  it("says what it does not know instead of guessing", async () => {
+  it("refuses what it does not know instead of guessing", async () => {
     const { stderr, exit } = await script("echo $(date)");
     expect(stderr).toContain("does not know $(");
     expect(exit).toBe(2);
@@ -68,12 +68,12 @@ describe("the shell of a fake instance", () => {
 });
 
 describe("the programs of a fake instance", () => {
-  it("are 127 where they are missing and 126 where they cannot be run", async () => {
+  it("exit with 127 when missing and with 126 when they cannot be run", async () => {
     expect(await run("nothing")).toMatchObject({ exit: 127, stderr: "exec: cannot run nothing: not found\n" });
     expect(await run("/etc/passwd")).toMatchObject({ exit: 126 });
     expect(await run("/etc")).toMatchObject({ exit: 126 });
   });
-  it("end in silence when nobody reads them and they are killed", async () => {
+  it("end silently when they are killed and their output is not read", async () => {
     const { stdio, host } = pipes(machine.gate);
     const process = machine.start({ argv: ["yes"], env: {}, cwd: "/", user: findUser(machine.tree), stdio });
     await new Promise((resolve) => host.stdout.once("readable", resolve));

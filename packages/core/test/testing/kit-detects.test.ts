@@ -35,7 +35,7 @@ describe.concurrent("the kit notices a driver that", () => {
     });
   }
 
-  it("has a capability that it does not declare, or lacks one that it should have", async () => {
+  it("reports a capability that is not declared, or one that is missing", async () => {
     const world = new FakeWorld();
     const name = "capabilities > are those that the driver declares";
     expect((await failuresOf(fake({ world }), world, [name], { capabilities: new Set(["exec"]) })).size).toBe(1);
@@ -43,7 +43,7 @@ describe.concurrent("the kit notices a driver that", () => {
     expect((await failuresOf(narrow, world, [name], { capabilities: new Set(["exec", "files"]) })).size).toBe(1);
   });
 
-  it("has none of these faults, by passing", async () => {
+  it("passes a driver without these faults", async () => {
     const world = new FakeWorld();
     const names = [...new Set(FAULTS.flatMap(({ seenBy }) => seenBy))];
     // With the deadline of a real run: a driver without faults must never be hurried into one.

@@ -10,7 +10,7 @@ describe("parseJson", () => {
     expect(parseJson(" 1 ")).toBe(1);
   });
 
-  it("takes as many levels as it should, side by side as many as there are, and not one more within another", () => {
+  it("accepts exactly as many nested levels as it should, and any number side by side", () => {
     expect(() => parseJson(nested(MAX_JSON_DEPTH))).not.toThrow();
     expect(() => parseJson(`[${"[],{},".repeat(10_000)}1]`, { maxDepth: 2 })).not.toThrow();
     expect(() => parseJson(nested(MAX_JSON_DEPTH + 1))).toThrow(SyntaxError);
@@ -21,7 +21,7 @@ describe("parseJson", () => {
     expect(() => parseJson(opening.repeat(1_000_000))).toThrow(SyntaxError);
   });
 
-  it("counts no bracket in a text, and every one after it", () => {
+  it("ignores brackets in a string, and counts every one after it", () => {
     expect(() => parseJson('["[[[", "\\"[[[", "\\\\"]', { maxDepth: 1 })).not.toThrow();
     expect(() => parseJson('["\\\\", [[]]]', { maxDepth: 2 })).toThrow(/more than 2 deep/);
   });

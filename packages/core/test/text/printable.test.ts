@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { printable } from "../../src/text/printable.ts";
 
 describe("printable", () => {
-  it("leaves what can be read as it is", () => {
+  it("leaves printable text unchanged", () => {
     const text = "/srv/Übung/日本語 (1).txt 🐧";
     expect(printable(text)).toBe(text);
   });
@@ -25,7 +25,7 @@ describe("printable", () => {
     expect(printable(`a${hostile}b`)).toBe(`a${hostile.replace(first, "\ufffd")}b`);
   });
 
-  it("cuts a long text and says so, and never through a character", () => {
+  it("cuts a long text between two characters, and says so", () => {
     expect(printable("x".repeat(20), 10)).toBe(`${"x".repeat(9)}…`);
     expect(printable("x".repeat(10), 10)).toBe("x".repeat(10));
     expect(printable(`12345678🐧rest`, 10)).toBe("12345678…");

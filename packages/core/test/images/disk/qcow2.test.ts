@@ -54,7 +54,7 @@ describe("assertSelfContained", () => {
     expect(() => assertSelfContained("d", header(change))).toThrow(message);
   });
 
-  it("refuses a header that is cut off, wherever", () => {
+  it("refuses a header that is cut off at any byte", () => {
     for (let length = 0; length < 112; length++)
       expect(() => assertSelfContained("d", header().subarray(0, length))).toThrow(ImageError);
   });

@@ -40,7 +40,7 @@ const chain = (length: number) =>
   Array.from({ length }, (_, at) => symlink(`l${at}`, at === length - 1 ? "end" : `l${at + 1}`));
 
 describe("LayerFilter", () => {
-  it("makes a folder bare, and gives it what the archive says once all is in it", () => {
+  it("creates a folder with default metadata, and sets the archive's once it is complete", () => {
     const d = folder("d/", { mode: 0o750, uid: 5, gid: 6, mtime: 7 });
     const of = written([paxBytes({ "SCHILY.xattr.user.a": "b" }), d, file("d/f", "body")]).filter(
       ({ name }) => name === "d",
@@ -51,7 +51,7 @@ describe("LayerFilter", () => {
     ]);
   });
 
-  it("takes the last that the archive says of a folder and of the root", () => {
+  it("uses the last entry of a folder and of the root", () => {
     const found = written([
       folder("./", { mode: 0o700 }),
       folder("d/"),
@@ -65,7 +65,7 @@ describe("LayerFilter", () => {
     ]);
   });
 
-  it("passes on the content of files and the modes and times of what is no folder", () => {
+  it("passes on the content of files and the modes and times of everything except folders", () => {
     const found = written([
       file("f", "body", { mode: 0o4755, mtime: 9 }),
       { name: "p", flag: "6", mode: 0o600 },
@@ -83,7 +83,7 @@ describe("LayerFilter", () => {
     expect(found[1]).toMatchObject({ mode: 0o600 });
   });
 
-  it("passes on no content of what it leaves out", () => {
+  it("does not pass on the content of what it omits", () => {
     const found = written([
       file("a", "first"),
       file(".wh..wh.aufs", "left out"),
@@ -111,7 +111,7 @@ describe("LayerFilter", () => {
     expect(filtered([file(".wh.a"), file("f")], { whiteouts: false }).findings.literal).toBe(true);
   });
 
-  it("has no folder of replacements, nor any, where nothing took a place", () => {
+  it("has neither replacements nor a folder for them when no entry was replaced", () => {
     expect(filtered([file("f"), folder("d/"), symlink("l", "f")]).findings).toMatchObject({
       staging: undefined,
       replacements: [],
@@ -121,12 +121,12 @@ describe("LayerFilter", () => {
     });
   });
 
-  it("follows forty symlinks, and not one more", () => {
+  it("follows at most forty symlinks", () => {
     expect(lines(filtered([...chain(40), file("l0/f")]))).toContain("file end/f");
     expect(() => filtered([...chain(41), file("l0/f")])).toThrow(/"l0\/f" goes through too many symlinks/);
   });
 
-  it("counts bytes and folders where a name leads, not as it is written", () => {
+  it("counts the bytes and folders of a resolved name, not of the written one", () => {
     const deep = (depth: number, of = "d/") => of.repeat(depth).slice(0, -1);
     const to = (target: string) => [paxBytes({ linkpath: target }), symlink("l", "x")];
     const through = (target: string, name: string) => () => filtered([...to(target), file(name, "")]);
@@ -139,11 +139,11 @@ describe("LayerFilter", () => {
     expect(through(deep(12, long), `l/.wh.${"f".repeat(13)}`)).not.toThrow();
   });
 
-  it("refuses a symlink to a name with a NUL", () => {
+  it("refuses a symlink to a name that contains NUL", () => {
     expect(() => filtered([paxBytes({ linkpath: "a\0b" }), symlink("l", "x")])).toThrow(/"l" is a symlink to nothing/);
   });
 
-  it("takes a hard link to a hard link", () => {
+  it("accepts a hard link to a hard link", () => {
     expect(lines(filtered([file("f"), hardLink("h", "f"), hardLink("k", "h"), hardLink("h", "k")]))).toEqual([
       "file f",
       "link h -> f",
@@ -161,7 +161,7 @@ describe("LayerFilter", () => {
     expect(over(256)).toThrow(/goes beyond 256 folders in one another/);
   });
 
-  it("makes a hard link to a symlink a link where that came out, and another symlink where it did not", () => {
+  it("makes a hard link to a symlink a link if the symlink was written, else another symlink", () => {
     expect(finalLines(filtered([symlink("s", "x"), hardLink("a", "s"), hardLink("b", "a")]))).toEqual([
       "link a -> s",
       "link b -> s",
@@ -186,7 +186,7 @@ describe("LayerFilter over a lower layer", () => {
   afterAll(() => rmSync(lower, { recursive: true, force: true }));
   const over = (...entries: (RawEntry | Buffer)[]) => filtered(entries, { lower });
 
-  it("walks up and on by its symlink", () => {
+  it('resolves ".." after its symlink', () => {
     expect(lines(over(file("e/up/new")))).toEqual(["directory e", "directory a", "directory a/b", "file a/b/new"]);
     expect(lines(over(symlink("x", "e/up/../b/c"), file("x/new")))).toContain("file a/b/c/new");
   });
@@ -208,18 +208,18 @@ describe("LayerFilter over a lower layer", () => {
     expect(lowerLinks.get("again")).toEqual(lowerLinks.get("copy"));
   });
 
-  it("hides nothing for the sake of what AUFS keeps for itself", () => {
+  it("hides nothing because of the metadata of AUFS", () => {
     writeFileSync(join(lower, ".wh.plnk"), "");
     expect(lines(over(file(".wh..wh.plnk", "")))).toEqual([]);
   });
 
-  it("follows no symlink that became hidden, though nothing was put since where it leads", () => {
+  it("does not follow a symlink that was hidden meanwhile", () => {
     symlinkSync(".", join(lower, "a/self"));
     const hidden = [folder("a/self/b/"), folder("a/self/b/"), file("a/self/.wh..wh..opq", ""), file("a/self/new")];
     expect(lines(over(...hidden))).toContain("file a/self/new");
   });
 
-  it("marks a folder that no entry lists, and nothing that lower layers do not have", () => {
+  it("marks an unlisted folder, but not one that lower layers lack", () => {
     expect(over(file("a/b/.wh..wh..opq", "")).findings.opaque).toEqual(["a/b"]);
     expect(over(folder("new/"), file("new/.wh..wh..opq", "")).findings.opaque).toEqual([]);
     expect(over(folder("a/f/"), file("a/f/.wh..wh..opq", "")).findings.opaque).toEqual([]);
@@ -231,7 +231,7 @@ describe("LayerFilter over a lower layer", () => {
     expect(() => filtered(whiteouts, { lower, memory: 1000 })).toThrow(/1000 bytes of names/);
   });
 
-  it("gives the root what it has there where the archive does not list it", () => {
+  it("keeps the metadata of the lower root when the archive does not list the root", () => {
     const { entries } = over(file("f"));
     expect(entries.at(-1)).toMatchObject({ name: "./", mode: 0o700 });
   });

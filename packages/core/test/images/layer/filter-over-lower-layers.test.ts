@@ -23,20 +23,20 @@ describe("LayerFilter over lower layers", () => {
   });
   const over = (...entries: (RawEntry | Buffer)[]) => filtered([folder("./"), ...entries], { lower: base });
 
-  it("follows their symlinks, held within the root, and keeps the attributes of folders on the way", () => {
+  it("follows their symlinks within the root, and keeps the attributes of folders on the way", () => {
     const result = over(file("bin/new"), file("abs/x"));
     expect(lines(result)).toEqual(["directory usr", "directory usr/bin", "file usr/bin/new", "file usr/x"]);
     expect(result.entries[1]?.mode).toBe(0o700);
   });
 
-  it("puts a folder in the place of a symlink when the layer says so", () => {
+  it("replaces a symlink by a folder when the layer says so", () => {
     expect(lines(over(file("bin/a"), folder("bin/"), file("bin/b"))).slice(-2)).toEqual([
       "directory bin",
       "file bin/b",
     ]);
   });
 
-  it("finds what several layers share, as an overlay of them shows it", () => {
+  it("finds what an overlay of several layers shows", () => {
     const [below, above] = ["below", "above"].map((name) => join(base, name)) as [string, string];
     for (const tree of [below, above]) mkdirSync(join(tree, "both/opaque"), { recursive: true });
     mkdirSync(join(below, "file/hidden"), { recursive: true });
@@ -63,13 +63,13 @@ describe("LayerFilter over lower layers", () => {
     expect(() => over(file("loop/x"))).toThrow(/too many symlinks/);
   });
 
-  it("turns whiteouts into 0/0 devices, and drops those that hide nothing", () => {
+  it("turns whiteouts into 0/0 devices, and omits those that hide nothing", () => {
     const result = over(file("usr/bin/.wh.old", ""), file("usr/.wh.none", ""));
     expect(lines(result).at(-1)).toBe("character usr/bin/old");
     expect(result.entries.filter(({ type }) => type === "character")).toHaveLength(1);
   });
 
-  it("hides only what lies beneath: what the layer itself has stays", () => {
+  it("hides only lower layers, not entries of the layer itself", () => {
     const result = over(
       file("usr/bin/old"),
       file("usr/bin/.wh.old", ""),
@@ -81,14 +81,14 @@ describe("LayerFilter over lower layers", () => {
     expect(result.findings.opaque).toEqual(["d"]);
   });
 
-  it("marks opaque folders once they are known to be", () => {
+  it("marks folders as opaque once their marker was read", () => {
     const result = over(folder("d/", { mode: 0o711 }), file("d/.wh..wh..opq", ""), file("d/new"));
     const marked = result.entries.findLast(({ name }) => name === "d");
     expect(marked).toMatchObject({ type: "directory", mode: 0o711 });
     expect(marked?.xattrs).toEqual(new Map([["trusted.overlay.opaque", "y"]]));
   });
 
-  it("hides nothing by itself in an opaque folder, where it would show", () => {
+  it("writes no whiteout into an opaque folder, where it would be visible", () => {
     for (const opaque of ["d/.wh..wh..opq", ".wh.d"]) {
       const result = over(folder("d/"), file("d/.wh.inner", ""), file(opaque, ""), folder("d/sub/"));
       expect(result.entries.some(({ type }) => type === "character")).toBe(false);
@@ -96,7 +96,7 @@ describe("LayerFilter over lower layers", () => {
     }
   });
 
-  it("hides what a device would have been put over, and what took its place is seen", () => {
+  it("hides what a device would have replaced, and shows what took the device's place", () => {
     const device = { name: "usr/bin/old", flag: "3" };
     expect(lines(over(device)).at(-1)).toBe("character usr/bin/old");
     expect(lines(over(device, file("usr/bin/old"))).at(-1)).toBe("file usr/bin/old");
@@ -125,7 +125,7 @@ describe("LayerFilter over lower layers", () => {
     ["a whiteout of an unlisted folder", [file(".wh.usr", "")]],
     ["an opaque mark", [folder("usr/"), file("usr/.wh..wh..opq", "")]],
     ["an opaque root", [file(".wh..wh..opq", "")]],
-  ])("takes nothing that %s above hides: no symlink, no attribute, no file", (_what, hiding) => {
+  ])("uses no symlink, attribute or file that %s above hides", (_what, hiding) => {
     symlinkSync("/d", join(base, "usr/cur"));
     const result = over(...hiding, file("usr/cur/x"), file("usr/bin/x"));
     expect(lines(result)).toContain("file usr/cur/x");
@@ -136,7 +136,7 @@ describe("LayerFilter over lower layers", () => {
     }
   });
 
-  it("follows no symlink once it is hidden, though the folder before was found through it", () => {
+  it("does not follow a symlink once it is hidden, even if an earlier folder was found through it", () => {
     symlinkSync(".", join(base, "d/self"));
     const result = over(file("d/self/a"), file("d/self/.wh..wh..opq", ""), file("d/self/b"));
     expect(lines(result)).toEqual(expect.arrayContaining(["file d/a", "file d/self/b"]));

@@ -67,7 +67,7 @@ describe("LayerFilter refuses", () => {
     expect(() => filtered([deep(256), file("x")])).toThrow(/goes beyond 256 folders in one another, the limit/);
   });
 
-  it("what would not fit in memory, whatever holds it", () => {
+  it("what would not fit in memory, in any kind of entry", () => {
     const long = "n".repeat(200);
     for (const entries of [
       Array.from({ length: 5 }, (_, i) => [paxBytes({ path: long + i }), file("x")]),
@@ -81,7 +81,7 @@ describe("LayerFilter refuses", () => {
       );
   });
 
-  it("what no file system takes", () => {
+  it("what no file system accepts", () => {
     const path = `${"n".repeat(200)}/`.repeat(15);
     expect(filtered([paxBytes({ path: path.slice(1) }), folder("x")]).findings.entries).toBe(15);
     expect(() => filtered([paxBytes({ path: `${path}${"n".repeat(100)}` }), file("x")])).toThrow(

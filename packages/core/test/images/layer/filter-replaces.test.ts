@@ -19,7 +19,7 @@ type Case = readonly [what: string, entries: readonly (RawEntry | Buffer)[], exp
 
 const DEVICE = { name: "d", flag: "3" };
 
-describe("LayerFilter takes what Docker, containerd and umoci take:", () => {
+describe("LayerFilter accepts what Docker, containerd and umoci accept:", () => {
   it.each<Case>([
     [
       "an absolute name, in the image's root",
@@ -147,7 +147,7 @@ describe("LayerFilter takes what Docker, containerd and umoci take:", () => {
     expect(finalLines(filtered(entries, { lower }))).toEqual(expected);
   });
 
-  it("says which folders are opaque where they are in the end", () => {
+  it("marks the folders that are opaque at the end", () => {
     const result = filtered([file("a"), folder("a/"), file("a/.wh..wh..opq", ""), file("a/f")], { lower });
     expect(result.findings.opaque).toEqual(["a"]);
     expect(finalLines(result)).toEqual(["directory a", "file a/f"]);

@@ -17,11 +17,11 @@ describe("LayerFilter writes", () => {
     ]);
   });
 
-  it("the root when the archive has none", () => {
+  it("the root when the archive does not list it", () => {
     expect(filtered([file("f")]).entries.map(({ name }) => name)).toEqual(["f", "./"]);
   });
 
-  it("no devices, and says how many it left out", () => {
+  it("no devices, and counts those that it omitted", () => {
     const result = filtered([
       { name: "sda", flag: "4" },
       { name: "null", flag: "3" },
@@ -38,7 +38,7 @@ describe("LayerFilter writes", () => {
     expect(lines(filtered([symlink("l", "x"), { name: "l", flag: "3" }]))).toEqual([]);
   });
 
-  it("nothing of what AUFS keeps for itself, wherever", () => {
+  it("no metadata of AUFS, anywhere", () => {
     const names = [".wh..wh.plnk/", ".wh..wh.plnk/12.34", ".wh..wh.aufs", "d/.wh..wh.orph/x"];
     expect(lines(filtered(names.map((name) => (name.endsWith("/") ? folder(name) : file(name)))))).toEqual([]);
   });
@@ -54,7 +54,7 @@ describe("LayerFilter writes", () => {
     expect([...(entries[0]?.xattrs.keys() ?? [])]).toEqual(["security.capability", "user.a"]);
   });
 
-  it("the longest attribute that Linux takes, whatever is dropped beside it", () => {
+  it("the longest attribute of Linux, whatever else is dropped", () => {
     const big = { "SCHILY.xattr.user.a": "v".repeat(65_536), "SCHILY.xattr.trusted.b": "v".repeat(65_536) };
     const { entries } = filtered([paxBytes(big), file("f")]);
     expect(entries[0]?.xattrs.get("user.a")).toHaveLength(65_536);
@@ -65,15 +65,15 @@ describe("LayerFilter writes", () => {
     expect(lines(filtered([file("f"), symlink("f", "x")]))).toEqual(["file f", "symlink f -> x"]);
   });
 
-  it("whiteout names as they are when they are files", () => {
+  it("whiteout names unchanged when they are files", () => {
     expect(lines(filtered([file(".wh.a")], { whiteouts: false }))).toEqual(["file .wh.a"]);
   });
 });
 
-describe("LayerFilter for one who cannot give files away", () => {
+describe("LayerFilter for a user that cannot change owners", () => {
   const owner = { uid: 1000, gid: 1000 };
 
-  it("passes what is theirs", () => {
+  it("accepts files of that user", () => {
     const result = filtered([folder("./", owner), folder("d/", owner), file("d/f", "x", owner)], { owner });
     expect(lines(result)).toEqual(["directory d", "file d/f"]);
   });

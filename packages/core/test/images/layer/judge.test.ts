@@ -16,7 +16,7 @@ async function* only(chunk: Buffer) {
 }
 
 describe("a Judge", () => {
-  it("can be aborted in the middle of what came at once", async () => {
+  it("can be aborted in the middle of one chunk", async () => {
     const archive = tarBytes(...Array.from({ length: 40_000 }, (_, index) => file(`f${index}`, "")));
     const controller = new AbortController();
     const reason = new Error("enough");
@@ -48,7 +48,7 @@ describe("a Judge", () => {
     await expect(rewrite()).rejects.toThrow(new ImageError("img", "it goes beyond 10000 bytes, the limit for a layer"));
   });
 
-  it("takes as many bytes as the limit, counts and hashes them, and has its findings at the end", async () => {
+  it("accepts as many bytes as the limit, counts and hashes them, and reports at the end", async () => {
     const archive = tarBytes(folder("./"), file("f", "y".repeat(5000)));
     const judge = judgeOf(archive.length);
     expect(() => judge.findings()).toThrow(/has not ended/);
@@ -74,7 +74,7 @@ describe("a Judge", () => {
     expect(Math.min(...pieces.slice(0, -1))).toBeGreaterThanOrEqual(256 * 1024);
   });
 
-  it("calls an archive that breaks off an error of its image", async () => {
+  it("reports an archive that breaks off as an error of its image", async () => {
     const { signal } = new AbortController();
     const rewrite = async () => {
       for await (const _bytes of judgeOf(1e9).rewrite(only(Buffer.alloc(700)), signal));

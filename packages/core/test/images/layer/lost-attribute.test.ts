@@ -6,7 +6,7 @@ describe("an attribute that tar could not set", () => {
   const line = (reason: string) =>
     `tar: setxattrat: Cannot set 'user.big' extended attribute for file 'd/f': ${reason}`;
 
-  it("is an error of the image by the attribute's name, whatever the disk has left", () => {
+  it("is an error of the image that names the attribute, even on a full disk", () => {
     const error = lostAttribute("img", line("No space left on device"));
     expect(error).toBeInstanceOf(ImageError);
     expect(error?.message).toMatch(
@@ -15,7 +15,7 @@ describe("an attribute that tar could not set", () => {
     expect(lostAttribute("img", line("Argument list too long"))?.message).toMatch(/user\.big.*too long/);
   });
 
-  it("is none where the file system has no attributes at all, and other words are none", () => {
+  it("is not recognised where the file system has no attributes, or in another message", () => {
     expect(lostAttribute("img", line("Operation not supported"))).toBeUndefined();
     expect(lostAttribute("img", "tar: f: Cannot write: No space left on device")).toBeUndefined();
   });

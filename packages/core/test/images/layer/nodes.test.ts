@@ -13,7 +13,7 @@ const folder = (place: string): FolderNode => ({ kind: "directory", place, entry
 const file = (place: string): LayerNode => ({ kind: "file", place, out: true });
 
 describe("a tree of nodes", () => {
-  it("has a child by its name, and none in what is not there or empty", () => {
+  it("finds a child by its name, and none in a missing or empty folder", () => {
     const root = folder("");
     expect(childOf(root, "a")).toBeUndefined();
     expect(childOf(undefined, "a")).toBeUndefined();
@@ -23,7 +23,7 @@ describe("a tree of nodes", () => {
     expect([childOf(root, "a"), childOf(root, "b"), childOf(root, "c")]).toEqual([one, two, undefined]);
   });
 
-  it("is gone through with each folder after what is in it, the root left out", () => {
+  it("is walked with each folder after its content, without the root", () => {
     const [root, a, b, c] = [folder(""), folder("a"), folder("a/b"), folder("c")];
     setChild(root, "a", a);
     setChild(a, "b", b);
@@ -43,6 +43,6 @@ describe("a tree of nodes", () => {
   });
 });
 
-it("joins a path to a folder's, and to the root's", () => {
+it("joins a path to that of a folder and to that of the root", () => {
   expect([below("", "a"), below("a", "b")]).toEqual(["a", "a/b"]);
 });

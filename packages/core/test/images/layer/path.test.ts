@@ -17,7 +17,7 @@ describe("imagePath", () => {
     expect(imagePath("img", name)).toEqual(parts);
   });
 
-  it("takes a path and a component of the most bytes that Linux does, and refuses one more", () => {
+  it("accepts a path and a component of the greatest length of Linux, and refuses one more byte", () => {
     const longest = `${"n".repeat(255)}/`.repeat(16);
     expect(longest).toHaveLength(4096);
     expect(imagePath("img", longest.slice(1))).toHaveLength(16);
@@ -37,7 +37,7 @@ describe("imagePath", () => {
 });
 
 describe("linkPath", () => {
-  it("begins at the image's root, with a slash or without", () => {
+  it("begins at the image's root, with or without a slash", () => {
     expect(linkPath("img", "h", "/etc/passwd")).toEqual(["etc", "passwd"]);
     expect(linkPath("img", "h", "etc/passwd")).toEqual(["etc", "passwd"]);
   });

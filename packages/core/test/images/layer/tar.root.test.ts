@@ -9,7 +9,7 @@ import { file, folder, hardLink, type RawEntry, tarBytes } from "../support/tar-
 const symlinkTo = (name: string, target: string): RawEntry => ({ name, flag: "2", target });
 
 // What would come if everything that judges an archive had let it through.
-describe("tar, given a hostile archive as it is,", () => {
+describe("tar, given an unfiltered hostile archive,", () => {
   const climb = "../".repeat(8);
   it.for<readonly [what: string, entries: readonly RawEntry[]]>([
     ["an absolute name", [file("$/canary", "dead")]],

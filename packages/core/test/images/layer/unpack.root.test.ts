@@ -80,7 +80,7 @@ describe("a tar that is imported", () => {
   );
 
   it(
-    "may lack its end, as umoci writes it, and may hold devices, which are left out and counted",
+    "may lack its end, as umoci writes it, and may hold devices, which are omitted and counted",
     requires(NEEDS, async () => {
       await using scratch = await Scratch.make();
       const entries = [folder("./"), { name: "dev/sda", flag: "4" }, { name: "dev/null", flag: "3" }, file("f")];

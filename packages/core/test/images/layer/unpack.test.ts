@@ -27,7 +27,7 @@ const unpack = async (wanted: { readonly digest?: string; readonly diffId?: stri
   });
 
 describe("a layer that is unpacked", () => {
-  it("is refused unless its bytes have the digest and the diff ID that were asked for", async () => {
+  it("is refused unless its bytes have the requested digest and diff ID", async () => {
     const right = await digestOf(Readable.from([bytes]), {});
     const wrong = `sha256:${"0".repeat(64)}`;
     expect(await unpack({ digest: right, diffId: right })).toMatchObject({ digest: right, diffId: right });
@@ -35,7 +35,7 @@ describe("a layer that is unpacked", () => {
     await expect(unpack({ diffId: wrong })).rejects.toThrow(`image img: its diff ID is ${right}, not ${wrong}`);
   });
 
-  it("cannot have the unpacker take the content of a file for entries, by parts that are no whole blocks", async () => {
+  it("cannot make the unpacker read a file's content as entries, by parts that are not whole blocks", async () => {
     const outside = join(scratch, "outside");
     // GNU tar takes each part from a new block: the second would be the header of "carrier", and its content a header.
     const holes = paxBytes({ "GNU.sparse.map": "0,1,2,1", "GNU.sparse.size": "4" });

@@ -20,7 +20,7 @@ describe("Whiteouts", () => {
     expect([...whiteouts.names()]).toEqual(["a/b"]);
   });
 
-  it("hide all that is in a folder without its own name", () => {
+  it("hide the whole content of a folder, but not the folder", () => {
     const whiteouts = new Whiteouts(beneath("a", "a/b"));
     expect(whiteouts.isOpaque("a")).toBe(false);
     whiteouts.hideContent("a");
@@ -30,7 +30,7 @@ describe("Whiteouts", () => {
     expect([...whiteouts.names()]).toEqual([]);
   });
 
-  it("hide each name in the root where the root is opaque", () => {
+  it("hide each name in the root when the root is opaque", () => {
     const whiteouts = new Whiteouts(beneath("a", "a/b", "c"));
     whiteouts.hideContent("");
     expect(whiteouts.isOpaque("")).toBe(true);

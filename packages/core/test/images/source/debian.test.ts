@@ -14,7 +14,7 @@ describe("a Debian to be made", () => {
     vi.restoreAllMocks();
   });
 
-  it("names the key that was meant by an unknown one", async () => {
+  it("names the key that an unknown one most likely means", async () => {
     const source = { ...BOOKWORM, package: ["curl"] };
     const error = await debianOrigin(source, {}).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(ConfigError);
@@ -31,7 +31,7 @@ describe("a Debian to be made", () => {
     expect(await scratch.remains()).toEqual([]);
   });
 
-  it("fails with what mmdebstrap found wrong, or else with what was said last", () => {
+  it("fails with the error of mmdebstrap, or else with its last line", () => {
     const own = failed("I: running\nE: no such suite\nI: cleaning up\n");
     expect(own).toBeInstanceOf(ImageError);
     expect(own.message).toContain("mmdebstrap failed: E: no such suite");
@@ -41,7 +41,7 @@ describe("a Debian to be made", () => {
 });
 
 describe("parseMirror", () => {
-  it("finds Debian's own archive among others", () => {
+  it("finds the archive of Debian among others", () => {
     const uris = [
       "'https://deb.nodesource.com/node_20.x/dists/nodistro/InRelease' x 0 ",
       "'https://download.docker.com/linux/debian/dists/bookworm/InRelease' x 0 ",

@@ -14,9 +14,9 @@ const plugin: ImageSourcePlugin = {
 const failure = (source: string, plugins: readonly ImageSourcePlugin[] = []) =>
   findOrigin(source, plugins, DEFAULT_LAYER_LIMITS, {}).catch((reason: unknown) => reason);
 
-describe("a source that is no file", () => {
+describe("a source that is not a file", () => {
   it.each(["https://example.org/rootfs.tar.xz", "redis:7", "127.0.0.1:5000/redis", "library/redis:7"])(
-    "is told which sources there are: %s",
+    "is refused with the list of sources: %s",
     async (source) => {
       const error = await failure(source, [plugin]);
       expect(error).toBeInstanceOf(NotFoundError);
@@ -26,11 +26,14 @@ describe("a source that is no file", () => {
     },
   );
 
-  it.each(["/nowhere/rootfs:1.tar", "./redis:7", "rootfs.tar"])("is not where it is a path: %s", async (source) => {
-    const error = await failure(source, [plugin]);
-    expect(error).toBeInstanceOf(NotFoundError);
-    expect(String(error)).toMatch(/no such file or folder$/);
-  });
+  it.each(["/nowhere/rootfs:1.tar", "./redis:7", "rootfs.tar"])(
+    "is refused without the list when it is a path: %s",
+    async (source) => {
+      const error = await failure(source, [plugin]);
+      expect(error).toBeInstanceOf(NotFoundError);
+      expect(String(error)).toMatch(/no such file or folder$/);
+    },
+  );
 });
 
 describe("a source that cannot be read", () => {
@@ -38,7 +41,7 @@ describe("a source that cannot be read", () => {
     ["looked up", `/${"x".repeat(300)}`, "ENAMETOOLONG"],
     // Nothing is mapped at address 0: the file opens, and reading its beginning fails.
     ["read", "/proc/self/mem", "EIO"],
-  ])("tells its path and the system's reason when it cannot be %s", async (_what, source, errno) => {
+  ])("is refused with its path and the system's reason when it cannot be %s", async (_what, source, errno) => {
     const error = await failure(source);
     expect(error).toBeInstanceOf(ImageError);
     expect(String(error)).toContain(`image ${source}: it cannot be read: ${errno}: `);
