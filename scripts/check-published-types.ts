@@ -67,6 +67,7 @@ const MISTAKES: readonly (readonly [code: string, words: RegExp])[] = [
   ],
   [`const config: CreateConfig<"lxc"> = { driver: "lxc", ...base, limit: {} }`, /'limit'.*'limits'/],
   [`host.networks.create({ name: "net0", ipv4: { adress: "10.0.0.1/24" } })`, /'adress'.*'address'/],
+  [`const n: number = {} as CreateConfig<"lxc">`, /^Type 'ConfigOf<"lxc", LxcSectionInput>' is not assignable/],
   [`host.images.import("x", { alias: ["a"] })`, /'alias'.*'aliases'/],
   [`openHost({ root: "/x", driver: [lxc()] })`, /'driver'.*'drivers'/],
   [`openHost({ root: "/x", drivers: lxc() })`, /'readonly AnyDriver\[\]'/],
@@ -75,9 +76,25 @@ const MISTAKES: readonly (readonly [code: string, words: RegExp])[] = [
   [`instance.stop({ mode: "force" })`, /"force".*"kill"/],
 ];
 
+/** What an editor shows of a word in {@link SHOWN}. A configuration is spelt out as one object. */
+const SHOWN = `${PREAMBLE}
+declare const shown: CreateConfig<"lxc">;
+type Spelt = CreateConfig<"qemu">;
+host.create({ driver: "oci", ...base });
+`;
+const HOVERS: readonly (readonly [word: string, text: RegExp])[] = [
+  ["shown", /^const shown: ConfigOf<"lxc", LxcSectionInput>$/],
+  ["Spelt", /^type Spelt = \{ readonly [^&]* readonly qemu\?: QemuSectionInput \| undefined; \}$/],
+  [
+    "create",
+    /\(config: ConfigHead<"oci"> & \{ readonly oci\?: OciSectionInput \| undefined; \} & \{ readonly driver: "oci"; \}, /,
+  ],
+];
+
 const files = new Map([
   ["exports.ts", PACKAGES.map((name, index) => `import * as p${index} from "${name}";`).join("\n")],
   ["right.ts", RIGHT],
+  ["shown.ts", SHOWN],
   ...MISTAKES.map(([code], index) => [`mistake-${index}.ts`, `${PREAMBLE}${code};\nexport {};\n`] as const),
 ]);
 const pathOf = (name: string) => join(checkout, "examples/test", `published-${name}`);
@@ -160,6 +177,14 @@ function* silent(): Generator<string> {
   }
 }
 
+function* badHovers(): Generator<string> {
+  for (const [word, expected] of HOVERS) {
+    const info = service.getQuickInfoAtPosition(pathOf("shown.ts"), SHOWN.indexOf(word, PREAMBLE.length));
+    const text = (info?.displayParts ?? []).map((part) => part.text).join("");
+    if (!expected.test(text.replace(/\s+/g, " "))) yield `hovering over "${word}" shows ${text}`;
+  }
+}
+
 function* badErrors(): Generator<string> {
   for (const [index, [code, words]] of MISTAKES.entries()) {
     const errors = errorsOf(`mistake-${index}.ts`);
@@ -176,6 +201,7 @@ const failures = [
   ...errorsOf("right.ts").map((error) => `a right program does not compile: ${error}`),
   ...[...uncommented()].map((name) => `${name} has no comment in the published types`),
   ...[...silent()].map((name) => `hovering over "${name}" shows no comment`),
+  ...badHovers(),
   ...badErrors(),
 ];
 for (const failure of failures) console.error(failure);

@@ -43,13 +43,26 @@ export type CreateConfig<D extends AnyDriver | keyof DriverSections = keyof Driv
       ? ConfigOf<N, S>
       : never;
 
-/** The configuration of an instance of the driver `N`, whose section is an `S`. */
-type ConfigOf<N extends string, S> = CommonConfigInput & { readonly driver: N } & SectionOf<N, S>;
+/** {@link CreateConfig} of the driver `N`, whose section is an `S`, as one object: the keys keep their comments. */
+type ConfigOf<N extends string, S> = { readonly [K in keyof ConfigParts<N, S>]: ConfigParts<N, S>[K] };
+
+// The calls of a host take the parts: through a mapped type, a host of some drivers would not be a `Host<AnyDriver>`.
+type ConfigParts<N extends string, S> = ConfigHead<N> & SectionOf<N, S>;
+
+/** The keys that an instance of any driver has. */
+interface ConfigHead<N extends string> extends CommonConfigInput {
+  readonly driver: N;
+}
 
 // Through Pick<> the key keeps the comment from the driver's package.
-type SectionOf<N extends string, S> = {
-  readonly [K in keyof Pick<DriverSections, N & keyof DriverSections>]?: S | undefined;
-} & { readonly [K in N]?: S | undefined };
+type SectionOf<N extends string, S> = N extends keyof DriverSections
+  ? { readonly [K in keyof Pick<DriverSections, N>]?: S | undefined }
+  : { readonly [K in N]?: S | undefined };
+
+/** What `create()` takes for a driver among `D`. */
+type Accepted<D extends AnyDriver> = D extends { name: infer N extends string; section: z.ZodType<unknown, infer S> }
+  ? ConfigParts<N, S>
+  : never;
 
 /** The drivers among `D` that `N` may name. */
 type Named<D extends AnyDriver, N> = D extends { readonly name: infer M } ? (N extends M ? D : never) : never;
@@ -152,7 +165,7 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
    * missing.
    */
   create<N extends D["name"]>(
-    config: CreateConfig<Named<D, N>> & { readonly driver: N },
+    config: Accepted<Named<D, N>> & { readonly driver: N },
     options?: CreateOptions,
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
   /**
@@ -173,7 +186,7 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
    * calls {@link sweep}.
    */
   ephemeral<N extends D["name"]>(
-    config: CreateConfig<Named<D, N>> & { readonly driver: N },
+    config: Accepted<Named<D, N>> & { readonly driver: N },
     options?: EphemeralOptions,
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
   /**
