@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ConnectionError, TimeoutError } from "../../../src/contract/errors.ts";
 import type { SignalName } from "../../../src/contract/state.ts";
 import { ScriptedProcess, scriptedRoot, untilAborted } from "../scripted.ts";
@@ -9,7 +9,10 @@ let place: Awaited<ReturnType<typeof scriptedRoot>>;
 beforeEach(async () => {
   place = await scriptedRoot();
 });
-afterEach(() => place.dispose());
+afterEach(() => {
+  vi.useRealTimers();
+  return place.dispose();
+});
 
 const running = (process?: ScriptedProcess, env?: Record<string, string>) => runningInstance(place, process, env);
 
@@ -90,8 +93,10 @@ describe("exec", () => {
 
   it("kills the program inside when its time is up, and says so", async () => {
     const { instance, process } = await running();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const handle = await instance.exec(["sleep"], { timeout: 20 });
     expect(handle.timedOut).toBe(false);
+    await vi.advanceTimersByTimeAsync(20);
     await handle.exit;
     expect([process.signals, handle.timedOut]).toEqual([["SIGKILL"], true]);
   });

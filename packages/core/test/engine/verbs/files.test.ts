@@ -156,12 +156,12 @@ describe("readAll", () => {
 describe("readAll of a stream that stalls", () => {
   it("is ended by an abort, with the reason itself", async () => {
     const instance = await running();
-    const stream = new PassThrough();
-    stream.write("a");
-    place.scripted.script.files = { read: async () => stream };
     const controller = new AbortController();
+    // Aborts once it is read.
+    const stream = new Readable({ read: () => controller.abort("enough") });
+    stream.push("a");
+    place.scripted.script.files = { read: async () => stream };
     const reading = instance.files.readAll("/f", { signal: controller.signal });
-    setTimeout(() => controller.abort("enough"), 20);
     await expect(reading).rejects.toBe("enough");
     expect(stream.destroyed).toBe(true);
   });

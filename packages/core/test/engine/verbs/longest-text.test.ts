@@ -11,7 +11,10 @@ let place: Awaited<ReturnType<typeof scriptedRoot>>;
 beforeEach(async () => {
   place = await scriptedRoot();
 });
-afterEach(() => place.dispose());
+afterEach(() => {
+  vi.useRealTimers();
+  return place.dispose();
+});
 
 const unlimited = Number.POSITIVE_INFINITY;
 
@@ -25,8 +28,18 @@ it("keeps as much text of a run as a string holds, and kills a program that prin
 
 it("keeps all bytes of a run, and as much of them as text as a string holds", async () => {
   const { instance, process } = await runningInstance(place);
-  const result = instance.run(["yes"], { maxOutput: unlimited, encoding: "buffer", timeout: 500 });
-  process.stdout.write("y".repeat(1001));
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  let hear = () => {};
+  const heard = new Promise<void>((resolve) => {
+    hear = resolve;
+  });
+  const options = { maxOutput: unlimited, encoding: "buffer", timeout: 500, onStdout: () => hear() } as const;
+  const result = instance.run(["yes"], options);
+  result.catch(() => undefined);
+  process.stdout.write(`${"y".repeat(1000)}\n`);
+  await heard;
+  await vi.advanceTimersByTimeAsync(500);
+  vi.useRealTimers();
   const error: unknown = await result.catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(TimeoutError);
   expect((error as TimeoutError).result?.stdout).toHaveLength(1000);

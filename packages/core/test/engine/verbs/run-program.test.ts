@@ -2,7 +2,6 @@ import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ConfigError, TimeoutError } from "../../../src/contract/errors.ts";
-import type { ExitStatus } from "../../../src/contract/state.ts";
 import { ScriptedProcess, scriptedRoot, untilAborted } from "../scripted.ts";
 import { runningInstance } from "../scripted-instance.ts";
 
@@ -10,7 +9,23 @@ let place: Awaited<ReturnType<typeof scriptedRoot>>;
 beforeEach(async () => {
   place = await scriptedRoot();
 });
-afterEach(() => place.dispose());
+afterEach(() => {
+  vi.useRealTimers();
+  return place.dispose();
+});
+
+/** From now on time passes only as a test says. */
+const stopTheClock = () =>
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"] });
+
+/** A listener, and a promise for the first line that it hears. */
+function line() {
+  let listener = () => {};
+  const heard = new Promise<void>((resolve) => {
+    listener = resolve;
+  });
+  return { listener, line: heard };
+}
 
 const running = (process?: ScriptedProcess, env?: Record<string, string>) => runningInstance(place, process, env);
 
@@ -41,58 +56,66 @@ describe("run", () => {
 
   it("ends with its program, even if a background process holds its output", async () => {
     const { instance, process } = await running();
-    let end: (status: ExitStatus) => void = () => {};
-    Object.assign(process, { exit: new Promise<ExitStatus>((resolve) => (end = resolve)) });
-    const began = performance.now();
-    const result = instance.run(["sh"]);
+    Object.assign(process, { exit: Promise.resolve(EXITED) });
+    stopTheClock();
+    const heard = line();
+    const result = instance.run(["sh"], { onStdout: heard.listener });
     process.stdout.write("hi\n");
-    end(EXITED);
-    setTimeout(() => process.stdout.write("late\n"), 50);
+    await heard.line;
+    await vi.advanceTimersByTimeAsync(50);
+    process.stdout.write("late\n");
+    let settled = false;
+    result.finally(() => {
+      settled = true;
+    });
+    await vi.waitFor(() => expect(settled).toBe(true), { interval: 10, timeout: 20_000 });
     const { durationMs, ...rest } = await result;
     expect(rest).toMatchObject({ stdout: "hi\nlate\n", stderr: "", failed: false });
     // Without the time that its output was waited for.
-    expect(durationMs).toBeLessThan(performance.now() - began - 90);
+    expect(durationMs).toBeLessThan(50);
     expect([process.signals, process.stdout.destroyed]).toEqual([[], true]);
   });
 
   it("ends with its program, even if a background process keeps printing", async () => {
     const { instance, process } = await running();
-    let end: (status: ExitStatus) => void = () => {};
-    Object.assign(process, { exit: new Promise<ExitStatus>((resolve) => (end = resolve)) });
-    const result = instance.run(["sh"]);
-    end(EXITED);
+    Object.assign(process, { exit: Promise.resolve(EXITED) });
+    stopTheClock();
+    const began = performance.now();
+    let settled = false;
+    const result = instance.run(["sh"]).finally(() => {
+      settled = true;
+    });
     const chatter = setInterval(() => process.stdout.write("."), 20);
-    expect((await result).exit).toEqual(EXITED);
+    await vi.waitFor(() => expect(settled).toBe(true), { interval: 10, timeout: 20_000 });
     clearInterval(chatter);
+    expect((await result).exit).toEqual(EXITED);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(1000);
   });
 
   it("waits a tenth of a second for what comes after its program's end, not a whole one", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-    try {
-      const { instance, process } = await running();
-      Object.assign(process, { exit: Promise.resolve(EXITED) });
-      let settled = false;
-      const result = instance.run(["sh"]).finally(() => {
-        settled = true;
-      });
-      const began = performance.now();
-      await vi.waitFor(() => expect(settled).toBe(true), { interval: 10, timeout: 20_000 });
-      expect((await result).exit).toEqual(EXITED);
-      expect(performance.now() - began).toBeLessThan(1000);
-    } finally {
-      vi.useRealTimers();
-    }
+    const { instance, process } = await running();
+    Object.assign(process, { exit: Promise.resolve(EXITED) });
+    stopTheClock();
+    let settled = false;
+    const result = instance.run(["sh"]).finally(() => {
+      settled = true;
+    });
+    const began = performance.now();
+    await vi.waitFor(() => expect(settled).toBe(true), { interval: 10, timeout: 20_000 });
+    expect((await result).exit).toEqual(EXITED);
+    expect(performance.now() - began).toBeLessThan(1000);
   });
 
   it("rejects at once in a frozen instance when its time is up, and has sent the kill", async () => {
-    const { instance, process } = await running();
+    const { instance, process, asked } = await running();
     process.kill = async (signal) => void process.signals.push(signal);
+    stopTheClock();
     const run = instance.run(["sleep"], { timeout: 100 });
     run.catch(() => undefined);
+    await asked;
     await instance.freeze();
-    const began = performance.now();
+    await vi.advanceTimersByTimeAsync(100);
     await expect(run).rejects.toBeInstanceOf(TimeoutError);
-    expect(performance.now() - began).toBeLessThan(700);
     expect(process.signals).toEqual(["SIGKILL"]);
   });
 
@@ -112,17 +135,22 @@ describe("run", () => {
   });
 
   it("kills the program when its time is up, and says so", async () => {
-    const { instance, process } = await running();
-    await expect(instance.run(["sleep"], { timeout: 10 })).rejects.toBeInstanceOf(TimeoutError);
+    const { instance, process, asked } = await running();
+    stopTheClock();
+    const run = instance.run(["sleep"], { timeout: 10 });
+    run.catch(() => undefined);
+    await asked;
+    await vi.advanceTimersByTimeAsync(10);
+    await expect(run).rejects.toBeInstanceOf(TimeoutError);
     expect(process.signals).toEqual(["SIGKILL"]);
   });
 
   it("aborted kills the program and rejects with the reason itself", async () => {
-    const { instance, process } = await running();
+    const { instance, process, asked } = await running();
     const controller = new AbortController();
-    const running_ = instance.run(["sleep"], { signal: controller.signal });
-    setTimeout(() => controller.abort("enough"), 20);
-    await expect(running_).rejects.toBe("enough");
+    const run = instance.run(["sleep"], { signal: controller.signal });
+    void asked.then(() => controller.abort("enough"));
+    await expect(run).rejects.toBe("enough");
     expect(process.signals).toEqual(["SIGKILL"]);
   });
 
@@ -216,12 +244,18 @@ describe("run", () => {
 
   it("gives the output so far when its time is up, and none when it had not begun", async () => {
     const { instance, process } = await running();
-    const run = instance.run(["sleep"], { timeout: 50 });
-    process.stdout.write("so far");
+    stopTheClock();
+    const heard = line();
+    const run = instance.run(["sleep"], { timeout: 50, onStdout: heard.listener });
+    run.catch(() => undefined);
+    process.stdout.write("so\nfar");
+    await heard.line;
+    await vi.advanceTimersByTimeAsync(50);
     await expect(run).rejects.toMatchObject({
       timeout: 50,
-      result: { stdout: "so far", timedOut: true, failed: true },
+      result: { stdout: "so\nfar", timedOut: true, failed: true },
     });
+    vi.useRealTimers();
     place.scripted.script.exec = (_, signal) => untilAborted(signal);
     await expect(instance.run(["sleep"], { timeout: 10 })).rejects.toMatchObject({ result: undefined });
   });
@@ -229,24 +263,32 @@ describe("run", () => {
   it("delivers the lines that had begun when its time is up, before it rejects, and none later", async () => {
     const { instance, process } = await running();
     const lines: string[] = [];
+    stopTheClock();
+    const heard = line();
     const run = instance.run(["sleep"], {
       timeout: 50,
-      onStdout: (line) => lines.push(line),
+      onStdout: (text) => {
+        lines.push(text);
+        heard.listener();
+      },
       onStderr: () => {
         throw new Error("too late");
       },
     });
-    process.stdout.write("one\ntw");
+    run.catch(() => undefined);
     process.stderr.write("begun");
+    process.stdout.write("one\ntw");
+    await heard.line;
+    await vi.advanceTimersByTimeAsync(50);
     await expect(run).rejects.toMatchObject({ timeout: 50, result: { stdout: "one\ntw", stderr: "begun" } });
     expect(lines).toEqual(["one", "tw"]);
   });
 
   it("is aborted, not out of time, when the abort came first", async () => {
-    const { instance } = await running();
+    const { instance, asked } = await running();
     const controller = new AbortController();
     const run = instance.run(["sleep"], { timeout: 60_000, signal: controller.signal });
-    setTimeout(() => controller.abort("enough"), 20);
+    void asked.then(() => controller.abort("enough"));
     await expect(run).rejects.toBe("enough");
   });
 
