@@ -3,8 +3,10 @@ import {
   type Abortable,
   ConnectionError,
   type ExitStatus,
+  HostError,
   type InstanceMetrics,
   type InterfaceAddress,
+  isInstanceError,
 } from "@pileus/core";
 import {
   type BackendProcess,
@@ -40,6 +42,13 @@ import { resolveUser } from "./user.ts";
 /** The helper among the descriptors that lxc-attach inherits, as a path in the container's own /proc. */
 const HELPER_INSIDE = "/proc/self/fd/4";
 const O_PATH = 0o10000000;
+
+/** Why no program starts in a container that runs on. */
+const NO_ROOM = {
+  need: "processes",
+  reason: "the container is at its limit of processes or memory",
+  fix: "end programs inside, or raise limits.processes or limits.memory",
+};
 
 /** One run of a container, as `launchContainer()` and `adoptContainer()` return it. */
 export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "network" | "metrics" | "logs"> {
@@ -91,7 +100,12 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     const completed = completeRequest(request, name, exec, this.files, idmap);
     // The program does not start before both are known.
     const asked = Promise.all([completed, killsBefore]).then(([whole]) => whole);
-    const program = await execInside({ name, argv, env, idmap }, kind, asked, options);
+    const { pid } = this.#monitor.init.current();
+    const program = await execInside({ name, argv, env, idmap }, kind, asked, options).catch((cause: unknown) => {
+      options.signal?.throwIfAborted();
+      if (!isInstanceError(cause, "ERR_CONNECTION") || this.#isEnding(pid)) throw cause;
+      throw new HostError(`run a program in container "${name}"`, [NO_ROOM], { cause });
+    });
     return { ...program, ranOutOfMemory: async () => (await this.#oomKills()) > (await killsBefore) };
   }
 
@@ -119,10 +133,14 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
       return await readAddresses(pid, options);
     } catch (cause) {
       options.signal?.throwIfAborted();
-      // A container that is ending has lost its network, although its process is still there for a moment.
-      if (this.#monitor.init.find()?.pid === pid && existsSync(`/proc/${pid}/ns/net`)) throw cause;
+      if (!this.#isEnding(pid)) throw cause;
       throw new ConnectionError(`container "${this.#spec.name}"`, "its init is ending", { cause });
     }
+  }
+
+  /** An init that is ending has left its namespaces, although its process is still there for a moment. */
+  #isEnding(pid: number): boolean {
+    return this.#monitor.init.find()?.pid !== pid || !existsSync(`/proc/${pid}/ns/net`);
   }
 
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {

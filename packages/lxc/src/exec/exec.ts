@@ -139,7 +139,7 @@ class AttachedProgram {
     // The plain system error: the engine adds the fix.
     this.#child.once("error", fail);
     this.#control.once("close", () => {
-      const why = "it ended without a message: the container stopped, or is at its limit of processes or memory";
+      const why = "it ended without a message";
       fail(new ConnectionError(`a program in container "${target.name}"`, why));
     });
   }
