@@ -20,6 +20,7 @@ import {
   writeSync,
 } from "node:fs";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
@@ -213,6 +214,13 @@ describe("a tree that is read and written", () => {
     }
   });
 
+  it("fails with EFBIG at a file that does not state its size and does not end within 16 MiB", async () => {
+    const system = new LocalFiles(plainAccess("/"));
+    const tree = await system.readTree(`/proc/${process.pid}/pagemap`);
+    const read = buffer(tree).then(({ length }) => length);
+    await expect(read).rejects.toMatchObject({ code: "ERR_FILE", errno: "EFBIG" });
+  });
+
   it("fails with EIO when a file shrinks while it is read, and leaves no part behind", async () => {
     writeFileSync(at("from/file"), Buffer.alloc(8 * 2 ** 20, 1));
     const stream = await files.readTree("/from");
@@ -231,13 +239,34 @@ describe("a tree that is read and written", () => {
     await once(stream, "readable");
     for (let i = 300; i < 500; i += 1) unlinkSync(at(`from/0${i}`));
     mkdirSync(at("from/0400"));
+    symlinkSync("0000", at("from/0401"));
+    const socket = createServer().listen(at("from/0402"));
+    await once(socket, "listening");
     rmSync(at("from/z-folder"), { recursive: true });
     const written = await files.writeTree("/to");
-    await Promise.all([pipeline(stream, written.stream), written.done]);
+    await Promise.all([pipeline(stream, written.stream), written.done]).finally(() => socket.close());
     const arrived = readdirSync(at("to"));
     expect(arrived).toContain("0000");
-    expect(arrived).not.toContain("0499");
-    expect(arrived).not.toContain("z-folder");
+    for (const name of ["0400", "0401", "0402", "0499", "z-folder"]) expect(arrived).not.toContain(name);
+  });
+
+  it("has what is beside a folder that vanishes while it is read", async () => {
+    mkdirSync(at("from/a"));
+    writeFileSync(at("from/b"), "beside");
+    const calls = nativeFileCalls();
+    let folders = 0;
+    const xattrNames = (target: number | Buffer) => {
+      if (typeof target !== "number") folders += 1;
+      if (folders === 2) {
+        folders += 1;
+        throw Object.assign(new Error("gone"), { code: "ENOENT" });
+      }
+      return calls.xattrNames(target);
+    };
+    files = new LocalFiles(plainAccess(root, { ...calls, xattrNames }));
+    await copy("/from", "/to");
+    expect(readdirSync(at("to"))).toEqual(["b"]);
+    expect(readFileSync(at("to/b"), "utf8")).toBe("beside");
   });
 
   it("is refused when it is a fifo, a socket or a device", async () => {
