@@ -54,6 +54,7 @@ export class LeftGroup {
     this.#timer.unref();
   }
 
+  /** Ends the watch of {@link watch}. */
   close(): void {
     clearInterval(this.#timer);
   }
