@@ -124,7 +124,7 @@ describe("the program of an instance", () => {
     ],
     ["is not there", { entrypoint: ["/no/where"] }, { code: "ERR_PROGRAM_NOT_FOUND", subject: "/no/where" }],
     ["has no interpreter", { entrypoint: ["/bin/orphan"] }, { code: "ERR_PROGRAM_NOT_FOUND", subject: "/bin/orphan" }],
-    ["is no program", { entrypoint: ["/etc/passwd"] }, { code: "ERR_FILE", errno: "EACCES" }],
+    ["is not a program", { entrypoint: ["/etc/passwd"] }, { code: "ERR_FILE", errno: "EACCES" }],
     ["is a folder", { entrypoint: ["/etc"] }, { code: "ERR_FILE", errno: "EACCES" }],
     ["leads through a file", { entrypoint: ["/etc/passwd/x"] }, { code: "ERR_FILE", errno: "ENOTDIR" }],
     ["is broken", { entrypoint: ["/bin/broken"] }, { code: "ERR_FILE", errno: "ENOEXEC" }],

@@ -7,12 +7,12 @@ import { describe, expect, it } from "vitest";
 import { openHostWith } from "../../core/src/host.ts";
 import { smallParts } from "../../core/test/engine/scripted.ts";
 import {
+  CALLER_TIMEOUT,
+  DISPOSE_TIME,
   expectToldError,
   GRACE,
-  LETTING_GO,
   nothingEscapes,
   outcomeOf,
-  PATIENCE,
 } from "../../core/test/harness/settles.ts";
 import { folderToPush, VERBS, type Verb } from "../../core/test/harness/verbs.ts";
 import { HostileMachines, type Misbehavior } from "./harness/hostile-driver.ts";
@@ -33,16 +33,16 @@ async function attempt(verb: Verb, misbehavior: Misbehavior): Promise<void> {
     machines.begin(misbehavior);
     const controller = new AbortController();
     const reason = new Error("enough");
-    setTimeout(() => controller.abort(reason), PATIENCE);
+    setTimeout(() => controller.abort(reason), CALLER_TIMEOUT);
     const call = verb.call({ host, instance, folder, signal: controller.signal });
-    const outcome = await outcomeOf(call, PATIENCE + GRACE);
+    const outcome = await outcomeOf(call, CALLER_TIMEOUT + GRACE);
     expect(outcome.kind).not.toBe("pending");
     expectToldError(outcome, reason);
     // A machine that a delete has ended needs no kill.
     const killing = instance.stop({ mode: "kill" }).catch((error) => expect(error.state).toBe("deleted"));
-    expect(await outcomeOf(killing, LETTING_GO)).toMatchObject({ kind: "resolved" });
+    expect(await outcomeOf(killing, DISPOSE_TIME)).toMatchObject({ kind: "resolved" });
   } finally {
-    const end = await outcomeOf(host[Symbol.asyncDispose](), LETTING_GO + GRACE);
+    const end = await outcomeOf(host[Symbol.asyncDispose](), DISPOSE_TIME + GRACE);
     expect(`disposing is ${end.kind}`).not.toBe("disposing is pending");
     await rm(root, { recursive: true, force: true });
     await rm(folder, { recursive: true, force: true });

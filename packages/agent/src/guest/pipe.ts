@@ -10,7 +10,7 @@ export interface ProgramPipe {
 }
 
 /**
- * Makes a pipe that a program reads from (`"in"`) or writes to. It belongs to `owner`, who alone can open it as
+ * Makes a pipe that a program reads from (`"in"`) or writes to. It belongs to `owner`, and only that user can open it as
  * /dev/stdout. The "pipes" of `node:child_process` are sockets: no program can open them that way, and a program gets
  * ECONNRESET instead of SIGPIPE.
  */

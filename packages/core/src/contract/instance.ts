@@ -106,7 +106,7 @@ export interface InstanceCore<C extends Capability = Capability> extends Watchab
   /** Resolves with how the instance ended, once it is stopped. Rejects with {@link StateError} if it never ran. */
   wait(options?: Abortable): Promise<InstanceExit>;
   /**
-   * Stops the instance by force if it runs, then removes everything of it: processes, mounts, cgroups, interfaces,
+   * Stops the instance by force if it runs, then removes everything that belongs to it: processes, mounts, cgroups, interfaces,
    * files. Idempotent. An abort does not undo it. The next `openHost()` finishes a delete that a crash cut short.
    */
   delete(options?: Abortable): Promise<void>;

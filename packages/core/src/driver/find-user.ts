@@ -11,7 +11,7 @@ export async function findUser(read: (path: string) => Promise<string>, user?: s
   const [passwd, group] = await Promise.all([read("/etc/passwd"), read("/etc/group")]);
   const found = findAccount(user, { passwd, group });
   if (!("unknown" in found)) return found;
-  const [who, itsGroup] = (user ?? "").split(":");
-  const [name = "", file] = found.unknown === "user" ? [who, "passwd"] : [itsGroup, "group"];
+  const [userPart, groupPart] = (user ?? "").split(":");
+  const [name = "", file] = found.unknown === "user" ? [userPart, "passwd"] : [groupPart, "group"];
   throw new NotFoundError(found.unknown, name, { hint: `it is not in the instance's /etc/${file}` });
 }

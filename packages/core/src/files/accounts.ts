@@ -30,14 +30,14 @@ export interface AccountFiles {
  */
 export function findAccount(user: string | undefined, files: AccountFiles): Account | UnknownAccount {
   const [named = "", namedGroup = ""] = (user ?? "").split(":");
-  const who = named || "0";
+  const wanted = named || "0";
   const group = namedGroup || undefined;
   const entry = entries(files.passwd).find(
     ([name, , uid = "", gid = ""]) =>
-      isId(uid) && isId(gid) && (isId(who) ? Number(uid) === Number(who) : name === who),
+      isId(uid) && isId(gid) && (isId(wanted) ? Number(uid) === Number(wanted) : name === wanted),
   );
-  if (entry === undefined && !isId(who)) return { unknown: "user" };
-  const uid = Number(entry?.[2] ?? who);
+  if (entry === undefined && !isId(wanted)) return { unknown: "user" };
+  const uid = Number(entry?.[2] ?? wanted);
   const primary = group === undefined ? Number(entry?.[3] ?? 0) : groupId(group, files);
   if (primary === undefined) return { unknown: "group" };
   return {
@@ -66,7 +66,7 @@ function memberships(name: string, primary: number, files: AccountFiles): readon
 }
 
 /**
- * Whether a process can have this id: -1 means "unchanged" to the kernel. An entry without an id is no user: `+::::::`
+ * Whether a process can have this id: -1 means "unchanged" to the kernel. An entry without an id is not a user: `+::::::`
  * refers to another directory (nsswitch.conf(5), compat).
  */
 function isId(text: string): boolean {

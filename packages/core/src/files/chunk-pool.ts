@@ -3,7 +3,7 @@ const homes = new WeakMap<ArrayBufferLike, Buffer[]>();
 
 /**
  * Chunks of one size, which are used again once their reader has given them back: {@link giveBack}. New memory for each
- * chunk costs more than the system calls that fill and empty it. A chunk that nobody gives back is left to the garbage
+ * chunk costs more than the system calls that fill and empty it. A chunk that is not given back is left to the garbage
  * collector.
  */
 export class ChunkPool {
@@ -24,7 +24,7 @@ export class ChunkPool {
 }
 
 /**
- * Says that nobody will look at these bytes again, nor at others of the same chunk. Only the last reader may say so.
+ * Says that these bytes, and all others of the same chunk, are not used any more. Only the last reader may say so.
  * Does nothing for bytes that are of no pool, or were given back before.
  */
 export function giveBack({ buffer }: Buffer): void {

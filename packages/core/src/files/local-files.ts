@@ -49,13 +49,13 @@ export class LocalFiles implements FileOperations {
   readonly #access: TreeAccess;
   readonly #findOwner: () => Promise<Owner>;
 
-  /** `owner`: of what is made where nobody says. Default 0:0. */
+  /** `owner`: of what is made without a stated owner. Default 0:0. */
   constructor(access: TreeAccess, options: { readonly owner?: (() => Promise<Owner>) | undefined } = {}) {
     this.#access = access;
     this.#findOwner = options.owner ?? (async () => ({ uid: 0, gid: 0 }));
   }
 
-  /** Who owns what is made where nobody says. */
+  /** The owner of what is made without a stated one. */
   owner(): Promise<Owner> {
     return this.#findOwner();
   }
@@ -101,7 +101,7 @@ export class LocalFiles implements FileOperations {
       options.signal?.throwIfAborted();
       const folder = this.#access.openFolder(path);
       const stream = Readable.from(this.#entries(path, folder, options.signal), { objectMode: true });
-      // Not only in the generator, which never runs when nobody reads; by now it has come to its end.
+      // Not only in the generator, which never runs when there is no reader; by now it has come to its end.
       stream.once("close", () => folder[Symbol.dispose]());
       // A reader sees the failure all the same. Without one, after an abort, it must not be an uncaught error.
       stream.on("error", () => undefined);

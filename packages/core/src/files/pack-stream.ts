@@ -22,7 +22,7 @@ export function packStream(access: TreeAccess, path: string, { signal }: Abortab
   const failure = (at: string, error: unknown) => fileError("read", at, error);
   const options = { verb: "read", signal, reuse: true, failure };
   const stream = Readable.from(packEntries(access, path, folder, options), { objectMode: false, signal });
-  // Not only in the generator, which never runs when nobody reads; by now it has come to its end.
+  // Not only in the generator, which never runs when there is no reader; by now it has come to its end.
   stream.once("close", () => folder[Symbol.dispose]());
   // A reader sees the failure all the same. Without one, after an abort, it must not be an uncaught error.
   stream.on("error", () => undefined);

@@ -17,7 +17,7 @@ interface Level {
 
 /**
  * Removes what is at `path` and everything in it, without following symlinks. A no-op if nothing is there. An abort
- * leaves a part. @throws `ENOTDIR` if `path` ends in a slash and is no folder: path_resolution(7)
+ * leaves a part. @throws `ENOTDIR` if `path` ends in a slash and is not a folder: path_resolution(7)
  */
 export async function removeTree(access: TreeAccess, path: string, options: Abortable): Promise<void> {
   const { parent, name } = splitPath(path);

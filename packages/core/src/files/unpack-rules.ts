@@ -13,7 +13,7 @@ export interface UnpackRules extends Abortable {
   readonly atomic: boolean;
   /** Changes an entry before it is made; `undefined` leaves it out. */
   admit(entry: TarEntry): TarEntry | undefined;
-  /** Makes the error for an archive that is no valid tree. */
+  /** Makes the error for an archive that is not a valid tree. */
   refusal(fault: TarFault): Error;
   /** Makes the error for a failure at a path of the access. */
   failure(path: string, error: unknown): unknown;

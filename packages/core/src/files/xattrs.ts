@@ -75,7 +75,7 @@ const REVISION = 0xff000000;
 
 /**
  * Capabilities that hold only in the user namespace whose root has the id `root` here: struct vfs_ns_cap_data of
- * linux/capability.h. `undefined` for a value that is no struct vfs_cap_data.
+ * linux/capability.h. `undefined` for a value that is not a struct vfs_cap_data.
  */
 export function capabilityOfNamespace(value: Buffer, root: number): Buffer | undefined {
   if (!isPlainCapability(value)) return undefined;

@@ -7,7 +7,7 @@ const MAX_PORTS = 65_535;
 /**
  * Reads the keys of an image's `ExposedPorts` (image-spec, config.md: `port/tcp`, `port/udp`, `port`, which means tcp).
  * Docker's range (`8000-8005/tcp`) means each port in it. Other keys are left out, and so is what follows the first
- * 65,535 ports: what an image declares is no reason to refuse an instance.
+ * 65,535 ports: what an image declares must not be a reason to refuse an instance.
  */
 export function parseExposedPorts(entries: readonly string[]): readonly ExposedPort[] {
   const found = new Map<string, ExposedPort>();

@@ -46,7 +46,7 @@ export async function createTap(options: TapOptions): Promise<void> {
   try {
     await ipBatch(
       [
-        // Checks the kind too: an interface with this name that is no tap is not ours.
+        // Checks the kind too: an interface with this name that is not a tap is not ours.
         ...(stale ? [`tuntap del dev ${name} mode tap`] : []),
         `tuntap add dev ${name} mode tap${owner} vnet_hdr`,
         ...joinCommands(name, bridge),

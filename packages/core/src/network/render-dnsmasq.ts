@@ -28,7 +28,7 @@ interface=${facts.name}
 except-interface=lo
 bind-dynamic
 
-# DHCP: only who has a reservation gets an address, and gets just that. Hardware addresses alone tell clients apart.
+# DHCP: only a client with a reservation gets an address, and only that one. Hardware addresses alone tell clients apart.
 dhcp-range=${renderAddress(subnet.first)},static,${renderMask(subnet)},infinite
 dhcp-authoritative
 dhcp-no-override

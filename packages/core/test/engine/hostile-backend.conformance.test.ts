@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import type { EngineParts } from "../../src/engine/open-engine.ts";
 import { openHostWith } from "../../src/host.ts";
 import { FAULTS, type FaultName, type Faults, Sabotage, type Step, SYNCHRONOUS } from "../harness/sabotage.ts";
-import { expectToldError, GRACE, LETTING_GO, nothingEscapes, outcomeOf, PATIENCE } from "../harness/settles.ts";
+import { CALLER_TIMEOUT, DISPOSE_TIME, expectToldError, GRACE, nothingEscapes, outcomeOf } from "../harness/settles.ts";
 import { folderToPush, VERBS, type Verb } from "../harness/verbs.ts";
 import { smallParts } from "./scripted.ts";
 
@@ -48,15 +48,18 @@ async function attempt(verb: Verb, faults: Faults): Promise<ReadonlySet<Step>> {
     sabotage.on = true;
     const controller = new AbortController();
     const reason = new Error("enough");
-    setTimeout(() => controller.abort(reason), PATIENCE);
+    setTimeout(() => controller.abort(reason), CALLER_TIMEOUT);
     const call = verb.call({ host, instance, folder, signal: controller.signal });
-    const outcome = await outcomeOf(call, PATIENCE + GRACE);
+    const outcome = await outcomeOf(call, CALLER_TIMEOUT + GRACE);
     expect(outcome.kind).not.toBe("pending");
     expectToldError(outcome, reason);
-    const again = await outcomeOf(instance.state({ signal: AbortSignal.timeout(PATIENCE) }), PATIENCE + GRACE);
+    const again = await outcomeOf(
+      instance.state({ signal: AbortSignal.timeout(CALLER_TIMEOUT) }),
+      CALLER_TIMEOUT + GRACE,
+    );
     expect(`state() is ${again.kind}`).not.toBe("state() is pending");
   } finally {
-    const end = await outcomeOf(host[Symbol.asyncDispose](), LETTING_GO + GRACE);
+    const end = await outcomeOf(host[Symbol.asyncDispose](), DISPOSE_TIME + GRACE);
     expect(`disposing is ${end.kind}`).not.toBe("disposing is pending");
     await rm(base, { recursive: true, force: true });
     await rm(folder, { recursive: true, force: true });

@@ -2,9 +2,9 @@ import { isInstanceError } from "@pileus/core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 
 /** Milliseconds after which the caller of a verb aborts it. */
-export const PATIENCE = 100;
+export const CALLER_TIMEOUT = 100;
 /** The most milliseconds that a host needs to abandon what does not answer: stated with `Host`. */
-export const LETTING_GO = 10_000;
+export const DISPOSE_TIME = 10_000;
 /** Milliseconds that a call may take to settle once its signal has aborted. */
 export const GRACE = 2000;
 

@@ -16,7 +16,7 @@ import { Namespace } from "./fixtures/namespace.ts";
 const NEEDS = ["root", "binary:ip", "binary:nft", "binary:dnsmasq", "binary:busybox"] as const;
 const NAME = `pilb${process.pid}`;
 const OTHER = `${NAME}z`;
-// RFC 5737: TEST-NET-2 is the machine's and its neighbour's, TEST-NET-1 is nobody's.
+// RFC 5737: TEST-NET-2 is the machine's and its neighbour's, TEST-NET-1 is not in use.
 const MACHINE = "198.51.100.77";
 const NEIGHBOUR = "198.51.100.78";
 const FORGED = "192.0.2.77";
@@ -54,7 +54,7 @@ async function instance(name: string, network: string) {
   return { namespace, address, gateway };
 }
 
-/** A namespace as a neighbour of the machine would be, who sends to our networks by way of it. */
+/** A namespace that stands for a neighbour of the machine, and sends to our networks through the machine. */
 async function neighbour(): Promise<Namespace> {
   const namespace = await made();
   const veth = `pob${process.pid}`;
@@ -221,7 +221,7 @@ describe("a managed network's instances", () => {
 `,
       });
       cleanup.push(() => spawn(["nft", "delete", "table", "ip", table]));
-      // Whether the instance answered, and not the machine: who has no network answers nobody.
+      // Whether the instance answered, and not the machine: an instance without a network cannot answer.
       expect(await reaches(outside, MACHINE)).toBe(true);
       await a.namespace.run(..."ip link set eth0 down".split(" "));
       expect(await reaches(outside, MACHINE)).toBe(false);

@@ -36,7 +36,7 @@ describe("the removal of a network from the machine", () => {
 
   it.each([
     ["another root", "pileus:another000"],
-    ["nobody we know", undefined],
+    ["an unknown owner", undefined],
   ])("does not touch an interface of %s under its name, nor the rules of that name", async (_, alias) => {
     await network(alias).tearDown();
     expect(changes).toEqual([]);

@@ -12,7 +12,7 @@ import { removeInstanceFolder } from "../remove-folder.ts";
 import type { Run } from "../run.ts";
 import { killWithoutLock } from "../stop-mark.ts";
 
-/** Deletes an instance and everything of it. Goes on when the caller stops waiting. */
+/** Deletes an instance and everything that belongs to it. Goes on when the caller stops waiting. */
 export async function remove(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
   options.signal?.throwIfAborted();
   if (instance.deleting === undefined) {

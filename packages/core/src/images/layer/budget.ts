@@ -35,7 +35,7 @@ export class LayerBudget {
     return this.#entries;
   }
 
-  /** An entry of the archive, with the attributes that are kept of it. @throws {ImageError} as every method here */
+  /** An entry of the archive, with those of its attributes that are kept. @throws {ImageError} as every method here */
   entry(entry: TarEntry): void {
     this.folder(entry.name);
     this.#bytes += entry.size;

@@ -7,7 +7,7 @@ import { LocalFiles, plainAccess } from "../../../src/files/index.ts";
 /** Whoever runs this owns what is made: other owners need root, and are tested in the root tier. */
 export const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 
-/** A new folder of the host, to be removed by who asked for it, and the file operations on it. */
+/** A new folder of the host, which the caller removes, and the file operations on it. */
 export async function makeRoot(): Promise<{ readonly root: string; readonly files: LocalFiles }> {
   const root = await mkdtemp(join(tmpdir(), "pileus-files-"));
   return { root, files: new LocalFiles(plainAccess(root)) };
