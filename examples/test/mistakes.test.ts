@@ -50,7 +50,7 @@ const MISTAKES: readonly (readonly [driver: string, section: unknown, told: stri
   ["oci", { init: 1 }, "oci.init: must be true or false, but is 1"],
   ["oci", { keepAlive: true, cmd: ["sh"] }, "oci.cmd: keepAlive starts no program: leave this or keepAlive out"],
   ["qemu", { machine: "pc" }, 'qemu.machine: must be "q35" or "microvm"'],
-  ["qemu", { rootSize: "8" }, 'qemu.rootSize: "8" is not a size: write bytes, or a number with one of the units B kB'],
+  ["qemu", { rootSize: "8" }, 'qemu.rootSize: "8" is not a size: write the number 8 for bytes, or add a unit'],
   ["qemu", { rootSize: "1MiB" }, "qemu.rootSize: a root disk has at least 16MiB"],
   ["qemu", { cpuModel: "" }, "qemu.cpuModel: a processor model is letters, digits and"],
   ["qemu", { disk: "8GiB" }, "qemu.disk: unknown key; known keys: machine, rootSize"],

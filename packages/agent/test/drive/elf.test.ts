@@ -13,7 +13,7 @@ it("refuses a file that is not ELF", async () => {
   try {
     const path = join(folder, "text");
     writeFileSync(path, "#!/bin/sh\n".repeat(20));
-    await expect(readInterpreter(path)).rejects.toThrow(/no 64-bit little-endian ELF file/);
+    await expect(readInterpreter(path)).rejects.toThrow(/is not a 64-bit little-endian ELF file/);
   } finally {
     rmSync(folder, { recursive: true });
   }
