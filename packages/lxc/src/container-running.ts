@@ -92,6 +92,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   async exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
     options.signal?.throwIfAborted();
     const { name, idmap, init, exec = {} } = this.#spec;
+    const { pid } = this.#monitor.init.current();
     const argv = attachArgv(this.#facts.tools.attach, this.#spec, HELPER_INSIDE);
     // lxc-attach also reads the configuration, and refuses the name of a variable that it does not have itself.
     const env = inheritedVariables(init.env ?? {});
@@ -100,7 +101,6 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     const completed = completeRequest(request, name, exec, this.files, idmap);
     // The program does not start before both are known.
     const asked = Promise.all([completed, killsBefore]).then(([whole]) => whole);
-    const { pid } = this.#monitor.init.current();
     const program = await execInside({ name, argv, env, idmap }, kind, asked, options).catch((cause: unknown) => {
       options.signal?.throwIfAborted();
       if (!isInstanceError(cause, "ERR_CONNECTION") || this.#isEnding(pid)) throw cause;
