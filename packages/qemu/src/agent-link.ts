@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { AgentClient } from "@pileus/agent";
-import { type Abortable, ConnectionError, isInstanceError } from "@pileus/core";
+import { type Abortable, ConnectionError, isInstanceError, type Timed } from "@pileus/core";
 import { abortable, linkSignals, withDeadline } from "@pileus/core/driver";
 import type { PortClaim } from "./port-claim.ts";
 
@@ -61,17 +61,18 @@ export class AgentLink {
   }
 
   /**
-   * Waits for the session. @throws {TimeoutError} after two minutes. @throws {ConnectionError} when the machine has
-   * ended or was detached, and at once while another process has the agent.
+   * Waits for the session. @throws {TimeoutError} after `timeout`, by default two minutes. @throws {ConnectionError}
+   * when the machine has ended or was detached, and at once while another process has the agent.
    */
-  async session(options: Abortable = {}): Promise<AgentClient> {
+  async session(options: Abortable & Timed = {}): Promise<AgentClient> {
     options.signal?.throwIfAborted();
     if (this.#current !== undefined) return this.#current;
     const { failure } = this;
     if (failure !== undefined) throw failure;
-    const hint = "is the guest still booting?";
-    const deadline = { action: "waiting for the guest's agent", timeout: AGENT_TIMEOUT, hint, signal: options.signal };
-    return withDeadline(deadline, (signal) => abortable(this.#next, signal));
+    const { signal, timeout = AGENT_TIMEOUT } = options;
+    const hint = 'is the guest still booting? its console tells: logs("console")';
+    const deadline = { action: "waiting for the guest's agent", timeout, hint, signal };
+    return withDeadline(deadline, (limited) => abortable(this.#next, limited));
   }
 
   /** For when the guest has closed the port: the session gets no more answers, so it ends and another one is opened. */

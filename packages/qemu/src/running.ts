@@ -7,6 +7,7 @@ import type {
   FileOperations,
   InstanceMetrics,
   InterfaceAddress,
+  Timed,
 } from "@pileus/core";
 import { ConnectionError, isInstanceError, UnsupportedError } from "@pileus/core";
 import {
@@ -102,13 +103,15 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   async #hasAddresses(options: Abortable): Promise<boolean> {
-    const agent = await this.#session(options);
+    // The caller of `ready()` has a deadline, and no other holds: a first boot, or a check of the file system, may take
+    // longer than any program should wait for its agent.
+    const agent = await this.#session({ ...options, timeout: Number.POSITIVE_INFINITY });
     try {
       const present = new Set((await agent.addresses(options)).map(({ address }) => address));
       return this.#instance.nics.every((nic) => present.has(nic.ipv4.address));
     } catch (error) {
-      // The guest is rebooting: ask its next agent.
-      if (isInstanceError(error, "ERR_CONNECTION")) return false;
+      // The guest is rebooting, or too busy to answer: ask its next agent, or ask again.
+      if (isInstanceError(error, "ERR_CONNECTION", "ERR_TIMEOUT")) return false;
       throw error;
     }
   }
@@ -201,7 +204,7 @@ export class QemuRunning implements Running<QemuCapability> {
     await Promise.all([this.#agent?.close(), this.#qmp?.close()]);
   }
 
-  #session(options: Abortable): Promise<AgentClient> {
+  #session(options: Abortable & Timed): Promise<AgentClient> {
     if (this.#agent === undefined) throw new UnsupportedError({ capability: "exec", reason: NO_AGENT });
     return this.#agent.session(options);
   }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
-import { AgentError, ConnectionError, ProtocolError } from "@pileus/core";
+import { type Abortable, AgentError, ConnectionError, ProtocolError, TimeoutError } from "@pileus/core";
 import { acquireLock, identifyProcess, type ProcessIdentity } from "@pileus/core/driver";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
@@ -170,6 +170,32 @@ it("freezes a guest whose agent answers nonsense when it is asked for its metric
   await link.session();
   await machine.running.freeze();
   expect(await machine.running.isFrozen({})).toBe(true);
+});
+
+it("waits in ready() for an agent for as long as its caller does, however slow the guest", async () => {
+  const booting = ({ signal }: Abortable) =>
+    new Promise<never>((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason), { once: true }));
+  const link = new AgentLink(booting);
+  await using machine = await startMachine({ agent: link });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const caller = new AbortController();
+    const ready = machine.running.ready({ signal: caller.signal });
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    const reason = new Error("enough");
+    caller.abort(reason);
+    await expect(ready).rejects.toBe(reason);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it("asks again in ready() when a busy guest does not say its addresses in time", async () => {
+  const addresses = vi.fn().mockRejectedValueOnce(new TimeoutError("addresses", 60_000)).mockResolvedValue([]);
+  const link = new AgentLink(async () => session({ addresses }));
+  await using machine = await startMachine({ agent: link });
+  await machine.running.ready({});
+  expect(addresses).toHaveBeenCalledTimes(2);
 });
 
 it("survives an agent that connects after a shutdown was requested, and refuses it", async () => {

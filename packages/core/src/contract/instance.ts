@@ -92,7 +92,7 @@ export interface InstanceCore<C extends Capability = Capability> extends Watchab
    * Resolves when the instance can be used: its init is up far enough for `exec`, the agent answers, and each nic on a
    * managed network has its address. Requires `running`.
    *
-   * @throws {TimeoutError} after `timeout`, default 120 s.
+   * @throws {TimeoutError} after `timeout`, default 120 s, with the last lines that the instance printed.
    */
   ready(options?: Abortable & Timed): Promise<void>;
   /**

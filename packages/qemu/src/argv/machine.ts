@@ -8,7 +8,8 @@ export function renderMachine(spec: MachineSpec): string[] {
       ? // No floppy, parallel port or VMware port is emulated; the i8042 stays, because firmware and kernels probe it.
         renderOption("q35", { vmport: false })
       : // ACPI stays on: Debian's kernel takes no virtio-mmio devices from its command line, and ACPI has the power button.
-        renderOption("microvm", { acpi: true, rtc: true, "isa-serial": true, "x-option-roms": false });
+        // Its option ROMs stay on, too: without them, the firmware of QEMU 10 finds no kernel, and prints nothing.
+        renderOption("microvm", { acpi: true, rtc: true, "isa-serial": true });
   return [
     "-name",
     renderOption(undefined, { guest: spec.name, "debug-threads": true }),

@@ -1,5 +1,6 @@
 import type { InstanceExit, InstanceState } from "../state.ts";
 import { InstanceError } from "./instance-error.ts";
+import { quoteLastLines } from "./last-lines.ts";
 
 /**
  * The instance is in a state in which the call is not legal, or was deleted. `expected` has the states in which the
@@ -55,6 +56,6 @@ function describeEnd(exit: InstanceExit | undefined, lastLines: string | undefin
     ...(status === undefined
       ? []
       : [status.kind === "exited" ? `it exited with ${status.code}` : `it was ended by ${status.signal}`]),
-    ...(lastLines === undefined ? [] : [`its last output: ${lastLines.split("\n").join(" | ")}`]),
+    ...quoteLastLines(lastLines),
   ];
 }

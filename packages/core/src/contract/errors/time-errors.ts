@@ -1,5 +1,6 @@
 import type { RunResult } from "../run.ts";
 import { InstanceError } from "./instance-error.ts";
+import { quoteLastLines } from "./last-lines.ts";
 
 /** A deadline passed: the caller's, or a default that the documentation of the call names. */
 export class TimeoutError extends InstanceError {
@@ -11,14 +12,26 @@ export class TimeoutError extends InstanceError {
    * call.
    */
   readonly result: RunResult | undefined;
+  /**
+   * For `ready()`: the last lines that the instance printed, unfiltered. Absent when it printed none or lacks the
+   * capability `logs`, and for every other call.
+   */
+  readonly lastLines: string | undefined;
   constructor(
     action: string,
     timeout: number,
-    options?: ErrorOptions & { readonly hint?: string; readonly result?: RunResult | undefined },
+    options?: ErrorOptions & {
+      readonly hint?: string;
+      readonly result?: RunResult | undefined;
+      readonly lastLines?: string | undefined;
+    },
   ) {
-    super(`${action} did not finish within ${timeout} ms${options?.hint ? `: ${options.hint}` : ""}`, options);
+    const { hint, lastLines } = options ?? {};
+    const details = [...(hint ? [hint] : []), ...quoteLastLines(lastLines)].join("; ");
+    super(`${action} did not finish within ${timeout} ms${details === "" ? "" : `: ${details}`}`, options);
     this.timeout = timeout;
     this.result = options?.result;
+    this.lastLines = lastLines;
   }
 }
 

@@ -27,3 +27,16 @@ it.each([
   await failed;
   expect(given?.aborted).toBe(true);
 });
+
+it("ready() that gives up quotes what the instance printed last", async () => {
+  const host = await place.open();
+  const instance = await host.create({ driver: "scripted", name: "a", image: "base" });
+  place.scripted.script.ready = () => new Promise(() => undefined);
+  await instance.start();
+  await expect(instance.ready({ timeout: 20 })).rejects.toMatchObject({
+    code: "ERR_TIMEOUT",
+    timeout: 20,
+    lastLines: "log of a",
+    message: 'waiting for instance "a" to be ready did not finish within 20 ms: its last output: log of a',
+  });
+});
