@@ -9,6 +9,7 @@
  */
 export { type AgentClient, type ConnectAgentOptions, connectAgent } from "./client/agent-client.ts";
 export { type BusyboxSearch, findStaticBusybox } from "./drive/busybox.ts";
+export { inspectNode, type NodeBinary } from "./drive/node-binary.ts";
 export { buildRuntimeDrive, type RuntimeDriveOptions } from "./drive/runtime-drive.ts";
 export {
   AGENT_PORT,

@@ -1,4 +1,4 @@
-import { findStaticBusybox } from "@pileus/agent";
+import { findStaticBusybox, inspectNode } from "@pileus/agent";
 import type { Abortable, HostReport, Missing } from "@pileus/core";
 import { missingTools, type Spawn } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
@@ -9,6 +9,8 @@ import { TOOLS } from "./tools.ts";
 export interface ProbeParts extends Abortable {
   readonly spawn: Spawn;
   readonly kernel: KernelSupply;
+  /** The Node binary of guests; absent for the one that runs this process. */
+  readonly node?: string | undefined;
   /** The folder that kernels are downloaded to, if it is known. */
   readonly cache: string | undefined;
   readonly accelerator: () => Promise<AcceleratorChoice>;
@@ -25,6 +27,9 @@ export async function probe(parts: ProbeParts): Promise<HostReport> {
   missing.push(...missingTools(TOOLS));
   const busybox = await findStaticBusybox();
   if (busybox.missing !== undefined) missing.push(busybox.missing);
+  const node = await inspectNode(parts);
+  if (node.missing === undefined) facts.push({ name: "node of guests", value: `${node.version} (${node.path})` });
+  else missing.push(node.missing);
   const kernel = await parts.kernel.describe(parts.cache);
   if (kernel.missing === undefined) facts.push({ name: "kernel", value: kernel.fact });
   else missing.push(kernel.missing);

@@ -22,6 +22,11 @@ export interface QemuOptions {
    * A folder in which `qemu/` keeps kernel, initramfs and runtime drive: hosts can share one. Default: the host's own.
    */
   readonly cache?: string | undefined;
+  /**
+   * The path of the Node binary that runs the agent in guests. Default: the one that runs this process. It must be
+   * dynamically linked, for this host's processor, and 20.19 or later.
+   */
+  readonly node?: string | undefined;
   /** Runs the tools of the host; for tests. */
   readonly spawn?: Spawn | undefined;
 }
@@ -32,6 +37,7 @@ const CAPABILITIES: ReadonlySet<QemuCapability> = new Set(["exec", "files", "fre
  * The driver of virtual machines: `openHost({ drivers: [qemu()] })`. Creates no file and starts no process by itself.
  */
 export function qemu(options: QemuOptions = {}): Driver<"qemu", QemuCapability, typeof QemuSectionSchema> {
+  const { node } = options;
   const run = options.spawn ?? spawn;
   const shared = options.cache === undefined ? undefined : join(options.cache, "qemu");
   // The folder that `doctor()` looks into. It does not tell hosts apart: of several, it takes the one that was opened
@@ -56,11 +62,11 @@ export function qemu(options: QemuOptions = {}): Driver<"qemu", QemuCapability, 
     capabilities: CAPABILITIES,
     section: QemuSectionSchema,
     accepts: ["rootfs", "disk"],
-    probe: ({ signal } = {}) => probe({ spawn: run, kernel, cache: latest, accelerator, signal }),
+    probe: ({ signal } = {}) => probe({ spawn: run, kernel, node, cache: latest, accelerator, signal }),
     open(context) {
       const folder = shared ?? join(context.folder, "cache");
       latest = folder;
-      const runtimeDrive = ({ signal }: Abortable) => buildRuntimeDrive({ folder, signal });
+      const runtimeDrive = ({ signal }: Abortable) => buildRuntimeDrive({ folder, node, signal });
       const bootAssets = new BootAssetSupply({ cache: folder, kernel, runtimeDrive });
       return new QemuBackend({ context, spawn: run, accelerator, bootAssets });
     },

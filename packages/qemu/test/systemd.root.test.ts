@@ -46,6 +46,8 @@ it(
         expect(await run("cat", "/proc/1/comm")).toBe("systemd");
         expect(await run("uname", "-n")).toBe("debian");
         expect(await run("cat", "/etc/resolv.conf")).toMatch(/^nameserver 10\./m);
+        // What systemd-resolved would read.
+        expect(await run("cat", "/run/systemd/resolved.conf.d/pileus-lan0.conf")).toMatch(/^DNS=10\.[\d.]+\n/m);
         expect(await run("systemctl", "is-active", "pileus-agent.service")).toBe("active");
         // Waits until it has booted: it has a bus, and no unit of ours failed.
         expect(await run("systemctl", "is-system-running", "--wait")).toMatch(/running|degraded/);

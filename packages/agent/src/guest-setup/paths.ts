@@ -10,18 +10,22 @@ export const RUNTIME_DRIVE_FILESYSTEM = "squashfs";
 /** The folder in the guest where the initramfs mounts the runtime drive. */
 export const RUNTIME_FOLDER = "/run/pileus/runtime";
 
+/** How a shell of the drive's BusyBox runs the agent in the guest. */
+export function agentShellCommand(folder: string = RUNTIME_FOLDER): string {
+  return [
+    ...[`${folder}/bin/busybox`, "chroot", folder, ...NODE_COMMAND, "/agent.cjs"],
+    ...["--port", AGENT_PORT, "--tools", folder, "--root", "3", "3</"],
+  ].join(" ");
+}
+
 /**
- * The agent's argv in the guest. The drive has its own dynamic linker, so the agent needs nothing from the guest and
- * runs with any libc or none.
+ * The agent's argv in the guest. The agent needs nothing from the guest and runs with any libc or none: the drive has
+ * its own dynamic linker and libraries, and is the root while Node starts. The guest's own root, which the shell opens
+ * as descriptor 3, becomes the agent's root as soon as Node runs.
  */
 export function agentCommand(folder: string = RUNTIME_FOLDER): readonly string[] {
-  return [
-    `${folder}/lib/ld-linux.so`,
-    "--library-path",
-    `${folder}/lib`,
-    `${folder}/bin/node`,
-    `${folder}/agent.cjs`,
-    "--port",
-    AGENT_PORT,
-  ];
+  return [`${folder}/bin/busybox`, "sh", "-c", `exec ${agentShellCommand(folder)}`];
 }
+
+/** How Node is run where the drive is the root. */
+export const NODE_COMMAND = ["/lib/ld-linux.so", "--library-path", "/lib", "/bin/node"] as const;

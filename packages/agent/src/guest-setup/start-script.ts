@@ -1,4 +1,4 @@
-import { agentCommand, RUNTIME_FOLDER } from "./paths.ts";
+import { agentShellCommand, RUNTIME_FOLDER } from "./paths.ts";
 
 /**
  * A script that runs the agent and restarts it if it ends, for guests without systemd. The initramfs starts it in the
@@ -10,7 +10,7 @@ export function renderStartScript(folder: string = RUNTIME_FOLDER): string {
 export UV_THREADPOOL_SIZE=8
 cd /
 while :; do
-  ${agentCommand(folder).join(" ")} </dev/null >/dev/console 2>&1
+  ${agentShellCommand(folder)} </dev/null >/dev/console 2>&1
   ${folder}/bin/busybox sleep 1
 done
 `;

@@ -8,13 +8,15 @@ import { agentCommand, RUNTIME_FOLDER } from "./paths.ts";
  * shutdown can still be observed (no `Conflicts=shutdown.target`).
  */
 export function renderSystemdUnit(folder: string = RUNTIME_FOLDER): string {
+  const [busybox, ...options] = agentCommand(folder);
+  const script = options.pop();
   return `[Unit]
 Description=Pileus guest agent
 DefaultDependencies=no
 Before=basic.target
 
 [Service]
-ExecStart=${agentCommand(folder).join(" ")}
+ExecStart=${busybox} ${options.join(" ")} "${script}"
 Environment=UV_THREADPOOL_SIZE=8
 Restart=always
 RestartSec=100ms

@@ -14,8 +14,10 @@ import { SystemCalls } from "./system-calls.ts";
 
 /**
  * The agent's process: `agent.cjs --port NAME` serves a virtio-serial port, `agent.cjs --socket PATH` a unix socket,
- * and prints a line on its standard output when it can be reached. `--tools FOLDER` (default: the folder of the bundle)
- * has `koffi.node` and `bin/busybox`.
+ * and prints a line on its standard output when it can be reached. `koffi.node` lies beside the bundle. `--root FD` is
+ * the descriptor of the guest's root, for an agent that is started with its drive as root: Node may read files of its
+ * distribution as it starts, which the drive has and a guest has not. `--tools FOLDER` (default: the folder of the
+ * bundle) has `bin/busybox`; with `--root`, it is a path in the guest.
  */
 declare const AGENT_VERSION: string;
 
@@ -25,12 +27,14 @@ const PORT_DATA = 32 * 1024 - HEADER_SIZE;
 function main(argv: readonly string[]): void {
   const options = new Map<string, string>();
   for (let at = 0; at + 1 < argv.length; at += 2) options.set(argv[at] as string, argv[at + 1] as string);
-  const folder = options.get("--tools") ?? dirname(process.argv[1] ?? "/");
-  const calls = new SystemCalls(join(folder, "koffi.node"));
+  const own = dirname(process.argv[1] ?? "/");
+  const calls = new SystemCalls(join(own, "koffi.node"));
+  const root = options.get("--root");
+  if (root !== undefined) calls.enterRoot(Number(root));
   const tools = {
     calls,
     launcher: new Launcher(calls),
-    busybox: join(folder, "bin/busybox"),
+    busybox: join(options.get("--tools") ?? own, "bin/busybox"),
     files: new LocalFiles(plainAccess("/", calls)),
   };
   // Programs that run as root get root's group, not the groups that the agent was started with.
@@ -41,7 +45,7 @@ function main(argv: readonly string[]): void {
   const socket = options.get("--socket");
   if (port !== undefined) servePort(port, { tools, version: AGENT_VERSION, dataSize: PORT_DATA });
   else if (socket !== undefined) serveSocket(socket, { tools, version: AGENT_VERSION, dataSize: MAX_DATA });
-  else fail("usage: agent (--port NAME | --socket PATH) [--tools FOLDER]");
+  else fail("usage: agent (--port NAME | --socket PATH) [--root FD] [--tools FOLDER]");
 }
 
 function servePort(name: string, options: AgentOptions): void {

@@ -14,6 +14,8 @@ const DECLARATIONS = {
   ioctl: "int ioctl(int fd, ulong request, ...)",
   syscall: "long syscall(long number, ...)",
   prlimit: "int prlimit(int pid, int resource, const void *wanted, void *present)",
+  fchdir: "int fchdir(int fd)",
+  chroot: "int chroot(str path)",
   clock_settime: "int clock_settime(int clock, const void *time)",
   waitid: "int waitid(int type, uint id, void *info, int options)",
   posix_spawn:

@@ -1,4 +1,5 @@
 import type { Buffer } from "node:buffer";
+import { closeSync } from "node:fs";
 import type { Extent, FileCalls } from "@pileus/core/files";
 import { loadNative, type Native } from "./native.ts";
 
@@ -61,6 +62,18 @@ export class SystemCalls implements FileCalls {
     const fds = [-1, -1];
     if (this.native.pipe2(fds, O_CLOEXEC) !== 0) throw new Error("cannot make a pipe: too many files are open");
     return { read: fds[0] as number, write: fds[1] as number };
+  }
+
+  /**
+   * Makes the folder that `descriptor` has open the root and the working directory of this process, on all its threads
+   * (chroot(2), fchdir(2)). Closes the descriptor.
+   */
+  enterRoot(descriptor: number): void {
+    const entered = this.native.fchdir(descriptor) === 0 && this.native.chroot(".") === 0;
+    closeSync(descriptor);
+    if (!entered) throw new Error(`descriptor ${descriptor} cannot become the root`);
+    // Node remembers the working directory, and learns of the new one from its own call alone.
+    process.chdir("/");
   }
 
   /** clock_settime(2): sets the clock of the whole system, in milliseconds since 1970. */

@@ -1,11 +1,15 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn as nodeSpawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { text } from "node:stream/consumers";
 import { type Spawn, spawn } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { agentCommand, buildRuntimeDrive } from "../../src/index.ts";
+import { agentShellCommand, NODE_COMMAND } from "../../src/guest-setup/paths.ts";
+import { buildRuntimeDrive, connectAgent } from "../../src/index.ts";
 
 const NEEDS = ["binary:mksquashfs", "binary:busybox"] as const;
 let folder: string;
@@ -21,18 +25,54 @@ const images = () => readdirSync(folder).filter((name) => name.endsWith(".squash
 describe("buildRuntimeDrive", () => {
   it(
     "carries an agent that runs without any library of the guest",
-    requires([...NEEDS, "binary:unsquashfs"], async () => {
+    requires(["root", ...NEEDS, "binary:unsquashfs"], async () => {
       const path = await buildRuntimeDrive({ folder });
       const drive = join(folder, "drive");
       execFileSync("unsquashfs", ["-q", "-n", "-d", drive, path]);
-      const [linker = "", ...rest] = agentCommand(drive);
+      const run = (...argv: string[]) =>
+        execFileSync("chroot", [drive, ...argv], { encoding: "utf8", env: { PATH: "/usr/sbin:/usr/bin" } });
+      const [linker, ...node] = NODE_COMMAND;
       // Asks the linker what it would load: each library must be on the drive.
-      const listed = execFileSync(linker, ["--list", ...rest.slice(0, 3)], { encoding: "utf8", env: {} });
-      for (const [, file] of listed.matchAll(/=> (\S+)/g)) expect(file).toMatch(new RegExp(`^${drive}/lib/`));
-      const argv = [...rest.slice(0, 3), "-e"];
-      const load = `process.dlopen({ exports: {} }, "${drive}/koffi.node"); console.log("loaded")`;
-      expect(execFileSync(linker, [...argv, load], { encoding: "utf8", env: {} })).toBe("loaded\n");
-      expect(execFileSync(join(drive, "bin/busybox"), ["echo", "here"], { encoding: "utf8" })).toBe("here\n");
+      for (const [, file] of run(linker, "--list", ...node).matchAll(/=> (\S+)/g)) expect(file).toMatch(/^\/lib\//);
+      const load = `process.dlopen({ exports: {} }, "/koffi.node"); console.log("loaded")`;
+      expect(run(...NODE_COMMAND, "-e", load)).toBe("loaded\n");
+      expect(run("/bin/busybox", "echo", "here")).toBe("here\n");
+    }),
+  );
+
+  it(
+    "carries an agent that is started with the drive as root, and then works in the root of its guest",
+    requires(["root", ...NEEDS, "binary:unsquashfs"], async () => {
+      const drive = join(folder, "drive");
+      execFileSync("unsquashfs", ["-q", "-n", "-d", drive, await buildRuntimeDrive({ folder })]);
+      const socket = join(folder, "agent.sock");
+      const script = agentShellCommand(drive).replace("--port pileus.agent", `--socket ${socket}`);
+      const agent = nodeSpawn("sh", ["-c", `exec ${script}`], { stdio: ["ignore", "pipe", "inherit"] });
+      try {
+        await once(agent.stdout, "data");
+        await using client = await connectAgent({ connect: () => connect(socket) });
+        const request = { argv: ["readlink", "/proc/self/root", "/proc/self/cwd"], env: { PATH: "/usr/bin:/bin" } };
+        const { streams, exit } = await client.exec({ ...request, cwd: undefined, user: undefined, tty: undefined });
+        expect(await text(streams.kind === "pipes" ? streams.stdout : streams.tty)).toBe("/\n/\n");
+        expect(await exit).toEqual({ kind: "exited", code: 0 });
+        expect((await client.files.stat(drive, {})).type).toBe("directory");
+      } finally {
+        agent.kill("SIGKILL");
+      }
+    }),
+  );
+
+  it(
+    "is refused with the fix when Node does not run without other files of this host, and for what is no Node",
+    requires(["root", ...NEEDS], async () => {
+      const failing: Spawn = (argv, options) => spawn(argv[0] === "chroot" ? ["false"] : argv, options);
+      const refusal = (node: string) => ({
+        code: "ERR_HOST",
+        missing: [{ need: "node", reason: expect.stringContaining(node) }],
+      });
+      await expect(buildRuntimeDrive({ folder, spawn: failing })).rejects.toMatchObject(refusal(process.execPath));
+      await expect(buildRuntimeDrive({ folder, node: "/usr/bin/env" })).rejects.toMatchObject(refusal("/usr/bin/env"));
+      expect(images()).toEqual([]);
     }),
   );
 

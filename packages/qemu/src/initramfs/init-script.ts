@@ -135,7 +135,9 @@ exec switch_root /newroot "$init"
 /**
  * The script that udhcpc(8) calls with a lease in its environment, inside of the root. `METRIC` keeps the routes of
  * several nics apart. A resolv.conf that is a link belongs to a program of the guest: if it is empty, it gets a first
- * content, else it is left alone.
+ * content, else it is left alone. That program may be systemd-resolved, which does not read what others wrote there:
+ * under systemd, it learns of the servers by a file of its own (resolved.conf(5)), before it starts. A server may write
+ * anything into a lease: only addresses and names get into files.
  */
 export const LEASE_SCRIPT = `#!${BUSYBOX} sh
 alias busybox=${BUSYBOX}
@@ -149,10 +151,27 @@ for gateway in $router; do
   busybox ip route add default via "$gateway" dev "$interface" metric "$METRIC"
   break
 done
+# The words of a list that have no characters but those of a pattern.
+only() {
+  words=
+  for word in $2; do
+    case "$word" in *[!$1]*) ;; *) words="$words $word" ;; esac
+  done
+  echo $words
+}
+set -f
+servers=$(only 0-9. "$dns")
+domain=$(only a-zA-Z0-9._- "$domain")
+set +f
 {
   [ -n "$domain" ] && echo "search $domain"
-  for server in $dns; do echo "nameserver $server"; done
+  for server in $servers; do echo "nameserver $server"; done
 } >"/run/pileus/leases/$interface"
+if [ -d /run/systemd/system ]; then
+  busybox mkdir -p /run/systemd/resolved.conf.d
+  for line in "[Resolve]" "DNS=$servers" "Domains=$domain"; do echo "$line"; done \\
+    >"/run/systemd/resolved.conf.d/pileus-$interface.conf"
+fi
 if [ -h /etc/resolv.conf ]; then
   target=$(busybox readlink -f /etc/resolv.conf) && [ ! -e "$target" ] || exit 0
   busybox mkdir -p "\${target%/*}"
