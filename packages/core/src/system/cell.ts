@@ -14,7 +14,7 @@ export interface Cell extends Disposable {
 /**
  * Confines `tool`: it runs with `folder` as its working directory and cannot write anywhere else, neither by an
  * absolute path, nor by `..`, nor through a symlink. Its root is this machine's file system, read-only and without
- * other mounts; its working directory has no parent. This needs no namespace and costs one more execve(2).
+ * other mounts; its working directory has no parent. This makes no namespace and costs one more execve(2).
  *
  * It is a second barrier for a tool that reads untrusted input and is expected to stay in its folder. The tool is still
  * root.
@@ -32,7 +32,8 @@ export function openCell(folder: string, tool: string): Cell | undefined {
     throw error;
   }
   return {
-    argv: ["nsenter", "--root=/proc/self/fd/3", "--wd=/proc/self/fd/4", "--"],
+    // nsenter(1) from util-linux 2.41 on refuses to run without a namespace to enter: this is the present one.
+    argv: ["nsenter", "--uts=/proc/self/ns/uts", "--root=/proc/self/fd/3", "--wd=/proc/self/fd/4", "--"],
     descriptors: [root, work],
     [Symbol.dispose]: () => {
       for (const descriptor of [root, work]) closeSync(descriptor);
