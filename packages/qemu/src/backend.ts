@@ -78,7 +78,7 @@ export class QemuBackend implements Backend<QemuCapability> {
     const assets = tree.kind === "disk" ? undefined : this.#parts.bootAssets.get(options);
     const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), assets]);
     return allOrNothing(async (undo) => {
-      const { identity, qmp } = await launch(instance, { accelerator, boot }, options);
+      const { identity, qmp } = await launch(this.#releaseSpec(instance), { accelerator, boot }, options);
       undo(() => qmp.close());
       return this.#hold(instance, identity, qmp);
     });
@@ -140,7 +140,12 @@ export class QemuBackend implements Backend<QemuCapability> {
   }
 
   #releaseSpec(instance: InstanceContext): ReleaseSpec {
-    return { instance, releaseLock: join(this.#parts.context.folder, "releases", `${instance.uuid}.lock`) };
+    const { folder, hostId } = this.#parts.context;
+    return {
+      instance,
+      releaseLock: join(folder, "releases", `${instance.uuid}.lock`),
+      cgroup: `pileus-${hostId}-${instance.name}.qemu`,
+    };
   }
 }
 

@@ -4,11 +4,11 @@ import { type Abortable, isInstanceError } from "@pileus/core";
 import {
   allOrNothing,
   createTap,
-  type InstanceContext,
   identifyProcess,
   listenUnix,
   type ProcessIdentity,
   removeInterface,
+  removeOwnCgroup,
   signalProcess,
   waitForEnd,
 } from "@pileus/core/driver";
@@ -17,6 +17,7 @@ import { describeMachine, type MachineAssets, readTscKhz } from "./machine.ts";
 import { connectMonitor } from "./monitor.ts";
 import { startQemu } from "./qemu-process.ts";
 import type { QmpClient } from "./qmp/index.ts";
+import type { ReleaseSpec } from "./release.ts";
 import { runFiles } from "./run-files.ts";
 
 /** How long QEMU may take to greet, in milliseconds. It takes 0.1 s, or many times that on a busy host. */
@@ -29,7 +30,7 @@ const START_TIMEOUT = 30_000;
  * @throws {CommandError} with what QEMU printed, when it does not start.
  */
 export async function launch(
-  instance: InstanceContext,
+  { instance, cgroup }: Pick<ReleaseSpec, "instance" | "cgroup">,
   assets: MachineAssets,
   options: Abortable,
 ): Promise<{ readonly identity: ProcessIdentity; readonly qmp: QmpClient }> {
@@ -41,6 +42,7 @@ export async function launch(
       await createTap({ name: nic.hostInterface, bridge: nic.bridge, signal });
     }
     const files = runFiles(instance);
+    undo(() => removeOwnCgroup(cgroup));
     const tscKhz = await readTscKhz();
     signal?.throwIfAborted();
     const { pid, failure } = await withSockets([...files.monitors, files.console, files.agent], (descriptors) => {
@@ -49,7 +51,7 @@ export async function launch(
       const [console, agent] = [3 + count, 4 + count];
       const monitors = files.monitors.map((_, index) => 3 + index);
       const argv = renderArgv(describeMachine(instance, assets, { monitors, console, agent }, tscKhz));
-      return startQemu(argv, { cwd: instance.run, log: files.qemuLog, descriptors });
+      return startQemu(argv, { cgroup, cwd: instance.run, log: files.qemuLog, descriptors });
     });
     const identity = await identifyProcess(pid);
     if (identity === undefined) return failure;

@@ -4,6 +4,8 @@ import { type FileHandle, open, readFile } from "node:fs/promises";
 import { type Abortable, CommandError, HostError } from "@pileus/core";
 import {
   findProcesses,
+  findTool,
+  inOwnCgroup,
   missingTool,
   type ProcessIdentity,
   signalProcess,
@@ -21,16 +23,24 @@ export interface StartedQemu {
 }
 
 /**
- * Starts QEMU detached, in its own session and with its output in a file, so that it outlives this process.
- * `descriptors` are inherited as its 3, 4 and so on.
+ * Starts QEMU detached, in its own session, in the cgroup of this name and with its output in a file, so that it
+ * outlives this process and the service that this process belongs to. `descriptors` are inherited as its 3, 4 and so
+ * on.
  *
  * @throws {HostError} when QEMU is not installed.
  */
 export async function startQemu(
   argv: readonly string[],
-  options: { readonly cwd: string; readonly log: string; readonly descriptors: readonly number[] },
+  options: {
+    readonly cgroup: string;
+    readonly cwd: string;
+    readonly log: string;
+    readonly descriptors: readonly number[];
+  },
 ): Promise<StartedQemu> {
-  const [file = "", ...rest] = argv;
+  const [qemu = ""] = argv;
+  if (findTool(qemu) === undefined) throw new HostError("start a virtual machine", [missingTool(qemu, TOOLS[QEMU])]);
+  const [file = "", ...rest] = inOwnCgroup(options.cgroup, argv);
   const log = await open(options.log, "w", 0o600);
   try {
     const child = spawn(file, rest, {
@@ -51,9 +61,6 @@ export async function startQemu(
     await once(child, "spawn");
     child.unref();
     return { pid: child.pid ?? 0, failure: ended };
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
-    throw new HostError("start a virtual machine", [missingTool(file, TOOLS[QEMU])], { cause });
   } finally {
     await log.close();
   }
@@ -85,9 +92,10 @@ export async function killQemu(uuid: string): Promise<void> {
   }
 }
 
+/** Also true of the process that will become QEMU, once it is in its cgroup. */
 function runs(argv: readonly string[], uuid: string): boolean {
   const at = argv.indexOf("-uuid");
-  return argv[0]?.endsWith("qemu-system-x86_64") === true && at > 0 && argv[at + 1] === uuid;
+  return at > 0 && argv[at + 1] === uuid && argv.slice(0, at).some((argument) => argument.endsWith(QEMU));
 }
 
 async function readTail(path: string): Promise<string> {

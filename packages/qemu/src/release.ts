@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { acquireLock, type InstanceContext, type Lock, removeInterface } from "@pileus/core/driver";
+import { acquireLock, type InstanceContext, type Lock, removeInterface, removeOwnCgroup } from "@pileus/core/driver";
 import { runFiles, socketsOf } from "./run-files.ts";
 
 /** What must be known about a machine to clean up after it. */
@@ -9,12 +9,14 @@ export interface ReleaseSpec {
   readonly instance: InstanceContext;
   /** The file of the lock that a process holds while it gives back what a run held. */
   readonly releaseLock: string;
+  /** The cgroup of its QEMU. */
+  readonly cgroup: string;
 }
 
 /** Gives back what a machine that has ended held on the host. Idempotent. */
 export async function releaseMachine(spec: ReleaseSpec): Promise<void> {
   await using _lock = await lockRelease(spec);
-  await releaseHost(spec.instance);
+  await releaseHost(spec);
 }
 
 /**
@@ -23,7 +25,7 @@ export async function releaseMachine(spec: ReleaseSpec): Promise<void> {
  */
 export async function releaseRun(spec: ReleaseSpec, mark: string | undefined): Promise<void> {
   await using _lock = await lockRelease(spec);
-  if (mark !== undefined && markOf(spec.instance) === mark) await releaseHost(spec.instance);
+  if (mark !== undefined && markOf(spec.instance) === mark) await releaseHost(spec);
 }
 
 /**
@@ -42,10 +44,11 @@ async function lockRelease({ releaseLock }: ReleaseSpec): Promise<Lock> {
   return await acquireLock(releaseLock, { retire: true });
 }
 
-async function releaseHost(instance: InstanceContext): Promise<void> {
+async function releaseHost({ instance, cgroup }: ReleaseSpec): Promise<void> {
   const files = runFiles(instance);
   // First, so that no other process takes the run for its own, even if a step below fails.
   await rm(files.console, { force: true });
+  await removeOwnCgroup(cgroup);
   for (const nic of instance.nics) await removeInterface(nic.hostInterface);
   for (const path of socketsOf(files)) await rm(path, { force: true });
 }

@@ -6,9 +6,15 @@ import { markOf, releaseMachine, releaseRun } from "../src/release.ts";
 import { runFiles, socketsOf } from "../src/run-files.ts";
 import { makeInstance } from "./support/instance.ts";
 
+const CGROUP = `pileus-release-${process.pid}`;
+
 it("releases a run that has the mark, and a run without a mark only with its machine", async () => {
   await using made = await makeInstance();
-  const spec = { instance: made.context, releaseLock: join(made.context.folder, "releases", "one.lock") };
+  const spec = {
+    instance: made.context,
+    releaseLock: join(made.context.folder, "releases", "one.lock"),
+    cgroup: CGROUP,
+  };
   const { run } = made.context;
   const files = runFiles(made.context);
   for (const path of socketsOf(files)) await writeFile(path, "");
@@ -29,7 +35,7 @@ it("removes the mark of a run first, so that no other process repeats a failed r
   await using made = await makeInstance();
   const nic = { hostInterface: "no name of an interface" } as InstanceContext["nics"][number];
   const instance = { ...made.context, nics: [nic] };
-  const spec = { instance, releaseLock: join(instance.folder, "releases", "one.lock") };
+  const spec = { instance, releaseLock: join(instance.folder, "releases", "one.lock"), cgroup: CGROUP };
   await writeFile(runFiles(instance).console, "");
   await expect(releaseRun(spec, markOf(instance))).rejects.toThrow();
   expect(markOf(instance)).toBeUndefined();

@@ -46,7 +46,8 @@ async function startMachine({ agent, see = (identity) => identity }: MachineOpti
   await writeFile(console, "of this run");
   const releaseLock = join(instance.context.folder, "releases", "one.lock");
   const qmp = await QmpClient.connect(monitor.path);
-  const running = new QemuRunning({ instance: instance.context, releaseLock, identity: see(identity), qmp, agent });
+  const release = { instance: instance.context, releaseLock, cgroup: `pileus-stand-in-${process.pid}` };
+  const running = new QemuRunning({ ...release, identity: see(identity), qmp, agent });
   return {
     running,
     monitor,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { CommandError, HostError, isInstanceError } from "../contract/errors.ts";
 import type { NetworkConfig } from "../model/network.ts";
 import { findProcesses } from "../system/find-process.ts";
+import { inOwnCgroup, removeOwnCgroup } from "../system/own-cgroup.ts";
 import { type ProcessIdentity, processArguments, signalProcess, waitForEnd } from "../system/process-identity.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
@@ -27,18 +28,29 @@ const NET_ADMIN = 12;
 /** How long dnsmasq may take to act on a signal or a release, in milliseconds. It takes about ten. */
 const PATIENCE = 2000;
 
+export interface DnsmasqServerOptions {
+  /** The network's own folder. */
+  readonly folder: string;
+  /** The folder of {@link ServedFiles}. */
+  readonly served: string;
+  /** The name of the server's cgroup. */
+  readonly cgroup: string;
+  readonly spawn: Spawn;
+}
+
 /**
- * The DHCP and DNS server of one network: a dnsmasq that outlives this process and that any process finds again. Call
- * it under the network's lock.
+ * The DHCP and DNS server of one network: a dnsmasq that outlives this process and its service, and that any process
+ * finds again. Call it under the network's lock.
  */
 export class DnsmasqServer {
   readonly #folder: string;
   readonly #served: ServedFiles;
+  readonly #cgroup: string;
   readonly #spawn: Spawn;
 
-  /** `folder` is the network's, `served` that of {@link ServedFiles}. */
-  constructor(options: { readonly folder: string; readonly served: string; readonly spawn: Spawn }) {
+  constructor(options: DnsmasqServerOptions) {
     this.#folder = options.folder;
+    this.#cgroup = options.cgroup;
     this.#served = new ServedFiles(options.served);
     this.#spawn = options.spawn;
   }
@@ -106,7 +118,7 @@ export class DnsmasqServer {
     // dnsmasq's first process ends when the daemon serves, or says on stderr why it cannot. An abort must not come in
     // between: a half-started server cannot be found again.
     try {
-      await this.#spawn(["sh", "-c", START, "sh", ...this.#arguments]);
+      await this.#spawn(inOwnCgroup(this.#cgroup, ["sh", "-c", START, "sh", ...this.#arguments]));
     } catch (error) {
       throw portTaken(config, error) ?? error;
     }
@@ -114,15 +126,8 @@ export class DnsmasqServer {
 
   async #end(): Promise<void> {
     const identity = await this.find();
-    if (identity === undefined) return;
-    await signalProcess(identity, "SIGTERM");
-    try {
-      await waitForEnd(identity, { timeout: PATIENCE });
-    } catch (error) {
-      if (!isInstanceError(error, "ERR_TIMEOUT")) throw error;
-      await signalProcess(identity, "SIGKILL");
-      await waitForEnd(identity);
-    }
+    if (identity !== undefined) await end(identity);
+    await removeOwnCgroup(this.#cgroup);
   }
 
   async #forget(config: NetworkConfig, ended: (lease: Lease) => boolean): Promise<void> {
@@ -183,6 +188,17 @@ export class DnsmasqServer {
 
   #file(kind: "conf" | "pid" | "log" | "leases"): string {
     return join(this.#folder, `dnsmasq.${kind}`);
+  }
+}
+
+async function end(identity: ProcessIdentity): Promise<void> {
+  await signalProcess(identity, "SIGTERM");
+  try {
+    await waitForEnd(identity, { timeout: PATIENCE });
+  } catch (error) {
+    if (!isInstanceError(error, "ERR_TIMEOUT")) throw error;
+    await signalProcess(identity, "SIGKILL");
+    await waitForEnd(identity);
   }
 }
 

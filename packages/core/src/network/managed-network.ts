@@ -44,7 +44,8 @@ export class ManagedNetwork {
     this.folder = options.folder;
     this.#hostId = options.hostId;
     this.#spawn = options.spawn;
-    this.#server = new DnsmasqServer(options);
+    const { folder, served, spawn, name, hostId } = options;
+    this.#server = new DnsmasqServer({ folder, served, spawn, cgroup: `pileus-${hostId}-${name}.dnsmasq` });
   }
 
   definition(): Promise<NetworkConfig | undefined> {

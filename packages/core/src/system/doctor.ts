@@ -6,6 +6,7 @@ import type { DoctorReport } from "../contract/host.ts";
 import type { AnyDriver, HostReport } from "../driver/backend.ts";
 import { whyNoCell } from "./cell.ts";
 import { readCgroupLayout } from "./cgroup.ts";
+import { findCgroupPlace } from "./own-cgroup.ts";
 
 type Facts = HostReport["facts"];
 
@@ -44,6 +45,7 @@ async function probeMachine(root: string): Promise<HostReport> {
     { name: "kernel", value: `${release()} ${process.arch}` },
     { name: "user", value: process.getuid?.() === 0 ? "root" : `uid ${process.getuid?.()}` },
     { name: "cgroups", value: cgroups() },
+    { name: "cgroups of our own", value: ownCgroups() },
     { name: "disk", value: await diskSpace(root) },
     { name: "unpacking", value: unpacking() },
   ];
@@ -53,6 +55,14 @@ async function probeMachine(root: string): Promise<HostReport> {
 function cgroups(): string {
   const layout = readCgroupLayout();
   return `${layout.kind}, at ${layout.hierarchies.map(({ path }) => path).join(" ")}`;
+}
+
+/** Whether what outlives this process also outlives its service. */
+function ownCgroups(): string {
+  const place = findCgroupPlace();
+  if (place.kind === "scope") return "scopes of systemd, one for each machine and each server of a network";
+  if (place.kind === "folders") return "at the root of each hierarchy";
+  return `none (${place.reason}): machines and servers of networks end when a service manager stops this service`;
 }
 
 /** Whether the tool that unpacks images is confined to its folder. */

@@ -24,7 +24,8 @@ const record: Spawn = async (argv) => {
   started.push(argv);
   return { stdout: "", stderr: "", exitCode: 0 };
 };
-const server = (spawn: Spawn = record) => new DnsmasqServer({ folder, served: join(folder, "served"), spawn });
+const server = (spawn: Spawn = record) =>
+  new DnsmasqServer({ folder, served: join(folder, "served"), cgroup: `pileus-test-${process.pid}`, spawn });
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "pileus-dnsmasq-"));

@@ -22,11 +22,16 @@ afterEach(() => place[Symbol.asyncDispose]());
 
 describe("a managed network", () => {
   it(
-    "lives on when its creator is killed, and is found by the next process",
+    "lives on when its creator and everything in its cgroup is killed, and is found by the next process",
     requires(NEEDS, async () => {
       const creator = await place.startCreator(-1);
       await creator.kill();
       const before = await place.serverPid();
+      const [its, ours] = [
+        await readFile(`/proc/${before}/cgroup`, "utf8"),
+        await readFile("/proc/self/cgroup", "utf8"),
+      ];
+      for (const line of its.trim().split("\n")) expect(ours).not.toContain(line);
       expect(await place.networks.get(NAME)).toMatchObject({ up: true });
       expect(await place.networks.create({ name: NAME })).toMatchObject({ up: true });
       expect(await place.serverPid()).toBe(before);

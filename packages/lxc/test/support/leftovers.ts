@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { processArguments } from "@pileus/core/driver";
+import { cgroupsOf } from "../../../../test-support/cgroups.ts";
 
 /** What is left on this machine of any container of a root: processes, mounts, cgroups, liblxc's locks. */
 export async function leftovers(root: string): Promise<readonly string[]> {
@@ -33,12 +34,6 @@ async function processesOf(id: string): Promise<readonly string[]> {
 async function mountsOf(id: string): Promise<readonly string[]> {
   const lines = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
   return lines.filter((line) => line.includes(id)).map((line) => `mount ${line.split(" ")[4]}`);
-}
-
-async function cgroupsOf(id: string): Promise<readonly string[]> {
-  const hierarchies = (await readdir("/sys/fs/cgroup")).map((name) => join("/sys/fs/cgroup", name));
-  const folders = ["/sys/fs/cgroup", ...hierarchies];
-  return (await Promise.all(folders.map((folder) => entries(folder, (name) => name.includes(id))))).flat();
 }
 
 async function entries(folder: string, isLeft: (name: string) => boolean): Promise<readonly string[]> {

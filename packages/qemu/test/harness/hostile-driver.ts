@@ -80,7 +80,7 @@ export class HostileMachines implements AsyncDisposable {
     };
     const agent = new AgentLink(open);
     await agent.session();
-    return new QemuRunning({ instance, releaseLock, identity, qmp, agent });
+    return new QemuRunning({ instance, releaseLock, cgroup: `pileus-hostile-${instance.uuid}`, identity, qmp, agent });
   }
 
   async #startMonitor(): Promise<FakeMonitor> {

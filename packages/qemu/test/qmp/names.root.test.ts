@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { listenUnix } from "@pileus/core/driver";
+import { listenUnix, removeOwnCgroup } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { expect, it } from "vitest";
 import { startQemu } from "../../src/qemu-process.ts";
@@ -13,11 +13,12 @@ it(
   requires(["binary:qemu-system-x86_64"], async () => {
     const folder = await mkdtemp(join(tmpdir(), "pileus-qmp-names-"));
     const path = join(folder, "qmp.sock");
+    const cgroup = `pileus-qmp-names-${process.pid}`;
     const descriptor = listenUnix(path);
     const monitor = ["-chardev", "socket,id=m,fd=3,server=on,wait=off", "-mon", "chardev=m,mode=control"];
     const argv = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", ...monitor];
     try {
-      await startQemu(argv, { cwd: folder, log: join(folder, "log"), descriptors: [descriptor] });
+      await startQemu(argv, { cgroup, cwd: folder, log: join(folder, "log"), descriptors: [descriptor] });
       await using client = await QmpClient.connect(path, { greetingTimeout: 30_000 });
       const schema = (await client.call("query-qmp-schema")) as readonly { "meta-type": string; name: string }[];
       const names = (type: string) => schema.filter((entry) => entry["meta-type"] === type).map(({ name }) => name);
@@ -27,6 +28,7 @@ it(
       await client.closed;
     } finally {
       closeSync(descriptor);
+      await removeOwnCgroup(cgroup);
       await rm(folder, { recursive: true });
     }
   }),

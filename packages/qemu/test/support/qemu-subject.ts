@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildRuntimeDrive } from "@pileus/agent";
@@ -7,6 +7,7 @@ import { type Images, openHost } from "@pileus/core";
 import { processArguments, spawn } from "@pileus/core/driver";
 import { type DriverSubject, FIXTURE_USER, lacking, makeBusyboxRootfs } from "@pileus/core/testing";
 import { cacheFolder } from "../../../../scripts/setup/folders.mjs";
+import { cgroupsOf } from "../../../../test-support/cgroups.ts";
 import { BootAssetSupply } from "../../src/boot-assets.ts";
 import { qemu } from "../../src/index.ts";
 import { KernelSupply } from "../../src/kernel/supply.ts";
@@ -66,11 +67,19 @@ export function qemuSubject(machine: "q35" | "microvm", module: string): DriverS
     greedy: { argv: ["dd", "if=/dev/zero", "of=/dev/null", "bs=150M", "count=1"] },
     prints: { stream: "console", text: /init: up/ },
     crash: { how: "kill", module },
-    leftovers: async (root) => [...(await machinesOf(root)), ...(await portsOf(networkOf(root)))],
+    leftovers: async (root) => [
+      ...(await machinesOf(root)),
+      ...(await portsOf(networkOf(root))),
+      ...(await cgroupsOf(await hostId(root))).filter((name) => name.endsWith(".qemu")),
+    ],
     // The processor is emulated, and other work runs on this host.
     deadline: 60_000,
     needs: MACHINE_NEEDS,
   };
+}
+
+async function hostId(root: string): Promise<string> {
+  return (JSON.parse(await readFile(join(root, "host.json"), "utf8")) as { id: string }).id;
 }
 
 /** The processes whose arguments name files of the root. */

@@ -1,9 +1,10 @@
+import { randomUUID } from "node:crypto";
 import type { Host } from "../../contract/host.ts";
 import type { InstanceInfo } from "../../contract/instance.ts";
 import type { AnyDriver } from "../../driver/backend.ts";
 import { Transcript } from "./expect.ts";
 import { type AnyInstance, createConfig, type Fixture } from "./fixture.ts";
-import { endProcess, startProcess } from "./process.ts";
+import { endService, startProcess } from "./process.ts";
 import type { DriverSubject } from "./subject.ts";
 
 /** The state of an instance at the moment when its host dies. */
@@ -56,7 +57,8 @@ export async function liveUntilKilled(
 }
 
 /**
- * Lets a host die while it has instances; then calls `meanwhile` for each instance that runs. The fixture's own host on
+ * Lets a host die while it has instances, with everything that is in the cgroup of its process, as a service manager
+ * ends a service; then calls `meanwhile` for each instance that runs. The fixture's own host on
  * the folder is disposed before, so that the next host has not seen anything of this.
  */
 export async function crashHost(
@@ -76,7 +78,8 @@ export async function crashHost(
     for (const info of running) await meanwhile(info);
     return;
   }
-  const child = startProcess(subject.crash.module, "liveUntilKilled", [root, victims]);
+  const service = `pileus-kit-${randomUUID()}`;
+  const child = startProcess(subject.crash.module, "liveUntilKilled", [root, victims], service);
   const output = new Transcript(child.stdout);
   const errors = new Transcript(child.stderr);
   try {
@@ -86,10 +89,10 @@ export async function crashHost(
     const delay = Math.max(0, ...victims.map((victim) => victim.delay ?? 0));
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
     const running = meanwhile === undefined ? [] : await look(fixture);
-    await endProcess(child);
+    await endService(child, service);
     for (const info of running) await meanwhile?.(info);
   } finally {
-    await endProcess(child);
+    await endService(child, service);
   }
 }
 

@@ -1,0 +1,91 @@
+import { randomBytes } from "node:crypto";
+import { accessSync, constants, existsSync } from "node:fs";
+import { join } from "node:path";
+import { type CgroupLayout, readCgroupLayout } from "./cgroup.ts";
+import { findTool } from "./find-tool.ts";
+import { removeCgroup } from "./remove-cgroup.ts";
+
+/**
+ * Where a process gets a cgroup of its own on this host.
+ *
+ * - `scope`: in a transient scope that systemd makes, because a cgroup tree has one writer (systemd's "Control Group APIs
+ *   and Delegation").
+ * - `folders`: in a folder at the root of each of these mounts, as liblxc does it.
+ * - `none`: nowhere. It stays in the cgroup of this process.
+ */
+export type CgroupPlace =
+  | { readonly kind: "scope" }
+  | { readonly kind: "folders"; readonly mounts: readonly string[] }
+  | { readonly kind: "none"; readonly reason: string };
+
+/** Finds the place for cgroups of our own. Starts no process and changes nothing. */
+export function findCgroupPlace(layout: CgroupLayout = readCgroupLayout()): CgroupPlace {
+  if (process.geteuid?.() !== 0) return { kind: "none", reason: "only root may make one" };
+  // sd_booted(3).
+  if (existsSync("/run/systemd/system") && findTool("systemd-run") !== undefined) return { kind: "scope" };
+  const mounts = layout.hierarchies.map(({ path }) => path).filter(isWritable);
+  if (mounts.length > 0) return { kind: "folders", mounts };
+  return { kind: "none", reason: layout.hierarchies.length === 0 ? "none is mounted" : "they are read-only here" };
+}
+
+/**
+ * The command line of a program that outlives the service that starts it: the process enters a cgroup of its own, then
+ * becomes the program, with the same pid, descriptors and standard streams. A service manager ends a service by killing
+ * everything in the service's cgroup (systemd.kill(5), KillMode=), also what has a session of its own.
+ *
+ * Where no cgroup can be made the command line is `argv`. If the cgroup cannot be entered all the same, the process ends
+ * with 1 and the reason on stderr, and the program does not run.
+ *
+ * `name` is unique on this machine and without a `/`. The cgroup has no limits. Remove it by {@link removeOwnCgroup}.
+ */
+export function inOwnCgroup(name: string, argv: readonly string[], place = findCgroupPlace()): readonly string[] {
+  if (place.kind === "none") return argv;
+  if (place.kind === "folders") {
+    const folders = place.mounts.map((mount) => join(mount, name));
+    return ["sh", "-c", enter(folders.length), "sh", ...folders, ...argv];
+  }
+  // systemd may still know the scope of an earlier process when the next one starts: each has its own name.
+  const unit = `${name}-${randomBytes(4).toString("hex")}.scope`;
+  return ["systemd-run", "--scope", "--quiet", "--collect", `--unit=${unit}`, ...SCOPE, "--", ...argv];
+}
+
+/**
+ * Kills what is left in the cgroups of this name and removes them. systemd removes a scope by itself when its last
+ * process has ended. Idempotent.
+ */
+export async function removeOwnCgroup(name: string, layout: CgroupLayout = readCgroupLayout()): Promise<void> {
+  await Promise.all(layout.hierarchies.map(({ path }) => removeCgroup(join(path, name))));
+}
+
+/**
+ * A script that makes and enters the folders that are its first arguments, then becomes the program behind them.
+ * cgroup-v1/cpusets.rst: no process enters a set without processors and memory.
+ */
+function enter(count: number): string {
+  const folders = Array.from({ length: count }, (_, index) => `"\${${index + 1}}"`).join(" ");
+  return `mkdir -p ${folders} || exit 1
+for folder in ${folders}; do
+  for set in cpuset.cpus cpuset.mems; do
+    [ ! -e "$folder/$set" ] || [ ! -e "\${folder%/*}/$set" ] || cat "\${folder%/*}/$set" >"$folder/$set" || exit 1
+  done
+  echo $$ >"$folder/cgroup.procs" || exit 1
+done
+shift ${count}
+exec "$@"`;
+}
+
+/**
+ * Without the default dependencies the scope is not stopped when a shutdown begins, but with the last processes of the
+ * host: until then a service can ask its machines to halt. system.slice is never stopped either (systemd.special(7)).
+ */
+const SCOPE = ["--slice=system.slice", "--property=DefaultDependencies=no"] as const;
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    // EROFS, also for root.
+    return false;
+  }
+}

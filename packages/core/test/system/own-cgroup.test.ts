@@ -1,0 +1,58 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { inOwnCgroup } from "../../src/system/own-cgroup.ts";
+
+const ARGV = ["printf", "%s,", "a b", "--", "$HOME"];
+
+describe("the command line of a program in a cgroup of its own", () => {
+  let mounts: string[];
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "pileus-cgroup-"));
+    mounts = [join(folder, "unified"), join(folder, "cpuset")];
+    for (const mount of mounts) await mkdir(mount);
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const run = (argv: readonly string[]) => execFileSync(argv[0] as string, argv.slice(1), { encoding: "utf8" });
+
+  it("is the program's where no cgroup can be made", () => {
+    expect(inOwnCgroup("one", ARGV, { kind: "none", reason: "only root may make one" })).toBe(ARGV);
+  });
+
+  it("enters the cgroup of each mount, and then becomes the program with the same arguments", async () => {
+    expect(run(inOwnCgroup("one", ARGV, { kind: "folders", mounts }))).toBe("a b,--,$HOME,");
+    const pids = await Promise.all(mounts.map((mount) => readFile(join(mount, "one", "cgroup.procs"), "utf8")));
+    expect(pids[0]).toMatch(/^\d+\n$/);
+    expect(pids[1]).toBe(pids[0]);
+    // A process enters no cpuset of version 1 without processors and memory: a set of its parent's.
+    const [, cpuset = ""] = mounts;
+    for (const set of ["cpuset.cpus", "cpuset.mems"]) {
+      await writeFile(join(cpuset, set), "0-3\n");
+      await writeFile(join(cpuset, "one", set), "\n");
+    }
+    run(inOwnCgroup("one", ARGV, { kind: "folders", mounts }));
+    expect(await readFile(join(cpuset, "one", "cpuset.cpus"), "utf8")).toBe("0-3\n");
+    expect(await readdir(join(mounts[0] ?? "", "one"))).toEqual(["cgroup.procs"]);
+  });
+
+  it("does not become the program when it cannot enter the cgroup", async () => {
+    await writeFile(join(folder, "file"), "");
+    const argv = inOwnCgroup("one", ["sh", "-c", "echo ran"], { kind: "folders", mounts: [join(folder, "file")] });
+    expect(() => run(argv)).toThrow(/Not a directory/);
+  });
+
+  it("asks systemd for a scope with another name at each call, which no shutdown ends before the rest of the host", () => {
+    const [one, other] = [inOwnCgroup("one", ARGV, { kind: "scope" }), inOwnCgroup("one", ARGV, { kind: "scope" })];
+    expect(one).toEqual([
+      ..."systemd-run --scope --quiet --collect".split(" "),
+      expect.stringMatching(/^--unit=one-[0-9a-f]{8}\.scope$/),
+      ..."--slice=system.slice --property=DefaultDependencies=no --".split(" "),
+      ...ARGV,
+    ]);
+    expect(other).not.toEqual(one);
+  });
+});
