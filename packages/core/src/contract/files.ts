@@ -108,8 +108,8 @@ export interface InstanceFiles {
   /**
    * Replaces the content of a file atomically: readers see all of the old content or all of the new. Resolves when the
    * new content is in place. An abort or a failing source leaves the old content and no temporary file; so does the end
-   * of this process where the file system inside supports O_TMPFILE (ext4, xfs, btrfs, tmpfs, overlayfs since Linux
-   * 6.1). The parent folder must exist. An existing file keeps its owner and mode, unless others are given.
+   * of this process where the file system inside supports O_TMPFILE (ext4, xfs, btrfs, tmpfs, overlayfs of a recent Linux,
+   * but not yet of 6.1). The parent folder must exist. An existing file keeps its owner and mode, unless others are given.
    *
    * A file that is itself a mount point (`mount -o bind`) cannot be replaced. The new content is copied into it once
    * all of it has arrived; meanwhile readers may see part of it. The file must belong to the instance: else the call

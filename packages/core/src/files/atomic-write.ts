@@ -76,7 +76,8 @@ function openNameless(
   try {
     fd = access.createFile(facts, () => openSync(folder.path("."), O_RDWR | O_TMPFILE, 0o600));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EOPNOTSUPP") return undefined;
+    // EOPNOTSUPP, as Node names it.
+    if ((error as NodeJS.ErrnoException).code === "ENOTSUP") return undefined;
     throw error;
   }
   setMode(fd, facts.mode);
