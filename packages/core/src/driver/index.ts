@@ -97,6 +97,7 @@ export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/id
 export { mountMemory, mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
 export { mountsBelow } from "../system/mounts.ts";
 export { inOwnCgroup, removeOwnCgroup } from "../system/own-cgroup.ts";
+export { canMountOverlay, type ReadHostFile } from "../system/overlay.ts";
 export {
   identifyChild,
   identifyProcess,

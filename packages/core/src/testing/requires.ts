@@ -1,5 +1,6 @@
-import { accessSync, constants, readFileSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { canMountOverlay } from "../system/overlay.ts";
 
 /** What a test needs of the machine. */
 export type Need =
@@ -39,7 +40,7 @@ export function lacking(need: Need): string | undefined {
     case "cgroup2":
       return accessible("/sys/fs/cgroup/cgroup.controllers") ? undefined : "/sys/fs/cgroup is not cgroup2";
     case "overlay":
-      return /\toverlay$/m.test(readFileSync("/proc/filesystems", "utf8")) ? undefined : "the kernel has no overlayfs";
+      return canMountOverlay() ? undefined : "the kernel has no overlayfs";
     case "tun":
       return accessible("/dev/net/tun", constants.W_OK) ? undefined : "/dev/net/tun cannot be opened";
     case "binary":
