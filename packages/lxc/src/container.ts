@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Abortable, ConfigError, isInstanceError } from "@pileus/core";
 import { allOrNothing, refusedArguments, waitForEnd } from "@pileus/core/driver";
+import { parserPath } from "./apparmor.ts";
 import { containerConfig } from "./config/container-config.ts";
 import { renderConfig } from "./config/render.ts";
 import { ContainerRunning } from "./container-running.ts";
@@ -29,7 +30,9 @@ export async function launchContainer(spec: ContainerSpec, options: Abortable = 
     writeFileSync(config, renderConfig(containerConfig(spec, facts)), { mode: 0o600 });
     writeInitHelper(spec);
     using verdict = new InitVerdict(initVerdict, spec.init.argv[0] ?? "");
-    return new ContainerRunning(spec, facts, await startMonitor(facts.tools.start, spec, verdict, options));
+    const path = parserPath(facts.apparmor);
+    const monitor = await startMonitor(facts.tools.start, spec, verdict, { ...options, path });
+    return new ContainerRunning(spec, facts, monitor);
   });
 }
 

@@ -1,6 +1,7 @@
-import { accessSync, constants, readFileSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { HostError } from "@pileus/core";
 import { type CgroupLayout, findTool, type Missing, missingTool, readCgroupLayout } from "@pileus/core/driver";
+import { readApparmor } from "./apparmor.ts";
 import type { ConfigFacts } from "./config/container-config.ts";
 
 /** What a launch must know about the host. */
@@ -34,7 +35,7 @@ export function readHostFacts(): HostFacts {
     cgroups: readCgroupLayout(),
     tools: { start: requireTool("lxc-start"), attach: requireTool("lxc-attach") },
     seccompProfile: findSeccompProfile(),
-    apparmor: hasApparmor(),
+    apparmor: readApparmor(),
   };
 }
 
@@ -52,14 +53,5 @@ export function findSeccompProfile(): string | undefined {
     return SECCOMP_PROFILE;
   } catch {
     return undefined;
-  }
-}
-
-function hasApparmor(): boolean {
-  try {
-    return readFileSync("/sys/module/apparmor/parameters/enabled", "latin1").trim() === "Y";
-  } catch {
-    // The kernel was built without it.
-    return false;
   }
 }

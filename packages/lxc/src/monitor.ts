@@ -37,13 +37,17 @@ export interface Monitor {
 /** The time limit of a start until PID 1 is there, in milliseconds. It takes tens of milliseconds. */
 const START_TIME = 60_000;
 
-/** Starts PID 1. Resolves when it runs: its program was executed. Needs the configuration in place. */
+/**
+ * Starts PID 1. Resolves when it runs: its program was executed. Needs the configuration in place. `path` is the PATH
+ * of lxc-start.
+ */
 export async function startMonitor(
   tool: string,
   spec: ContainerSpec,
   verdict: Pick<InitVerdict, "accept">,
-  options: Abortable,
+  options: Abortable & { readonly path: string | undefined },
 ): Promise<Monitor> {
+  const { path } = options;
   options.signal?.throwIfAborted();
   const { log } = containerPaths(spec);
   makeLog(log);
@@ -53,9 +57,8 @@ export async function startMonitor(
   try {
     child = launch(argv, {
       stdio: ["ignore", ...stdio],
-      // A PATH without newuidmap, which would look into /etc/subuid, where root usually has no line. Root writes the
-      // map itself.
-      env: inheritedVariables(spec.init.env ?? {}),
+      // No PATH, or one without newuidmap: root writes the map itself.
+      env: { ...inheritedVariables(spec.init.env ?? {}), ...(path === undefined ? {} : { PATH: path }) },
     });
   } finally {
     for (const fd of stdio) if (typeof fd === "number") closeSync(fd);

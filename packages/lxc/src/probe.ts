@@ -1,7 +1,15 @@
-import { readFile } from "node:fs/promises";
 import { release } from "node:os";
 import type { Abortable, HostReport } from "@pileus/core";
-import { type CgroupLayout, findTool, type Missing, missingTools, readCgroupLayout, spawn } from "@pileus/core/driver";
+import {
+  type CgroupLayout,
+  canMountOverlay,
+  findTool,
+  type Missing,
+  missingTools,
+  readCgroupLayout,
+  spawn,
+} from "@pileus/core/driver";
+import { describeApparmor, missingApparmor, readApparmor } from "./apparmor.ts";
 import { findSeccompProfile, missingRoot } from "./host-facts.ts";
 
 /** The tools and the packages of Debian that have them. */
@@ -21,13 +29,15 @@ const MIN_KERNEL = [5, 19] as const;
 /** Whether containers can run on this host, for every driver that uses liblxc. Changes nothing. */
 export async function probeRuntime(options: Abortable = {}): Promise<HostReport> {
   const cgroups = readCgroupLayout();
-  const [overlay, version] = await Promise.all([hasOverlay(), liblxcVersion(options)]);
+  const apparmor = readApparmor();
+  const version = await liblxcVersion(options);
   const missing = [
     ...missingRoot(),
     ...missingTools(TOOLS),
     ...missingLiblxc(version),
-    ...missingKernel(overlay),
+    ...missingKernel(canMountOverlay()),
     ...missingCgroups(cgroups, version),
+    ...missingApparmor(apparmor),
   ];
   return {
     usable: missing.length === 0,
@@ -36,6 +46,7 @@ export async function probeRuntime(options: Abortable = {}): Promise<HostReport>
       { name: "liblxc", value: version ?? "absent" },
       { name: "kernel", value: release() },
       { name: "cgroups", value: cgroups.kind },
+      { name: "apparmor", value: describeApparmor(apparmor) },
       {
         name: "seccomp",
         value: findSeccompProfile() ?? "no profile is installed: containers may use every system call",
@@ -74,10 +85,6 @@ function missingCgroups(cgroups: CgroupLayout, version: string | undefined): rea
   if (version === undefined || majorOf(version) < 7 || cgroups.kind === "unified") return [];
   const fix = "boot with systemd.unified_cgroup_hierarchy=1, or install lxc 6";
   return [{ need: "cgroup2", reason: `liblxc ${version} refuses a ${cgroups.kind} layout`, fix }];
-}
-
-async function hasOverlay(): Promise<boolean> {
-  return /\boverlay$/m.test(await readFile("/proc/filesystems", "latin1"));
 }
 
 async function liblxcVersion(options: Abortable): Promise<string | undefined> {

@@ -9,6 +9,7 @@ import {
   unmountBelow,
   waitForEnd,
 } from "@pileus/core/driver";
+import { removeProfile } from "./apparmor.ts";
 import { removeCgroups } from "./cgroups.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { removeEmptyFolder } from "./empty-folder.ts";
@@ -75,6 +76,7 @@ async function releaseHost(spec: ReleaseSpec): Promise<void> {
   for (const { hostInterface } of spec.nics) await removeInterface(hostInterface);
   await closeRoot(spec);
   await unmountBelow(init);
+  removeProfile(spec);
   rmSync(lock, { force: true });
   for (const folder of [init, dirname(lock), lxcpath]) removeEmptyFolder(folder);
 }

@@ -96,8 +96,8 @@ export { hostFailure } from "../system/host-failure.ts";
 export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/idmap.ts";
 export { mountMemory, mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
 export { mountsBelow } from "../system/mounts.ts";
-export { inOwnCgroup, removeOwnCgroup } from "../system/own-cgroup.ts";
 export { canMountOverlay, type ReadHostFile } from "../system/overlay.ts";
+export { inOwnCgroup, removeOwnCgroup } from "../system/own-cgroup.ts";
 export {
   identifyChild,
   identifyProcess,

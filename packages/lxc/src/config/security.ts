@@ -1,10 +1,11 @@
+import { type Apparmor, apparmorEntries } from "../apparmor.ts";
 import type { ContainerSpec } from "../container-spec.ts";
 import type { ConfigEntry } from "./render.ts";
 
 export interface SecurityFacts {
   /** The seccomp profile of the host, if it has one. */
   readonly seccompProfile: string | undefined;
-  readonly apparmor: boolean;
+  readonly apparmor: Apparmor;
 }
 
 /**
@@ -14,7 +15,8 @@ export interface SecurityFacts {
 const DROPPED = ["mac_admin", "mac_override", "sys_time", "sys_module", "sys_rawio"];
 
 /** What the kernel lets the container do: its ids, capabilities and system calls. */
-export function securityEntries({ idmap, init }: ContainerSpec, facts: SecurityFacts): readonly ConfigEntry[] {
+export function securityEntries(spec: ContainerSpec, facts: SecurityFacts): readonly ConfigEntry[] {
+  const { idmap, init } = spec;
   return [
     ...(idmap === undefined
       ? [["lxc.cap.drop", DROPPED.join(" ")] as const]
@@ -24,7 +26,6 @@ export function securityEntries({ idmap, init }: ContainerSpec, facts: SecurityF
         ]),
     ...(init.noNewPrivileges ? [["lxc.no_new_privs", 1] as const] : []),
     ...(facts.seccompProfile === undefined ? [] : [["lxc.seccomp.profile", facts.seccompProfile] as const]),
-    // Without AppArmor, liblxc would warn about its own default.
-    ...(facts.apparmor ? [] : [["lxc.apparmor.profile", "unconfined"] as const]),
+    ...apparmorEntries(spec, facts.apparmor),
   ];
 }

@@ -26,7 +26,7 @@ describe("a container's configuration", () => {
     const { init, sysctls: _sysctls, tmpfs: _tmpfs, ...rest } = PROGRAM_SPEC;
     const spec = { ...rest, idmap: FULL_SPEC.idmap, init: { argv: init.argv, haltSignal: 9 } };
     const keys = containerConfig(spec, UNIFIED_FACTS).map(([key]) => key);
-    for (const key of ["environment", "sysctl", "no_new_privs", "cap.drop", "seccomp.profile", "apparmor.profile"])
+    for (const key of ["environment", "sysctl", "no_new_privs", "cap.drop", "seccomp.profile"])
       expect(keys.filter((found) => found.startsWith(`lxc.${key}`))).toEqual([]);
     expect(containerConfig(spec, UNIFIED_FACTS)).toContainEqual(["lxc.init.cwd", "/"]);
   });

@@ -66,11 +66,11 @@ const V1 = ["cpu", "memory", "devices", "freezer", "pids"].map(
 export const LEGACY_FACTS: ConfigFacts = {
   cgroups: parseCgroupLayout(V1.join("\n"), () => ""),
   seccompProfile: "/usr/share/lxc/config/common.seccomp",
-  apparmor: false,
+  apparmor: { kind: "absent" },
 };
 
 export const UNIFIED_FACTS: ConfigFacts = {
   cgroups: parseCgroupLayout("41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", () => "cpu memory pids"),
   seccompProfile: undefined,
-  apparmor: true,
+  apparmor: { kind: "generated", parser: "/usr/sbin/apparmor_parser" },
 };

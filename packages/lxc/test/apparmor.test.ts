@@ -1,0 +1,48 @@
+import { HostError } from "@pileus/core";
+import { expect, it } from "vitest";
+import { type Apparmor, apparmorEntries, missingApparmor, parseProfiles } from "../src/apparmor.ts";
+
+const idmap = { base: 100_000, count: 65_536 };
+const unprivileged = { name: "web", idmap };
+const privileged = { name: "web", idmap: undefined };
+const GENERATED: Apparmor = { kind: "generated", parser: "/usr/sbin/apparmor_parser" };
+const loaded = (...profiles: string[]): Apparmor => ({ kind: "loaded", profiles: new Set(profiles) });
+
+it("leaves a container alone where the kernel has no AppArmor", () => {
+  expect(apparmorEntries(unprivileged, { kind: "absent" })).toEqual([["lxc.apparmor.profile", "unconfined"]]);
+});
+
+it.each([unprivileged, privileged])("confines by a generated profile in which systemd can mount", (spec) => {
+  expect(apparmorEntries(spec, GENERATED)).toEqual([
+    ["lxc.apparmor.profile", "generated"],
+    ["lxc.apparmor.allow_nesting", 1],
+  ]);
+});
+
+it.each([
+  [unprivileged, "lxc-container-default-with-nesting"],
+  [privileged, "lxc-container-default-cgns"],
+])("takes a profile that is loaded where there is no parser", (spec, profile) => {
+  expect(apparmorEntries(spec, loaded("other", profile))).toEqual([["lxc.apparmor.profile", profile]]);
+});
+
+it.each([
+  [unprivileged, loaded("lxc-container-default-cgns")],
+  [privileged, loaded("lxc-container-default-with-nesting")],
+  [unprivileged, loaded()],
+])("refuses to start what would not be confined, and says what to install", (spec, apparmor) => {
+  expect(() => apparmorEntries(spec, apparmor)).toThrow(HostError);
+  expect(() => apparmorEntries(spec, apparmor)).toThrow(/apparmor_parser .*apt-get install apparmor/);
+});
+
+it("tells doctor() what is missing", () => {
+  expect(missingApparmor({ kind: "absent" })).toEqual([]);
+  expect(missingApparmor(GENERATED)).toEqual([]);
+  expect(missingApparmor(loaded("lxc-container-default-with-nesting"))).toEqual([]);
+  expect(missingApparmor(loaded("lxc-container-default"))).toMatchObject([{ need: "binary:apparmor_parser" }]);
+});
+
+it("reads the names of loaded profiles, which may have blanks and brackets", () => {
+  const text = "lxc-container-default (enforce)\n/usr/bin/man (complain)\na (b) c (enforce)\n";
+  expect(parseProfiles(text)).toEqual(new Set(["lxc-container-default", "/usr/bin/man", "a (b) c"]));
+});
