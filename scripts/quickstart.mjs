@@ -12,4 +12,4 @@ const missing = await installPackages(say);
 await prepareWorkspace(say);
 if (missing.length > 0) say(`going on without ${missing.join(", ")}: what needs them will say so`);
 
-process.exitCode = (await runSource("examples/quickstart/main.ts")) ? 0 : 1;
+process.exitCode = (await runSource(["examples/quickstart/main.ts"])) ? 0 : 1;

@@ -1,6 +1,8 @@
 // Every tier from a bare checkout. Ends with the sums: `N passed, N failed`.
 //   --matrix     the type and unit tiers on the other supported Node versions too
-//   --only TIER  one of check, unit, root, matrix
+//   --stock      the tier of stock hosts too, at the end
+//   --only TIER  one of check, unit, root, matrix, stock
+//   --suite NAME the suite of the tier stock to run: bookworm, trixie; several may be given. Default: all
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, relative } from "node:path";
@@ -15,7 +17,7 @@ const VITEST = ["node_modules/vitest/vitest.mjs", "run"];
 
 const say = (line) => console.log(`[test] ${line}`);
 const argv = process.argv.slice(2);
-const TIERS = ["check", "unit", "root", "matrix"];
+const TIERS = ["check", "unit", "root", "matrix", "stock"];
 const only = argv.includes("--only") ? (argv[argv.indexOf("--only") + 1] ?? "") : undefined;
 if (only !== undefined && !TIERS.includes(only)) {
   console.error(`--only "${only}": no such tier; there are ${TIERS.join(", ")}`);
@@ -79,6 +81,23 @@ async function vitest(name, projects, { node, env } = {}) {
   }
 }
 
+/** Runs checks within stock hosts and adds their figures. */
+async function stock(suites) {
+  const folder = mkdtempSync(join(tmpdir(), "pileus-tally-"));
+  const file = join(folder, "report.json");
+  await runSource(["stock/main.ts", ...suites.flatMap((suite) => ["--suite", suite]), "--report", file]);
+  try {
+    for (const { suite, step, check: name, ok, skipped, error } of JSON.parse(readFileSync(file, "utf8"))) {
+      tally[skipped === undefined ? (ok ? "passed" : "failed") : "skipped"] += 1;
+      if (!ok) failures.push(`${suite}: ${step}: ${name}\n${error}`);
+    }
+  } catch (error) {
+    check(`stock: no report (${error.message})`, false);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 say(`downloads and state: ${cacheFolder()}`);
 restoreForwardingAtExit();
 const missing = await installPackages(say);
@@ -105,7 +124,7 @@ if (wanted("root")) {
     const onError = (text) => {
       errors += text;
     };
-    check("quickstart", await runSource("examples/quickstart/main.ts", { onError }), errors);
+    check("quickstart", await runSource(["examples/quickstart/main.ts"], { onError }), errors);
   }
 }
 if (only === "matrix" || (only === undefined && argv.includes("--matrix"))) {
@@ -128,6 +147,10 @@ if (only === "matrix" || (only === undefined && argv.includes("--matrix"))) {
       rmSync(probe, { recursive: true, force: true });
     }
   }
+}
+
+if (only === "stock" || (only === undefined && argv.includes("--stock"))) {
+  await stock(argv.filter((_, index) => argv[index - 1] === "--suite"));
 }
 
 for (const failure of failures) console.log(`\nFAILED ${failure}`);

@@ -41,8 +41,8 @@ export async function run(argv, { env = process.env, onError } = {}) {
  * Runs a program of this repository from its sources, by Node with tsx loaded: the command `tsx` would kill a program
  * that does not react to an interrupt within 60 ms.
  */
-export function runSource(file, options) {
-  return run([process.execPath, "--import", "tsx", "--conditions=@pileus/source", file], options);
+export function runSource([file, ...argv], options) {
+  return run([process.execPath, "--import", "tsx", "--conditions=@pileus/source", file, ...argv], options);
 }
 
 /** pnpm in the version that the workspace pins, without installing it. */

@@ -10,7 +10,7 @@ import { buildImage } from "./build-image.ts";
 const { name, uid, gid, groupId } = FIXTURE_USER;
 
 /** Prints `up`, and ends at SIGTERM. */
-const PROGRAM = ["/bin/sh", "-c", "trap 'exit 0' TERM; echo up; while :; do sleep 2147483647 & wait $!; done"];
+export const PROGRAM = ["/bin/sh", "-c", "trap 'exit 0' TERM; echo up; while :; do sleep 2147483647 & wait $!; done"];
 
 /** For the conformance kit, which loads this a second time in a process that it kills. */
 export const subject: DriverSubject = {

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { assertAllAlive, removeAll } from "../inside/alive.ts";
+import { nameOf } from "../inside/application.ts";
+import { DRIVERS, FACTOR, NETWORK, open } from "../inside/host.ts";
+
+describe("after a reboot of the host", () => {
+  let host: Awaited<ReturnType<typeof open>>;
+  before(async () => {
+    host = await open();
+  });
+  after(async () => {
+    await host[Symbol.asyncDispose]();
+    await removeAll();
+  });
+
+  it("instances are stopped, and their end is lost", async () => {
+    for (const driver of DRIVERS) {
+      const { state, exit } = await (await host.get(nameOf(driver))).inspect();
+      assert.deepEqual([state, exit?.reason], ["stopped", "lost"]);
+    }
+  });
+  it("a network says that it is down", async () => {
+    assert.equal((await host.networks.get(NETWORK.name)).up, false);
+  });
+  it("a start raises the network again, and instances have their files, limits and names", async () => {
+    for (const driver of DRIVERS) {
+      const instance = await host.get(nameOf(driver));
+      await instance.start();
+      await instance.ready({ timeout: 30_000 * FACTOR });
+    }
+    await assertAllAlive();
+  });
+});

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { leftovers } from "../../packages/lxc/test/support/leftovers.ts";
+import { apparmorLabels, apparmorTraces, debianImage, FACTOR, open, ROOT, sh } from "../inside/host.ts";
+
+const timeout = 120_000 * FACTOR;
+
+/** The kernel lets nobody but its own root mount these; the units fail in every unprivileged container. */
+const FAIL_ANYWHERE = ["sys-kernel-config.mount", "sys-kernel-debug.mount"];
+
+for (const privileged of [false, true])
+  describe(`Debian with systemd in a${privileged ? " privileged" : "n unprivileged"} container`, () => {
+    const name = privileged ? "debian-privileged" : "debian";
+    let host: Awaited<ReturnType<typeof open>>;
+    let debian: Awaited<ReturnType<(typeof host)["create"]>>;
+    before(async () => {
+      host = await open();
+    });
+    after(() => host[Symbol.asyncDispose]());
+
+    it("boots", async () => {
+      const image = await debianImage(host.images);
+      debian = await host.create({ driver: "lxc", name, image, limits: { memory: "512MiB" }, lxc: { privileged } });
+      await debian.start();
+      await debian.ready({ timeout });
+    });
+    it("has no failed unit", async () => {
+      await debian.run(["systemctl", "is-system-running", "--wait"], { timeout });
+      const { stdout } = await debian.run(["systemctl", "--failed", "--no-legend", "--plain"], { check: true });
+      const failed = stdout.split("\n").flatMap((line) => line.split(" ")[0] || []);
+      assert.deepEqual(
+        failed.filter((unit) => privileged || !FAIL_ANYWHERE.includes(unit)),
+        [],
+        sh("dmesg | grep 'apparmor=\"DENIED\"' | tail -5 || true"),
+      );
+    });
+    it("runs a service with PrivateTmp, ProtectSystem=strict and the like", async () => {
+      const settings = ["PrivateTmp=yes", "ProtectSystem=strict", "ProtectHome=yes", "PrivateDevices=yes"];
+      const argv = [
+        "systemd-run",
+        "--wait",
+        "--pipe",
+        ...settings.flatMap((setting) => ["-p", setting]),
+        "echo",
+        "fine",
+      ];
+      const { stdout } = await debian.run(argv, { timeout, check: true });
+      assert.match(stdout, /fine/);
+    });
+    it("is confined by AppArmor", () => {
+      for (const label of apparmorLabels(name)) assert.match(label, /^lxc-.*\(enforce\)$/m);
+    });
+    it("stops, and leaves nothing when it is deleted", async () => {
+      await debian.stop({ timeout });
+      await debian.delete();
+      assert.deepEqual(await leftovers(ROOT), []);
+      assert.deepEqual(apparmorTraces(name), []);
+    });
+  });

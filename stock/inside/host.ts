@@ -1,0 +1,94 @@
+/** What the checks share: the host, its images, and configurations of instances. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Image, type Images, openHost } from "@pileus/core";
+import { makeBusyboxRootfs } from "@pileus/core/testing";
+import { lxc } from "@pileus/lxc";
+import { oci } from "@pileus/oci";
+
+/** Where this is run: the folder of the application. */
+const APPLICATION = new URL("../../", import.meta.url).pathname;
+export const ROOT = "/var/lib/pileus";
+export const NETWORK = { name: "app0" };
+export const DRIVERS = ["lxc", "oci"] as const;
+
+/** How many times slower this host is than the one that time limits are for: see measure.ts. */
+export const FACTOR = Number(process.env["PILEUS_FACTOR"] ?? 1);
+
+export const open = () => openHost({ root: ROOT, drivers: [lxc(), oci()] });
+
+/** A small image for the driver. Imported once. */
+export async function image(images: Images, driver: "lxc" | "oci"): Promise<Image> {
+  if (driver === "oci") return await images.import(`oci:${APPLICATION}oci/layout:bb`, { aliases: ["oci"] });
+  const known = (await images.list()).find(({ aliases }) => aliases.includes("lxc"));
+  if (known !== undefined) return known;
+  const folder = mkdtempSync(join(tmpdir(), "pileus-image-"));
+  try {
+    await makeBusyboxRootfs(join(folder, "rootfs"));
+    return await images.import(join(folder, "rootfs"), { aliases: ["lxc"] });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** A small Debian with systemd. */
+export function debianImage(images: Images): Promise<Image> {
+  return images.import(`${APPLICATION}debian.tar.zst`, { aliases: ["debian"] });
+}
+
+export const LIMITS = { memory: "64MiB", cpu: 0.5, processes: 60 };
+
+/** An instance with limits and a nic. */
+export function config(driver: "lxc" | "oci", name: string) {
+  return {
+    driver,
+    name,
+    image: driver,
+    limits: LIMITS,
+    devices: { eth0: { type: "nic" as const, network: NETWORK.name } },
+  };
+}
+
+/** Waits for what gives no event. */
+export async function until(what: string, isSo: () => boolean): Promise<void> {
+  for (const end = performance.now() + 60_000 * FACTOR; !isSo(); await sleep(200))
+    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
+}
+
+/** Runs a shell command of this host; its output, or an error with it. */
+export function sh(command: string): string {
+  const { status, stdout, stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${command}: exit ${status}: ${stdout}${stderr}`);
+  return stdout.trim();
+}
+
+/**
+ * The AppArmor labels of all processes of a container, as the host sees them. A process inside sees its own label
+ * within the container's namespace of profiles, where nothing confines it.
+ */
+export function apparmorLabels(name: string): string[] {
+  const pids = sh(`cat $(find /sys/fs/cgroup/pileus-*-${name} -name cgroup.procs)`).split("\n");
+  return pids.map((pid) => readFileSync(`/proc/${pid}/attr/current`, "utf8"));
+}
+
+/** What is left of AppArmor's profile of a container: in the kernel, and in the parser's cache. */
+export function apparmorTraces(name: string): string[] {
+  const profiles = `grep -F 'lxc-${name}_<' /sys/kernel/security/apparmor/profiles`;
+  const folders = "/sys/kernel/security/apparmor/policy/namespaces /var/cache/lxc /run/pileus";
+  return sh(`${profiles}; find ${folders} -name 'lxc-${name}_*'; true`)
+    .split("\n")
+    .filter((line) => line !== "");
+}
+
+/** The values of files of an instance's cgroup. */
+export function cgroupValues(name: string, files: readonly string[]): string[] {
+  const folder = readdirSync("/sys/fs/cgroup").find(
+    (entry) => entry.startsWith("pileus-") && entry.endsWith(`-${name}`),
+  );
+  return files.map((file) =>
+    readFileSync(join("/sys/fs/cgroup", folder ?? `no cgroup of ${name}`, file), "utf8").trim(),
+  );
+}

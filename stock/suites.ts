@@ -1,0 +1,48 @@
+/** A release of Debian, and what a run asks of it. */
+export interface Suite {
+  readonly name: string;
+  /** The packages of the host that boots, beside those of the variant `minbase`. */
+  readonly packages: readonly string[];
+  /** Whether Node comes with the packages. Otherwise the host gets a copy of the Node that runs this. */
+  readonly ownNode: boolean;
+  readonly steps: readonly Step[];
+}
+
+/** `reboot` boots the host again; every other step is a file of `checks/`, without its extension. */
+export type Step = "reboot" | (string & {});
+
+/** What somebody installs on a plain Debian server to use Pileus, and what such a server has anyway. */
+const PACKAGES = [
+  ...["systemd-sysv", "dbus", "udev", "kmod", "libpam-systemd", "procps", "iproute2", "systemd-resolved"],
+  ...["linux-image-cloud-amd64", "apparmor", "ca-certificates", "libstdc++6"],
+  ...["lxc", "lxcfs", "uidmap", "dnsmasq-base", "nftables", "skopeo", "squashfs-tools", "e2fsprogs", "qemu-utils"],
+  ...["busybox-static", "xz-utils", "zstd", "rsync"],
+];
+
+/** The steps in the order of their worth. */
+export const SUITES: readonly Suite[] = [
+  {
+    name: "bookworm",
+    packages: PACKAGES,
+    ownNode: false,
+    steps: [
+      "doctor",
+      "life",
+      "apparmor",
+      "system-container",
+      "service",
+      "crash",
+      "leave-running",
+      "reboot",
+      "after-reboot",
+      "kit-lxc",
+      "kit-oci",
+    ],
+  },
+  {
+    name: "trixie",
+    packages: [...PACKAGES, "nodejs", "qemu-system-x86"],
+    ownNode: true,
+    steps: ["doctor", "life", "apparmor", "system-container", "service"],
+  },
+];
