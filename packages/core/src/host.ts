@@ -24,6 +24,7 @@ import { parseHostOptions } from "./engine/host-options.ts";
 import { Layout } from "./engine/layout.ts";
 import { type EngineParts, openEngine } from "./engine/open-engine.ts";
 import { type RecoveryIssue, recover } from "./engine/recover.ts";
+import { restoreNetworks } from "./engine/restore-networks.ts";
 import { create } from "./engine/verbs/create.ts";
 import { ephemeral } from "./engine/verbs/ephemeral.ts";
 import { find } from "./engine/verbs/find.ts";
@@ -78,6 +79,8 @@ export async function openHostWith<const D extends AnyDriver>(
     try {
       watchInstances(engine);
       const issues = await recover(engine, signal);
+      await restoreNetworks(engine, signal);
+      signal?.throwIfAborted();
       // The class implements at run time what the overloads of the interface say in types.
       return new OpenHost(engine, closing, issues, parts.probeNetworks) as unknown as Host<D>;
     } catch (error) {

@@ -3,7 +3,12 @@ import type { Abortable } from "./abortable.ts";
 
 /** A managed network: its definition with its address, and its current state. */
 export interface NetworkInfo extends NetworkConfig {
-  /** Whether the bridge and its DHCP and DNS server are up. */
+  /**
+   * Whether it works as a whole: the bridge with its address, its rules in the host's firewall, forwarding, and its DHCP
+   * and DNS server. False also where `ip` or `nft` is missing. A network on which instances run is brought up again when
+   * a host opens, when one of them starts, and within 15 s while somebody iterates over `watch()`; `doctor()` says
+   * what is wrong.
+   */
   readonly up: boolean;
 }
 
@@ -15,7 +20,7 @@ export interface NetworkInfo extends NetworkConfig {
 export interface Networks {
   /**
    * Defines a network and brings it up. For an existing network with the same definition it changes nothing, except
-   * that it brings the network up again after a reboot. Aborting a first create undoes it. @throws {AlreadyExistsError}
+   * that it brings the network up again if it is down. Aborting a first create undoes it. @throws {AlreadyExistsError}
    * when a network of that name has another definition, or another program made an interface of that name. @throws
    * {ConfigError} when the address overlaps a network that the machine is on.
    * @throws {HostError} when a tool, or the right to use it, is missing; nothing was touched then.

@@ -6,7 +6,15 @@ import { EventQueue } from "./event-queue.ts";
 /** Delivers all events of one host to listeners and watchers. */
 export class EventBus {
   readonly #taps = new Set<EventTap>();
+  readonly #onWatched: () => () => void;
+  #watches = 0;
+  #unwatched = () => {};
   #closed = false;
+
+  /** `onWatched` is called when somebody begins to watch, and its result when nobody watches any more. */
+  constructor(onWatched: () => () => void = () => () => undefined) {
+    this.#onWatched = onWatched;
+  }
 
   publish(event: InstanceEvent): void {
     for (const tap of this.#taps) tap.deliver(event);
@@ -14,10 +22,22 @@ export class EventBus {
 
   /** Gives a reader its events: all, or those of one instance. */
   tap(instance?: string): EventTap {
-    const tap: EventTap = new EventTap(instance, () => this.#taps.delete(tap));
+    const tap: EventTap = new EventTap(instance, {
+      close: () => this.#taps.delete(tap),
+      watch: () => this.#watch(),
+    });
     this.#taps.add(tap);
     if (this.#closed) tap.close();
     return tap;
+  }
+
+  #watch(): () => void {
+    if (this.#watches === 0) this.#unwatched = this.#onWatched();
+    this.#watches += 1;
+    return () => {
+      this.#watches -= 1;
+      if (this.#watches === 0) this.#unwatched();
+    };
   }
 
   /** Ends all readers; later readers end at once. */
@@ -25,6 +45,13 @@ export class EventBus {
     this.#closed = true;
     for (const tap of this.#taps) tap.close();
   }
+}
+
+/** What a reader tells the bus. */
+interface Tapped {
+  close(): void;
+  /** A loop begins. Returns the function to call when it has ended. */
+  watch(): () => void;
 }
 
 /**
@@ -35,12 +62,12 @@ export class EventTap {
   readonly emitter = new EventEmitter() as Emitter<InstanceEvents>;
   readonly #instance: string | undefined;
   readonly #queues = new Set<EventQueue>();
-  readonly #onClose: () => void;
+  readonly #tapped: Tapped;
   #closed = false;
 
-  constructor(instance: string | undefined, onClose: () => void) {
+  constructor(instance: string | undefined, tapped: Tapped) {
     this.#instance = instance;
-    this.#onClose = onClose;
+    this.#tapped = tapped;
   }
 
   /** Called by the bus. */
@@ -75,7 +102,9 @@ export class EventTap {
   watch(options: Abortable = {}): AsyncIterable<InstanceEvent> {
     const { signal } = options;
     const abort = () => queue.fail(signal?.reason);
+    const ended = this.#tapped.watch();
     const queue = new EventQueue(() => {
+      ended();
       this.#queues.delete(queue);
       signal?.removeEventListener("abort", abort);
     });
@@ -90,7 +119,7 @@ export class EventTap {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#onClose();
+    this.#tapped.close();
     for (const queue of this.#queues) queue.close();
     // After the events that were delivered before have reached the listeners.
     queueMicrotask(() => this.emitter.removeAllListeners());

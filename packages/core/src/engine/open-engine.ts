@@ -9,6 +9,7 @@ import type { Layout } from "./layout.ts";
 import { Lifetimes } from "./lifetimes.ts";
 import type { ImageStore, ImageUsers, NetworkManager } from "./ports.ts";
 import { Records } from "./records.ts";
+import { keepNetworksUp } from "./restore-networks.ts";
 import { makeRootFolders, rootError } from "./root-folder.ts";
 import { endExpired } from "./verbs/expire.ts";
 import { allRecords } from "./verbs/list.ts";
@@ -63,7 +64,7 @@ export async function openEngine(
       signal,
     }),
     networks: await parts.openNetworks({ folder: layout.networks, hostId: id }),
-    events: new EventBus(),
+    events: new EventBus(() => keepNetworksUp(engine)),
     instances: new Map(),
     lifetimes: new Lifetimes((name) => track(engine, endExpired(engine, name)), closing),
     closing,

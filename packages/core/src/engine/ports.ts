@@ -50,13 +50,21 @@ export interface NetworkManager extends Networks, AsyncDisposable {
   attachments(owner: NicOwner, options?: Abortable): Promise<readonly NicAttachment[]>;
   /** Called before each launch: brings the owner's networks up again after a reboot. */
   bringUp(owner: NicOwner, options?: Abortable): Promise<void>;
+  /**
+   * Brings up again those networks of instances with these UUIDs that do not work as a whole. Rejects only with the
+   * reason of its signal: {@link issues} tells what could not be brought up.
+   */
+  restore(uuids: ReadonlySet<string>, options?: Abortable): Promise<void>;
   /** Releases all reservations. Idempotent. */
   release(owner: NicOwner, options?: Abortable): Promise<void>;
-  /** The files that cannot be read, for `doctor()`. Reads only. */
+  /** The files that cannot be read and the networks that are down, for `doctor()`. Changes nothing. */
   issues(): Promise<readonly NetworkIssue[]>;
 }
 
-/** A file of a network that cannot be read; `reason` names it. Calls that need it fail with the same reason. */
+/**
+ * A file of a network that cannot be read, which `reason` names: calls that need it fail with the same reason. Or why
+ * the network is down.
+ */
 export interface NetworkIssue {
   readonly network: string;
   readonly reason: string;

@@ -10,6 +10,7 @@ import { type ProcessIdentity, processArguments, signalProcess, waitForEnd } fro
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
 import { readIfThere } from "./definition.ts";
+import { hostResolves } from "./host-resolves.ts";
 import { type Lease, parseLeases, sendDhcpReleases, withoutLeases } from "./lease.ts";
 import { renderDnsmasq } from "./render-dnsmasq.ts";
 import type { Reservation } from "./reservation.ts";
@@ -168,7 +169,7 @@ export class DnsmasqServer {
   }
 
   #render(config: NetworkConfig): string {
-    return renderDnsmasq({ ...config, served: this.#served.folder });
+    return renderDnsmasq({ ...config, resolves: hostResolves(), served: this.#served.folder });
   }
 
   /** The server's argv; its last argument identifies it. */

@@ -14,7 +14,7 @@ import { readDefinition, readIfThere, readStored, unlessDamaged, writeDefinition
 import { DnsmasqServer } from "./dnsmasq-server.ts";
 import { applyFirewall, isFirewallApplied, removeFirewall } from "./firewall.ts";
 import { enableForwarding, isForwarding } from "./forwarding.ts";
-import { removeInterface } from "./link.ts";
+import { interfaceNames, joinBridge, type LinkOptions, removeInterface } from "./link.ts";
 import { planReservation, type Reservation, ReservationSchema } from "./reservation.ts";
 import { parseSubnet, renderAddress } from "./subnet.ts";
 
@@ -27,6 +27,19 @@ export interface ManagedNetworkOptions {
   readonly hostId: string;
   readonly spawn: Spawn;
 }
+
+const BRIDGE_FAULTS: Readonly<Record<BridgeState, string | undefined>> = {
+  absent: "it has no bridge",
+  foreign: "an interface that this root did not make has its name",
+  down: "its bridge is down or not complete",
+  up: undefined,
+};
+
+const PART_FAULTS = [
+  "its rules are not in the host's firewall",
+  "the host does not forward IPv4",
+  "its DHCP and DNS server does not run, or not as it should",
+] as const;
 
 /**
  * One network: its files and what it has on the machine. It takes no locks: call functions that change something under
@@ -52,8 +65,13 @@ export class ManagedNetwork {
     return readDefinition(this.#definitionPath);
   }
 
-  /** Whether the bridge is up with its address and the server runs. Starts no process. */
-  async isUp(config: NetworkConfig): Promise<boolean> {
+  /** Whether everything works. Starts no process for a network without a bridge or a server. */
+  async isUp(config: NetworkConfig, options: Abortable = {}): Promise<boolean> {
+    return (await this.#looksUp(config)) && (await this.faults(config, options)).length === 0;
+  }
+
+  /** Whether the bridge is up with its address and the server runs. */
+  async #looksUp(config: NetworkConfig): Promise<boolean> {
     // proc_net(5), `route`: lists a network only while its interface is up; addresses are hexadecimal in the host's
     // byte order.
     const routes = readIfThere("/proc/self/net/route") ?? "";
@@ -64,15 +82,17 @@ export class ManagedNetwork {
     return routes.split("\n").some((route) => route.startsWith(line)) && (await this.#server.find()) !== undefined;
   }
 
-  /** Whether everything works, checked closely: bridge, rules, forwarding and server. */
-  async isWhole(config: NetworkConfig, options: Abortable = {}): Promise<boolean> {
-    const parts = await Promise.all([
-      this.bridge(options, config.ipv4.address).then((state) => state === "up"),
-      isFirewallApplied(config, this.#spawn, options),
+  /** The parts that do not work, in words: bridge, rules, forwarding, server. Empty if the network is whole. */
+  async faults(config: NetworkConfig, options: Abortable = {}): Promise<readonly string[]> {
+    const [bridge, ...parts] = await Promise.all([
+      this.bridge(options, config.ipv4.address),
+      isFirewallApplied(config, this.#listedRules, this.#spawn, options),
       isForwarding(),
       this.#server.isCurrent(config),
     ]);
-    return parts.every(Boolean);
+    return [BRIDGE_FAULTS[bridge], ...parts.map((works, part) => (works ? undefined : PART_FAULTS[part]))].filter(
+      (fault) => fault !== undefined,
+    );
   }
 
   bridge(options: Abortable = {}, address = ""): Promise<BridgeState> {
@@ -96,16 +116,21 @@ export class ManagedNetwork {
     if (state === "absent") assertUsableSubnet(config.ipv4.address, takenByRoutes(await readRoutes(link), this.name));
     await raiseBridge(facts, state, link);
     await enableForwarding();
-    await applyFirewall(config, this.#spawn, options);
+    await applyFirewall(config, this.#listedRules, this.#spawn, options);
     // A reservation that cannot be read only keeps its own instance from starting.
-    const reservations = await Promise.all(
-      (await this.#holders()).map((uuid) => unlessDamaged(this.reservation(uuid))),
-    );
-    await this.#server.ensure(
-      config,
-      reservations.filter((reservation) => reservation !== undefined),
-    );
+    const held = await Promise.all((await this.holders()).map((uuid) => unlessDamaged(this.reservation(uuid))));
+    const reservations = held.filter((reservation) => reservation !== undefined);
+    await this.#server.ensure(config, reservations);
+    if (state === "absent") await this.#rejoin(reservations, link);
     options.signal?.throwIfAborted();
+  }
+
+  /** Puts the nics of running instances on a bridge that was made anew. */
+  async #rejoin(reservations: readonly Reservation[], options: LinkOptions): Promise<void> {
+    const present = await interfaceNames();
+    for (const { nics } of reservations)
+      for (const { hostInterface } of nics)
+        if (present.has(hostInterface)) await joinBridge(hostInterface, this.name, options);
   }
 
   /**
@@ -128,7 +153,7 @@ export class ManagedNetwork {
 
   async reservations(): Promise<readonly Reservation[]> {
     const found: Reservation[] = [];
-    for (const uuid of await this.#holders()) {
+    for (const uuid of await this.holders()) {
       const reservation = await this.reservation(uuid);
       if (reservation !== undefined) found.push(reservation);
     }
@@ -141,7 +166,7 @@ export class ManagedNetwork {
 
   /** Why files of this network cannot be read, one text for each; empty if all can. */
   async damage(): Promise<readonly string[]> {
-    const holders = await this.#holders();
+    const holders = await this.holders();
     const reads = [this.definition(), ...holders.map((uuid) => this.reservation(uuid))];
     const failures = (await Promise.allSettled(reads)).filter((result) => result.status === "rejected");
     return failures.map(({ reason }) => (reason instanceof Error ? reason.message : String(reason)));
@@ -179,10 +204,15 @@ export class ManagedNetwork {
   }
 
   /** The instances with reservations here, by UUID. */
-  async #holders(): Promise<readonly string[]> {
+  async holders(): Promise<readonly string[]> {
     const files = await namesIn(join(this.folder, "reservations"));
     // Other names are temporary files that a crash left.
     return files.filter((file) => file.endsWith(".json")).map((file) => file.slice(0, -".json".length));
+  }
+
+  /** How nft lists the rules. */
+  get #listedRules(): string {
+    return join(this.folder, "nftables.listed");
   }
 
   get #definitionPath(): string {

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Abortable } from "../contract/abortable.ts";
-import { AlreadyExistsError, InUseError, NotFoundError } from "../contract/errors.ts";
+import { AlreadyExistsError, InUseError, isInstanceError, NotFoundError } from "../contract/errors.ts";
 import type { NetworkInfo } from "../contract/networks.ts";
 import { allOrNothing } from "../driver/cleanup.ts";
 import { acquireLock } from "../engine/lock.ts";
@@ -52,6 +52,8 @@ class ManagedNetworks implements NetworkManager {
   readonly #hostId: string;
   readonly #spawn: Spawn;
   readonly #runFolder: string;
+  /** Why networks could not be restored, by name. */
+  readonly #failures = new Map<string, string>();
 
   constructor(options: OpenNetworksOptions) {
     this.#folder = options.folder;
@@ -74,9 +76,9 @@ class ManagedNetworks implements NetworkManager {
     });
   }
 
-  async get(name: string): Promise<NetworkInfo> {
-    const info = isName(name) ? await this.#find(name) : undefined;
-    if (info === undefined) throw new NotFoundError("network", name, { hint: "make it with networks.create()" });
+  async get(name: string, options: Abortable = {}): Promise<NetworkInfo> {
+    const info = isName(name) ? await this.#find(name, options) : undefined;
+    if (info === undefined) throw noNetwork(name);
     return info;
   }
 
@@ -84,7 +86,7 @@ class ManagedNetworks implements NetworkManager {
     const found: NetworkInfo[] = [];
     for (const name of await this.#names()) {
       options.signal?.throwIfAborted();
-      const info = await unlessDamaged(this.#find(name));
+      const info = await unlessDamaged(this.#find(name, options));
       if (info !== undefined) found.push(info);
     }
     return found;
@@ -103,7 +105,7 @@ class ManagedNetworks implements NetworkManager {
 
   async reserve(owner: NicOwner, devices: Devices, options: Abortable = {}): Promise<readonly NicAttachment[]> {
     const wanted = byNetwork(devices);
-    for (const name of wanted.keys()) await this.get(name);
+    for (const name of wanted.keys()) if (!(await this.#isDefined(name))) throw noNetwork(name);
     await allOrNothing(async (undo) => {
       for (const [name, nics] of wanted)
         await this.#locked(name, options, async (network) => {
@@ -133,24 +135,62 @@ class ManagedNetworks implements NetworkManager {
       await this.#locked(name, options, async (network) => this.#raise(network, await defined(network), options));
   }
 
+  async restore(uuids: ReadonlySet<string>, options: Abortable = {}): Promise<void> {
+    const restoring = (await this.#names()).map(async (name) => {
+      try {
+        const network = this.#network(name);
+        if (!(await network.holders()).some((uuid) => uuids.has(uuid))) return;
+        const isWhole = (await network.faults(await defined(network), options)).length === 0;
+        // Checked again under the lock: another process may be raising it.
+        if (!isWhole)
+          await this.#locked(name, options, async (held) => this.#raise(held, await defined(held), options));
+        this.#failures.delete(name);
+      } catch (error) {
+        this.#failures.set(name, error instanceof Error ? error.message : String(error));
+      }
+    });
+    await Promise.all(restoring);
+    options.signal?.throwIfAborted();
+  }
+
   async release(owner: NicOwner, options: Abortable = {}): Promise<void> {
     for (const name of await this.#holding(owner)) await this.#release(name, owner, options);
   }
 
   async issues(): Promise<readonly NetworkIssue[]> {
     const found: NetworkIssue[] = [];
-    for (const network of await this.#names())
+    for (const network of await this.#names()) {
       for (const reason of await this.#network(network).damage()) found.push({ network, reason });
+      const faults = await this.#faults(network);
+      if (faults.length > 0) found.push({ network, reason: this.#down(network, faults) });
+    }
     return found;
   }
 
-  // No state is held between calls: bridges and servers belong to the machine.
+  /** None where they cannot be told: the definition is damaged, or tools are missing. */
+  async #faults(name: string): Promise<readonly string[]> {
+    const network = this.#network(name);
+    const config = await unlessDamaged(network.definition());
+    return config === undefined ? [] : await unlessMissing(network.faults(config), []);
+  }
+
+  #down(network: string, faults: readonly string[]): string {
+    const failure = this.#failures.get(network);
+    const remedy = "the next start of an instance on it, or networks.create() with the same definition, brings it up";
+    return `it is down: ${faults.join("; ")}: ${failure === undefined ? remedy : `it could not be raised: ${failure}`}`;
+  }
+
+  // No resource is held between calls: bridges and servers belong to the machine.
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  async #find(name: string): Promise<NetworkInfo | undefined> {
+  async #find(name: string, options: Abortable): Promise<NetworkInfo | undefined> {
     const network = this.#network(name);
     const config = await network.definition();
-    return config === undefined ? undefined : { ...config, up: await network.isUp(config) };
+    return config === undefined ? undefined : { ...config, up: await isUp(network, config, options) };
+  }
+
+  async #isDefined(name: string): Promise<boolean> {
+    return isName(name) && (await this.#network(name).definition()) !== undefined;
   }
 
   #release(name: string, owner: NicOwner, options: Abortable): Promise<void> {
@@ -189,7 +229,8 @@ class ManagedNetworks implements NetworkManager {
   }
 
   async #raise(network: ManagedNetwork, config: NetworkConfig, options: Abortable): Promise<void> {
-    if (!(await network.isWhole(config, options))) await this.#onMachine(options, () => network.raise(config, options));
+    if ((await network.faults(config, options)).length > 0)
+      await this.#onMachine(options, () => network.raise(config, options));
   }
 
   async #holding(owner: NicOwner): Promise<readonly string[]> {
@@ -236,6 +277,25 @@ class ManagedNetworks implements NetworkManager {
 
 function isName(name: string): boolean {
   return InterfaceNameSchema.safeParse(name).success;
+}
+
+/** Whether a network works; false where the tools to tell are missing. */
+function isUp(network: ManagedNetwork, config: NetworkConfig, options: Abortable): Promise<boolean> {
+  return unlessMissing(network.isUp(config, options), false);
+}
+
+/** The result of `promise`; `otherwise` if a tool of the host is missing. */
+async function unlessMissing<T>(promise: Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (isInstanceError(error, "ERR_HOST")) return otherwise;
+    throw error;
+  }
+}
+
+function noNetwork(name: string): NotFoundError {
+  return new NotFoundError("network", name, { hint: "make it with networks.create()" });
 }
 
 async function defined(network: ManagedNetwork): Promise<NetworkConfig> {

@@ -3,6 +3,7 @@ import type { Abortable } from "../contract/abortable.ts";
 import { HostError, isInstanceError, type Missing } from "../contract/errors.ts";
 import { type findTool, missingTools } from "../system/find-tool.ts";
 import { spawn as run, type Spawn } from "../system/spawn.ts";
+import { hostResolves } from "./host-resolves.ts";
 
 /** The tools of managed networks, each with its Debian package. */
 const TOOLS = { ip: "iproute2", nft: "nftables", dnsmasq: "dnsmasq-base" } as const;
@@ -34,6 +35,8 @@ export async function probeNetwork(options: ProbeNetworkOptions = {}): Promise<N
     name: "net.ipv4.ip_forward",
     value: forward === "1" ? "1" : `${forward} (the first network sets it to 1)`,
   });
+  if (!hostResolves())
+    facts.push({ name: "/etc/resolv.conf", value: "missing, or a link to nothing: instances resolve only each other" });
   return { missing, facts };
 }
 

@@ -5,6 +5,8 @@ export interface DnsmasqFacts {
   readonly name: string;
   readonly ipv4: { readonly address: string };
   readonly dns: { readonly domain: string };
+  /** Whether the host has a resolv.conf. Without one, the server knows only the instances' names. */
+  readonly resolves: boolean;
   /**
    * The folder with `dns/`, and `dhcp/`, which the command line names; readable by the server's user. We choose its
    * path, so no character in it has a meaning to dnsmasq.
@@ -44,7 +46,7 @@ expand-hosts
 no-hosts
 domain-needed
 bogus-priv
-`;
+${facts.resolves ? "" : "no-resolv\n"}`;
 }
 
 /** The facts that dnsmasq serves to one nic. */

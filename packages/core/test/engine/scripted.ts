@@ -212,9 +212,10 @@ export const IMAGE: Image = {
   properties: {},
 };
 
-/** A store with one image, and networks with only `net0`, with its reservations. */
+/** A store with one image, and networks with only `net0`, with its reservations and what was restored. */
 export function smallParts() {
   const reserved = new Set<string>();
+  const restored: (readonly string[])[] = [];
   const unused = () => Promise.reject(new Error("not part of this test"));
   const images: ImageStore = {
     issues: async () => [],
@@ -244,6 +245,7 @@ export function smallParts() {
     },
     attachments: async () => [],
     bringUp: async () => {},
+    restore: async (uuids) => void restored.push([...uuids]),
     issues: async () => [],
     create: unused,
     list: unused,
@@ -251,19 +253,24 @@ export function smallParts() {
     [Symbol.asyncDispose]: async () => {},
   };
   const probeNetworks = async () => ({ missing: [], facts: [] });
-  return { reserved, parts: { openImages: async () => images, openNetworks: async () => networks, probeNetworks } };
+  return {
+    reserved,
+    restored,
+    parts: { openImages: async () => images, openNetworks: async () => networks, probeNetworks },
+  };
 }
 
 /** A root folder, on which hosts are opened one after another or side by side. Dispose it last. */
 export async function scriptedRoot(parent = tmpdir()) {
   const root = join(await mkdtemp(join(parent, "pileus-engine-")), "root");
   const scripted = new Scripted();
-  const { parts, reserved } = smallParts();
+  const { parts, reserved, restored } = smallParts();
   const hosts: AsyncDisposable[] = [];
   return {
     root,
     scripted,
     reserved,
+    restored,
     open: async <const C extends Capability = Capability>(capabilities?: readonly C[]) => {
       const host = await openHostWith({ root, drivers: [scripted.driver<C>(capabilities)] }, parts);
       hosts.push(host);

@@ -86,7 +86,10 @@ describe("the server of a network, when it starts", () => {
     const moved = spawnProcess("sh", argv, { stdio: ["pipe", "ignore", "ignore"] });
     const ended = once(moved, "exit");
     await writeFile(join(folder, "dnsmasq.pid"), `${moved.pid}\n`);
-    await writeFile(join(folder, "dnsmasq.conf"), renderDnsmasq({ ...config, served: join(folder, "served") }));
+    await writeFile(
+      join(folder, "dnsmasq.conf"),
+      renderDnsmasq({ ...config, resolves: true, served: join(folder, "served") }),
+    );
     expect(await server().find()).toMatchObject({ pid: moved.pid });
     expect(await server().isCurrent(config)).toBe(false);
     await server().ensure(config, []);

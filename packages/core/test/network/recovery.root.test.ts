@@ -1,6 +1,7 @@
 import { spawn as spawnProcess } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { removeInterface } from "../../src/network/link.ts";
@@ -70,7 +71,7 @@ describe("a managed network", () => {
       await place.networks.bringUp(owner("a"));
       expect(await place.networks.get(NAME)).toMatchObject({ up: true });
       expect(await place.networks.attachments(owner("a"))).toEqual([attachment]);
-      await spawn(`ip link set dev ${attachment.hostInterface} master ${NAME}`.split(" "));
+      // Its nic is on the new bridge.
       expect((await namespace.dhcp(place.folder))["ip"]).toBe(attachment.ipv4.address);
       const [b] = await place.networks.attachments(owner("b"));
       expect(await namespace.resolve("b.pileus", attachment.ipv4.gateway)).toEqual([b?.ipv4.address]);
@@ -83,6 +84,13 @@ describe("a managed network", () => {
       await place.networks.create({ name: NAME });
       await place.reserve("a");
       await spawn(["nft", "delete", "table", "inet", `pileus_${NAME}`]);
+      expect(await place.networks.get(NAME)).toMatchObject({ up: false });
+      expect(await place.networks.issues()).toEqual([
+        {
+          network: NAME,
+          reason: expect.stringMatching(/^it is down: its rules are not in the host's firewall: the next start/),
+        },
+      ]);
       const started: string[] = [];
       const recording = openNetworks({
         folder: join(place.folder, "networks"),
@@ -93,10 +101,66 @@ describe("a managed network", () => {
         },
       });
       await recording.bringUp(owner("a"));
+      expect(await place.networks.get(NAME)).toMatchObject({ up: true });
+      expect(await place.networks.issues()).toEqual([]);
       started.length = 0;
       await recording.bringUp(owner("a"));
       expect(started.toSorted()).toEqual(["ip", "nft"]); // a look at each, for nothing is amiss
       expect((await spawn(["nft", "list", "table", "inet", `pileus_${NAME}`])).stdout).toContain("masquerade");
+    }),
+  );
+
+  it(
+    "is restored for the instances on it, and tells why it could not be",
+    requires(NEEDS, async () => {
+      const { ipv4 } = await place.networks.create({ name: NAME });
+      await place.reserve("a");
+      const both = new Set([owner("a").uuid, owner("b").uuid]);
+      const breakIt = async () => {
+        process.kill(await place.serverPid(), "SIGKILL");
+        await spawn(["nft", "delete", "table", "inet", `pileus_${NAME}`]);
+      };
+      await breakIt();
+      await place.networks.restore(new Set([owner("b").uuid]));
+      expect(await place.networks.get(NAME)).toMatchObject({ up: false });
+      await place.networks.restore(both);
+      expect(await place.networks.get(NAME)).toMatchObject({ up: true });
+
+      await breakIt();
+      const [address = ""] = ipv4.address.split("/");
+      const squatter = createServer().listen(53, address);
+      await once(squatter, "listening");
+      await place.networks.restore(both);
+      const reason = expect.stringMatching(/server does not run.*it could not be raised: .*port:53/);
+      expect(await place.networks.issues()).toEqual([{ network: NAME, reason }]);
+      squatter.close();
+      await once(squatter, "close");
+      await place.networks.restore(both);
+      expect(await place.networks.issues()).toEqual([]);
+    }),
+  );
+
+  it(
+    "comes up where /etc/resolv.conf leads nowhere, and resolves its instances; and the outside again once it leads somewhere",
+    requires([...NEEDS, "binary:unshare", "overlay"], async () => {
+      // What the creator sees in its own mount namespace: the host's /etc, with a dangling link.
+      const etc = join(place.folder, "etc");
+      await mkdir(etc);
+      await symlink("/run/no-such-folder/resolv.conf", join(etc, "resolv.conf"));
+      const creator = await place.startCreator(-1, [
+        ..."unshare --mount sh -c".split(" "),
+        'mount -t overlay overlay -o "lowerdir=$0:/etc" /etc && exec "$@"',
+        etc,
+      ]);
+      expect(creator.said).toBe("created");
+      await creator.kill();
+      const conf = join(place.folder, "networks", NAME, "dnsmasq.conf");
+      expect(await readFile(conf, "utf8")).toContain("no-resolv");
+      const { attachment, namespace } = await place.instance("a");
+      await namespace.dhcp(place.folder);
+      expect(await namespace.resolve("a.pileus", attachment.ipv4.gateway)).toEqual([attachment.ipv4.address]);
+      await place.networks.restore(new Set([owner("a").uuid]));
+      expect(await readFile(conf, "utf8")).not.toContain("no-resolv");
     }),
   );
 

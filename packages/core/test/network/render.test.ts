@@ -7,6 +7,7 @@ const facts = {
   name: "pileus0",
   ipv4: { address: "10.90.0.1/24", nat: true },
   dns: { domain: "pileus" },
+  resolves: true,
   served: "/run/pileus-0123456789-pileus0",
 };
 const nics = [
@@ -32,6 +33,10 @@ describe("the rules of a network", () => {
 describe("the server of a network", () => {
   it("has the reviewed configuration", async () => {
     await expect(renderDnsmasq(facts)).toMatchFileSnapshot("golden/dnsmasq.conf");
+  });
+
+  it("does not look for the host's resolvers where it has none", () => {
+    expect(renderDnsmasq({ ...facts, resolves: false })).toBe(`${renderDnsmasq(facts)}no-resolv\n`);
   });
 
   it("gives each nic its own address for ever, and a name that dnsmasq cannot mistake for a keyword", () => {

@@ -48,6 +48,7 @@ export function fakeNetworks(): NetworkManager {
     },
     attachments: async ({ uuid }) => held.get(uuid) ?? [],
     bringUp: async () => undefined,
+    restore: async () => undefined,
     release: async ({ uuid }) => void held.delete(uuid),
     issues: async () => [],
     [Symbol.asyncDispose]: async () => undefined,
