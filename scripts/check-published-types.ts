@@ -37,11 +37,11 @@ const config: CreateConfig<"lxc"> = {
   devices: { eth0: { type: "nic", network: "net0", hwaddr: "02:00:00:00:00:01", ipv4: { address: "10.0.0.2" } } },
   env: {},
   labels: {},
-  lxc: { privileged: false, init: ["/init"], haltSignal: "SIGTERM" },
+  lxc: { privileged: false, idmap: { mode: "isolated", base: 3_000_000, size: 65_536 }, init: ["/init"], haltSignal: "SIGTERM" },
 };
 await host.create(config);
 await host.ephemeral({ driver: "qemu", ...base, qemu: { machine: "q35", rootSize: "1g", cpuModel: "max" } });
-await host.create({ ...base, driver: "oci", oci: { entrypoint: [], cmd: [], workdir: "/", user: "0", stopSignal: "SIGINT", privileged: false } });
+await host.create({ ...base, driver: "oci", oci: { entrypoint: [], cmd: [], workdir: "/", user: "0", stopSignal: "SIGINT", idmap: "shared" } });
 await host.networks.create({ name: "net0", ipv4: { address: "10.0.0.1/24", nat: true }, dns: { domain: "lab" } });
 await host.images.import({ type: "debian", suite: "trixie", packages: [], mirror: "", variant: "apt" });
 await host.images.import("x", { aliases: [], digest: "", architecture: "amd64", registry: { tlsVerify: true, certDir: "", authFile: "" } });

@@ -21,6 +21,7 @@ import type { Engine } from "./engine/engine.ts";
 import type { EventTap } from "./engine/events.ts";
 import { InstanceHandle } from "./engine/handle.ts";
 import { parseHostOptions } from "./engine/host-options.ts";
+import { instancesWithoutIds } from "./engine/ids.ts";
 import { Layout } from "./engine/layout.ts";
 import { type EngineParts, openEngine } from "./engine/open-engine.ts";
 import { type RecoveryIssue, recover } from "./engine/recover.ts";
@@ -158,8 +159,9 @@ class OpenHost {
     return this.#verb("examine the host", options, async (linked) => {
       linked.signal?.throwIfAborted();
       const images = await this.#engine.images.issues();
+      const recovery = [...this.#issues, ...(await instancesWithoutIds(this.#engine))];
       const issues = [
-        ...this.#issues.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason })),
+        ...recovery.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason })),
         ...[...this.#engine.lifetimes.failures].map(([name, reason]) => ({
           name: `instance "${name}"`,
           value: `its lifetime has ended, but it could not be stopped: ${reason}`,

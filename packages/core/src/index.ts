@@ -60,6 +60,7 @@ export { Deadline, type DeadlineOptions, type LinkedSignal, linkSignals } from "
 export * from "./model/config.ts";
 export * from "./model/device/device.ts";
 export { type Nic, type NicInput, type NicIpv4, NicSchema } from "./model/device/nic.ts";
+export type { IdmapMode, IdmapSettings, IdmapSettingsInput } from "./model/idmap.ts";
 export * from "./model/image.ts";
 export {
   type Limits,
@@ -76,3 +77,4 @@ export {
   type NetworkIpv4Input,
 } from "./model/network.ts";
 export { type Bytes, type BytesInput, BytesSchema } from "./model/units.ts";
+export type { Idmap } from "./system/idmap.ts";

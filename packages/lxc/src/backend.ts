@@ -4,10 +4,10 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Abortable, type ExitStatus, ImageError, type InstanceConfig, type LogStream } from "@pileus/core";
-import type { Backend, DriverContext, InstanceContext, Plan, Running } from "@pileus/core/driver";
+import type { Backend, DriverContext, IdmapRequest, InstanceContext, Plan, Running } from "@pileus/core/driver";
 import { adoptContainer, launchContainer } from "./container.ts";
 import type { ContainerSpec } from "./container-spec.ts";
-import { DEFAULT_IDMAP } from "./idmap.ts";
+import { containerIds, idmapRequest } from "./idmap.ts";
 import { detectInit, type InitSystem, parseInitSystem } from "./init-system.ts";
 import { lastExit } from "./last-exit.ts";
 import { containerLog } from "./log.ts";
@@ -34,6 +34,10 @@ export class LxcBackend implements Backend<LxcCapability> {
 
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
     return plan(before, after, refusals(after));
+  }
+
+  idmap(config: InstanceConfig): IdmapRequest | undefined {
+    return idmapRequest(config);
   }
 
   async materialize(instance: InstanceContext, options: Abortable): Promise<void> {
@@ -69,13 +73,14 @@ export class LxcBackend implements Backend<LxcCapability> {
 
   #container(instance: InstanceContext, init: InitSystem = UNKNOWN_INIT): ContainerSpec {
     const { name, config, tree } = instance;
+    const { idmap, mappedOnDisk } = containerIds(instance);
     if (tree.kind !== "layers")
       throw new ImageError(instance.image.fingerprint, "a container needs a tree of files, not a disk");
     return {
       name,
       hostId: this.#hostId,
-      root: { layers: tree.layers, folder: join(instance.folder, "root") },
-      idmap: sectionOf(instance).privileged ? undefined : DEFAULT_IDMAP,
+      root: { layers: tree.layers, mappedOnDisk, folder: join(instance.folder, "root") },
+      idmap,
       init: { ...init, env: config.env },
       run: instance.run,
       output: { kind: "console", file: join(instance.log, "console.log") },

@@ -37,6 +37,8 @@ export interface ContainerSpec {
 export interface RootSpec {
   /** Bottom first, in overlayfs' own form, with the owners of the image: `ImageTree.layers`. */
   readonly layers: readonly string[];
+  /** Whether the changes belong to ids of the host on disk, as earlier releases made them. Default false: to ids inside. */
+  readonly mappedOnDisk?: boolean | undefined;
   /** The folder with the instance's changes; {@link makeRoot} makes it, with its `work` beside it. */
   readonly folder: string;
 }

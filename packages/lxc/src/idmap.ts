@@ -1,4 +1,43 @@
-import type { Idmap } from "@pileus/core/driver";
+import type { IdmapSettings, InstanceConfig } from "@pileus/core";
+import type { Idmap, IdmapRequest, InstanceContext } from "@pileus/core/driver";
 
-/** The host ids of unprivileged containers: Debian's first subordinate range (useradd(8), SUB_UID_MIN). */
-export const DEFAULT_IDMAP: Idmap = { base: 100_000, count: 65_536 };
+/** The keys of a driver's section that say whose ids a container has. */
+export interface IdmapSection {
+  readonly privileged: boolean;
+  /** Default: isolated. */
+  readonly idmap?: IdmapSettings | undefined;
+}
+
+/**
+ * What the unprivileged containers of earlier releases have, all the same: Debian's first subordinate range (useradd(8),
+ * SUB_UID_MIN). Their files belong to these ids on disk.
+ */
+export const LEGACY_IDMAP: Idmap = { base: 100_000, count: 65_536 };
+
+const DEFAULT_SIZE = 65_536;
+
+/** For `Backend.idmap()`: the ids that a container needs. A privileged one needs none of its own. */
+export function idmapRequest({ driver, ...config }: InstanceConfig): IdmapRequest | undefined {
+  const { privileged, idmap } = config[driver as "lxc"] as IdmapSection;
+  if (privileged) return undefined;
+  const { mode = "isolated", base, size = DEFAULT_SIZE } = idmap ?? {};
+  return { mode, base, count: size, path: [driver, "idmap", "base"] };
+}
+
+/** The map of a container, and whether its files belong to mapped ids on disk. */
+export interface ContainerIds {
+  readonly idmap: Idmap | undefined;
+  readonly mappedOnDisk: boolean;
+}
+
+export function containerIds({ config, idmap }: InstanceContext): ContainerIds {
+  const { privileged } = config[config.driver as "lxc"] as IdmapSection;
+  if (privileged) return { idmap: undefined, mappedOnDisk: false };
+  return idmap === undefined ? { idmap: LEGACY_IDMAP, mappedOnDisk: true } : { idmap, mappedOnDisk: false };
+}
+
+/** The issue of a section that asks for ids of its own and for those of the host at the same time. */
+export function idmapIssue({ privileged, idmap }: IdmapSection): string | undefined {
+  if (!privileged || idmap === undefined) return undefined;
+  return "a privileged instance has the ids of the host: leave this or privileged out";
+}

@@ -10,8 +10,8 @@ export function containerPaths(spec: PlacedSpec) {
   const lxcpath = `/run/pileus/${spec.hostId}-${spec.name}`;
   return {
     /**
-     * liblxc's `--lxcpath`, with the mount point of the root. Only the container's own root user may enter (liblxc
-     * looks as that user): the host's users must not reach setuid programs of an image.
+     * liblxc's `--lxcpath`, with the mount point of the root. Only root and the group of the container's own root may
+     * enter (liblxc looks as that user): the host's users must not reach setuid programs of an image.
      */
     lxcpath,
     /** `lxc.rootfs.path`: the mounted root. */

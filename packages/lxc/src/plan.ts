@@ -9,6 +9,7 @@ const EFFECTS = {
   "limits.memory": "next-start",
   "limits.processes": "next-start",
   "lxc.init": "next-start",
+  "lxc.idmap": "next-start",
   "lxc.haltSignal": "next-start",
 } as const;
 

@@ -16,7 +16,6 @@ import { findSeccompProfile, missingRoot } from "./host-facts.ts";
 const TOOLS = {
   "lxc-start": "lxc",
   "lxc-attach": "lxc",
-  unshare: "util-linux",
   nsenter: "util-linux",
   ip: "iproute2",
 } as const;

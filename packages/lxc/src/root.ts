@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, constants, lchownSync, mkdirSync, openSync, statSync } from "node:fs";
+import { chmodSync, constants, lchownSync, mkdirSync, openSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Abortable } from "@pileus/core";
@@ -9,7 +9,6 @@ import {
   idOutside,
   mountOverlay,
   mountsBelow,
-  openUserNamespace,
   spawn,
   unmountBelow,
 } from "@pileus/core/driver";
@@ -38,19 +37,20 @@ export function makeRoot(spec: PlacedSpec): void {
   const top = spec.root.layers.at(-1);
   const image = top === undefined ? { mode: 0o755, uid: 0, gid: 0 } : statSync(top);
   chmodSync(upper, image.mode & 0o7777);
-  lchownSync(upper, idOutside(spec.idmap, image.uid), idOutside(spec.idmap, image.gid));
+  const idmap = spec.root.mappedOnDisk ? spec.idmap : undefined;
+  lchownSync(upper, idOutside(idmap, image.uid), idOutside(idmap, image.gid));
 }
 
 /** Mounts the root unless it is mounted. It stays mounted until {@link releaseContainer} or `removeRoot()`. */
 export async function openRoot(spec: PlacedSpec, options: Abortable = {}): Promise<OpenRoot> {
   const { lxcpath, root, upper, work, staging } = containerPaths(spec);
   if ((await mountsBelow(root)).length === 0) {
-    const userNamespace = spec.idmap === undefined ? undefined : await userNamespaceOf(spec.idmap, options);
     options.signal?.throwIfAborted();
     makeMountPoint(lxcpath, root, spec.idmap);
     // A user who cannot make device nodes must not be able to use those of an image.
     const nodev = spec.idmap !== undefined;
-    mountOverlay({ layers: spec.root.layers, upper, work, target: root, staging, userNamespace, nodev });
+    const { layers, mappedOnDisk } = spec.root;
+    mountOverlay({ layers, upper, work, target: root, staging, idmap: spec.idmap, mapUpper: !mappedOnDisk, nodev });
   }
   return { path: root, files: rootFiles(root, spec.idmap) };
 }
@@ -86,26 +86,12 @@ function rootFiles(path: string, idmap: Idmap | undefined): FileOperations {
   );
 }
 
-/**
- * User namespaces by their map. One never changes once it has its map, and takes a process to make, so each is kept for
- * as long as this process lives.
- */
-const userNamespaces = new Map<string, number>();
-
-async function userNamespaceOf(idmap: Idmap, options: Abortable): Promise<number> {
-  const key = `${idmap.base}+${idmap.count}`;
-  const known = userNamespaces.get(key);
-  if (known !== undefined) return known;
-  const made = await openUserNamespace(idmap, options);
-  const meanwhile = userNamespaces.get(key);
-  if (meanwhile === undefined) userNamespaces.set(key, made);
-  else closeSync(made);
-  return meanwhile ?? made;
-}
-
 function makeMountPoint(lxcpath: string, root: string, idmap: Idmap | undefined): void {
   mkdirSync(dirname(lxcpath), { recursive: true, mode: 0o711 });
   mkdirSync(lxcpath, { recursive: true, mode: 0o700 });
-  if (idmap !== undefined) lchownSync(lxcpath, idmap.base, idmap.base);
+  if (idmap !== undefined) {
+    lchownSync(lxcpath, 0, idmap.base);
+    chmodSync(lxcpath, 0o710);
+  }
   mkdirSync(root, { recursive: true, mode: 0o700 });
 }

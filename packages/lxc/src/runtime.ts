@@ -11,7 +11,7 @@ export { adoptContainer, launchContainer } from "./container.ts";
 export type { ContainerRunning } from "./container-running.ts";
 export type { ContainerSpec, ExecDefaults, InitSpec, RootSpec } from "./container-spec.ts";
 export { refusedVariables } from "./environment.ts";
-export { DEFAULT_IDMAP } from "./idmap.ts";
+export { type ContainerIds, containerIds, type IdmapSection, idmapIssue, idmapRequest } from "./idmap.ts";
 export { lastExit } from "./last-exit.ts";
 export { containerLog } from "./log.ts";
 export { writeNetworkFiles } from "./network-files.ts";

@@ -1,6 +1,15 @@
-import { ArgumentSchema, argvIssue, type Frozen, type Holds, type Same } from "@pileus/core/driver";
+import type { IdmapMode, IdmapSettings, IdmapSettingsInput } from "@pileus/core";
+import {
+  ArgumentSchema,
+  argvIssue,
+  type Frozen,
+  type Holds,
+  IdmapSettingsSchema,
+  type Same,
+} from "@pileus/core/driver";
 import { parseSignal } from "@pileus/core/files";
 import { z } from "zod";
+import { idmapIssue } from "./idmap.ts";
 
 /** The section `lxc` of an instance's configuration, as a caller writes it. */
 export interface LxcSectionInput {
@@ -9,6 +18,12 @@ export interface LxcSectionInput {
    * Default false: the instance's ids are shifted.
    */
   readonly privileged?: boolean | undefined;
+  /**
+   * Which ids of the host an unprivileged instance has. `isolated` (default): a range of its own, which no other
+   * instance and no user of the host has. `shared`: the range of all instances of this host with `shared`. As an object
+   * also the first id and the number of ids.
+   */
+  readonly idmap?: IdmapMode | IdmapSettingsInput | undefined;
   /** argv of PID 1. Default `/sbin/init`. */
   readonly init?: readonly string[] | undefined;
   /**
@@ -21,6 +36,7 @@ export interface LxcSectionInput {
 /** {@link LxcSectionInput} as the driver reads it, with its defaults. */
 export interface LxcSection extends LxcSectionInput {
   readonly privileged: boolean;
+  readonly idmap?: IdmapSettings | undefined;
 }
 
 declare module "@pileus/core" {
@@ -30,8 +46,9 @@ declare module "@pileus/core" {
   }
 }
 
-const schema = z.strictObject({
+const KeysSchema = z.strictObject({
   privileged: z.boolean().default(false),
+  idmap: IdmapSettingsSchema.optional(),
   init: z
     .array(ArgumentSchema, { error: argvIssue })
     .min(1)
@@ -42,6 +59,10 @@ const schema = z.strictObject({
     .string()
     .refine((text) => parseSignal(text) !== undefined, "no such signal: write SIGTERM, SIGRTMIN+3 or a number")
     .optional(),
+});
+const schema = KeysSchema.superRefine((section, context) => {
+  const message = idmapIssue(section);
+  if (message !== undefined) context.addIssue({ code: "custom", path: ["idmap"], message });
 });
 type _LxcSection = Holds<Same<LxcSection, Frozen<z.output<typeof schema>>>>;
 type _LxcSectionInput = Holds<Same<LxcSectionInput, Frozen<z.input<typeof schema>>>>;

@@ -69,8 +69,10 @@ describe("a system container", () => {
     requires(NEEDS, async () => {
       const { host, image } = await bench();
       await using system = await host.ephemeral({ driver: "lxc", name: "plain", image });
-      const { pid } = await system.inspect();
-      expect(await readFile(`/proc/${pid}/uid_map`, "latin1")).toMatch(/^\s*0\s+100000\s+65536\n$/);
+      const { pid, idmap } = await system.inspect();
+      expect(idmap).toMatchObject({ count: 65_536 });
+      const map = new RegExp(`^\\s*0\\s+${idmap?.base}\\s+65536\\n$`);
+      expect(await readFile(`/proc/${pid}/uid_map`, "latin1")).toMatch(map);
       const status = (await system.run(["cat", "/proc/self/status"])).stdout;
       expect(/Seccomp:\s*(\d)/.exec(status)?.[1]).toBe("2");
       for (const attempt of [

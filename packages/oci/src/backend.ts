@@ -14,6 +14,7 @@ import {
 import {
   type Backend,
   type DriverContext,
+  type IdmapRequest,
   type InstanceContext,
   idOutside,
   type Plan,
@@ -24,10 +25,11 @@ import {
   adoptContainer,
   assertMapped,
   type ContainerSpec,
+  containerIds,
   containerLog,
-  DEFAULT_IDMAP,
   type ExecDefaults,
   type InitSpec,
+  idmapRequest,
   lastExit,
   launchContainer,
   makeRoot,
@@ -54,6 +56,10 @@ export class OciBackend implements Backend<OciCapability> {
 
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
     return plan(before, after, refusals(after));
+  }
+
+  idmap(config: InstanceConfig): IdmapRequest | undefined {
+    return idmapRequest(config);
   }
 
   async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {
@@ -95,12 +101,13 @@ export class OciBackend implements Backend<OciCapability> {
 
   /** The container without its program. */
   #container(instance: InstanceContext): ContainerSpec {
+    const { idmap, mappedOnDisk } = containerIds(instance);
     if (instance.tree.kind !== "layers") throw new TypeError("an OCI image has layers");
     return {
       name: instance.name,
       hostId: this.#hostId,
-      root: { layers: instance.tree.layers, folder: join(instance.folder, "root") },
-      idmap: sectionOf(instance).privileged ? undefined : DEFAULT_IDMAP,
+      root: { layers: instance.tree.layers, mappedOnDisk, folder: join(instance.folder, "root") },
+      idmap,
       init: { argv: [], haltSignal: constants.signals.SIGTERM },
       run: instance.run,
       output: { kind: "files", ...logFiles(instance.log) },

@@ -1,7 +1,7 @@
 import type { ConfigIssue, InstanceConfig } from "@pileus/core";
 import { type Plan, renderPlan } from "@pileus/core/driver";
 
-// `privileged` is not part of this: it determines the ids on the disk.
+// `privileged` is not part of this: it determines whether files of the image can be devices.
 const EFFECTS = {
   labels: "live",
   env: "next-start",
@@ -15,6 +15,7 @@ const EFFECTS = {
   "oci.user": "next-start",
   "oci.stopSignal": "next-start",
   "oci.init": "next-start",
+  "oci.idmap": "next-start",
   "oci.keepAlive": "next-start",
 } as const;
 

@@ -1,5 +1,14 @@
-import { ArgumentSchema, argvIssue, type Frozen, type Holds, type Same } from "@pileus/core/driver";
+import type { IdmapMode, IdmapSettings, IdmapSettingsInput } from "@pileus/core";
+import {
+  ArgumentSchema,
+  argvIssue,
+  type Frozen,
+  type Holds,
+  IdmapSettingsSchema,
+  type Same,
+} from "@pileus/core/driver";
 import { parseSignal } from "@pileus/core/files";
+import { idmapIssue } from "@pileus/lxc/runtime";
 import { z } from "zod";
 
 /**
@@ -36,6 +45,12 @@ export interface OciSectionInput {
   readonly keepAlive?: boolean | undefined;
   /** Root inside is root of the host. Default false: the instance's ids are shifted. */
   readonly privileged?: boolean | undefined;
+  /**
+   * Which ids of the host an unprivileged instance has. `isolated` (default): a range of its own, which no other
+   * instance and no user of the host has. `shared`: the range of all instances of this host with `shared`. As an object
+   * also the first id and the number of ids.
+   */
+  readonly idmap?: IdmapMode | IdmapSettingsInput | undefined;
 }
 
 /** {@link OciSectionInput} as the driver reads it, with its defaults. */
@@ -43,6 +58,7 @@ export interface OciSection extends OciSectionInput {
   readonly init: boolean;
   readonly keepAlive: boolean;
   readonly privileged: boolean;
+  readonly idmap?: IdmapSettings | undefined;
 }
 
 declare module "@pileus/core" {
@@ -75,8 +91,12 @@ const KeysSchema = z.strictObject({
   init: z.boolean().default(false),
   keepAlive: z.boolean().default(false),
   privileged: z.boolean().default(false),
+  idmap: IdmapSettingsSchema.optional(),
 });
-const schema = KeysSchema.superRefine(({ keepAlive, entrypoint, cmd, stopSignal }, context) => {
+const schema = KeysSchema.superRefine((section, context) => {
+  const { keepAlive, entrypoint, cmd, stopSignal } = section;
+  const message = idmapIssue(section);
+  if (message !== undefined) context.addIssue({ code: "custom", path: ["idmap"], message });
   if (!keepAlive) return;
   for (const [key, value] of Object.entries({ entrypoint, cmd, stopSignal })) {
     if (value === undefined) continue;

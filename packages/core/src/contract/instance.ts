@@ -1,4 +1,5 @@
 import type { InstanceConfig } from "../model/config.ts";
+import type { Idmap } from "../system/idmap.ts";
 import type { Abortable, Timed } from "./abortable.ts";
 import type { Capability, OperationsOf } from "./capability.ts";
 import type { Emitter, InstanceEvents, Watchable } from "./events.ts";
@@ -31,6 +32,11 @@ export interface InstanceInfo {
   readonly image: string;
   /** The ports that the image declares (`EXPOSE`); empty when it declares none. */
   readonly exposedPorts: readonly ExposedPort[];
+  /**
+   * The ids of the host that ids inside map to: id 0 to `base`, and so on for `count` ids. Absent when ids inside are
+   * the host's own, and for a virtual machine.
+   */
+  readonly idmap?: Idmap | undefined;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   /** Whether `ephemeral()` created it. */

@@ -9,8 +9,10 @@ import type { TerminalSize } from "../contract/process.ts";
 import type { ExitStatus } from "../contract/state.ts";
 import type { ImageTree } from "../images/tree.ts";
 import type { InstanceConfig } from "../model/config.ts";
+import type { IdmapMode } from "../model/idmap.ts";
 import type { Architecture, Image } from "../model/image.ts";
 import type { NicAttachment } from "../network/attachment.ts";
+import type { Idmap } from "../system/idmap.ts";
 import type { ImageSourcePlugin } from "./image-source.ts";
 import type { BackendProcess } from "./process.ts";
 
@@ -78,6 +80,11 @@ export interface InstanceContext {
   readonly image: Image;
   /** The content of the image, as files on this host. */
   readonly tree: ImageTree;
+  /**
+   * The ids of the host that the engine gave to the instance: see {@link Backend.idmap}. Absent when the driver asked
+   * for none, and for an instance that a release without {@link Backend.idmap} created.
+   */
+  readonly idmap?: Idmap | undefined;
   /** The nics of `config.devices`, each with the address and the bridge that its network reserved. */
   readonly nics: readonly NicAttachment[];
   /**
@@ -88,6 +95,17 @@ export interface InstanceContext {
   readonly run: string;
   /** `folder/log`: kept over restarts. */
   readonly log: string;
+}
+
+/** The ids of the host that an instance needs: the answer of {@link Backend.idmap}. */
+export interface IdmapRequest {
+  readonly mode: IdmapMode;
+  /** The number of ids. */
+  readonly count: number;
+  /** The first id, if the caller chose it. */
+  readonly base?: number | undefined;
+  /** The key of the configuration with `base`, for the error when it is not free: `["lxc", "idmap", "base"]`. */
+  readonly path: readonly string[];
 }
 
 /** The effect of each changed key when a configuration is replaced. */
@@ -114,6 +132,12 @@ export interface Backend<C extends Capability = Capability> {
    * that the driver cannot set is `unsupported` with the reason, and the create fails before anything is touched.
    */
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan;
+  /**
+   * Pure. The ids of the host that the instance needs for its own: the engine chooses them, so that no two instances of
+   * the machine have the same, records them, and gives them back when the instance is deleted. The range of a stopped
+   * instance can change, so no file may belong to it. `undefined`, or no method: none.
+   */
+  idmap?(config: InstanceConfig): IdmapRequest | undefined;
   /** Creates, once, what outlives starts and stops: the writable root. The time must not grow with the image's size. */
   materialize(instance: InstanceContext, options: ProgressOptions): Promise<void>;
   /** Starts the instance. Resolves when it runs, not when it is ready. `adopt()` clears what a failed launch leaves. */

@@ -17,6 +17,7 @@ export type {
   DriverContext,
   ExecRequest,
   HostReport,
+  IdmapRequest,
   InstanceContext,
   Plan,
   Running,
@@ -55,6 +56,7 @@ export type { TerminalSize } from "../contract/process.ts";
 export type { ExitStatus, SignalName } from "../contract/state.ts";
 export type { ImageTree } from "../images/tree.ts";
 export type { InstanceConfig } from "../model/config.ts";
+export type { IdmapMode } from "../model/idmap.ts";
 export type { Image, Layer } from "../model/image.ts";
 export type { Limits } from "../model/limits.ts";
 export type { NicAttachment } from "../network/attachment.ts";
@@ -63,6 +65,7 @@ export type { NicAttachment } from "../network/attachment.ts";
 
 export { refusedArguments } from "../model/arguments.ts";
 export { ArgumentSchema, argvIssue } from "../model/exec.ts";
+export { type IdmapSettings, type IdmapSettingsInput, IdmapSettingsSchema } from "../model/idmap.ts";
 export { parse } from "../model/parse.ts";
 export type { Frozen, Holds, Same } from "../model/same.ts";
 export { wording } from "../model/wording.ts";
@@ -93,7 +96,7 @@ export { isDiskFull } from "../system/disk-full.ts";
 export { findProcesses } from "../system/find-process.ts";
 export { findTool, missingTool, missingTools } from "../system/find-tool.ts";
 export { hostFailure } from "../system/host-failure.ts";
-export { type Idmap, idInside, idOutside, openUserNamespace } from "../system/idmap.ts";
+export { type Idmap, idInside, idOutside } from "../system/idmap.ts";
 export { mountMemory, mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
 export { mountsBelow } from "../system/mounts.ts";
 export { canMountOverlay, type ReadHostFile } from "../system/overlay.ts";
@@ -115,6 +118,7 @@ export { type Spawn, type SpawnOptions, spawn } from "../system/spawn.ts";
 export { connectAbstractSocket } from "../system/syscall.ts";
 export { TOOL_ENV } from "../system/tool-env.ts";
 export { connectUnix, listenUnix } from "../system/unix-socket.ts";
+export { openUserNamespace, type UserNamespaceOptions } from "../system/user-namespace.ts";
 
 // — Untrusted text —
 

@@ -32,6 +32,7 @@ export function contextWith(
     config: record.config,
     image: record.image,
     tree,
+    idmap: record.idmap,
     nics,
     folder: layout.instance(name),
     run: layout.run(name),

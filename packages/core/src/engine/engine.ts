@@ -1,4 +1,5 @@
 import type { AnyDriver, Backend } from "../driver/backend.ts";
+import type { IdRanges } from "../idmap/id-ranges.ts";
 import type { EventBus } from "./events.ts";
 import type { Layout } from "./layout.ts";
 import type { Lifetimes } from "./lifetimes.ts";
@@ -19,6 +20,7 @@ export interface Engine {
   readonly drivers: ReadonlyMap<string, OpenDriver>;
   readonly images: ImageStore;
   readonly networks: NetworkManager;
+  readonly ids: IdRanges;
   readonly events: EventBus;
   readonly lifetimes: Lifetimes;
   /** The instances that this process knows, by name. The records on disk are the truth. */

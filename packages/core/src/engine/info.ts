@@ -5,7 +5,7 @@ import type { Run } from "./run.ts";
 
 /** The public information from a record, and from the run if this process is attached to it. */
 export function instanceInfo(record: InstanceRecord, run: Run | undefined): InstanceInfo {
-  const { config, uuid, kind, state, createdAt, expiresAt, startedAt, exit, error } = record;
+  const { config, uuid, idmap, kind, state, createdAt, expiresAt, startedAt, exit, error } = record;
   const pid = run?.id === record.run ? run?.running.pid : undefined;
   return {
     name: config.name,
@@ -17,6 +17,7 @@ export function instanceInfo(record: InstanceRecord, run: Run | undefined): Inst
     config: structuredClone(config),
     image: record.image.fingerprint,
     exposedPorts: parseExposedPorts(record.image.process?.exposedPorts ?? []),
+    ...(idmap === undefined ? {} : { idmap: { base: idmap.base, count: idmap.count } }),
     createdAt,
     ephemeral: record.owner !== undefined,
     ...(expiresAt === undefined ? {} : { expiresAt }),

@@ -1,6 +1,7 @@
 import type { Abortable } from "../contract/abortable.ts";
 import type { AnyDriver, HostReport } from "../driver/backend.ts";
 import type { ImageSourcePlugin } from "../driver/image-source.ts";
+import { IdRanges } from "../idmap/id-ranges.ts";
 import { type Engine, type OpenDriver, track } from "./engine.ts";
 import { EventBus } from "./events.ts";
 import { gateBackend } from "./gate/gate.ts";
@@ -24,6 +25,8 @@ export interface EngineParts {
     readonly signal: AbortSignal | undefined;
   }): Promise<ImageStore>;
   openNetworks(options: { readonly folder: string; readonly hostId: string }): Promise<NetworkManager>;
+  /** Default: those of this machine. */
+  readonly ids?: IdRanges | undefined;
   probeNetworks(options: Abortable): Promise<Omit<HostReport, "usable">>;
 }
 
@@ -64,6 +67,7 @@ export async function openEngine(
       signal,
     }),
     networks: await parts.openNetworks({ folder: layout.networks, hostId: id }),
+    ids: parts.ids ?? new IdRanges(),
     events: new EventBus(() => keepNetworksUp(engine)),
     instances: new Map(),
     lifetimes: new Lifetimes((name) => track(engine, endExpired(engine, name)), closing),

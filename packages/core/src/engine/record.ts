@@ -9,6 +9,7 @@ import { InstanceKindSchema } from "../model/instance-kind.ts";
 import { LimitsSchema, MemoryLimitSchema } from "../model/limits.ts";
 import { shorthand } from "../model/shorthand.ts";
 import { wording } from "../model/wording.ts";
+import type { Idmap } from "../system/idmap.ts";
 import { replaceFileOnFullDisk } from "../system/replace-file.ts";
 import { MAX_SMALL_FILE } from "../system/small-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
@@ -59,6 +60,11 @@ const SHAPE = {
   /** The image as it was when the instance was created. */
   image: z.looseObject(ImageSchema.shape).transform((image) => image as Image),
   createdAt: z.number(),
+  /** The range of ids of the host that it has. Absent: it needs none, or a release that gave none created it. */
+  idmap: z
+    .looseObject({ base: z.number(), count: z.number() })
+    .transform((idmap): Idmap => idmap)
+    .optional(),
   /** The process that created it, if it is ephemeral. */
   owner: OwnerProcessSchema.optional(),
   /** Milliseconds since the epoch. An instance that has expired does not run. */

@@ -1,6 +1,10 @@
 import { closeSync, constants, mkdirSync, openSync, rmdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { HostError } from "../contract/errors.ts";
+import type { Idmap } from "./idmap.ts";
 import { mountsBelow } from "./mounts.ts";
-import { mount, mountIdmapped, umount } from "./syscall.ts";
+import { mount, mountIdmapped, type SystemError, umount } from "./syscall.ts";
+import { openUserNamespace } from "./user-namespace.ts";
 
 const MS_NOSUID = 2;
 const MS_NODEV = 4;
@@ -12,14 +16,16 @@ export interface OverlayMount {
   readonly layers: readonly string[];
   /** The folder that receives what is written. */
   readonly upper: string;
-  /** An empty folder on the file system of `upper`. */
+  /** An empty folder beside `upper`. */
   readonly work: string;
   /** The folder to mount at. */
   readonly target: string;
   /** A folder for temporary mounts during the call. It is created, and removed afterwards if it is empty. */
   readonly staging: string;
-  /** An open user namespace that maps the owners in the layers; `upper` has mapped owners already. It is not closed. */
-  readonly userNamespace?: number | undefined;
+  /** Maps the owners in the layers. Default: they are shown as they are. */
+  readonly idmap?: Idmap | undefined;
+  /** Whether the owners in `upper` are mapped too. Default true; false: they are ids of the host already. */
+  readonly mapUpper?: boolean | undefined;
   /** Whether device nodes in the tree are disabled. */
   readonly nodev?: boolean | undefined;
 }
@@ -27,9 +33,10 @@ export interface OverlayMount {
 /**
  * Mounts a copy-on-write view of `layers`. An overlay cannot be idmapped, but its layers can: each is mounted idmapped
  * for a moment, and overlayfs keeps its own clone (linux/fs/overlayfs/super.c, clone_private_mount). A map needs Linux
- * 5.19.
+ * 5.19, and a file system that can be idmapped.
  */
 export function mountOverlay(options: OverlayMount): void {
+  const { idmap, mapUpper = true, staging, upper, work } = options;
   const opened: number[] = [];
   const made: string[] = [];
   const mounted: string[] = [];
@@ -38,25 +45,48 @@ export function mountOverlay(options: OverlayMount): void {
     opened.push(openSync(folder, O_PATH | constants.O_DIRECTORY));
     return `/proc/self/fd/${opened.at(-1)}`;
   };
+  const stage = (folder: string, as: string, userNamespace: number, access: "read" | "write") => {
+    const staged = `${staging}/${as}`;
+    mkdirSync(staged, { recursive: true, mode: 0o700 });
+    made.push(staged);
+    try {
+      mountIdmapped(folder, staged, { userNamespace, readOnly: access === "read" });
+    } catch (error) {
+      throw idmapFailure(folder, error);
+    }
+    mounted.push(staged);
+    return staged;
+  };
+  const namespace = (of: Idmap, hostRoot: boolean) => {
+    opened.push(openUserNamespace(of, { hostRoot }));
+    return opened.at(-1) as number;
+  };
   try {
-    const lower = options.layers.map((layer, index) => {
-      if (options.userNamespace === undefined) return name(layer);
-      const staged = `${options.staging}/${index}`;
-      mkdirSync(staged, { recursive: true, mode: 0o700 });
-      made.push(staged);
-      mountIdmapped(layer, staged, options.userNamespace);
-      mounted.push(staged);
-      return name(staged);
-    });
+    const shown = idmap && options.layers.length > 0 ? namespace(idmap, false) : undefined;
+    const lower = options.layers.map((layer, index) =>
+      name(shown === undefined ? layer : stage(layer, String(index), shown, "read")),
+    );
+    // Both in one mount: overlayfs wants it so.
+    const writable = idmap && mapUpper ? stage(dirname(upper), "writable", namespace(idmap, true), "write") : undefined;
+    const at = (folder: string) => name(writable === undefined ? folder : join(writable, basename(folder)));
     // overlayfs lists the topmost first.
-    const data = `lowerdir=${lower.toReversed().join(":")},upperdir=${name(options.upper)},workdir=${name(options.work)}`;
+    const data = `lowerdir=${lower.toReversed().join(":")},upperdir=${at(upper)},workdir=${at(work)}`;
     mount("overlay", options.target, "overlay", options.nodev ? MS_NODEV : 0, data);
   } finally {
     for (const fd of opened) closeSync(fd);
     for (const staged of mounted) umount(staged, { lazy: true });
     for (const staged of made) rmdirSync(staged);
-    if (made.length > 0) rmdirSync(options.staging);
+    if (made.length > 0) rmdirSync(staging);
   }
+}
+
+/** mount_setattr(2): EINVAL for a file system that cannot be idmapped. */
+function idmapFailure(folder: string, error: unknown): unknown {
+  const { code, syscall } = error as SystemError;
+  if (code !== "EINVAL" || syscall !== "mount_setattr") return error;
+  const reason = `the file system of ${folder} cannot map owners: mount_setattr: ${code}`;
+  const fix = "keep the root folder on ext4, xfs or btrfs, or boot a newer kernel, or make the instance privileged";
+  return new HostError("mount the root of an instance", [{ need: "idmapped-mounts", reason, fix }], { cause: error });
 }
 
 /** Mounts an empty folder in memory. Programs in it can be executed even if the file system around it is noexec. */

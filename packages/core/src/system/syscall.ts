@@ -41,6 +41,8 @@ function load() {
     socketpair: libc.func("int socketpair(int domain, int type, int protocol, _Out_ int *fds)") as Native,
     fcntl: libc.func("int fcntl(int fd, int command, ulong argument)") as Native,
     fallocate: libc.func("int fallocate(int fd, int mode, long offset, long length)") as Native,
+    clone: libc.func("int clone(void *program, void *stack, int flags, void *argument)") as Native,
+    waitpid: libc.func("int waitpid(int pid, int *status, int options)") as Native,
     poll: libc.func("int poll(_Inout_ uint8_t *fds, ulong count, int timeout)") as Native & { readonly async: Native },
     syscall: libc.func("long syscall(long number, ...)") as Native,
   };
@@ -125,14 +127,22 @@ export function detachedMount(path: string, options: { readonly readOnly: boolea
   return cloneMount(path, { set: access | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV, propagation: MS_PRIVATE });
 }
 
+/** Options of {@link mountIdmapped}. */
+export interface IdmappedMount {
+  /** A descriptor of the user namespace with the map. It is not closed. */
+  readonly userNamespace: number;
+  readonly readOnly: boolean;
+}
+
 /**
- * Mounts `source` at `target` a second time, read-only, with owners mapped by the user namespace open at
- * `userNamespace`: open_tree(2), mount_setattr(2), move_mount(2). Needs Linux 5.12 and a file system that supports it.
+ * Mounts `source` at `target` a second time, with mapped owners: open_tree(2), mount_setattr(2), move_mount(2). Needs
+ * Linux 5.12 and a file system that supports it, else EINVAL.
  */
-export function mountIdmapped(source: string, target: string, userNamespace: number): void {
+export function mountIdmapped(source: string, target: string, { userNamespace, readOnly }: IdmappedMount): void {
   const MOVE_MOUNT_F_EMPTY_PATH = 4;
-  // Read-only: removing the folder around a forgotten mount must not remove the mounted files.
-  const tree = cloneMount(source, { set: MOUNT_ATTR.IDMAP | MOUNT_ATTR.RDONLY, userNamespace });
+  // A layer is read-only: removing the folder around a forgotten mount must not remove the mounted files.
+  const set = MOUNT_ATTR.IDMAP | (readOnly ? MOUNT_ATTR.RDONLY : 0n);
+  const tree = cloneMount(source, { set, userNamespace });
   try {
     const to = ["int", AT_FDCWD, "str", target, "uint", MOVE_MOUNT_F_EMPTY_PATH];
     check("move_mount", native().syscall(NUMBER.move_mount, "int", tree, "str", "", ...to));

@@ -7,6 +7,7 @@ import { describeExecResults } from "./chapters/exec-results.ts";
 import { describeFiles } from "./chapters/files.ts";
 import { describeFreeze } from "./chapters/freeze.ts";
 import { describeHost } from "./chapters/host.ts";
+import { describeIds } from "./chapters/ids.ts";
 import { describeLifecycle } from "./chapters/lifecycle.ts";
 import { describeObservation } from "./chapters/observation.ts";
 import { describeOtherHost } from "./chapters/other-host.ts";
@@ -31,6 +32,7 @@ export function describeDriver(runner: Runner, subject: DriverSubject): void {
     describeErrors(fixture);
     describeLifecycle(fixture);
     describeHost(fixture);
+    describeIds(fixture);
     describeStop(fixture);
     describeFreeze(fixture);
     describeObservation(fixture);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, type Readable } from "node:stream";
@@ -12,6 +12,7 @@ import type { BackendProcess } from "../../src/driver/process.ts";
 import type { ImageStore, NetworkManager } from "../../src/engine/ports.ts";
 import type { AnyRunning } from "../../src/engine/run.ts";
 import { openHostWith } from "../../src/host.ts";
+import { IdRanges } from "../../src/idmap/id-ranges.ts";
 import type { Architecture, Image } from "../../src/model/image.ts";
 import { hostArchitecture } from "../../src/system/architecture.ts";
 
@@ -32,6 +33,8 @@ export interface Script {
   exec?: (request: ExecRequest, signal: AbortSignal | undefined) => Promise<ScriptedProcess>;
   files?: Partial<FileOperations>;
   plan?: Backend["plan"];
+  /** The ids of the host that instances need; none by default. */
+  idmap?: Backend["idmap"];
   lastExit?: ExitStatus;
   /** What a run does not have, though the driver declares it. */
   without?: readonly "freeze"[];
@@ -118,6 +121,7 @@ export class Scripted {
   #backend(): Backend<never> {
     return {
       plan: (before, after) => this.script.plan?.(before, after) ?? { changes: [] },
+      idmap: (config) => this.script.idmap?.(config),
       materialize: ({ name }, { signal }) => this.#step("materialize", name, signal),
       launch: async ({ name }, { signal }) => {
         await this.#step("launch", name, signal);
@@ -265,14 +269,18 @@ export async function scriptedRoot(parent = tmpdir()) {
   const root = join(await mkdtemp(join(parent, "pileus-engine-")), "root");
   const scripted = new Scripted();
   const { parts, reserved, restored } = smallParts();
+  const claims = join(root, "../claims");
+  const ids = new IdRanges({ etc: "/etc", proc: "/proc", claims });
   const hosts: AsyncDisposable[] = [];
   return {
     root,
     scripted,
     reserved,
     restored,
+    /** The ranges of ids that are given away. */
+    claims: async () => (await readdir(claims)).filter((name) => name !== "lock"),
     open: async <const C extends Capability = Capability>(capabilities?: readonly C[]) => {
-      const host = await openHostWith({ root, drivers: [scripted.driver<C>(capabilities)] }, parts);
+      const host = await openHostWith({ root, drivers: [scripted.driver<C>(capabilities)] }, { ...parts, ids });
       hosts.push(host);
       return host;
     },

@@ -79,9 +79,7 @@ it("rejects with the reason instead of ending this process when descriptors run 
   // tsx would hold descriptors while it fills its cache.
   const env = { ...TOOL_ENV, TSX_DISABLE_CACHE: "1" };
   const { stdout } = await spawn(argv, { cwd: import.meta.dirname, env });
-  expect(JSON.parse(stdout)).toEqual(
-    ["spawn", "spawn with input", "startTool", "openUserNamespace"].map((way) => [way, ["descriptors"]]),
-  );
+  expect(JSON.parse(stdout)).toEqual(["spawn", "spawn with input", "startTool"].map((way) => [way, ["descriptors"]]));
 });
 
 it("kills a tool whose output does not end", async () => {

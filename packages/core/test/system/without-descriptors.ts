@@ -1,7 +1,6 @@
 /** A process with no descriptor to spare: prints what becomes of each way to start a tool. Under `prlimit --nofile=64`. */
 import { closeSync, openSync } from "node:fs";
 import { startTool } from "../../src/images/tool.ts";
-import { openUserNamespace } from "../../src/system/idmap.ts";
 import { spawn } from "../../src/system/spawn.ts";
 
 const { signal } = new AbortController();
@@ -9,7 +8,6 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
   spawn: () => spawn(["true"]),
   "spawn with input": () => spawn(["cat"], { stdin: "x", diesWithUs: true }),
   startTool: async () => startTool(["cat"], { fromPackage: "coreutils", signal }),
-  openUserNamespace: () => openUserNamespace({ base: 100_000, count: 65_536 }),
 };
 
 function takeAll(): number[] {

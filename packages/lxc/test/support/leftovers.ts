@@ -1,15 +1,17 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { processArguments } from "@pileus/core/driver";
 import { cgroupsOf } from "../../../../test-support/cgroups.ts";
 
-/** What is left on this machine of any container of a root: processes, mounts, cgroups, liblxc's locks. */
+/** What is left on this machine of any container of a root: processes, mounts, cgroups, liblxc's locks, ids. */
 export async function leftovers(root: string): Promise<readonly string[]> {
   const id = await hostId(root);
   return [
     ...(await processesOf(id)),
     ...(await mountsOf(id)),
     ...(await cgroupsOf(id)),
+    ...(await idsOf(root)),
     ...(await entries("/run/pileus", (name) => name.startsWith(`${id}-`))),
     ...(await entries("/run/lxc/lock/run/pileus", (name) => name.startsWith(`${id}-`))),
   ];
@@ -34,6 +36,14 @@ async function processesOf(id: string): Promise<readonly string[]> {
 async function mountsOf(id: string): Promise<readonly string[]> {
   const lines = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
   return lines.filter((line) => line.includes(id)).map((line) => `mount ${line.split(" ")[4]}`);
+}
+
+/** The ranges of ids that this machine still notes for an instance of the root that is gone. */
+async function idsOf(root: string): Promise<readonly string[]> {
+  const claims = await entries("/var/lib/pileus-ids", (name) => name !== "lock");
+  // One of another root may go meanwhile.
+  const records = await Promise.all(claims.map((claim) => readlink(claim).catch(() => "")));
+  return claims.filter((claim, index) => records[index]?.startsWith(`${root}/`) && !existsSync(claim));
 }
 
 async function entries(folder: string, isLeft: (name: string) => boolean): Promise<readonly string[]> {

@@ -15,6 +15,12 @@ export const isPlan = (value: unknown): boolean => isObject(value) && Array.isAr
 export const isReason = (value: unknown): boolean => value === undefined || typeof value === "string";
 export const isBoolean = (value: unknown): boolean => typeof value === "boolean";
 export const isBooleanOrNone = (value: unknown): boolean => value === undefined || typeof value === "boolean";
+export const isIdmapRequestOrNone = (value: unknown): boolean =>
+  value === undefined ||
+  (isObject(value) &&
+    (value["mode"] === "isolated" || value["mode"] === "shared") &&
+    Array.isArray(value["path"]) &&
+    [value["count"], value["base"] ?? 0].every((id) => Number.isInteger(id) && isCount(id)));
 export const isList = (value: unknown): boolean => Array.isArray(value);
 export const isReadable = (value: unknown): boolean => isStream(value, "pipe");
 

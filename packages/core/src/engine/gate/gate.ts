@@ -4,6 +4,7 @@ import { isInstanceError } from "../../contract/errors.ts";
 import type { FileOperations } from "../../contract/files.ts";
 import type { Backend, InstanceContext, RunningCapabilities } from "../../driver/backend.ts";
 import type { BackendProcess } from "../../driver/process.ts";
+import type { InstanceConfig } from "../../model/config.ts";
 import { diskFull } from "../../system/host-failure.ts";
 import type { AnyRunning } from "../run.ts";
 import * as answers from "./answers.ts";
@@ -33,12 +34,19 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
       throw diskFull(`${step} instance "${instance.name}"`, error);
     }
   };
-  const { logs } = backend;
+  const { logs, idmap } = backend;
   return {
     plan: (before, after) =>
       askNow({ target: { driver, instance: after.name }, step: "plan", isAnswer: answers.isPlan }, () =>
         backend.plan(before, after),
       ),
+    ...(idmap && {
+      idmap: (config: InstanceConfig) =>
+        askNow(
+          { target: { driver, instance: config.name }, step: "idmap", isAnswer: answers.isIdmapRequestOrNone },
+          () => idmap.call(backend, config),
+        ),
+    }),
     materialize: (instance, options) =>
       changing("materialize", instance, options, answers.isAnything, () => backend.materialize(instance, options)),
     launch: async (instance, options) =>

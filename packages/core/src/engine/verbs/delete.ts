@@ -89,6 +89,7 @@ function currentRecord({ engine, name }: ManagedInstance, before: InstanceRecord
 export async function removeTraces(engine: Engine, driver: OpenDriver, record: InstanceRecord): Promise<void> {
   const context = await contextToRemove(engine, record);
   await driver.backend.remove(context, {});
+  engine.ids.release(context.uuid);
   await engine.networks.release({ name: context.name, uuid: context.uuid });
   await removeInstanceFolder(context.folder);
 }

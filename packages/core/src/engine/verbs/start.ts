@@ -4,6 +4,7 @@ import type { Abortable } from "../../contract/abortable.ts";
 import { StateError } from "../../contract/errors.ts";
 import { abortable, linkSignals } from "../../driver/deadline.ts";
 import { instanceContext } from "../context.ts";
+import { keepIds } from "../ids.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import type { InstanceRecord } from "../record.ts";
 import { type AnyRunning, Run } from "../run.ts";
@@ -74,7 +75,8 @@ async function launch(instance: ManagedInstance, record: InstanceRecord, signal:
   const { backend } = instance.driver;
   // If the clock was set back, the instance has more of its lifetime left.
   engine.lifetimes.note(name, record.expiresAt);
-  const starting = await instance.change(record, { state: "starting", run: randomUUID() });
+  const idmap = await keepIds(engine, backend, record, { signal });
+  const starting = await instance.change(record, { state: "starting", run: randomUUID(), idmap });
   let running: AnyRunning | undefined;
   try {
     await engine.networks.bringUp({ name, uuid }, { signal });

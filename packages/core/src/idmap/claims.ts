@@ -1,0 +1,108 @@
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import type { Abortable } from "../contract/abortable.ts";
+import { HostError } from "../contract/errors.ts";
+import { acquireLock, type Lock } from "../engine/lock.ts";
+import type { IdRange } from "./ranges.ts";
+
+/** The range of an instance, or the one that instances share. */
+export interface Claim extends IdRange {
+  /** The uuid of the instance, or {@link SHARED}. */
+  readonly key: string;
+}
+
+/** The key of the range that all instances share that ask for that. */
+export const SHARED = "shared";
+
+/**
+ * Which ranges are given away on this machine, whatever the root folder of the instance: one symlink each, whose name
+ * is the claim and whose target is the record of the instance. So a claim is made and dropped by one system call, and
+ * one listing reads them all.
+ */
+export class Claims {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Whoever chooses a range holds this lock from the listing to the claim. */
+  async lock(options: Abortable): Promise<Lock> {
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      return await acquireLock(join(this.#folder, "lock"), options);
+    } catch (error) {
+      throw claimFailure(this.#folder, error);
+    }
+  }
+
+  list(): readonly Claim[] {
+    return this.#names().flatMap((name) => {
+      const [, base, count, key] = /^(\d+)-(\d+)-(.+)$/.exec(name) ?? [];
+      return key === undefined ? [] : [{ base: Number(base), count: Number(count), key }];
+    });
+  }
+
+  /** Whether the claim is there, for this record. */
+  has(claim: Claim, record: string): boolean {
+    return this.recordOf(claim) === record;
+  }
+
+  /** The record of the claim's instance; `undefined` when there is no such claim. */
+  recordOf(claim: Claim): string | undefined {
+    try {
+      return readlinkSync(this.#path(claim));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether the claim's instance is gone, because its root folder was removed by other means than `delete()`. */
+  isAbandoned(claim: Claim): boolean {
+    const record = claim.key === SHARED ? undefined : this.recordOf(claim);
+    if (record === undefined) return false;
+    try {
+      return !readFileSync(record, "utf8").includes(claim.key);
+    } catch (error) {
+      return ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+    }
+  }
+
+  add(claim: Claim, record: string): void {
+    symlinkSync(record, this.#path(claim));
+  }
+
+  /** Idempotent. */
+  drop(claim: Claim): void {
+    try {
+      unlinkSync(this.#path(claim));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+  }
+
+  #path({ base, count, key }: Claim): string {
+    return join(this.#folder, `${base}-${count}-${key}`);
+  }
+
+  #names(): readonly string[] {
+    try {
+      return readdirSync(this.#folder);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
+  }
+}
+
+function claimFailure(folder: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  const failure = (need: string, reason: string, fix: string) =>
+    new HostError("give an instance ids of its own", [{ need, reason, fix }], { cause: error });
+  if (code === "EACCES" || code === "EPERM")
+    return failure("root", `uid ${process.geteuid?.()} may not write to ${folder}`, "run as root");
+  if (code === "EROFS")
+    return failure(`folder:${folder}`, "it is on a read-only file system", "mount a writable file system there");
+  return error;
+}

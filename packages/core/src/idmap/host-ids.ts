@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { HostError } from "../contract/errors.ts";
+import { parseAccountIds } from "./accounts.ts";
+import { parseOwnIds } from "./foreign.ts";
+import { type IdRange, intersect, renderRange, type TakenRange } from "./ranges.ts";
+import { parseSubordinateIds, type SubordinateIds } from "./subordinate-ids.ts";
+
+/** The folders that tell which ids of the host are whose. */
+export interface IdSources {
+  /** /etc: subuid, subgid, passwd, group. */
+  readonly etc: string;
+  readonly proc: string;
+}
+
+/** What the files of the host say about its ids. */
+export interface HostIds {
+  /** Where ranges are chosen. */
+  readonly pool: readonly IdRange[];
+  /** Says where the pool comes from. */
+  readonly source: string;
+  /** The ids inside our own user namespace: no others can be given away. */
+  readonly own: readonly IdRange[];
+  /** The ids of the host's users, present and subordinate. */
+  readonly taken: readonly TakenRange[];
+}
+
+/**
+ * The pool where root has no subordinate ids. It begins where Incus and LXD begin, at the next multiple of 65,536, far
+ * above what useradd(8) gives to users, and ends where systemd's range for containers ends (systemd's UIDS-GIDS.md), far
+ * below the signed 32-bit limit.
+ */
+export const DEFAULT_POOL: IdRange = { base: 0x10_0000, count: 0x7000_0000 - 0x10_0000 };
+
+/** The ids of the host's own accounts, the dynamic users of systemd, and `nobody`: no instance gets these. */
+const SYSTEM: TakenRange = { base: 0, count: 65_536, owner: "the host's own accounts" };
+
+/** Reads the files again each time: it takes a fraction of a millisecond, and users come. @throws {HostError} */
+export function readHostIds({ etc, proc }: IdSources): HostIds {
+  const file = (name: string) => ({ name, text: readIfThere(join(etc, name)) });
+  const subordinate = ["subuid", "subgid"].map(file).map(({ name, text }) => ({
+    path: join(etc, name),
+    lines: parseSubordinateIds(join(etc, name), text),
+  }));
+  const accounts = ["passwd", "group"].map(file).flatMap(({ name, text }) =>
+    parseAccountIds(text).map(({ name: user, id }): TakenRange => {
+      return { base: id, count: 1, owner: `the ${name === "passwd" ? "user" : "group"} "${user}"` };
+    }),
+  );
+  const others = subordinate.flatMap(({ path, lines }) =>
+    lines
+      .filter((line) => !isRoots(line))
+      .map((line): TakenRange => ({ ...line, owner: `the user "${line.user}" (${path}, line ${line.line})` })),
+  );
+  const maps = ["uid_map", "gid_map"].map((map) => parseOwnIds(readFileSync(join(proc, "self", map), "latin1")));
+  const own = maps.reduce(intersect);
+  const [uids = [], gids = []] = subordinate.map(({ lines }) => lines.filter(isRoots));
+  const delegated = uids.length + gids.length > 0;
+  const pool = delegated ? intersect(uids, gids) : [DEFAULT_POOL];
+  if (pool.length === 0) throw notTheSame(etc);
+  return {
+    pool: intersect(pool, own),
+    source: delegated ? `root's lines in ${etc}/subuid and ${etc}/subgid` : renderRange(DEFAULT_POOL),
+    own,
+    taken: [SYSTEM, ...accounts, ...others],
+  };
+}
+
+function isRoots({ user }: SubordinateIds): boolean {
+  return user === "root" || user === "0";
+}
+
+function notTheSame(etc: string): HostError {
+  const reason = `root has lines in ${etc}/subuid or ${etc}/subgid, but they have no ids in common`;
+  const fix = "give root the same ids in both, as in root:1000000:1000000000, or remove both lines";
+  return new HostError("choose ids for an instance", [{ need: "ids", reason, fix }]);
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
+}

@@ -1,0 +1,168 @@
+import type { Abortable } from "../contract/abortable.ts";
+import { ConfigError, HostError } from "../contract/errors.ts";
+import type { IdmapRequest } from "../driver/backend.ts";
+import { type Claim, Claims, SHARED } from "./claims.ts";
+import { idsInUse } from "./foreign.ts";
+import { type HostIds, type IdSources, readHostIds } from "./host-ids.ts";
+import { chooseRange, endOf, type IdRange, overlap, renderRange, subtract, type TakenRange } from "./ranges.ts";
+
+/** The folders that {@link IdRanges} works with. */
+export interface IdFolders extends IdSources {
+  /** Where this machine notes which ranges are given away, for all root folders together. */
+  readonly claims: string;
+}
+
+/** Outside of any root folder, and kept over reboots. */
+const FOLDERS: IdFolders = { etc: "/etc", proc: "/proc", claims: "/var/lib/pileus-ids" };
+
+/** An instance, as a holder of ids. */
+export interface IdOwner {
+  readonly uuid: string;
+  /** The path of its record. */
+  readonly record: string;
+}
+
+/** What the host says about its ids at one time. */
+export interface IdView {
+  readonly host: HostIds;
+  readonly inUse: readonly TakenRange[];
+}
+
+/** The ids of the host, and which instance has which: no two have the same, in all root folders of this machine. */
+export class IdRanges {
+  readonly #folders: IdFolders;
+  readonly #claims: Claims;
+
+  constructor(folders: IdFolders = FOLDERS) {
+    this.#folders = folders;
+    this.#claims = new Claims(folders.claims);
+  }
+
+  /** Looks at the host's users and at what runs. @throws {HostError} when a file of the host cannot be read */
+  view(): IdView {
+    return { host: readHostIds(this.#folders), inUse: idsInUse(this.#folders.proc) };
+  }
+
+  /**
+   * Gives a range to an instance. Safe to repeat.
+   *
+   * @throws {HostError} when none is free. @throws {ConfigError} when the range that the request names is not free.
+   */
+  async claim(owner: IdOwner, request: IdmapRequest, view: IdView, options: Abortable): Promise<IdRange> {
+    await using _lock = await this.#claims.lock(options);
+    const key = keyOf(owner, request);
+    const [mine, others] = this.#split(key);
+    if (mine !== undefined) return rangeOf(mine);
+    const range = this.#choose(owner, request, view, others);
+    this.#claims.add({ ...range, key }, recordOf(owner, request));
+    return range;
+  }
+
+  /**
+   * Called before each start: the range that the instance had, if it is still its own and no user of the host has got
+   * one of its ids meanwhile; else another one. Looks at what runs only in that case.
+   */
+  async keep(owner: IdOwner, request: IdmapRequest, range: IdRange, options: Abortable): Promise<IdRange> {
+    const key = keyOf(owner, request);
+    const record = recordOf(owner, request);
+    const host = readHostIds(this.#folders);
+    const belongsToUser = host.taken.some((other) => overlap(other, range));
+    if (!belongsToUser && this.#claims.has({ ...range, key }, record)) return range;
+    await using _lock = await this.#claims.lock(options);
+    const [mine, others] = this.#split(key);
+    const known = request.mode === "shared" && mine !== undefined ? rangeOf(mine) : range;
+    const stays = [...host.taken, ...others].every((other) => !overlap(other, known));
+    const kept = stays ? known : this.#choose(owner, request, { host, inUse: idsInUse(this.#folders.proc) }, others);
+    if (mine !== undefined) this.#claims.drop(mine);
+    this.#claims.add({ ...kept, key }, record);
+    return kept;
+  }
+
+  /** Takes back what the instance has of its own. Idempotent. */
+  release(uuid: string): void {
+    for (const claim of this.#claims.list()) if (claim.key === uuid) this.#claims.drop(claim);
+  }
+
+  #split(key: string): readonly [mine: Claim | undefined, others: readonly Claim[]] {
+    const claims = this.#claims.list();
+    return [claims.find((claim) => claim.key === key), claims.filter((claim) => claim.key !== key)];
+  }
+
+  #choose(owner: IdOwner, request: IdmapRequest, { host, inUse }: IdView, claims: readonly Claim[]): IdRange {
+    const taken = [...host.taken, ...inUse];
+    const { base, count } = request;
+    if (base !== undefined) {
+      const live = this.#withoutAbandoned(claims, { base, count });
+      assertFree(request, { base, count }, host, [...taken, ...live.map((claim) => this.#named(claim))]);
+      return { base, count };
+    }
+    const choose = (others: readonly Claim[]) =>
+      chooseRange(host.pool, [...taken, ...others], { count, seed: owner.uuid });
+    const chosen = choose(claims);
+    if (chosen !== undefined) return chosen;
+    const live = claims.filter((claim) => !this.#claims.isAbandoned(claim));
+    const found = choose(live);
+    if (found === undefined) throw noneFree(request, host, [...taken, ...live.map((claim) => this.#named(claim))]);
+    this.#dropAbandoned(claims, found);
+    return found;
+  }
+
+  /** The claims, without abandoned ones in the way of `range`, which are dropped. */
+  #withoutAbandoned(claims: readonly Claim[], range: IdRange): readonly Claim[] {
+    this.#dropAbandoned(claims, range);
+    const left = new Set(this.#claims.list().map(({ key }) => key));
+    return claims.filter(({ key }) => left.has(key));
+  }
+
+  #dropAbandoned(claims: readonly Claim[], range: IdRange): void {
+    for (const claim of claims) if (overlap(claim, range) && this.#claims.isAbandoned(claim)) this.#claims.drop(claim);
+  }
+
+  #named(claim: Claim): TakenRange {
+    const shared = "the instances that share their ids";
+    return { ...claim, owner: claim.key === SHARED ? shared : `the instance of ${this.#claims.recordOf(claim)}` };
+  }
+}
+
+function keyOf({ uuid }: IdOwner, { mode }: IdmapRequest): string {
+  return mode === "shared" ? SHARED : uuid;
+}
+
+/** The shared range belongs to no single record. */
+function recordOf({ record }: IdOwner, { mode }: IdmapRequest): string {
+  return mode === "shared" ? SHARED : record;
+}
+
+function rangeOf({ base, count }: IdRange): IdRange {
+  return { base, count };
+}
+
+/** @throws {ConfigError} */
+function assertFree({ path }: IdmapRequest, range: IdRange, host: HostIds, taken: readonly TakenRange[]): void {
+  const refuse = (message: string) => new ConfigError("instance config", [{ path, message }]);
+  const other = taken.find((of) => overlap(of, range));
+  if (other !== undefined)
+    throw refuse(
+      `the ids ${renderRange(range)} are not free: ${renderRange(other)} belong to ${other.owner}; leave the base out to get free ones`,
+    );
+  if (subtract([range], host.own).length > 0)
+    throw refuse(`the ids ${renderRange(range)} are not all ids of this user namespace: choose others`);
+}
+
+/** How many of the holders of ids a message names. */
+const NAMED = 3;
+
+function noneFree({ count }: IdmapRequest, { pool, source }: HostIds, taken: readonly TakenRange[]): HostError {
+  const holders = taken
+    .filter((range) => pool.some((part) => overlap(part, range)))
+    .toSorted((a, b) => b.count - a.count || a.base - b.base);
+  const named = holders.slice(0, NAMED).map((range) => `${renderRange(range)} belong to ${range.owner}`);
+  const more = holders.length > NAMED ? [`${holders.length - NAMED} more ranges are taken`] : [];
+  const all = pool.reduce((sum, part) => sum + part.count, 0);
+  const reason = [`of the ${all} ids of ${source}, no ${count} in a row are free`, ...named, ...more].join(", ");
+  const end = Math.max(0, ...pool.map(endOf));
+  const fix =
+    `delete instances, give root more ids (a line like root:${Math.max(end, 1_000_000)}:1000000000 in /etc/subuid ` +
+    'and in /etc/subgid), or let instances share one range: idmap: "shared"';
+  return new HostError("give an instance ids of its own", [{ need: "ids", reason, fix }]);
+}

@@ -1,0 +1,82 @@
+import { createHash } from "node:crypto";
+
+/** A range of ids of the host: `base` and the `count` - 1 ids after it. */
+export interface IdRange {
+  readonly base: number;
+  readonly count: number;
+}
+
+/** A range that is not free, and to whom it belongs: `the user "anna" (/etc/subuid, line 3)`. */
+export interface TakenRange extends IdRange {
+  readonly owner: string;
+}
+
+/** The number of ids of an instance, unless it is configured otherwise: what a Linux distribution expects to have. */
+export const DEFAULT_COUNT = 65_536;
+
+export function endOf({ base, count }: IdRange): number {
+  return base + count;
+}
+
+export function overlap(a: IdRange, b: IdRange): boolean {
+  return a.base < endOf(b) && b.base < endOf(a);
+}
+
+/** `1048576 to 1114111` */
+export function renderRange(range: IdRange): string {
+  return `${range.base} to ${endOf(range) - 1}`;
+}
+
+/** What two sets of ranges have in common. */
+export function intersect(some: readonly IdRange[], others: readonly IdRange[]): readonly IdRange[] {
+  return some.flatMap((a) =>
+    others.filter((b) => overlap(a, b)).map((b) => between(Math.max(a.base, b.base), Math.min(endOf(a), endOf(b)))),
+  );
+}
+
+/** What is left of `ranges` without the ids of `taken`. */
+export function subtract(ranges: readonly IdRange[], taken: readonly IdRange[]): readonly IdRange[] {
+  const sorted = taken.toSorted((a, b) => a.base - b.base);
+  return ranges.flatMap((range) => {
+    const left: IdRange[] = [];
+    let next = range.base;
+    for (const other of sorted) {
+      if (!overlap(range, other)) continue;
+      if (other.base > next) left.push(between(next, other.base));
+      next = Math.max(next, endOf(other));
+    }
+    return next < endOf(range) ? [...left, between(next, endOf(range))] : left;
+  });
+}
+
+/**
+ * Chooses `count` free ids of the pool; `undefined` when there are none in a row. Ranges begin at the begin of their
+ * part of the pool and every {@link DEFAULT_COUNT} ids after it, so that they leave no gaps. `seed` decides which of
+ * the free ranges it is: a range that was given back is seldom used again at once, and programs that do not know of
+ * each other seldom choose the same.
+ */
+export function chooseRange(
+  pool: readonly IdRange[],
+  taken: readonly IdRange[],
+  { count, seed }: { readonly count: number; readonly seed: string },
+): IdRange | undefined {
+  const slots = pool.flatMap((part) =>
+    subtract([part], taken).flatMap((free) => {
+      const first = part.base + Math.ceil((free.base - part.base) / DEFAULT_COUNT) * DEFAULT_COUNT;
+      const number = Math.floor((endOf(free) - first - count) / DEFAULT_COUNT) + 1;
+      return number > 0 ? [{ first, number }] : [];
+    }),
+  );
+  const all = slots.reduce((sum, { number }) => sum + number, 0);
+  if (all === 0) return undefined;
+  let index = createHash("sha256").update(seed).digest().readUInt32BE() % all;
+  for (const { first, number } of slots) {
+    if (index < number) return { base: first + index * DEFAULT_COUNT, count };
+    index -= number;
+  }
+  throw new TypeError("the slots do not add up");
+}
+
+function between(base: number, end: number): IdRange {
+  return { base, count: end - base };
+}

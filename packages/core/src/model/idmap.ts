@@ -1,0 +1,58 @@
+import { z } from "zod";
+import type { Frozen, Holds, Same } from "./same.ts";
+import { shorthand } from "./shorthand.ts";
+
+/** Whose ids an unprivileged container has: those of no other instance, or those that all instances of this mode share. */
+export type IdmapMode = "isolated" | "shared";
+
+/** How the ids inside an unprivileged container map to ids of the host, as an object. */
+export interface IdmapSettingsInput {
+  /**
+   * `isolated` (default): a range of its own, which no other instance, no user of the host and no container that runs
+   * at the time of the create has. `shared`: the range of all instances of this host with this mode.
+   */
+  readonly mode?: IdmapMode | undefined;
+  /** The id of the host of root inside, for `isolated`. Default: chosen, and kept until the instance is deleted. */
+  readonly base?: number | undefined;
+  /** The number of ids inside, for `isolated`: at least 65536, the default. */
+  readonly size?: number | undefined;
+}
+
+/** {@link IdmapSettingsInput} as drivers read it. */
+export interface IdmapSettings extends IdmapSettingsInput {
+  readonly mode: IdmapMode;
+}
+
+const MIN_SIZE = 65_536;
+/** A range lies below the ids that the kernel keeps for itself. */
+const MAX_ID = 0xffff_fffe;
+
+const SettingsSchema = z
+  .strictObject({
+    mode: z.enum(["isolated", "shared"]).default("isolated"),
+    base: z
+      .number()
+      .int()
+      .min(65_536, "ids below 65536 are those of the host's own accounts")
+      .max(MAX_ID - MIN_SIZE)
+      .optional(),
+    size: z
+      .number()
+      .int()
+      .min(MIN_SIZE, "a system needs 65536 ids")
+      .max(2 ** 30)
+      .optional(),
+  })
+  .superRefine(({ mode, base, size }, context) => {
+    const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message });
+    for (const [key, value] of Object.entries({ base, size }))
+      if (mode === "shared" && value !== undefined)
+        refuse(key, `the shared range is the same for all instances: leave ${key} out, or set mode to "isolated"`);
+    if (base !== undefined && base + (size ?? MIN_SIZE) > MAX_ID)
+      refuse("size", "the range goes beyond the largest id");
+  });
+type _IdmapSettings = Holds<Same<IdmapSettings, Frozen<z.output<typeof SettingsSchema>>>>;
+type _IdmapSettingsInput = Holds<Same<IdmapSettingsInput, Frozen<z.input<typeof SettingsSchema>>>>;
+
+/** Reads {@link IdmapSettingsInput}, or its `mode` alone. */
+export const IdmapSettingsSchema = shorthand("mode", SettingsSchema);

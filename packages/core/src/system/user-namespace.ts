@@ -1,0 +1,80 @@
+import { openSync, writeFileSync } from "node:fs";
+import { HostError } from "../contract/errors.ts";
+import { ffi } from "./ffi.ts";
+import { hostFailure } from "./host-failure.ts";
+import type { Idmap } from "./idmap.ts";
+import { check, native, type SystemError } from "./syscall.ts";
+
+/** Options of {@link openUserNamespace}. */
+export interface UserNamespaceOptions {
+  /**
+   * Also maps root of the host, to the id after the last one inside. overlayfs needs it of the mount that it writes to:
+   * root of the host makes the files in the work folder. Default false.
+   */
+  readonly hostRoot?: boolean | undefined;
+}
+
+/**
+ * Creates a user namespace with this map and without a process, for idmapped mounts. The caller closes the descriptor.
+ * Takes a fraction of a millisecond.
+ *
+ * @throws {HostError} when the kernel refuses, or this process has no descriptor left.
+ */
+export function openUserNamespace(idmap: Idmap, options: UserNamespaceOptions = {}): number {
+  const { base, count } = idmap;
+  const map = `0 ${base} ${count}\n${options.hostRoot ? `${count} 0 1\n` : ""}`;
+  try {
+    const pid = cloneIntoUserNamespace();
+    try {
+      // What a process that has ended leaves until it is waited for still has its namespace: linux/kernel/
+      // user_namespace.c, proc_id_map_open() and userns_get() need the task alone.
+      for (const kind of ["uid_map", "gid_map"]) writeFileSync(`/proc/${pid}/${kind}`, map);
+      return openSync(`/proc/${pid}/ns/user`, "r");
+    } finally {
+      reap(pid);
+    }
+  } catch (error) {
+    const { code, syscall } = error as SystemError;
+    if (syscall === "clone" && code !== "ENOMEM" && code !== "EAGAIN")
+      throw new HostError("map ids", [{ ...noUserNamespaces, reason: `${noUserNamespaces.reason}: ${code}` }], {
+        cause: error,
+      });
+    throw hostFailure("map ids", error);
+  }
+}
+
+/**
+ * Returns the pid of a child that had a user namespace of its own and has ended, and was not waited for.
+ *
+ * unshare(2) refuses CLONE_NEWUSER to a process with threads such as ours. fork(2) would copy our page tables, which
+ * takes longer the more memory we have. So, as posix_spawn(3) does, the child shares our memory on a stack of its own
+ * while we wait (CLONE_VM, CLONE_VFORK). It calls getppid(2), which changes no memory, and ends. No signal tells of its
+ * end, so that Node does not look for a child of its own.
+ */
+function cloneIntoUserNamespace(): number {
+  const koffi = ffi();
+  const [CLONE_VM, CLONE_VFORK, CLONE_NEWUSER] = [0x100, 0x4000, 0x10000000];
+  const program = koffi.load(null).symbol("getppid", "void");
+  const stack = koffi.alloc("uint8_t", STACK);
+  try {
+    // It grows downwards, and the ABIs want it aligned to 16 bytes.
+    const top = (BigInt(stack as bigint) + BigInt(STACK)) & ~15n;
+    return check("clone", native().clone(program, top, CLONE_VM | CLONE_VFORK | CLONE_NEWUSER, null));
+  } finally {
+    koffi.free(stack);
+  }
+}
+
+const STACK = 64 * 1024;
+
+function reap(pid: number): void {
+  // wait(2): a child that tells of its end by no signal is found by __WALL alone.
+  const WALL = 0x40000000;
+  check("waitpid", native().waitpid(pid, null, WALL));
+}
+
+const noUserNamespaces = {
+  need: "user namespaces",
+  reason: "the kernel refused to create one",
+  fix: "check sysctl user.max_user_namespaces and kernel.unprivileged_userns_clone; a process in a chroot gets none (clone(2))",
+};

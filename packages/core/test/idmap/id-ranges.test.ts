@@ -1,0 +1,250 @@
+import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { IdmapRequest } from "../../src/driver/backend.ts";
+import { DEFAULT_POOL } from "../../src/idmap/host-ids.ts";
+import { type IdOwner, IdRanges } from "../../src/idmap/id-ranges.ts";
+import { endOf, overlap } from "../../src/idmap/ranges.ts";
+
+const ALONE: IdmapRequest = { mode: "isolated", count: 65_536, path: ["lxc", "idmap", "base"] };
+const SHARED: IdmapRequest = { ...ALONE, mode: "shared" };
+
+let folder: string;
+let ids: IdRanges;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "pileus-ids-"));
+  mkdirSync(join(folder, "etc"));
+  addProcess("self", "user:[1]", "0 0 4294967295");
+  ids = open();
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** The same host, as another process of it sees it. */
+function open(): IdRanges {
+  return new IdRanges({ etc: join(folder, "etc"), proc: join(folder, "proc"), claims: join(folder, "claims") });
+}
+
+function etc(name: string, ...lines: readonly string[]): void {
+  writeFileSync(join(folder, "etc", name), lines.map((line) => `${line}\n`).join(""));
+}
+
+/** Subordinate ids in both files. */
+function delegate(...lines: readonly string[]): void {
+  etc("subuid", ...lines);
+  etc("subgid", ...lines);
+}
+
+function addProcess(pid: string, namespace: string, map: string): void {
+  const process = join(folder, "proc", pid);
+  mkdirSync(join(process, "ns"), { recursive: true });
+  symlinkSync(namespace, join(process, "ns/user"));
+  for (const kind of ["uid_map", "gid_map"])
+    writeFileSync(join(process, kind), `${map.replaceAll(" ", "         ")}\n`);
+}
+
+/** An instance with a record. */
+function owner(uuid: string): IdOwner {
+  const record = join(folder, `${uuid}.json`);
+  writeFileSync(record, JSON.stringify({ uuid }));
+  return { uuid, record };
+}
+
+const claim = async (uuid: string, request = ALONE, of = ids) => of.claim(owner(uuid), request, of.view(), {});
+const claims = () => readdirSync(join(folder, "claims")).filter((name) => name !== "lock");
+
+describe("the ids of a new instance", () => {
+  it("are of the default pool, on a host whose root has none of its own", async () => {
+    const range = await claim("a");
+    expect(range.count).toBe(65_536);
+    expect(range.base).toBeGreaterThanOrEqual(1_000_000);
+    expect(endOf(range)).toBeLessThanOrEqual(endOf(DEFAULT_POOL));
+  });
+
+  it("are of root's own where it has some, by name or by number, in both files", async () => {
+    etc("subuid", "# a comment", "", "root:500000:196608", "0:3000000:65536");
+    etc("subgid", "root:565536:131072", "0:3000000:65536");
+    const given = await Promise.all(["a", "b", "c"].map((uuid) => claim(uuid)));
+    expect(given.map(({ base }) => base).sort()).toEqual([3_000_000, 565_536, 631_072]);
+  });
+
+  it("are never those of a user, present or subordinate, or of a group", async () => {
+    delegate("root:1000000:393216", "anna:1000000:65536", "bert:1100000:1");
+    etc("passwd", "carla:x:1150000:100::/:/bin/sh", "broken line");
+    etc("group", "crew:x:1200000:");
+    expect([await claim("a"), await claim("b")].map(({ base }) => base).sort()).toEqual([1_262_144, 1_327_680]);
+    await expect(claim("c")).rejects.toMatchObject({ code: "ERR_HOST" });
+  });
+
+  it("are never those of a container that runs, whoever started it", async () => {
+    delegate("root:1000000:196608");
+    addProcess("77", "user:[2]", "0 1000000 65536");
+    addProcess("78", "user:[2]", "0 1000000 65536");
+    addProcess("79", "user:[1]", "0 0 4294967295");
+    mkdirSync(join(folder, "proc/80"));
+    expect([await claim("a"), await claim("b")].map(({ base }) => base).sort()).toEqual([1_065_536, 1_131_072]);
+    await expect(claim("c")).rejects.toThrow("1000000 to 1065535 belong to the container with process 77");
+  });
+
+  it("stay the same, if they are asked for again", async () => {
+    expect(await claim("a")).toEqual(await claim("a"));
+    expect(claims()).toHaveLength(1);
+  });
+
+  it("are free again after the release, for others", async () => {
+    delegate("root:1000000:65536");
+    const range = await claim("a");
+    ids.release("b");
+    await expect(claim("b")).rejects.toMatchObject({ code: "ERR_HOST" });
+    ids.release("a");
+    ids.release("a");
+    expect(await claim("b")).toEqual(range);
+  });
+
+  it("do not overlap those of another process, if both ask at the same time", async () => {
+    const others = open();
+    const given = await Promise.all(Array.from({ length: 40 }, (_, i) => claim(`${i}`, ALONE, i % 2 ? ids : others)));
+    for (const [i, a] of given.entries()) for (const b of given.slice(i + 1)) expect(overlap(a, b)).toBe(false);
+  });
+
+  it("are as many as asked for, from the id that was asked for", async () => {
+    expect(await claim("a", { ...ALONE, base: 123_456, count: 200_000 })).toEqual({ base: 123_456, count: 200_000 });
+    expect((await claim("b", { ...ALONE, count: 1_000_000 })).count).toBe(1_000_000);
+  });
+
+  it("are those of all, if they are shared", async () => {
+    const range = await claim("a", SHARED);
+    expect(await claim("b", SHARED)).toEqual(range);
+    ids.release("a");
+    expect(await claim("c", SHARED)).toEqual(range);
+    expect(overlap(await claim("d"), range)).toBe(false);
+  });
+
+  it("are those of our own user namespace alone", async () => {
+    for (const map of ["uid_map", "gid_map"]) writeFileSync(join(folder, "proc/self", map), "0 100000 1200000\n");
+    expect(endOf(await claim("a"))).toBeLessThanOrEqual(1_200_000);
+    await expect(claim("b", { ...ALONE, base: 1_190_000 })).rejects.toThrow(/not all ids of this user namespace/);
+  });
+});
+
+describe("what is refused, by name", () => {
+  it.each([
+    ["anna:100000", 2],
+    ["anna:100000:", 2],
+    ["anna:-1:65536", 2],
+    ["anna:4294967000:65536", 2],
+    ["an na:1:1", 2],
+    ["\u001b[2J:1", 2],
+  ])("a line that cannot be read: %j", async (line) => {
+    etc("subgid", "root:1000000:65536", line);
+    const error = await claim("a").catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "ERR_HOST", missing: [{ need: `file:${folder}/etc/subgid` }] });
+    expect(String(error)).toMatch(/line 2 is not user:first id:number of ids: "/);
+    expect(String(error)).not.toContain("\u001b");
+    expect(existsSync(join(folder, "claims"))).toBe(false);
+  });
+
+  it("lines of root that have no ids in common", async () => {
+    etc("subuid", "root:1000000:65536");
+    await expect(claim("a")).rejects.toThrow(/they have no ids in common; fix: give root the same ids in both/);
+  });
+
+  it("a pool that is used up, with who has it and what to do", async () => {
+    delegate("root:1000000:131072", "anna:1065536:1");
+    const { record } = owner("a");
+    await claim("a");
+    await expect(claim("b")).rejects.toThrow(
+      `ids (of the 131072 ids of root's lines in ${folder}/etc/subuid and ${folder}/etc/subgid, no 65536 in a row are free, ` +
+        `1000000 to 1065535 belong to the instance of ${record}, ` +
+        `1065536 to 1065536 belong to the user "anna" (${folder}/etc/subuid, line 2)`,
+    );
+    expect(claims()).toHaveLength(1);
+  });
+
+  it.each([
+    ["a user's", 100_000, /100000 to 165535 belong to the user "anna" \(.*subuid, line 1\)/],
+    ["the host's own", 65_000, /0 to 65535 belong to the host's own accounts/],
+    ["a running container's", 3_000_000, /3000000 to 3000009 belong to the container with process 9/],
+    ["another instance's", 5_000_000, /5000000 to 5065535 belong to the instance of .*other\.json/],
+  ])("a base within %s ids", async (_, base, message) => {
+    delegate("anna:100000:65536");
+    addProcess("9", "user:[9]", "0 3000000 10");
+    await claim("other", { ...ALONE, base: 5_000_000 });
+    const error = await claim("a", { ...ALONE, base }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "ERR_CONFIG", issues: [{ path: ["lxc", "idmap", "base"] }] });
+    expect(String(error)).toMatch(message);
+    expect(claims()).toHaveLength(1);
+  });
+});
+
+describe("an instance whose root folder was removed by hand", () => {
+  it("keeps its ids until they are needed", async () => {
+    delegate("root:1000000:131072");
+    const [a] = [await claim("a"), await claim("b")];
+    rmSync(join(folder, "a.json"));
+    expect(claims()).toHaveLength(2);
+    expect(await claim("c")).toEqual(a);
+    expect(claims()).toHaveLength(2);
+  });
+  it("gives them to one that names them", async () => {
+    const { base } = await claim("a");
+    writeFileSync(join(folder, "a.json"), "{}");
+    expect((await claim("c", { ...ALONE, base })).base).toBe(base);
+  });
+});
+
+describe("the ids at a start", () => {
+  const keep = (uuid: string, range: { base: number; count: number }, request = ALONE) =>
+    open().keep(owner(uuid), request, range, {});
+
+  it("are those that the instance has", async () => {
+    const range = await claim("a");
+    addProcess("9", "user:[9]", `0 ${range.base} 65536`);
+    expect(await keep("a", range)).toEqual(range);
+  });
+  it("are the same after the folder of claims was lost, if nobody else has them", async () => {
+    const range = await claim("a");
+    rmSync(join(folder, "claims"), { recursive: true });
+    expect(await keep("a", range)).toEqual(range);
+    expect(claims()).toEqual([`${range.base}-65536-a`]);
+  });
+  it("are others if another instance has them by now", async () => {
+    const range = await claim("a");
+    rmSync(join(folder, "claims"), { recursive: true });
+    await claim("b", { ...ALONE, base: range.base });
+    expect(overlap(await keep("a", range), range)).toBe(false);
+    expect(claims()).toHaveLength(2);
+  });
+  it("are others if a user has them by now, and the old ones are given back", async () => {
+    const range = await claim("a");
+    delegate(`anna:${range.base}:65536`);
+    const kept = await keep("a", range);
+    expect(overlap(kept, range)).toBe(false);
+    expect(claims()).toEqual([`${kept.base}-65536-a`]);
+    expect(await keep("a", kept)).toEqual(kept);
+  });
+  it("are refused if a user has the ones that the configuration names", async () => {
+    const request = { ...ALONE, base: 5_000_000 };
+    const range = await claim("a", request);
+    delegate("anna:5000000:65536");
+    await expect(keep("a", range, request)).rejects.toMatchObject({ code: "ERR_CONFIG" });
+  });
+  it("are claimed for the record's new place after its root folder was moved", async () => {
+    const range = await claim("a");
+    const record = join(folder, "moved.json");
+    writeFileSync(record, JSON.stringify({ uuid: "a" }));
+    expect(await ids.keep({ uuid: "a", record }, ALONE, range, {})).toEqual(range);
+    expect(readlinkSync(join(folder, "claims", `${range.base}-65536-a`))).toBe(record);
+  });
+  it("are the shared ones of now, if they are shared", async () => {
+    const range = await claim("a", SHARED);
+    expect(await keep("a", range, SHARED)).toEqual(range);
+    rmSync(join(folder, "claims"), { recursive: true });
+    await claim("b", { ...ALONE, base: range.base });
+    const kept = await keep("a", range, SHARED);
+    expect(overlap(kept, range)).toBe(false);
+    expect(await keep("c", range, SHARED)).toEqual(kept);
+  });
+});
