@@ -17,12 +17,13 @@ import type { AcceleratorChoice } from "./accelerator.ts";
 import { AgentLink } from "./agent-link.ts";
 import type { BootAssetSupply } from "./boot-assets.ts";
 import { assertInit } from "./disk/assert-init.ts";
-import { ensureBaseDisk } from "./disk/base-disk.ts";
+import { baseDiskPath, ensureBaseDisk } from "./disk/base-disk.ts";
 import { assertSelfContained } from "./disk/disk-image.ts";
 import { createOverlay } from "./disk/overlay.ts";
 import { readHostMemory } from "./host-memory.ts";
 import { launch } from "./launch.ts";
-import { sectionOf } from "./machine.ts";
+import { type Backing, sectionOf } from "./machine.ts";
+import { machineUser } from "./machine-user.ts";
 import { connectMonitor } from "./monitor.ts";
 import { plan } from "./plan.ts";
 import { claimPath, PortClaim, removeClaims } from "./port-claim.ts";
@@ -56,20 +57,14 @@ export class QemuBackend implements Backend<QemuCapability> {
    * that disk.
    */
   async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {
-    const { spawn, context } = this.#parts;
-    const { tree, image } = instance;
-    const { machine, rootSize: size } = sectionOf(instance.config);
+    const { spawn } = this.#parts;
+    const { tree } = instance;
+    const { machine } = sectionOf(instance.config);
     if (tree.kind === "disk" && machine === "microvm") throw new UnsupportedError(NO_FIRMWARE);
+    await machineUser(instance);
     if (tree.kind === "disk") await assertSelfContained(tree, spawn, options);
-    const folder = join(context.folder, "bases");
-    const backing =
-      tree.kind === "disk"
-        ? { path: tree.path, format: tree.format }
-        : {
-            path: await ensureBaseDisk({ folder, image, size, spawn, tree: () => tree.merged(options) }, options),
-            format: "raw" as const,
-          };
-    await createOverlay(runFiles(instance).disk, backing, spawn, options);
+    else await ensureBaseDisk({ ...this.#baseOf(instance), spawn, tree: () => tree.merged(options) }, options);
+    await createOverlay(runFiles(instance).disk, this.#backingOf(instance), spawn, options);
   }
 
   async launch(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability>> {
@@ -77,8 +72,9 @@ export class QemuBackend implements Backend<QemuCapability> {
     if (tree.kind === "layers") assertInit(await tree.merged(options));
     const assets = tree.kind === "disk" ? undefined : this.#parts.bootAssets.get(options);
     const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), assets]);
+    const backing = this.#backingOf(instance);
     return allOrNothing(async (undo) => {
-      const { identity, qmp } = await launch(this.#releaseSpec(instance), { accelerator, boot }, options);
+      const { identity, qmp } = await launch(this.#releaseSpec(instance), { accelerator, boot, backing }, options);
       undo(() => qmp.close());
       return this.#hold(instance, identity, qmp);
     });
@@ -86,7 +82,7 @@ export class QemuBackend implements Backend<QemuCapability> {
 
   async adopt(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability> | undefined> {
     const files = runFiles(instance);
-    const identity = await findQemu(instance.uuid, files.pid, options);
+    const identity = await findQemu(instance, options);
     if (identity === undefined) {
       await releaseMachine(this.#releaseSpec(instance));
       return undefined;
@@ -106,7 +102,7 @@ export class QemuBackend implements Backend<QemuCapability> {
    * crash left, lie outside of it.
    */
   async remove(instance: InstanceContext): Promise<void> {
-    await killQemu(instance.uuid);
+    await killQemu(instance);
     await releaseMachine(this.#releaseSpec(instance));
     await removeClaims(this.#claims, instance.uuid);
   }
@@ -137,6 +133,16 @@ export class QemuBackend implements Backend<QemuCapability> {
   // and would do so while the folder is being removed.
   get #claims(): string {
     return join(this.#parts.context.folder, "agents");
+  }
+
+  #baseOf({ image, config }: InstanceContext) {
+    return { folder: join(this.#parts.context.folder, "bases"), image, size: sectionOf(config).rootSize };
+  }
+
+  #backingOf(instance: InstanceContext): Backing {
+    const { tree } = instance;
+    if (tree.kind === "disk") return { path: tree.path, format: tree.format };
+    return { path: baseDiskPath(this.#baseOf(instance)), format: "raw" };
   }
 
   #releaseSpec(instance: InstanceContext): ReleaseSpec {

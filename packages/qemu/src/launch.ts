@@ -1,11 +1,12 @@
-import { closeSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { type Abortable, isInstanceError } from "@pileus/core";
 import {
   allOrNothing,
   createTap,
+  type InstanceContext,
   identifyProcess,
   listenUnix,
+  openTap,
   type ProcessIdentity,
   removeInterface,
   removeOwnCgroup,
@@ -13,7 +14,9 @@ import {
   waitForEnd,
 } from "@pileus/core/driver";
 import { renderArgv } from "./argv/argv.ts";
-import { describeMachine, type MachineAssets, readTscKhz } from "./machine.ts";
+import { HandedOver } from "./handed-over.ts";
+import { describeMachine, type MachineAssets, type MachineDescriptors, readTscKhz } from "./machine.ts";
+import { groupsFor, machineUser } from "./machine-user.ts";
 import { connectMonitor } from "./monitor.ts";
 import { startQemu } from "./qemu-process.ts";
 import type { QmpClient } from "./qmp/index.ts";
@@ -27,7 +30,8 @@ const START_TIMEOUT = 30_000;
  * Starts the QEMU of an instance. Returns when it runs and its monitor answers. A failure or an abort leaves no process
  * and no interface.
  *
- * @throws {CommandError} with what QEMU printed, when it does not start.
+ * @throws {CommandError} with what QEMU printed, when it does not start. @throws {HostError} when it cannot run as its
+ * user.
  */
 export async function launch(
   { instance, cgroup }: Pick<ReleaseSpec, "instance" | "cgroup">,
@@ -35,6 +39,9 @@ export async function launch(
   options: Abortable,
 ): Promise<{ readonly identity: ProcessIdentity; readonly qmp: QmpClient }> {
   const { signal } = options;
+  const { accelerator } = assets;
+  const user = await machineUser(instance);
+  const groups = user === undefined ? [] : await groupsFor(accelerator.accelerator);
   return allOrNothing(async (undo) => {
     await mkdir(instance.log, { recursive: true, mode: 0o700 });
     for (const nic of instance.nics) {
@@ -45,38 +52,41 @@ export async function launch(
     undo(() => removeOwnCgroup(cgroup));
     const tscKhz = await readTscKhz();
     signal?.throwIfAborted();
-    const { pid, failure } = await withSockets([...files.monitors, files.console, files.agent], (descriptors) => {
-      const count = files.monitors.length;
-      // QEMU inherits the descriptors as 3, 4 and so on.
-      const [console, agent] = [3 + count, 4 + count];
-      const monitors = files.monitors.map((_, index) => 3 + index);
-      const argv = renderArgv(describeMachine(instance, assets, { monitors, console, agent }, tscKhz));
-      return startQemu(argv, { cgroup, cwd: instance.run, log: files.qemuLog, descriptors });
-    });
+    using handed = new HandedOver();
+    const argv = renderArgv(describeMachine(instance, accelerator, handOver(handed, instance, assets), tscKhz));
+    await writeFile(files.user, String(user?.uid ?? process.geteuid?.()));
+    const { descriptors } = handed;
+    const confined = user && { ...user, groups };
+    const { pid, failure } = await startQemu(argv, { cgroup, user: confined, log: files.qemuLog, descriptors });
     const identity = await identifyProcess(pid);
     if (identity === undefined) return failure;
     undo(() => endNow(identity));
+    await writeFile(files.pid, String(pid));
     const monitor = connectMonitor(files.monitors, { signal, greetingTimeout: START_TIMEOUT });
     const qmp = await monitor.catch((error: unknown) => explain(error, identity, failure));
     return { identity, qmp };
   });
 }
 
-/**
- * Makes listening sockets, lends their descriptors to `use`, then closes them here: the process that inherited them has
- * its own.
- */
-async function withSockets<T>(
-  paths: readonly string[],
-  use: (descriptors: readonly number[]) => Promise<T>,
-): Promise<T> {
-  const descriptors: number[] = [];
-  try {
-    for (const path of paths) descriptors.push(listenUnix(path));
-    return await use(descriptors);
-  } finally {
-    descriptors.forEach(closeSync);
-  }
+/** Opens everything that the machine uses: its QEMU may open nothing of it by itself. */
+function handOver(handed: HandedOver, instance: InstanceContext, assets: MachineAssets): MachineDescriptors {
+  const files = runFiles(instance);
+  const { boot, backing } = assets;
+  const listen = (path: string) => handed.add(listenUnix(path));
+  return {
+    monitors: files.monitors.map(listen),
+    console: listen(files.console),
+    consoleLog: handed.open(files.consoleLog, "w"),
+    disk: handed.open(files.disk, "r+"),
+    backing: { descriptor: handed.open(backing.path, "r"), format: backing.format },
+    taps: instance.nics.map((nic) => handed.add(openTap(nic.hostInterface))),
+    boot: boot && {
+      kernel: handed.openToReopen(boot.kernel),
+      initramfs: handed.openToReopen(boot.initramfs),
+      runtimeDrive: handed.open(boot.runtimeDrive, "r"),
+      agent: listen(files.agent),
+    },
+  };
 }
 
 /** A QEMU that ends closes its monitors first and prints the reason afterwards. That reason is the better error. */

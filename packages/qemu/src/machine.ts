@@ -3,21 +3,28 @@ import { AGENT_PORT, RUNTIME_DRIVE_SERIAL } from "@pileus/agent";
 import type { InstanceConfig } from "@pileus/core";
 import type { InstanceContext } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
-import type { MachineSpec, SocketSpec } from "./argv/machine-spec.ts";
+import type { DiskSpec, MachineSpec } from "./argv/machine-spec.ts";
 import type { BootAssets } from "./boot-assets.ts";
 import { renderCommandLine } from "./command-line.ts";
 import { ROOT_DISK_SERIAL } from "./initramfs/init-script.ts";
-import { runFiles } from "./run-files.ts";
 import { type QemuSection, QemuSectionSchema } from "./section.ts";
 
 /** The memory of a machine whose configuration has no limit, in bytes. */
 const DEFAULT_MEMORY = 512 * 2 ** 20;
 
-/** What all machines are started with, made when first needed. */
+/** A file that root disks are overlays on. */
+export interface Backing {
+  readonly path: string;
+  readonly format: "qcow2" | "raw";
+}
+
+/** What machines share, made when first needed. */
 export interface MachineAssets {
   readonly accelerator: AcceleratorChoice;
   /** For a guest that we boot; absent for a guest that boots from its own disk. */
   readonly boot?: BootAssets | undefined;
+  /** What the root disk stores only the changes of. */
+  readonly backing: Backing;
 }
 
 export function sectionOf(config: InstanceConfig): QemuSection {
@@ -29,19 +36,32 @@ export function memoryOf(config: InstanceConfig): number {
   return config.limits.memory?.limit ?? DEFAULT_MEMORY;
 }
 
-/** Describes the machine of an instance's configuration. Pure, except for the sockets that were made for it. */
+/** What a machine is handed over: descriptors, by their numbers in QEMU. */
+export interface MachineDescriptors {
+  readonly monitors: readonly number[];
+  readonly console: number;
+  readonly consoleLog: number;
+  readonly disk: number;
+  readonly backing: DiskSpec["backing"];
+  readonly taps: readonly number[];
+  /** For a guest that we boot; absent for a guest that boots from its own disk. */
+  readonly boot?:
+    | { readonly kernel: number; readonly initramfs: number; readonly runtimeDrive: number; readonly agent: number }
+    | undefined;
+}
+
+/** Describes the machine of an instance's configuration. Pure. */
 export function describeMachine(
-  instance: InstanceContext,
-  assets: MachineAssets,
-  sockets: Omit<SocketSpec, "agent"> & { readonly agent: number },
+  instance: Pick<InstanceContext, "uuid" | "config" | "nics">,
+  choice: AcceleratorChoice,
+  descriptors: MachineDescriptors,
   tscKhz: number | undefined,
 ): MachineSpec {
   const { config, nics } = instance;
   const section = sectionOf(config);
-  const files = runFiles(instance);
-  const { accelerator, cpuModel } = assets.accelerator;
-  const { boot } = assets;
-  const root = { id: "root", path: files.disk, format: "qcow2", serial: ROOT_DISK_SERIAL, readOnly: false } as const;
+  const { accelerator, cpuModel } = choice;
+  const { boot, disk, backing, taps } = descriptors;
+  const root = { id: "root", descriptor: disk, format: "qcow2", serial: ROOT_DISK_SERIAL, readOnly: false } as const;
   const commandLine = renderCommandLine({ hostname: config.name, nics, type: section.machine, accelerator, tscKhz });
   return {
     name: config.name,
@@ -51,23 +71,20 @@ export function describeMachine(
     cpuModel: section.cpuModel ?? cpuModel,
     cpus: config.limits.cpu ?? 1,
     memory: memoryOf(config),
-    kernel: boot === undefined ? undefined : { image: boot.kernel, initramfs: boot.initramfs, commandLine },
-    disks:
-      boot === undefined
-        ? [root]
-        : [
-            root,
-            { id: "runtime", path: boot.runtimeDrive, format: "raw", serial: RUNTIME_DRIVE_SERIAL, readOnly: true },
-          ],
-    nics: nics.map((nic, index) => ({ id: `net${index}`, tap: nic.hostInterface, mac: nic.mac })),
+    kernel: boot && { image: boot.kernel, initramfs: boot.initramfs, commandLine },
+    disks: [{ ...root, backing }, ...(boot === undefined ? [] : [runtimeDisk(boot.runtimeDrive)])],
+    nics: nics.map((nic, index) => ({ id: `net${index}`, descriptor: taps[index] as number, mac: nic.mac })),
     sockets: {
-      monitors: sockets.monitors,
-      console: sockets.console,
-      agent: boot === undefined ? undefined : { descriptor: sockets.agent, port: AGENT_PORT },
+      monitors: descriptors.monitors,
+      console: descriptors.console,
+      agent: boot && { descriptor: boot.agent, port: AGENT_PORT },
     },
-    consoleLog: files.consoleLog,
-    pidFile: files.pid,
+    consoleLog: descriptors.consoleLog,
   };
+}
+
+function runtimeDisk(descriptor: number): DiskSpec {
+  return { id: "runtime", descriptor, format: "raw", serial: RUNTIME_DRIVE_SERIAL, readOnly: true };
 }
 
 /** The rate of the time stamp counter in kHz, as precisely as /proc/cpuinfo has it. */

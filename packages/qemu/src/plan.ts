@@ -21,6 +21,7 @@ const EFFECTS = {
   "limits.memory": "next-start",
   "qemu.machine": "next-start",
   "qemu.cpuModel": "next-start",
+  "qemu.user": "next-start",
 } as const;
 
 /** See `Backend.plan()`. `hostMemory`: the host's memory and swap space, in bytes. */

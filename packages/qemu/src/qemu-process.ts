@@ -5,6 +5,7 @@ import { type Abortable, CommandError, HostError } from "@pileus/core";
 import {
   findProcesses,
   findTool,
+  type InstanceContext,
   inOwnCgroup,
   missingTool,
   type ProcessIdentity,
@@ -13,6 +14,9 @@ import {
   waitForEnd,
 } from "@pileus/core/driver";
 import { QEMU } from "./argv/argv.ts";
+import { type ConfinedUser, confined } from "./confine.ts";
+import { ownId } from "./machine-user.ts";
+import { runFiles } from "./run-files.ts";
 import { TOOLS } from "./tools.ts";
 
 /** A QEMU that was just started and may still fail. */
@@ -24,8 +28,8 @@ export interface StartedQemu {
 
 /**
  * Starts QEMU detached, in its own session, in the cgroup of this name and with its output in a file, so that it
- * outlives this process and the service that this process belongs to. `descriptors` are inherited as its 3, 4 and so
- * on.
+ * outlives this process and the service that this process belongs to. It never runs as another user than `user`.
+ * `descriptors` are inherited as its 3, 4 and so on.
  *
  * @throws {HostError} when QEMU is not installed.
  */
@@ -33,18 +37,18 @@ export async function startQemu(
   argv: readonly string[],
   options: {
     readonly cgroup: string;
-    readonly cwd: string;
+    readonly user: ConfinedUser | undefined;
     readonly log: string;
     readonly descriptors: readonly number[];
   },
 ): Promise<StartedQemu> {
   const [qemu = ""] = argv;
   if (findTool(qemu) === undefined) throw new HostError("start a virtual machine", [missingTool(qemu, TOOLS[QEMU])]);
-  const [file = "", ...rest] = inOwnCgroup(options.cgroup, argv);
+  const [file = "", ...rest] = inOwnCgroup(options.cgroup, confined(argv, options.user));
   const log = await open(options.log, "w", 0o600);
   try {
     const child = spawn(file, rest, {
-      cwd: options.cwd,
+      cwd: "/",
       env: TOOL_ENV,
       detached: true,
       stdio: ["ignore", log.fd, log.fd, ...options.descriptors],
@@ -71,13 +75,12 @@ export async function startQemu(
  * its arguments; else any process that has it, because a crash may have come before the file was written.
  */
 export async function findQemu(
-  uuid: string,
-  pidFile: string,
+  instance: InstanceContext,
   options: Abortable = {},
 ): Promise<ProcessIdentity | undefined> {
-  const noted = Number(await readIfThere(pidFile));
+  const noted = Number(await readIfThere(runFiles(instance).pid));
   const likely = Number.isSafeInteger(noted) && noted > 0 ? noted : undefined;
-  return (await findProcesses((argv) => runs(argv, uuid), { ...options, likely }))[0];
+  return (await findAll(instance, { ...options, likely }))[0];
 }
 
 /**
@@ -85,11 +88,21 @@ export async function findQemu(
  *
  * @throws {TimeoutError} when one does not end within 5 s, for example because the kernel waits for a disk.
  */
-export async function killQemu(uuid: string): Promise<void> {
-  for (const identity of await findProcesses((argv) => runs(argv, uuid))) {
+export async function killQemu(instance: InstanceContext): Promise<void> {
+  for (const identity of await findAll(instance, {})) {
     await signalProcess(identity, "SIGKILL");
     await waitForEnd(identity);
   }
+}
+
+/** Those of the user that the run noted. A machine of an earlier release noted none: it runs as our user. */
+async function findAll(
+  instance: InstanceContext,
+  options: Abortable & { readonly likely?: number | undefined },
+): Promise<readonly ProcessIdentity[]> {
+  const noted = await readIfThere(runFiles(instance).user);
+  const owners = [noted === undefined ? ownId(instance.uuid) : Number(noted)];
+  return findProcesses((argv) => runs(argv, instance.uuid), { ...options, owners });
 }
 
 /** Also true of the process that will become QEMU, once it is in its cgroup. */

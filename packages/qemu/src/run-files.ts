@@ -11,6 +11,8 @@ export interface RunFiles {
   readonly console: string;
   readonly agent: string;
   readonly pid: string;
+  /** The uid of QEMU, noted before it starts. */
+  readonly user: string;
   /** The output of the serial console since the last start. */
   readonly consoleLog: string;
   /** The output of QEMU itself. */
@@ -24,12 +26,13 @@ export function runFiles(instance: Pick<InstanceContext, "folder" | "run" | "log
     console: join(instance.run, "console.sock"),
     agent: join(instance.run, "agent.sock"),
     pid: join(instance.run, "qemu.pid"),
+    user: join(instance.run, "qemu.user"),
     consoleLog: join(instance.log, "console.log"),
     qemuLog: join(instance.log, "qemu.log"),
   };
 }
 
-/** The sockets that a killed run leaves behind. */
+/** What a run leaves behind. */
 export function socketsOf(files: RunFiles): readonly string[] {
-  return [...files.monitors, files.console, files.agent, files.pid];
+  return [...files.monitors, files.console, files.agent, files.pid, files.user];
 }

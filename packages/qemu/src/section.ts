@@ -21,6 +21,11 @@ export interface QemuSectionInput {
    * QEMU emulates.
    */
   readonly cpuModel?: string | undefined;
+  /**
+   * The account of the host that QEMU runs as, by name. Default: an id that no other machine has. `"root"` gives a guest
+   * that breaks out of QEMU all rights on the host. Where this process is not root, QEMU runs as its user.
+   */
+  readonly user?: string | undefined;
 }
 
 /** {@link QemuSectionInput} as the driver reads it, with its defaults. */
@@ -42,6 +47,10 @@ const schema = z.strictObject({
   cpuModel: z
     .string()
     .regex(/^[A-Za-z0-9_.+,=-]{1,255}$/, "a processor model is letters, digits and _ . + , = -")
+    .optional(),
+  user: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, "an account of this host is letters, digits and _ . -")
     .optional(),
 });
 type _QemuSection = Holds<Same<QemuSection, Frozen<z.output<typeof schema>>>>;

@@ -6,4 +6,6 @@ export const TOOLS = {
   "qemu-img": "qemu-utils",
   "mkfs.ext4": "e2fsprogs",
   mksquashfs: "squashfs-tools",
+  setpriv: "util-linux",
+  prlimit: "util-linux",
 } as const;

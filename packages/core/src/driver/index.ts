@@ -85,6 +85,7 @@ export { acquireLock, type Lock, type LockOptions, tryLock } from "../engine/loc
 export { assertDiskSize } from "../images/disk/size.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
 export { renderHosts, renderResolvConf, STANDARD_HOSTS } from "../network/name-files.ts";
+export { openTap } from "../network/tap-device.ts";
 export { hostArchitecture } from "../system/architecture.ts";
 export type { Bounds } from "../system/bounded.ts";
 export { ByteCollector } from "../system/byte-collector.ts";

@@ -40,6 +40,7 @@ function load() {
     pipe2: libc.func("int pipe2(_Out_ int *fds, int flags)") as Native,
     socketpair: libc.func("int socketpair(int domain, int type, int protocol, _Out_ int *fds)") as Native,
     fcntl: libc.func("int fcntl(int fd, int command, ulong argument)") as Native,
+    ioctl: libc.func("int ioctl(int fd, ulong request, uint8_t *argument)") as Native,
     fallocate: libc.func("int fallocate(int fd, int mode, long offset, long length)") as Native,
     clone: libc.func("int clone(void *program, void *stack, int flags, void *argument)") as Native,
     waitpid: libc.func("int waitpid(int pid, int *status, int options)") as Native,

@@ -1,5 +1,7 @@
+import { closeSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createTap, interfaceNames, removeInterface } from "../../src/network/link.ts";
+import { openTap } from "../../src/network/tap-device.ts";
 import { spawn } from "../../src/system/spawn.ts";
 import { requires } from "../../src/testing/requires.ts";
 import { ManagedPlace, NEEDS } from "./fixtures/managed-place.ts";
@@ -26,6 +28,10 @@ describe("a tap", () => {
         expect(stdout).toContain("tun type tap");
         expect(stdout.includes("user nobody")).toBe(owner !== undefined);
       }
+      const descriptor = openTap(name);
+      expect(() => openTap(name)).toThrow("EBUSY");
+      closeSync(descriptor);
+      closeSync(openTap(name));
       await removeInterface(name);
       await removeInterface(name);
       expect(await interfaceNames()).not.toContain(name);

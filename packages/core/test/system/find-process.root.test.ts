@@ -28,3 +28,22 @@ for (const [what, wrapper] of Object.entries(WRAPPERS)) {
     }),
   );
 }
+
+it(
+  "believes a process of another user that is named as an owner",
+  requires(["root"], async () => {
+    const word = randomUUID();
+    const [file = "", ...rest] = WRAPPERS["another user"];
+    const child = spawn(file, [...rest, "sh", "-c", "echo; read _", word], { stdio: ["pipe", "pipe", "ignore"] });
+    try {
+      await once(child.stdout, "data");
+      const matches = (argv: readonly string[]) => argv[0] === "sh" && argv.includes(word);
+      expect(await findProcesses(matches, { owners: [65533] })).toEqual([]);
+      expect(await findProcesses(matches, { owners: [65534] })).toMatchObject([{ pid: child.pid }]);
+    } finally {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    }
+  }),
+);

@@ -4,5 +4,6 @@ import type { MachineSpec } from "./machine-spec.ts";
 export function renderBoot(spec: MachineSpec): string[] {
   const { kernel } = spec;
   if (kernel === undefined) return [];
-  return ["-kernel", kernel.image, "-initrd", kernel.initramfs, "-append", kernel.commandLine];
+  const file = (descriptor: number) => `/proc/self/fd/${descriptor}`;
+  return ["-kernel", file(kernel.image), "-initrd", file(kernel.initramfs), "-append", kernel.commandLine];
 }

@@ -7,8 +7,14 @@ export type Accelerator = "kvm" | "tcg";
 export interface DiskSpec {
   /** Its name in QEMU: a letter, then letters, digits and hyphens. */
   readonly id: string;
-  readonly path: string;
+  /** The open file. */
+  readonly descriptor: number;
   readonly format: "qcow2" | "raw";
+  /**
+   * What a qcow2 disk stores only the changes of. The name that the disk itself has for it does not count: a hostile
+   * QEMU can write any name there.
+   */
+  readonly backing?: { readonly descriptor: number; readonly format: "qcow2" | "raw" } | undefined;
   /** The serial number by which the guest finds it: at most 20 bytes (virtio 1.2, 5.2.6: VIRTIO_BLK_ID_BYTES). */
   readonly serial: string;
   readonly readOnly: boolean;
@@ -17,8 +23,8 @@ export interface DiskSpec {
 /** A network interface as the guest gets it. */
 export interface NicSpec {
   readonly id: string;
-  /** An existing tap interface. */
-  readonly tap: string;
+  /** The open tap. */
+  readonly descriptor: number;
   readonly mac: string;
 }
 
@@ -33,7 +39,10 @@ export interface SocketSpec {
   readonly agent?: { readonly descriptor: number; readonly port: string } | undefined;
 }
 
-/** The complete description of one virtual machine: what QEMU's command line says, not how QEMU is started. */
+/**
+ * The complete description of one virtual machine: what QEMU's command line says, not how QEMU is started. QEMU runs as
+ * a user that may open none of the machine's files, so each is a descriptor that it inherits.
+ */
 export interface MachineSpec {
   readonly name: string;
   readonly uuid: string;
@@ -43,14 +52,13 @@ export interface MachineSpec {
   readonly cpus: number;
   /** Bytes. */
   readonly memory: number;
-  /** If absent, the firmware boots the first disk. */
-  readonly kernel?: { readonly image: string; readonly initramfs: string; readonly commandLine: string } | undefined;
+  /** Two open files, which QEMU opens again by /proc. If absent, the firmware boots the first disk. */
+  readonly kernel?: { readonly image: number; readonly initramfs: number; readonly commandLine: string } | undefined;
   readonly disks: readonly DiskSpec[];
   readonly nics: readonly NicSpec[];
   readonly sockets: SocketSpec;
-  /** The file that receives every byte of the serial console since this start. */
-  readonly consoleLog: string;
-  readonly pidFile: string;
+  /** The open file that receives every byte of the serial console since this start. */
+  readonly consoleLog: number;
 }
 
 /**

@@ -1,15 +1,18 @@
 import type { MachineSpec } from "./machine-spec.ts";
 import { renderOption } from "./option.ts";
 
+/** The guest's memory is in no core dump of QEMU. */
+const NO_DUMP = { "dump-guest-core": false };
+
 /** The board, its name, and how it is emulated. */
 export function renderMachine(spec: MachineSpec): string[] {
   const board =
     spec.type === "q35"
       ? // No floppy, parallel port or VMware port is emulated; the i8042 stays, because firmware and kernels probe it.
-        renderOption("q35", { vmport: false })
+        renderOption("q35", { vmport: false, ...NO_DUMP })
       : // ACPI stays on: Debian's kernel takes no virtio-mmio devices from its command line, and ACPI has the power button.
         // Its option ROMs stay on, too: without them, the firmware of QEMU 10 finds no kernel, and prints nothing.
-        renderOption("microvm", { acpi: true, rtc: true, "isa-serial": true });
+        renderOption("microvm", { acpi: true, rtc: true, "isa-serial": true, ...NO_DUMP });
   return [
     "-name",
     renderOption(undefined, { guest: spec.name, "debug-threads": true }),
@@ -23,8 +26,6 @@ export function renderMachine(spec: MachineSpec): string[] {
     "-nodefaults",
     "-display",
     "none",
-    "-pidfile",
-    spec.pidFile,
     ...renderPanic(spec),
   ];
 }

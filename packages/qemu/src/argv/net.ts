@@ -1,11 +1,11 @@
 import { type MachineSpec, virtioDevice } from "./machine-spec.ts";
 import { renderOption } from "./option.ts";
 
-/** One virtio nic for each tap. No script runs: the tap is already on its bridge. */
+/** One virtio nic for each tap, which is already on its bridge. */
 export function renderNet(spec: MachineSpec): string[] {
   return spec.nics.flatMap((nic) => [
     "-netdev",
-    renderOption("tap", { id: nic.id, ifname: nic.tap, script: "no", downscript: "no", vhost: false }),
+    renderOption("tap", { id: nic.id, fd: nic.descriptor, vhost: false }),
     "-device",
     renderOption(virtioDevice(spec.type, "net"), {
       id: `${nic.id}-nic`,

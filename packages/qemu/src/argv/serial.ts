@@ -1,3 +1,4 @@
+import { addDescriptor, setOf } from "./descriptor.ts";
 import { type MachineSpec, virtioDevice } from "./machine-spec.ts";
 import { renderOption } from "./option.ts";
 
@@ -14,9 +15,11 @@ export function renderMonitors(spec: MachineSpec): string[] {
 /** The serial console: a live socket, and a log from the first byte on. */
 export function renderConsole(spec: MachineSpec): string[] {
   const { console: descriptor } = spec.sockets;
+  const logfile = setOf(spec.consoleLog);
   return [
+    ...addDescriptor(spec.consoleLog),
     "-chardev",
-    renderOption("socket", { id: "console", fd: descriptor, server: true, wait: false, logfile: spec.consoleLog }),
+    renderOption("socket", { id: "console", fd: descriptor, server: true, wait: false, logfile }),
     "-serial",
     "chardev:console",
   ];

@@ -1,5 +1,5 @@
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Image, ImageError, isInstanceError, type ProgressOptions } from "@pileus/core";
 import { acquireLock, hostFailure, isDiskFull, type Lock, type Spawn } from "@pileus/core/driver";
 import { TOOLS } from "../tools.ts";
@@ -15,6 +15,11 @@ export interface BaseDisk {
   readonly spawn: Spawn;
 }
 
+/** The path of the file system that the root disks of this image and size are copies of. */
+export function baseDiskPath({ folder, image, size }: Pick<BaseDisk, "folder" | "image" | "size">): string {
+  return join(folder, `${image.fingerprint.replace(":", "-")}-${size}.ext4`);
+}
+
 /**
  * Makes the file system that all root disks of one image and size are copies of, if it is missing: a sparse raw ext4,
  * made from the tree by mke2fs(8) without a mount. A file in place is complete. Concurrent calls, from several
@@ -25,8 +30,8 @@ export interface BaseDisk {
 export async function ensureBaseDisk(base: BaseDisk, options: ProgressOptions): Promise<string> {
   const { folder, image, size } = base;
   const { signal } = options;
-  const name = `${image.fingerprint.replace(":", "-")}-${size}`;
-  const path = join(folder, `${name}.ext4`);
+  const path = baseDiskPath(base);
+  const name = basename(path, ".ext4");
   if (await isWhole(path, size)) return path;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await using lock = await acquireLock(join(folder, `${name}.lock`), { signal });

@@ -18,7 +18,7 @@ it(
     const monitor = ["-chardev", "socket,id=m,fd=3,server=on,wait=off", "-mon", "chardev=m,mode=control"];
     const argv = ["qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none", ...monitor];
     try {
-      await startQemu(argv, { cgroup, cwd: folder, log: join(folder, "log"), descriptors: [descriptor] });
+      await startQemu(argv, { cgroup, user: undefined, log: join(folder, "log"), descriptors: [descriptor] });
       await using client = await QmpClient.connect(path, { greetingTimeout: 30_000 });
       const schema = (await client.call("query-qmp-schema")) as readonly { "meta-type": string; name: string }[];
       const names = (type: string) => schema.filter((entry) => entry["meta-type"] === type).map(({ name }) => name);

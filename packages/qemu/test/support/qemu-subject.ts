@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildRuntimeDrive } from "@pileus/agent";
@@ -82,17 +82,24 @@ async function hostId(root: string): Promise<string> {
   return (JSON.parse(await readFile(join(root, "host.json"), "utf8")) as { id: string }).id;
 }
 
-/** The processes whose arguments name files of the root. */
+/** The machines that hold open files of the root. */
 export async function machinesOf(root: string): Promise<readonly string[]> {
   const pids = (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry)).map(Number);
   const found = await Promise.all(
     pids.map(async (pid) => {
-      const argv = (await processArguments(pid)) ?? [];
-      const isOurs = argv[0]?.startsWith("qemu") && argv.some((argument) => argument.includes(`${root}/`));
-      return isOurs ? [`process ${pid}`] : [];
+      if (!(await processArguments(pid))?.[0]?.startsWith("qemu")) return [];
+      const files = (await openFiles(pid)).filter((path) => path.startsWith(`${root}/`));
+      return files.length > 0 ? [`process ${pid}`] : [];
     }),
   );
   return found.flat();
+}
+
+/** The paths of the open files of a process; none if it has ended. */
+export async function openFiles(pid: number): Promise<readonly string[]> {
+  const folder = `/proc/${pid}/fd`;
+  const names = await readdir(folder).catch(() => []);
+  return Promise.all(names.map((name) => readlink(join(folder, name)).catch(() => "")));
 }
 
 /** The name of a root's network: two concurrent test runs do not share one. */

@@ -1,0 +1,94 @@
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openHost } from "@pileus/core";
+import { spawn as run } from "@pileus/core/driver";
+import { makeBusyboxRootfs, requires } from "@pileus/core/testing";
+import { beforeAll, expect, it } from "vitest";
+import { qemu } from "../src/index.ts";
+import { cache, MACHINE_NEEDS, machinesOf, networkOf, openFiles, WARMING, warmCache } from "./support/qemu-subject.ts";
+
+const TIMEOUT = 180_000;
+const open = (root: string) => openHost({ root, drivers: [qemu({ cache })] });
+
+beforeAll(warmCache, WARMING);
+
+/** The lines of /proc/PID/status and /proc/PID/limits that say what a process may do. */
+async function rightsOf(pid: number) {
+  const status = await readFile(`/proc/${pid}/status`, "latin1");
+  const limits = await readFile(`/proc/${pid}/limits`, "latin1");
+  const field = (name: string) => new RegExp(`^${name}:(.*)$`, "m").exec(status)?.[1]?.trim().split(/\s+/) ?? [];
+  return {
+    uids: new Set(field("Uid").map(Number)),
+    gids: new Set(field("Gid").map(Number)),
+    groups: field("Groups").filter((group) => group !== ""),
+    capabilities: new Set(["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].flatMap(field)),
+    noNewPrivs: field("NoNewPrivs").join(),
+    seccomp: field("Seccomp").join(),
+    core: /^Max core file size\s+(\S+)\s+(\S+)/m.exec(limits)?.slice(1),
+    descriptors: /^Max open files\s+(\S+)\s+(\S+)/m.exec(limits)?.slice(1),
+  };
+}
+
+/** What the user of a process may do with each of these files: "r", "w", "rw" or "". */
+async function accessOf(uid: number, paths: readonly string[]): Promise<readonly string[]> {
+  const script = 'for p; do a=; [ -r "$p" ] && a=r; [ -w "$p" ] && a="$a"w; echo "$a"; done';
+  const argv = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "sh", "-c", script, "sh", ...paths];
+  return (await run(argv)).stdout.split("\n").slice(0, -1);
+}
+
+it(
+  "runs each machine as a user of its own without rights, to which the files of the host and of other machines are closed",
+  { timeout: TIMEOUT },
+  requires(MACHINE_NEEDS, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-confined-"));
+    const root = join(folder, "host");
+    const network = networkOf(root);
+    try {
+      await using host = await open(root);
+      await host.networks.create({ name: network });
+      await makeBusyboxRootfs(join(folder, "rootfs"));
+      const image = await host.images.import(join(folder, "rootfs"));
+      const config = { driver: "qemu", image, limits: { memory: "192MiB" } } as const;
+      const devices = { eth0: { type: "nic", network } } as const;
+      await using one = await host.ephemeral({ ...config, name: "one", devices, qemu: { rootSize: "64MiB" } });
+      await using two = await host.ephemeral({ ...config, name: "two", qemu: { rootSize: "64MiB", user: "nobody" } });
+      const [first, second] = [(await one.inspect()).pid ?? 0, (await two.inspect()).pid ?? 0];
+      const rights = await rightsOf(first);
+      const [uid = 0] = rights.uids;
+      expect(uid).toBeGreaterThan(2_000_000_000);
+      expect(rights).toEqual({
+        uids: new Set([uid]),
+        gids: new Set([uid]),
+        groups: [],
+        capabilities: new Set(["0000000000000000"]),
+        noNewPrivs: "1",
+        seccomp: "2",
+        core: ["0", "0"],
+        descriptors: ["4096", "4096"],
+      });
+      expect(await rightsOf(second)).toMatchObject({ uids: new Set([65534]), noNewPrivs: "1", seccomp: "2" });
+
+      // The files that it holds, those of the other machine, and those of the host.
+      const held = (await openFiles(first)).filter((path) => path.startsWith(`${root}/`));
+      expect(held.filter((path) => path.endsWith("disk.qcow2")).length).toBeGreaterThan(0);
+      const theirs = (await openFiles(second)).filter((path) => path.startsWith(`${root}/`));
+      const sockets = ["qmp0.sock", "console.sock", "agent.sock"].map((name) => join(root, "instances/one/run", name));
+      const paths = [...new Set([...held, ...theirs]), ...sockets, "/etc/shadow"];
+      expect(await accessOf(uid, paths)).toEqual(paths.map(() => ""));
+      for (const path of sockets) expect((await stat(path)).mode & 0o777).toBe(0o600);
+
+      await one.ready({ timeout: TIMEOUT });
+      expect((await one.addresses()).length).toBeGreaterThan(0);
+      await one.files.write("/root/note", "kept");
+      expect((await one.run(["cat", "/root/note"])).stdout).toBe("kept");
+      expect((await one.metrics()).memory.bytes).toBeGreaterThan(0);
+      await one.stop({ timeout: 60_000 });
+    } finally {
+      expect(await machinesOf(root)).toEqual([]);
+      await using host = await open(root);
+      await host.networks.delete(network);
+      await rm(folder, { recursive: true });
+    }
+  }),
+);

@@ -1,0 +1,117 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HostError } from "@pileus/core";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { confined } from "../src/confine.ts";
+import { groupsFor, machineUser, ownId, type UserFiles } from "../src/machine-user.ts";
+import { makeInstance, UUID } from "./support/instance.ts";
+
+const ALL_IDS = "         0          0 4294967295\n";
+
+/** A host with these texts; we are root there, or another user. */
+async function onHost(texts: { passwd?: string; ids?: string; uid?: number } = {}): Promise<UserFiles> {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-users-"));
+  const euid = vi.spyOn(process, "geteuid").mockReturnValue(texts.uid ?? 0);
+  onTestFinished(async () => {
+    euid.mockRestore();
+    await rm(folder, { recursive: true });
+  });
+  const passwd = join(folder, "passwd");
+  const map = join(folder, "map");
+  await writeFile(passwd, texts.passwd ?? "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65533::/:/bin/false\n");
+  await writeFile(map, texts.ids ?? ALL_IDS);
+  return { passwd, uidMap: map, gidMap: map };
+}
+
+async function userOf(user: string | undefined, files: UserFiles) {
+  await using instance = await makeInstance({ config: { qemu: user === undefined ? {} : { user } } });
+  return await machineUser(instance.context, files);
+}
+
+describe("the user of a machine", () => {
+  it("is an id of its own, the same at each start, which no account and no container has", async () => {
+    const files = await onHost();
+    const id = ownId(UUID);
+    expect(await userOf(undefined, files)).toEqual({ uid: id, gid: id });
+    const ids = Array.from({ length: 1000 }, () => ownId(randomUUID()));
+    expect(Math.min(...ids)).toBeGreaterThanOrEqual(2_000_200_001);
+    expect(Math.max(...ids)).toBeLessThan(2 ** 31 - 1);
+    expect(new Set(ids).size).toBeGreaterThan(990);
+  });
+
+  it("is an account of the host, with its group, when the configuration names one", async () => {
+    expect(await userOf("nobody", await onHost())).toEqual({ uid: 65534, gid: 65533 });
+  });
+
+  it("stays root by request", async () => {
+    expect(await userOf("root", await onHost())).toBeUndefined();
+  });
+
+  it("is ours where we are not root, and no other can be asked for", async () => {
+    const files = await onHost({ uid: 65534 });
+    expect(await userOf(undefined, files)).toBeUndefined();
+    expect(await userOf("nobody", files)).toBeUndefined();
+    await expect(userOf("root", files)).rejects.toMatchObject({ missing: [{ need: "root" }] });
+  });
+
+  it("is refused when the host has no such account", async () => {
+    const refused = userOf("qemu-runner", await onHost());
+    await expect(refused).rejects.toThrow(HostError);
+    await expect(refused).rejects.toMatchObject({ missing: [{ need: "user:qemu-runner" }] });
+  });
+
+  it("is refused when our user namespace does not have its id", async () => {
+    const files = await onHost({ ids: "0 1000000 65536\n" });
+    await expect(userOf(undefined, files)).rejects.toMatchObject({ missing: [{ need: "ids" }] });
+    expect(await userOf("nobody", files)).toEqual({ uid: 65534, gid: 65533 });
+  });
+
+  it("is refused at create, before anything is made", async () => {
+    await using instance = await makeInstance({ config: { qemu: { user: "no-such-account" } } });
+    const { QemuBackend } = await import("../src/backend.ts");
+    const unused = (): never => {
+      throw new Error("this test needs nothing from the host");
+    };
+    const { context } = instance;
+    const parts = { spawn: unused, accelerator: unused, bootAssets: { get: unused } as never };
+    const backend = new QemuBackend({ context: { folder: context.folder, hostId: "abcdefghij" }, ...parts });
+    await expect(backend.materialize(context, {})).rejects.toMatchObject({
+      missing: [{ need: "user:no-such-account" }],
+    });
+  });
+});
+
+describe("the command line of a confined QEMU", () => {
+  it("gives up every right before the program runs", () => {
+    expect(confined(["qemu", "-S"], { uid: 7, gid: 8, groups: [36] })).toEqual([
+      ...["prlimit", "--core=0:0", "--nofile=4096:4096", "--"],
+      ...["setpriv", "--reuid=7", "--regid=8", "--groups=36"],
+      ...["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--", "qemu", "-S"],
+    ]);
+    expect(confined(["qemu"], { uid: 7, gid: 8, groups: [] })).toContain("--clear-groups");
+  });
+
+  it("keeps its limits where QEMU stays our user", () => {
+    expect(confined(["qemu"], undefined)).toEqual(["prlimit", "--core=0:0", "--nofile=4096:4096", "--", "qemu"]);
+  });
+});
+
+describe("KVM", () => {
+  it("is not needed by an emulated machine, whoever may use it", async () => {
+    expect(await groupsFor("tcg", "/nowhere")).toEqual([]);
+  });
+
+  it("needs no group when everybody may use it", async () => {
+    expect(await groupsFor("kvm", "/dev/null")).toEqual([]);
+  });
+
+  it("is refused when only root may use it", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "pileus-kvm-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const device = join(folder, "kvm");
+    await writeFile(device, "", { mode: 0o600 });
+    await expect(groupsFor("kvm", device)).rejects.toMatchObject({ missing: [{ need: `device:${device}` }] });
+  });
+});
