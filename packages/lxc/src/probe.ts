@@ -7,6 +7,7 @@ import {
   type Missing,
   missingTools,
   readCgroupLayout,
+  reportIds,
   spawn,
 } from "@pileus/core/driver";
 import { describeApparmor, missingApparmor, readApparmor } from "./apparmor.ts";
@@ -30,13 +31,16 @@ export async function probeRuntime(options: Abortable = {}): Promise<HostReport>
   const cgroups = readCgroupLayout();
   const apparmor = readApparmor();
   const version = await liblxcVersion(options);
+  const root = missingRoot();
+  const ids = root.length === 0 ? reportIds() : { missing: [], facts: [] };
   const missing = [
-    ...missingRoot(),
+    ...root,
     ...missingTools(TOOLS),
     ...missingLiblxc(version),
     ...missingKernel(canMountOverlay()),
     ...missingCgroups(cgroups, version),
     ...missingApparmor(apparmor),
+    ...ids.missing,
   ];
   return {
     usable: missing.length === 0,
@@ -46,6 +50,7 @@ export async function probeRuntime(options: Abortable = {}): Promise<HostReport>
       { name: "kernel", value: release() },
       { name: "cgroups", value: cgroups.kind },
       { name: "apparmor", value: describeApparmor(apparmor) },
+      ...ids.facts,
       {
         name: "seccomp",
         value: findSeccompProfile() ?? "no profile is installed: containers may use every system call",

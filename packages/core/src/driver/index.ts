@@ -82,6 +82,7 @@ export { type DetachedProgram, type SpawnDetachedOptions, spawnDetached } from "
 // — The host: tools, processes, files, mounts, interfaces —
 
 export { acquireLock, type Lock, type LockOptions, tryLock } from "../engine/lock.ts";
+export { reportIds } from "../idmap/report-ids.ts";
 export { assertDiskSize } from "../images/disk/size.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
 export { renderHosts, renderResolvConf, STANDARD_HOSTS } from "../network/name-files.ts";

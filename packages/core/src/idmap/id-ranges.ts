@@ -1,10 +1,20 @@
 import type { Abortable } from "../contract/abortable.ts";
 import { ConfigError, HostError } from "../contract/errors.ts";
-import type { IdmapRequest } from "../driver/backend.ts";
+import type { HostReport, IdmapRequest } from "../driver/backend.ts";
 import { type Claim, Claims, SHARED } from "./claims.ts";
 import { idsInUse } from "./foreign.ts";
 import { type HostIds, type IdSources, readHostIds } from "./host-ids.ts";
-import { chooseRange, endOf, type IdRange, overlap, renderRange, subtract, type TakenRange } from "./ranges.ts";
+import {
+  chooseRange,
+  countFree,
+  DEFAULT_COUNT,
+  endOf,
+  type IdRange,
+  overlap,
+  renderRange,
+  subtract,
+  type TakenRange,
+} from "./ranges.ts";
 
 /** The folders that {@link IdRanges} works with. */
 export interface IdFolders extends IdSources {
@@ -41,6 +51,24 @@ export class IdRanges {
   /** Looks at the host's users and at what runs. @throws {HostError} when a file of the host cannot be read */
   view(): IdView {
     return { host: readHostIds(this.#folders), inUse: idsInUse(this.#folders.proc) };
+  }
+
+  /**
+   * What `doctor()` says of the ids, for drivers whose instances need some: where they come from and how many ranges are
+   * free, or why a create would fail. Changes nothing.
+   */
+  report(): Omit<HostReport, "usable"> {
+    try {
+      const { host, inUse } = this.view();
+      const live = this.#claims.list().filter((claim) => !this.#claims.isAbandoned(claim));
+      const taken = [...host.taken, ...inUse, ...live.map((claim) => this.#named(claim))];
+      const free = countFree(host.pool, taken);
+      if (free === 0) throw noneFree(DEFAULT_COUNT, host, taken);
+      return { missing: [], facts: [{ name: "ids", value: `${free} ranges of ${host.source} are free` }] };
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      return { missing: error.missing, facts: [] };
+    }
   }
 
   /**
@@ -102,7 +130,7 @@ export class IdRanges {
     if (chosen !== undefined) return chosen;
     const live = claims.filter((claim) => !this.#claims.isAbandoned(claim));
     const found = choose(live);
-    if (found === undefined) throw noneFree(request, host, [...taken, ...live.map((claim) => this.#named(claim))]);
+    if (found === undefined) throw noneFree(count, host, [...taken, ...live.map((claim) => this.#named(claim))]);
     this.#dropAbandoned(claims, found);
     return found;
   }
@@ -152,7 +180,7 @@ function assertFree({ path }: IdmapRequest, range: IdRange, host: HostIds, taken
 /** How many of the holders of ids a message names. */
 const NAMED = 3;
 
-function noneFree({ count }: IdmapRequest, { pool, source }: HostIds, taken: readonly TakenRange[]): HostError {
+function noneFree(count: number, { pool, source }: HostIds, taken: readonly TakenRange[]): HostError {
   const holders = taken
     .filter((range) => pool.some((part) => overlap(part, range)))
     .toSorted((a, b) => b.count - a.count || a.base - b.base);

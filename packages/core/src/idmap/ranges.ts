@@ -49,27 +49,48 @@ export function subtract(ranges: readonly IdRange[], taken: readonly IdRange[]):
   });
 }
 
+/** Places for ranges in a row: the first id of the first one, and their number. */
+interface Slots {
+  readonly first: number;
+  readonly number: number;
+}
+
 /**
- * Chooses `count` free ids of the pool; `undefined` when there are none in a row. Ranges begin at the begin of their
- * part of the pool and every {@link DEFAULT_COUNT} ids after it, so that they leave no gaps. `seed` decides which of
- * the free ranges it is: a range that was given back is seldom used again at once, and programs that do not know of
- * each other seldom choose the same.
+ * Where a range of `count` ids can be. Ranges begin at the begin of their part of the pool and every
+ * {@link DEFAULT_COUNT} ids after it, so that they leave no gaps.
  */
-export function chooseRange(
-  pool: readonly IdRange[],
-  taken: readonly IdRange[],
-  { count, seed }: { readonly count: number; readonly seed: string },
-): IdRange | undefined {
-  const slots = pool.flatMap((part) =>
+function slotsOf(pool: readonly IdRange[], taken: readonly IdRange[], count: number): readonly Slots[] {
+  return pool.flatMap((part) =>
     subtract([part], taken).flatMap((free) => {
       const first = part.base + Math.ceil((free.base - part.base) / DEFAULT_COUNT) * DEFAULT_COUNT;
       const number = Math.floor((endOf(free) - first - count) / DEFAULT_COUNT) + 1;
       return number > 0 ? [{ first, number }] : [];
     }),
   );
-  const all = slots.reduce((sum, { number }) => sum + number, 0);
-  if (all === 0) return undefined;
-  let index = createHash("sha256").update(seed).digest().readUInt32BE() % all;
+}
+
+function sum(slots: readonly Slots[]): number {
+  return slots.reduce((all, { number }) => all + number, 0);
+}
+
+/** How many instances can still get a range of the usual size. */
+export function countFree(pool: readonly IdRange[], taken: readonly IdRange[]): number {
+  return sum(slotsOf(pool, taken, DEFAULT_COUNT));
+}
+
+/**
+ * Chooses `count` free ids of the pool; `undefined` when there are none in a row. `seed` decides which of the free
+ * ranges it is: a range that was given back is seldom used again at once, and programs that do not know of each other
+ * seldom choose the same.
+ */
+export function chooseRange(
+  pool: readonly IdRange[],
+  taken: readonly IdRange[],
+  { count, seed }: { readonly count: number; readonly seed: string },
+): IdRange | undefined {
+  const slots = slotsOf(pool, taken, count);
+  if (slots.length === 0) return undefined;
+  let index = createHash("sha256").update(seed).digest().readUInt32BE() % sum(slots);
   for (const { first, number } of slots) {
     if (index < number) return { base: first + index * DEFAULT_COUNT, count };
     index -= number;

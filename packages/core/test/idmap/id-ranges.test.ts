@@ -105,7 +105,7 @@ describe("the ids of a new instance", () => {
 
   it("do not overlap those of another process, if both ask at the same time", async () => {
     const others = open();
-    const given = await Promise.all(Array.from({ length: 40 }, (_, i) => claim(`${i}`, ALONE, i % 2 ? ids : others)));
+    const given = await Promise.all(Array.from({ length: 16 }, (_, i) => claim(`${i}`, ALONE, i % 2 ? ids : others)));
     for (const [i, a] of given.entries()) for (const b of given.slice(i + 1)) expect(overlap(a, b)).toBe(false);
   });
 
@@ -176,6 +176,26 @@ describe("what is refused, by name", () => {
     expect(error).toMatchObject({ code: "ERR_CONFIG", issues: [{ path: ["lxc", "idmap", "base"] }] });
     expect(String(error)).toMatch(message);
     expect(claims()).toHaveLength(1);
+  });
+});
+
+describe("the report for doctor()", () => {
+  it("says how many ranges are free, and of what", async () => {
+    delegate("root:1000000:262144", "anna:1000000:1");
+    await claim("a");
+    expect(ids.report()).toEqual({
+      missing: [],
+      facts: [
+        { name: "ids", value: `2 ranges of root's lines in ${folder}/etc/subuid and ${folder}/etc/subgid are free` },
+      ],
+    });
+  });
+  it("names what a create would fail for, and makes nothing", () => {
+    delegate("root:1000000:65536", "anna:1000000:1");
+    expect(ids.report()).toMatchObject({ missing: [{ need: "ids", reason: /no 65536 in a row are free/ }], facts: [] });
+    delegate("root");
+    expect(ids.report()).toMatchObject({ missing: [{ need: `file:${folder}/etc/subuid` }] });
+    expect(existsSync(join(folder, "claims"))).toBe(false);
   });
 });
 
