@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { after, describe, it } from "node:test";
 import { assertAllAlive, removeAll } from "../inside/alive.ts";
-import { COMMAND, UP, untilUp } from "../inside/application.ts";
+import { COMMAND, isActive, runApplication, runUnit, UP } from "../inside/application.ts";
 import { NETWORK, open, sh, until } from "../inside/host.ts";
 
-const isActive = () => sh("systemctl is-active application || true") === "active";
-const start = () => void sh(`systemd-run --unit=application ${COMMAND}`);
+const START = `systemd-run --unit=application ${COMMAND}`;
 
 describe("the application as a systemd service with the defaults of systemd", () => {
   after(async () => {
@@ -15,11 +14,11 @@ describe("the application as a systemd service with the defaults of systemd", ()
   });
 
   it("starts, with its network and instances", async () => {
-    await untilUp(start, isActive);
+    await runUnit(START);
     await assertAllAlive();
   });
   it("leaves them running when it is restarted", async () => {
-    await untilUp(() => void sh("systemctl restart application"), isActive);
+    await runUnit("systemctl restart application");
     await assertAllAlive();
   });
   it("leaves them running when systemd itself is reloaded and executed anew", async () => {
@@ -31,7 +30,7 @@ describe("the application as a systemd service with the defaults of systemd", ()
     await until("it has failed", () => !isActive());
     await assertAllAlive();
     sh("systemctl reset-failed application");
-    await untilUp(start, isActive);
+    await runUnit(START);
   });
   it("leaves them running when it is stopped", async () => {
     sh("systemctl stop application");
@@ -53,26 +52,16 @@ describe("the application as a systemd service with the defaults of systemd", ()
   });
 });
 
-describe("the application of a user who logs out, with lingering off", () => {
-  const dropIn = "/run/systemd/logind.conf.d/kill.conf";
-  after(async () => {
-    rmSync(dropIn);
-    sh("systemctl restart systemd-logind");
-    await removeAll();
-  });
+describe("the application of a user who logs in", () => {
+  after(removeAll);
 
-  it("leaves its instances running when the session ends, with all its processes", async () => {
-    mkdirSync("/run/systemd/logind.conf.d", { recursive: true });
-    // Root is excluded by default.
-    writeFileSync(dropIn, "[Login]\nKillUserProcesses=yes\nKillExcludeUsers=\n");
-    sh("systemctl restart systemd-logind");
-    const login = `${COMMAND} >/dev/null 2>&1 & until [ -e ${UP} ]; do sleep 1; done; cat /proc/self/cgroup`;
-    await untilUp(
-      () => assert.match(sh(`su -l root -c '${login}'`), /session-/),
-      () => true,
-    );
+  it("leaves its instances running when the session is ended, with all its processes", async () => {
+    await runApplication(["su", "-l", "root", "-c", COMMAND]);
     const pid = readFileSync(UP, "utf8");
-    await until("the logout has ended the application", () => !existsSync(`/proc/${pid}`));
+    const session = /session-(\w+)\.scope/.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1];
+    // As logind does by itself at a logout with KillUserProcesses=yes.
+    sh(`loginctl terminate-session ${session}`);
+    await until("the application has ended", () => !existsSync(`/proc/${pid}`));
     await assertAllAlive();
   });
 });

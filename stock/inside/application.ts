@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { config, DRIVERS, image, NETWORK, open, until } from "./host.ts";
+import { config, DRIVERS, image, NETWORK, open, sh, until } from "./host.ts";
 
 const PROGRAM = fileURLToPath(import.meta.url);
 /** The command that runs it. */
@@ -12,21 +12,27 @@ export const UP = "/run/application.up";
 
 export const nameOf = (driver: string): string => `application-${driver}`;
 
-/** Calls `start`, and waits until everything of the application runs. */
-export async function untilUp(start: () => void, isThere: () => boolean): Promise<void> {
-  rmSync(UP, { force: true });
-  start();
+/** Waits until everything of the application runs. `isThere`: whether its process has not ended. */
+async function untilUp(isThere: () => boolean): Promise<void> {
   await until("the application is up", () => existsSync(UP) || !isThere());
   if (!existsSync(UP)) throw new Error("the application has ended");
 }
 
-/** Runs it as a process of this one, until everything runs. */
-export async function runApplication(): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [PROGRAM], { stdio: "inherit" });
-  await untilUp(
-    () => undefined,
-    () => child.exitCode === null,
-  );
+/** Has systemd run it, by a shell command, as the unit `application`, until everything runs. */
+export async function runUnit(command: string): Promise<void> {
+  rmSync(UP, { force: true });
+  sh(command);
+  await untilUp(isActive);
+}
+
+export const isActive = (): boolean => sh("systemctl is-active application || true") === "active";
+
+/** Runs it by a command of this process, until everything runs. */
+export async function runApplication(argv: readonly string[] = COMMAND.split(" ")): Promise<ChildProcess> {
+  rmSync(UP, { force: true });
+  const [file = "", ...rest] = argv;
+  const child = spawn(file, rest, { stdio: "inherit" });
+  await untilUp(() => child.exitCode === null);
   return child;
 }
 

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { hostname } from "node:os";
+import { it } from "node:test";
+import { config, DRIVERS, FACTOR, image, open, sh } from "../inside/host.ts";
+
+/** The name of this machine in the network of the host that booted it. */
+const NAME = `${hostname()}.pileus`;
+const NETWORK = { name: "resolved0", dns: { domain: "inside" } };
+
+it("systemd-resolved finds names by the server of the network that this machine is in", () => {
+  assert.match(sh(`resolvectl query ${NAME}`), /-- link: eth0/);
+});
+
+for (const driver of DRIVERS)
+  it(`an instance of ${driver} finds names of the outside through systemd-resolved, also when that was restarted`, async () => {
+    await using host = await open();
+    await host.networks.create(NETWORK);
+    await image(host.images, driver);
+    const instance = await host.create({
+      ...config(driver, `resolved-${driver}`),
+      devices: { eth0: { type: "nic", network: NETWORK.name } },
+    });
+    try {
+      await instance.start();
+      await instance.ready({ timeout: 30_000 * FACTOR });
+      await instance.run(["nslookup", NAME], { check: true });
+      sh("systemctl restart systemd-resolved");
+      await instance.run(["nslookup", NAME], { check: true });
+    } finally {
+      await instance.delete();
+      await host.networks.delete(NETWORK.name);
+    }
+  });
