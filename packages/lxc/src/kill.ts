@@ -15,8 +15,12 @@ export interface KillTarget {
   release(): Promise<void>;
 }
 
-/** How long a monitor may take to log how its PID 1 ended and to clean up, in milliseconds. It usually takes twenty. */
-export const FINISH_TIME = 2000;
+/**
+ * How long a monitor may take to log how its PID 1 ended and to clean up, in milliseconds. It usually takes twenty; but
+ * on a host with AppArmor it also runs apparmor_parser, and what that holds when it is cut off is in the way of the next
+ * start.
+ */
+export const FINISH_TIME = 10_000;
 
 /**
  * How often to check whether a killed container is gone, in milliseconds. Grows from the first to the second number.
