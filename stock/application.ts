@@ -11,11 +11,10 @@ import type { Suite } from "./suites.ts";
 /** Where everything lies inside. */
 export const INSIDE = "/opt/pileus";
 
-/** Folders whose sources run inside, and single sources. */
+/** The folders whose sources run inside, with all that they import by relative paths. */
 const FOLDERS = ["stock/checks", "stock/inside"];
-const FILES = ["lxc/test/support/leftovers.ts", "lxc/test/support/lxc-subject.ts", "oci/test/support/oci-subject.ts"];
-/** What those files import of the sources of a package: inside, the package as it is installed. */
-const STAND_INS = {
+/** What those import of the sources of a package: inside, the package as it is installed. */
+const STAND_INS: Readonly<Record<string, string>> = {
   "packages/lxc/src/index.js": 'export * from "@pileus/lxc";',
   "packages/oci/src/index.js": 'export * from "@pileus/oci";',
   "packages/oci/test/support/build-image.js": `export const buildImage = async () => ({ source: "oci:${INSIDE}/oci/layout:bb" });`,
@@ -74,11 +73,17 @@ function translate(app: string): void {
     verbatimModuleSyntax: true,
   };
   const sources = FOLDERS.flatMap((folder) => readdirSync(join(checkout, folder)).map((name) => join(folder, name)));
-  for (const source of [...sources, ...FILES.map((file) => join("packages", file))]) {
+  const known = new Set(sources);
+  // It grows while it is gone through.
+  for (const source of known) {
+    const target = source.replace(/\.ts$/, ".js");
+    const standIn = STAND_INS[target];
     const text = readFileSync(join(checkout, source), "utf8");
-    put(join(app, source.replace(/\.ts$/, ".js")), ts.transpileModule(text, { compilerOptions }).outputText);
+    put(join(app, target), standIn ?? ts.transpileModule(text, { compilerOptions }).outputText);
+    if (standIn !== undefined) continue;
+    for (const { fileName } of ts.preProcessFile(text).importedFiles)
+      if (fileName.startsWith(".")) known.add(join(dirname(source), fileName));
   }
-  for (const [path, code] of Object.entries(STAND_INS)) put(join(app, path), code);
 }
 
 function put(path: string, text: string): void {

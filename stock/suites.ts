@@ -19,24 +19,18 @@ const PACKAGES = [
   ...["busybox-static", "xz-utils", "zstd", "rsync"],
 ];
 
-/** The steps in the order of their worth. */
+/**
+ * The steps in the order of their worth. Both suites together must fit into a run of continuous integration: `kit-oci`
+ * is a step for a run by hand.
+ */
 export const SUITES: readonly Suite[] = [
   {
     name: "bookworm",
     packages: PACKAGES,
     ownNode: false,
     steps: [
-      "doctor",
-      "life",
-      "apparmor",
-      "system-container",
-      "service",
-      "crash",
-      "leave-running",
-      "reboot",
-      "after-reboot",
-      "kit-lxc",
-      "kit-oci",
+      ...["doctor", "life", "apparmor", "system-container", "service", "crash"],
+      ...["leave-running", "reboot", "after-reboot", "kit-lxc"],
     ],
   },
   {
