@@ -88,14 +88,23 @@ export class IdRanges {
 
   /**
    * Called before each start: the range that the instance had, if it is still its own and no user of the host has got
-   * one of its ids meanwhile; else another one. Looks at what runs only in that case.
+   * one of its ids meanwhile; else another one. Looks at what runs only in that case. A file of the host that cannot be
+   * read does not keep an instance from starting with the range that it has.
+   *
+   * @throws {HostError} as {@link claim}
    */
   async keep(owner: IdOwner, request: IdmapRequest, range: IdRange, options: Abortable): Promise<IdRange> {
     const key = keyOf(owner, request);
     const record = recordOf(owner, request);
-    const host = readHostIds(this.#folders);
-    const belongsToUser = host.taken.some((other) => overlap(other, range));
-    if (!belongsToUser && this.#claims.has({ ...range, key }, record)) return range;
+    const isClaimed = this.#claims.has({ ...range, key }, record);
+    let host: HostIds;
+    try {
+      host = readHostIds(this.#folders);
+    } catch (error) {
+      if (isClaimed && error instanceof HostError) return range;
+      throw error;
+    }
+    if (isClaimed && host.taken.every((other) => !overlap(other, range))) return range;
     await using _lock = await this.#claims.lock(options);
     const [mine, others] = this.#split(key);
     const known = request.mode === "shared" && mine !== undefined ? rangeOf(mine) : range;

@@ -14,14 +14,14 @@ export interface SubordinateIds extends IdRange {
 const IDS = 0xffff_ffff;
 
 /**
- * Reads the text of `file`. Skips blank lines, and comments, which shadow-utils never writes but people do.
+ * Reads the text of `file`. Names of users may have blanks, as those of a Windows domain do. Skips blank lines, and comments, which shadow-utils never writes but people do.
  *
  * @throws {HostError} which names the first line that cannot be read: its ids are somebody's, but nobody knows which.
  */
 export function parseSubordinateIds(file: string, text: string): readonly SubordinateIds[] {
   return text.split("\n").flatMap((content, index) => {
     if (/^\s*(#|$)/.test(content)) return [];
-    const [, user, base, count] = /^([^:\s]+):(\d+):(\d+)\s*$/.exec(content) ?? [];
+    const [, user, base, count] = /^([^:]+):(\d+):(\d+)\s*$/.exec(content) ?? [];
     const range = { base: Number(base), count: Number(count) };
     if (user === undefined || !(range.base + range.count <= IDS)) throw malformed(file, index + 1, content);
     return range.count === 0 ? [] : [{ user, ...range, line: index + 1 }];
