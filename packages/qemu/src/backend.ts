@@ -6,6 +6,7 @@ import { ConnectionError, isInstanceError, UnsupportedError } from "@pileus/core
 import type {
   Backend,
   DriverContext,
+  IdmapRequest,
   InstanceContext,
   Plan,
   ProcessIdentity,
@@ -23,7 +24,7 @@ import { createOverlay } from "./disk/overlay.ts";
 import { readHostMemory } from "./host-memory.ts";
 import { launch } from "./launch.ts";
 import { type Backing, sectionOf } from "./machine.ts";
-import { machineUser } from "./machine-user.ts";
+import { machineIds, machineUser } from "./machine-user.ts";
 import { connectMonitor } from "./monitor.ts";
 import { plan } from "./plan.ts";
 import { claimPath, PortClaim, removeClaims } from "./port-claim.ts";
@@ -50,6 +51,10 @@ export class QemuBackend implements Backend<QemuCapability> {
 
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
     return plan(before, after, readHostMemory());
+  }
+
+  idmap(config: InstanceConfig): IdmapRequest | undefined {
+    return machineIds(config);
   }
 
   /**

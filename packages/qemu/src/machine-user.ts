@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
-import { HostError, isInstanceError } from "@pileus/core";
-import { findUser, type InstanceContext } from "@pileus/core/driver";
+import { HostError, type InstanceConfig, isInstanceError } from "@pileus/core";
+import { findUser, type IdmapRequest, type InstanceContext } from "@pileus/core/driver";
 import type { Accelerator } from "./argv/machine-spec.ts";
 import { sectionOf } from "./machine.ts";
 
@@ -12,15 +11,12 @@ export interface MachineUser {
 }
 
 /**
- * The ids for machines: above those that SSSD maps the users of a domain to (up to 2,000,200,000: sssd-ad(5),
- * `ldap_idmap_range_max`) and those that systemd gives to containers (up to 1,879,048,191: its UIDS-GIDS.md), below the
- * end of signed 32-bit numbers.
+ * The id that a machine needs for its own. `undefined`: QEMU runs as an account of the host, or this process is not root
+ * and cannot choose.
  */
-const IDS = { base: 0x7800_0000, count: 0x07ff_0000 } as const;
-
-/** The id of its own that a machine has, made from its UUID: of a thousand machines, two share one in 1 of 270 cases. */
-export function ownId(uuid: string): number {
-  return IDS.base + (createHash("sha256").update(uuid).digest().readUInt32BE() % IDS.count);
+export function machineIds(config: InstanceConfig): IdmapRequest | undefined {
+  if (sectionOf(config).user !== undefined || process.geteuid?.() !== 0) return undefined;
+  return { mode: "isolated", use: "process", count: 1, path: ["qemu", "user"] };
 }
 
 /**
@@ -30,15 +26,15 @@ export function ownId(uuid: string): number {
  * @throws {HostError} when there is no such user, or QEMU cannot become it.
  */
 export async function machineUser(
-  instance: Pick<InstanceContext, "uuid" | "config">,
+  instance: Pick<InstanceContext, "config" | "idmap">,
   files: UserFiles = FILES,
 ): Promise<MachineUser | undefined> {
   const { user: name } = sectionOf(instance.config);
   const self = process.geteuid?.();
-  const user = name === undefined ? ownUser(instance.uuid) : await accountOf(name, files);
+  if (name === undefined && self !== 0) return undefined;
+  const user = name === undefined ? ownUser(instance.idmap) : await accountOf(name, files);
   if (user.uid === self) return undefined;
   if (self !== 0) {
-    if (name === undefined) return undefined;
     throw refusal({ need: "root", reason: `uid ${self} cannot start a program as "${name}"`, fix: "run as root" });
   }
   for (const [path, id] of [
@@ -61,9 +57,9 @@ export interface UserFiles {
 
 const FILES: UserFiles = { passwd: "/etc/passwd", uidMap: "/proc/self/uid_map", gidMap: "/proc/self/gid_map" };
 
-function ownUser(uuid: string): MachineUser {
-  const id = ownId(uuid);
-  return { uid: id, gid: id };
+function ownUser(idmap: InstanceContext["idmap"]): MachineUser {
+  if (idmap === undefined) throw new TypeError("the engine gives each machine an id before it starts");
+  return { uid: idmap.base, gid: idmap.base };
 }
 
 async function accountOf(name: string, files: UserFiles): Promise<MachineUser> {

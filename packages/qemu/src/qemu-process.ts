@@ -15,7 +15,6 @@ import {
 } from "@pileus/core/driver";
 import { QEMU } from "./argv/argv.ts";
 import { type ConfinedUser, confined } from "./confine.ts";
-import { ownId } from "./machine-user.ts";
 import { runFiles } from "./run-files.ts";
 import { TOOLS } from "./tools.ts";
 
@@ -101,7 +100,7 @@ async function findAll(
   options: Abortable & { readonly likely?: number | undefined },
 ): Promise<readonly ProcessIdentity[]> {
   const noted = await readIfThere(runFiles(instance).user);
-  const owners = [noted === undefined ? ownId(instance.uuid) : Number(noted)];
+  const owners = noted === undefined ? [] : [Number(noted)];
   return findProcesses((argv) => runs(argv, instance.uuid), { ...options, owners });
 }
 

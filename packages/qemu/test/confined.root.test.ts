@@ -53,6 +53,7 @@ it(
       const devices = { eth0: { type: "nic", network } } as const;
       await using one = await host.ephemeral({ ...config, name: "one", devices, qemu: { rootSize: "64MiB" } });
       await using two = await host.ephemeral({ ...config, name: "two", qemu: { rootSize: "64MiB", user: "nobody" } });
+      await using three = await host.ephemeral({ ...config, name: "three", qemu: { rootSize: "64MiB" } });
       const [first, second] = [(await one.inspect()).pid ?? 0, (await two.inspect()).pid ?? 0];
       const rights = await rightsOf(first);
       const [uid = 0] = rights.uids;
@@ -67,6 +68,10 @@ it(
         core: ["0", "0"],
         descriptors: ["4096", "4096"],
       });
+      const third = await rightsOf((await three.inspect()).pid ?? 0);
+      expect(third).toMatchObject({ groups: [], capabilities: rights.capabilities, noNewPrivs: "1", seccomp: "2" });
+      expect([...third.uids]).not.toEqual([uid]);
+      await three.stop({ mode: "kill" });
       expect(await rightsOf(second)).toMatchObject({ uids: new Set([65534]), noNewPrivs: "1", seccomp: "2" });
 
       // The files that it holds, those of the other machine, and those of the host.

@@ -1,12 +1,11 @@
-import { randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HostError } from "@pileus/core";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { confined } from "../src/confine.ts";
-import { groupsFor, machineUser, ownId, type UserFiles } from "../src/machine-user.ts";
-import { makeInstance, UUID } from "./support/instance.ts";
+import { groupsFor, machineIds, machineUser, type UserFiles } from "../src/machine-user.ts";
+import { makeInstance } from "./support/instance.ts";
 
 const ALL_IDS = "         0          0 4294967295\n";
 
@@ -31,14 +30,13 @@ async function userOf(user: string | undefined, files: UserFiles) {
 }
 
 describe("the user of a machine", () => {
-  it("is an id of its own, the same at each start, which no account and no container has", async () => {
+  it("is the id that the engine gives it, which no other machine has", async () => {
     const files = await onHost();
-    const id = ownId(UUID);
-    expect(await userOf(undefined, files)).toEqual({ uid: id, gid: id });
-    const ids = Array.from({ length: 1000 }, () => ownId(randomUUID()));
-    expect(Math.min(...ids)).toBeGreaterThanOrEqual(2_000_200_001);
-    expect(Math.max(...ids)).toBeLessThan(2 ** 31 - 1);
-    expect(new Set(ids).size).toBeGreaterThan(990);
+    await using instance = await makeInstance();
+    const { config, idmap } = instance.context;
+    expect(machineIds(config)).toMatchObject({ mode: "isolated", use: "process", count: 1 });
+    expect(await userOf(undefined, files)).toEqual({ uid: idmap?.base, gid: idmap?.base });
+    await expect(machineUser({ config }, files)).rejects.toThrow(TypeError);
   });
 
   it("is an account of the host, with its group, when the configuration names one", async () => {
@@ -47,10 +45,14 @@ describe("the user of a machine", () => {
 
   it("stays root by request", async () => {
     expect(await userOf("root", await onHost())).toBeUndefined();
+    await using instance = await makeInstance({ config: { qemu: { user: "root" } } });
+    expect(machineIds(instance.context.config)).toBeUndefined();
   });
 
   it("is ours where we are not root, and no other can be asked for", async () => {
     const files = await onHost({ uid: 65534 });
+    await using instance = await makeInstance();
+    expect(machineIds(instance.context.config)).toBeUndefined();
     expect(await userOf(undefined, files)).toBeUndefined();
     expect(await userOf("nobody", files)).toBeUndefined();
     await expect(userOf("root", files)).rejects.toMatchObject({ missing: [{ need: "root" }] });

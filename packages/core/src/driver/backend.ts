@@ -100,6 +100,12 @@ export interface InstanceContext {
 /** The ids of the host that an instance needs: the answer of {@link Backend.idmap}. */
 export interface IdmapRequest {
   readonly mode: IdmapMode;
+  /**
+   * `root` (default): the ids inside a container map to them. An instance that was created without never gets any.
+   * `process`: a process of the host has them, and no file. They come from a pool of their own, and an instance that was
+   * created without gets them at its next start.
+   */
+  readonly use?: "root" | "process" | undefined;
   /** The number of ids. */
   readonly count: number;
   /** The first id, if the caller chose it. */

@@ -38,8 +38,12 @@ export async function keepIds(
   record: InstanceRecord,
   options: Abortable,
 ): Promise<Idmap | undefined> {
-  const request = record.idmap && backend.idmap?.(record.config);
-  if (request === undefined || record.idmap === undefined) return record.idmap;
+  const request = backend.idmap?.(record.config);
+  if (request === undefined) return record.idmap;
+  if (record.idmap === undefined) {
+    if (request.use !== "process") return undefined;
+    return engine.ids.claim(ownerOf(engine, record), request, engine.ids.view(), options);
+  }
   return engine.ids.keep(ownerOf(engine, record), request, record.idmap, options);
 }
 
@@ -47,9 +51,10 @@ export async function keepIds(
 export async function instancesWithoutIds({ layout, records, drivers }: Engine): Promise<readonly RecoveryIssue[]> {
   const reason = "an earlier release created it with ids of the host that others may have: create it anew";
   return (await allRecords(layout, records))
-    .filter(
-      ({ idmap, config }) => idmap === undefined && drivers.get(config.driver)?.backend.idmap?.(config) !== undefined,
-    )
+    .filter(({ idmap, config }) => {
+      const request = idmap === undefined ? drivers.get(config.driver)?.backend.idmap?.(config) : undefined;
+      return request !== undefined && request.use !== "process";
+    })
     .map(({ config }) => ({ instance: config.name, reason }));
 }
 

@@ -17,7 +17,7 @@ export function instanceInfo(record: InstanceRecord, run: Run | undefined): Inst
     config: structuredClone(config),
     image: record.image.fingerprint,
     exposedPorts: parseExposedPorts(record.image.process?.exposedPorts ?? []),
-    ...(idmap === undefined ? {} : { idmap: { base: idmap.base, count: idmap.count } }),
+    ...(idmap === undefined || kind === "virtual-machine" ? {} : { idmap: { base: idmap.base, count: idmap.count } }),
     createdAt,
     ephemeral: record.owner !== undefined,
     ...(expiresAt === undefined ? {} : { expiresAt }),

@@ -32,6 +32,12 @@ export interface HostIds {
  */
 export const DEFAULT_POOL: IdRange = { base: 0x10_0000, count: 0x7000_0000 - 0x10_0000 };
 
+/**
+ * Where the ids of processes are chosen, whatever root's subordinate ids are: above those that SSSD maps the users of a
+ * domain to (up to 2,000,200,000: sssd-ad(5), `ldap_idmap_range_max`), below the end of signed 32-bit numbers.
+ */
+export const PROCESS_POOL: IdRange = { base: 0x7800_0000, count: 0x07ff_0000 };
+
 /** The ids of the host's own accounts, the dynamic users of systemd, and `nobody`: no instance gets these. */
 const SYSTEM: TakenRange = { base: 0, count: 65_536, owner: "the host's own accounts" };
 

@@ -3,13 +3,14 @@ import { ConfigError, HostError } from "../contract/errors.ts";
 import type { HostReport, IdmapRequest } from "../driver/backend.ts";
 import { type Claim, Claims, SHARED } from "./claims.ts";
 import { idsInUse } from "./foreign.ts";
-import { type HostIds, type IdSources, readHostIds } from "./host-ids.ts";
+import { type HostIds, type IdSources, PROCESS_POOL, readHostIds } from "./host-ids.ts";
 import {
   chooseRange,
   countFree,
   DEFAULT_COUNT,
   endOf,
   type IdRange,
+  intersect,
   overlap,
   renderRange,
   subtract,
@@ -63,7 +64,7 @@ export class IdRanges {
       const live = this.#claims.list().filter((claim) => !this.#claims.isAbandoned(claim));
       const taken = [...host.taken, ...inUse, ...live.map((claim) => this.#named(claim))];
       const free = countFree(host.pool, taken);
-      if (free === 0) throw noneFree(DEFAULT_COUNT, host, taken);
+      if (free === 0) throw noneFree(DEFAULT_COUNT, placeOf({ count: DEFAULT_COUNT, path: [] }, host), taken);
       return { missing: [], facts: [{ name: "ids", value: `${free} ranges of ${host.source} are free` }] };
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
@@ -133,13 +134,14 @@ export class IdRanges {
       assertFree(request, { base, count }, host, [...taken, ...live.map((claim) => this.#named(claim))]);
       return { base, count };
     }
+    const place = placeOf(request, host);
     const choose = (others: readonly Claim[]) =>
-      chooseRange(host.pool, [...taken, ...others], { count, seed: owner.uuid });
+      chooseRange(place.pool, [...taken, ...others], { count, seed: owner.uuid, step: place.step });
     const chosen = choose(claims);
     if (chosen !== undefined) return chosen;
     const live = claims.filter((claim) => !this.#claims.isAbandoned(claim));
     const found = choose(live);
-    if (found === undefined) throw noneFree(count, host, [...taken, ...live.map((claim) => this.#named(claim))]);
+    if (found === undefined) throw noneFree(count, place, [...taken, ...live.map((claim) => this.#named(claim))]);
     this.#dropAbandoned(claims, found);
     return found;
   }
@@ -159,6 +161,25 @@ export class IdRanges {
     const shared = "the instances that share their ids";
     return { ...claim, owner: claim.key === SHARED ? shared : `the instance of ${this.#claims.recordOf(claim)}` };
   }
+}
+
+interface Place extends Pick<HostIds, "pool" | "source"> {
+  readonly step: number;
+  /** What to do when none is free. */
+  readonly fix: string;
+}
+
+/** Where the ids of a request are chosen. */
+function placeOf({ use, count, path }: Omit<IdmapRequest, "mode">, { pool, source, own }: HostIds): Place {
+  if (use === "process") {
+    const fix = `name an account of this host in ${path.join(".")}`;
+    return { pool: intersect([PROCESS_POOL], own), source: renderRange(PROCESS_POOL), step: count, fix };
+  }
+  const end = Math.max(0, ...pool.map(endOf));
+  const fix =
+    `delete instances, give root more ids (a line like root:${Math.max(end, 1_000_000)}:1000000000 in /etc/subuid ` +
+    'and in /etc/subgid), or let instances share one range: idmap: "shared"';
+  return { pool, source, step: DEFAULT_COUNT, fix };
 }
 
 function keyOf({ uuid }: IdOwner, { mode }: IdmapRequest): string {
@@ -189,7 +210,7 @@ function assertFree({ path }: IdmapRequest, range: IdRange, host: HostIds, taken
 /** How many of the holders of ids a message names. */
 const NAMED = 3;
 
-function noneFree(count: number, { pool, source }: HostIds, taken: readonly TakenRange[]): HostError {
+function noneFree(count: number, { pool, source, fix }: Place, taken: readonly TakenRange[]): HostError {
   const holders = taken
     .filter((range) => pool.some((part) => overlap(part, range)))
     .toSorted((a, b) => b.count - a.count || a.base - b.base);
@@ -197,9 +218,5 @@ function noneFree(count: number, { pool, source }: HostIds, taken: readonly Take
   const more = holders.length > NAMED ? [`${holders.length - NAMED} more ranges are taken`] : [];
   const all = pool.reduce((sum, part) => sum + part.count, 0);
   const reason = [`of the ${all} ids of ${source}, no ${count} in a row are free`, ...named, ...more].join(", ");
-  const end = Math.max(0, ...pool.map(endOf));
-  const fix =
-    `delete instances, give root more ids (a line like root:${Math.max(end, 1_000_000)}:1000000000 in /etc/subuid ` +
-    'and in /etc/subgid), or let instances share one range: idmap: "shared"';
   return new HostError("give an instance ids of its own", [{ need: "ids", reason, fix }]);
 }

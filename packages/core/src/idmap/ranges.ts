@@ -56,14 +56,18 @@ interface Slots {
 }
 
 /**
- * Where a range of `count` ids can be. Ranges begin at the begin of their part of the pool and every
- * {@link DEFAULT_COUNT} ids after it, so that they leave no gaps.
+ * Where a range of `count` ids can be. Ranges begin at the begin of their part of the pool and every `step` ids after
+ * it, so that they leave no gaps.
  */
-function slotsOf(pool: readonly IdRange[], taken: readonly IdRange[], count: number): readonly Slots[] {
+function slotsOf(
+  pool: readonly IdRange[],
+  taken: readonly IdRange[],
+  { count, step }: { readonly count: number; readonly step: number },
+): readonly Slots[] {
   return pool.flatMap((part) =>
     subtract([part], taken).flatMap((free) => {
-      const first = part.base + Math.ceil((free.base - part.base) / DEFAULT_COUNT) * DEFAULT_COUNT;
-      const number = Math.floor((endOf(free) - first - count) / DEFAULT_COUNT) + 1;
+      const first = part.base + Math.ceil((free.base - part.base) / step) * step;
+      const number = Math.floor((endOf(free) - first - count) / step) + 1;
       return number > 0 ? [{ first, number }] : [];
     }),
   );
@@ -75,7 +79,7 @@ function sum(slots: readonly Slots[]): number {
 
 /** How many instances can still get a range of the usual size. */
 export function countFree(pool: readonly IdRange[], taken: readonly IdRange[]): number {
-  return sum(slotsOf(pool, taken, DEFAULT_COUNT));
+  return sum(slotsOf(pool, taken, { count: DEFAULT_COUNT, step: DEFAULT_COUNT }));
 }
 
 /**
@@ -86,13 +90,13 @@ export function countFree(pool: readonly IdRange[], taken: readonly IdRange[]): 
 export function chooseRange(
   pool: readonly IdRange[],
   taken: readonly IdRange[],
-  { count, seed }: { readonly count: number; readonly seed: string },
+  { count, seed, step = DEFAULT_COUNT }: { readonly count: number; readonly seed: string; readonly step?: number },
 ): IdRange | undefined {
-  const slots = slotsOf(pool, taken, count);
+  const slots = slotsOf(pool, taken, { count, step });
   if (slots.length === 0) return undefined;
   let index = createHash("sha256").update(seed).digest().readUInt32BE() % sum(slots);
   for (const { first, number } of slots) {
-    if (index < number) return { base: first + index * DEFAULT_COUNT, count };
+    if (index < number) return { base: first + index * step, count };
     index -= number;
   }
   throw new TypeError("the slots do not add up");

@@ -83,14 +83,28 @@ describe("an instance whose driver asks for ids of the host", () => {
     expect(String(await host.doctor())).toMatch(/instance "a": an earlier release created it with ids of the host/);
   });
 
-  it.each([{ ...REQUEST, count: -1 }, { ...REQUEST, mode: "own" }, { ...REQUEST, base: 0.5 }, "all"])(
-    "is refused with DriverError when the driver asks for %j",
-    async (request) => {
-      place.scripted.script.idmap = () => request as IdmapRequest;
-      await expect((await place.open()).create(CONFIG)).rejects.toMatchObject({ code: "ERR_DRIVER", step: "idmap" });
-      expect(existsSync(recordPath())).toBe(false);
-    },
-  );
+  it("of a release that gave none gets some at its next start, if only its process has them", async () => {
+    place.scripted.script.idmap = () => ({ ...REQUEST, use: "process", count: 1 });
+    const host = await place.open();
+    const instance = await host.create(CONFIG);
+    await patchRecord({ idmap: undefined });
+    expect(String(await host.doctor())).not.toContain("an earlier release");
+    await instance.start();
+    expect((await record()).idmap).toMatchObject({ count: 1 });
+    expect(await place.claims()).toHaveLength(1);
+  });
+
+  it.each([
+    { ...REQUEST, count: -1 },
+    { ...REQUEST, mode: "own" },
+    { ...REQUEST, base: 0.5 },
+    { ...REQUEST, use: "x" },
+    "all",
+  ])("is refused with DriverError when the driver asks for %j", async (request) => {
+    place.scripted.script.idmap = () => request as IdmapRequest;
+    await expect((await place.open()).create(CONFIG)).rejects.toMatchObject({ code: "ERR_DRIVER", step: "idmap" });
+    expect(existsSync(recordPath())).toBe(false);
+  });
 });
 
 it("gives no ids to an instance whose driver asks for none", async () => {

@@ -275,3 +275,27 @@ describe("the ids at a start", () => {
     expect(await keep("c", range, SHARED)).toEqual(kept);
   });
 });
+
+describe("the id of a process", () => {
+  const PROCESS: IdmapRequest = { mode: "isolated", use: "process", count: 1, path: ["qemu", "user"] };
+
+  it("is of a pool of its own, even where root has few subordinate ids, and no other instance has it", async () => {
+    delegate("root:1000000:65536");
+    await claim("a");
+    const bases = new Set<number>();
+    for (let index = 0; index < 50; index++) bases.add((await claim(`machine ${index}`, PROCESS)).base);
+    expect(bases.size).toBe(50);
+    expect(Math.min(...bases)).toBeGreaterThanOrEqual(endOf(DEFAULT_POOL));
+    expect(Math.max(...bases)).toBeLessThan(2 ** 31);
+    ids.release("machine 0");
+    expect(claims()).toHaveLength(50);
+  });
+
+  it("is refused, with what to configure instead, in a user namespace without such ids", async () => {
+    rmSync(join(folder, "proc/self"), { recursive: true });
+    addProcess("self", "user:[1]", "0 1000000 65536");
+    await expect(claim("a", PROCESS)).rejects.toMatchObject({
+      missing: [{ need: "ids", fix: "name an account of this host in qemu.user" }],
+    });
+  });
+});

@@ -38,6 +38,7 @@ export async function makeInstance(
         properties: {},
       },
       tree: options.tree ?? layers,
+      idmap: { base: 2_013_265_920, count: 1 },
       nics: [],
       folder,
       run: join(folder, "run"),

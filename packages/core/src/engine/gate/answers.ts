@@ -19,6 +19,7 @@ export const isIdmapRequestOrNone = (value: unknown): boolean =>
   value === undefined ||
   (isObject(value) &&
     (value["mode"] === "isolated" || value["mode"] === "shared") &&
+    [undefined, "root", "process"].includes(value["use"] as undefined) &&
     Array.isArray(value["path"]) &&
     [value["count"], value["base"] ?? 0].every((id) => Number.isInteger(id) && isCount(id)));
 export const isList = (value: unknown): boolean => Array.isArray(value);
