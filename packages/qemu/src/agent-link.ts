@@ -1,14 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { AgentClient } from "@pileus/agent";
-import { type Abortable, ConnectionError, isInstanceError, type Timed } from "@pileus/core";
-import { abortable, linkSignals, withDeadline } from "@pileus/core/driver";
-import type { PortClaim } from "./port-claim.ts";
+import { type Abortable, ConnectionError, isInstanceError, type Timed, TimeoutError } from "@pileus/core";
+import { abortable, Deadline, type LinkedSignal, linkSignals } from "@pileus/core/driver";
+import type { HeldClaim, PortClaim } from "./port-claim.ts";
 
 /** Opens a session with the agent. Waits for as long as the guest takes to start it. */
 export type OpenSession = (options: Abortable) => Promise<AgentClient>;
 
 /** How long an operation waits for the agent of a booting guest, in milliseconds. */
 const AGENT_TIMEOUT = 120_000;
+
+/** How long a session without a call is kept for the next one, in milliseconds. */
+const IDLE_TIME = 2000;
 
 /**
  * The shortest time from the beginning of one session to the opening of the next, in milliseconds: a guest that ends
@@ -19,29 +22,38 @@ const SESSION_INTERVAL = 100;
 /** The delay before a failed attempt is repeated, in milliseconds. */
 const RETRY_INTERVAL = 200;
 
+const AGENT = "the guest's agent";
+
 /**
- * The link to a guest's agent for as long as its machine runs. It connects at the start, and again whenever a session
- * ends (the guest rebooted, its agent restarted) or could not be opened (the host was short of descriptors or processes
- * for a while). It does not try again after the agent broke the protocol or refused the session. While another process
- * has the agent, it waits for its turn.
+ * This process's way to a guest's agent for as long as the machine runs. It takes the agent when a caller wants it, and
+ * lets go when no call has been under way for {@link IDLE_TIME}, or sooner if another process waits: an agent serves
+ * one process at a time. While callers wait, it connects again whenever a session ends (the guest rebooted, its agent
+ * restarted) or could not be opened (the host was short of descriptors or processes for a while). It does not try again
+ * after the agent broke the protocol or refused the session.
  */
 export class AgentLink {
   readonly #open: OpenSession;
   readonly #claim: PortClaim | undefined;
   readonly #end = linkSignals();
-  readonly #loop: Promise<void>;
+  /** The present turn with the agent: its signal aborts when the link lets go. */
+  #turn: LinkedSignal | undefined;
+  /** Settles when the last turn is over, after those before it. Never rejects. */
+  #turns: Promise<void> = Promise.resolve();
+  /** What the present turn holds, once it has it. */
+  #held: HeldClaim | undefined;
   #current: AgentClient | undefined;
+  #began = Number.NEGATIVE_INFINITY;
+  #waiters = 0;
+  #idle: NodeJS.Timeout | undefined;
   #failure: Error | undefined;
   #next: Promise<AgentClient>;
   #settle: { resolve(agent: AgentClient): void; reject(error: Error): void };
-  #onSession: (agent: AgentClient) => void = () => undefined;
 
-  /** `claim`: the right to the agent, where several processes may want it. The link owns it from now on. */
+  /** `claim`: the right to the agent, where several processes may want it. */
   constructor(open: OpenSession, claim?: PortClaim) {
     this.#open = open;
     this.#claim = claim;
     [this.#next, this.#settle] = expectSession();
-    this.#loop = this.#run();
   }
 
   /** The session under way, if there is one. */
@@ -49,95 +61,158 @@ export class AgentLink {
     return this.#current;
   }
 
-  /** Why there is no session and none will come for now: the link failed, or another process has the agent. */
+  /** Why there will be no session any more: the agent broke the protocol or refused it, or the link is closed. */
   get failure(): Error | undefined {
-    if (this.#failure !== undefined || this.#claim?.held !== false) return this.#failure;
-    return new ConnectionError("the guest's agent", "another process has it; it serves one process at a time");
-  }
-
-  /** Sets the listener that is called with each later session. */
-  set onSession(listener: (agent: AgentClient) => void) {
-    this.#onSession = listener;
+    return this.#failure;
   }
 
   /**
-   * Waits for the session. @throws {TimeoutError} after `timeout`, by default two minutes. @throws {ConnectionError}
-   * when the machine has ended or was detached, and at once while another process has the agent.
+   * Waits for the agent, and for other processes that use it. The caller makes its call at once: a session without a
+   * call may end.
+   *
+   * @throws {TimeoutError} after `timeout`, by default two minutes. @throws {ConnectionError} when the machine has ended
+   * or was detached.
    */
   async session(options: Abortable & Timed = {}): Promise<AgentClient> {
     options.signal?.throwIfAborted();
-    if (this.#current !== undefined) return this.#current;
-    const { failure } = this;
-    if (failure !== undefined) throw failure;
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#current !== undefined) {
+      this.#rest();
+      return this.#current;
+    }
     const { signal, timeout = AGENT_TIMEOUT } = options;
-    const hint = 'is the guest still booting? its console tells: logs("console")';
-    const deadline = { action: "waiting for the guest's agent", timeout, hint, signal };
-    return withDeadline(deadline, (limited) => abortable(this.#next, limited));
+    const action = `waiting for ${AGENT}`;
+    using deadline = new Deadline({ action, timeout, signal });
+    this.#waiters++;
+    this.#begin();
+    try {
+      return await abortable(this.#next, deadline.signal);
+    } catch (error) {
+      throw deadline.hasPassed ? new TimeoutError(action, timeout, { hint: this.#obstacle }) : error;
+    } finally {
+      this.#waiters--;
+      this.#rest();
+    }
   }
 
-  /** For when the guest has closed the port: the session gets no more answers, so it ends and another one is opened. */
+  /** As {@link session}; `undefined` at once if another process has the agent, or there will be no session any more. */
+  async sessionIfFree(options: Abortable & Timed = {}): Promise<AgentClient | undefined> {
+    if (this.#failure !== undefined) return undefined;
+    if (this.#claim !== undefined && this.#turn === undefined) {
+      const held = await this.#claim.tryTake();
+      if (held === undefined) return undefined;
+      if (this.#turn === undefined) this.#begin(held);
+      // Another caller has begun a turn meanwhile, which waits for it.
+      else await held.release();
+    } else if (this.#claim !== undefined && this.#held === undefined) return undefined;
+    return this.session(options);
+  }
+
+  /** For when the guest has closed the port: the session gets no more answers, so it ends. */
   endSession(): void {
     this.#current?.close();
   }
 
-  /** Ends the session and stops connecting. The guest's agent goes on. Idempotent. */
+  /** Ends the session and makes no other. The guest's agent goes on. Idempotent. */
   async close(): Promise<void> {
-    this.#end.abort(new ConnectionError("the guest's agent", "its machine has ended or was detached"));
-    await this.#loop;
+    this.#end.abort(new ConnectionError(AGENT, "its machine has ended or was detached"));
+    this.#fail(this.#end.signal.reason);
+    clearTimeout(this.#idle);
+    await this.#turns;
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#end;
+  get #obstacle(): string {
+    if (this.#claim !== undefined && this.#held === undefined)
+      return "another process uses it, and it serves one process at a time";
+    return 'is the guest still booting? its console tells: logs("console")';
+  }
+
+  #begin(held?: HeldClaim): void {
+    if (this.#turn !== undefined) return;
+    const turn = linkSignals(this.#end.signal);
+    this.#turn = turn;
+    this.#turns = this.#turns.then(() => this.#take(turn, held));
+  }
+
+  async #take(turn: LinkedSignal, given: HeldClaim | undefined): Promise<void> {
+    const { signal } = turn;
+    let held = given;
     try {
-      await this.#retry(async () => this.#claim?.wait({ signal }));
-      for (;;) {
-        const agent = await this.#retry(() => this.#open({ signal }));
-        const began = performance.now();
-        this.#current = agent;
-        this.#onSession(agent);
-        this.#settle.resolve(agent);
-        const reason = await this.#ended(agent);
-        [this.#next, this.#settle] = expectSession();
-        this.#current = undefined;
+      held ??= await retry(async () => this.#claim?.take({ signal }), signal);
+      signal.throwIfAborted();
+      this.#held = held;
+      do {
+        const early = this.#began + SESSION_INTERVAL - performance.now();
+        if (early > 0) await pause(early, signal);
+        const agent = await retry(() => this.#open({ signal }), signal);
+        this.#began = performance.now();
+        const reason = await this.#use(agent, signal);
         signal.throwIfAborted();
         if (isInstanceError(reason, "ERR_PROTOCOL")) throw reason;
-        const early = began + SESSION_INTERVAL - performance.now();
-        if (early > 0) await pause(early, signal);
-      }
+      } while (this.#waiters > 0);
     } catch (error) {
-      this.#failure = error instanceof Error ? error : new ConnectionError("the guest's agent", String(error));
-      this.#settle.reject(this.#failure);
+      if (!signal.aborted) this.#fail(error instanceof Error ? error : new ConnectionError(AGENT, String(error)));
     } finally {
-      await this.#claim?.[Symbol.asyncDispose]();
-    }
-  }
-
-  /**
-   * Repeats the attempt until it succeeds. A missing socket means that the machine has ended: the monitor reports that,
-   * and the link is closed.
-   */
-  async #retry<T>(attempt: () => Promise<T>): Promise<T> {
-    const { signal } = this.#end;
-    for (;;) {
-      try {
-        return await attempt();
-      } catch (error) {
-        signal.throwIfAborted();
-        if (isInstanceError(error, ...PERMANENT_ERRORS)) throw error;
+      if (this.#turn === turn) {
+        this.#turn = undefined;
+        this.#held = undefined;
       }
-      await pause(RETRY_INTERVAL, signal);
+      turn[Symbol.dispose]();
+      await held?.release();
     }
   }
 
-  async #ended(agent: AgentClient): Promise<Error | undefined> {
+  /** Gives the session to those who wait. Resolves with the reason when it is over. */
+  async #use(agent: AgentClient, signal: AbortSignal): Promise<Error | undefined> {
     const close = () => agent.close();
-    this.#end.signal.addEventListener("abort", close, { once: true });
-    if (this.#end.signal.aborted) close();
+    signal.addEventListener("abort", close, { once: true });
+    if (signal.aborted) close();
+    else {
+      agent.onIdle = () => this.#rest();
+      this.#current = agent;
+      this.#settle.resolve(agent);
+    }
     try {
       return await agent.closed;
     } finally {
-      this.#end.signal.removeEventListener("abort", close);
+      signal.removeEventListener("abort", close);
+      if (this.#current === agent) this.#forget();
     }
+  }
+
+  /** Lets go when nobody uses the agent: now if another process waits, else after a while. */
+  #rest(): void {
+    clearTimeout(this.#idle);
+    if (this.#turn === undefined || this.#isUsed) return;
+    if (this.#held?.isWanted() === true) this.#letGo();
+    else {
+      // A call may have begun meanwhile; its end sets the timer again.
+      const rested = () => (this.#isUsed ? undefined : this.#letGo());
+      this.#idle = setTimeout(rested, IDLE_TIME).unref();
+    }
+  }
+
+  get #isUsed(): boolean {
+    return this.#waiters > 0 || this.#current?.busy === true;
+  }
+
+  #letGo(): void {
+    const turn = this.#turn;
+    this.#turn = undefined;
+    this.#held = undefined;
+    if (this.#current !== undefined) this.#forget();
+    turn?.abort(new ConnectionError(AGENT, "nobody uses it for now"));
+  }
+
+  #forget(): void {
+    this.#current = undefined;
+    [this.#next, this.#settle] = expectSession();
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#current = undefined;
+    this.#settle.reject(this.#failure);
   }
 }
 
@@ -145,6 +220,22 @@ export class AgentLink {
  * Errors that do not pass with time: an agent that breaks the protocol or refuses the session, a host without flock(1).
  */
 const PERMANENT_ERRORS = ["ERR_PROTOCOL", "ERR_AGENT", "ERR_HOST"] as const;
+
+/**
+ * Repeats the attempt until it succeeds. A missing socket means that the machine has ended: the monitor reports that,
+ * and the link is closed.
+ */
+async function retry<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isInstanceError(error, ...PERMANENT_ERRORS)) throw error;
+    }
+    await pause(RETRY_INTERVAL, signal);
+  }
+}
 
 async function pause(time: number, signal: AbortSignal): Promise<void> {
   await delay(time, undefined, { signal }).catch(() => signal.throwIfAborted());

@@ -120,18 +120,18 @@ export class QemuBackend implements Backend<QemuCapability> {
     return readLogFile(runFiles(instance).consoleLog, options);
   }
 
-  async #hold(instance: InstanceContext, identity: ProcessIdentity, qmp: QmpClient | undefined): Promise<QemuRunning> {
-    const agent = await this.#agentOf(instance, identity);
+  #hold(instance: InstanceContext, identity: ProcessIdentity, qmp: QmpClient | undefined): QemuRunning {
+    const agent = this.#agentOf(instance, identity);
     return new QemuRunning({ ...this.#releaseSpec(instance), identity, qmp, agent });
   }
 
-  async #agentOf(instance: InstanceContext, identity: ProcessIdentity): Promise<AgentLink | undefined> {
+  #agentOf(instance: InstanceContext, identity: ProcessIdentity): AgentLink | undefined {
     if (instance.tree.kind === "disk") return undefined;
     const connect = () => connectUnix(runFiles(instance).agent);
     // Without a limit, because a guest may take long to boot: each caller that waits for the agent has its own
     // deadline.
     const open = (options: Abortable) => connectAgent({ ...options, connect, timeout: Number.POSITIVE_INFINITY });
-    return new AgentLink(open, await PortClaim.open(claimPath(this.#claims, instance.uuid, identity)));
+    return new AgentLink(open, new PortClaim(claimPath(this.#claims, instance.uuid, identity)));
   }
 
   // Claims and release locks are not in the instance's folder: a process that waits for a lock creates its file again,

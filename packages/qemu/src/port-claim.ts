@@ -1,41 +1,60 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Abortable } from "@pileus/core";
-import { acquireLock, type Lock, type ProcessIdentity, tryLock } from "@pileus/core/driver";
+import { acquireLock, isHeld, type Lock, type ProcessIdentity, tryLock } from "@pileus/core/driver";
+
+/** The right to a guest's agent, while this process has it. */
+export interface HeldClaim {
+  /** Whether another process waits for it. */
+  isWanted(): boolean;
+  /** Gives it up; the last holder leaves no file. Never rejects: a file that cannot be removed does no harm. */
+  release(): Promise<void>;
+}
 
 /**
  * The right to a guest's agent. One process has it at a time: QEMU serves one client of a port, and lets others wait
- * without an answer. It is a lock, which ends with its process.
+ * without an answer. It is a lock, which ends with its process. A second lock is the head of the queue: who has it is
+ * the next, and the holder sees by it that somebody waits.
  */
-export class PortClaim implements AsyncDisposable {
+export class PortClaim {
   readonly #path: string;
-  #lock: Lock | undefined;
 
-  private constructor(path: string, lock: Lock | undefined) {
+  constructor(path: string) {
     this.#path = path;
-    this.#lock = lock;
   }
 
-  /** Takes the claim if it is free. Creates the lock file at `path`. */
-  static async open(path: string): Promise<PortClaim> {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    return new PortClaim(path, await tryLock(path));
+  /** Resolves when this process has the claim, however long other processes keep it. */
+  async take(options: Abortable): Promise<HeldClaim> {
+    await this.#makeFolder();
+    const turn = this.#hold(await acquireLock(this.#queue, options));
+    try {
+      return this.#hold(await acquireLock(this.#path, options));
+    } finally {
+      await turn.release();
+    }
   }
 
-  /** Whether this process has the claim. */
-  get held(): boolean {
-    return this.#lock !== undefined;
+  /** Takes the claim if no process has it or waits for it. */
+  async tryTake(): Promise<HeldClaim | undefined> {
+    await this.#makeFolder();
+    if (isHeld(this.#queue)) return undefined;
+    const lock = await tryLock(this.#path);
+    return lock === undefined ? undefined : this.#hold(lock);
   }
 
-  /** Resolves when this process has the claim, however long another process keeps it. */
-  async wait(options: Abortable): Promise<void> {
-    this.#lock ??= await acquireLock(this.#path, options);
+  get #queue(): string {
+    return `${this.#path}.next`;
   }
 
-  /** Gives the claim up; the last holder leaves no file. Never rejects: a file that cannot be removed does no harm. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lock?.retire().catch(() => undefined);
-    this.#lock = undefined;
+  async #makeFolder(): Promise<void> {
+    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+  }
+
+  #hold(lock: Lock): HeldClaim {
+    return {
+      isWanted: () => isHeld(this.#queue),
+      release: () => lock.retire().catch(() => undefined),
+    };
   }
 }
 

@@ -21,7 +21,7 @@ import {
   withDeadline,
 } from "@pileus/core/driver";
 import type { AgentLink } from "./agent-link.ts";
-import { AGENT_PORT_ID } from "./argv/serial.ts";
+import { AGENT_CHARDEV, AGENT_PORT_ID } from "./argv/serial.ts";
 import { GuestFiles } from "./guest-files.ts";
 import { memoryOf } from "./machine.ts";
 import { readProcessUsage } from "./metrics.ts";
@@ -60,7 +60,6 @@ export class QemuRunning implements Running<QemuCapability> {
   readonly #agent: AgentLink | undefined;
   #qmp: QmpClient | undefined;
   #detached = false;
-  #shutdownAsked = false;
   // The last metrics of the guest before it was frozen: they do not change while it is.
   #frozenMetrics: InstanceMetrics | undefined;
 
@@ -71,13 +70,6 @@ export class QemuRunning implements Running<QemuCapability> {
     this.#agent = parts.agent;
     this.pid = parts.identity.pid;
     this.files = new GuestFiles((options) => this.#session(options));
-    if (this.#agent !== undefined) {
-      this.#agent.onSession = (agent) => {
-        // The caller of `shutdown()` waits for the machine to end, with its own deadline: an error of the guest here
-        // concerns no caller.
-        if (this.#shutdownAsked) powerOff(agent, {}).catch(() => undefined);
-      };
-    }
     // Read now, before another process can begin another run.
     this.exited = this.#watch(parts, markOf(parts.instance));
   }
@@ -133,7 +125,9 @@ export class QemuRunning implements Running<QemuCapability> {
     const host = await readProcessUsage(this.#identity);
     if (host === undefined) throw new ConnectionError(`the machine of "${this.#instance.name}"`, "it has ended");
     const limit = memoryOf(this.#instance.config);
-    const guest = (await this.isFrozen(options)) ? this.#frozenMetrics : await this.#agent?.current?.metrics(options);
+    const guest = (await this.isFrozen(options))
+      ? this.#frozenMetrics
+      : await (await this.#agentIfFree(options))?.metrics(options);
     return {
       cpu: { seconds: host.cpuSeconds },
       memory: { bytes: guest?.memory.bytes ?? Math.min(host.residentBytes, limit), limitBytes: limit },
@@ -148,13 +142,33 @@ export class QemuRunning implements Running<QemuCapability> {
     await this.#monitor.execute("stop", {}, options);
   }
 
+  /** The session with an agent that answers and that no other process uses. */
+  async #agentIfFree({ signal }: Abortable): Promise<AgentClient | undefined> {
+    const link = this.#agent;
+    if (link?.current !== undefined) return link.current;
+    try {
+      // Without it, the agent of a guest that boots would be waited for.
+      if (link === undefined || !(await this.#hasOpenPort({ signal }))) return undefined;
+      return await link.sessionIfFree({ signal, timeout: ANSWER_TIMEOUT });
+    } catch {
+      signal?.throwIfAborted();
+      return undefined;
+    }
+  }
+
+  /** Whether the agent in the guest has opened its port, as QEMU sees it. */
+  async #hasOpenPort(options: Abortable): Promise<boolean> {
+    const ports = await this.#qmp?.execute("query-chardev", {}, options);
+    return ports === undefined || ports.some((port) => port.label === AGENT_CHARDEV && port["frontend-open"]);
+  }
+
   // A guest that does not answer, or answers nonsense, can still be frozen and unfrozen.
   async #askAgent<T>(
     action: string,
     { signal }: Abortable,
     ask: (agent: AgentClient, options: Abortable) => Promise<T>,
   ): Promise<T | undefined> {
-    const agent = this.#agent?.current;
+    const agent = await this.#agentIfFree({ signal });
     if (agent === undefined) return undefined;
     try {
       return await withDeadline({ action, timeout: ANSWER_TIMEOUT, signal }, (limited) =>
@@ -185,14 +199,18 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   /**
-   * Asks the agent. If there is no agent yet, presses the power button. Early in its boot a guest may ignore the
-   * button, so the agent is asked as well as soon as it connects.
+   * Asks the agent. If there is no agent yet, or another process uses it, presses the power button. Early in its boot a
+   * guest may ignore the button, so the agent is asked as well as soon as it can be.
    */
   async shutdown(options: Abortable): Promise<void> {
-    this.#shutdownAsked = true;
-    const agent = this.#agent?.current;
-    if (agent !== undefined) await powerOff(agent, options);
-    else await this.#monitor.execute("system_powerdown", {}, options);
+    const agent = await this.#agentIfFree(options);
+    if (agent !== undefined) return powerOff(agent, options);
+    await this.#monitor.execute("system_powerdown", {}, options);
+    // The caller waits for the machine to end, with a deadline: an error of the guest here concerns no caller.
+    this.#agent
+      ?.session({ signal: options.signal, timeout: Number.POSITIVE_INFINITY })
+      .then((late) => powerOff(late, options))
+      .catch(() => undefined);
   }
 
   async kill(): Promise<void> {

@@ -3,31 +3,77 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
 import { AgentError, ConnectionError, ProtocolError } from "@pileus/core";
+import { isHeld } from "@pileus/core/driver";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
 import { claimPath, PortClaim, removeClaims } from "../src/port-claim.ts";
 import { UUID } from "./support/instance.ts";
 
-/** A session that ends when told to. */
-function makeSession(): { readonly client: AgentClient; end(reason?: Error): void } {
+/** A session that ends when told to, with calls that the test begins and ends. */
+function makeSession() {
   let end: (reason?: Error) => void = () => undefined;
   const closed = new Promise<Error | undefined>((resolve) => {
     end = resolve;
   });
-  const client = { closed, close: () => end() } as unknown as AgentClient;
-  return { client, end };
+  const state = { closed, close: () => end(), busy: false, onIdle: () => {} };
+  return { client: state as unknown as AgentClient, state, end };
 }
 
 const never = () => new Promise<never>(() => undefined);
 
-it("gives one session to all waiting callers", async () => {
+it("takes the agent when a caller wants it, and gives one session to all callers", async () => {
   const session = makeSession();
-  const told: AgentClient[] = [];
-  const link = new AgentLink(async () => session.client);
-  link.onSession = (agent) => told.push(agent);
-  expect(await link.session()).toBe(session.client);
+  const open = vi.fn(async () => session.client);
+  const link = new AgentLink(open);
+  expect(link.current).toBeUndefined();
+  expect(open).not.toHaveBeenCalled();
+  expect(await Promise.all([link.session(), link.session(), link.sessionIfFree()])).toEqual(
+    Array(3).fill(session.client),
+  );
   expect(link.current).toBe(session.client);
-  expect(told).toEqual([session.client]);
+  expect(open).toHaveBeenCalledOnce();
+  await link.close();
+});
+
+it("lets go of an agent without a call after a while, and takes it again for the next caller", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const [first, second] = [makeSession(), makeSession()];
+    const sessions = [first, second];
+    const link = new AgentLink(async () => (sessions.shift() as typeof first).client);
+    await link.session();
+    first.state.busy = true;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(await link.session()).toBe(first.client);
+    first.state.busy = false;
+    first.state.onIdle();
+    await vi.advanceTimersByTimeAsync(1900);
+    expect(link.current).toBe(first.client);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(link.current).toBeUndefined();
+    expect(await first.state.closed).toBeUndefined();
+    vi.useRealTimers();
+    expect(await link.session()).toBe(second.client);
+    await link.close();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it("stops to wait for a booting guest when its last caller has given up", async () => {
+  let stopped = () => {};
+  const isStopped = new Promise<void>((resolve) => {
+    stopped = resolve;
+  });
+  const link = new AgentLink(
+    ({ signal }) =>
+      new Promise((_, reject) => {
+        signal?.addEventListener("abort", () => [stopped(), reject(signal.reason)], { once: true });
+      }),
+  );
+  await expect(link.session({ timeout: 10 })).rejects.toThrow("is the guest still booting?");
+  await isStopped;
+  expect(link.failure).toBeUndefined();
   await link.close();
 });
 
@@ -44,17 +90,16 @@ it("opens another session when one ends", async () => {
 
 it("is not kept busy by a guest that ends each session at once", async () => {
   const opened: number[] = [];
-  let thrice = () => {};
-  const openedThrice = new Promise<void>((resolve) => {
-    thrice = resolve;
-  });
   const link = new AgentLink(async () => {
-    if (opened.push(performance.now()) === 3) thrice();
+    opened.push(performance.now());
     const { client, end } = makeSession();
     end(new ConnectionError("agent", "it restarted"));
     return client;
   });
-  await openedThrice;
+  while (opened.length < 3) {
+    await link.session();
+    await new Promise(setImmediate);
+  }
   await link.close();
   const [first = 0, , third = 0] = opened;
   // A timer may fire a millisecond early.
@@ -93,12 +138,12 @@ it("tries again after a temporary failure of this host, for present and for late
 });
 
 it("tries again to wait for its turn, and stops when it is closed", async () => {
-  const wait = vi.fn().mockRejectedValueOnce(new Error("no process to spare")).mockResolvedValue(undefined);
-  const claim = { held: true, wait, [Symbol.asyncDispose]: async () => undefined } as unknown as PortClaim;
+  const held = { isWanted: () => false, release: async () => undefined };
+  const take = vi.fn().mockRejectedValueOnce(new Error("no process to spare")).mockResolvedValue(held);
   const session = makeSession();
-  const link = new AgentLink(async () => session.client, claim);
+  const link = new AgentLink(async () => session.client, { take } as unknown as PortClaim);
   expect(await link.session()).toBe(session.client);
-  expect(wait).toHaveBeenCalledTimes(2);
+  expect(take).toHaveBeenCalledTimes(2);
   await link.close();
   const hopeless = new AgentLink(() => Promise.reject(new Error("no process to spare")));
   const waiting = hopeless.session();
@@ -106,41 +151,80 @@ it("tries again to wait for its turn, and stops when it is closed", async () => 
   await expect(waiting).rejects.toThrow("detached");
 });
 
-it("rejects at once while another process has the agent, and connects when that process closes", async () => {
+/** Two links to one agent, as two processes have them. */
+async function twoLinks(
+  run: (parts: {
+    readonly first: AgentLink;
+    readonly second: AgentLink;
+    readonly sessions: Session[];
+    readonly folder: string;
+  }) => Promise<void>,
+) {
   const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
   const path = join(folder, "agents", "one.lock");
-  try {
-    const first = new AgentLink(async () => makeSession().client, await PortClaim.open(path));
-    await first.session();
+  const sessions: Session[] = [];
+  const open = async () => {
     const session = makeSession();
-    const open = vi.fn(async () => session.client);
-    const second = new AgentLink(open, await PortClaim.open(path));
-    await expect(second.session()).rejects.toThrow("another process has it");
-    expect(second.failure).toBeInstanceOf(ConnectionError);
-    expect(open).not.toHaveBeenCalled();
-    await first.close();
-    await vi.waitFor(() => expect(second.failure).toBeUndefined(), { timeout: 10_000 });
-    expect(await second.session()).toBe(session.client);
-    const third = new AgentLink(open, await PortClaim.open(path));
-    await third.close();
-    await second.close();
-    expect(await readdir(join(folder, "agents"))).toEqual([]);
+    sessions.push(session);
+    return session.client;
+  };
+  const first = new AgentLink(open, new PortClaim(path));
+  const second = new AgentLink(open, new PortClaim(path));
+  try {
+    await run({ first, second, sessions, folder });
   } finally {
+    await Promise.all([first.close(), second.close()]);
+    expect(await readdir(join(folder, "agents"))).toEqual([]);
     await rm(folder, { recursive: true });
   }
-});
+}
+type Session = ReturnType<typeof makeSession>;
+
+it("waits while another process uses the agent, and gets it when the last call of that has ended", () =>
+  twoLinks(async ({ first, second, sessions, folder }) => {
+    await first.session();
+    const [{ state }] = sessions as [Session];
+    state.busy = true;
+    expect(await second.sessionIfFree()).toBeUndefined();
+    const refused = second.session({ timeout: 50 });
+    await expect(refused).rejects.toThrow("another process uses it");
+    const waiting = second.session({ timeout: Number.POSITIVE_INFINITY });
+    await vi.waitFor(() => expect(isHeld(join(folder, "agents/one.lock.next"))).toBe(true), 10_000);
+    state.busy = false;
+    state.onIdle();
+    // Not after the time for which it would keep an agent that nobody else wants.
+    expect(first.current).toBeUndefined();
+    await waiting;
+    expect(sessions).toHaveLength(2);
+  }));
+
+it("gets the agent of a process that holds it without a call", () =>
+  twoLinks(async ({ first, second, sessions }) => {
+    await first.session();
+    await second.session();
+    expect(sessions).toHaveLength(2);
+    await expect(sessions[0]?.state.closed).resolves.toBeUndefined();
+  }));
+
+it("connects when the process that used the agent is done", () =>
+  twoLinks(async ({ first, second, sessions }) => {
+    await first.session();
+    Object.assign(sessions[0]?.state ?? {}, { busy: true });
+    const waiting = second.session();
+    await first.close();
+    await waiting;
+    expect(second.failure).toBeUndefined();
+  }));
 
 it("leaves no claim behind when the instance is deleted while another process waits for it", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
   const path = join(folder, `${UUID}-7-70.lock`);
   try {
-    const first = await PortClaim.open(path);
-    const second = await PortClaim.open(path);
-    const turn = second.wait({});
+    const first = await new PortClaim(path).take({});
+    const turn = new PortClaim(path).take({});
     await removeClaims(folder, UUID);
-    await first[Symbol.asyncDispose]();
-    await turn;
-    await second[Symbol.asyncDispose]();
+    await first.release();
+    await (await turn).release();
     expect(await readdir(folder)).toEqual([]);
   } finally {
     await rm(folder, { recursive: true });
@@ -149,11 +233,11 @@ it("leaves no claim behind when the instance is deleted while another process wa
 
 it("claims the agent of a run while another process still has the claim of the run before", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
-  const claim = (pid: number) => PortClaim.open(claimPath(folder, UUID, { pid, startTime: 70, boot: "boot" }));
+  const claim = (pid: number) => new PortClaim(claimPath(folder, UUID, { pid, startTime: 70, boot: "boot" })).tryTake();
   try {
-    await using before = await claim(7);
-    await using now = await claim(8);
-    expect([before.held, now.held]).toEqual([true, true]);
+    const claims = await Promise.all([claim(7), claim(8)]);
+    for (const held of claims) await held?.release();
+    expect(claims).not.toContain(undefined);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -27,6 +27,10 @@ export interface AgentClient extends AsyncDisposable {
   readonly welcome: Welcome;
   /** Resolves when the session is over: with the reason, or with nothing after `close()`. */
   readonly closed: Promise<Error | undefined>;
+  /** Whether a call is under way. Programs and streams belong to the call that began them. */
+  readonly busy: boolean;
+  /** Called whenever the last call under way has ended. */
+  onIdle: () => void;
   readonly files: FileOperations;
   /** Starts a program in the guest. An abort before it resolves kills it there. */
   exec(request: ExecRequest, options?: Abortable): Promise<BackendProcess>;
@@ -82,6 +86,18 @@ class SessionClient implements AgentClient {
     this.welcome = welcome;
     this.closed = session.closed;
     this.files = new RemoteFiles(session, timeout);
+  }
+
+  get busy(): boolean {
+    return this.#session.busy;
+  }
+
+  get onIdle(): () => void {
+    return this.#session.onIdle;
+  }
+
+  set onIdle(listener: () => void) {
+    this.#session.onIdle = listener;
   }
 
   exec(request: ExecRequest, options: Abortable = {}): Promise<BackendProcess> {

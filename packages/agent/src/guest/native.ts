@@ -14,6 +14,7 @@ const DECLARATIONS = {
   ioctl: "int ioctl(int fd, ulong request, ...)",
   syscall: "long syscall(long number, ...)",
   prlimit: "int prlimit(int pid, int resource, const void *wanted, void *present)",
+  setgroups: "int setgroups(size_t count, const uint32_t *groups)",
   fchdir: "int fchdir(int fd)",
   chroot: "int chroot(str path)",
   clock_settime: "int clock_settime(int clock, const void *time)",

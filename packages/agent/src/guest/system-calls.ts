@@ -76,6 +76,14 @@ export class SystemCalls implements FileCalls {
     process.chdir("/");
   }
 
+  /**
+   * Gives this process, on all its threads, the groups of root alone (setgroups(3)). Node's own call refuses that where
+   * its libuv may use io_uring, as Debian's does.
+   */
+  leaveGroups(): void {
+    this.#check(this.native.setgroups(1, Uint32Array.of(0)));
+  }
+
   /** clock_settime(2): sets the clock of the whole system, in milliseconds since 1970. */
   setClock(time: number): void {
     const CLOCK_REALTIME = 0;

@@ -116,8 +116,8 @@ export interface TtyProcess extends InstanceProcess {
 }
 
 /**
- * Programs inside. The agent of a virtual machine serves one process of the host at a time. While one process uses it,
- * `can("exec")` is false in all others, and their calls reject with {@link UnsupportedError} at once.
+ * Programs inside. The agent of a virtual machine serves one process of the host at a time: the calls of other
+ * processes wait until none of its calls is under way, and reject with {@link TimeoutError} after two minutes.
  */
 export interface CanExec {
   /** Starts a program on a terminal. All else is as on three pipes. */

@@ -81,7 +81,7 @@ export { type DetachedProgram, type SpawnDetachedOptions, spawnDetached } from "
 
 // — The host: tools, processes, files, mounts, interfaces —
 
-export { acquireLock, type Lock, type LockOptions, tryLock } from "../engine/lock.ts";
+export { acquireLock, isHeld, type Lock, type LockOptions, tryLock } from "../engine/lock.ts";
 export { reportIds } from "../idmap/report-ids.ts";
 export { assertDiskSize } from "../images/disk/size.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";

@@ -6,7 +6,7 @@ import type { ManagedInstance } from "./managed-instance.ts";
 import type { InstanceRecord } from "./record.ts";
 
 /** How much of a log an error quotes. */
-const QUOTED = { lines: 3, characters: 1000 } as const;
+const QUOTED = { lines: 10, characters: 1000 } as const;
 
 /** Milliseconds to read the log. An error must come soon; it is complete without the quotation too. */
 const PATIENCE = 500;

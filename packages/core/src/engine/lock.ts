@@ -65,7 +65,7 @@ export async function tryLock(path: string): Promise<Lock | undefined> {
 }
 
 /** Whether the lock is held exclusively. Creates no file. */
-export async function isHeld(path: string): Promise<boolean> {
+export function isHeld(path: string): boolean {
   const file = openIfThere(path);
   if (file === undefined) return false;
   try {

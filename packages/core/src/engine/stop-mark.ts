@@ -57,12 +57,12 @@ async function makeFolder(folder: string): Promise<void> {
 /** Whether any process has marked a stop. */
 export async function isStopUnderWay(instance: ManagedInstance): Promise<boolean> {
   for (const path of await marksOf(instance)) {
-    if (await isHeld(path)) return true;
+    if (isHeld(path)) return true;
     // The mark of a dead process. It is removed under its lock: a process that is just creating it then creates it
     // again.
     const dead = await tryLock(path);
     await dead?.retire();
-    if (dead === undefined && (await isHeld(path))) return true;
+    if (dead === undefined && isHeld(path)) return true;
   }
   return false;
 }

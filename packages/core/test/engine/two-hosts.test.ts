@@ -123,7 +123,7 @@ describe("two hosts on one root", () => {
     const stops = `${place.root}/instances/a/stops`;
     const marks = await readdir(stops);
     expect(marks).toHaveLength(1);
-    expect(await isHeld(`${stops}/${marks[0]}`)).toBe(true);
+    expect(isHeld(`${stops}/${marks[0]}`)).toBe(true);
     await lock.release();
     await stopping;
     expect(await readdir(stops)).toEqual([]);

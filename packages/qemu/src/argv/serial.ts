@@ -28,6 +28,9 @@ export function renderConsole(spec: MachineSpec): string[] {
 /** The id of the agent's port in QEMU's events. */
 export const AGENT_PORT_ID = "agent-port";
 
+/** The id of its socket in QEMU's answers. */
+export const AGENT_CHARDEV = "agent";
+
 /** The virtio-serial port of the agent. The guest finds it by its name. */
 export function renderAgent(spec: MachineSpec): string[] {
   const { agent } = spec.sockets;
@@ -36,8 +39,8 @@ export function renderAgent(spec: MachineSpec): string[] {
     "-device",
     renderOption(virtioDevice(spec.type, "serial"), { id: "ports" }),
     "-chardev",
-    renderOption("socket", { id: "agent", fd: agent.descriptor, server: true, wait: false }),
+    renderOption("socket", { id: AGENT_CHARDEV, fd: agent.descriptor, server: true, wait: false }),
     "-device",
-    renderOption("virtserialport", { bus: "ports.0", chardev: "agent", id: AGENT_PORT_ID, name: agent.port }),
+    renderOption("virtserialport", { bus: "ports.0", chardev: AGENT_CHARDEV, id: AGENT_PORT_ID, name: agent.port }),
   ];
 }
