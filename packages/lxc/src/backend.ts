@@ -19,7 +19,7 @@ import { makeRoot, openRoot } from "./root.ts";
 import type { LxcSection } from "./section.ts";
 
 /** What system containers can do. */
-export type LxcCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
+export type LxcCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs" | "reboot";
 
 /** Stands for the init until the root is open and the real one is known. */
 const UNKNOWN_INIT: InitSystem = { argv: ["/sbin/init"], haltSignal: constants.signals.SIGPWR, kind: "other" };

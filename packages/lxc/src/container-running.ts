@@ -1,4 +1,5 @@
 import { closeSync, constants, existsSync, openSync } from "node:fs";
+import { constants as system } from "node:os";
 import {
   type Abortable,
   ConnectionError,
@@ -31,7 +32,7 @@ import type { HostFacts } from "./host-facts.ts";
 import { type KillTarget, kill } from "./kill.ts";
 import { lastExit } from "./last-exit.ts";
 import { readMetrics } from "./metrics.ts";
-import type { Monitor } from "./monitor.ts";
+import { type Monitor, untilNextInit } from "./monitor.ts";
 import { oomKills } from "./oom-kills.ts";
 import { cgroupNames, containerPaths } from "./paths.ts";
 import { keepTrimmed } from "./read-monitor-log.ts";
@@ -170,6 +171,17 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     const asked = askToHalt(init.current(), this.#spec.init.haltSignal, { signal: linked.signal });
     // No caller waits for this request: a caller of stop() sees whether the container ends, and may kill it if not.
     asked.catch(() => undefined).finally(() => linked[Symbol.dispose]());
+  }
+
+  /** The monitor starts the next PID 1 by itself: see {@link InitProcess}. */
+  async reboot(options: Abortable): Promise<void> {
+    options.signal?.throwIfAborted();
+    using linked = linkSignals(options.signal, this.#over.signal);
+    const { init } = this.#monitor;
+    const before = init.current();
+    // The request is repeated until PID 1 is ready for it, or gone.
+    const asked = askToHalt(before, this.#spec.init.rebootSignal ?? system.signals.SIGINT, linked);
+    await Promise.all([asked, untilNextInit(this.#spec, this.#monitor, before, linked)]);
   }
 
   async kill(): Promise<void> {

@@ -76,6 +76,8 @@ export interface InitSpec {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** The number of the signal that asks for an orderly end. */
   readonly haltSignal: number;
+  /** The number of the signal that asks for a restart of the system. Default SIGINT, as of liblxc. */
+  readonly rebootSignal?: number | undefined;
   /** Programs gain no rights when they execute a file: setuid bits have no effect. Default false. */
   readonly noNewPrivileges?: boolean | undefined;
 }

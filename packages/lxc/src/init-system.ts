@@ -10,6 +10,9 @@ import type { LxcSection } from "./section.ts";
 /** SIGRTMIN+3, counted from the first real-time signal for programs: signal(7). */
 const SYSTEMD_HALT = 37;
 
+/** SIGRTMIN+5: starts reboot.target. */
+const SYSTEMD_REBOOT = 39;
+
 /** The kernel's own limit: path_resolution(7). */
 const MAX_LINKS = 40;
 
@@ -17,6 +20,7 @@ const MAX_LINKS = 40;
 const InitSystemSchema = z.looseObject({
   argv: z.array(z.string()).min(1),
   haltSignal: z.number().int().positive(),
+  rebootSignal: z.number().int().positive().optional(),
   kind: z.enum(["systemd", "other"]),
 });
 export type InitSystem = z.output<typeof InitSystemSchema> & Pick<InitSpec, "kind">;
@@ -39,7 +43,21 @@ export async function detectInit(files: FileOperations, section: LxcSection): Pr
   const program = posix.basename(await followLinks(files, argv[0] as string));
   const kind = program === "systemd" ? "systemd" : "other";
   const asked = section.haltSignal === undefined ? undefined : parseSignal(section.haltSignal);
-  return { argv: [...argv], haltSignal: asked ?? haltSignalOf(program), kind };
+  const signals = { haltSignal: asked ?? haltSignalOf(program), rebootSignal: rebootSignalOf(program) };
+  return { argv: [...argv], ...signals, kind };
+}
+
+function rebootSignalOf(program: string): number {
+  switch (program) {
+    case "systemd":
+      return SYSTEMD_REBOOT;
+    // init.c
+    case "busybox":
+      return constants.signals.SIGTERM;
+    // liblxc's default signal: sysvinit and OpenRC treat it as Ctrl-Alt-Del.
+    default:
+      return constants.signals.SIGINT;
+  }
 }
 
 function haltSignalOf(program: string): number {

@@ -3,7 +3,15 @@ import { LxcBackend, type LxcCapability } from "./backend.ts";
 import { probeRuntime } from "./probe.ts";
 import { LxcSectionSchema } from "./section.ts";
 
-const CAPABILITIES: ReadonlySet<LxcCapability> = new Set(["exec", "files", "freeze", "network", "metrics", "logs"]);
+const CAPABILITIES: ReadonlySet<LxcCapability> = new Set([
+  "exec",
+  "files",
+  "freeze",
+  "network",
+  "metrics",
+  "logs",
+  "reboot",
+]);
 
 /**
  * The driver of system containers: `openHost({ drivers: [lxc()] })`. Creates no file and starts no process by itself.

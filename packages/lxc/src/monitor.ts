@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { closeSync, openSync, watch } from "node:fs";
 import type { Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
-import { type Abortable, CommandError, isInstanceError } from "@pileus/core";
+import { type Abortable, CommandError, ConnectionError, isInstanceError } from "@pileus/core";
 import {
+  abortable,
   findProcesses,
   identifyChild,
   isAlive,
@@ -140,6 +141,34 @@ function heldMonitor(spec: ContainerSpec, identity: ProcessIdentity, socket: Soc
 export function monitors(spec: PlacedSpec): Promise<readonly ProcessIdentity[]> {
   const begin = monitorArgv("", spec).slice(1);
   return findProcesses((argv) => begin.every((argument, index) => argv[index + 1] === argument));
+}
+
+/**
+ * Resolves when the monitor has started another PID 1 than this one. @throws {ConnectionError} when it ends instead.
+ */
+export async function untilNextInit(
+  spec: PlacedSpec,
+  { init, ended }: Monitor,
+  before: ProcessIdentity,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<void> {
+  const over = ended.then(() => {
+    throw new ConnectionError(`container "${spec.name}"`, "it has ended instead of a reboot");
+  });
+  over.catch(() => undefined);
+  const events = watch(containerPaths(spec).log);
+  try {
+    for (;;) {
+      const changed = once(events, "change");
+      // An error of the watch can come before the code below awaits it.
+      changed.catch(() => undefined);
+      const now = init.find();
+      if (now !== undefined && now.pid !== before.pid) return;
+      await abortable(Promise.race([changed, over]), signal);
+    }
+  } finally {
+    events.close();
+  }
 }
 
 /**

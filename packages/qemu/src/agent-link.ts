@@ -95,6 +95,18 @@ export class AgentLink {
     }
   }
 
+  /** Waits for the end of a session, however long, and for the next one. Meanwhile the link does not let go. */
+  async sessionAfter(before: AgentClient, { signal }: Abortable): Promise<AgentClient> {
+    this.#waiters++;
+    try {
+      await abortable(before.closed, signal);
+      return await this.session({ signal, timeout: Number.POSITIVE_INFINITY });
+    } finally {
+      this.#waiters--;
+      this.#rest();
+    }
+  }
+
   /** As {@link session}; `undefined` at once if another process has the agent, or there will be no session any more. */
   async sessionIfFree(options: Abortable & Timed = {}): Promise<AgentClient | undefined> {
     if (this.#failure !== undefined) return undefined;

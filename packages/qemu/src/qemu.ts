@@ -31,7 +31,15 @@ export interface QemuOptions {
   readonly spawn?: Spawn | undefined;
 }
 
-const CAPABILITIES: ReadonlySet<QemuCapability> = new Set(["exec", "files", "freeze", "network", "metrics", "logs"]);
+const CAPABILITIES: ReadonlySet<QemuCapability> = new Set([
+  "exec",
+  "files",
+  "freeze",
+  "network",
+  "metrics",
+  "logs",
+  "reboot",
+]);
 
 /**
  * The driver of virtual machines: `openHost({ drivers: [qemu()] })`. Creates no file and starts no process by itself.

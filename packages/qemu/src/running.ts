@@ -31,7 +31,7 @@ import { markOf, type ReleaseSpec, releaseRun } from "./release.ts";
 import { runFiles } from "./run-files.ts";
 
 /** What virtual machines can ever do. A guest without our agent lacks `exec`, `files` and `network`. */
-export type QemuCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
+export type QemuCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs" | "reboot";
 
 export interface QemuRunningParts extends ReleaseSpec {
   readonly identity: ProcessIdentity;
@@ -75,8 +75,7 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   lacks(capability: Capability): string | undefined {
-    const needsAgent = capability === "exec" || capability === "files" || capability === "network";
-    if (!needsAgent) return undefined;
+    if (!NEED_AGENT.includes(capability)) return undefined;
     return this.#agent === undefined ? NO_AGENT : this.#agent.failure?.message;
   }
 
@@ -204,13 +203,21 @@ export class QemuRunning implements Running<QemuCapability> {
    */
   async shutdown(options: Abortable): Promise<void> {
     const agent = await this.#agentIfFree(options);
-    if (agent !== undefined) return powerOff(agent, options);
+    if (agent !== undefined) return ask(() => agent.shutdown(options));
     await this.#monitor.execute("system_powerdown", {}, options);
     // The caller waits for the machine to end, with a deadline: an error of the guest here concerns no caller.
     this.#agent
       ?.session({ signal: options.signal, timeout: Number.POSITIVE_INFINITY })
-      .then((late) => powerOff(late, options))
+      .then((late) => ask(() => late.shutdown(options)))
       .catch(() => undefined);
+  }
+
+  /** Asks the agent. Another boot has another id; an agent that merely restarted has the same. */
+  async reboot(options: Abortable): Promise<void> {
+    let agent = await this.#session(options);
+    const { bootId } = agent.welcome;
+    await ask(() => agent.reboot(options));
+    while (agent.welcome.bootId === bootId) agent = await this.#link.sessionAfter(agent, options);
   }
 
   async kill(): Promise<void> {
@@ -223,8 +230,13 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   #session(options: Abortable & Timed): Promise<AgentClient> {
-    if (this.#agent === undefined) throw new UnsupportedError({ capability: "exec", reason: NO_AGENT });
-    return this.#agent.session(options);
+    return this.#link.session(options);
+  }
+
+  /** @throws {UnsupportedError} */
+  get #link(): AgentLink {
+    if (this.#agent !== undefined) return this.#agent;
+    throw new UnsupportedError({ capability: "exec", reason: NO_AGENT });
   }
 
   // QEMU closes its monitors as it ends. That shows its end without a process that waits for it, even if another
@@ -273,12 +285,14 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 }
 
+const NEED_AGENT: readonly Capability[] = ["exec", "files", "network", "reboot"];
+
 const NO_AGENT = "this guest boots from its own disk, without our agent";
 
-// A guest that shuts down may end its agent before the agent has answered.
-async function powerOff(agent: AgentClient, options: Abortable): Promise<void> {
+// A guest that shuts down or reboots may end its agent before the agent has answered.
+async function ask(request: () => Promise<void>): Promise<void> {
   try {
-    await agent.shutdown(options);
+    await request();
   } catch (error) {
     if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
   }

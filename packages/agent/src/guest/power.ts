@@ -20,9 +20,11 @@ export async function power(action: "off" | "reboot", busybox: string): Promise<
 function initSignal(action: "off" | "reboot"): number | NodeJS.Signals | undefined {
   // systemd(1), SIGRTMIN+4 and +5; SIGRTMIN is 34 with glibc, which systemd is built for (35 with musl).
   if (readFileSync("/proc/1/comm", "utf8").trim() === "systemd") return action === "off" ? 38 : 39;
-  // BusyBox, init/init.c; the init of our own initramfs takes the same signals.
-  if (basename(readlinkSync("/proc/1/exe")).startsWith("busybox")) return action === "off" ? "SIGUSR2" : "SIGTERM";
-  return undefined;
+  if (!basename(readlinkSync("/proc/1/exe")).startsWith("busybox")) return undefined;
+  if (action === "off") return "SIGUSR2";
+  // BusyBox, init/init.c. A script of its shell gets what the kernel sends at Ctrl-Alt-Del, and liblxc for a reboot.
+  const [program = ""] = readFileSync("/proc/1/cmdline", "utf8").split("\0");
+  return ["sh", "ash"].includes(basename(program)) ? "SIGINT" : "SIGTERM";
 }
 
 function run(argv: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { LogStreamSchema } from "../model/log-stream.ts";
-import type { Abortable } from "./abortable.ts";
+import type { Abortable, Timed } from "./abortable.ts";
 import type { CanFiles } from "./files.ts";
 import type { InstanceKind } from "./instance.ts";
 import type { CanExec } from "./process.ts";
@@ -76,6 +76,20 @@ export interface CanLogs {
   logs(stream: LogStream, options?: Abortable): Promise<Readable>;
 }
 
+/** Restarts the system inside, without an end of the run. */
+export interface CanReboot {
+  /**
+   * Asks the init inside to restart the system, and resolves when the system is back and can be used as after
+   * `ready()`. Requires `running`, and the state stays `running`: `wait()` and watchers see no end. All processes inside
+   * end. `restart()` instead stops the instance, which also applies a changed configuration. An abort ends only the
+   * wait.
+   *
+   * @throws {TimeoutError} after `timeout`, default 120 s, with the last lines that the instance printed: the system may
+   * come back later. @throws {StateError} when the instance ended instead.
+   */
+  reboot(options?: Abortable & Timed): Promise<void>;
+}
+
 /**
  * Everything that an instance may offer beyond the life cycle, by the name of the capability. A new capability
  * (`snapshot`, `console`, `devices` …) is one more line here.
@@ -87,6 +101,7 @@ export interface CapabilityOperations {
   network: CanNetwork;
   metrics: CanMetrics;
   logs: CanLogs;
+  reboot: CanReboot;
 }
 
 /** The name of something that an instance may be able to do, as `can()` takes it. */
@@ -100,6 +115,7 @@ const ALL: Readonly<Record<Capability, true>> = {
   network: true,
   metrics: true,
   logs: true,
+  reboot: true,
 };
 
 /** All capabilities at run time, in the order of the documents. */

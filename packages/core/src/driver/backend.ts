@@ -233,6 +233,13 @@ export interface RunningCapabilities {
   };
   network: CanNetwork;
   metrics: CanMetrics;
+  reboot: {
+    /**
+     * Asks the init inside to restart the system. Resolves when another boot has begun; the engine then waits for
+     * `ready()`. Rejects with {@link ConnectionError} when the instance ended instead.
+     */
+    reboot(options: Abortable): Promise<void>;
+  };
   // A run has no operation for it: see {@link Backend.logs}. Not `unknown`, which would absorb the rest of the union.
   logs: object;
 }

@@ -17,6 +17,7 @@ import { freeze, unfreeze } from "./verbs/freeze.ts";
 import { inspect } from "./verbs/inspect.ts";
 import { logs } from "./verbs/logs.ts";
 import { ready } from "./verbs/ready.ts";
+import { reboot } from "./verbs/reboot.ts";
 import { runProgram } from "./verbs/run-program.ts";
 import { start } from "./verbs/start.ts";
 import { stop } from "./verbs/stop.ts";
@@ -145,6 +146,10 @@ export class InstanceHandle implements Instance<Capability> {
 
   unfreeze(options?: Abortable): Promise<void> {
     return this.#verb("unfreeze", options, (linked) => unfreeze(this.#instance, linked));
+  }
+
+  reboot(options?: Abortable & Timed): Promise<void> {
+    return this.#verb("reboot", options, (linked) => reboot(this.#instance, linked), ReadyOptionsSchema);
   }
 
   addresses(options?: Abortable): Promise<readonly InterfaceAddress[]> {

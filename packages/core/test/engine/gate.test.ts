@@ -75,6 +75,7 @@ const CALLS: Readonly<Record<Call, (opened: Opened) => unknown>> = {
   unfreeze: ({ instance }) => instance.unfreeze(),
   addresses: ({ instance }) => instance.addresses(),
   metrics: ({ instance }) => instance.metrics(),
+  reboot: ({ instance }) => instance.reboot(),
   logs: ({ instance }) => instance.logs("console"),
   "files.read": ({ instance }) => instance.files.read("/x"),
   "files.readAll": ({ instance }) => instance.files.readAll("/x"),

@@ -29,6 +29,7 @@ export interface Script {
   remove?: Step;
   freeze?: Step;
   unfreeze?: Step;
+  reboot?: Step;
   isFrozen?: Step;
   exec?: (request: ExecRequest, signal: AbortSignal | undefined) => Promise<ScriptedProcess>;
   files?: Partial<FileOperations>;
@@ -89,7 +90,15 @@ export class Scripted {
   readonly runs = new Map<string, ScriptedRun>();
 
   driver<const C extends Capability = Capability>(
-    capabilities: readonly C[] = ["exec", "files", "freeze", "network", "metrics", "logs"] as unknown as readonly C[],
+    capabilities: readonly C[] = [
+      "exec",
+      "files",
+      "freeze",
+      "network",
+      "metrics",
+      "logs",
+      "reboot",
+    ] as unknown as readonly C[],
   ): Driver<"scripted", C, z.ZodType> {
     const section = z.strictObject({ colour: z.enum(["red", "green"]).default("red") }).prefault({});
     return {
@@ -192,6 +201,9 @@ export class Scripted {
         run.frozen = false;
       },
       addresses: async () => [],
+      reboot: async ({ signal }) => {
+        await this.script.reboot?.({ name, signal });
+      },
       metrics: async () => ({ cpu: { seconds: 1 }, memory: { bytes: 2 } }),
     };
     const { ready } = this.script;

@@ -23,6 +23,7 @@ export const STEPS = [
   "running.isFrozen",
   "running.addresses",
   "running.metrics",
+  "running.reboot",
   "process.kill",
   "process.resize",
   "files.read",

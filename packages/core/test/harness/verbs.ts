@@ -79,6 +79,7 @@ export const VERBS: readonly Verb[] = [
   verb("delete, stopped", "stopped", ({ instance, signal }) => instance.delete({ signal })),
   verb("freeze", "running", ({ instance, signal }) => instance.freeze({ signal })),
   verb("unfreeze", "frozen", ({ instance, signal }) => instance.unfreeze({ signal })),
+  verb("reboot", "running", ({ instance, signal }) => instance.reboot({ signal })),
   verb("addresses", "running", ({ instance, signal }) => instance.addresses({ signal })),
   verb("metrics", "running", ({ instance, signal }) => instance.metrics({ signal })),
   verb("metrics, frozen", "frozen", ({ instance, signal }) => instance.metrics({ signal })),

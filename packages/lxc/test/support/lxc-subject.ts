@@ -11,7 +11,7 @@ const { name, uid, gid, groupId } = FIXTURE_USER;
 /** The driver on a busybox with a shell script as init. */
 export const subject: DriverSubject = {
   driver: "lxc",
-  capabilities: ["exec", "files", "freeze", "network", "metrics", "logs"],
+  capabilities: ["exec", "files", "freeze", "network", "metrics", "logs", "reboot"],
   open: (root) => openHost({ root, drivers: [lxc()] }),
   image: (host) => busyboxImage(host),
   stubborn: { lxc: { init: ["sleep", "2147483647"] } },

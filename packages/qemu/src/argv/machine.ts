@@ -11,8 +11,7 @@ export function renderMachine(spec: MachineSpec): string[] {
       ? // No floppy, parallel port or VMware port is emulated; the i8042 stays, because firmware and kernels probe it.
         renderOption("q35", { vmport: false, ...NO_DUMP })
       : // ACPI stays on: Debian's kernel takes no virtio-mmio devices from its command line, and ACPI has the power button.
-        // Its option ROMs stay on, too: without them, the firmware of QEMU 10 finds no kernel, and prints nothing.
-        renderOption("microvm", { acpi: true, rtc: true, "isa-serial": true, ...NO_DUMP });
+        renderOption("microvm", { acpi: true, rtc: true, "isa-serial": true, "x-option-roms": false, ...NO_DUMP });
   return [
     "-name",
     renderOption(undefined, { guest: spec.name, "debug-threads": true }),
@@ -20,6 +19,7 @@ export function renderMachine(spec: MachineSpec): string[] {
     spec.uuid,
     "-machine",
     board,
+    ...renderFirmware(spec),
     "-accel",
     spec.accelerator === "tcg" ? renderOption("tcg", { thread: "multi" }) : "kvm",
     "-no-user-config",
@@ -28,6 +28,12 @@ export function renderMachine(spec: MachineSpec): string[] {
     "none",
     ...renderPanic(spec),
   ];
+}
+
+// A microvm with ACPI has SeaBIOS by default. On QEMU 10, that finds no kernel without option ROMs, and with them, the
+// kernel hangs at times where it sets up its timer. qboot, which QEMU has for this board, starts the kernel itself.
+function renderFirmware(spec: MachineSpec): string[] {
+  return spec.type === "microvm" ? ["-bios", "qboot.rom"] : [];
 }
 
 // A kernel that panics reboots at once (panic=-1). With this device it tells QEMU first, and QEMU ends instead of

@@ -44,7 +44,7 @@ export class HostileMachines implements AsyncDisposable {
     return {
       name: "qemu",
       kind: "virtual-machine",
-      capabilities: new Set(["exec", "files", "freeze", "network", "metrics", "logs"]),
+      capabilities: new Set(["exec", "files", "freeze", "network", "metrics", "logs", "reboot"]),
       section: QemuSectionSchema,
       accepts: ["rootfs"],
       probe: async () => ({ usable: true, missing: [], facts: [] }),

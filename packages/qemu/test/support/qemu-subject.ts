@@ -49,7 +49,7 @@ export async function warmCache(): Promise<void> {
 export function qemuSubject(machine: "q35" | "microvm", module: string): DriverSubject {
   return {
     driver: "qemu",
-    capabilities: ["exec", "files", "freeze", "network", "metrics", "logs"],
+    capabilities: ["exec", "files", "freeze", "network", "metrics", "logs", "reboot"],
     open: (root) => openHost({ root, drivers: [qemu({ cache })] }),
     image: (host) => busyboxImage(host),
     async config(host) {

@@ -87,7 +87,7 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
 function gateRunning(target: Target, running: AnyRunning): AnyRunning {
   const looking = <T>(step: string, options: Abortable, isAnswer: Question<T>["isAnswer"], call: () => Promise<T>) =>
     ask({ target, step, signal: options.signal, isAnswer, discard: () => undefined }, call);
-  const { ready, lacks, exec, freeze, unfreeze, isFrozen, addresses, metrics } = running;
+  const { ready, lacks, exec, freeze, unfreeze, isFrozen, addresses, metrics, reboot } = running;
   return {
     get pid() {
       return running.pid;
@@ -135,6 +135,9 @@ function gateRunning(target: Target, running: AnyRunning): AnyRunning {
     ...(addresses && {
       addresses: (options = {}) =>
         looking("addresses", options, answers.isList, () => addresses.call(running, options)),
+    }),
+    ...(reboot && {
+      reboot: (options) => looking("reboot", options, answers.isAnything, () => reboot.call(running, options)),
     }),
     ...(metrics && {
       metrics: (options = {}) => looking("metrics", options, answers.isMetrics, () => metrics.call(running, options)),

@@ -1,6 +1,6 @@
 import type { Abortable, Timed } from "../../contract/abortable.ts";
 import { TimeoutError } from "../../contract/errors.ts";
-import { abortable, Deadline, linkSignals } from "../../driver/deadline.ts";
+import { abortable, Deadline, type DeadlineOptions, linkSignals } from "../../driver/deadline.ts";
 import { parse } from "../../model/parse.ts";
 import { ReadyOptionsSchema } from "../../model/verb-options.ts";
 import { lastOutput } from "../last-output.ts";
@@ -11,18 +11,32 @@ import { stoppedError } from "../stopped-error.ts";
 export async function ready(instance: ManagedInstance, options: Abortable & Timed = {}): Promise<void> {
   const { timeout } = parse(ReadyOptionsSchema, options, "options of ready");
   const action = `waiting for instance "${instance.name}" to be ready`;
-  using deadline = new Deadline({ action, timeout, signal: options.signal });
+  const limits = { action, timeout, signal: options.signal };
+  await explained(instance, "wait for", limits, (signal) => untilReady(instance, signal));
+}
+
+/**
+ * Does `work` under a deadline. The error of a deadline that passed quotes what the instance printed last, which tells
+ * why it is not ready: a failed mount, a kernel's panic, a missing library.
+ */
+export async function explained(
+  instance: ManagedInstance,
+  verb: string,
+  limits: DeadlineOptions,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  using deadline = new Deadline(limits);
   try {
-    await abortable(untilReady(instance, deadline.signal), deadline.signal);
+    await abortable(work(deadline.signal), deadline.signal);
   } catch (error) {
     if (!deadline.hasPassed) throw error;
-    // What it printed tells why it is not ready: a failed mount, a kernel's panic, a missing library.
-    const lastLines = await lastOutput(instance, instance.read("wait for"));
-    throw new TimeoutError(action, timeout, { lastLines });
+    const lastLines = await lastOutput(instance, instance.read(verb));
+    throw new TimeoutError(limits.action, limits.timeout, { lastLines });
   }
 }
 
-async function untilReady(instance: ManagedInstance, signal: AbortSignal): Promise<void> {
+/** Waits until the driver calls the instance ready. @throws {StateError} when the instance ends meanwhile */
+export async function untilReady(instance: ManagedInstance, signal: AbortSignal): Promise<void> {
   const { run } = await instance.use("wait for", { signal });
   using waiting = linkSignals(signal, instance.engine.closing);
   const ended = run.settled.then(async () => {

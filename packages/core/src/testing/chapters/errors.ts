@@ -192,5 +192,6 @@ export const CALLS: Readonly<Record<Capability, readonly Call[]>> = {
   freeze: [(instance, options) => instance.freeze(options), (instance, options) => instance.unfreeze(options)],
   network: [(instance, options) => instance.addresses(options)],
   metrics: [(instance, options) => instance.metrics(options)],
+  reboot: [(instance, options) => instance.reboot(options)],
   logs: [(instance, options) => instance.logs("console", options)],
 };

@@ -67,6 +67,27 @@ export function describeStop(fixture: Fixture): void {
       assert.deepEqual(states, ["stopping", "stopped", "starting", "running"]);
       assert.equal((await instance.inspect()).uuid, uuid);
     });
+    fixture.it(
+      "reboots: the system inside begins anew with its files, and the run goes on",
+      async () => {
+        const instance = await fixture.running();
+        const { startedAt } = await instance.inspect();
+        const states = collectStates(instance);
+        await instance.files.write("/kept", "over the reboot");
+        const program = await instance.exec(["sleep", "3600"]);
+        const ended = program.exit.catch(() => undefined);
+        await instance.reboot({ timeout: fixture.deadline });
+        await within(fixture.deadline, "the end of a program of the boot before", ended);
+        assert.equal((await instance.inspect()).startedAt, startedAt);
+        assert.equal(await instance.files.readText("/kept"), "over the reboot");
+        assert.equal((await instance.run(["echo", "again"])).stdout, "again\n");
+        await instance.stop({ timeout: fixture.deadline });
+        assert.deepEqual(await states.states(), ["stopping", "stopped"]);
+      },
+      "reboot",
+      "exec",
+      "files",
+    );
     if (subject.stubborn !== undefined) {
       const timeout = fixture.deadline / 10;
       const stubborn = async (test: (instance: AnyInstance) => Promise<void>) => {

@@ -11,7 +11,7 @@ import { loadTree } from "./tree-load.ts";
 import type { FakeDisk, FakeWorld } from "./world.ts";
 
 /** The steps that a test can make fail. */
-export type FakeStep = "materialize" | "launch" | "adopt" | "remove" | "shutdown" | "kill" | "exec";
+export type FakeStep = "materialize" | "launch" | "adopt" | "remove" | "shutdown" | "kill" | "exec" | "reboot";
 
 /**
  * Called before the step of that name. If it throws, the step fails with that error; if it returns, the step goes on. A

@@ -70,6 +70,11 @@ export class FakeMachine {
     this.#settle(status);
   }
 
+  /** Ends every process but the first. */
+  reboot(): void {
+    for (const process of [...this.#processes.values()]) process.end({ kind: "signaled", signal: "SIGKILL" });
+  }
+
   /** See {@link FakeCall.kill}. */
   kill(pid: number, signal: SignalName | 0): boolean {
     if (pid === 1) {

@@ -46,6 +46,13 @@ export class FakeRunning {
       },
       network: { addresses: async () => this.#addresses() },
       metrics: { metrics: async () => this.#metrics() },
+      reboot: {
+        reboot: async (options) => {
+          const { faults, instance } = this.#options;
+          await faults.reboot?.(instance, options);
+          this.#machine.reboot();
+        },
+      },
       logs: {},
     };
     const mine = Object.entries(operations).filter(([name]) =>
