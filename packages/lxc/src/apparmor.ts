@@ -100,16 +100,16 @@ export function describeApparmor(apparmor: Apparmor): string {
  * In the parser's own folder could be newuidmap, too. liblxc would use that wherever it finds it, and it looks into
  * /etc/subuid, where root usually has no line.
  */
-export function parserPath(apparmor: Apparmor): string | undefined {
+export function parserPath(apparmor: Apparmor, folder = TOOLS): string | undefined {
   if (apparmor.kind !== "generated") return undefined;
-  const link = join(TOOLS, PARSER);
-  mkdirSync(TOOLS, { recursive: true, mode: 0o711 });
+  const link = join(folder, PARSER);
+  mkdirSync(folder, { recursive: true, mode: 0o711 });
   // In one step, because other processes start containers, too.
   const draft = `${link}.${process.pid}`;
   rmSync(draft, { force: true });
   symlinkSync(apparmor.parser, draft);
   renameSync(draft, link);
-  return TOOLS;
+  return folder;
 }
 
 /**

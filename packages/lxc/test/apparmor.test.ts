@@ -1,6 +1,9 @@
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { HostError } from "@pileus/core";
 import { expect, it } from "vitest";
-import { type Apparmor, apparmorEntries, missingApparmor, parseProfiles } from "../src/apparmor.ts";
+import { type Apparmor, apparmorEntries, missingApparmor, parseProfiles, parserPath } from "../src/apparmor.ts";
 
 const idmap = { base: 100_000, count: 65_536 };
 const unprivileged = { name: "web", idmap };
@@ -33,6 +36,21 @@ it.each([
 ])("refuses to start what would not be confined, and says what to install", (spec, apparmor) => {
   expect(() => apparmorEntries(spec, apparmor)).toThrow(HostError);
   expect(() => apparmorEntries(spec, apparmor)).toThrow(/apparmor_parser .*apt-get install apparmor/);
+});
+
+it("gives lxc-start a PATH on which it finds the parser and nothing else, and none where it needs none", () => {
+  const folder = mkdtempSync(join(tmpdir(), "pileus-parser-"));
+  try {
+    // The second call finds the link of another process.
+    for (const apparmor of [{ kind: "generated", parser: "/elsewhere/apparmor_parser" } as const, GENERATED])
+      expect(parserPath(apparmor, folder)).toBe(folder);
+    expect(readdirSync(folder)).toEqual(["apparmor_parser"]);
+    expect(readlinkSync(join(folder, "apparmor_parser"))).toBe("/usr/sbin/apparmor_parser");
+    expect(parserPath({ kind: "absent" }, folder)).toBeUndefined();
+    expect(parserPath(loaded(), folder)).toBeUndefined();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it("tells doctor() what is missing", () => {
