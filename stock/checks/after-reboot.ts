@@ -14,10 +14,12 @@ describe("after a reboot of the host", () => {
     await removeAll();
   });
 
-  it("instances are stopped, and their end is lost", async () => {
+  it("instances are stopped, and nobody asked them to", async () => {
     for (const driver of DRIVERS) {
       const { state, exit } = await (await host.get(nameOf(driver))).inspect();
-      assert.deepEqual([state, exit?.reason], ["stopped", "lost"]);
+      assert.equal(state, "stopped");
+      // `program` where its monitor could still tell how it ended.
+      assert.match(exit?.reason ?? "", /^(lost|program)$/);
     }
   });
   it("a network says that it is down", async () => {
