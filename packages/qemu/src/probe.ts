@@ -1,9 +1,11 @@
 import { findStaticBusybox, inspectNode } from "@pileus/agent";
-import type { Abortable, HostReport, Missing } from "@pileus/core";
+import { type Abortable, HostError, type HostReport, type Missing } from "@pileus/core";
 import { missingTools, type Spawn } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { QEMU } from "./argv/argv.ts";
+import type { Accelerator } from "./argv/machine-spec.ts";
 import type { KernelSupply } from "./kernel/supply.ts";
+import { groupsFor } from "./machine-user.ts";
 import { TOOLS } from "./tools.ts";
 
 export interface ProbeParts extends Abortable {
@@ -38,6 +40,19 @@ export async function probe(parts: ProbeParts): Promise<HostReport> {
     facts.unshift({ name: "qemu", value: /version (\S+)/.exec(stdout)?.[1] ?? stdout.trim() });
     const { accelerator, reason } = await parts.accelerator();
     facts.push({ name: "accelerator", value: `${accelerator} (${reason})` });
+    missing.push(...(await missingGroup(accelerator)));
   }
   return { usable: missing.length === 0, missing, facts };
+}
+
+/** What keeps a machine with a user of its own from the accelerator. */
+async function missingGroup(accelerator: Accelerator): Promise<readonly Missing[]> {
+  if (process.geteuid?.() !== 0) return [];
+  try {
+    await groupsFor(accelerator);
+    return [];
+  } catch (error) {
+    if (error instanceof HostError) return error.missing;
+    throw error;
+  }
 }

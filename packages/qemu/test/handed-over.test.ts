@@ -1,0 +1,35 @@
+import { fstatSync, readFileSync, statSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { HandedOver } from "../src/handed-over.ts";
+
+async function file(mode: number): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-handed-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const path = join(folder, "vmlinuz");
+  await writeFile(path, "a kernel", { mode });
+  return path;
+}
+
+it("numbers descriptors as the program has them, and closes them here", async () => {
+  const path = await file(0o600);
+  const handed = new HandedOver();
+  expect([handed.open(path, "r"), handed.open(path, "r+")]).toEqual([3, 4]);
+  const [first = -1] = handed.descriptors;
+  expect(fstatSync(first).ino).toBe(statSync(path).ino);
+  handed[Symbol.dispose]();
+  expect(() => fstatSync(first)).toThrow("EBADF");
+  expect(handed.descriptors).toEqual([]);
+});
+
+it.each([0o644, 0o600])("lets any user open a file of mode %o again, with the same content", async (mode) => {
+  const path = await file(mode);
+  using handed = new HandedOver();
+  expect(handed.openToReopen(path)).toBe(3);
+  const [descriptor = -1] = handed.descriptors;
+  expect(fstatSync(descriptor).mode & 0o004).not.toBe(0);
+  expect(readFileSync(`/proc/self/fd/${descriptor}`, "utf8")).toBe("a kernel");
+  expect(statSync(path).mode & 0o777).toBe(mode);
+});
