@@ -35,6 +35,12 @@ export interface DebianBootstrap {
   readonly mirror?: string | undefined;
   /** The base set of packages, from large to small: `minbase` (default), `apt`, `essential`. */
   readonly variant?: "minbase" | "apt" | "essential" | undefined;
+  /**
+   * Programs that run in the new root, one after another, once its packages are there: each a list of a program and its
+   * arguments. They run as root of this host and are only kept apart by chroot(2), so give none that you do not trust.
+   * If one fails, so does the import. Default: none.
+   */
+  readonly customize?: readonly (readonly string[])[] | undefined;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { DebianBootstrap } from "../contract/images.ts";
+import { ArgumentSchema, argvIssue } from "./exec.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { required } from "./wording.ts";
 
@@ -18,6 +19,10 @@ export const DebianSchema = z.strictObject({
     .string()
     .regex(/^(https?|file|copy):\/{1,3}[^\s,[\]]+$/, "a mirror is an http, https, file or copy URL")
     .optional(),
+  customize: z
+    .array(z.array(ArgumentSchema, { error: argvIssue }).min(1, { error: argvIssue }).readonly())
+    .readonly()
+    .default([]),
   variant: z.enum(["minbase", "apt", "essential"]).default("minbase"),
 });
 type _DebianBootstrap = Holds<Same<DebianBootstrap, Frozen<z.input<typeof DebianSchema>>>>;

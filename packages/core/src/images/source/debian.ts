@@ -31,11 +31,12 @@ export async function debianOrigin(source: DebianBootstrap, options: ImportOptio
     throw new ConfigError("import options", [
       { path: ["digest"], message: "a bootstrap has none that is known before" },
     ]);
-  const { suite, variant } = asked;
+  const { suite, variant, customize } = asked;
   const packages = [...new Set(asked.packages)].sort();
   const mirror = asked.mirror ?? (await hostMirror(options.signal)) ?? DEFAULT_MIRROR;
   const architecture = options.architecture ?? hostArchitecture();
-  const identity = { type: "debian", suite, variant, packages, mirror, architecture };
+  const made = { suite, variant, packages, mirror, architecture };
+  const identity = { type: "debian", ...made, ...(customize.length > 0 && { customize }) };
   const name = ["debian", suite, ...(packages.length > 0 ? [packages.join(",")] : [])].join(":");
   return {
     name,
@@ -44,7 +45,7 @@ export async function debianOrigin(source: DebianBootstrap, options: ImportOptio
     async load(draft, { signal, onProgress }) {
       if (process.geteuid?.() !== 0) throw new HostError(`make image ${name}`, [ROOT]);
       using failing = linkSignals(signal);
-      const tool = startTool(bootstrapArgv({ suite, variant, packages, mirror, architecture }), {
+      const tool = startTool(bootstrapArgv({ ...made, customize }), {
         fromPackage: "mmdebstrap",
         signal: failing.signal,
         env: { ...TOOL_ENV, ...proxies(), TMPDIR: draft.folder },
@@ -96,12 +97,14 @@ export function bootstrapError(name: string, failure: CommandError): ImageError 
   return new ImageError(name, `mmdebstrap failed${line ? `: ${line}` : ""}`, { cause: failure });
 }
 
-function bootstrapArgv(what: {
+/** Exported for its tests. */
+export function bootstrapArgv(what: {
   readonly suite: string;
   readonly variant: string;
   readonly packages: readonly string[];
   readonly mirror: string;
   readonly architecture: string;
+  readonly customize: readonly (readonly string[])[];
 }): string[] {
   return [
     // In a pid namespace of its own: all its processes die with it, and its mounts with their namespace.
@@ -109,11 +112,18 @@ function bootstrapArgv(what: {
     ...["mmdebstrap", "--mode=root", "--format=tar", `--variant=${what.variant}`],
     `--architectures=${what.architecture}`,
     ...(what.packages.length > 0 ? [`--include=${what.packages.join(",")}`] : []),
+    // mmdebstrap(1): a hook is a command of a shell, whose first argument is the new root.
+    ...what.customize.map((argv) => `--customize-hook=chroot "$1" ${argv.map(quote).join(" ")}`),
     what.suite,
     "-",
     // Without a mirror it takes Debian's own with the security and update archives.
     ...(what.mirror.replace(/\/$/, "") === DEFAULT_MIRROR ? [] : [what.mirror]),
   ];
+}
+
+/** A word that a shell takes as it is. */
+function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** The Debian mirror of the host's apt; nothing on other systems. */

@@ -1,7 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { CommandError, ConfigError, HostError, ImageError } from "../../../src/contract/errors.ts";
 import type { DebianBootstrap } from "../../../src/contract/images.ts";
-import { bootstrapError, debianOrigin, parseMirror } from "../../../src/images/source/debian.ts";
+import { bootstrapArgv, bootstrapError, debianOrigin, parseMirror } from "../../../src/images/source/debian.ts";
 import { Scratch } from "../support/scratch.ts";
 
 const BOOKWORM: DebianBootstrap = { type: "debian", suite: "bookworm", mirror: "http://127.0.0.1:9/debian" };
@@ -29,6 +30,27 @@ describe("a Debian to be made", () => {
     expect(error).toBeInstanceOf(HostError);
     expect(error).toMatchObject({ missing: [{ need: "root" }] });
     expect(await scratch.remains()).toEqual([]);
+  });
+
+  it("runs programs in the new root, each word as it was written", async () => {
+    const words = ["it's", "a b", "$HOME", "`id`", '"', "\\", "*", "", "-x"];
+    const what = { suite: "trixie", variant: "minbase", packages: [], mirror: "http://x/", architecture: "amd64" };
+    const hooks = bootstrapArgv({ ...what, customize: [["printf", "%s\\n", ...words], ["true"]] }).filter((one) =>
+      one.startsWith("--customize-hook="),
+    );
+    expect(hooks[1]).toBe(`--customize-hook=chroot "$1" 'true'`);
+    const script = `chroot() { shift; "$@"; }; ${hooks[0]?.replace("--customize-hook=", "")}`;
+    expect(execFileSync("sh", ["-c", script, "hook", "/root of it"], { encoding: "utf8" })).toBe(
+      `${words.join("\n")}\n`,
+    );
+  });
+
+  it("is another image with other programs, and the same as ever without any", async () => {
+    const plain = (await debianOrigin(BOOKWORM, {})).identity;
+    expect(Object.keys(plain as object)).not.toContain("customize");
+    expect((await debianOrigin({ ...BOOKWORM, customize: [["true"]] }, {})).identity).not.toEqual(plain);
+    const wrong = debianOrigin({ ...BOOKWORM, customize: [[]] }, {});
+    await expect(wrong).rejects.toThrow(/customize.*program and its arguments/);
   });
 
   it("fails with the error of mmdebstrap, or else with its last line", () => {
