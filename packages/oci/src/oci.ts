@@ -9,7 +9,11 @@ export type OciOptions = OciSourceOptions;
 
 const CAPABILITIES: ReadonlySet<OciCapability> = new Set(["exec", "files", "freeze", "network", "metrics", "logs"]);
 
-/** The driver for application containers: one program of an OCI image as PID 1, unprivileged unless asked otherwise. */
+/**
+ * The driver for application containers: one program of an OCI image as PID 1, unprivileged unless asked otherwise.
+ *
+ * @throws {ConfigError} if an option is invalid.
+ */
 export function oci(options: OciOptions = {}): Driver<"oci", OciCapability, typeof OciSectionSchema> {
   return {
     name: "oci",

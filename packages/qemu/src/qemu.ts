@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { buildRuntimeDrive } from "@pileus/agent";
 import type { Abortable } from "@pileus/core";
-import { type Driver, type Spawn, spawn } from "@pileus/core/driver";
+import { type Driver, HostPathSchema, parse, type Spawn, spawn } from "@pileus/core/driver";
+import { z } from "zod";
 import { type AcceleratorChoice, chooseAccelerator } from "./accelerator.ts";
 import { QemuBackend } from "./backend.ts";
 import { BootAssetSupply } from "./boot-assets.ts";
@@ -31,6 +32,13 @@ export interface QemuOptions {
   readonly spawn?: Spawn | undefined;
 }
 
+const OptionsSchema = z.strictObject({
+  kernel: z.strictObject({ image: HostPathSchema, modules: HostPathSchema.optional() }).optional(),
+  cache: HostPathSchema.optional(),
+  node: HostPathSchema.optional(),
+  spawn: z.custom<Spawn>((value) => typeof value === "function", "must be a function").optional(),
+} satisfies Readonly<Record<keyof QemuOptions, z.ZodType>>);
+
 const CAPABILITIES: ReadonlySet<QemuCapability> = new Set([
   "exec",
   "files",
@@ -43,8 +51,11 @@ const CAPABILITIES: ReadonlySet<QemuCapability> = new Set([
 
 /**
  * The driver of virtual machines: `openHost({ drivers: [qemu()] })`. Creates no file and starts no process by itself.
+ *
+ * @throws {ConfigError} if an option is invalid.
  */
-export function qemu(options: QemuOptions = {}): Driver<"qemu", QemuCapability, typeof QemuSectionSchema> {
+export function qemu(given: QemuOptions = {}): Driver<"qemu", QemuCapability, typeof QemuSectionSchema> {
+  const options = parse(OptionsSchema, given, "options of qemu()");
   const { node } = options;
   const run = options.spawn ?? spawn;
   const shared = options.cache === undefined ? undefined : join(options.cache, "qemu");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { CommandError } from "@pileus/core";
 import type { Spawn } from "@pileus/core/driver";
 import { expect, it } from "vitest";
-import { qemu } from "../src/index.ts";
+import { type QemuOptions, qemu } from "../src/index.ts";
 import { makeInstance } from "./support/instance.ts";
 
 it("keeps its downloads with the host whose machine is started, even if another host was opened since", async () => {
@@ -26,4 +26,16 @@ it("keeps its downloads with the host whose machine is started, even if another 
   } finally {
     await rm(root, { recursive: true });
   }
+});
+
+it.each([
+  [{ kernel: "/boot/vmlinuz" }, /kernel: must be an object/],
+  [{ kernel: { image: "/a", moduls: "/b" } }, /kernel.moduls: unknown key; did you mean "modules"/],
+  [{ cache: "" }, /cache: must be a path, but is empty/],
+  [{ node: 22 }, /node: must be a path/],
+  [{ nod: "/n" }, /nod: unknown key; did you mean "node"/],
+])("refuses the options %j", (options, words) => {
+  expect(() => qemu(options as QemuOptions)).toThrow(
+    expect.objectContaining({ code: "ERR_CONFIG", message: expect.stringMatching(words) }),
+  );
 });

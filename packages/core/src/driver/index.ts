@@ -63,8 +63,11 @@ export type { NicAttachment } from "../network/attachment.ts";
 
 // — Helpers for any driver —
 
+export { RegistryOptionsSchema } from "../images/import-options.ts";
+export { TimeoutSchema } from "../model/amount.ts";
 export { refusedArguments } from "../model/arguments.ts";
 export { ArgumentSchema, argvIssue } from "../model/exec.ts";
+export { HostPathSchema } from "../model/host-path.ts";
 export { type IdmapSettings, type IdmapSettingsInput, IdmapSettingsSchema } from "../model/idmap.ts";
 export { parse } from "../model/parse.ts";
 export type { Frozen, Holds, Same } from "../model/same.ts";

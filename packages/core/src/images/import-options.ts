@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ImportOptions, RegistryOptions } from "../contract/images.ts";
 import { ProgressListenerSchema, SignalSchema } from "../model/call-options.ts";
+import { HostPathSchema } from "../model/host-path.ts";
 import { ArchitectureSchema, DigestSchema } from "../model/image.ts";
 import { parse } from "../model/parse.ts";
 import { AliasSchema } from "./reference.ts";
@@ -8,10 +9,11 @@ import { AliasSchema } from "./reference.ts";
 /** A schema for each key of `T`, and for no other. */
 type SchemasOf<T> = { readonly [K in keyof Required<T>]: z.ZodType };
 
-const RegistryOptionsSchema = z.strictObject({
+/** Checks {@link RegistryOptions}, here and in the options of a driver. */
+export const RegistryOptionsSchema = z.strictObject({
   tlsVerify: z.boolean().optional(),
-  certDir: z.string().optional(),
-  authFile: z.string().optional(),
+  certDir: HostPathSchema.optional(),
+  authFile: HostPathSchema.optional(),
 } satisfies SchemasOf<RegistryOptions>);
 
 const ImportOptionsSchema = z.strictObject({

@@ -3,6 +3,7 @@ import { execa } from "execa";
 import type { Abortable } from "../contract/abortable.ts";
 import { CommandError, HostError } from "../contract/errors.ts";
 import { type Bounds, bounded } from "./bounded.ts";
+import { openCell } from "./cell.ts";
 import { missingTool } from "./find-tool.ts";
 import { hostFailure } from "./host-failure.ts";
 import { TOOL_ENV } from "./tool-env.ts";
@@ -25,6 +26,12 @@ export interface SpawnOptions extends Abortable {
   readonly diesWithUs?: boolean | undefined;
   /** Limits for a tool that reads untrusted input. */
   readonly bounds?: Bounds | undefined;
+  /**
+   * The folder in which it runs, in place of {@link cwd}, and the only one in which it can write, if this host supports
+   * {@link openCell}: for a tool that reads untrusted input. It sees this machine's root file system without other
+   * mounts, so give it relative paths below the folder. Default: it is not confined.
+   */
+  readonly confinedTo?: string | undefined;
   /** The Debian package that has the tool, for the fix in the error. */
   readonly fromPackage?: string | undefined;
   /** Exit codes that are not failures. Default: 0. */
@@ -58,16 +65,24 @@ export const spawn: Spawn = async (argv, options = {}) => {
   const [tool] = argv;
   if (tool === undefined) throw new TypeError("spawn: empty argv");
   options.signal?.throwIfAborted();
-  const command = options.bounds === undefined ? argv : bounded(argv, options.bounds);
+  const { confinedTo, descriptors = [] } = options;
+  assertDescriptors(tool);
+  using cell = confinedTo === undefined ? undefined : openCell(confinedTo, tool);
+  const within = options.bounds === undefined ? argv : bounded(argv, options.bounds);
+  const command = [...(cell?.argv ?? []), ...within];
   const [file = tool, ...rest] = options.diesWithUs ? dyingWithUs(command) : command;
   const wrapped = file !== tool;
-  assertDescriptors(tool);
   const child = execa(file, rest, {
-    cwd: options.cwd ?? "/",
+    cwd: confinedTo ?? options.cwd ?? "/",
     env: options.env ?? TOOL_ENV,
     extendEnv: false,
     // execa's types know only descriptors up to 9, but it passes any.
-    stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...((options.descriptors ?? []) as 3[])],
+    stdio: [
+      options.stdin === undefined ? "ignore" : "pipe",
+      "pipe",
+      "pipe",
+      ...([...(cell?.descriptors ?? []), ...descriptors] as 3[]),
+    ],
     ...(options.stdin === undefined ? {} : { input: options.stdin }),
     // It leads a process group: so everything that it has started can be found.
     detached: options.diesWithUs ?? false,
@@ -101,8 +116,11 @@ const MOST = 8 * 1024 * 1024;
 /** Milliseconds between SIGTERM and SIGKILL. */
 const GRACE = 1000;
 
-/** Descriptors that starting a child takes: two for each of three pipes, and two to report a failure (uv_spawn). */
-const DESCRIPTORS = 8;
+/**
+ * Descriptors that starting a child takes: two for each of three pipes, two to report a failure (uv_spawn), and two for
+ * a cell.
+ */
+const DESCRIPTORS = 10;
 
 /**
  * Without free descriptors Node returns a child without streams, execa 9 throws before it listens to the child, and the

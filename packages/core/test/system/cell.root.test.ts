@@ -1,8 +1,9 @@
-import { fstatSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, fstatSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { openCell } from "../../src/system/cell.ts";
+import { spawn } from "../../src/system/spawn.ts";
 import { requires } from "../../src/testing/requires.ts";
 
 it("holds its descriptors until it is disposed", (context) =>
@@ -17,5 +18,21 @@ it("holds its descriptors until it is disposed", (context) =>
       for (const descriptor of descriptors) expect(() => fstatSync(descriptor)).toThrow("EBADF");
     } finally {
       rmSync(folder, { recursive: true });
+    }
+  })(context));
+
+it("confines a tool that runs to its end", (context) =>
+  requires(["root", "binary:nsenter"], async () => {
+    const folder = mkdtempSync(join(tmpdir(), "pileus-cell-"));
+    const outside = `${folder}-outside`;
+    try {
+      const script = `echo well >good; echo dead >${outside}; echo dead >../${outside}; ulimit -t`;
+      const options = { confinedTo: folder, bounds: { cpu: 7 }, diesWithUs: true };
+      expect((await spawn(["sh", "-c", script], options)).stdout).toBe("7\n");
+      expect(readFileSync(join(folder, "good"), "utf8")).toBe("well\n");
+      expect(existsSync(outside)).toBe(false);
+    } finally {
+      rmSync(folder, { recursive: true });
+      rmSync(outside, { force: true });
     }
   })(context));

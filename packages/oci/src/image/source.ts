@@ -3,13 +3,18 @@ import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { ImageError, type ImportOptions, type RegistryOptions } from "@pileus/core";
 import {
+  HostPathSchema,
   hostArchitecture,
   type ImageDescription,
   type ImageDraft,
   type ImageSourcePlugin,
+  parse,
   printable,
+  RegistryOptionsSchema,
   type Spawn,
+  TimeoutSchema,
 } from "@pileus/core/driver";
+import { z } from "zod";
 import { fetchLayers } from "./fetch.ts";
 import { OciLayout } from "./layout.ts";
 import { type Descriptor, MAX_DOCUMENT } from "./manifest.ts";
@@ -29,10 +34,16 @@ export interface OciSourceOptions {
   readonly policy?: string | undefined;
   /**
    * The longest time without data from a registry, in milliseconds: then an import fails with a ConnectionError.
-   * Default: 60,000.
+   * Default: 60,000. `Infinity`: it waits as long as the registry does.
    */
   readonly stallTimeout?: number | undefined;
 }
+
+const OptionsSchema = z.strictObject({
+  registries: z.record(z.string(), RegistryOptionsSchema).optional(),
+  policy: HostPathSchema.optional(),
+  stallTimeout: TimeoutSchema.optional(),
+} satisfies Readonly<Record<keyof OciSourceOptions, z.ZodType>>);
 
 /** Opens the compressed bytes of layer number `index`, bottom first. */
 type OpenLayer = (index: number) => Promise<Readable>;
@@ -40,8 +51,11 @@ type OpenLayer = (index: number) => Promise<Readable>;
 /**
  * The kinds of source that this package adds to `images.import()`: registries and archives by skopeo, and OCI layouts,
  * which are read in place. Documents are read and verified first. Only layers that the store lacks are fetched.
+ *
+ * @throws {ConfigError} if an option is invalid.
  */
-export function ociSource(spawn: Spawn, defaults: OciSourceOptions = {}): ImageSourcePlugin {
+export function ociSource(spawn: Spawn, options: OciSourceOptions = {}): ImageSourcePlugin {
+  const defaults = parse(OptionsSchema, options, "options of oci()");
   return {
     prefixes: PREFIXES,
     async import(source, draft, options) {

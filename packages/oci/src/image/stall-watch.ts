@@ -6,7 +6,7 @@ import { linkSignals } from "@pileus/core/driver";
 /** The longest time without data from a registry, in milliseconds. */
 export const STALL_TIMEOUT = 60_000;
 
-/** How often the folders are checked in that time. */
+/** How often the folders are checked in that time, or in {@link STALL_TIMEOUT} if that is less. */
 const LOOKS = 6;
 
 /**
@@ -41,7 +41,7 @@ export class StallWatch implements Disposable {
       else if (now - this.#since >= timeout)
         linked.abort(new ConnectionError(peer, `it has sent nothing for ${timeout} ms: check whether it works`));
     };
-    const timer = setInterval(() => void look(), timeout / LOOKS);
+    const timer = setInterval(() => void look(), Math.min(timeout, STALL_TIMEOUT) / LOOKS);
     this.#dispose = () => {
       clearInterval(timer);
       linked[Symbol.dispose]();

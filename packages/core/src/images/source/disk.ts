@@ -3,6 +3,7 @@ import { chmod, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { CommandError, ImageError } from "../../contract/errors.ts";
+import type { ImageDraft } from "../../driver/image-source.ts";
 import { hostArchitecture } from "../../system/architecture.ts";
 import { spawn } from "../../system/spawn.ts";
 import { parseJson } from "../../text/bounded-json.ts";
@@ -22,7 +23,7 @@ export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | 
     identity: fileIdentity(source),
     async load(draft, options) {
       const { signal, onProgress } = options;
-      const path = join(draft.folder, "disk");
+      const path = join(draft.folder, FILE);
       const total = source.stats.size;
       // This check saves a needless copy. The copy is measured too, because the source may grow until then.
       assertDiskSize(name, total);
@@ -33,7 +34,7 @@ export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | 
       await chmod(path, 0o600);
       const { size } = await stat(path);
       assertDiskSize(name, size);
-      const properties: Record<string, string> = format === "qcow2" ? await inspect(name, path, signal) : {};
+      const properties: Record<string, string> = format === "qcow2" ? await inspect(name, draft, signal) : {};
       const digest = await digestOf(createReadStream(path, { highWaterMark: 2 ** 20 }), {
         signal,
         onProgress,
@@ -54,10 +55,17 @@ export function diskOrigin(name: string, source: LocalSource, format: "qcow2" | 
   };
 }
 
+/** The name of the copy. */
+const FILE = "disk";
+
 const InfoSchema = z.object({ "virtual-size": z.number().int().positive(), format: z.literal("qcow2") });
 
-async function inspect(name: string, path: string, signal: AbortSignal | undefined): Promise<{ virtualSize: string }> {
-  const file = await open(path);
+async function inspect(
+  name: string,
+  { folder, descriptors }: ImageDraft,
+  signal: AbortSignal | undefined,
+): Promise<{ virtualSize: string }> {
+  const file = await open(join(folder, FILE));
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(QCOW2_HEADER), 0, QCOW2_HEADER, 0);
     assertSelfContained(name, buffer.subarray(0, bytesRead));
@@ -66,7 +74,9 @@ async function inspect(name: string, path: string, signal: AbortSignal | undefin
   }
   try {
     // Bounded: a hostile table of contents must not take the host's memory or time.
-    const { stdout } = await spawn(["qemu-img", "info", "--output=json", "-f", "qcow2", path], {
+    const { stdout } = await spawn(["qemu-img", "info", "--output=json", "-f", "qcow2", FILE], {
+      confinedTo: folder,
+      descriptors,
       bounds: { memory: 2 ** 31, cpu: 30 },
       fromPackage: "qemu-utils",
       diesWithUs: true,
