@@ -9,10 +9,10 @@ typedef unsigned long u64;
 enum {
   SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_rt_sigaction = 13, SYS_rt_sigprocmask = 14, SYS_ioctl = 16,
   SYS_clone = 56, SYS_execve = 59, SYS_wait4 = 61, SYS_kill = 62, SYS_fcntl = 72, SYS_chdir = 80, SYS_fchown = 93,
-  SYS_setuid = 105, SYS_setgid = 106, SYS_setsid = 112, SYS_setgroups = 116, SYS_umount2 = 166, SYS_exit_group = 231, SYS_waitid = 247,
+  SYS_setuid = 105, SYS_setgid = 106, SYS_setsid = 112, SYS_setgroups = 116, SYS_mount = 165, SYS_umount2 = 166, SYS_exit_group = 231, SYS_waitid = 247,
   SYS_recvmsg = 47, SYS_umask = 95, SYS_setpriority = 141, SYS_sched_setscheduler = 144, SYS_prctl = 157, SYS_sched_setaffinity = 203,
   SYS_ioprio_set = 251, SYS_openat = 257, SYS_unlinkat = 263, SYS_signalfd4 = 289, SYS_prlimit64 = 302,
-  SYS_ppoll = 271, SYS_dup3 = 292, SYS_pipe2 = 293, SYS_pidfd_open = 434, SYS_close_range = 436,
+  SYS_lseek = 8, SYS_capget = 125, SYS_capset = 126, SYS_ppoll = 271, SYS_seccomp = 317, SYS_dup3 = 292, SYS_pipe2 = 293, SYS_pidfd_open = 434, SYS_close_range = 436,
 };
 static long call6(long n, long a, long b, long c, long d, long e, long f) {
   long r;
@@ -25,8 +25,8 @@ static long call6(long n, long a, long b, long c, long d, long e, long f) {
 __asm__(".globl _start\n_start: xor %ebp,%ebp; mov %rsp,%rdi; and $-16,%rsp; call run\n");
 #elif defined(__aarch64__)
 enum {
-  SYS_dup3 = 24, SYS_fcntl = 25, SYS_ioctl = 29, SYS_unlinkat = 35, SYS_umount2 = 39, SYS_chdir = 49, SYS_fchown = 55, SYS_openat = 56, SYS_close = 57, SYS_pipe2 = 59,
-  SYS_ioprio_set = 30, SYS_read = 63, SYS_write = 64, SYS_ppoll = 73, SYS_signalfd4 = 74, SYS_sched_setscheduler = 119,
+  SYS_dup3 = 24, SYS_fcntl = 25, SYS_ioctl = 29, SYS_unlinkat = 35, SYS_umount2 = 39, SYS_mount = 40, SYS_chdir = 49, SYS_fchown = 55, SYS_openat = 56, SYS_close = 57, SYS_pipe2 = 59,
+  SYS_ioprio_set = 30, SYS_lseek = 62, SYS_capget = 90, SYS_capset = 91, SYS_seccomp = 277, SYS_read = 63, SYS_write = 64, SYS_ppoll = 73, SYS_signalfd4 = 74, SYS_sched_setscheduler = 119,
   SYS_sched_setaffinity = 122, SYS_setpriority = 140, SYS_umask = 166, SYS_recvmsg = 212, SYS_prctl = 167, SYS_prlimit64 = 261,
   SYS_exit_group = 94, SYS_waitid = 95, SYS_kill = 129, SYS_rt_sigaction = 134,
   SYS_rt_sigprocmask = 135, SYS_setgid = 144, SYS_setuid = 146, SYS_setsid = 157, SYS_setgroups = 159, SYS_clone = 220,

@@ -4,13 +4,14 @@
  * with 143" from "killed by 15".
  *
  * One static executable without a libc, which the container gets as a sealed descriptor. It needs nothing inside except
- * /proc, and /dev/pts for a terminal. It has exactly the rights of the container, and trusts what the host sends over
- * CONTROL.
+ * /proc, and /dev/pts for a terminal. It gives itself exactly the rights of the container, and trusts what the host sends
+ * over CONTROL.
  *
  * Protocol, all numbers 32 bits, little-endian:
  *   host → helper, first: a byte, with descriptors 0, 1 and 2 of the program (SCM_RIGHTS).
  *   host → helper, once:  length of the rest, flags, uid, gid, columns, rows, count of groups, count of arguments,
- *                         count of variables, the groups, then as strings with a NUL: cwd, arguments, variables.
+ *                         count of variables, a confinement (confine.h), the groups, the instructions of the filter,
+ *                         then as strings with a NUL: cwd, arguments, variables.
  *   host → helper:        kind, value        SIGNAL number, to the program's group | RESIZE columns << 16 | rows.
  *                         SIGNAL 9, or the end of the file: kill the program and everything that it started.
  *                         After ENDED, a SIGNAL goes to the rest of the group, and the end of the file kills nothing.
@@ -20,6 +21,7 @@
  * It does not reap the program before, so that no other process or group gets its number.
  */
 #include "base.h"
+#include "confine.h"
 
 #define CONTROL 3
 #define HELPER 4
@@ -37,6 +39,7 @@ enum { P_PID = 1, P_PGID = 2, CLD_EXITED = 1 };
 
 struct request {
   u32 flags, uid, gid, columns, rows, groups, arguments, variables;
+  struct confinement confinement;
 };
 struct pollfd {
   int fd;
@@ -99,6 +102,7 @@ static void become(const struct request *r, const u32 *groups, const char *cwd, 
   long error = -call(SYS_setgroups, r->groups, groups, 0, 0);
   if (!error) error = -call(SYS_setgid, r->gid, 0, 0, 0);
   if (!error) error = -call(SYS_setuid, r->uid, 0, 0, 0);
+  if (!error) error = reduce(&r->confinement, 0);
   if (!error) {
     what = "cannot enter", which = cwd;
     error = -call(SYS_chdir, cwd, 0, 0, 0);
@@ -300,12 +304,14 @@ __attribute__((used, noreturn)) void run(void) {
   if ((u64)memory > -4096ul || !read_all(CONTROL, memory, length)) leave(126);
   const struct request *r = (const struct request *)memory;
   const u32 *groups = (const u32 *)(memory + sizeof *r);
+  const u64 *filter = (const u64 *)(groups + r->groups);
+  u64 fixed = sizeof *r + (u64)r->groups * 4 + (u64)r->confinement.instructions * 8;
   u64 pointers = ((u64)r->arguments + r->variables + 2) * sizeof(char *);
-  if (r->groups > 65536 || (u64)r->groups * 4 + sizeof *r > length || r->arguments == 0 || pointers > 8 * MAX_REQUEST) leave(126);
+  if (r->groups > 65536 || r->confinement.instructions > MAX_INSTRUCTIONS || fixed > length || r->arguments == 0 || pointers > 8 * MAX_REQUEST) leave(126);
   char **argv = (char **)call6(SYS_mmap, 0, pointers, 3, 0x22, -1, 0);
   if ((u64)argv > -4096ul) leave(126);
   char **envp = argv + r->arguments + 1;
-  char *at = (char *)(groups + r->groups), *end = memory + length;
+  char *at = memory + fixed, *end = memory + length;
   const char *cwd = at;
   for (u32 i = 0; i <= r->arguments + r->variables; i++) {
     if (at >= end) leave(126);
@@ -314,6 +320,12 @@ __attribute__((used, noreturn)) void run(void) {
     at += length_of(at) + 1;
   }
 
+  long refused = confine(&r->confinement, filter);
+  if (refused) {
+    complain("exec", "cannot confine", argv[0], refused);
+    tell(FAILED, 126);
+    leave(126);
+  }
   int master = -1, slave = -1, status[2];
   if (r->flags & FLAG_TERMINAL) {
     master = open_terminal(r, &slave);
@@ -328,6 +340,8 @@ __attribute__((used, noreturn)) void run(void) {
   if (children < 0) leave(126);
   int pid = (int)call(SYS_clone, SIGCHLD, 0, 0, 0);
   if (pid == 0) become(r, groups, cwd, argv, envp, slave, status[1]);
+  /* It may have to kill a program of another user. If this fails, it keeps what it had. */
+  reduce(&r->confinement, 1u << CAP_KILL);
   if (pid < 0) {
     complain("exec", "cannot start", argv[0], -pid);
     tell(FAILED, 126);

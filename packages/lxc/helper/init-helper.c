@@ -4,14 +4,16 @@
  * reports a failure to the process that starts the container. It searches PATH as execvp(3) does, after the switch, so
  * that a program is looked up with the rights of its user.
  *
- * argv: own path, path of a FIFO, uid, gid, groups joined by commas, role, program and its arguments. It writes nothing
- * to the FIFO when the program runs, else the failed step and the error: two numbers of 32 bits, little-endian.
+ * argv: own path, path of a FIFO, uid, gid, groups joined by commas, role, program and its arguments. Its own file ends
+ * with a confinement (confine.h), its instructions, and the length of both. It writes nothing to the FIFO when the
+ * program runs, else the failed step and the error: two numbers of 32 bits, little-endian.
  *
  * Roles: `program` executes the program. `reaper` stays PID 1 with the program as its child: it reaps every process,
  * forwards signals to the program and ends with it, with its exit code or with 128 plus its signal. `idle` has no
  * program: it reaps, and ends at SIGTERM.
  */
 #include "base.h"
+#include "confine.h"
 
 #define MNT_DETACH 2
 #define PR_SET_DUMPABLE 4
@@ -20,7 +22,10 @@
 #define SIGTERM 15
 #define MAX_GROUPS 65536
 
-enum { USER = 1, PROGRAM = 2 };
+enum { USER = 1, PROGRAM = 2, CONFINEMENT = 3 };
+enum { EIO = 5, SEEK_END = 2 };
+/* MS_RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT and BIND. */
+#define MAKE_READ_ONLY (1 | 2 | 4 | 8 | 32 | 4096)
 
 static u32 groups[MAX_GROUPS];
 
@@ -29,6 +34,29 @@ static u32 number(const char **text) {
   u32 n = 0;
   for (; **text >= '0' && **text <= '9'; (*text)++) n = n * 10 + (u32)(**text - '0');
   return n;
+}
+
+static struct {
+  struct confinement rights;
+  u64 filter[MAX_INSTRUCTIONS];
+} told;
+
+/* Reads what its file ends with. */
+static long read_confinement(const char *path) {
+  long file = call(SYS_openat, AT_FDCWD, path, O_CLOEXEC, 0);
+  if (file < 0) return -file;
+  u32 length = 0;
+  call(SYS_lseek, file, -(long)sizeof length, SEEK_END, 0);
+  long error = EIO;
+  if (call(SYS_read, file, &length, sizeof length, 0) == sizeof length && length >= sizeof told.rights) {
+    u64 rest = length - sizeof told.rights;
+    call(SYS_lseek, file, -(long)(length + sizeof length), SEEK_END, 0);
+    if (rest <= sizeof told.filter && call(SYS_read, file, &told.rights, sizeof told.rights, 0) == sizeof told.rights &&
+        (u64)call(SYS_read, file, told.filter, rest, 0) == rest && rest == told.rights.instructions * 8ul)
+      error = 0;
+  }
+  call(SYS_close, file, 0, 0, 0);
+  return error;
 }
 
 #define BIT(signal) (1ul << ((signal) - 1))
@@ -75,17 +103,24 @@ __attribute__((used, noreturn)) void run(long *stack) {
   }
   /* At a reboot the FIFO has no reader. */
   long verdict = call(SYS_openat, AT_FDCWD, argv[1], O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0);
+  long error = read_confinement(argv[0]);
   /* Each is a separate mount on an empty file, and is no longer needed. */
   for (int i = 0; i < 2; i++) {
     call(SYS_umount2, argv[i], MNT_DETACH, 0, 0);
     call(SYS_unlinkat, AT_FDCWD, argv[i], 0, 0);
   }
   refresh();
-  u32 failed[2] = {USER, 0};
-  const char *what = "cannot become the user for";
-  long error = -call(SYS_setgroups, count, groups, 0, 0);
+  u32 failed[2] = {CONFINEMENT, 0};
+  const char *what = "cannot confine";
+  if (!error && told.rights.sealed) error = -call6(SYS_mount, 0, (long)"/proc/sys/net", 0, MAKE_READ_ONLY, 0, 0);
+  if (!error) error = confine(&told.rights, told.filter);
+  if (!error) {
+    failed[0] = USER, what = "cannot become the user for";
+    error = -call(SYS_setgroups, count, groups, 0, 0);
+  }
   if (!error) error = -call(SYS_setgid, number(&gid), 0, 0, 0);
   if (!error) error = -call(SYS_setuid, number(&uid), 0, 0, 0);
+  if (!error) error = reduce(&told.rights, 0);
   if (!error && role != 'p') {
     /* Its descriptors still belong to the user: programs write to /proc/1/fd/1. */
     call(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0);

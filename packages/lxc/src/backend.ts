@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Abortable, type ExitStatus, ImageError, type InstanceConfig, type LogStream } from "@pileus/core";
 import type { Backend, DriverContext, IdmapRequest, InstanceContext, Plan, Running } from "@pileus/core/driver";
+import { confinementOf, SYSTEM_DEFAULTS } from "./confinement-section.ts";
 import { adoptContainer, launchContainer } from "./container.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { containerIds, idmapRequest } from "./idmap.ts";
@@ -82,6 +83,7 @@ export class LxcBackend implements Backend<LxcCapability> {
       root: { layers: tree.layers, mappedOnDisk, folder: join(instance.folder, "root") },
       idmap,
       init: { ...init, env: config.env },
+      confinement: confinementOf(sectionOf(instance), SYSTEM_DEFAULTS),
       run: instance.run,
       output: { kind: "console", file: join(instance.log, "console.log") },
       nics: instance.nics,

@@ -24,5 +24,7 @@ export function attachArgv(tool: string, spec: ContainerSpec, program: string): 
   // As root, which can become any user. Without these, the program would run as the user of PID 1 (attach.c,
   // lxc_attach_get_init_uidgid).
   const root = ["--uid", "0", "--gid", "0"];
-  return [tool, "--lxcpath", lxcpath, "--name", spec.name, ...root, "--clear-env", "--", program];
+  // Our program gives up capabilities itself, as its last step before: those that PID 1 lacks are needed until then.
+  const capable = "--elevated-privileges=CAP";
+  return [tool, "--lxcpath", lxcpath, "--name", spec.name, ...root, capable, "--clear-env", "--", program];
 }

@@ -22,6 +22,7 @@ import { LocalFiles, type TreeAccess } from "@pileus/core/files";
 import { readAddresses } from "./addresses.ts";
 import { containerCgroup } from "./cgroups.ts";
 import { attachArgv } from "./commands.ts";
+import { readConfinement } from "./confinement.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { inheritedVariables } from "./environment.ts";
 import { execInside } from "./exec/exec.ts";
@@ -60,6 +61,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   readonly #facts: HostFacts;
   readonly #monitor: Monitor;
   readonly #mark: string | undefined;
+  readonly #confinement: Buffer;
   readonly #leaveLog: () => void;
   /** Aborted when no request to the init is needed any more. */
   readonly #over = new AbortController();
@@ -80,6 +82,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     });
     // Read now, before another process can begin another run.
     this.#mark = markOf(spec);
+    this.#confinement = readConfinement(spec);
     this.#leaveLog = keepTrimmed(containerPaths(spec).log);
     this.exited = this.#awaitEnd();
   }
@@ -101,7 +104,10 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     const killsBefore = this.#oomKills();
     const completed = completeRequest(request, name, exec, this.files, idmap);
     // The program does not start before both are known.
-    const asked = Promise.all([completed, killsBefore]).then(([whole]) => whole);
+    const asked = Promise.all([completed, killsBefore]).then(([whole]) => ({
+      ...whole,
+      confinement: this.#confinement,
+    }));
     const program = await execInside({ name, argv, env, idmap }, kind, asked, options).catch((cause: unknown) => {
       options.signal?.throwIfAborted();
       if (!isInstanceError(cause, "ERR_CONNECTION") || this.#isEnding(pid)) throw cause;

@@ -1,4 +1,5 @@
 import type { Idmap, Limits, NicAttachment } from "@pileus/core/driver";
+import type { ConfinementSpec } from "./confinement.ts";
 
 /**
  * One container as liblxc must know it, with any program as its PID 1. A plain value: launch, adopt and release get the
@@ -13,6 +14,8 @@ export interface ContainerSpec {
   /** How ids inside map to ids of the host. If absent, the container is privileged: its ids are the host's own. */
   readonly idmap: Idmap | undefined;
   readonly init: InitSpec;
+  /** What its programs may do. Default: {@link SYSTEM_CONFINEMENT}. */
+  readonly confinement?: ConfinementSpec | undefined;
   /** The folder of the run for the monitor's log. It has mode 0700, and the caller empties it before each launch. */
   readonly run: string;
   /**
@@ -78,8 +81,6 @@ export interface InitSpec {
   readonly haltSignal: number;
   /** The number of the signal that asks for a restart of the system. Default SIGINT, as of liblxc. */
   readonly rebootSignal?: number | undefined;
-  /** Programs gain no rights when they execute a file: setuid bits have no effect. Default false. */
-  readonly noNewPrivileges?: boolean | undefined;
 }
 
 /** Defaults for programs of `exec`, where the request gives no value. */

@@ -1,17 +1,14 @@
-import { accessSync, constants } from "node:fs";
 import { HostError } from "@pileus/core";
 import { type CgroupLayout, findTool, type Missing, missingTool, readCgroupLayout } from "@pileus/core/driver";
 import { readApparmor } from "./apparmor.ts";
 import type { ConfigFacts } from "./config/container-config.ts";
+import { readSystemPaths } from "./config/system-paths.ts";
 
 /** What a launch must know about the host. */
 export interface HostFacts extends ConfigFacts {
   readonly cgroups: CgroupLayout;
   readonly tools: { readonly start: string; readonly attach: string };
 }
-
-/** The path on Debian and Alpine; installed with liblxc. */
-const SECCOMP_PROFILE = "/usr/share/lxc/config/common.seccomp";
 
 const ROOT: Missing = { need: "root", reason: "only root can make containers", fix: "run as root" };
 
@@ -34,7 +31,7 @@ export function readHostFacts(): HostFacts {
   return {
     cgroups: readCgroupLayout(),
     tools: { start: requireTool("lxc-start"), attach: requireTool("lxc-attach") },
-    seccompProfile: findSeccompProfile(),
+    systemPaths: readSystemPaths(),
     apparmor: readApparmor(),
   };
 }
@@ -44,14 +41,4 @@ function requireTool(name: string): string {
   const found = findTool(name);
   if (found !== undefined) return found;
   throw new HostError("run containers", [missingTool(name, "lxc")]);
-}
-
-/** The profile of the system calls that containers may not use: liblxc's own list, if it is installed. */
-export function findSeccompProfile(): string | undefined {
-  try {
-    accessSync(SECCOMP_PROFILE, constants.R_OK);
-    return SECCOMP_PROFILE;
-  } catch {
-    return undefined;
-  }
 }

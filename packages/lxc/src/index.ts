@@ -7,5 +7,14 @@
  * drivers `@pileus/lxc/runtime`. Start reading at `lxc.ts`, then `backend.ts`.
  */
 export type { LxcCapability } from "./backend.ts";
+export type { Capabilities, CapabilitiesInput, LinuxCapability, LinuxCapabilityInput } from "./capabilities.ts";
+export type { ConfinementInput, ConfinementSection } from "./confinement-section.ts";
 export { lxc } from "./lxc.ts";
+export type {
+  SeccompAction,
+  SeccompArgument,
+  SeccompCondition,
+  SeccompProfile,
+  SeccompRule,
+} from "./seccomp/profile.ts";
 export { type LxcSection, type LxcSectionInput, LxcSectionSchema } from "./section.ts";

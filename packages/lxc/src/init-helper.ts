@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { makeFifo, mountMemory } from "@pileus/core/driver";
 import type { ConfigEntry } from "./config/render.ts";
+import { encodeConfinement, SYSTEM_CONFINEMENT } from "./confinement.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { INIT_HELPER } from "./helpers.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
@@ -22,14 +23,27 @@ export function initHelperMounts(spec: PlacedSpec): readonly ConfigEntry[] {
   ];
 }
 
-/** @throws {UnsupportedError} on an architecture for which there is none */
-export function writeInitHelper(spec: PlacedSpec): void {
+/**
+ * Prepares what PID 1 begins with, and what the run's `exec` calls need to give their programs the same rights.
+ *
+ * @throws {UnsupportedError} on an architecture for which there is no helper
+ */
+export function writeInitHelper(spec: PlacedSpec & Pick<ContainerSpec, "confinement">): void {
   const { init, initHelper, initVerdict } = containerPaths(spec);
   mkdirSync(init, { recursive: true, mode: 0o711 });
   mountMemory(init, 0o711);
-  writeFileSync(initHelper, INIT_HELPER.content());
+  const confinement = encodeConfinement(spec.confinement ?? SYSTEM_CONFINEMENT);
+  writeFileSync(initHelper, initHelperFile(confinement));
+  writeFileSync(containerPaths(spec).confinement, confinement, { mode: 0o600 });
   chmodSync(initHelper, 0o555);
   makeFifo(initVerdict, 0o600);
   const root = spec.idmap?.base ?? 0;
   chownSync(initVerdict, root, root);
+}
+
+/** The helper, with what it is to enforce at its end: helper/init-helper.c, read_confinement(). */
+export function initHelperFile(confinement: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(confinement.length);
+  return Buffer.concat([INIT_HELPER.content(), confinement, length]);
 }

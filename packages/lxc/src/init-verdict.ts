@@ -6,6 +6,7 @@ import { type Abortable, FileError, NotFoundError } from "@pileus/core";
 import { abortable } from "@pileus/core/driver";
 
 /** The step that failed: helper/init-helper.c. */
+const STEPS: Readonly<Record<number, string>> = { 1: "become the user for", 2: "run", 3: "confine" };
 const PROGRAM = 2;
 
 /** The report of helper/init-helper.c if it could not start PID 1's program, with the reason. */
@@ -46,7 +47,7 @@ export class InitVerdict implements Disposable {
         hint: "it is neither a path in the instance nor found by its PATH, or its interpreter is missing",
       });
     const name = Object.entries(os.errno).find(([, number]) => number === errno)?.[0] ?? `error ${errno}`;
-    const verb = what === PROGRAM ? "run" : "become the user for";
+    const verb = STEPS[what] ?? "start";
     throw new FileError({ verb, path: this.#program, errno: name });
   }
 

@@ -23,6 +23,8 @@ export function containerPaths(spec: PlacedSpec) {
     init: join(lxcpath, "init"),
     initHelper: join(lxcpath, "init", "helper"),
     initVerdict: join(lxcpath, "init", "verdict"),
+    /** What programs of this run may do: confinement.ts. */
+    confinement: join(lxcpath, "init", "confinement"),
     upper: join(spec.root.folder, "upper"),
     work: join(spec.root.folder, "work"),
     staging: join(spec.root.folder, "layers"),

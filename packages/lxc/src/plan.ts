@@ -11,6 +11,9 @@ const EFFECTS = {
   "lxc.init": "next-start",
   "lxc.idmap": "next-start",
   "lxc.haltSignal": "next-start",
+  "lxc.capabilities": "next-start",
+  "lxc.noNewPrivileges": "next-start",
+  "lxc.seccomp": "next-start",
 } as const;
 
 /** See `Backend.plan()`. `refused`: the settings that no container can have. */

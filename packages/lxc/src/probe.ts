@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { release } from "node:os";
 import type { Abortable, HostReport } from "@pileus/core";
 import {
@@ -11,7 +12,7 @@ import {
   spawn,
 } from "@pileus/core/driver";
 import { describeApparmor, missingApparmor, readApparmor } from "./apparmor.ts";
-import { findSeccompProfile, missingRoot } from "./host-facts.ts";
+import { missingRoot } from "./host-facts.ts";
 
 /** The tools and the packages of Debian that have them. */
 const TOOLS = {
@@ -38,6 +39,7 @@ export async function probeRuntime(options: Abortable = {}): Promise<HostReport>
     ...missingTools(TOOLS),
     ...missingLiblxc(version),
     ...missingKernel(canMountOverlay()),
+    ...missingSeccomp(),
     ...missingCgroups(cgroups, version),
     ...missingApparmor(apparmor),
     ...ids.missing,
@@ -51,10 +53,6 @@ export async function probeRuntime(options: Abortable = {}): Promise<HostReport>
       { name: "cgroups", value: cgroups.kind },
       { name: "apparmor", value: describeApparmor(apparmor) },
       ...ids.facts,
-      {
-        name: "seccomp",
-        value: findSeccompProfile() ?? "no profile is installed: containers may use every system call",
-      },
     ],
   };
 }
@@ -82,6 +80,14 @@ function missingKernel(overlay: boolean): readonly Missing[] {
       : []),
     ...(overlay ? [] : [{ need: "kernel:overlay", reason: "no overlay file system", fix: "modprobe overlay" }]),
   ];
+}
+
+/** Without filters of system calls, no container starts unless its configuration asks for none. */
+function missingSeccomp(): readonly Missing[] {
+  // proc_sys_kernel(5) and seccomp(2): the folder is there exactly if the kernel has filters.
+  if (existsSync("/proc/sys/kernel/seccomp")) return [];
+  const reason = "the kernel cannot filter system calls";
+  return [{ need: "kernel:seccomp", reason, fix: "boot a kernel with CONFIG_SECCOMP_FILTER" }];
 }
 
 function missingCgroups(cgroups: CgroupLayout, version: string | undefined): readonly Missing[] {

@@ -7,6 +7,16 @@
  * callers open a host with a driver.
  */
 
+export type { LinuxCapability } from "./capabilities.ts";
+export type { ConfinementSpec } from "./confinement.ts";
+export {
+  APPLICATION_DEFAULTS,
+  type ConfinementDefaults,
+  type ConfinementInput,
+  type ConfinementSection,
+  confinementKeys,
+  confinementOf,
+} from "./confinement-section.ts";
 export { adoptContainer, launchContainer } from "./container.ts";
 export type { ContainerRunning } from "./container-running.ts";
 export type { ContainerSpec, ExecDefaults, InitSpec, RootSpec } from "./container-spec.ts";
@@ -20,4 +30,5 @@ export { refusals } from "./refusals.ts";
 export { type ReleaseSpec, releaseContainer, removeContainer } from "./release.ts";
 export { makeRoot, type OpenRoot, openRoot } from "./root.ts";
 
+export type { Action, Comparison, Policy, Rule } from "./seccomp/policy.ts";
 export { assertMapped, resolveUser } from "./user.ts";

@@ -9,10 +9,16 @@ import {
 } from "@pileus/core/driver";
 import { parseSignal } from "@pileus/core/files";
 import { z } from "zod";
+import {
+  type ConfinementInput,
+  type ConfinementSection,
+  confinementKeys,
+  SYSTEM_DEFAULTS,
+} from "./confinement-section.ts";
 import { idmapIssue } from "./idmap.ts";
 
 /** The section `lxc` of an instance's configuration, as a caller writes it. */
-export interface LxcSectionInput {
+export interface LxcSectionInput extends ConfinementInput {
   /**
    * Ids inside are the host's own. Root inside is then root outside, restricted only by capabilities and cgroups.
    * Default false: the instance's ids are shifted.
@@ -34,7 +40,7 @@ export interface LxcSectionInput {
 }
 
 /** {@link LxcSectionInput} as the driver reads it, with its defaults. */
-export interface LxcSection extends LxcSectionInput {
+export interface LxcSection extends Omit<LxcSectionInput, keyof ConfinementInput>, ConfinementSection {
   readonly privileged: boolean;
   readonly idmap?: IdmapSettings | undefined;
 }
@@ -47,6 +53,7 @@ declare module "@pileus/core" {
 }
 
 const KeysSchema = z.strictObject({
+  ...confinementKeys(SYSTEM_DEFAULTS),
   privileged: z.boolean().default(false),
   idmap: IdmapSettingsSchema.optional(),
   init: z

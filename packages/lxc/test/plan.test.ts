@@ -60,7 +60,8 @@ describe("the plan of a change", () => {
 
 describe("the section lxc", () => {
   it("is unprivileged by default", () => {
-    expect(LxcSectionSchema.parse(undefined)).toEqual({ privileged: false });
+    const confinement = { capabilities: { add: [], drop: [] }, noNewPrivileges: false, seccomp: "default" };
+    expect(LxcSectionSchema.parse(undefined)).toEqual({ privileged: false, ...confinement });
   });
   it.each([{ init: [] }, { init: [""] }, { init: ["a\0b"] }, { haltSignal: "SIGNONE" }, { privilege: true }])(
     "refuses %j",

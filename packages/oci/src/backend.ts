@@ -22,9 +22,11 @@ import {
 } from "@pileus/core/driver";
 import { type Account, findAccount } from "@pileus/core/files";
 import {
+  APPLICATION_DEFAULTS,
   adoptContainer,
   assertMapped,
   type ContainerSpec,
+  confinementOf,
   containerIds,
   containerLog,
   type ExecDefaults,
@@ -109,6 +111,7 @@ export class OciBackend implements Backend<OciCapability> {
       root: { layers: instance.tree.layers, mappedOnDisk, folder: join(instance.folder, "root") },
       idmap,
       init: { argv: [], haltSignal: constants.signals.SIGTERM },
+      confinement: confinementOf(sectionOf(instance), APPLICATION_DEFAULTS),
       run: instance.run,
       output: { kind: "files", ...logFiles(instance.log) },
       nics: instance.nics,

@@ -17,6 +17,10 @@ const EFFECTS = {
   "oci.init": "next-start",
   "oci.idmap": "next-start",
   "oci.keepAlive": "next-start",
+  "oci.capabilities": "next-start",
+  "oci.noNewPrivileges": "next-start",
+  "oci.seccomp": "next-start",
+  "oci.systemPaths": "next-start",
 } as const;
 
 /** See `Backend.plan()`. `refused`: the settings that no container can have. */

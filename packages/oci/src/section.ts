@@ -8,14 +8,20 @@ import {
   type Same,
 } from "@pileus/core/driver";
 import { parseSignal } from "@pileus/core/files";
-import { idmapIssue } from "@pileus/lxc/runtime";
+import {
+  APPLICATION_DEFAULTS,
+  type ConfinementInput,
+  type ConfinementSection,
+  confinementKeys,
+  idmapIssue,
+} from "@pileus/lxc/runtime";
 import { z } from "zod";
 
 /**
  * The section `oci` of an instance's configuration, as a caller writes it. The image gives the values that are left
  * out.
  */
-export interface OciSectionInput {
+export interface OciSectionInput extends ConfinementInput {
   /** Replaces the image's entrypoint, and with it drops the image's `cmd`. */
   readonly entrypoint?: readonly string[] | undefined;
   /** Replaces the image's `cmd`: the arguments of the entrypoint, or the program itself if there is no entrypoint. */
@@ -43,6 +49,11 @@ export interface OciSectionInput {
    * Default false.
    */
   readonly keepAlive?: boolean | undefined;
+  /**
+   * What /proc and /sys show of the whole host. `default`: files that tell its secrets are hidden, and the switches of
+   * the kernel are read-only, as in Docker. `unconfined`: only what the kernel itself protects.
+   */
+  readonly systemPaths?: "default" | "unconfined" | undefined;
   /** Root inside is root of the host. Default false: the instance's ids are shifted. */
   readonly privileged?: boolean | undefined;
   /**
@@ -54,11 +65,12 @@ export interface OciSectionInput {
 }
 
 /** {@link OciSectionInput} as the driver reads it, with its defaults. */
-export interface OciSection extends OciSectionInput {
+export interface OciSection extends Omit<OciSectionInput, keyof ConfinementInput>, ConfinementSection {
   readonly init: boolean;
   readonly keepAlive: boolean;
   readonly privileged: boolean;
   readonly idmap?: IdmapSettings | undefined;
+  readonly systemPaths: "default" | "unconfined";
 }
 
 declare module "@pileus/core" {
@@ -71,6 +83,7 @@ declare module "@pileus/core" {
 const ArgumentsSchema = z.array(ArgumentSchema, { error: argvIssue }).max(10_000).readonly();
 
 const KeysSchema = z.strictObject({
+  ...confinementKeys(APPLICATION_DEFAULTS),
   entrypoint: ArgumentsSchema.optional(),
   cmd: ArgumentsSchema.optional(),
   workdir: z
@@ -92,6 +105,7 @@ const KeysSchema = z.strictObject({
   keepAlive: z.boolean().default(false),
   privileged: z.boolean().default(false),
   idmap: IdmapSettingsSchema.optional(),
+  systemPaths: z.enum(["default", "unconfined"]).default("default"),
 });
 const schema = KeysSchema.superRefine((section, context) => {
   const { keepAlive, entrypoint, cmd, stopSignal } = section;

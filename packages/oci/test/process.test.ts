@@ -71,7 +71,9 @@ describe("resolveProgram", () => {
 
 describe("OciSectionSchema", () => {
   it("may be absent", () => {
-    expect(OciSectionSchema.parse(undefined)).toEqual({ init: false, keepAlive: false, privileged: false });
+    const confinement = { capabilities: { add: [], drop: [] }, noNewPrivileges: true, seccomp: "default" };
+    const rest = { init: false, keepAlive: false, privileged: false, systemPaths: "default" };
+    expect(OciSectionSchema.parse(undefined)).toEqual({ ...rest, ...confinement });
   });
 
   it.each<[string, unknown]>([

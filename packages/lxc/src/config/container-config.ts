@@ -7,10 +7,12 @@ import { initEntries } from "./init.ts";
 import { networkEntries } from "./network.ts";
 import type { ConfigEntry } from "./render.ts";
 import { type SecurityFacts, securityEntries } from "./security.ts";
+import { type SystemPaths, systemPathEntries } from "./system-paths.ts";
 
 /** What a configuration depends on besides the container itself. */
 export interface ConfigFacts extends SecurityFacts {
   readonly cgroups: Pick<CgroupLayout, "controller">;
+  readonly systemPaths: SystemPaths;
 }
 
 /** The whole configuration of a container. Pure. */
@@ -21,6 +23,7 @@ export function containerConfig(spec: ContainerSpec, facts: ConfigFacts): readon
     ["lxc.rootfs.path", `dir:${containerPaths(spec).root}`],
     ["lxc.mount.auto", "proc:mixed sys:mixed cgroup:mixed"],
     ...(spec.tmpfs ?? []).map((tmpfs): ConfigEntry => ["lxc.mount.entry", tmpfsEntry(tmpfs)]),
+    ...(spec.confinement?.hideSystemPaths ? systemPathEntries(facts.systemPaths) : []),
     ...initHelperMounts(spec),
     ["lxc.tty.max", 0],
     ["lxc.pty.max", 1024],

@@ -1,5 +1,6 @@
 import type { ExitStatus, SignalName, TerminalSize } from "@pileus/core";
 import { parseSignal, signalName } from "@pileus/core/files";
+import { CONFINEMENT_HEAD } from "../confinement.ts";
 
 /** The program that the helper must start. helper/exec-helper.c describes the frames. Pure. */
 export interface HelperRequest {
@@ -10,6 +11,8 @@ export interface HelperRequest {
   readonly gid: number;
   readonly groups: readonly number[];
   readonly tty: TerminalSize | undefined;
+  /** See `encodeConfinement()`. */
+  readonly confinement: Buffer;
 }
 
 const FLAG_TERMINAL = 1;
@@ -18,7 +21,7 @@ const RESIZE = 2;
 const FRAME = 8;
 
 export function encodeRequest(request: HelperRequest): Buffer {
-  const { argv, env, tty, groups } = request;
+  const { argv, env, tty, groups, confinement } = request;
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const numbers = [
     tty === undefined ? 0 : FLAG_TERMINAL,
@@ -29,11 +32,12 @@ export function encodeRequest(request: HelperRequest): Buffer {
     groups.length,
     argv.length,
     variables.length,
-    ...groups,
   ];
   const strings = Buffer.from([request.cwd, ...argv, ...variables].map((text) => `${text}\0`).join(""));
-  const head = words([numbers.length * 4 + strings.length, ...numbers]);
-  return Buffer.concat([head, strings]);
+  const rights = confinement.subarray(0, CONFINEMENT_HEAD);
+  const filter = confinement.subarray(CONFINEMENT_HEAD);
+  const parts = [words(numbers), rights, words(groups), filter, strings];
+  return Buffer.concat([words([parts.reduce((sum, { length }) => sum + length, 0)]), ...parts]);
 }
 
 /** Encodes a signal for the program's process group, or, after the program's end, for the rest of the group. */

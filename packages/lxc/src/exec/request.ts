@@ -12,7 +12,7 @@ export async function completeRequest(
   defaults: ExecDefaults,
   files: FileOperations,
   idmap: Idmap | undefined,
-): Promise<HelperRequest> {
+): Promise<Omit<HelperRequest, "confinement">> {
   const user = await resolveUser(files, request.user ?? defaults.user);
   assertMapped(user, idmap);
   return {

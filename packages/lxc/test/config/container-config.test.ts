@@ -23,7 +23,7 @@ describe("a container's configuration", () => {
   });
 
   it("has no entry that the container does not ask for", () => {
-    const { init, sysctls: _sysctls, tmpfs: _tmpfs, ...rest } = PROGRAM_SPEC;
+    const { init, sysctls: _sysctls, tmpfs: _tmpfs, confinement: _confinement, ...rest } = PROGRAM_SPEC;
     const spec = { ...rest, idmap: FULL_SPEC.idmap, init: { argv: init.argv, haltSignal: 9 } };
     const keys = containerConfig(spec, UNIFIED_FACTS).map(([key]) => key);
     for (const key of ["environment", "sysctl", "no_new_privs", "cap.drop", "seccomp.profile"])

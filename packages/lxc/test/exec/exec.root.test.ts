@@ -1,11 +1,21 @@
 import { requires } from "@pileus/core/testing";
 import { expect, it } from "vitest";
+import { UNCONFINED } from "../../src/confinement.ts";
 import { execInside } from "../../src/exec/exec.ts";
 import type { HelperRequest } from "../../src/exec/protocol.ts";
 import { EXEC_HELPER, LAUNCH_HELPER } from "../../src/helpers.ts";
 import { leaveDescriptors } from "../support/descriptors.ts";
 
-const REQUEST: HelperRequest = { argv: ["true"], env: {}, cwd: "/", uid: 0, gid: 0, groups: [], tty: undefined };
+const REQUEST: HelperRequest = {
+  argv: ["true"],
+  env: {},
+  cwd: "/",
+  uid: 0,
+  gid: 0,
+  groups: [],
+  tty: undefined,
+  confinement: UNCONFINED,
+};
 
 it(
   "reports that descriptors ran out after the pipes were opened",

@@ -1,10 +1,19 @@
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { UNCONFINED } from "../../src/confinement.ts";
 import { execInside } from "../../src/exec/exec.ts";
 import type { HelperRequest } from "../../src/exec/protocol.ts";
 
 const US = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-const REQUEST: HelperRequest = { argv: ["true"], env: {}, cwd: "/", ...US, groups: [], tty: undefined };
+const REQUEST: HelperRequest = {
+  argv: ["true"],
+  env: {},
+  cwd: "/",
+  ...US,
+  groups: [],
+  tty: undefined,
+  confinement: UNCONFINED,
+};
 const target = (argv: readonly string[]) => ({ name: "box", argv, env: {}, idmap: undefined });
 
 describe("execInside", () => {

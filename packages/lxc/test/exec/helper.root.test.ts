@@ -3,12 +3,21 @@ import { buffer, text } from "node:stream/consumers";
 import { type BackendProcess, identifyProcess, isAlive, waitForEnd } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { describe, expect, it } from "vitest";
+import { UNCONFINED } from "../../src/confinement.ts";
 import { execInside } from "../../src/exec/exec.ts";
 import type { HelperRequest } from "../../src/exec/protocol.ts";
 
 // On the host itself, because the helper works anywhere.
 const HERE = { name: "here", argv: ["/proc/self/fd/4"], env: {}, idmap: undefined };
-const REQUEST = { env: { PATH: "/usr/bin:/bin" }, cwd: "/", uid: 0, gid: 0, groups: [], tty: undefined };
+const REQUEST = {
+  env: { PATH: "/usr/bin:/bin" },
+  cwd: "/",
+  uid: 0,
+  gid: 0,
+  groups: [],
+  tty: undefined,
+  confinement: UNCONFINED,
+};
 const NEEDS = ["root"] as const;
 
 async function exec(argv: readonly string[], more: Partial<HelperRequest> = {}, signal?: AbortSignal) {
@@ -119,7 +128,9 @@ describe("the helper", () => {
       const script = `
         import { execInside } from ${JSON.stringify(new URL("../../src/exec/exec.ts", import.meta.url).pathname)};
         const argv = ["sh", "-c", "echo $$; sleep 1000"];
-        const request = { argv, env: { PATH: "/bin" }, cwd: "/", uid: 0, gid: 0, groups: [], tty: undefined };
+        const confinement = Buffer.from(${JSON.stringify(UNCONFINED.toString("hex"))}, "hex");
+        const user = { uid: 0, gid: 0, groups: [] };
+        const request = { argv, env: { PATH: "/bin" }, cwd: "/", ...user, tty: undefined, confinement };
         const started = await execInside(${JSON.stringify(HERE)}, "pipes", Promise.resolve(request), {});
         started.streams.stdout.pipe(process.stdout);
       `;

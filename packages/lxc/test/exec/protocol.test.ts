@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { decodeMessages, encodeRequest, encodeResize, encodeSignal, waitStatus } from "../../src/exec/protocol.ts";
 
 const REQUEST = { argv: ["a"], env: {}, cwd: "/", uid: 1, gid: 2, groups: [], tty: undefined } as const;
+const confinement = Buffer.from("keepkeep\x01\0\0\0\0\0\0\0a filter");
 
 describe("the request to the helper", () => {
   it("has its length, numbers and strings in the order that the helper reads them in", () => {
@@ -12,10 +13,13 @@ describe("the request to the helper", () => {
       env: { A: "b=c" },
       groups: [7, 4_294_967_290],
       tty,
+      confinement,
     });
-    const words = Array.from({ length: 11 }, (_, index) => bytes.readUInt32LE(index * 4));
-    expect(words).toEqual([bytes.length - 4, 1, 1, 2, 80, 24, 2, 3, 1, 7, 4_294_967_290]);
-    expect(bytes.subarray(44).toString()).toBe("/\0sh\0\0ü\0A=b=c\0");
+    const words = Array.from({ length: 9 }, (_, index) => bytes.readUInt32LE(index * 4));
+    expect(words).toEqual([bytes.length - 4, 1, 1, 2, 80, 24, 2, 3, 1]);
+    expect(bytes.subarray(36, 52)).toEqual(confinement.subarray(0, 16));
+    expect([bytes.readUInt32LE(52), bytes.readUInt32LE(56)]).toEqual([7, 4_294_967_290]);
+    expect(bytes.subarray(60).toString()).toBe("a filter/\0sh\0\0ü\0A=b=c\0");
   });
   it("is followed by frames of two words", () => {
     expect([...encodeSignal("SIGTERM")]).toEqual([1, 0, 0, 0, 15, 0, 0, 0]);

@@ -51,8 +51,8 @@ export const PROGRAM_SPEC: ContainerSpec = {
     gid: 998,
     cwd: "/data",
     haltSignal: 15,
-    noNewPrivileges: true,
   },
+  confinement: { capabilities: [], seccomp: undefined, noNewPrivileges: true, hideSystemPaths: true },
   output: { kind: "files", stdout: "/state/out", stderr: "/state/err" },
   nics: [],
   sysctls: { "net.ipv4.ip_unprivileged_port_start": "0" },
@@ -65,12 +65,12 @@ const V1 = ["cpu", "memory", "devices", "freezer", "pids"].map(
 
 export const LEGACY_FACTS: ConfigFacts = {
   cgroups: parseCgroupLayout(V1.join("\n"), () => ""),
-  seccompProfile: "/usr/share/lxc/config/common.seccomp",
+  systemPaths: { hiddenFiles: ["/proc/kcore"], hiddenFolders: ["/sys/firmware"], readOnly: ["/proc/bus"] },
   apparmor: { kind: "absent" },
 };
 
 export const UNIFIED_FACTS: ConfigFacts = {
   cgroups: parseCgroupLayout("41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", () => "cpu memory pids"),
-  seccompProfile: undefined,
+  systemPaths: { hiddenFiles: [], hiddenFolders: [], readOnly: [] },
   apparmor: { kind: "generated", parser: "/usr/sbin/apparmor_parser" },
 };

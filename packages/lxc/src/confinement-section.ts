@@ -1,0 +1,98 @@
+import { z } from "zod";
+import {
+  APPLICATION_CAPABILITIES,
+  type Capabilities,
+  type CapabilitiesInput,
+  CapabilitiesSchema,
+  grantedCapabilities,
+  type LinuxCapability,
+  SYSTEM_CAPABILITIES,
+} from "./capabilities.ts";
+import type { ConfinementSpec } from "./confinement.ts";
+import { applicationPolicy, systemPolicy } from "./seccomp/default-policies.ts";
+import type { Policy } from "./seccomp/policy.ts";
+import { profilePolicy, type SeccompProfile, SeccompProfileSchema } from "./seccomp/profile.ts";
+
+/** What the programs of a container may do, as a caller writes it: keys of the sections `lxc` and `oci`. */
+export interface ConfinementInput {
+  /**
+   * Changes of the capabilities that programs can have at most, root's included. Default of an application container:
+   * the 14 of Docker; of a system container: all but `SYS_TIME`, `SYS_MODULE`, `SYS_RAWIO`, `MAC_ADMIN` and
+   * `MAC_OVERRIDE`.
+   */
+  readonly capabilities?: CapabilitiesInput | undefined;
+  /**
+   * Programs gain no rights when they execute a file: setuid bits and capabilities of files have no effect, so `sudo`
+   * does not work. Default of an application container: true; of a system container: false.
+   */
+  readonly noNewPrivileges?: boolean | undefined;
+  /**
+   * The system calls that programs may use. `default`: for an application container the list of Docker, for a system
+   * container all but those that reach past it. `unconfined`: all. A profile replaces the list.
+   */
+  readonly seccomp?: "default" | "unconfined" | SeccompProfile | undefined;
+}
+
+/** {@link ConfinementInput} with the defaults of its driver. */
+export interface ConfinementSection {
+  /** Changes of the capabilities that programs can have at most. */
+  readonly capabilities: Capabilities;
+  /** Programs gain no rights when they execute a file. */
+  readonly noNewPrivileges: boolean;
+  /** The system calls that programs may use. */
+  readonly seccomp: "default" | "unconfined" | SeccompProfile;
+}
+
+/** What a driver gives its containers unless their configuration asks otherwise. */
+export interface ConfinementDefaults {
+  readonly capabilities: readonly LinuxCapability[];
+  readonly noNewPrivileges: boolean;
+  readonly hideSystemPaths: boolean;
+  readonly policy: (capabilities: ReadonlySet<LinuxCapability>) => Policy;
+}
+
+/** What the programs of images are used to: Docker's defaults. Beside those, no program gains rights by a file. */
+export const APPLICATION_DEFAULTS: ConfinementDefaults = {
+  capabilities: APPLICATION_CAPABILITIES,
+  noNewPrivileges: true,
+  hideSystemPaths: true,
+  policy: applicationPolicy,
+};
+
+/** What a whole distribution needs: the defaults of Incus. */
+export const SYSTEM_DEFAULTS: ConfinementDefaults = {
+  capabilities: SYSTEM_CAPABILITIES,
+  noNewPrivileges: false,
+  hideSystemPaths: false,
+  policy: systemPolicy,
+};
+
+/** The keys of {@link ConfinementInput} for the schema of a section. */
+export function confinementKeys({ noNewPrivileges }: ConfinementDefaults) {
+  return {
+    capabilities: CapabilitiesSchema.prefault({}),
+    noNewPrivileges: z.boolean().default(noNewPrivileges),
+    seccomp: z.union([z.enum(["default", "unconfined"]), SeccompProfileSchema]).default("default"),
+  };
+}
+
+/** What a section says of the programs of a container. The record of an older instance lacks these keys. Pure. */
+export function confinementOf(
+  section: Partial<ConfinementSection> & { readonly systemPaths?: "default" | "unconfined" | undefined },
+  defaults: ConfinementDefaults,
+): ConfinementSpec {
+  const { noNewPrivileges = defaults.noNewPrivileges, seccomp = "default" } = section;
+  const capabilities = grantedCapabilities(defaults.capabilities, section.capabilities ?? { add: [], drop: [] });
+  const hideSystemPaths = defaults.hideSystemPaths && section.systemPaths !== "unconfined";
+  return { capabilities, noNewPrivileges, seccomp: policyOf(seccomp, capabilities, defaults), hideSystemPaths };
+}
+
+function policyOf(
+  seccomp: ConfinementSection["seccomp"],
+  capabilities: ReadonlySet<LinuxCapability>,
+  defaults: ConfinementDefaults,
+): Policy | undefined {
+  if (seccomp === "unconfined") return undefined;
+  if (seccomp === "default") return defaults.policy(capabilities);
+  return profilePolicy(seccomp, { architecture: process.arch, capabilities });
+}

@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import { capabilityMask, LINUX_CAPABILITIES, type LinuxCapability, SYSTEM_CAPABILITIES } from "./capabilities.ts";
+import { containerPaths, type PlacedSpec } from "./paths.ts";
+import { compileFilter } from "./seccomp/compile.ts";
+import { systemPolicy } from "./seccomp/default-policies.ts";
+import type { Policy } from "./seccomp/policy.ts";
+
+/** The bytes of an encoded confinement before its filter. */
+export const CONFINEMENT_HEAD = 16;
+
+/** What the programs of a container may do, PID 1 and those of `exec` alike. */
+export interface ConfinementSpec {
+  /** No program can have more, whatever file root inside executes. */
+  readonly capabilities: Iterable<LinuxCapability>;
+  /** The system calls. If absent, there is no filter. */
+  readonly seccomp: Policy | undefined;
+  /** Programs gain no rights when they execute a file: setuid bits and capabilities of files have no effect. */
+  readonly noNewPrivileges: boolean;
+  /** Whether what /proc and /sys show of the whole host is hidden or read-only: config/system-paths.ts. */
+  readonly hideSystemPaths: boolean;
+}
+
+/** What a system container gets unless asked otherwise. */
+export const SYSTEM_CONFINEMENT: ConfinementSpec = {
+  capabilities: SYSTEM_CAPABILITIES,
+  seccomp: systemPolicy(),
+  noNewPrivileges: false,
+  hideSystemPaths: false,
+};
+
+/** Whatever a container may do. */
+export const UNCONFINED = encodeConfinement({
+  capabilities: LINUX_CAPABILITIES,
+  seccomp: undefined,
+  hideSystemPaths: false,
+});
+
+/**
+ * A confinement as our helpers read it, helper/confine.h: the capabilities to keep, how many instructions the filter
+ * has, whether the settings of its network are read-only, and the instructions.
+ *
+ * @throws {UnsupportedError} for an architecture whose system calls are unknown
+ */
+export function encodeConfinement(
+  { capabilities, seccomp, hideSystemPaths }: Omit<ConfinementSpec, "noNewPrivileges">,
+  architecture: string = process.arch,
+): Buffer {
+  const filter = seccomp === undefined ? Buffer.alloc(0) : compiled(seccomp, architecture);
+  const head = Buffer.alloc(CONFINEMENT_HEAD);
+  head.writeBigUInt64LE(capabilityMask(capabilities), 0);
+  head.writeUInt32LE(filter.length / 8, 8);
+  head.writeUInt32LE(hideSystemPaths ? 1 : 0, 12);
+  return Buffer.concat([head, filter]);
+}
+
+/** For a run that an older version of this library started: liblxc then loads a filter itself. */
+const FOREIGN = encodeConfinement({ ...SYSTEM_CONFINEMENT, seccomp: undefined });
+
+/** The confinement of a run that goes on, whatever the configuration says meanwhile. */
+export function readConfinement(spec: PlacedSpec): Buffer {
+  try {
+    return readFileSync(containerPaths(spec).confinement);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return FOREIGN;
+    throw error;
+  }
+}
+
+/** To compile a filter takes milliseconds, and the policies of most containers are the same. */
+const FILTERS = new WeakMap<Policy, Buffer>();
+
+function compiled(policy: Policy, architecture: string): Buffer {
+  const known = FILTERS.get(policy) ?? compileFilter(policy, architecture);
+  FILTERS.set(policy, known);
+  return known;
+}
