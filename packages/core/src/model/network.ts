@@ -34,12 +34,15 @@ export interface NetworkConfigInput {
   readonly ipv4?: string | NetworkIpv4Input | undefined;
   /** Names on the network. */
   readonly dns?: NetworkDnsInput | undefined;
+  /** Whether instances reach the host and what is beyond, but not each other. Default false. */
+  readonly isolated?: boolean | undefined;
 }
 
 /** The definition of a managed network, with its address. */
 export interface NetworkConfig extends NetworkConfigInput {
   readonly ipv4: { readonly [K in keyof NetworkIpv4Input]-?: NonNullable<NetworkIpv4Input[K]> };
   readonly dns: { readonly [K in keyof NetworkDnsInput]-?: NonNullable<NetworkDnsInput[K]> };
+  readonly isolated: boolean;
 }
 
 /** A domain that is short enough for an instance's name before it. */
@@ -64,6 +67,7 @@ export const NetworkConfigSchema = z.strictObject({
     z.strictObject({ address: z.cidrv4().optional(), nat: z.boolean().default(true) }),
   ).prefault({}),
   dns: z.strictObject({ domain: NewDomainSchema.default("pileus") }).prefault({}),
+  isolated: z.boolean().default(false),
 });
 type _NetworkConfigInput = Holds<Same<NetworkConfigInput, Frozen<z.input<typeof NetworkConfigSchema>>>>;
 

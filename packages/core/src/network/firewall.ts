@@ -3,7 +3,16 @@ import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
 import { readIfThere } from "./definition.ts";
 import { tableName } from "./names.ts";
-import { type FirewallFacts, renderNftables, renderNftablesRemoval, renderNftablesTable } from "./render-nftables.ts";
+import { type FilterFacts, renderFilterRemoval, renderFilterTable } from "./render-filter.ts";
+import {
+  type FirewallFacts as InetFacts,
+  renderNftables,
+  renderNftablesRemoval,
+  renderNftablesTable,
+} from "./render-nftables.ts";
+
+/** The facts for all rules of a network: who reaches whom, and what its instances may send. */
+export type FirewallFacts = InetFacts & FilterFacts;
 
 /**
  * Whether the network's rules are in place. A reload of the host's own firewall flushes all rules. `listed` is the file
@@ -15,7 +24,8 @@ export async function isFirewallApplied(
   spawn: Spawn,
   options: Abortable = {},
 ): Promise<boolean> {
-  const [wanted, found] = [renderNftablesTable(facts), await listTable(facts, spawn, options)].map(squeeze);
+  const [wanted, found] = [renderRules(facts), await listTables(facts, spawn, options)].map(squeeze);
+  if (found === "") return false;
   return wanted === found || readIfThere(listed) === `${wanted}\n${found}`;
 }
 
@@ -31,21 +41,39 @@ export async function applyFirewall(
   spawn: Spawn,
   options: Abortable = {},
 ): Promise<void> {
-  await spawn(["nft", "-f", "-"], { stdin: renderNftables(facts), signal: options.signal });
-  const [wanted, found] = [renderNftablesTable(facts), await listTable(facts, spawn, options)].map(squeeze);
-  if (wanted !== found) await replaceFile(listed, `${wanted}\n${found}`);
+  await spawn(["nft", "-f", "-"], { stdin: renderAll(facts), signal: options.signal });
+  const [wanted, found] = [renderRules(facts), await listTables(facts, spawn, options)].map(squeeze);
+  if (found !== "" && wanted !== found) await replaceFile(listed, `${wanted}\n${found}`);
 }
 
-/** Empty if there is no such table. */
-async function listTable({ name }: FirewallFacts, spawn: Spawn, { signal }: Abortable): Promise<string> {
-  return (await spawn(["nft", "list", "table", "inet", tableName(name)], { signal, allow: [0, 1] })).stdout;
+/** All rules of a network, as a script of nft(8). */
+export function renderRules(facts: FirewallFacts): string {
+  return renderNftablesTable(facts) + renderFilterTable(facts);
 }
 
+/** A script that replaces both tables at once. */
+function renderAll(facts: FirewallFacts): string {
+  return renderNftables(facts) + renderFilterRemoval(facts.name) + renderFilterTable(facts);
+}
+
+/** Empty where one is missing. nft 1.0.6 lists no second table in one call. */
+async function listTables({ name }: FirewallFacts, spawn: Spawn, { signal }: Abortable): Promise<string> {
+  const tables = await Promise.all(
+    ["inet", "bridge"].map((family) =>
+      spawn(["nft", "list", "table", family, tableName(name)], { signal, allow: [0, 1] }),
+    ),
+  );
+  return tables.some(({ stdout }) => stdout === "") ? "" : tables.map(({ stdout }) => stdout).join("");
+}
+
+/** Without blanks, and with the elements of each set in one order. */
 function squeeze(rules: string): string {
-  return rules.replaceAll(/\s+/g, "");
+  return rules
+    .replaceAll(/\s+/g, "")
+    .replaceAll(/elements=\{([^}]*)\}/g, (_, list: string) => `elements={${list.split(",").sort().join(",")}}`);
 }
 
 /** Removes the network's rules. Idempotent. */
 export async function removeFirewall(network: string, spawn: Spawn): Promise<void> {
-  await spawn(["nft", "-f", "-"], { stdin: renderNftablesRemoval(network) });
+  await spawn(["nft", "-f", "-"], { stdin: renderNftablesRemoval(network) + renderFilterRemoval(network) });
 }

@@ -12,7 +12,7 @@ import { type BridgeState, bridgeState, raiseBridge, readRoutes } from "./bridge
 import { assertUsableSubnet, takenByRoutes } from "./choose-subnet.ts";
 import { readDefinition, readIfThere, readStored, unlessDamaged, writeDefinition } from "./definition.ts";
 import { DnsmasqServer } from "./dnsmasq-server.ts";
-import { applyFirewall, isFirewallApplied, removeFirewall } from "./firewall.ts";
+import { applyFirewall, type FirewallFacts, isFirewallApplied, removeFirewall } from "./firewall.ts";
 import { enableForwarding, isForwarding } from "./forwarding.ts";
 import { interfaceNames, joinBridge, type LinkOptions, removeInterface } from "./link.ts";
 import { planReservation, type Reservation, ReservationSchema } from "./reservation.ts";
@@ -86,7 +86,7 @@ export class ManagedNetwork {
   async faults(config: NetworkConfig, options: Abortable = {}): Promise<readonly string[]> {
     const [bridge, ...parts] = await Promise.all([
       this.bridge(options, config.ipv4.address),
-      isFirewallApplied(config, this.#listedRules, this.#spawn, options),
+      this.#firewall(config).then((facts) => isFirewallApplied(facts, this.#listedRules, this.#spawn, options)),
       isForwarding(),
       this.#server.isCurrent(config),
     ]);
@@ -116,10 +116,8 @@ export class ManagedNetwork {
     if (state === "absent") assertUsableSubnet(config.ipv4.address, takenByRoutes(await readRoutes(link), this.name));
     await raiseBridge(facts, state, link);
     await enableForwarding();
-    await applyFirewall(config, this.#listedRules, this.#spawn, options);
-    // A reservation that cannot be read only keeps its own instance from starting.
-    const held = await Promise.all((await this.holders()).map((uuid) => unlessDamaged(this.reservation(uuid))));
-    const reservations = held.filter((reservation) => reservation !== undefined);
+    await applyFirewall(await this.#firewall(config), this.#listedRules, this.#spawn, options);
+    const reservations = await this.#readable();
     await this.#server.ensure(config, reservations);
     if (state === "absent") await this.#rejoin(reservations, link);
     options.signal?.throwIfAborted();
@@ -160,6 +158,22 @@ export class ManagedNetwork {
     return found;
   }
 
+  /** Those that can be read: one that cannot only keeps its own instance from the network. */
+  async #readable(): Promise<readonly Reservation[]> {
+    const held = await Promise.all((await this.holders()).map((uuid) => unlessDamaged(this.reservation(uuid))));
+    return held.filter((reservation) => reservation !== undefined);
+  }
+
+  async #firewall(config: NetworkConfig): Promise<FirewallFacts> {
+    return { ...config, nics: (await this.#readable()).flatMap(({ nics }) => nics) };
+  }
+
+  /** Lets what is reserved through the filter, and nothing that is not. A network that is down gets it when it is raised. */
+  async #filter(config: NetworkConfig): Promise<void> {
+    if (!(await this.#looksUp(config))) return;
+    await applyFirewall(await this.#firewall(config), this.#listedRules, this.#spawn);
+  }
+
   async reservation(uuid: string): Promise<Reservation | undefined> {
     return readStored(this.#reservationPath(uuid), ReservationSchema.extend({ uuid: z.literal(uuid) }));
   }
@@ -195,11 +209,13 @@ export class ManagedNetwork {
     const config = await this.definition();
     if (config !== undefined) await this.#server.forget(config, held);
     await rm(this.#reservationPath(uuid), { force: true });
+    if (config !== undefined) await this.#filter(config);
   }
 
   async #keep(config: NetworkConfig, reservation: Reservation, before: Reservation | undefined): Promise<void> {
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(reservation)) return;
     await replaceFile(this.#reservationPath(reservation.uuid), `${JSON.stringify(reservation, undefined, 2)}\n`);
+    await this.#filter(config);
     await this.#server.serve(config, reservation, before !== undefined);
   }
 

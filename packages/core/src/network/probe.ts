@@ -3,10 +3,19 @@ import type { Abortable } from "../contract/abortable.ts";
 import { HostError, isInstanceError, type Missing } from "../contract/errors.ts";
 import { type findTool, missingTools } from "../system/find-tool.ts";
 import { spawn as run, type Spawn } from "../system/spawn.ts";
+import { type FirewallFacts, renderRules } from "./firewall.ts";
 import { hostResolves } from "./host-resolves.ts";
 
 /** The tools of managed networks, each with its Debian package. */
 const TOOLS = { ip: "iproute2", nft: "nftables", dnsmasq: "dnsmasq-base" } as const;
+
+/** A network with every rule that there can be. */
+const SAMPLE: FirewallFacts = {
+  name: "pileusprobe",
+  ipv4: { address: "10.64.0.1/24", nat: true },
+  isolated: true,
+  nics: [{ hostInterface: "pil000000000000", mac: "02:00:00:00:00:02", address: "10.64.0.2" }],
+};
 
 export interface NetworkReport {
   /** Empty exactly when managed networks can be made here. */
@@ -61,12 +70,17 @@ async function mayAdministerNetworks(): Promise<boolean> {
 
 async function missingInKernel(spawn: Spawn, options: Abortable): Promise<readonly Missing[]> {
   try {
-    await spawn(["nft", "list", "tables"], { signal: options.signal });
+    // Nothing is changed: whether this nft and this kernel take the rules of a network.
+    await spawn(["nft", "--check", "--file", "-"], { stdin: renderRules(SAMPLE), signal: options.signal });
     return [];
   } catch (error) {
     if (!isInstanceError(error, "ERR_COMMAND")) throw error;
     return [
-      { need: "kernel:nf_tables", reason: error.message, fix: "load the module nf_tables, or use a kernel with it" },
+      {
+        need: "kernel:nf_tables",
+        reason: error.message,
+        fix: "load the module nf_tables, or use a kernel with it and its expressions",
+      },
     ];
   }
 }

@@ -5,6 +5,7 @@ import { parseSubnet, renderNetwork } from "./subnet.ts";
 export interface FirewallFacts {
   readonly name: string;
   readonly ipv4: { readonly address: string; readonly nat: boolean };
+  readonly isolated: boolean;
 }
 
 /**
@@ -18,7 +19,8 @@ export function renderNftables(facts: FirewallFacts): string {
  * The table of one network. All values come from schemas that allow no character with a meaning to nft.
  *
  * The accepts matter if no other table's chain drops: an accept ends one chain, not all (nft(8), "verdict statement").
- * In forward, the first line accepts packets that stay on the bridge; they pass here only if br_netfilter is loaded.
+ * In forward, the first line decides on packets that stay on the bridge; they pass here if br_netfilter is loaded, or if
+ * an instance sends them by way of the host.
  * The second drops packets that leave the bridge without an address of the network: those are forged. DHCP clients also
  * send packets to the host before they have an address.
  */
@@ -46,7 +48,7 @@ export function renderNftablesTable(facts: FirewallFacts): string {
 
   chain forward {
     type filter hook forward priority filter; policy accept;
-    iifname ${bridge} oifname ${bridge} accept
+    iifname ${bridge} oifname ${bridge} ${facts.isolated ? "drop" : "accept"}
     iifname ${bridge} ip saddr != ${network} drop
     iifname ${bridge} accept
     ${into}

@@ -11,6 +11,8 @@ const ReservedNicSchema = z.strictObject({
   mac: NicSchema.shape.hwaddr.unwrap(),
   address: z.ipv4(),
   hostInterface: z.string().regex(/^pil[0-9a-f]{12}$/),
+  /** Absent where the nic is filtered. */
+  filter: z.literal(false).optional(),
 });
 
 /** The reservations of one instance on one network: `reservations/<uuid>.json`. */
@@ -56,11 +58,12 @@ export function planReservation(request: ReservationRequest): Reservation {
     version: 1,
     instance: owner.name,
     uuid: owner.uuid,
-    nics: nics.map(([device]) => ({
+    nics: nics.map(([device, { filter }]) => ({
       device,
       mac: macs.get(device) ?? nicMac(owner.uuid, device),
       address: renderAddress(addresses.get(device) ?? plan.freeAddress(device)),
       hostInterface: hostInterfaceName(hostId, owner.uuid, device),
+      ...(filter === false ? { filter } : {}),
     })),
   };
 }

@@ -250,7 +250,7 @@ export function smallParts() {
   const networks: NetworkManager = {
     get: async (name) => {
       if (name !== "net0") throw new NotFoundError("network", name);
-      return { name, up: true, ipv4: { address: "10.0.0.1/24", nat: true }, dns: { domain: "x" } };
+      return { name, up: true, ipv4: { address: "10.0.0.1/24", nat: true }, dns: { domain: "x" }, isolated: false };
     },
     reserve: async (owner) => {
       reserved.add(owner.name);

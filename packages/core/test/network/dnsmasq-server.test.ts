@@ -10,7 +10,12 @@ import { renderDnsmasq } from "../../src/network/render-dnsmasq.ts";
 import type { Reservation } from "../../src/network/reservation.ts";
 import type { Spawn } from "../../src/system/spawn.ts";
 
-const config = { name: "br0", ipv4: { address: "10.90.0.1/24", nat: true }, dns: { domain: "pileus" } };
+const config = {
+  name: "br0",
+  ipv4: { address: "10.90.0.1/24", nat: true },
+  dns: { domain: "pileus" },
+  isolated: false,
+};
 const reservation: Reservation = {
   version: 1,
   instance: "web",

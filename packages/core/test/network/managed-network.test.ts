@@ -31,7 +31,8 @@ function network(ifalias: string | undefined): ManagedNetwork {
 describe("the removal of a network from the machine", () => {
   it("takes its rules and its bridge", async () => {
     await network(`pileus:${HOST}`).tearDown();
-    expect(changes).toEqual(["nft table inet pileus_lo; delete table inet pileus_lo; ", "ip link del dev lo; "]);
+    const tables = ["inet", "bridge"].map((family) => `table ${family} pileus_lo; delete table ${family} pileus_lo; `);
+    expect(changes).toEqual([`nft ${tables.join("")}`, "ip link del dev lo; "]);
   });
 
   it.each([

@@ -156,7 +156,7 @@ describe("a managed network", () => {
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       await place.reserve("a");
-      expect((await place.traces()).length).toBe(4);
+      expect(await place.traces()).not.toEqual([]);
       await expect(place.networks.delete(NAME)).rejects.toThrow(`network "${NAME}" is in use by a`);
       await place.networks.release(owner("a"));
       await place.networks.release(owner("a"));

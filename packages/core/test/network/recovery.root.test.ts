@@ -43,6 +43,7 @@ describe("a managed network", () => {
 
   it(
     "is complete or gone at the next call, before whichever command its creator was killed",
+    { timeout: 180_000 },
     requires(NEEDS, async () => {
       for (let command = 0; ; command++) {
         const creator = await place.startCreator(command);
@@ -105,7 +106,7 @@ describe("a managed network", () => {
       expect(await place.networks.issues()).toEqual([]);
       started.length = 0;
       await recording.bringUp(owner("a"));
-      expect(started.toSorted()).toEqual(["ip", "nft"]); // a look at each, for nothing is amiss
+      expect(started.toSorted()).toEqual(["ip", "nft", "nft"]); // a look at each, for nothing is amiss
       expect((await spawn(["nft", "list", "table", "inet", `pileus_${NAME}`])).stdout).toContain("masquerade");
     }),
   );
@@ -189,7 +190,8 @@ describe("a managed network", () => {
       await rename(join(place.folder, "networks"), folder);
       try {
         const moved = openNetworks({ folder, hostId: HOST });
-        expect(await moved.get(NAME)).toMatchObject({ up: true });
+        // Its server runs, but not as it should.
+        expect(await moved.get(NAME)).toMatchObject({ up: false });
         expect(await moved.create({ name: NAME })).toMatchObject({ up: true });
         const after = Number(await readFile(join(folder, NAME, "dnsmasq.pid"), "utf8"));
         expect(after).not.toBe(before);

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { NetworkConfigSchema } from "../../src/model/network.ts";
 import { renderDhcpHosts, renderDnsHosts, renderDnsmasq } from "../../src/network/render-dnsmasq.ts";
+import { renderFilterTable } from "../../src/network/render-filter.ts";
 import { renderNftables, renderNftablesRemoval } from "../../src/network/render-nftables.ts";
 
 const facts = {
   name: "pileus0",
   ipv4: { address: "10.90.0.1/24", nat: true },
   dns: { domain: "pileus" },
+  isolated: false,
   resolves: true,
   served: "/run/pileus-0123456789-pileus0",
 };
@@ -23,6 +25,16 @@ describe("the rules of a network", () => {
   it("do not masquerade without nat", async () => {
     const rules = renderNftables({ ...facts, name: "a-b.c", ipv4: { address: "10.64.3.9/22", nat: false } });
     await expect(rules).toMatchFileSnapshot("golden/no-nat.nft");
+  });
+
+  it("bind each nic to its addresses, except one that is not filtered", async () => {
+    const filtered = { hostInterface: "pil000000000002", mac: "02:00:00:00:00:02", address: "10.90.0.7" };
+    const free = { ...filtered, hostInterface: "pil000000000003", filter: false } as const;
+    const rules = renderFilterTable({ name: "pileus0", isolated: true, nics: [filtered, free] });
+    await expect(rules).toMatchFileSnapshot("golden/filter.nft");
+    const none = renderFilterTable({ name: "pileus0", isolated: false, nics: [] });
+    expect(none).not.toContain("elements");
+    expect(none).not.toContain("forward");
   });
 
   it("are removed, existing or not, by creating and deleting the table", () => {
@@ -67,7 +79,7 @@ describe("the configuration of a network", () => {
 
   it("defaults to masquerading and to a domain for the names of instances", () => {
     const config = NetworkConfigSchema.parse({ name: "br0" });
-    expect(config).toEqual({ name: "br0", ipv4: { nat: true }, dns: { domain: "pileus" } });
+    expect(config).toEqual({ name: "br0", isolated: false, ipv4: { nat: true }, dns: { domain: "pileus" } });
     expect(NetworkConfigSchema.parse({ ...config, dns: { domain: "a.b-c.example" } }).dns.domain).toBe("a.b-c.example");
   });
 });

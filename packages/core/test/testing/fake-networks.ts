@@ -16,7 +16,13 @@ export function fakeNetworks(): NetworkManager {
     options?.signal?.throwIfAborted();
     throw new Error("no test uses it");
   };
-  const info = { name: FAKE_NETWORK, up: true, ipv4: { address: "10.90.0.1/24", nat: true }, dns: { domain: "fake" } };
+  const info = {
+    name: FAKE_NETWORK,
+    up: true,
+    ipv4: { address: "10.90.0.1/24", nat: true },
+    dns: { domain: "fake" },
+    isolated: false,
+  };
   const attach = (device: string): NicAttachment => {
     last += 1;
     return {

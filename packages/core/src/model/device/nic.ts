@@ -22,6 +22,12 @@ export interface NicInput {
    * reserved at create and kept for good.
    */
   readonly ipv4?: string | NicIpv4 | undefined;
+  /**
+   * Whether the host drops what the nic sends with another MAC or address than its own, by ARP and IPv6 neighbour
+   * discovery too, and its answers as a DHCP server or an IPv6 router. Switch it off for an instance that is a router or
+   * a bridge itself. Default true.
+   */
+  readonly filter?: boolean | undefined;
 }
 
 /** {@link NicInput} as drivers read it. */
@@ -43,6 +49,7 @@ export const NicSchema = z.strictObject({
     )
     .optional(),
   ipv4: shorthand("address", NicIpv4Schema).optional(),
+  filter: z.boolean().optional(),
 });
 type _Nic = Holds<Same<Nic, Frozen<z.output<typeof NicSchema>>>>;
 type _NicInput = Holds<Same<NicInput, Frozen<z.input<typeof NicSchema>>>>;

@@ -1,0 +1,135 @@
+import { spawn as spawnProcess } from "node:child_process";
+import { createInterface } from "node:readline";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { renderFilterTable } from "../../src/network/render-filter.ts";
+import { spawn } from "../../src/system/spawn.ts";
+import { requires } from "../../src/testing/requires.ts";
+import { ManagedPlace, NEEDS, owner } from "./fixtures/managed-place.ts";
+import type { Namespace } from "./fixtures/namespace.ts";
+
+const NAME = `pilf${process.pid}`;
+
+let place: ManagedPlace;
+
+beforeEach(async () => {
+  place = await ManagedPlace.make(NAME, `f${process.pid}`.padEnd(10, "0"));
+});
+afterEach(() => place[Symbol.asyncDispose]());
+
+const ping = "busybox ping -c 1 -W 2".split(" ");
+const reaches = async (from: Namespace, to: string) => (await from.run(...ping, to)).includes("1 packets received");
+
+/** An instance with its address, set by DHCP. */
+async function online(name: string, more: { readonly filter?: boolean } = {}) {
+  const made = await place.instance(name, more);
+  expect((await made.namespace.dhcp(place.folder))["ip"]).toBe(made.attachment.ipv4.address);
+  return { ...made, ...made.attachment.ipv4 };
+}
+
+describe("an instance on a managed network", () => {
+  it(
+    "gets its address and reaches its neighbours, the host and IPv6 neighbours, and reserves and releases leave it whole",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      const [a, b] = [await online("a"), await online("b")];
+      expect(await reaches(a.namespace, b.address)).toBe(true);
+      expect(await reaches(a.namespace, a.gateway)).toBe(true);
+      const shown = await b.namespace.run(..."ip -6 -o addr show dev eth0 scope link".split(" "));
+      const link = /fe80::[0-9a-f:]+/.exec(shown)?.[0];
+      await expect.poll(() => reaches(a.namespace, `${link}%eth0`), { timeout: 10_000 }).toBe(true);
+      await place.reserve("c");
+      expect(await place.networks.get(NAME)).toMatchObject({ up: true });
+      await place.networks.release(owner("c"));
+      expect(await place.networks.get(NAME)).toMatchObject({ up: true });
+    }),
+  );
+
+  for (const filter of [true, false])
+    it(
+      `${filter ? "reaches nobody from" : "may use, with filter: false,"} another MAC or address`,
+      requires(NEEDS, async () => {
+        await place.networks.create({ name: NAME });
+        const [a, b] = [await online("a", { filter }), await online("b")];
+        const other = b.address.replace(/\d+$/, (last) => `${last === "77" ? 78 : 77}`);
+        await a.namespace.run(..."ip addr add".split(" "), `${other}/24`, "dev", "eth0");
+        for (const to of [b.address, a.gateway]) {
+          const heard = await a.namespace.run(...ping, "-I", other, to);
+          expect(heard.includes("1 packets received")).toBe(!filter);
+        }
+        await a.namespace.run(..."ip link set dev eth0 address 02:00:00:00:00:99".split(" "));
+        await a.namespace.run(..."ip neigh flush all".split(" "));
+        for (const to of [b.address, a.gateway]) expect(await reaches(a.namespace, to)).toBe(!filter);
+      }),
+    );
+
+  for (const filter of [true, false])
+    it(
+      `${filter ? "cannot" : "can, with filter: false,"} take the addresses of the gateway and of a neighbour by ARP`,
+      requires(NEEDS, async () => {
+        await place.networks.create({ name: NAME });
+        const [a, b, c] = [await online("a"), await online("b", { filter }), await online("c")];
+        // Without it, the kernel keeps a young entry whatever it hears (kernel, ip-sysctl.rst).
+        await a.namespace.run("sh", "-c", "echo 0 >/proc/sys/net/ipv4/neigh/eth0/locktime");
+        for (const stolen of [a.gateway, c.address]) {
+          expect(await reaches(a.namespace, stolen)).toBe(true);
+          await b.namespace.run(..."ip addr add".split(" "), `${stolen}/32`, "dev", "eth0");
+          for (const kind of ["-U", "-A"])
+            await b.namespace.run(...`busybox arping ${kind} -c 1 -I eth0 -s ${stolen} ${stolen}`.split(" "));
+          const known = await a.namespace.run("ip", "neigh", "show", stolen);
+          expect(known.includes(b.attachment.mac)).toBe(!filter);
+        }
+      }),
+    );
+
+  it(
+    "answers nobody as a DHCP server",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      const [a, b] = [await online("a"), await online("b")];
+      const listen = `require("dgram").createSocket("udp4").bind(68, () => console.log("bound"))
+        .once("message", (text) => { console.log(String(text)); process.exit(); })`;
+      const argv = [`--net=/proc/${a.namespace.pid}/ns/net`, process.execPath, "-e", listen];
+      const listener = spawnProcess("nsenter", argv, { stdio: ["ignore", "pipe", "inherit"] });
+      try {
+        const lines = createInterface(listener.stdout)[Symbol.asyncIterator]();
+        expect((await lines.next()).value).toBe("bound");
+        const send = async (port: number, text: string) => {
+          const script = `const socket = require("dgram").createSocket("udp4");
+            socket.bind(${port}, () => socket.send("${text}", 68, "${a.address}", () => socket.close()))`;
+          await b.namespace.run(process.execPath, "-e", script);
+        };
+        await send(67, "of a server");
+        await send(1067, "of another program");
+        expect((await lines.next()).value).toBe("of another program");
+      } finally {
+        listener.kill("SIGKILL");
+      }
+    }),
+  );
+
+  it(
+    "reaches the host and not its neighbours on an isolated network, by way of the host neither",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME, isolated: true });
+      const [a, b] = [await online("a"), await online("b")];
+      expect(await reaches(a.namespace, a.gateway)).toBe(true);
+      expect(await reaches(a.namespace, b.address)).toBe(false);
+      await a.namespace.run("ip", "route", "add", `${b.address}/32`, "via", a.gateway);
+      expect(await reaches(a.namespace, b.address)).toBe(false);
+    }),
+  );
+});
+
+describe("the filter of a network", () => {
+  it(
+    "is listed by the installed nft as it was written",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME, isolated: true });
+      const a = await place.reserve("a");
+      const { stdout } = await spawn(["nft", "list", "table", "bridge", `pileus_${NAME}`]);
+      const nics = [{ hostInterface: a.hostInterface, mac: a.mac, address: a.ipv4.address }];
+      const squeeze = (text: string) => text.replaceAll(/\s+/g, " ").trim();
+      expect(squeeze(stdout)).toBe(squeeze(renderFilterTable({ name: NAME, isolated: true, nics })));
+    }),
+  );
+});
