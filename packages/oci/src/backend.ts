@@ -116,8 +116,11 @@ export class OciBackend implements Backend<OciCapability> {
       output: { kind: "files", ...logFiles(instance.log) },
       nics: instance.nics,
       limits: instance.config.limits,
-      // Any user may listen to port 80, as in Docker: the ports are the container's own.
-      sysctls: { "net.ipv4.ip_unprivileged_port_start": "0" },
+      // Any user may listen to port 80 and ping, as in Docker: the network is the container's own.
+      sysctls: {
+        "net.ipv4.ip_unprivileged_port_start": "0",
+        "net.ipv4.ping_group_range": `0 ${(idmap?.count ?? 2 ** 31) - 1}`,
+      },
       // Every program may count on POSIX shared memory: shm_open(3).
       tmpfs: [{ path: "/dev/shm", mode: 0o1777 }],
     };

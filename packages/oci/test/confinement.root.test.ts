@@ -197,6 +197,15 @@ describe("what images do", () => {
       expect([stdout, stderr, status]).toEqual(["1000\n1000\n1\n", "", exited(0)]);
       const user = await fixture.outcome({ ...sh("nc -l -p 80 </dev/null & sleep 0.2; kill $! && echo bound") });
       expect(user.stdout).toBe("bound\n");
+      const [AF_INET, SOCK_DGRAM, IPPROTO_ICMP] = [2, 2, 1];
+      const ping = attemptArgv([["socket", AF_INET, SOCK_DGRAM, IPPROTO_ICMP]]);
+      for (const privileged of [false, true]) {
+        const { stdout: answer } = await fixture.outcome(
+          { entrypoint: ping, user: "app", privileged },
+          { image: perl },
+        );
+        expect(attemptResults(answer)).toEqual({ socket: "allowed" });
+      }
     }),
   );
 });
