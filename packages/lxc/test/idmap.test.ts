@@ -18,7 +18,7 @@ describe("the key idmap", () => {
       { mode: "isolated", size: 131_072 },
     ],
   ])("reads %j", (idmap, read) => {
-    expect(LxcSectionSchema.parse({ idmap })).toEqual({ privileged: false, idmap: read });
+    expect(LxcSectionSchema.parse({ idmap })).toMatchObject({ privileged: false, idmap: read });
   });
   it.each([
     "own",
