@@ -25,7 +25,7 @@ export class HandedOver implements Disposable {
     const descriptor = openSync(path, "r");
     if ((fstatSync(descriptor).mode & 0o004) !== 0) return this.add(descriptor);
     try {
-      return this.add(sealedFile("boot", readFileSync(descriptor)));
+      return this.add(sealedFile("boot", readFileSync(descriptor), 0o444));
     } finally {
       closeSync(descriptor);
     }

@@ -23,9 +23,10 @@ export function makeFifo(path: string, mode: number): void {
 }
 
 /**
- * Creates a file without a name that holds `content`. It can be executed but never changed. memfd_create(2), fcntl(2).
+ * Creates a file without a name that holds `content` and can never be changed. By default it can be executed, and only
+ * root reads it. memfd_create(2), fcntl(2).
  */
-export function sealedFile(name: string, content: Uint8Array): number {
+export function sealedFile(name: string, content: Uint8Array, mode = 0o111): number {
   const MFD_CLOEXEC = 1;
   const MFD_ALLOW_SEALING = 2;
   const F_ADD_SEALS = 1033;
@@ -37,7 +38,7 @@ export function sealedFile(name: string, content: Uint8Array): number {
   try {
     for (let at = 0; at < content.length; ) at += writeSync(fd, content, at);
     // The kernel keeps everybody but root of the host out of a process whose file it cannot read: ptrace(2), /proc.
-    fchmodSync(fd, 0o111);
+    fchmodSync(fd, mode);
     check("fcntl", native().fcntl(fd, F_ADD_SEALS, SEAL_SHRINK_GROW_WRITE_SEAL));
     return fd;
   } catch (error) {
