@@ -83,7 +83,6 @@ declare module "@pileus/core" {
 const ArgumentsSchema = z.array(ArgumentSchema, { error: argvIssue }).max(10_000).readonly();
 
 const KeysSchema = z.strictObject({
-  ...confinementKeys(APPLICATION_DEFAULTS),
   entrypoint: ArgumentsSchema.optional(),
   cmd: ArgumentsSchema.optional(),
   workdir: z
@@ -105,6 +104,7 @@ const KeysSchema = z.strictObject({
   keepAlive: z.boolean().default(false),
   privileged: z.boolean().default(false),
   idmap: IdmapSettingsSchema.optional(),
+  ...confinementKeys(APPLICATION_DEFAULTS),
   systemPaths: z.enum(["default", "unconfined"]).default("default"),
 });
 const schema = KeysSchema.superRefine((section, context) => {

@@ -3,7 +3,6 @@ import type { InstanceState } from "../contract/state.ts";
 import { exitOf } from "./exit.ts";
 import { lastOutput } from "./last-output.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
-import type { InstanceRecord } from "./record.ts";
 import type { Run } from "./run.ts";
 
 /** What a verb wanted of an instance that has ended. */

@@ -90,7 +90,8 @@ export class Claims {
     try {
       return readdirSync(this.#folder);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      // A process that may not enter the folder has no claims there: making one begins with its lock.
+      if (["ENOENT", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
       throw error;
     }
   }
