@@ -22,6 +22,7 @@
  */
 #include "base.h"
 #include "confine.h"
+#include "terminal.h"
 
 #define CONTROL 3
 #define HELPER 4
@@ -32,8 +33,8 @@ enum { SIGNAL = 1, RESIZE = 2 };
 enum { STARTED = 1, FAILED = 2, ENDED = 3 };
 
 enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16 };
-enum { F_SETFD = 2, F_SETFL = 4, FD_CLOEXEC = 1 };
-enum { TCGETS = 0x5401, TCSETS = 0x5402, TIOCSCTTY = 0x540e, TIOCSWINSZ = 0x5414, TIOCSPTLCK = 0x40045431, TIOCGPTPEER = 0x5441, IUTF8 = 040000 };
+enum { F_SETFD = 2, FD_CLOEXEC = 1 };
+enum { TIOCSCTTY = 0x540e };
 enum { WNOHANG = 1, WEXITED = 4, WCONTINUED = 8, WNOWAIT = 0x01000000, WALL = 0x40000000, PR_SET_CHILD_SUBREAPER = 36 };
 enum { P_PID = 1, P_PGID = 2, CLD_EXITED = 1 };
 
@@ -116,53 +117,6 @@ static void become(const struct request *r, const u32 *groups, const char *cwd, 
   complain("exec", what, which, error);
   call(SYS_write, status, &code, sizeof code, 0);
   leave((int)code);
-}
-
-static void resize(int terminal, u32 columns, u32 rows) {
-  unsigned short size[4] = {(unsigned short)rows, (unsigned short)columns, 0, 0};
-  call(SYS_ioctl, terminal, TIOCSWINSZ, size, 0);
-}
-
-static int open_terminal(const struct request *r, int *slave) {
-  int unlocked = 0;
-  long master = call(SYS_openat, AT_FDCWD, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
-  if (master < 0) master = call(SYS_openat, AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
-  if (master < 0) return (int)master;
-  call(SYS_ioctl, master, TIOCSPTLCK, &unlocked, 0);
-  long peer = call(SYS_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
-  if (peer < 0) return (int)peer;
-  resize((int)master, r->columns, r->rows);
-  /* The kernel's struct termios begins with the input flags. */
-  u32 termios[16] = {0};
-  if (call(SYS_ioctl, peer, TCGETS, termios, 0) == 0) termios[0] |= IUTF8, call(SYS_ioctl, peer, TCSETS, termios, 0);
-  call(SYS_fchown, peer, r->uid, -1, 0);
-  call(SYS_fcntl, master, F_SETFL, O_RDWR | O_NONBLOCK, 0);
-  *slave = (int)peer;
-  return (int)master;
-}
-
-/*
- * The bytes in one direction of a terminal. A buffer is either being filled or being emptied, so the two ends never
- * wait for each other.
- */
-struct relay {
-  int from, to, ended;
-  u64 at, length;
-  char bytes[16384];
-};
-
-/* Does one step. Does not wait if the descriptors are non-blocking. */
-static void move(struct relay *r, int readable, int writable) {
-  if (r->at == r->length && readable && !r->ended) {
-    long n = call(SYS_read, r->from, r->bytes, sizeof r->bytes, 0);
-    if (n > 0) r->at = 0, r->length = n, writable = 1;
-    else if (n != -EAGAIN && n != -EINTR) r->ended = 1;
-  }
-  if (r->at < r->length && writable) {
-    long n = call(SYS_write, r->to, r->bytes + r->at, r->length - r->at, 0);
-    if (n > 0) r->at += n;
-    else if (n != -EAGAIN && n != -EINTR) r->at = r->length = 0, r->ended = 1;
-  }
 }
 
 static struct relay input, output;
@@ -270,18 +224,6 @@ static void serve(int pid, int children, int master) {
   }
 }
 
-/* Sends what the program left in the terminal, at the reader's pace, until it is empty or the reader is gone. */
-static void drain(int master) {
-  call(SYS_fcntl, 1, F_SETFL, 1, 0);
-  for (;;) {
-    while (output.at < output.length && !output.ended) move(&output, 0, 1);
-    if (output.ended) return;
-    long n = call(SYS_read, master, output.bytes, sizeof output.bytes, 0);
-    if (n <= 0) return;
-    output.at = 0, output.length = n;
-  }
-}
-
 __attribute__((used, noreturn)) void run(void) {
   u32 length;
   /* A reader that has gone must not end the helper before the program: the program's end must still be reported. */
@@ -328,7 +270,7 @@ __attribute__((used, noreturn)) void run(void) {
   }
   int master = -1, slave = -1, status[2];
   if (r->flags & FLAG_TERMINAL) {
-    master = open_terminal(r, &slave);
+    master = open_terminal(r->columns, r->rows, r->uid, &slave);
     if (master < 0) {
       complain("exec", "cannot open a terminal for", argv[0], -master);
       tell(FAILED, 126);
@@ -358,7 +300,7 @@ __attribute__((used, noreturn)) void run(void) {
   }
   u32 failure;
   if (read_all(status[0], &failure, sizeof failure)) {
-    if (master >= 0) output.from = master, output.to = 1, drain(master);
+    if (master >= 0) output.from = master, output.to = 1, drain(&output, master);
     call(SYS_wait4, pid, 0, 0, 0);
     tell(FAILED, failure);
     leave((int)failure);
@@ -368,7 +310,7 @@ __attribute__((used, noreturn)) void run(void) {
   serve(pid, (int)children, master);
   /* PID 1 may not reap it. */
   call(SYS_wait4, pid, 0, WNOHANG | WALL, 0);
-  if (master >= 0) drain(master);
+  if (master >= 0) drain(&output, master);
   leave(0);
   __builtin_unreachable();
 }
