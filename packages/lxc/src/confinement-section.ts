@@ -48,6 +48,7 @@ export interface ConfinementDefaults {
   readonly capabilities: readonly LinuxCapability[];
   readonly noNewPrivileges: boolean;
   readonly hideSystemPaths: boolean;
+  /** The system calls that a program with these capabilities may make. */
   readonly policy: (capabilities: ReadonlySet<LinuxCapability>) => Policy;
 }
 

@@ -29,7 +29,7 @@ export const SYSTEM_CONFINEMENT: ConfinementSpec = {
 };
 
 /** Whatever a container may do. */
-export const UNCONFINED = encodeConfinement({
+export const UNCONFINED: Buffer = encodeConfinement({
   capabilities: LINUX_CAPABILITIES,
   seccomp: undefined,
   hideSystemPaths: false,

@@ -179,7 +179,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     asked.catch(() => undefined).finally(() => linked[Symbol.dispose]());
   }
 
-  /** The monitor starts the next PID 1 by itself: see {@link InitProcess}. */
+  /** The monitor starts the next PID 1 by itself: see `InitProcess`. */
   async reboot(options: Abortable): Promise<void> {
     options.signal?.throwIfAborted();
     using linked = linkSignals(options.signal, this.#over.signal);

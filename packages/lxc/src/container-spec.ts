@@ -14,7 +14,7 @@ export interface ContainerSpec {
   /** How ids inside map to ids of the host. If absent, the container is privileged: its ids are the host's own. */
   readonly idmap: Idmap | undefined;
   readonly init: InitSpec;
-  /** What its programs may do. Default: {@link SYSTEM_CONFINEMENT}. */
+  /** What its programs may do. Default: that of a system container. */
   readonly confinement?: ConfinementSpec | undefined;
   /** The folder of the run for the monitor's log. It has mode 0700, and the caller empties it before each launch. */
   readonly run: string;

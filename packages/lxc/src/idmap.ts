@@ -30,6 +30,7 @@ export interface ContainerIds {
   readonly mappedOnDisk: boolean;
 }
 
+/** The ids that a container has by its configuration and its record; those of before have the range of all. */
 export function containerIds({ config, idmap }: InstanceContext): ContainerIds {
   const { privileged } = config[config.driver as "lxc"] as IdmapSection;
   if (privileged) return { idmap: undefined, mappedOnDisk: false };

@@ -28,7 +28,7 @@ export interface SpawnOptions extends Abortable {
   readonly bounds?: Bounds | undefined;
   /**
    * The folder in which it runs, in place of {@link cwd}, and the only one in which it can write, if this host supports
-   * {@link openCell}: for a tool that reads untrusted input. It sees this machine's root file system without other
+   * `openCell()`: for a tool that reads untrusted input. It sees this machine's root file system without other
    * mounts, so give it relative paths below the folder. Default: it is not confined.
    */
   readonly confinedTo?: string | undefined;
