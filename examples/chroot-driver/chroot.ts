@@ -14,11 +14,13 @@ import {
   findTool,
   type InstanceContext,
   identifyProcess,
+  inOwnCgroup,
   isAlive,
   type Plan,
   type ProcessIdentity,
   ProcessIdentitySchema,
   type Running,
+  removeOwnCgroup,
   signalProcess,
   spawn,
   spawnDetached,
@@ -75,7 +77,7 @@ class ChrootBackend implements Backend<"exec"> {
     const alive = await open(join(instance.run, "alive"), "w");
     try {
       await spawn(["flock", "3"], { descriptors: [alive.fd], signal });
-      const program = spawnDetached(argvInside(root, { argv: init }), {
+      const program = spawnDetached(inOwnCgroup(cgroupOf(instance), argvInside(root, { argv: init })), {
         env: { ...TOOL_ENV, container: "chroot", ...instance.config.env },
         descriptors: ["ignore", "ignore", alive.fd],
       });
@@ -97,9 +99,15 @@ class ChrootBackend implements Backend<"exec"> {
   }
 
   // Everything is in the instance's folder, which the engine removes: no process that adopt() missed may run there.
-  async remove({ folder }: InstanceContext): Promise<void> {
-    await endAllIn(join(await realpath(folder), "root"));
+  async remove(instance: InstanceContext): Promise<void> {
+    await endAllIn(join(await realpath(instance.folder), "root"));
+    await removeOwnCgroup(cgroupOf(instance));
   }
+}
+
+/** Apart from the cgroup of this process: else an instance would end with the service that started it. */
+function cgroupOf({ uuid }: InstanceContext): string {
+  return `pileus-chroot-${uuid}`;
 }
 
 function running(
@@ -113,6 +121,7 @@ function running(
   const end = async () => {
     await using _ = await acquireLock(join(instance.run, "alive"), { signal });
     await endAllIn(root);
+    await removeOwnCgroup(cgroupOf(instance));
     return status;
   };
   return {
