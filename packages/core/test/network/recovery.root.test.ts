@@ -63,7 +63,7 @@ describe("a managed network", () => {
       await place.networks.create({ name: NAME });
       const { attachment, namespace } = await place.instance("a");
       await place.reserve("b");
-      process.kill(await place.serverPid(), "SIGKILL");
+      await place.killServer();
       await removeInterface(NAME);
       await spawn(["nft", "delete", "table", "inet", `pileus_${NAME}`]);
       await rm(`/run/pileus-${HOST}-${NAME}`, { recursive: true });
@@ -118,7 +118,7 @@ describe("a managed network", () => {
       await place.reserve("a");
       const both = new Set([owner("a").uuid, owner("b").uuid]);
       const breakIt = async () => {
-        process.kill(await place.serverPid(), "SIGKILL");
+        await place.killServer();
         await spawn(["nft", "delete", "table", "inet", `pileus_${NAME}`]);
       };
       await breakIt();
@@ -241,7 +241,7 @@ describe("a managed network", () => {
       const file = join(place.folder, "networks", NAME, "reservations", `${owner("b").uuid}.json`);
       const whole = await readFile(file);
       await writeFile(file, "{");
-      process.kill(await place.serverPid(), "SIGKILL");
+      await place.killServer();
       await place.networks.bringUp(owner("a"));
       expect(await place.networks.get(NAME)).toMatchObject({ up: true });
       await expect(place.networks.bringUp(owner("b"))).rejects.toMatchObject({ code: "ERR_PROTOCOL" });
