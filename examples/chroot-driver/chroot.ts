@@ -75,17 +75,22 @@ class ChrootBackend implements Backend<"exec"> {
     // The open file holds the lock for as long as any process has it open. So its release tells of the end, also after
     // an adoption.
     const alive = await open(join(instance.run, "alive"), "w");
+    // The same for the way in: the program gives this lock up once it has its own root.
+    const outside = await open(join(instance.run, "outside"), "w");
     try {
       await spawn(["flock", "3"], { descriptors: [alive.fd], signal });
+      await spawn(["flock", "3"], { descriptors: [outside.fd], signal });
       const program = spawnDetached(inOwnCgroup(cgroupOf(instance), argvInside(root, { argv: init })), {
         env: { ...TOOL_ENV, container: "chroot", ...instance.config.env },
-        descriptors: ["ignore", "ignore", alive.fd],
+        descriptors: ["ignore", "ignore", alive.fd, outside.fd],
       });
       await writeFile(join(instance.run, "init.json"), JSON.stringify(program.identity));
       program.begin();
+      await outside.close();
+      await using _ = await acquireLock(join(instance.run, "outside"), {});
       return running(instance, root, program.identity, program.exit);
     } finally {
-      await alive.close();
+      await Promise.all([alive.close(), outside.close()]);
     }
   }
 

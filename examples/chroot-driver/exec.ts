@@ -27,7 +27,8 @@ export function argvInside(root: string, to: { argv: readonly string[]; cwd?: st
     root,
   ];
   // env(1) starts it as execvp(3) does: 127 if it does not exist, 126 if it cannot be run. A shell's exec does not.
-  const script = 'cd "$0" || exit 126; exec /bin/busybox env -- "$@"';
+  // From here on it has its own root: what a launch waits for with descriptor 4.
+  const script = 'exec 4>&-; cd "$0" || exit 126; exec /bin/busybox env -- "$@"';
   return [...enter, "sh", "-c", script, to.cwd ?? "/", ...to.argv];
 }
 
