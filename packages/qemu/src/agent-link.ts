@@ -213,7 +213,7 @@ export class AgentLink {
     this.#turn = undefined;
     this.#held = undefined;
     if (this.#current !== undefined) this.#forget();
-    turn?.abort(new ConnectionError(AGENT, "nobody uses it for now"));
+    turn?.abort(new ConnectionError(AGENT, "no call uses it at the moment"));
   }
 
   #forget(): void {
