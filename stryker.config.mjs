@@ -1,4 +1,4 @@
-import { code } from "./mutation-rooms.mjs";
+import { code } from "./mutation-areas.mjs";
 
 export default {
   testRunner: "vitest",

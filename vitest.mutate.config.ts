@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import { tests } from "./mutation-rooms.mjs";
+import { tests } from "./mutation-areas.mjs";
 
 const conditions = ["@pileus/source", "node", "import", "module", "default"];
 

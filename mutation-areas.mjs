@@ -1,5 +1,5 @@
-/** The rooms that `npm run mutate` changes, with the tests that hold each: pure code and parsers, and no slow test. */
-const ROOMS = {
+/** The areas that `npm run mutate` changes, with the tests of each: pure code and parsers, without slow tests. */
+const AREAS = {
   tar: ["packages/core/src/tar/*.ts", "packages/core/test/tar/*.test.ts"],
   model: ["packages/core/src/{model,model/device}/*.ts", "packages/core/test/model/**/*.test.ts"],
   text: [
@@ -26,11 +26,11 @@ const ROOMS = {
   agent: ["packages/agent/src/protocol/*.ts", "packages/agent/test/protocol/*.test.ts"],
 };
 
-const names = process.env.PILEUS_MUTATE?.split(",") ?? Object.keys(ROOMS);
-const unknown = names.find((name) => !Object.hasOwn(ROOMS, name));
+const names = process.env.PILEUS_MUTATE?.split(",") ?? Object.keys(AREAS);
+const unknown = names.find((name) => !Object.hasOwn(AREAS, name));
 if (unknown !== undefined)
-  throw new Error(`PILEUS_MUTATE: there is no room "${unknown}", but ${Object.keys(ROOMS).join(", ")}`);
+  throw new Error(`PILEUS_MUTATE: there is no area "${unknown}", but ${Object.keys(AREAS).join(", ")}`);
 
-/** The code and the tests of the rooms that PILEUS_MUTATE names, with commas between them; of all without it. */
-export const code = names.map((name) => ROOMS[name][0]);
-export const tests = names.map((name) => ROOMS[name][1]);
+/** The code and the tests of the areas that PILEUS_MUTATE names, separated by commas; without it, of all areas. */
+export const code = names.map((name) => AREAS[name][0]);
+export const tests = names.map((name) => AREAS[name][1]);
