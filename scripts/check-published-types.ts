@@ -81,20 +81,45 @@ const SHOWN = `${PREAMBLE}
 declare const shown: CreateConfig<"lxc">;
 type Spelt = CreateConfig<"qemu">;
 host.create({ driver: "oci", ...base });
+host.ephemeral({ driver: "lxc", ...base });
+host.get("a", { driver: "qemu" });
+openHost({ root: "/x", drivers });
 `;
+const HOST = "Host<LxcDriver \\| OciDriver \\| QemuDriver>";
 const HOVERS: readonly (readonly [word: string, text: RegExp])[] = [
   ["shown", /^const shown: ConfigOf<"lxc", LxcSectionInput>$/],
   ["Spelt", /^type Spelt = \{ readonly [^&]* readonly qemu\?: QemuSectionInput \| undefined; \}$/],
   [
     "create",
-    /\(config: ConfigHead<"oci"> & \{ readonly oci\?: OciSectionInput \| undefined; \} & \{ readonly driver: "oci"; \}, /,
+    new RegExp(
+      `${HOST}\\.create<"oci">\\(config: ConfigFor<"oci", OciSectionInput>, options\\?: CreateOptions\\): Promise<Ins`,
+    ),
   ],
+  [
+    "ephemeral",
+    new RegExp(
+      `${HOST}\\.ephemeral<"lxc">\\(config: ConfigFor<"lxc", LxcSectionInput>, options\\?: EphemeralOptions\\): `,
+    ),
+  ],
+  ["get", new RegExp(`${HOST}\\.get<"qemu">\\(name: string, options\\?: GetOptions<"qemu"> \\| undefined\\): `)],
+  ["openHost", new RegExp(`\\): Promise<${HOST}>`)],
 ];
+
+/** Every member of these objects shows a signature that fits, of names of types: none is spelt out. */
+const OBJECTS = ["host", "host.images", "host.networks", "created", "created.files"];
+const MEMBERS = `${PREAMBLE}
+const created = await host.create({ driver: "lxc", ...base });
+${OBJECTS.map((object) => `${object}.;`).join("\n")}
+`;
+/** Their type parameters are known only where they are called: see {@link HOVERS}. */
+const GENERIC = new Set(["create", "ephemeral", "get"]);
+const SIGNATURE = { characters: 250, spelt: /[{}]|\.\.\./ };
 
 const files = new Map([
   ["exports.ts", PACKAGES.map((name, index) => `import * as p${index} from "${name}";`).join("\n")],
   ["right.ts", RIGHT],
   ["shown.ts", SHOWN],
+  ["members.ts", MEMBERS],
   ...MISTAKES.map(([code], index) => [`mistake-${index}.ts`, `${PREAMBLE}${code};\nexport {};\n`] as const),
 ]);
 const pathOf = (name: string) => join(checkout, "examples/test", `published-${name}`);
@@ -185,6 +210,22 @@ function* badHovers(): Generator<string> {
   }
 }
 
+/** What completion shows beside the name of a member: the text that hovering over it shows. */
+function* longSignatures(): Generator<string> {
+  const path = pathOf("members.ts");
+  for (const object of OBJECTS) {
+    const position = MEMBERS.indexOf(`\n${object}.;`) + `\n${object}.`.length;
+    const members = service.getCompletionsAtPosition(path, position, {})?.entries ?? [];
+    if (members.length === 0) yield `${object} shows no members`;
+    for (const { name } of members) {
+      if (object === "host" && GENERIC.has(name)) continue;
+      const details = service.getCompletionEntryDetails(path, position, name, {}, undefined, {}, undefined);
+      const text = (details?.displayParts ?? []).map((part) => part.text).join("");
+      if (text.length > SIGNATURE.characters || SIGNATURE.spelt.test(text)) yield `${object}.${name} shows ${text}`;
+    }
+  }
+}
+
 function* badErrors(): Generator<string> {
   for (const [index, [code, words]] of MISTAKES.entries()) {
     const errors = errorsOf(`mistake-${index}.ts`);
@@ -202,6 +243,7 @@ const failures = [
   ...[...uncommented()].map((name) => `${name} has no comment in the published types`),
   ...[...silent()].map((name) => `hovering over "${name}" shows no comment`),
   ...badHovers(),
+  ...longSignatures(),
   ...badErrors(),
 ];
 for (const failure of failures) console.error(failure);

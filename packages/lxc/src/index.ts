@@ -9,7 +9,7 @@
 export type { LxcCapability } from "./backend.ts";
 export type { Capabilities, CapabilitiesInput, LinuxCapability, LinuxCapabilityInput } from "./capabilities.ts";
 export type { ConfinementInput, ConfinementSection } from "./confinement-section.ts";
-export { lxc } from "./lxc.ts";
+export { type LxcDriver, lxc } from "./lxc.ts";
 export type {
   SeccompAction,
   SeccompArgument,

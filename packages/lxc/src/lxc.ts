@@ -13,10 +13,13 @@ const CAPABILITIES: ReadonlySet<LxcCapability> = new Set([
   "reboot",
 ]);
 
+/** The type of {@link lxc}. An editor shows it by this name. */
+export interface LxcDriver extends Driver<"lxc", LxcCapability, typeof LxcSectionSchema> {}
+
 /**
  * The driver of system containers: `openHost({ drivers: [lxc()] })`. Creates no file and starts no process by itself.
  */
-export function lxc(): Driver<"lxc", LxcCapability, typeof LxcSectionSchema> {
+export function lxc(): LxcDriver {
   return {
     name: "lxc",
     kind: "system-container",

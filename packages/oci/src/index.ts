@@ -9,5 +9,5 @@
 export type { OciCapability } from "./backend.ts";
 export { writeOciLayout } from "./image/write.ts";
 export type { OciLayoutOptions } from "./image/write-options.ts";
-export { type OciOptions, oci } from "./oci.ts";
+export { type OciDriver, type OciOptions, oci } from "./oci.ts";
 export { type OciSection, type OciSectionInput, OciSectionSchema } from "./section.ts";

@@ -9,12 +9,15 @@ export type OciOptions = OciSourceOptions;
 
 const CAPABILITIES: ReadonlySet<OciCapability> = new Set(["exec", "files", "freeze", "network", "metrics", "logs"]);
 
+/** The type of {@link oci}. An editor shows it by this name. */
+export interface OciDriver extends Driver<"oci", OciCapability, typeof OciSectionSchema> {}
+
 /**
  * The driver for application containers: one program of an OCI image as PID 1, unprivileged unless asked otherwise.
  *
  * @throws {ConfigError} if an option is invalid.
  */
-export function oci(options: OciOptions = {}): Driver<"oci", OciCapability, typeof OciSectionSchema> {
+export function oci(options: OciOptions = {}): OciDriver {
   return {
     name: "oci",
     kind: "application-container",

@@ -49,12 +49,15 @@ const CAPABILITIES: ReadonlySet<QemuCapability> = new Set([
   "reboot",
 ]);
 
+/** The type of {@link qemu}. An editor shows it by this name. */
+export interface QemuDriver extends Driver<"qemu", QemuCapability, typeof QemuSectionSchema> {}
+
 /**
  * The driver of virtual machines: `openHost({ drivers: [qemu()] })`. Creates no file and starts no process by itself.
  *
  * @throws {ConfigError} if an option is invalid.
  */
-export function qemu(given: QemuOptions = {}): Driver<"qemu", QemuCapability, typeof QemuSectionSchema> {
+export function qemu(given: QemuOptions = {}): QemuDriver {
   const options = parse(OptionsSchema, given, "options of qemu()");
   const { node } = options;
   const run = options.spawn ?? spawn;

@@ -33,8 +33,8 @@ export interface DriverSections {}
 
 /**
  * What `create()` takes: the common keys, and the section of the driver that `driver` names. Write
- * `CreateConfig<"lxc">` when the driver's package adds it to {@link DriverSections}, else
- * `CreateConfig<ReturnType<typeof lxc>>`.
+ * `CreateConfig<"lxc">` when the driver's package adds it to {@link DriverSections}, else the
+ * type of the driver, as in `CreateConfig<ReturnType<typeof chroot>>`.
  */
 export type CreateConfig<D extends AnyDriver | keyof DriverSections = keyof DriverSections> =
   D extends keyof DriverSections
@@ -44,10 +44,11 @@ export type CreateConfig<D extends AnyDriver | keyof DriverSections = keyof Driv
       : never;
 
 /** {@link CreateConfig} of the driver `N`, whose section is an `S`, as one object: the keys keep their comments. */
-type ConfigOf<N extends string, S> = { readonly [K in keyof ConfigParts<N, S>]: ConfigParts<N, S>[K] };
+type ConfigOf<N extends string, S> = { readonly [K in keyof ConfigFor<N, S>]: ConfigFor<N, S>[K] };
 
 // The calls of a host take the parts: through a mapped type, a host of some drivers would not be a `Host<AnyDriver>`.
-type ConfigParts<N extends string, S> = ConfigHead<N> & SectionOf<N, S>;
+// As the parameter's whole type, this is also the name that an editor shows.
+type ConfigFor<N extends string, S> = ConfigHead<N> & SectionOf<N, S>;
 
 /** The keys that an instance of any driver has. */
 interface ConfigHead<N extends string> extends CommonConfigInput {
@@ -59,13 +60,12 @@ type SectionOf<N extends string, S> = N extends keyof DriverSections
   ? { readonly [K in keyof Pick<DriverSections, N>]?: S | undefined }
   : { readonly [K in N]?: S | undefined };
 
-/** What `create()` takes for a driver among `D`. */
-type Accepted<D extends AnyDriver> = D extends { name: infer N extends string; section: z.ZodType<unknown, infer S> }
-  ? ConfigParts<N, S>
+/** What `create()` takes for the driver among `D` that `N` names. The compiler infers `N` from {@link ConfigFor}. */
+type Accepted<D extends AnyDriver, N extends string> = D extends { name: infer M; section: z.ZodType<unknown, infer S> }
+  ? N extends M
+    ? ConfigFor<N, NonNullable<S>>
+    : never
   : never;
-
-/** The drivers among `D` that `N` may name. */
-type Named<D extends AnyDriver, N> = D extends { readonly name: infer M } ? (N extends M ? D : never) : never;
 
 /** The type of the host that `openHost()` returns for these drivers: `HostOf<typeof drivers>`, or of one driver. */
 export type HostOf<D extends AnyDriver | readonly AnyDriver[]> = Host<
@@ -104,6 +104,12 @@ export interface EphemeralOptions extends CreateOptions {
    * false. If the wait fails, nothing of the instance is left.
    */
   readonly ready?: boolean | { readonly timeout: number } | undefined;
+}
+
+/** What `get()` takes beside the name. */
+export interface GetOptions<N extends string = string> extends Abortable {
+  /** The driver that must run the instance; the returned type then has its capabilities. Default: any driver. */
+  readonly driver?: N | undefined;
 }
 
 /** What `sweep()` takes. */
@@ -164,20 +170,14 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
    * @throws {AlreadyExistsError} when the name is taken. @throws {NotFoundError} when the image or a network is
    * missing.
    */
-  create<N extends D["name"]>(
-    config: Accepted<Named<D, N>> & { readonly driver: N },
-    options?: CreateOptions,
-  ): Promise<Instance<CapabilitiesOf<D, N>>>;
+  create<N extends D["name"]>(config: Accepted<D, N>, options?: CreateOptions): Promise<Instance<CapabilitiesOf<D, N>>>;
   /**
    * The instance of that name. Its type has the capabilities that all drivers of this host have; with `driver`, the
    * capabilities of that driver.
    *
    * @throws {NotFoundError} also when another driver than `driver` runs the instance.
    */
-  get<N extends D["name"] = D["name"]>(
-    name: string,
-    options?: Abortable & { readonly driver?: N | undefined },
-  ): Promise<Instance<CapabilitiesOf<D, N>>>;
+  get<N extends D["name"] = D["name"]>(name: string, options?: GetOptions<N>): Promise<Instance<CapabilitiesOf<D, N>>>;
   /** The instances that match, sorted by name; all of them without filters. See {@link ListOptions.state}. */
   list(options?: ListOptions): Promise<readonly InstanceInfo[]>;
   /**
@@ -186,7 +186,7 @@ export interface Host<D extends AnyDriver> extends Watchable, AsyncDisposable {
    * calls {@link sweep}.
    */
   ephemeral<N extends D["name"]>(
-    config: Accepted<Named<D, N>> & { readonly driver: N },
+    config: Accepted<D, N>,
     options?: EphemeralOptions,
   ): Promise<Instance<CapabilitiesOf<D, N>>>;
   /**
