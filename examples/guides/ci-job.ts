@@ -3,7 +3,7 @@ import { lxc } from "@pileus/lxc";
 
 const [source, artefacts, ...command] = process.argv.slice(2);
 if (source === undefined || artefacts === undefined || command.length === 0)
-  throw new Error("usage: ci-job.ts SOURCE-FOLDER ARTEFACT-FOLDER PROGRAM [ARGUMENT …]");
+  throw new Error("usage: ci-job.mts SOURCE-FOLDER ARTEFACT-FOLDER PROGRAM [ARGUMENT …]");
 
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const)

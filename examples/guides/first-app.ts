@@ -7,7 +7,7 @@ await using host = await openHost({ root: "/var/lib/pileus", drivers: [oci()] })
 const image = await host.images.import(reference);
 await using redis = await host.ephemeral({ driver: "oci", name: "first-app", image, limits: { memory: "128m" } });
 
-// The program runs; whether it serves, only the service can tell. redis-cli ends with 1 until it does.
+// The program runs, but only the service can tell whether it is ready. Until then redis-cli ends with 1.
 const ask = "until redis-cli ping; do sleep 0.1; done";
 await redis.run(["sh", "-c", ask], { timeout: 10_000, check: true });
 await redis.run(["redis-cli", "set", "greeting", "hello"], { check: true });

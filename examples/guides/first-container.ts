@@ -11,7 +11,7 @@ await using container = await host.ephemeral(
   { ready: true },
 );
 
-// A program's end is a result; `check` makes an error of every end but exit code 0.
+// Every end of a program is a result; with `check`, every end other than exit code 0 is an error.
 const { stdout } = await container.run(["cat", "/etc/debian_version"], { check: true });
 console.log(`Debian ${stdout.trim()}`);
 const missing = await container.run(["cat", "/no/such/file"]);

@@ -13,4 +13,4 @@ console.log(`its own kernel: ${stdout.trim()}`);
 await machine.freeze();
 console.log(await machine.state());
 await machine.unfreeze();
-await machine.stop({ mode: "ask-then-kill" }); // the power button, and after 30 s the plug
+await machine.stop({ mode: "ask-then-kill" }); // asks the guest to shut down, and ends QEMU after 30 s

@@ -13,12 +13,12 @@ await using box = await host.ephemeral(
     image,
     labels: { for: "sandbox" },
     limits: { memory: { limit: "256m", swap: 0 }, cpu: 0.5, processes: 64 },
-    oci: { keepAlive: true }, // stays up whatever the image's own program is
+    oci: { keepAlive: true }, // runs an idle init in place of the image's program
   },
   { expires: 15 * 60_000 },
 );
 
-// No network device was given, so there is no way out. What comes in and out goes through files and pipes.
+// Without a network device the code reaches no network. Data goes in and out through files and pipes.
 await box.files.writeText("/tmp/job.sh", "echo working; sleep 60; echo never said");
 try {
   await box.run(["sh", "/tmp/job.sh"], { user: "65534:65534", cwd: "/tmp", timeout: 2_000, maxOutput: 65_536 });

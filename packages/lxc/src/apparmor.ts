@@ -19,7 +19,7 @@ import { containerPaths, type PlacedSpec } from "./paths.ts";
 const ENABLED = "/sys/module/apparmor/parameters/enabled";
 const PARSER = "apparmor_parser";
 const SECURITYFS = "/sys/kernel/security/apparmor";
-/** Where liblxc has the parser keep compiled profiles (lsm/apparmor.c, APPARMOR_CACHE_DIR). */
+/** Where the parser keeps the compiled profiles of liblxc (lsm/apparmor.c, APPARMOR_CACHE_DIR). */
 const CACHE = "/var/cache/lxc/apparmor";
 /** On a file system that a reboot empties. */
 const TOOLS = "/run/pileus/tools";
@@ -34,7 +34,10 @@ export type Apparmor =
   | { readonly kind: "generated"; readonly parser: string }
   | { readonly kind: "loaded"; readonly profiles: ReadonlySet<string> };
 
-/** Of Debian's package lxc. The first lets a container mount, which is safe for ids of its own alone. */
+/**
+ * Profiles of Debian's package lxc. The first lets a container mount, which is safe only for a container with ids of
+ * its own.
+ */
 const PROFILES = { unprivileged: "lxc-container-default-with-nesting", privileged: "lxc-container-default-cgns" };
 
 /** Reads how AppArmor can confine containers. */
@@ -54,8 +57,8 @@ export function parseProfiles(text: string): ReadonlySet<string> {
 /**
  * The profile of one container. Pure.
  *
- * @throws {HostError} if AppArmor is on and has no profile for it: without one, liblxc would take one in which systemd
- * does not boot, or none would be loaded.
+ * @throws {HostError} if AppArmor is on and has no profile for the container: liblxc would use one in which systemd
+ * does not boot, or none.
  */
 export function apparmorEntries(
   { idmap, name }: Pick<ContainerSpec, "idmap" | "name">,
@@ -66,7 +69,7 @@ export function apparmorEntries(
   if (apparmor.kind === "generated")
     return [
       ["lxc.apparmor.profile", "generated"],
-      // Programs inside may mount: systemd does for its units.
+      // Programs inside may mount: systemd does so for its units.
       ["lxc.apparmor.allow_nesting", 1],
     ];
   const profile = PROFILES[idmap === undefined ? "privileged" : "unprivileged"];
@@ -95,9 +98,8 @@ export function describeApparmor(apparmor: Apparmor): string {
 }
 
 /**
- * The PATH of lxc-start, which finds the parser by it: a folder with nothing else. Absent where it needs none.
- *
- * In the parser's own folder could be newuidmap, too. liblxc would use that wherever it finds it, and it looks into
+ * The PATH of lxc-start: a folder with nothing but the parser. `undefined` if lxc-start needs no parser. The parser's
+ * own folder could also contain newuidmap. If liblxc finds newuidmap on its PATH, it uses it, and newuidmap reads
  * /etc/subuid, where root usually has no line.
  */
 export function parserPath(apparmor: Apparmor, folder = TOOLS): string | undefined {
@@ -114,7 +116,7 @@ export function parserPath(apparmor: Apparmor, folder = TOOLS): string | undefin
 
 /**
  * Removes the profile that liblxc generated for a run, its namespace of profiles, and the parser's cache of it. liblxc
- * removes the first two itself unless its monitor was killed, and never the third. Idempotent.
+ * removes the first two by itself, unless its monitor was killed; it never removes the third. Idempotent.
  */
 export function removeProfile(spec: PlacedSpec): void {
   if (!existsSync(SECURITYFS)) return;
@@ -123,7 +125,7 @@ export function removeProfile(spec: PlacedSpec): void {
   const file = profile.replaceAll("/", "-");
   ifThere(() => rmdirSync(join(SECURITYFS, "policy/namespaces", file)));
   ifThere(() => writeFileSync(join(SECURITYFS, ".remove"), profile));
-  // A folder for each set of features of the kernel.
+  // There is one folder for each set of features of the kernel.
   const features = ifThere(() => readdirSync(CACHE)) ?? [];
   for (const folder of features) rmSync(join(CACHE, folder, file), { force: true });
 }

@@ -87,7 +87,7 @@ export const APPLICATION_CAPABILITIES: readonly LinuxCapability[] = [
 ];
 
 /**
- * What system containers may have: all but the capabilities over the clock, the modules, the hardware and the security
+ * What system containers may have: all but the capabilities for the clock, the modules, the hardware and the security
  * module of the host, which Incus drops, too (driver_lxc.go, initLXC).
  */
 export const SYSTEM_CAPABILITIES: readonly LinuxCapability[] = LINUX_CAPABILITIES.filter(

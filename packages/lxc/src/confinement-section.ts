@@ -28,7 +28,7 @@ export interface ConfinementInput {
   readonly noNewPrivileges?: boolean | undefined;
   /**
    * The system calls that programs may use. `default`: for an application container the list of Docker, for a system
-   * container all but those that reach past it. `unconfined`: all. A profile replaces the list.
+   * container all but those that affect the host. `unconfined`: all. A profile replaces the list.
    */
   readonly seccomp?: "default" | "unconfined" | SeccompProfile | undefined;
 }
@@ -52,7 +52,7 @@ export interface ConfinementDefaults {
   readonly policy: (capabilities: ReadonlySet<LinuxCapability>) => Policy;
 }
 
-/** What the programs of images are used to: Docker's defaults. Beside those, no program gains rights by a file. */
+/** What programs of images rely on: Docker's defaults. In addition, no program gains rights by executing a file. */
 export const APPLICATION_DEFAULTS: ConfinementDefaults = {
   capabilities: APPLICATION_CAPABILITIES,
   noNewPrivileges: true,

@@ -20,7 +20,7 @@ export interface ConfinementSpec {
   readonly hideSystemPaths: boolean;
 }
 
-/** What a system container gets unless asked otherwise. */
+/** What a system container gets by default. */
 export const SYSTEM_CONFINEMENT: ConfinementSpec = {
   capabilities: SYSTEM_CAPABILITIES,
   seccomp: systemPolicy(),
@@ -28,7 +28,7 @@ export const SYSTEM_CONFINEMENT: ConfinementSpec = {
   hideSystemPaths: false,
 };
 
-/** Whatever a container may do. */
+/** Restricts nothing. */
 export const UNCONFINED: Buffer = encodeConfinement({
   capabilities: LINUX_CAPABILITIES,
   seccomp: undefined,
@@ -54,19 +54,19 @@ export function encodeConfinement(
 }
 
 /** For a run that an older version of this library started: liblxc then loads a filter itself. */
-const FOREIGN = encodeConfinement({ ...SYSTEM_CONFINEMENT, seccomp: undefined });
+const LEGACY = encodeConfinement({ ...SYSTEM_CONFINEMENT, seccomp: undefined });
 
-/** The confinement of a run that goes on, whatever the configuration says meanwhile. */
+/** The confinement that a run was started with. A later change of the configuration does not change it. */
 export function readConfinement(spec: PlacedSpec): Buffer {
   try {
     return readFileSync(containerPaths(spec).confinement);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return FOREIGN;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return LEGACY;
     throw error;
   }
 }
 
-/** To compile a filter takes milliseconds, and the policies of most containers are the same. */
+/** Compiling a filter takes milliseconds, and most containers have the same policy. */
 const FILTERS = new WeakMap<Policy, Buffer>();
 
 function compiled(policy: Policy, architecture: string): Buffer {

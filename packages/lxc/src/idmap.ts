@@ -1,7 +1,7 @@
 import type { IdmapSettings, InstanceConfig } from "@pileus/core";
 import type { Idmap, IdmapRequest, InstanceContext } from "@pileus/core/driver";
 
-/** The keys of a driver's section that say whose ids a container has. */
+/** The keys of a driver's section that say which ids a container has. */
 export interface IdmapSection {
   readonly privileged: boolean;
   /** Default: isolated. */
@@ -30,14 +30,14 @@ export interface ContainerIds {
   readonly mappedOnDisk: boolean;
 }
 
-/** The ids that a container has by its configuration and its record; those of before have the range of all. */
+/** The ids of a container by its configuration and its record. Those of earlier releases have {@link LEGACY_IDMAP}. */
 export function containerIds({ config, idmap }: InstanceContext): ContainerIds {
   const { privileged } = config[config.driver as "lxc"] as IdmapSection;
   if (privileged) return { idmap: undefined, mappedOnDisk: false };
   return idmap === undefined ? { idmap: LEGACY_IDMAP, mappedOnDisk: true } : { idmap, mappedOnDisk: false };
 }
 
-/** The issue of a section that asks for ids of its own and for those of the host at the same time. */
+/** The issue of a section that asks for ids of its own and is privileged at the same time. */
 export function idmapIssue({ privileged, idmap }: IdmapSection): string | undefined {
   if (!privileged || idmap === undefined) return undefined;
   return "a privileged instance has the ids of the host: leave this or privileged out";

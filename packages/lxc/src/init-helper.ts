@@ -6,10 +6,15 @@ import type { ContainerSpec } from "./container-spec.ts";
 import { INIT_HELPER } from "./helpers.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
 
-/** Where the helper, and what it tells us by, are inside: on the container's own /dev, from which it removes both. */
+/**
+ * The paths inside of the helper and of the FIFO for its report: on the container's own /dev. The helper removes both.
+ */
 const INSIDE = { helper: "/dev/.pileus-init", verdict: "/dev/.pileus-verdict" } as const;
 
-/** What liblxc is to execute: the helper of helper/init-helper.c, which becomes the user, and then what its role is. */
+/**
+ * What liblxc executes: the helper of helper/init-helper.c, which becomes the user and then does what its role
+ * requires.
+ */
 export function initArgv({ init }: Pick<ContainerSpec, "init">): readonly string[] {
   const { argv, uid = 0, gid = 0, groups = [], role = "program" } = init;
   return [INSIDE.helper, INSIDE.verdict, String(uid), String(gid), groups.join(","), role, ...argv];
@@ -24,7 +29,7 @@ export function initHelperMounts(spec: PlacedSpec): readonly ConfigEntry[] {
 }
 
 /**
- * Prepares what PID 1 begins with, and what the run's `exec` calls need to give their programs the same rights.
+ * Writes what PID 1 needs at its start, and what the run's `exec` calls need to give their programs the same rights.
  *
  * @throws {UnsupportedError} on an architecture for which there is no helper
  */
@@ -41,7 +46,7 @@ export function writeInitHelper(spec: PlacedSpec & Pick<ContainerSpec, "confinem
   chownSync(initVerdict, root, root);
 }
 
-/** The helper, with what it is to enforce at its end: helper/init-helper.c, read_confinement(). */
+/** The helper, followed by the confinement that it enforces: helper/init-helper.c, read_confinement(). */
 export function initHelperFile(confinement: Buffer): Buffer {
   const length = Buffer.alloc(4);
   length.writeUInt32LE(confinement.length);

@@ -20,7 +20,7 @@ export class HandedOver implements Disposable {
     return this.add(openSync(path, flags, 0o600));
   }
 
-  /** The same for a file that QEMU opens again by /proc, as its own user: of one that it may not read, a copy in memory. */
+  /** The same for a file that QEMU opens again by /proc as its own user, which gets a copy in memory if it may not read it. */
   openToReopen(path: string): number {
     const descriptor = openSync(path, "r");
     if ((fstatSync(descriptor).mode & 0o004) !== 0) return this.add(descriptor);

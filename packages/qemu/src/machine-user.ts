@@ -48,7 +48,7 @@ export async function machineUser(
   return user;
 }
 
-/** The files that tell which users there are. */
+/** The files that list the users and the ids of this host. */
 export interface UserFiles {
   readonly passwd: string;
   readonly uidMap: string;

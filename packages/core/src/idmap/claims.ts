@@ -11,13 +11,13 @@ export interface Claim extends IdRange {
   readonly key: string;
 }
 
-/** The key of the range that all instances share that ask for that. */
+/** The key of the one range that instances share if they ask for a shared one. */
 export const SHARED = "shared";
 
 /**
- * Which ranges are given away on this machine, whatever the root folder of the instance: one symlink each, whose name
- * is the claim and whose target is the record of the instance. So a claim is made and dropped by one system call, and
- * one listing reads them all.
+ * The ranges that are in use on this machine, for all root folders together. Each is one symlink, whose name is the
+ * claim and whose target is the record of the instance. So one system call makes or drops a claim, and one listing
+ * reads all claims.
  */
 export class Claims {
   readonly #folder: string;
@@ -26,7 +26,7 @@ export class Claims {
     this.#folder = folder;
   }
 
-  /** Whoever chooses a range holds this lock from the listing to the claim. */
+  /** Hold this lock from the listing to the claim when you choose a range. */
   async lock(options: Abortable): Promise<Lock> {
     try {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });

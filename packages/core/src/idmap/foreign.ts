@@ -10,7 +10,7 @@ export function parseIdMap(text: string): readonly IdRange[] {
   });
 }
 
-/** The ids inside our own user namespace: all that can be given away. */
+/** The ids inside our own user namespace: no others can be given to an instance. */
 export function parseOwnIds(text: string): readonly IdRange[] {
   return text.split("\n").flatMap((line) => {
     const [, base, count] = /^\s*(\d+)\s+\d+\s+(\d+)\s*$/.exec(line) ?? [];
@@ -19,7 +19,7 @@ export function parseOwnIds(text: string): readonly IdRange[] {
 }
 
 /**
- * The ids of all user namespaces but our own that have a process now: containers, of whatever program. Takes about 5 µs
+ * The ids of all user namespaces, except our own, that have a process now: those of any container. Takes about 5 µs
  * for each process of the host, so it is called when a range is chosen, and not at a start.
  */
 export function idsInUse(proc: string): readonly TakenRange[] {

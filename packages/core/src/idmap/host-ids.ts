@@ -6,7 +6,7 @@ import { parseOwnIds } from "./foreign.ts";
 import { type IdRange, intersect, renderRange, type TakenRange } from "./ranges.ts";
 import { parseSubordinateIds, type SubordinateIds } from "./subordinate-ids.ts";
 
-/** The folders that tell which ids of the host are whose. */
+/** The folders whose files say to whom ids of the host belong. */
 export interface IdSources {
   /** /etc: subuid, subgid, passwd, group. */
   readonly etc: string;
@@ -41,7 +41,7 @@ export const PROCESS_POOL: IdRange = { base: 0x7800_0000, count: 0x07ff_0000 };
 /** The ids of the host's own accounts, the dynamic users of systemd, and `nobody`: no instance gets these. */
 const SYSTEM: TakenRange = { base: 0, count: 65_536, owner: "the host's own accounts" };
 
-/** Reads the files again each time: it takes a fraction of a millisecond, and users come. @throws {HostError} */
+/** Reads the files again each time: it takes a fraction of a millisecond, and users are added. @throws {HostError} */
 export function readHostIds({ etc, proc }: IdSources): HostIds {
   const file = (name: string) => ({ name, text: readIfThere(join(etc, name)) });
   const subordinate = ["subuid", "subgid"].map(file).map(({ name, text }) => ({

@@ -19,14 +19,14 @@ import {
 
 /** The folders that {@link IdRanges} works with. */
 export interface IdFolders extends IdSources {
-  /** Where this machine notes which ranges are given away, for all root folders together. */
+  /** Where this machine records which ranges are in use, for all root folders together. */
   readonly claims: string;
 }
 
 /** Outside of any root folder, and kept over reboots. */
 const FOLDERS: IdFolders = { etc: "/etc", proc: "/proc", claims: "/var/lib/pileus-ids" };
 
-/** An instance, as a holder of ids. */
+/** An instance to which ids belong. */
 export interface IdOwner {
   readonly uuid: string;
   /** The path of its record. */
@@ -39,7 +39,10 @@ export interface IdView {
   readonly inUse: readonly TakenRange[];
 }
 
-/** The ids of the host, and which instance has which: no two have the same, in all root folders of this machine. */
+/**
+ * The ids of the host, and which instance has which. No two instances on this machine have the same id, whatever their
+ * root folders.
+ */
 export class IdRanges {
   readonly #folders: IdFolders;
   readonly #claims: Claims;
@@ -49,7 +52,10 @@ export class IdRanges {
     this.#claims = new Claims(folders.claims);
   }
 
-  /** Looks at the host's users and at what runs. @throws {HostError} when a file of the host cannot be read */
+  /**
+   * Reads the host's users and the user namespaces of its processes. @throws {HostError} when a file of the host cannot
+   * be read
+   */
   view(): IdView {
     return { host: readHostIds(this.#folders), inUse: idsInUse(this.#folders.proc) };
   }
@@ -88,9 +94,9 @@ export class IdRanges {
   }
 
   /**
-   * Called before each start: the range that the instance had, if it is still its own and no user of the host has got
-   * one of its ids meanwhile; else another one. Looks at what runs only in that case. A file of the host that cannot be
-   * read does not keep an instance from starting with the range that it has.
+   * Called before each start. Returns the range that the instance had, if it is still claimed for it and no user of the
+   * host has been given one of its ids meanwhile; otherwise another range. Only in the second case does this read the
+   * ids of processes. If a file of the host cannot be read, the instance starts with the range that it has.
    *
    * @throws {HostError} as {@link claim}
    */
@@ -116,7 +122,7 @@ export class IdRanges {
     return kept;
   }
 
-  /** Takes back what the instance has of its own. Idempotent. */
+  /** Gives back the range that only this instance has. Idempotent. */
   release(uuid: string): void {
     for (const claim of this.#claims.list()) if (claim.key === uuid) this.#claims.drop(claim);
   }
@@ -146,7 +152,7 @@ export class IdRanges {
     return found;
   }
 
-  /** The claims, without abandoned ones in the way of `range`, which are dropped. */
+  /** Drops abandoned claims that overlap `range`, and returns the others. */
   #withoutAbandoned(claims: readonly Claim[], range: IdRange): readonly Claim[] {
     this.#dropAbandoned(claims, range);
     const left = new Set(this.#claims.list().map(({ key }) => key));
@@ -207,7 +213,7 @@ function assertFree({ path }: IdmapRequest, range: IdRange, host: HostIds, taken
     throw refuse(`the ids ${renderRange(range)} are not all ids of this user namespace: choose others`);
 }
 
-/** How many of the holders of ids a message names. */
+/** How many owners of ids a message names. */
 const NAMED = 3;
 
 function noneFree(count: number, { pool, source, fix }: Place, taken: readonly TakenRange[]): HostError {

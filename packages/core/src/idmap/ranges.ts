@@ -6,7 +6,7 @@ export interface IdRange {
   readonly count: number;
 }
 
-/** A range that is not free, and to whom it belongs: `the user "anna" (/etc/subuid, line 3)`. */
+/** A range that is not free, and its owner: `the user "anna" (/etc/subuid, line 3)`. */
 export interface TakenRange extends IdRange {
   readonly owner: string;
 }
@@ -56,8 +56,8 @@ interface Slots {
 }
 
 /**
- * Where a range of `count` ids can be. Ranges begin at the begin of their part of the pool and every `step` ids after
- * it, so that they leave no gaps.
+ * Where a range of `count` ids can be. Ranges begin at the start of each part of the pool and after every `step` ids,
+ * so that they leave no gaps.
  */
 function slotsOf(
   pool: readonly IdRange[],
@@ -83,7 +83,7 @@ export function countFree(pool: readonly IdRange[], taken: readonly IdRange[]): 
 }
 
 /**
- * Chooses `count` free ids of the pool; `undefined` when there are none in a row. `seed` decides which of the free
+ * Chooses `count` consecutive free ids of the pool; `undefined` when there are none. `seed` decides which of the free
  * ranges it is: a range that was given back is seldom used again at once, and programs that do not know of each other
  * seldom choose the same.
  */

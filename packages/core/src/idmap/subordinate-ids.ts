@@ -14,9 +14,10 @@ export interface SubordinateIds extends IdRange {
 const IDS = 0xffff_ffff;
 
 /**
- * Reads the text of `file`. Names of users may have blanks, as those of a Windows domain do. Skips blank lines, and comments, which shadow-utils never writes but people do.
+ * Reads the text of `file`. Names of users may have blanks, as in a Windows domain. Skips blank lines and comments:
+ * shadow-utils does not write comments, but people do.
  *
- * @throws {HostError} which names the first line that cannot be read: its ids are somebody's, but nobody knows which.
+ * @throws {HostError} which names the first line that cannot be read: it is not known to whom its ids belong.
  */
 export function parseSubordinateIds(file: string, text: string): readonly SubordinateIds[] {
   return text.split("\n").flatMap((content, index) => {
@@ -31,6 +32,6 @@ export function parseSubordinateIds(file: string, text: string): readonly Subord
 function malformed(file: string, line: number, content: string): HostError {
   const reason = `line ${line} is not user:first id:number of ids: "${printable(content, 100)}"`;
   return new HostError("choose ids for an instance", [
-    { need: `file:${file}`, reason, fix: "mend or remove the line" },
+    { need: `file:${file}`, reason, fix: "correct or remove the line" },
   ]);
 }

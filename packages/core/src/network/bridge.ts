@@ -55,7 +55,7 @@ export async function raiseBridge(facts: BridgeFacts, state: BridgeState, option
   const { name, hostId } = facts;
   if (state === "absent")
     await ipBatch([`link add name ${name} address ${bridgeMac(hostId, name)} type bridge forward_delay 0`], options);
-  await turnIpv6Off(name); // before it is up, and hears anyone
+  await turnIpv6Off(name); // before the bridge is up and receives packets
   await ipBatch(
     [
       `link set dev ${name} alias ${ownerAlias(hostId)} addrgenmode none up`,

@@ -92,7 +92,8 @@ export class DnsmasqServer {
     const identity = await this.find();
     if (identity !== undefined) await this.#served.put(reservation);
     const { nics } = reservation;
-    // Leases with the same address or the same nic, but not both: a crash left them, and they are in the way.
+    // A crash may leave leases with the same address or the same nic, but not both: they conflict with the
+    // reservation.
     await this.#forget(config, (lease) =>
       nics.some((nic) => (nic.mac === lease.mac) !== (nic.address === lease.address)),
     );
@@ -136,7 +137,7 @@ export class DnsmasqServer {
     if (leases.length === 0) return;
     const running = (await this.find()) !== undefined;
     if (running && (await this.#release(config, leases, ended))) return;
-    // It does not react, or is being flooded. Restart it without the leases that it is to forget.
+    // It does not react, or is flooded with packets. Restart it without the leases that it is to forget.
     await this.#end();
     const text = readIfThere(this.#file("leases")) ?? "";
     // In place, because that works on a full disk. If it is cut short, leases are lost that the server gives again as

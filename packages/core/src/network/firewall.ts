@@ -30,10 +30,9 @@ export async function isFirewallApplied(
 }
 
 /**
- * Puts the network's rules in place, whatever was there before. It takes four times as long as a look.
- *
- * nft lists rules as we write them, except for blanks. Where a version lists them in other words, those are kept in the
- * file `listed`.
+ * Puts the network's rules in place and replaces earlier ones. It takes four times as long as {@link
+ * isFirewallApplied}. nft lists rules as we write them, except for blanks. If a version lists them differently, its
+ * list is kept in the file `listed`.
  */
 export async function applyFirewall(
   facts: FirewallFacts,
@@ -56,7 +55,7 @@ function renderAll(facts: FirewallFacts): string {
   return renderNftables(facts) + renderFilterRemoval(facts.name) + renderFilterTable(facts);
 }
 
-/** Empty where one is missing. nft 1.0.6 lists no second table in one call. */
+/** Empty if one is missing. nft 1.0.6 cannot list two tables in one call. */
 async function listTables({ name }: FirewallFacts, spawn: Spawn, { signal }: Abortable): Promise<string> {
   const tables = await Promise.all(
     ["inet", "bridge"].map((family) =>

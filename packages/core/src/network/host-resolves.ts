@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 
 /**
- * Whether the host has resolvers to pass questions on to. /etc/resolv.conf often is a link to what systemd-resolved
- * writes, and leads nowhere while that is gone: dnsmasq does not start then, unless told not to read it.
+ * Whether the host has resolvers to which queries can be forwarded. /etc/resolv.conf is often a symlink to a file of
+ * systemd-resolved, and dangles while that file is gone: then dnsmasq does not start unless it is told not to read it.
  */
 export function hostResolves(): boolean {
   return existsSync("/etc/resolv.conf");

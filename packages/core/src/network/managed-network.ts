@@ -158,7 +158,7 @@ export class ManagedNetwork {
     return found;
   }
 
-  /** Those that can be read: one that cannot only keeps its own instance from the network. */
+  /** The reservations that can be read. One that cannot be read keeps only its own instance from the network. */
   async #readable(): Promise<readonly Reservation[]> {
     const held = await Promise.all((await this.holders()).map((uuid) => unlessDamaged(this.reservation(uuid))));
     return held.filter((reservation) => reservation !== undefined);
@@ -168,7 +168,7 @@ export class ManagedNetwork {
     return { ...config, nics: (await this.#readable()).flatMap(({ nics }) => nics) };
   }
 
-  /** Lets what is reserved through the filter, and nothing that is not. A network that is down gets it when it is raised. */
+  /** Updates the filter to the present reservations. A network that is down gets it when it is raised. */
   async #filter(config: NetworkConfig): Promise<void> {
     if (!(await this.#looksUp(config))) return;
     await applyFirewall(await this.#firewall(config), this.#listedRules, this.#spawn);

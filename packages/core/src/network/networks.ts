@@ -167,7 +167,7 @@ class ManagedNetworks implements NetworkManager {
     return found;
   }
 
-  /** None where they cannot be told: the definition is damaged, or tools are missing. */
+  /** Empty if the faults cannot be found out: the definition is damaged, or tools are missing. */
   async #faults(name: string): Promise<readonly string[]> {
     const network = this.#network(name);
     const config = await unlessDamaged(network.definition());
@@ -279,7 +279,7 @@ function isName(name: string): boolean {
   return InterfaceNameSchema.safeParse(name).success;
 }
 
-/** Whether a network works; false where the tools to tell are missing. */
+/** Whether a network works; false if the tools that are needed to find out are missing. */
 function isUp(network: ManagedNetwork, config: NetworkConfig, options: Abortable): Promise<boolean> {
   return unlessMissing(network.isUp(config, options), false);
 }

@@ -45,7 +45,10 @@ export async function probeNetwork(options: ProbeNetworkOptions = {}): Promise<N
     value: forward === "1" ? "1" : `${forward} (the first network sets it to 1)`,
   });
   if (!hostResolves())
-    facts.push({ name: "/etc/resolv.conf", value: "missing, or a link to nothing: instances resolve only each other" });
+    facts.push({
+      name: "/etc/resolv.conf",
+      value: "missing, or a dangling symlink: instances resolve only each other",
+    });
   return { missing, facts };
 }
 
@@ -70,7 +73,7 @@ async function mayAdministerNetworks(): Promise<boolean> {
 
 async function missingInKernel(spawn: Spawn, options: Abortable): Promise<readonly Missing[]> {
   try {
-    // Nothing is changed: whether this nft and this kernel take the rules of a network.
+    // Checks whether this nft and this kernel accept the rules of a network. Changes nothing.
     await spawn(["nft", "--check", "--file", "-"], { stdin: renderRules(SAMPLE), signal: options.signal });
     return [];
   } catch (error) {

@@ -92,8 +92,8 @@ function giveGroup(fd: number, gid: number): void {
 }
 
 /**
- * The same for what was made at a path. By now something else may be there, of the host's even, mounted by somebody
- * inside: only what belongs to the tree is touched.
+ * The same for a file that was made at a path. By now, somebody inside may have mounted another file there, even one of
+ * the host. So it changes only what belongs to the tree.
  */
 function giveGroupAt(path: Buffer, gid: number, owns: (owner: Owner) => boolean): void {
   const seen = lstatSync(path, { throwIfNoEntry: false });

@@ -37,7 +37,7 @@ export function sealedFile(name: string, content: Uint8Array, mode = 0o111): num
   );
   try {
     for (let at = 0; at < content.length; ) at += writeSync(fd, content, at);
-    // The kernel keeps everybody but root of the host out of a process whose file it cannot read: ptrace(2), /proc.
+    // Only root of the host can look into a process whose file the kernel cannot read for others: ptrace(2), /proc.
     fchmodSync(fd, mode);
     check("fcntl", native().fcntl(fd, F_ADD_SEALS, SEAL_SHRINK_GROW_WRITE_SEAL));
     return fd;

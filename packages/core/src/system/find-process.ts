@@ -10,10 +10,10 @@ interface Trusted {
 }
 
 /**
- * Finds the processes whose arguments `matches` accepts. Any process can have any arguments, also one in a container:
- * only those of our user, or of one of `owners`, in our pid namespace count. `likely` is examined first; if it matches,
- * no other is searched. A process that gave up root is recognised by `capability` instead, a bit of capability.h that no
- * process of another user has.
+ * Finds the processes whose arguments `matches` accepts. Any process can have any arguments, even one in a container.
+ * So only processes of our user, or of one of `owners`, in our pid namespace count. `likely` is examined first; if it
+ * matches, no other is searched. A process that gave up root is recognised by `capability` instead, a bit of
+ * capability.h that no process of another user has.
  */
 export async function findProcesses(
   matches: (argv: readonly string[]) => boolean,

@@ -66,7 +66,7 @@ export function mountOverlay(options: OverlayMount): void {
     const lower = options.layers.map((layer, index) =>
       name(shown === undefined ? layer : stage(layer, String(index), shown, "read")),
     );
-    // Both in one mount: overlayfs wants it so.
+    // Both in one mount, because overlayfs requires that.
     const writable = idmap && mapUpper ? stage(dirname(upper), "writable", namespace(idmap, true), "write") : undefined;
     const at = (folder: string) => name(writable === undefined ? folder : join(writable, basename(folder)));
     // overlayfs lists the topmost first.

@@ -31,12 +31,11 @@ export function findCgroupPlace(layout: CgroupLayout = readCgroupLayout()): Cgro
 /**
  * The command line of a program that outlives the service that starts it: the process enters a cgroup of its own, then
  * becomes the program, with the same pid, descriptors and standard streams. A service manager ends a service by killing
- * everything in the service's cgroup (systemd.kill(5), KillMode=), also what has a session of its own.
- *
- * Where no cgroup can be made the command line is `argv`. If the cgroup cannot be entered all the same, the process ends
+ * everything in the service's cgroup (systemd.kill(5), KillMode=), including processes with a session of their own. If
+ * no cgroup can be made here, the command line is `argv`. If a cgroup can be made but not entered, the process ends
  * with 1 and the reason on stderr, and the program does not run.
  *
- * `name` is unique on this machine and without a `/`. The cgroup has no limits. Remove it by {@link removeOwnCgroup}.
+ * `name` is unique on this machine and has no `/`. The cgroup has no limits. Remove it by {@link removeOwnCgroup}.
  */
 export function inOwnCgroup(name: string, argv: readonly string[], place = findCgroupPlace()): readonly string[] {
   if (place.kind === "none") return argv;

@@ -26,8 +26,8 @@ export function openUserNamespace(idmap: Idmap, options: UserNamespaceOptions = 
   try {
     const pid = cloneIntoUserNamespace();
     try {
-      // What a process that has ended leaves until it is waited for still has its namespace: linux/kernel/
-      // user_namespace.c, proc_id_map_open() and userns_get() need the task alone.
+      // A process that has ended and was not waited for still has its namespace: linux/kernel/user_namespace.c,
+      // proc_id_map_open() and userns_get() need only the task.
       for (const kind of ["uid_map", "gid_map"]) writeFileSync(`/proc/${pid}/${kind}`, map);
       return openSync(`/proc/${pid}/ns/user`, "r");
     } finally {
@@ -44,12 +44,11 @@ export function openUserNamespace(idmap: Idmap, options: UserNamespaceOptions = 
 }
 
 /**
- * Returns the pid of a child that had a user namespace of its own and has ended, and was not waited for.
- *
- * unshare(2) refuses CLONE_NEWUSER to a process with threads such as ours. fork(2) would copy our page tables, which
- * takes longer the more memory we have. So, as posix_spawn(3) does, the child shares our memory on a stack of its own
- * while we wait (CLONE_VM, CLONE_VFORK). It calls getppid(2), which changes no memory, and ends. No signal tells of its
- * end, so that Node does not look for a child of its own.
+ * Returns the pid of a child that had a user namespace of its own and has ended, and was not waited for. unshare(2)
+ * refuses CLONE_NEWUSER to a process with threads such as ours. fork(2) would copy our page tables, which takes longer
+ * the more memory we have. So, as posix_spawn(3) does, the child shares our memory on a stack of its own while we wait
+ * (CLONE_VM, CLONE_VFORK). It calls getppid(2), which changes no memory, and ends. Its end sends no signal, so that
+ * Node does not look for a child of its own.
  */
 function cloneIntoUserNamespace(): number {
   const koffi = ffi();
@@ -68,7 +67,7 @@ function cloneIntoUserNamespace(): number {
 const STACK = 64 * 1024;
 
 function reap(pid: number): void {
-  // wait(2): a child that tells of its end by no signal is found by __WALL alone.
+  // wait(2): only __WALL finds a child whose end sends no signal.
   const WALL = 0x40000000;
   check("waitpid", native().waitpid(pid, null, WALL));
 }

@@ -16,15 +16,18 @@ const [LOAD, AND, JUMP, IF_EQUAL, IF_GREATER, IF_AT_LEAST, RETURN] = [0x20, 0x54
 const AT = { number: 0, architecture: 4, low: (n: number) => 16 + 8 * n, high: (n: number) => 20 + 8 * n };
 /** linux/audit.h, AUDIT_ARCH_*. */
 const AUDIT: Readonly<Record<Abi, number>> = { x64: 0xc000003e, i386: 0x40000003, arm64: 0xc00000b7, arm: 0x40000028 };
-/** The interfaces that a kernel of an architecture serves, its own first. */
+/** The interfaces that a kernel of an architecture supports, the native one first. */
 const INTERFACES: Readonly<Record<string, readonly [Abi, Abi]>> = { x64: ["x64", "i386"], arm64: ["arm64", "arm"] };
-/** Numbers from here are those of the x32 interface, under the name of the 64-bit one. Nobody uses it: ENOSYS. */
+/**
+ * Numbers from here on are those of the x32 interface, which has the architecture of the 64-bit one. It fails with
+ * ENOSYS.
+ */
 const X32 = 0x40000000;
 const ENOSYS = 38;
 
 /**
- * The filter that enforces a policy, as the kernel takes it: `instructions` of 64 bits. A binary search by number, so
- * that no call takes more than a few steps. Pure.
+ * The filter that enforces a policy, in the kernel's format: `instructions` of 64 bits. It searches for the number in a
+ * binary tree, so that no call takes more than a few steps. Pure.
  *
  * @throws {UnsupportedError} for an architecture whose numbers are unknown
  */
@@ -97,7 +100,7 @@ function search(sorted: readonly Range[]): readonly Instruction[] {
   return [...branch, ...left, ...right];
 }
 
-/** Goes on behind itself if the comparison holds, otherwise skips `skip` instructions more. */
+/** Continues with the next instruction if the comparison holds, otherwise skips `skip` instructions more. */
 function test({ argument, op, value, mask, bits = 64 }: Comparison, skip: number): readonly Instruction[] {
   const low = { code: LOAD, k: AT.low(argument) };
   const high = { code: LOAD, k: AT.high(argument) };

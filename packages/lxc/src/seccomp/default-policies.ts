@@ -71,7 +71,7 @@ const [AF_ALG, AF_VSOCK] = [38n, 40n];
 const PERSONALITIES = [0n, 0x8n, 0x20000n, 0x20008n, 0xffffffffn];
 
 /**
- * What programs of an application container may ask of the kernel. A call that exists and is not allowed fails with
+ * The system calls that programs of an application container may use. A call that exists and is not allowed fails with
  * EPERM; one that is newer than our lists fails with ENOSYS, so that programs use an older one.
  */
 export function applicationPolicy(capabilities: ReadonlySet<LinuxCapability>): Policy {
@@ -108,7 +108,7 @@ function makeApplicationPolicy(capabilities: ReadonlySet<LinuxCapability>): Poli
 }
 
 /**
- * What a whole distribution may ask of the kernel: all but the calls that reach past its container. The list of liblxc
+ * The system calls that a whole distribution may use: all but those that affect the host. The list of liblxc
  * (common.seccomp) and of Incus (seccomp.go, defaultSeccompPolicy), and the second call that loads a kernel.
  */
 export function systemPolicy(): Policy {

@@ -18,11 +18,11 @@ export function errno(number: number): Action {
 export interface Comparison {
   /** 0 to 5. */
   readonly argument: number;
-  /** `masked`: the bits of `mask` are those of `value`. */
+  /** `masked`: the bits of the argument that `mask` selects equal `value`. */
   readonly op: "==" | "!=" | "<" | "<=" | ">" | ">=" | "masked";
   readonly value: bigint;
   readonly mask?: bigint | undefined;
-  /** 32: only the lower half counts. Default 64. */
+  /** With 32, only the lower half is compared. Default 64. */
   readonly bits?: 32 | 64 | undefined;
 }
 

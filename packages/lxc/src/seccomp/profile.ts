@@ -62,7 +62,7 @@ export interface SeccompRule {
   readonly action: SeccompAction;
   /** The error of `SCMP_ACT_ERRNO`. Default 1: EPERM. */
   readonly errnoRet?: number | undefined;
-  /** The rule counts for calls whose arguments are all like this. */
+  /** The rule counts for calls whose arguments meet all of these conditions. */
   readonly args?: readonly SeccompArgument[] | null | undefined;
   /** The rule counts only under these conditions. */
   readonly includes?: SeccompCondition | undefined;
@@ -89,7 +89,7 @@ export interface SeccompProfile {
     | readonly { readonly architecture: string; readonly subArchitectures?: readonly string[] | null | undefined }[]
     | null
     | undefined;
-  /** The rules. Of those for one system call, the ones with `args` are asked first. */
+  /** The rules. Of the rules for one system call, those with `args` are tried first. */
   readonly syscalls?: readonly SeccompRule[] | null | undefined;
 }
 
@@ -221,7 +221,7 @@ const RuleSchema = z
     comment: z.string().max(4096).optional(),
   })
   .superRefine(({ names, action }, context) => {
-    // A call that is only to be allowed may be newer than our lists, or of another processor.
+    // A call that a rule only allows may be newer than our lists, or belong to another processor.
     if (action === "SCMP_ACT_ALLOW" || action === "SCMP_ACT_LOG") return;
     for (const [at, name] of names.entries())
       if (!isSyscall(name))

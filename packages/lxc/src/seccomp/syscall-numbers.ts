@@ -19,7 +19,7 @@ export function isSyscall(name: string): boolean {
 /** Parsed on first use. */
 const NUMBERS = new Map<Abi, ReadonlyMap<string, number>>();
 
-/** A number is that of the next name. Each further name has the next number. */
+/** A number is that of the name after it. Each further name has the next number. */
 function* parse(table: string): Generator<[string, number]> {
   let next = 0;
   for (const word of table.trim().split(/\s+/)) {

@@ -27,7 +27,7 @@ export class KernelSupply {
     return ensureDebianKernel({ ...options, folder, spawn });
   }
 
-  /** Tells what `get()` would do. `folder` is absent while no open host has one. Changes nothing. */
+  /** Says what `get()` would do. `folder` is absent if no open host has one. Changes nothing. */
   async describe(
     folder: string | undefined,
   ): Promise<
