@@ -1,13 +1,5 @@
 import type { IdmapMode, IdmapSettings, IdmapSettingsInput } from "@pileus/core";
-import {
-  ArgumentSchema,
-  argvIssue,
-  type Frozen,
-  type Holds,
-  IdmapSettingsSchema,
-  type Same,
-} from "@pileus/core/driver";
-import { parseSignal } from "@pileus/core/files";
+import { type Frozen, type Holds, IdmapSettingsSchema, type Same } from "@pileus/core/driver";
 import {
   APPLICATION_DEFAULTS,
   type ConfinementInput,
@@ -16,6 +8,7 @@ import {
   idmapIssue,
 } from "@pileus/lxc/runtime";
 import { z } from "zod";
+import { ArgumentsSchema, StopSignalSchema, UserSchema, WorkdirSchema } from "./program-schemas.ts";
 
 /**
  * The section `oci` of an instance's configuration, as a caller writes it. The image gives the values that are left
@@ -80,26 +73,12 @@ declare module "@pileus/core" {
   }
 }
 
-const ArgumentsSchema = z.array(ArgumentSchema, { error: argvIssue }).max(10_000).readonly();
-
 const KeysSchema = z.strictObject({
   entrypoint: ArgumentsSchema.optional(),
   cmd: ArgumentsSchema.optional(),
-  workdir: z
-    .string()
-    .max(4096)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
-    .regex(/^\/[^\0-\x1f\x7f]*$/, "a working directory is an absolute path without control characters")
-    .optional(),
-  user: z
-    .string()
-    .max(255)
-    .regex(/^[^\0-\x20\x7f:]+(?::[^\0-\x20\x7f:]+)?$/, "a user is name, uid, name:group or uid:gid")
-    .optional(),
-  stopSignal: z
-    .string()
-    .refine((text) => parseSignal(text) !== undefined, "no such signal: write SIGTERM, SIGRTMIN+3 or a number")
-    .optional(),
+  workdir: WorkdirSchema.optional(),
+  user: UserSchema.optional(),
+  stopSignal: StopSignalSchema.optional(),
   init: z.boolean().default(false),
   keepAlive: z.boolean().default(false),
   privileged: z.boolean().default(false),

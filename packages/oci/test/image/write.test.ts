@@ -60,6 +60,36 @@ describe("writeOciLayout", () => {
     ["a misspelled option", { compress: "none" }, /compress: .*"compression"/],
     ["a tag that no import could name", { tag: "a b" }, /tag: it is not a name/],
     ["no tag", { tag: undefined }, /tag: /],
+    ["a folder that no import could name", { folder: "/a:b" }, /folder: the path of a layout cannot contain a colon/],
+    ["NUL in the path of a tar", { layers: [{ tar: "a\0b" }] }, /layers\.0\.tar: a path cannot contain NUL/],
+    ["the path of a layer alone", { layers: ["a.tar"] }, /layers\.0: .*write \{ tar: "a\.tar" \}/],
+    ["a controller for a signal", { signal: new AbortController() }, /signal: .*pass the controller's signal/],
+    ["a command line", { config: { cmd: "a b" } }, /config\.cmd: .*write \["a", "b"\]/],
+    [
+      "NUL in an argument",
+      { config: { entrypoint: ["a\0b"] } },
+      /config\.entrypoint\.0: an argument cannot contain NUL/,
+    ],
+    ["an object of variables", { config: { env: { A: "1" } } }, /config\.env: must be a list: write \["A=1"\]/],
+    ["a variable without a value", { config: { env: ["A"] } }, /config\.env\.0: a variable is NAME=value/],
+    [
+      "a relative working directory",
+      { config: { workdir: "a" } },
+      /config\.workdir: a working directory is an absolute/,
+    ],
+    ["a user that nothing can look up", { config: { user: "a b" } }, /config\.user: a user is/],
+    ["a signal that is none", { config: { stopSignal: "SIGNONE" } }, /config\.stopSignal: no such signal/],
+    ["a list of labels", { config: { labels: ["a=b"] } }, /config\.labels: .*write \{ name: "value" \}/],
+    ["a port that is none", { config: { exposedPorts: ["x"] } }, /config\.exposedPorts\.0: a port is a number/],
+    [
+      "a port beyond the last",
+      { config: { exposedPorts: ["65536/tcp"] } },
+      /config\.exposedPorts\.0: a port is a number/,
+    ],
+    ["a port as a number", { config: { exposedPorts: [80] } }, /config\.exposedPorts\.0: .*write "80"/],
+    ["ports as Docker has them", { config: { exposedPorts: { "80/tcp": {} } } }, /write \["80\/tcp"\]/],
+    ["a relative volume", { config: { volumes: ["data"] } }, /config\.volumes\.0: a volume is an absolute path/],
+    ["volumes as Docker has them", { config: { volumes: { "/data": {} } } }, /config\.volumes: .*write \["\/data"\]/],
   ])("refuses %s, and writes nothing", async (_what, more, message) => {
     const layout = join(folder, "layout");
     const written = writeOciLayout({ folder: layout, tag: "x", layers: [{ tar }], ...more });
