@@ -145,7 +145,8 @@ export interface CanExec {
    * The call ends when the program ends. If a background process still holds the pipes, they are read until nothing has
    * come for 100 ms, and for at most a second. That process keeps running, even if an abort comes in this time. An
    * abort or `timeout` kills the program inside and everything that it started. In a frozen instance the call then
-   * rejects at once, and the kill takes effect at the thaw.
+   * rejects at once, and the kill takes effect at the thaw. `timeout` counts from the call, and
+   * {@link RunResult.durationMs} from the start of the program.
    *
    * @throws {TimeoutError} when `timeout` (default: none) passed; its `result` has the output so far.
    * @throws {RunError} with `check`, when the result is `failed`; it has the `result`.

@@ -56,7 +56,10 @@ export interface RunResult<Output extends string | Buffer = string> {
    * False also when the driver cannot count these kills, and when only a child of the program was killed.
    */
   readonly oom: boolean;
-  /** Milliseconds from the start of the program to its end. */
+  /**
+   * Milliseconds from the start of the program to its end, or to the moment when `timeout` passed. The time to start it
+   * is not included, unlike in `timeout`, which counts from the call.
+   */
   readonly durationMs: number;
   /** `exitCode` and `signal` as one value. */
   readonly exit: ExitStatus;
