@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import type { ExitStatus } from "@pileus/core";
 import { signalName } from "@pileus/core/files";
 import type { Native } from "./native.ts";
-import { withUsualOomScore } from "./oom-score.ts";
+import { withDefaultOomScore } from "./oom-score.ts";
 import type { Credentials, SystemCalls } from "./system-calls.ts";
 
 /** A file to execute, and everything it gets. */
@@ -61,7 +61,7 @@ export class Launcher {
     if (!this.#listens) process.on("SIGCHLD", () => this.#reap());
     this.#listens = true;
     const launched = withLimit(native, () =>
-      withUsualOomScore(() => this.#calls.as(launch.user, () => spawn(native, launch))),
+      withDefaultOomScore(() => this.#calls.as(launch.user, () => spawn(native, launch))),
     );
     if ("pid" in launched) this.#running.set(launched.pid, onExit);
     return launched;

@@ -7,7 +7,7 @@ import { streamLink } from "../protocol/link.ts";
 import { encodeRecord } from "../protocol/record.ts";
 import { findPort } from "./find-port.ts";
 import { Launcher } from "./launcher.ts";
-import { evadeOomKiller } from "./oom-score.ts";
+import { exemptFromOomKiller } from "./oom-score.ts";
 import { PortLink } from "./port-link.ts";
 import { type AgentOptions, AgentSession } from "./session.ts";
 import { SystemCalls } from "./system-calls.ts";
@@ -41,7 +41,7 @@ function main(argv: readonly string[]): void {
   // Programs that run as root get root's group, not the groups that the agent was started with.
   if (process.getuid?.() === 0) calls.leaveGroups();
   process.umask(0o022);
-  evadeOomKiller();
+  exemptFromOomKiller();
   // That was all that a Node or a library of another kind could fail at.
   if (argv[0] === "--check") return;
   const port = options.get("--port");

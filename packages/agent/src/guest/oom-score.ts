@@ -1,27 +1,27 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
 // proc_pid_oom_score_adj(5): the first is never chosen, the second is a program's default.
-const SPARED = -1000;
-const USUAL = 0;
+const OOM_SCORE_ADJ_MIN = -1000;
+const OOM_SCORE_ADJ_DEFAULT = 0;
 
 /**
  * Keeps the kernel's OOM killer from this process: without the agent, no process could report the programs that it
  * kills. Does nothing if the process may not (CAP_SYS_RESOURCE).
  */
-export function evadeOomKiller(proc = "/proc"): void {
-  setScore(proc, SPARED);
+export function exemptFromOomKiller(proc = "/proc"): void {
+  setScore(proc, OOM_SCORE_ADJ_MIN);
 }
 
 /**
  * Calls `act`, which starts a program, with the default score: the program inherits the score and must not be spared.
  */
-export function withUsualOomScore<T>(act: () => T, proc = "/proc"): T {
-  if (readScore(proc) !== SPARED) return act();
-  setScore(proc, USUAL);
+export function withDefaultOomScore<T>(act: () => T, proc = "/proc"): T {
+  if (readScore(proc) !== OOM_SCORE_ADJ_MIN) return act();
+  setScore(proc, OOM_SCORE_ADJ_DEFAULT);
   try {
     return act();
   } finally {
-    setScore(proc, SPARED);
+    setScore(proc, OOM_SCORE_ADJ_MIN);
   }
 }
 

@@ -6,7 +6,7 @@ import type { Link, LinkHandlers } from "../protocol/link.ts";
 // drivers/char/virtio_console.c).
 const WRITE_SIZE = 32 * 1024;
 const PORT_READ = 4096;
-const ENOUGH = 128 * 1024;
+const HIGH_WATER_MARK = 128 * 1024;
 
 /**
  * A link over the guest's end of a virtio-serial port, open for reading and writing.
@@ -42,7 +42,7 @@ export class PortLink implements Link {
       this.#queued += buffer.length;
     }
     this.#write();
-    this.#full = this.#queued >= ENOUGH;
+    this.#full = this.#queued >= HIGH_WATER_MARK;
     return !this.#full;
   }
 
@@ -110,7 +110,7 @@ export class PortLink implements Link {
         at += count;
         if (at < unit.length) return step();
         this.#writing = false;
-        if (this.#full && this.#queued < ENOUGH / 2) {
+        if (this.#full && this.#queued < HIGH_WATER_MARK / 2) {
           this.#full = false;
           this.#handlers?.drain();
         }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { evadeOomKiller, withUsualOomScore } from "../../src/guest/oom-score.ts";
+import { exemptFromOomKiller, withDefaultOomScore } from "../../src/guest/oom-score.ts";
 
 let proc: string;
 
@@ -18,26 +18,26 @@ const set = (text: string) => writeFileSync(join(proc, "self/oom_score_adj"), te
 
 it("is spared by the kernel's OOM killer, and the programs that it starts are not", () => {
   set("0\n");
-  evadeOomKiller(proc);
+  exemptFromOomKiller(proc);
   expect(score()).toBe("-1000");
-  expect(withUsualOomScore(score, proc)).toBe("0");
+  expect(withDefaultOomScore(score, proc)).toBe("0");
   expect(score()).toBe("-1000");
   const fault = new Error("no such program");
   const start = () => {
     throw fault;
   };
-  expect(() => withUsualOomScore(start, proc)).toThrow(fault);
+  expect(() => withDefaultOomScore(start, proc)).toThrow(fault);
   expect(score()).toBe("-1000");
 });
 
 it("hands on the score that it has where it may not have another", () => {
   set("300\n");
-  expect(withUsualOomScore(score, proc)).toBe("300\n");
+  expect(withDefaultOomScore(score, proc)).toBe("300\n");
   expect(score()).toBe("300\n");
 });
 
 it("starts programs though /proc is not there", () => {
   rmSync(join(proc, "self"), { recursive: true });
-  evadeOomKiller(proc);
-  expect(withUsualOomScore(() => "started", proc)).toBe("started");
+  exemptFromOomKiller(proc);
+  expect(withDefaultOomScore(() => "started", proc)).toBe("started");
 });

@@ -9,7 +9,7 @@ import type { InstanceRecord } from "./record.ts";
 const QUOTED = { lines: 10, characters: 1000 } as const;
 
 /** Milliseconds to read the log. An error must come soon; it is complete without the quotation too. */
-const PATIENCE = 500;
+const LOG_TIMEOUT = 500;
 
 /**
  * The last lines that the instance printed, for an error: of its errors, else of its output. `undefined` when there are
@@ -17,7 +17,7 @@ const PATIENCE = 500;
  */
 export async function lastOutput(instance: ManagedInstance, record: InstanceRecord): Promise<string | undefined> {
   const { engine, name } = instance;
-  const limits = { action: `a look at the log of "${name}"`, timeout: PATIENCE, signal: engine.closing };
+  const limits = { action: `a look at the log of "${name}"`, timeout: LOG_TIMEOUT, signal: engine.closing };
   try {
     const { driver, backend } = instance.driver;
     if (!instance.hasCapability("logs")) return undefined;

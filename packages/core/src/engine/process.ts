@@ -12,7 +12,7 @@ import { parse } from "../model/parse.ts";
 import { emitLines } from "./line-splitter.ts";
 
 /** Milliseconds to wait for the end of a killed program. It usually takes five. */
-const KILL_PATIENCE = 1000;
+const KILL_TIMEOUT = 1000;
 
 /** A program inside, with what the engine knows about it. */
 export interface StartedProcess extends BackendProcess {
@@ -168,14 +168,14 @@ function killQuietly(started: StartedProcess): void {
  * whose peer does not answer.
  */
 export async function endProcess(started: StartedProcess): Promise<void> {
-  const patience = new AbortController();
+  const timer = new AbortController();
   try {
-    await Promise.race([killed(started), setTimeout(KILL_PATIENCE, undefined, { signal: patience.signal })]);
+    await Promise.race([killed(started), setTimeout(KILL_TIMEOUT, undefined, { signal: timer.signal })]);
   } catch (error) {
     // The program is gone together with its instance or agent: nothing is left to kill.
     if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
   } finally {
-    patience.abort();
+    timer.abort();
   }
 }
 

@@ -3,7 +3,7 @@ import { type Engine, track } from "./engine.ts";
 import { allRecords } from "./verbs/list.ts";
 
 /** How long opening a host waits for networks, in milliseconds: another process may hold a lock for an unknown time. */
-const PATIENCE = 10_000;
+const RESTORE_TIMEOUT = 10_000;
 
 /** Milliseconds between two looks while somebody watches. */
 const INTERVAL = 15_000;
@@ -13,7 +13,7 @@ const INTERVAL = 15_000;
  * host's firewall. Never rejects: `doctor()` tells what is down, and why.
  */
 export async function restoreNetworks(engine: Engine, signal: AbortSignal | undefined): Promise<void> {
-  const deadline = { action: "restoring the networks of running instances", timeout: PATIENCE, signal };
+  const deadline = { action: "restoring the networks of running instances", timeout: RESTORE_TIMEOUT, signal };
   const restored = withDeadline(deadline, async (within) => {
     const records = await allRecords(engine.layout, engine.records, { signal: within });
     const running = records.filter(

@@ -11,7 +11,7 @@ import { stoppedError } from "./stopped-error.ts";
  * Milliseconds to wait for the end of an instance after the connection to its inside was lost: a guest ends its agent
  * before it powers off, and a container's init dies before the rest of the container.
  */
-const PATIENCE = 2000;
+const END_TIMEOUT = 2000;
 
 /** The record and the run that a verb on a running instance uses. */
 export interface UsedRun {
@@ -46,7 +46,7 @@ export async function withRun<T>(
 async function hasEnded(run: Run, failure: unknown, { signal }: Abortable): Promise<boolean> {
   if (!run.over.aborted && isInstanceError(failure, "ERR_CONNECTION")) {
     using waiting = linkSignals(signal, run.over);
-    await abortable(setTimeout(PATIENCE, undefined, { signal: waiting.signal }), signal).catch(() => undefined);
+    await abortable(setTimeout(END_TIMEOUT, undefined, { signal: waiting.signal }), signal).catch(() => undefined);
     signal?.throwIfAborted();
   }
   if (!run.over.aborted) return false;

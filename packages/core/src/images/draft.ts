@@ -15,7 +15,7 @@ import { unpackLayer } from "./layer/unpack.ts";
 import { asFolder, asLayer, chainId, describeLayer, hexOf, type LayerStore, type StoredLayer } from "./layer-store.ts";
 
 /** Milliseconds that an aborted import waits for the removal of what it unpacked. */
-const PATIENCE = 1000;
+const REMOVAL_TIMEOUT = 1000;
 
 export interface DraftOptions extends ProgressOptions {
   /** For messages. */
@@ -104,7 +104,7 @@ export class Draft implements ImageDraft, AsyncDisposable {
     const removed = removeByTool(this.#home).then(() => this.#lock.retire());
     removed.catch(() => undefined);
     if (!this.#options.signal?.aborted) return await removed;
-    await Promise.race([removed, delay(PATIENCE, undefined, { ref: false })]);
+    await Promise.race([removed, delay(REMOVAL_TIMEOUT, undefined, { ref: false })]);
   }
 
   get #parent(): string | undefined {

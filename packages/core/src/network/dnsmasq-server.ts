@@ -27,7 +27,7 @@ const START = 'trap "" XFSZ; ulimit -f 16384; exec dnsmasq "$@"';
 const NET_ADMIN = 12;
 
 /** How long dnsmasq may take to act on a signal or a release, in milliseconds. It takes about ten. */
-const PATIENCE = 2000;
+const RESPONSE_TIMEOUT = 2000;
 
 export interface DnsmasqServerOptions {
   /** The network's own folder. */
@@ -149,7 +149,7 @@ export class DnsmasqServer {
   async #release(config: NetworkConfig, leases: readonly Lease[], ended: (lease: Lease) => boolean): Promise<boolean> {
     const [gateway = ""] = config.ipv4.address.split("/");
     const watcher = watch(this.#file("leases"));
-    const signal = AbortSignal.timeout(PATIENCE);
+    const signal = AbortSignal.timeout(RESPONSE_TIMEOUT);
     try {
       await sendDhcpReleases(leases, gateway);
       for (;;) {
@@ -196,7 +196,7 @@ export class DnsmasqServer {
 async function end(identity: ProcessIdentity): Promise<void> {
   await signalProcess(identity, "SIGTERM");
   try {
-    await waitForEnd(identity, { timeout: PATIENCE });
+    await waitForEnd(identity, { timeout: RESPONSE_TIMEOUT });
   } catch (error) {
     if (!isInstanceError(error, "ERR_TIMEOUT")) throw error;
     await signalProcess(identity, "SIGKILL");

@@ -39,8 +39,8 @@ export class LeftGroup {
   /** Whether the group goes on. Members that have joined since the last look become known. */
   isAlive(): boolean {
     const now = this.#look();
-    const goesOn = [...this.#members].some((member) => now.has(member));
-    this.#members = goesOn || (this.#members.size > 0 && this.#isOwn) ? now : new Set();
+    const continues = [...this.#members].some((member) => now.has(member));
+    this.#members = continues || (this.#members.size > 0 && this.#isOwn) ? now : new Set();
     return this.#members.size > 0;
   }
 

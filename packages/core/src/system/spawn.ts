@@ -49,8 +49,8 @@ export type Spawn = (
  * this process died before that call, the child has another parent by then, and `argv` does not run.
  */
 export function dyingWithUs(argv: readonly string[]): [tool: string, ...args: string[]] {
-  const orNotAtAll = ["sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', String(process.pid)];
-  return ["setpriv", "--pdeathsig=KILL", "--", ...orNotAtAll, ...argv];
+  const ifParentLives = ["sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', String(process.pid)];
+  return ["setpriv", "--pdeathsig=KILL", "--", ...ifParentLives, ...argv];
 }
 
 /**

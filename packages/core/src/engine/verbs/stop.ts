@@ -11,7 +11,7 @@ import { isStopUnderWay, killWithoutLock, markStop } from "../stop-mark.ts";
  * Milliseconds past its deadline in which a stop may still begin: a stop that began at the last moment is undone in
  * order, and one that is going to kill still does.
  */
-const PATIENCE = 800;
+const BEGIN_GRACE = 800;
 
 /** Stops an instance. The stop goes on when the caller stops waiting. */
 export async function stop(instance: ManagedInstance, options: StopOptions = {}): Promise<void> {
@@ -37,13 +37,13 @@ async function stopInBackground(
   });
   const turn = new Deadline({
     action: `waiting for other calls before the stop of instance "${instance.name}"`,
-    timeout: mode === "kill" ? Number.POSITIVE_INFINITY : mode === "ask" ? timeout : timeout + PATIENCE,
+    timeout: mode === "kill" ? Number.POSITIVE_INFINITY : mode === "ask" ? timeout : timeout + BEGIN_GRACE,
     signal: closing,
     hint: "another call, here or in another process, is working on it",
   });
   try {
     const begin = beginStop(instance, mode, turn.signal, mark);
-    const begun = await abortableWithin(begin, turn.signal, PATIENCE).catch((error) => {
+    const begun = await abortableWithin(begin, turn.signal, BEGIN_GRACE).catch((error) => {
       // The stop may still begin, without a caller that waits for the end.
       const late = begin.then(async (stop) => stop && giveUp(instance, stop, error));
       track(instance.engine, late).catch(() => undefined);

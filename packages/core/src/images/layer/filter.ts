@@ -7,7 +7,7 @@ import { LayerTree, type LayerTreeOptions, type Unfinished } from "./layer-tree.
 import type { LayerLimits } from "./limits.ts";
 import { below, childOf, type FolderNode } from "./nodes.ts";
 import { imagePath, linkPath } from "./path.ts";
-import { type Ground, type Reached, walk } from "./walk.ts";
+import { type Reached, type WalkContext, walk } from "./walk.ts";
 import { hiddenBy, isOfAufs, isOpaqueMark, isWhiteout } from "./whiteout-name.ts";
 import { Whiteouts } from "./whiteouts.ts";
 import { keptXattrs } from "./xattr.ts";
@@ -48,7 +48,7 @@ export class LayerFilter implements TarSink {
   readonly #tree: LayerTree;
   readonly #whiteouts: Whiteouts;
   readonly #budget: LayerBudget;
-  readonly #ground: Ground;
+  readonly #context: WalkContext;
   /** The resolved folder of the last name: the next name is mostly in the same. */
   #resolved: { readonly name: string; readonly version: number; readonly folder: Destination } | undefined;
   #devices = 0;
@@ -63,7 +63,7 @@ export class LayerFilter implements TarSink {
     this.#budget = new LayerBudget(options.image, options.limits);
     this.#whiteouts = new Whiteouts(options.lower);
     this.#tree = new LayerTree(options, this.#budget);
-    this.#ground = {
+    this.#context = {
       root: this.#tree.root,
       lower: options.lower,
       whiteouts: this.#whiteouts,
@@ -149,7 +149,7 @@ export class LayerFilter implements TarSink {
   #link(at: Destination, base: string, entry: TarEntry): void {
     const parts = linkPath(this.#options.image, entry.name, entry.target);
     const last = parts.pop() as string;
-    const { reached } = walk(this.#ground, entry.name, parts, "link");
+    const { reached } = walk(this.#context, entry.name, parts, "link");
     const node = childOf(reached?.folder, last);
     const link = { ...entry, target: node?.place ?? "", xattrs: NONE };
     if (node !== undefined && node === childOf(at.folder, base)) this.#refuse(entry.name, "is a hard link to itself");
@@ -192,7 +192,7 @@ export class LayerFilter implements TarSink {
     if (isOfAufs(base) && !content) return;
     const hidden = content ? undefined : hiddenBy(base);
     if (hidden === undefined && !content) this.#refuse(name, "is a whiteout of nothing");
-    const { reached, detour } = walk(this.#ground, name, parts, "hide");
+    const { reached, detour } = walk(this.#context, name, parts, "hide");
     this.#detours ||= detour;
     if (this.#detours) this.#resolved = undefined;
     if (reached === undefined) return;
@@ -207,7 +207,7 @@ export class LayerFilter implements TarSink {
     const key = parts.join("/");
     const known = this.#resolved;
     if (known?.name === key && known.version === this.#version()) return known.folder;
-    const { reached, detour } = walk(this.#ground, name, parts, "make");
+    const { reached, detour } = walk(this.#context, name, parts, "make");
     this.#detours ||= detour;
     // What is to be made is there.
     const folder = reached as Destination;

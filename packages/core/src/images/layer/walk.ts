@@ -23,7 +23,7 @@ export interface Reached {
 export type Purpose = "make" | "link" | "hide";
 
 /** The part of the filter that a walk needs. */
-export interface Ground {
+export interface WalkContext {
   readonly root: FolderNode;
   readonly lower: LowerLayers;
   readonly whiteouts: Whiteouts;
@@ -43,18 +43,18 @@ interface Step extends Reached {
  * leave it, and an absolute link starts from it. Returns nothing if the folder does not exist and is not to be made.
  */
 export function walk(
-  ground: Ground,
+  context: WalkContext,
   name: string,
   parts: readonly string[],
   purpose: Purpose,
 ): { readonly reached: Reached | undefined; readonly detour: boolean } {
-  const { lower, whiteouts, budget } = ground;
-  const root = { names: [], path: "", folder: ground.root, bytes: -1, concealed: whiteouts.isOpaque("") };
+  const { lower, whiteouts, budget } = context;
+  const root = { names: [], path: "", folder: context.root, bytes: -1, concealed: whiteouts.isOpaque("") };
   let stack: [Step, ...Step[]] = [root];
   let symlinks = 0;
   const todo = [...parts].reverse();
   const follow = (target: string) => {
-    if (++symlinks > MAX_SYMLINKS) ground.refuse(name, "goes through too many symlinks");
+    if (++symlinks > MAX_SYMLINKS) context.refuse(name, "goes through too many symlinks");
     budget.follow(name, target);
     if (target.startsWith("/")) stack = [root];
     todo.push(...target.split("/").reverse());
@@ -76,7 +76,7 @@ export function walk(
     }
     if (node !== undefined && node.kind !== "directory") {
       if (purpose !== "make") return { reached: undefined, detour: symlinks > 0 };
-      ground.refuse(name, `lies beneath ${shown(path)}, which is not a folder`);
+      context.refuse(name, `lies beneath ${shown(path)}, which is not a folder`);
     }
     const hidden = at.concealed || whiteouts.hides(path);
     const names = [...at.names, part];
@@ -87,7 +87,7 @@ export function walk(
         follow(symlinkTarget(found));
         continue;
       }
-      if (purpose === "make") folder = ground.imply(at.folder as FolderNode, part, path, found, name);
+      if (purpose === "make") folder = context.imply(at.folder as FolderNode, part, path, found, name);
       else if (found?.kind !== "directory") return { reached: undefined, detour: symlinks > 0 };
     }
     stack.push({ names, path, folder, bytes, concealed: hidden || whiteouts.isOpaque(path) });

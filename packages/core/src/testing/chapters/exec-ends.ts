@@ -8,7 +8,7 @@ import { isGone } from "../kit/inside.ts";
 const SIZE = { columns: 80, rows: 24 };
 
 /** Milliseconds: much more than the grace of a run, and much less than the deadline of a test. */
-const SOON = 3000;
+const END_DEADLINE = 3000;
 
 /** Chapter: the end of programs inside, and of everything that they started. */
 export function describeExecEnds(fixture: Fixture): void {
@@ -78,7 +78,7 @@ export function describeExecEnds(fixture: Fixture): void {
     it("is not needed for its output to end: a stream that it closes ends at once", async (instance) => {
       await using process = await instance.exec(["sh", "-c", "echo out; exec sleep 1000 >/dev/null"]);
       process.stdout.resume();
-      await within(Math.min(SOON, fixture.deadline), "the end of stdout", once(process.stdout, "end"));
+      await within(Math.min(END_DEADLINE, fixture.deadline), "the end of stdout", once(process.stdout, "end"));
       assert.equal(await Promise.race([process.exit, Promise.resolve("under way")]), "under way");
     });
     fixture.it(
@@ -96,7 +96,7 @@ export function describeExecEnds(fixture: Fixture): void {
         await instance.freeze();
         abort.abort(reason);
         try {
-          await within(Math.min(SOON, fixture.deadline), "the rejection", rejectsExactly(run, reason));
+          await within(Math.min(END_DEADLINE, fixture.deadline), "the rejection", rejectsExactly(run, reason));
         } finally {
           await instance.unfreeze();
         }
