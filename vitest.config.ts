@@ -6,7 +6,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: ["@pileus/source"] } },
   test: {
-    // Not a measure of speed: a machine may be slow, and what hangs is what a limit finds.
+    // The limit finds tests that hang. It does not measure speed, because a machine may be slow.
     testTimeout: 30_000,
     projects: [
       {

@@ -8,7 +8,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: ["@pileus/source"] } },
   test: {
-    // Not a measure of speed, as in vitest.config.ts: code that counts its mutants is slower besides.
+    // As in vitest.config.ts. In addition, code that counts its mutants is slower.
     testTimeout: 30_000,
     include: tests,
     exclude: ["**/*.{conformance,root}.test.ts"],

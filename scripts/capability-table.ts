@@ -8,7 +8,7 @@ import { qemu } from "@pileus/qemu";
 const BEGIN = "<!-- capabilities -->";
 const END = "<!-- /capabilities -->";
 
-/** Which driver has which capability, asked of the drivers. */
+/** Which driver has which capability, as the drivers declare. */
 function renderTable(): string {
   const drivers = [lxc(), oci(), qemu(), fake()];
   const rows = CAPABILITIES.map((capability) => {

@@ -1,7 +1,7 @@
 /**
- * Compiles every `ts` block of the README files and of docs/, each as a module of its own that stands in
- * examples/test/. A block that is no whole program says so in its fence and is left alone: `ts sketch` is to come, `ts
- * excerpt` is a part.
+ * Compiles every `ts` block of the README files and of docs/, each as a module of its own in examples/test/. A block
+ * that is not a whole program says so in its fence and is skipped: `ts sketch` shows a future interface, `ts excerpt` a
+ * part of a program.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ function documents(): readonly string[] {
   );
 }
 
-/** The blocks, by the path of a file that is not there. Empty lines before each keep the document's line numbers. */
+/** The blocks, by the path of a file that does not exist. Empty lines before each keep the document's line numbers. */
 function blocks(): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const document of documents()) {
@@ -47,7 +47,7 @@ const { fileExists, readFile } = host;
 host.fileExists = (file) => modules.has(file) || fileExists(file);
 host.readFile = (file) => modules.get(file) ?? readFile(file);
 const program = ts.createProgram([...modules.keys()], options, host);
-// Of the blocks alone: `tsc` has been over the rest.
+// Only of the blocks: `tsc` has checked the rest.
 const errors = [...modules.keys()].flatMap((file) => {
   const source = program.getSourceFile(file);
   return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];

@@ -1,7 +1,7 @@
 /**
- * Reads the declarations that are published (`dist/`, made by `tsc -b`), as an editor of a caller does: every key of a
- * configuration or of options has a comment to hover over, and a typical mistake gets an error that fits on a screen
- * and names the key, with the near one where there is one.
+ * Reads the declarations that are published (`dist/`, made by `tsc -b`), as an editor of a caller does. Every key of a
+ * configuration or of options has a comment to show, and a typical mistake gets an error that fits on a screen and
+ * names the key, and the nearest known key if there is one.
  */
 import { join } from "node:path";
 import ts from "typescript";

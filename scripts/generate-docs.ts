@@ -5,7 +5,7 @@ import { renderErrors } from "./error-table.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** The documents that are made from code, by their path from the root. A further one is one more line here. */
+/** The documents that are generated from code, by their path from the root. To generate another, add a line. */
 export const DOCUMENTS: Readonly<Record<string, () => Promise<string>>> = {
   "docs/errors.md": renderErrors,
   "docs/capabilities.md": renderCapabilities,

@@ -10,6 +10,6 @@ say(`downloads and state: ${cacheFolder()}`);
 restoreForwardingAtExit();
 const missing = await installPackages(say);
 await prepareWorkspace(say);
-if (missing.length > 0) say(`going on without ${missing.join(", ")}: what needs them will say so`);
+if (missing.length > 0) say(`continuing without ${missing.join(", ")}: steps that need them will say so`);
 
 process.exitCode = (await runSource(["examples/quickstart/main.ts"])) ? 0 : 1;

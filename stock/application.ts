@@ -8,13 +8,13 @@ import { checkout } from "../scripts/setup/folders.mjs";
 import { debianTar } from "../test-support/debian.ts";
 import type { Suite } from "./suites.ts";
 
-/** Where everything lies inside. */
+/** The folder of everything inside. */
 export const INSIDE = "/opt/pileus";
 
 /** The folders whose sources run inside, with all that they import by relative paths. */
 const FOLDERS = ["stock/checks", "stock/inside"];
-/** What those import of the sources of a package: inside, the package as it is installed. */
-const STAND_INS: Readonly<Record<string, string>> = {
+/** Replacements for the sources of packages that those files import: inside, the packages are installed. */
+const REPLACEMENTS: Readonly<Record<string, string>> = {
   "packages/lxc/src/index.js": 'export * from "@pileus/lxc";',
   "packages/oci/src/index.js": 'export * from "@pileus/oci";',
   "packages/oci/test/support/build-image.js": `export const buildImage = async () => ({ source: "oci:${INSIDE}/oci/layout:bb" });`,
@@ -64,7 +64,7 @@ async function installTarballs(app: string): Promise<void> {
   await spawn(["npm", "install", "--no-audit", "--no-fund", "--no-save", ...files], { cwd: app, env });
 }
 
-/** Node 20 runs no TypeScript, and no `await using`. */
+/** Translates the checks, because Node 20 runs neither TypeScript nor `await using`. */
 function translate(app: string): void {
   const compilerOptions: ts.CompilerOptions = {
     module: ts.ModuleKind.ESNext,
@@ -74,13 +74,13 @@ function translate(app: string): void {
   };
   const sources = FOLDERS.flatMap((folder) => readdirSync(join(checkout, folder)).map((name) => join(folder, name)));
   const known = new Set(sources);
-  // It grows while it is gone through.
+  // The set grows while the loop runs.
   for (const source of known) {
     const target = source.replace(/\.ts$/, ".js");
-    const standIn = STAND_INS[target];
+    const replacement = REPLACEMENTS[target];
     const text = readFileSync(join(checkout, source), "utf8");
-    put(join(app, target), standIn ?? ts.transpileModule(text, { compilerOptions }).outputText);
-    if (standIn !== undefined) continue;
+    put(join(app, target), replacement ?? ts.transpileModule(text, { compilerOptions }).outputText);
+    if (replacement !== undefined) continue;
     for (const { fileName } of ts.preProcessFile(text).importedFiles)
       if (fileName.startsWith(".")) known.add(join(dirname(source), fileName));
   }

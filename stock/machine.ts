@@ -16,7 +16,7 @@ const BOOT_TIME = 900_000;
 
 export interface OpenOptions {
   readonly say: (line: string) => void;
-  /** Ends what the host does; not its removal. */
+  /** Aborts the work on the host, but not its removal. */
   readonly signal: AbortSignal;
 }
 
@@ -73,7 +73,7 @@ async function ensureImage(root: string, cache: string, suite: Suite, { say, sig
   return await host.images.import({ type: "debian", suite: name, packages }, { aliases: [name], signal });
 }
 
-/** The store would take an image of the same packages for the one that is asked for. */
+/** Removes older images of the same packages: otherwise the import would return one of them. */
 async function retire(images: Images, stale: readonly Image[]): Promise<void> {
   for (const { fingerprint } of stale) await images.delete(fingerprint);
 }
@@ -103,7 +103,7 @@ export async function reboot(machine: Machine, signal: AbortSignal): Promise<voi
   await machine.run(["systemd-run", "--on-active=1", "systemctl", "reboot"], { check: true });
   for (const end = performance.now() + BOOT_TIME; ; ) {
     await sleep(2000, undefined, { signal });
-    // The agent is away in between, so a call may fail at any point.
+    // The agent is not reachable in between, so a call may fail at any point.
     const now = await machine.run(bootId, { timeout: 30_000 }).catch(() => undefined);
     if (now !== undefined && !now.failed && now.stdout !== before) break;
     if (performance.now() > end) throw new Error(`the machine is not back after ${BOOT_TIME / 1000} s`);
@@ -111,7 +111,7 @@ export async function reboot(machine: Machine, signal: AbortSignal): Promise<voi
   await untilBooted(machine, signal);
 }
 
-/** Waits until all services have started. Some may have failed: that is for the checks to say. */
+/** Waits until all services have started. Some may have failed; the checks find that out. */
 async function untilBooted(machine: Machine, signal: AbortSignal): Promise<void> {
   await machine.run(["systemctl", "is-system-running", "--wait"], { timeout: BOOT_TIME, signal });
 }

@@ -4,7 +4,7 @@
  *
  *   stock/main.ts [--suite NAME]… [--step NAME]… [--keep] [--report FILE]
  *
- * `--step` runs these steps alone. `--keep` leaves the machine running, and uses the one that is there: only the checks
+ * `--step` runs these steps alone. `--keep` leaves the machine running, and uses one that already runs: only the checks
  * and the built packages are brought up to date in it. An interrupt removes what was made and ends with 130.
  */
 import { writeFileSync } from "node:fs";

@@ -10,7 +10,7 @@ export interface Result {
   readonly error?: string | undefined;
 }
 
-/** What was checked so far. Each result is also told at once. */
+/** The results so far. Each is also printed at once. */
 export class Results {
   readonly all: Result[] = [];
   readonly say: (line: string) => void;

@@ -13,7 +13,7 @@ const STEP_TIME = 120_000;
 
 export interface RunOptions {
   readonly steps: readonly string[];
-  /** Leaves the machine running, and uses the one that is there. */
+  /** Leaves the machine running, and uses one that already runs. */
   readonly keep: boolean;
   readonly signal: AbortSignal;
 }
@@ -41,7 +41,7 @@ export async function runSuite(suite: Suite, results: Results, { steps, keep, si
       if (!keep) await timed("remove", () => host.remove());
     }
   } catch {
-    // It is recorded, and the next suite may fare better.
+    // The failure is recorded, and the next suite still runs.
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -85,7 +85,7 @@ async function runStep({ machine, suite, step, factor, results, signal }: StepCo
   if (!(end instanceof Error) && told.length > 0 && end.failed === told.includes(false)) return;
   const error =
     end instanceof Error ? end.message : `it ended with ${JSON.stringify(end.exit)} after ${told.length} checks`;
-  results.add({ ...about, check: "comes to its end", ok: false, ms: performance.now() - start, error });
+  results.add({ ...about, check: "ends with its last check", ok: false, ms: performance.now() - start, error });
 }
 
 function nodeOf({ ownNode }: Suite): string {

@@ -11,7 +11,7 @@ export interface Suite {
 /** `reboot` boots the host again; every other step is a file of `checks/`, without its extension. */
 export type Step = "reboot" | (string & {});
 
-/** What somebody installs on a plain Debian server to use Pileus, and what such a server has anyway. */
+/** The packages that a plain Debian server needs for Pileus, and those that such a server has anyway. */
 const PACKAGES = [
   ...["systemd-sysv", "dbus", "udev", "kmod", "libpam-systemd", "procps", "iproute2", "systemd-resolved"],
   ...["linux-image-cloud-amd64", "apparmor", "ca-certificates", "libstdc++6"],
@@ -20,7 +20,7 @@ const PACKAGES = [
 ];
 
 /**
- * The steps in the order of their worth. Both suites together must fit into a run of continuous integration. `kit-lxc`
+ * The steps in the order of importance. Both suites together must fit into a run of continuous integration. `kit-lxc`
  * and `kit-oci` are for a run by hand: emulated, the parser of AppArmor takes seconds for each start and each stop.
  */
 export const SUITES: readonly Suite[] = [

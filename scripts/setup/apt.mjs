@@ -18,8 +18,8 @@ export function missingPackages() {
 /** Why packages cannot be installed here, or undefined when they can. */
 export function aptObstacle() {
   if (process.platform !== "linux") return `this is ${process.platform}, and Pileus runs instances on Linux alone`;
-  if (!present("apt-get")) return "this is no Debian or Ubuntu (no apt-get)";
-  if (process.getuid?.() !== 0) return "this is not root";
+  if (!present("apt-get")) return "this is not Debian or Ubuntu (no apt-get)";
+  if (process.getuid?.() !== 0) return "this process is not root";
   return undefined;
 }
 

@@ -14,11 +14,11 @@ describe("after a reboot of the host", () => {
     await removeAll();
   });
 
-  it("instances are stopped, and nobody asked them to", async () => {
+  it("instances are stopped, and no call requested it", async () => {
     for (const driver of DRIVERS) {
       const { state, exit } = await (await host.get(nameOf(driver))).inspect();
       assert.equal(state, "stopped");
-      // `program` where its monitor could still tell how it ended.
+      // `program` if its monitor could still record how it ended.
       assert.match(exit?.reason ?? "", /^(lost|program)$/);
     }
   });

@@ -35,7 +35,7 @@ for (const driver of DRIVERS)
       await instance.stop({ mode: "kill" });
       assert.deepEqual(apparmorTraces(name), []);
     });
-    it("takes a profile that is loaded where the parser is missing", async () => {
+    it("uses a loaded profile if the parser is missing", async () => {
       renameSync(PARSER, `${PARSER}.away`);
       try {
         assert.deepEqual((await host.doctor()).drivers[driver]?.missing, []);
@@ -47,7 +47,7 @@ for (const driver of DRIVERS)
         renameSync(`${PARSER}.away`, PARSER);
       }
     });
-    it("refuses to start what it cannot confine, with what to do, and doctor() says so", async () => {
+    it("refuses to start a container that it cannot confine and names the fix, and doctor() reports it", async () => {
       renameSync(PARSER, `${PARSER}.away`);
       writeFileSync("/sys/kernel/security/apparmor/.remove", PROFILE);
       try {

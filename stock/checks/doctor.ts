@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { open, sh } from "../inside/host.ts";
 
 describe("doctor() on a host that was booted just now", () => {
-  it("finds all that containers and networks need, with overlay as a module that is not loaded", async () => {
+  it("finds everything that containers and networks need, with overlay as a module that is not loaded", async () => {
     // The initramfs that boots this machine has loaded it; that of Debian would not have.
     sh("modprobe -r overlay");
     await using host = await open();

@@ -1,6 +1,6 @@
 import { it } from "node:test";
 import { runApplication } from "../inside/application.ts";
 
-it("instances run, and are left so for the reboot", async () => {
+it("instances run, and keep running until the reboot", async () => {
   (await runApplication()).kill();
 });

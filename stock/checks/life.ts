@@ -32,7 +32,7 @@ for (const driver of DRIVERS)
       await host[Symbol.asyncDispose]();
     });
 
-    it("begins with limits and a nic, and gets ready", async () => {
+    it("starts with limits and a nic, and becomes ready", async () => {
       await image(host.images, driver);
       instance = await host.create(config(driver, name));
       await instance.start();
@@ -42,7 +42,7 @@ for (const driver of DRIVERS)
       const { stdout, stderr, exit } = await instance.run(["sh", "-c", "cat; echo err >&2; exit 5"], { input: "in" });
       assert.deepEqual([stdout, stderr, exit], ["in", "err\n", { kind: "exited", code: 5 }]);
     });
-    it("takes a folder and gives it back", async () => {
+    it("receives a folder and returns it unchanged", async () => {
       const folder = mkdtempSync("/tmp/life-");
       try {
         mkdirSync(join(folder, "a/b"), { recursive: true });
@@ -54,7 +54,7 @@ for (const driver of DRIVERS)
         rmSync(folder, { recursive: true });
       }
     });
-    it("has the limits in its cgroup, and they bite", async () => {
+    it("has the limits in its cgroup, and they are enforced", async () => {
       const values = cgroupValues(name, ["memory.max", "cpu.max", "pids.max"]);
       assert.deepEqual(values, ["67108864", "50000 100000", "60"]);
       const { exit, oom } = await instance.run(["tail", "-c", "200000000", "/dev/zero"], { timeout });
@@ -74,7 +74,7 @@ for (const driver of DRIVERS)
       assert.ok(labels.length >= 2);
       for (const label of labels) assert.match(label, /^lxc-.*\(enforce\)$/m);
     });
-    it("freezes and goes on", async () => {
+    it("freezes and thaws", async () => {
       await instance.freeze();
       assert.match(cgroupValues(name, ["cgroup.events"]).join(), /frozen 1/);
       await instance.unfreeze();

@@ -21,7 +21,7 @@ describe("the application as a systemd service with the defaults of systemd", ()
     await runUnit("systemctl restart application");
     await assertAllAlive();
   });
-  it("leaves them running when systemd itself is reloaded and executed anew", async () => {
+  it("leaves them running when systemd itself is reloaded and re-executed", async () => {
     sh("systemctl daemon-reload && systemctl daemon-reexec");
     await assertAllAlive();
   });
@@ -40,7 +40,7 @@ describe("the application as a systemd service with the defaults of systemd", ()
     sh("systemctl restart systemd-networkd systemd-resolved");
     await assertAllAlive();
   });
-  it("says that a network is down when nftables has dropped its rules, and raises it again", async () => {
+  it("reports a network as down when nftables has dropped its rules, and raises it again", async () => {
     // The file of Debian begins with `flush ruleset`.
     sh("systemctl restart nftables");
     const whole = () => sh("nft list tables").includes(NETWORK.name);

@@ -5,7 +5,7 @@ import { apparmorLabels, apparmorTraces, debianImage, FACTOR, open, ROOT, sh } f
 
 const timeout = 120_000 * FACTOR;
 
-/** The kernel lets nobody but its own root mount these; the units fail in every unprivileged container. */
+/** Only root of the host may mount these; the units fail in every unprivileged container. */
 const FAIL_ANYWHERE = ["sys-kernel-config.mount", "sys-kernel-debug.mount"];
 
 for (const privileged of [false, true])

@@ -4,7 +4,7 @@ import { cgroupValues, DRIVERS, FACTOR, NETWORK, open } from "./host.ts";
 
 const timeout = 30_000 * FACTOR;
 
-/** Opens the host anew, and asserts that everything of the application lives: instances, limits, network, DNS. */
+/** Opens the host anew, and asserts that everything of the application runs: instances, limits, network, DNS. */
 export async function assertAllAlive(): Promise<void> {
   await using host = await open();
   for (const driver of DRIVERS) {

@@ -9,7 +9,7 @@ import { makeBusyboxRootfs } from "@pileus/core/testing";
 import { lxc } from "@pileus/lxc";
 import { oci } from "@pileus/oci";
 
-/** Where this is run: the folder of the application. */
+/** The folder of the application. */
 const APPLICATION = new URL("../../", import.meta.url).pathname;
 export const ROOT = "/var/lib/pileus";
 export const NETWORK = { name: "app0" };
@@ -52,10 +52,10 @@ export function config(driver: "lxc" | "oci", name: string) {
   };
 }
 
-/** Waits for what gives no event. */
+/** Waits for a condition for which there is no event. */
 export async function until(what: string, isSo: () => boolean): Promise<void> {
   for (const end = performance.now() + 60_000 * FACTOR; !isSo(); await sleep(200))
-    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
+    if (performance.now() > end) throw new Error(`timed out while waiting until ${what}`);
 }
 
 /** Runs a shell command of this host; its output, or an error with it. */

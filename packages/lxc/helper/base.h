@@ -74,7 +74,7 @@ static const struct {
   {40, "ELOOP"}, {80, "ELIBBAD"},
 };
 
-static void complain(const char *program, const char *what, const char *which, long error) {
+static void print_error(const char *program, const char *what, const char *which, long error) {
   char line[512], digits[12];
   u64 at = 0, n = 0;
   const char *why = "error ";
@@ -93,8 +93,8 @@ static void complain(const char *program, const char *what, const char *which, l
   call(SYS_write, 2, line, at, 0);
 }
 
-/* The defaults of every program, whatever started it: no signal ignored or blocked, umask 022. */
-static void refresh(void) {
+/* Sets what every program begins with, whatever started it: no signal is ignored or blocked, the umask is 022. */
+static void set_defaults(void) {
   u64 none = 0, action[4] = {0, 0, 0, 0};
   for (int s = 1; s <= 64; s++) call(SYS_rt_sigaction, s, action, 0, 8);
   call(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
@@ -102,8 +102,8 @@ static void refresh(void) {
 }
 
 /*
- * Whether a file is a program for another architecture, or a broken program: a shell would run it as a script. A user
- * who may not read the file may not have a shell read it either.
+ * Whether a file is a program for another architecture, or a broken program: a shell would run it as a script. Returns
+ * true if the user may not read the file, because a shell could not read it either.
  */
 static int is_binary(const char *path) {
   char head[4] = {0, 0, 0, 0};
@@ -118,8 +118,8 @@ static int is_binary(const char *path) {
 static char *shell_argv[MAX_SHELL_ARGUMENTS];
 
 /*
- * Executes one file as execvp(3) does: a text file of unknown format is run by the shell. Without a shell, the first
- * error stands.
+ * Executes one file as execvp(3) does: the shell runs a text file of unknown format. If there is no shell, returns the
+ * first error.
  */
 static long execute_file(const char *path, char **argv, char **envp) {
   long error = -call(SYS_execve, path, argv, envp, 0);

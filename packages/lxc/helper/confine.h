@@ -1,7 +1,7 @@
 /*
- * What a program in a container may do: the last step before each, whether PID 1 or one of an exec, so that all of them
- * end up with the same rights. liblxc could do this, too, but it compiles the filter anew for each program, which takes
- * longer than all the rest of an exec.
+ * Limits what a program in a container may do. This is the last step before each program, whether PID 1 or one of an
+ * exec, so that all have the same rights. liblxc could do this, too, but it compiles the filter anew for each program,
+ * which takes longer than the rest of an exec.
  */
 
 enum { EINVAL = 22, PR_CAPBSET_DROP = 24, SECCOMP_SET_MODE_FILTER = 1, CAPABILITY_VERSION_3 = 0x20080522, CAP_KILL = 5 };
@@ -14,19 +14,19 @@ struct confinement {
   u32 keep[2];
   /* Zero: no filter of system calls. */
   u32 instructions;
-  /* Only PID 1 obeys it. 1: /proc/sys/net becomes read-only, once liblxc has written the container's settings there. */
+  /* Only for PID 1. 1: makes /proc/sys/net read-only, after liblxc has written the container's settings there. */
   u32 sealed;
 };
 
 /*
- * Takes capabilities out of the bounding set for good, and loads the filter. The process keeps its own capabilities: it
- * needs them to load the filter, and to become a user.
+ * Removes capabilities from the bounding set, and loads the filter. The process keeps its own capabilities: it needs
+ * them to load the filter, and to become a user.
  */
 static long confine(const struct confinement *c, const u64 *filter) {
   for (u32 n = 0; n < 64; n++) {
     if (c->keep[n / 32] >> (n % 32) & 1) continue;
     long error = -call(SYS_prctl, PR_CAPBSET_DROP, n, 0, 0);
-    /* The kernel knows neither this one nor the next ones. */
+    /* The kernel has neither this capability nor the next ones. */
     if (error == EINVAL) break;
     if (error) return error;
   }
@@ -39,8 +39,8 @@ static long confine(const struct confinement *c, const u64 *filter) {
 }
 
 /*
- * Gives up the process's own capabilities except those that it keeps. The ambient set ends with the inheritable one:
- * capabilities(7).
+ * Gives up the process's own capabilities except those that it keeps. Clearing the inheritable set also clears the
+ * ambient set: capabilities(7).
  */
 static long reduce(const struct confinement *c, u32 besides) {
   u32 header[2] = {CAPABILITY_VERSION_3, 0};

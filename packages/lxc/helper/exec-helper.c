@@ -4,7 +4,7 @@
  * with 143" from "killed by 15".
  *
  * One static executable without a libc, which the container gets as a sealed descriptor. It needs nothing inside except
- * /proc, and /dev/pts for a terminal. It gives itself exactly the rights of the container, and trusts what the host sends
+ * /proc, and /dev/pts for a terminal. It limits itself to the rights of the container, and trusts what the host sends
  * over CONTROL.
  *
  * Protocol, all numbers 32 bits, little-endian:
@@ -85,14 +85,14 @@ static int receive_streams(void) {
   return 1;
 }
 
-static void tell(u32 kind, u32 value) {
+static void send_frame(u32 kind, u32 value) {
   u32 frame[2] = {kind, value};
   call(SYS_write, CONTROL, frame, sizeof frame, 0);
 }
 
 /* In the child: executes the program, or reports the reason of the failure on stderr and in `status`. */
 static void become(const struct request *r, const u32 *groups, const char *cwd, char **argv, char **envp, int terminal, int status) {
-  refresh();
+  set_defaults();
   call(SYS_setsid, 0, 0, 0, 0);
   if (terminal >= 0) {
     call(SYS_ioctl, terminal, TIOCSCTTY, 0, 0);
@@ -114,7 +114,7 @@ static void become(const struct request *r, const u32 *groups, const char *cwd, 
     error = execute(argv, envp);
     if (error == ENOENT) code = 127;
   }
-  complain("exec", what, which, error);
+  print_error("exec", what, which, error);
   call(SYS_write, status, &code, sizeof code, 0);
   leave((int)code);
 }
@@ -217,7 +217,7 @@ static void serve(int pid, int children, int master) {
       if (!ended && has_ended(pid, &result)) {
         ended = 1;
         if (doomed) sweep();
-        tell(ENDED, (u32)result);
+        send_frame(ENDED, (u32)result);
       }
       if (ended && (doomed || !has_group(pid))) return;
     }
@@ -264,16 +264,16 @@ __attribute__((used, noreturn)) void run(void) {
 
   long refused = confine(&r->confinement, filter);
   if (refused) {
-    complain("exec", "cannot confine", argv[0], refused);
-    tell(FAILED, 126);
+    print_error("exec", "cannot confine", argv[0], refused);
+    send_frame(FAILED, 126);
     leave(126);
   }
   int master = -1, slave = -1, status[2];
   if (r->flags & FLAG_TERMINAL) {
     master = open_terminal(r->columns, r->rows, r->uid, &slave);
     if (master < 0) {
-      complain("exec", "cannot open a terminal for", argv[0], -master);
-      tell(FAILED, 126);
+      print_error("exec", "cannot open a terminal for", argv[0], -master);
+      send_frame(FAILED, 126);
       leave(126);
     }
   }
@@ -282,11 +282,11 @@ __attribute__((used, noreturn)) void run(void) {
   if (children < 0) leave(126);
   int pid = (int)call(SYS_clone, SIGCHLD, 0, 0, 0);
   if (pid == 0) become(r, groups, cwd, argv, envp, slave, status[1]);
-  /* It may have to kill a program of another user. If this fails, it keeps what it had. */
+  /* It keeps CAP_KILL, because it may have to kill a program of another user. If this fails, it keeps all of them. */
   reduce(&r->confinement, 1u << CAP_KILL);
   if (pid < 0) {
-    complain("exec", "cannot start", argv[0], -pid);
-    tell(FAILED, 126);
+    print_error("exec", "cannot start", argv[0], -pid);
+    send_frame(FAILED, 126);
     leave(126);
   }
   call(SYS_close, status[1], 0, 0, 0);
@@ -302,11 +302,11 @@ __attribute__((used, noreturn)) void run(void) {
   if (read_all(status[0], &failure, sizeof failure)) {
     if (master >= 0) output.from = master, output.to = 1, drain(&output, master);
     call(SYS_wait4, pid, 0, 0, 0);
-    tell(FAILED, failure);
+    send_frame(FAILED, failure);
     leave((int)failure);
   }
   call(SYS_close, status[0], 0, 0, 0);
-  tell(STARTED, (u32)pid);
+  send_frame(STARTED, (u32)pid);
   serve(pid, (int)children, master);
   /* PID 1 may not reap it. */
   call(SYS_wait4, pid, 0, WNOHANG | WALL, 0);

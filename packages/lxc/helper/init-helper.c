@@ -4,9 +4,9 @@
  * reports a failure to the process that starts the container. It searches PATH as execvp(3) does, after the switch, so
  * that a program is looked up with the rights of its user.
  *
- * argv: own path, path of a FIFO, uid, gid, groups joined by commas, role, program and its arguments. Its own file ends
- * with a confinement (confine.h), its instructions, and the length of both. It writes nothing to the FIFO when the
- * program runs, else the failed step and the error: two numbers of 32 bits, little-endian.
+ * argv: own path, path of a FIFO, uid, gid, groups joined by commas, role, program and its arguments. The helper's file
+ * ends with a confinement (confine.h), its instructions, and the length of both. If the program cannot be executed, the
+ * helper writes the failed step and the error to the FIFO: two numbers of 32 bits, little-endian.
  *
  * Roles: `program` executes the program. `reaper` stays PID 1 with the program as its child: it reaps every process,
  * forwards signals to the program and ends with it, with its exit code or with 128 plus its signal. `idle` has no
@@ -29,7 +29,7 @@ enum { EIO = 5, SEEK_END = 2 };
 
 static u32 groups[MAX_GROUPS];
 
-/* Parses the number at the beginning of `*text`, and moves `*text` behind it. */
+/* Parses the number at the beginning of `*text`, and advances `*text` to its end. */
 static u32 number(const char **text) {
   u32 n = 0;
   for (; **text >= '0' && **text <= '9'; (*text)++) n = n * 10 + (u32)(**text - '0');
@@ -39,20 +39,20 @@ static u32 number(const char **text) {
 static struct {
   struct confinement rights;
   u64 filter[MAX_INSTRUCTIONS];
-} told;
+} confinement;
 
-/* Reads what its file ends with. */
+/* Reads the confinement at the end of the helper's own file. */
 static long read_confinement(const char *path) {
   long file = call(SYS_openat, AT_FDCWD, path, O_CLOEXEC, 0);
   if (file < 0) return -file;
   u32 length = 0;
   call(SYS_lseek, file, -(long)sizeof length, SEEK_END, 0);
   long error = EIO;
-  if (call(SYS_read, file, &length, sizeof length, 0) == sizeof length && length >= sizeof told.rights) {
-    u64 rest = length - sizeof told.rights;
+  if (call(SYS_read, file, &length, sizeof length, 0) == sizeof length && length >= sizeof confinement.rights) {
+    u64 rest = length - sizeof confinement.rights;
     call(SYS_lseek, file, -(long)(length + sizeof length), SEEK_END, 0);
-    if (rest <= sizeof told.filter && call(SYS_read, file, &told.rights, sizeof told.rights, 0) == sizeof told.rights &&
-        (u64)call(SYS_read, file, told.filter, rest, 0) == rest && rest == told.rights.instructions * 8ul)
+    if (rest <= sizeof confinement.filter && call(SYS_read, file, &confinement.rights, sizeof confinement.rights, 0) == sizeof confinement.rights &&
+        (u64)call(SYS_read, file, confinement.filter, rest, 0) == rest && rest == confinement.rights.instructions * 8ul)
       error = 0;
   }
   call(SYS_close, file, 0, 0, 0);
@@ -78,7 +78,7 @@ static void reap(long child) {
  * The main loop of PID 1 with its `child`, or with 0 for none. Its signals are blocked and stay blocked while it waits,
  * so that /proc shows that PID 1 is ready for them (proc_pid_status(5), SigBlk): sigtimedwait(2) would hide that.
  */
-__attribute__((noreturn)) static void attend(long child) {
+__attribute__((noreturn)) static void main_loop(long child) {
   /* signalfd(2): the first number of a read is the number of the signal. */
   u32 info[32];
   long signals = call(SYS_signalfd4, -1, &forwarded, 8, O_CLOEXEC);
@@ -109,18 +109,18 @@ __attribute__((used, noreturn)) void run(long *stack) {
     call(SYS_umount2, argv[i], MNT_DETACH, 0, 0);
     call(SYS_unlinkat, AT_FDCWD, argv[i], 0, 0);
   }
-  refresh();
+  set_defaults();
   u32 failed[2] = {CONFINEMENT, 0};
   const char *what = "cannot confine";
-  if (!error && told.rights.sealed) error = -call6(SYS_mount, 0, (long)"/proc/sys/net", 0, MAKE_READ_ONLY, 0, 0);
-  if (!error) error = confine(&told.rights, told.filter);
+  if (!error && confinement.rights.sealed) error = -call6(SYS_mount, 0, (long)"/proc/sys/net", 0, MAKE_READ_ONLY, 0, 0);
+  if (!error) error = confine(&confinement.rights, confinement.filter);
   if (!error) {
     failed[0] = USER, what = "cannot become the user for";
     error = -call(SYS_setgroups, count, groups, 0, 0);
   }
   if (!error) error = -call(SYS_setgid, number(&gid), 0, 0, 0);
   if (!error) error = -call(SYS_setuid, number(&uid), 0, 0, 0);
-  if (!error) error = reduce(&told.rights, 0);
+  if (!error) error = reduce(&confinement.rights, 0);
   if (!error && role != 'p') {
     /* Its descriptors still belong to the user: programs write to /proc/1/fd/1. */
     call(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0);
@@ -129,7 +129,7 @@ __attribute__((used, noreturn)) void run(long *stack) {
     if (role == 'i' || child > 0) {
       /* The program's copy closes when the program is executed. */
       call(SYS_close, verdict, 0, 0, 0);
-      attend(child);
+      main_loop(child);
     }
     u64 none = 0;
     call(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
@@ -142,7 +142,7 @@ __attribute__((used, noreturn)) void run(long *stack) {
   }
   failed[1] = (u32)error;
   call(SYS_write, verdict, failed, sizeof failed, 0);
-  complain("init", what, role == 'i' ? argv[5] : argv[6], error);
+  print_error("init", what, role == 'i' ? argv[5] : argv[6], error);
   leave(error == ENOENT ? 127 : 126);
   __builtin_unreachable();
 }

@@ -1,6 +1,6 @@
 /*
- * Starts a tool of the host with default settings, whatever those of the calling process: umask, priority, processors,
- * limits, OOM score. The container's programs inherit all of them from the tool.
+ * Starts a tool of the host with default settings, whatever settings the calling process has: umask, priority,
+ * processors, limits, OOM score. The container's programs inherit all of them from the tool.
  *
  * argv: own path, the first descriptor that the tool does not get, the path of the tool, its arguments.
  */
@@ -30,7 +30,7 @@ __attribute__((used, noreturn)) void run(long *stack) {
   if (stack[0] < 3) leave(126);
   u32 first = 0;
   for (const char *c = argv[1]; *c >= '0' && *c <= '9'; c++) first = first * 10 + (u32)(*c - '0');
-  refresh();
+  set_defaults();
   u64 processors[128];
   for (int i = 0; i < 128; i++) processors[i] = ALL;
   u32 priority = 0;
@@ -43,13 +43,13 @@ __attribute__((used, noreturn)) void run(long *stack) {
   for (u32 i = 0; i < sizeof limits / sizeof *limits; i++) {
     u64 wanted[2] = {limits[i].soft, limits[i].hard}, had[2];
     if (call(SYS_prlimit64, 0, i, wanted, had) >= 0) continue;
-    /* A process that may not raise a lowered hard limit gets as much as is left. */
+    /* A process that may not raise its hard limit keeps that limit. */
     if (call(SYS_prlimit64, 0, i, 0, had) < 0) continue;
     wanted[1] = least(limits[i].hard, had[1]), wanted[0] = least(limits[i].soft, wanted[1]);
     call(SYS_prlimit64, 0, i, wanted, 0);
   }
   call(SYS_close_range, first, ~0u, 0, 0);
-  complain("launch", "cannot run", argv[2], -call(SYS_execve, argv[2], argv + 2, envp, 0));
+  print_error("launch", "cannot run", argv[2], -call(SYS_execve, argv[2], argv + 2, envp, 0));
   leave(127);
   __builtin_unreachable();
 }

@@ -19,15 +19,15 @@ export async function askToHalt(
   options: { readonly signal: AbortSignal },
 ): Promise<void> {
   for (let pause: number = PAUSE[0]; !options.signal.aborted; pause = Math.min(PAUSE[1], pause * 2)) {
-    let hears = false;
+    let isReady = false;
     // As late as possible: a PID 1 that gets ready after the look receives this signal, and would then get a second
     // one.
     const look = () => {
       options.signal.throwIfAborted();
-      hears = isReadyFor(init.pid, haltSignal);
+      isReady = isReadyFor(init.pid, haltSignal);
     };
     // Sent in any case: an init that waits in sigtimedwait(2), as busybox does, never looks ready.
-    if (!(await signalProcess(init, haltSignal, look)) || hears) return;
+    if (!(await signalProcess(init, haltSignal, look)) || isReady) return;
     await setTimeout(pause, undefined, { signal: options.signal }).catch(() => undefined);
   }
 }

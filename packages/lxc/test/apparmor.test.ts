@@ -11,7 +11,7 @@ const privileged = { name: "web", idmap: undefined };
 const GENERATED: Apparmor = { kind: "generated", parser: "/usr/sbin/apparmor_parser" };
 const loaded = (...profiles: string[]): Apparmor => ({ kind: "loaded", profiles: new Set(profiles) });
 
-it("leaves a container alone where the kernel has no AppArmor", () => {
+it("does not confine a container if the kernel has no AppArmor", () => {
   expect(apparmorEntries(unprivileged, { kind: "absent" })).toEqual([["lxc.apparmor.profile", "unconfined"]]);
 });
 
@@ -25,7 +25,7 @@ it.each([unprivileged, privileged])("confines by a generated profile in which sy
 it.each([
   [unprivileged, "lxc-container-default-with-nesting"],
   [privileged, "lxc-container-default-cgns"],
-])("takes a profile that is loaded where there is no parser", (spec, profile) => {
+])("uses a loaded profile if there is no parser", (spec, profile) => {
   expect(apparmorEntries(spec, loaded("other", profile))).toEqual([["lxc.apparmor.profile", profile]]);
 });
 
@@ -33,7 +33,7 @@ it.each([
   [unprivileged, loaded("lxc-container-default-cgns")],
   [privileged, loaded("lxc-container-default-with-nesting")],
   [unprivileged, loaded()],
-])("refuses to start what would not be confined, and says what to install", (spec, apparmor) => {
+])("refuses to start a container that would not be confined, and says what to install", (spec, apparmor) => {
   expect(() => apparmorEntries(spec, apparmor)).toThrow(HostError);
   expect(() => apparmorEntries(spec, apparmor)).toThrow(/apparmor_parser .*apt-get install apparmor/);
 });
@@ -53,7 +53,7 @@ it("gives lxc-start a PATH on which it finds the parser and nothing else, and no
   }
 });
 
-it("tells doctor() what is missing", () => {
+it("reports to doctor() what is missing", () => {
   expect(missingApparmor({ kind: "absent" })).toEqual([]);
   expect(missingApparmor(GENERATED)).toEqual([]);
   expect(missingApparmor(loaded("lxc-container-default-with-nesting"))).toEqual([]);

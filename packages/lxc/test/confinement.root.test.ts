@@ -53,7 +53,7 @@ async function rights(instance: Instance<LxcCapability>, pid: string): Promise<R
 
 describe("a system container", () => {
   it.for([false, true])(
-    "keeps the capabilities over the host from its init and from exec, privileged: %s",
+    "gives neither its init nor exec the capabilities for the host, privileged: %s",
     (privileged, context) =>
       requires(NEEDS, async () => {
         // A user namespace begins with all; without one, a container has at most what its host has.
@@ -100,7 +100,7 @@ describe("a system container", () => {
   );
 
   it(
-    "is, measured from inside, as docs/security.md says",
+    "has the rights that docs/security.md states, as measured inside",
     requires(NEEDS, async () => {
       await using("measured", {}, async (instance) => {
         const { stdout } = await instance.run(["sh", "-c", MEASURE]);

@@ -21,18 +21,18 @@ function mask(capabilities: ConfinementInput["capabilities"], defaults = APPLICA
 }
 
 describe("the capabilities of a container", () => {
-  it("are those of Docker, and for a system all but those over the host", () => {
+  it("are those of Docker, or all but those for the host in a system container", () => {
     // CapBnd within a container of Docker.
     expect(mask(undefined)).toBe("a80425fb");
     expect(mask(undefined, SYSTEM_DEFAULTS)).toBe((0x1ffffffffffn & ~0x302030000n).toString(16));
     expect(new Set(LINUX_CAPABILITIES).size).toBe(41);
     expect([APPLICATION_CAPABILITIES.length, SYSTEM_CAPABILITIES.length]).toEqual([14, 36]);
   });
-  it("are more or fewer, with or without a prefix", () => {
+  it("are changed by names with or without the prefix", () => {
     expect(mask({ add: ["NET_ADMIN"] })).toBe((0xa80425fbn | (1n << 12n)).toString(16));
     expect(mask({ add: ["CAP_CHECKPOINT_RESTORE"], drop: ["CAP_CHOWN"] })).toBe("100a80425fa");
   });
-  it("are all, or none, but for the exceptions", () => {
+  it("are all or none, except those of the other list", () => {
     expect(mask({ add: ["all"] })).toBe("1ffffffffff");
     expect(mask({ add: ["all"], drop: ["CHOWN"] })).toBe("1fffffffffe");
     expect(mask({ drop: ["all"] })).toBe("0");

@@ -13,7 +13,7 @@ import { leftovers } from "./support/leftovers.ts";
 import { subject } from "./support/lxc-subject.ts";
 
 it(
-  "survives that another process deletes a container while this one is busy, and learns of it",
+  "survives when another process deletes a container while this one is busy, and notices it",
   requires(subject.needs ?? [], async () => {
     const root = await mkdtemp(join(tmpdir(), "pileus-lxc-busy-"));
     const host = await openHost({ root, drivers: [lxc()] });

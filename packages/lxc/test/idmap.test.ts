@@ -58,7 +58,7 @@ describe("the ids that a container has", () => {
   it.each([
     ["those that it was given", { privileged: false }, idmap, { idmap, mappedOnDisk: false }],
     [
-      "those of all, and on disk, if an earlier release created it",
+      "the shared ones, also on disk, if an earlier release created it",
       { privileged: false },
       undefined,
       { idmap: { base: 100_000, count: 65_536 }, mappedOnDisk: true },

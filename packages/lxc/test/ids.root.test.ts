@@ -86,7 +86,7 @@ describe("the ids of a container", () => {
   );
 
   it(
-    "are others at the next start if a user of the host has got them, and its files come with it",
+    "are new ones at the next start if a user of the host has got the old ones, and its files keep their owners inside",
     requires([...NEEDS, "binary:unshare"], async () => {
       const { root, host, image } = await bench();
       const instance = await host.create({ driver: "lxc", name: "moved", image });
@@ -104,7 +104,7 @@ describe("the ids of a container", () => {
   );
 
   it(
-    "are refused by name where /etc/subuid cannot be read, and nothing is left",
+    "are refused, naming the line, if /etc/subuid cannot be read, and nothing is left",
     requires([...NEEDS, "binary:unshare"], async () => {
       const { root, image } = await bench();
       const text = "anna:100000:65536\nbert\n";
@@ -196,7 +196,7 @@ describe("a user of the host", () => {
 
 describe("a container of a release that gave no ids of its own", () => {
   it(
-    "starts with the ids that its files have, and doctor() tells of it",
+    "starts with the ids that its files have, and doctor() reports it",
     requires(NEEDS, async () => {
       const { root, host, image } = await bench();
       const instance = await host.create({ driver: "lxc", name: "old", image });

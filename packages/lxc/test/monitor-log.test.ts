@@ -48,7 +48,7 @@ describe("exitOfLog", () => {
 });
 
 describe("parseMonitorLog", () => {
-  it("knows nothing from an empty log, or from text that is no log", () => {
+  it("learns nothing from an empty log, or from text that is not a log", () => {
     const nothing = { init: undefined, ended: undefined, orderly: false, rebooting: false, failure: undefined };
     expect(parseMonitorLog("")).toEqual(nothing);
     expect(parseMonitorLog(`Started "/x" with pid "7"\nERROR\n`)).toEqual(nothing);

@@ -66,7 +66,7 @@ it("trims a growing log until it is told to stop", async () => {
   writeFileSync(file, chatter(4_000_000) + started(8));
   const leave = keepTrimmed(file, 10);
   const before = onDisk();
-  // The size at the beginning of the watch is no change.
+  // The size at the beginning of the watch does not count as a change.
   appendFileSync(file, line("Processing"));
   await expect.poll(onDisk, { timeout: 10_000, interval: 10 }).toBeLessThan(before - 3_500_000);
   leave();

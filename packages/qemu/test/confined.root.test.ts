@@ -38,7 +38,7 @@ async function accessOf(uid: number, paths: readonly string[]): Promise<readonly
 }
 
 it(
-  "runs each machine as a user of its own without rights, to which the files of the host and of other machines are closed",
+  "runs each machine as a user of its own without rights, which cannot open the files of the host or of other machines",
   { timeout: TIMEOUT },
   requires(MACHINE_NEEDS, async () => {
     const folder = await mkdtemp(join(tmpdir(), "pileus-qemu-confined-"));
@@ -82,7 +82,7 @@ it(
       expect(await accessOf(uid, paths)).toEqual(paths.map(() => ""));
       for (const path of sockets) expect((await stat(path)).mode & 0o777).toBe(0o600);
 
-      // The guest that is used has the processor to itself.
+      // Leaves the processor to the guest that is used below.
       for (const other of [two, three]) await other.stop({ mode: "kill" });
       await one.ready({ timeout: TIMEOUT });
       expect((await one.addresses()).length).toBeGreaterThan(0);

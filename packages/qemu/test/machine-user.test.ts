@@ -49,7 +49,7 @@ describe("the user of a machine", () => {
     expect(machineIds(instance.context.config)).toBeUndefined();
   });
 
-  it("is ours where we are not root, and no other can be asked for", async () => {
+  it("is our own if we are not root, and the configuration cannot name another", async () => {
     const files = await onHost({ uid: 65534 });
     await using instance = await makeInstance();
     expect(machineIds(instance.context.config)).toBeUndefined();
@@ -95,13 +95,13 @@ describe("the command line of a confined QEMU", () => {
     expect(confined(["qemu"], { uid: 7, gid: 8, groups: [] })).toContain("--clear-groups");
   });
 
-  it("keeps its limits where QEMU stays our user", () => {
+  it("sets the limits also if QEMU runs as our user", () => {
     expect(confined(["qemu"], undefined)).toEqual(["prlimit", "--core=0:0", "--nofile=4096:4096", "--", "qemu"]);
   });
 });
 
 describe("KVM", () => {
-  it("is not needed by an emulated machine, whoever may use it", async () => {
+  it("is not needed by an emulated machine, so its rights do not matter", async () => {
     expect(await groupsFor("tcg", "/nowhere")).toEqual([]);
   });
 

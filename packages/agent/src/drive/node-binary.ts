@@ -36,7 +36,7 @@ export async function inspectNode(
 ): Promise<NodeBinary> {
   const path = options.node ?? process.execPath;
   const refuse = (reason: string): NodeBinary => ({ missing: { need: "node", reason, fix: FIX } });
-  if (!isAbsolute(path)) return refuse(`${path} is no absolute path`);
+  if (!isAbsolute(path)) return refuse(`${path} is not an absolute path`);
   try {
     const linker = await readInterpreter(path);
     if (linker === undefined) return refuse(`${path} is static: it cannot load koffi`);
@@ -49,7 +49,7 @@ export async function inspectNode(
     const expected = error instanceof TypeError || error instanceof z.ZodError || error instanceof SyntaxError;
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "EACCES" || code === "EISDIR") return refuse(`${path}: ${code}`);
-    if (expected) return refuse(`${path} is no Node binary: ${error.message}`);
+    if (expected) return refuse(`${path} is not a Node binary: ${error.message}`);
     if (error instanceof CommandError || isInstanceError(error, "ERR_HOST")) return refuse(`${path}: ${error.message}`);
     throw error;
   }

@@ -35,8 +35,8 @@ it("examines another Node by what that prints about itself", async () => {
 it.each([
   ["one that is too old", facts("v20.18.9"), other, "is v20.18.9"],
   ["one that is much too old", facts("v18.20.4"), other, "is v18.20.4"],
-  ["what prints something else", prints("coreutils 9.1"), other, "is no Node binary"],
-  ["what prints other JSON", prints("[]"), other, "is no Node binary"],
+  ["what prints something else", prints("coreutils 9.1"), other, "is not a Node binary"],
+  ["what prints other JSON", prints("[]"), other, "is not a Node binary"],
   [
     "what fails",
     (() => Promise.reject(new CommandError({ argv: ["x"], exitCode: 2 }))) as Spawn,

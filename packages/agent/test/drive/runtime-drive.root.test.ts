@@ -108,7 +108,7 @@ describe("buildRuntimeDrive", () => {
   );
 
   it(
-    "keeps, beside a new drive, the two that were used last and files that are no drives",
+    "keeps the two drives that were used last beside a new one, and files that are not drives",
     requires(NEEDS, async () => {
       const old = ["a", "b", "c"].map((letter) => `runtime-${letter.repeat(24)}.squashfs`);
       for (const [index, name] of [...old, "runtime-mine.squashfs"].entries()) {

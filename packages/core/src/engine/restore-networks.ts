@@ -5,12 +5,12 @@ import { allRecords } from "./verbs/list.ts";
 /** How long opening a host waits for networks, in milliseconds: another process may hold a lock for an unknown time. */
 const RESTORE_TIMEOUT = 10_000;
 
-/** Milliseconds between two looks while somebody watches. */
+/** Milliseconds between two checks while a caller watches. */
 const INTERVAL = 15_000;
 
 /**
- * Brings up again what is broken of the networks on which instances run: their server died, or somebody flushed the
- * host's firewall. Never rejects: `doctor()` tells what is down, and why.
+ * Repairs the networks on which instances run: their server died, or the host's firewall was flushed. Never rejects:
+ * `doctor()` says what is down, and why.
  */
 export async function restoreNetworks(engine: Engine, signal: AbortSignal | undefined): Promise<void> {
   const deadline = { action: "restoring the networks of running instances", timeout: RESTORE_TIMEOUT, signal };

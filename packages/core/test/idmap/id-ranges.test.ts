@@ -56,21 +56,21 @@ const claim = async (uuid: string, request = ALONE, of = ids) => of.claim(owner(
 const claims = () => readdirSync(join(folder, "claims")).filter((name) => name !== "lock");
 
 describe("the ids of a new instance", () => {
-  it("are of the default pool, on a host whose root has none of its own", async () => {
+  it("come from the default pool if root has no subordinate ids", async () => {
     const range = await claim("a");
     expect(range.count).toBe(65_536);
     expect(range.base).toBeGreaterThanOrEqual(1_000_000);
     expect(endOf(range)).toBeLessThanOrEqual(endOf(DEFAULT_POOL));
   });
 
-  it("are of root's own where it has some, by name or by number, in both files", async () => {
+  it("come from root's lines, by name or by number, if there are any in both files", async () => {
     etc("subuid", "# a comment", "", "root:500000:196608", "0:3000000:65536");
     etc("subgid", "root:565536:131072", "0:3000000:65536");
     const given = await Promise.all(["a", "b", "c"].map((uuid) => claim(uuid)));
     expect(given.map(({ base }) => base).sort()).toEqual([3_000_000, 565_536, 631_072]);
   });
 
-  it("are never those of a user, present or subordinate, or of a group", async () => {
+  it("include neither the id of a user or a group, nor a subordinate id of a user", async () => {
     delegate("root:1000000:393216", "anna:1000000:65536", "domain users:1100000:1");
     etc("passwd", "carla:x:1150000:100::/:/bin/sh", "broken line");
     etc("group", "crew:x:1200000:");
@@ -78,7 +78,7 @@ describe("the ids of a new instance", () => {
     await expect(claim("c")).rejects.toMatchObject({ code: "ERR_HOST" });
   });
 
-  it("are never those of a container that runs, whoever started it", async () => {
+  it("include no id of a running container, whatever program started it", async () => {
     delegate("root:1000000:196608");
     addProcess("77", "user:[2]", "0 1000000 65536");
     addProcess("78", "user:[2]", "0 1000000 65536");
@@ -88,12 +88,12 @@ describe("the ids of a new instance", () => {
     await expect(claim("c")).rejects.toThrow("1000000 to 1065535 belong to the container with process 77");
   });
 
-  it("stay the same, if they are asked for again", async () => {
+  it("stay the same when they are claimed again", async () => {
     expect(await claim("a")).toEqual(await claim("a"));
     expect(claims()).toHaveLength(1);
   });
 
-  it("are free again after the release, for others", async () => {
+  it("can be given to another instance after the release", async () => {
     delegate("root:1000000:65536");
     const range = await claim("a");
     ids.release("b");
@@ -103,18 +103,18 @@ describe("the ids of a new instance", () => {
     expect(await claim("b")).toEqual(range);
   });
 
-  it("do not overlap those of another process, if both ask at the same time", async () => {
+  it("do not overlap those of another process that claims ids at the same time", async () => {
     const others = open();
     const given = await Promise.all(Array.from({ length: 16 }, (_, i) => claim(`${i}`, ALONE, i % 2 ? ids : others)));
     for (const [i, a] of given.entries()) for (const b of given.slice(i + 1)) expect(overlap(a, b)).toBe(false);
   });
 
-  it("are as many as asked for, from the id that was asked for", async () => {
+  it("have the number and the first id that the request names", async () => {
     expect(await claim("a", { ...ALONE, base: 123_456, count: 200_000 })).toEqual({ base: 123_456, count: 200_000 });
     expect((await claim("b", { ...ALONE, count: 1_000_000 })).count).toBe(1_000_000);
   });
 
-  it("are those of all, if they are shared", async () => {
+  it("are the shared range if the request asks for it", async () => {
     const range = await claim("a", SHARED);
     expect(await claim("b", SHARED)).toEqual(range);
     ids.release("a");
@@ -122,14 +122,14 @@ describe("the ids of a new instance", () => {
     expect(overlap(await claim("d"), range)).toBe(false);
   });
 
-  it("are those of our own user namespace alone", async () => {
+  it("come only from our own user namespace", async () => {
     for (const map of ["uid_map", "gid_map"]) writeFileSync(join(folder, "proc/self", map), "0 100000 1200000\n");
     expect(endOf(await claim("a"))).toBeLessThanOrEqual(1_200_000);
     await expect(claim("b", { ...ALONE, base: 1_190_000 })).rejects.toThrow(/not all ids of this user namespace/);
   });
 });
 
-describe("what is refused, by name", () => {
+describe("a claim is refused, and the error names", () => {
   it.each([
     ["anna:100000", 2],
     ["anna:100000:", 2],
@@ -151,7 +151,7 @@ describe("what is refused, by name", () => {
     await expect(claim("a")).rejects.toThrow(/they have no ids in common; fix: give root the same ids in both/);
   });
 
-  it("a pool that is used up, with who has it and what to do", async () => {
+  it("the owners and the fix, if the pool is used up", async () => {
     delegate("root:1000000:131072", "anna:1065536:1");
     const { record } = owner("a");
     await claim("a");
@@ -180,7 +180,7 @@ describe("what is refused, by name", () => {
 });
 
 describe("the report for doctor()", () => {
-  it("says how many ranges are free, and of what", async () => {
+  it("says how many ranges are free, and where they come from", async () => {
     delegate("root:1000000:262144", "anna:1000000:1");
     await claim("a");
     expect(ids.report()).toEqual({
@@ -190,7 +190,7 @@ describe("the report for doctor()", () => {
       ],
     });
   });
-  it("names what a create would fail for, and makes nothing", () => {
+  it("says why a create would fail, and changes nothing", () => {
     delegate("root:1000000:65536", "anna:1000000:1");
     expect(ids.report()).toMatchObject({ missing: [{ need: "ids", reason: /no 65536 in a row are free/ }], facts: [] });
     delegate("root");
@@ -208,7 +208,7 @@ describe("an instance whose root folder was removed by hand", () => {
     expect(await claim("c")).toEqual(a);
     expect(claims()).toHaveLength(2);
   });
-  it("gives them to one that names them", async () => {
+  it("loses them to an instance whose request names them", async () => {
     const { base } = await claim("a");
     writeFileSync(join(folder, "a.json"), "{}");
     expect((await claim("c", { ...ALONE, base })).base).toBe(base);
@@ -224,27 +224,27 @@ describe("the ids at a start", () => {
     addProcess("9", "user:[9]", `0 ${range.base} 65536`);
     expect(await keep("a", range)).toEqual(range);
   });
-  it("are those that the instance has, though /etc/subuid cannot be read by now", async () => {
+  it("stay the same if /etc/subuid can no longer be read", async () => {
     const range = await claim("a");
     etc("subuid", "anna");
     expect(await keep("a", range)).toEqual(range);
     rmSync(join(folder, "claims"), { recursive: true });
     await expect(keep("a", range)).rejects.toMatchObject({ code: "ERR_HOST" });
   });
-  it("are the same after the folder of claims was lost, if nobody else has them", async () => {
+  it("stay the same if the folder of claims was lost and no other instance has them", async () => {
     const range = await claim("a");
     rmSync(join(folder, "claims"), { recursive: true });
     expect(await keep("a", range)).toEqual(range);
     expect(claims()).toEqual([`${range.base}-65536-a`]);
   });
-  it("are others if another instance has them by now", async () => {
+  it("are new ones if another instance has got the old ones", async () => {
     const range = await claim("a");
     rmSync(join(folder, "claims"), { recursive: true });
     await claim("b", { ...ALONE, base: range.base });
     expect(overlap(await keep("a", range), range)).toBe(false);
     expect(claims()).toHaveLength(2);
   });
-  it("are others if a user has them by now, and the old ones are given back", async () => {
+  it("are new ones if a user has got the old ones, which are given back", async () => {
     const range = await claim("a");
     delegate(`anna:${range.base}:65536`);
     const kept = await keep("a", range);
@@ -265,7 +265,7 @@ describe("the ids at a start", () => {
     expect(await ids.keep({ uuid: "a", record }, ALONE, range, {})).toEqual(range);
     expect(readlinkSync(join(folder, "claims", `${range.base}-65536-a`))).toBe(record);
   });
-  it("are the shared ones of now, if they are shared", async () => {
+  it("are the current shared range if the instance shares ids", async () => {
     const range = await claim("a", SHARED);
     expect(await keep("a", range, SHARED)).toEqual(range);
     rmSync(join(folder, "claims"), { recursive: true });
@@ -279,7 +279,7 @@ describe("the ids at a start", () => {
 describe("the id of a process", () => {
   const PROCESS: IdmapRequest = { mode: "isolated", use: "process", count: 1, path: ["qemu", "user"] };
 
-  it("is of a pool of its own, even where root has few subordinate ids, and no other instance has it", async () => {
+  it("comes from a pool of its own, even if root has few subordinate ids, and no other instance has it", async () => {
     delegate("root:1000000:65536");
     await claim("a");
     const bases = new Set<number>();

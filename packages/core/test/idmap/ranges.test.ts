@@ -38,7 +38,7 @@ describe("ranges of ids", () => {
 describe("a chosen range", () => {
   const POOL = [range(1_000_000, 10 * 65_536)];
 
-  it("is none where no place is big enough, though there are ids enough", () => {
+  it("does not exist if no gap is large enough, even if enough ids are free", () => {
     const taken = Array.from({ length: 10 }, (_, i) => range(1_000_000 + i * 65_536 + 100, 1));
     expect(chooseRange(POOL, taken, { count: 65_536, seed: "a" })).toBeUndefined();
     expect(chooseRange([], [], { count: 65_536, seed: "a" })).toBeUndefined();
@@ -48,7 +48,7 @@ describe("a chosen range", () => {
     const taken = [range(0, 1_000_000 + 7 * 65_536), range(1_000_000 + 8 * 65_536, 1_000_000)];
     expect(chooseRange(POOL, taken, { count: 65_536, seed: "a" })).toEqual(range(1_000_000 + 7 * 65_536, 65_536));
   });
-  it("is another for another seed, and the same for the same", () => {
+  it("differs between seeds, and is the same for the same seed", () => {
     const bases = Array.from({ length: 50 }, (_, i) => chooseRange(POOL, [], { count: 65_536, seed: `${i}` })?.base);
     expect(new Set(bases).size).toBeGreaterThan(5);
     expect(chooseRange(POOL, [], { count: 65_536, seed: "7" })?.base).toBe(bases[7]);

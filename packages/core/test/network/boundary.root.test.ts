@@ -78,10 +78,10 @@ async function made(): Promise<Namespace> {
 }
 
 const PING = "busybox ping -c 1 -W 1".split(" ");
-const hears = (answer: string) => answer.includes("1 packets received");
-const reaches = async (from: Namespace, to: string) => hears(await from.run(...PING, to));
+const isAnswered = (answer: string) => answer.includes("1 packets received");
+const reaches = async (from: Namespace, to: string) => isAnswered(await from.run(...PING, to));
 
-/** Sends from an address that is not the sender's, then honestly: what comes second arrives second. */
+/** Sends from an address that is not the sender's, then from its own. Packets arrive in the order in which they are sent. */
 async function forge(from: Namespace, to: string): Promise<void> {
   await from.run(...`ip addr replace ${FORGED}/32 dev eth0`.split(" "));
   await from.run(...PING, "-I", FORGED, to);
@@ -102,11 +102,11 @@ function countForged(hook: "input" | "prerouting"): string {
 }
 
 describe("a managed network and the host's IPv6", () => {
-  /** Has one instance advertise itself as a router to the whole network; another, as gullible as a host is, heard it. */
+  /** One instance advertises itself as a router to the network. Another, which trusts routers as a host does, accepts it. */
   async function advertise(): Promise<void> {
-    const [router, believer] = [await instance("router", NAME, false), await instance("believer", NAME)];
-    for (const { namespace } of [router, believer]) {
-      // As the bridge: no link-local address of its own, and so no question that would be answered to it alone.
+    const [router, trusting] = [await instance("router", NAME, false), await instance("trusting", NAME)];
+    for (const { namespace } of [router, trusting]) {
+      // Without a link-local address, as on the bridge, it sends no solicitation, which would be answered only to it.
       await namespace.run(..."ip link set dev eth0 addrgenmode none".split(" "));
       await namespace.run(..."ip -6 addr flush dev eth0".split(" "));
     }
@@ -118,11 +118,11 @@ describe("a managed network and the host's IPv6", () => {
       ...["--dhcp-range=2001:db8:77::,ra-only", `--dhcp-leasefile=${join(folder, "ra.leases")}`],
     ]);
     const exit = once(server, "exit");
-    // It writes this before it sends, and hears the signal after.
+    // It writes this before it sends, and handles the signal after that.
     for await (const line of createInterface(server.stderr)) if (line.includes("RTR-ADVERT(eth0)")) break;
     server.kill();
     await exit;
-    expect(await believer.namespace.run(..."ip -6 route show default".split(" "))).toContain("via fe80::77");
+    expect(await trusting.namespace.run(..."ip -6 route show default".split(" "))).toContain("via fe80::77");
   }
 
   const setting = `/proc/sys/net/ipv6/conf/${NAME}/disable_ipv6`;
@@ -201,7 +201,7 @@ describe("a managed network's instances", () => {
       expect(await reaches(outside, a.address)).toBe(false);
       expect(await reaches(a.namespace, b.address)).toBe(true);
       expect(await reaches(outside, b.address)).toBe(true);
-      for (const { address } of [a, b]) expect(hears((await spawn([...PING, address])).stdout)).toBe(true);
+      for (const { address } of [a, b]) expect(isAnswered((await spawn([...PING, address])).stdout)).toBe(true);
       expect(await reaches(c.namespace, a.address)).toBe(true);
       expect(await reaches(a.namespace, NEIGHBOUR)).toBe(true);
     }),

@@ -28,7 +28,7 @@ async function online(name: string, more: { readonly filter?: boolean } = {}) {
 
 describe("an instance on a managed network", () => {
   it(
-    "gets its address and reaches its neighbours, the host and IPv6 neighbours, and reserves and releases leave it whole",
+    "gets its address and reaches the host and its neighbours, also by IPv6 and while others are reserved and released",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       const [a, b] = [await online("a"), await online("b")];
@@ -68,7 +68,7 @@ describe("an instance on a managed network", () => {
       requires(NEEDS, async () => {
         await place.networks.create({ name: NAME });
         const [a, b, c] = [await online("a"), await online("b", { filter }), await online("c")];
-        // Without it, the kernel keeps a young entry whatever it hears (kernel, ip-sysctl.rst).
+        // Otherwise the kernel keeps a recent entry, whatever it receives (kernel, ip-sysctl.rst).
         await a.namespace.run("sh", "-c", "echo 0 >/proc/sys/net/ipv4/neigh/eth0/locktime");
         for (const stolen of [a.gateway, c.address]) {
           expect(await reaches(a.namespace, stolen)).toBe(true);
@@ -108,7 +108,7 @@ describe("an instance on a managed network", () => {
   );
 
   it(
-    "reaches the host and not its neighbours on an isolated network, by way of the host neither",
+    "reaches the host but not its neighbours on an isolated network, not even through the host",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME, isolated: true });
       const [a, b] = [await online("a"), await online("b")];

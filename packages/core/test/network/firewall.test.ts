@@ -29,7 +29,7 @@ const nft: Spawn = async ([, verb, , family]) => {
 };
 const isApplied = (ipv4 = facts.ipv4) => isFirewallApplied({ ...facts, ipv4 }, join(folder, "listed"), nft);
 
-it("takes the rules as it wrote them for applied, whatever the blanks, and nothing else", async () => {
+it("accepts exactly the rules that it wrote, whatever the blanks", async () => {
   // nft lists elements in an order of its own.
   const list = (elements: string) => elements.replace(/\{ (.*), (.*) \}/, "{ $2,\n\t\t\t $1 }");
   listing = render()
@@ -45,7 +45,7 @@ it("takes the rules as it wrote them for applied, whatever the blanks, and nothi
   expect(await isApplied()).toBe(false);
 });
 
-it("knows its rules again in the words of an nft that lists them in others, as long as they are the wanted ones", async () => {
+it("recognises its rules if nft lists them in other words, as long as they are the wanted ones", async () => {
   const words = render().replace("established,related", "{ established, related }");
   listing = words;
   expect(await isApplied()).toBe(false);

@@ -29,7 +29,7 @@ function network(ifalias: string | undefined): ManagedNetwork {
 }
 
 describe("the removal of a network from the machine", () => {
-  it("takes its rules and its bridge", async () => {
+  it("removes its rules and its bridge", async () => {
     await network(`pileus:${HOST}`).tearDown();
     const tables = ["inet", "bridge"].map((family) => `table ${family} pileus_lo; delete table ${family} pileus_lo; `);
     expect(changes).toEqual([`nft ${tables.join("")}`, "ip link del dev lo; "]);
@@ -64,10 +64,10 @@ describe("a reservation on disk", () => {
   });
 
   it.each([
-    ["an interface that is none of an instance's", nic({ hostInterface: "lo" })],
+    ["an interface that does not belong to an instance", nic({ hostInterface: "lo" })],
     ["a line for the server", nic({ mac: "02:00:00:00:00:01,ignore\n" })],
     ["no address", nic({ address: "10.90.0" })],
-    ["a name that is none", { ...written, instance: "web db" }],
+    ["an invalid name", { ...written, instance: "web db" }],
     ["the UUID of another", { ...written, uuid: UUID.replace("1", "2") }],
   ])("is reported as damaged and stays unchanged when it holds %s", async (_, content) => {
     await store(content);

@@ -42,7 +42,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "is complete or gone at the next call, before whichever command its creator was killed",
+    "is complete or gone at the next call, whichever command its creator was killed before",
     { timeout: 180_000 },
     requires(NEEDS, async () => {
       for (let command = 0; ; command++) {
@@ -106,13 +106,13 @@ describe("a managed network", () => {
       expect(await place.networks.issues()).toEqual([]);
       started.length = 0;
       await recording.bringUp(owner("a"));
-      expect(started.toSorted()).toEqual(["ip", "nft", "nft"]); // a look at each, for nothing is amiss
+      expect(started.toSorted()).toEqual(["ip", "nft", "nft"]); // a check of each, because everything works
       expect((await spawn(["nft", "list", "table", "inet", `pileus_${NAME}`])).stdout).toContain("masquerade");
     }),
   );
 
   it(
-    "is restored for the instances on it, and tells why it could not be",
+    "is restored for the instances on it, or doctor() says why not",
     requires(NEEDS, async () => {
       const { ipv4 } = await place.networks.create({ name: NAME });
       await place.reserve("a");
@@ -142,7 +142,7 @@ describe("a managed network", () => {
   );
 
   it(
-    "comes up where /etc/resolv.conf leads nowhere, and resolves its instances; and the outside again once it leads somewhere",
+    "comes up with a dangling /etc/resolv.conf and resolves its instances, and other names once the file exists",
     requires([...NEEDS, "binary:unshare", "overlay"], async () => {
       // What the creator sees in its own mount namespace: the host's /etc, with a dangling link.
       const etc = join(place.folder, "etc");
@@ -219,7 +219,7 @@ describe("a managed network", () => {
         await once(child.stdout, "data");
         const [below] = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8")).trim().split(" ");
         await writeFile(file, `${below || child.pid}\n`);
-        // The pid file leads astray, and its own server is found all the same.
+        // The pid file names another process. The network's own server is found nevertheless.
         expect(await place.networks.create({ name: NAME })).toMatchObject({ up: true });
         expect(child.exitCode).toBeNull();
         expect(await identifyProcess(server)).toBeDefined();

@@ -55,7 +55,7 @@ async function write(path: string, content: string, owner = {}): Promise<void> {
   await done;
 }
 
-/** What the instance would do all the time: the folder a is a folder, nothing, a symlink to the host, in turn. */
+/** What a hostile instance does in a loop: `a` is in turn a folder, missing, and a symlink to the host. */
 const SWAP = `
   const { renameSync } = require("node:fs");
   const steps = [["a", "kept"], ["evil", "a"], ["a", "evil"], ["kept", "a"]];
@@ -163,7 +163,7 @@ describe("owners", () => {
     }),
   );
   it(
-    "come with capabilities that hold inside, and mean nothing to the host where the ids inside are others",
+    "come with capabilities that hold inside, but not on the host if the ids inside are others",
     requires(["root"], async () => {
       const { setXattr, xattr } = nativeFileCalls();
       // cap_net_raw=ep: capabilities(7), struct vfs_cap_data.
@@ -185,7 +185,7 @@ describe("owners", () => {
     }),
   );
   it(
-    "do not cost the process a right: what it may afterwards is what it might before",
+    "leave the process all its rights",
     requires(["root"], async () => {
       files = filesOf(root, IDMAP);
       const before = await readFile("/proc/thread-self/status", "utf8");
@@ -201,7 +201,7 @@ describe("owners", () => {
   );
 });
 
-/** Uses the tree as something that lives in it made it by `script`, in mount and user namespaces of its own. */
+/** Runs `script` in the tree, in mount and user namespaces of its own, and uses the tree meanwhile. */
 async function inhabited(path: string, script: string, use: (files: LocalFiles) => Promise<void>): Promise<void> {
   const child = spawn("unshare", ["--user", "--mount", "--propagation", "private", "cat"]);
   try {

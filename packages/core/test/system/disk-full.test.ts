@@ -7,7 +7,7 @@ it.each([
   ["cp", "cp: error writing 'disk': Disk quota exceeded", true],
   ["skopeo", 'level=fatal msg="write /scratch/layout/oci-put-blob1: no space left on device"', true],
   ["skopeo", 'level=fatal msg="manifest unknown"', false],
-])("tells from the words of %s that a disk is full: %s", (tool, stderr, full) => {
+])("recognises a full disk in the output of a tool: %s: %s", (tool, stderr, full) => {
   expect(isDiskFull(new CommandError({ argv: [tool], exitCode: 1, stderr }))).toBe(full);
   expect(isDiskFull(Object.assign(new Error(), { code: full ? "ENOSPC" : "EIO" }))).toBe(full);
 });

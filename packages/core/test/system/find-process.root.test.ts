@@ -12,7 +12,7 @@ const WRAPPERS = {
 
 for (const [what, wrapper] of Object.entries(WRAPPERS)) {
   it(
-    `believes no process of ${what}`,
+    `accepts no process of ${what}`,
     requires(["root"], async () => {
       const word = randomUUID();
       const [file = "", ...rest] = wrapper;
@@ -30,7 +30,7 @@ for (const [what, wrapper] of Object.entries(WRAPPERS)) {
 }
 
 it(
-  "believes a process of another user that is named as an owner",
+  "accepts a process of another user that is named as an owner",
   requires(["root"], async () => {
     const word = randomUUID();
     const [file = "", ...rest] = WRAPPERS["another user"];

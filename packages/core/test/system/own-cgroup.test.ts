@@ -19,7 +19,7 @@ describe("the command line of a program in a cgroup of its own", () => {
 
   const run = (argv: readonly string[]) => execFileSync(argv[0] as string, argv.slice(1), { encoding: "utf8" });
 
-  it("is the program's where no cgroup can be made", () => {
+  it("is that of the program if no cgroup can be made", () => {
     expect(inOwnCgroup("one", ARGV, { kind: "none", reason: "only root may make one" })).toBe(ARGV);
   });
 

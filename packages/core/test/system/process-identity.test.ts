@@ -58,7 +58,7 @@ describe("the identity of a process", () => {
     const { identity, end } = await sleeper();
     const status = () => readFileSync(`/proc/${identity.pid}/status`, "latin1");
     const isPending = () => /^ShdPnd:.*[4-7c-f]...$/m.test(status());
-    // It does not take what it is sent: it can be seen when it was.
+    // A stopped process does not handle signals, so /proc shows when one was sent.
     process.kill(identity.pid, "SIGSTOP");
     while (!/^State:\tT/m.test(status()));
     const seen: boolean[] = [];
@@ -108,7 +108,7 @@ describe("the identity of a process", () => {
     await waiting;
   });
 
-  it("reads the fields after a command name that is made to confuse", () => {
+  it("reads the fields after a command name with spaces and parentheses", () => {
     const rest = `S 1 ${"0 ".repeat(9)}30 12 ${"0 ".repeat(6)}4711 9 8`;
     const read = { state: "S", startTime: 4711, cpuTicks: 42, residentPages: 8 };
     expect(parseProcessStat(`42 (a) R 1 (b)) ${rest}`)).toEqual(read);

@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("a small file", () => {
-  it("is read whole, or not there", () => {
+  it("is read whole, or is undefined if it does not exist", () => {
     expect(readSmallFile(path)).toBeUndefined();
     writeFileSync(path, '{"a":"é"}');
     expect(readSmallFile(path)).toBe('{"a":"é"}');
@@ -24,7 +24,7 @@ describe("a small file", () => {
   it.each([
     ["a folder", () => mkdirSync(path), "it is not a regular file"],
     ["a fifo without a writer", () => execFileSync("mkfifo", [path]), "it is not a regular file"],
-    ["a symlink, be it to a file", () => symlinkSync("/etc/hostname", path), "ELOOP"],
+    ["a symlink, even to a file", () => symlinkSync("/etc/hostname", path), "ELOOP"],
     ["of 600 MB", () => [writeFileSync(path, ""), truncateSync(path, 600e6)], "600000000 bytes"],
   ])("that is %s cannot be read", (_, make, reason) => {
     make();

@@ -1,4 +1,4 @@
-/** A process with no descriptor to spare: prints what becomes of each way to start a tool. Under `prlimit --nofile=64`. */
+/** A process without free descriptors: prints the result of each way to start a tool. Under `prlimit --nofile=64`. */
 import { closeSync, openSync } from "node:fs";
 import { startTool } from "../../src/images/tool.ts";
 import { spawn } from "../../src/system/spawn.ts";

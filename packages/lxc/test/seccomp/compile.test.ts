@@ -44,12 +44,12 @@ describe("a filter", () => {
     }
   });
 
-  it.each(ABIS)("fits into the kernel for every default of %s, and takes few steps", (abi) => {
+  it.each(ABIS)("is short enough for the kernel for every default of %s, and takes few steps", (abi) => {
     for (const policy of [applicationPolicy(new Set(APPLICATION_CAPABILITIES)), systemPolicy()])
       expect(compileFilter(policy, HOSTS[abi]).length / 8).toBeLessThan(1000);
   });
 
-  it("ends the program that uses an interface of no known name, and has no x32", () => {
+  it("ends a program that uses an unknown interface, and refuses x32", () => {
     const filter = compileFilter(systemPolicy(), "x64");
     expect(runFilter(filter, { architecture: AUDIT.arm, number: 0 })).toBe(KILL_PROCESS);
     expect(runFilter(filter, { architecture: AUDIT.x64, number: 0x40000000 })).toBe(ENOSYS);
@@ -58,7 +58,7 @@ describe("a filter", () => {
     expect(runFilter(without, { architecture: AUDIT.i386, number: 3 })).toBe(KILL_PROCESS);
   });
 
-  it("is refused for an architecture without numbers", () => {
+  it("is refused for an architecture without a list of system calls", () => {
     expect(() => compileFilter(systemPolicy(), "riscv64")).toThrow(/no list of the system calls of riscv64/);
   });
 
@@ -84,7 +84,7 @@ describe("a filter", () => {
     }
   });
 
-  it("compares the masked bits, and the lower half alone where that is asked", () => {
+  it("compares the masked bits, and only the lower half if the rule says so", () => {
     const when = (one: Omit<Comparison, "argument">) =>
       new Map([["read", [{ action: EPERM, when: [{ argument: 0, ...one }] }]]]);
     const of = (one: Omit<Comparison, "argument">, value: bigint) =>
@@ -113,7 +113,7 @@ describe("the policy of application containers", () => {
       "mount umount2 pivot_root setns unshare bpf keyctl add_key request_key kexec_load init_module finit_module open_by_handle_at perf_event_open userfaultfd io_uring_setup reboot swapon acct syslog open_tree fsopen move_mount quotactl settimeofday iopl";
     for (const [name, action] of Object.entries(of(refused.split(" ")))) expect([name, action]).toEqual([name, EPERM]);
   });
-  it("has programs use an older call in the place of one that it cannot judge or does not know", () => {
+  it("makes programs use an older call if it cannot check a newer one or does not know it", () => {
     expect(answer(policy, "clone3")).toBe(ENOSYS);
     const filter = compileFilter(policy, "x64");
     expect(runFilter(filter, { architecture: AUDIT.x64, number: 999 })).toBe(ENOSYS);
@@ -134,7 +134,7 @@ describe("the policy of application containers", () => {
     // ADDR_NO_RANDOMIZE.
     expect(answer(policy, "personality", [0x40000n])).toBe(EPERM);
   });
-  it("goes with the capabilities", () => {
+  it("depends on the capabilities", () => {
     expect(answer(withOne("SYS_ADMIN"), "mount")).toBe(ALLOW);
     expect(answer(withOne("SYS_ADMIN"), "clone3")).toBe(ALLOW);
     expect(answer(withOne("SYS_ADMIN"), "clone", [0x10000000n])).toBe(ALLOW);
@@ -146,7 +146,7 @@ describe("the policy of application containers", () => {
 });
 
 describe("the policy of system containers", () => {
-  it.each(ABIS)("refuses what reaches past the container, by any interface: %s", (abi) => {
+  it.each(ABIS)("refuses what affects the host, by any interface: %s", (abi) => {
     for (const name of ["kexec_load", "init_module", "finit_module", "delete_module", "open_by_handle_at"])
       expect([name, answer(systemPolicy(), name, [], abi)]).toEqual([name, EPERM]);
     for (const name of ["mount", "unshare", "keyctl", "bpf", "clone3"])

@@ -60,16 +60,16 @@ describe("a profile in Docker's format", () => {
     ["an older kernel", { includes: { minKernel: "4.8" } }, true],
     ["a newer kernel", { includes: { minKernel: "6.2" } }, false],
     ["no condition", { includes: {}, excludes: {}, comment: "why" }, true],
-  ])("counts a rule with %s or not", (_what, condition, counts) => {
+  ])("applies a rule only if its condition holds: %s", (_what, condition, counts) => {
     expect(policy([{ names: ["read"], action: ALLOWED, ...condition }]).rules.has("read")).toBe(counts);
   });
-  it("names the 32-bit interface, or ends the programs that use it", () => {
+  it("allows the 32-bit interface if it names it, and otherwise ends programs that use it", () => {
     const archMap = [{ architecture: "SCMP_ARCH_X86_64", subArchitectures: ["SCMP_ARCH_X86", "SCMP_ARCH_X32"] }];
     expect(policy([], { archMap }).compat).toBe(true);
     expect(policy([], { archMap }, { ...FACTS, architecture: "arm64" }).compat).toBe(false);
     expect(policy([], { architectures: ["SCMP_ARCH_X86"] }).compat).toBe(true);
   });
-  it("may allow calls that we do not know, but not refuse them", () => {
+  it("may allow calls that our lists lack, but not refuse them", () => {
     const rule = (action: string) => ({
       defaultAction: ALLOWED,
       syscalls: [{ names: ["s390_runtime_instr"], action }],
@@ -77,7 +77,7 @@ describe("a profile in Docker's format", () => {
     expect(SeccompProfileSchema.safeParse(rule("SCMP_ACT_ALLOW")).success).toBe(true);
     expect(SeccompProfileSchema.safeParse(rule("SCMP_ACT_ERRNO")).success).toBe(false);
   });
-  it("with null for what it leaves out is as good", () => {
+  it("may have null in place of a missing key", () => {
     expect(policy(null, { archMap: null, architectures: null }).rules.size).toBe(0);
     expect(policy([{ names: ["read"], action: ALLOWED, args: null }]).rules.size).toBe(1);
   });

@@ -56,7 +56,7 @@ describe("writeOciLayout", () => {
 
   it.each<[string, object, RegExp]>([
     ["a misspelled key of the program", { config: { entryPoint: ["/x"] } }, /config\.entryPoint: .*"entrypoint"/],
-    ["a command that is no list", { config: { cmd: "/x" } }, /config\.cmd: /],
+    ["a command that is not a list", { config: { cmd: "/x" } }, /config\.cmd: /],
     ["a misspelled option", { compress: "none" }, /compress: .*"compression"/],
     ["a tag that no import could name", { tag: "a b" }, /tag: it is not a name/],
     ["no tag", { tag: undefined }, /tag: /],

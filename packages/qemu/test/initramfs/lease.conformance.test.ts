@@ -43,7 +43,7 @@ it("tells systemd-resolved, which owns the file behind the link, of the servers 
   expect(read("etc/resolv.conf")).toContain("nameserver 10.90.0.1\n");
 });
 
-it("writes no word of a lease that is no address and no name", () => {
+it("writes only addresses and names of a lease", () => {
   mkdirSync(join(folder, "run/systemd/system"), { recursive: true });
   lease({ ...lan, dns: "10.90.0.1 $(id) * ;x", domain: "pileus\nDNSSEC=no [x]" });
   expect(read(RESOLVED)).toBe("[Resolve]\nDNS=10.90.0.1\nDomains=pileus\n");

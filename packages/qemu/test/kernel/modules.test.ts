@@ -72,6 +72,6 @@ it("rejects modules that depend on each other, and a missing folder", () =>
     await expect(collectModules(join(folder, "gone"), ["a"])).rejects.toThrow(ConfigError);
   }));
 
-it("does not take the end of another key for depends", () => {
+it("does not mistake the end of another key for `depends`", () => {
   expect(parseModuleInfo(ko({ notdepends: "x", depends: "vhost-net" })).depends).toEqual(["vhost_net"]);
 });

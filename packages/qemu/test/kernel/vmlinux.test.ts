@@ -28,7 +28,7 @@ it("finds it in one packed by LZ4, with the size that the kernel's build appends
   expect(extractVmlinux(bzImage(Buffer.concat([header, block, size])))?.equals(ELF)).toBe(true);
 });
 
-it("returns undefined for a file that is no bzImage, or is packed by something else", () => {
+it("returns undefined for a file that is not a bzImage, or is packed in another format", () => {
   expect(extractVmlinux(ELF)).toBeUndefined();
   expect(extractVmlinux(bzImage(Buffer.alloc(64, 0xfd)))).toBeUndefined();
 });

@@ -1,7 +1,7 @@
 // OCI image-spec, layer.md, "Whiteouts": all names of this prefix are reserved.
 const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
-/** Names of AUFS itself, which are no whiteouts. */
+/** Names of AUFS itself, which are not whiteouts. */
 const AUFS = ".wh..wh.";
 
 export function isWhiteout(name: string): boolean {

@@ -15,11 +15,11 @@ export interface NicInput {
   readonly type: "nic";
   /** The name of a managed network. */
   readonly network: string;
-  /** The MAC address in lower case. Default: a locally administered one, chosen at create and kept for good. */
+  /** The MAC address in lower case. Default: a locally administered one, chosen at create and kept until delete. */
   readonly hwaddr?: string | undefined;
   /**
    * A fixed IPv4 address in the network's range: `"10.90.0.7"`, or an object with that `address`. Default: one that is
-   * reserved at create and kept for good.
+   * reserved at create and kept until delete.
    */
   readonly ipv4?: string | NicIpv4 | undefined;
   /**

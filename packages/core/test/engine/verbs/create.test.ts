@@ -58,7 +58,7 @@ describe("create", () => {
     ["an image of a kind that the driver cannot run", { ...CONFIG, image: "disk" }, ["image"], "of kind disk"],
     ["an image for other processors", { ...CONFIG, image: "foreign" }, ["image"], OTHER],
     ["the section of another driver", { ...CONFIG, lxc: {} }, ["lxc"], "unknown key"],
-    ["what is no object at all", "web", [], "must be an object, but is a string"],
+    ["what is not an object", "web", [], "must be an object, but is a string"],
   ])("refuses %s before anything is touched, saying where", async (_, config, path, words) => {
     const host = await place.open();
     const creating = host.create(config as never);

@@ -31,7 +31,7 @@ describe("exec", () => {
     ["an empty argv", [], {}, ["argv", 0]],
     ["an empty program name", [""], {}, ["argv", 0]],
     ["a NUL in an argument", ["a", "b\0c"], {}, ["argv", 1]],
-    ["an argument that is no string", ["a", 1], {}, ["argv", 1]],
+    ["an argument that is not a string", ["a", 1], {}, ["argv", 1]],
     ["a relative folder", ["a"], { cwd: "tmp" }, ["cwd"]],
     ["a variable with an equals sign in its name", ["a"], { env: { "A=B": "1" } }, ["env", "A=B"]],
     ["a NUL in a variable", ["a"], { env: { A: "\0" } }, ["env", "A"]],

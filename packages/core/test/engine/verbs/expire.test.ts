@@ -89,7 +89,7 @@ describe("a lifetime", () => {
   it("ends again for an instance that was started after the clock was set back", async () => {
     const host = await place.open();
     const instance = await host.create(CONFIG, { expires: 150 });
-    // Twice: the news of its creation, which comes when it will, tells of its lifetime as well.
+    // Twice: the event of its creation, which may come at any time, shows its lifetime as well.
     for (const left of [150, 100, 100]) {
       await instance.start();
       const ended = instance.wait();

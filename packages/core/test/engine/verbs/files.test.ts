@@ -203,17 +203,20 @@ describe("paths and owners", () => {
       await expect(call()).rejects.toThrow(/mod: unknown key/);
   });
 
-  it.each([5, null, undefined, {}, ["a"]])("%j is no content of a file", async (data) => {
+  it.each([5, null, undefined, {}, ["a"]])("%j cannot be the content of a file", async (data) => {
     const { files } = await running();
     await expect(files.write("/f", data as never)).rejects.toThrow(/file content: must be a string/);
   });
 
-  it.each(["", "/tmp/a\0b", undefined])("%j is no path on the host, and nothing is pushed or pulled", async (path) => {
-    const { files } = await running();
-    const refusal = { code: "ERR_CONFIG", message: expect.stringMatching(/path on the host|NUL/) };
-    await expect(files.push(path as string, "/f")).rejects.toMatchObject(refusal);
-    await expect(files.pull("/f", path as string)).rejects.toMatchObject(refusal);
-  });
+  it.each(["", "/tmp/a\0b", undefined])(
+    "%j is not a path on the host, and nothing is pushed or pulled",
+    async (path) => {
+      const { files } = await running();
+      const refusal = { code: "ERR_CONFIG", message: expect.stringMatching(/path on the host|NUL/) };
+      await expect(files.push(path as string, "/f")).rejects.toMatchObject(refusal);
+      await expect(files.pull("/f", path as string)).rejects.toMatchObject(refusal);
+    },
+  );
 });
 
 describe("push", () => {

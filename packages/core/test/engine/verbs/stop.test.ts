@@ -194,7 +194,7 @@ describe("stop", () => {
 
   it.each([
     ["a mode that there is not", { mode: "asks" as "ask" }],
-    ["a timeout that is no number", { timeout: Number.NaN }],
+    ["a timeout that is not a number", { timeout: Number.NaN }],
     ["a negative timeout", { timeout: -1 }],
   ])("with %s is refused before anything is asked of the instance", async (_, options) => {
     const { instance } = await created();

@@ -83,7 +83,7 @@ function assertHarmless(bytes: Buffer): void {
       expect(folders.has(parent), `${name} lies in a folder`).toBe(true);
       expect(path.split("/").includes("..")).toBe(false);
       for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1))
-        expect(symlinks.has(path.slice(0, end)), `${name} is, or lies in, what is no symlink`).toBe(false);
+        expect(symlinks.has(path.slice(0, end)), `${name} is, or lies in, something that is not a symlink`).toBe(false);
       if (type === "directory") folders.add(path);
       if (type === "file" || type === "fifo") {
         expect(symlinks.size, "no file after a symlink").toBe(0);

@@ -102,7 +102,7 @@ export const FILE_FAULTS: readonly Fault[] = [
       })),
   },
   {
-    what: "makes one name of all that are no UTF-8",
+    what: "gives all names that are not UTF-8 the same name",
     seenBy: ["places of files > keeps names that are not UTF-8: each invalid byte is a surrogate, U+DC80 to U+DCFF"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
@@ -196,7 +196,7 @@ export const FILE_FAULTS: readonly Fault[] = [
       })),
   },
   {
-    what: "tells of times in milliseconds",
+    what: "returns times in milliseconds",
     seenBy: ["push and pull > keep hard links, holes, and times to the nanosecond"],
     broken: (driver) =>
       withFiles(driver, (files) => ({

@@ -22,12 +22,12 @@ export const LIFECYCLE_FAULTS: readonly Fault[] = [
       })),
   },
   {
-    what: "tells of a lost connection, and of the end never",
+    what: "reports a lost connection, but never the end",
     seenBy: ["an instance that ends by itself > rejects the calls under way with a StateError that says how it ended"],
     broken: (driver) => withRunning(driver, () => ({ exited: new Promise(() => undefined) })),
   },
   {
-    what: "tells of no end but one that its own host brought",
+    what: "reports only an end that its own host requested",
     seenBy: [
       "beside another host in this process > learns of a stop that it requested, and both report the same end",
       "beside another host in this process > learns of the end of a run that it replaced by the next, and ends that one itself",

@@ -36,7 +36,7 @@ const WHOLE = "keep hard links, holes, and times to the nanosecond";
 
 /** Of trees that are pulled. */
 export const TREE_FAULTS: readonly Fault[] = [
-  fault("tells of times in whole seconds", WHOLE, (entry) => ({ ...entry, mtime: entry.mtime.replace(/\..*/, "") })),
+  fault("returns times in whole seconds", WHOLE, (entry) => ({ ...entry, mtime: entry.mtime.replace(/\..*/, "") })),
   fault("makes files of nothing of hard links", WHOLE, (entry) =>
     entry.type === "link" ? { ...entry, type: "file", target: "" } : entry,
   ),
