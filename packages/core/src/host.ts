@@ -32,8 +32,10 @@ import { find } from "./engine/verbs/find.ts";
 import { list } from "./engine/verbs/list.ts";
 import { sweep } from "./engine/verbs/sweep.ts";
 import { watchInstances } from "./engine/watch-instances.ts";
-import { imagesWhileOpen, nameOf, networksWhileOpen, verbWhileOpen } from "./engine/while-open.ts";
+import { imagesWhileOpen, nameOf, networksWhileOpen, plainVerb, verbWhileOpen } from "./engine/while-open.ts";
 import { openImageStore } from "./images/store.ts";
+import { parse } from "./model/parse.ts";
+import { GetOptionsSchema } from "./model/verb-options.ts";
 import { openNetworks } from "./network/networks.ts";
 import { probeNetwork } from "./network/probe.ts";
 import { sweepNetworkLocks } from "./network/sweep.ts";
@@ -129,6 +131,7 @@ class OpenHost {
 
   get(name: string, options?: Abortable & { readonly driver?: string | undefined }): Promise<InstanceHandle> {
     return this.#verb("find an instance", options, async (linked) => {
+      parse(GetOptionsSchema, linked, "options of get");
       const instance = await find(this.#engine, nameOf("instance", name), linked);
       if (linked.driver !== undefined && linked.driver !== instance.driverName) {
         const hint = `its driver is "${instance.driverName}", not "${linked.driver}"`;
@@ -156,7 +159,7 @@ class OpenHost {
   }
 
   doctor(options?: Abortable): Promise<DoctorReport> {
-    return this.#verb("examine the host", options, async (linked) => {
+    return plainVerb(this.#engine, "examine the host", options, async (linked) => {
       linked.signal?.throwIfAborted();
       const images = await this.#engine.images.issues();
       const recovery = [...this.#issues, ...(await instancesWithoutIds(this.#engine))];

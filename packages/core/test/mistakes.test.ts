@@ -39,7 +39,7 @@ const file = (verb: keyof Instance<"files">["files"], ...args: unknown[]) =>
   loose(box.files[verb].bind(box.files))(...args);
 
 const MISTAKES: readonly (readonly [string, () => Promise<unknown>, string])[] = [
-  ["openHost()", () => loose(openHost)(), "host options: must be an object, but is missing"],
+  ["openHost()", () => loose(openHost)(), "must be an object, but is missing: write openHost({ root, dri"],
   ['openHost("/srv")', () => loose(openHost)("/srv"), "host options: must be an object, but is a string"],
   ["a host without root", () => loose(openHost)({ drivers: [] }), "root: must be the path of a folder"],
   ["a root that is a number", () => loose(openHost)({ root: 5, drivers: [] }), "root: must be the path of a folder"],
@@ -85,7 +85,11 @@ const MISTAKES: readonly (readonly [string, () => Promise<unknown>, string])[] =
     "it is an option: pass it in the second argument, as in",
   ],
   ["ready in the config", () => createWith({ ready: true }), "as in ephemeral(config, { ready })"],
-  ["a list of devices", () => createWith({ devices: [{ type: "nic" }] }), "devices: must be an object, but is a list"],
+  [
+    "a list of devices",
+    () => createWith({ devices: [{ type: "nic" }] }),
+    "devices: must be an object, but is a list: write { eth0: {",
+  ],
   ["a nic without a network", () => createWith({ devices: { e: { type: "nic" } } }), "network: is missing: write the"],
   [
     "a nic without a type",
@@ -110,16 +114,24 @@ const MISTAKES: readonly (readonly [string, () => Promise<unknown>, string])[] =
     () => createWith({ env: { P: undefined } }),
     "env.P: is missing: leave the variable out",
   ],
-  ["a list of labels", () => createWith({ labels: ["a"] }), "labels: must be an object, but is a list"],
+  ["a list of labels", () => createWith({ labels: ["a"] }), "labels: must be an object, but is a list: write { app: "],
   ["a label that is true", () => createWith({ labels: { a: true } }), 'must be a string, but is true: write "true"'],
-  ["networks.create('net0')", () => loose(host.networks.create)("net0"), "network config: must be an object"],
+  [
+    "networks.create('net0')",
+    () => loose(host.networks.create)("net0"),
+    'network config: must be an object, but is a string: write { name: "net0" }',
+  ],
   ["networks.create({})", () => loose(host.networks.create)({}), 'write the name of a network, as in "net0"'],
   [
     "a network without a prefix",
     () => loose(host.networks.create)({ name: "n", ipv4: "10.0.0.1" }),
     "as in 10.0.0.1/24",
   ],
-  ["images.import()", () => importing(), "image source: must be an object, but is missing"],
+  [
+    "images.import()",
+    () => importing(),
+    'but is missing: write a reference such as "docker://docker.io/library/redis:7", or {',
+  ],
   ["another bootstrap", () => importing({ type: "ubuntu" }), 'type: must be "debian"'],
   ["a bootstrap without a suite", () => importing({ type: "debian" }), 'write a suite, as in suite: "trixie"'],
   ["aliases: 'web'", () => importing("/x", { aliases: "web" }), 'must be a list, but is a string: write ["web"]'],

@@ -1,6 +1,8 @@
 import { EventEmitter } from "node:events";
 import type { Abortable } from "../contract/abortable.ts";
 import type { Emitter, InstanceEvent, InstanceEvents } from "../contract/events.ts";
+import { AbortableSchema } from "../model/call-options.ts";
+import { parse } from "../model/parse.ts";
 import { EventQueue } from "./event-queue.ts";
 
 /** Delivers all events of one host to listeners and watchers. */
@@ -100,6 +102,7 @@ export class EventTap {
   }
 
   watch(options: Abortable = {}): AsyncIterable<InstanceEvent> {
+    parse(AbortableSchema, options, "options of watch");
     const { signal } = options;
     const abort = () => queue.fail(signal?.reason);
     const ended = this.#tapped.watch();

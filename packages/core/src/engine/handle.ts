@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { z } from "zod";
 import type { Abortable, Timed } from "../contract/abortable.ts";
 import type { Capability, InstanceMetrics, InterfaceAddress, LogStream } from "../contract/capability.ts";
 import type { Emitter, InstanceEvent, InstanceEvents } from "../contract/events.ts";
@@ -6,7 +7,7 @@ import type { InstanceFiles } from "../contract/files.ts";
 import type { Instance, InstanceInfo, StopOptions } from "../contract/instance.ts";
 import type { CanExec } from "../contract/process.ts";
 import type { InstanceExit, InstanceState } from "../contract/state.ts";
-import { abortableSchema } from "../model/call-options.ts";
+import { AbortableSchema, abortableSchema } from "../model/call-options.ts";
 import type { EventTap } from "./events.ts";
 import { implemented } from "./implemented.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
@@ -27,7 +28,7 @@ import { withRun } from "./with-run.ts";
 
 // For callers that pass the arguments separately, a mode alone, or milliseconds.
 const ExecOptionsSchema = abortableSchema('the program and its arguments as one list, ["ls", "-la"]');
-const StopOptionsSchema = abortableSchema('{ mode: "kill" }');
+const StopOptionsSchema = abortableSchema('{ mode: "kill" } or { timeout: 10_000 }');
 const ReadyOptionsSchema = abortableSchema("{ timeout: 5000 }");
 
 /**
@@ -71,7 +72,7 @@ export class InstanceHandle implements Instance<Capability> {
     verb: string,
     options: O | undefined,
     call: (linked: O) => Promise<T>,
-    schema?: ReturnType<typeof abortableSchema>,
+    schema: z.ZodType = AbortableSchema,
   ): Promise<T> {
     return verbWhileOpen(this.#instance.engine, `${verb} instance "${this.name}"`, options, call, schema);
   }
@@ -171,7 +172,8 @@ export class InstanceHandle implements Instance<Capability> {
   }
 
   logs(stream: LogStream, options?: Abortable): Promise<Readable> {
-    return streamWhileOpen(this.#instance.engine, options, (linked) => logs(this.#instance, stream, linked));
+    const call = (linked: Abortable) => logs(this.#instance, stream, linked);
+    return streamWhileOpen(this.#instance.engine, options, call, AbortableSchema);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,15 +6,19 @@ import { CommonConfigSchema } from "../model/config.ts";
 import { NameSchema } from "../model/name.ts";
 import { noNul } from "../model/no-nul.ts";
 import { parse } from "../model/parse.ts";
+import { objectAs } from "../model/wording.ts";
 
-const HostOptionsSchema = z.strictObject({
-  root: noNul("a path", "must be the path of a folder").min(1, "must be the path of a folder, but is empty"),
-  drivers: z.array(
-    z.custom<AnyDriver>(isDriver, "is not a driver: pass what lxc(), oci() or qemu() returns"),
-    "must be an array of drivers, as in [lxc()]",
-  ),
-  signal: SignalSchema.optional(),
-});
+const HostOptionsSchema = z.strictObject(
+  {
+    root: noNul("a path", "must be the path of a folder").min(1, "must be the path of a folder, but is empty"),
+    drivers: z.array(
+      z.custom<AnyDriver>(isDriver, "is not a driver: pass what lxc(), oci() or qemu() returns"),
+      "must be an array of drivers, as in [lxc()]",
+    ),
+    signal: SignalSchema.optional(),
+  },
+  objectAs("openHost({ root, drivers: [lxc()] })"),
+);
 
 /** Checks the options of `openHost()`. @throws {ConfigError} */
 export function parseHostOptions(input: unknown): z.output<typeof HostOptionsSchema> {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ConfigError } from "../contract/errors.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../model/config.ts";
+import { CONFIG_HABITS } from "../model/habits.ts";
 import { whyNeverResolved } from "../model/host-name.ts";
 import { parse } from "../model/parse.ts";
 import { required } from "../model/wording.ts";
@@ -8,8 +9,8 @@ import type { OpenDriver } from "./engine.ts";
 
 const inOptions = (key: string, verb = "create") =>
   `it is an option: pass it in the second argument, as in ${verb}(config, { ${key} })`;
-/** For the options of `create()` and `ephemeral()`. */
 const HINTS = {
+  ...CONFIG_HABITS,
   expires: inOptions("expires"),
   onProgress: inOptions("onProgress"),
   signal: inOptions("signal"),

@@ -7,7 +7,9 @@ import type { ExitStatus, SignalName } from "../contract/state.ts";
 import { abortable, type Deadline } from "../driver/deadline.ts";
 import type { BackendProcess } from "../driver/process.ts";
 import { parseSignal, signalName } from "../files/signal-name.ts";
+import { AbortableSchema } from "../model/call-options.ts";
 import { TerminalSizeSchema } from "../model/exec.ts";
+import { TERMINAL_HABITS } from "../model/habits.ts";
 import { parse } from "../model/parse.ts";
 import { emitLines } from "./line-splitter.ts";
 
@@ -62,6 +64,7 @@ class OwnedProcess implements InstanceProcess {
   }
 
   async kill(signal: SignalName = "SIGTERM", options: Abortable = {}): Promise<void> {
+    parse(AbortableSchema, options, "options of kill");
     options.signal?.throwIfAborted();
     const name = canonicalSignal(signal);
     if (this.#state !== "disposed") await abortable(this.started.kill(name), options.signal);
@@ -123,8 +126,9 @@ class OwnedTerminal extends OwnedProcess implements TtyProcess {
   }
 
   async resize(size: TerminalSize, options: Abortable = {}): Promise<void> {
+    const checked = parse(TerminalSizeSchema, size, "terminal size", TERMINAL_HABITS);
+    parse(AbortableSchema, options, "options of resize");
     options.signal?.throwIfAborted();
-    const checked = parse(TerminalSizeSchema, size, "terminal size");
     if (!this.hasEnded) await abortable(this.started.resize(checked), options.signal);
   }
 }
@@ -186,12 +190,13 @@ async function killed(started: StartedProcess): Promise<void> {
 
 /** @throws {ConfigError} when `name` is not a signal */
 function canonicalSignal(name: unknown): SignalName {
-  const number = typeof name === "string" && name.startsWith("SIG") ? parseSignal(name) : undefined;
-  if (number !== undefined) return signalName(number);
+  const number = parseSignal(String(name));
+  if (number !== undefined && typeof name === "string" && name.startsWith("SIG")) return signalName(number);
+  const example = number === undefined ? "SIGTERM or SIGRTMIN+3, for example" : signalName(number);
   throw new ConfigError("kill", [
     {
       path: ["signal"],
-      message: `${typeof name === "string" ? JSON.stringify(name) : String(name)} is not a signal: write SIGTERM or SIGRTMIN+3, for example`,
+      message: `${typeof name === "string" ? JSON.stringify(name) : String(name)} is not a signal: write ${example}`,
     },
   ]);
 }

@@ -6,7 +6,8 @@ import type { InstanceFiles } from "../contract/files.ts";
 import type { Images } from "../contract/images.ts";
 import type { Networks } from "../contract/networks.ts";
 import { abortable, abortableWithin, type LinkedSignal, linkSignals } from "../driver/deadline.ts";
-import { abortableSchema } from "../model/call-options.ts";
+import { AbortableSchema, abortableSchema } from "../model/call-options.ts";
+import { CALL_HABITS } from "../model/habits.ts";
 import { parse } from "../model/parse.ts";
 import { required } from "../model/wording.ts";
 import { hostFailure } from "../system/host-failure.ts";
@@ -23,14 +24,14 @@ const ReadOptionsSchema = abortableSchema("files.readText(path) for text");
 /**
  * Wraps every call of the public interface. A call is refused once the host is disposed, and ends at once when the host
  * is disposed meanwhile. An abort ends it within a second. Disposing the host waits for what the call still does then.
- * `schema` checks the part of `options` that this function uses: see {@link abortableSchema}. `what` names the call in
- * the error of one that the disposal ends.
+ * `schema` checks `options`, or only the part that this function uses when `call` checks the rest: see
+ * {@link abortableSchema}. `what` names the call in the error of one that the disposal ends.
  */
 export async function whileOpen<O extends Abortable, T>(
   engine: Engine,
   options: O | undefined,
   call: (linked: O) => Promise<T>,
-  schema = OptionsSchema,
+  schema: z.ZodType = OptionsSchema,
   what = "a call",
 ): Promise<T> {
   const linked = link(engine, options, schema);
@@ -49,7 +50,7 @@ export async function streamWhileOpen<O extends Abortable>(
   engine: Engine,
   options: O | undefined,
   call: (linked: O) => Promise<Readable>,
-  schema = OptionsSchema,
+  schema: z.ZodType = OptionsSchema,
 ): Promise<Readable> {
   const linked = link(engine, options, schema);
   const work = async () => {
@@ -94,7 +95,7 @@ export function verbWhileOpen<O extends Abortable, T>(
   action: string,
   options: O | undefined,
   call: (linked: O) => Promise<T>,
-  schema = OptionsSchema,
+  schema: z.ZodType = OptionsSchema,
 ): Promise<T> {
   const work = async (linked: O) => {
     try {
@@ -104,6 +105,16 @@ export function verbWhileOpen<O extends Abortable, T>(
     }
   };
   return whileOpen(engine, options, work, schema, `the call to ${action}`);
+}
+
+/** As {@link verbWhileOpen}, for a call that takes nothing but a signal. */
+export function plainVerb<T>(
+  engine: Engine,
+  action: string,
+  options: Abortable | undefined,
+  call: (linked: Abortable) => Promise<T>,
+): Promise<T> {
+  return verbWhileOpen(engine, action, options, call, AbortableSchema);
 }
 
 async function untilClosed<T>(
@@ -131,9 +142,13 @@ function disposedBefore(what: string, error: unknown): unknown {
   return new ConnectionError(error.peer, why, { cause: error });
 }
 
-function link(engine: Engine, options: Abortable | undefined, schema = OptionsSchema): Omit<LinkedSignal, "abort"> {
+function link(
+  engine: Engine,
+  options: Abortable | undefined,
+  schema: z.ZodType = OptionsSchema,
+): Omit<LinkedSignal, "abort"> {
   engine.closing.throwIfAborted();
-  if (options !== undefined) parse(schema, options, "options");
+  if (options !== undefined) parse(schema, options, "options", CALL_HABITS);
   options?.signal?.throwIfAborted();
   if (options?.signal === undefined) return { signal: engine.closing, [Symbol.dispose]: () => undefined };
   return linkSignals(options.signal, engine.closing);
@@ -146,12 +161,12 @@ export function imagesWhileOpen(engine: Engine): Images {
     import: (source, options) =>
       verbWhileOpen(engine, `import ${named("image", source)}`, options, (linked) => images.import(source, linked)),
     get: (reference, options) =>
-      verbWhileOpen(engine, `find ${named("image", reference)}`, options, (linked) =>
+      plainVerb(engine, `find ${named("image", reference)}`, options, (linked) =>
         images.get(nameOf("image", reference), linked),
       ),
-    list: (options) => verbWhileOpen(engine, "list the images", options, (linked) => images.list(linked)),
+    list: (options) => plainVerb(engine, "list the images", options, (linked) => images.list(linked)),
     delete: (reference, options) =>
-      verbWhileOpen(engine, `delete ${named("image", reference)}`, options, (linked) =>
+      plainVerb(engine, `delete ${named("image", reference)}`, options, (linked) =>
         images.delete(nameOf("image", reference), linked),
       ),
   };
@@ -162,16 +177,16 @@ export function networksWhileOpen(engine: Engine): Networks {
   const { networks } = engine;
   return {
     create: (config, options) =>
-      verbWhileOpen(engine, `create ${named("network", config?.name)}`, options, (linked) =>
+      plainVerb(engine, `create ${named("network", config?.name)}`, options, (linked) =>
         networks.create(config, linked),
       ),
     get: (name, options) =>
-      verbWhileOpen(engine, `find ${named("network", name)}`, options, (linked) =>
+      plainVerb(engine, `find ${named("network", name)}`, options, (linked) =>
         networks.get(nameOf("network", name), linked),
       ),
-    list: (options) => verbWhileOpen(engine, "list the networks", options, (linked) => networks.list(linked)),
+    list: (options) => plainVerb(engine, "list the networks", options, (linked) => networks.list(linked)),
     delete: (name, options) =>
-      verbWhileOpen(engine, `delete ${named("network", name)}`, options, (linked) =>
+      plainVerb(engine, `delete ${named("network", name)}`, options, (linked) =>
         networks.delete(nameOf("network", name), linked),
       ),
   };

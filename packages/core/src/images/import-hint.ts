@@ -18,9 +18,11 @@ const PREFIXED = /^(?:docker:\/\/|oci:|oci-archive:|docker-archive:)/;
 export function prefixed(text: string): string | undefined {
   const layout = [text, text.replace(/:[^:/]*$/, "")].find((folder) => isLayout(folder));
   if (layout !== undefined) return `an OCI layout is oci:${text}`;
-  if (!NAME.test(text) || FILE.test(text)) return undefined;
-  const full = `docker://${withRegistry(text)}`;
-  const short = `docker://${text}`;
+  // `docker:redis:7` lacks only the slashes.
+  const name = text.replace(/^docker:(?=[a-z])/, "");
+  if (!NAME.test(name) || FILE.test(name)) return undefined;
+  const full = `docker://${withRegistry(name)}`;
+  const short = `docker://${name}`;
   return `an image of a registry is ${short}${full === short ? "" : `, in full ${full}`}`;
 }
 

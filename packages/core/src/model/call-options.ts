@@ -6,7 +6,9 @@ export const SignalSchema = z.custom<AbortSignal>(isSignal, {
   error: ({ input }) =>
     typeof input === "object" && input !== null && "signal" in input
       ? "must be an AbortSignal: pass the controller's signal"
-      : "must be an AbortSignal",
+      : typeof input === "string"
+        ? "must be an AbortSignal; the name of a signal is for kill() of the process that exec() returns"
+        : "must be an AbortSignal",
 });
 
 /** Checks {@link ProgressOptions.onProgress}. */
@@ -19,6 +21,9 @@ export const ProgressListenerSchema = z.custom<(...told: never[]) => void>(
 export function abortableSchema(example: string) {
   return z.looseObject({ signal: SignalSchema.optional() }, objectAs(example));
 }
+
+/** The options of a call that takes nothing else: an unknown one is a mistake. */
+export const AbortableSchema = z.strictObject({ signal: SignalSchema.optional() }, objectAs("{ signal }"));
 
 function isSignal(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;

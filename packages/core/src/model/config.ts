@@ -6,7 +6,7 @@ import { type Limits, type LimitsInput, LimitsSchema } from "./limits.ts";
 import { NameSchema } from "./name.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { prepared } from "./shorthand.ts";
-import { required } from "./wording.ts";
+import { objectAs } from "./wording.ts";
 
 /**
  * The part of an instance's configuration that all drivers share. A section named after the driver (`lxc`, `oci`,
@@ -44,11 +44,18 @@ export interface InstanceConfig extends CommonConfigInput {
   readonly [section: string]: unknown;
 }
 
+const AN_IMAGE = "write the alias or the fingerprint of an image, or what images.import() returned";
+
 // An image that `images.import()` returned is replaced by its fingerprint.
 const ImageReferenceSchema = prepared(
   (value) => (typeof value === "object" && value !== null && "fingerprint" in value ? value.fingerprint : value),
   z
-    .string(required("write the alias or the fingerprint of an image, or what images.import() returned"))
+    .string({
+      error: ({ code, input }) =>
+        code === "invalid_type"
+          ? `${input === undefined ? "is missing" : "must be a string or an image"}: ${AN_IMAGE}`
+          : undefined,
+    })
     .min(1)
     .max(255),
 ) as unknown as z.ZodType<string, string | Image>;
@@ -61,7 +68,7 @@ export const CommonConfigSchema = z.strictObject({
   limits: LimitsSchema.default({}),
   devices: DevicesSchema.default({}),
   env: EnvSchema.default({}),
-  labels: z.record(z.string().min(1).max(255), z.string().max(4096)).default({}),
+  labels: z.record(z.string().min(1).max(255), z.string().max(4096), objectAs('{ app: "web" }')).default({}),
 });
 type Common = Pick<InstanceConfig, keyof z.output<typeof CommonConfigSchema>>;
 type _InstanceConfig = Holds<Same<Frozen<Common>, Frozen<z.output<typeof CommonConfigSchema>>>>;

@@ -1,3 +1,5 @@
 import { z } from "zod";
 
-export const LogStreamSchema = z.enum(["stdout", "stderr", "console"], "must be stdout, stderr or console");
+export const LogStreamSchema = z.enum(["stdout", "stderr", "console"], {
+  error: ({ input }) => `must be stdout, stderr or console${typeof input === "object" ? ': write logs("stdout")' : ""}`,
+});

@@ -3,8 +3,9 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const name of known) {
     const distance = editDistance(word.toLowerCase(), name.toLowerCase());
-    if (distance <= Math.max(2, Math.floor(name.length / 3)) && distance < (best?.distance ?? Number.POSITIVE_INFINITY))
-      best = { name, distance };
+    // With more than half of the shorter word replaced they have nothing in common: `uid` is no misspelt `cwd`.
+    const most = Math.min(Math.max(2, Math.floor(name.length / 3)), Math.min(word.length, name.length) / 2);
+    if (distance <= most && distance < (best?.distance ?? Number.POSITIVE_INFINITY)) best = { name, distance };
   }
   return best?.name;
 }

@@ -3,6 +3,7 @@ import { whyNothingResolvesIn } from "./host-name.ts";
 import { InterfaceNameSchema } from "./name.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { shorthand } from "./shorthand.ts";
+import { objectAs } from "./wording.ts";
 
 /** {@link NetworkConfigInput.ipv4} as an object. */
 export interface NetworkIpv4Input {
@@ -60,15 +61,18 @@ const NewDomainSchema = DomainSchema.superRefine((domain, issues) => {
 });
 
 /** Reads {@link NetworkConfigInput}. */
-export const NetworkConfigSchema = z.strictObject({
-  name: InterfaceNameSchema,
-  ipv4: shorthand(
-    "address",
-    z.strictObject({ address: z.cidrv4().optional(), nat: z.boolean().default(true) }),
-  ).prefault({}),
-  dns: z.strictObject({ domain: NewDomainSchema.default("pileus") }).prefault({}),
-  isolated: z.boolean().default(false),
-});
+export const NetworkConfigSchema = z.strictObject(
+  {
+    name: InterfaceNameSchema,
+    ipv4: shorthand(
+      "address",
+      z.strictObject({ address: z.cidrv4().optional(), nat: z.boolean().default(true) }),
+    ).prefault({}),
+    dns: z.strictObject({ domain: NewDomainSchema.default("pileus") }).prefault({}),
+    isolated: z.boolean().default(false),
+  },
+  objectAs('{ name: "net0" }'),
+);
 type _NetworkConfigInput = Holds<Same<NetworkConfigInput, Frozen<z.input<typeof NetworkConfigSchema>>>>;
 
 /** {@link NetworkConfig} before the choice of an address. */

@@ -4,14 +4,17 @@ import { nearest } from "./nearest.ts";
 import { discriminatorsAt, keysAt, valueAt } from "./schema-keys.ts";
 import { wording } from "./wording.ts";
 
-/** What to write instead of keys that other libraries have, or that belong to another argument: a hint by key. */
+/**
+ * What to write instead of keys that other libraries have, or that belong to another argument: a hint by key, or by path
+ * as in `limits.pids`. Case, `-` and `_` do not count.
+ */
 export type KeyHints = Readonly<Record<string, string>>;
 
 /**
- * Checks a value of a caller. `subject` says what it is, as in `"instance config"`. `hints` are for keys at the top of
- * the value.
+ * Checks a value of a caller. `subject` says what it is, as in `"instance config"`. `hints` are for its unknown
+ * keys.
  *
- * @throws {ConfigError} with every issue. An unknown key comes with its hint, the place it belongs to, or the nearest
+ * @throws {ConfigError} with every issue. An unknown key comes with the place it belongs to, its hint, or the nearest
  * known key.
  */
 export function parse<S extends z.ZodType>(
@@ -80,11 +83,17 @@ function isOfOtherType(issue: z.core.$ZodIssue): boolean {
 }
 
 function unknownKey({ schema, value, hints }: Checked, path: readonly (string | number)[], key: string): string {
-  if (path.length === 0 && Object.hasOwn(hints, key)) return `unknown key; ${hints[key]}`;
   const known = keysAt(schema, value, path);
   const parent = known.find((name) => keysAt(schema, value, [...path, name]).includes(key));
   if (parent !== undefined) return `unknown key; it belongs in ${parent}: write ${parent}: { ${key} }`;
+  const hint = hintFor([...path, key].join("."), hints);
+  if (hint !== undefined) return `unknown key; ${hint}`;
   const guess = nearest(key, known);
   if (guess !== undefined) return `unknown key; did you mean "${guess}"?`;
   return known.length > 0 ? `unknown key; known keys: ${known.join(", ")}` : "unknown key";
+}
+
+function hintFor(written: string, hints: KeyHints): string | undefined {
+  const plain = (key: string) => key.replace(/[-_]/g, "").toLowerCase();
+  return Object.entries(hints).find(([key]) => plain(key) === plain(written))?.[1];
 }

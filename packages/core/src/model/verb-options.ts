@@ -4,6 +4,7 @@ import { ProgressListenerSchema, SignalSchema } from "./call-options.ts";
 import { ContentSchema } from "./content.ts";
 import { ProgramSchema } from "./exec.ts";
 import { InstanceKindSchema } from "./instance-kind.ts";
+import { objectAs } from "./wording.ts";
 
 /** Checks the options of `stop()` before the instance is asked anything: an unknown mode must not kill. */
 export const StopOptionsSchema = z.strictObject({
@@ -34,15 +35,20 @@ export const EphemeralOptionsSchema = CreateOptionsSchema.extend({
     .default(false),
 });
 
+const LabelFilterSchema = z.record(z.string(), z.string(), objectAs('{ app: "web" }'));
+
 /** The options of `host.sweep()`. */
 export const SweepOptionsSchema = z.strictObject({
-  labels: z.record(z.string(), z.string()).default({}),
+  labels: LabelFilterSchema.default({}),
   signal: SignalSchema.optional(),
 });
 
+/** The options of `host.get()`. */
+export const GetOptionsSchema = z.strictObject({ driver: z.string().optional(), signal: SignalSchema.optional() });
+
 /** The options of `host.list()`. */
 export const ListOptionsSchema = z.strictObject({
-  labels: z.record(z.string(), z.string()).default({}),
+  labels: LabelFilterSchema.default({}),
   kind: InstanceKindSchema.optional(),
   driver: z.string().optional(),
   state: z.enum(["recorded", "live"]).default("recorded"),

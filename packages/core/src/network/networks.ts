@@ -10,6 +10,7 @@ import { acquireLock } from "../engine/lock.ts";
 import type { NetworkIssue, NetworkManager, NicOwner } from "../engine/ports.ts";
 import type { Devices } from "../model/device/device.ts";
 import type { Nic } from "../model/device/nic.ts";
+import { NETWORK_HABITS } from "../model/habits.ts";
 import { InterfaceNameSchema } from "../model/name.ts";
 import {
   type NetworkConfig,
@@ -63,7 +64,7 @@ class ManagedNetworks implements NetworkManager {
   }
 
   async create(input: NetworkConfigInput, options: Abortable = {}): Promise<NetworkInfo> {
-    const wanted = parse(NetworkConfigSchema, input, "network config");
+    const wanted = parse(NetworkConfigSchema, input, "network config", NETWORK_HABITS);
     await requireNetworkTools(`create network "${wanted.name}"`);
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     return this.#locked(wanted.name, options, async (network) => {

@@ -140,6 +140,7 @@ describe("the nearest known key", () => {
     expect(nearest("nmae", ["name"])).toBe("name");
     expect(nearest("xxme", ["name"])).toBe("name");
     expect(nearest("xxxe", ["name"])).toBeUndefined();
+    expect(nearest("uid", ["cwd"])).toBeUndefined();
     expect(nearest("xxxcdefghi", ["abcdefghi"])).toBe("abcdefghi");
     expect(nearest("xxxxefghi", ["abcdefghi"])).toBeUndefined();
   });

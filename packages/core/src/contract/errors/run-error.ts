@@ -1,8 +1,6 @@
 import type { RunResult } from "../run.ts";
 import { InstanceError } from "./instance-error.ts";
-
-/** How many lines of standard error the message quotes, and how many characters of them. */
-const TOLD = { lines: 5, characters: 1024 } as const;
+import { lastLinesOf } from "./last-lines.ts";
 
 /** A program failed, and `run()` was called with `check`. */
 export class RunError extends InstanceError {
@@ -11,7 +9,7 @@ export class RunError extends InstanceError {
   readonly result: RunResult;
   /** `program` is its name and where it ran: `make in "builder"`. */
   constructor(program: string, result: RunResult, options?: ErrorOptions) {
-    const lines = result.stderr.trimEnd().split("\n").slice(-TOLD.lines).join(" | ").slice(-TOLD.characters);
+    const lines = lastLinesOf(result.stderr);
     super(`${program} ${describeFailure(result)}${lines === "" ? "" : `: ${lines}`}`, options);
     this.result = result;
   }

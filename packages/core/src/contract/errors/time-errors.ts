@@ -1,6 +1,6 @@
 import type { RunResult } from "../run.ts";
 import { InstanceError } from "./instance-error.ts";
-import { quoteLastLines } from "./last-lines.ts";
+import { lastLinesOf, quoteLastLines } from "./last-lines.ts";
 
 /** A deadline passed: the caller's, or a default that the documentation of the call names. */
 export class TimeoutError extends InstanceError {
@@ -26,8 +26,11 @@ export class TimeoutError extends InstanceError {
       readonly lastLines?: string | undefined;
     },
   ) {
-    const { hint, lastLines } = options ?? {};
-    const details = [...(hint ? [hint] : []), ...quoteLastLines(lastLines)].join("; ");
+    const { hint, lastLines, result } = options ?? {};
+    // As in RunError, so that the reason is seen where only messages are shown.
+    const printed = lastLines ?? (lastLinesOf(result?.stderr ?? "") || lastLinesOf(result?.stdout ?? ""));
+    const none = timeout === 0 ? ["0 leaves no time; Infinity is no limit"] : [];
+    const details = [...none, ...(hint ? [hint] : []), ...quoteLastLines(printed || undefined)].join("; ");
     super(`${action} did not finish within ${timeout} ms${details === "" ? "" : `: ${details}`}`, options);
     this.timeout = timeout;
     this.result = options?.result;

@@ -7,6 +7,7 @@ import type { AnyDriver } from "../../driver/backend.ts";
 import { allOrNothing, type Undo } from "../../driver/cleanup.ts";
 import { linkSignals } from "../../driver/deadline.ts";
 import type { InstanceConfig } from "../../model/config.ts";
+import { CREATE_HABITS } from "../../model/habits.ts";
 import type { Image } from "../../model/image.ts";
 import { parse } from "../../model/parse.ts";
 import { CreateOptionsSchema } from "../../model/verb-options.ts";
@@ -30,7 +31,7 @@ export interface DefineOptions extends CreateOptions {
 
 /** Defines an instance and creates its writable root; leaves nothing when that fails. */
 export async function create(engine: Engine, input: unknown, options: CreateOptions = {}): Promise<ManagedInstance> {
-  parse(CreateOptionsSchema, options, "options of create");
+  parse(CreateOptionsSchema, options, "options of create", CREATE_HABITS);
   return define(engine, input, options);
 }
 

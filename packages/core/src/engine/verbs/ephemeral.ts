@@ -1,5 +1,6 @@
 import type { EphemeralOptions } from "../../contract/host.ts";
 import { allOrNothing } from "../../driver/cleanup.ts";
+import { CREATE_HABITS } from "../../model/habits.ts";
 import { parse } from "../../model/parse.ts";
 import { EphemeralOptionsSchema } from "../../model/verb-options.ts";
 import type { Engine } from "../engine.ts";
@@ -13,7 +14,7 @@ import { start } from "./start.ts";
 /** Creates and starts an instance; disposing its handle deletes it. Leaves nothing when that fails. */
 export function ephemeral(engine: Engine, input: unknown, options: EphemeralOptions = {}): Promise<InstanceHandle> {
   return allOrNothing(async (undo) => {
-    const { ready: wait } = parse(EphemeralOptionsSchema, options, "options of ephemeral");
+    const { ready: wait } = parse(EphemeralOptionsSchema, options, "options of ephemeral", CREATE_HABITS);
     const { signal } = options;
     const instance = await define(engine, input, { ...options, owner: await thisProcess() });
     undo(() => remove(instance));

@@ -6,6 +6,7 @@ import type { ExecRequest } from "../../driver/backend.ts";
 import { Deadline, linkSignals } from "../../driver/deadline.ts";
 import { refusedArguments } from "../../model/arguments.ts";
 import { ExecSchema } from "../../model/exec.ts";
+import { PROGRAM_HABITS } from "../../model/habits.ts";
 import { parse } from "../../model/parse.ts";
 import { implemented } from "../implemented.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
@@ -17,6 +18,7 @@ export type Program = Pick<z.output<typeof ExecSchema>, "argv" | "env" | "cwd" |
 
 const RUN = "it is an option of run()";
 const HINTS = {
+  ...PROGRAM_HABITS,
   stdin: "write to the stdin of the process that exec() returns, or pass input to run()",
   input: `${RUN}; after exec(), write to the stdin of the process`,
   check: RUN,

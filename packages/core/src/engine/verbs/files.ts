@@ -27,6 +27,7 @@ import {
   TextSchema,
   WriteOptionsSchema,
 } from "../../model/file-options.ts";
+import { FILE_HABITS } from "../../model/habits.ts";
 import { parse } from "../../model/parse.ts";
 import { ByteCollector } from "../../system/byte-collector.ts";
 import { LONGEST_BUFFER, LONGEST_TEXT } from "../../text/longest-text.ts";
@@ -56,12 +57,12 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async read(path: string, options: Abortable = {}): Promise<Readable> {
-    parse(LookOptionsSchema, options, "file options");
+    parse(LookOptionsSchema, options, "file options", FILE_HABITS);
     return this.#use(path, options, (files) => files.read(path, options));
   }
 
   async readAll(path: string, options: ReadAllOptions = {}): Promise<Buffer> {
-    const limit = Math.min(parse(ReadAllOptionsSchema, options, "file options").maxSize, LONGEST_BUFFER);
+    const limit = Math.min(parse(ReadAllOptionsSchema, options, "file options", FILE_HABITS).maxSize, LONGEST_BUFFER);
     const { signal } = options;
     return this.#use(path, options, async (files) => {
       const collected = new ByteCollector();
@@ -75,7 +76,7 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async readText(path: string, options: ReadAllOptions = {}): Promise<string> {
-    const { maxSize } = parse(ReadAllOptionsSchema, options, "file options");
+    const { maxSize } = parse(ReadAllOptionsSchema, options, "file options", FILE_HABITS);
     return (await this.readAll(path, { ...options, maxSize: Math.min(maxSize, LONGEST_TEXT) })).toString("utf8");
   }
 
@@ -89,7 +90,7 @@ export class ManagedFiles implements InstanceFiles {
     data: string | Uint8Array | AsyncIterable<Uint8Array>,
     options: OwnerOptions = {},
   ): Promise<void> {
-    parse(WriteOptionsSchema, options, "file options");
+    parse(WriteOptionsSchema, options, "file options", FILE_HABITS);
     parse(ContentSchema, data, "file content");
     await this.#use(path, options, (files, run) =>
       this.#during(run, options, async (signal) => {
@@ -99,7 +100,7 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async stat(path: string, options: Abortable = {}): Promise<FileStat> {
-    parse(LookOptionsSchema, options, "file options");
+    parse(LookOptionsSchema, options, "file options", FILE_HABITS);
     return this.#use(path, options, (files) => files.stat(path, options));
   }
 
@@ -114,7 +115,7 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async *list(path: string, options: Abortable = {}): AsyncGenerator<DirectoryEntry, void> {
-    parse(LookOptionsSchema, options, "file options");
+    parse(LookOptionsSchema, options, "file options", FILE_HABITS);
     const stream = await this.#use(path, options, (files) => files.list(path, options));
     for await (const entry of chunksOf<DirectoryEntry>(stream, options.signal)) {
       if (!isDirectoryEntry(entry)) throw this.#noEntry();
@@ -123,7 +124,7 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async listAll(path: string, options: Abortable = {}): Promise<readonly DirectoryEntry[]> {
-    parse(LookOptionsSchema, options, "file options");
+    parse(LookOptionsSchema, options, "file options", FILE_HABITS);
     const entries: DirectoryEntry[] = [];
     // Within `use`, so that an end of the instance meanwhile is reported as such.
     await this.#use(path, options, async () => {
@@ -137,17 +138,17 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async mkdir(path: string, options: MkdirOptions = {}): Promise<void> {
-    parse(MkdirOptionsSchema, options, "file options");
+    parse(MkdirOptionsSchema, options, "file options", FILE_HABITS);
     await this.#use(path, options, (files) => files.mkdir(path, options));
   }
 
   async remove(path: string, options: RemoveOptions = {}): Promise<void> {
-    parse(RemoveOptionsSchema, options, "file options");
+    parse(RemoveOptionsSchema, options, "file options", FILE_HABITS);
     await this.#use(path, options, (files) => files.remove(path, options));
   }
 
   async push(source: string, path: string, options: PushOptions = {}): Promise<void> {
-    parse(PushOptionsSchema, options, "file options");
+    parse(PushOptionsSchema, options, "file options", FILE_HABITS);
     const from = hostPath(source);
     await this.#use(path, options, async (files, run) => {
       const { uid = 0, gid = 0 } = (await files.owner?.({ signal: options.signal })) ?? {};
@@ -166,7 +167,7 @@ export class ManagedFiles implements InstanceFiles {
   }
 
   async pull(path: string, target: string, options: ProgressOptions = {}): Promise<void> {
-    parse(PullOptionsSchema, options, "file options");
+    parse(PullOptionsSchema, options, "file options", FILE_HABITS);
     const on = { instance: this.#instance.name, path, target: hostPath(target) };
     await this.#use(path, options, async (files) => unpackOnHost(await files.readTree(path, options), on, options));
   }

@@ -2,6 +2,7 @@ import { RunError, TimeoutError } from "../../contract/errors.ts";
 import type { RunBufferOptions, RunOptions, RunResult } from "../../contract/run.ts";
 import type { ExitStatus } from "../../contract/state.ts";
 import { abortable, Deadline } from "../../driver/deadline.ts";
+import { PROGRAM_HABITS } from "../../model/habits.ts";
 import { parse } from "../../model/parse.ts";
 import { RunSchema } from "../../model/verb-options.ts";
 import { LONGEST_BUFFER, LONGEST_TEXT } from "../../text/longest-text.ts";
@@ -10,12 +11,12 @@ import { ownProcess, type StartedProcess } from "../process.ts";
 import { type Collected, collectOutput } from "./collect-output.ts";
 import { withProgram } from "./exec.ts";
 
-/** What `execa`, `node:child_process` and Docker call these options. */
 const HINTS = {
+  ...PROGRAM_HABITS,
   stdin: "it is called input here",
   maxBuffer: "it is called maxOutput here",
-  cancelSignal: "it is called signal here",
-  workdir: "it is called cwd here",
+  reject: "run() resolves however the program ends; with check: true it rejects when the program fails",
+  tty: "run() collects the output of pipes: exec(argv, { tty: { columns: 80, rows: 24 } }) gives a terminal",
 };
 
 /**

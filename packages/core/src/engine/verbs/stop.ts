@@ -1,5 +1,6 @@
 import type { StopOptions } from "../../contract/instance.ts";
 import { abortable, abortableWithin, Deadline } from "../../driver/deadline.ts";
+import { STOP_HABITS } from "../../model/habits.ts";
 import { parse } from "../../model/parse.ts";
 import { StopOptionsSchema } from "../../model/verb-options.ts";
 import { track } from "../engine.ts";
@@ -15,7 +16,7 @@ const BEGIN_GRACE = 800;
 
 /** Stops an instance. The stop goes on when the caller stops waiting. */
 export async function stop(instance: ManagedInstance, options: StopOptions = {}): Promise<void> {
-  const { mode, timeout } = parse(StopOptionsSchema, options, "options of stop");
+  const { mode, timeout } = parse(StopOptionsSchema, options, "options of stop", STOP_HABITS);
   options.signal?.throwIfAborted();
   return abortable(track(instance.engine, stopInBackground(instance, mode, timeout)), options.signal);
 }

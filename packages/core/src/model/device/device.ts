@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { InterfaceNameSchema } from "../name.ts";
+import { objectAs } from "../wording.ts";
 import { type Nic, type NicInput, NicSchema } from "./nic.ts";
 
 /** A device of an instance; `type` says which. A new kind of device is one more member here. */
@@ -14,4 +15,8 @@ export type DevicesInput = Readonly<Record<string, DeviceInput>>;
 /** {@link DevicesInput} as drivers read it. */
 export type Devices = Readonly<Record<string, Device>>;
 /** Reads {@link DevicesInput}. */
-export const DevicesSchema = z.record(InterfaceNameSchema, DeviceSchema);
+export const DevicesSchema = z.record(
+  InterfaceNameSchema,
+  DeviceSchema,
+  objectAs('{ eth0: { type: "nic", network: "net0" } }'),
+);

@@ -252,6 +252,7 @@ describe("run", () => {
     await heard.line;
     await vi.advanceTimersByTimeAsync(50);
     await expect(run).rejects.toMatchObject({
+      message: expect.stringMatching(/did not finish within 50 ms: its last output: so \| far$/),
       timeout: 50,
       result: { stdout: "so\nfar", timedOut: true, failed: true },
     });

@@ -1,0 +1,155 @@
+import type { KeyHints } from "./parse.ts";
+
+/*
+ * What users of Docker, Compose, testcontainers, execa, E2B and Incus write from habit, and what stands for it here: a
+ * hint for each unknown key, compared without case, `-` and `_`. A hint completes the sentence "unknown key; …".
+ */
+
+const NO_PORTS =
+  'no port of the host is taken: give it devices: { eth0: { type: "nic", network } }, and connect to its addresses()';
+const NO_MOUNTS = "nothing of the host is mounted: copy with files.push() and files.pull()";
+const NIC = 'write devices: { eth0: { type: "nic", network: "net0" } }';
+const EPHEMERAL = "ephemeral() makes an instance that is deleted with its handle";
+const OF_A_PROGRAM = "a terminal belongs to a program: exec(argv, { tty: { columns: 80, rows: 24 } })";
+const CAPABILITIES = "write capabilities: { add, drop } in the section of the driver";
+const PROCESSES = "write limits: { processes }";
+const RUNS_ON = "start() returns while the instance runs: leave it out";
+const inLimits = (key: string) => `write limits: { ${key} }`;
+const ofApplications = (key: string) => `an application container has it in its section: oci: { ${key} }`;
+
+/** For the configuration of an instance. */
+export const CONFIG_HABITS: KeyHints = {
+  cmd: ofApplications('cmd: ["redis-server"]'),
+  command: ofApplications('cmd: ["redis-server"]'),
+  entrypoint: ofApplications('entrypoint: ["sh"]'),
+  workdir: ofApplications('workdir: "/srv"'),
+  workingDir: ofApplications('workdir: "/srv"'),
+  cwd: ofApplications('workdir: "/srv"'),
+  user: ofApplications('user: "1000"'),
+  environment: "write env: { NAME: value }",
+  ports: NO_PORTS,
+  exposedPorts: NO_PORTS,
+  portBindings: NO_PORTS,
+  publish: NO_PORTS,
+  volumes: NO_MOUNTS,
+  binds: NO_MOUNTS,
+  mounts: NO_MOUNTS,
+  tmpfs: NO_MOUNTS,
+  network: NIC,
+  networks: NIC,
+  networkMode: NIC,
+  networkingConfig: NIC,
+  hostConfig: "its parts are in limits, devices and the section of the driver",
+  config: "its parts are in limits, env, labels and the section of the driver",
+  profiles: "there are none: write what they hold",
+  detach: RUNS_ON,
+  detached: RUNS_ON,
+  rm: EPHEMERAL,
+  autoRemove: EPHEMERAL,
+  ephemeral: EPHEMERAL,
+  restart: "nothing restarts an instance by itself: await wait(), then start()",
+  restartPolicy: "nothing restarts an instance by itself: await wait(), then start()",
+  hostname: "the host name is the name",
+  tty: OF_A_PROGRAM,
+  stdinOpen: OF_A_PROGRAM,
+  openStdin: OF_A_PROGRAM,
+  memLimit: inLimits("memory"),
+  cpus: inLimits("cpu"),
+  nanoCpus: inLimits("cpu"),
+  pidsLimit: PROCESSES,
+  "limits.pids": PROCESSES,
+  "limits.pidsLimit": PROCESSES,
+  "limits.memorySwap": inLimits("memory: { limit, swap }"),
+  "limits.swap": inLimits("memory: { limit, swap }"),
+  capAdd: CAPABILITIES,
+  capDrop: CAPABILITIES,
+  platform: "images.import(source, { architecture }) chooses it",
+  healthcheck: 'ask the service: run(["sh", "-c", "until …; do sleep 0.1; done"], { timeout, check: true })',
+  waitStrategy: 'ask the service: run(["sh", "-c", "until …; do sleep 0.1; done"], { timeout, check: true })',
+};
+
+const TERMINAL: KeyHints = {
+  cols: "it is called columns here",
+  width: "it is called columns here",
+  w: "it is called columns here",
+  lines: "it is called rows here",
+  height: "it is called rows here",
+  h: "it is called rows here",
+};
+/** For the size of a terminal. */
+export const TERMINAL_HABITS: KeyHints = TERMINAL;
+
+const CWD = "it is called cwd here";
+const USER = 'write user: "1000" or user: "1000:1000"';
+const STREAMS = "onStdout and onStderr get each line; exec() returns the streams";
+const RETURNS = "exec() returns while the program runs";
+/** For the options of `exec()` and `run()`. */
+export const PROGRAM_HABITS: KeyHints = {
+  workdir: CWD,
+  workingDir: CWD,
+  uid: USER,
+  gid: USER,
+  environment: "it is called env here",
+  cancelSignal: "it is called signal here",
+  abortSignal: "it is called signal here",
+  killSignal: "a timeout and an abort send SIGKILL; kill() of the process that exec() returns sends any signal",
+  shell: 'write the command line as ["sh", "-c", "ls | wc -l"]',
+  stdio: STREAMS,
+  stdout: STREAMS,
+  stderr: STREAMS,
+  onData: STREAMS,
+  lines: STREAMS,
+  all: 'both streams come apart: join them inside, ["sh", "-c", "make 2>&1"]',
+  detach: RETURNS,
+  detached: RETURNS,
+  background: RETURNS,
+  interactive: "exec(argv, { tty: { columns: 80, rows: 24 } }) gives a terminal",
+  ...Object.fromEntries(Object.entries(TERMINAL).map(([key, hint]) => [`tty.${key}`, hint])),
+};
+
+/** For the options of `create()` and `ephemeral()`. */
+export const CREATE_HABITS: KeyHints = {
+  ready: "it is an option of ephemeral(): after create() and start(), call ready()",
+  timeout: "write ephemeral(config, { ready: { timeout } }) for the time until it is ready",
+  rm: EPHEMERAL,
+  autoRemove: EPHEMERAL,
+  detach: RUNS_ON,
+};
+
+/** For the options of `stop()` and `restart()`. */
+export const STOP_HABITS: KeyHints = {
+  t: "it is called timeout here, in milliseconds",
+  force: 'write mode: "kill"',
+};
+
+/** For the options of calls that take nothing but a signal. */
+export const CALL_HABITS: KeyHints = {
+  timeout: "write signal: AbortSignal.timeout(5000)",
+  force: "delete() stops a running instance by force anyway: leave it out",
+  follow: "logs() gives what was printed until now, and does not follow yet",
+  tail: "logs() gives all that was printed since the last start",
+  since: "logs() gives all that was printed since the last start",
+  condition: "wait() waits for the end of the run: leave it out",
+  detach: RUNS_ON,
+  ready: "after start(), call ready()",
+};
+
+/** For the options of `files`. */
+export const FILE_HABITS: KeyHints = {
+  owner: "write uid and gid, as numbers",
+  user: "write uid, as a number",
+  group: "write gid, as a number",
+  force: "it is called recursive here",
+  parents: "it is called recursive here",
+  mode: "the modes are those of the host's files",
+  followSymlinks: "it is called dereference here, an option of push()",
+};
+
+/** For the configuration of a network. */
+export const NETWORK_HABITS: KeyHints = {
+  subnet: 'write ipv4: "10.90.0.1/24", the address of the bridge and the prefix',
+  gateway: 'write ipv4: "10.90.0.1/24", the address of the bridge and the prefix',
+  ipam: 'write ipv4: "10.90.0.1/24", the address of the bridge and the prefix',
+  driver: "every network is a bridge: leave it out",
+  type: "every network is a bridge: leave it out",
+};
