@@ -60,6 +60,8 @@ export { Deadline, type DeadlineOptions, type LinkedSignal, linkSignals } from "
 export * from "./model/config.ts";
 export * from "./model/device/device.ts";
 export { type Nic, type NicInput, type NicIpv4, NicSchema } from "./model/device/nic.ts";
+export type { EgressInput } from "./model/egress.ts";
+export type { HostAccessInput } from "./model/host-access.ts";
 export type { IdmapMode, IdmapSettings, IdmapSettingsInput } from "./model/idmap.ts";
 export * from "./model/image.ts";
 export {

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { type EgressInput, EgressSchema } from "./egress.ts";
+import { type HostAccessInput, HostAccessSchema } from "./host-access.ts";
 import { whyNothingResolvesIn } from "./host-name.ts";
 import { InterfaceNameSchema } from "./name.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
@@ -37,6 +39,13 @@ export interface NetworkConfigInput {
   readonly dns?: NetworkDnsInput | undefined;
   /** Whether instances reach the host and what is beyond, but not each other. Default false. */
   readonly isolated?: boolean | undefined;
+  /** Where instances may open connections to, unless their nic says it. Default: everywhere beyond the host. */
+  readonly egress?: EgressInput | undefined;
+  /**
+   * Which services of the host instances reach, unless their nic says it: `[5432]` is short for `{ allow: [5432] }`.
+   * Default: DHCP, DNS and ping of the gateway alone, which always work.
+   */
+  readonly host?: HostAccessInput | HostAccessInput["allow"];
 }
 
 /** The definition of a managed network, with its address. */
@@ -44,6 +53,7 @@ export interface NetworkConfig extends NetworkConfigInput {
   readonly ipv4: { readonly [K in keyof NetworkIpv4Input]-?: NonNullable<NetworkIpv4Input[K]> };
   readonly dns: { readonly [K in keyof NetworkDnsInput]-?: NonNullable<NetworkDnsInput[K]> };
   readonly isolated: boolean;
+  readonly host?: HostAccessInput | undefined;
 }
 
 /** A domain that is short enough for an instance's name before it. */
@@ -70,6 +80,8 @@ export const NetworkConfigSchema = z.strictObject(
     ).prefault({}),
     dns: z.strictObject({ domain: NewDomainSchema.default("pileus") }).prefault({}),
     isolated: z.boolean().default(false),
+    egress: EgressSchema.optional(),
+    host: HostAccessSchema.optional(),
   },
   objectAs('{ name: "net0" }'),
 );

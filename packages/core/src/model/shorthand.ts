@@ -14,7 +14,7 @@ export function prepared<S extends z.ZodType>(prepare: (value: unknown) => unkno
  * always the object.
  */
 export function shorthand<S extends z.ZodObject, K extends string & keyof z.input<S>>(key: K, schema: S) {
-  const whole = (value: unknown) => (typeof value === "object" ? value : { [key]: value });
+  const whole = (value: unknown) => (typeof value === "object" && !Array.isArray(value) ? value : { [key]: value });
   // What is prepared accepts anything; the schema then refuses everything else.
   return prepared(whole, schema) as unknown as z.ZodType<z.output<S>, z.input<S> | z.input<S>[K]>;
 }

@@ -12,7 +12,7 @@ import {
 } from "./render-nftables.ts";
 
 /** The facts for all rules of a network: who reaches whom, and what its instances may send. */
-export type FirewallFacts = InetFacts & FilterFacts;
+export type FirewallFacts = Omit<InetFacts, "nics"> & FilterFacts;
 
 /**
  * Whether the network's rules are in place. A reload of the host's own firewall flushes all rules. `listed` is the file

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import type { Abortable } from "../contract/abortable.ts";
 import { CommandError } from "../contract/errors.ts";
 import { InterfaceNameSchema } from "../model/name.ts";
@@ -14,6 +14,16 @@ export interface LinkOptions extends Abortable {
 export async function interfaceNames(): Promise<ReadonlySet<string>> {
   const [, , ...lines] = (await readFile("/proc/self/net/dev", "utf8")).split("\n");
   return new Set(lines.map((line) => line.slice(0, line.lastIndexOf(":")).trim()).filter((name) => name !== ""));
+}
+
+/** The names of the interfaces on a bridge, without a process; none if there is no such bridge. */
+export async function bridgePorts(bridge: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(`/sys/class/net/${InterfaceNameSchema.parse(bridge)}/brif`)).sort();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 /**

@@ -14,7 +14,8 @@ import { readDefinition, readIfThere, readStored, unlessDamaged, writeDefinition
 import { DnsmasqServer } from "./dnsmasq-server.ts";
 import { applyFirewall, type FirewallFacts, isFirewallApplied, removeFirewall } from "./firewall.ts";
 import { enableForwarding, isForwarding } from "./forwarding.ts";
-import { interfaceNames, joinBridge, type LinkOptions, removeInterface } from "./link.ts";
+import { bridgePorts, interfaceNames, joinBridge, type LinkOptions, removeInterface } from "./link.ts";
+import { bridgeMac, isHostInterface } from "./names.ts";
 import { planReservation, type Reservation, ReservationSchema } from "./reservation.ts";
 import { parseSubnet, renderAddress } from "./subnet.ts";
 
@@ -165,7 +166,14 @@ export class ManagedNetwork {
   }
 
   async #firewall(config: NetworkConfig): Promise<FirewallFacts> {
-    return { ...config, nics: (await this.#readable()).flatMap(({ nics }) => nics) };
+    const nics = (await this.#readable()).flatMap(({ nics }) => nics);
+    return { ...config, mac: bridgeMac(this.#hostId, this.name), nics, unknown: await this.#unknownPorts(nics) };
+  }
+
+  /** Interfaces of ours on the bridge that no readable reservation names. Nobody knows which addresses are theirs. */
+  async #unknownPorts(nics: Reservation["nics"]): Promise<readonly string[]> {
+    const known = new Set(nics.map(({ hostInterface }) => hostInterface));
+    return (await bridgePorts(this.name)).filter((port) => isHostInterface(port) && !known.has(port));
   }
 
   /** Updates the filter to the present reservations. A network that is down gets it when it is raised. */

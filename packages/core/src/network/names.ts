@@ -37,6 +37,11 @@ export function hostInterfaceName(hostId: string, uuid: string, device: string):
   return `pil${hex(12, hostId, uuid, device)}`;
 }
 
+/** Whether {@link hostInterfaceName} can have made the name. */
+export function isHostInterface(name: string): boolean {
+  return /^pil[0-9a-f]{12}$/.test(name);
+}
+
 /** The table of a network's rules. nft(8): identifiers have the characters that interface names have. */
 export function tableName(network: string): string {
   return `pileus_${network}`;

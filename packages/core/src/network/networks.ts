@@ -70,7 +70,8 @@ class ManagedNetworks implements NetworkManager {
     return this.#locked(wanted.name, options, async (network) => {
       const defined = await network.definition();
       const same = { ...wanted, ipv4: { ...wanted.ipv4, address: wanted.ipv4.address ?? defined?.ipv4.address } };
-      if (defined !== undefined && !isDeepStrictEqual(defined, same))
+      // The file has no keys that are undefined.
+      if (defined !== undefined && !isDeepStrictEqual(defined, JSON.parse(JSON.stringify(same))))
         throw new AlreadyExistsError("network", wanted.name);
       if (defined !== undefined) await this.#raise(network, defined, options);
       return { ...(defined ?? (await this.#make(network, wanted, options))), up: true };

@@ -13,8 +13,20 @@ const TOOLS = { ip: "iproute2", nft: "nftables", dnsmasq: "dnsmasq-base" } as co
 const SAMPLE: FirewallFacts = {
   name: "pileusprobe",
   ipv4: { address: "10.64.0.1/24", nat: true },
+  mac: "02:00:00:00:00:01",
   isolated: true,
-  nics: [{ hostInterface: "pil000000000000", mac: "02:00:00:00:00:02", address: "10.64.0.2" }],
+  egress: { allow: ["2001:db8::/32", "10.0.0.0/8:80-90"], deny: ["0.0.0.0/0/icmp"], dns: false },
+  host: { allow: [80] },
+  nics: [
+    {
+      hostInterface: "pil000000000000",
+      mac: "02:00:00:00:00:02",
+      address: "10.64.0.2",
+      egress: { allow: [] },
+      host: { allow: "all" },
+    },
+  ],
+  unknown: ["pil000000000001"],
 };
 
 export interface NetworkReport {

@@ -1,11 +1,14 @@
 import { tableName } from "./names.ts";
-import { parseSubnet, renderNetwork } from "./subnet.ts";
+import { REJECT, renderChain, renderTable } from "./nft-syntax.ts";
+import { type Access, type AccessNic, accessRules } from "./render-access.ts";
+import { parseSubnet, renderAddress, renderNetwork } from "./subnet.ts";
 
 /** The facts for the rules of a network. `name` is the bridge's. */
-export interface FirewallFacts {
+export interface FirewallFacts extends Access {
   readonly name: string;
   readonly ipv4: { readonly address: string; readonly nat: boolean };
   readonly isolated: boolean;
+  readonly nics: readonly AccessNic[];
 }
 
 /**
@@ -19,42 +22,50 @@ export function renderNftables(facts: FirewallFacts): string {
  * The table of one network. All values come from schemas that allow no character with a meaning to nft.
  *
  * The accepts matter if no other table's chain drops: an accept ends one chain, not all (nft(8), "verdict statement").
- * In forward, the first line decides on packets that stay on the bridge; they pass here if br_netfilter is loaded, or if
+ * The first line of input and the third of forward drop packets that leave the bridge without an address of the network:
+ * those are forged. DHCP clients also send packets to the host before they have an address. What the host's own rules
+ * redirect to one of its ports passes, as it does in forward.
+ * The second line of forward decides on packets that stay on the bridge: they pass here if br_netfilter is loaded, or if
  * an instance sends them by way of the host.
- * The second drops packets that leave the bridge without an address of the network: those are forged. DHCP clients also
- * send packets to the host before they have an address.
  */
 export function renderNftablesTable(facts: FirewallFacts): string {
   const bridge = `"${facts.name}"`;
-  const network = renderNetwork(parseSubnet(facts.ipv4.address));
-  const into = facts.ipv4.nat
-    ? `oifname ${bridge} ct state established,related accept
-    oifname ${bridge} ct status dnat accept
-    oifname ${bridge} reject with icmpx admin-prohibited`
-    : `oifname ${bridge} accept`;
-  const nat = `
-  chain postrouting {
-    type nat hook postrouting priority srcnat; policy accept;
-    ip saddr ${network} ip daddr != ${network} masquerade
-  }
-`;
-  return `table inet ${tableName(facts.name)} {
-  chain input {
-    type filter hook input priority filter; policy accept;
-    iifname ${bridge} ip saddr != { 0.0.0.0, ${network} } drop
-    iifname ${bridge} udp dport { 53, 67 } accept
-    iifname ${bridge} tcp dport 53 accept
-  }
-
-  chain forward {
-    type filter hook forward priority filter; policy accept;
-    iifname ${bridge} oifname ${bridge} ${facts.isolated ? "drop" : "accept"}
-    iifname ${bridge} ip saddr != ${network} drop
-    iifname ${bridge} accept
-    ${into}
-  }
-${facts.ipv4.nat ? nat : ""}}
-`;
+  const { nat } = facts.ipv4;
+  const subnet = parseSubnet(facts.ipv4.address);
+  const [network, gateway] = [renderNetwork(subnet), renderAddress(subnet.address)];
+  const access = accessRules(facts, facts.nics);
+  const input = [
+    `ip saddr != { 0.0.0.0, ${network} } drop`,
+    "ct direction reply accept",
+    "ct status dnat accept",
+    "udp dport 67 accept",
+    ...access.beforeDns,
+    ...["udp dport 53", "tcp dport 53", "icmp type echo-request"].map((what) => `ip daddr ${gateway} ${what} accept`),
+    ...access.host,
+  ];
+  const from = [
+    ...access.forward,
+    `oifname ${bridge} ${facts.isolated ? "drop" : "accept"}`,
+    `ip saddr != ${network} drop`,
+    "accept",
+  ];
+  const into = nat ? ["ct state established,related accept", "ct status dnat accept", REJECT] : ["accept"];
+  const forward = [
+    ...from.map((rule) => `iifname ${bridge} ${rule}`),
+    ...into.map((rule) => `oifname ${bridge} ${rule}`),
+  ];
+  const masquerade = [`ip saddr ${network} ip daddr != ${network} masquerade`];
+  const chains = [
+    renderChain(
+      "input",
+      input.map((rule) => `iifname ${bridge} ${rule}`),
+      "filter hook input priority filter",
+    ),
+    renderChain("forward", forward, "filter hook forward priority filter"),
+    ...(nat ? [renderChain("postrouting", masquerade, "nat hook postrouting priority srcnat")] : []),
+    ...access.chains,
+  ];
+  return renderTable("inet", tableName(facts.name), [...access.sets, ...chains]);
 }
 
 /**

@@ -1,8 +1,11 @@
 import { z } from "zod";
 import { ConfigError, type ConfigIssue, HostError } from "../contract/errors.ts";
 import { type Nic, NicSchema } from "../model/device/nic.ts";
+import { EgressSchema } from "../model/egress.ts";
+import { HostAccessSchema } from "../model/host-access.ts";
 import { InterfaceNameSchema, NameSchema } from "../model/name.ts";
-import { hostInterfaceName, nicMac } from "./names.ts";
+import type { Frozen } from "../model/same.ts";
+import { hostInterfaceName, isHostInterface, nicMac } from "./names.ts";
 import { isHostAddress, parseAddress, renderAddress, renderNetwork, type Subnet, seededStart } from "./subnet.ts";
 
 // As strict as its uses need: it becomes a line for dnsmasq, and the name of an interface that is removed.
@@ -10,9 +13,11 @@ const ReservedNicSchema = z.strictObject({
   device: InterfaceNameSchema,
   mac: NicSchema.shape.hwaddr.unwrap(),
   address: z.ipv4(),
-  hostInterface: z.string().regex(/^pil[0-9a-f]{12}$/),
+  hostInterface: z.string().refine(isHostInterface),
   /** Absent where the nic is filtered. */
   filter: z.literal(false).optional(),
+  egress: EgressSchema.optional(),
+  host: HostAccessSchema.optional(),
 });
 
 /** The reservations of one instance on one network: `reservations/<uuid>.json`. */
@@ -23,7 +28,7 @@ export const ReservationSchema = z.strictObject({
   uuid: z.string(),
   nics: z.array(ReservedNicSchema),
 });
-export type Reservation = z.output<typeof ReservationSchema>;
+export type Reservation = Frozen<z.output<typeof ReservationSchema>>;
 
 export interface ReservationRequest {
   readonly hostId: string;
@@ -58,12 +63,14 @@ export function planReservation(request: ReservationRequest): Reservation {
     version: 1,
     instance: owner.name,
     uuid: owner.uuid,
-    nics: nics.map(([device, { filter }]) => ({
+    nics: nics.map(([device, { filter, egress, host }]) => ({
       device,
       mac: macs.get(device) ?? nicMac(owner.uuid, device),
       address: renderAddress(addresses.get(device) ?? plan.freeAddress(device)),
       hostInterface: hostInterfaceName(hostId, owner.uuid, device),
       ...(filter === false ? { filter } : {}),
+      ...(egress === undefined ? {} : { egress }),
+      ...(host === undefined ? {} : { host }),
     })),
   };
 }

@@ -128,8 +128,9 @@ describe("the filter of a network", () => {
       const a = await place.reserve("a");
       const { stdout } = await spawn(["nft", "list", "table", "bridge", `pileus_${NAME}`]);
       const nics = [{ hostInterface: a.hostInterface, mac: a.mac, address: a.ipv4.address }];
+      const facts = { name: NAME, mac: "02:00:00:00:00:01", isolated: true, nics, unknown: [] };
       const squeeze = (text: string) => text.replaceAll(/\s+/g, " ").trim();
-      expect(squeeze(stdout)).toBe(squeeze(renderFilterTable({ name: NAME, isolated: true, nics })));
+      expect(squeeze(stdout)).toBe(squeeze(renderFilterTable(facts)));
     }),
   );
 });

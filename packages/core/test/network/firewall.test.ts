@@ -12,7 +12,14 @@ const nic = (last: number) => ({
   mac: `02:00:00:00:00:0${last}`,
   address: `10.90.0.${last}`,
 });
-const facts = { name: "net0", ipv4: { address: "10.90.0.1/24", nat: true }, isolated: false, nics: [nic(2), nic(3)] };
+const facts = {
+  name: "net0",
+  mac: "02:00:00:00:00:01",
+  ipv4: { address: "10.90.0.1/24", nat: true },
+  isolated: false,
+  nics: [nic(2), nic(3)],
+  unknown: [],
+};
 const render = () => renderNftablesTable(facts) + renderFilterTable(facts);
 
 let folder: string;

@@ -12,6 +12,7 @@ const facts = {
   resolves: true,
   served: "/run/pileus-0123456789-pileus0",
 };
+const rules = { ...facts, nics: [] };
 const nics = [
   { mac: "02:00:00:00:00:01", address: "10.90.0.7" },
   { mac: "02:00:00:00:00:02", address: "10.90.0.8" },
@@ -19,22 +20,70 @@ const nics = [
 
 describe("the rules of a network", () => {
   it("equal the reviewed table", async () => {
-    await expect(renderNftables(facts)).toMatchFileSnapshot("golden/nat.nft");
+    await expect(renderNftables(rules)).toMatchFileSnapshot("golden/nat.nft");
   });
 
   it("do not masquerade without nat", async () => {
-    const rules = renderNftables({ ...facts, name: "a-b.c", ipv4: { address: "10.64.3.9/22", nat: false } });
-    await expect(rules).toMatchFileSnapshot("golden/no-nat.nft");
+    const table = renderNftables({ ...rules, name: "a-b.c", ipv4: { address: "10.64.3.9/22", nat: false } });
+    await expect(table).toMatchFileSnapshot("golden/no-nat.nft");
   });
 
   it("bind each nic to its addresses, except one that is not filtered", async () => {
     const filtered = { hostInterface: "pil000000000002", mac: "02:00:00:00:00:02", address: "10.90.0.7" };
     const free = { ...filtered, hostInterface: "pil000000000003", filter: false } as const;
-    const rules = renderFilterTable({ name: "pileus0", isolated: true, nics: [filtered, free] });
-    await expect(rules).toMatchFileSnapshot("golden/filter.nft");
-    const none = renderFilterTable({ name: "pileus0", isolated: false, nics: [] });
+    const facts = { name: "pileus0", mac: "02:00:00:00:00:01", isolated: true, unknown: [] };
+    await expect(renderFilterTable({ ...facts, nics: [filtered, free] })).toMatchFileSnapshot("golden/filter.nft");
+    const none = renderFilterTable({ ...facts, isolated: false, nics: [] });
     expect(none).not.toContain("elements");
     expect(none).not.toContain("forward");
+    expect(none).not.toContain("ports");
+  });
+
+  it("hand the host what a nic with a policy says to its neighbours, and let nothing from a port that nobody knows", async () => {
+    const nic = { hostInterface: "pil000000000002", mac: "02:00:00:00:00:02", address: "10.90.0.7" };
+    const limited = { ...nic, egress: { allow: [] } };
+    const other = { ...nic, hostInterface: "pil000000000003", mac: "02:00:00:00:00:03", address: "10.90.0.8" };
+    const facts = { name: "pileus0", mac: "02:00:00:00:00:01", isolated: false, unknown: ["pil000000000004"] };
+    await expect(renderFilterTable({ ...facts, nics: [limited, other] })).toMatchFileSnapshot("golden/limited.nft");
+    const all = renderFilterTable({ ...facts, nics: [nic, other], egress: { deny: ["0.0.0.0/0"] } });
+    expect(all).toContain('set limited {\n    type ifname\n    elements = { "pil000000000002", "pil000000000003" }');
+    const whole = renderFilterTable({
+      ...facts,
+      nics: [
+        { ...nic, egress: { dns: false } },
+        { ...nic, egress: {} },
+      ],
+    });
+    expect(whole).not.toContain("limited");
+  });
+
+  it("have the policies of the network and of nics, and the ports of the host", async () => {
+    const nic = { hostInterface: "pil000000000002", address: "10.90.0.7" };
+    const egress = {
+      allow: [
+        "10.0.0.0/8:5432",
+        "1.1.1.1:53/udp",
+        "192.0.2.0/24",
+        "[2001:DB8::/32]:8000-8099",
+        "::/0/icmp",
+        "0.0.0.0/0:443",
+      ],
+      deny: ["10.1.0.0/16/tcp"],
+      dns: false,
+    };
+    const other = {
+      hostInterface: "pil000000000003",
+      address: "10.90.0.8",
+      egress: {},
+      host: { allow: "all" },
+    } as const;
+    const table = renderNftables({
+      ...rules,
+      nics: [{ ...nic, egress }, other],
+      egress: { allow: [] },
+      host: { allow: [5432, "8125-8126/udp"] },
+    });
+    await expect(table).toMatchFileSnapshot("golden/access.nft");
   });
 
   it("are removed, existing or not, by creating and deleting the table", () => {

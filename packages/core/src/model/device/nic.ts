@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { type EgressInput, EgressSchema } from "../egress.ts";
+import { type HostAccessInput, HostAccessSchema } from "../host-access.ts";
 import { InterfaceNameSchema } from "../name.ts";
 import type { Frozen, Holds, Same } from "../same.ts";
 import { shorthand } from "../shorthand.ts";
@@ -28,28 +30,48 @@ export interface NicInput {
    * a bridge itself. Default true.
    */
   readonly filter?: boolean | undefined;
+  /**
+   * Where the instance may open connections to, in place of the network's `egress`: as in
+   * `{ allow: ["10.0.0.0/8:5432"] }`. What is refused fails at once. Replies to connections that others open always
+   * pass. Needs `filter`.
+   */
+  readonly egress?: EgressInput | undefined;
+  /**
+   * Which services of the host the instance reaches, in place of the network's `host`: `[5432]` is short for
+   * `{ allow: [5432] }`. DHCP, DNS and ping of the gateway always work.
+   */
+  readonly host?: HostAccessInput | HostAccessInput["allow"];
 }
 
 /** {@link NicInput} as drivers read it. */
 export interface Nic extends NicInput {
   readonly ipv4?: NicIpv4 | undefined;
+  readonly host?: HostAccessInput | undefined;
 }
 
 export const NicIpv4Schema = z.strictObject({ address: z.ipv4() });
 
 /** Reads {@link NicInput}. */
-export const NicSchema = z.strictObject({
-  type: z.literal("nic"),
-  network: InterfaceNameSchema,
-  hwaddr: z
-    .string()
-    .regex(
-      /^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/,
-      "must be a unicast MAC address in lower case, as in 02:00:00:aa:bb:cc",
-    )
-    .optional(),
-  ipv4: shorthand("address", NicIpv4Schema).optional(),
-  filter: z.boolean().optional(),
-});
+export const NicSchema = z
+  .strictObject({
+    type: z.literal("nic"),
+    network: InterfaceNameSchema,
+    hwaddr: z
+      .string()
+      .regex(
+        /^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/,
+        "must be a unicast MAC address in lower case, as in 02:00:00:aa:bb:cc",
+      )
+      .optional(),
+    ipv4: shorthand("address", NicIpv4Schema).optional(),
+    filter: z.boolean().optional(),
+    egress: EgressSchema.optional(),
+    host: HostAccessSchema.optional(),
+  })
+  .superRefine(({ filter, egress }, issues) => {
+    // Without the filter, the instance may send from an address that the policy does not name.
+    if (filter === false && egress !== undefined)
+      issues.addIssue({ code: "custom", path: ["egress"], message: "needs the filter: leave filter out, or egress" });
+  });
 type _Nic = Holds<Same<Nic, Frozen<z.output<typeof NicSchema>>>>;
 type _NicInput = Holds<Same<NicInput, Frozen<z.input<typeof NicSchema>>>>;

@@ -1,0 +1,107 @@
+import { describe, expect, it } from "vitest";
+import { ConfigError } from "../../src/contract/errors.ts";
+import { NicSchema } from "../../src/model/device/nic.ts";
+import { readDestination } from "../../src/model/egress.ts";
+import { readHostPorts } from "../../src/model/host-access.ts";
+import { NetworkConfigSchema } from "../../src/model/network.ts";
+import { parse } from "../../src/model/parse.ts";
+
+const NIC = { type: "nic", network: "net0" } as const;
+
+/** The path and the text of the only issue of a nic. */
+function refusal(more: object): string {
+  try {
+    parse(NicSchema, { ...NIC, ...more }, "nic");
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.issues.map(({ path, message }) => `${path.join(".")} ${message}`).join("\n");
+  }
+  throw new Error("it was accepted");
+}
+
+describe("a destination", () => {
+  const any = { first: 1, last: 65_535 };
+  it.each([
+    ["192.0.2.7", { family: "ip", address: "192.0.2.7", prefix: 32 }],
+    [
+      "10.0.0.0/8:5432",
+      { family: "ip", address: "10.0.0.0", prefix: 8, protocol: "tcp", ports: { first: 5432, last: 5432 } },
+    ],
+    [
+      "1.1.1.1:53/udp",
+      { family: "ip", address: "1.1.1.1", prefix: 32, protocol: "udp", ports: { first: 53, last: 53 } },
+    ],
+    ["0.0.0.0/0:1-65535/sctp", { family: "ip", address: "0.0.0.0", prefix: 0, protocol: "sctp", ports: any }],
+    ["10.0.0.0/8/icmp", { family: "ip", address: "10.0.0.0", prefix: 8, protocol: "icmp" }],
+    ["2001:DB8::1", { family: "ip6", address: "2001:db8::1", prefix: 128 }],
+    ["::/0", { family: "ip6", address: "::", prefix: 0 }],
+    ["fc00::/7/udp", { family: "ip6", address: "fc00::", prefix: 7, protocol: "udp" }],
+    ["[2001:db8::/32]:1-65535", { family: "ip6", address: "2001:db8::", prefix: 32, protocol: "tcp", ports: any }],
+    ["[::1]", { family: "ip6", address: "::1", prefix: 128 }],
+  ])("is read from %s", (text, destination) => {
+    expect(readDestination(text)).toEqual(destination);
+  });
+
+  it.each([
+    ["example.com:443", "is no destination"],
+    ["", "is no destination"],
+    ["10.0.0.0/8:80; drop", "is no destination"],
+    ["10.0.0.0/8:80-", "is no destination"],
+    ["10.0.0/8", "10.0.0 is no IPv4 address"],
+    ["010.0.0.1", "010.0.0.1 is no IPv4 address"],
+    ["10.0.0.0/33", "at most 32"],
+    ["::/129", "at most 128"],
+    ["[2001:db8::/]:80", "at most 128"],
+    ["[10.0.0.1]:80", "10.0.0.1 is no IPv6 address"],
+    ["[fe80::1%eth0]:80", "fe80::1%eth0 is no IPv6 address"],
+    ["10.0.0.1:0", "from 1 to 65535"],
+    ["10.0.0.1:70000", "from 1 to 65535"],
+    ["10.0.0.1:90-80", "80-90"],
+    ["10.0.0.1:80/http", "http is none of tcp, udp, sctp and icmp"],
+    ["10.0.0.1:80/icmp", "icmp has no ports"],
+  ])("is not %s", (text, problem) => {
+    expect(readDestination(text)).toContain(problem);
+    expect(refusal({ egress: { allow: ["192.0.2.1", text] } })).toContain(`egress.allow.1 "${text}": `);
+  });
+});
+
+describe("a port of the host", () => {
+  it.each([
+    [5432, { protocol: "tcp", ports: { first: 5432, last: 5432 } }],
+    ["8125/udp", { protocol: "udp", ports: { first: 8125, last: 8125 } }],
+    ["8000-8099", { protocol: "tcp", ports: { first: 8000, last: 8099 } }],
+  ])("is read from %s", (entry, ports) => {
+    expect(readHostPorts(entry)).toEqual(ports);
+  });
+
+  it.each([
+    [0, "from 1 to 65535"],
+    [80.5, "is no port"],
+    [-1, "is no port"],
+    ["tcp:80", "is no port"],
+    ["80/icmp", "icmp is none of tcp, udp and sctp"],
+    ["90-80", "80-90"],
+  ])("is not %s", (entry, problem) => {
+    expect(refusal({ host: [80, entry] })).toContain(`host.allow.1 "${entry}": `);
+    expect(refusal({ host: { allow: [entry] } })).toContain(problem);
+  });
+});
+
+describe("access of a nic and of a network", () => {
+  it("has the list of the host's ports, and the word all, as short forms", () => {
+    for (const allow of ["all", [80, "90/udp"]] as const) {
+      expect(NicSchema.parse({ ...NIC, host: allow }).host).toEqual({ allow });
+      expect(NetworkConfigSchema.parse({ name: "net0", host: allow }).host).toEqual({ allow });
+    }
+    expect(refusal({ host: "none" })).toBe('host must be "all" or a list of ports, as in [5432, "8125/udp"]');
+  });
+
+  it("has no policy without the filter, under which alone an address says whose packet it is", () => {
+    expect(refusal({ filter: false, egress: { allow: [] } })).toContain("egress needs the filter");
+    expect(NicSchema.parse({ ...NIC, filter: true, egress: { allow: [] } }).egress).toEqual({ allow: [] });
+  });
+
+  it("has at most 256 destinations", () => {
+    expect(refusal({ egress: { deny: Array.from({ length: 257 }, () => "192.0.2.1") } })).toContain("egress.deny");
+  });
+});
