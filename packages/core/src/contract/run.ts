@@ -11,8 +11,8 @@ export interface RunBaseOptions extends ExecOptions, LineListeners {
   readonly input?: string | Uint8Array | AsyncIterable<Uint8Array> | Readable | undefined;
   /**
    * The most bytes to keep of stdout, and of stderr. Default 16 MiB. A program that prints more is killed, and the
-   * result is `truncated`. No more is kept than 4 GiB, and as
-   * text no more than fits in a JavaScript string (512 MiB).
+   * result is `truncated`; its text ends before a character that the limit cuts in two. No more is kept than 4 GiB, and
+   * as text no more than fits in a JavaScript string (512 MiB).
    */
   readonly maxOutput?: number | undefined;
   /** Rejects with {@link RunError} when the result is `failed`. Default false. */

@@ -2,6 +2,49 @@ import { setMaxListeners } from "node:events";
 import type { Abortable } from "../contract/abortable.ts";
 import { TimeoutError } from "../contract/errors.ts";
 
+/** The listeners of one signal, and what stops listening to it. */
+interface Listeners {
+  readonly waiting: Set<() => void>;
+  readonly stop: () => void;
+}
+
+/**
+ * What waits for each signal, through one listener on the signal itself: a caller may pass one signal to any number of
+ * calls, and Node reports more than ten listeners as a leak.
+ */
+const listening = new WeakMap<AbortSignal, Listeners>();
+
+/** Calls `listener` when `signal` aborts, at once if it has. What it returns stops listening. */
+export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  if (signal.aborted) {
+    listener();
+    return () => undefined;
+  }
+  const { waiting, stop } = listening.get(signal) ?? listenTo(signal);
+  // The same listener may be given twice.
+  const own = () => listener();
+  waiting.add(own);
+  return () => {
+    if (waiting.delete(own) && waiting.size === 0) stop();
+  };
+}
+
+function listenTo(signal: AbortSignal): Listeners {
+  const waiting = new Set<() => void>();
+  const abort = () => {
+    listening.delete(signal);
+    for (const own of waiting) own();
+  };
+  const stop = () => {
+    listening.delete(signal);
+    signal.removeEventListener("abort", abort);
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  const listeners = { waiting, stop };
+  listening.set(signal, listeners);
+  return listeners;
+}
+
 /** Waits for `promise` until `signal` aborts; the work behind the promise goes on. @throws `signal.reason` */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
@@ -10,9 +53,7 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
   signal.throwIfAborted();
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
-    const listener = () => reject(signal.reason);
-    signal.addEventListener("abort", listener, { once: true });
-    stop = () => signal.removeEventListener("abort", listener);
+    stop = onAbort(signal, () => reject(signal.reason));
   });
   try {
     return await Promise.race([promise, aborted]);
@@ -33,16 +74,14 @@ export async function abortableWithin<T>(
   if (signal === undefined) return promise;
   const late = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  const listener = () => {
+  const stop = onAbort(signal, () => {
     timer = setTimeout(() => late.abort(signal.reason), grace);
-  };
-  if (signal.aborted) listener();
-  signal.addEventListener("abort", listener, { once: true });
+  });
   try {
     return await abortable(promise, late.signal);
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener("abort", listener);
+    stop();
   }
 }
 
@@ -118,19 +157,14 @@ export interface LinkedSignal extends Disposable {
  */
 export function linkSignals(...signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
   const controller = unlimitedController();
-  const listening: (() => void)[] = [];
-  for (const signal of signals) {
-    if (signal === undefined) continue;
-    const listener = () => controller.abort(signal.reason);
-    if (signal.aborted) listener();
-    signal.addEventListener("abort", listener, { once: true });
-    listening.push(() => signal.removeEventListener("abort", listener));
-  }
+  const stops = signals.flatMap((signal) =>
+    signal === undefined ? [] : [onAbort(signal, () => controller.abort(signal.reason))],
+  );
   return {
     signal: controller.signal,
     abort: (reason) => controller.abort(reason),
     [Symbol.dispose]: () => {
-      for (const stop of listening.splice(0)) stop();
+      for (const stop of stops) stop();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { Abortable } from "../contract/abortable.ts";
 import type { Emitter, InstanceEvent, InstanceEvents } from "../contract/events.ts";
+import { onAbort } from "../driver/deadline.ts";
 import { AbortableSchema } from "../model/call-options.ts";
 import { parse } from "../model/parse.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -105,16 +106,16 @@ export class EventTap {
     parse(AbortableSchema, options, "options of watch");
     const { signal } = options;
     const abort = () => queue.fail(signal?.reason);
+    let stop = () => {};
     const ended = this.#tapped.watch();
     const queue = new EventQueue(() => {
       ended();
       this.#queues.delete(queue);
-      signal?.removeEventListener("abort", abort);
+      stop();
     });
     this.#queues.add(queue);
-    signal?.addEventListener("abort", abort, { once: true });
-    if (signal?.aborted) abort();
-    else if (this.#closed) queue.close();
+    if (signal !== undefined) stop = onAbort(signal, abort);
+    if (this.#closed && !signal?.aborted) queue.close();
     return queue;
   }
 

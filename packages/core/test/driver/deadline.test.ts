@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { TimeoutError } from "../../src/contract/errors.ts";
-import { abortable, Deadline, linkSignals, withDeadline } from "../../src/driver/deadline.ts";
+import { abortable, Deadline, linkSignals, onAbort, withDeadline } from "../../src/driver/deadline.ts";
 
 const never = new Promise<never>(() => {});
 const listeners = (signal: AbortSignal) => getEventListeners(signal, "abort").length;
@@ -29,6 +29,38 @@ describe("abortable", () => {
     await expect(waiting).rejects.toBe("enough");
     fail(new Error("late"));
     await new Promise(setImmediate);
+  });
+});
+
+describe("onAbort", () => {
+  it("puts one listener on a signal, however many wait for it, and none when nobody does", () => {
+    const controller = new AbortController();
+    const told: number[] = [];
+    const stops = Array.from({ length: 20 }, (_, index) => onAbort(controller.signal, () => told.push(index)));
+    expect(listeners(controller.signal)).toBe(1);
+    for (const stop of stops.slice(0, 18)) stop();
+    stops[0]?.();
+    expect(listeners(controller.signal)).toBe(1);
+    for (const stop of stops) stop();
+    expect(listeners(controller.signal)).toBe(0);
+    const again = [21, 22, 23].map((one) => onAbort(controller.signal, () => told.push(one)));
+    again[1]?.();
+    controller.abort();
+    expect(told).toEqual([21, 23]);
+    for (const stop of again) stop();
+    onAbort(controller.signal, () => told.push(24));
+    expect(told).toEqual([21, 23, 24]);
+    expect(listeners(controller.signal)).toBe(0);
+  });
+
+  it("does not call who stops while another is called", () => {
+    const controller = new AbortController();
+    const told: string[] = [];
+    let stop = () => {};
+    onAbort(controller.signal, () => stop());
+    stop = onAbort(controller.signal, () => told.push("late"));
+    controller.abort();
+    expect(told).toEqual([]);
   });
 });
 

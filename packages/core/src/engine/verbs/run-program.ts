@@ -1,3 +1,4 @@
+import { StringDecoder } from "node:string_decoder";
 import { RunError, TimeoutError } from "../../contract/errors.ts";
 import type { RunBufferOptions, RunOptions, RunResult } from "../../contract/run.ts";
 import type { ExitStatus } from "../../contract/state.ts";
@@ -8,7 +9,7 @@ import { RunSchema } from "../../model/verb-options.ts";
 import { LONGEST_BUFFER, LONGEST_TEXT } from "../../text/longest-text.ts";
 import type { ManagedInstance } from "../managed-instance.ts";
 import { ownProcess, type StartedProcess } from "../process.ts";
-import { type Collected, collectOutput } from "./collect-output.ts";
+import { type Collected, collectOutput, type Output } from "./collect-output.ts";
 import { withProgram } from "./exec.ts";
 
 const HINTS = {
@@ -92,10 +93,15 @@ class RunProgress {
   result(encoding: "utf8" | "buffer", timedOut = false): RunResult<string | Buffer> {
     const { stdout, stderr } = this.#collected;
     const exit = this.#exit;
-    const decode = (bytes: Buffer) => (encoding === "utf8" ? bytes.toString("utf8", 0, LONGEST_TEXT) : bytes);
+    const decode = (output: Output) => {
+      if (encoding === "buffer") return output.bytes();
+      const text = output.bytes().subarray(0, LONGEST_TEXT);
+      // Without a character that the limit or the end of the time cuts in two.
+      return output.truncated || timedOut ? new StringDecoder("utf8").write(text) : text.toString("utf8");
+    };
     return {
-      stdout: decode(stdout.bytes()),
-      stderr: decode(stderr.bytes()),
+      stdout: decode(stdout),
+      stderr: decode(stderr),
       exitCode: exit.kind === "exited" ? exit.code : undefined,
       signal: exit.kind === "signaled" ? exit.signal : undefined,
       failed: timedOut || this.failed,
