@@ -3,7 +3,15 @@ import { constants } from "node:fs";
 import { access, copyFile, mkdir, mkdtemp, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Abortable } from "@pileus/core";
-import { acquireLock, HostError, hostFailure, isInstanceError, type Spawn, spawn } from "@pileus/core/driver";
+import {
+  acquireLock,
+  HostError,
+  hostFailure,
+  isInstanceError,
+  type Spawn,
+  type SpawnOptions,
+  spawn,
+} from "@pileus/core/driver";
 import { NODE_COMMAND, RUNTIME_DRIVE_FILESYSTEM } from "../guest-setup/paths.ts";
 import { findRuntimeFiles, type RuntimeFile } from "./runtime-files.ts";
 
@@ -49,13 +57,15 @@ export async function buildRuntimeDrive(options: RuntimeDriveOptions): Promise<s
   const target = join(folder, `runtime-${await identify(files)}.${RUNTIME_DRIVE_FILESYSTEM}`);
   if (await isThere(target)) return target;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await using _lock = await acquireLock(join(folder, "runtime.lock"), { signal });
+  await using lock = await acquireLock(join(folder, "runtime.lock"), { signal });
   if (await isThere(target)) return target;
   await removeLeftovers(folder);
   await removeOldDrives(folder);
   const scratch = await mkdtemp(join(folder, TEMPORARY));
   try {
-    await rename(await build(files, scratch, run, signal), target);
+    // After a crash the next process removes the scratch folder: no leftover tool may write to it then.
+    const options = { diesWithUs: true, descriptors: [lock.descriptor], signal };
+    await rename(await build(files, scratch, run, options), target);
   } catch (error) {
     throw hostFailure("build the agent's runtime drive", error);
   } finally {
@@ -79,20 +89,20 @@ async function build(
   files: readonly RuntimeFile[],
   scratch: string,
   run: Spawn,
-  signal: AbortSignal | undefined,
+  options: SpawnOptions,
 ): Promise<string> {
   const tree = join(scratch, "tree");
   for (const { path, source } of files) {
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     const copy = join(tree, path);
     await mkdir(dirname(copy), { recursive: true });
     await copyFile(source, copy, constants.COPYFILE_FICLONE);
   }
-  await tryNode(tree, files, run, signal);
+  await tryNode(tree, files, run, options);
   const image = join(scratch, "image");
   const uncompressed = ["-noI", "-noD", "-noF", "-noX"];
   const plain = ["-all-root", "-no-xattrs", "-no-exports", "-no-progress", "-quiet"];
-  await run(["mksquashfs", tree, image, ...uncompressed, ...plain], { fromPackage: "squashfs-tools", signal });
+  await run(["mksquashfs", tree, image, ...uncompressed, ...plain], { ...options, fromPackage: "squashfs-tools" });
   const file = await open(image, "r");
   try {
     await file.sync();
@@ -103,15 +113,10 @@ async function build(
 }
 
 /** Runs what the agent runs as it starts in a guest. Only root can change the root of a process. */
-async function tryNode(
-  tree: string,
-  files: readonly RuntimeFile[],
-  run: Spawn,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function tryNode(tree: string, files: readonly RuntimeFile[], run: Spawn, options: SpawnOptions): Promise<void> {
   if (process.geteuid?.() !== 0) return;
   try {
-    await run(["chroot", tree, ...NODE_COMMAND, "/agent.cjs", "--check"], { fromPackage: "coreutils", signal });
+    await run(["chroot", tree, ...NODE_COMMAND, "/agent.cjs", "--check"], { ...options, fromPackage: "coreutils" });
   } catch (cause) {
     if (!isInstanceError(cause, "ERR_COMMAND")) throw cause;
     const node = files.find(({ path }) => path === "bin/node")?.source;

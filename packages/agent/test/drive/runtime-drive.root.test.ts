@@ -1,6 +1,16 @@
 import { execFileSync, spawn as nodeSpawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -88,6 +98,22 @@ describe("buildRuntimeDrive", () => {
       expect(new Set([...all, await buildRuntimeDrive({ folder, spawn: counting })]).size).toBe(1);
       expect(built).toBe(1);
       expect(readdirSync(folder).sort()).toEqual([...images(), "runtime.lock"]);
+    }),
+  );
+
+  it(
+    "hands its lock to every tool that works in its folder, so that the next process does not clash with one that is left",
+    requires(NEEDS, async () => {
+      const held: boolean[] = [];
+      const noting: Spawn = (argv, options) => {
+        const [descriptor] = options?.descriptors ?? [];
+        const file = descriptor === undefined ? undefined : readlinkSync(`/proc/self/fd/${descriptor}`);
+        if (argv.some((word) => word.startsWith(folder)))
+          held.push(options?.diesWithUs === true && file === join(realpathSync(folder), "runtime.lock"));
+        return spawn(argv, options);
+      };
+      await buildRuntimeDrive({ folder, spawn: noting });
+      expect(new Set(held)).toEqual(new Set([true]));
     }),
   );
 

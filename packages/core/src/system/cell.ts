@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { findTool, missingTool } from "./find-tool.ts";
 import { detachedMount } from "./syscall.ts";
 
-/** How to run a tool that can write only below one folder. Dispose it once the tool has started. */
+/** How to run a tool that can write at most below one folder. Dispose it once the tool has started. */
 export interface Cell extends Disposable {
   /** Put this before the argv of the tool. */
   readonly argv: readonly string[];
@@ -13,7 +13,7 @@ export interface Cell extends Disposable {
 
 /**
  * Confines `tool`: it runs with `folder` as its working directory and cannot write anywhere else, neither by an
- * absolute path, nor by `..`, nor through a symlink. Its root is this machine's file system, read-only and without
+ * absolute path, nor by `..`, nor through a symlink; with `readOnly` it cannot write in `folder` either. Its root is this machine's file system, read-only and without
  * other mounts; its working directory has no parent. This makes no namespace and costs one more execve(2).
  *
  * It is a second barrier for a tool that reads untrusted input and is expected to stay in its folder. The tool is still
@@ -21,12 +21,12 @@ export interface Cell extends Disposable {
  *
  * `undefined` when this host cannot do it: see {@link whyNoCell}.
  */
-export function openCell(folder: string, tool: string): Cell | undefined {
+export function openCell(folder: string, tool: string, { readOnly = false } = {}): Cell | undefined {
   const root = openRoot(tool);
   if (typeof root === "string") return undefined;
   let work: number;
   try {
-    work = detachedMount(folder, { readOnly: false });
+    work = detachedMount(folder, { readOnly });
   } catch (error) {
     closeSync(root);
     throw error;

@@ -32,6 +32,8 @@ export interface SpawnOptions extends Abortable {
    * mounts, so give it relative paths below the folder. Default: it is not confined.
    */
   readonly confinedTo?: string | undefined;
+  /** The tool cannot write in {@link confinedTo} either. Default false. */
+  readonly readOnly?: boolean | undefined;
   /** The Debian package that has the tool, for the fix in the error. */
   readonly fromPackage?: string | undefined;
   /** Exit codes that are not failures. Default: 0. */
@@ -67,7 +69,7 @@ export const spawn: Spawn = async (argv, options = {}) => {
   options.signal?.throwIfAborted();
   const { confinedTo, descriptors = [] } = options;
   assertDescriptors(tool);
-  using cell = confinedTo === undefined ? undefined : openCell(confinedTo, tool);
+  using cell = confinedTo === undefined ? undefined : openCell(confinedTo, tool, { readOnly: options.readOnly });
   const within = options.bounds === undefined ? argv : bounded(argv, options.bounds);
   const command = [...(cell?.argv ?? []), ...within];
   const [file = tool, ...rest] = options.diesWithUs ? dyingWithUs(command) : command;

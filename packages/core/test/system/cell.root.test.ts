@@ -1,4 +1,4 @@
-import { existsSync, fstatSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, fstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -34,5 +34,20 @@ it("confines a tool that runs to its end", (context) =>
     } finally {
       rmSync(folder, { recursive: true });
       rmSync(outside, { force: true });
+    }
+  })(context));
+
+it("lets a tool that only reads write nowhere", (context) =>
+  requires(["root", "binary:nsenter"], async () => {
+    const folder = mkdtempSync(join(tmpdir(), "pileus-cell-"));
+    try {
+      writeFileSync(join(folder, "image"), "well");
+      const options = { confinedTo: folder, readOnly: true };
+      expect(
+        (await spawn(["sh", "-c", "cat image; echo dead >image || touch made"], { ...options, allow: [1] })).stdout,
+      ).toBe("well");
+      expect([readdirSync(folder), readFileSync(join(folder, "image"), "utf8")]).toEqual([["image"], "well"]);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   })(context));

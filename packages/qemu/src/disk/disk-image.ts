@@ -1,3 +1,4 @@
+import { basename, dirname } from "node:path";
 import { type Abortable, ImageError, ProtocolError } from "@pileus/core";
 import { assertDiskSize, type Bounds, parseJson, type Spawn } from "@pileus/core/driver";
 import { z } from "zod";
@@ -25,8 +26,13 @@ export async function assertSelfContained(
   spawn: Spawn,
   options: Abortable = {},
 ): Promise<void> {
-  const { stdout } = await spawn(["qemu-img", "info", "--output=json", "-f", disk.format, disk.path], {
-    ...options,
+  // A name that begins with a dash would be an option, and one with a colon names a protocol.
+  const argv = ["qemu-img", "info", "--output=json", "-f", disk.format, `./${basename(disk.path)}`];
+  const { stdout } = await spawn(argv, {
+    signal: options.signal,
+    confinedTo: dirname(disk.path),
+    readOnly: true,
+    diesWithUs: true,
     fromPackage: TOOLS["qemu-img"],
     bounds: IMAGE_BOUNDS,
   });

@@ -33,7 +33,7 @@ export async function ensureDebianKernel(options: DebianKernelOptions): Promise<
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const cached = await findCachedKernel(folder);
   if (cached !== undefined) return cached;
-  await using _lock = await acquireLock(join(folder, "lock"), { signal });
+  await using lock = await acquireLock(join(folder, "lock"), { signal });
   const meanwhile = await findCachedKernel(folder);
   if (meanwhile !== undefined) return meanwhile;
   // Left by a process that was killed: only the holder of the lock downloads.
@@ -42,7 +42,8 @@ export async function ensureDebianKernel(options: DebianKernelOptions): Promise<
   }
   const scratch = await mkdtemp(join(folder, SCRATCH));
   try {
-    return await download(scratch, options);
+    // After a crash the next process removes the scratch folder: no leftover tool may write to it then.
+    return await download(scratch, options, { diesWithUs: true, descriptors: [lock.descriptor] });
   } catch (error) {
     throw hostFailure("get a kernel for virtual machines", error);
   } finally {
@@ -50,10 +51,10 @@ export async function ensureDebianKernel(options: DebianKernelOptions): Promise<
   }
 }
 
-async function download(scratch: string, options: DebianKernelOptions): Promise<GuestKernel> {
+async function download(scratch: string, options: DebianKernelOptions, held: SpawnOptions): Promise<GuestKernel> {
   const { folder, signal, onProgress } = options;
   const run = options.spawn ?? spawn;
-  const apt = new Apt(scratch, run, { signal });
+  const apt = new Apt(scratch, run, { ...held, signal });
   onProgress?.({ phase: "find kernel", done: 0 });
   const packages = await apt.kernelPackages();
   for (const [index, name] of packages.entries()) {
@@ -64,7 +65,7 @@ async function download(scratch: string, options: DebianKernelOptions): Promise<
   const archives = (await readdir(scratch)).filter((name) => name.endsWith(".deb"));
   for (const [index, name] of archives.entries()) {
     onProgress?.({ phase: "unpack kernel", done: index, total: archives.length });
-    await run(["dpkg-deb", "--extract", join(scratch, name), unpacked], { signal });
+    await run(["dpkg-deb", "--extract", join(scratch, name), unpacked], { ...held, signal });
   }
   return arrange(unpacked, scratch, folder, run);
 }

@@ -1,3 +1,4 @@
+import { readlinkSync, realpathSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,6 +57,23 @@ it("downloads what the meta package depends on, and uses the folder the next tim
     expect(await ensureDebianKernel({ folder, spawn })).toEqual(kernel);
     expect(calls).toHaveLength(before);
     expect((await readdir(folder)).sort()).toEqual([`kernel-${RELEASE}`, "lock"]);
+  }));
+
+it("hands its lock to every tool that writes, so that the next process does not clash with one that is left", () =>
+  inFolder(async (folder) => {
+    const { spawn } = fakeTools({ lists: false });
+    const unheld: string[] = [];
+    await ensureDebianKernel({
+      folder,
+      spawn: async (argv, options) => {
+        const isOfLock = (descriptor: number) =>
+          readlinkSync(`/proc/self/fd/${descriptor}`) === join(realpathSync(folder), "lock");
+        const held = options?.diesWithUs === true && options.descriptors?.some(isOfLock) === true;
+        if (!held) unheld.push(argv[0] ?? "");
+        return spawn(argv, options);
+      },
+    });
+    expect(unheld).toEqual(["sync"]);
   }));
 
 it("writes the kernel to disk before it gets its final name, and reports a full disk as HostError", () =>

@@ -76,6 +76,7 @@ async function inspect(
     // Bounded: a hostile table of contents must not take the host's memory or time.
     const { stdout } = await spawn(["qemu-img", "info", "--output=json", "-f", "qcow2", FILE], {
       confinedTo: folder,
+      readOnly: true,
       descriptors,
       bounds: { memory: 2 ** 31, cpu: 30 },
       fromPackage: "qemu-utils",

@@ -16,9 +16,16 @@ export class ImportProcess implements AsyncDisposable {
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   }
 
-  static start(folder: string, source: string, options: { readonly hangAt?: number } = {}): ImportProcess {
-    const argv = ["--import", "tsx", "--conditions=@pileus/source", SCRIPT];
-    const child = spawn(process.execPath, [...argv, folder, source, String(options.hangAt ?? "")], {
+  /** `under`: a command that ends by running the rest of its arguments in its own place. */
+  static start(
+    folder: string,
+    source: string,
+    options: { readonly hangAt?: number; readonly under?: readonly string[] } = {},
+  ): ImportProcess {
+    const script = ["--import", "tsx", "--conditions=@pileus/source", SCRIPT];
+    const argv = [...script, folder, source, String(options.hangAt ?? "")];
+    const [file = "", ...rest] = [...(options.under ?? []), process.execPath, ...argv];
+    const child = spawn(file, rest, {
       cwd: fileURLToPath(new URL("../../../../../", import.meta.url)),
       stdio: ["ignore", "pipe", "inherit"],
     });
