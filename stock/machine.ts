@@ -1,9 +1,8 @@
 import { createReadStream } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Image, type Images, openHost } from "@pileus/core";
-import { type GuestKernel, qemu } from "@pileus/qemu";
+import { qemu } from "@pileus/qemu";
 import { INSIDE } from "./application.ts";
 import type { Suite } from "./suites.ts";
 
@@ -25,7 +24,7 @@ export async function openStockHost(cache: string, suite: Suite, options: OpenOp
   const { signal } = options;
   const root = join(cache, "stock");
   const image = await ensureImage(root, cache, suite, options);
-  const host = await openHost({ root, drivers: [qemu({ cache, kernel: await kernelOf(root, image) })] });
+  const host = await openHost({ root, drivers: [qemu({ cache })] });
   const name = `stock-${suite.name}`;
 
   return {
@@ -43,7 +42,7 @@ export async function openStockHost(cache: string, suite: Suite, options: OpenOp
           ...{ driver: "qemu", name, image },
           limits: { cpu: 2, memory: "2560MiB" },
           devices: { eth0: { type: "nic", network: NETWORK } },
-          qemu: { rootSize: "12GiB" },
+          qemu: { kernel: "image", rootSize: "12GiB" },
         },
         { signal },
       );
@@ -76,14 +75,6 @@ async function ensureImage(root: string, cache: string, suite: Suite, { say, sig
 /** Removes older images of the same packages: otherwise the import would return one of them. */
 async function retire(images: Images, stale: readonly Image[]): Promise<void> {
   for (const { fingerprint } of stale) await images.delete(fingerprint);
-}
-
-/** The image's own kernel, from its tree in the store. */
-async function kernelOf(root: string, { layers: [layer] }: Image): Promise<GuestKernel> {
-  const tree = join(root, "images/layers", layer?.chainId.replace(":", "/") ?? "", "tree");
-  const image = (await readdir(join(tree, "boot"))).find((file) => file.startsWith("vmlinuz-"));
-  if (image === undefined) throw new Error(`${tree} has no kernel`);
-  return { image: join(tree, "boot", image), modules: join(tree, "lib/modules", image.slice("vmlinuz-".length)) };
 }
 
 /** Puts the archive's content below {@link INSIDE}. */

@@ -16,7 +16,7 @@ import type {
 import { allOrNothing, connectUnix, readLogFile } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { AgentLink } from "./agent-link.ts";
-import type { BootAssetSupply } from "./boot-assets.ts";
+import type { BootAssetSupply, KernelSource } from "./boot-assets.ts";
 import { assertInit } from "./disk/assert-init.ts";
 import { baseDiskPath, ensureBaseDisk } from "./disk/base-disk.ts";
 import { assertSelfContained } from "./disk/disk-image.ts";
@@ -64,18 +64,21 @@ export class QemuBackend implements Backend<QemuCapability> {
   async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {
     const { spawn } = this.#parts;
     const { tree } = instance;
-    const { machine } = sectionOf(instance.config);
+    const { machine, kernel } = sectionOf(instance.config);
     if (tree.kind === "disk" && machine === "microvm") throw new UnsupportedError(NO_FIRMWARE);
+    if (tree.kind === "disk" && kernel !== "managed") throw new UnsupportedError(OWN_BOOT);
     await machineUser(instance);
     if (tree.kind === "disk") await assertSelfContained(tree, spawn, options);
     else await ensureBaseDisk({ ...this.#baseOf(instance), spawn, tree: () => tree.merged(options) }, options);
     await createOverlay(runFiles(instance).disk, this.#backingOf(instance), spawn, options);
+    // An image without a kernel is refused now, and not at its first start.
+    if (kernel === "image") await this.#parts.bootAssets.get(this.#kernelOf(instance), options);
   }
 
   async launch(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability>> {
     const { tree } = instance;
     if (tree.kind === "layers") assertInit(await tree.merged(options));
-    const assets = tree.kind === "disk" ? undefined : this.#parts.bootAssets.get(options);
+    const assets = tree.kind === "disk" ? undefined : this.#parts.bootAssets.get(this.#kernelOf(instance), options);
     const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), assets]);
     const backing = this.#backingOf(instance);
     return allOrNothing(async (undo) => {
@@ -150,6 +153,14 @@ export class QemuBackend implements Backend<QemuCapability> {
     return { path: baseDiskPath(this.#baseOf(instance)), format: "raw" };
   }
 
+  #kernelOf(instance: InstanceContext): KernelSource {
+    const { kernel, machine } = sectionOf(instance.config);
+    if (kernel !== "image") return kernel;
+    const { disk, boot } = runFiles(instance);
+    const owner = `${instance.image.fingerprint} as the root disk of "${instance.name}"`;
+    return { disk: { path: disk, backing: this.#backingOf(instance).path, owner }, machine, folder: boot };
+  }
+
   #releaseSpec(instance: InstanceContext): ReleaseSpec {
     const { folder, hostId } = this.#parts.context;
     return {
@@ -170,6 +181,11 @@ async function findMonitor(paths: readonly string[], options: Abortable): Promis
     throw error;
   }
 }
+
+const OWN_BOOT = {
+  capability: "qemu.kernel with a disk image",
+  reason: "the firmware boots the kernel that the disk image has: leave qemu.kernel out",
+};
 
 const NO_FIRMWARE = {
   capability: "disk image on microvm",

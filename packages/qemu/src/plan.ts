@@ -20,6 +20,7 @@ const EFFECTS = {
   "limits.cpu": "next-start",
   "limits.memory": "next-start",
   "qemu.machine": "next-start",
+  "qemu.kernel": "next-start",
   "qemu.cpuModel": "next-start",
   "qemu.user": "next-start",
 } as const;

@@ -15,8 +15,8 @@ import { QemuSectionSchema } from "./section.ts";
 /** Options of `qemu()`. Without any, the driver uses what the host and its distribution have. */
 export interface QemuOptions {
   /**
-   * The kernel of every guest. Default: the distribution's kernel for virtual machines, downloaded by apt when first
-   * needed.
+   * The kernel of every guest whose section `qemu` names no other. Default: the distribution's kernel for virtual
+   * machines, downloaded by apt when first needed.
    */
   readonly kernel?: GuestKernel | undefined;
   /**
@@ -33,7 +33,7 @@ export interface QemuOptions {
 }
 
 const OptionsSchema = z.strictObject({
-  kernel: z.strictObject({ image: HostPathSchema, modules: HostPathSchema.optional() }).optional(),
+  kernel: z.strictObject({ kernel: HostPathSchema, modules: HostPathSchema.optional() }).optional(),
   cache: HostPathSchema.optional(),
   node: HostPathSchema.optional(),
   spawn: z.custom<Spawn>((value) => typeof value === "function", "must be a function").optional(),
@@ -89,7 +89,7 @@ export function qemu(given: QemuOptions = {}): QemuDriver {
       const folder = shared ?? join(context.folder, "cache");
       latest = folder;
       const runtimeDrive = ({ signal }: Abortable) => buildRuntimeDrive({ folder, node, signal });
-      const bootAssets = new BootAssetSupply({ cache: folder, kernel, runtimeDrive });
+      const bootAssets = new BootAssetSupply({ cache: folder, kernel, runtimeDrive, spawn: run });
       return new QemuBackend({ context, spawn: run, accelerator, bootAssets });
     },
   };

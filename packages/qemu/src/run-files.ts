@@ -7,6 +7,8 @@ const MONITORS = 4;
 /** The files of one instance, by what they are. */
 export interface RunFiles {
   readonly disk: string;
+  /** The folder of the kernel and the initramfs of a machine that boots its own kernel. */
+  readonly boot: string;
   readonly monitors: readonly string[];
   readonly console: string;
   readonly agent: string;
@@ -22,6 +24,7 @@ export interface RunFiles {
 export function runFiles(instance: Pick<InstanceContext, "folder" | "run" | "log">): RunFiles {
   return {
     disk: join(instance.folder, "disk.qcow2"),
+    boot: join(instance.folder, "boot"),
     monitors: Array.from({ length: MONITORS }, (_, index) => join(instance.run, `qmp${index}.sock`)),
     console: join(instance.run, "console.sock"),
     agent: join(instance.run, "agent.sock"),

@@ -1,6 +1,8 @@
+import { isAbsolute } from "node:path";
 import { type BytesInput, BytesSchema } from "@pileus/core";
-import type { Frozen, Holds, Same } from "@pileus/core/driver";
+import { type Frozen, type Holds, HostPathSchema, type Same } from "@pileus/core/driver";
 import { z } from "zod";
+import type { GuestKernel } from "./kernel/kernel.ts";
 
 const MIB = 2 ** 20;
 
@@ -22,6 +24,20 @@ export interface QemuSectionInput {
    */
   readonly cpuModel?: string | undefined;
   /**
+   * The kernel that the machine boots, looked for at each start.
+   *
+   * - `"managed"` (default): that of `qemu({ kernel })`, else the distribution's kernel for virtual machines, which the
+   *   driver downloads.
+   * - `"image"`: the newest kernel in the machine's own `/boot` that has its modules in `/lib/modules`. After an upgrade
+   *   inside, a stop and a start boot the new one; a reboot of the guest does not.
+   * - An object: a kernel of the host. Its `modules` are only needed if virtio, ext4 and squashfs are not built in.
+   *
+   * A disk image boots its own kernel: leave this out.
+   *
+   * @example { kernel: "/boot/vmlinuz-6.12.9", modules: "/lib/modules/6.12.9" }
+   */
+  readonly kernel?: "managed" | "image" | GuestKernel | undefined;
+  /**
    * The account of the host that QEMU runs as, by name. Default: an id that no other machine has. `"root"` gives a guest
    * that breaks out of QEMU all rights on the host. Where this process is not root, QEMU runs as its user.
    */
@@ -32,6 +48,7 @@ export interface QemuSectionInput {
 export interface QemuSection extends QemuSectionInput {
   readonly machine: "q35" | "microvm";
   readonly rootSize: number;
+  readonly kernel: "managed" | "image" | GuestKernel;
 }
 
 declare module "@pileus/core" {
@@ -41,9 +58,18 @@ declare module "@pileus/core" {
   }
 }
 
+/** The path is kept in a record, which processes with other working directories read. */
+const AbsolutePathSchema = HostPathSchema.refine(isAbsolute, "must be an absolute path");
+
 const schema = z.strictObject({
   machine: z.enum(["q35", "microvm"]).default("q35"),
   rootSize: BytesSchema.refine((bytes) => bytes >= 16 * MIB, "a root disk has at least 16MiB").default(4096 * MIB),
+  kernel: z
+    .union([
+      z.strictObject({ kernel: AbsolutePathSchema, modules: AbsolutePathSchema.optional() }),
+      z.enum(["managed", "image"], 'must be "managed", "image", or { kernel, modules } with paths of the host'),
+    ])
+    .default("managed"),
   cpuModel: z
     .string()
     .regex(/^[A-Za-z0-9_.+,=-]{1,255}$/, "a processor model is letters, digits and _ . + , = -")

@@ -68,7 +68,7 @@ it("tells for each changed key whether it applies at once, applies at the next s
 });
 
 it("fills in the defaults of a section that is left out, and refuses unknown keys", () => {
-  expect(QemuSectionSchema.parse(undefined)).toEqual({ machine: "q35", rootSize: 4 * 2 ** 30 });
+  expect(QemuSectionSchema.parse(undefined)).toEqual({ machine: "q35", rootSize: 4 * 2 ** 30, kernel: "managed" });
   expect(QemuSectionSchema.safeParse({ machin: "q35" }).success).toBe(false);
   expect(QemuSectionSchema.safeParse({ cpuModel: "max -device x" }).success).toBe(false);
 });

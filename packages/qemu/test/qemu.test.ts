@@ -30,7 +30,7 @@ it("keeps its downloads with the host whose machine is started, even if another 
 
 it.each([
   [{ kernel: "/boot/vmlinuz" }, /kernel: must be an object/],
-  [{ kernel: { image: "/a", moduls: "/b" } }, /kernel.moduls: unknown key; did you mean "modules"/],
+  [{ kernel: { kernel: "/a", moduls: "/b" } }, /kernel.moduls: unknown key; did you mean "modules"/],
   [{ cache: "" }, /cache: must be a path, but is empty/],
   [{ node: 22 }, /node: must be a path/],
   [{ nod: "/n" }, /nod: unknown key; did you mean "node"/],

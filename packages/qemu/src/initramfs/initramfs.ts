@@ -5,15 +5,19 @@ import { type BusyboxSearch, findStaticBusybox, renderStartScript, renderSystemd
 import { type Abortable, HostError } from "@pileus/core";
 import { acquireLock, hostFailure, replaceFile } from "@pileus/core/driver";
 import type { GuestKernel } from "../kernel/kernel.ts";
-import { collectModules, type KernelModule } from "../kernel/modules.ts";
+import {
+  type CollectOptions,
+  collectModules,
+  type KernelModule,
+  type ModuleFiles,
+  modulesIn,
+} from "../kernel/modules.ts";
 import { type CpioEntry, renderCpio } from "./cpio.ts";
 import { INIT_SCRIPT, LEASE_SCRIPT, SETTLE_SCRIPT } from "./init-script.ts";
 
-/** Needed to find and mount the root, and to reach the network. */
-const FIRST_MODULES = [
-  ...["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net", "virtio_console"],
-  ...["af_packet", "ext4", "squashfs", "erofs"],
-];
+/** Needed to find and mount the root, and to reach the network; beside the driver of the machine's bus. */
+export const REQUIRED_MODULES = ["virtio_blk", "virtio_net", "virtio_console", "af_packet", "ext4", "squashfs"];
+const FIRST_MODULES = ["virtio_pci", "virtio_mmio", ...REQUIRED_MODULES, "erofs"];
 /** Needed by the time that the guest's own init runs. Its root has no modules of this kernel to load. */
 const SECOND_MODULES = ["virtio_rng", "pvpanic_pci", "button", "evdev", "overlay", "fuse", "autofs4"];
 
@@ -48,24 +52,50 @@ export async function ensureInitramfs(
   kernel: GuestKernel,
   options: InitramfsOptions = {},
 ): Promise<string> {
-  const busybox = await readBusybox(options.findBusybox ?? findStaticBusybox);
-  const key = createHash("sha256");
-  // The archive without modules stands for everything that this package decides.
-  key.update(renderInitramfs({ busybox, first: [], second: [] }));
-  key.update([...FIRST_MODULES, ...SECOND_MODULES, await identifyKernel(kernel)].join("\n"));
-  const path = join(folder, `initramfs-${key.digest("hex").slice(0, 16)}`);
+  const base = await readBase(options);
+  const path = join(folder, `initramfs-${base.mark(await identifyKernel(kernel))}`);
   if (await exists(path)) return path;
-  const first = await modulesOf(kernel, FIRST_MODULES, options);
-  const both = await modulesOf(kernel, [...FIRST_MODULES, ...SECOND_MODULES], options);
-  const second = both.filter((module) => !first.some((other) => other.name === module.name));
+  const modules = kernel.modules === undefined ? undefined : modulesIn(kernel.modules);
+  const { archive } = await base.build(modules, options);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await using _lock = await acquireLock(join(folder, "initramfs.lock"), options);
   // Left by a process that was killed: only the holder of the lock writes one.
   for (const name of await readdir(folder)) if (/^\.initramfs-.*\.tmp$/.test(name)) await rm(join(folder, name));
-  await replaceFile(path, renderInitramfs({ busybox, first, second })).catch((error: unknown) => {
+  await replaceFile(path, archive).catch((error: unknown) => {
     throw hostFailure("build an initramfs", error);
   });
   return path;
+}
+
+/** What is in every initramfs: all but the modules of a kernel. */
+export interface InitramfsBase {
+  /** A short hash of this, and of what tells a kernel from others. */
+  mark(kernel: string): string;
+  /** The archive with the modules that are needed, and their names. Without modules for a kernel that has all built in. */
+  build(
+    modules: ModuleFiles | undefined,
+    options: CollectOptions,
+  ): Promise<{ readonly archive: Buffer; readonly modules: readonly string[] }>;
+}
+
+/** @throws {HostError} if the host has no static BusyBox. */
+export async function readBase({ findBusybox = findStaticBusybox }: InitramfsOptions): Promise<InitramfsBase> {
+  const busybox = await readBusybox(findBusybox);
+  return {
+    mark(kernel) {
+      const key = createHash("sha256");
+      // The archive without modules stands for everything that this package decides.
+      key.update(renderInitramfs({ busybox, first: [], second: [] }));
+      key.update([...FIRST_MODULES, ...SECOND_MODULES, kernel].join("\n"));
+      return key.digest("hex").slice(0, 16);
+    },
+    async build(modules, options) {
+      const wanted = [FIRST_MODULES, SECOND_MODULES];
+      const [first = [], second = []] = modules === undefined ? [] : await collectModules(modules, wanted, options);
+      const names = [...first, ...second].map(({ name }) => name);
+      return { archive: renderInitramfs({ busybox, first, second }), modules: names };
+    },
+  };
 }
 
 /** Builds the archive. Pure. */
@@ -98,13 +128,9 @@ export function renderInitramfs(content: {
   ]);
 }
 
-function modulesOf(kernel: GuestKernel, wanted: readonly string[], options: Abortable) {
-  return kernel.modules === undefined ? [] : collectModules(kernel.modules, wanted, options);
-}
-
 // By size and time instead of content: the image has megabytes, and every start needs this.
 async function identifyKernel(kernel: GuestKernel): Promise<string> {
-  const paths = kernel.modules === undefined ? [kernel.image] : [kernel.image, kernel.modules];
+  const paths = kernel.modules === undefined ? [kernel.kernel] : [kernel.kernel, kernel.modules];
   const parts = paths.map(async (path) => {
     const { size, mtimeMs, ino } = await stat(path);
     return `${path} ${size} ${mtimeMs} ${ino}`;

@@ -154,6 +154,6 @@ export function parseDepends(record: string): readonly string[] {
 }
 
 function noKernel(reason: string, cause?: unknown): HostError {
-  const fix = "give qemu({ kernel: { image, modules } }), or run on Debian or Ubuntu with apt";
+  const fix = "give qemu({ kernel: { kernel, modules } }), or run on Debian or Ubuntu with apt";
   return new HostError("get a kernel for virtual machines", [{ need: "kernel", reason, fix }], { cause });
 }

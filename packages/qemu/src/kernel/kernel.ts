@@ -1,11 +1,11 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A kernel that guests are booted with. */
+/** A kernel of the host that guests are booted with. */
 export interface GuestKernel {
-  /** A bzImage or an ELF image. */
-  readonly image: string;
-  /** The `modules/<release>` folder that belongs to it. If absent, the kernel has everything built in. */
+  /** The path of a bzImage or an ELF image. */
+  readonly kernel: string;
+  /** The path of its `modules/<release>` folder. If absent, the kernel has everything built in. */
   readonly modules?: string | undefined;
 }
 
@@ -27,7 +27,7 @@ export async function findCachedKernel(cache: string): Promise<GuestKernel | und
 
 /** The kernel whose folder this is. */
 export function kernelIn(folder: string): GuestKernel {
-  return { image: join(folder, "kernel"), modules: join(folder, "modules") };
+  return { kernel: join(folder, "kernel"), modules: join(folder, "modules") };
 }
 
 /** Orders `6.1.0-56-cloud-amd64` before `6.12.3-1-cloud-amd64`: by the numbers in the name. */

@@ -18,9 +18,14 @@ export class KernelSupply {
     this.#options = options;
   }
 
-  /** Downloads a kernel into the folder if there is none. @throws {HostError} */
-  async get(folder: string, options: ProgressOptions = {}): Promise<GuestKernel> {
-    const { given, spawn } = this.#options;
+  /**
+   * Downloads a kernel into the folder if there is none.
+   *
+   * @param given In place of the given one.
+   * @throws {HostError}
+   */
+  async get(folder: string, options: ProgressOptions = {}, given = this.#options.given): Promise<GuestKernel> {
+    const { spawn } = this.#options;
     const lacking = given === undefined ? undefined : await lackingFile(given);
     if (lacking !== undefined) throw new HostError("boot a virtual machine", [lacking]);
     if (given !== undefined) return given;
@@ -37,21 +42,21 @@ export class KernelSupply {
     const lacking = given === undefined ? undefined : await lackingFile(given);
     if (lacking !== undefined) return { missing: lacking };
     const known = given ?? (folder === undefined ? undefined : await findCachedKernel(folder));
-    if (known !== undefined) return { fact: known.image };
+    if (known !== undefined) return { fact: known.kernel };
     const apt = findTool("apt-get") !== undefined && findTool("dpkg-deb") !== undefined;
     if (apt) return { fact: "Debian's for virtual machines: downloaded by apt when first needed, not installed" };
-    const fix = "give qemu({ kernel: { image, modules } }), or qemu({ cache }) with a folder that has one";
+    const fix = "give qemu({ kernel: { kernel, modules } }), or qemu({ cache }) with a folder that has one";
     return { missing: { need: "kernel", reason: "no kernel in the cache, and no apt to download one", fix } };
   }
 }
 
 async function lackingFile(kernel: GuestKernel): Promise<Missing | undefined> {
-  for (const path of [kernel.image, kernel.modules]) {
+  for (const path of [kernel.kernel, kernel.modules]) {
     if (path === undefined) continue;
     try {
       await access(path);
     } catch (error) {
-      const fix = "give qemu({ kernel }) paths that exist, or leave it out";
+      const fix = "give `kernel` paths that exist, or leave it out";
       return { need: `file:${path}`, reason: (error as NodeJS.ErrnoException).code ?? String(error), fix };
     }
   }

@@ -16,10 +16,10 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const findBusybox = async () => ({ path: join(folder, "busybox") });
 
-async function kernel(name: string, content = "kernel"): Promise<{ image: string }> {
+async function kernel(name: string, content = "kernel"): Promise<{ kernel: string }> {
   const image = join(folder, name);
   await writeFile(image, content);
-  return { image };
+  return { kernel: image };
 }
 
 it("makes one for each kernel, once: the next start uses the same file", async () => {

@@ -50,7 +50,7 @@ it("downloads what the meta package depends on, and uses the folder the next tim
   inFolder(async (folder) => {
     const { spawn, calls } = fakeTools({ lists: true });
     const kernel = await ensureDebianKernel({ folder, spawn });
-    expect(await readFile(kernel.image, "utf8")).toBe("bzImage");
+    expect(await readFile(kernel.kernel, "utf8")).toBe("bzImage");
     expect(await readdir(kernel.modules ?? "")).toEqual(["kernel"]);
     expect(calls).toContain(`apt-get download linux-image-${RELEASE}`);
     const before = calls.length;

@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { ConfigError } from "@pileus/core";
 import { expect, it } from "vitest";
 import { parseModuleInfo } from "../../src/kernel/module-info.ts";
-import { collectModules } from "../../src/kernel/modules.ts";
+import { collectModules, modulesIn } from "../../src/kernel/modules.ts";
 
 const ko = (info: Readonly<Record<string, string>>) =>
   Buffer.from(
@@ -41,7 +41,7 @@ it("orders modules so that each comes after what it needs, and leaves out what i
       "kernel/fs/virtio-rng.ko": ko({ depends: "", softdep: "pre: failover post: other" }),
     },
     async (folder) => {
-      const modules = await collectModules(folder, ["virtio_net", "virtio_rng", "ext4"]);
+      const [modules = []] = await collectModules(modulesIn(folder), [["virtio_net", "virtio_rng", "ext4"]]);
       const names = modules.map((module) => module.name);
       expect(names).toEqual(["failover", "net_failover", "virtio_ring", "virtio", "virtio_net", "virtio_rng"]);
     },
@@ -58,7 +58,7 @@ it("reads modules compressed by gzip and xz", () =>
       ),
     },
     async (folder) => {
-      const modules = await collectModules(folder, ["a"]);
+      const [modules = []] = await collectModules(modulesIn(folder), [["a"]]);
       expect(modules.map((module) => [module.name, module.content.subarray(0, 4).toString()])).toEqual([
         ["b", "\x7fELF"],
         ["a", "\x7fELF"],
@@ -68,8 +68,8 @@ it("reads modules compressed by gzip and xz", () =>
 
 it("rejects modules that depend on each other, and a missing folder", () =>
   withModules({ "a.ko": ko({ depends: "b" }), "b.ko": ko({ depends: "a" }) }, async (folder) => {
-    await expect(collectModules(folder, ["a"])).rejects.toThrow(ConfigError);
-    await expect(collectModules(join(folder, "gone"), ["a"])).rejects.toThrow(ConfigError);
+    await expect(collectModules(modulesIn(folder), [["a"]])).rejects.toThrow(ConfigError);
+    await expect(collectModules(modulesIn(join(folder, "gone")), [["a"]])).rejects.toThrow(ConfigError);
   }));
 
 it("does not mistake the end of another key for `depends`", () => {

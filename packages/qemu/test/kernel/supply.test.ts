@@ -12,14 +12,14 @@ const spawn: Spawn = async () => {
 };
 
 it("uses only the given kernel", async () => {
-  const given = { image: import.meta.filename };
+  const given = { kernel: import.meta.filename };
   const supply = new KernelSupply({ given, spawn });
   expect(await supply.get(nowhere)).toBe(given);
   expect(await supply.describe(undefined)).toEqual({ fact: import.meta.filename });
 });
 
 it("names the file that a given kernel lacks", async () => {
-  const given = { image: import.meta.filename, modules: "/nonexistent/modules" };
+  const given = { kernel: import.meta.filename, modules: "/nonexistent/modules" };
   const supply = new KernelSupply({ given, spawn });
   expect((await supply.describe(nowhere)).missing?.need).toBe("file:/nonexistent/modules");
   await expect(supply.get(nowhere)).rejects.toThrow(HostError);
@@ -30,7 +30,7 @@ it("uses the newest kernel of the cache", async () => {
   try {
     for (const release of ["6.1.0-9", "6.1.0-56", "5.10.0-99"]) await mkdir(join(cache, `kernel-${release}`));
     const supply = new KernelSupply({ given: undefined, spawn });
-    expect((await supply.get(cache)).image).toBe(join(cache, "kernel-6.1.0-56", "kernel"));
+    expect((await supply.get(cache)).kernel).toBe(join(cache, "kernel-6.1.0-56", "kernel"));
   } finally {
     await rm(cache, { recursive: true });
   }

@@ -40,9 +40,10 @@ export async function warmCache(): Promise<void> {
   const assets = new BootAssetSupply({
     cache: folder,
     kernel,
+    spawn,
     runtimeDrive: ({ signal }) => buildRuntimeDrive({ folder, signal }),
   });
-  await assets.get({});
+  await assets.get("managed", {});
 }
 
 /** The driver on a BusyBox with a shell script as init, on the machine of the given type. */

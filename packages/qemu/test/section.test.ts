@@ -1,0 +1,29 @@
+import { parse } from "@pileus/core/driver";
+import { expect, it } from "vitest";
+import { QemuSectionSchema } from "../src/section.ts";
+
+const kernelOf = (kernel: unknown) => parse(QemuSectionSchema, { kernel } as never, "section").kernel;
+
+it.each([
+  ["managed", "managed"],
+  ["image", "image"],
+  [undefined, "managed"],
+  [{ kernel: "/boot/vmlinuz" }, { kernel: "/boot/vmlinuz" }],
+  [
+    { kernel: "/k", modules: "/m" },
+    { kernel: "/k", modules: "/m" },
+  ],
+])("takes %j for the kernel of a machine", (given, expected) => {
+  expect(kernelOf(given)).toEqual(expected);
+});
+
+it.each([
+  ["own", /kernel: must be "managed", "image", or \{ kernel, modules \}/],
+  [null, /kernel: must be "managed"/],
+  [{ kernel: "vmlinuz" }, /kernel\.kernel: must be an absolute path/],
+  [{ kernel: "/k", modules: "m" }, /kernel\.modules: must be an absolute path/],
+  [{ modules: "/m" }, /kernel\.kernel: must be a path/],
+  [{ kernel: "/k", initrd: "/i" }, /kernel\.initrd: unknown key/],
+])("refuses %j with its reason", (given, message) => {
+  expect(() => kernelOf(given)).toThrow(message);
+});
