@@ -71,20 +71,20 @@ async function runStep({ machine, suite, step, factor, results, signal }: StepCo
   results.say(`${suite.name}: ${step} …`);
   const about = { suite: suite.name, step };
   const start = performance.now();
-  const told: boolean[] = [];
+  const outcomes: boolean[] = [];
   const onLine = (line: string) => {
     if (!line.startsWith(MARK)) return results.say(line);
     const result = JSON.parse(line.slice(MARK.length)) as Omit<Result, "suite" | "step">;
-    told.push(result.ok);
+    outcomes.push(result.ok);
     results.add({ ...about, ...result });
   };
   const argv = [nodeOf(suite), "--test-reporter=./stock/inside/reporter.js", `stock/checks/${step}.js`];
   const listeners = { onStdout: onLine, onStderr: onLine };
   const options = { ...listeners, env: { PILEUS_FACTOR: String(factor) }, timeout: STEP_TIME * factor, signal };
   const end = await machine.run(argv, { ...options, cwd: INSIDE }).catch((error: Error) => error);
-  if (!(end instanceof Error) && told.length > 0 && end.failed === told.includes(false)) return;
+  if (!(end instanceof Error) && outcomes.length > 0 && end.failed === outcomes.includes(false)) return;
   const error =
-    end instanceof Error ? end.message : `it ended with ${JSON.stringify(end.exit)} after ${told.length} checks`;
+    end instanceof Error ? end.message : `it ended with ${JSON.stringify(end.exit)} after ${outcomes.length} checks`;
   results.add({ ...about, check: "ends with its last check", ok: false, ms: performance.now() - start, error });
 }
 

@@ -46,7 +46,7 @@ describe("examples", { timeout: TIMEOUT }, () => {
   );
 
   it(
-    "02, 03 and 06 say what they want to be told, before they do anything",
+    "02, 03 and 06 print their usage before they do anything",
     requires(["root"], async () => {
       for (const [example, usage] of [
         ["02-share-files.ts", "usage: 02-share-files.ts FOLDER RESULT"],
@@ -58,7 +58,7 @@ describe("examples", { timeout: TIMEOUT }, () => {
   );
 
   it(
-    "03 runs an image to its end and tells how it ended",
+    "03 runs an image to its end and prints how it ended",
     requires([...NEEDS, "binary:skopeo"], async () => {
       const layout = join(folder, "layout");
       await writeOciLayout({ folder: layout, tag: "debian", layers: [{ tar: await debianTar() }] });
@@ -77,7 +77,7 @@ describe("examples", { timeout: TIMEOUT }, () => {
   );
 
   it(
-    "05 tells the whole life of an instance",
+    "05 prints every event of an instance",
     requires([], async () => {
       const output = await run("05-watch-events.ts");
       expect(output).toMatch(
@@ -87,7 +87,7 @@ describe("examples", { timeout: TIMEOUT }, () => {
   );
 
   it(
-    "06 runs a program in a box that is made of an image",
+    "06 runs a program in a sandbox that is made from an image",
     requires([...NEEDS, "binary:skopeo"], async () => {
       const layout = join(folder, "box-layout");
       await writeOciLayout({ folder: layout, tag: "debian", layers: [{ tar: await debianTar() }] });

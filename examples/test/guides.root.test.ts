@@ -66,7 +66,7 @@ describe("guides", { timeout: TIMEOUT }, () => {
   );
 
   it(
-    "keep an image as a sandbox that bounds what runs in it",
+    "run an image as a sandbox that limits its programs",
     requires([...CONTAINERS, "binary:skopeo"], async () => {
       expect(await run("sandbox", debian)).toBe(
         "stopped after 2000 ms; until then it said: working\n\nkept 1000 bytes, truncated: true\n",

@@ -56,7 +56,7 @@ const MISTAKES: readonly (readonly [driver: string, section: unknown, told: stri
   ["qemu", { disk: "8GiB" }, "qemu.disk: unknown key; known keys: machine, rootSize"],
 ];
 
-describe("a mistake in the section of a driver is told in words of ours", () => {
+describe("a mistake in the section of a driver is reported in the words of this library", () => {
   it.each(MISTAKES)("%s: %j", async (driver, section, told) => {
     const config = { name: "a", driver, image: "x", [driver]: section };
     const failure = await host.create(config as never).then(

@@ -12,7 +12,7 @@ function stopwatch(name: string, signal = new AbortController().signal): { watch
 
 const missing = new HostError("run skopeo", [{ need: "binary:skopeo", reason: "not on PATH", fix: "install it" }]);
 
-it("goes on to nothing but delete after a failed step, and shows that one as FAILED", async () => {
+it("does nothing but the delete after a failed step, and shows that step as FAILED", async () => {
   const { watch, said } = stopwatch("one");
   await watch.step("image", () => Promise.reject(missing));
   expect(await watch.step("create", async () => "never")).toBeUndefined();
@@ -22,7 +22,7 @@ it("goes on to nothing but delete after a failed step, and shows that one as FAI
   expect(renderTable([watch])).toMatch(/^name {7}one\nkind {6}kind\ndriver {4}fake\nimage {3}FAILED\ndelete .* ms$/);
 });
 
-it("takes an interrupt for no failure, and still deletes", async () => {
+it("does not show an interrupt as a failure, and still deletes", async () => {
   const controller = new AbortController();
   const { watch } = stopwatch("one", controller.signal);
   await watch.step("create", () => {

@@ -22,7 +22,7 @@ function setUp() {
 it.each([
   ["an interrupt of the terminal", "SIGINT", 130, (pid: number) => -pid],
   ["SIGTERM to itself alone", "SIGTERM", 143, (pid: number) => pid],
-] as const)("%s: ends after the command has cleaned up, and does not go on", async (_, signal, code, target) => {
+] as const)("%s: ends after the command has cleaned up, and does not continue", async (_, signal, code, target) => {
   const child = setUp();
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => {

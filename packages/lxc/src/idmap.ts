@@ -9,7 +9,7 @@ export interface IdmapSection {
 }
 
 /**
- * What the unprivileged containers of earlier releases have, all the same: Debian's first subordinate range (useradd(8),
+ * The map of all unprivileged containers of earlier releases: Debian's first subordinate range (useradd(8),
  * SUB_UID_MIN). Their files belong to these ids on disk.
  */
 export const LEGACY_IDMAP: Idmap = { base: 100_000, count: 65_536 };

@@ -14,7 +14,7 @@ export class InitVerdict implements Disposable {
   readonly #program: string;
   readonly #socket: Socket;
   readonly #ended: Promise<void>;
-  #told: Buffer = Buffer.alloc(0);
+  #received: Buffer = Buffer.alloc(0);
 
   /** Listens at the FIFO. To be made before the container starts. */
   constructor(fifo: string, program: string) {
@@ -26,7 +26,7 @@ export class InitVerdict implements Disposable {
     this.#socket.on("error", () => undefined);
     this.#socket.on("data", (bytes: Buffer) => {
       // Further bytes do not come from the helper.
-      if (this.#told.length < 8) this.#told = Buffer.concat([this.#told, bytes]).subarray(0, 8);
+      if (this.#received.length < 8) this.#received = Buffer.concat([this.#received, bytes]).subarray(0, 8);
     });
   }
 
@@ -40,8 +40,8 @@ export class InitVerdict implements Disposable {
     // By then, everything written before the end has been read.
     const end = gone.then(() => setImmediate());
     await abortable(Promise.race([this.#ended, end]), signal);
-    if (this.#told.length < 8) return;
-    const [what, errno] = [this.#told.readUInt32LE(0), this.#told.readUInt32LE(4)];
+    if (this.#received.length < 8) return;
+    const [what, errno] = [this.#received.readUInt32LE(0), this.#received.readUInt32LE(4)];
     if (what === PROGRAM && errno === os.errno.ENOENT)
       throw new NotFoundError("program", this.#program, {
         hint: "it is neither a path in the instance nor found by its PATH, or its interpreter is missing",

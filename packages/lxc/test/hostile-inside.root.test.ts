@@ -69,7 +69,7 @@ describe("what runs in a container", () => {
   );
 
   it.for([false, true])(
-    "finds nothing, as PID 1, of what told the host that it runs, privileged: %s",
+    "finds, as PID 1, no trace of the report to the host that it runs, privileged: %s",
     (privileged, context) =>
       requires(NEEDS, async () => {
         const look = `

@@ -12,7 +12,7 @@ import { subject } from "./support/lxc-subject.ts";
 const ROUNDS = 5;
 
 it(
-  "finds a container that always reboots as running, and kills it for good",
+  "finds a container that always reboots as running, and kills it permanently",
   requires(subject.needs ?? [], async () => {
     const root = await mkdtemp(join(tmpdir(), "pileus-lxc-rebooting-"));
     const host = await openHost({ root, drivers: [lxc()] });

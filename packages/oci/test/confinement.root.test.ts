@@ -73,7 +73,7 @@ describe("what a program of an application container tries against the host", ()
   );
 
   it(
-    "is answered by ENOSYS where programs have a second way, and by EPERM for the sockets of the kernel itself",
+    "gets ENOSYS if programs have an alternative, and EPERM for the sockets of the kernel itself",
     real(async () => {
       const [AF_PACKET, AF_ALG, AF_VSOCK, SOCK_RAW] = [17, 38, 40, 3];
       const run = async (name: string, ...args: number[]) =>
@@ -110,7 +110,7 @@ describe("what a program of an application container tries against the host", ()
 
 describe("an application container", () => {
   it(
-    "is, measured from inside, as docs/security.md says",
+    "has the rights that docs/security.md states, as measured inside",
     real(async () => {
       const { stdout } = await fixture.outcome({ ...sh(MEASURE), user: "0" });
       expect(measured(stdout)).toEqual(securityTable("oci"));
@@ -120,7 +120,7 @@ describe("an application container", () => {
 
 describe("a configuration", () => {
   it(
-    "gives capabilities, and with them the system calls that need them, or takes all",
+    "adds capabilities with the system calls that need them, or drops all",
     real(async () => {
       const add = { capabilities: { add: ["SYS_ADMIN"] }, user: "0" } as const;
       await fixture.using({ ...add, entrypoint: ["sleep", "1000"] }, async (instance) => {
@@ -164,7 +164,7 @@ describe("a configuration", () => {
   );
 
   it(
-    "replaces the list of system calls, and what its profile denies the start of a program is named",
+    "replaces the list of system calls, and the error names the step of a start that its profile denies",
     real(async () => {
       const rule = {
         names: ["chmod", "fchmod", "fchmodat", "fchmodat2"],

@@ -45,7 +45,7 @@ export async function probe(parts: ProbeParts): Promise<HostReport> {
   return { usable: missing.length === 0, missing, facts };
 }
 
-/** What keeps a machine with a user of its own from the accelerator. */
+/** What prevents a machine with a user of its own from using the accelerator. */
 async function missingGroup(accelerator: Accelerator): Promise<readonly Missing[]> {
   if (process.geteuid?.() !== 0) return [];
   try {

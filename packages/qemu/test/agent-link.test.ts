@@ -35,7 +35,7 @@ it("takes the agent when a caller wants it, and gives one session to all callers
   await link.close();
 });
 
-it("lets go of an agent without a call after a while, and takes it again for the next caller", async () => {
+it("releases an agent without a call after a while, and takes it again for the next caller", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   try {
     const [first, second] = [makeSession(), makeSession()];
@@ -60,7 +60,7 @@ it("lets go of an agent without a call after a while, and takes it again for the
   }
 });
 
-it("stops to wait for a booting guest when its last caller has given up", async () => {
+it("stops waiting for a booting guest when its last caller has given up", async () => {
   let stopped = () => {};
   const isStopped = new Promise<void>((resolve) => {
     stopped = resolve;

@@ -132,7 +132,7 @@ it(
 );
 
 it(
-  "serves exec and files to one process at a time: a process that merely looks takes nothing, and another is served in turn",
+  "serves exec and files to one process at a time: a process that only looks does not take the agent, and others wait for their turn",
   { timeout: TIMEOUT },
   requires(MACHINE_NEEDS, () =>
     onHost(async (host, _network, folder) => {
@@ -222,7 +222,7 @@ it(
 );
 
 it(
-  "tells doctor() which accelerator it uses, and why, within about a second",
+  "reports to doctor() which accelerator it uses, and why, within about a second",
   requires(MACHINE_NEEDS, () =>
     onHost(async (host) => {
       const started = performance.now();

@@ -20,7 +20,7 @@ ExecStart=${busybox} ${options.join(" ")} "${script}"
 Environment=UV_THREADPOOL_SIZE=8 NO_COLOR=1
 Restart=always
 RestartSec=100ms
-# What a program of ours does to memory must not take the agent with it.
+# The agent must survive when the kernel kills one of its programs because memory ran out.
 OOMPolicy=continue
 TasksMax=infinity
 StandardOutput=journal

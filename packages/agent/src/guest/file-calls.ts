@@ -98,7 +98,7 @@ function receiveStream(call: Call, sink: Promise<{ readonly stream: Writable; re
   sink.then(
     ({ stream, done }) => {
       call.send(STARTED);
-      // Not a pipeline: the sink's own error is the one to tell, and the call is closed before the input is.
+      // Not a pipeline: the call reports the sink's own error, and closes before the input does.
       stream.on("error", () => undefined);
       input.once("close", () => {
         if (!input.readableEnded) stream.destroy();

@@ -42,7 +42,7 @@ function main(argv: readonly string[]): void {
   if (process.getuid?.() === 0) calls.leaveGroups();
   process.umask(0o022);
   exemptFromOomKiller();
-  // That was all that a Node or a library of another kind could fail at.
+  // A Node or a library that does not fit would have failed by now.
   if (argv[0] === "--check") return;
   const port = options.get("--port");
   const socket = options.get("--socket");

@@ -72,7 +72,7 @@ export class SystemCalls implements FileCalls {
     const entered = this.native.fchdir(descriptor) === 0 && this.native.chroot(".") === 0;
     closeSync(descriptor);
     if (!entered) throw new Error(`descriptor ${descriptor} cannot become the root`);
-    // Node remembers the working directory, and learns of the new one from its own call alone.
+    // Node caches the working directory, and only its own call updates the cache.
     process.chdir("/");
   }
 

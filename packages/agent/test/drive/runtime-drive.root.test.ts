@@ -73,7 +73,7 @@ describe("buildRuntimeDrive", () => {
   );
 
   it(
-    "is refused with the fix when Node does not run without other files of this host, and for what is no Node",
+    "is refused with the fix if Node needs other files of this host, or if the binary is not a Node",
     requires(["root", ...NEEDS], async () => {
       const failing: Spawn = (argv, options) => spawn(argv[0] === "chroot" ? ["false"] : argv, options);
       const refusal = (node: string) => ({

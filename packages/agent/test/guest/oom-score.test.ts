@@ -30,13 +30,13 @@ it("is spared by the kernel's OOM killer, and the programs that it starts are no
   expect(score()).toBe("-1000");
 });
 
-it("hands on the score that it has where it may not have another", () => {
+it("gives programs its own score if it may not set another", () => {
   set("300\n");
   expect(withDefaultOomScore(score, proc)).toBe("300\n");
   expect(score()).toBe("300\n");
 });
 
-it("starts programs though /proc is not there", () => {
+it("starts programs even without /proc", () => {
   rmSync(join(proc, "self"), { recursive: true });
   exemptFromOomKiller(proc);
   expect(withDefaultOomScore(() => "started", proc)).toBe("started");

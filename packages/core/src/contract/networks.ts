@@ -6,7 +6,7 @@ export interface NetworkInfo extends NetworkConfig {
   /**
    * Whether it works as a whole: the bridge with its address, its rules in the host's firewall, forwarding, and its DHCP
    * and DNS server. False also where `ip` or `nft` is missing. A network on which instances run is brought up again when
-   * a host opens, when one of them starts, and within 15 s while somebody iterates over `watch()`; `doctor()` says
+   * a host opens, when one of them starts, and within 15 s while a caller iterates over `watch()`; `doctor()` says
    * what is wrong.
    */
   readonly up: boolean;

@@ -41,7 +41,7 @@ function* valuesOf(calls: FileCalls, target: number | Buffer, names: readonly st
   }
 }
 
-/** Those attributes of an entry that are unpacked. @throws what `refusal` makes of more than an honest file has */
+/** The attributes of an entry that are unpacked. @throws what `refusal` returns if a real file cannot have as many */
 export function travellingXattrs(
   { type, xattrs }: TarEntry,
   refusal: (why: string) => Error,

@@ -18,7 +18,7 @@ describe("abortable", () => {
     await expect(abortable(never, controller.signal)).rejects.toBe("enough");
   });
 
-  it("makes a failure that comes after the abort nobody's unhandled rejection", async () => {
+  it("causes no unhandled rejection if the promise fails after the abort", async () => {
     const controller = new AbortController();
     let fail: (error: Error) => void = () => {};
     const late = new Promise<never>((_, reject) => {
@@ -65,13 +65,13 @@ describe("onAbort", () => {
 });
 
 describe("a deadline", () => {
-  it("rejects with a TimeoutError that names the action, whether the work heeds its signal or not", async () => {
+  it("rejects with a TimeoutError that names the action, whether the work obeys its signal or not", async () => {
     const outcome = withDeadline({ action: "boot of web", timeout: 5, hint: "see its console" }, () => never);
     await expect(outcome).rejects.toBeInstanceOf(TimeoutError);
     await expect(outcome).rejects.toThrow("boot of web did not finish within 5 ms: see its console");
   });
 
-  it("rejects with the caller's own reason when that comes first, and lets go of the caller's signal", async () => {
+  it("rejects with the caller's own reason when that comes first, and stops listening to the caller's signal", async () => {
     const controller = new AbortController();
     const outcome = withDeadline({ action: "x", timeout: 60_000, signal: controller.signal }, () => never);
     controller.abort("enough");
@@ -90,7 +90,7 @@ describe("a deadline", () => {
 });
 
 describe("linked signals", () => {
-  it("abort with the first reason, also one that was there before, until disposed of", () => {
+  it("abort with the first reason, also one that was there before, until disposed", () => {
     const [a, b] = [new AbortController(), new AbortController()];
     const linked = linkSignals(a.signal, undefined, b.signal);
     b.abort("b");

@@ -101,7 +101,7 @@ describe.concurrent("whatever its backend does at each step, a call obeys its si
     ["stop by ask-then-kill", "running.shutdown", "running.kill"],
     ["freeze", "running.freeze", "running.isFrozen"],
     ["state, found again", "backend.adopt", "running.detach"],
-  ] as const)("$0, whose way back from a failed $1 is $2", { timeout: 120_000 }, async ([name, first, second]) => {
+  ] as const)("$0, which undoes a failed $1 by $2", { timeout: 120_000 }, async ([name, first, second]) => {
     const verb = VERBS.find((known) => known.name === name);
     if (verb === undefined) throw new Error(`no verb ${name}`);
     const list = (["silent", "rejects"] as const).flatMap((fault) =>

@@ -28,7 +28,7 @@ describe("lines", () => {
     expect(lines(long, `${long}y\nz`)).toEqual([long, long, "y", "z"]);
     expect(lines(`${long.slice(1)}😀`)).toEqual([long.slice(1), "😀"]);
   });
-  it("are told no more once the listener has thrown, and the failure is told once", async () => {
+  it("are delivered no more once the listener has thrown, and the failure is reported once", async () => {
     const stream = new PassThrough();
     const told: string[] = [];
     const failures: unknown[] = [];

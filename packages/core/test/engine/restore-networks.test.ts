@@ -29,7 +29,7 @@ describe("the networks on which instances run", () => {
     expect(place.restored).toEqual([running]);
   });
 
-  it("are restored at once and again while somebody watches the host or an instance, and not after", async () => {
+  it("are restored at once and again while a caller watches the host or an instance, and not after", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     try {
       const { host, running } = await aHost();

@@ -9,7 +9,7 @@ describe("a pool of chunks", () => {
     expect(a.buffer).not.toBe(b.buffer);
   });
 
-  it("gives out whole again what was given back by a part of it", () => {
+  it("gives out a whole chunk again when a part of it was given back", () => {
     const pool = new ChunkPool(8);
     const chunk = pool.take();
     giveBack(chunk.subarray(2, 3));
@@ -20,7 +20,7 @@ describe("a pool of chunks", () => {
     expect(pool.take().buffer).toBe(chunk.buffer);
   });
 
-  it("gives out once what was given back twice", () => {
+  it("gives out a chunk once that was given back twice", () => {
     const pool = new ChunkPool(8);
     const chunk = pool.take();
     giveBack(chunk);

@@ -107,7 +107,7 @@ describe("trees", () => {
     archive([{ name: "null", type: "character-device" }]).pipe(stream);
     await expect(done).rejects.toMatchObject({ errno: "EINVAL" });
   });
-  it("refuse a header that claims more names than an honest one needs", async () => {
+  it("refuse a header that claims more names than a real one needs", async () => {
     const bomb = await buffer(archive([{ name: "x".repeat(8 * 1024 * 1024) }]));
     const { stream, done } = await files.writeTree("/", {});
     stream.on("error", () => undefined);

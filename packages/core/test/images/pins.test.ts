@@ -9,7 +9,7 @@ import { DEFAULT_LAYER_LIMITS } from "../../src/images/layer/limits.ts";
 import { describeLayer, LayerStore } from "../../src/images/layer-store.ts";
 import { discardUnused } from "../../src/images/sweep.ts";
 
-it("a layer that an import under way counts on outlives the image that it came with", async () => {
+it("a layer that an import under way relies on outlives the image that it came with", async () => {
   const folders = new ImageFolders(await mkdtemp(join(tmpdir(), "pileus-images-pins-")));
   try {
     await mkdir(folders.locks);

@@ -32,7 +32,7 @@ describe("a tool in a stream of bytes", () => {
     expect(tool.missing).toBe(true);
   });
 
-  it("keeps a lock that it inherits until it has ended, whoever else lets go", async () => {
+  it("keeps a lock that it inherits until it has ended, even if this process releases it", async () => {
     await using scratch = await Scratch.make();
     const path = scratch.path("lock");
     const lock = await acquireLock(path);

@@ -73,9 +73,12 @@ describe("parse", () => {
     [z.string().max(3), "four", "must have 3 or less characters"],
     [z.array(z.string()).min(1), [], "must have 1 or more items"],
     [z.int().min(1, "one at least"), 0, "one at least"],
-  ])("says the bounds of a value in words of ours, unless the schema has some", (schema, value, message) => {
-    expect(() => parse(schema, value, "test")).toThrow(`invalid test: ${message}`);
-  });
+  ])(
+    "states the bounds of a value in the words of this library, unless the schema has its own",
+    (schema, value, message) => {
+      expect(() => parse(schema, value, "test")).toThrow(`invalid test: ${message}`);
+    },
+  );
 
   it("quotes one short word that was given instead of a list", () => {
     const told = (list: string) => {

@@ -57,7 +57,7 @@ describe("a value of another type", () => {
       true,
       "must be a string, but is true",
     ],
-  ])("is told in words: %s", (_, schema, value, message) => {
+  ])("is reported in words: %s", (_, schema, value, message) => {
     expect(said(schema, value)).toBe(message);
   });
 });
@@ -76,7 +76,7 @@ describe("a value out of bounds", () => {
     [z.string().regex(/^a$/), "x", "must be in another format: /^a$/"],
     [z.record(z.string().min(2), z.string()), { a: "x" }, "a: must have 2 or more characters"],
     [z.custom((value) => value === 1), 2, "is not valid"],
-  ])("is told with the bound: %#", (schema, value, message) => {
+  ])("is reported with the bound: %#", (schema, value, message) => {
     expect(said(schema, value)).toBe(message);
   });
 });

@@ -5,7 +5,7 @@ import { FakeRunning, type RunningOptions } from "../../src/testing/fake/running
 import { FakeTree } from "../../src/testing/fake/tree.ts";
 import { FakeWorld } from "../../src/testing/fake/world.ts";
 
-it("gives new files of a fake instance to the user of its image, as its programs have it", async () => {
+it("gives new files of a fake instance to the user of its image, as programs do", async () => {
   const tree = new FakeTree();
   tree.makeFolders("/etc");
   tree.write("/etc/passwd", Buffer.from("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n"));

@@ -58,7 +58,7 @@ class EndlessRegistry implements AsyncDisposable {
   }
 }
 
-describe("an import from a registry that lies", () => {
+describe("an import from a registry that sends false data", () => {
   const plain = { registry: { tlsVerify: false } };
 
   it(

@@ -23,7 +23,7 @@ describe("a watch of a fetch", () => {
     });
   });
 
-  it("lets the fetch go on as long as bytes arrive", async () => {
+  it("lets the fetch continue as long as bytes arrive", async () => {
     using watch = new StallWatch({ folders: [folder], timeout: 1200, peer: "registry h:1" });
     const begin = performance.now();
     while (performance.now() - begin < 2400) {

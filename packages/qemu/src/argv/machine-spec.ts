@@ -11,8 +11,8 @@ export interface DiskSpec {
   readonly descriptor: number;
   readonly format: "qcow2" | "raw";
   /**
-   * What a qcow2 disk stores only the changes of. The name that the disk itself has for it does not count: a hostile
-   * QEMU can write any name there.
+   * The file of which a qcow2 disk stores only the changes. The name of that file in the disk is ignored, because a
+   * hostile QEMU can write any name there.
    */
   readonly backing?: { readonly descriptor: number; readonly format: "qcow2" | "raw" } | undefined;
   /** The serial number by which the guest finds it: at most 20 bytes (virtio 1.2, 5.2.6: VIRTIO_BLK_ID_BYTES). */

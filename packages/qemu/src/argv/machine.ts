@@ -30,8 +30,9 @@ export function renderMachine(spec: MachineSpec): string[] {
   ];
 }
 
-// A microvm with ACPI has SeaBIOS by default. On QEMU 10, that finds no kernel without option ROMs, and with them, the
-// kernel hangs at times where it sets up its timer. qboot, which QEMU has for this board, starts the kernel itself.
+// A microvm with ACPI has SeaBIOS by default. On QEMU 10, SeaBIOS finds no kernel without option ROMs; with them, the
+// kernel sometimes hangs when it sets up its timer. qboot, which QEMU includes for this board, starts the kernel
+// itself.
 function renderFirmware(spec: MachineSpec): string[] {
   return spec.type === "microvm" ? ["-bios", "qboot.rom"] : [];
 }

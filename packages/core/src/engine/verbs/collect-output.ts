@@ -115,8 +115,8 @@ export class Output {
   }
 
   /**
-   * Tells the line that the call is cut short in, and no line any more. What its listener throws does not count: the
-   * call has failed already.
+   * Delivers the line that had begun when the call was cut short, and no later line. An error of the listener is
+   * ignored, because the call has failed already.
    */
   cutShort(): void {
     const lines = this.#lines;

@@ -81,7 +81,7 @@ class RunProgress {
     return stdout.truncated || stderr.truncated;
   }
 
-  /** The result of a run whose time is up. Its listeners are told the lines that it had begun, and no more. */
+  /** The result of a run whose time is up. Its listeners get the lines that had begun, and no later lines. */
   cutShort(): RunResult {
     this.#collected.stdout.cutShort();
     this.#collected.stderr.cutShort();

@@ -82,7 +82,7 @@ export function describeExecEnds(fixture: Fixture): void {
       assert.equal(await Promise.race([process.exit, Promise.resolve("under way")]), "under way");
     });
     fixture.it(
-      "that a frozen instance keeps from coming is not waited for, and comes with the thaw",
+      "that a frozen instance delays is not waited for, and comes with the thaw",
       async () => {
         const instance = await fixture.running();
         const abort = new AbortController();

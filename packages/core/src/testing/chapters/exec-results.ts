@@ -165,7 +165,7 @@ export function describeExecResults(fixture: Fixture): void {
         await process.kill(signal);
       }
     });
-    it("leaves what it started where it is, disposed or aborted", async (instance) => {
+    it("leaves running what it started, whether disposed or aborted", async (instance) => {
       const abort = new AbortController();
       const process = await instance.exec(["sh", "-c", left], { signal: abort.signal });
       const [, child = ""] = await new Transcript(process.stdout).until(fixture.deadline, /(\d+)\n/);

@@ -209,7 +209,7 @@ export function describeFiles(fixture: Fixture): void {
       assert.equal(String(await files.readAll(`${folder}/f`, { maxSize: 5 })), "12345");
       await fails(files.readAll(`${folder}/f`, { maxSize: 4 }), "EFBIG");
     });
-    it("ends a stream with the very reason of an abort", async ({ files }, folder) => {
+    it("ends a stream with the reason of an abort itself", async ({ files }, folder) => {
       await files.write(`${folder}/f`, noise(4 * 2 ** 20));
       const abort = new AbortController();
       const reason = new Error("enough");
@@ -223,7 +223,7 @@ export function describeFiles(fixture: Fixture): void {
       await rejectsExactly(files.read(`${folder}/f`, { signal: abort.signal }), reason);
       await rejectsExactly(files.readAll(`${folder}/f`, { signal: abort.signal }), reason);
     });
-    it("lets a reader leave in the middle", async ({ files }, folder) => {
+    it("lets a reader stop in the middle", async ({ files }, folder) => {
       await files.write(`${folder}/f`, noise(2 ** 20));
       for await (const chunk of await files.read(`${folder}/f`)) {
         assert.ok((chunk as Buffer).length > 0);

@@ -23,7 +23,7 @@ export function describeFreeze(fixture: Fixture): void {
       "freeze",
     );
     fixture.it(
-      "suspends programs, and lets them go on",
+      "suspends programs, and resumes them",
       async () => {
         const instance = await fixture.running();
         await using process = await instance.exec(["cat"]);

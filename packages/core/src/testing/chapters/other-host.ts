@@ -17,7 +17,7 @@ export function describeOtherHost(fixture: Fixture): void {
 
   fixture.describe(`beside another host ${how === "kill" ? "in another process" : "in this process"}`, () => {
     fixture.it(
-      "learns that it deleted an instance: watchers and waiters of that end",
+      "learns that it deleted an instance: watchers and waiters of the instance end",
       withOther(async (instance, other) => {
         const { name } = instance;
         const host = await fixture.host();

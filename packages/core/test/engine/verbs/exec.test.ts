@@ -152,7 +152,7 @@ describe("exec", () => {
     expect(requests).toHaveLength(1);
   });
 
-  it.each(["pipes", "tty"] as const)("whose streams fail with nobody listening does no harm: %s", async (kind) => {
+  it.each(["pipes", "tty"] as const)("whose streams fail without a listener does no harm: %s", async (kind) => {
     const { instance, process } = await running(new ScriptedProcess(kind));
     if (kind === "tty") await instance.exec(["true"], { tty: { columns: 80, rows: 24 } });
     else await instance.exec(["true"]);

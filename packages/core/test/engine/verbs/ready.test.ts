@@ -10,7 +10,7 @@ afterEach(() => place.dispose());
 it.each([
   ["the instance ends", "ERR_INSTANCE_STATE"],
   ["the host is disposed", "ERR_CONNECTION"],
-] as const)("ready() tells the driver that nobody waits any more when %s", async (how, code) => {
+] as const)("ready() aborts the wait of the driver when %s", async (how, code) => {
   const host = await place.open();
   const instance = await host.create({ driver: "scripted", name: "a", image: "base" });
   const asked = gate();

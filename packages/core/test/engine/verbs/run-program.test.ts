@@ -92,7 +92,7 @@ describe("run", () => {
     expect(performance.now() - began).toBeGreaterThanOrEqual(1000);
   });
 
-  it("waits a tenth of a second for what comes after its program's end, not a whole one", async () => {
+  it("waits a tenth of a second, not a whole one, for output after its program's end", async () => {
     const { instance, process } = await running();
     Object.assign(process, { exit: Promise.resolve(EXITED) });
     stopTheClock();
@@ -215,7 +215,7 @@ describe("run", () => {
   });
 
   it.each([{ maxOutput: Number.NaN }, { maxOutput: 1.5 }, { timeout: -1 }])(
-    "with %j is refused, for it is no limit",
+    "with %j is refused, because it is not a limit",
     async (options) => {
       const { instance, process } = await running();
       await expect(instance.run(["a"], options)).rejects.toThrow(ConfigError);
@@ -307,7 +307,7 @@ describe("run", () => {
     });
   });
 
-  it("says of a program that printed too much before it ended by itself that it printed too much, not that it was killed", async () => {
+  it("reports truncated, and no kill, for a program that printed too much before it ended by itself", async () => {
     const { instance, process } = await running();
     const run = instance.run(["make"], { check: true, maxOutput: 2 });
     process.stdout.write("out");
@@ -321,12 +321,12 @@ describe("run", () => {
   it.each([
     ["that it killed itself", "SIGKILL", true, true, false],
     ["by another signal", "SIGTERM", false, true, false],
-    ["by a SIGKILL of others, while the OOM killer struck", "SIGKILL", false, true, true],
+    ["by a SIGKILL of others, while the OOM killer killed", "SIGKILL", false, true, true],
     ["by a SIGKILL of others, while it did not", "SIGKILL", false, false, false],
     ["by a SIGKILL of others, where the driver cannot count", "SIGKILL", false, undefined, false],
-  ] as const)("lays an end %s at memory's door only where that is so", async (_, signal, ours, struck, oom) => {
+  ] as const)("reports oom for an end %s only if memory ran out", async (_, signal, ours, killed, oom) => {
     const process = new ScriptedProcess();
-    if (struck !== undefined) Object.assign(process, { ranOutOfMemory: async () => struck });
+    if (killed !== undefined) Object.assign(process, { ranOutOfMemory: async () => killed });
     const { instance } = await running(process);
     const run = instance.run(["greedy"], { maxOutput: 1 });
     if (ours) process.stdout.write("too much");

@@ -110,7 +110,7 @@ describe("sweep", () => {
     expect(await readdir(`${place.root}/instances`)).toEqual([]);
   });
 
-  it("clears what a process that died had half made or half deleted, unless another call is at work on it", async () => {
+  it("clears what a process that died had half made or half deleted, unless another call works on it", async () => {
     const host = await place.open();
     const dead = await deadProcess();
     for (const [name, phase] of [

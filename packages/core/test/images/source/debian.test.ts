@@ -45,7 +45,7 @@ describe("a Debian to be made", () => {
     );
   });
 
-  it("is another image with other programs, and the same as ever without any", async () => {
+  it("is another image with other programs, and the usual one without programs", async () => {
     const plain = (await debianOrigin(BOOKWORM, {})).identity;
     expect(Object.keys(plain as object)).not.toContain("customize");
     expect((await debianOrigin({ ...BOOKWORM, customize: [["true"]] }, {})).identity).not.toEqual(plain);

@@ -22,7 +22,7 @@ describe("kindOf", () => {
     ["an MBR disk", disk((head) => head.writeUInt16LE(0xaa55, 510)), "raw"],
     ["a GPT disk", disk((head) => head.write("EFI PART", 512)), "raw"],
     ["an ext4 disk", disk((head) => head.writeUInt16LE(0xef53, 1080)), "raw"],
-  ])("tells %s by its bytes", (_what, head, kind) => {
+  ])("recognises %s by its bytes", (_what, head, kind) => {
     expect(kindOf("x", head)).toBe(kind);
   });
 

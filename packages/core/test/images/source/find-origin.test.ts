@@ -48,7 +48,7 @@ describe("a source that cannot be read", () => {
   });
 });
 
-it("an OCI layout is taken for no root file system, and the error says how it is written", async () => {
+it("an OCI layout is not accepted as a root file system, and the error says how to write it", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-images-layout-"));
   try {
     await writeFile(join(folder, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');

@@ -202,7 +202,7 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "kills what a program left behind, when its owner is done with it",
-    seenBy: ["after its end a program on pipes > leaves what it started where it is, disposed or aborted"],
+    seenBy: ["after its end a program on pipes > leaves running what it started, whether disposed or aborted"],
     broken: (driver) => withProcess(driver, (process) => ({ release: () => void process.kill("SIGKILL") })),
   },
   {

@@ -131,7 +131,7 @@ export const FILE_FAULTS: readonly Fault[] = [
   },
   {
     what: "wraps the reason for which a stream is aborted",
-    seenBy: ["files > ends a stream with the very reason of an abort"],
+    seenBy: ["files > ends a stream with the reason of an abort itself"],
     broken: (driver) =>
       withFiles(driver, (files) => ({
         read: async (path, { signal }) => {

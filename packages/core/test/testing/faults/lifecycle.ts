@@ -62,7 +62,7 @@ export const LIFECYCLE_FAULTS: readonly Fault[] = [
   },
   {
     what: "does not freeze",
-    seenBy: ["freeze > suspends programs, and lets them go on"],
+    seenBy: ["freeze > suspends programs, and resumes them"],
     broken: (driver) => withRunning(driver, () => ({ freeze: async () => undefined, unfreeze: async () => undefined })),
   },
   {

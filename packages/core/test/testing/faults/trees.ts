@@ -37,7 +37,7 @@ const WHOLE = "keep hard links, holes, and times to the nanosecond";
 /** Of trees that are pulled. */
 export const TREE_FAULTS: readonly Fault[] = [
   fault("returns times in whole seconds", WHOLE, (entry) => ({ ...entry, mtime: entry.mtime.replace(/\..*/, "") })),
-  fault("makes files of nothing of hard links", WHOLE, (entry) =>
+  fault("makes empty files of hard links", WHOLE, (entry) =>
     entry.type === "link" ? { ...entry, type: "file", target: "" } : entry,
   ),
   fault("forgets extended attributes", "keep the extended attributes user.*, of files and folders", (entry) => ({
