@@ -21,7 +21,7 @@ const PACKAGES = [
 
 /**
  * The steps in the order of importance. Both suites together must fit into a run of continuous integration. `kit-lxc`
- * and `kit-oci` are for a run by hand: emulated, the parser of AppArmor takes seconds for each start and each stop.
+ * and `kit-oci` are for a run by hand: emulated, they take too long.
  */
 export const SUITES: readonly Suite[] = [
   {

@@ -20,6 +20,7 @@ export const PACKAGES = [
   { name: "seabios", probe: "/usr/share/seabios/bios.bin", use: "virtual machines" },
   { name: "e2fsprogs", probe: "mkfs.ext4", use: "virtual machines" },
   { name: "busybox-static", probe: "busybox", use: "virtual machines and tests" },
+  { name: "apparmor", probe: "apparmor_parser", use: "tests of profiles" },
   { name: "openssl", probe: "openssl", use: "tests of TLS registries" },
   { name: "git", probe: "git", use: "the linter" },
   { name: "ca-certificates", probe: "/etc/ssl/certs/ca-certificates.crt", use: "downloads" },

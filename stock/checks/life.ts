@@ -72,7 +72,8 @@ for (const driver of DRIVERS)
       await using _program = await instance.exec(["sleep", "1000"]);
       const labels = apparmorLabels(name);
       assert.ok(labels.length >= 2);
-      for (const label of labels) assert.match(label, /^lxc-.*\(enforce\)$/m);
+      const kind = driver === "lxc" ? "system" : "application";
+      for (const label of labels) assert.match(label, new RegExp(`^lxc-pileus-${kind}-\\w+ \\(enforce\\)$`));
     });
     it("freezes and thaws", async () => {
       await instance.freeze();

@@ -48,12 +48,21 @@ for (const privileged of [false, true])
       assert.match(stdout, /fine/);
     });
     it("is confined by AppArmor", () => {
-      for (const label of apparmorLabels(name)) assert.match(label, /^lxc-.*\(enforce\)$/m);
+      for (const label of apparmorLabels(name)) assert.match(label, /^lxc-pileus-system-\w+ \(enforce\)$/);
+    });
+    it("can write to its own settings of the kernel, and to none of the host", async () => {
+      const script = `mount -o remount,bind,rw /proc/sys; cd /proc/sys
+        for file in kernel/core_pattern vm/swappiness kernel/shmmax kernel/hostname net/ipv4/ip_forward; do
+          (cat $file > /tmp/value && cat /tmp/value > $file) 2>/dev/null && echo $file
+        done`;
+      const { stdout } = await debian.run(["sh", "-c", script], { timeout });
+      const own = ["kernel/shmmax", "kernel/hostname", "net/ipv4/ip_forward"];
+      assert.deepEqual(stdout.trim().split("\n"), own);
     });
     it("stops, and leaves nothing when it is deleted", async () => {
       await debian.stop({ timeout });
       await debian.delete();
       assert.deepEqual(await leftovers(ROOT), []);
-      assert.deepEqual(apparmorTraces(name), []);
+      assert.deepEqual(apparmorTraces(), []);
     });
   });

@@ -65,20 +65,22 @@ export function sh(command: string): string {
   return stdout.trim();
 }
 
-/**
- * The AppArmor labels of all processes of a container, as the host sees them. A process inside sees its own label
- * within the container's namespace of profiles, where nothing confines it.
- */
+/** The AppArmor labels of all processes of a container, as the host sees them. */
 export function apparmorLabels(name: string): string[] {
   const pids = sh(`cat $(find /sys/fs/cgroup/pileus-*-${name} -name cgroup.procs)`).split("\n");
-  return pids.map((pid) => readFileSync(`/proc/${pid}/attr/current`, "utf8"));
+  return pids.map((pid) => readFileSync(`/proc/${pid}/attr/current`, "utf8").trim());
 }
 
-/** What is left of AppArmor's profile of a container: in the kernel, and in the parser's cache. */
-export function apparmorTraces(name: string): string[] {
-  const profiles = `grep -F 'lxc-${name}_<' /sys/kernel/security/apparmor/profiles`;
-  const folders = "/sys/kernel/security/apparmor/policy/namespaces /var/cache/lxc /run/pileus";
-  return sh(`${profiles}; find ${folders} -name 'lxc-${name}_*'; true`)
+/** Our AppArmor profiles in the kernel. */
+export function apparmorProfiles(): string[] {
+  const profiles = readFileSync("/sys/kernel/security/apparmor/profiles", "utf8").split("\n");
+  return profiles.flatMap((line) => /^(lxc-pileus-\S+) \(enforce\)$/.exec(line)?.[1] ?? []).sort();
+}
+
+/** What a container leaves of AppArmor: namespaces of profiles, and compiled profiles in the parser's cache. */
+export function apparmorTraces(): string[] {
+  const folders = "/sys/kernel/security/apparmor/policy/namespaces /var/cache/lxc /var/cache/apparmor /run/pileus";
+  return sh(`find ${folders} -mindepth 1 -name '*pileus-*'; true`)
     .split("\n")
     .filter((line) => line !== "");
 }

@@ -11,7 +11,7 @@ import type { ContainerSpec } from "./container-spec.ts";
 import { containerIds, idmapRequest } from "./idmap.ts";
 import { detectInit, type InitSystem, parseInitSystem } from "./init-system.ts";
 import { lastExit } from "./last-exit.ts";
-import { containerLog } from "./log.ts";
+import { consoleFiles, containerLog } from "./log.ts";
 import { writeNetworkFiles } from "./network-files.ts";
 import { plan } from "./plan.ts";
 import { refusals } from "./refusals.ts";
@@ -52,7 +52,7 @@ export class LxcBackend implements Backend<LxcCapability> {
     const init = await detectInit(files, sectionOf(instance));
     await writeNetworkFiles(files, instance, options);
     writeFileSync(initFile(instance), JSON.stringify(init), { mode: 0o600 });
-    if (container.output.kind === "console") rmSync(container.output.file, { force: true });
+    for (const file of consoleFiles(consoleFile(instance))) rmSync(file, { force: true });
     return await launchContainer(this.#container(instance, init), options);
   }
 
@@ -85,7 +85,7 @@ export class LxcBackend implements Backend<LxcCapability> {
       init: { ...init, env: config.env },
       confinement: confinementOf(sectionOf(instance), SYSTEM_DEFAULTS),
       run: instance.run,
-      output: { kind: "console", file: join(instance.log, "console.log") },
+      output: { kind: "console", file: consoleFile(instance) },
       nics: instance.nics,
       limits: config.limits,
       // systemd keeps a /run that is already mounted. A later mount would cause no event outside.
@@ -96,6 +96,10 @@ export class LxcBackend implements Backend<LxcCapability> {
 
 function sectionOf(instance: InstanceContext): LxcSection {
   return instance.config["lxc"] as LxcSection;
+}
+
+function consoleFile(instance: InstanceContext): string {
+  return join(instance.log, "console.log");
 }
 
 function initFile(instance: InstanceContext): string {

@@ -32,6 +32,7 @@ import { askToHalt } from "./halt.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { type KillTarget, kill } from "./kill.ts";
 import { lastExit } from "./last-exit.ts";
+import { boundOutput } from "./log.ts";
 import { readMetrics } from "./metrics.ts";
 import { type Monitor, untilNextInit } from "./monitor.ts";
 import { oomKills } from "./oom-kills.ts";
@@ -62,7 +63,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   readonly #monitor: Monitor;
   readonly #mark: string | undefined;
   readonly #confinement: Buffer;
-  readonly #leaveLog: () => void;
+  readonly #leaveLogs: readonly (() => void)[];
   /** Aborted when no request to the init is needed any more. */
   readonly #over = new AbortController();
   readonly #detached = new AbortController();
@@ -83,7 +84,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     // Read now, before another process can begin another run.
     this.#mark = markOf(spec);
     this.#confinement = readConfinement(spec);
-    this.#leaveLog = keepTrimmed(containerPaths(spec).log);
+    this.#leaveLogs = [keepTrimmed(containerPaths(spec).log), boundOutput(spec)];
     this.exited = this.#awaitEnd();
   }
 
@@ -203,7 +204,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   async detach(): Promise<void> {
     this.#over.abort();
     this.#detached.abort();
-    this.#leaveLog();
+    for (const leave of this.#leaveLogs) leave();
     this.#monitor.detach();
   }
 
@@ -255,7 +256,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   async #awaitEnd(): Promise<ExitStatus | undefined> {
     await this.#monitor.ended;
     this.#over.abort();
-    this.#leaveLog();
+    for (const leave of this.#leaveLogs) leave();
     const status = await lastExit(this.#spec).catch(() => undefined);
     // What cannot be released now is released by the next launch, adoption or removal.
     await releaseRun(this.#spec, this.#mark).catch(() => undefined);

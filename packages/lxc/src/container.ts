@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Abortable, ConfigError, isInstanceError } from "@pileus/core";
 import { allOrNothing, refusedArguments, waitForEnd } from "@pileus/core/driver";
-import { parserPath } from "./apparmor.ts";
+import { loadProfile } from "./apparmor.ts";
 import { containerConfig } from "./config/container-config.ts";
 import { renderConfig } from "./config/render.ts";
 import { ContainerRunning } from "./container-running.ts";
@@ -25,13 +25,13 @@ export async function launchContainer(spec: ContainerSpec, options: Abortable = 
   return allOrNothing(async (undo) => {
     undo(() => releaseContainer(spec));
     const facts = readHostFacts();
+    await loadProfile(spec, facts.apparmor, options);
     const { config, initVerdict } = containerPaths(spec);
     mkdirSync(dirname(config), { recursive: true, mode: 0o700 });
     writeFileSync(config, renderConfig(containerConfig(spec, facts)), { mode: 0o600 });
     writeInitHelper(spec);
     using verdict = new InitVerdict(initVerdict, spec.init.argv[0] ?? "");
-    const path = parserPath(facts.apparmor);
-    const monitor = await startMonitor(facts.tools.start, spec, verdict, { ...options, path });
+    const monitor = await startMonitor(facts.tools.start, spec, verdict, options);
     return new ContainerRunning(spec, facts, monitor);
   });
 }

@@ -16,11 +16,10 @@ export interface KillTarget {
 }
 
 /**
- * How long a monitor may take to log how its PID 1 ended and to clean up, in milliseconds. It usually takes twenty; but
- * on a host with AppArmor it also runs apparmor_parser, and what that holds when it is cut off is in the way of the next
- * start.
+ * How long a monitor may take to log how its PID 1 ended and to clean up, in milliseconds. It usually takes twenty, on a
+ * busy host a hundred times as long.
  */
-export const FINISH_TIME = 10_000;
+export const FINISH_TIME = 5000;
 
 /**
  * How often to check whether a killed container is gone, in milliseconds. Grows from the first to the second number.

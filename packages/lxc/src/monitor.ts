@@ -38,17 +38,13 @@ export interface Monitor {
 /** The time limit of a start until PID 1 is there, in milliseconds. It takes tens of milliseconds. */
 const START_TIME = 60_000;
 
-/**
- * Starts PID 1. Resolves when it runs: its program was executed. Needs the configuration in place. `path` is the PATH
- * of lxc-start.
- */
+/** Starts PID 1. Resolves when it runs: its program was executed. Needs the configuration in place. */
 export async function startMonitor(
   tool: string,
   spec: ContainerSpec,
   verdict: Pick<InitVerdict, "accept">,
-  options: Abortable & { readonly path: string | undefined },
+  options: Abortable,
 ): Promise<Monitor> {
-  const { path } = options;
   options.signal?.throwIfAborted();
   const { log } = containerPaths(spec);
   makeLog(log);
@@ -58,8 +54,9 @@ export async function startMonitor(
   try {
     child = launch(argv, {
       stdio: ["ignore", ...stdio],
-      // No PATH, or one without newuidmap: root writes the map itself.
-      env: { ...inheritedVariables(spec.init.env ?? {}), ...(path === undefined ? {} : { PATH: path }) },
+      // No PATH: liblxc would use newuidmap wherever it finds it, and that looks into /etc/subuid, where root usually
+      // has no line.
+      env: inheritedVariables(spec.init.env ?? {}),
     });
   } finally {
     for (const fd of stdio) if (typeof fd === "number") closeSync(fd);

@@ -9,7 +9,6 @@ import {
   unmountBelow,
   waitForEnd,
 } from "@pileus/core/driver";
-import { removeProfile } from "./apparmor.ts";
 import { removeCgroups } from "./cgroups.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { removeEmptyFolder } from "./empty-folder.ts";
@@ -76,7 +75,6 @@ async function releaseHost(spec: ReleaseSpec): Promise<void> {
   for (const { hostInterface } of spec.nics) await removeInterface(hostInterface);
   await closeRoot(spec);
   await unmountBelow(init);
-  removeProfile(spec);
   rmSync(lock, { force: true });
   for (const folder of [init, dirname(lock), lxcpath]) removeEmptyFolder(folder);
 }

@@ -1,25 +1,61 @@
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { HostError } from "@pileus/core";
 import { expect, it } from "vitest";
-import { type Apparmor, apparmorEntries, missingApparmor, parseProfiles, parserPath } from "../src/apparmor.ts";
+import { type Apparmor, apparmorEntries, missingApparmor, parseProfiles } from "../src/apparmor.ts";
+import { allBut, profileFor } from "../src/apparmor-profile.ts";
+import { SYSTEM_CONFINEMENT } from "../src/confinement.ts";
 
 const idmap = { base: 100_000, count: 65_536 };
 const unprivileged = { name: "web", idmap };
 const privileged = { name: "web", idmap: undefined };
-const GENERATED: Apparmor = { kind: "generated", parser: "/usr/sbin/apparmor_parser" };
-const loaded = (...profiles: string[]): Apparmor => ({ kind: "loaded", profiles: new Set(profiles) });
+const program = { ...unprivileged, confinement: { ...SYSTEM_CONFINEMENT, capabilities: ["CHOWN"] as const } };
+const WITH_PARSER: Apparmor = { kind: "on", profiles: new Set(), parser: "/usr/sbin/apparmor_parser" };
+const loaded = (...profiles: string[]): Apparmor => ({ kind: "on", profiles: new Set(profiles), parser: undefined });
+const SYSTEM = profileFor(SYSTEM_CONFINEMENT);
+const APPLICATION = profileFor(program.confinement);
 
 it("does not confine a container if the kernel has no AppArmor", () => {
   expect(apparmorEntries(unprivileged, { kind: "absent" })).toEqual([["lxc.apparmor.profile", "unconfined"]]);
 });
 
-it.each([unprivileged, privileged])("confines by a generated profile in which systemd can mount", (spec) => {
-  expect(apparmorEntries(spec, GENERATED)).toEqual([
-    ["lxc.apparmor.profile", "generated"],
+it.each([
+  [unprivileged, WITH_PARSER],
+  [privileged, WITH_PARSER],
+  [unprivileged, loaded(SYSTEM.name)],
+])("confines a system by our profile in which systemd can mount", (spec, apparmor) => {
+  expect(apparmorEntries(spec, apparmor)).toEqual([
+    ["lxc.apparmor.profile", SYSTEM.name],
     ["lxc.apparmor.allow_nesting", 1],
   ]);
+});
+
+it("confines programs without SYS_ADMIN by our profile in which nobody can mount", () => {
+  expect(apparmorEntries(program, WITH_PARSER)).toEqual([["lxc.apparmor.profile", APPLICATION.name]]);
+  expect(SYSTEM.text).toMatch(/^ {2}mount,$/m);
+  expect(APPLICATION.text).not.toMatch(/^ {2}mount,$/m);
+});
+
+it("names a profile by what it says", () => {
+  for (const { name, text } of [SYSTEM, APPLICATION]) expect(text).toContain(`profile ${name} `);
+  expect(SYSTEM.name).toMatch(/^lxc-pileus-system-[0-9a-f]{12}$/);
+  expect(APPLICATION.name).toMatch(/^lxc-pileus-application-[0-9a-f]{12}$/);
+});
+
+/** Whether one of the rules is about the path: a small part of apparmor.d(5). */
+function denied(rules: readonly string[], path: string): boolean {
+  return rules.some((rule) => {
+    const pattern = / (\S+) wkl,$/.exec(rule)?.[1] ?? "";
+    const regexp = pattern.replace("{,/**}", "(/.+)?").replace("]*", "][^/]*");
+    return new RegExp(`^${regexp}$`).test(path);
+  });
+}
+
+it("denies writes to all but some paths", () => {
+  const rules = allBut("/p", ["net", "kernel/sem", "kernel/sem_next_id", "kernel/shm"]);
+  const kept = ["net", "net/a", "net/a/b", "kernel/sem", "kernel/sem_next_id", "kernel/shm"];
+  for (const path of kept) expect([path, denied(rules, `/p/${path}`)]).toEqual([path, false]);
+  const others = ["a", "a/b/c", "nets", "netz/a", "kernel/core_pattern", "kernel/a/b", "kernels", "kernel/semi"];
+  for (const path of [...others, "kernel/sem_next_ids", "kernel/shmall", "kernel/sh_", "vm/a"])
+    expect([path, denied(rules, `/p/${path}`)]).toEqual([path, true]);
 });
 
 it.each([
@@ -38,24 +74,9 @@ it.each([
   expect(() => apparmorEntries(spec, apparmor)).toThrow(/apparmor_parser .*apt-get install apparmor/);
 });
 
-it("gives lxc-start a PATH on which it finds the parser and nothing else, and none where it needs none", () => {
-  const folder = mkdtempSync(join(tmpdir(), "pileus-parser-"));
-  try {
-    // The second call finds the link of another process.
-    for (const apparmor of [{ kind: "generated", parser: "/elsewhere/apparmor_parser" } as const, GENERATED])
-      expect(parserPath(apparmor, folder)).toBe(folder);
-    expect(readdirSync(folder)).toEqual(["apparmor_parser"]);
-    expect(readlinkSync(join(folder, "apparmor_parser"))).toBe("/usr/sbin/apparmor_parser");
-    expect(parserPath({ kind: "absent" }, folder)).toBeUndefined();
-    expect(parserPath(loaded(), folder)).toBeUndefined();
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-});
-
 it("reports to doctor() what is missing", () => {
   expect(missingApparmor({ kind: "absent" })).toEqual([]);
-  expect(missingApparmor(GENERATED)).toEqual([]);
+  expect(missingApparmor(WITH_PARSER)).toEqual([]);
   expect(missingApparmor(loaded("lxc-container-default-with-nesting"))).toEqual([]);
   expect(missingApparmor(loaded("lxc-container-default"))).toMatchObject([{ need: "binary:apparmor_parser" }]);
 });

@@ -21,9 +21,7 @@ it("keeps no output file open when the other cannot be opened", async () => {
   try {
     const stdout = join(folder, "stdout");
     const output = { kind: "files", stdout, stderr: join(folder, "nowhere", "stderr") } as const;
-    const started = startMonitor("/nowhere/lxc-start", { ...PROGRAM_SPEC, run: folder, output }, ACCEPTED, {
-      path: undefined,
-    });
+    const started = startMonitor("/nowhere/lxc-start", { ...PROGRAM_SPEC, run: folder, output }, ACCEPTED, {});
     await expect(started).rejects.toMatchObject({ code: "ENOENT" });
     expect(openFiles()).not.toContain(stdout);
   } finally {
@@ -53,7 +51,7 @@ it("survives that another process removes the log of a run before its end is see
     writeFileSync(tool, STAND_IN, { mode: 0o755 });
     const run = mkdtempSync(join(folder, "run-"));
     const output = { kind: "console", file: join(folder, "console") } as const;
-    const monitor = await startMonitor(tool, { ...PROGRAM_SPEC, run, output }, ACCEPTED, { path: undefined });
+    const monitor = await startMonitor(tool, { ...PROGRAM_SPEC, run, output }, ACCEPTED, {});
     rmSync(run, { recursive: true });
     writeFileSync(`${tool}.go`, "");
     await monitor.ended;

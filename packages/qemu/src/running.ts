@@ -12,6 +12,7 @@ import type {
 import { ConnectionError, isInstanceError, UnsupportedError } from "@pileus/core";
 import {
   type BackendProcess,
+  boundLog,
   type ExecRequest,
   type InstanceContext,
   type ProcessIdentity,
@@ -58,6 +59,7 @@ export class QemuRunning implements Running<QemuCapability> {
   readonly #instance: InstanceContext;
   readonly #identity: ProcessIdentity;
   readonly #agent: AgentLink | undefined;
+  readonly #leaveLogs: readonly (() => void)[];
   #qmp: QmpClient | undefined;
   #detached = false;
   // The last metrics of the guest before it was frozen: they do not change while it is.
@@ -70,6 +72,8 @@ export class QemuRunning implements Running<QemuCapability> {
     this.#agent = parts.agent;
     this.pid = parts.identity.pid;
     this.files = new GuestFiles((options) => this.#session(options));
+    const { consoleLog, qemuLog } = runFiles(parts.instance);
+    this.#leaveLogs = [boundLog(consoleLog), boundLog(qemuLog)];
     // Read now, before another process can begin another run.
     this.exited = this.#watch(parts, markOf(parts.instance));
   }
@@ -226,7 +230,12 @@ export class QemuRunning implements Running<QemuCapability> {
 
   async detach(): Promise<void> {
     this.#detached = true;
+    this.#leave();
     await Promise.all([this.#agent?.close(), this.#qmp?.close()]);
+  }
+
+  #leave(): void {
+    for (const leave of this.#leaveLogs) leave();
   }
 
   #session(options: Abortable & Timed): Promise<AgentClient> {
@@ -251,6 +260,7 @@ export class QemuRunning implements Running<QemuCapability> {
       if (this.#detached) await next?.close();
       else if (next !== undefined) this.#qmp = this.#listen(next);
     }
+    this.#leave();
     // What cannot be released now is released before the next start, and at the next open.
     await Promise.allSettled([this.#agent?.close(), releaseRun(spec, mark)]);
     return undefined;

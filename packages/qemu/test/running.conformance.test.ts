@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { dirname, join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
 import { type Abortable, AgentError, ConnectionError, ProtocolError, TimeoutError } from "@pileus/core";
-import { acquireLock, identifyProcess, type ProcessIdentity } from "@pileus/core/driver";
+import { acquireLock, identifyProcess, LOG_KEPT, type ProcessIdentity } from "@pileus/core/driver";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
 import { QmpClient } from "../src/qmp/index.ts";
@@ -19,6 +19,7 @@ interface Machine extends AsyncDisposable {
   readonly child: ChildProcess;
   /** Of its host. */
   readonly console: string;
+  readonly logs: readonly string[];
   readonly releaseLock: string;
 }
 
@@ -42,8 +43,10 @@ async function startMachine({ agent, see = (identity) => identity }: MachineOpti
   const identity = await identifyProcess(child.pid ?? 0);
   if (identity === undefined) throw new Error("the stand-in did not start");
   const instance = await makeInstance();
-  const { console } = runFiles(instance.context);
+  const { console, consoleLog, qemuLog } = runFiles(instance.context);
   await writeFile(console, "of this run");
+  await mkdir(instance.context.log, { recursive: true });
+  for (const log of [consoleLog, qemuLog]) await writeFile(log, "");
   const releaseLock = join(instance.context.folder, "releases", "one.lock");
   const qmp = await QmpClient.connect(monitor.path);
   const release = { instance: instance.context, releaseLock, cgroup: `pileus-stand-in-${process.pid}` };
@@ -53,6 +56,7 @@ async function startMachine({ agent, see = (identity) => identity }: MachineOpti
     monitor,
     child,
     console,
+    logs: [consoleLog, qemuLog],
     releaseLock,
     async [Symbol.asyncDispose]() {
       await running.detach();
@@ -70,6 +74,14 @@ it("settles exited when the process and its monitor have ended", async () => {
   machine.monitor.hangUp();
   expect(await machine.running.exited).toBeUndefined();
   await expect(readFile(machine.console)).rejects.toThrow("ENOENT");
+});
+
+it("keeps what the machine and its QEMU print from filling the disk", async () => {
+  await using machine = await startMachine();
+  for (const log of machine.logs) await writeFile(log, Buffer.alloc(2 * LOG_KEPT + 2 ** 20, "0123456\n"));
+  const onDisk = async (log: string) => (await stat(log)).blocks * 512;
+  for (const log of machine.logs)
+    await expect.poll(() => onDisk(log), { timeout: 20_000 }).toBeLessThan(LOG_KEPT + 2 ** 20);
 });
 
 it("kills a frozen machine whose monitor has closed", async () => {

@@ -69,7 +69,8 @@ export const LOG_STREAMS: Readonly<Record<InstanceKind, readonly LogStream[]>> =
 /** What the instance printed. */
 export interface CanLogs {
   /**
-   * What the instance printed since its last start, from the beginning up to now. Works while running and after.
+   * What the instance printed since its last start, up to now. Works while running and after. Of a longer output, the
+   * end is kept: at least the last 8 MiB, at most 16 MiB; the beginning is gone for good.
    *
    * @throws {UnsupportedError} for a stream that this kind of instance does not have: see {@link LOG_STREAMS}.
    */

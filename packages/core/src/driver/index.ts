@@ -74,6 +74,7 @@ export { type IdmapSettings, type IdmapSettingsInput, IdmapSettingsSchema } from
 export { parse } from "../model/parse.ts";
 export type { Frozen, Holds, Same } from "../model/same.ts";
 export { wording } from "../model/wording.ts";
+export { boundLog, LOG_KEPT } from "./bounded-log.ts";
 export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
 export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";
 export { findUser } from "./find-user.ts";

@@ -1,4 +1,4 @@
-import { text } from "node:stream/consumers";
+import type { Readable } from "node:stream";
 import { LOG_STREAMS } from "../contract/capability.ts";
 import { withDeadline } from "../driver/deadline.ts";
 import { instanceContext } from "./context.ts";
@@ -6,7 +6,7 @@ import type { ManagedInstance } from "./managed-instance.ts";
 import type { InstanceRecord } from "./record.ts";
 
 /** How much of a log an error quotes. */
-const QUOTED = { lines: 10, characters: 1000 } as const;
+const QUOTED = { lines: 10, characters: 1000, bytes: 4096 } as const;
 
 /** Milliseconds to read the log. An error must come soon; it is complete without the quotation too. */
 const LOG_TIMEOUT = 500;
@@ -25,7 +25,7 @@ export async function lastOutput(instance: ManagedInstance, record: InstanceReco
       const context = await instanceContext(engine, record, { signal });
       for (const stream of [...LOG_STREAMS[driver.kind]].reverse()) {
         const log = await backend.logs?.(context, stream, { signal });
-        const printed = log === undefined ? "" : (await text(log)).trim();
+        const printed = log === undefined ? "" : (await readEnd(log)).trim();
         if (printed !== "") return printed.split(/\s*\n/).slice(-QUOTED.lines).join("\n").slice(-QUOTED.characters);
       }
       return undefined;
@@ -34,4 +34,10 @@ export async function lastOutput(instance: ManagedInstance, record: InstanceReco
     // A log that cannot be read is not the failure to report.
     return undefined;
   }
+}
+
+async function readEnd(log: Readable): Promise<string> {
+  let end = Buffer.alloc(0);
+  for await (const chunk of log) end = Buffer.concat([end, Buffer.from(chunk)]).subarray(-QUOTED.bytes);
+  return end.toString();
 }

@@ -1,3 +1,4 @@
+import { LOG_KEPT } from "@pileus/core/driver";
 import type { ContainerSpec } from "../container-spec.ts";
 import { inheritedVariables } from "../environment.ts";
 import type { ConfigEntry } from "./render.ts";
@@ -19,7 +20,12 @@ export function initEntries(spec: ContainerSpec): readonly ConfigEntry[] {
     ),
     ["lxc.signal.halt", init.haltSignal],
     ...(output.kind === "console"
-      ? [["lxc.console.logfile", output.file] as const]
+      ? ([
+          ["lxc.console.logfile", output.file],
+          // The monitor begins a new file at this size, and keeps one older, with ".1" at the end of its name.
+          ["lxc.console.size", LOG_KEPT],
+          ["lxc.console.rotate", 1],
+        ] as const)
       : // The program's descriptors are then the same as those of lxc-start.
         [["lxc.console.path", "none"] as const]),
   ];

@@ -72,5 +72,5 @@ export const LEGACY_FACTS: ConfigFacts = {
 export const UNIFIED_FACTS: ConfigFacts = {
   cgroups: parseCgroupLayout("41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", () => "cpu memory pids"),
   systemPaths: { hiddenFiles: [], hiddenFolders: [], readOnly: [] },
-  apparmor: { kind: "generated", parser: "/usr/sbin/apparmor_parser" },
+  apparmor: { kind: "on", profiles: new Set(), parser: "/usr/sbin/apparmor_parser" },
 };
