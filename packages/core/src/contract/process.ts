@@ -73,7 +73,8 @@ export interface PipeExecOptions extends ExecOptions, LineListeners {
 export interface InstanceProcess extends AsyncDisposable {
   /**
    * Settles when the program has ended. Its output may still be in the streams, and processes that it left in the
-   * background keep running. Rejects with {@link ConnectionError} when the instance or its agent ended first, and with
+   * background keep running. A program whose output nobody reads does not end once the pipes are full: read the streams
+   * first, or meanwhile. Rejects with {@link ConnectionError} when the instance or its agent ended first, and with
    * the error of a line listener that threw.
    */
   readonly exit: Promise<ExitStatus>;
