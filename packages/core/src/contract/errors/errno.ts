@@ -30,7 +30,7 @@ const MEANINGS = new Map([
 const ADVICE = new Map([
   ["read EISDIR", "use list(), or pull() for all of it"],
   ["write ENOENT", "create its folder first: mkdir(folder, { recursive: true })"],
-  ["write EISDIR", "give the path of the file itself"],
+  ["write EISDIR", "a file cannot replace it, so give the whole path of the file"],
   ["mkdir ENOENT", "pass { recursive: true } to create its parents"],
   ["mkdir EEXIST", "pass { recursive: true } to accept an existing folder"],
   ["remove ENOTEMPTY", "pass { recursive: true } to remove its content, too"],

@@ -123,7 +123,8 @@ export function describeTrees(fixture: Fixture): void {
       const refused = files.push(join(host, "tree"), "/srv/kit/tree");
       await assert.rejects(refused, {
         path: "/srv/kit/tree/a/b",
-        message: "cannot write /srv/kit/tree/a/b: EISDIR: it is a folder",
+        message:
+          "cannot write /srv/kit/tree/a/b: EISDIR: it is a folder: a file cannot replace it, so give the whole path of the file",
       });
       const missing = files.pull("/srv/kit/none", join(host, "back"));
       await assert.rejects(missing, {
