@@ -186,12 +186,20 @@ export class ManagedNetwork {
     return readStored(this.#reservationPath(uuid), ReservationSchema.extend({ uuid: z.literal(uuid) }));
   }
 
-  /** Why files of this network cannot be read, one text for each; empty if all can. */
+  /** Which files of this network cannot be read, and which interfaces are cut off therefore, one text for each. */
   async damage(): Promise<readonly string[]> {
     const holders = await this.holders();
     const reads = [this.definition(), ...holders.map((uuid) => this.reservation(uuid))];
     const failures = (await Promise.allSettled(reads)).filter((result) => result.status === "rejected");
-    return failures.map(({ reason }) => (reason instanceof Error ? reason.message : String(reason)));
+    const known = (await this.#readable()).flatMap(({ nics }) => nics);
+    return [
+      ...failures.map(({ reason }) => (reason instanceof Error ? reason.message : String(reason))),
+      ...(await this.#unknownPorts(known)).map(
+        (port) =>
+          `no reservation that can be read names ${port}, the interface of an instance: restore the file, or delete the ` +
+          "instance; until then the network drops what it sends",
+      ),
+    ];
   }
 
   /** Reserves for one instance's nics on this network, and replaces earlier reservations. Returns the undo function. */

@@ -1,4 +1,6 @@
 import { spawn as spawnProcess } from "node:child_process";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { renderFilterTable } from "../../src/network/render-filter.ts";
@@ -116,6 +118,48 @@ describe("an instance on a managed network", () => {
       expect(await reaches(a.namespace, b.address)).toBe(false);
       await a.namespace.run("ip", "route", "add", `${b.address}/32`, "via", a.gateway);
       expect(await reaches(a.namespace, b.address)).toBe(false);
+    }),
+  );
+});
+
+describe("an instance whose reservation is damaged while it runs", () => {
+  for (const damage of ["cut short", "gone"])
+    it(
+      `reaches nobody when its file is ${damage}, is named, and reaches everybody again once the file is restored`,
+      requires(NEEDS, async () => {
+        await place.networks.create({ name: NAME });
+        const [a, b] = [await online("a"), await online("b")];
+        const file = join(place.folder, "networks", NAME, "reservations", `${owner("a").uuid}.json`);
+        const whole = await readFile(file);
+        await (damage === "gone" ? rm(file) : writeFile(file, whole.subarray(0, 40)));
+        await place.networks.restore(new Set([owner("b").uuid]));
+        for (const to of [b.address, a.gateway]) expect(await reaches(a.namespace, to)).toBe(false);
+        expect(await reaches(b.namespace, b.gateway)).toBe(true);
+        const reasons = (await place.networks.issues()).map(({ reason }) => reason).join("\n");
+        expect(reasons).toContain(a.attachment.hostInterface);
+        if (damage !== "gone") expect(reasons).toContain(file);
+        await writeFile(file, whole);
+        await place.networks.restore(new Set([owner("b").uuid]));
+        for (const to of [b.address, a.gateway]) expect(await reaches(a.namespace, to)).toBe(true);
+        expect(await place.networks.issues()).toEqual([]);
+      }),
+    );
+});
+
+describe("an instance's IPv6 address", () => {
+  it(
+    "is the one that follows from its MAC, with temporary addresses turned on too",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      const [a, b] = [await online("a"), await online("b")];
+      for (const { namespace } of [a, b]) {
+        await namespace.run("sh", "-c", "echo 2 >/proc/sys/net/ipv6/conf/eth0/use_tempaddr");
+        for (const state of ["down", "up"]) await namespace.run("ip", "link", "set", "eth0", state);
+      }
+      const shown = await b.namespace.run(..."ip -6 -o addr show dev eth0".split(" "));
+      expect([...shown.matchAll(/inet6 /g)]).toHaveLength(1);
+      const link = /fe80::[0-9a-f:]+/.exec(shown)?.[0];
+      await expect.poll(() => reaches(a.namespace, `${link}%eth0`), { timeout: 10_000 }).toBe(true);
     }),
   );
 });

@@ -52,4 +52,15 @@ describe("reservations", () => {
       for (const name of names) await place.networks.release(owner(name));
     }),
   );
+
+  it(
+    "give an address that two ask for at once to one of them, and refuse it to the other",
+    requires(NEEDS, async () => {
+      const { ipv4 } = await place.networks.create({ name: NAME });
+      const address = ipv4.address.replace(/\d+\/\d+$/, "77");
+      const asked = await Promise.allSettled(["a", "b"].map((name) => place.reserve(name, { ipv4: address })));
+      const refused = asked.flatMap((result) => (result.status === "rejected" ? [String(result.reason)] : []));
+      expect(refused).toEqual([expect.stringMatching(/devices\.eth0\.ipv4.* is that of instance "[ab]"/)]);
+    }),
+  );
 });
