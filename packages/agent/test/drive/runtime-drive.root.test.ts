@@ -19,7 +19,7 @@ import { type Spawn, spawn } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { agentShellCommand, NODE_COMMAND } from "../../src/guest-setup/paths.ts";
-import { buildRuntimeDrive, connectAgent } from "../../src/index.ts";
+import { buildRuntimeDrive, connectAgent, tryRuntimeDrive } from "../../src/index.ts";
 
 const NEEDS = ["binary:mksquashfs", "binary:busybox"] as const;
 let folder: string;
@@ -81,8 +81,28 @@ describe("buildRuntimeDrive", () => {
         missing: [{ need: "node", reason: expect.stringContaining(node) }],
       });
       await expect(buildRuntimeDrive({ folder, spawn: failing })).rejects.toMatchObject(refusal(process.execPath));
+      await expect(tryRuntimeDrive({ spawn: failing })).rejects.toMatchObject(refusal(process.execPath));
       await expect(buildRuntimeDrive({ folder, node: "/usr/bin/env" })).rejects.toMatchObject(refusal("/usr/bin/env"));
       expect(images()).toEqual([]);
+    }),
+  );
+
+  it(
+    "is tried without being built, once for each set of files, and without a trace",
+    requires(["root", ...NEEDS], async () => {
+      const temporary = () => readdirSync(tmpdir()).filter((name) => name.startsWith("pileus-runtime-"));
+      const before = temporary();
+      let tried = 0;
+      const counting: Spawn = (argv, options) => {
+        if (argv[0] === "chroot") tried += 1;
+        return spawn(argv, options);
+      };
+      expect(await tryRuntimeDrive({ folder, spawn: counting })).toBe(true);
+      expect([tried, readdirSync(folder)]).toEqual([1, []]);
+      await buildRuntimeDrive({ folder });
+      expect(await tryRuntimeDrive({ folder, spawn: counting })).toBe(true);
+      expect(tried).toBe(1);
+      expect(temporary().filter((name) => !before.includes(name))).toEqual([]);
     }),
   );
 
