@@ -9,7 +9,7 @@ import { chroot } from "../chroot-driver/chroot.ts";
 const { name, uid, gid, groupId } = FIXTURE_USER;
 const wait = "while :; do sleep 1000 & wait $!; done";
 
-/** What the kit is told of the chroot driver. */
+/** The description of the chroot driver for the kit. */
 export const subject: DriverSubject = {
   driver: "chroot",
   capabilities: ["exec"],
@@ -29,7 +29,7 @@ export const subject: DriverSubject = {
   account: { name, uid, gid, groups: [gid, groupId] },
   endsItself: ["sh", "-c", "kill -TERM -$(cat /run/init)"],
   crash: { how: "kill", module: import.meta.url },
-  // The roots that processes have: how many share one is no matter.
+  // The roots that processes have. It does not matter how many processes share one.
   leftovers: async (root) => {
     const find = ["find", "/proc", "-maxdepth", "2", "-name", "root", "-lname", `${root}/*`, "-printf", "%l\n"];
     const { stdout } = await spawn(find, { allow: [0, 1] });

@@ -18,7 +18,7 @@ export const GREEDY: Readonly<Record<string, FakeProgram>> = {
   },
 };
 
-/** What the kit is told of a fake driver. `capabilities` are what it is to have, whatever the driver says. */
+/** The description of a fake driver for the kit. `capabilities` are those that it is to have, whatever the driver declares. */
 export function fakeSubject(
   world: FakeWorld,
   driver: Driver,
