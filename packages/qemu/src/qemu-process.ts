@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { type Abortable, CommandError, HostError } from "@pileus/core";
 import {
+  cgroupFailure,
   findProcesses,
   findTool,
   type InstanceContext,
@@ -30,7 +31,7 @@ export interface StartedQemu {
  * outlives this process and the service that this process belongs to. It never runs as another user than `user`.
  * `descriptors` are inherited as its 3, 4 and so on.
  *
- * @throws {HostError} when QEMU is not installed.
+ * @throws {HostError} when QEMU is not installed. `failure` is one when the cgroup cannot be made.
  */
 export async function startQemu(
   argv: readonly string[],
@@ -55,7 +56,8 @@ export async function startQemu(
     const ended = new Promise<never>((_, reject) => {
       child.once("exit", (code, signal) => {
         void readTail(options.log).then((stderr) => {
-          reject(new CommandError({ argv, exitCode: code ?? undefined, signal: signal ?? undefined, stderr }));
+          const failure = new CommandError({ argv, exitCode: code ?? undefined, signal: signal ?? undefined, stderr });
+          reject(cgroupFailure("start a virtual machine", failure));
         }, reject);
       });
     });

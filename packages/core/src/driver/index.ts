@@ -108,7 +108,7 @@ export { type Idmap, idInside, idOutside } from "../system/idmap.ts";
 export { mountMemory, mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
 export { mountsBelow } from "../system/mounts.ts";
 export { canMountOverlay, type ReadHostFile } from "../system/overlay.ts";
-export { inOwnCgroup, removeOwnCgroup } from "../system/own-cgroup.ts";
+export { cgroupFailure, inOwnCgroup, removeOwnCgroup } from "../system/own-cgroup.ts";
 export {
   identifyChild,
   identifyProcess,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CommandError, HostError, isInstanceError } from "../contract/errors.ts";
 import type { NetworkConfig } from "../model/network.ts";
 import { findProcesses } from "../system/find-process.ts";
-import { inOwnCgroup, removeOwnCgroup } from "../system/own-cgroup.ts";
+import { cgroupFailure, inOwnCgroup, removeOwnCgroup } from "../system/own-cgroup.ts";
 import { type ProcessIdentity, processArguments, signalProcess, waitForEnd } from "../system/process-identity.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
@@ -122,7 +122,7 @@ export class DnsmasqServer {
     try {
       await this.#spawn(inOwnCgroup(this.#cgroup, ["sh", "-c", START, "sh", ...this.#arguments]));
     } catch (error) {
-      throw portTaken(config, error) ?? error;
+      throw portTaken(config, error) ?? cgroupFailure(servingOn(config), error);
     }
   }
 
@@ -211,5 +211,9 @@ function portTaken(config: NetworkConfig, error: unknown): HostError | undefined
     reason: error.stderr.trim().split("\n").at(-1) ?? "",
     fix: "find what listens with `ss -lntup`, and limit it to its own interfaces (dnsmasq: bind-interfaces) or stop it",
   };
-  return new HostError(`serve DHCP and DNS on network "${config.name}"`, [need], { cause: error });
+  return new HostError(servingOn(config), [need], { cause: error });
+}
+
+function servingOn({ name }: NetworkConfig): string {
+  return `serve DHCP and DNS on network "${name}"`;
 }

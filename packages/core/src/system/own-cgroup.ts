@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
+import { CommandError, HostError } from "../contract/errors.ts";
 import { type CgroupLayout, readCgroupLayout } from "./cgroup.ts";
 import { findTool } from "./find-tool.ts";
 import { removeCgroup } from "./remove-cgroup.ts";
@@ -49,6 +50,26 @@ export function inOwnCgroup(name: string, argv: readonly string[], place = findC
 }
 
 /**
+ * The error to throw instead of a command line's from {@link inOwnCgroup}, if the cgroup could not be made and the
+ * program therefore never ran; else `error` itself. `action` is what the program was for.
+ */
+export function cgroupFailure(action: string, error: unknown): unknown {
+  if (!(error instanceof CommandError)) return error;
+  const reason = error.stderr.split("\n").find((line) => REFUSED.test(line));
+  if (reason === undefined) return error;
+  const fix = reason.startsWith(NOT_ENTERED)
+    ? "mount the cgroup file systems for writing, or let this process make cgroups at their root"
+    : "see `systemctl status` and `journalctl -u init.scope`: systemd must be able to make scopes";
+  return new HostError(action, [{ need: "cgroup", reason, fix }], { cause: error });
+}
+
+const NOT_ENTERED = "no cgroup of its own";
+/** What `enter` prints, and systemd-run(1) before it becomes the program. */
+const REFUSED = new RegExp(
+  `^${NOT_ENTERED}|^Failed to (?:start transient scope unit|connect to .*bus|create bus connection)`,
+);
+
+/**
  * Kills what is left in the cgroups of this name and removes them. systemd removes a scope by itself when its last
  * process has ended. Idempotent.
  */
@@ -62,12 +83,13 @@ export async function removeOwnCgroup(name: string, layout: CgroupLayout = readC
  */
 function enter(count: number): string {
   const folders = Array.from({ length: count }, (_, index) => `"\${${index + 1}}"`).join(" ");
-  return `mkdir -p ${folders} || exit 1
+  return `refuse() { echo "${NOT_ENTERED}: $1 cannot be made or entered" >&2; exit 1; }
 for folder in ${folders}; do
+  mkdir -p "$folder" || refuse "$folder"
   for set in cpuset.cpus cpuset.mems; do
-    [ ! -e "$folder/$set" ] || [ ! -e "\${folder%/*}/$set" ] || cat "\${folder%/*}/$set" >"$folder/$set" || exit 1
+    [ ! -e "$folder/$set" ] || [ ! -e "\${folder%/*}/$set" ] || cat "\${folder%/*}/$set" >"$folder/$set" || refuse "$folder"
   done
-  echo $$ >"$folder/cgroup.procs" || exit 1
+  echo $$ >"$folder/cgroup.procs" || refuse "$folder"
 done
 shift ${count}
 exec "$@"`;

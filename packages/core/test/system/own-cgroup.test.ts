@@ -3,7 +3,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { inOwnCgroup } from "../../src/system/own-cgroup.ts";
+import { CommandError } from "../../src/contract/errors.ts";
+import { cgroupFailure, inOwnCgroup } from "../../src/system/own-cgroup.ts";
+import { spawn } from "../../src/system/spawn.ts";
 
 const ARGV = ["printf", "%s,", "a b", "--", "$HOME"];
 
@@ -43,6 +45,26 @@ describe("the command line of a program in a cgroup of its own", () => {
     await writeFile(join(folder, "file"), "");
     const argv = inOwnCgroup("one", ["sh", "-c", "echo ran"], { kind: "folders", mounts: [join(folder, "file")] });
     expect(() => run(argv)).toThrow(/Not a directory/);
+    const failure = await spawn(argv).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(CommandError);
+    expect(cgroupFailure("serve", failure)).toMatchObject({
+      code: "ERR_HOST",
+      missing: [{ need: "cgroup", reason: `no cgroup of its own: ${folder}/file/one cannot be made or entered` }],
+      cause: failure,
+    });
+  });
+
+  it("tells a scope that systemd does not make from a failure of the program", () => {
+    const failed = (stderr: string) =>
+      new CommandError({ argv: ["systemd-run"], exitCode: 1, signal: undefined, stderr });
+    for (const reason of [
+      "Failed to start transient scope unit: Unit one-00000000.scope already exists.",
+      "Failed to connect to bus: No such file or directory",
+      "Failed to connect to system scope bus via local transport: Connection refused",
+    ])
+      expect(cgroupFailure("serve", failed(`${reason}\n`))).toMatchObject({ code: "ERR_HOST", missing: [{ reason }] });
+    for (const error of [failed('qemu: Failed to get "write" lock\n'), failed(""), new Error("other")])
+      expect(cgroupFailure("serve", error)).toBe(error);
   });
 
   it("asks systemd for a scope with another name at each call, which no shutdown ends before the rest of the host", () => {
