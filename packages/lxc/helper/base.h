@@ -8,11 +8,11 @@ typedef unsigned long u64;
 #if defined(__x86_64__)
 enum {
   SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_rt_sigaction = 13, SYS_rt_sigprocmask = 14, SYS_ioctl = 16,
-  SYS_clone = 56, SYS_execve = 59, SYS_wait4 = 61, SYS_kill = 62, SYS_fcntl = 72, SYS_chdir = 80, SYS_fchown = 93,
+  SYS_clone = 56, SYS_execve = 59, SYS_wait4 = 61, SYS_kill = 62, SYS_fcntl = 72, SYS_getcwd = 79, SYS_chdir = 80, SYS_fchown = 93,
   SYS_setuid = 105, SYS_setgid = 106, SYS_setsid = 112, SYS_setgroups = 116, SYS_mount = 165, SYS_umount2 = 166, SYS_exit_group = 231, SYS_waitid = 247,
   SYS_recvmsg = 47, SYS_umask = 95, SYS_setpriority = 141, SYS_sched_setscheduler = 144, SYS_prctl = 157, SYS_sched_setaffinity = 203,
   SYS_ioprio_set = 251, SYS_openat = 257, SYS_unlinkat = 263, SYS_signalfd4 = 289, SYS_prlimit64 = 302,
-  SYS_lseek = 8, SYS_capget = 125, SYS_capset = 126, SYS_ppoll = 271, SYS_seccomp = 317, SYS_dup3 = 292, SYS_pipe2 = 293, SYS_pidfd_open = 434, SYS_close_range = 436,
+  SYS_keyctl = 250, SYS_lseek = 8, SYS_capget = 125, SYS_capset = 126, SYS_ppoll = 271, SYS_seccomp = 317, SYS_dup3 = 292, SYS_pipe2 = 293, SYS_pidfd_open = 434, SYS_close_range = 436,
 };
 static long call6(long n, long a, long b, long c, long d, long e, long f) {
   long r;
@@ -25,8 +25,8 @@ static long call6(long n, long a, long b, long c, long d, long e, long f) {
 __asm__(".globl _start\n_start: xor %ebp,%ebp; mov %rsp,%rdi; and $-16,%rsp; call run\n");
 #elif defined(__aarch64__)
 enum {
-  SYS_dup3 = 24, SYS_fcntl = 25, SYS_ioctl = 29, SYS_unlinkat = 35, SYS_umount2 = 39, SYS_mount = 40, SYS_chdir = 49, SYS_fchown = 55, SYS_openat = 56, SYS_close = 57, SYS_pipe2 = 59,
-  SYS_ioprio_set = 30, SYS_lseek = 62, SYS_capget = 90, SYS_capset = 91, SYS_seccomp = 277, SYS_read = 63, SYS_write = 64, SYS_ppoll = 73, SYS_signalfd4 = 74, SYS_sched_setscheduler = 119,
+  SYS_dup3 = 24, SYS_fcntl = 25, SYS_ioctl = 29, SYS_unlinkat = 35, SYS_umount2 = 39, SYS_mount = 40, SYS_getcwd = 17, SYS_chdir = 49, SYS_fchown = 55, SYS_openat = 56, SYS_close = 57, SYS_pipe2 = 59,
+  SYS_ioprio_set = 30, SYS_keyctl = 219, SYS_lseek = 62, SYS_capget = 90, SYS_capset = 91, SYS_seccomp = 277, SYS_read = 63, SYS_write = 64, SYS_ppoll = 73, SYS_signalfd4 = 74, SYS_sched_setscheduler = 119,
   SYS_sched_setaffinity = 122, SYS_setpriority = 140, SYS_umask = 166, SYS_recvmsg = 212, SYS_prctl = 167, SYS_prlimit64 = 261,
   SYS_exit_group = 94, SYS_waitid = 95, SYS_kill = 129, SYS_rt_sigaction = 134,
   SYS_rt_sigprocmask = 135, SYS_setgid = 144, SYS_setuid = 146, SYS_setsid = 157, SYS_setgroups = 159, SYS_clone = 220,
@@ -50,7 +50,7 @@ __asm__(".globl _start\n_start: mov x29,#0; mov x30,#0; mov x0,sp; b run\n");
 
 #define call(n, a, b, c, d) call6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
-enum { ENOENT = 2, EINTR = 4, E2BIG = 7, ENOEXEC = 8, ECHILD = 10, EAGAIN = 11, EACCES = 13, ENOTDIR = 20 };
+enum { EPERM = 1, ENOENT = 2, EINTR = 4, E2BIG = 7, ENOEXEC = 8, ECHILD = 10, EAGAIN = 11, EACCES = 13, ENOTDIR = 20 };
 enum { AT_FDCWD = -100, O_WRONLY = 1, O_RDWR = 2, O_NOCTTY = 0400, O_NONBLOCK = 04000, O_CLOEXEC = 02000000 };
 enum { SIGKILL = 9, SIGPIPE = 13, SIGCHLD = 17, SIG_BLOCK = 0, SIG_SETMASK = 2 };
 
@@ -71,7 +71,7 @@ static const struct {
 } reasons[] = {
   {2, "not found"}, {13, "permission denied"}, {20, "not a folder"}, {1, "EPERM"}, {5, "EIO"}, {7, "E2BIG"}, {8, "ENOEXEC"}, {11, "EAGAIN"},
   {12, "ENOMEM"}, {14, "EFAULT"}, {21, "EISDIR"}, {22, "EINVAL"}, {23, "ENFILE"}, {24, "EMFILE"}, {26, "ETXTBSY"}, {36, "ENAMETOOLONG"},
-  {40, "ELOOP"}, {80, "ELIBBAD"},
+  {40, "ELOOP"}, {80, "ELIBBAD"}, {122, "EDQUOT"},
 };
 
 static void print_error(const char *program, const char *what, const char *which, long error) {
@@ -99,6 +99,19 @@ static void set_defaults(void) {
   for (int s = 1; s <= 64; s++) call(SYS_rt_sigaction, s, action, 0, 8);
   call(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
   call(SYS_umask, 022, 0, 0, 0);
+}
+
+/*
+ * Enters a folder, which must be within the root: by a link of /proc, a name can lead to a folder of the host that a
+ * process on the way here had open or was in. getcwd(2): the path of such a folder does not begin with a slash.
+ */
+static long enter(const char *path) {
+  static char found[4096];
+  long error = -call(SYS_chdir, path, 0, 0, 0);
+  if (error) return error;
+  long length = call(SYS_getcwd, found, sizeof found, 0, 0);
+  if (length < 0) return -length;
+  return found[0] == '/' ? 0 : EPERM;
 }
 
 /*

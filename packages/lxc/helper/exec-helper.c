@@ -106,7 +106,7 @@ static void become(const struct request *r, const u32 *groups, const char *cwd, 
   if (!error) error = reduce(&r->confinement, 0);
   if (!error) {
     what = "cannot enter", which = cwd;
-    error = -call(SYS_chdir, cwd, 0, 0, 0);
+    error = enter(cwd);
   }
   u32 code = 126;
   if (!error) {

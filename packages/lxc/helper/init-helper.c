@@ -4,9 +4,9 @@
  * reports a failure to the process that starts the container. It searches PATH as execvp(3) does, after the switch, so
  * that a program is looked up with the rights of its user.
  *
- * argv: own path, path of a FIFO, uid, gid, groups joined by commas, role, program and its arguments. The helper's file
- * ends with a confinement (confine.h), its instructions, and the length of both. If the program cannot be executed, the
- * helper writes the failed step and the error to the FIFO: two numbers of 32 bits, little-endian.
+ * argv: own path, path of a FIFO, uid, gid, groups joined by commas, working folder, role, program and its arguments.
+ * The helper's file ends with a confinement (confine.h), its instructions, and the length of both. If the program cannot
+ * be executed, the helper writes the failed step and the error to the FIFO: two numbers of 32 bits, little-endian.
  *
  * Roles: `program` executes the program. `reaper` stays PID 1 with the program as its child: it reaps every process,
  * forwards signals to the program and ends with it, with its exit code or with 128 plus its signal. `idle` has no
@@ -22,7 +22,7 @@
 #define SIGTERM 15
 #define MAX_GROUPS 65536
 
-enum { USER = 1, PROGRAM = 2, CONFINEMENT = 3 };
+enum { USER = 1, PROGRAM = 2, CONFINEMENT = 3, FOLDER = 4 };
 enum { EIO = 5, SEEK_END = 2 };
 /* MS_RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT and BIND. */
 #define MAKE_READ_ONLY (1 | 2 | 4 | 8 | 32 | 4096)
@@ -93,9 +93,9 @@ __attribute__((noreturn)) static void main_loop(long child) {
 
 __attribute__((used, noreturn)) void run(long *stack) {
   char **argv = (char **)(stack + 1), **envp = argv + stack[0] + 1;
-  if (stack[0] < 6) leave(126);
-  const char *uid = argv[2], *gid = argv[3], *list = argv[4], role = argv[5][0];
-  if (role != 'i' && stack[0] < 7) leave(126);
+  if (stack[0] < 7) leave(126);
+  const char *uid = argv[2], *gid = argv[3], *list = argv[4], *folder = argv[5], role = argv[6][0];
+  if (role != 'i' && stack[0] < 8) leave(126);
   u32 count = 0;
   while (*list && count < MAX_GROUPS) {
     groups[count++] = number(&list);
@@ -110,8 +110,11 @@ __attribute__((used, noreturn)) void run(long *stack) {
     call(SYS_unlinkat, AT_FDCWD, argv[i], 0, 0);
   }
   set_defaults();
-  u32 failed[2] = {CONFINEMENT, 0};
-  const char *what = "cannot confine";
+  u32 failed[2] = {FOLDER, 0};
+  const char *what = "cannot enter the working folder of";
+  /* Not by liblxc, which still has folders of the host open; as root, because a user may start where it cannot go. */
+  if (!error) error = enter(folder);
+  if (!error) failed[0] = CONFINEMENT, what = "cannot confine";
   if (!error && confinement.rights.sealed) error = -call6(SYS_mount, 0, (long)"/proc/sys/net", 0, MAKE_READ_ONLY, 0, 0);
   if (!error) error = confine(&confinement.rights, confinement.filter);
   if (!error) {
@@ -138,11 +141,11 @@ __attribute__((used, noreturn)) void run(long *stack) {
   }
   if (!error) {
     failed[0] = PROGRAM, what = "cannot run";
-    error = execute(argv + 6, envp);
+    error = execute(argv + 7, envp);
   }
   failed[1] = (u32)error;
   call(SYS_write, verdict, failed, sizeof failed, 0);
-  print_error("init", what, role == 'i' ? argv[5] : argv[6], error);
+  print_error("init", what, role == 'i' ? argv[6] : argv[7], error);
   leave(error == ENOENT ? 127 : 126);
   __builtin_unreachable();
 }

@@ -1,12 +1,14 @@
 /*
  * Starts a tool of the host with default settings, whatever settings the calling process has: umask, priority,
- * processors, limits, OOM score. The container's programs inherit all of them from the tool.
+ * processors, limits, OOM score, keys. The container's programs inherit all of them from the tool.
  *
  * argv: own path, the first descriptor that the tool does not get, the path of the tool, its arguments.
  */
 #include "base.h"
 
 #define ALL (~0ul)
+
+enum { ENOSYS = 38, KEYCTL_JOIN_SESSION_KEYRING = 1 };
 
 /*
  * getrlimit(2): the limits that the kernel gives to the first process, but, as with service managers, a higher hard
@@ -47,6 +49,15 @@ __attribute__((used, noreturn)) void run(long *stack) {
     if (call(SYS_prlimit64, 0, i, 0, had) < 0) continue;
     wanted[1] = least(limits[i].hard, had[1]), wanted[0] = least(limits[i].soft, wanted[1]);
     call(SYS_prlimit64, 0, i, wanted, 0);
+  }
+  /*
+   * A new session keyring without a name. session-keyring(7): a program that inherits one has the rights of its possessor
+   * to the keys in it, also as another user and in another user namespace. Without keyctl(2), the tool has none either.
+   */
+  long refused = -call(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0);
+  if (refused > 0 && refused != ENOSYS && refused != EPERM) {
+    print_error("launch", "cannot make a session keyring (keyrings(7)) for", argv[2], refused);
+    leave(127);
   }
   call(SYS_close_range, first, ~0u, 0, 0);
   print_error("launch", "cannot run", argv[2], -call(SYS_execve, argv[2], argv + 2, envp, 0));

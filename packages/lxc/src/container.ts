@@ -30,7 +30,7 @@ export async function launchContainer(spec: ContainerSpec, options: Abortable = 
     mkdirSync(dirname(config), { recursive: true, mode: 0o700 });
     writeFileSync(config, renderConfig(containerConfig(spec, facts)), { mode: 0o600 });
     writeInitHelper(spec);
-    using verdict = new InitVerdict(initVerdict, spec.init.argv[0] ?? "");
+    using verdict = new InitVerdict(initVerdict, spec.init);
     const monitor = await startMonitor(facts.tools.start, spec, verdict, options);
     return new ContainerRunning(spec, facts, monitor);
   });

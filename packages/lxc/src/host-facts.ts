@@ -3,6 +3,7 @@ import { type CgroupLayout, findTool, type Missing, missingTool, readCgroupLayou
 import { readApparmor } from "./apparmor.ts";
 import type { ConfigFacts } from "./config/container-config.ts";
 import { readSystemPaths } from "./config/system-paths.ts";
+import { defaultProcesses } from "./limits.ts";
 
 /** What a launch must know about the host. */
 export interface HostFacts extends ConfigFacts {
@@ -30,6 +31,7 @@ export function requireRoot(): void {
 export function readHostFacts(): HostFacts {
   return {
     cgroups: readCgroupLayout(),
+    processes: defaultProcesses(),
     tools: { start: requireTool("lxc-start"), attach: requireTool("lxc-attach") },
     systemPaths: readSystemPaths(),
     apparmor: readApparmor(),

@@ -16,8 +16,8 @@ const INSIDE = { helper: "/dev/.pileus-init", verdict: "/dev/.pileus-verdict" } 
  * requires.
  */
 export function initArgv({ init }: Pick<ContainerSpec, "init">): readonly string[] {
-  const { argv, uid = 0, gid = 0, groups = [], role = "program" } = init;
-  return [INSIDE.helper, INSIDE.verdict, String(uid), String(gid), groups.join(","), role, ...argv];
+  const { argv, uid = 0, gid = 0, groups = [], cwd = "/", role = "program" } = init;
+  return [INSIDE.helper, INSIDE.verdict, String(uid), String(gid), groups.join(","), cwd, role, ...argv];
 }
 
 export function initHelperMounts(spec: PlacedSpec): readonly ConfigEntry[] {

@@ -4,21 +4,24 @@ import { constants as os } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { type Abortable, FileError, NotFoundError } from "@pileus/core";
 import { abortable } from "@pileus/core/driver";
+import type { InitSpec } from "./container-spec.ts";
 
 /** The step that failed: helper/init-helper.c. */
 const STEPS: Readonly<Record<number, string>> = { 1: "become the user for", 2: "run", 3: "confine" };
-const PROGRAM = 2;
+const [PROGRAM, FOLDER] = [2, 4];
 
 /** The report of helper/init-helper.c if it could not start PID 1's program, with the reason. */
 export class InitVerdict implements Disposable {
   readonly #program: string;
+  readonly #cwd: string;
   readonly #socket: Socket;
   readonly #ended: Promise<void>;
   #received: Buffer = Buffer.alloc(0);
 
   /** Listens at the FIFO. To be made before the container starts. */
-  constructor(fifo: string, program: string) {
+  constructor(fifo: string, { argv: [program = ""], cwd = "/" }: Pick<InitSpec, "argv" | "cwd">) {
     this.#program = program;
+    this.#cwd = cwd;
     // fifo(7): a reader sees an end only after there was a writer.
     const fd = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
     this.#socket = new Socket({ fd, readable: true, writable: false });
@@ -34,7 +37,8 @@ export class InitVerdict implements Disposable {
    * Resolves when PID 1 has become its program. `gone` settles when PID 1 has ended.
    *
    * @throws {NotFoundError} when the program is missing
-   * @throws {FileError} when the program exists and cannot be run
+   * @throws {FileError} when the program exists and cannot be run, or its working folder cannot be entered, or is none of
+   * the container's
    */
   async accept(gone: Promise<unknown>, { signal }: Abortable): Promise<void> {
     // By then, everything written before the end has been read.
@@ -47,6 +51,7 @@ export class InitVerdict implements Disposable {
         hint: "it is neither a path in the instance nor found by its PATH, or its interpreter is missing",
       });
     const name = Object.entries(os.errno).find(([, number]) => number === errno)?.[0] ?? `error ${errno}`;
+    if (what === FOLDER) throw new FileError({ verb: "enter", path: this.#cwd, errno: name });
     const verb = STEPS[what] ?? "start";
     throw new FileError({ verb, path: this.#program, errno: name });
   }

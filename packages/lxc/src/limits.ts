@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ConfigIssue, Limits } from "@pileus/core";
 import type { CgroupLayout, ControllerMount } from "@pileus/core/driver";
@@ -17,6 +17,20 @@ const MIN_CPU = 0.01;
  * failing (Linux 6.18).
  */
 const MIN_MEMORY = 2 ** 20;
+
+/** As systemd limits the processes of a container that it runs: systemd-nspawn, `TasksMax`. */
+const MOST_PROCESSES = 16_384;
+/** As systemd limits those of a service: system.conf(5), `DefaultTasksMax=`. */
+const SHARE_OF_PROCESSES = 0.15;
+
+/**
+ * How many processes and threads a container may have whose configuration does not say: a program that forks without
+ * end must leave the host enough. proc_sys_kernel(5): `pid_max`, `threads-max`.
+ */
+export function defaultProcesses(read = (name: string) => readFileSync(`/proc/sys/kernel/${name}`, "utf8")): number {
+  const most = Math.min(Number(read("pid_max")), Number(read("threads-max")));
+  return Math.min(MOST_PROCESSES, Math.floor(most * SHARE_OF_PROCESSES));
+}
 
 /**
  * The limits as settings of cgroups, without those whose controller is missing: {@link refusedLimits} has named them.

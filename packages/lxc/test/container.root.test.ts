@@ -1,42 +1,21 @@
 import { readFileSync } from "node:fs";
-import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Host, type Image, openHost } from "@pileus/core";
+import { openHost } from "@pileus/core";
 import { readCgroupLayout } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { nativeFileCalls } from "../../core/src/system/syscall.ts";
 import { lxc } from "../src/index.ts";
-import { leftovers } from "./support/leftovers.ts";
-import { subject } from "./support/lxc-subject.ts";
+import { NEEDS, systemFixture } from "./support/system-fixture.ts";
 
-const NEEDS = subject.needs ?? [];
-type LxcHost = Host<ReturnType<typeof lxc>>;
-
-let opened: Promise<{ readonly root: string; readonly host: LxcHost; readonly image: Image }> | undefined;
-function bench() {
-  opened ??= (async () => {
-    const root = await mkdtemp(join(tmpdir(), "pileus-lxc-"));
-    const host = await openHost({ root, drivers: [lxc()] });
-    return { root, host, image: await subject.image(host) };
-  })();
-  return opened;
-}
-afterAll(async () => {
-  if (opened === undefined) return;
-  const { root, host } = await opened;
-  await host[Symbol.asyncDispose]();
-  const left = await leftovers(root);
-  await rm(root, { recursive: true });
-  expect(left).toEqual([]);
-});
+const fixture = systemFixture();
 
 describe("a system container", () => {
   it(
     "passes its environment to PID 1 exactly, including line breaks, quotes and blanks",
     requires(NEEDS, async () => {
-      const { host, image } = await bench();
+      const { host, image } = fixture;
       const env = { LINES: "one\ntwo\n", QUOTED: '"a b"', BLANKS: "  x  ", HASH: "# no comment", EMPTY: "" };
       await using system = await host.ephemeral({ driver: "lxc", name: "env", image, env });
       const environ = (await system.run(["cat", "/proc/1/environ"])).stdout.split("\0");
@@ -47,7 +26,7 @@ describe("a system container", () => {
   it(
     "can have the longest name, and is found again by another host",
     requires(NEEDS, async () => {
-      const { root, host, image } = await bench();
+      const { root, host, image } = fixture;
       const name = `n${"-0123456789".repeat(5)}-abcdef`;
       expect(name.length).toBe(63);
       const system = await host.create({ driver: "lxc", name, image });
@@ -67,7 +46,7 @@ describe("a system container", () => {
   it(
     "is unprivileged: ids are mapped, root inside has no rights over files of the host's root, seccomp is on",
     requires(NEEDS, async () => {
-      const { host, image } = await bench();
+      const { host, image } = fixture;
       await using system = await host.ephemeral({ driver: "lxc", name: "plain", image });
       const { pid, idmap } = await system.inspect();
       expect(idmap).toMatchObject({ count: 65_536 });
@@ -89,7 +68,7 @@ describe("a system container", () => {
   it(
     "cannot use a device node that its image brought",
     requires(NEEDS, async () => {
-      const { host, image } = await bench();
+      const { host, image } = fixture;
       await using system = await host.ephemeral({ driver: "lxc", name: "nodev", image });
       const { stdout } = await system.run(["cat", "/proc/mounts"]);
       expect(/^\S+ \/ overlay (\S+)/m.exec(stdout)?.[1]?.split(",")).toContain("nodev");
@@ -98,7 +77,7 @@ describe("a system container", () => {
   it(
     "is privileged on request: root inside is root, without some capabilities",
     requires(NEEDS, async () => {
-      const { host, image } = await bench();
+      const { host, image } = fixture;
       await using system = await host.ephemeral({ driver: "lxc", name: "priv", image, lxc: { privileged: true } });
       const { pid } = await system.inspect();
       expect(await readFile(`/proc/${pid}/uid_map`, "latin1")).toMatch(/^\s*0\s+0\s+4294967295\n$/);
@@ -114,7 +93,7 @@ describe("a system container", () => {
   it(
     "takes the file capabilities of a pushed program, and its ordinary users have them",
     requires(NEEDS, async () => {
-      const { root, host, image } = await bench();
+      const { root, host, image } = fixture;
       await using system = await host.ephemeral({ driver: "lxc", name: "filecaps", image });
       const program = join(root, "capable");
       await copyFile("/bin/busybox", program);
@@ -131,7 +110,7 @@ describe("a system container", () => {
   it(
     "keeps to its limit of processes",
     requires(NEEDS, async () => {
-      const { host, image } = await bench();
+      const { host, image } = fixture;
       await using system = await host.ephemeral({ driver: "lxc", name: "limits", image, limits: { processes: 12 } });
       const forks = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do sleep 5 & done";
       expect((await system.run(["sh", "-c", forks])).stderr).toMatch(/fork/);
@@ -140,7 +119,7 @@ describe("a system container", () => {
   it(
     "has its limits of swap space and of memory",
     requires(NEEDS, async () => {
-      const { host, image } = await bench();
+      const { host, image } = fixture;
       const limits = { memory: { limit: "32m", swap: "16m" } };
       await using system = await host.ephemeral({ driver: "lxc", name: "limits", image, limits });
       const layout = readCgroupLayout();
@@ -156,7 +135,7 @@ describe("a system container", () => {
   it(
     "keeps to its limit of memory",
     requires(NEEDS, async () => {
-      const { host, image } = await bench();
+      const { host, image } = fixture;
       await using system = await host.ephemeral({ driver: "lxc", name: "limits", image, limits: { memory: "32MiB" } });
       expect((await system.metrics()).memory.limitBytes).toBe(32 * 2 ** 20);
       // Only one greedy program runs, because the kernel could kill any other process next, including PID 1.

@@ -1,33 +1,10 @@
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type Host, type Image, openHost } from "@pileus/core";
-import { lacking, requires } from "@pileus/core/testing";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { requires } from "@pileus/core/testing";
+import { describe, expect, it } from "vitest";
 import { EXEC_HELPER, LAUNCH_HELPER } from "../src/helpers.ts";
-import { lxc } from "../src/index.ts";
-import { leftovers } from "./support/leftovers.ts";
-import { subject } from "./support/lxc-subject.ts";
+import { NEEDS, systemFixture } from "./support/system-fixture.ts";
 
-const NEEDS = subject.needs ?? [];
-
-let root: string;
-let host: Host<ReturnType<typeof lxc>>;
-let image: Image;
-beforeAll(async () => {
-  if (NEEDS.some((need) => lacking(need) !== undefined)) return;
-  root = await mkdtemp(join(tmpdir(), "pileus-lxc-hostile-"));
-  host = await openHost({ root, drivers: [lxc()] });
-  image = await subject.image(host);
-});
-afterAll(async () => {
-  if (root === undefined) return;
-  await host[Symbol.asyncDispose]();
-  const left = await leftovers(root);
-  await rm(root, { recursive: true });
-  expect(left).toEqual([]);
-});
+const fixture = systemFixture();
 
 /**
  * Tries to write to a helper through every name of it: while it runs, and, from a process that it leaves behind, after
@@ -56,7 +33,7 @@ describe("what runs in a container", () => {
     "cannot change the helpers of this process by what /proc shows of them, privileged: %s",
     (privileged, context) =>
       requires(NEEDS, async () => {
-        await using system = await host.ephemeral({ driver: "lxc", name: "overwrite", image, lxc: { privileged } });
+        await using system = await fixture.running({ lxc: { privileged } });
         const { stdout } = await system.run(["sh", "-c", OVERWRITE], { env: { HOLD }, timeout: 20_000 });
         // In a user namespace, even root cannot look into a process whose file it cannot read.
         expect(stdout).toBe(privileged ? "found\n" : "hidden\n");
@@ -77,8 +54,7 @@ describe("what runs in a container", () => {
           for fd in /proc/self/fd/*; do case "$(readlink $fd)" in *pileus*|*memfd*) readlink $fd; esac; done
           readlink /proc/1/exe | grep -v bin/busybox`;
         const init = ["sh", "-c", `{ ${look}\n} >/evidence 2>&1; exec sleep 2147483647`];
-        const config = { driver: "lxc", name: "verdict", image, lxc: { init, privileged } } as const;
-        await using system = await host.ephemeral(config);
+        await using system = await fixture.running({ lxc: { init, privileged } });
         const evidence =
           "while [ \"$(tr '\\0' ' ' </proc/1/cmdline)\" != 'sleep 2147483647 ' ]; do sleep 0.05; done; cat /evidence";
         expect((await system.run(["sh", "-c", evidence], { timeout: 20_000 })).stdout).toBe("");
@@ -88,6 +64,7 @@ describe("what runs in a container", () => {
   // A program needs two processes at its start. There is room for none, or for one.
   it.for([10, 11])("can use up its %d processes: exec says so, and all else works", (processes, context) =>
     requires(NEEDS, async () => {
+      const { host, image } = fixture;
       const system = await host.create({ driver: "lxc", name: "full", image, limits: { processes } });
       try {
         await system.start();

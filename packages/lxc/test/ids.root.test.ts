@@ -3,34 +3,15 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Host, type Idmap, type Image, openHost } from "@pileus/core";
+import { type Idmap, openHost } from "@pileus/core";
 import { spawn } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { lxc } from "../src/index.ts";
 import { leftovers } from "./support/leftovers.ts";
-import { subject } from "./support/lxc-subject.ts";
+import { NEEDS, systemFixture } from "./support/system-fixture.ts";
 
-const NEEDS = subject.needs ?? [];
-type LxcHost = Host<ReturnType<typeof lxc>>;
-
-let opened: Promise<{ readonly root: string; readonly host: LxcHost; readonly image: Image }> | undefined;
-function bench() {
-  opened ??= (async () => {
-    const root = await mkdtemp(join(tmpdir(), "pileus-lxc-ids-"));
-    const host = await openHost({ root, drivers: [lxc()] });
-    return { root, host, image: await subject.image(host) };
-  })();
-  return opened;
-}
-afterAll(async () => {
-  if (opened === undefined) return;
-  const { root, host } = await opened;
-  await host[Symbol.asyncDispose]();
-  const left = await leftovers(root);
-  await rm(root, { recursive: true });
-  expect(left).toEqual([]);
-});
+const fixture = systemFixture();
 
 /** The map of ids as a program inside reads it. */
 async function mapInside(instance: { run(argv: string[]): Promise<{ readonly stdout: string }> }) {
@@ -51,7 +32,7 @@ describe("the ids of a container", () => {
   it(
     "are its own: those inside are not those of another, and on disk they are the ids inside",
     requires(NEEDS, async () => {
-      const { root, host, image } = await bench();
+      const { root, host, image } = fixture;
       await using a = await host.ephemeral({ driver: "lxc", name: "a", image });
       await using b = await host.ephemeral({ driver: "lxc", name: "b", image });
       const [one, other] = [(await a.inspect()).idmap, (await b.inspect()).idmap] as [Idmap, Idmap];
@@ -70,7 +51,7 @@ describe("the ids of a container", () => {
   it(
     "are kept over stops and starts, and given back by the deletion",
     requires(NEEDS, async () => {
-      const { root, host, image } = await bench();
+      const { root, host, image } = fixture;
       const instance = await host.create({ driver: "lxc", name: "kept", image });
       const { idmap } = await instance.inspect();
       await instance.start();
@@ -88,7 +69,7 @@ describe("the ids of a container", () => {
   it(
     "are new ones at the next start if a user of the host has got the old ones, and its files keep their owners inside",
     requires([...NEEDS, "binary:unshare"], async () => {
-      const { root, host, image } = await bench();
+      const { root, host, image } = fixture;
       const instance = await host.create({ driver: "lxc", name: "moved", image });
       const before = (await instance.inspect()).idmap as Idmap;
       await instance.start();
@@ -106,7 +87,7 @@ describe("the ids of a container", () => {
   it(
     "are refused, naming the line, if /etc/subuid cannot be read, and nothing is left",
     requires([...NEEDS, "binary:unshare"], async () => {
-      const { root, image } = await bench();
+      const { root, image } = fixture;
       const text = "anna:100000:65536\nbert\n";
       expect(await withSubuid(text, "create", root, "none", image.fingerprint)).toMatch(
         /^ERR_HOST .*file:\/etc\/subuid \(line 2 is not user:first id:number of ids: "bert"; fix: /,
@@ -119,7 +100,7 @@ describe("the ids of a container", () => {
   it(
     "are as the configuration says: shared, from a base, more than usual",
     requires(NEEDS, async () => {
-      const { host, image } = await bench();
+      const { host, image } = fixture;
       await using a = await host.ephemeral({ driver: "lxc", name: "s1", image, lxc: { idmap: "shared" } });
       await using b = await host.ephemeral({ driver: "lxc", name: "s2", image, lxc: { idmap: "shared" } });
       expect((await a.inspect()).idmap).toEqual((await b.inspect()).idmap);
@@ -178,7 +159,7 @@ describe("a user of the host", () => {
   it(
     "with the first range that useradd gives reaches neither the files of a container nor its processes",
     requires([...NEEDS, "binary:setpriv"], async () => {
-      const { host, image } = await bench();
+      const { host, image } = fixture;
       await using instance = await host.ephemeral({ driver: "lxc", name: "closed", image });
       const { pid } = await instance.inspect();
       const [lxcpath] = readdirSync("/run/pileus").filter((name) => name.endsWith("-closed"));
@@ -198,7 +179,7 @@ describe("a container of a release that gave no ids of its own", () => {
   it(
     "starts with the ids that its files have, and doctor() reports it",
     requires(NEEDS, async () => {
-      const { root, host, image } = await bench();
+      const { root, host, image } = fixture;
       const instance = await host.create({ driver: "lxc", name: "old", image });
       await instance.start();
       await instance.run(["sh", "-c", "echo mine >/file; chown 7:8 /file"]);

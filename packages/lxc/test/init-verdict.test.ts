@@ -21,7 +21,7 @@ const openWriter = () => openSync(fifo, constants.O_WRONLY | constants.O_NONBLOC
 
 /** The result for bytes that a writer leaves before it closes. */
 async function told(...pieces: readonly Buffer[]): Promise<unknown> {
-  using verdict = new InitVerdict(fifo, "/sbin/init");
+  using verdict = new InitVerdict(fifo, { argv: ["/sbin/init"], cwd: "/srv" });
   const writer = openWriter();
   for (const piece of pieces) writeSync(writer, piece);
   closeSync(writer);
@@ -33,7 +33,8 @@ describe("foreign bytes instead of the verdict on a container's PID 1", () => {
   it("are a missing program or another error if the numbers say so", async () => {
     expect(await told(words(2, 2))).toBeInstanceOf(NotFoundError);
     expect(await told(words(2, 13))).toMatchObject({ errno: "EACCES" });
-    expect(await told(words(1, 1))).toMatchObject({ errno: "EPERM" });
+    expect(await told(words(1, 1))).toMatchObject({ errno: "EPERM", path: "/sbin/init" });
+    expect(await told(words(4, 20))).toMatchObject({ errno: "ENOTDIR", path: "/srv" });
   });
 
   it("are an error of this library for any numbers, and no more than eight bytes are kept", async () => {
@@ -47,7 +48,7 @@ describe("foreign bytes instead of the verdict on a container's PID 1", () => {
   });
 
   it("do not block if the FIFO stays open without a byte: the end or the caller's signal ends the wait", async () => {
-    using verdict = new InitVerdict(fifo, "/sbin/init");
+    using verdict = new InitVerdict(fifo, { argv: ["/sbin/init"], cwd: "/srv" });
     const writer = openWriter();
     try {
       await verdict.accept(Promise.resolve(), {});

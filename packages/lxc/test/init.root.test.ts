@@ -28,7 +28,7 @@ async function inside(argv: readonly string[], use: (inside: Inside) => Promise<
   const verdict = join(folder, "verdict");
   await writeFile(helper, initHelperFile(UNCONFINED), { mode: 0o755 });
   makeFifo(verdict, 0o600);
-  const ids = [String(uid), String(uid), ""];
+  const ids = [String(uid), String(uid), "", "/"];
   const tool = spawn("unshare", ["--pid", "--fork", "--kill-child", "--mount-proc", helper, verdict, ...ids, ...argv], {
     stdio: ["pipe", "pipe", "inherit"],
   });

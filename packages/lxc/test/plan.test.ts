@@ -1,6 +1,6 @@
 import { CommonConfigSchema, type InstanceConfig } from "@pileus/core";
 import { describe, expect, it } from "vitest";
-import { refusedLimits } from "../src/limits.ts";
+import { defaultProcesses, refusedLimits } from "../src/limits.ts";
 import { plan } from "../src/plan.ts";
 import { refusals } from "../src/refusals.ts";
 import { LxcSectionSchema } from "../src/section.ts";
@@ -69,4 +69,14 @@ describe("the section lxc", () => {
       expect(LxcSectionSchema.safeParse(section).success).toBe(false);
     },
   );
+});
+
+describe("the number of processes of a container without a limit of its own", () => {
+  it.for([
+    { pid_max: 4_194_304, "threads-max": 2_000_000, is: 16_384 },
+    { pid_max: 32_768, "threads-max": 192_730, is: 4915 },
+    { pid_max: 4_194_304, "threads-max": 15_000, is: 2250 },
+  ])("leaves the host enough: %j", ({ is, ...host }) => {
+    expect(defaultProcesses((name) => `${host[name as keyof typeof host]}\n`)).toBe(is);
+  });
 });

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { BUILD_CONTAINERS, HOST_SWITCHES, REACH_THE_KERNEL } from "../../lxc/test/support/attempts.ts";
 import { attemptArgv, attemptResults, perlFiles } from "../../lxc/test/support/perl.ts";
 import { MEASURE, measured, securityTable } from "../../lxc/test/support/security-table.ts";
 import { exited, programFixture, real, sh } from "./support/program-fixture.ts";
@@ -11,7 +10,6 @@ beforeAll(async () => {
   if (fixture.image !== "") perl = await fixture.load(["busybox", perlFiles()]);
 });
 
-const ATTEMPTS = [...REACH_THE_KERNEL, ...BUILD_CONTAINERS];
 const STATUS = "grep -E '^(Cap|Seccomp:|NoNewPrivs)' /proc/$1/status | tr -d '\\t'";
 
 /** What proc_pid_status(5) says of a program's rights, by the kernel's names. */
@@ -52,37 +50,15 @@ describe("a program of an application container", () => {
 
 describe("what a program of an application container tries against the host", () => {
   it(
-    "fails with EPERM, as root and within exec",
+    "is not refused for the sockets of the container's own network",
     real(async () => {
-      const argv = attemptArgv(ATTEMPTS);
-      const denied = (results: Readonly<Record<string, string>>) =>
-        expect(results).toEqual(Object.fromEntries(Object.keys(results).map((name) => [name, "EPERM"])));
-      const { stdout, status } = await fixture.outcome({ entrypoint: argv }, { image: perl });
-      expect(status).toEqual(exited(0));
-      expect(stdout.split("\n").length).toBeGreaterThan(24);
-      denied(attemptResults(stdout));
-      await fixture.using(
-        { keepAlive: true, user: "0" },
-        async (instance) => {
-          await instance.start();
-          denied(attemptResults((await instance.run(argv)).stdout));
-        },
+      const [AF_PACKET, SOCK_RAW] = [17, 3];
+      const { stdout } = await fixture.outcome(
+        { entrypoint: attemptArgv([["socket", AF_PACKET, SOCK_RAW, 0]]) },
         { image: perl },
       );
-    }),
-  );
-
-  it(
-    "gets ENOSYS if programs have an alternative, and EPERM for the sockets of the kernel itself",
-    real(async () => {
-      const [AF_PACKET, AF_ALG, AF_VSOCK, SOCK_RAW] = [17, 38, 40, 3];
-      const run = async (name: string, ...args: number[]) =>
-        attemptResults((await fixture.outcome({ entrypoint: attemptArgv([[name, ...args]]) }, { image: perl })).stdout);
-      expect(await run("clone3", 0, 0)).toEqual({ clone3: "ENOSYS" });
-      expect(await run("socket", AF_ALG, 5, 0)).toEqual({ socket: "EPERM" });
-      expect(await run("socket", AF_VSOCK, 1, 0)).toEqual({ socket: "EPERM" });
       // NET_RAW is among the 14: ping, and everything else, in the container's own network.
-      expect(await run("socket", AF_PACKET, SOCK_RAW, 0)).toEqual({ socket: "allowed" });
+      expect(attemptResults(stdout)).toEqual({ socket: "allowed" });
     }),
   );
 
@@ -90,14 +66,11 @@ describe("what a program of an application container tries against the host", ()
     "finds no switch of the kernel that it can turn, and no secret of the kernel that it can read",
     real(async () => {
       const script = `
-        for f in ${HOST_SWITCHES.join(" ")} /proc/sys/net/ipv4/ip_forward; do
-          [ -e $f ] && (echo 1 >$f) 2>/dev/null && echo "wrote $f"
-        done
+        (echo 1 >/proc/sys/net/ipv4/ip_forward) 2>/dev/null && echo "wrote"
         for f in kcore keys timer_list latency_stats interrupts sched_debug; do
           [ -e /proc/$f ] && head -c 1 /proc/$f | grep -q . && echo "read /proc/$f"
         done
         ls -A /sys/firmware /proc/scsi /proc/acpi /proc/asound 2>/dev/null | grep -v ':$' | grep .
-        mknod /tmp/disk b 8 0 2>/dev/null && cat /tmp/disk >/dev/null 2>&1 && echo "read a disk"
         hostname elsewhere 2>/dev/null && echo "renamed"
         ls -d /proc/[0-9]* | wc -l | { read n; [ $n -gt 10 ] && echo "sees $n processes"; }
         echo 500 >/proc/self/oom_score_adj && echo 7 >/proc/self/coredump_filter && echo "set its own"

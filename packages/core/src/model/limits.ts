@@ -21,8 +21,8 @@ export interface MemoryLimit extends MemoryLimitInput {
 }
 
 /**
- * The most that an instance may use. Without a limit, a container is not limited, and a virtual machine has its default
- * size: one processor, 512 MiB.
+ * The most that an instance may use. Without a limit of memory or processors, a container is not limited, and a virtual
+ * machine has its default size: one processor, 512 MiB.
  */
 export interface LimitsInput {
   /** Processors: whole numbers for a virtual machine; for a container also fractions (`0.5`). */
@@ -32,7 +32,10 @@ export interface LimitsInput {
    * `"256m"`. As `limit` of an object, together with a limit of the swap space.
    */
   readonly memory?: BytesInput | MemoryLimitInput | undefined;
-  /** The most processes and threads. Containers only. */
+  /**
+   * The most processes and threads. Containers only. Default: 16,384, or 15 % of what the host can have if that is less.
+   * 4,194,304 is as many as any host has.
+   */
   readonly processes?: number | undefined;
 }
 

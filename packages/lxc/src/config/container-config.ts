@@ -1,8 +1,7 @@
-import type { CgroupLayout } from "@pileus/core/driver";
 import type { ContainerSpec, TmpfsSpec } from "../container-spec.ts";
 import { initHelperMounts } from "../init-helper.ts";
 import { cgroupNames, containerPaths } from "../paths.ts";
-import { cgroupEntries } from "./cgroup.ts";
+import { type CgroupFacts, cgroupEntries } from "./cgroup.ts";
 import { initEntries } from "./init.ts";
 import { networkEntries } from "./network.ts";
 import type { ConfigEntry } from "./render.ts";
@@ -10,8 +9,7 @@ import { type SecurityFacts, securityEntries } from "./security.ts";
 import { type SystemPaths, systemPathEntries } from "./system-paths.ts";
 
 /** What a configuration depends on besides the container itself. */
-export interface ConfigFacts extends SecurityFacts {
-  readonly cgroups: Pick<CgroupLayout, "controller">;
+export interface ConfigFacts extends SecurityFacts, CgroupFacts {
   readonly systemPaths: SystemPaths;
 }
 
@@ -34,7 +32,7 @@ export function containerConfig(spec: ContainerSpec, facts: ConfigFacts): readon
     ["lxc.cgroup.dir.container.inner", names.inner],
     ["lxc.cgroup.dir.monitor", names.monitor],
     ["lxc.cgroup.dir.monitor.pivot", names.pivot],
-    ...cgroupEntries(spec, facts.cgroups),
+    ...cgroupEntries(spec, facts),
     ...networkEntries(spec.nics),
     ...Object.entries(spec.sysctls ?? {}).map(([name, value]): ConfigEntry => [`lxc.sysctl.${name}`, value]),
   ];

@@ -11,10 +11,11 @@ export function initEntries(spec: ContainerSpec): readonly ConfigEntry[] {
   const { init, output } = spec;
   const inherited = inheritedVariables(init.env ?? {});
   return [
-    // The id of the helper, which later sets the program's own.
+    // Those of the helper, which later sets the program's own. liblxc enters the folder while it has others of the host
+    // open, to which names in /proc/self/fd lead.
     ["lxc.init.uid", 0],
     ["lxc.init.gid", 0],
-    ["lxc.init.cwd", init.cwd ?? "/"],
+    ["lxc.init.cwd", "/"],
     ...Object.entries(init.env ?? {}).map(
       ([name, value]): ConfigEntry => ["lxc.environment", Object.hasOwn(inherited, name) ? name : `${name}=${value}`],
     ),

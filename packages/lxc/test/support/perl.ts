@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
+import { dirname } from "node:path";
+import type { Instance } from "@pileus/core";
 import { type Abi, syscallNumbers } from "../../src/seccomp/syscall-numbers.ts";
 
 /** The host's perl with its libraries, by path inside without a leading slash: it makes any system call. */
@@ -10,7 +12,18 @@ export function perlFiles(): Readonly<Record<string, { readonly text: Uint8Array
   return Object.fromEntries(paths.map((path) => [path.slice(1), { text: readFileSync(path), mode: 0o755 }]));
 }
 
-/** A system call by name with its arguments. A string is passed by its address. */
+/** Gives an instance the host's perl, which attempts need. */
+export async function addPerl({ files }: Instance<"files">): Promise<void> {
+  for (const [path, { text, mode }] of Object.entries(perlFiles())) {
+    await files.mkdir(`/${dirname(path)}`, { recursive: true });
+    await files.write(`/${path}`, text, { mode });
+  }
+}
+
+/**
+ * A system call by name with its arguments. A string is passed by its address. What follows a colon in the name only
+ * tells it from other calls of that name.
+ */
 export type Attempt = readonly [name: string, ...args: readonly (number | string)[]];
 
 const SCRIPT = `
@@ -25,8 +38,11 @@ const SCRIPT = `
 export function attemptArgv(attempts: readonly Attempt[]): readonly string[] {
   const numbers = syscallNumbers(process.arch as Abi);
   // A call that this processor does not have cannot be tried.
-  const known = attempts.filter(([name]) => numbers.has(name));
-  return ["perl", "-e", SCRIPT, ...known.map(([name, ...args]) => [name, numbers.get(name), ...args].join(","))];
+  const known = attempts.flatMap(([name, ...args]) => {
+    const number = numbers.get(name.split(":")[0] ?? "");
+    return number === undefined ? [] : [[name, number, ...args].join(",")];
+  });
+  return ["perl", "-e", SCRIPT, ...known];
 }
 
 /** The names of the errors that {@link attemptArgv} printed; `allowed` for none. */

@@ -65,12 +65,14 @@ const V1 = ["cpu", "memory", "devices", "freezer", "pids"].map(
 
 export const LEGACY_FACTS: ConfigFacts = {
   cgroups: parseCgroupLayout(V1.join("\n"), () => ""),
+  processes: 16_384,
   systemPaths: { hiddenFiles: ["/proc/kcore"], hiddenFolders: ["/sys/firmware"], readOnly: ["/proc/bus"] },
   apparmor: { kind: "absent" },
 };
 
 export const UNIFIED_FACTS: ConfigFacts = {
   cgroups: parseCgroupLayout("41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", () => "cpu memory pids"),
+  processes: 4915,
   systemPaths: { hiddenFiles: [], hiddenFolders: [], readOnly: [] },
   apparmor: { kind: "on", profiles: new Set(), parser: "/usr/sbin/apparmor_parser" },
 };
