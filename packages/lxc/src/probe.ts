@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { release } from "node:os";
 import type { Abortable, HostReport } from "@pileus/core";
 import {
@@ -13,6 +13,7 @@ import {
 } from "@pileus/core/driver";
 import { describeApparmor, missingApparmor, readApparmor } from "./apparmor.ts";
 import { missingRoot } from "./host-facts.ts";
+import { describeQuota, inotifyQuota, keyQuota } from "./kernel-quotas.ts";
 
 /** The tools and the packages of Debian that have them. */
 const TOOLS = {
@@ -53,8 +54,25 @@ export async function probeRuntime(options: Abortable = {}): Promise<HostReport>
       { name: "cgroups", value: cgroups.kind },
       { name: "apparmor", value: describeApparmor(apparmor) },
       ...ids.facts,
+      ...quotaFacts(),
     ],
   };
+}
+
+/** How near the limits are that all containers of this host share. */
+function quotaFacts(): HostReport["facts"] {
+  const uid = process.geteuid?.() ?? 0;
+  const keys = keyQuota(existsSync("/proc/key-users") ? readFileSync("/proc/key-users", "utf8") : "", uid);
+  // security/keys/key.c: root of the host has a limit of its own.
+  const setting = (keys?.most ?? 0) === keyLimit("maxkeys") ? "kernel.keys.maxkeys" : "kernel.keys.root_maxkeys";
+  return [
+    { name: "inotify instances", value: describeQuota(inotifyQuota(), "fs.inotify.max_user_instances") },
+    ...(keys === undefined ? [] : [{ name: "keys", value: describeQuota(keys, setting) }]),
+  ];
+}
+
+function keyLimit(name: string): number {
+  return Number(readFileSync(`/proc/sys/kernel/keys/${name}`, "utf8"));
 }
 
 /**
