@@ -38,12 +38,13 @@ const FORM =
   /^(?:\[(?<bracketed>[^\]]*)\]|(?<ipv4>[0-9.]+(?:\/\d+)?)|(?<ipv6>[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:\/\d+)?))(?::(?<first>\d{1,5})(?:-(?<last>\d{1,5}))?)?(?:\/(?<protocol>[a-z]+))?$/;
 const EXAMPLES = 'as in "10.0.0.0/8:5432", "1.1.1.1:53/udp" or "[2001:db8::/32]:443"';
 
-/** Reads a destination of {@link EgressInput}. Returns the problem, in words, if it is none. */
+/** Reads a destination of {@link EgressInput}. Returns the problem, in words, if it is not one. */
 export function readDestination(text: string): Destination | string {
   const { bracketed, ipv4, ipv6, first, last, protocol } = FORM.exec(text)?.groups ?? {};
   const host = readHost(bracketed ?? ipv4 ?? ipv6 ?? "", ipv4 === undefined ? "ip6" : "ip");
   if (typeof host === "string") return host;
-  if (protocol !== undefined && !isProtocol(protocol)) return `${protocol} is none of tcp, udp, sctp and icmp`;
+  if (protocol !== undefined && !isProtocol(protocol))
+    return `the protocol must be tcp, udp, sctp or icmp, not ${protocol}`;
   if (first === undefined) return protocol === undefined ? host : { ...host, protocol };
   if (protocol === "icmp") return "icmp has no ports";
   const ports = readPortRange(first, last);
@@ -51,12 +52,12 @@ export function readDestination(text: string): Destination | string {
 }
 
 function readHost(text: string, family: Destination["family"]): Destination | string {
-  if (text === "") return `is no destination: write an address, a port and a protocol, ${EXAMPLES}`;
+  if (text === "") return `is not a destination: write an address, a port and a protocol, ${EXAMPLES}`;
   const bits = family === "ip" ? 32 : 128;
   const [written = "", length = `${bits}`] = text.split("/");
   const isAddress = family === "ip" ? isIPv4(written) : isIPv6(written) && !written.includes("%");
-  if (!isAddress) return `${written} is no ${family === "ip" ? "IPv4" : "IPv6"} address`;
-  if (!/^\d{1,3}$/.test(length) || Number(length) > bits) return `the prefix is a number of bits, at most ${bits}`;
+  if (!isAddress) return `${written} is not an ${family === "ip" ? "IPv4" : "IPv6"} address`;
+  if (!/^\d{1,3}$/.test(length) || Number(length) > bits) return `the prefix must be a number of bits, at most ${bits}`;
   // Lower case, as nft(8) lists it.
   const { address } = new SocketAddress({ address: written, family: family === "ip" ? "ipv4" : "ipv6" });
   return { family, address, prefix: Number(length) };

@@ -18,12 +18,12 @@ export interface HostPorts {
   readonly ports: PortRange;
 }
 
-/** Reads an entry of {@link HostAccessInput}. Returns the problem, in words, if it is none. */
+/** Reads an entry of {@link HostAccessInput}. Returns the problem, in words, if it is not one. */
 export function readHostPorts(entry: number | string): HostPorts | string {
   const [, first, last, protocol = "tcp"] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/([a-z]+))?$/.exec(`${entry}`) ?? [];
-  if (first === undefined) return 'is no port: write 5432, "8000-8099" or "8125/udp"';
+  if (first === undefined) return 'is not a port: write 5432, "8000-8099" or "8125/udp"';
   if (protocol !== "tcp" && protocol !== "udp" && protocol !== "sctp")
-    return `${protocol} is none of tcp, udp and sctp`;
+    return `the protocol must be tcp, udp or sctp, not ${protocol}`;
   const ports = readPortRange(first, last);
   return typeof ports === "string" ? ports : { protocol, ports };
 }

@@ -43,21 +43,21 @@ describe("a destination", () => {
   });
 
   it.each([
-    ["example.com:443", "is no destination"],
-    ["", "is no destination"],
-    ["10.0.0.0/8:80; drop", "is no destination"],
-    ["10.0.0.0/8:80-", "is no destination"],
-    ["10.0.0/8", "10.0.0 is no IPv4 address"],
-    ["010.0.0.1", "010.0.0.1 is no IPv4 address"],
+    ["example.com:443", "is not a destination"],
+    ["", "is not a destination"],
+    ["10.0.0.0/8:80; drop", "is not a destination"],
+    ["10.0.0.0/8:80-", "is not a destination"],
+    ["10.0.0/8", "10.0.0 is not an IPv4 address"],
+    ["010.0.0.1", "010.0.0.1 is not an IPv4 address"],
     ["10.0.0.0/33", "at most 32"],
     ["::/129", "at most 128"],
     ["[2001:db8::/]:80", "at most 128"],
-    ["[10.0.0.1]:80", "10.0.0.1 is no IPv6 address"],
-    ["[fe80::1%eth0]:80", "fe80::1%eth0 is no IPv6 address"],
+    ["[10.0.0.1]:80", "10.0.0.1 is not an IPv6 address"],
+    ["[fe80::1%eth0]:80", "fe80::1%eth0 is not an IPv6 address"],
     ["10.0.0.1:0", "from 1 to 65535"],
     ["10.0.0.1:70000", "from 1 to 65535"],
     ["10.0.0.1:90-80", "80-90"],
-    ["10.0.0.1:80/http", "http is none of tcp, udp, sctp and icmp"],
+    ["10.0.0.1:80/http", "the protocol must be tcp, udp, sctp or icmp, not http"],
     ["10.0.0.1:80/icmp", "icmp has no ports"],
   ])("is not %s", (text, problem) => {
     expect(readDestination(text)).toContain(problem);
@@ -76,10 +76,10 @@ describe("a port of the host", () => {
 
   it.each([
     [0, "from 1 to 65535"],
-    [80.5, "is no port"],
-    [-1, "is no port"],
-    ["tcp:80", "is no port"],
-    ["80/icmp", "icmp is none of tcp, udp and sctp"],
+    [80.5, "is not a port"],
+    [-1, "is not a port"],
+    ["tcp:80", "is not a port"],
+    ["80/icmp", "the protocol must be tcp, udp or sctp, not icmp"],
     ["90-80", "80-90"],
   ])("is not %s", (entry, problem) => {
     expect(refusal({ host: [80, entry] })).toContain(`host.allow.1 "${entry}": `);

@@ -68,7 +68,7 @@ const inNetwork = (gateway: string, last: number) => gateway.replace(/\d+(\/\d+)
 
 describe("an instance with an egress policy", () => {
   it(
-    "opens connections only to what is allowed, inside and outside of its network, and is told at once of the rest",
+    "opens connections only to what is allowed, inside and outside of its network, and other connections fail at once",
     requires(NEEDS, async () => {
       const { ipv4 } = await place.networks.create({ name: NAME });
       const friend = inNetwork(ipv4.address, 77);
@@ -153,7 +153,7 @@ describe("an instance with an egress policy", () => {
 
 describe("an instance and the services of its host", () => {
   it(
-    "reaches none by any address, and is told at once; the host reaches it",
+    "reaches none by any address, and its connections fail at once; the host reaches it",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
       await outside();
