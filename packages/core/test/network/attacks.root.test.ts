@@ -93,7 +93,7 @@ const knows = (of: Namespace, address: string) =>
 describe("an instance that writes its own frames", () => {
   for (const filter of [true, false])
     it(
-      `${filter ? "makes itself nobody's" : "can make itself, with filter: false, everybody's"} router, however it says so`,
+      `${filter ? "does not become" : "with filter: false becomes"} the router of a neighbour, whatever form its advertisement has`,
       requires(TUN, async () => {
         const [a, b] = [await attacker({ filter }), await neighbour("b")];
         // Without the filter, Linux believes the first of these at least, each of them.
