@@ -93,7 +93,9 @@ async function explain(name: string, error: unknown, end: Promise<void>, ended: 
 /** Exported for its tests. Not every failure is mmdebstrap's own: unshare(1) may be refused, or apt killed. */
 export function bootstrapError(name: string, failure: CommandError): ImageError {
   const lines = failure.stderr.trimEnd().split("\n");
-  const line = lines.findLast((one) => /^(E:|W: .*not trusted)/.test(one)) ?? lines.at(-1);
+  const reasons = lines.filter((one) => /^(E:|W: .*not trusted)/.test(one));
+  // The last ones only say which tool failed.
+  const line = reasons.findLast((one) => !/ failed( to run)?$/.test(one)) ?? reasons.at(-1) ?? lines.at(-1);
   return new ImageError(name, `mmdebstrap failed${line ? `: ${line}` : ""}`, { cause: failure });
 }
 

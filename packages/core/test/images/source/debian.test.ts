@@ -57,6 +57,11 @@ describe("a Debian to be made", () => {
     const own = failed("I: running\nE: no such suite\nI: cleaning up\n");
     expect(own).toBeInstanceOf(ImageError);
     expect(own.message).toContain("mmdebstrap failed: E: no such suite");
+    const unknown = failed(
+      "E: Unable to locate package nginz\nE: apt-get install -oDpkg::Use-Pty=false failed\nE: mmdebstrap failed to run\n",
+    );
+    expect(unknown.message).toMatch(/mmdebstrap failed: E: Unable to locate package nginz$/);
+    expect(failed("E: mmdebstrap failed to run\n").message).toMatch(/: E: mmdebstrap failed to run$/);
     expect(failed("unshare: unshare failed: Operation not permitted\n").message).toMatch(/Operation not permitted$/);
     expect(failed("").message).toMatch(/mmdebstrap failed$/);
   });
