@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { spawn } from "@pileus/core/driver";
 import ts from "typescript";
@@ -6,7 +6,6 @@ import { buildImage } from "../packages/oci/test/support/build-image.ts";
 import { PROGRAM } from "../packages/oci/test/support/oci-subject.ts";
 import { checkout } from "../scripts/setup/folders.mjs";
 import { debianTar } from "../test-support/debian.ts";
-import type { Suite } from "./suites.ts";
 
 /** The folder of everything inside. */
 export const INSIDE = "/opt/pileus";
@@ -20,36 +19,36 @@ const REPLACEMENTS: Readonly<Record<string, string>> = {
   "packages/oci/test/support/build-image.js": `export const buildImage = async () => ({ source: "oci:${INSIDE}/oci/layout:bb" });`,
 };
 
+/** What no boot of a Debian needs: two thirds of its files, which an emulated host takes a minute to unpack. */
+const NEEDLESS = [
+  ...["doc", "info", "locale", "man", "perl", "zoneinfo"].map((folder) => `./usr/share/${folder}/*`),
+  ...["perl", "gconv"].map((folder) => `./usr/lib/*/${folder}/*`),
+  "./usr/lib/udev/hwdb*",
+];
+
 /**
- * An archive of everything that runs inside: the packages as npm installs them from their tarballs, the checks in
- * JavaScript, and the images that they use.
+ * Makes the folder of everything that runs inside: the packages as npm installs them from their tarballs, the checks in
+ * JavaScript, the images that they use, and the Node that runs this. Resolves with its path.
  */
-export async function packApplication(folder: string, suite: Suite): Promise<string> {
-  const app = join(folder, "app");
+export async function makeApplication(app: string): Promise<string> {
   mkdirSync(app);
   await installTarballs(app);
   translate(app);
   await buildImage(join(app, "oci"), "bb", ["busybox"], { cmd: PROGRAM });
-  await spawn(["zstd", "-q", "-3", await debianTar(), "-o", join(app, "debian.tar.zst")]);
-  if (!suite.ownNode) cpSync(process.execPath, join(app, "node"));
-  return archive(app);
+  const debian = join(app, "debian.tar");
+  copyFileSync(await debianTar(), debian);
+  await spawn(["tar", "--delete", "--wildcards", "-f", debian, ...NEEDLESS]);
+  await spawn(["zstd", "-q", "-3", "--rm", debian]);
+  cpSync(process.execPath, join(app, "node"));
+  return app;
 }
 
-/** An archive of the checks and of what was built of our packages, for a machine that has the rest. */
-export async function packChanges(folder: string): Promise<string> {
-  const app = join(folder, "changes");
-  mkdirSync(app);
-  translate(app);
-  for (const name of readdirSync(join(checkout, "packages"))) {
-    const built = join(checkout, "packages", name, "dist");
-    cpSync(built, join(app, "node_modules/@pileus", name, "dist"), { recursive: true });
-  }
-  return archive(app);
-}
+/** What of the application changes with the sources of this repository. */
+export const CHANGING = ["stock", "packages", "test-support", "node_modules/@pileus"];
 
-async function archive(folder: string): Promise<string> {
-  const file = `${folder}.tar.zst`;
-  await spawn(["tar", "-C", folder, "--zstd", "-cf", file, "."]);
+/** An archive of these parts of a folder. */
+export async function archive(folder: string, parts: readonly string[], file: string): Promise<string> {
+  await spawn(["tar", "-C", folder, "--zstd", "-cf", file, ...parts]);
   return file;
 }
 

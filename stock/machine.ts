@@ -1,33 +1,32 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Image, type Images, openHost } from "@pileus/core";
 import { qemu } from "@pileus/qemu";
 import { INSIDE } from "./application.ts";
+import type { Run } from "./run-step.ts";
 import type { Suite } from "./suites.ts";
 
 export type StockHost = Awaited<ReturnType<typeof openStockHost>>;
 export type Machine = Awaited<ReturnType<StockHost["boot"]>>;
 
-const NETWORK = "pileus-stock";
 /** Milliseconds. An emulated machine on a busy host takes minutes to boot. */
 const BOOT_TIME = 900_000;
 
-export interface OpenOptions {
-  readonly say: (line: string) => void;
-  /** Aborts the work on the host, but not its removal. */
-  readonly signal: AbortSignal;
-}
-
-/** The host of the machines that this tier boots. One run at a time can use it. */
-export async function openStockHost(cache: string, suite: Suite, options: OpenOptions) {
-  const { signal } = options;
+/**
+ * The host of the machine of a suite. One run at a time can use it.
+ *
+ * @param signal Aborts the work on the host, but not its removal.
+ */
+export async function openStockHost(cache: string, suite: Suite, signal: AbortSignal) {
   const root = join(cache, "stock");
-  const image = await ensureImage(root, cache, suite, options);
+  const image = await ensureImage(root, cache, suite, signal);
+  const tree = join(root, "images/layers", image.layers[0]?.chainId.replace(":", "/") ?? "", "tree");
   const host = await openHost({ root, drivers: [qemu({ cache })] });
   const name = `stock-${suite.name}`;
 
   return {
+    /** The files of the image. */
+    tree,
     /** The machine of an earlier run that kept it, running; `undefined` if there is none. */
     async kept() {
       const found = (await host.list({ state: "live" })).find((info) => info.name === name);
@@ -36,12 +35,12 @@ export async function openStockHost(cache: string, suite: Suite, options: OpenOp
     /** A new machine, booted to the end. */
     async boot() {
       await this.remove();
-      await host.networks.create({ name: NETWORK }, { signal });
+      await host.networks.create({ name }, { signal });
       const machine = await host.create(
         {
           ...{ driver: "qemu", name, image },
           limits: { cpu: 2, memory: "2560MiB" },
-          devices: { eth0: { type: "nic", network: NETWORK } },
+          devices: { eth0: { type: "nic", network: name } },
           qemu: { kernel: "image", rootSize: "12GiB" },
         },
         { signal },
@@ -54,21 +53,20 @@ export async function openStockHost(cache: string, suite: Suite, options: OpenOp
     /** Removes what this run or a killed one has made. */
     async remove() {
       if ((await host.list()).some((info) => info.name === name)) await (await host.get(name)).delete();
-      if ((await host.networks.list()).some((network) => network.name === NETWORK)) await host.networks.delete(NETWORK);
+      if ((await host.networks.list()).some((network) => network.name === name)) await host.networks.delete(name);
     },
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
 }
 
 /** The image, bootstrapped anew each month: a stock host has the updates of its release. */
-async function ensureImage(root: string, cache: string, suite: Suite, { say, signal }: OpenOptions): Promise<Image> {
+async function ensureImage(root: string, cache: string, suite: Suite, signal: AbortSignal): Promise<Image> {
   await using host = await openHost({ root, drivers: [qemu({ cache })] });
   const { name, packages } = suite;
   const month = (time: number) => new Date(time).toISOString().slice(0, 7);
   const old = (await host.images.list()).filter(({ aliases }) => aliases.includes(name));
   const stale = old.filter(({ createdAt }) => month(createdAt) !== month(Date.now()));
   if (stale.length > 0) await retire(host.images, stale);
-  if (stale.length === old.length) say(`bootstrapping Debian ${name} with its kernel (some minutes, once a month)`);
   return await host.images.import({ type: "debian", suite: name, packages }, { aliases: [name], signal });
 }
 
@@ -86,19 +84,15 @@ export async function unpackInto(machine: Machine, archive: string, signal: Abor
   await machine.files.remove(file);
 }
 
+/** Runs programs of the application in the machine. */
+export const inMachine =
+  (machine: Machine): Run =>
+  (argv, { onLine, ...options }) =>
+    machine.run(argv, { ...options, cwd: INSIDE, onStdout: onLine, onStderr: onLine });
+
 /** Boots the machine again by its own systemd, and waits until all its services are up. */
 export async function reboot(machine: Machine, signal: AbortSignal): Promise<void> {
-  const bootId = ["cat", "/proc/sys/kernel/random/boot_id"];
-  const before = (await machine.run(bootId, { check: true })).stdout;
-  // A second later, so that this call itself ends.
-  await machine.run(["systemd-run", "--on-active=1", "systemctl", "reboot"], { check: true });
-  for (const end = performance.now() + BOOT_TIME; ; ) {
-    await sleep(2000, undefined, { signal });
-    // The agent is not reachable in between, so a call may fail at any point.
-    const now = await machine.run(bootId, { timeout: 30_000 }).catch(() => undefined);
-    if (now !== undefined && !now.failed && now.stdout !== before) break;
-    if (performance.now() > end) throw new Error(`the machine is not back after ${BOOT_TIME / 1000} s`);
-  }
+  await machine.reboot({ timeout: BOOT_TIME, signal });
   await untilBooted(machine, signal);
 }
 

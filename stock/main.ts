@@ -1,14 +1,18 @@
 /**
- * The tier `stock`: boots a stock Debian in a virtual machine, installs the packed packages in it, and runs the checks
+ * The tier `stock`: boots stock Debians in virtual machines, installs the packed packages in them, and runs the checks
  * inside. `npm test -- --only stock` calls it; by itself, with tsx:
  *
  *   stock/main.ts [--suite NAME]… [--step NAME]… [--keep] [--report FILE]
  *
- * `--step` runs these steps alone. `--keep` leaves the machine running, and uses one that already runs: only the checks
- * and the built packages are brought up to date in it. An interrupt removes what was made and ends with 130.
+ * All suites run at once. `--step` runs these steps alone. `--keep` leaves the machine running, and uses one that
+ * already runs: only the checks and the built packages are brought up to date in it. An interrupt removes what was made
+ * and ends with 130.
  */
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { makeApplication } from "./application.ts";
 import { Results, renderTable } from "./results.ts";
 import { runSuite } from "./run-suite.ts";
 import { SUITES } from "./suites.ts";
@@ -33,11 +37,22 @@ const { signal } = controller;
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
   process.on(name, () => controller.abort(new Error(`interrupted by ${name}`)));
 
-const results = new Results((line) => console.log(`[stock] ${line}`));
-for (const suite of suites) {
-  if (signal.aborted) break;
-  await runSuite(suite, results, { steps: values.step ?? suite.steps, keep: values.keep, signal });
+const folder = mkdtempSync(join(tmpdir(), "pileus-stock-"));
+let made: Promise<string> | undefined;
+const application = () => (made ??= makeApplication(join(folder, "app")));
+try {
+  const all = await Promise.all(
+    suites.map(async (suite) => {
+      const results = new Results(suite.name);
+      const { keep, step: steps = suite.steps } = values;
+      await runSuite(suite, results, { steps, keep, folder, application, signal });
+      return results.all;
+    }),
+  );
+  const results = all.flat();
+  console.log(`\n${renderTable(results)}`);
+  if (values.report !== undefined) writeFileSync(values.report, JSON.stringify(results));
+  process.exitCode = signal.aborted ? 130 : results.every(({ ok }) => ok) ? 0 : 1;
+} finally {
+  rmSync(folder, { recursive: true });
 }
-console.log(`\n${renderTable(results.all)}`);
-if (values.report !== undefined) writeFileSync(values.report, JSON.stringify(results.all));
-process.exitCode = signal.aborted ? 130 : results.all.every(({ ok }) => ok) ? 0 : 1;

@@ -10,24 +10,28 @@ export interface Result {
   readonly error?: string | undefined;
 }
 
-/** The results so far. Each is also printed at once. */
+/** The results of one suite so far. Each is also printed at once. */
 export class Results {
   readonly all: Result[] = [];
-  readonly say: (line: string) => void;
+  readonly #suite: string;
 
-  constructor(say: (line: string) => void) {
-    this.say = say;
+  constructor(suite: string) {
+    this.#suite = suite;
   }
 
-  add(result: Result): void {
-    this.all.push(result);
-    this.say(`${result.ok ? "ok" : "FAILED"}: ${result.suite}: ${result.check} (${seconds(result)} s)`);
-    if (result.error !== undefined) this.say(result.error.replaceAll("\n", "\n    "));
+  say(line: string): void {
+    console.log(`[stock] ${this.#suite}: ${line.replaceAll("\n", "\n    ")}`);
+  }
+
+  add(result: Omit<Result, "suite">): void {
+    this.all.push({ suite: this.#suite, ...result });
+    this.say(`${result.ok ? "ok" : "FAILED"}: ${result.check} (${seconds(result)} s)`);
+    if (result.error !== undefined) this.say(result.error);
   }
 
   /** Does a piece of work as a check. Rejects if it fails. */
-  async timed<T>(about: Pick<Result, "suite" | "step" | "check">, work: () => Promise<T>): Promise<T> {
-    this.say(`${about.suite}: ${about.check} …`);
+  async timed<T>(about: Pick<Result, "step" | "check">, work: () => Promise<T>): Promise<T> {
+    this.say(`${about.check} …`);
     const start = performance.now();
     try {
       const value = await work();
@@ -51,4 +55,4 @@ export function renderTable(results: readonly Result[]): string {
   return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")).join("\n");
 }
 
-const seconds = ({ ms }: Result): string => (ms / 1000).toFixed(1);
+const seconds = ({ ms }: Pick<Result, "ms">): string => (ms / 1000).toFixed(1);

@@ -1,93 +1,66 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheFolder } from "../scripts/setup/folders.mjs";
-import { INSIDE, packApplication, packChanges } from "./application.ts";
-import { MARK } from "./inside/reporter.ts";
-import { type Machine, openStockHost, reboot, unpackInto } from "./machine.ts";
-import type { Result, Results } from "./results.ts";
-import type { Suite } from "./suites.ts";
-
-/** The longest that a step may take on a host as fast as the reference, in milliseconds: see inside/measure.ts. */
-const STEP_TIME = 120_000;
+import { archive, CHANGING, INSIDE } from "./application.ts";
+import { inChroot } from "./chroot.ts";
+import { inMachine, type Machine, openStockHost, reboot, type StockHost, unpackInto } from "./machine.ts";
+import type { Results } from "./results.ts";
+import { runStep } from "./run-step.ts";
+import { HERE, type Suite } from "./suites.ts";
 
 export interface RunOptions {
   readonly steps: readonly string[];
   /** Leaves the machine running, and uses one that already runs. */
   readonly keep: boolean;
+  /** A folder for archives. */
+  readonly folder: string;
+  /** Resolves with the folder of the application, which suites share. */
+  readonly application: () => Promise<string>;
   readonly signal: AbortSignal;
 }
 
 /** Boots the suite's host and runs steps in it. Never rejects: what fails is a result. */
-export async function runSuite(suite: Suite, results: Results, { steps, keep, signal }: RunOptions): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "pileus-stock-"));
-  const timed = <T>(check: string, work: () => Promise<T>) =>
-    results.timed({ suite: suite.name, step: "set-up", check }, work);
+export async function runSuite(suite: Suite, results: Results, options: RunOptions): Promise<void> {
+  const { steps, keep, signal } = options;
+  const timed: Timed = (check, work) => results.timed({ step: "set-up", check }, work);
   try {
-    await using host = await timed("image", () => openStockHost(cacheFolder(), suite, { say: results.say, signal }));
+    await using host = await timed("image", () => openStockHost(cacheFolder(), suite, signal));
+    const application = await timed("application", options.application);
+    const copiedNode = `${INSIDE}/node`;
+    const node = suite.ownNode ? "/usr/bin/node" : copiedNode;
     try {
-      const kept = keep ? await host.kept() : undefined;
-      const archive = await timed("pack", () => (kept ? packChanges(folder) : packApplication(folder, suite)));
-      const machine = kept ?? (await timed("boot", () => host.boot()));
-      await timed("install", () => unpackInto(machine, archive, signal));
-      const factor = await timed("measure", () => measure(machine, suite, signal));
-      results.say(`${suite.name}: this host is ${factor.toFixed(1)} times as slow as the reference`);
+      const machine = steps.every((step) => step === HERE) ? undefined : await ready(host, application, options, timed);
       for (const step of steps) {
         signal.throwIfAborted();
-        if (step === "reboot") await timed("reboot", () => reboot(machine, signal));
-        else await runStep({ machine, suite, step, factor, results, signal });
+        if (step === HERE) {
+          const run = inChroot(host.tree, application);
+          for (const each of new Set([node, copiedNode])) await runStep({ run, node: each, signal }, step, results);
+        } else if (machine !== undefined) {
+          if (step === "reboot") await timed(step, () => reboot(machine, signal));
+          else await runStep({ run: inMachine(machine), node, signal }, step, results);
+        }
       }
     } finally {
       if (!keep) await timed("remove", () => host.remove());
     }
   } catch {
-    // The failure is recorded, and the next suite still runs.
-  } finally {
-    rmSync(folder, { recursive: true });
+    // The failure is recorded, and the other suites still run.
   }
 }
 
-/** How many times longer this host takes for a fixed piece of work than the machine that time limits are for. */
-async function measure(machine: Machine, suite: Suite, signal: AbortSignal): Promise<number> {
-  const { stdout } = await machine.run([nodeOf(suite), "stock/inside/measure.js"], {
-    cwd: INSIDE,
-    check: true,
-    signal,
+type Timed = <T>(check: string, work: () => Promise<T>) => Promise<T>;
+
+/** The machine with the application in it: a new one, or the one that was kept, brought up to date. */
+async function ready(
+  host: StockHost,
+  application: string,
+  { keep, folder, signal }: RunOptions,
+  timed: Timed,
+): Promise<Machine> {
+  const kept = keep ? await host.kept() : undefined;
+  const machine = kept ?? (await timed("boot", () => host.boot()));
+  await timed("install", async () => {
+    const file = await archive(application, kept ? CHANGING : ["."], join(folder, `${machine.name}.tar.zst`));
+    await unpackInto(machine, file, signal);
   });
-  return Math.max(1, Number(stdout));
-}
-
-interface StepContext {
-  readonly machine: Machine;
-  readonly suite: Suite;
-  readonly step: string;
-  readonly factor: number;
-  readonly results: Results;
-  readonly signal: AbortSignal;
-}
-
-/** Runs a file of checks inside, and adds its results as they come. */
-async function runStep({ machine, suite, step, factor, results, signal }: StepContext): Promise<void> {
-  results.say(`${suite.name}: ${step} …`);
-  const about = { suite: suite.name, step };
-  const start = performance.now();
-  const outcomes: boolean[] = [];
-  const onLine = (line: string) => {
-    if (!line.startsWith(MARK)) return results.say(line);
-    const result = JSON.parse(line.slice(MARK.length)) as Omit<Result, "suite" | "step">;
-    outcomes.push(result.ok);
-    results.add({ ...about, ...result });
-  };
-  const argv = [nodeOf(suite), "--test-reporter=./stock/inside/reporter.js", `stock/checks/${step}.js`];
-  const listeners = { onStdout: onLine, onStderr: onLine };
-  const options = { ...listeners, env: { PILEUS_FACTOR: String(factor) }, timeout: STEP_TIME * factor, signal };
-  const end = await machine.run(argv, { ...options, cwd: INSIDE }).catch((error: Error) => error);
-  if (!(end instanceof Error) && outcomes.length > 0 && end.failed === outcomes.includes(false)) return;
-  const error =
-    end instanceof Error ? end.message : `it ended with ${JSON.stringify(end.exit)} after ${outcomes.length} checks`;
-  results.add({ ...about, check: "ends with its last check", ok: false, ms: performance.now() - start, error });
-}
-
-function nodeOf({ ownNode }: Suite): string {
-  return ownNode ? "/usr/bin/node" : `${INSIDE}/node`;
+  return machine;
 }

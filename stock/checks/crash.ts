@@ -7,9 +7,9 @@ import { runApplication } from "../inside/application.ts";
 import { open, ROOT } from "../inside/host.ts";
 
 it("a process that is killed leaves its instances and network to the next, which removes them without a trace", async () => {
-  const application = await runApplication();
-  const exit = once(application, "exit");
-  application.kill("SIGKILL");
+  const { child } = await runApplication();
+  const exit = once(child, "exit");
+  child.kill("SIGKILL");
   await exit;
   await assertAllAlive();
   await removeAll();

@@ -12,6 +12,7 @@ import {
   image,
   NETWORK,
   open,
+  processFiles,
   ROOT,
   sh,
 } from "../inside/host.ts";
@@ -68,12 +69,14 @@ for (const driver of DRIVERS)
       const { stdout } = await instance.run(["nslookup", name, gateway], { check: true });
       assert.ok(address !== undefined && stdout.includes(address.address), stdout);
     });
-    it("is confined by AppArmor, and so is a program of exec", async () => {
+    it("is confined by AppArmor, and so is a program of exec, with the no_new_privs of the driver", async () => {
       await using _program = await instance.exec(["sleep", "1000"]);
       const labels = apparmorLabels(name);
       assert.ok(labels.length >= 2);
       const kind = driver === "lxc" ? "system" : "application";
       for (const label of labels) assert.match(label, new RegExp(`^lxc-pileus-${kind}-\\w+ \\(enforce\\)$`));
+      const expected = `NoNewPrivs:\t${driver === "oci" ? 1 : 0}`;
+      for (const status of processFiles(name, "status")) assert.match(status, new RegExp(expected));
     });
     it("freezes and thaws", async () => {
       await instance.freeze();

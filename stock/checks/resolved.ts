@@ -8,11 +8,12 @@ const NAME = `${hostname()}.pileus`;
 const NETWORK = { name: "resolved0", dns: { domain: "inside" } };
 
 it("systemd-resolved finds names by the server of the network that this machine is in", () => {
-  assert.match(sh(`resolvectl query ${NAME}`), /-- link: eth0/);
+  // Without this option it answers for its own name by itself.
+  assert.match(sh(`resolvectl query --synthesize=no ${NAME}`), /-- link: eth0/);
 });
 
 for (const driver of DRIVERS)
-  it(`an instance of ${driver} finds names of the outside through systemd-resolved, also when that was restarted`, async () => {
+  it(`an instance of ${driver} finds names by the systemd-resolved of its host, also after a restart of that`, async () => {
     await using host = await open();
     await host.networks.create(NETWORK);
     await image(host.images, driver);

@@ -4,6 +4,12 @@ import { cgroupValues, DRIVERS, FACTOR, NETWORK, open } from "./host.ts";
 
 const timeout = 30_000 * FACTOR;
 
+/** When each instance of the application was started last: a second run has another time. */
+export async function startTimes(): Promise<readonly unknown[]> {
+  await using host = await open();
+  return (await host.list()).map(({ name, startedAt }) => [name, startedAt]);
+}
+
 /** Opens the host anew, and asserts that everything of the application runs: instances, limits, network, DNS. */
 export async function assertAllAlive(): Promise<void> {
   await using host = await open();

@@ -1,42 +1,57 @@
 /** An application that uses Pileus: it has a network and an instance of each driver, makes what is missing, and waits. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { on } from "node:events";
+import { existsSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { config, DRIVERS, image, NETWORK, open, sh, until } from "./host.ts";
+import { Deadline } from "@pileus/core/driver";
+import { config, DRIVERS, FACTOR, image, NETWORK, open, sh } from "./host.ts";
 
 const PROGRAM = fileURLToPath(import.meta.url);
 /** The command that runs it. */
 export const COMMAND = `${process.execPath} ${PROGRAM}`;
-/** The file that it writes when everything runs: its process id. */
-export const UP = "/run/application.up";
+/** The file that it writes: its process id when everything runs, or its exit code if it ends before. */
+const UP = "/run/application.up";
 
 export const nameOf = (driver: string): string => `application-${driver}`;
 
-/** Waits until everything of the application runs. `isThere`: whether its process has not ended. */
-async function untilUp(isThere: () => boolean): Promise<void> {
-  await until("the application is up", () => existsSync(UP) || !isThere());
-  if (!existsSync(UP)) throw new Error("the application has ended");
+/** Starts the application by `start`, and waits until everything of the application runs. Returns its process id. */
+export async function untilUp(start: () => unknown): Promise<number> {
+  rmSync(UP, { force: true });
+  using deadline = new Deadline({ action: "start of the application", timeout: 120_000 * FACTOR });
+  const watcher = watch(dirname(UP));
+  try {
+    const changes = on(watcher, "change", { signal: deadline.signal });
+    start();
+    while (!existsSync(UP)) await changes.next();
+  } finally {
+    watcher.close();
+  }
+  const told = readFileSync(UP, "utf8");
+  if (!/^\d+$/.test(told)) throw new Error(`the application is not up: ${told}`);
+  return Number(told);
 }
 
-/** Has systemd run it, by a shell command, as the unit `application`, until everything runs. */
-export async function runUnit(command: string): Promise<void> {
-  rmSync(UP, { force: true });
-  sh(command);
-  await untilUp(isActive);
-}
+/** Starts it by a shell command that talks to systemd, as {@link untilUp}. */
+export const runUnit = (command: string): Promise<number> => untilUp(() => sh(command));
 
-export const isActive = (): boolean => sh("systemctl is-active application || true") === "active";
-
-/** Runs it by a command of this process, until everything runs. */
-export async function runApplication(argv: readonly string[] = COMMAND.split(" ")): Promise<ChildProcess> {
-  rmSync(UP, { force: true });
+/** Starts it as a child of this process, as {@link untilUp}. Returns the child, and the id of the application. */
+export async function runApplication(argv: readonly string[] = COMMAND.split(" ")) {
   const [file = "", ...rest] = argv;
-  const child = spawn(file, rest, { stdio: "inherit" });
-  await untilUp(() => child.exitCode === null);
-  return child;
+  const started: ChildProcess[] = [];
+  const pid = await untilUp(() => started.push(spawn(file, rest, { stdio: "inherit" })));
+  return { child: started[0] as ChildProcess, pid };
+}
+
+/** Writes the file that {@link untilUp} waits for. */
+export function tell(word: string): void {
+  writeFileSync(`${UP}.draft`, word);
+  renameSync(`${UP}.draft`, UP);
 }
 
 if (process.argv[1] === PROGRAM) {
+  let up = false;
+  process.on("exit", (code) => up || tell(`exit ${code}`));
   const host = await open();
   await host.networks.create(NETWORK);
   for (const driver of DRIVERS) {
@@ -48,6 +63,7 @@ if (process.argv[1] === PROGRAM) {
     await instance.ready({ timeout: Number.POSITIVE_INFINITY });
     if (!known) await instance.files.writeText("/root/kept", driver);
   }
-  writeFileSync(UP, String(process.pid));
+  up = true;
+  tell(String(process.pid));
   setInterval(() => undefined, 2 ** 30);
 }

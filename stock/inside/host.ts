@@ -3,11 +3,11 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Image, type Images, openHost } from "@pileus/core";
 import { makeBusyboxRootfs } from "@pileus/core/testing";
 import { lxc } from "@pileus/lxc";
 import { oci } from "@pileus/oci";
+import { qemu } from "@pileus/qemu";
 
 /** The folder of the application. */
 const APPLICATION = new URL("../../", import.meta.url).pathname;
@@ -20,7 +20,14 @@ export const FACTOR = Number(process.env["PILEUS_FACTOR"] ?? 1);
 
 export const open = () => openHost({ root: ROOT, drivers: [lxc(), oci()] });
 
-/** A small image for the driver. Imported once. */
+/** A host of virtual machines with the kernel that is installed here. */
+export function openMachines(root = ROOT) {
+  const [release = ""] = readdirSync("/lib/modules");
+  const kernel = { kernel: `/boot/vmlinuz-${release}`, modules: `/lib/modules/${release}` };
+  return openHost({ root, drivers: [qemu({ kernel })] });
+}
+
+/** A small image for the driver; that of `lxc` is for machines, too. Imported once. */
 export async function image(images: Images, driver: "lxc" | "oci"): Promise<Image> {
   if (driver === "oci") return await images.import(`oci:${APPLICATION}oci/layout:bb`, { aliases: ["oci"] });
   const known = (await images.list()).find(({ aliases }) => aliases.includes("lxc"));
@@ -52,12 +59,6 @@ export function config(driver: "lxc" | "oci", name: string) {
   };
 }
 
-/** Waits for a condition for which there is no event. */
-export async function until(what: string, isSo: () => boolean): Promise<void> {
-  for (const end = performance.now() + 60_000 * FACTOR; !isSo(); await sleep(200))
-    if (performance.now() > end) throw new Error(`timed out while waiting until ${what}`);
-}
-
 /** Runs a shell command of this host; its output, or an error with it. */
 export function sh(command: string): string {
   const { status, stdout, stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
@@ -66,9 +67,12 @@ export function sh(command: string): string {
 }
 
 /** The AppArmor labels of all processes of a container, as the host sees them. */
-export function apparmorLabels(name: string): string[] {
+export const apparmorLabels = (name: string): string[] => processFiles(name, "attr/current");
+
+/** A file of each process of a container, in the host's /proc. */
+export function processFiles(name: string, file: string): string[] {
   const pids = sh(`cat $(find /sys/fs/cgroup/pileus-*-${name} -name cgroup.procs)`).split("\n");
-  return pids.map((pid) => readFileSync(`/proc/${pid}/attr/current`, "utf8").trim());
+  return pids.map((pid) => readFileSync(`/proc/${pid}/${file}`, "utf8").trim());
 }
 
 /** Our AppArmor profiles in the kernel. */
