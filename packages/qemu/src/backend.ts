@@ -16,7 +16,7 @@ import type {
 import { allOrNothing, connectUnix, readLogFile } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { AgentLink } from "./agent-link.ts";
-import type { BootAssetSupply, KernelSource } from "./boot-assets.ts";
+import { type BootAssetSupply, hasInitramfs, type KernelSource } from "./boot-assets.ts";
 import { assertInit } from "./disk/assert-init.ts";
 import { baseDiskPath, ensureBaseDisk } from "./disk/base-disk.ts";
 import { assertSelfContained } from "./disk/disk-image.ts";
@@ -129,7 +129,7 @@ export class QemuBackend implements Backend<QemuCapability> {
   }
 
   #agentOf(instance: InstanceContext, identity: ProcessIdentity): AgentLink | undefined {
-    if (instance.tree.kind === "disk") return undefined;
+    if (instance.tree.kind === "disk" || hasInitramfs(sectionOf(instance.config).kernel)) return undefined;
     const connect = () => connectUnix(runFiles(instance).agent);
     // Without a limit, because a guest may take long to boot: each caller that waits for the agent has its own
     // deadline.

@@ -2,15 +2,16 @@ import { access } from "node:fs/promises";
 import type { Abortable } from "@pileus/core";
 import type { Spawn } from "@pileus/core/driver";
 import { ensureInitramfs } from "./initramfs/initramfs.ts";
-import type { GuestKernel } from "./kernel/kernel.ts";
+import type { HostKernel } from "./kernel/kernel.ts";
 import { ensureRootBoot, type RootBoot } from "./kernel/root-boot.ts";
-import type { KernelSupply } from "./kernel/supply.ts";
+import { assertFiles, type KernelSupply } from "./kernel/supply.ts";
 
 /** The files that a guest is booted from. */
 export interface BootAssets {
   readonly kernel: string;
   readonly initramfs: string;
-  readonly runtimeDrive: string;
+  /** Absent for a guest that boots an initramfs of the caller's, which starts no agent. */
+  readonly runtimeDrive?: string | undefined;
 }
 
 export interface BootAssetsParts {
@@ -23,7 +24,7 @@ export interface BootAssetsParts {
 }
 
 /** Where a kernel comes from: the driver's, one of the host, or that of the machine itself. */
-export type KernelSource = "managed" | GuestKernel | RootBoot;
+export type KernelSource = "managed" | HostKernel | RootBoot;
 
 /**
  * Kernel, initramfs and runtime drive. Those that machines share are found or made at the first start with each kernel,
@@ -40,6 +41,10 @@ export class BootAssetSupply {
   }
 
   async get(source: KernelSource, options: Abortable): Promise<BootAssets> {
+    if (hasInitramfs(source)) {
+      await assertFiles([source.kernel, source.initramfs]);
+      return { kernel: source.kernel, initramfs: source.initramfs };
+    }
     const files = await this.#filesFor(source, options);
     return { ...files, runtimeDrive: await this.#runtimeDrive(options) };
   }
@@ -62,6 +67,11 @@ export class BootAssetSupply {
       this.#drive = await this.#parts.runtimeDrive(options);
     return this.#drive;
   }
+}
+
+/** Whether a kernel has an initramfs of the caller's. */
+export function hasInitramfs(kernel: string | object): kernel is HostKernel & { readonly initramfs: string } {
+  return typeof kernel === "object" && "initramfs" in kernel && kernel.initramfs !== undefined;
 }
 
 type BootFiles = Pick<BootAssets, "kernel" | "initramfs">;

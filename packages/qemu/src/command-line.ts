@@ -8,6 +8,8 @@ export interface CommandLineParts {
   readonly accelerator: Accelerator;
   /** The rate of this host's time stamp counter, in kHz, which TCG hands to its guests. */
   readonly tscKhz?: number | undefined;
+  /** Whether an initramfs of the caller's looks for the root: ours finds it by its serial. */
+  readonly ownInitramfs?: boolean | undefined;
 }
 
 /**
@@ -15,7 +17,7 @@ export interface CommandLineParts {
  * `initramfs/init-script.ts`). The schemas of names and addresses allow no blank and no comma.
  */
 export function renderCommandLine(parts: CommandLineParts): string {
-  const { hostname, nics, type, accelerator, tscKhz } = parts;
+  const { hostname, nics, type, accelerator, tscKhz, ownInitramfs = false } = parts;
   // An emulated processor does not speculate, so it needs no mitigations. Tests of its timers and ciphers are not worth
   // their time.
   const emulated = ["mitigations=off", "nokaslr", "no_timer_check", "cryptomgr.notests", "rcupdate.rcu_expedited=1"];
@@ -33,6 +35,7 @@ export function renderCommandLine(parts: CommandLineParts): string {
     // Under TCG on a busy host, a microvm fails to calibrate its counter against the PIT, and hangs. A PC has more
     // clocks to calibrate it against.
     ...(accelerator === "tcg" && type === "microvm" && tscKhz !== undefined ? [`tsc_early_khz=${tscKhz}`] : []),
+    ...(ownInitramfs ? ["root=LABEL=root"] : []),
     `pileus.hostname=${hostname}`,
     ...nics.map(({ device, mac, ipv4, dns }) => `pileus.nic=${[device, mac, ipv4.address, dns.domain].join(",")}`),
   ].join(" ");

@@ -7,7 +7,7 @@
  */
 export type { Accelerator, MachineType } from "./argv/machine-spec.ts";
 export { type DebianKernelOptions, ensureDebianKernel } from "./kernel/debian.ts";
-export type { GuestKernel } from "./kernel/kernel.ts";
+export type { GuestKernel, HostKernel } from "./kernel/kernel.ts";
 export { type QemuDriver, type QemuOptions, qemu } from "./qemu.ts";
 export type { QemuCapability } from "./running.ts";
 export { type QemuSection, type QemuSectionInput, QemuSectionSchema } from "./section.ts";

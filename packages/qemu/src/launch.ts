@@ -83,8 +83,13 @@ function handOver(handed: HandedOver, instance: InstanceContext, assets: Machine
     boot: boot && {
       kernel: handed.openToReopen(boot.kernel),
       initramfs: handed.openToReopen(boot.initramfs),
-      runtimeDrive: handed.open(boot.runtimeDrive, "r"),
-      agent: listen(files.agent),
+      agent:
+        boot.runtimeDrive === undefined
+          ? undefined
+          : {
+              runtimeDrive: handed.open(boot.runtimeDrive, "r"),
+              socket: listen(files.agent),
+            },
     },
   };
 }

@@ -4,7 +4,7 @@ import type { InstanceConfig } from "@pileus/core";
 import type { InstanceContext } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import type { DiskSpec, MachineSpec } from "./argv/machine-spec.ts";
-import type { BootAssets } from "./boot-assets.ts";
+import { type BootAssets, hasInitramfs } from "./boot-assets.ts";
 import { renderCommandLine } from "./command-line.ts";
 import { ROOT_DISK_SERIAL } from "./initramfs/init-script.ts";
 import { type QemuSection, QemuSectionSchema } from "./section.ts";
@@ -46,7 +46,12 @@ export interface MachineDescriptors {
   readonly taps: readonly number[];
   /** For a guest that we boot; absent for a guest that boots from its own disk. */
   readonly boot?:
-    | { readonly kernel: number; readonly initramfs: number; readonly runtimeDrive: number; readonly agent: number }
+    | {
+        readonly kernel: number;
+        readonly initramfs: number;
+        /** Absent for a guest whose initramfs starts no agent. */
+        readonly agent?: { readonly runtimeDrive: number; readonly socket: number } | undefined;
+      }
     | undefined;
 }
 
@@ -61,8 +66,12 @@ export function describeMachine(
   const section = sectionOf(config);
   const { accelerator, cpuModel } = choice;
   const { boot, disk, backing, taps } = descriptors;
+  const agent = boot?.agent;
   const root = { id: "root", descriptor: disk, format: "qcow2", serial: ROOT_DISK_SERIAL, readOnly: false } as const;
-  const commandLine = renderCommandLine({ hostname: config.name, nics, type: section.machine, accelerator, tscKhz });
+  const commandLine = renderCommandLine({
+    ...{ hostname: config.name, nics, type: section.machine, accelerator, tscKhz },
+    ownInitramfs: hasInitramfs(section.kernel),
+  });
   return {
     name: config.name,
     uuid: instance.uuid,
@@ -72,12 +81,12 @@ export function describeMachine(
     cpus: config.limits.cpu ?? 1,
     memory: memoryOf(config),
     kernel: boot && { image: boot.kernel, initramfs: boot.initramfs, commandLine },
-    disks: [{ ...root, backing }, ...(boot === undefined ? [] : [runtimeDisk(boot.runtimeDrive)])],
+    disks: [{ ...root, backing }, ...(agent === undefined ? [] : [runtimeDisk(agent.runtimeDrive)])],
     nics: nics.map((nic, index) => ({ id: `net${index}`, descriptor: taps[index] as number, mac: nic.mac })),
     sockets: {
       monitors: descriptors.monitors,
       console: descriptors.console,
-      agent: boot && { descriptor: boot.agent, port: AGENT_PORT },
+      agent: agent && { descriptor: agent.socket, port: AGENT_PORT },
     },
     consoleLog: descriptors.consoleLog,
   };

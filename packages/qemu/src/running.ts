@@ -297,7 +297,7 @@ export class QemuRunning implements Running<QemuCapability> {
 
 const NEED_AGENT: readonly Capability[] = ["exec", "files", "network", "reboot"];
 
-const NO_AGENT = "this guest boots from its own disk, without our agent";
+const NO_AGENT = "this guest boots without our agent: from a disk image, or with an initramfs of its own";
 
 // A guest that shuts down or reboots may end its agent before the agent has answered.
 async function ask(request: () => Promise<void>): Promise<void> {

@@ -2,7 +2,7 @@ import { isAbsolute } from "node:path";
 import { type BytesInput, BytesSchema } from "@pileus/core";
 import { type Frozen, type Holds, HostPathSchema, type Same } from "@pileus/core/driver";
 import { z } from "zod";
-import type { GuestKernel } from "./kernel/kernel.ts";
+import type { HostKernel } from "./kernel/kernel.ts";
 
 const MIB = 2 ** 20;
 
@@ -30,13 +30,15 @@ export interface QemuSectionInput {
    *   driver downloads.
    * - `"image"`: the newest kernel in the machine's own `/boot` that has its modules in `/lib/modules`. After an upgrade
    *   inside, a stop and a start boot the new one; a reboot of the guest does not.
-   * - An object: a kernel of the host. Its `modules` are only needed if virtio, ext4 and squashfs are not built in.
+   * - An object: a kernel of the host. Its `modules` are only needed if virtio, ext4 and squashfs are not built in. An
+   *   `initramfs` of your own boots in place of ours: it finds its root by `root=LABEL=root`, and the guest has no agent,
+   *   so `can("exec")` is false and it configures its nics itself.
    *
    * A disk image boots its own kernel: leave this out.
    *
    * @example { kernel: "/boot/vmlinuz-6.12.9", modules: "/lib/modules/6.12.9" }
    */
-  readonly kernel?: "managed" | "image" | GuestKernel | undefined;
+  readonly kernel?: "managed" | "image" | HostKernel | undefined;
   /**
    * The account of the host that QEMU runs as, by name. Default: an id that no other machine has. `"root"` gives a guest
    * that breaks out of QEMU all rights on the host. Where this process is not root, QEMU runs as its user.
@@ -48,7 +50,7 @@ export interface QemuSectionInput {
 export interface QemuSection extends QemuSectionInput {
   readonly machine: "q35" | "microvm";
   readonly rootSize: number;
-  readonly kernel: "managed" | "image" | GuestKernel;
+  readonly kernel: "managed" | "image" | HostKernel;
 }
 
 declare module "@pileus/core" {
@@ -66,7 +68,16 @@ const schema = z.strictObject({
   rootSize: BytesSchema.refine((bytes) => bytes >= 16 * MIB, "a root disk has at least 16MiB").default(4096 * MIB),
   kernel: z
     .union([
-      z.strictObject({ kernel: AbsolutePathSchema, modules: AbsolutePathSchema.optional() }),
+      z
+        .strictObject({
+          kernel: AbsolutePathSchema,
+          modules: AbsolutePathSchema.optional(),
+          initramfs: AbsolutePathSchema.optional(),
+        })
+        .refine(({ modules, initramfs }) => !modules || !initramfs, {
+          message: "goes into our initramfs: leave it out beside an initramfs of your own",
+          path: ["modules"],
+        }),
       z.enum(["managed", "image"], 'must be "managed", "image", or { kernel, modules } with paths of the host'),
     ])
     .default("managed"),

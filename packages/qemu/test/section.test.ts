@@ -13,6 +13,10 @@ it.each([
     { kernel: "/k", modules: "/m" },
     { kernel: "/k", modules: "/m" },
   ],
+  [
+    { kernel: "/k", initramfs: "/i" },
+    { kernel: "/k", initramfs: "/i" },
+  ],
 ])("takes %j for the kernel of a machine", (given, expected) => {
   expect(kernelOf(given)).toEqual(expected);
 });
@@ -23,6 +27,8 @@ it.each([
   [{ kernel: "vmlinuz" }, /kernel\.kernel: must be an absolute path/],
   [{ kernel: "/k", modules: "m" }, /kernel\.modules: must be an absolute path/],
   [{ modules: "/m" }, /kernel\.kernel: must be a path/],
+  [{ kernel: "/k", initramfs: "i" }, /kernel\.initramfs: must be an absolute path/],
+  [{ kernel: "/k", initramfs: "/i", modules: "/m" }, /kernel\.modules: goes into our initramfs/],
   [{ kernel: "/k", initrd: "/i" }, /kernel\.initrd: unknown key/],
 ])("refuses %j with its reason", (given, message) => {
   expect(() => kernelOf(given)).toThrow(message);

@@ -9,6 +9,12 @@ export interface GuestKernel {
   readonly modules?: string | undefined;
 }
 
+/** A kernel of the host for one machine. */
+export interface HostKernel extends GuestKernel {
+  /** The path of an initramfs that boots the machine in place of ours, which alone needs `modules`. */
+  readonly initramfs?: string | undefined;
+}
+
 // What `ensureDebianKernel()` writes. A folder has this name only when it is complete.
 const FOLDER = /^kernel-(.+)$/;
 

@@ -26,9 +26,10 @@ export class KernelSupply {
    */
   async get(folder: string, options: ProgressOptions = {}, given = this.#options.given): Promise<GuestKernel> {
     const { spawn } = this.#options;
-    const lacking = given === undefined ? undefined : await lackingFile(given);
-    if (lacking !== undefined) throw new HostError("boot a virtual machine", [lacking]);
-    if (given !== undefined) return given;
+    if (given !== undefined) {
+      await assertFiles([given.kernel, given.modules]);
+      return given;
+    }
     return ensureDebianKernel({ ...options, folder, spawn });
   }
 
@@ -39,7 +40,7 @@ export class KernelSupply {
     { readonly fact: string; readonly missing?: undefined } | { readonly fact?: undefined; readonly missing: Missing }
   > {
     const { given } = this.#options;
-    const lacking = given === undefined ? undefined : await lackingFile(given);
+    const lacking = given === undefined ? undefined : await lackingFile([given.kernel, given.modules]);
     if (lacking !== undefined) return { missing: lacking };
     const known = given ?? (folder === undefined ? undefined : await findCachedKernel(folder));
     if (known !== undefined) return { fact: known.kernel };
@@ -50,8 +51,14 @@ export class KernelSupply {
   }
 }
 
-async function lackingFile(kernel: GuestKernel): Promise<Missing | undefined> {
-  for (const path of [kernel.kernel, kernel.modules]) {
+/** @throws {HostError} if a file of a kernel is missing. */
+export async function assertFiles(paths: readonly (string | undefined)[]): Promise<void> {
+  const lacking = await lackingFile(paths);
+  if (lacking !== undefined) throw new HostError("boot a virtual machine", [lacking]);
+}
+
+async function lackingFile(paths: readonly (string | undefined)[]): Promise<Missing | undefined> {
+  for (const path of paths) {
     if (path === undefined) continue;
     try {
       await access(path);
