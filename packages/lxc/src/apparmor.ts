@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
 import { type Abortable, HostError, type Missing } from "@pileus/core";
-import { findTool, spawn } from "@pileus/core/driver";
+import { findTool, readIfThereSync, spawn } from "@pileus/core/driver";
 import { profileFor } from "./apparmor-profile.ts";
 import type { ConfigEntry } from "./config/render.ts";
 import { SYSTEM_CONFINEMENT } from "./confinement.ts";
@@ -30,8 +29,8 @@ const SUBSTITUTES = { unprivileged: "lxc-container-default-with-nesting", privil
 
 /** Reads how AppArmor can confine containers. */
 export function readApparmor(): Apparmor {
-  if (readIfThere(ENABLED)?.trim() !== "Y") return { kind: "absent" };
-  const policy = readIfThere(PROFILES);
+  if (readIfThereSync(ENABLED)?.trim() !== "Y") return { kind: "absent" };
+  const policy = readIfThereSync(PROFILES);
   // The parser works on the same file system.
   return {
     kind: "on",
@@ -100,13 +99,4 @@ function missingProfile(profile: string): Missing {
 export function describeApparmor(apparmor: Apparmor): string {
   if (apparmor.kind === "absent") return "off";
   return apparmor.parser === undefined ? `${SUBSTITUTES.unprivileged} for all` : "a profile for each kind of container";
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
 }

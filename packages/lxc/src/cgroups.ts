@@ -1,5 +1,4 @@
-import { readFileSync } from "node:fs";
-import { type CgroupLayout, removeOwnCgroup } from "@pileus/core/driver";
+import { type CgroupLayout, readIfThereSync, removeOwnCgroup } from "@pileus/core/driver";
 import type { ContainerSpec } from "./container-spec.ts";
 import { cgroupNames } from "./paths.ts";
 
@@ -13,7 +12,7 @@ export function containerCgroup(
   init: number,
   controller: string,
 ): string | undefined {
-  const folder = layout.folderOf(readCgroups(init), controller);
+  const folder = layout.folderOf(readIfThereSync(`/proc/${init}/cgroup`) ?? "", controller);
   // Its init is in a cgroup below. A systemd moves itself further down.
   const { container } = cgroupNames(spec);
   const at = folder?.split("/").lastIndexOf(container) ?? -1;
@@ -23,16 +22,6 @@ export function containerCgroup(
         ?.split("/")
         .slice(0, at + 1)
         .join("/");
-}
-
-function readCgroups(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cgroup`, "utf8");
-  } catch (error) {
-    // The process has ended since the last look.
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
-    throw error;
-  }
 }
 
 /**

@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-import { type ProcessIdentity, signalProcess } from "@pileus/core/driver";
+import { type ProcessIdentity, readIfThereSync, signalProcess } from "@pileus/core/driver";
 
 /**
  * How long to wait before asking a PID 1 again that is not ready for the signal, in milliseconds. Grows from the first
@@ -34,21 +33,11 @@ export async function askToHalt(
 
 /** Blocked (and so kept for signalfd(2), as systemd has it) or caught. proc_pid_status(5). */
 function isReadyFor(pid: number, number: number): boolean {
-  const status = readStatus(pid);
+  const status = readIfThereSync(`/proc/${pid}/status`) ?? "";
   const bit = 1n << BigInt(number - 1);
   const has = (mask: string, of = bit) =>
     (BigInt(`0x${new RegExp(`^${mask}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0"}`) & of) !== 0n;
   // All signals blocked at once, SIGSEGV too: about to fork, and not ready yet.
   const forking = has("SigBlk", 1n << 10n);
   return has("SigCgt") || (has("SigBlk") && !forking);
-}
-
-function readStatus(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/status`, "latin1");
-  } catch (error) {
-    // PID 1 has ended.
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
-    throw error;
-  }
 }

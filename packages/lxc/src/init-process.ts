@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
 import { ConnectionError } from "@pileus/core";
-import { type ProcessIdentity, parseProcessStat } from "@pileus/core/driver";
+import { type ProcessIdentity, parseProcessStat, readIfThereSync } from "@pileus/core/driver";
 import { readMonitorLog } from "./read-monitor-log.ts";
 
 /**
@@ -46,7 +45,7 @@ export class InitProcess {
 
   /** Only for a live child of the monitor, because part of the log comes from the container. */
   #startTime(pid: number): number | undefined {
-    const stat = readStat(pid);
+    const stat = readIfThereSync(`/proc/${pid}/stat`);
     const found = stat === undefined ? undefined : parseProcessStat(stat);
     if (stat === undefined || found === undefined || "ZX".includes(found.state)) return undefined;
     return parentOf(stat) === this.#monitor.pid ? found.startTime : undefined;
@@ -59,13 +58,4 @@ export class InitProcess {
  */
 export function parentOf(stat: string): number {
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-}
-
-function readStat(pid: number): string | undefined {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, "latin1");
-  } catch (error) {
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { type Abortable, CommandError, HostError } from "@pileus/core";
 import {
   cgroupFailure,
@@ -10,6 +10,7 @@ import {
   inOwnCgroup,
   missingTool,
   type ProcessIdentity,
+  readIfThere,
   signalProcess,
   TOOL_ENV,
   waitForEnd,
@@ -121,14 +122,5 @@ async function readTail(path: string): Promise<string> {
     return buffer.toString("utf8", 0, bytesRead);
   } finally {
     await file?.close();
-  }
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "latin1");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
   }
 }

@@ -121,6 +121,7 @@ export {
   signalProcess,
   waitForEnd,
 } from "../system/process-identity.ts";
+export { readIfThere, readIfThereSync } from "../system/read-if-there.ts";
 export { replaceFile } from "../system/replace-file.ts";
 export { type Spawn, type SpawnOptions, spawn } from "../system/spawn.ts";
 export { connectAbstractSocket } from "../system/syscall.ts";

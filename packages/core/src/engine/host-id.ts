@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { ConfigError } from "../contract/errors.ts";
+import { readIfThere } from "../system/read-if-there.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
 import { acquireLock } from "./lock.ts";
@@ -22,13 +22,8 @@ export async function hostId(path: string, lockPath: string, signal: AbortSignal
 }
 
 async function readIdentity(path: string): Promise<string | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
   try {
     return IdentitySchema.parse(parseJson(text)).id;
   } catch (error) {

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDiskFull } from "../system/disk-full.ts";
+import { namesIn } from "../system/folder-entries.ts";
 import { acquireLock, isHeld, type Lock, tryLock, untilFree } from "./lock.ts";
 import type { ManagedInstance } from "./managed-instance.ts";
 
@@ -74,12 +75,7 @@ export async function untilNoStopIsUnderWay(instance: ManagedInstance, signal: A
 
 async function marksOf(instance: ManagedInstance): Promise<readonly string[]> {
   const folder = folderOf(instance);
-  try {
-    return (await readdir(folder)).map((name) => join(folder, name));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
+  return (await namesIn(folder)).map((name) => join(folder, name));
 }
 
 function folderOf({ engine, name }: ManagedInstance): string {

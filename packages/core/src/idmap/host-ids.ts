@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { HostError } from "../contract/errors.ts";
+import { readIfThereSync } from "../system/read-if-there.ts";
 import { parseAccountIds } from "./accounts.ts";
 import { parseOwnIds } from "./foreign.ts";
 import { type IdRange, intersect, renderRange, type TakenRange } from "./ranges.ts";
@@ -43,7 +44,7 @@ const SYSTEM: TakenRange = { base: 0, count: 65_536, owner: "the host's own acco
 
 /** Reads the files again each time: it takes a fraction of a millisecond, and users are added. @throws {HostError} */
 export function readHostIds({ etc, proc }: IdSources): HostIds {
-  const file = (name: string) => ({ name, text: readIfThere(join(etc, name)) });
+  const file = (name: string) => ({ name, text: readIfThereSync(join(etc, name)) ?? "" });
   const subordinate = ["subuid", "subgid"].map(file).map(({ name, text }) => ({
     path: join(etc, name),
     lines: parseSubordinateIds(join(etc, name), text),
@@ -80,13 +81,4 @@ function notTheSame(etc: string): HostError {
   const reason = `root has lines in ${etc}/subuid or ${etc}/subgid, but they have no ids in common`;
   const fix = "give root the same ids in both, as in root:1000000:1000000000, or remove both lines";
   return new HostError("choose ids for an instance", [{ need: "ids", reason, fix }]);
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
-    throw error;
-  }
 }

@@ -30,7 +30,7 @@ export function writeDefinition(path: string, config: NetworkConfig): Promise<vo
  * The content of a file of ours, or `undefined` if there is none. @throws {ProtocolError} if its name belongs to
  * something else: a folder, a link, a pipe, or a file larger than any that we write.
  */
-export function readIfThere(path: string): string | undefined {
+export function readOwnFile(path: string): string | undefined {
   try {
     return readSmallFile(path);
   } catch (error) {
@@ -42,7 +42,7 @@ export function readIfThere(path: string): string | undefined {
 
 /** Reads JSON that an earlier process of ours wrote. @throws {ProtocolError} naming the file. */
 export function readStored<S extends z.ZodType>(path: string, schema: S): z.output<S> | undefined {
-  const text = readIfThere(path);
+  const text = readOwnFile(path);
   if (text === undefined) return undefined;
   try {
     return schema.parse(parseJson(text));

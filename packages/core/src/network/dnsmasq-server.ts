@@ -9,7 +9,7 @@ import { cgroupFailure, inOwnCgroup, removeOwnCgroup } from "../system/own-cgrou
 import { type ProcessIdentity, processArguments, signalProcess, waitForEnd } from "../system/process-identity.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
-import { readIfThere } from "./definition.ts";
+import { readOwnFile } from "./definition.ts";
 import { hostResolves } from "./host-resolves.ts";
 import { type Lease, parseLeases, sendDhcpReleases, withoutLeases } from "./lease.ts";
 import { renderDnsmasq } from "./render-dnsmasq.ts";
@@ -61,7 +61,7 @@ export class DnsmasqServer {
    * folder does not depend on the root's path, so a root that was moved finds its server again.
    */
   async find(): Promise<ProcessIdentity | undefined> {
-    const pid = Number(readIfThere(this.#file("pid")));
+    const pid = Number(readOwnFile(this.#file("pid")));
     const likely = Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
     const options = { likely, capability: NET_ADMIN };
     return (await findProcesses((argv) => argv.includes(this.#mark), options))[0];
@@ -73,7 +73,7 @@ export class DnsmasqServer {
     const argv = (identity && (await processArguments(identity.pid))) ?? [];
     const given = argv.slice(-this.#arguments.length);
     if (!this.#arguments.every((argument, index) => argument === given[index])) return false;
-    return readIfThere(this.#file("conf")) === this.#render(config);
+    return readOwnFile(this.#file("conf")) === this.#render(config);
   }
 
   /**
@@ -139,7 +139,7 @@ export class DnsmasqServer {
     if (running && (await this.#release(config, leases, ended))) return;
     // It does not react, or is flooded with packets. Restart it without the leases that it is to forget.
     await this.#end();
-    const text = readIfThere(this.#file("leases")) ?? "";
+    const text = readOwnFile(this.#file("leases")) ?? "";
     // In place, because that works on a full disk. If it is cut short, leases are lost that the server gives again as
     // reserved.
     await writeFile(this.#file("leases"), withoutLeases(text, ended));
@@ -166,7 +166,7 @@ export class DnsmasqServer {
   }
 
   async #leases(): Promise<readonly Lease[]> {
-    return parseLeases(readIfThere(this.#file("leases")) ?? "");
+    return parseLeases(readOwnFile(this.#file("leases")) ?? "");
   }
 
   #render(config: NetworkConfig): string {

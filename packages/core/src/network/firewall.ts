@@ -1,7 +1,7 @@
 import type { Abortable } from "../contract/abortable.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
-import { readIfThere } from "./definition.ts";
+import { readOwnFile } from "./definition.ts";
 import { tableName } from "./names.ts";
 import { type FilterFacts, renderFilterRemoval, renderFilterTable } from "./render-filter.ts";
 import {
@@ -26,7 +26,7 @@ export async function isFirewallApplied(
 ): Promise<boolean> {
   const [wanted, found] = [renderRules(facts), await listTables(facts, spawn, options)].map(squeeze);
   if (found === "") return false;
-  return wanted === found || readIfThere(listed) === `${wanted}\n${found}`;
+  return wanted === found || readOwnFile(listed) === `${wanted}\n${found}`;
 }
 
 /**

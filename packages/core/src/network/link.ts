@@ -1,7 +1,8 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import type { Abortable } from "../contract/abortable.ts";
 import { CommandError } from "../contract/errors.ts";
 import { InterfaceNameSchema } from "../model/name.ts";
+import { namesIn } from "../system/folder-entries.ts";
 import { spawn as run, type Spawn } from "../system/spawn.ts";
 
 /** Options of functions that change the host's interfaces. */
@@ -18,12 +19,7 @@ export async function interfaceNames(): Promise<ReadonlySet<string>> {
 
 /** The names of the interfaces on a bridge, without a process; none if there is no such bridge. */
 export async function bridgePorts(bridge: string): Promise<readonly string[]> {
-  try {
-    return (await readdir(`/sys/class/net/${InterfaceNameSchema.parse(bridge)}/brif`)).sort();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
+  return namesIn(`/sys/class/net/${InterfaceNameSchema.parse(bridge)}/brif`);
 }
 
 /**

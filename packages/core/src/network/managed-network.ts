@@ -1,16 +1,18 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Abortable } from "../contract/abortable.ts";
 import type { NicOwner } from "../engine/ports.ts";
 import type { Nic } from "../model/device/nic.ts";
 import type { NetworkConfig } from "../model/network.ts";
+import { namesIn } from "../system/folder-entries.ts";
+import { readIfThereSync } from "../system/read-if-there.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
 import type { NicAttachment } from "./attachment.ts";
 import { type BridgeState, bridgeState, raiseBridge, readRoutes } from "./bridge.ts";
 import { assertUsableSubnet, takenByRoutes } from "./choose-subnet.ts";
-import { readDefinition, readIfThere, readStored, unlessDamaged, writeDefinition } from "./definition.ts";
+import { readDefinition, readStored, unlessDamaged, writeDefinition } from "./definition.ts";
 import { DnsmasqServer } from "./dnsmasq-server.ts";
 import { applyFirewall, type FirewallFacts, isFirewallApplied, removeFirewall } from "./firewall.ts";
 import { enableForwarding, isForwarding } from "./forwarding.ts";
@@ -75,7 +77,7 @@ export class ManagedNetwork {
   async #looksUp(config: NetworkConfig): Promise<boolean> {
     // proc_net(5), `route`: lists a network only while its interface is up; addresses are hexadecimal in the host's
     // byte order.
-    const routes = readIfThere("/proc/self/net/route") ?? "";
+    const routes = readIfThereSync("/proc/self/net/route") ?? "";
     const { first } = parseSubnet(config.ipv4.address);
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32LE(first);
@@ -269,27 +271,4 @@ export function attachmentsOf(config: NetworkConfig, reservation: Reservation): 
     ipv4: { address: nic.address, prefix, gateway },
     dns: { servers: [gateway], domain: config.dns.domain },
   }));
-}
-
-/** The folders in a folder, sorted; none if the folder does not exist. */
-export async function foldersIn(folder: string): Promise<readonly string[]> {
-  const entries = await entriesOf(() => readdir(folder, { withFileTypes: true }));
-  return entries
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    .sort();
-}
-
-/** The names in a folder, sorted; none if the folder does not exist. */
-export async function namesIn(folder: string): Promise<readonly string[]> {
-  return (await entriesOf(() => readdir(folder))).sort();
-}
-
-async function entriesOf<T>(read: () => Promise<T[]>): Promise<T[]> {
-  try {
-    return await read();
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
-    throw error;
-  }
 }

@@ -19,12 +19,13 @@ import {
   type WantedNetwork,
 } from "../model/network.ts";
 import { parse } from "../model/parse.ts";
+import { foldersIn } from "../system/folder-entries.ts";
 import { type Spawn, spawn } from "../system/spawn.ts";
 import type { NicAttachment } from "./attachment.ts";
 import { readRoutes } from "./bridge.ts";
 import { assertUsableSubnet, chooseSubnet, type TakenSubnet, takenByRoutes } from "./choose-subnet.ts";
 import { unlessDamaged } from "./definition.ts";
-import { attachmentsOf, foldersIn, ManagedNetwork } from "./managed-network.ts";
+import { attachmentsOf, ManagedNetwork } from "./managed-network.ts";
 import { requireNetworkTools } from "./probe.ts";
 import { parseSubnet } from "./subnet.ts";
 import { networkLock } from "./sweep.ts";

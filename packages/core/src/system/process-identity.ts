@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Abortable, Timed } from "../contract/abortable.ts";
 import { TimeoutError } from "../contract/errors.ts";
 import { abortable } from "../driver/deadline.ts";
+import { readIfThere } from "./read-if-there.ts";
 import { pidfdOpen, pidfdSendSignal, pollReadable, type SystemError } from "./syscall.ts";
 
 /**
@@ -22,7 +23,7 @@ export type ProcessIdentity = z.output<typeof ProcessIdentitySchema>;
 
 /** The identity of the process that has this pid now; `undefined` when there is none, or only a zombie. */
 export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {
-  const stat = await readProcess(`/proc/${pid}/stat`);
+  const stat = await readIfThere(`/proc/${pid}/stat`);
   const found = stat === undefined ? undefined : parseProcessStat(stat);
   if (found === undefined || found.state === "Z" || found.state === "X") return undefined;
   const boot = (await readFile("/proc/sys/kernel/random/boot_id", "latin1")).trim();
@@ -95,7 +96,7 @@ export async function waitForEnd(identity: ProcessIdentity, options: Abortable &
 
 /** The arguments of a process; `undefined` when it does not exist. Those of kernel threads and zombies are empty. */
 export async function processArguments(pid: number): Promise<readonly string[] | undefined> {
-  return (await readProcess(`/proc/${pid}/cmdline`))?.split("\0").slice(0, -1);
+  return (await readIfThere(`/proc/${pid}/cmdline`))?.split("\0").slice(0, -1);
 }
 
 /** A part of /proc/PID/stat: proc_pid_stat(5). */
@@ -141,16 +142,6 @@ function sendSignal(pidfd: number, signal: NodeJS.Signals | number): boolean {
     return true;
   } catch (error) {
     if ((error as SystemError).code === "ESRCH") return false;
-    throw error;
-  }
-}
-
-async function readProcess(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    // ESRCH: it ended between open and read.
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;
   }
 }

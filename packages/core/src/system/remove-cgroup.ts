@@ -1,6 +1,8 @@
-import { readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { foldersIn } from "./folder-entries.ts";
+import { readIfThere } from "./read-if-there.ts";
 
 /**
  * How long a removed cgroup may still count a process that has ended but was not reaped by its parent, in milliseconds.
@@ -13,9 +15,7 @@ export async function removeCgroup(folder: string): Promise<void> {
 }
 
 async function removeBy(folder: string, deadline: number): Promise<void> {
-  const children = await listFolders(folder);
-  if (children === undefined) return;
-  await Promise.all(children.map((child) => removeBy(join(folder, child), deadline)));
+  await Promise.all((await foldersIn(folder)).map((child) => removeBy(join(folder, child), deadline)));
   for (;;) {
     try {
       return await rmdir(folder);
@@ -31,7 +31,7 @@ async function removeBy(folder: string, deadline: number): Promise<void> {
 }
 
 async function killAll(folder: string): Promise<void> {
-  for (const pid of parsePids(await readIfThere(join(folder, "cgroup.procs")))) {
+  for (const pid of parsePids((await readIfThere(join(folder, "cgroup.procs"))) ?? "")) {
     try {
       process.kill(pid, "SIGKILL");
     } catch (error) {
@@ -39,8 +39,7 @@ async function killAll(folder: string): Promise<void> {
     }
   }
   // Version 1: a frozen process does not even die.
-  if ((await readIfThere(join(folder, "freezer.state"))) !== "")
-    await writeFile(join(folder, "freezer.state"), "THAWED");
+  if (await readIfThere(join(folder, "freezer.state"))) await writeFile(join(folder, "freezer.state"), "THAWED");
 }
 
 /**
@@ -52,23 +51,4 @@ export function parsePids(procs: string): readonly number[] {
     .split("\n")
     .map(Number)
     .filter((pid) => pid > 0);
-}
-
-async function listFolders(folder: string): Promise<readonly string[] | undefined> {
-  try {
-    const entries = await readdir(folder, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-async function readIfThere(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (["ENOENT", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "")) return "";
-    throw error;
-  }
 }

@@ -1,11 +1,12 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { inOwnCgroup, removeOwnCgroup } from "../../system/own-cgroup.ts";
 import { identifyProcess, type ProcessIdentity, signalProcess, waitForEnd } from "../../system/process-identity.ts";
+import { readIfThere } from "../../system/read-if-there.ts";
 import { nodeFlags } from "./node-flags.ts";
 
 /**
@@ -67,11 +68,6 @@ async function processesIn(cgroups: string): Promise<readonly ProcessIdentity[]>
 }
 
 /** cgroups(7), /proc/PID/cgroup; `undefined` for a process that has ended. */
-async function cgroupsOf(pid: string): Promise<string | undefined> {
-  try {
-    return await readFile(`/proc/${pid}/cgroup`, "utf8");
-  } catch (error) {
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
-  }
+function cgroupsOf(pid: string): Promise<string | undefined> {
+  return readIfThere(`/proc/${pid}/cgroup`);
 }
