@@ -23,7 +23,7 @@ describe("the virtual machine of an application that is a systemd service", () =
 
   it("has a cgroup that is not of the service", () => {
     assert.ok(pid !== undefined);
-    assert.doesNotMatch(sh(`cat /proc/${pid}/cgroup`), /application/);
+    assert.doesNotMatch(sh(`cat /proc/${pid}/cgroup`), /application\.service/);
   });
   it("lives on when the service is restarted", async () => {
     await runUnit("systemctl restart application");

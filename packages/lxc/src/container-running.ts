@@ -93,6 +93,11 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     return this.#monitor.init.find()?.pid;
   }
 
+  isEnding(): boolean {
+    const { init } = this.#monitor;
+    return init.find() === undefined && !init.isRebooting();
+  }
+
   /** Starts a program in the container. An abort before it resolves kills it inside. */
   async exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
     options.signal?.throwIfAborted();

@@ -181,6 +181,11 @@ export interface RunningCore {
   readonly exited: Promise<ExitStatus | undefined>;
   /** Why the instance lacks a capability of its driver *now*: no agent in this guest, for example. */
   lacks?(capability: Capability): string | undefined;
+  /**
+   * Whether the init inside has ended, so that `exited` will resolve by itself. On a busy host that takes seconds, and a
+   * call under way waits for it to say how the instance ended. When absent, such a call waits two seconds.
+   */
+  isEnding?(): boolean;
   /** See `ready()`. When absent, the instance is ready as soon as it runs. */
   ready?(options: Abortable): Promise<void>;
   /**

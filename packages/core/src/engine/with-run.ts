@@ -12,6 +12,8 @@ import { stoppedError } from "./stopped-error.ts";
  * before it powers off, and a container's init dies before the rest of the container.
  */
 const END_TIMEOUT = 2000;
+/** The same, if the driver knows that the instance is ending. */
+const KNOWN_END_TIMEOUT = 60_000;
 
 /** The record and the run that a verb on a running instance uses. */
 export interface UsedRun {
@@ -46,7 +48,8 @@ export async function withRun<T>(
 async function hasEnded(run: Run, failure: unknown, { signal }: Abortable): Promise<boolean> {
   if (!run.over.aborted && isInstanceError(failure, "ERR_CONNECTION")) {
     using waiting = linkSignals(signal, run.over);
-    await abortable(setTimeout(END_TIMEOUT, undefined, { signal: waiting.signal }), signal).catch(() => undefined);
+    const timeout = run.running.isEnding?.() ? KNOWN_END_TIMEOUT : END_TIMEOUT;
+    await abortable(setTimeout(timeout, undefined, { signal: waiting.signal }), signal).catch(() => undefined);
     signal?.throwIfAborted();
   }
   if (!run.over.aborted) return false;

@@ -40,6 +40,7 @@ export interface Script {
   /** What a run does not have, though the driver declares it. */
   without?: readonly "freeze"[];
   lacks?: (capability: Capability) => string | undefined;
+  isEnding?: () => boolean;
 }
 
 /** One run in the scripted world: outlives the host, as a real one does. */
@@ -175,6 +176,7 @@ export class Scripted {
         return run.frozen;
       },
       lacks: (capability) => this.script.lacks?.(capability),
+      isEnding: () => this.script.isEnding?.() ?? false,
       shutdown: async ({ signal }) => {
         await this.#step("shutdown", name, signal);
         if (this.script.shutdown === undefined) run.end({ kind: "exited", code: 0 });

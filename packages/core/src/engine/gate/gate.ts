@@ -87,7 +87,7 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
 function gateRunning(target: Target, running: AnyRunning): AnyRunning {
   const looking = <T>(step: string, options: Abortable, isAnswer: Question<T>["isAnswer"], call: () => Promise<T>) =>
     ask({ target, step, signal: options.signal, isAnswer, discard: () => undefined }, call);
-  const { ready, lacks, exec, freeze, unfreeze, isFrozen, addresses, metrics, reboot } = running;
+  const { ready, lacks, isEnding, exec, freeze, unfreeze, isFrozen, addresses, metrics, reboot } = running;
   return {
     get pid() {
       return running.pid;
@@ -98,6 +98,9 @@ function gateRunning(target: Target, running: AnyRunning): AnyRunning {
     ...(lacks && {
       lacks: (capability) =>
         askNow({ target, step: "lacks", isAnswer: answers.isReason }, () => lacks.call(running, capability)),
+    }),
+    ...(isEnding && {
+      isEnding: () => askNow({ target, step: "isEnding", isAnswer: answers.isBoolean }, () => isEnding.call(running)),
     }),
     ...(ready && {
       ready: (options) => looking("ready", options, answers.isAnything, () => ready.call(running, options)),

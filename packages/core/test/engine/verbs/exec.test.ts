@@ -224,6 +224,16 @@ describe("exec", () => {
     await Promise.all(both.map((refused) => expect(refused).rejects.toMatchObject(refusal)));
   });
 
+  it("of an instance that takes long to end rejects likewise, if the driver knows that it is ending", async () => {
+    const { instance } = await running();
+    place.scripted.script.isEnding = () => true;
+    place.scripted.script.exec = async () => {
+      setTimeout(() => place.scripted.runs.get("a")?.end({ kind: "exited", code: 3 }), 2500);
+      throw new ConnectionError("its init", "it has ended");
+    };
+    await expect(instance.exec(["a"])).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE" });
+  });
+
   it("whose instance ended before its program rejects likewise", async () => {
     const { instance, process } = await running();
     place.scripted.script.exec = async () => {
