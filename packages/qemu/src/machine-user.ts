@@ -90,9 +90,13 @@ function mapsTo(map: string, id: number): boolean {
  *
  * @throws {HostError} when only root may use KVM.
  */
-export async function groupsFor(accelerator: Accelerator, device = "/dev/kvm"): Promise<readonly number[]> {
+export async function groupsFor(
+  accelerator: Accelerator,
+  device = "/dev/kvm",
+  statOf: (path: string) => Promise<{ readonly mode: number; readonly gid: number }> = stat,
+): Promise<readonly number[]> {
   if (accelerator !== "kvm") return [];
-  const { mode, gid } = await stat(device);
+  const { mode, gid } = await statOf(device);
   if ((mode & 0o006) === 0o006) return [];
   if ((mode & 0o060) === 0o060 && gid !== 0) return [gid];
   const reason = "only root may use it, and QEMU does not run as root";

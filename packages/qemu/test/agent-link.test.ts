@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
 import { AgentError, ConnectionError, ProtocolError } from "@pileus/core";
-import { isHeld } from "@pileus/core/driver";
+import { acquireLock, isHeld } from "@pileus/core/driver";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
 import { claimPath, PortClaim, removeClaims } from "../src/port-claim.ts";
@@ -205,6 +205,22 @@ it("gets the agent of a process that holds it without a call", () =>
     expect(sessions).toHaveLength(2);
     await expect(sessions[0]?.state.closed).resolves.toBeUndefined();
   }));
+
+it("does not overtake a process that waits for its turn", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
+  const path = join(folder, "one.lock");
+  try {
+    const turn = await acquireLock(`${path}.next`);
+    expect(await new PortClaim(path).tryTake()).toBeUndefined();
+    await turn.retire();
+    const held = await new PortClaim(path).tryTake();
+    expect(held?.isWanted()).toBe(false);
+    await held?.release();
+    expect(await readdir(folder)).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 it("connects when the process that used the agent is done", () =>
   twoLinks(async ({ first, second, sessions }) => {

@@ -1,4 +1,4 @@
-import { fstatSync, readFileSync, statSync } from "node:fs";
+import { constants, fstatSync, readFileSync, statSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +22,18 @@ it("numbers descriptors as the program has them, and closes them here", async ()
   handed[Symbol.dispose]();
   expect(() => fstatSync(first)).toThrow("EBADF");
   expect(handed.descriptors).toEqual([]);
+});
+
+it.each([
+  ["r", "O_RDONLY"],
+  ["r+", "O_RDWR"],
+  ["w", "O_WRONLY"],
+] as const)("gives no more rights to a file opened with %j than %s", async (flags, access) => {
+  using handed = new HandedOver();
+  handed.open(await file(0o600), flags);
+  const info = readFileSync(`/proc/self/fdinfo/${handed.descriptors[0]}`, "utf8");
+  // O_ACCMODE is 3.
+  expect(Number.parseInt(/^flags:\t(\d+)$/m.exec(info)?.[1] ?? "", 8) & 3).toBe(constants[access]);
 });
 
 it.each([0o644, 0o600])("lets any user open a file of mode %o again, with the same content", async (mode) => {

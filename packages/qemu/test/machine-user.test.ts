@@ -115,5 +115,9 @@ describe("KVM", () => {
     const device = join(folder, "kvm");
     await writeFile(device, "", { mode: 0o600 });
     await expect(groupsFor("kvm", device)).rejects.toMatchObject({ missing: [{ need: `device:${device}` }] });
+    // QEMU in root's group could read what only root's group may.
+    const ofGroup = (gid: number) => groupsFor("kvm", device, async () => ({ mode: 0o020660, gid }));
+    await expect(ofGroup(0)).rejects.toMatchObject({ missing: [{ need: `device:${device}` }] });
+    expect(await ofGroup(36)).toEqual([36]);
   });
 });

@@ -19,14 +19,29 @@ export type CgroupPlace =
   | { readonly kind: "folders"; readonly mounts: readonly string[] }
   | { readonly kind: "none"; readonly reason: string };
 
+/** Who makes cgroups on this host. */
+export interface CgroupMaker {
+  readonly isRoot: boolean;
+  /** Whether systemd runs and can be asked for a scope. */
+  readonly hasSystemd: boolean;
+}
+
 /** Finds the place for cgroups of our own. Starts no process and changes nothing. */
-export function findCgroupPlace(layout: CgroupLayout = readCgroupLayout()): CgroupPlace {
-  if (process.geteuid?.() !== 0) return { kind: "none", reason: "only root may make one" };
-  // sd_booted(3).
-  if (existsSync("/run/systemd/system") && findTool("systemd-run") !== undefined) return { kind: "scope" };
+export function findCgroupPlace(
+  layout: CgroupLayout = readCgroupLayout(),
+  { isRoot, hasSystemd }: CgroupMaker = findCgroupMaker(),
+): CgroupPlace {
+  if (!isRoot) return { kind: "none", reason: "only root may make one" };
+  if (hasSystemd) return { kind: "scope" };
   const mounts = layout.hierarchies.map(({ path }) => path).filter(isWritable);
   if (mounts.length > 0) return { kind: "folders", mounts };
   return { kind: "none", reason: layout.hierarchies.length === 0 ? "none is mounted" : "they are read-only here" };
+}
+
+function findCgroupMaker(): CgroupMaker {
+  // sd_booted(3).
+  const hasSystemd = existsSync("/run/systemd/system") && findTool("systemd-run") !== undefined;
+  return { isRoot: process.geteuid?.() === 0, hasSystemd };
 }
 
 /**

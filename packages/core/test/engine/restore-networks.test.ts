@@ -21,6 +21,14 @@ async function aHost() {
 }
 
 describe("the networks on which instances run", () => {
+  it("are restored for an instance that is frozen", async () => {
+    const { host, running } = await aHost();
+    await (await host.get("a", { driver: "scripted" })).freeze();
+    await host[Symbol.asyncDispose]();
+    await place.open();
+    expect(place.restored).toEqual([running]);
+  });
+
   it("are restored when a host opens, and no others", async () => {
     const { host, running } = await aHost();
     expect(place.restored).toEqual([]);

@@ -122,11 +122,22 @@ describe("the ids of a new instance", () => {
     expect(overlap(await claim("d"), range)).toBe(false);
   });
 
-  it("come only from our own user namespace", async () => {
-    for (const map of ["uid_map", "gid_map"]) writeFileSync(join(folder, "proc/self", map), "0 100000 1200000\n");
-    expect(endOf(await claim("a"))).toBeLessThanOrEqual(1_200_000);
-    await expect(claim("b", { ...ALONE, base: 1_190_000 })).rejects.toThrow(/not all ids of this user namespace/);
+  it.each(["uid_map", "gid_map"])("come only from our own user namespace: %s", async (map) => {
+    writeFileSync(join(folder, "proc/self", map), "0 100000 1150000\n");
+    expect((await claim("a")).base).toBe(DEFAULT_POOL.base);
+    await expect(claim("b", { ...ALONE, base: 1_140_000 })).rejects.toThrow(/not all ids of this user namespace/);
   });
+
+  it.each(["uid_map", "gid_map"])(
+    "include no id of a running container, whatever kind of id it is: %s",
+    async (map) => {
+      delegate("root:1000000:131072");
+      addProcess("77", "user:[2]", "0 3000000 10");
+      writeFileSync(join(folder, "proc/77", map), "0 1000000 65536\n");
+      expect((await claim("a")).base).toBe(1_065_536);
+      await expect(claim("b")).rejects.toMatchObject({ code: "ERR_HOST" });
+    },
+  );
 });
 
 describe("a claim is refused, and the error names", () => {

@@ -28,6 +28,13 @@ describe("the rules of a network", () => {
     await expect(table).toMatchFileSnapshot("golden/no-nat.nft");
   });
 
+  it("let no packet from the bridge back to it on an isolated network", () => {
+    const forward = (isolated: boolean) =>
+      /chain forward \{([^}]*)\}/.exec(renderNftables({ ...rules, isolated }))?.[1];
+    expect(forward(true)).toContain('iifname "pileus0" oifname "pileus0" drop');
+    expect(forward(false)).toContain('iifname "pileus0" oifname "pileus0" accept');
+  });
+
   it("bind each nic to its addresses, except one that is not filtered", async () => {
     const filtered = { hostInterface: "pil000000000002", mac: "02:00:00:00:00:02", address: "10.90.0.7" };
     const free = { ...filtered, hostInterface: "pil000000000003", filter: false } as const;

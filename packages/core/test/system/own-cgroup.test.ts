@@ -4,10 +4,33 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CommandError } from "../../src/contract/errors.ts";
-import { cgroupFailure, inOwnCgroup } from "../../src/system/own-cgroup.ts";
+import { CgroupLayout } from "../../src/system/cgroup.ts";
+import { cgroupFailure, findCgroupPlace, inOwnCgroup } from "../../src/system/own-cgroup.ts";
 import { spawn } from "../../src/system/spawn.ts";
 
 const ARGV = ["printf", "%s,", "a b", "--", "$HOME"];
+
+describe("the place for cgroups of our own", () => {
+  const layout = (...paths: readonly string[]) =>
+    new CgroupLayout(new Map(paths.map((path) => [path, { version: 1, path, root: "/" }])), undefined);
+  const root = { isRoot: true, hasSystemd: false };
+
+  it("is a scope of systemd, or the root of each tree that can be written to", () => {
+    expect(findCgroupPlace(layout("/tmp"), { ...root, hasSystemd: true })).toEqual({ kind: "scope" });
+    const place = findCgroupPlace(layout("/nowhere", "/tmp"), root);
+    expect(place).toEqual({ kind: "folders", mounts: ["/tmp"] });
+  });
+
+  it.each([
+    ["only root may make one", layout("/tmp"), { isRoot: false, hasSystemd: true }],
+    ["they are read-only here", layout("/nowhere"), root],
+    ["none is mounted", layout(), root],
+  ])("does not exist, and a program stays in our cgroup: %s", (reason, mounted, maker) => {
+    const place = findCgroupPlace(mounted, maker);
+    expect(place).toEqual({ kind: "none", reason });
+    expect(inOwnCgroup("one", ARGV, place)).toBe(ARGV);
+  });
+});
 
 describe("the command line of a program in a cgroup of its own", () => {
   let mounts: string[];
@@ -20,10 +43,6 @@ describe("the command line of a program in a cgroup of its own", () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   const run = (argv: readonly string[]) => execFileSync(argv[0] as string, argv.slice(1), { encoding: "utf8" });
-
-  it("is that of the program if no cgroup can be made", () => {
-    expect(inOwnCgroup("one", ARGV, { kind: "none", reason: "only root may make one" })).toBe(ARGV);
-  });
 
   it("enters the cgroup of each mount, and then becomes the program with the same arguments", async () => {
     expect(run(inOwnCgroup("one", ARGV, { kind: "folders", mounts }))).toBe("a b,--,$HOME,");
@@ -42,6 +61,9 @@ describe("the command line of a program in a cgroup of its own", () => {
   });
 
   it("does not become the program when it cannot enter the cgroup", async () => {
+    const inFolder = () => inOwnCgroup("one", ["sh", "-c", "echo ran >&2"], { kind: "folders", mounts: [folder] });
+    await mkdir(join(folder, "one", "cgroup.procs"), { recursive: true });
+    expect(() => run(inFolder())).toThrow(/one cannot be made or entered\n$/);
     await writeFile(join(folder, "file"), "");
     const argv = inOwnCgroup("one", ["sh", "-c", "echo ran"], { kind: "folders", mounts: [join(folder, "file")] });
     expect(() => run(argv)).toThrow(/Not a directory/);
