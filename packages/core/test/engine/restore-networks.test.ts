@@ -21,6 +21,16 @@ async function aHost() {
 }
 
 describe("the networks on which instances run", () => {
+  it("are raised before the instance is launched", async () => {
+    let atLaunch: readonly string[] = [];
+    place.scripted.script.launch = () => {
+      atLaunch = [...place.raised];
+    };
+    const host = await place.open();
+    await (await host.create({ driver: "scripted", name: "a", image: "base", devices })).start();
+    expect(atLaunch).toEqual(["a"]);
+  });
+
   it("are restored for an instance that is frozen", async () => {
     const { host, running } = await aHost();
     await (await host.get("a", { driver: "scripted" })).freeze();

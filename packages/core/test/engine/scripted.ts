@@ -230,9 +230,10 @@ export const IMAGE: Image = {
   properties: {},
 };
 
-/** A store with one image, and networks with only `net0`, with its reservations and what was restored. */
+/** A store with one image, and networks with only `net0`: its reservations, and whose networks were raised or restored. */
 export function smallParts() {
   const reserved = new Set<string>();
+  const raised: string[] = [];
   const restored: (readonly string[])[] = [];
   const unused = () => Promise.reject(new Error("not part of this test"));
   const images: ImageStore = {
@@ -262,7 +263,7 @@ export function smallParts() {
       reserved.delete(owner.name);
     },
     attachments: async () => [],
-    bringUp: async () => {},
+    bringUp: async ({ name }) => void raised.push(name),
     restore: async (uuids) => void restored.push([...uuids]),
     issues: async () => [],
     create: unused,
@@ -273,6 +274,7 @@ export function smallParts() {
   const probeNetworks = async () => ({ missing: [], facts: [] });
   return {
     reserved,
+    raised,
     restored,
     parts: { openImages: async () => images, openNetworks: async () => networks, probeNetworks },
   };
@@ -282,15 +284,14 @@ export function smallParts() {
 export async function scriptedRoot(parent = tmpdir()) {
   const root = join(await mkdtemp(join(parent, "pileus-engine-")), "root");
   const scripted = new Scripted();
-  const { parts, reserved, restored } = smallParts();
+  const { parts, ...networks } = smallParts();
   const claims = join(root, "../claims");
   const ids = new IdRanges({ etc: "/etc", proc: "/proc", claims });
   const hosts: AsyncDisposable[] = [];
   return {
     root,
     scripted,
-    reserved,
-    restored,
+    ...networks,
     /** The ranges of ids that are given away. */
     claims: async () => (await readdir(claims)).filter((name) => name !== "lock"),
     open: async <const C extends Capability = Capability>(capabilities?: readonly C[]) => {

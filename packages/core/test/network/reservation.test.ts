@@ -55,6 +55,14 @@ describe("a reservation", () => {
     }
   });
 
+  it("has what the nic may send and reach, and is filtered unless the nic asks for the opposite", () => {
+    const access = { egress: { deny: ["10.0.0.0/8"] }, host: { allow: [22] } } as const;
+    const { nics } = plan({ eth0: access, eth1: { filter: false }, eth2: { filter: true } });
+    const ids = ["device", "mac", "address", "hostInterface"];
+    expect(nics.map((nic) => Object.keys(nic))).toEqual([[...ids, "egress", "host"], [...ids, "filter"], ids]);
+    expect(nics).toMatchObject([{ egress: { deny: ["10.0.0.0/8"] }, host: { allow: [22] } }, { filter: false }, {}]);
+  });
+
   it("is the same when repeated, whatever others took meanwhile", () => {
     const held = plan({ eth0: {}, eth1: { ipv4: "10.90.0.9" } });
     const others = [other("db", "02:aa:aa:aa:aa:aa", "10.90.0.77")];
