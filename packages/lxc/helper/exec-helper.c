@@ -1,231 +1,85 @@
 /*
- * The last step of an exec in a container. lxc-attach(1) runs it inside, in place of the program, because lxc-attach
- * cannot set a working directory or supplementary groups, cannot signal the program, and cannot distinguish "exited
- * with 143" from "killed by 15".
+ * Starts the programs of `exec` in a container. lxc-attach(1) runs it inside once; it then stays and takes a connection
+ * for each program, because entering a container takes ten times as long as starting a program. lxc-attach itself cannot
+ * set a working directory or supplementary groups, cannot signal a program, and cannot distinguish "exited with 143" from
+ * "killed by 15".
  *
  * One static executable without a libc, which the container gets as a sealed descriptor. It needs nothing inside except
- * /proc, and /dev/pts for a terminal. It limits itself to the rights of the container, and trusts what the host sends
- * over CONTROL.
+ * /proc, and /dev/pts for a terminal. It limits itself to the rights of the container before the first program, and trusts
+ * what the host sends over CONTROL. Nobody inside can read or trace it, because nobody inside may read its executable:
+ * ptrace(2), PR_SET_DUMPABLE(2const).
  *
  * Protocol, all numbers 32 bits, little-endian:
- *   host → helper, first: a byte, with descriptors 0, 1 and 2 of the program (SCM_RIGHTS).
+ *   host → helper, first: a confinement (confine.h), and the instructions of its filter.
+ *   host → helper:        a number, with the connection of one program (SCM_RIGHTS).
+ *   helper → host:        kind, value        TAKEN number: a process serves the program | REFUSED number: there is no
+ *                         room for one | BROKEN errno: the helper cannot confine itself, and ends.
+ *   At the end of the file the helper ends as soon as no program is served any more.
+ *
+ * The connection of a program:
+ *   host → helper, first: 0, with descriptors 0, 1 and 2 of the program.
  *   host → helper, once:  length of the rest, flags, uid, gid, columns, rows, count of groups, count of arguments,
- *                         count of variables, a confinement (confine.h), the groups, the instructions of the filter,
- *                         then as strings with a NUL: cwd, arguments, variables.
+ *                         count of variables, the groups, then as strings with a NUL: cwd, arguments, variables.
  *   host → helper:        kind, value        SIGNAL number, to the program's group | RESIZE columns << 16 | rows.
  *                         SIGNAL 9, or the end of the file: kill the program and everything that it started.
  *                         After ENDED, a SIGNAL goes to the rest of the group, and the end of the file kills nothing.
  *   helper → host:        kind, value        STARTED pid | FAILED exit code | ENDED wait status
+ *                         CROWDED errno      there is no room for the program's process.
  *
- * After ENDED the helper stays as long as a process of the program's group is its child, or until the end of the file.
- * It does not reap the program before, so that no other process or group gets its number.
+ * A process of its own serves each program. After ENDED it stays as long as a process of the program's group is its
+ * child, or until the end of the file. It does not reap the program before, so that no other process or group gets its
+ * number. What a program has left in the background becomes a child of the helper that stays, which reaps it.
  */
 #include "base.h"
 #include "confine.h"
 #include "terminal.h"
+#include "program.h"
 
-#define CONTROL 3
 #define HELPER 4
-#define FLAG_TERMINAL 1
-#define MAX_REQUEST (4u << 20)
 
-enum { SIGNAL = 1, RESIZE = 2 };
-enum { STARTED = 1, FAILED = 2, ENDED = 3 };
+enum { TAKEN = 1, REFUSED = 2, BROKEN = 3 };
+enum { F_SETFD = 2, FD_CLOEXEC = 1, CAP_CHOWN = 0, CAP_SETGID = 6, CAP_SETUID = 7 };
 
-enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16 };
-enum { F_SETFD = 2, FD_CLOEXEC = 1 };
-enum { TIOCSCTTY = 0x540e };
-enum { WNOHANG = 1, WEXITED = 4, WCONTINUED = 8, WNOWAIT = 0x01000000, WALL = 0x40000000, PR_SET_CHILD_SUBREAPER = 36 };
-enum { P_PID = 1, P_PGID = 2, CLD_EXITED = 1 };
+/* What it needs to start programs of any user on terminals of theirs, and to kill them. */
+#define OWN_RIGHTS (1u << CAP_CHOWN | 1u << CAP_KILL | 1u << CAP_SETGID | 1u << CAP_SETUID)
 
-struct request {
-  u32 flags, uid, gid, columns, rows, groups, arguments, variables;
-  struct confinement confinement;
-};
-struct pollfd {
-  int fd;
-  short events, revents;
-};
+static struct confinement confinement;
+static u64 filter[MAX_INSTRUCTIONS];
 
-/* Returns true when everything was read; false at the end of the file. */
-static int read_all(int fd, void *to, u64 length) {
-  for (u64 at = 0; at < length;) {
-    long n = call(SYS_read, fd, (char *)to + at, length - at, 0);
-    if (n == -EINTR) continue;
-    if (n <= 0) return 0;
-    at += n;
-  }
-  return 1;
+/* Without the filter in force nothing is started. */
+static void confine_self(void) {
+  if (!read_all(CONTROL, &confinement, sizeof confinement) || confinement.instructions > MAX_INSTRUCTIONS) leave(126);
+  if (!read_all(CONTROL, filter, (u64)confinement.instructions * sizeof *filter)) leave(126);
+  long error = confine(&confinement, filter);
+  if (!error) error = reduce(&confinement, OWN_RIGHTS);
+  if (!error) return;
+  send_frame(BROKEN, (u32)error);
+  leave(126);
 }
 
 /*
- * Receives the program's three descriptors. They are not inherited from lxc-attach, which would keep them open to its
- * own end.
+ * Gives a program's connection to a process of its own. That process reports it: the host sends a connection that nobody
+ * has taken to the next helper.
  */
-static int receive_streams(void) {
-  char byte;
-  struct {
-    u64 length;
-    int level, type, fds[4];
-  } control = {0, 0, 0, {0}};
-  struct {
-    char *base;
-    u64 length;
-  } part = {&byte, 1};
-  struct {
-    void *name;
-    u64 name_length;
-    void *parts;
-    u64 part_count;
-    void *control;
-    u64 control_length, flags;
-  } message = {0, 0, &part, 1, &control, sizeof control, 0};
-  if (call(SYS_recvmsg, CONTROL, &message, 0, 0) != 1 || control.length != 16 + 3 * sizeof(int)) return 0;
-  for (int fd = 0; fd < 3; fd++) call(SYS_dup3, control.fds[fd], fd, 0, 0);
-  return 1;
-}
-
-static void send_frame(u32 kind, u32 value) {
-  u32 frame[2] = {kind, value};
-  call(SYS_write, CONTROL, frame, sizeof frame, 0);
-}
-
-/* In the child: executes the program, or reports the reason of the failure on stderr and in `status`. */
-static void become(const struct request *r, const u32 *groups, const char *cwd, char **argv, char **envp, int terminal, int status) {
-  set_defaults();
-  call(SYS_setsid, 0, 0, 0, 0);
-  if (terminal >= 0) {
-    call(SYS_ioctl, terminal, TIOCSCTTY, 0, 0);
-    for (int fd = 0; fd < 3; fd++) call(SYS_dup3, terminal, fd, 0, 0);
+static void take(u32 number, int connection, int children) {
+  long pid = call(SYS_clone, SIGCHLD, 0, 0, 0);
+  if (pid == 0) {
+    send_frame(TAKEN, number);
+    call(SYS_dup3, connection, CONTROL, O_CLOEXEC, 0);
+    call(SYS_close, connection, 0, 0, 0);
+    call(SYS_close, children, 0, 0, 0);
+    serve_program(&confinement);
   }
-  const char *what = "cannot become the user for";
-  const char *which = argv[0];
-  long error = -call(SYS_setgroups, r->groups, groups, 0, 0);
-  if (!error) error = -call(SYS_setgid, r->gid, 0, 0, 0);
-  if (!error) error = -call(SYS_setuid, r->uid, 0, 0, 0);
-  if (!error) error = reduce(&r->confinement, 0);
-  if (!error) {
-    what = "cannot enter", which = cwd;
-    error = enter(cwd);
-  }
-  u32 code = 126;
-  if (!error) {
-    what = "cannot run", which = argv[0];
-    error = execute(argv, envp);
-    if (error == ENOENT) code = 127;
-  }
-  print_error("exec", what, which, error);
-  call(SYS_write, status, &code, sizeof code, 0);
-  leave((int)code);
+  call(SYS_close, connection, 0, 0, 0);
+  if (pid < 0) send_frame(REFUSED, number);
 }
 
-static struct relay input, output;
-
-/*
- * Kills each child, or reaps the children that have ended: the program itself, unless it is `spared`, and orphaned
- * processes, which become children of the helper. proc(5): the list is complete unless a child ends meanwhile, and then
- * there is a SIGCHLD.
- */
-static int each_child(int kill, int spared) {
-  long list = call(SYS_openat, AT_FDCWD, "/proc/thread-self/children", O_CLOEXEC, 0);
-  if (list < 0) return 0;
-  char text[4096];
-  long pid = 0, n;
-  while ((n = call(SYS_read, list, text, sizeof text, 0)) > 0)
-    for (long i = 0; i < n; i++) {
-      if (text[i] >= '0' && text[i] <= '9') pid = pid * 10 + text[i] - '0';
-      else {
-        if (pid && kill) call(SYS_kill, pid, SIGKILL, 0, 0);
-        else if (pid && pid != spared) call(SYS_wait4, pid, 0, WNOHANG | WALL, 0);
-        pid = 0;
-      }
-    }
-  call(SYS_close, list, 0, 0, 0);
-  return 1;
+/* The processes that serve programs are the only children in the helper's own group. */
+static int serves_programs(void) {
+  return has_group(0);
 }
 
-/* Kills and reaps everything that the program started: in the end all of it is a child of the helper. */
-static void sweep(void) {
-  while (each_child(1, 0)) {
-    long reaped = call(SYS_wait4, -1, 0, WALL, 0);
-    if (reaped < 0 && reaped != -EINTR) return;
-    while (call(SYS_wait4, -1, 0, WNOHANG | WALL, 0) > 0);
-  }
-}
-
-/*
- * Returns true when the program has ended, without reaping it. waitid(2): si_code, si_pid and si_status of siginfo_t.
- */
-static int has_ended(int pid, int *status) {
-  static u32 info[32];
-  info[4] = 0;
-  if (call6(SYS_waitid, P_PID, pid, (long)info, WEXITED | WNOHANG | WNOWAIT | WALL, 0, 0) < 0 || !info[4]) return 0;
-  *status = (int)(info[2] == CLD_EXITED ? (info[6] & 0xff) << 8 : info[6] & 0x7f);
-  return 1;
-}
-
-/*
- * Returns true while a process of the program's group lives as a child of the helper. Without WEXITED a zombie does not
- * count: linux/kernel/exit.c.
- */
-static int has_group(int pid) {
-  u32 info[32];
-  return call6(SYS_waitid, P_PGID, pid, (long)info, WCONTINUED | WNOHANG | WNOWAIT | WALL, 0, 0) == 0;
-}
-
-/* Serves the program until its end has been reported, and then the rest of its group. */
-static void serve(int pid, int children, int master) {
-  int ended = 0, result = 0, control = 1, doomed = 0;
-  input.from = 0, input.to = output.from = master, output.to = 1;
-  if (master < 0) input.ended = output.ended = 1;
-  for (;;) {
-    int in_empty = input.at == input.length, out_empty = output.at == output.length;
-    struct pollfd fds[] = {
-      {children, POLLIN, 0},
-      {control ? CONTROL : -1, POLLIN, 0},
-      {in_empty && !input.ended ? 0 : -1, POLLIN, 0},
-      {!output.ended || !in_empty ? master : -1, (short)((out_empty && !output.ended ? POLLIN : 0) | (in_empty ? 0 : POLLOUT)), 0},
-      /* Always polled: without a reader it reports ERR. */
-      {master < 0 ? -1 : 1, out_empty ? 0 : POLLOUT, 0},
-    };
-    /* A terminal that no process has open always reports HUP, so it is not polled without need. */
-    if (fds[3].events == 0) fds[3].fd = -1;
-    if (call6(SYS_ppoll, (long)fds, 5, 0, 0, 8, 0) < 0) continue;
-    if (fds[1].revents) {
-      u32 frame[2];
-      if (!read_all(CONTROL, frame, sizeof frame)) {
-        if (ended) return;
-        control = 0, frame[0] = SIGNAL, frame[1] = SIGKILL;
-      }
-      if (frame[0] == SIGNAL && frame[1] == SIGKILL && !ended) doomed = 1;
-      if (frame[0] == SIGNAL) call(SYS_kill, -pid, frame[1], 0, 0);
-      else if (frame[0] == RESIZE && master >= 0) resize(master, frame[1] >> 16, frame[1] & 0xffff);
-    }
-    if (fds[4].revents & POLLERR) {
-      /* The reader of the terminal is gone, which is a hang-up for the program. */
-      call(SYS_close, master, 0, 0, 0);
-      master = -1, input.at = input.length, input.ended = output.ended = 1, output.at = output.length;
-      continue;
-    }
-    if (fds[3].revents & POLLHUP) input.at = input.length, input.ended = 1;
-    if (fds[2].revents || (fds[3].revents & POLLOUT)) move(&input, fds[2].revents, fds[3].revents & POLLOUT);
-    if (fds[3].revents & ~POLLOUT || fds[4].revents) move(&output, fds[3].revents & ~POLLOUT, fds[4].revents);
-    if (fds[0].revents) {
-      char news[1024];
-      while (call(SYS_read, children, news, sizeof news, 0) > 0);
-      each_child(0, pid);
-      if (!ended && has_ended(pid, &result)) {
-        ended = 1;
-        if (doomed) sweep();
-        send_frame(ENDED, (u32)result);
-      }
-      if (ended && (doomed || !has_group(pid))) return;
-    }
-  }
-}
-
-__attribute__((used, noreturn)) void run(void) {
-  u32 length;
+__attribute__((used, noreturn)) void run(long *stack) {
   /* A reader that has gone must not end the helper before the program: the program's end must still be reported. */
   u64 ignore[4] = {1, 0, 0, 0};
   call(SYS_rt_sigaction, SIGPIPE, ignore, 0, 8);
@@ -233,84 +87,31 @@ __attribute__((used, noreturn)) void run(void) {
   u64 usual[4] = {0, 0, 0, 0}, child = 1ul << (SIGCHLD - 1);
   call(SYS_rt_sigaction, SIGCHLD, usual, 0, 8);
   call(SYS_rt_sigprocmask, SIG_BLOCK, &child, 0, 8);
-  /* PID 1 may not reap, so orphaned processes become children of the helper. */
+  /* PID 1 may not reap, so what programs leave behind becomes a child of the helper. */
   call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0);
   call(SYS_fcntl, CONTROL, F_SETFD, FD_CLOEXEC, 0);
-  int received = receive_streams();
   call(SYS_close_range, HELPER, ~0u, 0, 0);
-  if (!received) leave(126);
   call(SYS_setsid, 0, 0, 0, 0);
-  if (!read_all(CONTROL, &length, sizeof length) || length < sizeof(struct request) || length > MAX_REQUEST) leave(126);
-  /* PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS; one byte more, which terminates the last string. */
-  char *memory = (char *)call6(SYS_mmap, 0, length + 1, 3, 0x22, -1, 0);
-  if ((u64)memory > -4096ul || !read_all(CONTROL, memory, length)) leave(126);
-  const struct request *r = (const struct request *)memory;
-  const u32 *groups = (const u32 *)(memory + sizeof *r);
-  const u64 *filter = (const u64 *)(groups + r->groups);
-  u64 fixed = sizeof *r + (u64)r->groups * 4 + (u64)r->confinement.instructions * 8;
-  u64 pointers = ((u64)r->arguments + r->variables + 2) * sizeof(char *);
-  if (r->groups > 65536 || r->confinement.instructions > MAX_INSTRUCTIONS || fixed > length || r->arguments == 0 || pointers > 8 * MAX_REQUEST) leave(126);
-  char **argv = (char **)call6(SYS_mmap, 0, pointers, 3, 0x22, -1, 0);
-  if ((u64)argv > -4096ul) leave(126);
-  char **envp = argv + r->arguments + 1;
-  char *at = memory + fixed, *end = memory + length;
-  const char *cwd = at;
-  for (u32 i = 0; i <= r->arguments + r->variables; i++) {
-    if (at >= end) leave(126);
-    if (i > 0 && i <= r->arguments) argv[i - 1] = at;
-    if (i > r->arguments) envp[i - 1 - r->arguments] = at;
-    at += length_of(at) + 1;
-  }
-
-  long refused = confine(&r->confinement, filter);
-  if (refused) {
-    print_error("exec", "cannot confine", argv[0], refused);
-    send_frame(FAILED, 126);
-    leave(126);
-  }
-  int master = -1, slave = -1, status[2];
-  if (r->flags & FLAG_TERMINAL) {
-    master = open_terminal(r->columns, r->rows, r->uid, &slave);
-    if (master < 0) {
-      print_error("exec", "cannot open a terminal for", argv[0], -master);
-      send_frame(FAILED, 126);
-      leave(126);
-    }
-  }
-  if (call(SYS_pipe2, status, O_CLOEXEC, 0, 0) < 0) leave(126);
+  rename_process(stack, "pileus-exec");
+  confine_self();
   long children = call(SYS_signalfd4, -1, &child, 8, O_CLOEXEC | O_NONBLOCK);
   if (children < 0) leave(126);
-  int pid = (int)call(SYS_clone, SIGCHLD, 0, 0, 0);
-  if (pid == 0) become(r, groups, cwd, argv, envp, slave, status[1]);
-  /* It keeps CAP_KILL, because it may have to kill a program of another user. If this fails, it keeps all of them. */
-  reduce(&r->confinement, 1u << CAP_KILL);
-  if (pid < 0) {
-    print_error("exec", "cannot start", argv[0], -pid);
-    send_frame(FAILED, 126);
-    leave(126);
+  int control = CONTROL;
+  for (;;) {
+    if (control < 0 && !serves_programs()) leave(0);
+    struct pollfd fds[] = {{control, POLLIN, 0}, {(int)children, POLLIN, 0}};
+    if (call6(SYS_ppoll, (long)fds, 2, 0, 0, 8, 0) < 0) continue;
+    if (fds[1].revents) {
+      char news[1024];
+      while (call(SYS_read, children, news, sizeof news, 0) > 0);
+      while (call(SYS_wait4, -1, 0, WNOHANG | WALL, 0) > 0);
+    }
+    if (fds[0].revents) {
+      u32 number;
+      int connection;
+      long received = receive(&number, &connection, 1);
+      if (received > 0) take(number, connection, (int)children);
+      else if (received != -EINTR) control = -1;
+    }
   }
-  call(SYS_close, status[1], 0, 0, 0);
-  if (slave >= 0) {
-    call(SYS_close, slave, 0, 0, 0);
-    call(SYS_fcntl, 0, F_SETFL, O_NONBLOCK, 0);
-    call(SYS_fcntl, 1, F_SETFL, 1 | O_NONBLOCK, 0);
-  } else {
-    /* Only the program keeps these open: when it closes one, the other side must see that. */
-    for (int fd = 0; fd < 3; fd++) call(SYS_close, fd, 0, 0, 0);
-  }
-  u32 failure;
-  if (read_all(status[0], &failure, sizeof failure)) {
-    if (master >= 0) output.from = master, output.to = 1, drain(&output, master);
-    call(SYS_wait4, pid, 0, 0, 0);
-    send_frame(FAILED, failure);
-    leave((int)failure);
-  }
-  call(SYS_close, status[0], 0, 0, 0);
-  send_frame(STARTED, (u32)pid);
-  serve(pid, (int)children, master);
-  /* PID 1 may not reap it. */
-  call(SYS_wait4, pid, 0, WNOHANG | WALL, 0);
-  if (master >= 0) drain(&output, master);
-  leave(0);
-  __builtin_unreachable();
 }

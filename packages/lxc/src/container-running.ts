@@ -4,7 +4,6 @@ import {
   type Abortable,
   ConnectionError,
   type ExitStatus,
-  HostError,
   type InstanceMetrics,
   type InterfaceAddress,
   isInstanceError,
@@ -26,6 +25,7 @@ import { readConfinement } from "./confinement.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { inheritedVariables } from "./environment.ts";
 import { execInside } from "./exec/exec.ts";
+import { ExecHelpers, noRoom } from "./exec/helper.ts";
 import { completeRequest } from "./exec/request.ts";
 import { type Freezer, isFrozenIfThere, setFrozen, thawIfThere } from "./freezer.ts";
 import { askToHalt } from "./halt.ts";
@@ -46,12 +46,8 @@ import { resolveUser } from "./user.ts";
 const HELPER_INSIDE = "/proc/self/fd/4";
 const O_PATH = 0o10000000;
 
-/** Why no program starts in a container that runs on. */
-const NO_ROOM = {
-  need: "processes",
-  reason: "the container is at its limit of processes or memory",
-  fix: "end programs inside, or raise limits.processes or limits.memory",
-};
+/** How long the helper of exec stays in a container without a program, in milliseconds. */
+const STAY_TIME = 60_000;
 
 /** One run of a container, as `launchContainer()` and `adoptContainer()` return it. */
 export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "network" | "metrics" | "logs"> {
@@ -62,7 +58,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   readonly #facts: HostFacts;
   readonly #monitor: Monitor;
   readonly #mark: string | undefined;
-  readonly #confinement: Buffer;
+  readonly #helpers: ExecHelpers;
   readonly #leaveLogs: readonly (() => void)[];
   /** Aborted when no request to the init is needed any more. */
   readonly #over = new AbortController();
@@ -83,7 +79,14 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     });
     // Read now, before another process can begin another run.
     this.#mark = markOf(spec);
-    this.#confinement = readConfinement(spec);
+    this.#helpers = new ExecHelpers({
+      name: spec.name,
+      argv: attachArgv(facts.tools.attach, spec, HELPER_INSIDE),
+      // lxc-attach also reads the configuration, and refuses the name of a variable that it does not have itself.
+      env: inheritedVariables(spec.init.env ?? {}),
+      confinement: readConfinement(spec),
+      stayTime: () => STAY_TIME,
+    });
     this.#leaveLogs = [keepTrimmed(containerPaths(spec).log), boundOutput(spec)];
     this.exited = this.#awaitEnd();
   }
@@ -101,23 +104,17 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   /** Starts a program in the container. An abort before it resolves kills it inside. */
   async exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
     options.signal?.throwIfAborted();
-    const { name, idmap, init, exec = {} } = this.#spec;
+    const { name, idmap, exec = {} } = this.#spec;
     const { pid } = this.#monitor.init.current();
-    const argv = attachArgv(this.#facts.tools.attach, this.#spec, HELPER_INSIDE);
-    // lxc-attach also reads the configuration, and refuses the name of a variable that it does not have itself.
-    const env = inheritedVariables(init.env ?? {});
     const kind = request.tty === undefined ? "pipes" : "tty";
     const killsBefore = this.#oomKills();
     const completed = completeRequest(request, name, exec, this.files, idmap);
     // The program does not start before both are known.
-    const asked = Promise.all([completed, killsBefore]).then(([whole]) => ({
-      ...whole,
-      confinement: this.#confinement,
-    }));
-    const program = await execInside({ name, argv, env, idmap }, kind, asked, options).catch((cause: unknown) => {
+    const asked = Promise.all([completed, killsBefore]).then(([whole]) => whole);
+    const program = await execInside(this.#helpers, { name, idmap }, kind, asked, options).catch((cause: unknown) => {
       options.signal?.throwIfAborted();
       if (!isInstanceError(cause, "ERR_CONNECTION") || this.#isEnding(pid)) throw cause;
-      throw new HostError(`run a program in container "${name}"`, [NO_ROOM], { cause });
+      throw noRoom(name, cause);
     });
     return { ...program, ranOutOfMemory: async () => (await this.#oomKills()) > (await killsBefore) };
   }
@@ -209,6 +206,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   async detach(): Promise<void> {
     this.#over.abort();
     this.#detached.abort();
+    this.#helpers[Symbol.dispose]();
     for (const leave of this.#leaveLogs) leave();
     this.#monitor.detach();
   }

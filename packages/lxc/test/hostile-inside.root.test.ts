@@ -8,12 +8,12 @@ const fixture = systemFixture();
 
 /**
  * Tries to write to a helper through every name of it: while it runs, and, from a process that it leaves behind, after
- * its end.
+ * it was killed.
  */
 const OVERWRITE = `
 attack() { (echo evil >"$1") 2>/dev/null && echo "emptied $1"; (echo evil >>"$1") 2>/dev/null && echo "wrote to $1"; }
 for p in /proc/[0-9]*; do
-  [ -d $p ] && ! readlink $p/exe >/dev/null && echo hidden
+  [ -d $p ] && ! readlink $p/exe >/dev/null && echo hidden && break
   case "$(readlink $p/exe)" in *memfd:*)
     echo found
     attack $p/exe
@@ -24,6 +24,7 @@ for p in /proc/[0-9]*; do
 done`;
 const HOLD = `
 exec 9<$1/exe; touch /held
+kill -9 \${1#/proc/}
 while [ -e $1/exe ]; do sleep 0.05; done
 (echo evil >/proc/self/fd/9) && echo emptied; (echo evil >>/proc/self/fd/9) && echo wrote
 touch /over`;

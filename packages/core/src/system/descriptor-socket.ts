@@ -36,15 +36,17 @@ export function socketPair(): readonly [number, number] {
   return fds;
 }
 
-/** Sends descriptors, with one byte, to the other end of a socket. unix(7). @throws {SystemError} */
-export function sendDescriptors(socket: number, descriptors: readonly number[]): void {
+/** Sends descriptors, with a 32-bit number, to the other end of a socket. unix(7). @throws {SystemError} */
+export function sendDescriptors(socket: number, descriptors: readonly number[], number = 0): void {
   const length = HEADER + descriptors.length * 4;
   const control = Buffer.alloc(Math.ceil(length / 8) * 8);
   control.writeBigUInt64LE(BigInt(length), 0);
   control.writeInt32LE(SOL_SOCKET, 8);
   control.writeInt32LE(SCM_RIGHTS, 12);
   for (const [index, descriptor] of descriptors.entries()) control.writeInt32LE(descriptor, HEADER + index * 4);
-  const parts = { base: Buffer.alloc(1), length: 1 };
+  const data = Buffer.alloc(4);
+  data.writeUInt32LE(number);
+  const parts = { base: data, length: data.length };
   const message = { name: null, nameLength: 0, parts, partCount: 1, control, controlLength: length, flags: 0 };
   check("sendmsg", sendMessage()(socket, message, 0));
 }

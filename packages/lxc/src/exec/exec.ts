@@ -1,42 +1,28 @@
-import type { ChildProcess } from "node:child_process";
 import { closeSync } from "node:fs";
 import { Socket } from "node:net";
 import { type Abortable, ConnectionError, type ExitStatus } from "@pileus/core";
 import { type BackendProcess, type Idmap, idOutside, sendDescriptors, socketPair } from "@pileus/core/driver";
-import { EXEC_HELPER } from "../helpers.ts";
-import { launch } from "../launch.ts";
-import {
-  decodeMessages,
-  encodeRequest,
-  encodeResize,
-  encodeSignal,
-  type HelperMessage,
-  type HelperRequest,
-} from "./protocol.ts";
+import { type ExecHelpers, noRoom } from "./helper.ts";
+import { encodeRequest, encodeResize, encodeSignal, type HelperRequest, programMessages } from "./protocol.ts";
 import { openPipes, type ProgramPipes, terminalStream } from "./streams.ts";
 
-/**
- * How long an abandoned helper may take to end its program and so lxc-attach, in milliseconds. It usually takes five.
- */
+/** How long an abandoned program may take to end, in milliseconds. It usually takes one. */
 const ABANDON_TIMEOUT = 1000;
 
 /** What an exec must know about its container. */
 export interface ExecTarget {
   readonly name: string;
-  /** argv that runs the program at descriptor 4 inside: lxc-attach(1). */
-  readonly argv: readonly string[];
-  /** The environment of the tool itself, which passes none of it on. */
-  readonly env: Readonly<Record<string, string>>;
   readonly idmap: Idmap | undefined;
 }
 
 /**
- * Starts a program inside: lxc-attach enters the container with all its restrictions. Our helper, executed there by
- * descriptor, starts the program and stays its parent. See docs/design/0002-exec-in-containers.md.
+ * Starts a program inside: the container's helper starts it and stays its parent. See
+ * docs/design/0002-exec-in-containers.md.
  *
  * `asked` may still be pending: to enter the container takes longer than to look up a user.
  */
 export async function execInside(
+  helpers: ExecHelpers,
   target: ExecTarget,
   kind: BackendProcess["streams"]["kind"],
   asked: Promise<HelperRequest>,
@@ -45,15 +31,14 @@ export async function execInside(
   // A rejection is handled below, if the code gets there.
   asked.catch(() => undefined);
   const pipes = openPipes();
-  let program: AttachedProgram;
+  let program: ServedProgram;
   try {
-    program = new AttachedProgram(target, pipes, kind);
+    program = new ServedProgram(target.name, pipes, kind);
   } catch (error) {
     pipes.destroy();
     throw error;
   }
-  const abort = () => program.abandon();
-  options.signal?.addEventListener("abort", abort, { once: true });
+  program.enter(helpers, options);
   try {
     const request = await asked;
     pipes.setOwner(idOutside(target.idmap, request.uid), idOutside(target.idmap, request.gid));
@@ -66,8 +51,6 @@ export async function execInside(
     pipes.destroy();
     options.signal?.throwIfAborted();
     throw error;
-  } finally {
-    options.signal?.removeEventListener("abort", abort);
   }
   const { stdin, stdout, stderr } = pipes;
   return {
@@ -79,69 +62,66 @@ export async function execInside(
   };
 }
 
-/** One lxc-attach with our helper behind it, and the connection to it. */
-class AttachedProgram {
-  readonly #child: ChildProcess;
+/** A program, and the connection to the process inside that serves it. */
+class ServedProgram {
   readonly #control: Socket;
+  readonly #theirs: number;
   /** Settles when the program runs or could not be started. In the second case `exit` has the result. */
   readonly begun: Promise<void>;
   readonly exit: Promise<ExitStatus>;
-  /** Resolves when nothing of the program is left on the host. */
-  readonly left: Promise<void>;
-  #unread: Buffer = Buffer.alloc(0);
+  readonly #closed: Promise<void>;
+  readonly #fail: (error: unknown) => void;
 
-  constructor(target: ExecTarget, pipes: ProgramPipes, kind: BackendProcess["streams"]["kind"]) {
-    const { control, fd, theirs } = connect();
-    this.#control = control;
+  constructor(container: string, pipes: ProgramPipes, kind: BackendProcess["streams"]["kind"]) {
+    const [ours, theirs] = socketPair();
+    this.#theirs = theirs;
+    const [stdin, stdout, stderr] = pipes.theirs;
     try {
-      // The descriptors are not inherited: lxc-attach would keep them open as long as it runs, and no stream would end
-      // before that.
-      const [stdin, stdout, stderr] = pipes.theirs;
-      sendDescriptors(fd, [stdin, stdout, kind === "tty" ? stdout : stderr]);
-      // The helper ends what it started when the control connection closes, even if this process crashes.
-      this.#child = launch(target.argv, {
-        stdio: ["ignore", "ignore", "ignore", theirs, EXEC_HELPER.descriptor()],
-        env: target.env,
-      });
+      sendDescriptors(ours, [stdin, stdout, kind === "tty" ? stdout : stderr]);
     } catch (error) {
-      control.destroy();
+      for (const fd of [ours, theirs]) closeSync(fd);
       throw error;
-    } finally {
-      closeSync(theirs);
     }
-    this.left = new Promise<void>((resolve) => {
-      this.#child.once("close", () => resolve());
-      // The process never started.
-      this.#child.once("error", () => resolve());
-    });
+    this.#control = new Socket({ fd: ours, readable: true, writable: true });
     // A broken connection is handled as its end.
     this.#control.on("error", () => undefined);
     const begun = deferred<void>();
     const exit = deferred<ExitStatus>();
     this.begun = begun.promise;
     this.exit = exit.promise;
+    this.#fail = (error) => {
+      begun.reject(error);
+      exit.reject(error);
+    };
+    const decode = programMessages();
     this.#control.on("data", (bytes: Buffer) => {
-      for (const message of this.#decode(bytes)) {
+      for (const message of decode(bytes)) {
+        if (message.kind === "crowded") this.#fail(noRoom(container));
         if (message.kind === "failed") exit.resolve({ kind: "exited", code: message.code });
         if (message.kind === "ended") {
           exit.resolve(message.status);
           // The rest of its group must not keep this process alive.
-          this.#child.unref();
           this.#control.unref();
         }
         begun.resolve();
       }
     });
-    const fail = (error: unknown) => {
-      begun.reject(error);
-      exit.reject(error);
-    };
-    // The plain system error: the engine adds the fix.
-    this.#child.once("error", fail);
-    this.#control.once("close", () => {
-      const why = "it ended without a message";
-      fail(new ConnectionError(`a program in container "${target.name}"`, why));
+    this.#closed = new Promise((resolve) => this.#control.once("close", () => resolve()));
+    void this.#closed.then(() =>
+      this.#fail(new ConnectionError(`a program in container "${container}"`, "it ended without a message")),
+    );
+  }
+
+  /** Has the program served inside. An abort, or a failure to get there, ends it. */
+  enter(helpers: ExecHelpers, { signal }: Abortable): void {
+    const abort = () => void this.#control.end();
+    signal?.addEventListener("abort", abort, { once: true });
+    helpers.serve(this.#theirs, this.#closed, { signal }).catch((error: unknown) => {
+      this.#fail(error);
+      this.abandon();
     });
+    const over = () => signal?.removeEventListener("abort", abort);
+    this.begun.then(over, over);
   }
 
   send(frame: Buffer): void {
@@ -157,27 +137,15 @@ class AttachedProgram {
   }
 
   /**
-   * Abandons the program, and resolves when nothing of it is left on the host. Works even if the processes inside are
-   * frozen.
+   * Ends the program, and resolves when nothing of it is left inside. Does not wait for long if the processes inside
+   * are frozen.
    */
   async dismiss(): Promise<void> {
-    this.abandon();
-    const late = setTimeout(() => this.#child.kill("SIGKILL"), ABANDON_TIMEOUT);
-    await this.left;
+    this.#control.end();
+    const late = setTimeout(() => this.abandon(), ABANDON_TIMEOUT);
+    await this.#closed;
     clearTimeout(late);
   }
-
-  #decode(bytes: Buffer): readonly HelperMessage[] {
-    const { messages, rest } = decodeMessages(Buffer.concat([this.#unread, bytes]));
-    this.#unread = rest;
-    return messages;
-  }
-}
-
-/** A connection to a helper: our end, and the helper's. */
-function connect(): { readonly control: Socket; readonly fd: number; readonly theirs: number } {
-  const [fd, theirs] = socketPair();
-  return { control: new Socket({ fd, readable: true, writable: true }), fd, theirs };
 }
 
 function deferred<T>() {

@@ -1,6 +1,5 @@
 import type { ExitStatus, SignalName, TerminalSize } from "@pileus/core";
 import { parseSignal, signalName } from "@pileus/core/files";
-import { CONFINEMENT_HEAD } from "../confinement.ts";
 
 /** The program that the helper must start. helper/exec-helper.c describes the frames. Pure. */
 export interface HelperRequest {
@@ -11,8 +10,6 @@ export interface HelperRequest {
   readonly gid: number;
   readonly groups: readonly number[];
   readonly tty: TerminalSize | undefined;
-  /** See `encodeConfinement()`. */
-  readonly confinement: Buffer;
 }
 
 const FLAG_TERMINAL = 1;
@@ -21,7 +18,7 @@ const RESIZE = 2;
 const FRAME = 8;
 
 export function encodeRequest(request: HelperRequest): Buffer {
-  const { argv, env, tty, groups, confinement } = request;
+  const { argv, env, tty, groups } = request;
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const numbers = [
     tty === undefined ? 0 : FLAG_TERMINAL,
@@ -34,9 +31,7 @@ export function encodeRequest(request: HelperRequest): Buffer {
     variables.length,
   ];
   const strings = Buffer.from([request.cwd, ...argv, ...variables].map((text) => `${text}\0`).join(""));
-  const rights = confinement.subarray(0, CONFINEMENT_HEAD);
-  const filter = confinement.subarray(CONFINEMENT_HEAD);
-  const parts = [words(numbers), rights, words(groups), filter, strings];
+  const parts = [words(numbers), words(groups), strings];
   return Buffer.concat([words([parts.reduce((sum, { length }) => sum + length, 0)]), ...parts]);
 }
 
@@ -49,34 +44,56 @@ export function encodeResize({ columns, rows }: TerminalSize): Buffer {
   return words([RESIZE, ((columns & 0xffff) << 16) | (rows & 0xffff)]);
 }
 
+/** What a helper says of itself, and of the connections that it got: by their numbers. */
 export type HelperMessage =
+  | { readonly kind: "taken"; readonly number: number }
+  /** No process can be started for it. */
+  | { readonly kind: "refused"; readonly number: number }
+  /** It cannot confine itself, for this errno, and ends. */
+  | { readonly kind: "broken"; readonly errno: number };
+
+export type ProgramMessage =
   | { readonly kind: "started"; readonly pid: number }
   /** The program could not be started; the reason is on its standard error. */
   | { readonly kind: "failed"; readonly code: number }
-  | { readonly kind: "ended"; readonly status: ExitStatus };
+  | { readonly kind: "ended"; readonly status: ExitStatus }
+  /** There is no room for one more process. */
+  | { readonly kind: "crowded" };
 
-/**
- * Decodes the messages in `bytes`, and returns the bytes of an incomplete last one. Skips invalid messages: the
- * container could have sent them.
- */
-export function decodeMessages(bytes: Buffer): { readonly messages: readonly HelperMessage[]; readonly rest: Buffer } {
-  const messages: HelperMessage[] = [];
-  let at = 0;
-  for (; at + FRAME <= bytes.length; at += FRAME) {
-    const value = bytes.readUInt32LE(at + 4);
-    switch (bytes.readUInt32LE(at)) {
-      case 1:
-        messages.push({ kind: "started", pid: value });
-        break;
-      case 2:
-        messages.push({ kind: "failed", code: value & 0xff });
-        break;
-      case 3:
-        messages.push({ kind: "ended", status: waitStatus(value) });
-        break;
+const HELPER_MESSAGES: Decoder<HelperMessage> = {
+  1: (number) => ({ kind: "taken", number }),
+  2: (number) => ({ kind: "refused", number }),
+  3: (errno) => ({ kind: "broken", errno }),
+};
+
+const PROGRAM_MESSAGES: Decoder<ProgramMessage> = {
+  1: (pid) => ({ kind: "started", pid }),
+  2: (value) => ({ kind: "failed", code: value & 0xff }),
+  3: (value) => ({ kind: "ended", status: waitStatus(value) }),
+  4: () => ({ kind: "crowded" }),
+};
+
+type Decoder<M> = Readonly<Record<number, (value: number) => M>>;
+
+/** Decodes the messages of a helper from chunks of bytes. Skips invalid ones: the container could have sent them. */
+export const helperMessages = (): ((bytes: Buffer) => readonly HelperMessage[]) => decoder(HELPER_MESSAGES);
+
+/** The same for the messages about one program. */
+export const programMessages = (): ((bytes: Buffer) => readonly ProgramMessage[]) => decoder(PROGRAM_MESSAGES);
+
+function decoder<M>(kinds: Decoder<M>): (bytes: Buffer) => readonly M[] {
+  let unread = Buffer.alloc(0);
+  return (bytes) => {
+    const all = Buffer.concat([unread, bytes]);
+    const messages: M[] = [];
+    let at = 0;
+    for (; at + FRAME <= all.length; at += FRAME) {
+      const message = kinds[all.readUInt32LE(at)]?.(all.readUInt32LE(at + 4));
+      if (message !== undefined) messages.push(message);
     }
-  }
-  return { messages, rest: bytes.subarray(at) };
+    unread = all.subarray(at);
+    return messages;
+  };
 }
 
 /** wait(2), WIFSIGNALED. */

@@ -12,7 +12,7 @@ export async function completeRequest(
   defaults: ExecDefaults,
   files: FileOperations,
   idmap: Idmap | undefined,
-): Promise<Omit<HelperRequest, "confinement">> {
+): Promise<HelperRequest> {
   const user = await resolveUser(files, request.user ?? defaults.user);
   assertMapped(user, idmap);
   return {

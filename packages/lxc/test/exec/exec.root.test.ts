@@ -2,6 +2,7 @@ import { requires } from "@pileus/core/testing";
 import { expect, it } from "vitest";
 import { UNCONFINED } from "../../src/confinement.ts";
 import { execInside } from "../../src/exec/exec.ts";
+import { ExecHelpers } from "../../src/exec/helper.ts";
 import type { HelperRequest } from "../../src/exec/protocol.ts";
 import { EXEC_HELPER, LAUNCH_HELPER } from "../../src/helpers.ts";
 import { leaveDescriptors } from "../support/descriptors.ts";
@@ -14,18 +15,20 @@ const REQUEST: HelperRequest = {
   gid: 0,
   groups: [],
   tty: undefined,
-  confinement: UNCONFINED,
 };
 
 it(
   "reports that descriptors ran out after the pipes were opened",
   requires(["root", "binary:prlimit"], async () => {
     for (const helper of [EXEC_HELPER, LAUNCH_HELPER]) helper.descriptor();
-    const target = { name: "box", argv: ["true"], env: {}, idmap: undefined };
+    const box = { name: "box", idmap: undefined };
+    const target = { name: "box", argv: ["true"], env: {}, confinement: UNCONFINED, stayTime: () => 0 };
     // Room for three pipes.
     const restore = leaveDescriptors(6);
     try {
-      await expect(execInside(target, "pipes", Promise.resolve(REQUEST), {})).rejects.toMatchObject({
+      await expect(
+        execInside(new ExecHelpers(target), box, "pipes", Promise.resolve(REQUEST), {}),
+      ).rejects.toMatchObject({
         code: "EMFILE",
       });
     } finally {

@@ -2,13 +2,17 @@ import { readFile } from "node:fs/promises";
 import { buffer, text } from "node:stream/consumers";
 import { type BackendProcess, identifyProcess, isAlive, waitForEnd } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { UNCONFINED } from "../../src/confinement.ts";
 import { execInside } from "../../src/exec/exec.ts";
+import { ExecHelpers } from "../../src/exec/helper.ts";
 import type { HelperRequest } from "../../src/exec/protocol.ts";
 
 // On the host itself, because the helper works anywhere.
-const HERE = { name: "here", argv: ["/proc/self/fd/4"], env: {}, idmap: undefined };
+const HERE = { name: "here", idmap: undefined };
+const TARGET = { name: "here", argv: ["/proc/self/fd/4"], env: {}, confinement: UNCONFINED, stayTime: () => 60_000 };
+const helpers = new ExecHelpers(TARGET);
+afterAll(() => helpers[Symbol.dispose]());
 const REQUEST = {
   env: { PATH: "/usr/bin:/bin" },
   cwd: "/",
@@ -16,16 +20,12 @@ const REQUEST = {
   gid: 0,
   groups: [],
   tty: undefined,
-  confinement: UNCONFINED,
 };
 const NEEDS = ["root"] as const;
 
 async function exec(argv: readonly string[], more: Partial<HelperRequest> = {}, signal?: AbortSignal) {
   const request: HelperRequest = { ...REQUEST, argv, ...more };
-  const started = await execInside(HERE, request.tty === undefined ? "pipes" : "tty", Promise.resolve(request), {
-    signal,
-  });
-  return started;
+  return execInside(helpers, HERE, request.tty === undefined ? "pipes" : "tty", Promise.resolve(request), { signal });
 }
 
 async function collect(started: BackendProcess, stdin = ""): Promise<{ out: string; err: string; exit: unknown }> {
@@ -127,11 +127,13 @@ describe("the helper", () => {
     requires(NEEDS, async () => {
       const script = `
         import { execInside } from ${JSON.stringify(new URL("../../src/exec/exec.ts", import.meta.url).pathname)};
+        import { ExecHelpers } from ${JSON.stringify(new URL("../../src/exec/helper.ts", import.meta.url).pathname)};
         const argv = ["sh", "-c", "echo $$; sleep 1000"];
         const confinement = Buffer.from(${JSON.stringify(UNCONFINED.toString("hex"))}, "hex");
         const user = { uid: 0, gid: 0, groups: [] };
-        const request = { argv, env: { PATH: "/bin" }, cwd: "/", ...user, tty: undefined, confinement };
-        const started = await execInside(${JSON.stringify(HERE)}, "pipes", Promise.resolve(request), {});
+        const request = { argv, env: { PATH: "/bin" }, cwd: "/", ...user, tty: undefined };
+        const helpers = new ExecHelpers({ ...${JSON.stringify(TARGET)}, confinement, stayTime: () => 1000 });
+        const started = await execInside(helpers, { name: "here" }, "pipes", Promise.resolve(request), {});
         started.streams.stdout.pipe(process.stdout);
       `;
       const { spawn } = await import("node:child_process");
@@ -158,7 +160,7 @@ describe("the helper", () => {
       const never = new Promise<HelperRequest>((_, reject) => {
         controller.signal.addEventListener("abort", () => reject(new Error("never asked")), { once: true });
       });
-      const started = execInside(HERE, "pipes", never, { signal: controller.signal });
+      const started = execInside(helpers, HERE, "pipes", never, { signal: controller.signal });
       controller.abort(new Error("changed my mind"));
       await expect(started).rejects.toThrow("changed my mind");
     }),
