@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { type CgroupLayout, readIfThereSync, removeOwnCgroup } from "@pileus/core/driver";
 import type { ContainerSpec } from "./container-spec.ts";
 import { cgroupNames } from "./paths.ts";
@@ -22,6 +23,24 @@ export function containerCgroup(
         ?.split("/")
         .slice(0, at + 1)
         .join("/");
+}
+
+/**
+ * Whether a process that is attached to a container may stay there. In version 2 of cgroups, systemd moves every process
+ * out of its own cgroup before it gives controllers to the cgroups below, which a process that comes later would prevent
+ * (cgroup-v2.rst, "No Internal Process Constraint"). Once systemd has done that, liblxc attaches to another cgroup.
+ */
+export function mayStayInside(
+  layout: CgroupLayout,
+  spec: Pick<ContainerSpec, "name" | "hostId" | "init">,
+  init: number,
+): boolean {
+  if (spec.init.kind !== "systemd" || layout.kind !== "unified") return true;
+  const folder = containerCgroup(layout, spec, init, "freezer");
+  return (
+    folder !== undefined &&
+    (readIfThereSync(join(folder, cgroupNames(spec).inner, "cgroup.subtree_control")) ?? "").trim() !== ""
+  );
 }
 
 /**

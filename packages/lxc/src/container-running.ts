@@ -19,7 +19,7 @@ import {
 } from "@pileus/core/driver";
 import { LocalFiles, type TreeAccess } from "@pileus/core/files";
 import { readAddresses } from "./addresses.ts";
-import { containerCgroup } from "./cgroups.ts";
+import { containerCgroup, mayStayInside } from "./cgroups.ts";
 import { attachArgv } from "./commands.ts";
 import { readConfinement } from "./confinement.ts";
 import type { ContainerSpec } from "./container-spec.ts";
@@ -85,7 +85,10 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
       // lxc-attach also reads the configuration, and refuses the name of a variable that it does not have itself.
       env: inheritedVariables(spec.init.env ?? {}),
       confinement: readConfinement(spec),
-      stayTime: () => STAY_TIME,
+      stayTime: () => {
+        const init = monitor.init.find();
+        return init !== undefined && mayStayInside(facts.cgroups, spec, init.pid) ? STAY_TIME : 0;
+      },
     });
     this.#leaveLogs = [keepTrimmed(containerPaths(spec).log), boundOutput(spec)];
     this.exited = this.#awaitEnd();

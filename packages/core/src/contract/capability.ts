@@ -45,7 +45,7 @@ export interface InstanceMetrics {
   readonly memory: { readonly bytes: number; readonly limitBytes?: number | undefined };
   /**
    * Number of processes inside, where it can be counted. A container counts one more for each program that `exec` is
-   * running: our helper.
+   * running, and one for a minute after the last: our helper.
    */
   readonly processes?: number | undefined;
 }
