@@ -23,6 +23,8 @@ const INTERFACES: Readonly<Record<string, readonly [Abi, Abi]>> = { x64: ["x64",
  * ENOSYS.
  */
 const X32 = 0x40000000;
+/** Calls of ARM alone have numbers from here on (asm/unistd.h, __ARM_NR_BASE), which say nothing of their age. */
+const ARM_PRIVATE = 0xf0000;
 const ENOSYS = 38;
 
 /**
@@ -60,10 +62,12 @@ function ranges({ rules, otherwise, unknown }: Policy, abi: Abi): readonly Range
     if (!same) made.push({ from, code });
   };
   const calls = [...syscallNumbers(abi)].sort(([, a], [, b]) => a - b);
+  const newest = calls.findLast(([name, number]) => rules.has(name) && number < ARM_PRIVATE)?.[1] ?? -1;
   let next = 0;
   for (const [name, number] of calls) {
     if (number > next) append(next, [finish(unknown)]);
-    append(number, decide(rules.get(name) ?? [], otherwise));
+    const known = number <= newest || rules.has(name);
+    append(number, known ? decide(rules.get(name) ?? [], otherwise) : [finish(unknown)]);
     next = number + 1;
   }
   append(next, [finish(unknown)]);

@@ -38,7 +38,10 @@ export interface Policy {
   readonly rules: ReadonlyMap<string, readonly Rule[]>;
   /** For a known call for which no rule holds. */
   readonly otherwise: Action;
-  /** For a number that no known call has. */
+  /**
+   * For a number that no known call has, and for a call that is newer than every call with a rule: its author did not
+   * know it. runc does the same (libcontainer/seccomp/patchbpf).
+   */
   readonly unknown: Action;
   /** Whether programs may use the 32-bit interface of the processor. Default true. */
   readonly compat?: boolean | undefined;

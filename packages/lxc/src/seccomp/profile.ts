@@ -78,7 +78,10 @@ export interface SeccompRule {
  * loader needs.
  */
 export interface SeccompProfile {
-  /** What happens to the system calls without a rule. If it is an error, calls that our lists lack fail with ENOSYS. */
+  /**
+   * What happens to the system calls without a rule. If it is an error, calls that are newer than those with a rule fail
+   * with ENOSYS, so that programs fall back on an older call.
+   */
   readonly defaultAction: SeccompAction;
   /** The error of `defaultAction`. Default 1: EPERM. */
   readonly defaultErrnoRet?: number | undefined;

@@ -118,6 +118,12 @@ describe("the policy of application containers", () => {
     const filter = compileFilter(policy, "x64");
     expect(runFilter(filter, { architecture: AUDIT.x64, number: 999 })).toBe(ENOSYS);
   });
+  it.each(ABIS)("has no answer but ENOSYS to the calls of %s that are newer than Docker's list", (abi) => {
+    for (const name of ["open_tree_attr", "file_getattr", "file_setattr", "listns"]) {
+      expect([name, answer(policy, name, [], abi)]).toEqual([name, ENOSYS]);
+      expect([name, answer(withOne("SYS_ADMIN"), name, [], abi)]).toEqual([name, ENOSYS]);
+    }
+  });
   it("allows new processes and threads, but no new namespaces", () => {
     const SIGCHLD = 17n;
     expect(answer(policy, "clone", [SIGCHLD])).toBe(ALLOW);
