@@ -30,7 +30,7 @@ export interface ContainerIds {
   readonly mappedOnDisk: boolean;
 }
 
-/** The ids of a container by its configuration and its record. Those of earlier releases have {@link LEGACY_IDMAP}. */
+/** The ids of a container by its configuration and its record. Instances of earlier releases have 65,536 from 100,000 on. */
 export function containerIds({ config, idmap }: InstanceContext): ContainerIds {
   const { privileged } = config[config.driver as "lxc"] as IdmapSection;
   if (privileged) return { idmap: undefined, mappedOnDisk: false };
