@@ -31,6 +31,7 @@ afterAll(async () => {
 
 const create = (config: unknown) => loose(host.create.bind(host))(config);
 const createWith = (keys: object) => create({ ...valid, ...keys });
+const nic = (keys: object) => ({ devices: { eth0: { type: "nic", network: "net0", ...keys } } });
 const createIn = (options: object) => loose(host.create.bind(host))(valid, options);
 const verb = (name: Exclude<keyof typeof box, symbol>, ...args: unknown[]) => loose(box[name]).apply(box, args);
 // A source that is not found is no mistake in the configuration, but its hint is one of those here.
@@ -78,6 +79,64 @@ const HABITS: readonly Habit[] = [
   ["mem_limit", () => createWith({ mem_limit: "1g" }), "mem_limit: unknown key; write limits: { memory }"],
   ["limits.pids", () => createWith({ limits: { pids: 5 } }), "limits.pids: unknown key; write limits: { processes }"],
   ["cap_add", () => createWith({ cap_add: ["ALL"] }), "write capabilities: { add, drop } in the section of the driver"],
+  [
+    "securityOpt",
+    () => createWith({ securityOpt: ["seccomp=unconfined"] }),
+    "securityOpt: unknown key; write seccomp, no",
+  ],
+  ["privileged", () => createWith({ privileged: true }), "lxc: { privileged: true } gives the ids of the host"],
+  ["usernsMode", () => createWith({ usernsMode: "host" }), "privileged: true in the section of a container"],
+  ["security.nesting", () => createWith({ "security.nesting": true }), "system containers may always make namespaces"],
+  ["raw.idmap", () => createWith({ "raw.idmap": "both 1 1" }), "no id of the host can be mapped alone"],
+  ["ulimits", () => createWith({ ulimits: {} }), "ulimits: unknown key; a program sets its own"],
+  [
+    "capAdd of a section",
+    () => createWith({ fake: { capAdd: [] } }),
+    "fake.capAdd: unknown key; write capabilities: {",
+  ],
+  ["seccomp of a machine", () => createWith({ fake: { seccomp: "x" } }), "a virtual machine has a kernel of its own"],
+  [
+    "kernel of a container",
+    () => createWith({ fake: { kernel: "image" } }),
+    "a virtual machine has it, in its section",
+  ],
+  [
+    "mac of a nic",
+    () => createWith(nic({ mac: "02:00:00:00:00:01" })),
+    "devices.eth0.mac: unknown key; it is called hw",
+  ],
+  [
+    "security.mac_filtering",
+    () => createWith(nic({ "security.mac_filtering": true })),
+    "the filter of a nic does so by",
+  ],
+  [
+    "ipv6 of a nic",
+    () => createWith(nic({ ipv6: "fd00::2" })),
+    "devices.eth0.ipv6: unknown key; networks route IPv4 only",
+  ],
+  ["host: true of a nic", () => createWith(nic({ host: true })), 'devices.eth0.host: must be "all" or a list of ports'],
+  [
+    "egress as a list",
+    () => createWith(nic({ egress: ["1.1.1.1"] })),
+    'is a list: write { allow: ["10.0.0.0/8:5432"] }',
+  ],
+  ["a name in egress", () => createWith(nic({ egress: { allow: ["a.example:443"] } })), "names are not resolved"],
+  [
+    "/dev/net/tun",
+    () => createWith({ devices: { tun: { type: "unix-char", path: "/dev/net/tun" } } }),
+    'devices.tun.type: must be "nic"; no other device of the host can be attached yet',
+  ],
+  [
+    "internal of a network",
+    () => loose(host.networks.create)({ name: "n", internal: true }),
+    "write egress: { allow: [] }",
+  ],
+  [
+    "dns of a network as a list",
+    () => loose(host.networks.create)({ name: "n", dns: ["1.1.1.1"] }),
+    'write { domain: "pi',
+  ],
   [
     "an image of dockerode",
     () => createWith({ image: { Id: "sha256:x" } }),
@@ -171,5 +230,15 @@ describe("what users of other libraries write from habit gets an error that name
     if (!isInstanceError(failure, "ERR_CONFIG")) throw failure;
     expect(failure.message).toContain(told);
     expect(failure.message).not.toMatch(/Invalid|\bexpected\b|\breceived\b|Unrecognized/);
+  });
+  it("also where a capability is absent: reboot of a driver without it names restart()", async () => {
+    const other = await mkdtemp(join(tmpdir(), "pileus-habits-"));
+    await using plain = await openHost({ root: other, drivers: [fake({ capabilities: ["exec"] })] });
+    const instance = await plain.create({ name: "a", driver: "fake", image: await importFakeImage(plain) });
+    const failure = await loose(Reflect.get(instance, "reboot"))
+      .call(instance)
+      .catch((error: Error) => error);
+    expect(failure).toMatchObject({ code: "ERR_UNSUPPORTED", message: expect.stringContaining("use restart()") });
+    await rm(other, { recursive: true });
   });
 });

@@ -1,3 +1,4 @@
+import { objectAs } from "@pileus/core/driver";
 import { z } from "zod";
 
 /** The capabilities of Linux in the order of their numbers: linux/capability.h. */
@@ -113,9 +114,16 @@ export function capabilityMask(capabilities: Iterable<LinuxCapability>): bigint 
 const CapabilitySchema = z
   .custom<LinuxCapabilityInput>(
     (value) => value === "all" || (typeof value === "string" && isCapability(withoutPrefix(value))),
-    { error: "no such capability: write NET_ADMIN, CAP_NET_ADMIN or all, as capabilities(7) names them" },
+    { error: ({ input }) => `no such capability: write ${spelling(input)}, as capabilities(7) names them` },
   )
   .transform((value): LinuxCapability | "all" => withoutPrefix(value) as LinuxCapability | "all");
+
+/** What to write for a value that is no capability: its other spelling, or examples. */
+function spelling(given: unknown): string {
+  const upper = withoutPrefix(String(given).toUpperCase());
+  if (upper === "ALL") return '"all" in lower case';
+  return isCapability(upper) ? `"${upper}" in upper case` : "NET_ADMIN, CAP_NET_ADMIN or all";
+}
 
 function withoutPrefix(name: string): string {
   return name.startsWith("CAP_") ? name.slice(4) : name;
@@ -131,7 +139,8 @@ const ListSchema = z
   .readonly()
   .default([]);
 
-const schema = z.strictObject({ add: ListSchema, drop: ListSchema }).superRefine(({ add, drop }, context) => {
+const ListsSchema = z.strictObject({ add: ListSchema, drop: ListSchema }, objectAs('{ add: ["NET_ADMIN"] }'));
+const schema = ListsSchema.superRefine(({ add, drop }, context) => {
   for (const [at, name] of drop.entries())
     if (add.includes(name))
       context.addIssue({

@@ -68,12 +68,14 @@ export const SYSTEM_DEFAULTS: ConfinementDefaults = {
   policy: systemPolicy,
 };
 
+const SECCOMP = 'must be "default", "unconfined", or a profile in Docker\'s format';
+
 /** The keys of {@link ConfinementInput} for the schema of a section. */
 export function confinementKeys({ noNewPrivileges }: ConfinementDefaults) {
   return {
     capabilities: CapabilitiesSchema.prefault({}),
     noNewPrivileges: z.boolean().default(noNewPrivileges),
-    seccomp: z.union([z.enum(["default", "unconfined"]), SeccompProfileSchema]).default("default"),
+    seccomp: z.union([z.enum(["default", "unconfined"], SECCOMP), SeccompProfileSchema]).default("default"),
   };
 }
 

@@ -48,6 +48,14 @@ describe("the capabilities of a container", () => {
   ])("cannot be %s", (_what, capabilities) => {
     expect(LxcSectionSchema.safeParse({ capabilities }).success).toBe(false);
   });
+  it.each([
+    ["ALL", 'write "all" in lower case'],
+    ["net_admin", 'write "NET_ADMIN" in upper case'],
+    ["NETADMIN", "write NET_ADMIN, CAP_NET_ADMIN or all"],
+  ])("are named with their right spelling if one is written as %s", (name, told) => {
+    const { error } = LxcSectionSchema.safeParse({ capabilities: { drop: [name] } });
+    expect(error?.issues[0]?.message).toContain(told);
+  });
 });
 
 describe("the confinement of a container", () => {

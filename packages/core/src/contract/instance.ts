@@ -45,7 +45,10 @@ export interface InstanceInfo {
   readonly expiresAt?: number | undefined;
   /** Milliseconds since the epoch: the last start; absent before the first. */
   readonly startedAt?: number | undefined;
-  /** Absent when the instance does not run on this machine. */
+  /**
+   * PID 1 of a container, as the host sees it, or QEMU. A reboot of a container changes it. Absent when the instance does
+   * not run on this machine.
+   */
   readonly pid?: number | undefined;
   /** How it stopped the last time; absent before the first stop. */
   readonly exit?: InstanceExit | undefined;

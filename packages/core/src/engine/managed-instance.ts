@@ -233,7 +233,7 @@ export class ManagedInstance {
   /** @throws {UnsupportedError} when its driver, or the run as it is now, lacks the capability. @throws {HostError} */
   requireCapability(capability: Capability, run?: Run): void {
     const { driver } = this.driver;
-    const reason = this.hasCapability(capability) ? run?.lacks(capability) : `the driver "${driver.name}" lacks it`;
+    const reason = this.hasCapability(capability) ? run?.lacks(capability) : lacking(driver.name, capability);
     if (reason !== undefined) throw new UnsupportedError({ capability, reason });
   }
 
@@ -265,4 +265,8 @@ export class ManagedInstance {
     });
     return abortable(looking, options.signal);
   }
+}
+
+function lacking(driver: string, capability: Capability): string {
+  return `the driver "${driver}" lacks it${capability === "reboot" ? ": use restart()" : ""}`;
 }

@@ -2,6 +2,7 @@ import { isIPv4, isIPv6, SocketAddress } from "node:net";
 import { z } from "zod";
 import { type PortRange, readPortRange } from "./port-range.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
+import { objectAs } from "./wording.ts";
 
 /**
  * Where the instance may open connections to, beyond the host. A destination is an address or a CIDR, then a port or a
@@ -52,7 +53,8 @@ export function readDestination(text: string): Destination | string {
 }
 
 function readHost(text: string, family: Destination["family"]): Destination | string {
-  if (text === "") return `is not a destination: write an address, a port and a protocol, ${EXAMPLES}`;
+  if (text === "")
+    return `is not a destination: write an address (names are not resolved), a port and a protocol, ${EXAMPLES}`;
   const bits = family === "ip" ? 32 : 128;
   const [written = "", length = `${bits}`] = text.split("/");
   const isAddress = family === "ip" ? isIPv4(written) : isIPv6(written) && !written.includes("%");
@@ -76,11 +78,14 @@ const DestinationSchema = z.string().superRefine((text, issues) => {
 const DestinationsSchema = z.array(DestinationSchema).max(256).readonly();
 
 /** Reads {@link EgressInput}. */
-export const EgressSchema = z.strictObject({
-  allow: DestinationsSchema.optional(),
-  deny: DestinationsSchema.optional(),
-  dns: z.boolean().optional(),
-});
+export const EgressSchema = z.strictObject(
+  {
+    allow: DestinationsSchema.optional(),
+    deny: DestinationsSchema.optional(),
+    dns: z.boolean().optional(),
+  },
+  objectAs('{ allow: ["10.0.0.0/8:5432"] }'),
+);
 type _EgressInput = Holds<Same<EgressInput, Frozen<z.input<typeof EgressSchema>>>>;
 
 /** Whether a policy refuses any destination. */

@@ -12,6 +12,20 @@ const NIC = 'write devices: { eth0: { type: "nic", network: "net0" } }';
 const EPHEMERAL = "ephemeral() makes an instance that is deleted with its handle";
 const OF_A_PROGRAM = "a terminal belongs to a program: exec(argv, { tty: { columns: 80, rows: 24 } })";
 const CAPABILITIES = "write capabilities: { add, drop } in the section of the driver";
+const CONFINEMENT = "write seccomp, noNewPrivileges and systemPaths in the section of the driver";
+const OF_CONTAINERS = "containers have it, in their section: a virtual machine has a kernel of its own";
+const OF_APPLICATIONS = "an application container has it, in its section";
+const OF_MACHINES = "a virtual machine has it, in its section: containers run on the kernel of the host";
+const PRIVILEGED =
+  "containers have it in their section: lxc: { privileged: true } gives the ids of the host, no capability";
+const HOST_IDS = "privileged: true in the section of a container gives it the ids of the host";
+const NESTING = "system containers may always make namespaces and mounts: leave it out";
+const NO_RAW_IDS =
+  "no id of the host can be mapped alone: idmap: { base, size } in the section of a container moves the range";
+const NAMESPACES = "every instance has namespaces of its own: leave it out";
+const NO_DEVICES = "no other device of the host can be attached yet: a virtual machine has those of its own kernel";
+const FILTER = "the filter of a nic does so by default: filter: false switches it off";
+const EGRESS = "write egress: { allow: [] } for a network that reaches nothing beyond it";
 const PROCESSES = "write limits: { processes }";
 const RUNS_ON = "start() returns while the instance runs: leave it out";
 const inLimits = (key: string) => `write limits: { ${key} }`;
@@ -63,6 +77,53 @@ export const CONFIG_HABITS: KeyHints = {
   "limits.swap": inLimits("memory: { limit, swap }"),
   capAdd: CAPABILITIES,
   capDrop: CAPABILITIES,
+  "*.capAdd": "write capabilities: { add }",
+  "*.capDrop": "write capabilities: { drop }",
+  securityOpt: CONFINEMENT,
+  "*.securityOpt": CONFINEMENT,
+  privileged: PRIVILEGED,
+  "security.privileged": PRIVILEGED,
+  usernsMode: HOST_IDS,
+  userns: HOST_IDS,
+  "*.usernsMode": HOST_IDS,
+  pid: NAMESPACES,
+  pidMode: NAMESPACES,
+  ipc: NAMESPACES,
+  ipcMode: NAMESPACES,
+  cgroupns: NAMESPACES,
+  cgroupnsMode: NAMESPACES,
+  "security.nesting": NESTING,
+  nesting: NESTING,
+  "*.nesting": NESTING,
+  "raw.idmap": NO_RAW_IDS,
+  "security.idmap.isolated": 'it is the default: idmap: "shared" in the section of a container switches it off',
+  "security.idmap.base": "write idmap: { base } in the section of a container",
+  "security.idmap.size": "write idmap: { size } in the section of a container",
+  "*.capabilities": OF_CONTAINERS,
+  "*.seccomp": OF_CONTAINERS,
+  "*.noNewPrivileges": OF_CONTAINERS,
+  "*.idmap": OF_CONTAINERS,
+  "*.privileged": OF_CONTAINERS,
+  "*.systemPaths": OF_APPLICATIONS,
+  "*.keepAlive": OF_APPLICATIONS,
+  "*.kernel": OF_MACHINES,
+  "*.machine": OF_MACHINES,
+  "*.rootSize": OF_MACHINES,
+  "*.cpuModel": OF_MACHINES,
+  kernel: 'a virtual machine has it: qemu: { kernel: "image" }',
+  ulimits: "a program sets its own: limits are cpu, memory and processes",
+  sysctls: 'write them inside, as root of a system container: run(["sysctl", "-w", …])',
+  extraHosts: 'write them inside: files.writeText("/etc/hosts", …)',
+  "devices.*.type": NO_DEVICES,
+  "devices.*.mac": "it is called hwaddr here",
+  "devices.*.macAddress": "it is called hwaddr here",
+  "devices.*.ip": "it is called ipv4 here",
+  "devices.*.ipv6": "networks route IPv4 only: leave it out",
+  "devices.*.isolated": "it is an option of the network: networks.create({ name, isolated: true })",
+  "devices.*.security.macFiltering": FILTER,
+  "devices.*.security.ipv4Filtering": FILTER,
+  "devices.*.security.ipv6Filtering": FILTER,
+  "devices.*.security.acls": "write egress: { allow, deny }",
   platform: "images.import(source, { architecture }) chooses it",
   healthcheck: 'ask the service: run(["sh", "-c", "until …; do sleep 0.1; done"], { timeout, check: true })',
   waitStrategy: 'ask the service: run(["sh", "-c", "until …; do sleep 0.1; done"], { timeout, check: true })',
@@ -150,6 +211,9 @@ export const NETWORK_HABITS: KeyHints = {
   subnet: 'write ipv4: "10.90.0.1/24", the address of the bridge and the prefix',
   gateway: 'write ipv4: "10.90.0.1/24", the address of the bridge and the prefix',
   ipam: 'write ipv4: "10.90.0.1/24", the address of the bridge and the prefix',
+  internal: EGRESS,
+  ipv6: "networks route IPv4 only: leave it out",
+  filter: "it is an option of a nic, and on by default",
   driver: "every network is a bridge: leave it out",
   type: "every network is a bridge: leave it out",
 };

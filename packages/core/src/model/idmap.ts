@@ -29,7 +29,9 @@ const MAX_ID = 0xffff_fffe;
 
 const SettingsSchema = z
   .strictObject({
-    mode: z.enum(["isolated", "shared"]).default("isolated"),
+    mode: z
+      .enum(["isolated", "shared"], 'must be "isolated" or "shared"; for the ids of the host write privileged: true')
+      .default("isolated"),
     base: z
       .number()
       .int()

@@ -78,7 +78,7 @@ export const NetworkConfigSchema = z.strictObject(
       "address",
       z.strictObject({ address: z.cidrv4().optional(), nat: z.boolean().default(true) }),
     ).prefault({}),
-    dns: z.strictObject({ domain: NewDomainSchema.default("pileus") }).prefault({}),
+    dns: z.strictObject({ domain: NewDomainSchema.default("pileus") }, objectAs('{ domain: "pileus" }')).prefault({}),
     isolated: z.boolean().default(false),
     egress: EgressSchema.optional(),
     host: HostAccessSchema.optional(),

@@ -6,7 +6,7 @@ import { wording } from "./wording.ts";
 
 /**
  * What to write instead of keys that other libraries have, or that belong to another argument: a hint by key, or by path
- * as in `limits.pids`. Case, `-` and `_` do not count.
+ * as in `limits.pids`. Case, `-` and `_` do not count. `*` stands for one step of a path, as in `devices.*.mac`.
  */
 export type KeyHints = Readonly<Record<string, string>>;
 
@@ -32,6 +32,8 @@ export function parse<S extends z.ZodType>(
   );
 }
 
+type Path = readonly (string | number)[];
+
 /** What is checked. */
 interface Checked {
   readonly schema: z.ZodType;
@@ -40,7 +42,7 @@ interface Checked {
 }
 
 function configIssues(checked: Checked, issue: z.core.$ZodIssue): ConfigIssue[] {
-  const { schema, value } = checked;
+  const { schema, value, hints } = checked;
   const path = asWritten(issue.path, value);
   switch (issue.code) {
     case "unrecognized_keys":
@@ -48,8 +50,9 @@ function configIssues(checked: Checked, issue: z.core.$ZodIssue): ConfigIssue[] 
     case "invalid_key":
       return [{ path, message: issue.issues.map((inner) => inner.message).join("; ") }];
     case "invalid_union": {
-      const known = discriminatorsAt(schema, value, path.slice(0, -1));
-      if (known.length > 0) return [{ path, message: discriminator(path, value, known) }];
+      // Only a union that is told apart by a key has no issues of its members.
+      const known = issue.errors.length === 0 ? discriminatorsAt(schema, value, path.slice(0, -1)) : [];
+      if (known.length > 0) return [{ path, message: discriminator(path, value, known, hintFor(path, hints)) }];
       const inner = issue.errors.find((issues) => !issues.some(isOfOtherType));
       const within = inner?.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
       return within?.flatMap((one) => configIssues(checked, one)) ?? [{ path, message: issue.message }];
@@ -72,9 +75,10 @@ function asWritten(path: readonly PropertyKey[], value: unknown): (string | numb
 }
 
 /** What to write for the key that tells the members of a union apart. */
-function discriminator(path: readonly (string | number)[], value: unknown, known: readonly string[]): string {
+function discriminator(path: Path, value: unknown, known: readonly string[], hint: string | undefined): string {
   const choices = known.map((one) => `"${one}"`).join(" or ");
-  return valueAt(value, path) === undefined ? `is missing: write ${path.at(-1)}: ${choices}` : `must be ${choices}`;
+  if (valueAt(value, path) === undefined) return `is missing: write ${path.at(-1)}: ${choices}`;
+  return `must be ${choices}${hint === undefined ? "" : `; ${hint}`}`;
 }
 
 /** Whether a member of a union is for values of another type. */
@@ -82,18 +86,20 @@ function isOfOtherType(issue: z.core.$ZodIssue): boolean {
   return issue.code === "invalid_type" && issue.path.length === 0;
 }
 
-function unknownKey({ schema, value, hints }: Checked, path: readonly (string | number)[], key: string): string {
+function unknownKey({ schema, value, hints }: Checked, path: Path, key: string): string {
   const known = keysAt(schema, value, path);
   const parent = known.find((name) => keysAt(schema, value, [...path, name]).includes(key));
   if (parent !== undefined) return `unknown key; it belongs in ${parent}: write ${parent}: { ${key} }`;
-  const hint = hintFor([...path, key].join("."), hints);
+  const hint = hintFor([...path, key], hints);
   if (hint !== undefined) return `unknown key; ${hint}`;
   const guess = nearest(key, known);
   if (guess !== undefined) return `unknown key; did you mean "${guess}"?`;
   return known.length > 0 ? `unknown key; known keys: ${known.join(", ")}` : "unknown key";
 }
 
-function hintFor(written: string, hints: KeyHints): string | undefined {
+function hintFor(path: Path, hints: KeyHints): string | undefined {
   const plain = (key: string) => key.replace(/[-_]/g, "").toLowerCase();
-  return Object.entries(hints).find(([key]) => plain(key) === plain(written))?.[1];
+  const within = path.slice(0, -1).map((_, step) => path.with(step, "*"));
+  const spellings = [path, ...within].map((steps) => plain(steps.join(".")));
+  return Object.entries(hints).find(([key]) => spellings.includes(plain(key)))?.[1];
 }
