@@ -3,7 +3,7 @@ import { MARK } from "./inside/reporter.ts";
 import type { Result, Results } from "./results.ts";
 
 /** The longest that a step may take on a host as fast as the reference, in milliseconds: see inside/measure.ts. */
-const STEP_TIME = 300_000;
+const STEP_TIME = 600_000;
 
 /** Runs a program in the folder of the application. `onLine` gets each line of its output. */
 export type Run = (

@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { FACTOR, image, openMachines } from "../inside/host.ts";
 
 const BOARDS = ["q35", "microvm"] as const;
-const timeout = 120_000 * FACTOR;
+const timeout = 300_000 * FACTOR;
 
 const folder = mkdtempSync(join(tmpdir(), "pileus-machines-"));
 const open = () => openMachines(join(folder, "root"));
