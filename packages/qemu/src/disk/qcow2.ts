@@ -36,7 +36,11 @@ export async function readQcow2(file: ByteSource, backing: ByteSource, path: str
   const cluster = 2 ** bits;
   const perTable = cluster / 8;
 
-  const entryAt = async (offset: number) => (await file.read(offset, 8)).readBigUInt64BE(0);
+  const readOwn = (offset: number, length: number): Promise<Buffer> => {
+    if (Number.isSafeInteger(offset + length)) return file.read(offset, length);
+    throw new ImageError(path, "it is damaged: it has something beyond the end of any file");
+  };
+  const entryAt = async (offset: number) => (await readOwn(offset, 8)).readBigUInt64BE(0);
 
   const readCluster = async (offset: number, length: number): Promise<Buffer> => {
     const index = Math.floor(offset / cluster);
@@ -46,7 +50,7 @@ export async function readQcow2(file: ByteSource, backing: ByteSource, path: str
     if ((l2 & COMPRESSED) !== 0n) throw new ImageError(path, "it has compressed clusters, which are not read here");
     if ((l2 & ZEROS) !== 0n) return Buffer.alloc(length);
     const at = l2 & OFFSET;
-    return at === 0n ? backing.read(offset, length) : file.read(Number(at) + (offset % cluster), length);
+    return at === 0n ? backing.read(offset, length) : readOwn(Number(at) + (offset % cluster), length);
   };
 
   return {

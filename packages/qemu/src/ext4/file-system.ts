@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { ImageError } from "@pileus/core";
 import type { ByteSource } from "../disk/byte-source.ts";
 import { readJournal } from "./journal.ts";
@@ -31,6 +32,8 @@ const ENTRY_TYPES: Readonly<Record<number, FileType>> = { 1: "file", 2: "directo
 const MAX_LINKS = 40;
 const MAX_TARGET = 4096;
 const MAX_DIRECTORY = 2 ** 22;
+/** How much of a folder is parsed before other work gets its turn. */
+const SLICE = 2 ** 16;
 
 /**
  * The most bytes that are read of one file system. The content is hostile: this bounds the time and ends each circle.
@@ -96,7 +99,11 @@ export class Ext4 {
   async list(folder: Inode): Promise<ReadonlyMap<string, Entry>> {
     const entries = new Map<string, Entry>();
     const bytes = await this.read(folder, { max: MAX_DIRECTORY });
-    for (let at = 0; at + 8 <= bytes.length; ) {
+    for (let at = 0, turn = SLICE; at + 8 <= bytes.length; ) {
+      if (at > turn) {
+        await setImmediate();
+        turn = at + SLICE;
+      }
       const length = bytes.readUInt16LE(at + 4);
       if (length < 8 || at + length > bytes.length) throw this.#damaged();
       const inode = bytes.readUInt32LE(at);
@@ -140,7 +147,8 @@ export class Ext4 {
     const read = async (block: number) => {
       const extent = extents.find(({ first, length }) => block >= first && block < first + length);
       if (extent?.start === undefined) throw this.#damaged();
-      return this.#blocks(extent.start + block - extent.first, 1);
+      // As it is on the disk: a journal that says to replace its own blocks would be read in a circle.
+      return this.#stored(extent.start + block - extent.first, 1);
     };
     this.#replayed = await readJournal({ length, read, path: this.#path });
   }
@@ -211,15 +219,22 @@ export class Ext4 {
 
   async #blocks(start: number, count: number): Promise<Buffer> {
     const { blockSize } = this.#layout;
-    this.#left -= count * blockSize;
-    if (this.#left < 0) throw new ImageError(this.#path, "its root file system has too much to read");
-    const bytes = await this.#source.read(start * blockSize, count * blockSize);
+    const bytes = await this.#stored(start, count);
     if (this.#replayed.size === 0) return bytes;
     for (let index = 0; index < count; index++) {
       const newer = await this.#replayed.get(start + index)?.();
       newer?.copy(bytes, index * blockSize);
     }
     return bytes;
+  }
+
+  /** Blocks without what the journal has of them. */
+  async #stored(start: number, count: number): Promise<Buffer> {
+    const { blockSize } = this.#layout;
+    if (!Number.isSafeInteger((start + count) * blockSize)) throw this.#damaged();
+    this.#left -= count * blockSize;
+    if (this.#left < 0) throw new ImageError(this.#path, "its root file system has too much to read");
+    return this.#source.read(start * blockSize, count * blockSize);
   }
 
   #damaged(): ImageError {

@@ -1,7 +1,8 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gunzip as gunzipWithCallback } from "node:zlib";
 import { type Abortable, ConfigError } from "@pileus/core";
 import { type Spawn, spawn } from "@pileus/core/driver";
 import { moduleName, parseModuleInfo } from "./module-info.ts";
@@ -24,6 +25,8 @@ const MODULE_FILE = /^(.+)\.ko(?:\.(xz|zst|gz))?$/;
 
 /** The most bytes of a module, unpacked. The largest of a distribution has about 10 MiB. */
 const MAX_MODULE = 2 ** 26;
+/** The most that is collected: a distribution's has less than 10 MiB in less than 100 modules. */
+const MAX_COLLECTED = { modules: 1000, bytes: 2 ** 27 } as const;
 
 /** The tools that unpack, with what they may use: modules can come from a guest. */
 const UNPACKERS = {
@@ -42,7 +45,8 @@ export interface CollectOptions extends Abortable {
  * can be loaded: for each list of wanted ones those that the lists before it did not need. A wanted module that is not
  * there is left out: it may be built into the kernel.
  *
- * @throws {ConfigError} when the folder cannot be read, or modules depend on each other in a circle.
+ * @throws {ConfigError} when the folder cannot be read, modules depend on each other in a circle, or they have
+ *   more than any kernel needs.
  */
 export async function collectModules(
   folder: ModuleFiles,
@@ -55,14 +59,22 @@ export async function collectModules(
     if (name !== undefined) files.set(moduleName(name), { packing, read });
   }
   const ordered = new Map<string, KernelModule>();
+  let left = MAX_COLLECTED.bytes;
+  let visited = 0;
   const visit = async (name: string, path: readonly string[]): Promise<void> => {
     const file = files.get(name);
     if (ordered.has(name) || file === undefined) return;
     if (path.includes(name)) {
       throw new ConfigError("kernel modules", [{ path: [folder.path], message: `${[...path, name].join(" needs ")}` }]);
     }
-    const content = await unpack(await file.read(), file.packing, options);
-    const info = parseModuleInfo(content);
+    const packed = await file.read();
+    const content = await unpack(packed, file.packing, options);
+    visited += 1;
+    // To unpack takes time as well, even if nothing comes out.
+    left -= Math.max(packed.length, content.length);
+    if (visited > MAX_COLLECTED.modules || left < 0)
+      throw new ConfigError("kernel modules", [{ path: [folder.path], message: "more than any kernel needs" }]);
+    const info = await parseModuleInfo(content);
     for (const other of [...info.softDepends, ...info.depends]) await visit(other, [...path, name]);
     ordered.set(name, { name, content });
   };
@@ -102,9 +114,9 @@ async function unpack(bytes: Buffer, packing: string | undefined, options: Colle
   }
 }
 
-function gunzip(bytes: Buffer): Buffer {
+async function gunzip(bytes: Buffer): Promise<Buffer> {
   try {
-    return gunzipSync(bytes, { maxOutputLength: MAX_MODULE });
+    return await promisify(gunzipWithCallback)(bytes, { maxOutputLength: MAX_MODULE });
   } catch (cause) {
     throw new ConfigError("kernel modules", [{ path: [], message: (cause as Error).message }], { cause });
   }

@@ -26,27 +26,31 @@ export async function ensureRootBoot(
   options: InitramfsOptions & CollectOptions,
 ): Promise<{ readonly kernel: string; readonly initramfs: string }> {
   const base = await readBase(options);
-  return withRootKernel(disk, async (found) => {
-    const key = base.mark(`${found.mark}\n${machine}`);
-    const files = { kernel: join(folder, `kernel-${key}`), initramfs: join(folder, `initramfs-${key}`) };
-    if ((await exists(files.kernel)) && (await exists(files.initramfs))) return files;
-    const { archive, modules } = await base.build(found.modules, options).catch((cause: unknown) => {
-      if (!isInstanceError(cause, "ERR_CONFIG", "ERR_COMMAND")) throw cause;
-      throw new ImageError(disk.owner, `the modules of ${found.path} cannot be read, ${CURE}`, { cause });
-    });
-    assertModules(found, modules, machine, disk.owner);
-    const content = await found.content();
-    try {
-      await rm(folder, { recursive: true, force: true });
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      // QEMU opens them again as its own user, which cannot enter the folder.
-      await replaceFile(files.initramfs, archive, 0o644);
-      await replaceFile(files.kernel, content, 0o644);
-    } catch (error) {
-      throw hostFailure("store the kernel of a machine", error);
-    }
-    return files;
-  });
+  return withRootKernel(
+    disk,
+    async (found) => {
+      const key = base.mark(`${found.mark}\n${machine}`);
+      const files = { kernel: join(folder, `kernel-${key}`), initramfs: join(folder, `initramfs-${key}`) };
+      if ((await exists(files.kernel)) && (await exists(files.initramfs))) return files;
+      const { archive, modules } = await base.build(found.modules, options).catch((cause: unknown) => {
+        if (!isInstanceError(cause, "ERR_CONFIG", "ERR_COMMAND")) throw cause;
+        throw new ImageError(disk.owner, `the modules of ${found.path} cannot be read, ${CURE}`, { cause });
+      });
+      assertModules(found, modules, machine, disk.owner);
+      const content = await found.content();
+      try {
+        await rm(folder, { recursive: true, force: true });
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+        // QEMU opens them again as its own user, which cannot enter the folder.
+        await replaceFile(files.initramfs, archive, 0o644);
+        await replaceFile(files.kernel, content, 0o644);
+      } catch (error) {
+        throw hostFailure("store the kernel of a machine", error);
+      }
+      return files;
+    },
+    options,
+  );
 }
 
 function assertModules(kernel: RootKernel, modules: readonly string[], machine: MachineType, owner: string): void {

@@ -1,11 +1,12 @@
 import { open } from "node:fs/promises";
-import { ImageError } from "@pileus/core";
+import { type Abortable, ImageError } from "@pileus/core";
 import { printable } from "@pileus/core/driver";
 import { bytesOf } from "../disk/byte-source.ts";
 import { readQcow2 } from "../disk/qcow2.ts";
 import { Ext4, type Inode } from "../ext4/file-system.ts";
 import { compareReleases } from "./kernel.ts";
 import { KERNEL_HEAD, parseKernelFile } from "./kernel-file.ts";
+import { moduleName } from "./module-info.ts";
 import type { ModuleFiles } from "./modules.ts";
 
 /** The root disk of a machine that does not run. */
@@ -47,18 +48,16 @@ export const CURE = 'or set qemu.kernel to "managed"';
  *
  * @throws {ImageError} if there is none that this machine starts. The message has the cure.
  */
-export async function withRootKernel<T>(disk: RootDisk, use: (kernel: RootKernel) => Promise<T>): Promise<T> {
+export async function withRootKernel<T>(
+  disk: RootDisk,
+  use: (kernel: RootKernel) => Promise<T>,
+  { signal }: Abortable = {},
+): Promise<T> {
   const { path, owner } = disk;
   await using file = await open(path, "r");
   await using backing = await open(disk.backing, "r");
-  try {
-    const root = await Ext4.open(await readQcow2(bytesOf(file), bytesOf(backing), owner), owner);
-    return await use(await findKernel(root, owner));
-  } catch (error) {
-    // An offset beyond what a file can have.
-    if (error instanceof RangeError) throw new ImageError(owner, "its root file system is damaged", { cause: error });
-    throw error;
-  }
+  const root = await Ext4.open(await readQcow2(bytesOf(file, signal), bytesOf(backing, signal), owner), owner);
+  return await use(await findKernel(root, owner));
 }
 
 async function findKernel(root: Ext4, owner: string): Promise<RootKernel> {
@@ -103,11 +102,14 @@ function refusal(refused: readonly string[]): string {
 async function listModules(root: Ext4, top: Inode, owner: string): Promise<Map<string, () => Promise<Buffer>>> {
   const files = new Map<string, () => Promise<Buffer>>();
   const pending = [top];
+  const known = new Set<number>();
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
-    if (files.size + pending.length > MAX_FILES) throw new ImageError(owner, "its kernel has too many modules");
     for (const [name, entry] of await root.list(folder)) {
-      if (entry.type === "directory") pending.push(await root.inodeOf(entry));
-      else if (entry.type === "file")
+      if (files.size + pending.length > MAX_FILES) throw new ImageError(owner, "its kernel has too many modules");
+      if (entry.type === "directory" && !known.has(entry.inode)) {
+        known.add(entry.inode);
+        pending.push(await root.inodeOf(entry));
+      } else if (entry.type === "file")
         files.set(name, async () => root.read(await root.inodeOf(entry), { max: MAX_MODULE }));
     }
   }
@@ -119,5 +121,6 @@ async function readBuiltIn(root: Ext4, folder: string): Promise<ReadonlySet<stri
   const inode = await root.find(`${folder}/modules.builtin`);
   if (inode?.type !== "file") return new Set();
   const lines = (await root.read(inode, { max: MAX_LIST })).toString("latin1").split("\n");
-  return new Set(lines.flatMap((line) => /([^/]+)\.ko$/.exec(line)?.[1]?.replaceAll("-", "_") ?? []));
+  const modules = lines.filter((line) => line.endsWith(".ko"));
+  return new Set(modules.map((line) => moduleName(line.slice(line.lastIndexOf("/") + 1, -".ko".length))));
 }

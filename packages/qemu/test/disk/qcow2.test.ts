@@ -40,6 +40,8 @@ it.each<[name: string, change: (file: Buffer) => void]>([
   ["clusters of an impossible size", (file) => file.writeUInt32BE(40, 20)],
   ["an external data file", (file) => file.writeBigUInt64BE(4n, 72)],
   ["subclusters", (file) => file.writeBigUInt64BE(16n, 72)],
+  ["a table beyond the end of any file", (file) => file.writeBigUInt64BE(2n ** 63n, 40)],
+  ["a cluster beyond the end of any file", (file) => file.writeBigUInt64BE(2n ** 55n, 2 * CLUSTER)],
   ["compressed clusters", (file) => file.writeBigUInt64BE(1n << 62n, 2 * CLUSTER)],
 ])("refuses a disk with %s", async (_name, change) => {
   const read = async () => (await readQcow2(bufferSource(disk(change)), backing, "disk")).read(0, 16);

@@ -113,11 +113,34 @@ for (const version of [1, 2, 3]) {
 }
 
 it(
+  "reads a journal that says to replace its own blocks as it is on the disk",
+  requires(NEEDS, () =>
+    inFolder(async (folder) => {
+      const path = await makeExt4(folder, { file: "on the disk" }, { options: ["-b", "4096"] });
+      // The journal begins with its superblock and a descriptor. Then comes the copy.
+      const blocks = (await spawn(["debugfs", "-R", "blocks <8>", path])).stdout.trim().split(" ");
+      const [block, commands] = [join(folder, "block"), join(folder, "commands")];
+      await writeFile(block, Buffer.alloc(4096, "copy"));
+      await writeFile(commands, `journal_open\njournal_write -b ${blocks[2]} ${block}\njournal_close\n`);
+      await spawn(["debugfs", "-w", "-f", commands, path]);
+      const system = await Ext4.open(await sourceOf(path), "disk");
+      const journal = await system.inodeOf({ inode: 8, type: "file" });
+      const bytes = await system.read(journal, { max: 2 ** 30, length: 3 * 4096 });
+      expect(bytes.toString("latin1", 2 * 4096, 2 * 4096 + 4)).toBe("copy");
+    }),
+  ),
+);
+
+it(
   "ends with ImageError, or with some content, however the file system is damaged",
   { timeout: 60_000 },
   requires(NEEDS, () =>
     inFolder(async (folder) => {
-      const path = await makeExt4(folder, { "boot/vmlinuz": "kernel", "boot/link": { link: "vmlinuz" } });
+      const path = await makeExt4(
+        folder,
+        { "boot/vmlinuz": "kernel", "boot/link": { link: "vmlinuz" } },
+        { options: ["-b", "4096"] },
+      );
       const whole = await readFile(path);
       const layout = await spawn(["dumpe2fs", path]);
       const table = Number(/Inode table at (\d+)/.exec(layout.stdout)?.[1]) * 4096;
@@ -137,7 +160,7 @@ it(
           const boot = await system.find("/boot");
           if (boot?.type === "directory") await system.list(boot);
         } catch (error) {
-          if (!(error instanceof ImageError || error instanceof RangeError)) throw error;
+          if (!(error instanceof ImageError)) throw error;
           failures.add(error.message);
         }
         for (const [at, byte] of undo) whole.writeUInt8(byte, at);

@@ -72,6 +72,44 @@ it("rejects modules that depend on each other, and a missing folder", () =>
     await expect(collectModules(modulesIn(join(folder, "gone")), [["a"]])).rejects.toThrow(ConfigError);
   }));
 
-it("does not mistake the end of another key for `depends`", () => {
-  expect(parseModuleInfo(ko({ notdepends: "x", depends: "vhost-net" })).depends).toEqual(["vhost_net"]);
+it("does not mistake the end of another key for `depends`", async () => {
+  const { depends } = await parseModuleInfo(ko({ notdepends: "x", depends: "vhost-net" }));
+  expect(depends).toEqual(["vhost_net"]);
+});
+
+it("finds what a large module declares, wherever it stands", async () => {
+  const declared = ko({ depends: "a" });
+  for (const at of [0, 2 ** 20 - 12, 2 ** 20 - 5, 2 ** 20, 2 ** 21 - declared.length]) {
+    const module = Buffer.alloc(2 ** 21);
+    declared.copy(module, at);
+    expect(await parseModuleInfo(module)).toEqual({ depends: ["a"], softDepends: [] });
+  }
+});
+
+it.each<[name: string, info: Readonly<Record<string, string>>]>([
+  ["blanks", { softdep: `pre: ${" ".repeat(2 ** 22)}x` }],
+  ["one long name", { depends: "a".repeat(2 ** 22) }],
+])("refuses a module that declares megabytes of %s, without searching them", async (_name, info) => {
+  await expect(parseModuleInfo(ko(info))).rejects.toThrow(ConfigError);
+});
+
+it("refuses a module that declares its needs again and again", async () => {
+  await expect(parseModuleInfo(Buffer.alloc(2 ** 20, "\0depends="))).rejects.toThrow(ConfigError);
+});
+
+it.each<[name: string, count: number, read: (index: number) => Buffer]>([
+  ["in a chain without an end", 100_000, (index) => ko({ depends: `m${index + 1}` })],
+  ["of too many bytes", 1, () => Buffer.alloc(2 ** 27 + 1)],
+])("refuses modules %s", async (_name, count, read) => {
+  let reads = 0;
+  const files = Array.from({ length: count }, (_, index) => {
+    const open = async () => {
+      reads += 1;
+      return read(index);
+    };
+    return [`m${index}.ko`, open] as const;
+  });
+  const folder = { path: "/lib/modules/x", list: async () => new Map(files) };
+  await expect(collectModules(folder, [["m0"]])).rejects.toThrow(/more than any kernel needs/);
+  expect(reads).toBeLessThan(2000);
 });

@@ -1,6 +1,6 @@
-import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ImageError } from "@pileus/core";
 import { spawn } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
@@ -77,6 +77,35 @@ it(
         expect((await readdir(boot.folder)).length).toBe(2);
       },
     ),
+  ),
+);
+
+it(
+  "reads a folder that is in itself once, and a list of modules that is one line",
+  requires(NEEDS, () =>
+    withRoot(
+      { ...LIB, ...debianKernel("6.1"), "usr/lib/modules/6.1/modules.builtin": `${"a".repeat(2 ** 21)}/ext4.ko` },
+      async (boot, base) => {
+        const folder = "/usr/lib/modules/6.1/kernel";
+        const links = Array.from({ length: 20 }, (_, index) => `link ${folder} ${folder}/circle-${index}`);
+        const commands = join(dirname(base), "commands");
+        await writeFile(commands, `${links.join("\n")}\n`);
+        await spawn(["debugfs", "-w", "-f", commands, base]);
+        const files = await ensureRootBoot(boot, { findBusybox });
+        expect(await readFile(files.kernel)).toEqual(bzImage("6.1"));
+      },
+    ),
+  ),
+);
+
+it(
+  "stops reading a root disk with the reason of an abort",
+  requires(NEEDS, () =>
+    withRoot({ ...LIB, ...debianKernel("6.1") }, async (boot) => {
+      const reason = new Error("enough");
+      const made = ensureRootBoot(boot, { findBusybox, signal: AbortSignal.abort(reason) });
+      await expect(made).rejects.toBe(reason);
+    }),
   ),
 );
 
