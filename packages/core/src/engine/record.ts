@@ -7,6 +7,7 @@ import { InstanceExitSchema } from "../model/exit.ts";
 import { type Image, ImageSchema } from "../model/image.ts";
 import { InstanceKindSchema } from "../model/instance-kind.ts";
 import { LimitsSchema, MemoryLimitSchema } from "../model/limits.ts";
+import { nestKeys } from "../model/nest-keys.ts";
 import { shorthand } from "../model/shorthand.ts";
 import { wording } from "../model/wording.ts";
 import type { Idmap } from "../system/idmap.ts";
@@ -28,10 +29,13 @@ const STATES: Readonly<Record<InstanceState, true>> = {
 /** The version of the format that this release writes. It refuses to read a later one. */
 export const RECORD_VERSION = 1;
 
-const LooseNicSchema = z.looseObject({
-  ...NicSchema.shape,
-  ipv4: shorthand("address", z.looseObject(NicIpv4Schema.shape)).optional(),
-});
+const LooseNicSchema = z.preprocess(
+  nestKeys,
+  z.looseObject({
+    ...NicSchema.shape,
+    ipv4: shorthand("address", z.looseObject(NicIpv4Schema.shape)).optional(),
+  }),
+);
 
 /**
  * Read loosely at every depth: keys of another release, devices of an unknown type and sections of drivers are kept and

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isInstanceError, ProtocolError } from "../contract/errors.ts";
+import { nestKeys } from "../model/nest-keys.ts";
 import { DomainSchema, type NetworkConfig, NetworkConfigSchema } from "../model/network.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import { readSmallFile, UnreadableFileError } from "../system/small-file.ts";
@@ -9,10 +10,13 @@ import { parseJson } from "../text/bounded-json.ts";
 const DefinitionSchema = z.strictObject({
   version: z.literal(1),
   // An earlier release may have written what `create()` refuses today.
-  config: NetworkConfigSchema.extend({
-    ipv4: z.strictObject({ address: z.cidrv4(), nat: z.boolean() }),
-    dns: z.strictObject({ domain: DomainSchema }),
-  }),
+  config: z.preprocess(
+    nestKeys,
+    NetworkConfigSchema.extend({
+      ipv4: z.strictObject({ address: z.cidrv4(), nat: z.boolean() }),
+      dns: z.strictObject({ domain: DomainSchema }),
+    }),
+  ),
 });
 
 /**

@@ -62,6 +62,13 @@ describe("a record", () => {
     expect(parseRecord(JSON.stringify(record))).toEqual({ kind: "record", record });
   });
 
+  it("of an early release is read with the address of a nic, whose key was not nested", () => {
+    const nic = { type: "nic", network: "net0", "ipv4.address": "10.1.2.3" };
+    const reading = parseRecord(JSON.stringify({ ...RECORD, config: { ...RECORD.config, devices: { eth0: nic } } }));
+    const devices = { eth0: { type: "nic", network: "net0", ipv4: { address: "10.1.2.3" } } };
+    expect(reading).toMatchObject({ kind: "record", record: { config: { devices } } });
+  });
+
   it("with an invalid nic is garbage", () => {
     const config = { ...RECORD.config, devices: { eth0: { type: "nic", network: 7 } } };
     expect(parseRecord(JSON.stringify({ ...RECORD, config }))).toMatchObject({ kind: "garbage" });
