@@ -19,9 +19,9 @@ import { ServedFiles } from "./served-files.ts";
 /**
  * The script that starts a server, with its arguments as `$@`. Its log ends at 8 MiB (16384 blocks of 512 bytes:
  * ulimit(1p)), because instances can make it write lines at any time. At the limit a write fails and does not end the
- * server.
+ * server. It does not inherit the network's lock, which is descriptor 3.
  */
-const START = 'trap "" XFSZ; ulimit -f 16384; exec dnsmasq "$@"';
+const START = 'trap "" XFSZ; ulimit -f 16384; exec dnsmasq "$@" 3>&-';
 
 /** CAP_NET_ADMIN of capability.h: dnsmasq keeps it when it drops root. */
 const NET_ADMIN = 12;
@@ -58,13 +58,15 @@ export class DnsmasqServer {
 
   /**
    * The server, if it runs: the process of ours that serves from our folder, preferably the one in the pid file. The
-   * folder does not depend on the root's path, so a root that was moved finds its server again.
+   * folder does not depend on the root's path, so a root that was moved finds its server again. A server of an early
+   * release shows only its configuration file.
    */
   async find(): Promise<ProcessIdentity | undefined> {
     const pid = Number(readOwnFile(this.#file("pid")));
     const likely = Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
     const options = { likely, capability: NET_ADMIN };
-    return (await findProcesses((argv) => argv.includes(this.#mark), options))[0];
+    const marks = [this.#mark, this.#arguments[0]];
+    return (await findProcesses((argv) => marks.some((mark) => mark !== undefined && argv.includes(mark)), options))[0];
   }
 
   /** Whether it runs with the right arguments: an earlier version of this package may have started it with others. */

@@ -248,19 +248,20 @@ class ManagedNetworks implements NetworkManager {
     return (await foldersIn(this.#folder)).filter(isName);
   }
 
-  #network(name: string): ManagedNetwork {
+  #network(name: string, run = this.#spawn): ManagedNetwork {
     return new ManagedNetwork({
       name,
       folder: join(this.#folder, name),
       served: join(this.#runFolder, `pileus-${this.#hostId}-${name}`),
       hostId: this.#hostId,
-      spawn: this.#spawn,
+      spawn: run,
     });
   }
 
+  /** The tools that `work` runs hold the lock too: they may outlive this process, and change the network afterwards. */
   async #locked<T>(name: string, options: Abortable, work: (network: ManagedNetwork) => Promise<T>): Promise<T> {
-    const network = this.#network(name);
     const lock = await acquireLock(networkLock(this.#folder, name), options);
+    const network = this.#network(name, (argv, more) => this.#spawn(argv, { ...more, descriptors: [lock.descriptor] }));
     try {
       return await work(network);
     } finally {

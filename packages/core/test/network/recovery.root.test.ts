@@ -1,12 +1,15 @@
 import { spawn as spawnProcess } from "node:child_process";
 import { once } from "node:events";
+import { readlinkSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { isHeld } from "../../src/engine/lock.ts";
+import { DevicesSchema } from "../../src/model/device/device.ts";
 import { removeInterface } from "../../src/network/link.ts";
 import { openNetworks } from "../../src/network/networks.ts";
-import { identifyProcess } from "../../src/system/process-identity.ts";
+import { identifyProcess, processArguments } from "../../src/system/process-identity.ts";
 import { spawn } from "../../src/system/spawn.ts";
 import { requires } from "../../src/testing/requires.ts";
 import { ManagedPlace, NEEDS, owner } from "./fixtures/managed-place.ts";
@@ -54,6 +57,36 @@ describe("a managed network", () => {
         await place.networks.delete(NAME);
         expect(await place.traces()).toEqual([]);
       }
+    }),
+  );
+
+  it(
+    "stays locked until every command has ended that changes it, even if the process dies that ran it",
+    requires(NEEDS, async () => {
+      const lock = join(place.folder, "networks", `.lock-${NAME}`);
+      const unlocked: (readonly string[])[] = [];
+      const commands = new Set<string>();
+      const recording = openNetworks({
+        folder: join(place.folder, "networks"),
+        hostId: HOST,
+        spawn: async (argv, options) => {
+          const held = (options?.descriptors ?? []).map((descriptor) => readlinkSync(`/proc/self/fd/${descriptor}`));
+          if (options?.stdin !== undefined || argv.some((argument) => argument.includes("dnsmasq"))) {
+            commands.add(argv[0] ?? "");
+            if (!held.includes(lock)) unlocked.push(argv);
+          }
+          return spawn(argv, options);
+        },
+      });
+      await recording.create({ name: NAME });
+      await recording.reserve(owner("a"), DevicesSchema.parse({ eth0: { type: "nic", network: NAME } }));
+      // The server outlives all of this, and holds no lock.
+      expect(isHeld(lock)).toBe(false);
+      await recording.release(owner("a"));
+      await recording.delete(NAME);
+      expect(unlocked).toEqual([]);
+      expect([...commands]).toEqual(expect.arrayContaining(["ip", "nft"]));
+      expect(commands.size).toBe(3);
     }),
   );
 
@@ -178,6 +211,21 @@ describe("a managed network", () => {
       expect(await place.serverPid()).not.toBe(before);
       expect(await readFile(path, "utf8")).toBe(conf);
       expect((await namespace.dhcp(place.folder))["ip"]).toBe(attachment.ipv4.address);
+    }),
+  );
+
+  it(
+    "ends the server that an early release started, and starts its own",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      const argv = await processArguments(await place.serverPid());
+      await place.killServer();
+      // It had no argument that names the folder which it serves.
+      await spawn(argv?.filter((argument) => !argument.startsWith("--dhcp-hostsdir=")) ?? []);
+      const before = await place.serverPid();
+      await expect(place.networks.create({ name: NAME })).resolves.toMatchObject({ up: true });
+      expect(await identifyProcess(before)).toBeUndefined();
+      expect(await place.networks.get(NAME)).toMatchObject({ up: true });
     }),
   );
 
