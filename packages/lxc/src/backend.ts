@@ -1,10 +1,17 @@
 import { rmSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type Abortable, type ExitStatus, ImageError, type InstanceConfig, type LogStream } from "@pileus/core";
-import type { Backend, DriverContext, IdmapRequest, InstanceContext, Plan, Running } from "@pileus/core/driver";
+import {
+  type Backend,
+  type DriverContext,
+  type IdmapRequest,
+  type InstanceContext,
+  type Plan,
+  type Running,
+  readIfThere,
+} from "@pileus/core/driver";
 import { confinementOf, SYSTEM_DEFAULTS } from "./confinement-section.ts";
 import { adoptContainer, launchContainer } from "./container.ts";
 import type { ContainerSpec } from "./container-spec.ts";
@@ -108,11 +115,7 @@ function initFile(instance: InstanceContext): string {
 
 /** Reads the init of the current run, if there is one. */
 async function readInit(instance: InstanceContext): Promise<InitSystem> {
-  try {
-    return parseInitSystem(await readFile(initFile(instance), "utf8")) ?? UNKNOWN_INIT;
-  } catch (error) {
-    // The launch did not get this far, and nothing runs.
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return UNKNOWN_INIT;
-    throw error;
-  }
+  const text = await readIfThere(initFile(instance));
+  // Without the file, the launch did not get this far, and nothing runs.
+  return (text === undefined ? undefined : parseInitSystem(text)) ?? UNKNOWN_INIT;
 }

@@ -39,13 +39,14 @@ export const UNCONFINED: Buffer = encodeConfinement({
  * A confinement as our helpers read it, helper/confine.h: the capabilities to keep, how many instructions the filter
  * has, whether the settings of its network are read-only, and the instructions.
  *
- * @throws {UnsupportedError} for an architecture whose system calls are unknown
+ * @throws {UnsupportedError} if this host has an architecture whose system calls are unknown
  */
-export function encodeConfinement(
-  { capabilities, seccomp, hideSystemPaths }: Omit<ConfinementSpec, "noNewPrivileges">,
-  architecture: string = process.arch,
-): Buffer {
-  const filter = seccomp === undefined ? Buffer.alloc(0) : compiled(seccomp, architecture);
+export function encodeConfinement({
+  capabilities,
+  seccomp,
+  hideSystemPaths,
+}: Omit<ConfinementSpec, "noNewPrivileges">): Buffer {
+  const filter = seccomp === undefined ? Buffer.alloc(0) : compiled(seccomp);
   const head = Buffer.alloc(CONFINEMENT_HEAD);
   head.writeBigUInt64LE(capabilityMask(capabilities), 0);
   head.writeUInt32LE(filter.length / 8, 8);
@@ -69,8 +70,8 @@ export function readConfinement(spec: PlacedSpec): Buffer {
 /** Compiling a filter takes milliseconds, and most containers have the same policy. */
 const FILTERS = new WeakMap<Policy, Buffer>();
 
-function compiled(policy: Policy, architecture: string): Buffer {
-  const known = FILTERS.get(policy) ?? compileFilter(policy, architecture);
+function compiled(policy: Policy): Buffer {
+  const known = FILTERS.get(policy) ?? compileFilter(policy, process.arch);
   FILTERS.set(policy, known);
   return known;
 }

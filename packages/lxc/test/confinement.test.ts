@@ -66,7 +66,7 @@ describe("the confinement of a container", () => {
     expect(confinementOf({}, SYSTEM_DEFAULTS).noNewPrivileges).toBe(false);
   });
   it("begins with the capabilities to keep, and the number of instructions that follow", () => {
-    const bytes = encodeConfinement(confinementOf({}, APPLICATION_DEFAULTS), "arm64");
+    const bytes = encodeConfinement(confinementOf({}, APPLICATION_DEFAULTS));
     expect(bytes.readBigUInt64LE(0)).toBe(0xa80425fbn);
     expect(bytes.length).toBe(16 + 8 * bytes.readUInt32LE(8));
     expect(bytes.readUInt32LE(12)).toBe(1);

@@ -1,5 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { type ProcessIdentity, parseProcessStat } from "@pileus/core/driver";
+import { type ProcessIdentity, parseProcessStat, readIfThere } from "@pileus/core/driver";
 
 /** Ticks of /proc/PID/stat in a second: USER_HZ is 100 on all host architectures that this driver supports. */
 const TICKS = 100;
@@ -13,13 +12,7 @@ export interface ProcessUsage {
 
 /** What this process uses; `undefined` when it has ended. Never the figures of a later process with the same pid. */
 export async function readProcessUsage(identity: ProcessIdentity): Promise<ProcessUsage | undefined> {
-  try {
-    const stat = parseProcessStat(await readFile(`/proc/${identity.pid}/stat`, "latin1"));
-    if (stat?.startTime !== identity.startTime) return undefined;
-    return { cpuSeconds: stat.cpuTicks / TICKS, residentBytes: stat.residentPages * PAGE };
-  } catch (error) {
-    // ESRCH: the process ended between open and read.
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
-  }
+  const stat = parseProcessStat((await readIfThere(`/proc/${identity.pid}/stat`)) ?? "");
+  if (stat?.startTime !== identity.startTime) return undefined;
+  return { cpuSeconds: stat.cpuTicks / TICKS, residentBytes: stat.residentPages * PAGE };
 }

@@ -43,11 +43,6 @@ export class Claims {
     });
   }
 
-  /** Whether the claim is there, for this record. */
-  has(claim: Claim, record: string): boolean {
-    return this.recordOf(claim) === record;
-  }
-
   /** The record of the claim's instance; `undefined` when there is no such claim. */
   recordOf(claim: Claim): string | undefined {
     try {

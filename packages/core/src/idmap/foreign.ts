@@ -2,19 +2,14 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { IdRange, TakenRange } from "./ranges.ts";
 
-/** The ranges of ids outside that the text of /proc/PID/uid_map maps to, as its reader sees them. */
-export function parseIdMap(text: string): readonly IdRange[] {
+/** The text of /proc/PID/uid_map: ids inside the user namespace, and those outside, as the reader of the file sees them. */
+export function parseIdMap(text: string): readonly { readonly inside: IdRange; readonly outside: IdRange }[] {
   return text.split("\n").flatMap((line) => {
-    const [, base, count] = /^\s*\d+\s+(\d+)\s+(\d+)\s*$/.exec(line) ?? [];
-    return base === undefined ? [] : [{ base: Number(base), count: Number(count) }];
-  });
-}
-
-/** The ids inside our own user namespace: no others can be given to an instance. */
-export function parseOwnIds(text: string): readonly IdRange[] {
-  return text.split("\n").flatMap((line) => {
-    const [, base, count] = /^\s*(\d+)\s+\d+\s+(\d+)\s*$/.exec(line) ?? [];
-    return base === undefined ? [] : [{ base: Number(base), count: Number(count) }];
+    const [, inside, outside, size] = /^\s*(\d+)\s+(\d+)\s+(\d+)\s*$/.exec(line) ?? [];
+    const count = Number(size);
+    return inside === undefined
+      ? []
+      : [{ inside: { base: Number(inside), count }, outside: { base: Number(outside), count } }];
   });
 }
 
@@ -33,7 +28,7 @@ export function idsInUse(proc: string): readonly TakenRange[] {
       const maps = mapsOf(proc, pid);
       if (namespace !== undefined) seen.add(namespace);
       else if (maps === own) return [];
-      return parseIdMap(maps).map((range) => ({ ...range, owner: `the container with process ${pid}` }));
+      return parseIdMap(maps).map(({ outside }) => ({ ...outside, owner: `the container with process ${pid}` }));
     } catch (error) {
       // It has ended meanwhile.
       if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];

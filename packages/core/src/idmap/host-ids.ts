@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { HostError } from "../contract/errors.ts";
 import { readIfThereSync } from "../system/read-if-there.ts";
 import { parseAccountIds } from "./accounts.ts";
-import { parseOwnIds } from "./foreign.ts";
+import { parseIdMap } from "./foreign.ts";
 import { type IdRange, intersect, renderRange, type TakenRange } from "./ranges.ts";
 import { parseSubordinateIds, type SubordinateIds } from "./subordinate-ids.ts";
 
@@ -59,8 +59,8 @@ export function readHostIds({ etc, proc }: IdSources): HostIds {
       .filter((line) => !isRoots(line))
       .map((line): TakenRange => ({ ...line, owner: `the user "${line.user}" (${path}, line ${line.line})` })),
   );
-  const maps = ["uid_map", "gid_map"].map((map) => parseOwnIds(readFileSync(join(proc, "self", map), "latin1")));
-  const own = maps.reduce(intersect);
+  const maps = ["uid_map", "gid_map"].map((map) => parseIdMap(readFileSync(join(proc, "self", map), "latin1")));
+  const own = maps.map((lines): readonly IdRange[] => lines.map(({ inside }) => inside)).reduce(intersect);
   const [uids = [], gids = []] = subordinate.map(({ lines }) => lines.filter(isRoots));
   const delegated = uids.length + gids.length > 0;
   const pool = delegated ? intersect(uids, gids) : [DEFAULT_POOL];

@@ -103,7 +103,7 @@ export class IdRanges {
   async keep(owner: IdOwner, request: IdmapRequest, range: IdRange, options: Abortable): Promise<IdRange> {
     const key = keyOf(owner, request);
     const record = recordOf(owner, request);
-    const isClaimed = this.#claims.has({ ...range, key }, record);
+    const isClaimed = this.#claims.recordOf({ ...range, key }) === record;
     let host: HostIds;
     try {
       host = readHostIds(this.#folders);
@@ -136,7 +136,7 @@ export class IdRanges {
     const taken = [...host.taken, ...inUse];
     const { base, count } = request;
     if (base !== undefined) {
-      const live = this.#withoutAbandoned(claims, { base, count });
+      const live = this.#dropAbandoned(claims, { base, count });
       assertFree(request, { base, count }, host, [...taken, ...live.map((claim) => this.#named(claim))]);
       return { base, count };
     }
@@ -153,14 +153,10 @@ export class IdRanges {
   }
 
   /** Drops abandoned claims that overlap `range`, and returns the others. */
-  #withoutAbandoned(claims: readonly Claim[], range: IdRange): readonly Claim[] {
-    this.#dropAbandoned(claims, range);
-    const left = new Set(this.#claims.list().map(({ key }) => key));
-    return claims.filter(({ key }) => left.has(key));
-  }
-
-  #dropAbandoned(claims: readonly Claim[], range: IdRange): void {
-    for (const claim of claims) if (overlap(claim, range) && this.#claims.isAbandoned(claim)) this.#claims.drop(claim);
+  #dropAbandoned(claims: readonly Claim[], range: IdRange): readonly Claim[] {
+    const abandoned = claims.filter((claim) => overlap(claim, range) && this.#claims.isAbandoned(claim));
+    for (const claim of abandoned) this.#claims.drop(claim);
+    return claims.filter((claim) => !abandoned.includes(claim));
   }
 
   #named(claim: Claim): TakenRange {

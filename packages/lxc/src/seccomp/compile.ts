@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { UnsupportedError } from "@pileus/core";
 import { type Action, type Comparison, errno, KILL_PROCESS, type Policy, type Rule } from "./policy.ts";
 import { type Abi, syscallNumbers } from "./syscall-numbers.ts";
@@ -25,7 +26,6 @@ const INTERFACES: Readonly<Record<string, readonly [Abi, Abi]>> = { x64: ["x64",
 const X32 = 0x40000000;
 /** Calls of ARM alone have numbers from here on (asm/unistd.h, __ARM_NR_BASE), which say nothing of their age. */
 const ARM_PRIVATE = 0xf0000;
-const ENOSYS = 38;
 
 /**
  * The filter that enforces a policy, in the kernel's format: `instructions` of 64 bits. It searches for the number in a
@@ -71,7 +71,7 @@ function ranges({ rules, otherwise, unknown }: Policy, abi: Abi): readonly Range
     next = number + 1;
   }
   append(next, [finish(unknown)]);
-  if (abi === "x64") append(X32, [finish(errno(ENOSYS))]);
+  if (abi === "x64") append(X32, [finish(errno(constants.errno.ENOSYS))]);
   return made;
 }
 

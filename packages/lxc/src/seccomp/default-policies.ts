@@ -1,7 +1,8 @@
+import { constants } from "node:os";
 import { capabilityMask, type LinuxCapability } from "../capabilities.ts";
 import { ALLOW, type Comparison, errno, type Policy, type Rule } from "./policy.ts";
 
-const [EPERM, EACCES, ENOSYS] = [1, 13, 38];
+const { EPERM, EACCES, ENOSYS } = constants.errno;
 
 /**
  * The system calls that every program of an application container may use: Docker's default profile (moby/profiles,
