@@ -104,11 +104,11 @@ async function findAll(
 ): Promise<readonly ProcessIdentity[]> {
   const noted = await readIfThere(runFiles(instance).user);
   const owners = noted === undefined ? [] : [Number(noted)];
-  return findProcesses((argv) => runs(argv, instance.uuid), { ...options, owners });
+  return findProcesses((argv) => runsMachine(argv, instance.uuid), { ...options, owners });
 }
 
-/** Also true of the process that will become QEMU, once it is in its cgroup. */
-function runs(argv: readonly string[], uuid: string): boolean {
+/** Whether these are the arguments of a QEMU with this UUID, or of the process that becomes it in its cgroup. Pure. */
+export function runsMachine(argv: readonly string[], uuid: string): boolean {
   const at = argv.indexOf("-uuid");
   return at > 0 && argv[at + 1] === uuid && argv.slice(0, at).some((argument) => argument.endsWith(QEMU));
 }

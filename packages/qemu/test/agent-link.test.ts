@@ -238,9 +238,12 @@ it("leaves no claim behind when the instance is deleted while another process wa
   try {
     const first = await new PortClaim(path).take({});
     const turn = new PortClaim(path).take({});
+    const neighbor = await new PortClaim(join(folder, "another-7-70.lock")).take({});
     await removeClaims(folder, UUID);
     await first.release();
     await (await turn).release();
+    expect(await readdir(folder)).toEqual(["another-7-70.lock"]);
+    await neighbor.release();
     expect(await readdir(folder)).toEqual([]);
   } finally {
     await rm(folder, { recursive: true });

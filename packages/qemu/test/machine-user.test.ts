@@ -24,6 +24,11 @@ async function onHost(texts: { passwd?: string; ids?: string; uid?: number } = {
   return { passwd, uidMap: map, gidMap: map };
 }
 
+/** The file of a map with the ids below this one. */
+async function idsBelow(id: number): Promise<string> {
+  return (await onHost({ ids: `0 1000000 ${id}\n` })).uidMap;
+}
+
 async function userOf(user: string | undefined, files: UserFiles) {
   await using instance = await makeInstance({ config: { qemu: user === undefined ? {} : { user } } });
   return await machineUser(instance.context, files);
@@ -68,6 +73,10 @@ describe("the user of a machine", () => {
     const files = await onHost({ ids: "0 1000000 65536\n" });
     await expect(userOf(undefined, files)).rejects.toMatchObject({ missing: [{ need: "ids" }] });
     expect(await userOf("nobody", files)).toEqual({ uid: 65534, gid: 65533 });
+    // The first id that is missing, of each kind.
+    const [all, withoutUser, withoutGroup] = [await onHost(), await idsBelow(65534), await idsBelow(65533)];
+    for (const fewer of [{ uidMap: withoutUser }, { gidMap: withoutGroup }])
+      await expect(userOf("nobody", { ...all, ...fewer })).rejects.toMatchObject({ missing: [{ need: "ids" }] });
   });
 
   it("is refused at create, before anything is made", async () => {

@@ -52,6 +52,12 @@ it("accepts exactly the rules that it wrote, whatever the blanks", async () => {
   expect(await isApplied()).toBe(false);
 });
 
+it("never takes one table of the two for its rules, not even if nft listed only one after they were applied", async () => {
+  listing = renderNftablesTable(facts);
+  await applyFirewall(facts, join(folder, "listed"), nft);
+  expect(await isApplied()).toBe(false);
+});
+
 it("recognises its rules if nft lists them in other words, as long as they are the wanted ones", async () => {
   const words = render().replace("established,related", "{ established, related }");
   listing = words;
