@@ -1,6 +1,10 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { HostError } from "@pileus/core";
-import { expect, it } from "vitest";
-import { type Apparmor, apparmorEntries, missingApparmor, parseProfiles } from "../src/apparmor.ts";
+import { expect, it, onTestFinished } from "vitest";
+import { type Apparmor, apparmorEntries, loadProfile, missingApparmor, parseProfiles } from "../src/apparmor.ts";
 import { allBut, profileFor } from "../src/apparmor-profile.ts";
 import { SYSTEM_CONFINEMENT } from "../src/confinement.ts";
 
@@ -72,6 +76,20 @@ it.each([
 ])("refuses to start a container that would not be confined, and says what to install", (spec, apparmor) => {
   expect(() => apparmorEntries(spec, apparmor)).toThrow(HostError);
   expect(() => apparmorEntries(spec, apparmor)).toThrow(/apparmor_parser .*apt-get install apparmor/);
+});
+
+it("loads our profile unless the kernel has it, whatever others it has", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-apparmor-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const [parser, given] = [join(folder, "parser"), join(folder, "given")];
+  await writeFile(parser, `#!/bin/sh\ncat >${given}\n`, { mode: 0o755 });
+  const { name, text } = SYSTEM;
+  const load = (...profiles: readonly string[]) =>
+    loadProfile(unprivileged, { kind: "on", profiles: new Set(profiles), parser });
+  await load(name);
+  expect(existsSync(given)).toBe(false);
+  await load("other");
+  expect(await readFile(given, "utf8")).toBe(text);
 });
 
 it("reports to doctor() what is missing", () => {

@@ -252,9 +252,10 @@ it("leaves no claim behind when the instance is deleted while another process wa
 
 it("claims the agent of a run while another process still has the claim of the run before", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
-  const claim = (pid: number) => new PortClaim(claimPath(folder, UUID, { pid, startTime: 70, boot: "boot" })).tryTake();
+  const claim = (pid: number, startTime: number) =>
+    new PortClaim(claimPath(folder, UUID, { pid, startTime, boot: "boot" })).tryTake();
   try {
-    const claims = await Promise.all([claim(7), claim(8)]);
+    const claims = await Promise.all([claim(7, 70), claim(8, 70), claim(7, 71)]);
     for (const held of claims) await held?.release();
     expect(claims).not.toContain(undefined);
   } finally {

@@ -36,7 +36,7 @@ it.each([
   expect(Number.parseInt(/^flags:\t(\d+)$/m.exec(info)?.[1] ?? "", 8) & 3).toBe(constants[access]);
 });
 
-it.each([0o644, 0o600])("lets any user open a file of mode %o again, with the same content", async (mode) => {
+it.each([0o644, 0o640, 0o600])("lets any user open a file of mode %o again, with the same content", async (mode) => {
   const path = await file(mode);
   using handed = new HandedOver();
   expect(handed.openToReopen(path)).toBe(3);

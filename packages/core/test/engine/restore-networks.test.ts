@@ -21,14 +21,19 @@ async function aHost() {
 }
 
 describe("the networks on which instances run", () => {
-  it("are raised before the instance is launched", async () => {
-    let atLaunch: readonly string[] = [];
+  it("are raised before the instance is launched, which does not happen if they cannot be", async () => {
+    const launched: (readonly string[])[] = [];
     place.scripted.script.launch = () => {
-      atLaunch = [...place.raised];
+      launched.push([...place.raised.names]);
     };
     const host = await place.open();
-    await (await host.create({ driver: "scripted", name: "a", image: "base", devices })).start();
-    expect(atLaunch).toEqual(["a"]);
+    const instance = await host.create({ driver: "scripted", name: "a", image: "base", devices });
+    place.raised.failure = new Error("no bridge");
+    await expect(instance.start()).rejects.toThrow("no bridge");
+    expect(launched).toEqual([]);
+    place.raised.failure = undefined;
+    await instance.start();
+    expect(launched).toEqual([["a"]]);
   });
 
   it("are restored for an instance that is frozen", async () => {

@@ -233,7 +233,7 @@ export const IMAGE: Image = {
 /** A store with one image, and networks with only `net0`: its reservations, and whose networks were raised or restored. */
 export function smallParts() {
   const reserved = new Set<string>();
-  const raised: string[] = [];
+  const raised: { names: string[]; failure?: Error | undefined } = { names: [] };
   const restored: (readonly string[])[] = [];
   const unused = () => Promise.reject(new Error("not part of this test"));
   const images: ImageStore = {
@@ -263,7 +263,10 @@ export function smallParts() {
       reserved.delete(owner.name);
     },
     attachments: async () => [],
-    bringUp: async ({ name }) => void raised.push(name),
+    bringUp: async ({ name }) => {
+      if (raised.failure !== undefined) throw raised.failure;
+      raised.names.push(name);
+    },
     restore: async (uuids) => void restored.push([...uuids]),
     issues: async () => [],
     create: unused,
