@@ -39,7 +39,11 @@ export function boundOutput({ output }: Pick<ContainerSpec, "output">): () => vo
 async function readFiles(files: readonly string[], options: Abortable): Promise<Readable> {
   const parts: Readable[] = [];
   // An abort ends those, too, that nobody reads yet.
-  for (const file of files) parts.push((await readLogFile(file, options)).on("error", () => undefined));
+  for (const [index, file] of files.entries()) {
+    // The older file may continue one that is gone; the current one continues the older, which is read whole.
+    const part = await readLogFile(file, { ...options, continues: index === 0 });
+    parts.push(part.on("error", () => undefined));
+  }
   const whole = Readable.from(
     (async function* () {
       for (const part of parts) yield* part;

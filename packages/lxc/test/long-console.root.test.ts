@@ -25,6 +25,7 @@ it(
       const printed = () => instance.logs("console").then(text);
       await vi.waitFor(async () => expect((await printed()).slice(-20)).toContain("the end"), 60_000);
       const log = await printed();
+      expect(log.slice(0, 65)).toBe(`${"7".padStart(63, "0")}\r\n`);
       expect(log.length).toBeGreaterThan(LOG_KEPT);
       expect(log.length).toBeLessThanOrEqual(2 * LOG_KEPT);
       const files = (await readdir(root, { recursive: true })).filter((path) => path.includes("console.log"));

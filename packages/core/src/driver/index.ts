@@ -78,7 +78,7 @@ export { boundLog, LOG_KEPT } from "./bounded-log.ts";
 export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
 export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";
 export { findUser } from "./find-user.ts";
-export { readLogFile } from "./log-file.ts";
+export { type LogFileOptions, readLogFile } from "./log-file.ts";
 export { type PlanRules, renderPlan } from "./plan.ts";
 export { ProgramGroup } from "./program-group.ts";
 export { programOnPipes } from "./program-on-pipes.ts";

@@ -28,6 +28,19 @@ describe("readLogFile", () => {
     expect(await text(await readLogFile(log))).toBe("");
   });
 
+  it("begins with a whole line where the file continues another", async () => {
+    for (const [content, rest] of [
+      ["of a line\nnext\nlast", "next\nlast"],
+      ["\nnext\n", "next\n"],
+      ["of a line\n", ""],
+      ["no line ends", "no line ends"],
+      ["", ""],
+    ] as const) {
+      await writeFile(log, content);
+      expect(await text(await readLogFile(log, { continues: true }))).toBe(rest);
+    }
+  });
+
   it("rejects with the signal's reason, and ends what is being read when it aborts later", async () => {
     await writeFile(log, "x".repeat(2 ** 20));
     const reason = new Error("enough");
