@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -21,7 +22,8 @@ async function removeBy(folder: string, deadline: number): Promise<void> {
       return await rmdir(folder);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") return;
+      // On a read-only file system, rmdir(2) does not look whether the folder exists.
+      if (code === "ENOENT" || (code === "EROFS" && !existsSync(folder))) return;
       if (code !== "EBUSY" || Date.now() > deadline) throw error;
     }
     await killAll(folder);

@@ -199,6 +199,19 @@ describe("a managed network", () => {
   );
 
   it(
+    "comes up where the cgroups are read-only",
+    requires([...NEEDS, "binary:unshare"], async () => {
+      const mounts = "awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts";
+      const creator = await place.startCreator(-1, [
+        ..."unshare --mount sh -c".split(" "),
+        `for mount in $(${mounts}); do mount -o remount,bind,ro "$mount" || exit 1; done; exec "$0" "$@"`,
+      ]);
+      expect(creator.said).toBe("created");
+      await creator.kill();
+    }),
+  );
+
+  it(
     "gets a new server when the running one has another configuration",
     requires(NEEDS, async () => {
       await place.networks.create({ name: NAME });
