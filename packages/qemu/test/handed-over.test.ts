@@ -1,4 +1,4 @@
-import { constants, fstatSync, readFileSync, statSync } from "node:fs";
+import { constants, fstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,10 +38,15 @@ it.each([
 
 it.each([0o644, 0o640, 0o600])("lets any user open a file of mode %o again, with the same content", async (mode) => {
   const path = await file(mode);
-  using handed = new HandedOver();
+  const { ino } = statSync(path);
+  const isOpen = () =>
+    readdirSync("/proc/self/fd").some((fd) => statSync(`/proc/self/fd/${fd}`, { throwIfNoEntry: false })?.ino === ino);
+  const handed = new HandedOver();
   expect(handed.openToReopen(path)).toBe(3);
   const [descriptor = -1] = handed.descriptors;
   expect(fstatSync(descriptor).mode & 0o004).not.toBe(0);
   expect(readFileSync(`/proc/self/fd/${descriptor}`, "utf8")).toBe("a kernel");
   expect(statSync(path).mode & 0o777).toBe(mode);
+  handed[Symbol.dispose]();
+  expect(isOpen()).toBe(false);
 });

@@ -128,6 +128,13 @@ describe("the ids of a new instance", () => {
     await expect(claim("b", { ...ALONE, base: 1_140_000 })).rejects.toThrow(/not all ids of this user namespace/);
   });
 
+  it.each(["subuid", "subgid"])("include no subordinate id of a user, whatever kind of id it is: %s", async (name) => {
+    delegate("root:1000000:131072");
+    etc(name, "root:1000000:131072", "anna:1000000:65536");
+    expect((await claim("a")).base).toBe(1_065_536);
+    await expect(claim("b")).rejects.toMatchObject({ code: "ERR_HOST" });
+  });
+
   it.each(["uid_map", "gid_map"])(
     "include no id of a running container, whatever kind of id it is: %s",
     async (map) => {

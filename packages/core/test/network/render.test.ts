@@ -28,6 +28,13 @@ describe("the rules of a network", () => {
     await expect(table).toMatchFileSnapshot("golden/no-nat.nft");
   });
 
+  it("give no names to a nic of a network without DNS, unless the nic has a policy of its own", () => {
+    const nic = { hostInterface: "pil000000000002", address: "10.90.0.7" };
+    const other = { hostInterface: "pil000000000003", address: "10.90.0.8", egress: {} };
+    const table = renderNftables({ ...rules, egress: { dns: false }, nics: [nic, other] });
+    expect(/set without_dns \{([^}]*)/.exec(table)?.[1]).toContain("elements = { 10.90.0.7 ");
+  });
+
   it("let no packet from the bridge back to it on an isolated network", () => {
     const forward = (isolated: boolean) =>
       /chain forward \{([^}]*)\}/.exec(renderNftables({ ...rules, isolated }))?.[1];
