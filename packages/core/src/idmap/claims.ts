@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
+import { mkdirSync, readdirSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Abortable } from "../contract/abortable.ts";
 import { HostError } from "../contract/errors.ts";
 import { acquireLock, type Lock } from "../engine/lock.ts";
+import { readSmallFile, UnreadableFileError } from "../system/small-file.ts";
 import type { IdRange } from "./ranges.ts";
 
 /** The range of an instance, or the one that instances share. */
@@ -43,24 +44,27 @@ export class Claims {
     });
   }
 
-  /** The record of the claim's instance; `undefined` when there is no such claim. */
+  /** The record of the claim's instance; `undefined` when there is no such claim, or something else has its name. */
   recordOf(claim: Claim): string | undefined {
     try {
       return readlinkSync(this.#path(claim));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      if (["ENOENT", "EINVAL"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
       throw error;
     }
   }
 
-  /** Whether the claim's instance is gone, because its root folder was removed by other means than `delete()`. */
+  /**
+   * Whether the claim's instance is gone, because its root folder was removed by other means than `delete()`. Another
+   * user may have put anything in that place: what cannot be read keeps the claim.
+   */
   isAbandoned(claim: Claim): boolean {
     const record = claim.key === SHARED ? undefined : this.recordOf(claim);
     if (record === undefined) return false;
     try {
-      return !readFileSync(record, "utf8").includes(claim.key);
+      return !(readSmallFile(record) ?? "").includes(claim.key);
     } catch (error) {
-      return ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+      return error instanceof UnreadableFileError && error.code === "ENOTDIR";
     }
   }
 
