@@ -73,7 +73,7 @@ export { HostPathSchema } from "../model/host-path.ts";
 export { type IdmapSettings, type IdmapSettingsInput, IdmapSettingsSchema } from "../model/idmap.ts";
 export { parse } from "../model/parse.ts";
 export type { Frozen, Holds, Same } from "../model/same.ts";
-export { objectAs, wording } from "../model/wording.ts";
+export { objectAs, type SchemaWords, wording } from "../model/wording.ts";
 export { boundLog, LOG_KEPT } from "./bounded-log.ts";
 export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
 export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";

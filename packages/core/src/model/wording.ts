@@ -30,15 +30,21 @@ export function wording(issue: z.core.$ZodRawIssue): string {
   }
 }
 
+/** The second argument of a zod schema: the words for its issues. */
+export interface SchemaWords {
+  /** The text for an issue; `undefined` leaves it to zod. */
+  readonly error: (issue: z.core.$ZodRawIssue) => string | undefined;
+}
+
 /** The parameter of a schema for a required key: says what to write when the key is missing. */
-export function required(example: string): { readonly error: (issue: z.core.$ZodRawIssue) => string | undefined } {
+export function required(example: string): SchemaWords {
   return {
     error: ({ code, input }) => (code === "invalid_type" && input === undefined ? `is missing: ${example}` : undefined),
   };
 }
 
 /** The same for an object: says what to write instead of another type. */
-export function objectAs(example: string): { readonly error: (issue: z.core.$ZodRawIssue) => string | undefined } {
+export function objectAs(example: string): SchemaWords {
   return {
     error: ({ code, input }) =>
       code === "invalid_type" ? `must be an object, ${given(input)}: write ${example}` : undefined,
