@@ -2,32 +2,21 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ConfigError, type Image, type Instance, isInstanceError, openHost } from "../src/index.ts";
+import { ConfigError, type Instance, isInstanceError, openHost } from "../src/index.ts";
 import { fake, importFakeImage } from "../src/testing/index.ts";
+import { type FakeBox, loose, openFakeBox } from "./support/fake-box.ts";
 
 // What users of Docker, testcontainers and execa write first. Every call is made as plain JavaScript would call it.
-type Loose = (...args: unknown[]) => Promise<unknown>;
-const loose = (call: unknown) => call as Loose;
 
-let root: string;
-const open = () => openHost({ root, drivers: [fake()] });
-const createBox = (image: Image) => host.create({ name: "a", driver: "fake", image });
-let host: Awaited<ReturnType<typeof open>>;
-let box: Awaited<ReturnType<typeof createBox>>;
-let valid: { readonly name: string; readonly driver: string; readonly image: unknown };
+let host: FakeBox["host"];
+let box: FakeBox["box"];
+let valid: FakeBox["valid"];
+let close: FakeBox["close"];
 
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "pileus-habits-"));
-  host = await open();
-  const image = await importFakeImage(host);
-  valid = { name: "b", driver: "fake", image };
-  box = await createBox(image);
-  await box.start();
+  ({ host, box, valid, close } = await openFakeBox());
 });
-afterAll(async () => {
-  await host[Symbol.asyncDispose]();
-  await rm(root, { recursive: true });
-});
+afterAll(() => close());
 
 const create = (config: unknown) => loose(host.create.bind(host))(config);
 const createWith = (keys: object) => create({ ...valid, ...keys });

@@ -1,33 +1,20 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Image, type Instance, isInstanceError, openHost } from "../src/index.ts";
-import { fake, importFakeImage } from "../src/testing/index.ts";
+import { type Instance, isInstanceError, openHost } from "../src/index.ts";
+import { fake } from "../src/testing/index.ts";
+import { type FakeBox, loose, openFakeBox } from "./support/fake-box.ts";
 
 // Every call is made as plain JavaScript would call it.
-type Loose = (...args: unknown[]) => Promise<unknown>;
-const loose = (call: unknown) => call as Loose;
 
-let root: string;
-const open = () => openHost({ root, drivers: [fake()] });
-const createBox = (image: Image) => host.create({ name: "a", driver: "fake", image });
-let host: Awaited<ReturnType<typeof open>>;
-let box: Awaited<ReturnType<typeof createBox>>;
-let valid: { readonly name: string; readonly driver: string; readonly image: unknown };
+let root: FakeBox["root"];
+let host: FakeBox["host"];
+let box: FakeBox["box"];
+let valid: FakeBox["valid"];
+let close: FakeBox["close"];
 
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), "pileus-mistakes-"));
-  host = await open();
-  const image = await importFakeImage(host);
-  valid = { name: "b", driver: "fake", image };
-  box = await createBox(image);
-  await box.start();
+  ({ root, host, box, valid, close } = await openFakeBox());
 });
-afterAll(async () => {
-  await host[Symbol.asyncDispose]();
-  await rm(root, { recursive: true });
-});
+afterAll(() => close());
 
 const NIC = { type: "nic", network: "net0" };
 const create = (config: unknown) => loose(host.create.bind(host))(config);
