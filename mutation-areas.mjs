@@ -1,14 +1,14 @@
 /** The areas that `npm run mutate` changes, with the tests of each: pure code and parsers, without slow tests. */
 const AREAS = {
   tar: ["packages/core/src/tar/*.ts", "packages/core/test/tar/*.test.ts"],
-  model: ["packages/core/src/{model,model/device}/*.ts", "packages/core/test/model/**/*.test.ts"],
+  model: ["packages/core/src/{model,model/device,terms}/*.ts", "packages/core/test/model/**/*.test.ts"],
   text: [
-    "packages/core/src/{files/{signal-name,byte-name,accounts},text/*}.ts",
-    "packages/core/test/{files/{signal-name,parse-signal,byte-name,accounts},text/*}.test.ts",
+    "packages/core/src/{files/{signal-name,accounts},text/*}.ts",
+    "packages/core/test/{files/{signal-name,parse-signal,accounts},text/*}.test.ts",
   ],
   layer: [
-    "packages/core/src/images/{reference,layer/{judge,filter,layer-tree,walk,nodes,whiteouts,path,budget,whiteout-name}}.ts",
-    "packages/core/test/images/{reference,layer/{filter*,judge,path,budget,nodes,whiteouts}}.test.ts",
+    "packages/core/src/images/{reference,layer/{judge,filter,layer-tree,walk,nodes,whiteouts,budget,whiteout-name}}.ts",
+    "packages/core/test/images/{reference,layer/{filter*,judge,budget,nodes,whiteouts}}.test.ts",
   ],
   network: [
     "packages/core/src/network/{render-dnsmasq,render-nftables,choose-subnet,subnet,lease,reservation}.ts",

@@ -12,7 +12,9 @@ const SUITES: Readonly<Record<string, () => Promise<(folder: string) => Promise<
   oci: async () => (await import("./oci.ts")).benchOci,
   files: async () => (await import("./files.ts")).benchFiles,
   qemu: async () => (await import("./qemu.ts")).benchQemu,
+  journal: async () => (await import("./journal.ts")).benchJournal,
   images: async () => (await import("./images.ts")).benchImages,
+  many: async () => (await import("./many.ts")).benchMany,
 };
 
 const chosen = process.argv.slice(2);
@@ -28,13 +30,13 @@ try {
   for (const [name, suite] of Object.entries(SUITES)) {
     if (wanted(name)) console.log(`${renderRows(await (await suite())(join(folder, name)))}\n`);
   }
-  if (wanted("memory")) measureMemory(join(folder, "memory"));
+  for (const name of ["heap", "memory"]) if (wanted(name)) inOwnProcess(`${name}.ts`, join(folder, name));
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** In a process of its own. */
-function measureMemory(folder: string): void {
-  const program = fileURLToPath(new URL("memory.ts", import.meta.url));
+/** What a process holds decides the result. */
+function inOwnProcess(name: string, folder: string): void {
+  const program = fileURLToPath(new URL(name, import.meta.url));
   execFileSync(process.execPath, [...process.execArgv, "--expose-gc", program, folder], { stdio: "inherit" });
 }

@@ -32,6 +32,11 @@ export async function time(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - begin;
 }
 
+/** The row of one series of times, which is compared with nothing. */
+export function rowOf(what: string, name: string, times: readonly number[]): Row {
+  return { what, name, median: quantile(times, 0.5), p90: quantile(times, 0.9) };
+}
+
 function quantile(values: readonly number[], q: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
@@ -59,10 +64,7 @@ export async function compare(
     const own = times[index] ?? [];
     const ratios = ours.map((value, round) => value / (own[round] ?? Number.NaN));
     return {
-      what,
-      name: subject.name,
-      median: quantile(own, 0.5),
-      p90: quantile(own, 0.9),
+      ...rowOf(what, subject.name, own),
       ratio: index === 0 ? undefined : quantile(ratios, 0.5),
     };
   });

@@ -1,9 +1,5 @@
-import { type ChildProcess, spawn as start } from "node:child_process";
-import { once } from "node:events";
-import { watch } from "node:fs";
-import { readFile, truncate } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { openHost } from "@pileus/core";
+import { join } from "node:path";
+import { type Instance, openHost } from "@pileus/core";
 import { makeBusyboxRootfs } from "@pileus/core/testing";
 import { qemu } from "@pileus/qemu";
 import { cacheFolder } from "../scripts/setup/folders.mjs";
@@ -12,34 +8,24 @@ import { compare, type Row, time } from "./measure.ts";
 /** What the init of the fixture prints when it runs. */
 const MARKER = "init: up";
 
-/** From spawn until the agent answers, against the same command line until the same init prints its first line. */
+/** From the start until the agent answers, and until the init of the guest prints its first line. */
 export async function benchQemu(folder: string): Promise<Row[]> {
   const rootfs = join(folder, "rootfs");
   await makeBusyboxRootfs(rootfs);
   await using host = await openHost({ root: join(folder, "host"), drivers: [qemu({ cache: cacheFolder() })] });
   const image = await host.images.import(rootfs);
   await using instance = await host.create({ driver: "qemu", name: "bench", image, limits: { memory: "256MiB" } });
-  try {
-    await instance.start();
-    await instance.ready();
-    const { pid } = await instance.inspect();
-    const argv = (await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0").slice(0, -1);
+  const untilStopped = async (work: () => Promise<void>) => {
+    const elapsed = await time(work);
     await instance.stop({ mode: "kill" });
+    return elapsed;
+  };
+  try {
     return await compare(
       "spawn to agent ready",
       [
-        {
-          name: "pileus",
-          once: async () => {
-            const elapsed = await time(async () => {
-              await instance.start();
-              await instance.ready();
-            });
-            await instance.stop({ mode: "kill" });
-            return elapsed;
-          },
-        },
-        { name: "same QEMU to init", once: () => bootToInit(argv, consoleLog(argv)) },
+        { name: "pileus", once: () => untilStopped(() => instance.start().then(() => instance.ready())) },
+        { name: "of that, to init", once: () => untilStopped(() => startToInit(instance)) },
       ],
       5,
     );
@@ -48,43 +34,14 @@ export async function benchQemu(folder: string): Promise<Row[]> {
   }
 }
 
-/** The serial console's log file, as the command line has it. */
-function consoleLog(argv: readonly string[]): string {
-  const file = argv.map((word) => /logfile=([^,]+)/.exec(word)?.[1]).find((match) => match !== undefined);
-  if (file === undefined) throw new Error("no logfile on the command line of QEMU");
-  return file;
-}
-
-async function bootToInit(argv: readonly string[], log: string): Promise<number> {
-  await truncate(log);
-  const [file = "", ...inherited] = argv;
-  // The driver's QEMU inherits listening sockets; this one makes its own.
-  const rest = inherited.map((word) =>
-    word.replace(/\bfd=(\d+)/, (_, fd) => `path=${join(dirname(log), `raw-${fd}.sock`)}`),
-  );
-  let child: ChildProcess | undefined;
-  try {
-    return await time(async () => {
-      child = start(file, rest, { stdio: "ignore" });
-      for await (const _ of changes(log)) if ((await readFile(log, "latin1")).includes(MARKER)) return;
-    });
-  } finally {
-    if (child !== undefined) {
-      const ended = once(child, "exit");
-      child.kill("SIGKILL");
-      await ended;
-    }
+/** Starts it, and waits until its init prints its first line on the console. */
+async function startToInit(instance: Pick<Instance<"console">, "start" | "console">): Promise<void> {
+  await instance.start();
+  const console = await instance.console();
+  let printed = "";
+  for await (const bytes of console) {
+    printed += bytes;
+    if (printed.includes(MARKER)) return;
   }
-}
-
-async function* changes(file: string): AsyncIterable<void> {
-  const watcher = watch(file);
-  try {
-    for (;;) {
-      await once(watcher, "change", { signal: AbortSignal.timeout(120_000) });
-      yield;
-    }
-  } finally {
-    watcher.close();
-  }
+  throw new Error(`the guest ended before its init said "${MARKER}": ${printed}`);
 }

@@ -22,6 +22,6 @@ await using app = await host.ephemeral({
   ...(argv.length > 0 ? { oci: { entrypoint: argv, cmd: [] } } : {}),
 });
 const { reason, status } = await app.wait();
-for await (const chunk of await app.logs("stdout")) process.stdout.write(chunk);
-for await (const chunk of await app.logs("stderr")) process.stderr.write(chunk);
+for await (const chunk of await app.logs({ stream: "stdout" })) process.stdout.write(chunk);
+for await (const chunk of await app.logs({ stream: "stderr" })) process.stderr.write(chunk);
 console.log(reason, status);

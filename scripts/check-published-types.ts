@@ -113,7 +113,7 @@ ${OBJECTS.map((object) => `${object}.;`).join("\n")}
 `;
 /** Their type parameters are known only where they are called: see {@link HOVERS}. */
 const GENERIC = new Set(["create", "ephemeral", "get"]);
-const SIGNATURE = { characters: 250, spelt: /[{}]|\.\.\./ };
+const SIGNATURE = { characters: 300, spelt: /[{}]|\.\.\./ };
 
 const files = new Map([
   ["exports.ts", PACKAGES.map((name, index) => `import * as p${index} from "${name}";`).join("\n")],

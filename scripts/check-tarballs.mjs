@@ -1,5 +1,6 @@
 // Packs the packages and uses them as after an install, with only their declared dependencies: compiles a program with
-// the oldest TypeScript that is promised, then loads every entry point with `import` and `require`.
+// the oldest TypeScript that is promised, then loads every entry point with `import` and `require`, and all at once with
+// few descriptors.
 import { execFileSync } from "node:child_process";
 import {
   existsSync,
@@ -18,6 +19,8 @@ import { checkout } from "./setup/folders.mjs";
 
 /** Stated in README.md and packages/core/README.md. */
 const LEAST_TYPESCRIPT = "5.4.5";
+/** Node opens all files that a module imports at once: see docs/dependencies.md. */
+const FEW_DESCRIPTORS = 64;
 const SHIPPED = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
 
 const packages = readdirSync(join(checkout, "packages"));
@@ -82,6 +85,9 @@ instance.events.on("exit", (event) => event.previous);
   writeFileSync(join(folder, "load.cjs"), entries.map((entry) => `require("${entry}");`).join("\n"));
   for (const file of ["load.mjs", "load.cjs"]) run(process.execPath, [file]);
   console.log(`tarballs: ${entries.length} entry points loaded by import and by require()`);
+  writeFileSync(join(folder, "together.mjs"), entries.map((entry) => `import "${entry}";`).join("\n"));
+  run("prlimit", [`--nofile=${FEW_DESCRIPTORS}`, process.execPath, "together.mjs"]);
+  console.log(`tarballs: all loaded at once with ${FEW_DESCRIPTORS} descriptors`);
 } catch (error) {
   // tsc prints errors on stdout.
   if (error.stdout) process.stdout.write(error.stdout);

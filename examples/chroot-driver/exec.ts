@@ -43,7 +43,8 @@ export async function exec(
   const user = await findUser((path) => readFile(join(root, path), "utf8"), request.user);
   signal?.throwIfAborted();
   const env = { ...TOOL_ENV, HOSTNAME: name, HOME: user.home, USER: user.name, ...request.env };
-  const argv = argvInside(root, request, user);
+  // prctl(2), PR_SET_PDEATHSIG: it ends with this process. The kernel forgets that for a program of another user.
+  const argv = ["setpriv", "--pdeathsig=KILL", ...argvInside(root, request, user)];
   if (request.tty === undefined) return programOnPipes(spawn("/usr/bin/env", argv, { detached: true, env }));
   const { columns: cols, rows } = request.tty;
   const onTerminal = { env: { ...env, TERM: "xterm-256color" }, cwd: "/", cols, rows, encoding: null };

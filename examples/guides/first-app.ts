@@ -16,4 +16,4 @@ console.log((await redis.run(["redis-cli", "get", "greeting"], { check: true }))
 await redis.stop({ timeout: 10_000 }); // the image's stop signal, and up to ten seconds to end in order
 const { status } = await redis.wait();
 console.log("ended:", status); // an exit code or a signal, never both
-for await (const chunk of await redis.logs("stdout")) process.stdout.write(chunk);
+for await (const chunk of await redis.logs({ stream: "stdout" })) process.stdout.write(chunk);

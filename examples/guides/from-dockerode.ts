@@ -16,6 +16,6 @@ await using container = await host.create({
 });
 await container.start();
 const { status } = await container.wait(); // StatusCode
-for await (const chunk of await container.logs("stdout")) process.stdout.write(chunk); // two streams, never multiplexed
+for await (const chunk of await container.logs({ stream: "stdout" })) process.stdout.write(chunk); // two streams, never multiplexed
 console.log(status);
 await container.delete(); // remove({ force: true })

@@ -24,7 +24,8 @@ try {
   for (const { name, state, driver } of await host.list({ labels: { app: "demo" } })) console.log(name, state, driver); // incus list user.app=demo
   await web.freeze(); // incus pause web
   await web.unfreeze(); // incus resume web
+  await web.rename("www"); // incus rename web www
 } finally {
-  await web.delete(); // incus delete --force web
+  await web.delete(); // incus delete --force www
   await host.networks.delete("incusbr1");
 }

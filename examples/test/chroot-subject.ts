@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
 import { spawn } from "@pileus/core/driver";
-import { type DriverSubject, FIXTURE_USER, makeBusyboxRootfs } from "@pileus/core/testing";
+import { blinded, type DriverSubject, FIXTURE_USER, hanging, makeBusyboxRootfs } from "@pileus/core/testing";
 import { chroot } from "../chroot-driver/chroot.ts";
 
 const { name, uid, gid, groupId } = FIXTURE_USER;
@@ -14,6 +14,8 @@ export const subject: DriverSubject = {
   driver: "chroot",
   capabilities: ["exec"],
   open: (root) => openHost({ root, drivers: [chroot()] }),
+  openBlind: (root) => openHost({ root, drivers: [blinded(chroot())] }),
+  openHanging: (root, step, arrived) => openHost({ root, drivers: [hanging(chroot(), step, arrived)] }),
   async image(host) {
     const folder = await mkdtemp(join(tmpdir(), "pileus-chroot-image-"));
     try {
@@ -36,5 +38,7 @@ export const subject: DriverSubject = {
     return [...new Set(stdout.split("\n").filter((line) => line !== ""))];
   },
   blindTo: "real-time signals",
+  // Its programs are root's of the host, in another folder.
+  unconfined: ["processes", "kernel settings", "mounts", "devices", "rights of exec"],
   needs: ["root", "binary:chroot", "binary:setpriv", "binary:busybox"],
 };

@@ -87,6 +87,24 @@ describe("examples", { timeout: TIMEOUT }, () => {
   );
 
   it(
+    "07 follows what an instance prints until it ends",
+    requires([], async () => {
+      const output = await run("07-follow-logs.ts");
+      expect(output).toMatch(/^\S+Z one\n\S+Z two\n\S+Z three\n\{ kind: 'exited', code: 0 \} after \d+ ms\nthree\n$/);
+    }),
+  );
+
+  it(
+    "08 reads a program that outlives its starter",
+    requires([], async () => {
+      const output = await run("08-detach-a-program.ts");
+      const said = ["stdout from byte 0: one", "stderr from byte 4: two", "{ kind: 'exited', code: 3 }"];
+      expect(output).toMatch(/^echo one; .* is running\n/);
+      expect(output.split("\n").slice(1)).toEqual([...said, ""]);
+    }),
+  );
+
+  it(
     "06 runs a program in a sandbox that is made from an image",
     requires([...NEEDS, "binary:skopeo"], async () => {
       const layout = join(folder, "box-layout");

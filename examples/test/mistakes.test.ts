@@ -20,6 +20,8 @@ afterAll(async () => {
   await rm(root, { recursive: true });
 });
 
+const PROFILE = { defaultAction: "SCMP_ACT_ALLOW" };
+
 const MISTAKES: readonly (readonly [driver: string, section: unknown, told: string])[] = [
   ["lxc", "x", "lxc: must be an object, but is a string"],
   [
@@ -43,7 +45,44 @@ const MISTAKES: readonly (readonly [driver: string, section: unknown, told: stri
     { entrypoint: "sh" },
     'oci.entrypoint: must be a list of a program and its arguments, but is a string: write ["sh"]',
   ],
-  ["oci", { command: ["sh"] }, "oci.command: unknown key; known keys: entrypoint, cmd"],
+  ["oci", { command: ["sh"] }, "oci.command: unknown key; it is called cmd here"],
+  ["oci", { args: ["sh"] }, "oci.args: unknown key; it is called cmd here"],
+  ["oci", { env: {} }, "oci.env: unknown key; it belongs beside oci: write env, oci: {"],
+  ["oci", { environment: {} }, "oci.environment: unknown key; write env: { NAME: value } beside the section"],
+  ["oci", { idMap: "shared" }, 'oci.idMap: unknown key; did you mean "idmap"?'],
+  ["oci", { seccomp: "strict" }, 'oci.seccomp: must be "default", "unconfined", or a profile in Docker'],
+  [
+    "oci",
+    { seccomp: "/etc/docker/seccomp.json" },
+    'oci.seccomp: must be "default", "unconfined", or a profile in Docker\'s format, as an object: JSON.parse(await readFile(path',
+  ],
+  ["oci", { seccomp: {} }, "oci.seccomp.defaultAction: must be "],
+  ["oci", { seccomp: { defaultAction: "ALLOW" } }, 'oci.seccomp.defaultAction: must be "SCMP_ACT_ERRNO" or'],
+  ["oci", { seccomp: { ...PROFILE, sycalls: [] } }, 'oci.seccomp.sycalls: unknown key; did you mean "syscalls"?'],
+  [
+    "oci",
+    {
+      seccomp: {
+        ...PROFILE,
+        syscalls: [
+          { names: ["read"], action: "SCMP_ACT_LOG" },
+          { names: ["opn"], action: "SCMP_ACT_ERRNO" },
+        ],
+      },
+    },
+    "oci.seccomp.syscalls.1.names.0: no such system call of x86 or ARM: it would stay allowed",
+  ],
+  [
+    "oci",
+    { seccomp: { ...PROFILE, syscalls: [{ names: "read", action: "SCMP_ACT_LOG" }] } },
+    'oci.seccomp.syscalls.0.names: must be a list, but is a string: write ["read"]',
+  ],
+  [
+    "lxc",
+    { seccomp: { defaultAction: "SCMP_ACT_ERRNO" } },
+    "lxc.seccomp: the profile refuses capget, capset, setgroups, setgid, setuid, execve, so no program can start",
+  ],
+  ["lxc", { command: ["sh"] }, "lxc.command: unknown key; PID 1 is called init here"],
   ["oci", { workdir: "srv" }, "oci.workdir: a working directory is an absolute path"],
   ["oci", { user: 1000 }, 'oci.user: must be a string, but is 1000: write "1000"'],
   ["oci", { stopSignal: "SIGHALT" }, "oci.stopSignal: no such signal: write SIGTERM"],

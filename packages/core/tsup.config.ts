@@ -1,22 +1,11 @@
-import { defineConfig } from "tsup";
+import { library, zodInEnglish } from "../../tsup.shared.ts";
 
-export default defineConfig({
-  entry: {
+export default library(
+  {
     index: "src/index.ts",
     "driver/index": "src/driver/index.ts",
     "files/index": "src/files/index.ts",
     "testing/index": "src/testing/index.ts",
   },
-  format: "esm",
-  target: "node20",
-  platform: "node",
-  dts: false,
-  sourcemap: true,
-  // The package has the sources themselves.
-  esbuildOptions: (options) => {
-    options.sourcesContent = false;
-  },
-  // It goes with the declarations: `tsc -b` would otherwise take those for up to date.
-  clean: [".tsbuildinfo"],
-  splitting: true,
-});
+  zodInEnglish,
+);

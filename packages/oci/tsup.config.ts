@@ -1,17 +1,3 @@
-import { defineConfig } from "tsup";
+import { library } from "../../tsup.shared.ts";
 
-export default defineConfig({
-  entry: { index: "src/index.ts" },
-  format: "esm",
-  target: "node20",
-  platform: "node",
-  dts: false,
-  sourcemap: true,
-  // The package has the sources themselves.
-  esbuildOptions: (options) => {
-    options.sourcesContent = false;
-  },
-  // It goes with the declarations: `tsc -b` would otherwise take those for up to date.
-  clean: [".tsbuildinfo"],
-  splitting: true,
-});
+export default library({ index: "src/index.ts" });

@@ -32,3 +32,33 @@ for (const driver of DRIVERS)
       await host.networks.delete(NETWORK.name);
     }
   });
+
+it("instances find each other while /etc/resolv.conf dangles, which doctor() reports, and other names when it is back", async () => {
+  const file = "/etc/resolv.conf";
+  await using host = await open();
+  sh(`mv ${file} ${file}.away && ln -s /run/nowhere ${file}`);
+  try {
+    await host.networks.create(NETWORK);
+    const facts = (await host.doctor()).networks.facts.filter(({ name }) => name === "/etc/resolv.conf");
+    assert.match(facts[0]?.value ?? "", /dangling/);
+    await image(host.images, "lxc");
+    const name = "resolved-alone";
+    const devices = { eth0: { type: "nic" as const, network: NETWORK.name } };
+    const instance = await host.create({ ...config("lxc", name), devices });
+    try {
+      await instance.start();
+      await instance.ready({ timeout: 30_000 * FACTOR });
+      await instance.run(["nslookup", name], { check: true });
+      assert.notDeepEqual((await instance.run(["nslookup", NAME])).exit, { kind: "exited", code: 0 });
+      sh(`mv ${file}.away ${file}`);
+      // Which repairs it.
+      await host.networks.create(NETWORK);
+      await instance.run(["nslookup", NAME], { check: true });
+    } finally {
+      await instance.delete();
+    }
+  } finally {
+    sh(`[ ! -L ${file}.away ] || mv ${file}.away ${file}`);
+    await host.networks.delete(NETWORK.name);
+  }
+});

@@ -1,8 +1,8 @@
 /** What the checks share: the host, its images, and configurations of instances. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Image, type Images, openHost } from "@pileus/core";
 import { makeBusyboxRootfs } from "@pileus/core/testing";
 import { lxc } from "@pileus/lxc";
@@ -66,12 +66,15 @@ export function sh(command: string): string {
   return stdout.trim();
 }
 
+/** What names of the host end with that belong to an instance: its uuid. */
+const keyOf = (name: string) => basename(readlinkSync(join(ROOT, "names", name)));
+
 /** The AppArmor labels of all processes of a container, as the host sees them. */
 export const apparmorLabels = (name: string): string[] => processFiles(name, "attr/current");
 
 /** A file of each process of a container, in the host's /proc. */
 export function processFiles(name: string, file: string): string[] {
-  const pids = sh(`cat $(find /sys/fs/cgroup/pileus-*-${name} -name cgroup.procs)`).split("\n");
+  const pids = sh(`cat $(find /sys/fs/cgroup/pileus-*-${keyOf(name)} -name cgroup.procs)`).split("\n");
   return pids.map((pid) => readFileSync(`/proc/${pid}/${file}`, "utf8").trim());
 }
 
@@ -91,8 +94,9 @@ export function apparmorTraces(): string[] {
 
 /** The values of files of an instance's cgroup. */
 export function cgroupValues(name: string, files: readonly string[]): string[] {
+  const key = keyOf(name);
   const folder = readdirSync("/sys/fs/cgroup").find(
-    (entry) => entry.startsWith("pileus-") && entry.endsWith(`-${name}`),
+    (entry) => entry.startsWith("pileus-") && entry.endsWith(`-${key}`),
   );
   return files.map((file) =>
     readFileSync(join("/sys/fs/cgroup", folder ?? `no cgroup of ${name}`, file), "utf8").trim(),

@@ -19,6 +19,7 @@ export {
 export {
   AGENT_PORT,
   agentCommand,
+  agentPort,
   RUNTIME_DRIVE_FILESYSTEM,
   RUNTIME_DRIVE_SERIAL,
   RUNTIME_FOLDER,

@@ -4,7 +4,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { identifyProcess, waitForEnd } from "@pileus/core/driver";
+import { identifyProcess, readIfThereSync, waitForEnd } from "@pileus/core/driver";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AgentClient } from "../src/index.ts";
 import { AgentProcess, DEADLINE, request } from "./support/agent-process.ts";
@@ -154,6 +154,12 @@ describe("exec on pipes", () => {
     process.kill(second.child, "SIGKILL");
   });
 
+  it("tells how a program ended whose call was cancelled meanwhile", async () => {
+    const program = await client.exec(request(["sleep", "1000"]));
+    program.release?.();
+    expect(await program.exit).toEqual({ kind: "signaled", signal: "SIGKILL" });
+  });
+
   it("does not report an unrelated kill as one for lack of memory", async () => {
     const program = await client.exec(request(sh("kill -KILL $$")));
     expect(await program.exit).toEqual({ kind: "signaled", signal: "SIGKILL" });
@@ -185,18 +191,23 @@ describe("exec on pipes", () => {
     await expect(begun).rejects.toBe(reason);
     await expect(client.exec(request(["true"]), { signal: abort.signal })).rejects.toBe(reason);
     await client.ping();
-    const { stdout } = await run(client, sh(`cat /proc/${agent.pid}/task/*/children`));
-    for (const child of stdout.split(/\s+/).filter(Boolean).map(Number)) {
-      if (lives(child)) expect(readFileSync(`/proc/${child}/cmdline`, "latin1")).not.toMatch(/^sleep/);
-    }
+    const left = async () => {
+      const { stdout } = await run(client, sh(`cat /proc/${agent.pid}/task/*/children`));
+      const children = stdout.split(/\s+/).filter(Boolean).map(Number).filter(lives);
+      return children.filter((child) => readIfThereSync(`/proc/${child}/cmdline`)?.startsWith("sleep"));
+    };
+    // On a busy machine a killed process takes a while to be gone.
+    await expect.poll(left, { timeout: 10_000 }).toEqual([]);
   });
 
   it("rejects with NotFoundError for a user and a group that the guest does not have", async () => {
     await expect(run(client, ["true"], { user: "nobody-of-this-name" })).rejects.toMatchObject({
       code: "ERR_USER_NOT_FOUND",
+      message: `no user "nobody-of-this-name": it is not in the instance's /etc/passwd`,
     });
     await expect(run(client, ["true"], { user: "0:no-such-group" })).rejects.toMatchObject({
       code: "ERR_GROUP_NOT_FOUND",
+      message: `no group "no-such-group": it is not in the instance's /etc/group`,
     });
   });
 

@@ -17,7 +17,7 @@ async function guest(options: { callTimeout?: number } = {}) {
     record: (kind, payload) => {
       if (kind !== "hello") return false;
       const { token } = JSON.parse(payload.toString());
-      inside.write(encodeRecord("welcome", { token, protocol: 1, agent: "evil", methods: [], bootId: "b" }));
+      inside.write(encodeRecord("welcome", { token, protocol: 1, agent: "evil", methods: ["detach"], bootId: "b" }));
       return true;
     },
     frame: (header, payload) => {
@@ -151,6 +151,51 @@ describe("a hostile guest ends its own session with ProtocolError", () => {
         frame(FRAME.close, 1, 0, json({ ok: true })),
       ]),
     );
+    await expect(outcome).rejects.toMatchObject(protocolError);
+    expect(await client.closed).toMatchObject(protocolError);
+  });
+});
+
+/** The bytes of one piece of output. */
+const piece = (stream: number, offset: bigint, length: number, bytes = Buffer.alloc(length)) => {
+  const head = Buffer.alloc(13);
+  head.writeUInt8(stream);
+  head.writeBigUInt64BE(offset, 1);
+  head.writeUInt32BE(length, 9);
+  return Buffer.concat([head, bytes]);
+};
+const sends = (...parts: Buffer[]) => [started, ...parts.map((part) => frame(FRAME.data, 1, 1, part))];
+const ends = [frame(FRAME.end, 1, 1), frame(FRAME.close, 1, 0, json({ ok: true }))];
+const id = "0123456789abcdef";
+
+describe("a hostile guest ends its own session when it lies of detached programs", () => {
+  const list = (client: AgentClient) => client.programs?.list({}) ?? Promise.reject();
+  const read = async (client: AgentClient) => {
+    const pieces = await client.programs?.attach(id, { offset: 10, follow: true }, {});
+    for await (const _ of pieces ?? []);
+  };
+  it.each<[string, (client: AgentClient) => Promise<unknown>, Buffer[]]>([
+    ["a line that is not JSON", list, [...sends(Buffer.from("{\n")), ...ends]],
+    ["an id that is a path", list, [...sends(Buffer.from('{"id":"../x","argv":[],"startedAt":0}\n')), ...ends]],
+    ["a time that is none", list, [...sends(Buffer.from(`{"id":"${id}","argv":[],"startedAt":-1}\n`)), ...ends]],
+    [
+      "30,000 arguments that are none",
+      list,
+      [...sends(Buffer.from(`{"id":"${id}","argv":[${"1,".repeat(30_000)}1],"startedAt":1}\n`)), ...ends],
+    ],
+    ["an argument that is none", list, [...sends(Buffer.from(`{"id":"${id}","argv":[1],"startedAt":1}\n`)), ...ends]],
+    ["a stream that there is not", read, sends(piece(3, 10n, 1))],
+    ["a byte from before", read, sends(piece(1, 10n, 4), piece(1, 13n, 1))],
+    ["an empty piece", read, sends(piece(1, 10n, 0))],
+    ["a piece of any length", read, sends(piece(1, 10n, 0xffffffff, Buffer.alloc(1)))],
+    ["an offset beyond all numbers", read, sends(piece(1, 2n ** 63n, 1))],
+    [
+      "an exit that is none",
+      (client) => client.programs?.wait(id, {}) ?? Promise.reject(),
+      [frame(FRAME.close, 1, 0, json({ ok: true, result: { status: { kind: "exited", code: 4000 } } }))],
+    ],
+  ])("by %s", async (_, begin, said) => {
+    const { client, outcome } = await answered(begin, ...said);
     await expect(outcome).rejects.toMatchObject(protocolError);
     expect(await client.closed).toMatchObject(protocolError);
   });

@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
-import type { Abortable } from "./contract/abortable.ts";
-import { NotFoundError } from "./contract/errors.ts";
-import type { InstanceEvent } from "./contract/events.ts";
+import type { AnyDriver } from "./contract/backend.ts";
+import type { InstanceEvent, WatchOptions } from "./contract/events.ts";
 import type {
   CreateOptions,
   DoctorReport,
@@ -14,35 +13,41 @@ import type {
 import type { Images } from "./contract/images.ts";
 import type { InstanceInfo } from "./contract/instance.ts";
 import type { Networks } from "./contract/networks.ts";
-import type { AnyDriver } from "./driver/backend.ts";
-import { unlimitedController } from "./driver/deadline.ts";
-import { detach } from "./engine/dispose.ts";
-import type { Engine } from "./engine/engine.ts";
-import type { EventTap } from "./engine/events.ts";
-import { InstanceHandle } from "./engine/handle.ts";
-import { parseHostOptions } from "./engine/host-options.ts";
-import { instancesWithoutIds } from "./engine/ids.ts";
-import { Layout } from "./engine/layout.ts";
-import { type EngineParts, openEngine } from "./engine/open-engine.ts";
-import { type RecoveryIssue, recover } from "./engine/recover.ts";
-import { restoreNetworks } from "./engine/restore-networks.ts";
+import { followAll } from "./engine/adopt/follow-run.ts";
+import type { EventTap } from "./engine/events/events.ts";
+import type { Engine } from "./engine/instance/engine.ts";
+import { detach } from "./engine/opening/dispose.ts";
+import { examine } from "./engine/opening/doctor.ts";
+import { parseHostOptions } from "./engine/opening/host-options.ts";
+import { instancesWithoutIds, unreachableInstances } from "./engine/opening/instance-issues.ts";
+import { type EngineParts, openEngine } from "./engine/opening/open-engine.ts";
+import { type Recovery, recover } from "./engine/opening/recover.ts";
+import { watchInstances } from "./engine/opening/watch-instances.ts";
+import { ephemeral } from "./engine/public/ephemeral.ts";
+import { InstanceHandle } from "./engine/public/handle.ts";
+import { imagesWhileOpen, nameOf, networksWhileOpen, plainVerb, verbWhileOpen } from "./engine/public/while-open.ts";
+import { labelOf } from "./engine/record/names.ts";
+import { stuckRenames } from "./engine/record/settle.ts";
+import { Layout } from "./engine/root/layout.ts";
 import { create } from "./engine/verbs/create.ts";
-import { ephemeral } from "./engine/verbs/ephemeral.ts";
 import { find } from "./engine/verbs/find.ts";
 import { list } from "./engine/verbs/list.ts";
 import { sweep } from "./engine/verbs/sweep.ts";
-import { watchInstances } from "./engine/watch-instances.ts";
-import { imagesWhileOpen, nameOf, networksWhileOpen, plainVerb, verbWhileOpen } from "./engine/while-open.ts";
+import { NotFoundError } from "./errors/all.ts";
+import type { Abortable } from "./flow/abortable.ts";
+import { unlimitedController, withDeadline } from "./flow/deadline.ts";
 import { openImageStore } from "./images/store.ts";
 import { parse } from "./model/parse.ts";
 import { GetOptionsSchema } from "./model/verb-options.ts";
 import { openNetworks } from "./network/networks.ts";
 import { probeNetwork } from "./network/probe.ts";
 import { sweepNetworkLocks } from "./network/sweep.ts";
-import { examine } from "./system/doctor.ts";
 import { ffi } from "./system/ffi.ts";
 import { hostFailure } from "./system/host-failure.ts";
 import { assertNode } from "./system/node-only.ts";
+
+/** How long `doctor()` waits for the clearing of what a crash left, in milliseconds. */
+const RECOVERY_TIMEOUT = 5000;
 
 const PARTS: EngineParts = {
   openImages: openImageStore,
@@ -54,7 +59,8 @@ const PARTS: EngineParts = {
 };
 
 /**
- * Opens the root folder that holds all state: undoes what a crash cut short, and adopts what runs.
+ * Opens the root folder that holds all state. The host can be used at once, whatever state its instances are in: it
+ * clears what a crash left in the background, and adopts what runs when a call first needs it.
  *
  * @throws {ConfigError} before anything is touched, for invalid options; also when two drivers have the same name, a
  * driver's name is not valid, or `root` cannot be a folder.
@@ -81,11 +87,10 @@ export async function openHostWith<const D extends AnyDriver>(
     const engine = await openEngine(layout, drivers, parts, { signal, closing: closing.signal });
     try {
       watchInstances(engine);
-      const issues = await recover(engine, signal);
-      await restoreNetworks(engine, signal);
+      const recovery = recover(engine);
       signal?.throwIfAborted();
       // The class implements at run time what the overloads of the interface say in types.
-      return new OpenHost(engine, closing, issues, parts.probeNetworks) as unknown as Host<D>;
+      return new OpenHost(engine, closing, recovery, parts.probeNetworks) as unknown as Host<D>;
     } catch (error) {
       await detach(engine, closing);
       throw error;
@@ -103,14 +108,14 @@ class OpenHost {
   readonly #engine: Engine;
   readonly #tap: EventTap;
   readonly #closing: AbortController;
-  readonly #issues: readonly RecoveryIssue[];
+  readonly #recovery: Recovery;
   readonly #probeNetworks: EngineParts["probeNetworks"];
   #disposed: Promise<void> | undefined;
 
   constructor(
     engine: Engine,
     closing: AbortController,
-    issues: readonly RecoveryIssue[],
+    recovery: Recovery,
     probeNetworks: EngineParts["probeNetworks"],
   ) {
     this.root = engine.layout.root;
@@ -118,7 +123,7 @@ class OpenHost {
     this.networks = networksWhileOpen(engine);
     this.#engine = engine;
     this.#closing = closing;
-    this.#issues = issues;
+    this.#recovery = recovery;
     this.#probeNetworks = probeNetworks;
     this.#tap = engine.events.tap();
   }
@@ -153,27 +158,48 @@ class OpenHost {
     return this.#verb("sweep instances", options, (linked) => sweep(this.#engine, linked));
   }
 
-  watch(options?: Abortable): AsyncIterable<InstanceEvent> {
+  watch(options?: WatchOptions): AsyncIterable<InstanceEvent> {
     this.#engine.closing.throwIfAborted();
-    return this.#tap.watch(options);
+    const events = this.#tap.watch(options);
+    followAll(this.#engine);
+    return events;
   }
 
   doctor(options?: Abortable): Promise<DoctorReport> {
     return plainVerb(this.#engine, "examine the host", options, async (linked) => {
       linked.signal?.throwIfAborted();
+      await this.#untilRecovered(linked);
       const images = await this.#engine.images.issues();
-      const recovery = [...this.#issues, ...(await instancesWithoutIds(this.#engine))];
-      const issues = [
-        ...recovery.map(({ instance, reason }) => ({ name: `instance "${instance}"`, value: reason })),
-        ...[...this.#engine.lifetimes.failures].map(([name, reason]) => ({
-          name: `instance "${name}"`,
-          value: `its lifetime has ended, but it could not be stopped: ${reason}`,
+      const recovery = [
+        ...this.#recovery.issues(),
+        ...stuckRenames(this.#engine),
+        ...unreachableInstances(this.#engine),
+        ...(await instancesWithoutIds(this.#engine)),
+      ];
+      const ofInstances = [
+        ...recovery,
+        ...[...this.#engine.lifetimes.failures].map(([instance, reason]) => ({
+          instance,
+          reason: `its lifetime has ended, but it could not be stopped: ${reason}`,
         })),
+      ].map(async ({ instance, reason }) => ({
+        name: `instance "${await labelOf(this.#engine, instance)}"`,
+        value: reason,
+      }));
+      const issues = [
+        ...(await Promise.all(ofInstances)),
+        ...this.#engine.events.issues.map((value) => ({ name: "journal", value })),
         ...images.map(({ image, reason }) => ({ name: `image ${image}`, value: reason })),
       ];
       const networks = (probing: Abortable) => this.#examineNetworks(probing);
       return examine(this.root, issues, [...this.#engine.drivers.values()], networks, linked);
     });
+  }
+
+  /** Waits until what a crash left is cleared, but not for a driver that does not answer. */
+  async #untilRecovered({ signal }: Abortable): Promise<void> {
+    const limits = { action: "clearing what a crash left", timeout: RECOVERY_TIMEOUT, signal };
+    await withDeadline(limits, () => this.#recovery.done).catch(() => signal?.throwIfAborted());
   }
 
   async #examineNetworks(options: Abortable): ReturnType<EngineParts["probeNetworks"]> {

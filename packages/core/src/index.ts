@@ -8,21 +8,24 @@
 
 // — The host —
 
+export type { AnyDriver, Driver } from "./contract/backend.ts";
 export type * from "./contract/host.ts";
-export type { AnyDriver, Driver, HostReport } from "./driver/backend.ts";
+export type { HostReport } from "./contract/report.ts";
 export { openHost } from "./host.ts";
 
 // — Instances —
 
-export type { Emitter, InstanceEvent, InstanceEvents, Watchable } from "./contract/events.ts";
+export type { Emitter, EventFacts, InstanceEvent, InstanceEvents, Watchable, WatchOptions } from "./contract/events.ts";
 export type * from "./contract/instance.ts";
+export type { ExposedPort } from "./terms/exposed-ports.ts";
+export type { InstanceKind } from "./terms/instance-kind.ts";
 export {
   type ExitStatus,
   type InstanceExit,
   type InstanceState,
   type SignalName,
   TRANSITIONS,
-} from "./contract/state.ts";
+} from "./terms/state.ts";
 
 // — What instances can do —
 
@@ -37,23 +40,29 @@ export {
   type InstanceMetrics,
   type InterfaceAddress,
   LOG_STREAMS,
+  type LogOptions,
   type LogStream,
   type OperationsOf,
 } from "./contract/capability.ts";
+export type * from "./contract/console.ts";
+export type * from "./contract/detached.ts";
 export type * from "./contract/files.ts";
 export type * from "./contract/process.ts";
 export type * from "./contract/run.ts";
+export type { RunResult } from "./terms/run-result.ts";
+export type { TerminalSize } from "./terms/terminal-size.ts";
 
 // — Images and networks —
 
 export type * from "./contract/images.ts";
 export type * from "./contract/networks.ts";
+export type { DebianBootstrap } from "./model/debian.ts";
 
 // — Options and errors of every call —
 
-export type { Abortable, Progress, ProgressOptions, Timed } from "./contract/abortable.ts";
-export * from "./contract/errors.ts";
-export { Deadline, type DeadlineOptions, type LinkedSignal, linkSignals } from "./driver/deadline.ts";
+export * from "./errors/all.ts";
+export type { Abortable, Progress, ProgressOptions, Timed } from "./flow/abortable.ts";
+export { Deadline, type DeadlineOptions, type LinkedSignal, linkSignals } from "./flow/deadline.ts";
 
 // — Configuration: each schema with its types —
 
@@ -71,6 +80,7 @@ export {
   type MemoryLimit,
   type MemoryLimitInput,
 } from "./model/limits.ts";
+export { type LogBounds, type LogBoundsInput, LogBoundsSchema } from "./model/log-bounds.ts";
 export {
   type NetworkConfig,
   type NetworkConfigInput,
@@ -79,4 +89,4 @@ export {
   type NetworkIpv4Input,
 } from "./model/network.ts";
 export { type Bytes, type BytesInput, BytesSchema } from "./model/units.ts";
-export type { Idmap } from "./system/idmap.ts";
+export type { Idmap } from "./terms/idmap.ts";

@@ -17,7 +17,11 @@ const narrow = fake({
   world: some,
   programs: GREEDY,
 }) as unknown as Driver;
-describeDriver(runner, { ...fakeSubject(some, narrow), prints: { stream: "stdout", text: /kit-shared: up\n/ } });
+describeDriver(runner, {
+  ...fakeSubject(some, narrow),
+  prints: { stream: "stdout", text: /kit-shared: up\n/ },
+  main: (script) => ({ narrow: { main: ["sh", "-c", script] } }),
+});
 
 const none = new FakeWorld();
 const bare = fake({ name: "bare", capabilities: [], world: none });

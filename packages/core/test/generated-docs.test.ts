@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { DOCUMENTS } from "../../../scripts/generate-docs.ts";
-import { ERROR_CODES } from "../src/contract/errors.ts";
+import { ERROR_CODES } from "../src/errors/all.ts";
 
 describe("generated documents", () => {
   it.each(Object.entries(DOCUMENTS))("%s is what the code says: run `pnpm docs:generate`", async (path, render) => {

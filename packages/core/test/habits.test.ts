@@ -68,6 +68,21 @@ const HABITS: readonly Habit[] = [
   ["mem_limit", () => createWith({ mem_limit: "1g" }), "mem_limit: unknown key; write limits: { memory }"],
   ["limits.pids", () => createWith({ limits: { pids: 5 } }), "limits.pids: unknown key; write limits: { processes }"],
   ["cap_add", () => createWith({ cap_add: ["ALL"] }), "write capabilities: { add, drop } in the section of the driver"],
+  ["idMap", () => createWith({ idMap: {} }), 'in the section of a container: write lxc: { idmap: "shared" }'],
+  ["userns", () => createWith({ userns: "host" }), "userns: unknown key; privileged: true in the section of a"],
+  ["userns in a section", () => createWith({ fake: { userns: "host" } }), "fake.userns: unknown key; privileged: true"],
+  ["env in a section", () => createWith({ fake: { env: {} } }), "it belongs beside fake: write env, fake: {"],
+  [
+    "environment in a section",
+    () => createWith({ fake: { environment: {} } }),
+    "fake.environment: unknown key; write env: { NAME: value } beside the section",
+  ],
+  ["Labels", () => createWith({ Labels: {} }), 'Labels: unknown key; did you mean "labels"?'],
+  [
+    "a state to list by",
+    () => loose(host.list.bind(host))({ state: "running" }),
+    'state: must be "recorded" or "live": to choose by state, filter what list() returns',
+  ],
   [
     "securityOpt",
     () => createWith({ securityOpt: ["seccomp=unconfined"] }),
@@ -172,8 +187,10 @@ const HABITS: readonly Habit[] = [
     () => verb("wait", { timeout: 5 }),
     "timeout: unknown key; write signal: AbortSignal.timeout",
   ],
-  ["logs(…, { follow: true })", () => verb("logs", "console", { follow: true }), "and does not follow yet"],
-  ["logs({ stdout: true })", () => verb("logs", { stdout: true }), 'stdout, stderr or console: write logs("stdout")'],
+  ['logs("stdout")', () => verb("logs", "stdout"), 'but is a string: write { stream: "stdout" } or { follow: true }'],
+  ["logs({ stdout: true })", () => verb("logs", { stdout: true }), 'stdout: unknown key; write stream: "stdout"'],
+  ["logs({ lines: 10 })", () => verb("logs", { lines: 10 }), "lines: unknown key; it is called tail here"],
+  ["logs({ since: … }) in ms", () => verb("logs", { since: 1.7e12 }), "since: must be a Date, or how long ago"],
   ...(["state", "inspect", "start", "wait", "delete", "freeze", "unfreeze", "addresses", "metrics"] as const).map(
     (name): Habit => [
       `${name} with an option that it lacks`,

@@ -37,6 +37,9 @@ const MISTAKES: readonly (readonly [string, () => Promise<unknown>, string])[] =
   ],
   ["one driver for a list", () => loose(openHost)({ root, drivers: fake() }), "an array of drivers, as in [lxc()]"],
   ["a driver that is not called", () => loose(openHost)({ root, drivers: [fake] }), "pass what lxc(), oci() or qemu()"],
+  ['rename({ name: "b" })', () => loose(box.rename.bind(box))({ name: "b" }), "must be a string, but is an object"],
+  ["rename()", () => loose(box.rename.bind(box))(), "is missing: give the name of the instance"],
+  ['rename("Web")', () => box.rename("Web"), "a name must be 1 to 63 of a-z, 0-9 and -"],
   ["create()", () => create(undefined), "instance config: must be an object, but is missing"],
   ["create with a name alone", () => create("web"), "instance config: must be an object, but is a string"],
   ["create({})", () => create({}), "driver: is missing: set driver to one of fake"],
@@ -172,7 +175,17 @@ const MISTAKES: readonly (readonly [string, () => Promise<unknown>, string])[] =
   ["start(true)", () => loose(box.start.bind(box))(true), "options: must be an object, but is true: write { signal }"],
   ["a mode of stop", () => loose(box.stop.bind(box))({ mode: "force" }), 'must be "ask" or "ask-then-kill" or "kill"'],
   ["ready({ timeout: -1 })", () => loose(box.ready.bind(box))({ timeout: -1 }), "timeout: must be a number of"],
-  ["logs()", () => loose(box.logs.bind(box))(), "log stream: must be stdout, stderr or console"],
+  [
+    "logs of no stream",
+    () => loose(box.logs.bind(box))({ stream: "out" }),
+    "stream: must be stdout, stderr or console",
+  ],
+  ["logs({ tail: -1 })", () => loose(box.logs.bind(box))({ tail: -1 }), "tail: must be a number of lines, 0 or more"],
+  [
+    'logs({ since: "10m" })',
+    () => loose(box.logs.bind(box))({ since: "10m" }),
+    "since: must be a Date, or how long ago",
+  ],
   ["files.read()", () => file("read"), "file path: is missing: write a path"],
   [
     'files.read("/x", "utf8")',

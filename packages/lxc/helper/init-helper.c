@@ -4,9 +4,12 @@
  * reports a failure to the process that starts the container. It searches PATH as execvp(3) does, after the switch, so
  * that a program is looked up with the rights of its user.
  *
- * argv: own path, path of a FIFO, uid, gid, groups joined by commas, working folder, role, program and its arguments.
- * The helper's file ends with a confinement (confine.h), its instructions, and the length of both. If the program cannot
- * be executed, the helper writes the failed step and the error to the FIFO: two numbers of 32 bits, little-endian.
+ * argv: own path, path of a socket, uid, gid, groups joined by commas, working folder, streams, role, program and its
+ * arguments. Streams: `pipes` are inherited at 19, 20 and 21 (packages/core/keeper/holder.h); `console` is /dev/console.
+ * The helper's file ends with a confinement (confine.h), its instructions, and the length of both. The keeper of the run
+ * listens at the socket: the connection tells it the pid, and its answer of one byte lets the helper go on. The
+ * connection closes when the program is executed. If it cannot be, the helper sends the failed step and the error: two
+ * numbers of 32 bits, little-endian.
  *
  * Roles: `program` executes the program. `reaper` stays PID 1 with the program as its child: it reaps every process,
  * forwards signals to the program and ends with it, with its exit code or with 128 plus its signal. `idle` has no
@@ -22,8 +25,9 @@
 #define SIGTERM 15
 #define MAX_GROUPS 65536
 
-enum { USER = 1, PROGRAM = 2, CONFINEMENT = 3, FOLDER = 4 };
-enum { EIO = 5, SEEK_END = 2 };
+enum { STREAMS = 19 };
+enum { USER = 1, PROGRAM = 2, CONFINEMENT = 3, FOLDER = 4, CONSOLE = 5 };
+enum { EIO = 5, SEEK_END = 2, AF_UNIX = 1, SOCK_STREAM = 1, MSG_NOSIGNAL = 0x4000 };
 /* MS_RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT and BIND. */
 #define MAKE_READ_ONLY (1 | 2 | 4 | 8 | 32 | 4096)
 
@@ -84,25 +88,62 @@ __attribute__((noreturn)) static void main_loop(long child) {
   long signals = call(SYS_signalfd4, -1, &forwarded, 8, O_CLOEXEC);
   if (signals < 0) leave(126);
   for (;;) {
-    if (call(SYS_read, signals, info, sizeof info, 0) != sizeof info) continue;
+    long n = call(SYS_read, signals, info, sizeof info, 0);
+    if (n == -EINTR) continue;
+    if (n != sizeof info) leave(126);
     if (info[0] == SIGCHLD) reap(child);
     else if (child) call(SYS_kill, child, info[0], 0, 0);
     else if (info[0] == SIGTERM) leave(0);
   }
 }
 
+/*
+ * Connects to the keeper, and waits for its answer. If the keeper is gone, nobody answers before another has taken its
+ * place: then PID 1 goes on without. Returns the connection, or a negative errno.
+ */
+static long announce(const char *path) {
+  struct {
+    unsigned short family;
+    char path[108];
+  } address = {AF_UNIX, {0}};
+  u64 length = length_of(path);
+  for (u64 i = 0; i < length && i < sizeof address.path - 1; i++) address.path[i] = path[i];
+  long connection = call(SYS_socket, AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, 0);
+  if (connection < 0) return connection;
+  if (call(SYS_connect, connection, &address, sizeof address, 0) < 0) return connection;
+  struct {
+    int fd;
+    short events, revents;
+  } answer = {(int)connection, 1, 0};
+  u64 patience[2] = {2, 0};
+  char go;
+  if (call6(SYS_ppoll, (long)&answer, 1, (long)patience, 0, 8, 0) > 0) call(SYS_read, connection, &go, 1, 0);
+  return connection;
+}
+
+/* The terminal of the keeper (starter.c) as all three streams. It gets the controlling one of whoever asks for that. */
+static long open_console(void) {
+  long console = call(SYS_openat, AT_FDCWD, "/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
+  if (console < 0) return -console;
+  for (int fd = 0; fd < 3; fd++) call(SYS_dup3, console, fd, 0, 0);
+  call(SYS_close, console, 0, 0, 0);
+  return 0;
+}
+
 __attribute__((used, noreturn)) void run(long *stack) {
   char **argv = (char **)(stack + 1), **envp = argv + stack[0] + 1;
-  if (stack[0] < 7) leave(126);
-  const char *uid = argv[2], *gid = argv[3], *list = argv[4], *folder = argv[5], role = argv[6][0];
-  if (role != 'i' && stack[0] < 8) leave(126);
+  if (stack[0] < 8) leave(126);
+  const char *uid = argv[2], *gid = argv[3], *list = argv[4], *folder = argv[5], role = argv[7][0];
+  if (role != 'i' && stack[0] < 9) leave(126);
+  if (argv[6][0] == 'p')
+    for (int fd = 0; fd < 3; fd++) call(SYS_dup3, STREAMS + fd, fd, 0, 0);
+  call(SYS_close_range, 3, ~0u, 0, 0);
   u32 count = 0;
   while (*list && count < MAX_GROUPS) {
     groups[count++] = number(&list);
     if (*list) list++;
   }
-  /* At a reboot the FIFO has no reader. */
-  long verdict = call(SYS_openat, AT_FDCWD, argv[1], O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0);
+  long verdict = announce(argv[1]);
   long error = read_confinement(argv[0]);
   /* Each is a separate mount on an empty file, and is no longer needed. */
   for (int i = 0; i < 2; i++) {
@@ -110,8 +151,10 @@ __attribute__((used, noreturn)) void run(long *stack) {
     call(SYS_unlinkat, AT_FDCWD, argv[i], 0, 0);
   }
   set_defaults();
-  u32 failed[2] = {FOLDER, 0};
-  const char *what = "cannot enter the working folder of";
+  u32 failed[2] = {CONSOLE, 0};
+  const char *what = "cannot open the console of";
+  if (!error && argv[6][0] == 'c') error = open_console();
+  if (!error) failed[0] = FOLDER, what = "cannot enter the working folder of";
   /* Not by liblxc, which still has folders of the host open; as root, because a user may start where it cannot go. */
   if (!error) error = enter(folder);
   if (!error) failed[0] = CONFINEMENT, what = "cannot confine";
@@ -141,11 +184,11 @@ __attribute__((used, noreturn)) void run(long *stack) {
   }
   if (!error) {
     failed[0] = PROGRAM, what = "cannot run";
-    error = execute(argv + 7, envp);
+    error = execute(argv + 8, envp);
   }
   failed[1] = (u32)error;
-  call(SYS_write, verdict, failed, sizeof failed, 0);
-  print_error("init", what, role == 'i' ? argv[6] : argv[7], error);
+  call6(SYS_sendto, verdict, (long)failed, sizeof failed, MSG_NOSIGNAL, 0, 0);
+  print_error("init", what, role == 'i' ? argv[7] : argv[8], error);
   leave(error == ENOENT ? 127 : 126);
   __builtin_unreachable();
 }

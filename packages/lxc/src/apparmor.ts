@@ -19,7 +19,7 @@ export type Apparmor =
   | { readonly kind: "on"; readonly profiles: ReadonlySet<string>; readonly parser: string | undefined };
 
 /** What a profile depends on. */
-export type ApparmorSpec = Pick<ContainerSpec, "idmap" | "name" | "confinement">;
+export type ApparmorSpec = Pick<ContainerSpec, "idmap" | "hostName" | "confinement">;
 
 /**
  * Profiles of Debian's package lxc. The first lets a container mount, which is safe only for a container with ids of
@@ -64,7 +64,7 @@ export function apparmorEntries(spec: ApparmorSpec, apparmor: Apparmor): readonl
     ];
   const substitute = SUBSTITUTES[spec.idmap === undefined ? "privileged" : "unprivileged"];
   if (!apparmor.profiles.has(substitute))
-    throw new HostError(`start container "${spec.name}"`, [missingProfile(substitute)]);
+    throw new HostError(`start container "${spec.hostName}"`, [missingProfile(substitute)]);
   return [["lxc.apparmor.profile", substitute]];
 }
 

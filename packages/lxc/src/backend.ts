@@ -1,10 +1,9 @@
-import { rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
-import { type Abortable, type ExitStatus, ImageError, type InstanceConfig, type LogStream } from "@pileus/core";
+import { type Abortable, type ExitStatus, ImageError, type InstanceConfig } from "@pileus/core";
 import {
   type Backend,
+  type BackendLaunchOptions,
   type DriverContext,
   type IdmapRequest,
   type InstanceContext,
@@ -16,18 +15,27 @@ import { confinementOf, SYSTEM_DEFAULTS } from "./confinement-section.ts";
 import { adoptContainer, launchContainer } from "./container.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { containerIds, idmapRequest } from "./idmap.ts";
-import { detectInit, type InitSystem, parseInitSystem } from "./init-system.ts";
+import { detectInit, type InitSystem, parseInitSystem, rememberedInit } from "./init-system.ts";
 import { lastExit } from "./last-exit.ts";
-import { consoleFiles, containerLog } from "./log.ts";
 import { writeNetworkFiles } from "./network-files.ts";
 import { plan } from "./plan.ts";
 import { refusals } from "./refusals.ts";
 import { removeContainer } from "./release.ts";
 import { makeRoot, openRoot } from "./root.ts";
+import { refusedProfile } from "./seccomp/refused-profile.ts";
 import type { LxcSection } from "./section.ts";
 
 /** What system containers can do. */
-export type LxcCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs" | "reboot";
+export type LxcCapability =
+  | "exec"
+  | "detached"
+  | "files"
+  | "freeze"
+  | "network"
+  | "metrics"
+  | "logs"
+  | "console"
+  | "reboot";
 
 /** Stands for the init until the root is open and the real one is known. */
 const UNKNOWN_INIT: InitSystem = { argv: ["/sbin/init"], haltSignal: constants.signals.SIGPWR, kind: "other" };
@@ -41,7 +49,8 @@ export class LxcBackend implements Backend<LxcCapability> {
   }
 
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
-    return plan(before, after, refusals(after));
+    const refused = refusedProfile("lxc", after["lxc"] as LxcSection | undefined, SYSTEM_DEFAULTS);
+    return plan(before, after, [...refusals(after), ...refused]);
   }
 
   idmap(config: InstanceConfig): IdmapRequest | undefined {
@@ -53,13 +62,12 @@ export class LxcBackend implements Backend<LxcCapability> {
     makeRoot(this.#container(instance));
   }
 
-  async launch(instance: InstanceContext, options: Abortable): Promise<Running<LxcCapability>> {
+  async launch(instance: InstanceContext, options: BackendLaunchOptions): Promise<Running<LxcCapability>> {
     const container = this.#container(instance);
     const { files } = await openRoot(container, options);
     const init = await detectInit(files, sectionOf(instance));
     await writeNetworkFiles(files, instance, options);
-    writeFileSync(initFile(instance), JSON.stringify(init), { mode: 0o600 });
-    for (const file of consoleFiles(consoleFile(instance))) rmSync(file, { force: true });
+    await options.remember({ init });
     return await launchContainer(this.#container(instance, init), options);
   }
 
@@ -75,24 +83,23 @@ export class LxcBackend implements Backend<LxcCapability> {
     await removeContainer(this.#container(instance));
   }
 
-  logs(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable> {
-    return containerLog(this.#container(instance), stream, options);
-  }
-
   #container(instance: InstanceContext, init: InitSystem = UNKNOWN_INIT): ContainerSpec {
-    const { name, config, tree } = instance;
+    const { key, name, config, tree } = instance;
     const { idmap, mappedOnDisk } = containerIds(instance);
     if (tree.kind !== "layers")
       throw new ImageError(instance.image.fingerprint, "a container needs a tree of files, not a disk");
     return {
-      name,
+      name: key,
+      hostName: name,
       hostId: this.#hostId,
       root: { layers: tree.layers, mappedOnDisk, folder: join(instance.folder, "root") },
       idmap,
       init: { ...init, env: config.env },
       confinement: confinementOf(sectionOf(instance), SYSTEM_DEFAULTS),
       run: instance.run,
-      output: { kind: "console", file: consoleFile(instance) },
+      log: instance.log,
+      logBounds: config.log,
+      output: { kind: "console" },
       nics: instance.nics,
       limits: config.limits,
       // systemd keeps a /run that is already mounted. A later mount would cause no event outside.
@@ -105,17 +112,12 @@ function sectionOf(instance: InstanceContext): LxcSection {
   return instance.config["lxc"] as LxcSection;
 }
 
-function consoleFile(instance: InstanceContext): string {
-  return join(instance.log, "console.log");
-}
-
-function initFile(instance: InstanceContext): string {
-  return join(instance.run, "init.json");
-}
-
-/** Reads the init of the current run, if there is one. */
+/** The init of the current run, if there is one. */
 async function readInit(instance: InstanceContext): Promise<InitSystem> {
-  const text = await readIfThere(initFile(instance));
-  // Without the file, the launch did not get this far, and nothing runs.
+  const init = rememberedInit(instance.remembered);
+  if (init !== undefined) return init;
+  // An early release kept it in a file of its own.
+  const text = await readIfThere(join(instance.run, "init.json"));
+  // Without it, the launch did not get this far, and nothing runs.
   return (text === undefined ? undefined : parseInitSystem(text)) ?? UNKNOWN_INIT;
 }

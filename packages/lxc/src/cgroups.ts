@@ -33,9 +33,11 @@ export function containerCgroup(
 export function mayStayInside(
   layout: CgroupLayout,
   spec: Pick<ContainerSpec, "name" | "hostId" | "init">,
-  init: number,
+  findInit: () => number | undefined,
 ): boolean {
   if (spec.init.kind !== "systemd" || layout.kind !== "unified") return true;
+  const init = findInit();
+  if (init === undefined) return false;
   const folder = containerCgroup(layout, spec, init, "freezer");
   return (
     folder !== undefined &&
@@ -48,6 +50,6 @@ export function mayStayInside(
  * except the one to which its monitor withdraws. Idempotent.
  */
 export async function removeCgroups(layout: CgroupLayout, spec: Pick<ContainerSpec, "name" | "hostId">): Promise<void> {
-  const { container, monitor, pivot } = cgroupNames(spec);
-  await Promise.all([container, monitor, pivot].map((name) => removeOwnCgroup(name, layout)));
+  const { container, keeper, monitor, pivot } = cgroupNames(spec);
+  await Promise.all([container, keeper, monitor, pivot].map((name) => removeOwnCgroup(name, layout)));
 }

@@ -2,17 +2,14 @@ import type { ContainerSpec } from "./container-spec.ts";
 import { initArgv } from "./init-helper.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
 
-/** argv of lxc-start(1), in the foreground: it is the container's monitor for as long as the container runs. */
-export function startArgv(tool: string, spec: ContainerSpec): readonly string[] {
-  const { log } = containerPaths(spec);
-  // Descriptors that this process inherited must not reach the container. Standard input and output stay open.
-  const closed = "--close-all-fds";
-  return [...monitorArgv(tool, spec), closed, "--logpriority", "DEBUG", "--logfile", log, "--", ...initArgv(spec)];
+/** argv of the starter: helper/starter.c. */
+export function starterArgv(spec: ContainerSpec): readonly string[] {
+  return [...monitorArgv(spec), ...initArgv(spec)];
 }
 
-/** The beginning of each monitor's argv. It serves to find a monitor that was started just before our process died. */
-export function monitorArgv(tool: string, spec: PlacedSpec): readonly string[] {
-  return [tool, "--foreground", "--lxcpath", containerPaths(spec).lxcpath, "--name", spec.name];
+/** The beginning of each starter's argv. It serves to find a starter whose keeper and whose starting process are gone. */
+export function monitorArgv(spec: PlacedSpec): readonly string[] {
+  return ["pileus-starter", containerPaths(spec).lxcpath, spec.name];
 }
 
 /**

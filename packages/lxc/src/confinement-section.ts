@@ -69,13 +69,17 @@ export const SYSTEM_DEFAULTS: ConfinementDefaults = {
 };
 
 const SECCOMP = 'must be "default", "unconfined", or a profile in Docker\'s format';
+const words = (issue: { readonly input?: unknown }) =>
+  typeof issue.input === "string" && /[{/.]/.test(issue.input)
+    ? `${SECCOMP}, as an object: JSON.parse(await readFile(path, "utf8"))`
+    : SECCOMP;
 
 /** The keys of {@link ConfinementInput} for the schema of a section. */
 export function confinementKeys({ noNewPrivileges }: ConfinementDefaults) {
   return {
     capabilities: CapabilitiesSchema.prefault({}),
     noNewPrivileges: z.boolean().default(noNewPrivileges),
-    seccomp: z.union([z.enum(["default", "unconfined"], SECCOMP), SeccompProfileSchema]).default("default"),
+    seccomp: z.union([z.enum(["default", "unconfined"], { error: words }), SeccompProfileSchema]).default("default"),
   };
 }
 

@@ -9,38 +9,43 @@ import {
   isInstanceError,
 } from "@pileus/core";
 import {
+  type BackendConsole,
+  type BackendDetached,
   type BackendProcess,
   containedAccess,
   type ExecRequest,
   type FileOperations,
+  KeptPrograms,
+  keeperConsole,
   linkSignals,
+  ownCgroupFolders,
   type ProcessIdentity,
   type Running,
 } from "@pileus/core/driver";
 import { LocalFiles, type TreeAccess } from "@pileus/core/files";
+import { ContainerAccounts } from "./accounts.ts";
 import { readAddresses } from "./addresses.ts";
 import { containerCgroup, mayStayInside } from "./cgroups.ts";
 import { attachArgv } from "./commands.ts";
 import { readConfinement } from "./confinement.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { inheritedVariables } from "./environment.ts";
+import { type DetachedTarget, startDetached } from "./exec/detached.ts";
 import { execInside } from "./exec/exec.ts";
 import { ExecHelpers, noRoom } from "./exec/helper.ts";
+import type { HelperRequest } from "./exec/protocol.ts";
 import { completeRequest } from "./exec/request.ts";
 import { type Freezer, isFrozenIfThere, setFrozen, thawIfThere } from "./freezer.ts";
 import { askToHalt } from "./halt.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { type KillTarget, kill } from "./kill.ts";
-import { lastExit } from "./last-exit.ts";
-import { boundOutput } from "./log.ts";
+import { containerStatus } from "./last-exit.ts";
 import { readMetrics } from "./metrics.ts";
-import { type Monitor, untilNextInit } from "./monitor.ts";
+import type { Monitor } from "./monitor.ts";
 import { oomKills } from "./oom-kills.ts";
-import { cgroupNames, containerPaths } from "./paths.ts";
-import { keepTrimmed } from "./read-monitor-log.ts";
+import { cgroupNames } from "./paths.ts";
 import { markOf, releaseRun } from "./release.ts";
 import { waitForSystemd } from "./systemd.ts";
-import { resolveUser } from "./user.ts";
 
 /** The helper among the descriptors that lxc-attach inherits, as a path in the container's own /proc. */
 const HELPER_INSIDE = "/proc/self/fd/4";
@@ -50,16 +55,19 @@ const O_PATH = 0o10000000;
 const STAY_TIME = 60_000;
 
 /** One run of a container, as `launchContainer()` and `adoptContainer()` return it. */
-export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "network" | "metrics" | "logs"> {
+export class ContainerRunning
+  implements Running<"exec" | "detached" | "files" | "freeze" | "network" | "metrics" | "logs" | "console">
+{
   readonly exited: Promise<ExitStatus | undefined>;
   readonly files: FileOperations;
+  readonly detached: BackendDetached;
   readonly #spec: ContainerSpec;
   readonly #access: TreeAccess;
+  readonly #accounts: ContainerAccounts;
   readonly #facts: HostFacts;
   readonly #monitor: Monitor;
   readonly #mark: string | undefined;
   readonly #helpers: ExecHelpers;
-  readonly #leaveLogs: readonly (() => void)[];
   /** Aborted when no request to the init is needed any more. */
   readonly #over = new AbortController();
   readonly #detached = new AbortController();
@@ -75,22 +83,29 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
       idmap: spec.idmap,
     });
     this.files = new LocalFiles(this.#access, {
-      owner: spec.exec?.user === undefined ? undefined : () => resolveUser(this.files, spec.exec?.user),
+      owner: spec.exec?.user === undefined ? undefined : () => this.#accounts.find(spec.exec?.user),
     });
+    this.#accounts = new ContainerAccounts(() => this.#openRoot(), this.files);
     // Read now, before another process can begin another run.
     this.#mark = markOf(spec);
     this.#helpers = new ExecHelpers({
-      name: spec.name,
+      name: spec.hostName,
       argv: attachArgv(facts.tools.attach, spec, HELPER_INSIDE),
       // lxc-attach also reads the configuration, and refuses the name of a variable that it does not have itself.
       env: inheritedVariables(spec.init.env ?? {}),
       confinement: readConfinement(spec),
-      stayTime: () => {
-        const init = monitor.init.find();
-        return init !== undefined && mayStayInside(facts.cgroups, spec, init.pid) ? STAY_TIME : 0;
+      stayTime: () => (mayStayInside(facts.cgroups, spec, () => monitor.init.find()?.pid) ? STAY_TIME : 0),
+    });
+    this.detached = new KeptPrograms({
+      name: spec.hostName,
+      run: spec.run,
+      cgroups: () => ownCgroupFolders(cgroupNames(spec).keeper, facts.cgroups),
+      start: (request, launch, options) => {
+        const { pid } = monitor.init.current();
+        const started = startDetached(this.#helpers, this.#target, request, this.#complete(request), launch, options);
+        return this.#withRoom(pid, started, options);
       },
     });
-    this.#leaveLogs = [keepTrimmed(containerPaths(spec).log), boundOutput(spec)];
     this.exited = this.#awaitEnd();
   }
 
@@ -104,26 +119,44 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     return init.find() === undefined && !init.isRebooting();
   }
 
+  /** Opens the terminal of PID 1, which its keeper holds. */
+  console(options: Abortable): Promise<BackendConsole> {
+    return keeperConsole(this.#spec.run, options);
+  }
+
   /** Starts a program in the container. An abort before it resolves kills it inside. */
   async exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
     options.signal?.throwIfAborted();
-    const { name, idmap, exec = {} } = this.#spec;
     const { pid } = this.#monitor.init.current();
     const kind = request.tty === undefined ? "pipes" : "tty";
-    const killsBefore = this.#oomKills();
-    const completed = completeRequest(request, name, exec, this.files, idmap);
-    // The program does not start before both are known.
-    const asked = Promise.all([completed, killsBefore]).then(([whole]) => whole);
-    const program = await execInside(this.#helpers, { name, idmap }, kind, asked, options).catch((cause: unknown) => {
-      options.signal?.throwIfAborted();
-      if (!isInstanceError(cause, "ERR_CONNECTION") || this.#isEnding(pid)) throw cause;
-      throw noRoom(name, cause);
-    });
-    return { ...program, ranOutOfMemory: async () => (await this.#oomKills()) > (await killsBefore) };
+    const killsBefore = this.#oomKills(pid);
+    const started = execInside(this.#helpers, this.#target, kind, this.#complete(request), options);
+    const program = await this.#withRoom(pid, started, options);
+    return { ...program, ranOutOfMemory: async () => this.#oomKills(pid) > killsBefore };
   }
 
-  async #oomKills(): Promise<number> {
-    return oomKills(this.#facts.cgroups, this.#cgroup("memory"), cgroupNames(this.#spec).inner);
+  get #target(): DetachedTarget {
+    const { hostName: name, idmap, run } = this.#spec;
+    return { name, idmap, run };
+  }
+
+  #complete(request: ExecRequest): Promise<HelperRequest> {
+    const { hostName, idmap, exec = {} } = this.#spec;
+    return completeRequest(request, hostName, exec, this.#accounts, idmap);
+  }
+
+  /** The connection to a program that the container had no room for is lost, too. */
+  #withRoom<T>(init: number, started: Promise<T>, { signal }: Abortable): Promise<T> {
+    return started.catch((cause: unknown) => {
+      signal?.throwIfAborted();
+      if (!isInstanceError(cause, "ERR_CONNECTION") || this.#isEnding(init)) throw cause;
+      throw noRoom(this.#spec.hostName, cause);
+    });
+  }
+
+  #oomKills(init: number): number {
+    const { cgroups } = this.#facts;
+    return oomKills(cgroups, containerCgroup(cgroups, this.#spec, init, "memory"), cgroupNames(this.#spec).inner);
   }
 
   async freeze(options: Abortable = {}): Promise<void> {
@@ -147,7 +180,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     } catch (cause) {
       options.signal?.throwIfAborted();
       if (!this.#isEnding(pid)) throw cause;
-      throw new ConnectionError(`container "${this.#spec.name}"`, "its init is ending", { cause });
+      throw new ConnectionError(`container "${this.#spec.hostName}"`, "its init is ending", { cause });
     }
   }
 
@@ -171,7 +204,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   /** Its addresses are set before it starts. */
   async ready(options: Abortable): Promise<void> {
     if (this.#spec.init.kind !== "systemd") return;
-    const { name } = this.#spec;
+    const { hostName: name } = this.#spec;
     await waitForSystemd({ name, access: this.#access, exec: (request, of) => this.exec(request, of) }, options);
   }
 
@@ -193,11 +226,13 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     const before = init.current();
     // The request is repeated until PID 1 is ready for it, or gone.
     const asked = askToHalt(before, this.#spec.init.rebootSignal ?? system.signals.SIGINT, linked);
-    await Promise.all([asked, untilNextInit(this.#spec, this.#monitor, before, linked)]);
+    await Promise.all([asked, this.#monitor.untilNextInit(before, linked)]);
   }
 
   async kill(): Promise<void> {
     this.#over.abort();
+    // So that no reboot inside brings another PID 1.
+    this.#monitor.kill();
     const killLoop = await kill({
       monitor: this.#monitor,
       thaw: (init) => this.#thaw(init),
@@ -210,7 +245,6 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     this.#over.abort();
     this.#detached.abort();
     this.#helpers[Symbol.dispose]();
-    for (const leave of this.#leaveLogs) leave();
     this.#monitor.detach();
   }
 
@@ -230,7 +264,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
   #freezer(): Freezer {
     const found = this.#findFreezer();
     if (found !== undefined) return found;
-    throw new ConnectionError(`container "${this.#spec.name}"`, "it has ended, or this host has no freezer");
+    throw new ConnectionError(`container "${this.#spec.hostName}"`, "it has ended, or this host has no freezer");
   }
 
   #findFreezer(): Freezer | undefined {
@@ -249,7 +283,7 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
       const isThere = this.#monitor.init.find()?.pid === pid;
       // A process that is ending still exists but has no root any more: linux/fs/proc/base.c, get_task_root().
       if (isThere && (error as NodeJS.ErrnoException).code === "ENOENT")
-        throw new ConnectionError(`container "${this.#spec.name}"`, "its init is ending");
+        throw new ConnectionError(`container "${this.#spec.hostName}"`, "its init is ending");
       if (isThere) throw error;
     }
     // Checks again: the init may have ended meanwhile, or its pid may belong to another process.
@@ -258,14 +292,12 @@ export class ContainerRunning implements Running<"exec" | "files" | "freeze" | "
     return this.#openRoot();
   }
 
-  // Never rejects: `undefined` if the exit status cannot be read.
+  // Never rejects: `undefined` if nobody could record how it ended.
   async #awaitEnd(): Promise<ExitStatus | undefined> {
-    await this.#monitor.ended;
+    const end = await this.#monitor.ended;
     this.#over.abort();
-    for (const leave of this.#leaveLogs) leave();
-    const status = await lastExit(this.#spec).catch(() => undefined);
     // What cannot be released now is released by the next launch, adoption or removal.
     await releaseRun(this.#spec, this.#mark).catch(() => undefined);
-    return status;
+    return containerStatus(end?.status);
   }
 }

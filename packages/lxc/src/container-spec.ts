@@ -1,4 +1,4 @@
-import type { Idmap, Limits, NicAttachment } from "@pileus/core/driver";
+import type { Idmap, Limits, LogBounds, NicAttachment } from "@pileus/core/driver";
 import type { ConfinementSpec } from "./confinement.ts";
 
 /**
@@ -6,8 +6,10 @@ import type { ConfinementSpec } from "./confinement.ts";
  * same one.
  */
 export interface ContainerSpec {
-  /** An RFC 1123 label: liblxc's name of the container, and its host name. */
+  /** An RFC 1123 label: liblxc's name of the container. It stays the same when the instance is renamed. */
   readonly name: string;
+  /** An RFC 1123 label: the host name inside, and what to call the container in messages. */
+  readonly hostName: string;
   /** Distinguishes this root from others on the machine, like `DriverContext.hostId`. Part of the names of cgroups. */
   readonly hostId: string;
   readonly root: RootSpec;
@@ -16,16 +18,19 @@ export interface ContainerSpec {
   readonly init: InitSpec;
   /** What its programs may do. Default: that of a system container. */
   readonly confinement?: ConfinementSpec | undefined;
-  /** The folder of the run for the monitor's log. It has mode 0700, and the caller empties it before each launch. */
+  /** The folder of the run for its keeper. It has mode 0700, and the caller empties it before each launch. */
   readonly run: string;
+  /** The folder of the log, `output.log`: see docs/design/0015-keeper.md. */
+  readonly log: string;
+  /** How much of it is kept. Default: see {@link LogBounds}. */
+  readonly logBounds?: LogBounds | undefined;
   /**
-   * Where PID 1's output goes. `console`: its /dev/console, whose text is kept in `file`; stdin, stdout and stderr are
-   * that terminal. `files`: stdout and stderr are each appended to their own file, stdin is at its end, and there is no
-   * terminal.
+   * The streams of PID 1. `console`: stdin, stdout and stderr are its /dev/console. `pipes`: stdout and stderr are two
+   * pipes that belong to `owner`, in ids of the host; stdin is at its end, and there is no terminal.
    */
   readonly output:
-    | { readonly kind: "console"; readonly file: string }
-    | { readonly kind: "files"; readonly stdout: string; readonly stderr: string };
+    | { readonly kind: "console" }
+    | { readonly kind: "pipes"; readonly owner: { readonly uid: number; readonly gid: number } };
   readonly nics: readonly NicAttachment[];
   readonly limits: Limits;
   /** Kernel settings of the container's own network namespace: sysctl(8). */

@@ -1,15 +1,14 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Abortable, ConfigError, isInstanceError } from "@pileus/core";
-import { allOrNothing, refusedArguments, waitForEnd } from "@pileus/core/driver";
+import { allOrNothing, makeFolders, refusedArguments, waitForEnd } from "@pileus/core/driver";
 import { loadProfile } from "./apparmor.ts";
 import { containerConfig } from "./config/container-config.ts";
 import { renderConfig } from "./config/render.ts";
 import { ContainerRunning } from "./container-running.ts";
 import type { ContainerSpec } from "./container-spec.ts";
-import { readHostFacts } from "./host-facts.ts";
+import { readHostFacts, requireCgroups } from "./host-facts.ts";
 import { writeInitHelper } from "./init-helper.ts";
-import { InitVerdict } from "./init-verdict.ts";
 import { FINISH_TIME } from "./kill.ts";
 import { findMonitor, type Monitor, monitors, startMonitor } from "./monitor.ts";
 import { containerPaths } from "./paths.ts";
@@ -25,13 +24,13 @@ export async function launchContainer(spec: ContainerSpec, options: Abortable = 
   return allOrNothing(async (undo) => {
     undo(() => releaseContainer(spec));
     const facts = readHostFacts();
+    requireCgroups(facts.cgroups);
     await loadProfile(spec, facts.apparmor, options);
-    const { config, initVerdict } = containerPaths(spec);
-    mkdirSync(dirname(config), { recursive: true, mode: 0o700 });
+    const { config } = containerPaths(spec);
+    makeFolders(dirname(config), 0o700);
     writeFileSync(config, renderConfig(containerConfig(spec, facts)), { mode: 0o600 });
     writeInitHelper(spec);
-    using verdict = new InitVerdict(initVerdict, spec.init);
-    const monitor = await startMonitor(facts.tools.start, spec, verdict, options);
+    const monitor = await startMonitor(spec, options);
     return new ContainerRunning(spec, facts, monitor);
   });
 }

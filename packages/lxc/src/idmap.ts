@@ -1,5 +1,5 @@
 import type { IdmapSettings, InstanceConfig } from "@pileus/core";
-import type { Idmap, IdmapRequest, InstanceContext } from "@pileus/core/driver";
+import { ID_COUNT, type Idmap, type IdmapRequest, type InstanceContext } from "@pileus/core/driver";
 
 /** The keys of a driver's section that say which ids a container has. */
 export interface IdmapSection {
@@ -14,13 +14,11 @@ export interface IdmapSection {
  */
 export const LEGACY_IDMAP: Idmap = { base: 100_000, count: 65_536 };
 
-const DEFAULT_SIZE = 65_536;
-
 /** For `Backend.idmap()`: the ids that a container needs. A privileged one needs none of its own. */
 export function idmapRequest({ driver, ...config }: InstanceConfig): IdmapRequest | undefined {
   const { privileged, idmap } = config[driver as "lxc"] as IdmapSection;
   if (privileged) return undefined;
-  const { mode = "isolated", base, size = DEFAULT_SIZE } = idmap ?? {};
+  const { mode = "isolated", base, size = ID_COUNT } = idmap ?? {};
   return { mode, base, count: size, path: [driver, "idmap", "base"] };
 }
 

@@ -1,5 +1,5 @@
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
-import { makeFifo, mountMemory } from "@pileus/core/driver";
+import { chmodSync, chownSync, closeSync, writeFileSync } from "node:fs";
+import { listenUnix, makeFolders, mountMemory } from "@pileus/core/driver";
 import type { ConfigEntry } from "./config/render.ts";
 import { encodeConfinement, SYSTEM_CONFINEMENT } from "./confinement.ts";
 import type { ContainerSpec } from "./container-spec.ts";
@@ -7,24 +7,24 @@ import { INIT_HELPER } from "./helpers.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
 
 /**
- * The paths inside of the helper and of the FIFO for its report: on the container's own /dev. The helper removes both.
+ * The paths inside of the helper and of the socket of its keeper: on the container's own /dev. The helper removes both.
  */
-const INSIDE = { helper: "/dev/.pileus-init", verdict: "/dev/.pileus-verdict" } as const;
+const INSIDE = { helper: "/dev/.pileus-init", announce: "/dev/.pileus-announce" } as const;
 
 /**
  * What liblxc executes: the helper of helper/init-helper.c, which becomes the user and then does what its role
  * requires.
  */
-export function initArgv({ init }: Pick<ContainerSpec, "init">): readonly string[] {
+export function initArgv({ init, output }: Pick<ContainerSpec, "init" | "output">): readonly string[] {
   const { argv, uid = 0, gid = 0, groups = [], cwd = "/", role = "program" } = init;
-  return [INSIDE.helper, INSIDE.verdict, String(uid), String(gid), groups.join(","), cwd, role, ...argv];
+  return [INSIDE.helper, INSIDE.announce, String(uid), String(gid), groups.join(","), cwd, output.kind, role, ...argv];
 }
 
 export function initHelperMounts(spec: PlacedSpec): readonly ConfigEntry[] {
-  const { initHelper, initVerdict } = containerPaths(spec);
+  const { initHelper, announce } = containerPaths(spec);
   return [
     ["lxc.mount.entry", `${initHelper} ${INSIDE.helper.slice(1)} none bind,ro,create=file 0 0`],
-    ["lxc.mount.entry", `${initVerdict} ${INSIDE.verdict.slice(1)} none bind,create=file 0 0`],
+    ["lxc.mount.entry", `${announce} ${INSIDE.announce.slice(1)} none bind,create=file 0 0`],
   ];
 }
 
@@ -34,16 +34,27 @@ export function initHelperMounts(spec: PlacedSpec): readonly ConfigEntry[] {
  * @throws {UnsupportedError} on an architecture for which there is no helper
  */
 export function writeInitHelper(spec: PlacedSpec & Pick<ContainerSpec, "confinement">): void {
-  const { init, initHelper, initVerdict } = containerPaths(spec);
-  mkdirSync(init, { recursive: true, mode: 0o711 });
+  const { init, initHelper } = containerPaths(spec);
+  makeFolders(init, 0o711);
   mountMemory(init, 0o711);
   const confinement = encodeConfinement(spec.confinement ?? SYSTEM_CONFINEMENT);
   writeFileSync(initHelper, initHelperFile(confinement));
   writeFileSync(containerPaths(spec).confinement, confinement, { mode: 0o600 });
   chmodSync(initHelper, 0o555);
-  makeFifo(initVerdict, 0o600);
-  const root = spec.idmap?.base ?? 0;
-  chownSync(initVerdict, root, root);
+}
+
+/** The listening socket to which each PID 1 comes, which the root inside may reach. The caller closes it. */
+export function listenForInit(spec: PlacedSpec): number {
+  const { announce } = containerPaths(spec);
+  const socket = listenUnix(announce);
+  try {
+    const root = spec.idmap?.base ?? 0;
+    chownSync(announce, root, root);
+    return socket;
+  } catch (error) {
+    closeSync(socket);
+    throw error;
+  }
 }
 
 /** The helper, followed by the confinement that it enforces: helper/init-helper.c, read_confinement(). */

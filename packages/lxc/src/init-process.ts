@@ -1,6 +1,5 @@
 import { ConnectionError } from "@pileus/core";
-import { type ProcessIdentity, parseProcessStat, readIfThereSync } from "@pileus/core/driver";
-import { readMonitorLog } from "./read-monitor-log.ts";
+import { type KeeperState, type ProcessIdentity, parseProcessStat, readIfThereSync } from "@pileus/core/driver";
 
 /**
  * PID 1 of a container as a process of the host. It is another process after each reboot inside. Synchronous, so that
@@ -8,14 +7,15 @@ import { readMonitorLog } from "./read-monitor-log.ts";
  */
 export class InitProcess {
   readonly #container: string;
-  readonly #log: string;
-  readonly #monitor: ProcessIdentity;
+  readonly #starter: ProcessIdentity;
+  readonly #state: () => KeeperState;
   #known: ProcessIdentity | undefined;
 
-  constructor(container: string, log: string, monitor: ProcessIdentity) {
+  /** `state` is what the run's keeper says. */
+  constructor(container: string, starter: ProcessIdentity, state: () => KeeperState) {
     this.#container = container;
-    this.#log = log;
-    this.#monitor = monitor;
+    this.#starter = starter;
+    this.#state = state;
   }
 
   /** @throws {ConnectionError} while there is none: at the end, or during a reboot. */
@@ -26,29 +26,30 @@ export class InitProcess {
   }
 
   find(): ProcessIdentity | undefined {
-    if (this.#known !== undefined && this.#isOurs(this.#known.pid, this.#known.startTime)) return this.#known;
-    const pid = readMonitorLog(this.#log).init;
-    const startTime = pid === undefined ? undefined : this.#startTime(pid);
-    this.#known =
-      pid === undefined || startTime === undefined ? undefined : { pid, startTime, boot: this.#monitor.boot };
+    const { program, state } = this.#state();
+    if (state !== "running" || program === 0) return undefined;
+    if (this.#known !== undefined && this.#known.pid === program && this.#isOurs(this.#known)) return this.#known;
+    const startTime = this.#startTime(program);
+    this.#known = startTime === undefined ? undefined : { pid: program, startTime, boot: this.#starter.boot };
     return this.#known;
   }
 
-  /** Whether the latest PID 1 ended with a reboot, so that its monitor is about to start another. */
+  /** Whether the latest PID 1 ended with a reboot, so that its starter is about to start another. */
   isRebooting(): boolean {
-    return readMonitorLog(this.#log).rebooting;
+    const { state, rebooting } = this.#state();
+    return state === "down" && rebooting;
   }
 
-  #isOurs(pid: number, startTime: number): boolean {
+  #isOurs({ pid, startTime }: ProcessIdentity): boolean {
     return this.#startTime(pid) === startTime;
   }
 
-  /** Only for a live child of the monitor, because part of the log comes from the container. */
+  /** Only for a live child of the starter: the pid may be another's by now. */
   #startTime(pid: number): number | undefined {
     const stat = readIfThereSync(`/proc/${pid}/stat`);
     const found = stat === undefined ? undefined : parseProcessStat(stat);
     if (stat === undefined || found === undefined || "ZX".includes(found.state)) return undefined;
-    return parentOf(stat) === this.#monitor.pid ? found.startTime : undefined;
+    return parentOf(stat) === this.#starter.pid ? found.startTime : undefined;
   }
 }
 

@@ -25,9 +25,16 @@ const InitSystemSchema = z.looseObject({
 });
 export type InitSystem = z.output<typeof InitSystemSchema> & Pick<InitSpec, "kind">;
 
+const RememberedSchema = z.looseObject({ init: InitSystemSchema });
+
+/** The init among what was remembered of a launch; `undefined` if it did not get this far. */
+export function rememberedInit(remembered: unknown): InitSystem | undefined {
+  return RememberedSchema.safeParse(remembered).data?.init;
+}
+
 /**
- * Reads what was kept about the init of a run. It is written before anything is started: an empty or truncated text
- * comes from a launch that did not get this far, and gives `undefined`.
+ * Reads what an early release kept about the init of a run. It was written before anything was started: an empty or
+ * truncated text comes from a launch that did not get this far, and gives `undefined`.
  */
 export function parseInitSystem(text: string): InitSystem | undefined {
   try {

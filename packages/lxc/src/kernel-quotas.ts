@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 
 /** How much of what the kernel gives to one user is in use, and the most. */
 export interface Quota {
@@ -10,22 +10,33 @@ export interface Quota {
 const ENOUGH = 16;
 
 /**
- * inotify(7): the kernel counts the instances of a container also for the user who made its user namespace, which is
- * root of the host. So all containers together, and the host's own services, have one limit.
+ * inotify(7): our user's instances, in our user namespace. Root's are those of this library, of the host's services and
+ * of privileged containers. Those of an unprivileged container count for its own ids.
  */
 export function inotifyQuota(): Quota {
   const most = Number(readFileSync("/proc/sys/fs/inotify/max_user_instances", "utf8"));
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return { used: pids.reduce((sum, pid) => sum + instancesOf(pid), 0), most };
+  const namespace = readlinkSync("/proc/self/ns/user");
+  return { used: pids.reduce((sum, pid) => sum + instancesOf(pid, namespace), 0), most };
 }
 
-/** How many inotify instances a process has; none if it has ended meanwhile. */
-function instancesOf(pid: string): number {
+/** How many inotify instances a process of our user and user namespace has; none if it has ended meanwhile. */
+function instancesOf(pid: string, namespace: string): number {
   try {
     const folder = `/proc/${pid}/fd`;
-    return readdirSync(folder).filter((fd) => readlinkSync(`${folder}/${fd}`) === "anon_inode:inotify").length;
+    if (statSync(folder).uid !== process.geteuid?.() || readlinkSync(`/proc/${pid}/ns/user`) !== namespace) return 0;
+    return readdirSync(folder).filter((fd) => isInotify(`${folder}/${fd}`)).length;
   } catch {
     return 0;
+  }
+}
+
+/** Whether a descriptor is an inotify instance; not if it was closed meanwhile, as our own that read the folder. */
+function isInotify(path: string): boolean {
+  try {
+    return readlinkSync(path) === "anon_inode:inotify";
+  } catch {
+    return false;
   }
 }
 

@@ -1,11 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import { type ProcessIdentity, signalProcess } from "@pileus/core/driver";
 import type { InitProcess } from "./init-process.ts";
-import type { Monitor } from "./monitor.ts";
 
 /** What must be known about a container to kill it. */
 export interface KillTarget {
-  readonly monitor: Pick<Monitor, "identity" | "ended"> & { readonly init: Pick<InitProcess, "find" | "isRebooting"> };
+  readonly monitor: { readonly identity: ProcessIdentity; readonly ended: Promise<unknown> } & {
+    readonly init: Pick<InitProcess, "find" | "isRebooting">;
+  };
   /**
    * Looks at an init that is about to be killed. Returns a function that is called after the kill and thaws a frozen
    * init, so that it can die.

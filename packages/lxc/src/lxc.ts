@@ -5,11 +5,13 @@ import { LxcSectionSchema } from "./section.ts";
 
 const CAPABILITIES: ReadonlySet<LxcCapability> = new Set([
   "exec",
+  "detached",
   "files",
   "freeze",
   "network",
   "metrics",
   "logs",
+  "console",
   "reboot",
 ]);
 

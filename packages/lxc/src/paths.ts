@@ -22,14 +22,13 @@ export function containerPaths(spec: PlacedSpec) {
     /** A separate mount, because /run may be mounted noexec. See init-helper.ts. */
     init: join(lxcpath, "init"),
     initHelper: join(lxcpath, "init", "helper"),
-    initVerdict: join(lxcpath, "init", "verdict"),
+    /** The socket to which each PID 1 comes before it becomes its program: see init-helper.ts. */
+    announce: join(lxcpath, "init", "announce"),
     /** What programs of this run may do: confinement.ts. */
     confinement: join(lxcpath, "init", "confinement"),
     upper: join(spec.root.folder, "upper"),
     work: join(spec.root.folder, "work"),
     staging: join(spec.root.folder, "layers"),
-    /** The monitor's log at level DEBUG, the only place that tells how PID 1 ended. */
-    log: join(spec.run, "monitor.log"),
     /** liblxc's own lock, made for every tool that names the container and never removed (lxclock.c, lxclock_name). */
     lock: join("/run/lxc/lock", lxcpath, `.${spec.name}`),
   };
@@ -38,5 +37,11 @@ export function containerPaths(spec: PlacedSpec) {
 /** The names of our cgroups under the base of each hierarchy. lxc.container.conf(5), lxc.cgroup.dir. */
 export function cgroupNames(spec: Pick<ContainerSpec, "name" | "hostId">) {
   const container = `pileus-${spec.hostId}-${spec.name}`;
-  return { container, inner: "init", monitor: `${container}.monitor`, pivot: `${container}.pivot` };
+  return {
+    container,
+    inner: "init",
+    keeper: `${container}.keeper`,
+    monitor: `${container}.monitor`,
+    pivot: `${container}.pivot`,
+  };
 }

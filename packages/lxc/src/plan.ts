@@ -4,12 +4,12 @@ import { type Plan, renderPlan } from "@pileus/core/driver";
 const EFFECTS = {
   labels: "live",
   env: "next-start",
+  log: "next-start",
   devices: "next-start",
   "limits.cpu": "next-start",
   "limits.memory": "next-start",
   "limits.processes": "next-start",
   "lxc.init": "next-start",
-  "lxc.idmap": "next-start",
   "lxc.haltSignal": "next-start",
   "lxc.capabilities": "next-start",
   "lxc.noNewPrivileges": "next-start",

@@ -11,8 +11,8 @@ import {
   reportIds,
   spawn,
 } from "@pileus/core/driver";
-import { describeApparmor, missingApparmor, readApparmor } from "./apparmor.ts";
-import { missingRoot } from "./host-facts.ts";
+import { type Apparmor, describeApparmor, missingApparmor, readApparmor } from "./apparmor.ts";
+import { missingCgroupAccess, missingRoot } from "./host-facts.ts";
 import { describeQuota, inotifyQuota, keyQuota } from "./kernel-quotas.ts";
 
 /** The tools and the packages of Debian that have them. */
@@ -28,35 +28,62 @@ const MIN_LIBLXC = 5;
 /** Overlays over idmapped layers: Linux 5.19. */
 const MIN_KERNEL = [5, 19] as const;
 
+/** What of a host decides whether liblxc can run containers there. */
+export interface RuntimeHost {
+  /** `undefined` stands for no liblxc, which the missing tools already report. */
+  readonly liblxc: string | undefined;
+  /** The release of the kernel, as of uname(2). */
+  readonly kernel: string;
+  readonly hasOverlay: boolean;
+  readonly hasSeccomp: boolean;
+  readonly cgroups: Pick<CgroupLayout, "kind">;
+  readonly apparmor: Apparmor;
+}
+
 /** Whether containers can run on this host, for every driver that uses liblxc. Changes nothing. */
 export async function probeRuntime(options: Abortable = {}): Promise<HostReport> {
   const cgroups = readCgroupLayout();
-  const apparmor = readApparmor();
-  const version = await liblxcVersion(options);
+  const host: RuntimeHost = {
+    liblxc: await liblxcVersion(options),
+    kernel: release(),
+    hasOverlay: canMountOverlay(),
+    // proc_sys_kernel(5) and seccomp(2): the folder is there exactly if the kernel has filters.
+    hasSeccomp: existsSync("/proc/sys/kernel/seccomp"),
+    cgroups,
+    apparmor: readApparmor(),
+  };
   const root = missingRoot();
   const ids = root.length === 0 ? reportIds() : { missing: [], facts: [] };
   const missing = [
     ...root,
     ...missingTools(TOOLS),
-    ...missingLiblxc(version),
-    ...missingKernel(canMountOverlay()),
-    ...missingSeccomp(),
-    ...missingCgroups(cgroups, version),
-    ...missingApparmor(apparmor),
+    ...missingOn(host),
+    ...(root.length === 0 ? missingCgroupAccess(cgroups) : []),
     ...ids.missing,
   ];
   return {
     usable: missing.length === 0,
     missing,
     facts: [
-      { name: "liblxc", value: version ?? "absent" },
-      { name: "kernel", value: release() },
+      { name: "liblxc", value: host.liblxc ?? "absent" },
+      { name: "kernel", value: host.kernel },
       { name: "cgroups", value: cgroups.kind },
-      { name: "apparmor", value: describeApparmor(apparmor) },
+      { name: "apparmor", value: describeApparmor(host.apparmor) },
       ...ids.facts,
       ...quotaFacts(),
     ],
   };
+}
+
+/** What containers lack on such a host, whoever makes them. Pure. */
+export function missingOn(host: RuntimeHost): readonly Missing[] {
+  return [
+    ...missingLiblxc(host.liblxc),
+    ...missingKernel(host),
+    ...missingSeccomp(host),
+    ...missingCgroups(host),
+    ...missingApparmor(host.apparmor),
+  ];
 }
 
 /** How near the limits are that all containers of this host share. */
@@ -75,11 +102,7 @@ function keyLimit(name: string): number {
   return Number(readFileSync(`/proc/sys/kernel/keys/${name}`, "utf8"));
 }
 
-/**
- * What is missing with this version of liblxc. `undefined` stands for no liblxc, which the missing tools already
- * report.
- */
-export function missingLiblxc(version: string | undefined): readonly Missing[] {
+function missingLiblxc(version: string | undefined): readonly Missing[] {
   if (version === undefined || !(majorOf(version) < MIN_LIBLXC)) return [];
   const fix = `install lxc ${MIN_LIBLXC} or later`;
   return [{ need: `liblxc:${MIN_LIBLXC}`, reason: `liblxc ${version} is too old and not supported`, fix }];
@@ -89,26 +112,25 @@ function majorOf(version: string): number {
   return Number.parseInt(version, 10);
 }
 
-function missingKernel(overlay: boolean): readonly Missing[] {
-  const [major = 0, minor = 0] = release().split(".").map(Number);
+function missingKernel({ kernel, hasOverlay }: RuntimeHost): readonly Missing[] {
+  const [major = 0, minor = 0] = kernel.split(".").map((part) => Number.parseInt(part, 10));
   const old = major < MIN_KERNEL[0] || (major === MIN_KERNEL[0] && minor < MIN_KERNEL[1]);
   return [
     ...(old
-      ? [{ need: "kernel:5.19", reason: `Linux ${release()} cannot stack idmapped layers`, fix: "boot a newer kernel" }]
+      ? [{ need: "kernel:5.19", reason: `Linux ${kernel} cannot stack idmapped layers`, fix: "boot a newer kernel" }]
       : []),
-    ...(overlay ? [] : [{ need: "kernel:overlay", reason: "no overlay file system", fix: "modprobe overlay" }]),
+    ...(hasOverlay ? [] : [{ need: "kernel:overlay", reason: "no overlay file system", fix: "modprobe overlay" }]),
   ];
 }
 
 /** Without filters of system calls, no container starts unless its configuration asks for none. */
-function missingSeccomp(): readonly Missing[] {
-  // proc_sys_kernel(5) and seccomp(2): the folder is there exactly if the kernel has filters.
-  if (existsSync("/proc/sys/kernel/seccomp")) return [];
+function missingSeccomp({ hasSeccomp }: RuntimeHost): readonly Missing[] {
+  if (hasSeccomp) return [];
   const reason = "the kernel cannot filter system calls";
   return [{ need: "kernel:seccomp", reason, fix: "boot a kernel with CONFIG_SECCOMP_FILTER" }];
 }
 
-function missingCgroups(cgroups: CgroupLayout, version: string | undefined): readonly Missing[] {
+function missingCgroups({ cgroups, liblxc: version }: RuntimeHost): readonly Missing[] {
   // LXC 7: "Unsupported cgroup layout".
   if (version === undefined || majorOf(version) < 7 || cgroups.kind === "unified") return [];
   const fix = "boot with systemd.unified_cgroup_hierarchy=1, or install lxc 6";

@@ -1,11 +1,13 @@
-import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import {
   acquireLock,
   type Lock,
+  makeFolders,
   readCgroupLayout,
   removeInterface,
   signalProcess,
+  spawnUnder,
   unmountBelow,
   waitForEnd,
 } from "@pileus/core/driver";
@@ -28,15 +30,14 @@ export async function releaseContainer(spec: ReleaseSpec): Promise<void> {
     await signalProcess(monitor, "SIGKILL");
     await waitForEnd(monitor);
   }
-  await using _lock = await lockRelease(spec);
-  await releaseHost(spec);
+  if (mayHaveRun(spec)) await underReleaseLock(spec, (lock) => releaseHost(spec, lock));
 }
 
 /** Releases the container and removes its root. Idempotent. Needs no root rights if neither was ever made. */
 export async function removeContainer(spec: ReleaseSpec): Promise<void> {
-  // The first folders that a container and a run make.
-  if (![spec.root.folder, containerPaths(spec).lxcpath].some((path) => existsSync(path))) return;
-  await releaseContainer(spec);
+  const hasRun = mayHaveRun(spec);
+  if (!hasRun && !existsSync(spec.root.folder)) return;
+  if (hasRun) await releaseContainer(spec);
   await removeRoot(spec);
 }
 
@@ -45,8 +46,19 @@ export async function removeContainer(spec: ReleaseSpec): Promise<void> {
  * files of the same names may then belong to the next run.
  */
 export async function releaseRun(spec: ReleaseSpec, mark: string | undefined): Promise<void> {
-  await using _lock = await lockRelease(spec);
-  if (mark !== undefined && markOf(spec) === mark) await releaseHost(spec);
+  if (mark === undefined || !mayHaveRun(spec)) return;
+  await underReleaseLock(spec, async (lock) => {
+    if (markOf(spec) === mark) await releaseHost(spec, lock);
+  });
+}
+
+/**
+ * Whether anything may be left of a run. The lock and the folder are the first that a run makes, and the last that go: its
+ * mounts keep the folder there.
+ */
+function mayHaveRun(spec: PlacedSpec): boolean {
+  const { lxcpath, releaseLock } = containerPaths(spec);
+  return existsSync(lxcpath) || existsSync(releaseLock);
 }
 
 /**
@@ -59,20 +71,29 @@ export function markOf(spec: PlacedSpec): string | undefined {
   return found === undefined ? undefined : `${found.ino} ${found.ctimeNs}`;
 }
 
-/** Lets one process release at a time. When it has finished, the others see that the run is gone. */
-async function lockRelease(spec: PlacedSpec): Promise<Lock> {
-  const { releaseLock } = containerPaths(spec);
-  mkdirSync(dirname(releaseLock), { recursive: true, mode: 0o711 });
-  return await acquireLock(releaseLock, { retire: true });
+/**
+ * Lets one process release at a time. When it has finished, the others see that the run is gone. The lock's file goes with
+ * the run's folder; until then it stays, because a full file system has none for another attempt.
+ */
+async function underReleaseLock(spec: PlacedSpec, work: (lock: Lock) => Promise<void>): Promise<void> {
+  const { lxcpath, releaseLock } = containerPaths(spec);
+  makeFolders(dirname(releaseLock), 0o711);
+  const lock = await acquireLock(releaseLock);
+  try {
+    await work(lock);
+  } finally {
+    await (existsSync(lxcpath) ? lock.release() : lock.retire());
+  }
 }
 
-async function releaseHost(spec: ReleaseSpec): Promise<void> {
+/** Its tools hold the lock, too: they may outlive this process. */
+async function releaseHost(spec: ReleaseSpec, held: Lock): Promise<void> {
   const { config, init, lock, lxcpath } = containerPaths(spec);
   // First, so that no other process takes the run for its own, even if a step below fails.
   rmSync(dirname(config), { recursive: true, force: true });
   await removeCgroups(readCgroupLayout(), spec);
   // A veth ends with either of its ends: one is left only while the kernel still takes the container's namespace down.
-  for (const { hostInterface } of spec.nics) await removeInterface(hostInterface);
+  for (const { hostInterface } of spec.nics) await removeInterface(hostInterface, { spawn: spawnUnder(held) });
   await closeRoot(spec);
   await unmountBelow(init);
   rmSync(lock, { force: true });

@@ -1,4 +1,4 @@
-import { chmodSync, constants, lchownSync, mkdirSync, openSync, statSync } from "node:fs";
+import { chmodSync, closeSync, constants, lchownSync, openSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Abortable } from "@pileus/core";
@@ -7,6 +7,7 @@ import {
   type FileOperations,
   type Idmap,
   idOutside,
+  makeFolders,
   mountOverlay,
   mountsBelow,
   spawn,
@@ -32,7 +33,7 @@ export interface OpenRoot {
 export function makeRoot(spec: PlacedSpec): void {
   requireRoot();
   const { upper, work } = containerPaths(spec);
-  for (const folder of [work, upper]) mkdirSync(folder, { mode: 0o700, recursive: true });
+  for (const folder of [work, upper]) makeFolders(folder, 0o700);
   // The root folder shows the owner and mode of the upper folder, so they are copied from the image.
   const top = spec.root.layers.at(-1);
   const image = top === undefined ? { mode: 0o755, uid: 0, gid: 0 } : statSync(top);
@@ -43,10 +44,10 @@ export function makeRoot(spec: PlacedSpec): void {
 
 /** Mounts the root unless it is mounted. It stays mounted until {@link releaseContainer} or `removeRoot()`. */
 export async function openRoot(spec: PlacedSpec, options: Abortable = {}): Promise<OpenRoot> {
-  const { lxcpath, root, upper, work, staging } = containerPaths(spec);
+  const { root, upper, work, staging } = containerPaths(spec);
   if ((await mountsBelow(root)).length === 0) {
     options.signal?.throwIfAborted();
-    makeMountPoint(lxcpath, root, spec.idmap);
+    makeMountPoint(spec);
     // A user who cannot make device nodes must not be able to use those of an image.
     const nodev = spec.idmap !== undefined;
     const { layers, mappedOnDisk } = spec.root;
@@ -74,8 +75,8 @@ async function removeFolder(folder: string): Promise<void> {
     await rm(folder, { recursive: true, force: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENAMETOOLONG") throw error;
-    // rm(1) goes from folder to folder.
-    await spawn(["rm", "-rf", "--one-file-system", "--", folder], { fromPackage: "coreutils" });
+    // rm(1) goes from folder to folder. Nobody may find the folder there and use it while it does so without us.
+    await spawn(["rm", "-rf", "--one-file-system", "--", folder], { fromPackage: "coreutils", diesWithUs: true });
   }
 }
 
@@ -86,12 +87,16 @@ function rootFiles(path: string, idmap: Idmap | undefined): FileOperations {
   );
 }
 
-function makeMountPoint(lxcpath: string, root: string, idmap: Idmap | undefined): void {
-  mkdirSync(dirname(lxcpath), { recursive: true, mode: 0o711 });
-  mkdirSync(lxcpath, { recursive: true, mode: 0o700 });
+function makeMountPoint(spec: PlacedSpec): void {
+  const { lxcpath, releaseLock, root } = containerPaths(spec);
+  const { idmap } = spec;
+  makeFolders(dirname(lxcpath), 0o711);
+  // For the release, which must also be possible when no file can be made any more.
+  closeSync(openSync(releaseLock, constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
+  makeFolders(lxcpath, 0o700);
   if (idmap !== undefined) {
     lchownSync(lxcpath, 0, idmap.base);
     chmodSync(lxcpath, 0o710);
   }
-  mkdirSync(root, { recursive: true, mode: 0o700 });
+  makeFolders(root, 0o700);
 }

@@ -23,7 +23,6 @@ export type { ContainerSpec, ExecDefaults, InitSpec, RootSpec } from "./containe
 export { refusedVariables } from "./environment.ts";
 export { type ContainerIds, containerIds, type IdmapSection, idmapIssue, idmapRequest } from "./idmap.ts";
 export { lastExit } from "./last-exit.ts";
-export { containerLog } from "./log.ts";
 export { writeNetworkFiles } from "./network-files.ts";
 export { probeRuntime } from "./probe.ts";
 export { refusals } from "./refusals.ts";
@@ -31,4 +30,5 @@ export { type ReleaseSpec, releaseContainer, removeContainer } from "./release.t
 export { makeRoot, type OpenRoot, openRoot } from "./root.ts";
 
 export type { Action, Comparison, Policy, Rule } from "./seccomp/policy.ts";
+export { refusedProfile } from "./seccomp/refused-profile.ts";
 export { assertMapped, resolveUser } from "./user.ts";

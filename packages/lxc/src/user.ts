@@ -7,24 +7,36 @@ const MAX_FILE = 4 * 1024 * 1024;
 
 /** `findUser()` with the files of an instance. @throws {NotFoundError} when a name is unknown. */
 export function resolveUser(files: FileOperations, user?: string): Promise<Account> {
-  return findUser((path) => readText(files, path), user);
+  return findUser((path) => readAccounts(files, path), user);
 }
 
+/** Where the user is named: the subject and the path of an error. */
+export interface UserPlace {
+  readonly subject: string;
+  readonly path: readonly string[];
+}
+
+const OF_EXEC: UserPlace = { subject: "exec", path: ["user"] };
+
 /**
- * Asserts that an unprivileged container has the ids of a user.
+ * Asserts that an unprivileged container has the ids of a user, which an `exec` names unless `place` says otherwise.
  *
  * @throws {ConfigError} which names the id, the available ids, and the fix
  */
-export function assertMapped({ uid, gid, groups }: Pick<Account, "uid" | "gid" | "groups">, idmap?: Idmap): void {
+export function assertMapped(
+  { uid, gid, groups }: Pick<Account, "uid" | "gid" | "groups">,
+  idmap: Idmap | undefined,
+  { subject, path }: UserPlace = OF_EXEC,
+): void {
   if (idmap === undefined) return;
   const beyond = [uid, gid, ...groups].find((id) => id >= idmap.count);
   if (beyond === undefined) return;
   const message = `id ${beyond} is beyond the ids of an unprivileged container, 0 to ${idmap.count - 1}: name another user, or make the instance privileged`;
-  throw new ConfigError("user", [{ path: ["user"], message }]);
+  throw new ConfigError(subject, [{ path, message }]);
 }
 
-// A distroless image may have neither file.
-async function readText(files: FileOperations, path: string): Promise<string> {
+/** The text of passwd(5) or group(5) of an instance; `""` if it has none, as a distroless image may, or a huge one. */
+export async function readAccounts(files: FileOperations, path: string): Promise<string> {
   try {
     const chunks: Buffer[] = [];
     let size = 0;

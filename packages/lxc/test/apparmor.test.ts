@@ -3,14 +3,14 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HostError } from "@pileus/core";
-import { expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { type Apparmor, apparmorEntries, loadProfile, missingApparmor, parseProfiles } from "../src/apparmor.ts";
 import { allBut, profileFor } from "../src/apparmor-profile.ts";
 import { SYSTEM_CONFINEMENT } from "../src/confinement.ts";
 
 const idmap = { base: 100_000, count: 65_536 };
-const unprivileged = { name: "web", idmap };
-const privileged = { name: "web", idmap: undefined };
+const unprivileged = { hostName: "web", idmap };
+const privileged = { hostName: "web", idmap: undefined };
 const program = { ...unprivileged, confinement: { ...SYSTEM_CONFINEMENT, capabilities: ["CHOWN"] as const } };
 const WITH_PARSER: Apparmor = { kind: "on", profiles: new Set(), parser: "/usr/sbin/apparmor_parser" };
 const loaded = (...profiles: string[]): Apparmor => ({ kind: "on", profiles: new Set(profiles), parser: undefined });
@@ -44,13 +44,15 @@ it("names a profile by what it says", () => {
   expect(APPLICATION.name).toMatch(/^lxc-pileus-application-[0-9a-f]{12}$/);
 });
 
-/** Whether one of the rules is about the path: a small part of apparmor.d(5). */
+/** The pattern of paths of a rule as a regular expression: a small part of apparmor.d(5). */
+function patternOf(rule: string): RegExp {
+  const [, pattern = ""] = / (\S+) r?wkl,$/.exec(rule) ?? [];
+  const words: Readonly<Record<string, string>> = { "**": ".*", "*": "[^/]*", "{": "(", "}": ")", ",": "|" };
+  return new RegExp(`^${pattern.replaceAll(/\*\*?|[{},]/g, (word) => words[word] ?? word)}$`);
+}
+
 function denied(rules: readonly string[], path: string): boolean {
-  return rules.some((rule) => {
-    const pattern = / (\S+) wkl,$/.exec(rule)?.[1] ?? "";
-    const regexp = pattern.replace("{,/**}", "(/.+)?").replace("]*", "][^/]*");
-    return new RegExp(`^${regexp}$`).test(path);
-  });
+  return rules.some((rule) => patternOf(rule).test(path));
 }
 
 it("denies writes to all but some paths", () => {
@@ -60,6 +62,42 @@ it("denies writes to all but some paths", () => {
   const others = ["a", "a/b/c", "nets", "netz/a", "kernel/core_pattern", "kernel/a/b", "kernels", "kernel/semi"];
   for (const path of [...others, "kernel/sem_next_ids", "kernel/shmall", "kernel/sh_", "vm/a"])
     expect([path, denied(rules, `/p/${path}`)]).toEqual([path, true]);
+});
+
+describe("the profiles", () => {
+  const rulesOf = ({ text }: typeof SYSTEM) => [...text.matchAll(/^ {2}(.*)$/gm)].map(([, rule = ""]) => rule);
+  const denials = (profile: typeof SYSTEM) => rulesOf(profile).filter((rule) => rule.startsWith("deny "));
+  const [system, application] = [denials(SYSTEM), denials(APPLICATION)];
+
+  it.each([
+    ...["core_pattern", "modprobe", "sysrq", "hotplug", "kptr_restrict"].map((name) => `/proc/sys/kernel/${name}`),
+    ...["/proc/sys/vm/drop_caches", "/proc/sys/fs/suid_dumpable", "/proc/sys/debug/x"],
+    ...["/proc/sysrq-trigger", "/proc/kcore", "/proc/bus/pci/00/00.0", "/proc/acpi/wakeup"],
+    ...["/sys/power/state", "/sys/module/x/parameters/y", "/sys/devices/system/cpu/cpu0/online", "/sys/class/leds/a/b"],
+    ...["/sys/firmware/efi/efivars/x", "/sys/kernel/mm/ksm/run"],
+    ...["debug", "tracing", "security"].flatMap((name) => [`/sys/kernel/${name}/`, `/sys/kernel/${name}/a/b`]),
+  ])("deny writes to what is the host's: %s", (path) => {
+    expect([denied(system, path), denied(application, path)]).toEqual([true, true]);
+  });
+
+  it.each([
+    ...["/proc/sys/net/ipv4/ip_forward", "/proc/sys/user/max_user_namespaces", "/proc/sys/fs/mqueue/msg_max"],
+    ...["hostname", "domainname", "ns_last_pid", "sem", "shmmax", "msgmnb"].map((name) => `/proc/sys/kernel/${name}`),
+    ...["/sys/fs/cgroup/a/cgroup.procs", "/sys/class/net/eth0/mtu", "/sys/devices/virtual/net/eth0/mtu", "/etc/passwd"],
+  ])("leave a container what is its own: %s", (path) => {
+    expect([denied(system, path), denied(application, path)]).toEqual([false, false]);
+  });
+
+  it("differ in who may mount, and in what a mount could otherwise show", () => {
+    const common = ["capability,", "dbus,", "file,", "network,", "unix,", "umount,", "signal (receive),"];
+    const peers = ["signal peer=@{profile_name},", "ptrace (readby, tracedby),", "ptrace peer=@{profile_name},"];
+    const allowed = (profile: typeof SYSTEM) => rulesOf(profile).filter((rule) => !rule.startsWith("deny "));
+    expect(allowed(SYSTEM)).toEqual([...common, ...peers, "mount,", "pivot_root,", "signal,", "ptrace,"]);
+    expect(allowed(APPLICATION)).toEqual([...common, ...peers, "mount -> /proc/sys/net/,"]);
+    for (const path of ["/sys/firmware/acpi/tables/x", "/sys/devices/virtual/powercap/x"])
+      expect(denied(application, path)).toBe(true);
+    for (const path of ["/dev/.lxc/proc/1/x", "/dev/.lxc/sys/x"]) expect(denied(system, path)).toBe(true);
+  });
 });
 
 it.each([

@@ -31,6 +31,6 @@ describe("the helper of exec", () => {
     ["young", "sysvinit", "unified", true],
   ] as const)("in the container %s with %s on %s cgroups may stay: %s", (name, kind, layout, may) => {
     const spec = { name, hostId: "host", init: { kind, argv: ["/sbin/init"], haltSignal: 1 } } as never;
-    expect(mayStayInside(layoutOf(name, layout), spec, process.pid)).toBe(may);
+    expect(mayStayInside(layoutOf(name, layout), spec, () => process.pid)).toBe(may);
   });
 });

@@ -5,7 +5,7 @@ import {
   LINUX_CAPABILITIES,
   SYSTEM_CAPABILITIES,
 } from "../src/capabilities.ts";
-import { encodeConfinement, UNCONFINED } from "../src/confinement.ts";
+import { encodeConfinement, readConfinement, UNCONFINED } from "../src/confinement.ts";
 import {
   APPLICATION_DEFAULTS,
   type ConfinementInput,
@@ -13,6 +13,7 @@ import {
   SYSTEM_DEFAULTS,
 } from "../src/confinement-section.ts";
 import { LxcSectionSchema } from "../src/section.ts";
+import { FULL_SPEC } from "./support/spec.ts";
 
 /** The hexadecimal digits of CapBnd for a configuration. */
 function mask(capabilities: ConfinementInput["capabilities"], defaults = APPLICATION_DEFAULTS): string {
@@ -74,6 +75,11 @@ describe("the confinement of a container", () => {
     expect(UNCONFINED.toString("hex")).toBe(`ffffffffff010000${"00".repeat(8)}`);
     const open = confinementOf(LxcSectionSchema.parse({ seccomp: "unconfined" }), SYSTEM_DEFAULTS);
     expect(encodeConfinement(open).length).toBe(16);
+  });
+  it("has the capabilities of a system for a run whose start recorded none, and is unknown if nobody can tell", () => {
+    const legacy = readConfinement({ ...FULL_SPEC, name: "none-such-here" });
+    expect(legacy.readBigUInt64LE(0)).toBe(capabilityMask(SYSTEM_CAPABILITIES));
+    expect(() => readConfinement({ ...FULL_SPEC, name: "a".repeat(4_096) })).toThrow("ENAMETOOLONG");
   });
   it("refuses a profile with its place and the reason", () => {
     const refused = (seccomp: unknown) => LxcSectionSchema.safeParse({ seccomp });

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
+import { LAUNCH_HELPER } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { describe, expect, it } from "vitest";
-import { EXEC_HELPER, LAUNCH_HELPER } from "../src/helpers.ts";
+import { EXEC_HELPER } from "../src/helpers.ts";
 import { NEEDS, systemFixture } from "./support/system-fixture.ts";
 
 const fixture = systemFixture();

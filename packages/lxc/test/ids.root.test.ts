@@ -22,7 +22,7 @@ async function mapInside(instance: { run(argv: string[]): Promise<{ readonly std
 const overlap = (a: Idmap, b: Idmap) => a.base < b.base + b.count && b.base < a.base + a.count;
 
 /** The folder of an instance that its programs write to, as it is on disk. */
-const upper = (root: string, name: string) => join(root, "instances", name, "root/upper");
+const upper = (root: string, name: string) => join(root, "names", name, "root/upper");
 
 /** Calls a program of the host as a user that has only these ids. */
 const as = (id: number, ...argv: string[]) =>
@@ -59,8 +59,9 @@ describe("the ids of a container", () => {
       await instance.stop({ mode: "kill" });
       await instance.start();
       expect((await mapInside(instance))[1]).toBe(idmap?.base);
-      const claim = `/var/lib/pileus-ids/${idmap?.base}-65536-${(await instance.inspect()).uuid}`;
-      expect(readlinkSync(claim)).toBe(join(root, "instances/kept/instance.json"));
+      const { uuid } = await instance.inspect();
+      const claim = `/var/lib/pileus-ids/${idmap?.base}-65536-${uuid}`;
+      expect(readlinkSync(claim)).toBe(join(root, "instances", uuid, "instance.json"));
       await instance.delete();
       expect(lstatSync(claim, { throwIfNoEntry: false })).toBeUndefined();
     }),
@@ -161,8 +162,8 @@ describe("a user of the host", () => {
     requires([...NEEDS, "binary:setpriv"], async () => {
       const { host, image } = fixture;
       await using instance = await host.ephemeral({ driver: "lxc", name: "closed", image });
-      const { pid } = await instance.inspect();
-      const [lxcpath] = readdirSync("/run/pileus").filter((name) => name.endsWith("-closed"));
+      const { pid, uuid } = await instance.inspect();
+      const [lxcpath] = readdirSync("/run/pileus").filter((name) => name.endsWith(`-${uuid}`));
       const path = join("/run/pileus", lxcpath ?? "");
       for (const id of [1000, 100_000, 165_535]) {
         expect((await as(id, "ls", "/run/pileus")).stderr).toContain("Permission denied");
@@ -185,10 +186,10 @@ describe("a container of a release that gave no ids of its own", () => {
       await instance.run(["sh", "-c", "echo mine >/file; chown 7:8 /file"]);
       await instance.stop({ mode: "kill" });
       // As that release left it.
-      const path = join(root, "instances/old/instance.json");
+      const path = join(root, "names/old/instance.json");
       const { idmap, ...record } = JSON.parse(readFileSync(path, "utf8"));
       writeFileSync(path, JSON.stringify(record));
-      shift(join(root, "instances/old/root"), 100_000);
+      shift(join(root, "names/old/root"), 100_000);
       await using later = await openHost({ root, drivers: [lxc()] });
       const old = await later.get("old", { driver: "lxc" });
       await old.start();

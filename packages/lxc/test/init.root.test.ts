@@ -1,15 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeFifo } from "@pileus/core/driver";
+import { spawn as run } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { describe, expect, it } from "vitest";
 import { UNCONFINED } from "../src/confinement.ts";
 import { initHelperFile } from "../src/init-helper.ts";
 
-const NEEDS = ["root", "binary:unshare"] as const;
+const NEEDS = ["root", "binary:unshare", "binary:bash"] as const;
+
+/** A command before another, which gets the three streams as the descriptors that a keeper hands over: bash(1). */
+const HANDED_OVER = ["bash", "-c", 'exec 19<&0 20>&1 21>&2; exec "$@"', "bash"] as const;
 
 interface Inside {
   readonly tool: ChildProcess;
@@ -25,13 +28,13 @@ async function inside(argv: readonly string[], use: (inside: Inside) => Promise<
   const folder = await mkdtemp(join(tmpdir(), "pileus-init-"));
   await chmod(folder, 0o755);
   const helper = join(folder, "helper");
-  const verdict = join(folder, "verdict");
+  // Nobody listens: then PID 1 goes on without an answer.
+  const announce = join(folder, "announce");
   await writeFile(helper, initHelperFile(UNCONFINED), { mode: 0o755 });
-  makeFifo(verdict, 0o600);
   const ids = [String(uid), String(uid), "", "/"];
-  const tool = spawn("unshare", ["--pid", "--fork", "--kill-child", "--mount-proc", helper, verdict, ...ids, ...argv], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  const unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+  const [file, ...rest] = [...HANDED_OVER, ...unshare, helper, announce, ...ids, "pipes", ...argv];
+  const tool = spawn(file, rest, { stdio: ["pipe", "pipe", "inherit"] });
   let text = "";
   const told = new Set<() => void>();
   tool.stdout.on("data", (bytes: Buffer) => {
@@ -113,12 +116,12 @@ describe("the reaper", () => {
   it("reaps orphaned processes", (context) =>
     requires(NEEDS, () => {
       const orphans =
-        "for i in 1 2 3 4 5; do (sh -c : & ); done; echo up; read go; grep -c 'State:.Z' /proc/[0-9]*/status | grep -c ':1$'; exit 0";
+        "for i in 1 2 3 4 5; do (sh -c : & ); done; echo up; read go; while grep -qs 'State:.Z' /proc/[0-9]*/status; do :; done; echo none";
       return inside(["reaper", "sh", "-c", orphans], async ({ tool, until, exit }) => {
         await until("up");
         tool.stdin?.end("go\n");
         expect(await exit).toBe(0);
-        expect(await until("\n0\n")).toBe("up\n0\n");
+        expect(await until("none")).toBe("up\nnone\n");
       });
     })(context));
 
@@ -153,3 +156,25 @@ describe("the idle init", () => {
       }),
     )(context));
 });
+
+// The folder exists, and can be entered: that the kernel has no path for it from this root is the only sign.
+it(
+  "starts no program in a folder outside of its root",
+  requires(["root", "binary:perl", "binary:bash"], async () => {
+    const outside = await mkdtemp(join(tmpdir(), "pileus-init-"));
+    try {
+      const root = join(outside, "root");
+      const start = async (folder: string) => {
+        await mkdir(root, { recursive: true });
+        await writeFile(join(root, "helper"), initHelperFile(UNCONFINED), { mode: 0o755 });
+        const argv = ["/helper", "/announce", "0", "0", "", folder, "pipes", "program", "/no-such-program"];
+        const script = "chroot shift @ARGV or die; exec { $ARGV[0] } @ARGV";
+        return run([...HANDED_OVER, "perl", "-e", script, root, ...argv], { cwd: outside, allow: [126, 127] });
+      };
+      expect((await start(".")).stderr).toMatch(/cannot enter the working folder of/);
+      expect((await start("/")).stderr).toMatch(/cannot run \/no-such-program: not found/);
+    } finally {
+      await rm(outside, { recursive: true });
+    }
+  }),
+);

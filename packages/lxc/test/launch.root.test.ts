@@ -1,9 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { LAUNCH_HELPER, spawn as run } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { expect, it } from "vitest";
-import { LAUNCH_HELPER } from "../src/helpers.ts";
 import { type Abi, syscallNumbers } from "../src/seccomp/syscall-numbers.ts";
 
 const FACTS =
@@ -39,5 +42,30 @@ it(
     });
     const [said] = await Promise.all([text(child.stdout as NodeJS.ReadableStream), once(child, "exit")]);
     expect(said).toBe("found none ");
+  }),
+);
+
+// ioctl_tty(2), TIOCSTI: who has it as its controlling terminal can type there.
+it(
+  "starts a tool without the terminal of its caller",
+  requires(["root", "binary:perl", "binary:script"], async () => {
+    const folder = await mkdtemp(join(tmpdir(), "pileus-launch-"));
+    try {
+      const look =
+        'if (open my $tty, "+<", "/dev/tty") { my $x = "x"; print "typed " . ioctl($tty, 0x5412, $x) } else { print "none: " . int $! }';
+      const launched = `const { launch } = await import(${JSON.stringify(import.meta.resolve("@pileus/core/driver"))});
+        const { openSync } = await import("node:fs");
+        const output = openSync(${JSON.stringify(join(folder, "launched"))}, "w");
+        await launch(["/usr/bin/perl", "-e", process.argv[1]], { descriptors: ["ignore", output, "ignore"] }).exit;`;
+      const node = [process.execPath, "--import", "tsx", "--conditions=@pileus/source", "--input-type=module"];
+      const quoted = [...node, "-e", launched, look].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+      const both = `perl -e '${look}' >${folder}/inherits; ${quoted}`;
+      await run(["script", "--quiet", "--return", "--command", both, "/dev/null"], { cwd: import.meta.dirname });
+      expect(await readFile(join(folder, "inherits"), "utf8")).toMatch(/^typed /);
+      // ENXIO
+      expect(await readFile(join(folder, "launched"), "utf8")).toBe("none: 6");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   }),
 );

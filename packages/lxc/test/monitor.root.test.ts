@@ -1,20 +1,20 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requires } from "@pileus/core/testing";
-import { expect, it, vi } from "vitest";
-import { commandSocketName } from "../src/command-socket.ts";
+import { expect, it } from "vitest";
 import { monitorArgv } from "../src/commands.ts";
 import { findMonitor, monitors } from "../src/monitor.ts";
-import { containerPaths } from "../src/paths.ts";
-import { leaveDescriptors, openDescriptors } from "./support/descriptors.ts";
 import { FULL_SPEC } from "./support/spec.ts";
 
-// yes(1) of busybox takes any argument, and says a line when it runs.
+/** A program with any argv, which says a line when it runs. */
+const CLAIM = `exec {$ARGV[0]} @ARGV[1 .. $#ARGV]`;
+
 async function runAs(claim: readonly string[], prefix: readonly string[]): Promise<() => Promise<void>> {
-  const [file = "", ...args] = [...prefix, ...claim];
+  // yes(1) of busybox takes any argument behind its own name, which comes from the file.
+  const [file = "", ...args] = [...prefix, "perl", "-e", CLAIM, "/usr/bin/yes", ...claim];
   const child = spawn(file, args, { stdio: ["ignore", "pipe", "ignore"] });
   await once(child.stdout, "readable");
   return async () => {
@@ -24,15 +24,12 @@ async function runAs(claim: readonly string[], prefix: readonly string[]): Promi
 }
 
 it(
-  "accepts as a monitor only a process of our pid namespace and our user, whatever the argv of others",
-  requires(["root", "binary:busybox", "binary:unshare"], async () => {
-    const folder = await mkdtemp(join(tmpdir(), "pileus-monitor-"));
-    const tool = join(folder, "yes");
-    await symlink("/bin/busybox", tool);
+  "accepts as a starter only a process of our pid namespace and our user, whatever the argv of others",
+  requires(["root", "binary:yes", "binary:perl", "binary:unshare"], async () => {
     const spec = { ...FULL_SPEC, name: "claimed" };
     const ends: (() => Promise<void>)[] = [];
     try {
-      const claim = monitorArgv(tool, spec);
+      const claim = monitorArgv(spec);
       ends.push(await runAs(claim, ["unshare", "--pid", "--fork", "--kill-child"]));
       ends.push(await runAs(claim, ["setpriv", "--reuid=65534", "--clear-groups", "--"]));
       expect(await monitors(spec)).toEqual([]);
@@ -40,68 +37,18 @@ it(
       expect(await monitors(spec)).toHaveLength(1);
     } finally {
       for (const end of ends) await end();
-      await rm(folder, { recursive: true });
-    }
-  }),
-);
-
-// An abstract socket by its exact name (unix(7)): node:net of Node 20 pads it.
-const LISTEN = `
-  socket(S, 1, 1, 0) && bind(S, pack("S x a*", 1, $ARGV[0])) && listen(S, 8) or die $!;
-  $| = 1; print "listening"; sleep;`;
-
-it(
-  "stops waiting for the end of a monitor that was detached during a reboot, and never reports it",
-  requires(["root", "binary:busybox", "binary:perl"], async () => {
-    const folder = await mkdtemp(join(tmpdir(), "pileus-monitor-"));
-    const tool = join(folder, "yes");
-    await symlink("/bin/busybox", tool);
-    const spec = { ...FULL_SPEC, name: "rebooting", run: folder };
-    const { log, lxcpath } = containerPaths(spec);
-    const said = (from: string, message: string) =>
-      `lxc-start rebooting 20260101000000.000 NOTICE   ${from} - ../src/lxc/${from}.c:function:1 - ${message}\n`;
-    await writeFile(
-      log,
-      said("start", 'Started "/sbin/init" with pid "7"') + said("error", "Child <7> ended on signal Hangup(1)"),
-    );
-    const endSocket = await runAs([commandSocketName(lxcpath, spec.name)], ["perl", "-e", LISTEN]);
-    const endMonitor = await runAs(monitorArgv(tool, spec), []);
-    const watches = () => process.getActiveResourcesInfo().filter((resource) => resource === "FSEventWrap").length;
-    const before = watches();
-    try {
-      const monitor = await findMonitor(spec);
-      expect(monitor).toBeDefined();
-      let told = false;
-      void monitor?.ended.then(() => {
-        told = true;
-      });
-      await endSocket();
-      await vi.waitFor(() => expect(watches()).toBe(before + 1), 5000);
-      monitor?.detach();
-      await vi.waitFor(() => expect(watches()).toBe(before), 5000);
-      await new Promise((resolve) => setImmediate(resolve));
-      expect(told).toBe(false);
-    } finally {
-      await endMonitor();
-      await rm(folder, { recursive: true });
     }
   }),
 );
 
 it(
-  "keeps no connection to a monitor when descriptors run out",
-  requires(["root", "binary:perl", "binary:prlimit"], async () => {
-    const spec = { ...FULL_SPEC, name: "short" };
-    const endSocket = await runAs([commandSocketName(containerPaths(spec).lxcpath, spec.name)], ["perl", "-e", LISTEN]);
-    // Room for the connection.
-    const restore = leaveDescriptors(1);
+  "finds no run where no keeper and no starter is",
+  requires(["root"], async () => {
+    const run = await mkdtemp(join(tmpdir(), "pileus-monitor-"));
     try {
-      const held = openDescriptors();
-      await expect(findMonitor(spec)).rejects.toMatchObject({ code: "EMFILE" });
-      await vi.waitFor(() => expect(openDescriptors()).toBe(held), 5000);
+      expect(await findMonitor({ ...FULL_SPEC, name: "nobody", run })).toBeUndefined();
     } finally {
-      restore();
-      await endSocket();
+      await rm(run, { recursive: true });
     }
   }),
 );

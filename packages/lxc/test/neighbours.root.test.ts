@@ -1,4 +1,5 @@
-import { chmodSync, readFileSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, readFileSync, watch } from "node:fs";
 import { join } from "node:path";
 import type { Idmap } from "@pileus/core";
 import { spawn } from "@pileus/core/driver";
@@ -21,6 +22,13 @@ function makeKeys(most: number): readonly string[] {
   return ["perl", "-e", script];
 }
 
+/** argv that makes as many inotify instances as it can, prints their number, and keeps them until its input ends. */
+function watchMuch(): readonly string[] {
+  const number = syscallNumbers(process.arch as Abi).get("inotify_init1");
+  const script = `$| = 1; my $n = 0; $n++ while $n < 100000 && syscall(${number}, 0) >= 0; print "$n\\n"; <STDIN>`;
+  return ["perl", "-e", script];
+}
+
 describe("a neighbour of a container", () => {
   it(
     "can make keys though that container has made all that its user may, and exec still works there",
@@ -36,6 +44,23 @@ describe("a neighbour of a container", () => {
   );
 
   it(
+    "can watch files though that container has made all inotify instances that its user may, and so can the host",
+    requires([...NEEDS, "binary:perl"], async () => {
+      await using greedy = await fixture.running();
+      await using other = await fixture.running();
+      await Promise.all([addPerl(greedy), addPerl(other)]);
+      const most = Number(readFileSync("/proc/sys/fs/inotify/max_user_instances", "utf8"));
+      await using hog = await greedy.exec(watchMuch());
+      const [made] = await once(hog.stdout, "data");
+      expect(Number(made)).toBe(most);
+      // Nobody inside gets more, with whatever id.
+      expect((await greedy.run(watchMuch(), { user: "1000" })).stdout).toBe("0\n");
+      expect(Number((await other.run(watchMuch())).stdout)).toBe(most);
+      watch("/").close();
+    }),
+  );
+
+  it(
     "that got out, and has only its ids on the host, reaches neither its files nor its programs nor their memory",
     requires([...NEEDS, "binary:setpriv"], async () => {
       await using target = await fixture.running();
@@ -46,7 +71,7 @@ describe("a neighbour of a container", () => {
         spawn(["setpriv", `--reuid=${base}`, `--regid=${base}`, "--clear-groups", ...argv], { allow: [0, 1, 2] });
       // So that only the folders below protect their content.
       chmodSync(fixture.root, 0o755);
-      const instance = join(fixture.root, "instances", target.name);
+      const instance = join(fixture.root, "names", target.name);
       for (const path of [instance, `${instance}/root/upper`, `/proc/${pid}/root/`, `/proc/${pid}/fd/`])
         expect((await as("ls", path)).stderr).toContain("Permission denied");
       for (const path of [`${instance}/instance.json`, `/proc/${pid}/environ`, `/proc/${pid}/mem`])

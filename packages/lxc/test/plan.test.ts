@@ -25,6 +25,10 @@ describe("the plan of a change", () => {
       "lxc.privileged": "unsupported",
     });
   });
+  it("does not offer to change what is chosen at create", () => {
+    const after = config({}, { idmap: { base: 5_000_000 } });
+    expect(plan(config(), after, []).changes).toMatchObject([{ path: "lxc.idmap", effect: "unsupported" }]);
+  });
   it("refuses settings that no container can have, with the reason", () => {
     const issues = (more: Record<string, unknown>) =>
       refusals(config(more), LEGACY_FACTS.cgroups).map(({ path, message }) => `${path.join(".")}: ${message}`);
@@ -36,6 +40,14 @@ describe("the plan of a change", () => {
       "env.a-b: this variable cannot hold a line break",
     ]);
     expect(issues({ limits: { memory: 2 ** 20 }, env: { PATH: "a", "a-b": "c" } })).toEqual([]);
+  });
+  it("refuses a line break in every variable that the program with liblxc would act on", () => {
+    const names = ["LD_PRELOAD", "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH", "MALLOC_TRACE", "LXC_X", "PATH", "HOME"];
+    const env = Object.fromEntries(
+      [...names, "TMPDIR", "XDG_RUNTIME_DIR", "PATHS", "HOMES"].map((name) => [name, "\n"]),
+    );
+    const refused = refusals(config({ env }), LEGACY_FACTS.cgroups).map(({ path }) => path[1]);
+    expect(refused).toEqual([...names, "TMPDIR", "XDG_RUNTIME_DIR"]);
   });
   it("refuses limits that this host cannot enforce, with the reason", () => {
     const { limits } = config({ limits: { cpu: 0.001, processes: 5 } });

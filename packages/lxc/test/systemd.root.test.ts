@@ -72,7 +72,7 @@ it(
           reason: "requested",
           status: { kind: "exited", code: 0 },
         });
-        expect(await text(await system.logs("console"))).toMatch(/Reached target.*(?:Halt|Shutdown)/);
+        expect(await text(await system.logs({ stream: "console" }))).toMatch(/Reached target.*(?:Halt|Shutdown)/);
       } finally {
         await undo();
         await host.networks.delete(NETWORK.name);

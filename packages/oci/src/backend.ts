@@ -1,12 +1,10 @@
 import { constants } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import {
   type Abortable,
   type ExitStatus,
   ImageError,
   type InstanceConfig,
-  type LogStream,
   type OciProcess,
   OciProcessSchema,
   type ProgressOptions,
@@ -28,7 +26,6 @@ import {
   type ContainerSpec,
   confinementOf,
   containerIds,
-  containerLog,
   type ExecDefaults,
   type InitSpec,
   idmapRequest,
@@ -37,18 +34,18 @@ import {
   makeRoot,
   openRoot,
   refusals,
+  refusedProfile,
   removeContainer,
 } from "@pileus/lxc/runtime";
-import { logFiles, prepareLogs } from "./logs.ts";
 import { plan } from "./plan.ts";
 import { prepareRoot } from "./prepare.ts";
 import { type Program, resolveProgram } from "./process.ts";
 import type { OciSection } from "./section.ts";
 
 /** What application containers can do. */
-export type OciCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs";
+export type OciCapability = "exec" | "detached" | "files" | "freeze" | "network" | "metrics" | "logs";
 
-/** Application containers on the runtime of `@pileus/lxc`: an image's program as PID 1, its output in two files. */
+/** Application containers on the runtime of `@pileus/lxc`: an image's program as PID 1, its output in two pipes. */
 export class OciBackend implements Backend<OciCapability> {
   readonly #hostId: string;
 
@@ -57,7 +54,10 @@ export class OciBackend implements Backend<OciCapability> {
   }
 
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
-    return plan(before, after, refusals(after));
+    const section = after["oci"] as OciSection | undefined;
+    const role = section?.init || section?.keepAlive ? "reaper" : "program";
+    const refused = refusedProfile("oci", section, APPLICATION_DEFAULTS, role);
+    return plan(before, after, [...refusals(after), ...refused]);
   }
 
   idmap(config: InstanceConfig): IdmapRequest | undefined {
@@ -69,7 +69,7 @@ export class OciBackend implements Backend<OciCapability> {
     options.signal?.throwIfAborted();
     const user = findAccount(program.user, { passwd: "", group: "" });
     // A user name can only be looked up once the files are there.
-    if (!("unknown" in user)) assertMapped(user, this.#container(instance).idmap);
+    if (!("unknown" in user)) assertMapped(user, this.#container(instance).idmap, USER);
     makeRoot(this.#container(instance));
   }
 
@@ -80,9 +80,12 @@ export class OciBackend implements Backend<OciCapability> {
     const { files } = await openRoot(container, options);
     const user = await prepareRoot(files, { name: instance.name, program, nics: instance.nics }, options);
     const { idmap } = container;
-    assertMapped(user, idmap);
-    await prepareLogs(instance.log, { uid: idOutside(idmap, user.uid), gid: idOutside(idmap, user.gid) });
-    return await launchContainer({ ...container, ...programSpec(program, user) }, options);
+    assertMapped(user, idmap, USER);
+    const owner = { uid: idOutside(idmap, user.uid), gid: idOutside(idmap, user.gid) };
+    return await launchContainer(
+      { ...container, ...programSpec(program, user), output: { kind: "pipes", owner } },
+      options,
+    );
   }
 
   async adopt(instance: InstanceContext): Promise<Running<OciCapability> | undefined> {
@@ -97,23 +100,23 @@ export class OciBackend implements Backend<OciCapability> {
     await removeContainer(this.#container(instance));
   }
 
-  logs(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable> {
-    return containerLog(this.#container(instance), stream, options);
-  }
-
   /** The container without its program. */
   #container(instance: InstanceContext): ContainerSpec {
     const { idmap, mappedOnDisk } = containerIds(instance);
     if (instance.tree.kind !== "layers") throw new TypeError("an OCI image has layers");
     return {
-      name: instance.name,
+      name: instance.key,
+      hostName: instance.name,
       hostId: this.#hostId,
       root: { layers: instance.tree.layers, mappedOnDisk, folder: join(instance.folder, "root") },
       idmap,
       init: { argv: [], haltSignal: constants.signals.SIGTERM },
       confinement: confinementOf(sectionOf(instance), APPLICATION_DEFAULTS),
       run: instance.run,
-      output: { kind: "files", ...logFiles(instance.log) },
+      log: instance.log,
+      logBounds: instance.config.log,
+      // The user is known at a launch alone, and nothing else needs it.
+      output: { kind: "pipes", owner: { uid: idOutside(idmap, 0), gid: idOutside(idmap, 0) } },
       nics: instance.nics,
       limits: instance.config.limits,
       // Any user may listen to port 80 and ping, as in Docker: the network is the container's own.
@@ -142,6 +145,9 @@ function assertNotEmpty({ image }: InstanceContext): void {
   if (image.layers.length === 0)
     throw new ImageError(image.source, "it is empty: it has no layer, so no program can start; use another image");
 }
+
+/** Where a configuration names the user of the program. */
+const USER = { subject: "instance config", path: ["oci", "user"] } as const;
 
 const NO_PROCESS: OciProcess = OciProcessSchema.parse({});
 

@@ -7,7 +7,15 @@ import { OciSectionSchema } from "./section.ts";
 /** Options of `oci()`: how it fetches images. */
 export type OciOptions = OciSourceOptions;
 
-const CAPABILITIES: ReadonlySet<OciCapability> = new Set(["exec", "files", "freeze", "network", "metrics", "logs"]);
+const CAPABILITIES: ReadonlySet<OciCapability> = new Set([
+  "exec",
+  "detached",
+  "files",
+  "freeze",
+  "network",
+  "metrics",
+  "logs",
+]);
 
 /** The type of {@link oci}. An editor shows it by this name. */
 export interface OciDriver extends Driver<"oci", OciCapability, typeof OciSectionSchema> {}

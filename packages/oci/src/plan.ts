@@ -5,6 +5,7 @@ import { type Plan, renderPlan } from "@pileus/core/driver";
 const EFFECTS = {
   labels: "live",
   env: "next-start",
+  log: "next-start",
   devices: "next-start",
   "limits.cpu": "next-start",
   "limits.memory": "next-start",
@@ -15,7 +16,6 @@ const EFFECTS = {
   "oci.user": "next-start",
   "oci.stopSignal": "next-start",
   "oci.init": "next-start",
-  "oci.idmap": "next-start",
   "oci.keepAlive": "next-start",
   "oci.capabilities": "next-start",
   "oci.noNewPrivileges": "next-start",

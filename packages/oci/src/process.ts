@@ -41,7 +41,15 @@ export function resolveProgram(
   const entrypoint = section.entrypoint ?? image.entrypoint;
   const cmd = section.cmd ?? (section.entrypoint?.length ? [] : image.cmd);
   const argv = role === "idle" ? [] : [...entrypoint, ...cmd];
-  if (role !== "idle" && (argv[0] === undefined || argv[0] === ""))
+  if (role !== "idle" && argv[0] === "") {
+    const key = entrypoint.length > 0 ? "entrypoint" : "cmd";
+    const message =
+      section[key] === undefined
+        ? `the image's ${key} begins with an empty word, which is no program: name the program to run`
+        : "the first word is the program: it cannot be empty";
+    throw new ConfigError("instance config", [{ path: ["oci", key], message }]);
+  }
+  if (role !== "idle" && argv[0] === undefined)
     throw new ConfigError("instance config", [
       { path: ["oci", "cmd"], message: "the image has neither an entrypoint nor a cmd: name the program to run" },
     ]);

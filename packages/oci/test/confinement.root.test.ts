@@ -91,6 +91,12 @@ describe("an application container", () => {
   );
 });
 
+/** A profile that refuses calls by their arguments, which nothing can foresee. */
+function whenCalled(action: "SCMP_ACT_ERRNO", names = ["execve"]) {
+  const rule = { names, action, args: [{ index: 0, value: 0, op: "SCMP_CMP_GE" as const }] };
+  return { defaultAction: "SCMP_ACT_ALLOW", syscalls: [rule] } as const;
+}
+
 describe("a configuration", () => {
   it(
     "adds capabilities with the system calls that need them, or drops all",
@@ -147,11 +153,55 @@ describe("a configuration", () => {
       const seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [rule] } as const;
       const { stderr, status } = await fixture.outcome({ ...sh("touch /tmp/x; chmod 600 /tmp/x"), seccomp });
       expect([stderr, status]).toEqual([expect.stringContaining("Permission denied"), exited(1)]);
-      const silent = {
-        defaultAction: "SCMP_ACT_ALLOW",
-        syscalls: [{ names: ["execve"], action: "SCMP_ACT_ERRNO" }],
-      } as const;
-      await expect(fixture.outcome({ ...sh("exit 0"), seccomp: silent })).rejects.toMatchObject({ errno: "EPERM" });
+      await expect(fixture.outcome({ ...sh("exit 0"), seccomp: whenCalled("SCMP_ACT_ERRNO") })).rejects.toThrow(
+        /^cannot run \/bin\/sh: EPERM: .*seccomp profile/,
+      );
+    }),
+  );
+
+  it.for(["SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_TRAP"] as const)(
+    "is refused before anything is made if its profile lets no program start: %s",
+    (defaultAction, context) =>
+      real(async () => {
+        const refused = fixture.outcome({ ...sh("exit 0"), seccomp: { defaultAction } });
+        await expect(refused).rejects.toThrow(
+          /oci\.seccomp: the profile refuses capget, .*, execve, so no program can/,
+        );
+        await expect(refused).rejects.toMatchObject({ code: "ERR_CONFIG" });
+        expect(await fixture.leftovers()).toEqual([]);
+      })(context),
+  );
+
+  it.for([{ init: false }, { init: true }])(
+    "is told at once that its profile ended the program: %j",
+    ({ init }, context) =>
+      real(async () => {
+        // execve passes, the loader of the program does not.
+        const deny = {
+          names: ["arch_prctl", "set_tid_address", "brk", "mmap"],
+          action: "SCMP_ACT_KILL_PROCESS",
+        } as const;
+        const strict = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [deny] } as const;
+        await fixture.using({ ...sh("sleep 1000"), init, seccomp: strict }, async (instance) => {
+          await instance.start();
+          const { status } = await instance.wait({ signal: AbortSignal.timeout(10_000) });
+          // Our init ends with 128 plus the signal.
+          expect(status).toEqual(init ? exited(128 + 31) : { kind: "signaled", signal: "SIGSYS" });
+          if (!init) await expect(instance.run(["true"])).rejects.toThrow(/SIGSYS: .* its seccomp profile refuses/);
+        });
+      })(context),
+  );
+
+  it(
+    "ends soon if its profile refuses even the end of a process",
+    real(async () => {
+      const seccomp = whenCalled("SCMP_ACT_ERRNO", ["execve", "sendto", "exit_group", "exit"]);
+      await fixture.using({ ...sh("exit 0"), seccomp }, async (instance) => {
+        await instance.start();
+        expect((await instance.wait({ signal: AbortSignal.timeout(10_000) })).status).toMatchObject({
+          kind: "signaled",
+        });
+      });
     }),
   );
 });

@@ -34,15 +34,30 @@ describe("a program of exec", () => {
   );
 
   it(
+    "is served at once with three hundred others, the first one included",
+    real(async () => {
+      await fixture.using({ entrypoint: ["/bin/sleep", "1000"] }, async (instance) => {
+        await instance.start();
+        const words = Array.from({ length: 300 }, (_, index) => `${index}`);
+        const said = await Promise.all(words.map(async (word) => (await instance.run(["echo", word])).stdout));
+        expect(said).toEqual(words.map((word) => `${word}\n`));
+      });
+    }),
+  );
+
+  it(
     "by an id that an unprivileged container does not have is refused, with the fix",
     real(async () => {
-      const beyond = /id 70000 is beyond the ids of an unprivileged container, 0 to 65535: .*privileged/;
+      const beyond = (place: string) =>
+        `invalid ${place}: id 70000 is beyond the ids of an unprivileged container, 0 to 65535: `;
       await fixture.using({}, async (instance) => {
         await instance.start();
-        await expect(instance.run(["true"], { user: "70000" })).rejects.toThrow(beyond);
-        await expect(instance.run(["true"], { user: "1:70000" })).rejects.toThrow(beyond);
+        await expect(instance.run(["true"], { user: "70000" })).rejects.toThrow(beyond("exec: user"));
+        await expect(instance.run(["true"], { user: "1:70000" })).rejects.toThrow(beyond("exec: user"));
       });
-      await expect(fixture.using({ user: "70000" }, async () => undefined)).rejects.toThrow(beyond);
+      await expect(fixture.using({ user: "70000" }, async () => undefined)).rejects.toThrow(
+        beyond("instance config: oci.user"),
+      );
     }),
   );
 

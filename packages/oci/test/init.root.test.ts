@@ -40,7 +40,7 @@ describe("our init as process 1", () => {
       const script = "trap 'echo asked; sleep 1; echo done; exit 3' USR1; echo up; while :; do sleep 0.1; done";
       await fixture.using({ ...sh(script), init: true }, async (instance) => {
         await instance.start();
-        const output = async () => text(await instance.logs("stdout"));
+        const output = async () => text(await instance.logs({ stream: "stdout" }));
         await vi.waitFor(async () => expect(await output()).toBe("up\n"), 5000);
         await instance.stop({ timeout: 10_000 });
         expect((await instance.wait()).status).toEqual(exited(3));

@@ -15,7 +15,9 @@ export async function types(host: Host<typeof driver>): Promise<void> {
   });
   const all: Instance<"exec" | "files" | "freeze" | "network" | "metrics" | "logs"> = instance;
   const logs: CanLogs = all;
-  await logs.logs("stdout");
+  await logs.logs({ stream: "stdout" });
+  // @ts-expect-error a program without a terminal has no console
+  await instance.console();
   // @ts-expect-error argv, never a shell's string
   await host.create({ driver: "oci", name: "a", image: "b", oci: { cmd: "x" } });
   // @ts-expect-error the section of another driver

@@ -1,5 +1,6 @@
 import { text } from "node:stream/consumers";
 import { setImmediate } from "node:timers/promises";
+import type { CanLogs } from "@pileus/core";
 import { identifyProcess, signalProcess, waitForEnd } from "@pileus/core/driver";
 import { describe, expect, it } from "vitest";
 import { exited, programFixture, real, sh } from "./support/program-fixture.ts";
@@ -41,6 +42,18 @@ describe("its end", () => {
   );
 
   it(
+    "is told with the last lines of both streams",
+    real(async () => {
+      await fixture.using(sh("echo reading config; echo no such table >&2; exit 3"), async (instance) => {
+        await instance.start();
+        await instance.wait();
+        const refused = expect(instance.run(["true"])).rejects;
+        await refused.toThrow(/its last output: (reading config \| no such table|no such table \| reading config)$/);
+      });
+    }),
+  );
+
+  it(
     "by a signal is kept as a signal",
     real(async () => {
       await fixture.using({}, async (instance) => {
@@ -53,6 +66,26 @@ describe("its end", () => {
         });
       });
     }),
+  );
+
+  it.for([false, true])("by lack of memory is told, with a small init: %s, and after its start", (init, context) =>
+    real(async () => {
+      const greedy = { ...sh("tail -c 100000000 /dev/zero; exit $?"), init };
+      const end = await fixture.outcome(greedy, { limits: { memory: "32MiB" } });
+      expect(end).toMatchObject({ reason: "program", status: exited(137), oom: true });
+      expect(end.finishedAt).toBeGreaterThanOrEqual(end.startedAt ?? Number.POSITIVE_INFINITY);
+      const direct = { entrypoint: ["tail", "-c", "100000000", "/dev/zero"], init };
+      const killed = init ? exited(137) : { kind: "signaled", signal: "SIGKILL" };
+      expect(await fixture.outcome(direct, { limits: { memory: "32MiB" } })).toMatchObject({
+        status: killed,
+        oom: true,
+      });
+      for (let round = 0; round < 10; round++) {
+        const { startedAt = 0, finishedAt = 0, oom } = await fixture.outcome({ ...sh("exit 137"), init });
+        expect(finishedAt).toBeGreaterThanOrEqual(startedAt);
+        expect(oom).toBe(false);
+      }
+    })(context),
   );
 
   it.for([0, 7])("by exit code %d is kept even if no process of ours saw it", (code, context) =>
@@ -80,11 +113,11 @@ describe("its end", () => {
       await fixture.using({}, async (instance) => {
         await instance.start();
         // If the stop came earlier, the program would end without its message.
-        await instance.run(["sh", "-c", "until grep -q up /proc/1/fd/1; do :; done"], { timeout: 10_000 });
+        await untilPrinted(instance, "up");
         // This takes longer than the second after which liblxc's own init would kill everything.
         await instance.stop({ timeout: 20_000 });
         expect(await instance.wait()).toMatchObject({ reason: "requested", status: exited(3) });
-        expect(await text(await instance.logs("stdout"))).toBe("up\nasked\ndone\n");
+        expect(await text(await instance.logs({ stream: "stdout" }))).toBe("up\nasked\ndone\n");
       });
     }),
   );
@@ -95,14 +128,14 @@ describe("its output", () => {
     "is kept in two streams, only since the last start, and can be read after the stop",
     real(async () => {
       await fixture.using(sh("echo out; echo err >&2"), async (instance) => {
-        expect(await text(await instance.logs("stdout"))).toBe("");
+        expect(await text(await instance.logs({ stream: "stdout" }))).toBe("");
         for (let round = 0; round < 2; round++) {
           await instance.start();
           await instance.wait();
-          expect(await text(await instance.logs("stdout"))).toBe("out\n");
-          expect(await text(await instance.logs("stderr"))).toBe("err\n");
+          expect(await text(await instance.logs({ stream: "stdout" }))).toBe("out\n");
+          expect(await text(await instance.logs({ stream: "stderr" }))).toBe("err\n");
         }
-        await expect(instance.logs("console")).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
+        await expect(instance.logs({ stream: "console" })).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
       });
     }),
   );
@@ -131,10 +164,8 @@ describe("its network", () => {
           const [address] = await instance.addresses();
           expect(address).toMatchObject({ interface: "eth0", family: "inet", prefix: 24 });
           expect(address?.address).toMatch(/^10\.231\.77\.\d+$/);
-          await instance.run(["sh", "-c", "until tail -n 1 /proc/1/fd/1 | grep -q reached; do sleep 0.05; done"], {
-            timeout: 10_000,
-          });
-          const printed = await text(await instance.logs("stdout"));
+          await untilPrinted(instance, "reached");
+          const printed = await text(await instance.logs({ stream: "stdout" }));
           expect(printed).toContain(`inet ${address?.address}/24`);
           expect(printed).toContain("default via 10.231.77.1 dev eth0");
           expect(printed).toContain("search pileus\nnameserver 10.231.77.1");
@@ -192,4 +223,13 @@ async function until(call: () => Promise<unknown> | undefined): Promise<unknown>
       return error;
     }
   }
+}
+
+async function untilPrinted(instance: Pick<CanLogs, "logs">, expected: string): Promise<void> {
+  let printed = "";
+  for await (const bytes of await instance.logs({ follow: true, signal: AbortSignal.timeout(10_000) })) {
+    printed += bytes;
+    if (printed.includes(expected)) return;
+  }
+  throw new Error(`it ended before it printed ${expected}`);
 }

@@ -35,8 +35,25 @@ describe("resolveProgram", () => {
   it("refuses an image without a program if the section names none", () => {
     const nothing = { entrypoint: [], cmd: [] };
     expect(() => resolve({}, nothing)).toThrow(expect.objectContaining({ code: "ERR_CONFIG" }));
-    expect(() => resolve({ entrypoint: [""] }, nothing)).toThrow("name the program");
     expect(resolve({ cmd: ["/bin/sh"] }, nothing).argv).toEqual(["/bin/sh"]);
+  });
+
+  it.each([
+    ["entrypoint", { entrypoint: [""] }],
+    ["entrypoint", { entrypoint: ["", "x"], cmd: ["y"] }],
+    ["cmd", { entrypoint: [], cmd: [""] }],
+  ])("refuses an empty word for the program, and names the %s", (key, section) => {
+    const message = `invalid instance config: oci.${key}: the first word is the program: it cannot be empty`;
+    expect(() => resolve(section)).toThrow(message);
+  });
+
+  it.each([
+    ["entrypoint", { entrypoint: [""] }],
+    ["cmd", { entrypoint: [], cmd: ["", "x"] }],
+  ])("says that the empty word for the program is in the image's %s, if it is", (key, image) => {
+    const message = `invalid instance config: oci.${key}: the image's ${key} begins with an empty word`;
+    expect(() => resolve({}, image)).toThrow(message);
+    expect(resolve({ entrypoint: ["/mine"] }, image).argv).toEqual(["/mine"]);
   });
 
   it("lets the instance's environment override the image's, and that the defaults", () => {

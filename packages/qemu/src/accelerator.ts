@@ -1,11 +1,13 @@
-import { constants } from "node:fs";
-import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type Abortable, CommandError } from "@pileus/core";
-import type { Spawn } from "@pileus/core/driver";
+import { closeSync, constants } from "node:fs";
+import { access, readFile } from "node:fs/promises";
+import { type Abortable, CommandError, HostError } from "@pileus/core";
+import { findTool, LAUNCH_HELPER, launchArgv, type Spawn, sealedFile } from "@pileus/core/driver";
 import { QEMU } from "./argv/argv.ts";
+import { renderSandbox } from "./argv/machine.ts";
 import type { Accelerator } from "./argv/machine-spec.ts";
+import { type ConfinedUser, confined } from "./confine.ts";
+import { groupsFor } from "./kvm-group.ts";
+import { trialUser } from "./machine-user.ts";
 
 /** How guests are run on this host, and why. */
 export interface AcceleratorChoice {
@@ -49,16 +51,19 @@ async function missingKvm(): Promise<string | undefined> {
 
 /**
  * Runs a machine whose firmware is the test: at the reset vector it counts five million down, then writes 0x10 to the
- * exit device, which ends QEMU with 2 × 16 + 1 = 33.
+ * exit device, which ends QEMU with 2 × 16 + 1 = 33. It runs as confined as any machine.
  */
 export async function trialObstacle(spawn: Spawn, options: Abortable): Promise<string | undefined> {
-  const folder = await mkdtemp(join(tmpdir(), "pileus-kvm-"));
+  const firmware = sealedFile("trial", trialFirmware(), 0o444);
   try {
-    const firmware = join(folder, "trial.bin");
-    await writeFile(firmware, trialFirmware());
-    await spawn(["timeout", "--signal=KILL", String(TRIAL_TIMEOUT / 1000), ...renderTrial(firmware)], {
+    // The descriptors that the tool inherits begin at 3.
+    const machine = confined(renderTrial("/proc/self/fd/3"), await trialKvmUser());
+    const [tool = "", ...rest] = machine;
+    const launched = launchArgv([findTool(tool) ?? tool, ...rest], 4);
+    await spawn(["timeout", "--signal=KILL", String(TRIAL_TIMEOUT / 1000), ...launched], {
       signal: options.signal,
       allow: [33],
+      descriptors: [firmware, LAUNCH_HELPER.descriptor()],
     });
     return undefined;
   } catch (error) {
@@ -68,7 +73,24 @@ export async function trialObstacle(spawn: Spawn, options: Abortable): Promise<s
       return `a test guest did not end within ${TRIAL_TIMEOUT} ms`;
     return `a test guest failed (${error.stderr.trim().split("\n").at(-1) ?? `exit code ${error.exitCode}`})`;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    closeSync(firmware);
+  }
+}
+
+/**
+ * A user that may use KVM. Where only root may, a machine is refused unless its configuration asks for root, so root
+ * tries it for that machine, without any capability.
+ */
+export async function trialKvmUser(
+  groupsOf: (accelerator: "kvm") => Promise<readonly number[]> = groupsFor,
+): Promise<ConfinedUser | undefined> {
+  const user = await trialUser();
+  if (user === undefined) return undefined;
+  try {
+    return { ...user, groups: await groupsOf("kvm") };
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    return { uid: 0, gid: 0, groups: [] };
   }
 }
 
@@ -77,6 +99,7 @@ function renderTrial(firmware: string): string[] {
     ...[QEMU, "-accel", "kvm", "-cpu", KVM.cpuModel, "-machine", "microvm,acpi=off,rtc=off,pit=off,pic=off"],
     ...["-m", "2", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-bios", firmware],
     ...["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"],
+    ...renderSandbox(),
   ];
 }
 

@@ -2,10 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { AgentClient } from "@pileus/agent";
 import { type Abortable, ConnectionError, isInstanceError, type Timed, TimeoutError } from "@pileus/core";
 import { abortable, Deadline, type LinkedSignal, linkSignals } from "@pileus/core/driver";
-import type { HeldClaim, PortClaim } from "./port-claim.ts";
+import type { HeldPort, PortClaims } from "./port-claims.ts";
 
-/** Opens a session with the agent. Waits for as long as the guest takes to start it. */
-export type OpenSession = (options: Abortable) => Promise<AgentClient>;
+/** Opens a session with the agent on one of its ports. Waits for as long as the guest takes to start it. */
+export type OpenSession = (options: Abortable & { readonly port: number }) => Promise<AgentClient>;
 
 /** How long an operation waits for the agent of a booting guest, in milliseconds. */
 const AGENT_TIMEOUT = 120_000;
@@ -25,22 +25,22 @@ const RETRY_INTERVAL = 200;
 const AGENT = "the guest's agent";
 
 /**
- * This process's way to a guest's agent for as long as the machine runs. It takes the agent when a caller wants it, and
- * lets go when no call has been under way for {@link IDLE_TIME}, or sooner if another process waits: an agent serves
- * one process at a time. While callers wait, it connects again whenever a session ends (the guest rebooted, its agent
+ * This process's way to a guest's agent for as long as the machine runs. It takes a port of the agent when a caller wants
+ * it, and lets go when no call has been under way for {@link IDLE_TIME}, or sooner if another process waits: a port
+ * serves one process at a time. While callers wait, it connects again whenever a session ends (the guest rebooted, its agent
  * restarted) or could not be opened (the host was short of descriptors or processes for a while). It does not try again
  * after the agent broke the protocol or refused the session.
  */
 export class AgentLink {
   readonly #open: OpenSession;
-  readonly #claim: PortClaim | undefined;
+  readonly #claims: PortClaims | undefined;
   readonly #end = linkSignals();
   /** The present turn with the agent: its signal aborts when the link lets go. */
   #turn: LinkedSignal | undefined;
   /** Settles when the last turn is over, after those before it. Never rejects. */
   #turns: Promise<void> = Promise.resolve();
-  /** What the present turn holds, once it has it. */
-  #held: HeldClaim | undefined;
+  /** The port that the present turn holds, once it has it. */
+  #held: HeldPort | undefined;
   #current: AgentClient | undefined;
   #began = Number.NEGATIVE_INFINITY;
   #waiters = 0;
@@ -49,10 +49,10 @@ export class AgentLink {
   #next: Promise<AgentClient>;
   #settle: { resolve(agent: AgentClient): void; reject(error: Error): void };
 
-  /** `claim`: the right to the agent, where several processes may want it. */
-  constructor(open: OpenSession, claim?: PortClaim) {
+  /** `claims`: the rights to the agent's ports, where several processes may want them. */
+  constructor(open: OpenSession, claims?: PortClaims) {
     this.#open = open;
-    this.#claim = claim;
+    this.#claims = claims;
     [this.#next, this.#settle] = expectSession();
   }
 
@@ -107,22 +107,22 @@ export class AgentLink {
     }
   }
 
-  /** As {@link session}; `undefined` at once if another process has the agent, or there will be no session any more. */
+  /** As {@link session}; `undefined` at once if other processes have all ports of the agent, or there will be no session any more. */
   async sessionIfFree(options: Abortable & Timed = {}): Promise<AgentClient | undefined> {
     if (this.#failure !== undefined) return undefined;
-    if (this.#claim !== undefined && this.#turn === undefined) {
-      const held = await this.#claim.tryTake();
+    if (this.#claims !== undefined && this.#turn === undefined) {
+      const held = await this.#claims.tryTake();
       if (held === undefined) return undefined;
       if (this.#turn === undefined) this.#begin(held);
       // Another caller has begun a turn meanwhile, which waits for it.
       else await held.release();
-    } else if (this.#claim !== undefined && this.#held === undefined) return undefined;
+    } else if (this.#claims !== undefined && this.#held === undefined) return undefined;
     return this.session(options);
   }
 
-  /** For when the guest has closed the port: the session gets no more answers, so it ends. */
-  endSession(): void {
-    this.#current?.close();
+  /** For when the guest has closed a port: a session on it gets no more answers, so it ends. */
+  endSession(port: number): void {
+    if ((this.#held?.number ?? 0) === port) this.#current?.close();
   }
 
   /** Ends the session and makes no other. The guest's agent goes on. Idempotent. */
@@ -134,29 +134,29 @@ export class AgentLink {
   }
 
   get #obstacle(): string {
-    if (this.#claim !== undefined && this.#held === undefined)
-      return "another process uses it, and it serves one process at a time";
-    return 'is the guest still booting? its console tells: logs("console")';
+    if (this.#claims !== undefined && this.#held === undefined)
+      return "other processes use all its ports, and a port serves one process at a time";
+    return "is the guest still booting? its console tells: logs()";
   }
 
-  #begin(held?: HeldClaim): void {
+  #begin(held?: HeldPort): void {
     if (this.#turn !== undefined) return;
     const turn = linkSignals(this.#end.signal);
     this.#turn = turn;
     this.#turns = this.#turns.then(() => this.#take(turn, held));
   }
 
-  async #take(turn: LinkedSignal, given: HeldClaim | undefined): Promise<void> {
+  async #take(turn: LinkedSignal, given: HeldPort | undefined): Promise<void> {
     const { signal } = turn;
     let held = given;
     try {
-      held ??= await retry(async () => this.#claim?.take({ signal }), signal);
+      held ??= await retry(async () => this.#claims?.take({ signal }), signal);
       signal.throwIfAborted();
       this.#held = held;
       do {
         const early = this.#began + SESSION_INTERVAL - performance.now();
         if (early > 0) await pause(early, signal);
-        const agent = await retry(() => this.#open({ signal }), signal);
+        const agent = await retry(() => this.#open({ signal, port: held?.number ?? 0 }), signal);
         this.#began = performance.now();
         const reason = await this.#use(agent, signal);
         signal.throwIfAborted();

@@ -1,7 +1,7 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { connectAgent } from "@pileus/agent";
-import type { Abortable, InstanceConfig, LogStream, ProgressOptions } from "@pileus/core";
+import type { Abortable, ExitStatus, InstanceConfig, ProgressOptions } from "@pileus/core";
 import { ConnectionError, isInstanceError, UnsupportedError } from "@pileus/core";
 import type {
   Backend,
@@ -13,26 +13,29 @@ import type {
   Running,
   Spawn,
 } from "@pileus/core/driver";
-import { allOrNothing, connectUnix, readLogFile } from "@pileus/core/driver";
+import { allOrNothing, connectUnix, readKeeperExit } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
-import { AgentLink } from "./agent-link.ts";
+import { AgentLink, type OpenSession } from "./agent-link.ts";
+import { FIRST_PORTS } from "./argv/serial.ts";
 import { type BootAssetSupply, hasInitramfs, type KernelSource } from "./boot-assets.ts";
 import { assertInit } from "./disk/assert-init.ts";
 import { baseDiskPath, ensureBaseDisk } from "./disk/base-disk.ts";
 import { assertSelfContained } from "./disk/disk-image.ts";
 import { createOverlay } from "./disk/overlay.ts";
 import { readHostMemory } from "./host-memory.ts";
+import { findKept, finishKept } from "./kept.ts";
 import { launch } from "./launch.ts";
 import { type Backing, sectionOf } from "./machine.ts";
 import { machineIds, machineUser } from "./machine-user.ts";
-import { connectMonitor } from "./monitor.ts";
+import { connectMonitor, type MonitorOptions, removeMonitorClaims } from "./monitor.ts";
 import { plan } from "./plan.ts";
-import { claimPath, PortClaim, removeClaims } from "./port-claim.ts";
+import { plugAgentPort } from "./plug-port.ts";
+import { claimPath, PortClaims, removeClaims } from "./port-claims.ts";
 import { findQemu, killQemu } from "./qemu-process.ts";
 import type { QmpClient } from "./qmp/index.ts";
 import { type ReleaseSpec, releaseMachine } from "./release.ts";
 import { runFiles } from "./run-files.ts";
-import { type QemuCapability, QemuRunning } from "./running.ts";
+import { type QemuCapability, QemuRunning, type QemuRunningParts } from "./running.ts";
 
 export interface QemuBackendParts {
   readonly context: DriverContext;
@@ -82,9 +85,13 @@ export class QemuBackend implements Backend<QemuCapability> {
     const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), assets]);
     const backing = this.#backingOf(instance);
     return allOrNothing(async (undo) => {
-      const { identity, qmp } = await launch(this.#releaseSpec(instance), { accelerator, boot, backing }, options);
+      const { identity, qmp, kept } = await launch(
+        this.#releaseSpec(instance),
+        { accelerator, boot, backing },
+        options,
+      );
       undo(() => qmp.close());
-      return this.#hold(instance, identity, qmp);
+      return this.#hold(instance, { identity, qmp, kept });
     });
   }
 
@@ -92,17 +99,25 @@ export class QemuBackend implements Backend<QemuCapability> {
     const files = runFiles(instance);
     const identity = await findQemu(instance, options);
     if (identity === undefined) {
+      await finishKept(instance.run, options);
       await releaseMachine(this.#releaseSpec(instance));
       return undefined;
     }
     return allOrNothing(async (undo) => {
-      const qmp = await findMonitor(files.monitors, options);
+      const claims = this.#releaseSpec(instance).releaseLock;
+      const qmp = await findMonitor(files.monitors, { ...options, claims });
       undo(async () => qmp?.close());
       const answer = await qmp?.execute("query-uuid", {}, options);
       if (qmp !== undefined && answer?.UUID !== instance.uuid)
         throw new ConnectionError(qmp.peer, `another machine answers: ${answer?.UUID}`);
-      return this.#hold(instance, identity, qmp);
+      const kept = await findKept({ instance, cgroup: this.#releaseSpec(instance).cgroup, identity }, options);
+      return this.#hold(instance, { identity, qmp, kept });
     });
+  }
+
+  async lastExit(instance: InstanceContext): Promise<ExitStatus | undefined> {
+    const exit = await readKeeperExit(instance.run);
+    return exit?.failed ? undefined : exit?.status;
   }
 
   /**
@@ -112,29 +127,26 @@ export class QemuBackend implements Backend<QemuCapability> {
   async remove(instance: InstanceContext): Promise<void> {
     await killQemu(instance);
     await releaseMachine(this.#releaseSpec(instance));
+    await removeMonitorClaims(this.#releaseSpec(instance).releaseLock, runFiles(instance).monitors.length);
     await removeClaims(this.#claims, instance.uuid);
   }
 
-  async logs(instance: InstanceContext, stream: LogStream, options: Abortable): Promise<Readable> {
-    if (stream !== "console") {
-      const reason = "a virtual machine prints to its console only";
-      throw new UnsupportedError({ capability: `logs:${stream}`, reason });
-    }
-    return readLogFile(runFiles(instance).consoleLog, options);
-  }
-
-  #hold(instance: InstanceContext, identity: ProcessIdentity, qmp: QmpClient | undefined): QemuRunning {
-    const agent = this.#agentOf(instance, identity);
-    return new QemuRunning({ ...this.#releaseSpec(instance), identity, qmp, agent });
+  #hold(instance: InstanceContext, held: Pick<QemuRunningParts, "identity" | "qmp" | "kept">): QemuRunning {
+    const agent = this.#agentOf(instance, held.identity);
+    return new QemuRunning({ ...this.#releaseSpec(instance), ...held, agent });
   }
 
   #agentOf(instance: InstanceContext, identity: ProcessIdentity): AgentLink | undefined {
     if (instance.tree.kind === "disk" || hasInitramfs(sectionOf(instance.config).kernel)) return undefined;
-    const connect = () => connectUnix(runFiles(instance).agent);
+    const files = runFiles(instance);
+    const sockets = servedSockets(files.agents);
     // Without a limit, because a guest may take long to boot: each caller that waits for the agent has its own
     // deadline.
-    const open = (options: Abortable) => connectAgent({ ...options, connect, timeout: Number.POSITIVE_INFINITY });
-    return new AgentLink(open, new PortClaim(claimPath(this.#claims, instance.uuid, identity)));
+    const open: OpenSession = ({ signal, port }) =>
+      connectAgent({ signal, connect: () => connectUnix(sockets[port] ?? ""), timeout: Number.POSITIVE_INFINITY });
+    const plug = (port: number) => plugAgentPort(files.portMonitor, port);
+    const ports = { all: sockets.length, first: FIRST_PORTS, plug };
+    return new AgentLink(open, new PortClaims(claimPath(this.#claims, instance.uuid, identity), ports));
   }
 
   // Claims and release locks are not in the instance's folder: a process that waits for a lock creates its file again,
@@ -166,13 +178,18 @@ export class QemuBackend implements Backend<QemuCapability> {
     return {
       instance,
       releaseLock: join(folder, "releases", `${instance.uuid}.lock`),
-      cgroup: `pileus-${hostId}-${instance.name}.qemu`,
+      cgroup: `pileus-${hostId}-${instance.key}.qemu`,
     };
   }
 }
 
+/** The sockets that a run has: one that an earlier release started has the first only. */
+function servedSockets(sockets: readonly string[]): readonly string[] {
+  return sockets.filter((path, number) => number === 0 || existsSync(path));
+}
+
 // A machine runs even if other clients hold its monitors, or none answers. Operations that need no monitor then work.
-async function findMonitor(paths: readonly string[], options: Abortable): Promise<QmpClient | undefined> {
+async function findMonitor(paths: readonly string[], options: MonitorOptions): Promise<QmpClient | undefined> {
   try {
     return await connectMonitor(paths, options);
   } catch (error) {

@@ -1,5 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
-import { sealedFile } from "@pileus/core/driver";
+import { type InstanceContext, listenUnix, openTap, sealedFile } from "@pileus/core/driver";
+import { type MachineAssets, type MachineDescriptors, portsOf } from "./machine.ts";
+import { runFiles } from "./run-files.ts";
 
 /** Descriptors that QEMU inherits. Disposing closes them here: QEMU has its own. */
 export class HandedOver implements Disposable {
@@ -16,8 +18,8 @@ export class HandedOver implements Disposable {
   }
 
   /** The same for a file, opened with these flags of fopen(3). */
-  open(path: string, flags: "r" | "r+" | "w"): number {
-    return this.add(openSync(path, flags, 0o600));
+  open(path: string, flags: "r" | "r+"): number {
+    return this.add(openSync(path, flags));
   }
 
   /** The same for a file that QEMU opens again by /proc as its own user, which gets a copy in memory if it may not read it. */
@@ -34,4 +36,32 @@ export class HandedOver implements Disposable {
   [Symbol.dispose](): void {
     for (const descriptor of this.#descriptors.splice(0)) closeSync(descriptor);
   }
+}
+
+/** Opens everything that the machine uses: its QEMU may open nothing of it by itself. */
+export function handOver(
+  handed: HandedOver,
+  instance: Pick<InstanceContext, "folder" | "run" | "config" | "nics">,
+  assets: Pick<MachineAssets, "boot" | "backing">,
+): MachineDescriptors {
+  const files = runFiles(instance);
+  const { boot, backing } = assets;
+  const listen = (path: string) => handed.add(listenUnix(path));
+  return {
+    monitors: [...files.monitors, files.portMonitor].map(listen),
+    disk: handed.open(files.disk, "r+"),
+    backing: { descriptor: handed.open(backing.path, "r"), format: backing.format },
+    taps: instance.nics.map((nic) => handed.add(openTap(nic.hostInterface))),
+    boot: boot && {
+      kernel: handed.openToReopen(boot.kernel),
+      initramfs: handed.openToReopen(boot.initramfs),
+      agent:
+        boot.runtimeDrive === undefined
+          ? undefined
+          : {
+              runtimeDrive: handed.open(boot.runtimeDrive, "r"),
+              sockets: files.agents.slice(0, portsOf(instance.config)).map(listen),
+            },
+    },
+  };
 }

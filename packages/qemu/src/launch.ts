@@ -1,27 +1,30 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { type Abortable, isInstanceError } from "@pileus/core";
 import {
   allOrNothing,
   createTap,
-  type InstanceContext,
+  identifyHolder,
   identifyProcess,
-  listenUnix,
-  openTap,
+  makeFolders,
   type ProcessIdentity,
   removeInterface,
   removeOwnCgroup,
+  type Spawn,
   signalProcess,
+  spawn,
   waitForEnd,
 } from "@pileus/core/driver";
 import { renderArgv } from "./argv/argv.ts";
-import { HandedOver } from "./handed-over.ts";
-import { describeMachine, type MachineAssets, type MachineDescriptors, readTscKhz } from "./machine.ts";
-import { groupsFor, machineUser } from "./machine-user.ts";
+import { HandedOver, handOver } from "./handed-over.ts";
+import { KeptMachine } from "./kept.ts";
+import { groupsFor } from "./kvm-group.ts";
+import { describeMachine, type MachineAssets, readTscKhz } from "./machine.ts";
+import { machineUser } from "./machine-user.ts";
 import { connectMonitor } from "./monitor.ts";
-import { startQemu } from "./qemu-process.ts";
 import type { QmpClient } from "./qmp/index.ts";
 import type { ReleaseSpec } from "./release.ts";
 import { runFiles } from "./run-files.ts";
+import { failureOf, startQemu } from "./start-qemu.ts";
 
 /** How long QEMU may take to greet, in milliseconds. It takes 0.1 s, or many times that on a busy host. */
 const START_TIMEOUT = 30_000;
@@ -34,19 +37,19 @@ const START_TIMEOUT = 30_000;
  * user.
  */
 export async function launch(
-  { instance, cgroup }: Pick<ReleaseSpec, "instance" | "cgroup">,
+  { instance, cgroup, releaseLock }: ReleaseSpec,
   assets: MachineAssets,
   options: Abortable,
-): Promise<{ readonly identity: ProcessIdentity; readonly qmp: QmpClient }> {
+): Promise<{ readonly identity: ProcessIdentity; readonly qmp: QmpClient; readonly kept: KeptMachine }> {
   const { signal } = options;
   const { accelerator } = assets;
   const user = await machineUser(instance);
   const groups = user === undefined ? [] : await groupsFor(accelerator.accelerator);
   return allOrNothing(async (undo) => {
-    await mkdir(instance.log, { recursive: true, mode: 0o700 });
+    makeFolders(instance.log, 0o700);
     for (const nic of instance.nics) {
       undo(() => removeInterface(nic.hostInterface));
-      await createTap({ name: nic.hostInterface, bridge: nic.bridge, signal });
+      await createTap({ name: nic.hostInterface, bridge: nic.bridge, signal, spawn: spawnForUs });
     }
     const files = runFiles(instance);
     undo(() => removeOwnCgroup(cgroup));
@@ -55,55 +58,38 @@ export async function launch(
     using handed = new HandedOver();
     const argv = renderArgv(describeMachine(instance, accelerator, handOver(handed, instance, assets), tscKhz));
     await writeFile(files.user, String(user?.uid ?? process.geteuid?.()));
+    const asUser = user && { ...user, groups, isAlone: user.uid === instance.idmap?.base };
     const { descriptors } = handed;
-    const confined = user && { ...user, groups };
-    const { pid, failure } = await startQemu(argv, { cgroup, user: confined, log: files.qemuLog, descriptors });
-    const identity = await identifyProcess(pid);
-    if (identity === undefined) return failure;
+    const keeper = await startQemu(instance, { argv, cgroup, user: asUser, descriptors, signal });
+    undo(() => keeper.detach());
+    const identity = await identifyProcess(keeper.state.program);
+    if (identity === undefined) throw await failureOf(instance, argv, keeper);
     undo(() => endNow(identity));
-    await writeFile(files.pid, String(pid));
-    const monitor = connectMonitor(files.monitors, { signal, greetingTimeout: START_TIMEOUT });
-    const qmp = await monitor.catch((error: unknown) => explain(error, identity, failure));
-    return { identity, qmp };
+    const monitor = connectMonitor(files.monitors, { signal, claims: releaseLock, greetingTimeout: START_TIMEOUT });
+    const qmp = await monitor.catch(async (error: unknown) => {
+      throw isInstanceError(error, "ERR_CONNECTION") ? await explain(error, identity, instance, argv, keeper) : error;
+    });
+    const holder = await identifyHolder(keeper);
+    return { identity, qmp, kept: new KeptMachine({ instance, cgroup, identity, holder }, keeper) };
   });
 }
 
-/** Opens everything that the machine uses: its QEMU may open nothing of it by itself. */
-function handOver(handed: HandedOver, instance: InstanceContext, assets: MachineAssets): MachineDescriptors {
-  const files = runFiles(instance);
-  const { boot, backing } = assets;
-  const listen = (path: string) => handed.add(listenUnix(path));
-  return {
-    monitors: files.monitors.map(listen),
-    console: listen(files.console),
-    consoleLog: handed.open(files.consoleLog, "w"),
-    disk: handed.open(files.disk, "r+"),
-    backing: { descriptor: handed.open(backing.path, "r"), format: backing.format },
-    taps: instance.nics.map((nic) => handed.add(openTap(nic.hostInterface))),
-    boot: boot && {
-      kernel: handed.openToReopen(boot.kernel),
-      initramfs: handed.openToReopen(boot.initramfs),
-      agent:
-        boot.runtimeDrive === undefined
-          ? undefined
-          : {
-              runtimeDrive: handed.open(boot.runtimeDrive, "r"),
-              socket: listen(files.agent),
-            },
-    },
-  };
-}
+/** Makes no interface after our death, when nobody would remove it. */
+const spawnForUs: Spawn = (argv, options) => spawn(argv, { ...options, diesWithUs: true });
 
 /** A QEMU that ends closes its monitors first and prints the reason afterwards. That reason is the better error. */
-async function explain(error: unknown, identity: ProcessIdentity, failure: Promise<never>): Promise<never> {
-  if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
+async function explain(
+  error: unknown,
+  identity: ProcessIdentity,
+  ...[instance, argv, keeper]: Parameters<typeof failureOf>
+): Promise<unknown> {
   try {
     await waitForEnd(identity);
   } catch {
     // QEMU lives and does not answer: the error of the connection is all that is known.
-    throw error;
+    return error;
   }
-  return failure;
+  return failureOf(instance, argv, keeper);
 }
 
 async function endNow(identity: ProcessIdentity): Promise<void> {

@@ -1,7 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { HostError, type InstanceConfig, isInstanceError } from "@pileus/core";
-import { findUser, type IdmapRequest, type InstanceContext } from "@pileus/core/driver";
-import type { Accelerator } from "./argv/machine-spec.ts";
+import { findUser, type IdmapRequest, type InstanceContext, SPARE_ID } from "@pileus/core/driver";
 import { sectionOf } from "./machine.ts";
 
 /** The user that a QEMU becomes before it runs. */
@@ -37,15 +36,26 @@ export async function machineUser(
   if (self !== 0) {
     throw refusal({ need: "root", reason: `uid ${self} cannot start a program as "${name}"`, fix: "run as root" });
   }
-  for (const [path, id] of [
-    [files.uidMap, user.uid],
-    [files.gidMap, user.gid],
-  ] as const) {
-    if (mapsTo(await readFile(path, "latin1"), id)) continue;
-    const reason = `this user namespace has no id ${id} (${path})`;
-    throw refusal({ need: "ids", reason, fix: 'name an account that it has, as in qemu: { user: "nobody" }' });
+  const missing = await missingId(user, files);
+  if (missing === undefined) return user;
+  const reason = `this user namespace has no id ${missing.id} (${missing.path})`;
+  throw refusal({ need: "ids", reason, fix: 'name an account that it has, as in qemu: { user: "nobody" }' });
+}
+
+/** `nobody` of every distribution. */
+const NOBODY = 65_534;
+
+/**
+ * The user of a QEMU that runs no instance, for a trial or its version: an id that no instance and no account has, or
+ * nobody in a user namespace without that one, or root's without a capability. `undefined`: ours, which is not root.
+ */
+export async function trialUser(files: Pick<UserFiles, "uidMap" | "gidMap"> = FILES): Promise<MachineUser | undefined> {
+  if (process.geteuid?.() !== 0) return undefined;
+  for (const id of [SPARE_ID, NOBODY]) {
+    const user = { uid: id, gid: id };
+    if ((await missingId(user, files)) === undefined) return user;
   }
-  return user;
+  return { uid: 0, gid: 0 };
 }
 
 /** The files that list the users and the ids of this host. */
@@ -77,6 +87,19 @@ async function accountOf(name: string, files: UserFiles): Promise<MachineUser> {
   }
 }
 
+/** The first of the user's ids that our user namespace does not have, and the file that says so. */
+async function missingId(
+  { uid, gid }: MachineUser,
+  files: Pick<UserFiles, "uidMap" | "gidMap">,
+): Promise<{ readonly path: string; readonly id: number } | undefined> {
+  for (const { path, id } of [
+    { path: files.uidMap, id: uid },
+    { path: files.gidMap, id: gid },
+  ])
+    if (!mapsTo(await readFile(path, "latin1"), id)) return { path, id };
+  return undefined;
+}
+
 /** user_namespaces(7): lines of first id inside, first id outside, count. */
 function mapsTo(map: string, id: number): boolean {
   return map.split("\n").some((line) => {
@@ -85,25 +108,7 @@ function mapsTo(map: string, id: number): boolean {
   });
 }
 
-/**
- * The supplementary groups of a user: the one that may use KVM, if the machine needs it.
- *
- * @throws {HostError} when only root may use KVM.
- */
-export async function groupsFor(
-  accelerator: Accelerator,
-  device = "/dev/kvm",
-  statOf: (path: string) => Promise<{ readonly mode: number; readonly gid: number }> = stat,
-): Promise<readonly number[]> {
-  if (accelerator !== "kvm") return [];
-  const { mode, gid } = await statOf(device);
-  if ((mode & 0o006) === 0o006) return [];
-  if ((mode & 0o060) === 0o060 && gid !== 0) return [gid];
-  const reason = "only root may use it, and QEMU does not run as root";
-  const fix = `give it to the group kvm (chgrp kvm ${device} && chmod 0660 ${device}), or set qemu: { user: "root" }`;
-  throw refusal({ need: `device:${device}`, reason, fix });
-}
-
-function refusal(missing: { need: string; reason: string; fix: string }, cause?: unknown): HostError {
+/** Why QEMU cannot run as the user that it should have. */
+export function refusal(missing: { need: string; reason: string; fix: string }, cause?: unknown): HostError {
   return new HostError("run QEMU as a user without rights", [missing], { cause });
 }

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { AGENT_PORT, RUNTIME_DRIVE_SERIAL } from "@pileus/agent";
+import { RUNTIME_DRIVE_SERIAL } from "@pileus/agent";
 import type { InstanceConfig } from "@pileus/core";
 import type { InstanceContext } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import type { DiskSpec, MachineSpec } from "./argv/machine-spec.ts";
+import { agentPorts } from "./argv/serial.ts";
 import { type BootAssets, hasInitramfs } from "./boot-assets.ts";
 import { renderCommandLine } from "./command-line.ts";
 import { ROOT_DISK_SERIAL } from "./initramfs/init-script.ts";
@@ -36,11 +37,14 @@ export function memoryOf(config: InstanceConfig): number {
   return config.limits.memory?.limit ?? DEFAULT_MEMORY;
 }
 
+/** How many ports of the agent the machine can get. */
+export function portsOf(config: InstanceConfig): number {
+  return agentPorts({ type: sectionOf(config).machine, memory: memoryOf(config) });
+}
+
 /** What a machine is handed over: descriptors, by their numbers in QEMU. */
 export interface MachineDescriptors {
   readonly monitors: readonly number[];
-  readonly console: number;
-  readonly consoleLog: number;
   readonly disk: number;
   readonly backing: DiskSpec["backing"];
   readonly taps: readonly number[];
@@ -50,7 +54,7 @@ export interface MachineDescriptors {
         readonly kernel: number;
         readonly initramfs: number;
         /** Absent for a guest whose initramfs starts no agent. */
-        readonly agent?: { readonly runtimeDrive: number; readonly socket: number } | undefined;
+        readonly agent?: { readonly runtimeDrive: number; readonly sockets: readonly number[] } | undefined;
       }
     | undefined;
 }
@@ -85,10 +89,8 @@ export function describeMachine(
     nics: nics.map((nic, index) => ({ id: `net${index}`, descriptor: taps[index] as number, mac: nic.mac })),
     sockets: {
       monitors: descriptors.monitors,
-      console: descriptors.console,
-      agent: agent && { descriptor: agent.socket, port: AGENT_PORT },
+      agents: agent?.sockets ?? [],
     },
-    consoleLog: descriptors.consoleLog,
   };
 }
 

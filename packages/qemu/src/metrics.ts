@@ -1,4 +1,7 @@
-import { type ProcessIdentity, parseProcessStat, readIfThere } from "@pileus/core/driver";
+import type { AgentClient } from "@pileus/agent";
+import { type Abortable, ConnectionError, type InstanceMetrics, isInstanceError } from "@pileus/core";
+import { type InstanceContext, type ProcessIdentity, parseProcessStat, readIfThere } from "@pileus/core/driver";
+import { memoryOf } from "./machine.ts";
 
 /** Ticks of /proc/PID/stat in a second: USER_HZ is 100 on all host architectures that this driver supports. */
 const TICKS = 100;
@@ -15,4 +18,38 @@ export async function readProcessUsage(identity: ProcessIdentity): Promise<Proce
   const stat = parseProcessStat((await readIfThere(`/proc/${identity.pid}/stat`)) ?? "");
   if (stat?.startTime !== identity.startTime) return undefined;
   return { cpuSeconds: stat.cpuTicks / TICKS, residentBytes: stat.residentPages * PAGE };
+}
+
+/**
+ * Processor time is what the machine used on this host. Memory and processes are as the guest counts them, if it does.
+ *
+ * @throws {ConnectionError} when the machine has ended.
+ */
+export async function machineMetrics(
+  { name, config }: Pick<InstanceContext, "name" | "config">,
+  identity: ProcessIdentity,
+  ofGuest: () => Promise<InstanceMetrics | undefined>,
+): Promise<InstanceMetrics> {
+  const host = await readProcessUsage(identity);
+  if (host === undefined) throw new ConnectionError(`the machine of "${name}"`, "it has ended");
+  const limit = memoryOf(config);
+  const guest = await ofGuest();
+  return {
+    cpu: { seconds: host.cpuSeconds },
+    memory: { bytes: guest?.memory.bytes ?? Math.min(host.residentBytes, limit), limitBytes: limit },
+    processes: guest?.processes,
+  };
+}
+
+/** `undefined` without an agent, and of a guest that cannot tell: it unmounts /proc as it goes down. */
+export async function guestMetrics(
+  agent: AgentClient | undefined,
+  options: Abortable,
+): Promise<InstanceMetrics | undefined> {
+  try {
+    return await agent?.metrics(options);
+  } catch (error) {
+    if (isInstanceError(error, "ERR_AGENT")) return undefined;
+    throw error;
+  }
 }

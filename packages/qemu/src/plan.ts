@@ -17,6 +17,7 @@ const EFFECTS = {
   labels: "live",
   env: "live",
   devices: "next-start",
+  log: "next-start",
   "limits.cpu": "next-start",
   "limits.memory": "next-start",
   "qemu.machine": "next-start",

@@ -4,8 +4,10 @@ import { missingTools, type Spawn } from "@pileus/core/driver";
 import type { AcceleratorChoice } from "./accelerator.ts";
 import { QEMU } from "./argv/argv.ts";
 import type { Accelerator } from "./argv/machine-spec.ts";
+import { confined } from "./confine.ts";
 import type { KernelSupply } from "./kernel/supply.ts";
-import { groupsFor } from "./machine-user.ts";
+import { groupsFor } from "./kvm-group.ts";
+import { trialUser } from "./machine-user.ts";
 import { TOOLS } from "./tools.ts";
 
 export interface ProbeParts extends Abortable {
@@ -37,7 +39,9 @@ export async function probe(parts: ProbeParts): Promise<HostReport> {
   if (kernel.missing === undefined) facts.push({ name: "kernel", value: kernel.fact });
   else missing.push(kernel.missing);
   if (!missing.some(({ need }) => need === `binary:${QEMU}`)) {
-    const { stdout } = await parts.spawn([QEMU, "--version"], { signal: parts.signal });
+    const user = await trialUser();
+    const argv = confined([QEMU, "--version"], user && { ...user, groups: [] });
+    const { stdout } = await parts.spawn(argv, { signal: parts.signal });
     facts.unshift({ name: "qemu", value: /version (\S+)/.exec(stdout)?.[1] ?? stdout.trim() });
     const { accelerator, reason } = await parts.accelerator();
     facts.push({ name: "accelerator", value: `${accelerator} (${reason})` });

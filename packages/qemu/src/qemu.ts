@@ -41,11 +41,13 @@ const OptionsSchema = z.strictObject({
 
 const CAPABILITIES: ReadonlySet<QemuCapability> = new Set([
   "exec",
+  "detached",
   "files",
   "freeze",
   "network",
   "metrics",
   "logs",
+  "console",
   "reboot",
 ]);
 

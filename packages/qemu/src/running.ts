@@ -11,28 +11,44 @@ import type {
 } from "@pileus/core";
 import { ConnectionError, isInstanceError, UnsupportedError } from "@pileus/core";
 import {
+  type BackendConsole,
   type BackendProcess,
-  boundLog,
   type ExecRequest,
+  endsWithin,
   type InstanceContext,
+  isAlive,
+  keeperConsole,
   type ProcessIdentity,
   type Running,
   signalProcess,
-  waitForEnd,
   withDeadline,
 } from "@pileus/core/driver";
 import type { AgentLink } from "./agent-link.ts";
-import { AGENT_CHARDEV, AGENT_PORT_ID } from "./argv/serial.ts";
+import { agentPortOf, isAgentChardev } from "./argv/serial.ts";
+import { GuestPrograms } from "./detached.ts";
+import { boundFormerLogs } from "./former-logs.ts";
 import { GuestFiles } from "./guest-files.ts";
-import { memoryOf } from "./machine.ts";
-import { readProcessUsage } from "./metrics.ts";
+import type { KeptMachine } from "./kept.ts";
+import { lacks, NO_AGENT } from "./lacks.ts";
+import { lastRequest } from "./last-request.ts";
+import { guestMetrics, machineMetrics } from "./metrics.ts";
 import { connectMonitor } from "./monitor.ts";
 import type { QmpClient } from "./qmp/index.ts";
 import { markOf, type ReleaseSpec, releaseRun } from "./release.ts";
 import { runFiles } from "./run-files.ts";
+import { turnProcessors } from "./turn-processors.ts";
 
 /** What virtual machines can ever do. A guest without our agent lacks `exec`, `files` and `network`. */
-export type QemuCapability = "exec" | "files" | "freeze" | "network" | "metrics" | "logs" | "reboot";
+export type QemuCapability =
+  | "exec"
+  | "detached"
+  | "files"
+  | "freeze"
+  | "network"
+  | "metrics"
+  | "logs"
+  | "console"
+  | "reboot";
 
 export interface QemuRunningParts extends ReleaseSpec {
   readonly identity: ProcessIdentity;
@@ -40,26 +56,31 @@ export interface QemuRunningParts extends ReleaseSpec {
   readonly qmp: QmpClient | undefined;
   /** Absent if this guest does not have our agent. */
   readonly agent: AgentLink | undefined;
+  /** Absent if nobody holds the streams of its QEMU. */
+  readonly kept: KeptMachine | undefined;
 }
 
 /** How often a guest is asked for addresses that it lacks, in milliseconds: a guest sends no event when it gets one. */
 const ADDRESS_INTERVAL = 200;
 
-/** The delay before a failed check for the end of a machine is repeated, in milliseconds. */
-const END_INTERVAL = 200;
-
 /** How long a guest may take to report its metrics before a freeze, or to set its clock after it, in milliseconds. */
 const ANSWER_TIMEOUT = 5000;
+
+/** How long one look at a machine that has lost its monitor waits for its end, in milliseconds. */
+const LOOK_TIME = 5000;
 
 /** One run of a virtual machine: its QEMU process, a monitor, and the agent in the guest. */
 export class QemuRunning implements Running<QemuCapability> {
   readonly pid: number;
   readonly exited: Promise<ExitStatus | undefined>;
   readonly files: FileOperations;
+  readonly detached: GuestPrograms;
   readonly #instance: InstanceContext;
+  readonly #monitorClaims: string;
   readonly #identity: ProcessIdentity;
   readonly #agent: AgentLink | undefined;
-  readonly #leaveLogs: readonly (() => void)[];
+  readonly #kept: KeptMachine | undefined;
+  readonly #leaveLogs: (() => void) | undefined;
   #qmp: QmpClient | undefined;
   #detached = false;
   // The last metrics of the guest before it was frozen: they do not change while it is.
@@ -67,20 +88,23 @@ export class QemuRunning implements Running<QemuCapability> {
 
   constructor(parts: QemuRunningParts) {
     this.#instance = parts.instance;
+    this.#monitorClaims = parts.releaseLock;
     this.#identity = parts.identity;
     if (parts.qmp !== undefined) this.#qmp = this.#listen(parts.qmp);
     this.#agent = parts.agent;
+    this.#kept = parts.kept;
+    if (parts.kept === undefined) this.#leaveLogs = boundFormerLogs(parts.instance);
     this.pid = parts.identity.pid;
-    this.files = new GuestFiles((options) => this.#session(options));
-    const { consoleLog, qemuLog } = runFiles(parts.instance);
-    this.#leaveLogs = [boundLog(consoleLog), boundLog(qemuLog)];
+    const session = (options: Abortable & Timed) => this.#session(options);
+    this.files = new GuestFiles(session);
+    const { run, name } = parts.instance;
+    this.detached = new GuestPrograms({ name, run, session, isFrozen: (options) => this.isFrozen(options) });
     // Read now, before another process can begin another run.
     this.exited = this.#watch(parts, markOf(parts.instance));
   }
 
   lacks(capability: Capability): string | undefined {
-    if (!NEED_AGENT.includes(capability)) return undefined;
-    return this.#agent === undefined ? NO_AGENT : this.#agent.failure?.message;
+    return lacks(capability, { agent: this.#agent, kept: this.#kept });
   }
 
   /**
@@ -111,6 +135,11 @@ export class QemuRunning implements Running<QemuCapability> {
     }
   }
 
+  /** Opens the serial console, which the keeper of the machine holds. */
+  console(options: Abortable): Promise<BackendConsole> {
+    return keeperConsole(this.#instance.run, options);
+  }
+
   async exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
     return (await this.#session(options)).exec(request, options);
   }
@@ -119,33 +148,24 @@ export class QemuRunning implements Running<QemuCapability> {
     return (await this.#session(options)).addresses(options);
   }
 
-  /**
-   * Processor time is what the machine used on this host. Memory and processes are as the guest counts them.
-   *
-   * @throws {ConnectionError} when the machine has ended.
-   */
-  async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
-    const host = await readProcessUsage(this.#identity);
-    if (host === undefined) throw new ConnectionError(`the machine of "${this.#instance.name}"`, "it has ended");
-    const limit = memoryOf(this.#instance.config);
-    const guest = (await this.isFrozen(options))
-      ? this.#frozenMetrics
-      : await (await this.#agentIfFree(options))?.metrics(options);
-    return {
-      cpu: { seconds: host.cpuSeconds },
-      memory: { bytes: guest?.memory.bytes ?? Math.min(host.residentBytes, limit), limitBytes: limit },
-      processes: guest?.processes,
-    };
+  /** See {@link machineMetrics}. */
+  metrics(options: Abortable = {}): Promise<InstanceMetrics> {
+    return machineMetrics(this.#instance, this.#identity, async () =>
+      (await this.isFrozen(options)) ? this.#frozenMetrics : guestMetrics(await this.#agentIfFree(options), options),
+    );
   }
 
   async freeze(options: Abortable = {}): Promise<void> {
-    this.#frozenMetrics = await this.#askAgent("figures of a guest to freeze", options, (agent, limited) =>
-      agent.metrics(limited),
-    );
-    await this.#monitor.execute("stop", {}, options);
+    this.#frozenMetrics = undefined;
+    await this.detached.forgetList();
+    await this.#askAgent("figures and programs of a guest to freeze", options, async (agent, limited) => {
+      this.#frozenMetrics = await agent.metrics(limited);
+      await this.detached.noteList(agent, limited);
+    });
+    await turnProcessors(this.#monitor, "stop", options);
   }
 
-  /** The session with an agent that answers and that no other process uses. */
+  /** The session with an agent that answers and that has a port to spare. */
   async #agentIfFree({ signal }: Abortable): Promise<AgentClient | undefined> {
     const link = this.#agent;
     if (link?.current !== undefined) return link.current;
@@ -159,10 +179,10 @@ export class QemuRunning implements Running<QemuCapability> {
     }
   }
 
-  /** Whether the agent in the guest has opened its port, as QEMU sees it. */
+  /** Whether the agent in the guest has opened its ports, as QEMU sees it. */
   async #hasOpenPort(options: Abortable): Promise<boolean> {
     const ports = await this.#qmp?.execute("query-chardev", {}, options);
-    return ports === undefined || ports.some((port) => port.label === AGENT_CHARDEV && port["frontend-open"]);
+    return ports === undefined || ports.some((port) => isAgentChardev(port.label) && port["frontend-open"]);
   }
 
   // A guest that does not answer, or answers nonsense, can still be frozen and unfrozen.
@@ -185,8 +205,9 @@ export class QemuRunning implements Running<QemuCapability> {
 
   /** A frozen guest does not see time pass. If its agent answers, the guest's clock is corrected. */
   async unfreeze(options: Abortable = {}): Promise<void> {
-    await this.#monitor.execute("cont", {}, options);
+    await turnProcessors(this.#monitor, "cont", options);
     await this.#askAgent("the clock of a guest", options, (agent, limited) => agent.advanceClock(limited));
+    if (this.#agent !== undefined) this.detached.deliverSignals();
   }
 
   async isFrozen(options: Abortable): Promise<boolean | undefined> {
@@ -202,25 +223,23 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   /**
-   * Asks the agent. If there is no agent yet, or another process uses it, presses the power button. Early in its boot a
+   * Asks the agent. If there is no agent yet, or other processes use all its ports, presses the power button. Early in its boot a
    * guest may ignore the button, so the agent is asked as well as soon as it can be.
    */
   async shutdown(options: Abortable): Promise<void> {
     const agent = await this.#agentIfFree(options);
-    if (agent !== undefined) return ask(() => agent.shutdown(options));
+    if (agent !== undefined) return lastRequest(() => agent.shutdown(options));
     await this.#monitor.execute("system_powerdown", {}, options);
+    const late = this.#agent?.session({ ...options, timeout: Number.POSITIVE_INFINITY });
     // The caller waits for the machine to end, with a deadline: an error of the guest here concerns no caller.
-    this.#agent
-      ?.session({ signal: options.signal, timeout: Number.POSITIVE_INFINITY })
-      .then((late) => ask(() => late.shutdown(options)))
-      .catch(() => undefined);
+    late?.then((agent) => lastRequest(() => agent.shutdown(options))).catch(() => undefined);
   }
 
   /** Asks the agent. Another boot has another id; an agent that merely restarted has the same. */
   async reboot(options: Abortable): Promise<void> {
     let agent = await this.#session(options);
     const { bootId } = agent.welcome;
-    await ask(() => agent.reboot(options));
+    await lastRequest(() => agent.reboot(options));
     while (agent.welcome.bootId === bootId) agent = await this.#link.sessionAfter(agent, options);
   }
 
@@ -230,12 +249,9 @@ export class QemuRunning implements Running<QemuCapability> {
 
   async detach(): Promise<void> {
     this.#detached = true;
-    this.#leave();
+    this.#kept?.detach();
+    this.#leaveLogs?.();
     await Promise.all([this.#agent?.close(), this.#qmp?.close()]);
-  }
-
-  #leave(): void {
-    for (const leave of this.#leaveLogs) leave();
   }
 
   #session(options: Abortable & Timed): Promise<AgentClient> {
@@ -248,62 +264,49 @@ export class QemuRunning implements Running<QemuCapability> {
     throw new UnsupportedError({ capability: "exec", reason: NO_AGENT });
   }
 
-  // QEMU closes its monitors as it ends. That shows its end without a process that waits for it, even if another
-  // process started it. Never rejects.
-  async #watch(spec: ReleaseSpec, mark: string | undefined): Promise<undefined> {
+  // Its keeper ends with QEMU. A machine without one closes its monitors as it ends, which shows its end in every
+  // process. Never rejects.
+  async #watch(spec: ReleaseSpec, mark: string | undefined): Promise<ExitStatus | undefined> {
     for (;;) {
-      await this.#qmp?.closed;
+      await Promise.race([this.#qmp?.closed, this.#lastKeeper()]);
       if (this.#detached) return new Promise(() => undefined);
-      if (await this.#hasEnded()) break;
+      if (await endsWithin(this.#identity, LOOK_TIME)) break;
       // QEMU lives, so only the session broke: the next session will show the end.
       const next = await this.#reconnect();
       if (this.#detached) await next?.close();
       else if (next !== undefined) this.#qmp = this.#listen(next);
     }
-    this.#leave();
+    this.#leaveLogs?.();
+    // Before the release, which ends a keeper that is not done.
+    const exit = await this.#kept?.exit();
     // What cannot be released now is released before the next start, and at the next open.
-    await Promise.allSettled([this.#agent?.close(), releaseRun(spec, mark)]);
-    return undefined;
+    await Promise.allSettled([this.#agent?.close(), this.#qmp?.close(), releaseRun(spec, mark)]);
+    return exit?.status;
+  }
+
+  /** Resolves when the keeper ends with the machine; never when its streams are lost while the machine runs on. */
+  async #lastKeeper(): Promise<void> {
+    if (this.#kept === undefined) return new Promise(() => undefined);
+    await this.#kept.over;
+    if (!(await isAlive(this.#identity).catch(() => true))) return;
+    return new Promise(() => undefined);
   }
 
   // A guest that reboots, or whose agent dies, sends nothing over the port: QEMU reports that the port closed.
   #listen(qmp: QmpClient): QmpClient {
     qmp.events.on("VSERPORT_CHANGE", ({ data }) => {
-      if (data.id === AGENT_PORT_ID && !data.open) this.#agent?.endSession();
+      const port = agentPortOf(data.id);
+      if (port !== undefined && !data.open) this.#agent?.endSession(port);
     });
     return qmp;
   }
 
-  async #hasEnded(): Promise<boolean> {
-    try {
-      await waitForEnd(this.#identity);
-      return true;
-    } catch (error) {
-      // For example, the host has no free descriptor. No caller could receive this error, so the check is repeated.
-      if (!isInstanceError(error, "ERR_TIMEOUT")) await delay(END_INTERVAL);
-      return false;
-    }
-  }
-
   async #reconnect(): Promise<QmpClient | undefined> {
     try {
-      return await connectMonitor(runFiles(this.#instance).monitors);
+      return await connectMonitor(runFiles(this.#instance).monitors, { claims: this.#monitorClaims });
     } catch {
       // Other processes hold all monitors, or QEMU hangs: the next round still checks whether it has ended.
       return undefined;
     }
-  }
-}
-
-const NEED_AGENT: readonly Capability[] = ["exec", "files", "network", "reboot"];
-
-const NO_AGENT = "this guest boots without our agent: from a disk image, or with an initramfs of its own";
-
-// A guest that shuts down or reboots may end its agent before the agent has answered.
-async function ask(request: () => Promise<void>): Promise<void> {
-  try {
-    await request();
-  } catch (error) {
-    if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
   }
 }

@@ -6,7 +6,7 @@ import { AgentError, ConnectionError, ProtocolError } from "@pileus/core";
 import { acquireLock, isHeld } from "@pileus/core/driver";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
-import { claimPath, PortClaim, removeClaims } from "../src/port-claim.ts";
+import { claimPath, PortClaims, removeClaims } from "../src/port-claims.ts";
 import { UUID } from "./support/instance.ts";
 
 /** A session that ends when told to, with calls that the test begins and ends. */
@@ -138,10 +138,10 @@ it("tries again after a temporary failure of this host, for present and for late
 });
 
 it("tries again to wait for its turn, and stops when it is closed", async () => {
-  const held = { isWanted: () => false, release: async () => undefined };
+  const held = { number: 0, isWanted: () => false, release: async () => undefined };
   const take = vi.fn().mockRejectedValueOnce(new Error("no process to spare")).mockResolvedValue(held);
   const session = makeSession();
-  const link = new AgentLink(async () => session.client, { take } as unknown as PortClaim);
+  const link = new AgentLink(async () => session.client, { take } as unknown as PortClaims);
   expect(await link.session()).toBe(session.client);
   expect(take).toHaveBeenCalledTimes(2);
   await link.close();
@@ -168,8 +168,8 @@ async function twoLinks(
     sessions.push(session);
     return session.client;
   };
-  const first = new AgentLink(open, new PortClaim(path));
-  const second = new AgentLink(open, new PortClaim(path));
+  const first = new AgentLink(open, new PortClaims(path, { all: 1 }));
+  const second = new AgentLink(open, new PortClaims(path, { all: 1 }));
   try {
     await run({ first, second, sessions, folder });
   } finally {
@@ -187,7 +187,7 @@ it("waits while another process uses the agent, and gets it when the last call o
     state.busy = true;
     expect(await second.sessionIfFree()).toBeUndefined();
     const refused = second.session({ timeout: 50 });
-    await expect(refused).rejects.toThrow("another process uses it");
+    await expect(refused).rejects.toThrow("other processes use all its ports");
     const waiting = second.session({ timeout: Number.POSITIVE_INFINITY });
     await vi.waitFor(() => expect(isHeld(join(folder, "agents/one.lock.next"))).toBe(true), 10_000);
     state.busy = false;
@@ -211,9 +211,9 @@ it("does not overtake a process that waits for its turn", async () => {
   const path = join(folder, "one.lock");
   try {
     const turn = await acquireLock(`${path}.next`);
-    expect(await new PortClaim(path).tryTake()).toBeUndefined();
+    expect(await new PortClaims(path, { all: 1 }).tryTake()).toBeUndefined();
     await turn.retire();
-    const held = await new PortClaim(path).tryTake();
+    const held = await new PortClaims(path, { all: 1 }).tryTake();
     expect(held?.isWanted()).toBe(false);
     await held?.release();
     expect(await readdir(folder)).toEqual([]);
@@ -232,13 +232,66 @@ it("connects when the process that used the agent is done", () =>
     expect(second.failure).toBeUndefined();
   }));
 
+it.each([
+  ["a port", {}],
+  ["a port, plugged if needed,", { first: 1, plug: async () => true }],
+])(
+  "gives each process %s of its own, in order, and the first in the queue the one that becomes free first",
+  async (_, supply) => {
+    const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
+    const path = join(folder, "one.lock");
+    try {
+      const process = () => new PortClaims(path, { all: 3, ...supply });
+      const [first, second, third] = [await process().take({}), await process().take({}), await process().take({})];
+      expect([first, second, third].map(({ number }) => number)).toEqual([0, 1, 2]);
+      expect(await process().tryTake()).toBeUndefined();
+      expect(first.isWanted()).toBe(false);
+      const reason = new Error("enough");
+      await expect(process().take({ signal: AbortSignal.timeout(20) })).rejects.toThrow("timeout");
+      await expect(process().take({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+      const next = process().take({});
+      await vi.waitFor(() => expect(first.isWanted() && third.isWanted()).toBe(true), 10_000);
+      await second.release();
+      expect((await next).number).toBe(1);
+      expect(first.isWanted()).toBe(false);
+      for (const held of [first, third, await next]) await held.release();
+      expect(await readdir(folder)).toEqual([]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
+
+it("ends a session when the guest has closed its port, and not when it has closed another", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
+  const other = await new PortClaims(join(folder, "one.lock"), { all: 2 }).take({});
+  const asked: number[] = [];
+  const session = makeSession();
+  const open = async ({ port }: { readonly port: number }) => {
+    asked.push(port);
+    return session.client;
+  };
+  const link = new AgentLink(open, new PortClaims(join(folder, "one.lock"), { all: 2 }));
+  try {
+    await link.session();
+    link.endSession(0);
+    expect(link.current).toBe(session.client);
+    link.endSession(1);
+    await session.state.closed;
+    expect(asked).toEqual([1]);
+  } finally {
+    await Promise.all([link.close(), other.release()]);
+    await rm(folder, { recursive: true });
+  }
+});
+
 it("leaves no claim behind when the instance is deleted while another process waits for it", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
   const path = join(folder, `${UUID}-7-70.lock`);
   try {
-    const first = await new PortClaim(path).take({});
-    const turn = new PortClaim(path).take({});
-    const neighbor = await new PortClaim(join(folder, "another-7-70.lock")).take({});
+    const first = await new PortClaims(path, { all: 1 }).take({});
+    const turn = new PortClaims(path, { all: 1 }).take({});
+    const neighbor = await new PortClaims(join(folder, "another-7-70.lock"), { all: 1 }).take({});
     await removeClaims(folder, UUID);
     await first.release();
     await (await turn).release();
@@ -253,7 +306,7 @@ it("leaves no claim behind when the instance is deleted while another process wa
 it("claims the agent of a run while another process still has the claim of the run before", async () => {
   const folder = await mkdtemp(join(tmpdir(), "pileus-claim-"));
   const claim = (pid: number, startTime: number) =>
-    new PortClaim(claimPath(folder, UUID, { pid, startTime, boot: "boot" })).tryTake();
+    new PortClaims(claimPath(folder, UUID, { pid, startTime, boot: "boot" }), { all: 1 }).tryTake();
   try {
     const claims = await Promise.all([claim(7, 70), claim(8, 70), claim(7, 71)]);
     for (const held of claims) await held?.release();

@@ -1,9 +1,6 @@
-import { appendFile, writeFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
 import { UnsupportedError } from "@pileus/core";
 import { expect, it } from "vitest";
 import { QemuBackend } from "../src/backend.ts";
-import { runFiles } from "../src/run-files.ts";
 import { makeInstance } from "./support/instance.ts";
 
 const unused = (): never => {
@@ -26,16 +23,4 @@ it("refuses a machine that is larger than this host", async () => {
   await using instance = await makeInstance({ config: { limits: { memory: "900TiB" } } });
   const { changes } = backend(instance.context.folder).plan(undefined, instance.context.config);
   expect(changes).toMatchObject([{ path: "limits.memory", effect: "unsupported" }]);
-});
-
-it("returns the console's text so far, none before the first start, and refuses other streams", async () => {
-  await using instance = await makeInstance();
-  const { context } = instance;
-  const logs = async () => backend(context.folder).logs(context, "console", {});
-  expect(await text(await logs())).toBe("");
-  await writeFile(runFiles(context).consoleLog, "up to now");
-  const stream = await logs();
-  await appendFile(runFiles(context).consoleLog, ", and after");
-  expect(await text(stream)).toBe("up to now");
-  await expect(backend(context.folder).logs(context, "stdout", {})).rejects.toThrow(UnsupportedError);
 });

@@ -31,7 +31,10 @@ it(
       const image = await host.images.import(join(folder, "disk.raw"));
       await using machine = await host.ephemeral({ driver: "qemu", name: "disk", image });
       await machine.ready();
-      await vi.waitFor(async () => expect(await text(await machine.logs("console"))).toContain("booted"), 20_000);
+      await vi.waitFor(
+        async () => expect(await text(await machine.logs({ stream: "console" }))).toContain("booted"),
+        20_000,
+      );
       expect(machine.can("exec")).toBe(false);
       await expect(machine.exec(["true"])).rejects.toThrow(UnsupportedError);
       await machine.freeze();

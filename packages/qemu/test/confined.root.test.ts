@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, readlink, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
@@ -26,6 +26,8 @@ async function rightsOf(pid: number) {
     noNewPrivs: field("NoNewPrivs").join(),
     seccomp: field("Seccomp").join(),
     core: /^Max core file size\s+(\S+)\s+(\S+)/m.exec(limits)?.slice(1),
+    threads: /^Max processes\s+(\S+)\s+(\S+)/m.exec(limits)?.slice(1),
+    locked: /^Max locked memory\s+(\S+)\s+(\S+)/m.exec(limits)?.slice(1),
     descriptors: /^Max open files\s+(\S+)\s+(\S+)/m.exec(limits)?.slice(1),
   };
 }
@@ -66,18 +68,26 @@ it(
         noNewPrivs: "1",
         seccomp: "2",
         core: ["0", "0"],
+        threads: ["4096", "4096"],
+        locked: ["8388608", "8388608"],
         descriptors: ["4096", "4096"],
       });
       const third = await rightsOf((await three.inspect()).pid ?? 0);
       expect(third).toMatchObject({ groups: [], capabilities: rights.capabilities, noNewPrivs: "1", seccomp: "2" });
       expect([...third.uids]).not.toEqual([uid]);
-      expect(await rightsOf(second)).toMatchObject({ uids: new Set([65534]), noNewPrivs: "1", seccomp: "2" });
+      // Other programs of the host may have this user, too: its threads are not counted.
+      const nobody = await rightsOf(second);
+      expect(nobody).toMatchObject({ uids: new Set([65534]), noNewPrivs: "1", seccomp: "2", core: ["0", "0"] });
+      expect(nobody.threads).not.toEqual(rights.threads);
+      // It has pipes to its keeper, and the log itself is not among its files.
+      for (const fd of [0, 1, 2]) expect(await readlink(`/proc/${first}/fd/${fd}`)).toMatch(/^pipe:/);
+      expect((await openFiles(first)).filter((path) => path.endsWith(".log"))).toEqual([]);
 
       // The files that it holds, those of the other machine, and those of the host.
       const held = (await openFiles(first)).filter((path) => path.startsWith(`${root}/`));
       expect(held.filter((path) => path.endsWith("disk.qcow2")).length).toBeGreaterThan(0);
       const theirs = (await openFiles(second)).filter((path) => path.startsWith(`${root}/`));
-      const sockets = ["qmp0.sock", "console.sock", "agent.sock"].map((name) => join(root, "instances/one/run", name));
+      const sockets = ["qmp0.sock", "keeper.sock", "agent.sock"].map((name) => join(root, "names/one/run", name));
       const paths = [...new Set([...held, ...theirs]), ...sockets, "/etc/shadow"];
       expect(await accessOf(uid, paths)).toEqual(paths.map(() => ""));
       for (const path of sockets) expect((await stat(path)).mode & 0o777).toBe(0o600);

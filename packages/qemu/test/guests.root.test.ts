@@ -63,7 +63,7 @@ it(
         await expect
           .poll(async () => (await machine.run(scores, { user })).stdout, { timeout: 60_000 })
           .toBe("-1000\n0\n");
-      expect(await text(await machine.logs("console"))).toContain("init: up");
+      expect(await text(await machine.logs({ stream: "console" }))).toContain("init: up");
       await machine.stop({ timeout: 60_000 });
       expect((await machine.inspect()).exit?.reason).toBe("requested");
     }),
@@ -92,7 +92,7 @@ it(
       await damaged.stop({ timeout: 60_000 });
       await damaged.start();
       await damaged.wait({ signal: AbortSignal.timeout(60_000) });
-      expect(await text(await damaged.logs("console"))).toContain("the root file system has no init");
+      expect(await text(await damaged.logs({ stream: "console" }))).toContain("the root file system has no init");
     }),
   ),
 );

@@ -1,9 +1,10 @@
-import { constants, fstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { constants, fstatSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { HandedOver } from "../src/handed-over.ts";
+import { HandedOver, handOver } from "../src/handed-over.ts";
+import { makeInstance } from "./support/instance.ts";
 
 async function file(mode: number): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "pileus-handed-"));
@@ -27,14 +28,18 @@ it("numbers descriptors as the program has them, and closes them here", async ()
 it.each([
   ["r", "O_RDONLY"],
   ["r+", "O_RDWR"],
-  ["w", "O_WRONLY"],
 ] as const)("gives no more rights to a file opened with %j than %s", async (flags, access) => {
   using handed = new HandedOver();
   handed.open(await file(0o600), flags);
-  const info = readFileSync(`/proc/self/fdinfo/${handed.descriptors[0]}`, "utf8");
   // O_ACCMODE is 3.
-  expect(Number.parseInt(/^flags:\t(\d+)$/m.exec(info)?.[1] ?? "", 8) & 3).toBe(constants[access]);
+  expect(flagsOf(handed.descriptors[0]) & 3).toBe(constants[access]);
 });
+
+/** proc_pid_fdinfo(5) */
+function flagsOf(descriptor: number | undefined): number {
+  const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
+  return Number.parseInt(/^flags:\t(\d+)$/m.exec(info)?.[1] ?? "", 8);
+}
 
 it.each([0o644, 0o640, 0o600])("lets any user open a file of mode %o again, with the same content", async (mode) => {
   const path = await file(mode);
@@ -49,4 +54,28 @@ it.each([0o644, 0o640, 0o600])("lets any user open a file of mode %o again, with
   expect(statSync(path).mode & 0o777).toBe(mode);
   handed[Symbol.dispose]();
   expect(isOpen()).toBe(false);
+});
+
+it("lets QEMU write to the disk of its own machine only, whatever else it is handed over", async () => {
+  await using instance = await makeInstance();
+  const { context } = instance;
+  const file = (name: string) => join(context.folder, name);
+  for (const name of ["disk.qcow2", "base", "kernel", "initramfs", "drive"]) await writeFile(file(name), name);
+  const boot = { kernel: file("kernel"), initramfs: file("initramfs"), runtimeDrive: file("drive") };
+  using handed = new HandedOver();
+  const made = handOver(handed, context, { boot, backing: { path: file("base"), format: "raw" } });
+  const opened = (descriptor: number | undefined) => [
+    readlinkSync(`/proc/self/fd/${descriptor}`),
+    (flagsOf(descriptor) & 3) === constants.O_RDONLY ? "r" : "rw",
+  ];
+  const of = (number: number | undefined) => opened(handed.descriptors[(number ?? 0) - 3]);
+  expect(of(made.disk)).toEqual([file("disk.qcow2"), "rw"]);
+  expect(of(made.backing?.descriptor)).toEqual([file("base"), "r"]);
+  expect(of(made.boot?.kernel)).toEqual([file("kernel"), "r"]);
+  expect(of(made.boot?.initramfs)).toEqual([file("initramfs"), "r"]);
+  expect(of(made.boot?.agent?.runtimeDrive)).toEqual([file("drive"), "r"]);
+  const writable = handed.descriptors
+    .map(opened)
+    .filter(([path, access]) => access === "rw" && !path?.startsWith("socket:"));
+  expect(writable).toEqual([[file("disk.qcow2"), "rw"]]);
 });

@@ -2,9 +2,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HostError } from "@pileus/core";
+import { SPARE_ID } from "@pileus/core/driver";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { confined } from "../src/confine.ts";
-import { groupsFor, machineIds, machineUser, type UserFiles } from "../src/machine-user.ts";
+import { groupsFor } from "../src/kvm-group.ts";
+import { machineIds, machineUser, trialUser, type UserFiles } from "../src/machine-user.ts";
 import { makeInstance } from "./support/instance.ts";
 
 const ALL_IDS = "         0          0 4294967295\n";
@@ -94,6 +96,24 @@ describe("the user of a machine", () => {
   });
 });
 
+describe("the user of a QEMU that runs no machine", () => {
+  it("is an id that no machine has", async () => {
+    expect(await trialUser(await onHost())).toEqual({ uid: SPARE_ID, gid: SPARE_ID });
+  });
+
+  it("is nobody in a user namespace without that id, and else root, whose capabilities it does not have", async () => {
+    const all = await onHost();
+    for (const fewer of ["uidMap", "gidMap"] as const) {
+      expect(await trialUser({ ...all, [fewer]: await idsBelow(65_535) })).toEqual({ uid: 65_534, gid: 65_534 });
+      expect(await trialUser({ ...all, [fewer]: await idsBelow(65_534) })).toEqual({ uid: 0, gid: 0 });
+    }
+  });
+
+  it("is our own if we are not root", async () => {
+    expect(await trialUser(await onHost({ uid: 1000 }))).toBeUndefined();
+  });
+});
+
 describe("the command line of a confined QEMU", () => {
   it("gives up every right before the program runs", () => {
     expect(confined(["qemu", "-S"], { uid: 7, gid: 8, groups: [36] })).toEqual([
@@ -102,6 +122,11 @@ describe("the command line of a confined QEMU", () => {
       ...["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--", "qemu", "-S"],
     ]);
     expect(confined(["qemu"], { uid: 7, gid: 8, groups: [] })).toContain("--clear-groups");
+  });
+
+  it("bounds the threads of a user that no other process has", () => {
+    const alone = confined(["qemu"], { uid: 7, gid: 8, groups: [], isAlone: true });
+    expect(alone.slice(0, 5)).toEqual(["prlimit", "--core=0:0", "--nofile=4096:4096", "--nproc=4096:4096", "--"]);
   });
 
   it("sets the limits also if QEMU runs as our user", () => {

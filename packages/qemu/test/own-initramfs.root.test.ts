@@ -47,7 +47,7 @@ it(
       await machine.start();
       expect(machine.can("exec")).toBe(false);
       await machine.wait({ signal: AbortSignal.timeout(100_000) });
-      expect(await text(await machine.logs("console"))).toMatch(/own initramfs: .*root=LABEL=root/);
+      expect(await text(await machine.logs({ stream: "console" }))).toMatch(/own initramfs: .*root=LABEL=root/);
     } finally {
       expect(await machinesOf(root)).toEqual([]);
       await rm(folder, { recursive: true });

@@ -20,7 +20,7 @@ it("keeps its downloads with the host whose machine is started, even if another 
     const backend = driver.open({ folder: first, hostId: "abcdefghij" });
     driver.open({ folder: second, hostId: "jihgfedcba" });
     await using instance = await makeInstance();
-    await expect(backend.launch(instance.context, {})).rejects.toThrow(CommandError);
+    await expect(backend.launch(instance.context, { remember: async () => undefined })).rejects.toThrow(CommandError);
     expect(folders.length).toBeGreaterThan(0);
     expect(folders.filter((folder) => !folder.startsWith(`${first}/`))).toEqual([]);
   } finally {

@@ -23,10 +23,10 @@ it("releases a run that has the mark, and a run without a mark only with its mac
   expect(await readdir(run)).toHaveLength(socketsOf(files).length);
   await releaseRun(spec, mark);
   expect(await readdir(run)).toEqual([]);
-  // The next run, which has no console yet.
-  await writeFile(files.agent, "");
+  // The next run, which has no monitor yet.
+  await writeFile(files.user, "");
   await releaseRun(spec, undefined);
-  expect((await stat(files.agent)).isFile()).toBe(true);
+  expect((await stat(files.user)).isFile()).toBe(true);
   await releaseMachine(spec);
   expect(await readdir(run)).toEqual([]);
 });
@@ -36,7 +36,7 @@ it("removes the mark of a run first, so that no other process repeats a failed r
   const nic = { hostInterface: "no name of an interface" } as InstanceContext["nics"][number];
   const instance = { ...made.context, nics: [nic] };
   const spec = { instance, releaseLock: join(instance.folder, "releases", "one.lock"), cgroup: CGROUP };
-  await writeFile(runFiles(instance).console, "");
+  await writeFile(runFiles(instance).monitors[0] as string, "");
   await expect(releaseRun(spec, markOf(instance))).rejects.toThrow();
   expect(markOf(instance)).toBeUndefined();
   expect(await readdir(join(instance.folder, "releases"))).toEqual([]);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
 import { type Abortable, AgentError, ConnectionError, ProtocolError, TimeoutError } from "@pileus/core";
@@ -17,10 +17,10 @@ interface Machine extends AsyncDisposable {
   readonly running: QemuRunning;
   readonly monitor: FakeMonitor;
   readonly child: ChildProcess;
-  /** Of its host. */
-  readonly console: string;
-  readonly logs: readonly string[];
+  /** The file that tells this run from another. */
+  readonly mark: string;
   readonly releaseLock: string;
+  readonly log: string;
 }
 
 interface MachineOptions {
@@ -28,10 +28,12 @@ interface MachineOptions {
   readonly agent?: AgentLink;
   /** The identity that the run sees of its process. Default: the real one. */
   readonly see?: (identity: ProcessIdentity) => ProcessIdentity;
+  /** What its QEMU has printed into a log of its own, as one of an earlier release. */
+  readonly printed?: Buffer;
 }
 
 /** A run whose QEMU is a sleeping process with a scripted monitor. */
-async function startMachine({ agent, see = (identity) => identity }: MachineOptions = {}): Promise<Machine> {
+async function startMachine({ agent, see = (identity) => identity, printed }: MachineOptions = {}): Promise<Machine> {
   let status = "running";
   const monitor = await FakeMonitor.start(({ execute }) => {
     if (execute === "stop") status = "paused";
@@ -43,21 +45,21 @@ async function startMachine({ agent, see = (identity) => identity }: MachineOpti
   const identity = await identifyProcess(child.pid ?? 0);
   if (identity === undefined) throw new Error("the stand-in did not start");
   const instance = await makeInstance();
-  const { console, consoleLog, qemuLog } = runFiles(instance.context);
-  await writeFile(console, "of this run");
-  await mkdir(instance.context.log, { recursive: true });
-  for (const log of [consoleLog, qemuLog]) await writeFile(log, "");
+  const log = join(instance.context.log, "console.log");
+  if (printed !== undefined) await writeFile(log, printed);
+  const mark = runFiles(instance.context).monitors[0] as string;
+  await writeFile(mark, "of this run");
   const releaseLock = join(instance.context.folder, "releases", "one.lock");
   const qmp = await QmpClient.connect(monitor.path);
   const release = { instance: instance.context, releaseLock, cgroup: `pileus-stand-in-${process.pid}` };
-  const running = new QemuRunning({ ...release, identity: see(identity), qmp, agent });
+  const running = new QemuRunning({ ...release, identity: see(identity), qmp, agent, kept: undefined });
   return {
     running,
     monitor,
     child,
-    console,
-    logs: [consoleLog, qemuLog],
+    mark,
     releaseLock,
+    log,
     async [Symbol.asyncDispose]() {
       await running.detach();
       child.kill("SIGKILL");
@@ -73,15 +75,7 @@ it("settles exited when the process and its monitor have ended", async () => {
   await once(machine.child, "exit");
   machine.monitor.hangUp();
   expect(await machine.running.exited).toBeUndefined();
-  await expect(readFile(machine.console)).rejects.toThrow("ENOENT");
-});
-
-it("keeps what the machine and its QEMU print from filling the disk", async () => {
-  await using machine = await startMachine();
-  for (const log of machine.logs) await writeFile(log, Buffer.alloc(2 * LOG_KEPT + 2 ** 20, "0123456\n"));
-  const onDisk = async (log: string) => (await stat(log)).blocks * 512;
-  for (const log of machine.logs)
-    await expect.poll(() => onDisk(log), { timeout: 20_000 }).toBeLessThan(LOG_KEPT + 2 ** 20);
+  await expect(readFile(machine.mark)).rejects.toThrow("ENOENT");
 });
 
 it("kills a frozen machine whose monitor has closed", async () => {
@@ -130,18 +124,18 @@ it("settles exited without rejecting when the host could not check at first whet
 
 it("leaves the files of the next run alone when it sees the end of its own run late", async () => {
   await using machine = await startMachine();
-  await writeFile(`${machine.console}.next`, "of the next run");
-  await rename(`${machine.console}.next`, machine.console);
+  await writeFile(`${machine.mark}.next`, "of the next run");
+  await rename(`${machine.mark}.next`, machine.mark);
   await machine.running.kill();
   await once(machine.child, "exit");
   machine.monitor.hangUp();
   await machine.running.exited;
-  expect(await readFile(machine.console, "utf8")).toBe("of the next run");
+  expect(await readFile(machine.mark, "utf8")).toBe("of the next run");
 });
 
 it("leaves the files of the next run alone when another process has released the ended one first", async () => {
   await using machine = await startMachine();
-  const { console, releaseLock } = machine;
+  const { mark, releaseLock } = machine;
   await mkdir(dirname(releaseLock));
   const other = await acquireLock(releaseLock);
   await machine.running.kill();
@@ -150,12 +144,20 @@ it("leaves the files of the next run alone when another process has released the
   // proc_locks(5): the arrow marks a waiting process.
   const waiting = new RegExp(`-> FLOCK .*:${(await stat(releaseLock)).ino} `);
   await vi.waitFor(async () => expect(await readFile("/proc/locks", "latin1")).toMatch(waiting), 10_000);
-  await rm(console);
-  await writeFile(console, "of the next run");
+  await rm(mark);
+  await writeFile(mark, "of the next run");
   await other.retire();
   await machine.running.exited;
-  expect(await readFile(console, "utf8")).toBe("of the next run");
+  expect(await readFile(mark, "utf8")).toBe("of the next run");
   expect(await readdir(dirname(releaseLock))).toEqual([]);
+});
+
+it("keeps the log that the QEMU of an earlier release writes from filling the disk", async () => {
+  await using machine = await startMachine({ printed: Buffer.alloc(3 * LOG_KEPT, "x") });
+  const used = async () => (await stat(machine.log)).blocks * 512;
+  expect(await used()).toBeLessThanOrEqual(2 * LOG_KEPT);
+  await appendFile(machine.log, Buffer.alloc(2 * LOG_KEPT, "y"));
+  await vi.waitFor(async () => expect(await used()).toBeLessThanOrEqual(2 * LOG_KEPT), 10_000);
 });
 
 it("freezes, reports that it is frozen, and unfreezes", async () => {
@@ -183,6 +185,16 @@ it("freezes a guest whose agent answers nonsense when it is asked for its metric
   await link.session();
   await machine.running.freeze();
   expect(await machine.running.isFrozen({})).toBe(true);
+});
+
+it("reports the metrics of a guest that cannot tell its own, because it goes down, from its process", async () => {
+  const metrics = () => Promise.reject(new AgentError("no /proc/stat", "ENOENT"));
+  const link = new AgentLink(async () => session({ metrics }));
+  await using machine = await startMachine({ agent: link });
+  await link.session();
+  const { memory, processes } = await machine.running.metrics();
+  expect(memory.bytes).toBeGreaterThan(0);
+  expect(processes).toBeUndefined();
 });
 
 it("waits in ready() for an agent for as long as its caller does, however slow the guest", async () => {

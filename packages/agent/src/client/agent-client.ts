@@ -8,6 +8,7 @@ import { within } from "./deadline.ts";
 import { HostSession } from "./host-session.ts";
 import { RemoteFiles } from "./remote-files.ts";
 import { startProcess } from "./remote-process.ts";
+import { RemotePrograms } from "./remote-programs.ts";
 
 /** How a session is opened. `timeout` limits the handshake, in milliseconds; default 120 s. */
 export interface ConnectAgentOptions extends Abortable, Timed {
@@ -32,6 +33,8 @@ export interface AgentClient extends AsyncDisposable {
   /** Called whenever the last call under way has ended. */
   onIdle: () => void;
   readonly files: FileOperations;
+  /** Programs that go on without the session; `undefined` with an agent of an earlier release, which has none. */
+  readonly programs: RemotePrograms | undefined;
   /** Starts a program in the guest. An abort before it resolves kills it there. */
   exec(request: ExecRequest, options?: Abortable): Promise<BackendProcess>;
   /** The addresses of the guest's interfaces, from the guest's kernel. */
@@ -77,6 +80,7 @@ class SessionClient implements AgentClient {
   readonly welcome: Welcome;
   readonly closed: Promise<Error | undefined>;
   readonly files: FileOperations;
+  readonly programs: RemotePrograms | undefined;
   readonly #session: HostSession;
   readonly #timeout: number;
 
@@ -86,6 +90,7 @@ class SessionClient implements AgentClient {
     this.welcome = welcome;
     this.closed = session.closed;
     this.files = new RemoteFiles(session, timeout);
+    if (welcome.methods.includes("detach")) this.programs = new RemotePrograms(session, timeout);
   }
 
   get busy(): boolean {

@@ -5,9 +5,11 @@ import {
   ConfigError,
   ConnectionError,
   FileError,
+  HostError,
   NotFoundError,
   ProtocolError,
   parseJson,
+  unknownAccount,
   wording,
 } from "@pileus/core/driver";
 import type { z } from "zod";
@@ -27,7 +29,7 @@ import {
   WelcomeSchema,
 } from "../protocol/messages.ts";
 import { MAX_BACKLOG, Multiplexer } from "../protocol/multiplexer.ts";
-import { BUSY, UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
+import { BUSY, FULL, UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
 import { encodeRecord, PROTOCOLS, type RecordKind } from "../protocol/record.ts";
 import { within } from "./deadline.ts";
 import { deferred } from "./deferred.ts";
@@ -267,14 +269,21 @@ function cutShort({ method }: CallRequest, payload: Buffer): ProtocolError {
  * unless the failed file is below it.
  */
 function callError(request: CallRequest, said: Failure): Error {
-  if (request.method === "exec") {
-    const [user = "", group = ""] = (request.user ?? "").split(":");
-    if (said.reason === UNKNOWN_ACCOUNT.user) return new NotFoundError("user", user, { hint: "the guest has none" });
-    if (said.reason === UNKNOWN_ACCOUNT.group) return new NotFoundError("group", group, { hint: "the guest has none" });
+  if (request.method === "exec" || request.method === "detach") {
+    for (const unknown of ["user", "group"] as const)
+      if (said.reason === UNKNOWN_ACCOUNT[unknown]) return unknownAccount({ unknown }, request.user);
   }
+  if ("id" in request && said.reason === "ESRCH") return new NotFoundError("process", request.id);
+  if (request.method === "detach" && said.reason === FULL) return tooManyPrograms();
   if ("path" in request && /^E[A-Z0-9]{2,}$/.test(said.reason) && said.reason !== "EFAIL")
     return fileError(request, said);
   return new AgentError(`the guest agent could not do ${request.method}: ${said.message}`, said.reason);
+}
+
+function tooManyPrograms(): HostError {
+  const reason = "as many detached programs run as one guest keeps, or their arguments are too long together";
+  const fix = "end some of them: processes() lists them, and attach(id) gives their kill()";
+  return new HostError("start a detached program", [{ need: "detached programs", reason, fix }]);
 }
 
 const TREE_VERBS: Readonly<Record<string, string>> = { readTree: "read", writeTree: "write" };

@@ -1,7 +1,7 @@
 import type { ExitStatus, TerminalSize } from "@pileus/core";
 import { type BackendProcess, ConnectionError, type ExecRequest } from "@pileus/core/driver";
 import type { Call } from "../protocol/call.ts";
-import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
+import { type AgentMessage, type CallRequest, type Exit, ExitSchema, type HostMessage } from "../protocol/messages.ts";
 import { type Limits, within } from "./deadline.ts";
 import { deferred } from "./deferred.ts";
 import type { HostSession } from "./host-session.ts";
@@ -20,21 +20,24 @@ export async function startProcess(
   let oom = false;
   const { argv, env, cwd, user, tty } = request;
   const asked: CallRequest = { method: "exec", argv, env, cwd, user, tty };
+  const end = (how: Exit) => {
+    oom ||= how.oom ?? false;
+    exit.resolve(how.status as ExitStatus);
+  };
   const { call, started, outcome } = session.begin(asked, (made) => {
     streams = makeStreams(made, request.tty !== undefined);
     made.handlers = {
       message: (said) => {
         const message = said as AgentMessage;
-        if (message.type !== "exit") return;
-        oom = message.oom ?? false;
-        exit.resolve(message.status as ExitStatus);
+        if (message.type === "exit") end(message);
       },
     };
   });
-  outcome.then(
-    () => exit.reject(new ConnectionError("the guest agent", "it closed a program without an exit status")),
-    exit.reject,
-  );
+  outcome.then(({ value }) => {
+    const parsed = ExitSchema.safeParse(value);
+    if (parsed.success) end(parsed.data);
+    else exit.reject(new ConnectionError("the guest agent", "it closed a program without an exit status"));
+  }, exit.reject);
   await within(started, `start of ${request.argv[0]} in the guest`, limits, () => call.cancel());
   return {
     streams: streams as BackendProcess["streams"],

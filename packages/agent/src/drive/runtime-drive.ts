@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { access, mkdir, mkdtemp, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { access, mkdtemp, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Abortable } from "@pileus/core";
-import { acquireLock, hostFailure, type Spawn, type SpawnOptions, spawn } from "@pileus/core/driver";
+import { acquireLock, hostFailure, makeFolders, type Spawn, type SpawnOptions, spawn } from "@pileus/core/driver";
 import { RUNTIME_DRIVE_FILESYSTEM } from "../guest-setup/paths.ts";
 import { findRuntimeFiles, type RuntimeFile } from "./runtime-files.ts";
 import { canTryNode, layOut, tryNode } from "./try-node.ts";
@@ -49,7 +49,7 @@ export async function buildRuntimeDrive(options: RuntimeDriveOptions): Promise<s
   const files = await findRuntimeFiles({ signal, node, spawn: run });
   const target = await driveOf(files, folder);
   if (await isThere(target)) return target;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  makeFolders(folder, 0o700);
   await using lock = await acquireLock(join(folder, "runtime.lock"), { signal });
   if (await isThere(target)) return target;
   await removeLeftovers(folder);
@@ -97,7 +97,8 @@ export async function tryRuntimeDrive(options: RuntimeTrialOptions): Promise<boo
   return true;
 }
 
-async function driveOf(files: readonly RuntimeFile[], folder: string): Promise<string> {
+/** The path of the drive of exactly these files, whether it is there or not. */
+export async function driveOf(files: readonly RuntimeFile[], folder: string): Promise<string> {
   return join(folder, `runtime-${await identify(files)}.${RUNTIME_DRIVE_FILESYSTEM}`);
 }
 

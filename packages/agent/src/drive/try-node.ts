@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir } from "node:fs/promises";
+import { copyFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { HostError, isInstanceError, type Spawn, type SpawnOptions } from "@pileus/core/driver";
+import { HostError, isInstanceError, makeFolders, type Spawn, type SpawnOptions } from "@pileus/core/driver";
 import { NODE_COMMAND } from "../guest-setup/paths.ts";
 import type { RuntimeFile } from "./runtime-files.ts";
 
@@ -10,7 +10,7 @@ export async function layOut(files: readonly RuntimeFile[], tree: string, signal
   for (const { path, source } of files) {
     signal?.throwIfAborted();
     const copy = join(tree, path);
-    await mkdir(dirname(copy), { recursive: true });
+    makeFolders(dirname(copy));
     await copyFile(source, copy, constants.COPYFILE_FICLONE);
   }
 }

@@ -1,5 +1,13 @@
-/** The name of the virtio-serial port that the agent looks for. */
+/** The name of the first virtio-serial port that the agent serves. */
 export const AGENT_PORT = "pileus.agent";
+
+/**
+ * The name of the agent's port with this number, from 0. The agent serves all that the machine has, each with a session
+ * of its own, so that several hosts can use it at once.
+ */
+export function agentPort(number: number): string {
+  return number === 0 ? AGENT_PORT : `${AGENT_PORT}.${number}`;
+}
 
 /** The serial number by which the initramfs finds the runtime drive. At most 20 bytes (virtio-blk). */
 export const RUNTIME_DRIVE_SERIAL = "pileus-runtime";

@@ -5,7 +5,7 @@ import { type Account, killDescendants, LeftGroup, parseSignal, type UnknownAcco
 import type { Call } from "../protocol/call.ts";
 import type { ChannelReader } from "../protocol/channel-reader.ts";
 import type { ChannelWriter } from "../protocol/channel-writer.ts";
-import type { AgentMessage, CallRequest, HostMessage } from "../protocol/messages.ts";
+import type { AgentMessage, CallRequest, Exit, HostMessage } from "../protocol/messages.ts";
 import { UNKNOWN_ACCOUNT } from "../protocol/reasons.ts";
 import type { Launcher } from "./launcher.ts";
 import { oomKills } from "./oom-kills.ts";
@@ -16,7 +16,7 @@ import { Terminal, type TerminalSize } from "./pty.ts";
 import type { SystemCalls } from "./system-calls.ts";
 
 type ExecRequest = Extract<CallRequest, { method: "exec" }>;
-type ExitStatus = Extract<AgentMessage, { type: "exit" }>["status"];
+type ExitStatus = Exit["status"];
 
 /** The directions of a program's standard streams. */
 const DIRECTIONS = ["in", "out", "out"] as const;
@@ -45,8 +45,7 @@ export function exec(call: Call, request: ExecRequest, tools: ExecTools): void {
     request.tty === undefined ? [call.writer(1, "nothing"), call.writer(2, "nothing")] : [call.writer(1, "nothing")];
   const start = prepare(request);
   if ("unknown" in start) {
-    const message = `no ${start.unknown} for ${request.user} in the guest's own files`;
-    call.close({ ok: false, error: { reason: UNKNOWN_ACCOUNT[start.unknown], message } });
+    refuseAccount(call, request, start);
     return;
   }
   try {
@@ -60,7 +59,24 @@ export function exec(call: Call, request: ExecRequest, tools: ExecTools): void {
   }
 }
 
-function prepare({ argv, cwd = "/", env, tty, user: asked }: ExecRequest): Start | UnknownAccount {
+/** Closes a call that names a user or group which the guest does not have. */
+export function refuseAccount(
+  call: Call,
+  { user }: { readonly user?: string | undefined },
+  { unknown }: UnknownAccount,
+) {
+  const message = `no ${unknown} for ${user} in the guest's own files`;
+  call.close({ ok: false, error: { reason: UNKNOWN_ACCOUNT[unknown], message } });
+}
+
+/** What a program is started with: its user, and its whole environment. */
+export function prepare({
+  argv,
+  cwd = "/",
+  env,
+  tty,
+  user: asked,
+}: Omit<ExecRequest, "method">): Start | UnknownAccount {
   const user = findUser(asked);
   if ("unknown" in user) return user;
   const all = {
@@ -180,7 +196,7 @@ function groupHandlers(pid: number, end: ExecEnd, resize: (columns: number, rows
     message(message) {
       const said = message as HostMessage;
       if (said.type === "signal") signal(said.signal);
-      else if (end.status === undefined) resize(said.columns, said.rows);
+      else if (said.type === "resize" && end.status === undefined) resize(said.columns, said.rows);
     },
     cancelled: kill,
     failed: kill,
@@ -192,6 +208,7 @@ class ExecEnd {
   readonly #call: Call;
   readonly #killsBefore = oomKills();
   #open: number;
+  #told: Exit | undefined;
   status: ExitStatus | undefined;
   /** The processes that can still be signalled after the program's end. */
   left: LeftGroup | undefined;
@@ -212,8 +229,13 @@ class ExecEnd {
     if (pid !== undefined) this.left = LeftGroup.find(pid);
     this.left?.watch(() => this.release());
     const oom = status.kind === "signaled" && status.signal === "SIGKILL" && oomKills() > this.#killsBefore;
-    this.#call.send({ type: "exit", status, ...(oom && { oom }) } satisfies AgentMessage);
-    this.#settle();
+    // After what it wrote before its end: a turn of the event loop may be long where several hosts have programs started,
+    // and a run() reads on for a moment only.
+    afterNextPoll(() => {
+      this.#told = { status, ...(oom && { oom }) };
+      this.#call.send({ type: "exit", ...this.#told } satisfies AgentMessage);
+      this.#settle();
+    });
   }
 
   /** Called when the host no longer needs the remaining processes, or when none is left. */
@@ -224,8 +246,15 @@ class ExecEnd {
   }
 
   #settle(): void {
-    if (this.status !== undefined && this.#open === 0 && this.left === undefined) this.#call.close({ ok: true });
+    if (this.#told === undefined || this.#open > 0 || this.left !== undefined) return;
+    // Of a call that was cancelled nothing else is sent.
+    this.#call.close({ ok: true, result: this.#told });
   }
+}
+
+/** Calls `act` when the event loop has read what every pipe holds now: a poll comes before each run of immediates. */
+export function afterNextPoll(act: () => void): void {
+  setImmediate(() => setImmediate(act));
 }
 
 // Reports a program that could not be started, as a shell would.

@@ -1,4 +1,4 @@
-import { type FileCalls, fileCalls } from "@pileus/core/files";
+import { type FileCalls, fileCalls, SPAWN_DECLARATIONS, type SpawnCalls } from "@pileus/core/files";
 
 /** The part of koffi's native module that is used here. */
 interface Ffi {
@@ -9,6 +9,9 @@ interface Ffi {
 
 export type NativeCall = (...args: unknown[]) => number;
 
+/** The same call on a thread of Node's pool; the last argument is called with an error or the result. */
+type AsyncCall = NativeCall & { readonly async: (...args: unknown[]) => void };
+
 const DECLARATIONS = {
   pipe2: "int pipe2(_Out_ int *fds, int flags)",
   ioctl: "int ioctl(int fd, ulong request, ...)",
@@ -18,26 +21,23 @@ const DECLARATIONS = {
   fchdir: "int fchdir(int fd)",
   chroot: "int chroot(str path)",
   clock_settime: "int clock_settime(int clock, const void *time)",
-  waitid: "int waitid(int type, uint id, void *info, int options)",
-  posix_spawn:
-    "int posix_spawn(_Out_ int *pid, str file, const void *actions, const void *attributes, const void *argv, const void *envp)",
-  posix_spawnattr_init: "int posix_spawnattr_init(void *attributes)",
-  posix_spawnattr_destroy: "int posix_spawnattr_destroy(void *attributes)",
-  posix_spawnattr_setflags: "int posix_spawnattr_setflags(void *attributes, short flags)",
-  posix_spawnattr_setsigdefault: "int posix_spawnattr_setsigdefault(void *attributes, const void *set)",
-  posix_spawnattr_setsigmask: "int posix_spawnattr_setsigmask(void *attributes, const void *set)",
-  posix_spawn_file_actions_init: "int posix_spawn_file_actions_init(void *actions)",
-  posix_spawn_file_actions_destroy: "int posix_spawn_file_actions_destroy(void *actions)",
-  posix_spawn_file_actions_addopen:
-    "int posix_spawn_file_actions_addopen(void *actions, int fd, str path, int flags, uint mode)",
-  posix_spawn_file_actions_adddup2: "int posix_spawn_file_actions_adddup2(void *actions, int from, int to)",
-  posix_spawn_file_actions_addchdir_np: "int posix_spawn_file_actions_addchdir_np(void *actions, str path)",
+  read: "long read(int fd, void *buffer, size_t size)",
+  write: "long write(int fd, const void *buffer, size_t size)",
+  poll: "int poll(void *descriptors, ulong count, int timeout)",
+  socket: "int socket(int family, int type, int protocol)",
+  bind: "int bind(int fd, const void *address, uint size)",
+  epoll_create1: "int epoll_create1(int flags)",
+  epoll_ctl: "int epoll_ctl(int epoll, int operation, int fd, const void *event)",
+  ...SPAWN_DECLARATIONS,
 } as const;
 
 /** The functions of the C library, and the address of a buffer. */
-export interface Native extends Readonly<Record<keyof typeof DECLARATIONS, NativeCall>> {
-  readonly address: (buffer: Uint8Array) => bigint;
+export interface Native extends Readonly<Record<keyof typeof DECLARATIONS, NativeCall>>, SpawnCalls {
   readonly files: FileCalls;
+  /** The error number of the last call that failed. */
+  errno(): number;
+  /** epoll_wait(2) without a limit of time, on a thread of Node's pool. `done` gets its result. */
+  epollWait(epoll: number, events: Uint8Array, size: number, done: (count: number) => void): void;
 }
 
 /** Loads the C library through koffi's native module at `path`: koffi's JavaScript is not on the drive. */
@@ -47,9 +47,13 @@ export function loadNative(path: string): Native {
   const ffi = module.exports;
   const libc = ffi.load(null);
   const calls = Object.fromEntries(Object.entries(DECLARATIONS).map(([name, text]) => [name, libc.func(text)]));
+  const epollWait = libc.func("int epoll_wait(int epoll, void *events, int size, int timeout)") as AsyncCall;
   return {
     ...(calls as Record<keyof typeof DECLARATIONS, NativeCall>),
     address: (buffer) => ffi.address(buffer),
     files: fileCalls(libc, () => ffi.errno()),
+    errno: () => ffi.errno(),
+    epollWait: (epoll, events, size, done) =>
+      epollWait.async(epoll, events, size, -1, (_: unknown, count: number) => done(count)),
   };
 }

@@ -1,8 +1,8 @@
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import { constants as os } from "node:os";
 import { resolve } from "node:path";
+import type { Spawned } from "@pileus/core/files";
 import { explainErrno } from "./errno.ts";
-import type { Launched } from "./launcher.ts";
 
 /** The PATH of every program, unless the request sets one. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -28,7 +28,7 @@ export interface ProgramActions {
   /** Looks at files. */
   look<T>(look: () => T): T;
   /** Executes a file. A relative path is resolved from the request's `cwd`. */
-  attempt(file: string, argv: readonly string[]): Launched;
+  attempt(file: string, argv: readonly string[]): Spawned;
 }
 
 /**
@@ -49,7 +49,7 @@ export function startProgram(request: ProgramRequest, actions: ProgramActions): 
   return { code: errno === ENOENT ? 127 : 126, reason: `cannot run ${name}: ${explainErrno(errno)}` };
 }
 
-function execute(file: string, { argv, cwd }: ProgramRequest, { look, attempt }: ProgramActions): Launched {
+function execute(file: string, { argv, cwd }: ProgramRequest, { look, attempt }: ProgramActions): Spawned {
   const launched = attempt(file, argv);
   if ("pid" in launched || launched.errno !== ENOEXEC || look(() => isBinary(resolve(cwd, file)))) return launched;
   const shell = attempt(SHELL, [SHELL, file, ...argv.slice(1)]);

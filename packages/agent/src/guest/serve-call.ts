@@ -2,20 +2,27 @@ import type { LocalFiles } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
 import type { CallRequest, Method } from "../protocol/messages.ts";
 import { advanceClock } from "./clock.ts";
+import type { DetachedPrograms } from "./detached.ts";
 import { type ExecTools, exec } from "./exec.ts";
 import { failure } from "./failure.ts";
 import { answer, fileCall } from "./file-calls.ts";
 import { power } from "./power.ts";
 import { addresses, info, metrics } from "./system.ts";
 
-/** What the agent serves calls with: the tools for programs, and the files of the whole guest. */
+/** What the agent serves calls with: the tools for programs, those that no host holds, and the files of the whole guest. */
 export interface GuestTools extends ExecTools {
+  readonly detached: DetachedPrograms;
   readonly files: LocalFiles;
 }
 
 // A record, so that a missing method does not compile.
 const METHODS: Readonly<Record<Method, true>> = {
   exec: true,
+  detach: true,
+  programs: true,
+  attach: true,
+  wait: true,
+  signal: true,
   read: true,
   write: true,
   stat: true,
@@ -48,6 +55,21 @@ function route(call: Call, request: CallRequest, tools: GuestTools): void {
   switch (request.method) {
     case "exec":
       exec(call, request, tools);
+      return;
+    case "detach":
+      tools.detached.start(call, request);
+      return;
+    case "programs":
+      tools.detached.list(call);
+      return;
+    case "attach":
+      tools.detached.attach(call, request);
+      return;
+    case "wait":
+      tools.detached.wait(call, request);
+      return;
+    case "signal":
+      tools.detached.signal(call, request);
       return;
     case "ping":
       call.close({ ok: true });

@@ -130,7 +130,8 @@ export class Call {
     this.#halt(error);
   }
 
-  /** The session broke during the call. */ fail(error: Error): void {
+  /** The session broke during the call. */
+  fail(error: Error): void {
     if (this.#over) return;
     this.over(error);
     this.handlers.failed?.(error);

@@ -51,6 +51,20 @@ export type CallRequest =
       readonly user?: string | undefined;
       readonly tty?: { readonly columns: number; readonly rows: number } | undefined;
     }
+  /** A program that goes on without the host. `at`: the host's time, in milliseconds since 1970. */
+  | {
+      readonly method: "detach";
+      readonly id: string;
+      readonly at: number;
+      readonly argv: readonly string[];
+      readonly env: Readonly<Record<string, string>>;
+      readonly cwd?: string | undefined;
+      readonly user?: string | undefined;
+    }
+  | { readonly method: "programs" }
+  | { readonly method: "attach"; readonly id: string; readonly offset: number; readonly follow: boolean }
+  | { readonly method: "wait"; readonly id: string }
+  | { readonly method: "signal"; readonly id: string; readonly signal: SignalName }
   | { readonly method: "read" | "stat" | "list" | "readTree" | "writeTree"; readonly path: string }
   | { readonly method: "write"; readonly path: string; readonly options: OwnerFields }
   | {
@@ -75,7 +89,9 @@ export interface OwnerFields {
 /** A message of the host about a running call. */
 export type HostMessage =
   | { readonly type: "signal"; readonly signal: SignalName }
-  | { readonly type: "resize"; readonly columns: number; readonly rows: number };
+  | { readonly type: "resize"; readonly columns: number; readonly rows: number }
+  /** To `detach`: the host knows that the program runs. */
+  | { readonly type: "keep" };
 
 // signal(7): 32 and 33 belong to the C library and have no names.
 const SignalSchema = z
@@ -89,19 +105,20 @@ export const ExitStatusSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("signaled"), signal: SignalSchema }),
 ]);
 
+/** How a program ended: within a message, and as the result of its call. */
+export const ExitSchema = z.object({
+  status: ExitStatusSchema,
+  /** The program ended by SIGKILL, and since its start the guest's kernel has killed a process because memory ran out. */
+  oom: z.boolean().optional(),
+});
+export type Exit = z.output<typeof ExitSchema>;
+
 /** A message of the agent about a running call. */
 export const AgentMessageSchema = z.discriminatedUnion("type", [
   /** The program runs or the file is open: bytes may follow. */
   z.object({ type: z.literal("started") }),
   /** The program ended; its output may still be on the way. */
-  z.object({
-    type: z.literal("exit"),
-    status: ExitStatusSchema,
-    /**
-     * The program ended by SIGKILL, and since its start the guest's kernel has killed a process because memory ran out.
-     */
-    oom: z.boolean().optional(),
-  }),
+  ExitSchema.extend({ type: z.literal("exit") }),
 ]);
 export type AgentMessage = z.output<typeof AgentMessageSchema>;
 
@@ -128,6 +145,18 @@ const count = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
 const date = z.number().transform((time) => Math.min(Math.max(time, -8.64e15), 8.64e15));
 
 const id = z.int().min(0).max(0xffffffff);
+
+/** One line of `programs`. */
+export const ProgramSchema = z.object({
+  id: z.string().regex(/^[0-9a-f]{16}$/),
+  // One issue for all: each element of an array could give one, and a line may be long.
+  argv: z.custom<readonly string[]>(
+    (value) => Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "string"),
+  ),
+  startedAt: count,
+  exit: ExitStatusSchema.optional(),
+  endedAt: count.optional(),
+});
 
 export const FileStatSchema = z.object({
   type: z.enum(["file", "directory", "symlink", "fifo", "socket", "character-device", "block-device"]),

@@ -31,19 +31,7 @@ export class AgentProcess implements AsyncDisposable {
 
   static async start(): Promise<AgentProcess> {
     const folder = mkdtempSync(join(tmpdir(), "pileus-agent-test-"));
-    const cwd = new URL("../..", import.meta.url).pathname;
-    await build({
-      ...guest,
-      entry: { guest: join(cwd, guest.entry.guest) },
-      noExternal: [...guest.noExternal],
-      tsconfig: join(cwd, "tsconfig.json"),
-      outDir: folder,
-      config: false,
-      silent: true,
-    });
-    mkdirSync(join(folder, "bin"));
-    symlinkSync(findNativeModule("koffi.node") ?? "/nonexistent", join(folder, "koffi.node"));
-    symlinkSync("/bin/busybox", join(folder, "bin/busybox"));
+    await bundleAgent(folder);
     const log = openSync(join(folder, "agent.log"), "w");
     const argv = [join(folder, "guest.cjs"), "--socket", join(folder, "agent.sock")];
     const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", log] });
@@ -66,6 +54,23 @@ export class AgentProcess implements AsyncDisposable {
     await ended;
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Makes `guest.cjs` in a folder, and beside it what that needs. */
+export async function bundleAgent(folder: string): Promise<void> {
+  const cwd = new URL("../..", import.meta.url).pathname;
+  await build({
+    ...guest,
+    entry: { guest: join(cwd, guest.entry.guest) },
+    noExternal: [...guest.noExternal],
+    tsconfig: join(cwd, "tsconfig.json"),
+    outDir: folder,
+    config: false,
+    silent: true,
+  });
+  mkdirSync(join(folder, "bin"));
+  symlinkSync(findNativeModule("koffi.node") ?? "/nonexistent", join(folder, "koffi.node"));
+  symlinkSync("/bin/busybox", join(folder, "bin/busybox"));
 }
 
 /** A request with the defaults that the engine would fill in. */

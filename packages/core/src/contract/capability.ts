@@ -1,9 +1,11 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
-import type { LogStreamSchema } from "../model/log-stream.ts";
-import type { Abortable, Timed } from "./abortable.ts";
+import type { Abortable, Timed } from "../flow/abortable.ts";
+import type { LogStreamSchema } from "../model/log-options.ts";
+import type { InstanceKind } from "../terms/instance-kind.ts";
+import type { CanConsole } from "./console.ts";
+import type { CanDetached } from "./detached.ts";
 import type { CanFiles } from "./files.ts";
-import type { InstanceKind } from "./instance.ts";
 import type { CanExec } from "./process.ts";
 
 /** Suspends every process of the instance at once; memory and connections are kept. */
@@ -66,15 +68,48 @@ export const LOG_STREAMS: Readonly<Record<InstanceKind, readonly LogStream[]>> =
   "virtual-machine": ["console"],
 };
 
+/** Options of {@link CanLogs.logs}. */
+export interface LogOptions extends Abortable {
+  /** Only what was printed to this stream. Default: all streams, in the order of their output. */
+  readonly stream?: LogStream | undefined;
+  /**
+   * Goes on with what the instance prints from now on, and ends when the run ends and its last line was read. Of a
+   * stopped instance it ends at once. Default false.
+   */
+  readonly follow?: boolean | undefined;
+  /**
+   * Begins at that moment, or so many milliseconds ago; then also with what earlier runs printed, as far as it is kept.
+   * Default: the last start.
+   */
+  readonly since?: Date | number | undefined;
+  /** Begins with so many last lines at most. 0 with `follow`: only what is printed from now on. Default: no limit. */
+  readonly tail?: number | undefined;
+  /**
+   * Begins each line with the time of its output and a space: RFC 3339 in UTC with nanoseconds, 30 characters. Default
+   * false.
+   */
+  readonly timestamps?: boolean | undefined;
+}
+
 /** What the instance printed. */
 export interface CanLogs {
   /**
-   * What the instance printed since its last start, up to now. Works while running and after. Of a longer output, the
-   * end is kept: at least the last 8 MiB, at most 16 MiB; the beginning is gone for good.
+   * What the instance printed since its last start, up to now or on and on, as bytes: nothing is decoded or filtered,
+   * and a hostile program may print control sequences. Works while running and after, and for any number of readers.
    *
-   * @throws {UnsupportedError} for a stream that this kind of instance does not have: see {@link LOG_STREAMS}.
+   * The end of a long output is kept, for all runs together (four files of 16 MiB each; 8 to 16 MiB since the last start
+   * for a driver whose logs have no times). Where something is missing, the text says so on a line of its own that begins
+   * with `[pileus: `: lines that found the disk full, a damaged part, a beginning that was removed to keep the log to its
+   * size (except in a log without times), or what was removed before a slow reader came to it.
+   *
+   * An abort destroys the stream with the signal's reason.
+   *
+   * @throws {UnsupportedError} for a stream that this kind of instance does not have: see {@link LOG_STREAMS}; and for
+   * `since` and `timestamps` with a driver whose logs have no times. @throws {HostError} when the host has no inotify
+   * watch left for `follow`. @throws {TimeoutError} when the process that keeps the log of the running instance does not
+   * answer within 5 seconds, because it is stopped (`SIGSTOP`) or the host is overloaded.
    */
-  logs(stream: LogStream, options?: Abortable): Promise<Readable>;
+  logs(options?: LogOptions): Promise<Readable>;
 }
 
 /** Restarts the system inside, without an end of the run. */
@@ -93,15 +128,17 @@ export interface CanReboot {
 
 /**
  * Everything that an instance may offer beyond the life cycle, by the name of the capability. A new capability
- * (`snapshot`, `console`, `devices` …) is one more line here.
+ * (`snapshot`, `devices` …) is one more line here.
  */
 export interface CapabilityOperations {
   exec: CanExec;
+  detached: CanDetached;
   files: CanFiles;
   freeze: CanFreeze;
   network: CanNetwork;
   metrics: CanMetrics;
   logs: CanLogs;
+  console: CanConsole;
   reboot: CanReboot;
 }
 
@@ -111,11 +148,13 @@ export type Capability = keyof CapabilityOperations;
 // A record, so that a capability that is missing here does not compile.
 const ALL: Readonly<Record<Capability, true>> = {
   exec: true,
+  detached: true,
   files: true,
   freeze: true,
   network: true,
   metrics: true,
   logs: true,
+  console: true,
   reboot: true,
 };
 

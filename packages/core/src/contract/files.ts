@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import type { Abortable, ProgressOptions } from "./abortable.ts";
+import type { Abortable, ProgressOptions } from "../flow/abortable.ts";
 
 /** The type of the file at a path; a symlink is not followed. */
 export type FileType = "file" | "directory" | "symlink" | "fifo" | "socket" | "character-device" | "block-device";

@@ -1,12 +1,14 @@
 import type { z } from "zod";
-import type { AnyDriver, HostReport } from "../driver/backend.ts";
+import type { Abortable, ProgressOptions } from "../flow/abortable.ts";
 import type { CommonConfigInput } from "../model/config.ts";
-import type { Abortable, ProgressOptions } from "./abortable.ts";
+import type { InstanceKind } from "../terms/instance-kind.ts";
+import type { AnyDriver } from "./backend.ts";
 import type { Capability } from "./capability.ts";
 import type { Watchable } from "./events.ts";
 import type { Images } from "./images.ts";
-import type { Instance, InstanceInfo, InstanceKind } from "./instance.ts";
+import type { Instance, InstanceInfo } from "./instance.ts";
 import type { Networks } from "./networks.ts";
+import type { HostReport } from "./report.ts";
 
 /** The capabilities of the driver named `N` among `D`. If `N` names several, those that all of them have. */
 export type CapabilitiesOf<D extends AnyDriver, N> = CommonCapabilities<D extends { name: N } ? D : never>;

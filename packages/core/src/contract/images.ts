@@ -1,5 +1,6 @@
+import type { Abortable, ProgressOptions } from "../flow/abortable.ts";
+import type { DebianBootstrap } from "../model/debian.ts";
 import type { Architecture, Image } from "../model/image.ts";
-import type { Abortable, ProgressOptions } from "./abortable.ts";
 
 /** Credentials and transport for one registry. */
 export interface RegistryOptions {
@@ -21,26 +22,6 @@ export interface ImportOptions extends ProgressOptions {
   readonly architecture?: Architecture | undefined;
   /** Credentials and transport of the registry that the source names. Default: those of the driver, else the host's. */
   readonly registry?: RegistryOptions | undefined;
-}
-
-/** A Debian root file system that mmdebstrap(1) builds. */
-export interface DebianBootstrap {
-  /** Marks the source as a Debian root file system to build. */
-  readonly type: "debian";
-  /** The release, by its code name: `bookworm`, `trixie` … */
-  readonly suite: string;
-  /** Packages beyond the variant's own: `name`, `name/suite`, `name=version` or `name:arch`. Default: none. */
-  readonly packages?: readonly string[] | undefined;
-  /** The URL of the mirror: http, https, file or copy. Default: the mirror that the host's apt uses. */
-  readonly mirror?: string | undefined;
-  /** The base set of packages, from large to small: `minbase` (default), `apt`, `essential`. */
-  readonly variant?: "minbase" | "apt" | "essential" | undefined;
-  /**
-   * Programs that run in the new root, one after another, once its packages are there: each a list of a program and its
-   * arguments. They run as root of this host and are only kept apart by chroot(2), so give none that you do not trust.
-   * If one fails, so does the import. Default: none.
-   */
-  readonly customize?: readonly (readonly string[])[] | undefined;
 }
 
 /**

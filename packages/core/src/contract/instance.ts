@@ -1,18 +1,11 @@
+import type { Abortable, Timed } from "../flow/abortable.ts";
 import type { InstanceConfig } from "../model/config.ts";
-import type { Idmap } from "../system/idmap.ts";
-import type { Abortable, Timed } from "./abortable.ts";
+import type { ExposedPort } from "../terms/exposed-ports.ts";
+import type { Idmap } from "../terms/idmap.ts";
+import type { InstanceKind } from "../terms/instance-kind.ts";
+import type { InstanceExit, InstanceState } from "../terms/state.ts";
 import type { Capability, OperationsOf } from "./capability.ts";
 import type { Emitter, InstanceEvents, Watchable } from "./events.ts";
-import type { InstanceExit, InstanceState } from "./state.ts";
-
-/** The kind of an instance, independent of its driver. */
-export type InstanceKind = "system-container" | "application-container" | "virtual-machine";
-
-/** A port that the program of an image listens on. */
-export interface ExposedPort {
-  readonly port: number;
-  readonly protocol: "tcp" | "udp" | "sctp";
-}
 
 /** A snapshot of what is known of an instance; it does not change later. */
 export interface InstanceInfo {
@@ -76,13 +69,17 @@ export interface StopOptions extends Abortable, Timed {
  * virtual machine serves one process at a time: see {@link CanExec}.
  */
 export interface InstanceCore<C extends Capability = Capability> extends Watchable, AsyncDisposable {
-  /** Unique on the host. */
+  /**
+   * Unique on the host. After a {@link rename} by any process it is the new name: at once in the process that renamed it,
+   * and in others at the event `renamed`, or with their next call on the instance.
+   */
   readonly name: string;
   /** Events for listeners; `watch()` gives them to loops. */
   readonly events: Emitter<InstanceEvents>;
   /**
    * Whether the capability can be used now; narrows the type. False while the driver, this host or the guest lacks it.
-   * For a stopped instance it says what the driver can do.
+   * For a stopped instance, and for a running one that this process has not yet looked at, it says what the driver can
+   * do: `inspect()` and every other verb look.
    */
   can<K extends Capability>(capability: K): this is Instance<C | K>;
   /** The current state. Asks the driver, unless this process is attached to the run and so learns of its end anyway. */
@@ -114,6 +111,16 @@ export interface InstanceCore<C extends Capability = Capability> extends Watchab
   restart(options?: StopOptions): Promise<void>;
   /** Resolves with how the instance ended, once it is stopped. Rejects with {@link StateError} if it never ran. */
   wait(options?: Abortable): Promise<InstanceExit>;
+  /**
+   * Gives the instance another name, running or not. Everything else stays: its uuid, its files, its run, and every
+   * handle and watcher of it in all processes. At once it is found by the new name alone, and its networks resolve that
+   * name; the old one is free. The host name inside changes with the next start: the guest is not asked. A no-op if it
+   * has the name already. An abort before the call resolves undoes it, and a crash leaves one name or the other.
+   *
+   * @throws {ConfigError} for a name that `create()` would refuse, before anything is touched.
+   * @throws {AlreadyExistsError} when another instance has the name.
+   */
+  rename(name: string, options?: Abortable): Promise<void>;
   /**
    * Stops the instance by force if it runs, then removes everything that belongs to it: processes, mounts, cgroups, interfaces,
    * files. Idempotent. An abort does not undo it. The next `openHost()` finishes a delete that a crash cut short.

@@ -1,5 +1,5 @@
+import type { Abortable } from "../flow/abortable.ts";
 import type { NetworkConfig, NetworkConfigInput } from "../model/network.ts";
-import type { Abortable } from "./abortable.ts";
 
 /** A managed network: its definition with its address, and its current state. */
 export interface NetworkInfo extends NetworkConfig {
@@ -21,7 +21,7 @@ export interface Networks {
   /**
    * Defines a network and brings it up. For an existing network with the same definition it changes nothing, except
    * that it brings the network up again if it is down. Aborting a first create undoes it. @throws {AlreadyExistsError}
-   * when a network of that name has another definition, or another program made an interface of that name. @throws
+   * when a network of that name has another definition, of which the message names the keys, or another program made an interface of that name. @throws
    * {ConfigError} when the address overlaps a network that the machine is on.
    * @throws {HostError} when a tool, or the right to use it, is missing; nothing was touched then.
    */

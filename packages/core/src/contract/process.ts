@@ -1,15 +1,9 @@
 import type { Duplex, Readable, Writable } from "node:stream";
-import type { Abortable, Timed } from "./abortable.ts";
-import type { RunBufferOptions, RunOptions, RunResult } from "./run.ts";
-import type { ExitStatus, SignalName } from "./state.ts";
-
-/** The size of a terminal, in character cells. */
-export interface TerminalSize {
-  /** Character cells side by side, 1 to 65535. */
-  readonly columns: number;
-  /** Lines, 1 to 65535. */
-  readonly rows: number;
-}
+import type { Abortable, Timed } from "../flow/abortable.ts";
+import type { RunResult } from "../terms/run-result.ts";
+import type { ExitStatus, SignalName } from "../terms/state.ts";
+import type { TerminalSize } from "../terms/terminal-size.ts";
+import type { RunBufferOptions, RunOptions } from "./run.ts";
 
 /** Options of {@link CanExec.exec}. Nothing of the host's environment reaches the program. */
 export interface ExecOptions extends Abortable, Timed {
@@ -41,6 +35,8 @@ export interface ExecOptions extends Abortable, Timed {
 export interface TtyExecOptions extends ExecOptions {
   /** Gives the program a terminal of this size in the place of three pipes. */
   readonly tty: TerminalSize;
+  /** A program on a terminal is not detached. */
+  readonly detached?: undefined;
 }
 
 /**
@@ -64,6 +60,8 @@ export interface LineListeners {
 export interface PipeExecOptions extends ExecOptions, LineListeners {
   /** Absent: three pipes, and no terminal. */
   readonly tty?: undefined;
+  /** Absent: the program belongs to the caller. */
+  readonly detached?: undefined;
 }
 
 /**

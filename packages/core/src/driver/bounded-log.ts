@@ -1,8 +1,6 @@
 import { closeSync, fstatSync, openSync, watch } from "node:fs";
+import { LOG_KEPT } from "../keeper/log/open.ts";
 import { punchHole } from "../system/descriptor.ts";
-
-/** What is kept of a log, in bytes: its end. On disk it may take twice as much. */
-export const LOG_KEPT = 8 * 2 ** 20;
 
 /** The delay before a log that has changed is looked at, in milliseconds. */
 const DELAY = 1000;
@@ -10,7 +8,7 @@ const DELAY = 1000;
 /**
  * Keeps a log that another process writes from filling the disk, until the returned function is called: about a second
  * after the log has grown beyond twice {@link LOG_KEPT}, all but its end is freed on disk. The writer notices nothing,
- * and the size of the file stays, so no byte is lost that is written meanwhile. `readLogFile()` reads what is kept.
+ * and the size of the file stays, so no byte is lost that is written meanwhile. `logs()` reads what is kept.
  * Several processes may do so at once. A log that is missing, or whose file system has no holes, is left alone.
  */
 export function boundLog(path: string, delay = DELAY): () => void {

@@ -13,24 +13,34 @@
 export type {
   AnyDriver,
   Backend,
+  BackendLaunchOptions,
   Driver,
   DriverContext,
   ExecRequest,
-  HostReport,
   IdmapRequest,
   InstanceContext,
+  LogContext,
+  PlainLogs,
   Plan,
   Running,
   RunningCapabilities,
   RunningCore,
   RunningOperations,
-} from "./backend.ts";
-export type { ImageDescription, ImageDraft, ImageSourcePlugin, LayerSource } from "./image-source.ts";
-export type { BackendProcess } from "./process.ts";
+} from "../contract/backend.ts";
+export type { BackendConsole, ConsoleClaim } from "../contract/backend-console.ts";
+export {
+  type BackendDetached,
+  type BackendDetachedProgram,
+  DETACHED_KEPT,
+  type DetachedOutputOptions,
+  type DetachedRequest,
+} from "../contract/backend-detached.ts";
+export type { BackendProcess } from "../contract/backend-process.ts";
+export type { ImageDescription, ImageDraft, ImageSourcePlugin, LayerSource } from "../contract/image-source.ts";
+export type { HostReport } from "../contract/report.ts";
 
 // — The types that these use —
 
-export type { Abortable, Progress, ProgressOptions, Timed } from "../contract/abortable.ts";
 export type {
   CanFreeze,
   CanMetrics,
@@ -40,7 +50,8 @@ export type {
   InterfaceAddress,
   LogStream,
 } from "../contract/capability.ts";
-export * from "../contract/errors.ts";
+export type { ConsoleWriter } from "../contract/console.ts";
+export type { DetachedInfo, OutputChunk } from "../contract/detached.ts";
 export type {
   DirectoryEntry,
   FileOperations,
@@ -50,66 +61,117 @@ export type {
   OwnerOptions,
   RemoveOptions,
 } from "../contract/files.ts";
+export type { ImageTree } from "../contract/image-tree.ts";
 export type { ImportOptions } from "../contract/images.ts";
-export type { InstanceKind } from "../contract/instance.ts";
-export type { TerminalSize } from "../contract/process.ts";
-export type { ExitStatus, SignalName } from "../contract/state.ts";
-export type { ImageTree } from "../images/tree.ts";
+export type { NicAttachment } from "../contract/nic-attachment.ts";
+export * from "../errors/all.ts";
+export type { Abortable, Progress, ProgressOptions, Timed } from "../flow/abortable.ts";
 export type { InstanceConfig } from "../model/config.ts";
 export type { IdmapMode } from "../model/idmap.ts";
 export type { Image, Layer } from "../model/image.ts";
 export type { Limits } from "../model/limits.ts";
-export type { NicAttachment } from "../network/attachment.ts";
+export type { LogBounds } from "../model/log-bounds.ts";
+export { ID_COUNT, type Idmap } from "../terms/idmap.ts";
+export type { InstanceKind } from "../terms/instance-kind.ts";
+export type { ExitStatus, SignalName } from "../terms/state.ts";
+export type { TerminalSize } from "../terms/terminal-size.ts";
 
 // — Helpers for any driver —
 
+export { allOrNothing, CleanupStack, joinFailures, type Undo } from "../flow/cleanup.ts";
+export {
+  abortable,
+  Deadline,
+  type DeadlineOptions,
+  type LinkedSignal,
+  linkSignals,
+  withDeadline,
+} from "../flow/deadline.ts";
 export { RegistryOptionsSchema } from "../images/import-options.ts";
+export { keeperConsole } from "../keeper/console.ts";
+export { KeptPrograms, type KeptProgramsOptions, type LaunchKept } from "../keeper/detached/kept-programs.ts";
+export { LOG_KEPT, type LogQuery, openKeeperLog } from "../keeper/log/open.ts";
 export { TimeoutSchema } from "../model/amount.ts";
 export { refusedArguments } from "../model/arguments.ts";
 export { SignalSchema } from "../model/call-options.ts";
 export { ArgumentSchema, argvIssue } from "../model/exec.ts";
-export { parseExposedPorts } from "../model/exposed-ports.ts";
 export { HostPathSchema } from "../model/host-path.ts";
 export { type IdmapSettings, type IdmapSettingsInput, IdmapSettingsSchema } from "../model/idmap.ts";
 export { parse } from "../model/parse.ts";
 export type { Frozen, Holds, Same } from "../model/same.ts";
 export { objectAs, type SchemaWords, wording } from "../model/wording.ts";
-export { boundLog, LOG_KEPT } from "./bounded-log.ts";
-export { allOrNothing, CleanupStack, joinFailures, type Undo } from "./cleanup.ts";
-export { abortable, Deadline, type DeadlineOptions, type LinkedSignal, linkSignals, withDeadline } from "./deadline.ts";
-export { findUser } from "./find-user.ts";
-export { type LogFileOptions, readLogFile } from "./log-file.ts";
+export { parseExposedPorts } from "../terms/exposed-ports.ts";
+export { boundLog } from "./bounded-log.ts";
+export { findUser, unknownAccount } from "./find-user.ts";
+export { type LaunchOptions, launch } from "./launch.ts";
+export { openOwnedUserNamespace } from "./owned-user-namespace.ts";
 export { type PlanRules, renderPlan } from "./plan.ts";
 export { ProgramGroup } from "./program-group.ts";
 export { programOnPipes } from "./program-on-pipes.ts";
 export { programOnTerminal, type TerminalProgram } from "./program-on-terminal.ts";
 export { type DetachedProgram, type SpawnDetachedOptions, spawnDetached } from "./spawn-detached.ts";
 
+// — The keeper of a run: its streams, its log and its end —
+
+export { keeperAccounts } from "../keeper/accounts.ts";
+export { type KeeperExit, readKeeperExit } from "../keeper/exit-record.ts";
+export { errnoName, type KeeperFailure, STEP, startError } from "../keeper/failure.ts";
+export { type FollowKeeperOptions, followKeeper, identifyHolder } from "../keeper/follow.ts";
+export { findKeeper, Keeper, type KeeperEvents } from "../keeper/keeper.ts";
+export {
+  type KeeperFolders,
+  type KeeperStarter,
+  type LaunchedKeeper,
+  type LaunchKeeperOptions,
+  launchKeeper,
+  livingKeeper,
+  type ResumeKeeperOptions,
+  readHeldRun,
+  resumeKeeper,
+} from "../keeper/launch.ts";
+export type { KeeperState, KeeperWriter } from "../keeper/messages.ts";
+export type { HeldRun, KeeperAccounts, KeeperLog, KeeperOrder } from "../keeper/order.ts";
+export { KeeperStream, type KeeperStreamOptions, openKeeperStream } from "../keeper/stream.ts";
+export { type SucceedKeeperOptions, succeedKeeper } from "../keeper/succeed.ts";
+
 // — The host: tools, processes, files, mounts, interfaces —
 
-export { acquireLock, isHeld, type Lock, type LockOptions, tryLock } from "../engine/lock.ts";
+export { SPARE_ID } from "../idmap/host-ids.ts";
 export { reportIds } from "../idmap/report-ids.ts";
 export { assertDiskSize } from "../images/disk/size.ts";
 export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptions } from "../network/link.ts";
 export { renderHosts, renderResolvConf, STANDARD_HOSTS } from "../network/name-files.ts";
+export { broadcastAddress } from "../network/subnet.ts";
 export { openTap } from "../network/tap-device.ts";
 export { hostArchitecture } from "../system/architecture.ts";
 export type { Bounds } from "../system/bounded.ts";
 export { ByteCollector } from "../system/byte-collector.ts";
-export { CgroupLayout, type ControllerMount, readCgroupLayout } from "../system/cgroup.ts";
-export { type ContainedAccessOptions, containedAccess } from "../system/contained-access.ts";
-export { makeFifo, pipe, punchHole, reserveSpace, sealedFile } from "../system/descriptor.ts";
+export { CgroupLayout, type ControllerMount, isWritableFolder, readCgroupLayout } from "../system/cgroup.ts";
+export { type Child, type ChildOptions, commandEnd, startChild } from "../system/child.ts";
+export { type ContainedAccessOptions, containedAccess, fileStamp } from "../system/contained-access.ts";
+export { pipe, punchHole, sealedFile } from "../system/descriptor.ts";
 export { sendDescriptors, socketPair } from "../system/descriptor-socket.ts";
 export { isDiskFull } from "../system/disk-full.ts";
 export { findProcesses } from "../system/find-process.ts";
 export { findTool, missingTool, missingTools } from "../system/find-tool.ts";
 export { hostFailure } from "../system/host-failure.ts";
-export { type Idmap, idInside, idOutside } from "../system/idmap.ts";
+export { idInside, idOutside } from "../system/idmap.ts";
+export { LAUNCH_HELPER, launchArgv } from "../system/launch-helper.ts";
+export { acquireLock, isHeld, type Lock, type LockOptions, spawnUnder, tryLock } from "../system/lock.ts";
+export { makeFolders } from "../system/make-folders.ts";
 export { mountMemory, mountOverlay, type OverlayMount, unmountBelow } from "../system/mount.ts";
 export { mountsBelow } from "../system/mounts.ts";
 export { canMountOverlay, type ReadHostFile } from "../system/overlay.ts";
-export { cgroupFailure, inOwnCgroup, removeOwnCgroup } from "../system/own-cgroup.ts";
 export {
+  cgroupFailure,
+  inOwnCgroup,
+  type OwnCgroup,
+  ownCgroup,
+  ownCgroupFolders,
+  removeOwnCgroup,
+} from "../system/own-cgroup.ts";
+export {
+  endsWithin,
   identifyChild,
   identifyProcess,
   isAlive,
@@ -123,13 +185,14 @@ export {
 } from "../system/process-identity.ts";
 export { readIfThere, readIfThereSync } from "../system/read-if-there.ts";
 export { replaceFile } from "../system/replace-file.ts";
+export { SealedHelper } from "../system/sealed-helper.ts";
 export { type Spawn, type SpawnOptions, spawn } from "../system/spawn.ts";
-export { connectAbstractSocket } from "../system/syscall.ts";
 export { TOOL_ENV } from "../system/tool-env.ts";
 export { connectUnix, listenUnix } from "../system/unix-socket.ts";
 export { openUserNamespace, type UserNamespaceOptions } from "../system/user-namespace.ts";
 
 // — Untrusted text —
 
+export { z } from "zod";
 export { type JsonBounds, MAX_JSON_DEPTH, parseJson } from "../text/bounded-json.ts";
 export { printable } from "../text/printable.ts";

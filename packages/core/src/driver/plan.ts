@@ -1,6 +1,6 @@
-import type { ConfigIssue } from "../contract/errors.ts";
+import type { Plan } from "../contract/backend.ts";
+import type { ConfigIssue } from "../errors/all.ts";
 import type { InstanceConfig } from "../model/config.ts";
-import type { Plan } from "./backend.ts";
 
 type Change = Plan["changes"][number];
 

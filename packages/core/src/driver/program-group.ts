@@ -1,8 +1,8 @@
-import type { SignalName } from "../contract/state.ts";
 import { parseSignal } from "../files/signal-name.ts";
 import { killDescendants } from "../processes/descendants.ts";
 import { LeftGroup } from "../processes/left-group.ts";
 import { type ProcessIds, readProcess } from "../processes/process-ids.ts";
+import type { SignalName } from "../terms/state.ts";
 
 /**
  * The process group of a program that is a child of this process and the leader of that group and of its session.

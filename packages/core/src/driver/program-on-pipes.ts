@@ -1,7 +1,7 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { PassThrough } from "node:stream";
-import type { ExitStatus } from "../contract/state.ts";
-import type { BackendProcess } from "./process.ts";
+import type { BackendProcess } from "../contract/backend-process.ts";
+import type { ExitStatus } from "../terms/state.ts";
 import { ProgramGroup } from "./program-group.ts";
 
 /**

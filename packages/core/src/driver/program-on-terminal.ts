@@ -1,8 +1,8 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { Duplex } from "node:stream";
-import type { ExitStatus } from "../contract/state.ts";
+import type { BackendProcess } from "../contract/backend-process.ts";
 import { signalName } from "../files/signal-name.ts";
-import type { BackendProcess } from "./process.ts";
+import type { ExitStatus } from "../terms/state.ts";
 import { ProgramGroup } from "./program-group.ts";
 
 /** A program on a pseudo-terminal: what node-pty's `spawn()` returns with `encoding: null`. */

@@ -1,7 +1,8 @@
-import { spawn } from "node:child_process";
-import type { ExitStatus } from "../contract/state.ts";
+import { closeSync, writeSync } from "node:fs";
+import { type Child, startChild } from "../system/child.ts";
+import { pipe } from "../system/descriptor.ts";
 import { identifyChild, type ProcessIdentity } from "../system/process-identity.ts";
-import { TOOL_ENV } from "../system/tool-env.ts";
+import type { ExitStatus } from "../terms/state.ts";
 
 /** Options of {@link spawnDetached}. */
 export interface SpawnDetachedOptions {
@@ -32,29 +33,40 @@ export interface DetachedProgram extends Disposable {
  * @throws a system error where no process can be started.
  */
 export function spawnDetached(argv: readonly string[], options: SpawnDetachedOptions = {}): DetachedProgram {
-  const { env = TOOL_ENV, cwd = "/", descriptors = ["ignore", "ignore"] } = options;
-  const child = spawn("/bin/sh", ["-c", 'read -r go && exec "$@" </dev/null', "sh", ...argv], {
-    stdio: ["pipe", ...descriptors],
-    detached: true,
-    env,
-    cwd,
-  });
-  const exit = new Promise<ExitStatus>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", (code, signal) =>
-      resolve(signal === null ? { kind: "exited", code: code ?? 0 } : { kind: "signaled", signal }),
-    );
-  });
-  exit.catch(() => undefined);
-  const { pid, stdin } = child;
-  if (pid === undefined || stdin === null) throw new Error("/bin/sh could not be started");
-  // A program that has ended reads no more.
-  stdin.on("error", () => undefined);
+  const { env, cwd, descriptors = ["ignore", "ignore"] } = options;
+  const go = pipe();
+  let child: Child;
+  try {
+    child = startChild(["/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh", ...argv], {
+      descriptors: [go.read, ...descriptors],
+      session: true,
+      env,
+      cwd,
+    });
+  } catch (error) {
+    closeSync(go.write);
+    throw error;
+  } finally {
+    closeSync(go.read);
+  }
   child.unref();
+  let waits = true;
+  const close = (word: string) => {
+    if (!waits) return;
+    waits = false;
+    try {
+      writeSync(go.write, word);
+    } catch (error) {
+      // It has been killed while it waited.
+      if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
+    } finally {
+      closeSync(go.write);
+    }
+  };
   return {
-    identity: identifyChild(pid),
-    exit,
-    begin: () => void stdin.end("go\n"),
-    [Symbol.dispose]: () => void stdin.destroy(),
+    identity: identifyChild(child.pid),
+    exit: child.exit,
+    begin: () => close("go\n"),
+    [Symbol.dispose]: () => close(""),
   };
 }

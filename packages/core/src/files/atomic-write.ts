@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, constants, fchmodSync, openSync, renameSync, unlinkSync } from "node:fs";
+import { systemError } from "../errors/system-error.ts";
 import { writeMounted } from "./mounted-file.ts";
-import { systemError } from "./plain-access.ts";
 import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
 
 /** A name in a folder that nothing else uses, for what will be renamed into place. */

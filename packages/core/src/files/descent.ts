@@ -1,6 +1,6 @@
 import { type BigIntStats, constants, fstatSync, lstatSync, openSync } from "node:fs";
+import { systemError } from "../errors/system-error.ts";
 import { folderOf, openFolderAt } from "./folder-descriptor.ts";
-import { systemError } from "./plain-access.ts";
 import type { FolderHandle } from "./tree-access.ts";
 
 /** How many folders are held open, counted from the deepest. */

@@ -1,4 +1,4 @@
-import { FileError } from "../contract/errors.ts";
+import { FileError } from "../errors/all.ts";
 
 /** Turns an error of `node:fs` or of a system call into the contract's error; returns any other as it is. */
 export function fileError(verb: string, path: string, error: unknown): unknown {

@@ -1,7 +1,7 @@
 import { type BigIntStats, lstatSync, readlinkSync } from "node:fs";
 import type { FileStat, FileType } from "../contract/files.ts";
 import { mtimeMilliseconds } from "../tar/time.ts";
-import { nameText } from "./byte-name.ts";
+import { nameText } from "../text/byte-name.ts";
 import type { TreeAccess } from "./tree-access.ts";
 
 export function fileType(stat: BigIntStats): FileType {

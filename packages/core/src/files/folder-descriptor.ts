@@ -1,5 +1,5 @@
 import { closeSync, constants, fchmodSync, openSync } from "node:fs";
-import { nameBytes } from "./byte-name.ts";
+import { nameBytes } from "../text/byte-name.ts";
 import type { FolderHandle } from "./tree-access.ts";
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;

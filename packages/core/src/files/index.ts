@@ -7,14 +7,23 @@
  * `local-files.ts`.
  */
 
+export { DETACHED_KEPT } from "../contract/backend-detached.ts";
 export { killDescendants } from "../processes/descendants.ts";
 export { LeftGroup } from "../processes/left-group.ts";
+export {
+  type NewProcess,
+  posixSpawn,
+  reapChild,
+  SPAWN_DECLARATIONS,
+  type SpawnCalls,
+  type Spawned,
+} from "../processes/posix-spawn.ts";
 export type { ProcessIds } from "../processes/process-ids.ts";
 export type { Extent } from "../tar/entry.ts";
 export { parseJson } from "../text/bounded-json.ts";
+export { isNameText, nameBytes, nameText } from "../text/byte-name.ts";
 export { printable } from "../text/printable.ts";
 export { type Account, findAccount, type UnknownAccount } from "./accounts.ts";
-export { isNameText, nameBytes, nameText } from "./byte-name.ts";
 export { type FileCalls, fileCalls } from "./file-calls.ts";
 export { LocalFiles } from "./local-files.ts";
 export { plainAccess } from "./plain-access.ts";

@@ -11,7 +11,6 @@ import {
   writev,
 } from "node:fs";
 import { Readable, type Writable } from "node:stream";
-import type { Abortable } from "../contract/abortable.ts";
 import type {
   DirectoryEntry,
   FileOperations,
@@ -20,15 +19,16 @@ import type {
   OwnerOptions,
   RemoveOptions,
 } from "../contract/files.ts";
+import { systemError } from "../errors/system-error.ts";
+import type { Abortable } from "../flow/abortable.ts";
+import { nameText } from "../text/byte-name.ts";
 import { openPending } from "./atomic-write.ts";
-import { nameText } from "./byte-name.ts";
 import { destroyOnAbort } from "./destroy-on-abort.ts";
 import { fileCall, fileError } from "./file-error.ts";
 import { isAbsent, readStat } from "./file-stat.ts";
 import { chmodFolder } from "./folder-descriptor.ts";
 import { folderNames } from "./folder-names.ts";
 import { packStream } from "./pack-stream.ts";
-import { systemError } from "./plain-access.ts";
 import { readStream } from "./read-stream.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";

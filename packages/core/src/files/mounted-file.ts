@@ -11,7 +11,7 @@ import {
   write,
 } from "node:fs";
 import { promisify } from "node:util";
-import { systemError } from "./plain-access.ts";
+import { systemError } from "../errors/system-error.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 
 const readAsync = promisify(read);

@@ -1,6 +1,6 @@
 import { lstatSync } from "node:fs";
 import { Readable } from "node:stream";
-import type { Abortable } from "../contract/abortable.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import { fileError } from "./file-error.ts";
 import { assertPackable, packEntries } from "./pack-tree.ts";
 import type { TreeAccess } from "./tree-access.ts";

@@ -12,17 +12,17 @@ import {
   statSync,
 } from "node:fs";
 import { promisify } from "node:util";
-import type { Abortable } from "../contract/abortable.ts";
-import { FileError } from "../contract/errors.ts";
+import { FileError } from "../errors/all.ts";
+import { systemError } from "../errors/system-error.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import type { Extent, TarEntry } from "../tar/entry.ts";
 import { BLOCK } from "../tar/header.ts";
 import { mtimeText } from "../tar/time.ts";
 import { TarWriter } from "../tar/writer.ts";
-import { nameBytes, nameText } from "./byte-name.ts";
+import { nameBytes, nameText } from "../text/byte-name.ts";
 import { ChunkPool } from "./chunk-pool.ts";
 import { Descent, factsOf, identityOf } from "./descent.ts";
 import { readNames } from "./folder-names.ts";
-import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { joinPath, MAX_NAME, splitPath } from "./tree-path.ts";
 import { NO_XATTRS, readXattrs } from "./xattrs.ts";

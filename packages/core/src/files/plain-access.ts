@@ -1,5 +1,6 @@
 import { closeSync, constants, fchownSync, fstatSync, lchownSync, openSync, readFileSync, statSync } from "node:fs";
-import { nameBytes } from "./byte-name.ts";
+import { systemError } from "../errors/system-error.ts";
+import { nameBytes } from "../text/byte-name.ts";
 import type { FileCalls } from "./file-calls.ts";
 import { folderOf } from "./folder-descriptor.ts";
 import type { TreeAccess } from "./tree-access.ts";
@@ -60,9 +61,4 @@ export function plainAccess(root = "/", calls?: FileCalls): TreeAccess {
 /** The id of the mount, which differs also between mounts of one file system. proc_pid_fdinfo(5). */
 function mountId(fd: number): string | undefined {
   return /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1];
-}
-
-/** An error like those of `node:fs`. `detail` is for people, if the code does not say enough. */
-export function systemError(code: string, path: string, detail?: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${code}: ${path}`), { code, path, ...(detail === undefined ? {} : { detail }) });
 }

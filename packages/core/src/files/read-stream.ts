@@ -1,6 +1,6 @@
 import { close, createReadStream, read } from "node:fs";
 import type { Readable } from "node:stream";
-import type { Abortable } from "../contract/abortable.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import { destroyOnAbort } from "./destroy-on-abort.ts";
 import { fileError } from "./file-error.ts";
 

@@ -1,10 +1,10 @@
 import { lstatSync, rmdirSync, unlinkSync } from "node:fs";
-import type { Abortable } from "../contract/abortable.ts";
-import { nameBytes } from "./byte-name.ts";
+import { systemError } from "../errors/system-error.ts";
+import type { Abortable } from "../flow/abortable.ts";
+import { nameBytes } from "../text/byte-name.ts";
 import { Descent, factsOf, identityOf } from "./descent.ts";
 import { isAbsent } from "./file-stat.ts";
 import { readNames } from "./folder-names.ts";
-import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { splitPath } from "./tree-path.ts";
 import { yieldRegularly } from "./yield-regularly.ts";

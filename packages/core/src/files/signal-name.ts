@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { SignalName } from "../contract/state.ts";
+import type { SignalName } from "../terms/state.ts";
 
 /** The first and the last of the real-time signals for programs: signal(7), the same with glibc and musl. */
 const [SIGRTMIN, SIGRTMAX] = [34, 64];

@@ -1,4 +1,4 @@
-import { nameBytes, nameText } from "./byte-name.ts";
+import { nameBytes, nameText } from "../text/byte-name.ts";
 
 /** The folder that holds a path's last component, and that component; `"."` where the path names the folder itself. */
 export function splitPath(path: string): { readonly parent: string; readonly name: string } {

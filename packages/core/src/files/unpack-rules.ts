@@ -1,4 +1,4 @@
-import type { Abortable } from "../contract/abortable.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import type { TarFault } from "../tar/header.ts";
 

@@ -1,7 +1,7 @@
 import { addAbortSignal, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
-import type { Abortable } from "../contract/abortable.ts";
-import { FileError } from "../contract/errors.ts";
+import { FileError } from "../errors/all.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import { shown, type TarEntry } from "../tar/entry.ts";
 import { fileError } from "./file-error.ts";
 import type { TreeAccess } from "./tree-access.ts";

@@ -1,4 +1,5 @@
 import { linkSync, lstatSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
+import { systemError } from "../errors/system-error.ts";
 import { shown, type TarEntry } from "../tar/entry.ts";
 import { TarFault } from "../tar/header.ts";
 import { TarReader } from "../tar/reader.ts";
@@ -9,7 +10,6 @@ import { identityOf } from "./descent.ts";
 import { setTime } from "./file-calls.ts";
 import { isAbsent } from "./file-stat.ts";
 import { openFolderAt } from "./folder-descriptor.ts";
-import { systemError } from "./plain-access.ts";
 import type { FolderHandle, TreeAccess } from "./tree-access.ts";
 import { entryName, entryPath, folderOfName, lastOfName, treeName } from "./tree-path.ts";
 import { UnpackFolders } from "./unpack-folders.ts";

@@ -1,6 +1,6 @@
+import { systemError } from "../errors/system-error.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import type { FileCalls } from "./file-calls.ts";
-import { systemError } from "./plain-access.ts";
 import type { TreeAccess } from "./tree-access.ts";
 
 // The extended attributes that travel with a tree (xattr(7)): `user.*` of files and folders, and file capabilities.

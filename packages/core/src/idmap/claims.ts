@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
+import { readdirSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { Abortable } from "../contract/abortable.ts";
-import { HostError } from "../contract/errors.ts";
-import { acquireLock, type Lock } from "../engine/lock.ts";
+import { HostError } from "../errors/all.ts";
+import type { Abortable } from "../flow/abortable.ts";
+import { acquireLock, type Lock } from "../system/lock.ts";
+import { makeFolders } from "../system/make-folders.ts";
 import { readSmallFile, UnreadableFileError } from "../system/small-file.ts";
 import type { IdRange } from "./ranges.ts";
 
@@ -30,7 +31,7 @@ export class Claims {
   /** Hold this lock from the listing to the claim when you choose a range. */
   async lock(options: Abortable): Promise<Lock> {
     try {
-      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      makeFolders(this.#folder, 0o700);
       return await acquireLock(join(this.#folder, "lock"), options);
     } catch (error) {
       throw claimFailure(this.#folder, error);

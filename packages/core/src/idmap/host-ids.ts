@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { HostError } from "../contract/errors.ts";
+import { HostError, type Missing } from "../errors/all.ts";
+import { hostFailure } from "../system/host-failure.ts";
 import { readIfThereSync } from "../system/read-if-there.ts";
 import { parseAccountIds } from "./accounts.ts";
 import { parseIdMap } from "./foreign.ts";
-import { type IdRange, intersect, renderRange, type TakenRange } from "./ranges.ts";
-import { parseSubordinateIds, type SubordinateIds } from "./subordinate-ids.ts";
+import { endOf, type IdRange, intersect, renderRange, type TakenRange } from "./ranges.ts";
+import { parseSubordinateIds, type SubordinateFile, type SubordinateIds } from "./subordinate-ids.ts";
 
 /** The folders whose files say to whom ids of the host belong. */
 export interface IdSources {
@@ -16,8 +17,12 @@ export interface IdSources {
 
 /** What the files of the host say about its ids. */
 export interface HostIds {
-  /** Where ranges are chosen. */
+  /** Where ranges are chosen; empty if `refusal` says why it is not known. */
   readonly pool: readonly IdRange[];
+  /**
+   * Why nobody can say which subordinate ids are free. The ids of processes ({@link PROCESS_POOL}) do not depend on it.
+   */
+  readonly refusal: Missing | undefined;
   /** Says where the pool comes from. */
   readonly source: string;
   /** The ids inside our own user namespace: no others can be given away. */
@@ -39,18 +44,21 @@ export const DEFAULT_POOL: IdRange = { base: 0x10_0000, count: 0x7000_0000 - 0x1
  */
 export const PROCESS_POOL: IdRange = { base: 0x7800_0000, count: 0x07ff_0000 };
 
+/** An id that belongs to no instance and no account: for a program of a driver that needs no rights. */
+export const SPARE_ID = endOf(PROCESS_POOL);
+
 /** The ids of the host's own accounts, the dynamic users of systemd, and `nobody`: no instance gets these. */
 const SYSTEM: TakenRange = { base: 0, count: 65_536, owner: "the host's own accounts" };
 
-/** Reads the files again each time: it takes a fraction of a millisecond, and users are added. @throws {HostError} */
+/**
+ * Reads the files again each time: it takes a fraction of a millisecond, and users are added.
+ *
+ * @throws {HostError} when a list of accounts cannot be read.
+ */
 export function readHostIds({ etc, proc }: IdSources): HostIds {
-  const file = (name: string) => ({ name, text: readIfThereSync(join(etc, name)) ?? "" });
-  const subordinate = ["subuid", "subgid"].map(file).map(({ name, text }) => ({
-    path: join(etc, name),
-    lines: parseSubordinateIds(join(etc, name), text),
-  }));
-  const accounts = ["passwd", "group"].map(file).flatMap(({ name, text }) =>
-    parseAccountIds(text).map(({ name: user, id }): TakenRange => {
+  const subordinate = ["subuid", "subgid"].map((name) => readSubordinate(join(etc, name)));
+  const accounts = ["passwd", "group"].flatMap((name) =>
+    parseAccountIds(readAccounts(join(etc, name))).map(({ name: user, id }): TakenRange => {
       return { base: id, count: 1, owner: `the ${name === "passwd" ? "user" : "group"} "${user}"` };
     }),
   );
@@ -63,10 +71,12 @@ export function readHostIds({ etc, proc }: IdSources): HostIds {
   const own = maps.map((lines): readonly IdRange[] => lines.map(({ inside }) => inside)).reduce(intersect);
   const [uids = [], gids = []] = subordinate.map(({ lines }) => lines.filter(isRoots));
   const delegated = uids.length + gids.length > 0;
-  const pool = delegated ? intersect(uids, gids) : [DEFAULT_POOL];
-  if (pool.length === 0) throw notTheSame(etc);
+  const chosen = delegated ? intersect(uids, gids) : [DEFAULT_POOL];
+  const malformed = subordinate.find((file) => file.malformed !== undefined)?.malformed;
+  const refusal = malformed ?? (chosen.length === 0 ? notTheSame(etc) : undefined);
   return {
-    pool: intersect(pool, own),
+    pool: refusal === undefined ? intersect(chosen, own) : [],
+    refusal,
     source: delegated ? `root's lines in ${etc}/subuid and ${etc}/subgid` : renderRange(DEFAULT_POOL),
     own,
     taken: [SYSTEM, ...accounts, ...others],
@@ -77,8 +87,36 @@ function isRoots({ user }: SubordinateIds): boolean {
   return user === "root" || user === "0";
 }
 
-function notTheSame(etc: string): HostError {
+/** A file that cannot be read is like one with a malformed line. */
+function readSubordinate(path: string): SubordinateFile & { readonly path: string } {
+  try {
+    return { path, ...parseSubordinateIds(path, readIfThereSync(path) ?? "") };
+  } catch (error) {
+    return { path, lines: [], malformed: unreadable(path, error) };
+  }
+}
+
+function readAccounts(path: string): string {
+  try {
+    return readIfThereSync(path) ?? "";
+  } catch (error) {
+    throw new HostError("choose ids for an instance", [unreadable(path, error)], { cause: error });
+  }
+}
+
+function unreadable(path: string, error: unknown): Missing {
+  const { code = "" } = error as NodeJS.ErrnoException;
+  // Not the file is at fault.
+  if (["", "EMFILE", "ENFILE", "ENOMEM"].includes(code)) throw hostFailure("choose ids for an instance", error);
+  return {
+    need: `file:${path}`,
+    reason: `it cannot be read: ${code}`,
+    fix: "put a text file that root can read there",
+  };
+}
+
+function notTheSame(etc: string): Missing {
   const reason = `root has lines in ${etc}/subuid or ${etc}/subgid, but they have no ids in common`;
   const fix = "give root the same ids in both, as in root:1000000:1000000000, or remove both lines";
-  return new HostError("choose ids for an instance", [{ need: "ids", reason, fix }]);
+  return { need: "ids", reason, fix };
 }

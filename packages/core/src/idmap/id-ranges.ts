@@ -1,13 +1,14 @@
-import type { Abortable } from "../contract/abortable.ts";
-import { ConfigError, HostError } from "../contract/errors.ts";
-import type { HostReport, IdmapRequest } from "../driver/backend.ts";
+import type { IdmapRequest } from "../contract/backend.ts";
+import type { HostReport } from "../contract/report.ts";
+import { ConfigError, HostError } from "../errors/all.ts";
+import type { Abortable } from "../flow/abortable.ts";
+import { ID_COUNT } from "../terms/idmap.ts";
 import { type Claim, Claims, SHARED } from "./claims.ts";
 import { idsInUse } from "./foreign.ts";
 import { type HostIds, type IdSources, PROCESS_POOL, readHostIds } from "./host-ids.ts";
 import {
   chooseRange,
   countFree,
-  DEFAULT_COUNT,
   endOf,
   type IdRange,
   intersect,
@@ -53,7 +54,7 @@ export class IdRanges {
   }
 
   /**
-   * Reads the host's users and the user namespaces of its processes. @throws {HostError} when a file of the host cannot
+   * Reads the host's users and the user namespaces of its processes. @throws {HostError} when a list of accounts cannot
    * be read
    */
   view(): IdView {
@@ -67,11 +68,12 @@ export class IdRanges {
   report(): Omit<HostReport, "usable"> {
     try {
       const { host, inUse } = this.view();
+      if (host.refusal !== undefined) return { missing: [host.refusal], facts: [] };
       const live = this.#claims.list().filter((claim) => !this.#claims.isAbandoned(claim));
       const taken = [...host.taken, ...inUse, ...live.map((claim) => this.#named(claim))];
       const free = countFree(host.pool, taken);
-      if (free === 0) throw noneFree(DEFAULT_COUNT, placeOf({ count: DEFAULT_COUNT, path: [] }, host), taken);
-      return { missing: [], facts: [{ name: "ids", value: `${free} ranges of ${host.source} are free` }] };
+      if (free === 0) throw noneFree(ID_COUNT, placeOf({ count: ID_COUNT, path: [] }, host), taken);
+      return { missing: [], facts: [{ name: "ids", value: freeRanges(free, host.source) }] };
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
       return { missing: error.missing, facts: [] };
@@ -84,6 +86,7 @@ export class IdRanges {
    * @throws {HostError} when none is free. @throws {ConfigError} when the range that the request names is not free.
    */
   async claim(owner: IdOwner, request: IdmapRequest, view: IdView, options: Abortable): Promise<IdRange> {
+    assertKnown(request, view.host);
     await using _lock = await this.#claims.lock(options);
     const key = keyOf(owner, request);
     const [mine, others] = this.#split(key);
@@ -95,8 +98,8 @@ export class IdRanges {
 
   /**
    * Called before each start. Returns the range that the instance had, if it is still claimed for it and no user of the
-   * host has been given one of its ids meanwhile; otherwise another range. Only in the second case does this read the
-   * ids of processes. If a file of the host cannot be read, the instance starts with the range that it has.
+   * host has been given one of its ids meanwhile, as far as the host's files can be read; otherwise another range. Only
+   * in the second case does this read the ids of processes.
    *
    * @throws {HostError} as {@link claim}
    */
@@ -112,6 +115,7 @@ export class IdRanges {
       throw error;
     }
     if (isClaimed && host.taken.every((other) => !overlap(other, range))) return range;
+    assertKnown(request, host);
     await using _lock = await this.#claims.lock(options);
     const [mine, others] = this.#split(key);
     const known = request.mode === "shared" && mine !== undefined ? rangeOf(mine) : range;
@@ -181,7 +185,17 @@ function placeOf({ use, count, path }: Omit<IdmapRequest, "mode">, { pool, sourc
   const fix =
     `delete instances, give root more ids (a line like root:${Math.max(end, 1_000_000)}:1000000000 in /etc/subuid ` +
     'and in /etc/subgid), or let instances share one range: idmap: "shared"';
-  return { pool, source, step: DEFAULT_COUNT, fix };
+  return { pool, source, step: ID_COUNT, fix };
+}
+
+/**
+ * An id of a process is taken from where no line of /etc/subuid is expected, so a line that cannot be read does not
+ * concern it.
+ *
+ * @throws {HostError}
+ */
+function assertKnown({ use }: IdmapRequest, { refusal }: HostIds): void {
+  if (use !== "process" && refusal !== undefined) throw new HostError("choose ids for an instance", [refusal]);
 }
 
 function keyOf({ uuid }: IdOwner, { mode }: IdmapRequest): string {
@@ -221,4 +235,8 @@ function noneFree(count: number, { pool, source, fix }: Place, taken: readonly T
   const all = pool.reduce((sum, part) => sum + part.count, 0);
   const reason = [`of the ${all} ids of ${source}, no ${count} in a row are free`, ...named, ...more].join(", ");
   return new HostError("give an instance ids of its own", [{ need: "ids", reason, fix }]);
+}
+
+function freeRanges(count: number, source: string): string {
+  return count === 1 ? `1 range of ${source} is free` : `${count} ranges of ${source} are free`;
 }

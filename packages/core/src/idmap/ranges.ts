@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { ID_COUNT } from "../terms/idmap.ts";
 
 /** A range of ids of the host: `base` and the `count` - 1 ids after it. */
 export interface IdRange {
@@ -10,9 +11,6 @@ export interface IdRange {
 export interface TakenRange extends IdRange {
   readonly owner: string;
 }
-
-/** The number of ids of an instance, unless it is configured otherwise: what a Linux distribution expects to have. */
-export const DEFAULT_COUNT = 65_536;
 
 export function endOf({ base, count }: IdRange): number {
   return base + count;
@@ -79,7 +77,7 @@ function sum(slots: readonly Slots[]): number {
 
 /** How many instances can still get a range of the usual size. */
 export function countFree(pool: readonly IdRange[], taken: readonly IdRange[]): number {
-  return sum(slotsOf(pool, taken, { count: DEFAULT_COUNT, step: DEFAULT_COUNT }));
+  return sum(slotsOf(pool, taken, { count: ID_COUNT, step: ID_COUNT }));
 }
 
 /**
@@ -90,7 +88,7 @@ export function countFree(pool: readonly IdRange[], taken: readonly IdRange[]): 
 export function chooseRange(
   pool: readonly IdRange[],
   taken: readonly IdRange[],
-  { count, seed, step = DEFAULT_COUNT }: { readonly count: number; readonly seed: string; readonly step?: number },
+  { count, seed, step = ID_COUNT }: { readonly count: number; readonly seed: string; readonly step?: number },
 ): IdRange | undefined {
   const slots = slotsOf(pool, taken, { count, step });
   if (slots.length === 0) return undefined;

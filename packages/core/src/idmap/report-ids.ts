@@ -1,4 +1,4 @@
-import type { HostReport } from "../driver/backend.ts";
+import type { HostReport } from "../contract/report.ts";
 import { IdRanges } from "./id-ranges.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { HostError } from "../contract/errors.ts";
+import type { Missing } from "../errors/all.ts";
 import { printable } from "../text/printable.ts";
 import type { IdRange } from "./ranges.ts";
 
@@ -13,25 +13,33 @@ export interface SubordinateIds extends IdRange {
 /** One more than the largest id: -1 means "unchanged" to the kernel (chown(2)). */
 const IDS = 0xffff_ffff;
 
+/** What a file of subordinate ids says. */
+export interface SubordinateFile {
+  readonly lines: readonly SubordinateIds[];
+  /** Its first line that cannot be read: it is not known to whom that line's ids belong. */
+  readonly malformed: Missing | undefined;
+}
+
 /**
  * Reads the text of `file`. Names of users may have blanks, as in a Windows domain. Skips blank lines and comments:
  * shadow-utils does not write comments, but people do.
- *
- * @throws {HostError} which names the first line that cannot be read: it is not known to whom its ids belong.
  */
-export function parseSubordinateIds(file: string, text: string): readonly SubordinateIds[] {
-  return text.split("\n").flatMap((content, index) => {
+export function parseSubordinateIds(file: string, text: string): SubordinateFile {
+  let malformed: Missing | undefined;
+  const lines = text.split("\n").flatMap((content, index) => {
     if (/^\s*(#|$)/.test(content)) return [];
     const [, user, base, count] = /^([^:]+):(\d+):(\d+)\s*$/.exec(content) ?? [];
     const range = { base: Number(base), count: Number(count) };
-    if (user === undefined || !(range.base + range.count <= IDS)) throw malformed(file, index + 1, content);
+    if (user === undefined || !(range.base + range.count <= IDS)) {
+      malformed ??= refusalOf(file, index + 1, content);
+      return [];
+    }
     return range.count === 0 ? [] : [{ user, ...range, line: index + 1 }];
   });
+  return { lines, malformed };
 }
 
-function malformed(file: string, line: number, content: string): HostError {
+function refusalOf(file: string, line: number, content: string): Missing {
   const reason = `line ${line} is not user:first id:number of ids: "${printable(content, 100)}"`;
-  return new HostError("choose ids for an instance", [
-    { need: `file:${file}`, reason, fix: "correct or remove the line" },
-  ]);
+  return { need: `file:${file}`, reason, fix: "correct or remove the line" };
 }

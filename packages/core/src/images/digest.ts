@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
-import type { ProgressOptions } from "../contract/abortable.ts";
+import type { ProgressOptions } from "../flow/abortable.ts";
 
 /** The sha256 of a stream, as a digest. Reports the phase `verify`. */
 export async function digestOf(

@@ -2,11 +2,12 @@ import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ProgressOptions } from "../contract/abortable.ts";
-import type { ImageDraft, LayerSource } from "../driver/image-source.ts";
-import { acquireLock, type Lock } from "../engine/lock.ts";
-import { Mutex } from "../engine/mutex.ts";
+import type { ImageDraft, LayerSource } from "../contract/image-source.ts";
+import type { ProgressOptions } from "../flow/abortable.ts";
 import type { Layer } from "../model/image.ts";
+import { acquireLock, type Lock } from "../system/lock.ts";
+import { makeFolders } from "../system/make-folders.ts";
+import { Mutex } from "../system/mutex.ts";
 import { spawn } from "../system/spawn.ts";
 import type { ImageFolders } from "./folders.ts";
 import type { LayerLimits } from "./layer/limits.ts";
@@ -55,12 +56,12 @@ export class Draft implements ImageDraft, AsyncDisposable {
   }
 
   static async open(folders: ImageFolders, store: LayerStore, options: DraftOptions): Promise<Draft> {
-    await mkdir(folders.drafts, { recursive: true });
+    makeFolders(folders.drafts);
     const home = join(folders.drafts, randomUUID());
     const lock = await acquireLock(`${home}.lock`, options);
     const draft = new Draft(home, lock, folders, store, options);
     try {
-      for (const name of ["work", "layers", "pins"]) await mkdir(join(home, name), { recursive: true, mode: 0o700 });
+      for (const name of ["work", "layers", "pins"]) makeFolders(join(home, name), 0o700);
       return draft;
     } catch (error) {
       await draft[Symbol.asyncDispose]();

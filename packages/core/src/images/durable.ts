@@ -1,5 +1,5 @@
-import type { Abortable } from "../contract/abortable.ts";
-import { abortable } from "../driver/deadline.ts";
+import type { Abortable } from "../flow/abortable.ts";
+import { abortable } from "../flow/deadline.ts";
 import { spawn } from "../system/spawn.ts";
 
 /**

@@ -1,13 +1,13 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { DigestSchema } from "../model/image.ts";
+import { makeFolders } from "../system/make-folders.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import { readSmallJson } from "../system/small-file.ts";
 import { hashOf } from "./fingerprint.ts";
 import { hexOf } from "./layer-store.ts";
 
-const KnownSchema = z.strictObject({ fingerprint: DigestSchema, digest: DigestSchema.optional() });
+const KnownSchema = z.looseObject({ fingerprint: DigestSchema, digest: DigestSchema.optional() });
 export type KnownSource = z.output<typeof KnownSchema>;
 
 /** The image that each source gave when it was last read, so that another import of the same can return at once. */
@@ -27,7 +27,7 @@ export class KnownSources {
   }
 
   async remember(identity: unknown, known: KnownSource): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
+    makeFolders(this.#folder);
     await replaceFile(this.#path(identity), `${JSON.stringify(known)}\n`);
   }
 

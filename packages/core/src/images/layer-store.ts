@@ -1,15 +1,16 @@
 import { createHash } from "node:crypto";
-import { mkdir, rename } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { ImageError } from "../contract/errors.ts";
+import { ImageError } from "../errors/all.ts";
 import { type Layer, LayerSchema } from "../model/image.ts";
+import { makeFolders } from "../system/make-folders.ts";
 import { replaceFile, syncFolder } from "../system/replace-file.ts";
 import { readSmallJson } from "../system/small-file.ts";
 import type { LayerFolder } from "./layer/lower-layers.ts";
 
 /** `layer.json`, beside a layer's tree. */
-const StoredLayerSchema = z.strictObject({
+const StoredLayerSchema = z.looseObject({
   ...LayerSchema.shape,
   /** Entries of the tar. */
   entries: z.number().int(),
@@ -76,7 +77,7 @@ export class LayerStore {
    * under the store's lock.
    */
   async adopt(layers: readonly { readonly stored: StoredLayer; readonly place?: string | undefined }[]): Promise<void> {
-    await mkdir(this.folder, { recursive: true });
+    makeFolders(this.folder);
     for (const { stored, place } of layers) {
       if (place === undefined) continue;
       const home = this.place(stored.chainId);

@@ -1,6 +1,6 @@
 import { type Dirent, lstatSync } from "node:fs";
 import { lstat, mkdir, readdir, rm, unlink, utimes } from "node:fs/promises";
-import type { Abortable } from "../contract/abortable.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import { spawn } from "../system/spawn.ts";
 import { lremovexattr } from "../system/syscall.ts";
 import type { LayerFolder } from "./layer/lower-layers.ts";

@@ -1,9 +1,12 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { ImageError } from "../contract/errors.ts";
-import type { ImageDescription } from "../driver/image-source.ts";
+import type { ImageDescription } from "../contract/image-source.ts";
+import { ImageError } from "../errors/all.ts";
 import { type Image, ImageSchema } from "../model/image.ts";
+import { loosened } from "../model/loosened.ts";
+import { newerThanThis, refuseNewer, STORED, tooNew } from "../model/stored.ts";
+import { makeFolders } from "../system/make-folders.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import { readSmallJson } from "../system/small-file.ts";
 import type { Draft } from "./draft.ts";
@@ -11,7 +14,7 @@ import { asLayer, hexOf } from "./layer-store.ts";
 
 const VERSION = 1;
 // Aliases are kept apart: one moves from image to image in one write.
-const RecordSchema = z.strictObject({ version: z.literal(VERSION), image: ImageSchema.omit({ aliases: true }) });
+const RecordSchema = z.looseObject({ ...STORED, image: loosened(ImageSchema.omit({ aliases: true })) });
 
 export type ImageRecord = Omit<Image, "aliases">;
 
@@ -20,6 +23,26 @@ export interface UnreadableRecord {
   readonly fingerprint: string;
   /** Names the file and the fix. */
   readonly error: ImageError;
+}
+
+/** The records of a store. */
+export interface ImageRecordList {
+  /** Those that can be read, oldest first. */
+  readonly records: readonly ImageRecord[];
+  readonly unreadable: readonly UnreadableRecord[];
+  /**
+   * Those that this release must not change, whether it can read them or not, with the reason. Like unreadable ones,
+   * they may refer to any content.
+   */
+  readonly newer: ReadonlyMap<string, string>;
+}
+
+/** A record as it is on disk. */
+interface Found {
+  readonly fingerprint: string;
+  readonly image?: ImageRecord | undefined;
+  readonly error?: ImageError | undefined;
+  readonly newer?: string | undefined;
 }
 
 /** The records of images: one file for each fingerprint. An image is in the store exactly when its record is. */
@@ -32,46 +55,71 @@ export class ImageRecords {
   /** @throws {ImageError} that names the file, for a record that cannot be read. */
   async read(fingerprint: string): Promise<ImageRecord | undefined> {
     const found = this.#read(fingerprint);
-    if (found !== undefined && "error" in found) throw found.error;
-    return found;
+    if (found?.error !== undefined) throw found.error;
+    return found?.image;
   }
 
-  /** All records that can be read, oldest first, and those that cannot. */
-  async list(): Promise<{ readonly records: ImageRecord[]; readonly unreadable: UnreadableRecord[] }> {
+  async list(): Promise<ImageRecordList> {
     const names = (await listed(this.#folder)).filter((name) => /^[0-9a-f]{64}\.json$/.test(name));
-    const found = names.map((name) => this.#read(`sha256:${name.slice(0, 64)}`));
     const records: ImageRecord[] = [];
     const unreadable: UnreadableRecord[] = [];
-    for (const one of found) {
-      if (one !== undefined && "error" in one) unreadable.push(one);
-      else if (one !== undefined) records.push(one);
+    const newer = new Map<string, string>();
+    for (const name of names) {
+      const { fingerprint, image, error, newer: reason } = this.#read(`sha256:${name.slice(0, 64)}`) ?? {};
+      if (fingerprint === undefined) continue;
+      if (error !== undefined) unreadable.push({ fingerprint, error });
+      if (image !== undefined) records.push(image);
+      if (reason !== undefined) newer.set(fingerprint, reason);
     }
-    return { records: records.sort((a, b) => a.createdAt - b.createdAt), unreadable };
+    return { records: records.sort((a, b) => a.createdAt - b.createdAt), unreadable, newer };
   }
 
+  /** @throws {HostError} when the image has a record of a later release. */
   async write(image: ImageRecord): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
-    const text = `${JSON.stringify({ version: VERSION, image }, undefined, 2)}\n`;
-    await replaceFile(join(this.#folder, `${hexOf(image.fingerprint)}.json`), text);
+    this.#assertNotNewer("import", image.fingerprint);
+    makeFolders(this.#folder);
+    const text = `${JSON.stringify({ version: VERSION, minReader: VERSION, image }, undefined, 2)}\n`;
+    await replaceFile(this.#path(image.fingerprint), text);
   }
 
-  /** Removes a record, also one that cannot be read, whatever it is. */
+  /** Removes a record, also one that cannot be read, whatever it is. @throws {HostError} if a later release wrote it. */
   async remove(fingerprint: string): Promise<void> {
+    this.#assertNotNewer("delete", fingerprint);
     await rm(this.#path(fingerprint), { recursive: true });
   }
 
-  #read(fingerprint: string): ImageRecord | UnreadableRecord | undefined {
+  #assertNotNewer(verb: string, fingerprint: string): void {
+    const reason = this.#read(fingerprint)?.newer;
+    if (reason !== undefined) throw refuseNewer(`${verb} image ${short(fingerprint)}`, reason);
+  }
+
+  #read(fingerprint: string): Found | undefined {
     const path = this.#path(fingerprint);
-    const found = readSmallJson(path, RecordSchema, (cause): UnreadableRecord => {
-      const why = `its record ${path} cannot be read: it is left as it is; delete the image by its fingerprint and import it again, or restore the file`;
-      return { fingerprint, error: new ImageError(hexOf(fingerprint).slice(0, 12), why, { cause }) };
+    let cause: unknown;
+    const content = readSmallJson(path, z.unknown(), (damage) => {
+      cause = damage;
+      return null;
     });
-    return found !== undefined && "image" in found ? found.image : found;
+    if (content === undefined) return undefined;
+    const version = tooNew(content, VERSION);
+    const newer = version === undefined ? undefined : newerThanThis(`its record ${path}`, version);
+    const { data, error } = RecordSchema.safeParse(content);
+    if (data !== undefined) return { fingerprint, image: data.image, newer };
+    cause ??= error;
+    const why =
+      newer ??
+      `its record ${path} cannot be read: it is left as it is; delete the image by its fingerprint and import it again, or restore the file`;
+    return { fingerprint, newer, error: new ImageError(short(fingerprint), why, { cause }) };
   }
 
   #path(fingerprint: string): string {
     return join(this.#folder, `${hexOf(fingerprint)}.json`);
   }
+}
+
+/** How a fingerprint is told in messages. */
+function short(fingerprint: string): string {
+  return hexOf(fingerprint).slice(0, 12);
 }
 
 /** The record of a finished draft. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ConfigError, NotFoundError } from "../contract/errors.ts";
+import { ConfigError, NotFoundError } from "../errors/all.ts";
 import { importHint } from "./import-hint.ts";
 
 const HEX_PREFIX = /^(?:sha256:)?([0-9a-f]{12,64})$/;

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import { ImageError } from "../contract/errors.ts";
+import { ImageError } from "../errors/all.ts";
 import type { Architecture } from "../model/image.ts";
 import { type LayerFolder, LowerLayers } from "./layer/lower-layers.ts";
 

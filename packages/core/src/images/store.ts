@@ -1,18 +1,20 @@
-import { mkdir, rename, stat } from "node:fs/promises";
+import { rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Abortable } from "../contract/abortable.ts";
-import { ImageError, InUseError, NotFoundError } from "../contract/errors.ts";
+import type { ImageDescription, ImageSourcePlugin } from "../contract/image-source.ts";
+import type { ImageTree } from "../contract/image-tree.ts";
 import type { ImageSource, ImportOptions } from "../contract/images.ts";
-import type { ImageDescription, ImageSourcePlugin } from "../driver/image-source.ts";
-import { acquireLock } from "../engine/lock.ts";
-import type { ImageIssue, ImageStore, ImageUsers } from "../engine/ports.ts";
+import { ImageError, InUseError, NotFoundError } from "../errors/all.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import type { Image } from "../model/image.ts";
+import { acquireLock } from "../system/lock.ts";
+import { makeFolders } from "../system/make-folders.ts";
 import { syncFolder } from "../system/replace-file.ts";
 import { ImageAliases, withAliases } from "./aliases.ts";
 import { Draft } from "./draft.ts";
 import { syncFileSystem } from "./durable.ts";
 import { hashOf } from "./fingerprint.ts";
 import { ImageFolders } from "./folders.ts";
+import type { ImageIssue, ImageStore, ImageUsers } from "./image-store.ts";
 import { assertImportOptions } from "./import-options.ts";
 import { KnownSources } from "./known-sources.ts";
 import { DEFAULT_LAYER_LIMITS, type LayerLimits } from "./layer/limits.ts";
@@ -23,7 +25,6 @@ import { resolveReference } from "./reference.ts";
 import { findOrigin } from "./source/find-origin.ts";
 import type { ImageOrigin } from "./source/origin.ts";
 import { discardUnused, emptyTrash, recoverStore, storeIssues } from "./sweep.ts";
-import type { ImageTree } from "./tree.ts";
 
 export interface OpenImageStoreOptions extends Abortable {
   /** Made with 0700 if it is missing. Several processes may have it open at the same time. */
@@ -39,8 +40,8 @@ export interface OpenImageStoreOptions extends Abortable {
 /** Opens the store of images in a folder, and first removes what dead imports left there. */
 export async function openImageStore(options: OpenImageStoreOptions): Promise<ImageStore> {
   const folders = new ImageFolders(options.folder);
-  await mkdir(folders.root, { recursive: true, mode: 0o700 });
-  await mkdir(folders.locks, { recursive: true });
+  makeFolders(folders.root, 0o700);
+  makeFolders(folders.locks);
   await recoverStore(folders, options);
   return new FolderImageStore(folders, options);
 }
@@ -178,7 +179,7 @@ class FolderImageStore implements ImageStore {
     if (before === undefined) {
       await this.#layers.adopt(draft.layers);
       if (draft.disk !== undefined) {
-        await mkdir(this.#folders.blobs, { recursive: true });
+        makeFolders(this.#folders.blobs);
         await rename(draft.disk.path, this.#blob(draft.disk.digest));
         await syncFolder(this.#folders.blobs);
       }
@@ -224,7 +225,7 @@ class FolderImageStore implements ImageStore {
     await using _lock = await acquireLock(this.#folders.storeLock, options);
     if ((await this.#records.read(record.fingerprint)) === undefined)
       throw new NotFoundError("image", record.fingerprint);
-    await mkdir(this.#folders.merged, { recursive: true });
+    makeFolders(this.#folders.merged);
     await rename(draft.folder, place);
     return join(place, "tree");
   }

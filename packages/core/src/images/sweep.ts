@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, rename, unlink } from "node:fs/promises";
+import { readdir, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import type { Abortable } from "../contract/abortable.ts";
-import { acquireLock, tryLock } from "../engine/lock.ts";
-import type { ImageIssue } from "../engine/ports.ts";
+import type { Abortable } from "../flow/abortable.ts";
+import { acquireLock, tryLock } from "../system/lock.ts";
+import { makeFolders } from "../system/make-folders.ts";
 import { ImageAliases } from "./aliases.ts";
 import { removeByTool } from "./draft.ts";
 import type { ImageFolders } from "./folders.ts";
+import type { ImageIssue } from "./image-store.ts";
 import { readKnown } from "./known-sources.ts";
 import { hexOf } from "./layer-store.ts";
 import { type ImageRecord, ImageRecords, listed } from "./records.ts";
@@ -35,15 +36,16 @@ export async function recoverStore(folders: ImageFolders, options: Abortable): P
  * Moves content without a reference from an image or a draft to the trash. Call it only under the store's exclusive
  * lock; it is quick for any size. {@link emptyTrash} does the work, without the lock.
  *
- * A record that cannot be read may refer to anything: while there is one, all content stays.
+ * A record that cannot be read may refer to anything, and so may one of a later release: while there is one, all content
+ * stays.
  */
 export async function discardUnused(folders: ImageFolders): Promise<void> {
-  const { records, unreadable } = await new ImageRecords(folders.records).list();
-  const unused = unreadable.length > 0 ? [] : await unusedContent(folders, records);
+  const { records, unreadable, newer } = await new ImageRecords(folders.records).list();
+  const unused = unreadable.length + newer.size > 0 ? [] : await unusedContent(folders, records);
   // replaceFile() of a process that died.
   for (const folder of [folders.records, folders.sources, folders.root])
     for (const name of await listed(folder)) if (/^\..*\.tmp$/.test(name)) unused.push(join(folder, name));
-  if (unused.length > 0) await mkdir(folders.trash, { recursive: true });
+  if (unused.length > 0) makeFolders(folders.trash);
   for (const path of unused) await rename(path, join(folders.trash, randomUUID()));
   const known = new Set([...records, ...unreadable].map(({ fingerprint }) => fingerprint));
   for (const name of await listed(folders.sources)) {
@@ -68,9 +70,12 @@ async function unusedContent(folders: ImageFolders, images: readonly ImageRecord
 /** The files that cannot be read. They stay where they are. */
 export async function storeIssues(folders: ImageFolders): Promise<readonly ImageIssue[]> {
   const issues: ImageIssue[] = [];
-  const { unreadable } = await new ImageRecords(folders.records).list();
-  for (const { fingerprint, error } of unreadable)
-    issues.push({ image: hexOf(fingerprint).slice(0, 12), reason: error.message });
+  const { unreadable, newer } = await new ImageRecords(folders.records).list();
+  const reasons = new Map([
+    ...newer,
+    ...unreadable.map(({ fingerprint, error }) => [fingerprint, error.message] as const),
+  ]);
+  for (const [fingerprint, reason] of reasons) issues.push({ image: hexOf(fingerprint).slice(0, 12), reason });
   const { error } = await new ImageAliases(folders.aliases).readable();
   if (error !== undefined) issues.push({ image: "aliases", reason: error.message });
   for (const name of await listed(folders.sources)) {

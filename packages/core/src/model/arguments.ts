@@ -1,4 +1,4 @@
-import type { ConfigIssue } from "../contract/errors.ts";
+import type { ConfigIssue } from "../errors/all.ts";
 
 /** The most bytes of one argument, or of one variable with its name. execve(2): MAX_ARG_STRLEN, less the NUL. */
 const LONGEST = 131_071;

@@ -3,6 +3,7 @@ import { type Devices, type DevicesInput, DevicesSchema } from "./device/device.
 import { EnvSchema } from "./env.ts";
 import type { Image } from "./image.ts";
 import { type Limits, type LimitsInput, LimitsSchema } from "./limits.ts";
+import { type LogBounds, type LogBoundsInput, LogBoundsSchema } from "./log-bounds.ts";
 import { NameSchema } from "./name.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { prepared } from "./shorthand.ts";
@@ -28,6 +29,8 @@ export interface CommonConfigInput {
   readonly devices?: DevicesInput | undefined;
   /** Added to the environment of the main process (containers) and of every `exec`. */
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** How much is kept of what it prints. */
+  readonly log?: LogBoundsInput | undefined;
   /** The caller's own notes, for filters. Keys have 1 to 255 characters, values at most 4096. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
 }
@@ -39,6 +42,7 @@ export interface InstanceConfig extends CommonConfigInput {
   readonly limits: Limits;
   readonly devices: Devices;
   readonly env: Readonly<Record<string, string>>;
+  readonly log?: LogBounds | undefined;
   readonly labels: Readonly<Record<string, string>>;
   /** The section of the driver, by the driver's name. */
   readonly [section: string]: unknown;
@@ -68,8 +72,9 @@ export const CommonConfigSchema = z.strictObject({
   limits: LimitsSchema.default({}),
   devices: DevicesSchema.default({}),
   env: EnvSchema.default({}),
+  log: LogBoundsSchema.optional(),
   labels: z.record(z.string().min(1).max(255), z.string().max(4096), objectAs('{ app: "web" }')).default({}),
 });
 type Common = Pick<InstanceConfig, keyof z.output<typeof CommonConfigSchema>>;
 type _InstanceConfig = Holds<Same<Frozen<Common>, Frozen<z.output<typeof CommonConfigSchema>>>>;
-type _CommonConfigInput = Holds<Same<CommonConfigInput, Frozen<z.input<typeof CommonConfigSchema>>>>;
+type _CommonConfigInput = Holds<Same<Frozen<CommonConfigInput>, Frozen<z.input<typeof CommonConfigSchema>>>>;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ConfigError } from "../contract/errors.ts";
+import { ConfigError } from "../errors/all.ts";
 
 /** What can be the input of a program or the content of a file. */
 export const ContentSchema = z.custom<string | Uint8Array | AsyncIterable<Uint8Array>>(

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6, SocketAddress } from "node:net";
 import { z } from "zod";
+import { networkAddress } from "./network-address.ts";
 import { type PortRange, readPortRange } from "./port-range.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { objectAs } from "./wording.ts";
@@ -87,6 +88,27 @@ export const EgressSchema = z.strictObject(
   objectAs('{ allow: ["10.0.0.0/8:5432"] }'),
 );
 type _EgressInput = Holds<Same<EgressInput, Frozen<z.input<typeof EgressSchema>>>>;
+
+/**
+ * Adds the issues of what a caller writes: a destination with an address within its network is one mistake of two. Files
+ * of earlier releases may have it: there the prefix counts.
+ */
+export function refineEgress(egress: EgressInput | undefined, issues: z.RefinementCtx): void {
+  for (const key of ["allow", "deny"] as const)
+    for (const [index, text] of (egress?.[key] ?? []).entries()) {
+      const message = whyInexact(text);
+      if (message !== undefined) issues.addIssue({ code: "custom", path: ["egress", key, index], message });
+    }
+}
+
+function whyInexact(text: string): string | undefined {
+  const read = readDestination(text);
+  if (typeof read === "string") return undefined;
+  const { address, family, prefix } = read;
+  const network = networkAddress(address, family, prefix);
+  if (network === address) return undefined;
+  return `"${text}": ${address} is an address within a network of ${prefix} bits: write ${network}/${prefix} for the network, or ${address} for the address`;
+}
 
 /** Whether a policy refuses any destination. */
 export function isLimited(egress: EgressInput | undefined): boolean {

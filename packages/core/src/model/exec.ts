@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { TerminalSize } from "../contract/process.ts";
-import { isNameText, nameBytes } from "../files/byte-name.ts";
+import type { TerminalSize } from "../terms/terminal-size.ts";
+import { isNameText, nameBytes } from "../text/byte-name.ts";
 import { TimeoutSchema } from "./amount.ts";
 import { isPassable, isWellFormed, tooLong } from "./arguments.ts";
 import { SignalSchema } from "./call-options.ts";
@@ -83,6 +83,16 @@ export const ProgramSchema = z.strictObject({
   onStderr: ListenerSchema.optional(),
   signal: SignalSchema.optional(),
 });
+
+const NEITHER = "must be true, or be left out";
+
+/** The options of `exec()` of a detached program. */
+export const DetachedExecSchema = ProgramSchema.omit({
+  tty: true,
+  timeout: true,
+  onStdout: true,
+  onStderr: true,
+}).extend({ detached: z.literal(true, NEITHER) });
 
 /** The options of `exec()`. A terminal has one stream and no line listeners. */
 export const ExecSchema = ProgramSchema.refine(({ tty, onStdout }) => tty === undefined || onStdout === undefined, {

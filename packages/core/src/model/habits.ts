@@ -19,6 +19,8 @@ const OF_MACHINES = "a virtual machine has it, in its section: containers run on
 const PRIVILEGED =
   "containers have it in their section: lxc: { privileged: true } gives the ids of the host, no capability";
 const HOST_IDS = "privileged: true in the section of a container gives it the ids of the host";
+const OWN_IDS = 'it belongs in the section of a container: write lxc: { idmap: "shared" }, or give base and size';
+const INIT_OF_A_SYSTEM = "PID 1 is called init here; run(argv) runs a program beside it";
 const NESTING = "system containers may always make namespaces and mounts: leave it out";
 const NO_RAW_IDS =
   "no id of the host can be mapped alone: idmap: { base, size } in the section of a container moves the range";
@@ -26,6 +28,7 @@ const NAMESPACES = "every instance has namespaces of its own: leave it out";
 const NO_DEVICES = "no other device of the host can be attached yet: a virtual machine has those of its own kernel";
 const FILTER = "the filter of a nic does so by default: filter: false switches it off";
 const EGRESS = "write egress: { allow: [] } for a network that reaches nothing beyond it";
+const LOG = 'write log: { maxSize: "16MiB", maxFiles: 4 }';
 const PROCESSES = "write limits: { processes }";
 const RUNS_ON = "start() returns while the instance runs: leave it out";
 const inLimits = (key: string) => `write limits: { ${key} }`;
@@ -41,6 +44,13 @@ export const CONFIG_HABITS: KeyHints = {
   cwd: ofApplications('workdir: "/srv"'),
   user: ofApplications('user: "1000"'),
   environment: "write env: { NAME: value }",
+  logs: LOG,
+  logging: LOG,
+  logConfig: LOG,
+  logOpts: LOG,
+  "log.size": "write maxSize",
+  "log.files": "write maxFiles",
+  "log.maxFile": "write maxFiles",
   ports: NO_PORTS,
   exposedPorts: NO_PORTS,
   portBindings: NO_PORTS,
@@ -86,6 +96,14 @@ export const CONFIG_HABITS: KeyHints = {
   usernsMode: HOST_IDS,
   userns: HOST_IDS,
   "*.usernsMode": HOST_IDS,
+  "*.userns": HOST_IDS,
+  idmap: OWN_IDS,
+  "*.environment": "write env: { NAME: value } beside the section",
+  "oci.command": "it is called cmd here",
+  "oci.args": "it is called cmd here",
+  "lxc.command": INIT_OF_A_SYSTEM,
+  "lxc.cmd": INIT_OF_A_SYSTEM,
+  "qemu.command": "a machine boots the init of its image: run(argv) runs a program in it",
   pid: NAMESPACES,
   pidMode: NAMESPACES,
   ipc: NAMESPACES,
@@ -143,7 +161,8 @@ export const TERMINAL_HABITS: KeyHints = TERMINAL;
 const CWD = "it is called cwd here";
 const USER = 'write user: "1000" or user: "1000:1000"';
 const STREAMS = "onStdout and onStderr get each line; exec() returns the streams";
-const RETURNS = "exec() returns while the program runs";
+const RETURNS =
+  "exec() returns while the program runs; exec(argv, { detached: true }) starts one that outlives this process";
 /** For the options of `exec()` and `run()`. */
 export const PROGRAM_HABITS: KeyHints = {
   workdir: CWD,
@@ -168,6 +187,33 @@ export const PROGRAM_HABITS: KeyHints = {
   ...Object.fromEntries(Object.entries(TERMINAL).map(([key, hint]) => [`tty.${key}`, hint])),
 };
 
+const NO_INPUT = "a detached program reads an empty input: write it to a file inside first";
+const NO_TERMINAL = "a detached program has no terminal: leave out detached, or start one inside (script, tmux)";
+
+/** For the options of `exec()` with `detached`. */
+export const DETACHED_HABITS: KeyHints = {
+  ...PROGRAM_HABITS,
+  tty: NO_TERMINAL,
+  interactive: NO_TERMINAL,
+  stdin: NO_INPUT,
+  input: NO_INPUT,
+  timeout: "a detached program has no time limit: kill() ends it, or timeout(1) inside",
+  onStdout: "attach() of the program gives its output",
+  onStderr: "attach() of the program gives its output",
+  restart: "nobody restarts it: start a program inside that does",
+};
+
+/** For the options of `attach()`. */
+export const ATTACH_HABITS: KeyHints = {
+  since: "it is called offset here, and counts bytes",
+  from: "it is called offset here",
+  tail: "it is called offset here, and counts bytes from the start",
+  logs: "leave it out: the output from offset on comes first",
+  stream: "each piece of output says its stream",
+  stdin: "a detached program reads an empty input",
+  timeout: "write signal: AbortSignal.timeout(5000)",
+};
+
 /** For the options of `create()` and `ephemeral()`. */
 export const CREATE_HABITS: KeyHints = {
   ready: "it is an option of ephemeral(): after create() and start(), call ready()",
@@ -187,12 +233,40 @@ export const STOP_HABITS: KeyHints = {
 export const CALL_HABITS: KeyHints = {
   timeout: "write signal: AbortSignal.timeout(5000)",
   force: "delete() stops a running instance by force anyway: leave it out",
-  follow: "logs() gives what was printed until now, and does not follow yet",
-  tail: "logs() gives all that was printed since the last start",
-  since: "logs() gives all that was printed since the last start",
   condition: "wait() waits for the end of the run: leave it out",
   detach: RUNS_ON,
   ready: "after start(), call ready()",
+};
+
+/** For the options of `console()`. */
+export const CONSOLE_HABITS: KeyHints = {
+  tty: "it is called size here",
+  force: "it is called take here",
+  stdin: "writing to the stream is typing",
+  stream: "it is an option of logs(): a console has one stream",
+  follow: "it is an option of logs(): a console goes on until the run ends",
+  timeout: "write signal: AbortSignal.timeout(5000)",
+  ...Object.fromEntries(Object.entries(TERMINAL).map(([key, hint]) => [`size.${key}`, hint])),
+  columns: "write size: { columns: 80, rows: 24 }",
+  rows: "write size: { columns: 80, rows: 24 }",
+};
+
+const ONE_STREAM = 'write stream: "stdout" or stream: "stderr"; without it, both come in order';
+/** For the options of `logs()`. */
+export const LOG_HABITS: KeyHints = {
+  stdout: ONE_STREAM,
+  stderr: ONE_STREAM,
+  streams: ONE_STREAM,
+  all: ONE_STREAM,
+  until: "stop reading, or give a signal: the output has an end only when the run ends",
+  lines: "it is called tail here",
+  n: "it is called tail here",
+  limit: "it is called tail here",
+  sinceTime: "it is called since here",
+  details: "labels are in inspect().config.labels: leave it out",
+  timestamp: "it is called timestamps here",
+  previous: "since reaches back to earlier runs: since: new Date(0)",
+  timeout: "write signal: AbortSignal.timeout(5000)",
 };
 
 /** For the options of `files`. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ID_COUNT } from "../terms/idmap.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { shorthand } from "./shorthand.ts";
 
@@ -23,7 +24,6 @@ export interface IdmapSettings extends IdmapSettingsInput {
   readonly mode: IdmapMode;
 }
 
-const MIN_SIZE = 65_536;
 /** A range lies below the ids that the kernel keeps for itself. */
 const MAX_ID = 0xffff_fffe;
 
@@ -36,12 +36,12 @@ const SettingsSchema = z
       .number()
       .int()
       .min(65_536, "ids below 65536 are those of the host's own accounts")
-      .max(MAX_ID - MIN_SIZE)
+      .max(MAX_ID - ID_COUNT)
       .optional(),
     size: z
       .number()
       .int()
-      .min(MIN_SIZE, "a system needs 65536 ids")
+      .min(ID_COUNT, "a system needs 65536 ids")
       .max(2 ** 30)
       .optional(),
   })
@@ -50,7 +50,7 @@ const SettingsSchema = z
     for (const [key, value] of Object.entries({ base, size }))
       if (mode === "shared" && value !== undefined)
         refuse(key, `the shared range is the same for all instances: leave ${key} out, or set mode to "isolated"`);
-    if (base !== undefined && base + (size ?? MIN_SIZE) > MAX_ID)
+    if (base !== undefined && base + (size ?? ID_COUNT) > MAX_ID)
       refuse("size", "the range goes beyond the largest id");
   });
 type _IdmapSettings = Holds<Same<IdmapSettings, Frozen<z.output<typeof SettingsSchema>>>>;

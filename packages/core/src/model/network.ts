@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { type EgressInput, EgressSchema } from "./egress.ts";
+import { type EgressInput, EgressSchema, refineEgress } from "./egress.ts";
 import { type HostAccessInput, HostAccessSchema } from "./host-access.ts";
 import { whyNothingResolvesIn } from "./host-name.ts";
-import { InterfaceNameSchema } from "./name.ts";
+import { InterfaceNameSchema, LOOPBACK } from "./name.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { shorthand } from "./shorthand.ts";
 import { objectAs } from "./wording.ts";
@@ -39,7 +39,10 @@ export interface NetworkConfigInput {
   readonly dns?: NetworkDnsInput | undefined;
   /** Whether instances reach the host and what is beyond, but not each other. Default false. */
   readonly isolated?: boolean | undefined;
-  /** Where instances may open connections to, unless their nic says it. Default: everywhere beyond the host. */
+  /**
+   * Where instances may open connections to, unless their nic says it. With a policy here, each nic needs its filter.
+   * Default: everywhere beyond the host.
+   */
   readonly egress?: EgressInput | undefined;
   /**
    * Which services of the host instances reach, unless their nic says it: `[5432]` is short for `{ allow: [5432] }`.
@@ -71,20 +74,32 @@ const NewDomainSchema = DomainSchema.superRefine((domain, issues) => {
 });
 
 /** Reads {@link NetworkConfigInput}. */
-export const NetworkConfigSchema = z.strictObject(
-  {
-    name: InterfaceNameSchema,
-    ipv4: shorthand(
-      "address",
-      z.strictObject({ address: z.cidrv4().optional(), nat: z.boolean().default(true) }),
-    ).prefault({}),
-    dns: z.strictObject({ domain: NewDomainSchema.default("pileus") }, objectAs('{ domain: "pileus" }')).prefault({}),
-    isolated: z.boolean().default(false),
-    egress: EgressSchema.optional(),
-    host: HostAccessSchema.optional(),
-  },
-  objectAs('{ name: "net0" }'),
-);
+export const NetworkConfigSchema = z
+  .strictObject(
+    {
+      name: InterfaceNameSchema,
+      ipv4: shorthand(
+        "address",
+        z.strictObject({ address: z.cidrv4().optional(), nat: z.boolean().default(true) }),
+      ).prefault({}),
+      dns: z.strictObject({ domain: NewDomainSchema.default("pileus") }, objectAs('{ domain: "pileus" }')).prefault({}),
+      isolated: z.boolean().default(false),
+      egress: EgressSchema.optional(),
+      host: HostAccessSchema.optional(),
+    },
+    objectAs('{ name: "net0" }'),
+  )
+  .superRefine(({ name, ipv4, egress }, issues) => {
+    refineEgress(egress, issues);
+    if (name === "lo") issues.addIssue({ code: "custom", path: ["name"], message: LOOPBACK });
+    if (ipv4.address?.startsWith("169.254."))
+      issues.addIssue({
+        code: "custom",
+        path: ["ipv4", "address"],
+        message:
+          "169.254.0.0/16 is of addresses that hosts take by themselves (RFC 3927), and clouds have their metadata there: choose another",
+      });
+  });
 type _NetworkConfigInput = Holds<Same<NetworkConfigInput, Frozen<z.input<typeof NetworkConfigSchema>>>>;
 
 /** {@link NetworkConfig} before the choice of an address. */

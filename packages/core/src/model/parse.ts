@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { ConfigError, type ConfigIssue } from "../contract/errors.ts";
+import { ConfigError, type ConfigIssue } from "../errors/all.ts";
 import { nearest } from "./nearest.ts";
 import { discriminatorsAt, keysAt, valueAt } from "./schema-keys.ts";
 import { wording } from "./wording.ts";
@@ -53,7 +53,8 @@ function configIssues(checked: Checked, issue: z.core.$ZodIssue): ConfigIssue[] 
       // Only a union that is told apart by a key has no issues of its members.
       const known = issue.errors.length === 0 ? discriminatorsAt(schema, value, path.slice(0, -1)) : [];
       if (known.length > 0) return [{ path, message: discriminator(path, value, known, hintFor(path, hints)) }];
-      const inner = issue.errors.find((issues) => !issues.some(isOfOtherType));
+      const given = valueAt(value, path);
+      const inner = issue.errors.find((issues) => !issues.some((one) => isOfOtherType(one, given)));
       const within = inner?.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
       return within?.flatMap((one) => configIssues(checked, one)) ?? [{ path, message: issue.message }];
     }
@@ -82,23 +83,35 @@ function discriminator(path: Path, value: unknown, known: readonly string[], hin
 }
 
 /** Whether a member of a union is for values of another type. */
-function isOfOtherType(issue: z.core.$ZodIssue): boolean {
-  return issue.code === "invalid_type" && issue.path.length === 0;
+function isOfOtherType(issue: z.core.$ZodIssue, given: unknown): boolean {
+  if (issue.path.length > 0) return false;
+  // A list of words, for an object.
+  const isObject = typeof given === "object" && given !== null;
+  return issue.code === "invalid_type" || (issue.code === "invalid_value" && isObject);
 }
 
 function unknownKey({ schema, value, hints }: Checked, path: Path, key: string): string {
   const known = keysAt(schema, value, path);
   const parent = known.find((name) => keysAt(schema, value, [...path, name]).includes(key));
   if (parent !== undefined) return `unknown key; it belongs in ${parent}: write ${parent}: { ${key} }`;
+  const otherwise = known.find((name) => plain(name) === plain(key));
+  if (otherwise !== undefined) return `unknown key; did you mean "${otherwise}"?`;
   const hint = hintFor([...path, key], hints);
   if (hint !== undefined) return `unknown key; ${hint}`;
+  const [section] = path;
+  const outside = path.length === 1 && keysAt(schema, value, []).includes(key);
+  if (outside) return `unknown key; it belongs beside ${section}: write ${key}, ${section}: { … }`;
   const guess = nearest(key, known);
   if (guess !== undefined) return `unknown key; did you mean "${guess}"?`;
   return known.length > 0 ? `unknown key; known keys: ${known.join(", ")}` : "unknown key";
 }
 
+/** A key as it is compared with others. */
+function plain(key: string): string {
+  return key.replace(/[-_]/g, "").toLowerCase();
+}
+
 function hintFor(path: Path, hints: KeyHints): string | undefined {
-  const plain = (key: string) => key.replace(/[-_]/g, "").toLowerCase();
   const within = path.slice(0, -1).map((_, step) => path.with(step, "*"));
   const spellings = [path, ...within].map((steps) => plain(steps.join(".")));
   return Object.entries(hints).find(([key]) => spellings.includes(plain(key)))?.[1];

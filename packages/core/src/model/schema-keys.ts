@@ -48,10 +48,23 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
 }
 
 function chooseMember(schema: z.core.$ZodType | undefined, value: unknown): z.core.$ZodType | undefined {
-  if (!isDiscriminated(schema)) return schema;
+  if (!isDiscriminated(schema)) return (isObject(value) && objectMember(schema)) || schema;
   const { options, discriminator } = schema._zod.def;
   const tag = valueAt(value, [discriminator]);
   return options.find((option) => option._zod.propValues?.[discriminator]?.has(tag as string));
+}
+
+/** The only member of a plain union that is an object. */
+function objectMember(schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined {
+  if (schema?._zod.def.type !== "union") return undefined;
+  const objects = (schema as z.core.$ZodUnion)._zod.def.options
+    .map(unwrap)
+    .filter(({ _zod }) => _zod.def.type === "object");
+  return objects.length === 1 ? objects[0] : undefined;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isDiscriminated(schema: z.core.$ZodType | undefined): schema is z.core.$ZodDiscriminatedUnion {

@@ -1,9 +1,9 @@
 import { z } from "zod";
+import { InstanceKindSchema } from "../terms/instance-kind.ts";
 import { BoundSchema, TimeoutSchema } from "./amount.ts";
 import { ProgressListenerSchema, SignalSchema } from "./call-options.ts";
 import { ContentSchema } from "./content.ts";
 import { ProgramSchema } from "./exec.ts";
-import { InstanceKindSchema } from "./instance-kind.ts";
 import { objectAs } from "./wording.ts";
 
 /** Checks the options of `stop()` before the instance is asked anything: an unknown mode must not kill. */
@@ -35,6 +35,18 @@ export const EphemeralOptionsSchema = CreateOptionsSchema.extend({
     .default(false),
 });
 
+/** The options of `watch()`, of a host and of an instance. The form of a cursor is that of `engine/journal/cursor.ts`. */
+export const WatchOptionsSchema = z.strictObject(
+  {
+    since: z
+      .string('must be the `cursor` of an event, or "oldest"')
+      .regex(/^(?:oldest|[1-9]\d{0,15}\.\d{1,15})$/, 'must be the `cursor` of an event, or "oldest"')
+      .optional(),
+    signal: SignalSchema.optional(),
+  },
+  objectAs("{ since, signal }"),
+);
+
 const LabelFilterSchema = z.record(z.string(), z.string(), objectAs('{ app: "web" }'));
 
 /** The options of `host.sweep()`. */
@@ -51,7 +63,9 @@ export const ListOptionsSchema = z.strictObject({
   labels: LabelFilterSchema.default({}),
   kind: InstanceKindSchema.optional(),
   driver: z.string().optional(),
-  state: z.enum(["recorded", "live"]).default("recorded"),
+  state: z
+    .enum(["recorded", "live"], 'must be "recorded" or "live": to choose by state, filter what list() returns')
+    .default("recorded"),
   signal: SignalSchema.optional(),
 });
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AlreadyExistsError, ProtocolError } from "../contract/errors.ts";
+import { AlreadyExistsError, ProtocolError } from "../errors/all.ts";
 import { spawn as run, type Spawn } from "../system/spawn.ts";
 import { parseJson } from "../text/bounded-json.ts";
 import { type Route, RouteSchema } from "./choose-subnet.ts";
@@ -20,7 +20,20 @@ const InterfaceSchema = z.object({
   address: z.string().optional(),
   ifalias: z.string().optional(),
   addr_info: z.array(z.object({ local: z.string().optional(), prefixlen: z.number() })),
+  linkinfo: z
+    .object({
+      info_data: z.object({ stp_state: z.number().optional(), group_fwd_mask: z.string().optional() }).optional(),
+    })
+    .optional(),
 });
+
+/**
+ * Frames for the next bridge alone (01:80:c2:00:00:03 to 0f) take the way of others through the bridge, where the
+ * network's rules drop them. Otherwise the kernel hands them to the host past these rules, as if they had come to an
+ * interface of the host; with a spanning tree protocol, those to 00 too. The kernel refuses a mask with 00, 01 or 02
+ * (linux/if_bridge.h, BR_GROUPFWD_RESTRICTED in net/bridge/br_private.h).
+ */
+const RESERVED = { stp_state: 0, group_fwd_mask: "0xfff8" } as const;
 
 /** `foreign`: an interface has the name and this root did not make it. `down`: ours, but not complete. */
 export type BridgeState = "absent" | "foreign" | "down" | "up";
@@ -41,7 +54,9 @@ export async function bridgeState(facts: BridgeFacts, options: LinkOptions = {})
     (found.ifalias === undefined && found.address === bridgeMac(facts.hostId, facts.name));
   if (!ours) return "foreign";
   const addressed = found.addr_info.some((a) => `${a.local}/${a.prefixlen}` === facts.ipv4.address);
-  const up = addressed && found.flags.includes("UP") && found.ifalias !== undefined;
+  const { stp_state, group_fwd_mask } = found.linkinfo?.info_data ?? {};
+  const complete = stp_state === RESERVED.stp_state && group_fwd_mask === RESERVED.group_fwd_mask;
+  const up = addressed && complete && found.flags.includes("UP") && found.ifalias !== undefined;
   return up && (await isIpv6Off(facts.name)) ? "up" : "down";
 }
 
@@ -51,18 +66,26 @@ export async function bridgeState(facts: BridgeFacts, options: LinkOptions = {})
  */
 export async function raiseBridge(facts: BridgeFacts, state: BridgeState, options: LinkOptions = {}): Promise<void> {
   if (state === "up") return;
-  if (state === "foreign") throw new AlreadyExistsError("interface", facts.name);
+  if (state === "foreign") throw foreignInterface(facts.name);
   const { name, hostId } = facts;
   if (state === "absent")
     await ipBatch([`link add name ${name} address ${bridgeMac(hostId, name)} type bridge forward_delay 0`], options);
   await turnIpv6Off(name); // before the bridge is up and receives packets
   await ipBatch(
     [
+      `link set dev ${name} type bridge stp_state ${RESERVED.stp_state} group_fwd_mask ${RESERVED.group_fwd_mask}`,
       `link set dev ${name} alias ${ownerAlias(hostId)} addrgenmode none up`,
       `addr replace ${facts.ipv4.address} brd + dev ${name}`,
     ],
     options,
   );
+}
+
+/** The error for an interface of the machine, or of another root, that has the name of a network. */
+export function foreignInterface(name: string): AlreadyExistsError {
+  return new AlreadyExistsError("interface", name, {
+    hint: "this root did not make it: choose another name for the network",
+  });
 }
 
 /** The machine's IPv4 routes. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ConfigError } from "../contract/errors.ts";
+import { ConfigError } from "../errors/all.ts";
 import { overlaps, parseSubnet, renderAddress, renderNetwork, type Subnet, seededStart } from "./subnet.ts";
 
 /** One line of `ip -j -4 route show`, with the fields that are used here. */

@@ -1,21 +1,32 @@
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { isInstanceError, ProtocolError } from "../contract/errors.ts";
+import { AlreadyExistsError, isInstanceError, ProtocolError } from "../errors/all.ts";
+import { loosened } from "../model/loosened.ts";
 import { nestKeys } from "../model/nest-keys.ts";
-import { DomainSchema, type NetworkConfig, NetworkConfigSchema } from "../model/network.ts";
+import { DomainSchema, type NetworkConfig, NetworkConfigSchema, type WantedNetwork } from "../model/network.ts";
+import { newerThanThis, STORED, tooNew } from "../model/stored.ts";
 import { replaceFile } from "../system/replace-file.ts";
-import { readSmallFile, UnreadableFileError } from "../system/small-file.ts";
+import { readSmallFile, readSmallJson, UnreadableFileError } from "../system/small-file.ts";
 import { parseJson } from "../text/bounded-json.ts";
 
+/** The version of the format of a network's files that this release writes. It changes none that needs a later one. */
+const VERSION = 1;
+/** What those files begin with. */
+export const HEAD = { version: VERSION, minReader: VERSION } as const;
+
 /** The content of `network.json`: the definition of a network, with its address. */
-const DefinitionSchema = z.strictObject({
-  version: z.literal(1),
+const DefinitionSchema = z.looseObject({
+  ...STORED,
   // An earlier release may have written what `create()` refuses today.
   config: z.preprocess(
     nestKeys,
-    NetworkConfigSchema.extend({
-      ipv4: z.strictObject({ address: z.cidrv4(), nat: z.boolean() }),
-      dns: z.strictObject({ domain: DomainSchema }),
-    }),
+    loosened(
+      z.strictObject({
+        ...NetworkConfigSchema.shape,
+        ipv4: z.strictObject({ address: z.cidrv4(), nat: z.boolean() }),
+        dns: z.strictObject({ domain: DomainSchema }),
+      }),
+    ),
   ),
 });
 
@@ -26,8 +37,30 @@ export async function readDefinition(path: string): Promise<NetworkConfig | unde
   return readStored(path, DefinitionSchema)?.config;
 }
 
+/** @throws {AlreadyExistsError} that says which keys differ, if the network is not defined as it is `wanted`. */
+export function assertSameNetwork(defined: NetworkConfig, wanted: WantedNetwork): void {
+  const same = { ...wanted, ipv4: { ...wanted.ipv4, address: wanted.ipv4.address ?? defined.ipv4.address } };
+  // The file has no keys that are undefined.
+  const written = JSON.parse(JSON.stringify(same)) as object;
+  const [is, asked] = [new Map<string, unknown>(Object.entries(defined)), new Map(Object.entries(written))];
+  const keys = [...new Set([...is.keys(), ...asked.keys()])];
+  const others = keys.filter((key) => !isDeepStrictEqual(is.get(key), asked.get(key)));
+  if (others.length === 0) return;
+  const hint = `it was created with another ${others.join(" and ")}, and a definition does not change: delete it first, choose another name, or create it as networks.get() shows it`;
+  throw new AlreadyExistsError("network", defined.name, { hint });
+}
+
 export function writeDefinition(path: string, config: NetworkConfig): Promise<void> {
-  return replaceFile(path, `${JSON.stringify({ version: 1, config }, undefined, 2)}\n`);
+  return replaceFile(path, `${JSON.stringify({ ...HEAD, config }, undefined, 2)}\n`);
+}
+
+/** Why this release must not change a file of a network; `undefined` if it may, and for one that cannot be read. */
+export function whyNewer(path: string): string | undefined {
+  const version = tooNew(
+    readSmallJson(path, z.unknown(), () => undefined),
+    VERSION,
+  );
+  return version === undefined ? undefined : newerThanThis(path, version);
 }
 
 /**

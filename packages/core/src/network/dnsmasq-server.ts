@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { watch } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CommandError, HostError, isInstanceError } from "../contract/errors.ts";
+import { CommandError, HostError, isInstanceError } from "../errors/all.ts";
 import type { NetworkConfig } from "../model/network.ts";
 import { findProcesses } from "../system/find-process.ts";
 import { cgroupFailure, inOwnCgroup, removeOwnCgroup } from "../system/own-cgroup.ts";
@@ -122,7 +122,7 @@ export class DnsmasqServer {
     // dnsmasq's first process ends when the daemon serves, or says on stderr why it cannot. An abort must not come in
     // between: a half-started server cannot be found again.
     try {
-      await this.#spawn(inOwnCgroup(this.#cgroup, ["sh", "-c", START, "sh", ...this.#arguments]));
+      await this.#spawn(inOwnCgroup(this.#cgroup, ["sh", "-c", START, "sh", ...this.#arguments]), { apart: true });
     } catch (error) {
       throw portTaken(config, error) ?? cgroupFailure(servingOn(config), error);
     }

@@ -1,4 +1,4 @@
-import type { Abortable } from "../contract/abortable.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
 import { readOwnFile } from "./definition.ts";

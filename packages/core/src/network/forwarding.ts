@@ -1,5 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { HostError } from "../contract/errors.ts";
+import { HostError } from "../errors/all.ts";
 
 const PATH = "/proc/sys/net/ipv4/ip_forward";
 

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { HostError } from "../contract/errors.ts";
+import { HostError } from "../errors/all.ts";
 
 /**
  * The settings that keep IPv6 off an interface (kernel, ip-sysctl.rst). The first is enough until a VPN script writes
@@ -24,10 +24,11 @@ export async function isIpv6Off(name: string): Promise<boolean> {
 
 /**
  * Turns IPv6 off for the host on an interface, and removes addresses and routes that it took there. Idempotent. Frames
- * between the ports of a bridge still pass.
+ * between the ports of a bridge still pass. Does nothing if there is no such interface.
  *
  * A host accepts router advertisements on every interface unless told otherwise: on a bridge, any instance could make
- * itself the host's default route (as in CVE-2020-13401). @throws {HostError}
+ * itself the host's default route (as in CVE-2020-13401), and on the port of a bridge by frames that the bridge does not
+ * take. @throws {HostError}
  */
 export async function turnIpv6Off(name: string): Promise<void> {
   if (await isIpv6Off(name)) return;
@@ -35,12 +36,14 @@ export async function turnIpv6Off(name: string): Promise<void> {
     try {
       await writeFile(pathOf(name, setting), `${value}\n`);
     } catch (cause) {
+      // It can disappear at any moment: with its network namespace, or with a process that holds it.
+      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return;
       const need = {
         need: `sysctl:net/ipv6/conf/${name}/${setting}`,
         reason: `${cause}`,
         fix: `mount /proc/sys for writing, or run \`sysctl -w net.ipv6.conf.default.${setting}=${value}\``,
       };
-      throw new HostError(`keep IPv6 off bridge "${name}"`, [need], { cause });
+      throw new HostError(`keep IPv6 off interface "${name}"`, [need], { cause });
     }
   }
 }

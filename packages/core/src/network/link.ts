@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
-import type { Abortable } from "../contract/abortable.ts";
-import { CommandError } from "../contract/errors.ts";
+import { CommandError } from "../errors/all.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import { InterfaceNameSchema } from "../model/name.ts";
 import { namesIn } from "../system/folder-entries.ts";
 import { spawn as run, type Spawn } from "../system/spawn.ts";
+import { turnIpv6Off } from "./ipv6.ts";
 
 /** Options of functions that change the host's interfaces. */
 export interface LinkOptions extends Abortable {
@@ -42,8 +43,9 @@ export interface TapOptions extends LinkOptions {
 }
 
 /**
- * Makes a tap that a virtual machine's nic can open by name, up and on the bridge. It stays until
- * {@link removeInterface}, with or without a machine. A tap that a dead machine left under the name is replaced.
+ * Makes a tap that a virtual machine's nic can open by name, up and on the bridge; the host speaks no IPv6 on it. It
+ * stays until {@link removeInterface}, with or without a machine. A tap that a dead machine left under the name is
+ * replaced.
  */
 export async function createTap(options: TapOptions): Promise<void> {
   const [name, bridge] = [InterfaceNameSchema.parse(options.name), InterfaceNameSchema.parse(options.bridge)];
@@ -59,15 +61,17 @@ export async function createTap(options: TapOptions): Promise<void> {
       ],
       options,
     );
+    await turnIpv6Off(name);
   } catch (error) {
     if (!stale) await removeInterface(name, { spawn: options.spawn });
     throw error;
   }
 }
 
-/** Puts an interface on a bridge and sets it up. */
+/** Puts an interface on a bridge and sets it up; the host speaks no IPv6 on it. */
 export async function joinBridge(name: string, bridge: string, options: LinkOptions = {}): Promise<void> {
   const [port, master] = [InterfaceNameSchema.parse(name), InterfaceNameSchema.parse(bridge)];
+  await turnIpv6Off(port);
   await ipBatch(joinCommands(port, master), options);
 }
 

@@ -1,23 +1,26 @@
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Abortable } from "../contract/abortable.ts";
-import type { NicOwner } from "../engine/ports.ts";
+import type { NicAttachment } from "../contract/nic-attachment.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import type { Nic } from "../model/device/nic.ts";
 import type { NetworkConfig } from "../model/network.ts";
+import { refuseNewer } from "../model/stored.ts";
 import { namesIn } from "../system/folder-entries.ts";
+import { makeFolders } from "../system/make-folders.ts";
 import { readIfThereSync } from "../system/read-if-there.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
-import type { NicAttachment } from "./attachment.ts";
 import { type BridgeState, bridgeState, raiseBridge, readRoutes } from "./bridge.ts";
 import { assertUsableSubnet, takenByRoutes } from "./choose-subnet.ts";
-import { readDefinition, readStored, unlessDamaged, writeDefinition } from "./definition.ts";
+import { readDefinition, readStored, unlessDamaged, whyNewer, writeDefinition } from "./definition.ts";
 import { DnsmasqServer } from "./dnsmasq-server.ts";
 import { applyFirewall, type FirewallFacts, isFirewallApplied, removeFirewall } from "./firewall.ts";
 import { enableForwarding, isForwarding } from "./forwarding.ts";
+import { turnIpv6Off } from "./ipv6.ts";
 import { bridgePorts, interfaceNames, joinBridge, type LinkOptions, removeInterface } from "./link.ts";
 import { bridgeMac, isHostInterface } from "./names.ts";
+import type { NicOwner } from "./network-manager.ts";
 import { planReservation, type Reservation, ReservationSchema } from "./reservation.ts";
 import { parseSubnet, renderAddress } from "./subnet.ts";
 
@@ -105,7 +108,7 @@ export class ManagedNetwork {
 
   /** Writes the definition, with its address. */
   async define(config: NetworkConfig): Promise<void> {
-    await mkdir(join(this.folder, "reservations"), { recursive: true, mode: 0o700 });
+    makeFolders(join(this.folder, "reservations"), 0o700);
     await writeDefinition(this.#definitionPath, config);
   }
 
@@ -113,6 +116,7 @@ export class ManagedNetwork {
    * Sets up whatever does not work. Idempotent. @throws {AlreadyExistsError} if a foreign interface has the name.
    */
   async raise(config: NetworkConfig, options: Abortable = {}): Promise<void> {
+    this.#assertMayChange("bring up");
     const facts = { ...config, hostId: this.#hostId };
     const link = { ...options, spawn: this.#spawn };
     const state = await bridgeState(facts, link);
@@ -123,7 +127,13 @@ export class ManagedNetwork {
     const reservations = await this.#readable();
     await this.#server.ensure(config, reservations);
     if (state === "absent") await this.#rejoin(reservations, link);
+    await this.turnPortsIpv6Off();
     options.signal?.throwIfAborted();
+  }
+
+  /** An instance that boots again by itself gets new interfaces, which have the kernel's defaults. */
+  async turnPortsIpv6Off(): Promise<void> {
+    for (const port of (await bridgePorts(this.name)).filter(isHostInterface)) await turnIpv6Off(port);
   }
 
   /** Puts the nics of running instances on a bridge that was made anew. */
@@ -138,6 +148,7 @@ export class ManagedNetwork {
    * Removes what the network has on the machine: server, rules, bridge. Idempotent; leaves a foreign interface alone.
    */
   async tearDown(): Promise<void> {
+    this.#assertMayChange("take down");
     await this.#server.stop();
     // A table has the name of its bridge, so it is foreign too then.
     if ((await this.bridge()) === "foreign") return;
@@ -194,7 +205,9 @@ export class ManagedNetwork {
     const reads = [this.definition(), ...holders.map((uuid) => this.reservation(uuid))];
     const failures = (await Promise.allSettled(reads)).filter((result) => result.status === "rejected");
     const known = (await this.#readable()).flatMap(({ nics }) => nics);
+    const files = [this.#definitionPath, ...holders.map((uuid) => this.#reservationPath(uuid))];
     return [
+      ...files.map(whyNewer).filter((reason) => reason !== undefined),
       ...failures.map(({ reason }) => (reason instanceof Error ? reason.message : String(reason))),
       ...(await this.#unknownPorts(known)).map(
         (port) =>
@@ -214,17 +227,32 @@ export class ManagedNetwork {
     const held = all.find(({ uuid }) => uuid === owner.uuid);
     const others = all.filter(({ uuid }) => uuid !== owner.uuid);
     const subnet = parseSubnet(config.ipv4.address);
-    const plan = planReservation({ hostId: this.#hostId, network: this.name, owner, subnet, nics, held, others });
+    const [network, hostId] = [this.name, this.#hostId];
+    const plan = planReservation({ hostId, network, egress: config.egress, owner, subnet, nics, held, others });
     await this.#keep(config, plan, held);
     return () => (held === undefined ? this.release(owner.uuid) : this.#keep(config, held, plan));
+  }
+
+  /** Serves the addresses of one instance under its present name. Idempotent, also after a call that was cut short. */
+  async rename(config: NetworkConfig, { name, uuid }: NicOwner): Promise<void> {
+    const held = await this.reservation(uuid);
+    if (held === undefined) return;
+    const renamed = { ...held, instance: name };
+    if (held.instance !== name) await this.#write(renamed);
+    // What runs for a later release is left to that release: a rename that it refused changed nothing.
+    else if ([this.#definitionPath, this.#reservationPath(uuid)].some((path) => whyNewer(path) !== undefined)) return;
+    // Also if the reservation had the name already: its server may not.
+    await this.#server.serve(config, renamed, true);
   }
 
   /** Releases the reservations of one instance, and removes the host's ends of its nics. Idempotent. */
   async release(uuid: string): Promise<void> {
     const held = await this.reservation(uuid);
     if (held === undefined) return;
+    this.#assertMayChange("release addresses of", this.#reservationPath(uuid));
     for (const nic of held.nics) await removeInterface(nic.hostInterface, { spawn: this.#spawn });
-    const config = await this.definition();
+    // What runs for a network of a later release is left to that release.
+    const config = whyNewer(this.#definitionPath) === undefined ? await this.definition() : undefined;
     if (config !== undefined) await this.#server.forget(config, held);
     await rm(this.#reservationPath(uuid), { force: true });
     if (config !== undefined) await this.#filter(config);
@@ -232,9 +260,21 @@ export class ManagedNetwork {
 
   async #keep(config: NetworkConfig, reservation: Reservation, before: Reservation | undefined): Promise<void> {
     if (before !== undefined && JSON.stringify(before) === JSON.stringify(reservation)) return;
-    await replaceFile(this.#reservationPath(reservation.uuid), `${JSON.stringify(reservation, undefined, 2)}\n`);
+    await this.#write(reservation);
     await this.#filter(config);
     await this.#server.serve(config, reservation, before !== undefined);
+  }
+
+  async #write(reservation: Reservation): Promise<void> {
+    const path = this.#reservationPath(reservation.uuid);
+    for (const file of [this.#definitionPath, path]) this.#assertMayChange("reserve addresses on", file);
+    await replaceFile(path, `${JSON.stringify(reservation, undefined, 2)}\n`);
+  }
+
+  /** @throws {HostError} if a later release wrote the file, by default the definition. */
+  #assertMayChange(verb: string, path = this.#definitionPath): void {
+    const reason = whyNewer(path);
+    if (reason !== undefined) throw refuseNewer(`${verb} network "${this.name}"`, reason);
   }
 
   /** The instances with reservations here, by UUID. */

@@ -1,15 +1,11 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
-import type { Abortable } from "../contract/abortable.ts";
-import { AlreadyExistsError, InUseError, isInstanceError, NotFoundError } from "../contract/errors.ts";
 import type { NetworkInfo } from "../contract/networks.ts";
-import { allOrNothing } from "../driver/cleanup.ts";
-import { acquireLock } from "../engine/lock.ts";
-import type { NetworkIssue, NetworkManager, NicOwner } from "../engine/ports.ts";
+import type { NicAttachment } from "../contract/nic-attachment.ts";
+import { InUseError, isInstanceError, NotFoundError } from "../errors/all.ts";
+import type { Abortable } from "../flow/abortable.ts";
+import { allOrNothing } from "../flow/cleanup.ts";
 import type { Devices } from "../model/device/device.ts";
-import type { Nic } from "../model/device/nic.ts";
 import { NETWORK_HABITS } from "../model/habits.ts";
 import { InterfaceNameSchema } from "../model/name.ts";
 import {
@@ -20,12 +16,15 @@ import {
 } from "../model/network.ts";
 import { parse } from "../model/parse.ts";
 import { foldersIn } from "../system/folder-entries.ts";
+import { acquireLock, spawnUnder } from "../system/lock.ts";
+import { makeFolders } from "../system/make-folders.ts";
 import { type Spawn, spawn } from "../system/spawn.ts";
-import type { NicAttachment } from "./attachment.ts";
-import { readRoutes } from "./bridge.ts";
+import { foreignInterface, readRoutes } from "./bridge.ts";
+import { byNetwork } from "./by-network.ts";
 import { assertUsableSubnet, chooseSubnet, type TakenSubnet, takenByRoutes } from "./choose-subnet.ts";
-import { unlessDamaged } from "./definition.ts";
+import { assertSameNetwork, unlessDamaged } from "./definition.ts";
 import { attachmentsOf, ManagedNetwork } from "./managed-network.ts";
+import type { NetworkIssue, NetworkManager, NicOwner } from "./network-manager.ts";
 import { requireNetworkTools } from "./probe.ts";
 import { parseSubnet } from "./subnet.ts";
 import { networkLock } from "./sweep.ts";
@@ -67,13 +66,10 @@ class ManagedNetworks implements NetworkManager {
   async create(input: NetworkConfigInput, options: Abortable = {}): Promise<NetworkInfo> {
     const wanted = parse(NetworkConfigSchema, input, "network config", NETWORK_HABITS);
     await requireNetworkTools(`create network "${wanted.name}"`);
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    makeFolders(this.#folder, 0o700);
     return this.#locked(wanted.name, options, async (network) => {
       const defined = await network.definition();
-      const same = { ...wanted, ipv4: { ...wanted.ipv4, address: wanted.ipv4.address ?? defined?.ipv4.address } };
-      // The file has no keys that are undefined.
-      if (defined !== undefined && !isDeepStrictEqual(defined, JSON.parse(JSON.stringify(same))))
-        throw new AlreadyExistsError("network", wanted.name);
+      if (defined !== undefined) assertSameNetwork(defined, wanted);
       if (defined !== undefined) await this.#raise(network, defined, options);
       return { ...(defined ?? (await this.#make(network, wanted, options))), up: true };
     });
@@ -143,6 +139,7 @@ class ManagedNetworks implements NetworkManager {
       try {
         const network = this.#network(name);
         if (!(await network.holders()).some((uuid) => uuids.has(uuid))) return;
+        await network.turnPortsIpv6Off();
         const isWhole = (await network.faults(await defined(network), options)).length === 0;
         // Checked again under the lock: another process may be raising it.
         if (!isWhole)
@@ -154,6 +151,11 @@ class ManagedNetworks implements NetworkManager {
     });
     await Promise.all(restoring);
     options.signal?.throwIfAborted();
+  }
+
+  async rename(owner: NicOwner, options: Abortable = {}): Promise<void> {
+    for (const name of await this.#holding(owner))
+      await this.#locked(name, options, async (network) => network.rename(await defined(network), owner));
   }
 
   async release(owner: NicOwner, options: Abortable = {}): Promise<void> {
@@ -204,7 +206,7 @@ class ManagedNetworks implements NetworkManager {
   async #make(network: ManagedNetwork, wanted: WantedNetwork, options: Abortable): Promise<NetworkConfig> {
     return this.#onMachine(options, () =>
       allOrNothing(async (undo) => {
-        if ((await network.bridge(options)) === "foreign") throw new AlreadyExistsError("interface", wanted.name);
+        if ((await network.bridge(options)) === "foreign") throw foreignInterface(wanted.name);
         const routes = await readRoutes({ ...options, spawn: this.#spawn });
         const taken = [...takenByRoutes(routes, wanted.name), ...(await this.#takenByOurs(wanted.name))];
         if (wanted.ipv4.address !== undefined) assertUsableSubnet(wanted.ipv4.address, taken);
@@ -261,7 +263,7 @@ class ManagedNetworks implements NetworkManager {
   /** The tools that `work` runs hold the lock too: they may outlive this process, and change the network afterwards. */
   async #locked<T>(name: string, options: Abortable, work: (network: ManagedNetwork) => Promise<T>): Promise<T> {
     const lock = await acquireLock(networkLock(this.#folder, name), options);
-    const network = this.#network(name, (argv, more) => this.#spawn(argv, { ...more, descriptors: [lock.descriptor] }));
+    const network = this.#network(name, spawnUnder(lock, this.#spawn));
     try {
       return await work(network);
     } finally {
@@ -306,13 +308,4 @@ async function defined(network: ManagedNetwork): Promise<NetworkConfig> {
   const config = await network.definition();
   if (config === undefined) throw new NotFoundError("network", network.name);
   return config;
-}
-
-/** The nics by their networks, both sorted, so that every process takes the locks of several in the same order. */
-function byNetwork(devices: Devices): ReadonlyMap<string, readonly (readonly [string, Nic])[]> {
-  const nics = Object.entries(devices).filter((entry): entry is [string, Nic] => entry[1].type === "nic");
-  const names = [...new Set(nics.map(([, nic]) => nic.network))].sort();
-  return new Map(
-    names.map((name) => [name, nics.filter(([, nic]) => nic.network === name).sort(([a], [b]) => (a < b ? -1 : 1))]),
-  );
 }

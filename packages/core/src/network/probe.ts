@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import type { Abortable } from "../contract/abortable.ts";
-import { HostError, isInstanceError, type Missing } from "../contract/errors.ts";
+import { HostError, isInstanceError, type Missing } from "../errors/all.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import { type findTool, missingTools } from "../system/find-tool.ts";
 import { spawn as run, type Spawn } from "../system/spawn.ts";
 import { type FirewallFacts, renderRules } from "./firewall.ts";
@@ -72,15 +72,15 @@ export async function requireNetworkTools(action: string): Promise<void> {
 
 async function missingForNetworks(find?: typeof findTool): Promise<readonly Missing[]> {
   const missing = missingTools(TOOLS, find);
-  if (await mayAdministerNetworks()) return missing;
+  if (mayAdministerNetworks(await readFile("/proc/self/status", "latin1"))) return missing;
   const reason = "bridges and firewall rules need CAP_NET_ADMIN";
   return [{ need: "root", reason, fix: "run as root, or leave nics out of the configuration" }, ...missing];
 }
 
-// capability.h: CAP_NET_ADMIN is 12. In a container, root may lack it.
-async function mayAdministerNetworks(): Promise<boolean> {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(await readFile("/proc/self/status", "latin1"))?.[1] ?? "0";
-  return process.geteuid?.() === 0 && ((BigInt(`0x${effective}`) >> 12n) & 1n) === 1n;
+/** From the text of /proc/self/status. capability.h: CAP_NET_ADMIN is 12. In a container, root may lack it. */
+export function mayAdministerNetworks(status: string, uid = process.geteuid?.()): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
+  return uid === 0 && ((BigInt(`0x${effective}`) >> 12n) & 1n) === 1n;
 }
 
 async function missingInKernel(spawn: Spawn, options: Abortable): Promise<readonly Missing[]> {

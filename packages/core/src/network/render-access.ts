@@ -105,7 +105,7 @@ function renderAddress({ family, address, prefix }: Destination): readonly strin
 function renderProtocol({ family, protocol, ports }: Destination): readonly string[] {
   if (protocol === undefined) return [];
   if (ports !== undefined) return [`${protocol} dport ${renderPortRange(ports)}`];
-  return [`meta l4proto ${protocol === "icmp" && family === "ip6" ? "ipv6-icmp" : protocol}`];
+  return [`meta l4proto ${protocol === "icmp" && family === "ip6" ? "icmpv6" : protocol}`];
 }
 
 /** Schemas have refused what cannot be read. */

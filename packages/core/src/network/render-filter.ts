@@ -3,6 +3,7 @@ import { isLimited } from "../model/egress.ts";
 import { tableName } from "./names.ts";
 import { renderChain, renderSet, renderTable } from "./nft-syntax.ts";
 import { type Access, egressOf } from "./render-access.ts";
+import { parseAddress } from "./subnet.ts";
 
 /** A nic, as its reservation has it. */
 export interface FilteredNic extends Access {
@@ -63,7 +64,7 @@ export function renderFilterTable(facts: FilterFacts): string {
       "ifname . ipv6_addr",
       elements(({ link }) => canonical(link)),
     ),
-    ...(isolated || limited.length > 0 ? [renderSet("ports", "ifname", ports(nics))] : []),
+    renderSet("ports", "ifname", [...ports(nics), ...unknown.map((port) => `"${port}"`)]),
     ...(limited.length > 0 ? limitedSets(limited) : []),
     ...(unknown.length > 0
       ? [
@@ -75,14 +76,25 @@ export function renderFilterTable(facts: FilterFacts): string {
         ]
       : []),
   ];
-  const arriving = [...(unknown.length > 0 ? ["iifname @unknown drop"] : []), "iifname @filtered jump from_instance"];
+  const arriving = [
+    RESERVED,
+    ...(unknown.length > 0 ? ["iifname @unknown drop"] : []),
+    "iifname @filtered jump from_instance",
+  ];
   const chains = [
     renderChain("prerouting", arriving, "filter hook prerouting priority filter"),
+    renderChain("input", [RESERVED], "filter hook input priority filter"),
     ...CHAINS.map(([chain, rules]) => renderChain(chain, rules)),
     renderChain("from_dhcp_client", [...perNic(({ mac }) => `@th,288,48 ${hexadecimal(mac)}`), "drop"]),
-    renderChain("from_neighbor", [
-      "iifname . ip6 saddr != @link_locals drop",
-      ...perNic(({ link }) => `@th,64,128 0x${link}`),
+    renderChain("from_neighbor", [...perNic(({ link }) => `@th,64,128 0x${link}`), "drop"]),
+    renderChain("from_icmp_error", [
+      "ip frag-off & 16383 != 0 drop",
+      ...perNic(({ address }) => `@th,192,32 ${hexadecimal(parseAddress(address).toString(16))}`),
+      "drop",
+    ]),
+    renderChain("from_icmpv6_error", [
+      "exthdr frag exists drop",
+      ...perNic(({ link }) => `@th,256,128 0x${link}`),
       "drop",
     ]),
     ...(limited.length > 0 ? [limitedChain(facts.mac)] : []),
@@ -90,6 +102,23 @@ export function renderFilterTable(facts: FilterFacts): string {
   ];
   return renderTable("bridge", tableName(name), [...sets, ...chains]);
 }
+
+/**
+ * Frames for the next bridge alone (IEEE 802.1D, table 7-10), whatever they carry. A bridge of Linux gives the host those
+ * that it does not forward as if its port were an interface of the host; `input` sees them then, or no chain. Ours
+ * forwards all but two, so that these rules see them: see `bridge.ts`. A pause, 01, ends in the driver or the bridge. 00
+ * is a multicast like others as long as the bridge speaks no spanning tree protocol. The chains see the frames of all
+ * bridges of the host: other ports are not ours.
+ */
+const RESERVED = "iifname @ports ether daddr 01:80:c2:00:00:01-01:80:c2:00:00:0f drop";
+
+/**
+ * A bridge of Linux snoops: whoever asks for the members of groups (RFC 2236, RFC 2710), or says that it is a router of
+ * multicasts by PIM (RFC 7761) or an advertisement (RFC 4286), gets every multicast. From then on, others get only those
+ * of the groups whose members it knows. nft has no name for that advertisement of ICMPv6,
+ * and finds that of PIM only in /etc/protocols, which is not on every host.
+ */
+const [PIM, ROUTER_OF_GROUPS] = [103, 151] as const;
 
 const CHAINS = [
   [
@@ -103,30 +132,44 @@ const CHAINS = [
   [
     "from_arp",
     [
+      // 28 bytes, and what fills the shortest frame. For Ethernet and IPv4, and a question or an answer.
+      "meta length > 46 drop",
+      "@nh,0,48 != 0x108000604 drop",
+      "arp operation != { request, reply } drop",
       "iifname . arp saddr ether != @macs drop",
-      "arp saddr ip 0.0.0.0 accept",
       "iifname . arp saddr ip @addresses accept",
+      "arp saddr ip 0.0.0.0 iifname . arp daddr ip @addresses accept",
       "drop",
     ],
   ],
   [
     "from_ipv4",
     [
-      "udp sport 67 drop",
       "ip saddr 0.0.0.0 udp sport 68 udp dport 67 goto from_dhcp_client",
       "iifname . ip saddr != @addresses drop",
+      "ether type ip igmp type { membership-report-v1, membership-report-v2, leave-group, membership-report-v3 } accept",
+      `meta l4proto { igmp, ${PIM} } drop`,
       "udp dport 67 goto from_dhcp_client",
-      "accept",
+      "meta l4proto != { icmp, udp } accept",
+      "ip frag-off & 8191 != 0 accept",
+      "udp dport != 68 accept",
+      "icmp type { destination-unreachable, source-quench, time-exceeded, parameter-problem } goto from_icmp_error",
+      "icmp type != { redirect, router-advertisement } accept",
+      "drop",
     ],
   ],
   [
     "from_ipv6",
     [
-      "udp sport 547 drop",
-      "icmpv6 type { nd-router-advert, nd-redirect } drop",
+      "ip6 saddr :: icmpv6 type { mld-listener-report, mld2-listener-report } accept",
+      "ip6 saddr :: icmpv6 type nd-neighbor-solicit goto from_neighbor",
+      "iifname . ip6 saddr != @link_locals drop",
       "icmpv6 type nd-neighbor-advert goto from_neighbor",
-      "iifname . ip6 saddr @link_locals accept",
-      "ip6 saddr :: icmpv6 type { mld-listener-report, nd-neighbor-solicit, mld2-listener-report } accept",
+      "meta l4proto != { udp, icmpv6 } accept",
+      "frag frag-off != 0 accept",
+      "udp dport != 546 accept",
+      "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } goto from_icmpv6_error",
+      `icmpv6 type != { mld-listener-query, nd-router-advert, nd-redirect, ${ROUTER_OF_GROUPS} } accept`,
       "drop",
     ],
   ],
@@ -181,7 +224,7 @@ function canonical(digits: string): string {
   return new SocketAddress({ address: (digits.match(/.{4}/g) ?? []).join(":"), family: "ipv6" }).address;
 }
 
-/** As nft(8) lists it. */
-function hexadecimal(mac: string): string {
-  return `0x${mac.replaceAll(":", "").replace(/^0+/, "")}`;
+/** As nft(8) lists a number of these digits. */
+function hexadecimal(digits: string): string {
+  return `0x${digits.replaceAll(":", "").replace(/^0+/, "")}`;
 }

@@ -1,5 +1,5 @@
 import { tableName } from "./names.ts";
-import { REJECT, renderChain, renderTable } from "./nft-syntax.ts";
+import { REJECT, renderChain, renderSet, renderTable } from "./nft-syntax.ts";
 import { type Access, type AccessNic, accessRules } from "./render-access.ts";
 import { parseSubnet, renderAddress, renderNetwork } from "./subnet.ts";
 
@@ -9,6 +9,8 @@ export interface FirewallFacts extends Access {
   readonly ipv4: { readonly address: string; readonly nat: boolean };
   readonly isolated: boolean;
   readonly nics: readonly AccessNic[];
+  /** Interfaces of ours on the bridge that no reservation names. */
+  readonly unknown: readonly string[];
 }
 
 /**
@@ -20,6 +22,9 @@ export function renderNftables(facts: FirewallFacts): string {
 
 /**
  * The table of one network. All values come from schemas that allow no character with a meaning to nft.
+ *
+ * The host takes what arrives by the bridge, and never by the port of an instance: a port that lost its bridge, and a
+ * bridge for some frames (see `bridge.ts`), would give it to the host as that of an interface without rules.
  *
  * The accepts matter if no other table's chain drops: an accept ends one chain, not all (nft(8), "verdict statement").
  * The first line of input and the third of forward drop packets that leave the bridge without an address of the network:
@@ -35,15 +40,19 @@ export function renderNftablesTable(facts: FirewallFacts): string {
   const [network, gateway] = [renderNetwork(subnet), renderAddress(subnet.address)];
   const access = accessRules(facts, facts.nics);
   const input = [
+    ...aboutOthers(network),
     `ip saddr != { 0.0.0.0, ${network} } drop`,
     "ct direction reply accept",
     "ct status dnat accept",
-    "udp dport 67 accept",
+    "ip daddr 255.255.255.255 udp dport 67 accept",
     ...access.beforeDns,
-    ...["udp dport 53", "tcp dport 53", "icmp type echo-request"].map((what) => `ip daddr ${gateway} ${what} accept`),
+    ...["udp dport 67", "udp dport 53", "tcp dport 53", "icmp type echo-request"].map(
+      (what) => `ip daddr ${gateway} ${what} accept`,
+    ),
     ...access.host,
   ];
   const from = [
+    ...aboutOthers(network),
     ...access.forward,
     `oifname ${bridge} ${facts.isolated ? "drop" : "accept"}`,
     `ip saddr != ${network} drop`,
@@ -55,7 +64,14 @@ export function renderNftablesTable(facts: FirewallFacts): string {
     ...into.map((rule) => `oifname ${bridge} ${rule}`),
   ];
   const masquerade = [`ip saddr ${network} ip daddr != ${network} masquerade`];
+  const ports = [...facts.nics.map(({ hostInterface }) => hostInterface), ...facts.unknown];
+  const ownPorts = renderSet(
+    "ports",
+    "ifname",
+    ports.map((port) => `"${port}"`),
+  );
   const chains = [
+    renderChain("by_port", ["iifname @ports drop"], "filter hook prerouting priority raw"),
     renderChain(
       "input",
       input.map((rule) => `iifname ${bridge} ${rule}`),
@@ -65,7 +81,18 @@ export function renderNftablesTable(facts: FirewallFacts): string {
     ...(nat ? [renderChain("postrouting", masquerade, "nat hook postrouting priority srcnat")] : []),
     ...access.chains,
   ];
-  return renderTable("inet", tableName(facts.name), [...access.sets, ...chains]);
+  return renderTable("inet", tableName(facts.name), [ownPorts, ...access.sets, ...chains]);
+}
+
+/**
+ * Drops ICMP errors about connections in which the network has no part. The kernel finds the connection by the packet
+ * that an error quotes, which anybody can write, and calls the error a part of it: it would pass as a reply, to the host
+ * or beyond, and end the connection. An error comes from the side to which the quoted packet went.
+ */
+function aboutOthers(network: string): readonly string[] {
+  return ["reply", "original"].map(
+    (side) => `ct state related ct direction ${side} ct ${side} ip saddr != ${network} drop`,
+  );
 }
 
 /**

@@ -1,11 +1,14 @@
 import { z } from "zod";
-import { ConfigError, type ConfigIssue, HostError } from "../contract/errors.ts";
+import { ConfigError, type ConfigIssue, HostError } from "../errors/all.ts";
 import { type Nic, NicSchema } from "../model/device/nic.ts";
-import { EgressSchema } from "../model/egress.ts";
+import { type EgressInput, EgressSchema, isLimited } from "../model/egress.ts";
 import { HostAccessSchema } from "../model/host-access.ts";
+import { loosened } from "../model/loosened.ts";
 import { InterfaceNameSchema, NameSchema } from "../model/name.ts";
 import type { Frozen } from "../model/same.ts";
-import { hostInterfaceName, isHostInterface, nicMac } from "./names.ts";
+import { STORED } from "../model/stored.ts";
+import { HEAD } from "./definition.ts";
+import { bridgeMac, hostInterfaceName, isHostInterface, nicMac } from "./names.ts";
 import { isHostAddress, parseAddress, renderAddress, renderNetwork, type Subnet, seededStart } from "./subnet.ts";
 
 // As strict as its uses need: it becomes a line for dnsmasq, and the name of an interface that is removed.
@@ -20,14 +23,16 @@ const ReservedNicSchema = z.strictObject({
   host: HostAccessSchema.optional(),
 });
 
-/** The reservations of one instance on one network: `reservations/<uuid>.json`. */
-export const ReservationSchema = z.strictObject({
-  version: z.literal(1),
-  /** The instance's name, which DNS resolves. */
-  instance: NameSchema,
-  uuid: z.string(),
-  nics: z.array(ReservedNicSchema),
-});
+/** The reservations of one instance on one network: `reservations/<uuid>.json`. Keys of another release are kept. */
+export const ReservationSchema = loosened(
+  z.strictObject({
+    ...STORED,
+    /** The instance's name, which DNS resolves. */
+    instance: NameSchema,
+    uuid: z.string(),
+    nics: z.array(ReservedNicSchema),
+  }),
+);
 export type Reservation = Frozen<z.output<typeof ReservationSchema>>;
 
 export interface ReservationRequest {
@@ -36,6 +41,8 @@ export interface ReservationRequest {
   /** The network's name. */
   readonly network: string;
   readonly subnet: Subnet;
+  /** The network's policy. */
+  readonly egress?: EgressInput | undefined;
   /** The instance's nics on this network, by device name. */
   readonly nics: readonly (readonly [string, Nic])[];
   /** The present reservations of the same instance: kept as far as the nics still ask for them. */
@@ -56,14 +63,18 @@ export function planReservation(request: ReservationRequest): Reservation {
   const macs = new Map(nics.map(([device, nic]) => [device, plan.mac(device, nic.hwaddr)]));
   // Named addresses come first, then those held already, so that no nic gets by chance an address promised to another.
   const addresses = new Map(nics.map(([device, nic]) => [device, plan.fixedAddress(device, nic.ipv4?.address)]));
+  for (const [device, { filter }] of nics) plan.policy(device, filter);
   if (plan.issues.length > 0) throw new ConfigError("instance config", plan.issues);
   for (const choose of [plan.keptAddress, plan.freeAddress])
     for (const [device] of nics) addresses.set(device, addresses.get(device) ?? choose(device));
+  const { held } = request;
   return {
-    version: 1,
+    ...HEAD,
+    ...held,
     instance: owner.name,
     uuid: owner.uuid,
     nics: nics.map(([device, { filter, egress, host }]) => ({
+      ...keysOfOthers(held?.nics.find((nic) => nic.device === device)),
       device,
       mac: macs.get(device) ?? nicMac(owner.uuid, device),
       address: renderAddress(addresses.get(device) ?? plan.freeAddress(device)),
@@ -75,6 +86,11 @@ export function planReservation(request: ReservationRequest): Reservation {
   };
 }
 
+/** What another release added to a nic. */
+function keysOfOthers(nic: Reservation["nics"][number] | undefined): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(nic ?? {}).filter(([key]) => !(key in ReservedNicSchema.shape)));
+}
+
 class Plan {
   readonly issues: ConfigIssue[] = [];
   readonly #request: ReservationRequest;
@@ -83,6 +99,7 @@ class Plan {
 
   constructor(request: ReservationRequest) {
     this.#request = request;
+    this.#macs.set(bridgeMac(request.hostId, request.network), `the bridge of ${request.network}`);
     for (const { instance, nics } of request.others)
       for (const nic of nics) {
         this.#addresses.set(parseAddress(nic.address), `instance "${instance}"`);
@@ -96,6 +113,13 @@ class Plan {
     if (holder !== undefined) this.#refuse(device, "hwaddr", `${mac} is that of ${holder}`);
     this.#macs.set(mac, `device "${device}"`);
     return mac;
+  }
+
+  /** Without the filter, an instance may send from addresses to which another policy applies. */
+  policy(device: string, filter: boolean | undefined): void {
+    const { egress, network } = this.#request;
+    if (filter === false && (isLimited(egress) || egress?.dns === false))
+      this.#refuse(device, "filter", `${network} has an egress policy, which needs the filter: use another network`);
   }
 
   fixedAddress(device: string, wanted: string | undefined): number | undefined {

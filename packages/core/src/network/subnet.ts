@@ -30,6 +30,11 @@ export function renderAddress(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join(".");
 }
 
+/** The broadcast address of the network that an address is in, as `10.90.0.255`; `prefix` in bits. */
+export function broadcastAddress({ address, prefix }: { readonly address: string; readonly prefix: number }): string {
+  return renderAddress(parseSubnet(`${address}/${prefix}`).last);
+}
+
 /** The network as `10.90.0.0/24`. */
 export function renderNetwork(subnet: Subnet): string {
   return `${renderAddress(subnet.first)}/${subnet.prefix}`;

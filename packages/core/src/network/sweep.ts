@@ -1,7 +1,7 @@
 import { existsSync, lstatSync } from "node:fs";
 import { join } from "node:path";
-import { tryLock } from "../engine/lock.ts";
 import { namesIn } from "../system/folder-entries.ts";
+import { tryLock } from "../system/lock.ts";
 
 const PREFIX = ".lock-";
 

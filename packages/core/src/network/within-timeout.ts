@@ -1,4 +1,4 @@
-import { Deadline } from "../driver/deadline.ts";
+import { Deadline } from "../flow/deadline.ts";
 import type { Spawn } from "../system/spawn.ts";
 
 /**

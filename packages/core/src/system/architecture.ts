@@ -1,4 +1,4 @@
-import { HostError } from "../contract/errors.ts";
+import { HostError } from "../errors/all.ts";
 import type { Architecture } from "../model/image.ts";
 
 const NAMES: Readonly<Record<string, Architecture>> = { x64: "amd64", arm64: "arm64" };

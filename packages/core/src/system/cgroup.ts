@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 
 /** The mount of one controller on this host. cgroups(7). */
 export interface ControllerMount {
@@ -54,6 +54,17 @@ export class CgroupLayout {
       if (matches) return mount.path + (mount.root === "/" ? path : path.slice(mount.root.length));
     }
     return undefined;
+  }
+}
+
+/** Whether cgroups can be made in the folder of a hierarchy. */
+export function isWritableFolder(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    // EROFS, also for root.
+    return false;
   }
 }
 

@@ -1,11 +1,12 @@
 import { chownSync, closeSync, constants, fchownSync, fstatSync, lstatSync, openSync } from "node:fs";
-import { nameBytes } from "../files/byte-name.ts";
+import { systemError } from "../errors/system-error.ts";
 import { folderOf } from "../files/folder-descriptor.ts";
-import { systemError } from "../files/plain-access.ts";
 import type { FolderHandle, Owner, TreeAccess } from "../files/tree-access.ts";
 import { capabilityOfNamespace } from "../files/xattrs.ts";
+import type { Idmap } from "../terms/idmap.ts";
+import { nameBytes } from "../text/byte-name.ts";
 import { withFileIdentity } from "./file-identity.ts";
-import { type Idmap, idInside, idOutside, isMapped } from "./idmap.ts";
+import { idInside, idOutside, isMapped } from "./idmap.ts";
 import { openat2, openat2IfThere, RESOLVE } from "./openat2.ts";
 import { nativeFileCalls, type SystemError } from "./syscall.ts";
 
@@ -79,6 +80,23 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
       options.idmap === undefined ? value : capabilityOfNamespace(value, idOutside(options.idmap, 0)),
     calls: nativeFileCalls(),
   };
+}
+
+/**
+ * What distinguishes the content of a regular file in a tree, from its present root folder: the stamp changes when the
+ * file does, unless it changes twice within a jiffy. `changed` is the time of its last change, in nanoseconds since the
+ * epoch.
+ *
+ * @throws a Node-style error with `code` if there is no such file.
+ */
+export function fileStamp(root: number, path: string): { readonly stamp: string; readonly changed: bigint } {
+  const found = resolveIn(root, path, O_PATH);
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = fstatSync(found, { bigint: true });
+    return { stamp: `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`, changed: ctimeNs };
+  } finally {
+    closeSync(found);
+  }
 }
 
 function withOwner<T>({ uid, gid }: Owner, make: () => T): T {

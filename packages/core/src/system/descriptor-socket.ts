@@ -8,24 +8,12 @@ const SCM_RIGHTS = 1;
 /** cmsg(3): struct cmsghdr of a 64-bit system. */
 const HEADER = 16;
 
-type SendMessage = (fd: number, message: object, flags: number) => number;
+type SendMessage = (fd: number, message: Uint8Array, flags: number) => number;
 let loaded: SendMessage | undefined;
 
 // Loaded on first use, like everything native. sendmsg(2).
 function sendMessage(): SendMessage {
-  if (loaded !== undefined) return loaded;
-  const koffi = ffi();
-  const iovec = koffi.struct({ base: "uint8_t *", length: "size_t" });
-  const message = koffi.struct({
-    name: "void *",
-    nameLength: "uint",
-    parts: koffi.pointer(iovec),
-    partCount: "size_t",
-    control: "uint8_t *",
-    controlLength: "size_t",
-    flags: "int",
-  });
-  loaded = koffi.load(null).func("sendmsg", "long", ["int", koffi.pointer(message), "int"]) as SendMessage;
+  loaded ??= ffi().load(null).func("long sendmsg(int fd, const void *message, int flags)") as SendMessage;
   return loaded;
 }
 
@@ -46,7 +34,12 @@ export function sendDescriptors(socket: number, descriptors: readonly number[], 
   for (const [index, descriptor] of descriptors.entries()) control.writeInt32LE(descriptor, HEADER + index * 4);
   const data = Buffer.alloc(4);
   data.writeUInt32LE(number);
-  const parts = { base: data, length: data.length };
-  const message = { name: null, nameLength: 0, parts, partCount: 1, control, controlLength: length, flags: 0 };
-  check("sendmsg", sendMessage()(socket, message, 0));
+  // struct iovec and struct msghdr of a 64-bit system, without a name. The FFI would take longer to build them.
+  const part = new BigUint64Array([ffi().address(data), BigInt(data.length)]);
+  const message = new BigUint64Array(7);
+  message[2] = ffi().address(new Uint8Array(part.buffer));
+  message[3] = 1n;
+  message[4] = ffi().address(control);
+  message[5] = BigInt(length);
+  check("sendmsg", sendMessage()(socket, new Uint8Array(message.buffer), 0));
 }

@@ -1,5 +1,5 @@
-import { closeSync, fchmodSync, rmSync, writeSync } from "node:fs";
-import { check, NUMBER, native, type SystemError } from "./syscall.ts";
+import { closeSync, fchmodSync, writeSync } from "node:fs";
+import { check, NUMBER, native } from "./syscall.ts";
 
 /**
  * pipe2(2), close-on-exec. Unlike with the sockets that `node:child_process` calls pipes, a program can open its end as
@@ -10,16 +10,6 @@ export function pipe(): { readonly read: number; readonly write: number } {
   const fds = [0, 0];
   check("pipe2", native().pipe2(fds, O_CLOEXEC));
   return { read: fds[0] as number, write: fds[1] as number };
-}
-
-/**
- * Creates a named pipe, and replaces an existing one. mkfifo(3).
- *
- * @throws {SystemError}
- */
-export function makeFifo(path: string, mode: number): void {
-  rmSync(path, { force: true });
-  check("mkfifo", native().mkfifo(path, mode));
 }
 
 /**
@@ -56,19 +46,4 @@ export function punchHole(fd: number, length: number): void {
   const FALLOC_FL_KEEP_SIZE = 1;
   const FALLOC_FL_PUNCH_HOLE = 2;
   check("fallocate", native().fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, length));
-}
-
-/**
- * Reserves disk space for the first `length` bytes of a file; the size stays. fallocate(2). Does nothing on a file
- * system without support for it.
- *
- * @throws {SystemError} ENOSPC or EDQUOT when there is not enough space.
- */
-export function reserveSpace(fd: number, length: number): void {
-  const FALLOC_FL_KEEP_SIZE = 1;
-  try {
-    check("fallocate", native().fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, length));
-  } catch (error) {
-    if ((error as SystemError).code !== "EOPNOTSUPP") throw error;
-  }
 }

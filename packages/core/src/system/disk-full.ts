@@ -1,4 +1,4 @@
-import { CommandError } from "../contract/errors.ts";
+import { CommandError } from "../errors/all.ts";
 
 /** How tools report a full disk: the messages of the C library and of Go. */
 const NO_ROOM = /no space left on device|disk quota exceeded/i;

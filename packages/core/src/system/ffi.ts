@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { HostError } from "../contract/errors.ts";
+import { HostError } from "../errors/all.ts";
 
 type Koffi = typeof import("koffi");
 

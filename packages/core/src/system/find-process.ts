@@ -1,5 +1,5 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
-import type { Abortable } from "../contract/abortable.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import { identifyProcess, isAlive, type ProcessIdentity, processArguments } from "./process-identity.ts";
 
 /** What makes a process ours, beside our own user. */

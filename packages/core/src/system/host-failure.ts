@@ -1,5 +1,5 @@
-import { CommandError, HostError, isInstanceError, type Missing } from "../contract/errors.ts";
-import { joinFailures } from "../driver/cleanup.ts";
+import { CommandError, HostError, isInstanceError, type Missing } from "../errors/all.ts";
+import { joinFailures } from "../flow/cleanup.ts";
 import { isDiskFull } from "./disk-full.ts";
 
 const INOTIFY = {

@@ -1,12 +1,5 @@
-import { systemError } from "../files/plain-access.ts";
-
-/** Maps the ids 0 to `count` - 1 inside to `base` and up on the host, for uids and gids. user_namespaces(7). */
-export interface Idmap {
-  /** The id on the host of id 0 inside. */
-  readonly base: number;
-  /** The number of ids inside. */
-  readonly count: number;
-}
+import { systemError } from "../errors/system-error.ts";
+import type { Idmap } from "../terms/idmap.ts";
 
 /** What the kernel shows for an id that is not mapped: /proc/sys/kernel/overflowuid. */
 const OVERFLOW = 65534;

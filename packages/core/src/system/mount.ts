@@ -1,7 +1,8 @@
-import { closeSync, constants, mkdirSync, openSync, rmdirSync } from "node:fs";
+import { closeSync, constants, openSync, rmdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { HostError } from "../contract/errors.ts";
-import type { Idmap } from "./idmap.ts";
+import { HostError } from "../errors/all.ts";
+import type { Idmap } from "../terms/idmap.ts";
+import { makeFolders } from "./make-folders.ts";
 import { mountsBelow } from "./mounts.ts";
 import { mount, mountIdmapped, type SystemError, umount } from "./syscall.ts";
 import { openUserNamespace } from "./user-namespace.ts";
@@ -47,7 +48,7 @@ export function mountOverlay(options: OverlayMount): void {
   };
   const stage = (folder: string, as: string, userNamespace: number, access: "read" | "write") => {
     const staged = `${staging}/${as}`;
-    mkdirSync(staged, { recursive: true, mode: 0o700 });
+    makeFolders(staged, 0o700);
     made.push(staged);
     try {
       mountIdmapped(folder, staged, { userNamespace, readOnly: access === "read" });

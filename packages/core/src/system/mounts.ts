@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { sep } from "node:path";
 
 /** The mount points at `folder` and below it, deepest last, as this process sees them. proc_pid_mountinfo(5). */
 export async function mountsBelow(folder: string): Promise<readonly string[]> {
-  const points = (await readFile("/proc/self/mountinfo", "utf8"))
+  const points = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .flatMap((line) => line.split(" ")[4] ?? [])
     .map(unescapeMountPoint);

@@ -1,4 +1,4 @@
-import { HostError } from "../contract/errors.ts";
+import { HostError } from "../errors/all.ts";
 
 /**
  * Refuses every runtime but Node. Bun and Deno load the packages, but descriptors, signals and streams of child

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { accessSync, constants, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { CommandError, HostError } from "../contract/errors.ts";
-import { type CgroupLayout, readCgroupLayout } from "./cgroup.ts";
+import { CommandError, HostError } from "../errors/all.ts";
+import { type CgroupLayout, isWritableFolder, readCgroupLayout } from "./cgroup.ts";
 import { findTool } from "./find-tool.ts";
 import { removeCgroup } from "./remove-cgroup.ts";
 
@@ -33,14 +33,18 @@ export function findCgroupPlace(
 ): CgroupPlace {
   if (!isRoot) return { kind: "none", reason: "only root may make one" };
   if (hasSystemd) return { kind: "scope" };
-  const mounts = layout.hierarchies.map(({ path }) => path).filter(isWritable);
+  const mounts = layout.hierarchies.map(({ path }) => path).filter(isWritableFolder);
   if (mounts.length > 0) return { kind: "folders", mounts };
   return { kind: "none", reason: layout.hierarchies.length === 0 ? "none is mounted" : "they are read-only here" };
 }
 
-function findCgroupMaker(): CgroupMaker {
+/** Looks at this host; the parameters are for tests. */
+export function findCgroupMaker(
+  exists: (path: string) => boolean = existsSync,
+  find: (name: string) => string | undefined = findTool,
+): CgroupMaker {
   // sd_booted(3).
-  const hasSystemd = existsSync("/run/systemd/system") && findTool("systemd-run") !== undefined;
+  const hasSystemd = exists("/run/systemd/system") && find("systemd-run") !== undefined;
   return { isRoot: process.geteuid?.() === 0, hasSystemd };
 }
 
@@ -54,14 +58,37 @@ function findCgroupMaker(): CgroupMaker {
  * `name` is unique on this machine and has no `/`. The cgroup has no limits. Remove it by {@link removeOwnCgroup}.
  */
 export function inOwnCgroup(name: string, argv: readonly string[], place = findCgroupPlace()): readonly string[] {
-  if (place.kind === "none") return argv;
+  return ownCgroup(name, place).enter(argv);
+}
+
+/** A cgroup of its own, before a program enters it. */
+export interface OwnCgroup {
+  /** Its path below the root of each hierarchy. `undefined`: none can be made here. */
+  readonly path: string | undefined;
+  /** The command line of {@link inOwnCgroup}. */
+  enter(argv: readonly string[]): readonly string[];
+}
+
+/** The cgroup that a program gets by {@link inOwnCgroup}. */
+export function ownCgroup(name: string, place = findCgroupPlace()): OwnCgroup {
+  if (place.kind === "none") return { path: undefined, enter: (argv) => argv };
   if (place.kind === "folders") {
     const folders = place.mounts.map((mount) => join(mount, name));
-    return ["sh", "-c", enter(folders.length), "sh", ...folders, ...argv];
+    return { path: name, enter: (argv) => ["sh", "-c", enter(folders.length), "sh", ...folders, ...argv] };
   }
   // systemd may still know the scope of an earlier process when the next one starts: each has its own name.
   const unit = `${name}-${randomBytes(4).toString("hex")}.scope`;
-  return ["systemd-run", "--scope", "--quiet", "--collect", `--unit=${unit}`, ...SCOPE, "--", ...argv];
+  const run = ["systemd-run", "--scope", "--quiet", "--collect", `--unit=${unit}`, ...SCOPE, "--"];
+  return { path: `${SLICE}/${unit}`, enter: (argv) => [...run, ...argv] };
+}
+
+/**
+ * The folders of a cgroup of its own for a program that makes and enters them itself, beside those of liblxc: one in each
+ * hierarchy, also where systemd runs the host. None where no cgroup can be made. Remove them by {@link removeOwnCgroup}.
+ */
+export function ownCgroupFolders(name: string, layout: CgroupLayout = readCgroupLayout()): readonly string[] {
+  const place = findCgroupPlace(layout, { isRoot: process.geteuid?.() === 0, hasSystemd: false });
+  return place.kind === "folders" ? place.mounts.map((mount) => join(mount, name)) : [];
 }
 
 /**
@@ -110,18 +137,10 @@ shift ${count}
 exec "$@"`;
 }
 
+const SLICE = "system.slice";
+
 /**
  * Without the default dependencies the scope is not stopped when a shutdown begins, but with the last processes of the
  * host: until then a service can ask its machines to halt. system.slice is never stopped either (systemd.special(7)).
  */
-const SCOPE = ["--slice=system.slice", "--property=DefaultDependencies=no"] as const;
-
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK);
-    return true;
-  } catch {
-    // EROFS, also for root.
-    return false;
-  }
-}
+const SCOPE = [`--slice=${SLICE}`, "--property=DefaultDependencies=no"] as const;

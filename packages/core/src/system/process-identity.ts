@@ -1,10 +1,11 @@
 import { closeSync, existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
-import type { Abortable, Timed } from "../contract/abortable.ts";
-import { TimeoutError } from "../contract/errors.ts";
-import { abortable } from "../driver/deadline.ts";
-import { readIfThere } from "./read-if-there.ts";
+import { isInstanceError, TimeoutError } from "../errors/all.ts";
+import type { Abortable, Timed } from "../flow/abortable.ts";
+import { abortable } from "../flow/deadline.ts";
+import { readIfThere, readIfThereSync } from "./read-if-there.ts";
 import { pidfdOpen, pidfdSendSignal, pollReadable, type SystemError } from "./syscall.ts";
 
 /**
@@ -13,7 +14,7 @@ import { pidfdOpen, pidfdSendSignal, pollReadable, type SystemError } from "./sy
  */
 export const ProcessIdentitySchema = z.strictObject({
   pid: z.number().int().positive(),
-  /** Clock ticks after boot. proc_pid_stat(5), field 22. */
+  /** Clock ticks after boot, in every time namespace the same. proc_pid_stat(5), field 22. */
   startTime: z.number().int().nonnegative(),
   /** The kernel's random name for this boot: /proc/sys/kernel/random/boot_id. */
   boot: z.string(),
@@ -94,6 +95,21 @@ export async function waitForEnd(identity: ProcessIdentity, options: Abortable &
     throw new TimeoutError(`the end of process ${identity.pid}`, timeout);
 }
 
+/** The delay after a failed look at a process, in milliseconds. */
+const LOOK_INTERVAL = 200;
+
+/** Waits for the end of a process, at most `time` milliseconds, and tells whether it has ended. Never rejects: ask again. */
+export async function endsWithin(identity: ProcessIdentity, time: number): Promise<boolean> {
+  try {
+    await waitForEnd(identity, { timeout: time });
+    return true;
+  } catch (error) {
+    // For example, the host has no free descriptor now. No caller could do more than ask again.
+    if (!isInstanceError(error, "ERR_TIMEOUT")) await setTimeout(LOOK_INTERVAL);
+    return false;
+  }
+}
+
 /** The arguments of a process; `undefined` when it does not exist. Those of kernel threads and zombies are empty. */
 export async function processArguments(pid: number): Promise<readonly string[] | undefined> {
   return (await readIfThere(`/proc/${pid}/cmdline`))?.split("\0").slice(0, -1);
@@ -103,21 +119,38 @@ export async function processArguments(pid: number): Promise<readonly string[] |
 export interface ProcessStat {
   /** One letter; `Z` for a zombie. */
   readonly state: string;
-  /** Clock ticks after boot. */
+  /** The pid of its parent. */
+  readonly parent: number;
+  /** Clock ticks after boot, in every time namespace the same. */
   readonly startTime: number;
   /** Clock ticks of processor time, including time in the kernel. */
   readonly cpuTicks: number;
   readonly residentPages: number;
 }
 
-/** Reads /proc/PID/stat: the second field is the command in parentheses, and may hold spaces and parentheses itself. */
-export function parseProcessStat(stat: string): ProcessStat | undefined {
+/** Clock ticks in a second: USER_HZ is 100 on all architectures of Node. */
+const TICKS = 100;
+
+/**
+ * How far the clock of the start times in /proc is ahead of the host's in our time namespace, in clock ticks.
+ * time_namespaces(7), "/proc/PID/timens_offsets": a line for each clock, with seconds and nanoseconds.
+ */
+export function boottimeAhead(offsets = readIfThereSync("/proc/self/timens_offsets") ?? ""): number {
+  const [, seconds, nanoseconds] = /^(?:boottime|7)\s+(-?\d+)\s+(\d+)$/m.exec(offsets) ?? [];
+  return Number(seconds ?? 0) * TICKS + Math.floor((Number(nanoseconds ?? 0) * TICKS) / 1e9);
+}
+
+/**
+ * Reads /proc/PID/stat, as the time namespace of this process shows it, which is `ahead` of the host's: the second field
+ * is the command in parentheses, and may hold spaces and parentheses itself.
+ */
+export function parseProcessStat(stat: string, ahead = boottimeAhead()): ProcessStat | undefined {
   // What follows the command begins with field 3.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const number = (field: number) => Number(fields[field - 3]);
-  const [state, startTime] = [fields[0], number(22)];
+  const [state, startTime] = [fields[0], number(22) - ahead];
   if (state === undefined || !Number.isSafeInteger(startTime)) return undefined;
-  return { state, startTime, cpuTicks: number(14) + number(15), residentPages: number(24) };
+  return { state, parent: number(4), startTime, cpuTicks: number(14) + number(15), residentPages: number(24) };
 }
 
 // The identity is checked while the descriptor is open: from then on the descriptor means that process or none.

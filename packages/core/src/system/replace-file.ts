@@ -1,7 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
+import { closeSync, fsync, openSync, renameSync, rmSync, statSync, writeFile, writeFileSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import type { Abortable } from "../flow/abortable.ts";
 import { isDiskFull } from "./disk-full.ts";
+import { exchangeNames } from "./syscall.ts";
+
+const sync = promisify(fsync);
 
 /**
  * Replaces a file atomically and durably: after a crash of the machine at any moment the file has all of the old
@@ -9,78 +15,163 @@ import { isDiskFull } from "./disk-full.ts";
  * The name of the temporary file is `.<name>.<uuid>.tmp`; a crash can leave one behind.
  */
 export async function replaceFile(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  await replaceInOrder(path, content, mode);
+  await syncFolder(dirname(path));
+}
+
+/**
+ * As {@link replaceFile}, but does not wait until the new name is durable: it comes before every later change of names
+ * in the same file system, because the journals of ext4, XFS and btrfs keep their order.
+ */
+async function replaceInOrder(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  { signal }: Abortable = {},
+): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${randomUUID()}.tmp`);
   try {
-    await withFile(temporary, "wx", mode, async (file) => {
-      await file.writeFile(content);
-      await file.sync();
-    });
-    await rename(temporary, path);
+    await writeNew(temporary, content, mode);
+    signal?.throwIfAborted();
+    renameSync(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    rmSync(temporary, { force: true });
     throw error;
   }
-  await syncFolder(folder);
+}
+
+/** The longest content, in bytes, that is written in our own thread: that takes less time than the way to another. */
+const SHORT = 64 * 1024;
+
+/** Writes a new file, and waits until its content is on the disk. */
+async function writeNew(path: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const file = openSync(path, "wx", mode);
+  try {
+    if (content.length <= SHORT) writeFileSync(file, content);
+    else await promisify(writeFile)(file, content);
+    await sync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Options of {@link replaceFileOnFullDisk}. An abort leaves the file as it is, unless it already has the new content: a
+ * disk can take longer than the caller has the right to change the file.
+ */
+export interface ReplaceOptions extends Abortable {
+  /**
+   * Whether to wait only until the change is in order: after a crash of the machine it may be missing, but then so is
+   * every later change of names in the same file system. Default: it is durable.
+   */
+  readonly orderOnly?: boolean | undefined;
 }
 
 /**
  * As {@link replaceFile}, but also on a full disk: a spare file, `.<name>.spare`, reserves the space and the inode for
- * the next content while there is room. Only for one process at a time.
+ * the next content while there is room. Only for one process at a time, and for a text that spaces may follow: the file
+ * is filled up with them, because it becomes the spare when the spare takes its place.
  */
-export async function replaceFileOnFullDisk(path: string, content: string): Promise<void> {
+export async function replaceFileOnFullDisk(
+  path: string,
+  content: string,
+  { orderOnly = false, signal }: ReplaceOptions = {},
+): Promise<void> {
   const folder = dirname(path);
-  const spare = join(folder, `.${basename(path)}.spare`);
-  const size = Buffer.byteLength(content);
+  const spare = spareOf(path);
+  const text = filled(content, roomFor(content));
   try {
-    await replaceFile(path, content);
+    await replaceInOrder(path, text, 0o600, { signal });
+    if (!orderOnly) await syncFolder(folder);
   } catch (error) {
-    if (!isDiskFull(error) || ((await sizeIfThere(spare)) ?? 0) < size) throw error;
-    // In place: the file already has its disk space.
-    await withFile(spare, "r+", undefined, async (file) => {
-      await file.write(content, 0);
-      await file.truncate(size);
-      await file.sync();
-    });
-    await rename(spare, path);
+    const room = sizeIfThere(spare);
+    if (!isDiskFull(error) || room < Buffer.byteLength(content)) throw error;
+    signal?.throwIfAborted();
+    await overwrite(spare, filled(content, room));
+    signal?.throwIfAborted();
+    putInPlace(spare, path);
     await syncFolder(folder);
   }
-  await makeSpare(spare, Math.ceil((size + GROWTH) / BLOCK) * BLOCK);
+  await reserveReplacement(path, content);
+}
+
+/**
+ * Gives the spare the name of the file, and the file that of the spare. Where the file system cannot exchange names (NFS,
+ * ZFS, FUSE: renameat2(2), EINVAL), the file is gone, and there is no spare until there is room for one.
+ */
+export function putInPlace(spare: string, path: string, exchange = exchangeNames): void {
+  try {
+    // Better than a rename: ext4 gives the space of a removed file back only later.
+    exchange(spare, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+    renameSync(spare, path);
+  }
+}
+
+/**
+ * Writes over a file, which already has its disk space, and waits until that is on the disk. Opened and written in one
+ * go: a moment later, another process may have given the spare the name of the file.
+ */
+async function overwrite(path: string, content: string): Promise<void> {
+  const file = openSync(path, "r+");
+  try {
+    writeFileSync(file, content);
+    await sync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Makes the spare file of {@link replaceFileOnFullDisk} for the next content, if there is room. */
+export async function reserveReplacement(path: string, content: string): Promise<void> {
+  const [spare, room] = [spareOf(path), roomFor(content)];
+  if (sizeIfThere(spare) >= room) return;
+  try {
+    // Appended: a shorter spare stays if there is no room for a longer one.
+    await withFile(spare, "a", 0o600, async (file) => file.write(" ".repeat(room - (await file.stat()).size)));
+  } catch (error) {
+    // The next write with enough room goes on.
+    if (!isDiskFull(error)) throw error;
+  }
+}
+
+function spareOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.spare`);
 }
 
 /** The block size of most file systems, and how many bytes a content may be longer than the one before. */
 const [BLOCK, GROWTH] = [4096, 1024];
 
-async function makeSpare(spare: string, size: number): Promise<void> {
-  if (((await sizeIfThere(spare)) ?? 0) >= size) return;
-  try {
-    await withFile(spare, "w", 0o600, (file) => file.writeFile(Buffer.alloc(size, " ")));
-  } catch (error) {
-    // A partial spare is useless. The next write with enough room creates one.
-    await rm(spare, { force: true });
-    if (!isDiskFull(error)) throw error;
-  }
+/** How many bytes a file with this content, and its spare, have. */
+function roomFor(content: string): number {
+  return Math.ceil((Buffer.byteLength(content) + GROWTH) / BLOCK) * BLOCK;
 }
 
-async function sizeIfThere(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+function filled(content: string, room: number): string {
+  return content + " ".repeat(Math.max(0, room - Buffer.byteLength(content)));
+}
+
+function sizeIfThere(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** Makes the names in a folder durable: fsync(2) on the folder itself. */
 export async function syncFolder(folder: string): Promise<void> {
-  await withFile(folder, "r", undefined, (file) => file.sync());
+  const file = openSync(folder, "r");
+  try {
+    await sync(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 async function withFile(
   path: string,
   flags: string,
-  mode: number | undefined,
-  use: (file: FileHandle) => Promise<void>,
+  mode: number,
+  use: (file: FileHandle) => Promise<unknown>,
 ): Promise<void> {
   const file = await open(path, flags, mode);
   try {

@@ -1,11 +1,13 @@
 import { closeSync, openSync } from "node:fs";
 import { execa } from "execa";
-import type { Abortable } from "../contract/abortable.ts";
-import { CommandError, HostError } from "../contract/errors.ts";
+import { CommandError, HostError } from "../errors/all.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import { type Bounds, bounded } from "./bounded.ts";
 import { openCell } from "./cell.ts";
-import { missingTool } from "./find-tool.ts";
+import { type CollectedChild, collectChild } from "./collect-child.ts";
+import { findTool, missingTool } from "./find-tool.ts";
 import { hostFailure } from "./host-failure.ts";
+import { apart } from "./launch-helper.ts";
 import { TOOL_ENV } from "./tool-env.ts";
 
 /** Options of {@link spawn}. An abort ends the tool: SIGTERM, and SIGKILL a second later. */
@@ -34,6 +36,11 @@ export interface SpawnOptions extends Abortable {
   readonly confinedTo?: string | undefined;
   /** The tool cannot write in {@link confinedTo} either. Default false. */
   readonly readOnly?: boolean | undefined;
+  /**
+   * Starts it with none of the settings of this process and of its parents, nor with their keys: for a tool that lives on,
+   * or that reads untrusted input. Default: where it has {@link bounds} or {@link confinedTo}.
+   */
+  readonly apart?: boolean | undefined;
   /** The Debian package that has the tool, for the fix in the error. */
   readonly fromPackage?: string | undefined;
   /** Exit codes that are not failures. Default: 0. */
@@ -67,24 +74,57 @@ export const spawn: Spawn = async (argv, options = {}) => {
   const [tool] = argv;
   if (tool === undefined) throw new TypeError("spawn: empty argv");
   options.signal?.throwIfAborted();
+  const { confinedTo, bounds, diesWithUs } = options;
+  // Those take long: a fork of this process does not matter.
+  const isWrapped = confinedTo !== undefined || bounds !== undefined || diesWithUs === true;
+  const result = await (isWrapped ? runWrapped(tool, argv, options) : runPlain(tool, argv, options));
+  options.signal?.throwIfAborted();
+  const { exitCode, signal, stderr, cause } = result;
+  if (exitCode === undefined || !(options.allow ?? [0]).includes(exitCode))
+    throw new CommandError({ argv, exitCode, signal, stderr }, { cause });
+  return { stdout: result.stdout, stderr, exitCode };
+};
+
+interface ToolResult extends Omit<CollectedChild, "tooLong"> {
+  readonly cause?: unknown;
+}
+
+async function runPlain(tool: string, argv: readonly string[], options: SpawnOptions): Promise<ToolResult> {
+  if (options.apart && findTool(tool) === undefined) throw notOnPath(tool, options.fromPackage, undefined);
+  try {
+    const started = options.apart ? apart(argv, options.descriptors) : { argv, descriptors: options.descriptors };
+    const given = { ...options, descriptors: started.descriptors, grace: GRACE, most: MOST };
+    const { tooLong, ...result } = await collectChild(started.argv, given);
+    return tooLong
+      ? { ...result, exitCode: undefined, cause: new RangeError(`more than ${MOST} bytes of output`) }
+      : result;
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw notOnPath(tool, options.fromPackage, error);
+    throw hostFailure(`run ${tool}`, error);
+  }
+}
+
+/** Runs a tool by one or more others that confine it, limit it, and end it with this process. */
+async function runWrapped(tool: string, argv: readonly string[], options: SpawnOptions): Promise<ToolResult> {
   const { confinedTo, descriptors = [] } = options;
   assertDescriptors(tool);
   using cell = confinedTo === undefined ? undefined : openCell(confinedTo, tool, { readOnly: options.readOnly });
   const within = options.bounds === undefined ? argv : bounded(argv, options.bounds);
   const command = [...(cell?.argv ?? []), ...within];
-  const [file = tool, ...rest] = options.diesWithUs ? dyingWithUs(command) : command;
-  const wrapped = file !== tool;
+  const whole = options.diesWithUs ? dyingWithUs(command) : command;
+  const inherited = [...(cell?.descriptors ?? []), ...descriptors];
+  const isApart = options.apart ?? (confinedTo !== undefined || options.bounds !== undefined);
+  const started = isApart ? apart(whole, inherited) : { argv: whole, descriptors: inherited };
+  const [first = tool] = whole;
+  if (isApart && findTool(first) === undefined) throw notOnPath(first, "util-linux", undefined);
+  const [file = first, ...rest] = started.argv;
   const child = execa(file, rest, {
     cwd: confinedTo ?? options.cwd ?? "/",
     env: options.env ?? TOOL_ENV,
     extendEnv: false,
     // execa's types know only descriptors up to 9, but it passes any.
-    stdio: [
-      options.stdin === undefined ? "ignore" : "pipe",
-      "pipe",
-      "pipe",
-      ...([...(cell?.descriptors ?? []), ...descriptors] as 3[]),
-    ],
+    stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe", ...(started.descriptors as 3[])],
     ...(options.stdin === undefined ? {} : { input: options.stdin }),
     // It leads a process group: so everything that it has started can be found.
     detached: options.diesWithUs ?? false,
@@ -96,18 +136,14 @@ export const spawn: Spawn = async (argv, options = {}) => {
   });
   const result = await (options.diesWithUs ? endingGroup(child, child.pid, options.signal) : child);
   options.signal?.throwIfAborted();
-  if (result.code === "ENOENT") throw notOnPath(file, wrapped ? "util-linux" : options.fromPackage, result.cause);
-  const exitCode = result.exitCode;
+  const { exitCode, signal, cause, code } = result;
+  if (code === "ENOENT" || code === "EACCES")
+    throw notOnPath(first, first === tool ? options.fromPackage : "util-linux", cause);
   // sh(1) and prlimit(1) have the exit codes of env(1).
-  if (wrapped && exitCode === 127) throw notOnPath(tool, options.fromPackage, result.cause);
-  if (exitCode === undefined || !(options.allow ?? [0]).includes(exitCode)) {
-    throw new CommandError(
-      { argv, exitCode, signal: result.signal, stderr: String(result.stderr) },
-      { cause: result.cause },
-    );
-  }
-  return { stdout: String(result.stdout), stderr: String(result.stderr), exitCode };
-};
+  if (file !== tool && (exitCode === 127 || (exitCode === 126 && findTool(tool) === undefined)))
+    throw notOnPath(tool, options.fromPackage, cause);
+  return { exitCode, signal, cause, stdout: String(result.stdout), stderr: String(result.stderr) };
+}
 
 /**
  * The most bytes that a tool may print to one stream. execa quotes them in an error with an expression that crashes V8
@@ -119,10 +155,10 @@ const MOST = 8 * 1024 * 1024;
 const GRACE = 1000;
 
 /**
- * Descriptors that starting a child takes: two for each of three pipes, two to report a failure (uv_spawn), and two for
- * a cell.
+ * Descriptors that starting a child takes: two for each of three pipes, two to report a failure (uv_spawn), two for a
+ * cell, and one for the helper of a tool that is set apart.
  */
-const DESCRIPTORS = 10;
+const DESCRIPTORS = 11;
 
 /**
  * Without free descriptors Node returns a child without streams, execa 9 throws before it listens to the child, and the

@@ -1,6 +1,7 @@
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import { type FileCalls, fileCalls } from "../files/file-calls.ts";
+import { SPAWN_DECLARATIONS, type SpawnCalls } from "../processes/posix-spawn.ts";
 import { ffi } from "./ffi.ts";
 
 // System calls that Node does not offer. Each runs on the calling thread and returns at once, except pollReadable(). A
@@ -20,6 +21,7 @@ export const NUMBER = {
   setfsuid: X64 ? 122 : 151,
   setfsgid: X64 ? 123 : 152,
   memfd_create: X64 ? 319 : 279,
+  renameat2: X64 ? 316 : 276,
 } as const;
 
 type Native = (...args: unknown[]) => number;
@@ -34,9 +36,7 @@ function load() {
     lsetxattr: libc.func("int lsetxattr(str path, str name, uint8_t *value, size_t size, int flags)") as Native,
     socket: libc.func("int socket(int domain, int type, int protocol)") as Native,
     bind: libc.func("int bind(int fd, const uint8_t *address, uint length)") as Native,
-    connect: libc.func("int connect(int fd, const uint8_t *address, uint length)") as Native,
     listen: libc.func("int listen(int fd, int backlog)") as Native,
-    mkfifo: libc.func("int mkfifo(str path, uint mode)") as Native,
     pipe2: libc.func("int pipe2(_Out_ int *fds, int flags)") as Native,
     socketpair: libc.func("int socketpair(int domain, int type, int protocol, _Out_ int *fds)") as Native,
     fcntl: libc.func("int fcntl(int fd, int command, ulong argument)") as Native,
@@ -64,6 +64,17 @@ export function nativeFileCalls(): FileCalls {
   return fileCallsLoaded;
 }
 
+let spawnCallsLoaded: SpawnCalls | undefined;
+/** The calls that start processes, for `processes/`, which does not import the FFI. */
+export function nativeSpawnCalls(): SpawnCalls {
+  if (spawnCallsLoaded !== undefined) return spawnCallsLoaded;
+  const libc = ffi().load(null);
+  const calls = Object.entries(SPAWN_DECLARATIONS).map(([name, text]) => [name, libc.func(text)]);
+  const address = (buffer: Uint8Array) => ffi().address(buffer);
+  spawnCallsLoaded = { ...Object.fromEntries(calls), address } as SpawnCalls;
+  return spawnCallsLoaded;
+}
+
 /** An error of a system call, in the form of `node:fs`. */
 export interface SystemError extends Error {
   readonly code: string;
@@ -74,9 +85,20 @@ export interface SystemError extends Error {
 /** @throws {SystemError} when the result is an error; else returns it. */
 export function check(name: string, result: number): number {
   if (result >= 0) return result;
-  const errno = ffi().errno();
+  throw systemErrorOf(name, ffi().errno());
+}
+
+/** The error of a system call that failed with this errno. */
+export function systemErrorOf(name: string, errno: number): SystemError {
   const code = Object.entries(ffi().os.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
-  throw Object.assign(new Error(`${name}: ${code}`), { code, errno, syscall: name }) satisfies SystemError;
+  return Object.assign(new Error(`${name}: ${code}`), { code, errno, syscall: name });
+}
+
+/** Exchanges the names of two files, in one step and without an inode or a block: renameat2(2), RENAME_EXCHANGE. */
+export function exchangeNames(one: string, other: string): void {
+  const [AT_FDCWD, RENAME_EXCHANGE] = [-100, 2];
+  const to = ["int", AT_FDCWD, "str", other, "uint", RENAME_EXCHANGE];
+  check("renameat2", native().syscall(NUMBER.renameat2, "int", AT_FDCWD, "str", one, ...to));
 }
 
 /** The same, but `undefined` for one expected error: an exception costs more than the call. */
@@ -235,6 +257,12 @@ async function poll(fd: number, timeout: number): Promise<number> {
 }
 
 /**
+ * How many connections wait until they are accepted, at most: listen(2) has no greater limit by default. A connect beyond it
+ * fails at once.
+ */
+const BACKLOG = 4096;
+
+/**
  * A listening unix stream socket, bound to a name of at most 107 bytes (unix(7)), which must not exist. Close-on-exec.
  * Unlike that of a `node:net` server, its file stays when the descriptor is closed: it can be handed to another
  * program.
@@ -249,27 +277,7 @@ export function listenUnixSocket(path: string): number {
   const fd = check("socket", native().socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   try {
     check("bind", native().bind(fd, address, address.length));
-    check("listen", native().listen(fd, 8));
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-}
-
-/**
- * Connects to a unix stream socket with an abstract name (unix(7)); `node:net` of Node 20 pads the name and so fails.
- * Close-on-exec. ECONNREFUSED when no process listens.
- */
-export function connectAbstractSocket(name: string): number {
-  const AF_UNIX = 1;
-  const SOCK_STREAM = 1;
-  const SOCK_NONBLOCK = 0o4000;
-  const SOCK_CLOEXEC = 0o2000000;
-  const address = Buffer.concat([Buffer.from([AF_UNIX, 0, 0]), Buffer.from(name)]);
-  const fd = check("socket", native().socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  try {
-    check("connect", native().connect(fd, address, address.length));
+    check("listen", native().listen(fd, BACKLOG));
     return fd;
   } catch (error) {
     closeSync(fd);

@@ -1,8 +1,8 @@
 import { chmodSync, closeSync, openSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { basename, dirname } from "node:path";
-import type { Abortable } from "../contract/abortable.ts";
-import { ConnectionError } from "../contract/errors.ts";
+import { ConnectionError } from "../errors/all.ts";
+import type { Abortable } from "../flow/abortable.ts";
 import { listenUnixSocket } from "./syscall.ts";
 
 /** unix(7): `sun_path` has 108 bytes with its NUL. */

@@ -1,8 +1,8 @@
 import { openSync, writeFileSync } from "node:fs";
-import { HostError } from "../contract/errors.ts";
+import { HostError } from "../errors/all.ts";
+import type { Idmap } from "../terms/idmap.ts";
 import { ffi } from "./ffi.ts";
 import { hostFailure } from "./host-failure.ts";
-import type { Idmap } from "./idmap.ts";
 import { check, native, type SystemError } from "./syscall.ts";
 
 /** Options of {@link openUserNamespace}. */
@@ -21,26 +21,34 @@ export interface UserNamespaceOptions {
  * @throws {HostError} when the kernel refuses, or this process has no descriptor left.
  */
 export function openUserNamespace(idmap: Idmap, options: UserNamespaceOptions = {}): number {
-  const { base, count } = idmap;
-  const map = `0 ${base} ${count}\n${options.hostRoot ? `${count} 0 1\n` : ""}`;
   try {
     const pid = cloneIntoUserNamespace();
     try {
       // A process that has ended and was not waited for still has its namespace: linux/kernel/user_namespace.c,
       // proc_id_map_open() and userns_get() need only the task.
-      for (const kind of ["uid_map", "gid_map"]) writeFileSync(`/proc/${pid}/${kind}`, map);
-      return openSync(`/proc/${pid}/ns/user`, "r");
+      return openMapped(pid, idmap, options);
     } finally {
       reap(pid);
     }
   } catch (error) {
-    const { code, syscall } = error as SystemError;
-    if (syscall === "clone" && code !== "ENOMEM" && code !== "EAGAIN")
-      throw new HostError("map ids", [{ ...noUserNamespaces, reason: `${noUserNamespaces.reason}: ${code}` }], {
-        cause: error,
-      });
-    throw hostFailure("map ids", error);
+    throw namespaceFailure(error);
   }
+}
+
+/** Gives the new user namespace of a process its map, and opens it. */
+export function openMapped(pid: number, { base, count }: Idmap, { hostRoot }: UserNamespaceOptions = {}): number {
+  const map = `0 ${base} ${count}\n${hostRoot ? `${count} 0 1\n` : ""}`;
+  for (const kind of ["uid_map", "gid_map"]) writeFileSync(`/proc/${pid}/${kind}`, map);
+  return openSync(`/proc/${pid}/ns/user`, "r");
+}
+
+/** The error of a user namespace that could not be made. */
+export function namespaceFailure(error: unknown): unknown {
+  const { code = "", syscall = "" } = error as SystemError;
+  if (!["clone", "unshare"].includes(syscall) || ["ENOMEM", "EAGAIN"].includes(code))
+    return hostFailure("map ids", error);
+  const missing = { ...noUserNamespaces, reason: `${noUserNamespaces.reason}: ${code}` };
+  return new HostError("map ids", [missing], { cause: error });
 }
 
 /**

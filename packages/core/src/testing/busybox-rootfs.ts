@@ -1,6 +1,6 @@
 import { chmod, chown, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { HostError } from "../contract/errors.ts";
+import { HostError } from "../errors/all.ts";
 import { spawn } from "../system/spawn.ts";
 
 /** An additional file for the tree. */

@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { CAPABILITIES, type Capability, LOG_STREAMS } from "../contract/capability.ts";
-import type { InstanceKind } from "../contract/instance.ts";
-import type { Backend, Driver, HostReport } from "../driver/backend.ts";
+import type { Backend, Driver } from "../contract/backend.ts";
+import { CAPABILITIES, type Capability } from "../contract/capability.ts";
+import type { HostReport } from "../contract/report.ts";
 import { ArchitectureSchema } from "../model/image.ts";
 import type { Frozen, Holds, Same } from "../model/same.ts";
+import type { InstanceKind } from "../terms/instance-kind.ts";
 import { FakeBackend, type FakeFaults } from "./fake/backend.ts";
 import type { FakeProgram } from "./fake/process.ts";
 import { PROGRAMS } from "./fake/programs.ts";
@@ -15,6 +16,11 @@ export interface FakeConfigInput {
   readonly stubborn?: boolean | undefined;
   /** A file that must exist for a start, like a main program. It is not run. Default: none. */
   readonly init?: string | undefined;
+  /**
+   * The main program and its arguments: what it prints is in `logs()`, and its end is the end of the instance. Default:
+   * none, and the instance runs until it is stopped.
+   */
+  readonly main?: readonly string[] | undefined;
 }
 
 /** {@link FakeConfigInput} with every default filled in. */
@@ -22,7 +28,11 @@ export interface FakeConfig extends FakeConfigInput {
   readonly stubborn: boolean;
 }
 
-const schema = z.strictObject({ stubborn: z.boolean().default(false), init: z.string().optional() });
+const schema = z.strictObject({
+  stubborn: z.boolean().default(false),
+  init: z.string().optional(),
+  main: z.array(z.string()).min(1).optional(),
+});
 type _FakeConfig = Holds<Same<FakeConfig, Frozen<z.output<typeof schema>>>>;
 type _FakeConfigInput = Holds<Same<FakeConfigInput, Frozen<z.input<typeof schema>>>>;
 
@@ -81,7 +91,7 @@ export function fake<const N extends string = "fake", C extends Capability = Cap
         world,
         programs: { ...PROGRAMS, ...options.programs },
         faults: options.faults ?? {},
-        streams: LOG_STREAMS[kind],
+        kind,
       }) as Backend<Capability> as Backend<C>,
   };
 }

@@ -2,8 +2,9 @@ import { appendFileSync, mkdtempSync, rmSync, statSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { boundLog, LOG_KEPT, readLogFile } from "@pileus/core/driver";
+import { boundLog, LOG_KEPT } from "@pileus/core/driver";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { openPlainLog } from "../../src/keeper/log/open.ts";
 
 let folder: string;
 let log: string;
@@ -23,7 +24,7 @@ it("frees all but the end of a log that has grown too long, again and again, and
   for (const round of ["one", "two"]) {
     appendFileSync(log, `${lines(2 * LOG_KEPT + 2 ** 20)}${round}\n`);
     await expect.poll(onDisk, { timeout: 20_000 }).toBeLessThan(LOG_KEPT + 2 ** 20);
-    const kept = await text(await readLogFile(log));
+    const kept = await text(await openPlainLog(log, {}));
     expect(kept.length).toBeGreaterThan(LOG_KEPT - LINE.length);
     expect(kept.length).toBeLessThanOrEqual(LOG_KEPT);
     expect(kept.replaceAll(LINE, "")).toBe(`${round}\n`);
@@ -38,7 +39,7 @@ it("leaves a log alone that is not too long, or missing, or when it was told to 
   const before = onDisk();
   const stop = boundLog(log, 10);
   expect(onDisk()).toBe(before);
-  expect((await text(await readLogFile(log))).length).toBe(statSync(log).size);
+  expect((await text(await openPlainLog(log, {}))).length).toBe(statSync(log).size);
   stop();
   leave();
   appendFileSync(log, lines(2 ** 20));

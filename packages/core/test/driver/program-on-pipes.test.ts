@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { expect, it } from "vitest";
-import type { BackendProcess } from "../../src/driver/process.ts";
+import type { BackendProcess } from "../../src/contract/backend-process.ts";
 import { programOnPipes } from "../../src/driver/program-on-pipes.ts";
 import { printedPid, shell, untilGone } from "./program.ts";
 

@@ -29,10 +29,11 @@ describe("a process killed by SIGKILL", () => {
     const kill = await processAt(step);
     const early = await place.open();
     expect(await early.list()).toEqual([]);
-    expect(await readdir(`${place.root}/instances`)).toEqual(["a"]);
+    expect(await readdir(`${place.root}/names`)).toEqual(["a"]);
+    expect(await readdir(`${place.root}/instances`)).toHaveLength(1);
     await kill();
-    await place.open();
-    expect(await readdir(`${place.root}/instances`)).toEqual([]);
+    await place.recovered();
+    for (const folder of ["instances", "names"]) expect(await readdir(`${place.root}/${folder}`)).toEqual([]);
     expect(await readdir(`${place.root}/locks`)).toEqual(["host"]);
   });
 

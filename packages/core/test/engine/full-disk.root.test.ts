@@ -1,73 +1,25 @@
-import { execFileSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { smallDisks } from "../../../../test-support/full-disk.ts";
+import { collect } from "../../src/testing/kit/expect.ts";
 import { requires } from "../../src/testing/requires.ts";
 import { scriptedRoot } from "./scripted.ts";
 
-const run = (file: string, ...args: string[]) => execFileSync(file, args, { stdio: "ignore" });
-
-/** Writes until nothing more can be written. */
-function fillBlocks(folder: string): void {
-  const fd = openSync(join(folder, "filling"), "w");
-  try {
-    for (let size = 65_536; size >= 1; size = Math.floor(size / 2))
-      untilFull(() => {
-        if (writeSync(fd, Buffer.alloc(size, "x")) < size) throw Object.assign(new Error("full"), { code: "ENOSPC" });
-      });
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Makes files until no more can be made. */
-function fillInodes(folder: string): void {
-  let count = 0;
-  untilFull(() => {
-    writeFileSync(join(folder, `filling-${count}`), "");
-    count += 1;
-  });
-}
-
-function untilFull(write: () => void): void {
-  try {
-    for (;;) write();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-  }
-}
-
-const DISKS = [
-  { name: "tmpfs without a block", fill: fillBlocks, mount: tmpfs("size=1m"), left: "bavail" },
-  { name: "tmpfs without an inode", fill: fillInodes, mount: tmpfs("size=8m,nr_inodes=200"), left: "ffree" },
-  { name: "ext4 without a block", fill: fillBlocks, mount: ext4, left: "bavail" },
-  { name: "ext4 without an inode", fill: fillInodes, mount: ext4, left: "ffree" },
-] as const;
-
-function tmpfs(options: string) {
-  return (folder: string) => run("mount", "-t", "tmpfs", "-o", options, "pileus-test", folder);
-}
-
-function ext4(folder: string): void {
-  const image = `${folder}.img`;
-  writeFileSync(image, "");
-  truncateSync(image, 8 * 2 ** 20);
-  run("mkfs.ext4", "-q", "-m", "0", "-N", "200", image);
-  run("mount", "-o", "loop", image, folder);
-}
+const DISKS = smallDisks({ megabytes: 1, inodes: 200 });
 
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "pileus-full-"));
 });
 afterEach(() => {
-  for (const path of [folder, `${folder}.img`]) rmSync(path, { recursive: true, force: true });
+  rmSync(folder, { recursive: true });
 });
 
 describe("on a full disk", () => {
-  it.for(DISKS)("stops, freezes and deletes what runs: $name", ({ fill, mount, left }, context) =>
+  it.for(DISKS)("stops, freezes and deletes what runs: $name", ({ fill, mount, unmount, left }, context) =>
     requires(["root"], async () => {
       mount(folder);
       try {
@@ -91,18 +43,89 @@ describe("on a full disk", () => {
         place.scripted.run("c").end({ kind: "exited", code: 7 });
         expect(await c.wait()).toMatchObject({ reason: "program" });
         for (const name of ["a", "b", "c"])
-          expect(
-            JSON.parse(await readFile(join(place.root, "instances", name, "instance.json"), "utf8")),
-          ).toMatchObject({
+          expect(JSON.parse(await readFile(join(place.root, "names", name, "instance.json"), "utf8"))).toMatchObject({
             state: "stopped",
           });
         await a.delete();
         await b.delete();
-        expect(await readdir(join(place.root, "instances"))).toEqual(["c"]);
+        expect(await readdir(join(place.root, "names"))).toEqual(["c"]);
         await place.dispose();
       } finally {
-        run("umount", folder);
+        unmount(folder);
       }
     })(context),
+  );
+
+  it.for(DISKS.filter(({ left }) => left === "bavail"))(
+    "says to others, once there is room, how many events may be missing: $name",
+    ({ fill, mount, unmount }, context) =>
+      requires(["root"], async () => {
+        mount(folder);
+        const place = await scriptedRoot(folder);
+        try {
+          const [host, other] = [await place.open(), await place.open()];
+          const a = await host.create({ driver: "scripted", name: "a", image: "base" });
+          await a.start();
+          const mine = collect(a.watch(), ({ type }) => type === "deleted");
+          const theirs = collect(other.watch(), ({ type }) => type === "deleted");
+          fill(folder);
+          // More than fits into what is left of the last block of the journal.
+          for (let round = 0; round < 20; round += 1) {
+            await a.freeze();
+            await a.unfreeze();
+          }
+          expect(String(await host.doctor())).toMatch(/journal: .*ENOSPC|the disk is full/);
+          expect(String(await host.doctor())).toMatch(/journal: \d+ events of this process could not be written/);
+          rmSync(join(folder, "filling"));
+          await a.delete();
+          const [seen, heard] = [await mine, await theirs];
+          // Three for each round; stopping, stopped, exit and deleted.
+          expect(seen).toHaveLength(64);
+          const missed = heard.map((event) => event.missed ?? 0).reduce((sum, count) => sum + count, 0);
+          expect(heard.length).toBeLessThan(64);
+          // A line that was cut counts beside the event that it was.
+          expect(heard.length + missed).toBeGreaterThanOrEqual(64);
+          expect(heard.at(-1)?.type).toBe("deleted");
+          expect(String(await host.doctor())).not.toContain("could not be written");
+        } finally {
+          await place.dispose();
+          unmount(folder);
+        }
+      })(context),
+  );
+
+  it.for(DISKS.filter(({ left }) => left === "bavail"))(
+    "tells a rename once, though its end can be written only when there is room: $name",
+    ({ fill, drain, mount, unmount }, context) =>
+      requires(["root"], async () => {
+        mount(folder);
+        const place = await scriptedRoot(folder);
+        try {
+          const host = await place.open();
+          const config = { driver: "scripted", image: "base" } as const;
+          const [a, other] = [await host.create({ ...config, name: "a" }), await host.create({ ...config, name: "c" })];
+          for (const instance of [a, other]) await instance.start();
+          const seen = collect(a.watch(), ({ type }) => type === "deleted");
+          place.renaming.step = async () => {
+            fill(folder);
+            // More than fits into what is left of the last block of the journal.
+            for (let round = 0; round < 20; round += 1) {
+              await other.freeze();
+              await other.unfreeze();
+            }
+          };
+          await a.rename("b");
+          delete place.renaming.step;
+          await a.freeze();
+          await a.unfreeze();
+          expect(await readdir(join(place.root, "names"))).toEqual(["b", "c"]);
+          drain(folder);
+          await a.delete();
+          expect((await seen).filter(({ type }) => type === "renamed")).toHaveLength(1);
+        } finally {
+          await place.dispose();
+          unmount(folder);
+        }
+      })(context),
   );
 });

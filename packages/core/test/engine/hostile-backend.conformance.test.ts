@@ -5,7 +5,7 @@ import type { Capability, Host, Instance } from "@pileus/core";
 import type { AnyDriver } from "@pileus/core/driver";
 import { FakeWorld, fake } from "@pileus/core/testing";
 import { describe, expect, it } from "vitest";
-import type { EngineParts } from "../../src/engine/open-engine.ts";
+import type { EngineParts } from "../../src/engine/opening/open-engine.ts";
 import { openHostWith } from "../../src/host.ts";
 import { FAULTS, type FaultName, type Faults, Sabotage, type Step, SYNCHRONOUS } from "../harness/sabotage.ts";
 import { CALLER_TIMEOUT, DISPOSE_TIME, expectToldError, GRACE, nothingEscapes, outcomeOf } from "../harness/settles.ts";

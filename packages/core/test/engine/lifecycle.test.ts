@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { StateError } from "../../src/contract/errors.ts";
 import type { InstanceEvent } from "../../src/contract/events.ts";
+import { StateError } from "../../src/errors/all.ts";
 import { gate, scriptedRoot, untilAborted } from "./scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
@@ -161,7 +161,7 @@ describe("the end of a run", () => {
       { state: "error", error: expect.stringContaining("the monitor talks nonsense") },
     ]);
     expect(place.scripted.calls).toContain("detach a");
-    const record = await readFile(`${place.root}/instances/a/instance.json`, "utf8");
+    const record = await readFile(`${place.root}/names/a/instance.json`, "utf8");
     expect(JSON.parse(record)).toMatchObject({ state: "stopping" });
     place.scripted.runs.clear();
     expect(await instance.state()).toBe("stopped");
@@ -216,8 +216,8 @@ describe("delete", () => {
     await expect(instance.delete()).rejects.toThrow("busy");
     expect(await host.list()).toEqual([]);
     place.scripted.script = {};
-    await place.open();
-    expect(existsSync(`${place.root}/instances/a`)).toBe(false);
+    await place.recovered();
+    expect(existsSync(`${place.root}/names/a`)).toBe(false);
   });
 
   it("that failed halfway leaves an instance that accepts only another delete", async () => {
@@ -241,9 +241,22 @@ describe("delete", () => {
     for (const verb of verbs) await expect(instance[verb](), verb).rejects.toMatchObject(refused);
     await expect(instance.exec(["true"])).rejects.toMatchObject(refused);
     await expect(instance.files.listAll("/")).rejects.toMatchObject(refused);
-    await expect(instance.logs("console")).rejects.toMatchObject(refused);
+    await expect(instance.logs({ stream: "console" })).rejects.toMatchObject(refused);
     place.scripted.script = {};
     await instance.delete();
+    expect(await readdir(`${place.root}/instances`)).toEqual([]);
+  });
+
+  it("that has failed can be repeated by whoever finds the instance by its name", async () => {
+    const { host } = await created();
+    place.scripted.script = { remove: () => Promise.reject(new Error("a process in state D")) };
+    await expect((await host.get("a")).delete()).rejects.toThrow("a process in state D");
+    const found = await host.get("a");
+    await expect(found.start()).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE", state: "deleted" });
+    await expect((await host.get("a")).delete()).rejects.toThrow("a process in state D");
+    place.scripted.script = {};
+    await (await host.get("a")).delete();
+    await expect(host.get("a")).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
     expect(await readdir(`${place.root}/instances`)).toEqual([]);
   });
 

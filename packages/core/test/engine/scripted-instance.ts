@@ -1,4 +1,4 @@
-import type { ExecRequest } from "../../src/driver/backend.ts";
+import type { ExecRequest } from "../../src/contract/backend.ts";
 import { ScriptedProcess, type scriptedRoot } from "./scripted.ts";
 
 /**

@@ -1,20 +1,24 @@
+import { writeFileSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough, type Readable } from "node:stream";
+import { PassThrough } from "node:stream";
 import { z } from "zod";
+import type { Backend, Driver, ExecRequest, InstanceContext } from "../../src/contract/backend.ts";
+import type { BackendProcess } from "../../src/contract/backend-process.ts";
 import type { Capability } from "../../src/contract/capability.ts";
-import { NotFoundError } from "../../src/contract/errors.ts";
 import type { FileOperations } from "../../src/contract/files.ts";
-import type { ExitStatus, SignalName } from "../../src/contract/state.ts";
-import type { Backend, Driver, ExecRequest, InstanceContext } from "../../src/driver/backend.ts";
-import type { BackendProcess } from "../../src/driver/process.ts";
-import type { ImageStore, NetworkManager } from "../../src/engine/ports.ts";
-import type { AnyRunning } from "../../src/engine/run.ts";
+import { targetOf } from "../../src/engine/record/names.ts";
+import { Layout } from "../../src/engine/root/layout.ts";
+import type { AnyRunning } from "../../src/engine/run/run.ts";
+import { NotFoundError } from "../../src/errors/all.ts";
 import { openHostWith } from "../../src/host.ts";
 import { IdRanges } from "../../src/idmap/id-ranges.ts";
+import type { ImageStore } from "../../src/images/image-store.ts";
 import type { Architecture, Image } from "../../src/model/image.ts";
+import type { NetworkManager } from "../../src/network/network-manager.ts";
 import { hostArchitecture } from "../../src/system/architecture.ts";
+import type { ExitStatus, SignalName } from "../../src/terms/state.ts";
 
 /** What the scripted driver does at one step: fail, wait, take note. */
 export type Step = (context: { readonly name: string; readonly signal?: AbortSignal | undefined }) => unknown;
@@ -30,6 +34,7 @@ export interface Script {
   freeze?: Step;
   unfreeze?: Step;
   reboot?: Step;
+  metrics?: Step;
   isFrozen?: Step;
   exec?: (request: ExecRequest, signal: AbortSignal | undefined) => Promise<ScriptedProcess>;
   files?: Partial<FileOperations>;
@@ -37,6 +42,8 @@ export interface Script {
   /** The ids of the host that instances need; none by default. */
   idmap?: Backend["idmap"];
   lastExit?: ExitStatus;
+  /** What the driver keeps with a run. */
+  facts?: unknown;
   /** What a run does not have, though the driver declares it. */
   without?: readonly "freeze"[];
   lacks?: (capability: Capability) => string | undefined;
@@ -88,6 +95,8 @@ export class ScriptedProcess implements BackendProcess {
 export class Scripted {
   script: Script = {};
   readonly calls: string[] = [];
+  /** The instances as `adopt()` and `remove()` saw them, latest last. */
+  readonly seen: InstanceContext[] = [];
   readonly runs = new Map<string, ScriptedRun>();
 
   driver<const C extends Capability = Capability>(
@@ -98,6 +107,7 @@ export class Scripted {
       "network",
       "metrics",
       "logs",
+      "console",
       "reboot",
     ] as unknown as readonly C[],
   ): Driver<"scripted", C, z.ZodType> {
@@ -133,7 +143,8 @@ export class Scripted {
       plan: (before, after) => this.script.plan?.(before, after) ?? { changes: [] },
       idmap: (config) => this.script.idmap?.(config),
       materialize: ({ name }, { signal }) => this.#step("materialize", name, signal),
-      launch: async ({ name }, { signal }) => {
+      launch: async ({ name }, { signal, remember }) => {
+        if (this.script.facts !== undefined) await remember(this.script.facts);
         await this.#step("launch", name, signal);
         const run = new ScriptedRun();
         this.runs.set(name, run);
@@ -143,17 +154,22 @@ export class Scripted {
         );
         return this.#running(name, run);
       },
-      adopt: async ({ name }, { signal }) => {
+      adopt: async (context, { signal }) => {
+        const { name } = context;
+        this.seen.push(context);
         await this.#step("adopt", name, signal);
         const run = this.runs.get(name);
         return run && this.#running(name, run);
       },
       lastExit: async () => this.script.lastExit,
-      remove: ({ name }, { signal }) => this.#step("remove", name, signal),
-      logs: async (context: InstanceContext): Promise<Readable> => {
-        const stream = new PassThrough();
-        stream.end(`log of ${context.name}`);
-        return stream;
+      remove: (context, { signal }) => {
+        this.seen.push(context);
+        return this.#step("remove", context.name, signal);
+      },
+      logs: ({ name, log }) => {
+        const path = join(log, "console.log");
+        writeFileSync(path, `log of ${name}`);
+        return { console: path };
       },
     };
   }
@@ -203,10 +219,21 @@ export class Scripted {
         run.frozen = false;
       },
       addresses: async () => [],
+      console: async () => ({
+        output: new PassThrough(),
+        claim: async () => ({ granted: true, pid: 1, since: 0 }),
+        write: async () => undefined,
+        release: async () => undefined,
+        resize: async () => undefined,
+        onTaken: () => undefined,
+      }),
       reboot: async ({ signal }) => {
         await this.script.reboot?.({ name, signal });
       },
-      metrics: async () => ({ cpu: { seconds: 1 }, memory: { bytes: 2 } }),
+      metrics: async ({ signal } = {}) => {
+        await this.script.metrics?.({ name, signal });
+        return { cpu: { seconds: 1 }, memory: { bytes: 2 } };
+      },
     };
     const { ready } = this.script;
     if (ready !== undefined) running.ready = async ({ signal }) => void (await ready({ name, signal }));
@@ -230,9 +257,12 @@ export const IMAGE: Image = {
   properties: {},
 };
 
-/** A store with one image, and networks with only `net0`: its reservations, and whose networks were raised or restored. */
+/** A store with one image, and networks with only `net0`: the names with reservations, and whose networks were raised or restored. */
 export function smallParts() {
   const reserved = new Set<string>();
+  const nameOf = new Map<string, string>();
+  const renaming: { step?: Step } = {};
+  const networkSteps: { bringUp?: Step; release?: Step } = {};
   const raised: { names: string[]; failure?: Error | undefined } = { names: [] };
   const restored: (readonly string[])[] = [];
   const unused = () => Promise.reject(new Error("not part of this test"));
@@ -255,15 +285,26 @@ export function smallParts() {
       if (name !== "net0") throw new NotFoundError("network", name);
       return { name, up: true, ipv4: { address: "10.0.0.1/24", nat: true }, dns: { domain: "x" }, isolated: false };
     },
-    reserve: async (owner) => {
-      reserved.add(owner.name);
+    reserve: async ({ name, uuid }) => {
+      reserved.add(name);
+      nameOf.set(uuid, name);
       return [];
     },
-    release: async (owner) => {
-      reserved.delete(owner.name);
+    rename: async ({ name, uuid }, { signal } = {}) => {
+      const before = nameOf.get(uuid);
+      await renaming.step?.({ name, signal });
+      if (before === undefined) return;
+      reserved.delete(before);
+      reserved.add(name);
+      nameOf.set(uuid, name);
+    },
+    release: async ({ name, uuid }) => {
+      await networkSteps.release?.({ name });
+      reserved.delete(nameOf.get(uuid) ?? name);
     },
     attachments: async () => [],
     bringUp: async ({ name }) => {
+      await networkSteps.bringUp?.({ name });
       if (raised.failure !== undefined) throw raised.failure;
       raised.names.push(name);
     },
@@ -277,6 +318,8 @@ export function smallParts() {
   const probeNetworks = async () => ({ missing: [], facts: [] });
   return {
     reserved,
+    renaming,
+    networkSteps,
     raised,
     restored,
     parts: { openImages: async () => images, openNetworks: async () => networks, probeNetworks },
@@ -291,15 +334,26 @@ export async function scriptedRoot(parent = tmpdir()) {
   const claims = join(root, "../claims");
   const ids = new IdRanges({ etc: "/etc", proc: "/proc", claims });
   const hosts: AsyncDisposable[] = [];
+  const layout = new Layout(root);
+  const keyOf = (name: string) => targetOf(layout, name) ?? name;
   return {
     root,
     scripted,
+    /** The folder and the lock of the instance of that name. */
+    folder: (name: string) => layout.instance(keyOf(name)),
+    lock: (name: string) => layout.instanceLock(keyOf(name)),
     ...networks,
     /** The ranges of ids that are given away. */
     claims: async () => (await readdir(claims)).filter((name) => name !== "lock"),
     open: async <const C extends Capability = Capability>(capabilities?: readonly C[]) => {
       const host = await openHostWith({ root, drivers: [scripted.driver<C>(capabilities)] }, { ...parts, ids });
       hosts.push(host);
+      return host;
+    },
+    /** Opens a host, and waits until it has cleared what a crash left. */
+    async recovered() {
+      const host = await this.open();
+      await host.doctor();
       return host;
     },
     dispose: async () => {

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { acquireLock, isHeld } from "../../src/engine/lock.ts";
+import { acquireLock, isHeld } from "../../src/system/lock.ts";
 import { gate, ScriptedRun, scriptedRoot } from "./scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
@@ -58,7 +59,7 @@ describe("two hosts on one root", () => {
     expect(await theirs.state()).toBe("running");
     expect(place.scripted.calls.filter((call) => call === "launch a")).toHaveLength(2);
     expect(place.scripted.calls.filter((call) => call === "shutdown a")).toHaveLength(1);
-    expect((await readdir(`${place.root}/locks`)).sort()).toEqual(["host", "instance-a"]);
+    expect((await readdir(`${place.root}/locks`)).sort()).toEqual(["host", basename(place.lock("a"))]);
   });
 
   it("see the instance as running again when the host that stops it goes away", async () => {
@@ -70,7 +71,7 @@ describe("two hosts on one root", () => {
     expect(place.scripted.calls.filter((call) => call === "launch a")).toHaveLength(1);
   });
 
-  const recordPath = () => `${place.root}/instances/a/instance.json`;
+  const recordPath = () => `${place.folder("a")}/instance.json`;
   const patchRecord = async (patch: object) =>
     writeFile(recordPath(), JSON.stringify({ ...JSON.parse(await readFile(recordPath(), "utf8")), ...patch }));
 
@@ -80,7 +81,7 @@ describe("two hosts on one root", () => {
     const waiting = instance.wait();
     // Takes its turn after the look with which waiting begins.
     await instance.unfreeze();
-    const lock = await acquireLock(`${place.root}/locks/instance-a`);
+    const lock = await acquireLock(place.lock("a"));
     const before = place.scripted.run("a");
     // What another process does that stops the instance and starts it again.
     place.scripted.runs.set("a", new ScriptedRun());
@@ -103,7 +104,7 @@ describe("two hosts on one root", () => {
     const waiting = mine.wait();
     // Takes its turn after the look with which waiting begins.
     await mine.unfreeze();
-    const lock = await acquireLock(`${place.root}/locks/instance-a`);
+    const lock = await acquireLock(place.lock("a"));
     const exit = { reason: "lost", at: 1 };
     await patchRecord({ state: "stopped", exit });
     place.scripted.run("a").end({ kind: "exited", code: 0 });
@@ -116,11 +117,11 @@ describe("two hosts on one root", () => {
   it("mark a kill that does not wait for the lock, and record an end under such a mark as requested", async () => {
     const mine = await (await place.open()).create(CONFIG);
     await mine.start();
-    const lock = await acquireLock(`${place.root}/locks/instance-a`);
+    const lock = await acquireLock(place.lock("a"));
     const run = place.scripted.run("a");
     const stopping = mine.stop({ mode: "kill" });
     await run.exited;
-    const stops = `${place.root}/instances/a/stops`;
+    const stops = `${place.root}/names/a/stops`;
     const marks = await readdir(stops);
     expect(marks).toHaveLength(1);
     expect(isHeld(`${stops}/${marks[0]}`)).toBe(true);

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemError } from "../../src/errors/system-error.ts";
 import { LocalFiles, plainAccess } from "../../src/files/index.ts";
-import { systemError } from "../../src/files/plain-access.ts";
 import { nativeFileCalls } from "../../src/system/syscall.ts";
 import { owner, write } from "./support/root.ts";
 

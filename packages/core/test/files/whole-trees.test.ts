@@ -290,7 +290,11 @@ describe("a tree that is read and written", () => {
     expect(readdirSync(at("to/name"))).toEqual(["kept"]);
   });
 
-  it("leaves no part of a file whose place a new folder takes while it arrives", async () => {
+  it.each([
+    ["has no name", nativeFileCalls()],
+    ["has a temporary name", undefined],
+  ])("leaves no part of a file whose place a new folder takes while it arrives and %s", async (_, calls) => {
+    files = new LocalFiles(plainAccess(root, calls));
     writeFileSync(at("from/name"), Buffer.alloc(300_000, 1));
     const archive = await buffer(await files.readTree("/from"));
     const { stream, done } = await files.writeTree("/to");

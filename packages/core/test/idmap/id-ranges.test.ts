@@ -3,10 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { IdmapRequest } from "../../src/driver/backend.ts";
-import { DEFAULT_POOL } from "../../src/idmap/host-ids.ts";
+import type { IdmapRequest } from "../../src/contract/backend.ts";
+import { DEFAULT_POOL, PROCESS_POOL, SPARE_ID } from "../../src/idmap/host-ids.ts";
 import { type IdOwner, IdRanges } from "../../src/idmap/id-ranges.ts";
 import { endOf, overlap } from "../../src/idmap/ranges.ts";
+import { acquireLock } from "../../src/system/lock.ts";
 
 const ALONE: IdmapRequest = { mode: "isolated", count: 65_536, path: ["lxc", "idmap", "base"] };
 const SHARED: IdmapRequest = { ...ALONE, mode: "shared" };
@@ -109,6 +110,21 @@ describe("the ids of a new instance", () => {
     for (const [i, a] of given.entries()) for (const b of given.slice(i + 1)) expect(overlap(a, b)).toBe(false);
   });
 
+  it("are chosen by one process at a time, and an abort ends the wait", async () => {
+    const range = await claim("a");
+    ids.release("a");
+    await using _held = await acquireLock(join(folder, "claims/lock"));
+    const abort = new AbortController();
+    const { signal } = abort;
+    const calls = [
+      ids.claim(owner("b"), ALONE, ids.view(), { signal }),
+      ids.keep(owner("a"), ALONE, range, { signal }),
+    ];
+    abort.abort("enough");
+    for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ reason: "enough" });
+    expect(claims()).toEqual([]);
+  });
+
   it("have the number and the first id that the request names", async () => {
     expect(await claim("a", { ...ALONE, base: 123_456, count: 200_000 })).toEqual({ base: 123_456, count: 200_000 });
     expect((await claim("b", { ...ALONE, count: 1_000_000 })).count).toBe(1_000_000);
@@ -120,6 +136,15 @@ describe("the ids of a new instance", () => {
     ids.release("a");
     expect(await claim("c", SHARED)).toEqual(range);
     expect(overlap(await claim("d"), range)).toBe(false);
+  });
+
+  it("are never those that instances share, whichever of those are gone", async () => {
+    delegate("root:1000000:65536");
+    const range = await claim("a", SHARED);
+    ids.release("a");
+    rmSync(join(folder, "a.json"));
+    await expect(claim("b")).rejects.toThrow("1000000 to 1065535 belong to the instances that share their ids");
+    expect(await claim("c", SHARED)).toEqual(range);
   });
 
   it.each(["uid_map", "gid_map"])("come only from our own user namespace: %s", async (map) => {
@@ -162,6 +187,20 @@ describe("a claim is refused, and the error names", () => {
     expect(String(error)).toMatch(/line 2 is not user:first id:number of ids: "/);
     expect(String(error)).not.toContain("\u001b");
     expect(existsSync(join(folder, "claims"))).toBe(false);
+  });
+
+  it.each(["subuid", "subgid"])("a file of subordinate ids that is none: %s", async (name) => {
+    mkdirSync(join(folder, "etc", name));
+    const missing = [{ need: `file:${folder}/etc/${name}`, reason: "it cannot be read: EISDIR" }];
+    await expect(claim("a")).rejects.toMatchObject({ code: "ERR_HOST", missing });
+    expect(ids.report()).toMatchObject({ missing });
+  });
+
+  it.each(["passwd", "group"])("a list of accounts that is none: %s", async (name) => {
+    mkdirSync(join(folder, "etc", name));
+    const missing = [{ need: `file:${folder}/etc/${name}` }];
+    await expect(claim("a")).rejects.toMatchObject({ code: "ERR_HOST", missing });
+    expect(ids.report()).toMatchObject({ missing });
   });
 
   it("lines of root that have no ids in common", async () => {
@@ -208,6 +247,10 @@ describe("the report for doctor()", () => {
       ],
     });
   });
+  it("says it of a single range, too", async () => {
+    delegate("root:1000000:131072", "anna:1000000:1");
+    expect(ids.report().facts[0]?.value).toMatch(/^1 range of .* is free$/);
+  });
   it("says why a create would fail, and changes nothing", () => {
     delegate("root:1000000:65536", "anna:1000000:1");
     expect(ids.report()).toMatchObject({ missing: [{ need: "ids", reason: /no 65536 in a row are free/ }], facts: [] });
@@ -224,6 +267,13 @@ describe("an instance whose root folder was removed by hand", () => {
     rmSync(join(folder, "a.json"));
     expect(claims()).toHaveLength(2);
     expect(await claim("c")).toEqual(a);
+    expect(claims()).toHaveLength(2);
+  });
+  it("keeps them when an instance needs those of another", async () => {
+    delegate("root:1000000:131072");
+    for (const uuid of ["a", "b"]) await claim(uuid);
+    for (const uuid of ["a", "b"]) rmSync(join(folder, `${uuid}.json`));
+    await claim("c");
     expect(claims()).toHaveLength(2);
   });
   it("loses them to an instance whose request names them", async () => {
@@ -247,6 +297,11 @@ describe("the ids at a start", () => {
     etc("subuid", "anna");
     expect(await keep("a", range)).toEqual(range);
     rmSync(join(folder, "claims"), { recursive: true });
+    await expect(keep("a", range)).rejects.toMatchObject({ code: "ERR_HOST" });
+  });
+  it("are not those that a user has by now, even if another line cannot be read", async () => {
+    const range = await claim("a");
+    etc("subuid", `anna:${range.base}:65536`, "carla");
     await expect(keep("a", range)).rejects.toMatchObject({ code: "ERR_HOST" });
   });
   it("stay the same if the folder of claims was lost and no other instance has them", async () => {
@@ -295,6 +350,15 @@ describe("the ids at a start", () => {
 });
 
 describe("the id of a process", () => {
+  it("is none of a domain's users, of other instances, or of a program that belongs to none", () => {
+    // sssd-ad(5), ldap_idmap_range_max.
+    expect(PROCESS_POOL.base).toBeGreaterThanOrEqual(2_000_200_000);
+    expect(overlap(PROCESS_POOL, DEFAULT_POOL)).toBe(false);
+    expect(overlap(PROCESS_POOL, { base: SPARE_ID, count: 1 })).toBe(false);
+    expect(overlap(DEFAULT_POOL, { base: SPARE_ID, count: 1 })).toBe(false);
+    expect(SPARE_ID).toBeLessThan(2 ** 31 - 1);
+  });
+
   const PROCESS: IdmapRequest = { mode: "isolated", use: "process", count: 1, path: ["qemu", "user"] };
 
   it("comes from a pool of its own, even if root has few subordinate ids, and no other instance has it", async () => {
@@ -307,6 +371,20 @@ describe("the id of a process", () => {
     expect(Math.max(...bases)).toBeLessThan(2 ** 31);
     ids.release("machine 0");
     expect(claims()).toHaveLength(50);
+  });
+
+  it.each([
+    ["a line that cannot be read", ["root:1000000"], ["root:1000000:65536"]],
+    ["lines of root that have no ids in common", ["root:1000000:65536"], ["root:3000000:65536"]],
+  ])("does not depend on subordinate ids, not even on %s", async (_, uids, gids) => {
+    const range = await claim("before", PROCESS);
+    etc("subuid", ...uids);
+    etc("subgid", ...gids);
+    expect((await claim("a", PROCESS)).base).toBeGreaterThanOrEqual(endOf(DEFAULT_POOL));
+    expect(await open().keep(owner("before"), PROCESS, range, {})).toEqual(range);
+    rmSync(join(folder, "claims"), { recursive: true });
+    expect(await open().keep(owner("before"), PROCESS, range, {})).toEqual(range);
+    await expect(claim("b")).rejects.toMatchObject({ code: "ERR_HOST" });
   });
 
   it("is refused, with what to configure instead, in a user namespace without such ids", async () => {

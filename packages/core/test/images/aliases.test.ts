@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -35,7 +35,18 @@ describe("ImageAliases", () => {
     expect(await aliases.read()).toEqual({ y: digest("b") });
   });
 
-  it.each(["{", '{"x": 1}'])("names the file that cannot be read: %s", async (text) => {
+  it("keeps what a later release put under a name, and does not take it for an image", async () => {
+    const path = join(folder, "aliases.json");
+    const later = { target: digest("a"), since: 1 };
+    await writeFile(path, JSON.stringify({ x: digest("a"), later }));
+    const aliases = new ImageAliases(path);
+    expect(await aliases.read()).toEqual({ x: digest("a") });
+    await aliases.assign(["y"], digest("b"));
+    await aliases.removeAll(digest("a"));
+    expect(JSON.parse(await readFile(path, "utf8"))).toEqual({ y: digest("b"), later });
+  });
+
+  it.each(["{", '["x"]'])("names the file that cannot be read: %s", async (text) => {
     const path = join(folder, "aliases.json");
     await writeFile(path, text);
     const refused = { code: "ERR_IMAGE_INVALID", message: expect.stringContaining(path) };

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -37,7 +37,6 @@ const DAMAGES: readonly (readonly [what: string, damage: (path: string) => Promi
   ["empty", (path) => writeFile(path, "")],
   ["cut off", (path) => writeFile(path, '{"version":1,')],
   ["nested without end", (path) => writeFile(path, "[".repeat(50_000))],
-  ["of another version", (path) => writeFile(path, '{"version":9,"image":{}}')],
   ["a folder", (path) => rm(path).then(() => mkdir(path))],
   ["of 600 MB", (path) => truncate(path, 600e6)],
 ];
@@ -62,6 +61,38 @@ describe("a store with a record that is", () => {
     await store.delete(digest("a"));
     expect([layerOf("a"), layerOf("b"), recordOf("a")].map((path) => existsSync(path))).toEqual([false, false, false]);
     expect(await store.issues()).toEqual([]);
+  });
+});
+
+describe("a store with a record of a later release", () => {
+  const refused = { code: "ERR_HOST", missing: [{ need: "release", reason: expect.stringContaining("version 9") }] };
+
+  it("lists its image, keeps all content, and does not delete the image", async () => {
+    const written = { version: 9, novelty: 1, image: { ...record("a"), novelty: { a: 1 } } };
+    await writeFile(recordOf("a"), JSON.stringify(written));
+    await using store = await openImageStore({ folder: folders.root });
+    expect(await store.list()).toMatchObject([{ fingerprint: digest("a"), novelty: { a: 1 } }, {}]);
+    await expect(store.delete("one")).rejects.toMatchObject(refused);
+    await store.delete("two");
+    expect([layerOf("a"), layerOf("b")].map((path) => existsSync(path))).toEqual([true, true]);
+    expect(await store.issues()).toEqual([{ image: "a".repeat(12), reason: expect.stringContaining(recordOf("a")) }]);
+    expect(JSON.parse(await readFile(recordOf("a"), "utf8"))).toEqual(written);
+  });
+
+  it("does not write it again when it cannot even read it", async () => {
+    await writeFile(recordOf("a"), '{"version":9,"image":{}}');
+    await using store = await openImageStore({ folder: folders.root });
+    await expect(store.get("one")).rejects.toMatchObject({ code: "ERR_IMAGE_INVALID" });
+    await expect(store.delete("one")).rejects.toMatchObject(refused);
+    await expect(new ImageRecords(folders.records).write(record("a"))).rejects.toMatchObject(refused);
+  });
+
+  it("deletes it when its oldest reader is this one", async () => {
+    await writeFile(recordOf("a"), JSON.stringify({ version: 9, minReader: 1, image: record("a") }));
+    await using store = await openImageStore({ folder: folders.root });
+    expect(await store.issues()).toEqual([]);
+    await store.delete("one");
+    expect([layerOf("a"), recordOf("a")].map((path) => existsSync(path))).toEqual([false, false]);
   });
 });
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { expect, it, onTestFinished, vi } from "vitest";
-import type { ImageSourcePlugin } from "../../src/driver/image-source.ts";
+import type { ImageSourcePlugin } from "../../src/contract/image-source.ts";
 import * as durable from "../../src/images/durable.ts";
 import { ImageFolders } from "../../src/images/folders.ts";
 import { listed } from "../../src/images/records.ts";

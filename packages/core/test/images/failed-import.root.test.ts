@@ -1,7 +1,7 @@
 import { utimesSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { ConfigError, HostError, ImageError, NotFoundError } from "../../src/contract/errors.ts";
+import { ConfigError, HostError, ImageError, NotFoundError } from "../../src/errors/all.ts";
 import { hostFailure } from "../../src/system/host-failure.ts";
 import { spawn } from "../../src/system/spawn.ts";
 import { mount, umount } from "../../src/system/syscall.ts";

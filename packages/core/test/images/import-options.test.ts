@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ConfigError } from "../../src/contract/errors.ts";
+import { ConfigError } from "../../src/errors/all.ts";
 import { assertImportOptions } from "../../src/images/import-options.ts";
 
 describe("the options of an import", () => {

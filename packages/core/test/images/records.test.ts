@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ImageError } from "../../src/contract/errors.ts";
+import { ImageError } from "../../src/errors/all.ts";
 import { type ImageRecord, ImageRecords } from "../../src/images/records.ts";
 
 let folder: string;
@@ -28,14 +28,19 @@ describe("ImageRecords", () => {
     const records = new ImageRecords(folder);
     for (const one of [record("b", 2), record("a", 1), record("c", 3)]) await records.write(one);
     await records.remove(digest("c"));
-    expect(await records.list()).toEqual({ records: [record("a", 1), record("b", 2)], unreadable: [] });
+    const listed = { records: [record("a", 1), record("b", 2)], unreadable: [], newer: new Map() };
+    expect(await records.list()).toEqual(listed);
     expect(await records.read(digest("a"))).toEqual(record("a", 1));
     expect(await records.read(digest("c"))).toBeUndefined();
     expect(await readdir(folder)).toHaveLength(2);
   });
 
   it("lists nothing if no image was ever written", async () => {
-    expect(await new ImageRecords(join(folder, "none")).list()).toEqual({ records: [], unreadable: [] });
+    expect(await new ImageRecords(join(folder, "none")).list()).toEqual({
+      records: [],
+      unreadable: [],
+      newer: new Map(),
+    });
   });
 
   it("reports an unreadable record beside the others, and rejects with an ImageError that names its file", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ConfigError, NotFoundError } from "../../src/contract/errors.ts";
+import { ConfigError, NotFoundError } from "../../src/errors/all.ts";
 import { AliasSchema, resolveReference } from "../../src/images/reference.ts";
 
 const first = `sha256:${"ab".repeat(32)}`;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ConfigError } from "../../src/contract/errors.ts";
+import { ConfigError } from "../../src/errors/all.ts";
 import { NicSchema } from "../../src/model/device/nic.ts";
 import { readDestination } from "../../src/model/egress.ts";
 import { readHostPorts } from "../../src/model/host-access.ts";
@@ -94,6 +94,30 @@ describe("access of a nic and of a network", () => {
       expect(NetworkConfigSchema.parse({ name: "net0", host: allow }).host).toEqual({ allow });
     }
     expect(refusal({ host: "none" })).toBe('host must be "all" or a list of ports, as in [5432, "8125/udp"]');
+  });
+
+  it.each([
+    ["10.0.0.1/8", "10.0.0.1 is an address within a network of 8 bits: write 10.0.0.0/8 for the network, or 10.0.0.1"],
+    ["10.64.1.2/10:443", "write 10.64.0.0/10 for"],
+    ["192.0.2.7/31/udp", "write 192.0.2.6/31 for"],
+    ["0.0.0.1/0", "write 0.0.0.0/0 for"],
+    ["[2001:db8:1::1/33]:443", "write 2001:db8::/33 for"],
+    ["2001:db8:8000::1/33", "write 2001:db8:8000::/33 for"],
+    ["::ffff:192.0.2.7/120", "write ::ffff:192.0.2.0/120 for"],
+  ])("does not take %s, which names an address and a network", (text, message) => {
+    expect(refusal({ egress: { allow: ["192.0.2.7", text] } })).toContain(`egress.allow.1 "${text}": `);
+    expect(refusal({ egress: { deny: [text] } })).toContain(message);
+  });
+
+  it.each(["10.0.0.1/32", "10.0.0.0/8", "0.0.0.0/0", "2001:db8::1/128", "::1", "2001:db8::/32", "::/0"])(
+    "takes %s",
+    (text) => {
+      expect(NicSchema.safeParse({ ...NIC, egress: { allow: [text] } }).success).toBe(true);
+    },
+  );
+
+  it.each(["00:00:00:00:00:00", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff"])("is at no address %s", (hwaddr) => {
+    expect(refusal({ hwaddr })).toContain("hwaddr ");
   });
 
   it("has no policy without the filter, under which alone an address says whose packet it is", () => {

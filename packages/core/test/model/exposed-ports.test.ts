@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { parseExposedPorts } from "../../src/model/exposed-ports.ts";
+import { parseExposedPorts } from "../../src/terms/exposed-ports.ts";
 
 const tcp = (port: number) => ({ port, protocol: "tcp" });
 

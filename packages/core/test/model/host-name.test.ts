@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ConfigError } from "../../src/contract/errors.ts";
+import { ConfigError } from "../../src/errors/all.ts";
 import { whyNeverResolved } from "../../src/model/host-name.ts";
 import { NetworkConfigSchema } from "../../src/model/network.ts";
 import { parse } from "../../src/model/parse.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { ConfigError } from "../../src/contract/errors.ts";
+import { ConfigError } from "../../src/errors/all.ts";
 import { editDistance, nearest } from "../../src/model/nearest.ts";
 import { parse } from "../../src/model/parse.ts";
 import { shorthand } from "../../src/model/shorthand.ts";

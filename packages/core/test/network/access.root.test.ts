@@ -3,13 +3,17 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { EgressInput } from "../../src/model/egress.ts";
 import { removeInterface } from "../../src/network/link.ts";
+import { bridgeMac } from "../../src/network/names.ts";
 import { spawn } from "../../src/system/spawn.ts";
 import { requires } from "../../src/testing/requires.ts";
+import { attacker } from "./fixtures/attacker.ts";
+import { dhcp, ethernet } from "./fixtures/frames.ts";
 import { ManagedPlace, NEEDS, owner } from "./fixtures/managed-place.ts";
 import { Namespace } from "./fixtures/namespace.ts";
 import { dial, serve } from "./fixtures/tcp.ts";
 
 const NAME = `pile${process.pid}`;
+const HOST_ID = `e${process.pid}`.padEnd(10, "0");
 // RFC 5737: TEST-NET-2 is the machine's and its neighbour's.
 const MACHINE = "198.51.100.81";
 const OUTSIDE = "198.51.100.82";
@@ -19,7 +23,7 @@ const REFUSED = "ECONNREFUSED";
 let place: ManagedPlace;
 
 beforeEach(async () => {
-  place = await ManagedPlace.make(NAME, `e${process.pid}`.padEnd(10, "0"));
+  place = await ManagedPlace.make(NAME, HOST_ID);
 });
 afterEach(() => place[Symbol.asyncDispose]());
 
@@ -72,7 +76,7 @@ describe("an instance with an egress policy", () => {
     requires(NEEDS, async () => {
       const { ipv4 } = await place.networks.create({ name: NAME });
       const friend = inNetwork(ipv4.address, 77);
-      const egress = { allow: [`${friend}:${PORT}`, `${OUTSIDE}/30:${PORT}`], deny: [`${MACHINE}/32`] };
+      const egress = { allow: [`${friend}:${PORT}`, `198.51.100.80/30:${PORT}`], deny: [`${MACHINE}/32`] };
       const a = await serving("a", { egress });
       const b = await serving("b", { ipv4: { address: friend } }, [PORT, PORT + 1]);
       const c = await serving("c");
@@ -185,12 +189,40 @@ describe("an instance and the services of its host", () => {
   );
 });
 
+describe("an instance and the DHCP servers of its host", () => {
+  it(
+    "reaches that of its own network alone",
+    requires([...NEEDS, "tun"], async () => {
+      await place.networks.create({ name: NAME });
+      await outside();
+      const a = await attacker(place);
+      // Behind our rules, which stand at 0.
+      const table = `pileus_count_${process.pid}`;
+      const rule = `iifname ${NAME} udp dport 67`;
+      const chain = `type filter hook input priority 10; ${rule} ip daddr ${MACHINE} counter; ${rule} counter;`;
+      place.cleanup.push(() => spawn(["nft", "delete", "table", "inet", table]));
+      await spawn(["nft", "-f", "-"], { stdin: `table inet ${table} {\nchain input { ${chain} }\n}\n` });
+      const counted = async () =>
+        [...(await spawn(["nft", "list", "table", "inet", table])).stdout.matchAll(/packets (\d+)/g)].map(
+          (it) => it[1],
+        );
+      const ask = (to: string) =>
+        a.send(ethernet(bridgeMac(HOST_ID, NAME), a.mac, 0x0800, dhcp(a.address, a.mac, { 53: Buffer.from([8]) }, to)));
+      for (const to of [MACHINE, a.gateway, "255.255.255.255"]) ask(to);
+      expect(await counted()).toEqual(["0", "2"]);
+      await spawn(["nft", "delete", "table", "inet", `pileus_${NAME}`]);
+      ask(MACHINE);
+      expect(await counted()).toEqual(["1", "3"]);
+    }),
+  );
+});
+
 describe("the rules of access", () => {
   it(
     "are listed by the installed nft as they were written",
     requires(NEEDS, async () => {
       const egress = {
-        allow: ["10.1.2.3/8:80-90", "[2001:DB8::/32]:443", "::/0/icmp"],
+        allow: ["10.0.0.0/8:80-90", "[2001:DB8::/32]:443", "::/0/icmp"],
         deny: ["192.0.2.1/udp"],
         dns: false,
       };

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { requires } from "../../src/testing/requires.ts";
+import { type Attacker, attacker, neighbour } from "./fixtures/attacker.ts";
 import {
   ALL_NODES,
   ALL_NODES_MAC,
@@ -13,7 +14,6 @@ import {
   ipv6,
   linkLocal,
   neighborAdvertisement,
-  RawNic,
   routerAdvertisement,
   tagged,
 } from "./fixtures/frames.ts";
@@ -31,37 +31,6 @@ beforeEach(async () => {
   await place.networks.create({ name: NAME });
 });
 afterEach(() => place[Symbol.asyncDispose]());
-
-/** An instance with its address, set by DHCP, and its IPv6 address, which nobody else had. */
-async function neighbour(name: string) {
-  const { attachment, namespace } = await place.instance(name);
-  expect((await namespace.dhcp(place.folder))["ip"]).toBe(attachment.ipv4.address);
-  const settled = async () => !(await namespace.run(..."ip -6 addr show dev eth0".split(" "))).includes("tentative");
-  await expect.poll(settled, { timeout: 10_000 }).toBe(true);
-  return { namespace, mac: attachment.mac, link: linkLocal(attachment.mac), ...attachment.ipv4 };
-}
-type Neighbour = Awaited<ReturnType<typeof neighbour>>;
-
-/** An instance "a" that sends whatever it likes. */
-async function attacker(more: { readonly filter?: boolean } = {}) {
-  const attachment = await place.reserve("a", more);
-  const nic = await RawNic.plug(attachment);
-  place.cleanup.push(async () => nic[Symbol.dispose]());
-  const [mac, address] = [attachment.mac, attachment.ipv4.address];
-  return {
-    mac,
-    address,
-    link: linkLocal(mac),
-    send: (frame: Buffer) => nic.send(frame),
-    /** Waits until the victim has heard everything: it answers a question that is asked last, and keeps who asked. */
-    async heardBy({ namespace, mac: to, address: of }: Neighbour): Promise<void> {
-      nic.send(ethernet(to, mac, ARP, arp(1, [mac, address], ["00:00:00:00:00:00", of])));
-      const known = () => namespace.run("ip", "neigh", "show", address);
-      await expect.poll(known, { timeout: 10_000 }).toContain(mac);
-    },
-  };
-}
-type Attacker = Awaited<ReturnType<typeof attacker>>;
 
 /** The frames in which a message of ICMPv6 may reach everybody. */
 function disguises({ mac, link }: Attacker, message: Buffer): readonly Buffer[] {
@@ -95,7 +64,7 @@ describe("an instance that writes its own frames", () => {
     it(
       `${filter ? "does not become" : "with filter: false becomes"} the router of a neighbour, whatever form its advertisement has`,
       requires(TUN, async () => {
-        const [a, b] = [await attacker({ filter }), await neighbour("b")];
+        const [a, b] = [await attacker(place, { filter }), await neighbour(place, "b")];
         // Without the filter, Linux believes the first of these at least, each of them.
         const frames = disguises(a, routerAdvertisement()).slice(0, filter ? undefined : 5);
         for (const [index, frame] of frames.entries()) {
@@ -112,7 +81,7 @@ describe("an instance that writes its own frames", () => {
     it(
       `${filter ? "cannot" : "can, with filter: false,"} take a neighbour's address by IPv6 neighbour discovery`,
       requires(TUN, async () => {
-        const [a, b, c] = [await attacker({ filter }), await neighbour("b"), await neighbour("c")];
+        const [a, b, c] = [await attacker(place, { filter }), await neighbour(place, "b"), await neighbour(place, "c")];
         const to = `${(c.link.match(/.{4}/g) ?? []).join(":")}%eth0`;
         expect(await b.namespace.run(..."busybox ping -c 1 -W 5".split(" "), to)).toContain("1 packets received");
         expect(await knows(b.namespace, c.link)).toContain(c.mac);
@@ -128,7 +97,7 @@ describe("an instance that writes its own frames", () => {
     it(
       `${filter ? "cannot" : "can, with filter: false,"} take the addresses of a neighbour and of the gateway by ARP`,
       requires(TUN, async () => {
-        const [a, b, c] = [await attacker({ filter }), await neighbour("b"), await neighbour("c")];
+        const [a, b, c] = [await attacker(place, { filter }), await neighbour(place, "b"), await neighbour(place, "c")];
         await b.namespace.run("sh", "-c", "echo 0 >/proc/sys/net/ipv4/neigh/eth0/locktime");
         for (const stolen of [c.address, b.gateway]) {
           expect(await b.namespace.run(..."busybox ping -c 1 -W 5".split(" "), stolen)).toContain("1 packets received");
@@ -148,7 +117,7 @@ describe("an instance that writes its own frames", () => {
     it(
       `${filter ? "leaves the addresses of others theirs" : "can, with filter: false, decline those of others"}, and asks by DHCP for hundreds`,
       requires(TUN, async () => {
-        const [a, b] = [await attacker({ filter }), await place.instance("b")];
+        const [a, b] = [await attacker(place, { filter }), await place.instance("b")];
         const claim = (client: string, kind: number, more: Readonly<Record<number, Buffer>> = {}) =>
           a.send(ethernet(EVERYONE, a.mac, IPV4, dhcp("0.0.0.0", client, { 53: Buffer.from([kind]), ...more })));
         const { address, gateway } = b.attachment.ipv4;
@@ -168,7 +137,7 @@ describe("an instance that writes its own frames", () => {
   it(
     "reaches nobody by what is neither ARP nor IP, nor from another address",
     requires(TUN, async () => {
-      const [a, b] = [await attacker(), await neighbour("b")];
+      const [a, b] = [await attacker(place), await neighbour(place, "b")];
       const counted = await b.namespace.count(place.folder, "meta nfproto { ipv4, ipv6 }");
       const echo = (from: string) =>
         ipv6(from, b.link, 58, icmpv6(from, b.link, Buffer.from("8000000000770001", "hex")));

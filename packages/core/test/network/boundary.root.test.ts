@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { NetworkManager } from "../../src/engine/ports.ts";
 import { DevicesSchema } from "../../src/model/device/device.ts";
 import { removeInterface } from "../../src/network/link.ts";
+import type { NetworkManager } from "../../src/network/network-manager.ts";
 import { openNetworks } from "../../src/network/networks.ts";
 import { spawn } from "../../src/system/spawn.ts";
 import { requires } from "../../src/testing/requires.ts";
@@ -54,7 +54,7 @@ async function instance(name: string, network: string, filter = true) {
   const { address, prefix, gateway } = attachment.ipv4;
   await namespace.run(..."ip addr add".split(" "), `${address}/${prefix}`, "dev", "eth0");
   await namespace.run(..."ip route add default via".split(" "), gateway);
-  return { namespace, address, gateway };
+  return { namespace, address, gateway, owner, port: attachment.hostInterface };
 }
 
 /** A namespace that stands for a neighbour of the machine, and sends to our networks through the machine. */
@@ -146,6 +146,36 @@ describe("a managed network and the host's IPv6", () => {
       expect((await spawn(["ip", "-6", "route", "show", "default", "dev", NAME])).stdout).toBe("");
       await networks.create({ name: NAME });
       expect(await readFile(setting, "utf8")).toBe("1\n");
+    }),
+  );
+
+  it(
+    "loses it at each check on the port of an instance, which has a new one when it boots by itself",
+    requires([...NEEDS, `file:/proc/sys/net/ipv6/conf/all/disable_ipv6`], async () => {
+      await create(NAME);
+      const { owner, port } = await instance("a", NAME);
+      const path = (setting: string) => `/proc/sys/net/ipv6/conf/${port}/${setting}`;
+      const isOff = async () =>
+        (await readFile(path("disable_ipv6"), "utf8")) + (await readFile(path("accept_ra"), "utf8")) === "1\n0\n";
+      expect(await isOff()).toBe(true);
+      const checks = {
+        restored: () => networks.restore(new Set([owner.uuid])),
+        raised: async () => {
+          await spawn(["ip", "link", "set", "dev", NAME, "down"]);
+          await networks.create({ name: NAME });
+        },
+        "on a new bridge": async () => {
+          await removeInterface(NAME);
+          await networks.create({ name: NAME });
+        },
+      };
+      for (const [check, work] of Object.entries(checks)) {
+        // The kernel's defaults.
+        await writeFile(path("disable_ipv6"), "0");
+        await writeFile(path("accept_ra"), "1");
+        await work();
+        expect([check, await isOff()]).toEqual([check, true]);
+      }
     }),
   );
 });

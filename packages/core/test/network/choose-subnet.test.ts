@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ConfigError } from "../../src/contract/errors.ts";
+import { ConfigError } from "../../src/errors/all.ts";
 import { assertUsableSubnet, chooseSubnet, takenByRoutes } from "../../src/network/choose-subnet.ts";
 import { overlaps, parseSubnet, renderMask, renderNetwork } from "../../src/network/subnet.ts";
 

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { CommandError } from "../../src/contract/errors.ts";
+import { CommandError } from "../../src/errors/all.ts";
 import { DnsmasqServer } from "../../src/network/dnsmasq-server.ts";
 import { renderDnsmasq } from "../../src/network/render-dnsmasq.ts";
 import type { Reservation } from "../../src/network/reservation.ts";

@@ -52,6 +52,17 @@ it("accepts exactly the rules that it wrote, whatever the blanks", async () => {
   expect(await isApplied()).toBe(false);
 });
 
+it("replaces both tables at once, so that nothing of earlier rules stays", async () => {
+  const scripts: string[] = [];
+  listing = render();
+  await applyFirewall(facts, join(folder, "listed"), async (argv, options) => {
+    if (argv[1] === "-f") scripts.push(String(options?.stdin));
+    return nft(argv, options);
+  });
+  const again = (family: string) => `table ${family} pileus_net0\ndelete table ${family} pileus_net0\n`;
+  expect(scripts).toEqual([again("inet") + renderNftablesTable(facts) + again("bridge") + renderFilterTable(facts)]);
+});
+
 it("never takes one table of the two for its rules, not even if nft listed only one after they were applied", async () => {
   listing = renderNftablesTable(facts);
   await applyFirewall(facts, join(folder, "listed"), nft);

@@ -16,6 +16,12 @@ it("lists the instance's full name first at its addresses, after the lines of it
   expect(renderHosts("web", nics.slice(0, 1), "\n")).toBe(`${STANDARD}10.90.0.7 web.pileus web\n`);
 });
 
+it("drops the lines that it wrote for another name, and no others", () => {
+  const others = "10.90.0.7 box\n10.90.0.77 db.pileus db\n10.90.0.7 db.pileus db alias\n# 10.90.0.7 db.pileus db\n";
+  const before = renderHosts("db", nics, others);
+  expect(renderHosts("web", nics, before)).toBe(renderHosts("web", nics, others));
+});
+
 it("lists each resolver and domain once", () => {
   expect(renderResolvConf([...nics, ...nics])).toBe("search pileus back\nnameserver 10.90.0.1\nnameserver 10.91.0.1\n");
 });

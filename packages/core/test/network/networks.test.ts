@@ -3,12 +3,12 @@ import { mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ConfigError, NotFoundError, ProtocolError } from "../../src/contract/errors.ts";
-import { acquireLock } from "../../src/engine/lock.ts";
-import type { NetworkManager } from "../../src/engine/ports.ts";
+import { ConfigError, NotFoundError, ProtocolError } from "../../src/errors/all.ts";
 import { openHost, openHostWith } from "../../src/host.ts";
 import { openImageStore } from "../../src/images/store.ts";
+import type { NetworkManager } from "../../src/network/network-manager.ts";
 import { openNetworks } from "../../src/network/networks.ts";
+import { acquireLock } from "../../src/system/lock.ts";
 import { fake } from "../../src/testing/fake-driver.ts";
 
 let folder: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { probeNetwork } from "../../src/network/probe.ts";
+import { mayAdministerNetworks, probeNetwork } from "../../src/network/probe.ts";
 import type { Spawn } from "../../src/system/spawn.ts";
 
 const versions: Spawn = async (argv) => ({ stdout: `${argv[0]} 1.2\nmore\n`, stderr: "", exitCode: 0 });
@@ -20,6 +20,13 @@ describe("the probe of managed networks", () => {
     ]);
     expect(started).toEqual(["ip"]);
     expect(facts[0]).toEqual({ name: "ip", value: "ip 1.2" });
+  });
+
+  it("wants root with the right to change networks, which root of a container may lack", () => {
+    const all = "CapInh:\t0000000000000000\nCapEff:\t000001ffffffffff\nCapBnd:\t000001ffffffffff\n";
+    const docker = all.replace("CapEff:\t000001ffffffffff", "CapEff:\t00000000a80425fb");
+    expect([mayAdministerNetworks(all, 0), mayAdministerNetworks(docker, 0)]).toEqual([true, false]);
+    expect([mayAdministerNetworks(all, 1000), mayAdministerNetworks("", 0)]).toEqual([false, false]);
   });
 
   it("reports the versions of the tools, and whether the machine forwards", async () => {

@@ -1,14 +1,14 @@
 import { spawn as spawnProcess } from "node:child_process";
 import { once } from "node:events";
 import { readlinkSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { isHeld } from "../../src/engine/lock.ts";
 import { DevicesSchema } from "../../src/model/device/device.ts";
 import { removeInterface } from "../../src/network/link.ts";
 import { openNetworks } from "../../src/network/networks.ts";
+import { isHeld } from "../../src/system/lock.ts";
 import { identifyProcess, processArguments } from "../../src/system/process-identity.ts";
 import { spawn } from "../../src/system/spawn.ts";
 import { requires } from "../../src/testing/requires.ts";
@@ -171,43 +171,6 @@ describe("a managed network", () => {
       await once(squatter, "close");
       await place.networks.restore(both);
       expect(await place.networks.issues()).toEqual([]);
-    }),
-  );
-
-  it(
-    "comes up with a dangling /etc/resolv.conf and resolves its instances, and other names once the file exists",
-    requires([...NEEDS, "binary:unshare", "overlay"], async () => {
-      // What the creator sees in its own mount namespace: the host's /etc, with a dangling link.
-      const etc = join(place.folder, "etc");
-      await mkdir(etc);
-      await symlink("/run/no-such-folder/resolv.conf", join(etc, "resolv.conf"));
-      const creator = await place.startCreator(-1, [
-        ..."unshare --mount sh -c".split(" "),
-        'mount -t overlay overlay -o "lowerdir=$0:/etc" /etc && exec "$@"',
-        etc,
-      ]);
-      expect(creator.said).toBe("created");
-      await creator.kill();
-      const conf = join(place.folder, "networks", NAME, "dnsmasq.conf");
-      expect(await readFile(conf, "utf8")).toContain("no-resolv");
-      const { attachment, namespace } = await place.instance("a");
-      await namespace.dhcp(place.folder);
-      expect(await namespace.resolve("a.pileus", attachment.ipv4.gateway)).toEqual([attachment.ipv4.address]);
-      await place.networks.restore(new Set([owner("a").uuid]));
-      expect(await readFile(conf, "utf8")).not.toContain("no-resolv");
-    }),
-  );
-
-  it(
-    "comes up where the cgroups are read-only",
-    requires([...NEEDS, "binary:unshare"], async () => {
-      const mounts = "awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts";
-      const creator = await place.startCreator(-1, [
-        ..."unshare --mount sh -c".split(" "),
-        `for mount in $(${mounts}); do mount -o remount,bind,ro "$mount" || exit 1; done; exec "$0" "$@"`,
-      ]);
-      expect(creator.said).toBe("created");
-      await creator.kill();
     }),
   );
 

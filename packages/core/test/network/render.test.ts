@@ -12,7 +12,7 @@ const facts = {
   resolves: true,
   served: "/run/pileus-0123456789-pileus0",
 };
-const rules = { ...facts, nics: [] };
+const rules = { ...facts, nics: [], unknown: [] };
 const nics = [
   { mac: "02:00:00:00:00:01", address: "10.90.0.7" },
   { mac: "02:00:00:00:00:02", address: "10.90.0.8" },
@@ -50,7 +50,7 @@ describe("the rules of a network", () => {
     const none = renderFilterTable({ ...facts, isolated: false, nics: [] });
     expect(none).not.toContain("elements");
     expect(none).not.toContain("forward");
-    expect(none).not.toContain("ports");
+    expect(none).not.toContain("chain forward");
   });
 
   it("hand the host what a nic with a policy says to its neighbours, and let nothing from a port that nobody knows", async () => {
@@ -129,6 +129,11 @@ describe("the configuration of a network", () => {
     { name: "br0; drop" },
     { name: "a-name-of-sixteen" },
     { name: "../escape" },
+    { name: "all" },
+    { name: "default" },
+    { name: "lo" },
+    { name: "br0", ipv4: "169.254.7.1/24" },
+    { name: "br0", egress: { deny: ["10.0.0.1/8"] } },
     { name: "br0", dns: { domain: "x\nserver=192.0.2.1" } },
     { name: "br0", dns: { domain: "a..b" } },
     { name: "br0", dns: { domain: "-a.b" } },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ConfigError, NotFoundError } from "../../src/contract/errors.ts";
+import { ConfigError, NotFoundError } from "../../src/errors/all.ts";
 import { DevicesSchema } from "../../src/model/device/device.ts";
 import { requires } from "../../src/testing/requires.ts";
 import { ManagedPlace, NEEDS, owner } from "./fixtures/managed-place.ts";

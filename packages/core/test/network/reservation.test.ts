@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ConfigError, HostError } from "../../src/contract/errors.ts";
+import { ConfigError, HostError } from "../../src/errors/all.ts";
 import { type NicInput, NicSchema } from "../../src/model/device/nic.ts";
 import { InterfaceNameSchema } from "../../src/model/name.ts";
 import { bridgeMac, hostInterfaceName, nicMac } from "../../src/network/names.ts";
@@ -53,6 +53,29 @@ describe("a reservation", () => {
       expect(nic.hostInterface).toHaveLength(15);
       expect(InterfaceNameSchema.safeParse(nic.hostInterface).success).toBe(true);
     }
+  });
+
+  it("has neither the MAC of the bridge, nor no filter where the network has a policy", () => {
+    const hwaddr = bridgeMac("0123456789", "br0");
+    expect(issuesOf(() => plan({ eth0: { hwaddr } }))).toEqual(["devices.eth0.hwaddr"]);
+    for (const egress of [{ allow: [] }, { deny: ["10.0.0.0/8"] }, { dns: false }])
+      expect(issuesOf(() => plan({ eth0: { filter: false }, eth1: {} }, { egress }))).toEqual(["devices.eth0.filter"]);
+    for (const egress of [undefined, {}, { deny: [], dns: true }])
+      expect(plan({ eth0: { filter: false } }, { egress }).nics).toHaveLength(1);
+  });
+
+  it("keeps what a later release added to it when it changes", () => {
+    const held = plan({ eth0: {}, eth1: {} });
+    const later = {
+      ...held,
+      minReader: 1,
+      novelty: 1,
+      nics: held.nics.map((nic) => ({ ...nic, novelty: nic.device })),
+    };
+    expect(plan({ eth0: { host: { allow: [22] } } }, { held: later })).toEqual({
+      ...later,
+      nics: [{ ...later.nics[0], host: { allow: [22] } }],
+    });
   });
 
   it("has what the nic may send and reach, and is filtered unless the nic asks for the opposite", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { TimeoutError } from "../../src/contract/errors.ts";
+import { TimeoutError } from "../../src/errors/all.ts";
 import { withinTimeout } from "../../src/network/within-timeout.ts";
 import type { Spawn } from "../../src/system/spawn.ts";
 

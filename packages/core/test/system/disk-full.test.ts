@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { CommandError } from "../../src/contract/errors.ts";
+import { CommandError } from "../../src/errors/all.ts";
 import { isDiskFull } from "../../src/system/disk-full.ts";
 
 it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { renderReport } from "../../src/system/doctor.ts";
+import { renderReport } from "../../src/engine/opening/doctor.ts";
 
 describe("the printed report", () => {
   it("has one line for each fact, and for each missing thing its reason and its fix", () => {

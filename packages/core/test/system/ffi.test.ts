@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HostError } from "../../src/contract/errors.ts";
+import { HostError } from "../../src/errors/all.ts";
 import { loadKoffi } from "../../src/system/ffi.ts";
 import { assertNode } from "../../src/system/node-only.ts";
 

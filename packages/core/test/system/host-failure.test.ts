@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { CommandError, StateError } from "../../src/contract/errors.ts";
-import { joinFailures } from "../../src/driver/cleanup.ts";
+import { CommandError, StateError } from "../../src/errors/all.ts";
+import { joinFailures } from "../../src/flow/cleanup.ts";
 import { hostFailure } from "../../src/system/host-failure.ts";
 
 const systemError = (code: string, syscall: string, path?: string) =>

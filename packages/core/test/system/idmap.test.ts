@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { idOutside } from "../../src/system/idmap.ts";
+import { idInside, idOutside, isMapped } from "../../src/system/idmap.ts";
+
+it("knows the ids of the host that a map contains, as they are inside", () => {
+  const idmap = { base: 100_000, count: 65_536 };
+  expect([99_999, 100_000, 165_535, 165_536].map((id) => isMapped(idmap, id))).toEqual([false, true, true, false]);
+  expect([99_999, 100_000, 165_535, 165_536].map((id) => idInside(idmap, id))).toEqual([65_534, 0, 65_535, 65_534]);
+  expect([isMapped(undefined, 7), idInside(undefined, 7)]).toEqual([true, 7]);
+});
 
 describe("idOutside", () => {
   it("shifts an id of the map", () => {

@@ -75,16 +75,21 @@ it(
     await chmod(folder, 0o711);
     await writeFile(path("layer/old"), "old");
     await chown(path("layer/old"), 5, 6);
+    // The first id that is none of the map, which is root of the host where files are written.
+    await writeFile(path("layer/beyond"), "");
+    await chown(path("layer/beyond"), 1000, 1000);
     try {
       const all = { upper: path("upper"), work: path("work"), target: path("target"), staging: path("staging") };
       mountOverlay({ ...all, layers: [path("layer")], idmap: { base: 2_000_000, count: 1000 } });
       expect(await stat(path("target/old"))).toMatchObject({ uid: 2_000_005, gid: 2_000_006 });
+      // proc_sys_kernel(5), overflowuid.
+      expect(await stat(path("target/beyond"))).toMatchObject({ uid: 65_534, gid: 65_534 });
       const script = "echo new >new && rm old && mkdir folder && echo in >folder/file";
       const user = ["--reuid=2000000", "--regid=2000000", "--clear-groups"];
       await spawn(["setpriv", ...user, "sh", "-c", script], { cwd: path("target") });
       expect(await stat(path("target/folder/file"))).toMatchObject({ uid: 2_000_000, gid: 2_000_000 });
       expect(await stat(path("upper/folder/file"))).toMatchObject({ uid: 0, gid: 0 });
-      expect(await readdir(path("target"))).toEqual(["folder", "new"]);
+      expect(await readdir(path("target"))).toEqual(["beyond", "folder", "new"]);
     } finally {
       await unmountBelow(folder);
       await rm(folder, { recursive: true });

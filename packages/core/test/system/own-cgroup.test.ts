@@ -2,23 +2,43 @@ import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { CommandError } from "../../src/contract/errors.ts";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { CommandError } from "../../src/errors/all.ts";
 import { CgroupLayout } from "../../src/system/cgroup.ts";
-import { cgroupFailure, findCgroupPlace, inOwnCgroup } from "../../src/system/own-cgroup.ts";
+import {
+  cgroupFailure,
+  findCgroupMaker,
+  findCgroupPlace,
+  inOwnCgroup,
+  ownCgroupFolders,
+  removeOwnCgroup,
+} from "../../src/system/own-cgroup.ts";
 import { spawn } from "../../src/system/spawn.ts";
 
 const ARGV = ["printf", "%s,", "a b", "--", "$HOME"];
 
+const layout = (...paths: readonly string[]) =>
+  new CgroupLayout(new Map(paths.map((path) => [path, { version: 1, path, root: "/" }])), undefined);
+
 describe("the place for cgroups of our own", () => {
-  const layout = (...paths: readonly string[]) =>
-    new CgroupLayout(new Map(paths.map((path) => [path, { version: 1, path, root: "/" }])), undefined);
   const root = { isRoot: true, hasSystemd: false };
 
   it("is a scope of systemd, or the root of each tree that can be written to", () => {
     expect(findCgroupPlace(layout("/tmp"), { ...root, hasSystemd: true })).toEqual({ kind: "scope" });
     const place = findCgroupPlace(layout("/nowhere", "/tmp"), root);
     expect(place).toEqual({ kind: "folders", mounts: ["/tmp"] });
+  });
+
+  it("is made by systemd only where that runs the host and can be asked", () => {
+    const hasSystemd = (folder: string, tool?: string) =>
+      findCgroupMaker(
+        (path) => path === folder,
+        () => tool,
+      ).hasSystemd;
+    expect(hasSystemd("/run/systemd/system", "/usr/bin/systemd-run")).toBe(true);
+    // Of elogind, for example.
+    expect(hasSystemd("/run/systemd", "/usr/bin/systemd-run")).toBe(false);
+    expect(hasSystemd("/run/systemd/system")).toBe(false);
   });
 
   it.each([
@@ -30,6 +50,14 @@ describe("the place for cgroups of our own", () => {
     expect(place).toEqual({ kind: "none", reason });
     expect(inOwnCgroup("one", ARGV, place)).toBe(ARGV);
   });
+});
+
+it("has folders in each tree for what enters them itself, also where systemd runs the host", () => {
+  const euid = vi.spyOn(process, "geteuid").mockReturnValue(0);
+  onTestFinished(() => euid.mockRestore());
+  expect(ownCgroupFolders("one", layout("/tmp", "/nowhere", "/var/tmp"))).toEqual(["/tmp/one", "/var/tmp/one"]);
+  euid.mockReturnValue(1000);
+  expect(ownCgroupFolders("one", layout("/tmp"))).toEqual([]);
 });
 
 describe("the command line of a program in a cgroup of its own", () => {
@@ -74,6 +102,13 @@ describe("the command line of a program in a cgroup of its own", () => {
       missing: [{ need: "cgroup", reason: `no cgroup of its own: ${folder}/file/one cannot be made or entered` }],
       cause: failure,
     });
+  });
+
+  it("leaves no cgroup in any of the mounts when it is removed, and others alone", async () => {
+    for (const mount of mounts)
+      for (const name of ["one/below", "one.more"]) await mkdir(join(mount, name), { recursive: true });
+    for (let time = 0; time < 2; time++) await removeOwnCgroup("one", layout(...mounts));
+    for (const mount of mounts) expect(await readdir(mount)).toEqual(["one.more"]);
   });
 
   it("tells a scope that systemd does not make from a failure of the program", () => {

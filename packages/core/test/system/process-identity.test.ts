@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import koffi from "koffi";
 import { describe, expect, it } from "vitest";
-import { TimeoutError } from "../../src/contract/errors.ts";
+import { TimeoutError } from "../../src/errors/all.ts";
 import {
+  boottimeAhead,
   identifyChild,
   identifyProcess,
   isAlive,
@@ -110,9 +111,17 @@ describe("the identity of a process", () => {
 
   it("reads the fields after a command name with spaces and parentheses", () => {
     const rest = `S 1 ${"0 ".repeat(9)}30 12 ${"0 ".repeat(6)}4711 9 8`;
-    const read = { state: "S", startTime: 4711, cpuTicks: 42, residentPages: 8 };
+    const read = { state: "S", parent: 1, startTime: 4711, cpuTicks: 42, residentPages: 8 };
     expect(parseProcessStat(`42 (a) R 1 (b)) ${rest}`)).toEqual(read);
     expect(parseProcessStat("")).toBeUndefined();
+  });
+
+  it.each([
+    ["monotonic           0         0\nboottime       100000         0\n", 10_000_000],
+    ["monotonic      -86400         0\nboottime       -86400 250000000\n", -8_639_975],
+    ["", 0],
+  ])("knows from the offsets %j how far the clock of a time namespace is ahead", (offsets, ahead) => {
+    expect(boottimeAhead(offsets)).toBe(ahead);
   });
 
   it("reads the arguments of a process one by one", async () => {

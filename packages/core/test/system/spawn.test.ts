@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { CommandError, HostError } from "../../src/contract/errors.ts";
+import { CommandError, HostError } from "../../src/errors/all.ts";
 import { dyingWithUs, spawn } from "../../src/system/spawn.ts";
 import { TOOL_ENV } from "../../src/system/tool-env.ts";
 
@@ -56,6 +56,23 @@ it("ends on abort, within seconds, all descendants of a tool that is to die with
   expect(performance.now() - begin).toBeLessThan(2000);
 });
 
+it("rejects at an abort although what the tool has started holds its output open", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "pileus-spawn-"));
+  try {
+    const controller = new AbortController();
+    const script = 'sleep 1000 & echo $! >"$1/pid"; kill -USR1 "$2"; exec sleep 1000';
+    const ready = new Promise<void>((resolve) => process.once("SIGUSR1", () => resolve()));
+    const argv = ["sh", "-c", script, "sh", folder, String(process.pid)];
+    const ended = expect(spawn(argv, { signal: controller.signal })).rejects.toBe("enough");
+    await ready;
+    controller.abort("enough");
+    await ended;
+    process.kill(Number(readFileSync(join(folder, "pid"), "utf8")), "SIGKILL");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 it("does not run a tool that is to die with this process once its parent is another one", async () => {
   const argv = dyingWithUs(["echo", "running"]);
   expect((await spawn(["sh", "-c", '"$@"; echo $?', "sh", ...argv])).stdout).toBe("1\n");
@@ -75,7 +92,7 @@ it("limits the size of the files that a tool writes", async () => {
 
 it("rejects with the reason instead of ending this process when descriptors run out", async () => {
   const script = fileURLToPath(new URL("without-descriptors.ts", import.meta.url));
-  const argv = ["prlimit", "--nofile=64", process.execPath, "--import", "tsx", "--conditions=@pileus/source", script];
+  const argv = [process.execPath, "--import", "tsx", "--conditions=@pileus/source", script];
   // tsx would hold descriptors while it fills its cache.
   const env = { ...TOOL_ENV, TSX_DISABLE_CACHE: "1" };
   const { stdout } = await spawn(argv, { cwd: import.meta.dirname, env });

@@ -1,7 +1,8 @@
-/** A process without free descriptors: prints the result of each way to start a tool. Under `prlimit --nofile=64`. */
+/** A process without free descriptors: prints the result of each way to start a tool. */
+import { execFileSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { startTool } from "../../src/images/tool.ts";
 import { spawn } from "../../src/system/spawn.ts";
+import { startTool } from "../../src/system/stream-tool.ts";
 
 const { signal } = new AbortController();
 const ways: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -19,6 +20,9 @@ function takeAll(): number[] {
   }
 }
 
+// A host has loaded the FFI long before. Node's loader needs many descriptors at once.
+await spawn(["true"]);
+execFileSync("prlimit", ["--pid", String(process.pid), "--nofile=64"]);
 const told: unknown[] = [];
 const taken = takeAll();
 for (const [way, go] of Object.entries(ways)) {

@@ -1,5 +1,12 @@
 import type { Driver } from "@pileus/core";
-import type { Backend, BackendProcess, ExecRequest, FileOperations, Running } from "@pileus/core/driver";
+import type {
+  Backend,
+  BackendConsole,
+  BackendProcess,
+  ExecRequest,
+  FileOperations,
+  Running,
+} from "@pileus/core/driver";
 
 /** `target`, with some of its members in the place of its own. */
 export function instead<T extends object>(target: T, members: Partial<T>): T {
@@ -46,6 +53,15 @@ export function withProcess(driver: Whole, change: Change<BackendProcess>): Whol
     exec: async (request, options) => {
       const process = await running.exec(request, options);
       return instead(process, change(process));
+    },
+  }));
+}
+
+export function withConsole(driver: Whole, change: Change<BackendConsole>): Whole {
+  return withRunning(driver, (running) => ({
+    console: async (options) => {
+      const console = await running.console(options);
+      return instead(console, change(console));
     },
   }));
 }

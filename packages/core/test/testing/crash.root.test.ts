@@ -8,7 +8,10 @@ describe("a host whose process is killed", { timeout: 60_000 }, () => {
   let fixture: Fixture;
   const states = async () =>
     Object.fromEntries(
-      (await (await fixture.reopen()).list()).map((info) => [info.name, [info.state, info.exit?.reason]]),
+      (await (await fixture.reopen()).list({ state: "live" })).map((info) => [
+        info.name,
+        [info.state, info.exit?.reason],
+      ]),
     );
   afterEach(() => fixture.close());
 

@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FakeMachine } from "../../src/testing/fake/machine.ts";
+import { FakeOutput } from "../../src/testing/fake/output.ts";
 import { PROGRAMS } from "../../src/testing/fake/programs.ts";
 import { pipes } from "../../src/testing/fake/stdio.ts";
 import { FakeTerminal } from "../../src/testing/fake/terminal.ts";
@@ -8,13 +12,17 @@ import { FakeTree } from "../../src/testing/fake/tree.ts";
 import { findUser } from "../../src/testing/fake/users.ts";
 
 let machine: FakeMachine;
+let folder: string;
+afterEach(() => rmSync(folder, { recursive: true }));
 beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "pileus-fake-"));
+  const output = new FakeOutput(folder, "system-container");
   const tree = new FakeTree();
   tree.makeFolders("/tmp");
   tree.makeFolders("/etc");
   tree.write("/etc/passwd", Buffer.from("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n"));
   tree.write("/etc/group", Buffer.from("root:x:0:\nshared:x:2000:app\n"));
-  machine = new FakeMachine(tree, PROGRAMS, true);
+  machine = new FakeMachine(tree, PROGRAMS, { obeys: true, output });
 });
 
 async function run(...argv: string[]) {

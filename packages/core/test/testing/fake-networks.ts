@@ -1,7 +1,7 @@
-import type { Abortable } from "../../src/contract/abortable.ts";
-import { NotFoundError } from "../../src/contract/errors.ts";
-import type { NetworkManager } from "../../src/engine/ports.ts";
-import type { NicAttachment } from "../../src/network/attachment.ts";
+import type { NicAttachment } from "../../src/contract/nic-attachment.ts";
+import { NotFoundError } from "../../src/errors/all.ts";
+import type { Abortable } from "../../src/flow/abortable.ts";
+import type { NetworkManager } from "../../src/network/network-manager.ts";
 
 /** The network that {@link fakeNetworks} has. */
 export const FAKE_NETWORK = "net0";
@@ -55,6 +55,7 @@ export function fakeNetworks(): NetworkManager {
     attachments: async ({ uuid }) => held.get(uuid) ?? [],
     bringUp: async () => undefined,
     restore: async () => undefined,
+    rename: async () => undefined,
     release: async ({ uuid }) => void held.delete(uuid),
     issues: async () => [],
     [Symbol.asyncDispose]: async () => undefined,

@@ -1,9 +1,11 @@
 import type { Driver } from "@pileus/core";
 import {
+  blinded,
   type DriverSubject,
   type FakeProgram,
   type FakeWorld,
   FIXTURE_USER,
+  hanging,
   importFakeImage,
 } from "@pileus/core/testing";
 import { openHostWith } from "../../src/host.ts";
@@ -35,6 +37,8 @@ export function fakeSubject(
     driver: driver.name,
     capabilities,
     open: (root) => openHostWith({ root, drivers: [driver] }, parts),
+    openBlind: (root) => openHostWith({ root, drivers: [blinded(driver)] }, parts),
+    openHanging: (root, step, arrived) => openHostWith({ root, drivers: [hanging(driver, step, arrived)] }, parts),
     config: { devices: { eth0: { type: "nic", network: FAKE_NETWORK } } },
     image: (host) => importFakeImage(host),
     stubborn: { [driver.name]: { stubborn: true } },
@@ -42,6 +46,8 @@ export function fakeSubject(
     account: { name, uid, gid, groups: [gid, groupId] },
     greedy: { argv: ["greedy"] },
     prints: { stream: "console", text: /kit-shared: up\n/ },
+    // Nothing runs.
+    unconfined: ["files", "processes", "kernel settings", "mounts", "devices", "rights of exec", "network"],
     crash: { how: "abandon" },
     lose: async ({ uuid }) => world.machines.get(uuid)?.end({ kind: "signaled", signal: "SIGKILL" }),
     leftovers: async () => world.leftovers(),

@@ -45,15 +45,22 @@ export async function drivers() {
   await host.create({ driver: "lxc", name: "a", image: "base", limitz: {} });
   // @ts-expect-error one further in
   await host.create({ driver: "lxc", name: "a", image: "base", limits: { memroy: 1 } });
+  const nic = { type: "nic", network: "net0" } as const;
+  const filter: boolean = system.name === "a";
+  await host.create({ driver: "lxc", name: "a", image: "base", devices: { eth0: { ...nic, filter } } });
+  await host.create({ driver: "lxc", name: "a", image: "base", devices: { eth0: { ...nic, egress: { allow: [] } } } });
+  const free = { ...nic, filter: false, egress: {} } as const;
+  // @ts-expect-error a policy without the filter
+  await host.create({ driver: "lxc", name: "a", image: "base", devices: { eth0: free } });
   // @ts-expect-error no image
   await host.create({ driver: "lxc", name: "a" });
 
   await system.freeze();
   // @ts-expect-error oci() has no freeze
   await program.freeze();
-  await program.logs("stdout");
+  await program.logs({ stream: "stdout" });
   // @ts-expect-error lxc() keeps no logs here
-  await system.logs("stdout");
+  await system.logs({ stream: "stdout" });
 
   const image = await host.images.get("base");
   await host.create({ driver: "oci", name: "d", image });

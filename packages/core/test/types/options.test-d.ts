@@ -1,12 +1,13 @@
 /** What a schema checks of a call is what the contract says of it. Checked by `tsc -p tsconfig.test.json`; nothing here runs. */
 import type { z } from "zod";
-import type { ProgressOptions } from "../../src/contract/abortable.ts";
+import type { DetachedExecOptions } from "../../src/contract/detached.ts";
 import type { MkdirOptions, OwnerOptions, PushOptions, RemoveOptions } from "../../src/contract/files.ts";
 import type { CreateOptions, EphemeralOptions, ListOptions, SweepOptions } from "../../src/contract/host.ts";
 import type { StopOptions } from "../../src/contract/instance.ts";
 import type { ExecOptions, PipeExecOptions, TtyExecOptions } from "../../src/contract/process.ts";
 import type { RunOptions } from "../../src/contract/run.ts";
-import type { ExecSchema } from "../../src/model/exec.ts";
+import type { ProgressOptions } from "../../src/flow/abortable.ts";
+import type { DetachedExecSchema, ExecSchema } from "../../src/model/exec.ts";
 import type {
   MkdirOptionsSchema,
   PullOptionsSchema,
@@ -35,7 +36,8 @@ function sameKeys<Schema extends z.ZodType, Options>() {
 }
 type WithArgv<Options> = Options & { readonly argv: readonly string[] };
 
-sameKeys<typeof ExecSchema, WithArgv<Omit<PipeExecOptions, "tty"> & Pick<TtyExecOptions, "tty">>>()();
+sameKeys<typeof ExecSchema, WithArgv<Omit<PipeExecOptions, "tty" | "detached"> & Pick<TtyExecOptions, "tty">>>()();
+sameKeys<typeof DetachedExecSchema, WithArgv<Omit<DetachedExecOptions, "tty" | "timeout">>>()();
 sameKeys<typeof RunSchema, WithArgv<RunOptions>>()();
 sameKeys<typeof StopOptionsSchema, StopOptions>()();
 sameKeys<typeof CreateOptionsSchema, CreateOptions>()();

@@ -15,6 +15,7 @@ export const pairs: { readonly [K in Schema]: (input: z.input<(typeof core)[K]>)
   ImageSchema: (input: core.ImageInput): core.Image => input as core.Image,
   LayerSchema: (input: core.LayerInput): core.Layer => input,
   LimitsSchema: (input: core.LimitsInput): core.Limits => input as core.Limits,
+  LogBoundsSchema: (input: core.LogBoundsInput): core.LogBounds => input as core.LogBounds,
   NetworkConfigSchema: (input: core.NetworkConfigInput): core.NetworkConfig => input as core.NetworkConfig,
   NicSchema: (input: core.NicInput): core.Nic => input as core.Nic,
   OciProcessSchema: (input: core.OciProcessInput): core.OciProcess => input as core.OciProcess,

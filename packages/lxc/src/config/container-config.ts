@@ -17,7 +17,7 @@ export interface ConfigFacts extends SecurityFacts, CgroupFacts {
 export function containerConfig(spec: ContainerSpec, facts: ConfigFacts): readonly ConfigEntry[] {
   const names = cgroupNames(spec);
   return [
-    ["lxc.uts.name", spec.name],
+    ["lxc.uts.name", spec.hostName],
     ["lxc.rootfs.path", `dir:${containerPaths(spec).root}`],
     ["lxc.mount.auto", "proc:mixed sys:mixed cgroup:mixed"],
     ...(spec.tmpfs ?? []).map((tmpfs): ConfigEntry => ["lxc.mount.entry", tmpfsEntry(tmpfs)]),

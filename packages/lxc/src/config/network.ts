@@ -1,4 +1,4 @@
-import type { NicAttachment } from "@pileus/core/driver";
+import { broadcastAddress, type NicAttachment } from "@pileus/core/driver";
 import type { ConfigEntry } from "./render.ts";
 
 /**
@@ -19,7 +19,8 @@ export function networkEntries(nics: readonly NicAttachment[]): readonly ConfigE
     [`lxc.net.${index}.veth.pair`, nic.hostInterface],
     [`lxc.net.${index}.hwaddr`, nic.mac],
     [`lxc.net.${index}.flags`, "up"],
-    [`lxc.net.${index}.ipv4.address`, `${nic.ipv4.address}/${nic.ipv4.prefix}`],
+    // Without a broadcast address, liblxc sets one that has none of the network's bits: 0.0.0.255.
+    [`lxc.net.${index}.ipv4.address`, `${nic.ipv4.address}/${nic.ipv4.prefix} ${broadcastAddress(nic.ipv4)}`],
     // One default route: the first nic's.
     ...(index === 0 ? [["lxc.net.0.ipv4.gateway", nic.ipv4.gateway] as const] : []),
   ]);

@@ -3,6 +3,12 @@ import { SYSTEM_CONFINEMENT } from "../confinement.ts";
 import type { ContainerSpec } from "../container-spec.ts";
 import type { ConfigEntry } from "./render.ts";
 
+/**
+ * The descriptor of the starter that has the user namespace of an unprivileged container. liblxc opens it at each reboot
+ * inside, too.
+ */
+export const USER_NAMESPACE = 3;
+
 export interface SecurityFacts {
   readonly apparmor: Apparmor;
 }
@@ -18,6 +24,7 @@ export function securityEntries(spec: ContainerSpec, facts: SecurityFacts): read
       : [
           ["lxc.idmap", `u 0 ${idmap.base} ${idmap.count}`] as const,
           ["lxc.idmap", `g 0 ${idmap.base} ${idmap.count}`] as const,
+          ["lxc.namespace.share.user", `/proc/self/fd/${USER_NAMESPACE}`] as const,
         ]),
     ...(confinement.noNewPrivileges ? [["lxc.no_new_privs", 1] as const] : []),
     ...apparmorEntries(spec, facts.apparmor),

@@ -30,8 +30,8 @@ export interface SystemPaths {
   readonly readOnly: readonly string[];
 }
 
-/** Which of the paths this kernel has: containers have the same. */
-export function readSystemPaths(): SystemPaths {
+/** Which of the paths this kernel has: containers have the same. `kindOf` is for tests. */
+export function readSystemPaths(kindOf = kindOnHost): SystemPaths {
   const kinds = new Map([...HIDDEN, ...READ_ONLY].map((path) => [path, kindOf(path)]));
   return {
     hiddenFiles: HIDDEN.filter((path) => kinds.get(path) === "file"),
@@ -40,7 +40,7 @@ export function readSystemPaths(): SystemPaths {
   };
 }
 
-function kindOf(path: string): "file" | "folder" | undefined {
+function kindOnHost(path: string): "file" | "folder" | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return undefined;
   return found.isDirectory() ? "folder" : "file";

@@ -1,9 +1,23 @@
 import { closeSync } from "node:fs";
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import { type Abortable, ConnectionError, type ExitStatus } from "@pileus/core";
-import { type BackendProcess, type Idmap, idOutside, sendDescriptors, socketPair } from "@pileus/core/driver";
+import {
+  abortable,
+  type BackendProcess,
+  type Idmap,
+  idOutside,
+  sendDescriptors,
+  socketPair,
+} from "@pileus/core/driver";
 import { type ExecHelpers, noRoom } from "./helper.ts";
-import { encodeRequest, encodeResize, encodeSignal, type HelperRequest, programMessages } from "./protocol.ts";
+import {
+  encodeRequest,
+  encodeResize,
+  encodeSignal,
+  type HelperRequest,
+  messageSocket,
+  programMessages,
+} from "./protocol.ts";
 import { openPipes, type ProgramPipes, terminalStream } from "./streams.ts";
 
 /** How long an abandoned program may take to end, in milliseconds. It usually takes one. */
@@ -30,36 +44,43 @@ export async function execInside(
 ): Promise<BackendProcess> {
   // A rejection is handled below, if the code gets there.
   asked.catch(() => undefined);
-  const pipes = openPipes();
-  let program: ServedProgram;
-  try {
-    program = new ServedProgram(target.name, pipes, kind);
-  } catch (error) {
-    pipes.destroy();
+  using _ = helpers.enter();
+  const request = await abortable(asked, options.signal).catch((error: unknown) => {
+    options.signal?.throwIfAborted();
     throw error;
-  }
-  program.enter(helpers, options);
+  });
+  const pipes = openPipes();
+  // At once: a program may have ended, and its terminal with it, before this process hears that it has begun.
+  const streams = streamsOf(pipes, kind);
+  let program: ServedProgram | undefined;
   try {
-    const request = await asked;
     pipes.setOwner(idOutside(target.idmap, request.uid), idOutside(target.idmap, request.gid));
+    // Everything is on its way before a process inside gets the connection, which therefore never waits.
+    program = new ServedProgram(target.name, pipes, kind, request);
     pipes.handOver();
-    program.send(encodeRequest(request));
+    program.enter(helpers, options);
     await program.begun;
     options.signal?.throwIfAborted();
   } catch (error) {
-    await program.dismiss();
+    await program?.dismiss();
     pipes.destroy();
     options.signal?.throwIfAborted();
     throw error;
   }
-  const { stdin, stdout, stderr } = pipes;
+  const { exit } = program;
+  const served = program;
   return {
-    streams: kind === "pipes" ? { kind, stdin, stdout, stderr } : { kind, tty: terminalStream(pipes) },
-    exit: program.exit,
-    kill: async (signal) => program.send(encodeSignal(signal)),
-    resize: async (size) => program.send(encodeResize(size)),
-    release: () => program.abandon(),
+    streams,
+    exit,
+    kill: async (signal) => served.send(encodeSignal(signal)),
+    resize: async (size) => served.send(encodeResize(size)),
+    release: () => served.abandon(),
   };
+}
+
+function streamsOf(pipes: ProgramPipes, kind: BackendProcess["streams"]["kind"]): BackendProcess["streams"] {
+  const { stdin, stdout, stderr } = pipes;
+  return kind === "pipes" ? { kind, stdin, stdout, stderr } : { kind, tty: terminalStream(pipes) };
 }
 
 /** A program, and the connection to the process inside that serves it. */
@@ -72,7 +93,7 @@ class ServedProgram {
   readonly #closed: Promise<void>;
   readonly #fail: (error: unknown) => void;
 
-  constructor(container: string, pipes: ProgramPipes, kind: BackendProcess["streams"]["kind"]) {
+  constructor(container: string, pipes: ProgramPipes, kind: BackendProcess["streams"]["kind"], request: HelperRequest) {
     const [ours, theirs] = socketPair();
     this.#theirs = theirs;
     const [stdin, stdout, stderr] = pipes.theirs;
@@ -82,9 +103,7 @@ class ServedProgram {
       for (const fd of [ours, theirs]) closeSync(fd);
       throw error;
     }
-    this.#control = new Socket({ fd: ours, readable: true, writable: true });
-    // A broken connection is handled as its end.
-    this.#control.on("error", () => undefined);
+    let over = false;
     const begun = deferred<void>();
     const exit = deferred<ExitStatus>();
     this.begun = begun.promise;
@@ -94,9 +113,10 @@ class ServedProgram {
       exit.reject(error);
     };
     const decode = programMessages();
-    this.#control.on("data", (bytes: Buffer) => {
+    this.#control = messageSocket(ours, (bytes) => {
       for (const message of decode(bytes)) {
         if (message.kind === "crowded") this.#fail(noRoom(container));
+        over ||= message.kind !== "started";
         if (message.kind === "failed") exit.resolve({ kind: "exited", code: message.code });
         if (message.kind === "ended") {
           exit.resolve(message.status);
@@ -106,10 +126,11 @@ class ServedProgram {
         begun.resolve();
       }
     });
+    this.#control.write(encodeRequest(request));
     this.#closed = new Promise((resolve) => this.#control.once("close", () => resolve()));
-    void this.#closed.then(() =>
-      this.#fail(new ConnectionError(`a program in container "${container}"`, "it ended without a message")),
-    );
+    void this.#closed.then(() => {
+      if (!over) this.#fail(new ConnectionError(`a program in container "${container}"`, "it ended without a message"));
+    });
   }
 
   /** Has the program served inside. An abort, or a failure to get there, ends it. */

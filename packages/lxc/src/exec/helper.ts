@@ -1,11 +1,9 @@
-import type { ChildProcess } from "node:child_process";
 import { closeSync, writeSync } from "node:fs";
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import { type Abortable, ConnectionError, HostError } from "@pileus/core";
-import { abortable, sendDescriptors, socketPair } from "@pileus/core/driver";
+import { abortable, type Child, launch, sendDescriptors, socketPair } from "@pileus/core/driver";
 import { EXEC_HELPER } from "../helpers.ts";
-import { launch } from "../launch.ts";
-import { helperMessages } from "./protocol.ts";
+import { helperMessages, messageSocket } from "./protocol.ts";
 
 /** How a helper gets into a container, and what it needs there. */
 export interface HelperTarget {
@@ -34,6 +32,7 @@ export class ExecHelpers implements Disposable {
   #current: Helper | undefined;
   #programs = 0;
   #underway = 0;
+  #isDisposed = false;
   #idle: NodeJS.Timeout | undefined;
   readonly #queue: (() => void)[] = [];
 
@@ -42,15 +41,33 @@ export class ExecHelpers implements Disposable {
   }
 
   /**
+   * Brings a helper in, if there is none. It stays at least until the result is disposed.
+   *
+   * @throws {ConnectionError} when the container has been let go.
+   * @throws a system error when no process can be started.
+   */
+  enter(): Disposable {
+    this.#programs += 1;
+    clearTimeout(this.#idle);
+    try {
+      this.#helper();
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
+    return { [Symbol.dispose]: () => this.#leave() };
+  }
+
+  /**
    * Gives the other end of a program's connection to the helper. Resolves when a process inside serves it. `closed` is
    * the end of the connection. `theirs` is closed here, whatever happens.
    *
-   * @throws {ConnectionError} when no helper gets into the container, or it cannot confine itself.
+   * @throws {ConnectionError} when no helper gets into the container, or it cannot confine itself, or the container has
+   * been let go.
    * @throws {HostError} when the container has no room for one more process.
    */
   async serve(theirs: number, closed: Promise<void>, options: Abortable): Promise<void> {
     this.#programs += 1;
-    clearTimeout(this.#idle);
     void closed.then(() => this.#leave());
     try {
       if (this.#underway >= UNDERWAY) await new Promise<void>((resolve) => this.#queue.push(resolve));
@@ -66,7 +83,13 @@ export class ExecHelpers implements Disposable {
     }
   }
 
+  /** Lets the container go: the helper ends with its last program, and starts no other. */
   [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    this.#end();
+  }
+
+  #end(): void {
     clearTimeout(this.#idle);
     this.#current?.[Symbol.dispose]();
     this.#current = undefined;
@@ -75,7 +98,7 @@ export class ExecHelpers implements Disposable {
   async #give(theirs: number, options: Abortable): Promise<void> {
     for (;;) {
       options.signal?.throwIfAborted();
-      const helper = this.#enter();
+      const helper = this.#helper();
       const outcome = await helper.give(theirs, options);
       if (outcome === "taken") return;
       // Somebody inside has ended it: no process got the connection.
@@ -83,15 +106,17 @@ export class ExecHelpers implements Disposable {
     }
   }
 
-  #enter(): Helper {
+  #helper(): Helper {
+    if (this.#isDisposed)
+      throw new ConnectionError(`a program in container "${this.#target.name}"`, "this host was closed meanwhile");
     if (this.#current === undefined || this.#current.hasEnded) this.#current = new Helper(this.#target);
     return this.#current;
   }
 
   #leave(): void {
     this.#programs -= 1;
-    if (this.#programs > 0) return;
-    this.#idle = setTimeout(() => this[Symbol.dispose](), this.#target.stayTime());
+    if (this.#programs > 0 || this.#isDisposed) return;
+    this.#idle = setTimeout(() => this.#end(), this.#target.stayTime());
     this.#idle.unref();
   }
 }
@@ -99,7 +124,7 @@ export class ExecHelpers implements Disposable {
 /** A helper, with the lxc-attach that has brought it in. */
 class Helper implements Disposable {
   readonly #name: string;
-  readonly #child: ChildProcess;
+  readonly #child: Child;
   readonly #control: Socket;
   readonly #descriptor: number;
   readonly #waiting = new Map<number, { resolve(outcome: "taken" | "gone"): void; reject(error: unknown): void }>();
@@ -114,29 +139,27 @@ class Helper implements Disposable {
     try {
       // Before anything else, and while the socket still waits.
       writeSync(ours, confinement);
-      this.#child = launch(argv, { stdio: ["ignore", "ignore", "ignore", theirs, EXEC_HELPER.descriptor()], env });
+      this.#child = launch(argv, {
+        descriptors: ["ignore", "ignore", "ignore", theirs, EXEC_HELPER.descriptor()],
+        env,
+      });
     } catch (error) {
       closeSync(ours);
       throw error;
     } finally {
       closeSync(theirs);
     }
-    this.#control = new Socket({ fd: ours, readable: true, writable: true });
-    // Only its programs keep this process alive.
-    this.#child.unref();
-    this.#control.unref();
     const decode = helperMessages();
-    this.#control.on("data", (bytes) => {
+    this.#control = messageSocket(ours, (bytes) => {
       for (const message of decode(bytes)) {
         if (message.kind === "broken") this.#end(this.#failure(`it cannot be confined: error ${message.errno}`));
         else this.#answer(message.number, message.kind);
       }
     });
-    // A broken connection is handled as its end.
-    this.#control.on("error", () => undefined);
+    // Only its programs keep this process alive.
+    this.#child.unref();
+    this.#control.unref();
     this.#control.once("close", () => this.#end(this.#failure("it ended without a message")));
-    // The plain system error: the engine adds the fix.
-    this.#child.once("error", (error) => this.#end(error));
   }
 
   get hasEnded(): boolean {
@@ -202,7 +225,7 @@ class Helper implements Disposable {
 export function noRoom(name: string, cause?: unknown): HostError {
   const missing = {
     need: "processes",
-    reason: "the container is at its limit of processes or memory",
+    reason: "the container is at its limit of processes or memory, or something inside kills what serves its programs",
     fix: "end programs inside, or raise limits.processes or limits.memory",
   };
   return new HostError(`run a program in container "${name}"`, [missing], { cause });

@@ -1,7 +1,8 @@
+import { Socket } from "node:net";
 import type { ExitStatus, SignalName, TerminalSize } from "@pileus/core";
 import { parseSignal, signalName } from "@pileus/core/files";
 
-/** The program that the helper must start. helper/exec-helper.c describes the frames. Pure. */
+/** The program that the helper must start. helper/exec-helper.c describes the frames. */
 export interface HelperRequest {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -94,6 +95,25 @@ function decoder<M>(kinds: Decoder<M>): (bytes: Buffer) => readonly M[] {
     unread = all.subarray(at);
     return messages;
   };
+}
+
+/**
+ * A connection on which messages come. They are few and short: reading them through a stream would take a block of
+ * 64 KiB for each.
+ */
+export function messageSocket(fd: number, onBytes: (bytes: Buffer) => void): Socket {
+  const buffer = Buffer.alloc(32 * FRAME);
+  const callback = (count: number) => {
+    // A copy, because the next message comes into the same buffer.
+    onBytes(Buffer.from(buffer.subarray(0, count)));
+    return true;
+  };
+  // Node documents `onread` for connections that it opens; the constructor takes it, too, since Node 12.
+  const options = { fd, readable: true, writable: true, onread: { buffer, callback } };
+  const socket = new Socket(options);
+  // A broken connection is handled as its end.
+  socket.on("error", () => undefined);
+  return socket;
 }
 
 /** wait(2), WIFSIGNALED. */

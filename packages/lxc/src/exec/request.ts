@@ -1,6 +1,7 @@
-import type { ExecRequest, FileOperations, Idmap } from "@pileus/core/driver";
+import type { ExecRequest, Idmap } from "@pileus/core/driver";
+import type { ContainerAccounts } from "../accounts.ts";
 import type { ExecDefaults } from "../container-spec.ts";
-import { assertMapped, resolveUser } from "../user.ts";
+import { assertMapped } from "../user.ts";
 import type { HelperRequest } from "./protocol.ts";
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -10,10 +11,10 @@ export async function completeRequest(
   request: ExecRequest,
   name: string,
   defaults: ExecDefaults,
-  files: FileOperations,
+  accounts: Pick<ContainerAccounts, "find">,
   idmap: Idmap | undefined,
 ): Promise<HelperRequest> {
-  const user = await resolveUser(files, request.user ?? defaults.user);
+  const user = await accounts.find(request.user ?? defaults.user);
   assertMapped(user, idmap);
   return {
     argv: request.argv,

@@ -74,8 +74,8 @@ export interface SeccompRule {
 
 /**
  * A profile of system calls in the format that Docker, Podman and containerd read: `JSON.parse()` of such a file. It
- * must allow what starts a program: `capget`, `capset`, `execve`, `setgroups`, `setgid`, `setuid` and what the program's
- * loader needs.
+ * must allow what starts a program: `capget`, `capset`, `execve`, `setgroups`, `setgid`, `setuid`, else `create()` refuses
+ * it; and what the program's loader needs, else SIGSYS ends the program.
  */
 export interface SeccompProfile {
   /**

@@ -30,6 +30,9 @@ describe("a container's configuration", () => {
       expect(keys.filter((found) => found.startsWith(`lxc.${key}`))).toEqual([]);
     expect(containerConfig(spec, UNIFIED_FACTS)).toContainEqual(["lxc.init.cwd", "/"]);
   });
+  it("has a limit of processes also if it asks for none", () => {
+    expect(containerConfig({ ...FULL_SPEC, limits: {} }, UNIFIED_FACTS)).toContainEqual(["lxc.cgroup2.pids.max", 4915]);
+  });
   it("mounts folders in memory below the root, with any blanks in their path", () => {
     const tmpfs = [{ path: "//a\tb\\c" }];
     const mounts = containerConfig({ ...FULL_SPEC, tmpfs }, LEGACY_FACTS).filter(([key]) => key === "lxc.mount.entry");

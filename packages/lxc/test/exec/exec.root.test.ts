@@ -1,10 +1,11 @@
+import { LAUNCH_HELPER } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { expect, it } from "vitest";
 import { UNCONFINED } from "../../src/confinement.ts";
 import { execInside } from "../../src/exec/exec.ts";
 import { ExecHelpers } from "../../src/exec/helper.ts";
 import type { HelperRequest } from "../../src/exec/protocol.ts";
-import { EXEC_HELPER, LAUNCH_HELPER } from "../../src/helpers.ts";
+import { EXEC_HELPER } from "../../src/helpers.ts";
 import { leaveDescriptors } from "../support/descriptors.ts";
 
 const REQUEST: HelperRequest = {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { type BackendProcess, identifyProcess, type ProcessIdentity, waitForEnd } from "@pileus/core/driver";
@@ -58,8 +59,12 @@ describe("the helper that stays", () => {
   it(
     "ends once it has had no program for its time, and at once with its owner",
     requires(NEEDS, async () => {
-      using idle = helpersFor({ stayTime: () => 10 });
-      await waitForEnd(await helperOf(idle), END);
+      let stays = 60_000;
+      using idle = helpersFor({ stayTime: () => stays });
+      const brief = await helperOf(idle);
+      stays = 10;
+      expect(await outputOf(await exec(idle, "echo last"))).toBe("last\n");
+      await waitForEnd(brief, END);
       const helpers = helpersFor();
       const helper = await helperOf(helpers);
       helpers[Symbol.dispose]();
@@ -110,6 +115,47 @@ describe("the helper that stays", () => {
       const left = Number((await outputOf(program)).split("\n")[0]);
       await expect.poll(() => readIfThere(`/proc/${left}/stat`), END).toBe(undefined);
       await expect.poll(() => childrenOf(helper), END).toEqual([]);
+    }),
+  );
+  it(
+    "ends a terminal also when everything happened before this process looked",
+    requires(NEEDS, async () => {
+      using helpers = helpersFor();
+      await helperOf(helpers);
+      const user = { uid: 0, gid: 0, groups: [] };
+      const request = {
+        argv: ["true"],
+        env: { PATH: "/usr/bin:/bin" },
+        cwd: "/",
+        ...user,
+        tty: { columns: 80, rows: 24 },
+      };
+      const starting = execInside(helpers, { name: "here", idmap: undefined }, "tty", Promise.resolve(request), {});
+      // It is on its way, and this process does nothing until it must be over.
+      await new Promise(setImmediate);
+      execFileSync("sleep", ["0.3"]);
+      const { streams, exit } = await starting;
+      if (streams.kind !== "tty") throw new Error("asked for a terminal");
+      expect(await text(streams.tty)).toBe("");
+      expect(await exit).toEqual({ kind: "exited", code: 0 });
+    }),
+  );
+  it(
+    "gets nobody in any more once its owner has let the container go",
+    requires(NEEDS, async () => {
+      const helpers = helpersFor();
+      const helper = await helperOf(helpers);
+      process.kill(helper.pid, "SIGSTOP");
+      const waiting = exec(helpers, "echo here");
+      const closed = { code: "ERR_CONNECTION", message: expect.stringContaining("this host was closed") };
+      const refused = expect(waiting).rejects.toMatchObject(closed);
+      // By then, the stopped one has the connection.
+      await new Promise(setImmediate);
+      helpers[Symbol.dispose]();
+      await refused;
+      await expect(exec(helpers, "echo here")).rejects.toMatchObject(closed);
+      process.kill(helper.pid, "SIGKILL");
+      await waitForEnd(helper, END);
     }),
   );
   it(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { APPLICATION_CAPABILITIES, type LinuxCapability } from "../../src/capabilities.ts";
+import { APPLICATION_CAPABILITIES, LINUX_CAPABILITIES, type LinuxCapability } from "../../src/capabilities.ts";
 import { compileFilter } from "../../src/seccomp/compile.ts";
 import { applicationPolicy, systemPolicy } from "../../src/seccomp/default-policies.ts";
 import { ALLOW, type Comparison, errno, KILL_PROCESS, type Policy } from "../../src/seccomp/policy.ts";
@@ -17,6 +17,24 @@ function answer(policy: Policy, name: string, args: readonly bigint[] = [], abi:
   if (number === undefined) throw new Error(`${abi} has no ${name}`);
   return runFilter(compileFilter(policy, HOSTS[abi]), { architecture: AUDIT[abi], number, args });
 }
+
+/** The calls of any interface that the policy's filter does not let pass, without arguments. */
+function refusedBy(policy: Policy): readonly string[] {
+  const refused = ABIS.flatMap((abi) => {
+    const filter = compileFilter(policy, HOSTS[abi]);
+    const passes = (number: number) => runFilter(filter, { architecture: AUDIT[abi], number }) === ALLOW;
+    return [...syscallNumbers(abi)].filter(([, number]) => !passes(number)).map(([name]) => name);
+  });
+  return [...new Set(refused)].sort();
+}
+
+it.each([
+  ["application", applicationPolicy(new Set(APPLICATION_CAPABILITIES))],
+  ["all-capabilities", applicationPolicy(new Set(LINUX_CAPABILITIES))],
+  ["system", systemPolicy()],
+])("the default policy refuses exactly the reviewed calls: %s", async (name, policy) => {
+  await expect(`${refusedBy(policy).join("\n")}\n`).toMatchFileSnapshot(`golden/refused-${name}.txt`);
+});
 
 describe("the numbers of system calls", () => {
   it.each([

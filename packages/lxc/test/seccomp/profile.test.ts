@@ -59,6 +59,12 @@ describe("a profile in Docker's format", () => {
     ["another architecture", { includes: { arches: ["s390x"] } }, false],
     ["an older kernel", { includes: { minKernel: "4.8" } }, true],
     ["a newer kernel", { includes: { minKernel: "6.2" } }, false],
+    [
+      "a capability that it has on another architecture",
+      { includes: { caps: ["CAP_CHOWN"], arches: ["arm64"] } },
+      false,
+    ],
+    ["neither a capability nor this architecture", { excludes: { caps: ["CAP_SYS_ADMIN"], arches: ["amd64"] } }, false],
     ["no condition", { includes: {}, excludes: {}, comment: "why" }, true],
   ])("applies a rule only if its condition holds: %s", (_what, condition, counts) => {
     expect(policy([{ names: ["read"], action: ALLOWED, ...condition }]).rules.has("read")).toBe(counts);

@@ -14,7 +14,7 @@ await instance.start();
 const events = instance.watch();
 process.stdout.write("holding\n");
 const late = Date.now() + 30_000;
-while (existsSync(join(root, "instances", name)) && Date.now() < late);
+while (existsSync(join(root, "names", name)) && Date.now() < late);
 let last = "";
 for await (const { type } of events) last = type;
 const state = await instance.state().catch((error: { readonly state?: string }) => error.state);

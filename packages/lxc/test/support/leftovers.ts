@@ -27,7 +27,9 @@ async function processesOf(id: string): Promise<readonly string[]> {
   const found = await Promise.all(
     pids.map(async (pid) => {
       const argv = (await processArguments(pid)) ?? [];
-      return argv[0]?.includes("lxc-") && argv.some((argument) => argument.includes(`/${id}-`)) ? [argv.join(" ")] : [];
+      return /lxc-|pileus-/.test(argv[0] ?? "") && argv.some((argument) => argument.includes(`/${id}-`))
+        ? [argv.join(" ")]
+        : [];
     }),
   );
   return found.flat().map((argv) => `process ${argv}`);

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Images, openHost } from "@pileus/core";
-import { type DriverSubject, FIXTURE_USER, makeBusyboxRootfs } from "@pileus/core/testing";
+import { blinded, type DriverSubject, FIXTURE_USER, hanging, makeBusyboxRootfs } from "@pileus/core/testing";
 import { lxc } from "../../src/index.ts";
 import { leftovers } from "./leftovers.ts";
 
@@ -11,8 +11,10 @@ const { name, uid, gid, groupId } = FIXTURE_USER;
 /** The driver on a busybox with a shell script as init. */
 export const subject: DriverSubject = {
   driver: "lxc",
-  capabilities: ["exec", "files", "freeze", "network", "metrics", "logs", "reboot"],
+  capabilities: ["exec", "detached", "files", "freeze", "network", "metrics", "logs", "console", "reboot"],
   open: (root) => openHost({ root, drivers: [lxc()] }),
+  openBlind: (root) => openHost({ root, drivers: [blinded(lxc())] }),
+  openHanging: (root, step, arrived) => openHost({ root, drivers: [hanging(lxc(), step, arrived)] }),
   image: (host) => busyboxImage(host),
   stubborn: { lxc: { init: ["sleep", "2147483647"] } },
   missing: async (host) => ({ program: "/sbin/init", image: await busyboxImage(host, { without: "/sbin/init" }) }),

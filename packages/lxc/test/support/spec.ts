@@ -5,6 +5,7 @@ import type { ContainerSpec } from "../../src/container-spec.ts";
 /** A container that uses every setting. */
 export const FULL_SPEC: ContainerSpec = {
   name: "web",
+  hostName: "web",
   hostId: "abcdefghij",
   root: { layers: ["/store/one", "/store/two"], folder: "/state/instances/web/root" },
   idmap: { base: 100_000, count: 65_536 },
@@ -15,7 +16,8 @@ export const FULL_SPEC: ContainerSpec = {
     haltSignal: 37,
   },
   run: "/state/instances/web/run",
-  output: { kind: "console", file: "/state/instances/web/log/console.log" },
+  log: "/state/instances/web/log",
+  output: { kind: "console" },
   nics: [
     {
       device: "eth0",
@@ -43,7 +45,8 @@ export const FULL_SPEC: ContainerSpec = {
 /** An application container as the OCI driver defines it. */
 export const PROGRAM_SPEC: ContainerSpec = {
   ...FULL_SPEC,
-  name: "cache",
+  name: "2c7c1f0e-9a53-4c1b-8f6e-3d0a5b7e9d11",
+  hostName: "cache",
   idmap: undefined,
   init: {
     argv: ["redis-server", "a b", ""],
@@ -53,7 +56,7 @@ export const PROGRAM_SPEC: ContainerSpec = {
     haltSignal: 15,
   },
   confinement: { capabilities: [], seccomp: undefined, noNewPrivileges: true, hideSystemPaths: true },
-  output: { kind: "files", stdout: "/state/out", stderr: "/state/err" },
+  output: { kind: "pipes", owner: { uid: 999, gid: 998 } },
   nics: [],
   sysctls: { "net.ipv4.ip_unprivileged_port_start": "0" },
   tmpfs: [],

@@ -45,6 +45,11 @@ export class SystemFixture {
     this.#image = await subject.image(this.#host);
   }
 
+  /** Opens the same root again, after the host was disposed. */
+  async reopen(): Promise<void> {
+    this.#host = await openHost({ root: this.#root, drivers: [lxc()] });
+  }
+
   /** Returns what is left of any instance. */
   async close(): Promise<readonly string[]> {
     await this.host[Symbol.asyncDispose]();

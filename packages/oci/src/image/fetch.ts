@@ -1,8 +1,9 @@
-import { mkdir, truncate, writeFile } from "node:fs/promises";
+import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { ImageError, type ProgressOptions } from "@pileus/core";
 import type { Spawn } from "@pileus/core/driver";
+import { makeFolders } from "@pileus/core/driver";
 import { FetchProgress } from "./fetch-progress.ts";
 import { OciLayout } from "./layout.ts";
 import { assertFetched, MAX_DOCUMENT } from "./manifest.ts";
@@ -44,7 +45,7 @@ async function fetchFrom(
   options: ProgressOptions,
 ): Promise<void> {
   const blobs = join(context.folder, "layout", "blobs", "sha256");
-  await mkdir(blobs, { recursive: true });
+  makeFolders(blobs);
   const needed = new Map(image.manifest.layers.slice(first).map(({ digest, size }) => [digest, size]));
   // An image can have the same layer twice: a layer that is needed above stays needed.
   const present = image.manifest.layers.slice(0, first).filter(({ digest }) => !needed.has(digest));

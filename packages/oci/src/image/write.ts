@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { ImageError, type OciProcess } from "@pileus/core";
-import { hostArchitecture } from "@pileus/core/driver";
+import { hostArchitecture, makeFolders } from "@pileus/core/driver";
 import { z } from "zod";
 import { type Descriptor, DescriptorSchema, digestOf, IndexSchema, parseDocument } from "./manifest.ts";
 import { OCI } from "./media-type.ts";
@@ -28,7 +28,7 @@ export async function writeOciLayout(
 ): Promise<{ readonly manifest: string; readonly config: string; readonly diffIds: readonly string[] }> {
   const options = parseLayoutOptions(given);
   const { folder, signal } = options;
-  await mkdir(join(folder, "blobs", "sha256"), { recursive: true });
+  makeFolders(join(folder, "blobs", "sha256"));
   const layers = [];
   for (const { tar } of options.layers) layers.push(await writeLayer(folder, tar, options));
   const diffIds = layers.map((layer) => layer.diffId);

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
-import { type DriverSubject, FIXTURE_USER } from "@pileus/core/testing";
+import { blinded, type DriverSubject, FIXTURE_USER, hanging } from "@pileus/core/testing";
 import { leftovers } from "../../../lxc/test/support/leftovers.ts";
 import { oci } from "../../src/index.ts";
 import { buildImage } from "./build-image.ts";
@@ -15,8 +15,10 @@ export const PROGRAM = ["/bin/sh", "-c", "trap 'exit 0' TERM; echo up; while :; 
 /** For the conformance kit, which loads this a second time in a process that it kills. */
 export const subject: DriverSubject = {
   driver: "oci",
-  capabilities: ["exec", "files", "freeze", "network", "metrics", "logs"],
+  capabilities: ["exec", "detached", "files", "freeze", "network", "metrics", "logs"],
   open: (root) => openHost({ root, drivers: [oci()] }),
+  openBlind: (root) => openHost({ root, drivers: [blinded(oci())] }),
+  openHanging: (root, step, arrived) => openHost({ root, drivers: [hanging(oci(), step, arrived)] }),
   async image(host) {
     const folder = await mkdtemp(join(tmpdir(), "pileus-oci-kit-"));
     try {
@@ -31,6 +33,7 @@ export const subject: DriverSubject = {
   account: { name, uid, gid, groups: [gid, groupId] },
   greedy: { argv: ["tail", "-c", "100000000", "/dev/zero"], config: { limits: { memory: "32MiB" } } },
   endsItself: ["kill", "-TERM", "1"],
+  main: (script) => ({ oci: { entrypoint: ["sh", "-c", script], cmd: [] } }),
   prints: { stream: "stdout", text: /^up\n/ },
   crash: { how: "kill", module: import.meta.url },
   leftovers,

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { type Instance, type OciProcess, openHost } from "@pileus/core";
+import { type Instance, type InstanceExit, type OciProcess, openHost } from "@pileus/core";
 import { lacking, requires } from "@pileus/core/testing";
 import { afterAll, beforeAll, expect } from "vitest";
 import { leftovers } from "../../../lxc/test/support/leftovers.ts";
@@ -107,15 +107,16 @@ export class ProgramFixture {
 
   /** The output of a program and its exit status, without a stop. */
   async outcome(section: OciSectionInput, more: More = {}) {
-    const result = { stdout: "", stderr: "", status: undefined as unknown };
+    let exit: InstanceExit | undefined;
+    const printed = { stdout: "", stderr: "" };
     const test = async (instance: Instance<OciCapability>) => {
       await instance.start();
-      result.status = (await instance.wait()).status;
-      result.stdout = await text(await instance.logs("stdout"));
-      result.stderr = await text(await instance.logs("stderr"));
+      exit = await instance.wait();
+      printed.stdout = await text(await instance.logs({ stream: "stdout" }));
+      printed.stderr = await text(await instance.logs({ stream: "stderr" }));
     };
     await this.using(section, test, more);
-    return result;
+    return { ...(exit as InstanceExit | undefined), ...printed };
   }
 
   #name(kind: string): string {

@@ -20,7 +20,7 @@ export function renderArgv(spec: MachineSpec): string[] {
     ...renderMemory(spec),
     ...renderBoot(spec),
     ...renderMonitors(spec),
-    ...renderConsole(spec),
+    ...renderConsole(),
     ...renderAgent(spec),
     ...renderBlock(spec),
     ...renderNet(spec),

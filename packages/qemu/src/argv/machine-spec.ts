@@ -34,9 +34,11 @@ export interface NicSpec {
  */
 export interface SocketSpec {
   readonly monitors: readonly number[];
-  readonly console: number;
-  /** If absent, the machine has no port for an agent. */
-  readonly agent?: { readonly descriptor: number; readonly port: string } | undefined;
+  /**
+   * The sockets for ports of an agent, in the order of their numbers; none if the machine has no agent. The machine starts
+   * with the first few ports, and gets the others when they are needed.
+   */
+  readonly agents: readonly number[];
 }
 
 /**
@@ -57,8 +59,6 @@ export interface MachineSpec {
   readonly disks: readonly DiskSpec[];
   readonly nics: readonly NicSpec[];
   readonly sockets: SocketSpec;
-  /** The open file that receives every byte of the serial console since this start. */
-  readonly consoleLog: number;
 }
 
 /**

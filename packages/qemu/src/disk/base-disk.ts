@@ -1,7 +1,7 @@
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { open, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Image, ImageError, isInstanceError, type ProgressOptions } from "@pileus/core";
-import { acquireLock, hostFailure, isDiskFull, type Lock, type Spawn } from "@pileus/core/driver";
+import { acquireLock, hostFailure, isDiskFull, type Lock, makeFolders, type Spawn } from "@pileus/core/driver";
 import { TOOLS } from "../tools.ts";
 
 export interface BaseDisk {
@@ -33,7 +33,7 @@ export async function ensureBaseDisk(base: BaseDisk, options: ProgressOptions): 
   const path = baseDiskPath(base);
   const name = basename(path, ".ext4");
   if (await isWhole(path, size)) return path;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  makeFolders(folder, 0o700);
   await using lock = await acquireLock(join(folder, `${name}.lock`), { signal });
   if (await isWhole(path, size)) return path;
   const draft = join(folder, `.${name}.draft`);

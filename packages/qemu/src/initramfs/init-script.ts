@@ -195,7 +195,16 @@ for word in $hosts; do [ "$word" = "$name" ] && exit 0; done
 [ -n "$hosts" ] || hosts="${STANDARD_HOSTS.trimEnd()}"
 busybox rm -rf /etc/hosts
 {
-  echo "$hosts"
+  echo "$hosts" | while IFS= read -r line; do
+    for nic in "$@"; do
+      domain=\${nic##*,} address=\${nic%,*}
+      address=\${address##*,}
+      former=\${line#"$address "}
+      former=\${former%%."$domain "*}
+      [ "$line" = "$address $former.$domain $former" ] && continue 2
+    done
+    echo "$line"
+  done
   [ $# -gt 0 ] || echo "127.0.1.1 $name"
   for nic in "$@"; do
     echo "$nic" | { IFS=, read -r _ _ address domain && echo "$address $name.$domain $name"; }

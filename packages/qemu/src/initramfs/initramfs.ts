@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type BusyboxSearch, findStaticBusybox, renderStartScript, renderSystemdUnit } from "@pileus/agent";
 import { type Abortable, HostError } from "@pileus/core";
-import { acquireLock, hostFailure, replaceFile } from "@pileus/core/driver";
+import { acquireLock, hostFailure, makeFolders, replaceFile } from "@pileus/core/driver";
 import type { GuestKernel } from "../kernel/kernel.ts";
 import {
   type CollectOptions,
@@ -57,7 +57,7 @@ export async function ensureInitramfs(
   if (await exists(path)) return path;
   const modules = kernel.modules === undefined ? undefined : modulesIn(kernel.modules);
   const { archive } = await base.build(modules, options);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  makeFolders(folder, 0o700);
   await using _lock = await acquireLock(join(folder, "initramfs.lock"), options);
   // Left by a process that was killed: only the holder of the lock writes one.
   for (const name of await readdir(folder)) if (/^\.initramfs-.*\.tmp$/.test(name)) await rm(join(folder, name));

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandError, HostError, type ProgressOptions } from "@pileus/core";
-import { acquireLock, hostFailure, type Spawn, type SpawnOptions, spawn } from "@pileus/core/driver";
+import { acquireLock, hostFailure, makeFolders, type Spawn, type SpawnOptions, spawn } from "@pileus/core/driver";
 import { findCachedKernel, type GuestKernel, kernelFolder, kernelIn } from "./kernel.ts";
 import { extractVmlinux } from "./vmlinux.ts";
 
@@ -30,7 +30,7 @@ const META_PACKAGES = ["linux-image-cloud-amd64", "linux-image-virtual"] as cons
  */
 export async function ensureDebianKernel(options: DebianKernelOptions): Promise<GuestKernel> {
   const { folder, signal } = options;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  makeFolders(folder, 0o700);
   const cached = await findCachedKernel(folder);
   if (cached !== undefined) return cached;
   await using lock = await acquireLock(join(folder, "lock"), { signal });
@@ -124,7 +124,7 @@ class Apt {
 
   async #withOwnLists<T>(use: () => Promise<T>): Promise<T> {
     const state = join(this.#folder, "apt");
-    await mkdir(join(state, "lists", "partial"), { recursive: true });
+    makeFolders(join(state, "lists", "partial"));
     this.#ownLists = ["-o", `Dir::State::Lists=${state}/lists`, "-o", `Dir::Cache=${state}`];
     await this.#spawn(["apt-get", ...this.#ownLists, "--quiet", "update"], this.#options);
     return use();

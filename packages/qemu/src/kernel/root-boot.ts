@@ -1,7 +1,7 @@
-import { access, mkdir, rm } from "node:fs/promises";
+import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ImageError, isInstanceError } from "@pileus/core";
-import { hostFailure, replaceFile } from "@pileus/core/driver";
+import { hostFailure, makeFolders, replaceFile } from "@pileus/core/driver";
 import type { MachineType } from "../argv/machine-spec.ts";
 import { type InitramfsOptions, REQUIRED_MODULES, readBase } from "../initramfs/initramfs.ts";
 import type { CollectOptions } from "./modules.ts";
@@ -40,7 +40,7 @@ export async function ensureRootBoot(
       const content = await found.content();
       try {
         await rm(folder, { recursive: true, force: true });
-        await mkdir(folder, { recursive: true, mode: 0o700 });
+        makeFolders(folder, 0o700);
         // QEMU opens them again as its own user, which cannot enter the folder.
         await replaceFile(files.initramfs, archive, 0o644);
         await replaceFile(files.kernel, content, 0o644);

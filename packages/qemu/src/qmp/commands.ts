@@ -35,6 +35,7 @@ export const QMP_COMMANDS = {
     return: z.array(z.object({ name: z.string(), type: z.string() })),
   },
   "qom-get": { arguments: z.strictObject({ path: z.string(), property: z.string() }), return: z.unknown() },
+  device_add: { arguments: z.looseObject({ driver: z.string(), id: z.string() }), return: Done },
   stop: { arguments: Nothing, return: Done },
   cont: { arguments: Nothing, return: Done },
   quit: { arguments: Nothing, return: Done },

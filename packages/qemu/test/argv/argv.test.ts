@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { renderArgv } from "../../src/argv/argv.ts";
 import type { MachineSpec } from "../../src/argv/machine-spec.ts";
 import { renderOption } from "../../src/argv/option.ts";
+import { agentDevice, agentPortOf, agentPorts, FIRST_PORTS } from "../../src/argv/serial.ts";
 
 const q35: MachineSpec = {
   name: "web",
@@ -24,8 +25,7 @@ const q35: MachineSpec = {
     { id: "runtime", descriptor: 13, format: "raw", serial: "pileus-runtime", readOnly: true },
   ],
   nics: [{ id: "net0", descriptor: 14, mac: "02:00:00:aa:bb:cc" }],
-  sockets: { monitors: [3, 4], console: 5, agent: { descriptor: 6, port: "dev.pileus.agent" } },
-  consoleLog: 15,
+  sockets: { monitors: [3, 4], agents: [6, 16, 17] },
 };
 
 const variants: Readonly<Record<string, MachineSpec>> = {
@@ -33,7 +33,7 @@ const variants: Readonly<Record<string, MachineSpec>> = {
   "q35-kvm": { ...q35, accelerator: "kvm", cpuModel: "host", cpus: 8, memory: 3 * 2 ** 30 },
   "microvm-tcg": { ...q35, type: "microvm" },
   "microvm-kvm": { ...q35, type: "microvm", accelerator: "kvm", cpuModel: "host" },
-  "q35-firmware": { ...q35, kernel: undefined, nics: [], sockets: { monitors: [3], console: 4 } },
+  "q35-firmware": { ...q35, kernel: undefined, nics: [], sockets: { monitors: [3], agents: [] } },
 };
 
 for (const [name, spec] of Object.entries(variants)) {
@@ -59,4 +59,17 @@ it("refuses a NUL in a value", () => {
 it("refuses a serial that is too long for the guest to see all of it", () => {
   const disk = { id: "root", descriptor: 11, format: "raw", serial: "x".repeat(21), readOnly: true } as const;
   expect(() => renderArgv({ ...q35, disks: [disk] })).toThrow(TypeError);
+});
+
+it("lets the agent's ports take at most an eighth of the guest's memory, and never fewer than it starts with", () => {
+  const MIB = 2 ** 20;
+  const ports = (type: MachineSpec["type"], mib: number) => agentPorts({ type, memory: mib * MIB });
+  expect([128, 512, 65_536].map((mib) => ports("q35", mib))).toEqual([30, 30, 30]);
+  expect([128, 192, 512, 65_536].map((mib) => ports("microvm", mib))).toEqual([4, 6, 16, 30]);
+  expect(ports("microvm", 32)).toBe(FIRST_PORTS);
+});
+
+it("knows the agent's ports by the ids of their devices", () => {
+  expect([0, 1, 12].map((number) => agentPortOf(agentDevice(number).id))).toEqual([0, 1, 12]);
+  expect(agentPortOf("net0")).toBeUndefined();
 });

@@ -54,7 +54,7 @@ export class HostileMachines implements AsyncDisposable {
         launch: (instance) => this.#launch(instance, join(context.folder, "releases", `${instance.uuid}.lock`)),
         adopt: async () => undefined,
         remove: async () => undefined,
-        logs: async () => {
+        logs: () => {
           throw new TypeError("this driver keeps no logs");
         },
       }),
@@ -69,7 +69,7 @@ export class HostileMachines implements AsyncDisposable {
     child.once("exit", () => monitor.hangUp());
     const identity = await identifyProcess(child.pid ?? 0);
     if (identity === undefined) throw new Error("the stand-in did not start");
-    await writeFile(runFiles(instance).console, "");
+    await writeFile(runFiles(instance).monitors[0] as string, "");
     const qmp = await QmpClient.connect(monitor.path);
     const open = () => {
       const guest = new ScriptedGuest();
@@ -80,7 +80,8 @@ export class HostileMachines implements AsyncDisposable {
     };
     const agent = new AgentLink(open);
     await agent.session();
-    return new QemuRunning({ instance, releaseLock, cgroup: `pileus-hostile-${instance.uuid}`, identity, qmp, agent });
+    const cgroup = `pileus-hostile-${instance.uuid}`;
+    return new QemuRunning({ instance, releaseLock, cgroup, identity, qmp, agent, kept: undefined });
   }
 
   async #startMonitor(): Promise<FakeMonitor> {

@@ -50,3 +50,12 @@ it("keeps the present entries, replaces a dangling link, and leaves a file alone
   settle("web", ...words);
   expect(read("hosts")).toBe(renderHosts("web", nics));
 });
+
+it("drops the lines of a name that the guest had before, and no others", () => {
+  mkdirSync(join(folder, "etc"));
+  const own = "127.0.0.1 localhost\n10.90.0.7 old\n10.90.0.77 old.pileus old\n10.90.0.7 old.pileus old box\n";
+  writeFileSync(join(folder, "etc/hosts"), own);
+  settle("former", ...words);
+  settle("web", ...words);
+  expect(read("hosts")).toBe(renderHosts("web", nics, own));
+});

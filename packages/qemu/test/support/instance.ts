@@ -25,6 +25,7 @@ export async function makeInstance(
     context: {
       name: config.name,
       uuid: options.uuid ?? UUID,
+      key: options.uuid ?? UUID,
       config: { ...config, qemu: QemuSectionSchema.parse(qemu) },
       image: {
         kind: "rootfs",

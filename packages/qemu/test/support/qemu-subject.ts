@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { buildRuntimeDrive } from "@pileus/agent";
 import { type Images, openHost } from "@pileus/core";
 import { processArguments, spawn } from "@pileus/core/driver";
-import { type DriverSubject, FIXTURE_USER, lacking, makeBusyboxRootfs } from "@pileus/core/testing";
+import { blinded, type DriverSubject, FIXTURE_USER, lacking, makeBusyboxRootfs } from "@pileus/core/testing";
 import { cacheFolder } from "../../../../scripts/setup/folders.mjs";
 import { cgroupsOf } from "../../../../test-support/cgroups.ts";
 import { BootAssetSupply } from "../../src/boot-assets.ts";
@@ -50,8 +50,9 @@ export async function warmCache(): Promise<void> {
 export function qemuSubject(machine: "q35" | "microvm", module: string): DriverSubject {
   return {
     driver: "qemu",
-    capabilities: ["exec", "files", "freeze", "network", "metrics", "logs", "reboot"],
+    capabilities: ["exec", "detached", "files", "freeze", "network", "metrics", "logs", "console", "reboot"],
     open: (root) => openHost({ root, drivers: [qemu({ cache })] }),
+    openBlind: (root) => openHost({ root, drivers: [blinded(qemu({ cache }))] }),
     image: (host) => busyboxImage(host),
     async config(host) {
       const network = networkOf(host.root);
@@ -66,6 +67,7 @@ export function qemuSubject(machine: "q35" | "microvm", module: string): DriverS
     missing: async (host) => ({ program: "/sbin/init", image: await busyboxImage(host, { without: "/sbin/init" }) }),
     account: { name, uid, gid, groups: [gid, groupId] },
     greedy: { argv: ["dd", "if=/dev/zero", "of=/dev/null", "bs=150M", "count=1"] },
+    slowOutput: true,
     prints: { stream: "console", text: /init: up/ },
     crash: { how: "kill", module },
     leftovers: async (root) => [

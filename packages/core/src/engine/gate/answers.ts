@@ -22,6 +22,8 @@ export const isIdmapRequestOrNone = (value: unknown): boolean =>
     [undefined, "root", "process"].includes(value["use"] as undefined) &&
     Array.isArray(value["path"]) &&
     [value["count"], value["base"] ?? 0].every((id) => Number.isInteger(id) && isCount(id)));
+export const isPlainLogs = (value: unknown): boolean =>
+  isObject(value) && Object.values(value).every((path) => typeof path === "string");
 export const isList = (value: unknown): boolean => Array.isArray(value);
 export const isReadable = (value: unknown): boolean => isStream(value, "pipe");
 
@@ -54,6 +56,30 @@ export const isProcess =
       isStream(streams["stderr"], "pipe")
     );
   };
+
+export const isConsole = (value: unknown): boolean =>
+  isObject(value) &&
+  isStream(value["output"], "pipe") &&
+  ["claim", "write", "release", "resize", "onTaken"].every((method) => isFunction(value[method]));
+
+export const isDetachedInfo = (value: unknown): boolean =>
+  isObject(value) &&
+  typeof value["id"] === "string" &&
+  Array.isArray(value["argv"]) &&
+  isCount(value["startedAt"]) &&
+  ["running", "ended", "lost"].includes(value["state"] as string);
+
+export const isDetachedList = (value: unknown): boolean => Array.isArray(value) && value.every(isDetachedInfo);
+
+export const isDetachedProgramOrNone = (value: unknown): boolean =>
+  value === undefined ||
+  (isObject(value) &&
+    isDetachedInfo(value["info"]) &&
+    isPromise(value["exit"]) &&
+    ["output", "kill", "release"].every((method) => isFunction(value[method])));
+
+export const isAsyncIterable = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && isFunction((value as AsyncIterable<unknown>)[Symbol.asyncIterator]);
 
 export const isFileStat = (value: unknown): boolean =>
   isObject(value) && typeof value["type"] === "string" && isCount(value["size"]);

@@ -1,14 +1,15 @@
 import type { Readable } from "node:stream";
-import type { Abortable } from "../../contract/abortable.ts";
-import { isInstanceError } from "../../contract/errors.ts";
+import type { Backend, InstanceContext, LogContext, RunningCapabilities } from "../../contract/backend.ts";
+import type { BackendProcess } from "../../contract/backend-process.ts";
 import type { FileOperations } from "../../contract/files.ts";
-import type { Backend, InstanceContext, RunningCapabilities } from "../../driver/backend.ts";
-import type { BackendProcess } from "../../driver/process.ts";
+import { isInstanceError } from "../../errors/all.ts";
+import type { Abortable } from "../../flow/abortable.ts";
 import type { InstanceConfig } from "../../model/config.ts";
 import { diskFull } from "../../system/host-failure.ts";
-import type { AnyRunning } from "../run.ts";
+import type { AnyRunning } from "../run/run.ts";
 import * as answers from "./answers.ts";
 import { ask, askNow, driverFailure, type Question, type Target } from "./ask.ts";
+import { gateDetached } from "./gate-detached.ts";
 
 /** The system's errors for a full disk or an exhausted quota. */
 const FULL = ["ENOSPC", "EDQUOT"];
@@ -24,10 +25,11 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
     instance: InstanceContext,
     { signal }: Abortable,
     isAnswer: Question<T>["isAnswer"],
-    call: () => Promise<T>,
+    call: (options: Abortable) => Promise<T>,
+    discard?: (late: T) => void,
   ) => {
     try {
-      return await ask({ target: about(instance), step, signal, isAnswer }, call);
+      return await ask({ target: about(instance), step, signal, isAnswer, changes: true, discard }, call);
     } catch (error) {
       // The driver's own file: the caller has named none.
       if (!isInstanceError(error, "ERR_FILE") || !FULL.includes(error.errno)) throw error;
@@ -48,37 +50,45 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
         ),
     }),
     materialize: (instance, options) =>
-      changing("materialize", instance, options, answers.isAnything, () => backend.materialize(instance, options)),
+      changing("materialize", instance, options, answers.isAnything, (limited) =>
+        backend.materialize(instance, { ...options, ...limited }),
+      ),
     launch: async (instance, options) =>
       gateRunning(
         about(instance),
-        await changing("launch", instance, options, answers.isRunning, () => backend.launch(instance, options)),
+        await changing(
+          "launch",
+          instance,
+          options,
+          answers.isRunning,
+          (limited) => backend.launch(instance, { ...options, ...limited }),
+          killLate,
+        ),
       ),
     adopt: async (instance, options) => {
-      const found = await changing("adopt", instance, options, answers.isRunningOrNone, () =>
-        backend.adopt(instance, options),
+      const found = await changing(
+        "adopt",
+        instance,
+        options,
+        answers.isRunningOrNone,
+        (limited) => backend.adopt(instance, limited),
+        detachLate,
       );
       return found && gateRunning(about(instance), found);
     },
     ...(backend.lastExit && {
       lastExit: (instance, options) =>
-        changing("lastExit", instance, options, answers.isExitStatusOrNone, async () =>
-          backend.lastExit?.(instance, options),
+        changing("lastExit", instance, options, answers.isExitStatusOrNone, async (limited) =>
+          backend.lastExit?.(instance, limited),
         ),
     }),
     remove: (instance, options) =>
-      changing("remove", instance, options, answers.isAnything, () => backend.remove(instance, options)),
+      changing("remove", instance, options, answers.isAnything, (limited) => backend.remove(instance, limited)),
     ...(logs && {
-      logs: (instance, stream, options) => {
-        const question = {
-          target: about(instance),
-          step: "logs",
-          signal: options.signal,
-          isAnswer: answers.isReadable,
-        };
-        const opening = ask({ ...question, discard: destroy }, () => logs.call(backend, instance, stream, options));
-        return endingWith(options.signal, opening);
-      },
+      logs: (instance: LogContext) =>
+        askNow({ target: { driver, instance: instance.name }, step: "logs", isAnswer: answers.isPlainLogs }, () =>
+          logs.call(backend, instance),
+        ),
     }),
   } as Backend<never>;
 }
@@ -87,7 +97,7 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
 function gateRunning(target: Target, running: AnyRunning): AnyRunning {
   const looking = <T>(step: string, options: Abortable, isAnswer: Question<T>["isAnswer"], call: () => Promise<T>) =>
     ask({ target, step, signal: options.signal, isAnswer, discard: () => undefined }, call);
-  const { ready, lacks, isEnding, exec, freeze, unfreeze, isFrozen, addresses, metrics, reboot } = running;
+  const { ready, lacks, isEnding, exec, freeze, unfreeze, isFrozen, addresses, metrics, reboot, console } = running;
   return {
     get pid() {
       return running.pid;
@@ -119,16 +129,34 @@ function gateRunning(target: Target, running: AnyRunning): AnyRunning {
     get files() {
       return running.files && gateFiles(target, running.files);
     },
+    get detached() {
+      return running.detached && gateDetached(target, running.detached);
+    },
+    ...(console && {
+      console: (options) =>
+        ask(
+          {
+            target,
+            step: "console",
+            signal: options.signal,
+            isAnswer: answers.isConsole,
+            discard: (late) => destroy(late.output),
+          },
+          (limited) => console.call(running, limited),
+        ),
+    }),
     ...(freeze && {
       freeze: (options = {}) =>
-        ask({ target, step: "freeze", signal: options.signal, isAnswer: answers.isAnything }, () =>
-          freeze.call(running, options),
+        ask(
+          { target, step: "freeze", signal: options.signal, isAnswer: answers.isAnything, changes: true },
+          (limited) => freeze.call(running, limited),
         ),
     }),
     ...(unfreeze && {
       unfreeze: (options = {}) =>
-        ask({ target, step: "unfreeze", signal: options.signal, isAnswer: answers.isAnything }, () =>
-          unfreeze.call(running, options),
+        ask(
+          { target, step: "unfreeze", signal: options.signal, isAnswer: answers.isAnything, changes: true },
+          (limited) => unfreeze.call(running, limited),
         ),
     }),
     ...(isFrozen && {
@@ -228,6 +256,17 @@ function destroy(stream: { destroy(): unknown; on(event: "error", listener: () =
 function destroyReceiver({ stream, done }: Awaited<ReturnType<FileOperations["write"]>>): void {
   done.catch(() => undefined);
   destroy(stream);
+}
+
+/** Ends a run that began after the engine had stopped waiting for its launch. */
+function killLate(running: AnyRunning): void {
+  running.exited.catch(() => undefined);
+  running.kill().catch(() => undefined);
+}
+
+/** Lets go of a run that was found after the engine had stopped waiting for it. */
+function detachLate(running: AnyRunning | undefined): void {
+  running?.detach().catch(() => undefined);
 }
 
 /** Kills a program that started after the abort. */

@@ -1,4 +1,4 @@
-import { FileError, isInstanceError } from "../../contract/errors.ts";
+import { FileError, isInstanceError } from "../../errors/all.ts";
 
 /**
  * Turns a failed system call on the host's side of a transfer into a {@link FileError}; returns other errors as they

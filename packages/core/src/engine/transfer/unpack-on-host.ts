@@ -1,10 +1,10 @@
 import type { Readable } from "node:stream";
-import type { ProgressOptions } from "../../contract/abortable.ts";
-import { ProtocolError } from "../../contract/errors.ts";
+import { ProtocolError } from "../../errors/all.ts";
 import { giveBack } from "../../files/chunk-pool.ts";
 import { plainAccess } from "../../files/plain-access.ts";
 import type { TreeAccess } from "../../files/tree-access.ts";
 import { TreeUnpacking } from "../../files/unpack-tree.ts";
+import type { ProgressOptions } from "../../flow/abortable.ts";
 import { nativeFileCalls } from "../../system/syscall.ts";
 import type { TarEntry } from "../../tar/entry.ts";
 import { chunksOf } from "./chunks.ts";

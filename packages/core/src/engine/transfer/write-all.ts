@@ -1,5 +1,5 @@
 import { finished, type Writable } from "node:stream";
-import { abortable } from "../../driver/deadline.ts";
+import { abortable } from "../../flow/deadline.ts";
 
 /** How a driver receives content: a stream, and a promise that settles when the content is in place or gone. */
 export interface Receiver {

@@ -4,8 +4,8 @@ import { setImmediate } from "node:timers/promises";
 import type { RunOptions } from "../../contract/run.ts";
 import { checkedPieces } from "../../model/content.ts";
 import { ByteCollector } from "../../system/byte-collector.ts";
-import { LineSplitter } from "../line-splitter.ts";
-import type { StartedProcess } from "../process.ts";
+import { LineSplitter } from "../program/line-splitter.ts";
+import type { StartedProcess } from "../program/process.ts";
 
 /**
  * How long a run keeps reading after its program has ended, while a background process holds the pipes: until nothing
@@ -64,7 +64,8 @@ async function untilSilent(outputs: readonly Output[], drained: Promise<unknown>
 
 async function writeInput(stdin: Writable, input: RunOptions["input"]): Promise<void> {
   try {
-    if (input === undefined || typeof input === "string" || input instanceof Uint8Array) {
+    if (input === undefined) stdin.end();
+    else if (typeof input === "string" || input instanceof Uint8Array) {
       stdin.end(input);
       await finished(stdin, { readable: false });
     } else {
@@ -126,14 +127,32 @@ export class Output {
     } catch {}
   }
 
-  async #collect(stream: Readable, overflow: () => Promise<void>): Promise<void> {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      const wasTruncated = this.truncated;
-      this.received += chunk.length;
-      this.#kept.append(chunk.subarray(0, Math.max(0, this.#limit - this.#kept.size)));
-      this.#lines?.push(chunk);
-      if (this.truncated && !wasTruncated) await overflow();
-    }
-    this.#lines?.finish();
+  /** By events: for a program that prints nothing, an iterator takes longer than all the rest. */
+  #collect(stream: Readable, overflow: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown) => {
+        reject(error);
+        stream.destroy();
+      };
+      stream.on("data", (chunk: Buffer) => {
+        try {
+          this.#take(chunk, () => void overflow().catch(fail));
+        } catch (error) {
+          fail(error);
+        }
+      });
+      stream.once("error", reject);
+      finished(stream, { writable: false })
+        .then(() => this.#lines?.finish())
+        .then(resolve, reject);
+    });
+  }
+
+  #take(chunk: Buffer, overflow: () => void): void {
+    const wasTruncated = this.truncated;
+    this.received += chunk.length;
+    this.#kept.append(chunk.subarray(0, Math.max(0, this.#limit - this.#kept.size)));
+    this.#lines?.push(chunk);
+    if (this.truncated && !wasTruncated) overflow();
   }
 }

@@ -1,27 +1,31 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, utimes } from "node:fs/promises";
-import type { ProgressOptions } from "../../contract/abortable.ts";
-import { AlreadyExistsError, ConfigError, type ConfigIssue } from "../../contract/errors.ts";
+import { mkdir } from "node:fs/promises";
+import type { AnyDriver } from "../../contract/backend.ts";
 import type { CreateOptions } from "../../contract/host.ts";
-import type { AnyDriver } from "../../driver/backend.ts";
-import { allOrNothing, type Undo } from "../../driver/cleanup.ts";
-import { linkSignals } from "../../driver/deadline.ts";
+import { ConfigError, type ConfigIssue } from "../../errors/all.ts";
+import type { ProgressOptions } from "../../flow/abortable.ts";
+import { allOrNothing, type Undo } from "../../flow/cleanup.ts";
+import { linkSignals } from "../../flow/deadline.ts";
 import type { InstanceConfig } from "../../model/config.ts";
 import { CREATE_HABITS } from "../../model/habits.ts";
 import type { Image } from "../../model/image.ts";
 import { parse } from "../../model/parse.ts";
 import { CreateOptionsSchema } from "../../model/verb-options.ts";
 import { hostArchitecture } from "../../system/architecture.ts";
-import { instanceContext } from "../context.ts";
-import { type Engine, type OpenDriver, track } from "../engine.ts";
-import { chooseIds } from "../ids.ts";
-import { parseInstanceConfig } from "../instance-config.ts";
-import { acquireLock, type Lock } from "../lock.ts";
-import { ManagedInstance } from "../managed-instance.ts";
-import { isGone, type OwnerProcess } from "../owner-process.ts";
-import { type InstanceRecord, RECORD_VERSION, type RecordReading, writeRecord } from "../record.ts";
-import { removeAbandonedFolder, removeInstanceFolder } from "../remove-folder.ts";
-import { removeTraces } from "./delete.ts";
+import { acquireLock } from "../../system/lock.ts";
+import { instanceContext } from "../instance/context.ts";
+import { type Engine, know } from "../instance/engine.ts";
+import { chooseIds } from "../instance/ids.ts";
+import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { type OpenDriver, track } from "../instance/shared.ts";
+import { keyOf, unlink } from "../record/names.ts";
+import type { OwnerProcess } from "../record/owner-process.ts";
+import { type InstanceRecord, RECORD_VERSION, writeRecord } from "../record/record.ts";
+import { beginIfPossible, createdEvent } from "../record/settle.ts";
+import { settleName, tryClaimName } from "../remains/claim-name.ts";
+import { announce } from "../root/announce.ts";
+import { removeInstanceFolder } from "../root/remove-folder.ts";
+import { parseInstanceConfig } from "./instance-config.ts";
 
 /** Options of {@link define}. */
 export interface DefineOptions extends CreateOptions {
@@ -43,15 +47,19 @@ export async function define(engine: Engine, input: unknown, options: DefineOpti
     const { config, open } = parseInstanceConfig(engine.drivers, input);
     const image = await checkAgainstHost(engine, open, config, linked.signal);
     const createdAt = Date.now();
+    const uuid = randomUUID();
     const record: InstanceRecord = {
       version: RECORD_VERSION,
-      uuid: randomUUID(),
+      minReader: RECORD_VERSION,
+      uuid,
+      folder: uuid,
       kind: open.driver.kind,
       config,
       image,
       createdAt,
       ...(options.owner === undefined ? {} : { owner: options.owner }),
       ...lifetime(createdAt, options.expires),
+      generation: 1,
       phase: "creating",
       state: "stopped",
     };
@@ -110,48 +118,23 @@ async function make(
   record: InstanceRecord,
   options: ProgressOptions,
 ): Promise<ManagedInstance> {
-  await using lock = await acquireLock(engine.layout.instanceLock(record.config.name), options);
-  return await allOrNothing(async (undo) => {
-    await claimName(engine, record.config.name, lock, undo);
-    return materialize(engine, open, record, options, undo);
-  });
-}
-
-/**
- * Changes the times of the folder. Other processes that have the host open watch the folder of all instances
- * (inotify(7), IN_ATTRIB), so they learn that there is a record to read.
- */
-async function announce(folder: string): Promise<void> {
-  const now = new Date();
-  await utimes(folder, now, now);
-}
-
-/** Removes what a dead creator left of the name. @throws {AlreadyExistsError} */
-async function claimName(engine: Engine, name: string, lock: Lock, undo: Undo): Promise<void> {
   const { layout } = engine;
-  const reading = engine.records.read(name);
-  if (reading.kind === "record" && reading.record.phase !== "ready") {
-    const open = engine.drivers.get(reading.record.config.driver);
-    if (open !== undefined) await removeTraces(engine, open, reading.record);
-  } else if (reading.kind === "absent") {
-    await removeAbandonedFolder(layout.instance(name));
-  }
-  try {
-    await mkdir(layout.instance(name), { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST")
-      throw new AlreadyExistsError("instance", name, { cause: error, hint: await whyTaken(reading) });
-    throw error;
-  }
-  undo(() => lock.retire());
-  undo(() => removeInstanceFolder(layout.instance(name)));
-}
-
-/** The hint for a name that belongs to an instance of a dead process. */
-async function whyTaken(reading: RecordReading): Promise<string | undefined> {
-  const owner = reading.kind === "record" ? reading.record.owner : undefined;
-  if (owner === undefined || !(await isGone(owner))) return undefined;
-  return "a dead process left it: host.sweep() deletes such instances";
+  const { uuid } = record;
+  await using lock = await acquireLock(layout.instanceLock(uuid), options);
+  return await allOrNothing(async (undo) => {
+    const operation = beginIfPossible(engine.events, { kind: "create", record });
+    undo(() => operation?.end());
+    await mkdir(layout.instance(uuid), { mode: 0o700 });
+    undo(() => lock.retire());
+    undo(() => removeInstanceFolder(layout.instance(uuid)));
+    undo(async () => unlink(layout, record.config.name, uuid));
+    // No other call waits for the lock of an instance that nobody knows.
+    while (!tryClaimName(engine, record.config.name, uuid)) await settleName(engine, record.config.name, uuid, options);
+    const ready = await materialize(engine, open, record, options, undo);
+    const instance = know(engine, ready);
+    engine.events.publish([createdEvent(ready)], operation === undefined ? [] : [operation]);
+    return instance;
+  });
 }
 
 async function materialize(
@@ -160,14 +143,15 @@ async function materialize(
   record: InstanceRecord,
   options: ProgressOptions,
   undo: Undo,
-): Promise<ManagedInstance> {
+): Promise<InstanceRecord> {
   const { layout, networks } = engine;
   const { name, devices } = record.config;
+  const key = keyOf(record);
   const owner = { name, uuid: record.uuid };
   undo(() => engine.ids.release(record.uuid));
   const idmap = await chooseIds(engine, backend, record, options);
-  await mkdir(layout.run(name), { mode: 0o700 });
-  await mkdir(layout.log(name), { mode: 0o700 });
+  await mkdir(layout.run(key), { mode: 0o700 });
+  await mkdir(layout.log(key), { mode: 0o700 });
   undo(() => networks.release(owner));
   await networks.reserve(owner, devices, options);
   const withIds: InstanceRecord = { ...record, ...(idmap === undefined ? {} : { idmap }) };
@@ -176,11 +160,8 @@ async function materialize(
   await backend.materialize(context, options);
   options.signal?.throwIfAborted();
   const ready: InstanceRecord = { ...withIds, phase: "ready" };
-  await writeRecord(layout.record(name), ready);
-  const instance = new ManagedInstance(engine, ready);
-  engine.instances.set(name, instance);
-  engine.lifetimes.note(name, ready.expiresAt);
-  if (ready.expiresAt !== undefined) await announce(layout.instance(name));
-  engine.events.publish({ type: "created", instance: name, at: Date.now() });
-  return instance;
+  await writeRecord(layout.record(key), ready);
+  engine.lifetimes.note(key, ready.expiresAt);
+  if (ready.expiresAt !== undefined) await announce(layout.instance(key));
+  return ready;
 }

@@ -1,33 +1,31 @@
-import type { Abortable } from "../../contract/abortable.ts";
-import { isInstanceError, NotFoundError } from "../../contract/errors.ts";
-import type { InstanceContext } from "../../driver/backend.ts";
-import { joinFailures } from "../../driver/cleanup.ts";
-import { abortable } from "../../driver/deadline.ts";
-import { contextWith, instanceContext } from "../context.ts";
-import type { Engine, OpenDriver } from "../engine.ts";
-import { recordExit } from "../exit.ts";
-import type { ManagedInstance } from "../managed-instance.ts";
-import { type InstanceRecord, unusable } from "../record.ts";
-import { removeInstanceFolder } from "../remove-folder.ts";
-import type { Run } from "../run.ts";
-import { killWithoutLock } from "../stop-mark.ts";
+import type { Abortable } from "../../flow/abortable.ts";
+import { joinFailures } from "../../flow/cleanup.ts";
+import { abortable } from "../../flow/deadline.ts";
+import { endByForce } from "../adopt/adopt.ts";
+import { currentRun } from "../adopt/current-run.ts";
+import type { Turn } from "../instance/instance-lock.ts";
+import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { type InstanceRecord, unusable } from "../record/record.ts";
+import { beginIfPossible } from "../record/settle.ts";
+import { removeTraces } from "../remains/remove-traces.ts";
+import type { Run } from "../run/run.ts";
 
 /** Deletes an instance and everything that belongs to it. Goes on when the caller stops waiting. */
 export async function remove(instance: ManagedInstance, options: Abortable = {}): Promise<void> {
   options.signal?.throwIfAborted();
-  if (instance.deleting === undefined) {
+  if (instance.record.deleting === undefined) {
     const underway = deleteInBackground(instance);
-    instance.deleting = underway;
+    instance.record.deleting = underway;
     const forget = () => {
-      instance.deleting = undefined;
+      instance.record.deleting = undefined;
     };
     void underway.then(forget, forget);
   }
-  return abortable(instance.deleting, options.signal);
+  return abortable(instance.record.deleting, options.signal);
 }
 
 async function deleteInBackground(instance: ManagedInstance): Promise<void> {
-  const unmark = ownRecord(instance) === undefined ? undefined : await killWithoutLock(instance);
+  const unmark = ownRecord(instance) === undefined ? undefined : await instance.held.killWithoutLock();
   try {
     await deleteUnderLock(instance);
   } finally {
@@ -37,70 +35,58 @@ async function deleteInBackground(instance: ManagedInstance): Promise<void> {
 
 async function deleteUnderLock(instance: ManagedInstance): Promise<void> {
   const { engine } = instance;
-  await instance.locked({}, async (lock, signal) => {
+  await instance.lock.locked({ overtakes: true }, async (lock, turn) => {
+    const { overtaken } = turn;
     const record = ownRecord(instance);
-    if (record === undefined) return instance.forget();
+    if (record === undefined) return instance.record.forget();
     const driver = instance.driver;
-    const failure = await endWhatRuns(instance, record, signal);
+    const failure = await endWhatRuns(instance, record, turn);
+    overtaken.throwIfAborted();
+    // `deleted` ends it.
+    beginIfPossible(engine.events, { kind: "delete", record });
     try {
-      await removeTraces(engine, driver, await instance.change(currentRecord(instance, record), { phase: "deleting" }));
+      // In order before what is removed: a crash of the machine leaves the whole instance or one that is half deleted.
+      const deleting = { phase: "deleting" } as const;
+      const marked = await instance.record.change(currentRecord(instance, record), deleting, {
+        overtaken,
+        orderOnly: true,
+      });
+      await removeTraces(engine, driver, marked);
     } catch (error) {
       throw failure === undefined ? error : joinFailures([failure, error]);
     }
     await lock.retire();
-    instance.forget();
+    instance.record.forget();
   });
 }
 
 /** The record as it is on disk now; `undefined` once the instance is gone. @throws {HostError} when it is unusable */
-function ownRecord({ engine, name, uuid }: ManagedInstance): InstanceRecord | undefined {
-  const reading = engine.records.read(name);
-  if (reading.kind === "newer" || reading.kind === "garbage") throw unusable(name, engine.layout.record(name), reading);
+function ownRecord({ engine, name, key, uuid }: ManagedInstance): InstanceRecord | undefined {
+  const reading = engine.records.read(key);
+  if (reading.kind === "newer" || reading.kind === "garbage") throw unusable(name, engine.layout.record(key), reading);
   return reading.kind === "record" && reading.record.uuid === uuid ? reading.record : undefined;
 }
 
 /** Returns why the driver could not tell whether anything runs: the instance is still deleted if its removal works. */
-async function endWhatRuns(instance: ManagedInstance, record: InstanceRecord, signal: AbortSignal): Promise<unknown> {
+async function endWhatRuns(instance: ManagedInstance, record: InstanceRecord, turn: Turn): Promise<unknown> {
+  const { signal, overtaken } = turn;
   let run: Run | undefined;
   try {
-    run = await instance.currentRun(record, signal);
+    run = await currentRun(instance, record, turn);
   } catch (error) {
     signal.throwIfAborted();
     return error;
   }
   if (run === undefined) return undefined;
-  await instance.change(currentRecord(instance, record), { state: "stopping", stopRequested: true });
-  await run.running.kill();
-  run.end = { status: await abortable(run.running.exited, signal) };
-  await recordExit(instance, run);
+  const stopping = { state: "stopping", stopRequested: true } as const;
+  await instance.record.change(currentRecord(instance, record), stopping, { overtaken });
+  run.end = { status: await endByForce(instance, run.running, signal), at: Date.now() };
+  await instance.held.recordEnd(run, overtaken);
   return undefined;
 }
 
 /** The record as it is now, even when the instance is half deleted. */
-function currentRecord({ engine, name }: ManagedInstance, before: InstanceRecord): InstanceRecord {
-  const reading = engine.records.read(name);
+function currentRecord({ engine, key }: ManagedInstance, before: InstanceRecord): InstanceRecord {
+  const reading = engine.records.read(key);
   return reading.kind === "record" ? reading.record : before;
-}
-
-/**
- * Removes everything that create made of an instance that does not run, even if that create was not finished. The
- * record goes last, so that an interrupted removal can be repeated. Only under the instance's lock.
- */
-export async function removeTraces(engine: Engine, driver: OpenDriver, record: InstanceRecord): Promise<void> {
-  const context = await contextToRemove(engine, record);
-  await driver.backend.remove(context, {});
-  engine.ids.release(context.uuid);
-  await engine.networks.release({ name: context.name, uuid: context.uuid });
-  await removeInstanceFolder(context.folder);
-}
-
-/** As {@link instanceContext}, but without layers when the image is lost: the instance must be deletable then too. */
-async function contextToRemove(engine: Engine, record: InstanceRecord): Promise<InstanceContext> {
-  try {
-    return await instanceContext(engine, record, {});
-  } catch (error) {
-    if (!isInstanceError(error, "ERR_IMAGE_NOT_FOUND")) throw error;
-    const merged = () => Promise.reject(new NotFoundError("image", record.image.fingerprint));
-    return contextWith(engine, record, { kind: "layers", layers: [], merged }, []);
-  }
 }

@@ -1,17 +1,19 @@
 import type { z } from "zod";
-import type { Abortable } from "../../contract/abortable.ts";
-import { ConfigError } from "../../contract/errors.ts";
+import type { ExecRequest } from "../../contract/backend.ts";
 import type { PipeExecOptions, PipeProcess, TtyExecOptions, TtyProcess } from "../../contract/process.ts";
-import type { ExecRequest } from "../../driver/backend.ts";
-import { Deadline, linkSignals } from "../../driver/deadline.ts";
+import { ConfigError } from "../../errors/all.ts";
+import type { Abortable } from "../../flow/abortable.ts";
+import { Deadline, linkSignals } from "../../flow/deadline.ts";
 import { refusedArguments } from "../../model/arguments.ts";
 import { ExecSchema } from "../../model/exec.ts";
 import { PROGRAM_HABITS } from "../../model/habits.ts";
 import { parse } from "../../model/parse.ts";
-import { implemented } from "../implemented.ts";
-import type { ManagedInstance } from "../managed-instance.ts";
-import { endProcess, ownProcess, type StartedProcess } from "../process.ts";
-import { type UsedRun, withRun } from "../with-run.ts";
+import type { UsedRun } from "../adopt/use-run.ts";
+import { withRun } from "../adopt/with-run.ts";
+import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { endProcess, ownProcess, type StartedProcess } from "../program/process.ts";
+import type { InstanceRecord } from "../record/record.ts";
+import { implemented } from "../run/implemented.ts";
 
 /** A checked request to start a program. */
 export type Program = Pick<z.output<typeof ExecSchema>, "argv" | "env" | "cwd" | "user" | "tty">;
@@ -64,16 +66,21 @@ export async function withProgram<T>(
   return withRun(instance, "exec in", use, async (used) => work(await begin(instance, used, program, options)));
 }
 
-async function begin(
-  instance: ManagedInstance,
-  { record, run }: UsedRun,
-  { argv, cwd, user, tty, ...program }: Program,
-  options: Abortable,
-): Promise<StartedProcess> {
+/** What the driver is asked for. @throws {ConfigError} when the arguments are longer than the kernel passes on */
+export function execRequest(record: InstanceRecord, { argv, cwd, user, tty, ...program }: Program): ExecRequest {
   const env = { ...record.config.env, ...program.env };
   const refused = refusedArguments(argv, env);
   if (refused.length > 0) throw new ConfigError("exec", refused);
-  const request: ExecRequest = { argv, env, cwd, user, tty };
+  return { argv, env, cwd, user, tty };
+}
+
+async function begin(
+  instance: ManagedInstance,
+  { record, run }: UsedRun,
+  program: Program,
+  options: Abortable,
+): Promise<StartedProcess> {
+  const request = execRequest(record, program);
   const process = await implemented(run.running.exec, "exec").call(run.running, request, { signal: options.signal });
   let wasKilled = false;
   const started: StartedProcess = {
@@ -100,6 +107,6 @@ async function begin(
 }
 
 function isFrozen(instance: ManagedInstance): boolean {
-  const reading = instance.engine.records.read(instance.name);
+  const reading = instance.engine.records.read(instance.key);
   return reading.kind === "record" && ["freezing", "frozen"].includes(reading.record.state);
 }

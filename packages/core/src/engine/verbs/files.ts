@@ -1,7 +1,5 @@
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
-import type { Abortable, ProgressOptions } from "../../contract/abortable.ts";
-import { ConnectionError, DriverError, FileError, isInstanceError } from "../../contract/errors.ts";
 import type {
   DirectoryEntry,
   FileOperations,
@@ -13,7 +11,9 @@ import type {
   ReadAllOptions,
   RemoveOptions,
 } from "../../contract/files.ts";
-import { linkSignals } from "../../driver/deadline.ts";
+import { ConnectionError, DriverError, FileError, isInstanceError } from "../../errors/all.ts";
+import type { Abortable, ProgressOptions } from "../../flow/abortable.ts";
+import { linkSignals } from "../../flow/deadline.ts";
 import { ContentSchema, checkedPieces } from "../../model/content.ts";
 import { InsidePathSchema } from "../../model/exec.ts";
 import {
@@ -31,15 +31,15 @@ import { FILE_HABITS } from "../../model/habits.ts";
 import { parse } from "../../model/parse.ts";
 import { ByteCollector } from "../../system/byte-collector.ts";
 import { LONGEST_BUFFER, LONGEST_TEXT } from "../../text/longest-text.ts";
+import { withRun } from "../adopt/with-run.ts";
 import { isDirectoryEntry } from "../gate/answers.ts";
-import { implemented } from "../implemented.ts";
-import type { ManagedInstance } from "../managed-instance.ts";
-import type { Run } from "../run.ts";
+import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { implemented } from "../run/implemented.ts";
+import type { Run } from "../run/run.ts";
 import { chunksOf } from "../transfer/chunks.ts";
 import { packHostTree } from "../transfer/pack-host-tree.ts";
 import { unpackOnHost } from "../transfer/unpack-on-host.ts";
 import { writeAll } from "../transfer/write-all.ts";
-import { withRun } from "../with-run.ts";
 
 const VERB = "reach files of";
 /** The most entries that `listAll` holds in memory: a program inside decides how many there are. */

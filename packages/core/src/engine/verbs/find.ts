@@ -1,22 +1,39 @@
-import type { Abortable } from "../../contract/abortable.ts";
-import { NotFoundError } from "../../contract/errors.ts";
+import { NotFoundError } from "../../errors/all.ts";
+import type { Abortable } from "../../flow/abortable.ts";
 import { NameSchema } from "../../model/name.ts";
-import type { Engine } from "../engine.ts";
-import { ManagedInstance } from "../managed-instance.ts";
-import { unusable } from "../record.ts";
+import { isHeld } from "../../system/lock.ts";
+import { type Engine, know } from "../instance/engine.ts";
+import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { keyOf, readByName } from "../record/names.ts";
+import { type InstanceRecord, unusable } from "../record/record.ts";
 
-/** The instance by name. @throws {NotFoundError} */
+/**
+ * The instance of a record that was read, also when it was renamed meanwhile; `undefined` once it is gone.
+ *
+ * @throws {HostError} when its record is unusable now.
+ */
+export function findAgain(engine: Engine, record: InstanceRecord): ManagedInstance | undefined {
+  const key = keyOf(record);
+  const reading = engine.records.read(key);
+  if (reading.kind === "newer" || reading.kind === "garbage")
+    throw unusable(record.config.name, engine.layout.record(key), reading);
+  const isThere = reading.kind === "record" && reading.record.uuid === record.uuid && reading.record.phase === "ready";
+  return isThere ? know(engine, reading.record) : undefined;
+}
+
+/** The instance by name; also one whose deletion has failed, so that it can be deleted again. @throws {NotFoundError} */
 export async function find(engine: Engine, name: string, options: Abortable = {}): Promise<ManagedInstance> {
   options.signal?.throwIfAborted();
   // An illegal name must not become part of a path.
   const legal = NameSchema.safeParse(name).success;
-  const reading = legal ? engine.records.read(name) : undefined;
+  const { key = "", reading } = legal ? readByName(engine, name) : {};
   if (reading?.kind === "newer" || reading?.kind === "garbage")
-    throw unusable(name, engine.layout.record(name), reading);
-  if (reading?.kind !== "record" || reading.record.phase !== "ready") throw new NotFoundError("instance", name);
-  const known = engine.instances.get(name);
-  if (known?.uuid === reading.record.uuid) return known;
-  const instance = new ManagedInstance(engine, reading.record);
-  engine.instances.set(name, instance);
-  return instance;
+    throw unusable(name, engine.layout.record(key), reading);
+  if (reading?.kind !== "record" || !isUsable(engine, reading.record)) throw new NotFoundError("instance", name);
+  return know(engine, reading.record);
+}
+
+function isUsable({ layout }: Engine, record: InstanceRecord): boolean {
+  if (record.phase === "ready") return true;
+  return record.phase === "deleting" && !isHeld(layout.instanceLock(keyOf(record)));
 }

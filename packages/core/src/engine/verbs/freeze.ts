@@ -1,13 +1,13 @@
-import type { Abortable } from "../../contract/abortable.ts";
-import { StateError } from "../../contract/errors.ts";
-import type { InstanceState } from "../../contract/state.ts";
-import { joinFailures } from "../../driver/cleanup.ts";
-import { withDeadline } from "../../driver/deadline.ts";
-import { implemented } from "../implemented.ts";
-import type { ManagedInstance } from "../managed-instance.ts";
-import type { InstanceRecord } from "../record.ts";
-import type { AnyRunning } from "../run.ts";
-import { withRun } from "../with-run.ts";
+import { StateError } from "../../errors/all.ts";
+import type { Abortable } from "../../flow/abortable.ts";
+import { joinFailures } from "../../flow/cleanup.ts";
+import { withDeadline } from "../../flow/deadline.ts";
+import type { InstanceState } from "../../terms/state.ts";
+import { withRun } from "../adopt/with-run.ts";
+import type { ManagedInstance } from "../instance/managed-instance.ts";
+import type { InstanceRecord } from "../record/record.ts";
+import { implemented } from "../run/implemented.ts";
+import type { AnyRunning } from "../run/run.ts";
 
 /** Milliseconds for a driver to say, after a failure, whether the instance is frozen. */
 const ANSWER = 5000;
@@ -33,23 +33,27 @@ function toggle(instance: ManagedInstance, verb: Toggle, options: Abortable): Pr
 
 async function turn(instance: ManagedInstance, running: AnyRunning, verb: Toggle, options: Abortable): Promise<void> {
   const to = verb === "freeze" ? "frozen" : "running";
-  await instance.exclusively(verb, options, async (record, signal) => {
+  await instance.lock.exclusively(verb, options, async (record, { signal, overtaken }) => {
     // The record may have been written before the step was done, or not at all because the disk was full.
     if (record.state === to && (await isFrozen(instance, running)) === (to === "frozen")) return;
-    if (!TOGGLED.includes(record.state) || instance.run?.running !== running)
+    if (!TOGGLED.includes(record.state) || instance.held.run?.running !== running)
       throw new StateError({ instance: instance.name, verb, state: record.state, expected: TOGGLED });
     const before =
-      record.state === "running" && to === "frozen" ? instance.publishIntermediate(record, "freezing") : record;
+      record.state === "running" && to === "frozen" ? instance.record.publishIntermediate(record, "freezing") : record;
     try {
       await implemented(running[verb], "freeze").call(running, { ...options, signal });
     } catch (error) {
-      throw await recordActualState(instance, before, running, error);
+      if (overtaken.aborted) {
+        instance.record.announce(record);
+        throw error;
+      }
+      throw await recordActualState(instance, before, running, { failure: error, overtaken });
     }
     try {
-      await instance.change(before, { state: to });
+      await instance.record.change(before, { state: to }, { overtaken });
     } catch (error) {
       // A frozen instance that is recorded as running would look like a hang.
-      if (to === "frozen") await running.unfreeze?.({ signal: instance.engine.closing });
+      if (to === "frozen" && !overtaken.aborted) await running.unfreeze?.({ signal: instance.engine.closing });
       throw error;
     }
   });
@@ -60,10 +64,11 @@ async function recordActualState(
   instance: ManagedInstance,
   record: InstanceRecord,
   running: AnyRunning,
-  failure: unknown,
+  { failure, overtaken }: { readonly failure: unknown; readonly overtaken: AbortSignal },
 ): Promise<unknown> {
   try {
-    await instance.change(record, { state: (await isFrozen(instance, running)) ? "frozen" : "running" });
+    const state = (await isFrozen(instance, running)) ? "frozen" : "running";
+    await instance.record.change(record, { state }, { overtaken });
     return failure;
   } catch (error) {
     return joinFailures([failure, error]);

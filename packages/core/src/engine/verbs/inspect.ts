@@ -1,30 +1,32 @@
-import type { Abortable } from "../../contract/abortable.ts";
 import type { InstanceInfo } from "../../contract/instance.ts";
-import { instanceInfo } from "../info.ts";
-import type { ManagedInstance } from "../managed-instance.ts";
-import type { InstanceRecord } from "../record.ts";
+import type { Abortable } from "../../flow/abortable.ts";
+import { currentRun } from "../adopt/current-run.ts";
+import { instanceInfo } from "../instance/info.ts";
+import type { Turn } from "../instance/instance-lock.ts";
+import type { ManagedInstance } from "../instance/managed-instance.ts";
+import type { InstanceRecord } from "../record/record.ts";
 
 /** Reads the record and checks it against what runs, unless this process is attached to the run already. */
 export async function inspect(instance: ManagedInstance, options: Abortable = {}): Promise<InstanceInfo> {
   options.signal?.throwIfAborted();
-  const record = instance.read("inspect");
-  const { run } = instance;
+  const record = instance.record.read("inspect");
+  const { run } = instance.held;
   const watched = run !== undefined && run.id === record.run && run.end === undefined && record.state !== "error";
   // A start holds the lock until it is done; meanwhile the record is right.
-  if (record.state === "stopped" || watched || instance.starting !== undefined)
-    return instanceInfo(record, instance.run);
-  return instance.exclusively("inspect", options, async (current, signal) => {
-    if (instance.engine.drivers.has(instance.driverName)) await lookAgain(instance, current, signal);
-    return instanceInfo(instance.shown(instance.read("inspect")), instance.run);
+  if (record.state === "stopped" || watched || instance.held.starting !== undefined)
+    return instanceInfo(record, instance.held.run);
+  return instance.lock.exclusively("inspect", options, async (current, turn) => {
+    if (instance.engine.drivers.has(instance.driverName)) await lookAgain(instance, current, turn);
+    return instanceInfo(instance.record.shown(instance.record.read("inspect")), instance.held.run);
   });
 }
 
-async function lookAgain(instance: ManagedInstance, record: InstanceRecord, signal: AbortSignal): Promise<void> {
+async function lookAgain(instance: ManagedInstance, record: InstanceRecord, turn: Turn): Promise<void> {
   try {
-    await instance.currentRun(record, signal);
+    await currentRun(instance, record, turn);
   } catch (error) {
-    signal.throwIfAborted();
+    turn.signal.throwIfAborted();
     // If the error concerns the instance, the returned information has the reason.
-    if (instance.shown(record).state !== "error") throw error;
+    if (instance.record.shown(record).state !== "error") throw error;
   }
 }

@@ -1,27 +1,29 @@
-import { readdir } from "node:fs/promises";
-import type { Abortable } from "../../contract/abortable.ts";
 import type { ListOptions } from "../../contract/host.ts";
 import type { InstanceInfo } from "../../contract/instance.ts";
-import { NameSchema } from "../../model/name.ts";
+import type { Abortable } from "../../flow/abortable.ts";
+import { withDeadline } from "../../flow/deadline.ts";
+import { forEachLimited } from "../../flow/limited.ts";
 import { parse } from "../../model/parse.ts";
 import { ListOptionsSchema } from "../../model/verb-options.ts";
-import type { Engine } from "../engine.ts";
-import { instanceInfo } from "../info.ts";
-import type { Layout } from "../layout.ts";
-import { forEachLimited } from "../limited.ts";
-import { type InstanceRecord, newerThanThis } from "../record.ts";
-import type { Records } from "../records.ts";
-import { find } from "./find.ts";
+import type { Engine } from "../instance/engine.ts";
+import { instanceInfo } from "../instance/info.ts";
+import { allRecords } from "../record/all-records.ts";
+import { keyOf } from "../record/names.ts";
+import type { InstanceRecord } from "../record/record.ts";
+import { findAgain } from "./find.ts";
 import { inspect } from "./inspect.ts";
 
 /** How many instances are inspected at the same time. */
 const AT_ONCE = 32;
+/** How long a list waits for each instance, in milliseconds. */
+const LOOK_TIMEOUT = 10_000;
+const NO_ANSWER = "its driver does not answer, or another call is working on it";
 
 /** The instances that match, by name. */
 export async function list(engine: Engine, options: ListOptions = {}): Promise<readonly InstanceInfo[]> {
   const { kind, driver, labels, state } = parse(ListOptionsSchema, options, "options of list");
   const records = await allRecords(engine.layout, engine.records, options);
-  for (const known of engine.instances.values()) known.noticeDeletion();
+  for (const known of engine.instances.values()) known.record.noticeDeletion();
   const matching = records.filter(
     (record) =>
       record.phase === "ready" &&
@@ -40,8 +42,10 @@ export function hasLabels({ config }: InstanceRecord, labels: Readonly<Record<st
 }
 
 function asRecorded(engine: Engine, record: InstanceRecord): InstanceInfo {
-  const known = engine.instances.get(record.config.name);
-  return known?.uuid === record.uuid ? instanceInfo(known.shown(record), known.run) : instanceInfo(record, undefined);
+  const known = engine.instances.get(keyOf(record));
+  return known?.uuid === record.uuid
+    ? instanceInfo(known.record.shown(record), known.held.run)
+    : instanceInfo(record, undefined);
 }
 
 async function lookAtEach(
@@ -62,36 +66,17 @@ async function look(engine: Engine, record: InstanceRecord, options: Abortable):
   const { name, driver } = record.config;
   if (!engine.drivers.has(driver)) return asRecorded(engine, record);
   try {
-    const instance = await find(engine, name, options);
-    return instance.uuid === record.uuid ? await inspect(instance, options) : undefined;
+    const instance = findAgain(engine, record);
+    if (instance === undefined) return undefined;
+    const { signal } = options;
+    const limits = { action: `a look at instance "${name}"`, timeout: LOOK_TIMEOUT, signal, hint: NO_ANSWER };
+    return await withDeadline(limits, (limited) => inspect(instance, { signal: limited }));
   } catch (error) {
     options.signal?.throwIfAborted();
-    const reading = engine.records.read(name);
+    const reading = engine.records.read(keyOf(record));
     if (reading.kind !== "newer" && (reading.kind !== "record" || reading.record.uuid !== record.uuid))
       return undefined;
     const reason = error instanceof Error ? error.message : String(error);
     return instanceInfo({ ...record, state: "error", error: reason }, undefined);
   }
-}
-
-/** Every record that can be read, by name, including those of half-created and half-deleted instances. */
-export async function allRecords(
-  layout: Layout,
-  records: Records,
-  options: Abortable = {},
-): Promise<readonly InstanceRecord[]> {
-  const names = await instanceNames(layout);
-  options.signal?.throwIfAborted();
-  return names.flatMap((name) => {
-    const reading = records.read(name);
-    if (reading.kind === "record") return reading.record;
-    if (reading.kind !== "newer" || reading.record === undefined) return [];
-    return { ...reading.record, state: "error" as const, error: newerThanThis(reading.version) };
-  });
-}
-
-/** The names that have a folder, sorted. */
-export async function instanceNames(layout: Layout): Promise<readonly string[]> {
-  const names = await readdir(layout.instances);
-  return names.filter((name) => NameSchema.safeParse(name).success).sort();
 }

@@ -1,18 +1,19 @@
-import type { Abortable, Timed } from "../../contract/abortable.ts";
-import { TimeoutError } from "../../contract/errors.ts";
-import { abortable, Deadline, type DeadlineOptions, linkSignals } from "../../driver/deadline.ts";
+import { TimeoutError } from "../../errors/all.ts";
+import type { Abortable, Timed } from "../../flow/abortable.ts";
+import { abortable, Deadline, type DeadlineOptions, linkSignals } from "../../flow/deadline.ts";
 import { parse } from "../../model/parse.ts";
 import { ReadyOptionsSchema } from "../../model/verb-options.ts";
-import { lastOutput } from "../last-output.ts";
-import type { ManagedInstance } from "../managed-instance.ts";
-import { stoppedError } from "../stopped-error.ts";
+import { lastOutput } from "../adopt/last-output.ts";
+import { stoppedError } from "../adopt/stopped-error.ts";
+import { useRun } from "../adopt/use-run.ts";
+import type { ManagedInstance } from "../instance/managed-instance.ts";
 
 /** Waits until the instance can be used. */
 export async function ready(instance: ManagedInstance, options: Abortable & Timed = {}): Promise<void> {
   const { timeout } = parse(ReadyOptionsSchema, options, "options of ready");
   const action = `waiting for instance "${instance.name}" to be ready`;
   const limits = { action, timeout, signal: options.signal };
-  await explained(instance, "wait for", limits, (signal) => untilReady(instance, signal));
+  await explained(instance, limits, (signal) => untilReady(instance, signal));
 }
 
 /**
@@ -21,7 +22,6 @@ export async function ready(instance: ManagedInstance, options: Abortable & Time
  */
 export async function explained(
   instance: ManagedInstance,
-  verb: string,
   limits: DeadlineOptions,
   work: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
@@ -30,14 +30,14 @@ export async function explained(
     await abortable(work(deadline.signal), deadline.signal);
   } catch (error) {
     if (!deadline.hasPassed) throw error;
-    const lastLines = await lastOutput(instance, instance.read(verb));
+    const lastLines = await lastOutput(instance);
     throw new TimeoutError(limits.action, limits.timeout, { lastLines });
   }
 }
 
 /** Waits until the driver calls the instance ready. @throws {StateError} when the instance ends meanwhile */
 export async function untilReady(instance: ManagedInstance, signal: AbortSignal): Promise<void> {
-  const { run } = await instance.use("wait for", { signal });
+  const { run } = await useRun(instance, "wait for", { signal });
   using waiting = linkSignals(signal, instance.engine.closing);
   const ended = run.settled.then(async () => {
     throw await stoppedError(instance, { verb: "wait for", expected: ["running"], run });

@@ -1,14 +1,15 @@
 import { StringDecoder } from "node:string_decoder";
-import { RunError, TimeoutError } from "../../contract/errors.ts";
-import type { RunBufferOptions, RunOptions, RunResult } from "../../contract/run.ts";
-import type { ExitStatus } from "../../contract/state.ts";
-import { abortable, Deadline } from "../../driver/deadline.ts";
+import type { RunBufferOptions, RunOptions } from "../../contract/run.ts";
+import { RunError, TimeoutError } from "../../errors/all.ts";
+import { abortable, Deadline } from "../../flow/deadline.ts";
 import { PROGRAM_HABITS } from "../../model/habits.ts";
 import { parse } from "../../model/parse.ts";
 import { RunSchema } from "../../model/verb-options.ts";
+import type { RunResult } from "../../terms/run-result.ts";
+import type { ExitStatus } from "../../terms/state.ts";
 import { LONGEST_BUFFER, LONGEST_TEXT } from "../../text/longest-text.ts";
-import type { ManagedInstance } from "../managed-instance.ts";
-import { ownProcess, type StartedProcess } from "../process.ts";
+import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { ownProcess, type StartedProcess } from "../program/process.ts";
 import { type Collected, collectOutput, type Output } from "./collect-output.ts";
 import { withProgram } from "./exec.ts";
 

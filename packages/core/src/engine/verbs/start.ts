@@ -1,15 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
-import type { Abortable } from "../../contract/abortable.ts";
-import { StateError } from "../../contract/errors.ts";
-import { abortable, linkSignals } from "../../driver/deadline.ts";
-import { instanceContext } from "../context.ts";
-import { keepIds } from "../ids.ts";
-import type { ManagedInstance } from "../managed-instance.ts";
-import type { InstanceRecord } from "../record.ts";
-import { type AnyRunning, Run } from "../run.ts";
-import { untilNoStopIsUnderWay } from "../stop-mark.ts";
-import { undoLaunch } from "../undo-launch.ts";
+import { HostError, StateError } from "../../errors/all.ts";
+import type { Abortable } from "../../flow/abortable.ts";
+import { abortable, linkSignals } from "../../flow/deadline.ts";
+import { isDeviceType } from "../../model/device/device.ts";
+import { turnIpv6Off } from "../../network/ipv6.ts";
+import { currentRun } from "../adopt/current-run.ts";
+import { undoLaunch } from "../adopt/undo-launch.ts";
+import { instanceContext } from "../instance/context.ts";
+import { keepIds } from "../instance/ids.ts";
+import type { Turn } from "../instance/instance-lock.ts";
+import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { makeManifest, writeManifest } from "../record/manifest.ts";
+import type { InstanceRecord } from "../record/record.ts";
+import { type AnyRunning, Run } from "../run/run.ts";
 import { hasExpired } from "./expire.ts";
 
 /** Starts an instance, or joins the start under way. Only the call that began a start can undo it, with its signal. */
@@ -17,7 +21,7 @@ export async function start(instance: ManagedInstance, options: Abortable = {}):
   const { signal } = options;
   signal?.throwIfAborted();
   for (;;) {
-    const underway = instance.starting;
+    const underway = instance.held.starting;
     if (underway === undefined) return begin(instance, signal);
     try {
       return await abortable(underway.done, signal);
@@ -32,23 +36,24 @@ export async function start(instance: ManagedInstance, options: Abortable = {}):
 async function begin(instance: ManagedInstance, signal: AbortSignal | undefined): Promise<void> {
   const linked = linkSignals(signal, instance.engine.closing);
   const done = startOnceStopped(instance, linked.signal);
-  instance.starting = { done, signal };
+  instance.held.starting = { done, signal };
   try {
     await done;
   } finally {
-    instance.starting = undefined;
+    instance.held.starting = undefined;
     linked[Symbol.dispose]();
   }
 }
 
 async function startOnceStopped(instance: ManagedInstance, signal: AbortSignal): Promise<void> {
   for (;;) {
-    const stopping = await instance.exclusively("start", { signal }, async (record) => {
-      const run = await instance.currentRun(record, signal);
-      const now = instance.read("start");
+    const stopping = await instance.lock.exclusively("start", { signal }, async (record, turn) => {
+      const run = await currentRun(instance, record, turn);
+      const now = instance.record.read("start");
       if (run === undefined) {
         assertNotExpired(now);
-        await launch(instance, now, signal);
+        assertDevicesKnown(now);
+        await launch(instance, now, turn);
       } else if (now.state !== "running" && now.state !== "stopping")
         throw new StateError({
           instance: instance.name,
@@ -59,7 +64,7 @@ async function startOnceStopped(instance: ManagedInstance, signal: AbortSignal):
       return now.state === "stopping";
     });
     if (!stopping) return;
-    await untilNoStopIsUnderWay(instance, signal);
+    await instance.stops.untilNoneIsUnderWay(signal);
   }
 }
 
@@ -70,24 +75,48 @@ function assertNotExpired(record: InstanceRecord): void {
   throw new StateError({ instance: config.name, verb: "start", state, expected: [], expiresAt });
 }
 
-async function launch(instance: ManagedInstance, record: InstanceRecord, signal: AbortSignal): Promise<void> {
-  const { engine, name, uuid } = instance;
+/** @throws {HostError} when it has a device that this release cannot give it: its programs may count on that. */
+function assertDevicesKnown({ config }: InstanceRecord): void {
+  const unknown = Object.entries(config.devices).filter(([, { type }]) => !isDeviceType(type));
+  if (unknown.length === 0) return;
+  const missing = unknown.map(([name, { type }]) => ({
+    need: `device-type:${type}`,
+    reason: `its device "${name}" is of a type that this release does not have`,
+    fix: "start it with the release that added the device, or a later one",
+  }));
+  throw new HostError(`start instance "${config.name}"`, missing);
+}
+
+async function launch(instance: ManagedInstance, record: InstanceRecord, { signal, overtaken }: Turn): Promise<void> {
+  const { engine, name, key, uuid } = instance;
   const { backend } = instance.driver;
   // If the clock was set back, the instance has more of its lifetime left.
-  engine.lifetimes.note(name, record.expiresAt);
+  engine.lifetimes.note(key, record.expiresAt);
   const idmap = await keepIds(engine, backend, record, { signal });
-  const starting = await instance.change(record, { state: "starting", run: randomUUID(), idmap });
+  const patch = {
+    state: "starting",
+    run: randomUUID(),
+    applied: record.generation,
+    idmap: idmap && { ...record.idmap, ...idmap },
+  } as const;
+  const starting = await instance.record.change(record, patch, { overtaken });
   let running: AnyRunning | undefined;
   try {
     await engine.networks.bringUp({ name, uuid }, { signal });
     const context = await instanceContext(engine, starting, { signal });
     await rm(context.run, { recursive: true, force: true });
     await mkdir(context.run, { mode: 0o700 });
-    running = await backend.launch(context, { signal });
+    const path = engine.layout.manifest(key);
+    const manifest = makeManifest(starting.run ?? uuid, starting, context.nics);
+    await writeManifest(path, manifest);
+    const remember = (driver: unknown) => writeManifest(path, { ...manifest, driver });
+    running = await backend.launch(context, { signal, remember });
+    // liblxc makes interfaces with the kernel's defaults.
+    for (const { hostInterface } of context.nics) await turnIpv6Off(hostInterface);
     signal.throwIfAborted();
-    await instance.change(starting, { state: "running", startedAt: Date.now() });
+    await instance.record.change(starting, { state: "running", startedAt: Date.now() }, { overtaken });
   } catch (error) {
-    throw await undoLaunch(instance, starting, running, error);
+    throw await undoLaunch(instance, starting, running, { cause: error, overtaken });
   }
-  instance.hold(new Run(starting.run ?? uuid, running));
+  instance.held.hold(new Run(starting.run ?? uuid, running));
 }

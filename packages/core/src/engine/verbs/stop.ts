@@ -1,12 +1,13 @@
 import type { StopOptions } from "../../contract/instance.ts";
-import { abortable, abortableWithin, Deadline } from "../../driver/deadline.ts";
+import { abortable, abortableWithin, Deadline, withDeadline } from "../../flow/deadline.ts";
 import { STOP_HABITS } from "../../model/habits.ts";
 import { parse } from "../../model/parse.ts";
 import { StopOptionsSchema } from "../../model/verb-options.ts";
-import { track } from "../engine.ts";
-import type { ManagedInstance } from "../managed-instance.ts";
-import type { Run } from "../run.ts";
-import { isStopUnderWay, killWithoutLock, markStop } from "../stop-mark.ts";
+import { endOfKilled } from "../adopt/adopt.ts";
+import { currentRun } from "../adopt/current-run.ts";
+import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { track } from "../instance/shared.ts";
+import type { Run } from "../run/run.ts";
 
 /**
  * Milliseconds past its deadline in which a stop may still begin: a stop that began at the last moment is undone in
@@ -28,8 +29,8 @@ async function stopInBackground(
 ): Promise<void> {
   const { closing } = instance.engine;
   // A call that is refused must not kill.
-  instance.read("stop");
-  const mark = mode === "kill" ? await killWithoutLock(instance) : undefined;
+  instance.record.read("stop");
+  const mark = mode === "kill" ? await instance.held.killWithoutLock() : undefined;
   const deadline = new Deadline({
     action: `stop of instance "${instance.name}"`,
     timeout: mode === "kill" ? Number.POSITIVE_INFINITY : timeout,
@@ -54,10 +55,10 @@ async function stopInBackground(
     const { run, joined, unmark } = begun;
     try {
       if (mode !== "kill") await askAndWait(run, joined, deadline.signal);
-      else await killAndWait(run, closing);
+      else await killAndWait(instance, run, closing);
     } catch (error) {
       if (run.end !== undefined) await abortable(run.settled, closing);
-      else if (mode === "ask-then-kill" && !closing.aborted) await killAndWait(run, closing);
+      else if (mode === "ask-then-kill" && !closing.aborted) await killAndWait(instance, run, closing);
       // Another call has killed it meanwhile: there is nothing left to ask, and the end will come.
       else if (mode === "ask" && run.endRequested) await abortable(run.settled, deadline.signal);
       else await giveUp(instance, begun, error);
@@ -75,7 +76,7 @@ interface BegunStop {
   readonly run: Run;
   /** Another stop, in any process, has asked already. */
   readonly joined: boolean;
-  /** See {@link markStop}. */
+  /** See {@link StopMarks.mark}. */
   readonly unmark: () => Promise<void>;
 }
 
@@ -86,17 +87,19 @@ async function beginStop(
   turn: AbortSignal,
   mark: (() => Promise<void>) | undefined,
 ): Promise<BegunStop | undefined> {
-  return instance.exclusively("stop", { signal: turn }, async (before, signal) => {
-    const run = await instance.currentRun(before, signal);
+  const turnOnly = { signal: turn, overtakes: mode === "kill", undoesRenames: false };
+  return instance.lock.exclusively("stop", turnOnly, async (before, current) => {
+    const { signal, overtaken } = current;
+    const run = await currentRun(instance, before, current);
     if (run === undefined) return undefined;
-    const record = instance.read("stop");
+    const record = instance.record.read("stop");
     // A frozen process handles no signal, and liblxc hangs on a frozen container. A kill needs no thaw.
     if (record.state === "frozen" && mode !== "kill") await run.running.unfreeze?.({ signal });
     // Do not begin a stop that no caller waits for.
     signal.throwIfAborted();
     const joined = record.state === "stopping";
-    if (!joined) await instance.change(record, { state: "stopping", stopRequested: true });
-    return { run, joined, unmark: mark ?? (await markStop(instance)) };
+    if (!joined) await instance.record.change(record, { state: "stopping", stopRequested: true }, { overtaken });
+    return { run, joined, unmark: mark ?? (await instance.stops.mark()) };
   });
 }
 
@@ -107,9 +110,9 @@ async function askAndWait(run: Run, joined: boolean, signal: AbortSignal): Promi
   await abortable(Promise.race([asked, run.settled]), signal);
 }
 
-async function killAndWait(run: Run, closing: AbortSignal): Promise<void> {
+async function killAndWait({ name }: ManagedInstance, run: Run, closing: AbortSignal): Promise<void> {
   await abortable(run.running.kill(), closing);
-  await abortable(run.settled, closing);
+  await withDeadline(endOfKilled(name, closing), () => run.settled);
 }
 
 /**
@@ -119,13 +122,13 @@ async function killAndWait(run: Run, closing: AbortSignal): Promise<void> {
  */
 async function giveUp(instance: ManagedInstance, { run, unmark }: BegunStop, error: unknown): Promise<void> {
   if (instance.engine.closing.aborted) throw error;
-  await instance.locked({}, async () => {
+  await instance.lock.locked({}, async (_lock, { overtaken }) => {
     await unmark();
     // This process knows nothing of a run that it is not attached to: the next call finds a stop without a waiter.
-    if (run.end !== undefined || instance.run !== run || (await isStopUnderWay(instance))) return;
-    const record = instance.read("stop");
+    if (run.end !== undefined || instance.held.run !== run || (await instance.stops.isAnyUnderWay())) return;
+    const record = instance.record.read("stop");
     if (record.run === run.id && record.state === "stopping")
-      await instance.change(record, { state: "running", stopRequested: undefined });
+      await instance.record.change(record, { state: "running", stopRequested: undefined }, { overtaken });
   });
   if (run.end === undefined) throw error;
   await run.settled;

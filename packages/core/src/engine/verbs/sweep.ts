@@ -1,16 +1,17 @@
-import { isInstanceError } from "../../contract/errors.ts";
 import type { SweepOptions } from "../../contract/host.ts";
-import { joinFailures } from "../../driver/cleanup.ts";
+import { joinFailures } from "../../flow/cleanup.ts";
+import { forEachLimited } from "../../flow/limited.ts";
 import { parse } from "../../model/parse.ts";
 import { SweepOptionsSchema } from "../../model/verb-options.ts";
-import type { Engine } from "../engine.ts";
-import { forEachLimited } from "../limited.ts";
-import { isGone } from "../owner-process.ts";
-import type { InstanceRecord } from "../record.ts";
-import { clearHalfMade } from "../recover.ts";
+import type { Engine } from "../instance/engine.ts";
+import { allRecords } from "../record/all-records.ts";
+import { keyOf } from "../record/names.ts";
+import { isGone } from "../record/owner-process.ts";
+import type { InstanceRecord } from "../record/record.ts";
+import { clearHalfMade } from "../remains/clear-half-made.ts";
 import { remove } from "./delete.ts";
-import { find } from "./find.ts";
-import { allRecords, hasLabels } from "./list.ts";
+import { findAgain } from "./find.ts";
+import { hasLabels } from "./list.ts";
 
 /** How many instances are deleted at the same time. */
 const AT_ONCE = 8;
@@ -26,18 +27,18 @@ export async function sweep(engine: Engine, options: SweepOptions = {}): Promise
     const { name } = record.config;
     try {
       if (record.phase === "ready") {
-        const instance = await find(engine, name, options);
-        if (instance.uuid !== record.uuid) return;
+        const instance = findAgain(engine, record);
+        // Another sweep was faster.
+        if (instance === undefined) return;
         await remove(instance, options);
       } else {
-        await clearHalfMade(engine, name);
-        if (engine.records.read(name).kind !== "absent") return;
+        await clearHalfMade(engine, keyOf(record));
+        if (engine.records.read(keyOf(record)).kind !== "absent") return;
       }
       swept.push(name);
     } catch (error) {
       options.signal?.throwIfAborted();
-      // Another sweep was faster.
-      if (!isInstanceError(error, "ERR_INSTANCE_NOT_FOUND")) failures.push(error);
+      failures.push(error);
     }
   });
   if (failures.length > 0) throw joinFailures(failures);
@@ -45,7 +46,8 @@ export async function sweep(engine: Engine, options: SweepOptions = {}): Promise
 }
 
 /** Whether it is an ephemeral instance of a dead process that this host and this release can delete. */
-async function isLeft({ drivers, records }: Engine, { owner, config }: InstanceRecord): Promise<boolean> {
+async function isLeft({ drivers, records }: Engine, record: InstanceRecord): Promise<boolean> {
+  const { owner, config } = record;
   if (owner === undefined || !drivers.has(config.driver)) return false;
-  return records.read(config.name).kind === "record" && (await isGone(owner));
+  return records.read(keyOf(record)).kind === "record" && (await isGone(owner));
 }

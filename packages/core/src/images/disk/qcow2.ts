@@ -1,4 +1,4 @@
-import { ImageError } from "../../contract/errors.ts";
+import { ImageError } from "../../errors/all.ts";
 
 /**
  * Bytes of a qcow2 that {@link assertSelfContained} checks: the header is in the first cluster, of 64 KiB by default.

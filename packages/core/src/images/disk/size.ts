@@ -1,4 +1,4 @@
-import { ImageError } from "../../contract/errors.ts";
+import { ImageError } from "../../errors/all.ts";
 
 /** Most bytes of a disk: a guest can fill all of it on this host, whatever the size of the file was. */
 export const MAX_DISK = 256 * 2 ** 30;

@@ -1,6 +1,6 @@
 import { link, lstat, rename, rm, utimes } from "node:fs/promises";
-import type { Abortable } from "../../contract/abortable.ts";
-import { ImageError } from "../../contract/errors.ts";
+import { ImageError } from "../../errors/all.ts";
+import type { Abortable } from "../../flow/abortable.ts";
 import { shown } from "../../tar/entry.ts";
 import type { Unfinished } from "./layer-tree.ts";
 

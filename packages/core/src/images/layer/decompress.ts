@@ -1,8 +1,8 @@
 import type { Duplex, Readable } from "node:stream";
 import { PassThrough } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { CommandError, ImageError } from "../../contract/errors.ts";
-import { startTool } from "../tool.ts";
+import { CommandError, ImageError } from "../../errors/all.ts";
+import { startTool } from "../../system/stream-tool.ts";
 import { type Compression, compressionOf, MAGIC_LENGTH } from "./compression.ts";
 
 export interface Decompression {

@@ -1,12 +1,12 @@
-import { ImageError } from "../../contract/errors.ts";
+import { ImageError } from "../../errors/all.ts";
 import { shown, type TarEntry } from "../../tar/entry.ts";
+import { imagePath, linkPath } from "../../tar/path.ts";
 import type { TarSink } from "../../tar/reader.ts";
 import type { TarWriter } from "../../tar/writer.ts";
 import { LayerBudget } from "./budget.ts";
 import { LayerTree, type LayerTreeOptions, type Unfinished } from "./layer-tree.ts";
 import type { LayerLimits } from "./limits.ts";
 import { below, childOf, type FolderNode } from "./nodes.ts";
-import { imagePath, linkPath } from "./path.ts";
 import { type Reached, type WalkContext, walk } from "./walk.ts";
 import { hiddenBy, isOfAufs, isOpaqueMark, isWhiteout } from "./whiteout-name.ts";
 import { Whiteouts } from "./whiteouts.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { setImmediate as immediate } from "node:timers/promises";
-import { ImageError } from "../../contract/errors.ts";
+import { ImageError } from "../../errors/all.ts";
 import { TarReader } from "../../tar/reader.ts";
 import type { LayerFilter, LayerFindings } from "./filter.ts";
 import { beyondLimit, type LayerLimits } from "./limits.ts";

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { HostError } from "../../contract/errors.ts";
+import { HostError } from "../../errors/all.ts";
 import type { TarEntry } from "../../tar/entry.ts";
 import { TarWriter } from "../../tar/writer.ts";
 import type { LayerBudget } from "./budget.ts";

@@ -1,4 +1,4 @@
-import { ImageError } from "../../contract/errors.ts";
+import { ImageError } from "../../errors/all.ts";
 import { shown } from "../../tar/entry.ts";
 
 /** The limits of one layer. An archive beyond them is taken for a bomb, and refused with an ImageError. */

@@ -1,4 +1,4 @@
-import { startTool, type Tool, type ToolOptions } from "../tool.ts";
+import { startTool, type Tool, type ToolOptions } from "../../system/stream-tool.ts";
 
 /**
  * Starts tar(1) to extract its standard input below `tree`. If this host supports {@link openCell}, tar can write

@@ -1,13 +1,15 @@
-import { CommandError, ConfigError, HostError, ImageError, TimeoutError } from "../../contract/errors.ts";
-import type { DebianBootstrap, ImportOptions } from "../../contract/images.ts";
-import { Deadline, linkSignals } from "../../driver/deadline.ts";
+import type { ImportOptions } from "../../contract/images.ts";
+import { CommandError, ConfigError, HostError, ImageError, TimeoutError } from "../../errors/all.ts";
+import { Deadline, linkSignals } from "../../flow/deadline.ts";
+import type { DebianBootstrap } from "../../model/debian.ts";
 import { DebianSchema } from "../../model/debian.ts";
 import { parse } from "../../model/parse.ts";
 import { hostArchitecture } from "../../system/architecture.ts";
+import { missingTools } from "../../system/find-tool.ts";
 import { spawn } from "../../system/spawn.ts";
+import { startTool } from "../../system/stream-tool.ts";
 import { TOOL_ENV } from "../../system/tool-env.ts";
 import { hashOf } from "../fingerprint.ts";
-import { startTool } from "../tool.ts";
 import type { ImageOrigin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";
 
@@ -18,6 +20,9 @@ const ROOT = {
   reason: "mmdebstrap makes file systems of many owners and mounts in them",
   fix: "run as root, or import a tar that was made elsewhere",
 };
+
+/** The programs of a bootstrap, and the packages of Debian that have them. */
+export const DEBIAN_TOOLS = { mmdebstrap: "mmdebstrap", unshare: "util-linux" } as const;
 
 /**
  * A Debian made here by mmdebstrap(1), which checks the signatures of everything that it fetches. The options of the
@@ -43,7 +48,8 @@ export async function debianOrigin(source: DebianBootstrap, options: ImportOptio
     lock: identity,
     identity,
     async load(draft, { signal, onProgress }) {
-      if (process.geteuid?.() !== 0) throw new HostError(`make image ${name}`, [ROOT]);
+      const missing = process.geteuid?.() === 0 ? missingTools(DEBIAN_TOOLS) : [ROOT];
+      if (missing.length > 0) throw new HostError(`make image ${name}`, missing);
       using failing = linkSignals(signal);
       const tool = startTool(bootstrapArgv({ ...made, customize }), {
         fromPackage: "mmdebstrap",

@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { ConfigError, ImageError, NotFoundError } from "../../contract/errors.ts";
+import { ConfigError, ImageError, NotFoundError } from "../../errors/all.ts";
 import { BLOCK, isZeroBlock, parseTarHeader, TarFault } from "../../tar/header.ts";
 import { compressionOf } from "../layer/compression.ts";
 

@@ -1,6 +1,6 @@
-import { ConfigError } from "../../contract/errors.ts";
+import type { ImageSourcePlugin } from "../../contract/image-source.ts";
 import type { ImageSource, ImportOptions } from "../../contract/images.ts";
-import type { ImageSourcePlugin } from "../../driver/image-source.ts";
+import { ConfigError } from "../../errors/all.ts";
 import { prefixed } from "../import-hint.ts";
 import type { LayerLimits } from "../layer/limits.ts";
 import { debianOrigin } from "./debian.ts";

@@ -1,9 +1,9 @@
-import { CommandError, ConfigError, ImageError } from "../../contract/errors.ts";
 import type { ImportOptions } from "../../contract/images.ts";
-import { linkSignals } from "../../driver/deadline.ts";
+import { CommandError, ConfigError, ImageError } from "../../errors/all.ts";
+import { linkSignals } from "../../flow/deadline.ts";
+import { startTool } from "../../system/stream-tool.ts";
 import type { Draft } from "../draft.ts";
 import { isLayout } from "../import-hint.ts";
-import { startTool } from "../tool.ts";
 import type { LocalSource } from "./detect.ts";
 import type { ImageOrigin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";

@@ -1,6 +1,6 @@
-import type { ProgressOptions } from "../../contract/abortable.ts";
+import type { ImageDescription } from "../../contract/image-source.ts";
 import type { ImportOptions } from "../../contract/images.ts";
-import type { ImageDescription } from "../../driver/image-source.ts";
+import type { ProgressOptions } from "../../flow/abortable.ts";
 import type { Draft } from "../draft.ts";
 
 /** A source that was inspected, but not read yet. */

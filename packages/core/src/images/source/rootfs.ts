@@ -1,5 +1,5 @@
-import { ImageError } from "../../contract/errors.ts";
-import type { ImageDescription } from "../../driver/image-source.ts";
+import type { ImageDescription } from "../../contract/image-source.ts";
+import { ImageError } from "../../errors/all.ts";
 import type { Architecture } from "../../model/image.ts";
 import { hostArchitecture } from "../../system/architecture.ts";
 import type { Draft } from "../draft.ts";

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { ImageError } from "../../contract/errors.ts";
+import { ImageError } from "../../errors/all.ts";
 import type { LocalSource } from "./detect.ts";
 import type { ImageOrigin } from "./origin.ts";
 import { describeRootfs } from "./rootfs.ts";

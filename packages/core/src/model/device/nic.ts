@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type EgressInput, EgressSchema } from "../egress.ts";
+import { type EgressInput, EgressSchema, refineEgress } from "../egress.ts";
 import { type HostAccessInput, HostAccessSchema } from "../host-access.ts";
 import { InterfaceNameSchema } from "../name.ts";
 import type { Frozen, Holds, Same } from "../same.ts";
@@ -68,7 +68,10 @@ export const NicSchema = z
     egress: EgressSchema.optional(),
     host: HostAccessSchema.optional(),
   })
-  .superRefine(({ filter, egress }, issues) => {
+  .superRefine(({ filter, egress, hwaddr }, issues) => {
+    refineEgress(egress, issues);
+    if (hwaddr === "00:00:00:00:00:00")
+      issues.addIssue({ code: "custom", path: ["hwaddr"], message: "no interface has this address: leave it out" });
     // Without the filter, the instance may send from an address that the policy does not name.
     if (filter === false && egress !== undefined)
       issues.addIssue({ code: "custom", path: ["egress"], message: "needs the filter: leave filter out, or egress" });

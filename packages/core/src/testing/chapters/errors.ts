@@ -178,6 +178,11 @@ export const CALLS: Readonly<Record<Capability, readonly Call[]>> = {
     (instance, options) => instance.exec(["true"], options),
     (instance, options) => instance.exec(["true"], { tty: { columns: 80, rows: 24 }, ...options }),
   ],
+  detached: [
+    (instance, options) => instance.exec(["true"], { detached: true, ...options }),
+    (instance, options) => instance.processes(options),
+    (instance, options) => instance.attach("0123456789abcdef", options),
+  ],
   files: [
     ({ files }, options) => files.read("/etc/passwd", options),
     ({ files }, options) => files.readAll("/etc/passwd", options),
@@ -193,5 +198,6 @@ export const CALLS: Readonly<Record<Capability, readonly Call[]>> = {
   network: [(instance, options) => instance.addresses(options)],
   metrics: [(instance, options) => instance.metrics(options)],
   reboot: [(instance, options) => instance.reboot(options)],
-  logs: [(instance, options) => instance.logs("console", options)],
+  console: [(instance, options) => instance.console(options)],
+  logs: [(instance, options) => instance.logs({ stream: "console", ...options })],
 };

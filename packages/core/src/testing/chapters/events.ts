@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { InstanceEvent } from "../../contract/events.ts";
-import { TRANSITIONS } from "../../contract/state.ts";
-import { collect, rejectsExactly, within } from "../kit/expect.ts";
+import { TRANSITIONS } from "../../terms/state.ts";
+import { collect, rejectsExactly, within, word } from "../kit/expect.ts";
 import type { Fixture } from "../kit/fixture.ts";
 
 /** Chapter: the events of an instance, their order and their receivers. */
@@ -120,9 +120,4 @@ export function describeEvents(fixture: Fixture): void {
       });
     });
   });
-}
-
-function word(event: InstanceEvent): string {
-  if (event.type === "state") return `${event.previous}→${event.state}`;
-  return event.type === "exit" ? `exit ${event.exit.reason}` : event.type;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { SignalName } from "../../contract/state.ts";
+import type { SignalName } from "../../terms/state.ts";
 import { eventually, rejectsExactly, rejectsWith, Transcript, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { isGone } from "../kit/inside.ts";

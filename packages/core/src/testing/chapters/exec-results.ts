@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { RunError, TimeoutError } from "../../contract/errors.ts";
+import type { RunError, TimeoutError } from "../../errors/all.ts";
 import { eventually, noise, rejectsExactly, rejectsWith, Transcript, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { isGone } from "../kit/inside.ts";

@@ -1,5 +1,5 @@
-import type { TerminalSize } from "../../contract/process.ts";
-import type { ExitStatus } from "../../contract/state.ts";
+import type { ExitStatus } from "../../terms/state.ts";
+import type { TerminalSize } from "../../terms/terminal-size.ts";
 import { CONFIG_ENV, SHARED } from "../kit/fixture.ts";
 import type { SubjectAccount } from "../kit/subject.ts";
 

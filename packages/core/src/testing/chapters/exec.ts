@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { isDeepStrictEqual } from "node:util";
-import { isInstanceError } from "../../contract/errors.ts";
-import type { ExitStatus } from "../../contract/state.ts";
+import { isInstanceError } from "../../errors/all.ts";
+import type { ExitStatus } from "../../terms/state.ts";
 import { eventually, noise, passing, rejectsExactly, rejectsWith, Transcript, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { isGone } from "../kit/inside.ts";
@@ -33,7 +33,8 @@ export function describeExec(fixture: Fixture): void {
       assert.deepEqual(await groups(), await groups("root"));
     });
     it("rejects for a user that the instance does not know", async (instance) => {
-      await rejectsWith(instance.run(["true"], { user: "nobody-of-this-name" }), "ERR_USER_NOT_FOUND");
+      const unknown = await rejectsWith(instance.run(["true"], { user: "nobody-of-this-name" }), "ERR_USER_NOT_FOUND");
+      assert.equal(unknown.message, `no user "nobody-of-this-name": it is not in the instance's /etc/passwd`);
     });
     it("refuses an empty argv, a NUL and a relative cwd before anything is started", async (instance) => {
       await rejectsWith(instance.run([]), "ERR_CONFIG");

@@ -101,10 +101,10 @@ export function describeObservation(fixture: Fixture): void {
         const instance = await fixture.running();
         const streams = fixture.subject.streams ?? LOG_STREAMS[(await instance.inspect()).kind];
         for (const stream of new Set(Object.values(LOG_STREAMS).flat())) {
-          if (streams.includes(stream)) await text(await instance.logs(stream));
-          else await rejectsWith(instance.logs(stream), "ERR_UNSUPPORTED");
+          if (streams.includes(stream)) await text(await instance.logs({ stream }));
+          else await rejectsWith(instance.logs({ stream }), "ERR_UNSUPPORTED");
         }
-        await rejectsWith(instance.logs("no-such-stream" as LogStream), "ERR_CONFIG");
+        await rejectsWith(instance.logs({ stream: "no-such-stream" as LogStream }), "ERR_CONFIG");
       },
       "logs",
     );
@@ -116,12 +116,12 @@ export function describeObservation(fixture: Fixture): void {
         await instance.start();
         const printed = () =>
           eventually(fixture.deadline, `${prints.text} in its ${prints.stream}`, async () => {
-            const log = await text(await instance.logs(prints.stream));
+            const log = await text(await instance.logs({ stream: prints.stream }));
             return prints.text.test(log) ? log : undefined;
           });
         const while_ = await printed();
         await instance.stop({ mode: "kill" });
-        const after = await text(await instance.logs(prints.stream));
+        const after = await text(await instance.logs({ stream: prints.stream }));
         assert.ok(after.startsWith(while_), "what was there while it ran is not there any more");
         await instance.start();
         const again = await printed();

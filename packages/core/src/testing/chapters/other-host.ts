@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isInstanceError } from "../../contract/errors.ts";
+import { isInstanceError } from "../../errors/all.ts";
 import { collect, rejectsWith, within } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { type OtherHost, openOtherHost } from "../kit/other-host.ts";

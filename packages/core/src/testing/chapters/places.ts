@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { InstanceError } from "../../contract/errors.ts";
+import type { InstanceError } from "../../errors/all.ts";
 import { noise, rejectsWith } from "../kit/expect.ts";
 import type { Fixture } from "../kit/fixture.ts";
 import { facts, fails, inFolder, names } from "./files.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import type { AnyDriver } from "../../contract/backend.ts";
 import type { Host } from "../../contract/host.ts";
 import type { InstanceInfo } from "../../contract/instance.ts";
-import type { AnyDriver } from "../../driver/backend.ts";
 import { identifyProcess, signalProcess, waitForEnd } from "../../system/process-identity.ts";
 import { crashHost } from "../kit/crash.ts";
 import { rejectsWith, within } from "../kit/expect.ts";
@@ -13,7 +13,7 @@ export function describeRecover(fixture: Fixture): void {
   const names = { running: "kit-survivor", frozen: "kit-sleeper", stopped: "kit-idle", lost: "kit-lost" } as const;
   const find = async (host: Host<AnyDriver>, name: string) => (await host.get(name)) as AnyInstance;
   const infos = async (host: Host<AnyDriver>) =>
-    new Map((await host.list()).map((info): [string, InstanceInfo] => [info.name, info]));
+    new Map((await host.list({ state: "live" })).map((info): [string, InstanceInfo] => [info.name, info]));
 
   fixture.describe("after its process was killed, another host on the folder", () => {
     fixture.it("finds every instance in its previous state", async () => {

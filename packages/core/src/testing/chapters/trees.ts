@@ -14,7 +14,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-import type { Progress } from "../../contract/abortable.ts";
+import type { Progress } from "../../flow/abortable.ts";
 import { nativeFileCalls } from "../../system/syscall.ts";
 import { noise, rejectsExactly, rejectsWith } from "../kit/expect.ts";
 import type { Fixture } from "../kit/fixture.ts";

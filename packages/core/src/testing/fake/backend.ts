@@ -1,13 +1,20 @@
-import { Readable } from "node:stream";
-import type { Abortable, ProgressOptions } from "../../contract/abortable.ts";
-import type { Capability, LogStream } from "../../contract/capability.ts";
-import { NotFoundError, UnsupportedError } from "../../contract/errors.ts";
-import type { Backend, InstanceContext, Plan, Running } from "../../driver/backend.ts";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Backend, InstanceContext, Plan, Running } from "../../contract/backend.ts";
+import type { Capability } from "../../contract/capability.ts";
+import { renderPlan } from "../../driver/plan.ts";
+import { NotFoundError } from "../../errors/all.ts";
+import { parseSignal } from "../../files/signal-name.ts";
+import type { Abortable, ProgressOptions } from "../../flow/abortable.ts";
 import type { InstanceConfig } from "../../model/config.ts";
+import type { InstanceKind } from "../../terms/instance-kind.ts";
+import type { ExitStatus } from "../../terms/state.ts";
 import { FakeMachine } from "./machine.ts";
+import { FakeOutput } from "./output.ts";
 import type { FakeProgram } from "./process.ts";
-import { FakeRunning } from "./running.ts";
+import { FakeRunning, PATH } from "./running.ts";
 import { loadTree } from "./tree-load.ts";
+import { findUser } from "./users.ts";
 import type { FakeDisk, FakeWorld } from "./world.ts";
 
 /** The steps that a test can make fail. */
@@ -27,9 +34,34 @@ export interface BackendOptions {
   readonly world: FakeWorld;
   readonly programs: Readonly<Record<string, FakeProgram>>;
   readonly faults: FakeFaults;
-  /** The streams of which its instances have logs. */
-  readonly streams: readonly LogStream[];
+  readonly kind: InstanceKind;
 }
+
+/** Records the end of a run as its keeper would: docs/design/0015-keeper.md. */
+function recordEnd(run: string, machine: FakeMachine, status: ExitStatus): void {
+  // The folder is gone with an instance that was deleted meanwhile.
+  if (!existsSync(join(run, "exit.new"))) return;
+  const signal = status.kind === "signaled" ? (parseSignal(status.signal) ?? 0) : 0;
+  const record = {
+    version: 1,
+    pid: process.pid,
+    status: status.kind === "exited" ? status.code << 8 : signal,
+    oomKills: machine.oomKills,
+    startedAt: machine.startedAt,
+    endedAt: Date.now(),
+    cpuNanoseconds: Math.round(machine.cpuSeconds * 1e9),
+    memoryPeak: machine.memoryPeak,
+    lostEntries: 0,
+    lostBytes: 0,
+    boots: machine.boots,
+  };
+  const reserved = join(run, "exit.new");
+  writeFileSync(reserved, `${JSON.stringify(record)}\n`.padEnd(RESERVED), { flag: "r+" });
+  renameSync(reserved, join(run, "exit"));
+}
+
+/** The length of the record of an end, for which there is room from the start on. */
+const RESERVED = 512;
 
 /** The configuration section of a fake driver. */
 export interface FakeSection {
@@ -37,7 +69,19 @@ export interface FakeSection {
   readonly stubborn: boolean;
   /** A file that must exist for a start. */
   readonly init?: string | undefined;
+  /** The main program. */
+  readonly main?: readonly string[] | undefined;
 }
+
+const EFFECTS = {
+  labels: "live",
+  env: "next-start",
+  log: "next-start",
+  devices: "next-start",
+  "limits.cpu": "next-start",
+  "limits.memory": "next-start",
+  "limits.processes": "next-start",
+} as const;
 
 export class FakeBackend implements Backend {
   readonly #options: BackendOptions;
@@ -47,17 +91,17 @@ export class FakeBackend implements Backend {
   }
 
   plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
-    if (before === undefined) return { changes: [] };
-    const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-    const changed = keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
-    return { changes: changed.map((path) => ({ path, effect: "next-start" as const })) };
+    const section = this.#options.driver;
+    const own = Object.fromEntries(
+      ["stubborn", "init", "main"].map((key) => [`${section}.${key}`, "next-start" as const]),
+    );
+    return renderPlan(before, after, { section, effects: { ...EFFECTS, ...own }, refused: [] });
   }
 
   async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {
     await this.#options.faults.materialize?.(instance, options);
     const tree = await loadTree(instance.tree, options);
-    tree.write("/etc/hostname", Buffer.from(`${instance.name}\n`));
-    this.#options.world.disks.set(instance.uuid, { instance: instance.name, tree, log: "" });
+    this.#options.world.disks.set(instance.uuid, { instance: instance.name, tree });
     options.onProgress?.({ phase: "materialize", done: 1, total: 1 });
   }
 
@@ -66,12 +110,24 @@ export class FakeBackend implements Backend {
     await faults.launch?.(instance, options);
     options.signal?.throwIfAborted();
     const disk = this.#disk(instance);
-    const { stubborn, init } = instance.config[this.#options.driver] as FakeSection;
+    const { stubborn, init, main } = instance.config[this.#options.driver] as FakeSection;
     if (init !== undefined && disk.tree.find(init) === undefined) throw new NotFoundError("program", init);
-    const machine = new FakeMachine(disk.tree, programs, !stubborn);
-    disk.log = `${instance.name}: up\n`;
+    writeFileSync(join(instance.run, "exit.new"), " ".repeat(RESERVED));
+    disk.tree.write("/etc/hostname", Buffer.from(`${instance.name}\n`));
+    const output = new FakeOutput(instance.log, this.#options.kind, instance.config.log);
+    const machine = new FakeMachine(disk.tree, programs, { obeys: !stubborn, output });
+    if (main === undefined) output.print(1, `${instance.name}: up\n`);
     world.machines.set(instance.uuid, machine);
-    void machine.ended.then(() => world.machines.delete(instance.uuid));
+    void machine.ended.then((status) => {
+      world.machines.delete(instance.uuid);
+      output.end();
+      recordEnd(instance.run, machine, status);
+    });
+    const { process: image } = instance.image;
+    const user = findUser(disk.tree, image?.user || undefined);
+    const env = { PATH, HOME: user.home, ...instance.config.env };
+    if (main !== undefined)
+      machine.startMain({ argv: main, env, cwd: image?.workdir ?? "/", user, stdio: output.stdio });
     return this.#running(instance, machine, disk);
   }
 
@@ -84,16 +140,6 @@ export class FakeBackend implements Backend {
   async remove(instance: InstanceContext, options: Abortable): Promise<void> {
     await this.#options.faults.remove?.(instance, options);
     this.#options.world.disks.delete(instance.uuid);
-  }
-
-  async logs(instance: InstanceContext, stream: LogStream): Promise<Readable> {
-    const { streams } = this.#options;
-    if (!streams.includes(stream))
-      throw new UnsupportedError({
-        capability: `logs:${stream}`,
-        reason: `it prints to its ${streams.join(" and ")} only`,
-      });
-    return Readable.from(stream === "stderr" ? [] : [this.#disk(instance).log], { objectMode: false });
   }
 
   #disk(instance: InstanceContext): FakeDisk {

@@ -1,13 +1,18 @@
 import { posix } from "node:path";
-import { FileError } from "../../contract/errors.ts";
-import type { ExitStatus, SignalName } from "../../contract/state.ts";
+import { FileError } from "../../errors/all.ts";
+import type { ExitStatus, SignalName } from "../../terms/state.ts";
+import { FakeDetached } from "./detached.ts";
 import { Gate } from "./gate.ts";
+import type { FakeOutput } from "./output.ts";
 import { type FakeCall, FakeProcess, type FakeProgram, writeTo } from "./process.ts";
 import type { Stdio } from "./stdio.ts";
 import type { FakeTerminal } from "./terminal.ts";
 import type { FakeTree } from "./tree.ts";
 import type { FakeUser } from "./users.ts";
 
+/** The simulated use of each program: memory in bytes, and processor time as a share. */
+const MEMORY_EACH = 2 ** 20;
+const BUSY = 0.01;
 /** limits.h, PATH_MAX less the NUL. */
 const LONGEST_PATH = 4095;
 
@@ -36,7 +41,13 @@ export class FakeMachine {
   readonly startedAt = Date.now();
   /** Whether it obeys `shutdown()`. */
   readonly obeys: boolean;
+  /** What the instance itself prints. */
+  readonly output: FakeOutput;
   readonly ended: Promise<ExitStatus>;
+  readonly detached = new FakeDetached();
+  boots = 1;
+  /** The most memory that was in use at once, in bytes. */
+  memoryPeak = MEMORY_EACH;
   /** How many programs were killed because memory ran out. */
   oomKills = 0;
   readonly #processes = new Map<number, FakeProcess>();
@@ -44,10 +55,15 @@ export class FakeMachine {
   #lastPid = 1;
   #over = false;
 
-  constructor(tree: FakeTree, programs: Readonly<Record<string, FakeProgram>>, obeys: boolean) {
+  constructor(
+    tree: FakeTree,
+    programs: Readonly<Record<string, FakeProgram>>,
+    parts: { readonly obeys: boolean; readonly output: FakeOutput },
+  ) {
     this.tree = tree;
     this.programs = programs;
-    this.obeys = obeys;
+    this.obeys = parts.obeys;
+    this.output = parts.output;
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -70,8 +86,19 @@ export class FakeMachine {
     this.#settle(status);
   }
 
+  /** The simulated use of a program: memory in bytes. */
+  get memory(): number {
+    return this.processes * MEMORY_EACH;
+  }
+
+  /** The simulated processor time since the start. */
+  get cpuSeconds(): number {
+    return ((Date.now() - this.startedAt) / 1000) * BUSY;
+  }
+
   /** Ends every process but the first. */
   reboot(): void {
+    this.boots += 1;
     for (const process of [...this.#processes.values()]) process.end({ kind: "signaled", signal: "SIGKILL" });
   }
 
@@ -92,6 +119,11 @@ export class FakeMachine {
     for (const process of [...this.#processes.values()]) if (process.origin === origin) process.deliver("SIGKILL");
   }
 
+  /** Starts the program whose end is the end of the instance. */
+  startMain(start: Start): void {
+    void this.start(start).exit.then((status) => this.end(status));
+  }
+
   start(start: Start): FakeProcess {
     this.#lastPid += 1;
     const pid = this.#lastPid;
@@ -105,6 +137,7 @@ export class FakeMachine {
       return process;
     }
     this.#processes.set(pid, process);
+    this.memoryPeak = Math.max(this.memoryPeak, this.memory);
     void process.exit.then(() => this.#processes.delete(pid));
     void this.#run(process, start);
     return process;
@@ -134,6 +167,7 @@ export class FakeMachine {
       pid,
       signal,
       tree: this.tree,
+      output: this.output,
       read: () => stdio.stdin.take(signal),
       print: async (data) => {
         await pass();

@@ -1,4 +1,5 @@
-import type { ExitStatus, SignalName } from "../../contract/state.ts";
+import type { ExitStatus, SignalName } from "../../terms/state.ts";
+import type { FakeOutput } from "./output.ts";
 import { anyOf, type Stdio } from "./stdio.ts";
 import type { FakeTerminal } from "./terminal.ts";
 import type { FakeTree } from "./tree.ts";
@@ -18,6 +19,8 @@ export interface FakeCall {
   readonly pid: number;
   /** The files of its instance. */
   readonly tree: FakeTree;
+  /** What the instance itself prints: the standard output and error of its main program, or its console. */
+  readonly output: FakeOutput;
   /** Its terminal, if it was started on one. */
   readonly terminal: FakeTerminal | undefined;
   /** Its ends of pipes or a terminal: for a child that does not share those of its parent. */

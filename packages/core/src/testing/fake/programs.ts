@@ -122,6 +122,8 @@ export const PROGRAMS: Readonly<Record<string, FakeProgram>> = {
   },
   tty: (call) => printed(call, call.terminal === undefined ? "not a tty\n" : "/dev/pts/0\n", call.terminal ? 0 : 1),
   stty(call) {
+    const console = call.argv.slice(1, 3).join(" ") === "-F /dev/console" ? call.output.console : undefined;
+    if (console !== undefined) return printed(call, `${console.size.rows} ${console.size.columns}\n`);
     const { terminal } = call;
     if (terminal === undefined) throw new Error("standard input: not a tty");
     for (const word of call.argv.slice(1)) if (word === "echo" || word === "-echo") terminal.echo = word === "echo";

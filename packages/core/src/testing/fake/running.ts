@@ -1,10 +1,18 @@
-import type { Abortable } from "../../contract/abortable.ts";
+import type {
+  ExecRequest,
+  InstanceContext,
+  Running,
+  RunningCapabilities,
+  RunningCore,
+} from "../../contract/backend.ts";
+import type { DetachedRequest } from "../../contract/backend-detached.ts";
+import type { BackendProcess } from "../../contract/backend-process.ts";
 import type { InstanceMetrics, InterfaceAddress } from "../../contract/capability.ts";
-import { ConnectionError } from "../../contract/errors.ts";
-import type { ExecRequest, InstanceContext, Running, RunningCapabilities, RunningCore } from "../../driver/backend.ts";
-import type { BackendProcess } from "../../driver/process.ts";
+import type { DetachedInfo } from "../../contract/detached.ts";
+import { ConnectionError } from "../../errors/all.ts";
+import type { Abortable } from "../../flow/abortable.ts";
 import type { BackendOptions } from "./backend.ts";
-import type { FakeMachine } from "./machine.ts";
+import type { FakeMachine, Start } from "./machine.ts";
 import type { FakeProcess } from "./process.ts";
 import { pipes } from "./stdio.ts";
 import { FakeTerminal } from "./terminal.ts";
@@ -12,10 +20,8 @@ import { FakeFiles } from "./tree-files.ts";
 import { type FakeUser, findUser } from "./users.ts";
 import type { FakeDisk } from "./world.ts";
 
-const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/** The simulated use of each program: memory in bytes, and processor time as a share. */
-const MEMORY_EACH = 2 ** 20;
-const BUSY = 0.01;
+/** Where programs are looked for. */
+export const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 export interface RunningOptions extends BackendOptions {
   readonly instance: InstanceContext;
@@ -38,6 +44,13 @@ export class FakeRunning {
   asRunning(): Running {
     const operations: { [C in keyof RunningCapabilities]: RunningCapabilities[C] } = {
       exec: { exec: (request, options) => this.#exec(request, options) },
+      detached: {
+        detached: {
+          start: (request, options) => this.#startDetached(request, options),
+          list: async () => this.#machine.detached.list(),
+          open: async (id) => this.#machine.detached.open(id),
+        },
+      },
       files: { files: new FakeFiles(this.#machine.tree, () => this.#user(undefined)) },
       freeze: {
         freeze: async () => this.#machine.gate.close(),
@@ -54,6 +67,7 @@ export class FakeRunning {
         },
       },
       logs: {},
+      console: { console: async () => this.#machine.output.console.open() },
     };
     const mine = Object.entries(operations).filter(([name]) =>
       this.#options.capabilities.has(name as keyof typeof operations),
@@ -85,12 +99,12 @@ export class FakeRunning {
     };
   }
 
-  async #exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
-    const machine = this.#machine;
+  /** What a program is started with. */
+  async #asked(request: ExecRequest, options: Abortable): Promise<Omit<Start, "stdio">> {
     const { instance, faults } = this.#options;
     await faults.exec?.(instance, options);
     options.signal?.throwIfAborted();
-    if (machine.isOver) throw new ConnectionError(`fake instance "${instance.name}"`, "it has ended");
+    if (this.#machine.isOver) throw new ConnectionError(`fake instance "${instance.name}"`, "it has ended");
     const { process: image } = instance.image;
     const user = this.#user(request.user);
     const env = {
@@ -102,17 +116,31 @@ export class FakeRunning {
       ...Object.fromEntries((image?.env ?? []).map((pair) => pair.split(/=([\s\S]*)/, 2))),
       ...request.env,
     };
+    return { argv: request.argv, env, cwd: request.cwd ?? image?.workdir ?? "/", user };
+  }
+
+  async #exec(request: ExecRequest, options: Abortable): Promise<BackendProcess> {
+    const machine = this.#machine;
     const killsBefore = machine.oomKills;
     const ranOutOfMemory = async () => machine.oomKills > killsBefore;
-    const start = { argv: request.argv, env, cwd: request.cwd ?? image?.workdir ?? "/", user };
+    const start = await this.#asked(request, options);
     if (request.tty === undefined) {
       const { stdio, host } = pipes(machine.gate);
       const process = machine.start({ ...start, stdio });
-      return { ...this.#handle(process, { kind: "pipes", ...host }, undefined), ranOutOfMemory };
+      return { ...this.#handle(process, undefined), streams: { kind: "pipes", ...host }, ranOutOfMemory };
     }
     const terminal = new FakeTerminal(request.tty, machine.gate, (signal) => machine.kill(-process.group, signal));
     const process = machine.start({ ...start, stdio: terminal.stdio, terminal });
-    return { ...this.#handle(process, { kind: "tty", tty: terminal.stream }, terminal), ranOutOfMemory };
+    return { ...this.#handle(process, terminal), streams: { kind: "tty", tty: terminal.stream }, ranOutOfMemory };
+  }
+
+  async #startDetached(request: DetachedRequest, options: Abortable): Promise<DetachedInfo> {
+    const asked = await this.#asked(request, options);
+    return this.#machine.detached.start(request, (stdio) => {
+      const process = this.#machine.start({ ...asked, stdio });
+      const { kill } = this.#handle(process, undefined);
+      return { exit: process.exit, kill: (signal) => void kill(signal) };
+    });
   }
 
   /** The default user of programs, and the default owner of new files. */
@@ -122,15 +150,13 @@ export class FakeRunning {
 
   #handle(
     process: Pick<FakeProcess, "group" | "origin" | "exit">,
-    streams: BackendProcess["streams"],
     terminal: FakeTerminal | undefined,
-  ): BackendProcess {
+  ): Omit<BackendProcess, "streams"> {
     let ended = false;
     void process.exit.then(() => {
       ended = true;
     });
     return {
-      streams,
       exit: process.exit,
       kill: async (signal) => {
         // Pids are never reused here: a group with this number is the rest of this program's group.
@@ -156,11 +182,11 @@ export class FakeRunning {
   }
 
   #metrics(): InstanceMetrics {
-    const { processes, startedAt } = this.#machine;
+    const { processes, memory, cpuSeconds } = this.#machine;
     const limit = this.#options.instance.config.limits.memory?.limit;
     return {
-      cpu: { seconds: ((Date.now() - startedAt) / 1000) * BUSY },
-      memory: { bytes: processes * MEMORY_EACH, ...(limit === undefined ? {} : { limitBytes: limit }) },
+      cpu: { seconds: cpuSeconds },
+      memory: { bytes: memory, ...(limit === undefined ? {} : { limitBytes: limit }) },
       processes,
     };
   }

@@ -1,11 +1,11 @@
 import { posix } from "node:path";
 import { Readable } from "node:stream";
-import { FileError } from "../../contract/errors.ts";
-import type { ExitStatus } from "../../contract/state.ts";
+import { FileError } from "../../errors/all.ts";
 import { parseSignal } from "../../files/signal-name.ts";
+import type { ExitStatus } from "../../terms/state.ts";
 import type { FakeCall, FakeProgram } from "./process.ts";
 import { type Command, parseScript, type Redirection, type Word } from "./shell-parse.ts";
-import { fileSink, nothing, nowhere, Source, type Stdio } from "./stdio.ts";
+import { fileSink, nothing, nowhere, type Sink, Source, type Stdio } from "./stdio.ts";
 
 /**
  * `sh -c SCRIPT [NAME [ARGUMENT …]]` or `sh FILE`: words, quotes, variables and `$1 $@ $# $? $$ $!`, redirections, `;`,
@@ -148,9 +148,17 @@ class Shell {
       if (from === 0) {
         const content = path === "/dev/null" ? [] : [this.#call.tree.content("read", path)];
         stdin = new Source(Readable.from(content, { objectMode: false }));
-      } else out[from] = path === "/dev/null" ? nowhere() : fileSink(this.#call.tree, path, to.append);
+      } else out[from] = this.#file(path, to.append);
     }
     return { stdin, stdout: out[1], stderr: out[2] };
+  }
+
+  #file(path: string, append: boolean): Sink {
+    const { output, tree, stdio } = this.#call;
+    if (path === "/dev/null") return nowhere();
+    if (path === "/dev/stdout") return stdio.stdout;
+    if (path === "/dev/stderr") return stdio.stderr;
+    return output.file(path) ?? fileSink(tree, path, append);
   }
 
   /** A word of only empty unquoted variables is dropped; values are never split. */

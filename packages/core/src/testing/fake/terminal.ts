@@ -1,5 +1,5 @@
 import { Duplex, PassThrough, Writable } from "node:stream";
-import type { TerminalSize } from "../../contract/process.ts";
+import type { TerminalSize } from "../../terms/terminal-size.ts";
 import type { Gate } from "./gate.ts";
 import { Sink, Source, type Stdio } from "./stdio.ts";
 

@@ -1,6 +1,4 @@
 import { Readable, Writable } from "node:stream";
-import type { Abortable } from "../../contract/abortable.ts";
-import { FileError } from "../../contract/errors.ts";
 import type {
   DirectoryEntry,
   FileOperations,
@@ -9,8 +7,10 @@ import type {
   OwnerOptions,
   RemoveOptions,
 } from "../../contract/files.ts";
+import { FileError } from "../../errors/all.ts";
 import { destroyOnAbort } from "../../files/destroy-on-abort.ts";
 import type { Owner } from "../../files/tree-access.ts";
+import type { Abortable } from "../../flow/abortable.ts";
 import { type FakeTree, folderNode, refuseOther, statOf, type TreeNode } from "./tree.ts";
 import { packNode, unpackInto } from "./tree-tar.ts";
 

@@ -1,7 +1,7 @@
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import type { Abortable } from "../../contract/abortable.ts";
-import type { ImageTree } from "../../images/tree.ts";
+import type { ImageTree } from "../../contract/image-tree.ts";
+import type { Abortable } from "../../flow/abortable.ts";
 import { FakeTree, type FolderNode, fileNode, folderNode, linkNode } from "./tree.ts";
 
 const STANDARD: Readonly<Record<string, string>> = {

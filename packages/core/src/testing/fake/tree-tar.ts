@@ -1,12 +1,12 @@
 import { Readable, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
-import { FileError } from "../../contract/errors.ts";
-import { nameBytes, nameText } from "../../files/byte-name.ts";
+import { FileError } from "../../errors/all.ts";
 import { NO_XATTRS, travellingXattrs } from "../../files/xattrs.ts";
 import { type Extent, storedSize, type TarEntry } from "../../tar/entry.ts";
 import { TarReader, type TarSink } from "../../tar/reader.ts";
 import { mtimeNanoseconds, mtimeText } from "../../tar/time.ts";
 import { TarWriter } from "../../tar/writer.ts";
+import { nameBytes, nameText } from "../../text/byte-name.ts";
 import { type FakeTree, fileNode, folderNode, linkNode, split, type TreeNode } from "./tree.ts";
 
 /** The tree below `node` as a tar: names are relative to it, `"."` is itself, parents come before their content. */

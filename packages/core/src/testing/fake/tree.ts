@@ -1,7 +1,7 @@
-import { FileError } from "../../contract/errors.ts";
 import type { FileStat, FileType } from "../../contract/files.ts";
-import { nameBytes, nameText } from "../../files/byte-name.ts";
+import { FileError } from "../../errors/all.ts";
 import { mtimeMilliseconds } from "../../tar/time.ts";
+import { nameBytes, nameText } from "../../text/byte-name.ts";
 
 interface NodeFacts {
   mode: number;

@@ -1,4 +1,4 @@
-import { NotFoundError } from "../../contract/errors.ts";
+import { unknownAccount } from "../../driver/find-user.ts";
 import { type Account, findAccount } from "../../files/accounts.ts";
 import type { FakeTree } from "./tree.ts";
 
@@ -7,7 +7,7 @@ export type FakeUser = Account;
 /** Resolves a name, `uid` or `uid:gid` with the instance's own files. @throws {NotFoundError} */
 export function findUser(tree: FakeTree, user?: string): FakeUser {
   const found = findAccount(user, { passwd: textOf(tree, "/etc/passwd"), group: textOf(tree, "/etc/group") });
-  if ("unknown" in found) throw new NotFoundError(found.unknown, user ?? "");
+  if ("unknown" in found) throw unknownAccount(found, user);
   return found;
 }
 

@@ -6,8 +6,6 @@ import type { FakeTree } from "./tree.ts";
 export interface FakeDisk {
   readonly instance: string;
   readonly tree: FakeTree;
-  /** The output of the instance since its last start. */
-  log: string;
 }
 
 /**

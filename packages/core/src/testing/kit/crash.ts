@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
+import type { AnyDriver } from "../../contract/backend.ts";
 import type { Host } from "../../contract/host.ts";
 import type { InstanceInfo } from "../../contract/instance.ts";
-import type { AnyDriver } from "../../driver/backend.ts";
 import { Transcript } from "./expect.ts";
 import { type AnyInstance, createConfig, type Fixture } from "./fixture.ts";
 import { endService, startProcess } from "./process.ts";
@@ -13,6 +13,8 @@ export interface Victim {
   /** `creating` and `starting`: under way, for `delay` milliseconds. */
   readonly state: "stopped" | "running" | "frozen" | "creating" | "starting" | "ephemeral";
   readonly delay?: number | undefined;
+  /** A program that is started detached in an instance that runs. */
+  readonly detached?: readonly string[] | undefined;
 }
 
 const READY = "victims in place";
@@ -25,7 +27,7 @@ export async function prepareVictims(
 ): Promise<Host<AnyDriver>> {
   const host = await subject.open(root);
   const image = await subject.image(host);
-  for (const { name, state } of victims) {
+  for (const { name, state, detached } of victims) {
     const config = await createConfig(subject, host, image, name);
     if (state === "ephemeral") {
       await host.ephemeral(config);
@@ -38,6 +40,7 @@ export async function prepareVictims(
     if (state === "starting") continue;
     await started;
     if (started !== undefined) await instance.ready({ timeout: subject.deadline ?? 10_000 });
+    if (detached !== undefined) await instance.exec(detached, { detached: true });
     if (state === "frozen") await instance.freeze();
   }
   return host;
@@ -72,7 +75,7 @@ export async function crashHost(
   if (subject.crash.how === "abandon") {
     const host = await prepareVictims(subject, root, victims);
     if (meanwhile === undefined) return;
-    const running = (await host.list()).filter(({ state }) => state === "running");
+    const running = (await host.list({ state: "live" })).filter(({ state }) => state === "running");
     // An abandoned host still watches: it must not see what happens.
     await host[Symbol.asyncDispose]();
     for (const info of running) await meanwhile(info);
@@ -99,7 +102,7 @@ export async function crashHost(
 /** The running instances, listed by a separate host that is disposed when this returns. */
 async function look(fixture: Fixture): Promise<InstanceInfo[]> {
   const host = await fixture.subject.open(await fixture.root());
-  const running = (await host.list()).filter(({ state }) => state === "running");
+  const running = (await host.list({ state: "live" })).filter(({ state }) => state === "running");
   await host[Symbol.asyncDispose]();
   return running;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Readable } from "node:stream";
-import { type ErrorCode, type ErrorsByCode, isInstanceError } from "../../contract/errors.ts";
 import type { InstanceEvent } from "../../contract/events.ts";
+import { type ErrorCode, type ErrorsByCode, isInstanceError } from "../../errors/all.ts";
 
 /** The promise must reject with an error of this library that has the code; returns it. */
 export async function rejectsWith<C extends ErrorCode>(promise: Promise<unknown>, code: C): Promise<ErrorsByCode[C]> {
@@ -127,4 +127,11 @@ export function noise(size: number): Buffer {
     bytes[at] = x & 0xff;
   }
   return bytes;
+}
+
+/** An event in a word, such as `stopped→starting`. */
+export function word(event: InstanceEvent): string {
+  if (event.type === "state") return `${event.previous}→${event.state}`;
+  if (event.type === "renamed") return `renamed ${event.from}→${event.to}`;
+  return event.type === "exit" ? `exit ${event.exit.reason}` : event.type;
 }

@@ -3,10 +3,10 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import type { AnyDriver } from "../../contract/backend.ts";
 import type { Capability } from "../../contract/capability.ts";
 import type { Host } from "../../contract/host.ts";
 import type { Instance } from "../../contract/instance.ts";
-import type { AnyDriver } from "../../driver/backend.ts";
 import type { Image } from "../../model/image.ts";
 import { requires, type SkipContext } from "../requires.ts";
 import { eventually, within } from "./expect.ts";
@@ -124,7 +124,7 @@ export class Fixture {
   /** The shared instance, running and ready. */
   async running(): Promise<AnyInstance> {
     const host = await this.host();
-    const known = (await host.list()).find(({ name }) => name === SHARED);
+    const known = (await host.list({ state: "live" })).find(({ name }) => name === SHARED);
     const instance = known ? ((await host.get(SHARED)) as AnyInstance) : await this.create(SHARED);
     if (known?.state === "frozen") await instance.unfreeze();
     else if (known?.state !== "running") await instance.start();
@@ -159,7 +159,7 @@ export class Fixture {
         .map((name) => join(folder, name));
     };
     const beside = (await this.subject.leftovers?.(root)) ?? [];
-    return [...(await inside("instances")), ...(await inside("locks")), ...beside];
+    return [...(await inside("instances")), ...(await inside("names")), ...(await inside("locks")), ...beside];
   }
   async close(): Promise<void> {
     if (this.#root === undefined) return;
@@ -191,7 +191,7 @@ export class Fixture {
     const host = await this.host();
     if (!(await host.list()).some(({ name }) => name === SHARED)) return undefined;
     const instance = (await host.get(SHARED)) as AnyInstance;
-    return (await text(await instance.logs(stream))).trimEnd().split("\n").slice(-20).join("\n    ");
+    return (await text(await instance.logs({ stream, tail: 20 }))).trimEnd().split("\n").slice(-20).join("\n    ");
   }
 }
 

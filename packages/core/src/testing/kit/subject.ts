@@ -1,8 +1,9 @@
+import type { AnyDriver } from "../../contract/backend.ts";
 import type { Capability, LogStream } from "../../contract/capability.ts";
 import type { Host } from "../../contract/host.ts";
 import type { InstanceInfo } from "../../contract/instance.ts";
-import type { AnyDriver } from "../../driver/backend.ts";
 import type { Image } from "../../model/image.ts";
+import type { HangStep } from "../hanging.ts";
 import type { Need, SkipContext } from "../requires.ts";
 
 /** What the kit needs of a test runner: vitest has it, and so has `node:test`, where `afterAll` is called `after`. */
@@ -32,6 +33,17 @@ export interface DriverSubject {
   readonly capabilities: readonly Capability[];
   /** Opens a host on the folder with this driver; called several times for one folder. */
   open(root: string): Promise<Host<AnyDriver>>;
+  /**
+   * Opens a host that cannot find out what runs, as in `openHost({ root, drivers: [blinded(lxc())] })`. Without it the
+   * kit does not test that the trouble of one process stays its own.
+   */
+  openBlind?(root: string): Promise<Host<AnyDriver>>;
+  /**
+   * Opens a host on which one step of the driver never answers, as in
+   * `openHost({ root, drivers: [hanging(lxc(), step, arrived)] })`. Without it the kit does not test that calls which hang
+   * are overtaken.
+   */
+  openHanging?(root: string, step: HangStep, arrived: () => void): Promise<Host<AnyDriver>>;
   /** An image to run. It needs `sh`, `cat`, `id`, `stty` and the like of BusyBox or Debian, and nothing else. */
   image(host: Host<AnyDriver>): Promise<Image>;
   /** Additional keys for every create: a nic, limits, the driver's section. */
@@ -53,6 +65,15 @@ export interface DriverSubject {
   readonly endsItself?: readonly string[] | undefined;
   /** The streams of which its instances have logs, with the capability `logs`. Default: `LOG_STREAMS` of its kind. */
   readonly streams?: readonly LogStream[] | undefined;
+  /**
+   * `without times`: its logs are files that programs write by themselves, and the kit expects the refusal of `since` and
+   * `timestamps`. Default: they have times.
+   */
+  readonly logs?: "without times" | undefined;
+  /** Its instances print some hundred kilobytes in a second at most: the kit prints less. Default false. */
+  readonly slowOutput?: boolean | undefined;
+  /** The keys that make `sh -c SCRIPT` the main program, where that prints to `stdout` and `stderr`, with `logs`. */
+  readonly main?: ((script: string) => SubjectConfig) | undefined;
   /** What an instance prints at its start, with the capability `logs`. */
   readonly prints?: { readonly stream: LogStream; readonly text: RegExp } | undefined;
   /**
@@ -77,11 +98,31 @@ export interface DriverSubject {
    * so a driver that starts programs with it cannot either.
    */
   readonly blindTo?: "real-time signals" | undefined;
+  /**
+   * What its instances are not kept from, if the driver does not promise it: the kit then leaves it out. State it in the
+   * driver's documentation, too. Default: the kit checks everything.
+   */
+  readonly unconfined?: readonly Confinement[] | undefined;
   /** Where to create the state folder. Default: the system's folder for temporary files. */
   readonly folder?: string | undefined;
   /** What the tests need of the machine: see {@link requires}. */
   readonly needs?: readonly Need[] | undefined;
 }
+
+/**
+ * What an instance is kept from: `files`, to read files of the host; `processes`, to signal programs of the host, or
+ * to look into them; `kernel settings`, to change those of the host in /proc/sys; `mounts`, to mount where the host
+ * sees it; `devices`, to open devices of the host by nodes of its own; `rights of exec`, to get more rights by `exec` than
+ * its main program has; `network`, with that capability, to reach more than its nic allows.
+ */
+export type Confinement =
+  | "files"
+  | "processes"
+  | "kernel settings"
+  | "mounts"
+  | "devices"
+  | "rights of exec"
+  | "network";
 
 /** How to create an instance whose main program is missing, and the program that the error of start must name. */
 export interface MissingProgram {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { FileError } from "../../../src/contract/errors.ts";
+import { FileError } from "../../../src/errors/all.ts";
 import { FOREIGN, gate, IMAGE, scriptedRoot, untilAborted } from "../scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
@@ -13,6 +13,8 @@ afterEach(() => place.dispose());
 const CONFIG = { driver: "scripted", name: "a", image: "base" } as const;
 
 const OTHER = `images for ${IMAGE.architecture} here, but this image is for ${FOREIGN}`;
+
+const MANY = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`V${index}`, "x".repeat(100_000)]));
 
 async function nothingIsLeft() {
   expect(await readdir(`${place.root}/instances`)).toEqual([]);
@@ -36,9 +38,9 @@ describe("create", () => {
       image: IMAGE.fingerprint,
       config: { limits: {}, env: {}, scripted: { colour: "red" } },
     });
-    for (const folder of ["", "/instances", "/instances/a", "/instances/a/log"])
+    for (const folder of ["", "/instances", "/names/a/", "/names/a/log"])
       expect((await stat(place.root + folder)).mode & 0o777).toBe(0o700);
-    expect((await stat(`${place.root}/instances/a/instance.json`)).mode & 0o777).toBe(0o600);
+    expect((await stat(`${place.root}/names/a/instance.json`)).mode & 0o777).toBe(0o600);
     expect(place.reserved).toEqual(new Set(["a"]));
     expect((await host.list()).map((info) => info.name)).toEqual(["a"]);
   });
@@ -53,6 +55,13 @@ describe("create", () => {
     ["a name that leaves the folder", { ...CONFIG, name: "../x" }, ["name"], "1 to 63"],
     ["a number for the name of one with a nic", nic({ network: "net0" }, "42"), ["name"], "a number"],
     ["an alias of the loopback for one", nic({ network: "net0" }, "localhost"), ["name"], "/etc/hosts"],
+    [
+      "the loopback for a nic",
+      { ...CONFIG, devices: { lo: { type: "nic", network: "net0" } } },
+      ["devices", "lo"],
+      '"lo" is the loopback interface',
+    ],
+    ["more variables than a program can get", { ...CONFIG, env: MANY }, ["env"], "E2BIG"],
     ["an unknown driver", { ...CONFIG, driver: "lxd" }, ["driver"], "scripted"],
     ["a size that is none", { ...CONFIG, limits: { memory: "many" } }, ["limits", "memory"], "is not a size"],
     ["an image of a kind that the driver cannot run", { ...CONFIG, image: "disk" }, ["image"], "of kind disk"],
@@ -186,7 +195,7 @@ describe("ephemeral", () => {
     const host = await place.open();
     place.scripted.script.launch = () => Promise.reject(new Error("no power"));
     await expect(host.ephemeral(CONFIG)).rejects.toThrow("no power");
-    expect(existsSync(`${place.root}/instances/a`)).toBe(false);
+    expect(existsSync(`${place.root}/names/a`)).toBe(false);
     await nothingIsLeft();
   });
 });

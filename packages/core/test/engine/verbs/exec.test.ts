@@ -1,7 +1,7 @@
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ConnectionError, TimeoutError } from "../../../src/contract/errors.ts";
-import type { SignalName } from "../../../src/contract/state.ts";
+import { ConnectionError, TimeoutError } from "../../../src/errors/all.ts";
+import type { SignalName } from "../../../src/terms/state.ts";
 import { ScriptedProcess, scriptedRoot, untilAborted } from "../scripted.ts";
 import { runningInstance } from "../scripted-instance.ts";
 
@@ -234,6 +234,22 @@ describe("exec", () => {
     await expect(instance.exec(["a"])).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE" });
   });
 
+  it("that the end of the instance breaks off says of that end what is on record, to the millisecond", async () => {
+    const { instance } = await running();
+    let now = Date.now();
+    const clock = vi.spyOn(Date, "now").mockImplementation(() => ++now);
+    try {
+      place.scripted.script.exec = async () => {
+        setImmediate(() => place.scripted.run("a").end({ kind: "exited", code: 3 }));
+        throw new ConnectionError("the guest", "it has gone");
+      };
+      const refused = await instance.exec(["true"]).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: "ERR_INSTANCE_STATE", exit: (await instance.inspect()).exit });
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
   it("whose instance ended before its program rejects likewise", async () => {
     const { instance, process } = await running();
     place.scripted.script.exec = async () => {
@@ -291,7 +307,7 @@ describe("an instance whose driver lacks a capability", () => {
       () => anything.files.stat("/"),
       () => anything.addresses(),
       () => anything.metrics(),
-      () => anything.logs("stdout"),
+      () => anything.logs({ stream: "stdout" }),
     ])
       await expect(call()).rejects.toMatchObject({ code: "ERR_UNSUPPORTED" });
     expect([instance.can("freeze"), instance.can("exec")]).toEqual([true, false]);

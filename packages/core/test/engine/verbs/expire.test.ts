@@ -63,7 +63,7 @@ describe("a lifetime", () => {
     await pass(100);
     const removing = gate();
     place.scripted.script.remove = removing.pass;
-    const next = await place.open();
+    const next = await place.recovered();
     await pass(0);
     await removing.arrived;
     removing.open();

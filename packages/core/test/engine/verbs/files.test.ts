@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable, Writable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { FileError } from "../../../src/contract/errors.ts";
+import { FileError } from "../../../src/errors/all.ts";
 import { scriptedRoot } from "../scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;

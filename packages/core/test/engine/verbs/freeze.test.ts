@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { StateError, UnsupportedError } from "../../../src/contract/errors.ts";
+import { StateError, UnsupportedError } from "../../../src/errors/all.ts";
 import { gate, scriptedRoot, untilAborted } from "../scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
@@ -73,7 +73,7 @@ describe("freeze and unfreeze", () => {
     const { instance } = await created();
     await instance.start();
     await instance.freeze();
-    const path = `${place.root}/instances/a/instance.json`;
+    const path = `${place.root}/names/a/instance.json`;
     const record = await readFile(path, "utf8");
     // As a full disk leaves it.
     await writeFile(path, record.replace('"state": "frozen"', '"state": "running"'));

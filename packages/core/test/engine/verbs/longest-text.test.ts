@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { TimeoutError } from "../../../src/contract/errors.ts";
+import { TimeoutError } from "../../../src/errors/all.ts";
 import { ScriptedProcess, scriptedRoot } from "../scripted.ts";
 import { runningInstance } from "../scripted-instance.ts";
 

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ConfigError, TimeoutError } from "../../../src/contract/errors.ts";
+import { ConfigError, TimeoutError } from "../../../src/errors/all.ts";
 import { ScriptedProcess, scriptedRoot, untilAborted } from "../scripted.ts";
 import { runningInstance } from "../scripted-instance.ts";
 

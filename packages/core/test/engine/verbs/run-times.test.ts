@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { TimeoutError } from "../../../src/contract/errors.ts";
+import { TimeoutError } from "../../../src/errors/all.ts";
 import { scriptedRoot } from "../scripted.ts";
 import { runningInstance } from "../scripted-instance.ts";
 

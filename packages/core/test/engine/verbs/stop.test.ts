@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ConfigError, ConnectionError, TimeoutError } from "../../../src/contract/errors.ts";
+import { ConfigError, ConnectionError, TimeoutError } from "../../../src/errors/all.ts";
 import { gate, scriptedRoot } from "../scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;

@@ -2,11 +2,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Layout } from "../../../src/engine/layout.ts";
-import { acquireLock } from "../../../src/engine/lock.ts";
-import { type OwnerProcess, thisProcess } from "../../../src/engine/owner-process.ts";
-import { RECORD_VERSION } from "../../../src/engine/record.ts";
+import { type OwnerProcess, thisProcess } from "../../../src/engine/record/owner-process.ts";
+import { RECORD_VERSION } from "../../../src/engine/record/record.ts";
+import { Layout } from "../../../src/engine/root/layout.ts";
 import { openHostWith } from "../../../src/host.ts";
+import { acquireLock } from "../../../src/system/lock.ts";
 import { identifyChild } from "../../../src/system/process-identity.ts";
 import { scriptedRoot, smallParts } from "../scripted.ts";
 
@@ -21,7 +21,7 @@ const config = (name: string) => ({ driver: "scripted", name, image: "base", lab
 /** Makes an ephemeral instance whose record names another owner. */
 async function left(host: Awaited<ReturnType<typeof place.open>>, name: string, owner: Partial<OwnerProcess>) {
   await host.ephemeral(config(name));
-  const path = `${place.root}/instances/${name}/instance.json`;
+  const path = `${place.root}/names/${name}/instance.json`;
   const record = JSON.parse(await readFile(path, "utf8"));
   await writeFile(path, JSON.stringify({ ...record, owner: { ...record.owner, ...owner } }));
 }
@@ -79,8 +79,11 @@ describe("sweep", () => {
     const dead = await deadProcess();
     await left(host, "a", dead);
     await left(host, "b", dead);
-    const path = `${place.root}/instances/b/instance.json`;
-    await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), version: RECORD_VERSION + 1 }));
+    const path = `${place.root}/names/b/instance.json`;
+    await writeFile(
+      path,
+      JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), minReader: RECORD_VERSION + 1 }),
+    );
     await using other = await openHostWith({ root: place.root, drivers: [] }, smallParts().parts);
     expect(await other.sweep()).toEqual([]);
     expect(await host.sweep()).toEqual(["a"]);
@@ -119,13 +122,15 @@ describe("sweep", () => {
       ["c", "deleting"],
     ] as const) {
       await left(host, name, dead);
-      const path = `${place.root}/instances/${name}/instance.json`;
+      const path = `${place.root}/names/${name}/instance.json`;
       await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), phase }));
     }
     const layout = new Layout(place.root);
-    await using lock = await acquireLock(layout.instanceLock("c"));
+    await using lock = await acquireLock(place.lock("c"));
     expect(await host.sweep()).toEqual(["a", "b"]);
-    expect(await readdir(layout.instances)).toEqual(["c"]);
+    // Who deletes it has it.
+    await expect(host.get("c")).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
+    expect(await readdir(layout.names)).toEqual(["c"]);
     await lock.release();
     expect(await host.sweep()).toEqual(["c"]);
     expect(await readdir(layout.instances)).toEqual([]);

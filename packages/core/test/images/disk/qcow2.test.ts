@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ImageError } from "../../../src/contract/errors.ts";
+import { ImageError } from "../../../src/errors/all.ts";
 import { assertSelfContained } from "../../../src/images/disk/qcow2.ts";
 
 /** A header of version 3 with 64 KiB of room; qemu, docs/interop/qcow2.txt. */

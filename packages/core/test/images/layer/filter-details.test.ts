@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ImageError } from "../../../src/contract/errors.ts";
+import { ImageError } from "../../../src/errors/all.ts";
 import { LayerFilter } from "../../../src/images/layer/filter.ts";
 import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";
 import type { TarEntry } from "../../../src/tar/entry.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ImageError } from "../../../src/contract/errors.ts";
+import { ImageError } from "../../../src/errors/all.ts";
 import { filtered } from "../support/filtered.ts";
 import { file, folder, hardLink, paxBytes, type RawEntry, symlink } from "../support/tar-bytes.ts";
 

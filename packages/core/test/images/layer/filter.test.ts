@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HostError } from "../../../src/contract/errors.ts";
+import { HostError } from "../../../src/errors/all.ts";
 import { filtered, lines } from "../support/filtered.ts";
 import { file, folder, hardLink, paxBytes, symlink } from "../support/tar-bytes.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ImageError } from "../../../src/contract/errors.ts";
+import { ImageError } from "../../../src/errors/all.ts";
 import { LayerFilter } from "../../../src/images/layer/filter.ts";
 import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";
 import { TarReader } from "../../../src/tar/reader.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { ImageError } from "../../../src/contract/errors.ts";
+import { ImageError } from "../../../src/errors/all.ts";
 import { LayerFilter } from "../../../src/images/layer/filter.ts";
 import { Judge } from "../../../src/images/layer/judge.ts";
 import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";

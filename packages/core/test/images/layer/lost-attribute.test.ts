@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ImageError } from "../../../src/contract/errors.ts";
+import { ImageError } from "../../../src/errors/all.ts";
 import { lostAttribute } from "../../../src/images/layer/unpack.ts";
 
 describe("an attribute that tar could not set", () => {

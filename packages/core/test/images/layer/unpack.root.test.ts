@@ -1,7 +1,7 @@
 import { appendFile, link, mkdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { ImageError } from "../../../src/contract/errors.ts";
+import { ImageError } from "../../../src/errors/all.ts";
 import { spawn } from "../../../src/system/spawn.ts";
 import { lsetxattr } from "../../../src/system/syscall.ts";
 import { makeBusyboxRootfs } from "../../../src/testing/busybox-rootfs.ts";

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { CommandError, ConfigError, HostError, ImageError } from "../../../src/contract/errors.ts";
-import type { DebianBootstrap } from "../../../src/contract/images.ts";
+import { CommandError, ConfigError, HostError, ImageError } from "../../../src/errors/all.ts";
 import { bootstrapArgv, bootstrapError, debianOrigin, parseMirror } from "../../../src/images/source/debian.ts";
+import type { DebianBootstrap } from "../../../src/model/debian.ts";
 import { Scratch } from "../support/scratch.ts";
 
 const BOOKWORM: DebianBootstrap = { type: "debian", suite: "bookworm", mirror: "http://127.0.0.1:9/debian" };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ImageError } from "../../../src/contract/errors.ts";
+import { ImageError } from "../../../src/errors/all.ts";
 import { parseOsRelease } from "../../../src/images/rootfs-facts.ts";
 import { kindOf } from "../../../src/images/source/detect.ts";
 import { file, tarBytes } from "../support/tar-bytes.ts";

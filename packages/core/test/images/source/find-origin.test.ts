@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ConfigError, ImageError, NotFoundError } from "../../../src/contract/errors.ts";
-import type { ImageSourcePlugin } from "../../../src/driver/image-source.ts";
+import type { ImageSourcePlugin } from "../../../src/contract/image-source.ts";
+import { ConfigError, ImageError, NotFoundError } from "../../../src/errors/all.ts";
 import { DEFAULT_LAYER_LIMITS } from "../../../src/images/layer/limits.ts";
 import { findOrigin } from "../../../src/images/source/find-origin.ts";
 

@@ -1,4 +1,4 @@
-import { ImageError } from "../../../src/contract/errors.ts";
+import { ImageError } from "../../../src/errors/all.ts";
 import { LayerFilter, type LayerFindings } from "../../../src/images/layer/filter.ts";
 import type { LayerLimits } from "../../../src/images/layer/limits.ts";
 import { LowerLayers } from "../../../src/images/layer/lower-layers.ts";

@@ -1,7 +1,7 @@
 import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ImageStore } from "../../../src/engine/ports.ts";
+import type { ImageStore } from "../../../src/images/image-store.ts";
 import { type OpenImageStoreOptions, openImageStore } from "../../../src/images/store.ts";
 import { spawn } from "../../../src/system/spawn.ts";
 

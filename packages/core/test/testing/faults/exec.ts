@@ -1,9 +1,10 @@
 import { PassThrough, Readable, Writable } from "node:stream";
-import type { Driver, ExitStatus } from "@pileus/core";
+import { ConnectionError, type Driver, type ExitStatus } from "@pileus/core";
 import type { BackendProcess } from "@pileus/core/driver";
-import { withProcess, withRequest } from "../broken.ts";
+import { withProcess, withRequest, withRunning } from "../broken.ts";
 import type { Fault } from "./fault.ts";
 
+const AT_ONCE = "used at once by two more hosts in this process";
 const numbers: Readonly<Record<string, number>> = { SIGTERM: 15, SIGKILL: 9, SIGINT: 2 };
 const pipesOf = ({ streams }: BackendProcess) => {
   if (streams.kind !== "pipes") throw new TypeError("a terminal");
@@ -20,6 +21,25 @@ const withPipes = (
   });
 const withExit = (driver: Driver, change: (exit: ExitStatus) => ExitStatus) =>
   withProcess(driver, (process) => ({ exit: process.exit.then(change) }));
+
+/** One host at a time can run programs. */
+function forOneHost(driver: Driver): Driver {
+  let holder: { readonly running: unknown; programs: number } | undefined;
+  return withRunning(driver, (running) => ({
+    exec: async (request, options) => {
+      holder ??= { running, programs: 0 };
+      if (holder.running !== running) throw new ConnectionError("the instance", "another host uses it");
+      const held = holder;
+      held.programs++;
+      const process = await running.exec(request, options);
+      void process.exit.then(() => {
+        held.programs--;
+        if (held.programs === 0) holder = undefined;
+      });
+      return process;
+    },
+  }));
+}
 
 /** Of running programs inside. */
 export const EXEC_FAULTS: readonly Fault[] = [
@@ -50,6 +70,11 @@ export const EXEC_FAULTS: readonly Fault[] = [
       withExit(driver, (exit) =>
         exit.kind === "exited" && exit.code === 143 ? { kind: "signaled", signal: "SIGTERM" } : exit,
       ),
+  },
+  {
+    what: "serves one host at a time",
+    seenBy: [`${AT_ONCE} > runs programs for all, while a program of each runs`],
+    broken: forOneHost,
   },
   {
     what: "merges stderr into stdout",
@@ -207,10 +232,8 @@ export const EXEC_FAULTS: readonly Fault[] = [
   },
   {
     what: "holds back what was printed until the program has ended",
-    seenBy: [
-      "lines > of a program on pipes are delivered as they come, whether its stream is read or not",
-      "the result of run > is in the TimeoutError, with the output so far",
-    ],
+    // A run that is over its time limit takes what comes right after the kill, too: so its own check does not see this.
+    seenBy: ["lines > of a program on pipes are delivered as they come, whether its stream is read or not"],
     broken: (driver) =>
       withProcess(driver, ({ streams, exit }) => {
         if (streams.kind !== "pipes") return {};

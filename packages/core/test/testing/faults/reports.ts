@@ -1,5 +1,7 @@
-import { Readable } from "node:stream";
-import { withBackend, withRunning } from "../broken.ts";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { withBackend, withConsole, withRunning } from "../broken.ts";
 import type { Fault } from "./fault.ts";
 
 const STREAMS = "logs > have the streams of this kind of instance, and reject with UnsupportedError for the others";
@@ -9,13 +11,13 @@ export const REPORT_FAULTS: readonly Fault[] = [
   {
     what: "keeps the log of the run before",
     seenBy: ["logs > have what it printed since its last start, while it runs and after"],
-    broken: (driver, world) =>
+    broken: (driver) =>
       withBackend(driver, (backend) => ({
         launch: async (instance, options) => {
-          const before = world.disks.get(instance.uuid)?.log ?? "";
           const running = await backend.launch(instance, options);
-          const disk = world.disks.get(instance.uuid);
-          if (disk !== undefined) disk.log = before + disk.log;
+          const log = join(instance.log, "output.log");
+          const told = readFileSync(log, "utf8").replaceAll(/.* keeper F start\n/g, "");
+          writeFileSync(log, told);
           return running;
         },
       })),
@@ -24,14 +26,42 @@ export const REPORT_FAULTS: readonly Fault[] = [
     what: "gives its console out for streams that it does not have",
     seenBy: [STREAMS],
     broken: (driver) =>
-      withBackend(driver, (backend) => ({
-        logs: async (instance, _stream, options) => backend.logs?.(instance, "console", options) ?? Readable.from([]),
+      withBackend(driver, () => ({
+        logs: ({ log }) => {
+          const console = join(log, "output.log");
+          return { console, stdout: console, stderr: console };
+        },
       })),
   },
   {
     what: "has no logs of a stream that its kind has",
     seenBy: [STREAMS],
-    broken: (driver) => ({ ...driver, kind: "application-container" }),
+    broken: (driver) => withBackend(driver, () => ({ logs: () => ({}) })),
+  },
+  {
+    what: "keeps no times in its log",
+    seenBy: ["printed by a running instance, the log > tells the time of each line, and begins at a moment"],
+    broken: (driver) => withBackend(driver, () => ({ logs: ({ log }) => ({ console: join(log, "output.log") }) })),
+  },
+  {
+    what: "lets everybody write to a console",
+    seenBy: ["the console > has one writer: another is told who, and takes over if it is asked to"],
+    broken: (driver) =>
+      withConsole(driver, () => ({ claim: async () => ({ granted: true, pid: process.pid, since: Date.now() }) })),
+  },
+  {
+    what: "forgets what was printed to a console before it was opened",
+    seenBy: ["the console > begins with what was printed, and goes on for all readers"],
+    broken: (driver) =>
+      withConsole(driver, ({ output }) => {
+        output.read();
+        return {};
+      }),
+  },
+  {
+    what: "never ends a console",
+    seenBy: ["the console > ends with the run, and can only be opened while it goes on"],
+    broken: (driver) => withConsole(driver, () => ({ output: new PassThrough() })),
   },
   {
     what: "has no addresses",

@@ -1,0 +1,29 @@
+import type { InstanceInfo } from "../../contract/instance.ts";
+import { parseExposedPorts } from "../../terms/exposed-ports.ts";
+import type { InstanceRecord } from "../record/record.ts";
+import type { Run } from "../run/run.ts";
+
+/** The public information from a record, and from the run if this process is attached to it. */
+export function instanceInfo(record: InstanceRecord, run: Run | undefined): InstanceInfo {
+  const { config, uuid, idmap, kind, state, createdAt, expiresAt, startedAt, exit, error } = record;
+  const pid = run?.id === record.run ? run?.running.pid : undefined;
+  return {
+    name: config.name,
+    uuid,
+    driver: config.driver,
+    kind,
+    state,
+    // A copy: a change by the caller must not reach the record.
+    config: structuredClone(config),
+    image: record.image.fingerprint,
+    exposedPorts: parseExposedPorts(record.image.process?.exposedPorts ?? []),
+    ...(idmap === undefined || kind === "virtual-machine" ? {} : { idmap: { base: idmap.base, count: idmap.count } }),
+    createdAt,
+    ephemeral: record.owner !== undefined,
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(pid === undefined ? {} : { pid }),
+    ...(exit === undefined ? {} : { exit }),
+    ...(error === undefined ? {} : { error }),
+  };
+}

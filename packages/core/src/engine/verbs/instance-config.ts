@@ -1,0 +1,74 @@
+import { z } from "zod";
+import { ConfigError } from "../../errors/all.ts";
+import { refusedArguments } from "../../model/arguments.ts";
+import { CommonConfigSchema, type InstanceConfig } from "../../model/config.ts";
+import { CONFIG_HABITS } from "../../model/habits.ts";
+import { whyNeverResolved } from "../../model/host-name.ts";
+import { parse } from "../../model/parse.ts";
+import { required } from "../../model/wording.ts";
+import type { OpenDriver } from "../instance/shared.ts";
+
+const inOptions = (key: string, verb = "create") =>
+  `it is an option: pass it in the second argument, as in ${verb}(config, { ${key} })`;
+const HINTS = {
+  ...CONFIG_HABITS,
+  expires: inOptions("expires"),
+  onProgress: inOptions("onProgress"),
+  signal: inOptions("signal"),
+  ready: inOptions("ready", "ephemeral"),
+};
+
+/**
+ * Checks the configuration of `create()`: the common keys, and the section of the driver that it names.
+ *
+ * @throws {ConfigError} with every issue.
+ */
+export function parseInstanceConfig(
+  drivers: ReadonlyMap<string, OpenDriver>,
+  input: unknown,
+): { readonly config: InstanceConfig; readonly open: OpenDriver } {
+  const { driver: name } = parse(driverSchema(drivers), input, "instance config");
+  const open = drivers.get(name);
+  if (open === undefined) throw new TypeError(`no driver "${name}"`);
+  const schema = z.strictObject({ ...CommonConfigSchema.shape, [name]: open.driver.section });
+  const config = parse(schema, input, "instance config", HINTS) as InstanceConfig;
+  assertResolvable(config, "instance config", ["name"]);
+  assertPassable(config);
+  return { config, open };
+}
+
+/**
+ * `subject` and `path`: those of the error.
+ *
+ * @throws {ConfigError} when an instance on a network has a name that others can never resolve.
+ */
+export function assertResolvable(
+  { name, devices }: Pick<InstanceConfig, "name" | "devices">,
+  subject: string,
+  path: readonly string[],
+): void {
+  const why = Object.values(devices).some(({ type }) => type === "nic") ? whyNeverResolved(name) : undefined;
+  if (why === undefined) return;
+  const message = `${why}: an instance with a nic needs another name`;
+  throw new ConfigError(subject, [{ path, message }]);
+}
+
+/** @throws {ConfigError} when the variables alone are more than any program of the instance could be given. */
+function assertPassable({ env }: InstanceConfig): void {
+  const refused = refusedArguments([], env);
+  if (refused.length === 0) return;
+  throw new ConfigError(
+    "instance config",
+    refused.map(({ message }) => ({ path: ["env"], message })),
+  );
+}
+
+// Checked first and alone: it decides which other keys are legal.
+function driverSchema(drivers: ReadonlyMap<string, OpenDriver>) {
+  const known = [...drivers.keys()].join(", ");
+  return z.looseObject({
+    driver: z
+      .string(required(`set driver to one of ${known}`))
+      .refine((name) => drivers.has(name), `this host was opened without that driver; it has ${known}`),
+  });
+}

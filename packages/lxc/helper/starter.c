@@ -1,0 +1,110 @@
+/*
+ * The holder of a container (packages/core/keeper/holder.h): it starts the container by liblxc within its own process, so
+ * that it is the parent of PID 1, and liblxc's monitor. It takes no other thing from liblxc than its public interface,
+ * which is the same in versions 5 to 7: lxccontainer.h and log.h, where members are only appended.
+ *
+ * A dynamic program that needs liblxc.so.1 alone, and of the C library only what liblxc brings with it.
+ *
+ * Its standard error is read by the keeper, and gets the errors of liblxc. PID 1 gets the streams at STREAMS by
+ * inheritance (init-helper.c), because liblxc gives its own to another user and mode; a terminal it opens as /dev/console.
+ *
+ * argv: name, lxcpath, name of the container, argv of its PID 1. liblxc finds the configuration by itself.
+ */
+#include "../../core/keeper/calls.h"
+#include "../../core/keeper/holder.h"
+
+typedef struct lxc_container container;
+
+struct lxc_container {
+  char *name, *configfile, *pidfile;
+  void *slock, *privlock;
+  int numthreads;
+  void *lxc_conf;
+  char *error_string;
+  int error_num;
+  _Bool daemonize;
+  char *config_path;
+  void *is_defined, *state, *is_running, *freeze, *unfreeze, *init_pid, *load_config;
+  _Bool (*start)(container *, int, char *const[]);
+  void *startl, *stop;
+  _Bool (*want_daemonize)(container *, _Bool);
+  _Bool (*want_close_all_fds)(container *, _Bool);
+  void *config_file_name, *wait;
+  _Bool (*set_config_item)(container *, const char *, const char *);
+};
+
+struct lxc_log {
+  const char *name, *lxcpath, *file, *level, *prefix;
+  _Bool quiet;
+};
+
+extern container *lxc_container_new(const char *name, const char *lxcpath);
+extern int lxc_log_init(struct lxc_log *log);
+extern int *__errno_location(void);
+
+enum { P_PID = 1, WNOWAIT = 0x01000000, CLD_EXITED = 1, CLD_DUMPED = 3, TCGETS = 0x5401 };
+
+/* The PID 1 whose end was reported last. */
+static u32 reported;
+
+/*
+ * Called by liblxc in place of the function of the C library. Its monitor asks for the end of PID 1 without reaping it
+ * (start.c, signal_handler), and only then takes down what the container had. So this is the moment to look at its
+ * cgroups, and to learn its whole wait status. waitid(2): si_code, si_pid and si_status of siginfo_t.
+ */
+__attribute__((visibility("default"))) int waitid(int type, u32 id, void *info, int options) {
+  long result = call6(SYS_waitid, type, id, (long)info, options, 0, 0);
+  if (result < 0) {
+    *__errno_location() = (int)-result;
+    return -1;
+  }
+  const u32 *about = info;
+  if (type == P_PID && options & WNOWAIT && about && about[4] == id && id != reported && about[2] >= CLD_EXITED && about[2] <= CLD_DUMPED) {
+    u32 status = about[2] == CLD_EXITED ? (about[6] & 0xff) << 8 : about[6] & 0x7f;
+    reported = id;
+    /* reboot(2): in a pid namespace, a restart shows as the end of its init by SIGHUP. */
+    report_end(id, status, 0, status == SIGHUP);
+  }
+  return 0;
+}
+
+/*
+ * Where PID 1 has a terminal: its mount as /dev/console, an entry as in fstab(5). The container gets the keeper's terminal
+ * itself, not one that liblxc relays to it: that would wait, with all else that a monitor does, for whoever does not read.
+ */
+static const char *console_mount(void) {
+  static char entry[128];
+  u32 settings[16];
+  if (call(SYS_ioctl, STREAMS, TCGETS, settings, 0) < 0) return 0;
+  long length = call6(SYS_readlinkat, AT_FDCWD, (long)"/proc/self/fd/19", (long)entry, 64, 0, 0);
+  if (length < 0) return 0;
+  struct text t = {entry + length, entry + sizeof entry - 1};
+  add(&t, " dev/console none bind,create=file 0 0");
+  /* The keeper has both ends open. */
+  call(SYS_close_range, STREAMS, STREAMS + 2, 0, 0);
+  return entry;
+}
+
+__attribute__((used, noreturn)) void run(long *stack) {
+  char **argv = (char **)(stack + 1);
+  if (stack[0] < 4) leave(126);
+  /* The user namespace. */
+  call(SYS_fcntl, 3, F_SETFD, 1, 0);
+  for (int fd = CHANNEL; fd <= ERRORS; fd++) call(SYS_fcntl, fd, F_SETFD, 1, 0);
+  call(SYS_prctl, PR_SET_NAME, "pileus-starter", 0, 0);
+  struct lxc_log log = {0, 0, 0, "ERROR", "start", 0};
+  lxc_log_init(&log);
+  container *c = lxc_container_new(argv[2], argv[1]);
+  int ok = c && c->want_daemonize(c, 0) && c->want_close_all_fds(c, 0);
+  const char *console = console_mount();
+  if (ok) ok = c->set_config_item(c, "lxc.console.path", "none");
+  if (ok && console) ok = c->set_config_item(c, "lxc.mount.entry", console);
+  if (ok) c->start(c, 0, argv + 3);
+  /* A liblxc that asks in another way: code << 8, or signal << 8 | 0x7f. */
+  if (ok && !reported && c->error_num > 1) {
+    u32 number = (u32)c->error_num;
+    report_end(0, (number & 0x7f) == 0x7f ? number >> 8 & 0x7f : number & 0xff00, 0, 0);
+  }
+  leave(0);
+  __builtin_unreachable();
+}

@@ -1,0 +1,46 @@
+import { join } from "node:path";
+import {
+  type CgroupLayout,
+  type KeeperAccounts,
+  type KeeperOrder,
+  keeperAccounts,
+  ownCgroupFolders,
+} from "@pileus/core/driver";
+import { starterArgv } from "./commands.ts";
+import type { ContainerSpec } from "./container-spec.ts";
+import { inheritedVariables } from "./environment.ts";
+import { cgroupNames } from "./paths.ts";
+
+/** The size of a console before somebody attaches, which is that of most terminals. */
+const CONSOLE_SIZE = { columns: 80, rows: 24 } as const;
+
+/** What the keeper of a container is told. */
+export function keeperOrder(spec: ContainerSpec, cgroups: CgroupLayout): KeeperOrder {
+  const { output, logBounds = {} } = spec;
+  return {
+    argv: starterArgv(spec),
+    // No PATH: liblxc would use newuidmap wherever it finds it, and that looks into /etc/subuid, where root usually has
+    // no line.
+    env: inheritedVariables(spec.init.env ?? {}),
+    ...(output.kind === "console" ? { terminal: CONSOLE_SIZE, owner: rootOf(spec) } : { owner: output.owner }),
+    log: { size: logBounds.maxSize, files: logBounds.maxFiles },
+    cgroups: ownCgroupFolders(cgroupNames(spec).keeper, cgroups),
+    accounts: accounts(spec, cgroups),
+  };
+}
+
+/** Whom a console belongs to before somebody logs in: root and the group `tty`, which has this id in all distributions. */
+function rootOf({ idmap }: ContainerSpec): { readonly uid: number; readonly gid: number } {
+  const base = idmap?.base ?? 0;
+  return { uid: base, gid: base + 5 };
+}
+
+/** liblxc makes the cgroups of a container at the root of each hierarchy. */
+function accounts(spec: ContainerSpec, layout: Pick<CgroupLayout, "controller">): KeeperAccounts {
+  const { container, inner } = cgroupNames(spec);
+  const folder = (controller: string) => {
+    const mount = layout.controller(controller);
+    return mount && join(mount.path, container);
+  };
+  return keeperAccounts(layout, folder, inner);
+}

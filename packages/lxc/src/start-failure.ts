@@ -1,0 +1,65 @@
+import { CommandError, FileError, HostError, NotFoundError } from "@pileus/core";
+import { errnoName, type KeeperFailure, STEP } from "@pileus/core/driver";
+import { starterArgv } from "./commands.ts";
+import type { ContainerSpec } from "./container-spec.ts";
+
+/** The step of PID 1 that failed: helper/init-helper.c. */
+const STEPS: Readonly<Record<number, string>> = {
+  1: "become the user for",
+  2: "run",
+  3: "confine",
+  5: "open the console of",
+};
+const [PROGRAM, CONFINE, FOLDER] = [2, 3, 4];
+
+/**
+ * The error for a container that did not start: {@link NotFoundError} for a missing program, {@link FileError} for one
+ * that cannot be run, or for a working folder that cannot be entered or is none of the container's.
+ */
+export function startFailure(spec: ContainerSpec, { step, errno, text }: KeeperFailure): Error {
+  const code = errnoName(errno);
+  switch (step & 0xff) {
+    case STEP.init:
+      return initFailure(spec, step >> 8, code);
+    case STEP.cgroup: {
+      const fix = "mount the cgroup file systems for writing, or let this process make cgroups at their root";
+      const reason = `the keeper's cannot be made or entered: ${code}`;
+      return new HostError(`start container "${spec.hostName}"`, [{ need: "cgroup", reason, fix }]);
+    }
+    case STEP.start:
+      if (errno === 0) return commandFailure(spec, text);
+  }
+  // The engine adds the fix.
+  return Object.assign(new Error(`the start of container "${spec.hostName}": ${code}`), {
+    code,
+    errno,
+    syscall: "start",
+  });
+}
+
+function initFailure({ init }: ContainerSpec, step: number, errno: string): Error {
+  const { argv: [program = ""] = [], cwd = "/" } = init;
+  if (step === PROGRAM && errno === "ENOENT")
+    return new NotFoundError("program", program, {
+      hint: "it is neither a path in the instance nor found by its PATH, or its interpreter is missing",
+    });
+  if (step === FOLDER) return new FileError({ verb: "enter", path: cwd, errno });
+  // A rule of a profile that depends on arguments is only met here: refused-profile.ts.
+  const detail =
+    errno === "EPERM" && step !== CONFINE ? "its seccomp profile may refuse what a start needs" : undefined;
+  return new FileError({ verb: STEPS[step] ?? "start", path: program, errno, ...(detail && { detail }) });
+}
+
+/** liblxc did not come to PID 1: its first error, which causes the others, comes last. */
+function commandFailure(spec: ContainerSpec, text: string): CommandError {
+  return new CommandError({ argv: starterArgv(spec), exitCode: 1, stderr: `${text}\n${firstError(text) ?? ""}` });
+}
+
+/** Pure. log.c of liblxc, log_append_stderr: prefix, file, function, line and message. */
+export function firstError(text: string): string | undefined {
+  for (const line of text.split("\n")) {
+    const found = /^start: (?:[\w.-]+: )?[\w./-]+: \w+: \d+ (.*)$/.exec(line);
+    if (found !== null) return found[1];
+  }
+  return undefined;
+}

@@ -1,0 +1,26 @@
+import type { Capability } from "@pileus/core";
+import type { AgentLink } from "./agent-link.ts";
+import type { KeptMachine } from "./kept.ts";
+
+/** Why a guest without our agent can run nothing. */
+export const NO_AGENT = "this guest boots without our agent: from a disk image, or with an initramfs of its own";
+
+/** Why a guest that an earlier release has started holds no detached programs. */
+export const OLD_AGENT = "its guest has the agent of an earlier release, until its next start";
+
+const NEED_AGENT: readonly Capability[] = ["exec", "detached", "files", "network", "reboot"];
+
+const NO_KEEPER =
+  "nobody keeps its console: an earlier release started the machine, or its keeper was killed with the holder; the next start gives it a new one";
+
+/** Why a machine does not have a capability now; `undefined` if it has. */
+export function lacks(
+  capability: Capability,
+  { agent, kept }: { readonly agent: AgentLink | undefined; readonly kept: KeptMachine | undefined },
+): string | undefined {
+  if (capability === "console") return kept?.isKept ? undefined : NO_KEEPER;
+  if (!NEED_AGENT.includes(capability)) return undefined;
+  const client = agent?.current;
+  if (capability === "detached" && client !== undefined && client.programs === undefined) return OLD_AGENT;
+  return agent === undefined ? NO_AGENT : agent.failure?.message;
+}
