@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, fsync, openSync, renameSync, rmSync, statSync, writeFile, writeFileSync } from "node:fs";
+import { closeSync, fsync, linkSync, openSync, renameSync, rmSync, statSync, writeFile, writeFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -96,18 +96,33 @@ export async function replaceFileOnFullDisk(
   await reserveReplacement(path, content);
 }
 
-/**
- * Gives the spare the name of the file, and the file that of the spare. Where the file system cannot exchange names (NFS,
- * ZFS, FUSE: renameat2(2), EINVAL), the file is gone, and there is no spare until there is room for one.
- */
+/** Gives the spare the name of the file, and the file that of the spare. */
 export function putInPlace(spare: string, path: string, exchange = exchangeNames): void {
   try {
     // Better than a rename: ext4 gives the space of a removed file back only later.
     exchange(spare, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
-    renameSync(spare, path);
+    exchangeByLink(spare, path);
   }
+}
+
+/**
+ * For file systems that cannot exchange names (NFS, ZFS, FUSE: renameat2(2), EINVAL). Without hard links too, the file is
+ * gone, and there is no spare until there is room for one.
+ */
+function exchangeByLink(spare: string, path: string): void {
+  const kept = `${spare}.old`;
+  // That of a process that was killed between the steps.
+  rmSync(kept, { force: true });
+  try {
+    linkSync(path, kept);
+  } catch {
+    renameSync(spare, path);
+    return;
+  }
+  renameSync(spare, path);
+  renameSync(kept, spare);
 }
 
 /**

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { putInPlace, replaceFile, replaceFileOnFullDisk, reserveReplacement } from "../../src/system/replace-file.ts";
 
 // What fsync(2) does shows only when the power goes: it is told instead.
-const told = vi.hoisted(() => ({ steps: [] as string[], full: false, onSync: (): unknown => undefined }));
+const told = vi.hoisted(() => ({ steps: [] as string[], full: false, link: true, onSync: (): unknown => undefined }));
 vi.mock("node:fs", async (original) => {
   const real = await original<typeof fs>();
   return {
@@ -15,6 +15,10 @@ vi.mock("node:fs", async (original) => {
       told.steps.push(`sync ${nameOf(fd)}`);
       told.onSync();
       real.fsync(fd, done);
+    },
+    linkSync: (path: string, to: string) => {
+      if (!told.link) throw Object.assign(new Error("no links"), { code: "EPERM" });
+      real.linkSync(path, to);
     },
     renameSync: (from: string, to: string) => {
       told.steps.push(`rename ${shortened(basename(from))}`);
@@ -39,6 +43,7 @@ beforeEach(() => {
   path = join(folder, "file");
   told.steps = [];
   told.full = false;
+  told.link = true;
   told.onSync = () => undefined;
 });
 afterEach(() => {
@@ -115,6 +120,14 @@ it("puts the spare in place of the file, also where names cannot be exchanged", 
     throw Object.assign(new Error(code), { code });
   };
   expect(() => putInPlace(spare, path, refusal("EIO"))).toThrow("EIO");
+  // What a process that was killed between the steps left.
+  writeFileSync(`${spare}.old`, "older");
   putInPlace(spare, path, refusal("EINVAL"));
-  expect(contents()).toEqual([["file", "old"]]);
+  expect(contents()).toEqual([
+    ["file", "old"],
+    ["spare", "new"],
+  ]);
+  told.link = false;
+  putInPlace(spare, path, refusal("EINVAL"));
+  expect(contents()).toEqual([["file", "new"]]);
 });
