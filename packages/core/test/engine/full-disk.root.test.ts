@@ -128,4 +128,49 @@ describe("on a full disk", () => {
         }
       })(context),
   );
+
+  it.for(DISKS.filter(({ left }) => left === "bavail"))(
+    "tells a rename and a deletion once, though another process tells them again when there is room: $name",
+    ({ fill, drain, mount, unmount }, context) =>
+      requires(["root"], async () => {
+        mount(folder);
+        const place = await scriptedRoot(folder);
+        try {
+          const [host, other] = [await place.open(), await place.open()];
+          const config = { driver: "scripted", image: "base" } as const;
+          const [a, c] = [await host.create({ ...config, name: "a" }), await host.create({ ...config, name: "c" })];
+          for (const instance of [a, c]) await instance.start();
+          const theirs = await other.get("a");
+          const [mine, seen] = [host, other].map((one) =>
+            collect(one.watch(), ({ type, instance }) => type === "created" && instance === "end"),
+          );
+          const fillJournal = async () => {
+            fill(folder);
+            // More than fits into what is left of the last block of the journal.
+            for (let round = 0; round < 20; round += 1) {
+              await c.freeze();
+              await c.unfreeze();
+            }
+          };
+          place.renaming.step = fillJournal;
+          await a.rename("b");
+          delete place.renaming.step;
+          drain(folder);
+          await theirs.freeze();
+          place.scripted.script.remove = fillJournal;
+          await a.delete();
+          delete place.scripted.script.remove;
+          drain(folder);
+          await (await place.open()).doctor();
+          await other.create({ ...config, name: "end" });
+          for (const events of [await mine, await seen])
+            expect(
+              events?.filter(({ type }) => type === "renamed" || type === "deleted").map(({ type }) => type),
+            ).toEqual(["renamed", "deleted"]);
+        } finally {
+          await place.dispose();
+          unmount(folder);
+        }
+      })(context),
+  );
 });

@@ -30,10 +30,8 @@ export class HostEvents {
   readonly #parts: HostEventsParts;
   readonly #bus: EventBus;
   #folder: FolderWatch;
-  /** Deleted instances of which the journal has not told it yet. */
-  readonly #gone = new Set<string>();
-  /** The operations whose end could not be written, but was told in this process. */
-  readonly #told = new Set<string>();
+  /** What was told here before the journal tells it, by the uuid of the instance: the last such event of each. */
+  readonly #told = new Map<string, string>();
 
   constructor(parts: HostEventsParts) {
     this.#parts = parts;
@@ -64,22 +62,30 @@ export class HostEvents {
 
   /**
    * Tells all processes, in the order of the journal, and ends operations in the same step. Tells only this one when the
-   * journal cannot be written: once, however often the end of those operations is tried again.
+   * journal cannot be written: once, however often it is tried again, by this process or by another.
    */
   publish(events: readonly StoredEvent[], ended: readonly { readonly id: string }[] = []): void {
-    const untold = ended.some(({ id }) => this.#told.has(id)) ? [] : events;
-    if (this.journal.publish(untold, ended)) {
-      for (const { id } of ended) this.#told.delete(id);
-      return;
+    const untold = events.filter((event) => !this.#isTold(event));
+    if (this.journal.publish(events, ended, untold.length)) return;
+    for (const event of untold) {
+      this.#hear(event, undefined);
+      if (this.#isToldAgain(event)) this.#told.set(event.uuid, keyOf(event));
     }
-    for (const { id } of ended) this.#told.add(id);
-    for (const event of untold) this.#hear(event, undefined);
   }
 
   /** Tells this process alone. */
   publishHere(event: StoredEvent): void {
-    if (event.type === "deleted") this.#gone.add(event.uuid);
+    if (event.type === "deleted") this.#told.set(event.uuid, keyOf(event));
     this.#bus.publish(event);
+  }
+
+  #isTold(event: StoredEvent): boolean {
+    return this.#told.get(event.uuid) === keyOf(event);
+  }
+
+  /** Whether who finds the operation that the event ends, open, tells the event. Listeners know a state that they were told. */
+  #isToldAgain({ type, uuid }: StoredEvent): boolean {
+    return type !== "state" && type !== "exit" && this.journal.openOperations(uuid).length > 0;
   }
 
   /** Tells what other processes have done up to now. */
@@ -99,7 +105,10 @@ export class HostEvents {
   }
 
   #hear(event: StoredEvent, cursor: string | undefined): void {
-    if (event.type === "deleted" && this.#gone.delete(event.uuid)) return;
+    if (this.#isTold(event)) {
+      this.#told.delete(event.uuid);
+      return;
+    }
     const subject = this.#parts.find(event);
     const told = subject?.uuid === event.uuid ? subject.hear(event) : event;
     if (told !== undefined) this.#bus.publish(cursor === undefined ? told : { ...told, cursor });
@@ -130,4 +139,9 @@ export class HostEvents {
       end();
     };
   }
+}
+
+/** What makes two events one, told at two times. */
+function keyOf(event: StoredEvent): string {
+  return event.type === "renamed" ? `renamed from ${event.from} to ${event.to}` : event.type;
 }

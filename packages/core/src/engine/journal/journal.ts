@@ -97,9 +97,13 @@ export class Journal {
   /**
    * Writes events and the ends of operations, all in one step, and tells the events to the listener after everything
    * that stands before them. False when they cannot be written; the listener is then told nothing, and the journal will
-   * say that so many are missing.
+   * say that so many are missing: those which were not counted when they were tried before.
    */
-  publish(events: readonly StoredEvent[], ended: readonly { readonly id: string }[] = []): boolean {
+  publish(
+    events: readonly StoredEvent[],
+    ended: readonly { readonly id: string }[] = [],
+    uncounted = events.length,
+  ): boolean {
     const entries = [...events.map((event) => ({ event })), ...ended.map(({ id }) => ({ end: id }))];
     if (entries.length === 0) return true;
     try {
@@ -107,7 +111,7 @@ export class Journal {
       this.#unsaid = 0;
       return true;
     } catch (error) {
-      this.#unsaid += events.length;
+      this.#unsaid += uncounted;
       this.#fail(error);
       return false;
     }
