@@ -35,7 +35,7 @@ export async function logBeginning(files: RotatedFiles, beginning: Beginning): P
     return isFound;
   });
   if (position === undefined || isFound) return position;
-  return { ...position, isCut: !(await beginsAtStart(position.file)) };
+  return { ...position, isCut: !(await beginsAtStart(position.file, files)) };
 }
 
 /** More bytes than a notice of a keeper has. */
@@ -43,15 +43,15 @@ const NOTICE = 128;
 
 /**
  * Whether nothing was before this file, the oldest: each log begins with the start of a run, or with how much of it has
- * found no room.
+ * found no room. A later file may begin with that, too.
  */
-async function beginsAtStart(file: LogFile): Promise<boolean> {
+async function beginsAtStart(file: LogFile, files: RotatedFiles): Promise<boolean> {
   const head = Buffer.alloc(NOTICE);
   const bytes = head.subarray(0, await file.read(head, NOTICE, 0));
   if (bytes.length === 0) return true;
   const entry = parseEntry(bytes.subarray(0, bytes.indexOf("\n")));
   const kind = entry?.stream === "keeper" ? parseNotice(entry)?.kind : undefined;
-  return kind === "start" || kind === "lost";
+  return kind === "start" || (kind === "lost" && !files.isNumbered(file));
 }
 
 function isBefore({ stream, since, tail = Number.POSITIVE_INFINITY }: Beginning): IsBefore {

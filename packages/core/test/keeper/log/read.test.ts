@@ -1,4 +1,14 @@
-import { appendFileSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -229,6 +239,36 @@ describe("a reader that follows", () => {
     }
     over.abort();
     for (const seen of await Promise.all(all)) expect(seen === printed, `seed ${seed}`).toBe(true);
+  });
+
+  it("says that its oldest part is gone when what is left begins with a notice of lost lines", async () => {
+    log = new LogWriter(folder, { size: 1000, files: 2 });
+    const lost = "[pileus: 3 lines with 40 bytes could not be written here: ENOSPC]\n";
+    log.notice("lost 3 40 28");
+    log.print("stdout", "the first\n");
+    expect(await read()).toBe(`${lost}the first\n`);
+    rmSync(file());
+    log.notice("start");
+    log.print("stdout", "x".repeat(950));
+    log.notice("lost 3 40 28");
+    log.print("stdout", `${"x".repeat(900)}\n`);
+    log.print("stdout", "last\n");
+    expect(readdirSync(folder).sort()).toEqual(["output.log", "output.log.1"]);
+    expect(await read()).toBe(
+      `[pileus: what was printed before was removed, to keep this log to its size]\n${lost}${"x".repeat(900)}\nlast\n`,
+    );
+  });
+
+  it("is told what its writer could not write", async () => {
+    log.notice("start");
+    log.print("stdout", "before\n");
+    renameSync(file(), `${file()}.away`);
+    mkdirSync(file());
+    log.print("stdout", "one\ntwo\n");
+    rmdirSync(file());
+    renameSync(`${file()}.away`, file());
+    log.print("stdout", "after\n");
+    expect(await read()).toBe("before\n[pileus: 2 lines with 6 bytes could not be written here: EISDIR]\nafter\n");
   });
 
   it("is told when files were removed before it came to them", async () => {
