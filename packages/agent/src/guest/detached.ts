@@ -222,7 +222,7 @@ export class DetachedPrograms {
         this.#programs.delete(id);
   }
 
-  /** Forgets the programs that ended first until there is room for another. False, and none is forgotten, if all run. */
+  /** Forgets the programs that ended first until there is room for another. False if all of them still run. */
   #makeRoomFor(size: number): boolean {
     this.#forget();
     const over = this.#kept().filter(({ info }) => info.endedAt !== undefined);

@@ -193,6 +193,6 @@ export { openUserNamespace, type UserNamespaceOptions } from "../system/user-nam
 
 // — Untrusted text —
 
-export { z } from "zod";
 export { type JsonBounds, MAX_JSON_DEPTH, parseJson } from "../text/bounded-json.ts";
 export { printable } from "../text/printable.ts";
+export * as z from "./zod.ts";

@@ -12,13 +12,14 @@ it("does what it can with one free descriptor or none, or says with a HostError 
     const program = fileURLToPath(new URL("few-descriptors.ts", import.meta.url));
     const argv = ["--import", "tsx", "--conditions=@pileus/source", program, folder];
     const limit = { timeout: 110_000, killSignal: "SIGKILL" } as const;
-    const { told, left } = JSON.parse((await promisify(execFile)(process.execPath, argv, limit)).stdout);
+    const { told, left, reason } = JSON.parse((await promisify(execFile)(process.execPath, argv, limit)).stdout);
     const other = told.filter(([, , outcome]: readonly string[]) => outcome !== "works" && outcome !== "ERR_HOST");
     expect(other).toEqual([]);
     expect(told.filter(([, free, outcome]: readonly unknown[]) => free === 0 && outcome === "ERR_HOST")).not.toEqual(
       [],
     );
     expect(left).toBe(0);
+    expect(reason).toBe("program");
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -9,11 +9,18 @@ const [folder = ""] = process.argv.slice(2);
 const rootfs = join(folder, "rootfs");
 mkdirSync(join(rootfs, "etc"), { recursive: true });
 writeFileSync(join(rootfs, "etc", "os-release"), "ID=none\n");
-await using host = await openHost({ root: join(folder, "root"), drivers: [fake()] });
+let finish = () => {};
+const finished = new Promise<void>((resolve) => {
+  finish = resolve;
+});
+const programs = { last: () => finished.then(() => 3) };
+await using host = await openHost({ root: join(folder, "root"), drivers: [fake({ programs })] });
 const image = await host.images.import(rootfs);
 const box = await host.create({ driver: "fake", name: "box", image });
 await box.start();
 await box.stop({ mode: "kill" });
+const short = await host.create({ driver: "fake", name: "short", image, fake: { main: ["last"] } });
+await short.start();
 
 const verbs: Readonly<Record<string, () => Promise<unknown>>> = {
   start: () => box.start(),
@@ -41,5 +48,14 @@ for (const free of [1, 0]) {
   }
 }
 const left = open() - before;
-await box.delete();
-process.stdout.write(JSON.stringify({ told, left }));
+const taken: number[] = [];
+try {
+  for (;;) taken.push(openSync("/dev/null", "r"));
+} catch {}
+finish();
+// It has ended, and been noticed, after some turns.
+for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+for (const descriptor of taken) closeSync(descriptor);
+const { reason } = await short.wait();
+for (const instance of [box, short]) await instance.delete();
+process.stdout.write(JSON.stringify({ told, left, reason }));

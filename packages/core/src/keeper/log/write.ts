@@ -1,6 +1,7 @@
 import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { constants } from "node:os";
 import type { KeeperLog } from "../order.ts";
-import { type EntryStream, entryTime, MAX_CONTENT, renderEntry } from "./entry.ts";
+import { type EntryStream, entryTime, type LogEntry, MAX_CONTENT, renderEntry } from "./entry.ts";
 import { keeperLogFile } from "./open.ts";
 
 /** As a keeper bounds a log unless it is told otherwise: docs/design/0015-keeper.md. */
@@ -9,7 +10,7 @@ const NEWLINE = 10;
 
 /**
  * Writes a log as a keeper does, at once, for instances that have none: fake ones. A line that has not ended is written
- * as a part.
+ * as a part. What cannot be written is lost, and the log says so once it can be written again.
  */
 export class LogWriter {
   readonly #file: string;
@@ -17,6 +18,7 @@ export class LogWriter {
   readonly #files: number;
   readonly #now: () => number;
   #latest = "";
+  #lost = { entries: 0, bytes: 0, errno: 0 };
 
   constructor(folder: string, { size = LOG_SIZE, files = LOG_FILES }: KeeperLog = {}, now: () => number = Date.now) {
     this.#file = keeperLogFile(folder);
@@ -47,7 +49,23 @@ export class LogWriter {
     // Never before the entry before, though the clock was set back.
     const time = entryTime(this.#now());
     if (time > this.#latest) this.#latest = time;
-    const entry = renderEntry({ time: this.#latest, stream, ends, content });
+    try {
+      if (this.#lost.entries > 0) {
+        const { entries, bytes, errno } = this.#lost;
+        this.#append({ stream: "keeper", ends: true, content: Buffer.from(`lost ${entries} ${bytes} ${errno}`) });
+        this.#lost = { entries: 0, bytes: 0, errno: 0 };
+      }
+      this.#append({ stream, ends, content });
+    } catch (error) {
+      const { code = "" } = error as NodeJS.ErrnoException;
+      const { entries, bytes } = this.#lost;
+      const errno = new Map(Object.entries(constants.errno)).get(code) ?? 0;
+      this.#lost = { entries: entries + 1, bytes: bytes + content.length, errno };
+    }
+  }
+
+  #append(what: Omit<LogEntry, "time">): void {
+    const entry = renderEntry({ ...what, time: this.#latest });
     const size = statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0;
     if (size > 0 && size + entry.length > this.#size) this.#rotate();
     appendFileSync(this.#file, entry, { mode: 0o600 });

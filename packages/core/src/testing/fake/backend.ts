@@ -37,7 +37,10 @@ export interface BackendOptions {
   readonly kind: InstanceKind;
 }
 
-/** Records the end of a run as its keeper would: docs/design/0015-keeper.md. */
+/**
+ * Records the end of a run as its keeper would: docs/design/0015-keeper.md. Without a descriptor to spare nothing is
+ * recorded, as if the keeper had been killed: a fake instance keeps none open.
+ */
 function recordEnd(run: string, machine: FakeMachine, status: ExitStatus): void {
   // The folder is gone with an instance that was deleted meanwhile.
   if (!existsSync(join(run, "exit.new"))) return;
@@ -56,8 +59,12 @@ function recordEnd(run: string, machine: FakeMachine, status: ExitStatus): void 
     boots: machine.boots,
   };
   const reserved = join(run, "exit.new");
-  writeFileSync(reserved, `${JSON.stringify(record)}\n`.padEnd(RESERVED), { flag: "r+" });
-  renameSync(reserved, join(run, "exit"));
+  try {
+    writeFileSync(reserved, `${JSON.stringify(record)}\n`.padEnd(RESERVED), { flag: "r+" });
+    renameSync(reserved, join(run, "exit"));
+  } catch (error) {
+    if (!["EMFILE", "ENFILE"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
 }
 
 /** The length of the record of an end, for which there is room from the start on. */
