@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync, symlinkSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { HostError } from "../errors/all.ts";
 import type { Abortable } from "../flow/abortable.ts";
-import { acquireLock, type Lock } from "../system/lock.ts";
+import { acquireLockWithin, type Lock } from "../system/lock.ts";
 import { makeFolders } from "../system/make-folders.ts";
 import { readSmallFile, UnreadableFileError } from "../system/small-file.ts";
 import type { IdRange } from "./ranges.ts";
@@ -12,6 +12,9 @@ export interface Claim extends IdRange {
   /** The uuid of the instance, or {@link SHARED}. */
   readonly key: string;
 }
+
+/** How long a call waits for others that choose a range, in milliseconds. They take a few. */
+const LOCK_TIMEOUT = 120_000;
 
 /** The key of the one range that instances share if they ask for a shared one. */
 export const SHARED = "shared";
@@ -32,7 +35,7 @@ export class Claims {
   async lock(options: Abortable): Promise<Lock> {
     try {
       makeFolders(this.#folder, 0o700);
-      return await acquireLock(join(this.#folder, "lock"), options);
+      return await acquireLockWithin(join(this.#folder, "lock"), LOCK_TIMEOUT, { what: "ids of the host", ...options });
     } catch (error) {
       throw claimFailure(this.#folder, error);
     }

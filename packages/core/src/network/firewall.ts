@@ -1,4 +1,5 @@
 import type { Abortable } from "../flow/abortable.ts";
+import { isDiskFull } from "../system/disk-full.ts";
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
 import { readOwnFile } from "./definition.ts";
@@ -32,7 +33,8 @@ export async function isFirewallApplied(
 /**
  * Puts the network's rules in place and replaces earlier ones. It takes four times as long as {@link
  * isFirewallApplied}. nft lists rules as we write them, except for blanks. If a version lists them differently, its
- * list is kept in the file `listed`.
+ * list is kept in the file `listed`. Without it, as on a full disk, the rules are taken for missing, and put in place
+ * again.
  */
 export async function applyFirewall(
   facts: FirewallFacts,
@@ -42,7 +44,12 @@ export async function applyFirewall(
 ): Promise<void> {
   await spawn(["nft", "-f", "-"], { stdin: renderAll(facts), signal: options.signal });
   const [wanted, found] = [renderRules(facts), await listTables(facts, spawn, options)].map(squeeze);
-  if (found !== "" && wanted !== found) await replaceFile(listed, `${wanted}\n${found}`);
+  if (found === "" || wanted === found) return;
+  try {
+    await replaceFile(listed, `${wanted}\n${found}`);
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+  }
 }
 
 /** All rules of a network, as a script of nft(8). */

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { NetworkInfo } from "../contract/networks.ts";
 import type { NicAttachment } from "../contract/nic-attachment.ts";
@@ -16,7 +15,7 @@ import {
 } from "../model/network.ts";
 import { parse } from "../model/parse.ts";
 import { foldersIn } from "../system/folder-entries.ts";
-import { acquireLock, spawnUnder } from "../system/lock.ts";
+import { spawnUnder } from "../system/lock.ts";
 import { makeFolders } from "../system/make-folders.ts";
 import { type Spawn, spawn } from "../system/spawn.ts";
 import { foreignInterface, readRoutes } from "./bridge.ts";
@@ -24,10 +23,10 @@ import { byNetwork } from "./by-network.ts";
 import { assertUsableSubnet, chooseSubnet, type TakenSubnet, takenByRoutes } from "./choose-subnet.ts";
 import { assertSameNetwork, unlessDamaged } from "./definition.ts";
 import { attachmentsOf, ManagedNetwork } from "./managed-network.ts";
+import { NetworkLocks } from "./network-locks.ts";
 import type { NetworkIssue, NetworkManager, NicOwner } from "./network-manager.ts";
 import { requireNetworkTools } from "./probe.ts";
 import { parseSubnet } from "./subnet.ts";
-import { networkLock } from "./sweep.ts";
 import { withinTimeout } from "./within-timeout.ts";
 
 export interface OpenNetworksOptions {
@@ -41,6 +40,8 @@ export interface OpenNetworksOptions {
    * it. Default `/run`.
    */
   readonly runFolder?: string | undefined;
+  /** How long a call waits for others that have the lock of a network, in milliseconds. Default two minutes. */
+  readonly lockTimeout?: number | undefined;
 }
 
 /** The managed networks of a root. Opening changes nothing, and disposing leaves all networks up. */
@@ -53,6 +54,7 @@ class ManagedNetworks implements NetworkManager {
   readonly #hostId: string;
   readonly #spawn: Spawn;
   readonly #runFolder: string;
+  readonly #locks: NetworkLocks;
   /** Why networks could not be restored, by name. */
   readonly #failures = new Map<string, string>();
 
@@ -61,6 +63,8 @@ class ManagedNetworks implements NetworkManager {
     this.#hostId = options.hostId;
     this.#spawn = withinTimeout(options.spawn ?? spawn);
     this.#runFolder = options.runFolder ?? "/run";
+    const { folder, lockTimeout: timeout } = options;
+    this.#locks = new NetworkLocks({ folder, runFolder: this.#runFolder, timeout });
   }
 
   async create(input: NetworkConfigInput, options: Abortable = {}): Promise<NetworkInfo> {
@@ -97,8 +101,10 @@ class ManagedNetworks implements NetworkManager {
     await this.#locked(name, options, async (network) => {
       const users = (await network.reservations()).map(({ instance }) => instance);
       if (users.length > 0) throw new InUseError("network", name, users);
-      await this.#onMachine(options, () => network.tearDown());
-      await network.remove();
+      await this.#locks.onMachine(options, async () => {
+        await network.tearDown();
+        await network.remove();
+      });
     });
   }
 
@@ -204,7 +210,7 @@ class ManagedNetworks implements NetworkManager {
 
   /** Chooses the address and writes the definition; a failure leaves nothing. */
   async #make(network: ManagedNetwork, wanted: WantedNetwork, options: Abortable): Promise<NetworkConfig> {
-    return this.#onMachine(options, () =>
+    return this.#locks.onMachine(options, () =>
       allOrNothing(async (undo) => {
         if ((await network.bridge(options)) === "foreign") throw foreignInterface(wanted.name);
         const routes = await readRoutes({ ...options, spawn: this.#spawn });
@@ -235,7 +241,7 @@ class ManagedNetworks implements NetworkManager {
 
   async #raise(network: ManagedNetwork, config: NetworkConfig, options: Abortable): Promise<void> {
     if ((await network.faults(config, options)).length > 0)
-      await this.#onMachine(options, () => network.raise(config, options));
+      await this.#locks.onMachine(options, () => network.raise(config, options));
   }
 
   async #holding(owner: NicOwner): Promise<readonly string[]> {
@@ -261,23 +267,8 @@ class ManagedNetworks implements NetworkManager {
   }
 
   /** The tools that `work` runs hold the lock too: they may outlive this process, and change the network afterwards. */
-  async #locked<T>(name: string, options: Abortable, work: (network: ManagedNetwork) => Promise<T>): Promise<T> {
-    const lock = await acquireLock(networkLock(this.#folder, name), options);
-    const network = this.#network(name, spawnUnder(lock, this.#spawn));
-    try {
-      return await work(network);
-    } finally {
-      await (existsSync(network.folder) ? lock.release() : lock.retire());
-    }
-  }
-
-  /**
-   * Lets the roots of the machine work one after the other: if two choose a network or a bridge's name at once, the
-   * second sees the first one's.
-   */
-  async #onMachine<T>(options: Abortable, work: () => Promise<T>): Promise<T> {
-    await using _turn = await acquireLock(join(this.#runFolder, "pileus-network.lock"), { ...options, retire: true });
-    return await work();
+  #locked<T>(name: string, options: Abortable, work: (network: ManagedNetwork) => Promise<T>): Promise<T> {
+    return this.#locks.onNetwork(name, options, (lock) => work(this.#network(name, spawnUnder(lock, this.#spawn))));
   }
 }
 

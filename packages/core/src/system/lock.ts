@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, rmSync, statSync } from "node:fs";
 import type { Abortable } from "../flow/abortable.ts";
+import { Deadline } from "../flow/deadline.ts";
 import { type Spawn, spawn } from "./spawn.ts";
 import { flock } from "./syscall.ts";
 
@@ -49,6 +50,25 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
     // The former holder removed the file while we waited: our lock is on a deleted file.
     closeSync(file);
   }
+}
+
+/**
+ * As {@link acquireLock}, but waits no longer than `timeout` milliseconds: who holds the lock may have been stopped.
+ *
+ * @throws {TimeoutError} that names the lock's file and says how to find who holds it
+ */
+export async function acquireLockWithin(
+  path: string,
+  timeout: number,
+  { what, signal, ...options }: LockOptions & { readonly what: string },
+): Promise<Lock> {
+  using deadline = new Deadline({
+    action: `waiting for other calls on ${what}`,
+    timeout,
+    signal,
+    hint: `another process has locked ${path} and does not react: find it with fuser ${path}, and end it`,
+  });
+  return await acquireLock(path, { ...options, signal: deadline.signal });
 }
 
 /** Runs tools that inherit the lock: see {@link Lock.descriptor}. They have it as their descriptor 3. */

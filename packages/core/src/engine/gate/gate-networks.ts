@@ -4,7 +4,8 @@ import type { NetworkManager, NicOwner } from "../../network/network-manager.ts"
 import { stepTimeout } from "./step-timeouts.ts";
 
 /**
- * Limits what calls wait for under the lock of an instance: a tool or a server of a network may never answer. An abort
+ * Limits what calls wait for under the lock of an instance: a tool or a server of a network may never answer. (Other
+ * calls wait for locks only, which the networks limit themselves.) An abort
  * ends the work, and as with a driver is waited for, at most until the deadline of the step. Work that is given up
  * still has the lock of its network, so it cannot come after that of a later call.
  */
@@ -42,7 +43,9 @@ async function limited<T>(
   using deadline = new Deadline({
     action: `${ACTIONS[step]} of instance "${name}"`,
     timeout: stepTimeout(`networks.${step}`),
-    hint: "a tool or the server of a network does not answer: host.doctor() says what is wrong with them",
+    hint:
+      "a tool or the server of a network does not answer (host.doctor() says what is wrong with them), or a process that " +
+      "does not react has locked the network: find it with fuser networks/.lock-NAME in the root folder, and end it",
   });
   using either = linkSignals(signal, deadline.signal);
   return await abortable(call({ signal: either.signal }), deadline.signal);
