@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { type Abortable, isInstanceError } from "@pileus/core";
 import {
   allOrNothing,
@@ -22,7 +22,7 @@ import { describeMachine, type MachineAssets, readTscKhz } from "./machine.ts";
 import { machineUser } from "./machine-user.ts";
 import { connectMonitor } from "./monitor.ts";
 import type { QmpClient } from "./qmp/index.ts";
-import type { ReleaseSpec } from "./release.ts";
+import { prepareRelease, type ReleaseSpec } from "./release.ts";
 import { runFiles } from "./run-files.ts";
 import { failureOf, startQemu } from "./start-qemu.ts";
 
@@ -37,16 +37,19 @@ const START_TIMEOUT = 30_000;
  * user.
  */
 export async function launch(
-  { instance, cgroup, releaseLock }: ReleaseSpec,
+  spec: ReleaseSpec,
   assets: MachineAssets,
   options: Abortable,
 ): Promise<{ readonly identity: ProcessIdentity; readonly qmp: QmpClient; readonly kept: KeptMachine }> {
+  const { instance, cgroup, releaseLock } = spec;
   const { signal } = options;
   const { accelerator } = assets;
   const user = await machineUser(instance);
   const groups = user === undefined ? [] : await groupsFor(accelerator.accelerator);
   return allOrNothing(async (undo) => {
     makeFolders(instance.log, 0o700);
+    undo(() => rm(releaseLock, { force: true }));
+    prepareRelease(spec);
     for (const nic of instance.nics) {
       undo(() => removeInterface(nic.hostInterface));
       await createTap({ name: nic.hostInterface, bridge: nic.bridge, signal, spawn: spawnForUs });

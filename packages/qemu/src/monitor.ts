@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Abortable, ConnectionError, ProtocolError } from "@pileus/core";
-import { type Lock, linkSignals, makeFolders, tryLock } from "@pileus/core/driver";
+import { isDiskFull, type Lock, linkSignals, makeFolders, tryLock } from "@pileus/core/driver";
 import { QmpBusyError, QmpClient } from "./qmp/index.ts";
 
 /** How long the first free monitor may take to greet before others are tried, in milliseconds. It takes a few. */
@@ -26,7 +26,8 @@ export interface MonitorOptions extends Abortable {
 /** A monitor that no other process of this release holds. */
 interface Free {
   readonly path: string;
-  readonly lock: Lock;
+  /** The claim on it. Absent on a full disk, which has no file for a claim. */
+  readonly lock?: Lock | undefined;
 }
 
 /**
@@ -55,8 +56,8 @@ async function claimFree(paths: readonly string[], claims: string, most: number)
   try {
     for (const [number, path] of paths.entries()) {
       if (free.length === most) break;
-      const lock = await tryLock(claimOf(claims, number));
-      if (lock !== undefined) free.push({ path, lock });
+      const claimed = await claim(claimOf(claims, number));
+      if (claimed !== undefined) free.push({ path, ...claimed });
     }
     return free;
   } catch (error) {
@@ -65,9 +66,20 @@ async function claimFree(paths: readonly string[], claims: string, most: number)
   }
 }
 
+/** Claims a monitor; `undefined` if another process has it. */
+async function claim(path: string): Promise<Pick<Free, "lock"> | undefined> {
+  try {
+    const lock = await tryLock(path);
+    return lock && { lock };
+  } catch (error) {
+    if (isDiskFull(error)) return {};
+    throw error;
+  }
+}
+
 /** Gives a claim back. A delete of the instance may have removed the file. */
-function retire({ lock }: Free): Promise<void> {
-  return lock.retire().catch(() => undefined);
+async function retire({ lock }: Free): Promise<void> {
+  await lock?.retire().catch(() => undefined);
 }
 
 /** Connects, and has the claim until the connection ends. */

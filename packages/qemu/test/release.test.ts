@@ -39,5 +39,8 @@ it("removes the mark of a run first, so that no other process repeats a failed r
   await writeFile(runFiles(instance).monitors[0] as string, "");
   await expect(releaseRun(spec, markOf(instance))).rejects.toThrow();
   expect(markOf(instance)).toBeUndefined();
+  // A full disk would have no file for the next attempt.
+  expect(await readdir(join(instance.folder, "releases"))).toEqual(["one.lock"]);
+  await releaseMachine({ ...spec, instance: made.context });
   expect(await readdir(join(instance.folder, "releases"))).toEqual([]);
 });

@@ -20,6 +20,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 describe("on a full disk", () => {
   it.for(smallDisks({ megabytes: 2, inodes: 200 }))(
     "gives addresses back, and deletes a network: $name",
+    { timeout: 60_000 },
     ({ fill, drain, mount, unmount, left }, context) =>
       requires(NEEDS, async () => {
         mount(folder);
@@ -50,6 +51,5 @@ describe("on a full disk", () => {
           unmount(folder);
         }
       })(context),
-    60_000,
   );
 });
