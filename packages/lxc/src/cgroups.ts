@@ -51,5 +51,8 @@ export function mayStayInside(
  */
 export async function removeCgroups(layout: CgroupLayout, spec: Pick<ContainerSpec, "name" | "hostId">): Promise<void> {
   const { container, keeper, monitor, pivot } = cgroupNames(spec);
-  await Promise.all([container, keeper, monitor, pivot].map((name) => removeOwnCgroup(name, layout)));
+  // In it, liblxc makes the one to which its monitor withdraws (cgroup.h, CGROUP_PIVOT).
+  const withdrawn = `${pivot}/lxc.pivot`;
+  await Promise.all([container, keeper, monitor, withdrawn].map((name) => removeOwnCgroup(name, layout)));
+  await removeOwnCgroup(pivot, layout);
 }

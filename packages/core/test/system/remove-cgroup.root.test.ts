@@ -105,7 +105,7 @@ describe("cgroups below a cgroup, in the hierarchy that freezes processes", () =
       expect(await Promise.all(ends)).toEqual(ends.map(() => KILLED));
       await removeCgroup(top);
     }),
-    20_000,
+    60_000,
   );
 
   it(

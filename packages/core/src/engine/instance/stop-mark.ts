@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, readdirSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDiskFull } from "../../system/disk-full.ts";
 import { namesIn } from "../../system/folder-entries.ts";
@@ -30,7 +29,7 @@ export class StopMarks {
     const path = join(this.#folder, `${by === "stop" ? "" : OVERTAKER}${randomUUID()}`);
     let lock: Lock;
     try {
-      await makeFolder(this.#folder);
+      makeFolder(this.#folder);
       lock = await acquireLock(path);
     } catch (error) {
       // Without the mark other processes see `running` until the instance has ended; that is better than no stop.
@@ -38,8 +37,11 @@ export class StopMarks {
       throw error;
     }
     return async () => {
-      // The file may be gone with the instance; a file that stays without its lock marks nothing.
-      await rm(path, { force: true }).catch(() => undefined);
+      try {
+        rmSync(path, { force: true });
+      } catch {
+        // A file that stays without its lock marks nothing.
+      }
       await lock.release();
     };
   }
@@ -82,9 +84,9 @@ export class StopMarks {
 }
 
 // Not recursive: on a full disk that fails with ENOENT (Node 20.20).
-async function makeFolder(folder: string): Promise<void> {
+function makeFolder(folder: string): void {
   try {
-    await mkdir(folder, { mode: 0o700 });
+    mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }

@@ -1,4 +1,4 @@
-import { rename, writeFile } from "node:fs/promises";
+import { renameSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { z } from "zod";
 import type { NicAttachment } from "../../contract/nic-attachment.ts";
@@ -75,10 +75,10 @@ export function makeManifest(run: string, record: InstanceRecord, nics: readonly
  * Replaces a manifest atomically. It outlives this process. It is not synced to the disk: a crash of the machine ends
  * the run too.
  */
-export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
+export function writeManifest(path: string, manifest: Manifest): void {
   const temporary = `${path}.tmp`;
-  await writeFile(temporary, `${JSON.stringify(manifest, undefined, 2)}\n`, { mode: 0o600 });
-  await rename(temporary, path);
+  writeFileSync(temporary, `${JSON.stringify(manifest, undefined, 2)}\n`, { mode: 0o600 });
+  renameSync(temporary, path);
 }
 
 /**
