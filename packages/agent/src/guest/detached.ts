@@ -8,6 +8,7 @@ import type { AgentMessage, CallRequest, Exit, HostMessage } from "../protocol/m
 import { FULL } from "../protocol/reasons.ts";
 import { afterNextPoll, type ExecTools, prepare, refuseAccount } from "./exec.ts";
 import { failure } from "./failure.ts";
+import type { HostTime } from "./host-time.ts";
 import { KeptOutput } from "./kept-output.ts";
 import { closeEnds, makePipe, openEnd, type ProgramPipe } from "./pipe.ts";
 import { startProgram } from "./program.ts";
@@ -27,11 +28,18 @@ interface Info {
   readonly endedAt?: number;
 }
 
+/** What programs that no host holds need. */
+export interface DetachedTools extends ExecTools {
+  readonly hostTime: HostTime;
+  /** Called when what a program had open has been closed. */
+  readonly freed: () => void;
+}
+
 interface Program {
   info: Info;
   /** Bytes of its line in the list, about. */
   readonly size: number;
-  /** By the guest's clock. */
+  /** By {@link HostTime}. */
   readonly began: number;
   readonly output: KeptOutput;
   /** Of the hosts that wait for its end. */
@@ -47,10 +55,10 @@ interface Program {
  * them and wait for their ends. They are forgotten with the agent.
  */
 export class DetachedPrograms {
-  readonly #tools: ExecTools;
+  readonly #tools: DetachedTools;
   readonly #programs = new Map<string, Program>();
 
-  constructor(tools: ExecTools) {
+  constructor(tools: DetachedTools) {
     this.#tools = tools;
   }
 
@@ -65,6 +73,8 @@ export class DetachedPrograms {
       return;
     }
     const { id, argv, at } = request;
+    const { hostTime } = this.#tools;
+    hostTime.tell(at);
     const info = { id, argv, startedAt: at };
     const size = Buffer.byteLength(JSON.stringify(info));
     if (!this.#makeRoomFor(size)) {
@@ -74,7 +84,7 @@ export class DetachedPrograms {
     const program: Program = {
       info,
       size,
-      began: Date.now(),
+      began: hostTime.now(),
       output: new KeptOutput(),
       waiting: new Set(),
       pid: undefined,
@@ -165,6 +175,7 @@ export class DetachedPrograms {
       afterNextPoll(() => {
         close();
         this.#end(program, status);
+        this.#tools.freed();
       });
     };
     try {
@@ -197,7 +208,7 @@ export class DetachedPrograms {
   }
 
   #end(program: Program, exit: Exit["status"]): void {
-    const endedAt = program.info.startedAt + Math.max(0, Date.now() - program.began);
+    const endedAt = Math.round(program.info.startedAt + this.#tools.hostTime.now() - program.began);
     program.info = { ...program.info, exit, endedAt };
     program.output.end();
     for (const call of program.waiting) call.close({ ok: true, result: { status: exit } });
@@ -217,8 +228,9 @@ export class DetachedPrograms {
   }
 
   #forget(): void {
+    const now = this.#tools.hostTime.now();
     for (const [id, { info, began }] of this.#programs)
-      if (info.endedAt !== undefined && Date.now() - began - (info.endedAt - info.startedAt) > DETACHED_KEPT.time)
+      if (info.endedAt !== undefined && now - began - (info.endedAt - info.startedAt) > DETACHED_KEPT.time)
         this.#programs.delete(id);
   }
 

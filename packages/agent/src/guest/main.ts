@@ -6,6 +6,7 @@ import { HEADER_SIZE, MAX_DATA } from "../protocol/frame.ts";
 import { streamLink } from "../protocol/link.ts";
 import { encodeRecord } from "../protocol/record.ts";
 import { DetachedPrograms } from "./detached.ts";
+import { HostTime } from "./host-time.ts";
 import { Launcher } from "./launcher.ts";
 import { exemptFromOomKiller } from "./oom-score.ts";
 import { PortLink } from "./port-link.ts";
@@ -35,7 +36,9 @@ function main(argv: readonly string[]): void {
   const root = options.get("--root");
   if (root !== undefined) calls.enterRoot(Number(root));
   const busybox = join(options.get("--tools") ?? own, "bin/busybox");
-  const programs = { calls, launcher: new Launcher(calls), busybox };
+  let freed = () => {};
+  const launcher = new Launcher(calls);
+  const programs = { calls, launcher, busybox, hostTime: new HostTime(), freed: () => freed() };
   const detached = new DetachedPrograms(programs);
   const tools = { ...programs, detached, files: new LocalFiles(plainAccess("/", calls)) };
   // Programs that run as root get root's group, not the groups that the agent was started with.
@@ -48,12 +51,13 @@ function main(argv: readonly string[]): void {
   process.on("uncaughtException", (error) => fail(error.stack ?? String(error)));
   const port = options.get("--port");
   const socket = options.get("--socket");
-  if (port !== undefined) servePorts(port, { tools, version: AGENT_VERSION, dataSize: PORT_DATA });
+  if (port !== undefined) freed = servePorts(port, { tools, version: AGENT_VERSION, dataSize: PORT_DATA });
   else if (socket !== undefined) serveSocket(socket, { tools, version: AGENT_VERSION, dataSize: MAX_DATA });
   else fail("usage: agent (--port NAME | --socket PATH) [--root FD] [--tools FOLDER]");
 }
 
-function servePorts(name: string, options: AgentOptions): void {
+/** Serves ports for ever. What it returns is to be called when descriptors may be free again. */
+function servePorts(name: string, options: AgentOptions): () => void {
   const { native } = options.tools.calls;
   const watch = new PortWatch(native);
   const served = new Set<string>();
@@ -71,23 +75,40 @@ function servePorts(name: string, options: AgentOptions): void {
       throw error;
     }
   };
-  // For one more port the agent may lack something now, for example a descriptor. The next change tries again.
+  // For one more port the agent may lack something now, for example a descriptor. It tries again at the next change of
+  // the ports, and when a call or a program has ended, which may have had many open.
+  let isLacking = false;
+  let wasLacking = false;
   const attempt = (work: () => void): void => {
     try {
       work();
     } catch (error) {
       if (served.size === 0) throw error;
-      say(`another port cannot be served: ${(error as Error).message}`);
+      isLacking = true;
+      if (!wasLacking) say(`another port cannot be served: ${(error as Error).message}`);
     }
   };
-  const serveNew = (): void =>
+  const serveNew = (): void => {
+    wasLacking = isLacking;
+    isLacking = false;
     attempt(() => {
       for (const device of findPorts(name)) if (!served.has(device)) attempt(() => serve(device));
     });
+  };
   // The host plugs another port when all are taken.
   watchPorts(native, watch, serveNew);
   serveNew();
   if (served.size === 0) fail(`there is no virtio-serial port ${name}`);
+  let isComing = false;
+  return () => {
+    if (!isLacking || isComing) return;
+    isComing = true;
+    // Later: what has ended closes its descriptors in this turn.
+    setImmediate(() => {
+      isComing = false;
+      serveNew();
+    });
+  };
 }
 
 /** Serves one host at a time, like a port. A second host is refused. */

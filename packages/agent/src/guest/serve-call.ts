@@ -2,15 +2,15 @@ import type { LocalFiles } from "@pileus/core/files";
 import type { Call } from "../protocol/call.ts";
 import type { CallRequest, Method } from "../protocol/messages.ts";
 import { advanceClock } from "./clock.ts";
-import type { DetachedPrograms } from "./detached.ts";
-import { type ExecTools, exec } from "./exec.ts";
+import type { DetachedPrograms, DetachedTools } from "./detached.ts";
+import { exec } from "./exec.ts";
 import { failure } from "./failure.ts";
 import { answer, fileCall } from "./file-calls.ts";
 import { power } from "./power.ts";
 import { addresses, info, metrics } from "./system.ts";
 
 /** What the agent serves calls with: the tools for programs, those that no host holds, and the files of the whole guest. */
-export interface GuestTools extends ExecTools {
+export interface GuestTools extends DetachedTools {
   readonly detached: DetachedPrograms;
   readonly files: LocalFiles;
 }
@@ -84,6 +84,7 @@ function route(call: Call, request: CallRequest, tools: GuestTools): void {
       call.close({ ok: true, result: info() });
       return;
     case "clock":
+      tools.hostTime.tell(request.time);
       advanceClock(request.time, tools.calls);
       call.close({ ok: true });
       return;

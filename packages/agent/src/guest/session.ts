@@ -70,6 +70,7 @@ export class AgentSession {
       side: "agent",
       dataSize,
       accept: (call, request) => serveCall(call, request as CallRequest, tools),
+      over: () => tools.freed(),
       violated: (reason) => this.#broken(reason),
     });
     const welcome: Welcome = { token: hello.token, protocol, agent: version, methods: [...methods], bootId: bootId() };

@@ -14,6 +14,8 @@ export interface MultiplexerOptions {
   readonly dataSize: number;
   /** At the agent: a call begins. Must make the call's readers before it returns. */
   readonly accept?: ((call: Call, request: unknown) => void) | undefined;
+  /** A call is over. */
+  readonly over?: (() => void) | undefined;
   /** The last open call is over. */
   readonly idle?: (() => void) | undefined;
   /** The peer broke the protocol. */
@@ -87,7 +89,9 @@ export class Multiplexer implements CallOwner {
   }
 
   forget(call: Call): void {
-    if (this.#calls.delete(call.id) && this.#calls.size === 0) this.#options.idle?.();
+    if (!this.#calls.delete(call.id)) return;
+    this.#options.over?.();
+    if (this.#calls.size === 0) this.#options.idle?.();
   }
 
   /** The link has room again. */

@@ -13,6 +13,8 @@ import { loadNative } from "../../src/guest/native.ts";
 import { watchPorts } from "../../src/guest/port-names.ts";
 import { PortWatch } from "../../src/guest/port-watch.ts";
 import { AGENT_PORT, agentPort } from "../../src/guest-setup/paths.ts";
+import { encodeFrame, FRAME } from "../../src/protocol/frame.ts";
+import { encodeRecord, PROTOCOLS } from "../../src/protocol/record.ts";
 import { bundleAgent } from "../support/agent-process.ts";
 import { tellOfDevice } from "../support/kernel-news.ts";
 
@@ -82,6 +84,30 @@ it(
     tellOfDevice("virtio-ports");
     await vi.waitFor(() => expect(served()).toEqual(["vport0p0", "vport0p1"]), 20_000);
     expect(agent.exitCode).toBeNull();
+  }),
+);
+
+it(
+  "an agent that lacked a descriptor for a new port serves it when a call has ended, without news of a port",
+  { timeout: 60_000 },
+  requires(NEEDS, async () => {
+    await plug(0);
+    const { pid = 0, stderr } = await start();
+    if (stderr === null) throw new Error("no pipe");
+    const refused = once(stderr, "data");
+    await run(["prlimit", `--pid=${pid}`, "--nofile=4:4096"]);
+    await plug(1);
+    tellOfDevice("virtio-ports");
+    expect(String(await refused)).toContain("another port cannot be served: EMFILE");
+    await run(["prlimit", `--pid=${pid}`, "--nofile=1024:4096"]);
+    // What an agent reads when a session begins.
+    const random = join(guest, "proc/sys/kernel/random");
+    await mkdir(random, { recursive: true });
+    await writeFile(join(random, "boot_id"), "00000000-0000-0000-0000-000000000000\n");
+    const hello = encodeRecord("hello", { token: "0".repeat(32), protocols: [...PROTOCOLS] });
+    const call = encodeFrame(FRAME.call, 1, 0, Buffer.from(JSON.stringify({ method: "ping" })));
+    await writeFile(join(guest, "dev/vport0p0"), Buffer.concat([hello, call]));
+    await vi.waitFor(() => expect(served()).toEqual(["vport0p0", "vport0p1"]), 20_000);
   }),
 );
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,11 +29,14 @@ export class AgentProcess implements AsyncDisposable {
     return this.#child.pid ?? 0;
   }
 
-  static async start(): Promise<AgentProcess> {
+  /** `preload`: a script for the agent's process, which runs first. */
+  static async start(preload = ""): Promise<AgentProcess> {
     const folder = mkdtempSync(join(tmpdir(), "pileus-agent-test-"));
     await bundleAgent(folder);
+    writeFileSync(join(folder, "preload.cjs"), preload);
     const log = openSync(join(folder, "agent.log"), "w");
-    const argv = [join(folder, "guest.cjs"), "--socket", join(folder, "agent.sock")];
+    const own = ["--require", join(folder, "preload.cjs")];
+    const argv = [...own, join(folder, "guest.cjs"), "--socket", join(folder, "agent.sock")];
     const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", log] });
     if (child.stdout === null) throw new Error("no pipe");
     await once(child.stdout, "data", { signal: AbortSignal.timeout(DEADLINE) });
