@@ -42,6 +42,7 @@ export class AgentLink {
   /** The port that the present turn holds, once it has it. */
   #held: HeldPort | undefined;
   #current: AgentClient | undefined;
+  #latest: AgentClient | undefined;
   #began = Number.NEGATIVE_INFINITY;
   #waiters = 0;
   #idle: NodeJS.Timeout | undefined;
@@ -59,6 +60,11 @@ export class AgentLink {
   /** The session under way, if there is one. */
   get current(): AgentClient | undefined {
     return this.#current;
+  }
+
+  /** The session under way, or the last one: what its agent has said of itself holds until the machine ends. */
+  get latest(): AgentClient | undefined {
+    return this.#latest;
   }
 
   /** Why there will be no session any more: the agent broke the protocol or refused it, or the link is closed. */
@@ -182,6 +188,7 @@ export class AgentLink {
     else {
       agent.onIdle = () => this.#rest();
       this.#current = agent;
+      this.#latest = agent;
       this.#settle.resolve(agent);
     }
     try {

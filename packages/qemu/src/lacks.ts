@@ -20,7 +20,8 @@ export function lacks(
 ): string | undefined {
   if (capability === "console") return kept?.isKept ? undefined : NO_KEEPER;
   if (!NEED_AGENT.includes(capability)) return undefined;
-  const client = agent?.current;
-  if (capability === "detached" && client !== undefined && client.programs === undefined) return OLD_AGENT;
-  return agent === undefined ? NO_AGENT : agent.failure?.message;
+  if (agent === undefined) return NO_AGENT;
+  const { failure, latest } = agent;
+  if (failure !== undefined) return failure.message;
+  return capability === "detached" && latest !== undefined && latest.programs === undefined ? OLD_AGENT : undefined;
 }

@@ -66,6 +66,9 @@ const ADDRESS_INTERVAL = 200;
 /** How long a guest may take to report its metrics before a freeze, or to set its clock after it, in milliseconds. */
 const ANSWER_TIMEOUT = 5000;
 
+/** How long a QEMU may take to say whether its guest is frozen, in milliseconds. It takes a few. */
+const STATUS_TIMEOUT = 20_000;
+
 /** How long one look at a machine that has lost its monitor waits for its end, in milliseconds. */
 const LOOK_TIME = 5000;
 
@@ -171,7 +174,9 @@ export class QemuRunning implements Running<QemuCapability> {
     if (link?.current !== undefined) return link.current;
     try {
       // Without it, the agent of a guest that boots would be waited for.
-      if (link === undefined || !(await this.#hasOpenPort({ signal }))) return undefined;
+      const deadline = { action: "looking for an open port", timeout: ANSWER_TIMEOUT, signal };
+      const look = (limited: AbortSignal) => this.#hasOpenPort({ signal: limited });
+      if (link === undefined || !(await withDeadline(deadline, look))) return undefined;
       return await link.sessionIfFree({ signal, timeout: ANSWER_TIMEOUT });
     } catch {
       signal?.throwIfAborted();
@@ -210,9 +215,17 @@ export class QemuRunning implements Running<QemuCapability> {
     if (this.#agent !== undefined) this.detached.deliverSignals();
   }
 
-  async isFrozen(options: Abortable): Promise<boolean | undefined> {
-    if (this.#qmp === undefined) return undefined;
-    return (await this.#qmp.execute("query-status", {}, options)).status === "paused";
+  /** @throws {TimeoutError} when its QEMU hangs. */
+  async isFrozen({ signal }: Abortable): Promise<boolean | undefined> {
+    const qmp = this.#qmp;
+    if (qmp === undefined) return undefined;
+    const action = `asking the QEMU of "${this.#instance.name}" whether it is frozen`;
+    const hint = 'it hangs: stop the instance with { mode: "kill" }';
+    const deadline = { action, timeout: STATUS_TIMEOUT, signal, hint };
+    return await withDeadline(
+      deadline,
+      async (limited) => (await qmp.execute("query-status", {}, { signal: limited })).status === "paused",
+    );
   }
 
   /** @throws {ConnectionError} */

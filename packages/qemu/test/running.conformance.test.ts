@@ -3,14 +3,14 @@ import { once } from "node:events";
 import { appendFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
-import { type Abortable, AgentError, ConnectionError, ProtocolError, TimeoutError } from "@pileus/core";
+import { type Abortable, AgentError, ConnectionError, ProtocolError, TimeoutError, UnsupportedError } from "@pileus/core";
 import { acquireLock, identifyProcess, LOG_KEPT, type ProcessIdentity } from "@pileus/core/driver";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
 import { QmpClient } from "../src/qmp/index.ts";
 import { runFiles } from "../src/run-files.ts";
 import { QemuRunning } from "../src/running.ts";
-import { FakeMonitor } from "./support/fake-monitor.ts";
+import { FakeMonitor, SILENCE } from "./support/fake-monitor.ts";
 import { makeInstance } from "./support/instance.ts";
 
 interface Machine extends AsyncDisposable {
@@ -30,12 +30,15 @@ interface MachineOptions {
   readonly see?: (identity: ProcessIdentity) => ProcessIdentity;
   /** What its QEMU has printed into a log of its own, as one of an earlier release. */
   readonly printed?: Buffer;
+  /** Whether its QEMU hangs. */
+  readonly silent?: boolean;
 }
 
 /** A run whose QEMU is a sleeping process with a scripted monitor. */
-async function startMachine({ agent, see = (identity) => identity, printed }: MachineOptions = {}): Promise<Machine> {
+async function startMachine({ agent, see = (identity) => identity, printed, silent }: MachineOptions = {}): Promise<Machine> {
   let status = "running";
   const monitor = await FakeMonitor.start(({ execute }) => {
+    if (silent) return SILENCE;
     if (execute === "stop") status = "paused";
     if (execute === "cont") status = "running";
     return execute === "query-status" ? { status, running: status === "running" } : {};
@@ -255,6 +258,40 @@ it("lacks exec, files and network without an agent, and is ready at once", async
     expect(machine.running.lacks(capability)).toContain("without our agent");
   }
   expect(machine.running.lacks("freeze")).toBeUndefined();
+});
+
+it("says that its QEMU hangs when that does not tell whether it is frozen, of metrics and programs too", async () => {
+  await using machine = await startMachine({ agent: new AgentLink(async () => session({})), silent: true });
+  const { running } = machine;
+  const calls = () => [running.isFrozen({}), running.metrics(), running.detached.list({})];
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const failures = calls().map((call) => expect(call).rejects.toThrow(TimeoutError));
+    // Its greeting, and each question.
+    while (machine.monitor.received.length < 4) await new Promise(setImmediate);
+    await vi.advanceTimersByTimeAsync(20_000);
+    await Promise.all(failures);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it("lacks detached programs from the first session with an agent that has none, also when that is over", async () => {
+  const agent = session({});
+  const link = new AgentLink(async () => agent);
+  await using machine = await startMachine({ agent: link });
+  const { running } = machine;
+  expect(running.lacks("detached")).toBeUndefined();
+  const request = { id: "0123456789abcdef", argv: ["true"], env: {}, cwd: undefined, user: undefined, tty: undefined };
+  await expect(running.detached.list({})).rejects.toThrow(UnsupportedError);
+  await expect(running.detached.open(request.id, {})).rejects.toThrow(UnsupportedError);
+  await expect(running.detached.start(request, {})).rejects.toThrow("the agent of an earlier release");
+  agent.close();
+  await agent.closed;
+  await new Promise(setImmediate);
+  expect(link.current).toBeUndefined();
+  expect(running.lacks("detached")).toContain("the agent of an earlier release");
+  expect(running.lacks("exec")).toBeUndefined();
 });
 
 it("reports the metrics of its process, even while frozen", async () => {

@@ -95,8 +95,15 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
 
 /** Wraps one run in checks. */
 function gateRunning(target: Target, running: AnyRunning): AnyRunning {
-  const looking = <T>(step: string, options: Abortable, isAnswer: Question<T>["isAnswer"], call: () => Promise<T>) =>
-    ask({ target, step, signal: options.signal, isAnswer, discard: () => undefined }, call);
+  const looking = <O extends Abortable, T>(
+    step: string,
+    options: O,
+    isAnswer: Question<T>["isAnswer"],
+    call: (limited: O) => Promise<T>,
+  ) =>
+    ask({ target, step, signal: options.signal, isAnswer, discard: () => undefined }, (limited) =>
+      call({ ...options, ...limited }),
+    );
   const { ready, lacks, isEnding, exec, freeze, unfreeze, isFrozen, addresses, metrics, reboot, console } = running;
   return {
     get pid() {
@@ -113,9 +120,9 @@ function gateRunning(target: Target, running: AnyRunning): AnyRunning {
       isEnding: () => askNow({ target, step: "isEnding", isAnswer: answers.isBoolean }, () => isEnding.call(running)),
     }),
     ...(ready && {
-      ready: (options) => looking("ready", options, answers.isAnything, () => ready.call(running, options)),
+      ready: (options) => looking("ready", options, answers.isAnything, (limited) => ready.call(running, limited)),
     }),
-    shutdown: (options) => looking("shutdown", options, answers.isAnything, () => running.shutdown(options)),
+    shutdown: (options) => looking("shutdown", options, answers.isAnything, (limited) => running.shutdown(limited)),
     kill: () => ask({ target, step: "kill", isAnswer: answers.isAnything }, () => running.kill()),
     detach: () => ask({ target, step: "detach", isAnswer: answers.isAnything }, () => running.detach()),
     ...(exec && {
@@ -161,17 +168,17 @@ function gateRunning(target: Target, running: AnyRunning): AnyRunning {
     }),
     ...(isFrozen && {
       isFrozen: (options) =>
-        looking("isFrozen", options, answers.isBooleanOrNone, () => isFrozen.call(running, options)),
+        looking("isFrozen", options, answers.isBooleanOrNone, (limited) => isFrozen.call(running, limited)),
     }),
     ...(addresses && {
       addresses: (options = {}) =>
-        looking("addresses", options, answers.isList, () => addresses.call(running, options)),
+        looking("addresses", options, answers.isList, (limited) => addresses.call(running, limited)),
     }),
     ...(reboot && {
-      reboot: (options) => looking("reboot", options, answers.isAnything, () => reboot.call(running, options)),
+      reboot: (options) => looking("reboot", options, answers.isAnything, (limited) => reboot.call(running, limited)),
     }),
     ...(metrics && {
-      metrics: (options = {}) => looking("metrics", options, answers.isMetrics, () => metrics.call(running, options)),
+      metrics: (options = {}) => looking("metrics", options, answers.isMetrics, (limited) => metrics.call(running, limited)),
     }),
   } as AnyRunning;
 }
@@ -214,9 +221,9 @@ function gateFiles(target: Target, files: FileOperations): RunningCapabilities["
     write: (path, options) =>
       ask(question("write", options, answers.isReceiver, destroyReceiver), () => files.write(path, options)),
     stat: (path, options) =>
-      ask(question("stat", options, answers.isFileStat, nothing), () => files.stat(path, options)),
+      ask(question("stat", options, answers.isFileStat, nothing), (limited) => files.stat(path, { ...options, ...limited })),
     ...(owner && {
-      owner: (options) => ask(question("owner", options, answers.isOwner, nothing), () => owner.call(files, options)),
+      owner: (options) => ask(question("owner", options, answers.isOwner, nothing), (limited) => owner.call(files, { ...options, ...limited })),
     }),
     list: (path, options) =>
       endingWith(
@@ -224,9 +231,9 @@ function gateFiles(target: Target, files: FileOperations): RunningCapabilities["
         ask(question("list", options, answers.isReadable, destroy), () => files.list(path, options)),
       ),
     mkdir: (path, options) =>
-      ask(question("mkdir", options, answers.isAnything, nothing), () => files.mkdir(path, options)),
+      ask(question("mkdir", options, answers.isAnything, nothing), (limited) => files.mkdir(path, { ...options, ...limited })),
     remove: (path, options) =>
-      ask(question("remove", options, answers.isAnything, nothing), () => files.remove(path, options)),
+      ask(question("remove", options, answers.isAnything, nothing), (limited) => files.remove(path, { ...options, ...limited })),
     readTree: (path, options) =>
       endingWith(
         options.signal,

@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Backend, InstanceContext } from "../../../src/contract/backend.ts";
 import { gateBackend } from "../../../src/engine/gate/gate.ts";
 import type { AnyRunning } from "../../../src/engine/run/run.ts";
@@ -70,4 +70,30 @@ it.each(["read", "readTree"] as const)("an open stream of %s ends with the calle
   const failure = new Promise((resolve) => stream.once("error", resolve));
   controller.abort(reason);
   expect(await failure).toBe(reason);
+});
+
+describe("a driver that does not answer", () => {
+  const minutes = { isFrozen: 0.5, addresses: 3, metrics: 3, stat: 3, mkdir: 3, remove: 30 } as const;
+  it.each(Object.entries(minutes))("is told to give %s up when the deadline has passed", async (step, time) => {
+    let given: AbortSignal | undefined;
+    const hang = (...options: readonly { readonly signal?: AbortSignal }[]) => {
+      given = options.at(-1)?.signal;
+      return new Promise<never>(() => undefined);
+    };
+    const running = await gated({ [step]: hang, files: { [step]: hang } });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const call =
+        step === "stat" || step === "mkdir" || step === "remove"
+          ? running.files?.[step]("/x", {})
+          : running[step as "metrics"]?.({});
+      const failure = expect(call).rejects.toMatchObject({ code: "ERR_TIMEOUT" });
+      expect(given?.aborted).toBe(false);
+      await vi.advanceTimersByTimeAsync(time * 60_000);
+      await failure;
+      expect(given?.aborted).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });
