@@ -141,7 +141,7 @@ export class AgentLink {
 
   get #obstacle(): string {
     if (this.#claims !== undefined && this.#held === undefined)
-      return "other processes use all its ports, and a port serves one process at a time";
+      return "other processes have a port each for what they run, wait for or read in the guest: end that of one";
     return "is the guest still booting? its console tells: logs()";
   }
 

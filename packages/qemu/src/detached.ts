@@ -1,6 +1,3 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
 import {
   type Abortable,
@@ -17,9 +14,10 @@ import {
   type DetachedInfo,
   type DetachedOutputOptions,
   type DetachedRequest,
+  linkSignals,
   type OutputChunk,
-  readIfThere,
 } from "@pileus/core/driver";
+import { FrozenNotes } from "./frozen-notes.ts";
 import { OLD_AGENT } from "./lacks.ts";
 
 type Programs = NonNullable<AgentClient["programs"]>;
@@ -32,38 +30,55 @@ export interface GuestAccess {
   readonly run: string;
   session(options: Abortable & Timed): Promise<AgentClient>;
   isFrozen(options: Abortable): Promise<boolean | undefined>;
+  /** Is called when the processors of the guest stop. */
+  readonly onStop: Set<() => void>;
 }
 
 /**
+ * How long a list and a signal wait for an agent whose ports others use, in milliseconds: less than the engine waits for
+ * the step, so that the error tells what to do.
+ */
+const LIST_TIMEOUT = 50_000;
+const SIGNAL_TIMEOUT = 20_000;
+
+const STOPPED = new Error("the guest was frozen meanwhile");
+
+/**
  * The detached programs of a machine: its agent holds them, so they are forgotten when the guest boots again. A frozen
- * guest answers nothing, and what waits in a port is lost when its session ends. So files of the run hold the list of the
- * moment before the freeze, and the signals for the moment after it, for every process.
+ * guest answers nothing: {@link FrozenNotes}.
  */
 export class GuestPrograms implements BackendDetached {
   readonly #access: GuestAccess;
-  readonly #list: string;
-  readonly #signals: string;
+  readonly #notes: FrozenNotes;
 
   constructor(access: GuestAccess) {
     this.#access = access;
-    this.#list = join(access.run, "programs.json");
-    this.#signals = join(access.run, "signals");
+    this.#notes = new FrozenNotes(access.run);
   }
 
   async start(request: DetachedRequest, options: Abortable): Promise<DetachedInfo> {
+    const programs = programsOf(await this.#session(options));
     try {
-      return await programsOf(await this.#session(options)).start(request, options);
+      const info = await programs.start(request, options);
+      await this.#notes.noteStart(info);
+      return info;
     } catch (error) {
-      // Whether the agent has heard that it shall go on, nobody knows.
-      if (isInstanceError(error, "ERR_CONNECTION"))
-        await this.#signal(request.id, "SIGKILL", options).catch(() => undefined);
+      await this.#undoStart(request.id, error, options).catch(() => undefined);
       throw error;
     }
   }
 
   async list(options: Abortable): Promise<readonly DetachedInfo[]> {
-    if (await this.#access.isFrozen(options)) return this.#listOfBefore();
-    return programsOf(await this.#session(options)).list(options);
+    for (;;) {
+      const told = await this.#unlessFrozen(options, async (limited) =>
+        programsOf(await this.#session({ ...limited, timeout: LIST_TIMEOUT })).list(limited),
+      );
+      const known = told?.answer ?? (await this.#notes.programs());
+      if (known !== undefined) return known;
+      if (!(await this.#access.isFrozen(options))) continue;
+      const why = "the machine is frozen, and its agent has not told its programs before: unfreeze() lets it answer";
+      throw new ConnectionError(`the agent of "${this.#access.name}"`, why);
+    }
   }
 
   async open(id: string, options: Abortable): Promise<BackendDetachedProgram | undefined> {
@@ -72,17 +87,19 @@ export class GuestPrograms implements BackendDetached {
     return info && new GuestProgram(info, access, (signal) => this.#kill(id, signal));
   }
 
-  /** To be called before a freeze: the list of an earlier one is of no use. */
-  async forgetList(): Promise<void> {
-    await rm(this.#list, { force: true });
+  /** To be called before a freeze, before {@link noteList}. */
+  async beginList(): Promise<void> {
+    await this.#notes.begin();
   }
 
   /** To be called right before a freeze, with an agent that answers. */
   async noteList(agent: AgentClient, options: Abortable): Promise<void> {
-    if (agent.programs === undefined) return;
-    const list = JSON.stringify(await agent.programs.list(options));
-    await writeFile(`${this.#list}.tmp`, list, { mode: 0o600 });
-    await rename(`${this.#list}.tmp`, this.#list);
+    if (agent.programs !== undefined) await this.#notes.noteList(await agent.programs.list(options));
+  }
+
+  /** To be called right after a thaw, or when a freeze has failed. */
+  async forgetList(): Promise<void> {
+    await this.#notes.forget();
   }
 
   /** To be called right after a thaw. Goes on for as long as the guest takes to answer. */
@@ -90,49 +107,56 @@ export class GuestPrograms implements BackendDetached {
     this.#session({ timeout: Number.POSITIVE_INFINITY }).catch(() => undefined);
   }
 
-  async #kill(id: string, signal: SignalName): Promise<void> {
-    if (!(await this.#access.isFrozen({}))) return this.#signal(id, signal, {});
-    // Their names are in the order of time, and each is whole.
-    const name = `${Date.now()}-${randomUUID()}`;
-    await mkdir(this.#signals, { recursive: true, mode: 0o700 });
-    await writeFile(`${this.#signals}/.${name}`, `${id} ${signal}`, { mode: 0o600 });
-    await rename(`${this.#signals}/.${name}`, `${this.#signals}/${name}`);
-    // A thaw that came before has not delivered it.
-    if (!(await this.#access.isFrozen({}))) await this.#session({});
+  /** Whether the agent has heard that it shall go on, nobody knows. */
+  async #undoStart(id: string, error: unknown, options: Abortable): Promise<void> {
+    if (await this.#access.isFrozen({})) await this.#leaveSignal(id, "SIGKILL");
+    else if (isInstanceError(error, "ERR_CONNECTION")) await this.#signal(id, "SIGKILL", options);
   }
 
-  async #signal(id: string, signal: SignalName, options: Abortable): Promise<void> {
+  async #kill(id: string, signal: SignalName): Promise<void> {
+    const limits = { timeout: SIGNAL_TIMEOUT };
+    const sent = await this.#unlessFrozen({}, (linked) => this.#signal(id, signal, { ...linked, ...limits }));
+    // It may arrive twice then.
+    if (sent === undefined) await this.#leaveSignal(id, signal);
+  }
+
+  async #leaveSignal(id: string, signal: SignalName): Promise<void> {
+    await this.#notes.leaveSignal(id, signal);
+    // A thaw that came before has not delivered it.
+    if (!(await this.#access.isFrozen({}))) await this.#session({ timeout: SIGNAL_TIMEOUT });
+  }
+
+  async #signal(id: string, signal: SignalName, options: Abortable & Timed): Promise<void> {
     await programsOf(await this.#session(options)).signal(id, signal, options);
+  }
+
+  /** What an agent answers; `undefined` when its guest is frozen, or is frozen before it has answered. */
+  async #unlessFrozen<T>(
+    options: Abortable,
+    ask: (limited: Abortable) => Promise<T>,
+  ): Promise<{ readonly answer: T } | undefined> {
+    using asking = linkSignals(options.signal);
+    const stop = () => asking.abort(STOPPED);
+    this.#access.onStop.add(stop);
+    try {
+      if (await this.#access.isFrozen({ signal: options.signal })) return undefined;
+      return { answer: await ask({ signal: asking.signal }) };
+    } catch (error) {
+      if (asking.signal.reason === STOPPED) return undefined;
+      throw error;
+    } finally {
+      this.#access.onStop.delete(stop);
+    }
   }
 
   /** Signals that wait since a freeze go first. One may arrive twice, if two processes deliver at once. */
   async #session(options: Abortable & Timed): Promise<AgentClient> {
     const agent = await this.#access.session(options);
-    for (const name of await this.#waitingSignals()) {
-      const path = join(this.#signals, name);
-      const [id = "", signal = ""] = ((await readIfThere(path)) ?? "").split(" ");
-      if (id !== "") await agent.programs?.signal(id, signal as SignalName, options);
-      await rm(path, { force: true });
+    for await (const { id, signal, done } of this.#notes.waitingSignals()) {
+      await agent.programs?.signal(id, signal, options);
+      await done();
     }
     return agent;
-  }
-
-  async #waitingSignals(): Promise<readonly string[]> {
-    try {
-      return (await readdir(this.#signals)).filter((name) => !name.startsWith(".")).sort();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-      throw error;
-    }
-  }
-
-  async #listOfBefore(): Promise<readonly DetachedInfo[]> {
-    try {
-      return JSON.parse(await readFile(this.#list, "utf8")) as readonly DetachedInfo[];
-    } catch (cause) {
-      const why = "the machine is frozen, and its agent has not told its programs before";
-      throw new ConnectionError(`the agent of "${this.#access.name}"`, why, { cause });
-    }
   }
 }
 

@@ -9,7 +9,7 @@ import type {
   InterfaceAddress,
   Timed,
 } from "@pileus/core";
-import { ConnectionError, isInstanceError, UnsupportedError } from "@pileus/core";
+import { ConnectionError, UnsupportedError } from "@pileus/core";
 import {
   type BackendConsole,
   type BackendProcess,
@@ -24,10 +24,12 @@ import {
   withDeadline,
 } from "@pileus/core/driver";
 import type { AgentLink } from "./agent-link.ts";
-import { agentPortOf, isAgentChardev } from "./argv/serial.ts";
+import { agentPortOf } from "./argv/serial.ts";
+import { hasOpenPort, isPaused } from "./ask-qemu.ts";
 import { GuestPrograms } from "./detached.ts";
 import { boundFormerLogs } from "./former-logs.ts";
 import { GuestFiles } from "./guest-files.ts";
+import { hasAddresses } from "./has-addresses.ts";
 import type { KeptMachine } from "./kept.ts";
 import { lacks, NO_AGENT } from "./lacks.ts";
 import { lastRequest } from "./last-request.ts";
@@ -66,9 +68,6 @@ const ADDRESS_INTERVAL = 200;
 /** How long a guest may take to report its metrics before a freeze, or to set its clock after it, in milliseconds. */
 const ANSWER_TIMEOUT = 5000;
 
-/** How long a QEMU may take to say whether its guest is frozen, in milliseconds. It takes a few. */
-const STATUS_TIMEOUT = 20_000;
-
 /** How long one look at a machine that has lost its monitor waits for its end, in milliseconds. */
 const LOOK_TIME = 5000;
 
@@ -84,6 +83,7 @@ export class QemuRunning implements Running<QemuCapability> {
   readonly #agent: AgentLink | undefined;
   readonly #kept: KeptMachine | undefined;
   readonly #leaveLogs: (() => void) | undefined;
+  readonly #onStop = new Set<() => void>();
   #qmp: QmpClient | undefined;
   #detached = false;
   // The last metrics of the guest before it was frozen: they do not change while it is.
@@ -101,7 +101,8 @@ export class QemuRunning implements Running<QemuCapability> {
     const session = (options: Abortable & Timed) => this.#session(options);
     this.files = new GuestFiles(session);
     const { run, name } = parts.instance;
-    this.detached = new GuestPrograms({ name, run, session, isFrozen: (options) => this.isFrozen(options) });
+    const isFrozen = (options: Abortable) => this.isFrozen(options);
+    this.detached = new GuestPrograms({ name, run, session, isFrozen, onStop: this.#onStop });
     // Read now, before another process can begin another run.
     this.exited = this.#watch(parts, markOf(parts.instance));
   }
@@ -128,14 +129,7 @@ export class QemuRunning implements Running<QemuCapability> {
     // The caller of `ready()` has a deadline, and no other holds: a first boot, or a check of the file system, may take
     // longer than any program should wait for its agent.
     const agent = await this.#session({ ...options, timeout: Number.POSITIVE_INFINITY });
-    try {
-      const present = new Set((await agent.addresses(options)).map(({ address }) => address));
-      return this.#instance.nics.every((nic) => present.has(nic.ipv4.address));
-    } catch (error) {
-      // The guest is rebooting, or too busy to answer: ask its next agent, or ask again.
-      if (isInstanceError(error, "ERR_CONNECTION", "ERR_TIMEOUT")) return false;
-      throw error;
-    }
+    return hasAddresses(agent, this.#instance.nics, options);
   }
 
   /** Opens the serial console, which the keeper of the machine holds. */
@@ -160,34 +154,33 @@ export class QemuRunning implements Running<QemuCapability> {
 
   async freeze(options: Abortable = {}): Promise<void> {
     this.#frozenMetrics = undefined;
-    await this.detached.forgetList();
+    await this.detached.beginList();
     await this.#askAgent("figures and programs of a guest to freeze", options, async (agent, limited) => {
       this.#frozenMetrics = await agent.metrics(limited);
       await this.detached.noteList(agent, limited);
     });
-    await turnProcessors(this.#monitor, "stop", options);
+    try {
+      await turnProcessors(this.#monitor, "stop", options);
+    } catch (error) {
+      await this.detached.forgetList().catch(() => undefined);
+      throw error;
+    }
   }
 
   /** The session with an agent that answers and that has a port to spare. */
   async #agentIfFree({ signal }: Abortable): Promise<AgentClient | undefined> {
-    const link = this.#agent;
-    if (link?.current !== undefined) return link.current;
+    const [link, qmp] = [this.#agent, this.#qmp];
+    if (link === undefined || link.current !== undefined) return link?.current;
     try {
       // Without it, the agent of a guest that boots would be waited for.
-      const deadline = { action: "looking for an open port", timeout: ANSWER_TIMEOUT, signal };
-      const look = (limited: AbortSignal) => this.#hasOpenPort({ signal: limited });
-      if (link === undefined || !(await withDeadline(deadline, look))) return undefined;
+      const looking = { action: "looking for an open port", timeout: ANSWER_TIMEOUT, signal };
+      const isOpen = async (limited: AbortSignal) => qmp === undefined || hasOpenPort(qmp, { signal: limited });
+      if (!(await withDeadline(looking, isOpen))) return undefined;
       return await link.sessionIfFree({ signal, timeout: ANSWER_TIMEOUT });
     } catch {
       signal?.throwIfAborted();
       return undefined;
     }
-  }
-
-  /** Whether the agent in the guest has opened its ports, as QEMU sees it. */
-  async #hasOpenPort(options: Abortable): Promise<boolean> {
-    const ports = await this.#qmp?.execute("query-chardev", {}, options);
-    return ports === undefined || ports.some((port) => isAgentChardev(port.label) && port["frontend-open"]);
   }
 
   // A guest that does not answer, or answers nonsense, can still be frozen and unfrozen.
@@ -211,21 +204,13 @@ export class QemuRunning implements Running<QemuCapability> {
   /** A frozen guest does not see time pass. If its agent answers, the guest's clock is corrected. */
   async unfreeze(options: Abortable = {}): Promise<void> {
     await turnProcessors(this.#monitor, "cont", options);
+    await this.detached.forgetList();
     await this.#askAgent("the clock of a guest", options, (agent, limited) => agent.advanceClock(limited));
     if (this.#agent !== undefined) this.detached.deliverSignals();
   }
 
-  /** @throws {TimeoutError} when its QEMU hangs. */
-  async isFrozen({ signal }: Abortable): Promise<boolean | undefined> {
-    const qmp = this.#qmp;
-    if (qmp === undefined) return undefined;
-    const action = `asking the QEMU of "${this.#instance.name}" whether it is frozen`;
-    const hint = 'it hangs: stop the instance with { mode: "kill" }';
-    const deadline = { action, timeout: STATUS_TIMEOUT, signal, hint };
-    return await withDeadline(
-      deadline,
-      async (limited) => (await qmp.execute("query-status", {}, { signal: limited })).status === "paused",
-    );
+  async isFrozen(options: Abortable): Promise<boolean | undefined> {
+    return this.#qmp && (await isPaused(this.#instance.name, this.#qmp, options));
   }
 
   /** @throws {ConnectionError} */
@@ -310,6 +295,9 @@ export class QemuRunning implements Running<QemuCapability> {
     qmp.events.on("VSERPORT_CHANGE", ({ data }) => {
       const port = agentPortOf(data.id);
       if (port !== undefined && !data.open) this.#agent?.endSession(port);
+    });
+    qmp.events.on("STOP", () => {
+      for (const listener of [...this.#onStop]) listener();
     });
     return qmp;
   }

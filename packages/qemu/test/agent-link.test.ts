@@ -187,7 +187,7 @@ it("waits while another process uses the agent, and gets it when the last call o
     state.busy = true;
     expect(await second.sessionIfFree()).toBeUndefined();
     const refused = second.session({ timeout: 50 });
-    await expect(refused).rejects.toThrow("other processes use all its ports");
+    await expect(refused).rejects.toThrow("other processes have a port each");
     const waiting = second.session({ timeout: Number.POSITIVE_INFINITY });
     await vi.waitFor(() => expect(isHeld(join(folder, "agents/one.lock.next"))).toBe(true), 10_000);
     state.busy = false;

@@ -3,7 +3,14 @@ import { once } from "node:events";
 import { appendFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
-import { type Abortable, AgentError, ConnectionError, ProtocolError, TimeoutError, UnsupportedError } from "@pileus/core";
+import {
+  type Abortable,
+  AgentError,
+  ConnectionError,
+  ProtocolError,
+  TimeoutError,
+  UnsupportedError,
+} from "@pileus/core";
 import { acquireLock, identifyProcess, LOG_KEPT, type ProcessIdentity } from "@pileus/core/driver";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
@@ -35,7 +42,12 @@ interface MachineOptions {
 }
 
 /** A run whose QEMU is a sleeping process with a scripted monitor. */
-async function startMachine({ agent, see = (identity) => identity, printed, silent }: MachineOptions = {}): Promise<Machine> {
+async function startMachine({
+  agent,
+  see = (identity) => identity,
+  printed,
+  silent,
+}: MachineOptions = {}): Promise<Machine> {
   let status = "running";
   const monitor = await FakeMonitor.start(({ execute }) => {
     if (silent) return SILENCE;

@@ -178,7 +178,8 @@ function gateRunning(target: Target, running: AnyRunning): AnyRunning {
       reboot: (options) => looking("reboot", options, answers.isAnything, (limited) => reboot.call(running, limited)),
     }),
     ...(metrics && {
-      metrics: (options = {}) => looking("metrics", options, answers.isMetrics, (limited) => metrics.call(running, limited)),
+      metrics: (options = {}) =>
+        looking("metrics", options, answers.isMetrics, (limited) => metrics.call(running, limited)),
     }),
   } as AnyRunning;
 }
@@ -221,9 +222,14 @@ function gateFiles(target: Target, files: FileOperations): RunningCapabilities["
     write: (path, options) =>
       ask(question("write", options, answers.isReceiver, destroyReceiver), () => files.write(path, options)),
     stat: (path, options) =>
-      ask(question("stat", options, answers.isFileStat, nothing), (limited) => files.stat(path, { ...options, ...limited })),
+      ask(question("stat", options, answers.isFileStat, nothing), (limited) =>
+        files.stat(path, { ...options, ...limited }),
+      ),
     ...(owner && {
-      owner: (options) => ask(question("owner", options, answers.isOwner, nothing), (limited) => owner.call(files, { ...options, ...limited })),
+      owner: (options) =>
+        ask(question("owner", options, answers.isOwner, nothing), (limited) =>
+          owner.call(files, { ...options, ...limited }),
+        ),
     }),
     list: (path, options) =>
       endingWith(
@@ -231,9 +237,13 @@ function gateFiles(target: Target, files: FileOperations): RunningCapabilities["
         ask(question("list", options, answers.isReadable, destroy), () => files.list(path, options)),
       ),
     mkdir: (path, options) =>
-      ask(question("mkdir", options, answers.isAnything, nothing), (limited) => files.mkdir(path, { ...options, ...limited })),
+      ask(question("mkdir", options, answers.isAnything, nothing), (limited) =>
+        files.mkdir(path, { ...options, ...limited }),
+      ),
     remove: (path, options) =>
-      ask(question("remove", options, answers.isAnything, nothing), (limited) => files.remove(path, { ...options, ...limited })),
+      ask(question("remove", options, answers.isAnything, nothing), (limited) =>
+        files.remove(path, { ...options, ...limited }),
+      ),
     readTree: (path, options) =>
       endingWith(
         options.signal,
