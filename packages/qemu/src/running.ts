@@ -65,8 +65,14 @@ export interface QemuRunningParts extends ReleaseSpec {
 /** How often a guest is asked for addresses that it lacks, in milliseconds: a guest sends no event when it gets one. */
 const ADDRESS_INTERVAL = 200;
 
-/** How long a guest may take to report its metrics before a freeze, or to set its clock after it, in milliseconds. */
-const ANSWER_TIMEOUT = 5000;
+/** How long a session with an agent that is not needed may take to begin, in milliseconds. */
+const SESSION_TIMEOUT = 5000;
+
+/**
+ * How long a guest may take to report its metrics and programs before a freeze, or to set its clock after it, in
+ * milliseconds: a busy one takes seconds, and nobody can ask it later.
+ */
+const ANSWER_TIMEOUT = 15_000;
 
 /** How long one look at a machine that has lost its monitor waits for its end, in milliseconds. */
 const LOOK_TIME = 5000;
@@ -168,15 +174,15 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   /** The session with an agent that answers and that has a port to spare. */
-  async #agentIfFree({ signal }: Abortable): Promise<AgentClient | undefined> {
+  async #agentIfFree({ signal, timeout = SESSION_TIMEOUT }: Abortable & Timed): Promise<AgentClient | undefined> {
     const [link, qmp] = [this.#agent, this.#qmp];
     if (link === undefined || link.current !== undefined) return link?.current;
     try {
       // Without it, the agent of a guest that boots would be waited for.
-      const looking = { action: "looking for an open port", timeout: ANSWER_TIMEOUT, signal };
+      const looking = { action: "looking for an open port", timeout, signal };
       const isOpen = async (limited: AbortSignal) => qmp === undefined || hasOpenPort(qmp, { signal: limited });
       if (!(await withDeadline(looking, isOpen))) return undefined;
-      return await link.sessionIfFree({ signal, timeout: ANSWER_TIMEOUT });
+      return await link.sessionIfFree({ signal, timeout });
     } catch {
       signal?.throwIfAborted();
       return undefined;
@@ -189,7 +195,7 @@ export class QemuRunning implements Running<QemuCapability> {
     { signal }: Abortable,
     ask: (agent: AgentClient, options: Abortable) => Promise<T>,
   ): Promise<T | undefined> {
-    const agent = await this.#agentIfFree({ signal });
+    const agent = await this.#agentIfFree({ signal, timeout: ANSWER_TIMEOUT });
     if (agent === undefined) return undefined;
     try {
       return await withDeadline({ action, timeout: ANSWER_TIMEOUT, signal }, (limited) =>

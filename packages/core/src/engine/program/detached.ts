@@ -7,7 +7,7 @@ import type {
   OutputChunk,
 } from "../../contract/detached.ts";
 import type { Abortable } from "../../flow/abortable.ts";
-import { abortable, type LinkedSignal } from "../../flow/deadline.ts";
+import { abortable, onAbort, unlimitedController } from "../../flow/deadline.ts";
 import { AbortableSchema } from "../../model/call-options.ts";
 import { parse } from "../../model/parse.ts";
 import type { ExitStatus, SignalName } from "../../terms/state.ts";
@@ -49,39 +49,65 @@ export class KnownProgram implements DetachedProcess {
   }
 }
 
+/**
+ * The signal of a reading. It aborts with any of the signals that it has, as long as somebody holds it: a reading that its
+ * owner forgets must not listen to them for ever.
+ */
+export class ReadingSignal {
+  readonly #signals: readonly AbortSignal[];
+  readonly #controller = unlimitedController();
+
+  constructor(...signals: readonly (AbortSignal | undefined)[]) {
+    this.#signals = signals.filter((signal) => signal !== undefined);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Aborts at once with one that has aborted meanwhile. What it returns lets go; a second call of that does nothing. */
+  hold(): () => void {
+    const stops = this.#signals.map((signal) => onAbort(signal, () => this.#controller.abort(signal.reason)));
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+}
+
 /** A detached program whose output is read. */
 export class ReadProgram extends KnownProgram implements AttachedProcess {
   readonly output: AsyncIterable<OutputChunk>;
   readonly exit: Promise<ExitStatus>;
   readonly #release: () => void;
 
-  /** `lifetime` ends the reading, and is disposed with it. */
+  /** `reading` ends the reading; `letGo` ends the hold of its maker. */
   constructor(
     program: BackendDetachedProgram,
     parts: {
       readonly output: AsyncIterable<OutputChunk>;
       readonly exit: Promise<ExitStatus>;
-      readonly lifetime: LinkedSignal;
+      readonly reading: ReadingSignal;
+      readonly letGo: () => void;
       readonly verbs: DetachedVerbs;
     },
   ) {
     super(program.info, parts.verbs);
-    const { lifetime } = parts;
-    let finish = () => {};
-    const read = new Promise<void>((resolve) => {
-      finish = resolve;
-    });
-    this.output = whenRead(parts.output, () => finish());
-    this.exit = abortable(parts.exit, lifetime.signal);
+    const { reading, letGo } = parts;
+    const holds = new Set([letGo]);
+    const hold = () => {
+      const end = reading.hold();
+      holds.add(end);
+      return end;
+    };
+    this.output = whileHeld(parts.output, reading.signal, hold);
+    this.exit = abortable(parts.exit, reading.signal);
     // An owner that never uses it must not crash.
-    this.exit.catch(() => undefined);
+    this.exit.then(letGo, letGo);
     this.#release = () => {
       program.release();
-      lifetime[Symbol.dispose]();
+      for (const end of holds) end();
     };
-    lifetime.signal.addEventListener("abort", () => program.release(), { once: true });
-    // An abort ends what is still read after the end of the program, too.
-    void Promise.allSettled([this.exit, read]).then(() => lifetime[Symbol.dispose]());
+    reading.signal.addEventListener("abort", () => program.release(), { once: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -89,11 +115,13 @@ export class ReadProgram extends KnownProgram implements AttachedProcess {
   }
 }
 
-/** The same items; calls `done` when there are no more, or nobody wants more. */
-async function* whenRead<T>(items: AsyncIterable<T>, done: () => void): AsyncGenerator<T> {
+/** The same items. Holds the signal while they are read, also after the end of the program. */
+async function* whileHeld<T>(items: AsyncIterable<T>, signal: AbortSignal, hold: () => () => void): AsyncGenerator<T> {
+  const end = hold();
   try {
+    signal.throwIfAborted();
     yield* items;
   } finally {
-    done();
+    end();
   }
 }

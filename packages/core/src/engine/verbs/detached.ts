@@ -21,7 +21,7 @@ import { printable } from "../../text/printable.ts";
 import type { UsedRun } from "../adopt/use-run.ts";
 import { withRun } from "../adopt/with-run.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
-import { type DetachedVerbs, KnownProgram, ReadProgram } from "../program/detached.ts";
+import { type DetachedVerbs, KnownProgram, ReadingSignal, ReadProgram } from "../program/detached.ts";
 import { implemented } from "../run/implemented.ts";
 import { execRequest } from "./exec.ts";
 
@@ -65,21 +65,17 @@ export async function attach(
 ): Promise<AttachedProcess> {
   const known = parse(z.string(required("give the id of the program")), id, "id of the program");
   const { offset, follow } = parse(AttachSchema, options, "options of attach", ATTACH_HABITS);
-  const lifetime = linkSignals(owner, instance.engine.closing);
+  const reading = new ReadingSignal(owner, instance.engine.closing);
+  const letGo = reading.hold();
   try {
     return await withProgram(instance, known, "attach to a program of", options, async (program) => {
-      const call = linkSignals(options.signal, lifetime.signal);
-      try {
-        const reading = program.output({ offset, follow, signal: lifetime.signal });
-        const output = await abortable(reading, call.signal);
-        const exit = withRun(instance, "wait for a program of", RUNNING, () => exitOf(instance, program));
-        return new ReadProgram(program, { output, exit, lifetime, verbs: verbsOf(instance) });
-      } finally {
-        call[Symbol.dispose]();
-      }
+      using call = linkSignals(options.signal, reading.signal);
+      const output = await abortable(program.output({ offset, follow, signal: reading.signal }), call.signal);
+      const exit = withRun(instance, "wait for a program of", RUNNING, () => exitOf(instance, program));
+      return new ReadProgram(program, { output, exit, reading, letGo, verbs: verbsOf(instance) });
     });
   } catch (error) {
-    lifetime[Symbol.dispose]();
+    letGo();
     throw error;
   }
 }
