@@ -109,7 +109,7 @@ export class Monitor {
       signal: this.#left.signal,
     });
     if (this.#left.signal.aborted) return new Promise<never>(() => undefined);
-    return exit ?? readExit(this.#spec);
+    return exit ?? readExit(this.#spec, this.identity);
   }
 }
 
@@ -182,7 +182,7 @@ function resume(
   return succeedKeeper(foldersOf(spec), order, { holder: starter, starter: true, events: { started }, signal });
 }
 
-/** A run of which only the end is left to see. */
-function readExit(spec: ContainerSpec): Promise<KeeperExit | undefined> {
-  return readKeeperExit(spec.run).catch(() => undefined);
+/** The end of a run that no keeper could tell. Another process may have begun the next run by now. */
+function readExit(spec: ContainerSpec, starter: ProcessIdentity): Promise<KeeperExit | undefined> {
+  return readKeeperExit(spec.run, starter.pid).catch(() => undefined);
 }

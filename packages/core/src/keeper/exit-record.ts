@@ -65,11 +65,16 @@ export function parseKeeperExit(text: string): KeeperExit | undefined {
 
 /**
  * How the run of this folder ended, in whatever process. If its keeper was killed first, only the status, which the
- * program's parent has left. `undefined` while it runs, or when nobody could record its end.
+ * program's parent has left. `undefined` while it runs, or when nobody could record its end. `holder`: the parent of the
+ * program whose end is asked for. Then `undefined`, too, when the next run has begun in the folder.
  */
-export async function readKeeperExit(run: string): Promise<KeeperExit | undefined> {
-  const recorded = await readExitFile(run);
-  if (recorded !== undefined) return recorded;
+export async function readKeeperExit(run: string, holder?: number): Promise<KeeperExit | undefined> {
+  const exit = (await readExitFile(run)) ?? (await readStatus(run));
+  return (await isRunOf(run, holder)) ? exit : undefined;
+}
+
+/** What the program's parent has left. */
+async function readStatus(run: string): Promise<KeeperExit | undefined> {
   const [pid, status, cpu] = numbers(await readIfThere(join(run, "status")));
   const [, boots = 1] = numbers(await readIfThere(join(run, "holder")));
   if (pid === undefined || status === undefined) return undefined;
@@ -77,10 +82,15 @@ export async function readKeeperExit(run: string): Promise<KeeperExit | undefine
   return { program: pid, status: exitStatus(status), failed: false, cpuSeconds, lostEntries: 0, boots };
 }
 
-/** What a keeper recorded at the end of the run. */
-export async function readExitFile(run: string): Promise<KeeperExit | undefined> {
+/** What a keeper recorded at the end of the run; see {@link readKeeperExit}. */
+export async function readExitFile(run: string, holder?: number): Promise<KeeperExit | undefined> {
   const text = await readIfThere(join(run, "exit"));
-  return text === undefined ? undefined : parseKeeperExit(text);
+  return text !== undefined && (await isRunOf(run, holder)) ? parseKeeperExit(text) : undefined;
+}
+
+/** Asked after a record was read: the next run removes this file together with the records, before it makes its own. */
+async function isRunOf(run: string, holder: number | undefined): Promise<boolean> {
+  return holder === undefined || numbers(await readIfThere(join(run, "holder")))[0] === holder;
 }
 
 /** The numbers of a line of `run/status` or `run/holder`. */

@@ -44,7 +44,8 @@ export class Keeper {
         if (message.kind === "exit") resolve(parseKeeperExit(message.text));
       });
       // It may have ended before it could send it.
-      void connection.closed.then(() => readExitFile(run)).then(resolve, () => resolve(undefined));
+      const read = () => readExitFile(run, this.#state.holder);
+      void connection.closed.then(read).then(resolve, () => resolve(undefined));
     });
   }
 

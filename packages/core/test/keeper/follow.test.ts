@@ -1,9 +1,12 @@
 import { mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
+import type { KeeperConnection } from "../../src/keeper/connection.ts";
+import { readKeeperExit } from "../../src/keeper/exit-record.ts";
 import { followKeeper, identifyHolder } from "../../src/keeper/follow.ts";
-import { findKeeper, type Keeper } from "../../src/keeper/keeper.ts";
+import { findKeeper, Keeper } from "../../src/keeper/keeper.ts";
 import type { KeeperFolders } from "../../src/keeper/launch.ts";
+import type { KeeperMessage } from "../../src/keeper/messages.ts";
 import type { KeeperOrder } from "../../src/keeper/order.ts";
 import { succeedKeeper } from "../../src/keeper/succeed.ts";
 import { identifyChild, signalProcess, waitForEnd } from "../../src/system/process-identity.ts";
@@ -47,6 +50,66 @@ it("has the successor of a keeper that was killed, also when the first attempts 
   expect(await ended).toMatchObject({ ...SIGKILLED, program: first.state.program });
   expect(entries(folders.log).map(({ content }) => content)).toEqual(["start", "resume", "end"]);
 });
+
+it("gives a run whose keepers die at once no more than one successor a second, and sees its end meanwhile", async () => {
+  const folders = place();
+  const order = shell("exec sleep 1000");
+  const first = await keep(folders, order);
+  const { ended, held, next, holder } = await follow(folders, order, first, first);
+  const { program } = first.state;
+  await kill(first.state.keeper);
+  await vi.waitFor(() => expect(held).toHaveLength(2), 10_000);
+  const came = performance.now();
+  await kill(held[1]?.state.keeper ?? 0);
+  await vi.waitFor(() => expect(held).toHaveLength(3), 10_000);
+  // The clock of the test may have begun a little later than the other.
+  expect(performance.now() - came).toBeGreaterThan(500);
+  await kill(held[2]?.state.keeper ?? 0);
+  await kill(holder.pid);
+  expect(await ended).toBeUndefined();
+  expect(next.mock.calls.length).toBeLessThan(6);
+  await kill(program);
+});
+
+it("leaves no connection to a keeper whose holder cannot be identified", async () => {
+  const detach = vi.fn();
+  // A path that cannot be opened, as every path is where no descriptor is free.
+  const state = { holder: "\0" } as unknown as Keeper["state"];
+  await expect(identifyHolder({ state, detach })).rejects.toMatchObject({ code: "ERR_INVALID_ARG_VALUE" });
+  expect(detach).toHaveBeenCalledOnce();
+});
+
+it("tells of the end of its own run alone, when the next one has ended in the same folder", async () => {
+  const folders = place();
+  const first = await keep(folders, shell("exec sleep 1000"));
+  const { holder, program } = first.state;
+  const { hear, close, connection } = connectionOf();
+  const late = new Keeper(folders.run, connection);
+  hear({ ...first.state, kind: "hello", version: 2 });
+  first.kill();
+  expect(await first.exit).toMatchObject({ program });
+  expect(await readKeeperExit(folders.run, holder)).toEqual(await first.exit);
+  const next = await keep(folders, shell("exit 3"));
+  expect(await next.exit).toMatchObject({ status: { kind: "exited", code: 3 } });
+  expect(await readKeeperExit(folders.run, next.state.holder)).toEqual(await next.exit);
+  expect(await readKeeperExit(folders.run, holder)).toBeUndefined();
+  // One that sees the end of its keeper only now.
+  close();
+  expect(await late.exit).toBeUndefined();
+});
+
+/** The connection to a keeper that says and does what the test wants. */
+function connectionOf() {
+  let [hear, close]: [(message: KeeperMessage) => void, () => void] = [() => undefined, () => undefined];
+  const closed = new Promise<void>((resolve) => {
+    close = resolve;
+  });
+  const listen = (listener: typeof hear) => {
+    hear = listener;
+  };
+  const connection = { listen, closed } as unknown as KeeperConnection;
+  return { hear: (message: KeeperMessage) => hear(message), close, connection };
+}
 
 it("waits for a keeper that does not answer, and goes on with it", async () => {
   const folders = place();

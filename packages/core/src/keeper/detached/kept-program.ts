@@ -9,6 +9,7 @@ import { unlimitedController, withDeadline } from "../../flow/deadline.ts";
 import { endsWithin, identifyProcess, type ProcessIdentity, signalProcess } from "../../system/process-identity.ts";
 import type { ExitStatus, SignalName } from "../../terms/state.ts";
 import { type KeeperExit, readExitFile, readKeeperExit } from "../exit-record.ts";
+import { successorIsDue } from "../follow.ts";
 import { findKeeper, type Keeper } from "../keeper.ts";
 import { livingKeeper, readHeldRun } from "../launch.ts";
 import { succeedKeeper } from "../succeed.ts";
@@ -255,7 +256,7 @@ export class KeptProgram implements BackendDetachedProgram {
   }
 
   async #awaitEnd(): Promise<ExitStatus | undefined> {
-    for (;;) {
+    for (let since = 0; ; since = performance.now()) {
       const keeper = await anyKeeper(this.#folder, this.#held, {});
       this.#keeper = keeper;
       if (this.#left.signal.aborted) keeper?.detach();
@@ -263,6 +264,8 @@ export class KeptProgram implements BackendDetachedProgram {
       if (this.#left.signal.aborted) return new Promise<never>(() => undefined);
       if (exit !== undefined) return exit.status;
       // Its keeper was killed, or has ended before it could be asked.
+      const holder = await holderOf(this.#folder);
+      if (since > 0 && holder !== undefined) await successorIsDue(holder, since);
       const found = await findProgram(this.#folder, this.#held, {});
       if (found.kind !== "running") return found.kind === "over" ? found.exit : undefined;
     }
