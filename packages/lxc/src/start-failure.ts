@@ -51,8 +51,14 @@ function initFailure({ init }: ContainerSpec, step: number, errno: string): Erro
 }
 
 /** liblxc did not come to PID 1: its first error, which causes the others, comes last. */
-function commandFailure(spec: ContainerSpec, text: string): CommandError {
-  return new CommandError({ argv: starterArgv(spec), exitCode: 1, stderr: `${text}\n${firstError(text) ?? ""}` });
+function commandFailure(spec: ContainerSpec, text: string): CommandError | HostError {
+  const first = firstError(text);
+  const cause = new CommandError({ argv: starterArgv(spec), exitCode: 1, stderr: `${text}\n${first ?? ""}` });
+  // strerror(3) of EMFILE. The soft limit is raised for the starter (settings.h): only the hard one stands in its way.
+  if (first === undefined || !text.includes("Too many open files -")) return cause;
+  const fix =
+    "raise the hard limit of open files of this process (RLIMIT_NOFILE: ulimit -Hn, LimitNOFILE= of a unit) to 256 or more";
+  return new HostError(`start container "${spec.hostName}"`, [{ need: "descriptors", reason: first, fix }], { cause });
 }
 
 /** Pure. log.c of liblxc, log_append_stderr: prefix, file, function, line and message. */

@@ -33,6 +33,16 @@ describe("a container that did not start", () => {
     expect(firstError("anything\n")).toBeUndefined();
   });
 
+  it("names the limit of open files where the hard one is too low for liblxc", () => {
+    const error = told(STEP.start, 0, TEXT.replace("No such file or directory", "Too many open files"));
+    expect(error).toBeInstanceOf(HostError);
+    expect(error.message).toMatch(/RLIMIT_NOFILE: ulimit -Hn/);
+    expect(error).toMatchObject({
+      missing: [{ need: "descriptors", reason: "Too many open files - Failed to mount rootfs" }],
+      cause: { code: "ERR_COMMAND" },
+    });
+  });
+
   it("names the cgroup that cannot be made", () => {
     expect(told(STEP.cgroup, 30)).toBeInstanceOf(HostError);
     expect(told(STEP.cgroup, 30)).toMatchObject({
