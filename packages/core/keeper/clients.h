@@ -155,6 +155,9 @@ static void feed(struct client *c) {
   c->input_at = c->input_length = 0;
 }
 
+/* Nothing runs that could read: what is typed now is for the boot before. */
+static int between_boots;
+
 /* What the writer has typed by now is for the boot before: what waits here, and what its connection holds. */
 static void forget_input(void) {
   if (!writer) return;
@@ -198,7 +201,7 @@ static int obey(struct client *c, u32 kind, u32 length, const u32 *payload) {
       return 1;
     case INPUT:
       /* Not an error of a writer that has just lost its right. */
-      c->input_at = 0, c->input_length = c == writer && !c->stale ? length : 0;
+      c->input_at = 0, c->input_length = c == writer && !c->stale && !between_boots ? length : 0;
       if (c->input_length) feed(c);
       return 1;
     case END_INPUT:

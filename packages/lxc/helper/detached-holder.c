@@ -12,6 +12,7 @@
  */
 #include "../../core/keeper/calls.h"
 #include "../../core/keeper/holder.h"
+#include "exec-protocol.h"
 
 #if defined(__x86_64__)
 enum { SYS_sendmsg = 46 };
@@ -19,17 +20,9 @@ enum { SYS_sendmsg = 46 };
 enum { SYS_sendmsg = 211 };
 #endif
 
-/* exec-helper.c: the connection of a program. */
-#define CONTROL 3
-enum { SIGNAL = 1 };
-enum { STARTED = 1, FAILED, ENDED, CROWDED };
-struct request {
-  u32 flags, uid, gid, columns, rows, groups, arguments, variables;
-};
-
 #define FOR_KILL 32
 #define FOR_STOP 33
-enum { SIGSTOP = 19, MOST_GROUPS = 65536 };
+enum { SIGSTOP = 19 };
 
 __attribute__((noreturn)) static void fail(long error) {
   struct held report = {HELD_FAILED, STEP_START, (u32)error, 0, 0, 0};
@@ -48,26 +41,11 @@ static int no_input(void) {
   return ends[0];
 }
 
-/* unix(7), SCM_RIGHTS: 0, with the descriptors. */
+/* The first message: 0, with the program's descriptors. */
 static void send_streams(int input) {
-  u32 none = 0;
-  struct {
-    u64 length;
-    int level, type, fds[3], padding;
-  } control = {16 + 3 * sizeof(int), SOL_SOCKET, 1, {input, STREAMS + 1, STREAMS + 2}, 0};
-  struct {
-    u32 *base;
-    u64 length;
-  } part = {&none, sizeof none};
-  struct {
-    void *name;
-    u64 name_length;
-    void *parts;
-    u64 part_count;
-    void *control;
-    u64 control_length, flags;
-  } message = {0, 0, &part, 1, &control, control.length, 0};
-  long sent = call(SYS_sendmsg, CONTROL, &message, MSG_NOSIGNAL, 0);
+  struct parcel streams = {0, {ROOM_FOR(3), SOL_SOCKET, SCM_RIGHTS, {input, STREAMS + 1, STREAMS + 2}}, {0}, {0}};
+  pack(&streams, streams.control.length);
+  long sent = call(SYS_sendmsg, CONTROL, &streams.message, MSG_NOSIGNAL, 0);
   if (sent < 0) fail(-sent);
 }
 
@@ -94,7 +72,7 @@ static void send_list(char **list) {
 /* The numbers of a text, which are separated by spaces. */
 static u32 read_numbers(const char *text, u32 *to) {
   u32 n = 0;
-  for (; *text && n < MOST_GROUPS + 2; n++) {
+  for (; *text && n < MAX_GROUPS + 2; n++) {
     to[n] = 0;
     for (; *text >= '0' && *text <= '9'; text++) to[n] = to[n] * 10 + (u32)(*text - '0');
     while (*text == ' ') text++;
@@ -103,7 +81,7 @@ static u32 read_numbers(const char *text, u32 *to) {
 }
 
 static void send_request(char **argv, char **envp) {
-  static u32 ids[MOST_GROUPS + 2];
+  static u32 ids[MAX_GROUPS + 2];
   u32 groups = read_numbers(argv[1], ids) - 2;
   u64 strings = length_of(argv[2]) + 1;
   struct request r = {0, ids[0], ids[1], 0, 0, groups, 0, 0};

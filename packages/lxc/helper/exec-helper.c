@@ -30,7 +30,7 @@
  * child, or until the end of the file. It does not reap the program before, so that no other process or group gets its
  * number. What a program has left in the background becomes a child of the helper that stays, which reaps it.
  */
-#include "base.h"
+#include "../../core/keeper/calls.h"
 #include "confine.h"
 #include "terminal.h"
 #include "program.h"
@@ -38,7 +38,7 @@
 #define HELPER 4
 
 enum { TAKEN = 1, REFUSED = 2, BROKEN = 3 };
-enum { F_SETFD = 2, FD_CLOEXEC = 1, CAP_CHOWN = 0, CAP_SETGID = 6, CAP_SETUID = 7 };
+enum { FD_CLOEXEC = 1, CAP_CHOWN = 0, CAP_SETGID = 6, CAP_SETUID = 7 };
 
 /* What it needs to start programs of any user on terminals of theirs, and to kill them. */
 #define OWN_RIGHTS (1u << CAP_CHOWN | 1u << CAP_KILL | 1u << CAP_SETGID | 1u << CAP_SETUID)

@@ -7,7 +7,7 @@
  * argv: own path, path of a socket, uid, gid, groups joined by commas, working folder, streams, role, program and its
  * arguments. Streams: `pipes` are inherited at 19, 20 and 21 (packages/core/keeper/holder.h); `console` is /dev/console.
  * The helper's file ends with a confinement (confine.h), its instructions, and the length of both. The keeper of the run
- * listens at the socket: the connection tells it the pid, and its answer of one byte lets the helper go on. The
+ * listens at the socket: the connection tells it the pid, and its answer lets the helper go on (announce.h). The
  * connection closes when the program is executed. If it cannot be, the helper sends the failed step and the error: two
  * numbers of 32 bits, little-endian.
  *
@@ -17,6 +17,7 @@
  */
 #include "base.h"
 #include "confine.h"
+#include "../../core/keeper/announce.h"
 
 #define MNT_DETACH 2
 #define PR_SET_DUMPABLE 4
@@ -97,6 +98,13 @@ __attribute__((noreturn)) static void main_loop(long child) {
   }
 }
 
+/* Reads one answer of the keeper. Returns false when the keeper is gone. */
+static int hear(long connection, char *answer) {
+  long n;
+  while ((n = call(SYS_read, connection, answer, 1, 0)) == -EINTR);
+  return n == 1;
+}
+
 /*
  * Connects to the keeper, and waits for its answer. If the keeper is gone, nobody answers before another has taken its
  * place: then PID 1 goes on without. Returns the connection, or a negative errno.
@@ -108,17 +116,26 @@ static long announce(const char *path) {
   } address = {AF_UNIX, {0}};
   u64 length = length_of(path);
   for (u64 i = 0; i < length && i < sizeof address.path - 1; i++) address.path[i] = path[i];
-  long connection = call(SYS_socket, AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, 0);
-  if (connection < 0) return connection;
-  if (call(SYS_connect, connection, &address, sizeof address, 0) < 0) return connection;
-  struct {
-    int fd;
-    short events, revents;
-  } answer = {(int)connection, 1, 0};
-  u64 patience[2] = {2, 0};
-  char go;
-  if (call6(SYS_ppoll, (long)&answer, 1, (long)patience, 0, 8, 0) > 0) call(SYS_read, connection, &go, 1, 0);
-  return connection;
+  for (;;) {
+    long connection = call(SYS_socket, AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, 0);
+    if (connection < 0) return connection;
+    if (call(SYS_connect, connection, &address, sizeof address, 0) < 0) return connection;
+    struct {
+      int fd;
+      short events, revents;
+    } news = {(int)connection, 1, 0};
+    u64 patience[2] = {2, 0};
+    char answer, held = HELD;
+    if (call6(SYS_ppoll, (long)&news, 1, (long)patience, 0, 8, 0) <= 0) return connection;
+    int is_there = hear(connection, &answer);
+    if (is_there && answer == HOLD) {
+      call6(SYS_sendto, connection, (long)&held, 1, MSG_NOSIGNAL, 0, 0);
+      is_there = hear(connection, &answer);
+    }
+    if (is_there) return connection;
+    /* That keeper was killed. The next one is to know of this PID 1, too. */
+    call(SYS_close, connection, 0, 0, 0);
+  }
 }
 
 /* The terminal of the keeper (starter.c) as all three streams. It gets the controlling one of whoever asks for that. */

@@ -3,63 +3,23 @@
  * `serve_program` is the program's parent, and ends with it.
  */
 
-#define CONTROL 3
-#define FLAG_TERMINAL 1
-#define MAX_REQUEST (4u << 20)
+#include "exec-protocol.h"
 
-enum { SIGNAL = 1, RESIZE = 2 };
-enum { STARTED = 1, FAILED = 2, ENDED = 3, CROWDED = 4 };
-
-enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16 };
 enum { MSG_CMSG_CLOEXEC = 0x40000000 };
-enum { TIOCSCTTY = 0x540e };
-enum { WNOHANG = 1, WEXITED = 4, WCONTINUED = 8, WNOWAIT = 0x01000000, WALL = 0x40000000, PR_SET_CHILD_SUBREAPER = 36 };
-enum { P_PID = 1, P_PGID = 2, CLD_EXITED = 1, PR_SET_NAME = 15 };
-
-struct request {
-  u32 flags, uid, gid, columns, rows, groups, arguments, variables;
-};
-struct pollfd {
-  int fd;
-  short events, revents;
-};
-
-/* Returns true when everything was read; false at the end of the file. */
-static int read_all(int fd, void *to, u64 length) {
-  for (u64 at = 0; at < length;) {
-    long n = call(SYS_read, fd, (char *)to + at, length - at, 0);
-    if (n == -EINTR) continue;
-    if (n <= 0) return 0;
-    at += n;
-  }
-  return 1;
-}
+enum { WEXITED = 4, WCONTINUED = 8, WNOWAIT = 0x01000000, P_PID = 1, P_PGID = 2, CLD_EXITED = 1 };
 
 /*
  * Receives a number that comes with `count` descriptors, close-on-exec: unix(7), SCM_RIGHTS. Returns how many bytes came:
  * 0 at the end of the file.
  */
 static long receive(u32 *number, int *fds, u64 count) {
-  struct {
-    u64 length;
-    int level, type, fds[4];
-  } control = {0, 0, 0, {0}};
-  struct {
-    u32 *base;
-    u64 length;
-  } part = {number, sizeof *number};
-  struct {
-    void *name;
-    u64 name_length;
-    void *parts;
-    u64 part_count;
-    void *control;
-    u64 control_length, flags;
-  } message = {0, 0, &part, 1, &control, sizeof control, 0};
-  long received = call(SYS_recvmsg, CONTROL, &message, MSG_CMSG_CLOEXEC, 0);
+  struct parcel got = {0};
+  pack(&got, sizeof got.control);
+  long received = call(SYS_recvmsg, CONTROL, &got.message, MSG_CMSG_CLOEXEC, 0);
   if (received <= 0) return received;
-  if (received != sizeof *number || control.length != 16 + count * sizeof(int)) return -EINVAL;
-  for (u64 i = 0; i < count; i++) fds[i] = control.fds[i];
+  if (received != sizeof *number || got.control.length != ROOM_FOR(count)) return -EINVAL;
+  *number = got.number;
+  for (u64 i = 0; i < count; i++) fds[i] = got.control.fds[i];
   return received;
 }
 
@@ -230,7 +190,7 @@ __attribute__((noreturn)) static void serve_program(const struct confinement *c)
   const u32 *groups = (const u32 *)(memory + sizeof *r);
   u64 fixed = sizeof *r + (u64)r->groups * 4;
   u64 pointers = ((u64)r->arguments + r->variables + 2) * sizeof(char *);
-  if (r->groups > 65536 || fixed > length || r->arguments == 0 || pointers > 8 * MAX_REQUEST) leave(126);
+  if (r->groups > MAX_GROUPS || fixed > length || r->arguments == 0 || pointers > 8 * MAX_REQUEST) leave(126);
   char **argv = (char **)call6(SYS_mmap, 0, pointers, 3, 0x22, -1, 0);
   if ((u64)argv > -4096ul) leave(126);
   char **envp = argv + r->arguments + 1;
