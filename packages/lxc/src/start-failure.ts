@@ -1,5 +1,5 @@
 import { CommandError, FileError, HostError, NotFoundError } from "@pileus/core";
-import { errnoName, type KeeperFailure, STEP } from "@pileus/core/driver";
+import { errnoName, type KeeperFailure, killedHolder, STEP } from "@pileus/core/driver";
 import { starterArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 
@@ -27,7 +27,8 @@ export function startFailure(spec: ContainerSpec, { step, errno, text }: KeeperF
       return new HostError(`start container "${spec.hostName}"`, [{ need: "cgroup", reason, fix }]);
     }
     case STEP.start:
-      if (errno === 0) return commandFailure(spec, text);
+      // A starter that was not killed says why it ends, and so do liblxc and the loader of programs.
+      if (errno === 0) return text === "" ? killedHolder(`container "${spec.hostName}"`) : commandFailure(spec, text);
   }
   // The engine adds the fix.
   return Object.assign(new Error(`the start of container "${spec.hostName}": ${code}`), {

@@ -43,6 +43,13 @@ describe("a container that did not start", () => {
     });
   });
 
+  it("says that its starter was killed, which has printed nothing", () => {
+    expect(told(STEP.start, 0)).toMatchObject({
+      code: "ERR_CONNECTION",
+      message: expect.stringContaining("killed before"),
+    });
+  });
+
   it("names the cgroup that cannot be made", () => {
     expect(told(STEP.cgroup, 30)).toBeInstanceOf(HostError);
     expect(told(STEP.cgroup, 30)).toMatchObject({

@@ -115,7 +115,7 @@ export { type DetachedProgram, type SpawnDetachedOptions, spawnDetached } from "
 
 export { keeperAccounts } from "../keeper/accounts.ts";
 export { type KeeperExit, readKeeperExit } from "../keeper/exit-record.ts";
-export { errnoName, type KeeperFailure, STEP, startError } from "../keeper/failure.ts";
+export { errnoName, type KeeperFailure, killedHolder, STEP, startError } from "../keeper/failure.ts";
 export { type FollowKeeperOptions, followKeeper, identifyHolder } from "../keeper/follow.ts";
 export { findKeeper, Keeper, type KeeperEvents } from "../keeper/keeper.ts";
 export {

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { FileError, HostError, NotFoundError } from "../errors/all.ts";
+import { ConnectionError, FileError, HostError, NotFoundError } from "../errors/all.ts";
 
 /** Why a keeper did not start its program. */
 export interface KeeperFailure {
@@ -29,15 +29,22 @@ export function startError({ step, errno }: KeeperFailure, program: string, cwd:
         { need: "cgroup", reason: `it cannot be made or entered: ${code}`, fix },
       ]);
     }
+    case STEP.start:
+      if (errno === 0) return killedHolder(program);
+      break;
     case STEP.run:
       if (code === "ENOENT") return new NotFoundError("program", program);
       return new FileError({ verb: "run", path: program, errno: code });
     case STEP.folder:
       return new FileError({ verb: "enter", path: cwd, errno: code });
-    default: {
-      const what = step === STEP.reserve ? "reserve space in the run's folder" : "start the program";
-      // The engine adds the fix.
-      return Object.assign(new Error(`${what}: ${code}`), { code, errno, syscall: "start" });
-    }
   }
+  const what = step === STEP.reserve ? "reserve space in the run's folder" : "start the program";
+  // The engine adds the fix.
+  return Object.assign(new Error(`${what}: ${code}`), { code, errno, syscall: "start" });
+}
+
+/** The error for a start whose holder has ended before the program ran, and has said nothing. */
+export function killedHolder(program: string): ConnectionError {
+  const why = "it was killed before the program ran: look for the OOM killer in dmesg(1), and start again";
+  return new ConnectionError(`the parent of ${program}`, why);
 }

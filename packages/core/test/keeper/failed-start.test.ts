@@ -17,6 +17,15 @@ describe("a start that fails", () => {
     });
   });
 
+  it("says that the parent of the program was killed before it could start that", async () => {
+    const folders = place();
+    const [program, announce] = [openSync("/bin/sh", "r"), listenUnix(join(folders.run, "announce"))];
+    const starter = { program, announce };
+    const launched = await launchKeeper(folders, shell("kill -KILL $$"), { starter });
+    await expect(launched.begin()).rejects.toMatchObject({ code: "ERR_CONNECTION", peer: "the parent of /bin/sh" });
+    for (const fd of [program, announce]) closeSync(fd);
+  });
+
   it("tells its reason, and ends what it began, when the starter says why and does not end", async () => {
     const folders = place();
     // A message of packages/core/keeper/holder.h: FAILED, the step, the errno.
