@@ -59,7 +59,8 @@ async function inside(argv: readonly string[], use: (inside: Inside) => Promise<
 async function childOf(pid: number, helper: string): Promise<number> {
   for (const deadline = Date.now() + 5000; ; ) {
     const child = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).trim();
-    const isHelper = child !== "" && (await readFile(`/proc/${child}/cmdline`, "utf8")).startsWith(helper);
+    const isHelper =
+      child !== "" && (await readFile(`/proc/${child}/cmdline`, "utf8").catch(() => "")).startsWith(helper);
     // The kernel drops signals that arrive before it has blocked them.
     if (isHelper && !/SigBlk:\s0{16}/.test(await readFile(`/proc/${child}/status`, "utf8"))) return Number(child);
     if (Date.now() > deadline) throw new Error("there is no PID 1");

@@ -52,7 +52,7 @@ async function init(folders: KeeperFolders) {
 }
 
 /** A run whose starter does what it is told: shell commands, with the terminal as their descriptor 19. */
-async function rebooting() {
+async function rebooting({ terminal: size }: { readonly terminal?: typeof TERMINAL } = { terminal: TERMINAL }) {
   const folders = place();
   const orders = join(folders.run, "orders");
   execFileSync("mkfifo", [orders]);
@@ -62,7 +62,7 @@ async function rebooting() {
   const order = {
     argv: ["bash", "-c", `exec 9<>"$0"; while read -r line <&9; do eval "$line"; done`, orders],
     env: { PATH: process.env["PATH"] ?? "" },
-    terminal: TERMINAL,
+    ...(size && { terminal: size }),
   };
   const events = { started: (_: number, boots: number) => hear(boots) };
   const launched = await launchKeeper(folders, order, { starter: { program, announce }, events });
@@ -76,8 +76,10 @@ async function rebooting() {
     await waitForEnd(identity);
   });
   const first = await init(folders);
-  expect(await first.hear()).toBe(String(HOLD));
-  first.say(HELD);
+  if (size !== undefined) {
+    expect(await first.hear()).toBe(String(HOLD));
+    first.say(HELD);
+  }
   expect(await first.hear()).toBe(String(GO));
   first.become();
   const keeper = await begun;
@@ -124,6 +126,11 @@ it("a keeper gives its terminal back what a new one has while a PID 1 waits for 
   expect(await run.terminal(settings)).toBe(before);
   second.become();
   expect(await booted).toBe(2);
+});
+
+it("a keeper lets a PID 1 without a terminal go on at once", async () => {
+  const { keeper } = await rebooting({});
+  expect(keeper.state).toMatchObject({ state: "running", streams: "pipes", boots: 1 });
 });
 
 it("a keeper leaves the terminal alone of a system that has not waited for it", async () => {
