@@ -43,17 +43,32 @@ static void account(void) {
   if (config.cpu_microseconds && (n = read_number(config.cpu_microseconds, "usage_usec")) >= 0) ending.cpu_cgroup = n * 1000;
 }
 
-/* Clock ticks in a second: USER_HZ. */
-#define TICKS 100
+/* A clock tick in nanoseconds: USER_HZ is 100. */
+#define TICK 10000000l
+
+/* The time namespace of every process since the boot: TIME_NS_INIT_INO of linux/nsfs.h. */
+#define INITIAL_TIME "time:[4026531834]"
+
+static int is_same(const char *one, const char *other) {
+  while (*one && *one == *other) one++, other++;
+  return *one == *other;
+}
 
 /*
- * How far the clock of the start times in /proc is ahead of the host's in our time namespace, in clock ticks:
- * time_namespaces(7). The second line of the file is `boottime SECONDS NANOSECONDS`.
+ * How far the clock of the start times in /proc is ahead of the host's in our time namespace, in nanoseconds:
+ * time_namespaces(7). Returns false when that cannot be known: the offsets in the file are those of the namespace of our
+ * children. Its second line is `boottime SECONDS NANOSECONDS`.
  */
-static long boottime_ahead(void) {
-  char offsets[256];
+static int boottime_ahead(long *ahead) {
+  char own[32] = "", children[32] = "", offsets[256];
+  *ahead = 0;
+  call(SYS_readlinkat, AT_FDCWD, "/proc/self/ns/time", own, sizeof own - 1);
+  if (is_same(own, INITIAL_TIME)) return 1;
+  call(SYS_readlinkat, AT_FDCWD, "/proc/self/ns/time_for_children", children, sizeof children - 1);
+  if (!is_same(own, children)) return 0;
   long file = call(SYS_openat, AT_FDCWD, "/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC, 0);
-  if (file < 0) return 0;
+  /* A kernel without time namespaces. */
+  if (file < 0) return file == -ENOENT;
   long length = call(SYS_read, file, offsets, sizeof offsets - 1, 0), at = 0, found[2] = {0, 0};
   call(SYS_close, file, 0, 0, 0);
   if (length <= 0) return 0;
@@ -66,26 +81,27 @@ static long boottime_ahead(void) {
     for (; offsets[at] >= '0' && offsets[at] <= '9'; at++) found[i] = found[i] * 10 + (offsets[at] - '0');
     found[i] *= sign;
   }
-  return found[0] * TICKS + found[1] / (1000000000 / TICKS);
+  *ahead = found[0] * 1000000000 + found[1];
+  return 1;
 }
 
 /*
- * When this process started, in clock ticks after boot, in every time namespace the same: proc_pid_stat(5), field 22. 0
- * if that cannot be read.
+ * When this process started, in clock ticks after boot, of the host's clock and at most one late:
+ * packages/core/src/system/process-identity.ts. 0 if that cannot be known.
  */
 static u64 start_time(void) {
   char stat[1024];
-  long file = call(SYS_openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
+  long ahead, file = call(SYS_openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
   if (file < 0) return 0;
   long length = call(SYS_read, file, stat, sizeof stat - 1, 0), at = length;
   call(SYS_close, file, 0, 0, 0);
-  if (length <= 0) return 0;
+  if (length <= 0 || !boottime_ahead(&ahead)) return 0;
   stat[length] = 0;
   while (at && stat[at] != ')') at--;
   for (int field = 2; field < 22 && at < length; at++) field += stat[at] == ' ';
   u64 n = 0;
   for (; stat[at] >= '0' && stat[at] <= '9'; at++) n = n * 10 + (u64)(stat[at] - '0');
-  return n - (u64)boottime_ahead();
+  return (u64)(((long)(n * TICK) - ahead + TICK - 1) / TICK);
 }
 
 /*

@@ -1,6 +1,12 @@
 import type { AgentClient } from "@pileus/agent";
 import { type Abortable, ConnectionError, type InstanceMetrics, isInstanceError } from "@pileus/core";
-import { type InstanceContext, type ProcessIdentity, parseProcessStat, readIfThere } from "@pileus/core/driver";
+import {
+  type InstanceContext,
+  isSameStart,
+  type ProcessIdentity,
+  parseProcessStat,
+  readIfThere,
+} from "@pileus/core/driver";
 import { memoryOf } from "./machine.ts";
 
 /** Ticks of /proc/PID/stat in a second: USER_HZ is 100 on all host architectures that this driver supports. */
@@ -16,7 +22,7 @@ export interface ProcessUsage {
 /** What this process uses; `undefined` when it has ended. Never the figures of a later process with the same pid. */
 export async function readProcessUsage(identity: ProcessIdentity): Promise<ProcessUsage | undefined> {
   const stat = parseProcessStat((await readIfThere(`/proc/${identity.pid}/stat`)) ?? "");
-  if (stat?.startTime !== identity.startTime) return undefined;
+  if (stat === undefined || !isSameStart(stat.startTime, identity.startTime)) return undefined;
   return { cpuSeconds: stat.cpuTicks / TICKS, residentBytes: stat.residentPages * PAGE };
 }
 

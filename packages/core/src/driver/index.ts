@@ -175,6 +175,7 @@ export {
   identifyChild,
   identifyProcess,
   isAlive,
+  isSameStart,
   type ProcessIdentity,
   ProcessIdentitySchema,
   type ProcessStat,

@@ -8,7 +8,7 @@ import { type Child, commandEnd, startChild } from "../system/child.ts";
 import { pipe } from "../system/descriptor.ts";
 import { socketPair } from "../system/descriptor-socket.ts";
 import { cgroupFailure, type OwnCgroup } from "../system/own-cgroup.ts";
-import { identifyProcess, type ProcessIdentity } from "../system/process-identity.ts";
+import { identifyProcess, isSameStart, type ProcessIdentity } from "../system/process-identity.ts";
 import { readIfThere } from "../system/read-if-there.ts";
 import { SealedHelper } from "../system/sealed-helper.ts";
 import { listenUnix } from "../system/unix-socket.ts";
@@ -152,7 +152,7 @@ export async function livingKeeper(run: string): Promise<ProcessIdentity | undef
   const [, , , pid, startTime] = numbers(await readIfThere(join(run, "holder")));
   if (pid === undefined || startTime === undefined) return undefined;
   const found = await identifyProcess(pid);
-  return found?.startTime === startTime ? found : undefined;
+  return found !== undefined && isSameStart(found.startTime, startTime) ? found : undefined;
 }
 
 /** packages/core/keeper/keeper.c. */

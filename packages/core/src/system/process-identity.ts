@@ -5,8 +5,9 @@ import { z } from "zod";
 import { isInstanceError, TimeoutError } from "../errors/all.ts";
 import type { Abortable, Timed } from "../flow/abortable.ts";
 import { abortable } from "../flow/deadline.ts";
-import { readIfThere, readIfThereSync } from "./read-if-there.ts";
+import { readIfThere } from "./read-if-there.ts";
 import { pidfdOpen, pidfdSendSignal, pollReadable, type SystemError } from "./syscall.ts";
+import { boottimeAhead } from "./time-namespace.ts";
 
 /**
  * Identifies one process, also in a file that outlives it: another process gets the same pid in time, and the same
@@ -14,7 +15,7 @@ import { pidfdOpen, pidfdSendSignal, pollReadable, type SystemError } from "./sy
  */
 export const ProcessIdentitySchema = z.strictObject({
   pid: z.number().int().positive(),
-  /** Clock ticks after boot, in every time namespace the same. proc_pid_stat(5), field 22. */
+  /** Clock ticks after boot, of the host's clock: compare it by {@link isSameStart}. proc_pid_stat(5), field 22. */
   startTime: z.number().int().nonnegative(),
   /** The kernel's random name for this boot: /proc/sys/kernel/random/boot_id. */
   boot: z.string(),
@@ -44,7 +45,15 @@ export function identifyChild(pid: number): ProcessIdentity {
 /** Whether that very process still runs. */
 export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   const now = await identifyProcess(identity.pid);
-  return now !== undefined && now.startTime === identity.startTime && now.boot === identity.boot;
+  return now !== undefined && isSameStart(now.startTime, identity.startTime) && now.boot === identity.boot;
+}
+
+/**
+ * Whether two start times with one pid are of one process. They may be a tick apart when they were read in different
+ * time namespaces: see {@link parseProcessStat}. No pid comes again so soon.
+ */
+export function isSameStart(one: number, other: number): boolean {
+  return Math.abs(one - other) <= 1;
 }
 
 /**
@@ -121,36 +130,37 @@ export interface ProcessStat {
   readonly state: string;
   /** The pid of its parent. */
   readonly parent: number;
-  /** Clock ticks after boot, in every time namespace the same. */
+  /** Clock ticks after boot, of the host's clock: compare it by {@link isSameStart}. */
   readonly startTime: number;
   /** Clock ticks of processor time, including time in the kernel. */
   readonly cpuTicks: number;
   readonly residentPages: number;
 }
 
-/** Clock ticks in a second: USER_HZ is 100 on all architectures of Node. */
-const TICKS = 100;
+/** A clock tick in nanoseconds: USER_HZ is 100 on all architectures of Node. */
+const TICK = 10_000_000n;
 
 /**
- * How far the clock of the start times in /proc is ahead of the host's in our time namespace, in clock ticks.
- * time_namespaces(7), "/proc/PID/timens_offsets": a line for each clock, with seconds and nanoseconds.
- */
-export function boottimeAhead(offsets = readIfThereSync("/proc/self/timens_offsets") ?? ""): number {
-  const [, seconds, nanoseconds] = /^(?:boottime|7)\s+(-?\d+)\s+(\d+)$/m.exec(offsets) ?? [];
-  return Number(seconds ?? 0) * TICKS + Math.floor((Number(nanoseconds ?? 0) * TICKS) / 1e9);
-}
-
-/**
- * Reads /proc/PID/stat, as the time namespace of this process shows it, which is `ahead` of the host's: the second field
- * is the command in parentheses, and may hold spaces and parentheses itself.
+ * Reads /proc/PID/stat, as the time namespace of this process shows it, which is `ahead` of the host's by so many
+ * nanoseconds: the second field is the command in parentheses, and may hold spaces and parentheses itself.
  */
 export function parseProcessStat(stat: string, ahead = boottimeAhead()): ProcessStat | undefined {
   // What follows the command begins with field 3.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const number = (field: number) => Number(fields[field - 3]);
-  const [state, startTime] = [fields[0], number(22) - ahead];
-  if (state === undefined || !Number.isSafeInteger(startTime)) return undefined;
+  const [state, shown = ""] = [fields[0], fields[22 - 3]];
+  if (state === undefined || !/^\d+$/.test(shown)) return undefined;
+  const startTime = startTicks(BigInt(shown), ahead);
   return { state, parent: number(4), startTime, cpuTicks: number(14) + number(15), residentPages: number(24) };
+}
+
+/**
+ * The kernel shifts a start time, takes it as a number of 64 bits without sign, and rounds it down to a tick. A shift by
+ * parts of a tick, or to before the boot, can therefore not be taken back exactly: the result is at most one tick late.
+ */
+function startTicks(shown: bigint, ahead: bigint): number {
+  const earliest = BigInt.asIntN(64, shown * TICK) - ahead;
+  return Number((earliest + TICK - 1n) / TICK);
 }
 
 // The identity is checked while the descriptor is open: from then on the descriptor means that process or none.

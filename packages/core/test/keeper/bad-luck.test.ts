@@ -100,7 +100,7 @@ describe("a keeper that is killed", () => {
     await waitForEnd(gone);
     const succeed = (of: ProcessIdentity) => succeedKeeper(folders, () => order, { holder: of });
     expect(await succeed(identifyChild(process.pid))).toBeUndefined();
-    expect(await succeed({ ...holder, startTime: holder.startTime + 1 })).toBeUndefined();
+    expect(await succeed({ ...holder, startTime: holder.startTime + 2 })).toBeUndefined();
     const second = await succeed(holder);
     expect(second?.state).toMatchObject({ state: "running", holder: holder.pid });
     for (const each of [identifyChild(second?.state.keeper ?? 0), holder, program]) {

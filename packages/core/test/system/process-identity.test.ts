@@ -5,7 +5,6 @@ import koffi from "koffi";
 import { describe, expect, it } from "vitest";
 import { TimeoutError } from "../../src/errors/all.ts";
 import {
-  boottimeAhead,
   identifyChild,
   identifyProcess,
   isAlive,
@@ -44,7 +43,8 @@ describe("the identity of a process", () => {
   it("differs for a process with the same pid but another start or boot, which gets no signal", async () => {
     const { identity, end } = await sleeper();
     for (const other of [
-      { ...identity, startTime: identity.startTime - 1 },
+      { ...identity, startTime: identity.startTime - 2 },
+      { ...identity, startTime: identity.startTime + 2 },
       { ...identity, boot: "00000000-0000-0000-0000-000000000000" },
     ]) {
       expect(await isAlive(other)).toBe(false);
@@ -116,13 +116,33 @@ describe("the identity of a process", () => {
     expect(parseProcessStat("")).toBeUndefined();
   });
 
-  it.each([
-    ["monotonic           0         0\nboottime       100000         0\n", 10_000_000],
-    ["monotonic      -86400         0\nboottime       -86400 250000000\n", -8_639_975],
-    ["", 0],
-  ])("knows from the offsets %j how far the clock of a time namespace is ahead", (offsets, ahead) => {
-    expect(boottimeAhead(offsets)).toBe(ahead);
+  it("is the same for processes whose time namespaces shift its start time by parts of a tick", async () => {
+    const { identity, end } = await sleeper();
+    for (const difference of [-1, 1])
+      expect(await isAlive({ ...identity, startTime: identity.startTime + difference })).toBe(true);
+    await end();
   });
+
+  it.each([
+    [0n, 0n],
+    [86_400_000_000_000n, 0n],
+    [-4_000_000_000_000n, 0n],
+    [86_400_005_000_000n, 1n],
+    [-86_399_999_999_999n, 1n],
+    [1n, 1n],
+  ])(
+    "is read back from what a time namespace shows that is ahead by %d ns, %d ticks too late at most",
+    (ahead, late) => {
+      const rest = (startTime: bigint) => `1 (a) S 1 ${"0 ".repeat(17)}${startTime} 0 0`;
+      for (const started of [0n, 1n, 9_999_999n, 10_000_000n, 4_711_234_567_890n, 86_400_000_000_000n]) {
+        // What the kernel prints: nsec_to_clock_t(timens_add_boottime_ns(…)) of fs/proc/array.c, without signs.
+        const shown = BigInt.asUintN(64, started + ahead) / 10_000_000n;
+        const found = BigInt(parseProcessStat(rest(shown), ahead)?.startTime ?? -1) - started / 10_000_000n;
+        // The shift wraps at 2 ** 64, which is no whole number of ticks.
+        expect(found).toBeOneOf(late === 0n && started + ahead >= 0n ? [0n] : [0n, 1n]);
+      }
+    },
+  );
 
   it("reads the arguments of a process one by one", async () => {
     const { identity, end } = await sleeper();
