@@ -10,6 +10,9 @@ import { NEEDS, systemFixture } from "./support/system-fixture.ts";
 
 const fixture = systemFixture();
 
+/** util-linux since 2.36, and a kernel with time namespaces. */
+const CLOCKS = [...NEEDS, "binary:unshare", "file:/proc/self/timens_offsets"] as const;
+
 /** Runs support/in-time-namespace.ts in a process whose clock of start times is ahead of the host's by a day. */
 function ahead(...args: readonly string[]): ChildProcess {
   const script = fileURLToPath(new URL("support/in-time-namespace.ts", import.meta.url));
@@ -23,7 +26,7 @@ function ahead(...args: readonly string[]): ChildProcess {
 describe("a process in a time namespace, which sees other start times", () => {
   it(
     "finds what other processes started, and sweeps nothing that they hold",
-    requires(NEEDS, async () => {
+    requires(CLOCKS, async () => {
       const { root, host, image } = fixture;
       await using box = await host.ephemeral({ driver: "lxc", name: "held", image });
       const child = ahead("find", root, "held");
@@ -35,7 +38,7 @@ describe("a process in a time namespace, which sees other start times", () => {
 
   it(
     "starts and holds what other processes find, and do not sweep while it lives",
-    requires(NEEDS, async () => {
+    requires(CLOCKS, async () => {
       const { root, host, image } = fixture;
       const child = ahead("start", root, "ahead", image.fingerprint);
       const exited = once(child, "exit");

@@ -42,16 +42,24 @@ it(
 
 it(
   "a tool whose user has no room for a key says so, and is not taken for one that is missing",
-  requires(["root", "binary:perl"], async () => {
+  requires(["root", "binary:setpriv"], async () => {
     const { add, keyctl } = CALLS[process.arch as keyof typeof CALLS];
-    const path = new URL("../../src/system/spawn.ts", import.meta.url).href;
-    const script = `const { spawn } = await import(${JSON.stringify(path)});
+    const path = (file: string) => JSON.stringify(new URL(`../../src/system/${file}`, import.meta.url).href);
+    // It is another user only when everything is loaded, which that user may not be able to read. keyrings(7): the keys
+    // that a user may have, of which these end with their session.
+    const script = `const { spawn } = await import(${path("spawn.ts")});
+      const { ffi } = await import(${path("ffi.ts")});
+      const call = ffi().load("libc.so.6").func("long syscall(long, ...)");
+      process.setgroups([]);
+      process.setgid(64321);
+      process.setuid(64321);
+      call(${keyctl}, "long", 1, "long", 0);
+      let number = 0;
+      const add = () => call(${add}, "str", "user", "str", "pileus-test-" + number++, "str", "x", "long", 1, "long", -3);
+      while (add() > 0);
       console.log(await spawn(["true"], { apart: true, diesWithUs: true }).then(String, (error) => error.code + " " + error.stderr))`;
-    // keyrings(7): the keys that a user may have, of which these end with their session.
-    const fill = `$) = $( = $< = $> = 64321; syscall(${keyctl}, 1, 0); my ($type, $secret) = ("user", "x"); my $number = 0;
-      do { $name = "pileus-test-" . $number++ } while syscall(${add}, $type, $name, $secret, 1, -3) > 0; exec @ARGV`;
-    const node = [process.execPath, "--import", "tsx", "--input-type=module", "-e", script];
-    const { stdout } = await promisify(execFile)("perl", ["-e", fill, ...node]);
+    const node = ["--import", "tsx", "--input-type=module", "-e", script];
+    const { stdout } = await promisify(execFile)(process.execPath, node);
     expect(stdout).toMatch(/^ERR_COMMAND launch: cannot make a session keyring .* for \S+: EDQUOT/);
   }),
 );
