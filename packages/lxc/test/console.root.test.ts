@@ -121,8 +121,11 @@ describe("a console that nobody reads inside", () => {
       await reboot();
       expect(await settings()).toBe(before);
       await inside(box, "echo shown >/dev/console");
-      // ^S stops the output, too.
-      await new Promise((resolve) => console.resume().write("\x13", resolve));
+      // ^S stops the output, too: then poll(2) says that nothing can be written.
+      console.resume().write("\x13");
+      const stopped = `open my $c, "+<", "/proc/${keeper.state.program}/root/dev/console" or die $!;
+        vec(my $all = "", fileno $c, 1) = 1; exit select undef, $all, undef, 0`;
+      await vi.waitFor(() => execFileSync("perl", ["-e", stopped]), 10_000);
       await reboot();
       await inside(box, "echo shown again >/dev/console");
       await vi.waitFor(async () => expect(await text(await box.logs())).toContain("shown again"), 10_000);
