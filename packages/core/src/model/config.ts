@@ -5,6 +5,7 @@ import type { Image } from "./image.ts";
 import { type Limits, type LimitsInput, LimitsSchema } from "./limits.ts";
 import { type LogBounds, type LogBoundsInput, LogBoundsSchema } from "./log-bounds.ts";
 import { NameSchema } from "./name.ts";
+import { recordOf } from "./record-of.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { prepared } from "./shorthand.ts";
 import { objectAs } from "./wording.ts";
@@ -73,7 +74,7 @@ export const CommonConfigSchema = z.strictObject({
   devices: DevicesSchema.default({}),
   env: EnvSchema.default({}),
   log: LogBoundsSchema.optional(),
-  labels: z.record(z.string().min(1).max(255), z.string().max(4096), objectAs('{ app: "web" }')).default({}),
+  labels: recordOf(z.string().min(1).max(255), z.string().max(4096), objectAs('{ app: "web" }')).default({}),
 });
 type Common = Pick<InstanceConfig, keyof z.output<typeof CommonConfigSchema>>;
 type _InstanceConfig = Holds<Same<Frozen<Common>, Frozen<z.output<typeof CommonConfigSchema>>>>;

@@ -4,6 +4,7 @@ import { BoundSchema, TimeoutSchema } from "./amount.ts";
 import { ProgressListenerSchema, SignalSchema } from "./call-options.ts";
 import { ContentSchema } from "./content.ts";
 import { ProgramSchema } from "./exec.ts";
+import { recordOf } from "./record-of.ts";
 import { objectAs } from "./wording.ts";
 
 /** Checks the options of `stop()` before the instance is asked anything: an unknown mode must not kill. */
@@ -47,7 +48,7 @@ export const WatchOptionsSchema = z.strictObject(
   objectAs("{ since, signal }"),
 );
 
-const LabelFilterSchema = z.record(z.string(), z.string(), objectAs('{ app: "web" }'));
+const LabelFilterSchema = recordOf(z.string(), z.string(), objectAs('{ app: "web" }'));
 
 /** The options of `host.sweep()`. */
 export const SweepOptionsSchema = z.strictObject({

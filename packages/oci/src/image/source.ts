@@ -11,6 +11,7 @@ import {
   parse,
   printable,
   RegistryOptionsSchema,
+  recordOf,
   type Spawn,
   TimeoutSchema,
 } from "@pileus/core/driver";
@@ -40,7 +41,7 @@ export interface OciSourceOptions {
 }
 
 const OptionsSchema = z.strictObject({
-  registries: z.record(z.string(), RegistryOptionsSchema).optional(),
+  registries: recordOf(z.string(), RegistryOptionsSchema).optional(),
   policy: HostPathSchema.optional(),
   stallTimeout: TimeoutSchema.optional(),
 } satisfies Readonly<Record<keyof OciSourceOptions, z.ZodType>>);

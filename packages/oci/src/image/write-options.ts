@@ -5,7 +5,7 @@ import {
   type OciProcess,
   type OciProcessInput,
 } from "@pileus/core";
-import { ArgumentSchema, HostPathSchema, parse, parseExposedPorts, SignalSchema } from "@pileus/core/driver";
+import { ArgumentSchema, HostPathSchema, parse, parseExposedPorts, recordOf, SignalSchema } from "@pileus/core/driver";
 import { z } from "zod";
 import { ArgumentsSchema, StopSignalSchema, UserSchema, WorkdirSchema } from "../program-schemas.ts";
 import { isRefName } from "./reference.ts";
@@ -55,14 +55,12 @@ const ProgramSchema = z.strictObject({
   workdir: WorkdirSchema.default("/"),
   user: z.literal("").or(UserSchema).default(""),
   stopSignal: StopSignalSchema.optional(),
-  labels: z
-    .record(z.string().min(1, "the name of a label is empty"), z.string(), {
-      error: ({ code, input }) =>
-        code === "invalid_type" && Array.isArray(input)
-          ? 'must be an object of names and values: write { name: "value" }'
-          : undefined,
-    })
-    .default({}),
+  labels: recordOf(z.string().min(1, "the name of a label is empty"), z.string(), {
+    error: ({ code, input }) =>
+      code === "invalid_type" && Array.isArray(input)
+        ? 'must be an object of names and values: write { name: "value" }'
+        : undefined,
+  }).default({}),
   exposedPorts: z
     .array(
       z

@@ -79,6 +79,7 @@ describe("writeOciLayout", () => {
     ],
     ["a user that nothing can look up", { config: { user: "a b" } }, /config\.user: a user is/],
     ["a signal that is none", { config: { stopSignal: "SIGNONE" } }, /config\.stopSignal: no such signal/],
+    ["a name that is lost", { config: { labels: JSON.parse('{"__proto__":"x"}') } }, /config\.labels\.__proto__: /],
     ["a list of labels", { config: { labels: ["a=b"] } }, /config\.labels: .*write \{ name: "value" \}/],
     ["a port that is none", { config: { exposedPorts: ["x"] } }, /config\.exposedPorts\.0: a port is a number/],
     [

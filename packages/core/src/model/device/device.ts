@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { InterfaceNameSchema, LOOPBACK } from "../name.ts";
+import { recordOf } from "../record-of.ts";
 import { objectAs } from "../wording.ts";
 import { type Nic, type NicInput, NicSchema } from "./nic.ts";
 
@@ -25,7 +26,7 @@ export type DevicesInput = Readonly<Record<string, DeviceInput>>;
 /** {@link DevicesInput} as drivers read it. */
 export type Devices = Readonly<Record<string, Device>>;
 /** Reads {@link DevicesInput}. */
-export const DevicesSchema = z.record(
+export const DevicesSchema = recordOf(
   InterfaceNameSchema.refine((name) => name !== "lo", LOOPBACK),
   DeviceSchema,
   objectAs('{ eth0: { type: "nic", network: "net0" } }'),

@@ -21,6 +21,8 @@ export function describeErrors(fixture: Fixture): void {
     refuses("a limit that is impossible", { limits: { processes: -1 } }, /limits\.processes/);
     refuses("a device of a type that there is not", { devices: { eth0: { type: "teleporter" } } }, /devices\.eth0/);
     refuses("a variable's name with =", { env: { "A=B": "1" } }, /env/);
+    for (const key of ["labels", "env", "devices"])
+      refuses(`a name in ${key} that an object cannot keep`, { [key]: JSON.parse('{"__proto__":"x"}') }, /__proto__/);
     refuses(
       "an unknown driver, naming those that there are",
       { driver: "no-such-driver" },

@@ -37,6 +37,7 @@ describe("list", () => {
 
   it.each([
     [{ labels: { app: 1 } }, ["labels", "app"]],
+    [{ labels: JSON.parse('{"__proto__":"x"}') }, ["labels", "__proto__"]],
     [{ label: {} }, ["label"]],
     [{ kind: "vm" }, ["kind"]],
     [{ state: "running" }, ["state"]],
