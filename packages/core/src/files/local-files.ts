@@ -30,7 +30,7 @@ import { chmodFolder } from "./folder-descriptor.ts";
 import { folderNames } from "./folder-names.ts";
 import { packStream } from "./pack-stream.ts";
 import { readStream } from "./read-stream.ts";
-import { removeTree } from "./remove-tree.ts";
+import { refuseRoot, removeTree } from "./remove-tree.ts";
 import type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
 import { joinPath, splitPath } from "./tree-path.ts";
 import { unpackStream } from "./unpack-stream.ts";
@@ -132,7 +132,10 @@ export class LocalFiles implements FileOperations {
       options.signal?.throwIfAborted();
       if (options.recursive) return await removeTree(this.#access, path, options);
       this.#within(path, (folder, name) => {
-        if (name === ".") throw systemError("EBUSY", path);
+        if (name === ".") {
+          refuseRoot(this.#access, folder, path);
+          throw systemError("EBUSY", path);
+        }
         const at = folder.path(name);
         const isFolder = lstatSync(at).isDirectory();
         if (!isFolder && path.endsWith("/")) throw systemError("ENOTDIR", path);

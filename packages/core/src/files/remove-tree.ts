@@ -35,8 +35,8 @@ export async function removeTree(access: TreeAccess, path: string, options: Abor
   }
   const removal = new Removal(access, folder, options.signal);
   try {
-    // The root cannot be removed: refuse before anything in it is removed.
-    if (name === "." && isRoot(access, folder)) throw systemError("EBUSY", path, "it is the root");
+    // Before anything in it is removed.
+    if (name === ".") refuseRoot(access, folder, path);
     await removal.remove(nameBytes(name).toString("latin1"));
   } finally {
     removal[Symbol.dispose]();
@@ -101,14 +101,10 @@ class Removal implements Disposable {
   }
 }
 
-/** Whether a folder is the root of the whole tree, by whatever path it was reached. */
-function isRoot(access: TreeAccess, folder: FolderHandle): boolean {
-  const root = access.openFolder("/");
-  try {
-    return identityOf(factsOf(root)) === identityOf(factsOf(folder));
-  } finally {
-    root[Symbol.dispose]();
-  }
+/** @throws `EBUSY` if a folder is the root of the whole tree, by whatever path it was reached: that cannot be removed. */
+export function refuseRoot(access: TreeAccess, folder: FolderHandle, path: string): void {
+  using root = access.openFolder("/");
+  if (identityOf(factsOf(root)) === identityOf(factsOf(folder))) throw systemError("EBUSY", path, "it is the root");
 }
 
 /** False if another process had removed it before. */

@@ -86,7 +86,10 @@ export class FakeFiles implements FileOperations {
   async remove(path: string, options: RemoveOptions): Promise<void> {
     if (options.recursive && this.#absent(path)) return;
     const { folder, name } = this.#tree.place("remove", path, { follow: false });
-    if (name === ".") throw new FileError({ verb: "remove", path, errno: "EBUSY" });
+    if (name === ".") {
+      const detail = folder === this.#tree.root ? { detail: "it is the root" } : {};
+      throw new FileError({ verb: "remove", path, errno: "EBUSY", ...detail });
+    }
     const node = this.#present("remove", path);
     if (node.type !== "directory" && path.endsWith("/"))
       throw new FileError({ verb: "remove", path, errno: "ENOTDIR" });
