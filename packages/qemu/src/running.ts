@@ -161,9 +161,9 @@ export class QemuRunning implements Running<QemuCapability> {
   async freeze(options: Abortable = {}): Promise<void> {
     this.#frozenMetrics = undefined;
     await this.detached.beginList();
-    await this.#askAgent("figures and programs of a guest to freeze", options, async (agent, limited) => {
-      this.#frozenMetrics = await agent.metrics(limited);
+    await this.#askAgent("programs and figures of a guest to freeze", options, async (agent, limited) => {
       await this.detached.noteList(agent, limited);
+      this.#frozenMetrics = await agent.metrics(limited);
     });
     try {
       await turnProcessors(this.#monitor, "stop", options);

@@ -202,6 +202,18 @@ it("freezes a guest whose agent answers nonsense when it is asked for its metric
   expect(await machine.running.isFrozen({})).toBe(true);
 });
 
+it("knows the programs of a frozen guest that did not tell its metrics", async () => {
+  const metrics = () => Promise.reject(new ProtocolError("nonsense", ""));
+  const programs = [{ id: "one", argv: ["sleep"], startedAt: 1, state: "running" } as const];
+  const list = () => Promise.resolve(programs);
+  const agent = session({ metrics, programs: { list } as unknown as AgentClient["programs"] });
+  const link = new AgentLink(async () => agent);
+  await using machine = await startMachine({ agent: link });
+  await link.session();
+  await machine.running.freeze();
+  expect(await machine.running.detached.list({})).toEqual(programs);
+});
+
 it("reports the metrics of a guest that cannot tell its own, because it goes down, from its process", async () => {
   const metrics = () => Promise.reject(new AgentError("no /proc/stat", "ENOENT"));
   const link = new AgentLink(async () => session({ metrics }));
