@@ -300,6 +300,18 @@ it("says that its QEMU hangs when that does not tell whether it is frozen, of me
   }
 });
 
+it("waits for any number of detached programs through one session with the agent", async () => {
+  const asked = vi.fn(() => new Promise<never>(() => undefined));
+  const infos = Array.from({ length: 50 }, (_, id) => ({ id: `${id}`, argv: ["x"], startedAt: id, state: "running" }));
+  const programs = { list: async () => infos, wait: asked } as unknown as NonNullable<AgentClient["programs"]>;
+  const open = vi.fn(async () => session({ programs }));
+  await using machine = await startMachine({ agent: new AgentLink(open) });
+  const found = await Promise.all(infos.map(({ id }) => machine.running.detached.open(id, {})));
+  await vi.waitFor(() => expect(asked).toHaveBeenCalledTimes(50));
+  expect(open).toHaveBeenCalledOnce();
+  for (const one of found) one?.release();
+});
+
 it("lacks detached programs from the first session with an agent that has none, also when that is over", async () => {
   const agent = session({});
   const link = new AgentLink(async () => agent);
