@@ -73,8 +73,8 @@ export class AgentLink {
   }
 
   /**
-   * Waits for the agent, and for other processes that use it. The caller makes its call at once: a session without a
-   * call may end.
+   * Waits for the agent, and for other processes that use it. The caller makes its call at once, before it waits for anything
+   * else: a session without a call may end, and does when another process wants the port.
    *
    * @throws {TimeoutError} after `timeout`, by default two minutes. @throws {ConnectionError} when the machine has ended
    * or was detached.
@@ -83,7 +83,8 @@ export class AgentLink {
     options.signal?.throwIfAborted();
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#current !== undefined) {
-      this.#rest();
+      this.#waiters++;
+      this.#leaveLater();
       return this.#current;
     }
     const { signal, timeout = AGENT_TIMEOUT } = options;
@@ -92,13 +93,23 @@ export class AgentLink {
     this.#waiters++;
     this.#begin();
     try {
-      return await abortable(this.#next, deadline.signal);
+      const agent = await abortable(this.#next, deadline.signal);
+      this.#leaveLater();
+      return agent;
     } catch (error) {
+      this.#leave();
       throw deadline.hasPassed ? new TimeoutError(action, timeout, { hint: this.#obstacle }) : error;
-    } finally {
-      this.#waiters--;
-      this.#rest();
     }
+  }
+
+  /** Who has just got a session makes its call before the next turn of the event loop: nobody else gets the port before. */
+  #leaveLater(): void {
+    setImmediate(() => this.#leave());
+  }
+
+  #leave(): void {
+    this.#waiters--;
+    this.#rest();
   }
 
   /** Waits for the end of a session, however long, and for the next one. Meanwhile the link does not let go. */
@@ -108,8 +119,7 @@ export class AgentLink {
       await abortable(before.closed, signal);
       return await this.session({ signal, timeout: Number.POSITIVE_INFINITY });
     } finally {
-      this.#waiters--;
-      this.#rest();
+      this.#leave();
     }
   }
 

@@ -9,6 +9,7 @@ import {
   UnsupportedError,
 } from "@pileus/core";
 import {
+  abortable,
   type BackendDetached,
   type BackendDetachedProgram,
   type DetachedInfo,
@@ -17,7 +18,7 @@ import {
   linkSignals,
   type OutputChunk,
 } from "@pileus/core/driver";
-import { FrozenNotes } from "./frozen-notes.ts";
+import { FrozenNotes, type WaitingSignal } from "./frozen-notes.ts";
 import { OLD_AGENT } from "./lacks.ts";
 
 type Programs = NonNullable<AgentClient["programs"]>;
@@ -149,14 +150,26 @@ export class GuestPrograms implements BackendDetached {
     }
   }
 
-  /** Signals that wait since a freeze go first. One may arrive twice, if two processes deliver at once. */
+  /**
+   * Signals that wait since a freeze go first. One may arrive twice, if two processes deliver at once. Each call has a session
+   * of its own: one without a call may end. Fails with a ConnectionError only when there is no machine any more.
+   */
   async #session(options: Abortable & Timed): Promise<AgentClient> {
-    const agent = await this.#access.session(options);
-    for await (const { id, signal, done } of this.#notes.waitingSignals()) {
-      await agent.programs?.signal(id, signal, options);
-      await done();
+    for await (const waiting of this.#notes.waitingSignals()) await this.#deliver(waiting, options);
+    return this.#access.session(options);
+  }
+
+  async #deliver({ id, signal, done }: WaitingSignal, options: Abortable & Timed): Promise<void> {
+    for (;;) {
+      const agent = await this.#access.session(options);
+      try {
+        await agent.programs?.signal(id, signal, options);
+        return await done();
+      } catch (error) {
+        if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
+        await abortable(agent.closed, options.signal);
+      }
     }
-    return agent;
   }
 }
 

@@ -68,10 +68,7 @@ const ADDRESS_INTERVAL = 200;
 /** How long a session with an agent that is not needed may take to begin, in milliseconds. */
 const SESSION_TIMEOUT = 5000;
 
-/**
- * How long a guest may take to report its metrics and programs before a freeze, or to set its clock after it, in
- * milliseconds: a busy one takes seconds, and nobody can ask it later.
- */
+/** How long a guest may take to tell its metrics and programs before a freeze, or to set its clock after it, in milliseconds. */
 const ANSWER_TIMEOUT = 15_000;
 
 /** How long one look at a machine that has lost its monitor waits for its end, in milliseconds. */
@@ -161,10 +158,12 @@ export class QemuRunning implements Running<QemuCapability> {
   async freeze(options: Abortable = {}): Promise<void> {
     this.#frozenMetrics = undefined;
     await this.detached.beginList();
-    await this.#askAgent("programs and figures of a guest to freeze", options, async (agent, limited) => {
+    const ask = async (agent: AgentClient, limited: Abortable) => {
       await this.detached.noteList(agent, limited);
       this.#frozenMetrics = await agent.metrics(limited);
-    });
+    };
+    // Also when other processes have all ports: nobody can ask it later.
+    await this.#askAgent(options, ask, "session");
     try {
       await turnProcessors(this.#monitor, "stop", options);
     } catch (error) {
@@ -174,7 +173,10 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   /** The session with an agent that answers and that has a port to spare. */
-  async #agentIfFree({ signal, timeout = SESSION_TIMEOUT }: Abortable & Timed): Promise<AgentClient | undefined> {
+  async #agentIfFree(
+    { signal, timeout = SESSION_TIMEOUT }: Abortable & Timed,
+    session: "session" | "sessionIfFree" = "sessionIfFree",
+  ): Promise<AgentClient | undefined> {
     const [link, qmp] = [this.#agent, this.#qmp];
     if (link === undefined || link.current !== undefined) return link?.current;
     try {
@@ -182,7 +184,7 @@ export class QemuRunning implements Running<QemuCapability> {
       const looking = { action: "looking for an open port", timeout, signal };
       const isOpen = async (limited: AbortSignal) => qmp === undefined || hasOpenPort(qmp, { signal: limited });
       if (!(await withDeadline(looking, isOpen))) return undefined;
-      return await link.sessionIfFree({ signal, timeout });
+      return await link[session]({ signal, timeout });
     } catch {
       signal?.throwIfAborted();
       return undefined;
@@ -190,20 +192,18 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   // A guest that does not answer, or answers nonsense, can still be frozen and unfrozen.
-  async #askAgent<T>(
-    action: string,
+  async #askAgent(
     { signal }: Abortable,
-    ask: (agent: AgentClient, options: Abortable) => Promise<T>,
-  ): Promise<T | undefined> {
-    const agent = await this.#agentIfFree({ signal, timeout: ANSWER_TIMEOUT });
-    if (agent === undefined) return undefined;
+    ask: (agent: AgentClient, options: Abortable) => Promise<void>,
+    session?: "session",
+  ): Promise<void> {
+    const agent = await this.#agentIfFree({ signal, timeout: ANSWER_TIMEOUT }, session);
+    if (agent === undefined) return;
+    const asking = { action: "asking the agent", timeout: ANSWER_TIMEOUT, signal };
     try {
-      return await withDeadline({ action, timeout: ANSWER_TIMEOUT, signal }, (limited) =>
-        ask(agent, { signal: limited }),
-      );
+      await withDeadline(asking, (limited) => ask(agent, { signal: limited }));
     } catch {
       signal?.throwIfAborted();
-      return undefined;
     }
   }
 
@@ -211,7 +211,7 @@ export class QemuRunning implements Running<QemuCapability> {
   async unfreeze(options: Abortable = {}): Promise<void> {
     await turnProcessors(this.#monitor, "cont", options);
     await this.detached.forgetList();
-    await this.#askAgent("the clock of a guest", options, (agent, limited) => agent.advanceClock(limited));
+    await this.#askAgent(options, (agent, limited) => agent.advanceClock(limited));
     if (this.#agent !== undefined) this.detached.deliverSignals();
   }
 

@@ -330,3 +330,37 @@ it("rejects waiting callers when it is closed, and an aborted caller with the re
   await link.close();
   await expect(waiting).rejects.toThrow(ConnectionError);
 });
+
+it("lets whoever gets a session make a call first, also when another process waits for the port", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-agent-link-"));
+  const [session, other] = [makeSession(), makeSession()];
+  const claims = () => new PortClaims(join(folder, "agents/one.lock"), { all: 1 });
+  const link = new AgentLink(async () => session.client, claims());
+  const rival = new AgentLink(async () => other.client, claims());
+  let isOver = false;
+  void session.state.closed.then(() => {
+    isOver = true;
+  });
+  try {
+    session.state.busy = true;
+    await link.session();
+    const waiting = rival.session();
+    await vi.waitFor(() => expect(isHeld(join(folder, "agents/one.lock.next"))).toBe(true));
+    // The call of before ends, and the next begins as soon as its caller has the session.
+    session.state.busy = false;
+    const agent = await link.session();
+    expect(agent).toBe(session.client);
+    await Promise.resolve();
+    expect(isOver).toBe(false);
+    session.state.busy = true;
+    await new Promise(setImmediate);
+    expect(isOver).toBe(false);
+    session.state.busy = false;
+    session.state.onIdle();
+    expect(await waiting).toBe(other.client);
+    expect(isOver).toBe(true);
+  } finally {
+    await Promise.all([link.close(), rival.close()]);
+    await rm(folder, { recursive: true });
+  }
+});

@@ -63,7 +63,7 @@ class Guest {
       wait: hangs,
       attach: hangs,
     };
-    return { programs, closed: hangs() } as unknown as AgentClient;
+    return { programs, closed: Promise.resolve() } as unknown as AgentClient;
   }
 
   stop(): void {
@@ -155,4 +155,18 @@ it("cannot be told of a frozen guest whose agent was not asked before", async ()
   guest.stop();
   await expect(programs.list({})).rejects.toThrow(ConnectionError);
   await expect(programs.open("one", {})).rejects.toThrow("unfreeze() lets it answer");
+});
+
+it("is signalled after the thaw also when the session that delivers ends, and what comes after does not fail", async () => {
+  const [freezer, other] = [guest.process(), guest.process()];
+  await other.start(request("one"), {});
+  await guest.freeze(freezer);
+  await (await other.open("one", {}))?.kill("SIGTERM");
+  let failures = 2;
+  guest.asked = (what) => {
+    if (what === "signal" && failures-- > 0) throw new ConnectionError("the guest agent", "the session is over");
+  };
+  await guest.thaw(freezer);
+  expect(await guest.process().list({})).toEqual(guest.known);
+  expect(guest.signals).toContain("one SIGTERM");
 });

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
 import {
@@ -11,9 +12,10 @@ import {
   TimeoutError,
   UnsupportedError,
 } from "@pileus/core";
-import { acquireLock, identifyProcess, LOG_KEPT, type ProcessIdentity } from "@pileus/core/driver";
+import { acquireLock, identifyProcess, isHeld, LOG_KEPT, type ProcessIdentity } from "@pileus/core/driver";
 import { expect, it, vi } from "vitest";
 import { AgentLink } from "../src/agent-link.ts";
+import { PortClaims } from "../src/port-claims.ts";
 import { QmpClient } from "../src/qmp/index.ts";
 import { runFiles } from "../src/run-files.ts";
 import { QemuRunning } from "../src/running.ts";
@@ -53,6 +55,7 @@ async function startMachine({
     if (silent) return SILENCE;
     if (execute === "stop") status = "paused";
     if (execute === "cont") status = "running";
+    if (execute === "query-chardev") return [{ label: "agent", filename: "disconnected", "frontend-open": true }];
     return execute === "query-status" ? { status, running: status === "running" } : {};
   });
   const child = spawn("sleep", ["60"], { stdio: "ignore" });
@@ -297,6 +300,26 @@ it("says that its QEMU hangs when that does not tell whether it is frozen, of me
     await Promise.all(failures);
   } finally {
     vi.useRealTimers();
+  }
+});
+
+it("notes the programs of a guest to freeze also when it must wait for a port of the agent", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pileus-running-"));
+  const claim = join(folder, "one.lock");
+  const info = { id: "0123456789abcdef", argv: ["x"], startedAt: 1, state: "running" };
+  const programs = { list: async () => [info] } as unknown as NonNullable<AgentClient["programs"]>;
+  const metrics = () => Promise.reject(new AgentError("no /proc/stat", "ENOENT"));
+  const open = async () => session({ programs, metrics });
+  try {
+    const other = await acquireLock(claim);
+    await using machine = await startMachine({ agent: new AgentLink(open, new PortClaims(claim, { all: 1 })) });
+    const freezing = machine.running.freeze();
+    await vi.waitFor(() => expect(isHeld(`${claim}.next`)).toBe(true), 10_000);
+    await other.retire();
+    await freezing;
+    expect(await machine.running.detached.list({})).toEqual([info]);
+  } finally {
+    await rm(folder, { recursive: true });
   }
 });
 
