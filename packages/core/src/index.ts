@@ -72,6 +72,7 @@ export { type Nic, type NicInput, type NicIpv4, NicSchema } from "./model/device
 export type { EgressInput } from "./model/egress.ts";
 export type { HostAccessInput } from "./model/host-access.ts";
 export type { IdmapMode, IdmapSettings, IdmapSettingsInput } from "./model/idmap.ts";
+export type { IdmapLineInput } from "./model/idmap-lines.ts";
 export * from "./model/image.ts";
 export {
   type Limits,
@@ -89,4 +90,4 @@ export {
   type NetworkIpv4Input,
 } from "./model/network.ts";
 export { type Bytes, type BytesInput, BytesSchema } from "./model/units.ts";
-export type { Idmap } from "./terms/idmap.ts";
+export type { IdKind, Idmap, IdmapLine } from "./terms/idmap.ts";

@@ -91,7 +91,7 @@ const HABITS: readonly Habit[] = [
   ["privileged", () => createWith({ privileged: true }), "lxc: { privileged: true } gives the ids of the host"],
   ["usernsMode", () => createWith({ usernsMode: "host" }), "privileged: true in the section of a container"],
   ["security.nesting", () => createWith({ "security.nesting": true }), "system containers may always make namespaces"],
-  ["raw.idmap", () => createWith({ "raw.idmap": "both 1 1" }), "no id of the host can be mapped alone"],
+  ["raw.idmap", () => createWith({ "raw.idmap": "both 1 1" }), "idmap: { extra: [{ inside: 1000, outside: 1000 }] }"],
   ["ulimits", () => createWith({ ulimits: {} }), "ulimits: unknown key; a program sets its own"],
   [
     "capAdd of a section",

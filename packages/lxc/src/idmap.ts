@@ -18,8 +18,8 @@ export const LEGACY_IDMAP: Idmap = { base: 100_000, count: 65_536 };
 export function idmapRequest({ driver, ...config }: InstanceConfig): IdmapRequest | undefined {
   const { privileged, idmap } = config[driver as "lxc"] as IdmapSection;
   if (privileged) return undefined;
-  const { mode = "isolated", base, size = ID_COUNT } = idmap ?? {};
-  return { mode, base, count: size, path: [driver, "idmap", "base"] };
+  const { mode = "isolated", base, size = ID_COUNT, extra } = idmap ?? {};
+  return { mode, base, count: size, extra, path: [driver, "idmap", "base"] };
 }
 
 /** The map of a container, and whether its files belong to mapped ids on disk. */

@@ -5,6 +5,7 @@ import {
   type KeeperOrder,
   keeperAccounts,
   ownCgroupFolders,
+  ownerOutside,
 } from "@pileus/core/driver";
 import { starterArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
@@ -31,8 +32,7 @@ export function keeperOrder(spec: ContainerSpec, cgroups: CgroupLayout): KeeperO
 
 /** Whom a console belongs to before somebody logs in: root and the group `tty`, which has this id in all distributions. */
 function rootOf({ idmap }: ContainerSpec): { readonly uid: number; readonly gid: number } {
-  const base = idmap?.base ?? 0;
-  return { uid: base, gid: base + 5 };
+  return ownerOutside(idmap, { uid: 0, gid: 5 });
 }
 
 /** liblxc makes the cgroups of a container at the root of each hierarchy. */

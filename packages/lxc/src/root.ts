@@ -6,10 +6,10 @@ import {
   containedAccess,
   type FileOperations,
   type Idmap,
-  idOutside,
   makeFolders,
   mountOverlay,
   mountsBelow,
+  ownerOutside,
   spawn,
   unmountBelow,
 } from "@pileus/core/driver";
@@ -39,7 +39,8 @@ export function makeRoot(spec: PlacedSpec): void {
   const image = top === undefined ? { mode: 0o755, uid: 0, gid: 0 } : statSync(top);
   chmodSync(upper, image.mode & 0o7777);
   const idmap = spec.root.mappedOnDisk ? spec.idmap : undefined;
-  lchownSync(upper, idOutside(idmap, image.uid), idOutside(idmap, image.gid));
+  const owner = ownerOutside(idmap, image);
+  lchownSync(upper, owner.uid, owner.gid);
 }
 
 /** Mounts the root unless it is mounted. It stays mounted until {@link releaseContainer} or `removeRoot()`. */

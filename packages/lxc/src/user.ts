@@ -1,5 +1,5 @@
 import { ConfigError, isInstanceError } from "@pileus/core";
-import { type FileOperations, findUser, type Idmap } from "@pileus/core/driver";
+import { type FileOperations, findUser, type Idmap, idsInside, isInside } from "@pileus/core/driver";
 import type { Account } from "@pileus/core/files";
 
 /** No real file is larger: a larger one is an attempt to fill our memory. */
@@ -29,9 +29,10 @@ export function assertMapped(
   { subject, path }: UserPlace = OF_EXEC,
 ): void {
   if (idmap === undefined) return;
-  const beyond = [uid, gid, ...groups].find((id) => id >= idmap.count);
+  const named = [{ of: "uid", id: uid } as const, ...[gid, ...groups].map((id) => ({ of: "gid", id }) as const)];
+  const beyond = named.find(({ of, id }) => !isInside(idmap, of, id));
   if (beyond === undefined) return;
-  const message = `id ${beyond} is beyond the ids of an unprivileged container, 0 to ${idmap.count - 1}: name another user, or make the instance privileged`;
+  const message = `id ${beyond.id} is beyond the ids of an unprivileged container, ${idsInside(idmap, beyond.of)}: name another user, or make the instance privileged`;
   throw new ConfigError(subject, [{ path, message }]);
 }
 

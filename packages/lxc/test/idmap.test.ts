@@ -33,6 +33,54 @@ describe("the key idmap", () => {
   ])("refuses %j", (idmap) => {
     expect(LxcSectionSchema.safeParse({ idmap }).success).toBe(false);
   });
+  it("reads extra lines: one id of users and groups each, unless they say more", () => {
+    const extra = [
+      { inside: 1000, outside: 1001 },
+      { inside: 50, outside: 500, count: 11, of: "uid" },
+      { inside: 50, outside: 500, of: "gid" },
+    ];
+    expect(LxcSectionSchema.parse({ idmap: { extra } }).idmap).toEqual({
+      mode: "isolated",
+      extra: extra.map((line) => ({ count: 1, of: "both", ...line })),
+    });
+  });
+  it.each([
+    [[{ inside: 1000, outside: 0 }], "0.outside", /^0 is root of the host: .* or write privileged: true$/],
+    [[{ inside: 0, outside: 1000 }], "0.inside", /root inside has an id that nobody else has/],
+    [[{ inside: 1000, outside: 1000, count: 0 }], "0.count", /1/],
+    [[{ inside: 1000, outside: 1000, of: "user" }], "0.of", /uid/],
+    [[{ inside: 4_294_967_290, outside: 1000, count: 10 }], "0.inside", /largest id/],
+    [[{ inside: 1000, outside: 4_294_967_290, count: 10 }], "0.outside", /largest id/],
+    [
+      [
+        { inside: 1000, outside: 1000, of: "uid" },
+        { inside: 900, outside: 2000, count: 101 },
+      ],
+      "1.inside",
+      /line 0/,
+    ],
+    [
+      [
+        { inside: 1000, outside: 1000, of: "gid" },
+        { inside: 2000, outside: 999, count: 2, of: "gid" },
+      ],
+      "1.outside",
+      /line 0/,
+    ],
+    [Array.from({ length: 51 }, (_, id) => ({ inside: id + 1, outside: id + 1 })), "", /room for 50 lines/],
+  ])("refuses the extra lines %j", (extra, path, message) => {
+    const { error } = LxcSectionSchema.safeParse({ idmap: { extra } });
+    const issues = error?.issues.map((issue) => ({ ...issue, path: issue.path.join(".") }));
+    expect(issues).toMatchObject([{ path: ["idmap.extra", path].join(".").replace(/\.$/, ""), message }]);
+  });
+  it("refuses an extra line with an id of the range that it names", () => {
+    const extra = [
+      { inside: 1000, outside: 1000 },
+      { inside: 2000, outside: 2_065_535 },
+    ];
+    const { error } = LxcSectionSchema.safeParse({ idmap: { base: 2_000_000, extra } });
+    expect(error?.issues).toMatchObject([{ path: ["idmap", "extra", 1, "outside"], message: /has this id already/ }]);
+  });
   it("does not go with privileged", () => {
     const { error } = LxcSectionSchema.safeParse({ privileged: true, idmap: "isolated" });
     expect(error?.issues).toMatchObject([{ path: ["idmap"], message: /ids of the host/ }]);

@@ -14,7 +14,7 @@ import {
   type DriverContext,
   type IdmapRequest,
   type InstanceContext,
-  idOutside,
+  ownerOutside,
   type Plan,
   type Running,
 } from "@pileus/core/driver";
@@ -37,6 +37,7 @@ import {
   refusedProfile,
   removeContainer,
 } from "@pileus/lxc/runtime";
+import { pingGroups } from "./ping-groups.ts";
 import { plan } from "./plan.ts";
 import { prepareRoot } from "./prepare.ts";
 import { type Program, resolveProgram } from "./process.ts";
@@ -81,11 +82,8 @@ export class OciBackend implements Backend<OciCapability> {
     const user = await prepareRoot(files, { name: instance.name, program, nics: instance.nics }, options);
     const { idmap } = container;
     assertMapped(user, idmap, USER);
-    const owner = { uid: idOutside(idmap, user.uid), gid: idOutside(idmap, user.gid) };
-    return await launchContainer(
-      { ...container, ...programSpec(program, user), output: { kind: "pipes", owner } },
-      options,
-    );
+    const output = { kind: "pipes", owner: ownerOutside(idmap, user) } as const;
+    return await launchContainer({ ...container, ...programSpec(program, user), output }, options);
   }
 
   async adopt(instance: InstanceContext): Promise<Running<OciCapability> | undefined> {
@@ -116,13 +114,13 @@ export class OciBackend implements Backend<OciCapability> {
       log: instance.log,
       logBounds: instance.config.log,
       // The user is known at a launch alone, and nothing else needs it.
-      output: { kind: "pipes", owner: { uid: idOutside(idmap, 0), gid: idOutside(idmap, 0) } },
+      output: { kind: "pipes", owner: ownerOutside(idmap, { uid: 0, gid: 0 }) },
       nics: instance.nics,
       limits: instance.config.limits,
       // Any user may listen to port 80 and ping, as in Docker: the network is the container's own.
       sysctls: {
         "net.ipv4.ip_unprivileged_port_start": "0",
-        "net.ipv4.ping_group_range": `0 ${(idmap?.count ?? 2 ** 31) - 1}`,
+        "net.ipv4.ping_group_range": pingGroups(idmap),
       },
       // Every program may count on POSIX shared memory: shm_open(3).
       tmpfs: [{ path: "/dev/shm", mode: 0o1777 }],

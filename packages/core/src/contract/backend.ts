@@ -3,7 +3,7 @@ import type { Abortable, ProgressOptions } from "../flow/abortable.ts";
 import type { InstanceConfig } from "../model/config.ts";
 import type { IdmapMode } from "../model/idmap.ts";
 import type { Architecture, Image } from "../model/image.ts";
-import type { Idmap } from "../terms/idmap.ts";
+import type { Idmap, IdmapLine } from "../terms/idmap.ts";
 import type { InstanceKind } from "../terms/instance-kind.ts";
 import type { ExitStatus } from "../terms/state.ts";
 import type { TerminalSize } from "../terms/terminal-size.ts";
@@ -126,7 +126,12 @@ export interface IdmapRequest {
   readonly count: number;
   /** The first id, if the caller chose it. */
   readonly base?: number | undefined;
-  /** The key of the configuration with `base`, for the error when it is not free: `["lxc", "idmap", "base"]`. */
+  /**
+   * Ids inside that are ids of accounts of the host: the engine refuses those of other instances, and gives these lines
+   * back in {@link InstanceContext.idmap}. They cannot change later.
+   */
+  readonly extra?: readonly IdmapLine[] | undefined;
+  /** The key of the configuration with `base`, for the error when it is not free: `["lxc", "idmap", "base"]`. `extra` is beside it. */
   readonly path: readonly string[];
 }
 

@@ -26,8 +26,8 @@ export interface InstanceInfo {
   /** The ports that the image declares (`EXPOSE`); empty when it declares none. */
   readonly exposedPorts: readonly ExposedPort[];
   /**
-   * The ids of the host that ids inside map to: id 0 to `base`, and so on for `count` ids. Absent when ids inside are
-   * the host's own, and for a virtual machine.
+   * The ids of the host that ids inside map to: id 0 to `base`, and so on for `count` ids, except those of `extra`.
+   * Absent when ids inside are the host's own, and for a virtual machine.
    */
   readonly idmap?: Idmap | undefined;
   /** Milliseconds since the epoch. */

@@ -11,6 +11,11 @@ import type { IdRange } from "./ranges.ts";
 export interface Claim extends IdRange {
   /** The uuid of the instance, or {@link SHARED}. */
   readonly key: string;
+  /**
+   * Not its range, but ids of accounts of the host that it has beside it. Other instances may have these, too, but no
+   * range may contain them.
+   */
+  readonly extra?: true | undefined;
 }
 
 /** How long a call waits for others that choose a range, in milliseconds. They take a few. */
@@ -43,8 +48,9 @@ export class Claims {
 
   list(): readonly Claim[] {
     return this.#names().flatMap((name) => {
-      const [, base, count, key] = /^(\d+)-(\d+)-(.+)$/.exec(name) ?? [];
-      return key === undefined ? [] : [{ base: Number(base), count: Number(count), key }];
+      const [, base, count, extra, key] = /^(\d+)-(\d+)-(extra-)?(.+)$/.exec(name) ?? [];
+      const range = { base: Number(base), count: Number(count) };
+      return key === undefined ? [] : [{ ...range, key, ...(extra === undefined ? {} : { extra: true }) }];
     });
   }
 
@@ -85,8 +91,8 @@ export class Claims {
     }
   }
 
-  #path({ base, count, key }: Claim): string {
-    return join(this.#folder, `${base}-${count}-${key}`);
+  #path({ base, count, key, extra }: Claim): string {
+    return join(this.#folder, `${base}-${count}-${extra ? "extra-" : ""}${key}`);
   }
 
   #names(): readonly string[] {

@@ -29,6 +29,8 @@ export interface HostIds {
   readonly own: readonly IdRange[];
   /** The ids of the host's users, present and subordinate. */
   readonly taken: readonly TakenRange[];
+  /** Those of them that are subordinate: ids of a user's containers. */
+  readonly subordinate: readonly TakenRange[];
 }
 
 /**
@@ -80,6 +82,7 @@ export function readHostIds({ etc, proc }: IdSources): HostIds {
     source: delegated ? `root's lines in ${etc}/subuid and ${etc}/subgid` : renderRange(DEFAULT_POOL),
     own,
     taken: [SYSTEM, ...accounts, ...others],
+    subordinate: others,
   };
 }
 

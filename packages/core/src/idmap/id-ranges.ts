@@ -4,6 +4,7 @@ import { ConfigError, HostError } from "../errors/all.ts";
 import type { Abortable } from "../flow/abortable.ts";
 import { ID_COUNT } from "../terms/idmap.ts";
 import { type Claim, Claims, SHARED } from "./claims.ts";
+import { assertNobodyElses, extraIds, rangesOfContainers } from "./extra-ids.ts";
 import { idsInUse } from "./foreign.ts";
 import { type HostIds, type IdSources, PROCESS_POOL, readHostIds } from "./host-ids.ts";
 import {
@@ -83,16 +84,18 @@ export class IdRanges {
   /**
    * Gives a range to an instance. Safe to repeat.
    *
-   * @throws {HostError} when none is free. @throws {ConfigError} when the range that the request names is not free.
+   * @throws {HostError} when none is free. @throws {ConfigError} when the range that the request names is not free, or
+   * an extra line names ids of others.
    */
   async claim(owner: IdOwner, request: IdmapRequest, view: IdView, options: Abortable): Promise<IdRange> {
     assertKnown(request, view.host);
     await using _lock = await this.#claims.lock(options);
     const key = keyOf(owner, request);
     const [mine, others] = this.#split(key);
-    if (mine !== undefined) return rangeOf(mine);
-    const range = this.#choose(owner, request, view, others);
-    this.#claims.add({ ...range, key }, recordOf(owner, request));
+    this.#assertExtra(request, view.host, view.inUse);
+    const range = mine === undefined ? this.#choose(owner, request, view, others) : rangeOf(mine);
+    if (mine === undefined) this.#claims.add({ ...range, key }, recordOf(owner, request));
+    this.#claimExtra(owner, request);
     return range;
   }
 
@@ -101,12 +104,15 @@ export class IdRanges {
    * host has been given one of its ids meanwhile, as far as the host's files can be read; otherwise another range. Only
    * in the second case does this read the ids of processes.
    *
-   * @throws {HostError} as {@link claim}
+   * @throws {HostError} as {@link claim}. @throws {ConfigError} when its claims were lost, and an extra line names ids
+   * of another instance by now.
    */
-  async keep(owner: IdOwner, request: IdmapRequest, range: IdRange, options: Abortable): Promise<IdRange> {
+  async keep(owner: IdOwner, request: IdmapRequest, had: IdRange, options: Abortable): Promise<IdRange> {
+    const range = rangeOf(had);
     const key = keyOf(owner, request);
     const record = recordOf(owner, request);
-    const isClaimed = this.#claims.recordOf({ ...range, key }) === record;
+    const claims = [{ claim: { ...range, key }, record }, ...extraClaims(owner, request)];
+    const isClaimed = claims.every(({ claim, record: of }) => this.#claims.recordOf(claim) === of);
     let host: HostIds;
     try {
       host = readHostIds(this.#folders);
@@ -118,26 +124,55 @@ export class IdRanges {
     assertKnown(request, host);
     await using _lock = await this.#claims.lock(options);
     const [mine, others] = this.#split(key);
+    // Which users have subordinate ids by now is the business of the host's administrator.
+    this.#assertExtra(request, { own: host.own, subordinate: [] }, []);
     const known = request.mode === "shared" && mine !== undefined ? rangeOf(mine) : range;
     const stays = [...host.taken, ...others].every((other) => !overlap(other, known));
     const kept = stays ? known : this.#choose(owner, request, { host, inUse: idsInUse(this.#folders.proc) }, others);
     if (mine !== undefined) this.#claims.drop(mine);
     this.#claims.add({ ...kept, key }, record);
+    this.#claimExtra(owner, request);
     return kept;
   }
 
-  /** Gives back the range that only this instance has. Idempotent. */
+  /** Gives back the ids of this instance, unless they are shared. Idempotent. */
   release(uuid: string): void {
     for (const claim of this.#claims.list()) if (claim.key === uuid) this.#claims.drop(claim);
   }
 
   #split(key: string): readonly [mine: Claim | undefined, others: readonly Claim[]] {
     const claims = this.#claims.list();
-    return [claims.find((claim) => claim.key === key), claims.filter((claim) => claim.key !== key)];
+    const isMine = (claim: Claim) => claim.key === key && claim.extra === undefined;
+    return [claims.find(isMine), claims.filter((claim) => !isMine(claim))];
+  }
+
+  /** @throws {ConfigError} when an extra line names ids of a user's containers or of another instance's range. */
+  #assertExtra(
+    request: IdmapRequest,
+    { own, subordinate }: Pick<HostIds, "own" | "subordinate">,
+    inUse: readonly TakenRange[],
+  ): void {
+    const ids = extraIds(request);
+    if (ids.length === 0) return;
+    const claims = this.#claims.list();
+    const ranges = claims
+      .filter((claim) => claim.extra === undefined && ids.some((of) => overlap(of, claim)))
+      .filter((claim) => !this.#claims.isAbandoned(claim))
+      .map((claim) => this.#named(claim));
+    assertNobodyElses(request, [...subordinate, ...ranges, ...rangesOfContainers(inUse, claims)], own);
+  }
+
+  /** Idempotent. */
+  #claimExtra(owner: IdOwner, request: IdmapRequest): void {
+    for (const { claim, record } of extraClaims(owner, request)) {
+      this.#claims.drop(claim);
+      this.#claims.add(claim, record);
+    }
   }
 
   #choose(owner: IdOwner, request: IdmapRequest, { host, inUse }: IdView, claims: readonly Claim[]): IdRange {
-    const taken = [...host.taken, ...inUse];
+    const named = extraIds(request).map((ids): TakenRange => ({ ...ids, owner: "its own extra lines" }));
+    const taken = [...host.taken, ...named, ...inUse];
     const { base, count } = request;
     if (base !== undefined) {
       const live = this.#dropAbandoned(claims, { base, count });
@@ -205,6 +240,11 @@ function keyOf({ uuid }: IdOwner, { mode }: IdmapRequest): string {
 /** The shared range belongs to no single record. */
 function recordOf({ record }: IdOwner, { mode }: IdmapRequest): string {
   return mode === "shared" ? SHARED : record;
+}
+
+/** The claims of the extra lines of an instance, one for each range of ids. */
+function extraClaims({ uuid, record }: IdOwner, request: IdmapRequest) {
+  return extraIds(request).map((ids) => ({ claim: { ...ids, key: uuid, extra: true } as const, record }));
 }
 
 function rangeOf({ base, count }: IdRange): IdRange {

@@ -22,8 +22,7 @@ const HOST_IDS = "privileged: true in the section of a container gives it the id
 const OWN_IDS = 'it belongs in the section of a container: write lxc: { idmap: "shared" }, or give base and size';
 const INIT_OF_A_SYSTEM = "PID 1 is called init here; run(argv) runs a program beside it";
 const NESTING = "system containers may always make namespaces and mounts: leave it out";
-const NO_RAW_IDS =
-  "no id of the host can be mapped alone: idmap: { base, size } in the section of a container moves the range";
+const RAW_IDS = "write idmap: { extra: [{ inside: 1000, outside: 1000 }] } in the section of a container";
 const NAMESPACES = "every instance has namespaces of its own: leave it out";
 const NO_DEVICES = "no other device of the host can be attached yet: a virtual machine has those of its own kernel";
 const FILTER = "the filter of a nic does so by default: filter: false switches it off";
@@ -113,7 +112,7 @@ export const CONFIG_HABITS: KeyHints = {
   "security.nesting": NESTING,
   nesting: NESTING,
   "*.nesting": NESTING,
-  "raw.idmap": NO_RAW_IDS,
+  "raw.idmap": RAW_IDS,
   "security.idmap.isolated": 'it is the default: idmap: "shared" in the section of a container switches it off',
   "security.idmap.base": "write idmap: { base } in the section of a container",
   "security.idmap.size": "write idmap: { size } in the section of a container",

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { ID_COUNT } from "../terms/idmap.ts";
+import { ID_COUNT, type IdmapLine } from "../terms/idmap.ts";
+import { type IdmapLineInput, IdmapLinesSchema, MAX_ID } from "./idmap-lines.ts";
 import type { Frozen, Holds, Same } from "./same.ts";
 import { shorthand } from "./shorthand.ts";
 
@@ -17,15 +18,15 @@ export interface IdmapSettingsInput {
   readonly base?: number | undefined;
   /** The number of ids inside, for `isolated`: at least 65536, the default. */
   readonly size?: number | undefined;
+  /** Ids inside that are ids of accounts of the host instead, as `raw.idmap` of Incus. Default: none. At most 50 lines. */
+  readonly extra?: readonly IdmapLineInput[] | undefined;
 }
 
 /** {@link IdmapSettingsInput} as drivers read it. */
 export interface IdmapSettings extends IdmapSettingsInput {
   readonly mode: IdmapMode;
+  readonly extra?: readonly IdmapLine[] | undefined;
 }
-
-/** A range lies below the ids that the kernel keeps for itself. */
-const MAX_ID = 0xffff_fffe;
 
 const SettingsSchema = z
   .strictObject({
@@ -44,14 +45,21 @@ const SettingsSchema = z
       .min(ID_COUNT, "a system needs 65536 ids")
       .max(2 ** 30)
       .optional(),
+    extra: IdmapLinesSchema.optional(),
   })
-  .superRefine(({ mode, base, size }, context) => {
+  .superRefine(({ mode, base, size, extra = [] }, context) => {
     const refuse = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message });
     for (const [key, value] of Object.entries({ base, size }))
       if (mode === "shared" && value !== undefined)
         refuse(key, `the shared range is the same for all instances: leave ${key} out, or set mode to "isolated"`);
     if (base !== undefined && base + (size ?? ID_COUNT) > MAX_ID)
       refuse("size", "the range goes beyond the largest id");
+    for (const [index, { outside, count }] of extra.entries()) {
+      if (base === undefined || outside >= base + (size ?? ID_COUNT) || base >= outside + count) continue;
+      const message =
+        "the instance has this id already, in the range from base on: choose another base, or leave it out";
+      context.addIssue({ code: "custom", path: ["extra", index, "outside"], message });
+    }
   });
 type _IdmapSettings = Holds<Same<IdmapSettings, Frozen<z.output<typeof SettingsSchema>>>>;
 type _IdmapSettingsInput = Holds<Same<IdmapSettingsInput, Frozen<z.input<typeof SettingsSchema>>>>;

@@ -6,7 +6,7 @@ import { capabilityOfNamespace } from "../files/xattrs.ts";
 import type { Idmap } from "../terms/idmap.ts";
 import { nameBytes } from "../text/byte-name.ts";
 import { withFileIdentity } from "./file-identity.ts";
-import { idInside, idOutside, isMapped } from "./idmap.ts";
+import { idInside, idOutside, isMapped, ownerOutside } from "./idmap.ts";
 import { openat2, openat2IfThere, RESOLVE } from "./openat2.ts";
 import { nativeFileCalls, type SystemError } from "./syscall.ts";
 
@@ -28,11 +28,9 @@ export interface ContainedAccessOptions {
  * meanwhile (openat2(2), RESOLVE_IN_ROOT), and no call blocks. Needs root and /proc.
  */
 export function containedAccess(options: ContainedAccessOptions): TreeAccess {
-  const outside = (owner: Owner) => ({
-    uid: idOutside(options.idmap, owner.uid),
-    gid: idOutside(options.idmap, owner.gid),
-  });
-  const owns = ({ uid, gid }: Owner) => isMapped(options.idmap, uid) && isMapped(options.idmap, gid);
+  const { idmap } = options;
+  const outside = (owner: Owner) => ownerOutside(idmap, owner);
+  const owns = ({ uid, gid }: Owner) => isMapped(idmap, "uid", uid) && isMapped(idmap, "gid", gid);
   return {
     openFolder: (path) => folderOf(resolve(options, path, O_PATH | O_DIRECTORY)),
     openFile(path) {
@@ -73,11 +71,10 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
       return withOwner(outside({ uid: 0, gid: 0 }), act);
     },
     isMountPoint,
-    inside: (owner) => ({ uid: idInside(options.idmap, owner.uid), gid: idInside(options.idmap, owner.gid) }),
+    inside: ({ uid, gid }) => ({ uid: idInside(idmap, "uid", uid), gid: idInside(idmap, "gid", gid) }),
     owns,
     // Root of a container with its own ids is not root of the host, so its capabilities must not hold there.
-    capability: (value) =>
-      options.idmap === undefined ? value : capabilityOfNamespace(value, idOutside(options.idmap, 0)),
+    capability: (value) => (idmap === undefined ? value : capabilityOfNamespace(value, idOutside(idmap, "uid", 0))),
     calls: nativeFileCalls(),
   };
 }

@@ -1,8 +1,9 @@
 import { openSync, writeFileSync } from "node:fs";
 import { HostError } from "../errors/all.ts";
-import type { Idmap } from "../terms/idmap.ts";
+import type { IdKind, Idmap } from "../terms/idmap.ts";
 import { ffi } from "./ffi.ts";
 import { hostFailure } from "./host-failure.ts";
+import { firstBeyond, mapLines } from "./idmap.ts";
 import { check, native, type SystemError } from "./syscall.ts";
 
 /** Options of {@link openUserNamespace}. */
@@ -36,10 +37,15 @@ export function openUserNamespace(idmap: Idmap, options: UserNamespaceOptions = 
 }
 
 /** Gives the new user namespace of a process its map, and opens it. */
-export function openMapped(pid: number, { base, count }: Idmap, { hostRoot }: UserNamespaceOptions = {}): number {
-  const map = `0 ${base} ${count}\n${hostRoot ? `${count} 0 1\n` : ""}`;
-  for (const kind of ["uid_map", "gid_map"]) writeFileSync(`/proc/${pid}/${kind}`, map);
+export function openMapped(pid: number, idmap: Idmap, options: UserNamespaceOptions = {}): number {
+  for (const of of ["uid", "gid"] as const) writeFileSync(`/proc/${pid}/${of}_map`, renderMap(idmap, of, options));
   return openSync(`/proc/${pid}/ns/user`, "r");
+}
+
+function renderMap(idmap: Idmap, of: IdKind, { hostRoot }: UserNamespaceOptions): string {
+  const root = hostRoot ? [{ inside: firstBeyond(idmap), outside: 0, count: 1 }] : [];
+  const lines = [...mapLines(idmap, of), ...root];
+  return lines.map(({ inside, outside, count }) => `${inside} ${outside} ${count}\n`).join("");
 }
 
 /** The error of a user namespace that could not be made. */

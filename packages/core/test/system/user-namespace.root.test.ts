@@ -30,6 +30,35 @@ describe("a user namespace for mounts", () => {
   );
 
   it(
+    "has the extra lines for users and for groups, and root of the host beyond all of them",
+    requires(["root", "binary:nsenter"], async () => {
+      const line = { inside: 1000, outside: 1000, count: 1, of: "uid" } as const;
+      const namespace = openUserNamespace({ ...IDMAP, count: 1002, extra: [line] }, { hostRoot: true });
+      try {
+        const [users, groups] = [" 0 2000000 1000\n 1000 1000 1\n 1001 2001001 1\n", " 0 2000000 1002\n"];
+        expect(await mapsOf(namespace)).toBe(`${users} 1002 0 1\n${groups} 1002 0 1\n`);
+      } finally {
+        closeSync(namespace);
+      }
+    }),
+  );
+
+  it(
+    "takes as many lines as a configuration may have, though each has the longest numbers",
+    requires(["root", "binary:nsenter"], async () => {
+      const extra = Array.from({ length: 50 }, (_, index) => {
+        return { inside: 1_000_000_000 + 2 * index, outside: 3_000_000_000 + 2 * index, count: 1, of: "both" } as const;
+      });
+      const namespace = openUserNamespace({ base: 1_000_000_000, count: 2 ** 30, extra }, { hostRoot: true });
+      try {
+        expect((await mapsOf(namespace)).split("\n")).toHaveLength(2 * 102 + 1);
+      } finally {
+        closeSync(namespace);
+      }
+    }),
+  );
+
+  it(
     "leaves no process, no descriptor, and the children of Node as they are",
     requires(["root"], async () => {
       const before = statSync("/proc/self/fd").nlink;

@@ -1,3 +1,4 @@
+import { type Idmap, mapLines } from "@pileus/core/driver";
 import { type Apparmor, apparmorEntries } from "../apparmor.ts";
 import { SYSTEM_CONFINEMENT } from "../confinement.ts";
 import type { ContainerSpec } from "../container-spec.ts";
@@ -21,12 +22,16 @@ export function securityEntries(spec: ContainerSpec, facts: SecurityFacts): read
   return [
     ...(idmap === undefined
       ? []
-      : [
-          ["lxc.idmap", `u 0 ${idmap.base} ${idmap.count}`] as const,
-          ["lxc.idmap", `g 0 ${idmap.base} ${idmap.count}`] as const,
-          ["lxc.namespace.share.user", `/proc/self/fd/${USER_NAMESPACE}`] as const,
-        ]),
+      : [...idmapEntries(idmap), ["lxc.namespace.share.user", `/proc/self/fd/${USER_NAMESPACE}`] as const]),
     ...(confinement.noNewPrivileges ? [["lxc.no_new_privs", 1] as const] : []),
     ...apparmorEntries(spec, facts.apparmor),
   ];
+}
+
+function idmapEntries(idmap: Idmap): readonly ConfigEntry[] {
+  return (["uid", "gid"] as const).flatMap((of) =>
+    mapLines(idmap, of).map(({ inside, outside, count }): ConfigEntry => {
+      return ["lxc.idmap", `${of === "uid" ? "u" : "g"} ${inside} ${outside} ${count}`];
+    }),
+  );
 }

@@ -6,11 +6,11 @@ import {
   allOrNothing,
   type DetachedRequest,
   identifyProcess,
-  idOutside,
   type KeeperFailure,
   type LaunchedKeeper,
   type LaunchKept,
   listenUnix,
+  ownerOutside,
   STEP,
   socketPair,
   startError,
@@ -85,7 +85,7 @@ async function launchHolder(
       {
         argv: ["pileus-detached", [uid, gid, ...groups].join(" "), cwd, ...argv],
         env,
-        owner: { uid: idOutside(idmap, uid), gid: idOutside(idmap, gid) },
+        owner: ownerOutside(idmap, { uid, gid }),
       },
       {
         signal,

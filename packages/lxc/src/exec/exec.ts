@@ -5,7 +5,7 @@ import {
   abortable,
   type BackendProcess,
   type Idmap,
-  idOutside,
+  ownerOutside,
   sendDescriptors,
   socketPair,
 } from "@pileus/core/driver";
@@ -54,7 +54,7 @@ export async function execInside(
   const streams = streamsOf(pipes, kind);
   let program: ServedProgram | undefined;
   try {
-    pipes.setOwner(idOutside(target.idmap, request.uid), idOutside(target.idmap, request.gid));
+    pipes.setOwner(ownerOutside(target.idmap, request));
     // Everything is on its way before a process inside gets the connection, which therefore never waits.
     program = new ServedProgram(target.name, pipes, kind, request);
     pipes.handOver();

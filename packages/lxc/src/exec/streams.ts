@@ -16,7 +16,7 @@ export interface ProgramPipes {
    * Sets the owner of the pipes, by ids of the host: only the owner of a pipe can open it as /dev/stdout. Must come
    * before `handOver()`.
    */
-  setOwner(uid: number, gid: number): void;
+  setOwner(owner: { readonly uid: number; readonly gid: number }): void;
   /** Closes the program's ends here, once the program has them. */
   handOver(): void;
   /** Closes everything. */
@@ -43,7 +43,7 @@ export function openPipes(): ProgramPipes {
     stdout,
     stderr,
     theirs,
-    setOwner(uid, gid) {
+    setOwner({ uid, gid }) {
       for (const fd of theirs) fchownSync(fd, uid, gid);
     },
     handOver,

@@ -21,6 +21,7 @@ export const isIdmapRequestOrNone = (value: unknown): boolean =>
     (value["mode"] === "isolated" || value["mode"] === "shared") &&
     [undefined, "root", "process"].includes(value["use"] as undefined) &&
     Array.isArray(value["path"]) &&
+    (value["extra"] === undefined || Array.isArray(value["extra"])) &&
     [value["count"], value["base"] ?? 0].every((id) => Number.isInteger(id) && isCount(id)));
 export const isPlainLogs = (value: unknown): boolean =>
   isObject(value) && Object.values(value).every((path) => typeof path === "string");

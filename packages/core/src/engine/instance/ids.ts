@@ -1,6 +1,7 @@
-import type { Backend } from "../../contract/backend.ts";
+import type { Backend, IdmapRequest } from "../../contract/backend.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import type { IdOwner, IdView } from "../../idmap/id-ranges.ts";
+import type { IdRange } from "../../idmap/ranges.ts";
 import type { Idmap } from "../../terms/idmap.ts";
 import { keyOf } from "../record/names.ts";
 import { type InstanceRecord, writeRecord } from "../record/record.ts";
@@ -27,7 +28,7 @@ export async function chooseIds(
   } finally {
     await writing;
   }
-  return request && view && (await engine.ids.claim(ownerOf(engine, record), request, view, options));
+  return request && view && mapOf(await engine.ids.claim(ownerOf(engine, record), request, view, options), request);
 }
 
 /** The ids of an instance that is about to start: those that it has, unless they belong to another by now. */
@@ -41,9 +42,14 @@ export async function keepIds(
   if (request === undefined) return record.idmap;
   if (record.idmap === undefined) {
     if (request.use !== "process") return undefined;
-    return engine.ids.claim(ownerOf(engine, record), request, engine.ids.view(), options);
+    return mapOf(await engine.ids.claim(ownerOf(engine, record), request, engine.ids.view(), options), request);
   }
-  return engine.ids.keep(ownerOf(engine, record), request, record.idmap, options);
+  return mapOf(await engine.ids.keep(ownerOf(engine, record), request, record.idmap, options), request);
+}
+
+/** The map of an instance with this range. */
+function mapOf(range: IdRange, { extra }: IdmapRequest): Idmap {
+  return { ...range, ...(extra === undefined ? {} : { extra }) };
 }
 
 function ownerOf({ layout }: Shared, record: InstanceRecord): IdOwner {

@@ -1,5 +1,6 @@
 import type { InstanceInfo } from "../../contract/instance.ts";
 import { parseExposedPorts } from "../../terms/exposed-ports.ts";
+import type { Idmap } from "../../terms/idmap.ts";
 import type { InstanceRecord } from "../record/record.ts";
 import type { Run } from "../run/run.ts";
 
@@ -17,7 +18,7 @@ export function instanceInfo(record: InstanceRecord, run: Run | undefined): Inst
     config: structuredClone(config),
     image: record.image.fingerprint,
     exposedPorts: parseExposedPorts(record.image.process?.exposedPorts ?? []),
-    ...(idmap === undefined || kind === "virtual-machine" ? {} : { idmap: { base: idmap.base, count: idmap.count } }),
+    ...(idmap === undefined || kind === "virtual-machine" ? {} : { idmap: publicMap(idmap) }),
     createdAt,
     ephemeral: record.owner !== undefined,
     ...(expiresAt === undefined ? {} : { expiresAt }),
@@ -26,4 +27,10 @@ export function instanceInfo(record: InstanceRecord, run: Run | undefined): Inst
     ...(exit === undefined ? {} : { exit }),
     ...(error === undefined ? {} : { error }),
   };
+}
+
+/** Without what a later release has added. */
+function publicMap({ base, count, extra }: Idmap): Idmap {
+  const lines = extra?.map(({ inside, outside, count: length, of }) => ({ inside, outside, count: length, of }));
+  return { base, count, ...(lines === undefined ? {} : { extra: lines }) };
 }

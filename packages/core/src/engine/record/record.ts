@@ -27,8 +27,16 @@ const STATES: Readonly<Record<InstanceState, true>> = {
   error: true,
 };
 
-/** The version of the format that this release writes. It changes no record that needs a later one. */
-export const RECORD_VERSION = 1;
+/**
+ * The version of the format that this release writes. It changes no record that needs a later one. The second has extra
+ * lines in the map of ids.
+ */
+export const RECORD_VERSION = 2;
+
+/** The oldest format whose releases may change a record: one of the first would leave extra lines out of the map. */
+export function minReaderOf(idmap: Idmap | undefined): number {
+  return idmap?.extra === undefined ? 1 : 2;
+}
 
 // A schema with refinements cannot be extended: those of a nic concern what a caller writes.
 const StoredNicSchema = z.preprocess(nestKeys, loosened(z.object(NicSchema.shape)));
@@ -44,6 +52,13 @@ const StoredConfigSchema = loosened(CommonConfigSchema).extend({
 });
 const asConfig = (config: z.output<typeof StoredConfigSchema>) => config as unknown as InstanceConfig;
 
+const IdmapLineSchema = z.looseObject({
+  inside: z.number(),
+  outside: z.number(),
+  count: z.number(),
+  of: z.enum(["uid", "gid", "both"]),
+});
+
 const SHAPE = {
   ...STORED,
   uuid: z.uuid(),
@@ -54,9 +69,9 @@ const SHAPE = {
   /** The image as it was when the instance was created. */
   image: loosened(ImageSchema),
   createdAt: z.number(),
-  /** The range of ids of the host that it has. Absent: it needs none, or a release that gave none created it. */
+  /** The ids of the host that it has. Absent: it needs none, or a release that gave none created it. */
   idmap: z
-    .looseObject({ base: z.number(), count: z.number() })
+    .looseObject({ base: z.number(), count: z.number(), extra: z.array(IdmapLineSchema).optional() })
     .transform((idmap): Idmap => idmap)
     .optional(),
   /** The process that created it, if it is ephemeral. */

@@ -20,7 +20,7 @@ import type { ManagedInstance } from "../instance/managed-instance.ts";
 import { type OpenDriver, track } from "../instance/shared.ts";
 import { keyOf, unlink } from "../record/names.ts";
 import type { OwnerProcess } from "../record/owner-process.ts";
-import { type InstanceRecord, RECORD_VERSION, writeRecord } from "../record/record.ts";
+import { type InstanceRecord, minReaderOf, RECORD_VERSION, writeRecord } from "../record/record.ts";
 import { beginIfPossible, createdEvent } from "../record/settle.ts";
 import { settleName, tryClaimName } from "../remains/claim-name.ts";
 import { announce } from "../root/announce.ts";
@@ -50,7 +50,7 @@ export async function define(engine: Engine, input: unknown, options: DefineOpti
     const uuid = randomUUID();
     const record: InstanceRecord = {
       version: RECORD_VERSION,
-      minReader: RECORD_VERSION,
+      minReader: minReaderOf(undefined),
       uuid,
       folder: uuid,
       kind: open.driver.kind,
@@ -154,7 +154,7 @@ async function materialize(
   await mkdir(layout.log(key), { mode: 0o700 });
   undo(() => networks.release(owner));
   await networks.reserve(owner, devices, options);
-  const withIds: InstanceRecord = { ...record, ...(idmap === undefined ? {} : { idmap }) };
+  const withIds: InstanceRecord = { ...record, minReader: minReaderOf(idmap), ...(idmap && { idmap }) };
   const context = await instanceContext(engine, withIds, options);
   undo(() => backend.remove(context, {}));
   await backend.materialize(context, options);

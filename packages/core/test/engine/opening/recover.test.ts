@@ -181,13 +181,13 @@ describe("opening a root again", () => {
 
   it("keeps a record of a later release, shows it, refuses to use it, and reports it in doctor()", async () => {
     await aHostThatWentAway();
-    await patchRecord({ version: 2, minReader: 2, novelty: true });
+    await patchRecord({ version: 9, minReader: 9, novelty: true });
     const host = await place.open();
-    expect(JSON.parse(await readFile(recordPath(), "utf8"))).toMatchObject({ version: 2, novelty: true });
+    expect(JSON.parse(await readFile(recordPath(), "utf8"))).toMatchObject({ version: 9, novelty: true });
     expect(await host.list()).toMatchObject([
-      { name: "a", state: "error", error: expect.stringContaining("version 2") },
+      { name: "a", state: "error", error: expect.stringContaining("version 9") },
     ]);
-    expect(String(await host.doctor())).toContain("version 2");
+    expect(String(await host.doctor())).toContain("version 9");
     const refused = { code: "ERR_HOST", missing: [{ need: "release" }] };
     await expect(host.get("a")).rejects.toMatchObject(refused);
     await expect(host.create(CONFIG)).rejects.toMatchObject({ code: "ERR_INSTANCE_EXISTS" });
@@ -197,7 +197,7 @@ describe("opening a root again", () => {
     await aHostThatWentAway(true);
     const { config, image } = JSON.parse(await readFile(recordPath(), "utf8"));
     const added = {
-      version: 2,
+      version: 9,
       minReader: 1,
       novelty: { a: 1 },
       config: { ...config, devices: { data: { type: "disk", size: 1 } }, other: { b: 2 }, limits: { io: 1 } },
@@ -229,7 +229,7 @@ describe("opening a root again", () => {
     await aHostThatWentAway();
     const { config } = JSON.parse(await readFile(recordPath(), "utf8"));
     const later = { ...config, devices: { eth0: { type: "nic", network: 7 } } };
-    await patchRecord({ version: 2, minReader: 2, state: "migrating", config: later });
+    await patchRecord({ version: 9, minReader: 9, state: "migrating", config: later });
     expect(await (await place.open()).list()).toMatchObject([{ name: "a", state: "error" }]);
   });
 
