@@ -31,6 +31,24 @@ describe("an instance whose driver asks for ids of the host", () => {
     expect(await place.claims()).toEqual([]);
   });
 
+  it("has the extra lines that its driver asks for, and no release that would ignore them may change its record", async () => {
+    const extra = [{ inside: 1000, outside: 1000, count: 1, of: "both" }] as const;
+    place.scripted.script.idmap = ({ name }) => (name === "b" ? { ...REQUEST, extra } : REQUEST);
+    const host = await place.open();
+    await host.create(CONFIG);
+    expect(await record()).toMatchObject({ version: 2, minReader: 1 });
+    const instance = await host.create({ ...CONFIG, name: "b" });
+    const { idmap, uuid } = await instance.inspect();
+    expect(idmap).toMatchObject({ count: 65_536, extra });
+    expect(await place.claims()).toContain(`1000-1-extra-${uuid}`);
+    await instance.start();
+    await instance.stop();
+    const written = JSON.parse(await readFile(`${place.root}/names/b/instance.json`, "utf8"));
+    expect(written).toMatchObject({ version: 2, minReader: 2, idmap });
+    await instance.delete();
+    expect(await place.claims()).toHaveLength(1);
+  });
+
   it("leaves none when its create fails", async () => {
     place.scripted.script.materialize = () => Promise.reject(new Error("no"));
     await expect((await place.open()).create(CONFIG)).rejects.toMatchObject({ code: "ERR_DRIVER" });
@@ -99,6 +117,7 @@ describe("an instance whose driver asks for ids of the host", () => {
     { ...REQUEST, mode: "own" },
     { ...REQUEST, base: 0.5 },
     { ...REQUEST, use: "x" },
+    { ...REQUEST, extra: "both 1000 1000" },
     "all",
   ])("is refused with DriverError when the driver asks for %j", async (request) => {
     place.scripted.script.idmap = () => request as IdmapRequest;

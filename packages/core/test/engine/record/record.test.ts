@@ -33,6 +33,13 @@ describe("a record", () => {
     expect(parseRecord(JSON.stringify(RECORD))).toEqual({ kind: "record", record: RECORD });
   });
 
+  it("is read with extra lines of its map of ids, and refused as damaged with a line that makes no sense", () => {
+    const idmap = { base: 1_048_576, count: 65_536, extra: [{ inside: 1000, outside: 1000, count: 1, of: "both" }] };
+    expect(parseRecord(JSON.stringify({ ...RECORD, idmap }))).toMatchObject({ kind: "record", record: { idmap } });
+    const damaged = { ...idmap, extra: [{ inside: 1000 }] };
+    expect(parseRecord(JSON.stringify({ ...RECORD, idmap: damaged }))).toMatchObject({ kind: "garbage" });
+  });
+
   it.each([
     ["nothing", ""],
     ["zeros of a torn write", "\0\0\0\0"],
