@@ -101,8 +101,9 @@ export class RecordAccess {
       case "created":
         return event;
       case "state": {
+        // No listener has heard of a state that the record had before the journal told it.
+        const previous = !this.#heard && event.state === this.#told ? event.previous : this.#told;
         this.#heard = true;
-        const previous = this.#told;
         this.#told = event.state;
         return event.state === previous ? undefined : { ...event, previous };
       }
