@@ -1,11 +1,10 @@
 import { closeSync, existsSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { isInstanceError, TimeoutError } from "../errors/all.ts";
 import type { Abortable, Timed } from "../flow/abortable.ts";
 import { abortable } from "../flow/deadline.ts";
-import { readIfThere } from "./read-if-there.ts";
+import { readIfThere, readIfThereSync } from "./read-if-there.ts";
 import { pidfdOpen, pidfdSendSignal, pollReadable, type SystemError } from "./syscall.ts";
 import { boottimeAhead } from "./time-namespace.ts";
 
@@ -23,13 +22,15 @@ export const ProcessIdentitySchema = z.strictObject({
 /** The identity of one process: see {@link ProcessIdentitySchema}, which reads it from a file. */
 export type ProcessIdentity = z.output<typeof ProcessIdentitySchema>;
 
-/** The identity of the process that has this pid now; `undefined` when there is none, or only a zombie. */
+/**
+ * The identity of the process that has this pid now; `undefined` when there is none, or only a zombie. Reads at once: what
+ * the kernel says of a process waits for no disk.
+ */
 export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {
-  const stat = await readIfThere(`/proc/${pid}/stat`);
+  const stat = readIfThereSync(`/proc/${pid}/stat`);
   const found = stat === undefined ? undefined : parseProcessStat(stat);
   if (found === undefined || found.state === "Z" || found.state === "X") return undefined;
-  const boot = (await readFile("/proc/sys/kernel/random/boot_id", "latin1")).trim();
-  return { pid, startTime: found.startTime, boot };
+  return { pid, startTime: found.startTime, boot: bootId() };
 }
 
 /**
@@ -39,7 +40,11 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity | un
 export function identifyChild(pid: number): ProcessIdentity {
   const found = parseProcessStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
   if (found === undefined) throw new TypeError(`/proc/${pid}/stat is of another kernel`);
-  return { pid, startTime: found.startTime, boot: readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim() };
+  return { pid, startTime: found.startTime, boot: bootId() };
+}
+
+function bootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
 }
 
 /** Whether that very process still runs. */
