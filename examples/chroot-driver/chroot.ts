@@ -1,48 +1,54 @@
 /**
- * A whole driver in two files: it runs programs of an image on the host's kernel with a root folder of their own, by
- * chroot(1). This is not a sandbox: root inside is root of the host. It has only the capability `exec`; the engine refuses
- * the rest. An instance ends when its init and all descendants of the init have ended.
+ * A whole driver in two files: it runs a system of an image on the host's kernel with a root folder of its own, by
+ * chroot(1). This is not a sandbox: root inside is root of the host. The init has a keeper, which gives it a console, a log
+ * and a record of its end; so do detached programs. An instance ends when its init has ended.
  */
-import { open, readdir, readFile, readlink, realpath, writeFile } from "node:fs/promises";
+import { open, readdir, readlink, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Abortable,
   acquireLock,
+  allOrNothing,
   type Backend,
   type Driver,
-  type ExitStatus,
+  findKeptRun,
   findTool,
   type InstanceContext,
   identifyProcess,
-  inOwnCgroup,
   isAlive,
+  type KeeperOrder,
+  KeptPrograms,
+  type KeptRun,
+  keeperAccountsIn,
+  keeperConsole,
+  ownCgroupFolders,
   type Plan,
-  type ProcessIdentity,
-  ProcessIdentitySchema,
   type Running,
+  readKeeperExit,
   removeOwnCgroup,
   signalProcess,
   spawn,
-  spawnDetached,
+  startKeptRun,
   TOOL_ENV,
+  unmountBelow,
 } from "@pileus/core/driver";
 import { z } from "zod";
-import { argvInside, exec } from "./exec.ts";
+import { argvInside, exec, orderInside } from "./exec.ts";
 
 const Section = z.strictObject({ init: z.array(z.string()).min(1).default(["/sbin/init"]) }).prefault({});
 
-export function chroot(): Driver<"chroot", "exec", typeof Section> {
+export function chroot(): Driver<"chroot", Can, typeof Section> {
   return {
     name: "chroot",
-    kind: "application-container",
-    capabilities: new Set(["exec"] as const),
+    kind: "system-container",
+    capabilities: new Set(["exec", "detached", "console", "logs"] as const),
     section: Section,
     accepts: ["rootfs"],
     probe: async () => {
       const missing = [];
       if (process.geteuid?.() !== 0)
         missing.push({ need: "root", reason: "chroot(2) asks for it", fix: "run as root" });
-      for (const [tool, from] of Object.entries({ chroot: "coreutils", setpriv: "util-linux" }))
+      for (const [tool, from] of Object.entries({ chroot: "coreutils", setpriv: "util-linux", mount: "mount" }))
         if (findTool(tool) === undefined)
           missing.push({ need: `binary:${tool}`, reason: "not on PATH", fix: `apt-get install ${from}` });
       return { usable: missing.length === 0, missing, facts: [] };
@@ -51,7 +57,9 @@ export function chroot(): Driver<"chroot", "exec", typeof Section> {
   };
 }
 
-class ChrootBackend implements Backend<"exec"> {
+type Can = "exec" | "detached" | "console" | "logs";
+
+class ChrootBackend implements Backend<Can> {
   plan(_before: unknown, { limits, devices }: InstanceContext["config"]): Plan {
     const reason = "a chroot has none";
     const asked = { limits, devices };
@@ -67,47 +75,59 @@ class ChrootBackend implements Backend<"exec"> {
     const options = { signal, diesWithUs: true };
     await spawn(["cp", "--archive", "--reflink=auto", await tree.merged({ signal }), join(folder, "root")], options);
     await spawn(["cp", "--archive", "/dev/null", "/dev/zero", "/dev/tty", "/dev/urandom", dev], options);
+    // Where each run mounts its console.
+    await spawn(["cp", "--archive", "--remove-destination", "/dev/null", join(dev, "console")], options);
   }
 
-  async launch(instance: InstanceContext, { signal }: Abortable): Promise<Running<"exec">> {
+  async launch(instance: InstanceContext, { signal }: Abortable): Promise<Running<Can>> {
     const root = await realpath(join(instance.folder, "root"));
-    const { init } = instance.config["chroot"] as z.output<typeof Section>;
-    // The open file holds the lock for as long as any process has it open. So its release tells of the end, also after
-    // an adoption.
-    const alive = await open(join(instance.run, "alive"), "w");
-    // The same for the way in: the program gives this lock up once it has its own root.
+    // The open file holds the lock for as long as any process has it open. The init closes it once it has its own root.
     const outside = await open(join(instance.run, "outside"), "w");
-    try {
-      await spawn(["flock", "3"], { descriptors: [alive.fd], signal });
-      await spawn(["flock", "3"], { descriptors: [outside.fd], signal });
-      const program = spawnDetached(inOwnCgroup(cgroupOf(instance), argvInside(root, { argv: init })), {
-        env: { ...TOOL_ENV, container: "chroot", ...instance.config.env },
-        descriptors: ["ignore", "ignore", alive.fd, outside.fd],
-      });
-      await writeFile(join(instance.run, "init.json"), JSON.stringify(program.identity));
-      program.begin();
-      await outside.close();
-      await using _ = await acquireLock(join(instance.run, "outside"), {});
-      return running(instance, root, program.identity, program.exit);
-    } finally {
-      await Promise.all([alive.close(), outside.close()]);
-    }
+    return allOrNothing(async (undo) => {
+      try {
+        await spawn(["flock", "3"], { descriptors: [outside.fd], signal });
+        const run = await startKeptRun(instance, orderOf(instance, root), { descriptors: [outside.fd], signal });
+        undo(() => run.detach());
+        await outside.close();
+        await using _ = await acquireLock(join(instance.run, "outside"), { signal });
+        return running(instance, root, run);
+      } finally {
+        await outside.close();
+      }
+    });
   }
 
-  async adopt(instance: InstanceContext): Promise<Running<"exec"> | undefined> {
+  async adopt(instance: InstanceContext, { signal }: Abortable): Promise<Running<Can> | undefined> {
     const root = await realpath(join(instance.folder, "root"));
-    const text = await readFile(join(instance.run, "init.json"), "utf8").catch(() => "");
-    const identity = text === "" ? undefined : ProcessIdentitySchema.parse(JSON.parse(text));
-    if (identity !== undefined && (await isAlive(identity))) return running(instance, root, identity, undefined);
-    await endAllIn(root);
+    const run = await findKeptRun(instance, orderOf(instance, root), { signal });
+    if (run !== undefined) return running(instance, root, run);
+    await clearAway(instance, root);
     return undefined;
+  }
+
+  async lastExit({ run }: InstanceContext) {
+    return (await readKeeperExit(run))?.status;
   }
 
   // Everything is in the instance's folder, which the engine removes: no process that adopt() missed may run there.
   async remove(instance: InstanceContext): Promise<void> {
-    await endAllIn(join(await realpath(instance.folder), "root"));
-    await removeOwnCgroup(cgroupOf(instance));
+    await clearAway(instance, join(await realpath(instance.folder), "root"));
   }
+}
+
+/** The init on a terminal of its keeper, which is its /dev/console, in a cgroup where its use of resources is counted. */
+function orderOf(instance: InstanceContext, root: string): KeeperOrder {
+  const { env, log = {}, chroot } = instance.config;
+  const { init } = chroot as z.output<typeof Section>;
+  const script = 'mount --bind "$(tty)" "$0/dev/console" && exec "$@"';
+  return {
+    argv: ["sh", "-c", script, root, ...argvInside(root, { argv: init })],
+    env: { ...TOOL_ENV, container: "chroot", ...env },
+    terminal: { columns: 80, rows: 24 },
+    log: { size: log.maxSize, files: log.maxFiles },
+    cgroups: ownCgroupFolders(cgroupOf(instance)),
+    accounts: keeperAccountsIn(cgroupOf(instance)),
+  };
 }
 
 /** Apart from the cgroup of this process: else an instance would end with the service that started it. */
@@ -115,23 +135,18 @@ function cgroupOf({ uuid }: InstanceContext): string {
   return `pileus-chroot-${uuid}`;
 }
 
-function running(
-  instance: InstanceContext,
-  root: string,
-  init: ProcessIdentity,
-  status: Promise<ExitStatus> | undefined,
-): Running<"exec"> {
-  const detached = new AbortController();
-  const { signal } = detached;
+function running(instance: InstanceContext, root: string, run: KeptRun): Running<Can> {
+  const { name } = instance;
+  const init = run.program;
   const end = async () => {
-    await using _ = await acquireLock(join(instance.run, "alive"), { signal });
-    await endAllIn(root);
-    await removeOwnCgroup(cgroupOf(instance));
-    return status;
+    const exit = await run.ended;
+    // What cannot be cleared away now, is by the next adoption or removal.
+    if (await run.isLatest()) await clearAway(instance, root).catch(() => undefined);
+    return exit?.status;
   };
   return {
     pid: init.pid,
-    exited: end().catch(() => new Promise<undefined>(() => undefined)),
+    exited: end(),
     shutdown: async () => {
       if (await isAlive(init)) process.kill(-init.pid, "SIGTERM");
     },
@@ -139,9 +154,23 @@ function running(
       await signalProcess(init, "SIGKILL");
       await endAllIn(root);
     },
-    detach: async () => detached.abort(),
-    exec: (request, options) => exec({ name: instance.name, root }, request, options),
+    detach: async () => run.detach(),
+    exec: (request, options) => exec({ name, root }, request, options),
+    console: (options) => keeperConsole(instance.run, options),
+    detached: new KeptPrograms({
+      name,
+      run: instance.run,
+      cgroups: () => ownCgroupFolders(cgroupOf(instance)),
+      order: (request) => orderInside({ name, root }, request),
+    }),
   };
+}
+
+/** Ends what a run has left, and gives back what it had on the host. */
+async function clearAway(instance: InstanceContext, root: string): Promise<void> {
+  await endAllIn(root);
+  await removeOwnCgroup(cgroupOf(instance));
+  await unmountBelow(root);
 }
 
 /** Ends every process that has this root, also the programs that `exec()` started. */

@@ -12,7 +12,7 @@ const wait = "while :; do sleep 1000 & wait $!; done";
 /** The description of the chroot driver for the kit. */
 export const subject: DriverSubject = {
   driver: "chroot",
-  capabilities: ["exec"],
+  capabilities: ["exec", "detached", "console", "logs"],
   open: (root) => openHost({ root, drivers: [chroot()] }),
   openBlind: (root) => openHost({ root, drivers: [blinded(chroot())] }),
   openHanging: (root, step, arrived) => openHost({ root, drivers: [hanging(chroot(), step, arrived)] }),
@@ -25,7 +25,8 @@ export const subject: DriverSubject = {
       await rm(folder, { recursive: true });
     }
   },
-  config: { chroot: { init: ["sh", "-c", `echo $$ >/run/init; trap 'exit 0' TERM; ${wait}`] } },
+  config: { chroot: { init: ["sh", "-c", `echo $$ >/run/init; trap 'exit 0' TERM; echo "init: up"; ${wait}`] } },
+  prints: { stream: "console", text: /init: up/ },
   stubborn: { chroot: { init: ["sh", "-c", `trap '' TERM; : >/run/deaf; ${wait}`] } },
   stubbornOnce: ["test", "-e", "/run/deaf"],
   account: { name, uid, gid, groups: [gid, groupId] },
@@ -40,5 +41,5 @@ export const subject: DriverSubject = {
   blindTo: "real-time signals",
   // Its programs are root's of the host, in another folder.
   unconfined: ["processes", "kernel settings", "mounts", "devices", "rights of exec"],
-  needs: ["root", "binary:chroot", "binary:setpriv", "binary:busybox"],
+  needs: ["root", "binary:chroot", "binary:setpriv", "binary:mount", "binary:busybox"],
 };

@@ -1,9 +1,7 @@
-import { join } from "node:path";
 import {
   type CgroupLayout,
-  type KeeperAccounts,
   type KeeperOrder,
-  keeperAccounts,
+  keeperAccountsIn,
   ownCgroupFolders,
   ownerOutside,
 } from "@pileus/core/driver";
@@ -18,6 +16,7 @@ const CONSOLE_SIZE = { columns: 80, rows: 24 } as const;
 /** What the keeper of a container is told. */
 export function keeperOrder(spec: ContainerSpec, cgroups: CgroupLayout): KeeperOrder {
   const { output, logBounds = {} } = spec;
+  const { container, inner, keeper } = cgroupNames(spec);
   return {
     argv: starterArgv(spec),
     // No PATH: liblxc would use newuidmap wherever it finds it, and that looks into /etc/subuid, where root usually has
@@ -25,22 +24,13 @@ export function keeperOrder(spec: ContainerSpec, cgroups: CgroupLayout): KeeperO
     env: inheritedVariables(spec.init.env ?? {}),
     ...(output.kind === "console" ? { terminal: CONSOLE_SIZE, owner: rootOf(spec) } : { owner: output.owner }),
     log: { size: logBounds.maxSize, files: logBounds.maxFiles },
-    cgroups: ownCgroupFolders(cgroupNames(spec).keeper, cgroups),
-    accounts: accounts(spec, cgroups),
+    cgroups: ownCgroupFolders(keeper, cgroups),
+    // liblxc makes the cgroups of a container at the root of each hierarchy.
+    accounts: keeperAccountsIn(container, cgroups, inner),
   };
 }
 
 /** Whom a console belongs to before somebody logs in: root and the group `tty`, which has this id in all distributions. */
 function rootOf({ idmap }: ContainerSpec): { readonly uid: number; readonly gid: number } {
   return ownerOutside(idmap, { uid: 0, gid: 5 });
-}
-
-/** liblxc makes the cgroups of a container at the root of each hierarchy. */
-function accounts(spec: ContainerSpec, layout: Pick<CgroupLayout, "controller">): KeeperAccounts {
-  const { container, inner } = cgroupNames(spec);
-  const folder = (controller: string) => {
-    const mount = layout.controller(controller);
-    return mount && join(mount.path, container);
-  };
-  return keeperAccounts(layout, folder, inner);
 }

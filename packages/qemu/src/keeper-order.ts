@@ -1,9 +1,10 @@
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import type { InstanceConfig } from "@pileus/core";
 import {
   type KeeperAccounts,
   type KeeperOrder,
   keeperAccounts,
+  keeperAccountsIn,
   type OwnCgroup,
   readCgroupLayout,
   readIfThere,
@@ -22,10 +23,7 @@ export function keeperOrder(
 
 /** Where the kernel will count what a machine uses that is to start in this cgroup. */
 export function accountsIn({ path }: OwnCgroup, layout = readCgroupLayout()): KeeperAccounts {
-  return keeperAccounts(layout, (controller) => {
-    const mount = layout.controller(controller);
-    return path === undefined || mount === undefined ? undefined : join(mount.path, path);
-  });
+  return keeperAccountsIn(path, layout);
 }
 
 /** Where it counts for a QEMU that runs. `cgroup` is the name of its own: in another it is not alone. */

@@ -114,11 +114,12 @@ export { type DetachedProgram, type SpawnDetachedOptions, spawnDetached } from "
 
 // — The keeper of a run: its streams, its log and its end —
 
-export { keeperAccounts } from "../keeper/accounts.ts";
+export { keeperAccounts, keeperAccountsIn } from "../keeper/accounts.ts";
 export { type KeeperExit, readKeeperExit } from "../keeper/exit-record.ts";
 export { errnoName, type KeeperFailure, killedHolder, STEP, startError } from "../keeper/failure.ts";
 export { type FollowKeeperOptions, followKeeper, identifyHolder } from "../keeper/follow.ts";
 export { findKeeper, Keeper, type KeeperEvents } from "../keeper/keeper.ts";
+export { findKeptRun, KeptRun, startKeptRun } from "../keeper/kept-run.ts";
 export {
   type KeeperFolders,
   type KeeperStarter,

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { CgroupLayout } from "../system/cgroup.ts";
+import { type CgroupLayout, readCgroupLayout } from "../system/cgroup.ts";
 import type { KeeperAccounts } from "./order.ts";
 
 /**
@@ -24,4 +24,17 @@ export function keeperAccounts(
         ? { cpuNanoseconds: join(cpu, "cpuacct.usage") }
         : { cpuMicroseconds: join(cpu, "cpu.stat") }),
   };
+}
+
+/** {@link keeperAccounts} of the cgroup that has this path below the root of each hierarchy: none without one. */
+export function keeperAccountsIn(
+  path: string | undefined,
+  layout: Pick<CgroupLayout, "controller"> = readCgroupLayout(),
+  inner?: string,
+): KeeperAccounts {
+  const folder = (controller: string) => {
+    const mount = layout.controller(controller);
+    return path === undefined || mount === undefined ? undefined : join(mount.path, path);
+  };
+  return keeperAccounts(layout, folder, inner);
 }

@@ -7,6 +7,7 @@ import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { keeperSocket } from "../../src/keeper/connection.ts";
 import { endKept } from "../../src/keeper/detached/kept-program.ts";
+import { signalChild } from "../../src/keeper/detached/signals.ts";
 import { readKeeperExit } from "../../src/keeper/exit-record.ts";
 import { findKeeper } from "../../src/keeper/keeper.ts";
 import { launchKeeper, livingKeeper, readHeldRun, resumeKeeper } from "../../src/keeper/launch.ts";
@@ -135,10 +136,8 @@ describe("a keeper that is killed", () => {
       ProcessIdentity,
     ];
     await signalProcess(identifyChild(keeper.state.keeper), "SIGKILL");
-    await endKept(folders.run);
+    expect(await endKept(folders.run, { cgroups: [], starter: false, signal: signalChild })).toBe(true);
     expect(await isAlive(holder)).toBe(false);
-    // A holder of a detached program takes it along.
-    await signalProcess(program, "SIGKILL");
     await waitForEnd(program);
   });
 

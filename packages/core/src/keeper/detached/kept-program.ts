@@ -1,4 +1,5 @@
 import { closeSync, openSync, statSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import type { BackendDetachedProgram, DetachedOutputOptions } from "../../contract/backend-detached.ts";
 import type { DetachedInfo, OutputChunk } from "../../contract/detached.ts";
@@ -6,10 +7,11 @@ import { isInstanceError } from "../../errors/all.ts";
 import { parseSignal } from "../../files/signal-name.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import { unlimitedController, withDeadline } from "../../flow/deadline.ts";
-import { endsWithin, identifyProcess, type ProcessIdentity, signalProcess } from "../../system/process-identity.ts";
+import { endsWithin, type ProcessIdentity, signalProcess } from "../../system/process-identity.ts";
 import type { ExitStatus, SignalName } from "../../terms/state.ts";
 import { type KeeperExit, readExitFile, readKeeperExit } from "../exit-record.ts";
 import { successorIsDue } from "../follow.ts";
+import { findHolder } from "../holder.ts";
 import { findKeeper, type Keeper } from "../keeper.ts";
 import { livingKeeper, readHeldRun } from "../launch.ts";
 import { succeedKeeper } from "../succeed.ts";
@@ -24,11 +26,10 @@ export const OUTPUT_BOUNDS = { size: 2 ** 20, files: 2 } as const;
 export interface Held {
   /** The cgroups of the keepers. */
   readonly cgroups: readonly string[];
-  /**
-   * How a signal gets to a program whose parent is `holder`. With the holder of packages/lxc/helper/detached-holder.c, to
-   * that, which passes it on.
-   */
-  signal(holder: ProcessIdentity, signal: number): Promise<void>;
+  /** Whether their holders are not forks of their keepers: `LaunchKeeperOptions.starter`. */
+  readonly starter: boolean;
+  /** How a signal gets to the program of a folder, whose holder this is. */
+  signal(holder: ProcessIdentity, signal: number, folder: string): Promise<void>;
 }
 
 /** A program whose keeper's folder this is, as it is now. */
@@ -59,7 +60,7 @@ export async function findProgram(folder: string, held: Held, options: Abortable
   // Not what the holder has left: the keeper may still be writing what was printed last.
   const ended = await readExitFile(folder);
   if (ended !== undefined) return over(folder, facts, ended);
-  if ((await hasBegun(folder)) && (await holderOf(folder)) !== undefined) {
+  if ((await hasBegun(folder)) && (await findHolder(folder)) !== undefined) {
     if ((await livingKeeper(folder)) === undefined) await beSucceeded(folder, held, options);
     return { kind: "running", facts };
   }
@@ -67,7 +68,7 @@ export async function findProgram(folder: string, held: Held, options: Abortable
   try {
     const { state } = keeper?.state ?? {};
     if (state === "configured" || state === "starting") return { kind: "unknown" };
-    if ((await holderOf(folder)) !== undefined) {
+    if ((await findHolder(folder)) !== undefined) {
       // Before the record: one that is gone by now writes there no more. One that hangs may.
       const living = await livingKeeper(folder);
       if (state !== undefined || (await hasBegun(folder))) return { kind: "running", facts };
@@ -108,7 +109,7 @@ async function beSucceeded(folder: string, held: Held, options: Abortable): Prom
 }
 
 async function isKept(folder: string, options: Abortable): Promise<boolean> {
-  if ((await holderOf(folder)) !== undefined) return true;
+  if ((await findHolder(folder)) !== undefined) return true;
   const keeper = await lastKeeper(folder, options);
   keeper?.detach();
   return keeper !== undefined;
@@ -143,24 +144,26 @@ function lastNews(folder: string, exit: KeeperExit | undefined): number {
 }
 
 /** Its keeper, or another in the place of one that was killed; `undefined` when the program is over, or has not started. */
-async function anyKeeper(folder: string, { cgroups }: Held, options: Abortable): Promise<Keeper | undefined> {
+async function anyKeeper(folder: string, { cgroups, starter }: Held, options: Abortable): Promise<Keeper | undefined> {
   const found = await keeperIfThere(folder, options);
   if (found !== undefined) return found;
-  const holder = await holderOf(folder);
+  const holder = await findHolder(folder);
   if (holder === undefined) return undefined;
   const counted = async () => ({ argv: [], env: {}, cgroups, log: OUTPUT_BOUNDS, counted: await countOutput(folder) });
-  return succeedKeeper({ run: folder, log: folder }, counted, { ...options, holder, starter: true });
+  return succeedKeeper({ run: folder, log: folder }, counted, { ...options, holder, starter });
 }
 
 /** Ends a program that may have started just when its start was given up. Tells whether it has ended. */
-export async function endKept(folder: string): Promise<boolean> {
+export async function endKept(folder: string, held: Held): Promise<boolean> {
   const keeper = await keeperIfThere(folder, {}).catch(() => undefined);
   keeper?.kill();
   if (keeper !== undefined) await exitOf(keeper, {});
   keeper?.detach();
   // A keeper that was killed leaves the program to its holder, which nobody would find without the folder.
-  const holder = await holderOf(folder);
+  const holder = await findHolder(folder);
   if (holder === undefined) return true;
+  // The program of a fork of the keeper would live on.
+  if (!held.starter) await held.signal(holder, constants.signals.SIGKILL, folder);
   await signalProcess(holder, "SIGKILL");
   return endsWithin(holder, HOLDER_TIME);
 }
@@ -175,29 +178,6 @@ async function keeperIfThere(folder: string, options: Abortable): Promise<Keeper
     options.signal?.throwIfAborted();
     if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
     return undefined;
-  }
-}
-
-/** The descriptor at which a holder has `status` open: packages/core/keeper/holder.h. */
-const STATUS = 12;
-
-/** The holder of the program, if it lives: no other process has this file open there. */
-async function holderOf(folder: string): Promise<ProcessIdentity | undefined> {
-  const run = await readHeldRun(folder);
-  const identity = run && (await identifyProcess(run.holder));
-  if (identity === undefined) return undefined;
-  const [its, ours] = [`/proc/${identity.pid}/fd/${STATUS}`, join(folder, "status")].map(identityOf);
-  return its !== undefined && its === ours ? identity : undefined;
-}
-
-function identityOf(path: string): string | undefined {
-  try {
-    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-    return found && `${found.dev}:${found.ino}`;
-  } catch (error) {
-    // proc(5): a process that is ending has no descriptors any more.
-    if (["EACCES", "ESRCH", "ENOENT"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
   }
 }
 
@@ -246,8 +226,8 @@ export class KeptProgram implements BackendDetachedProgram {
 
   async kill(signal: SignalName): Promise<void> {
     const number = parseSignal(signal);
-    const holder = await holderOf(this.#folder);
-    if (number !== undefined && holder !== undefined) await this.#held.signal(holder, number);
+    const holder = await findHolder(this.#folder);
+    if (number !== undefined && holder !== undefined) await this.#held.signal(holder, number, this.#folder);
   }
 
   release(): void {
@@ -270,12 +250,4 @@ export class KeptProgram implements BackendDetachedProgram {
       if (found.kind !== "running") return found.kind === "over" ? found.exit : undefined;
     }
   }
-}
-
-// signal(7): the C library keeps these two for itself. packages/lxc/helper/detached-holder.c.
-const STANDS_FOR: Readonly<Record<number, number>> = { 9: 32, 19: 33 };
-
-/** {@link Held.signal} for holders that pass signals on. */
-export async function signalByHolder(holder: ProcessIdentity, signal: number): Promise<void> {
-  await signalProcess(holder, STANDS_FOR[signal] ?? signal);
 }

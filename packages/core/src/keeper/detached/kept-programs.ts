@@ -24,8 +24,8 @@ import {
   KeptProgram,
   type Known,
   OUTPUT_BOUNDS,
-  signalByHolder,
 } from "./kept-program.ts";
+import { signalByHolder, signalChild } from "./signals.ts";
 
 /** Starts the keeper of a program, as `launchKeeper()` does, in the program's own folder. */
 export type LaunchKept = (
@@ -33,20 +33,33 @@ export type LaunchKept = (
   options: LaunchKeeperOptions & Required<Pick<LaunchKeeperOptions, "starter">>,
 ) => Promise<LaunchedKeeper>;
 
-/** What is particular to a driver. */
-export interface KeptProgramsOptions {
+/** Where the programs of a run are. */
+interface KeptProgramsPlace {
   /** The name of the instance, for messages. */
   readonly name: string;
   /** `InstanceContext.run`: the programs are forgotten with it. */
   readonly run: string;
   /** Folders of cgroups for the keepers, as absolute paths: see {@link KeeperOrder.cgroups}. */
   cgroups(): readonly string[];
+}
+
+/** Programs that are processes of the host, and children of their keepers. */
+interface PlainPrograms {
+  /** What starts a program, as a process of the host. */
+  order(request: DetachedRequest, options: Abortable): Promise<Pick<KeeperOrder, "argv" | "env" | "cwd" | "owner">>;
+}
+
+/** Programs that are elsewhere, each with a holder that stands for it. */
+interface ProgramsElsewhere {
   /**
    * Starts the program, and resolves when it runs: calls `launch` and then {@link LaunchedKeeper.begin}, with a holder that
    * passes signals on, 32 for SIGKILL and 33 for SIGSTOP. A failure leaves no process.
    */
   start(request: DetachedRequest, launch: LaunchKept, options: Abortable): Promise<void>;
 }
+
+/** What is particular to a driver: where its programs are, and either an `order` or a `start`. */
+export type KeptProgramsOptions = KeptProgramsPlace & (PlainPrograms | ProgramsElsewhere);
 
 /**
  * Detached programs, each with a keeper of its own, in the folder `exec/ID` of the run: docs/design/0019-detached.md. There
@@ -68,17 +81,22 @@ export class KeptPrograms implements BackendDetached {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     await using _ = await acquireLock(startLock(folder), { ...options, retire: true });
     makeProgramFolder(folder, facts);
-    const launch: LaunchKept = (order, how) => {
-      const { cgroups } = this.#held();
-      return launchKeeper({ run: folder, log: folder }, { ...order, cgroups, log: OUTPUT_BOUNDS, counted: 0 }, how);
+    const held = this.#held();
+    const launch = (order: Pick<KeeperOrder, "argv" | "env" | "cwd" | "owner">, how: LaunchKeeperOptions) => {
+      const whole = { ...order, cgroups: held.cgroups, log: OUTPUT_BOUNDS, counted: 0 };
+      return launchKeeper({ run: folder, log: folder }, whole, how);
     };
     try {
       await this.#makeRoom(options);
-      await this.#options.start(request, launch, options);
+      if ("start" in this.#options) await this.#options.start(request, launch, options);
+      else {
+        using launched = await launch(await this.#options.order(request, options), options);
+        await launched.begin(options);
+      }
       return { id, ...facts, state: "running" };
     } catch (error) {
       // Without its folder nobody would find one that does not end.
-      if (await endKept(folder)) rmSync(folder, { recursive: true, force: true });
+      if (await endKept(folder, held)) rmSync(folder, { recursive: true, force: true });
       throw error;
     }
   }
@@ -101,7 +119,8 @@ export class KeptPrograms implements BackendDetached {
   }
 
   #held(): Held {
-    return { cgroups: this.#options.cgroups(), signal: signalByHolder };
+    const starter = "start" in this.#options;
+    return { cgroups: this.#options.cgroups(), starter, signal: starter ? signalByHolder : signalChild };
   }
 
   #ids(): readonly string[] {
@@ -118,9 +137,10 @@ export class KeptPrograms implements BackendDetached {
     const folder = join(this.#folder, id);
     // Before the look, which finds what has started meanwhile.
     const isStarting = isHeld(startLock(folder));
-    const found = await findProgram(folder, this.#held(), options);
+    const held = this.#held();
+    const found = await findProgram(folder, held, options);
     if (isKnown(found) && !isForgotten(found, now)) return infoOf(id, found);
-    if (found.kind === "over" || (!isStarting && (await isNothing(folder, found, options)))) this.#remove(id);
+    if (found.kind === "over" || (!isStarting && (await isNothing(folder, found, held, options)))) this.#remove(id);
     return undefined;
   }
 
@@ -156,8 +176,8 @@ function startLock(folder: string): string {
 }
 
 /** Whether nothing runs of a program that nobody starts any more, after the end of one that could run unseen. */
-async function isNothing(folder: string, found: Found, { signal }: Abortable): Promise<boolean> {
-  return found.kind === "none" || (found.kind === "abandoned" && (await abortable(endKept(folder), signal)));
+async function isNothing(folder: string, found: Found, held: Held, { signal }: Abortable): Promise<boolean> {
+  return found.kind === "none" || (found.kind === "abandoned" && (await abortable(endKept(folder, held), signal)));
 }
 
 function isForgotten(found: Known, now: number): boolean {

@@ -1,0 +1,107 @@
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { findKeeper } from "../../src/keeper/keeper.ts";
+import { findKeptRun, type KeptRun, startKeptRun } from "../../src/keeper/kept-run.ts";
+import { type KeeperFolders, launchKeeper, livingKeeper, readHeldRun } from "../../src/keeper/launch.ts";
+import {
+  identifyChild,
+  isAlive,
+  type ProcessIdentity,
+  signalProcess,
+  waitForEnd,
+} from "../../src/system/process-identity.ts";
+import { entries, places, shell } from "./support.ts";
+
+const place = places();
+const order = shell("exec sleep 1000");
+const KILLED = { status: { kind: "signaled", signal: "SIGKILL" } };
+
+async function kill(identity: ProcessIdentity | undefined): Promise<void> {
+  if (identity === undefined) throw new Error("no such process");
+  await signalProcess(identity, "SIGKILL");
+  await waitForEnd(identity, { timeout: 20_000 });
+}
+
+async function holderOf({ run }: KeeperFolders): Promise<ProcessIdentity> {
+  return identifyChild((await readHeldRun(run))?.holder ?? 0);
+}
+
+async function found(folders: KeeperFolders): Promise<KeptRun> {
+  return (await findKeptRun(folders, order)) ?? expect.fail("no run");
+}
+
+it("a run is held by each process that finds it, and all see its end", async () => {
+  const folders = place();
+  const run = await startKeptRun(folders, order);
+  const others = [await found(folders), await found(folders)];
+  expect(others.map(({ program }) => program)).toEqual([run.program, run.program]);
+  await kill(run.program);
+  for (const each of [run, ...others]) expect(await each.ended).toMatchObject(KILLED);
+  expect(await findKeptRun(folders, order)).toBeUndefined();
+});
+
+it("a run whose keeper was killed with the process that held it is found, and has the next keeper", async () => {
+  const folders = place();
+  const before = await startKeptRun(folders, order);
+  before.detach();
+  await kill(await livingKeeper(folders.run));
+  const run = await found(folders);
+  expect(run.program).toEqual(before.program);
+  expect(entries(folders.log).map(({ content }) => content)).toEqual(["start", "resume"]);
+  await kill(run.program);
+  expect(await run.ended).toMatchObject(KILLED);
+});
+
+it("a run whose keeper and holder were killed is over, and is not found", async () => {
+  const folders = place();
+  const run = await startKeptRun(folders, order);
+  const holder = await holderOf(folders);
+  await kill(await livingKeeper(folders.run));
+  await kill(holder);
+  expect(await run.ended).toBeUndefined();
+  expect(await findKeptRun(folders, order)).toBeUndefined();
+  await kill(run.program);
+});
+
+it("nothing is found of a run that has not begun, when its process has given it up", async () => {
+  const folders = place();
+  const launched = await launchKeeper(folders, order);
+  launched[Symbol.dispose]();
+  expect(await findKeptRun(folders, order)).toBeUndefined();
+  await expect(findKeeper(folders.run)).rejects.toMatchObject({ code: "ERR_CONNECTION" });
+});
+
+it("the end of a run is not taken for that of the next one in its folders", async () => {
+  const folders = place();
+  const run = await startKeptRun(folders, order);
+  const holder = await holderOf(folders);
+  await kill(await livingKeeper(folders.run));
+  await kill(holder);
+  const next = await startKeptRun(folders, order);
+  expect([await run.isLatest(), await next.isLatest()]).toEqual([false, true]);
+  await kill(next.program);
+  expect(await next.ended).toMatchObject({ ...KILLED, program: next.program.pid });
+  expect(await run.ended).toBeUndefined();
+  await kill(run.program);
+});
+
+it("a program that cannot be started is an error, and leaves no run", async () => {
+  const folders = place();
+  const wrong = { argv: ["/no/such/program"], env: {} };
+  await expect(startKeptRun(folders, wrong)).rejects.toMatchObject({ code: "ERR_PROGRAM_NOT_FOUND" });
+  expect(await findKeptRun(folders, wrong)).toBeUndefined();
+});
+
+it("the program gets what is handed over, and nobody else keeps it", async () => {
+  const folders = place();
+  const file = join(folders.run, "file");
+  const descriptor = openSync(file, "w");
+  const run = await startKeptRun(folders, shell("echo here >&3; exec 3>&-; exec sleep 1000"), {
+    descriptors: [descriptor],
+  });
+  closeSync(descriptor);
+  expect(await isAlive(run.program)).toBe(true);
+  await kill(run.program);
+  expect(await run.ended).toMatchObject(KILLED);
+});
