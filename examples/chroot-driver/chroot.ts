@@ -3,7 +3,8 @@
  * chroot(1). This is not a sandbox: root inside is root of the host. The init has a keeper, which gives it a console, a log
  * and a record of its end; so do detached programs. An instance ends when its init has ended.
  */
-import { open, readdir, readlink, realpath } from "node:fs/promises";
+import { readdirSync, readlinkSync } from "node:fs";
+import { open, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import {
   type Abortable,
@@ -138,10 +139,13 @@ function cgroupOf({ uuid }: InstanceContext): string {
 function running(instance: InstanceContext, root: string, run: KeptRun): Running<Can> {
   const { name } = instance;
   const init = run.program;
+  const clear = async () => {
+    if (await run.isLatest()) await clearAway(instance, root);
+  };
   const end = async () => {
     const exit = await run.ended;
     // What cannot be cleared away now, is by the next adoption or removal.
-    if (await run.isLatest()) await clearAway(instance, root).catch(() => undefined);
+    await clear().catch(() => undefined);
     return exit?.status;
   };
   return {
@@ -175,9 +179,18 @@ async function clearAway(instance: InstanceContext, root: string): Promise<void>
 
 /** Ends every process that has this root, also the programs that `exec()` started. */
 async function endAllIn(root: string): Promise<void> {
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-    const identity = await identifyProcess(Number(pid));
-    const its = await readlink(`/proc/${pid}/root`).catch(() => undefined);
-    if (its === root && identity !== undefined) await signalProcess(identity, "SIGKILL");
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    const identity = rootOf(pid) === root ? await identifyProcess(Number(pid)) : undefined;
+    // Once more: the pid may have become another's.
+    if (identity !== undefined && rootOf(pid) === root) await signalProcess(identity, "SIGKILL");
+  }
+}
+
+function rootOf(pid: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/root`);
+  } catch {
+    // It has ended.
+    return undefined;
   }
 }

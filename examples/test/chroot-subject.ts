@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
-import { spawn } from "@pileus/core/driver";
+import { mountsBelow, spawn } from "@pileus/core/driver";
 import { blinded, type DriverSubject, FIXTURE_USER, hanging, makeBusyboxRootfs } from "@pileus/core/testing";
 import { chroot } from "../chroot-driver/chroot.ts";
 
@@ -30,13 +30,14 @@ export const subject: DriverSubject = {
   stubborn: { chroot: { init: ["sh", "-c", `trap '' TERM; : >/run/deaf; ${wait}`] } },
   stubbornOnce: ["test", "-e", "/run/deaf"],
   account: { name, uid, gid, groups: [gid, groupId] },
-  endsItself: ["sh", "-c", "kill -TERM -$(cat /run/init)"],
+  // Until the init has come so far, the file is that of an earlier run.
+  endsItself: ["sh", "-c", "until kill -TERM -$(cat /run/init); do sleep 0.1; done"],
   crash: { how: "kill", module: import.meta.url },
-  // The roots that processes have. It does not matter how many processes share one.
+  // The mounts, and the roots that processes have. It does not matter how many processes share one.
   leftovers: async (root) => {
     const find = ["find", "/proc", "-maxdepth", "2", "-name", "root", "-lname", `${root}/*`, "-printf", "%l\n"];
     const { stdout } = await spawn(find, { allow: [0, 1] });
-    return [...new Set(stdout.split("\n").filter((line) => line !== ""))];
+    return [...new Set(stdout.split("\n").filter((line) => line !== "")), ...(await mountsBelow(root))];
   },
   blindTo: "real-time signals",
   // Its programs are root's of the host, in another folder.
