@@ -1,5 +1,6 @@
 import { isInstanceError } from "../errors/all.ts";
 import type { Abortable } from "../flow/abortable.ts";
+import { allOrNothing } from "../flow/cleanup.ts";
 import { abortable } from "../flow/deadline.ts";
 import { makeFolders } from "../system/make-folders.ts";
 import { identifyProcess, type ProcessIdentity } from "../system/process-identity.ts";
@@ -37,13 +38,16 @@ export class KeptRun {
     this.ended = this.#awaitEnd(keeper);
   }
 
-  /** `keeper`: one whose program runs. */
+  /** `keeper`: one whose program runs. It is detached if this fails, for example because no descriptor is free. */
   static async of(folders: KeeperFolders, order: KeeperOrder, keeper: Keeper): Promise<KeptRun> {
     const { program: pid } = keeper.state;
-    const [holder, found] = await Promise.all([identifyHolder(keeper), identifyProcess(pid)]);
-    // One that has ended already has no identity: nothing can be sent to this.
-    const program = found ?? { pid, startTime: 0, boot: "" };
-    return new KeptRun({ folders, order, holder, program }, keeper);
+    const holder = await identifyHolder(keeper);
+    return allOrNothing(async (undo) => {
+      undo(() => keeper.detach());
+      // One that has ended already has no identity: nothing can be sent to this.
+      const program = (await identifyProcess(pid)) ?? { pid, startTime: 0, boot: "" };
+      return new KeptRun({ folders, order, holder, program }, keeper);
+    });
   }
 
   /** The program. */
@@ -65,14 +69,12 @@ export class KeptRun {
   }
 
   async #awaitEnd(keeper: Keeper): Promise<KeeperExit | undefined> {
-    const { folders, order, holder, program } = this.#parts;
+    const { folders, order, holder } = this.#parts;
     const { signal } = this.#left;
     const next = (until: AbortSignal) => succeedKeeper(folders, () => order, { holder, signal: until });
     const seen = await followKeeper(keeper, { holder, next, signal });
     if (signal.aborted) return new Promise<never>(() => undefined);
-    const exit = seen ?? (await readKeeperExit(folders.run).catch(() => undefined));
-    // Another process may have begun the next run meanwhile, and that may have ended.
-    return exit?.program === program.pid ? exit : undefined;
+    return seen ?? (await readKeeperExit(folders.run, holder.pid).catch(() => undefined));
   }
 }
 

@@ -244,7 +244,7 @@ export class KeptProgram implements BackendDetachedProgram {
       if (this.#left.signal.aborted) return new Promise<never>(() => undefined);
       if (exit !== undefined) return exit.status;
       // Its keeper was killed, or has ended before it could be asked.
-      const holder = await holderOf(this.#folder);
+      const holder = await findHolder(this.#folder);
       if (since > 0 && holder !== undefined) await successorIsDue(holder, since);
       const found = await findProgram(this.#folder, this.#held, {});
       if (found.kind !== "running") return found.kind === "over" ? found.exit : undefined;
