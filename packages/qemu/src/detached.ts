@@ -59,12 +59,16 @@ export class GuestPrograms implements BackendDetached {
 
   async start(request: DetachedRequest, options: Abortable): Promise<DetachedInfo> {
     const programs = programsOf(await this.#session(options));
+    let isStarted = false;
     try {
       const info = await programs.start(request, options);
+      isStarted = true;
       await this.#notes.noteStart(info);
       return info;
     } catch (error) {
-      await this.#undoStart(request.id, error, options).catch(() => undefined);
+      // Whether the agent has heard that it shall go on, nobody knows.
+      const mayRun = isStarted || isInstanceError(error, "ERR_CONNECTION");
+      await this.#undoStart(request.id, mayRun, options).catch(() => undefined);
       throw error;
     }
   }
@@ -108,10 +112,9 @@ export class GuestPrograms implements BackendDetached {
     this.#session({ timeout: Number.POSITIVE_INFINITY }).catch(() => undefined);
   }
 
-  /** Whether the agent has heard that it shall go on, nobody knows. */
-  async #undoStart(id: string, error: unknown, options: Abortable): Promise<void> {
+  async #undoStart(id: string, mayRun: boolean, options: Abortable): Promise<void> {
     if (await this.#access.isFrozen({})) await this.#leaveSignal(id, "SIGKILL");
-    else if (isInstanceError(error, "ERR_CONNECTION")) await this.#signal(id, "SIGKILL", options);
+    else if (mayRun) await this.#signal(id, "SIGKILL", options);
   }
 
   async #kill(id: string, signal: SignalName): Promise<void> {
@@ -159,16 +162,21 @@ export class GuestPrograms implements BackendDetached {
     return this.#access.session(options);
   }
 
+  /** One that a freeze comes before goes on waiting, for the next thaw. */
   async #deliver({ id, signal, done }: WaitingSignal, options: Abortable & Timed): Promise<void> {
     for (;;) {
-      const agent = await this.#access.session(options);
-      try {
-        await agent.programs?.signal(id, signal, options);
-        return await done();
-      } catch (error) {
-        if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
-        await abortable(agent.closed, options.signal);
-      }
+      const told = await this.#unlessFrozen(options, async (limited) => {
+        const agent = await this.#access.session({ ...options, ...limited });
+        try {
+          await agent.programs?.signal(id, signal, { ...options, ...limited });
+          return true;
+        } catch (error) {
+          if (!isInstanceError(error, "ERR_CONNECTION")) throw error;
+          await abortable(agent.closed, limited.signal);
+          return false;
+        }
+      });
+      if (told?.answer !== false) return told && done();
     }
   }
 }

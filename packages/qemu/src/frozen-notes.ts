@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { SignalName } from "@pileus/core";
-import { type DetachedInfo, readIfThere } from "@pileus/core/driver";
+import { type DetachedInfo, isDiskFull, readIfThere } from "@pileus/core/driver";
 
 /** A signal that waits for the thaw. */
 export interface WaitingSignal {
@@ -28,15 +28,27 @@ export class FrozenNotes {
     this.#signals = join(run, "signals");
   }
 
-  /** To be called before the agent of a guest to freeze is asked for its list. */
+  /** To be called before the agent of a guest to freeze is asked for its list. On a full disk there will be no list. */
   async begin(): Promise<void> {
     await this.forget();
-    await mkdir(this.#programs, { mode: 0o700 });
+    try {
+      await mkdir(this.#programs, { mode: 0o700 });
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
   }
 
   /** To be called after a thaw, or when there was no freeze. */
   async forget(): Promise<void> {
-    await rm(this.#programs, { recursive: true, force: true });
+    const old = `${this.#programs}.${randomUUID()}`;
+    try {
+      // Nobody leaves a note in it while it is removed.
+      await rename(this.#programs, old);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+      throw error;
+    }
+    await rm(old, { recursive: true, force: true });
   }
 
   async noteList(list: readonly DetachedInfo[]): Promise<void> {
@@ -54,13 +66,15 @@ export class FrozenNotes {
 
   /** The programs, the oldest first; `undefined` if the agent has not told them. */
   async programs(): Promise<readonly DetachedInfo[] | undefined> {
-    const list = await readIfThere(join(this.#programs, "list"));
-    if (list === undefined) return undefined;
-    const known = new Map((JSON.parse(list) as readonly DetachedInfo[]).map((info) => [info.id, info]));
+    const known = new Map<string, DetachedInfo>();
     for (const id of await namesIn(this.#programs)) {
-      const started = id === "list" || known.has(id) ? undefined : await readIfThere(join(this.#programs, id));
+      const started = id === "list" ? undefined : await readIfThere(join(this.#programs, id));
       if (started !== undefined) known.set(id, JSON.parse(started) as DetachedInfo);
     }
+    // Last: if it is there, no thaw has taken notes away before they were read.
+    const list = await readIfThere(join(this.#programs, "list"));
+    if (list === undefined) return undefined;
+    for (const info of JSON.parse(list) as readonly DetachedInfo[]) known.set(info.id, info);
     const byStart = (one: DetachedInfo, other: DetachedInfo) =>
       one.startedAt - other.startedAt || (one.id < other.id ? -1 : 1);
     return [...known.values()].sort(byStart);

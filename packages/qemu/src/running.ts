@@ -159,12 +159,16 @@ export class QemuRunning implements Running<QemuCapability> {
     this.#frozenMetrics = undefined;
     await this.detached.beginList();
     const ask = async (agent: AgentClient, limited: Abortable) => {
-      await this.detached.noteList(agent, limited);
-      this.#frozenMetrics = await agent.metrics(limited);
+      const noted = this.detached.noteList(agent, limited);
+      // In the same turn: a session without a call may end, because another process wants its port.
+      const figures = agent.metrics(limited);
+      figures.catch(() => undefined);
+      await noted;
+      this.#frozenMetrics = await figures;
     };
-    // Also when other processes have all ports: nobody can ask it later.
-    await this.#askAgent(options, ask, "session");
     try {
+      // Also when other processes have all ports: nobody can ask it later.
+      await this.#askAgent(options, ask, "session");
       await turnProcessors(this.#monitor, "stop", options);
     } catch (error) {
       await this.detached.forgetList().catch(() => undefined);
@@ -210,9 +214,12 @@ export class QemuRunning implements Running<QemuCapability> {
   /** A frozen guest does not see time pass. If its agent answers, the guest's clock is corrected. */
   async unfreeze(options: Abortable = {}): Promise<void> {
     await turnProcessors(this.#monitor, "cont", options);
-    await this.detached.forgetList();
-    await this.#askAgent(options, (agent, limited) => agent.advanceClock(limited));
-    if (this.#agent !== undefined) this.detached.deliverSignals();
+    try {
+      await this.detached.forgetList();
+      await this.#askAgent(options, (agent, limited) => agent.advanceClock(limited));
+    } finally {
+      if (this.#agent !== undefined) this.detached.deliverSignals();
+    }
   }
 
   async isFrozen(options: Abortable): Promise<boolean | undefined> {

@@ -345,7 +345,7 @@ it("lets whoever gets a session make a call first, also when another process wai
     session.state.busy = true;
     await link.session();
     const waiting = rival.session();
-    await vi.waitFor(() => expect(isHeld(join(folder, "agents/one.lock.next"))).toBe(true));
+    await vi.waitFor(() => expect(isHeld(join(folder, "agents/one.lock.next"))).toBe(true), 10_000);
     // The call of before ends, and the next begins as soon as its caller has the session.
     session.state.busy = false;
     const agent = await link.session();

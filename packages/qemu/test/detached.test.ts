@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentClient } from "@pileus/agent";
@@ -28,6 +28,8 @@ const givenUp = (signal: AbortSignal | undefined) =>
 class Guest {
   readonly known: DetachedInfo[] = [];
   readonly signals: string[] = [];
+  /** How many calls wait for the end of a program. */
+  waited = 0;
   readonly #listeners = new Set<() => void>();
   #isFrozen = false;
   /** Called when the agent is asked. */
@@ -60,7 +62,10 @@ class Guest {
       list: ({ signal }: { signal?: AbortSignal }) => answer("list", signal, () => [...this.known]),
       signal: (id: string, name: SignalName, { signal }: { signal?: AbortSignal }) =>
         answer("signal", signal, () => void this.signals.push(`${id} ${name}`)),
-      wait: hangs,
+      wait: () => {
+        this.waited += 1;
+        return hangs();
+      },
       attach: hangs,
     };
     return { programs, closed: Promise.resolve() } as unknown as AgentClient;
@@ -103,7 +108,7 @@ it("is found and signalled in a frozen guest, also one that was started after th
   await program?.kill("SIGTERM");
   expect(guest.signals).toEqual([]);
   await guest.thaw(freezer);
-  await expect.poll(() => guest.signals).toEqual(["after SIGTERM"]);
+  await expect.poll(() => guest.signals, { timeout: 10_000 }).toEqual(["after SIGTERM"]);
 });
 
 it("leaves no note of a start in a guest that is not frozen", async () => {
@@ -132,7 +137,7 @@ it("lists what was noted, and signals after the thaw, when a freeze cuts short w
     if (what === "list") expect(answer).toEqual(guest.known);
     await guest.thaw(freezer);
   }
-  await expect.poll(() => guest.signals).toEqual(["one SIGUSR1"]);
+  await expect.poll(() => guest.signals, { timeout: 10_000 }).toEqual(["one SIGUSR1"]);
 });
 
 it("is killed after the thaw when its start was given up while the guest was frozen", async () => {
@@ -146,7 +151,28 @@ it("is killed after the thaw when its start was given up while the guest was fro
   controller.abort(reason);
   await expect(starting).rejects.toBe(reason);
   await guest.thaw(freezer);
-  await expect.poll(() => guest.signals).toEqual(["one SIGKILL"]);
+  await expect.poll(() => guest.signals, { timeout: 10_000 }).toEqual(["one SIGKILL"]);
+});
+
+it("is not asked in a frozen guest to take a signal that waits, also by a call that waits for its end", async () => {
+  const [freezer, other] = [guest.process(), guest.process()];
+  await freezer.start(request("one"), {});
+  await guest.freeze(freezer);
+  await (await other.open("one", {}))?.kill("SIGTERM");
+  const asked: string[] = [];
+  guest.asked = (what) => asked.push(what);
+  const waiting = await other.open("one", {});
+  await expect.poll(() => guest.waited, { timeout: 10_000 }).toBe(2);
+  expect(asked).toEqual([]);
+  await guest.thaw(freezer);
+  await expect.poll(() => guest.signals, { timeout: 10_000 }).toEqual(["one SIGTERM"]);
+  waiting?.release();
+});
+
+it("is killed when it started but nobody could be told of it", async () => {
+  await writeFile(join(run, "programs"), "no folder");
+  await expect(guest.process().start(request("one"), {})).rejects.toMatchObject({ code: "ENOTDIR" });
+  expect(guest.signals).toEqual(["one SIGKILL"]);
 });
 
 it("cannot be told of a frozen guest whose agent was not asked before", async () => {

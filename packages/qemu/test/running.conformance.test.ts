@@ -330,7 +330,7 @@ it("waits for any number of detached programs through one session with the agent
   const open = vi.fn(async () => session({ programs }));
   await using machine = await startMachine({ agent: new AgentLink(open) });
   const found = await Promise.all(infos.map(({ id }) => machine.running.detached.open(id, {})));
-  await vi.waitFor(() => expect(asked).toHaveBeenCalledTimes(50));
+  await vi.waitFor(() => expect(asked).toHaveBeenCalledTimes(50), 10_000);
   expect(open).toHaveBeenCalledOnce();
   for (const one of found) one?.release();
 });

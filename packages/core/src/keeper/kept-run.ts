@@ -79,8 +79,8 @@ export class KeptRun {
 }
 
 /**
- * Starts a program with a keeper, and makes the folder of its log. Resolves when it was executed. A failure, an abort, or the end of this process before leaves
- * no program.
+ * Starts a program with a keeper, and makes the folder of its log. Resolves when it was executed. A failure, an abort,
+ * or the end of this process before leaves no program.
  *
  * @throws as {@link LaunchedKeeper.begin} does.
  */

@@ -23,8 +23,12 @@ async function kill(identity: ProcessIdentity | undefined): Promise<void> {
   await waitForEnd(identity, { timeout: 20_000 });
 }
 
-async function holderOf({ run }: KeeperFolders): Promise<ProcessIdentity> {
-  return identifyChild((await readHeldRun(run))?.holder ?? 0);
+/** Kills the keeper and the holder of a run. A keeper that is stopped has no successor until both have ended. */
+async function killBoth({ run }: KeeperFolders): Promise<void> {
+  const [keeper, holder] = [await livingKeeper(run), identifyChild((await readHeldRun(run))?.holder ?? 0)];
+  if (keeper !== undefined) await signalProcess(keeper, "SIGSTOP");
+  await kill(holder);
+  await kill(keeper);
 }
 
 async function found(folders: KeeperFolders): Promise<KeptRun> {
@@ -56,9 +60,7 @@ it("a run whose keeper was killed with the process that held it is found, and ha
 it("a run whose keeper and holder were killed is over, and is not found", async () => {
   const folders = place();
   const run = await startKeptRun(folders, order);
-  const holder = await holderOf(folders);
-  await kill(await livingKeeper(folders.run));
-  await kill(holder);
+  await killBoth(folders);
   expect(await run.ended).toBeUndefined();
   expect(await findKeptRun(folders, order)).toBeUndefined();
   await kill(run.program);
@@ -75,9 +77,7 @@ it("nothing is found of a run that has not begun, when its process has given it 
 it("the end of a run is not taken for that of the next one in its folders", async () => {
   const folders = place();
   const run = await startKeptRun(folders, order);
-  const holder = await holderOf(folders);
-  await kill(await livingKeeper(folders.run));
-  await kill(holder);
+  await killBoth(folders);
   const next = await startKeptRun(folders, order);
   expect([await run.isLatest(), await next.isLatest()]).toEqual([false, true]);
   await kill(next.program);

@@ -122,7 +122,8 @@ function gateRunning(target: Target, running: AnyRunning): AnyRunning {
     ...(ready && {
       ready: (options) => looking("ready", options, answers.isAnything, (limited) => ready.call(running, limited)),
     }),
-    shutdown: (options) => looking("shutdown", options, answers.isAnything, (limited) => running.shutdown(limited)),
+    // A driver may ask again after its answer, until its caller gives up: so it gets the caller's own signal.
+    shutdown: (options) => looking("shutdown", options, answers.isAnything, () => running.shutdown(options)),
     kill: () => ask({ target, step: "kill", isAnswer: answers.isAnything }, () => running.kill()),
     detach: () => ask({ target, step: "detach", isAnswer: answers.isAnything }, () => running.detach()),
     ...(exec && {

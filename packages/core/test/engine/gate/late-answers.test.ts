@@ -72,6 +72,15 @@ it.each(["read", "readTree"] as const)("an open stream of %s ends with the calle
   expect(await failure).toBe(reason);
 });
 
+it("a driver that has asked an instance to halt hears later that the caller gives up", async () => {
+  const asked = vi.fn(async (_options: { readonly signal?: AbortSignal }) => undefined);
+  const running = await gated({ shutdown: asked });
+  const controller = new AbortController();
+  await running.shutdown({ signal: controller.signal });
+  controller.abort("enough");
+  expect(asked.mock.calls[0]?.[0].signal?.reason).toBe("enough");
+});
+
 describe("a driver that does not answer", () => {
   const minutes = { isFrozen: 0.5, addresses: 3, metrics: 3, stat: 3, mkdir: 3, remove: 30 } as const;
   it.each(Object.entries(minutes))("is told to give %s up when the deadline has passed", async (step, time) => {
