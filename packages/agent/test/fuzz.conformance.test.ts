@@ -188,7 +188,7 @@ it(
       await contained(async () => {
         const random = seeded(2);
         const link = new TestLink();
-        new AgentSession(link, { tools: {} as never, version: "0", dataSize: 32_000 }).listen();
+        new AgentSession(link, { tools: { freed() {} } as never, version: "0", dataSize: 32_000 }).listen();
         const hello = () => {
           link.record = Buffer.alloc(0);
           link.handlers?.data(encodeRecord("hello", { token: "0".repeat(32), protocols: [1] }));

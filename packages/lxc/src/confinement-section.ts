@@ -1,3 +1,4 @@
+import type { IdmapSettings } from "@pileus/core";
 import { z } from "zod";
 import {
   APPLICATION_CAPABILITIES,
@@ -28,7 +29,8 @@ export interface ConfinementInput {
   readonly noNewPrivileges?: boolean | undefined;
   /**
    * The system calls that programs may use. `default`: for an application container the list of Docker, for a system
-   * container all but those that affect the host. `unconfined`: all. A profile replaces the list.
+   * container all but those that affect the host, and those for keys if it has `idmap.extra`. `unconfined`: all. A profile
+   * replaces the list.
    */
   readonly seccomp?: "default" | "unconfined" | SeccompProfile | undefined;
 }
@@ -48,8 +50,8 @@ export interface ConfinementDefaults {
   readonly capabilities: readonly LinuxCapability[];
   readonly noNewPrivileges: boolean;
   readonly hideSystemPaths: boolean;
-  /** The system calls that a program with these capabilities may make. */
-  readonly policy: (capabilities: ReadonlySet<LinuxCapability>) => Policy;
+  /** The system calls that a program with these capabilities may make; some users inside may be users of the host. */
+  readonly policy: (capabilities: ReadonlySet<LinuxCapability>, hasHostUsers: boolean) => Policy;
 }
 
 /** What programs of images rely on: Docker's defaults. In addition, no program gains rights by executing a file. */
@@ -65,7 +67,7 @@ export const SYSTEM_DEFAULTS: ConfinementDefaults = {
   capabilities: SYSTEM_CAPABILITIES,
   noNewPrivileges: false,
   hideSystemPaths: false,
-  policy: systemPolicy,
+  policy: (_capabilities, hasHostUsers) => systemPolicy(hasHostUsers),
 };
 
 const SECCOMP = 'must be "default", "unconfined", or a profile in Docker\'s format';
@@ -85,21 +87,26 @@ export function confinementKeys({ noNewPrivileges }: ConfinementDefaults) {
 
 /** What a section says of the programs of a container. The record of an older instance lacks these keys. Pure. */
 export function confinementOf(
-  section: Partial<ConfinementSection> & { readonly systemPaths?: "default" | "unconfined" | undefined },
+  section: Partial<ConfinementSection> & {
+    readonly systemPaths?: "default" | "unconfined" | undefined;
+    readonly idmap?: IdmapSettings | undefined;
+  },
   defaults: ConfinementDefaults,
 ): ConfinementSpec {
   const { noNewPrivileges = defaults.noNewPrivileges, seccomp = "default" } = section;
   const capabilities = grantedCapabilities(defaults.capabilities, section.capabilities ?? { add: [], drop: [] });
   const hideSystemPaths = defaults.hideSystemPaths && section.systemPaths !== "unconfined";
-  return { capabilities, noNewPrivileges, seccomp: policyOf(seccomp, capabilities, defaults), hideSystemPaths };
+  const hasHostUsers = section.idmap?.extra?.some((line) => line.of !== "gid") ?? false;
+  const policy = policyOf(seccomp, capabilities, (allowed) => defaults.policy(allowed, hasHostUsers));
+  return { capabilities, noNewPrivileges, seccomp: policy, hideSystemPaths };
 }
 
 function policyOf(
   seccomp: ConfinementSection["seccomp"],
   capabilities: ReadonlySet<LinuxCapability>,
-  defaults: ConfinementDefaults,
+  policyByDefault: (capabilities: ReadonlySet<LinuxCapability>) => Policy,
 ): Policy | undefined {
   if (seccomp === "unconfined") return undefined;
-  if (seccomp === "default") return defaults.policy(capabilities);
+  if (seccomp === "default") return policyByDefault(capabilities);
   return profilePolicy(seccomp, { architecture: process.arch, capabilities });
 }

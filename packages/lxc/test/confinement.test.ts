@@ -64,8 +64,19 @@ describe("the confinement of a container", () => {
   it("is the default for a record that lacks it", () => {
     const confinement = confinementOf({}, APPLICATION_DEFAULTS);
     expect(confinement.noNewPrivileges).toBe(true);
-    expect(confinement.seccomp).toBe(APPLICATION_DEFAULTS.policy(new Set(APPLICATION_CAPABILITIES)));
+    expect(confinement.seccomp).toBe(APPLICATION_DEFAULTS.policy(new Set(APPLICATION_CAPABILITIES), false));
     expect(confinementOf({}, SYSTEM_DEFAULTS).noNewPrivileges).toBe(false);
+  });
+  it("has no keys where users inside are users of the host: the kernel would give them the keys of those", () => {
+    const policyWith = (of: "uid" | "gid" | "both") => {
+      const idmap = { extra: [{ inside: 1000, outside: 1000, of }] };
+      return confinementOf(LxcSectionSchema.parse({ idmap }), SYSTEM_DEFAULTS).seccomp;
+    };
+    const rules = ["add_key", "request_key", "keyctl"].map((name) => policyWith("both")?.rules.get(name)?.length);
+    expect(rules).toEqual([1, 1, 1]);
+    expect(policyWith("uid")).toBe(policyWith("both"));
+    expect(policyWith("gid")).toBe(confinementOf({}, SYSTEM_DEFAULTS).seccomp);
+    expect(policyWith("gid")?.rules.has("keyctl")).toBe(false);
   });
   it("begins with the capabilities to keep, and the number of instructions that follow", () => {
     const bytes = encodeConfinement(confinementOf({}, APPLICATION_DEFAULTS));

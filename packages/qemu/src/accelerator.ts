@@ -53,11 +53,15 @@ async function missingKvm(): Promise<string | undefined> {
  * Runs a machine whose firmware is the test: at the reset vector it counts five million down, then writes 0x10 to the
  * exit device, which ends QEMU with 2 × 16 + 1 = 33. It runs as confined as any machine.
  */
-export async function trialObstacle(spawn: Spawn, options: Abortable): Promise<string | undefined> {
+export async function trialObstacle(
+  spawn: Spawn,
+  options: Abortable,
+  userOf = trialKvmUser,
+): Promise<string | undefined> {
   const firmware = sealedFile("trial", trialFirmware(), 0o444);
   try {
     // The descriptors that the tool inherits begin at 3.
-    const machine = confined(renderTrial("/proc/self/fd/3"), await trialKvmUser());
+    const machine = confined(renderTrial("/proc/self/fd/3"), await userOf());
     const [tool = "", ...rest] = machine;
     const launched = launchArgv([findTool(tool) ?? tool, ...rest], 4);
     await spawn(["timeout", "--signal=KILL", String(TRIAL_TIMEOUT / 1000), ...launched], {

@@ -1,8 +1,11 @@
 import { SPARE_ID, type Spawn, spawn } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { expect, it } from "vitest";
-import { trialObstacle } from "../src/accelerator.ts";
+import { trialKvmUser, trialObstacle } from "../src/accelerator.ts";
 import { QEMU } from "../src/argv/argv.ts";
+
+/** Also where there is no KVM. */
+const user = () => trialKvmUser(async () => []);
 
 /** Runs the trial with a change to its command line, and returns what it printed. */
 async function trial(change: (argv: readonly string[]) => readonly string[], allow: readonly number[]) {
@@ -12,7 +15,7 @@ async function trial(change: (argv: readonly string[]) => readonly string[], all
     printed = result.stdout;
     return result;
   };
-  return { obstacle: await trialObstacle(changed, {}), printed };
+  return { obstacle: await trialObstacle(changed, {}, user), printed };
 }
 
 it(

@@ -5,7 +5,7 @@ import type { Abortable } from "../flow/abortable.ts";
 import { acquireLockWithin, type Lock } from "../system/lock.ts";
 import { makeFolders } from "../system/make-folders.ts";
 import { readSmallFile, UnreadableFileError } from "../system/small-file.ts";
-import type { IdRange } from "./ranges.ts";
+import type { IdRange } from "../terms/id-range.ts";
 
 /** The range of an instance, or the one that instances share. */
 export interface Claim extends IdRange {

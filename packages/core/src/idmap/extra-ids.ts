@@ -1,7 +1,8 @@
 import type { IdmapRequest } from "../contract/backend.ts";
 import { ConfigError } from "../errors/all.ts";
+import { type IdRange, overlap, renderRange, subtract } from "../terms/id-range.ts";
 import { SPARE_ID } from "./host-ids.ts";
-import { type IdRange, overlap, renderRange, subtract, type TakenRange } from "./ranges.ts";
+import type { TakenRange } from "./ranges.ts";
 
 /** The ids of the host that a request names in extra lines: those of its accounts. */
 export function extraIds({ extra = [] }: Pick<IdmapRequest, "extra">): readonly IdRange[] {

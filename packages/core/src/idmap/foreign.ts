@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { IdRange, TakenRange } from "./ranges.ts";
+import type { IdRange } from "../terms/id-range.ts";
+import type { TakenRange } from "./ranges.ts";
 
 /** The text of /proc/PID/uid_map: ids inside the user namespace, and those outside, as the reader of the file sees them. */
 export function parseIdMap(text: string): readonly { readonly inside: IdRange; readonly outside: IdRange }[] {

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { HostError, type Missing } from "../errors/all.ts";
 import { hostFailure } from "../system/host-failure.ts";
 import { readIfThereSync } from "../system/read-if-there.ts";
+import { endOf, type IdRange, intersect, renderRange } from "../terms/id-range.ts";
 import { parseAccountIds } from "./accounts.ts";
 import { parseIdMap } from "./foreign.ts";
-import { endOf, type IdRange, intersect, renderRange, type TakenRange } from "./ranges.ts";
+import type { TakenRange } from "./ranges.ts";
 import { parseSubordinateIds, type SubordinateFile, type SubordinateIds } from "./subordinate-ids.ts";
 
 /** The folders whose files say to whom ids of the host belong. */

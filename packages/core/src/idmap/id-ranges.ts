@@ -2,22 +2,13 @@ import type { IdmapRequest } from "../contract/backend.ts";
 import type { HostReport } from "../contract/report.ts";
 import { ConfigError, HostError } from "../errors/all.ts";
 import type { Abortable } from "../flow/abortable.ts";
+import { endOf, type IdRange, intersect, overlap, renderRange, subtract } from "../terms/id-range.ts";
 import { ID_COUNT } from "../terms/idmap.ts";
 import { type Claim, Claims, SHARED } from "./claims.ts";
 import { assertNobodyElses, extraIds, rangesOfContainers } from "./extra-ids.ts";
 import { idsInUse } from "./foreign.ts";
 import { type HostIds, type IdSources, PROCESS_POOL, readHostIds } from "./host-ids.ts";
-import {
-  chooseRange,
-  countFree,
-  endOf,
-  type IdRange,
-  intersect,
-  overlap,
-  renderRange,
-  subtract,
-  type TakenRange,
-} from "./ranges.ts";
+import { chooseRange, countFree, type TakenRange } from "./ranges.ts";
 
 /** The folders that {@link IdRanges} works with. */
 export interface IdFolders extends IdSources {
@@ -146,7 +137,10 @@ export class IdRanges {
     return [claims.find(isMine), claims.filter((claim) => !isMine(claim))];
   }
 
-  /** @throws {ConfigError} when an extra line names ids of a user's containers or of another instance's range. */
+  /**
+   * To be called under the lock of the claims. @throws {ConfigError} when an extra line names ids of a user's containers or
+   * of another instance's range.
+   */
   #assertExtra(
     request: IdmapRequest,
     { own, subordinate }: Pick<HostIds, "own" | "subordinate">,
@@ -159,7 +153,11 @@ export class IdRanges {
       .filter((claim) => claim.extra === undefined && ids.some((of) => overlap(of, claim)))
       .filter((claim) => !this.#claims.isAbandoned(claim))
       .map((claim) => this.#named(claim));
-    assertNobodyElses(request, [...subordinate, ...ranges, ...rangesOfContainers(inUse, claims)], own);
+    const named = claims.filter((claim) => claim.extra);
+    assertNobodyElses(request, [...subordinate, ...ranges, ...rangesOfContainers(inUse, named)], own);
+    // If an instance comes back whose record could not be found, it gets another range.
+    const others = claims.filter((claim) => claim.extra === undefined);
+    for (const of of ids) this.#dropAbandoned(others, of);
   }
 
   /** Idempotent. */

@@ -1,6 +1,6 @@
 import type { Missing } from "../errors/all.ts";
+import type { IdRange } from "../terms/id-range.ts";
 import { printable } from "../text/printable.ts";
-import type { IdRange } from "./ranges.ts";
 
 /** One line of /etc/subuid or /etc/subgid: subuid(5). */
 export interface SubordinateIds extends IdRange {

@@ -5,7 +5,8 @@ import type { Frozen, Holds, Same } from "./same.ts";
 /**
  * Ids inside that are these ids of the host, instead of some of the instance's own range: what is done with the host's
  * account 1000 inside, and what belongs to it, is as on the host. An instance whose programs break out has the rights of
- * these accounts.
+ * these accounts, and such an account may open a console on which its id is logged in. A system container with users of
+ * the host has no keys (keyrings(7)) by default: its users would reach those of the accounts.
  */
 export interface IdmapLineInput {
   /** The id inside, or the first one. Not 0: root inside always has an id that nobody else has. */

@@ -1,6 +1,6 @@
 import { systemError } from "../errors/system-error.ts";
 import type { Owner } from "../files/tree-access.ts";
-import { endOf, subtract } from "../idmap/ranges.ts";
+import { endOf, subtract } from "../terms/id-range.ts";
 import type { IdKind, Idmap } from "../terms/idmap.ts";
 
 /** What the kernel shows for an id that is not mapped: /proc/sys/kernel/overflowuid. */
@@ -72,7 +72,7 @@ export function isMapped(idmap: Idmap | undefined, of: IdKind, id: number): bool
   return lineOutside(idmap, of, id) !== undefined;
 }
 
-/** The owner on the host of what belongs to an owner inside. @throws as {@link idOutside} */
+/** The owner on the host of what belongs to an owner inside. @throws an error with `code` `EINVAL` for one that the map does not contain. */
 export function ownerOutside(idmap: Idmap | undefined, { uid, gid }: Owner): Owner {
   return { uid: idOutside(idmap, "uid", uid), gid: idOutside(idmap, "gid", gid) };
 }

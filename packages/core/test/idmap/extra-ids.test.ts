@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { IdmapRequest } from "../../src/contract/backend.ts";
 import { SPARE_ID } from "../../src/idmap/host-ids.ts";
 import { IdRanges } from "../../src/idmap/id-ranges.ts";
-import { endOf, overlap } from "../../src/idmap/ranges.ts";
+import { endOf, overlap } from "../../src/terms/id-range.ts";
 import type { IdmapLine } from "../../src/terms/idmap.ts";
 
 const ALONE: IdmapRequest = { mode: "isolated", count: 65_536, path: ["lxc", "idmap", "base"] };
@@ -88,6 +88,19 @@ describe("an id of the host in an extra line", () => {
     expect(claims()).toHaveLength(1);
     rmSync(join(folder, "a.json"));
     await claim("b", [line(other.base)]);
+    // It comes back.
+    subordinate(`root:${POOL}:262144`);
+    writeFileSync(join(folder, "a.json"), "a");
+    const kept = await ids.keep(owner("a"), ALONE, other, {});
+    expect(overlap(kept, other)).toBe(false);
+  });
+
+  it("is refused in the range of a running instance whose record cannot be found just now", async () => {
+    const other = await claim("a");
+    addProcess("7", "user:[7]", `0 ${other.base} ${other.count}\n`);
+    rmSync(join(folder, "a.json"));
+    await expect(claim("b", [line(other.base)])).rejects.toMatchObject(refusal(/the container with process 7/));
+    expect(claims()).toHaveLength(1);
   });
 
   it("is refused in the range that instances share, in one's own, and as that of programs without rights", async () => {

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { IdmapRequest } from "../../src/contract/backend.ts";
 import { DEFAULT_POOL, PROCESS_POOL, SPARE_ID } from "../../src/idmap/host-ids.ts";
 import { type IdOwner, IdRanges } from "../../src/idmap/id-ranges.ts";
-import { endOf, overlap } from "../../src/idmap/ranges.ts";
 import { acquireLock } from "../../src/system/lock.ts";
+import { endOf, overlap } from "../../src/terms/id-range.ts";
 
 const ALONE: IdmapRequest = { mode: "isolated", count: 65_536, path: ["lxc", "idmap", "base"] };
 const SHARED: IdmapRequest = { ...ALONE, mode: "shared" };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { chooseRange, endOf, type IdRange, intersect, overlap, subtract } from "../../src/idmap/ranges.ts";
+import { chooseRange } from "../../src/idmap/ranges.ts";
+import { endOf, type IdRange, intersect, overlap, subtract } from "../../src/terms/id-range.ts";
 
 const range = (base: number, count: number): IdRange => ({ base, count });
 

@@ -111,17 +111,21 @@ function makeApplicationPolicy(capabilities: ReadonlySet<LinuxCapability>): Poli
 /**
  * The system calls that a whole distribution may use: all but those that affect the host. The list of liblxc
  * (common.seccomp) and of Incus (seccomp.go, defaultSeccompPolicy), and the second call that loads a kernel.
+ *
+ * Keys belong to a uid of the host, in whatever user namespace (keyrings(7)): a container that has users of the host
+ * would reach their keys, so it has none.
  */
-export function systemPolicy(): Policy {
-  return SYSTEM_POLICY;
+export function systemPolicy(hasHostUsers = false): Policy {
+  return hasHostUsers ? KEYLESS_POLICY : SYSTEM_POLICY;
 }
 
-function makeSystemPolicy(): Policy {
+function makeSystemPolicy(missing: readonly string[]): Policy {
   const denied = words("kexec_load kexec_file_load open_by_handle_at init_module finit_module delete_module");
   const MNT_FORCE = 1n;
   return {
     rules: new Map<string, readonly Rule[]>([
       ...denied.map((name) => [name, [when(errno(EPERM))]] as const),
+      ...missing.map((name) => [name, [when(errno(ENOSYS))]] as const),
       // It would end the requests of others to a shared file system.
       ["umount2", [when(errno(EACCES), { argument: 1, op: "masked", mask: MNT_FORCE, value: MNT_FORCE })]],
     ]),
@@ -130,7 +134,8 @@ function makeSystemPolicy(): Policy {
   };
 }
 
-const SYSTEM_POLICY = makeSystemPolicy();
+const SYSTEM_POLICY = makeSystemPolicy([]);
+const KEYLESS_POLICY = makeSystemPolicy(["add_key", "request_key", "keyctl"]);
 
 function when(action: number, ...comparisons: readonly Comparison[]): Rule {
   return { action, when: comparisons };

@@ -15,13 +15,17 @@ export const isPlan = (value: unknown): boolean => isObject(value) && Array.isAr
 export const isReason = (value: unknown): boolean => value === undefined || typeof value === "string";
 export const isBoolean = (value: unknown): boolean => typeof value === "boolean";
 export const isBooleanOrNone = (value: unknown): boolean => value === undefined || typeof value === "boolean";
+const isIdmapLine = (value: unknown): boolean =>
+  isObject(value) &&
+  ["uid", "gid", "both"].includes(value["of"] as string) &&
+  [value["inside"], value["outside"], value["count"]].every((id) => Number.isInteger(id) && (id as number) > 0);
 export const isIdmapRequestOrNone = (value: unknown): boolean =>
   value === undefined ||
   (isObject(value) &&
     (value["mode"] === "isolated" || value["mode"] === "shared") &&
     [undefined, "root", "process"].includes(value["use"] as undefined) &&
     Array.isArray(value["path"]) &&
-    (value["extra"] === undefined || Array.isArray(value["extra"])) &&
+    (value["extra"] === undefined || (Array.isArray(value["extra"]) && value["extra"].every(isIdmapLine))) &&
     [value["count"], value["base"] ?? 0].every((id) => Number.isInteger(id) && isCount(id)));
 export const isPlainLogs = (value: unknown): boolean =>
   isObject(value) && Object.values(value).every((path) => typeof path === "string");

@@ -1,7 +1,7 @@
 import type { Backend, IdmapRequest } from "../../contract/backend.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import type { IdOwner, IdView } from "../../idmap/id-ranges.ts";
-import type { IdRange } from "../../idmap/ranges.ts";
+import type { IdRange } from "../../terms/id-range.ts";
 import type { Idmap } from "../../terms/idmap.ts";
 import { keyOf } from "../record/names.ts";
 import { type InstanceRecord, writeRecord } from "../record/record.ts";
