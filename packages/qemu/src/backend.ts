@@ -18,6 +18,7 @@ import type { AcceleratorChoice } from "./accelerator.ts";
 import { AgentLink, type OpenSession } from "./agent-link.ts";
 import { FIRST_PORTS } from "./argv/serial.ts";
 import { type BootAssetSupply, hasInitramfs, type KernelSource } from "./boot-assets.ts";
+import type { QemuCapability } from "./capability.ts";
 import { assertInit } from "./disk/assert-init.ts";
 import { baseDiskPath, ensureBaseDisk } from "./disk/base-disk.ts";
 import { assertSelfContained } from "./disk/disk-image.ts";
@@ -35,7 +36,7 @@ import { findQemu, killQemu } from "./qemu-process.ts";
 import type { QmpClient } from "./qmp/index.ts";
 import { type ReleaseSpec, releaseMachine } from "./release.ts";
 import { runFiles } from "./run-files.ts";
-import { type QemuCapability, QemuRunning, type QemuRunningParts } from "./running.ts";
+import { QemuRunning, type QemuRunningParts } from "./running.ts";
 
 export interface QemuBackendParts {
   readonly context: DriverContext;

@@ -6,8 +6,8 @@
  * has no agent. `@pileus/qemu/qmp` is the QMP client alone. Start reading at `qemu.ts`, then `backend.ts`.
  */
 export type { Accelerator, MachineType } from "./argv/machine-spec.ts";
+export type { QemuCapability } from "./capability.ts";
 export { type DebianKernelOptions, ensureDebianKernel } from "./kernel/debian.ts";
 export type { GuestKernel, HostKernel } from "./kernel/kernel.ts";
 export { type QemuDriver, type QemuOptions, qemu } from "./qemu.ts";
-export type { QemuCapability } from "./running.ts";
 export { type QemuSection, type QemuSectionInput, QemuSectionSchema } from "./section.ts";

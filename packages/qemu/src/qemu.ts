@@ -6,10 +6,10 @@ import { z } from "zod";
 import { type AcceleratorChoice, chooseAccelerator } from "./accelerator.ts";
 import { QemuBackend } from "./backend.ts";
 import { BootAssetSupply } from "./boot-assets.ts";
+import type { QemuCapability } from "./capability.ts";
 import type { GuestKernel } from "./kernel/kernel.ts";
 import { KernelSupply } from "./kernel/supply.ts";
 import { probe } from "./probe.ts";
-import type { QemuCapability } from "./running.ts";
 import { QemuSectionSchema } from "./section.ts";
 
 /** Options of `qemu()`. Without any, the driver uses what the host and its distribution have. */

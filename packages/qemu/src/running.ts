@@ -26,6 +26,7 @@ import {
 import type { AgentLink } from "./agent-link.ts";
 import { agentPortOf } from "./argv/serial.ts";
 import { hasOpenPort, isPaused } from "./ask-qemu.ts";
+import type { QemuCapability } from "./capability.ts";
 import { GuestPrograms } from "./detached.ts";
 import { boundFormerLogs } from "./former-logs.ts";
 import { GuestFiles } from "./guest-files.ts";
@@ -39,18 +40,6 @@ import type { QmpClient } from "./qmp/index.ts";
 import { markOf, type ReleaseSpec, releaseRun } from "./release.ts";
 import { runFiles } from "./run-files.ts";
 import { turnProcessors } from "./turn-processors.ts";
-
-/** What virtual machines can ever do. A guest without our agent lacks `exec`, `files` and `network`. */
-export type QemuCapability =
-  | "exec"
-  | "detached"
-  | "files"
-  | "freeze"
-  | "network"
-  | "metrics"
-  | "logs"
-  | "console"
-  | "reboot";
 
 export interface QemuRunningParts extends ReleaseSpec {
   readonly identity: ProcessIdentity;

@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 import { type Instance, openHost } from "@pileus/core";
 import { makeBusyboxRootfs, requires } from "@pileus/core/testing";
 import { beforeAll, expect, it } from "vitest";
+import type { QemuCapability } from "../src/capability.ts";
 import { qemu } from "../src/index.ts";
-import type { QemuCapability } from "../src/running.ts";
 import { cache, MACHINE_NEEDS, machinesOf, WARMING, warmCache } from "./support/qemu-subject.ts";
 
 const TIMEOUT = 300_000;
