@@ -10,7 +10,8 @@ import { objectAs } from "./wording.ts";
 /** {@link NetworkConfigInput.ipv4} as an object. */
 export interface NetworkIpv4Input {
   /**
-   * The address of the bridge and the prefix of the network, as in `10.90.0.1/24`. Default: a free /24 of 10.64.0.0/10.
+   * The address of the bridge and the prefix of the network, as in `10.90.0.1/24`. Default: a free /24 of 10.64.0.0/10,
+   * or where a route covers that, of 172.16.0.0/12 or 192.168.0.0/16.
    */
   readonly address?: string | undefined;
   /**
@@ -32,7 +33,7 @@ export interface NetworkConfigInput {
   readonly name: string;
   /**
    * The address of the bridge and the prefix of the network, as in `"10.90.0.1/24"`, or an object with that `address`.
-   * Default: a free /24 of 10.64.0.0/10, with NAT.
+   * Default: a free /24 of 10.64.0.0/10, or where a route covers that, of 172.16.0.0/12 or 192.168.0.0/16, with NAT.
    */
   readonly ipv4?: string | NetworkIpv4Input | undefined;
   /** Names on the network. */

@@ -88,11 +88,15 @@ export function foreignInterface(name: string): AlreadyExistsError {
   });
 }
 
-/** The machine's IPv4 routes. */
-export async function readRoutes(options: LinkOptions = {}): Promise<readonly Route[]> {
+/**
+ * The machine's IPv4 routes of its main table; with `every`, also those of the tables that rules of routing lead to, as
+ * VPN clients have them. Without those to the machine itself.
+ */
+export async function readRoutes(options: LinkOptions & { readonly every?: boolean } = {}): Promise<readonly Route[]> {
   const spawn: Spawn = options.spawn ?? run;
-  const { stdout } = await spawn(["ip", "-j", "-4", "route", "show"], { signal: options.signal });
-  return parseIp(stdout, z.array(RouteSchema));
+  const table = options.every ? ["table", "all"] : [];
+  const { stdout } = await spawn(["ip", "-j", "-4", "route", "show", ...table], { signal: options.signal });
+  return parseIp(stdout, z.array(RouteSchema)).filter((route) => route.table !== "local");
 }
 
 // `ip -j` prints nothing at all, instead of an empty list, where there is nothing to show.

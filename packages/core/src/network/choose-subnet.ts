@@ -8,6 +8,14 @@ export const RouteSchema = z.object({
   dst: z.string(),
   dev: z.string().optional(),
   gateway: z.string().optional(),
+  /** A router with an IPv6 address. */
+  via: z.unknown().optional(),
+  /** Several routers. */
+  nexthops: z.unknown().optional(),
+  /** Absent where packets go somewhere: `unreachable`, `blackhole`, `prohibit`. */
+  type: z.string().optional(),
+  /** Absent for the main table. */
+  table: z.string().optional(),
 });
 export type Route = z.output<typeof RouteSchema>;
 
@@ -20,6 +28,13 @@ export interface TakenSubnet {
   readonly routed: boolean;
 }
 
+/**
+ * A route with a shorter prefix is a piece of a default route: VPN clients add `0.0.0.0/1` and `128.0.0.0/1`, so that
+ * the default route itself can stay (openvpn(8), `redirect-gateway def1`). The route to a network of ours is more
+ * specific, so it goes first.
+ */
+const SHORTEST_PREFIX = 8;
+
 /** The networks of the machine's routes, without those of the bridge `except` and the default route. */
 export function takenByRoutes(routes: readonly Route[], except: string): readonly TakenSubnet[] {
   return routes
@@ -27,29 +42,38 @@ export function takenByRoutes(routes: readonly Route[], except: string): readonl
     .map((route) => ({
       subnet: parseSubnet(route.dst),
       where: `the route to ${route.dst}${route.dev === undefined ? "" : ` by ${route.dev}`}`,
-      routed: route.gateway !== undefined,
-    }));
+      routed: [route.gateway, route.via, route.nexthops, route.type].some((way) => way !== undefined),
+    }))
+    .filter(({ subnet }) => subnet.prefix >= SHORTEST_PREFIX);
 }
 
-// RFC 1918's 10/8, without the low quarter that home routers, clouds and container engines begin with.
-const POOL = parseSubnet("10.64.0.0/10");
-const COUNT = 2 ** (24 - POOL.prefix);
+/**
+ * Where networks are chosen, in this order: RFC 1918's 10/8 without the low quarter that home routers, clouds and
+ * container engines begin with; then, for a machine whose VPN leads to all of 10/8, the rest of RFC 1918.
+ */
+const POOLS = ["10.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"].map(parseSubnet);
 
 /**
- * Chooses the bridge's address in a free /24 of 10.64.0.0/10. `seed` decides where the search begins, so that two roots
+ * Chooses the bridge's address in a free /24 of {@link POOLS}. `seed` decides where the search begins, so that two roots
  * on one machine seldom choose the same.
  *
  * @throws {ConfigError} when there is none.
  */
 export function chooseSubnet(taken: readonly TakenSubnet[], seed: string): string {
-  const start = seededStart(COUNT, seed);
-  for (let i = 0; i < COUNT; i++) {
-    const first = POOL.first + ((start + i) % COUNT) * 256;
-    const text = `${renderAddress(first + 1)}/24`;
-    if (!taken.some((other) => overlaps(other.subnet, parseSubnet(text)))) return text;
+  for (const pool of POOLS) {
+    const count = 2 ** (24 - pool.prefix);
+    const start = seededStart(count, seed);
+    for (let i = 0; i < count; i++) {
+      const first = pool.first + ((start + i) % count) * 256;
+      const text = `${renderAddress(first + 1)}/24`;
+      if (!taken.some((other) => overlaps(other.subnet, parseSubnet(text)))) return text;
+    }
   }
   throw new ConfigError("network config", [
-    { path: ["ipv4", "address"], message: `no /24 of ${renderNetwork(POOL)} is free on this host: give an address` },
+    {
+      path: ["ipv4", "address"],
+      message: `no /24 of ${POOLS.map(renderNetwork).join(", ")} is free on this host: give an address`,
+    },
   ]);
 }
 
@@ -66,7 +90,7 @@ export function assertUsableSubnet(text: string, taken: readonly TakenSubnet[]):
 }
 
 function faultOf(subnet: Subnet, taken: readonly TakenSubnet[]): string | undefined {
-  if (subnet.prefix < 8 || subnet.prefix > 30)
+  if (subnet.prefix < SHORTEST_PREFIX || subnet.prefix > 30)
     return "the prefix must be 8 to 30 bits: the bridge and an instance need room";
   if (subnet.address === subnet.first || subnet.address === subnet.last)
     return `the bridge needs an address within the network, such as ${renderAddress(subnet.first + 1)}/${subnet.prefix}`;

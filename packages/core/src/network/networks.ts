@@ -213,7 +213,9 @@ class ManagedNetworks implements NetworkManager {
     return this.#locks.onMachine(options, () =>
       allOrNothing(async (undo) => {
         if ((await network.bridge(options)) === "foreign") throw foreignInterface(wanted.name);
-        const routes = await readRoutes({ ...options, spawn: this.#spawn });
+        // A network that the caller names need not keep clear of tables that may be for other traffic.
+        const every = wanted.ipv4.address === undefined;
+        const routes = await readRoutes({ ...options, spawn: this.#spawn, every });
         const taken = [...takenByRoutes(routes, wanted.name), ...(await this.#takenByOurs(wanted.name))];
         if (wanted.ipv4.address !== undefined) assertUsableSubnet(wanted.ipv4.address, taken);
         const address = wanted.ipv4.address ?? chooseSubnet(taken, `${this.#hostId}/${wanted.name}`);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bridgeState, raiseBridge } from "../../src/network/bridge.ts";
+import { bridgeState, raiseBridge, readRoutes } from "../../src/network/bridge.ts";
 import { isIpv6Off } from "../../src/network/ipv6.ts";
 import { bridgeMac } from "../../src/network/names.ts";
 import type { Spawn } from "../../src/system/spawn.ts";
@@ -88,5 +88,20 @@ describe("to raise a bridge", () => {
 
   it("refuses an interface that is not ours", async () => {
     await expect(commandsFor("foreign")).rejects.toMatchObject({ code: "ERR_INTERFACE_EXISTS" });
+  });
+});
+
+describe("the routes of the machine", () => {
+  it("are those of the main table or of all tables, without those to the machine itself", async () => {
+    const calls: string[] = [];
+    const tunnel = { dst: "10.0.0.0/8", dev: "tailscale0", table: "52" };
+    const spawn: Spawn = async (argv) => {
+      calls.push(argv.join(" "));
+      const shown = [tunnel, { type: "local", dst: "127.0.0.0/8", dev: "lo", table: "local" }];
+      return { stdout: JSON.stringify(shown), stderr: "", exitCode: 0 };
+    };
+    expect(await readRoutes({ spawn, every: true })).toEqual([tunnel]);
+    await readRoutes({ spawn });
+    expect(calls).toEqual(["ip -j -4 route show table all", "ip -j -4 route show"]);
   });
 });

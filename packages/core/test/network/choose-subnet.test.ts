@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../src/errors/all.ts";
-import { assertUsableSubnet, chooseSubnet, takenByRoutes } from "../../src/network/choose-subnet.ts";
+import { assertUsableSubnet, chooseSubnet, type Route, takenByRoutes } from "../../src/network/choose-subnet.ts";
 import { overlaps, parseSubnet, renderMask, renderNetwork } from "../../src/network/subnet.ts";
 
-const routes = (...list: { dst: string; dev?: string; gateway?: string }[]) => takenByRoutes(list, "br0");
+const routes = (...list: Route[]) => takenByRoutes(list, "br0");
 
 function issuesOf(call: () => unknown) {
   try {
@@ -54,10 +54,26 @@ describe("the network chosen by default", () => {
     expect(chooseSubnet(taken, "any")).toBe("10.127.254.1/24");
   });
 
-  it("is refused with ConfigError when a route covers all", () => {
-    const taken = routes({ dst: "10.0.0.0/8", dev: "vpn0", gateway: "192.0.2.9" });
+  it("is another private one where a route covers 10.0.0.0/8, or that and 172.16.0.0/12", () => {
+    const ten = { dst: "10.0.0.0/8", dev: "vpn0", gateway: "192.0.2.9" };
+    expect(chooseSubnet(routes(ten), "any")).toMatch(/^172\.(1[6-9]|2\d|3[01])\.\d+\.1\/24$/);
+    expect(chooseSubnet(routes(ten, { dst: "172.16.0.0/12" }), "any")).toMatch(/^192\.168\.\d+\.1\/24$/);
+  });
+
+  it("is the same beside the pieces of a default route that a VPN client adds", () => {
+    const gateway = "10.8.0.5";
+    for (const way of [{ gateway }, { dev: "wg0" }])
+      for (const pieces of [["0.0.0.0/1", "128.0.0.0/1"], ["0.0.0.0/2"], ["8.0.0.0/7"]])
+        expect(chooseSubnet(routes(...pieces.map((dst) => ({ dst, ...way }))), "any")).toBe(chooseSubnet([], "any"));
+  });
+
+  it("is refused with ConfigError when routes cover all", () => {
+    const taken = routes(...["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"].map((dst) => ({ dst, dev: "vpn0" })));
     expect(issuesOf(() => chooseSubnet(taken, "any"))).toEqual([
-      { path: ["ipv4", "address"], message: expect.stringContaining("no /24 of 10.64.0.0/10 is free") },
+      {
+        path: ["ipv4", "address"],
+        message: expect.stringContaining("no /24 of 10.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16 is free"),
+      },
     ]);
   });
 });
@@ -105,7 +121,17 @@ describe("the network chosen by the caller", () => {
     expect(() => assertUsableSubnet("10.90.0.1/15", taken)).toThrow(ConfigError);
   });
 
-  it("collides neither with the default route nor with that of its own bridge", () => {
-    assertUsableSubnet("10.90.0.1/24", routes({ dst: "default" }, { dst: "10.90.0.0/24", dev: "br0" }));
+  it.each([
+    ["by several routers", { nexthops: [{ gateway: "192.0.2.9" }, { gateway: "192.0.2.10" }] }],
+    ["by a router with an IPv6 address", { via: { family: "inet6", host: "fe80::1" }, dev: "eth0" }],
+    ["that leads nowhere", { type: "unreachable" }],
+  ])("may lie in a larger network with a route %s", (_, way) => {
+    assertUsableSubnet("10.90.0.1/24", routes({ dst: "10.0.0.0/8", ...way }));
+    expect(() => assertUsableSubnet("10.0.0.1/8", routes({ dst: "10.0.0.0/8", ...way }))).toThrow(ConfigError);
+  });
+
+  it("collides neither with the default route or a piece of it, nor with the route of its own bridge", () => {
+    const pieces = ["default", "0.0.0.0/1", "128.0.0.0/1"].map((dst) => ({ dst, dev: "wg0" }));
+    assertUsableSubnet("10.90.0.1/24", routes(...pieces, { dst: "10.90.0.0/24", dev: "br0" }));
   });
 });
