@@ -2,6 +2,7 @@
 //   --matrix     the type and unit tiers on the other supported Node versions too
 //   --stock      the tier of stock hosts too, at the end
 //   --only TIER  one of check, unit, root, matrix, stock
+//   --minutes N  what still runs after that time is ended, and counts as failed. Default: no limit
 //   --suite NAME the suite of the tier stock to run: bookworm, trixie; several may be given. Default: all
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +10,7 @@ import { delimiter, join, relative } from "node:path";
 import { aptObstacle, installPackages } from "./setup/apt.mjs";
 import { cacheFolder } from "./setup/folders.mjs";
 import { restoreForwardingAtExit } from "./setup/forwarding.mjs";
-import { pnpm, prepareWorkspace, run, runSource } from "./setup/workspace.mjs";
+import { endAt, pnpm, prepareWorkspace, run, runSource } from "./setup/workspace.mjs";
 
 /** Node versions beside the one that runs this, as npm packages that carry the binary. */
 const MATRIX = ["22.23.3", "24.21.0"];
@@ -22,6 +23,14 @@ const only = argv.includes("--only") ? (argv[argv.indexOf("--only") + 1] ?? "") 
 if (only !== undefined && !TIERS.includes(only)) {
   console.error(`--only "${only}": no such tier; there are ${TIERS.join(", ")}`);
   process.exit(2);
+}
+if (argv.includes("--minutes")) {
+  const minutes = Number(argv[argv.indexOf("--minutes") + 1]);
+  if (!(minutes > 0)) {
+    console.error("--minutes: give a number");
+    process.exit(2);
+  }
+  endAt(Date.now() + minutes * 60_000);
 }
 const tally = { passed: 0, failed: 0, skipped: 0 };
 /** Repeated at the end, where a reader of a long log looks first. */
