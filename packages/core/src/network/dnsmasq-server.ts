@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { watch } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandError, HostError, isInstanceError } from "../errors/all.ts";
@@ -10,6 +9,7 @@ import { type ProcessIdentity, processArguments, signalProcess, waitForEnd } fro
 import { replaceFile } from "../system/replace-file.ts";
 import type { Spawn } from "../system/spawn.ts";
 import { readOwnFile } from "./definition.ts";
+import { openFileWatch } from "./file-watch.ts";
 import { hostResolves } from "./host-resolves.ts";
 import { type Lease, parseLeases, sendDhcpReleases, withoutLeases } from "./lease.ts";
 import { renderDnsmasq } from "./render-dnsmasq.ts";
@@ -124,7 +124,7 @@ export class DnsmasqServer {
     try {
       await this.#spawn(inOwnCgroup(this.#cgroup, ["sh", "-c", START, "sh", ...this.#arguments]), { apart: true });
     } catch (error) {
-      throw portTaken(config, error) ?? cgroupFailure(servingOn(config), error);
+      throw whyNotServing(config, error) ?? cgroupFailure(servingOn(config), error);
     }
   }
 
@@ -150,12 +150,12 @@ export class DnsmasqServer {
 
   async #release(config: NetworkConfig, leases: readonly Lease[], ended: (lease: Lease) => boolean): Promise<boolean> {
     const [gateway = ""] = config.ipv4.address.split("/");
-    const watcher = watch(this.#file("leases"));
+    const watch = openFileWatch(this.#file("leases"));
     const signal = AbortSignal.timeout(RESPONSE_TIMEOUT);
     try {
       await sendDhcpReleases(leases, gateway);
       for (;;) {
-        const changed = once(watcher, "change", { signal }).then(
+        const changed = once(watch.events, "change", { signal }).then(
           () => true,
           () => false,
         );
@@ -163,7 +163,7 @@ export class DnsmasqServer {
         if (!(await changed)) return false;
       }
     } finally {
-      watcher.close();
+      watch.close();
     }
   }
 
@@ -206,14 +206,30 @@ async function end(identity: ProcessIdentity): Promise<void> {
   }
 }
 
-function portTaken(config: NetworkConfig, error: unknown): HostError | undefined {
-  if (!(error instanceof CommandError) || !/Address already in use/.test(error.stderr)) return undefined;
-  const need = {
-    need: "port:53",
-    reason: error.stderr.trim().split("\n").at(-1) ?? "",
-    fix: "find what listens with `ss -lntup`, and limit it to its own interfaces (dnsmasq: bind-interfaces) or stop it",
-  };
-  return new HostError(servingOn(config), [need], { cause: error });
+/** What dnsmasq says on stderr when it cannot start, as what the host lacks. */
+function whyNotServing(config: NetworkConfig, error: unknown): HostError | undefined {
+  if (!(error instanceof CommandError)) return undefined;
+  const reason = error.stderr.trim().split("\n").at(-1) ?? "";
+  const missing = missingFor(reason);
+  return missing === undefined
+    ? undefined
+    : new HostError(servingOn(config), [{ ...missing, reason }], { cause: error });
+}
+
+function missingFor(reason: string): { readonly need: string; readonly fix: string } | undefined {
+  if (/Address already in use/.test(reason)) {
+    const listens = "find what listens with `ss -lntup`, and limit it to its own interfaces";
+    return /DHCP/.test(reason)
+      ? { need: "port:67", fix: `${listens} (a DHCP server that cannot share the port has to stop)` }
+      : { need: "port:53", fix: `${listens} (dnsmasq: bind-interfaces) or stop it` };
+  }
+  // It runs as root until its files are open: only a security module can forbid them.
+  if (/Permission denied/.test(reason))
+    return {
+      need: "access",
+      fix: "let the profile that confines dnsmasq have these files: see AppArmor in docs/networks.md",
+    };
+  return undefined;
 }
 
 function servingOn({ name }: NetworkConfig): string {

@@ -1,10 +1,10 @@
 import { CommandError, HostError, isInstanceError, type Missing } from "../errors/all.ts";
 import { joinFailures } from "../flow/cleanup.ts";
-import { isDiskFull } from "./disk-full.ts";
+import { isDiskFull, saysNoWatch } from "./disk-full.ts";
 
 const INOTIFY = {
   need: "inotify",
-  reason: "this user has no inotify watch left",
+  reason: "this user has no inotify instance or watch left",
   fix: "raise fs.inotify.max_user_watches and fs.inotify.max_user_instances by sysctl(8)",
 };
 const LIMIT =
@@ -45,6 +45,7 @@ function noSpace(reason: string): Missing {
 }
 
 function missingOf(error: unknown): Missing | undefined {
+  if (error instanceof CommandError && saysNoWatch(error.stderr)) return { ...INOTIFY, reason: error.message };
   if (error instanceof CommandError && isDiskFull(error)) return noSpace(error.message);
   if (isInstanceError(error) || !isSystemError(error)) return undefined;
   const { code, syscall, path, message: reason } = error;

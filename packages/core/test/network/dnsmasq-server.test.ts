@@ -60,15 +60,22 @@ describe("the server of a network, when it starts", () => {
     ]);
   });
 
-  it("throws HostError with the fix when another process has its port", async () => {
-    // As dnsmasq 2.90 says it.
-    const stderr = "\ndnsmasq: failed to create listening socket for 10.90.0.1: Address already in use\n";
+  // As dnsmasq 2.90 says it.
+  it.each([
+    [
+      "another process has the port of DNS",
+      "failed to create listening socket for 10.90.0.1: Address already in use",
+      "port:53",
+    ],
+    ["another process has the port of DHCP", "failed to bind DHCP server socket: Address already in use", "port:67"],
+    ["a security module forbids its files", "cannot read /r/networks/br0/dnsmasq.conf: Permission denied", "access"],
+  ])("throws HostError with the fix when %s", async (_, said, need) => {
     const failing: Spawn = async (argv) => {
-      throw new CommandError({ argv, exitCode: 2, stderr });
+      throw new CommandError({ argv, exitCode: 2, stderr: `\ndnsmasq: ${said}\n` });
     };
     await expect(server(failing).ensure(config, [])).rejects.toMatchObject({
       code: "ERR_HOST",
-      missing: [{ need: "port:53", reason: stderr.trim() }],
+      missing: [{ need, reason: `dnsmasq: ${said}` }],
     });
   });
 

@@ -46,6 +46,16 @@ it("reports a full disk also when a tool of the host failed because of it", () =
   expect(hostFailure("copy it", new CommandError({ argv: ["cp"], exitCode: 1 }))).toBeInstanceOf(CommandError);
 });
 
+it.each([
+  ["dnsmasq", "dnsmasq: failed to create inotify: Too many open files"],
+  ["dnsmasq", "dnsmasq: failed to create inotify for /etc: No space left on device"],
+  ["systemctl", "Failed to allocate directory watch: Too many open files"],
+])("reports that no inotify is left also when a tool of the host failed because of it: %s", (tool, stderr) => {
+  const cause = new CommandError({ argv: [tool], exitCode: 5, stderr });
+  const missing = [{ need: "inotify", reason: cause.message, fix: expect.stringContaining("max_user_instances") }];
+  expect(hostFailure("serve", cause)).toMatchObject({ cause, missing });
+});
+
 it("reports the first failure, not those of the clean-up", () => {
   const [first, later] = [systemError("ENOSPC", "write"), systemError("EBUSY", "rmdir")];
   const both = Object.assign(new Error(), { name: "SuppressedError", error: later, suppressed: first });
