@@ -3,12 +3,12 @@
 
 #if defined(__x86_64__)
 enum {
-  SYS_fsync = 74, SYS_ftruncate = 77, SYS_fchmod = 91, SYS_getpid = 39, SYS_recvfrom = 45, SYS_socketpair = 53, SYS_getsockopt = 55,
+  SYS_fsync = 74, SYS_ftruncate = 77, SYS_fchmod = 91, SYS_getpid = 39, SYS_getppid = 110, SYS_recvfrom = 45, SYS_socketpair = 53, SYS_getsockopt = 55,
   SYS_pread64 = 17, SYS_pwrite64 = 18, SYS_clock_gettime = 228, SYS_mkdirat = 258, SYS_renameat = 264, SYS_readlinkat = 267, SYS_fallocate = 285, SYS_accept4 = 288,
 };
 #else
 enum {
-  SYS_fsync = 82, SYS_ftruncate = 46, SYS_fchmod = 52, SYS_getpid = 172, SYS_recvfrom = 207, SYS_socketpair = 199, SYS_getsockopt = 209,
+  SYS_fsync = 82, SYS_ftruncate = 46, SYS_fchmod = 52, SYS_getpid = 172, SYS_getppid = 173, SYS_recvfrom = 207, SYS_socketpair = 199, SYS_getsockopt = 209,
   SYS_pread64 = 67, SYS_pwrite64 = 68, SYS_clock_gettime = 113, SYS_mkdirat = 34, SYS_renameat = 38, SYS_readlinkat = 78, SYS_fallocate = 47, SYS_accept4 = 242,
 };
 #endif
@@ -20,7 +20,7 @@ enum { F_GETFD = 1, F_DUPFD_CLOEXEC = 1030 };
 enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16 };
 enum { AF_UNIX = 1, SOCK_STREAM = 1, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 04000, SOCK_CLOEXEC = 02000000, MSG_NOSIGNAL = 0x4000, MSG_DONTWAIT = 0x40 };
 enum { SOL_SOCKET = 1, SO_PEERCRED = 17, CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1 };
-enum { WNOHANG = 1, WALL = 0x40000000, PR_SET_NAME = 15, PR_SET_CHILD_SUBREAPER = 36, TIOCSCTTY = 0x540e, FIONREAD = 0x541b };
+enum { WNOHANG = 1, WALL = 0x40000000, PR_SET_PDEATHSIG = 1, PR_SET_NAME = 15, PR_SET_CHILD_SUBREAPER = 36, TIOCSCTTY = 0x540e, FIONREAD = 0x541b };
 enum { TCXONC = 0x540a, TCFLSH = 0x540b, TIOCNXCL = 0x540d, TIOCSETD = 0x5423, TIOCGETD = 0x5424, TIOCSLCKTRMIOS = 0x5457 };
 enum { TCOOFF = 0, TCOON = 1, TCIFLUSH = 0 };
 enum { SIGHUP = 1, SIGINT = 2, SIGTERM = 15 };

@@ -182,7 +182,8 @@ static int obey(struct client *c, u32 kind, u32 length, const u32 *payload) {
   }
   switch (kind) {
     case BEGIN:
-      if (c != launcher || length) return 0;
+      if (c != launcher || (length && length != 8)) return 0;
+      if (length) set_owners(payload[0], payload[1]);
       run_state.begun = 1;
       return 1;
     case READ:

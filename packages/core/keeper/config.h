@@ -7,7 +7,8 @@
  *  3 FOLDER     its working folder, a string                4 TERMINAL   u32 columns, u32 rows: instead of pipes
  *  5 OWNER      u32 uid, u32 gid of the streams             6 INPUT      u32 1: hold its standard input open
  *  7 LOG        u64 size of a file, u32 files, u32 0        8 CGROUP     a folder to make and enter; repeated
- *  9 STARTER    u32 1: the program is a holder itself, at descriptor 7, see hold.h
+ *  9 STARTER    u32 1: the program is a holder itself, at descriptor 7, see holder.h. 2: and it starts with the keeper, and waits
+ *               for BEGIN by itself
  * 10 ADOPT      u32 pid of a holder, u32 boots, u32 pid of the program: take over from a keeper that is gone
  * 0x80000001 COUNTED  u64: how many bytes of output there were before; the log tells the count where it begins anew
  * 11 OOM_KILLS, 12 MEMORY_PEAK, 13 CPU_NANOSECONDS, 14 CPU_MICROSECONDS   a file that tells; 11 may be repeated
@@ -18,6 +19,7 @@ enum {
   HANDED_OVER, CONSOLE,
 };
 #define COUNTED 0x80000001u
+enum { STARTER_WAITS = 2 };
 
 #define MAX_CONFIG (8u << 20)
 #define MAX_OOM_FILES 4

@@ -8,7 +8,7 @@ __attribute__((noreturn)) static void finish(void) {
   ending.failed = run_state.boots == 0;
   if (ending.failed) fail(STEP_START, 0);
   /* One that could not take over a run does not know its end. */
-  if (ending.file >= 0) notice("end");
+  if (ending.file >= 0 && run_state.state > CONFIGURED) notice("end");
   flush_log();
   run_state.state = ENDED;
   if (ending.file >= 0) write_exit();

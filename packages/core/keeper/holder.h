@@ -21,7 +21,7 @@ enum {
 };
 
 enum { HELD_STARTED = 1, HELD_FAILED, HELD_ENDED };
-enum { STEP_CGROUP = 1, STEP_RESERVE, STEP_STREAMS, STEP_FOLDER, STEP_RUN, STEP_START, STEP_INIT };
+enum { STEP_CGROUP = 1, STEP_RESERVE, STEP_STREAMS, STEP_FOLDER, STEP_RUN, STEP_START, STEP_INIT, STEP_NAMESPACE, STEP_IDMAP };
 
 struct held {
   /* STARTED: pid. FAILED: step, errno. ENDED: pid, wait status, whether another follows. */
@@ -29,8 +29,8 @@ struct held {
   u64 cpu, reserved;
 };
 
-/* From the keeper, as one number: close the program's input; what ended has been looked at. */
-enum { CLOSE_INPUT = 1, SEEN = 2 };
+/* From the keeper, as one number: close the program's input; what ended has been looked at; start, to a starter that waits. */
+enum { CLOSE_INPUT = 1, SEEN = 2, GO_ON = 3 };
 
 /* How long the holder waits for the keeper to read the cgroups of a program that has ended, in nanoseconds. */
 #define PATIENCE 200000000ul

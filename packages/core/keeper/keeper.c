@@ -57,6 +57,7 @@ static void set_up(void) {
   long error = enter_cgroups();
   if (error) fail(STEP_CGROUP, error);
   else if (config.adopt) adopt();
+  else if (config.starter == STARTER_WAITS) start_holder();
 }
 
 __attribute__((used, noreturn)) void run(long *stack) {

@@ -10,7 +10,7 @@ static void kill_process(int pidfd) {
 
 static void kill_program(void) {
   if (program >= 0) kill_process(program);
-  if (program < 0 && run_state.state == STARTING && holder >= 0) kill_process(holder);
+  if (program < 0 && run_state.state <= STARTING && holder >= 0) kill_process(holder);
 }
 
 static void answer_holder(u32 word) {

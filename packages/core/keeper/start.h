@@ -1,7 +1,7 @@
 /* How a run begins: with a holder that is started, or with that of a keeper that is gone. */
 
 /* In the child of the keeper: becomes the holder, or the starter. */
-__attribute__((noreturn)) static void become_holder(const int *ends, int told) {
+__attribute__((noreturn)) static void become_holder(const int *ends, int told, long keeper) {
   int first = config.starter ? STREAMS : 0;
   for (int fd = 0; fd < 3; fd++) call(SYS_dup3, ends[fd], first + fd, 0, 0);
   if (config.starter) call(SYS_dup3, told, 2, 0, 0);
@@ -17,6 +17,11 @@ __attribute__((noreturn)) static void become_holder(const int *ends, int told) {
   for (int fd = CHANNEL; fd <= ERRORS; fd++)
     if (fd != TO_PROGRAM || config.terminal) call(SYS_fcntl, fd, F_SETFD, 0, 0);
   set_defaults();
+  if (config.starter == STARTER_WAITS) {
+    /* It has both ends of its channel, so it would not hear that its keeper is gone. */
+    call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+    if (call(SYS_getppid, 0, 0, 0, 0) != keeper) leave(127);
+  }
   struct held failed = {HELD_FAILED, STEP_RUN, (u32)-call(SYS_execve, "/proc/self/fd/17", config.argv, config.envp, 0), 0, 0, 0};
   tell(&failed);
   leave(127);
@@ -32,9 +37,8 @@ static long open_errors(int *told) {
   return 0;
 }
 
-static void begin_run(void) {
+static void start_holder(void) {
   int ends[3], channel[2], told[2] = {-1, -1};
-  run_state.state = STARTING;
   long file = reserve("exit.new", O_TRUNC), status = reserve("status", O_TRUNC), record = reserve("holder", O_TRUNC);
   if (file < 0 || status < 0 || record < 0) {
     fail(STEP_RESERVE, file < 0 ? -file : status < 0 ? -status : -record);
@@ -53,12 +57,11 @@ static void begin_run(void) {
     fail(STEP_STREAMS, error);
     return;
   }
-  notice("start");
-  flush_log();
+  long keeper = call(SYS_getpid, 0, 0, 0, 0);
   int pidfd = -1;
   /* CLONE_PIDFD */
   long pid = call6(SYS_clone, SIGCHLD | 0x1000, 0, (long)&pidfd, 0, 0, 0);
-  if (pid == 0) become_holder(ends, told[1]);
+  if (pid == 0) become_holder(ends, told[1], keeper);
   if (told[1] >= 0) call(SYS_close, told[1], 0, 0, 0);
   /* Of a terminal the keeper has both ends open: else its master reports a hang-up whenever no program has it open. */
   for (int i = 0; i < 3 && !config.terminal; i++) call(SYS_close, ends[i], 0, 0, 0);
@@ -71,6 +74,16 @@ static void begin_run(void) {
   }
   holder = lift(pidfd), run_state.holder = (u32)pid;
   record_run();
+}
+
+/* At BEGIN. */
+static void begin_run(void) {
+  run_state.state = STARTING;
+  if (config.starter != STARTER_WAITS) start_holder();
+  if (failure.step) return;
+  notice("start");
+  flush_log();
+  if (config.starter == STARTER_WAITS) answer_holder(GO_ON);
 }
 
 /* Takes over what a holder holds for a keeper that is gone. */

@@ -42,6 +42,12 @@ static void set_owner(long fd) {
   if (config.owned) call(SYS_fchown, fd, config.uid, config.gid, 0);
 }
 
+/* Both ends of a pipe are one file. */
+static void set_owners(u32 uid, u32 gid) {
+  config.owned = 1, config.uid = uid, config.gid = gid;
+  for (int stream = 0; stream < 2 && !config.terminal; stream++) set_owner(FROM_OUTPUT + stream);
+}
+
 static void resize_terminal(u32 columns, u32 rows) {
   unsigned short size[4] = {(unsigned short)rows, (unsigned short)columns, 0, 0};
   call(SYS_ioctl, TO_PROGRAM, TIOCSWINSZ, size, 0);

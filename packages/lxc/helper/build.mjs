@@ -16,10 +16,6 @@ const HELPERS = {
     module: "../../core/src/system/launch-helper-binary.ts",
     constant: "LAUNCH_HELPER_BINARIES",
   },
-  "../../core/helper/user-namespace": {
-    module: "../../core/src/driver/user-namespace-binary.ts",
-    constant: "USER_NAMESPACE_BINARIES",
-  },
   starter: {
     module: "../src/starter-binary.ts",
     constant: "STARTER_BINARIES",

@@ -4,16 +4,10 @@
  * reports a failure to the process that starts the container. It searches PATH as execvp(3) does, after the switch, so
  * that a program is looked up with the rights of its user.
  *
- * argv: own path, path of a socket, uid, gid, groups joined by commas, working folder, streams, role, program and its
- * arguments. Streams: `pipes` are inherited at 19, 20 and 21 (packages/core/keeper/holder.h); `console` is /dev/console.
- * The helper's file ends with a confinement (confine.h), its instructions, and the length of both. The keeper of the run
- * listens at the socket: the connection tells it the pid, and its answer lets the helper go on (announce.h). The
- * connection closes when the program is executed. If it cannot be, the helper sends the failed step and the error: two
- * numbers of 32 bits, little-endian.
- *
- * Roles: `program` executes the program. `reaper` stays PID 1 with the program as its child: it reaps every process,
- * forwards signals to the program and ends with it, with its exit code or with 128 plus its signal. `idle` has no
- * program: it reaps, and ends at SIGTERM.
+ * argv: own path, path of a socket. The helper's file ends with a confinement (confine.h) and its instructions, what to run
+ * (struct orders), and the length of all that. The keeper of the run listens at the socket: the connection tells it the
+ * pid, and its answer lets the helper go on (announce.h). The connection closes when the program is executed. If it cannot
+ * be, the helper sends the failed step and the error: two numbers of 32 bits, little-endian.
  */
 #include "base.h"
 #include "confine.h"
@@ -24,41 +18,61 @@
 #define WNOHANG 1
 #define WALL 0x40000000
 #define SIGTERM 15
-#define MAX_GROUPS 65536
-
 enum { STREAMS = 19 };
 enum { USER = 1, PROGRAM = 2, CONFINEMENT = 3, FOLDER = 4, CONSOLE = 5 };
-enum { EIO = 5, SEEK_END = 2, AF_UNIX = 1, SOCK_STREAM = 1, MSG_NOSIGNAL = 0x4000 };
+enum { EIO = 5, ENOMEM = 12, SEEK_END = 2, AF_UNIX = 1, SOCK_STREAM = 1, MSG_NOSIGNAL = 0x4000 };
 /* MS_RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT and BIND. */
 #define MAKE_READ_ONLY (1 | 2 | 4 | 8 | 32 | 4096)
 
-static u32 groups[MAX_GROUPS];
+/*
+ * PROGRAM executes the program. REAPER stays PID 1 with the program as its child: it reaps every process, forwards signals
+ * to the program and ends with it, with its exit code or with 128 plus its signal. IDLE has no program: it reaps, and ends
+ * at SIGTERM.
+ */
+enum role { ROLE_PROGRAM, ROLE_REAPER, ROLE_IDLE };
 
-/* Parses the number at the beginning of `*text`, and advances `*text` to its end. */
-static u32 number(const char **text) {
-  u32 n = 0;
-  for (; **text >= '0' && **text <= '9'; (*text)++) n = n * 10 + (u32)(**text - '0');
-  return n;
+/* src/init-order.ts encodes it. */
+struct orders {
+  /* `console`: 0: the streams are inherited at 19, 20 and 21 (packages/core/keeper/holder.h); 1: they are /dev/console. */
+  u32 uid, gid, role, console, groups, arguments;
+  /* The groups; then strings, each with a NUL: the working folder, the program and its arguments. */
+  u32 list[];
+};
+
+static const struct confinement *rights;
+static const u64 *filter;
+static const struct orders *orders;
+static const char *folder;
+static char **program;
+
+/* Finds all parts of what has been read, which has room behind it for the list of arguments. */
+static long take_apart(char *bytes, u64 length) {
+  rights = (const struct confinement *)bytes, filter = (const u64 *)(rights + 1);
+  u64 at = sizeof *rights;
+  if (length < at || rights->instructions > MAX_INSTRUCTIONS) return EIO;
+  at += rights->instructions * 8ul, orders = (const struct orders *)(bytes + at);
+  if (length < at + sizeof *orders || orders->groups > (length - at - sizeof *orders) / 4) return EIO;
+  at += sizeof *orders + orders->groups * 4ul, folder = bytes + at;
+  program = (char **)(bytes + ((length + 7) & ~7ul));
+  u32 found = 0;
+  if (length == at || bytes[length - 1]) return EIO;
+  for (at += length_of(folder) + 1; at < length; at += length_of(bytes + at) + 1) program[found++] = bytes + at;
+  return found == orders->arguments && (found || orders->role == ROLE_IDLE) ? 0 : EIO;
 }
 
-static struct {
-  struct confinement rights;
-  u64 filter[MAX_INSTRUCTIONS];
-} confinement;
-
-/* Reads the confinement at the end of the helper's own file. */
-static long read_confinement(const char *path) {
+/* Reads the end of the helper's own file. */
+static long read_orders(const char *path) {
   long file = call(SYS_openat, AT_FDCWD, path, O_CLOEXEC, 0);
   if (file < 0) return -file;
   u32 length = 0;
   call(SYS_lseek, file, -(long)sizeof length, SEEK_END, 0);
   long error = EIO;
-  if (call(SYS_read, file, &length, sizeof length, 0) == sizeof length && length >= sizeof confinement.rights) {
-    u64 rest = length - sizeof confinement.rights;
+  if (call(SYS_read, file, &length, sizeof length, 0) == sizeof length && length) {
     call(SYS_lseek, file, -(long)(length + sizeof length), SEEK_END, 0);
-    if (rest <= sizeof confinement.filter && call(SYS_read, file, &confinement.rights, sizeof confinement.rights, 0) == sizeof confinement.rights &&
-        (u64)call(SYS_read, file, confinement.filter, rest, 0) == rest && rest == confinement.rights.instructions * 8ul)
-      error = 0;
+    /* An argument has at least one byte, so there are not more of them than bytes. */
+    char *bytes = (char *)call6(SYS_mmap, 0, (long)(length * 9ul + 16), 3, 0x22, -1, 0);
+    if ((u64)bytes > -4096ul) error = ENOMEM;
+    else if (call(SYS_read, file, bytes, length, 0) == (long)length) error = take_apart(bytes, length);
   }
   call(SYS_close, file, 0, 0, 0);
   return error;
@@ -149,19 +163,12 @@ static long open_console(void) {
 
 __attribute__((used, noreturn)) void run(long *stack) {
   char **argv = (char **)(stack + 1), **envp = argv + stack[0] + 1;
-  if (stack[0] < 8) leave(126);
-  const char *uid = argv[2], *gid = argv[3], *list = argv[4], *folder = argv[5], role = argv[7][0];
-  if (role != 'i' && stack[0] < 9) leave(126);
-  if (argv[6][0] == 'p')
+  if (stack[0] < 2) leave(126);
+  long error = read_orders(argv[0]);
+  if (!error && !orders->console)
     for (int fd = 0; fd < 3; fd++) call(SYS_dup3, STREAMS + fd, fd, 0, 0);
   call(SYS_close_range, 3, ~0u, 0, 0);
-  u32 count = 0;
-  while (*list && count < MAX_GROUPS) {
-    groups[count++] = number(&list);
-    if (*list) list++;
-  }
   long verdict = announce(argv[1]);
-  long error = read_confinement(argv[0]);
   /* Each is a separate mount on an empty file, and is no longer needed. */
   for (int i = 0; i < 2; i++) {
     call(SYS_umount2, argv[i], MNT_DETACH, 0, 0);
@@ -170,26 +177,26 @@ __attribute__((used, noreturn)) void run(long *stack) {
   set_defaults();
   u32 failed[2] = {CONSOLE, 0};
   const char *what = "cannot open the console of";
-  if (!error && argv[6][0] == 'c') error = open_console();
+  if (!error && orders->console) error = open_console();
   if (!error) failed[0] = FOLDER, what = "cannot enter the working folder of";
   /* Not by liblxc, which still has folders of the host open; as root, because a user may start where it cannot go. */
   if (!error) error = enter(folder);
   if (!error) failed[0] = CONFINEMENT, what = "cannot confine";
-  if (!error && confinement.rights.sealed) error = -call6(SYS_mount, 0, (long)"/proc/sys/net", 0, MAKE_READ_ONLY, 0, 0);
-  if (!error) error = confine(&confinement.rights, confinement.filter);
+  if (!error && rights->sealed) error = -call6(SYS_mount, 0, (long)"/proc/sys/net", 0, MAKE_READ_ONLY, 0, 0);
+  if (!error) error = confine(rights, filter);
   if (!error) {
     failed[0] = USER, what = "cannot become the user for";
-    error = -call(SYS_setgroups, count, groups, 0, 0);
+    error = -call(SYS_setgroups, orders->groups, orders->list, 0, 0);
   }
-  if (!error) error = -call(SYS_setgid, number(&gid), 0, 0, 0);
-  if (!error) error = -call(SYS_setuid, number(&uid), 0, 0, 0);
-  if (!error) error = reduce(&confinement.rights, 0);
-  if (!error && role != 'p') {
+  if (!error) error = -call(SYS_setgid, orders->gid, 0, 0, 0);
+  if (!error) error = -call(SYS_setuid, orders->uid, 0, 0, 0);
+  if (!error) error = reduce(rights, 0);
+  if (!error && orders->role != ROLE_PROGRAM) {
     /* Its descriptors still belong to the user: programs write to /proc/1/fd/1. */
     call(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0);
     call(SYS_rt_sigprocmask, SIG_BLOCK, &forwarded, 0, 8);
-    long child = role == 'i' ? 0 : call(SYS_clone, SIGCHLD, 0, 0, 0);
-    if (role == 'i' || child > 0) {
+    long child = orders->role == ROLE_IDLE ? 0 : call(SYS_clone, SIGCHLD, 0, 0, 0);
+    if (orders->role == ROLE_IDLE || child > 0) {
       /* The program's copy closes when the program is executed. */
       call(SYS_close, verdict, 0, 0, 0);
       main_loop(child);
@@ -201,11 +208,11 @@ __attribute__((used, noreturn)) void run(long *stack) {
   }
   if (!error) {
     failed[0] = PROGRAM, what = "cannot run";
-    error = execute(argv + 8, envp);
+    error = execute(program, envp);
   }
   failed[1] = (u32)error;
   call6(SYS_sendto, verdict, (long)failed, sizeof failed, MSG_NOSIGNAL, 0, 0);
-  print_error("init", what, role == 'i' ? argv[7] : argv[8], error);
+  print_error("init", what, program && *program ? *program : "PID 1", error);
   leave(error == ENOENT ? 127 : 126);
   __builtin_unreachable();
 }

@@ -8,7 +8,9 @@
  * Its standard error is read by the keeper, and gets the errors of liblxc. PID 1 gets the streams at STREAMS by
  * inheritance (init-helper.c), because liblxc gives its own to another user and mode; a terminal it opens as /dev/console.
  *
- * argv: name, lxcpath, name of the container, argv of its PID 1. liblxc finds the configuration by itself.
+ * argv: name, lxcpath, name of the container, the id of its root, its map of users and of groups as in /proc/PID/uid_map
+ * (three empty ones: the ids of the host), argv of its PID 1. liblxc finds the configuration by itself, which is not there
+ * before the keeper's word.
  */
 #include "../../core/keeper/calls.h"
 #include "../../core/keeper/holder.h"
@@ -42,6 +44,13 @@ extern container *lxc_container_new(const char *name, const char *lxcpath);
 extern int lxc_log_init(struct lxc_log *log);
 extern int *__errno_location(void);
 
+#if defined(__x86_64__)
+enum { SYS_setresuid = 117, SYS_setresgid = 119, SYS_unshare = 272 };
+#else
+enum { SYS_setresuid = 147, SYS_setresgid = 149, SYS_unshare = 97 };
+#endif
+
+enum { USER_NAMESPACE = 3, CLONE_NEWUSER = 0x10000000 };
 enum { P_PID = 1, WNOWAIT = 0x01000000, CLD_EXITED = 1, CLD_DUMPED = 3, TCGETS = 0x5401 };
 
 /* The PID 1 whose end was reported last. */
@@ -85,21 +94,98 @@ static const char *console_mount(void) {
   return entry;
 }
 
+/* In a child: becomes a user without rights, makes the namespace as that, and keeps it until its parent has it. */
+__attribute__((noreturn)) static void make_namespace(u32 id, int parent) {
+  long error = -call(SYS_setgroups, 0, 0, 0, 0);
+  if (!error) error = -call(SYS_setresgid, id, id, id, 0);
+  if (!error) error = -call(SYS_setresuid, id, id, id, 0);
+  if (!error) error = -call(SYS_unshare, CLONE_NEWUSER, 0, 0, 0);
+  u32 answer = (u32)error;
+  call(SYS_write, parent, &answer, sizeof answer, 0);
+  read_all(parent, &answer, 1);
+  leave(0);
+  __builtin_unreachable();
+}
+
+static long file_of(u32 pid, const char *name, int flags) {
+  char path[64];
+  struct text t = {path, path + sizeof path - 1};
+  add(&t, "/proc/"), add_number(&t, pid), add(&t, name), *t.at = 0;
+  return call(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0);
+}
+
+static long write_map(u32 pid, const char *name, const char *map) {
+  long file = file_of(pid, name, O_WRONLY);
+  if (file < 0) return -file;
+  long n = call(SYS_write, file, map, length_of(map), 0);
+  call(SYS_close, file, 0, 0, 0);
+  return n < 0 ? -n : 0;
+}
+
+/*
+ * Puts a user namespace without a process at USER_NAMESPACE, whose owner is its own root. The kernel counts what the
+ * programs inside use (inotify instances, namespaces) also for the owner of their namespace (ucounts in
+ * linux/kernel/ucount.c): if root of the host had made it, one container could use up what all of root's programs may have.
+ * Returns the errno, and in `step` what has failed.
+ */
+static long open_namespace(const char *root, const char *users, const char *groups, u32 *step) {
+  int ends[2];
+  u32 id = 0, answer;
+  for (; *root; root++) id = id * 10 + (u32)(*root - '0');
+  *step = STEP_NAMESPACE;
+  long error = -call(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+  if (error) return error;
+  long child = call(SYS_clone, SIGCHLD, 0, 0, 0);
+  if (child == 0) {
+    call(SYS_close, ends[0], 0, 0, 0);
+    make_namespace(id, ends[1]);
+  }
+  call(SYS_close, ends[1], 0, 0, 0);
+  if (child < 0) error = -child;
+  else error = read_all(ends[0], &answer, sizeof answer) ? (long)answer : ECHILD;
+  if (!error) {
+    *step = STEP_IDMAP;
+    error = write_map((u32)child, "/uid_map", users);
+    if (!error) error = write_map((u32)child, "/gid_map", groups);
+    long opened = error ? 0 : file_of((u32)child, "/ns/user", O_RDONLY);
+    if (opened < 0) error = -opened;
+    if (opened > 0) call(SYS_dup3, opened, USER_NAMESPACE, O_CLOEXEC, 0), call(SYS_close, opened, 0, 0, 0);
+  }
+  call(SYS_close, ends[0], 0, 0, 0);
+  if (child > 0) call(SYS_wait4, child, 0, 0, 0);
+  return error;
+}
+
+/* Until the keeper says so, there is no configuration and no root. Only from then on does this process outlive the keeper. */
+static void wait_for_word(void) {
+  u32 word = 0;
+  while (word != GO_ON) {
+    long n = call6(SYS_recvfrom, CHANNEL, (long)&word, sizeof word, 0, 0, 0);
+    if (n <= 0 && n != -EINTR) leave(1);
+  }
+  call(SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0);
+}
+
 __attribute__((used, noreturn)) void run(long *stack) {
   char **argv = (char **)(stack + 1);
-  if (stack[0] < 4) leave(126);
-  /* The user namespace. */
-  call(SYS_fcntl, 3, F_SETFD, 1, 0);
+  if (stack[0] < 8) leave(126);
+  const char *root = argv[3], *users = argv[4], *groups = argv[5];
   for (int fd = CHANNEL; fd <= ERRORS; fd++) call(SYS_fcntl, fd, F_SETFD, 1, 0);
   call(SYS_prctl, PR_SET_NAME, "pileus-starter", 0, 0);
   struct lxc_log log = {0, 0, 0, "ERROR", "start", 0};
   lxc_log_init(&log);
+  struct held failed = {HELD_FAILED, 0, 0, 0, 0, 0};
+  if (*root && (failed.b = (u32)open_namespace(root, users, groups, &failed.a))) {
+    tell(&failed);
+    leave(1);
+  }
+  wait_for_word();
   container *c = lxc_container_new(argv[2], argv[1]);
   int ok = c && c->want_daemonize(c, 0) && c->want_close_all_fds(c, 0);
   const char *console = console_mount();
   if (ok) ok = c->set_config_item(c, "lxc.console.path", "none");
   if (ok && console) ok = c->set_config_item(c, "lxc.mount.entry", console);
-  if (ok) c->start(c, 0, argv + 3);
+  if (ok) c->start(c, 0, argv + 6);
   /* A liblxc that asks in another way: code << 8, or signal << 8 | 0x7f. */
   if (ok && !reported && c->error_num > 1) {
     u32 number = (u32)c->error_num;

@@ -12,7 +12,7 @@ import {
   readIfThere,
 } from "@pileus/core/driver";
 import { confinementOf, SYSTEM_DEFAULTS } from "./confinement-section.ts";
-import { adoptContainer, launchContainer } from "./container.ts";
+import { adoptContainer, launchContainer, type PrepareContainer } from "./container.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { containerIds, idmapRequest } from "./idmap.ts";
 import { detectInit, type InitSystem, parseInitSystem, rememberedInit } from "./init-system.ts";
@@ -21,7 +21,7 @@ import { writeNetworkFiles } from "./network-files.ts";
 import { plan } from "./plan.ts";
 import { refusals } from "./refusals.ts";
 import { removeContainer } from "./release.ts";
-import { makeRoot, openRoot } from "./root.ts";
+import { makeRoot } from "./root.ts";
 import { refusedProfile } from "./seccomp/refused-profile.ts";
 import type { LxcSection } from "./section.ts";
 
@@ -63,12 +63,13 @@ export class LxcBackend implements Backend<LxcCapability> {
   }
 
   async launch(instance: InstanceContext, options: BackendLaunchOptions): Promise<Running<LxcCapability>> {
-    const container = this.#container(instance);
-    const { files } = await openRoot(container, options);
-    const init = await detectInit(files, sectionOf(instance));
-    await writeNetworkFiles(files, instance, options);
-    await options.remember({ init });
-    return await launchContainer(this.#container(instance, init), options);
+    const prepare: PrepareContainer = async (files) => {
+      const init = await detectInit(files, sectionOf(instance));
+      await writeNetworkFiles(files, instance, options);
+      await options.remember({ init });
+      return this.#container(instance, init);
+    };
+    return await launchContainer(this.#container(instance), prepare, options);
   }
 
   async adopt(instance: InstanceContext): Promise<Running<LxcCapability> | undefined> {

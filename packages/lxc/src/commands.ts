@@ -1,10 +1,14 @@
+import { renderIdmap } from "@pileus/core/driver";
 import type { ContainerSpec } from "./container-spec.ts";
-import { initArgv } from "./init-helper.ts";
+import { INIT_ARGV } from "./init-helper.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
 
-/** argv of the starter: helper/starter.c. */
-export function starterArgv(spec: ContainerSpec): readonly string[] {
-  return [...monitorArgv(spec), ...initArgv(spec)];
+/** argv of the starter: helper/starter.c. It is known before the root is open. */
+export function starterArgv(spec: PlacedSpec): readonly string[] {
+  const { idmap } = spec;
+  const ids =
+    idmap === undefined ? ["", "", ""] : [String(idmap.base), renderIdmap(idmap, "uid"), renderIdmap(idmap, "gid")];
+  return [...monitorArgv(spec), ...ids, ...INIT_ARGV];
 }
 
 /** The beginning of each starter's argv. It serves to find a starter whose keeper and whose starting process are gone. */

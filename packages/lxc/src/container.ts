@@ -1,38 +1,60 @@
 import { writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Abortable, ConfigError, isInstanceError } from "@pileus/core";
-import { allOrNothing, makeFolders, refusedArguments, waitForEnd } from "@pileus/core/driver";
+import { allOrNothing, type FileOperations, makeFolders, refusedArguments, waitForEnd } from "@pileus/core/driver";
 import { loadProfile } from "./apparmor.ts";
 import { containerConfig } from "./config/container-config.ts";
 import { renderConfig } from "./config/render.ts";
 import { ContainerRunning } from "./container-running.ts";
 import type { ContainerSpec } from "./container-spec.ts";
+import { refusedVariables } from "./environment.ts";
 import { readHostFacts, requireCgroups } from "./host-facts.ts";
-import { writeInitHelper } from "./init-helper.ts";
+import { makeInitFolder, writeInitHelper } from "./init-helper.ts";
 import { FINISH_TIME } from "./kill.ts";
-import { findMonitor, type Monitor, monitors, startMonitor } from "./monitor.ts";
+import { LaunchedMonitor } from "./launched-monitor.ts";
+import { findMonitor, type Monitor, monitors } from "./monitor.ts";
 import { containerPaths } from "./paths.ts";
 import { releaseContainer } from "./release.ts";
+import { makeMountPoint, openRoot } from "./root.ts";
 
 /**
- * Starts the container on its open root ({@link openRoot}). Resolves when PID 1's program runs. A failure or an abort
- * leaves no process and no mount.
+ * What is known of a container only when its root is open: its PID 1, and the owner of its output. The rest is as before.
  */
-export async function launchContainer(spec: ContainerSpec, options: Abortable = {}): Promise<ContainerRunning> {
-  const refused = refusedArguments(spec.init.argv, spec.init.env ?? {});
-  if (refused.length > 0) throw new ConfigError("instance config", refused);
+export type PrepareContainer = (files: FileOperations) => Promise<ContainerSpec>;
+
+/**
+ * Opens the root, has `prepare` look into it and write what belongs there, and starts the container. Resolves when PID 1's
+ * program runs. A failure or an abort leaves no process and no mount.
+ */
+export async function launchContainer(
+  spec: ContainerSpec,
+  prepare: PrepareContainer,
+  options: Abortable = {},
+): Promise<ContainerRunning> {
   return allOrNothing(async (undo) => {
     undo(() => releaseContainer(spec));
     const facts = readHostFacts();
     requireCgroups(facts.cgroups);
-    await loadProfile(spec, facts.apparmor, options);
-    const { config } = containerPaths(spec);
+    makeMountPoint(spec);
+    makeInitFolder(spec);
+    const launched = new LaunchedMonitor(spec, options);
+    undo(() => launched.giveUp());
+    const { files } = await openRoot(spec, options);
+    const whole = await prepare(files);
+    assertStartable(whole);
+    await loadProfile(whole, facts.apparmor, options);
+    const { config } = containerPaths(whole);
     makeFolders(dirname(config), 0o700);
-    writeFileSync(config, renderConfig(containerConfig(spec, facts)), { mode: 0o600 });
-    writeInitHelper(spec);
-    const monitor = await startMonitor(spec, options);
-    return new ContainerRunning(spec, facts, monitor);
+    writeFileSync(config, renderConfig(containerConfig(whole, facts)), { mode: 0o600 });
+    writeInitHelper(whole);
+    return new ContainerRunning(whole, facts, await launched.begin(whole, options));
   });
+}
+
+/** @throws {ConfigError} for what no program can get */
+function assertStartable({ init: { argv, env = {} } }: ContainerSpec): void {
+  const refused = [...refusedArguments(argv, env), ...refusedVariables(env)];
+  if (refused.length > 0) throw new ConfigError("instance config", refused);
 }
 
 /** How often to check whether a monitor without a PID 1 has started one, in milliseconds. */

@@ -4,6 +4,7 @@ import type { ConfigEntry } from "./config/render.ts";
 import { encodeConfinement, SYSTEM_CONFINEMENT } from "./confinement.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 import { INIT_HELPER } from "./helpers.ts";
+import { encodeInitOrder } from "./init-order.ts";
 import { containerPaths, type PlacedSpec } from "./paths.ts";
 
 /**
@@ -11,14 +12,8 @@ import { containerPaths, type PlacedSpec } from "./paths.ts";
  */
 const INSIDE = { helper: "/dev/.pileus-init", announce: "/dev/.pileus-announce" } as const;
 
-/**
- * What liblxc executes: the helper of helper/init-helper.c, which becomes the user and then does what its role
- * requires.
- */
-export function initArgv({ init, output }: Pick<ContainerSpec, "init" | "output">): readonly string[] {
-  const { argv, uid = 0, gid = 0, groups = [], cwd = "/", role = "program" } = init;
-  return [INSIDE.helper, INSIDE.announce, String(uid), String(gid), groups.join(","), cwd, output.kind, role, ...argv];
-}
+/** What liblxc executes: the helper of helper/init-helper.c, which becomes the user and then does what its role requires. */
+export const INIT_ARGV: readonly string[] = [INSIDE.helper, INSIDE.announce];
 
 export function initHelperMounts(spec: PlacedSpec): readonly ConfigEntry[] {
   const { initHelper, announce } = containerPaths(spec);
@@ -28,18 +23,23 @@ export function initHelperMounts(spec: PlacedSpec): readonly ConfigEntry[] {
   ];
 }
 
+/** Makes the place of what PID 1 needs at its start. */
+export function makeInitFolder(spec: PlacedSpec): void {
+  const { init } = containerPaths(spec);
+  makeFolders(init, 0o711);
+  mountMemory(init, 0o711);
+}
+
 /**
  * Writes what PID 1 needs at its start, and what the run's `exec` calls need to give their programs the same rights.
  *
  * @throws {UnsupportedError} on an architecture for which there is no helper
  */
-export function writeInitHelper(spec: PlacedSpec & Pick<ContainerSpec, "confinement">): void {
-  const { init, initHelper } = containerPaths(spec);
-  makeFolders(init, 0o711);
-  mountMemory(init, 0o711);
+export function writeInitHelper(spec: PlacedSpec & Pick<ContainerSpec, "confinement" | "init" | "output">): void {
+  const { initHelper, confinement: file } = containerPaths(spec);
   const confinement = encodeConfinement(spec.confinement ?? SYSTEM_CONFINEMENT);
-  writeFileSync(initHelper, initHelperFile(confinement));
-  writeFileSync(containerPaths(spec).confinement, confinement, { mode: 0o600 });
+  writeFileSync(initHelper, initHelperFile(confinement, spec));
+  writeFileSync(file, confinement, { mode: 0o600 });
   chmodSync(initHelper, 0o555);
 }
 
@@ -57,9 +57,10 @@ export function listenForInit(spec: PlacedSpec): number {
   }
 }
 
-/** The helper, followed by the confinement that it enforces: helper/init-helper.c, read_confinement(). */
-export function initHelperFile(confinement: Buffer): Buffer {
+/** The helper, followed by what it enforces and what it becomes: helper/init-helper.c, read_orders(). */
+export function initHelperFile(confinement: Buffer, spec: Pick<ContainerSpec, "init" | "output">): Buffer {
+  const order = encodeInitOrder(spec);
   const length = Buffer.alloc(4);
-  length.writeUInt32LE(confinement.length);
-  return Buffer.concat([INIT_HELPER.content(), confinement, length]);
+  length.writeUInt32LE(confinement.length + order.length);
+  return Buffer.concat([INIT_HELPER.content(), confinement, order, length]);
 }

@@ -1,4 +1,3 @@
-import { closeSync } from "node:fs";
 import { type Abortable, ConnectionError, isInstanceError } from "@pileus/core";
 import {
   abortable,
@@ -9,25 +8,16 @@ import {
   type Keeper,
   type KeeperExit,
   type KeeperFolders,
-  launchKeeper,
-  openOwnedUserNamespace,
   type ProcessIdentity,
   readCgroupLayout,
   readKeeperExit,
   succeedKeeper,
-  withDeadline,
 } from "@pileus/core/driver";
 import { monitorArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
-import { STARTER } from "./helpers.ts";
-import { listenForInit } from "./init-helper.ts";
 import { InitProcess } from "./init-process.ts";
 import { keeperOrder } from "./keeper-order.ts";
 import type { PlacedSpec } from "./paths.ts";
-import { startFailure } from "./start-failure.ts";
-
-/** The time limit of a start until PID 1 is there, in milliseconds. It takes tens of milliseconds. */
-const START_TIME = 60_000;
 
 /**
  * One run: its starter, which is the parent of PID 1 and cleans up after it, and its keeper. Both outlive our process. A
@@ -114,35 +104,8 @@ export class Monitor {
 }
 
 /** Where a keeper's news of a start go: it is made before the monitor. */
-interface Boots {
+export interface Boots {
   listener: () => void;
-}
-
-/** Starts PID 1. Resolves when it runs: its program was executed. Needs the configuration in place. */
-export async function startMonitor(spec: ContainerSpec, options: Abortable): Promise<Monitor> {
-  const boots: Boots = { listener: () => undefined };
-  const opened: number[] = [];
-  try {
-    const announce = listenForInit(spec);
-    opened.push(announce);
-    const file = spec.idmap === undefined ? undefined : openOwnedUserNamespace(spec.idmap);
-    if (file !== undefined) opened.push(file);
-    const launched = await launchKeeper(foldersOf(spec), keeperOrder(spec, readCgroupLayout()), {
-      ...options,
-      starter: { program: STARTER.descriptor(), announce, file },
-      events: { started: () => boots.listener() },
-      startError: (failure) => startFailure(spec, failure),
-    });
-    const deadline = {
-      action: `the start of container "${spec.hostName}"`,
-      timeout: START_TIME,
-      signal: options.signal,
-    };
-    const keeper = await withDeadline(deadline, (signal) => launched.begin({ signal }));
-    return new Monitor(spec, await identifyHolder(keeper), keeper, boots);
-  } finally {
-    for (const fd of opened) closeSync(fd);
-  }
 }
 
 /** Finds a run that another process started; `undefined` when there is none. */
@@ -167,7 +130,7 @@ export function monitors(spec: PlacedSpec): Promise<readonly ProcessIdentity[]> 
   return findProcesses((argv) => begin.every((argument, index) => argv[index] === argument));
 }
 
-function foldersOf({ run, log }: ContainerSpec): KeeperFolders {
+export function foldersOf({ run, log }: ContainerSpec): KeeperFolders {
   return { run, log };
 }
 

@@ -43,12 +43,11 @@ export function makeRoot(spec: PlacedSpec): void {
   lchownSync(upper, owner.uid, owner.gid);
 }
 
-/** Mounts the root unless it is mounted. It stays mounted until {@link releaseContainer} or `removeRoot()`. */
+/** Mounts the root on its mount point unless it is mounted. It stays mounted until {@link releaseContainer} or `removeRoot()`. */
 export async function openRoot(spec: PlacedSpec, options: Abortable = {}): Promise<OpenRoot> {
   const { root, upper, work, staging } = containerPaths(spec);
   if ((await mountsBelow(root)).length === 0) {
     options.signal?.throwIfAborted();
-    makeMountPoint(spec);
     // A user who cannot make device nodes must not be able to use those of an image.
     const nodev = spec.idmap !== undefined;
     const { layers, mappedOnDisk } = spec.root;
@@ -88,7 +87,8 @@ function rootFiles(path: string, idmap: Idmap | undefined): FileOperations {
   );
 }
 
-function makeMountPoint(spec: PlacedSpec): void {
+/** Makes the folder of a run, which only root and the container's own root may enter, with the mount point of its root. */
+export function makeMountPoint(spec: PlacedSpec): void {
   const { lxcpath, releaseLock, root } = containerPaths(spec);
   const { idmap } = spec;
   makeFolders(dirname(lxcpath), 0o711);

@@ -2,7 +2,7 @@
  * `@pileus/lxc/runtime`: a container of liblxc with any program as PID 1, on a copy-on-write root.
  *
  * The runtime of `lxc()` and of `@pileus/oci`. In the order of use: {@link makeRoot} once, then for each run {@link
- * openRoot} (whose `files` can be prepared), {@link launchContainer}, and {@link releaseContainer} whatever happened.
+ * launchContainer}, which has its root prepared on the way, and {@link releaseContainer} whatever happened.
  * After a crash of this process: {@link adoptContainer}. Finally: {@link removeContainer}. For authors of drivers;
  * callers open a host with a driver.
  */
@@ -17,7 +17,7 @@ export {
   confinementKeys,
   confinementOf,
 } from "./confinement-section.ts";
-export { adoptContainer, launchContainer } from "./container.ts";
+export { adoptContainer, launchContainer, type PrepareContainer } from "./container.ts";
 export type { ContainerRunning } from "./container-running.ts";
 export type { ContainerSpec, ExecDefaults, InitSpec, RootSpec } from "./container-spec.ts";
 export { refusedVariables } from "./environment.ts";
@@ -27,7 +27,7 @@ export { writeNetworkFiles } from "./network-files.ts";
 export { probeRuntime } from "./probe.ts";
 export { refusals } from "./refusals.ts";
 export { type ReleaseSpec, releaseContainer, removeContainer } from "./release.ts";
-export { makeRoot, type OpenRoot, openRoot } from "./root.ts";
+export { makeRoot } from "./root.ts";
 
 export type { Action, Comparison, Policy, Rule } from "./seccomp/policy.ts";
 export { refusedProfile } from "./seccomp/refused-profile.ts";

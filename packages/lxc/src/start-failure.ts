@@ -1,5 +1,5 @@
 import { CommandError, FileError, HostError, NotFoundError } from "@pileus/core";
-import { errnoName, type KeeperFailure, killedHolder, STEP } from "@pileus/core/driver";
+import { errnoName, type KeeperFailure, killedHolder, namespaceError, STEP } from "@pileus/core/driver";
 import { starterArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 
@@ -26,6 +26,10 @@ export function startFailure(spec: ContainerSpec, { step, errno, text }: KeeperF
       const reason = `the keeper's cannot be made or entered: ${code}`;
       return new HostError(`start container "${spec.hostName}"`, [{ need: "cgroup", reason, fix }]);
     }
+    case STEP.namespace:
+      return namespaceError("unshare", errno);
+    case STEP.idmap:
+      return namespaceError("write", errno);
     case STEP.start:
       // A starter that was not killed says why it ends, and so do liblxc and the loader of programs.
       if (errno === 0) return text === "" ? killedHolder(`container "${spec.hostName}"`) : commandFailure(spec, text);

@@ -13,6 +13,17 @@ it("brings the helper of exec in as root, with all capabilities to give up, and 
   ]);
 });
 
+it("has a starter whose arguments are known before the root is open: names, ids, and PID 1's helper with its socket", () => {
+  const extra = [{ inside: 1000, outside: 1000, count: 1, of: "uid" } as const];
+  const idmap = { base: 100_000, count: 65_536, extra };
+  expect(starterArgv({ ...FULL_SPEC, idmap })).toEqual([
+    ...["pileus-starter", "/run/pileus/abcdefghij-web", "web", "100000"],
+    ...["0 100000 1000\n1000 1000 1\n1001 101001 64535\n", "0 100000 65536\n"],
+    ...["/dev/.pileus-init", "/dev/.pileus-announce"],
+  ]);
+  expect(starterArgv({ ...FULL_SPEC, idmap: undefined }).slice(3, 6)).toEqual(["", "", ""]);
+});
+
 it("has a keeper start a system on a console that belongs to its own root and to its own group tty", () => {
   expect(keeperOrder(FULL_SPEC, NO_CGROUPS)).toMatchObject({
     argv: starterArgv(FULL_SPEC),

@@ -7,6 +7,7 @@ import { spawn as run } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { describe, expect, it } from "vitest";
 import { UNCONFINED } from "../src/confinement.ts";
+import type { ContainerSpec } from "../src/container-spec.ts";
 import { initHelperFile } from "../src/init-helper.ts";
 
 const NEEDS = ["root", "binary:unshare", "binary:bash"] as const;
@@ -23,17 +24,29 @@ interface Inside {
   readonly exit: Promise<unknown>;
 }
 
+type Init = ContainerSpec["init"];
+
+/** The helper with what it is to become. */
+const helperFile = (init: Omit<Init, "haltSignal">) =>
+  initHelperFile(UNCONFINED, {
+    init: { ...init, haltSignal: 15 },
+    output: { kind: "pipes", owner: { uid: 0, gid: 0 } },
+  });
+
 /** Runs the helper as PID 1 of a pid namespace. It removes itself, as it does in a container. */
-async function inside(argv: readonly string[], use: (inside: Inside) => Promise<void>, uid = 0): Promise<void> {
+async function inside(
+  [role, ...argv]: readonly [NonNullable<Init["role"]>, ...string[]],
+  use: (inside: Inside) => Promise<void>,
+  uid = 0,
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "pileus-init-"));
   await chmod(folder, 0o755);
   const helper = join(folder, "helper");
   // Nobody listens: then PID 1 goes on without an answer.
   const announce = join(folder, "announce");
-  await writeFile(helper, initHelperFile(UNCONFINED), { mode: 0o755 });
-  const ids = [String(uid), String(uid), "", "/"];
+  await writeFile(helper, helperFile({ role, argv, uid, gid: uid }), { mode: 0o755 });
   const unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
-  const [file, ...rest] = [...HANDED_OVER, ...unshare, helper, announce, ...ids, "pipes", ...argv];
+  const [file, ...rest] = [...HANDED_OVER, ...unshare, helper, announce];
   const tool = spawn(file, rest, { stdio: ["pipe", "pipe", "inherit"] });
   let text = "";
   const told = new Set<() => void>();
@@ -167,8 +180,8 @@ it(
       const root = join(outside, "root");
       const start = async (folder: string) => {
         await mkdir(root, { recursive: true });
-        await writeFile(join(root, "helper"), initHelperFile(UNCONFINED), { mode: 0o755 });
-        const argv = ["/helper", "/announce", "0", "0", "", folder, "pipes", "program", "/no-such-program"];
+        await writeFile(join(root, "helper"), helperFile({ argv: ["/no-such-program"], cwd: folder }), { mode: 0o755 });
+        const argv = ["/helper", "/announce"];
         const script = "chroot shift @ARGV or die; exec { $ARGV[0] } @ARGV";
         return run([...HANDED_OVER, "perl", "-e", script, root, ...argv], { cwd: outside, allow: [126, 127] });
       };

@@ -50,6 +50,15 @@ describe("a container that did not start", () => {
     });
   });
 
+  it("has no user namespace, because the kernel made none or took no such map", () => {
+    // ENOSPC: user.max_user_namespaces.
+    const refused = told(STEP.namespace, 28);
+    expect(refused).toBeInstanceOf(HostError);
+    expect(refused.message).toMatch(/user namespace.*ENOSPC.*user\.max_user_namespaces/);
+    expect(told(STEP.namespace, 12)).toMatchObject({ missing: [{ need: "memory" }] });
+    expect(told(STEP.idmap, 22).message).toMatch(/map ids.*EINVAL/);
+  });
+
   it("names the cgroup that cannot be made", () => {
     expect(told(STEP.cgroup, 30)).toBeInstanceOf(HostError);
     expect(told(STEP.cgroup, 30)).toMatchObject({

@@ -32,7 +32,7 @@ import {
   lastExit,
   launchContainer,
   makeRoot,
-  openRoot,
+  type PrepareContainer,
   refusals,
   refusedProfile,
   removeContainer,
@@ -77,13 +77,15 @@ export class OciBackend implements Backend<OciCapability> {
   async launch(instance: InstanceContext, options: Abortable): Promise<Running<OciCapability>> {
     const program = programOf(instance);
     assertNotEmpty(instance);
-    const container = this.#container(instance);
-    const { files } = await openRoot(container, options);
-    const user = await prepareRoot(files, { name: instance.name, program, nics: instance.nics }, options);
-    const { idmap } = container;
-    assertMapped(user, idmap, USER);
-    const output = { kind: "pipes", owner: ownerOutside(idmap, user) } as const;
-    return await launchContainer({ ...container, ...programSpec(program, user), output }, options);
+    const container = { ...this.#container(instance), ...programSpec(program) };
+    const prepare: PrepareContainer = async (files) => {
+      const user = await prepareRoot(files, { name: instance.name, program, nics: instance.nics }, options);
+      const { idmap } = container;
+      assertMapped(user, idmap, USER);
+      const output = { kind: "pipes", owner: ownerOutside(idmap, user) } as const;
+      return { ...container, ...programSpec(program, user), output };
+    };
+    return await launchContainer(container, prepare, options);
   }
 
   async adopt(instance: InstanceContext): Promise<Running<OciCapability> | undefined> {

@@ -105,7 +105,6 @@ export { parseExposedPorts } from "../terms/exposed-ports.ts";
 export { boundLog } from "./bounded-log.ts";
 export { findUser, unknownAccount } from "./find-user.ts";
 export { type LaunchOptions, launch } from "./launch.ts";
-export { openOwnedUserNamespace } from "./owned-user-namespace.ts";
 export { type PlanRules, renderPlan } from "./plan.ts";
 export { ProgramGroup } from "./program-group.ts";
 export { programOnPipes } from "./program-on-pipes.ts";
@@ -121,6 +120,7 @@ export { type FollowKeeperOptions, followKeeper, identifyHolder } from "../keepe
 export { findKeeper, Keeper, type KeeperEvents } from "../keeper/keeper.ts";
 export { findKeptRun, KeptRun, startKeptRun } from "../keeper/kept-run.ts";
 export {
+  type BeginOptions,
   type KeeperFolders,
   type KeeperStarter,
   type LaunchedKeeper,
@@ -192,7 +192,7 @@ export { SealedHelper } from "../system/sealed-helper.ts";
 export { type Spawn, type SpawnOptions, spawn } from "../system/spawn.ts";
 export { TOOL_ENV } from "../system/tool-env.ts";
 export { connectUnix, listenUnix } from "../system/unix-socket.ts";
-export { openUserNamespace, type UserNamespaceOptions } from "../system/user-namespace.ts";
+export { namespaceError, openUserNamespace, renderIdmap, type UserNamespaceOptions } from "../system/user-namespace.ts";
 
 // — Untrusted text —
 

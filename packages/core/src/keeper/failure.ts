@@ -12,7 +12,17 @@ export interface KeeperFailure {
 }
 
 /** The steps of packages/core/keeper/hold.h. */
-export const STEP = { cgroup: 1, reserve: 2, streams: 3, folder: 4, run: 5, start: 6, init: 7 } as const;
+export const STEP = {
+  cgroup: 1,
+  reserve: 2,
+  streams: 3,
+  folder: 4,
+  run: 5,
+  start: 6,
+  init: 7,
+  namespace: 8,
+  idmap: 9,
+} as const;
 
 /** The name of an error number: `ENOENT`. */
 export function errnoName(errno: number): string {

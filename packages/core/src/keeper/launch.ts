@@ -36,6 +36,17 @@ export interface KeeperStarter {
   readonly announce: number;
   /** What the program gets as its descriptor 3. It is not closed. Default: /dev/null. */
   readonly file?: number | undefined;
+  /**
+   * Whether it starts with the keeper, and waits for `begin()` by itself: for the word GO_ON on its channel, by which it
+   * also gives up to end with the keeper (packages/core/keeper/holder.h). Default false: `begin()` starts it.
+   */
+  readonly waits?: boolean | undefined;
+}
+
+/** Options of {@link LaunchedKeeper.begin}. */
+export interface BeginOptions extends Abortable {
+  /** See {@link KeeperOrder.owner}, of pipes alone. Default: what the order says. */
+  readonly owner?: KeeperOrder["owner"];
 }
 
 /** Options of {@link launchKeeper}. */
@@ -75,7 +86,7 @@ export interface LaunchedKeeper extends Disposable {
    * @throws {NotFoundError} when the program does not exist. @throws {FileError} when it cannot be run, or its folder
    * cannot be entered. @throws {HostError} when the cgroup cannot be made. @throws a system error for the rest.
    */
-  begin(options?: Abortable): Promise<Keeper>;
+  begin(options?: BeginOptions): Promise<Keeper>;
 }
 
 /**
@@ -92,7 +103,8 @@ export async function launchKeeper(
   const { events, starter, descriptors = [], cgroup, signal } = options;
   const failed = options.startError ?? ((failure) => startError(failure, order.argv[0] ?? "", order.cwd ?? "/"));
   signal?.throwIfAborted();
-  const payload = encodeOrder(order, { starter: starter !== undefined, handedOver: descriptors.length });
+  const kind = starter?.waits ? "waits" : starter !== undefined;
+  const payload = encodeOrder(order, { starter: kind, handedOver: descriptors.length });
   using spawned = spawnKeeper(folders, payload, { starter, descriptors, cgroup });
   const { connection, child } = spawned;
   const keeper = new Keeper(folders.run, connection, events);
@@ -105,7 +117,7 @@ export async function launchKeeper(
   await ready(spawned, `start ${order.argv[0] ?? ""}`, { signal });
   return {
     pid: child.pid,
-    begin: (abort = {}) => begin(keeper, connection, failure.then(failed), abort),
+    begin: (how = {}) => begin(keeper, connection, failure.then(failed), how),
     [Symbol.dispose]: () => connection.close(),
   };
 }
@@ -257,11 +269,11 @@ async function begin(
   keeper: Keeper,
   connection: KeeperConnection,
   failure: Promise<Error>,
-  { signal }: Abortable,
+  { owner, signal }: BeginOptions,
 ): Promise<Keeper> {
   const isStarted = (message: KeeperMessage) => message.kind === "started" || undefined;
   const started = connection.answer(isStarted, { signal, timeout: START_TIME }).then(() => undefined);
-  connection.send(ASK.begin);
+  connection.send(ASK.begin, owner && words([owner.uid, owner.gid]));
   try {
     const error = await Promise.race([failure, started]);
     if (error === undefined) return keeper;

@@ -87,7 +87,8 @@ const [LOG_SIZE, LOG_FILES] = [16 * 2 ** 20, 4];
 export function encodeOrder(
   order: KeeperOrder,
   how: {
-    readonly starter?: boolean | undefined;
+    /** Whether it is a holder itself; `waits`: which starts with the keeper. Default false. */
+    readonly starter?: boolean | "waits" | undefined;
     readonly adopt?: HeldRun | undefined;
     /** How many descriptors are handed over to the program. Default 0. */
     readonly handedOver?: number | undefined;
@@ -110,7 +111,7 @@ export function encodeOrder(
     ...(input ? [entry(KEY.input, words([1]))] : []),
     entry(KEY.log, size),
     ...cgroups.flatMap((folder) => path(KEY.cgroup, folder)),
-    ...(how.starter ? [entry(KEY.starter, words([1]))] : []),
+    ...(how.starter ? [entry(KEY.starter, words([how.starter === "waits" ? 2 : 1]))] : []),
     ...(how.adopt === undefined
       ? []
       : [entry(KEY.adopt, words([how.adopt.holder, how.adopt.boots, how.adopt.program]))]),

@@ -4,7 +4,7 @@ import type { IdKind, Idmap } from "../terms/idmap.ts";
 import { ffi } from "./ffi.ts";
 import { hostFailure } from "./host-failure.ts";
 import { firstBeyond, mapLines } from "./idmap.ts";
-import { check, native, type SystemError } from "./syscall.ts";
+import { check, native, type SystemError, systemErrorOf } from "./syscall.ts";
 
 /** Options of {@link openUserNamespace}. */
 export interface UserNamespaceOptions {
@@ -37,19 +37,24 @@ export function openUserNamespace(idmap: Idmap, options: UserNamespaceOptions = 
 }
 
 /** Gives the new user namespace of a process its map, and opens it. */
-export function openMapped(pid: number, idmap: Idmap, options: UserNamespaceOptions = {}): number {
-  for (const of of ["uid", "gid"] as const) writeFileSync(`/proc/${pid}/${of}_map`, renderMap(idmap, of, options));
+function openMapped(pid: number, idmap: Idmap, options: UserNamespaceOptions): number {
+  for (const of of ["uid", "gid"] as const) writeFileSync(`/proc/${pid}/${of}_map`, renderIdmap(idmap, of, options));
   return openSync(`/proc/${pid}/ns/user`, "r");
 }
 
-function renderMap(idmap: Idmap, of: IdKind, { hostRoot }: UserNamespaceOptions): string {
+/** A map as /proc/PID/uid_map, or gid_map, takes it: user_namespaces(7). Pure. */
+export function renderIdmap(idmap: Idmap, of: IdKind, { hostRoot }: UserNamespaceOptions = {}): string {
   const root = hostRoot ? [{ inside: firstBeyond(idmap), outside: 0, count: 1 }] : [];
   const lines = [...mapLines(idmap, of), ...root];
   return lines.map(({ inside, outside, count }) => `${inside} ${outside} ${count}\n`).join("");
 }
 
-/** The error of a user namespace that could not be made. */
-export function namespaceFailure(error: unknown): unknown {
+/** The error of a user namespace that the kernel refused to make (`unshare`), or whose map it did not take (`write`). */
+export function namespaceError(call: "unshare" | "write", errno: number): Error {
+  return namespaceFailure(systemErrorOf(call, errno)) as Error;
+}
+
+function namespaceFailure(error: unknown): unknown {
   const { code = "", syscall = "" } = error as SystemError;
   if (!["clone", "unshare"].includes(syscall) || ["ENOMEM", "EAGAIN"].includes(code))
     return hostFailure("map ids", error);

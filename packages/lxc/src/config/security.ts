@@ -5,8 +5,8 @@ import type { ContainerSpec } from "../container-spec.ts";
 import type { ConfigEntry } from "./render.ts";
 
 /**
- * The descriptor of the starter that has the user namespace of an unprivileged container. liblxc opens it at each reboot
- * inside, too.
+ * The descriptor at which the starter has the user namespace of an unprivileged container (helper/starter.c). liblxc opens
+ * it at each reboot inside, too.
  */
 export const USER_NAMESPACE = 3;
 
