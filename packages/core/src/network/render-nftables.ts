@@ -3,6 +3,13 @@ import { REJECT, renderChain, renderSet, renderTable } from "./nft-syntax.ts";
 import { type Access, type AccessNic, accessRules } from "./render-access.ts";
 import { parseSubnet, renderAddress, renderNetwork } from "./subnet.ts";
 
+/**
+ * Tells the other end of a connection how long its segments may be on the way to the host, as the host tells it for its own
+ * connections: bridges have 1500 bytes, and an uplink often less (VPN, PPPoE, clouds). Otherwise segments that are too
+ * long are lost wherever ICMP is dropped, and a TLS handshake hangs. Never raises the value (nft_exthdr.c).
+ */
+const SMALL_ENOUGH = "tcp flags syn tcp option maxseg size set rt mtu";
+
 /** The facts for the rules of a network. `name` is the bridge's. */
 export interface FirewallFacts extends Access {
   readonly name: string;
@@ -52,6 +59,7 @@ export function renderNftablesTable(facts: FirewallFacts): string {
     ...access.host,
   ];
   const from = [
+    `oifname != ${bridge} ${SMALL_ENOUGH}`,
     ...aboutOthers(network),
     ...access.forward,
     `oifname ${bridge} ${facts.isolated ? "drop" : "accept"}`,
