@@ -21,8 +21,12 @@ const OWN_SETTINGS = [
   ...["shmall", "shmmax", "shmmni", "shm_next_id", "shm_rmid_forced"].map((name) => `kernel/${name}`),
 ];
 
-/** Below /sys, likewise. */
-const OWN_OBJECTS = ["fs/cgroup", "fs/bpf", "class/net", "devices/virtual/net"];
+/**
+ * Below /sys, likewise. The settings are not there, but AppArmor takes them to be there when a program opens /proc/sys by
+ * a mount of proc(5) that has no place: fsmount(2). runc does so since 1.2.8 and 1.3.3, for what it runs in this
+ * container (opencontainers/runc, issue 4968).
+ */
+const OWN_OBJECTS = ["fs/cgroup", "fs/bpf", "class/net", "devices/virtual/net", ...OWN_SETTINGS];
 
 /** What every container may do and may not do. A rule that denies wins over all that allow. */
 const COMMON = [

@@ -74,7 +74,7 @@ describe("the profiles", () => {
     ...["/proc/sys/vm/drop_caches", "/proc/sys/fs/suid_dumpable", "/proc/sys/debug/x"],
     ...["/proc/sysrq-trigger", "/proc/kcore", "/proc/bus/pci/00/00.0", "/proc/acpi/wakeup"],
     ...["/sys/power/state", "/sys/module/x/parameters/y", "/sys/devices/system/cpu/cpu0/online", "/sys/class/leds/a/b"],
-    ...["/sys/firmware/efi/efivars/x", "/sys/kernel/mm/ksm/run"],
+    ...["/sys/firmware/efi/efivars/x", "/sys/kernel/mm/ksm/run", "/sys/kernel/core_pattern", "/sys/kernel/uevent_helper"],
     ...["debug", "tracing", "security"].flatMap((name) => [`/sys/kernel/${name}/`, `/sys/kernel/${name}/a/b`]),
   ])("deny writes to what is the host's: %s", (path) => {
     expect([denied(system, path), denied(application, path)]).toEqual([true, true]);
@@ -83,6 +83,8 @@ describe("the profiles", () => {
   it.each([
     ...["/proc/sys/net/ipv4/ip_forward", "/proc/sys/user/max_user_namespaces", "/proc/sys/fs/mqueue/msg_max"],
     ...["hostname", "domainname", "ns_last_pid", "sem", "shmmax", "msgmnb"].map((name) => `/proc/sys/kernel/${name}`),
+    // As AppArmor sees /proc/sys of a mount without a place.
+    ...["/sys/net/ipv4/ip_unprivileged_port_start", "/sys/kernel/shmmax", "/sys/fs/mqueue/msg_max"],
     ...["/sys/fs/cgroup/a/cgroup.procs", "/sys/class/net/eth0/mtu", "/sys/devices/virtual/net/eth0/mtu", "/etc/passwd"],
   ])("leave a container what is its own: %s", (path) => {
     expect([denied(system, path), denied(application, path)]).toEqual([false, false]);
