@@ -94,9 +94,18 @@ static const char *console_mount(void) {
   return entry;
 }
 
-/* In a child: becomes a user without rights, makes the namespace as that, and keeps it until its parent has it. */
+/* capabilities(7): SECBIT_NO_SETUID_FIXUP. unshare(2) sets it back in a new user namespace. */
+enum { PR_SET_SECUREBITS = 28, NO_SETUID_FIXUP = 1 << 2 };
+
+/*
+ * In a child: becomes the user, makes the namespace as that, and keeps it until its parent has it. It keeps its
+ * capabilities until then, because hosts refuse user namespaces to users without CAP_SYS_ADMIN: Debian with the sysctl
+ * kernel.unprivileged_userns_clone=0, Ubuntu with kernel.apparmor_restrict_unprivileged_userns=1. With the namespace it
+ * has none over the host.
+ */
 __attribute__((noreturn)) static void make_namespace(u32 id, int parent) {
   long error = -call(SYS_setgroups, 0, 0, 0, 0);
+  if (!error) error = -call(SYS_prctl, PR_SET_SECUREBITS, NO_SETUID_FIXUP, 0, 0);
   if (!error) error = -call(SYS_setresgid, id, id, id, 0);
   if (!error) error = -call(SYS_setresuid, id, id, id, 0);
   if (!error) error = -call(SYS_unshare, CLONE_NEWUSER, 0, 0, 0);

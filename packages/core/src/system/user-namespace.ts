@@ -94,5 +94,5 @@ function reap(pid: number): void {
 const noUserNamespaces = {
   need: "user namespaces",
   reason: "the kernel refused to create one",
-  fix: "check sysctl user.max_user_namespaces and kernel.unprivileged_userns_clone; a process in a chroot gets none (clone(2))",
+  fix: "check sysctl user.max_user_namespaces; a process in a chroot, or without CAP_SYS_ADMIN, gets none (clone(2))",
 };

@@ -27,7 +27,8 @@ export function containerConfig(spec: ContainerSpec, facts: ConfigFacts): readon
     ["lxc.pty.max", 1024],
     ...initEntries(spec),
     ...securityEntries(spec, facts),
-    // lxc.cgroup.dir would leave empty cgroups behind.
+    // lxc.cgroup.dir would leave empty cgroups behind. As the container's processes are in a cgroup below its own, that
+    // gives them the controllers, and the kernel does not let systemd take those, and so the limits, from the root.
     ["lxc.cgroup.dir.container", names.container],
     ["lxc.cgroup.dir.container.inner", names.inner],
     ["lxc.cgroup.dir.monitor", names.monitor],
