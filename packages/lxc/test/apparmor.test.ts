@@ -74,7 +74,12 @@ describe("the profiles", () => {
     ...["/proc/sys/vm/drop_caches", "/proc/sys/fs/suid_dumpable", "/proc/sys/debug/x"],
     ...["/proc/sysrq-trigger", "/proc/kcore", "/proc/bus/pci/00/00.0", "/proc/acpi/wakeup"],
     ...["/sys/power/state", "/sys/module/x/parameters/y", "/sys/devices/system/cpu/cpu0/online", "/sys/class/leds/a/b"],
-    ...["/sys/firmware/efi/efivars/x", "/sys/kernel/mm/ksm/run", "/sys/kernel/core_pattern", "/sys/kernel/uevent_helper"],
+    ...[
+      "/sys/firmware/efi/efivars/x",
+      "/sys/kernel/mm/ksm/run",
+      "/sys/kernel/core_pattern",
+      "/sys/kernel/uevent_helper",
+    ],
     ...["debug", "tracing", "security"].flatMap((name) => [`/sys/kernel/${name}/`, `/sys/kernel/${name}/a/b`]),
   ])("deny writes to what is the host's: %s", (path) => {
     expect([denied(system, path), denied(application, path)]).toEqual([true, true]);
