@@ -43,7 +43,7 @@ const BRIDGE_FAULTS: Readonly<Record<BridgeState, string | undefined>> = {
 
 const PART_FAULTS = [
   "its rules are not in the host's firewall",
-  "the host does not forward IPv4",
+  "the host does not forward IPv4, or not from its bridge",
   "its DHCP and DNS server does not run, or not as it should",
 ] as const;
 
@@ -93,7 +93,7 @@ export class ManagedNetwork {
     const [bridge, ...parts] = await Promise.all([
       this.bridge(options, config.ipv4.address),
       this.#firewall(config).then((facts) => isFirewallApplied(facts, this.#listedRules, this.#spawn, options)),
-      isForwarding(),
+      isForwarding(this.name),
       this.#server.isCurrent(config),
     ]);
     return [BRIDGE_FAULTS[bridge], ...parts.map((works, part) => (works ? undefined : PART_FAULTS[part]))].filter(
@@ -122,7 +122,7 @@ export class ManagedNetwork {
     const state = await bridgeState(facts, link);
     if (state === "absent") assertUsableSubnet(config.ipv4.address, takenByRoutes(await readRoutes(link), this.name));
     await raiseBridge(facts, state, link);
-    await enableForwarding();
+    await enableForwarding(this.name);
     await applyFirewall(await this.#firewall(config), this.#listedRules, this.#spawn, options);
     const reservations = await this.#readable();
     await this.#server.ensure(config, reservations);

@@ -112,6 +112,23 @@ describe("a managed network", () => {
     }),
   );
 
+  it(
+    "is down while the host forwards nothing that arrives by its bridge, and is repaired",
+    requires(NEEDS, async () => {
+      await place.networks.create({ name: NAME });
+      // As a new interface has it where net.ipv4.conf.default.forwarding is 0, or as a network manager sets it.
+      const setting = `/proc/sys/net/ipv4/conf/${NAME}/forwarding`;
+      await writeFile(setting, "0\n");
+      expect((await place.networks.get(NAME)).up).toBe(false);
+      expect(await place.networks.issues()).toEqual([
+        { network: NAME, reason: expect.stringContaining("the host does not forward IPv4, or not from its bridge") },
+      ]);
+      await place.networks.create({ name: NAME });
+      expect((await readFile(setting, "utf8")).trim()).toBe("1");
+      expect((await place.networks.get(NAME)).up).toBe(true);
+    }),
+  );
+
   for (const nat of [true, false])
     it(
       `${nat ? "reaches" : "does not reach"} what has no route back to it with NAT ${nat ? "on" : "off"}`,
