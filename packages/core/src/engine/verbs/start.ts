@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { HostError, StateError } from "../../errors/all.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import { abortable, linkSignals } from "../../flow/deadline.ts";
@@ -99,7 +100,9 @@ async function launch(instance: ManagedInstance, record: InstanceRecord, { signa
     applied: record.generation,
     idmap: idmap && { ...record.idmap, ...idmap },
   } as const;
-  const starting = await instance.record.change(record, patch, { overtaken });
+  // After a crash of the machine nothing runs, so a record that is as before tells the truth, unless it has lost new ids.
+  const orderOnly = isDeepStrictEqual(patch.idmap, record.idmap);
+  const starting = await instance.record.change(record, patch, { overtaken, orderOnly });
   let running: AnyRunning | undefined;
   try {
     await engine.networks.bringUp({ name, uuid }, { signal });
@@ -115,7 +118,7 @@ async function launch(instance: ManagedInstance, record: InstanceRecord, { signa
     // liblxc makes interfaces with the kernel's defaults.
     for (const { hostInterface } of context.nics) await turnIpv6Off(hostInterface);
     signal.throwIfAborted();
-    await instance.record.change(starting, { state: "running", startedAt: Date.now() }, { overtaken });
+    await instance.record.change(starting, { state: "running", startedAt: Date.now() }, { overtaken, orderOnly: true });
   } catch (error) {
     throw await undoLaunch(instance, starting, running, { cause: error, overtaken });
   }
