@@ -12,19 +12,24 @@ export async function writeNetworkFiles(
   options: Abortable,
 ): Promise<void> {
   const { name, nics } = instance;
-  await files.mkdir("/etc", { ...options, recursive: true });
-  await replace(files, "/etc/hostname", `${name}\n`, options);
-  const hosts = await readIfThere(files, "/etc/hosts");
-  if (!hosts.split(/\s+/).includes(name)) await replace(files, "/etc/hosts", renderHosts(name, nics, hosts), options);
-  if (nics.length > 0) await replace(files, "/etc/resolv.conf", renderResolvConf(nics), options);
+  const paths = ["/etc/hostname", "/etc/hosts", ...(nics.length > 0 ? ["/etc/resolv.conf"] : [])];
+  const found = await Promise.all(paths.map((path) => readIfThere(files, path)));
+  const [, hosts = ""] = found;
+  const wanted = [
+    `${name}\n`,
+    hosts.split(/\s+/).includes(name) ? hosts : renderHosts(name, nics, hosts),
+    renderResolvConf(nics),
+  ];
+  // At most starts there is none.
+  const stale = paths.flatMap((path, index) =>
+    found[index] === wanted[index] ? [] : [[path, wanted[index]] as const],
+  );
+  if (stale.length > 0) await files.mkdir("/etc", { ...options, recursive: true });
+  for (const [path, content = ""] of stale) await replace(files, path, content, options);
 }
 
-/**
- * Replaces whatever is there: distributions have a symlink to a file that a service would write. At most starts the
- * file is already right.
- */
+/** Replaces whatever is there: distributions have a symlink to a file that a service would write. */
 async function replace(files: FileOperations, path: string, content: string, options: Abortable): Promise<void> {
-  if ((await readIfThere(files, path)) === content) return;
   await files.remove(path, { ...options, recursive: true });
   const { stream, done } = await files.write(path, options);
   stream.end(content);
