@@ -105,6 +105,16 @@ describe("examples", { timeout: TIMEOUT }, () => {
   );
 
   it(
+    "09 changes the limits of what runs",
+    requires([], async () => {
+      const output = await run("09-change-limits.ts");
+      const said = ["limits.memory is live", "env is next-start", "it may use 134217728 bytes"];
+      const last = ["configured { CACHE: '100MiB' } and running with {}", "it may use any number of bytes"];
+      expect(output.split("\n")).toEqual([...said, ...last, ""]);
+    }),
+  );
+
+  it(
     "06 runs a program in a sandbox that is made from an image",
     requires([...NEEDS, "binary:skopeo"], async () => {
       const layout = join(folder, "box-layout");

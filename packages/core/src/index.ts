@@ -8,7 +8,7 @@
 
 // — The host —
 
-export type { AnyDriver, Driver } from "./contract/backend.ts";
+export type { AnyDriver, Driver, Plan } from "./contract/backend.ts";
 export type * from "./contract/host.ts";
 export type { HostReport } from "./contract/report.ts";
 export { openHost } from "./host.ts";
@@ -44,6 +44,7 @@ export {
   type LogStream,
   type OperationsOf,
 } from "./contract/capability.ts";
+export type { CanUpdate, CommonChange, ConfigChange } from "./contract/change.ts";
 export type * from "./contract/console.ts";
 export type * from "./contract/detached.ts";
 export type * from "./contract/files.ts";

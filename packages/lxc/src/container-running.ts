@@ -17,6 +17,7 @@ import {
   type FileOperations,
   KeptPrograms,
   keeperConsole,
+  type LiveChange,
   linkSignals,
   ownCgroupFolders,
   type ProcessIdentity,
@@ -40,6 +41,7 @@ import { askToHalt } from "./halt.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { type KillTarget, kill } from "./kill.ts";
 import { containerStatus } from "./last-exit.ts";
+import { changeLimits } from "./live-limits.ts";
 import { readMetrics } from "./metrics.ts";
 import type { Monitor } from "./monitor.ts";
 import { oomKills } from "./oom-kills.ts";
@@ -187,6 +189,13 @@ export class ContainerRunning
   /** An init that is ending has left its namespaces, although its process is still there for a moment. */
   #isEnding(pid: number): boolean {
     return this.#monitor.init.find()?.pid !== pid || !existsSync(`/proc/${pid}/ns/net`);
+  }
+
+  /** Limits are all that changes while it runs. */
+  async update({ before, after }: LiveChange, options: Abortable): Promise<void> {
+    this.#monitor.init.current();
+    const change = { before: before.limits, after: after.limits };
+    await changeLimits(change, this.#facts.cgroups, (controller) => this.#cgroup(controller), options);
   }
 
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {

@@ -32,36 +32,61 @@ export function defaultProcesses(read = (name: string) => readFileSync(`/proc/sy
   return Math.min(MOST_PROCESSES, Math.floor(most * SHARE_OF_PROCESSES));
 }
 
+/** One file of a container's cgroup of a controller, and what is written to it. */
+export interface LimitFile {
+  readonly controller: string;
+  readonly version: 1 | 2;
+  readonly file: string;
+  /** What makes the limit. */
+  readonly value: string | number;
+  /** What takes it away. */
+  readonly none: string | number;
+}
+
 /**
  * The limits as settings of cgroups, without those whose controller is missing: {@link refusedLimits} has named them.
  */
 export function limitEntries(limits: Limits, cgroups: Controllers): readonly ConfigEntry[] {
-  const entries: ConfigEntry[] = [];
+  return limitFiles(limits, cgroups).map(
+    ({ version, file, value }): ConfigEntry => [`lxc.${version === 1 ? "cgroup" : "cgroup2"}.${file}`, value],
+  );
+}
+
+/** The files of these limits, in the order in which a new cgroup takes them. Pure. */
+export function limitFiles(limits: Limits, cgroups: Controllers): readonly LimitFile[] {
+  const files: LimitFile[] = [];
   const memory = cgroups.controller("memory");
-  if (limits.memory !== undefined && memory !== undefined)
-    entries.push(...memoryEntries(limits.memory, memory.version));
+  if (limits.memory !== undefined && memory !== undefined) files.push(...memoryFiles(limits.memory, memory.version));
   const cpu = cgroups.controller("cpu");
   if (limits.cpu !== undefined && cpu !== undefined) {
+    const { version } = cpu;
     const quota = Math.round(limits.cpu * PERIOD);
-    if (cpu.version === 1) {
-      entries.push(["lxc.cgroup.cpu.cfs_period_us", PERIOD], ["lxc.cgroup.cpu.cfs_quota_us", quota]);
-    } else entries.push(["lxc.cgroup2.cpu.max", `${quota} ${PERIOD}`]);
+    const of = { controller: "cpu", version } as const;
+    if (version === 2) files.push({ ...of, file: "cpu.max", value: `${quota} ${PERIOD}`, none: `max ${PERIOD}` });
+    else {
+      files.push({ ...of, file: "cpu.cfs_period_us", value: PERIOD, none: PERIOD });
+      files.push({ ...of, file: "cpu.cfs_quota_us", value: quota, none: -1 });
+    }
   }
   const pids = cgroups.controller("pids");
   if (limits.processes !== undefined && pids !== undefined) {
-    entries.push([pids.version === 1 ? "lxc.cgroup.pids.max" : "lxc.cgroup2.pids.max", limits.processes]);
+    const of = { controller: "pids", version: pids.version, file: "pids.max" } as const;
+    files.push({ ...of, value: limits.processes, none: "max" });
   }
-  return entries;
+  return files;
 }
 
-function memoryEntries({ limit, swap }: NonNullable<Limits["memory"]>, version: 1 | 2): readonly ConfigEntry[] {
-  if (version === 2) {
-    const entry: ConfigEntry = ["lxc.cgroup2.memory.max", limit];
-    return swap === undefined ? [entry] : [entry, ["lxc.cgroup2.memory.swap.max", swap]];
-  }
-  const entry: ConfigEntry = ["lxc.cgroup.memory.limit_in_bytes", limit];
+function memoryFiles({ limit, swap }: NonNullable<Limits["memory"]>, version: 1 | 2): readonly LimitFile[] {
+  const of = { controller: "memory", version } as const;
+  const file: LimitFile =
+    version === 2
+      ? { ...of, file: "memory.max", value: limit, none: "max" }
+      : { ...of, file: "memory.limit_in_bytes", value: limit, none: -1 };
+  if (swap === undefined) return [file];
   // Version 1 limits memory and swap together (cgroup-v1/memory.rst, 2.4), and only above the limit of memory.
-  return swap === undefined ? [entry] : [entry, ["lxc.cgroup.memory.memsw.limit_in_bytes", limit + swap]];
+  return version === 2
+    ? [file, { ...of, file: "memory.swap.max", value: swap, none: "max" }]
+    : [file, { ...of, file: "memory.memsw.limit_in_bytes", value: limit + swap, none: -1 }];
 }
 
 /**

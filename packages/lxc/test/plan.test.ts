@@ -21,7 +21,7 @@ describe("the plan of a change", () => {
     expect(Object.fromEntries(plan(config(), after, []).changes.map(({ path, effect }) => [path, effect]))).toEqual({
       image: "unsupported",
       labels: "live",
-      "limits.memory": "next-start",
+      "limits.memory": "live",
       "lxc.privileged": "unsupported",
     });
   });

@@ -222,6 +222,12 @@ export interface RunningCore {
   /** See `ready()`. When absent, the instance is ready as soon as it runs. */
   ready?(options: Abortable): Promise<void>;
   /**
+   * Changes the run from one configuration to another, which differ in keys that {@link Backend.plan} calls `live`. All or
+   * nothing: what fails must leave what was. Called again with the same keys after a crash. Required of a driver whose plan
+   * calls any key but `labels` and `env` live.
+   */
+  update?(change: LiveChange, options: Abortable): Promise<void>;
+  /**
    * Asks the instance to stop in order. Resolves when it was asked, not when it has ended; also when it has ended
    * already. May be called right after launch. A driver that keeps asking must stop doing so when the signal aborts,
    * even after this call has resolved: then no caller waits for the end.
@@ -234,6 +240,14 @@ export interface RunningCore {
   kill(): Promise<void>;
   /** Closes sockets and listeners and leaves the instance running; `exited` then never settles. */
   detach(): Promise<void>;
+}
+
+/** What the engine passes to a driver for one change of a run. */
+export interface LiveChange {
+  /** What the run has. */
+  readonly before: InstanceConfig;
+  /** What it is to have. */
+  readonly after: InstanceConfig;
 }
 
 /** What the engine passes to a driver for one `exec`. Only defaults that need the instance's files are not resolved. */

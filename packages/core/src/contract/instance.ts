@@ -5,6 +5,7 @@ import type { Idmap } from "../terms/idmap.ts";
 import type { InstanceKind } from "../terms/instance-kind.ts";
 import type { InstanceExit, InstanceState } from "../terms/state.ts";
 import type { Capability, OperationsOf } from "./capability.ts";
+import type { CanUpdate } from "./change.ts";
 import type { Emitter, InstanceEvents, Watchable } from "./events.ts";
 
 /** A snapshot of what is known of an instance; it does not change later. */
@@ -19,8 +20,13 @@ export interface InstanceInfo {
   readonly kind: InstanceKind;
   /** From `list()`: the last recorded state, unless `state: "live"` was given. From `inspect()`: the current state. */
   readonly state: InstanceState;
-  /** The configuration that it was created with, defaults filled in. */
+  /** The configuration, defaults filled in: the one that it was created with, as `update()` has changed it since. */
   readonly config: InstanceConfig;
+  /**
+   * The configuration that it runs with, if that is not yet {@link config}: a part of a change waits for the next start.
+   * Only from `inspect()`.
+   */
+  readonly applied?: InstanceConfig | undefined;
   /** `sha256:…` of the image that the instance was created from. */
   readonly image: string;
   /** The ports that the image declares (`EXPOSE`); empty when it declares none. */
@@ -68,7 +74,7 @@ export interface StopOptions extends Abortable, Timed {
  * made at the same time, from several processes too: a kernel lock serializes those that change it. The agent of a
  * virtual machine serves one process at a time: see {@link CanExec}.
  */
-export interface InstanceCore<C extends Capability = Capability> extends Watchable, AsyncDisposable {
+export interface InstanceCore<C extends Capability = Capability> extends Watchable, CanUpdate, AsyncDisposable {
   /**
    * Unique on the host. After a {@link rename} by any process it is the new name: at once in the process that renamed it,
    * and in others at the event `renamed`, or with their next call on the instance.

@@ -19,6 +19,7 @@ export type {
   ExecRequest,
   IdmapRequest,
   InstanceContext,
+  LiveChange,
   LogContext,
   PlainLogs,
   Plan,

@@ -26,6 +26,7 @@ import { describeRename } from "./chapters/rename.ts";
 import { describeStop } from "./chapters/stop.ts";
 import { describeTreeLinks } from "./chapters/tree-links.ts";
 import { describeTrees } from "./chapters/trees.ts";
+import { describeUpdate } from "./chapters/update.ts";
 import { Fixture } from "./kit/fixture.ts";
 import type { DriverSubject, Runner } from "./kit/subject.ts";
 
@@ -43,6 +44,7 @@ export function describeDriver(runner: Runner, subject: DriverSubject): void {
     describeLifecycle(fixture);
     describeHost(fixture);
     describeRename(fixture);
+    describeUpdate(fixture);
     describeIds(fixture);
     describeStop(fixture);
     describeFreeze(fixture);

@@ -22,7 +22,7 @@ beforeEach(() => {
   tree.makeFolders("/etc");
   tree.write("/etc/passwd", Buffer.from("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n"));
   tree.write("/etc/group", Buffer.from("root:x:0:\nshared:x:2000:app\n"));
-  machine = new FakeMachine(tree, PROGRAMS, { obeys: true, output });
+  machine = new FakeMachine(tree, PROGRAMS, { obeys: true, output, limits: {} });
 });
 
 async function run(...argv: string[]) {

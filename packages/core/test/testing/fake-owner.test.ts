@@ -9,7 +9,7 @@ it("gives new files of a fake instance to the user of its image, as programs do"
   const tree = new FakeTree();
   tree.makeFolders("/etc");
   tree.write("/etc/passwd", Buffer.from("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n"));
-  const machine = new FakeMachine(tree, PROGRAMS, { obeys: true, output: undefined as never });
+  const machine = new FakeMachine(tree, PROGRAMS, { obeys: true, output: undefined as never, limits: {} });
   const { files } = new FakeRunning({
     capabilities: new Set(["files"]),
     world: new FakeWorld(),

@@ -6,8 +6,10 @@ import { instanceContext } from "../instance/context.ts";
 import { wholeExit } from "../instance/exit-facts.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { isApplied } from "../record/manifest.ts";
 import type { InstanceRecord } from "../record/record.ts";
 import { type AnyRunning, Run } from "../run/run.ts";
+import { applyLive } from "./apply-live.ts";
 
 /**
  * Finds the run of an instance that is not `stopped` on record, and corrects the record. Returns the run, attached from
@@ -69,6 +71,11 @@ async function takeOver(
   const before = frozen ? instance.record.publishIntermediate(record, "freezing") : record;
   await instance.record.change(before, { state, run: run.id, error: undefined }, { overtaken });
   instance.held.hold(run);
+  // An update that a crash cut short. One that fails again stays for the next start.
+  if (!isApplied(record))
+    await applyLive(instance, instance.record.read("adopt"), run, { signal, overtaken, launched: record.config }).catch(
+      () => undefined,
+    );
   return run;
 }
 

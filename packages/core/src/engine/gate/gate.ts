@@ -104,7 +104,8 @@ function gateRunning(target: Target, running: AnyRunning): AnyRunning {
     ask({ target, step, signal: options.signal, isAnswer, discard: () => undefined }, (limited) =>
       call({ ...options, ...limited }),
     );
-  const { ready, lacks, isEnding, exec, freeze, unfreeze, isFrozen, addresses, metrics, reboot, console } = running;
+  const { ready, lacks, isEnding, update, exec, freeze, unfreeze, isFrozen, addresses, metrics, reboot, console } =
+    running;
   return {
     get pid() {
       return running.pid;
@@ -121,6 +122,13 @@ function gateRunning(target: Target, running: AnyRunning): AnyRunning {
     }),
     ...(ready && {
       ready: (options) => looking("ready", options, answers.isAnything, (limited) => ready.call(running, limited)),
+    }),
+    ...(update && {
+      update: (change, options) =>
+        ask(
+          { target, step: "update", signal: options.signal, isAnswer: answers.isAnything, changes: true },
+          (limited) => update.call(running, change, limited),
+        ),
     }),
     // A driver may ask again after its answer, until its caller gives up: so it gets the caller's own signal.
     shutdown: (options) => looking("shutdown", options, answers.isAnything, () => running.shutdown(options)),

@@ -20,6 +20,7 @@ const STEP_TIMEOUTS: Readonly<Record<string, number>> = {
   remove: 5 * MINUTE,
   console: MINUTE,
   freeze: MINUTE,
+  update: MINUTE,
   unfreeze: MINUTE,
   isFrozen: SHORT,
   kill: SHORT,

@@ -1,11 +1,19 @@
 import type { InstanceInfo } from "../../contract/instance.ts";
+import type { InstanceConfig } from "../../model/config.ts";
 import { parseExposedPorts } from "../../terms/exposed-ports.ts";
 import type { Idmap } from "../../terms/idmap.ts";
 import type { InstanceRecord } from "../record/record.ts";
 import type { Run } from "../run/run.ts";
 
-/** The public information from a record, and from the run if this process is attached to it. */
-export function instanceInfo(record: InstanceRecord, run: Run | undefined): InstanceInfo {
+/**
+ * The public information from a record, and from the run if this process is attached to it. `applied`: what it runs with,
+ * if that is another configuration.
+ */
+export function instanceInfo(
+  record: InstanceRecord,
+  run: Run | undefined,
+  applied: InstanceConfig | undefined = undefined,
+): InstanceInfo {
   const { config, uuid, idmap, kind, state, createdAt, expiresAt, startedAt, exit, error } = record;
   const pid = run?.id === record.run ? run?.running.pid : undefined;
   return {
@@ -16,6 +24,7 @@ export function instanceInfo(record: InstanceRecord, run: Run | undefined): Inst
     state,
     // A copy: a change by the caller must not reach the record.
     config: structuredClone(config),
+    ...(applied === undefined ? {} : { applied }),
     image: record.image.fingerprint,
     exposedPorts: parseExposedPorts(record.image.process?.exposedPorts ?? []),
     ...(idmap === undefined || kind === "virtual-machine" ? {} : { idmap: publicMap(idmap) }),

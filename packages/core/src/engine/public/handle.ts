@@ -1,6 +1,8 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
+import type { Plan } from "../../contract/backend.ts";
 import type { Capability, InstanceMetrics, InterfaceAddress, LogOptions } from "../../contract/capability.ts";
+import type { ConfigChange } from "../../contract/change.ts";
 import type { ConsoleOptions, InstanceConsole } from "../../contract/console.ts";
 import type {
   AttachedProcess,
@@ -37,6 +39,7 @@ import { rename } from "../verbs/rename.ts";
 import { runProgram } from "../verbs/run-program.ts";
 import { start } from "../verbs/start.ts";
 import { stop } from "../verbs/stop.ts";
+import { plan, update } from "../verbs/update.ts";
 import { wait } from "../verbs/wait.ts";
 import { filesWhileOpen, nameOf, streamWhileOpen, verbWhileOpen, whileOpen } from "./while-open.ts";
 
@@ -164,6 +167,14 @@ export class InstanceHandle implements Instance<Capability> {
 
   rename(name: string, options?: Abortable): Promise<void> {
     return this.#verb("rename", options, (linked) => rename(this.#instance, nameOf("instance", name), linked));
+  }
+
+  plan(change: ConfigChange, options?: Abortable): Promise<Plan> {
+    return this.#verb("plan a change of", options, (linked) => plan(this.#instance, change, linked));
+  }
+
+  update(change: ConfigChange, options?: Abortable): Promise<Plan> {
+    return this.#verb("update", options, (linked) => update(this.#instance, change, linked));
   }
 
   delete(options?: Abortable): Promise<void> {

@@ -4,6 +4,7 @@ import { currentRun } from "../adopt/current-run.ts";
 import { instanceInfo } from "../instance/info.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { isApplied, manifestOf } from "../record/manifest.ts";
 import type { InstanceRecord } from "../record/record.ts";
 
 /** Reads the record and checks it against what runs, unless this process is attached to the run already. */
@@ -13,12 +14,17 @@ export async function inspect(instance: ManagedInstance, options: Abortable = {}
   const { run } = instance.held;
   const watched = run !== undefined && run.id === record.run && run.end === undefined && record.state !== "error";
   // A start holds the lock until it is done; meanwhile the record is right.
-  if (record.state === "stopped" || watched || instance.held.starting !== undefined)
-    return instanceInfo(record, instance.held.run);
+  if (record.state === "stopped" || watched || instance.held.starting !== undefined) return whole(instance, record);
   return instance.lock.exclusively("inspect", options, async (current, turn) => {
     if (instance.engine.drivers.has(instance.driverName)) await lookAgain(instance, current, turn);
-    return instanceInfo(instance.record.shown(instance.record.read("inspect")), instance.held.run);
+    return whole(instance, instance.record.shown(instance.record.read("inspect")));
   });
+}
+
+function whole(instance: ManagedInstance, record: InstanceRecord): InstanceInfo {
+  const applied =
+    record.state === "stopped" || isApplied(record) ? undefined : manifestOf(instance.engine.layout, record)?.config;
+  return instanceInfo(record, instance.held.run, applied);
 }
 
 async function lookAgain(instance: ManagedInstance, record: InstanceRecord, turn: Turn): Promise<void> {

@@ -33,7 +33,7 @@ export function parseInstanceConfig(
   const schema = z.strictObject({ ...CommonConfigSchema.shape, [name]: open.driver.section });
   const config = parse(schema, input, "instance config", HINTS) as InstanceConfig;
   assertResolvable(config, "instance config", ["name"]);
-  assertPassable(config);
+  assertPassable(config, "instance config");
   return { config, open };
 }
 
@@ -53,12 +53,16 @@ export function assertResolvable(
   throw new ConfigError(subject, [{ path, message }]);
 }
 
-/** @throws {ConfigError} when the variables alone are more than any program of the instance could be given. */
-function assertPassable({ env }: InstanceConfig): void {
+/**
+ * `subject`: that of the error.
+ *
+ * @throws {ConfigError} when the variables alone are more than any program of the instance could be given.
+ */
+export function assertPassable({ env }: InstanceConfig, subject: string): void {
   const refused = refusedArguments([], env);
   if (refused.length === 0) return;
   throw new ConfigError(
-    "instance config",
+    subject,
     refused.map(({ message }) => ({ path: ["env"], message })),
   );
 }

@@ -18,7 +18,16 @@ import { findUser } from "./users.ts";
 import type { FakeDisk, FakeWorld } from "./world.ts";
 
 /** The steps that a test can make fail. */
-export type FakeStep = "materialize" | "launch" | "adopt" | "remove" | "shutdown" | "kill" | "exec" | "reboot";
+export type FakeStep =
+  | "materialize"
+  | "launch"
+  | "adopt"
+  | "remove"
+  | "shutdown"
+  | "kill"
+  | "exec"
+  | "reboot"
+  | "update";
 
 /**
  * Called before the step of that name. If it throws, the step fails with that error; if it returns, the step goes on. A
@@ -85,9 +94,9 @@ const EFFECTS = {
   env: "next-start",
   log: "next-start",
   devices: "next-start",
-  "limits.cpu": "next-start",
-  "limits.memory": "next-start",
-  "limits.processes": "next-start",
+  "limits.cpu": "live",
+  "limits.memory": "live",
+  "limits.processes": "live",
 } as const;
 
 export class FakeBackend implements Backend {
@@ -122,7 +131,7 @@ export class FakeBackend implements Backend {
     writeFileSync(join(instance.run, "exit.new"), " ".repeat(RESERVED));
     disk.tree.write("/etc/hostname", Buffer.from(`${instance.name}\n`));
     const output = new FakeOutput(instance.log, this.#options.kind, instance.config.log);
-    const machine = new FakeMachine(disk.tree, programs, { obeys: !stubborn, output });
+    const machine = new FakeMachine(disk.tree, programs, { obeys: !stubborn, output, limits: instance.config.limits });
     if (main === undefined) output.print(1, `${instance.name}: up\n`);
     world.machines.set(instance.uuid, machine);
     void machine.ended.then((status) => {

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { FileError } from "../../errors/all.ts";
+import type { Limits } from "../../model/limits.ts";
 import type { ExitStatus, SignalName } from "../../terms/state.ts";
 import { FakeDetached } from "./detached.ts";
 import { Gate } from "./gate.ts";
@@ -46,6 +47,8 @@ export class FakeMachine {
   readonly ended: Promise<ExitStatus>;
   readonly detached = new FakeDetached();
   boots = 1;
+  /** What it may use. Its programs are not held to it. */
+  limits: Limits;
   /** The most memory that was in use at once, in bytes. */
   memoryPeak = MEMORY_EACH;
   /** How many programs were killed because memory ran out. */
@@ -58,12 +61,13 @@ export class FakeMachine {
   constructor(
     tree: FakeTree,
     programs: Readonly<Record<string, FakeProgram>>,
-    parts: { readonly obeys: boolean; readonly output: FakeOutput },
+    parts: { readonly obeys: boolean; readonly output: FakeOutput; readonly limits: Limits },
   ) {
     this.tree = tree;
     this.programs = programs;
     this.obeys = parts.obeys;
     this.output = parts.output;
+    this.limits = parts.limits;
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
     });

@@ -89,6 +89,11 @@ export class FakeRunning {
         await faults.shutdown?.(instance, options);
         if (machine.obeys) machine.end({ kind: "exited", code: 0 });
       },
+      update: async ({ after }, options) => {
+        await faults.update?.(instance, options);
+        options.signal?.throwIfAborted();
+        machine.limits = after.limits;
+      },
       kill: async () => {
         await faults.kill?.(instance, {});
         machine.end({ kind: "signaled", signal: "SIGKILL" });
@@ -183,7 +188,7 @@ export class FakeRunning {
 
   #metrics(): InstanceMetrics {
     const { processes, memory, cpuSeconds } = this.#machine;
-    const limit = this.#options.instance.config.limits.memory?.limit;
+    const limit = this.#machine.limits.memory?.limit;
     return {
       cpu: { seconds: cpuSeconds },
       memory: { bytes: memory, ...(limit === undefined ? {} : { limitBytes: limit }) },

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createInterface } from "node:readline";
 import type { AnyDriver } from "../../contract/backend.ts";
 import type { Capability } from "../../contract/capability.ts";
+import type { ConfigChange } from "../../contract/change.ts";
 import type { Host } from "../../contract/host.ts";
 import type { HangStep } from "../hanging.ts";
 import { collect, Transcript, within } from "./expect.ts";
@@ -16,6 +17,7 @@ const DEEDS = {
   freeze: (instance: AnyInstance) => instance.freeze(),
   restart: (instance: AnyInstance) => instance.restart({ mode: "kill" }),
   rename: (instance: AnyInstance, name: string) => instance.rename(name),
+  update: (instance: AnyInstance, change: ConfigChange) => instance.update(change),
   delete: (instance: AnyInstance) => instance.delete(),
   inspect: (instance: AnyInstance) => instance.inspect(),
   history: (instance: AnyInstance, since: string, count: number) => {

@@ -69,6 +69,8 @@ const CALLS: Readonly<Record<Call, (opened: Opened) => unknown>> = {
   restart: ({ instance }) => instance.restart(),
   wait: ({ instance }) => instance.wait(),
   rename: ({ instance }) => instance.rename("b"),
+  plan: ({ instance }) => instance.plan({ labels: { a: "1" } }),
+  update: ({ instance }) => instance.update({ labels: { a: "1" } }),
   delete: ({ instance }) => instance.delete(),
   exec: ({ instance }) => instance.exec(["true"]),
   run: ({ instance }) => instance.run(["true"]),

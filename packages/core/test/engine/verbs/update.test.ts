@@ -1,0 +1,130 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openHost } from "../../../src/index.ts";
+import { FakeWorld } from "../../../src/testing/fake/world.ts";
+import { type FakeFaults, fake, importFakeImage } from "../../../src/testing/index.ts";
+
+const MIB = 2 ** 20;
+const MEMORY = { limits: { memory: 64 * MIB } };
+const REFUSED = new Error("no such file of the cgroup");
+
+let root = "";
+let world = new FakeWorld();
+let hosts: AsyncDisposable[] = [];
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "pileus-update-"));
+  world = new FakeWorld();
+  hosts = [];
+});
+afterEach(async () => {
+  for (const host of hosts) await host[Symbol.asyncDispose]();
+  await rm(root, { recursive: true });
+});
+
+async function open(update?: FakeFaults["update"]) {
+  const host = await openHost({ root, drivers: [fake({ world, faults: { update } })] });
+  hosts.push(host);
+  return host;
+}
+
+async function started(update?: FakeFaults["update"]) {
+  const host = await open(update);
+  const image = await importFakeImage(host);
+  const box = await host.create({ name: "box", driver: "fake", image, limits: { memory: 32 * MIB } });
+  await box.start();
+  return box;
+}
+
+const limitOf = async (box: Awaited<ReturnType<typeof started>>) => (await box.metrics()).memory.limitBytes;
+
+describe("update", () => {
+  it("leaves the configuration and the run as they were when the driver fails", async () => {
+    const box = await started(() => Promise.reject(REFUSED));
+    const before = await box.inspect();
+    await expect(box.update({ ...MEMORY, labels: { a: "1" } })).rejects.toThrow(REFUSED.message);
+    expect(await box.inspect()).toEqual(before);
+    expect(await limitOf(box)).toBe(32 * MIB);
+    await box.restart();
+    expect(await limitOf(box)).toBe(32 * MIB);
+  });
+
+  it("that is aborted undoes what it did", async () => {
+    const controller = new AbortController();
+    const box = await started((_, { signal }) => {
+      controller.abort(new Error("enough"));
+      signal?.throwIfAborted();
+    });
+    const { config } = await box.inspect();
+    await expect(box.update(MEMORY, { signal: controller.signal })).rejects.toThrow("enough");
+    expect((await box.inspect()).config).toEqual(config);
+  });
+
+  it("of an instance that ends meanwhile says so, and changes nothing", async () => {
+    let end = () => {};
+    const box = await started(async () => {
+      end();
+      await new Promise(setImmediate);
+      throw new Error("it is gone");
+    });
+    end = () => {
+      for (const machine of world.machines.values()) machine.end({ kind: "exited", code: 0 });
+    };
+    const { config } = await box.inspect();
+    await expect(box.update(MEMORY)).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE", state: "stopped" });
+    expect((await box.inspect()).config).toEqual(config);
+    expect(await box.state()).toBe("stopped");
+  });
+
+  it("that a crash cut short is applied by the next process that finds the run", async () => {
+    const box = await started();
+    const { config } = await box.inspect();
+    // As it stands on the disk between the record and the driver.
+    const file = `${root}/names/box/instance.json`;
+    const record = JSON.parse(await readFile(file, "utf8"));
+    expect([record.generation, record.applied]).toEqual([1, 1]);
+    const limits = { ...config.limits, memory: { limit: 64 * MIB } };
+    await writeFile(file, JSON.stringify({ ...record, generation: 2, config: { ...config, limits } }));
+    expect((await box.inspect()).applied?.limits).toEqual(config.limits);
+    const other = await (await open()).get("box");
+    expect(await other.inspect()).toMatchObject({ config: { limits }, state: "running" });
+    expect((await other.inspect()).applied).toBeUndefined();
+    expect(await limitOf(other as typeof box)).toBe(64 * MIB);
+  });
+
+  it("is possible while frozen, and refused while a stop is under way", async () => {
+    const host = await open();
+    const image = await importFakeImage(host);
+    const box = await host.create({ name: "box", driver: "fake", image, fake: { stubborn: true } });
+    await box.start();
+    await box.freeze();
+    await box.update(MEMORY);
+    expect(await limitOf(box)).toBe(64 * MIB);
+    await box.unfreeze();
+    const stopping = box.stop({ timeout: 60_000 });
+    for await (const event of box.watch({ since: "oldest" }))
+      if (event.type === "state" && event.state === "stopping") break;
+    await expect(box.update(MEMORY)).rejects.toMatchObject({
+      state: "stopping",
+      expected: ["stopped", "running", "frozen"],
+    });
+    await box.stop({ mode: "kill" });
+    await stopping;
+  });
+
+  it("of one key does not stumble over another that this host could not give today", async () => {
+    const box = await started();
+    const file = `${root}/names/box/instance.json`;
+    const record = JSON.parse(await readFile(file, "utf8"));
+    // A key of a later release stays where it is.
+    record.config.limits.later = { of: "a later release" };
+    await writeFile(file, JSON.stringify(record));
+    await box.update({ labels: { a: "1" }, limits: { memory: null } });
+    expect(JSON.parse(await readFile(file, "utf8")).config).toMatchObject({
+      labels: { a: "1" },
+      limits: { later: { of: "a later release" } },
+    });
+    expect(await limitOf(box)).toBeUndefined();
+  });
+});

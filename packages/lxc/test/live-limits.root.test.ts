@@ -1,0 +1,64 @@
+import { requires } from "@pileus/core/testing";
+import { expect, it } from "vitest";
+import { NEEDS, systemFixture } from "./support/system-fixture.ts";
+
+const fixture = systemFixture();
+const MIB = 2 ** 20;
+
+it(
+  "changes memory, processors and processes of a running container, as it sees inside",
+  requires(NEEDS, async () => {
+    const { host, image } = fixture;
+    const box = await host.create({
+      driver: "lxc",
+      name: "limits",
+      image,
+      limits: { memory: "64MiB", processes: 100 },
+    });
+    await box.start();
+    const fork = "i=0; while [ $i -lt 20 ]; do sleep 30 & i=$((i+1)); done; wait -n; kill $(jobs -p); exit 0";
+    expect(await box.update({ limits: { processes: 12, cpu: 0.5, memory: "96MiB" } })).toEqual({
+      changes: [
+        { path: "limits.memory", effect: "live" },
+        { path: "limits.processes", effect: "live" },
+        { path: "limits.cpu", effect: "live" },
+      ],
+    });
+    const { stderr } = await box.run(["sh", "-c", fork], { timeout: 20_000 });
+    expect(stderr).toMatch(/fork|Resource temporarily unavailable/);
+    expect((await box.metrics()).memory.limitBytes).toBe(96 * MIB);
+    await box.update({ limits: { processes: null, memory: null } });
+    expect((await box.metrics()).memory.limitBytes).toBeUndefined();
+    expect((await box.run(["sh", "-c", "i=0; while [ $i -lt 20 ]; do true & i=$((i+1)); done; wait"])).stderr).toBe("");
+    await box.delete();
+  }),
+);
+
+it(
+  "refuses a limit below what the container holds in memory, keeps the old one, and takes it once that is free",
+  requires(NEEDS, async () => {
+    const { host, image } = fixture;
+    const box = await host.create({
+      driver: "lxc",
+      name: "full",
+      image,
+      limits: { memory: { limit: "96MiB", swap: 0 } },
+    });
+    await box.start();
+    await box.run(["sh", "-c", "mkdir -p /held && mount -t tmpfs none /held && head -c 50000000 /dev/zero >/held/x"], {
+      check: true,
+    });
+    const before = await box.inspect();
+    const lower = { limits: { memory: { limit: "32MiB", swap: 0 }, cpu: 1 } };
+    await expect(box.update(lower)).rejects.toMatchObject({
+      code: "ERR_CONFIG",
+      issues: [{ path: ["limits", "memory"] }],
+    });
+    expect(await box.inspect()).toEqual(before);
+    expect((await box.metrics()).memory.limitBytes).toBe(96 * MIB);
+    await box.run(["rm", "/held/x"], { check: true });
+    await box.update(lower);
+    expect((await box.metrics()).memory.limitBytes).toBe(32 * MIB);
+    await box.delete();
+  }),
+);
