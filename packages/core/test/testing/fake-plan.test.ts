@@ -10,7 +10,7 @@ it("plans a change of the fake driver key by key, as real drivers do", () => {
   expect(backend.plan(before, before)).toEqual({ changes: [] });
   expect(backend.plan(before, after).changes.map(({ path, effect }) => [path, effect])).toEqual([
     ["image", "unsupported"],
-    ["limits.cpu", "next-start"],
+    ["limits.cpu", "live"],
     ["labels", "live"],
     ["fake.stubborn", "next-start"],
   ]);

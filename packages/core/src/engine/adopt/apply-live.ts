@@ -2,7 +2,7 @@ import { DriverError } from "../../errors/all.ts";
 import type { InstanceConfig } from "../../model/config.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
-import { isApplied, manifestOf, writeManifest } from "../record/manifest.ts";
+import { isApplied, isSameConfig, manifestOf, writeManifest } from "../record/manifest.ts";
 import type { InstanceRecord } from "../record/record.ts";
 import type { Run } from "../run/run.ts";
 
@@ -36,7 +36,7 @@ export async function applyLive(
   overtaken.throwIfAborted();
   if (manifest !== undefined) writeManifest(layout.manifest(instance.key), { ...manifest, config: after });
   // Nothing of it is lost with the machine: then nothing runs.
-  if (live.length === changes.length && !isApplied(record))
+  if (isSameConfig(after, record.config) && !isApplied(record))
     await instance.record.change(record, { applied: record.generation }, { overtaken, orderOnly: true });
 }
 
@@ -46,7 +46,10 @@ function withPaths(config: InstanceConfig, other: InstanceConfig, paths: readonl
   for (const path of paths) {
     const [key = "", inner] = path.split(".");
     const [from, into] = [other[key] as Keys | undefined, changed[key] as Keys | undefined];
-    changed[key] = inner === undefined ? from : { ...into, [inner]: from?.[inner] };
+    const { [inner ?? ""]: _, ...others } = into ?? {};
+    changed[key] =
+      inner === undefined ? from : { ...others, ...(from?.[inner] !== undefined && { [inner]: from[inner] }) };
+    if (changed[key] === undefined) delete changed[key];
   }
   return changed as unknown as InstanceConfig;
 }

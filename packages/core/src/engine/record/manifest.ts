@@ -1,8 +1,10 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { NicAttachment } from "../../contract/nic-attachment.ts";
 import { HostError } from "../../errors/all.ts";
+import type { InstanceConfig } from "../../model/config.ts";
 import { STORED, tooNew } from "../../model/stored.ts";
 import { packageVersion } from "../../system/package-version.ts";
 import { readSmallJson } from "../../system/small-file.ts";
@@ -103,4 +105,22 @@ export function manifestOf(layout: Layout, record: InstanceRecord): Manifest | u
 /** Whether the run on record was launched with the present configuration. */
 export function isApplied({ generation, applied }: InstanceRecord): boolean {
   return applied === undefined || applied === generation;
+}
+
+/** Whether two configurations are the same but for the name, which a run has from its launch. */
+export function isSameConfig(one: InstanceConfig, other: InstanceConfig): boolean {
+  return isDeepStrictEqual({ ...one, name: "" }, { ...other, name: "" });
+}
+
+/** What the run on record has, if that is another configuration and can be told. */
+export function appliedConfig(layout: Layout, record: InstanceRecord): InstanceConfig | undefined {
+  if (record.state === "stopped" || isApplied(record)) return undefined;
+  try {
+    const applied = manifestOf(layout, record)?.config;
+    return applied === undefined || isSameConfig(applied, record.config) ? undefined : applied;
+  } catch (error) {
+    // The calls that need it say so.
+    if (error instanceof HostError) return undefined;
+    throw error;
+  }
 }

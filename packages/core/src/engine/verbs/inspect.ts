@@ -4,7 +4,7 @@ import { currentRun } from "../adopt/current-run.ts";
 import { instanceInfo } from "../instance/info.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
-import { isApplied, manifestOf } from "../record/manifest.ts";
+import { appliedConfig } from "../record/manifest.ts";
 import type { InstanceRecord } from "../record/record.ts";
 
 /** Reads the record and checks it against what runs, unless this process is attached to the run already. */
@@ -22,9 +22,7 @@ export async function inspect(instance: ManagedInstance, options: Abortable = {}
 }
 
 function whole(instance: ManagedInstance, record: InstanceRecord): InstanceInfo {
-  const applied =
-    record.state === "stopped" || isApplied(record) ? undefined : manifestOf(instance.engine.layout, record)?.config;
-  return instanceInfo(record, instance.held.run, applied);
+  return instanceInfo(record, instance.held.run, appliedConfig(instance.engine.layout, record));
 }
 
 async function lookAgain(instance: ManagedInstance, record: InstanceRecord, turn: Turn): Promise<void> {
