@@ -30,7 +30,8 @@ static struct client *writer, *launcher;
 
 enum { CONFIGURED, STARTING, RUNNING, DOWN, ENDED };
 static struct {
-  u32 state, program, boots, holder, status, rebooting, begun, doomed;
+  /* `given_up`: nobody waits for the start any more, so whatever it has started by now is to end with it. */
+  u32 state, program, boots, holder, status, rebooting, begun, doomed, given_up;
 } run_state;
 
 /* What a starter has printed, from its beginning on. It is of use if the start fails. */

@@ -4,8 +4,10 @@
 __attribute__((noreturn)) static void finish(void) {
   hear_holder();
   if (!ending.known && run_state.program) read_status();
+  ending.failed = run_state.boots == 0 || run_state.given_up;
+  /* Nobody else knows of what the holder has started and not told. */
+  if (ending.failed) sweep();
   take_all(), log_parts(1);
-  ending.failed = run_state.boots == 0;
   if (ending.failed) fail(STEP_START, 0);
   /* One that could not take over a run does not know its end. */
   if (ending.file >= 0 && run_state.state > CONFIGURED) notice("end");

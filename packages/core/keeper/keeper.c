@@ -8,6 +8,7 @@
  */
 #include "calls.h"
 #include "../../lxc/helper/terminal.h"
+#include "../../lxc/helper/children.h"
 #include "../../lxc/helper/settings.h"
 #include "config.h"
 #include "hold.h"

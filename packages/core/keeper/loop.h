@@ -10,8 +10,7 @@ __attribute__((noreturn)) static void serve(void) {
     /* Nobody else knows of a run that has not started. A client that has gone may be noticed only by what is sent to it. */
     if (!launcher && run_state.state <= STARTING) {
       if (holder < 0) leave(1);
-      kill_process(holder);
-      if (program >= 0) kill_process(program);
+      give_up();
     }
     fds[NEW_CLIENT] = (struct pollfd){LISTENER, POLLIN, 0};
     fds[HOLDER_GONE] = (struct pollfd){holder, POLLIN, 0};

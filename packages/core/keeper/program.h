@@ -8,9 +8,19 @@ static void kill_process(int pidfd) {
   call(SYS_pidfd_send_signal, pidfd, SIGKILL, 0, 0);
 }
 
+/*
+ * The keeper inherits what the holder leaves, so it can end that, too: the holder may have started the program and have
+ * told nobody yet.
+ */
+static void give_up(void) {
+  run_state.given_up = 1;
+  kill_process(holder);
+  if (program >= 0) kill_process(program);
+}
+
 static void kill_program(void) {
   if (program >= 0) kill_process(program);
-  if (program < 0 && run_state.state <= STARTING && holder >= 0) kill_process(holder);
+  if (program < 0 && run_state.state <= STARTING && holder >= 0) give_up();
 }
 
 static void answer_holder(u32 word) {
@@ -58,6 +68,8 @@ static void started(void) {
   int is_over = ending.known && ending.pid == run_state.program;
   run_state.state = is_over ? DOWN : RUNNING, run_state.boots++;
   between_boots = 0;
+  /* What runs outlives its holder. */
+  if (!run_state.given_up) call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 0, 0, 0);
   if (!is_over) run_state.rebooting = ending.known = 0;
   record_run();
   tell_all(SAY_STARTED);

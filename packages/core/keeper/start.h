@@ -57,6 +57,8 @@ static void start_holder(void) {
     fail(STEP_STREAMS, error);
     return;
   }
+  /* Until the program runs: give_up(). */
+  call(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0);
   long keeper = call(SYS_getpid, 0, 0, 0, 0);
   int pidfd = -1;
   /* CLONE_PIDFD */

@@ -3,9 +3,10 @@
  * `serve_program` is the program's parent, and ends with it.
  */
 
+#include "children.h"
 #include "exec-protocol.h"
 
-enum { MSG_CMSG_CLOEXEC = 0x40000000 };
+enum { MSG_CMSG_CLOEXEC = 0x40000000, POLLRDHUP = 0x2000 };
 enum { WEXITED = 4, WCONTINUED = 8, WNOWAIT = 0x01000000, P_PID = 1, P_PGID = 2, CLD_EXITED = 1 };
 
 /*
@@ -66,38 +67,6 @@ static void become(const struct request *r, const struct confinement *c, const u
 }
 
 static struct relay input, output;
-
-/*
- * Kills each child, or reaps the children that have ended: the program itself, unless it is `spared`, and orphaned
- * processes, which become children of the helper. proc(5): the list is complete unless a child ends meanwhile, and then
- * there is a SIGCHLD.
- */
-static int each_child(int kill, int spared) {
-  long list = call(SYS_openat, AT_FDCWD, "/proc/thread-self/children", O_CLOEXEC, 0);
-  if (list < 0) return 0;
-  char text[4096];
-  long pid = 0, n;
-  while ((n = call(SYS_read, list, text, sizeof text, 0)) > 0)
-    for (long i = 0; i < n; i++) {
-      if (text[i] >= '0' && text[i] <= '9') pid = pid * 10 + text[i] - '0';
-      else {
-        if (pid && kill) call(SYS_kill, pid, SIGKILL, 0, 0);
-        else if (pid && pid != spared) call(SYS_wait4, pid, 0, WNOHANG | WALL, 0);
-        pid = 0;
-      }
-    }
-  call(SYS_close, list, 0, 0, 0);
-  return 1;
-}
-
-/* Kills and reaps everything that the program started: in the end all of it is a child of the helper. */
-static void sweep(void) {
-  while (each_child(1, 0)) {
-    long reaped = call(SYS_wait4, -1, 0, WALL, 0);
-    if (reaped < 0 && reaped != -EINTR) return;
-    while (call(SYS_wait4, -1, 0, WNOHANG | WALL, 0) > 0);
-  }
-}
 
 /*
  * Returns true when the program has ended, without reaping it. waitid(2): si_code, si_pid and si_status of siginfo_t.
@@ -203,6 +172,10 @@ __attribute__((noreturn)) static void serve_program(const struct confinement *c)
     at += length_of(at) + 1;
   }
 
+  /* It was given up before it could start. A program that is given up from now on is killed. */
+  struct pollfd given_up = {CONTROL, POLLRDHUP, 0};
+  u64 at_once[2] = {0, 0};
+  if (call6(SYS_ppoll, (long)&given_up, 1, (long)at_once, 0, 8, 0) > 0) leave(0);
   int master = -1, slave = -1, status[2];
   if (r->flags & FLAG_TERMINAL) {
     master = open_terminal(r->columns, r->rows, r->uid, &slave);

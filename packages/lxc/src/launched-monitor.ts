@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
-import type { Abortable } from "@pileus/core";
-import { identifyHolder, type LaunchedKeeper, launchKeeper, readCgroupLayout, withDeadline } from "@pileus/core/driver";
+import { type Abortable, Deadline } from "@pileus/core";
+import { identifyHolder, type LaunchedKeeper, launchKeeper, readCgroupLayout } from "@pileus/core/driver";
 import type { ContainerSpec } from "./container-spec.ts";
 import { STARTER } from "./helpers.ts";
 import { listenForInit } from "./init-helper.ts";
@@ -33,9 +33,9 @@ export class LaunchedMonitor {
     this.#spec = spec;
     const { hostName, output } = spec;
     const owner = output.kind === "pipes" ? output.owner : undefined;
-    const deadline = { action: `the start of container "${hostName}"`, timeout: START_TIME, signal };
     const launched = await this.#keeper;
-    const keeper = await withDeadline(deadline, (within) => launched.begin({ owner, signal: within }));
+    using deadline = new Deadline({ action: `the start of container "${hostName}"`, timeout: START_TIME, signal });
+    const keeper = await launched.begin({ owner, signal: deadline.signal });
     return new Monitor(spec, await identifyHolder(keeper), keeper, this.#boots);
   }
 

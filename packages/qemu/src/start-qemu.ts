@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import { type Abortable, CommandError, HostError, type InstanceConfig } from "@pileus/core";
+import { type Abortable, CommandError, Deadline, HostError, type InstanceConfig } from "@pileus/core";
 import {
   commandEnd,
   findTool,
@@ -9,7 +9,6 @@ import {
   missingTool,
   openKeeperLog,
   ownCgroup,
-  withDeadline,
 } from "@pileus/core/driver";
 import { QEMU } from "./argv/argv.ts";
 import { type ConfinedUser, confined } from "./confine.ts";
@@ -44,11 +43,10 @@ export async function startQemu(
   if (findTool(qemu) === undefined) throw new HostError("start a virtual machine", [missingTool(qemu, TOOLS[QEMU])]);
   const cgroup = ownCgroup(options.cgroup);
   const order = keeperOrder(confined(argv, user), config, accountsIn(cgroup));
-  const deadline = { action: "the start of QEMU", timeout: START_TIME, signal };
-  return await withDeadline(deadline, async (within) => {
-    const launched = await launchKeeper({ run, log }, order, { descriptors, cgroup, signal: within });
-    return await launched.begin({ signal: within });
-  });
+  using deadline = new Deadline({ action: "the start of QEMU", timeout: START_TIME, signal });
+  const launched = await launchKeeper({ run, log }, order, { descriptors, cgroup, signal: deadline.signal });
+  // When it rejects, nothing of it is left.
+  return await launched.begin(deadline);
 }
 
 /** The error for a QEMU that has ended before its monitor answered. */

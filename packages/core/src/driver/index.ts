@@ -118,6 +118,7 @@ export { keeperAccounts, keeperAccountsIn } from "../keeper/accounts.ts";
 export { type KeeperExit, readKeeperExit } from "../keeper/exit-record.ts";
 export { errnoName, type KeeperFailure, killedHolder, STEP, startError } from "../keeper/failure.ts";
 export { type FollowKeeperOptions, followKeeper, identifyHolder } from "../keeper/follow.ts";
+export { livingKeeper, readHeldRun } from "../keeper/held-run.ts";
 export { findKeeper, Keeper, type KeeperEvents } from "../keeper/keeper.ts";
 export { findKeptRun, KeptRun, startKeptRun } from "../keeper/kept-run.ts";
 export {
@@ -127,9 +128,7 @@ export {
   type LaunchedKeeper,
   type LaunchKeeperOptions,
   launchKeeper,
-  livingKeeper,
   type ResumeKeeperOptions,
-  readHeldRun,
   resumeKeeper,
 } from "../keeper/launch.ts";
 export type { KeeperState, KeeperWriter } from "../keeper/messages.ts";

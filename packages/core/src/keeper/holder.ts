@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { identifyProcess, type ProcessIdentity } from "../system/process-identity.ts";
-import { readHeldRun } from "./launch.ts";
+import { readHeldRun } from "./held-run.ts";
 
 /** The descriptor at which a holder has `status` open: packages/core/keeper/holder.h. */
 const STATUS = 12;

@@ -6,9 +6,11 @@ import { makeFolders } from "../system/make-folders.ts";
 import { identifyProcess, type ProcessIdentity } from "../system/process-identity.ts";
 import { type KeeperExit, readKeeperExit } from "./exit-record.ts";
 import { followKeeper, identifyHolder } from "./follow.ts";
+import { endWithPrograms } from "./given-up.ts";
+import { readHeldRun } from "./held-run.ts";
 import { findHolder } from "./holder.ts";
 import { findKeeper, type Keeper } from "./keeper.ts";
-import { type KeeperFolders, type LaunchKeeperOptions, launchKeeper, readHeldRun } from "./launch.ts";
+import { type KeeperFolders, type LaunchKeeperOptions, launchKeeper } from "./launch.ts";
 import type { KeeperOrder } from "./order.ts";
 import { succeedKeeper } from "./succeed.ts";
 
@@ -97,7 +99,7 @@ export async function startKeptRun(
 /**
  * Finds a run that another process started, in whatever process, and starts the next keeper if its own was killed. `order` is
  * the one of the launch; of its program nothing is needed. `undefined` when nothing runs: what a start that was cut short
- * has left is killed, with all that the program's parent knows of.
+ * has left is killed, with everything that it has started.
  */
 export async function findKeptRun(
   folders: KeeperFolders,
@@ -124,5 +126,9 @@ async function keeperIfThere(run: string, options: Abortable): Promise<Keeper | 
 
 async function successor(folders: KeeperFolders, order: KeeperOrder, options: Abortable): Promise<Keeper | undefined> {
   const holder = await findHolder(folders.run);
+  if (holder !== undefined && (await readHeldRun(folders.run))?.boots === 0) {
+    await abortable(endWithPrograms(holder), options.signal);
+    return undefined;
+  }
   return holder && succeedKeeper(folders, () => order, { ...options, holder });
 }

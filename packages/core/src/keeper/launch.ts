@@ -1,20 +1,18 @@
 import { closeSync, constants, openSync, readFileSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
-import { join } from "node:path";
 import { CommandError, isInstanceError } from "../errors/all.ts";
 import type { Abortable } from "../flow/abortable.ts";
+import { allOrNothing } from "../flow/cleanup.ts";
 import { withDeadline } from "../flow/deadline.ts";
 import { type Child, commandEnd, startChild } from "../system/child.ts";
 import { pipe } from "../system/descriptor.ts";
 import { socketPair } from "../system/descriptor-socket.ts";
 import { cgroupFailure, type OwnCgroup } from "../system/own-cgroup.ts";
-import { identifyProcess, isSameStart, type ProcessIdentity } from "../system/process-identity.ts";
-import { readIfThere } from "../system/read-if-there.ts";
 import { SealedHelper } from "../system/sealed-helper.ts";
 import { listenUnix } from "../system/unix-socket.ts";
 import { KeeperConnection, keeperSocket } from "./connection.ts";
-import { numbers } from "./exit-record.ts";
 import { type KeeperFailure, startError } from "./failure.ts";
+import { endGivenUp } from "./given-up.ts";
 import { Keeper, type KeeperEvents } from "./keeper.ts";
 import { KEEPER_BINARIES } from "./keeper-binary.ts";
 import { ASK, encodeFrame, type KeeperMessage, PROTOCOL } from "./messages.ts";
@@ -81,7 +79,8 @@ export interface LaunchedKeeper extends Disposable {
   /** The pid of the keeper. */
   readonly pid: number;
   /**
-   * Starts the program. Resolves when it was executed. An abort, or the end of this process before that, ends it.
+   * Starts the program. Resolves when it was executed. A failure, an abort, or the end of this process before that ends
+   * it, with everything that it has started.
    *
    * @throws {NotFoundError} when the program does not exist. @throws {FileError} when it cannot be run, or its folder
    * cannot be entered. @throws {HostError} when the cgroup cannot be made. @throws a system error for the rest.
@@ -117,7 +116,14 @@ export async function launchKeeper(
   await ready(spawned, `start ${order.argv[0] ?? ""}`, { signal });
   return {
     pid: child.pid,
-    begin: (how = {}) => begin(keeper, connection, failure.then(failed), how),
+    begin: (how = {}) =>
+      allOrNothing(async (undo) => {
+        undo(() => endStart(child, starter === undefined ? folders.run : undefined));
+        undo(() => connection.close());
+        // It may have seen the start by then. A plain program is not killed alone: what it has started ends with it.
+        if (starter !== undefined) undo(() => connection.send(ASK.kill));
+        return begin(keeper, connection, failure.then(failed), how);
+      }),
     [Symbol.dispose]: () => connection.close(),
   };
 }
@@ -148,23 +154,6 @@ export async function resumeKeeper(
   leave();
   if (failure === undefined) return keeper;
   throw startError(failure, order.argv[0] ?? "", order.cwd ?? "/");
-}
-
-/** What the keeper of this run recorded of its holder; `undefined` when nothing was started. */
-export async function readHeldRun(run: string): Promise<HeldRun | undefined> {
-  const [holder, boots, program] = numbers(await readIfThere(join(run, "holder")));
-  return holder === undefined || boots === undefined || program === undefined ? undefined : { holder, boots, program };
-}
-
-/**
- * The keeper of this run as it recorded itself, if it lives, whether it answers or not. `undefined` for one of an earlier
- * release, which recorded nothing.
- */
-export async function livingKeeper(run: string): Promise<ProcessIdentity | undefined> {
-  const [, , , pid, startTime] = numbers(await readIfThere(join(run, "holder")));
-  if (pid === undefined || startTime === undefined) return undefined;
-  const found = await identifyProcess(pid);
-  return found !== undefined && isSameStart(found.startTime, startTime) ? found : undefined;
 }
 
 /** packages/core/keeper/keeper.c. */
@@ -282,8 +271,22 @@ async function begin(
     await withDeadline({ action, timeout: END_TIME, signal }, () => keeper.exit).catch(() => undefined);
     throw error;
   } catch (error) {
-    connection.close();
     started.catch(() => undefined);
     throw error;
   }
+}
+
+/**
+ * Ends a keeper whose start was given up, and what it has started. It does so itself when it sees that; but one that is
+ * stopped would go on with the start some day, and one that has just told of a start takes it for a run. `run`: the folder
+ * of a plain program.
+ */
+async function endStart(keeper: Child, run: string | undefined): Promise<void> {
+  const action = "the end of a keeper";
+  const untilEnd = () => withDeadline({ action, timeout: END_TIME }, () => keeper.exit).catch(() => undefined);
+  if (run !== undefined) await endGivenUp(run);
+  await untilEnd();
+  if (!keeper.kill("SIGKILL")) return;
+  await untilEnd();
+  if (run !== undefined) await endGivenUp(run);
 }

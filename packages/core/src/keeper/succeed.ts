@@ -4,8 +4,9 @@ import { isInstanceError } from "../errors/all.ts";
 import { acquireLock } from "../system/lock.ts";
 import { isAlive, type ProcessIdentity, signalProcess, waitForEnd } from "../system/process-identity.ts";
 import { keeperSocket } from "./connection.ts";
+import { livingKeeper, readHeldRun } from "./held-run.ts";
 import { findKeeper, type Keeper } from "./keeper.ts";
-import { type KeeperFolders, livingKeeper, type ResumeKeeperOptions, readHeldRun, resumeKeeper } from "./launch.ts";
+import { type KeeperFolders, type ResumeKeeperOptions, resumeKeeper } from "./launch.ts";
 import type { KeeperOrder } from "./order.ts";
 
 /** Options of {@link succeedKeeper}. */

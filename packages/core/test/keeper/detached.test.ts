@@ -5,8 +5,9 @@ import { expect, it, vi } from "vitest";
 import { keeperSocket } from "../../src/keeper/connection.ts";
 import { makeProgramFolder } from "../../src/keeper/detached/facts.ts";
 import { KeptPrograms } from "../../src/keeper/detached/kept-programs.ts";
+import { readHeldRun } from "../../src/keeper/held-run.ts";
 import type { Keeper } from "../../src/keeper/keeper.ts";
-import { launchKeeper, readHeldRun } from "../../src/keeper/launch.ts";
+import { launchKeeper } from "../../src/keeper/launch.ts";
 import { acquireLock } from "../../src/system/lock.ts";
 import {
   identifyChild,

@@ -1,9 +1,10 @@
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { livingKeeper, readHeldRun } from "../../src/keeper/held-run.ts";
 import { findKeeper } from "../../src/keeper/keeper.ts";
 import { findKeptRun, type KeptRun, startKeptRun } from "../../src/keeper/kept-run.ts";
-import { type KeeperFolders, launchKeeper, livingKeeper, readHeldRun } from "../../src/keeper/launch.ts";
+import { type KeeperFolders, launchKeeper } from "../../src/keeper/launch.ts";
 import {
   identifyChild,
   isAlive,

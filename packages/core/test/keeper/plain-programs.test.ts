@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { BackendDetachedProgram } from "../../src/contract/backend-detached.ts";
 import { KeptPrograms } from "../../src/keeper/detached/kept-programs.ts";
+import { livingKeeper } from "../../src/keeper/held-run.ts";
 import { findHolder } from "../../src/keeper/holder.ts";
-import { livingKeeper } from "../../src/keeper/launch.ts";
 import { identifyChild, type ProcessIdentity, signalProcess, waitForEnd } from "../../src/system/process-identity.ts";
 import { places } from "./support.ts";
 

@@ -1,7 +1,8 @@
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
-import { launchKeeper, readHeldRun } from "../../src/keeper/launch.ts";
+import { readHeldRun } from "../../src/keeper/held-run.ts";
+import { launchKeeper } from "../../src/keeper/launch.ts";
 import { identifyChild, signalProcess, waitForEnd } from "../../src/system/process-identity.ts";
 import { listenUnix } from "../../src/system/unix-socket.ts";
 import { places } from "./support.ts";

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it, onTestFinished } from "vitest";
+import { livingKeeper } from "../../src/keeper/held-run.ts";
 import { findKeeper } from "../../src/keeper/keeper.ts";
-import { livingKeeper } from "../../src/keeper/launch.ts";
 import { isAlive, type ProcessIdentity } from "../../src/system/process-identity.ts";
 import { requires } from "../../src/testing/requires.ts";
 

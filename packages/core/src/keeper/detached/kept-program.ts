@@ -1,5 +1,4 @@
 import { closeSync, openSync, statSync } from "node:fs";
-import { constants } from "node:os";
 import { join } from "node:path";
 import type { BackendDetachedProgram, DetachedOutputOptions } from "../../contract/backend-detached.ts";
 import type { DetachedInfo, OutputChunk } from "../../contract/detached.ts";
@@ -11,9 +10,10 @@ import { endsWithin, type ProcessIdentity, signalProcess } from "../../system/pr
 import type { ExitStatus, SignalName } from "../../terms/state.ts";
 import { type KeeperExit, readExitFile, readKeeperExit } from "../exit-record.ts";
 import { successorIsDue } from "../follow.ts";
+import { endWithPrograms } from "../given-up.ts";
+import { livingKeeper, readHeldRun } from "../held-run.ts";
 import { findHolder } from "../holder.ts";
 import { findKeeper, type Keeper } from "../keeper.ts";
-import { livingKeeper, readHeldRun } from "../launch.ts";
 import { succeedKeeper } from "../succeed.ts";
 import { syncLog } from "../sync-log.ts";
 import { type ProgramFacts, readProgramFacts } from "./facts.ts";
@@ -163,7 +163,7 @@ export async function endKept(folder: string, held: Held): Promise<boolean> {
   const holder = await findHolder(folder);
   if (holder === undefined) return true;
   // The program of a fork of the keeper would live on.
-  if (!held.starter) await held.signal(holder, constants.signals.SIGKILL, folder);
+  if (!held.starter) return endWithPrograms(holder);
   await signalProcess(holder, "SIGKILL");
   return endsWithin(holder, HOLDER_TIME);
 }

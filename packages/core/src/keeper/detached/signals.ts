@@ -2,7 +2,7 @@ import { constants } from "node:os";
 import { killDescendants } from "../../processes/descendants.ts";
 import { type ProcessIds, readProcess } from "../../processes/process-ids.ts";
 import { type ProcessIdentity, signalProcess } from "../../system/process-identity.ts";
-import { readHeldRun } from "../launch.ts";
+import { readHeldRun } from "../held-run.ts";
 
 const { SIGKILL, SIGSTOP } = constants.signals;
 
@@ -20,14 +20,23 @@ export async function signalByHolder(holder: ProcessIdentity, signal: number): P
  */
 export async function signalChild(holder: ProcessIdentity, signal: number, folder: string): Promise<void> {
   if (signal === SIGKILL) {
-    killDescendants(holder.pid, (one) => {
-      if (one.pid !== holder.pid) send(one, one.pid, signal);
-    });
+    killBelow(holder);
     return;
   }
   const child = readProcess((await readHeldRun(folder))?.program ?? 0);
   // While its parent lives, the leader of a group keeps the group's number from being reused.
   if (child?.parent === holder.pid) send(child, -child.pid, signal);
+}
+
+/** Kills all that a holder has started, but not the holder. Returns the pids of what was killed. */
+export function killBelow(holder: ProcessIdentity): readonly number[] {
+  const killed: number[] = [];
+  killDescendants(holder.pid, (one) => {
+    if (one.pid === holder.pid) return;
+    send(one, one.pid, SIGKILL);
+    killed.push(one.pid);
+  });
+  return killed;
 }
 
 /** Signals that very process or its group, unless it has ended. */

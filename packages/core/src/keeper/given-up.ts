@@ -1,0 +1,47 @@
+import { setTimeout } from "node:timers/promises";
+import {
+  endsWithin,
+  identifyProcess,
+  type ProcessIdentity,
+  parseProcessStat,
+  signalProcess,
+} from "../system/process-identity.ts";
+import { readIfThereSync } from "../system/read-if-there.ts";
+import { killBelow } from "./detached/signals.ts";
+import { findHolder } from "./holder.ts";
+
+/** How long a killed process may take to end, in milliseconds. */
+const END_TIME = 5000;
+
+/** How often to look whether a process has been stopped, in milliseconds: no event tells that to other than its parent. */
+const LOOK_INTERVAL = 5;
+
+/**
+ * Ends what the start of a plain program has left without a keeper: the program, what that has started, and the holder.
+ * Tells whether all of it has ended.
+ */
+export async function endGivenUp(run: string): Promise<boolean> {
+  const holder = await findHolder(run);
+  return holder === undefined || endWithPrograms(holder);
+}
+
+/** Ends a holder that is a fork of its keeper, and all that it has started. Tells whether all of it has ended. */
+export async function endWithPrograms(holder: ProcessIdentity): Promise<boolean> {
+  // It may be about to start the program, which would live on unseen.
+  await signalProcess(holder, "SIGSTOP");
+  const killed: ProcessIdentity[] = [];
+  for (const end = performance.now() + END_TIME; ; await setTimeout(LOOK_INTERVAL)) {
+    const wasStill = isStill(holder.pid);
+    for (const pid of killBelow(holder)) killed.push((await identifyProcess(pid)) ?? holder);
+    if (wasStill || performance.now() > end) break;
+  }
+  await signalProcess(holder, "SIGKILL");
+  const ends = await Promise.all([holder, ...killed].map((each) => endsWithin(each, END_TIME)));
+  return ends.every((hasEnded) => hasEnded);
+}
+
+/** Whether a process runs no code any more: it is stopped, or has ended. proc_pid_stat(5). */
+function isStill(pid: number): boolean {
+  const { state = "X" } = parseProcessStat(readIfThereSync(`/proc/${pid}/stat`) ?? "") ?? {};
+  return ["T", "t", "Z", "X"].includes(state);
+}
