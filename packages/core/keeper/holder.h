@@ -21,10 +21,10 @@ enum {
 };
 
 enum { HELD_STARTED = 1, HELD_FAILED, HELD_ENDED };
-enum { STEP_CGROUP = 1, STEP_RESERVE, STEP_STREAMS, STEP_FOLDER, STEP_RUN, STEP_START, STEP_INIT, STEP_NAMESPACE, STEP_IDMAP };
+enum { STEP_CGROUP = 1, STEP_RESERVE, STEP_STREAMS, STEP_FOLDER, STEP_RUN, STEP_START, STEP_INIT, STEP_NAMESPACE, STEP_IDMAP, STEP_SET_UP };
 
 struct held {
-  /* STARTED: pid. FAILED: step, errno. ENDED: pid, wait status, whether another follows. */
+  /* STARTED: pid. FAILED: step, errno; of STEP_SET_UP the wait status of PID 1. ENDED: pid, wait status, whether another follows. */
   u32 kind, a, b, c;
   u64 cpu, reserved;
 };

@@ -24,7 +24,7 @@ const HELPERS = {
       // The last one is the C library's, which comes with liblxc.
       functions: ["lxc_container_new", "lxc_log_init", "__errno_location"],
       interpreters: { x64: "/lib64/ld-linux-x86-64.so.2", arm64: "/lib/ld-linux-aarch64.so.1" },
-      exported: ["waitid"],
+      exported: ["waitid", "recvmsg", "recv"],
     },
   },
   "../../core/helper/child-watcher": {

@@ -51,10 +51,22 @@ enum { SYS_setresuid = 147, SYS_setresgid = 149, SYS_unshare = 97 };
 #endif
 
 enum { USER_NAMESPACE = 3, CLONE_NEWUSER = 0x10000000 };
-enum { P_PID = 1, WNOWAIT = 0x01000000, CLD_EXITED = 1, CLD_DUMPED = 3, TCGETS = 0x5401 };
+enum { P_ALL = 0, P_PID = 1, WEXITED = 4, WNOWAIT = 0x01000000, CLD_EXITED = 1, CLD_DUMPED = 3, TCGETS = 0x5401, ECONNRESET = 104 };
 
 /* The PID 1 whose end was reported last. */
 static u32 reported;
+
+/* The wait status of a child that has ended and that nobody has waited for, by what waitid(2) tells of it. */
+static u32 status_of(const u32 *about) {
+  return about[2] == CLD_EXITED ? (about[6] & 0xff) << 8 : about[6] & 0x7f;
+}
+
+/* As the C library returns it: errno(3). */
+static long result_of(long result) {
+  if (result >= 0) return result;
+  *__errno_location() = (int)-result;
+  return -1;
+}
 
 /*
  * Called by liblxc in place of the function of the C library. Its monitor asks for the end of PID 1 without reaping it
@@ -63,18 +75,59 @@ static u32 reported;
  */
 __attribute__((visibility("default"))) int waitid(int type, u32 id, void *info, int options) {
   long result = call6(SYS_waitid, type, id, (long)info, options, 0, 0);
-  if (result < 0) {
-    *__errno_location() = (int)-result;
-    return -1;
-  }
+  if (result < 0) return (int)result_of(result);
   const u32 *about = info;
   if (type == P_PID && options & WNOWAIT && about && about[4] == id && id != reported && about[2] >= CLD_EXITED && about[2] <= CLD_DUMPED) {
-    u32 status = about[2] == CLD_EXITED ? (about[6] & 0xff) << 8 : about[6] & 0x7f;
+    u32 status = status_of(about);
     reported = id;
     /* reboot(2): in a pid namespace, a restart shows as the end of its init by SIGHUP. */
     report_end(id, status, 0, status == SIGHUP);
   }
   return 0;
+}
+
+/*
+ * Waits until there is something to read, or PID 1 has ended without having sent it. While liblxc sets PID 1 up, it waits
+ * for messages of that over a socket of which it has both ends open itself (start.c, lxc_spawn), so it would not see that
+ * end: it would wait for ever. It has blocked SIGCHLD by then, and has no other child that has ended. Returns false for
+ * such an end, which is reported if it was a kill.
+ */
+static int await_init(int fd) {
+  u32 peer[3] = {0, 0, 0}, length = sizeof peer;
+  call6(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, (long)peer, (long)&length, 0);
+  /* Every other socket has a peer, and its end is an end of the file. */
+  if (peer[0] != (u32)call(SYS_getpid, 0, 0, 0, 0)) return 1;
+  u64 child = 1ul << (SIGCHLD - 1);
+  long ends = call(SYS_signalfd4, -1, &child, 8, O_CLOEXEC | O_NONBLOCK);
+  if (ends < 0) return 1;
+  int lost = 0;
+  for (;;) {
+    struct pollfd fds[] = {{fd, POLLIN, 0}, {(int)ends, POLLIN, 0}};
+    u32 news[32], about[32] = {0};
+    u64 at_once[2] = {0, 0};
+    while (call(SYS_read, ends, news, sizeof news, 0) > 0);
+    lost = call6(SYS_waitid, P_ALL, 0, (long)about, WEXITED | WNOHANG | WNOWAIT | WALL, 0, 0) >= 0 && about[4];
+    /* What it has sent before its end is there by now. */
+    if (call6(SYS_ppoll, (long)fds, 2, lost ? (long)at_once : 0, 0, 8, 0) < 0) continue;
+    if (fds[0].revents) lost = 0;
+    struct held killed = {HELD_FAILED, STEP_SET_UP, status_of(about), 0, 0, 0};
+    if (lost && killed.b & 0x7f) tell(&killed);
+    if (lost || fds[0].revents) break;
+  }
+  call(SYS_close, ends, 0, 0, 0);
+  if (lost) *__errno_location() = ECONNRESET;
+  return !lost;
+}
+
+/* Called by liblxc in place of the functions of the C library, as waitid() is. */
+__attribute__((visibility("default"))) long recvmsg(int fd, void *message, int flags) {
+  if (!(flags & MSG_DONTWAIT) && !await_init(fd)) return -1;
+  return result_of(call(SYS_recvmsg, fd, message, flags, 0));
+}
+
+__attribute__((visibility("default"))) long recv(int fd, void *to, u64 length, int flags) {
+  if (!(flags & MSG_DONTWAIT) && !await_init(fd)) return -1;
+  return result_of(call6(SYS_recvfrom, fd, (long)to, (long)length, flags, 0, 0));
 }
 
 /*

@@ -1,5 +1,6 @@
-import { CommandError, FileError, HostError, NotFoundError } from "@pileus/core";
+import { CommandError, ConnectionError, FileError, HostError, NotFoundError } from "@pileus/core";
 import { errnoName, type KeeperFailure, killedHolder, namespaceError, STEP } from "@pileus/core/driver";
+import { signalName } from "@pileus/core/files";
 import { starterArgv } from "./commands.ts";
 import type { ContainerSpec } from "./container-spec.ts";
 
@@ -26,6 +27,8 @@ export function startFailure(spec: ContainerSpec, { step, errno, text }: KeeperF
       const reason = `the keeper's cannot be made or entered: ${code}`;
       return new HostError(`start container "${spec.hostName}"`, [{ need: "cgroup", reason, fix }]);
     }
+    case STEP.setUp:
+      return killedInit(spec, errno);
     case STEP.namespace:
       return namespaceError("unshare", errno);
     case STEP.idmap:
@@ -40,6 +43,13 @@ export function startFailure(spec: ContainerSpec, { step, errno, text }: KeeperF
     errno,
     syscall: "start",
   });
+}
+
+/** PID 1 was killed before it came to its program. */
+function killedInit({ hostName }: ContainerSpec, status: number): ConnectionError {
+  const by = signalName(status & 0x7f);
+  const why = `${by} killed it while it was set up: look for the OOM killer in dmesg(1), and start again`;
+  return new ConnectionError(`PID 1 of container "${hostName}"`, why);
 }
 
 function initFailure({ init }: ContainerSpec, step: number, errno: string): Error {

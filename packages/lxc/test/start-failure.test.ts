@@ -21,6 +21,16 @@ describe("a container that did not start", () => {
     expect(init(4, 20)).toMatchObject({ errno: "ENOTDIR", path: "/data" });
   });
 
+  it("has a PID 1 that was killed before its program, and says by which signal", () => {
+    expect(told(STEP.setUp, 9, TEXT)).toMatchObject({
+      code: "ERR_CONNECTION",
+      message: expect.stringMatching(
+        /^connection to PID 1 of container "[^"]+": SIGKILL killed it while it was set up: /,
+      ),
+    });
+    expect(told(STEP.setUp, 0xffff_ffff)).toMatchObject({ code: "ERR_CONNECTION" });
+  });
+
   it("has an error of this library for any numbers", () => {
     expect(init(0xff_ffff, 0xffff_ffff)).toBeInstanceOf(FileError);
     expect(told(0xff, 1)).toMatchObject({ code: "EPERM" });

@@ -5,13 +5,13 @@ import { ConnectionError, FileError, HostError, NotFoundError } from "../errors/
 export interface KeeperFailure {
   /** One of {@link STEP}, in the lowest eight bits. */
   readonly step: number;
-  /** The error number of the step, or 0. */
+  /** The error number of the step, or 0. Of the step `setUp` the wait status of PID 1: wait(2). */
   readonly errno: number;
   /** What a starter has printed, unfiltered. */
   readonly text: string;
 }
 
-/** The steps of packages/core/keeper/hold.h. */
+/** The steps of packages/core/keeper/holder.h. */
 export const STEP = {
   cgroup: 1,
   reserve: 2,
@@ -22,6 +22,7 @@ export const STEP = {
   init: 7,
   namespace: 8,
   idmap: 9,
+  setUp: 10,
 } as const;
 
 /** The name of an error number: `ENOENT`. */
