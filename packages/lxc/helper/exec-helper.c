@@ -21,7 +21,8 @@
  *   host → helper, once:  length of the rest, flags, uid, gid, columns, rows, count of groups, count of arguments,
  *                         count of variables, the groups, then as strings with a NUL: cwd, arguments, variables.
  *   host → helper:        kind, value        SIGNAL number, to the program's group | RESIZE columns << 16 | rows.
- *                         SIGNAL 9, or the end of the file: kill the program and everything that it started.
+ *                         SIGNAL 9, or the end of the file: kill the program and everything that it started;
+ *                         one that has not started is not started.
  *                         After ENDED, a SIGNAL goes to the rest of the group, and the end of the file kills nothing.
  *   helper → host:        kind, value        STARTED pid | FAILED exit code | ENDED wait status
  *                         CROWDED errno      there is no room for the program's process.

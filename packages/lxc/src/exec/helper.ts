@@ -109,6 +109,8 @@ export class ExecHelpers implements Disposable {
   #helper(): Helper {
     if (this.#isDisposed)
       throw new ConnectionError(`a program in container "${this.#target.name}"`, "this host was closed meanwhile");
+    // What it has served goes on; what it has not taken up has ended.
+    if (this.#current?.isDoubtful) this.#current[Symbol.dispose]();
     if (this.#current === undefined || this.#current.hasEnded) this.#current = new Helper(this.#target);
     return this.#current;
   }
@@ -121,6 +123,12 @@ export class ExecHelpers implements Disposable {
   }
 }
 
+/**
+ * How long a helper may take to get into a container before it is replaced, in milliseconds. It takes some tens; on a busy
+ * host a second was seen. To kill lxc-attach on its way in would leave a zombie under a PID 1 that does not reap.
+ */
+const ENTER_TIME = 10_000;
+
 /** A helper, with the lxc-attach that has brought it in. */
 class Helper implements Disposable {
   readonly #name: string;
@@ -128,6 +136,9 @@ class Helper implements Disposable {
   readonly #control: Socket;
   readonly #descriptor: number;
   readonly #waiting = new Map<number, { resolve(outcome: "taken" | "gone"): void; reject(error: unknown): void }>();
+  /** Those that were given up, and that it has not taken up since. */
+  readonly #doubts = new Set<number>();
+  readonly #since = performance.now();
   #last = 0;
   #hasServed = false;
   #hasEnded = false;
@@ -166,7 +177,19 @@ class Helper implements Disposable {
     return this.#hasEnded;
   }
 
-  /** Resolves with `gone` when the helper ended before it took the connection, although it has taken others. */
+  /**
+   * Whether the next program should get another: somebody inside may have stopped this one, or it does not get into the
+   * container.
+   */
+  get isDoubtful(): boolean {
+    const hasHadTime = this.#hasServed || performance.now() - this.#since > ENTER_TIME;
+    return hasHadTime && this.#doubts.size > 0 && this.#waiting.size === 0;
+  }
+
+  /**
+   * Resolves with `gone` when the helper ended before it took the connection, although it has taken others. After an abort
+   * it may still take it, but starts no program whose connection has ended (helper/program.h).
+   */
   async give(connection: number, { signal }: Abortable): Promise<"taken" | "gone"> {
     const number = ++this.#last;
     const answer = new Promise<"taken" | "gone">((resolve, reject) => this.#waiting.set(number, { resolve, reject }));
@@ -174,9 +197,7 @@ class Helper implements Disposable {
       this.#send(connection, number);
       return await abortable(answer, signal);
     } catch (error) {
-      this.#waiting.delete(number);
-      // It may be frozen or stopped, and would take the connection some day: the next program gets another helper.
-      if (signal?.aborted && this.#waiting.size === 0) this[Symbol.dispose]();
+      if (this.#waiting.delete(number) && signal?.aborted) this.#doubts.add(number);
       throw error;
     }
   }
@@ -201,6 +222,7 @@ class Helper implements Disposable {
   #answer(number: number, kind: "taken" | "refused"): void {
     const waiting = this.#waiting.get(number);
     this.#waiting.delete(number);
+    this.#doubts.delete(number);
     this.#hasServed = true;
     if (kind === "taken") waiting?.resolve("taken");
     else waiting?.reject(noRoom(this.#name));

@@ -78,6 +78,24 @@ describe("exec in bad luck", () => {
   );
 
   it(
+    "never starts a program whose time was up while what would have started it was stopped",
+    requires(NEEDS, async () => {
+      await using system = await fixture.running();
+      await system.run(["true"]);
+      const { pid = 0 } = await system.inspect();
+      const helper = processesInside(pid).find(({ command }) => command === HELPER)?.pid ?? 0;
+      process.kill(helper, "SIGSTOP");
+      const scripts = ["one", "two", "three"].map((name) => `touch /run/${name}; exec sleep 1000`);
+      const late = scripts.map((script) => system.run(["sh", "-c", script], { timeout: 300 }));
+      for (const { status } of await Promise.allSettled(late)) expect(status).toBe("rejected");
+      expect((await system.run(["echo", "next"], { timeout: 10_000 })).stdout).toBe("next\n");
+      process.kill(helper, "SIGCONT");
+      await expect.poll(() => inside(system), END).toEqual([`${HELPER} S`]);
+      expect(await system.run(["sh", "-c", "ls /run/one /run/two /run/three"])).toMatchObject({ stdout: "" });
+    }),
+  );
+
+  it(
     "waits while the container is frozen, and ends by its time then",
     requires(NEEDS, async () => {
       await using system = await fixture.running();
