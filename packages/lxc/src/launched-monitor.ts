@@ -20,7 +20,10 @@ export class LaunchedMonitor {
   readonly #keeper: Promise<LaunchedKeeper>;
   #spec: ContainerSpec;
 
-  /** Of `spec`, only what is known before the root is open: not its PID 1 and the owner of its output. Needs `makeInitFolder()`. */
+  /**
+   * Of `spec` it takes only what is known before the root is open: not its PID 1, and not the owner of its output. Needs
+   * the folder of `makeInitFolder()`.
+   */
   constructor(spec: ContainerSpec, options: Abortable) {
     this.#spec = spec;
     this.#keeper = this.#launch(options);
