@@ -132,9 +132,11 @@ it("ends when nobody holds the streams any more", async () => {
   const order = shell("exec sleep 1000");
   const first = await keep(folders, order);
   const { ended, holder } = await follow(folders, order, first, first);
-  const { program } = first.state;
-  await kill(first.state.keeper);
+  const { program, keeper } = first.state;
+  // One that is stopped has no successor until both have ended.
+  await signalProcess(identifyChild(keeper), "SIGSTOP");
   await kill(holder.pid);
+  await kill(keeper);
   expect(await ended).toBeUndefined();
   await kill(program);
 });
