@@ -27,6 +27,7 @@ import { LocalFiles, type TreeAccess } from "@pileus/core/files";
 import { ContainerAccounts } from "./accounts.ts";
 import { readAddresses } from "./addresses.ts";
 import { containerCgroup, mayStayInside } from "./cgroups.ts";
+import { ChangedLimits } from "./changed-limits.ts";
 import { attachArgv } from "./commands.ts";
 import { readConfinement } from "./confinement.ts";
 import type { ContainerSpec } from "./container-spec.ts";
@@ -41,7 +42,6 @@ import { askToHalt } from "./halt.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { type KillTarget, kill } from "./kill.ts";
 import { containerStatus } from "./last-exit.ts";
-import { changeLimits } from "./live-limits.ts";
 import { readMetrics } from "./metrics.ts";
 import type { Monitor } from "./monitor.ts";
 import { oomKills } from "./oom-kills.ts";
@@ -70,6 +70,7 @@ export class ContainerRunning
   readonly #monitor: Monitor;
   readonly #mark: string | undefined;
   readonly #helpers: ExecHelpers;
+  readonly #changed: ChangedLimits;
   /** Aborted when no request to the init is needed any more. */
   readonly #over = new AbortController();
   readonly #detached = new AbortController();
@@ -88,6 +89,14 @@ export class ContainerRunning
       owner: spec.exec?.user === undefined ? undefined : () => this.#accounts.find(spec.exec?.user),
     });
     this.#accounts = new ContainerAccounts(() => this.#openRoot(), this.files);
+    this.#changed = new ChangedLimits(spec.run, {
+      name: spec.hostName,
+      cgroups: facts.cgroups,
+      folder: (controller) => this.#cgroup(controller),
+    });
+    // A container gets its cgroups anew at a reboot inside, which nobody of ours may have seen.
+    void this.#changed.restore();
+    monitor.onBoot(() => void this.#changed.restore());
     // Read now, before another process can begin another run.
     this.#mark = markOf(spec);
     this.#helpers = new ExecHelpers({
@@ -193,9 +202,7 @@ export class ContainerRunning
 
   /** Limits are all that changes while it runs. */
   async update({ before, after }: LiveChange, options: Abortable): Promise<void> {
-    this.#monitor.init.current();
-    const change = { before: before.limits, after: after.limits };
-    await changeLimits(change, this.#facts.cgroups, (controller) => this.#cgroup(controller), options);
+    await this.#changed.change(before.limits, after.limits, options);
   }
 
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
@@ -236,6 +243,7 @@ export class ContainerRunning
     // The request is repeated until PID 1 is ready for it, or gone.
     const asked = askToHalt(before, this.#spec.init.rebootSignal ?? system.signals.SIGINT, linked);
     await Promise.all([asked, this.#monitor.untilNextInit(before, linked)]);
+    await this.#changed.restore();
   }
 
   async kill(): Promise<void> {

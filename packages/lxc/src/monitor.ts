@@ -32,6 +32,7 @@ export class Monitor {
   readonly #spec: ContainerSpec;
   readonly #booted: () => void;
   readonly #waiting = new Set<() => void>();
+  readonly #onBoot = new Set<() => void>();
   readonly #left = new AbortController();
   #keeper: Keeper;
 
@@ -41,10 +42,15 @@ export class Monitor {
     this.#keeper = keeper;
     this.init = new InitProcess(spec.hostName, identity, () => this.#keeper.state);
     this.#booted = () => {
-      for (const tell of [...this.#waiting]) tell();
+      for (const tell of [...this.#waiting, ...this.#onBoot]) tell();
     };
     boots.listener = this.#booted;
     this.ended = this.#awaitEnd();
+  }
+
+  /** Calls `listener` at each boot from now on, and when the keeper was replaced, which may have missed one. */
+  onBoot(listener: () => void): void {
+    this.#onBoot.add(listener);
   }
 
   /** Kills PID 1, and each that a reboot would start in its place. */

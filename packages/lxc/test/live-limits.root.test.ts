@@ -1,5 +1,7 @@
+import { openHost } from "@pileus/core";
 import { requires } from "@pileus/core/testing";
 import { expect, it } from "vitest";
+import { lxc } from "../src/index.ts";
 import { NEEDS, systemFixture } from "./support/system-fixture.ts";
 
 const fixture = systemFixture();
@@ -59,6 +61,36 @@ it(
     await box.run(["rm", "/held/x"], { check: true });
     await box.update(lower);
     expect((await box.metrics()).memory.limitBytes).toBe(32 * MIB);
+    await box.delete();
+  }),
+);
+
+it(
+  "keeps changed limits over a reboot inside, also one that another process has to notice",
+  requires(NEEDS, async () => {
+    const { host, image, root } = fixture;
+    const box = await host.create({
+      driver: "lxc",
+      name: "reboots",
+      image,
+      limits: { memory: "64MiB", processes: 99 },
+    });
+    await box.start();
+    await box.ready();
+    await box.update({ limits: { memory: "96MiB", processes: null } });
+    await box.reboot();
+    expect((await box.metrics()).memory.limitBytes).toBe(96 * MIB);
+    const other = await openHost({ root, drivers: [lxc()] });
+    try {
+      const found = await other.get("reboots");
+      await found.inspect();
+      await found.update({ limits: { memory: "80MiB" } });
+      // This one was not told of the last change.
+      await box.reboot();
+      expect((await box.metrics()).memory.limitBytes).toBe(80 * MIB);
+    } finally {
+      await other[Symbol.asyncDispose]();
+    }
     await box.delete();
   }),
 );

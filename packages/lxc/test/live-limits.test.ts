@@ -3,51 +3,42 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Limits } from "@pileus/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { changeLimits, limitWrites } from "../src/live-limits.ts";
+import { limitWrites, setLimits } from "../src/live-limits.ts";
 import { LEGACY_FACTS, UNIFIED_FACTS } from "./support/spec.ts";
 
 const [LEGACY, UNIFIED] = [LEGACY_FACTS.cgroups, UNIFIED_FACTS.cgroups];
-const writes = (cgroups: typeof LEGACY, before: Limits, after: Limits) =>
-  limitWrites({ before, after }, cgroups, () => 500).map(({ file, value }) => `${file} ${value}`);
+const writes = (cgroups: typeof LEGACY, limits: Limits, both?: string) =>
+  limitWrites(limits, cgroups, both, () => 500).map(({ file, value }) => `${file} ${value}`);
 const memory = (limit: number, swap?: number): Limits => ({
   memory: { limit, ...(swap === undefined ? {} : { swap }) },
 });
+const UNLIMITED = "9223372036854771712";
 
-describe("the writes of a change of limits", () => {
-  it("are those of the limits that differ", () => {
-    const [before, after] = [
-      { cpu: 1, processes: 10, memory: { limit: 1000 } },
-      { cpu: 0.5, processes: 10, memory: { limit: 1000 } },
-    ];
-    expect(writes(LEGACY, before, before)).toEqual([]);
-    expect(writes(LEGACY, before, after)).toEqual(["cpu.cfs_quota_us 50000"]);
-    expect(writes(UNIFIED, before, after)).toEqual(["cpu.max 50000 100000"]);
-  });
-
-  it("take away a limit that is gone; that of processes goes back to the default", () => {
-    const before = { cpu: 1, processes: 10, memory: { limit: 1000, swap: 0 } };
-    expect(writes(LEGACY, before, {})).toEqual([
-      "cpu.cfs_quota_us -1",
+describe("the writes of limits", () => {
+  it("are those of every file, also to take away what is not asked for", () => {
+    expect(writes(LEGACY, { cpu: 0.5, memory: { limit: 1000, swap: 500 } }, UNLIMITED)).toEqual([
+      "memory.limit_in_bytes 1000",
+      "memory.memsw.limit_in_bytes 1500",
       "cpu.cfs_period_us 100000",
-      "memory.memsw.limit_in_bytes -1",
-      "memory.limit_in_bytes -1",
+      "cpu.cfs_quota_us 50000",
       "pids.max 500",
     ]);
-    expect(writes(UNIFIED, before, {})).toEqual([
-      "pids.max 500",
-      "memory.max max",
+    expect(writes(UNIFIED, { processes: 5 })).toEqual([
       "memory.swap.max max",
+      "memory.max max",
       "cpu.max max 100000",
+      "pids.max 5",
     ]);
   });
 
   it("keep memory and swap together above memory in version 1 at any moment", () => {
+    const order = (limits: Limits, both: string) =>
+      writes(LEGACY, limits, both).filter((one) => one.startsWith("memory"));
     const [limit, both] = ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"];
-    expect(writes(LEGACY, memory(1000, 0), memory(3000, 0))).toEqual([`${both} 3000`, `${limit} 3000`]);
-    expect(writes(LEGACY, memory(3000, 0), memory(1000, 0))).toEqual([`${limit} 1000`, `${both} 1000`]);
-    expect(writes(LEGACY, memory(1000, 5000), memory(3000, 0))).toEqual([`${limit} 3000`, `${both} 3000`]);
-    expect(writes(LEGACY, memory(1000), memory(3000, 0))).toEqual([`${limit} 3000`, `${both} 3000`]);
-    expect(writes(LEGACY, memory(3000, 0), memory(1000))).toEqual([`${both} -1`, `${limit} 1000`]);
+    expect(order(memory(3000, 0), "1000")).toEqual([`${both} 3000`, `${limit} 3000`]);
+    expect(order(memory(1000, 0), "3000")).toEqual([`${limit} 1000`, `${both} 1000`]);
+    expect(order(memory(3000, 0), UNLIMITED)).toEqual([`${limit} 3000`, `${both} 3000`]);
+    expect(order(memory(1000), "3000")).toEqual([`${both} -1`, `${limit} 1000`]);
   });
 });
 
@@ -56,34 +47,53 @@ describe("a change of limits", () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "pileus-limits-"));
     for (const controller of ["cpu", "memory", "pids"]) mkdirSync(join(folder, controller));
+    for (const [path, content] of Object.entries(FILES)) writeFileSync(join(folder, path), content);
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const file = (path: string) => join(folder, path);
-  const change = (cgroups: typeof LEGACY, before: Limits, after: Limits) =>
-    changeLimits({ before, after }, cgroups, (controller) => join(folder, controller), {});
+  const FILES = {
+    "cpu/cpu.max": "max 100000\n",
+    "memory/memory.current": "5000\n",
+    "memory/memory.high": "max\n",
+    "memory/memory.max": "9000\n",
+    "memory/memory.swap.max": "max\n",
+    "pids/pids.max": "max\n",
+  };
+  // A file of a cgroup is replaced by a write, an ordinary one only as far as the write goes.
+  const first = (path: string) => /^[a-z0-9]+/.exec(readFileSync(join(folder, path), "utf8"))?.[0];
+  const set = (limits: Limits, signal?: AbortSignal) => {
+    const run = { name: "a", cgroups: UNIFIED, folder: (controller: string) => join(folder, controller) };
+    return setLimits(limits, run, { signal });
+  };
 
   it("that fails in the middle puts back what it has changed", async () => {
-    writeFileSync(file("cpu/cpu.max"), "max 100000\n");
-    writeFileSync(file("memory/memory.current"), "0\n");
-    writeFileSync(file("memory/memory.max"), "max\n");
-    // No file of processes.
-    await expect(change(UNIFIED, {}, { cpu: 1, memory: { limit: 1000 }, processes: 5 })).rejects.toThrow("pids.max");
-    expect(readFileSync(file("cpu/cpu.max"), "utf8").trim()).toBe("max 100000");
-    expect(readFileSync(file("memory/memory.max"), "utf8").trim()).toBe("max");
+    rmSync(join(folder, "pids/pids.max"));
+    await expect(set({ cpu: 1, memory: { limit: 8000, swap: 10 }, processes: 5 })).rejects.toThrow("pids.max");
+    expect([first("cpu/cpu.max"), first("memory/memory.max")]).toEqual(["max", "9000"]);
+    expect(readFileSync(join(folder, "memory/memory.swap.max"), "utf8")).toMatch(/^max/);
+  });
+
+  it("that is aborted meanwhile puts back what it has changed", async () => {
+    const controller = new AbortController();
+    const run = { name: "a", cgroups: UNIFIED, folder: (name: string) => join(folder, name) };
+    const changing = setLimits(memory(8000), run, { signal: controller.signal });
+    controller.abort(new Error("enough"));
+    await expect(changing).rejects.toThrow("enough");
+    expect(first("memory/memory.max")).toBe("9000");
   });
 
   it("to less memory than is in use is refused in version 2, where the kernel would kill", async () => {
-    writeFileSync(file("memory/memory.max"), "9000");
-    writeFileSync(file("memory/memory.current"), "5000\n");
-    writeFileSync(file("memory/memory.reclaim"), "");
-    await expect(change(UNIFIED, memory(9000), memory(4000))).rejects.toMatchObject({
+    await expect(set(memory(4000))).rejects.toMatchObject({
       code: "ERR_CONFIG",
       issues: [{ path: ["limits", "memory"] }],
     });
-    expect(readFileSync(file("memory/memory.reclaim"), "utf8")).toBe("1000");
-    expect(readFileSync(file("memory/memory.max"), "utf8")).toBe("9000");
-    await change(UNIFIED, memory(9000), memory(6000));
-    expect(readFileSync(file("memory/memory.max"), "utf8")).toBe("6000");
+    expect([first("memory/memory.max"), first("memory/memory.high")]).toEqual(["9000", "max0"]);
+    await set(memory(6000));
+    expect(first("memory/memory.max")).toBe("6000");
+  });
+
+  it("of a container that has left its cgroups is told", async () => {
+    const run = { name: "a", cgroups: UNIFIED, folder: () => undefined };
+    await expect(setLimits(memory(6000), run, {})).rejects.toMatchObject({ code: "ERR_CONNECTION" });
   });
 });

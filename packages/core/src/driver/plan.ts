@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Plan } from "../contract/backend.ts";
 import type { ConfigIssue } from "../errors/all.ts";
 import type { InstanceConfig } from "../model/config.ts";
@@ -20,9 +21,7 @@ export function renderPlan(before: InstanceConfig | undefined, after: InstanceCo
   if (before === undefined) return { changes: refusals };
   const [old, now] = [flatten(before, rules.section), flatten(after, rules.section)];
   const changed = [...new Set([...old.keys(), ...now.keys()])].filter(
-    (path) =>
-      refusals.every((refusal) => refusal.path !== path) &&
-      JSON.stringify(old.get(path)) !== JSON.stringify(now.get(path)),
+    (path) => refusals.every((refusal) => refusal.path !== path) && !isDeepStrictEqual(old.get(path), now.get(path)),
   );
   const effectOf = (path: string): Change => {
     const effect = rules.effects[path];

@@ -73,7 +73,7 @@ async function takeOver(
   instance.held.hold(run);
   // An update that a crash cut short. One that fails again stays for the next start.
   if (!isApplied(record))
-    await applyLive(instance, instance.record.read("adopt"), run, { signal, overtaken, launched: record.config }).catch(
+    await applyLive(instance, instance.record.read("adopt"), run, { signal, overtaken, sure: false }).catch(
       () => undefined,
     );
   return run;

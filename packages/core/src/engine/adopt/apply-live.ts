@@ -1,8 +1,10 @@
 import { DriverError } from "../../errors/all.ts";
+import { allOrNothing } from "../../flow/cleanup.ts";
 import type { InstanceConfig } from "../../model/config.ts";
+import { instanceContext } from "../instance/context.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
-import { isApplied, isSameConfig, manifestOf, writeManifest } from "../record/manifest.ts";
+import { isApplied, isSameConfig, type Manifest, makeManifest, manifestOf, writeManifest } from "../record/manifest.ts";
 import type { InstanceRecord } from "../record/record.ts";
 import type { Run } from "../run/run.ts";
 
@@ -10,34 +12,76 @@ import type { Run } from "../run/run.ts";
 const OF_THE_ENGINE: readonly string[] = ["labels", "env"];
 
 /**
+ * What a run has, before its record is changed for the first time: a run of an early release has no manifest, and nothing
+ * else would tell it afterwards. Only under the lock.
+ */
+export async function ensureManifest(
+  instance: ManagedInstance,
+  record: InstanceRecord,
+  { signal }: Turn,
+): Promise<void> {
+  const { engine, key, uuid } = instance;
+  if (manifestOf(engine.layout, record) !== undefined) return;
+  const { nics } = await instanceContext(engine, record, { signal });
+  writeManifest(engine.layout.manifest(key), makeManifest(record.run ?? uuid, record, nics));
+}
+
+/**
  * Makes a run agree with the configuration on record, as far as its driver can while it runs; the manifest then has what
- * the run has. `launched`: what the run has if it is of a release that wrote no manifest. Only under the lock.
+ * the run has. All or nothing. After a crash in the middle the record says that it was not applied: then the driver is
+ * called whatever the manifest says. Only under the lock.
  */
 export async function applyLive(
   instance: ManagedInstance,
   record: InstanceRecord,
   run: Run,
-  { signal, overtaken, launched }: Turn & { readonly launched: InstanceConfig },
+  { signal, overtaken, sure }: Turn & { readonly sure: boolean },
 ): Promise<void> {
   const { layout } = instance.engine;
   const manifest = manifestOf(layout, record);
-  const before = manifest?.config ?? launched;
+  if (manifest === undefined) return;
+  const { config: before } = manifest;
   const { changes } = instance.driver.backend.plan(before, record.config);
   const live = changes.filter(({ effect }) => effect === "live").map(({ path }) => path);
   const after = withPaths(before, record.config, live);
-  if (!live.every((path) => OF_THE_ENGINE.includes(path))) {
-    const { update } = run.running;
-    if (update === undefined) {
-      const why = `its plan calls ${live.join(", ")} live, but its runs have no update()`;
-      throw new DriverError({ driver: instance.driverName, instance: instance.name, step: "update", why });
+  await allOrNothing(async (undo) => {
+    if (!sure || !live.every((path) => OF_THE_ENGINE.includes(path))) {
+      await updateRun(instance, run, { before, after, live }, signal);
+      // Whoever has overtaken the call changes what it finds.
+      undo(() =>
+        overtaken.aborted ? undefined : updateRun(instance, run, { before: after, after: before, live }, undefined),
+      );
     }
-    await update.call(run.running, { before, after }, { signal });
-  }
-  overtaken.throwIfAborted();
-  if (manifest !== undefined) writeManifest(layout.manifest(instance.key), { ...manifest, config: after });
-  // Nothing of it is lost with the machine: then nothing runs.
-  if (isSameConfig(after, record.config) && !isApplied(record))
-    await instance.record.change(record, { applied: record.generation }, { overtaken, orderOnly: true });
+    overtaken.throwIfAborted();
+    writeManifest(layout.manifest(instance.key), { ...manifest, config: after });
+    undo(() => (overtaken.aborted ? undefined : rewrite(layout.manifest(instance.key), manifest)));
+    // Nothing of it is lost with the machine: then nothing runs.
+    if (isSameConfig(after, record.config) && !isApplied(record))
+      await instance.record.change(record, { applied: record.generation }, { overtaken, orderOnly: true });
+  });
+}
+
+interface Update {
+  readonly before: InstanceConfig;
+  readonly after: InstanceConfig;
+  readonly live: readonly string[];
+}
+
+async function updateRun(
+  { driverName, name }: ManagedInstance,
+  { running }: Run,
+  { before, after, live }: Update,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (running.update !== undefined) return running.update({ before, after }, { signal });
+  const unable = live.filter((path) => !OF_THE_ENGINE.includes(path));
+  if (unable.length === 0) return;
+  const why = `its plan calls ${unable.join(", ")} live, but its runs have no update()`;
+  throw new DriverError({ driver: driverName, instance: name, step: "update", why });
+}
+
+function rewrite(path: string, manifest: Manifest): void {
+  writeManifest(path, manifest);
 }
 
 /** A configuration with what another has at these paths, written as drivers write them: `labels`, `limits.memory`. Pure. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CommonConfigSchema, type InstanceConfig } from "../../model/config.ts";
 import { CONFIG_HABITS } from "../../model/habits.ts";
+import { loosened } from "../../model/loosened.ts";
 import { parse } from "../../model/parse.ts";
 import { objectAs } from "../../model/wording.ts";
 import type { OpenDriver } from "../instance/shared.ts";
@@ -37,20 +38,33 @@ export function changedConfig({ driver }: OpenDriver, before: InstanceConfig, ch
   const changed = Object.entries(asked)
     .filter(([, keys]) => keys !== undefined)
     .map(([key, keys]) => [key, merged(before[key] as Keys | undefined, keys as Keys, checked[key] as Keys)] as const);
-  const after = { ...before, ...Object.fromEntries(changed) };
+  const after: InstanceConfig = { ...before, ...Object.fromEntries(changed) };
+  // Two keys of a section may not go together. It may have keys of a later release.
+  if (asked[driver.name] !== undefined)
+    parse(z.looseObject({ [driver.name]: loosened(driver.section) }), { [driver.name]: after[driver.name] }, CHANGE);
   assertPassable(after, CHANGE);
   return after;
 }
 
+/** Of records, a key whose name no schema of a key takes stays for it to refuse. */
 function withoutNull(key: string, keys: unknown): unknown {
   if (typeof keys !== "object" || keys === null || Array.isArray(keys)) return keys;
   const entries = Object.entries(keys).map(([inner, value]) => [inner, value ?? undefined] as const);
-  return Object.fromEntries(RECORDS.includes(key) ? entries.filter(([, value]) => value !== undefined) : entries);
+  const isDropped = ([inner, value]: (typeof entries)[number]) =>
+    RECORDS.includes(key) && value === undefined && inner !== "__proto__";
+  return Object.fromEntries(entries.filter((entry) => !isDropped(entry)));
 }
 
-function merged(before: Keys = {}, asked: Keys, checked: Keys): Keys {
+/** The keys of before in their order, then new ones; `undefined` if nothing is left of what may be left out. */
+function merged(before: Keys | undefined, asked: Keys, checked: Keys): Keys | undefined {
   const names = Object.keys(asked).filter((name) => asked[name] !== undefined);
-  const values = names.filter((name) => checked[name] !== undefined).map((name) => [name, checked[name]] as const);
-  const kept = Object.entries(before).filter(([name]) => !names.includes(name));
-  return Object.fromEntries([...kept, ...values]);
+  const newValue = (name: string) => (Object.hasOwn(checked, name) ? checked[name] : undefined);
+  const kept = Object.entries(before ?? {}).map(
+    ([name, value]) => [name, names.includes(name) ? newValue(name) : value] as const,
+  );
+  const added = names
+    .filter((name) => !Object.hasOwn(before ?? {}, name))
+    .map((name) => [name, newValue(name)] as const);
+  const all = [...kept, ...added].filter(([, value]) => value !== undefined);
+  return all.length === 0 && before === undefined ? undefined : Object.fromEntries(all);
 }

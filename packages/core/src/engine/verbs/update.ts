@@ -1,14 +1,17 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Plan } from "../../contract/backend.ts";
 import { ConfigError, StateError } from "../../errors/all.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import { joinFailures } from "../../flow/cleanup.ts";
 import type { InstanceConfig } from "../../model/config.ts";
+import { valueAt } from "../../model/schema-keys.ts";
 import type { InstanceState } from "../../terms/state.ts";
-import { applyLive } from "../adopt/apply-live.ts";
+import { applyLive, ensureManifest } from "../adopt/apply-live.ts";
 import { currentRun } from "../adopt/current-run.ts";
 import { whyFailed } from "../adopt/with-run.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { isApplied } from "../record/manifest.ts";
 import type { InstanceRecord } from "../record/record.ts";
 import type { Run } from "../run/run.ts";
 import { CHANGE, changedConfig } from "./changed-config.ts";
@@ -31,7 +34,10 @@ export function update(instance: ManagedInstance, change: unknown, options: Abor
       throw new StateError({ instance: instance.name, verb: "update", state, expected: EXPECTED });
     const { after, plan: all } = planned(instance, record, change);
     assertSupported(all);
-    if (all.changes.length > 0) await carryOut(instance, record, after, run, turn);
+    const use = { ...turn, sure: isApplied(record) };
+    if (all.changes.length > 0) await carryOut(instance, record, after, run, use);
+    // A process that was killed may have recorded the same change.
+    else if (run !== undefined && !use.sure) await applyLive(instance, record, run, use);
     return all;
   });
 }
@@ -43,11 +49,11 @@ function planned(
   change: unknown,
 ): { readonly after: InstanceConfig; readonly plan: Plan } {
   const after = changedConfig(driver, config, change);
-  // What could not be created on this host today is no matter of this change.
-  const old = driver.backend.plan(undefined, config).changes.map(({ path, reason }) => `${path} ${reason}`);
+  // What could not be created on this host today, and stays as it is, is no matter of this change.
+  const stays = (path: string) => isDeepStrictEqual(valueAt(config, path.split(".")), valueAt(after, path.split(".")));
   const changes = driver.backend
     .plan(config, after)
-    .changes.filter(({ effect, path, reason }) => effect !== "unsupported" || !old.includes(`${path} ${reason}`))
+    .changes.filter(({ effect, path }) => effect !== "unsupported" || !stays(path))
     .map((one) =>
       state === "stopped" && one.effect === "live" && one.path !== "labels"
         ? { ...one, effect: "next-start" as const }
@@ -71,17 +77,18 @@ async function carryOut(
   record: InstanceRecord,
   config: InstanceConfig,
   run: Run | undefined,
-  turn: Turn,
+  turn: Turn & { readonly sure: boolean },
 ): Promise<void> {
   const { generation = 1, applied = generation } = record;
+  if (run !== undefined) await ensureManifest(instance, record, turn);
   const patch = { config, generation: generation + 1, ...(run && { applied }) };
   const changed = await instance.record.change(record, patch, turn);
   if (run === undefined) return;
   try {
-    await applyLive(instance, changed, run, { ...turn, launched: record.config });
+    await applyLive(instance, changed, run, turn);
   } catch (cause) {
-    const failure = await whyFailed(instance, "update", run, { ...turn, expected: EXPECTED }, cause);
-    throw await undone(instance, record, failure, turn);
+    const failure = await undone(instance, record, cause, turn);
+    throw await whyFailed(instance, "update", run, { signal: turn.signal, expected: EXPECTED }, failure);
   }
 }
 
@@ -95,7 +102,9 @@ async function undone(
   // Another call has the lock by now; what is recorded then, the next process to look at the run applies.
   if (overtaken.aborted) return failure;
   try {
-    await instance.record.change(instance.record.read("update"), { config, generation, applied }, { overtaken });
+    const now = instance.record.read("update");
+    const patch = { config, generation, ...(now.state === "stopped" ? {} : { applied }) };
+    await instance.record.change(now, patch, { overtaken });
     return failure;
   } catch (error) {
     return joinFailures([failure, error]);

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -126,5 +126,61 @@ describe("update", () => {
       limits: { later: { of: "a later release" } },
     });
     expect(await limitOf(box)).toBeUndefined();
+  });
+
+  it("puts the run back when what it has cannot be kept", async () => {
+    const box = await started();
+    const before = await box.inspect();
+    // Nothing can be renamed onto a folder: the manifest cannot be written.
+    const file = `${root}/names/box/run/run.json`;
+    const manifest = await readFile(file, "utf8");
+    let wasCalled = 0;
+    const other = await open(async () => {
+      wasCalled += 1;
+      if (wasCalled === 1) {
+        await rm(file);
+        await mkdir(`${file}.tmp`, { recursive: true });
+      }
+    });
+    const found = (await other.get("box")) as typeof box;
+    await found.inspect();
+    await expect(found.update(MEMORY)).rejects.toThrow();
+    expect(wasCalled).toBe(2);
+    await rm(`${file}.tmp`, { recursive: true });
+    await writeFile(file, manifest);
+    expect(await found.inspect()).toEqual(before);
+    expect(await limitOf(found)).toBe(32 * MIB);
+  });
+
+  it("of a process that is attached finishes what a killed one has begun, with the same change and with another", async () => {
+    const box = await started();
+    const { config } = await box.inspect();
+    const file = `${root}/names/box/instance.json`;
+    const record = JSON.parse(await readFile(file, "utf8"));
+    const limits = { memory: { limit: 64 * MIB } };
+    await writeFile(file, JSON.stringify({ ...record, generation: 2, config: { ...config, limits } }));
+    expect(await box.update(MEMORY)).toEqual({ changes: [] });
+    expect(await limitOf(box)).toBe(64 * MIB);
+    expect((await box.inspect()).applied).toBeUndefined();
+    // Killed after the driver was done: the manifest does not say so.
+    const [machine] = world.machines.values();
+    if (machine !== undefined) machine.limits = { memory: { limit: 16 * MIB } };
+    const again = { memory: { limit: 16 * MIB } };
+    await writeFile(
+      file,
+      JSON.stringify({ ...record, generation: 3, applied: 2, config: { ...config, limits: again } }),
+    );
+    await box.update(MEMORY);
+    expect(await limitOf(box)).toBe(64 * MIB);
+  });
+
+  it("takes keys of every name for what they are", async () => {
+    const box = await started();
+    const evil = JSON.parse('{ "__proto__": null, "constructor": null, "a": "1" }');
+    await expect(box.update({ labels: evil })).rejects.toMatchObject({ code: "ERR_CONFIG" });
+    await box.update({ labels: JSON.parse('{ "constructor": null, "toString": null, "a": "1" }') });
+    expect((await box.inspect()).config.labels).toEqual({ a: "1" });
+    expect(await box.update({ labels: { a: "1" }, log: { maxSize: null } })).toEqual({ changes: [] });
+    expect((await box.inspect()).config.log).toBeUndefined();
   });
 });
