@@ -32,7 +32,8 @@ export async function launchContainer(
   options: Abortable = {},
 ): Promise<ContainerRunning> {
   return allOrNothing(async (undo) => {
-    undo(() => releaseContainer(spec));
+    // After an abort the engine looks for what is left: a step of this launch may end when the next one runs already.
+    undo(() => (options.signal?.aborted ? undefined : releaseContainer(spec)));
     const facts = readHostFacts();
     requireCgroups(facts.cgroups);
     makeMountPoint(spec);
@@ -40,7 +41,9 @@ export async function launchContainer(
     const launched = new LaunchedMonitor(spec, options);
     undo(() => launched.giveUp());
     const { files } = await openRoot(spec, options);
+    options.signal?.throwIfAborted();
     const whole = await prepare(files);
+    options.signal?.throwIfAborted();
     assertStartable(whole);
     await loadProfile(whole, facts.apparmor, options);
     const { config } = containerPaths(whole);
@@ -78,6 +81,11 @@ export async function adoptContainer(spec: ContainerSpec): Promise<ContainerRunn
 async function findRunning(spec: ContainerSpec): Promise<Monitor | undefined> {
   for (const end = performance.now() + FINISH_TIME; ; ) {
     const monitor = await findMonitor(spec);
+    // A launch was cut short before it began.
+    if (monitor?.isWaiting) {
+      monitor.detach();
+      return undefined;
+    }
     if (monitor?.init.find() !== undefined || monitor?.init.isRebooting()) return monitor;
     monitor?.detach();
     const [finishing] = await monitors(spec);

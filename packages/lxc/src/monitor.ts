@@ -48,6 +48,11 @@ export class Monitor {
     this.ended = this.#awaitEnd();
   }
 
+  /** Whether nothing was started yet: its launch prepares the root, or was cut short. */
+  get isWaiting(): boolean {
+    return this.#keeper.state.state === "configured";
+  }
+
   /** Calls `listener` at each boot from now on, and when the keeper was replaced, which may have missed one. */
   onBoot(listener: () => void): void {
     this.#onBoot.add(listener);

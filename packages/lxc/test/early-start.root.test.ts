@@ -94,6 +94,31 @@ it(
 );
 
 it(
+  "harms no later run when it was given up, and what it waited for fails only then",
+  container(async (spec) => {
+    const controller = new AbortController();
+    let fail: (error: Error) => void = () => undefined;
+    const late = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    const given = launchContainer(spec, () => late, { signal: controller.signal });
+    given.catch(() => undefined);
+    const processes = await early(spec);
+    controller.abort(new Error("given up"));
+    // As the engine does once it waits no longer.
+    expect(await adoptContainer(spec)).toBeUndefined();
+    await untilEnded(processes);
+    const next = await launchContainer(spec, async () => spec);
+    fail(new Error("too late"));
+    await expect(given).rejects.toThrow("too late");
+    expect(next.isEnding()).toBe(false);
+    expect(await adoptContainer(spec)).toBeDefined();
+    await next.kill();
+    await next.exited;
+  }),
+);
+
+it(
   "says which map of ids the kernel does not take",
   container(async (spec) => {
     // user_namespaces(7): the ranges of two lines may not overlap.

@@ -153,7 +153,7 @@ const NO_PROCESS: OciProcess = OciProcessSchema.parse({});
 
 /** The program as PID 1, and the defaults of every `exec`. The user does not matter once it runs. */
 function programSpec(program: Program, user?: Account): { readonly init: InitSpec; readonly exec: ExecDefaults } {
-  const { role, argv, env, workdir: cwd, stopSignal } = program;
+  const { role, argv, env, imageEnv, workdir: cwd, stopSignal } = program;
   return {
     init: {
       role,
@@ -165,6 +165,7 @@ function programSpec(program: Program, user?: Account): { readonly init: InitSpe
       env: { ...(user === undefined ? {} : { HOME: user.home }), ...env },
       haltSignal: stopSignal,
     },
-    exec: { env, cwd, user: program.user || undefined },
+    // The engine adds the variables of the configuration.
+    exec: { env: imageEnv, cwd, user: program.user || undefined },
   };
 }

@@ -13,6 +13,8 @@ export interface Program {
   readonly role: "program" | "reaper" | "idle";
   /** Without `HOME`, which depends on the user. */
   readonly env: Readonly<Record<string, string>>;
+  /** The same without the variables of the instance's configuration, which may change while it runs. */
+  readonly imageEnv: Readonly<Record<string, string>>;
   /** An absolute path. */
   readonly workdir: string;
   /** In the form of image-spec, `""` for root; see `resolveUser()`. */
@@ -62,13 +64,15 @@ export function resolveProgram(
         message: `the image's ${JSON.stringify(signal)} is not a signal: name another one`,
       },
     ]);
-  const env = { PATH: DEFAULT_PATH, HOSTNAME: instance.name, ...parseEnvironment(image.env), ...instance.env };
+  const imageEnv = { PATH: DEFAULT_PATH, HOSTNAME: instance.name, ...parseEnvironment(image.env) };
+  const env = { ...imageEnv, ...instance.env };
   const refused = refusedVariables(env);
   if (refused.length > 0) throw new ConfigError("instance config", refused);
   return {
     role,
     argv,
     env,
+    imageEnv,
     workdir: section.workdir ?? posix.resolve("/", image.workdir),
     user: section.user ?? image.user,
     stopSignal,

@@ -38,6 +38,7 @@ function prepare(changes: Partial<Program> = {}, nics: readonly NicAttachment[] 
     role: "program",
     argv: ["x"],
     env: {},
+    imageEnv: {},
     workdir: "/",
     user: "",
     stopSignal: 15,

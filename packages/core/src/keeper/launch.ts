@@ -260,6 +260,7 @@ async function begin(
   failure: Promise<Error>,
   { owner, signal }: BeginOptions,
 ): Promise<Keeper> {
+  signal?.throwIfAborted();
   const isStarted = (message: KeeperMessage) => message.kind === "started" || undefined;
   const started = connection.answer(isStarted, { signal, timeout: START_TIME }).then(() => undefined);
   connection.send(ASK.begin, owner && words([owner.uid, owner.gid]));

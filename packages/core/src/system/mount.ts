@@ -90,9 +90,9 @@ function idmapFailure(folder: string, error: unknown): unknown {
   return new HostError("mount the root of an instance", [{ need: "idmapped-mounts", reason, fix }], { cause: error });
 }
 
-/** Mounts an empty folder in memory. Programs in it can be executed even if the file system around it is noexec. */
+/** Mounts an empty folder in memory, for at most 4 MiB. Programs in it can be executed even if the file system around it is noexec. */
 export function mountMemory(target: string, mode: number): void {
-  mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, `mode=${mode.toString(8)},size=1m`);
+  mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, `mode=${mode.toString(8)},size=4m`);
 }
 
 /** Detaches every mount at `folder` and below it, as this process sees them. Idempotent. */

@@ -96,7 +96,10 @@ export function describeUpdate(fixture: Fixture): void {
           await instance.start();
           await instance.ready({ timeout: fixture.deadline });
           await instance.update({ env: { OF_KIT: "new" } });
-          assert.equal((await instance.run(["sh", "-c", "echo $OF_KIT"])).stdout, "new\n");
+          const echo = async () => (await instance.run(["sh", "-c", "echo $OF_KIT"])).stdout;
+          assert.equal(await echo(), "new\n");
+          await instance.update({ env: { OF_KIT: null } });
+          assert.equal(await echo(), "\n");
         });
       },
       "exec",
