@@ -29,7 +29,7 @@ struct held {
   u64 cpu, reserved;
 };
 
-/* From the keeper, as one number: close the program's input; what ended has been looked at; start, to a starter that waits. */
+/* From the keeper, as one number: close the program's input; what ended has been looked at; start, now that it is on record. */
 enum { CLOSE_INPUT = 1, SEEN = 2, GO_ON = 3 };
 
 /* How long the holder waits for the keeper to read the cgroups of a program that has ended, in nanoseconds. */

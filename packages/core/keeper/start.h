@@ -1,8 +1,23 @@
 /* How a run begins: with a holder that is started, or with that of a keeper that is gone. */
 
+/* In the child of the keeper: ends with it. It has both ends of its channel, so it would not hear that its keeper is gone. */
+static void end_with(long keeper) {
+  call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+  if (call(SYS_getppid, 0, 0, 0, 0) != keeper) leave(127);
+}
+
+/* A holder that nobody has on record would run a program that nobody finds. */
+static void await_record(long keeper) {
+  u32 word = 0;
+  end_with(keeper);
+  while (call6(SYS_recvfrom, CHANNEL, (long)&word, sizeof word, 0, 0, 0) != sizeof word || word != GO_ON);
+  call(SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0);
+}
+
 /* In the child of the keeper: becomes the holder, or the starter. */
 __attribute__((noreturn)) static void become_holder(const int *ends, int told, long keeper) {
   int first = config.starter ? STREAMS : 0;
+  if (config.starter != STARTER_WAITS) await_record(keeper);
   for (int fd = 0; fd < 3; fd++) call(SYS_dup3, ends[fd], first + fd, 0, 0);
   if (config.starter) call(SYS_dup3, told, 2, 0, 0);
   call(SYS_close_range, CONNECTION, GIVEN_ANNOUNCE, 0, 0);
@@ -17,11 +32,7 @@ __attribute__((noreturn)) static void become_holder(const int *ends, int told, l
   for (int fd = CHANNEL; fd <= ERRORS; fd++)
     if (fd != TO_PROGRAM || config.terminal) call(SYS_fcntl, fd, F_SETFD, 0, 0);
   set_defaults();
-  if (config.starter == STARTER_WAITS) {
-    /* It has both ends of its channel, so it would not hear that its keeper is gone. */
-    call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
-    if (call(SYS_getppid, 0, 0, 0, 0) != keeper) leave(127);
-  }
+  if (config.starter == STARTER_WAITS) end_with(keeper);
   struct held failed = {HELD_FAILED, STEP_RUN, (u32)-call(SYS_execve, "/proc/self/fd/17", config.argv, config.envp, 0), 0, 0, 0};
   tell(&failed);
   leave(127);
@@ -85,7 +96,7 @@ static void begin_run(void) {
   if (failure.step) return;
   notice("start");
   flush_log();
-  if (config.starter == STARTER_WAITS) answer_holder(GO_ON);
+  answer_holder(GO_ON);
 }
 
 /* Takes over what a holder holds for a keeper that is gone. */
