@@ -24,6 +24,15 @@ describe("the program of an instance", () => {
   );
 
   it(
+    "gets as many arguments as the kernel passes on",
+    real(async () => {
+      const args = Array.from({ length: 14 }, () => "x".repeat(130_000));
+      const { stdout, status } = await fixture.outcome(sh(`echo $# $(printf %s "$1" | wc -c)`, ...args));
+      expect([stdout, status]).toEqual(["14 130000\n", exited(0)]);
+    }),
+  );
+
+  it(
     "has the image's environment below the instance's, line breaks too, and nothing of the host's",
     real(async () => {
       const { stdout } = await fixture.outcome(
