@@ -7,8 +7,8 @@ import {
   signalProcess,
 } from "../system/process-identity.ts";
 import { readIfThereSync } from "../system/read-if-there.ts";
-import { killBelow } from "./detached/signals.ts";
 import { findHolder } from "./holder.ts";
+import { killBelow } from "./signals.ts";
 
 /** How long a killed process may take to end, in milliseconds. */
 const END_TIME = 5000;

@@ -7,13 +7,13 @@ import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { keeperSocket } from "../../src/keeper/connection.ts";
 import { endKept } from "../../src/keeper/detached/kept-program.ts";
-import { signalChild } from "../../src/keeper/detached/signals.ts";
 import { readKeeperExit } from "../../src/keeper/exit-record.ts";
 import { livingKeeper, readHeldRun } from "../../src/keeper/held-run.ts";
 import { findKeeper } from "../../src/keeper/keeper.ts";
 import { launchKeeper, resumeKeeper } from "../../src/keeper/launch.ts";
 import { encodeFrame } from "../../src/keeper/messages.ts";
 import { type HeldRun, words } from "../../src/keeper/order.ts";
+import { signalChild } from "../../src/keeper/signals.ts";
 import { openKeeperStream } from "../../src/keeper/stream.ts";
 import { succeedKeeper } from "../../src/keeper/succeed.ts";
 import {

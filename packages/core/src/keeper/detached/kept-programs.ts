@@ -13,6 +13,7 @@ import { abortable } from "../../flow/deadline.ts";
 import { acquireLock, isHeld } from "../../system/lock.ts";
 import { type LaunchedKeeper, type LaunchKeeperOptions, launchKeeper } from "../launch.ts";
 import type { KeeperOrder } from "../order.ts";
+import { signalByHolder, signalChild } from "../signals.ts";
 import { isProgramId, makeProgramFolder } from "./facts.ts";
 import {
   endKept,
@@ -25,7 +26,6 @@ import {
   type Known,
   OUTPUT_BOUNDS,
 } from "./kept-program.ts";
-import { signalByHolder, signalChild } from "./signals.ts";
 
 /** Starts the keeper of a program, as `launchKeeper()` does, in the program's own folder. */
 export type LaunchKept = (

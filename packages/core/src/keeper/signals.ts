@@ -1,8 +1,8 @@
 import { constants } from "node:os";
-import { killDescendants } from "../../processes/descendants.ts";
-import { type ProcessIds, readProcess } from "../../processes/process-ids.ts";
-import { type ProcessIdentity, signalProcess } from "../../system/process-identity.ts";
-import { readHeldRun } from "../held-run.ts";
+import { killDescendants } from "../processes/descendants.ts";
+import { type ProcessIds, readProcess } from "../processes/process-ids.ts";
+import { type ProcessIdentity, signalProcess } from "../system/process-identity.ts";
+import { readHeldRun } from "./held-run.ts";
 
 const { SIGKILL, SIGSTOP } = constants.signals;
 
