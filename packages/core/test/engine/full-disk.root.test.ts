@@ -79,12 +79,13 @@ describe("on a full disk", () => {
           rmSync(join(folder, "filling"));
           await a.delete();
           const [seen, heard] = [await mine, await theirs];
-          // Three for each round; stopping, stopped, exit and deleted.
-          expect(seen).toHaveLength(64);
-          const missed = heard.map((event) => event.missed ?? 0).reduce((sum, count) => sum + count, 0);
+          const missedBy = (events: typeof seen) => events.reduce((sum, { missed = 0 }) => sum + missed, 0);
+          // Three for each round; stopping, stopped, exit and deleted. The first after there is room may be told as missed.
+          expect(seen.length).toBeGreaterThanOrEqual(63);
+          expect(seen.length + missedBy(seen)).toBeGreaterThanOrEqual(64);
           expect(heard.length).toBeLessThan(64);
           // A line that was cut counts beside the event that it was.
-          expect(heard.length + missed).toBeGreaterThanOrEqual(64);
+          expect(heard.length + missedBy(heard)).toBeGreaterThanOrEqual(64);
           expect(heard.at(-1)?.type).toBe("deleted");
           expect(String(await host.doctor())).not.toContain("could not be written");
         } finally {
