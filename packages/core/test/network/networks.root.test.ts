@@ -5,17 +5,18 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AlreadyExistsError, NotFoundError } from "../../src/errors/all.ts";
 import { interfaceNames, removeInterface } from "../../src/network/link.ts";
 import { openNetworks } from "../../src/network/networks.ts";
-import { spawn } from "../../src/system/spawn.ts";
+import { type Spawn, spawn } from "../../src/system/spawn.ts";
 import { requires } from "../../src/testing/requires.ts";
 import { ManagedPlace, NEEDS, owner } from "./fixtures/managed-place.ts";
 import { Namespace } from "./fixtures/namespace.ts";
 
 const NAME = `pilt${process.pid}`;
+const HOST = `t${process.pid}`.padEnd(10, "0");
 
 let place: ManagedPlace;
 
 beforeEach(async () => {
-  place = await ManagedPlace.make(NAME, `t${process.pid}`.padEnd(10, "0"));
+  place = await ManagedPlace.make(NAME, HOST);
 });
 afterEach(() => place[Symbol.asyncDispose]());
 
@@ -109,6 +110,26 @@ describe("a managed network", () => {
       expect(await namespace.dhcp(place.folder)).toMatchObject({ ip: address, hostname: "b" });
       expect(await namespace.resolve("b.pileus", b.ipv4.gateway)).toEqual([address]);
       expect(await namespace.resolve("a.pileus", b.ipv4.gateway)).toEqual([]);
+    }),
+  );
+
+  it(
+    "is chosen clear of the routes of every table, and where its caller wants it only of those of the main one",
+    requires(NEEDS, async () => {
+      const ranges = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+      const vpn = ranges.map((dst) => ({ dst, dev: "vpn0", table: "52" }));
+      const beside: Spawn = async (argv, options) => {
+        const done = await spawn(argv, options);
+        if (argv[0] !== "ip" || !argv.includes("table")) return done;
+        return { ...done, stdout: JSON.stringify([...JSON.parse(done.stdout), ...vpn]) };
+      };
+      const folder = join(place.folder, "networks");
+      const networks = openNetworks({ folder, hostId: HOST, spawn: beside });
+      await expect(networks.create({ name: NAME })).rejects.toMatchObject({
+        code: "ERR_CONFIG",
+        issues: [{ path: ["ipv4", "address"] }],
+      });
+      expect(await networks.create({ name: NAME, ipv4: "10.203.9.1/24" })).toMatchObject({ up: true });
     }),
   );
 
