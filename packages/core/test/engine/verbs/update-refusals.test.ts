@@ -1,0 +1,42 @@
+import { readFile } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { scriptedRoot } from "../scripted.ts";
+
+const LABELS = { path: "labels", effect: "live" } as const;
+const ABSENT = { path: "limits.cpu", effect: "unsupported", reason: "this host has no such controller" } as const;
+
+let place: Awaited<ReturnType<typeof scriptedRoot>>;
+beforeEach(async () => {
+  place = await scriptedRoot();
+});
+afterEach(() => place.dispose());
+
+const record = () => readFile(`${place.folder("a")}/instance.json`, "utf8");
+
+/** An instance whose driver refuses a limit of processors in whatever it plans. */
+async function refusing() {
+  const host = await place.open();
+  const instance = await host.create({ driver: "scripted", name: "a", image: "base" });
+  place.scripted.script.plan = () => ({ changes: [ABSENT, LABELS] });
+  return instance;
+}
+
+describe("an update with what its driver cannot do", () => {
+  it("is refused under its key, and records nothing", async () => {
+    const instance = await refusing();
+    const before = await record();
+    const change = { labels: { a: "1" }, limits: { cpu: 1 } };
+    expect(await instance.plan(change)).toEqual({ changes: [ABSENT, LABELS] });
+    await expect(instance.update(change)).rejects.toMatchObject({
+      code: "ERR_CONFIG",
+      issues: [{ path: ["limits", "cpu"], message: ABSENT.reason }],
+    });
+    expect(await record()).toBe(before);
+  });
+
+  it("is not refused for what it leaves as it is", async () => {
+    const instance = await refusing();
+    expect(await instance.update({ labels: { a: "1" } })).toEqual({ changes: [LABELS] });
+    expect((await instance.inspect()).config.labels).toEqual({ a: "1" });
+  });
+});
