@@ -14,6 +14,7 @@ import { monitors } from "../src/monitor.ts";
 import { containerPaths } from "../src/paths.ts";
 import { releaseContainer, removeContainer } from "../src/release.ts";
 import { makeBareContainer } from "./support/bare-container.ts";
+import { openDescriptors } from "./support/descriptors.ts";
 import { NEEDS } from "./support/system-fixture.ts";
 
 /** Gives a test a container, and looks afterwards at what is left of its run. */
@@ -72,6 +73,21 @@ it(
     });
     await expect(started).rejects.toThrow("not like this");
     await untilEnded(processes);
+  }),
+);
+
+it(
+  "leaves no descriptor open in the process that starts it when its root cannot be prepared",
+  container(async (spec) => {
+    const fail = async () => {
+      const started = launchContainer(spec, async () => Promise.reject(new Error("not like this")));
+      await expect(started).rejects.toThrow("not like this");
+    };
+    // The first opens the programs that this process keeps.
+    await fail();
+    const before = openDescriptors();
+    await fail();
+    await expect.poll(openDescriptors, { timeout: 20_000 }).toBeLessThanOrEqual(before);
   }),
 );
 
