@@ -31,6 +31,8 @@ describe("the watch of a file", () => {
     } finally {
       watch.close();
     }
+    // Nor does it keep the process.
+    expect(process.getActiveResourcesInfo()).not.toContain("StatWatcher");
   });
 
   it("fails for a file that is not there", () => {
