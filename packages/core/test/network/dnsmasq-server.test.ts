@@ -71,7 +71,7 @@ describe("the server of a network, when it starts", () => {
     ["a security module forbids its files", "cannot read /r/networks/br0/dnsmasq.conf: Permission denied", "access"],
   ])("throws HostError with the fix when %s", async (_, said, need) => {
     const failing: Spawn = async (argv) => {
-      throw new CommandError({ argv, exitCode: 2, stderr: `\ndnsmasq: ${said}\n` });
+      throw new CommandError({ argv, exitCode: 2, stderr: `\ndnsmasq: a warning\ndnsmasq: ${said}\n` });
     };
     await expect(server(failing).ensure(config, [])).rejects.toMatchObject({
       code: "ERR_HOST",
