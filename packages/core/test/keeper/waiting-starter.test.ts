@@ -10,7 +10,7 @@ import { places } from "./support.ts";
 const place = places();
 
 /** A starter that says that it is up, waits for a word on its channel (packages/core/keeper/holder.h), and looks at its output. */
-const SCRIPT = `: >"$0/word"; : >"$0/up"; head -c 4 <&10 >"$0/word"; stat -L -c '%u:%g %a' /proc/self/fd/20 >"$0/seen"; kill -KILL $$`;
+const SCRIPT = `: >"$0/word"; : >"$0/up"; head -c 4 <&10 11>&- >"$0/word"; stat -L -c '%u:%g %a' /proc/self/fd/20 >"$0/seen"; kill -KILL $$`;
 
 /** Its keeper, and itself, after it has come up and before it is told to go on. */
 async function waiting() {
