@@ -37,6 +37,8 @@ async function started(update?: FakeFaults["update"]) {
   return box;
 }
 
+const recordPath = (name: string) => join(root, "names", name, "instance.json");
+const recordOf = async (name: string) => JSON.parse(await readFile(recordPath(name), "utf8"));
 const limitOf = async (box: Awaited<ReturnType<typeof started>>) => (await box.metrics()).memory.limitBytes;
 
 describe("update", () => {
@@ -182,5 +184,70 @@ describe("update", () => {
     expect((await box.inspect()).config.labels).toEqual({ a: "1" });
     expect(await box.update({ labels: { a: "1" }, log: { maxSize: null } })).toEqual({ changes: [] });
     expect((await box.inspect()).config.log).toBeUndefined();
+  });
+
+  it("that failed does not count as what the run has: the next one reaches the driver", async () => {
+    let refuses = true;
+    const box = await started(() => {
+      if (refuses) throw REFUSED;
+    });
+    await expect(box.update(MEMORY)).rejects.toThrow(REFUSED.message);
+    refuses = false;
+    await box.update(MEMORY);
+    expect(await limitOf(box)).toBe(64 * MIB);
+  });
+
+  it("shows as applied what the run has of it, until the run has all", async () => {
+    const box = await started();
+    await box.update({ ...MEMORY, env: { A: "1" } });
+    expect((await box.inspect()).applied).toMatchObject({ env: {}, limits: { memory: { limit: 64 * MIB } } });
+    await box.update({ env: { A: null } });
+    expect((await box.inspect()).applied).toBeUndefined();
+    expect(await recordOf("box")).toMatchObject({ generation: 3, applied: 3 });
+    await box.update({ env: { A: "1" } });
+    await box.stop({ mode: "kill" });
+    expect((await box.inspect()).applied).toBeUndefined();
+  });
+
+  it("removes a variable that is null, and keeps what is undefined", async () => {
+    const box = await started();
+    await box.update({ env: { A: "1", B: "2" } });
+    await box.update({ env: { A: null, B: undefined }, limits: { memory: undefined, cpu: 1 } });
+    expect((await box.inspect()).config).toMatchObject({
+      env: { B: "2" },
+      limits: { cpu: 1, memory: { limit: 32 * MIB } },
+    });
+    expect((await box.inspect()).config.env).not.toHaveProperty("A");
+  });
+
+  it.each(["labels", "env", "limits"])("refuses a list as %s", async (key) => {
+    const box = await started();
+    await expect(box.update({ [key]: [] })).rejects.toMatchObject({ code: "ERR_CONFIG", issues: [{ path: [key] }] });
+  });
+
+  it("refuses variables that no program could be given", async () => {
+    const box = await started();
+    const env = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`A${index}`, "x".repeat(120_000)]));
+    await expect(box.update({ env })).rejects.toMatchObject({ code: "ERR_CONFIG", issues: [{ path: ["env"] }] });
+    expect((await box.inspect()).config.env).toEqual({});
+  });
+
+  it("that changes nothing records nothing", async () => {
+    const box = await started();
+    const before = await recordOf("box");
+    expect(await box.update({ limits: { memory: 32 * MIB } })).toEqual({ changes: [] });
+    expect(await recordOf("box")).toEqual(before);
+  });
+
+  it("of a run of a release that kept no manifest and counted no changes is one from what is on record", async () => {
+    const box = await started();
+    const { generation, applied, ...older } = await recordOf("box");
+    await writeFile(recordPath("box"), JSON.stringify(older));
+    await rm(`${root}/names/box/run/run.json`);
+    await box.update(MEMORY);
+    expect(await limitOf(box)).toBe(64 * MIB);
+    expect(await recordOf("box")).toMatchObject({ generation: 2, applied: 2 });
+    await box.update({ env: { A: "1" } });
+    expect(await recordOf("box")).toMatchObject({ generation: 3, applied: 2 });
   });
 });
