@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Limits } from "@pileus/core";
@@ -90,6 +90,17 @@ describe("a change of limits", () => {
     expect([first("memory/memory.max"), first("memory/memory.high")]).toEqual(["9000", "max0"]);
     await set(memory(6000));
     expect(first("memory/memory.max")).toBe("6000");
+  });
+
+  it("to exactly what is in use slows nothing down, and is made, as one that the kernel makes just enough room for", async () => {
+    await set(memory(5000));
+    expect(first("memory/memory.max")).toBe("5000");
+    expect(readFileSync(join(folder, "memory/memory.high"), "utf8")).toBe("max\n");
+    // Then what is in use is what is asked for.
+    rmSync(join(folder, "memory/memory.high"));
+    symlinkSync("memory.current", join(folder, "memory/memory.high"));
+    await set(memory(2500));
+    expect(first("memory/memory.max")).toBe("2500");
   });
 
   it("of a container that has left its cgroups is told", async () => {

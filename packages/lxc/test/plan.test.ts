@@ -61,6 +61,15 @@ describe("the plan of a change", () => {
       ["limits.cpu", "unsupported"],
     ]);
   });
+  it("refuses a share of a processor below a hundredth, and takes that", () => {
+    const refused = (cpu: number) => refusedLimits({ cpu }, LEGACY_FACTS.cgroups).map(({ path }) => path);
+    expect([refused(0.0099), refused(0.01)]).toEqual([[["limits", "cpu"]], []]);
+  });
+  it("names a missing controller of memory alone, whatever the limit of swap space", () => {
+    const { limits } = config({ limits: { memory: { limit: "1GiB", swap: 0 } } });
+    const without = { controller: () => undefined };
+    expect(refusedLimits(limits, without, false).map(({ path }) => path)).toEqual([["limits", "memory"]]);
+  });
   it("refuses a limit of swap space if the kernel does not count it", () => {
     const { limits } = config({ limits: { memory: { limit: "1GiB", swap: 0 } } });
     expect(refusedLimits(limits, UNIFIED_FACTS.cgroups, true)).toEqual([]);
