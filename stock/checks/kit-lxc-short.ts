@@ -4,8 +4,7 @@ import { subject } from "../inside/lxc-subject.ts";
 
 /** What the kit checks of the driver by what the host gives: its cgroups, init, kernel, confinement, network. */
 const PARTS: readonly string[] = [
-  ...["create and delete", "start", "stop", "wait", "freeze", "update", "metrics", "addresses", "reach", "files"],
-  "the console",
+  ...["create and delete", "start", "stop", "wait", "freeze", "metrics", "addresses", "reach", "files", "the console"],
   ...["what an instance holds", "an instance that ends by itself", "the end of a program", "exec on pipes"],
   ...["exec on a terminal", "ids of the host", "confinement", "of the main program, the log"],
   ...["after the process of its host was killed, the log", "after its process was killed, another host on the folder"],
