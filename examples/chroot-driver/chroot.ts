@@ -27,6 +27,7 @@ import {
   type Running,
   readKeeperExit,
   removeOwnCgroup,
+  renderPlan,
   signalProcess,
   spawn,
   startKeptRun,
@@ -58,14 +59,18 @@ export function chroot(): Driver<"chroot", Can, typeof Section> {
   };
 }
 
+const EFFECTS = { labels: "live", env: "next-start", log: "next-start", "chroot.init": "next-start" } as const;
+
 type Can = "exec" | "detached" | "console" | "logs";
 
 class ChrootBackend implements Backend<Can> {
-  plan(_before: unknown, { limits, devices }: InstanceContext["config"]): Plan {
-    const reason = "a chroot has none";
-    const asked = { limits, devices };
-    const refused = Object.entries(asked).filter(([, value]) => Object.keys(value).length > 0);
-    return { changes: refused.map(([path]) => ({ path, effect: "unsupported", reason })) };
+  plan(before: InstanceContext["config"] | undefined, after: InstanceContext["config"]): Plan {
+    const asked = [
+      ...Object.keys(after.limits).map((key) => ["limits", key]),
+      ...Object.keys(after.devices).map((key) => ["devices", key]),
+    ];
+    const refused = asked.map((path) => ({ path, message: "a chroot has none" }));
+    return renderPlan(before, after, { section: "chroot", effects: EFFECTS, refused });
   }
 
   // A copy keeps this example short; a real driver would mount an overlay.

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { expect, it, vi } from "vitest";
@@ -65,6 +65,9 @@ it("a detached program is ended by a look when its keeper and its starter were k
   const holder = identifyChild(record.holder);
   const keeper = identifyChild(launched.pid);
   try {
+    // Until its program runs, a starter ends with its keeper.
+    const program = `/proc/${record.holder}/comm`;
+    await vi.waitFor(() => expect(readFileSync(program, "utf8")).toBe("sleep\n"), 20_000);
     await signalProcess(keeper, "SIGKILL");
     await begun;
     await waitForEnd(keeper, { timeout: 20_000 });
