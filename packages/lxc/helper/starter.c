@@ -218,6 +218,16 @@ static long open_namespace(const char *root, const char *users, const char *grou
   return error;
 }
 
+/*
+ * Makes room for the descriptors of liblxc. It opens more than 64, and some while the child by which it makes PID 1 shares
+ * the table with it. The kernel lets a shared table grow only after all processors have been through their scheduler
+ * (expand_fdtable() in fs/file.c), which takes as long as the half of a start.
+ */
+static void widen_table(void) {
+  long last = call(SYS_fcntl, CHANNEL, F_DUPFD_CLOEXEC, 255, 0);
+  if (last >= 0) call(SYS_close, last, 0, 0, 0);
+}
+
 /* Until the keeper says so, there is no configuration and no root. Only from then on does this process outlive the keeper. */
 static void wait_for_word(void) {
   u32 word = 0;
@@ -234,6 +244,7 @@ __attribute__((used, noreturn)) void run(long *stack) {
   const char *root = argv[3], *users = argv[4], *groups = argv[5];
   for (int fd = CHANNEL; fd <= ERRORS; fd++) call(SYS_fcntl, fd, F_SETFD, 1, 0);
   call(SYS_prctl, PR_SET_NAME, "pileus-starter", 0, 0);
+  widen_table();
   struct lxc_log log = {0, 0, 0, "ERROR", "start", 0};
   lxc_log_init(&log);
   struct held failed = {HELD_FAILED, 0, 0, 0, 0, 0};
