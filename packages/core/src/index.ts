@@ -15,7 +15,15 @@ export { openHost } from "./host.ts";
 
 // — Instances —
 
-export type { Emitter, EventFacts, InstanceEvent, InstanceEvents, Watchable, WatchOptions } from "./contract/events.ts";
+export type {
+  Emitter,
+  EventFacts,
+  InstanceEvent,
+  InstanceEvents,
+  MadeChange,
+  Watchable,
+  WatchOptions,
+} from "./contract/events.ts";
 export type * from "./contract/instance.ts";
 export type { ExposedPort } from "./terms/exposed-ports.ts";
 export type { InstanceKind } from "./terms/instance-kind.ts";

@@ -29,8 +29,16 @@ export type InstanceEvent = EventFacts &
     | { readonly type: "state"; readonly state: InstanceState; readonly previous: InstanceState }
     | { readonly type: "exit"; readonly exit: InstanceExit }
     | { readonly type: "renamed"; readonly from: string; readonly to: string }
+    | { readonly type: "updated"; readonly changes: readonly MadeChange[] }
     | { readonly type: "deleted" }
   );
+
+/** One key of a configuration that `update()` has changed: what runs has it, or gets it with the next start. */
+export interface MadeChange {
+  /** As in a `Plan`: `limits.memory`, or `env`. */
+  readonly path: string;
+  readonly effect: "live" | "next-start";
+}
 
 /** Listener signatures, one for each type of event. */
 export type InstanceEvents = { [E in InstanceEvent as E["type"]]: (event: E) => void };

@@ -116,6 +116,9 @@ export class EventTap {
       case "renamed":
         this.emitter.emit("renamed", event);
         break;
+      case "updated":
+        this.emitter.emit("updated", event);
+        break;
       case "deleted":
         this.emitter.emit("deleted", event);
         break;

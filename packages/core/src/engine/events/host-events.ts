@@ -143,5 +143,6 @@ export class HostEvents {
 
 /** What makes two events one, told at two times. */
 function keyOf(event: StoredEvent): string {
-  return event.type === "renamed" ? `renamed from ${event.from} to ${event.to}` : event.type;
+  if (event.type === "renamed") return `renamed from ${event.from} to ${event.to}`;
+  return event.type === "updated" ? `updated ${JSON.stringify(event.changes)}` : event.type;
 }

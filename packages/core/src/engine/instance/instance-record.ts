@@ -99,6 +99,7 @@ export class RecordAccess {
   hear(event: StoredEvent): StoredEvent | undefined {
     switch (event.type) {
       case "created":
+      case "updated":
         return event;
       case "state": {
         // No listener has heard of a state that the record had before the journal told it.

@@ -4,6 +4,8 @@ import { type InstanceState, TRANSITIONS } from "../../terms/state.ts";
 import { parseJson } from "../../text/bounded-json.ts";
 
 const StateSchema = z.enum(Object.keys(TRANSITIONS) as InstanceState[]);
+/** Reads a `MadeChange`. */
+export const MadeChangeSchema = z.object({ path: z.string(), effect: z.enum(["live", "next-start"]) });
 const SUBJECT = { instance: z.string(), uuid: z.string(), at: z.number() };
 
 const StoredEventSchema = z.discriminatedUnion("type", [
@@ -11,6 +13,7 @@ const StoredEventSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("state"), ...SUBJECT, state: StateSchema, previous: StateSchema }),
   z.object({ type: z.literal("exit"), ...SUBJECT, exit: z.object(InstanceExitSchema.shape) }),
   z.object({ type: z.literal("renamed"), ...SUBJECT, from: z.string(), to: z.string() }),
+  z.object({ type: z.literal("updated"), ...SUBJECT, changes: z.array(MadeChangeSchema) }),
   z.object({ type: z.literal("deleted"), ...SUBJECT }),
 ]);
 

@@ -112,7 +112,7 @@ export function openBefore(folder: string, numbers: readonly number[], number: n
 }
 
 /** Events that say nothing of the state. */
-const SILENT = /^\{"event":\{"type":"(?:exit|renamed)"/;
+const SILENT = /^\{"event":\{"type":"(?:exit|renamed|updated)"/;
 
 /** The entries that count, in order. */
 function telling(lines: readonly string[]): Entry[] {

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
+import type { MadeChange } from "../../contract/events.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import { withDeadline } from "../../flow/deadline.ts";
 import { NameSchema } from "../../model/name.ts";
 import type { NetworkManager } from "../../network/network-manager.ts";
 import type { HostEvents } from "../events/host-events.ts";
-import type { Operation, StoredEvent } from "../journal/entry.ts";
+import { MadeChangeSchema, type Operation, type StoredEvent } from "../journal/entry.ts";
 import type { BegunOperation } from "../journal/journal.ts";
 import type { Layout } from "../root/layout.ts";
 import { keyOf, link, unlink } from "./names.ts";
@@ -14,11 +15,17 @@ import type { Records } from "./records.ts";
 
 /**
  * An operation that the engine itself writes down. The record says what it has done: its phase of a create or a delete,
- * its name of a rename.
+ * its name of a rename, its generation of an update.
  */
 type OwnOperation =
   | { readonly kind: "create" | "delete"; readonly record: InstanceRecord }
-  | { readonly kind: "rename"; readonly record: InstanceRecord; readonly to: string };
+  | { readonly kind: "rename"; readonly record: InstanceRecord; readonly to: string }
+  | {
+      readonly kind: "update";
+      readonly record: InstanceRecord;
+      readonly generation: number;
+      readonly changes: readonly MadeChange[];
+    };
 
 /** What {@link settleOperations} uses of a host. */
 interface Parts {
@@ -45,20 +52,33 @@ const UNDO_TIMEOUT = 5000;
 const UNDO_PAUSE = 60_000;
 
 /** Absent in operations of an early release. */
-const DataSchema = z.looseObject({ key: NameSchema.optional(), to: NameSchema.optional() }).catch({});
+const DataSchema = z
+  .looseObject({
+    key: NameSchema.optional(),
+    to: NameSchema.optional(),
+    generation: z.number().optional(),
+    changes: z.array(MadeChangeSchema).optional(),
+  })
+  .catch({});
 
 /** Writes down what is about to be done. @throws {HostError} when the journal cannot be written. */
 export function beginOwn({ journal }: HostEvents, operation: OwnOperation): BegunOperation {
   const { kind, record } = operation;
-  const to = operation.kind === "rename" ? { to: operation.to } : {};
   return journal.begin({
     kind,
     instance: record.config.name,
     uuid: record.uuid,
-    data: { key: keyOf(record), ...to },
+    data: { key: keyOf(record), ...dataOf(operation) },
     // The phase of the record outlives a boot.
     durable: kind === "rename",
   });
+}
+
+function dataOf(operation: OwnOperation): Readonly<Record<string, Operation["data"] & {}>> {
+  if (operation.kind === "rename") return { to: operation.to };
+  if (operation.kind !== "update") return {};
+  const changes = operation.changes.map(({ path, effect }) => ({ path, effect }));
+  return { generation: operation.generation, changes };
 }
 
 /**
@@ -85,16 +105,17 @@ interface Open {
   readonly operation: Operation;
   readonly key: string;
   readonly to: string;
+  readonly update?: { readonly generation: number; readonly changes: readonly MadeChange[] } | undefined;
 }
 
 function ownOperations({ events, layout }: Pick<Parts, "events" | "layout">): readonly Open[] {
   return events.journal.openOperations().flatMap((operation) => {
-    if (!["create", "delete", "rename"].includes(operation.kind)) return [];
+    if (!["create", "delete", "rename", "update"].includes(operation.kind)) return [];
     const { instance, uuid } = operation;
-    const { key = existsSync(layout.record(instance)) ? instance : uuid, to = instance } = DataSchema.parse(
-      operation.data ?? {},
-    );
-    return [{ operation, key, to }];
+    const data = DataSchema.parse(operation.data ?? {});
+    const { key = existsSync(layout.record(instance)) ? instance : uuid, to = instance, generation, changes } = data;
+    const update = generation === undefined || changes === undefined ? undefined : { generation, changes };
+    return [{ operation, key, to, update }];
   });
 }
 
@@ -123,9 +144,16 @@ export function settleDone(parts: Parts, key: string): UnfinishedRenames | undef
     const record = reading.kind === "record" && reading.record.uuid === uuid ? reading.record : undefined;
     if (record === undefined) events.publish(kind === "delete" ? [deletedEvent(instance, uuid)] : [], [operation]);
     else if (kind === "rename") renames.push(open);
-    else if (record.phase === "ready") events.publish(kind === "create" ? [createdEvent(record)] : [], [operation]);
+    else if (record.phase === "ready") events.publish(told(open, record), [operation]);
   }
   return reading.kind === "record" ? finishRenames(parts, reading.record, renames) : undefined;
+}
+
+/** What an operation has done to an instance that is ready. */
+function told({ operation, update }: Open, record: InstanceRecord): StoredEvent[] {
+  if (operation.kind === "create") return [createdEvent(record)];
+  const isDone = update !== undefined && (record.generation ?? 1) >= update.generation;
+  return isDone ? [updatedEvent(record, update.changes)] : [];
 }
 
 /** Tells one rename at most: of several to the same name, all but the last were given up. Returns the others. */
@@ -227,6 +255,11 @@ export function createdEvent({ uuid, config, createdAt }: InstanceRecord): Store
 /** The event that tells that an instance has been deleted. */
 export function deletedEvent(instance: string, uuid: string): StoredEvent {
   return { type: "deleted", instance, uuid, at: Date.now() };
+}
+
+/** The event that tells that the configuration of an instance has changed. */
+function updatedEvent({ uuid, config }: InstanceRecord, changes: readonly MadeChange[]): StoredEvent {
+  return { type: "updated", instance: config.name, uuid, at: Date.now(), changes: [...changes] };
 }
 
 /** The event that tells that an instance has another name. */

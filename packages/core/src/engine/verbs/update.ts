@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Plan } from "../../contract/backend.ts";
+import type { MadeChange } from "../../contract/events.ts";
 import { ConfigError, StateError } from "../../errors/all.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import { joinFailures } from "../../flow/cleanup.ts";
@@ -13,6 +14,7 @@ import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
 import { isApplied } from "../record/manifest.ts";
 import type { InstanceRecord } from "../record/record.ts";
+import { beginOwn, settleDone } from "../record/settle.ts";
 import type { Run } from "../run/run.ts";
 import { CHANGE, changedConfig } from "./changed-config.ts";
 
@@ -33,9 +35,9 @@ export function update(instance: ManagedInstance, change: unknown, options: Abor
     if (!EXPECTED.includes(state))
       throw new StateError({ instance: instance.name, verb: "update", state, expected: EXPECTED });
     const { after, plan: all } = planned(instance, record, change);
-    assertSupported(all);
+    const made = supported(all);
     const use = { ...turn, sure: isApplied(record) };
-    if (all.changes.length > 0) await carryOut(instance, record, after, run, use);
+    if (made.length > 0) await telling(instance, record, made, turn, () => carryOut(instance, record, after, run, use));
     // A process that was killed may have recorded the same change.
     else if (run !== undefined && !use.sure) await applyLive(instance, record, run, use);
     return all;
@@ -62,14 +64,35 @@ function planned(
   return { after, plan: { changes } };
 }
 
-/** @throws {ConfigError} */
-function assertSupported({ changes }: Plan): void {
+/** The changes of a plan. @throws {ConfigError} for those that it calls `unsupported` */
+function supported({ changes }: Plan): readonly MadeChange[] {
   const refused = changes.filter(({ effect }) => effect === "unsupported");
-  if (refused.length === 0) return;
-  throw new ConfigError(
-    CHANGE,
-    refused.map(({ path, reason }) => ({ path: path.split("."), message: reason ?? "the driver does not support it" })),
-  );
+  if (refused.length > 0)
+    throw new ConfigError(
+      CHANGE,
+      refused.map(({ path, reason }) => ({
+        path: path.split("."),
+        message: reason ?? "the driver does not support it",
+      })),
+    );
+  return changes.flatMap(({ path, effect }) => (effect === "unsupported" ? [] : [{ path, effect }]));
+}
+
+/** Tells what has changed: also when this process is killed meanwhile, by the next one that looks at the instance. */
+async function telling(
+  { engine, key }: ManagedInstance,
+  record: InstanceRecord,
+  changes: readonly MadeChange[],
+  { overtaken }: Turn,
+  work: () => Promise<void>,
+): Promise<void> {
+  beginOwn(engine.events, { kind: "update", record, generation: (record.generation ?? 1) + 1, changes });
+  try {
+    await work();
+  } finally {
+    // Nobody is told if the configuration of before is recorded again. Whoever has overtaken the call does it otherwise.
+    if (!overtaken.aborted) settleDone(engine, key);
+  }
 }
 
 async function carryOut(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Plan } from "../../contract/backend.ts";
 import type { ConfigChange } from "../../contract/change.ts";
-import { rejectsWith } from "../kit/expect.ts";
+import { collect, rejectsWith } from "../kit/expect.ts";
 import type { AnyInstance, Fixture } from "../kit/fixture.ts";
 import { openOtherHost } from "../kit/other-host.ts";
 
@@ -27,6 +27,24 @@ export function describeUpdate(fixture: Fixture): void {
       const found = await host.get(instance.name);
       assert.deepEqual((await found.inspect()).config, after);
       await found.delete();
+    });
+    fixture.it("tells every watcher what has changed, and what has it already", async () => {
+      const instance = await fixture.create();
+      await using other = await openOtherHost(fixture);
+      const host = await fixture.host();
+      const isDeleted = ({ type }: { readonly type: string }) => type === "deleted";
+      const seen = [collect(host.watch(), isDeleted), collect(instance.watch())];
+      await other.tell("update", instance.name, { labels: { a: "1" }, env: { A: "1" } });
+      await instance.update({ labels: { a: "1" } });
+      await instance.delete();
+      for (const events of await Promise.all(seen)) {
+        const told = events.flatMap((event) => (event.type === "updated" ? [event] : []));
+        const changes = told.map((event) =>
+          Object.fromEntries(event.changes.map(({ path, effect }) => [path, effect])),
+        );
+        assert.deepEqual(changes, [{ labels: "live", env: "next-start" }]);
+        assert.equal(told[0]?.instance, instance.name);
+      }
     });
     fixture.it("plans a change without making it", async () => {
       await fixture.using(async (instance) => {

@@ -132,6 +132,7 @@ export function noise(size: number): Buffer {
 /** An event in a word, such as `stopped→starting`. */
 export function word(event: InstanceEvent): string {
   if (event.type === "state") return `${event.previous}→${event.state}`;
+  if (event.type === "updated") return `updated ${event.changes.map(({ path }) => path).join(" ")}`;
   if (event.type === "renamed") return `renamed ${event.from}→${event.to}`;
   return event.type === "exit" ? `exit ${event.exit.reason}` : event.type;
 }

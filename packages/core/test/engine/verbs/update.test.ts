@@ -2,12 +2,16 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openHost } from "../../../src/index.ts";
+import { Journal } from "../../../src/engine/journal/journal.ts";
+import { type InstanceEvent, openHost } from "../../../src/index.ts";
 import { FakeWorld } from "../../../src/testing/fake/world.ts";
 import { type FakeFaults, fake, importFakeImage } from "../../../src/testing/index.ts";
+import { collect, word } from "../../../src/testing/kit/expect.ts";
 
 const MIB = 2 ** 20;
 const MEMORY = { limits: { memory: 64 * MIB } };
+const isRunning = (event: InstanceEvent) => event.type === "state" && event.state === "running";
+const ENDING = ["running→stopping", "stopping→stopped", "exit requested"];
 const REFUSED = new Error("no such file of the cgroup");
 
 let root = "";
@@ -93,6 +97,42 @@ describe("update", () => {
     expect(await other.inspect()).toMatchObject({ config: { limits }, state: "running" });
     expect((await other.inspect()).applied).toBeUndefined();
     expect(await limitOf(other as typeof box)).toBe(64 * MIB);
+  });
+
+  it.each([
+    [2, ["updated labels", "deleted"]],
+    [1, ["deleted"]],
+  ])("that a crash cut short is told by the next process if its record has generation %i", async (generation, told) => {
+    const box = await started();
+    const { uuid } = await box.inspect();
+    const since = (await collect(box.watch({ since: "oldest" }), isRunning)).at(-1)?.cursor;
+    const journal = new Journal(join(root, "journal"), { event: () => undefined, missed: () => undefined });
+    const changes = [{ path: "labels", effect: "live" }];
+    journal.begin({ kind: "update", instance: "box", uuid, data: { key: uuid, generation: 2, changes } });
+    journal.close();
+    await writeFile(recordPath("box"), JSON.stringify({ ...(await recordOf("box")), generation }));
+    const host = await open();
+    await (await host.get("box")).delete();
+    expect((await collect(host.watch({ since }), ({ type }) => type === "deleted")).map(word)).toEqual(
+      told.flatMap((one) => (one === "deleted" ? [...ENDING, one] : [one])),
+    );
+  });
+
+  it("tells each watcher what it has changed, and nothing when it fails or changes nothing", async () => {
+    let refuses = false;
+    const box = await started(() => (refuses ? Promise.reject(REFUSED) : undefined));
+    const seen = collect(box.watch(), ({ type }) => type === "deleted");
+    await box.update({ ...MEMORY, env: { A: "1" } });
+    await box.update(MEMORY);
+    refuses = true;
+    await expect(box.update({ limits: { memory: 48 * MIB } })).rejects.toThrow(REFUSED.message);
+    await box.delete();
+    const told = (await seen).filter(({ type }) => type === "updated");
+    const changes = [
+      { path: "limits.memory", effect: "live" },
+      { path: "env", effect: "next-start" },
+    ];
+    expect(told).toMatchObject([{ type: "updated", instance: "box", changes: expect.arrayContaining(changes) }]);
   });
 
   it("is possible while frozen, and refused while a stop is under way", async () => {
