@@ -6,7 +6,7 @@ import { lxc } from "@pileus/lxc";
 import { compare, type Row, time } from "./measure.ts";
 import { rawContainer } from "./raw-container.ts";
 
-/** start and exec of a BusyBox container, against lxc-start and lxc-attach on the same root file system. */
+/** start, stop and exec of a BusyBox container, against the tools of liblxc on the same root file system. */
 export async function benchLxc(folder: string): Promise<Row[]> {
   const rootfs = join(folder, "rootfs");
   await makeBusyboxRootfs(rootfs);
@@ -42,6 +42,26 @@ export async function benchLxc(folder: string): Promise<Row[]> {
       ],
       15,
     );
+    const stop = await compare(
+      "stop by a kill",
+      [
+        {
+          name: "pileus",
+          once: async () => {
+            await instance.start();
+            return time(() => instance.stop({ mode: "kill" }));
+          },
+        },
+        {
+          name: "lxc-stop --kill",
+          once: async () => {
+            await raw.start();
+            return time(raw.stop);
+          },
+        },
+      ],
+      15,
+    );
     await instance.start();
     await raw.start();
     const exec = await compare(
@@ -52,7 +72,7 @@ export async function benchLxc(folder: string): Promise<Row[]> {
       ],
       40,
     );
-    return [...start, ...exec];
+    return [...start, ...stop, ...exec];
   } finally {
     await raw.stop();
     await instance.delete();
