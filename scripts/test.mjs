@@ -78,7 +78,7 @@ function failedTests(name, report) {
 }
 
 /** Runs vitest projects and adds their figures. A run that reports nothing counts as failed. */
-async function vitest(name, projects, { node, env, files = [] } = {}) {
+async function vitest(name, projects, { node, env, options = [] } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "pileus-tally-"));
   const file = join(folder, "report.json");
   const flags = projects.flatMap((project) => ["--project", project]);
@@ -86,7 +86,7 @@ async function vitest(name, projects, { node, env, files = [] } = {}) {
     node ?? process.execPath,
     ...VITEST,
     ...flags,
-    ...files,
+    ...options,
     "--reporter=default",
     "--reporter=json",
     `--outputFile.json=${file}`,
@@ -148,8 +148,8 @@ async function rootTier() {
   // Together: a test of containers often waits, and one of machines seldom does. Within each, one file at a time.
   const machines = "packages/qemu";
   await Promise.all([
-    vitest("root", ["root"], { env: promised, files: ["--exclude", `${machines}/**`] }),
-    vitest("root, machines", ["root"], { env: promised, files: [machines] }),
+    vitest("root", ["root"], { env: promised, options: ["--exclude", `${machines}/**`] }),
+    vitest("root, machines", ["root"], { env: promised, options: [machines] }),
   ]);
   if (!obstacle && missing.length === 0) {
     let errors = "";
@@ -183,7 +183,9 @@ async function matrixTier() {
 }
 
 if (wanted("check")) await tier("check", checkTier);
-if (wanted("unit")) await tier("unit", () => vitest("unit", ["unit", "conformance"]));
+// Many of them wait. By default, vitest leaves one processor to itself.
+if (wanted("unit"))
+  await tier("unit", () => vitest("unit", ["unit", "conformance"], { options: ["--maxWorkers=100%"] }));
 if (wanted("root")) await tier("root", rootTier);
 // Together: once one of its machines is done, the tier of stock hosts leaves a processor idle.
 await Promise.all([
