@@ -15,10 +15,10 @@ export interface ExecOptions extends Abortable, Timed {
   /** An abort kills the program inside with everything that it started, also after `exec()` has returned. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Added to the defaults `PATH`, `HOME`, `USER`, `HOSTNAME` (the instance's name), with a terminal
-   * `TERM=xterm-256color`, and to the image's own environment, if it has one. A variable may have 131,071 bytes,
-   * including its name and `=`. All arguments and variables together may have 1,966,080 bytes, where each counts nine
-   * bytes more than its text. More is refused with `E2BIG`.
+   * Added to the defaults `PATH`, `HOME`, `USER`, `HOSTNAME` (the name that the instance had at its start: a `rename()`
+   * shows with the next one), with a terminal `TERM=xterm-256color`, and to the image's own environment, if it has one.
+   * A variable may have 131,071 bytes, including its name and `=`. All arguments and variables together may have
+   * 1,966,080 bytes, where each counts nine bytes more than its text. More is refused with `E2BIG`.
    */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** An absolute path inside. Default: the image's working directory, else `/`. */
