@@ -11,7 +11,7 @@ const PACKAGES = ["@pileus/core", "@pileus/core/testing", "@pileus/lxc", "@pileu
 
 /** The names of the types whose every key has a comment. */
 const CONFIGURATION =
-  /(?:Input|Options|Config|Section|Bootstrap)$|^(?:Abortable|Timed|Progress|TerminalSize|Image|Layer|OciProcess|Limits|MemoryLimit|Nic|NetworkInfo|InstanceInfo|InstanceCore|Host|Images|Networks|DriverSections)$/;
+  /(?:Input|Options|Config|Section|Bootstrap)$|^(?:Abortable|Timed|Progress|TerminalSize|Image|Layer|OciProcess|Limits|MemoryLimit|Nic|NetworkInfo|InstanceInfo|InstanceExit|InstanceUsage|InstanceCore|Host|Images|Networks|DriverSections)$/;
 
 /** A screen for an error: lines of so many columns. */
 const SCREEN = { lines: 15, columns: 100 };

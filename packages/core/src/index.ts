@@ -31,6 +31,7 @@ export {
   type ExitStatus,
   type InstanceExit,
   type InstanceState,
+  type InstanceUsage,
   type SignalName,
   TRANSITIONS,
 } from "./terms/state.ts";

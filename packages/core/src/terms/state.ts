@@ -1,6 +1,3 @@
-import type { z } from "zod";
-import type { ExitStatusSchema, InstanceExitSchema } from "./exit.ts";
-
 /**
  * The state of an instance. Legal transitions are in {@link TRANSITIONS}; `docs/contract.md` draws them.
  *
@@ -34,12 +31,60 @@ export type SignalName = NodeJS.Signals | "SIGRTMIN" | "SIGRTMAX" | `SIGRTMIN+${
  *
  * A shell's exit code 128 + n is `exited`; only a program that the kernel ended by a signal is `signaled`.
  */
-export type ExitStatus = Readonly<z.output<typeof ExitStatusSchema>>;
+export type ExitStatus =
+  | {
+      /** The program ended by itself. */
+      readonly kind: "exited";
+      /** Its exit code, 0 to 255. */
+      readonly code: number;
+    }
+  | {
+      /** The kernel ended the program by a signal. */
+      readonly kind: "signaled";
+      /** The signal that ended it. */
+      readonly signal: SignalName;
+    };
 
-/**
- * Why and how an instance last stopped.
- *
- * `status` is that of the main process; of a virtual machine that of QEMU, which exits with 0 when the guest is switched
- * off. It is absent when it is unknown: nobody could wait for that process.
- */
-export type InstanceExit = Readonly<z.output<typeof InstanceExitSchema>>;
+/** Why and how an instance last stopped. */
+export interface InstanceExit {
+  /**
+   * `requested`: a caller stopped it; `program`: the main process or the guest ended by itself; `lost`: it ended while no
+   * process watched, and how is unknown.
+   */
+  readonly reason: "requested" | "program" | "lost";
+  /**
+   * How the main process ended; of a virtual machine QEMU, which exits with 0 when the guest is switched off. Absent when
+   * it is unknown: nobody could wait for that process.
+   */
+  readonly status?: ExitStatus | undefined;
+  /**
+   * Whether the kernel's OOM killer ended the main process. True if that process ended by a `SIGKILL` that no caller asked
+   * for, or with the exit code 137, by which an init or a shell says that of the program below it, and if the kernel
+   * counted an OOM kill in the instance during the run. False for every other end, also when the kernel killed another
+   * process of the instance only. Of a virtual machine it means QEMU: what the guest's kernel kills does not count.
+   * Absent when nobody counted these kills.
+   */
+  readonly oom?: boolean | undefined;
+  /** When the run started, in milliseconds since the epoch. Absent when it is unknown. */
+  readonly startedAt?: number | undefined;
+  /**
+   * When the run ended, in milliseconds since the epoch: the time that its keeper saw, also when no process of this
+   * library ran then; never before `startedAt`. Absent when nobody saw it.
+   */
+  readonly finishedAt?: number | undefined;
+  /** What the run used, as far as it is known. Absent when nothing is. */
+  readonly usage?: InstanceUsage | undefined;
+  /**
+   * When the end was recorded, in milliseconds since the epoch. Of an instance that ended while no process watched it,
+   * this is when the next process found that out.
+   */
+  readonly at: number;
+}
+
+/** What a run has used: see {@link InstanceExit.usage}. */
+export interface InstanceUsage {
+  /** Processor time in seconds, summed over all processors. */
+  readonly cpuSeconds?: number | undefined;
+  /** The most memory that was in use at once, in bytes, page cache included. */
+  readonly memoryPeakBytes?: number | undefined;
+}
