@@ -78,7 +78,8 @@ function noun(type: string): string {
   return NOUNS[type] ?? type;
 }
 
-function given(input: unknown): string {
+/** What was given instead, as in `but is a list`. */
+export function given(input: unknown): string {
   if (input === undefined) return "but is missing";
   if (input === null) return "but is null";
   if (Array.isArray(input)) return "but is a list";

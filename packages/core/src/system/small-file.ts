@@ -5,6 +5,12 @@ import { parseJson } from "../text/bounded-json.ts";
 /** The most bytes that {@link readSmallFile} reads: a configuration may have megabytes of environment. */
 export const MAX_SMALL_FILE = 16 * 1024 * 1024;
 
+/**
+ * The most bytes of a configuration: its record also has the state and the last exit, and is filled up to whole blocks
+ * (replace-file.ts).
+ */
+export const MAX_CONFIG = MAX_SMALL_FILE - 64 * 1024;
+
 /** A small file is not a regular file, is too large, or cannot be read. */
 export class UnreadableFileError extends Error {
   /** The system's error name, when the system refused to read it. */

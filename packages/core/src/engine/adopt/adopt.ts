@@ -6,10 +6,9 @@ import { instanceContext } from "../instance/context.ts";
 import { wholeExit } from "../instance/exit-facts.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
-import { isApplied } from "../record/manifest.ts";
 import type { InstanceRecord } from "../record/record.ts";
 import { type AnyRunning, Run } from "../run/run.ts";
-import { applyLive } from "./apply-live.ts";
+import { finishUpdate } from "./apply-live.ts";
 
 /**
  * Finds the run of an instance that is not `stopped` on record, and corrects the record. Returns the run, attached from
@@ -62,8 +61,9 @@ async function takeOver(
   instance: ManagedInstance,
   record: InstanceRecord,
   running: AnyRunning,
-  { signal, overtaken }: Turn,
+  turn: Turn,
 ): Promise<Run> {
+  const { signal, overtaken } = turn;
   const run = new Run(record.run ?? randomUUID(), running);
   const state = await runningState(instance, record, running, signal);
   // A freeze that was cut short had already frozen the instance.
@@ -71,11 +71,7 @@ async function takeOver(
   const before = frozen ? instance.record.publishIntermediate(record, "freezing") : record;
   await instance.record.change(before, { state, run: run.id, error: undefined }, { overtaken });
   instance.held.hold(run);
-  // An update that a crash cut short. One that fails again stays for the next start.
-  if (!isApplied(record))
-    await applyLive(instance, instance.record.read("adopt"), run, { signal, overtaken, sure: false }).catch(
-      () => undefined,
-    );
+  await finishUpdate(instance, run, turn);
   return run;
 }
 

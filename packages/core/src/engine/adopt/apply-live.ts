@@ -1,4 +1,4 @@
-import { DriverError } from "../../errors/all.ts";
+import { DriverError, HostError } from "../../errors/all.ts";
 import { allOrNothing } from "../../flow/cleanup.ts";
 import type { InstanceConfig } from "../../model/config.ts";
 import { instanceContext } from "../instance/context.ts";
@@ -27,6 +27,27 @@ export async function ensureManifest(
 }
 
 /**
+ * The keys that a run could have at once, and does not have: what changed them was killed meanwhile, or is about to apply
+ * them.
+ */
+export function unapplied(instance: ManagedInstance, record: InstanceRecord): readonly string[] {
+  if (record.state === "stopped" || isApplied(record)) return [];
+  try {
+    const manifest = manifestOf(instance.engine.layout, record);
+    return manifest === undefined ? [] : liveChanges(instance, manifest.config, record.config);
+  } catch (error) {
+    // The calls that need the manifest say so.
+    if (error instanceof HostError) return [];
+    throw error;
+  }
+}
+
+function liveChanges({ driver }: ManagedInstance, before: InstanceConfig, after: InstanceConfig): readonly string[] {
+  const { changes } = driver.backend.plan(before, after);
+  return changes.filter(({ effect }) => effect === "live").map(({ path }) => path);
+}
+
+/**
  * Makes a run agree with the configuration on record, as far as its driver can while it runs; the manifest then has what
  * the run has. All or nothing. After a crash in the middle the record says that it was not applied: then the driver is
  * called whatever the manifest says. Only under the lock.
@@ -41,8 +62,7 @@ export async function applyLive(
   const manifest = manifestOf(layout, record);
   if (manifest === undefined) return;
   const { config: before } = manifest;
-  const { changes } = instance.driver.backend.plan(before, record.config);
-  const live = changes.filter(({ effect }) => effect === "live").map(({ path }) => path);
+  const live = liveChanges(instance, before, record.config);
   const after = withPaths(before, record.config, live);
   await allOrNothing(async (undo) => {
     if (!sure || !live.every((path) => OF_THE_ENGINE.includes(path))) {
@@ -59,6 +79,13 @@ export async function applyLive(
     if (isSameConfig(after, record.config) && !isApplied(record))
       await instance.record.change(record, { applied: record.generation }, { overtaken, orderOnly: true });
   });
+}
+
+/** Applies what an update that was cut short has left. What fails again stays for the next start. Only under the lock. */
+export async function finishUpdate(instance: ManagedInstance, run: Run, turn: Turn): Promise<void> {
+  const record = instance.record.read("update");
+  if (unapplied(instance, record).length === 0) return;
+  await applyLive(instance, record, run, { ...turn, sure: false }).catch(() => undefined);
 }
 
 interface Update {

@@ -3,6 +3,7 @@ import type { ManagedInstance } from "../instance/managed-instance.ts";
 import type { InstanceRecord } from "../record/record.ts";
 import type { Run } from "../run/run.ts";
 import { adoptRun, runningState } from "./adopt.ts";
+import { finishUpdate } from "./apply-live.ts";
 
 /**
  * The current run; adopts it when another process began it. `undefined` when the instance does not run; the record then
@@ -25,5 +26,6 @@ export async function currentRun(
     const state = await runningState(instance, record, run.running, turn.signal);
     await instance.record.change(record, { state, error: undefined }, turn);
   }
+  await finishUpdate(instance, run, turn);
   return run;
 }

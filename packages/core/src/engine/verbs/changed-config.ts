@@ -1,9 +1,10 @@
 import { z } from "zod";
+import { ConfigError } from "../../errors/all.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../../model/config.ts";
 import { CONFIG_HABITS } from "../../model/habits.ts";
 import { loosened } from "../../model/loosened.ts";
 import { parse } from "../../model/parse.ts";
-import { objectAs } from "../../model/wording.ts";
+import { given } from "../../model/wording.ts";
 import type { OpenDriver } from "../instance/shared.ts";
 import { assertPassable } from "./instance-config.ts";
 
@@ -20,51 +21,72 @@ const HINTS = {
 };
 
 // Those with keys of the caller's own: `null` removes one, and no schema of a value takes it.
-const RECORDS: readonly string[] = ["env", "labels"];
+export const RECORDS: readonly string[] = ["env", "labels"];
 
 type Keys = Readonly<Record<string, unknown>>;
 
-/**
- * A configuration with a change made to it; the change is checked, the rest is kept as it is. Pure.
- *
- * @throws {ConfigError} with every issue of the change.
- */
-export function changedConfig({ driver }: OpenDriver, before: InstanceConfig, change: unknown): InstanceConfig {
+/** A change that its caller can no longer alter: of each key of the configuration, the keys below and their new values. */
+export type CheckedChange = ReadonlyMap<string, ReadonlyMap<string, unknown>>;
+
+/** Checks a change; `undefined` takes a key back. Pure. @throws {ConfigError} with every issue. */
+export function checkedChange({ driver }: OpenDriver, change: unknown): CheckedChange {
   const { limits, env, log, labels } = CommonConfigSchema.shape;
   const schema = z.strictObject({ limits, env, log, labels, [driver.name]: driver.section });
-  const asked = parse(z.looseObject({}, objectAs('{ limits: { memory: "1GiB" } }')), change, CHANGE);
-  const given = Object.entries(asked).map(([key, keys]) => [key, withoutNull(key, keys)] as const);
-  const checked = parse(schema, Object.fromEntries(given), CHANGE, HINTS) as Keys;
-  const changed = Object.entries(asked)
-    .filter(([, keys]) => keys !== undefined)
-    .map(([key, keys]) => [key, merged(before[key] as Keys | undefined, keys as Keys, checked[key] as Keys)] as const);
+  if (!isPlain(change)) throw notPlain([], change);
+  const asked = Object.entries(change).filter(([, keys]) => keys !== undefined);
+  for (const [key, keys] of asked)
+    if (typeof keys === "object" && keys !== null && !isPlain(keys)) throw notPlain([key], keys);
+  const values = Object.fromEntries(asked.map(([key, keys]) => [key, withoutNull(key, keys)]));
+  const checked = parse(schema, values, CHANGE, HINTS) as Readonly<Record<string, Keys>>;
+  return new Map(
+    asked.map(([key, keys]) => {
+      const names = Object.entries(keys as Keys).flatMap(([name, to]) => (to === undefined ? [] : [name]));
+      const values = checked[key] ?? {};
+      return [key, new Map(names.map((name) => [name, Object.hasOwn(values, name) ? values[name] : undefined]))];
+    }),
+  );
+}
+
+/**
+ * A configuration with a change made to it: the rest is kept as it is. Pure.
+ *
+ * @throws {ConfigError} for keys that do not go together.
+ */
+export function changedConfig({ driver }: OpenDriver, before: InstanceConfig, change: CheckedChange): InstanceConfig {
+  const changed = [...change].map(([key, values]) => [key, merged(key, before[key] as Keys | undefined, values)]);
   const after: InstanceConfig = { ...before, ...Object.fromEntries(changed) };
   // Two keys of a section may not go together. It may have keys of a later release.
-  if (asked[driver.name] !== undefined)
+  if (change.has(driver.name))
     parse(z.looseObject({ [driver.name]: loosened(driver.section) }), { [driver.name]: after[driver.name] }, CHANGE);
   assertPassable(after, CHANGE);
   return after;
 }
 
+function notPlain(path: readonly string[], value: unknown): ConfigError {
+  const what =
+    Object(value) === value && !Array.isArray(value) && !(value instanceof Promise)
+      ? "must be a plain object"
+      : `must be an object, ${given(value)}`;
+  return new ConfigError(CHANGE, [{ path, message: `${what}: write { limits: { memory: "1GiB" } }` }]);
+}
+
+/** Whether `Object.entries()` tells all of it. */
+function isPlain(value: unknown): value is Keys {
+  if (typeof value !== "object" || value === null || Object.hasOwn(value, "__proto__")) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** Of records, a key whose name no schema of a key takes stays for it to refuse. */
 function withoutNull(key: string, keys: unknown): unknown {
-  if (typeof keys !== "object" || keys === null || Array.isArray(keys)) return keys;
+  if (!isPlain(keys)) return keys;
   const entries = Object.entries(keys).map(([inner, value]) => [inner, value ?? undefined] as const);
-  const isDropped = ([inner, value]: (typeof entries)[number]) =>
-    RECORDS.includes(key) && value === undefined && inner !== "__proto__";
-  return Object.fromEntries(entries.filter((entry) => !isDropped(entry)));
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined || !RECORDS.includes(key)));
 }
 
 /** The keys of before in their order, then new ones; `undefined` if nothing is left of what may be left out. */
-function merged(before: Keys | undefined, asked: Keys, checked: Keys): Keys | undefined {
-  const names = Object.keys(asked).filter((name) => asked[name] !== undefined);
-  const newValue = (name: string) => (Object.hasOwn(checked, name) ? checked[name] : undefined);
-  const kept = Object.entries(before ?? {}).map(
-    ([name, value]) => [name, names.includes(name) ? newValue(name) : value] as const,
-  );
-  const added = names
-    .filter((name) => !Object.hasOwn(before ?? {}, name))
-    .map((name) => [name, newValue(name)] as const);
-  const all = [...kept, ...added].filter(([, value]) => value !== undefined);
-  return all.length === 0 && before === undefined ? undefined : Object.fromEntries(all);
+function merged(key: string, before: Keys | undefined, change: ReadonlyMap<string, unknown>): Keys | undefined {
+  const all = [...new Map([...Object.entries(before ?? {}), ...change])].filter(([, value]) => value !== undefined);
+  const mayBeLeftOut = key === "log" || before === undefined;
+  return all.length === 0 && mayBeLeftOut ? undefined : Object.fromEntries(all);
 }

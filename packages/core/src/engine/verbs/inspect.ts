@@ -1,5 +1,6 @@
 import type { InstanceInfo } from "../../contract/instance.ts";
 import type { Abortable } from "../../flow/abortable.ts";
+import { unapplied } from "../adopt/apply-live.ts";
 import { currentRun } from "../adopt/current-run.ts";
 import { instanceInfo } from "../instance/info.ts";
 import type { Turn } from "../instance/instance-lock.ts";
@@ -14,11 +15,18 @@ export async function inspect(instance: ManagedInstance, options: Abortable = {}
   const { run } = instance.held;
   const watched = run !== undefined && run.id === record.run && run.end === undefined && record.state !== "error";
   // A start holds the lock until it is done; meanwhile the record is right.
-  if (record.state === "stopped" || watched || instance.held.starting !== undefined) return whole(instance, record);
+  if (record.state === "stopped" || instance.held.starting !== undefined) return whole(instance, record);
+  if (watched && !(await isCutShort(instance, record))) return whole(instance, record);
   return instance.lock.exclusively("inspect", options, async (current, turn) => {
     if (instance.engine.drivers.has(instance.driverName)) await lookAgain(instance, current, turn);
     return whole(instance, instance.record.shown(instance.record.read("inspect")));
   });
+}
+
+/** Whether the process that was stopping it, or changing it, is gone. */
+async function isCutShort(instance: ManagedInstance, record: InstanceRecord): Promise<boolean> {
+  if (record.state === "stopping") return !instance.held.run?.endRequested && !(await instance.stops.isAnyUnderWay());
+  return unapplied(instance, record).length > 0;
 }
 
 function whole(instance: ManagedInstance, record: InstanceRecord): InstanceInfo {

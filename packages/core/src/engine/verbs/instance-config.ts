@@ -6,6 +6,7 @@ import { CONFIG_HABITS } from "../../model/habits.ts";
 import { whyNeverResolved } from "../../model/host-name.ts";
 import { parse } from "../../model/parse.ts";
 import { required } from "../../model/wording.ts";
+import { MAX_CONFIG } from "../../system/small-file.ts";
 import type { OpenDriver } from "../instance/shared.ts";
 
 const inOptions = (key: string, verb = "create") =>
@@ -56,9 +57,15 @@ export function assertResolvable(
 /**
  * `subject`: that of the error.
  *
- * @throws {ConfigError} when the variables alone are more than any program of the instance could be given.
+ * @throws {ConfigError} when it is too large, or when the variables alone are more than any program of the instance could be given.
  */
-export function assertPassable({ env }: InstanceConfig, subject: string): void {
+export function assertPassable(config: InstanceConfig, subject: string): void {
+  const { env } = config;
+  const size = Buffer.byteLength(JSON.stringify({ config }, undefined, 2));
+  if (size > MAX_CONFIG)
+    throw new ConfigError(subject, [
+      { path: [], message: `it is ${size} bytes of JSON, more than the limit of ${MAX_CONFIG}` },
+    ]);
   const refused = refusedArguments([], env);
   if (refused.length === 0) return;
   throw new ConfigError(

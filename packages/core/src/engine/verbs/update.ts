@@ -7,36 +7,39 @@ import { joinFailures } from "../../flow/cleanup.ts";
 import type { InstanceConfig } from "../../model/config.ts";
 import { valueAt } from "../../model/schema-keys.ts";
 import type { InstanceState } from "../../terms/state.ts";
-import { applyLive, ensureManifest } from "../adopt/apply-live.ts";
+import { applyLive, ensureManifest, unapplied } from "../adopt/apply-live.ts";
 import { currentRun } from "../adopt/current-run.ts";
 import { whyFailed } from "../adopt/with-run.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
-import { isApplied } from "../record/manifest.ts";
 import type { InstanceRecord } from "../record/record.ts";
 import { beginOwn, settleDone } from "../record/settle.ts";
 import type { Run } from "../run/run.ts";
-import { CHANGE, changedConfig } from "./changed-config.ts";
+import { CHANGE, type CheckedChange, changedConfig, checkedChange, RECORDS } from "./changed-config.ts";
+import { inspect } from "./inspect.ts";
 
 const EXPECTED: readonly InstanceState[] = ["stopped", "running", "frozen"];
 
 /** What {@link update} would do. */
 export async function plan(instance: ManagedInstance, change: unknown, options: Abortable = {}): Promise<Plan> {
-  options.signal?.throwIfAborted();
-  return planned(instance, instance.record.read("plan"), change).plan;
+  const checked = checkedChange(instance.driver, change);
+  // What runs may have ended while no process of ours looked.
+  await inspect(instance, options);
+  return planned(instance, instance.record.read("plan"), checked).plan;
 }
 
 /** Changes the configuration, and what runs as far as that is possible. All or nothing. */
-export function update(instance: ManagedInstance, change: unknown, options: Abortable = {}): Promise<Plan> {
+export async function update(instance: ManagedInstance, change: unknown, options: Abortable = {}): Promise<Plan> {
+  const checked = checkedChange(instance.driver, change);
   return instance.lock.exclusively("update", options, async (read, turn) => {
     const run = await currentRun(instance, read, turn);
     const record = instance.record.read("update");
     const { state } = record;
     if (!EXPECTED.includes(state))
       throw new StateError({ instance: instance.name, verb: "update", state, expected: EXPECTED });
-    const { after, plan: all } = planned(instance, record, change);
+    const { after, plan: all } = planned(instance, record, checked);
     const made = supported(all);
-    const use = { ...turn, sure: isApplied(record) };
+    const use = { ...turn, sure: unapplied(instance, record).length === 0 };
     if (made.length > 0) await telling(instance, record, made, turn, () => carryOut(instance, record, after, run, use));
     // A process that was killed may have recorded the same change.
     else if (run !== undefined && !use.sure) await applyLive(instance, record, run, use);
@@ -48,11 +51,11 @@ export function update(instance: ManagedInstance, change: unknown, options: Abor
 function planned(
   { driver }: ManagedInstance,
   { config, state }: InstanceRecord,
-  change: unknown,
+  change: CheckedChange,
 ): { readonly after: InstanceConfig; readonly plan: Plan } {
   const after = changedConfig(driver, config, change);
   // What could not be created on this host today, and stays as it is, is no matter of this change.
-  const stays = (path: string) => isDeepStrictEqual(valueAt(config, path.split(".")), valueAt(after, path.split(".")));
+  const stays = (path: string) => isDeepStrictEqual(valueAt(config, keysOf(path)), valueAt(after, keysOf(path)));
   const changes = driver.backend
     .plan(config, after)
     .changes.filter(({ effect, path }) => effect !== "unsupported" || !stays(path))
@@ -71,11 +74,17 @@ function supported({ changes }: Plan): readonly MadeChange[] {
     throw new ConfigError(
       CHANGE,
       refused.map(({ path, reason }) => ({
-        path: path.split("."),
+        path: keysOf(path),
         message: reason ?? "the driver does not support it",
       })),
     );
   return changes.flatMap(({ path, effect }) => (effect === "unsupported" ? [] : [{ path, effect }]));
+}
+
+/** The keys that lead to what a plan names. Those of variables and labels are the caller's own, and may have dots. */
+function keysOf(path: string): readonly string[] {
+  const [key = ""] = path.split(".", 1);
+  return RECORDS.includes(key) && key !== path ? [key, path.slice(key.length + 1)] : path.split(".");
 }
 
 /** Tells what has changed: also when this process is killed meanwhile, by the next one that looks at the instance. */

@@ -34,6 +34,17 @@ describe("an update with what its driver cannot do", () => {
     expect(await record()).toBe(before);
   });
 
+  it("is refused for a variable whose name has dots", async () => {
+    const instance = await refusing();
+    const refused = { path: "env.my.var", effect: "unsupported", reason: "it has a line break" } as const;
+    place.scripted.script.plan = () => ({ changes: [refused] });
+    const before = await record();
+    await expect(instance.update({ env: { "my.var": "a\nb" } })).rejects.toMatchObject({
+      issues: [{ path: ["env", "my.var"], message: refused.reason }],
+    });
+    expect(await record()).toBe(before);
+  });
+
   it("is not refused for what it leaves as it is", async () => {
     const instance = await refusing();
     expect(await instance.update({ labels: { a: "1" } })).toEqual({ changes: [LABELS] });
