@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Abortable, ConfigError, ConnectionError, type Limits } from "@pileus/core";
-import { allOrNothing, type CgroupLayout } from "@pileus/core/driver";
+import { allOrNothing, type CgroupLayout, type Undo } from "@pileus/core/driver";
 import { defaultProcesses, type LimitFile, limitFiles } from "./limits.ts";
 
 /** Where the limits of a running container are. */
@@ -20,37 +20,50 @@ export interface LimitedRun {
  * @throws {ConfigError} when it uses more memory than the new limit, and cannot give it back. @throws {ConnectionError}
  * when it is ending.
  */
-export async function setLimits(limits: Limits, run: LimitedRun, { signal }: Abortable): Promise<void> {
+export async function setLimits(limits: Limits, run: LimitedRun, options: Abortable): Promise<void> {
+  const left = (cause?: ErrorOptions) =>
+    new ConnectionError(`container "${run.name}"`, "it has left its cgroups", cause);
   const folders = new Map(["cpu", "memory", "pids"].map((controller) => [controller, run.folder(controller)]));
   const pathOf = ({ controller, file }: Pick<LimitFile, "controller" | "file">) => {
     const folder = folders.get(controller);
-    if (folder === undefined) throw new ConnectionError(`container "${run.name}"`, "it has left its cgroups");
+    if (folder === undefined) throw left();
     return join(folder, file);
   };
-  await allOrNothing(async (undo) => {
-    const write = async (path: string, value: string) => {
-      signal?.throwIfAborted();
-      const old = (await readFile(path, "utf8")).trim();
-      undo(() => writeCgroup(path, old));
-      await writeCgroup(path, value);
-    };
-    const both = run.cgroups.controller("memory") && pathOf({ controller: "memory", file: BOTH });
-    const writes = limitWrites(
-      limits,
-      run.cgroups,
-      both && existsSync(both) ? await readFile(both, "utf8") : undefined,
-    );
-    for (const one of writes) {
-      const path = pathOf(one);
-      // A limit that is not asked for, of a kernel that does not count such a thing.
-      if (one.value === one.none && !existsSync(path)) continue;
-      if (one.file === "memory.max" && one.value !== one.none)
-        await lower(path.slice(0, -one.file.length), String(one.value), { write, signal });
-      else await write(path, String(one.value)).catch(refuseBusy);
-    }
-    // Else an answer that comes too late would outlive the call.
+  await allOrNothing((undo) =>
+    writeLimits(limits, { cgroups: run.cgroups, pathOf, undo }, options).catch((cause) => {
+      throw isGone(cause) ? left({ cause }) : cause;
+    }),
+  );
+}
+
+interface WriteTarget extends Pick<LimitedRun, "cgroups"> {
+  pathOf(file: Pick<LimitFile, "controller" | "file">): string;
+  readonly undo: Undo;
+}
+
+async function writeLimits(
+  limits: Limits,
+  { cgroups, pathOf, undo }: WriteTarget,
+  { signal }: Abortable,
+): Promise<void> {
+  const write = async (path: string, value: string) => {
     signal?.throwIfAborted();
-  });
+    const old = (await readFile(path, "utf8")).trim();
+    undo(() => writeCgroup(path, old).catch(passGone));
+    await writeCgroup(path, value);
+  };
+  const both = cgroups.controller("memory") && pathOf({ controller: "memory", file: BOTH });
+  const writes = limitWrites(limits, cgroups, both && existsSync(both) ? await readFile(both, "utf8") : undefined);
+  for (const one of writes) {
+    const path = pathOf(one);
+    // A limit that is not asked for, of a kernel that does not count such a thing.
+    if (one.value === one.none && !existsSync(path)) continue;
+    if (one.file === "memory.max")
+      await setMemory(path.slice(0, -one.file.length), String(one.value), { write, signal });
+    else await write(path, String(one.value)).catch(refuseBusy);
+  }
+  // Else an answer that comes too late would outlive the call.
+  signal?.throwIfAborted();
 }
 
 /** Memory and swap space together, in version 1. */
@@ -84,26 +97,41 @@ export function limitWrites(
 }
 
 /**
- * Lowers the limit of version 2. The kernel would kill for one below what is used, so it is made to take memory back
- * before, and the container is slowed down meanwhile, so that it does not take more: cgroup-v2.rst, memory.high.
+ * Sets the limit of version 2. The kernel would kill for one below what is used, so it is made to take memory back
+ * before, and the container is slowed down meanwhile, so that it does not take more: cgroup-v2.rst, memory.high. Nobody
+ * else sets that, so it is taken away even if it was there before: from a process that was killed here.
  */
-async function lower(
+async function setMemory(
   folder: string,
   limit: string,
   { write, signal }: Abortable & { readonly write: (path: string, value: string) => Promise<void> },
 ): Promise<void> {
-  const [current, high] = ["memory.current", "memory.high"].map((file) => join(folder, file));
-  const used = async () => Number(await readFile(current ?? "", "utf8"));
-  if ((await used()) <= Number(limit)) return write(join(folder, "memory.max"), limit);
-  const before = (await readFile(high ?? "", "utf8")).trim();
+  const [current, high, max] = ["memory.current", "memory.high", "memory.max"].map((file) => join(folder, file)) as [
+    string,
+    string,
+    string,
+  ];
+  const isTooMuch = async () => limit !== "max" && Number(await readFile(current, "utf8")) > Number(limit);
   try {
-    await writeCgroup(high ?? "", limit);
-    signal?.throwIfAborted();
-    if ((await used()) > Number(limit)) throw tooMuchInUse();
-    await write(join(folder, "memory.max"), limit);
+    if (await isTooMuch()) {
+      await writeCgroup(high, limit);
+      signal?.throwIfAborted();
+      if (await isTooMuch()) throw tooMuchInUse();
+    }
+    await write(max, limit);
   } finally {
-    await writeCgroup(high ?? "", before);
+    await writeCgroup(high, "max");
   }
+}
+
+/** Whether a file of a cgroup went with it, before it was opened or while it was open. */
+function isGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOENT" || code === "ENODEV";
+}
+
+function passGone(error: unknown): void {
+  if (!isGone(error)) throw error;
 }
 
 /** Not as a new file: in a cgroup, that would be EACCES instead of ENOENT. */

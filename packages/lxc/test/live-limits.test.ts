@@ -59,6 +59,7 @@ describe("a change of limits", () => {
     "memory/memory.swap.max": "max\n",
     "pids/pids.max": "max\n",
   };
+  const ALL: Limits = { cpu: 1, memory: { limit: 8000, swap: 10 }, processes: 5 };
   // A file of a cgroup is replaced by a write, an ordinary one only as far as the write goes.
   const first = (path: string) => /^[a-z0-9]+/.exec(readFileSync(join(folder, path), "utf8"))?.[0];
   const set = (limits: Limits, signal?: AbortSignal) => {
@@ -68,9 +69,24 @@ describe("a change of limits", () => {
 
   it("that fails in the middle puts back what it has changed", async () => {
     rmSync(join(folder, "pids/pids.max"));
-    await expect(set({ cpu: 1, memory: { limit: 8000, swap: 10 }, processes: 5 })).rejects.toThrow("pids.max");
+    mkdirSync(join(folder, "pids/pids.max"));
+    await expect(set(ALL)).rejects.toMatchObject({ code: "EISDIR" });
     expect([first("cpu/cpu.max"), first("memory/memory.max")]).toEqual(["max", "9000"]);
     expect(readFileSync(join(folder, "memory/memory.swap.max"), "utf8")).toMatch(/^max/);
+  });
+
+  it("of a container that dies meanwhile is told as one that has left its cgroups, and leaves nothing to undo", async () => {
+    rmSync(join(folder, "pids/pids.max"));
+    await expect(set(ALL)).rejects.toMatchObject({ code: "ERR_CONNECTION", message: /has left its cgroups/ });
+    expect(first("memory/memory.max")).toBe("9000");
+    // All of them go when the processes are to be limited.
+    writeFileSync(join(folder, "pids/pids.max"), "max");
+    let looks = 0;
+    const signal = { aborted: false, throwIfAborted: () => (looks++ === 3 ? rmSync(folder, { recursive: true }) : {}) };
+    const failure = await set(ALL, signal as unknown as AbortSignal).catch((error: unknown) => error);
+    mkdirSync(folder);
+    expect(failure).toMatchObject({ code: "ERR_CONNECTION", cause: { code: "ENOENT" } });
+    expect(failure).not.toMatchObject({ cleanupFailures: [expect.anything()] });
   });
 
   it("that is aborted meanwhile puts back what it has changed", async () => {
@@ -101,6 +117,14 @@ describe("a change of limits", () => {
     symlinkSync("memory.current", join(folder, "memory/memory.high"));
     await set(memory(2500));
     expect(first("memory/memory.max")).toBe("2500");
+  });
+
+  it("takes away what another process slowed the container down with, which was killed meanwhile", async () => {
+    for (const limits of [memory(4000), memory(9000), {}]) {
+      writeFileSync(join(folder, "memory/memory.high"), "4000");
+      await set(limits).catch(() => undefined);
+      expect(first("memory/memory.high")).toMatch(/^max/);
+    }
   });
 
   it("of a container that has left its cgroups is told", async () => {
