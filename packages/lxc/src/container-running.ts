@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, openSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { constants as system } from "node:os";
 import {
   type Abortable,
@@ -47,11 +47,11 @@ import type { Monitor } from "./monitor.ts";
 import { oomKills } from "./oom-kills.ts";
 import { cgroupNames } from "./paths.ts";
 import { markOf, releaseRun } from "./release.ts";
+import { openRootInside } from "./root-inside.ts";
 import { waitForSystemd } from "./systemd.ts";
 
 /** The helper among the descriptors that lxc-attach inherits, as a path in the container's own /proc. */
 const HELPER_INSIDE = "/proc/self/fd/4";
-const O_PATH = 0o10000000;
 
 /** How long the helper of exec stays in a container without a program, in milliseconds. */
 const STAY_TIME = 60_000;
@@ -71,7 +71,7 @@ export class ContainerRunning
   readonly #mark: string | undefined;
   readonly #helpers: ExecHelpers;
   readonly #changed: ChangedLimits;
-  /** Aborted when no request to the init is needed any more. */
+  /** Aborted when no request to the init is needed any more; with an error if the container ends. */
   readonly #over = new AbortController();
   readonly #detached = new AbortController();
 
@@ -80,7 +80,7 @@ export class ContainerRunning
     this.#facts = facts;
     this.#monitor = monitor;
     this.#access = containedAccess({
-      openRoot: () => this.#openRoot(),
+      openRoot: () => openRootInside(monitor.init, spec.hostName),
       // An open descriptor stays open when the container ends, and would reach into the next run.
       assertCurrent: () => void monitor.init.current(),
       idmap: spec.idmap,
@@ -88,7 +88,7 @@ export class ContainerRunning
     this.files = new LocalFiles(this.#access, {
       owner: spec.exec?.user === undefined ? undefined : () => this.#accounts.find(spec.exec?.user),
     });
-    this.#accounts = new ContainerAccounts(() => this.#openRoot(), this.files);
+    this.#accounts = new ContainerAccounts(() => openRootInside(monitor.init, spec.hostName), this.files);
     this.#changed = new ChangedLimits(spec.run, {
       name: spec.hostName,
       cgroups: facts.cgroups,
@@ -127,6 +127,7 @@ export class ContainerRunning
 
   isEnding(): boolean {
     const { init } = this.#monitor;
+    if (isInstanceError(this.#over.signal.reason, "ERR_CONNECTION")) return true;
     return init.find() === undefined && !init.isRebooting();
   }
 
@@ -200,9 +201,19 @@ export class ContainerRunning
     return this.#monitor.init.find()?.pid !== pid || !existsSync(`/proc/${pid}/ns/net`);
   }
 
-  /** Limits are all that changes while it runs. */
+  /** Limits are all that changes while it runs. A reboot inside takes the cgroups away for a moment. */
   async update({ before, after }: LiveChange, options: Abortable): Promise<void> {
-    await this.#changed.change(before.limits, after.limits, options);
+    const change = () => this.#changed.change(before.limits, after.limits, options);
+    const init = this.#monitor.init.find();
+    try {
+      await change();
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!isInstanceError(error, "ERR_CONNECTION") || (init !== undefined && !this.#isEnding(init.pid))) throw error;
+      using linked = linkSignals(options.signal, this.#over.signal);
+      await this.#monitor.untilNextInit(init, linked);
+      await change();
+    }
   }
 
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
@@ -247,7 +258,7 @@ export class ContainerRunning
   }
 
   async kill(): Promise<void> {
-    this.#over.abort();
+    this.#over.abort(this.#ending());
     // So that no reboot inside brings another PID 1.
     this.#monitor.kill();
     const killLoop = await kill({
@@ -263,6 +274,11 @@ export class ContainerRunning
     this.#detached.abort();
     this.#helpers[Symbol.dispose]();
     this.#monitor.detach();
+  }
+
+  /** For a call under way, which the engine then tells how the instance ended. */
+  #ending(): ConnectionError {
+    return new ConnectionError(`container "${this.#spec.hostName}"`, "it is ending");
   }
 
   // A process frozen by version 1 does not die before it is thawed, and it has left its cgroups once it was killed.
@@ -290,29 +306,10 @@ export class ContainerRunning
     return { version: this.#facts.cgroups.controller("freezer")?.version ?? 2, folder };
   }
 
-  /** The root as the container sees it now, mounts included. */
-  #openRoot(): number {
-    const { pid } = this.#monitor.init.current();
-    let root: number | undefined;
-    try {
-      root = openSync(`/proc/${pid}/root`, O_PATH | constants.O_DIRECTORY);
-    } catch (error) {
-      const isThere = this.#monitor.init.find()?.pid === pid;
-      // A process that is ending still exists but has no root any more: linux/fs/proc/base.c, get_task_root().
-      if (isThere && (error as NodeJS.ErrnoException).code === "ENOENT")
-        throw new ConnectionError(`container "${this.#spec.hostName}"`, "its init is ending");
-      if (isThere) throw error;
-    }
-    // Checks again: the init may have ended meanwhile, or its pid may belong to another process.
-    if (root !== undefined && this.#monitor.init.find()?.pid === pid) return root;
-    if (root !== undefined) closeSync(root);
-    return this.#openRoot();
-  }
-
   // Never rejects: `undefined` if nobody could record how it ended.
   async #awaitEnd(): Promise<ExitStatus | undefined> {
     const end = await this.#monitor.ended;
-    this.#over.abort();
+    this.#over.abort(this.#ending());
     // What cannot be released now is released by the next launch, adoption or removal.
     await releaseRun(this.#spec, this.#mark).catch(() => undefined);
     return containerStatus(end?.status);

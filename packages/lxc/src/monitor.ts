@@ -77,8 +77,14 @@ export class Monitor {
     this.#left.abort();
   }
 
-  /** Resolves when another PID 1 than this one was started. @throws {ConnectionError} when the run ends instead. */
-  async untilNextInit(before: ProcessIdentity, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+  /**
+   * Resolves when another PID 1 than `before` was started: any, if there was none. @throws {ConnectionError} when the run
+   * ends instead.
+   */
+  async untilNextInit(
+    before: ProcessIdentity | undefined,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<void> {
     const over = this.ended.then(() => {
       throw new ConnectionError(`container "${this.#spec.hostName}"`, "it has ended instead of a reboot");
     });
@@ -91,7 +97,7 @@ export class Monitor {
       });
       try {
         const now = this.init.find();
-        if (now !== undefined && now.pid !== before.pid) return;
+        if (now !== undefined && now.pid !== before?.pid) return;
         await abortable(Promise.race([booted, over]), signal);
       } finally {
         this.#waiting.delete(tell);

@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { openHost } from "@pileus/core";
+import { readHeldRun } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { lxc } from "../src/index.ts";
 import { NEEDS, systemFixture } from "./support/system-fixture.ts";
 
@@ -91,6 +93,32 @@ it(
     } finally {
       await other[Symbol.asyncDispose]();
     }
+    await box.delete();
+  }),
+);
+
+it(
+  "changes limits while the container reboots, once it has its next init",
+  requires(NEEDS, async () => {
+    const { host, image, root } = fixture;
+    const box = await host.create({ driver: "lxc", name: "between", image, limits: { memory: "64MiB" } });
+    await box.start();
+    await box.ready();
+    const { pid = 0 } = await box.inspect();
+    const starter = (await readHeldRun(`${root}/names/between/run`))?.holder ?? 0;
+    // The parent of the init starts the next one.
+    process.kill(starter, "SIGSTOP");
+    try {
+      process.kill(pid, "SIGINT");
+      await vi.waitFor(() => expect(readFileSync(`/proc/${pid}/stat`, "utf8")).toMatch(/\) Z /), 20_000);
+      const updated = box.update({ limits: { memory: "96MiB" } });
+      await vi.waitFor(async () => expect((await box.inspect()).config.limits.memory?.limit).toBe(96 * MIB), 20_000);
+      process.kill(starter, "SIGCONT");
+      await updated;
+    } finally {
+      process.kill(starter, "SIGCONT");
+    }
+    expect((await box.metrics()).memory.limitBytes).toBe(96 * MIB);
     await box.delete();
   }),
 );

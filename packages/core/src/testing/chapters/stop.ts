@@ -124,6 +124,17 @@ export function describeStop(fixture: Fixture): void {
           assert.equal(await instance.state(), "stopped");
         }),
       );
+      fixture.it(
+        "ends a reboot that waits for an instance which is killed with StateError",
+        async () =>
+          stubborn(async (instance) => {
+            const rebooted = instance.reboot({ timeout: fixture.deadline * 100 });
+            const refused = rejectsWith(rebooted, "ERR_INSTANCE_STATE");
+            await instance.stop({ mode: "kill" });
+            await within(fixture.deadline, "the reboot", refused);
+          }),
+        "reboot",
+      );
     }
   });
 }

@@ -11,6 +11,7 @@ import type { InstanceMetrics, InterfaceAddress } from "../../contract/capabilit
 import type { DetachedInfo } from "../../contract/detached.ts";
 import { ConnectionError } from "../../errors/all.ts";
 import type { Abortable } from "../../flow/abortable.ts";
+import { abortable } from "../../flow/deadline.ts";
 import type { BackendOptions } from "./backend.ts";
 import type { FakeMachine, Start } from "./machine.ts";
 import type { FakeProcess } from "./process.ts";
@@ -63,7 +64,9 @@ export class FakeRunning {
         reboot: async (options) => {
           const { faults, instance } = this.#options;
           await faults.reboot?.(instance, options);
-          this.#machine.reboot();
+          if (this.#machine.obeys) return this.#machine.reboot();
+          await abortable(this.#machine.ended, options.signal);
+          throw new ConnectionError("machine", "it has ended instead of a reboot");
         },
       },
       logs: {},
