@@ -16,6 +16,8 @@ const PREFIXED = /^(?:docker:\/\/|oci:|oci-archive:|docker-archive:)/;
  * is no such name.
  */
 export function prefixed(text: string): string | undefined {
+  const foreign = ofOtherTools(text);
+  if (foreign !== undefined) return foreign;
   const layout = [text, text.replace(/:[^:/]*$/, "")].find((folder) => isLayout(folder));
   if (layout !== undefined) return `an OCI layout is oci:${text}`;
   // `docker:redis:7` lacks only the slashes.
@@ -24,6 +26,19 @@ export function prefixed(text: string): string | undefined {
   const full = `docker://${withRegistry(name)}`;
   const short = `docker://${name}`;
   return `an image of a registry is ${short}${full === short ? "" : `, in full ${full}`}`;
+}
+
+/** How to get what Incus, skopeo, podman and browsers name in a way of their own. */
+function ofOtherTools(text: string): string | undefined {
+  const [, tool, name = ""] = /^(images|docker-daemon|containers-storage|file):(.*)$/.exec(text) ?? [];
+  if (tool === "images")
+    return 'the images of Incus are not downloaded: import { type: "debian", suite: "bookworm" }, or the path of a rootfs tar';
+  if (tool === "docker-daemon" || tool === "containers-storage") {
+    const save = tool === "docker-daemon" ? "docker save" : "podman save";
+    return `write the image to a file with ${save} -o image.tar ${name}, and import docker-archive:image.tar`;
+  }
+  if (tool === "file") return `write the path alone: ${name.replace(/^\/\/(?:localhost)?(?=\/)/, "")}`;
+  return undefined;
 }
 
 /** The hint for a reference without an image in the store. */

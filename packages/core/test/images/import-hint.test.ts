@@ -51,6 +51,18 @@ describe.each(Object.entries(CALLS))("%s", (_name, call) => {
     expect(await told(`${layout}:1.0`)).toContain(`oci:${layout}:1.0`);
   });
 
+  it.each([
+    ["images:debian/12", 'the images of Incus are not downloaded: import { type: "debian", suite: "bookworm" }'],
+    ["docker-daemon:busybox", "docker save -o image.tar busybox, and import docker-archive:image.tar"],
+    ["containers-storage:x/y:1", "podman save -o image.tar x/y:1, and import docker-archive:image.tar"],
+    ["file:///srv/rootfs", "write the path alone: /srv/rootfs"],
+    ["file://localhost/srv/rootfs", "write the path alone: /srv/rootfs"],
+    ["file:rootfs.tar", "write the path alone: rootfs.tar"],
+  ])("says what stands here for %s of another tool", async (source, cure) => {
+    expect(await told(source)).toContain(cure);
+    expect(await told(source)).not.toContain("docker://");
+  });
+
   it.each(["/nowhere/rootfs", "./nowhere", "rootfs.tar.xz", "../disk.qcow2", "Upper Case"])(
     "does not take %s for a name in a registry",
     async (source) => {
