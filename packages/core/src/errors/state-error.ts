@@ -29,6 +29,8 @@ export class StateError extends InstanceError {
       readonly expiresAt?: number | undefined;
       /** A kill or a deletion has overtaken the call. */
       readonly overtaken?: boolean | undefined;
+      /** It was created, and not started yet. */
+      readonly neverRan?: boolean | undefined;
     },
     options?: ErrorOptions,
   ) {
@@ -47,12 +49,15 @@ function describeRefusal(
   facts: Pick<StateError, "state" | "expected"> & {
     readonly expiresAt?: number | undefined;
     readonly overtaken?: boolean | undefined;
+    readonly neverRan?: boolean | undefined;
   },
 ): string {
   if (facts.overtaken) return "another call, which kills or deletes it, has overtaken this one";
   if (facts.state === "deleted") return "it was deleted";
   if (facts.expiresAt !== undefined) return `its lifetime ended at ${new Date(facts.expiresAt).toISOString()}`;
-  return `it is ${facts.state} and must be ${facts.expected.join(" or ")}`;
+  if (facts.neverRan) return "it has never run: start() it";
+  const cure = facts.state === "stopped" && facts.expected.includes("running") ? ": start() it" : "";
+  return `it is ${facts.state} and must be ${facts.expected.join(" or ")}${cure}`;
 }
 
 /** Nothing but a filter sends SIGSYS, and only its own program could print why. */

@@ -170,7 +170,9 @@ describe("the end of a run", () => {
 
   it("of an instance that never ran cannot be waited for", async () => {
     const { instance } = await created();
-    await expect(instance.wait()).rejects.toBeInstanceOf(StateError);
+    const refused = expect(instance.wait()).rejects;
+    await refused.toBeInstanceOf(StateError);
+    await refused.toThrow('cannot wait for instance "a": it has never run: start() it');
   });
 
   it("ends a wait for readiness", async () => {

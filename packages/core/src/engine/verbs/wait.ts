@@ -17,5 +17,6 @@ export async function wait(instance: ManagedInstance, options: Abortable = {}): 
   }
   const { exit } = instance.record.read("wait for");
   if (exit !== undefined) return exit;
-  throw new StateError({ instance: instance.name, verb: "wait for", state: "stopped", expected: ["running"] });
+  const expected = ["running"] as const;
+  throw new StateError({ instance: instance.name, verb: "wait for", state: "stopped", expected, neverRan: true });
 }

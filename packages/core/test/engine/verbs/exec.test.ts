@@ -218,7 +218,7 @@ describe("exec", () => {
       exit: { reason: "program", status: { kind: "exited", code: 3 } },
       lastLines: "log of a",
       message:
-        'cannot exec in instance "a": it is stopped and must be running; it exited with 3; its last output: log of a',
+        'cannot exec in instance "a": it is stopped and must be running: start() it; it exited with 3; its last output: log of a',
     };
     const both = [instance.exec(["a"]), instance.run(["a"])];
     await Promise.all(both.map((refused) => expect(refused).rejects.toMatchObject(refusal)));
@@ -274,7 +274,10 @@ describe("exec", () => {
     const { instance } = await running();
     await instance.stop();
     const refusal = { exit: { reason: "requested" }, lastLines: undefined };
-    await expect(instance.run(["a"])).rejects.toMatchObject({ ...refusal, message: expect.stringMatching(/running$/) });
+    await expect(instance.run(["a"])).rejects.toMatchObject({
+      ...refusal,
+      message: expect.stringMatching(/running: start\(\) it$/),
+    });
   });
 
   it("is refused while stopped, and when the driver lacks it or the instance lacks it now", async () => {
