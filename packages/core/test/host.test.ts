@@ -80,7 +80,7 @@ it("openHost makes the parents of its root", async () => {
 it("an image for other processors is accepted by a driver that declares them, as the one in memory does", async () => {
   const [one, other] = [fake(), { ...fake({ name: "other" }), architectures: undefined }];
   await using host = await openHost({ root: join(folder, "root"), drivers: [one, other] });
-  await mkdir(join(folder, "tree"));
+  await mkdir(join(folder, "tree", "etc"), { recursive: true });
   const image = await host.images.import(join(folder, "tree"), { architecture: FOREIGN });
   expect(image.architecture).toBe(FOREIGN);
   await host.create({ driver: "fake", name: "a", image });

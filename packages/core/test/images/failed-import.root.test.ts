@@ -32,6 +32,7 @@ describe("the image store", () => {
         [() => small.import(scratch.path("s")), ImageError],
         [() => store.import(scratch.path("cut")), ImageError],
         [() => store.import(scratch.path("fifo")), ConfigError],
+        [() => store.import(scratch.path("empty")), ImageError],
         [() => store.import(scratch.path("none")), NotFoundError],
         [() => store.import("docker://127.0.0.1:1/x"), ConfigError],
         [() => store.import(""), ConfigError],

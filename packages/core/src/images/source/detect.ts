@@ -1,5 +1,5 @@
 import type { Stats } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { open, opendir, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ConfigError, ImageError, NotFoundError } from "../../errors/all.ts";
 import { BLOCK, isZeroBlock, parseTarHeader, TarFault } from "../../tar/header.ts";
@@ -32,7 +32,11 @@ export async function detectSource(source: string, hint: string): Promise<LocalS
 
 async function detect(source: string, path: string): Promise<LocalSource> {
   const stats = await stat(path);
-  if (stats.isDirectory()) return { kind: "folder", path, stats };
+  if (stats.isDirectory()) {
+    if (await isEmpty(path))
+      throw new ImageError(source, "the folder is empty: a root file system, with /bin and /etc, was expected in it");
+    return { kind: "folder", path, stats };
+  }
   // Opening a FIFO would wait for a writer, and a device has no size.
   if (!stats.isFile())
     throw new ConfigError("image source", [{ path: [], message: `${source} is neither a file nor a folder` }]);
@@ -42,6 +46,15 @@ async function detect(source: string, path: string): Promise<LocalSource> {
     return { kind: kindOf(source, buffer.subarray(0, bytesRead)), path, stats };
   } finally {
     await file.close();
+  }
+}
+
+async function isEmpty(path: string): Promise<boolean> {
+  const folder = await opendir(path);
+  try {
+    return (await folder.read()) === null;
+  } finally {
+    await folder.close();
   }
 }
 
