@@ -1,6 +1,8 @@
+import { readdir } from "node:fs/promises";
 import { NotFoundError } from "../../errors/all.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import { NameSchema } from "../../model/name.ts";
+import { nearest } from "../../model/nearest.ts";
 import { isHeld } from "../../system/lock.ts";
 import { type Engine, know } from "../instance/engine.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
@@ -29,8 +31,22 @@ export async function find(engine: Engine, name: string, options: Abortable = {}
   const { key = "", reading } = legal ? readByName(engine, name) : {};
   if (reading?.kind === "newer" || reading?.kind === "garbage")
     throw unusable(name, engine.layout.record(key), reading);
-  if (reading?.kind !== "record" || !isUsable(engine, reading.record)) throw new NotFoundError("instance", name);
+  if (reading?.kind !== "record" || !isUsable(engine, reading.record))
+    throw new NotFoundError("instance", name, { hint: await missingHint(engine, name) });
   return know(engine, reading.record);
+}
+
+/** The nearest name of an instance, if one is near, by the links alone: to read every record would take long. */
+async function missingHint(engine: Engine, name: string): Promise<string> {
+  // The error about the instance must not become one about the folder.
+  const names = await readdir(engine.layout.names).catch(() => []);
+  const near = nearest(
+    name.slice(0, 100),
+    names.filter((other) => other !== name),
+  );
+  const guess = near === undefined ? undefined : readByName(engine, near).reading;
+  const isThere = guess?.kind === "record" && guess.record.phase === "ready";
+  return `${isThere ? `did you mean "${near}"? ` : ""}list() has all of them`;
 }
 
 function isUsable({ layout }: Engine, record: InstanceRecord): boolean {
