@@ -8,9 +8,11 @@ export class RunError extends InstanceError {
   /** The result of the program, with its output as text. */
   readonly result: RunResult;
   /** `program` is its name and where it ran: `make in "builder"`. */
-  constructor(program: string, result: RunResult, options?: ErrorOptions) {
+  constructor(program: string, result: RunResult, options: ErrorOptions & { readonly hint?: string | undefined } = {}) {
+    const { hint, ...rest } = options;
     const lines = lastLinesOf(result.stderr);
-    super(`${program} ${describeFailure(result)}${lines === "" ? "" : `: ${lines}`}`, options);
+    const told = [describeFailure(result), ...(hint === undefined ? [] : [hint]), ...(lines === "" ? [] : [lines])];
+    super(`${program} ${told.join(": ")}`, rest);
     this.result = result;
   }
 }

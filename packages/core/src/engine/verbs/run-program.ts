@@ -21,6 +21,12 @@ const HINTS = {
   tty: "run() collects the output of pipes: exec(argv, { tty: { columns: 80, rows: 24 } }) gives a terminal",
 };
 
+/** The hint for a command line in one word, of which no program has the name. */
+function wordsHint([program = "", ...others]: readonly string[], { exitCode }: RunResult): string | undefined {
+  if (exitCode !== 127 || others.length > 0 || !/\S\s+\S/.test(program)) return undefined;
+  return 'argv is a list of words, as in ["ls", "-l", "/"]';
+}
+
 /**
  * Runs a program to its end and collects its output. When this rejects, the program is dead, unless the instance is
  * frozen: then it dies at the thaw.
@@ -41,7 +47,10 @@ export async function runProgram(
       await abortable(progress.done, deadline.signal);
       return progress;
     });
-    if (asked.check && run.failed) throw new RunError(action, run.result("utf8"));
+    if (asked.check && run.failed) {
+      const result = run.result("utf8");
+      throw new RunError(action, result, { hint: wordsHint(asked.argv, result) });
+    }
     return run.result(asked.encoding);
   } catch (error) {
     if (deadline.hasPassed) throw new TimeoutError(action, asked.timeout, { result: progress?.cutShort() });
