@@ -16,7 +16,7 @@ const STEP_TIME = 5000;
  */
 export async function detach(engine: Engine, closing: AbortController): Promise<void> {
   const { root } = engine.layout;
-  closing.abort(new ConnectionError(`the host at ${root}`, "it was disposed"));
+  closing.abort(new ConnectionError(`the host at ${root}`, "it was disposed: open it again with openHost()"));
   const failures = [
     ...(await failureOf(`ending the calls under way on the host at ${root}`, () => untilIdle(engine))),
     ...(await failureOf(`closing the host at ${root}`, () => close(engine))),
