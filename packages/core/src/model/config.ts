@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Frozen, Holds, Same } from "../terms/same.ts";
 import { type Devices, type DevicesInput, DevicesSchema } from "./device/device.ts";
 import { EnvSchema } from "./env.ts";
 import type { Image } from "./image.ts";
@@ -6,7 +7,6 @@ import { type Limits, type LimitsInput, LimitsSchema } from "./limits.ts";
 import { type LogBounds, type LogBoundsInput, LogBoundsSchema } from "./log-bounds.ts";
 import { NameSchema } from "./name.ts";
 import { recordOf } from "./record-of.ts";
-import type { Frozen, Holds, Same } from "./same.ts";
 import { prepared } from "./shorthand.ts";
 import { objectAs } from "./wording.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
+import type { Frozen, Holds, Same } from "../terms/same.ts";
 import { ArgumentSchema, argvIssue } from "./exec.ts";
-import type { Frozen, Holds, Same } from "./same.ts";
 import { objectAs, required } from "./wording.ts";
 
 /** A Debian root file system that mmdebstrap(1) builds. */

@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6, SocketAddress } from "node:net";
 import { z } from "zod";
+import type { Frozen, Holds, Same } from "../terms/same.ts";
 import { networkAddress } from "./network-address.ts";
 import { type PortRange, readPortRange } from "./port-range.ts";
-import type { Frozen, Holds, Same } from "./same.ts";
 import { objectAs } from "./wording.ts";
 
 /**

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Frozen, Holds, Same } from "../terms/same.ts";
 import type { TerminalSize } from "../terms/terminal-size.ts";
 import { isNameText, nameBytes } from "../text/byte-name.ts";
 import { TimeoutSchema } from "./amount.ts";
@@ -6,7 +7,6 @@ import { isPassable, isWellFormed, tooLong } from "./arguments.ts";
 import { SignalSchema } from "./call-options.ts";
 import { EnvSchema } from "./env.ts";
 import { noNul } from "./no-nul.ts";
-import type { Frozen, Holds, Same } from "./same.ts";
 import { required } from "./wording.ts";
 
 /** One argument of a program, as execve(2) accepts it: at most 131,071 bytes of UTF-8 without NUL. */

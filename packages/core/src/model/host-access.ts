@@ -1,6 +1,6 @@
 import { z } from "zod";
+import type { Frozen, Holds, Same } from "../terms/same.ts";
 import { type PortRange, readPortRange } from "./port-range.ts";
-import type { Frozen, Holds, Same } from "./same.ts";
 import { shorthand } from "./shorthand.ts";
 
 /** Which services of the host an instance reaches. */

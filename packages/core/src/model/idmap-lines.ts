@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { IdKind, IdmapLine } from "../terms/idmap.ts";
-import type { Frozen, Holds, Same } from "./same.ts";
+import type { Frozen, Holds, Same } from "../terms/same.ts";
 
 /**
  * Ids inside that are these ids of the host, instead of some of the instance's own range: what is done with the host's

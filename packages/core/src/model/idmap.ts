@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ID_COUNT, type IdmapLine } from "../terms/idmap.ts";
+import type { Frozen, Holds, Same } from "../terms/same.ts";
 import { type IdmapLineInput, IdmapLinesSchema, MAX_ID } from "./idmap-lines.ts";
-import type { Frozen, Holds, Same } from "./same.ts";
 import { shorthand } from "./shorthand.ts";
 
 /** Whose ids an unprivileged container has: those of no other instance, or those that all instances of this mode share. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Frozen, Holds, Same } from "./same.ts";
+import type { Frozen, Holds, Same } from "../terms/same.ts";
 
 /** `sha256:` and 64 hexadecimal digits. */
 export const DigestSchema = z

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Frozen, Holds, Same } from "./same.ts";
+import type { Frozen, Holds, Same } from "../terms/same.ts";
 import { shorthand } from "./shorthand.ts";
 import { type BytesInput, BytesOrNoneSchema, BytesSchema } from "./units.ts";
 

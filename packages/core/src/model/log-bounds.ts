@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Frozen, Holds, Same } from "./same.ts";
+import type { Frozen, Holds, Same } from "../terms/same.ts";
 import { type BytesInput, BytesSchema } from "./units.ts";
 
 /** How much is kept of what an instance prints, for all its runs together: the newest. As `max-size` and `max-file` of Docker. */

@@ -1,9 +1,9 @@
 import { z } from "zod";
+import type { Frozen, Holds, Same } from "../terms/same.ts";
 import { type EgressInput, EgressSchema, refineEgress } from "./egress.ts";
 import { type HostAccessInput, HostAccessSchema } from "./host-access.ts";
 import { whyNothingResolvesIn } from "./host-name.ts";
 import { InterfaceNameSchema, LOOPBACK } from "./name.ts";
-import type { Frozen, Holds, Same } from "./same.ts";
 import { shorthand } from "./shorthand.ts";
 import { objectAs } from "./wording.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Frozen, Holds, Same } from "../model/same.ts";
+import type { Frozen, Holds, Same } from "./same.ts";
 import type { ExitStatus, InstanceExit, SignalName } from "./state.ts";
 
 /** Reads {@link ExitStatus}. */

@@ -71,7 +71,7 @@ async function takeOver(
   const before = frozen ? instance.record.publishIntermediate(record, "freezing") : record;
   await instance.record.change(before, { state, run: run.id, error: undefined }, { overtaken });
   instance.held.hold(run);
-  await finishUpdate(instance, run, turn);
+  await finishUpdate(instance, record, run, turn);
   return run;
 }
 

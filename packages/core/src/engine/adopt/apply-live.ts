@@ -82,10 +82,18 @@ export async function applyLive(
 }
 
 /** Applies what an update that was cut short has left. What fails again stays for the next start. Only under the lock. */
-export async function finishUpdate(instance: ManagedInstance, run: Run, turn: Turn): Promise<void> {
-  const record = instance.record.read("update");
+export async function finishUpdate(
+  instance: ManagedInstance,
+  record: InstanceRecord,
+  run: Run,
+  turn: Turn,
+): Promise<void> {
   if (unapplied(instance, record).length === 0) return;
-  await applyLive(instance, record, run, { ...turn, sure: false }).catch(() => undefined);
+  try {
+    await applyLive(instance, instance.record.read("update"), run, { ...turn, sure: false });
+  } catch {
+    // As the comment above says. An instance that is half deleted gets no limits either.
+  }
 }
 
 interface Update {

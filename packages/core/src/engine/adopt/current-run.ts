@@ -26,6 +26,6 @@ export async function currentRun(
     const state = await runningState(instance, record, run.running, turn.signal);
     await instance.record.change(record, { state, error: undefined }, turn);
   }
-  await finishUpdate(instance, run, turn);
+  await finishUpdate(instance, record, run, turn);
   return run;
 }

@@ -1,8 +1,8 @@
 import { z } from "zod";
+import type { Frozen, Holds, Same } from "../../terms/same.ts";
 import { type EgressInput, EgressSchema, refineEgress } from "../egress.ts";
 import { type HostAccessInput, HostAccessSchema } from "../host-access.ts";
 import { InterfaceNameSchema } from "../name.ts";
-import type { Frozen, Holds, Same } from "../same.ts";
 import { shorthand } from "../shorthand.ts";
 
 /** {@link NicInput.ipv4} as an object. */
