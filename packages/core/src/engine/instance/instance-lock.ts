@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { StateError } from "../../errors/all.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import { abortableWithin, Deadline, linkSignals, unlimitedController } from "../../flow/deadline.ts";
-import { acquireLock, type Lock, tryLock } from "../../system/lock.ts";
+import { acquireLock, isHeld, type Lock, tryLock } from "../../system/lock.ts";
 import { Mutex } from "../../system/mutex.ts";
 import { Overtaken } from "../gate/overtaken.ts";
 import { UNDO_GRACE } from "../gate/step-timeouts.ts";
@@ -59,6 +59,11 @@ export class InstanceLock {
     this.#engine = engine;
     this.#key = key;
     this.#record = record;
+  }
+
+  /** Whether a call of any process has the lock. */
+  get isTaken(): boolean {
+    return isHeld(this.#engine.layout.instanceLock(this.#key));
   }
 
   /**

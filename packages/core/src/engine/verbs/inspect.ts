@@ -5,7 +5,7 @@ import { currentRun } from "../adopt/current-run.ts";
 import { instanceInfo } from "../instance/info.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
-import { appliedConfig } from "../record/manifest.ts";
+import { appliedConfig, isApplied } from "../record/manifest.ts";
 import type { InstanceRecord } from "../record/record.ts";
 
 /** Reads the record and checks it against what runs, unless this process is attached to the run already. */
@@ -23,8 +23,10 @@ export async function inspect(instance: ManagedInstance, options: Abortable = {}
   });
 }
 
-/** Whether the process that was stopping it, or changing it, is gone. */
+/** Whether the process that was stopping it, or changing it, is gone. No call waits for one that is still at it. */
 async function isCutShort(instance: ManagedInstance, record: InstanceRecord): Promise<boolean> {
+  if (record.state !== "stopping" && isApplied(record)) return false;
+  if (instance.lock.isTaken) return false;
   if (record.state === "stopping") return !instance.held.run?.endRequested && !(await instance.stops.isAnyUnderWay());
   return unapplied(instance, record).length > 0;
 }

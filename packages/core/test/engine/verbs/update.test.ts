@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Journal } from "../../../src/engine/journal/journal.ts";
 import type { InstanceEvent } from "../../../src/index.ts";
+import { acquireLock } from "../../../src/system/lock.ts";
 import { importFakeImage } from "../../../src/testing/index.ts";
 import { collect, word } from "../../../src/testing/kit/expect.ts";
 import { MEMORY, MIB, updating } from "./updating.ts";
@@ -118,6 +119,14 @@ describe("update", () => {
     await writeFile(recordPath("box"), JSON.stringify({ ...record, state: "stopping", stopRequested: true }));
     expect(await box.state()).toBe("running");
     await box.update(MEMORY);
+  });
+
+  it("of another process does not hold up the look of one that has the run", async () => {
+    const box = await started();
+    const record = await recordOf("box");
+    await writeFile(recordPath("box"), JSON.stringify({ ...record, state: "stopping", stopRequested: true }));
+    await using _ = await acquireLock(join(place.root, "locks", `instance-${record.uuid}`));
+    expect(await box.state()).toBe("stopping");
   });
 
   it("asks no driver for what it does not apply, though another key waits for the next start", async () => {
