@@ -47,7 +47,9 @@ export class FakeDetached {
   list(): readonly DetachedInfo[] {
     for (const { info } of [...this.#known.values()])
       if (Date.now() - (info.endedAt ?? Number.POSITIVE_INFINITY) > DETACHED_KEPT.time) this.#known.delete(info.id);
-    return [...this.#known.values()].map(({ info }) => info);
+    return [...this.#known.values()]
+      .map(({ info }) => info)
+      .sort((one, other) => one.startedAt - other.startedAt || (one.id < other.id ? -1 : 1));
   }
 
   open(id: string): BackendDetachedProgram | undefined {
