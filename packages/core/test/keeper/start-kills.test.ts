@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { expect, it } from "vitest";
@@ -7,7 +7,13 @@ import { livingKeeper } from "../../src/keeper/held-run.ts";
 import { findHolder } from "../../src/keeper/holder.ts";
 import { type KeptRun, startKeptRun } from "../../src/keeper/kept-run.ts";
 import { readProcesses } from "../../src/processes/process-ids.ts";
-import { identifyProcess, isAlive, type ProcessIdentity, signalProcess } from "../../src/system/process-identity.ts";
+import {
+  identifyProcess,
+  isAlive,
+  type ProcessIdentity,
+  signalProcess,
+  waitForEnd,
+} from "../../src/system/process-identity.ts";
 import { random } from "./log/random.ts";
 import { places } from "./support.ts";
 
@@ -48,18 +54,19 @@ it(`a start of a plain program survives ${KILLS} kills and stops at random momen
   timeout: 30_000 + KILLS * 8000,
 }, async () => {
   const { seed, integer } = random();
+  const used: string[] = [];
   console.log(`PILEUS_SEED=${seed}`);
   const pick = <T>(of: readonly T[]): T => of[integer(of.length)] as T;
   for (let kill = 1; kill <= KILLS; kill++) {
     const [victim, deed, pause, folders] = [pick(VICTIMS), pick(DEEDS), integer(8), place()];
     const told = `seed ${seed}, kill ${kill}: ${deed} ${victim} after ${pause} ms`;
-    const mark = `pileus-${seed}-${kill}-`;
+    used.push(folders.run);
     const script = `(setsid sleep 1000 &); exec sleep 1000`;
     const controller = new AbortController();
     let isOver = false;
     const starting = startKeptRun(
       folders,
-      { argv: ["/bin/sh", "-c", script], env: { PATH: process.env["PATH"] ?? "", MARK: mark } },
+      { argv: ["/bin/sh", "-c", script], env: { PATH: process.env["PATH"] ?? "" }, cwd: folders.run },
       { signal: controller.signal },
     )
       .catch((error: unknown) => error)
@@ -76,24 +83,24 @@ it(`a start of a plain program survives ${KILLS} kills and stops at random momen
     if (deed === "stop and abort" && found !== undefined) await signalProcess(found, "SIGCONT");
     if (typeof outcome === "object" && outcome !== null && "ended" in outcome) {
       const run = outcome as KeptRun;
-      await end(run, mark, told);
+      await end(run, folders.run, told);
     } else {
       expect(isInstanceError(outcome) || (outcome as Error)?.message === "enough", `${told}: ${outcome}`).toBe(true);
     }
-    const left = [await livingKeeper(folders.run), await findHolder(folders.run), ...marked(mark)];
+    const left = [await livingKeeper(folders.run), await findHolder(folders.run), ...within(folders.run)];
     expect(left, `${told}: ${String(outcome)}`).toEqual([undefined, undefined]);
   }
-  expect(marked(`pileus-${seed}-`)).toEqual([]);
+  expect(used.flatMap(within)).toEqual([]);
 });
 
 /** Ends a run that has started, whatever was killed of it. */
-async function end(run: KeptRun, mark: string, told: string): Promise<void> {
+async function end(run: KeptRun, folder: string, told: string): Promise<void> {
   let isOver = false;
   const late = setTimeout(SETTLES, "it does not end", { ref: false });
   const ended = Promise.race([run.ended, late]).finally(() => {
     isOver = true;
   });
-  for (let left = marked(mark); !isOver || left.length > 0; left = marked(mark)) {
+  for (let left = within(folder); !isOver || left.length > 0; left = within(folder)) {
     for (const pid of left) {
       const each = await identifyProcess(pid);
       if (each !== undefined) await signalProcess(each, "SIGKILL");
@@ -102,13 +109,19 @@ async function end(run: KeptRun, mark: string, told: string): Promise<void> {
   }
   expect(await ended, told).not.toBe("it does not end");
   expect(await isAlive(run.program), told).toBe(false);
+  // It tells the end before its own.
+  const keeper = await livingKeeper(folder);
+  if (keeper !== undefined) await waitForEnd(keeper, { timeout: SETTLES });
 }
 
-/** The processes that have a variable which begins so: the program of a start, and what that has started. */
-function marked(mark: string): readonly number[] {
+/**
+ * The processes in that working folder: the program of a start, and what that has started. It is there also while a process
+ * executes another program, when it shows no environment: proc_pid_environ(5).
+ */
+function within(folder: string): readonly number[] {
   return readProcesses().flatMap(({ pid }) => {
     try {
-      return readFileSync(`/proc/${pid}/environ`, "latin1").includes(`MARK=${mark}`) ? [pid] : [];
+      return readlinkSync(`/proc/${pid}/cwd`) === folder ? [pid] : [];
     } catch {
       return [];
     }
