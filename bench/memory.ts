@@ -1,7 +1,9 @@
 /**
- * The memory of our process with twenty running containers, and with none. It is a program of its own, because other
- * measurements leave memory behind in their process: `node --expose-gc`, with the folder as argument.
+ * The memory of our process with twenty running containers, and with none, and of the programs that run beside each
+ * container. It is a program of its own, because other measurements leave memory behind in their process:
+ * `node --expose-gc`, with the folder as argument.
  */
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openHost } from "@pileus/core";
 import { makeBusyboxRootfs } from "@pileus/core/testing";
@@ -30,6 +32,13 @@ try {
       `  ${kind.padEnd(8)}  ${after[kind].toFixed(1)} MiB, ${before[kind].toFixed(1)} MiB (${each.toFixed(0)} KiB each)`,
     );
   }
+  for (const instance of instances) await instance.run(["true"]);
+  const beside = await weighBeside();
+  console.log("median of the programs that run beside each container:");
+  for (const [comm, sizes] of beside) {
+    const half = sizes.sort((a, b) => a - b)[Math.floor(sizes.length / 2)];
+    console.log(`  ${comm.padEnd(14)}  ${half} KiB resident (${sizes.length})`);
+  }
 } finally {
   for (const instance of instances) await instance.delete();
 }
@@ -48,4 +57,19 @@ function weigh() {
   globalThis.gc?.();
   const { rss, heapUsed, external } = process.memoryUsage();
   return { resident: rss / 2 ** 20, "in use": (heapUsed + external) / 2 ** 20 };
+}
+
+/** What is resident of our programs, in KiB, by their names. Nothing else with these names should run. */
+async function weighBeside(): Promise<Map<string, number[]>> {
+  const found = new Map<string, number[]>();
+  for (const pid of await readdir("/proc")) {
+    const comm = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
+    if (!comm.startsWith("pileus-")) continue;
+    // One that ends meanwhile has no memory any more.
+    const rollup = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
+    const [, size] = /^Rss:\s+(\d+)/mu.exec(rollup) ?? [];
+    if (size === undefined) continue;
+    found.set(comm.trim(), [...(found.get(comm.trim()) ?? []), Number(size)]);
+  }
+  return found;
 }
