@@ -63,7 +63,8 @@ export async function openStockHost(cache: string, suite: Suite, keep: boolean, 
 }
 
 /** The image, bootstrapped anew each month: a stock host has the updates of its release. Older ones are removed. */
-async function ensureImage(images: Images, { name, packages, customize }: Suite, signal: AbortSignal): Promise<Image> {
+async function ensureImage(images: Images, wanted: Suite, signal: AbortSignal): Promise<Image> {
+  const { name, packages, customize, checkValidUntil } = wanted;
   const month = (time: number) => new Date(time).toISOString().slice(0, 7);
   const ofSuite = async () => (await images.list()).filter(({ properties }) => properties["suite"] === name);
   // The import would return one of the same packages.
@@ -71,7 +72,8 @@ async function ensureImage(images: Images, { name, packages, customize }: Suite,
     images,
     (await ofSuite()).filter(({ createdAt }) => month(createdAt) !== month(Date.now())),
   );
-  const image = await images.import({ type: "debian", suite: name, packages, customize }, { aliases: [name], signal });
+  const source = { type: "debian", suite: name, packages, customize, checkValidUntil } as const;
+  const image = await images.import(source, { aliases: [name], signal });
   await removeUnused(
     images,
     (await ofSuite()).filter(({ fingerprint }) => fingerprint !== image.fingerprint),

@@ -21,6 +21,12 @@ export interface DebianBootstrap {
    * If one fails, so does the import. Default: none.
    */
   readonly customize?: readonly (readonly string[])[] | undefined;
+  /**
+   * Whether a `Release` file whose `Valid-Until` has passed is refused, apt's `Acquire::Check-Valid-Until`. `false` takes
+   * archives that nobody updates any more, such as those of snapshot.debian.org; they lack later security updates, and
+   * their signatures are checked all the same. Default: true.
+   */
+  readonly checkValidUntil?: boolean | undefined;
 }
 
 // The characters of names and versions: deb-src-control(5), deb-version(7). apt accepts `name/suite`, `name=version`
@@ -44,6 +50,7 @@ export const DebianSchema = z.strictObject(
       .readonly()
       .default([]),
     variant: z.enum(["minbase", "apt", "essential"]).default("minbase"),
+    checkValidUntil: z.boolean().default(true),
   },
   objectAs('a reference such as "docker://docker.io/library/redis:7", or { type: "debian", suite: "bookworm" }'),
 );

@@ -36,12 +36,13 @@ export async function debianOrigin(source: DebianBootstrap, options: ImportOptio
     throw new ConfigError("import options", [
       { path: ["digest"], message: "a bootstrap has none that is known before" },
     ]);
-  const { suite, variant, customize } = asked;
+  const { suite, variant, customize, checkValidUntil } = asked;
   const packages = [...new Set(asked.packages)].sort();
   const mirror = asked.mirror ?? (await hostMirror(options.signal)) ?? DEFAULT_MIRROR;
   const architecture = options.architecture ?? hostArchitecture();
   const made = { suite, variant, packages, mirror, architecture };
-  const identity = { type: "debian", ...made, ...(customize.length > 0 && { customize }) };
+  const more = { ...(customize.length > 0 && { customize }), ...(!checkValidUntil && { checkValidUntil }) };
+  const identity = { type: "debian", ...made, ...more };
   const name = ["debian", suite, ...(packages.length > 0 ? [packages.join(",")] : [])].join(":");
   return {
     name,
@@ -51,7 +52,7 @@ export async function debianOrigin(source: DebianBootstrap, options: ImportOptio
       const missing = process.geteuid?.() === 0 ? missingTools(DEBIAN_TOOLS) : [ROOT];
       if (missing.length > 0) throw new HostError(`make image ${name}`, missing);
       using failing = linkSignals(signal);
-      const tool = startTool(bootstrapArgv({ ...made, customize }), {
+      const tool = startTool(bootstrapArgv({ ...made, customize, checkValidUntil }), {
         fromPackage: "mmdebstrap",
         signal: failing.signal,
         env: { ...TOOL_ENV, ...proxies(), TMPDIR: draft.folder },
@@ -102,7 +103,10 @@ export function bootstrapError(name: string, failure: CommandError): ImageError 
   const reasons = lines.filter((one) => /^(E:|W: .*not trusted)/.test(one));
   // The last ones only say which tool failed.
   const line = reasons.findLast((one) => !/ failed( to run)?$/.test(one)) ?? reasons.at(-1) ?? lines.at(-1);
-  return new ImageError(name, `mmdebstrap failed${line ? `: ${line}` : ""}`, { cause: failure });
+  const hint = /^E: Release file .* is expired/.test(line ?? "")
+    ? "; checkValidUntil: false takes it all the same"
+    : "";
+  return new ImageError(name, `mmdebstrap failed${line ? `: ${line}${hint}` : ""}`, { cause: failure });
 }
 
 /** Exported for its tests. */
@@ -113,6 +117,7 @@ export function bootstrapArgv(what: {
   readonly mirror: string;
   readonly architecture: string;
   readonly customize: readonly (readonly string[])[];
+  readonly checkValidUntil: boolean;
 }): string[] {
   return [
     // In a pid namespace of its own: all its processes die with it, and its mounts with their namespace.
@@ -120,6 +125,8 @@ export function bootstrapArgv(what: {
     ...["mmdebstrap", "--mode=root", "--format=tar", `--variant=${what.variant}`],
     `--architectures=${what.architecture}`,
     ...(what.packages.length > 0 ? [`--include=${what.packages.join(",")}`] : []),
+    // apt.conf(5). mmdebstrap leaves it in the root, as other options of apt: what is old here is old inside, too.
+    ...(what.checkValidUntil ? [] : ['--aptopt=Acquire::Check-Valid-Until "false"']),
     // mmdebstrap(1): a hook is a command of a shell, whose first argument is the new root.
     ...what.customize.map((argv) => `--customize-hook=chroot "$1" ${argv.map(quote).join(" ")}`),
     what.suite,

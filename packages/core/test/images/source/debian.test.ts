@@ -35,9 +35,9 @@ describe("a Debian to be made", () => {
   it("runs programs in the new root, each word as it was written", async () => {
     const words = ["it's", "a b", "$HOME", "`id`", '"', "\\", "*", "", "-x"];
     const what = { suite: "trixie", variant: "minbase", packages: [], mirror: "http://x/", architecture: "amd64" };
-    const hooks = bootstrapArgv({ ...what, customize: [["printf", "%s\\n", ...words], ["true"]] }).filter((one) =>
-      one.startsWith("--customize-hook="),
-    );
+    const customize = [["printf", "%s\\n", ...words], ["true"]];
+    const argv = bootstrapArgv({ ...what, customize, checkValidUntil: true });
+    const hooks = argv.filter((one) => one.startsWith("--customize-hook="));
     expect(hooks[1]).toBe(`--customize-hook=chroot "$1" 'true'`);
     const script = `chroot() { shift; "$@"; }; ${hooks[0]?.replace("--customize-hook=", "")}`;
     expect(execFileSync("sh", ["-c", script, "hook", "/root of it"], { encoding: "utf8" })).toBe(
@@ -51,6 +51,25 @@ describe("a Debian to be made", () => {
     expect((await debianOrigin({ ...BOOKWORM, customize: [["true"]] }, {})).identity).not.toEqual(plain);
     const wrong = debianOrigin({ ...BOOKWORM, customize: [[]] }, {});
     await expect(wrong).rejects.toThrow(/customize.*program and its arguments/);
+  });
+
+  it("takes an archive whose validity has passed only if it is asked to, and such an image is another one", async () => {
+    const what = {
+      suite: "sid",
+      variant: "minbase",
+      packages: [],
+      mirror: "http://x/",
+      architecture: "amd64",
+      customize: [],
+    };
+    const option = '--aptopt=Acquire::Check-Valid-Until "false"';
+    expect(bootstrapArgv({ ...what, checkValidUntil: true })).not.toContain(option);
+    expect(bootstrapArgv({ ...what, checkValidUntil: false })).toContain(option);
+    const plain = (await debianOrigin(BOOKWORM, {})).identity;
+    expect((await debianOrigin({ ...BOOKWORM, checkValidUntil: true }, {})).identity).toEqual(plain);
+    expect((await debianOrigin({ ...BOOKWORM, checkValidUntil: false }, {})).identity).not.toEqual(plain);
+    const expired = failed("E: Release file for http://x/dists/sid/InRelease is expired (invalid since 24d).\n");
+    expect(expired.message).toContain("checkValidUntil: false");
   });
 
   it("fails with the error of mmdebstrap, or else with its last line", () => {
