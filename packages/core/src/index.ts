@@ -85,6 +85,7 @@ export type { IdmapMode, IdmapSettings, IdmapSettingsInput } from "./model/idmap
 export type { IdmapLineInput } from "./model/idmap-lines.ts";
 export * from "./model/image.ts";
 export {
+  type CpuLimit,
   type Limits,
   type LimitsInput,
   LimitsSchema,

@@ -1,6 +1,6 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Abortable, Limits } from "@pileus/core";
+import { type Abortable, type Limits, LimitsSchema } from "@pileus/core";
 import { allOrNothing } from "@pileus/core/driver";
 import { type LimitedRun, setLimits } from "./live-limits.ts";
 
@@ -48,7 +48,7 @@ export class ChangedLimits {
 
   async #read(): Promise<Limits | undefined> {
     try {
-      return JSON.parse(await readFile(this.#file, "utf8")) as Limits;
+      return LimitsSchema.parse(JSON.parse(await readFile(this.#file, "utf8")));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
       throw error;

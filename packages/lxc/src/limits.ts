@@ -3,14 +3,12 @@ import { join } from "node:path";
 import type { ConfigIssue, Limits } from "@pileus/core";
 import type { CgroupLayout, ControllerMount } from "@pileus/core/driver";
 import type { ConfigEntry } from "./config/render.ts";
+import { cpuFiles, refusedCpu } from "./cpu-limits.ts";
+import type { LimitFile } from "./limit-file.ts";
 
 type Controllers = Pick<CgroupLayout, "controller">;
 
-const CONTROLLERS = { cpu: "cpu", memory: "memory", processes: "pids" } as const satisfies Record<keyof Limits, string>;
-
-/** Microseconds: the kernel's own default (sched-bwc.rst); a quota must be 1 ms at least. */
-const PERIOD = 100_000;
-const MIN_CPU = 0.01;
+const CONTROLLERS = { memory: "memory", processes: "pids" } as const;
 
 /**
  * Bytes. With less, not even a container of BusyBox can be entered. With 128 KiB a start hangs forever instead of
@@ -32,17 +30,6 @@ export function defaultProcesses(read = (name: string) => readFileSync(`/proc/sy
   return Math.min(MOST_PROCESSES, Math.floor(most * SHARE_OF_PROCESSES));
 }
 
-/** One file of a container's cgroup of a controller, and what is written to it. */
-export interface LimitFile {
-  readonly controller: string;
-  readonly version: 1 | 2;
-  readonly file: string;
-  /** What makes the limit. */
-  readonly value: string | number;
-  /** What takes it away. */
-  readonly none: string | number;
-}
-
 /**
  * The limits as settings of cgroups, without those whose controller is missing: {@link refusedLimits} has named them.
  */
@@ -57,17 +44,7 @@ export function limitFiles(limits: Limits, cgroups: Controllers): readonly Limit
   const files: LimitFile[] = [];
   const memory = cgroups.controller("memory");
   if (limits.memory !== undefined && memory !== undefined) files.push(...memoryFiles(limits.memory, memory.version));
-  const cpu = cgroups.controller("cpu");
-  if (limits.cpu !== undefined && cpu !== undefined) {
-    const { version } = cpu;
-    const quota = Math.round(limits.cpu * PERIOD);
-    const of = { controller: "cpu", version } as const;
-    if (version === 2) files.push({ ...of, file: "cpu.max", value: `${quota} ${PERIOD}`, none: `max ${PERIOD}` });
-    else {
-      files.push({ ...of, file: "cpu.cfs_period_us", value: PERIOD, none: PERIOD });
-      files.push({ ...of, file: "cpu.cfs_quota_us", value: quota, none: -1 });
-    }
-  }
+  if (limits.cpu !== undefined) files.push(...cpuFiles(limits.cpu, cgroups));
   const pids = cgroups.controller("pids");
   if (limits.processes !== undefined && pids !== undefined) {
     const of = { controller: "pids", version: pids.version, file: "pids.max" } as const;
@@ -106,13 +83,11 @@ export function refusedLimits(
 ): readonly ConfigIssue[] {
   const issues: ConfigIssue[] = [];
   for (const [key, controller] of Object.entries(CONTROLLERS)) {
-    if (limits[key as keyof Limits] !== undefined && cgroups.controller(controller) === undefined) {
+    if (limits[key as keyof typeof CONTROLLERS] !== undefined && cgroups.controller(controller) === undefined) {
       issues.push({ path: ["limits", key], message: `this host has no cgroup controller "${controller}"` });
     }
   }
-  if (limits.cpu !== undefined && limits.cpu < MIN_CPU) {
-    issues.push({ path: ["limits", "cpu"], message: `the smallest share that the kernel can enforce is ${MIN_CPU}` });
-  }
+  if (limits.cpu !== undefined) issues.push(...refusedCpu(limits.cpu, cgroups));
   if (limits.memory !== undefined && limits.memory.limit < MIN_MEMORY) {
     issues.push({ path: ["limits", "memory"], message: "no container can start with less than 1 MiB" });
   }

@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Abortable, ConfigError, ConnectionError, type Limits } from "@pileus/core";
 import { allOrNothing, type CgroupLayout, type Undo } from "@pileus/core/driver";
-import { defaultProcesses, type LimitFile, limitFiles } from "./limits.ts";
+import type { LimitFile } from "./limit-file.ts";
+import { defaultProcesses, limitFiles } from "./limits.ts";
+import { setProcessors } from "./processor-set.ts";
 
 /** Where the limits of a running container are. */
 export interface LimitedRun {
@@ -23,7 +25,9 @@ export interface LimitedRun {
 export async function setLimits(limits: Limits, run: LimitedRun, options: Abortable): Promise<void> {
   const left = (cause?: ErrorOptions) =>
     new ConnectionError(`container "${run.name}"`, "it has left its cgroups", cause);
-  const folders = new Map(["cpu", "memory", "pids"].map((controller) => [controller, run.folder(controller)]));
+  const folders = new Map(
+    ["cpu", "cpuset", "memory", "pids"].map((controller) => [controller, run.folder(controller)]),
+  );
   const pathOf = ({ controller, file }: Pick<LimitFile, "controller" | "file">) => {
     const folder = folders.get(controller);
     if (folder === undefined) throw left();
@@ -58,9 +62,10 @@ async function writeLimits(
     const path = pathOf(one);
     // A limit that is not asked for, of a kernel that does not count such a thing.
     if (one.value === one.none && !existsSync(path)) continue;
-    if (one.file === "memory.max")
-      await setMemory(path.slice(0, -one.file.length), String(one.value), { write, signal });
-    else await write(path, String(one.value)).catch(refuseBusy);
+    if (one.file === "memory.max") await setMemory(dirname(path), String(one.value), { write, signal });
+    else if (one.file === "cpuset.cpus" && one.version === 1)
+      await setProcessors(dirname(path), String(one.value), write);
+    else await write(path, String(one.value)).catch(one.controller === "memory" ? refuseBusy : undefined);
   }
   // Else an answer that comes too late would outlive the call.
   signal?.throwIfAborted();
@@ -70,7 +75,7 @@ async function writeLimits(
 const BOTH = "memory.memsw.limit_in_bytes";
 
 /** Has every file of a limit. */
-const ALL: Limits = { cpu: 1, memory: { limit: 1, swap: 1 }, processes: 1 };
+const ALL: Limits = { cpu: { limit: 1, set: "0", priority: 1 }, memory: { limit: 1, swap: 1 }, processes: 1 };
 
 /**
  * What is written, in an order in which the kernel takes it: version 1 holds memory and swap together above the limit of
@@ -138,7 +143,8 @@ function passGone(error: unknown): void {
 async function writeCgroup(path: string, value: string): Promise<void> {
   const file = await open(path, "r+");
   try {
-    await file.write(value);
+    // Nothing is not a write.
+    await file.write(value || "\n");
   } finally {
     await file.close();
   }

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname } from "node:path";
 import { openHost } from "@pileus/core";
-import { readHeldRun } from "@pileus/core/driver";
+import { readCgroupLayout, readHeldRun } from "@pileus/core/driver";
 import { requires } from "@pileus/core/testing";
 import { expect, it, vi } from "vitest";
 import { lxc } from "../src/index.ts";
@@ -35,6 +37,36 @@ it(
     expect((await box.metrics()).memory.limitBytes).toBeUndefined();
     expect((await box.run(["sh", "-c", "i=0; while [ $i -lt 20 ]; do true & i=$((i+1)); done; wait"])).stderr).toBe("");
     await box.delete();
+  }),
+);
+
+it(
+  "gives a container the processors that it may use and its share of them, at its start and while it runs",
+  requires(NEEDS, async (context) => {
+    if (availableParallelism() < 2) return context.skip("this host has one processor");
+    const limits = { cpu: { set: "1", priority: 5 } };
+    await using box = await fixture.running({ limits });
+    const init = async () => {
+      const { pid = 0 } = await box.inspect();
+      return ofStatus(readFileSync(`/proc/${pid}/status`, "utf8"));
+    };
+    const inside = async () => ofStatus((await box.run(["cat", "/proc/self/status"])).stdout);
+    const weight = async () => weightOf((await box.inspect()).pid ?? 0);
+    expect([await init(), await inside(), await weight()]).toEqual(["1", "1", 0.5]);
+    const all = ofStatus(readFileSync("/proc/self/status", "utf8"));
+    await box.update({ limits: { cpu: { limit: 1, set: "0" } } });
+    expect([await init(), await inside(), await weight()]).toEqual(["0", "0", 1]);
+    await box.update({ limits: { cpu: { priority: 0 } } });
+    expect([await init(), await inside()]).toEqual([all, all]);
+    expect(await weight()).toBeLessThan(0.02);
+    await box.update({ limits });
+    await box.reboot();
+    expect([await init(), await inside(), await weight()]).toEqual(["1", "1", 0.5]);
+    await expect(box.update({ limits: { cpu: { set: "0,64" } } })).rejects.toMatchObject({
+      code: "ERR_CONFIG",
+      issues: [{ path: ["limits", "cpu", "set"] }],
+    });
+    expect(await inside()).toBe("1");
   }),
 );
 
@@ -122,3 +154,16 @@ it(
     await box.delete();
   }),
 );
+
+/** The processors that a process may use. */
+function ofStatus(status: string): string | undefined {
+  return /^Cpus_allowed_list:\s+(\S+)$/m.exec(status)?.[1];
+}
+
+/** The share of contended processors of the container with this init, as part of what others have. */
+function weightOf(init: number): number {
+  const layout = readCgroupLayout();
+  const inner = layout.folderOf(readFileSync(`/proc/${init}/cgroup`, "utf8"), "cpu") ?? "";
+  const [file, most] = layout.controller("cpu")?.version === 1 ? ["cpu.shares", 1024] : ["cpu.weight", 100];
+  return Number(readFileSync(`${dirname(inner)}/${file}`, "utf8")) / Number(most);
+}

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Limits } from "@pileus/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { cpuFiles } from "../src/cpu-limits.ts";
 import { limitWrites, setLimits } from "../src/live-limits.ts";
 import { LEGACY_FACTS, UNIFIED_FACTS } from "./support/spec.ts";
 
@@ -16,19 +17,40 @@ const UNLIMITED = "9223372036854771712";
 
 describe("the writes of limits", () => {
   it("are those of every file, also to take away what is not asked for", () => {
-    expect(writes(LEGACY, { cpu: 0.5, memory: { limit: 1000, swap: 500 } }, UNLIMITED)).toEqual([
+    expect(
+      writes(LEGACY, { cpu: { limit: 0.5, set: "0-3,6", priority: 5 }, memory: { limit: 1000, swap: 500 } }, UNLIMITED),
+    ).toEqual([
       "memory.limit_in_bytes 1000",
       "memory.memsw.limit_in_bytes 1500",
       "cpu.cfs_period_us 100000",
       "cpu.cfs_quota_us 50000",
+      "cpu.shares 512",
+      "cpuset.cpus 0-3,6",
       "pids.max 500",
     ]);
     expect(writes(UNIFIED, { processes: 5 })).toEqual([
       "memory.swap.max max",
       "memory.max max",
       "cpu.max max 100000",
+      "cpu.weight 100",
+      "cpuset.cpus ",
       "pids.max 5",
     ]);
+  });
+
+  it("go to the version of cgroups that each controller has", () => {
+    const hybrid = { controller: (name: string) => (name === "cpuset" ? LEGACY : UNIFIED).controller(name) };
+    const cpu = { set: "1", priority: 0 };
+    expect(limitWrites({ cpu }, hybrid, undefined, () => 5)).toMatchObject([
+      { file: "memory.swap.max", version: 2 },
+      { file: "memory.max", version: 2 },
+      { file: "cpu.max", version: 2 },
+      { file: "cpu.weight", version: 2, value: 1 },
+      { file: "cpuset.cpus", version: 1, value: "1" },
+      { file: "pids.max", version: 2 },
+    ]);
+    const [shares] = cpuFiles({ priority: 0 }, LEGACY);
+    expect(shares).toMatchObject({ file: "cpu.shares", value: 2 });
   });
 
   it("keep memory and swap together above memory in version 1 at any moment", () => {
@@ -46,20 +68,22 @@ describe("a change of limits", () => {
   let folder = "";
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "pileus-limits-"));
-    for (const controller of ["cpu", "memory", "pids"]) mkdirSync(join(folder, controller));
+    for (const controller of ["cpu", "cpuset", "memory", "pids"]) mkdirSync(join(folder, controller));
     for (const [path, content] of Object.entries(FILES)) writeFileSync(join(folder, path), content);
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
   const FILES = {
     "cpu/cpu.max": "max 100000\n",
+    "cpu/cpu.weight": "100\n",
+    "cpuset/cpuset.cpus": "\n",
     "memory/memory.current": "5000\n",
     "memory/memory.high": "max\n",
     "memory/memory.max": "9000\n",
     "memory/memory.swap.max": "max\n",
     "pids/pids.max": "max\n",
   };
-  const ALL: Limits = { cpu: 1, memory: { limit: 8000, swap: 10 }, processes: 5 };
+  const ALL: Limits = { cpu: { limit: 1, set: "0" }, memory: { limit: 8000, swap: 10 }, processes: 5 };
   // A file of a cgroup is replaced by a write, an ordinary one only as far as the write goes.
   const first = (path: string) => /^[a-z0-9]+/.exec(readFileSync(join(folder, path), "utf8"))?.[0];
   const set = (limits: Limits, signal?: AbortSignal) => {

@@ -1,10 +1,13 @@
-import { CommonConfigSchema, type InstanceConfig } from "@pileus/core";
+import { CommonConfigSchema, type CpuLimit, type InstanceConfig } from "@pileus/core";
 import { describe, expect, it } from "vitest";
+import { refusedCpu } from "../src/cpu-limits.ts";
 import { defaultProcesses, refusedLimits } from "../src/limits.ts";
 import { plan } from "../src/plan.ts";
 import { refusals } from "../src/refusals.ts";
 import { LxcSectionSchema } from "../src/section.ts";
 import { LEGACY_FACTS, UNIFIED_FACTS } from "./support/spec.ts";
+
+const FOUND = LEGACY_FACTS.cgroups.controller("cpu");
 
 function config(more: Record<string, unknown> = {}, lxc?: unknown): InstanceConfig {
   const common = CommonConfigSchema.parse({ name: "web", driver: "lxc", image: "debian", ...more });
@@ -62,8 +65,24 @@ describe("the plan of a change", () => {
     ]);
   });
   it("refuses a share of a processor below a hundredth, and takes that", () => {
-    const refused = (cpu: number) => refusedLimits({ cpu }, LEGACY_FACTS.cgroups).map(({ path }) => path);
+    const refused = (cpu: number) =>
+      refusedLimits({ cpu: { limit: cpu } }, LEGACY_FACTS.cgroups).map(({ path }) => path);
     expect([refused(0.0099), refused(0.01)]).toEqual([[["limits", "cpu"]], []]);
+  });
+  it("refuses processors that the host does not have", () => {
+    const refused = (set: string, cgroups = LEGACY_FACTS.cgroups) =>
+      refusedCpu({ set }, cgroups, "0-3,6").map(({ path, message }) => `${path.join(".")}: ${message}`);
+    expect(["0", "0-3,6", "6,1"].flatMap((set) => refused(set))).toEqual([]);
+    expect(refused("2-5")).toEqual(["limits.cpu.set: this host has no processor 4 and 1 more of them: it has 0-3,6"]);
+    expect(refused("7")).toEqual(["limits.cpu.set: this host has no processor 7: it has 0-3,6"]);
+  });
+  it("needs the controller of each part of a limit of processors alone", () => {
+    const only = (name: string) => ({ controller: (one: string) => (one === name ? FOUND : undefined) });
+    const refused = (limit: CpuLimit, has: string) =>
+      refusedCpu(limit, only(has), "0").map(({ path }) => path.join("."));
+    expect(refused({ limit: 1, priority: 5, set: "0" }, "cpu")).toEqual(["limits.cpu.set"]);
+    expect(refused({ set: "0" }, "cpuset")).toEqual([]);
+    expect(refused({ priority: 5, set: "0" }, "cpuset")).toEqual(["limits.cpu"]);
   });
   it("names a missing controller of memory alone, whatever the limit of swap space", () => {
     const { limits } = config({ limits: { memory: { limit: "1GiB", swap: 0 } } });

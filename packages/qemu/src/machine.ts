@@ -82,7 +82,7 @@ export function describeMachine(
     type: section.machine,
     accelerator,
     cpuModel: section.cpuModel ?? cpuModel,
-    cpus: config.limits.cpu ?? 1,
+    cpus: config.limits.cpu?.limit ?? 1,
     memory: memoryOf(config),
     kernel: boot && { image: boot.kernel, initramfs: boot.initramfs, commandLine },
     disks: [{ ...root, backing }, ...(agent === undefined ? [] : [runtimeDisk(agent.runtimeDrive)])],

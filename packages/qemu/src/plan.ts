@@ -13,6 +13,8 @@ export const MIN_MEMORY = 128 * MIB;
  */
 const MAX_CPUS = 255;
 
+const NO_SHARE = "only containers can be given some of the host's processors, or a share of them: leave it out";
+
 const EFFECTS = {
   labels: "live",
   env: "live",
@@ -33,7 +35,8 @@ export function plan(before: InstanceConfig | undefined, after: InstanceConfig, 
 
 /** The settings that can never work on this host. */
 function refusals({ limits }: InstanceConfig, hostMemory: number): readonly ConfigIssue[] {
-  const { cpu, memory, processes } = limits;
+  const { memory, processes } = limits;
+  const { limit: cpu, ...share } = limits.cpu ?? {};
   const refused: ConfigIssue[] = [];
   if (cpu !== undefined && cpu <= MAX_CPUS && !Number.isInteger(cpu)) {
     refused.push({
@@ -44,6 +47,8 @@ function refusals({ limits }: InstanceConfig, hostMemory: number): readonly Conf
   if (cpu !== undefined && cpu > MAX_CPUS) {
     refused.push({ path: ["limits", "cpu"], message: `a virtual machine has at most ${MAX_CPUS} processors` });
   }
+  for (const key of ["set", "priority"] as const)
+    if (share[key] !== undefined) refused.push({ path: ["limits", "cpu", key], message: NO_SHARE });
   if (memory !== undefined && memory.limit < MIN_MEMORY) {
     refused.push({ path: ["limits", "memory"], message: `a virtual machine needs at least ${MIN_MEMORY / MIB}MiB` });
   }

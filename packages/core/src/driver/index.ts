@@ -99,6 +99,7 @@ export { ArgumentSchema, argvIssue } from "../model/exec.ts";
 export { HostPathSchema } from "../model/host-path.ts";
 export { type IdmapSettings, type IdmapSettingsInput, IdmapSettingsSchema } from "../model/idmap.ts";
 export { parse } from "../model/parse.ts";
+export { parseProcessors } from "../model/processor-set.ts";
 export { recordOf } from "../model/record-of.ts";
 export { objectAs, type SchemaWords, wording } from "../model/wording.ts";
 export { parseExposedPorts } from "../terms/exposed-ports.ts";

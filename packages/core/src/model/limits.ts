@@ -1,7 +1,28 @@
 import { z } from "zod";
 import type { Frozen, Holds, Same } from "../terms/same.ts";
+import { ProcessorSetSchema } from "./processor-set.ts";
 import { shorthand } from "./shorthand.ts";
 import { type BytesInput, BytesOrNoneSchema, BytesSchema } from "./units.ts";
+
+/** {@link LimitsInput.cpu} as an object. */
+export interface CpuLimit {
+  /**
+   * How much processor time it may use, in processors: whole numbers for a virtual machine; for a container also
+   * fractions. `0.5` is what Incus calls an allowance of 50ms/100ms. Default: no limit; one for a virtual machine.
+   */
+  readonly limit?: number | undefined;
+  /**
+   * The processors of the host that it may use, numbered from 0, as in `"0-3,6"` (cpuset(7), list format). One that the
+   * host does not have is refused. Only for containers. Default: all.
+   */
+  readonly set?: string | undefined;
+  /**
+   * Its share of processors that others want too, from 0 to 10: as much as those with the same number, half of those with
+   * twice the number, and with 0 next to nothing. Without others it may use all. Only for containers. Default: 10, which
+   * is what every other program of the host has.
+   */
+  readonly priority?: number | undefined;
+}
 
 /** {@link LimitsInput.memory} as an object. */
 export interface MemoryLimitInput {
@@ -25,8 +46,11 @@ export interface MemoryLimit extends MemoryLimitInput {
  * machine has its default size: one processor, 512 MiB.
  */
 export interface LimitsInput {
-  /** Processors: whole numbers for a virtual machine; for a container also fractions (`0.5`). */
-  readonly cpu?: number | undefined;
+  /**
+   * Processors: whole numbers for a virtual machine; for a container also fractions (`0.5`). As `limit` of an object,
+   * together with which processors of the host, and with the share of those that others want too.
+   */
+  readonly cpu?: number | CpuLimit | undefined;
   /**
    * The most memory of a container, or the memory size of a virtual machine: bytes, or a size as in `"256MiB"` or
    * `"256m"`. As `limit` of an object, together with a limit of the swap space.
@@ -41,6 +65,7 @@ export interface LimitsInput {
 
 /** {@link LimitsInput} as drivers read it. */
 export interface Limits extends LimitsInput {
+  readonly cpu?: CpuLimit | undefined;
   readonly memory?: MemoryLimit | undefined;
 }
 
@@ -50,11 +75,17 @@ function percentIssue({ code, input }: z.core.$ZodRawIssue): string | undefined 
   return percent && `must be a number of processors, but is a string: write ${Number(percent) / 100}`;
 }
 
+export const CpuLimitSchema = z.strictObject({
+  limit: z.number({ error: percentIssue }).positive().max(4096).optional(),
+  set: ProcessorSetSchema.optional(),
+  priority: z.number().int().min(0).max(10).optional(),
+});
+
 export const MemoryLimitSchema = z.strictObject({ limit: BytesSchema, swap: BytesOrNoneSchema.optional() });
 
 /** Reads {@link LimitsInput}. */
 export const LimitsSchema = z.strictObject({
-  cpu: z.number({ error: percentIssue }).positive().max(4096).optional(),
+  cpu: shorthand("limit", CpuLimitSchema).optional(),
   memory: shorthand("limit", MemoryLimitSchema).optional(),
   processes: z.number().int().positive().max(4_194_304).optional(),
 });

@@ -38,7 +38,11 @@ export const FULL_SPEC: ContainerSpec = {
       dns: { servers: ["10.91.0.1"], domain: "back" },
     },
   ],
-  limits: { memory: { limit: 268_435_456, swap: 1_048_576 }, cpu: 1.5, processes: 200 },
+  limits: {
+    memory: { limit: 268_435_456, swap: 1_048_576 },
+    cpu: { limit: 1.5, set: "0-3,6", priority: 5 },
+    processes: 200,
+  },
   tmpfs: [{ path: "/run" }, { path: "/with space", mode: 0o1777 }],
 };
 
@@ -62,7 +66,7 @@ export const PROGRAM_SPEC: ContainerSpec = {
   tmpfs: [],
 };
 
-const V1 = ["cpu", "memory", "devices", "freezer", "pids"].map(
+const V1 = ["cpu", "cpuset", "memory", "devices", "freezer", "pids"].map(
   (name) => `32 31 0:29 / /sys/fs/cgroup/${name} rw - cgroup cgroup rw,${name}`,
 );
 
@@ -74,7 +78,7 @@ export const LEGACY_FACTS: ConfigFacts = {
 };
 
 export const UNIFIED_FACTS: ConfigFacts = {
-  cgroups: parseCgroupLayout("41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", () => "cpu memory pids"),
+  cgroups: parseCgroupLayout("41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw", () => "cpu cpuset memory pids"),
   processes: 4915,
   systemPaths: { hiddenFiles: [], hiddenFolders: [], readOnly: [] },
   apparmor: { kind: "on", profiles: new Set(), parser: "/usr/sbin/apparmor_parser" },

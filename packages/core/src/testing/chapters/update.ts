@@ -58,6 +58,8 @@ export function describeUpdate(fixture: Fixture): void {
         const before = await instance.inspect();
         const refused: readonly [change: unknown, message: RegExp][] = [
           [{ limits: { memory: "much" } }, /limits\.memory/],
+          [{ limits: { cpu: { set: "3-1" } } }, /limits\.cpu\.set/],
+          [{ limits: { cpu: { priority: 11 } } }, /limits\.cpu\.priority/],
           [{ limits: { memry: "1GiB" } }, /limits\.memry.*memory/],
           [{ limits: { memry: null } }, /limits\.memry/],
           [{ limit: {} }, /limit.*limits/],
@@ -106,6 +108,26 @@ export function describeUpdate(fixture: Fixture): void {
       assert.equal((await adopted.inspect()).applied, undefined);
       await assertLimit(adopted, MEMORY);
       await adopted.delete();
+    });
+    fixture.it("takes processors as a number or an object, with those of the host and a share of them", async () => {
+      await fixture.using(async (instance) => {
+        await instance.update({ limits: { cpu: 1 } });
+        const before = (await instance.inspect()).config.limits;
+        assert.deepEqual(before.cpu, { limit: 1 });
+        await instance.start();
+        const cpu = { limit: 1, set: "0", priority: 5 };
+        const plan = await instance.plan({ limits: { cpu } });
+        const refused = plan.changes.filter(({ effect }) => effect === "unsupported");
+        if (refused.length > 0) {
+          for (const { path, reason } of refused)
+            assert.match(`${path}: ${reason}`, /^limits\.cpu\.(set|priority): \w/);
+          await rejectsWith(instance.update({ limits: { cpu } }), "ERR_CONFIG");
+        } else assert.deepEqual(effects(await instance.update({ limits: { cpu } })), { "limits.cpu": "live" });
+        const missing = instance.update({ limits: { cpu: { set: "8191" } } });
+        assert.match((await rejectsWith(missing, "ERR_CONFIG")).message, /limits\.cpu\.set/);
+        const { limits } = (await instance.inspect()).config;
+        assert.deepEqual(limits, refused.length > 0 ? before : { ...before, cpu });
+      });
     });
     fixture.it(
       "gives new variables to the next program of exec",

@@ -3,10 +3,11 @@ import { join } from "node:path";
 import type { Backend, InstanceContext, Plan, Running } from "../../contract/backend.ts";
 import type { Capability } from "../../contract/capability.ts";
 import { renderPlan } from "../../driver/plan.ts";
-import { NotFoundError } from "../../errors/all.ts";
+import { type ConfigIssue, NotFoundError } from "../../errors/all.ts";
 import { parseSignal } from "../../files/signal-name.ts";
 import type { Abortable, ProgressOptions } from "../../flow/abortable.ts";
 import type { InstanceConfig } from "../../model/config.ts";
+import { parseProcessors } from "../../model/processor-set.ts";
 import type { InstanceKind } from "../../terms/instance-kind.ts";
 import type { ExitStatus } from "../../terms/state.ts";
 import { FakeMachine } from "./machine.ts";
@@ -99,6 +100,15 @@ const EFFECTS = {
   "limits.processes": "live",
 } as const;
 
+/** Those of a fake host. */
+const PROCESSORS = parseProcessors("0-3");
+
+function refusals({ limits }: InstanceConfig): readonly ConfigIssue[] {
+  const missing = [...(parseProcessors(limits.cpu?.set ?? "0") ?? [])].find((one) => !PROCESSORS?.has(one));
+  if (missing === undefined) return [];
+  return [{ path: ["limits", "cpu", "set"], message: `the fake host has no processor ${missing}: it has 0-3` }];
+}
+
 export class FakeBackend implements Backend {
   readonly #options: BackendOptions;
 
@@ -111,7 +121,7 @@ export class FakeBackend implements Backend {
     const own = Object.fromEntries(
       ["stubborn", "init", "main"].map((key) => [`${section}.${key}`, "next-start" as const]),
     );
-    return renderPlan(before, after, { section, effects: { ...EFFECTS, ...own }, refused: [] });
+    return renderPlan(before, after, { section, effects: { ...EFFECTS, ...own }, refused: refusals(after) });
   }
 
   async materialize(instance: InstanceContext, options: ProgressOptions): Promise<void> {

@@ -71,7 +71,7 @@ describe("a change of the configuration", () => {
     await box.update({ env: { A: null, B: undefined }, limits: { memory: undefined, cpu: 1 } });
     expect((await box.inspect()).config).toMatchObject({
       env: { B: "2" },
-      limits: { cpu: 1, memory: { limit: 32 * MIB } },
+      limits: { cpu: { limit: 1 }, memory: { limit: 32 * MIB } },
     });
     expect((await box.inspect()).config.env).not.toHaveProperty("A");
   });
