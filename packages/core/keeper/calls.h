@@ -4,12 +4,12 @@
 #if defined(__x86_64__)
 enum {
   SYS_fsync = 74, SYS_ftruncate = 77, SYS_fchmod = 91, SYS_getpid = 39, SYS_getppid = 110, SYS_recvfrom = 45, SYS_socketpair = 53, SYS_getsockopt = 55,
-  SYS_pread64 = 17, SYS_pwrite64 = 18, SYS_clock_gettime = 228, SYS_mkdirat = 258, SYS_renameat = 264, SYS_readlinkat = 267, SYS_fallocate = 285, SYS_accept4 = 288,
+  SYS_pread64 = 17, SYS_pwrite64 = 18, SYS_clock_gettime = 228, SYS_mkdirat = 258, SYS_renameat = 264, SYS_readlinkat = 267, SYS_getdents64 = 217, SYS_fallocate = 285, SYS_accept4 = 288,
 };
 #else
 enum {
   SYS_fsync = 82, SYS_ftruncate = 46, SYS_fchmod = 52, SYS_getpid = 172, SYS_getppid = 173, SYS_recvfrom = 207, SYS_socketpair = 199, SYS_getsockopt = 209,
-  SYS_pread64 = 67, SYS_pwrite64 = 68, SYS_clock_gettime = 113, SYS_mkdirat = 34, SYS_renameat = 38, SYS_readlinkat = 78, SYS_fallocate = 47, SYS_accept4 = 242,
+  SYS_pread64 = 67, SYS_pwrite64 = 68, SYS_clock_gettime = 113, SYS_mkdirat = 34, SYS_renameat = 38, SYS_readlinkat = 78, SYS_getdents64 = 61, SYS_fallocate = 47, SYS_accept4 = 242,
 };
 #endif
 enum { SYS_pidfd_send_signal = 424, SYS_pidfd_getfd = 438 };

@@ -14,8 +14,8 @@ enum { SAY_HELLO = 1, SAY_READY, SAY_STARTED, SAY_FAILED, SAY_DOWN, SAY_DATA, SA
 struct client {
   /* 0: free. */
   int fd;
-  /* `greeted`: the version that both speak; 0 before HELLO. */
-  u32 pid, greeted, streams, due, sync, taker;
+  /* `greeted`: the version that both speak; 0 before HELLO. `deaf`: it takes nothing any more, but what it has sent counts. */
+  u32 pid, greeted, deaf, streams, due, sync, taker;
   u64 at[2], since;
   u32 in_length, out_at, out_length;
   /* The payload of an INPUT frame that the program has not read yet. `stale`: bytes of frames for the boot before. */
@@ -73,7 +73,7 @@ static struct client *add_client(int fd) {
     if (c->fd) continue;
     u32 credentials[3] = {0, 0, 0}, length = sizeof credentials;
     call6(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, (long)credentials, (long)&length, 0);
-    c->fd = fd, c->pid = credentials[0], c->greeted = c->streams = c->sync = 0, c->due = BIT(SAY_HELLO);
+    c->fd = fd, c->pid = credentials[0], c->greeted = c->deaf = c->streams = c->sync = 0, c->due = BIT(SAY_HELLO);
     if (run_state.state == ENDED) c->due |= BIT(SAY_EXIT);
     c->in_length = c->out_at = c->out_length = c->input_length = c->stale = 0;
     if (i >= used) used = i + 1;
@@ -131,17 +131,19 @@ static void fill(struct client *c) {
   if (!c->out_length && due & BIT(SAY_EXIT)) frame(c, SAY_EXIT, exit_text, exit_length);
 }
 
-/* Sends what the socket takes now. */
+/* Sends what the socket takes now. One that takes nothing any more is read to its end: its last frame may be a KILL. */
 static void send_due(struct client *c) {
-  while (c->fd) {
+  while (!c->deaf) {
     if (c->out_at == c->out_length) fill(c);
     if (c->out_at == c->out_length) return;
     long n = call6(SYS_sendto, c->fd, (long)(c->out + c->out_at), c->out_length - c->out_at, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
     if (n == -EINTR) continue;
     if (n == -EAGAIN) return;
-    if (n < 0) drop(c);
+    if (n < 0) c->deaf = 1;
     else c->out_at += (u32)n;
   }
+  if (launcher == c) launcher = 0;
+  c->due = c->streams = c->out_at = c->out_length = 0;
 }
 
 /* Gives the program what it takes now of the writer's input. */
@@ -166,6 +168,11 @@ static void forget_input(void) {
   call(SYS_ioctl, writer->fd, FIONREAD, &unread, 0);
   writer->input_at = writer->input_length = 0;
   writer->stale = writer->in_length + unread;
+}
+
+static void end_writing(struct client *c) {
+  if (writer == c) writer = 0;
+  c->input_at = c->input_length = 0;
 }
 
 static void begin_writing(struct client *c, u32 take) {

@@ -46,8 +46,8 @@ __attribute__((noreturn)) static void serve(void) {
       short revents = fds[CLIENT + i].revents;
       if (c->fd && revents & POLLOUT) send_due(c);
       if (c->fd && !c->input_length && revents & ~POLLOUT) listen_to(c);
-      /* A writer whose connection is gone while the program does not read. */
-      if (c->fd && c->input_length && revents & (POLLERR | POLLHUP)) drop(c);
+      /* A writer whose connection is gone while the program does not read: what it has typed is lost, what it asks for is not. */
+      if (c->fd && c->input_length && revents & (POLLERR | POLLHUP)) end_writing(c);
     }
     if (fds[NEW_CLIENT].revents) {
       int fd = lift(call(SYS_accept4, LISTENER, 0, 0, SOCK_CLOEXEC));

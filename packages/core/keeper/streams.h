@@ -36,16 +36,20 @@ static void place(long fd, int where) {
   call(SYS_close, fd, 0, 0, 0);
 }
 
-static void set_owner(long fd) {
-  /* A program that opens its /dev/stdout again may be another user by then. */
-  call(SYS_fchmod, fd, 0622, 0, 0);
+/* A program that opens its /dev/stdin or /dev/stdout again may be another user by then. */
+enum { FOR_INPUT = 0644, FOR_OUTPUT = 0622 };
+
+static void set_owner(long fd, int mode) {
+  call(SYS_fchmod, fd, mode, 0, 0);
   if (config.owned) call(SYS_fchown, fd, config.uid, config.gid, 0);
 }
 
 /* Both ends of a pipe are one file. */
 static void set_owners(u32 uid, u32 gid) {
   config.owned = 1, config.uid = uid, config.gid = gid;
-  for (int stream = 0; stream < 2 && !config.terminal; stream++) set_owner(FROM_OUTPUT + stream);
+  if (config.terminal) return;
+  for (int stream = 0; stream < 2; stream++) set_owner(FROM_OUTPUT + stream, FOR_OUTPUT);
+  if (config.input) set_owner(TO_PROGRAM, FOR_INPUT);
 }
 
 static void resize_terminal(u32 columns, u32 rows) {
@@ -115,7 +119,7 @@ static long open_streams(int *ends) {
   for (int stream = 0; stream < 2; stream++) {
     long error = lift_both(call(SYS_pipe2, pipe, O_CLOEXEC, 0, 0), pipe);
     if (error) return error;
-    set_owner(pipe[1]);
+    set_owner(pipe[1], FOR_OUTPUT);
     call(SYS_fcntl, pipe[0], F_SETFL, O_NONBLOCK, 0);
     ends[stream + 1] = pipe[1];
     place(pipe[0], FROM_OUTPUT + stream);
@@ -126,7 +130,7 @@ static long open_streams(int *ends) {
   }
   long error = lift_both(call(SYS_pipe2, pipe, O_CLOEXEC, 0, 0), pipe);
   if (error) return error;
-  if (config.owned) call(SYS_fchown, pipe[0], config.uid, config.gid, 0);
+  set_owner(pipe[0], FOR_INPUT);
   call(SYS_fcntl, pipe[1], F_SETFL, O_WRONLY | O_NONBLOCK, 0);
   ends[0] = pipe[0];
   place(pipe[1], TO_PROGRAM);

@@ -19,7 +19,7 @@
 #define WALL 0x40000000
 #define SIGTERM 15
 enum { STREAMS = 19 };
-enum { USER = 1, PROGRAM = 2, CONFINEMENT = 3, FOLDER = 4, CONSOLE = 5 };
+enum { USER = 1, PROGRAM = 2, CONFINEMENT = 3, FOLDER = 4, CONSOLE = 5, ORDERS = 6 };
 enum { EIO = 5, ENOMEM = 12, SEEK_END = 2, AF_UNIX = 1, SOCK_STREAM = 1, MSG_NOSIGNAL = 0x4000 };
 /* MS_RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT and BIND. */
 #define MAKE_READ_ONLY (1 | 2 | 4 | 8 | 32 | 4096)
@@ -175,8 +175,9 @@ __attribute__((used, noreturn)) void run(long *stack) {
     call(SYS_unlinkat, AT_FDCWD, argv[i], 0, 0);
   }
   set_defaults();
-  u32 failed[2] = {CONSOLE, 0};
-  const char *what = "cannot open the console of";
+  u32 failed[2] = {ORDERS, 0};
+  const char *what = "cannot read the orders of";
+  if (!error) failed[0] = CONSOLE, what = "cannot open the console of";
   if (!error && orders->console) error = open_console();
   if (!error) failed[0] = FOLDER, what = "cannot enter the working folder of";
   /* Not by liblxc, which still has folders of the host open; as root, because a user may start where it cannot go. */

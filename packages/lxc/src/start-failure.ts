@@ -10,6 +10,7 @@ const STEPS: Readonly<Record<number, string>> = {
   2: "run",
   3: "confine",
   5: "open the console of",
+  6: "read the orders of",
 };
 const [PROGRAM, CONFINE, FOLDER] = [2, 3, 4];
 
@@ -24,7 +25,7 @@ export function startFailure(spec: ContainerSpec, { step, errno, text }: KeeperF
       return initFailure(spec, step >> 8, code);
     case STEP.cgroup: {
       const fix = "mount the cgroup file systems for writing, or let this process make cgroups at their root";
-      const reason = `the keeper's cannot be made or entered: ${code}`;
+      const reason = `the cgroup of its keeper cannot be made or entered: ${code}`;
       return new HostError(`start container "${spec.hostName}"`, [{ need: "cgroup", reason, fix }]);
     }
     case STEP.setUp:
@@ -53,7 +54,7 @@ function killedInit({ hostName }: ContainerSpec, status: number): ConnectionErro
 }
 
 function initFailure({ init }: ContainerSpec, step: number, errno: string): Error {
-  const { argv: [program = ""] = [], cwd = "/" } = init;
+  const { argv: [program = "PID 1"] = [], cwd = "/" } = init;
   if (step === PROGRAM && errno === "ENOENT")
     return new NotFoundError("program", program, {
       hint: "it is neither a path in the instance nor found by its PATH, or its interpreter is missing",

@@ -18,6 +18,8 @@ describe("a container that did not start", () => {
     expect(init(1, 1)).toMatchObject({ errno: "EPERM", path: "redis-server" });
     expect(init(2, 1).message).toContain("seccomp profile may refuse");
     expect(init(3, 1).message).not.toContain("profile");
+    expect(init(5, 2).message).toContain("cannot open the console of redis-server");
+    expect(init(6, 5).message).toContain("cannot read the orders of redis-server");
     expect(init(4, 20)).toMatchObject({ errno: "ENOTDIR", path: "/data" });
   });
 

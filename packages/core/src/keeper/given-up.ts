@@ -1,4 +1,6 @@
 import { setTimeout } from "node:timers/promises";
+import { withDeadline } from "../flow/deadline.ts";
+import type { Child } from "../system/child.ts";
 import {
   endsWithin,
   identifyProcess,
@@ -23,6 +25,26 @@ const LOOK_INTERVAL = 5;
 export async function endGivenUp(run: string): Promise<boolean> {
   const holder = await findHolder(run);
   return holder === undefined || endWithPrograms(holder);
+}
+
+/**
+ * Ends a keeper whose start was given up, and what it has started. It does so itself when it sees that; but one that is
+ * stopped would go on with the start some day, and one that has just told of a start takes it for a run. `run`: the folder
+ * of a plain program. `timeout`: how long the keeper may take to end by itself, and once more after its kill.
+ */
+export async function endStart(
+  keeper: Pick<Child, "exit" | "kill">,
+  run: string | undefined,
+  timeout = END_TIME,
+): Promise<void> {
+  const action = "the end of a keeper";
+  const untilEnd = () => withDeadline({ action, timeout }, () => keeper.exit).catch(() => undefined);
+  if (run !== undefined) await endGivenUp(run);
+  await untilEnd();
+  if (!keeper.kill("SIGKILL")) return;
+  await untilEnd();
+  // It may have started its program after the first look.
+  if (run !== undefined) await endGivenUp(run);
 }
 
 /** Ends a holder that is a fork of its keeper, and all that it has started. Tells whether all of it has ended. */

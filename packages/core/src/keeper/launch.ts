@@ -12,7 +12,7 @@ import { SealedHelper } from "../system/sealed-helper.ts";
 import { listenUnix } from "../system/unix-socket.ts";
 import { KeeperConnection, keeperSocket } from "./connection.ts";
 import { type KeeperFailure, startError } from "./failure.ts";
-import { endGivenUp } from "./given-up.ts";
+import { endStart } from "./given-up.ts";
 import { Keeper, type KeeperEvents } from "./keeper.ts";
 import { KEEPER_BINARIES } from "./keeper-binary.ts";
 import { ASK, encodeFrame, type KeeperMessage, PROTOCOL } from "./messages.ts";
@@ -275,19 +275,4 @@ async function begin(
     started.catch(() => undefined);
     throw error;
   }
-}
-
-/**
- * Ends a keeper whose start was given up, and what it has started. It does so itself when it sees that; but one that is
- * stopped would go on with the start some day, and one that has just told of a start takes it for a run. `run`: the folder
- * of a plain program.
- */
-async function endStart(keeper: Child, run: string | undefined): Promise<void> {
-  const action = "the end of a keeper";
-  const untilEnd = () => withDeadline({ action, timeout: END_TIME }, () => keeper.exit).catch(() => undefined);
-  if (run !== undefined) await endGivenUp(run);
-  await untilEnd();
-  if (!keeper.kill("SIGKILL")) return;
-  await untilEnd();
-  if (run !== undefined) await endGivenUp(run);
 }

@@ -7,8 +7,8 @@ import { type ProcessIds, readProcesses } from "./process-ids.ts";
 const ROUNDS = 100;
 
 /**
- * Calls `kill` for a program that leads a session, and for everything it started: the processes of its session, their
- * descendants, and the sessions that those began. A process that forked twice with a new session in between cannot be
+ * Calls `kill` for a program, and for everything it started: the processes of the session that it leads, if it leads one,
+ * their descendants, and the sessions that those began. A process that forked twice with a new session in between cannot be
  * found this way.
  */
 export function killDescendants(
@@ -28,13 +28,16 @@ export function killDescendants(
   }
 }
 
-/** The leader of a session, what it started, and what the processes with the ids `others` started. Pure. */
+/** A program, what it started, and what the processes with the ids `others` started. Pure. */
 export function descendants(
   root: number,
   processes: readonly ProcessIds[],
   others: Iterable<number> = [],
 ): readonly ProcessIds[] {
   const known = new Set([root, ...others]);
+  const leader = processes.find(({ pid }) => pid === root);
+  // What it has just forked is still in the group and the session of whoever started it.
+  const foreign = [leader?.group, leader?.session].filter((id) => id !== root);
   const found = new Set<ProcessIds>();
   for (let before = -1; before !== found.size; ) {
     before = found.size;
@@ -43,9 +46,8 @@ export function descendants(
       if (found.has(one) || ![pid, parent, group, session].some((id) => known.has(id))) continue;
       found.add(one);
       known.add(pid);
-      // A group or a session can outlive its leader. No other process gets the leader's id while it lives. Those of the
-      // root are its own, or still its parent's right after the fork.
-      if (pid !== root) for (const id of [group, session]) known.add(id);
+      // A group or a session can outlive its leader. No other process gets the leader's id while it lives.
+      for (const id of [group, session]) if (!foreign.includes(id)) known.add(id);
     }
   }
   return [...found];

@@ -1,5 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, fsync, linkSync, openSync, renameSync, rmSync, statSync, writeFile, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsync,
+  linkSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFile,
+  writeFileSync,
+} from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -20,9 +32,12 @@ export async function replaceFile(path: string, content: string | Uint8Array, mo
 }
 
 /**
- * As {@link replaceFile}, but does not wait until the new name is durable: it comes before every later change of names
- * in the same file system, because the journals of ext4, XFS and btrfs keep their order.
+ * File systems with one log of all changes of names, in their order: what is durable of it makes durable all that came
+ * before. ext4 and XFS, linux/magic.h. Not btrfs: its fsync(2) writes a file's own log tree ahead of older changes.
  */
+const IN_ORDER: ReadonlySet<number> = new Set([0xef53, 0x58465342]);
+
+/** As {@link replaceFile}, but does not wait until the new name is durable. */
 async function replaceInOrder(
   path: string,
   content: string | Uint8Array,
@@ -63,7 +78,8 @@ async function writeNew(path: string, content: string | Uint8Array, mode: number
 export interface ReplaceOptions extends Abortable {
   /**
    * Whether to wait only until the change is in order: after a crash of the machine it may be missing, but then so is
-   * every later change of names in the same file system. Default: it is durable.
+   * every later change of names in the same file system. A file system that may not keep that order (btrfs) gets a durable
+   * change. Default: it is durable.
    */
   readonly orderOnly?: boolean | undefined;
 }
@@ -71,7 +87,8 @@ export interface ReplaceOptions extends Abortable {
 /**
  * As {@link replaceFile}, but also on a full disk: a spare file, `.<name>.spare`, reserves the space and the inode for
  * the next content while there is room. Only for one process at a time, and for a text that spaces may follow: the file
- * is filled up with them, because it becomes the spare when the spare takes its place.
+ * is filled up with them, because it becomes the spare when the spare takes its place. Removes the temporary files of earlier
+ * calls that a crash has cut short.
  */
 export async function replaceFileOnFullDisk(
   path: string,
@@ -81,9 +98,11 @@ export async function replaceFileOnFullDisk(
   const folder = dirname(path);
   const spare = spareOf(path);
   const text = filled(content, roomFor(content));
+  signal?.throwIfAborted();
+  removeLeftBehind(path);
   try {
     await replaceInOrder(path, text, 0o600, { signal });
-    if (!orderOnly) await syncFolder(folder);
+    if (!orderOnly || !IN_ORDER.has(statfsSync(folder).type)) await syncFolder(folder);
   } catch (error) {
     const room = sizeIfThere(spare);
     if (!isDiskFull(error) || room < Buffer.byteLength(content)) throw error;
@@ -95,6 +114,17 @@ export async function replaceFileOnFullDisk(
   }
   await reserveReplacement(path, content);
 }
+
+/** One of a caller that has just lost its right to change the file may be among them: that one's signal has aborted. */
+function removeLeftBehind(path: string): void {
+  const [folder, before] = [dirname(path), `.${basename(path)}.`];
+  for (const name of readdirSync(folder))
+    if (name.startsWith(before) && TEMPORARY.test(name.slice(before.length)))
+      rmSync(join(folder, name), { force: true });
+}
+
+/** The rest of the name of a temporary file: a uuid. */
+const TEMPORARY = /^[0-9a-f-]{36}\.tmp$/;
 
 /** Gives the spare the name of the file, and the file that of the spare. */
 export function putInPlace(spare: string, path: string, exchange = exchangeNames): void {

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { endGivenUp, endWithPrograms } from "../../src/keeper/given-up.ts";
-import { identifyChild, isAlive } from "../../src/system/process-identity.ts";
+import { endGivenUp, endStart, endWithPrograms } from "../../src/keeper/given-up.ts";
+import { identifyChild, isAlive, type ProcessIdentity } from "../../src/system/process-identity.ts";
 import { places } from "./support.ts";
 
 const place = places();
@@ -23,3 +23,28 @@ it("a holder that is ended with its programs starts no other when it sees their 
 it("a start without a holder has left nothing", async () => {
   expect(await endGivenUp(place().run)).toBe(true);
 });
+
+it("a start is over with what its keeper has still started after the first look, before it was killed", async () => {
+  const { run } = place();
+  let holder: ProcessIdentity | undefined;
+  const keeper = {
+    exit: new Promise<never>(() => undefined),
+    // It is stopped at first, and goes on a moment before its end.
+    kill() {
+      holder = recordedHolder(run);
+      return true;
+    },
+  };
+  await endStart(keeper, run, 1);
+  expect(await isAlive(holder ?? expect.fail("no holder"))).toBe(false);
+});
+
+/** A process that is the holder of that run: it has `status` as its descriptor 12 and is on record. */
+function recordedHolder(run: string): ProcessIdentity {
+  const status = openSync(join(run, "status"), "w");
+  const stdio = [...Array<"ignore">(12).fill("ignore"), status];
+  const { pid = expect.fail("no holder") } = spawn("sleep", ["1000"], { detached: true, stdio });
+  closeSync(status);
+  writeFileSync(join(run, "holder"), `${pid} 0 0 0 0\n`);
+  return identifyChild(pid);
+}

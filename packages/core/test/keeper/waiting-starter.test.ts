@@ -10,13 +10,13 @@ import { places } from "./support.ts";
 const place = places();
 
 /** A starter that says that it is up, waits for a word on its channel (packages/core/keeper/holder.h), and looks at its output. */
-const SCRIPT = `: >"$0/word"; : >"$0/up"; head -c 4 <&10 11>&- >"$0/word"; stat -L -c '%u:%g %a' /proc/self/fd/20 >"$0/seen"; kill -KILL $$`;
+const SCRIPT = `: >"$0/word"; : >"$0/up"; head -c 4 <&10 11>&- >"$0/word"; stat -L -c '%u:%g %a' /proc/self/fd/19 /proc/self/fd/20 >"$0/seen"; kill -KILL $$`;
 
 /** Its keeper, and itself, after it has come up and before it is told to go on. */
 async function waiting() {
   const folders = place();
   const [program, announce] = [openSync("/bin/bash", "r"), listenUnix(join(folders.run, "announce"))];
-  const order = { argv: ["bash", "-c", SCRIPT, folders.run], env: { PATH: process.env["PATH"] ?? "" } };
+  const order = { argv: ["bash", "-c", SCRIPT, folders.run], env: { PATH: process.env["PATH"] ?? "" }, input: true };
   const launched = await launchKeeper(folders, order, { starter: { program, announce, waits: true } });
   for (const fd of [program, announce]) closeSync(fd);
   await vi.waitUntil(() => existsSync(join(folders.run, "up")), 20_000);
@@ -32,7 +32,7 @@ it("a starter that waits is up before begin(), which tells it to go on, on strea
   const [uid, gid] = process.getuid?.() === 0 ? [4242, 4343] : [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
   await expect(launched.begin({ owner: { uid, gid } })).rejects.toMatchObject({ code: "ERR_CONNECTION" });
   expect(read("word").readUInt32LE()).toBe(3);
-  expect(read("seen").toString()).toBe(`${uid}:${gid} 622\n`);
+  expect(read("seen").toString()).toBe(`${uid}:${gid} 644\n${uid}:${gid} 622\n`);
   expect(readFileSync(join(folders.log, "output.log"), "utf8")).toMatch(/keeper F start\n.*keeper F end\n/);
 });
 

@@ -41,6 +41,12 @@ it("does not count the session of its parent, in which a program is right after 
   expect(descendants(100, [...OTHERS, forked])).toEqual([forked]);
 });
 
+it("does not count the session of a program that leads none, in which its child is right after the fork", () => {
+  // A keeper (50), its holder (100), and a fork of that which is about to begin a session.
+  const [holder, child] = [process(100, 50, 50, 50), process(101, 100, 50, 50)];
+  expect(descendants(100, [...OTHERS, holder, child])).toEqual([holder, child]);
+});
+
 it("kills what a child in its own session started before its kill, though the child is gone at the next look", () => {
   const child = process(101, 100, 101, 101);
   const grandchild = process(102, 1, 101, 101);

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type fs from "node:fs";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +7,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { putInPlace, replaceFile, replaceFileOnFullDisk, reserveReplacement } from "../../src/system/replace-file.ts";
 
 // What fsync(2) does shows only when the power goes: it is told instead.
-const told = vi.hoisted(() => ({ steps: [] as string[], full: false, link: true, onSync: (): unknown => undefined }));
+const told = vi.hoisted(() => ({
+  steps: [] as string[],
+  full: false,
+  link: true,
+  type: 0,
+  onSync: (): unknown => undefined,
+}));
 vi.mock("node:fs", async (original) => {
   const real = await original<typeof fs>();
   return {
@@ -20,6 +27,7 @@ vi.mock("node:fs", async (original) => {
       if (!told.link) throw Object.assign(new Error("no links"), { code: "EPERM" });
       real.linkSync(path, to);
     },
+    statfsSync: () => ({ type: told.type }),
     renameSync: (from: string, to: string) => {
       told.steps.push(`rename ${shortened(basename(from))}`);
       real.renameSync(from, to);
@@ -36,6 +44,8 @@ const contentNow = () => readFileSync(path, "utf8").trim();
 const shortened = (name: string) => name.replace(/[0-9a-f-]{36}/, "UUID");
 const nameOf = (fd: number) => shortened(basename(readlinkSync(`/proc/self/fd/${fd}`)));
 
+const [EXT4, XFS, BTRFS] = [0xef53, 0x58465342, 0x9123683e];
+
 let folder: string;
 let path: string;
 beforeEach(() => {
@@ -44,6 +54,7 @@ beforeEach(() => {
   told.steps = [];
   told.full = false;
   told.link = true;
+  told.type = EXT4;
   told.onSync = () => undefined;
 });
 afterEach(() => {
@@ -56,9 +67,22 @@ it("has a new content on the disk before the file has it, and the name before it
   expect(told.steps).toEqual(["sync .file.UUID.tmp", "rename .file.UUID.tmp", `sync ${basename(folder)}`]);
 });
 
-it("does not wait for the name where the order of changes is enough", async () => {
+it.each([
+  ["does not wait for the name where the order of changes is enough", EXT4, false],
+  ["does not wait for the name on XFS either", XFS, false],
+  ["waits for the name on btrfs, which may write later changes before", BTRFS, true],
+])("%s", async (_, type, waits) => {
+  told.type = type;
   await replaceFileOnFullDisk(path, "new", { orderOnly: true });
-  expect(told.steps).toEqual(["sync .file.UUID.tmp", "rename .file.UUID.tmp"]);
+  const name = waits ? [`sync ${basename(folder)}`] : [];
+  expect(told.steps).toEqual(["sync .file.UUID.tmp", "rename .file.UUID.tmp", ...name]);
+});
+
+it("removes the temporary files that kills of earlier writers have left of this file, and no other", async () => {
+  const others = [`.file.${"a".repeat(36)}`, `.other.${randomUUID()}.tmp`, ".file.tmp"];
+  for (const name of [...others, `.file.${randomUUID()}.tmp`]) writeFileSync(join(folder, name), "half");
+  await replaceFileOnFullDisk(path, "new");
+  expect(readdirSync(folder).sort()).toEqual([...others, ".file.spare", "file"].sort());
 });
 
 it("has a content that it writes over the spare on the disk before the file has it, and its name too", async () => {
