@@ -88,7 +88,7 @@ const MISTAKES: readonly (readonly [driver: string, section: unknown, told: stri
   ["oci", { stopSignal: "SIGHALT" }, "oci.stopSignal: no such signal: write SIGTERM"],
   ["oci", { init: 1 }, "oci.init: must be true or false, but is 1"],
   ["oci", { keepAlive: true, cmd: ["sh"] }, "oci.cmd: keepAlive starts no program: leave this or keepAlive out"],
-  ["qemu", { machine: "pc" }, 'qemu.machine: must be "q35" or "microvm"'],
+  ["qemu", { machine: "pc" }, 'qemu.machine: must be "q35" or "microvm", or a version of q35'],
   ["qemu", { rootSize: "8" }, 'qemu.rootSize: "8" is not a size: write the number 8 for bytes, or add a unit'],
   ["qemu", { rootSize: "1MiB" }, "qemu.rootSize: a root disk has at least 16MiB"],
   ["qemu", { cpuModel: "" }, "qemu.cpuModel: a processor model is letters, digits and"],

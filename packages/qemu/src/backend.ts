@@ -27,6 +27,7 @@ import { readHostMemory } from "./host-memory.ts";
 import { findKept, finishKept } from "./kept.ts";
 import { launch } from "./launch.ts";
 import { type Backing, sectionOf } from "./machine.ts";
+import { machineTypeOf } from "./machine-type.ts";
 import { machineIds, machineUser } from "./machine-user.ts";
 import { connectMonitor, type MonitorOptions, removeMonitorClaims } from "./monitor.ts";
 import { plan } from "./plan.ts";
@@ -171,7 +172,8 @@ export class QemuBackend implements Backend<QemuCapability> {
     if (kernel !== "image") return kernel;
     const { disk, boot } = runFiles(instance);
     const owner = `${instance.image.fingerprint} as the root disk of "${instance.name}"`;
-    return { disk: { path: disk, backing: this.#backingOf(instance).path, owner }, machine, folder: boot };
+    const type = machineTypeOf({ machine });
+    return { disk: { path: disk, backing: this.#backingOf(instance).path, owner }, machine: type, folder: boot };
   }
 
   #releaseSpec(instance: InstanceContext): ReleaseSpec {

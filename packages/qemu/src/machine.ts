@@ -8,10 +8,14 @@ import { agentPorts } from "./argv/serial.ts";
 import { type BootAssets, hasInitramfs } from "./boot-assets.ts";
 import { renderCommandLine } from "./command-line.ts";
 import { ROOT_DISK_SERIAL } from "./initramfs/init-script.ts";
+import { machineTypeOf } from "./machine-type.ts";
 import { type QemuSection, QemuSectionSchema } from "./section.ts";
 
 /** The memory of a machine whose configuration has no limit, in bytes. */
 const DEFAULT_MEMORY = 512 * 2 ** 20;
+
+/** Each costs the guest's boot a hundredth of its time under TCG. */
+const DEFAULT_SLOTS = 4;
 
 /** A file that root disks are overlays on. */
 export interface Backing {
@@ -28,7 +32,7 @@ export interface MachineAssets {
   readonly backing: Backing;
 }
 
-export function sectionOf(config: InstanceConfig): QemuSection {
+export function sectionOf(config: { readonly [key: string]: unknown }): QemuSection {
   return QemuSectionSchema.parse(config["qemu"]);
 }
 
@@ -37,9 +41,15 @@ export function memoryOf(config: InstanceConfig): number {
   return config.limits.memory?.limit ?? DEFAULT_MEMORY;
 }
 
+/** How many slots the machine has for devices that are plugged while it runs. */
+export function slotsOf(config: InstanceConfig): number {
+  const section = sectionOf(config);
+  return machineTypeOf(section) === "microvm" ? 0 : (section.slots ?? DEFAULT_SLOTS);
+}
+
 /** How many ports of the agent the machine can get. */
 export function portsOf(config: InstanceConfig): number {
-  return agentPorts({ type: sectionOf(config).machine, memory: memoryOf(config) });
+  return agentPorts({ type: machineTypeOf(sectionOf(config)), memory: memoryOf(config) });
 }
 
 /** What a machine is handed over: descriptors, by their numbers in QEMU. */
@@ -64,22 +74,25 @@ export function describeMachine(
   instance: Pick<InstanceContext, "uuid" | "config" | "nics">,
   choice: AcceleratorChoice,
   descriptors: MachineDescriptors,
-  tscKhz: number | undefined,
+  { tscKhz, board }: { readonly tscKhz?: number | undefined; readonly board: string },
 ): MachineSpec {
   const { config, nics } = instance;
   const section = sectionOf(config);
+  const type = machineTypeOf(section);
   const { accelerator, cpuModel } = choice;
   const { boot, disk, backing, taps } = descriptors;
   const agent = boot?.agent;
   const root = { id: "root", descriptor: disk, format: "qcow2", serial: ROOT_DISK_SERIAL, readOnly: false } as const;
   const commandLine = renderCommandLine({
-    ...{ hostname: config.name, nics, type: section.machine, accelerator, tscKhz },
+    ...{ hostname: config.name, nics, type, accelerator, tscKhz },
     ownInitramfs: hasInitramfs(section.kernel),
   });
   return {
     name: config.name,
     uuid: instance.uuid,
-    type: section.machine,
+    type,
+    board,
+    slots: slotsOf(config),
     accelerator,
     cpuModel: section.cpuModel ?? cpuModel,
     cpus: config.limits.cpu?.limit ?? 1,

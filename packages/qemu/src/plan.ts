@@ -1,5 +1,6 @@
 import type { ConfigIssue, InstanceConfig } from "@pileus/core";
 import { type Plan, renderPlan } from "@pileus/core/driver";
+import { sectionOf } from "./machine.ts";
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -23,6 +24,7 @@ const EFFECTS = {
   "limits.cpu": "next-start",
   "limits.memory": "next-start",
   "qemu.machine": "next-start",
+  "qemu.slots": "next-start",
   "qemu.kernel": "next-start",
   "qemu.cpuModel": "next-start",
   "qemu.user": "next-start",
@@ -34,7 +36,7 @@ export function plan(before: InstanceConfig | undefined, after: InstanceConfig, 
 }
 
 /** The settings that can never work on this host. */
-function refusals({ limits }: InstanceConfig, hostMemory: number): readonly ConfigIssue[] {
+function refusals({ limits, ...config }: InstanceConfig, hostMemory: number): readonly ConfigIssue[] {
   const { memory, processes } = limits;
   const { limit: cpu, ...share } = limits.cpu ?? {};
   const refused: ConfigIssue[] = [];
@@ -65,6 +67,10 @@ function refusals({ limits }: InstanceConfig, hostMemory: number): readonly Conf
   if (processes !== undefined) {
     const message = "the kernel of a virtual machine counts its own processes";
     refused.push({ path: ["limits", "processes"], message });
+  }
+  const { machine, slots = 0 } = sectionOf(config);
+  if (machine === "microvm" && slots > 0) {
+    refused.push({ path: ["qemu", "slots"], message: "a microvm has no PCI to plug devices into: use q35" });
   }
   return refused;
 }

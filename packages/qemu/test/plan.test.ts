@@ -48,6 +48,17 @@ it("counts the memory and the swap space of the host", () => {
   expect(parseMeminfo(meminfo)).toBe((24684096 + 1048576) * 1024);
 });
 
+it("has slots to plug devices into on a q35 only", () => {
+  const refused = (qemu: Record<string, unknown>) =>
+    plan(undefined, config({ qemu }), HOST_MEMORY).changes.map(({ path, reason }) => `${path}: ${reason}`);
+  expect(refused({ machine: "microvm", slots: 1 })).toEqual([
+    "qemu.slots: a microvm has no PCI to plug devices into: use q35",
+  ]);
+  for (const qemu of [{ slots: 32 }, { machine: "microvm" }, { machine: "microvm", slots: 0 }])
+    expect(refused(qemu)).toEqual([]);
+  expect(QemuSectionSchema.safeParse({ slots: 33 }).success).toBe(false);
+});
+
 it("tells for each changed key whether it applies at once, applies at the next start, or cannot change", () => {
   const after = config({
     limits: { cpu: 2 },

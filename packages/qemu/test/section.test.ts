@@ -21,6 +21,21 @@ it.each([
   expect(kernelOf(given)).toEqual(expected);
 });
 
+it.each([["q35"], ["microvm"], ["pc-q35-7.2"], ["pc-q35-10.0"], ["pc-q35-4.0.1"]])(
+  "takes %j for a machine",
+  (machine) => {
+    expect(parse(QemuSectionSchema, { machine } as never, "section").machine).toBe(machine);
+  },
+);
+
+it.each(["pc", "pc-q35-", "pc-q35-7", "pc-q35-7.2,usb=on", "pc-q35-7.2\n", 35])(
+  "refuses %j for a machine",
+  (machine) => {
+    const refused = () => parse(QemuSectionSchema, { machine } as never, "section");
+    expect(refused).toThrow('machine: must be "q35" or "microvm", or a version of q35 as in "pc-q35-7.2"');
+  },
+);
+
 it.each([
   ["own", /kernel: must be "managed", "image", or \{ kernel, modules \}/],
   [null, /kernel: must be "managed"/],

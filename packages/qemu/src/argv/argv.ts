@@ -1,5 +1,6 @@
 import { renderBlock } from "./block.ts";
 import { renderBoot } from "./boot.ts";
+import { renderSlots } from "./bus.ts";
 import { renderCpu } from "./cpu.ts";
 import { renderMachine, renderSandbox } from "./machine.ts";
 import type { MachineSpec } from "./machine-spec.ts";
@@ -16,6 +17,7 @@ export function renderArgv(spec: MachineSpec): string[] {
   return [
     QEMU,
     ...renderMachine(spec),
+    ...renderSlots(spec),
     ...renderCpu(spec),
     ...renderMemory(spec),
     ...renderBoot(spec),

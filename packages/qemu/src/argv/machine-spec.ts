@@ -49,6 +49,10 @@ export interface MachineSpec {
   readonly name: string;
   readonly uuid: string;
   readonly type: MachineType;
+  /** The type by its name in QEMU, which may have a version: `pc-q35-7.2`. */
+  readonly board: string;
+  /** How many slots there are for devices that are plugged while it runs; a microvm has none. */
+  readonly slots: number;
   readonly accelerator: Accelerator;
   readonly cpuModel: string;
   readonly cpus: number;

@@ -9,9 +9,9 @@ export function renderMachine(spec: MachineSpec): string[] {
   const board =
     spec.type === "q35"
       ? // No floppy, parallel port or VMware port is emulated; the i8042 stays, because firmware and kernels probe it.
-        renderOption("q35", { vmport: false, ...NO_DUMP })
+        renderOption(spec.board, { vmport: false, ...NO_DUMP })
       : // ACPI stays on: Debian's kernel takes no virtio-mmio devices from its command line, and ACPI has the power button.
-        renderOption("microvm", { acpi: true, rtc: true, "isa-serial": true, "x-option-roms": false, ...NO_DUMP });
+        renderOption(spec.board, { acpi: true, rtc: true, "isa-serial": true, "x-option-roms": false, ...NO_DUMP });
   return [
     "-name",
     renderOption(undefined, { guest: spec.name, "debug-threads": true }),

@@ -8,6 +8,8 @@ const q35: MachineSpec = {
   name: "web",
   uuid: "6f9c2b1e-3a5d-4c8f-9b7a-0d1e2f3a4b5c",
   type: "q35",
+  board: "pc-q35-7.2",
+  slots: 2,
   accelerator: "tcg",
   cpuModel: "max",
   cpus: 2,
@@ -28,12 +30,21 @@ const q35: MachineSpec = {
   sockets: { monitors: [3, 4], agents: [6, 16, 17] },
 };
 
+const microvm = { type: "microvm", board: "microvm", slots: 0 } as const;
+
 const variants: Readonly<Record<string, MachineSpec>> = {
   "q35-tcg": q35,
   "q35-kvm": { ...q35, accelerator: "kvm", cpuModel: "host", cpus: 8, memory: 3 * 2 ** 30 },
-  "microvm-tcg": { ...q35, type: "microvm" },
-  "microvm-kvm": { ...q35, type: "microvm", accelerator: "kvm", cpuModel: "host" },
-  "q35-firmware": { ...q35, kernel: undefined, nics: [], sockets: { monitors: [3], agents: [] } },
+  "microvm-tcg": { ...q35, ...microvm },
+  "microvm-kvm": { ...q35, ...microvm, accelerator: "kvm", cpuModel: "host" },
+  "q35-firmware": {
+    ...q35,
+    board: "q35",
+    slots: 10,
+    kernel: undefined,
+    nics: [],
+    sockets: { monitors: [3], agents: [] },
+  },
 };
 
 for (const [name, spec] of Object.entries(variants)) {
