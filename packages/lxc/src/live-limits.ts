@@ -62,10 +62,14 @@ async function writeLimits(
     const path = pathOf(one);
     // A limit that is not asked for, of a kernel that does not count such a thing.
     if (one.value === one.none && !existsSync(path)) continue;
-    if (one.file === "memory.max") await setMemory(dirname(path), String(one.value), { write, signal });
-    else if (one.file === "cpuset.cpus" && one.version === 1)
-      await setProcessors(dirname(path), String(one.value), write);
-    else await write(path, String(one.value)).catch(one.controller === "memory" ? refuseBusy : undefined);
+    const [folder, value] = [dirname(path), String(one.value)];
+    const written =
+      one.file === "memory.max"
+        ? setMemory(folder, value, { write, signal })
+        : one.file === "cpuset.cpus" && one.version === 1
+          ? setProcessors(folder, value, write)
+          : write(path, value);
+    await written.catch(one.controller === "memory" ? refuseBusy : undefined);
   }
   // Else an answer that comes too late would outlive the call.
   signal?.throwIfAborted();
@@ -117,16 +121,17 @@ async function setMemory(
     string,
   ];
   const isTooMuch = async () => limit !== "max" && Number(await readFile(current, "utf8")) > Number(limit);
-  try {
+  const speedUp = () => writeCgroup(high, "max");
+  await allOrNothing(async (undo) => {
+    undo(() => speedUp().catch(passGone));
     if (await isTooMuch()) {
       await writeCgroup(high, limit);
       signal?.throwIfAborted();
       if (await isTooMuch()) throw tooMuchInUse();
     }
     await write(max, limit);
-  } finally {
-    await writeCgroup(high, "max");
-  }
+    await speedUp();
+  });
 }
 
 /** Whether a file of a cgroup went with it, before it was opened or while it was open. */

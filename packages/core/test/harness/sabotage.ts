@@ -16,6 +16,7 @@ export const STEPS = [
   "running.ready",
   "running.shutdown",
   "running.kill",
+  "running.update",
   "running.detach",
   "running.exec",
   "running.freeze",
@@ -42,6 +43,8 @@ export const SYNCHRONOUS: readonly Step[] = ["backend.plan", "running.lacks"];
 
 const enospc = () => Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", errno: -28 });
 
+const NONSENSE = { nonsense: true, streams: 7, stream: "x", changes: [null, { path: 7, effect: "live" }] };
+
 /** The ways in which a step fails its caller. A silent one heeds no signal. */
 export const FAULTS = {
   silent: () => new Promise<never>(() => undefined),
@@ -51,7 +54,8 @@ export const FAULTS = {
   rejects: () => Promise.reject(enospc()),
   "rejects with a bare word": () => Promise.reject("no"),
   "answers nothing": () => Promise.resolve(undefined),
-  "answers nonsense": () => Promise.resolve({ nonsense: true, streams: 7, stream: "x" }),
+  "answers nonsense": () => Promise.resolve(NONSENSE),
+  "answers nonsense at once": () => NONSENSE,
   "answers with what never ends": () => Promise.resolve(endless()),
 } as const;
 export type FaultName = keyof typeof FAULTS;

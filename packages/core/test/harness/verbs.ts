@@ -32,6 +32,8 @@ export async function folderToPush(): Promise<string> {
 
 const verb = (name: string, state: Verb["state"], call: Verb["call"]): Verb => ({ name, state, call });
 
+const CHANGE = { limits: { memory: "64MiB" }, labels: { a: "1" } };
+
 /** Reads a stream to its end. */
 async function drained(stream: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of stream);
@@ -75,6 +77,12 @@ export const VERBS: readonly Verb[] = [
   verb("stop by kill", "running", ({ instance, signal }) => instance.stop({ mode: "kill", signal })),
   verb("stop by kill, frozen", "frozen", ({ instance, signal }) => instance.stop({ mode: "kill", signal })),
   verb("restart", "running", ({ instance, signal }) => instance.restart({ signal })),
+  verb("plan", "running", ({ instance, signal }) => instance.plan(CHANGE, { signal })),
+  verb("update", "running", ({ instance, signal }) => instance.update(CHANGE, { signal })),
+  verb("update, frozen", "frozen", ({ instance, signal }) => instance.update(CHANGE, { signal })),
+  verb("update, stopped", "stopped", ({ instance, signal }) => instance.update(CHANGE, { signal })),
+  verb("update, found again", "found again", ({ instance, signal }) => instance.update(CHANGE, { signal })),
+  verb("rename", "running", ({ instance, signal }) => instance.rename("other", { signal })),
   verb("delete", "running", ({ instance, signal }) => instance.delete({ signal })),
   verb("delete, stopped", "stopped", ({ instance, signal }) => instance.delete({ signal })),
   verb("freeze", "running", ({ instance, signal }) => instance.freeze({ signal })),

@@ -1,11 +1,12 @@
 import { DriverError, HostError } from "../../errors/all.ts";
 import { allOrNothing } from "../../flow/cleanup.ts";
 import type { InstanceConfig } from "../../model/config.ts";
+import { keysOf } from "../../model/plan-path.ts";
 import { instanceContext } from "../instance/context.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
 import { isApplied, isSameConfig, type Manifest, makeManifest, manifestOf, writeManifest } from "../record/manifest.ts";
-import type { InstanceRecord } from "../record/record.ts";
+import { type InstanceRecord, isDoubtful } from "../record/record.ts";
 import type { Run } from "../run/run.ts";
 
 /** What the engine applies by itself: they are read from the record whenever they are used. */
@@ -27,17 +28,18 @@ export async function ensureManifest(
 }
 
 /**
- * The keys that a run could have at once, and does not have: what changed them was killed meanwhile, or is about to apply
- * them.
+ * Whether a run could have at once what it does not have, as far as can be told: what changed it was killed meanwhile, is
+ * about to apply it, or failed and left it half done.
  */
-export function unapplied(instance: ManagedInstance, record: InstanceRecord): readonly string[] {
-  if (record.state === "stopped" || isApplied(record)) return [];
+export function isUnapplied(instance: ManagedInstance, record: InstanceRecord): boolean {
+  if (record.state === "stopped" || isApplied(record)) return false;
   try {
     const manifest = manifestOf(instance.engine.layout, record);
-    return manifest === undefined ? [] : liveChanges(instance, manifest.config, record.config);
+    if (manifest === undefined) return false;
+    return isDoubtful(record) || liveChanges(instance, manifest.config, record.config).length > 0;
   } catch (error) {
     // The calls that need the manifest say so.
-    if (error instanceof HostError) return [];
+    if (error instanceof HostError) return false;
     throw error;
   }
 }
@@ -75,9 +77,15 @@ export async function applyLive(
     overtaken.throwIfAborted();
     writeManifest(layout.manifest(instance.key), { ...manifest, config: after });
     undo(() => (overtaken.aborted ? undefined : rewrite(layout.manifest(instance.key), manifest)));
+    const { generation = 1 } = record;
+    const isAll = isSameConfig(after, record.config);
     // Nothing of it is lost with the machine: then nothing runs.
-    if (isSameConfig(after, record.config) && !isApplied(record))
-      await instance.record.change(record, { applied: record.generation }, { overtaken, orderOnly: true });
+    if (isAll ? !isApplied(record) : isDoubtful(record))
+      await instance.record.change(
+        record,
+        { applied: isAll ? record.generation : Math.max(1, generation - 1) },
+        { overtaken, orderOnly: true },
+      );
   });
 }
 
@@ -88,7 +96,7 @@ export async function finishUpdate(
   run: Run,
   turn: Turn,
 ): Promise<void> {
-  if (unapplied(instance, record).length === 0) return;
+  if (!isUnapplied(instance, record)) return;
   try {
     await applyLive(instance, instance.record.read("update"), run, { ...turn, sure: false });
   } catch {
@@ -123,7 +131,7 @@ function rewrite(path: string, manifest: Manifest): void {
 function withPaths(config: InstanceConfig, other: InstanceConfig, paths: readonly string[]): InstanceConfig {
   const changed: Record<string, unknown> = { ...config };
   for (const path of paths) {
-    const [key = "", inner] = path.split(".");
+    const [key = "", inner] = keysOf(path);
     const [from, into] = [other[key] as Keys | undefined, changed[key] as Keys | undefined];
     const { [inner ?? ""]: _, ...others } = into ?? {};
     changed[key] =

@@ -11,7 +11,13 @@ const isStream = (value: unknown, direction: "write" | "pipe"): boolean =>
   isObject(value) && isFunction(value[direction]) && isFunction(value["destroy"]) && isFunction(value["on"]);
 
 export const isAnything = (_: unknown): boolean => true;
-export const isPlan = (value: unknown): boolean => isObject(value) && Array.isArray(value["changes"]);
+const isChange = (value: unknown): boolean =>
+  isObject(value) &&
+  typeof value["path"] === "string" &&
+  ["live", "next-start", "unsupported"].includes(value["effect"] as string) &&
+  isReason(value["reason"]);
+export const isPlan = (value: unknown): boolean =>
+  isObject(value) && Array.isArray(value["changes"]) && value["changes"].every(isChange);
 export const isReason = (value: unknown): boolean => value === undefined || typeof value === "string";
 export const isBoolean = (value: unknown): boolean => typeof value === "boolean";
 export const isBooleanOrNone = (value: unknown): boolean => value === undefined || typeof value === "boolean";

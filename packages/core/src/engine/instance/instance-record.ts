@@ -3,7 +3,7 @@ import type { ReplaceOptions } from "../../system/replace-file.ts";
 import type { InstanceExit, InstanceState } from "../../terms/state.ts";
 import type { StoredEvent } from "../journal/entry.ts";
 import { keyOf } from "../record/names.ts";
-import { type InstanceRecord, unusable, writeRecord } from "../record/record.ts";
+import { type InstanceRecord, isDoubtful, nextGeneration, unusable, writeRecord } from "../record/record.ts";
 import { assertTransition } from "../record/transition.ts";
 import type { Turn } from "./instance-lock.ts";
 import type { Shared } from "./shared.ts";
@@ -148,13 +148,14 @@ export class RecordAccess {
   /** Records another name. Does not tell it. Only under the lock. */
   async rename(record: InstanceRecord, to: string, overtaken: AbortSignal): Promise<void> {
     const { config, state, generation = 1, applied = generation } = record;
+    const next = nextGeneration(record);
     const renamed = {
       ...record,
       // That of an early release is its first name.
       folder: this.#key,
       config: { ...config, name: to },
-      generation: generation + 1,
-      ...(state === "stopped" ? {} : { applied }),
+      generation: next,
+      ...(state === "stopped" ? {} : { applied: isDoubtful(record) ? next + 1 : applied }),
     };
     await this.#write(renamed, overtaken);
     this.name = to;

@@ -87,7 +87,10 @@ const SHAPE = {
   state: z.enum(Object.keys(STATES) as InstanceState[]),
   /** How often the configuration has changed, counted from 1. Absent in a record of an early release: never. */
   generation: z.number().int().positive().optional(),
-  /** The generation of the configuration that the current run was launched with; absent while nothing runs. */
+  /**
+   * The generation of the configuration that the current run has; absent while nothing runs. Later than
+   * {@link generation}: an update failed, and may have left something in the run.
+   */
   applied: z.number().int().positive().optional(),
   /** Identifies the current or the last run, so that a late report about an older run is not taken for it. */
   run: z.uuid().optional(),
@@ -113,6 +116,16 @@ const NewerRecordSchema = z.looseObject({
   state: SHAPE.state.catch("error"),
   exit: SHAPE.exit.catch(undefined),
 });
+
+/** Whether an update that failed may have left something in the run. */
+export function isDoubtful({ generation = 1, applied = generation }: InstanceRecord): boolean {
+  return applied > generation;
+}
+
+/** The generation of the next change: later than that of any change which the run may have something of. */
+export function nextGeneration({ generation = 1, applied = generation }: InstanceRecord): number {
+  return Math.max(generation, applied) + 1;
+}
 
 /** The result of reading a record. */
 export type RecordReading =

@@ -4,6 +4,7 @@ import { CommonConfigSchema, type InstanceConfig } from "../../model/config.ts";
 import { CONFIG_HABITS } from "../../model/habits.ts";
 import { loosened } from "../../model/loosened.ts";
 import { parse } from "../../model/parse.ts";
+import { RECORDS } from "../../model/plan-path.ts";
 import { given } from "../../model/wording.ts";
 import type { OpenDriver } from "../instance/shared.ts";
 import { assertPassable } from "./instance-config.ts";
@@ -19,9 +20,6 @@ const HINTS = {
   image: FIXED,
   devices: "devices cannot change yet: create the instance anew",
 };
-
-// Those with keys of the caller's own: `null` removes one, and no schema of a value takes it.
-export const RECORDS: readonly string[] = ["env", "labels"];
 
 type Keys = Readonly<Record<string, unknown>>;
 
@@ -77,7 +75,10 @@ function isPlain(value: unknown): value is Keys {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** Of records, a key whose name no schema of a key takes stays for it to refuse. */
+/**
+ * Of records, `null` removes a key, and no schema of a value takes it. A key whose name no schema of a key takes stays for
+ * it to refuse.
+ */
 function withoutNull(key: string, keys: unknown): unknown {
   if (!isPlain(keys)) return keys;
   const entries = Object.entries(keys).map(([inner, value]) => [inner, value ?? undefined] as const);

@@ -10,6 +10,7 @@ import type { InstanceConfig } from "../../model/config.ts";
 import { CREATE_HABITS } from "../../model/habits.ts";
 import type { Image } from "../../model/image.ts";
 import { parse } from "../../model/parse.ts";
+import { keysOf } from "../../model/plan-path.ts";
 import { CreateOptionsSchema } from "../../model/verb-options.ts";
 import { hostArchitecture } from "../../system/architecture.ts";
 import { acquireLock } from "../../system/lock.ts";
@@ -86,7 +87,7 @@ async function checkAgainstHost(
     .plan(undefined, config)
     .changes.filter((change) => change.effect === "unsupported")
     .map((change) => ({
-      path: change.path.split("."),
+      path: keysOf(change.path),
       message: change.reason ?? `the driver "${driver.name}" does not support it`,
     }));
   if (refused.length > 0) throw new ConfigError("instance config", refused);

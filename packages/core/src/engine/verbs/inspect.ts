@@ -1,6 +1,6 @@
 import type { InstanceInfo } from "../../contract/instance.ts";
 import type { Abortable } from "../../flow/abortable.ts";
-import { unapplied } from "../adopt/apply-live.ts";
+import { isUnapplied } from "../adopt/apply-live.ts";
 import { currentRun } from "../adopt/current-run.ts";
 import { instanceInfo } from "../instance/info.ts";
 import type { Turn } from "../instance/instance-lock.ts";
@@ -28,7 +28,7 @@ async function isCutShort(instance: ManagedInstance, record: InstanceRecord): Pr
   if (record.state !== "stopping" && isApplied(record)) return false;
   if (instance.lock.isTaken) return false;
   if (record.state === "stopping") return !instance.held.run?.endRequested && !(await instance.stops.isAnyUnderWay());
-  return unapplied(instance, record).length > 0;
+  return isUnapplied(instance, record);
 }
 
 function whole(instance: ManagedInstance, record: InstanceRecord): InstanceInfo {

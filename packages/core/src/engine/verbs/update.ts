@@ -1,21 +1,22 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Plan } from "../../contract/backend.ts";
 import type { MadeChange } from "../../contract/events.ts";
-import { ConfigError, StateError } from "../../errors/all.ts";
+import { ConfigError, isInstanceError, StateError } from "../../errors/all.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import { joinFailures } from "../../flow/cleanup.ts";
 import type { InstanceConfig } from "../../model/config.ts";
+import { keysOf } from "../../model/plan-path.ts";
 import { valueAt } from "../../model/schema-keys.ts";
 import type { InstanceState } from "../../terms/state.ts";
-import { applyLive, ensureManifest, unapplied } from "../adopt/apply-live.ts";
+import { applyLive, ensureManifest, isUnapplied } from "../adopt/apply-live.ts";
 import { currentRun } from "../adopt/current-run.ts";
 import { whyFailed } from "../adopt/with-run.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
-import type { InstanceRecord } from "../record/record.ts";
+import { type InstanceRecord, nextGeneration } from "../record/record.ts";
 import { beginOwn, settleDone } from "../record/settle.ts";
 import type { Run } from "../run/run.ts";
-import { CHANGE, type CheckedChange, changedConfig, checkedChange, RECORDS } from "./changed-config.ts";
+import { CHANGE, type CheckedChange, changedConfig, checkedChange } from "./changed-config.ts";
 import { inspect } from "./inspect.ts";
 
 const EXPECTED: readonly InstanceState[] = ["stopped", "running", "frozen"];
@@ -39,7 +40,7 @@ export async function update(instance: ManagedInstance, change: unknown, options
       throw new StateError({ instance: instance.name, verb: "update", state, expected: EXPECTED });
     const { after, plan: all } = planned(instance, record, checked);
     const made = supported(all);
-    const use = { ...turn, sure: unapplied(instance, record).length === 0 };
+    const use = { ...turn, sure: !isUnapplied(instance, record) };
     if (made.length > 0) await telling(instance, record, made, turn, () => carryOut(instance, record, after, run, use));
     // A process that was killed may have recorded the same change.
     else if (run !== undefined && !use.sure) await applyLive(instance, record, run, use);
@@ -81,12 +82,6 @@ function supported({ changes }: Plan): readonly MadeChange[] {
   return changes.flatMap(({ path, effect }) => (effect === "unsupported" ? [] : [{ path, effect }]));
 }
 
-/** The keys that lead to what a plan names. Those of variables and labels are the caller's own, and may have dots. */
-function keysOf(path: string): readonly string[] {
-  const [key = ""] = path.split(".", 1);
-  return RECORDS.includes(key) && key !== path ? [key, path.slice(key.length + 1)] : path.split(".");
-}
-
 /** Tells what has changed: also when this process is killed meanwhile, by the next one that looks at the instance. */
 async function telling(
   { engine, key }: ManagedInstance,
@@ -95,7 +90,7 @@ async function telling(
   { overtaken }: Turn,
   work: () => Promise<void>,
 ): Promise<void> {
-  beginOwn(engine.events, { kind: "update", record, generation: (record.generation ?? 1) + 1, changes });
+  beginOwn(engine.events, { kind: "update", record, generation: nextGeneration(record), changes });
   try {
     await work();
   } finally {
@@ -111,34 +106,48 @@ async function carryOut(
   run: Run | undefined,
   turn: Turn & { readonly sure: boolean },
 ): Promise<void> {
-  const { generation = 1, applied = generation } = record;
+  const { generation, applied = generation ?? 1 } = record;
   if (run !== undefined) await ensureManifest(instance, record, turn);
-  const patch = { config, generation: generation + 1, ...(run && { applied }) };
+  const patch = { config, generation: nextGeneration(record), ...(run && { applied }) };
   const changed = await instance.record.change(record, patch, turn);
   if (run === undefined) return;
   try {
     await applyLive(instance, changed, run, turn);
   } catch (cause) {
-    const failure = await undone(instance, record, cause, turn);
+    const failure = await undone(instance, { before: record, changed, failure: cause }, turn);
     throw await whyFailed(instance, "update", run, { signal: turn.signal, expected: EXPECTED }, failure);
   }
+}
+
+interface Failed {
+  readonly before: InstanceRecord;
+  readonly changed: InstanceRecord;
+  readonly failure: unknown;
 }
 
 /** Records the configuration of before. Returns the error to throw. */
 async function undone(
   instance: ManagedInstance,
-  { config, generation, applied }: InstanceRecord,
-  failure: unknown,
+  { before, changed, failure }: Failed,
   { overtaken }: Turn,
 ): Promise<unknown> {
   // Another call has the lock by now; what is recorded then, the next process to look at the run applies.
   if (overtaken.aborted) return failure;
   try {
     const now = instance.record.read("update");
+    const { config, generation } = before;
+    const applied = mayHaveLeft(failure) ? changed.generation : before.applied;
     const patch = { config, generation, ...(now.state === "stopped" ? {} : { applied }) };
     await instance.record.change(now, patch, { overtaken });
     return failure;
   } catch (error) {
     return joinFailures([failure, error]);
   }
+}
+
+/** Whether the run may have something of what failed: a step back failed too, or the driver was not waited for. */
+function mayHaveLeft(failure: unknown): boolean {
+  if (!isInstanceError(failure) || failure.code === "ERR_TIMEOUT") return true;
+  // That of a driver is the cause of ours.
+  return [failure, failure.cause].some((error) => error instanceof Error && "cleanupFailures" in error);
 }

@@ -43,6 +43,10 @@ describe("an update with what its driver cannot do", () => {
       issues: [{ path: ["env", "my.var"], message: refused.reason }],
     });
     expect(await record()).toBe(before);
+    const host = await place.open();
+    await expect(host.create({ driver: "scripted", name: "b", image: "base" })).rejects.toMatchObject({
+      issues: [{ path: ["env", "my.var"], message: refused.reason }],
+    });
   });
 
   it("is not refused for what it leaves as it is", async () => {

@@ -261,4 +261,37 @@ describe("update", () => {
     await box.update({ env: { A: "1" } });
     expect(await recordOf("box")).toMatchObject({ generation: 3, applied: 2 });
   });
+
+  it("has told what it changed when it resolves", async () => {
+    const box = await started();
+    await box.update(MEMORY);
+    const told = await collect(box.watch({ since: "oldest" }), ({ type }) => type === "updated");
+    expect(told.at(-1)).toMatchObject({ changes: [{ path: "limits.memory", effect: "live" }] });
+  });
+
+  it("changes the run that another process began, without a look before", async () => {
+    const box = await started();
+    const found = (await (await open()).get("box")) as typeof box;
+    await found.update(MEMORY);
+    expect(await limitOf(found)).toBe(64 * MIB);
+  });
+
+  it("says why what a killed process has recorded cannot be applied, and can go back from it", async () => {
+    let failures = 0;
+    const box = await started(() => (failures-- > 0 ? Promise.reject(REFUSED) : undefined));
+    const record = await recordOf("box");
+    const limits = { memory: { limit: 64 * MIB } };
+    await writeFile(
+      recordPath("box"),
+      JSON.stringify({ ...record, generation: 2, config: { ...record.config, limits } }),
+    );
+    failures = 2;
+    await expect(box.update(MEMORY)).rejects.toThrow(REFUSED.message);
+    // It had reached the driver, and the manifest does not say so.
+    for (const machine of place.world.machines.values()) machine.limits = limits;
+    failures = 1;
+    await box.update({ limits: { memory: 32 * MIB }, labels: { a: "1" } });
+    expect(await limitOf(box)).toBe(32 * MIB);
+    expect(await recordOf("box")).toMatchObject({ generation: 3, applied: 3 });
+  });
 });
