@@ -27,6 +27,10 @@ const WORK: readonly (readonly [string, (box: Box) => Promise<unknown>])[] = [
   ["reboot", (box) => box.reboot({ timeout: 20_000 })],
   ["stop", (box) => box.stop({ mode: "kill" })],
   ["metrics", (box) => box.metrics()],
+  [
+    "update",
+    (box) => box.update({ limits: { processes: 100 } }).then(() => box.update({ limits: { processes: null } })),
+  ],
 ];
 
 async function type(box: Box): Promise<void> {

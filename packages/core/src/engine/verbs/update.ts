@@ -137,8 +137,7 @@ async function undone(
     const now = instance.record.read("update");
     const { config, generation } = before;
     const applied = mayHaveLeft(failure) ? changed.generation : before.applied;
-    const patch = { config, generation, ...(now.state === "stopped" ? {} : { applied }) };
-    await instance.record.change(now, patch, { overtaken });
+    await instance.record.change(now, { config, generation, applied }, { overtaken });
     return failure;
   } catch (error) {
     return joinFailures([failure, error]);

@@ -294,4 +294,46 @@ describe("update", () => {
     expect(await limitOf(box)).toBe(32 * MIB);
     expect(await recordOf("box")).toMatchObject({ generation: 3, applied: 3 });
   });
+
+  it("that fails leaves no operation open, and the record of a release that counted no changes as it was", async () => {
+    const box = await started(() => Promise.reject(REFUSED));
+    const { generation, applied, ...older } = await recordOf("box");
+    await writeFile(recordPath("box"), JSON.stringify(older));
+    await expect(box.update(MEMORY)).rejects.toThrow(REFUSED.message);
+    expect(await recordOf("box")).toEqual(older);
+    const journal = new Journal(join(place.root, "journal"), { event: () => undefined, missed: () => undefined });
+    expect(journal.openOperations()).toEqual([]);
+    journal.close();
+  });
+
+  it("records nothing of a run if there is none", async () => {
+    const box = await started();
+    await box.stop({ mode: "kill" });
+    await box.update({ ...MEMORY, env: { A: "1" } });
+    expect(await recordOf("box")).not.toHaveProperty("applied");
+    expect((await box.inspect()).applied).toBeUndefined();
+  });
+
+  it("of an instance that nobody stops any more needs no look before", async () => {
+    const box = await started();
+    const record = await recordOf("box");
+    await writeFile(recordPath("box"), JSON.stringify({ ...record, state: "stopping", stopRequested: true }));
+    await box.update(MEMORY);
+    expect(await limitOf(box)).toBe(64 * MIB);
+  });
+
+  it("leaves a record that a later release writes meanwhile alone, and says both failures", async () => {
+    let later = "";
+    const box = await started(async () => {
+      later = JSON.stringify({ ...(await recordOf("box")), version: 99, minReader: 99 });
+      await writeFile(recordPath("box"), later);
+      throw REFUSED;
+    });
+    const failure: unknown = await box.update(MEMORY).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ message: expect.stringContaining(REFUSED.message), code: "ERR_DRIVER" });
+    expect(failure).toMatchObject({ cleanupFailures: [{ code: "ERR_HOST" }] });
+    expect(await readFile(recordPath("box"), "utf8")).toBe(later);
+    await expect(box.update(MEMORY)).rejects.toMatchObject({ code: "ERR_HOST" });
+    await expect(box.plan(MEMORY)).rejects.toMatchObject({ code: "ERR_HOST" });
+  });
 });
