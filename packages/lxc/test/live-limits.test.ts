@@ -166,7 +166,7 @@ describe("a change of limits", () => {
     for (const [path, content] of Object.entries(FILES).filter(([path]) => path !== "memory/memory.current"))
       expect(readFileSync(join(folder, path), "utf8"), path).toMatch(new RegExp(`^${content.trim()}`));
   };
-  const WRITES = ["memory.swap.max", "memory.max", "cpu.max", "pids.max"];
+  const WRITES = ["memory.swap.max", "memory.max", "cpu.max", "cpu.weight", "cpuset.cpus", "pids.max"];
   const TOLD: Record<string, string> = { ENOENT: "ERR_CONNECTION", ENODEV: "ERR_CONNECTION" };
 
   describe.each(WRITES.map((file, step) => ({ file, step })))("that is refused at $file", ({ file, step }) => {
@@ -235,6 +235,7 @@ describe("a change of limits", () => {
     const [limit, both] = ["memory/memory.limit_in_bytes", "memory/memory.memsw.limit_in_bytes"];
     for (const path of [limit, both]) writeFileSync(join(folder, path), "1000\n");
     for (const file of ["cfs_period_us", "cfs_quota_us"]) writeFileSync(join(folder, `cpu/cpu.${file}`), "-1\n");
+    for (const path of ["cpu/cpu.shares", "cpuset.cpus", "cpuset/cpuset.cpus"]) writeFileSync(join(folder, path), "0");
     const seen: string[] = [];
     const signal = looking(() => void seen.push(`${first(limit)} ${first(both)}`));
     const run = { name: "a", cgroups: LEGACY, folder: (controller: string) => join(folder, controller) };
