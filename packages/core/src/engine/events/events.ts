@@ -5,8 +5,11 @@ import { parse } from "../../model/parse.ts";
 import { WatchOptionsSchema } from "../../model/verb-options.ts";
 import { EventQueue, type Past } from "./event-queue.ts";
 
-/** Reads what happened since a cursor, or what is kept since `oldest`. */
-export type Recall = (since: string) => Past;
+/**
+ * Reads what happened since a cursor, or what is kept since `oldest`. `undefined`: what happened up to now is nothing that
+ * a loop is to tell, and was told to those that are there.
+ */
+export type Recall = (since: string | undefined) => Past | undefined;
 
 /** Delivers all events of one host to listeners and watchers. */
 export class EventBus {
@@ -132,14 +135,11 @@ export class EventTap {
     const abort = () => queue.fail(signal?.reason);
     let stop = () => {};
     const ended = this.#tapped.watch();
-    const queue = new EventQueue(
-      () => {
-        ended();
-        this.#queues.delete(queue);
-        stop();
-      },
-      since === undefined ? undefined : this.#past(since),
-    );
+    const queue = new EventQueue(() => {
+      ended();
+      this.#queues.delete(queue);
+      stop();
+    }, this.#past(since));
     this.#queues.add(queue);
     if (signal !== undefined) stop = onAbort(signal, abort);
     if (this.#closed && !signal?.aborted) queue.close();
@@ -147,9 +147,9 @@ export class EventTap {
   }
 
   /** The past events for this reader: all, or those of its instance. */
-  #past(since: string): Past {
+  #past(since: string | undefined): Past | undefined {
     const past = this.#tapped.recall(since);
-    if (this.#uuid === undefined) return past;
+    if (this.#uuid === undefined || past === undefined) return past;
     let missed = 0;
     return {
       next: () => {

@@ -114,7 +114,12 @@ export class HostEvents {
     if (told !== undefined) this.#bus.publish(cursor === undefined ? told : { ...told, cursor });
   }
 
-  #recall(since: string): Past {
+  #recall(since: string | undefined): Past | undefined {
+    // What others have done before the call may not be read yet.
+    if (since === undefined) {
+      this.journal.readOn();
+      return undefined;
+    }
     const history = this.journal.history(since === "oldest" ? since : parseCursor(since));
     return {
       next: () =>

@@ -55,6 +55,20 @@ describe("a host beside another on the same root", () => {
     ]);
   });
 
+  it("tells nothing in a loop that another has done before, however recently", async () => {
+    const [one, two] = [await place.open(), await place.open()];
+    const a = await one.create(CONFIG);
+    const theirs = await two.get("a");
+    for (const watched of [two, theirs]) {
+      await a.update({ labels: { done: "before" } });
+      const seen = watched.watch()[Symbol.asyncIterator]();
+      await a.start();
+      expect((await seen.next()).value).toMatchObject({ type: "state", state: "starting" });
+      await seen.return?.();
+      await a.stop();
+    }
+  });
+
   it("tells everybody the state on record when whoever wrote it was killed before it could tell", async () => {
     const writer = await place.open();
     const a = await writer.create(CONFIG);
