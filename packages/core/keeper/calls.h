@@ -5,17 +5,19 @@
 enum {
   SYS_fsync = 74, SYS_ftruncate = 77, SYS_fchmod = 91, SYS_getpid = 39, SYS_getppid = 110, SYS_recvfrom = 45, SYS_socketpair = 53, SYS_getsockopt = 55,
   SYS_pread64 = 17, SYS_pwrite64 = 18, SYS_clock_gettime = 228, SYS_mkdirat = 258, SYS_renameat = 264, SYS_readlinkat = 267, SYS_getdents64 = 217, SYS_fallocate = 285, SYS_accept4 = 288,
+  SYS_fstat = 5, SYS_newfstatat = 262,
 };
 #else
 enum {
   SYS_fsync = 82, SYS_ftruncate = 46, SYS_fchmod = 52, SYS_getpid = 172, SYS_getppid = 173, SYS_recvfrom = 207, SYS_socketpair = 199, SYS_getsockopt = 209,
   SYS_pread64 = 67, SYS_pwrite64 = 68, SYS_clock_gettime = 113, SYS_mkdirat = 34, SYS_renameat = 38, SYS_readlinkat = 78, SYS_getdents64 = 61, SYS_fallocate = 47, SYS_accept4 = 242,
+  SYS_fstat = 80, SYS_newfstatat = 79,
 };
 #endif
 enum { SYS_pidfd_send_signal = 424, SYS_pidfd_getfd = 438 };
 
 enum { EEXIST = 17, EPIPE = 32, EOPNOTSUPP = 95, ESRCH = 3, ENOSPC = 28, EPROTO = 71, ETIME = 62 };
-enum { O_RDONLY = 0, O_CREAT = 0100, O_TRUNC = 01000, O_APPEND = 02000, O_NOFOLLOW = 0400000, F_SETFD = 2, SEEK_END = 2, FALLOC_FL_KEEP_SIZE = 1 };
+enum { O_RDONLY = 0, O_CREAT = 0100, O_TRUNC = 01000, O_APPEND = 02000, O_NOFOLLOW = 0400000, F_SETFD = 2, SEEK_END = 2, FALLOC_FL_KEEP_SIZE = 1, AT_SYMLINK_NOFOLLOW = 0x100 };
 enum { F_GETFD = 1, F_DUPFD_CLOEXEC = 1030 };
 enum { POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 16 };
 enum { AF_UNIX = 1, SOCK_STREAM = 1, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 04000, SOCK_CLOEXEC = 02000000, MSG_NOSIGNAL = 0x4000, MSG_DONTWAIT = 0x40 };

@@ -12,6 +12,8 @@ static const char *const NAME = "output.log";
 
 static struct {
   int folder, file;
+  /* Device and inode of the file. */
+  u64 device, inode;
   u64 size, latest;
   /* Since the last entry that was written. */
   u64 lost, lost_bytes;
@@ -57,6 +59,19 @@ static const char *file_name(u32 number, char *buffer) {
   return buffer;
 }
 
+/* More words than struct stat has anywhere; the first two are device and inode: asm/stat.h. */
+#define FACTS 32
+
+/*
+ * Whether the newest file has lost its name: somebody has removed it, or has moved it away as logrotate(8) does. What is
+ * written to it from now on, nobody would find.
+ */
+static int is_astray(void) {
+  u64 facts[FACTS];
+  long error = -call(SYS_newfstatat, output.folder, NAME, facts, AT_SYMLINK_NOFOLLOW);
+  return error ? error == ENOENT : facts[0] != output.device || facts[1] != output.inode;
+}
+
 /* Opens the newest file. A host that crashed may have left it with a part of an entry, which is ended. */
 static long open_log(void) {
   int file = lift(call(SYS_openat, output.folder, NAME, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -64,6 +79,8 @@ static long open_log(void) {
   long size = call(SYS_lseek, file, 0, SEEK_END, 0);
   char last = '\n';
   output.file = file, output.size = size < 0 ? 0 : (u64)size;
+  u64 facts[FACTS];
+  if (call(SYS_fstat, file, facts, 0, 0) == 0) output.device = facts[0], output.inode = facts[1];
   if (output.size) call(SYS_pread64, file, &last, 1, output.size - 1);
   if (last != '\n' && call(SYS_write, file, "\n", 1, 0) == 1) output.size++;
   return 0;
@@ -123,12 +140,12 @@ static void begin_count(void) {
 /* Writes whole entries; returns the error and how many bytes are in the file. */
 static long write_entries(const char *at, u64 length, u64 *written) {
   *written = 0;
+  int anew = output.file >= 0 && is_astray();
+  if (anew) call(SYS_close, output.file, 0, 0, 0), output.file = -1;
   long error = output.file < 0 ? open_log() : 0;
-  if (!error && output.size && output.size + length > config.log_size) {
-    error = rotate();
-    if (!error && config.counted) begin_count();
-  }
+  if (!error && output.size && output.size + length > config.log_size) error = rotate(), anew = 1;
   if (error) return error;
+  if (anew && config.counted) begin_count();
   while (*written < length) {
     long n = call(SYS_write, output.file, at + *written, length - *written, 0);
     if (n == -EINTR) continue;

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -80,6 +80,28 @@ describe("a keeper that counts", () => {
     expect(await countOutput(folder)).toBe(whole.length);
     const [last] = await listed(readOutput(folder, { offset: whole.length - 3, over }));
     expect(last?.data.toString()).toBe("end");
+  });
+
+  it.each(["removed", "moved away"])("begins another file, with the count, when its newest is %s", async (how) => {
+    const script = "echo first; read go; echo second";
+    const order = { argv: ["sh", "-c", script], env: { PATH: "/usr/bin:/bin" }, input: true, counted: 0 };
+    using launched = await launchKeeper({ run: folder, log: folder }, order);
+    const keeper = await launched.begin();
+    const stream = await openKeeperStream(folder);
+    await once(stream, "data");
+    await keeper.sync();
+    const log = join(folder, "output.log");
+    if (how === "removed") rmSync(log);
+    else {
+      renameSync(log, `${log}-20261201`);
+      writeFileSync(log, "");
+    }
+    await stream.claim();
+    stream.write("go\n");
+    expect(await keeper.exit).toMatchObject({ lostEntries: 0 });
+    const chunks = await listed(readOutput(folder, { offset: 0, over: AbortSignal.abort() }));
+    expect(chunks.map(({ offset, data }) => [offset, data.toString()])).toEqual([[6, "second\n"]]);
+    stream.destroy();
   });
 
   it("counts on from what was printed before, however much that is, and over what found no room", async () => {

@@ -64,7 +64,7 @@ export async function* readLog<T extends Piece>(files: RotatedFiles, options: Re
     if (position.isCut) yield decoder.remark("what was printed before was removed, to keep this log to its size");
     for (;;) {
       if (stop.aborted) return;
-      files.noteSuccessor(file);
+      files.noteNeighbours(file);
       const end = file.identity === limit?.identity ? limit.size : Number.POSITIVE_INFINITY;
       // Whatever was written before the end of the run is there when that is known.
       const isOver = over?.aborted === true;

@@ -10,6 +10,8 @@ export class LogFile implements Disposable {
   readonly identity: string;
   /** The identity of the file that follows, as far as it was seen. */
   successor: string | undefined;
+  /** The identity of the file before it, and its number then, as far as it was seen: numbers only grow. */
+  predecessor: { readonly identity: string; readonly number: number } | undefined;
   readonly #fd: number;
   #isClosed = false;
 
@@ -44,7 +46,7 @@ export class LogFile implements Disposable {
 export interface Newer {
   /** Absent: the file is the newest. */
   readonly file?: LogFile | undefined;
-  /** The file was removed, and so perhaps were files between it and this one. */
+  /** The file has lost its name, and so perhaps have files between it and this one. */
   readonly gap: boolean;
 }
 
@@ -94,29 +96,39 @@ export class RotatedFiles {
 
   /** The file after this one. */
   newer(file: LogFile): Newer {
-    for (let look = 0; look < LOOKS; look += 1) {
-      if (file.isRemoved) {
-        const oldest = this.#open(this.#numbers().at(-1) ?? 0);
-        if (oldest !== undefined) return { file: oldest, gap: oldest.identity !== file.successor };
-        continue;
-      }
+    let hasName = false;
+    for (let look = 0; look < LOOKS && !file.isRemoved; look += 1) {
       const number = this.#numberOf(file);
       if (number === 0) return { gap: false };
       if (number === undefined) continue;
+      hasName = true;
       const newer = this.#open(number - 1);
       if (newer !== undefined && this.#identity(number) === file.identity) return { file: newer, gap: false };
       newer?.[Symbol.dispose]();
     }
-    // The writer is in the middle of a rotation: its next change tells.
-    return { gap: false };
+    // With a name, the writer is in the middle of a rotation: its next change tells.
+    return (hasName && !file.isRemoved ? undefined : this.#afterLost(file)) ?? { gap: false };
   }
 
-  /** Notes which file follows, so that it is known whether one is missing after this one was removed. */
-  noteSuccessor(file: LogFile): void {
+  /** Notes which files are around this one, by which the next one is told once this one has lost its name. */
+  noteNeighbours(file: LogFile): void {
     const number = this.#numberOf(file);
-    if (number === undefined || number === 0) return;
-    const successor = this.#identity(number - 1);
-    if (this.#identity(number) === file.identity) file.successor = successor;
+    if (number === undefined) return;
+    const newer = number === 0 ? file.successor : this.#identity(number - 1);
+    const older = this.#identity(number + 1);
+    if (this.#identity(number) !== file.identity) return;
+    file.successor = newer;
+    file.predecessor = older === undefined ? undefined : { identity: older, number: number + 1 };
+  }
+
+  /** The oldest file after one that was removed by a rotation, or removed or moved away by somebody else. */
+  #afterLost({ predecessor, successor }: LogFile): Newer | undefined {
+    const numbers = this.#numbers();
+    // A file of a smaller number has got the inode of one that is gone.
+    const before =
+      predecessor && numbers.find((n) => n >= predecessor.number && this.#identity(n) === predecessor.identity);
+    const next = this.#open(numbers.filter((number) => before === undefined || number < before).at(-1) ?? 0);
+    return next && { file: next, gap: next.identity !== successor };
   }
 
   /** Whether it is not the newest any more. */

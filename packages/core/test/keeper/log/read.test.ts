@@ -179,7 +179,7 @@ describe("the log of a keeper", () => {
     log.notice("start");
     log.print("stdout", "before\n");
     const stream = await open();
-    for (let number = 0; number < 40; number += 1) log.print("stdout", `after ${number}\n`);
+    for (let number = 0; number < 70; number += 1) log.print("stdout", `after ${number}\n`);
     expect(await text(stream)).toBe("before\n");
   });
 
@@ -285,6 +285,28 @@ describe("a reader that follows", () => {
     );
     expect(seen).toMatch(/line 199\n$/);
   });
+
+  it.each(["removed", "moved away"])(
+    "goes on in the next file, and repeats none, when the newest is %s",
+    async (how) => {
+      log = new LogWriter(folder, { size: 1000, files: 9 });
+      log.notice("start");
+      for (let number = 0; number < 70; number += 1) log.print("stdout", `line ${number}\n`);
+      expect(readdirSync(folder).sort()).toEqual(["output.log", "output.log.1", "output.log.2", "output.log.3"]);
+      const over = new AbortController();
+      const { ended, has } = follower(await open({ over: over.signal }));
+      await has("line 69");
+      if (how === "removed") rmSync(file());
+      else renameSync(file(), `${file()}-20261201`);
+      log.print("stdout", "after\n");
+      await has("after");
+      over.abort();
+      const lines = Array.from({ length: 70 }, (_, number) => `line ${number}\n`).join("");
+      expect(await ended).toBe(
+        `${lines}[pileus: a part of this log was removed before it could be read here]\nafter\n`,
+      );
+    },
+  );
 
   it("begins with the last lines, or with none of those that were there", async () => {
     log.notice("start");
