@@ -19,7 +19,7 @@ export interface BackendConsole {
   write(bytes: Buffer): Promise<void>;
   /** Gives up writing; reading goes on. */
   release(): Promise<void>;
-  /** Sets the size of the terminal, if it has one. */
+  /** Sets the size of the terminal, if it has one. Resolves when it is set. */
   resize(size: TerminalSize): Promise<void>;
   /** `listener` is called when another has become the writer in place of this one. */
   onTaken(listener: (by: ConsoleWriter) => void): void;

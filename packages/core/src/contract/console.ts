@@ -37,7 +37,11 @@ export type TakenListener = (by: ConsoleWriter) => void;
  * goes on.
  */
 export interface InstanceConsole extends Duplex {
-  /** Sets the size of the terminal, for all that use it: programs inside get `SIGWINCH`. */
+  /**
+   * Sets the size of the terminal, for all that use it: programs inside get `SIGWINCH`. Resolves when it is set.
+   *
+   * @throws {TimeoutError} as of {@link CanConsole.console}.
+   */
   resize(size: TerminalSize, options?: Abortable): Promise<void>;
   /** Calls the listener each time another has taken over. */
   on(event: "taken", listener: TakenListener): this;

@@ -5,6 +5,7 @@ import type { Abortable } from "../flow/abortable.ts";
 import { connectUnix } from "../system/unix-socket.ts";
 import type { TerminalSize } from "../terms/terminal-size.ts";
 import { KeeperConnection, keeperSocket } from "./connection.ts";
+import { findKeeper } from "./keeper.ts";
 import { ASK, MAX_INPUT } from "./messages.ts";
 import { words } from "./order.ts";
 import { openKeeperStream } from "./stream.ts";
@@ -18,16 +19,31 @@ export async function keeperConsole(run: string, options: Abortable = {}): Promi
   const output = await openKeeperStream(run, options);
   const typing = new Typing(run);
   output.once("close", () => typing.release());
+  let resized: Promise<unknown> = Promise.resolve();
   return {
     output,
     claim: (how) => typing.claim(how),
     write: (bytes) => typing.write(bytes),
     release: async () => typing.release(),
-    resize: async (size: TerminalSize) => output.resize(size),
+    resize: (size) => {
+      const done = resized.then(() => resizeTerminal(run, size));
+      resized = done.catch(() => undefined);
+      return done;
+    },
     onTaken: (listener) => {
       typing.onTaken = listener;
     },
   };
+}
+
+/** By a connection of its own, because the answer would come late on one whose reader is slow. */
+async function resizeTerminal(run: string, size: TerminalSize): Promise<void> {
+  const keeper = await findKeeper(run);
+  try {
+    await keeper.resize(size);
+  } finally {
+    keeper.detach();
+  }
 }
 
 /** The writer's side of a console: a connection of its own, because one that reads waits for whoever reads. */

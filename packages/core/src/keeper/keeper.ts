@@ -1,6 +1,7 @@
 import type { Abortable } from "../flow/abortable.ts";
 import { abortable } from "../flow/deadline.ts";
 import { connectUnix } from "../system/unix-socket.ts";
+import type { TerminalSize } from "../terms/terminal-size.ts";
 import { KeeperConnection, keeperSocket } from "./connection.ts";
 import { type KeeperExit, parseKeeperExit, readExitFile } from "./exit-record.ts";
 import { ASK, type KeeperMessage, type KeeperState } from "./messages.ts";
@@ -63,6 +64,13 @@ export class Keeper {
     });
     this.#connection.send(ASK.sync, words([id]));
     await synced;
+  }
+
+  /** Sets the size of the terminal, if the program has one. Resolves when it is set. */
+  async resize({ columns, rows }: TerminalSize, options: Abortable = {}): Promise<void> {
+    this.#connection.send(ASK.resize, words([columns, rows]));
+    // A keeper follows the frames of a connection in their order.
+    await this.sync(options);
   }
 
   /** Kills the program, and each that a reboot would start in its place. Does nothing when the keeper has ended. */

@@ -1,4 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, constants, openSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { BackendConsole } from "../../src/contract/backend-console.ts";
 import { type ConsoleRun, OpenConsole } from "../../src/engine/program/console.ts";
@@ -96,6 +99,30 @@ describe("the console of a run", () => {
     console.write("go\n");
     await shown.has("37 101");
     await expect(console.resize({ columns: 0, rows: 1 })).rejects.toMatchObject({ code: "ERR_CONFIG" });
+    keeper.kill();
+    await keeper.exit;
+    console.destroy();
+  });
+
+  it("has another size once that is asked for, and no earlier than it says so", async () => {
+    const folders = place();
+    const keeper = await keep(folders, { ...shell("cat"), terminal });
+    const console = await opened(folders.run);
+    // Nobody reads it.
+    console.pause();
+    process.kill(keeper.state.keeper, "SIGSTOP");
+    let isSet = false;
+    const both = [console.resize({ columns: 101, rows: 37 }), console.resize({ columns: 102, rows: 38 })];
+    const resized = Promise.all(both).then(() => {
+      isSet = true;
+    });
+    for (let turn = 0; turn < 100; turn += 1) await setImmediate();
+    expect(isSet).toBe(false);
+    process.kill(keeper.state.keeper, "SIGCONT");
+    await resized;
+    const stdin = openSync(`/proc/${keeper.state.program}/fd/0`, constants.O_RDONLY | constants.O_NOCTTY);
+    expect(execFileSync("stty", ["size"], { stdio: [stdin, "pipe", "pipe"] }).toString()).toBe("38 102\n");
+    closeSync(stdin);
     keeper.kill();
     await keeper.exit;
     console.destroy();
