@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Capability, Instance } from "@pileus/core";
 import { type DriverSubject, requires } from "@pileus/core/testing";
 import { describe, expect, it } from "vitest";
 import { type SmallDisk, smallDisks } from "./full-disk.ts";
@@ -16,6 +17,13 @@ export function fullDiskTests(subject: DriverSubject, size: Parameters<typeof sm
       ),
     );
   });
+}
+
+const CHANGE = { labels: { of: "a full disk" }, limits: { memory: 512 * 2 ** 20 }, env: { A: "1" } };
+
+async function limitOf(instance: Instance<Capability>): Promise<number | undefined> {
+  const runs = (await instance.state()) === "running" && instance.can("metrics");
+  return runs ? (await instance.metrics()).memory.limitBytes : undefined;
 }
 
 async function onDisk(disk: SmallDisk, test: (folder: string) => Promise<void>): Promise<void> {
@@ -59,6 +67,22 @@ async function live(subject: DriverSubject, disk: SmallDisk, folder: string): Pr
       host.images.import(join(import.meta.dirname, "../docs/design"), { aliases: ["new"] }),
     ).rejects.toMatchObject(NO_SPACE);
     expect((await host.images.list()).map(({ aliases }) => [...aliases])).toEqual([[], ["first", "both"]]);
+
+    for (const instance of [mine, idle]) {
+      const read = async () => [await instance.inspect(), await limitOf(instance)] as const;
+      const [before, limit] = await read();
+      full();
+      const outcome = await instance.update(CHANGE).then(
+        () => "done",
+        (error: unknown) => error,
+      );
+      const [after, now] = await read();
+      if (outcome === "done") expect(after.config.labels).toEqual(CHANGE.labels);
+      else {
+        expect(outcome).toMatchObject(NO_SPACE);
+        expect([after, now]).toEqual([before, limit]);
+      }
+    }
 
     full();
     const other = await subject.open(root);

@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { HostError } from "../../errors/all.ts";
+import { isDiskFull } from "../../system/disk-full.ts";
+import { diskFull } from "../../system/host-failure.ts";
 import type { InstanceState } from "../../terms/state.ts";
 import type { Place } from "./cursor.ts";
 import { type Entry, type NewEntry, type Operation, renderEntries, type StoredEvent } from "./entry.ts";
@@ -126,10 +128,12 @@ export class Journal {
     try {
       this.#append([{ begin: begun }], durable);
     } catch (error) {
+      const action = `${operation.kind} for instance "${operation.instance}"`;
+      if (isDiskFull(error)) throw diskFull(action, error);
       const reason = `the journal ${this.#folder} cannot be written: ${messageOf(error)}`;
-      const fix = "make room on the disk, or make the folder writable";
+      const fix = "make the folder writable";
       const need = `folder:${this.#folder}`;
-      throw new HostError(`${operation.kind} for instance "${operation.instance}"`, [{ need, reason, fix }], {
+      throw new HostError(action, [{ need, reason, fix }], {
         cause: error,
       });
     }

@@ -82,12 +82,12 @@ function dataOf(operation: OwnOperation): Readonly<Record<string, Operation["dat
 }
 
 /**
- * Begins an operation that also a journal which cannot be written must not prevent: the phase of the record is enough
- * to undo or finish it, and the journal only makes sure that it is told.
+ * Begins an operation that also a journal which cannot be written must not prevent: the record is enough to undo or
+ * finish it, and the journal only makes sure that it is told.
  */
 export function beginIfPossible(
   events: HostEvents,
-  operation: OwnOperation & { readonly kind: "create" | "delete" },
+  operation: OwnOperation & { readonly kind: "create" | "delete" | "update" },
 ): BegunOperation | undefined {
   try {
     return beginOwn(events, operation);
@@ -258,7 +258,7 @@ export function deletedEvent(instance: string, uuid: string): StoredEvent {
 }
 
 /** The event that tells that the configuration of an instance has changed. */
-function updatedEvent({ uuid, config }: InstanceRecord, changes: readonly MadeChange[]): StoredEvent {
+export function updatedEvent({ uuid, config }: InstanceRecord, changes: readonly MadeChange[]): StoredEvent {
   return { type: "updated", instance: config.name, uuid, at: Date.now(), changes: [...changes] };
 }
 

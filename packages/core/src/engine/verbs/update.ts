@@ -14,7 +14,7 @@ import { whyFailed } from "../adopt/with-run.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
 import { type InstanceRecord, nextGeneration } from "../record/record.ts";
-import { beginOwn, settleDone } from "../record/settle.ts";
+import { beginIfPossible, settleDone, updatedEvent } from "../record/settle.ts";
 import type { Run } from "../run/run.ts";
 import { CHANGE, type CheckedChange, changedConfig, checkedChange } from "./changed-config.ts";
 import { inspect } from "./inspect.ts";
@@ -90,9 +90,11 @@ async function telling(
   { overtaken }: Turn,
   work: () => Promise<void>,
 ): Promise<void> {
-  beginOwn(engine.events, { kind: "update", record, generation: nextGeneration(record), changes });
+  const operation = { kind: "update", record, generation: nextGeneration(record), changes } as const;
+  const begun = beginIfPossible(engine.events, operation);
   try {
     await work();
+    if (begun === undefined) engine.events.publish([updatedEvent(record, changes)]);
   } finally {
     // Nobody is told if the configuration of before is recorded again. Whoever has overtaken the call does it otherwise.
     if (!overtaken.aborted) settleDone(engine, key);

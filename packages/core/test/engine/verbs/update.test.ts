@@ -336,4 +336,31 @@ describe("update", () => {
     await expect(box.update(MEMORY)).rejects.toMatchObject({ code: "ERR_HOST" });
     await expect(box.plan(MEMORY)).rejects.toMatchObject({ code: "ERR_HOST" });
   });
+
+  it("works, and is told, while the journal cannot be written", async () => {
+    const box = await started();
+    await rm(join(place.root, "journal"), { recursive: true });
+    await writeFile(join(place.root, "journal"), "");
+    const seen = collect(box.watch(), ({ type }) => type === "updated");
+    await box.update(MEMORY);
+    expect(await limitOf(box)).toBe(64 * MIB);
+    expect((await seen).at(-1)).toMatchObject({ type: "updated", changes: [{ path: "limits.memory" }] });
+  });
+
+  it("names what tells what runs if that cannot be read, and a look does without", async () => {
+    const box = await started();
+    await box.update({ env: { A: "1" } });
+    const path = join(place.root, "names/box/run/run.json");
+    await writeFile(path, "{ cut");
+    expect(await box.state()).toBe("running");
+    expect((await box.inspect()).config.env).toEqual({ A: "1" });
+    await expect(box.update(MEMORY)).rejects.toMatchObject({
+      code: "ERR_HOST",
+      missing: [{ need: expect.stringContaining("run.json") }],
+    });
+    expect((await box.inspect()).config.limits).toEqual({ memory: { limit: 32 * MIB } });
+    await box.restart();
+    await box.update(MEMORY);
+    expect(await limitOf(box)).toBe(64 * MIB);
+  });
 });
