@@ -46,14 +46,16 @@ it(
         { stdio: ["ignore", "pipe", "inherit"] },
       );
       const [name, work] = MEANWHILE[integer(MEANWHILE.length)] as (typeof MEANWHILE)[number];
-      const [first] = await once(child.stdout, "data");
+      const ended = once(child, "exit");
+      const [first] = await Promise.race([once(child.stdout, "data"), ended]);
+      expect(String(first)).toMatch(/updated|ERR_/);
       child.stdout.resume();
       const pause = integer(40);
       const told = `seed ${seed}, kill ${kill} after ${pause} ms of ${name}, ${first}`;
       const working = work(box);
       await setTimeout(pause);
       child.kill("SIGKILL");
-      await Promise.all([once(child, "exit"), working]);
+      await Promise.all([ended, working]);
       await using other = await openHost({ root, drivers: [lxc()] });
       const looks = integer(2) === 0 ? box : ((await other.get("updated")) as unknown as Box);
       const { config, applied, state } = await looks.inspect();

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { openHost } from "../../../src/index.ts";
@@ -81,4 +81,22 @@ it("an update that is aborted waits for its driver, and no other begins before",
   expect([limits.at(0), limits.at(-1)]).toEqual([64 * MIB, 48 * MIB]);
   expect((await box.metrics()).memory.limitBytes).toBe(48 * MIB);
   expect((await box.inspect()).config.limits.memory?.limit).toBe(48 * MIB);
+});
+
+it("an update that is aborted, and cannot be kept, is taken back all the same", async () => {
+  const { arrived, open, pass } = gate();
+  const { box, limits } = await slow(pass);
+  const controller = new AbortController();
+  const updated = box.update(MEMORY, { signal: controller.signal });
+  await arrived;
+  controller.abort(new Error("enough"));
+  // Nothing can be renamed from a folder: the manifest cannot be written.
+  const temporary = join(place.root, "names/box/run/run.json.tmp");
+  await mkdir(temporary);
+  open();
+  await expect(updated).rejects.toThrow("enough");
+  await rmdir(temporary);
+  expect((await box.inspect()).config.limits.memory?.limit).toBe(32 * MIB);
+  expect(limits.slice(0, 2)).toEqual([64 * MIB, 32 * MIB]);
+  expect((await box.metrics()).memory.limitBytes).toBe(32 * MIB);
 });

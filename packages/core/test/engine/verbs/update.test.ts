@@ -269,11 +269,19 @@ describe("update", () => {
     expect(told.at(-1)).toMatchObject({ changes: [{ path: "limits.memory", effect: "live" }] });
   });
 
-  it("changes the run that another process began, without a look before", async () => {
+  it("changes the run that another process began, without a look before, and at no look", async () => {
     const box = await started();
-    const found = (await (await open()).get("box")) as typeof box;
+    let calls = 0;
+    const count = () => {
+      calls += 1;
+    };
+    const found = (await (await open(count)).get("box")) as typeof box;
     await found.update(MEMORY);
     expect(await limitOf(found)).toBe(64 * MIB);
+    await found.update({ env: { A: "1" } });
+    const other = await (await open(count)).get("box");
+    for (const look of [found, other]) expect(await look.state()).toBe("running");
+    expect(calls).toBe(1);
   });
 
   it("says why what a killed process has recorded cannot be applied, and can go back from it", async () => {
@@ -285,6 +293,8 @@ describe("update", () => {
       recordPath("box"),
       JSON.stringify({ ...record, generation: 2, config: { ...record.config, limits } }),
     );
+    failures = 1;
+    expect(await box.state()).toBe("running");
     failures = 2;
     await expect(box.update(MEMORY)).rejects.toThrow(REFUSED.message);
     // It had reached the driver, and the manifest does not say so.
