@@ -194,6 +194,15 @@ describe("a change of limits", () => {
     expectUnchanged();
   });
 
+  it("of a container that dies while it is slowed down leaves nothing to undo", async () => {
+    const signal = looking(() => {
+      if (first("memory/memory.high") === "4000") rmSync(join(folder, "memory"), { recursive: true });
+    });
+    const failure: unknown = await set(memory(4000), signal).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "ERR_CONNECTION" });
+    expect((failure as { cleanupFailures?: unknown }).cleanupFailures).toBeUndefined();
+  });
+
   it("that is aborted after its last write puts back all of it", async () => {
     const signal = looking(() => {
       if (first("pids/pids.max")?.startsWith("5")) throw failing("late");
