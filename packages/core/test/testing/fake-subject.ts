@@ -33,12 +33,23 @@ export function fakeSubject(
     openNetworks: async () => networks,
     probeNetworks: async () => ({ missing: [], facts: [] }),
   };
+  const hangingAt = (arrived: () => void) => ({
+    openNetworks: async () => ({
+      ...networks,
+      rename: () => {
+        arrived();
+        return new Promise<never>(() => undefined);
+      },
+    }),
+  });
   return {
     driver: driver.name,
     capabilities,
     open: (root) => openHostWith({ root, drivers: [driver] }, parts),
     openBlind: (root) => openHostWith({ root, drivers: [blinded(driver)] }, parts),
     openHanging: (root, step, arrived) => openHostWith({ root, drivers: [hanging(driver, step, arrived)] }, parts),
+    openHangingNetworks: (root, arrived) =>
+      openHostWith({ root, drivers: [driver] }, { ...parts, ...hangingAt(arrived) }),
     config: { devices: { eth0: { type: "nic", network: FAKE_NETWORK } } },
     image: (host) => importFakeImage(host),
     stubborn: { [driver.name]: { stubborn: true } },

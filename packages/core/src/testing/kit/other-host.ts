@@ -86,15 +86,22 @@ export interface OtherHost extends AsyncDisposable {
    * A request to a host with {@link OtherHostOptions.hang}. Resolves when the call hangs; `refused` when it was refused
    * nevertheless.
    */
-  hang(deed: "start" | "freeze", name: string): Promise<{ readonly refused: Promise<string> }>;
+  hang<D extends "start" | "freeze" | "rename">(
+    deed: D,
+    name: string,
+    ...rest: Rest<D>
+  ): Promise<{ readonly refused: Promise<string> }>;
 }
 type Rest<D extends Deed> = Parameters<Deeds[D]> extends [AnyInstance, ...infer R] ? R : never;
 
 export interface OtherHostOptions {
   /** Whether it cannot find out what runs: see {@link DriverSubject.openBlind}. Default false. */
   readonly blind?: boolean;
-  /** The step of its driver that never answers: see {@link DriverSubject.openHanging}. Default: all answer. */
-  readonly hang?: HangStep;
+  /**
+   * The step of its driver that never answers: see {@link DriverSubject.openHanging}. `rename`: that of its networks, see
+   * {@link DriverSubject.openHangingNetworks}. Default: all answer.
+   */
+  readonly hang?: HangStep | "rename";
 }
 
 export async function openOtherHost(fixture: Fixture, options: OtherHostOptions = {}): Promise<OtherHost> {
@@ -112,8 +119,8 @@ export async function openOtherHost(fixture: Fixture, options: OtherHostOptions 
     end: async () => {
       await host[Symbol.asyncDispose]();
     },
-    hang: async (deed, name) => {
-      const refusing = refused(deed, act(host, deed, name, []));
+    hang: async (deed, name, ...rest) => {
+      const refusing = refused(deed, act(host, deed, name, rest));
       await within(fixture.deadline * 4, `${deed} hangs`, Promise.race([arrived, refusing]));
       return { refused: refusing };
     },
@@ -127,7 +134,9 @@ function openFor(
   { blind = false, hang }: OtherHostOptions,
   arrived: () => void,
 ): Promise<Host<AnyDriver>> {
-  if (hang !== undefined && subject.openHanging !== undefined) return subject.openHanging(root, hang, arrived);
+  if (hang === "rename" && subject.openHangingNetworks !== undefined) return subject.openHangingNetworks(root, arrived);
+  if (hang !== undefined && hang !== "rename" && subject.openHanging !== undefined)
+    return subject.openHanging(root, hang, arrived);
   return blind && subject.openBlind !== undefined ? subject.openBlind(root) : subject.open(root);
 }
 

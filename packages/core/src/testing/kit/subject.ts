@@ -44,6 +44,11 @@ export interface DriverSubject {
    * are overtaken.
    */
   openHanging?(root: string, step: HangStep, arrived: () => void): Promise<Host<AnyDriver>>;
+  /**
+   * Opens a host whose networks never answer when an instance gets another name, as if a server of theirs did not;
+   * `arrived` is called when they are asked. Without it the kit does not test that such a rename is overtaken.
+   */
+  openHangingNetworks?(root: string, arrived: () => void): Promise<Host<AnyDriver>>;
   /** An image to run. It needs `sh`, `cat`, `id`, `stty` and the like of BusyBox or Debian, and nothing else. */
   image(host: Host<AnyDriver>): Promise<Image>;
   /** Additional keys for every create: a nic, limits, the driver's section. */
