@@ -23,7 +23,8 @@ export interface InstanceInfo {
   /** The configuration, defaults filled in: the one that it was created with, as `update()` has changed it since. */
   readonly config: InstanceConfig;
   /**
-   * The configuration that it runs with, if that is not yet {@link config}: a part of a change waits for the next start.
+   * The configuration that it runs with, if that is not yet {@link config}: a part of a change, or another name, waits for
+   * the next start.
    * Only from `inspect()`.
    */
   readonly applied?: InstanceConfig | undefined;

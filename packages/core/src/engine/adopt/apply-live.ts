@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { DriverError, HostError } from "../../errors/all.ts";
 import { allOrNothing } from "../../flow/cleanup.ts";
 import type { InstanceConfig } from "../../model/config.ts";
@@ -5,7 +6,7 @@ import { keysOf } from "../../model/plan-path.ts";
 import { instanceContext } from "../instance/context.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
-import { isApplied, isSameConfig, type Manifest, makeManifest, manifestOf, writeManifest } from "../record/manifest.ts";
+import { isApplied, type Manifest, makeManifest, manifestOf, writeManifest } from "../record/manifest.ts";
 import { type InstanceRecord, isDoubtful } from "../record/record.ts";
 import type { Run } from "../run/run.ts";
 
@@ -78,7 +79,7 @@ export async function applyLive(
     writeManifest(layout.manifest(instance.key), { ...manifest, config: after });
     undo(() => (overtaken.aborted ? undefined : rewrite(layout.manifest(instance.key), manifest)));
     const { generation = 1 } = record;
-    const isAll = isSameConfig(after, record.config);
+    const isAll = isDeepStrictEqual(after, record.config);
     // Nothing of it is lost with the machine: then nothing runs.
     if (isAll ? !isApplied(record) : isDoubtful(record))
       await instance.record.change(

@@ -107,17 +107,12 @@ export function isApplied({ generation, applied }: InstanceRecord): boolean {
   return applied === undefined || applied === generation;
 }
 
-/** Whether two configurations are the same but for the name, which a run has from its launch. */
-export function isSameConfig(one: InstanceConfig, other: InstanceConfig): boolean {
-  return isDeepStrictEqual({ ...one, name: "" }, { ...other, name: "" });
-}
-
-/** What the run on record has, if that is another configuration and can be told. */
+/** What the run on record has, if that is another configuration and can be told. A run has its name from its launch. */
 export function appliedConfig(layout: Layout, record: InstanceRecord): InstanceConfig | undefined {
   if (record.state === "stopped" || isApplied(record)) return undefined;
   try {
     const applied = manifestOf(layout, record)?.config;
-    return applied === undefined || isSameConfig(applied, record.config) ? undefined : applied;
+    return applied === undefined || isDeepStrictEqual(applied, record.config) ? undefined : applied;
   } catch (error) {
     // The calls that need it say so.
     if (error instanceof HostError) return undefined;

@@ -1,9 +1,12 @@
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import type { Plan } from "../../contract/backend.ts";
 import { ConfigError } from "../../errors/all.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../../model/config.ts";
 import { CONFIG_HABITS } from "../../model/habits.ts";
 import { loosened } from "../../model/loosened.ts";
 import { parse } from "../../model/parse.ts";
+import { assertPlain, isPlain } from "../../model/plain.ts";
 import { RECORDS } from "../../model/plan-path.ts";
 import { given } from "../../model/wording.ts";
 import type { OpenDriver } from "../instance/shared.ts";
@@ -13,36 +16,58 @@ import { assertPassable } from "./instance-config.ts";
 export const CHANGE = "change of the configuration";
 
 const FIXED = "it is fixed when the instance is created";
-const HINTS = {
-  ...CONFIG_HABITS,
+/** Why no change has these keys. */
+const FIXED_KEYS = {
   name: "rename() changes the name",
   driver: FIXED,
   image: FIXED,
   devices: "devices cannot change yet: create the instance anew",
-};
+} as const;
 
 type Keys = Readonly<Record<string, unknown>>;
 
-/** A change that its caller can no longer alter: of each key of the configuration, the keys below and their new values. */
-export type CheckedChange = ReadonlyMap<string, ReadonlyMap<string, unknown>>;
+/** A change that its caller can no longer alter. */
+export interface CheckedChange {
+  /** Of each key of the configuration, the keys below and their new values; `undefined` takes a key back. */
+  readonly keys: ReadonlyMap<string, ReadonlyMap<string, unknown>>;
+  /** What was asked of keys that are fixed. */
+  readonly fixed: ReadonlyMap<keyof typeof FIXED_KEYS, unknown>;
+}
 
-/** Checks a change; `undefined` takes a key back. Pure. @throws {ConfigError} with every issue. */
+/** Checks a change. Pure. @throws {ConfigError} with every issue. */
 export function checkedChange({ driver }: OpenDriver, change: unknown): CheckedChange {
-  const { limits, env, log, labels } = CommonConfigSchema.shape;
-  const schema = z.strictObject({ limits, env, log, labels, [driver.name]: driver.section });
-  if (!isPlain(change)) throw notPlain([], change);
-  const asked = Object.entries(change).filter(([, keys]) => keys !== undefined);
-  for (const [key, keys] of asked)
-    if (typeof keys === "object" && keys !== null && !isPlain(keys)) throw notPlain([key], keys);
-  const values = Object.fromEntries(asked.map(([key, keys]) => [key, withoutNull(key, keys)]));
-  const checked = parse(schema, values, CHANGE, HINTS) as Readonly<Record<string, Keys>>;
-  return new Map(
-    asked.map(([key, keys]) => {
-      const names = Object.entries(keys as Keys).flatMap(([name, to]) => (to === undefined ? [] : [name]));
-      const values = checked[key] ?? {};
-      return [key, new Map(names.map((name) => [name, Object.hasOwn(values, name) ? values[name] : undefined]))];
-    }),
-  );
+  const { name, driver: driverName, image, devices, limits, env, log, labels } = CommonConfigSchema.shape;
+  const fixed = { name: name.optional(), driver: driverName.optional(), image: image.optional(), devices };
+  const schema = z.strictObject({ ...fixed, limits, env, log, labels, [driver.name]: driver.section });
+  assertPlain(change, CHANGE);
+  if (!isPlain(change))
+    throw new ConfigError(CHANGE, [{ path: [], message: `must be an object, ${given(change)}${AS}` }]);
+  const asked = Object.entries(change).filter(([, value]) => value !== undefined);
+  const values = Object.fromEntries(asked.map(([key, value]) => [key, isFixed(key) ? value : withoutNull(key, value)]));
+  const checked = parse(schema, values, CHANGE, CONFIG_HABITS) as Keys;
+  return {
+    fixed: new Map(asked.flatMap(([key]) => (isFixed(key) ? [[key, checked[key]] as const] : []))),
+    keys: new Map(
+      asked.flatMap(([key, keys]) => {
+        if (isFixed(key)) return [];
+        const names = Object.entries(keys as Keys).flatMap(([inner, to]) => (to === undefined ? [] : [inner]));
+        const now = (checked[key] ?? {}) as Keys;
+        return [[key, new Map(names.map((inner) => [inner, Object.hasOwn(now, inner) ? now[inner] : undefined]))]];
+      }),
+    ),
+  };
+}
+
+const AS = ': write { limits: { memory: "1GiB" } }';
+
+function isFixed(key: string): key is keyof typeof FIXED_KEYS {
+  return Object.hasOwn(FIXED_KEYS, key);
+}
+
+/** The keys that a change would give another value, though they are fixed. Pure. */
+export function fixedChanges(config: InstanceConfig, { fixed }: CheckedChange): Plan["changes"] {
+  const differing = [...fixed].filter(([key, value]) => !isDeepStrictEqual(config[key], value));
+  return differing.map(([path]) => ({ path, effect: "unsupported", reason: FIXED_KEYS[path] }));
 }
 
 /**
@@ -50,29 +75,14 @@ export function checkedChange({ driver }: OpenDriver, change: unknown): CheckedC
  *
  * @throws {ConfigError} for keys that do not go together.
  */
-export function changedConfig({ driver }: OpenDriver, before: InstanceConfig, change: CheckedChange): InstanceConfig {
-  const changed = [...change].map(([key, values]) => [key, merged(key, before[key] as Keys | undefined, values)]);
+export function changedConfig({ driver }: OpenDriver, before: InstanceConfig, { keys }: CheckedChange): InstanceConfig {
+  const changed = [...keys].map(([key, values]) => [key, merged(key, before[key] as Keys | undefined, values)]);
   const after: InstanceConfig = { ...before, ...Object.fromEntries(changed) };
   // Two keys of a section may not go together. It may have keys of a later release.
-  if (change.has(driver.name))
+  if (keys.has(driver.name))
     parse(z.looseObject({ [driver.name]: loosened(driver.section) }), { [driver.name]: after[driver.name] }, CHANGE);
   assertPassable(after, CHANGE);
   return after;
-}
-
-function notPlain(path: readonly string[], value: unknown): ConfigError {
-  const what =
-    Object(value) === value && !Array.isArray(value) && !(value instanceof Promise)
-      ? "must be a plain object"
-      : `must be an object, ${given(value)}`;
-  return new ConfigError(CHANGE, [{ path, message: `${what}: write { limits: { memory: "1GiB" } }` }]);
-}
-
-/** Whether `Object.entries()` tells all of it. */
-function isPlain(value: unknown): value is Keys {
-  if (typeof value !== "object" || value === null || Object.hasOwn(value, "__proto__")) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /**

@@ -5,6 +5,7 @@ import { CommonConfigSchema, type InstanceConfig } from "../../model/config.ts";
 import { CONFIG_HABITS } from "../../model/habits.ts";
 import { whyNeverResolved } from "../../model/host-name.ts";
 import { parse } from "../../model/parse.ts";
+import { assertPlain } from "../../model/plain.ts";
 import { required } from "../../model/wording.ts";
 import { MAX_CONFIG } from "../../system/small-file.ts";
 import type { OpenDriver } from "../instance/shared.ts";
@@ -28,6 +29,7 @@ export function parseInstanceConfig(
   drivers: ReadonlyMap<string, OpenDriver>,
   input: unknown,
 ): { readonly config: InstanceConfig; readonly open: OpenDriver } {
+  assertPlain(input, "instance config");
   const { driver: name } = parse(driverSchema(drivers), input, "instance config");
   const open = drivers.get(name);
   if (open === undefined) throw new TypeError(`no driver "${name}"`);

@@ -16,7 +16,7 @@ import type { ManagedInstance } from "../instance/managed-instance.ts";
 import { type InstanceRecord, nextGeneration } from "../record/record.ts";
 import { beginIfPossible, settleDone, updatedEvent } from "../record/settle.ts";
 import type { Run } from "../run/run.ts";
-import { CHANGE, type CheckedChange, changedConfig, checkedChange } from "./changed-config.ts";
+import { CHANGE, type CheckedChange, changedConfig, checkedChange, fixedChanges } from "./changed-config.ts";
 import { inspect } from "./inspect.ts";
 
 const EXPECTED: readonly InstanceState[] = ["stopped", "running", "frozen"];
@@ -65,7 +65,7 @@ function planned(
         ? { ...one, effect: "next-start" as const }
         : one,
     );
-  return { after, plan: { changes } };
+  return { after, plan: { changes: [...fixedChanges(config, change), ...changes] } };
 }
 
 /** The changes of a plan. @throws {ConfigError} for those that it calls `unsupported` */

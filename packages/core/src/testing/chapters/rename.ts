@@ -34,11 +34,12 @@ export function describeRename(fixture: Fixture): void {
     fixture.it("gives a running instance another name: the run goes on, and can be stopped and started", async () => {
       const instance = await fixture.create();
       await instance.start();
-      const { startedAt, pid } = await instance.inspect();
+      const { name: from, startedAt, pid } = await instance.inspect();
       const to = fixture.name();
       await instance.rename(to);
       const info = await instance.inspect();
       assert.deepEqual([info.name, info.state, info.startedAt, info.pid], [to, "running", startedAt, pid]);
+      assert.equal(info.applied?.name, from, "what runs has its name from its launch");
       const host = await fixture.reopen();
       const adopted = (await host.get(to)) as AnyInstance;
       assert.deepEqual(await adopted.inspect(), info);

@@ -65,8 +65,6 @@ export function describeUpdate(fixture: Fixture): void {
           [{ limit: {} }, /limit.*limits/],
           [{ env: { "A=B": "1" } }, /env/],
           [{ env: { A: 1 } }, /env\.A/],
-          [{ name: "other" }, /rename\(\)/],
-          [{ image: "other" }, /fixed/],
           [{ limits: null }, /limits/],
           ["1GiB", /must be an object/],
           [undefined, /must be an object|missing/],
@@ -76,6 +74,17 @@ export function describeUpdate(fixture: Fixture): void {
             const error = await rejectsWith(call.call(instance, change as ConfigChange), "ERR_CONFIG");
             assert.match(error.message, message);
           }
+        const fixed: readonly [path: string, reason: RegExp][] = [
+          ["name", /rename\(\)/],
+          ["image", /fixed/],
+        ];
+        for (const [path, reason] of fixed) {
+          const change = { [path]: "other" } as ConfigChange;
+          const { changes } = await instance.plan(change);
+          assert.deepEqual(effects({ changes }), { [path]: "unsupported" });
+          assert.match(changes[0]?.reason ?? "", reason);
+          assert.match((await rejectsWith(instance.update(change), "ERR_CONFIG")).message, reason);
+        }
         assert.deepEqual(await instance.inspect(), before);
       });
     });

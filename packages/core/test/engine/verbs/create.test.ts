@@ -47,6 +47,16 @@ describe("create", () => {
 
   it.each([
     ["an unknown key", { ...CONFIG, limitz: {} }, ["limitz"], 'did you mean "limits"?'],
+    ["a map", { ...CONFIG, limits: new Map([["cpu", 1]]) }, ["limits"], "must be a plain object"],
+    ["a map within", { ...CONFIG, limits: { memory: new Map() } }, ["limits", "memory"], "must be a plain object"],
+    ["a promise", { ...CONFIG, labels: Promise.resolve({}) }, ["labels"], "is a promise: await it"],
+    ["a promise of all of it", Promise.resolve(CONFIG), [], "is a promise: await it"],
+    [
+      "a label that no object keeps",
+      JSON.parse('{ "labels": { "__proto__": "1" } }'),
+      ["labels", "__proto__"],
+      "choose another",
+    ],
     ["an unknown key within", { ...CONFIG, limits: { memroy: 1 } }, ["limits", "memroy"], 'did you mean "memory"?'],
     ["one in the driver's section", { ...CONFIG, scripted: { color: "red" } }, ["scripted", "color"], '"colour"'],
     ["one of a device", nic({ netwrok: "x", network: "net0" }), ["devices", "eth0", "netwrok"], '"network"'],

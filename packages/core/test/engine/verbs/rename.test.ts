@@ -25,7 +25,13 @@ describe("rename", () => {
     const folder = place.folder("a");
     await instance.rename("b");
     expect(instance.name).toBe("b");
-    expect(await instance.inspect()).toEqual({ ...before, name: "b", config: { ...before.config, name: "b" } });
+    const { config } = before;
+    expect(await instance.inspect()).toEqual({
+      ...before,
+      name: "b",
+      config: { ...config, name: "b" },
+      applied: config,
+    });
     expect([place.folder("b"), await names(), [...place.reserved]]).toEqual([folder, ["b"], ["b"]]);
     expect((await host.list()).map(({ name }) => name)).toEqual(["b"]);
     await expect(host.get("a")).rejects.toMatchObject({ code: "ERR_INSTANCE_NOT_FOUND" });
@@ -220,6 +226,12 @@ describe("rename", () => {
     await instance.start();
     await instance.rename("c");
     expect(await record()).toMatchObject({ generation: 3, applied: 2 });
+    expect(await instance.inspect()).toMatchObject({ config: { name: "c" }, applied: { name: "b" } });
+    await instance.rename("b");
+    expect((await instance.inspect()).applied).toBeUndefined();
+    await instance.rename("c");
+    await instance.restart();
+    expect((await instance.inspect()).applied).toBeUndefined();
   });
 
   it("is overtaken by a deletion while a network hangs", async () => {

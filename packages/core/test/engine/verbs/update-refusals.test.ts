@@ -55,3 +55,30 @@ describe("an update with what its driver cannot do", () => {
     expect((await instance.inspect()).config.labels).toEqual({ a: "1" });
   });
 });
+
+describe("a change of what is fixed", () => {
+  const fixed = "it is fixed when the instance is created";
+  it.each([
+    ["name", "b", "rename() changes the name"],
+    ["driver", "other", fixed],
+    ["image", "other", fixed],
+    ["devices", { eth0: { type: "nic", network: "n" } }, expect.stringContaining("create the instance anew")],
+  ])("of %s is planned as unsupported, and refused by an update", async (key, value, reason) => {
+    const instance = await refusing();
+    place.scripted.script.plan = () => ({ changes: [] });
+    const change = { [key]: value };
+    expect(await instance.plan(change)).toEqual({ changes: [{ path: key, effect: "unsupported", reason }] });
+    await expect(instance.update(change)).rejects.toMatchObject({
+      code: "ERR_CONFIG",
+      issues: [{ path: [key], message: reason }],
+    });
+    const { config } = await instance.inspect();
+    expect(await instance.update({ [key]: config[key] })).toEqual({ changes: [] });
+  });
+
+  it("is refused if it could not be created either", async () => {
+    const instance = await refusing();
+    await expect(instance.plan({ name: "-" } as never)).rejects.toMatchObject({ issues: [{ path: ["name"] }] });
+    await expect(instance.plan({ nmae: "b" } as never)).rejects.toMatchObject({ issues: [{ path: ["nmae"] }] });
+  });
+});

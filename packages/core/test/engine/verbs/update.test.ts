@@ -238,6 +238,16 @@ describe("update", () => {
     expect(await limitOf(box)).toBe(64 * MIB);
   });
 
+  it("shows as applied the name that the run has, also after a change that it has at once", async () => {
+    const box = await started();
+    await box.rename("other");
+    await box.update(MEMORY);
+    const { config, applied } = await box.inspect();
+    expect([config.name, applied]).toEqual(["other", { ...config, name: "box" }]);
+    await box.restart();
+    expect((await box.inspect()).applied).toBeUndefined();
+  });
+
   it("shows as applied what the run has of it, until the run has all", async () => {
     const box = await started();
     await box.update({ ...MEMORY, env: { A: "1" } });
