@@ -53,7 +53,7 @@ export {
   type LogStream,
   type OperationsOf,
 } from "./contract/capability.ts";
-export type { CanUpdate, CommonChange, ConfigChange } from "./contract/change.ts";
+export type { CanUpdate, CommonChange, ConfigChange, DetachOptions } from "./contract/change.ts";
 export type * from "./contract/console.ts";
 export type * from "./contract/detached.ts";
 export type * from "./contract/files.ts";
@@ -78,6 +78,7 @@ export { Deadline, type DeadlineOptions, type LinkedSignal, linkSignals } from "
 
 export * from "./model/config.ts";
 export * from "./model/device/device.ts";
+export { type Disk, type DiskInput, DiskSchema } from "./model/device/disk.ts";
 export { type Nic, type NicInput, type NicIpv4, NicSchema } from "./model/device/nic.ts";
 export type { EgressInput } from "./model/egress.ts";
 export type { HostAccessInput } from "./model/host-access.ts";

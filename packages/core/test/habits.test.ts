@@ -54,7 +54,7 @@ const HABITS: readonly Habit[] = [
   ["environment", () => createWith({ environment: {} }), "environment: unknown key; write env: { NAME: value }"],
   ["ports", () => createWith({ ports: ["8080:80"] }), "no port of the host is taken: give it devices: { eth0: { type:"],
   ["ExposedPorts", () => createWith({ ExposedPorts: {} }), "and connect to its addresses()"],
-  ["volumes", () => createWith({ volumes: ["/a:/b"] }), "nothing of the host is mounted: copy with files.push() and"],
+  ["volumes", () => createWith({ volumes: ["/a:/b"] }), 'write devices: { data: { type: "disk"'],
   [
     "HostConfig",
     () => createWith({ HostConfig: {} }),
@@ -129,7 +129,7 @@ const HABITS: readonly Habit[] = [
   [
     "/dev/net/tun",
     () => createWith({ devices: { tun: { type: "unix-char", path: "/dev/net/tun" } } }),
-    'devices.tun.type: must be "nic"; no other device of the host can be attached yet',
+    'devices.tun.type: must be "nic" or "disk"; no device of another type can be attached yet',
   ],
   [
     "internal of a network",

@@ -103,6 +103,7 @@ export class LxcBackend implements Backend<LxcCapability> {
       output: { kind: "console" },
       nics: instance.nics,
       limits: config.limits,
+      devices: config.devices,
       // systemd keeps a /run that is already mounted. A later mount would cause no event outside.
       tmpfs: init.kind === "systemd" ? [{ path: "/run" }] : [],
     };

@@ -9,10 +9,12 @@ import {
   isInstanceError,
 } from "@pileus/core";
 import {
+  allOrNothing,
   type BackendConsole,
   type BackendDetached,
   type BackendProcess,
   containedAccess,
+  type DiskMounts,
   type ExecRequest,
   type FileOperations,
   KeptPrograms,
@@ -31,6 +33,7 @@ import { ChangedLimits } from "./changed-limits.ts";
 import { attachArgv } from "./commands.ts";
 import { readConfinement } from "./confinement.ts";
 import type { ContainerSpec } from "./container-spec.ts";
+import { disksOf } from "./disks.ts";
 import { inheritedVariables } from "./environment.ts";
 import { type DetachedTarget, startDetached } from "./exec/detached.ts";
 import { execInside } from "./exec/exec.ts";
@@ -71,6 +74,7 @@ export class ContainerRunning
   readonly #mark: string | undefined;
   readonly #helpers: ExecHelpers;
   readonly #changed: ChangedLimits;
+  readonly #disks: DiskMounts;
   /** Aborted when no request to the init is needed any more; with an error if the container ends. */
   readonly #over = new AbortController();
   readonly #detached = new AbortController();
@@ -89,6 +93,7 @@ export class ContainerRunning
       owner: spec.exec?.user === undefined ? undefined : () => this.#accounts.find(spec.exec?.user),
     });
     this.#accounts = new ContainerAccounts(() => openRootInside(monitor.init, spec.hostName), this.files);
+    this.#disks = disksOf(spec, () => openRootInside(monitor.init, spec.hostName));
     this.#changed = new ChangedLimits(spec.run, {
       name: spec.hostName,
       cgroups: facts.cgroups,
@@ -201,8 +206,19 @@ export class ContainerRunning
     return this.#monitor.init.find()?.pid !== pid || !existsSync(`/proc/${pid}/ns/net`);
   }
 
-  /** Limits are all that changes while it runs. A reboot inside takes the cgroups away for a moment. */
-  async update({ before, after }: LiveChange, options: Abortable): Promise<void> {
+  /** Disks and limits are all that changes while it runs. */
+  async update(change: LiveChange, options: Abortable): Promise<void> {
+    const { before, after, force } = change;
+    await allOrNothing(async (undo) => {
+      await this.#disks.change(after.devices, { force });
+      undo(() => this.#disks.change(before.devices, { force: true }));
+      options.signal?.throwIfAborted();
+      await this.#changeLimits(change, options);
+    });
+  }
+
+  /** A reboot inside takes the cgroups away for a moment. */
+  async #changeLimits({ before, after }: LiveChange, options: Abortable): Promise<void> {
     const change = () => this.#changed.change(before.limits, after.limits, options);
     const init = this.#monitor.init.find();
     try {

@@ -1,3 +1,4 @@
+import type { Devices } from "@pileus/core";
 import type { Idmap, Limits, LogBounds, NicAttachment } from "@pileus/core/driver";
 import type { ConfinementSpec } from "./confinement.ts";
 
@@ -33,6 +34,8 @@ export interface ContainerSpec {
     | { readonly kind: "pipes"; readonly owner: { readonly uid: number; readonly gid: number } };
   readonly nics: readonly NicAttachment[];
   readonly limits: Limits;
+  /** The devices of the configuration, of which the disks are mounted here. Default: none. */
+  readonly devices?: Devices | undefined;
   /** Kernel settings of the container's own network namespace: sysctl(8). */
   readonly sysctls?: Readonly<Record<string, string>> | undefined;
   /** Empty folders in memory, mounted before PID 1 starts. */

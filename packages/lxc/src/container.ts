@@ -7,6 +7,7 @@ import { containerConfig } from "./config/container-config.ts";
 import { renderConfig } from "./config/render.ts";
 import { ContainerRunning } from "./container-running.ts";
 import type { ContainerSpec } from "./container-spec.ts";
+import { mountDisks } from "./disks.ts";
 import { refusedVariables } from "./environment.ts";
 import { readHostFacts, requireCgroups } from "./host-facts.ts";
 import { makeInitFolder, writeInitHelper } from "./init-helper.ts";
@@ -45,6 +46,7 @@ export async function launchContainer(
     const whole = await prepare(files);
     options.signal?.throwIfAborted();
     assertStartable(whole);
+    await mountDisks(whole);
     await loadProfile(whole, facts.apparmor, options);
     const { config } = containerPaths(whole);
     makeFolders(dirname(config), 0o700);

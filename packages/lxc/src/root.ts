@@ -10,6 +10,7 @@ import {
   mountOverlay,
   mountsBelow,
   ownerOutside,
+  shareMount,
   spawn,
   unmountBelow,
 } from "@pileus/core/driver";
@@ -52,6 +53,8 @@ export async function openRoot(spec: PlacedSpec, options: Abortable = {}): Promi
     const nodev = spec.idmap !== undefined;
     const { layers, mappedOnDisk } = spec.root;
     mountOverlay({ layers, upper, work, target: root, staging, idmap: spec.idmap, mapUpper: !mappedOnDisk, nodev });
+    // liblxc starts the container with a copy, which gets the disks that are attached here while it runs.
+    shareMount(root);
   }
   return { path: root, files: rootFiles(root, spec.idmap) };
 }

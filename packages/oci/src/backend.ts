@@ -119,6 +119,7 @@ export class OciBackend implements Backend<OciCapability> {
       output: { kind: "pipes", owner: ownerOutside(idmap, { uid: 0, gid: 0 }) },
       nics: instance.nics,
       limits: instance.config.limits,
+      devices: instance.config.devices,
       // Any user may listen to port 80 and ping, as in Docker: the network is the container's own.
       sysctls: {
         "net.ipv4.ip_unprivileged_port_start": "0",

@@ -1,12 +1,12 @@
 import type { ConfigIssue, InstanceConfig } from "@pileus/core";
 import { type Plan, renderPlan } from "@pileus/core/driver";
+import { CONTAINER_DEVICES } from "@pileus/lxc/runtime";
 
 // `privileged` is not part of this: it determines whether files of the image can be devices.
 const EFFECTS = {
   labels: "live",
   env: "next-start",
   log: "next-start",
-  devices: "next-start",
   "limits.cpu": "live",
   "limits.memory": "live",
   "limits.processes": "live",
@@ -25,5 +25,5 @@ const EFFECTS = {
 
 /** See `Backend.plan()`. `refused`: the settings that no container can have. */
 export function plan(before: InstanceConfig | undefined, after: InstanceConfig, refused: readonly ConfigIssue[]): Plan {
-  return renderPlan(before, after, { section: "oci", effects: EFFECTS, refused });
+  return renderPlan(before, after, { section: "oci", effects: EFFECTS, devices: CONTAINER_DEVICES, refused });
 }

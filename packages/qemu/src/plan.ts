@@ -19,7 +19,6 @@ const NO_SHARE = "only containers can be given some of the host's processors, or
 const EFFECTS = {
   labels: "live",
   env: "live",
-  devices: "next-start",
   log: "next-start",
   "limits.cpu": "next-start",
   "limits.memory": "next-start",
@@ -30,9 +29,15 @@ const EFFECTS = {
   "qemu.user": "next-start",
 } as const;
 
+const DEVICES = {
+  nic: "fixed",
+  disk: { refused: "a virtual machine cannot share a folder of the host yet: copy with files.push() and files.pull()" },
+} as const;
+
 /** See `Backend.plan()`. `hostMemory`: the host's memory and swap space, in bytes. */
 export function plan(before: InstanceConfig | undefined, after: InstanceConfig, hostMemory: number): Plan {
-  return renderPlan(before, after, { section: "qemu", effects: EFFECTS, refused: refusals(after, hostMemory) });
+  const refused = refusals(after, hostMemory);
+  return renderPlan(before, after, { section: "qemu", effects: EFFECTS, devices: DEVICES, refused });
 }
 
 /** The settings that can never work on this host. */

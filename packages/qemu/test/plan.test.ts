@@ -71,7 +71,7 @@ it("tells for each changed key whether it applies at once, applies at the next s
   );
   expect(effects).toEqual({
     labels: "live",
-    devices: "next-start",
+    "devices.eth0": "unsupported",
     "limits.cpu": "next-start",
     "qemu.machine": "next-start",
     "qemu.rootSize": "unsupported",

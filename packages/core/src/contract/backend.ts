@@ -248,6 +248,8 @@ export interface LiveChange {
   readonly before: InstanceConfig;
   /** What it is to have. */
   readonly after: InstanceConfig;
+  /** Whether devices that go are taken from programs that use them. Default false: {@link DeviceBusyError}. */
+  readonly force?: boolean | undefined;
 }
 
 /** What the engine passes to a driver for one `exec`. Only defaults that need the instance's files are not resolved. */

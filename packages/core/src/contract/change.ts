@@ -1,4 +1,5 @@
 import type { Abortable } from "../flow/abortable.ts";
+import type { DeviceInput } from "../model/device/device.ts";
 import type { LimitsInput } from "../model/limits.ts";
 import type { LogBoundsInput } from "../model/log-bounds.ts";
 import type { Plan } from "./backend.ts";
@@ -11,6 +12,8 @@ type Keys<T> = { readonly [K in keyof T]?: T[K] | null | undefined };
 export interface CommonChange {
   /** The limits that change; `null` takes a limit away. */
   readonly limits?: Keys<LimitsInput> | undefined;
+  /** The devices that come or change, each as a whole; `null` takes one away. */
+  readonly devices?: Readonly<Record<string, DeviceInput | null | undefined>> | undefined;
   /** The variables that change; `null` removes one. Programs of `exec` get them at once. */
   readonly env?: Readonly<Record<string, string | null | undefined>> | undefined;
   /** How much is kept of what it prints. */
@@ -47,4 +50,27 @@ export interface CanUpdate {
    * what the instance uses and cannot give back: then the old one still holds.
    */
   update(change: ConfigChange, options?: Abortable): Promise<Plan>;
+  /**
+   * Adds a device under a name that no device has: `update({ devices: { [name]: device } })`. In an instance that runs it is
+   * there before the call resolves, if `plan()` calls it `live`; else from the next start on.
+   *
+   * @throws {ConfigError} as {@link update}; and when the name is taken, or a source is missing.
+   */
+  attachDevice(name: string, device: DeviceInput, options?: Abortable): Promise<void>;
+  /**
+   * Takes a device away: `update({ devices: { [name]: null } })`. One that is in use stays, unless `force` is set.
+   *
+   * @throws {NotFoundError} when there is no device of that name.
+   * @throws {DeviceBusyError} naming who uses it.
+   */
+  detachDevice(name: string, options?: DetachOptions): Promise<void>;
+}
+
+/** Options of {@link CanUpdate.detachDevice}. */
+export interface DetachOptions extends Abortable {
+  /**
+   * Takes away what programs still use, too: they keep what they have open, and find no name of it any more. Default
+   * false.
+   */
+  readonly force?: boolean | undefined;
 }

@@ -65,6 +65,8 @@ export type {
 export type { ImageTree } from "../contract/image-tree.ts";
 export type { ImportOptions } from "../contract/images.ts";
 export type { NicAttachment } from "../contract/nic-attachment.ts";
+export { type DiskChangeOptions, DiskMounts, type DiskPlace } from "../device/disk-mounts.ts";
+export type { InstanceRoot } from "../device/disk-target.ts";
 export * from "../errors/all.ts";
 export type { Abortable, Progress, ProgressOptions, Timed } from "../flow/abortable.ts";
 export type { InstanceConfig } from "../model/config.ts";
@@ -197,6 +199,7 @@ export { namespaceError, openUserNamespace, renderIdmap, type UserNamespaceOptio
 
 // — Untrusted text —
 
+export { shareMount } from "../system/detached-mount.ts";
 export { type JsonBounds, MAX_JSON_DEPTH, parseJson } from "../text/bounded-json.ts";
 export { printable } from "../text/printable.ts";
 export * as z from "./zod.ts";

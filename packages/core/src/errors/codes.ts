@@ -21,6 +21,10 @@ export const ERROR_CODES = {
     meaning: "There is no network of that name.",
     action: "Create it with `networks.create()`.",
   },
+  ERR_DEVICE_NOT_FOUND: {
+    meaning: "The instance has no device of that name.",
+    action: "Look among `devices` in the `config` that `inspect()` gives.",
+  },
   ERR_USER_NOT_FOUND: {
     meaning: "The instance has no such user.",
     action: "Name a user of the instance's `/etc/passwd`, or give a number.",
@@ -54,9 +58,17 @@ export const ERROR_CODES = {
     meaning: "The machine has a network interface of that name that Pileus did not make.",
     action: "Choose another name for the network.",
   },
+  ERR_DEVICE_EXISTS: {
+    meaning: "The instance has another device of that name.",
+    action: "Choose another name, or detach that device first.",
+  },
   ERR_IMAGE_IN_USE: {
     meaning: "Instances use the image that was to be deleted.",
     action: "Delete the instances in `users` first.",
+  },
+  ERR_DEVICE_IN_USE: {
+    meaning: "Programs use the device that was to be detached or changed.",
+    action: "End the programs in `users`, or detach it with `force: true`.",
   },
   ERR_NETWORK_IN_USE: {
     meaning: "Instances use the network that was to be deleted.",
@@ -136,6 +148,7 @@ export const NOT_FOUND_CODES = {
   instance: "ERR_INSTANCE_NOT_FOUND",
   image: "ERR_IMAGE_NOT_FOUND",
   network: "ERR_NETWORK_NOT_FOUND",
+  device: "ERR_DEVICE_NOT_FOUND",
   user: "ERR_USER_NOT_FOUND",
   group: "ERR_GROUP_NOT_FOUND",
   program: "ERR_PROGRAM_NOT_FOUND",
@@ -147,6 +160,7 @@ export const NOT_FOUND_CODES = {
 export const EXISTS_CODES = {
   instance: "ERR_INSTANCE_EXISTS",
   network: "ERR_NETWORK_EXISTS",
+  device: "ERR_DEVICE_EXISTS",
   interface: "ERR_INTERFACE_EXISTS",
 } as const satisfies Readonly<Record<string, ErrorCode>>;
 
@@ -154,4 +168,5 @@ export const EXISTS_CODES = {
 export const IN_USE_CODES = {
   image: "ERR_IMAGE_IN_USE",
   network: "ERR_NETWORK_IN_USE",
+  device: "ERR_DEVICE_IN_USE",
 } as const satisfies Readonly<Record<string, ErrorCode>>;

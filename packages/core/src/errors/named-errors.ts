@@ -39,18 +39,23 @@ export class AlreadyExistsError extends InstanceError {
 /** What instances can use. It determines the error's code. */
 export type InUseKind = keyof typeof IN_USE_CODES;
 
-/** An image or a network cannot be deleted while instances use it. */
+/** An image or a network cannot be deleted while instances use it, nor a device detached while programs do. */
 export class InUseError extends InstanceError {
   readonly code: (typeof IN_USE_CODES)[InUseKind];
   readonly kind: InUseKind;
   /** The name of what is in use. */
   readonly subject: string;
-  /** The names of the instances that use it, sorted. */
+  /** The names of the instances that use it, sorted; of a device, programs as in `1234 (redis-server)`. */
   readonly users: readonly string[];
-  constructor(kind: InUseKind, subject: string, users: readonly string[], options?: ErrorOptions) {
+  constructor(
+    kind: InUseKind,
+    subject: string,
+    users: readonly string[],
+    options: ErrorOptions & { readonly hint?: string | undefined } = {},
+  ) {
     const sorted = [...users].sort();
-    const them = sorted.length === 1 ? "it" : "them";
-    super(`${kind} "${subject}" is in use by ${sorted.join(", ")}: delete ${them} first`, options);
+    const { hint = `delete ${sorted.length === 1 ? "it" : "them"} first`, ...rest } = options;
+    super(`${kind} "${subject}" is in use by ${sorted.join(", ")}: ${hint}`, rest);
     this.code = IN_USE_CODES[kind];
     this.kind = kind;
     this.subject = subject;

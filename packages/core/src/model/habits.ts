@@ -7,7 +7,8 @@ import type { KeyHints } from "./parse.ts";
 
 const NO_PORTS =
   'no port of the host is taken: give it devices: { eth0: { type: "nic", network } }, and connect to its addresses()';
-const NO_MOUNTS = "nothing of the host is mounted: copy with files.push() and files.pull()";
+const DISK = 'write devices: { data: { type: "disk", source: "/srv/data", path: "/data" } }';
+const MEMORY = 'write devices: { cache: { type: "disk", source: "tmpfs:", path: "/cache" } }';
 const NIC = 'write devices: { eth0: { type: "nic", network: "net0" } }';
 const EPHEMERAL = "ephemeral() makes an instance that is deleted with its handle";
 const OF_A_PROGRAM = "a terminal belongs to a program: exec(argv, { tty: { columns: 80, rows: 24 } })";
@@ -24,7 +25,7 @@ const INIT_OF_A_SYSTEM = "PID 1 is called init here; run(argv) runs a program be
 const NESTING = "system containers may always make namespaces and mounts: leave it out";
 const RAW_IDS = "write idmap: { extra: [{ inside: 1000, outside: 1000 }] } in the section of a container";
 const NAMESPACES = "every instance has namespaces of its own: leave it out";
-const NO_DEVICES = "no other device of the host can be attached yet: a virtual machine has those of its own kernel";
+const NO_DEVICES = "no device of another type can be attached yet: a virtual machine has those of its own kernel";
 const FILTER = "the filter of a nic does so by default: filter: false switches it off";
 const EGRESS = "write egress: { allow: [] } for a network that reaches nothing beyond it";
 const LOG = 'write log: { maxSize: "16MiB", maxFiles: 4 }';
@@ -54,10 +55,10 @@ export const CONFIG_HABITS: KeyHints = {
   exposedPorts: NO_PORTS,
   portBindings: NO_PORTS,
   publish: NO_PORTS,
-  volumes: NO_MOUNTS,
-  binds: NO_MOUNTS,
-  mounts: NO_MOUNTS,
-  tmpfs: NO_MOUNTS,
+  volumes: DISK,
+  binds: DISK,
+  mounts: DISK,
+  tmpfs: MEMORY,
   network: NIC,
   networks: NIC,
   networkMode: NIC,
@@ -132,6 +133,13 @@ export const CONFIG_HABITS: KeyHints = {
   sysctls: 'write them inside, as root of a system container: run(["sysctl", "-w", …])',
   extraHosts: 'write them inside: files.writeText("/etc/hosts", …)',
   "devices.*.type": NO_DEVICES,
+  "devices.*.target": "it is called path here",
+  "devices.*.destination": "it is called path here",
+  "devices.*.src": "it is called source here",
+  "devices.*.ro": "write readonly: true",
+  "devices.*.readOnly": "write readonly: true",
+  "devices.*.rw": "a disk can be written unless it has readonly: true",
+  "devices.*.pool": "there are no storage pools yet: source is a folder or a file of the host",
   "devices.*.mac": "it is called hwaddr here",
   "devices.*.macAddress": "it is called hwaddr here",
   "devices.*.ip": "it is called ipv4 here",

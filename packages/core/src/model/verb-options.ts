@@ -83,3 +83,9 @@ export const RunSchema = ProgramSchema.omit({ tty: true }).extend({
   encoding: z.enum(["utf8", "buffer"]).default("utf8"),
   check: z.boolean().default(false),
 });
+
+/** Checks `DetachOptions`. */
+export const DetachOptionsSchema = z.strictObject(
+  { signal: SignalSchema.optional(), force: z.boolean().optional() },
+  objectAs("{ force: true }"),
+);

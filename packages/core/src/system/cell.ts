@@ -1,7 +1,7 @@
 import { closeSync, existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
+import { detachedMount } from "./detached-mount.ts";
 import { findTool, missingTool } from "./find-tool.ts";
-import { detachedMount } from "./syscall.ts";
 
 /** How to run a tool that can write at most below one folder. Dispose it once the tool has started. */
 export interface Cell extends Disposable {

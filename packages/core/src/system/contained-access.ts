@@ -87,7 +87,7 @@ export function containedAccess(options: ContainedAccessOptions): TreeAccess {
  * @throws a Node-style error with `code` if there is no such file.
  */
 export function fileStamp(root: number, path: string): { readonly stamp: string; readonly changed: bigint } {
-  const found = resolveIn(root, path, O_PATH);
+  const found = openInRoot(root, path, O_PATH);
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = fstatSync(found, { bigint: true });
     return { stamp: `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`, changed: ctimeNs };
@@ -138,15 +138,17 @@ function isMountPoint(folder: FolderHandle, name: string | Buffer): boolean {
 function resolve(options: ContainedAccessOptions, path: string, flags: number): number {
   const root = options.openRoot();
   try {
-    return resolveIn(root, path, flags);
+    return openInRoot(root, path, flags);
   } finally {
     closeSync(root);
   }
 }
 
-// openat2(2): EAGAIN when a rename anywhere on the system raced with the resolution of a ".."; the caller must try
-// again.
-function resolveIn(root: number, path: string, flags: number): number {
+/**
+ * Opens a path below an open folder as a process does whose root it is: openat2(2), RESOLVE_IN_ROOT. EAGAIN when a rename
+ * anywhere on the system raced with the resolution of a ".."; then the caller must try again.
+ */
+export function openInRoot(root: number, path: string, flags: number): number {
   for (let left = 64; ; left -= 1) {
     try {
       return openat2(root, nameBytes(path), flags, 0, RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS);

@@ -2,9 +2,10 @@ import { closeSync, constants, openSync, rmdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { HostError } from "../errors/all.ts";
 import type { Idmap } from "../terms/idmap.ts";
+import { mountIdmapped } from "./detached-mount.ts";
 import { makeFolders } from "./make-folders.ts";
 import { mountsBelow } from "./mounts.ts";
-import { mount, mountIdmapped, type SystemError, umount } from "./syscall.ts";
+import { mount, type SystemError, umount } from "./syscall.ts";
 import { openUserNamespace } from "./user-namespace.ts";
 
 const MS_NOSUID = 2;

@@ -13,6 +13,9 @@ export const NUMBER = {
   openat2: 437,
   open_tree: 428,
   move_mount: 429,
+  fsopen: 430,
+  fsconfig: 431,
+  fsmount: 432,
   mount_setattr: 442,
   pidfd_open: 434,
   pidfd_send_signal: 424,
@@ -132,74 +135,6 @@ export function umount(target: string, options: { readonly lazy?: boolean } = {}
   const MNT_DETACH = 2;
   const UMOUNT_NOFOLLOW = 8;
   check("umount2", native().umount2(target, (options.lazy ? MNT_DETACH : 0) | UMOUNT_NOFOLLOW));
-}
-
-const AT_FDCWD = -100;
-const AT_EMPTY_PATH = 0x1000;
-/** Bits of mount_setattr(2). */
-const MOUNT_ATTR = { RDONLY: 0x1n, NOSUID: 0x2n, NODEV: 0x4n, IDMAP: 0x100000n } as const;
-
-/**
- * A descriptor of a detached mount of the file system at `path`, without the mounts below it: no `..` leads out of it,
- * and no device in it can be opened. It goes when the last holder of the descriptor goes. Needs Linux 5.12 and
- * CAP_SYS_ADMIN. open_tree(2).
- */
-export function detachedMount(path: string, options: { readonly readOnly: boolean }): number {
-  const MS_PRIVATE = 1n << 18n;
-  const access = options.readOnly ? MOUNT_ATTR.RDONLY : 0n;
-  return cloneMount(path, { set: access | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV, propagation: MS_PRIVATE });
-}
-
-/** Options of {@link mountIdmapped}. */
-export interface IdmappedMount {
-  /** A descriptor of the user namespace with the map. It is not closed. */
-  readonly userNamespace: number;
-  readonly readOnly: boolean;
-}
-
-/**
- * Mounts `source` at `target` a second time, with mapped owners: open_tree(2), mount_setattr(2), move_mount(2). Needs
- * Linux 5.12 and a file system that supports it, else EINVAL.
- */
-export function mountIdmapped(source: string, target: string, { userNamespace, readOnly }: IdmappedMount): void {
-  const MOVE_MOUNT_F_EMPTY_PATH = 4;
-  // A layer is read-only: removing the folder around a forgotten mount must not remove the mounted files.
-  const set = MOUNT_ATTR.IDMAP | (readOnly ? MOUNT_ATTR.RDONLY : 0n);
-  const tree = cloneMount(source, { set, userNamespace });
-  try {
-    const to = ["int", AT_FDCWD, "str", target, "uint", MOVE_MOUNT_F_EMPTY_PATH];
-    check("move_mount", native().syscall(NUMBER.move_mount, "int", tree, "str", "", ...to));
-  } finally {
-    closeSync(tree);
-  }
-}
-
-interface MountAttributes {
-  readonly set: bigint;
-  readonly propagation?: bigint;
-  readonly userNamespace?: number;
-}
-
-/** Close-on-exec. */
-function cloneMount(path: string, { set, propagation = 0n, userNamespace = 0 }: MountAttributes): number {
-  const OPEN_TREE_CLONE = 1;
-  const O_CLOEXEC = 0o2000000;
-  const { syscall } = native();
-  const flags = OPEN_TREE_CLONE | O_CLOEXEC;
-  const tree = check("open_tree", syscall(NUMBER.open_tree, "int", AT_FDCWD, "str", path, "uint", flags));
-  try {
-    // struct mount_attr: attributes to set, attributes to clear, the propagation, the user namespace.
-    const attributes = Buffer.alloc(32);
-    attributes.writeBigUInt64LE(set, 0);
-    attributes.writeBigUInt64LE(propagation, 16);
-    attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
-    const what = ["uint", AT_EMPTY_PATH, "uint8_t *", attributes, "size_t", attributes.length];
-    check("mount_setattr", syscall(NUMBER.mount_setattr, "int", tree, "str", "", ...what));
-    return tree;
-  } catch (error) {
-    closeSync(tree);
-    throw error;
-  }
 }
 
 /** lremovexattr(2): does not follow a symlink. The path is bytes, as file names are. */

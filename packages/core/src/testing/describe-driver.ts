@@ -3,6 +3,7 @@ import { describeCancel } from "./chapters/cancel.ts";
 import { describeConfinement } from "./chapters/confinement.ts";
 import { describeConsole } from "./chapters/console.ts";
 import { describeDetached } from "./chapters/detached.ts";
+import { describeDevices } from "./chapters/devices.ts";
 import { describeErrors } from "./chapters/errors.ts";
 import { describeEvents } from "./chapters/events.ts";
 import { describeExec } from "./chapters/exec.ts";
@@ -45,6 +46,7 @@ export function describeDriver(runner: Runner, subject: DriverSubject): void {
     describeHost(fixture);
     describeRename(fixture);
     describeUpdate(fixture);
+    describeDevices(fixture);
     describeIds(fixture);
     describeStop(fixture);
     describeFreeze(fixture);

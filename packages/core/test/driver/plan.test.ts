@@ -46,4 +46,46 @@ describe("renderPlan", () => {
       { path: "image", effect: "unsupported", reason: "it is fixed when the instance is created" },
     ]);
   });
+
+  describe("of devices", () => {
+    const DISK = { type: "disk", source: "/srv", path: "/srv" };
+    const NIC = { type: "nic", network: "net0" };
+    const withDevices = {
+      ...rules,
+      devices: { disk: "live", gpu: { refused: "no gpu here" }, nic: "next-start" },
+    } as const;
+    const planOf = (before: object | undefined, after: object) =>
+      renderPlan(before && config({ devices: before }), config({ devices: after }), withDevices).changes;
+
+    it("names each that comes or goes, and each changed option of the others", () => {
+      const more = { ...DISK, path: "/other", readonly: true };
+      expect(planOf({ same: DISK, gone: NIC, old: DISK }, { same: DISK, old: more, fresh: DISK })).toEqual([
+        { path: "devices.gone", effect: "next-start" },
+        { path: "devices.old.path", effect: "live" },
+        { path: "devices.old.readonly", effect: "live" },
+        { path: "devices.fresh", effect: "live" },
+      ]);
+    });
+
+    it("goes by what decides more where one takes the name of another type", () => {
+      expect(planOf({ a: NIC }, { a: DISK })).toEqual([{ path: "devices.a", effect: "next-start" }]);
+      expect(planOf({ a: DISK }, { a: NIC })).toEqual([{ path: "devices.a", effect: "next-start" }]);
+    });
+
+    it("refuses types that the driver has not, at create and later, and lets them go", () => {
+      const refused = { path: "devices.a", effect: "unsupported", reason: "no gpu here" };
+      expect(planOf(undefined, { a: { type: "gpu" } })).toEqual([refused]);
+      expect(planOf({}, { a: { type: "gpu" } })).toEqual([refused]);
+      expect(planOf(undefined, { a: { type: "usb" } })[0]?.reason).toContain('no devices of the type "usb"');
+      expect(planOf({ a: { type: "gpu" } }, {})).toEqual([]);
+    });
+
+    it("lets a driver without rules have the nics of its creation", () => {
+      const changes = (before: object, after: object) =>
+        renderPlan(config({ devices: before }), config({ devices: after }), rules).changes;
+      expect(changes({ a: NIC }, { a: NIC })).toEqual([]);
+      expect(changes({}, { a: NIC })).toMatchObject([{ path: "devices.a", effect: "unsupported" }]);
+      expect(changes({}, { a: DISK })).toMatchObject([{ path: "devices.a", effect: "unsupported" }]);
+    });
+  });
 });

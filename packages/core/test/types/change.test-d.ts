@@ -10,8 +10,13 @@ export async function changes(instance: Instance) {
   await instance.update({ name: "other" });
   // @ts-expect-error the image is fixed
   await instance.update({ image: "other" });
-  // @ts-expect-error devices cannot change yet
-  await instance.update({ devices: {} });
+  await instance.update({ devices: { data: { type: "disk", source: "/srv", path: "/srv" }, other: null } });
+  // @ts-expect-error a disk needs a path
+  await instance.update({ devices: { data: { type: "disk", source: "/srv" } } });
+  await instance.attachDevice("data", { type: "disk", source: "tmpfs:", path: "/cache", size: "1MiB" });
+  // @ts-expect-error detachDevice() takes a device away
+  await instance.attachDevice("data", null);
+  await instance.detachDevice("data", { force: true });
   // @ts-expect-error a value of another type
   await instance.update({ env: { A: 1 } });
 }

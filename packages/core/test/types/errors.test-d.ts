@@ -58,7 +58,7 @@ export function switching(error: unknown) {
 
 export function byClass(error: unknown) {
   if (error instanceof NotFoundError) expectTypeOf(error.kind).not.toBeAny();
-  if (error instanceof InUseError) expectTypeOf(error.kind).toEqualTypeOf<"image" | "network">();
+  if (error instanceof InUseError) expectTypeOf(error.kind).toEqualTypeOf<"image" | "network" | "device">();
   // @ts-expect-error what has no code cannot be missing
   new NotFoundError("unicorn", "x");
 }

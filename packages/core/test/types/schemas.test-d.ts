@@ -11,6 +11,7 @@ export const pairs: { readonly [K in Schema]: (input: z.input<(typeof core)[K]>)
   CommonConfigSchema: (input: core.CommonConfigInput): core.InstanceConfig => input as core.InstanceConfig,
   DeviceSchema: (input: core.DeviceInput): core.Device => input as core.Device,
   DevicesSchema: (input: core.DevicesInput): core.Devices => input as core.Devices,
+  DiskSchema: (input: core.DiskInput): core.Disk => input as core.Disk,
   DigestSchema: (input: core.DigestInput): core.Digest => input,
   ImageSchema: (input: core.ImageInput): core.Image => input as core.Image,
   LayerSchema: (input: core.LayerInput): core.Layer => input,

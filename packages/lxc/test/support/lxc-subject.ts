@@ -22,6 +22,7 @@ export const subject: DriverSubject = {
   greedy: { argv: ["tail", "-c", "100000000", "/dev/zero"], config: { limits: { memory: "32MiB" } } },
   endsItself: ["kill", "-PWR", "1"],
   prints: { stream: "console", text: /init: up/ },
+  disks: true,
   crash: { how: "kill", module: import.meta.url },
   leftovers,
   needs: ["root", "cgroup", "overlay", "binary:lxc-start", "binary:busybox"],

@@ -35,6 +35,7 @@ export const subject: DriverSubject = {
   endsItself: ["kill", "-TERM", "1"],
   main: (script) => ({ oci: { entrypoint: ["sh", "-c", script], cmd: [] } }),
   prints: { stream: "stdout", text: /^up\n/ },
+  disks: true,
   crash: { how: "kill", module: import.meta.url },
   leftovers,
   needs: ["root", "cgroup", "overlay", "binary:lxc-start"],

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { LiveChange } from "../../contract/backend.ts";
 import { DriverError, HostError } from "../../errors/all.ts";
 import { allOrNothing } from "../../flow/cleanup.ts";
 import type { InstanceConfig } from "../../model/config.ts";
@@ -50,6 +51,14 @@ function liveChanges({ driver }: ManagedInstance, before: InstanceConfig, after:
   return changes.filter(({ effect }) => effect === "live").map(({ path }) => path);
 }
 
+/** The turn in which a run is changed. */
+export interface ApplyTurn extends Turn {
+  /** Whether the run has what its manifest says. */
+  readonly sure: boolean;
+  /** See {@link LiveChange.force}. */
+  readonly force?: boolean | undefined;
+}
+
 /**
  * Makes a run agree with the configuration on record, as far as its driver can while it runs; the manifest then has what
  * the run has. All or nothing. After a crash in the middle the record says that it was not applied: then the driver is
@@ -59,7 +68,7 @@ export async function applyLive(
   instance: ManagedInstance,
   record: InstanceRecord,
   run: Run,
-  { signal, overtaken, sure }: Turn & { readonly sure: boolean },
+  { signal, overtaken, sure, force }: ApplyTurn,
 ): Promise<void> {
   const { layout } = instance.engine;
   const manifest = manifestOf(layout, record);
@@ -69,7 +78,7 @@ export async function applyLive(
   const after = withPaths(before, record.config, live);
   await allOrNothing(async (undo) => {
     if (!sure || !live.every((path) => OF_THE_ENGINE.includes(path))) {
-      await updateRun(instance, run, { before, after, live }, signal);
+      await updateRun(instance, run, { before, after, live, force }, signal);
       // Whoever has overtaken the call changes what it finds.
       undo(() =>
         overtaken.aborted ? undefined : updateRun(instance, run, { before: after, after: before, live }, undefined),
@@ -105,19 +114,17 @@ export async function finishUpdate(
   }
 }
 
-interface Update {
-  readonly before: InstanceConfig;
-  readonly after: InstanceConfig;
+interface Update extends LiveChange {
   readonly live: readonly string[];
 }
 
 async function updateRun(
   { driverName, name }: ManagedInstance,
   { running }: Run,
-  { before, after, live }: Update,
+  { live, ...change }: Update,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (running.update !== undefined) return running.update({ before, after }, { signal });
+  if (running.update !== undefined) return running.update(change, { signal });
   const unable = live.filter((path) => !OF_THE_ENGINE.includes(path));
   if (unable.length === 0) return;
   const why = `its plan calls ${unable.join(", ")} live, but its runs have no update()`;
@@ -128,7 +135,10 @@ function rewrite(path: string, manifest: Manifest): void {
   writeManifest(path, manifest);
 }
 
-/** A configuration with what another has at these paths, written as drivers write them: `labels`, `limits.memory`. Pure. */
+/**
+ * A configuration with what another has at these paths, written as drivers write them: `labels`, `limits.memory`. A
+ * device is taken as a whole, whichever of its options the path names. Pure.
+ */
 function withPaths(config: InstanceConfig, other: InstanceConfig, paths: readonly string[]): InstanceConfig {
   const changed: Record<string, unknown> = { ...config };
   for (const path of paths) {

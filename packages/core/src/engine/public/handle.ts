@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { Plan } from "../../contract/backend.ts";
 import type { Capability, InstanceMetrics, InterfaceAddress, LogOptions } from "../../contract/capability.ts";
-import type { ConfigChange } from "../../contract/change.ts";
+import type { ConfigChange, DetachOptions } from "../../contract/change.ts";
 import type { ConsoleOptions, InstanceConsole } from "../../contract/console.ts";
 import type {
   AttachedProcess,
@@ -18,6 +18,8 @@ import type { Instance, InstanceInfo, StopOptions } from "../../contract/instanc
 import type { CanExec, PipeExecOptions, PipeProcess } from "../../contract/process.ts";
 import type { Abortable, Timed } from "../../flow/abortable.ts";
 import { AbortableSchema, abortableSchema } from "../../model/call-options.ts";
+import type { DeviceInput } from "../../model/device/device.ts";
+import { DetachOptionsSchema } from "../../model/verb-options.ts";
 import type { InstanceExit, InstanceState } from "../../terms/state.ts";
 import { followRun } from "../adopt/follow-run.ts";
 import { withRun } from "../adopt/with-run.ts";
@@ -28,6 +30,7 @@ import { implemented } from "../run/implemented.ts";
 import { openConsole } from "../verbs/console.ts";
 import { remove } from "../verbs/delete.ts";
 import { attach, processes, startDetached } from "../verbs/detached.ts";
+import { attachDevice, detachDevice } from "../verbs/devices.ts";
 import { exec } from "../verbs/exec.ts";
 import { ManagedFiles } from "../verbs/files.ts";
 import { freeze, unfreeze } from "../verbs/freeze.ts";
@@ -175,6 +178,17 @@ export class InstanceHandle implements Instance<Capability> {
 
   update(change: ConfigChange, options?: Abortable): Promise<Plan> {
     return this.#verb("update", options, (linked) => update(this.#instance, change, linked));
+  }
+
+  attachDevice(name: string, device: DeviceInput, options?: Abortable): Promise<void> {
+    return this.#verb("attach a device to", options, (linked) =>
+      attachDevice(this.#instance, nameOf("device", name), device, linked),
+    );
+  }
+
+  detachDevice(name: string, options?: DetachOptions): Promise<void> {
+    const call = (linked: DetachOptions) => detachDevice(this.#instance, nameOf("device", name), linked);
+    return this.#verb("detach a device from", options, call, DetachOptionsSchema);
   }
 
   delete(options?: Abortable): Promise<void> {

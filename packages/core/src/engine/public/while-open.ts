@@ -194,7 +194,7 @@ export function networksWhileOpen(engine: Shared): Networks {
 }
 
 /** The name that a caller gave. A string that is not a legal name finds nothing. @throws {ConfigError} for no string */
-export function nameOf(kind: "instance" | "image" | "network", name: unknown): string {
+export function nameOf(kind: "instance" | "image" | "network" | "device", name: unknown): string {
   return parse(z.string(required(`give the name of the ${kind}`)), name, `name of the ${kind}`);
 }
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Plan } from "../../contract/backend.ts";
 import { ConfigError } from "../../errors/all.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../../model/config.ts";
+import { clashes } from "../../model/device/device.ts";
 import { CONFIG_HABITS } from "../../model/habits.ts";
 import { loosened } from "../../model/loosened.ts";
 import { parse } from "../../model/parse.ts";
@@ -21,8 +22,10 @@ const FIXED_KEYS = {
   name: "rename() changes the name",
   driver: FIXED,
   image: FIXED,
-  devices: "devices cannot change yet: create the instance anew",
 } as const;
+
+/** Those of which `null` removes one. */
+const REMOVABLE: readonly string[] = [...RECORDS, "devices"];
 
 type Keys = Readonly<Record<string, unknown>>;
 
@@ -36,9 +39,9 @@ export interface CheckedChange {
 
 /** Checks a change. Pure. @throws {ConfigError} with every issue. */
 export function checkedChange({ driver }: OpenDriver, change: unknown): CheckedChange {
-  const { name, driver: driverName, image, devices, limits, env, log, labels } = CommonConfigSchema.shape;
-  const fixed = { name: name.optional(), driver: driverName.optional(), image: image.optional(), devices };
-  const schema = z.strictObject({ ...fixed, limits, env, log, labels, [driver.name]: driver.section });
+  const { name, driver: driverName, image, limits, devices, env, log, labels } = CommonConfigSchema.shape;
+  const fixed = { name: name.optional(), driver: driverName.optional(), image: image.optional() };
+  const schema = z.strictObject({ ...fixed, limits, devices, env, log, labels, [driver.name]: driver.section });
   assertPlain(change, CHANGE);
   if (!isPlain(change))
     throw new ConfigError(CHANGE, [{ path: [], message: `must be an object, ${given(change)}${AS}` }]);
@@ -81,6 +84,12 @@ export function changedConfig({ driver }: OpenDriver, before: InstanceConfig, { 
   // Two keys of a section may not go together. It may have keys of a later release.
   if (keys.has(driver.name))
     parse(z.looseObject({ [driver.name]: loosened(driver.section) }), { [driver.name]: after[driver.name] }, CHANGE);
+  const issues = keys.has("devices") ? clashes(after.devices) : [];
+  if (issues.length > 0)
+    throw new ConfigError(
+      CHANGE,
+      issues.map(({ path, message }) => ({ path: ["devices", ...path], message })),
+    );
   assertPassable(after, CHANGE);
   return after;
 }
@@ -92,7 +101,7 @@ export function changedConfig({ driver }: OpenDriver, before: InstanceConfig, { 
 function withoutNull(key: string, keys: unknown): unknown {
   if (!isPlain(keys)) return keys;
   const entries = Object.entries(keys).map(([inner, value]) => [inner, value ?? undefined] as const);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined || !RECORDS.includes(key)));
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined || !REMOVABLE.includes(key)));
 }
 
 /** The keys of before in their order, then new ones; `undefined` if nothing is left of what may be left out. */

@@ -8,7 +8,7 @@ import type { InstanceConfig } from "../../model/config.ts";
 import { keysOf } from "../../model/plan-path.ts";
 import { valueAt } from "../../model/schema-keys.ts";
 import type { InstanceState } from "../../terms/state.ts";
-import { applyLive, ensureManifest, isUnapplied } from "../adopt/apply-live.ts";
+import { type ApplyTurn, applyLive, ensureManifest, isUnapplied } from "../adopt/apply-live.ts";
 import { currentRun } from "../adopt/current-run.ts";
 import { whyFailed } from "../adopt/with-run.ts";
 import type { Turn } from "../instance/instance-lock.ts";
@@ -29,8 +29,16 @@ export async function plan(instance: ManagedInstance, change: unknown, options: 
   return planned(instance, instance.record.read("plan"), checked).plan;
 }
 
+/** Options of {@link update} that its callers in this folder have. */
+export interface UpdateOptions extends Abortable {
+  /** Throws if the change is not one of the configuration that is there. */
+  readonly check?: ((config: InstanceConfig) => void) | undefined;
+  /** See {@link DetachOptions.force}. */
+  readonly force?: boolean | undefined;
+}
+
 /** Changes the configuration, and what runs as far as that is possible. All or nothing. */
-export async function update(instance: ManagedInstance, change: unknown, options: Abortable = {}): Promise<Plan> {
+export async function update(instance: ManagedInstance, change: unknown, options: UpdateOptions = {}): Promise<Plan> {
   const checked = checkedChange(instance.driver, change);
   return instance.lock.exclusively("update", options, async (read, turn) => {
     const run = await currentRun(instance, read, turn);
@@ -38,9 +46,10 @@ export async function update(instance: ManagedInstance, change: unknown, options
     const { state } = record;
     if (!EXPECTED.includes(state))
       throw new StateError({ instance: instance.name, verb: "update", state, expected: EXPECTED });
+    options.check?.(record.config);
     const { after, plan: all } = planned(instance, record, checked);
     const made = supported(all);
-    const use = { ...turn, sure: !isUnapplied(instance, record) };
+    const use = { ...turn, force: options.force, sure: !isUnapplied(instance, record) };
     if (made.length > 0) await telling(instance, record, made, turn, () => carryOut(instance, record, after, run, use));
     // A process that was killed may have recorded the same change.
     else if (run !== undefined && !use.sure) await applyLive(instance, record, run, use);
@@ -106,7 +115,7 @@ async function carryOut(
   record: InstanceRecord,
   config: InstanceConfig,
   run: Run | undefined,
-  turn: Turn & { readonly sure: boolean },
+  turn: ApplyTurn,
 ): Promise<void> {
   const { generation, applied = generation ?? 1 } = record;
   if (run !== undefined) await ensureManifest(instance, record, turn);

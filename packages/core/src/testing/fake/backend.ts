@@ -94,7 +94,6 @@ const EFFECTS = {
   labels: "live",
   env: "next-start",
   log: "next-start",
-  devices: "next-start",
   "limits.cpu": "live",
   "limits.memory": "live",
   "limits.processes": "live",

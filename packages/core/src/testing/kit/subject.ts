@@ -77,6 +77,8 @@ export interface DriverSubject {
   readonly logs?: "without times" | undefined;
   /** Its instances print some hundred kilobytes in a second at most: the kit prints less. Default false. */
   readonly slowOutput?: boolean | undefined;
+  /** Whether it has disks: folders and files of the host, and memory. Default false: the kit expects their refusal. */
+  readonly disks?: boolean | undefined;
   /** The keys that make `sh -c SCRIPT` the main program, where that prints to `stdout` and `stderr`, with `logs`. */
   readonly main?: ((script: string) => SubjectConfig) | undefined;
   /** What an instance prints at its start, with the capability `logs`. */

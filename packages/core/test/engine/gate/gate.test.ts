@@ -71,6 +71,8 @@ const CALLS: Readonly<Record<Call, (opened: Opened) => unknown>> = {
   rename: ({ instance }) => instance.rename("b"),
   plan: ({ instance }) => instance.plan({ labels: { a: "1" } }),
   update: ({ instance }) => instance.update({ labels: { a: "1" } }),
+  attachDevice: ({ instance }) => instance.attachDevice("d", { type: "disk", source: "/srv", path: "/d" }),
+  detachDevice: ({ instance }) => instance.detachDevice("d"),
   delete: ({ instance }) => instance.delete(),
   exec: ({ instance }) => instance.exec(["true"]),
   run: ({ instance }) => instance.run(["true"]),

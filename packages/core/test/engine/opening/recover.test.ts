@@ -200,7 +200,7 @@ describe("opening a root again", () => {
       version: 9,
       minReader: 1,
       novelty: { a: 1 },
-      config: { ...config, devices: { data: { type: "disk", size: 1 } }, other: { b: 2 }, limits: { io: 1 } },
+      config: { ...config, devices: { data: { type: "hologram", size: 1 } }, other: { b: 2 }, limits: { io: 1 } },
       image: { ...image, process: { novelty: 1 }, novelty: 1 },
     };
     await patchRecord(added);
@@ -216,10 +216,10 @@ describe("opening a root again", () => {
   it("does not start an instance without a device that a later release gave it, and lists and deletes it", async () => {
     await aHostThatWentAway();
     const { config } = JSON.parse(await readFile(recordPath(), "utf8"));
-    await patchRecord({ config: { ...config, devices: { data: { type: "disk" } } } });
+    await patchRecord({ config: { ...config, devices: { data: { type: "hologram" } } } });
     const host = await place.open();
     const instance = await host.get("a");
-    const refused = { code: "ERR_HOST", missing: [{ need: "device-type:disk" }] };
+    const refused = { code: "ERR_HOST", missing: [{ need: "device-type:hologram" }] };
     await expect(instance.start()).rejects.toMatchObject(refused);
     expect(await host.list()).toMatchObject([{ name: "a", state: "stopped", config: { devices: { data: {} } } }]);
     await instance.delete();

@@ -1,0 +1,218 @@
+import { closeSync, constants, fstatSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { InUseError } from "../errors/all.ts";
+import { allOrNothing } from "../flow/cleanup.ts";
+import type { Devices } from "../model/device/device.ts";
+import type { Disk } from "../model/device/disk.ts";
+import { openInRoot } from "../system/contained-access.ts";
+import { attachMount } from "../system/detached-mount.ts";
+import { type MountPoint, mountOf, mountPointsBelow } from "../system/mounts.ts";
+import { readSmallJson } from "../system/small-file.ts";
+import { type SystemError, umount } from "../system/syscall.ts";
+import { deviceError, openDiskSource } from "./disk-source.ts";
+import { type InstanceRoot, openTarget, pathOf } from "./disk-target.ts";
+import { usersOf } from "./disk-users.ts";
+
+/** Where the disks of one run are. */
+export interface DiskPlace extends InstanceRoot {
+  /** The folder of the run, for a file that says which mount belongs to which device. */
+  readonly run: string;
+  /** Whether a process with this /proc/PID/cgroup is one of the instance. */
+  readonly isInside: (cgroups: string) => boolean;
+  /**
+   * Opens the root as the instance sees it now, if it runs. What is mounted there can cover the path of a disk: then the
+   * disk is refused.
+   */
+  readonly openInside?: (() => number) | undefined;
+}
+
+/** Options of {@link DiskMounts.change}. */
+export interface DiskChangeOptions {
+  /** Whether disks that go are taken from programs that use them. Default false: {@link InUseError}. */
+  readonly force?: boolean | undefined;
+}
+
+const O_PATH = 0o10000000;
+const FOLDER = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+const HeldSchema = z.record(z.string(), z.looseObject({ mount: z.number(), disk: z.looseObject({}) }));
+interface Held {
+  /** The id of its mount. */
+  readonly mount: number;
+  readonly disk: Disk;
+}
+
+/**
+ * The disks of a run, mounted on the host below the root of the instance. That is a shared mount, so those that come and
+ * go while it runs do so inside, too, and a reboot inside keeps them. They end with the root.
+ *
+ * A mount that the file does not know was made by a process which was killed before it could say so: it goes first.
+ */
+export class DiskMounts {
+  readonly #place: DiskPlace;
+  readonly #file: string;
+
+  constructor(place: DiskPlace) {
+    this.#place = place;
+    this.#file = join(place.run, "disks.json");
+  }
+
+  /**
+   * Mounts the disks of `devices`, and unmounts all others; all or nothing. Only one process at a time.
+   *
+   * @throws {ConfigError} naming the device and its option. @throws {InUseError}
+   */
+  async change(devices: Devices, { force = false }: DiskChangeOptions = {}): Promise<void> {
+    const held = this.#reconcile();
+    const wanted = new Map(
+      Object.entries(devices).flatMap(([name, one]) => (one.type === "disk" ? [[name, one]] : [])),
+    );
+    const stays = (name: string, { disk }: Held) => isDeepStrictEqual(disk, wanted.get(name));
+    const going = [...held].filter(([name, one]) => !stays(name, one));
+    const coming = [...wanted].filter(([name]) => going.some(([other]) => other === name) || !held.has(name));
+    await allOrNothing(async (undo) => {
+      for (const [name, one] of going.toSorted(byDepth(([, { disk }]) => disk)).toReversed()) {
+        this.#detach(name, one, held, force);
+        undo(() => this.#attach(name, one.disk, held));
+      }
+      for (const [name, disk] of coming.toSorted(byDepth(([, of]) => of))) {
+        await this.#attach(name, disk, held);
+        undo(() => this.#detach(name, held.get(name), held, true));
+      }
+    });
+  }
+
+  async #attach(name: string, disk: Disk, held: Map<string, Held>): Promise<void> {
+    const source = openDiskSource(name, disk, this.#place.idmap);
+    if (source === undefined) return;
+    try {
+      const target = await openTarget(this.#place, name, disk, source.isFolder);
+      try {
+        this.#assertFree(name, pathOf(target), held);
+        attachMount(source.mount, target);
+      } finally {
+        closeSync(target);
+      }
+      const one = { mount: mountOf(source.mount), disk };
+      held.set(name, one);
+      try {
+        this.#assertSeen(name, disk, source.mount);
+        this.#write(held);
+      } catch (error) {
+        this.#detach(name, one, held, true);
+        throw error;
+      }
+    } finally {
+      closeSync(source.mount);
+    }
+  }
+
+  #assertFree(name: string, path: string, held: ReadonlyMap<string, Held>): void {
+    const there = mountPointsBelow(path).find((one) => one.path === path);
+    const [other] = [...held].find(([, { mount }]) => mount === there?.id) ?? [];
+    if (other !== undefined)
+      throw deviceError(name, "path", `leads to where the device "${other}" is already: choose another`);
+  }
+
+  /** @throws {ConfigError} when a mount inside covers it */
+  #assertSeen(name: string, { path }: Disk, mount: number): void {
+    const root = this.#place.openInside?.();
+    if (root === undefined) return;
+    try {
+      const seen = openInRoot(root, path, O_PATH);
+      try {
+        const [one, other] = [fstatSync(seen), fstatSync(mount)];
+        if (one.dev === other.dev && one.ino === other.ino) return;
+      } finally {
+        closeSync(seen);
+      }
+    } catch (error) {
+      if (!["ENOENT", "ENOTDIR", "ELOOP"].includes((error as SystemError).code)) throw error;
+    } finally {
+      closeSync(root);
+    }
+    throw deviceError(name, "path", `a mount inside covers ${path}, so nobody would see it: choose another path`);
+  }
+
+  #detach(name: string, one: Held | undefined, held: Map<string, Held>, force: boolean): void {
+    const { root, isInside } = this.#place;
+    const points = mountPointsBelow(root);
+    const point = points.find(({ id }) => id === one?.mount);
+    if (point !== undefined) {
+      const inside = point.path.slice(root.length);
+      const above = [...held].filter(([, { mount }]) =>
+        points.some((other) => other.id === mount && isBelow(other, point)),
+      );
+      if (above.length > 0)
+        throw inUse(
+          name,
+          above.map(([other]) => `the device "${other}", which is mounted on it`),
+        );
+      const isTree = points.some((other) => isBelow(other, point));
+      if (!force && isTree && usersOf(inside, isInside).length > 0) throw inUse(name, usersOf(inside, isInside));
+      try {
+        unmountPoint(root, point, force || isTree);
+      } catch (error) {
+        if ((error as SystemError).code !== "EBUSY") throw error;
+        throw inUse(name, usersOf(inside, isInside), error);
+      }
+    }
+    held.delete(name);
+    this.#write(held);
+  }
+
+  /** What is mounted, by the name of its device. Unmounts what nobody knows. */
+  #reconcile(): Map<string, Held> {
+    const { root } = this.#place;
+    const points = mountPointsBelow(root).filter(({ path }) => path !== root);
+    const written = Object.entries(
+      readSmallJson(this.#file, HeldSchema, (): z.output<typeof HeldSchema> => ({})) ?? {},
+    );
+    const there = written.filter(([, { mount }]) => points.some(({ id }) => id === mount));
+    const known = points.filter(({ id }) => there.some(([, { mount }]) => mount === id));
+    const strange = points.filter((one) => !known.some((other) => one.id === other.id || isBelow(one, other)));
+    for (const one of strange.toReversed()) unmountPoint(root, one, true);
+    return new Map(there.map(([name, one]) => [name, one as unknown as Held]));
+  }
+
+  #write(held: ReadonlyMap<string, Held>): void {
+    const temporary = `${this.#file}.tmp`;
+    writeFileSync(temporary, JSON.stringify(Object.fromEntries(held)), { mode: 0o600 });
+    renameSync(temporary, this.#file);
+  }
+}
+
+function isBelow(one: MountPoint, other: MountPoint): boolean {
+  return one.path.startsWith(`${other.path}/`);
+}
+
+/** A disk within another one comes after it. */
+function byDepth<T>(diskOf: (one: T) => Disk) {
+  return (a: T, b: T) => diskOf(a).path.split("/").length - diskOf(b).path.split("/").length;
+}
+
+function inUse(name: string, users: readonly string[], cause?: unknown): InUseError {
+  const hint = "end what uses it, or detach it with force: true";
+  const them = users.length > 0 ? users : ["a program that cannot be seen from here"];
+  return new InUseError("device", name, them, { hint, cause });
+}
+
+/**
+ * Within the root, by a name in an open folder: inside, the path that the kernel tells may have been made to lead
+ * elsewhere by now. Then nothing is mounted there, or another disk of the same instance.
+ */
+function unmountPoint(root: string, { path }: MountPoint, lazy: boolean): void {
+  const top = openSync(root, FOLDER);
+  try {
+    const folder = openInRoot(top, dirname(path.slice(root.length)), FOLDER);
+    try {
+      umount(`/proc/self/fd/${folder}/${basename(path)}`, { lazy });
+    } finally {
+      closeSync(folder);
+    }
+  } finally {
+    closeSync(top);
+  }
+}
