@@ -46,12 +46,16 @@ export {
   type CanNetwork,
   type Capability,
   type CapabilityOperations,
+  type DiskTraffic,
   type InstanceMetrics,
   type InterfaceAddress,
   LOG_STREAMS,
   type LogOptions,
   type LogStream,
+  type MemoryFigures,
+  type NicTraffic,
   type OperationsOf,
+  type Traffic,
 } from "./contract/capability.ts";
 export type { CanUpdate, CommonChange, ConfigChange, DetachOptions } from "./contract/change.ts";
 export type * from "./contract/console.ts";

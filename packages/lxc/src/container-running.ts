@@ -237,7 +237,12 @@ export class ContainerRunning
     const { init } = this.#monitor;
     init.current();
     try {
-      return await readMetrics(this.#facts.cgroups, (controller) => this.#cgroup(controller));
+      return await readMetrics({
+        cgroups: this.#facts.cgroups,
+        folder: (controller) => this.#cgroup(controller),
+        inner: cgroupNames(this.#spec).inner,
+        nics: this.#spec.nics,
+      });
     } finally {
       // A cgroup ends with its init. A read at that time gives nothing or an error.
       init.current();

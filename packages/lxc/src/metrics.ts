@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { InstanceMetrics } from "@pileus/core";
-import type { CgroupLayout } from "@pileus/core/driver";
+import { type CgroupLayout, type NicAttachment, readTraffic } from "@pileus/core/driver";
+import { readDiskTraffic } from "./disk-traffic.ts";
+import { oomKills } from "./oom-kills.ts";
 
 /** Version 1 represents "no limit" by the largest multiple of a page in 63 bits. */
 const UNLIMITED = 2 ** 62;
@@ -12,19 +14,40 @@ const UNLIMITED = 2 ** 62;
  */
 type Scale = "" | "e-6" | "e-9";
 
-/** Reads the figures of one container; `folder` finds its cgroup for a controller. */
-export async function readMetrics(
-  layout: Pick<CgroupLayout, "controller">,
-  folder: (controller: string) => string | undefined,
-): Promise<InstanceMetrics> {
+/** What is measured. */
+export interface MeasuredContainer {
+  readonly cgroups: Pick<CgroupLayout, "controller">;
+  /** Its cgroup for a controller; `undefined` when it is ending. */
+  folder(controller: string): string | undefined;
+  /** The cgroup in that, in which its init begins. */
+  readonly inner: string;
+  readonly nics: readonly NicAttachment[];
+}
+
+/** Reads the figures of one container. */
+export async function readMetrics({
+  cgroups: layout,
+  folder,
+  inner,
+  nics,
+}: MeasuredContainer): Promise<InstanceMetrics> {
   // Found first: a failure here must not leave a pending read that no one awaits.
   const folders = { cpu: folder("cpuacct"), memory: folder("memory"), processes: folder("pids") };
+  const disk = readDiskTraffic(layout, folder("io"));
+  const network = readTraffic(nics);
+  const kills = oomKills(layout, folders.memory, inner);
   const [cpu, memory, processes] = await Promise.all([
     readCpu(layout, folders.cpu),
     readMemory(layout, folders.memory),
     readNumber(folders.processes, "pids.current"),
   ]);
-  return { cpu: { seconds: cpu }, memory, processes };
+  return {
+    cpu: { seconds: cpu },
+    memory: { ...memory, oomKills: folders.memory === undefined ? undefined : kills },
+    processes,
+    network,
+    disk: disk && { root: disk },
+  };
 }
 
 async function readCpu(layout: Pick<CgroupLayout, "controller">, folder: string | undefined): Promise<number> {
@@ -38,15 +61,23 @@ async function readMemory(
   folder: string | undefined,
 ): Promise<InstanceMetrics["memory"]> {
   const first = layout.controller("memory")?.version === 1;
-  const [used, limit, idle] = await Promise.all([
+  const [used, limit, idle, swap] = await Promise.all([
     readNumber(folder, first ? "memory.usage_in_bytes" : "memory.current"),
     readNumber(folder, first ? "memory.limit_in_bytes" : "memory.max"),
     readField(folder, "memory.stat", first ? "total_inactive_file" : "inactive_file"),
+    first ? readSwapped(folder) : readNumber(folder, "memory.swap.current"),
   ]);
   return {
     bytes: Math.max(0, (used ?? 0) - idle),
     limitBytes: limit === undefined || limit >= UNLIMITED ? undefined : limit,
+    swapBytes: swap,
   };
+}
+
+/** Version 1 has the line only if the kernel counts swap space. */
+async function readSwapped(folder: string | undefined): Promise<number | undefined> {
+  const [, swapped] = /^total_swap (\d+)$/m.exec(await readCgroupFile(folder, "memory.stat")) ?? [];
+  return swapped === undefined ? undefined : Number(swapped);
 }
 
 /** `undefined` for `max`, and if the host has no such controller. */

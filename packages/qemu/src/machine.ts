@@ -107,8 +107,11 @@ export function describeMachine(
   };
 }
 
+/** The disk with our agent, which is not the guest's own. */
+export const RUNTIME_DISK = "runtime";
+
 function runtimeDisk(descriptor: number): DiskSpec {
-  return { id: "runtime", descriptor, format: "raw", serial: RUNTIME_DRIVE_SERIAL, readOnly: true };
+  return { id: RUNTIME_DISK, descriptor, format: "raw", serial: RUNTIME_DRIVE_SERIAL, readOnly: true };
 }
 
 /** The rate of the time stamp counter in kHz, as precisely as /proc/cpuinfo has it. */

@@ -34,7 +34,7 @@ import { hasAddresses } from "./has-addresses.ts";
 import type { KeptMachine } from "./kept.ts";
 import { lacks, NO_AGENT } from "./lacks.ts";
 import { lastRequest } from "./last-request.ts";
-import { guestMetrics, machineMetrics } from "./metrics.ts";
+import { diskMetrics, guestMetrics, machineMetrics } from "./metrics.ts";
 import { connectMonitor } from "./monitor.ts";
 import type { QmpClient } from "./qmp/index.ts";
 import { markOf, type ReleaseSpec, releaseRun } from "./release.ts";
@@ -139,9 +139,9 @@ export class QemuRunning implements Running<QemuCapability> {
 
   /** See {@link machineMetrics}. */
   metrics(options: Abortable = {}): Promise<InstanceMetrics> {
-    return machineMetrics(this.#instance, this.#identity, async () =>
-      (await this.isFrozen(options)) ? this.#frozenMetrics : guestMetrics(await this.#agentIfFree(options), options),
-    );
+    const ofGuest = async () =>
+      (await this.isFrozen(options)) ? this.#frozenMetrics : guestMetrics(await this.#agentIfFree(options), options);
+    return machineMetrics(this.#instance, this.#identity, ofGuest, () => diskMetrics(this.#qmp, options));
   }
 
   async freeze(options: Abortable = {}): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { CommandError, ConnectionError, NotFoundError, openHost } from "@pileus/core";
+import { CommandError, ConnectionError, type InstanceMetrics, NotFoundError, openHost } from "@pileus/core";
 import { FIXTURE_USER, makeBusyboxRootfs, requires } from "@pileus/core/testing";
 import { beforeAll, expect, it } from "vitest";
 import { qemu } from "../src/index.ts";
@@ -56,6 +56,23 @@ it(
       const addresses = await machine.addresses();
       expect(addresses.map((address) => address.interface).sort()).toEqual(["eth0", "wan1"]);
       expect((await machine.run(["uname", "-n"])).stdout).toBe("micro\n");
+      const before = await machine.metrics();
+      const gateway = addresses.find((address) => address.interface === "eth0")?.address.replace(/\d+$/, "1") ?? "";
+      const used = ["sh", "-c", `ping -c 5 -i 0.2 -s 1000 ${gateway} && head -c 5000000 /dev/zero >/x && sync`];
+      await machine.run(used, { check: true });
+      const after = await machine.metrics();
+      expect([Object.keys(after.network ?? {}).sort(), Object.keys(after.disk ?? {})]).toEqual([
+        ["eth0", "wan1"],
+        ["root"],
+      ]);
+      expect([after.memory.swapBytes, after.memory.oomKills]).toEqual([0, 0]);
+      const more = (of: (metrics: InstanceMetrics) => number | undefined) => (of(after) ?? 0) - (of(before) ?? 0);
+      expect(more(({ disk }) => disk?.["root"]?.written)).toBeGreaterThan(4_500_000);
+      for (const way of ["received", "sent"] as const) {
+        // The guest chooses one of two nics on the same network.
+        const bytes = more(({ network = {} }) => Object.values(network).reduce((sum, nic) => sum + nic[way].bytes, 0));
+        expect([way, bytes > 5000, bytes < 20_000]).toEqual([way, true, true]);
+      }
       // The kernel spares the agent when memory runs out, and not what the agent starts. While the agent starts a program,
       // it has the score of that program for a moment.
       const scores = ["sh", "-c", "cat /proc/$PPID/oom_score_adj /proc/self/oom_score_adj"];

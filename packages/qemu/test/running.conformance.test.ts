@@ -43,6 +43,13 @@ interface MachineOptions {
   readonly silent?: boolean;
 }
 
+const disk = (device: string | undefined, name: string, read: number, written: number) => ({
+  ...(device && { qdev: `/machine/peripheral/${device}/virtio-backend` }),
+  ...{ device: "", "node-name": name, stats: { rd_bytes: read, wr_bytes: written, flush_operations: 3 } },
+});
+/** As QEMU 7.2 tells it. */
+const BLOCK_STATS = [disk("root-disk", "root", 1000, 200), disk("runtime-disk", "runtime", 5000, 0)];
+
 /** A run whose QEMU is a sleeping process with a scripted monitor. */
 async function startMachine({
   agent,
@@ -56,6 +63,7 @@ async function startMachine({
     if (execute === "stop") status = "paused";
     if (execute === "cont") status = "running";
     if (execute === "query-chardev") return [{ label: "agent", filename: "disconnected", "frontend-open": true }];
+    if (execute === "query-blockstats") return BLOCK_STATS;
     return execute === "query-status" ? { status, running: status === "running" } : {};
   });
   const child = spawn("sleep", ["60"], { stdio: "ignore" });
@@ -107,9 +115,10 @@ it("kills a frozen machine whose monitor has closed", async () => {
 
 it("reports the metrics of a machine, and rejects for an ended one, however late its monitor closes", async () => {
   await using machine = await startMachine();
-  const { cpu, memory } = await machine.running.metrics();
+  const { cpu, memory, disk, network } = await machine.running.metrics();
   expect(cpu.seconds).toBeGreaterThanOrEqual(0);
   expect(memory.bytes).toBeGreaterThan(0);
+  expect([disk, network]).toEqual([{ root: { read: 1000, written: 200 } }, {}]);
   await machine.running.kill();
   await once(machine.child, "exit");
   await expect(machine.running.metrics()).rejects.toThrow(ConnectionError);

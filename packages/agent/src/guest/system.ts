@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { arch, hostname, networkInterfaces, release } from "node:os";
 import type { InstanceMetrics, InterfaceAddress } from "@pileus/core";
 import type { AgentInfo } from "../protocol/messages.ts";
+import { oomKills } from "./oom-kills.ts";
 
 /** The addresses of the guest, without loopback and link-local addresses. */
 export function addresses(): InterfaceAddress[] {
@@ -32,7 +33,12 @@ export function metrics(proc = "/proc"): InstanceMetrics {
   const total = memory.get("MemTotal") ?? 0;
   return {
     cpu: { seconds: busyTicks(readFileSync(`${proc}/stat`, "utf8")) / TICKS },
-    memory: { bytes: total - (memory.get("MemAvailable") ?? 0), limitBytes: total },
+    memory: {
+      bytes: total - (memory.get("MemAvailable") ?? 0),
+      limitBytes: total,
+      swapBytes: (memory.get("SwapTotal") ?? 0) - (memory.get("SwapFree") ?? 0),
+      oomKills: oomKills(proc),
+    },
     processes: readdirSync(proc).filter((name) => /^\d+$/.test(name) && isProgram(`${proc}/${name}/stat`)).length,
   };
 }

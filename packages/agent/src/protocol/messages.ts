@@ -209,7 +209,13 @@ export const AddressesSchema = z
 
 export const MetricsSchema = z.object({
   cpu: z.object({ seconds: count }),
-  memory: z.object({ bytes: count, limitBytes: count.optional() }),
+  memory: z.object({
+    bytes: count,
+    limitBytes: count.optional(),
+    // Agents of an early release do not tell these.
+    swapBytes: count.optional(),
+    oomKills: count.optional(),
+  }),
   processes: z.int().min(0).optional(),
 });
 

@@ -17,8 +17,9 @@ it("counts processor time without idle and I/O wait, memory without what is avai
   writeFileSync(join(proc, "stat"), "cpu  100 20 30 5000 400 5 6 7 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\nintr 5\n");
   writeFileSync(
     join(proc, "meminfo"),
-    "MemTotal:        1000 kB\nMemFree:          1 kB\nMemAvailable:     400 kB\nHugePages_Total: 0\n",
+    "MemTotal:        1000 kB\nMemFree:          1 kB\nMemAvailable:     400 kB\nHugePages_Total: 0\nSwapTotal: 300 kB\nSwapFree: 100 kB\n",
   );
+  writeFileSync(join(proc, "vmstat"), "oom_kill 2\n");
   const stat = (name: string, flags: number) => `${name} (a) b) S 1 1 1 0 -1 ${flags} 0 0 0\n`;
   for (const name of ["1", "2", "42", "77", "self", "sys"]) mkdirSync(join(proc, name));
   writeFileSync(join(proc, "1", "stat"), stat("1", 0x400100));
@@ -27,7 +28,7 @@ it("counts processor time without idle and I/O wait, memory without what is avai
   writeFileSync(join(proc, "42", "stat"), stat("42", 0x400000));
   expect(metrics(proc)).toEqual({
     cpu: { seconds: 1.61 },
-    memory: { bytes: 600 * 1024, limitBytes: 1000 * 1024 },
+    memory: { bytes: 600 * 1024, limitBytes: 1000 * 1024, swapBytes: 200 * 1024, oomKills: 2 },
     processes: 2,
   });
 });

@@ -34,6 +34,38 @@ export interface CanNetwork {
   addresses(options?: Abortable): Promise<readonly InterfaceAddress[]>;
 }
 
+/** {@link InstanceMetrics.memory}. */
+export interface MemoryFigures {
+  /** In use, without page cache that can be freed at once. */
+  readonly bytes: number;
+  /** Where there is a limit. */
+  readonly limitBytes?: number | undefined;
+  /** Swap space in use, where it is counted. */
+  readonly swapBytes?: number | undefined;
+  /** How many processes were killed since the start because memory ran out, where they are counted. */
+  readonly oomKills?: number | undefined;
+}
+
+/** What went through a nic in one direction. */
+export interface Traffic {
+  readonly bytes: number;
+  readonly packets: number;
+  readonly errors: number;
+  readonly dropped: number;
+}
+
+/** What an instance has received and sent through a nic. */
+export interface NicTraffic {
+  readonly received: Traffic;
+  readonly sent: Traffic;
+}
+
+/** What an instance has read from a disk and written to it, in bytes. */
+export interface DiskTraffic {
+  readonly read: number;
+  readonly written: number;
+}
+
 /**
  * Live figures of an instance. They mean the same for every driver, as nearly as possible. For a container the kernel
  * counts them for its cgroup. For a virtual machine, processor time is what the machine used on the host, emulated
@@ -43,13 +75,23 @@ export interface CanNetwork {
 export interface InstanceMetrics {
   /** Processor time used since the start, summed over all processors; exact to a microsecond for 285 years. */
   readonly cpu: { readonly seconds: number };
-  /** Memory in use, without page cache that can be freed at once; `limitBytes` where there is a limit. */
-  readonly memory: { readonly bytes: number; readonly limitBytes?: number | undefined };
+  readonly memory: MemoryFigures;
   /**
    * Number of processes inside, where it can be counted. A container counts one more for each program that `exec` is
    * running, and one for a minute after the last: our helper.
    */
   readonly processes?: number | undefined;
+  /**
+   * What went through each nic since the start, by the name of the device; for a container since its last boot. The host
+   * counts it, so nothing inside can change it.
+   */
+  readonly network?: Readonly<Record<string, NicTraffic>> | undefined;
+  /**
+   * What was read and written since the start. For a container that is one entry, `root`, with all that reached the disks
+   * of the host, and only with version 2 of cgroups: version 1 does not count it. For a virtual machine it is what its
+   * guest asked of each of its disks.
+   */
+  readonly disk?: Readonly<Record<string, DiskTraffic>> | undefined;
 }
 
 /** What the instance uses. */

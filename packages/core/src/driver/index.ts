@@ -47,9 +47,13 @@ export type {
   CanMetrics,
   CanNetwork,
   Capability,
+  DiskTraffic,
   InstanceMetrics,
   InterfaceAddress,
   LogStream,
+  MemoryFigures,
+  NicTraffic,
+  Traffic,
 } from "../contract/capability.ts";
 export type { ConsoleWriter } from "../contract/console.ts";
 export type { DetachedInfo, OutputChunk } from "../contract/detached.ts";
@@ -148,6 +152,7 @@ export { createTap, joinBridge, type LinkOptions, removeInterface, type TapOptio
 export { renderHosts, renderResolvConf, STANDARD_HOSTS } from "../network/name-files.ts";
 export { broadcastAddress } from "../network/subnet.ts";
 export { openTap } from "../network/tap-device.ts";
+export { readTraffic } from "../network/traffic.ts";
 export { hostArchitecture } from "../system/architecture.ts";
 export type { Bounds } from "../system/bounded.ts";
 export { ByteCollector } from "../system/byte-collector.ts";

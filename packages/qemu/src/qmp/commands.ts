@@ -25,6 +25,18 @@ export const QMP_COMMANDS = {
     return: z.array(z.object({ "cpu-index": z.number(), "thread-id": z.number() })),
   },
   "query-block": { arguments: Nothing, return: z.array(z.object({ device: z.string(), locked: z.boolean() })) },
+  // qapi/block-core.json: a disk that was given by -blockdev has no name of its own, and the path of its device instead.
+  "query-blockstats": {
+    arguments: Nothing,
+    return: z.array(
+      z.object({
+        device: z.string().optional(),
+        qdev: z.string().optional(),
+        "node-name": z.string().optional(),
+        stats: z.object({ rd_bytes: z.number(), wr_bytes: z.number() }),
+      }),
+    ),
+  },
   "query-chardev": {
     arguments: Nothing,
     return: z.array(z.object({ label: z.string(), filename: z.string(), "frontend-open": z.boolean() })),

@@ -103,5 +103,16 @@ export const isDirectoryEntry = (value: unknown): boolean =>
 export const isMetrics = (value: unknown): boolean => {
   if (!isObject(value)) return false;
   const { cpu, memory } = value;
-  return isObject(cpu) && isCount(cpu["seconds"]) && isObject(memory) && isCount(memory["bytes"]);
+  if (!isObject(cpu) || !isCount(cpu["seconds"]) || !isObject(memory) || !isCount(memory["bytes"])) return false;
+  const { network, disk } = value;
+  return (
+    ["limitBytes", "swapBytes", "oomKills"].every((key) => isCountOrNone(memory[key])) &&
+    isRecordOf(network, (nic) => isRecordOf(nic, (direction) => isRecordOf(direction, isCount))) &&
+    isRecordOf(disk, (one) => isRecordOf(one, isCount))
+  );
 };
+
+const isCountOrNone = (value: unknown): boolean => value === undefined || isCount(value);
+
+const isRecordOf = (value: unknown, isEntry: (entry: unknown) => boolean): boolean =>
+  value === undefined || (isObject(value) && Object.values(value).every(isEntry));

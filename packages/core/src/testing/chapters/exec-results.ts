@@ -40,6 +40,9 @@ export function describeExecResults(fixture: Fixture): void {
               { exitCode: undefined, signal: "SIGKILL", failed: true, oom: true },
             );
             assert.equal((await instance.run(["sh", "-c", "kill -KILL $$"])).oom, false);
+            if (!fixture.has("metrics")) return;
+            const { oomKills = 1 } = (await instance.metrics()).memory;
+            assert.ok(oomKills >= 1, "metrics() counts no such kill");
           }, greedy.config),
         "exec",
       );

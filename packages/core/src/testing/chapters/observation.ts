@@ -2,12 +2,29 @@ import assert from "node:assert/strict";
 import { isIPv4, isIPv6 } from "node:net";
 import { cpus } from "node:os";
 import { text } from "node:stream/consumers";
-import { LOG_STREAMS, type LogStream } from "../../contract/capability.ts";
+import { type InstanceMetrics, LOG_STREAMS, type LogStream } from "../../contract/capability.ts";
 import { eventually, rejectsWith } from "../kit/expect.ts";
 import type { Fixture } from "../kit/fixture.ts";
 
 /** Seconds between the actual start of an instance and its recorded start. */
 const START = 10;
+
+/** The figures that count events, by what they count. */
+function countsOf({ memory, network = {}, disk = {} }: InstanceMetrics): Readonly<Record<string, number>> {
+  const entries = [
+    ["kills", memory.oomKills ?? 0] as const,
+    ...Object.entries(disk).flatMap(([name, { read, written }]) => [
+      [`read from ${name}`, read] as const,
+      [`written to ${name}`, written] as const,
+    ]),
+    ...Object.entries(network).flatMap(([nic, ways]) =>
+      Object.entries(ways).flatMap(([way, traffic]) =>
+        Object.entries(traffic).map(([what, count]) => [`${what} ${way} by ${nic}`, count as number] as const),
+      ),
+    ),
+  ];
+  return Object.fromEntries(entries);
+}
 
 /** Chapter: what is visible of an instance from outside: metrics, addresses, logs. */
 export function describeObservation(fixture: Fixture): void {
@@ -37,6 +54,21 @@ export function describeObservation(fixture: Fixture): void {
         });
         await instance.stop({ mode: "kill" });
         await rejectsWith(instance.metrics(), "ERR_INSTANCE_STATE");
+      },
+      "metrics",
+    );
+    fixture.it(
+      "have what went through each nic and to each disk, and never count downwards",
+      async () => {
+        const instance = await fixture.running();
+        const { devices } = (await instance.inspect()).config;
+        const nics = Object.keys(devices).filter((name) => devices[name]?.type === "nic");
+        const first = countsOf(await instance.metrics());
+        if (fixture.has("exec")) await instance.run(["sh", "-c", "head -c 100000 /dev/zero >/tmp/counted; sync"]);
+        const now = await instance.metrics();
+        if (now.network !== undefined) assert.deepEqual(Object.keys(now.network).sort(), nics.sort());
+        for (const [name, count] of Object.entries(countsOf(now)))
+          assert.ok(Number.isInteger(count) && count >= (first[name] ?? 0), `${name}: ${first[name]}, then ${count}`);
       },
       "metrics",
     );

@@ -24,6 +24,10 @@ import type { FakeDisk } from "./world.ts";
 /** Where programs are looked for. */
 export const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** Nothing goes through the nics of a fake instance. */
+const NONE = { bytes: 0, packets: 0, errors: 0, dropped: 0 };
+const NO_TRAFFIC = { received: NONE, sent: NONE };
+
 export interface RunningOptions extends BackendOptions {
   readonly instance: InstanceContext;
   readonly machine: FakeMachine;
@@ -190,12 +194,14 @@ export class FakeRunning {
   }
 
   #metrics(): InstanceMetrics {
-    const { processes, memory, cpuSeconds } = this.#machine;
+    const { processes, memory, cpuSeconds, oomKills } = this.#machine;
     const limit = this.#machine.limits.memory?.limit;
     return {
       cpu: { seconds: cpuSeconds },
-      memory: { bytes: memory, ...(limit === undefined ? {} : { limitBytes: limit }) },
+      memory: { bytes: memory, ...(limit === undefined ? {} : { limitBytes: limit }), swapBytes: 0, oomKills },
       processes,
+      network: Object.fromEntries(this.#options.instance.nics.map(({ device }) => [device, NO_TRAFFIC])),
+      disk: { root: { read: 0, written: 0 } },
     };
   }
 }

@@ -7,6 +7,9 @@ import type { Fault } from "./fault.ts";
 const STREAMS = "logs > have the streams of this kind of instance, and reject with UnsupportedError for the others";
 
 /** Of logs and metrics. */
+const FIGURES = { cpu: { seconds: 1 }, memory: { bytes: 1 } };
+const NONE = { bytes: 0, packets: 0, errors: 0, dropped: 0 };
+
 export const REPORT_FAULTS: readonly Fault[] = [
   {
     what: "keeps the log of the run before",
@@ -73,6 +76,24 @@ export const REPORT_FAULTS: readonly Fault[] = [
     seenBy: ["metrics > count upwards while it runs, and need it to run"],
     broken: (driver) =>
       withRunning(driver, () => ({ metrics: async () => ({ cpu: { seconds: 1 }, memory: { bytes: 1 } }) })),
+  },
+  {
+    what: "tells traffic of a nic that is not there",
+    seenBy: ["metrics > have what went through each nic and to each disk, and never count downwards"],
+    broken: (driver) =>
+      withRunning(driver, () => ({
+        metrics: async () => ({ ...FIGURES, network: { eth9: { received: NONE, sent: NONE } } }),
+      })),
+  },
+  {
+    what: "tells what was written in the last moment",
+    seenBy: ["metrics > have what went through each nic and to each disk, and never count downwards"],
+    broken: (driver) => {
+      let written = 1e6;
+      return withRunning(driver, () => ({
+        metrics: async () => ({ ...FIGURES, disk: { root: { read: 0, written: written-- } } }),
+      }));
+    },
   },
   {
     what: "measures processor time in nanoseconds",
