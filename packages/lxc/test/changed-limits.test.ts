@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Limits } from "@pileus/core";
@@ -43,7 +52,7 @@ describe("changed limits", () => {
 
   it("are set again by any process after a reboot inside, and by none if none were changed", async () => {
     await of().restore();
-    expect(limit()).toBe("1000");
+    expect([limit(), readdirSync(join(place, "run"))]).toEqual(["1000", []]);
     await of().change(limits(1000), limits(2000), {});
     expect(limit()).toBe("2000");
     boot();

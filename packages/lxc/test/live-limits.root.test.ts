@@ -167,3 +167,32 @@ function weightOf(init: number): number {
   const [file, most] = layout.controller("cpu")?.version === 1 ? ["cpu.shares", 1024] : ["cpu.weight", 100];
   return Number(readFileSync(`${dirname(inner)}/${file}`, "utf8")) / Number(most);
 }
+
+it(
+  "sets changed limits again in a container that has rebooted while nobody looked",
+  requires(NEEDS, async () => {
+    const { image, root } = fixture;
+    const first = await openHost({ root, drivers: [lxc()] });
+    const box = await first.create({ driver: "lxc", name: "unseen", image, limits: { memory: "64MiB" } });
+    await box.start();
+    await box.ready();
+    await box.update({ limits: { memory: "96MiB" } });
+    const { pid = 0 } = await box.inspect();
+    const starter = (await readHeldRun(`${root}/names/unseen/run`))?.holder ?? 0;
+    await first[Symbol.asyncDispose]();
+    process.kill(pid, "SIGINT");
+    const children = () => readFileSync(`/proc/${starter}/task/${starter}/children`, "utf8").trim();
+    await vi.waitFor(() => expect(children()).toMatch(new RegExp(`^(?!${pid}$)\\d+$`)), 20_000);
+    const found = await fixture.host.get("unseen", { driver: "lxc" });
+    const limited = () =>
+      vi.waitFor(async () => expect((await found.metrics()).memory.limitBytes).toBe(96 * MIB), 20_000);
+    await limited();
+    // Seen, but by no call.
+    await found.ready();
+    const { pid: next = 0 } = await found.inspect();
+    process.kill(next, "SIGINT");
+    await vi.waitFor(async () => expect((await found.inspect()).pid).not.toBe(next), 20_000);
+    await limited();
+    await found.delete();
+  }),
+);

@@ -2,6 +2,7 @@ import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Journal } from "../../../src/engine/journal/journal.ts";
+import { TimeoutError } from "../../../src/index.ts";
 import { collect } from "../../../src/testing/kit/expect.ts";
 import { MEMORY, MIB, updating } from "./updating.ts";
 
@@ -67,20 +68,23 @@ describe("an update that fails and leaves something in the run", () => {
   const LEFT = Object.assign(new Error("EBUSY"), { cleanupFailures: [new Error("EBUSY")] });
 
   /** An instance, whose driver sets a limit and cannot take it back. */
-  async function half() {
+  async function half(failure: unknown = LEFT) {
     const state = { fails: true, calls: 0 };
     const box = await started(() => {
       state.calls += 1;
       if (!state.fails) return;
       for (const machine of place.world.machines.values()) machine.limits = { memory: { limit: 64 * MIB } };
-      throw LEFT;
+      throw failure;
     });
     return { box, state };
   }
 
-  it("is taken back by the next look of any process", async () => {
+  it.each([
+    ["that cannot take it back", LEFT],
+    ["that gave up waiting", new TimeoutError("the change of a limit: EBUSY", 1000)],
+  ])("is taken back by the next look of any process: one %s", async (_, failure) => {
     for (const isOther of [false, true]) {
-      const { box, state } = await half();
+      const { box, state } = await half(failure);
       await expect(box.update(MEMORY)).rejects.toThrow("EBUSY");
       expect((await recordOf("box")).applied).toBe(2);
       state.fails = false;
