@@ -114,7 +114,7 @@ export interface InstanceCore<C extends Capability = Capability> extends Watchab
    * instance still stops as it was asked to.
    */
   stop(options?: StopOptions): Promise<void>;
-  /** Stop, then start. */
+  /** Stop, then start: also when another call, in any process, stops or kills the instance meanwhile. */
   restart(options?: StopOptions): Promise<void>;
   /** Resolves with how the instance ended, once it is stopped. Rejects with {@link StateError} if it never ran. */
   wait(options?: Abortable): Promise<InstanceExit>;

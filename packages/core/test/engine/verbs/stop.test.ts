@@ -14,6 +14,24 @@ async function created() {
   return { host, instance: await host.create({ driver: "scripted", name: "a", image: "base" }) };
 }
 
+describe("restart", () => {
+  it.each([
+    { title: "starts the instance again when another process has killed it meanwhile", ends: ["restarted", "running"] },
+    { title: "does not start the instance again after an abort", abort: true, ends: ["left", "stopped"] },
+  ])("$title", async ({ abort, ends }) => {
+    const { instance } = await created();
+    const elsewhere = await (await place.open()).get("a");
+    await instance.start();
+    const [asked, leave] = [gate(), new AbortController()];
+    place.scripted.script.shutdown = asked.pass;
+    const restarted = instance.restart({ signal: leave.signal }).then(() => "restarted", String);
+    await asked.arrived;
+    if (abort) leave.abort("left");
+    await elsewhere.stop({ mode: "kill" });
+    expect([await restarted, await instance.state()]).toEqual(ends);
+  });
+});
+
 describe("stop", () => {
   it("asks, waits for the end, and reports how it ended", async () => {
     const { instance } = await created();
