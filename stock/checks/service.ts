@@ -87,7 +87,8 @@ describe("the application of a user who logs in, without lingering", () => {
   });
   it("leaves them running when a service of the user ends with the last session", async () => {
     const command = `systemd-run --user --unit=application ${COMMAND} && exec sleep infinity`;
-    const { child, pid } = await runApplication(["su", "-l", "root", "-c", command]);
+    // pam_systemd(8): since systemd 258, root has a manager of services only in a session of this class.
+    const { child, pid } = await runApplication(["env", "XDG_SESSION_CLASS=user", "su", "-l", "root", "-c", command]);
     assert.match(readFileSync(`/proc/${pid}/cgroup`, "utf8"), /user@0\.service/);
     assert.equal(sh("loginctl show-user root --property=Linger --value"), "no");
     const exit = once(child, "exit");
