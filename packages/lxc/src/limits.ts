@@ -53,17 +53,27 @@ export function limitFiles(limits: Limits, cgroups: Controllers): readonly Limit
   return files;
 }
 
-function memoryFiles({ limit, swap }: NonNullable<Limits["memory"]>, version: 1 | 2): readonly LimitFile[] {
+function memoryFiles({ limit, swap, soft }: NonNullable<Limits["memory"]>, version: 1 | 2): readonly LimitFile[] {
   const of = { controller: "memory", version } as const;
   const file: LimitFile =
     version === 2
       ? { ...of, file: "memory.max", value: limit, none: "max" }
       : { ...of, file: "memory.limit_in_bytes", value: limit, none: -1 };
-  if (swap === undefined) return [file];
-  // Version 1 limits memory and swap together (cgroup-v1/memory.rst, 2.4), and only above the limit of memory.
-  return version === 2
-    ? [file, { ...of, file: "memory.swap.max", value: swap, none: "max" }]
-    : [file, { ...of, file: "memory.memsw.limit_in_bytes", value: limit + swap, none: -1 }];
+  const files = [file];
+  if (swap !== undefined)
+    files.push(
+      version === 2
+        ? { ...of, file: "memory.swap.max", value: swap, none: "max" }
+        : // Memory and swap together (cgroup-v1/memory.rst, 2.4), and only above the limit of memory.
+          { ...of, file: "memory.memsw.limit_in_bytes", value: limit + swap, none: -1 },
+    );
+  if (soft !== undefined)
+    files.push(
+      version === 2
+        ? { ...of, file: "memory.low", value: soft, none: 0 }
+        : { ...of, file: "memory.soft_limit_in_bytes", value: soft, none: -1 },
+    );
+  return files;
 }
 
 /**

@@ -79,7 +79,7 @@ async function writeLimits(
 const BOTH = "memory.memsw.limit_in_bytes";
 
 /** Has every file of a limit. */
-const ALL: Limits = { cpu: { limit: 1, set: "0", priority: 1 }, memory: { limit: 1, swap: 1 }, processes: 1 };
+const ALL: Limits = { cpu: { limit: 1, set: "0", priority: 1 }, memory: { limit: 1, swap: 1, soft: 1 }, processes: 1 };
 
 /**
  * What is written, in an order in which the kernel takes it: version 1 holds memory and swap together above the limit of

@@ -71,6 +71,21 @@ it(
 );
 
 it(
+  "gives a container a soft limit of memory, at its start and while it runs",
+  requires(NEEDS, async () => {
+    await using box = await fixture.running({ limits: { memory: { limit: "64MiB", soft: "32MiB" } } });
+    const soft = async () => softLimitOf((await box.inspect()).pid ?? 0);
+    expect(await soft()).toBe(32 * MIB);
+    await box.update({ limits: { memory: { limit: "96MiB", soft: "48MiB" } } });
+    expect(await soft()).toBe(48 * MIB);
+    await box.update({ limits: { memory: "64MiB" } });
+    expect(await soft()).not.toBe(48 * MIB);
+    const above = box.update({ limits: { memory: { limit: "64MiB", soft: "65MiB" } } });
+    await expect(above).rejects.toMatchObject({ code: "ERR_CONFIG", issues: [{ path: ["limits", "memory", "soft"] }] });
+  }),
+);
+
+it(
   "refuses a limit below what the container holds in memory, keeps the old one, and takes it once that is free",
   requires(NEEDS, async () => {
     const { host, image } = fixture;
@@ -158,6 +173,14 @@ it(
 /** The processors that a process may use. */
 function ofStatus(status: string): string | undefined {
   return /^Cpus_allowed_list:\s+(\S+)$/m.exec(status)?.[1];
+}
+
+/** The soft limit of memory of the container with this init, in bytes. */
+function softLimitOf(init: number): number {
+  const layout = readCgroupLayout();
+  const inner = layout.folderOf(readFileSync(`/proc/${init}/cgroup`, "utf8"), "memory") ?? "";
+  const file = layout.controller("memory")?.version === 1 ? "memory.soft_limit_in_bytes" : "memory.low";
+  return Number(readFileSync(`${dirname(inner)}/${file}`, "utf8"));
 }
 
 /** The share of contended processors of the container with this init, as part of what others have. */

@@ -18,10 +18,15 @@ const UNLIMITED = "9223372036854771712";
 describe("the writes of limits", () => {
   it("are those of every file, also to take away what is not asked for", () => {
     expect(
-      writes(LEGACY, { cpu: { limit: 0.5, set: "0-3,6", priority: 5 }, memory: { limit: 1000, swap: 500 } }, UNLIMITED),
+      writes(
+        LEGACY,
+        { cpu: { limit: 0.5, set: "0-3,6", priority: 5 }, memory: { limit: 1000, swap: 500, soft: 700 } },
+        UNLIMITED,
+      ),
     ).toEqual([
       "memory.limit_in_bytes 1000",
       "memory.memsw.limit_in_bytes 1500",
+      "memory.soft_limit_in_bytes 700",
       "cpu.cfs_period_us 100000",
       "cpu.cfs_quota_us 50000",
       "cpu.shares 512",
@@ -31,6 +36,7 @@ describe("the writes of limits", () => {
     expect(writes(UNIFIED, { processes: 5 })).toEqual([
       "memory.swap.max max",
       "memory.max max",
+      "memory.low 0",
       "cpu.max max 100000",
       "cpu.weight 100",
       "cpuset.cpus ",
@@ -44,6 +50,7 @@ describe("the writes of limits", () => {
     expect(limitWrites({ cpu }, hybrid, undefined, () => 5)).toMatchObject([
       { file: "memory.swap.max", version: 2 },
       { file: "memory.max", version: 2 },
+      { file: "memory.low", version: 2 },
       { file: "cpu.max", version: 2 },
       { file: "cpu.weight", version: 2, value: 1 },
       { file: "cpuset.cpus", version: 1, value: "1" },
@@ -55,7 +62,7 @@ describe("the writes of limits", () => {
 
   it("keep memory and swap together above memory in version 1 at any moment", () => {
     const order = (limits: Limits, both: string) =>
-      writes(LEGACY, limits, both).filter((one) => one.startsWith("memory"));
+      writes(LEGACY, limits, both).filter((one) => /^memory\.(memsw\.)?limit/.test(one));
     const [limit, both] = ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"];
     expect(order(memory(3000, 0), "1000")).toEqual([`${both} 3000`, `${limit} 3000`]);
     expect(order(memory(1000, 0), "3000")).toEqual([`${limit} 1000`, `${both} 1000`]);

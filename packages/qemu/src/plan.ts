@@ -69,6 +69,10 @@ function refusals({ limits, ...config }: InstanceConfig, hostMemory: number): re
     const message = "the kernel of a virtual machine manages its own swap space";
     refused.push({ path: ["limits", "memory", "swap"], message });
   }
+  if (memory?.soft !== undefined) {
+    const message = "a virtual machine has all of its memory: leave it out";
+    refused.push({ path: ["limits", "memory", "soft"], message });
+  }
   if (processes !== undefined) {
     const message = "the kernel of a virtual machine counts its own processes";
     refused.push({ path: ["limits", "processes"], message });

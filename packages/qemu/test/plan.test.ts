@@ -19,13 +19,22 @@ it("accepts a config that can work", () => {
 it("refuses each setting that a virtual machine can never have, with its reason", () => {
   const { changes } = plan(
     undefined,
-    config({ limits: { cpu: 0.5, memory: { limit: "64MiB", swap: 0 }, processes: 10 } }),
+    config({
+      limits: {
+        cpu: { limit: 0.5, set: "0", priority: 5 },
+        memory: { limit: "64MiB", swap: 0, soft: 1 },
+        processes: 10,
+      },
+    }),
     HOST_MEMORY,
   );
   expect(changes.map((change) => [change.path, change.effect])).toEqual([
     ["limits.cpu", "unsupported"],
+    ["limits.cpu.set", "unsupported"],
+    ["limits.cpu.priority", "unsupported"],
     ["limits.memory", "unsupported"],
     ["limits.memory.swap", "unsupported"],
+    ["limits.memory.soft", "unsupported"],
     ["limits.processes", "unsupported"],
   ]);
   expect(changes.every((change) => change.reason !== undefined)).toBe(true);

@@ -33,12 +33,19 @@ export interface MemoryLimitInput {
    * containers, on hosts whose kernel accounts for swap; elsewhere it is refused with the reason.
    */
   readonly swap?: BytesInput | undefined;
+  /**
+   * So much is left to it when the host runs out of memory, as long as the kernel can take more from others; at most
+   * `limit`. Bytes, or a size. In version 1 of cgroups this is the soft limit, in version 2 `memory.low`, which has taken
+   * its place (cgroup-v2.rst, "Issues with v1 and Rationales for v2"). Only for containers. Default: nothing.
+   */
+  readonly soft?: BytesInput | undefined;
 }
 
 /** {@link MemoryLimitInput} in bytes. */
 export interface MemoryLimit extends MemoryLimitInput {
   readonly limit: number;
   readonly swap?: number | undefined;
+  readonly soft?: number | undefined;
 }
 
 /**
@@ -81,7 +88,9 @@ export const CpuLimitSchema = z.strictObject({
   priority: z.number().int().min(0).max(10).optional(),
 });
 
-export const MemoryLimitSchema = z.strictObject({ limit: BytesSchema, swap: BytesOrNoneSchema.optional() });
+export const MemoryLimitSchema = z
+  .strictObject({ limit: BytesSchema, swap: BytesOrNoneSchema.optional(), soft: BytesOrNoneSchema.optional() })
+  .refine(({ limit, soft = 0 }) => soft <= limit, { path: ["soft"], error: "must be at most limit" });
 
 /** Reads {@link LimitsInput}. */
 export const LimitsSchema = z.strictObject({

@@ -39,7 +39,7 @@ export const FULL_SPEC: ContainerSpec = {
     },
   ],
   limits: {
-    memory: { limit: 268_435_456, swap: 1_048_576 },
+    memory: { limit: 268_435_456, swap: 1_048_576, soft: 134_217_728 },
     cpu: { limit: 1.5, set: "0-3,6", priority: 5 },
     processes: 200,
   },

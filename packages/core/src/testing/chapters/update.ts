@@ -138,6 +138,24 @@ export function describeUpdate(fixture: Fixture): void {
         assert.deepEqual(limits, refused.length > 0 ? before : { ...before, cpu });
       });
     });
+    fixture.it("takes a soft limit of memory, or refuses it with the reason", async () => {
+      await fixture.using(async (instance) => {
+        await instance.start();
+        const { config } = await instance.inspect();
+        const memory = { limit: MEMORY, soft: MEMORY / 2 };
+        const { changes } = await instance.plan({ limits: { memory } });
+        if (changes.some(({ effect }) => effect === "unsupported")) {
+          assert.match(
+            (await rejectsWith(instance.update({ limits: { memory } }), "ERR_CONFIG")).message,
+            /memory\.soft/,
+          );
+          assert.deepEqual((await instance.inspect()).config, config);
+        } else {
+          assert.deepEqual(effects(await instance.update({ limits: { memory } })), { "limits.memory": "live" });
+          assert.deepEqual((await instance.inspect()).config.limits.memory, memory);
+        }
+      });
+    });
     fixture.it(
       "gives new variables to the next program of exec",
       async () => {
