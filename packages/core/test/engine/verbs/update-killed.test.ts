@@ -1,4 +1,4 @@
-import { cp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Journal } from "../../../src/engine/journal/journal.ts";
@@ -94,6 +94,23 @@ describe("an update that fails and leaves something in the run", () => {
       expect(await recordOf("box")).toMatchObject({ generation: 1, applied: 1 });
       await box.delete();
     }
+  });
+
+  it("because it cannot be kept is taken back by the next look", async () => {
+    let calls = 0;
+    const temporary = join(place.root, "names/box/run/run.json.tmp");
+    const box = await started(async () => {
+      calls += 1;
+      // The manifest cannot be written, and the driver does not step back.
+      if (calls === 1) await mkdir(temporary);
+      if (calls === 2) throw new Error("EBUSY");
+    });
+    await expect(box.update(MEMORY)).rejects.toMatchObject({ cleanupFailures: [{ code: "ERR_DRIVER" }] });
+    expect(await limitOf(box)).toBe(64 * MIB);
+    await rmdir(temporary);
+    expect((await box.inspect()).config.limits.memory?.limit).toBe(32 * MIB);
+    expect(await limitOf(box)).toBe(32 * MIB);
+    expect(calls).toBe(3);
   });
 
   it("stays in doubt while the driver fails, also over a rename, a change of another key, and another failure", async () => {
