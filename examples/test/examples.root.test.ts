@@ -115,6 +115,15 @@ describe("examples", { timeout: TIMEOUT }, () => {
   );
 
   it(
+    "10 shares a folder with a container",
+    requires([...NEEDS, "binary:lxc-start"], async () => {
+      const output = await run("10-share-a-folder.ts");
+      const said = ["inside: 1 /src/main.c", "a write ends with 1", "on the host: 25 bytes"];
+      expect(output.split("\n")).toEqual([...said, "in use by (sleep)", "detached: []", ""]);
+    }),
+  );
+
+  it(
     "06 runs a program in a sandbox that is made from an image",
     requires([...NEEDS, "binary:skopeo"], async () => {
       const layout = join(folder, "box-layout");
