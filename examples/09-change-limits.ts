@@ -11,7 +11,7 @@ try {
   const image = await importFakeImage(host);
   await using box = await host.ephemeral({ driver: "fake", name: "box", image, limits: { memory: "64MiB" } });
 
-  // What would happen: a container gets it at once, a virtual machine with its next start.
+  // What would happen: a container gets it at once, and so does a virtual machine that has room for it.
   const change = { limits: { memory: "128MiB" }, env: { CACHE: "100MiB" } };
   for (const { path, effect } of (await box.plan(change)).changes) console.log(path, "is", effect);
 

@@ -5,10 +5,12 @@ import type { Abortable, ExitStatus, InstanceConfig, ProgressOptions } from "@pi
 import { ConnectionError, isInstanceError, UnsupportedError } from "@pileus/core";
 import type {
   Backend,
+  BackendLaunchOptions,
   DriverContext,
   IdmapRequest,
   InstanceContext,
   Plan,
+  PlannedRun,
   ProcessIdentity,
   Running,
   Spawn,
@@ -26,7 +28,7 @@ import { createOverlay } from "./disk/overlay.ts";
 import { readHostMemory } from "./host-memory.ts";
 import { findKept, finishKept } from "./kept.ts";
 import { launch } from "./launch.ts";
-import { type Backing, sectionOf } from "./machine.ts";
+import type { Backing } from "./machine.ts";
 import { machineTypeOf } from "./machine-type.ts";
 import { machineIds, machineUser } from "./machine-user.ts";
 import { connectMonitor, type MonitorOptions, removeMonitorClaims } from "./monitor.ts";
@@ -36,8 +38,10 @@ import { claimPath, PortClaims, removeClaims } from "./port-claims.ts";
 import { findQemu, killQemu } from "./qemu-process.ts";
 import type { QmpClient } from "./qmp/index.ts";
 import { type ReleaseSpec, releaseMachine } from "./release.ts";
+import { planRoom, roomOf } from "./room.ts";
 import { runFiles } from "./run-files.ts";
 import { QemuRunning, type QemuRunningParts } from "./running.ts";
+import { sectionOf } from "./section.ts";
 
 export interface QemuBackendParts {
   readonly context: DriverContext;
@@ -54,8 +58,8 @@ export class QemuBackend implements Backend<QemuCapability> {
     this.#parts = parts;
   }
 
-  plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan {
-    return plan(before, after, readHostMemory());
+  plan(before: InstanceConfig | undefined, after: InstanceConfig, run?: PlannedRun): Plan {
+    return plan(before, after, readHostMemory(), run);
   }
 
   idmap(config: InstanceConfig): IdmapRequest | undefined {
@@ -80,20 +84,22 @@ export class QemuBackend implements Backend<QemuCapability> {
     if (kernel === "image") await this.#parts.bootAssets.get(this.#kernelOf(instance), options);
   }
 
-  async launch(instance: InstanceContext, options: Abortable): Promise<Running<QemuCapability>> {
+  async launch(instance: InstanceContext, options: BackendLaunchOptions): Promise<Running<QemuCapability>> {
     const { tree } = instance;
     if (tree.kind === "layers") assertInit(await tree.merged(options));
     const assets = tree.kind === "disk" ? undefined : this.#parts.bootAssets.get(this.#kernelOf(instance), options);
     const [accelerator, boot] = await Promise.all([this.#parts.accelerator(), assets]);
     const backing = this.#backingOf(instance);
+    const room = planRoom(instance.config, { hasAgent: boot?.runtimeDrive !== undefined });
+    await options.remember(room);
     return allOrNothing(async (undo) => {
       const { identity, qmp, kept } = await launch(
         this.#releaseSpec(instance),
-        { accelerator, boot, backing },
+        { accelerator, boot, backing, room },
         options,
       );
       undo(() => qmp.close());
-      return this.#hold(instance, { identity, qmp, kept });
+      return this.#hold(instance, { identity, qmp, kept, room });
     });
   }
 
@@ -113,7 +119,7 @@ export class QemuBackend implements Backend<QemuCapability> {
       if (qmp !== undefined && answer?.UUID !== instance.uuid)
         throw new ConnectionError(qmp.peer, `another machine answers: ${answer?.UUID}`);
       const kept = await findKept({ instance, cgroup: this.#releaseSpec(instance).cgroup, identity }, options);
-      return this.#hold(instance, { identity, qmp, kept });
+      return this.#hold(instance, { identity, qmp, kept, room: roomOf(instance.remembered) });
     });
   }
 
@@ -133,7 +139,7 @@ export class QemuBackend implements Backend<QemuCapability> {
     await removeClaims(this.#claims, instance.uuid);
   }
 
-  #hold(instance: InstanceContext, held: Pick<QemuRunningParts, "identity" | "qmp" | "kept">): QemuRunning {
+  #hold(instance: InstanceContext, held: Pick<QemuRunningParts, "identity" | "qmp" | "kept" | "room">): QemuRunning {
     const agent = this.#agentOf(instance, held.identity);
     return new QemuRunning({ ...this.#releaseSpec(instance), ...held, agent });
   }

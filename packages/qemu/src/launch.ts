@@ -18,13 +18,15 @@ import { renderArgv } from "./argv/argv.ts";
 import { HandedOver, handOver } from "./handed-over.ts";
 import { KeptMachine } from "./kept.ts";
 import { groupsFor } from "./kvm-group.ts";
-import { describeMachine, type MachineAssets, readTscKhz, sectionOf } from "./machine.ts";
+import { describeMachine, type MachineAssets, readTscKhz } from "./machine.ts";
 import { boardFor, explainBoard, keepBoard } from "./machine-type.ts";
 import { machineUser } from "./machine-user.ts";
 import { connectMonitor } from "./monitor.ts";
 import type { QmpClient } from "./qmp/index.ts";
 import { prepareRelease, type ReleaseSpec } from "./release.ts";
+import type { Room } from "./room.ts";
 import { runFiles } from "./run-files.ts";
+import { sectionOf } from "./section.ts";
 import { failureOf, startQemu } from "./start-qemu.ts";
 
 /** How long QEMU may take to greet, in milliseconds. It takes 0.1 s, or many times that on a busy host. */
@@ -39,7 +41,7 @@ const START_TIMEOUT = 30_000;
  */
 export async function launch(
   spec: ReleaseSpec,
-  assets: MachineAssets,
+  assets: MachineAssets & { readonly room: Room },
   options: Abortable,
 ): Promise<{ readonly identity: ProcessIdentity; readonly qmp: QmpClient; readonly kept: KeptMachine }> {
   const { instance, cgroup, releaseLock } = spec;
@@ -61,7 +63,7 @@ export async function launch(
     signal?.throwIfAborted();
     using handed = new HandedOver();
     const descriptors = handOver(handed, instance, assets);
-    const argv = renderArgv(describeMachine(instance, accelerator, descriptors, { tscKhz, board }));
+    const argv = renderArgv(describeMachine(instance, accelerator, descriptors, { tscKhz, board, room: assets.room }));
     await writeFile(files.user, String(user?.uid ?? process.geteuid?.()));
     const asUser = user && { ...user, groups, isAlone: user.uid === instance.idmap?.base };
     const given = { argv, cgroup, user: asUser, descriptors: handed.descriptors };

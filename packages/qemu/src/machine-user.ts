@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { HostError, type InstanceConfig, isInstanceError } from "@pileus/core";
 import { findUser, type IdmapRequest, type InstanceContext, SPARE_ID } from "@pileus/core/driver";
-import { sectionOf } from "./machine.ts";
+import { sectionOf } from "./section.ts";
 
 /** The user that a QEMU becomes before it runs. */
 export interface MachineUser {

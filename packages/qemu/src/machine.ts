@@ -9,13 +9,9 @@ import { type BootAssets, hasInitramfs } from "./boot-assets.ts";
 import { renderCommandLine } from "./command-line.ts";
 import { ROOT_DISK_SERIAL } from "./initramfs/init-script.ts";
 import { machineTypeOf } from "./machine-type.ts";
-import { type QemuSection, QemuSectionSchema } from "./section.ts";
-
-/** The memory of a machine whose configuration has no limit, in bytes. */
-const DEFAULT_MEMORY = 512 * 2 ** 20;
-
-/** Each costs the guest's boot a hundredth of its time under TCG. */
-const DEFAULT_SLOTS = 4;
+import { growthRegion, type Room } from "./room.ts";
+import { sectionOf } from "./section.ts";
+import { cpusOf, memoryOf, slotsOf } from "./size.ts";
 
 /** A file that root disks are overlays on. */
 export interface Backing {
@@ -30,21 +26,6 @@ export interface MachineAssets {
   readonly boot?: BootAssets | undefined;
   /** What the root disk stores only the changes of. */
   readonly backing: Backing;
-}
-
-export function sectionOf(config: { readonly [key: string]: unknown }): QemuSection {
-  return QemuSectionSchema.parse(config["qemu"]);
-}
-
-/** Bytes. */
-export function memoryOf(config: InstanceConfig): number {
-  return config.limits.memory?.limit ?? DEFAULT_MEMORY;
-}
-
-/** How many slots the machine has for devices that are plugged while it runs. */
-export function slotsOf(config: InstanceConfig): number {
-  const section = sectionOf(config);
-  return machineTypeOf(section) === "microvm" ? 0 : (section.slots ?? DEFAULT_SLOTS);
 }
 
 /** How many ports of the agent the machine can get. */
@@ -74,7 +55,7 @@ export function describeMachine(
   instance: Pick<InstanceContext, "uuid" | "config" | "nics">,
   choice: AcceleratorChoice,
   descriptors: MachineDescriptors,
-  { tscKhz, board }: { readonly tscKhz?: number | undefined; readonly board: string },
+  { tscKhz, board, room }: { readonly tscKhz?: number | undefined; readonly board: string; readonly room: Room },
 ): MachineSpec {
   const { config, nics } = instance;
   const section = sectionOf(config);
@@ -86,6 +67,7 @@ export function describeMachine(
   const commandLine = renderCommandLine({
     ...{ hostname: config.name, nics, type, accelerator, tscKhz },
     ownInitramfs: hasInitramfs(section.kernel),
+    growsFrom: room.memory?.base,
   });
   return {
     name: config.name,
@@ -95,8 +77,10 @@ export function describeMachine(
     slots: slotsOf(config),
     accelerator,
     cpuModel: section.cpuModel ?? cpuModel,
-    cpus: config.limits.cpu?.limit ?? 1,
+    cpus: cpusOf(config),
+    maxCpus: room.cpus?.max ?? cpusOf(config),
     memory: memoryOf(config),
+    memoryGrowth: growthRegion(room),
     kernel: boot && { image: boot.kernel, initramfs: boot.initramfs, commandLine },
     disks: [{ ...root, backing }, ...(agent === undefined ? [] : [runtimeDisk(agent.runtimeDrive)])],
     nics: nics.map((nic, index) => ({ id: `net${index}`, descriptor: taps[index] as number, mac: nic.mac })),

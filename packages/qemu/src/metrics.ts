@@ -8,7 +8,7 @@ import {
   readIfThere,
   readTraffic,
 } from "@pileus/core/driver";
-import { memoryOf, RUNTIME_DISK } from "./machine.ts";
+import { RUNTIME_DISK } from "./machine.ts";
 import type { QmpClient } from "./qmp/index.ts";
 
 /** Ticks of /proc/PID/stat in a second: USER_HZ is 100 on all host architectures that this driver supports. */
@@ -35,16 +35,17 @@ export async function readProcessUsage(identity: ProcessIdentity): Promise<Proce
  * @throws {ConnectionError} when the machine has ended.
  */
 export async function machineMetrics(
-  { name, config, nics }: Pick<InstanceContext, "name" | "config" | "nics">,
+  { name, nics }: Pick<InstanceContext, "name" | "nics">,
   identity: ProcessIdentity,
   ofGuest: () => Promise<InstanceMetrics | undefined>,
   ofDisks: () => Promise<InstanceMetrics["disk"]>,
+  memory: () => Promise<number>,
 ): Promise<InstanceMetrics> {
   const host = await readProcessUsage(identity);
   if (host === undefined) throw new ConnectionError(`the machine of "${name}"`, "it has ended");
-  const limit = memoryOf(config);
   const guest = await ofGuest();
   const disk = await ofDisks();
+  const limit = await memory();
   return {
     cpu: { seconds: host.cpuSeconds },
     memory: {

@@ -1,18 +1,14 @@
 import type { ConfigIssue, InstanceConfig } from "@pileus/core";
-import { type Plan, renderPlan } from "@pileus/core/driver";
-import { sectionOf } from "./machine.ts";
+import { type Plan, type PlannedRun, type PlanRules, renderPlan } from "@pileus/core/driver";
+import { MAX_CPUS } from "./argv/cpu.ts";
+import { roomOf } from "./room.ts";
+import { sectionOf } from "./section.ts";
+import { cpusOf, memoryOf } from "./size.ts";
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 /** The least memory that the guest's kernel, its init and the agent fit into: 128 MiB leave them 60 MiB. */
 export const MIN_MEMORY = 128 * MIB;
-
-/**
- * Both machine types say 288 (`query-machines`, QEMU 7.2), and QEMU refuses more than 255 where KVM has no x2APIC; with
- * it, a guest also needs an IOMMU, which our machines do not have (libvirt, formatdomain, "eim", also draws the line at
- * 255).
- */
-const MAX_CPUS = 255;
 
 const NO_SHARE = "only containers can be given some of the host's processors, or a share of them: leave it out";
 
@@ -20,9 +16,9 @@ const EFFECTS = {
   labels: "live",
   env: "live",
   log: "next-start",
-  "limits.cpu": "next-start",
-  "limits.memory": "next-start",
   "qemu.machine": "next-start",
+  "qemu.maxMemory": "next-start",
+  "qemu.maxCpus": "next-start",
   "qemu.slots": "next-start",
   "qemu.kernel": "next-start",
   "qemu.cpuModel": "next-start",
@@ -35,9 +31,44 @@ const DEVICES = {
 } as const;
 
 /** See `Backend.plan()`. `hostMemory`: the host's memory and swap space, in bytes. */
-export function plan(before: InstanceConfig | undefined, after: InstanceConfig, hostMemory: number): Plan {
+export function plan(
+  before: InstanceConfig | undefined,
+  after: InstanceConfig,
+  hostMemory: number,
+  run?: PlannedRun,
+): Plan {
+  const effects = { ...EFFECTS, "limits.memory": ofMemory(after, run), "limits.cpu": ofCpus(after, run) };
   const refused = refusals(after, hostMemory);
-  return renderPlan(before, after, { section: "qemu", effects: EFFECTS, devices: DEVICES, refused });
+  return renderPlan(before, after, { section: "qemu", effects, devices: DEVICES, refused });
+}
+
+type Effect = PlanRules["effects"][string];
+
+const NO_ROOM = "this run cannot get more while it runs: a q35 can that this release starts with our agent";
+
+function ofMemory(after: InstanceConfig, run: PlannedRun | undefined): Effect {
+  if (run === undefined) return "next-start";
+  const room = roomOf(run.remembered)?.memory;
+  const size = memoryOf(after);
+  if (room === undefined) return { waits: NO_ROOM };
+  if (size > room.max)
+    return { waits: `this run can have at most ${mebibytes(room.max)}: qemu.maxMemory sets that for the next start` };
+  if (size < room.base) return { waits: `this run keeps the ${mebibytes(room.base)} that it was started with` };
+  return "live";
+}
+
+function ofCpus(after: InstanceConfig, run: PlannedRun | undefined): Effect {
+  if (run === undefined) return "next-start";
+  const room = roomOf(run.remembered)?.cpus;
+  const [count, now] = [cpusOf(after), cpusOf(run.config)];
+  if (room === undefined) return { waits: NO_ROOM };
+  if (count > room.max)
+    return { waits: `this run can have at most ${room.max} processors: qemu.maxCpus sets that for the next start` };
+  return count < now ? { waits: "QEMU cannot safely take a processor from a machine that runs" } : "live";
+}
+
+function mebibytes(bytes: number): string {
+  return `${bytes / MIB}MiB`;
 }
 
 /** The settings that can never work on this host. */
@@ -77,9 +108,12 @@ function refusals({ limits, ...config }: InstanceConfig, hostMemory: number): re
     const message = "the kernel of a virtual machine counts its own processes";
     refused.push({ path: ["limits", "processes"], message });
   }
-  const { machine, slots = 0 } = sectionOf(config);
+  const { machine, slots = 0, ...most } = sectionOf(config);
   if (machine === "microvm" && slots > 0) {
     refused.push({ path: ["qemu", "slots"], message: "a microvm has no PCI to plug devices into: use q35" });
   }
+  for (const key of ["maxMemory", "maxCpus"] as const)
+    if (machine === "microvm" && most[key] !== undefined)
+      refused.push({ path: ["qemu", key], message: "a microvm cannot grow while it runs: use q35" });
   return refused;
 }

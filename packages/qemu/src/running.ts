@@ -18,6 +18,7 @@ import {
   type InstanceContext,
   isAlive,
   keeperConsole,
+  type LiveChange,
   type ProcessIdentity,
   type Running,
   signalProcess,
@@ -25,7 +26,7 @@ import {
 } from "@pileus/core/driver";
 import type { AgentLink } from "./agent-link.ts";
 import { agentPortOf } from "./argv/serial.ts";
-import { hasOpenPort, isPaused } from "./ask-qemu.ts";
+import { guestMemory, hasOpenPort, isPaused } from "./ask-qemu.ts";
 import type { QemuCapability } from "./capability.ts";
 import { GuestPrograms } from "./detached.ts";
 import { boundFormerLogs } from "./former-logs.ts";
@@ -34,11 +35,14 @@ import { hasAddresses } from "./has-addresses.ts";
 import type { KeptMachine } from "./kept.ts";
 import { lacks, NO_AGENT } from "./lacks.ts";
 import { lastRequest } from "./last-request.ts";
+import { changeSize } from "./live-size.ts";
 import { diskMetrics, guestMetrics, machineMetrics } from "./metrics.ts";
 import { connectMonitor } from "./monitor.ts";
 import type { QmpClient } from "./qmp/index.ts";
 import { markOf, type ReleaseSpec, releaseRun } from "./release.ts";
+import type { Room } from "./room.ts";
 import { runFiles } from "./run-files.ts";
+import { memoryOf } from "./size.ts";
 import { turnProcessors } from "./turn-processors.ts";
 
 export interface QemuRunningParts extends ReleaseSpec {
@@ -49,6 +53,8 @@ export interface QemuRunningParts extends ReleaseSpec {
   readonly agent: AgentLink | undefined;
   /** Absent if nobody holds the streams of its QEMU. */
   readonly kept: KeptMachine | undefined;
+  /** Absent if an earlier release launched it. */
+  readonly room: Room | undefined;
 }
 
 /** How often a guest is asked for addresses that it lacks, in milliseconds: a guest sends no event when it gets one. */
@@ -74,6 +80,7 @@ export class QemuRunning implements Running<QemuCapability> {
   readonly #identity: ProcessIdentity;
   readonly #agent: AgentLink | undefined;
   readonly #kept: KeptMachine | undefined;
+  readonly #room: Room;
   readonly #leaveLogs: (() => void) | undefined;
   readonly #onStop = new Set<() => void>();
   #qmp: QmpClient | undefined;
@@ -88,6 +95,7 @@ export class QemuRunning implements Running<QemuCapability> {
     if (parts.qmp !== undefined) this.#qmp = this.#listen(parts.qmp);
     this.#agent = parts.agent;
     this.#kept = parts.kept;
+    this.#room = parts.room ?? {};
     if (parts.kept === undefined) this.#leaveLogs = boundFormerLogs(parts.instance);
     this.pid = parts.identity.pid;
     const session = (options: Abortable & Timed) => this.#session(options);
@@ -139,9 +147,25 @@ export class QemuRunning implements Running<QemuCapability> {
 
   /** See {@link machineMetrics}. */
   metrics(options: Abortable = {}): Promise<InstanceMetrics> {
-    const ofGuest = async () =>
+    const guest = async () =>
       (await this.isFrozen(options)) ? this.#frozenMetrics : guestMetrics(await this.#agentIfFree(options), options);
-    return machineMetrics(this.#instance, this.#identity, ofGuest, () => diskMetrics(this.#qmp, options));
+    const disks = () => diskMetrics(this.#qmp, options);
+    return machineMetrics(this.#instance, this.#identity, guest, disks, () => this.#memory(options));
+  }
+
+  // Another process may have changed it.
+  async #memory(options: Abortable): Promise<number> {
+    const { name, config } = this.#instance;
+    const qmp = this.#room.memory === undefined ? undefined : this.#qmp;
+    return qmp === undefined ? memoryOf(config) : guestMemory(name, qmp, options);
+  }
+
+  /** Changes the size of the machine: {@link changeSize}. */
+  async update(change: LiveChange, options: Abortable): Promise<void> {
+    const agent = (given: Abortable) => this.#session({ ...given, timeout: ANSWER_TIMEOUT });
+    const { name } = this.#instance;
+    if (Object.keys(this.#room).length > 0)
+      await changeSize({ name, room: this.#room, qmp: this.#monitor, agent }, change, options);
   }
 
   async freeze(options: Abortable = {}): Promise<void> {

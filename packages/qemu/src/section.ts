@@ -3,6 +3,7 @@ import { type BytesInput, BytesSchema } from "@pileus/core";
 import { type Frozen, type Holds, HostPathSchema, type Same } from "@pileus/core/driver";
 import { z } from "zod";
 import { MAX_SLOTS } from "./argv/bus.ts";
+import { MAX_CPUS } from "./argv/cpu.ts";
 import type { HostKernel } from "./kernel/kernel.ts";
 import { VERSIONED } from "./machine-type.ts";
 
@@ -48,6 +49,16 @@ export interface QemuSectionInput {
    */
   readonly user?: string | undefined;
   /**
+   * How much memory `update()` can give to a q35 while it runs, at most 512 GiB, as bytes or as `"4GiB"`. Default: four times what it
+   * starts with, or all that the host has if that is less. The host sets nothing aside for it.
+   */
+  readonly maxMemory?: BytesInput | undefined;
+  /**
+   * How many processors `update()` can give to a q35 while it runs, at most 255. Default 4. Each takes about 300 KiB of the
+   * guest's memory, also while it is not there.
+   */
+  readonly maxCpus?: number | undefined;
+  /**
    * How many devices can be plugged while a q35 runs, 0 to 32. Default 4. Each is a PCIe root port, and lets the guest take
    * one hundredth longer to boot without KVM.
    */
@@ -58,6 +69,7 @@ export interface QemuSectionInput {
 export interface QemuSection extends QemuSectionInput {
   readonly machine: "q35" | "microvm" | `pc-q35-${string}`;
   readonly rootSize: number;
+  readonly maxMemory?: number | undefined;
   readonly kernel: "managed" | "image" | HostKernel;
 }
 
@@ -70,6 +82,9 @@ declare module "@pileus/core" {
 
 /** The path is kept in a record, which processes with other working directories read. */
 const AbsolutePathSchema = HostPathSchema.refine(isAbsolute, "must be an absolute path");
+
+/** A processor that QEMU emulates addresses 1 TiB by default (`phys-bits`), and what is plugged lies above the rest. */
+const MAX_MEMORY = 512 * 1024 * MIB;
 
 const isVersioned = (value: unknown) => typeof value === "string" && VERSIONED.test(value);
 
@@ -103,6 +118,8 @@ const schema = z.strictObject({
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, "an account of this host is letters, digits and _ . -")
     .optional(),
+  maxMemory: BytesSchema.refine((bytes) => bytes <= MAX_MEMORY, "at most 512GiB").optional(),
+  maxCpus: z.int().positive().max(MAX_CPUS).optional(),
   slots: z.int().min(0).max(MAX_SLOTS).optional(),
 });
 type _QemuSection = Holds<Same<QemuSection, Frozen<z.output<typeof schema>>>>;
@@ -110,3 +127,8 @@ type _QemuSectionInput = Holds<Same<QemuSectionInput, Frozen<z.input<typeof sche
 
 /** Reads {@link QemuSectionInput}. */
 export const QemuSectionSchema: z.ZodType<QemuSection, QemuSectionInput | undefined> = schema.prefault({});
+
+/** The section of an instance, or what stands for one that is left out. */
+export function sectionOf(config: { readonly [key: string]: unknown }): QemuSection {
+  return QemuSectionSchema.parse(config["qemu"]);
+}

@@ -27,6 +27,14 @@ it("gives the rate of the time stamp counter only to a microvm under TCG", () =>
   expect(renderCommandLine({ ...parts, type: "microvm", accelerator: "kvm" })).not.toContain("tsc_early_khz");
 });
 
+it("has a machine that can grow use new memory at once, and sets aside little for devices that reach no memory beyond 4 GiB", () => {
+  const online = " memhp_default_state=online memory_hotplug.online_policy=auto-movable ";
+  expect(renderCommandLine(parts)).not.toMatch(/memhp|swiotlb/);
+  expect(renderCommandLine({ ...parts, growsFrom: 2 ** 31 })).toContain(`${online}swiotlb=512 `);
+  // As every machine that has such memory from the start.
+  expect(renderCommandLine({ ...parts, growsFrom: 2 ** 31 + 1 })).toContain(`${online}pileus.hostname`);
+});
+
 it("leaves the kernel's mitigations on when guests run on the real processor", () => {
   expect(renderCommandLine({ ...parts, accelerator: "kvm" })).not.toMatch(/mitigations|nokaslr/);
   expect(renderCommandLine(parts)).toContain(

@@ -1,50 +1,17 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { type Instance, openHost } from "@pileus/core";
 import { makeBusyboxRootfs, requires } from "@pileus/core/testing";
 import { beforeAll, expect, it } from "vitest";
 import type { QemuCapability } from "../src/capability.ts";
 import { qemu } from "../src/index.ts";
 import { cache, MACHINE_NEEDS, machinesOf, WARMING, warmCache } from "./support/qemu-subject.ts";
+import { User } from "./support/user.ts";
 
 const TIMEOUT = 300_000;
-const script = fileURLToPath(new URL("support/agent-user.ts", import.meta.url));
 
 beforeAll(warmCache, WARMING);
-
-/** Another process that uses the agent of the machine. */
-class User {
-  readonly child: ChildProcess;
-  readonly #answers: AsyncIterator<string>;
-
-  constructor(root: string, name: string) {
-    const argv = ["--import", "tsx", "--conditions=@pileus/source", script, root, name];
-    const child = spawn(process.execPath, argv, { stdio: ["pipe", "pipe", "inherit"] });
-    this.child = child;
-    this.#answers = createInterface(child.stdout)[Symbol.asyncIterator]();
-  }
-
-  async ask<T = unknown>(...request: readonly [string, ...string[]]): Promise<T> {
-    this.child.stdin?.write(`${JSON.stringify(request)}\n`);
-    const { value, done } = await this.#answers.next();
-    if (done) throw new Error(`the process ended before it answered ${request[0]}`);
-    const { value: answer, failure } = JSON.parse(value);
-    if (failure !== undefined) throw new Error(`${request.join(" ")}: ${failure}`);
-    return answer;
-  }
-
-  async kill(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const gone = once(this.child, "exit");
-    this.child.kill("SIGKILL");
-    await gone;
-  }
-}
 
 interface Place {
   readonly machine: Instance<QemuCapability>;

@@ -68,6 +68,46 @@ it("has slots to plug devices into on a q35 only", () => {
   expect(QemuSectionSchema.safeParse({ slots: 33 }).success).toBe(false);
 });
 
+const room = { memory: { base: 2 ** 28, max: 2 ** 30 }, cpus: { max: 4 } };
+
+it.each([
+  [{ memory: "1GiB", cpu: 4 }, {}, { "limits.memory": "live", "limits.cpu": "live" }],
+  [{ memory: "256MiB", cpu: 3 }, {}, { "limits.memory": "live", "limits.cpu": "live" }],
+  [
+    { memory: "1025MiB", cpu: 5 },
+    {},
+    { "limits.memory": /at most 1024MiB: qemu.maxMemory/, "limits.cpu": /at most 4 processors: qemu.maxCpus/ },
+  ],
+  [{ memory: "255MiB", cpu: 1 }, {}, { "limits.memory": /keeps the 256MiB/, "limits.cpu": /cannot safely take/ }],
+  [{ memory: "1GiB", cpu: 3 }, { remembered: {} }, { "limits.memory": /a q35 can/, "limits.cpu": /a q35 can/ }],
+  [{ memory: "1GiB", cpu: 3 }, { remembered: undefined }, { "limits.memory": /a q35 can/, "limits.cpu": /a q35 can/ }],
+])("plans the size %j of what runs by what it was launched with", (limits, run, expected) => {
+  const before = config({ limits: { memory: "512MiB", cpu: 8 } });
+  const has = config({ limits: { memory: "512MiB", cpu: 2 } });
+  const { changes } = plan(before, config({ limits }), HOST_MEMORY, { config: has, remembered: room, ...run });
+  expect(Object.fromEntries(changes.map(({ path, effect, reason }) => [path, reason ?? effect]))).toEqual(
+    Object.fromEntries(
+      Object.entries(expected).map(([path, told]) => [
+        path,
+        told instanceof RegExp ? expect.stringMatching(told) : told,
+      ]),
+    ),
+  );
+  for (const { effect, reason } of changes) expect(effect).toBe(reason === undefined ? "live" : "next-start");
+});
+
+it("refuses what would make a microvm grow", () => {
+  const { changes } = plan(
+    undefined,
+    config({ qemu: { machine: "microvm", maxMemory: "1GiB", maxCpus: 2 } }),
+    HOST_MEMORY,
+  );
+  expect(changes.map(({ path, effect }) => `${path} ${effect}`)).toEqual([
+    "qemu.maxMemory unsupported",
+    "qemu.maxCpus unsupported",
+  ]);
+});
+
 it("tells for each changed key whether it applies at once, applies at the next start, or cannot change", () => {
   const after = config({
     limits: { cpu: 2 },

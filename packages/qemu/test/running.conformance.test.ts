@@ -78,7 +78,14 @@ async function startMachine({
   const releaseLock = join(instance.context.folder, "releases", "one.lock");
   const qmp = await QmpClient.connect(monitor.path);
   const release = { instance: instance.context, releaseLock, cgroup: `pileus-stand-in-${process.pid}` };
-  const running = new QemuRunning({ ...release, identity: see(identity), qmp, agent, kept: undefined });
+  const running = new QemuRunning({
+    ...release,
+    identity: see(identity),
+    qmp,
+    agent,
+    kept: undefined,
+    room: undefined,
+  });
   return {
     running,
     monitor,

@@ -151,9 +151,17 @@ export interface Plan {
     /** The key as users write it: `limits.memory`. */
     readonly path: string;
     readonly effect: "live" | "next-start" | "unsupported";
-    /** Required for `unsupported`. */
+    /** Required for `unsupported`. For `next-start`: why what runs cannot have it at once, if another value could. */
     readonly reason?: string | undefined;
   }[];
+}
+
+/** What runs, for a plan. */
+export interface PlannedRun {
+  /** What the run has now. */
+  readonly config: InstanceConfig;
+  /** {@link InstanceContext.remembered}. */
+  readonly remembered?: unknown;
 }
 
 /**
@@ -165,9 +173,10 @@ export interface Plan {
 export interface Backend<C extends Capability = Capability> {
   /**
    * Pure. `before` is absent at create. The plan must then refuse every key of `after` that can never work: a limit
-   * that the driver cannot set is `unsupported` with the reason, and the create fails before anything is touched.
+   * that the driver cannot set is `unsupported` with the reason, and the create fails before anything is touched. `run` is
+   * absent when nothing runs, or an early release launched it: what is live may depend on how it was launched.
    */
-  plan(before: InstanceConfig | undefined, after: InstanceConfig): Plan;
+  plan(before: InstanceConfig | undefined, after: InstanceConfig, run?: PlannedRun): Plan;
   /**
    * Pure. The ids of the host that the instance needs for its own: the engine chooses them, so that no two instances of
    * the machine have the same, records them, and gives them back when the instance is deleted. The range of a stopped

@@ -23,6 +23,7 @@ export type {
   LogContext,
   PlainLogs,
   Plan,
+  PlannedRun,
   Running,
   RunningCapabilities,
   RunningCore,

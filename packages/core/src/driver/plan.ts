@@ -11,8 +11,11 @@ type Effect = "live" | "next-start" | "fixed";
 export interface PlanRules {
   /** The name of the driver's section. */
   readonly section: string;
-  /** The effect of a change of each key. A key that is missing here is fixed when the instance is created. */
-  readonly effects: Readonly<Record<string, "live" | "next-start">>;
+  /**
+   * The effect of a change of each key, with a reason for `next-start` if another value would be live. A key that is
+   * missing here is fixed when the instance is created.
+   */
+  readonly effects: Readonly<Record<string, "live" | "next-start" | { readonly waits: string }>>;
   /**
    * The effect of attaching, detaching or changing a device, by its type. One that is missing here is refused, as one for
    * which a reason is given. Default: only nics, and they are fixed when the instance is created.
@@ -38,7 +41,8 @@ export function renderPlan(before: InstanceConfig | undefined, after: InstanceCo
   );
   const effectOf = (path: string): Change => {
     const effect = rules.effects[path];
-    return effect === undefined ? unsupported(path, FIXED) : { path, effect };
+    if (effect === undefined) return unsupported(path, FIXED);
+    return typeof effect === "string" ? { path, effect } : { path, effect: "next-start", reason: effect.waits };
   };
   const devices = changedDevices(before.devices, after.devices, rules.devices ?? NICS_ALONE);
   return { changes: [...refusals, ...changed.map(effectOf), ...devices] };

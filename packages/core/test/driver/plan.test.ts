@@ -36,6 +36,12 @@ describe("renderPlan", () => {
     ]);
   });
 
+  it("says why a change waits that another value would not", () => {
+    const effects = { ...rules.effects, "limits.cpu": { waits: "at most two" } };
+    const { changes } = renderPlan(config({}), config({ limits: { cpu: 3 } }), { ...rules, effects });
+    expect(changes).toEqual([{ path: "limits.cpu", effect: "next-start", reason: "at most two" }]);
+  });
+
   it("has a section that is absent on one side", () => {
     const { changes } = renderPlan(config({ demo: undefined }), config({ demo: { init: [] } }), rules);
     expect(changes).toEqual([{ path: "demo.init", effect: "next-start" }]);

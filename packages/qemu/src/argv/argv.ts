@@ -4,7 +4,7 @@ import { renderSlots } from "./bus.ts";
 import { renderCpu } from "./cpu.ts";
 import { renderMachine, renderSandbox } from "./machine.ts";
 import type { MachineSpec } from "./machine-spec.ts";
-import { renderMemory } from "./memory.ts";
+import { renderMemory, renderMemoryGrowth } from "./memory.ts";
 import { renderNet } from "./net.ts";
 import { renderRng } from "./rng.ts";
 import { renderAgent, renderConsole, renderMonitors } from "./serial.ts";
@@ -27,6 +27,7 @@ export function renderArgv(spec: MachineSpec): string[] {
     ...renderBlock(spec),
     ...renderNet(spec),
     ...renderRng(spec),
+    ...renderMemoryGrowth(spec),
     ...renderSandbox(),
   ];
 }

@@ -56,8 +56,12 @@ export interface MachineSpec {
   readonly accelerator: Accelerator;
   readonly cpuModel: string;
   readonly cpus: number;
+  /** How many it can get while it runs. */
+  readonly maxCpus: number;
   /** Bytes. */
   readonly memory: number;
+  /** How many bytes it can get while it runs, a multiple of 128 MiB. 0: none. */
+  readonly memoryGrowth: number;
   /** Two open files, which QEMU opens again by /proc. If absent, the firmware boots the first disk. */
   readonly kernel?: { readonly image: number; readonly initramfs: number; readonly commandLine: string } | undefined;
   readonly disks: readonly DiskSpec[];

@@ -19,7 +19,7 @@ import { INIT_SCRIPT, LEASE_SCRIPT, SETTLE_SCRIPT } from "./init-script.ts";
 export const REQUIRED_MODULES = ["virtio_blk", "virtio_net", "virtio_console", "af_packet", "ext4", "squashfs"];
 const FIRST_MODULES = ["virtio_pci", "virtio_mmio", ...REQUIRED_MODULES, "erofs"];
 /** Needed by the time that the guest's own init runs. Its root has no modules of this kernel to load. */
-const SECOND_MODULES = ["virtio_rng", "pvpanic_pci", "button", "evdev", "overlay", "fuse", "autofs4"];
+const SECOND_MODULES = ["virtio_rng", "virtio_mem", "pvpanic_pci", "button", "evdev", "overlay", "fuse", "autofs4"];
 
 const SCRIPTS: Readonly<Record<string, string>> = {
   init: INIT_SCRIPT,

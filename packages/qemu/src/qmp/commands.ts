@@ -24,6 +24,12 @@ export const QMP_COMMANDS = {
     arguments: Nothing,
     return: z.array(z.object({ "cpu-index": z.number(), "thread-id": z.number() })),
   },
+  "query-hotpluggable-cpus": {
+    arguments: Nothing,
+    return: z.array(
+      z.object({ type: z.string(), props: z.record(z.string(), z.number()), "qom-path": z.string().optional() }),
+    ),
+  },
   "query-block": { arguments: Nothing, return: z.array(z.object({ device: z.string(), locked: z.boolean() })) },
   // qapi/block-core.json: a disk that was given by -blockdev has no name of its own, and the path of its device instead.
   "query-blockstats": {
@@ -47,6 +53,14 @@ export const QMP_COMMANDS = {
     return: z.array(z.object({ name: z.string(), type: z.string() })),
   },
   "qom-get": { arguments: z.strictObject({ path: z.string(), property: z.string() }), return: z.unknown() },
+  "qom-set": {
+    arguments: z.strictObject({ path: z.string(), property: z.string(), value: z.unknown() }),
+    return: Done,
+  },
+  "query-memory-size-summary": {
+    arguments: Nothing,
+    return: z.object({ "base-memory": z.number(), "plugged-memory": z.number().optional() }),
+  },
   device_add: { arguments: z.looseObject({ driver: z.string(), id: z.string() }), return: Done },
   stop: { arguments: Nothing, return: Done },
   cont: { arguments: Nothing, return: Done },

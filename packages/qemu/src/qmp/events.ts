@@ -18,6 +18,8 @@ export const QMP_EVENTS = {
   GUEST_PANICKED: z.object({ action: z.string() }),
   /** qapi/char.json: a program in the guest opened or closed a virtio-serial port. */
   VSERPORT_CHANGE: z.object({ id: z.string(), open: z.boolean() }),
+  /** qapi/machine.json: the guest has taken memory, or given it back. At most one in a second, of which the last is sent. */
+  MEMORY_DEVICE_SIZE_CHANGE: z.object({ id: z.string().optional(), size: z.number() }),
   DEVICE_DELETED: z.object({ device: z.string().optional(), path: z.string() }),
 } as const satisfies Readonly<Record<string, z.ZodType>>;
 

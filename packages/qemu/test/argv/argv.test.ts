@@ -13,7 +13,9 @@ const q35: MachineSpec = {
   accelerator: "tcg",
   cpuModel: "max",
   cpus: 2,
+  maxCpus: 4,
   memory: 512 * 2 ** 20,
+  memoryGrowth: 1536 * 2 ** 20,
   kernel: { image: 9, initramfs: 10, commandLine: "console=ttyS0 quiet" },
   disks: [
     {
@@ -30,7 +32,7 @@ const q35: MachineSpec = {
   sockets: { monitors: [3, 4], agents: [6, 16, 17] },
 };
 
-const microvm = { type: "microvm", board: "microvm", slots: 0 } as const;
+const microvm = { type: "microvm", board: "microvm", slots: 0, maxCpus: 2, memoryGrowth: 0 } as const;
 
 const variants: Readonly<Record<string, MachineSpec>> = {
   "q35-tcg": q35,
@@ -39,6 +41,8 @@ const variants: Readonly<Record<string, MachineSpec>> = {
   "microvm-kvm": { ...q35, ...microvm, accelerator: "kvm", cpuModel: "host" },
   "q35-firmware": {
     ...q35,
+    maxCpus: 2,
+    memoryGrowth: 0,
     board: "q35",
     slots: 10,
     kernel: undefined,

@@ -82,7 +82,7 @@ export class HostileMachines implements AsyncDisposable {
     const agent = new AgentLink(open);
     await agent.session();
     const cgroup = `pileus-hostile-${instance.uuid}`;
-    return new QemuRunning({ instance, releaseLock, cgroup, identity, qmp, agent, kept: undefined });
+    return new QemuRunning({ instance, releaseLock, cgroup, identity, qmp, agent, kept: undefined, room: undefined });
   }
 
   async #startMonitor(): Promise<FakeMonitor> {

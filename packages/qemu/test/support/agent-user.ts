@@ -64,6 +64,26 @@ const DEEDS = {
     new Promise<void>((resolve, reject) => {
       machine.files.write("/run/endless", endless(resolve)).catch(reject);
     }),
+  /** Its argument is the change as JSON. */
+  update: async (change: string) => (await machine.update(JSON.parse(change))).changes,
+  /** What the host says of its size, and what the guest has. */
+  async size() {
+    const { config, applied } = await machine.inspect();
+    const { limitBytes } = (await machine.metrics()).memory;
+    const inside = await machine.run([
+      "grep",
+      "-h",
+      "-e",
+      "^MemTotal",
+      "-e",
+      "^processor",
+      "/proc/meminfo",
+      "/proc/cpuinfo",
+    ]);
+    const cpus = inside.stdout.match(/^processor/gm)?.length;
+    const total = Number(/MemTotal:\s+(\d+)/.exec(inside.stdout)?.[1]) * 1024;
+    return { limits: config.limits, applied: applied?.limits, limitBytes, total, cpus };
+  },
   async run(...argv: string[]) {
     return (await machine.run(argv)).stdout;
   },

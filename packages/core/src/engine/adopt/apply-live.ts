@@ -38,7 +38,7 @@ export function isUnapplied(instance: ManagedInstance, record: InstanceRecord): 
   try {
     const manifest = manifestOf(instance.engine.layout, record);
     if (manifest === undefined) return false;
-    return isDoubtful(record) || liveChanges(instance, manifest.config, record.config).length > 0;
+    return isDoubtful(record) || liveChanges(instance, manifest, record.config).length > 0;
   } catch (error) {
     // The calls that need the manifest say so.
     if (error instanceof HostError) return false;
@@ -46,8 +46,12 @@ export function isUnapplied(instance: ManagedInstance, record: InstanceRecord): 
   }
 }
 
-function liveChanges({ driver }: ManagedInstance, before: InstanceConfig, after: InstanceConfig): readonly string[] {
-  const { changes } = driver.backend.plan(before, after);
+function liveChanges(
+  { driver }: ManagedInstance,
+  { config, driver: remembered }: Manifest,
+  after: InstanceConfig,
+): readonly string[] {
+  const { changes } = driver.backend.plan(config, after, { config, remembered });
   return changes.filter(({ effect }) => effect === "live").map(({ path }) => path);
 }
 
@@ -74,7 +78,7 @@ export async function applyLive(
   const manifest = manifestOf(layout, record);
   if (manifest === undefined) return;
   const { config: before } = manifest;
-  const live = liveChanges(instance, before, record.config);
+  const live = liveChanges(instance, manifest, record.config);
   const after = withPaths(before, record.config, live);
   await allOrNothing(async (undo) => {
     if (!sure || !live.every((path) => OF_THE_ENGINE.includes(path))) {

@@ -38,9 +38,9 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
   };
   const { logs, idmap } = backend;
   return {
-    plan: (before, after) =>
+    plan: (before, after, run) =>
       askNow({ target: { driver, instance: after.name }, step: "plan", isAnswer: answers.isPlan }, () =>
-        backend.plan(before, after),
+        backend.plan(before, after, run),
       ),
     ...(idmap && {
       idmap: (config: InstanceConfig) =>

@@ -2,6 +2,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import type { PlannedRun } from "../../contract/backend.ts";
 import type { NicAttachment } from "../../contract/nic-attachment.ts";
 import { HostError } from "../../errors/all.ts";
 import type { InstanceConfig } from "../../model/config.ts";
@@ -100,6 +101,19 @@ export function manifestOf(layout: Layout, record: InstanceRecord): Manifest | u
   const reason = "it cannot be read, and the configuration has changed since the start: nothing else tells what runs";
   const fix = "restore it from a copy, or delete the instance";
   throw new HostError(`use instance "${record.config.name}"`, [{ need: `file:${path}`, reason, fix }]);
+}
+
+/** The run on record, for a plan. `undefined` when nothing runs, or nothing tells what. */
+export function plannedRun(layout: Layout, record: InstanceRecord): PlannedRun | undefined {
+  if (record.state === "stopped") return undefined;
+  try {
+    const manifest = manifestOf(layout, record);
+    return manifest && { config: manifest.config, remembered: manifest.driver };
+  } catch (error) {
+    // The calls that need it say so.
+    if (error instanceof HostError) return undefined;
+    throw error;
+  }
 }
 
 /** Whether the run on record was launched with the present configuration. */

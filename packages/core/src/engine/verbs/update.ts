@@ -13,6 +13,7 @@ import { currentRun } from "../adopt/current-run.ts";
 import { whyFailed } from "../adopt/with-run.ts";
 import type { Turn } from "../instance/instance-lock.ts";
 import type { ManagedInstance } from "../instance/managed-instance.ts";
+import { plannedRun } from "../record/manifest.ts";
 import { type InstanceRecord, nextGeneration } from "../record/record.ts";
 import { beginIfPossible, settleDone, updatedEvent } from "../record/settle.ts";
 import type { Run } from "../run/run.ts";
@@ -59,15 +60,16 @@ export async function update(instance: ManagedInstance, change: unknown, options
 
 /** Its changes, and the configuration that comes of them. */
 function planned(
-  { driver }: ManagedInstance,
-  { config, state }: InstanceRecord,
+  { driver, engine }: ManagedInstance,
+  record: InstanceRecord,
   change: CheckedChange,
 ): { readonly after: InstanceConfig; readonly plan: Plan } {
+  const { config, state } = record;
   const after = changedConfig(driver, config, change);
   // What could not be created on this host today, and stays as it is, is no matter of this change.
   const stays = (path: string) => isDeepStrictEqual(valueAt(config, keysOf(path)), valueAt(after, keysOf(path)));
   const changes = driver.backend
-    .plan(config, after)
+    .plan(config, after, plannedRun(engine.layout, record))
     .changes.filter(({ effect, path }) => effect !== "unsupported" || !stays(path))
     .map((one) =>
       state === "stopped" && one.effect === "live" && one.path !== "labels"

@@ -113,6 +113,7 @@ export function describeUpdate(fixture: Fixture): void {
       const host = await fixture.reopen();
       const adopted = (await host.get(instance.name)) as AnyInstance;
       assert.deepEqual(await adopted.inspect(), info);
+      if (effect === "live") await assertLimit(adopted, MEMORY);
       await adopted.restart({ mode: "kill" });
       assert.equal((await adopted.inspect()).applied, undefined);
       await assertLimit(adopted, MEMORY);
