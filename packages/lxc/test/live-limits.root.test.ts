@@ -14,14 +14,7 @@ const MIB = 2 ** 20;
 it(
   "changes memory, processors and processes of a running container, as it sees inside",
   requires(NEEDS, async () => {
-    const { host, image } = fixture;
-    const box = await host.create({
-      driver: "lxc",
-      name: "limits",
-      image,
-      limits: { memory: "64MiB", processes: 100 },
-    });
-    await box.start();
+    await using box = await fixture.running({ name: "limits", limits: { memory: "64MiB", processes: 100 } });
     const fork = "i=0; while [ $i -lt 20 ]; do sleep 30 & i=$((i+1)); done; wait -n; kill $(jobs -p); exit 0";
     expect(await box.update({ limits: { processes: 12, cpu: 0.5, memory: "96MiB" } })).toEqual({
       changes: [
@@ -36,7 +29,6 @@ it(
     await box.update({ limits: { processes: null, memory: null } });
     expect((await box.metrics()).memory.limitBytes).toBeUndefined();
     expect((await box.run(["sh", "-c", "i=0; while [ $i -lt 20 ]; do true & i=$((i+1)); done; wait"])).stderr).toBe("");
-    await box.delete();
   }),
 );
 
@@ -88,14 +80,7 @@ it(
 it(
   "refuses a limit below what the container holds in memory, keeps the old one, and takes it once that is free",
   requires(NEEDS, async () => {
-    const { host, image } = fixture;
-    const box = await host.create({
-      driver: "lxc",
-      name: "full",
-      image,
-      limits: { memory: { limit: "96MiB", swap: 0 } },
-    });
-    await box.start();
+    await using box = await fixture.running({ name: "full", limits: { memory: { limit: "96MiB", swap: 0 } } });
     await box.run(["sh", "-c", "mkdir -p /held && mount -t tmpfs none /held && head -c 50000000 /dev/zero >/held/x"], {
       check: true,
     });
@@ -110,21 +95,14 @@ it(
     await box.run(["rm", "/held/x"], { check: true });
     await box.update(lower);
     expect((await box.metrics()).memory.limitBytes).toBe(32 * MIB);
-    await box.delete();
   }),
 );
 
 it(
   "keeps changed limits over a reboot inside, also one that another process has to notice",
   requires(NEEDS, async () => {
-    const { host, image, root } = fixture;
-    const box = await host.create({
-      driver: "lxc",
-      name: "reboots",
-      image,
-      limits: { memory: "64MiB", processes: 99 },
-    });
-    await box.start();
+    const { root } = fixture;
+    await using box = await fixture.running({ name: "reboots", limits: { memory: "64MiB", processes: 99 } });
     await box.ready();
     await box.update({ limits: { memory: "96MiB", processes: null } });
     await box.reboot();
@@ -140,16 +118,14 @@ it(
     } finally {
       await other[Symbol.asyncDispose]();
     }
-    await box.delete();
   }),
 );
 
 it(
   "changes limits while the container reboots, once it has its next init",
   requires(NEEDS, async () => {
-    const { host, image, root } = fixture;
-    const box = await host.create({ driver: "lxc", name: "between", image, limits: { memory: "64MiB" } });
-    await box.start();
+    const { root } = fixture;
+    await using box = await fixture.running({ name: "between", limits: { memory: "64MiB" } });
     await box.ready();
     const { pid = 0 } = await box.inspect();
     const starter = (await readHeldRun(`${root}/names/between/run`))?.holder ?? 0;
@@ -166,7 +142,6 @@ it(
       process.kill(starter, "SIGCONT");
     }
     expect((await box.metrics()).memory.limitBytes).toBe(96 * MIB);
-    await box.delete();
   }),
 );
 

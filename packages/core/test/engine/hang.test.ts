@@ -243,3 +243,14 @@ describe("a step of a driver that never answers", () => {
     expect(await instance.state()).toBe("stopped");
   });
 });
+
+it.each(["metrics", "exec"] as const)("a call that hangs at %s of its driver ends with the instance", async (step) => {
+  const instance = await (await place.open(["exec", "metrics"])).create(CONFIG);
+  await instance.start();
+  const { arrived } = hangAt(step);
+  const call = step === "metrics" ? instance.metrics() : instance.exec(["true"]);
+  call.catch(() => undefined);
+  await arrived;
+  await instance.stop({ mode: "kill" });
+  await expect(call).rejects.toMatchObject({ code: "ERR_INSTANCE_STATE", state: "stopped" });
+});

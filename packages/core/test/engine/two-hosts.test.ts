@@ -3,7 +3,9 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { StopMarks } from "../../src/engine/instance/stop-mark.ts";
 import { acquireLock, isHeld } from "../../src/system/lock.ts";
+import { collect, word } from "../../src/testing/kit/expect.ts";
 import { gate, ScriptedRun, scriptedRoot } from "./scripted.ts";
 
 let place: Awaited<ReturnType<typeof scriptedRoot>>;
@@ -60,6 +62,18 @@ describe("two hosts on one root", () => {
     expect(place.scripted.calls.filter((call) => call === "launch a")).toHaveLength(2);
     expect(place.scripted.calls.filter((call) => call === "shutdown a")).toHaveLength(1);
     expect((await readdir(`${place.root}/locks`)).sort()).toEqual(["host", basename(place.lock("a"))]);
+  });
+
+  it("tell that it is stopping, also when the one that does not kill it sees its end first", async () => {
+    const instance = await (await place.open()).create(CONFIG);
+    await instance.start();
+    const seen = collect(instance.watch(), ({ type }) => type === "exit");
+    // As a kill of another process marks itself, before it has the lock.
+    const unmark = await new StopMarks(`${place.folder("a")}/stops`).mark();
+    place.scripted.run("a").end({ kind: "signaled", signal: "SIGKILL" });
+    expect(await instance.wait()).toMatchObject({ reason: "requested" });
+    expect((await seen).map(word)).toEqual(["running→stopping", "stopping→stopped", "exit requested"]);
+    await unmark();
   });
 
   it("see the instance as running again when the host that stops it goes away", async () => {

@@ -1,4 +1,4 @@
-import { DriverError, isInstanceError } from "../../errors/all.ts";
+import { ConnectionError, DriverError, isInstanceError } from "../../errors/all.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import { abortable, Deadline, linkSignals, onAbort } from "../../flow/deadline.ts";
 import { hostFailure } from "../../system/host-failure.ts";
@@ -21,6 +21,11 @@ export interface Question<T> {
   readonly isAnswer: (value: unknown) => boolean;
   /** Releases an answer that comes after the engine has stopped waiting for it. */
   readonly discard?: ((late: T) => void) | undefined;
+  /**
+   * Aborts when the run has ended that the step works in. The step then has {@link UNDO_GRACE} to say so itself. Not for a
+   * step that `changes`.
+   */
+  readonly over?: AbortSignal | undefined;
   /**
    * Whether the step changes the instance. An abort then waits for the end of the step, at most until its deadline,
    * because the next step must not begin earlier; after a kill or a deletion has overtaken the call it waits for
@@ -76,9 +81,14 @@ export function askNow<T>(question: Omit<Question<T>, "signal" | "discard">, cal
 }
 
 async function answerInTime<T>(answering: Promise<T>, deadline: Deadline, question: Question<T>): Promise<T> {
-  const { changes = false, signal, step, discard } = question;
+  const { changes = false, signal, step, discard, over, target } = question;
   try {
-    if (!changes) return await abortable(answering, deadline.signal);
+    if (!changes) {
+      using within = linkSignals(deadline.signal);
+      const end = () => within.abort(new ConnectionError(`instance "${target.instance}"`, "it has ended"));
+      using _timer = over && timerOnAbort(over, () => UNDO_GRACE, end);
+      return await abortable(answering, within.signal);
+    }
     using given = linkSignals();
     // From the caller's abort on, the driver has the time of the step anew to undo what it did.
     const giveUp = () => given.abort(deadline.signal.reason);

@@ -4,11 +4,12 @@ import * as answers from "./answers.ts";
 import { ask, driverFailure, type Question, type Target } from "./ask.ts";
 
 /** Wraps the detached programs of a run in checks. */
-export function gateDetached(target: Target, detached: BackendDetached): BackendDetached {
+export function gateDetached(target: Target, over: AbortSignal, detached: BackendDetached): BackendDetached {
   const question = <T>(step: string, { signal }: Abortable, isAnswer: Question<T>["isAnswer"]) => ({
     target,
     step: `detached.${step}`,
     signal,
+    over,
     isAnswer,
     discard: () => undefined,
   });

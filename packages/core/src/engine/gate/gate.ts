@@ -4,6 +4,7 @@ import type { BackendProcess } from "../../contract/backend-process.ts";
 import type { FileOperations } from "../../contract/files.ts";
 import { isInstanceError } from "../../errors/all.ts";
 import type { Abortable } from "../../flow/abortable.ts";
+import { unlimitedController } from "../../flow/deadline.ts";
 import type { InstanceConfig } from "../../model/config.ts";
 import { diskFull } from "../../system/host-failure.ts";
 import type { AnyRunning } from "../run/run.ts";
@@ -95,13 +96,17 @@ export function gateBackend(driver: string, backend: Backend<never>): Backend<ne
 
 /** Wraps one run in checks. */
 function gateRunning(target: Target, running: AnyRunning): AnyRunning {
+  const ending = unlimitedController();
+  const end = () => ending.abort();
+  running.exited.then(end, end);
+  const over = ending.signal;
   const looking = <O extends Abortable, T>(
     step: string,
     options: O,
     isAnswer: Question<T>["isAnswer"],
     call: (limited: O) => Promise<T>,
   ) =>
-    ask({ target, step, signal: options.signal, isAnswer, discard: () => undefined }, (limited) =>
+    ask({ target, step, signal: options.signal, over, isAnswer, discard: () => undefined }, (limited) =>
       call({ ...options, ...limited }),
     );
   const { ready, lacks, isEnding, update, exec, freeze, unfreeze, isFrozen, addresses, metrics, reboot, console } =
@@ -131,22 +136,25 @@ function gateRunning(target: Target, running: AnyRunning): AnyRunning {
         ),
     }),
     // A driver may ask again after its answer, until its caller gives up: so it gets the caller's own signal.
-    shutdown: (options) => looking("shutdown", options, answers.isAnything, () => running.shutdown(options)),
+    shutdown: (options) =>
+      ask({ target, step: "shutdown", signal: options.signal, isAnswer: answers.isAnything }, () =>
+        running.shutdown(options),
+      ),
     kill: () => ask({ target, step: "kill", isAnswer: answers.isAnything }, () => running.kill()),
     detach: () => ask({ target, step: "detach", isAnswer: answers.isAnything }, () => running.detach()),
     ...(exec && {
       exec: (request, options) => {
         const isAnswer = answers.isProcess(request.tty !== undefined);
-        return ask({ target, step: "exec", signal: options.signal, isAnswer, discard: endLate }, async () =>
+        return ask({ target, step: "exec", signal: options.signal, over, isAnswer, discard: endLate }, async () =>
           gateProcess(target, await exec.call(running, request, options)),
         );
       },
     }),
     get files() {
-      return running.files && gateFiles(target, running.files);
+      return running.files && gateFiles(target, over, running.files);
     },
     get detached() {
-      return running.detached && gateDetached(target, running.detached);
+      return running.detached && gateDetached(target, over, running.detached);
     },
     ...(console && {
       console: (options) =>
@@ -155,6 +163,7 @@ function gateRunning(target: Target, running: AnyRunning): AnyRunning {
             target,
             step: "console",
             signal: options.signal,
+            over,
             isAnswer: answers.isConsole,
             discard: (late) => destroy(late.output),
           },
@@ -213,13 +222,13 @@ function gateProcess(target: Target, process: BackendProcess): BackendProcess {
   };
 }
 
-function gateFiles(target: Target, files: FileOperations): RunningCapabilities["files"]["files"] {
+function gateFiles(target: Target, over: AbortSignal, files: FileOperations): RunningCapabilities["files"]["files"] {
   const question = <T>(
     step: string,
     { signal }: Abortable,
     isAnswer: Question<T>["isAnswer"],
     discard: (late: T) => void,
-  ): Question<T> => ({ target, step: `files.${step}`, signal, isAnswer, discard });
+  ): Question<T> => ({ target, step: `files.${step}`, signal, over, isAnswer, discard });
   const nothing = () => undefined;
   const { owner } = files;
   return {

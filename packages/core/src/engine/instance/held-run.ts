@@ -1,5 +1,5 @@
 import { joinFailures } from "../../flow/cleanup.ts";
-import { type InstanceExit, TRANSITIONS } from "../../terms/state.ts";
+import type { InstanceExit } from "../../terms/state.ts";
 import type { InstanceRecord } from "../record/record.ts";
 import type { Run } from "../run/run.ts";
 import { wholeExit } from "./exit-facts.ts";
@@ -60,7 +60,7 @@ export class HeldRun {
         overtaken.throwIfAborted();
         // Another process has recorded and told the end already.
         if (record.state === "stopped") this.#parts.record.announce(record);
-        else await this.#parts.record.end(this.#throughStopping(record, run), run.exit, overtaken);
+        else await this.#parts.record.end(record, run.exit, overtaken);
       }
       this.run = undefined;
     }
@@ -81,15 +81,6 @@ export class HeldRun {
     } catch (error) {
       return joinFailures([failure, error]);
     }
-  }
-
-  /**
-   * A kill does not wait for the lock. When the end came before the kill could record `stopping`, that state is
-   * published here.
-   */
-  #throughStopping(record: InstanceRecord, run: Run): InstanceRecord {
-    const overtaken = run.endRequested && TRANSITIONS[record.state].includes("stopping");
-    return overtaken ? this.#parts.record.publishIntermediate(record, "stopping") : record;
   }
 
   /** How and why a run ended. Another process may have killed it before it could record the request. */

@@ -1,6 +1,6 @@
 import { StateError } from "../../errors/all.ts";
 import type { ReplaceOptions } from "../../system/replace-file.ts";
-import type { InstanceExit, InstanceState } from "../../terms/state.ts";
+import { type InstanceExit, type InstanceState, TRANSITIONS } from "../../terms/state.ts";
 import type { StoredEvent } from "../journal/entry.ts";
 import { keyOf } from "../record/names.ts";
 import { type InstanceRecord, isDoubtful, nextGeneration, unusable, writeRecord } from "../record/record.ts";
@@ -167,9 +167,15 @@ export class RecordAccess {
     overtaken.throwIfAborted();
   }
 
-  /** Records that nothing of a run is left, with its exit if there is one, and tells that. Only under the lock. */
+  /**
+   * Records that nothing of a run is left, with its exit if there is one, and tells that. A kill does not wait for the
+   * lock: where the end came before the kill could record `stopping`, in this process or in another, that is told here.
+   * Only under the lock.
+   */
   async end(record: InstanceRecord, exit: InstanceExit | undefined, overtaken: AbortSignal): Promise<void> {
-    await this.change(record, { ...STOPPED, exit }, { exit, overtaken });
+    const isTold = exit?.reason !== "requested" || !TRANSITIONS[record.state].includes("stopping");
+    const ending = isTold ? record : this.publishIntermediate(record, "stopping");
+    await this.change(ending, { ...STOPPED, exit }, { exit, overtaken });
   }
 
   /**

@@ -70,6 +70,22 @@ export function describePlaces(fixture: Fixture): void {
       assert.equal((await files.stat("/proc")).type, "directory");
       assert.equal(before.includes("self"), (await names(files, "/proc")).includes("self"));
     });
+    it("does not remove a folder by a path that ends in . or .., but empties it if that is asked", async ({
+      files,
+    }, folder) => {
+      for (const path of [`${folder}/d/.`, `${folder}/d/./`, `${folder}/d/e/..`]) {
+        await files.mkdir(`${folder}/d/e`, { recursive: true });
+        await fails(files.remove(path), "EBUSY");
+        await files.remove(path, { recursive: true });
+        assert.deepEqual(await names(files, `${folder}/d`), []);
+      }
+      await files.write(`${folder}/f`, "");
+      await fails(files.remove(`${folder}/f/.`), "ENOTDIR");
+      await fails(files.write(`${folder}/new/.`, ""), "ENOENT");
+      await fails(files.remove(`${folder}/new/.`), "ENOENT");
+      await files.remove(`${folder}/new/.`, { recursive: true });
+      assert.deepEqual((await names(files, folder)).sort(), ["d", "f"]);
+    });
     it("leads nowhere outside through the links of /proc", async ({ files }) => {
       const outside = join(await fixture.root(), "outside");
       await writeFile(outside, "the host's");

@@ -88,7 +88,12 @@ export class FakeFiles implements FileOperations {
     const { folder, name } = this.#tree.place("remove", path, { follow: false });
     if (name === ".") {
       const detail = folder === this.#tree.root ? { detail: "it is the root" } : {};
-      throw new FileError({ verb: "remove", path, errno: "EBUSY", ...detail });
+      // The folder itself stays.
+      const canEmpty =
+        options.recursive && folder !== this.#tree.root && ![...folder.entries.values()].some(holdsMount);
+      if (!canEmpty) throw new FileError({ verb: "remove", path, errno: "EBUSY", ...detail });
+      folder.entries.clear();
+      return;
     }
     const node = this.#present("remove", path);
     if (node.type !== "directory" && path.endsWith("/"))

@@ -64,7 +64,7 @@ export class FakeTree {
   place(verb: string, path: string, options: { readonly follow: boolean }): Place {
     const fail = (errno: string) => new FileError({ verb, path, errno });
     if (!path.startsWith("/")) throw fail("EINVAL");
-    let names = split(path);
+    let names = steps(path);
     // The folders from the root to the current one, so that ".." cannot leave the root.
     const trail: FolderNode[] = [this.root];
     for (let links = 0; ; ) {
@@ -75,13 +75,14 @@ export class FakeTree {
         if (trail.length > 1) trail.pop();
         continue;
       }
+      if (name === ".") continue;
       const node = folder.entries.get(name);
       const last = names.length === 0;
       if (node?.type === "symlink" && (!last || options.follow)) {
         links += 1;
         if (links > MAX_LINKS) throw fail("ELOOP");
         if (node.target.startsWith("/")) trail.splice(1);
-        names = [...split(node.target), ...names];
+        names = [...steps(node.target), ...names];
       } else if (last) {
         if (path.endsWith("/") && node !== undefined && node.type !== "directory") throw fail("ENOTDIR");
         return { folder, name, node };
@@ -161,6 +162,11 @@ export function split(path: string): string[] {
   return nameText(nameBytes(path))
     .split("/")
     .filter((part) => part !== "" && part !== ".");
+}
+
+/** As {@link split}, with the `.` at the end of a path, which names the folder itself: path_resolution(7). */
+function steps(path: string): string[] {
+  return /(^|\/)\.\/*$/.test(path) ? [...split(path), "."] : split(path);
 }
 
 export function statOf(node: TreeNode): FileStat {
