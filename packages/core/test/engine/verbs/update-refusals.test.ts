@@ -49,6 +49,14 @@ describe("an update with what its driver cannot do", () => {
     });
   });
 
+  it("fails, and changes nothing, when the driver calls live what its runs cannot change", async () => {
+    const instance = await refusing();
+    await instance.start();
+    place.scripted.script.plan = () => ({ changes: [{ path: "limits.cpu", effect: "live" }] });
+    await expect(instance.update({ limits: { cpu: 1 } })).rejects.toMatchObject({ code: "ERR_DRIVER", step: "update" });
+    expect((await instance.inspect()).config.limits).toEqual({});
+  });
+
   it("is not refused for what it leaves as it is", async () => {
     const instance = await refusing();
     expect(await instance.update({ labels: { a: "1" } })).toEqual({ changes: [LABELS] });

@@ -332,6 +332,8 @@ describe("update", () => {
     await box.update({ ...MEMORY, env: { A: "1" } });
     expect(await recordOf("box")).not.toHaveProperty("applied");
     expect((await box.inspect()).applied).toBeUndefined();
+    await box.rename("other");
+    expect(await recordOf("other")).not.toHaveProperty("applied");
   });
 
   it("of an instance that nobody stops any more needs no look before", async () => {
@@ -340,6 +342,16 @@ describe("update", () => {
     await writeFile(recordPath("box"), JSON.stringify({ ...record, state: "stopping", stopRequested: true }));
     await box.update(MEMORY);
     expect(await limitOf(box)).toBe(64 * MIB);
+  });
+
+  it("of a killed process is finished without a word of the stop that it has outlived", async () => {
+    const box = await started();
+    const record = await recordOf("box");
+    const config = { ...record.config, limits: { memory: { limit: 64 * MIB } } };
+    await writeFile(recordPath("box"), JSON.stringify({ ...record, state: "stopping", generation: 2, config }));
+    expect(await box.state()).toBe("running");
+    expect(await limitOf(box)).toBe(64 * MIB);
+    expect(await recordOf("box")).toMatchObject({ state: "running", generation: 2, applied: 2 });
   });
 
   it("leaves a record that a later release writes meanwhile alone, and says both failures", async () => {
