@@ -70,7 +70,6 @@ describe("a change of what is fixed", () => {
     ["name", "b", "rename() changes the name"],
     ["driver", "other", fixed],
     ["image", "other", fixed],
-    ["devices", { eth0: { type: "nic", network: "n" } }, expect.stringContaining("create the instance anew")],
   ])("of %s is planned as unsupported, and refused by an update", async (key, value, reason) => {
     const instance = await refusing();
     place.scripted.script.plan = () => ({ changes: [] });
