@@ -84,6 +84,7 @@ export * from "./model/config.ts";
 export * from "./model/device/device.ts";
 export { type Disk, type DiskInput, DiskSchema } from "./model/device/disk.ts";
 export { type Nic, type NicInput, type NicIpv4, NicSchema } from "./model/device/nic.ts";
+export type { VolumeInput } from "./model/device/volume.ts";
 export type { EgressInput } from "./model/egress.ts";
 export type { HostAccessInput } from "./model/host-access.ts";
 export type { IdmapMode, IdmapSettings, IdmapSettingsInput } from "./model/idmap.ts";

@@ -54,7 +54,7 @@ const HABITS: readonly Habit[] = [
   ["environment", () => createWith({ environment: {} }), "environment: unknown key; write env: { NAME: value }"],
   ["ports", () => createWith({ ports: ["8080:80"] }), "no port of the host is taken: give it devices: { eth0: { type:"],
   ["ExposedPorts", () => createWith({ ExposedPorts: {} }), "and connect to its addresses()"],
-  ["volumes", () => createWith({ volumes: ["/a:/b"] }), 'write devices: { data: { type: "disk"'],
+  ["binds", () => createWith({ binds: ["/a:/b"] }), 'write volumes: ["/srv/data:/data"], or devices: { data:'],
   [
     "HostConfig",
     () => createWith({ HostConfig: {} }),

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { Frozen, Holds, Same } from "../terms/same.ts";
 import { type Devices, type DevicesInput, DevicesSchema } from "./device/device.ts";
+import type { Disk } from "./device/disk.ts";
+import { type VolumeInput, VolumesSchema } from "./device/volume.ts";
 import { EnvSchema } from "./env.ts";
 import type { Image } from "./image.ts";
 import { type Limits, type LimitsInput, LimitsSchema } from "./limits.ts";
@@ -28,6 +30,12 @@ export interface CommonConfigInput {
   readonly limits?: LimitsInput | undefined;
   /** The devices of the instance, by name. In a container the name of a nic is the name of its interface. */
   readonly devices?: DevicesInput | undefined;
+  /**
+   * Disks in the words of `docker run --volume`: `["./src:/src:ro"]`, or objects as in `{ source: "/srv", path: "/data" }`.
+   * Each becomes a device of the type `disk`, named after its path: `/var/lib/data` is `var-lib-data`. Only folders and
+   * files of the host; a relative one is below the working directory.
+   */
+  readonly volumes?: readonly (string | VolumeInput)[] | undefined;
   /** Added to the environment of the main process (containers) and of every `exec`. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** How much is kept of what it prints. */
@@ -42,6 +50,8 @@ export interface InstanceConfig extends CommonConfigInput {
   readonly image: string;
   readonly limits: Limits;
   readonly devices: Devices;
+  /** Absent in an instance: `create()` has made devices of them. */
+  readonly volumes?: readonly Disk[] | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly log?: LogBounds | undefined;
   readonly labels: Readonly<Record<string, string>>;
@@ -72,6 +82,7 @@ export const CommonConfigSchema = z.strictObject({
   image: ImageReferenceSchema,
   limits: LimitsSchema.default({}),
   devices: DevicesSchema.default({}),
+  volumes: VolumesSchema.optional(),
   env: EnvSchema.default({}),
   log: LogBoundsSchema.optional(),
   labels: recordOf(z.string().min(1).max(255), z.string().max(4096), objectAs('{ app: "web" }')).default({}),

@@ -7,7 +7,7 @@ import type { KeyHints } from "./parse.ts";
 
 const NO_PORTS =
   'no port of the host is taken: give it devices: { eth0: { type: "nic", network } }, and connect to its addresses()';
-const DISK = 'write devices: { data: { type: "disk", source: "/srv/data", path: "/data" } }';
+const DISK = 'write volumes: ["/srv/data:/data"], or devices: { data: { type: "disk", source, path } }';
 const MEMORY = 'write devices: { cache: { type: "disk", source: "tmpfs:", path: "/cache" } }';
 const NIC = 'write devices: { eth0: { type: "nic", network: "net0" } }';
 const EPHEMERAL = "ephemeral() makes an instance that is deleted with its handle";
@@ -55,7 +55,6 @@ export const CONFIG_HABITS: KeyHints = {
   exposedPorts: NO_PORTS,
   portBindings: NO_PORTS,
   publish: NO_PORTS,
-  volumes: DISK,
   binds: DISK,
   mounts: DISK,
   tmpfs: MEMORY,

@@ -2,6 +2,8 @@ import { z } from "zod";
 import { ConfigError } from "../../errors/all.ts";
 import { refusedArguments } from "../../model/arguments.ts";
 import { CommonConfigSchema, type InstanceConfig } from "../../model/config.ts";
+import { clashes, type Device } from "../../model/device/device.ts";
+import { nameOfVolume } from "../../model/device/volume.ts";
 import { CONFIG_HABITS } from "../../model/habits.ts";
 import { whyNeverResolved } from "../../model/host-name.ts";
 import { parse } from "../../model/parse.ts";
@@ -34,10 +36,25 @@ export function parseInstanceConfig(
   const open = drivers.get(name);
   if (open === undefined) throw new TypeError(`no driver "${name}"`);
   const schema = z.strictObject({ ...CommonConfigSchema.shape, [name]: open.driver.section });
-  const config = parse(schema, input, "instance config", HINTS) as InstanceConfig;
+  const config = withVolumes(parse(schema, input, "instance config", HINTS) as InstanceConfig);
   assertResolvable(config, "instance config", ["name"]);
   assertPassable(config, "instance config");
   return { config, open };
+}
+
+/** Makes devices of the volumes. Pure. @throws {ConfigError} when two disks have one path */
+function withVolumes({ volumes, ...config }: InstanceConfig): InstanceConfig {
+  if (volumes === undefined) return config;
+  const devices: Record<string, Device> = { ...config.devices };
+  for (const disk of volumes) {
+    const name = nameOfVolume(disk.path);
+    const names = [name, ...Array.from(volumes, (_, index) => `${name.slice(0, 58)}-${index + 2}`)];
+    const free = names.find((one) => !Object.hasOwn(devices, one)) ?? name;
+    devices[free] = disk;
+  }
+  const [clash] = clashes(devices);
+  if (clash !== undefined) throw new ConfigError("instance config", [{ path: ["volumes"], message: clash.message }]);
+  return { ...config, devices };
 }
 
 /**

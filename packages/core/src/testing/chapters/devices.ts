@@ -48,6 +48,19 @@ export function describeDevices(fixture: Fixture): void {
         assert.equal(await readFile(join(source, "ours"), "utf8"), "ours\n");
       }),
     );
+    fixture.it("takes volumes in the words of Docker", () =>
+      withFolder(async (source) => {
+        await running(
+          async (instance) => {
+            const { devices } = (await instance.inspect()).config;
+            assert.deepEqual(devices["srv-data"], { ...disk(source, "/srv/data"), readonly: true });
+            assert.equal(await output(instance, "ls /srv/data"), "keep\n");
+            assert.ok((await instance.run(["touch", "/srv/data/x"])).failed, "a volume with :ro was written");
+          },
+          { volumes: [`${source}:/srv/data:ro`] },
+        );
+      }),
+    );
     fixture.it("attaches and detaches while it runs, says so, and keeps it over a restart", () =>
       withFolder(async (source) => {
         await writeFile(join(source, "file"), "x\n");
