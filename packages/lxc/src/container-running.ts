@@ -9,12 +9,10 @@ import {
   isInstanceError,
 } from "@pileus/core";
 import {
-  allOrNothing,
   type BackendConsole,
   type BackendDetached,
   type BackendProcess,
   containedAccess,
-  type DiskMounts,
   type ExecRequest,
   type FileOperations,
   KeptPrograms,
@@ -29,11 +27,9 @@ import { LocalFiles, type TreeAccess } from "@pileus/core/files";
 import { ContainerAccounts } from "./accounts.ts";
 import { readAddresses } from "./addresses.ts";
 import { containerCgroup, mayStayInside } from "./cgroups.ts";
-import { ChangedLimits } from "./changed-limits.ts";
 import { attachArgv } from "./commands.ts";
 import { readConfinement } from "./confinement.ts";
 import type { ContainerSpec } from "./container-spec.ts";
-import { disksOf } from "./disks.ts";
 import { inheritedVariables } from "./environment.ts";
 import { type DetachedTarget, startDetached } from "./exec/detached.ts";
 import { execInside } from "./exec/exec.ts";
@@ -45,6 +41,7 @@ import { askToHalt } from "./halt.ts";
 import type { HostFacts } from "./host-facts.ts";
 import { type KillTarget, kill } from "./kill.ts";
 import { containerStatus } from "./last-exit.ts";
+import { LiveChanges } from "./live-changes.ts";
 import { readMetrics } from "./metrics.ts";
 import type { Monitor } from "./monitor.ts";
 import { oomKills } from "./oom-kills.ts";
@@ -73,8 +70,7 @@ export class ContainerRunning
   readonly #monitor: Monitor;
   readonly #mark: string | undefined;
   readonly #helpers: ExecHelpers;
-  readonly #changed: ChangedLimits;
-  readonly #disks: DiskMounts;
+  readonly #changes: LiveChanges;
   /** Aborted when no request to the init is needed any more; with an error if the container ends. */
   readonly #over = new AbortController();
   readonly #detached = new AbortController();
@@ -93,15 +89,12 @@ export class ContainerRunning
       owner: spec.exec?.user === undefined ? undefined : () => this.#accounts.find(spec.exec?.user),
     });
     this.#accounts = new ContainerAccounts(() => openRootInside(monitor.init, spec.hostName), this.files);
-    this.#disks = disksOf(spec, () => openRootInside(monitor.init, spec.hostName));
-    this.#changed = new ChangedLimits(spec.run, {
-      name: spec.hostName,
+    this.#changes = new LiveChanges(spec, monitor, {
       cgroups: facts.cgroups,
       folder: (controller) => this.#cgroup(controller),
+      isEnding: (pid) => this.#isEnding(pid),
+      over: this.#over.signal,
     });
-    // A container gets its cgroups anew at a reboot inside, which nobody of ours may have seen.
-    void this.#changed.restore();
-    monitor.onBoot(() => void this.#changed.restore());
     // Read now, before another process can begin another run.
     this.#mark = markOf(spec);
     this.#helpers = new ExecHelpers({
@@ -206,30 +199,9 @@ export class ContainerRunning
     return this.#monitor.init.find()?.pid !== pid || !existsSync(`/proc/${pid}/ns/net`);
   }
 
-  /** Disks and limits are all that changes while it runs. */
-  async update(change: LiveChange, options: Abortable): Promise<void> {
-    const { before, after, force } = change;
-    await allOrNothing(async (undo) => {
-      await this.#disks.change(after.devices, { force });
-      undo(() => this.#disks.change(before.devices, { force: true }));
-      options.signal?.throwIfAborted();
-      await this.#changeLimits(change, options);
-    });
-  }
-
-  /** A reboot inside takes the cgroups away for a moment. */
-  async #changeLimits({ before, after }: LiveChange, options: Abortable): Promise<void> {
-    const change = () => this.#changed.change(before.limits, after.limits, options);
-    const init = this.#monitor.init.find();
-    try {
-      await change();
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      if (!isInstanceError(error, "ERR_CONNECTION") || (init !== undefined && !this.#isEnding(init.pid))) throw error;
-      using linked = linkSignals(options.signal, this.#over.signal);
-      await this.#monitor.untilNextInit(init, linked);
-      await change();
-    }
+  /** Changes disks and limits. */
+  update(change: LiveChange, options: Abortable): Promise<void> {
+    return this.#changes.make(change, options);
   }
 
   async metrics(options: Abortable = {}): Promise<InstanceMetrics> {
@@ -275,7 +247,7 @@ export class ContainerRunning
     // The request is repeated until PID 1 is ready for it, or gone.
     const asked = askToHalt(before, this.#spec.init.rebootSignal ?? system.signals.SIGINT, linked);
     await Promise.all([asked, this.#monitor.untilNextInit(before, linked)]);
-    await this.#changed.restore();
+    await this.#changes.restore();
   }
 
   async kill(): Promise<void> {
