@@ -36,7 +36,7 @@ export interface CanUpdate {
   /**
    * What {@link update} would do with this change now: each key that differs, with its effect. `live`: at once, in the run
    * that goes on. `next-start`: recorded, and in effect from the next start on. `unsupported`: refused, with the reason; so
-   * are the name, which `rename()` changes, and what is fixed at create: driver, image and devices. Changes nothing.
+   * are the name, which `rename()` changes, and what is fixed at create: driver and image. Changes nothing.
    *
    * @throws {ConfigError} for a change that no instance of the driver could have.
    */
