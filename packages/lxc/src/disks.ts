@@ -1,18 +1,34 @@
-import { ConfigError } from "@pileus/core";
+import { readFileSync } from "node:fs";
+import { ConfigError, isInstanceError } from "@pileus/core";
 import { DiskMounts } from "@pileus/core/driver";
 import type { ContainerSpec } from "./container-spec.ts";
+import type { InitProcess } from "./init-process.ts";
 import { cgroupNames, containerPaths } from "./paths.ts";
+import { openRootInside } from "./root-inside.ts";
 
-/** The disks of a run. `openInside`: opens the root as its init sees it. */
-export function disksOf(spec: ContainerSpec, openInside?: () => number): DiskMounts {
+/** The disks of a run. `init`: its PID 1, if it runs. */
+export function disksOf(spec: ContainerSpec, init?: InitProcess): DiskMounts {
   const { container } = cgroupNames(spec);
   return new DiskMounts({
     root: containerPaths(spec).root,
     idmap: spec.idmap,
     run: spec.run,
     isInside: (cgroups) => cgroups.includes(`/${container}/`) || cgroups.endsWith(`/${container}\n`),
-    openInside,
+    ...(init && {
+      openInside: () => unlessRebooting(init, () => openRootInside(init, spec.hostName)),
+      readMountsInside: () => unlessRebooting(init, () => readFileSync(`/proc/${init.current().pid}/mountinfo`)),
+    }),
   });
+}
+
+/** The next PID 1 gets the disks that are mounted by then. */
+function unlessRebooting<T>(init: InitProcess, look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (init.find() === undefined || isInstanceError(error, "ERR_CONNECTION")) return undefined;
+    throw error;
+  }
 }
 
 /** Mounts the disks before PID 1 starts. @throws {ConfigError} naming the device and its option */

@@ -5,7 +5,6 @@ import type { ContainerSpec } from "./container-spec.ts";
 import { disksOf } from "./disks.ts";
 import type { LimitedRun } from "./live-limits.ts";
 import type { Monitor } from "./monitor.ts";
-import { openRootInside } from "./root-inside.ts";
 
 /** What {@link LiveChanges} needs to know of a run. */
 export interface ChangingRun extends Omit<LimitedRun, "name"> {
@@ -31,7 +30,7 @@ export class LiveChanges {
       cgroups: run.cgroups,
       folder: (controller) => run.folder(controller),
     });
-    this.#disks = disksOf(spec, () => openRootInside(monitor.init, name));
+    this.#disks = disksOf(spec, monitor.init);
     // A container gets its cgroups anew at a reboot inside, which nobody of ours may have seen.
     void this.restore();
     monitor.onBoot(() => void this.restore());

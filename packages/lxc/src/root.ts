@@ -53,9 +53,10 @@ export async function openRoot(spec: PlacedSpec, options: Abortable = {}): Promi
     const nodev = spec.idmap !== undefined;
     const { layers, mappedOnDisk } = spec.root;
     mountOverlay({ layers, upper, work, target: root, staging, idmap: spec.idmap, mapUpper: !mappedOnDisk, nodev });
-    // liblxc starts the container with a copy, which gets the disks that are attached here while it runs.
-    shareMount(root);
   }
+  // liblxc starts the container with a copy, which gets the disks that are attached here while it runs. Whoever mounted it
+  // may have been killed before this.
+  shareMount(root);
   return { path: root, files: rootFiles(root, spec.idmap) };
 }
 

@@ -1,19 +1,20 @@
-import { closeSync, constants, fstatSync, openSync, renameSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { closeSync, fstatSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { InUseError } from "../errors/all.ts";
+import { InUseError, UnsupportedError } from "../errors/all.ts";
 import { allOrNothing } from "../flow/cleanup.ts";
 import type { Devices } from "../model/device/device.ts";
 import type { Disk } from "../model/device/disk.ts";
 import { openInRoot } from "../system/contained-access.ts";
 import { attachMount } from "../system/detached-mount.ts";
-import { type MountPoint, mountOf, mountPointsBelow } from "../system/mounts.ts";
+import { type MountPoint, mountOf, mountPointsBelow, parseMounts } from "../system/mounts.ts";
 import { readSmallJson } from "../system/small-file.ts";
-import { type SystemError, umount } from "../system/syscall.ts";
+import type { SystemError } from "../system/syscall.ts";
 import { deviceError, openDiskSource } from "./disk-source.ts";
 import { type InstanceRoot, openTarget, pathOf } from "./disk-target.ts";
-import { usersOf } from "./disk-users.ts";
+import { unmountWithin } from "./disk-unmount.ts";
+import { mountedOn, usersOf } from "./disk-users.ts";
 
 /** Where the disks of one run are. */
 export interface DiskPlace extends InstanceRoot {
@@ -22,10 +23,12 @@ export interface DiskPlace extends InstanceRoot {
   /** Whether a process with this /proc/PID/cgroup is one of the instance. */
   readonly isInside: (cgroups: string) => boolean;
   /**
-   * Opens the root as the instance sees it now, if it runs. What is mounted there can cover the path of a disk: then the
-   * disk is refused.
+   * Opens the root as the instance sees it now; `undefined` while it reboots. What is mounted there can cover the path of
+   * a disk: then the disk is refused. Default: it does not run yet.
    */
-  readonly openInside?: (() => number) | undefined;
+  readonly openInside?: (() => number | undefined) | undefined;
+  /** The mounts that the instance sees, as in /proc/PID/mountinfo; `undefined` while it reboots. */
+  readonly readMountsInside?: (() => Buffer | undefined) | undefined;
 }
 
 /** Options of {@link DiskMounts.change}. */
@@ -35,7 +38,6 @@ export interface DiskChangeOptions {
 }
 
 const O_PATH = 0o10000000;
-const FOLDER = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 const HeldSchema = z.record(z.string(), z.looseObject({ mount: z.number(), disk: z.looseObject({}) }));
 interface Held {
@@ -72,6 +74,7 @@ export class DiskMounts {
     const stays = (name: string, { disk }: Held) => isDeepStrictEqual(disk, wanted.get(name));
     const going = [...held].filter(([name, one]) => !stays(name, one));
     const coming = [...wanted].filter(([name]) => going.some(([other]) => other === name) || !held.has(name));
+    if (coming.length > 0) this.#assertShared();
     await allOrNothing(async (undo) => {
       for (const [name, one] of going.toSorted(byDepth(([, { disk }]) => disk)).toReversed()) {
         this.#detach(name, one, held, force);
@@ -88,6 +91,8 @@ export class DiskMounts {
     const source = openDiskSource(name, disk, this.#place.idmap);
     if (source === undefined) return;
     try {
+      // The id of a mount that is gone may be given to this one: nobody may take it for the device of before.
+      this.#write(held);
       const target = await openTarget(this.#place, name, disk, source.isFolder);
       try {
         this.#assertFree(name, pathOf(target), held);
@@ -107,6 +112,15 @@ export class DiskMounts {
     } finally {
       closeSync(source.mount);
     }
+  }
+
+  /** @throws {UnsupportedError} when an earlier release started the run */
+  #assertShared(): void {
+    const { root, openInside } = this.#place;
+    if (openInside === undefined || mountPointsBelow(root).some((one) => one.path === root && one.group !== undefined))
+      return;
+    const reason = "an earlier release started the instance: stop it, attach the disk, and start it again";
+    throw new UnsupportedError({ capability: "attaching a disk to this run", reason });
   }
 
   #assertFree(name: string, path: string, held: ReadonlyMap<string, Held>): void {
@@ -150,17 +164,26 @@ export class DiskMounts {
           name,
           above.map(([other]) => `the device "${other}", which is mounted on it`),
         );
+      this.#assertBare(name, [point, ...points.filter((other) => isBelow(other, point))]);
       const isTree = points.some((other) => isBelow(other, point));
       if (!force && isTree && usersOf(inside, isInside).length > 0) throw inUse(name, usersOf(inside, isInside));
       try {
-        unmountPoint(root, point, force || isTree);
+        unmountWithin(root, point.id, { lazy: force || isTree });
       } catch (error) {
         if ((error as SystemError).code !== "EBUSY") throw error;
         throw inUse(name, usersOf(inside, isInside), error);
       }
     }
+    // The file may name a mount that is gone: so this works on a full disk, too.
     held.delete(name);
-    this.#write(held);
+  }
+
+  /** The kernel leaves a disk inside, forced or not, if something that was mounted inside is on it. */
+  #assertBare(name: string, tree: readonly MountPoint[]): void {
+    const inside = this.#place.readMountsInside?.();
+    const found = inside === undefined ? [] : mountedOn(tree, parseMounts(inside));
+    const hint = "unmount what is mounted on it inside: force does not help";
+    if (found.length > 0) throw new InUseError("device", name, found, { hint });
   }
 
   /** What is mounted, by the name of its device. Unmounts what nobody knows. */
@@ -173,7 +196,7 @@ export class DiskMounts {
     const there = written.filter(([, { mount }]) => points.some(({ id }) => id === mount));
     const known = points.filter(({ id }) => there.some(([, { mount }]) => mount === id));
     const strange = points.filter((one) => !known.some((other) => one.id === other.id || isBelow(one, other)));
-    for (const one of strange.toReversed()) unmountPoint(root, one, true);
+    for (const { id } of strange.toReversed()) unmountWithin(root, id, { lazy: true });
     return new Map(there.map(([name, one]) => [name, one as unknown as Held]));
   }
 
@@ -197,22 +220,4 @@ function inUse(name: string, users: readonly string[], cause?: unknown): InUseEr
   const hint = "end what uses it, or detach it with force: true";
   const them = users.length > 0 ? users : ["a program that cannot be seen from here"];
   return new InUseError("device", name, them, { hint, cause });
-}
-
-/**
- * Within the root, by a name in an open folder: inside, the path that the kernel tells may have been made to lead
- * elsewhere by now. Then nothing is mounted there, or another disk of the same instance.
- */
-function unmountPoint(root: string, { path }: MountPoint, lazy: boolean): void {
-  const top = openSync(root, FOLDER);
-  try {
-    const folder = openInRoot(top, dirname(path.slice(root.length)), FOLDER);
-    try {
-      umount(`/proc/self/fd/${folder}/${basename(path)}`, { lazy });
-    } finally {
-      closeSync(folder);
-    }
-  } finally {
-    closeSync(top);
-  }
 }

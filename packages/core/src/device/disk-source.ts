@@ -70,11 +70,14 @@ function kindOf(stat: Stats): string {
   return stat.isSocket() ? "a socket" : "a fifo";
 }
 
-/** mount_setattr(2): EINVAL for a file system that cannot be idmapped. */
-function unmappable(device: string, { source }: Disk, error: unknown): unknown {
+/** mount_setattr(2): EINVAL for a file system that cannot be idmapped, EPERM for a mount that is already. */
+function unmappable(device: string, { source, recursive }: Disk, error: unknown): unknown {
   const { code, syscall } = error as SystemError;
-  if (code !== "EINVAL" || syscall !== "mount_setattr") return error;
-  const reason = `the file system of ${source} cannot map owners: mount_setattr: ${code}`;
+  if (syscall === "open_tree")
+    return deviceError(device, "source", `${source} cannot be mounted: ${syscall}: ${code}`, error);
+  if (syscall !== "mount_setattr" || !["EINVAL", "EPERM"].includes(code)) return error;
+  const which = recursive ? `${source}, or one mounted below it,` : source;
+  const reason = `the file system of ${which} cannot map owners: mount_setattr: ${code}`;
   const fix = `give the device shift: false, or take a source on ext4, xfs, btrfs or tmpfs`;
   return new HostError(`attach device "${device}"`, [{ need: "idmapped-mounts", reason, fix }], { cause: error });
 }

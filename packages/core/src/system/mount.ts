@@ -4,7 +4,7 @@ import { HostError } from "../errors/all.ts";
 import type { Idmap } from "../terms/idmap.ts";
 import { mountIdmapped } from "./detached-mount.ts";
 import { makeFolders } from "./make-folders.ts";
-import { mountsBelow } from "./mounts.ts";
+import { mountPointsBelow, topmost } from "./mounts.ts";
 import { mount, type SystemError, umount } from "./syscall.ts";
 import { openUserNamespace } from "./user-namespace.ts";
 
@@ -96,7 +96,10 @@ export function mountMemory(target: string, mode: number): void {
   mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, `mode=${mode.toString(8)},size=4m`);
 }
 
-/** Detaches every mount at `folder` and below it, as this process sees them. Idempotent. */
+/**
+ * Detaches every mount at `folder` and below it, as this process sees them. Idempotent. What is mounted within another
+ * mount goes with that one: no path in it has to be trusted, or to be short enough.
+ */
 export async function unmountBelow(folder: string): Promise<void> {
-  for (const point of (await mountsBelow(folder)).toReversed()) umount(point, { lazy: true });
+  for (const { path } of topmost(mountPointsBelow(folder)).toReversed()) umount(path, { lazy: true });
 }
