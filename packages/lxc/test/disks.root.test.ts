@@ -1,6 +1,16 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -98,6 +108,70 @@ it.for([false, true])("does not take a disk while something is mounted on it ins
     await box.detachDevice("data", { force });
     expect(await inside(box, "ls /data")).toBe("");
   })(context),
+);
+
+it(
+  "takes no mount of a privileged container to the host, and its disk away",
+  requires(NEEDS, async () => {
+    await using box = await fixture.running({ lxc: { privileged: true }, devices: { data: data() } });
+    const before = disks();
+    const mount = "mount -t tmpfs none /data/sub && touch /data/sub/theirs; mount -t tmpfs none /mnt; ls /data/sub";
+    expect(await inside(box, mount)).toBe("theirs\n");
+    expect(disks()).toEqual(before);
+    expect(readdirSync(join(source, "sub"))).toEqual([]);
+    expect(await inside(box, "umount /data/sub")).toBe("");
+    await box.detachDevice("data");
+    expect(await inside(box, "ls /data")).toBe("");
+  }),
+);
+
+it(
+  "attaches and detaches while it reboots and while it is frozen",
+  requires(NEEDS, async () => {
+    await using box = await fixture.running();
+    const rebooting = box.reboot({ timeout: 20_000 });
+    for (let turn = 0; turn < 30; turn++) {
+      await box.attachDevice("data", data());
+      await box.detachDevice("data");
+    }
+    await box.attachDevice("data", data());
+    await rebooting;
+    expect(await inside(box, "cat /data/keep")).toBe("kept\n");
+    await box.freeze();
+    await box.attachDevice("other", data({ path: "/other" }));
+    await box.detachDevice("data");
+    await box.unfreeze();
+    expect(await inside(box, "ls /data; cat /other/keep")).toBe("kept\n");
+  }),
+);
+
+it(
+  "shows the file that was there when a single file was attached, also after another takes its name",
+  requires(NEEDS, async () => {
+    const keep = join(source, "keep");
+    await using box = await fixture.running({ devices: { one: data({ source: keep, path: "/etc/one" }) } });
+    writeFileSync(join(source, "new"), "new\n");
+    renameSync(join(source, "new"), keep);
+    expect(await inside(box, "cat /etc/one")).toBe("kept\n");
+    await box.restart({ mode: "kill" });
+    expect(await inside(box, "cat /etc/one")).toBe("new\n");
+    await box.detachDevice("one");
+    expect(await inside(box, "cat /etc/one")).toBe("");
+    expect(readFileSync(keep, "utf8")).toBe("new\n");
+  }),
+);
+
+it(
+  "takes a disk whose place was removed inside, and mounts the others still",
+  requires(NEEDS, async () => {
+    await using box = await fixture.running();
+    await box.update({ devices: { data: data(), other: data({ path: "/other" }) } });
+    expect(await inside(box, "umount /data && rmdir /data; umount /other && rmdir /other")).toBe("");
+    await box.detachDevice("data");
+    await box.attachDevice("more", data({ path: "/more" }));
+    expect(await inside(box, "cat /other/keep /more/keep; ls -d /data")).toMatch(/^kept\nkept\nls: \/data/);
+    expect(disks()).toHaveLength(2);
+  }),
 );
 
 it(

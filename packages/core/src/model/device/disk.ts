@@ -22,7 +22,10 @@ export interface DiskInput {
   readonly source: string;
   /** The absolute path inside. What is missing of it is made, with root inside as the owner. */
   readonly path: string;
-  /** Whether nobody inside can change it. Default false. */
+  /**
+   * Whether nobody inside can change it. Root of a privileged container is no other than that of the host and can mount it
+   * anew. Default false.
+   */
   readonly readonly?: boolean | undefined;
   /** Whether what is mounted below the source is seen too. Default false. */
   readonly recursive?: boolean | undefined;
