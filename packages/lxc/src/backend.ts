@@ -40,7 +40,7 @@ export type LxcCapability =
 /** Stands for the init until the root is open and the real one is known. */
 const UNKNOWN_INIT: InitSystem = { argv: ["/sbin/init"], haltSignal: constants.signals.SIGPWR, kind: "other" };
 
-/** System containers on the runtime of this package: the image's own init as PID 1, its console in a file. */
+/** System containers on the runtime of this package: the image's own init as PID 1, on a console that a keeper has. */
 export class LxcBackend implements Backend<LxcCapability> {
   readonly #hostId: string;
 

@@ -78,7 +78,7 @@ export async function adoptContainer(spec: ContainerSpec): Promise<ContainerRunn
 
 /**
  * Finds a monitor with a PID 1, or one that is rebooting. A monitor without a PID 1 gets time to finish: it either
- * ends, after its last log line, or starts the next PID 1 of a reboot that its log does not show yet.
+ * ends, or starts the next PID 1 of a reboot that its keeper has not told yet.
  */
 async function findRunning(spec: ContainerSpec): Promise<Monitor | undefined> {
   for (const end = performance.now() + FINISH_TIME; ; ) {

@@ -257,7 +257,7 @@ export interface LiveChange {
   readonly before: InstanceConfig;
   /** What it is to have. */
   readonly after: InstanceConfig;
-  /** Whether devices that go are taken from programs that use them. Default false: {@link DeviceBusyError}. */
+  /** Whether devices that go are taken from programs that use them. Default false: {@link InUseError}. */
   readonly force?: boolean | undefined;
 }
 

@@ -61,7 +61,7 @@ export interface CanUpdate {
    * Takes a device away: `update({ devices: { [name]: null } })`. One that is in use stays, unless `force` is set.
    *
    * @throws {NotFoundError} when there is no device of that name.
-   * @throws {DeviceBusyError} naming who uses it.
+   * @throws {InUseError} naming who uses it.
    */
   detachDevice(name: string, options?: DetachOptions): Promise<void>;
 }

@@ -73,7 +73,7 @@ export interface StopOptions extends Abortable, Timed {
  * Disposing detaches: listeners and watchers of this handle end. It never stops or deletes the instance. Once the host
  * is disposed, every method throws or rejects with {@link ConnectionError} at once. All calls on one instance may be
  * made at the same time, from several processes too: a kernel lock serializes those that change it. The agent of a
- * virtual machine serves one process at a time: see {@link CanExec}.
+ * virtual machine serves a limited number of processes at a time: see {@link CanExec}.
  */
 export interface InstanceCore<C extends Capability = Capability> extends Watchable, CanUpdate, AsyncDisposable {
   /**

@@ -115,8 +115,9 @@ export interface TtyProcess extends InstanceProcess {
 }
 
 /**
- * Programs inside. The agent of a virtual machine serves one process of the host at a time: the calls of other
- * processes wait until none of its calls is under way, and reject with {@link TimeoutError} after two minutes.
+ * Programs inside. The agent of a virtual machine serves up to 30 processes of the host at a time, fewer in a small
+ * microvm: the calls of others wait until one of them has no call under way, and reject with {@link TimeoutError} after
+ * two minutes.
  */
 export interface CanExec {
   /** Starts a program on a terminal. All else is as on three pipes. */

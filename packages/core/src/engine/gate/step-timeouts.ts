@@ -28,7 +28,7 @@ const STEP_TIMEOUTS: Readonly<Record<string, number>> = {
   "kill of a program": SHORT,
   resize: SHORT,
   ranOutOfMemory: SHORT,
-  // The agent of a machine may serve another process for two minutes: see `CanExec`.
+  // All ports of a machine's agent may be in use for two minutes: see `CanExec`.
   exec: 3 * MINUTE,
   "detached.start": 3 * MINUTE,
   "detached.list": MINUTE,
