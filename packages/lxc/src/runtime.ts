@@ -20,11 +20,11 @@ export {
 export { adoptContainer, launchContainer, type PrepareContainer } from "./container.ts";
 export type { ContainerRunning } from "./container-running.ts";
 export type { ContainerSpec, ExecDefaults, InitSpec, RootSpec } from "./container-spec.ts";
-export { CONTAINER_DEVICES } from "./device-effects.ts";
 export { refusedVariables } from "./environment.ts";
 export { type ContainerIds, containerIds, type IdmapSection, idmapIssue, idmapRequest } from "./idmap.ts";
 export { lastExit } from "./last-exit.ts";
 export { writeNetworkFiles } from "./network-files.ts";
+export { planContainer } from "./plan-container.ts";
 export { probeRuntime } from "./probe.ts";
 export { refusals } from "./refusals.ts";
 export { type ReleaseSpec, releaseContainer, removeContainer } from "./release.ts";
