@@ -73,7 +73,7 @@ export class ContainerRunning
   readonly #changes: LiveChanges;
   /** Aborted when no request to the init is needed any more; with an error if the container ends. */
   readonly #over = new AbortController();
-  readonly #detached = new AbortController();
+  readonly #left = new AbortController();
 
   constructor(spec: ContainerSpec, facts: HostFacts, monitor: Monitor) {
     this.#spec = spec;
@@ -259,12 +259,12 @@ export class ContainerRunning
       thaw: (init) => this.#thaw(init),
       release: () => releaseRun(this.#spec, this.#mark),
     });
-    void killLoop(this.#detached.signal);
+    void killLoop(this.#left.signal);
   }
 
   async detach(): Promise<void> {
     this.#over.abort();
-    this.#detached.abort();
+    this.#left.abort();
     this.#helpers[Symbol.dispose]();
     this.#monitor.detach();
   }

@@ -28,7 +28,7 @@ import type { AgentLink } from "./agent-link.ts";
 import { agentPortOf } from "./argv/serial.ts";
 import { guestMemory, hasOpenPort, isPaused } from "./ask-qemu.ts";
 import type { QemuCapability } from "./capability.ts";
-import { GuestPrograms } from "./detached.ts";
+import { GuestPrograms } from "./guest-programs.ts";
 import { boundFormerLogs } from "./former-logs.ts";
 import { GuestFiles } from "./guest-files.ts";
 import { hasAddresses } from "./has-addresses.ts";
@@ -84,7 +84,7 @@ export class QemuRunning implements Running<QemuCapability> {
   readonly #leaveLogs: (() => void) | undefined;
   readonly #onStop = new Set<() => void>();
   #qmp: QmpClient | undefined;
-  #detached = false;
+  #left = false;
   // The last metrics of the guest before it was frozen: they do not change while it is.
   #frozenMetrics: InstanceMetrics | undefined;
 
@@ -272,7 +272,7 @@ export class QemuRunning implements Running<QemuCapability> {
   }
 
   async detach(): Promise<void> {
-    this.#detached = true;
+    this.#left = true;
     this.#kept?.detach();
     this.#leaveLogs?.();
     await Promise.all([this.#agent?.close(), this.#qmp?.close()]);
@@ -293,11 +293,11 @@ export class QemuRunning implements Running<QemuCapability> {
   async #watch(spec: ReleaseSpec, mark: string | undefined): Promise<ExitStatus | undefined> {
     for (;;) {
       await Promise.race([this.#qmp?.closed, this.#lastKeeper()]);
-      if (this.#detached) return new Promise(() => undefined);
+      if (this.#left) return new Promise(() => undefined);
       if (await endsWithin(this.#identity, LOOK_TIME)) break;
       // QEMU lives, so only the session broke: the next session will show the end.
       const next = await this.#reconnect();
-      if (this.#detached) await next?.close();
+      if (this.#left) await next?.close();
       else if (next !== undefined) this.#qmp = this.#listen(next);
     }
     this.#leaveLogs?.();

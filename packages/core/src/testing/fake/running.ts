@@ -38,7 +38,7 @@ export interface RunningOptions extends BackendOptions {
 export class FakeRunning {
   readonly #options: RunningOptions;
   readonly #machine: FakeMachine;
-  #detached = false;
+  #left = false;
 
   constructor(options: RunningOptions) {
     this.#options = options;
@@ -88,7 +88,7 @@ export class FakeRunning {
     return {
       exited: new Promise((resolve) => {
         void machine.ended.then((status) => {
-          if (!this.#detached) resolve(status);
+          if (!this.#left) resolve(status);
         });
       }),
       lacks: (capability) => world.lacking.get(capability),
@@ -106,7 +106,7 @@ export class FakeRunning {
         machine.end({ kind: "signaled", signal: "SIGKILL" });
       },
       detach: async () => {
-        this.#detached = true;
+        this.#left = true;
       },
     };
   }

@@ -5,7 +5,7 @@ import type { AgentClient } from "@pileus/agent";
 import { ConnectionError, type SignalName } from "@pileus/core";
 import type { DetachedInfo, DetachedRequest } from "@pileus/core/driver";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { GuestPrograms } from "../src/detached.ts";
+import { GuestPrograms } from "../src/guest-programs.ts";
 
 let run: string;
 let guest: Guest;
