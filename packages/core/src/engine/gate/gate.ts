@@ -1,7 +1,5 @@
-import type { Readable } from "node:stream";
-import type { Backend, InstanceContext, LogContext, RunningCapabilities } from "../../contract/backend.ts";
+import type { Backend, InstanceContext, LogContext } from "../../contract/backend.ts";
 import type { BackendProcess } from "../../contract/backend-process.ts";
-import type { FileOperations } from "../../contract/files.ts";
 import { isInstanceError } from "../../errors/all.ts";
 import type { Abortable } from "../../flow/abortable.ts";
 import { unlimitedController } from "../../flow/deadline.ts";
@@ -11,6 +9,8 @@ import type { AnyRunning } from "../run/run.ts";
 import * as answers from "./answers.ts";
 import { ask, askNow, driverFailure, type Question, type Target } from "./ask.ts";
 import { gateDetached } from "./gate-detached.ts";
+import { gateFiles } from "./gate-files.ts";
+import { destroy, detachLate, endLate, killLate } from "./late.ts";
 
 /** The system's errors for a full disk or an exhausted quota. */
 const FULL = ["ENOSPC", "EDQUOT"];
@@ -220,94 +220,4 @@ function gateProcess(target: Target, process: BackendProcess): BackendProcess {
       release: () => askNow({ target, step: "release", isAnswer: answers.isAnything }, () => release.call(process)),
     }),
   };
-}
-
-function gateFiles(target: Target, over: AbortSignal, files: FileOperations): RunningCapabilities["files"]["files"] {
-  const question = <T>(
-    step: string,
-    { signal }: Abortable,
-    isAnswer: Question<T>["isAnswer"],
-    discard: (late: T) => void,
-  ): Question<T> => ({ target, step: `files.${step}`, signal, over, isAnswer, discard });
-  const nothing = () => undefined;
-  const { owner } = files;
-  return {
-    read: (path, options) =>
-      endingWith(
-        options.signal,
-        ask(question("read", options, answers.isReadable, destroy), () => files.read(path, options)),
-      ),
-    write: (path, options) =>
-      ask(question("write", options, answers.isReceiver, destroyReceiver), () => files.write(path, options)),
-    stat: (path, options) =>
-      ask(question("stat", options, answers.isFileStat, nothing), (limited) =>
-        files.stat(path, { ...options, ...limited }),
-      ),
-    ...(owner && {
-      owner: (options) =>
-        ask(question("owner", options, answers.isOwner, nothing), (limited) =>
-          owner.call(files, { ...options, ...limited }),
-        ),
-    }),
-    list: (path, options) =>
-      endingWith(
-        options.signal,
-        ask(question("list", options, answers.isReadable, destroy), () => files.list(path, options)),
-      ),
-    mkdir: (path, options) =>
-      ask(question("mkdir", options, answers.isAnything, nothing), (limited) =>
-        files.mkdir(path, { ...options, ...limited }),
-      ),
-    remove: (path, options) =>
-      ask(question("remove", options, answers.isAnything, nothing), (limited) =>
-        files.remove(path, { ...options, ...limited }),
-      ),
-    readTree: (path, options) =>
-      endingWith(
-        options.signal,
-        ask(question("readTree", options, answers.isReadable, destroy), () => files.readTree(path, options)),
-      ),
-    writeTree: (path, options) =>
-      ask(question("writeTree", options, answers.isReceiver, destroyReceiver), () => files.writeTree(path, options)),
-  };
-}
-
-/** Makes a stream end with `signal.reason` when the signal aborts, whether the driver obeys the signal or not. */
-async function endingWith(signal: AbortSignal | undefined, opening: Promise<Readable>): Promise<Readable> {
-  const stream = await opening;
-  if (signal === undefined) return stream;
-  const end = () => stream.destroy(signal.reason);
-  signal.addEventListener("abort", end, { once: true });
-  stream.once("close", () => signal.removeEventListener("abort", end));
-  if (signal.aborted) end();
-  return stream;
-}
-
-function destroy(stream: { destroy(): unknown; on(event: "error", listener: () => void): unknown }): void {
-  stream.on("error", () => undefined);
-  stream.destroy();
-}
-
-function destroyReceiver({ stream, done }: Awaited<ReturnType<FileOperations["write"]>>): void {
-  done.catch(() => undefined);
-  destroy(stream);
-}
-
-/** Ends a run that began after the engine had stopped waiting for its launch. */
-function killLate(running: AnyRunning): void {
-  running.exited.catch(() => undefined);
-  running.kill().catch(() => undefined);
-}
-
-/** Lets go of a run that was found after the engine had stopped waiting for it. */
-function detachLate(running: AnyRunning | undefined): void {
-  running?.detach().catch(() => undefined);
-}
-
-/** Kills a program that started after the abort. */
-function endLate({ streams, exit, kill }: BackendProcess): void {
-  exit.catch(() => undefined);
-  kill("SIGKILL").catch(() => undefined);
-  const all = streams.kind === "tty" ? [streams.tty] : [streams.stdin, streams.stdout, streams.stderr];
-  for (const stream of all) destroy(stream);
 }
