@@ -124,7 +124,7 @@ async function commitAt(
 }
 
 /** rename(2) of our own temporary file, which is removed if that fails. */
-export function renameOrRemove(at: Buffer, to: Buffer): void {
+function renameOrRemove(at: Buffer, to: Buffer): void {
   try {
     renameSync(at, to);
   } catch (error) {

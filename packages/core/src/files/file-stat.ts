@@ -4,7 +4,7 @@ import { mtimeMilliseconds } from "../tar/time.ts";
 import { nameText } from "../text/byte-name.ts";
 import type { TreeAccess } from "./tree-access.ts";
 
-export function fileType(stat: BigIntStats): FileType {
+function fileType(stat: BigIntStats): FileType {
   if (stat.isFile()) return "file";
   if (stat.isDirectory()) return "directory";
   if (stat.isSymbolicLink()) return "symlink";

@@ -29,3 +29,4 @@ export { LocalFiles } from "./local-files.ts";
 export { plainAccess } from "./plain-access.ts";
 export { parseSignal, signalName } from "./signal-name.ts";
 export type { FolderHandle, Owner, TreeAccess } from "./tree-access.ts";
+export { waitStatus } from "./wait-status.ts";

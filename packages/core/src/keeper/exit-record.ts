@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { signalName } from "../files/signal-name.ts";
+import { waitStatus } from "../files/wait-status.ts";
 import { readIfThere } from "../system/read-if-there.ts";
 import type { ExitStatus } from "../terms/state.ts";
 
@@ -51,7 +51,7 @@ export function parseKeeperExit(text: string): KeeperExit | undefined {
   const { pid, status, failed = false, oomKills, startedAt, endedAt, cpuNanoseconds, memoryPeak } = read.data;
   return {
     program: pid,
-    status: status === undefined ? undefined : exitStatus(status),
+    status: status === undefined ? undefined : waitStatus(status),
     failed,
     oomKills,
     startedAt,
@@ -79,7 +79,7 @@ async function readStatus(run: string): Promise<KeeperExit | undefined> {
   const [, boots = 1] = numbers(await readIfThere(join(run, "holder")));
   if (pid === undefined || status === undefined) return undefined;
   const cpuSeconds = cpu === undefined || cpu === 0 ? undefined : cpu / 1e9;
-  return { program: pid, status: exitStatus(status), failed: false, cpuSeconds, lostEntries: 0, boots };
+  return { program: pid, status: waitStatus(status), failed: false, cpuSeconds, lostEntries: 0, boots };
 }
 
 /** What a keeper recorded at the end of the run; see {@link readKeeperExit}. */
@@ -96,17 +96,6 @@ async function isRunOf(run: string, holder: number | undefined): Promise<boolean
 /** The numbers of a line of `run/status` or `run/holder`. */
 export function numbers(line: string | undefined): readonly number[] {
   return /^\d+(?: \d+)* *\n$/.test(line ?? "") ? (line as string).trim().split(" ").map(Number) : [];
-}
-
-/**
- * wait(2). reboot(2): the init of a pid namespace that halts the system ends by SIGINT, which is an orderly end; see
- * the drivers of containers.
- */
-export function exitStatus(status: number): ExitStatus {
-  const signal = status & 0x7f;
-  return signal === 0
-    ? { kind: "exited", code: (status >> 8) & 0xff }
-    : { kind: "signaled", signal: signalName(signal) };
 }
 
 function ifJson(text: string): unknown {

@@ -1,6 +1,6 @@
 import { Socket } from "node:net";
 import type { ExitStatus, SignalName, TerminalSize } from "@pileus/core";
-import { parseSignal, signalName } from "@pileus/core/files";
+import { parseSignal, waitStatus } from "@pileus/core/files";
 
 /** The program that the helper must start. helper/exec-helper.c describes the frames. */
 export interface HelperRequest {
@@ -114,14 +114,6 @@ export function messageSocket(fd: number, onBytes: (bytes: Buffer) => void): Soc
   // A broken connection is handled as its end.
   socket.on("error", () => undefined);
   return socket;
-}
-
-/** wait(2), WIFSIGNALED. */
-export function waitStatus(status: number): ExitStatus {
-  const signal = status & 0x7f;
-  return signal === 0
-    ? { kind: "exited", code: (status >> 8) & 0xff }
-    : { kind: "signaled", signal: signalName(signal) };
 }
 
 function words(numbers: readonly number[]): Buffer {

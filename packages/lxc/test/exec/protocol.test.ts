@@ -1,12 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  encodeRequest,
-  encodeResize,
-  encodeSignal,
-  helperMessages,
-  programMessages,
-  waitStatus,
-} from "../../src/exec/protocol.ts";
+import { encodeRequest, encodeResize, encodeSignal, helperMessages, programMessages } from "../../src/exec/protocol.ts";
 
 const REQUEST = { argv: ["a"], env: {}, cwd: "/", uid: 1, gid: 2, groups: [], tty: undefined } as const;
 
@@ -48,11 +41,5 @@ describe("the messages from the helper", () => {
       { kind: "refused", number: 8 },
       { kind: "broken", errno: 22 },
     ]);
-  });
-  it("distinguish an exit with 143 from an end by SIGTERM", () => {
-    expect(waitStatus(143 << 8)).toEqual({ kind: "exited", code: 143 });
-    expect(waitStatus(15)).toEqual({ kind: "signaled", signal: "SIGTERM" });
-    expect(waitStatus(15 | 0x80)).toEqual({ kind: "signaled", signal: "SIGTERM" });
-    expect(waitStatus(37)).toEqual({ kind: "signaled", signal: "SIGRTMIN+3" });
   });
 });
