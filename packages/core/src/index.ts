@@ -44,6 +44,7 @@ export {
   type CanLogs,
   type CanMetrics,
   type CanNetwork,
+  type CanReboot,
   type Capability,
   type CapabilityOperations,
   type DiskTraffic,
