@@ -6,7 +6,7 @@ import { systemPolicy } from "./seccomp/default-policies.ts";
 import type { Policy } from "./seccomp/policy.ts";
 
 /** The bytes of an encoded confinement before its filter. */
-export const CONFINEMENT_HEAD = 16;
+const CONFINEMENT_HEAD = 16;
 
 /** What the programs of a container may do, PID 1 and those of `exec` alike. */
 export interface ConfinementSpec {

@@ -12,7 +12,7 @@ export interface IdmapSection {
  * The map of all unprivileged containers of earlier releases: Debian's first subordinate range (useradd(8),
  * SUB_UID_MIN). Their files belong to these ids on disk.
  */
-export const LEGACY_IDMAP: Idmap = { base: 100_000, count: 65_536 };
+const LEGACY_IDMAP: Idmap = { base: 100_000, count: 65_536 };
 
 /** For `Backend.idmap()`: the ids that a container needs. A privileged one needs none of its own. */
 export function idmapRequest({ driver, ...config }: InstanceConfig): IdmapRequest | undefined {

@@ -48,15 +48,7 @@ export class InitProcess {
   #startTime(pid: number): number | undefined {
     const stat = readIfThereSync(`/proc/${pid}/stat`);
     const found = stat === undefined ? undefined : parseProcessStat(stat);
-    if (stat === undefined || found === undefined || "ZX".includes(found.state)) return undefined;
-    return parentOf(stat) === this.#starter.pid ? found.startTime : undefined;
+    if (found === undefined || "ZX".includes(found.state)) return undefined;
+    return found.parent === this.#starter.pid ? found.startTime : undefined;
   }
-}
-
-/**
- * The parent's pid from the text of /proc/PID/stat. proc_pid_stat(5): the command name before it may contain any
- * character.
- */
-export function parentOf(stat: string): number {
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 }

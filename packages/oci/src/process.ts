@@ -80,7 +80,7 @@ export function resolveProgram(
 }
 
 /** Parses `NAME=value` entries. The last entry of a name wins, and a name alone has an empty value. */
-export function parseEnvironment(entries: readonly string[]): Record<string, string> {
+function parseEnvironment(entries: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     entries.map((entry) => {
       const equals = entry.indexOf("=");

@@ -162,6 +162,7 @@ export { type Child, type ChildOptions, commandEnd, startChild } from "../system
 export { type ContainedAccessOptions, containedAccess, fileStamp } from "../system/contained-access.ts";
 export { pipe, punchHole, sealedFile } from "../system/descriptor.ts";
 export { sendDescriptors, socketPair } from "../system/descriptor-socket.ts";
+export { shareMount } from "../system/detached-mount.ts";
 export { isDiskFull } from "../system/disk-full.ts";
 export { findProcesses } from "../system/find-process.ts";
 export { findTool, missingTool, missingTools } from "../system/find-tool.ts";
@@ -205,7 +206,6 @@ export { namespaceError, openUserNamespace, renderIdmap, type UserNamespaceOptio
 
 // — Untrusted text —
 
-export { shareMount } from "../system/detached-mount.ts";
 export { type JsonBounds, MAX_JSON_DEPTH, parseJson } from "../text/bounded-json.ts";
 export { printable } from "../text/printable.ts";
 export * as z from "./zod.ts";

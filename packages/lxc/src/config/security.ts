@@ -8,7 +8,7 @@ import type { ConfigEntry } from "./render.ts";
  * The descriptor at which the starter has the user namespace of an unprivileged container (helper/starter.c). liblxc opens
  * it at each reboot inside, too.
  */
-export const USER_NAMESPACE = 3;
+const USER_NAMESPACE = 3;
 
 export interface SecurityFacts {
   readonly apparmor: Apparmor;

@@ -18,7 +18,7 @@ const NEEDED: Readonly<Record<NonNullable<InitSpec["role"]>, readonly string[]>>
  * The system calls without which PID 1 cannot run its program, and which a policy refuses whatever their arguments
  * are. Rules with conditions are not judged. Pure.
  */
-export function refusedCalls({ rules, otherwise }: Policy, role: NonNullable<InitSpec["role"]>): readonly string[] {
+function refusedCalls({ rules, otherwise }: Policy, role: NonNullable<InitSpec["role"]>): readonly string[] {
   const passes = (action: number) => action === ALLOW || action === LOG;
   return NEEDED[role].filter((name) => {
     const [first] = rules.get(name) ?? [];

@@ -99,7 +99,7 @@ export async function readBase({ findBusybox = findStaticBusybox }: InitramfsOpt
 }
 
 /** Builds the archive. Pure. */
-export function renderInitramfs(content: {
+function renderInitramfs(content: {
   readonly busybox: Buffer;
   readonly first: readonly KernelModule[];
   readonly second: readonly KernelModule[];

@@ -5,7 +5,7 @@ import { z } from "zod";
 // The wire format is docs/interop/qmp-spec of QEMU. Objects are open: the spec asks clients to ignore unknown members.
 
 /** qmp-spec 2.2: what the server says first. */
-export const QmpGreetingSchema = z.object({
+const QmpGreetingSchema = z.object({
   QMP: z.object({
     version: z.object({
       qemu: z.object({ major: z.number().int(), minor: z.number().int(), micro: z.number().int() }),

@@ -66,7 +66,7 @@ function readWhole(folder: string, number: number): Buffer {
 }
 
 /** The finished lines before the seal. */
-export function countedLines(content: Buffer, end = content.length): string[] {
+function countedLines(content: Buffer, end = content.length): string[] {
   const lines = content.subarray(0, end).toString("utf8").split("\n");
   const seal = lines.findIndex(isSeal);
   return lines.slice(0, seal === -1 ? -1 : seal).filter((line) => line !== "");

@@ -263,6 +263,6 @@ export function updatedEvent({ uuid, config }: InstanceRecord, changes: readonly
 }
 
 /** The event that tells that an instance has another name. */
-export function renamedEvent(uuid: string, from: string, to: string): StoredEvent {
+function renamedEvent(uuid: string, from: string, to: string): StoredEvent {
   return { type: "renamed", instance: to, uuid, at: Date.now(), from, to };
 }

@@ -20,7 +20,7 @@ export interface Victim {
 const READY = "victims in place";
 
 /** Brings instances into the given states without disposing the host, and prints a line on stdout when it is done. */
-export async function prepareVictims(
+async function prepareVictims(
   subject: DriverSubject,
   root: string,
   victims: readonly Victim[],
