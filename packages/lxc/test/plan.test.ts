@@ -28,6 +28,16 @@ describe("the plan of a change", () => {
       "lxc.privileged": "unsupported",
     });
   });
+  it.for([
+    { init: ["/init"] },
+    { haltSignal: "SIGTERM" },
+    { capabilities: { drop: ["CHOWN"] } },
+    { noNewPrivileges: true },
+    { seccomp: "unconfined" },
+  ])("waits for the next start with %j", (section) => {
+    const [key] = Object.keys(section);
+    expect(plan(config(), config({}, section), []).changes).toEqual([{ path: `lxc.${key}`, effect: "next-start" }]);
+  });
   it("does not offer to change what is chosen at create", () => {
     const after = config({}, { idmap: { base: 5_000_000 } });
     expect(plan(config(), after, []).changes).toMatchObject([{ path: "lxc.idmap", effect: "unsupported" }]);
