@@ -54,7 +54,7 @@ export function mountOf(fd: number): number {
   return Number(id);
 }
 
-/** The paths of {@link mountPointsBelow}. */
+/** The paths of `mountPointsBelow()`. */
 export async function mountsBelow(folder: string): Promise<readonly string[]> {
   return mountPointsBelow(folder).map(({ path }) => path);
 }
