@@ -156,11 +156,10 @@ export { openTap } from "../network/tap-device.ts";
 export { readTraffic } from "../network/traffic.ts";
 export { hostArchitecture } from "../system/architecture.ts";
 export type { Bounds } from "../system/bounded.ts";
-export { ByteCollector } from "../system/byte-collector.ts";
 export { CgroupLayout, type ControllerMount, isWritableFolder, readCgroupLayout } from "../system/cgroup.ts";
 export { type Child, type ChildOptions, commandEnd, startChild } from "../system/child.ts";
 export { type ContainedAccessOptions, containedAccess, fileStamp } from "../system/contained-access.ts";
-export { pipe, punchHole, sealedFile } from "../system/descriptor.ts";
+export { pipe, sealedFile } from "../system/descriptor.ts";
 export { sendDescriptors, socketPair } from "../system/descriptor-socket.ts";
 export { shareMount } from "../system/detached-mount.ts";
 export { isDiskFull } from "../system/disk-full.ts";
@@ -175,7 +174,6 @@ export { mountMemory, mountOverlay, type OverlayMount, unmountBelow } from "../s
 export { mountsBelow } from "../system/mounts.ts";
 export { canMountOverlay, type ReadHostFile } from "../system/overlay.ts";
 export {
-  cgroupFailure,
   inOwnCgroup,
   type OwnCgroup,
   ownCgroup,
@@ -202,7 +200,7 @@ export { SealedHelper } from "../system/sealed-helper.ts";
 export { type Spawn, type SpawnOptions, spawn } from "../system/spawn.ts";
 export { TOOL_ENV } from "../system/tool-env.ts";
 export { connectUnix, listenUnix } from "../system/unix-socket.ts";
-export { namespaceError, openUserNamespace, renderIdmap, type UserNamespaceOptions } from "../system/user-namespace.ts";
+export { namespaceError, renderIdmap } from "../system/user-namespace.ts";
 
 // — Untrusted text —
 
