@@ -1,7 +1,13 @@
-import type { InstanceConfig } from "@pileus/core";
-import { type Plan, type PlanRules, renderPlan } from "@pileus/core/driver";
+import type { Device, InstanceConfig } from "@pileus/core";
+import { type DeviceEffect, type Plan, type PlanRules, renderPlan } from "@pileus/core/driver";
 
-const DEVICES = { nic: "fixed", disk: "live" } as const;
+/** A tmpfs that is made anew is empty, and so it is at each start anyway. */
+const effectOnDisk: DeviceEffect = (before, after) => (isMemory(before) && isMemory(after) ? "next-start" : "live");
+const DEVICES = { nic: "fixed", disk: effectOnDisk } as const;
+
+function isMemory(device: Device | undefined): boolean {
+  return device?.type === "disk" && device.source === "tmpfs:";
+}
 
 const EFFECTS = {
   labels: "live",

@@ -11,7 +11,7 @@ import { attachMount } from "../system/detached-mount.ts";
 import { type MountPoint, mountOf, mountPointsBelow, parseMounts } from "../system/mounts.ts";
 import { readSmallJson } from "../system/small-file.ts";
 import type { SystemError } from "../system/syscall.ts";
-import { deviceError, openDiskSource } from "./disk-source.ts";
+import { copyOf, type DiskSource, deviceError, type MountedDisk, openDiskSource } from "./disk-source.ts";
 import { type InstanceRoot, openTarget, pathOf } from "./disk-target.ts";
 import { unmountWithin } from "./disk-unmount.ts";
 import { mountedOn, usersOf } from "./disk-users.ts";
@@ -40,9 +40,7 @@ export interface DiskChangeOptions {
 const O_PATH = 0o10000000;
 
 const HeldSchema = z.record(z.string(), z.looseObject({ mount: z.number(), disk: z.looseObject({}) }));
-interface Held {
-  /** The id of its mount. */
-  readonly mount: number;
+interface Held extends MountedDisk {
   readonly disk: Disk;
 }
 
@@ -75,42 +73,54 @@ export class DiskMounts {
     const going = [...held].filter(([name, one]) => !stays(name, one));
     const coming = [...wanted].filter(([name]) => going.some(([other]) => other === name) || !held.has(name));
     if (coming.length > 0) this.#assertShared();
-    await allOrNothing(async (undo) => {
-      for (const [name, one] of going.toSorted(byDepth(([, { disk }]) => disk)).toReversed()) {
-        this.#detach(name, one, held, force);
-        undo(() => this.#attach(name, one.disk, held));
-      }
-      for (const [name, disk] of coming.toSorted(byDepth(([, of]) => of))) {
-        await this.#attach(name, disk, held);
-        undo(() => this.#detach(name, held.get(name), held, true));
-      }
-    });
+    const copies: DiskSource[] = [];
+    try {
+      await allOrNothing(async (undo) => {
+        for (const [name, one] of going.toSorted(byDepth(([, { disk }]) => disk)).toReversed()) {
+          // Opened anew, memory would be empty, and another source might be there by now.
+          const copy = copyOf(this.#place.root, one);
+          if (copy !== undefined) copies.push(copy);
+          this.#detach(name, one, held, force);
+          undo(() => (copy === undefined ? this.#attach(name, one.disk, held) : this.#put(name, one.disk, copy, held)));
+        }
+        for (const [name, disk] of coming.toSorted(byDepth(([, of]) => of))) {
+          await this.#attach(name, disk, held);
+          undo(() => this.#detach(name, held.get(name), held, true));
+        }
+      });
+    } finally {
+      for (const { mount } of copies) closeSync(mount);
+    }
   }
 
   async #attach(name: string, disk: Disk, held: Map<string, Held>): Promise<void> {
     const source = openDiskSource(name, disk, this.#place.idmap);
     if (source === undefined) return;
     try {
-      // The id of a mount that is gone may be given to this one: nobody may take it for the device of before.
-      this.#write(held);
-      const target = await openTarget(this.#place, name, disk, source.isFolder);
-      try {
-        this.#assertFree(name, pathOf(target), held);
-        attachMount(source.mount, target);
-      } finally {
-        closeSync(target);
-      }
-      const one = { mount: mountOf(source.mount), disk };
-      held.set(name, one);
-      try {
-        this.#assertSeen(name, disk, source.mount);
-        this.#write(held);
-      } catch (error) {
-        this.#detach(name, one, held, true);
-        throw error;
-      }
+      await this.#put(name, disk, source, held);
     } finally {
       closeSync(source.mount);
+    }
+  }
+
+  async #put(name: string, disk: Disk, source: DiskSource, held: Map<string, Held>): Promise<void> {
+    // The id of a mount that is gone may be given to this one: nobody may take it for the device of before.
+    this.#write(held);
+    const target = await openTarget(this.#place, name, disk, source.isFolder);
+    try {
+      this.#assertFree(name, pathOf(target), held);
+      attachMount(source.mount, target);
+    } finally {
+      closeSync(target);
+    }
+    const one = { mount: mountOf(source.mount), disk };
+    held.set(name, one);
+    try {
+      this.#assertSeen(name, disk, source.mount);
+      this.#write(held);
+    } catch (error) {
+      this.#detach(name, one, held, true);
+      throw error;
     }
   }
 

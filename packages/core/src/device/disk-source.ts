@@ -1,8 +1,10 @@
-import { closeSync, fstatSync, openSync, type Stats } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
 import { ConfigError, HostError } from "../errors/all.ts";
 import { type Disk, TMPFS } from "../model/device/disk.ts";
+import { openInRoot } from "../system/contained-access.ts";
 import { detachedMount, memoryMount } from "../system/detached-mount.ts";
 import { ownerOutside } from "../system/idmap.ts";
+import { mountOf } from "../system/mounts.ts";
 import type { SystemError } from "../system/syscall.ts";
 import { openUserNamespace } from "../system/user-namespace.ts";
 import type { Idmap } from "../terms/idmap.ts";
@@ -49,6 +51,37 @@ export function openDiskSource(device: string, disk: Disk, idmap: Idmap | undefi
   } finally {
     closeSync(source);
     if (userNamespace !== undefined) closeSync(userNamespace);
+  }
+}
+
+/** A disk that is mounted. */
+export interface MountedDisk {
+  /** The id of its mount. */
+  readonly mount: number;
+  readonly disk: Disk;
+}
+
+/**
+ * A second mount of what a disk shows, mounted nowhere; `undefined` when the disk cannot be found by its path any more, as
+ * when somebody inside has renamed a folder. The caller closes the mount.
+ */
+export function copyOf(root: string, { mount, disk }: MountedDisk): DiskSource | undefined {
+  const top = openSync(root, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    const found = openInRoot(top, disk.path, O_PATH);
+    try {
+      if (mountOf(found) !== mount) return undefined;
+      const { readonly: readOnly = false, recursive, propagation } = disk;
+      const copy = detachedMount(`/proc/self/fd/${found}`, { readOnly, recursive, propagation, suid: true });
+      return { mount: copy, isFolder: fstatSync(found).isDirectory() };
+    } finally {
+      closeSync(found);
+    }
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR", "ELOOP"].includes((error as SystemError).code)) return undefined;
+    throw error;
+  } finally {
+    closeSync(top);
   }
 }
 

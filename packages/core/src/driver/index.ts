@@ -114,7 +114,7 @@ export type { Frozen, Holds, Same } from "../terms/same.ts";
 export { boundLog } from "./bounded-log.ts";
 export { findUser, unknownAccount } from "./find-user.ts";
 export { type LaunchOptions, launch } from "./launch.ts";
-export { type PlanRules, renderPlan } from "./plan.ts";
+export { type DeviceEffect, type PlanRules, renderPlan } from "./plan.ts";
 export { ProgramGroup } from "./program-group.ts";
 export { programOnPipes } from "./program-on-pipes.ts";
 export { programOnTerminal, type TerminalProgram } from "./program-on-terminal.ts";

@@ -2,10 +2,13 @@ import { isDeepStrictEqual } from "node:util";
 import type { Plan } from "../contract/backend.ts";
 import type { ConfigIssue } from "../errors/all.ts";
 import type { InstanceConfig } from "../model/config.ts";
-import type { Devices } from "../model/device/device.ts";
+import type { Device, Devices } from "../model/device/device.ts";
 
 type Change = Plan["changes"][number];
 type Effect = "live" | "next-start" | "fixed";
+
+/** The effect of one change of a device: `before` is absent when it comes, and `after` when it goes. */
+export type DeviceEffect = (before: Device | undefined, after: Device | undefined) => Effect;
 
 /** A driver's rules for {@link renderPlan}. Keys of `limits` and of the driver's section are written `limits.cpu`. */
 export interface PlanRules {
@@ -20,7 +23,7 @@ export interface PlanRules {
    * The effect of attaching, detaching or changing a device, by its type. One that is missing here is refused, as one for
    * which a reason is given. Default: only nics, and they are fixed when the instance is created.
    */
-  readonly devices?: Readonly<Record<string, Effect | { readonly refused: string }>> | undefined;
+  readonly devices?: Readonly<Record<string, Effect | DeviceEffect | { readonly refused: string }>> | undefined;
   /** What can never work: a limit that this host or this kind of instance cannot enforce. */
   readonly refused: readonly ConfigIssue[];
 }
@@ -55,7 +58,7 @@ function unsupported(path: string, reason: string): Change {
 function refusedDevices({ devices }: InstanceConfig, rules: NonNullable<PlanRules["devices"]>): Change[] {
   return Object.entries(devices).flatMap(([name, { type }]) => {
     const rule = rules[type];
-    if (typeof rule === "string") return [];
+    if (typeof rule === "string" || typeof rule === "function") return [];
     return [unsupported(`devices.${name}`, rule?.refused ?? `the driver has no devices of the type "${type}"`)];
   });
 }
@@ -66,7 +69,8 @@ function changedDevices(before: Devices, after: Devices, rules: NonNullable<Plan
   return names.flatMap((name) => {
     const [old, now] = [before[name], after[name]];
     const types = [old?.type, now?.type].filter((type) => type !== undefined);
-    const effects = types.map((type) => rules[type]).filter((rule) => typeof rule === "string");
+    const all = types.map((type) => rules[type]).map((rule) => (typeof rule === "function" ? rule(old, now) : rule));
+    const effects = all.filter((rule) => typeof rule === "string");
     // What the driver refuses is among the refusals.
     const [effect] = ORDER.filter((one) => effects.includes(one));
     if (effect === undefined || isDeepStrictEqual(old, now)) return [];

@@ -78,6 +78,16 @@ describe("renderPlan", () => {
       expect(planOf({ a: DISK }, { a: NIC })).toEqual([{ path: "devices.a", effect: "next-start" }]);
     });
 
+    it("asks what a device was and is, if the driver wants to know", () => {
+      const devices = { disk: (_: unknown, now?: object) => (now === undefined ? "live" : "next-start") } as const;
+      const changes = (before: object, after: object) =>
+        renderPlan(config({ devices: before }), config({ devices: after }), { ...rules, devices }).changes;
+      expect(changes({ a: DISK }, {})).toEqual([{ path: "devices.a", effect: "live" }]);
+      expect(changes({ a: DISK }, { a: { ...DISK, readonly: true } })).toEqual([
+        { path: "devices.a.readonly", effect: "next-start" },
+      ]);
+    });
+
     it("refuses types that the driver has not, at create and later, and lets them go", () => {
       const refused = { path: "devices.a", effect: "unsupported", reason: "no gpu here" };
       expect(planOf(undefined, { a: { type: "gpu" } })).toEqual([refused]);

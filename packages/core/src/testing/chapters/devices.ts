@@ -104,6 +104,22 @@ export function describeDevices(fixture: Fixture): void {
         assert.ok(failed, "a tmpfs of 1 MiB took 2 MiB");
       });
     });
+    fixture.it("keeps what is in memory until that is detached", async () => {
+      const cache = disk("tmpfs:", "/cache");
+      await running(
+        async (instance) => {
+          await instance.run(["sh", "-c", "echo kept >/cache/x"], { check: true });
+          const failing = { cache: null, below: null, m: disk("/nowhere/at/all", "/m") };
+          await rejectsWith(instance.update({ devices: failing }), "ERR_CONFIG");
+          const { changes } = await instance.update({ devices: { cache: { ...cache, size: "1MiB" } } });
+          assert.deepEqual(changes, [{ path: "devices.cache.size", effect: "next-start" }]);
+          assert.equal(await output(instance, "cat /cache/x"), "kept\n");
+          await instance.update({ devices: { cache: null, below: null } });
+          assert.equal(await output(instance, "ls /cache"), "");
+        },
+        { devices: { cache, below: disk("tmpfs:", "/cache/below") } },
+      );
+    });
     fixture.it("refuses what cannot be, names the option, and leaves everything as it was", () =>
       withFolder(async (source) => {
         await running(
