@@ -187,8 +187,9 @@ describe("the program of an instance", () => {
   it(
     "reaches itself on 127.0.0.1 without a network device",
     real(async () => {
-      const ask = "until nc 127.0.0.1 8080 </dev/null; do kill -0 $! || exit 1; done";
-      const { stdout } = await fixture.outcome(sh(`echo reached | nc -l -p 8080 & ${ask}`));
+      // It listens before it goes to the background.
+      const serve = "mkdir /tmp/served; echo reached >/tmp/served/file; httpd -p 127.0.0.1:8080 -h /tmp/served";
+      const { stdout } = await fixture.outcome(sh(`${serve}; wget -q -O - http://127.0.0.1:8080/file`));
       expect(stdout).toBe("reached\n");
     }),
   );
