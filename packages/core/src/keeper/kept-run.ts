@@ -1,9 +1,9 @@
 import { isInstanceError } from "../errors/all.ts";
 import type { Abortable } from "../flow/abortable.ts";
 import { allOrNothing } from "../flow/cleanup.ts";
-import { abortable } from "../flow/deadline.ts";
+import { abortable, withDeadline } from "../flow/deadline.ts";
 import { makeFolders } from "../system/make-folders.ts";
-import { identifyProcess, type ProcessIdentity } from "../system/process-identity.ts";
+import { identifyProcess, isAlive, type ProcessIdentity } from "../system/process-identity.ts";
 import { type KeeperExit, readKeeperExit } from "./exit-record.ts";
 import { followKeeper, identifyHolder } from "./follow.ts";
 import { endWithPrograms } from "./given-up.ts";
@@ -13,6 +13,9 @@ import { findKeeper, type Keeper } from "./keeper.ts";
 import { type KeeperFolders, type LaunchKeeperOptions, launchKeeper } from "./launch.ts";
 import type { KeeperOrder } from "./order.ts";
 import { succeedKeeper } from "./succeed.ts";
+
+/** How long a keeper may take to tell that its program has ended, in milliseconds. */
+const TELL_TIME = 5000;
 
 /** What must be known about a run. */
 interface KeptRunParts {
@@ -108,10 +111,25 @@ export async function findKeptRun(
 ): Promise<KeptRun | undefined> {
   const keeper = (await keeperIfThere(folders.run, options)) ?? (await successor(folders, order, options));
   if (keeper === undefined) return undefined;
-  if (keeper.state.program !== 0) return KeptRun.of(folders, order, keeper);
+  if (keeper.state.program !== 0) {
+    const run = await KeptRun.of(folders, order, keeper);
+    return (await isOver(run, options)) ? undefined : run;
+  }
   keeper.kill();
   await abortable(keeper.exit, options.signal);
   return undefined;
+}
+
+/** Whether a run is over: its program has ended, and its keeper, which may be slower than we are, knows it too by now. */
+async function isOver(run: KeptRun, { signal }: Abortable): Promise<boolean> {
+  if (await isAlive(run.program)) return false;
+  try {
+    await withDeadline({ action: "the end of a run", timeout: TELL_TIME, signal }, () => run.ended);
+    return true;
+  } catch {
+    signal?.throwIfAborted();
+    return false;
+  }
 }
 
 async function keeperIfThere(run: string, options: Abortable): Promise<Keeper | undefined> {

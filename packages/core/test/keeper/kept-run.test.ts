@@ -67,6 +67,20 @@ it("a run whose keeper and holder were killed is over, and is not found", async 
   await kill(run.program);
 });
 
+it("a run whose program has ended is over, even before its keeper has heard of it", async () => {
+  const folders = place();
+  const run = await startKeptRun(folders, order);
+  const holder = identifyChild((await readHeldRun(folders.run))?.holder ?? 0);
+  await signalProcess(holder, "SIGSTOP");
+  await kill(run.program);
+  const looked = findKeptRun(folders, order);
+  // Another look takes as long as the first.
+  (await findKeeper(folders.run)).detach();
+  await signalProcess(holder, "SIGCONT");
+  expect(await looked).toBeUndefined();
+  expect(await run.ended).toMatchObject(KILLED);
+});
+
 it("nothing is found of a run that has not begun, when its process has given it up", async () => {
   const folders = place();
   const launched = await launchKeeper(folders, order);

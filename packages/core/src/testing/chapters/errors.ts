@@ -21,7 +21,7 @@ export function describeErrors(fixture: Fixture): void {
     refuses("a limit that is impossible", { limits: { processes: -1 } }, /limits\.processes/);
     const soft = { limits: { memory: { limit: "1GiB", soft: "2GiB" } } };
     refuses("a soft limit of memory above the limit", soft, /limits\.memory\.soft/);
-    refuses("processors that no host has", { limits: { cpu: { set: "8191" } } }, /limits\.cpu\.set/);
+    refuses("processors that no host has", { limits: { cpu: { set: "8191" } } }, /limits\.cpu(\.set)?: /);
     refuses("a list of processors that is none", { limits: { cpu: { set: "3-1" } } }, /limits\.cpu\.set/);
     refuses("a device of a type that there is not", { devices: { eth0: { type: "teleporter" } } }, /devices\.eth0/);
     refuses("a variable's name with =", { env: { "A=B": "1" } }, /env/);
