@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { renderCapabilities, renderReadme } from "./capability-table.ts";
 import { renderErrors } from "./error-table.ts";
+import { renderFromIncus } from "./from-incus/render.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -9,6 +10,7 @@ const ROOT = new URL("../", import.meta.url);
 export const DOCUMENTS: Readonly<Record<string, () => Promise<string>>> = {
   "docs/errors.md": renderErrors,
   "docs/capabilities.md": renderCapabilities,
+  "docs/from-incus.md": renderFromIncus,
   "README.md": renderReadme,
 };
 
