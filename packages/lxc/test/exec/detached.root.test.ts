@@ -64,6 +64,8 @@ describe("detached programs", () => {
         const before = new Set(readdirSync(kept.run).includes("exec") ? readdirSync(join(kept.run, "exec")) : []);
         const flags = ["--import", "tsx", "--conditions=@pileus/source"];
         const child = spawn(process.execPath, [...flags, script, kept.run], { stdio: ["ignore", "pipe", "inherit"] });
+        // It may have started them all and ended by then.
+        const closed = once(child, "close");
         let said = "";
         child.stdout.on("data", (bytes) => {
           said += bytes;
@@ -71,7 +73,7 @@ describe("detached programs", () => {
         await once(child.stdout, "data");
         await new Promise((resolve) => setTimeout(resolve, next() * 400));
         child.kill("SIGKILL");
-        await once(child, "close");
+        await closed;
         const told = said.split("\n").slice(1, -1);
         const listed = new Map((await kept.programs.list({})).map((info) => [info.id, info.state]));
         for (const id of told) expect(listed.get(id), `${id}, seed ${SEED}`).toBe("running");
