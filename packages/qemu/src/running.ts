@@ -22,11 +22,11 @@ import {
   type ProcessIdentity,
   type Running,
   signalProcess,
-  withDeadline,
 } from "@pileus/core/driver";
 import type { AgentLink } from "./agent-link.ts";
 import { agentPortOf } from "./argv/serial.ts";
-import { guestMemory, hasOpenPort, isPaused } from "./ask-qemu.ts";
+import { ANSWER_TIMEOUT, agentIfFree, askAgent } from "./ask-agent.ts";
+import { guestMemory, isPaused } from "./ask-qemu.ts";
 import type { QemuCapability } from "./capability.ts";
 import { boundFormerLogs } from "./former-logs.ts";
 import { GuestFiles } from "./guest-files.ts";
@@ -59,12 +59,6 @@ export interface QemuRunningParts extends ReleaseSpec {
 
 /** How often a guest is asked for addresses that it lacks, in milliseconds: a guest sends no event when it gets one. */
 const ADDRESS_INTERVAL = 200;
-
-/** How long a session with an agent that is not needed may take to begin, in milliseconds. */
-const SESSION_TIMEOUT = 5000;
-
-/** How long a guest may take to tell its metrics and programs before a freeze, or to set its clock after it, in milliseconds. */
-const ANSWER_TIMEOUT = 15_000;
 
 /** How long one look at a machine that has lost its monitor waits for its end, in milliseconds. */
 const LOOK_TIME = 5000;
@@ -148,7 +142,9 @@ export class QemuRunning implements Running<QemuCapability> {
   /** See {@link machineMetrics}. */
   metrics(options: Abortable = {}): Promise<InstanceMetrics> {
     const guest = async () =>
-      (await this.isFrozen(options)) ? this.#frozenMetrics : guestMetrics(await this.#agentIfFree(options), options);
+      (await this.isFrozen(options))
+        ? this.#frozenMetrics
+        : guestMetrics(await agentIfFree(this.#reach, options), options);
     const disks = () => diskMetrics(this.#qmp, options);
     return machineMetrics(this.#instance, this.#identity, guest, disks, () => this.#memory(options));
   }
@@ -181,46 +177,11 @@ export class QemuRunning implements Running<QemuCapability> {
     };
     try {
       // Also when other processes have all ports: nobody can ask it later.
-      await this.#askAgent(options, ask, "session");
+      await askAgent(this.#reach, options, ask, "session");
       await turnProcessors(this.#monitor, "stop", options);
     } catch (error) {
       await this.detached.forgetList().catch(() => undefined);
       throw error;
-    }
-  }
-
-  /** The session with an agent that answers and that has a port to spare. */
-  async #agentIfFree(
-    { signal, timeout = SESSION_TIMEOUT }: Abortable & Timed,
-    session: "session" | "sessionIfFree" = "sessionIfFree",
-  ): Promise<AgentClient | undefined> {
-    const [link, qmp] = [this.#agent, this.#qmp];
-    if (link === undefined || link.current !== undefined) return link?.current;
-    try {
-      // Without it, the agent of a guest that boots would be waited for.
-      const looking = { action: "looking for an open port", timeout, signal };
-      const isOpen = async (limited: AbortSignal) => qmp === undefined || hasOpenPort(qmp, { signal: limited });
-      if (!(await withDeadline(looking, isOpen))) return undefined;
-      return await link[session]({ signal, timeout });
-    } catch {
-      signal?.throwIfAborted();
-      return undefined;
-    }
-  }
-
-  // A guest that does not answer, or answers nonsense, can still be frozen and unfrozen.
-  async #askAgent(
-    { signal }: Abortable,
-    ask: (agent: AgentClient, options: Abortable) => Promise<void>,
-    session?: "session",
-  ): Promise<void> {
-    const agent = await this.#agentIfFree({ signal, timeout: ANSWER_TIMEOUT }, session);
-    if (agent === undefined) return;
-    const asking = { action: "asking the agent", timeout: ANSWER_TIMEOUT, signal };
-    try {
-      await withDeadline(asking, (limited) => ask(agent, { signal: limited }));
-    } catch {
-      signal?.throwIfAborted();
     }
   }
 
@@ -229,7 +190,7 @@ export class QemuRunning implements Running<QemuCapability> {
     await turnProcessors(this.#monitor, "cont", options);
     try {
       await this.detached.forgetList();
-      await this.#askAgent(options, (agent, limited) => agent.advanceClock(limited));
+      await askAgent(this.#reach, options, (agent, limited) => agent.advanceClock(limited));
     } finally {
       if (this.#agent !== undefined) this.detached.deliverSignals();
     }
@@ -251,7 +212,7 @@ export class QemuRunning implements Running<QemuCapability> {
    * guest may ignore the button, so the agent is asked as well as soon as it can be.
    */
   async shutdown(options: Abortable): Promise<void> {
-    const agent = await this.#agentIfFree(options);
+    const agent = await agentIfFree(this.#reach, options);
     if (agent !== undefined) return lastRequest(() => agent.shutdown(options));
     await this.#monitor.execute("system_powerdown", {}, options);
     const late = this.#agent?.session({ ...options, timeout: Number.POSITIVE_INFINITY });
@@ -276,6 +237,10 @@ export class QemuRunning implements Running<QemuCapability> {
     this.#kept?.detach();
     this.#leaveLogs?.();
     await Promise.all([this.#agent?.close(), this.#qmp?.close()]);
+  }
+
+  get #reach() {
+    return { link: this.#agent, qmp: this.#qmp };
   }
 
   #session(options: Abortable & Timed): Promise<AgentClient> {
